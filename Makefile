@@ -1,0 +1,52 @@
+# Needs python3 (3.11 or newer), pip, make; brings everything else. `make run` and `make test` are all a newcomer needs.
+.DEFAULT_GOAL := help
+.PHONY: help install run test check fmt lock bench clean
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+UV := .tools/bin/uv
+export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS := 1
+export UV_LINK_MODE := copy
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+install: .venv/.installed ## set up .venv from requirements.lock
+
+$(UV):
+	@echo "Bringing uv $(UV_VERSION) …"
+	@$(PYTHON) -m pip install --quiet --no-warn-script-location --disable-pip-version-check --root-user-action ignore --upgrade --target .tools uv==$(UV_VERSION)
+
+.venv/.installed: requirements.lock pyproject.toml | $(UV)
+	@echo "Setting up .venv …"
+	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
+	@touch $@
+
+run: install ## start everything on this machine and say where it is
+	@exec .venv/bin/settle up $(ARGS)
+
+test: install ## the whole suite: real PostgreSQL, Valkey, workers and (where there is one) browser
+	@.venv/bin/pytest $(ARGS)
+
+check: install ## ruff, mypy, import contracts, and that the lock is fresh
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	@$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra local --extra dev --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o .venv/requirements.check --constraint requirements.lock
+	@grep -v '^#' requirements.lock | grep -E '^[a-z0-9]' > .venv/lock.committed; grep -E '^[a-z0-9]' .venv/requirements.check > .venv/lock.fresh; diff .venv/lock.committed .venv/lock.fresh || { echo "requirements.lock is stale: run make lock"; exit 1; }
+
+fmt: install ## let ruff format and repair
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+lock: $(UV) ## resolve pyproject.toml anew into requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra local --extra dev --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+bench: install ## ratios against hand-written SQL and naive baselines
+	@.venv/bin/python -m tests.benchmarks $(ARGS)
+
+clean: ## remove the environment (not var/, where your data lives)
+	rm -rf .venv .tools

@@ -1,0 +1,49 @@
+"""Exact integer cents. No float anywhere; what was formatted for people is never parsed back."""
+
+import re
+from decimal import Decimal
+
+from core.errors import BadInput
+
+CENTS_MAX = 999_999_999_99  # a hundred times the largest claim ever; far inside bigint even when a million are added
+
+_PLAIN_AMOUNT = re.compile(r"-?\d{1,9}(\.\d{1,2})?")
+
+
+class BadAmount(BadInput):
+    """An amount is written in dollars and cents, such as 1234.56: digits, at most two of them after the point."""
+
+    code = "bad_amount"
+
+
+def format_cents(cents: int) -> str:
+    """Format for people: 123456 → "$1,234.56", -1500 → "-$15.00"."""
+    sign = "-" if cents < 0 else ""
+    dollars, rest = divmod(abs(cents), 100)
+    return f"{sign}${dollars:,}.{rest:02d}"
+
+
+def plain_cents(cents: int) -> str:
+    """Format for files: 123456 → "1234.56", -5 → "-0.05"."""
+    sign = "-" if cents < 0 else ""
+    dollars, rest = divmod(abs(cents), 100)
+    return f"{sign}{dollars}.{rest:02d}"
+
+
+def parse_amount(text: str) -> int:
+    """Read dollars as people type them into a field; give cents.
+
+    A leading "$" and thousands commas in their right places are what people paste, so both are read.
+    Raises `BadAmount` for anything else: a third decimal, NaN, exponents, blanks inside.
+    """
+    bare = text.strip().replace("$", "", 1)
+    if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d{1,2})?", bare):
+        bare = bare.replace(",", "")
+    return parse_plain_amount(bare)
+
+
+def parse_plain_amount(text: str) -> int:
+    """Read an amount of a file, "1234.56" or "-0.05", strictly; give cents. Raises `BadAmount`."""
+    if not _PLAIN_AMOUNT.fullmatch(text):
+        raise BadAmount
+    return int(Decimal(text).scaleb(2))
