@@ -1,0 +1,95 @@
+"""Who may, and who did."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import At, Base, Big, MadeId, PracticeId, one_of
+
+
+class Role(StrEnum):
+    """What a user is for."""
+
+    BILLER = "biller"
+    APPROVER = "approver"
+    ADMIN = "admin"
+    OPS = "ops"
+
+
+class User(Base):
+    """A person who signs in, of one practice. The e-mail address is unique everywhere."""
+
+    __tablename__ = "app_user"
+    __table_args__ = (
+        UniqueConstraint("email", name="email_is_unique_everywhere"),
+        CheckConstraint("email = lower(email)", name="email_is_lower_case"),
+    )
+
+    id: Mapped[MadeId]
+    practice_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("practice.id"))
+    email: Mapped[str]
+    name: Mapped[str]
+    role: Mapped[Role] = mapped_column(one_of(Role, "role_known"))
+    password_hash: Mapped[str]  # argon2id
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[At]
+
+
+class UserSession(Base):
+    """A signed-in browser; the cookie holds the token, this row only its hash."""
+
+    __tablename__ = "user_session"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)  # SHA-256
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("app_user.id"))
+    created_at: Mapped[At]
+    seen_at: Mapped[At]
+
+
+class ApiToken(Base):
+    """A key to the HTTP API that acts as its user; shown once, kept as a hash."""
+
+    __tablename__ = "api_token"
+    __table_args__ = (UniqueConstraint("token_hash", name="token_is_unique"),)
+
+    id: Mapped[MadeId]
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("app_user.id"))
+    token_hash: Mapped[bytes]  # SHA-256
+    created_at: Mapped[At]
+    used_at: Mapped[dt.datetime | None]
+    revoked_at: Mapped[dt.datetime | None]
+
+
+class SavedFilter(Base):
+    """A feed filter that a user gave a name; everyone in the practice may use it."""
+
+    __tablename__ = "saved_filter"
+    __table_args__ = (UniqueConstraint("practice_id", "name", name="saved_filter_name_is_unique"),)
+
+    id: Mapped[MadeId]
+    practice_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("practice.id"))
+    name: Mapped[str]
+    query: Mapped[str]  # as it stands in the feed's URL
+    created_by: Mapped[Big]
+    created_at: Mapped[At]
+
+
+class AuditEntry(Base):
+    """One act of one person (or of the system), written in the act's own transaction. Append-only."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
+        Index("ix_audit_entry_at", "practice_id", "at"),
+    )
+
+    practice_id: Mapped[PracticeId]
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[At]
+    user_id: Mapped[int | None] = mapped_column(BigInteger)  # None: the system
+    act: Mapped[str]  # such as job.confirmed
+    subject: Mapped[str]  # such as job:1042 or claim:184146026
+    facts: Mapped[dict[str, Any]]  # ids, codes and counts; never a name or a note

@@ -1,0 +1,138 @@
+"""A claim and its line items. Every amount here is a cache of the ledger, written only by `core.ledger`."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import ROOM_FOR_UPDATES, Base, Big, Cents, MadeId, PracticeId, Str, one_of
+
+SETTLED: Final = "Settled"
+BALANCE_DUE: Final = "Balance Due"
+BILLING_STATUSES: Final = (
+    "Not Submitted",
+    "Bill Insurance",
+    "Bill Secondary Insurance",
+    BALANCE_DUE,
+    "Internal Review",
+    "Paid In Full",
+    SETTLED,
+    "Auto Accident Claim",
+    "Worker's Comp Claim",
+    "Durable Medical Equipment Claim",
+)
+
+
+class ClaimStatus(StrEnum):
+    """The payer's side of a claim, for Ins 1 and Ins 2 apart."""
+
+    NONE = "none"
+    AT_CLEARINGHOUSE = "In Process at Clearinghouse"
+    AT_PAYER = "In Process at Payer"
+    ACKNOWLEDGED = "Payer Acknowledged"
+    COORDINATION_OF_BENEFITS = "Coordination of Benefits"
+    REJECTED = "Rejected"
+    ERA_RECEIVED = "ERA Received"
+    ERA_DENIED = "ERA Denied"
+
+
+class ClaimType(StrEnum):
+    """Which form the claim is billed on."""
+
+    PROFESSIONAL = "Professional"
+    INSTITUTIONAL = "Institutional"
+
+
+class Hold(StrEnum):
+    """Why nobody may settle the claim for now."""
+
+    HOLD = "hold"
+    LEGAL = "legal_hold"
+    APPEAL = "appeal_open"
+    PAYMENT_PLAN = "payment_plan"
+    EXCLUDED = "excluded"  # the patient or a payer of it is excluded from write-offs
+
+
+class Claim(Base):
+    """One bill for one visit. `version` rises with every change that a rule, an amount or a status reads."""
+
+    __tablename__ = "claim"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
+        ForeignKeyConstraint(["practice_id", "patient_id"], ["patient.practice_id", "patient.id"]),
+        ForeignKeyConstraint(["practice_id", "office_id"], ["office.practice_id", "office.id"]),
+        ForeignKeyConstraint(["practice_id", "billing_provider_id"], ["provider.practice_id", "provider.id"]),
+        ForeignKeyConstraint(["practice_id", "supervising_provider_id"], ["provider.practice_id", "provider.id"]),
+        ForeignKeyConstraint(["practice_id", "primary_payer_id"], ["payer.practice_id", "payer.id"]),
+        ForeignKeyConstraint(["practice_id", "secondary_payer_id"], ["payer.practice_id", "payer.id"]),
+        UniqueConstraint("practice_id", "external_id", name="claim_id_is_unique_in_its_practice"),
+        CheckConstraint("version >= 1", name="claim_version_counts_from_one"),
+        Index("ix_claim_service_date", "practice_id", "service_date", "id"),
+        # The only index that settling touches; the feed of open claims needs it (156 ms without, 0.6 ms with).
+        Index(
+            "ix_claim_open_service_date",
+            "practice_id",
+            "service_date",
+            "id",
+            postgresql_where=text(f"billing_status <> '{SETTLED}'"),
+        ),
+        ROOM_FOR_UPDATES,
+    )
+
+    practice_id: Mapped[PracticeId]
+    id: Mapped[MadeId]
+    external_id: Mapped[Str]  # the practice's own claim number, in any form; the only one that people see
+    version: Mapped[int] = mapped_column(default=1)
+
+    patient_id: Mapped[Big]
+    office_id: Mapped[Big]
+    billing_provider_id: Mapped[Big]
+    supervising_provider_id: Mapped[int | None] = mapped_column(BigInteger)
+    claim_type: Mapped[ClaimType] = mapped_column(one_of(ClaimType, "claim_type_known"))
+    service_date: Mapped[dt.date]  # in the practice's zone
+    service_time: Mapped[dt.time | None]
+
+    # No foreign key to billing_status: it would lock one row of it for each claim that settles.
+    billing_status: Mapped[Str]
+    primary_payer_id: Mapped[int | None] = mapped_column(BigInteger)
+    primary_status: Mapped[ClaimStatus] = mapped_column(one_of(ClaimStatus, "primary_status_known"))
+    secondary_payer_id: Mapped[int | None] = mapped_column(BigInteger)
+    secondary_status: Mapped[ClaimStatus] = mapped_column(one_of(ClaimStatus, "secondary_status_known"))
+    hold: Mapped[Hold | None] = mapped_column(one_of(Hold, "hold_known"))
+    # Raised by `settle verify` where a cached amount differs from the ledger; the feed and the preview read it.
+    balance_mismatch: Mapped[bool] = mapped_column(default=False)
+
+    billed: Mapped[Cents] = mapped_column(default=0)
+    allowed: Mapped[int | None] = mapped_column(BigInteger)
+    expected: Mapped[int | None] = mapped_column(BigInteger)  # expected reimbursement
+    adjustment: Mapped[Cents] = mapped_column(default=0)  # without write-offs; positive lowers the due
+    primary_paid: Mapped[Cents] = mapped_column(default=0)
+    secondary_paid: Mapped[Cents] = mapped_column(default=0)
+    patient_paid: Mapped[Cents] = mapped_column(default=0)
+    insurance_due: Mapped[Cents] = mapped_column(default=0)
+    patient_due: Mapped[Cents] = mapped_column(default=0)
+    has_credit_line: Mapped[bool] = mapped_column(default=False)
+    last_payment_on: Mapped[dt.date | None]
+    first_edi_on: Mapped[dt.date | None]
+    last_edi_on: Mapped[dt.date | None]
+
+
+class LineItem(Base):
+    """One charged service on a claim; balances live here. Positive is due, negative is a credit."""
+
+    __tablename__ = "line_item"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),
+        CheckConstraint("number >= 1", name="lines_count_from_one"),
+        ROOM_FOR_UPDATES,
+    )
+
+    practice_id: Mapped[PracticeId]
+    claim_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    number: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    procedure_code: Mapped[Str]  # CPT or HCPCS
+    charge: Mapped[Cents] = mapped_column(default=0)
+    insurance_due: Mapped[Cents] = mapped_column(default=0)
+    patient_due: Mapped[Cents] = mapped_column(default=0)

@@ -1,0 +1,52 @@
+"""What every table shares: named constraints, column types and the fill factor that keeps updates in their page."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+# Whole pages are updated at once when a chunk commits, so an update stays in its page (HOT)
+# only where the page is less than half full: measured 13 % HOT at 90, 93 % at 50, 100 % at 45.
+ROOM_FOR_UPDATES: Final = {"postgresql_with": {"fillfactor": 45}}
+
+PracticeId = Annotated[int, mapped_column(BigInteger, primary_key=True)]
+MadeId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+Big = Annotated[int, mapped_column(BigInteger)]
+Cents = Annotated[int, mapped_column(BigInteger)]
+At = Annotated[dt.datetime, mapped_column(DateTime(timezone=True))]
+Str = Annotated[str, mapped_column(Text)]
+
+
+class Base(DeclarativeBase):
+    """The mapped tables. Joins are written out: no relationships, because composite keys share practice_id."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(referred_table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        dict[str, Any]: JSONB,
+        list[str]: JSONB,
+        dt.datetime: DateTime(timezone=True),
+        str: Text,
+    }
+
+
+def one_of(values: type[StrEnum], name: str) -> Enum:
+    """A text column that the database holds to the enum's values, by a check constraint called `name`."""
+    return Enum(
+        values,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        values_callable=lambda enum: [member.value for member in enum],
+        length=60,
+    )

@@ -1,0 +1,74 @@
+"""Engines, transactions and migrations."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+Sessions = sessionmaker[Session]
+
+_CONNECT_ARGS = {
+    "connect_timeout": 5,
+    # A host that vanishes is noticed in about half a minute, by both ends.
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "application_name": "settle",
+}
+
+
+def make_engine(url: str, *, pool_size: int = 5, pool_timeout_seconds: int = 10) -> Engine:
+    """An engine for `url` (postgresql://…) whose errors never show a statement's parameters."""
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=pool_timeout_seconds,
+        pool_pre_ping=True,
+        hide_parameters=True,  # an error text must never hold a name or an amount
+        connect_args=_CONNECT_ARGS,
+    )
+
+
+def make_sessions(engine: Engine) -> Sessions:
+    """Sessions whose objects stay readable after the commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def transaction(sessions: Sessions) -> Iterator[Session]:
+    """One transaction: committed at the end, rolled back by any exception."""
+    with sessions() as session, session.begin():
+        yield session
+
+
+def _alembic_config(url: str | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["url"] = url
+    return config
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Bring the database at `url` to `revision`; nothing happens where it already is."""
+    command.upgrade(_alembic_config(url), revision)
+
+
+def newest_revision() -> str:
+    """The revision that this version of the code expects."""
+    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the database, or None where nothing was migrated yet."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,18 @@
+"""Alembic's entry: run the migrations over the URL that `core.db.engine.migrate` was given."""
+
+from alembic import context
+from sqlalchemy import create_engine, make_url, text
+
+from core.db.tables import metadata
+
+# Two that migrate at once wait for each other.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('settle migrate'))")
+
+url = make_url(context.config.attributes["url"]).set(drivername="postgresql+psycopg")
+engine = create_engine(url, hide_parameters=True)
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=False)
+    with context.begin_transaction():
+        connection.execute(_LOCK)
+        context.run_migrations()
+engine.dispose()

@@ -1,0 +1,13 @@
+"""Every table, imported once so that the metadata is whole."""
+
+from core.access import models as access
+from core.claims import models as claims
+from core.db.base import Base
+from core.jobs import models as jobs
+from core.ledger import models as ledger
+from core.local import canary
+from core.practices import models as practices
+
+__all__ = ["access", "canary", "claims", "jobs", "ledger", "metadata", "practices"]
+
+metadata = Base.metadata

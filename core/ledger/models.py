@@ -1,0 +1,135 @@
+"""Postings: the ledger. It only grows."""
+
+import datetime as dt
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Identity, Index, SmallInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import At, Base, Cents, PracticeId, one_of
+
+
+class Responsibility(StrEnum):
+    """Who may owe."""
+
+    INSURANCE = "insurance"
+    PATIENT = "patient"
+
+
+class PostingKind(StrEnum):
+    """What a ledger entry is."""
+
+    CHARGE = "charge"
+    PAYMENT = "payment"
+    ADJUSTMENT = "adjustment"
+    TRANSFER = "transfer"
+    WRITE_OFF = "write_off"
+    REVERSAL = "reversal"
+
+
+class PaidBy(StrEnum):
+    """Whose money a payment was; a copay is the patient's money on the insurance's due."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+    PATIENT = "patient"
+
+
+class GroupCode(StrEnum):
+    """CAS group code of an adjustment (X12 835)."""
+
+    CONTRACTUAL = "CO"
+    PATIENT_RESPONSIBILITY = "PR"
+    OTHER = "OA"
+    PAYER_INITIATED = "PI"
+
+
+class WriteOffReason(StrEnum):
+    """The practice's own reason to stop collecting; it never leaves as a CARC."""
+
+    SMALL_BALANCE = "small_balance"
+    BAD_DEBT = "bad_debt"
+    TIMELY_FILING = "timely_filing"
+    CHARITY = "charity"
+    COURTESY = "courtesy"
+    ADMINISTRATIVE = "administrative"
+
+
+class Posting(Base):
+    """One immutable ledger entry on a line item. A statement trigger refuses UPDATE, DELETE and TRUNCATE."""
+
+    __tablename__ = "posting"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["practice_id", "claim_id", "line"],
+            ["line_item.practice_id", "line_item.claim_id", "line_item.number"],
+            name="posting_is_on_a_line",
+        ),
+        ForeignKeyConstraint(
+            ["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"], name="posting_names_a_job"
+        ),
+        ForeignKeyConstraint(
+            ["practice_id", "claim_id", "line", "reverses_id"],
+            ["posting.practice_id", "posting.claim_id", "posting.line", "posting.id"],
+            name="reversal_is_on_the_line_of_its_original",
+        ),
+        CheckConstraint("amount_cents <> 0", name="posting_amount_not_zero"),
+        CheckConstraint("(kind = 'reversal') = (reverses_id IS NOT NULL)", name="reversal_names_its_original"),
+        CheckConstraint("(kind = 'payment') = (paid_by IS NOT NULL) OR kind = 'reversal'", name="payment_says_who_paid"),
+        CheckConstraint(
+            "kind <> 'write_off' OR (write_off_reason IS NOT NULL AND claim_version IS NOT NULL AND amount_cents < 0)",
+            name="write_off_has_reason_and_version_and_lowers_the_due",
+        ),
+        CheckConstraint("kind <> 'charge' OR amount_cents > 0", name="charge_raises_the_due"),
+        CheckConstraint(
+            "kind = 'adjustment' OR (group_code IS NULL AND reason_code IS NULL)", name="only_adjustments_carry_carc"
+        ),
+        Index(
+            "one_write_off_for_each_line_responsibility_and_version",
+            "practice_id",
+            "claim_id",
+            "line",
+            "responsibility",
+            "claim_version",
+            unique=True,
+            postgresql_where=text("kind = 'write_off'"),
+        ),
+        Index(
+            "one_reversal_for_each_posting",
+            "practice_id",
+            "reverses_id",
+            unique=True,
+            postgresql_where=text("reverses_id IS NOT NULL"),
+        ),
+        Index(
+            "one_posting_for_each_source_id",
+            "practice_id",
+            "source",
+            "source_id",
+            unique=True,
+            postgresql_where=text("source IS NOT NULL"),
+        ),
+    )
+
+    # The key begins with the line, so that it is the ledger's reading order too and one index serves both.
+    practice_id: Mapped[PracticeId]
+    claim_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    line: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+
+    responsibility: Mapped[Responsibility] = mapped_column(one_of(Responsibility, "responsibility_known"))
+    kind: Mapped[PostingKind] = mapped_column(one_of(PostingKind, "posting_kind_known"))
+    amount_cents: Mapped[Cents]  # positive raises the due, negative lowers it; due = sum
+    paid_by: Mapped[PaidBy | None] = mapped_column(one_of(PaidBy, "paid_by_known"))
+    group_code: Mapped[GroupCode | None] = mapped_column(one_of(GroupCode, "group_code_known"))
+    reason_code: Mapped[str | None]  # CARC
+    write_off_reason: Mapped[WriteOffReason | None] = mapped_column(one_of(WriteOffReason, "write_off_reason_known"))
+    note: Mapped[str | None]
+    posted_on: Mapped[dt.date]
+    created_at: Mapped[At]
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    job_id: Mapped[int | None] = mapped_column(BigInteger)
+    claim_version: Mapped[int | None]  # of a write-off: the version it was decided on
+    reverses_id: Mapped[int | None] = mapped_column(BigInteger)
+    source: Mapped[str | None]  # of an import: where it came from
+    source_id: Mapped[str | None]
