@@ -1,0 +1,63 @@
+"""What each role may do. One table; doors ask it, core asks it again where money moves."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from core.access.models import Role
+from core.errors import NotAllowed
+
+
+class Action(StrEnum):
+    """An act that some role may not do."""
+
+    SEE_CLAIMS = "see_claims"
+    PREVIEW_JOB = "preview_job"
+    CONFIRM_JOB = "confirm_job"
+    CONTROL_JOB = "control_job"  # pause, resume, cancel, retry
+    POST = "post"
+    HOLD = "hold"
+    APPROVE_JOB = "approve_job"
+    REVERSE_JOB = "reverse_job"
+    OVERRIDE_RULE = "override_rule"  # `include`
+    CHANGE_SETTING = "change_setting"
+    MANAGE_USERS = "manage_users"
+    SEE_OPERATIONS = "see_operations"
+
+
+_BILLING: Final = {
+    Action.SEE_CLAIMS,
+    Action.PREVIEW_JOB,
+    Action.CONFIRM_JOB,
+    Action.CONTROL_JOB,
+    Action.POST,
+    Action.HOLD,
+}
+_APPROVING: Final = {Action.SEE_CLAIMS, Action.APPROVE_JOB, Action.REVERSE_JOB, Action.OVERRIDE_RULE}
+
+MAY: Final[dict[Role, frozenset[Action]]] = {
+    Role.BILLER: frozenset(_BILLING),
+    Role.APPROVER: frozenset(_APPROVING),
+    Role.ADMIN: frozenset(_BILLING | _APPROVING | {Action.CHANGE_SETTING, Action.MANAGE_USERS}),
+    Role.OPS: frozenset({Action.SEE_OPERATIONS}),
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The signed-in person (or token) on whose behalf something is done, in one practice."""
+
+    user_id: int
+    practice_id: int
+    role: Role
+    email: str
+    name: str
+
+    def may(self, action: Action) -> bool:
+        """Tell whether the role allows it."""
+        return action in MAY[self.role]
+
+    def require(self, action: Action) -> None:
+        """Raise `NotAllowed` where the role does not allow it."""
+        if not self.may(action):
+            raise NotAllowed(f"Your role ({self.role}) does not allow this; ask an administrator of the practice.")

@@ -1,0 +1,164 @@
+"""ClaimFilter → WHERE: the one reading of a filter, for feed, preview, API, command and schedule."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from core.claims.models import Claim, ClaimStatus, ClaimType
+from core.errors import BadInput
+from core.money import CENTS_MAX
+from core.practices.models import Office, Patient, Payer, Provider
+
+FILTER_KEYS_SHOWN_MAX = 60
+
+
+class BadFilter(BadInput):
+    """The filter names something unknown."""
+
+    code = "bad_filter"
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Many = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
+CentsBound = Annotated[int, Field(ge=-CENTS_MAX, le=CENTS_MAX)]
+
+
+class ClaimFilter(BaseModel):
+    """Which claims; every key given narrows, a list means any of. No key at all means every claim."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=False)
+
+    billing_status: Many = ()
+    claim_status: Annotated[tuple[ClaimStatus, ...], BeforeValidator(_as_list)] = ()  # of Ins 1 or Ins 2
+    claim_type: ClaimType | None = None
+    office: Many = ()  # external ids, as all the ids below
+    billing_provider: Many = ()
+    supervising_provider: Many = ()
+    payer: Text | None = None  # a part of the name, of Ins 1 or Ins 2
+    payer_id: Text | None = None
+    patient: Text | None = None  # a part of the name
+    claim_id: Text | None = None  # a claim number, or its beginning
+    from_: Annotated[dt.date | None, Field(alias="from")] = None  # service date, inclusive, practice's zone
+    to: dt.date | None = None
+    insurance_due_min_cents: CentsBound | None = None
+    insurance_due_max_cents: CentsBound | None = None
+    patient_due_min_cents: CentsBound | None = None
+    patient_due_max_cents: CentsBound | None = None
+    total_due_min_cents: CentsBound | None = None
+    total_due_max_cents: CentsBound | None = None
+    age_min_days: Annotated[int | None, Field(ge=0, le=40_000)] = None
+    age_max_days: Annotated[int | None, Field(ge=0, le=40_000)] = None
+    last_payment_before: dt.date | None = None  # or never paid
+    has_secondary: bool | None = None
+    on_hold: bool | None = None
+    in_job: bool | None = None  # another open job holds it
+    eligibility: Many = ()  # can_settle, or the code of a rule
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read a filter from JSON or a query string; raise `BadFilter` naming each bad key and its cure."""
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise BadFilter("; ".join(_fault(e) for e in error.errors())) from None
+
+    def given(self) -> dict[str, Any]:
+        """The keys that narrow, as JSON; empty where the filter means every claim."""
+        return {key: value for key, value in self.model_dump(mode="json", by_alias=True).items() if value not in (None, [])}
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in error["loc"][:1])
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(field.alias or name for name, field in ClaimFilter.model_fields.items())
+        return f"unknown filter key {key[:FILTER_KEYS_SHOWN_MAX]!r}; known are: {known}"
+    return f"{key}: {error['msg'].lower()}"
+
+
+def like(text: str) -> str:
+    """`text` with LIKE's own signs taken literally."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def where(practice_id: int, f: ClaimFilter, *, today: dt.date) -> ColumnElement[bool]:
+    """The condition on `claim` for every key but `eligibility` and `in_job`, which read rules and jobs."""
+    return and_(Claim.practice_id == practice_id, *_of_places(practice_id, f), *_of_claim(f), *_of_money(f), *_of_days(f, today))
+
+
+def _ids(practice_id: int, table: Any, external_ids: Iterable[str]) -> Any:
+    return select(table.id).where(table.practice_id == practice_id, table.external_id.in_(external_ids)).scalar_subquery()
+
+
+def _of_places(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
+    if f.office:
+        yield Claim.office_id.in_(_ids(practice_id, Office, f.office))
+    if f.billing_provider:
+        yield Claim.billing_provider_id.in_(_ids(practice_id, Provider, f.billing_provider))
+    if f.supervising_provider:
+        yield Claim.supervising_provider_id.in_(_ids(practice_id, Provider, f.supervising_provider))
+    if f.patient:
+        named = select(Patient.id).where(
+            Patient.practice_id == practice_id, Patient.name.ilike(f"%{like(f.patient)}%", escape="\\")
+        )
+        yield Claim.patient_id.in_(named)
+    payer = [Payer.practice_id == practice_id]
+    if f.payer:
+        payer.append(Payer.name.ilike(f"%{like(f.payer)}%", escape="\\"))
+    if f.payer_id:
+        payer.append(Payer.external_id == f.payer_id)
+    if len(payer) > 1:
+        payers = select(Payer.id).where(*payer)
+        yield or_(Claim.primary_payer_id.in_(payers), Claim.secondary_payer_id.in_(payers))
+
+
+def _of_claim(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
+    if f.billing_status:
+        yield Claim.billing_status.in_(f.billing_status)
+    if f.claim_status:
+        yield or_(
+            Claim.primary_status.in_(f.claim_status),
+            and_(Claim.secondary_payer_id.is_not(None), Claim.secondary_status.in_(f.claim_status)),
+        )
+    if f.claim_type:
+        yield Claim.claim_type == f.claim_type
+    if f.claim_id:
+        yield Claim.external_id.like(f"{like(f.claim_id)}%", escape="\\")
+    if f.has_secondary is not None:
+        yield Claim.secondary_payer_id.is_not(None) == f.has_secondary
+    if f.on_hold is not None:
+        yield Claim.hold.is_not(None) == f.on_hold
+
+
+def _of_money(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
+    dues: dict[str, ColumnElement[int]] = {
+        "insurance": Claim.insurance_due.expression,
+        "patient": Claim.patient_due.expression,
+        "total": Claim.insurance_due + Claim.patient_due,
+    }
+    for name, due in dues.items():
+        least: int | None = getattr(f, f"{name}_due_min_cents")
+        most: int | None = getattr(f, f"{name}_due_max_cents")
+        if least is not None:
+            yield due >= least
+        if most is not None:
+            yield due <= most
+
+
+def _of_days(f: ClaimFilter, today: dt.date) -> Iterable[ColumnElement[bool]]:
+    if f.from_:
+        yield Claim.service_date >= f.from_
+    if f.to:
+        yield Claim.service_date <= f.to
+    if f.age_min_days is not None:
+        yield Claim.service_date <= today - dt.timedelta(days=f.age_min_days)
+    if f.age_max_days is not None:
+        yield Claim.service_date >= today - dt.timedelta(days=f.age_max_days)
+    if f.last_payment_before:
+        yield func.coalesce(Claim.last_payment_on < f.last_payment_before, True)

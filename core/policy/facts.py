@@ -1,0 +1,121 @@
+"""What a rule may read, by name. Rules never name a table: one that named two would multiply the feed's rows."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, literal, or_
+
+from core.claims.models import SETTLED, Claim, ClaimStatus
+from core.ledger.models import WriteOffReason
+from core.practices.models import Payer, PayerClass, Provider, WriteOffSetting
+
+Condition = ColumnElement[bool]
+
+_WITH_PAYER = (ClaimStatus.AT_CLEARINGHOUSE, ClaimStatus.AT_PAYER, ClaimStatus.ACKNOWLEDGED)
+_ADJUDICATED = (ClaimStatus.ERA_RECEIVED, ClaimStatus.ERA_DENIED)
+_COST_SHARE = (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
+
+PROVIDER: FromClause = Provider.__table__.alias("billing_provider")
+PAYER: FromClause = Payer.__table__.alias("primary_payer")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is asked of the claims: the values that rules compare with, the same for every claim of a job."""
+
+    setting: WriteOffSetting  # the practice's
+    as_of: dt.date  # today in the practice's zone
+    target_status: str = SETTLED
+    reason: WriteOffReason | None = None  # None: not yet said, as in the feed
+    recent_payment_days: int = 0  # 0: the window is off
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One claim as the rules see it; every field is an SQL expression over `source()`."""
+
+    settles_insurance: Condition
+    settles_patient: Condition
+    is_settled: Condition
+    has_target_status: Condition
+    insurance_due: ColumnElement[int]
+    patient_due: ColumnElement[int]
+    chosen_due: ColumnElement[int]  # in the responsibilities that the setting chooses
+    has_credit_line: Condition
+    on_hold: Condition
+    in_future: Condition
+    is_with_payer: Condition
+    waits_for_secondary: Condition
+    paid_recently: Condition
+    owes_medicare_cost_share: Condition
+    changed_since_preview: Condition
+    balance_mismatch: Condition
+
+
+def source() -> FromClause:
+    """`claim` with its billing provider and its primary payer: what `of_claim` reads from."""
+    claim = Claim.__table__
+    return claim.join(
+        PROVIDER,
+        and_(PROVIDER.c.practice_id == claim.c.practice_id, PROVIDER.c.id == claim.c.billing_provider_id),
+    ).outerjoin(
+        PAYER,
+        and_(PAYER.c.practice_id == claim.c.practice_id, PAYER.c.id == claim.c.primary_payer_id),
+    )
+
+
+def settles(setting: WriteOffSetting) -> tuple[Condition, Condition]:
+    """Whether insurance and patient balances are written off: the provider's own setting before the practice's."""
+    effective = func.coalesce(PROVIDER.c.write_off, literal(setting.value))
+    return (
+        effective.in_([WriteOffSetting.INSURANCE.value, WriteOffSetting.BOTH.value]),
+        effective.in_([WriteOffSetting.PATIENT.value, WriteOffSetting.BOTH.value]),
+    )
+
+
+def of_claim(terms: Terms) -> Facts:
+    """The facts of each claim in `source()`, for a job on `terms`."""
+    settles_insurance, settles_patient = settles(terms.setting)
+    return Facts(
+        settles_insurance=settles_insurance,
+        settles_patient=settles_patient,
+        is_settled=Claim.billing_status == SETTLED,
+        has_target_status=Claim.billing_status == terms.target_status,
+        insurance_due=Claim.insurance_due.expression,
+        patient_due=Claim.patient_due.expression,
+        chosen_due=_if(settles_insurance, Claim.insurance_due) + _if(settles_patient, Claim.patient_due),
+        has_credit_line=Claim.has_credit_line.expression,
+        on_hold=Claim.hold.is_not(None),
+        in_future=Claim.service_date > terms.as_of,
+        is_with_payer=or_(
+            Claim.primary_status.in_(_WITH_PAYER),
+            and_(Claim.secondary_payer_id.is_not(None), Claim.secondary_status.in_(_WITH_PAYER)),
+        ),
+        waits_for_secondary=and_(
+            Claim.secondary_payer_id.is_not(None), Claim.secondary_status.not_in(_ADJUDICATED)
+        ),
+        paid_recently=_paid_recently(terms),
+        owes_medicare_cost_share=_cost_share(terms),
+        changed_since_preview=false(),  # nothing was promised yet
+        balance_mismatch=Claim.balance_mismatch.expression,
+    )
+
+
+def _if(condition: Condition, amount: Any) -> ColumnElement[int]:
+    return case((condition, amount), else_=0)
+
+
+def _paid_recently(terms: Terms) -> Condition:
+    if terms.recent_payment_days == 0:
+        return false()
+    since = terms.as_of - dt.timedelta(days=terms.recent_payment_days)
+    return func.coalesce(Claim.last_payment_on >= since, False)
+
+
+def _cost_share(terms: Terms) -> Condition:
+    # Which reasons may write off what Medicare or Medicaid leaves to the patient is known once
+    # a reason is given; the feed has none yet and does not judge.
+    if terms.reason in (None, WriteOffReason.CHARITY, WriteOffReason.SMALL_BALANCE):
+        return false()
+    return func.coalesce(PAYER.c.payer_class.in_([kind.value for kind in _COST_SHARE]), False)

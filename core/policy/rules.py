@@ -1,0 +1,141 @@
+"""The rules: when a claim is not written off. One table in order; the first that matches wins.
+
+The same rows give the feed's eligibility, the preview's verdict and the run's check.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, case, null, or_
+
+from core.jobs.models import JobKind
+from core.policy.facts import Condition, Facts
+
+
+class Moment(StrEnum):
+    """Where a rule is asked."""
+
+    FEED = "feed"
+    PREVIEW = "preview"
+    RUN = "run"
+
+
+class RuleAction(StrEnum):
+    """What happens to a claim on which a rule matches."""
+
+    SKIP = "skip"
+    SETTLE = "settle"  # the status moves, no money does
+
+
+FEED_AND_PREVIEW: Final = frozenset({Moment.FEED, Moment.PREVIEW})
+PREVIEW_ONLY: Final = frozenset({Moment.PREVIEW})
+EVERYWHERE: Final = frozenset(Moment)
+RUN_ONLY: Final = frozenset({Moment.RUN})
+MONEY: Final = frozenset({JobKind.SETTLE})
+STATUS: Final = frozenset({JobKind.STATUS})
+ANY_KIND: Final = frozenset({JobKind.SETTLE, JobKind.STATUS})
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row: `sentence` is what people read, `code` is stable, `when` reads facts."""
+
+    code: str
+    sentence: str
+    when: Callable[[Facts], Condition]
+    action: RuleAction = RuleAction.SKIP
+    at: frozenset[Moment] = FEED_AND_PREVIEW
+    kinds: frozenset[JobKind] = MONEY
+    may_include: bool = False  # a job may override it, if the user may
+
+
+RULES: Final = (
+    Rule(
+        "already_settled",
+        "Already Settled, and nothing is due that the setting would write off",
+        lambda f: and_(f.is_settled, f.chosen_due == 0, ~f.has_credit_line, f.insurance_due >= 0, f.patient_due >= 0),
+    ),
+    Rule(
+        "already_in_status",
+        "Already in this billing status",
+        lambda f: f.has_target_status,
+        at=PREVIEW_ONLY,
+        kinds=STATUS,
+    ),
+    Rule(
+        "changed_since_preview",
+        "Changed since the preview",
+        lambda f: f.changed_since_preview,
+        at=RUN_ONLY,
+        kinds=ANY_KIND,
+    ),
+    Rule(
+        "balance_mismatch",
+        "A balance of this claim differs from its ledger; it is being looked into",
+        lambda f: f.balance_mismatch,
+        at=EVERYWHERE,
+    ),
+    Rule("on_hold", "The claim is on hold", lambda f: f.on_hold),
+    Rule("future_service", "The date of service is in the future", lambda f: f.in_future),
+    Rule("credit_insurance", "The insurance has a credit", lambda f: f.insurance_due < 0),
+    Rule("credit_patient", "The patient has a credit", lambda f: f.patient_due < 0),
+    Rule("credit_line", "One of its lines has a credit", lambda f: f.has_credit_line),
+    Rule(
+        "in_process",
+        "An insurance is still working on it, and insurance would be written off",
+        lambda f: and_(f.is_with_payer, f.insurance_due > 0, f.settles_insurance),
+        may_include=True,
+    ),
+    Rule(
+        "secondary_pending",
+        "The secondary insurance has not answered, and insurance would be written off",
+        lambda f: and_(f.waits_for_secondary, f.insurance_due > 0, f.settles_insurance),
+        may_include=True,
+    ),
+    Rule(
+        "recent_payment",
+        "A payment came in lately",
+        lambda f: f.paid_recently,
+        may_include=True,
+    ),
+    Rule(
+        "medicare_cost_share",
+        "A Medicare or Medicaid patient's share may be written off only as charity or small balance",
+        lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
+        at=PREVIEW_ONLY,
+        may_include=True,
+    ),
+    Rule(
+        "write_off_off",
+        "Status only: the Balance Writeoff setting is neither",
+        lambda f: and_(~f.settles_insurance, ~f.settles_patient),
+        action=RuleAction.SETTLE,
+    ),
+    Rule(
+        "nothing_due",
+        "Status only: nothing is due that the setting would write off",
+        lambda f: and_(or_(f.settles_insurance, f.settles_patient), f.chosen_due == 0),
+        action=RuleAction.SETTLE,
+    ),
+)
+
+BY_CODE: Final = {rule.code: rule for rule in RULES}
+MAY_INCLUDE: Final = tuple(rule.code for rule in RULES if rule.may_include)
+CAN_SETTLE: Final = "can_settle"  # the feed's word where no rule matches
+
+
+def rules_at(moment: Moment, *, kind: JobKind, include: Collection[str] = ()) -> list[Rule]:
+    """The rows that are asked at `moment`, without those that the job overrides."""
+    return [rule for rule in RULES if moment in rule.at and kind in rule.kinds and rule.code not in include]
+
+
+def first_match(facts: Facts, rules: list[Rule]) -> ColumnElement[str | None]:
+    """The code of the first rule that matches, or NULL."""
+    return case(*((rule.when(facts), rule.code) for rule in rules), else_=null())
+
+
+def skip_codes() -> list[str]:
+    """The codes whose claims are skipped."""
+    return [rule.code for rule in RULES if rule.action is RuleAction.SKIP]
