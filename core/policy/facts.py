@@ -2,9 +2,8 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, literal, or_
+from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or_
 
 from core.claims.models import SETTLED, Claim, ClaimStatus
 from core.ledger.models import WriteOffReason
@@ -41,7 +40,7 @@ class Facts:
     has_target_status: Condition
     insurance_due: ColumnElement[int]
     patient_due: ColumnElement[int]
-    chosen_due: ColumnElement[int]  # in the responsibilities that the setting chooses
+    nothing_chosen_due: Condition  # in the responsibilities that the setting chooses
     has_credit_line: Condition
     on_hold: Condition
     in_future: Condition
@@ -84,7 +83,9 @@ def of_claim(terms: Terms) -> Facts:
         has_target_status=Claim.billing_status == terms.target_status,
         insurance_due=Claim.insurance_due.expression,
         patient_due=Claim.patient_due.expression,
-        chosen_due=_if(settles_insurance, Claim.insurance_due) + _if(settles_patient, Claim.patient_due),
+        nothing_chosen_due=and_(
+            or_(~settles_insurance, Claim.insurance_due == 0), or_(~settles_patient, Claim.patient_due == 0)
+        ),
         has_credit_line=Claim.has_credit_line.expression,
         on_hold=Claim.hold.is_not(None),
         in_future=Claim.service_date > terms.as_of,
@@ -100,10 +101,6 @@ def of_claim(terms: Terms) -> Facts:
         changed_since_preview=false(),  # nothing was promised yet
         balance_mismatch=Claim.balance_mismatch.expression,
     )
-
-
-def _if(condition: Condition, amount: Any) -> ColumnElement[int]:
-    return case((condition, amount), else_=0)
 
 
 def _paid_recently(terms: Terms) -> Condition:

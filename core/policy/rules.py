@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, null, or_
+from sqlalchemy import ColumnElement, and_, case, null
 
 from core.jobs.models import JobKind
 from core.policy.facts import Condition, Facts
@@ -55,7 +55,7 @@ RULES: Final = (
     Rule(
         "already_settled",
         "Already Settled, and nothing is due that the setting would write off",
-        lambda f: and_(f.is_settled, f.chosen_due == 0, ~f.has_credit_line, f.insurance_due >= 0, f.patient_due >= 0),
+        lambda f: and_(f.is_settled, f.nothing_chosen_due),
     ),
     Rule(
         "already_in_status",
@@ -116,7 +116,7 @@ RULES: Final = (
     Rule(
         "nothing_due",
         "Status only: nothing is due that the setting would write off",
-        lambda f: and_(or_(f.settles_insurance, f.settles_patient), f.chosen_due == 0),
+        lambda f: f.nothing_chosen_due,
         action=RuleAction.SETTLE,
     ),
 )

@@ -1,0 +1,116 @@
+"""What may be asked of a job: which claims, to which billing status, why."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from core.claims.filters import ClaimFilter
+from core.claims.models import SETTLED
+from core.errors import BadInput
+from core.ledger.models import WriteOffReason
+from core.policy.rules import MAY_INCLUDE
+
+SELECTION_CLAIM_IDS_MAX = 1_000_000
+NOTE_CHARACTERS_MAX = 500
+
+ClaimIdText = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class BadRequest(BadInput):
+    """The request for a job is not as it must be."""
+
+    code = "bad_job_request"
+
+
+class EmptySelection(BadInput):
+    """Nothing is selected; select at least one claim."""
+
+    code = "empty_selection"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Chosen(_Frozen):
+    """Claims one by one, by the practice's own numbers."""
+
+    claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)]
+
+
+class Matching(_Frozen):
+    """All that match a filter, but for some. A filter must narrow: a typo never means every claim."""
+
+    filter: dict[str, Any]
+    excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
+
+    @field_validator("filter")
+    @classmethod
+    def _narrows(cls, given: dict[str, Any]) -> dict[str, Any]:
+        narrowed = ClaimFilter.of(given).given()
+        if not narrowed:
+            raise BadRequest('The filter is empty; give at least one key, or {"all": true} for every claim.')
+        return narrowed
+
+
+class All(_Frozen):
+    """Every claim of the practice, but for some."""
+
+    all: Literal[True]
+    excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
+
+
+Selection = Chosen | Matching | All
+
+
+class JobRequest(_Frozen):
+    """One request for a settle job (target Settled) or a status job (any other target)."""
+
+    target_status: Annotated[str, Field(min_length=1, max_length=100)] = SETTLED
+    selection: Selection
+    reason: WriteOffReason | None = None
+    note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX)] = ""
+    include: tuple[Literal[MAY_INCLUDE], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read a request from JSON; raise a `BadInput` that names the place and the cure."""
+        try:
+            request = cls.model_validate(given)
+        except ValidationError as error:
+            raise BadRequest("; ".join(_faults(error))) from None
+        if isinstance(request.selection, Chosen) and not request.selection.claim_ids:
+            raise EmptySelection
+        if request.settles and request.reason is None:
+            raise BadRequest(f"reason: say why; one of {', '.join(WriteOffReason)}")
+        return request
+
+    @property
+    def settles(self) -> bool:
+        """Only Settled moves money."""
+        return self.target_status == SETTLED
+
+    def hash(self) -> str:
+        """A digest of what is asked, so that one idempotency key cannot mean two requests."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+_SELECTION_SHAPES = '{"claim_ids": […]}, {"filter": {…}, "excluded_claim_ids": […]} or {"all": true}'
+
+
+def _faults(error: ValidationError) -> list[str]:
+    faults = error.errors()
+    if any(fault["loc"][:1] == ("selection",) for fault in faults):
+        # A union reports every shape that did not fit; only the one that was meant helps.
+        inner = [f for f in faults if f["loc"][:1] == ("selection",) and f["type"] not in ("missing", "extra_forbidden")]
+        named = [f"{'.'.join(map(str, (f['loc'][0], *f['loc'][2:])))}: {f['msg'].lower()}" for f in inner[:3]]
+        rest = [f for f in faults if f["loc"][:1] != ("selection",)]
+        return [*(named or [f"selection: must be one of {_SELECTION_SHAPES}"]), *map(_fault, rest)]
+    return list(map(_fault, faults))
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    return f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg'].lower()}"

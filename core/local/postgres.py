@@ -1,0 +1,247 @@
+"""A PostgreSQL of our own: made, started and stopped here, reached by a unix socket that only we may enter."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from core.errors import Refusal
+from core.local import binaries, nobody
+from core.local.guardian import DATABASE, Child, Guardian
+from core.local.sockets import socket_folder
+
+ROLE: Final = "settle"
+_SUPERUSER: Final = "postgres"
+_START_SECONDS = 60  # recovery after a crash included
+_STOP_SECONDS = 20
+_LOOK_SECONDS = 0.02
+
+_ALWAYS = {
+    "listen_addresses": "",  # the socket only
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # A server's log must not hold what a statement or a row holds.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
+_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class PostgresFailed(Refusal):
+    """PostgreSQL did not start."""
+
+    code = "postgres_failed"
+
+
+class OtherPostgresVersion(Refusal):
+    """The database in the data folder was made by another major version of PostgreSQL."""
+
+    code = "other_postgres_version"
+
+
+class Postgres:
+    """One server on one folder, with a database `settle` that belongs to the role `settle`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        guardian: Guardian,
+        *,
+        log: Path,
+        durable: bool = True,
+        programs: Path | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Keep the data below `folder`; `durable=False` is for tests: a crash of the machine may spoil it.
+
+        `programs` is a bin folder to use instead of the one found; `say` gets a line for people where data or
+        programs had to be put elsewhere.
+        """
+        self._wanted = folder.absolute()
+        self._guardian = guardian
+        self._log = log
+        self._settings = _ALWAYS | ({} if durable else _NOT_DURABLE)
+        self._programs = programs
+        self._say = say
+        self._child: Child | None = None
+        self._sockets = folder
+
+    @property
+    def url(self) -> str:
+        """The database's URL, once started."""
+        return f"postgresql://{ROLE}@/{ROLE}?host={quote(str(self._sockets))}"
+
+    @property
+    def child(self) -> Child:
+        """The running server."""
+        assert self._child is not None, "not started"
+        return self._child
+
+    def start(self) -> None:
+        """Make the database if there is none, start the server, wait until it answers. Raises a `Refusal`."""
+        place = nobody.choose(self._programs or binaries.find_postgres(), self._wanted)
+        if place.folder != self._wanted:
+            self._say(
+                f'PostgreSQL runs as "nobody", which may not enter {self._wanted.parent}: its data is in {place.folder}'
+            )
+        self._sockets = socket_folder(place.folder / "socket", owner=place.user)
+        data = place.folder / "data"
+        if not data.exists():
+            _initialise(place, data)
+        _refuse_other_version(place, data)
+        _end_leftover(data)
+        self._child = self._launch(place, data)
+        self._wait_until_it_answers()
+        self._make_database()
+
+    def stop(self) -> None:
+        """Disconnect everyone and shut down in good order."""
+        if self._child is not None:
+            self._child.stop(seconds=_STOP_SECONDS)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def _launch(self, place: nobody.Place, data: Path) -> Child:
+        settings = self._settings | {"unix_socket_directories": str(self._sockets)}
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return self._guardian.start(
+            [place.binaries / "postgres", "-D", data, *words],
+            name="database",
+            log=self._log,
+            stage=DATABASE,
+            stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for the last client
+            env=_clean_environment(),
+            cwd=place.folder,
+            user=place.user,
+        )
+
+    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(
+            host=str(self._sockets), user=_SUPERUSER, dbname="postgres", autocommit=True, connect_timeout=5
+        )
+
+    def _wait_until_it_answers(self) -> None:
+        until = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self._connect().close()
+            except psycopg.OperationalError:
+                if not self.child.is_running() or time.monotonic() > until:
+                    self.stop()
+                    raise PostgresFailed(f"PostgreSQL did not start; its last words are in {self._log}.") from None
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return
+
+    def _make_database(self) -> None:
+        name = sql.Identifier(ROLE)
+        with self._connect() as connection:
+            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [ROLE]).rowcount:
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(name))
+            if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [ROLE]).rowcount:
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+
+
+def _initialise(place: nobody.Place, data: Path) -> None:
+    """Make the cluster under another name until it is whole."""
+    partial = data.with_name("data.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    if (binaries.postgres_major(place.binaries) or 0) < 17:
+        locale = ["--locale=C.UTF-8"]
+    # "trust" is trust in the socket's folder, which only we may enter.
+    done = subprocess.run(
+        [
+            place.binaries / "initdb",
+            "-D",
+            partial,
+            "--encoding=UTF8",
+            *locale,
+            "--auth=trust",
+            f"--username={_SUPERUSER}",
+            "--no-instructions",
+        ],
+        env=_clean_environment(),
+        cwd=place.folder,
+        user=place.user,
+        group=place.user,
+        extra_groups=None if place.user is None else [],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise PostgresFailed(f"PostgreSQL could not make its data folder {data}: {done.stderr.strip()}")
+    partial.rename(data)
+
+
+def _refuse_other_version(place: nobody.Place, data: Path) -> None:
+    made_by, found = (int((data / "PG_VERSION").read_text()), binaries.postgres_major(place.binaries))
+    if made_by != found:
+        raise OtherPostgresVersion(
+            f"The database in {data} was made by PostgreSQL {made_by}, and this is {found}: "
+            f"take another --data-dir, or dump it with {made_by} and load it with {found}."
+        )
+
+
+def _end_leftover(data: Path) -> None:
+    """Clear away what a killed run left: a server that still runs on this data, or the file that says so.
+
+    The caller holds the data folder's lock, so no other run can be meant.
+    """
+    pid_file = data / "postmaster.pid"
+    try:
+        pid = int(pid_file.read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return
+    if not _is_postgres_on(pid, data):
+        # The number may be another process's by now; PostgreSQL would refuse to start because of it.
+        pid_file.unlink(missing_ok=True)
+        return
+    until = time.monotonic() + _STOP_SECONDS
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGINT)
+        while pid_file.exists() and time.monotonic() < until:
+            time.sleep(_LOOK_SECONDS)
+
+
+def _is_postgres_on(pid: int, data: Path) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        listing = (
+            subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, check=False)
+            if shutil.which("ps")
+            else None
+        )
+        return listing is not None and os.fsencode(data) in listing.stdout
+    return os.fsencode(data) in words
+
+
+def _clean_environment() -> dict[str, str]:
+    """Nothing of the caller's PG… variables, and nothing secret."""
+    return {name: os.environ[name] for name in ("PATH", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ} | {
+        "LC_ALL": "C"
+    }

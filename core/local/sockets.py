@@ -1,0 +1,63 @@
+"""Folders for unix sockets: private, and short enough for the kernel."""
+
+import hashlib
+import os
+import re
+import socket
+import stat
+from pathlib import Path
+
+from core.errors import Refusal
+
+_PATH_BYTES_MAX = 103  # macOS takes 103, Linux 107
+_NAME_BYTES_MAX = len("/.s.PGSQL.5432.lock")
+_PLAIN = re.compile(r"[A-Za-z0-9/_.+-]+")  # what needs no quoting in a URL, whoever parses it
+_SHORT_ROOT = Path("/tmp")
+
+
+class NoSocketFolder(Refusal):
+    """There is no folder that is ours alone and takes a unix socket."""
+
+    code = "no_socket_folder"
+
+
+def socket_folder(wanted: Path, *, owner: int | None = None) -> Path:
+    """Make `wanted` if sockets can be there, else a short folder below /tmp; give the one made: `owner`'s, mode 700.
+
+    They cannot where the path is too long or has odd characters, and on some shared or network file systems.
+    """
+    if _fits(wanted) and _takes_socket(_private(wanted, owner)):
+        return wanted
+    label = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:10]
+    short = _SHORT_ROOT / f"settle-{os.getuid()}-{label}"
+    if not _takes_socket(_private(short, owner)):
+        raise NoSocketFolder(f"Neither {wanted} nor {short} takes a unix socket; choose another --data-dir.")
+    return short
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder)) + _NAME_BYTES_MAX <= _PATH_BYTES_MAX and _PLAIN.fullmatch(str(folder)) is not None
+
+
+def _private(folder: Path, owner: int | None) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    # Below /tmp somebody else may have been here first.
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.getuid(), owner):
+        raise NoSocketFolder(f"{folder} belongs to somebody else; remove it or choose another --data-dir.")
+    folder.chmod(0o700)
+    if owner is not None:
+        os.chown(folder, owner, owner)
+    return folder
+
+
+def _takes_socket(folder: Path) -> bool:
+    probe = folder / "probe"
+    probe.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind(str(probe))
+        except OSError:
+            return False
+    probe.unlink()
+    return True
