@@ -1,0 +1,60 @@
+"""Real servers for every test that asks for one: nothing is mocked, nothing is shared between two tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from core.db.engine import Sessions, make_engine, make_sessions
+from core.local.broker import Broker
+from tests.servers import Databases, broker_client, running_servers
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[tuple[Databases, Broker]]:
+    """PostgreSQL and Valkey, started at the first test that needs them (each xdist worker has its own)."""
+    with running_servers() as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def databases(servers: tuple[Databases, Broker]) -> Databases:
+    """The PostgreSQL server and its template."""
+    return servers[0]
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """A migrated, empty database of this test alone."""
+    with databases.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on `database_url`."""
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> Sessions:
+    """A maker of sessions on `database_url`."""
+    return make_sessions(engine)
+
+
+@pytest.fixture
+def session(sessions: Sessions) -> Iterator[Session]:
+    """One session on `database_url`; what the test does not commit is rolled back."""
+    with sessions() as session:
+        yield session
+
+
+@pytest.fixture
+def broker_url(servers: tuple[Databases, Broker]) -> str:
+    """An empty broker, as a URL in Celery's form."""
+    url = servers[1].url
+    broker_client(url).flushall()
+    return url

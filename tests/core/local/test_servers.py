@@ -1,0 +1,35 @@
+"""Our own PostgreSQL and Valkey: private, and as a test needs them."""
+
+import stat
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from sqlalchemy import Engine, text
+
+from tests.servers import broker_client
+
+
+def test_a_test_gets_a_migrated_database_of_its_own(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM canary")) == 0
+        assert connection.scalar(text("SHOW server_encoding")) == "UTF8"
+
+
+def test_the_role_of_the_product_is_no_superuser(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT current_setting('is_superuser')")) == "off"
+
+
+def test_the_database_listens_on_a_private_socket_only(engine: Engine, database_url: str) -> None:
+    (folder,) = parse_qs(urlsplit(database_url).query)["host"]
+    with engine.connect() as connection:
+        assert connection.scalar(text("SHOW listen_addresses")) == ""
+    assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
+
+
+def test_the_broker_listens_on_a_private_socket_only_and_keeps_hints_on_disk(broker_url: str) -> None:
+    client = broker_client(broker_url)
+    assert client.config_get("port") == {"port": "0"}
+    assert client.config_get("appendonly") == {"appendonly": "yes"}
+    assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+    assert stat.S_IMODE(Path(urlsplit(broker_url).path).parent.stat().st_mode) == 0o700
