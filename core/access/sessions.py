@@ -1,0 +1,56 @@
+"""Signed-in browsers: the cookie holds a token, the database its hash and when it was last seen."""
+
+import datetime as dt
+from typing import Final
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.models import User, UserSession
+from core.access.permissions import Actor
+from core.access.opaque import TOUCH_SECONDS, hash_of, make_token
+from core.access.users import actor_for
+
+UNSEEN_DAYS_MAX: Final = 30  # a browser that was closed without signing out; longer than any idle time-out
+
+
+def start(session: Session, actor: Actor, now: dt.datetime) -> str:
+    """Start a session for a person who has just signed in; give the token for the cookie."""
+    forgotten = now - dt.timedelta(days=UNSEEN_DAYS_MAX)
+    session.execute(delete(UserSession).where(UserSession.user_id == actor.user_id, UserSession.seen_at < forgotten))
+    token = make_token()
+    session.execute(
+        insert(UserSession).values(token_hash=hash_of(token), user_id=actor.user_id, created_at=now, seen_at=now)
+    )
+    return token
+
+
+def actor_of(session: Session, token: str, now: dt.datetime, idle_minutes: int) -> Actor | None:
+    """Whose session this is; None where it ended, was idle too long, or its user is no longer active."""
+    found = session.execute(
+        select(User, UserSession.seen_at)
+        .join(UserSession, UserSession.user_id == User.id)
+        .where(
+            UserSession.token_hash == hash_of(token),
+            UserSession.seen_at > now - dt.timedelta(minutes=idle_minutes),
+            User.active,
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    user, seen_at = found
+    if now - seen_at >= dt.timedelta(seconds=TOUCH_SECONDS):
+        session.execute(update(UserSession).where(UserSession.token_hash == hash_of(token)).values(seen_at=now))
+    return actor_for(user)
+
+
+def end(session: Session, token: str, now: dt.datetime) -> None:
+    """Sign out; nothing happens where the session already ended."""
+    user_id = session.scalar(
+        delete(UserSession).where(UserSession.token_hash == hash_of(token)).returning(UserSession.user_id)
+    )
+    if user_id is None:
+        return
+    practice_id = session.scalars(select(User.practice_id).where(User.id == user_id)).one()
+    audit.record(session, "user.signed_out", practice_id=practice_id, subject=f"user:{user_id}", by=user_id, now=now)
