@@ -1,0 +1,107 @@
+"""Hints: confirming never waits for the broker."""
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.settings import HINT_EXPIRES_SECONDS, HINTS_PER_CONFIRM_MAX, TASK_PREPARE, TASK_WORK
+from tests.servers import broker_client
+from webui import hints as hints_module
+from webui.hints import Hints
+
+
+def waiting(broker_url: str, count: int, seconds: float = 10) -> list[dict[str, Any]]:
+    """The messages in the queue, once there are `count` of them."""
+    client = broker_client(broker_url)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and client.llen("settle:settle") < count:
+        time.sleep(0.02)
+    return [json.loads(message) for message in client.lrange("settle:settle", 0, -1)]
+
+
+@pytest.fixture
+def mute_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker that takes every connection and never answers, as one that is paused."""
+    path = Path(tmp_path_factory.mktemp("b")) / "s"
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(path))
+        mute.listen(100)
+        yield f"redis+socket://{path}?virtual_host=0"
+
+
+def test_a_hint_is_a_message_of_ids_that_expires(broker_url: str) -> None:
+    Hints(broker_url).send(7, 42, count=3)
+
+    messages = waiting(broker_url, 3)
+    assert [m["headers"]["task"] for m in messages] == [TASK_WORK] * 3
+    assert {m["headers"]["argsrepr"] for m in messages} == {"(7, 42)"}
+    assert all(m["headers"]["expires"] for m in messages)
+    assert HINT_EXPIRES_SECONDS == 60
+
+
+def test_a_preview_that_waits_is_hinted_once(broker_url: str) -> None:
+    Hints(broker_url).prepare(7, 42)
+
+    assert [m["headers"]["task"] for m in waiting(broker_url, 1)] == [TASK_PREPARE]
+
+
+def test_a_million_claims_are_hinted_as_often_as_there_may_be_workers(broker_url: str) -> None:
+    hints = Hints(broker_url)
+    hints.send(7, 42, count=1_000)
+    hints.prepare(7, 43)
+
+    assert len(waiting(broker_url, HINTS_PER_CONFIRM_MAX + 1)) == HINTS_PER_CONFIRM_MAX + 1
+
+
+@pytest.mark.parametrize("broker", ["mute", "gone", "none"])
+def test_nobody_waits_for_a_broker_that_is_mute_gone_or_none(broker: str, mute_broker: str, tmp_path: Path) -> None:
+    url = {"mute": mute_broker, "gone": f"redis+socket://{tmp_path}/gone?virtual_host=0", "none": None}[broker]
+    hints = Hints(url)
+
+    before = time.monotonic()
+    for job in range(3 * hints_module.WAITING_MAX):
+        hints.send(1, job, count=32)
+
+    assert time.monotonic() - before < 1
+
+
+def test_the_hints_go_on_when_the_broker_is_back(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish, failures = hints_module._publish, iter([OSError, OSError])
+
+    def fail_twice(*args: Any) -> None:
+        if error := next(failures, None):
+            raise error
+        publish(*args)
+
+    monkeypatch.setattr(hints_module, "_publish", fail_twice)
+    hints = Hints(broker_url)
+    for job in (1, 2, 3):
+        hints.send(7, job)
+
+    assert [m["headers"]["argsrepr"] for m in waiting(broker_url, 1)] == ["(7, 3)"]
+
+
+def test_a_forked_web_process_hints_from_a_thread_of_its_own(broker_url: str) -> None:
+    hints = Hints(broker_url)
+    hints.send(7, 1)
+    assert len(waiting(broker_url, 1)) == 1
+
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            hints.send(7, 2)
+            time.sleep(30)
+        os._exit(0)
+    try:
+        assert len(waiting(broker_url, 2)) == 2
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

@@ -1,0 +1,118 @@
+"""Hints: tell the workers that there is work, from a thread of its own, and never wait for them.
+
+A request that confirms has committed before it hints. Whatever the broker does then (it is away, it hangs, it is full),
+the answer is out already; a hint that is lost is made good by the sweep.
+"""
+
+import logging
+import os
+import queue
+import threading
+from typing import Final, NamedTuple
+
+from celery import Celery
+
+from core.settings import (
+    BROKER_TRANSPORT_OPTIONS,
+    HINT_EXPIRES_SECONDS,
+    HINTS_PER_CONFIRM_MAX,
+    QUEUE_SETTLE,
+    TASK_PREPARE,
+    TASK_WORK,
+    Settings,
+)
+
+WAITING_MAX: Final = 1_000  # more than people confirm while a broker is away; the rest is the sweep's
+
+log = logging.getLogger(__name__)
+
+
+class Hint(NamedTuple):
+    """`count` messages of one task about one job."""
+
+    task: str
+    practice_id: int
+    job_id: int
+    count: int
+
+
+class Hints:
+    """Sends hints to one broker, or to none at all where there is no address."""
+
+    def __init__(self, broker_url: str | None) -> None:
+        """Remember the broker; nothing is connected or started before the first hint."""
+        self._broker_url = broker_url
+        self._lock = threading.Lock()
+        self._process: int | None = None
+        self._waiting: queue.Queue[Hint] = queue.Queue(WAITING_MAX)
+
+    def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
+        """Say, `count` times, that this job may have free chunks: so many workers can begin at once."""
+        self._put(Hint(TASK_WORK, practice_id, job_id, min(count, HINTS_PER_CONFIRM_MAX)))
+
+    def prepare(self, practice_id: int, job_id: int) -> None:
+        """Say that this job's preview waits to be made."""
+        self._put(Hint(TASK_PREPARE, practice_id, job_id, 1))
+
+    def _put(self, hint: Hint) -> None:
+        if self._broker_url is None:
+            return
+        self._start_in_this_process()
+        try:
+            self._waiting.put_nowait(hint)
+        except queue.Full:
+            log.warning("hint dropped: %d are waiting for the broker", WAITING_MAX)
+
+    def _start_in_this_process(self) -> None:
+        # A web server that forks after it made the application leaves its threads behind.
+        if self._process == os.getpid():
+            return
+        with self._lock:
+            if self._process == os.getpid():
+                return
+            self._waiting = queue.Queue(WAITING_MAX)
+            publishing = threading.Thread(
+                target=_publish_for_ever, args=(self._broker_url, self._waiting), name="hints", daemon=True
+            )
+            publishing.start()
+            self._process = os.getpid()
+
+
+def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint]) -> None:
+    producer = _producer(broker_url)
+    while True:
+        hint = waiting.get()
+        try:
+            _publish(producer, hint)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the sweep hints again)
+            log.warning("hint dropped: %s", type(error).__name__)
+
+
+def _publish(producer: Celery, hint: Hint) -> None:
+    for _ in range(hint.count):
+        producer.send_task(
+            hint.task,
+            args=(hint.practice_id, hint.job_id),
+            queue=QUEUE_SETTLE,
+            expires=HINT_EXPIRES_SECONDS,
+            ignore_result=True,
+            retry=False,
+        )
+
+
+def start(settings: Settings) -> Hints:
+    """The hints of an application with these settings."""
+    return Hints(settings.broker_url.get_secret_value() if settings.broker_url else None)
+
+
+def _producer(broker_url: str | None) -> Celery:
+    producer = Celery("settle-hints", broker=broker_url, set_as_current=False)
+    producer.conf.update(
+        broker_transport_options=BROKER_TRANSPORT_OPTIONS,
+        broker_connection_retry=False,
+        task_publish_retry=False,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+    )
+    return producer
