@@ -1,0 +1,94 @@
+"""What may have happened to a claim of the sample: one row for each story, with its share and what it leaves due."""
+
+from bisect import bisect
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+from random import Random
+from typing import Final
+
+from core.claims.models import BALANCE_DUE, SETTLED, ClaimStatus
+
+Dues = tuple[int, int]  # (insurance, patient) in cents
+SMALL_BELOW: Final = 25_00
+
+WITH_PAYER: Final = (ClaimStatus.AT_CLEARINGHOUSE.value, ClaimStatus.AT_PAYER.value, ClaimStatus.ACKNOWLEDGED.value)
+_NONE: Final = (ClaimStatus.NONE.value,)
+_RECEIVED: Final = (ClaimStatus.ERA_RECEIVED.value,)
+_BILL_INSURANCE: Final = "Bill Insurance"
+
+
+def _small(random: float) -> int:
+    """0.01 to 24.99, smaller ones more often; one in fifty is a single cent."""
+    return 1 if random < 0.02 else 2 + int((SMALL_BELOW - 2) * random**1.5)
+
+
+def _larger(random: float, fee: int) -> int:
+    """25.00 up to most of the fee."""
+    return SMALL_BELOW + int(random * max(0, fee * 0.6 - SMALL_BELOW))
+
+
+@dataclass(frozen=True)
+class Story:
+    """One course of events. Shares are weights: among claims of the last months, and among older ones."""
+
+    name: str
+    recent: float
+    older: float
+    billing_statuses: tuple[str, ...]
+    primary_statuses: tuple[str, ...] = _RECEIVED
+    # (random, random, fee of the first line) → what is left due; None: nothing is adjudicated, the whole charge is due.
+    leaves: Callable[[float, float, int], Dues] | None = None
+    insured: bool = True  # False: may be a claim without a payer
+    with_secondary: bool = False
+    credit_on_second_line: bool = False
+    owes: bool = True
+
+
+def _nothing(_a: float, _b: float, _fee: int) -> Dues:
+    return 0, 0
+
+
+NOT_SUBMITTED: Final = Story("not submitted", 6, 0.3, ("Not Submitted",), _NONE)
+STORIES: Final = (
+    Story("in process", 65, 0, (_BILL_INSURANCE,), WITH_PAYER),
+    NOT_SUBMITTED,
+    Story("rejected", 4, 1.5, ("Internal Review", _BILL_INSURANCE), (ClaimStatus.REJECTED.value,)),
+    Story("denied", 1, 4, ("Internal Review", _BILL_INSURANCE), (ClaimStatus.ERA_DENIED.value,)),
+    Story("coordination of benefits", 1, 0.7, (_BILL_INSURANCE,), (ClaimStatus.COORDINATION_OF_BENEFITS.value,)),
+    Story("small patient due", 12, 30, (BALANCE_DUE,), leaves=lambda a, _, _fee: (0, _small(a)), insured=False),
+    Story("small insurance due", 1, 11, (BALANCE_DUE, _BILL_INSURANCE), leaves=lambda a, _, _fee: (_small(a), 0)),
+    Story("patient due", 6, 17, (BALANCE_DUE,), leaves=lambda a, _, fee: (0, _larger(a, fee)), insured=False),
+    Story("insurance due", 1, 9, (_BILL_INSURANCE, BALANCE_DUE), leaves=lambda a, _, fee: (_larger(a, fee), 0)),
+    Story("both due", 1, 6, (BALANCE_DUE,), leaves=lambda a, b, fee: (_small(a), _larger(b, fee // 2))),
+    Story(
+        "waits for the secondary",
+        1,
+        4,
+        ("Bill Secondary Insurance",),
+        leaves=lambda a, _, fee: (_larger(a, fee // 2), 0),
+        with_secondary=True,
+    ),
+    Story("patient credit", 0.5, 1.6, ("Internal Review", BALANCE_DUE), leaves=lambda a, _, _fee: (0, -_small(a))),
+    Story("insurance credit", 0.3, 1.2, ("Internal Review", BALANCE_DUE), leaves=lambda a, _, _fee: (-_small(a), 0)),
+    Story("credit under a sum", 0.1, 1, (BALANCE_DUE,), leaves=lambda a, b, fee: (-_small(a), _larger(b, fee) + 5_00)),
+    Story(
+        "credit on one line",
+        0.1,
+        0.9,
+        (BALANCE_DUE,),
+        leaves=lambda a, _, fee: (0, _larger(a, fee)),
+        credit_on_second_line=True,
+    ),
+    Story("paid", 4, 6.5, ("Paid In Full",), leaves=_nothing, insured=False, owes=False),
+    Story("settled before", 0, 5, (SETTLED,), leaves=_nothing, owes=False),
+)
+
+_RECENT: Final = tuple(accumulate(story.recent for story in STORIES))
+_OLDER: Final = tuple(accumulate(story.older for story in STORIES))
+
+
+def draw_story(seed: Random, *, recent: bool) -> Story:
+    """The next story by its share."""
+    shares = _RECENT if recent else _OLDER
+    return STORIES[bisect(shares, seed.random() * shares[-1])]

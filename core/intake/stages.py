@@ -1,0 +1,95 @@
+"""The temporary tables through which everything comes in: rows are copied here, checked as sets, and inserted as sets.
+
+A row refers to others by their outside ids, as the files do. `at` is the line of the file that the row came from.
+Columns that a fault left unread are null, so that one fault does not cause others.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, cast
+
+import psycopg
+from sqlalchemy import BigInteger, Column, Date, Integer, MetaData, SmallInteger, Table, Text, Time, text
+from sqlalchemy.orm import Session
+
+_STAGES: Final = MetaData()
+
+
+def _stage(name: str, *columns: Column[Any]) -> Table:
+    return Table(
+        f"stage_{name}",
+        _STAGES,
+        Column("at", Integer),
+        *columns,
+        prefixes=["TEMPORARY"],
+        postgresql_on_commit="DROP",
+    )
+
+
+BILLING_STATUS: Final = _stage("billing_status", Column("name", Text))
+OFFICE: Final = _stage("office", Column("external_id", Text), Column("name", Text))
+PROVIDER: Final = _stage("provider", Column("external_id", Text), Column("name", Text))
+PAYER: Final = _stage("payer", Column("external_id", Text), Column("name", Text), Column("payer_class", Text))
+PATIENT: Final = _stage("patient", Column("external_id", Text), Column("name", Text), Column("birth_date", Date))
+CLAIM: Final = _stage(
+    "claim",
+    Column("external_id", Text),
+    Column("patient", Text),
+    Column("office", Text),
+    Column("billing_provider", Text),
+    Column("supervising_provider", Text),
+    Column("claim_type", Text),
+    Column("service_date", Date),
+    Column("service_time", Time),
+    Column("billing_status", Text),
+    Column("primary_payer", Text),
+    Column("primary_status", Text),
+    Column("secondary_payer", Text),
+    Column("secondary_status", Text),
+    Column("hold", Text),
+    Column("allowed", BigInteger),
+    Column("expected", BigInteger),
+    Column("first_edi_on", Date),
+    Column("last_edi_on", Date),
+)
+LINE: Final = _stage(
+    "line",
+    Column("claim", Text),
+    Column("number", SmallInteger),
+    Column("procedure_code", Text),
+)
+POSTING: Final = _stage(
+    "posting",
+    Column("source_id", Text),
+    Column("claim", Text),
+    Column("line", SmallInteger),
+    Column("responsibility", Text),
+    Column("kind", Text),
+    Column("amount_cents", BigInteger),
+    Column("paid_by", Text),
+    Column("group_code", Text),
+    Column("reason_code", Text),
+    Column("posted_on", Date),
+)
+
+
+def open_stages(session: Session) -> None:
+    """Make the empty stages of this transaction; they vanish with it."""
+    _STAGES.create_all(session.connection(), checkfirst=False)
+
+
+def clear_stages(session: Session, *stages: Table) -> None:
+    """Empty the stages for the next batch."""
+    session.execute(text("TRUNCATE " + ", ".join(stage.name for stage in stages)))
+
+
+def analyze(session: Session, *tables: str) -> None:
+    """Tell the planner what the tables hold now; the server would notice only minutes later, and stages never."""
+    session.execute(text("ANALYZE " + ", ".join(tables)))
+
+
+def copy_rows(session: Session, stage: Table, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Stream rows, in the order of the stage's columns, into it; memory does not grow with their number."""
+    connection = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
+    with connection.cursor() as cursor, cursor.copy(f"COPY {stage.name} FROM STDIN".encode()) as copy:
+        for row in rows:
+            copy.write_row(row)
