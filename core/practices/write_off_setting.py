@@ -1,0 +1,123 @@
+"""The Balance Writeoff setting: for the practice, and for a billing provider where it differs.
+
+A job takes the setting that stands when it is previewed and keeps it; a change touches no claim and no job.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.models import User
+from core.access.permissions import Action, Actor
+from core.errors import NotFound
+from core.practices.models import Practice, Provider, WriteOffSetting
+
+_ACT = "write_off_setting.changed"
+
+
+@dataclass(frozen=True)
+class ProviderSetting:
+    """What stands for one provider; `setting` is None where the practice's stands."""
+
+    external_id: str
+    name: str
+    setting: WriteOffSetting | None
+    changed_by: str | None  # a name; None: nobody yet, or the command line
+    changed_at: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What stands for the practice, and for each of its providers by name."""
+
+    setting: WriteOffSetting
+    changed_by: str | None
+    changed_at: dt.datetime | None
+    providers: list[ProviderSetting]
+
+
+def set_for_practice(
+    session: Session, *, practice_id: int, setting: WriteOffSetting, by: Actor | None, now: dt.datetime
+) -> None:
+    """Choose for the practice; `by` None is the command line. The same choice again changes nothing."""
+    _require(by)
+    before = session.scalar(
+        select(Practice.write_off).where(Practice.id == practice_id).with_for_update(key_share=True)
+    )
+    if before is None:
+        raise NotFound
+    if before == setting:
+        return
+    session.execute(update(Practice).where(Practice.id == practice_id).values(write_off=setting, **_changed(by, now)))
+    _record(session, practice_id, f"practice:{practice_id}", by, now, before, setting)
+
+
+def set_for_provider(
+    session: Session,
+    *,
+    practice_id: int,
+    provider_external_id: str,
+    setting: WriteOffSetting | None,
+    by: Actor | None,
+    now: dt.datetime,
+) -> None:
+    """Choose for one billing provider; None lets the practice's setting stand again.
+
+    Raises `NotFound` where the practice has no such provider.
+    """
+    _require(by)
+    this = (Provider.practice_id == practice_id, Provider.external_id == provider_external_id)
+    found = session.execute(
+        select(Provider.id, Provider.write_off).where(*this).with_for_update(key_share=True)
+    ).one_or_none()
+    if found is None:
+        raise NotFound(f"There is no provider {provider_external_id[:60]} in this practice.")
+    if found.write_off == setting:
+        return
+    session.execute(update(Provider).where(*this).values(write_off=setting, **_changed(by, now)))
+    _record(session, practice_id, f"provider:{found.id}", by, now, found.write_off, setting)
+
+
+def overview(session: Session, practice_id: int) -> Overview:
+    """What stands, who changed it and when; raises `NotFound`."""
+    practice = session.execute(
+        select(Practice.write_off, User.name, Practice.write_off_changed_at)
+        .outerjoin(User, User.id == Practice.write_off_changed_by)
+        .where(Practice.id == practice_id)
+    ).one_or_none()
+    if practice is None:
+        raise NotFound
+    providers = session.execute(
+        select(Provider.external_id, Provider.name, Provider.write_off, User.name, Provider.write_off_changed_at)
+        .outerjoin(User, User.id == Provider.write_off_changed_by)
+        .where(Provider.practice_id == practice_id)
+        .order_by(Provider.name, Provider.external_id)
+    )
+    return Overview(*practice, providers=[ProviderSetting(*row) for row in providers])
+
+
+def _require(by: Actor | None) -> None:
+    if by is not None:
+        by.require(Action.CHANGE_SETTING)
+
+
+def _changed(by: Actor | None, now: dt.datetime) -> dict[str, int | dt.datetime | None]:
+    return {"write_off_changed_by": by.user_id if by else None, "write_off_changed_at": now}
+
+
+def _record(
+    session: Session,
+    practice_id: int,
+    subject: str,
+    by: Actor | None,
+    now: dt.datetime,
+    before: WriteOffSetting | None,
+    after: WriteOffSetting | None,
+) -> None:
+    facts = {"from": before, "to": after}
+    audit.record(
+        session, _ACT, practice_id=practice_id, subject=subject, by=by.user_id if by else None, now=now, **facts
+    )
