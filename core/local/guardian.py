@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-GRACE_SECONDS = 8.0  # a worker's chunk takes tens of milliseconds, a web request a few seconds
 _LOOK_SECONDS = 0.02
 
 # The later the stage, the earlier it ends: the database last of all.
@@ -25,12 +24,20 @@ DATABASE, BROKER, DOORS = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Child:
-    """A process that leads a group of its own, and the signal that asks it to stop in good order."""
+class Ending:
+    """How a child is ended: the signal that asks it, when its turn is, and how long it may take before SIGKILL."""
 
-    name: str
-    process: "subprocess.Popen[bytes]"
     stop_signal: signal.Signals = signal.SIGTERM
+    stage: int = DOORS
+    grace_seconds: float = 8.0  # a worker's chunk takes tens of milliseconds, a web request a few seconds
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process that leads a group of its own."""
+
+    process: "subprocess.Popen[bytes]"
+    ending: Ending
 
     @property
     def pid(self) -> int:
@@ -44,13 +51,13 @@ class Child:
     def ask_to_stop(self) -> None:
         """Send the signal; do not wait."""
         if self.is_running():
-            self.process.send_signal(self.stop_signal)
+            self.process.send_signal(self.ending.stop_signal)
 
-    def stop(self, *, seconds: float = GRACE_SECONDS) -> None:
-        """Ask it to stop, wait up to `seconds`, then kill what is left of its group."""
+    def stop(self) -> None:
+        """Ask it to stop, wait as long as it may take, then kill what is left of its group."""
         self.ask_to_stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
+            self.process.wait(self.ending.grace_seconds)
         self.kill()
 
     def kill(self) -> None:
@@ -65,33 +72,20 @@ class Guardian:
 
     def __init__(self) -> None:
         """Start the guard."""
-        read, self._pipe = os.pipe()
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__],
-            stdin=read,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # so that Ctrl-C in the terminal does not reach it
-        )
-        os.close(read)
+        self._children: list[Child] = []
+        self._start_guard()
 
     def start(
         self,
         argv: Sequence[str | Path],
         *,
-        name: str,
         log: Path,
-        stage: int = DOORS,
-        stop_signal: signal.Signals = signal.SIGTERM,
+        ending: Ending,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         user: int | None = None,
     ) -> Child:
-        """Start `argv` in a session of its own, its output added to `log`; as `user` and nobody's group if given."""
-
-        def report() -> None:
-            os.write(self._pipe, f"{os.getpid()} {int(stop_signal)} {stage}\n".encode())
-
+        """Start `argv` in a session of its own, its output added to `log`; as `user`, and in its group, if given."""
         with log.open("ab") as output:
             # The child reports itself before it becomes the program, and holds the pipe open until then:
             # there is no moment in which it runs and the guard does not know it.
@@ -102,17 +96,24 @@ class Guardian:
                 stderr=subprocess.STDOUT,
                 env=env,
                 cwd=cwd,
-                start_new_session=True,
-                preexec_fn=report,  # noqa: PLW1509  the starter has one thread
+                start_new_session=True,  # so that Ctrl-C in the terminal does not reach it
+                preexec_fn=lambda: self._report(os.getpid(), ending),  # noqa: PLW1509  the starter has one thread
                 user=user,
                 group=user,
                 extra_groups=None if user is None else [],
             )
-        return Child(name, process, stop_signal)
+        child = Child(process, ending)
+        self._children = [known for known in self._children if known.is_running()] + [child]
+        return child
 
-    def is_running(self) -> bool:
-        """Tell whether the guard lives."""
-        return self._guard.poll() is None
+    def look(self) -> None:
+        """Replace the guard if somebody ended it."""
+        if self._guard.poll() is not None:
+            os.close(self._pipe)
+            self._start_guard()
+            for child in self._children:
+                if child.is_running():
+                    self._report(child.pid, child.ending)
 
     def close(self) -> None:
         """End what still runs, in order, and the guard with it."""
@@ -129,40 +130,82 @@ class Guardian:
         """Close."""
         self.close()
 
+    def _start_guard(self) -> None:
+        read, self._pipe = os.pipe()
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__],
+            stdin=read,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        os.close(read)
+
+    def _report(self, pid: int, ending: Ending) -> None:
+        os.write(self._pipe, f"{pid} {int(ending.stop_signal)} {ending.stage} {ending.grace_seconds}\n".encode())
+
+
+@dataclass(frozen=True)
+class _Charge:
+    """A process that the guard watches over, and when it began: its id alone may later be another's."""
+
+    pid: int
+    ending: Ending
+    began: str | None
+
+    @classmethod
+    def from_report(cls, line: str) -> Self:
+        pid, stop_signal, stage, grace_seconds = line.split()
+        ending = Ending(signal.Signals(int(stop_signal)), int(stage), float(grace_seconds))
+        return cls(int(pid), ending, _began_at(int(pid)))
+
+    def is_running(self) -> bool:
+        """Tell whether this very process, and not another with its id, has not ended yet."""
+        return _exists(self.pid) and _began_at(self.pid) == self.began
+
+    def ask_to_stop(self) -> None:
+        if self.is_running():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, self.ending.stop_signal)
+
+    def kill(self) -> None:
+        """Kill its group, which can outlive it; the id is nobody else's while the group exists."""
+        if self.is_running() or not _exists(self.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
 
 @dataclass
 class _Charges:
-    """What the guard knows: group id → (signal, stage, when the leader began)."""
+    """All that the guard watches over, by process id."""
 
-    known: dict[int, tuple[int, int, str | None]] = field(default_factory=dict)
-
-    def add(self, line: str) -> None:
-        """Note one child; a later one with the same id is another process and replaces it."""
-        pid, stop_signal, stage = map(int, line.split())
-        self.known[pid] = (stop_signal, stage, began_at(pid))
+    known: dict[int, _Charge] = field(default_factory=dict)
 
     def end_all(self) -> None:
-        """End stage by stage, the last first; nothing outlives `GRACE_SECONDS` in its stage."""
-        for stage in sorted({stage for _, stage, _ in self.known.values()}, reverse=True):
-            groups = [
-                group for group, (_, s, began) in self.known.items() if s == stage and began_at(group) in (began, None)
-            ]
-            for group in groups:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(group, self.known[group][0])
-            until = time.monotonic() + GRACE_SECONDS
-            while any(map(_group_lives, groups)) and time.monotonic() < until:
+        """End stage by stage, the last first; each stage takes as long as its slowest may."""
+        for stage in sorted({charge.ending.stage for charge in self.known.values()}, reverse=True):
+            charges = [charge for charge in self.known.values() if charge.ending.stage == stage]
+            for charge in charges:
+                charge.ask_to_stop()
+            until = time.monotonic() + max(charge.ending.grace_seconds for charge in charges)
+            while any(charge.is_running() for charge in charges) and time.monotonic() < until:
                 time.sleep(_LOOK_SECONDS)
-            for group in groups:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(group, signal.SIGKILL)
+            for charge in charges:
+                charge.kill()
 
 
-def began_at(pid: int) -> str | None:
-    """When the process began, in the kernel's ticks; None where it is gone or the system does not say.
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
-    A process id alone may meanwhile be another process's.
-    """
+
+def _began_at(pid: int) -> str | None:
+    """When the process began, in the kernel's ticks; None where it has ended or the system does not say."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -171,23 +214,13 @@ def began_at(pid: int) -> str | None:
     return None if state in "ZX" else rest[18]
 
 
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    # A zombie that nobody reaps still counts as a group; it needs no waiting.
-    return began_at(group) is not None or not Path("/proc/self/stat").exists()
-
-
 def _guard() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     charges = _Charges()
     for line in sys.stdin:
-        charges.add(line)
+        charge = _Charge.from_report(line)
+        charges.known[charge.pid] = charge  # a later one with the same id is another process
     charges.end_all()
 
 

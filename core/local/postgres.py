@@ -17,13 +17,14 @@ from psycopg import sql
 
 from core.errors import Refusal
 from core.local import binaries, nobody
-from core.local.guardian import DATABASE, Child, Guardian
+from core.local.guardian import DATABASE, Child, Ending, Guardian
 from core.local.sockets import socket_folder
 
 ROLE: Final = "settle"
 _SUPERUSER: Final = "postgres"
 _START_SECONDS = 60  # recovery after a crash included
 _STOP_SECONDS = 20
+_ENDING: Final = Ending(signal.SIGINT, DATABASE, _STOP_SECONDS)  # "fast": SIGTERM would wait for the last client
 _LOOK_SECONDS = 0.02
 
 _ALWAYS = {
@@ -110,7 +111,7 @@ class Postgres:
     def stop(self) -> None:
         """Disconnect everyone and shut down in good order."""
         if self._child is not None:
-            self._child.stop(seconds=_STOP_SECONDS)
+            self._child.stop()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -128,10 +129,8 @@ class Postgres:
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return self._guardian.start(
             [place.binaries / "postgres", "-D", data, *words],
-            name="database",
             log=self._log,
-            stage=DATABASE,
-            stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for the last client
+            ending=_ENDING,
             env=_clean_environment(),
             cwd=place.folder,
             user=place.user,

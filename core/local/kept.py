@@ -1,0 +1,23 @@
+"""Secrets that are made once and kept in the data folder."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+
+def _long_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def kept_secret(data_dir: Path, name: str, *, make: Callable[[], str] = _long_secret) -> str:
+    """The secret called `name`, made at the first call; its file is ours alone."""
+    path = data_dir / name
+    if not path.exists():
+        # Under another name until it is whole, so that a crash never leaves an empty secret.
+        partial = data_dir / f"{name}.partial"
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(make() + "\n")
+        partial.replace(path)
+    return path.read_text().strip()

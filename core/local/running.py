@@ -1,0 +1,104 @@
+"""Which run owns a data folder, and where its servers are."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from core.errors import Refusal
+
+_LOCK: Final = "lock"
+_WHERE: Final = "run.json"
+_LOCK_SECONDS: Final = 0.5  # `find` holds the lock for an instant
+
+
+class AlreadyRunning(Refusal):
+    """Batch Settle is already running in this data folder."""
+
+    code = "already_running"
+
+
+class NotOurFolder(Refusal):
+    """The data folder belongs to another user."""
+
+    code = "not_our_folder"
+
+
+@dataclass(frozen=True)
+class RunningServers:
+    """Where the servers of a run are. The URLs may hold passwords: the file that keeps them is ours alone."""
+
+    database_url: str
+    broker_url: str
+    web_url: str
+    flower_url: str
+
+
+@contextmanager
+def hold(data_dir: Path) -> Iterator[None]:
+    """Own the folder until the end, or raise `AlreadyRunning` with the other run's address."""
+    try:
+        # Root's PostgreSQL runs as somebody else, who must be able to pass.
+        data_dir.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
+        lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        raise NotOurFolder(f"{data_dir} belongs to another user; choose another with --data-dir.") from None
+    try:
+        _take(lock, data_dir)
+        yield
+        (data_dir / _WHERE).unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def announce(data_dir: Path, servers: RunningServers) -> None:
+    """Say where this run's servers are; `find` reads it."""
+    partial = data_dir / f"{_WHERE}.partial"
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(asdict(servers), file, indent=1)
+    partial.replace(data_dir / _WHERE)
+
+
+def find(data_dir: Path) -> RunningServers | None:
+    """The servers of the run that owns the folder; None if none runs or it has none yet."""
+    try:
+        lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(data_dir)
+    else:
+        return None  # what the file says is from a run that was killed
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, data_dir: Path) -> None:
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < until:
+                time.sleep(0.05)
+                continue
+            servers = _read(data_dir)
+            where = f", at {servers.web_url}" if servers else ""
+            raise AlreadyRunning(f"Batch Settle is already running in {data_dir}{where}.") from None
+        (data_dir / _WHERE).unlink(missing_ok=True)
+        return
+
+
+def _read(data_dir: Path) -> RunningServers | None:
+    try:
+        return RunningServers(**json.loads((data_dir / _WHERE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,34 @@
+"""The Celery app. It carries hints ("there is work") and nothing else; the database holds the truth."""
+
+from celery import Celery
+
+from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, settings
+from worker.beat import BEAT_SCHEDULE
+
+_broker_url = settings().broker_url
+
+app = Celery(
+    "settle",
+    broker=_broker_url.get_secret_value() if _broker_url else None,
+    include=["worker.tasks", "worker.hooks"],
+)
+app.conf.update(
+    broker_connection_retry_on_startup=True,
+    broker_transport_options=BROKER_TRANSPORT_OPTIONS,
+    task_default_queue=QUEUE_SETTLE,
+    task_routes={TASK_SWEEP: {"queue": QUEUE_CONTROL}},
+    # Acknowledged early and one at a time: the database recovers what a dead worker held, and a worker of 5.7
+    # with a reserved but unacknowledged message exits when the broker goes away.
+    task_acks_late=False,
+    worker_disable_prefetch=True,
+    worker_prefetch_multiplier=1,
+    # Nothing is ever read back, and nothing but JSON is ever read.
+    result_backend=None,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_publish_retry=False,  # a lost hint costs a few seconds until the sweep
+    enable_utc=True,
+    beat_schedule=BEAT_SCHEDULE,
+    worker_send_task_events=True,  # Flower listens
+)

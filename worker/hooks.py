@@ -1,0 +1,53 @@
+"""What a worker process does besides its tasks: its own database connection, and the sweep that needs no beat."""
+
+import logging
+import threading
+from functools import cache
+from typing import Final
+
+from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+
+from core.db.engine import Sessions, make_engine, make_sessions
+from core.errors import BadSettings
+from core.settings import SWEEP_SECONDS, TASK_SWEEP, settings
+from worker.app import app
+
+_log: Final = logging.getLogger(__name__)
+_stopping: Final = threading.Event()
+
+
+@cache
+def sessions() -> Sessions:
+    """Sessions of this process, on one connection. Raises `BadSettings` where no database is named."""
+    url = settings().database_url
+    if url is None:
+        raise BadSettings("SETTLE_DATABASE_URL: a worker needs it")
+    return make_sessions(make_engine(url.get_secret_value(), pool_size=1))
+
+
+@worker_process_init.connect
+def leave_the_parents_connection(**_: object) -> None:
+    """A forked process makes its own: two processes on one connection would mix their answers."""
+    if sessions.cache_info().currsize:
+        sessions().kw["bind"].dispose(close=False)
+        sessions.cache_clear()
+
+
+@worker_ready.connect
+def sweep_by_timer(**_: object) -> None:
+    """Sweep from this worker's main process too, so that neither beat nor the broker is needed."""
+    threading.Thread(target=_sweep_until_stopped, name="sweep", daemon=True).start()
+
+
+@worker_shutting_down.connect
+def stop_the_timer(**_: object) -> None:
+    """Begin no sweep any more."""
+    _stopping.set()
+
+
+def _sweep_until_stopped() -> None:
+    while not _stopping.wait(SWEEP_SECONDS):
+        try:
+            app.tasks[TASK_SWEEP]()
+        except Exception:
+            _log.exception("sweep failed; the next one follows")
