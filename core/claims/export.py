@@ -1,0 +1,39 @@
+"""CSV that a spreadsheet opens without running what is in it."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+# A cell that begins with one of these is a formula to Excel, LibreOffice or Google Sheets; tab, carriage
+# return and line feed let a second one in; the full-width forms are read as the plain ones.
+_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")  # noqa: RUF001
+
+ROWS_PER_PIECE: Final = 500
+
+
+def guard(text: str) -> str:
+    """`text` as it may stand in a CSV cell: an apostrophe in front where a spreadsheet would see a formula.
+
+    For words that people or payers wrote. Amounts are our own digits and stay numbers.
+    """
+    return f"'{text}" if text.lstrip(" \u00a0\u200b\ufeff").startswith(_FORMULA_SIGNS) else text
+
+
+def csv_pieces(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """The file in pieces of some hundred rows, so that a million claims are never in memory at once."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(head)
+    for count, row in enumerate(rows, start=1):
+        writer.writerow(row)
+        if count % ROWS_PER_PIECE == 0:
+            yield _emptied(buffer)
+    yield _emptied(buffer)
+
+
+def _emptied(buffer: io.StringIO) -> str:
+    piece = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return piece

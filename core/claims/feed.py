@@ -1,0 +1,171 @@
+"""The Live Claims Feed: keyset pages of claims in any of its orders; totals and counts of the same filters."""
+
+import datetime as dt
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, func, literal, select
+from sqlalchemy.orm import Session, aliased
+
+from core.claims.feed_conditions import ELIGIBILITY, eligibility, matching_ids, plan_for_values
+from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, value_of
+from core.claims.feed_totals import FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
+from core.claims.filters import ClaimFilter
+from core.claims.models import Claim, ClaimStatus, ClaimType, Hold, LineItem
+from core.policy import facts
+from core.policy.facts import PAYER, PROVIDER, Terms
+from core.policy.rules import CAN_SETTLE
+from core.practices import calendar
+from core.practices import queries as practices
+from core.practices.models import Office, Patient, Payer, Provider
+
+__all__ = [
+    "DEFAULT_SORT", "ELIGIBILITY", "PAGE_CLAIMS_MAX", "FeedPage", "FeedRow", "FeedTotals", "Sort", "SortBy",
+    "counts_by_billing_status", "matching_ids", "page", "terms_of", "totals", "totals_of_claim_ids",
+]  # fmt: skip
+
+PAGE_CLAIMS_MAX: Final = 200  # more than anyone reads at once
+
+
+@dataclass(frozen=True)
+class FeedRow:
+    """One claim as the feed shows it; amounts in cents, days in the practice's zone."""
+
+    claim_id: str  # the practice's own number
+    version: int
+    patient_name: str
+    service_date: dt.date
+    service_time: dt.time | None
+    claim_type: ClaimType
+    office: str
+    supervising_provider: str | None
+    billing_provider: str
+    billed: int
+    allowed: int | None
+    adjustment: int
+    primary_paid: int
+    secondary_paid: int
+    patient_paid: int
+    insurance_due: int
+    patient_due: int
+    total_due: int
+    expected: int | None
+    primary_payer: str | None
+    primary_status: ClaimStatus
+    secondary_payer: str | None
+    secondary_status: ClaimStatus
+    first_edi_on: dt.date | None
+    last_edi_on: dt.date | None
+    service_codes: str  # of its lines in order, "99213, 87880"
+    billing_status: str
+    hold: Hold | None
+    eligibility: str  # "can_settle", or the code of the first rule that matches
+
+
+@dataclass(frozen=True)
+class FeedPage:
+    """Some claims in order, and where the pages before and after begin (None: there is none)."""
+
+    rows: list[FeedRow]
+    next_cursor: str | None
+    previous_cursor: str | None
+    first_place: int  # how many claims stood before its first row, when the pages before were read
+
+
+def terms_of(session: Session, practice_id: int, *, now: dt.datetime) -> Terms:
+    """What the feed judges eligibility by: the practice's setting and windows, and today in its zone."""
+    practice = practices.find(session, practice_id)
+    return Terms(
+        setting=practice.write_off,
+        as_of=calendar.today(practice, now=now),
+        recent_payment_days=practice.recent_payment_days,
+    )
+
+
+def page(
+    session: Session,
+    practice_id: int,
+    f: ClaimFilter,
+    *,
+    sort: Sort = DEFAULT_SORT,
+    cursor: str | None,
+    limit: int,
+    terms: Terms,
+) -> FeedPage:
+    """One page of at most `limit` claims, page 10,000 as fast as the first.
+
+    Raises `BadFilter` for a cursor that is not of this practice and order.
+    """
+    assert 1 <= limit <= PAGE_CLAIMS_MAX
+    plan_for_values(session)
+    here = Cursor.of(cursor, practice_id=practice_id, sort=sort) if cursor else None
+    backwards = here is not None and here.backwards
+    ids = sort.joined(matching_ids(practice_id, f, terms))
+    if here is not None:
+        ids = ids.where(here.beyond(session, practice_id))
+    ids = ids.order_by(*sort.order(backwards=backwards)).limit(limit + 1)  # one more says whether there is more
+    rows = _rows(session, practice_id, ids, sort, terms)
+    more = len(rows) > limit
+    rows = (rows[1:] if backwards else rows[:limit]) if more else rows
+    return _page(rows, here, sort, practice_id, more=more)
+
+
+def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int, *, more: bool) -> FeedPage:
+    backwards = here is not None and here.backwards
+    first = 0 if here is None else here.place
+    if backwards:
+        first = max(first - len(rows), 0) if more else 0
+    if not rows:
+        return FeedPage([], None, None, first)
+
+    def beside(row: FeedRow, place: int, *, before: bool) -> str:
+        return Cursor(sort, before, row.claim_id, value_of(sort, row), place).text(practice_id)
+
+    has_next = more or backwards  # whoever came backwards came from somewhere
+    has_previous = more if backwards else here is not None
+    return FeedPage(
+        rows,
+        next_cursor=beside(rows[-1], first + len(rows), before=False) if has_next else None,
+        previous_cursor=beside(rows[0], first, before=True) if has_previous else None,
+        first_place=first,
+    )
+
+
+def _rows(session: Session, practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> list[FeedRow]:
+    """Read what the feed shows of the claims `ids`; names are joined for these alone."""
+    chosen = ids.subquery("chosen")
+    supervising, secondary = aliased(Provider), aliased(Payer)
+    codes = (
+        select(func.string_agg(LineItem.procedure_code, ", ").aggregate_order_by(LineItem.number))
+        .where(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)
+        .correlate(Claim)
+        .scalar_subquery()
+    )
+    elsewhere = {
+        "claim_id": Claim.external_id,
+        "patient_name": Patient.name,
+        "office": Office.name,
+        "billing_provider": PROVIDER.c.name,
+        "supervising_provider": supervising.name,
+        "primary_payer": PAYER.c.name,
+        "secondary_payer": secondary.name,
+        "total_due": Claim.insurance_due + Claim.patient_due,
+        "service_codes": func.coalesce(codes, ""),
+        "eligibility": func.coalesce(eligibility(terms), literal(CAN_SETTLE)),
+    }
+    columns: list[Any] = [elsewhere.get(f.name, getattr(Claim, f.name, None)).label(f.name) for f in fields(FeedRow)]  # type: ignore[union-attr]
+    source = (
+        facts.source()
+        .join(chosen, chosen.c.id == Claim.id)
+        .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
+        .join(Office, and_(Office.practice_id == Claim.practice_id, Office.id == Claim.office_id))
+        .outerjoin(
+            supervising,
+            and_(supervising.practice_id == Claim.practice_id, supervising.id == Claim.supervising_provider_id),
+        )
+        .outerjoin(
+            secondary, and_(secondary.practice_id == Claim.practice_id, secondary.id == Claim.secondary_payer_id)
+        )
+    )
+    query = select(*columns).select_from(source).where(Claim.practice_id == practice_id).order_by(*sort.order())
+    return [FeedRow(**row._mapping) for row in session.execute(query)]  # noqa: SLF001

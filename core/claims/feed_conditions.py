@@ -1,0 +1,77 @@
+"""Which claims a filter means, with the two keys that read more than the claim: eligibility and open jobs."""
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, any_, literal, literal_column, or_, select, text
+from sqlalchemy.orm import Session
+
+from core.claims import filters
+from core.claims.filters import BadFilter, ClaimFilter
+from core.claims.models import SETTLED, Claim
+from core.jobs.lifecycle import OPEN_STATUSES
+from core.jobs.models import JobItem, JobKind, SettleJob
+from core.policy import facts
+from core.policy.facts import Terms
+from core.policy.rules import BY_CODE, CAN_SETTLE, Moment, first_match, rules_at
+
+FEED_RULES: Final = rules_at(Moment.FEED, kind=JobKind.SETTLE)
+ELIGIBILITY: Final = (CAN_SETTLE, *(rule.code for rule in FEED_RULES))
+
+
+def matching_ids(practice_id: int, f: ClaimFilter, terms: Terms) -> Select[int]:
+    """A SELECT of the internal ids of all claims that `f` means, for a job or a page."""
+    ids = select(Claim.id).where(*conditions(practice_id, f, terms)).correlate(None)
+    return ids.select_from(facts.source()) if f.eligibility else ids
+
+
+def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[ColumnElement[bool]]:
+    """The whole WHERE of `f`; where it asks for an eligibility, over `facts.source()`, else over claim alone."""
+    yield filters.where(practice_id, f, today=terms.as_of)
+    if f.billing_status and SETTLED not in f.billing_status:
+        # Said in so many words, so that the index of open claims is seen to fit.
+        yield Claim.billing_status != literal_column(f"'{SETTLED}'")
+    if f.eligibility:
+        yield _eligible(f.eligibility, terms)
+    if f.in_job is not None:
+        yield Claim.id.in_(_held_by_jobs(practice_id)) if f.in_job else Claim.id.not_in(_held_by_jobs(practice_id))
+
+
+def eligibility(terms: Terms) -> ColumnElement[str | None]:
+    """The code of the first rule that would keep the claim from an ordinary write-off, or NULL."""
+    return first_match(facts.of_claim(terms), FEED_RULES)
+
+
+def is_one_of(external_ids: Collection[str]) -> ColumnElement[bool]:
+    """Whether the claim's number is among these, as one parameter however many they are."""
+    return Claim.external_id == any_(literal(list(external_ids), ARRAY(Text)))
+
+
+def plan_for_values(session: Session) -> None:
+    """Let the database plan this transaction's queries for the very values they ask for, and not compile them.
+
+    A plan for any value walks the whole index where a filter is narrow, and compiling costs more than it saves.
+    """
+    session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    session.execute(text("SET LOCAL jit = off"))
+
+
+def _eligible(codes: Collection[str], terms: Terms) -> ColumnElement[bool]:
+    unknown = [code for code in codes if code not in ELIGIBILITY]
+    if unknown:
+        raise BadFilter(f"eligibility: unknown {unknown[0][:60]!r}; known are: {', '.join(ELIGIBILITY)}")
+    claim = facts.of_claim(terms)
+    verdict = first_match(claim, FEED_RULES)
+    wanted: list[ColumnElement[bool]] = [verdict.is_(None)] if CAN_SETTLE in codes else []
+    for code in codes:
+        if code != CAN_SETTLE:
+            # The rule itself again: what the database knows of its columns tells it whether few or many match.
+            wanted.append(and_(BY_CODE[code].when(claim), verdict == code))
+    return or_(*wanted)
+
+
+def _held_by_jobs(practice_id: int) -> Select[int]:
+    of_job = (SettleJob.practice_id == JobItem.practice_id) & (SettleJob.id == JobItem.job_id)
+    is_open = (SettleJob.practice_id == practice_id, SettleJob.status.in_(OPEN_STATUSES))
+    held = select(JobItem.claim_id).join(SettleJob, of_job)
+    return held.where(JobItem.practice_id == practice_id, *is_open).correlate(None)

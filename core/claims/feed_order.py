@@ -1,0 +1,152 @@
+"""The orders of the feed, and the cursor that says where in an order a page begins."""
+
+import base64
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Self, TypeVarTuple
+
+from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_
+from sqlalchemy.orm import Session
+
+from core.claims.filters import BadFilter
+from core.claims.models import Claim
+from core.practices.models import Patient
+
+Columns = TypeVarTuple("Columns")
+
+_DIGEST_BYTES: Final = 8
+_PLACE_MAX: Final = 10**9  # no practice has that many claims
+_STALE: Final = "cursor: it belongs to another list, order or practice; begin again at the first page"
+
+
+class SortBy(StrEnum):
+    """What the feed can be ordered by."""
+
+    DATE = "date"  # of service
+    CLAIM = "claim"
+    PATIENT = "patient"
+    INSURANCE_DUE = "insurance_due"
+    PATIENT_DUE = "patient_due"
+    TOTAL_DUE = "total_due"
+
+
+_KEYS: Final[dict[SortBy, ColumnElement[Any]]] = {
+    SortBy.DATE: Claim.service_date.expression,
+    SortBy.CLAIM: Claim.external_id.expression,
+    SortBy.PATIENT: Patient.name.expression,
+    SortBy.INSURANCE_DUE: Claim.insurance_due.expression,
+    SortBy.PATIENT_DUE: Claim.patient_due.expression,
+    SortBy.TOTAL_DUE: Claim.insurance_due + Claim.patient_due,
+}
+
+
+@dataclass(frozen=True)
+class Sort:
+    """An order of the feed; its text is "date", or "-date" for the other way round."""
+
+    by: SortBy = SortBy.DATE
+    descending: bool = True
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Read "date" or "-date"; raise `BadFilter` for what the feed cannot be ordered by."""
+        try:
+            return cls(SortBy(text.removeprefix("-")), descending=text.startswith("-"))
+        except ValueError:
+            raise BadFilter(f"sort: must be one of {', '.join(SortBy)}, or one of them after a minus sign") from None
+
+    def __str__(self) -> str:
+        return f"{'-' if self.descending else ''}{self.by}"
+
+    @property
+    def key(self) -> ColumnElement[Any]:
+        """What is compared first; the claim's id breaks ties."""
+        return _KEYS[self.by]
+
+    def joined(self, query: Select[*Columns]) -> Select[*Columns]:
+        """`query`, a select from claim, with the table that the key is in."""
+        if self.by is not SortBy.PATIENT:
+            return query
+        return query.join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
+
+    def order(self, *, backwards: bool = False) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+        """ORDER BY, or its mirror image for the page before."""
+        if self.descending is not backwards:
+            return self.key.desc(), Claim.id.desc()
+        return self.key.asc(), Claim.id.asc()
+
+
+DEFAULT_SORT: Final = Sort()
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A place in an order: just after one claim, or just before it.
+
+    It holds what the order compared when the page was made (a due may have changed since), but never
+    a patient's name, because cursors stand in addresses and addresses in logs: that is looked up.
+    """
+
+    sort: Sort
+    backwards: bool
+    claim_id: str  # the practice's own number: internal ids never leave
+    value: str | int | None
+    place: int  # how many claims stood before this page: what people read as "51-100 of 12,431"
+
+    def text(self, practice_id: int) -> str:
+        """The cursor as it stands in an address, opaque and of this practice."""
+        fields = [str(self.sort), self.backwards, self.claim_id, self.value, self.place]
+        body = json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(_digest(body, practice_id) + body).decode().rstrip("=")
+
+    @classmethod
+    def of(cls, text: str, *, practice_id: int, sort: Sort) -> Self:
+        """Read a cursor of this practice and order; raise `BadFilter` for anything else."""
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            digest, body = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
+            if digest != _digest(body, practice_id):
+                raise BadFilter(_STALE)
+            order, backwards, claim_id, value, place = json.loads(body)
+        except ValueError:  # of base64, of UTF-8, of JSON
+            raise BadFilter(_STALE) from None
+        if order != str(sort):
+            raise BadFilter(_STALE)
+        return cls(sort, backwards, claim_id, value, min(max(place, 0), _PLACE_MAX))
+
+    def beyond(self, session: Session, practice_id: int) -> ColumnElement[bool]:
+        """The condition on claims that come after the place (before it, if backwards)."""
+        here = select(Claim.id, self.sort.key).where(
+            Claim.practice_id == practice_id, Claim.external_id == self.claim_id
+        )
+        found = session.execute(self.sort.joined(here)).one_or_none()
+        if found is None:
+            raise BadFilter(_STALE)
+        claim_id, now = found
+        value = now if self.value is None else _value(self.sort, self.value)
+        mine = tuple_(self.sort.key, Claim.id)
+        place = tuple_(literal(value, self.sort.key.type), literal(claim_id, Claim.id.type))
+        return mine < place if self.sort.descending is not self.backwards else mine > place
+
+
+def value_of(sort: Sort, row: Any) -> str | int | None:
+    """What a cursor keeps of a feed row."""
+    match sort.by:
+        case SortBy.DATE:
+            return row.service_date.isoformat()  # type: ignore[no-any-return]
+        case SortBy.CLAIM | SortBy.PATIENT:
+            return None
+        case _:
+            return getattr(row, sort.by)  # type: ignore[no-any-return]
+
+
+def _value(sort: Sort, value: str | int) -> dt.date | int:
+    return dt.date.fromisoformat(str(value)) if sort.by is SortBy.DATE else int(value)
+
+
+def _digest(body: bytes, practice_id: int) -> bytes:
+    # Not a secret, only a seal: whatever a made-up cursor says, it reads no more than its practice.
+    return hashlib.blake2b(body, digest_size=_DIGEST_BYTES, key=str(practice_id).encode()).digest()

@@ -1,0 +1,76 @@
+"""Sums and counts of claims: of all that match a filter, of a selection, by billing status."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, cast, func, not_, select
+from sqlalchemy.orm import Session
+
+from core.claims.feed_conditions import conditions, is_one_of, plan_for_values
+from core.claims.filters import ClaimFilter
+from core.claims.models import Claim
+from core.policy import facts
+from core.policy.facts import Terms
+
+
+@dataclass(frozen=True)
+class FeedTotals:
+    """How many claims, and the sums of their amounts in cents; allowed and expected of those that have one."""
+
+    claims: int
+    billed: int
+    allowed: int
+    adjustment: int
+    primary_paid: int
+    secondary_paid: int
+    patient_paid: int
+    insurance_due: int
+    patient_due: int
+    expected: int
+
+    @property
+    def total_due(self) -> int:
+        """What insurance and patient owe together."""
+        return self.insurance_due + self.patient_due
+
+
+SUMMED = tuple(field.name for field in fields(FeedTotals) if field.name != "claims")
+
+
+def totals(
+    session: Session, practice_id: int, f: ClaimFilter, terms: Terms, *, excluded: Collection[str] = ()
+) -> FeedTotals:
+    """Sum all claims that match, but for those whose numbers are `excluded`."""
+    where = [*conditions(practice_id, f, terms)]
+    if excluded:
+        where.append(not_(is_one_of(excluded)))
+    return _sum(session, where, with_rules=bool(f.eligibility))
+
+
+def totals_of_claim_ids(session: Session, practice_id: int, external_ids: Collection[str]) -> FeedTotals:
+    """Sum the claims of these numbers; a number that the practice does not have counts nothing."""
+    return _sum(session, [Claim.practice_id == practice_id, is_one_of(external_ids)])
+
+
+def counts_by_billing_status(session: Session, practice_id: int, f: ClaimFilter, terms: Terms) -> dict[str, int]:
+    """How many claims each billing status has under the filter's other keys; a status without claims is absent."""
+    plan_for_values(session)
+    others = f.model_copy(update={"billing_status": ()})
+    counts = select(Claim.billing_status, func.count()).where(*conditions(practice_id, others, terms))
+    if f.eligibility:
+        counts = counts.select_from(facts.source())
+    return {status: count for status, count in session.execute(counts.group_by(Claim.billing_status))}
+
+
+def _sum(session: Session, where: Iterable[ColumnElement[bool]], *, with_rules: bool = False) -> FeedTotals:
+    plan_for_values(session)
+    sums: list[Any] = [_sum_of(name) for name in SUMMED]
+    query = select(func.count(Claim.id).label("claims"), *sums).where(*where)
+    if with_rules:
+        query = query.select_from(facts.source())
+    return FeedTotals(**session.execute(query).one()._mapping)  # noqa: SLF001  # the public name of a row's names
+
+
+def _sum_of(name: str) -> ColumnElement[int]:
+    return cast(func.coalesce(func.sum(getattr(Claim, name)), 0), BigInteger).label(name)

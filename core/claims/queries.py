@@ -1,0 +1,15 @@
+"""Find one claim by the number that people see."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.claims.models import Claim
+from core.errors import NotFound
+
+
+def find(session: Session, practice_id: int, external_id: str) -> Claim:
+    """The practice's claim of that number; raises `NotFound`, also where it is another practice's."""
+    claim = session.scalar(select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == external_id))
+    if claim is None:
+        raise NotFound(f"There is no claim {external_id[:60]} in this practice.")
+    return claim
