@@ -85,6 +85,7 @@ def _claims(practice_id: int, sums: FromClause) -> Insert:
         return and_(table.practice_id == practice_id, table.external_id == external_id)
 
     columns = {
+        "id": staged.c.id,
         "patient_id": patient.id,
         "office_id": office.id,
         "billing_provider_id": billing.id,
@@ -104,15 +105,15 @@ def _claims(practice_id: int, sums: FromClause) -> Insert:
         .outerjoin(primary, named(primary, staged.c.primary_payer))
         .outerjoin(secondary, named(secondary, staged.c.secondary_payer))
         .outerjoin(sums, sums.c.claim_id == staged.c.external_id)
-        .order_by(staged.c.at)
+        .order_by(staged.c.id)
     )
     return insert(Claim).from_select(["practice_id", "version", "balance_mismatch", *columns], rows, include_defaults=False)
 
 
 def _lines(practice_id: int, sums: FromClause) -> Insert:
-    staged = stages.LINE
+    staged, claim = stages.LINE, stages.CLAIM
     columns = {
-        "claim_id": Claim.id,
+        "claim_id": claim.c.id,
         "number": staged.c.number,
         "procedure_code": staged.c.procedure_code,
         **{name: or_nothing(sums, name) for name in LINE_CACHES},
@@ -120,17 +121,17 @@ def _lines(practice_id: int, sums: FromClause) -> Insert:
     rows = (
         select(literal(practice_id), *columns.values())
         .select_from(staged)
-        .join(Claim, and_(Claim.practice_id == practice_id, Claim.external_id == staged.c.claim))
+        .join(claim, claim.c.external_id == staged.c.claim)
         .outerjoin(sums, and_(sums.c.claim_id == staged.c.claim, sums.c.line == staged.c.number))
-        .order_by(Claim.id, staged.c.number)
+        .order_by(claim.c.id, staged.c.number)
     )
     return insert(LineItem).from_select(["practice_id", *columns], rows, include_defaults=False)
 
 
 def _postings(practice_id: int, *, source: str | None, now: dt.datetime) -> Insert:
-    staged = stages.POSTING
+    staged, claim = stages.POSTING, stages.CLAIM
     columns = {
-        "claim_id": Claim.id,
+        "claim_id": claim.c.id,
         "created_at": literal(now),
         "source": null() if source is None else literal(source),
         "source_id": staged.c.source_id,
@@ -139,7 +140,7 @@ def _postings(practice_id: int, *, source: str | None, now: dt.datetime) -> Inse
     rows = (
         select(literal(practice_id), *columns.values())
         .select_from(staged)
-        .join(Claim, and_(Claim.practice_id == practice_id, Claim.external_id == staged.c.claim))
-        .order_by(Claim.id, staged.c.at)
+        .join(claim, claim.c.external_id == staged.c.claim)
+        .order_by(claim.c.id, staged.c.at)
     )
     return insert(Posting).from_select(["practice_id", *columns], rows, include_defaults=False)

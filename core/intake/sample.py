@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from core.db.engine import make_sessions, transaction
@@ -40,6 +40,7 @@ def make_sample(
     with transaction(make_sessions(engine)) as session:
         practice_id = create_practice(session, name=practice_name, write_off=WriteOffSetting.BOTH, now=now)
         stages.open_stages(session)
+        _trust_own_keys(session)
         _add_people(session, practice_id, random, world)
         done = 0
         for batch in batches(random, world, claims_per_batch=BATCH_CLAIMS):
@@ -49,6 +50,19 @@ def make_sample(
                 progress("claims", done, claims)
         stages.analyze(session, "claim", "line_item", "posting")
     return practice_id
+
+
+def _trust_own_keys(session: Session) -> None:
+    """Skip the foreign keys' row-by-row checks where the role may: they take half of the time.
+
+    Every key that the sample names was inserted a moment ago by this same transaction and joined to.
+    """
+    session.execute(
+        text(
+            "SELECT set_config('session_replication_role', 'replica', true) "
+            "WHERE has_parameter_privilege('session_replication_role', 'SET')"
+        )
+    )
 
 
 def _add_people(session: Session, practice_id: int, random: Random, world: World) -> None:
@@ -70,6 +84,5 @@ def _add_batch(session: Session, practice_id: int, batch: Batch, *, now: dt.date
     batch_stages = (stages.CLAIM, stages.LINE, stages.POSTING)
     for stage, rows in zip(batch_stages, (batch.claims, batch.lines, batch.postings), strict=True):
         stages.copy_rows(session, stage, rows)
-    stages.analyze(session, *(stage.name for stage in batch_stages))
     insert_claims(session, practice_id, source=None, now=now)
     stages.clear_stages(session, *batch_stages)

@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 _STAGES: Final = MetaData()
 
 
-def _stage(name: str, *columns: Column[Any]) -> Table:
+def _stage(name: str, *columns: Column[Any], made: Column[Any] | None = None) -> Table:
+    """A stage whose rows are `at` and `columns`; the database fills in `made`."""
     return Table(
         f"stage_{name}",
         _STAGES,
         Column("at", Integer),
         *columns,
+        *([] if made is None else [made]),
         prefixes=["TEMPORARY"],
         postgresql_on_commit="DROP",
     )
@@ -50,6 +52,8 @@ CLAIM: Final = _stage(
     Column("expected", BigInteger),
     Column("first_edi_on", Date),
     Column("last_edi_on", Date),
+    # The id that the claim will have, so that lines and postings need not look for it among all claims.
+    made=Column("id", BigInteger, server_default=text("nextval(pg_get_serial_sequence('claim', 'id'))")),
 )
 LINE: Final = _stage(
     "line",
@@ -74,6 +78,9 @@ POSTING: Final = _stage(
 
 def open_stages(session: Session) -> None:
     """Make the empty stages of this transaction; they vanish with it."""
+    # Sets of this size want to be sorted in memory, and are over before compiling them would pay.
+    session.execute(text("SET LOCAL work_mem = '64MB'"))
+    session.execute(text("SET LOCAL jit = off"))
     _STAGES.create_all(session.connection(), checkfirst=False)
 
 
@@ -90,6 +97,7 @@ def analyze(session: Session, *tables: str) -> None:
 def copy_rows(session: Session, stage: Table, rows: Iterable[tuple[Any, ...]]) -> None:
     """Stream rows, in the order of the stage's columns, into it; memory does not grow with their number."""
     connection = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {stage.name} FROM STDIN".encode()) as copy:
+    columns = ", ".join(column.name for column in stage.c if column.server_default is None)
+    with connection.cursor() as cursor, cursor.copy(f"COPY {stage.name} ({columns}) FROM STDIN".encode()) as copy:
         for row in rows:
             copy.write_row(row)
