@@ -1,0 +1,129 @@
+"""The web door: pages and forms. It translates between HTTP and core, and decides nothing."""
+
+import datetime as dt
+import secrets
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, Final
+
+from flask import Flask, Response, redirect, request
+from flask_openapi3.models import Info
+from flask_openapi3.openapi import OpenAPI
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response as BaseResponse
+
+from core.db.engine import make_engine, make_sessions
+from core.errors import BadSettings
+from core.settings import Settings
+from core.settings import settings as settings_of_environment
+from webui.claim_keys import ClaimIdConverter
+from webui.door import Door, utc_now
+
+BODY_BYTES_MAX: Final = 32 * 1024 * 1024  # a million claim ids in one request, with room
+
+# Scripts, styles, images and requests come from here and nowhere else; nothing inline, nothing evaluated.
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+)
+
+csrf = CSRFProtect()
+
+
+def create_app(
+    settings: Settings | None = None,
+    engine: Engine | None = None,
+    clock: Callable[[], dt.datetime] = utc_now,
+) -> OpenAPI:
+    """Make the web application; `app.extensions["settle"]` is its `Door`.
+
+    Raises `BadSettings` where neither an engine nor a database is given.
+    """
+    settings = settings or settings_of_environment()
+    if engine is None:
+        if settings.database_url is None:
+            raise BadSettings("SETTLE_DATABASE_URL: the web server needs a database; `settle up` starts one")
+        engine = make_engine(settings.database_url.get_secret_value(), pool_size=settings.web_threads)
+    app = OpenAPI(__name__, info=Info(title="Batch Settle", version="1"), doc_ui=False)
+    app.extensions["settle"] = Door(engine, make_sessions(engine), settings, _hints(settings), clock)
+    _configure(app, settings)
+    _register(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        SECRET_KEY=_secret_key(settings),
+        MAX_CONTENT_LENGTH=BODY_BYTES_MAX,
+        MAX_FORM_MEMORY_SIZE=BODY_BYTES_MAX,
+        SESSION_COOKIE_NAME="settle_forms",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.https_only,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the browser's session; a form may stay open over lunch
+        WTF_CSRF_SSL_STRICT=settings.https_only,
+    )
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.url_map.converters["claim_id"] = ClaimIdConverter
+    csrf.init_app(app)
+    app.after_request(_secure)
+
+
+def _register(app: OpenAPI) -> None:
+    # Imported here: the pages import this package's `csrf`.
+    from webui import auth, claims, jobs, labels, refusals, settings  # noqa: PLC0415
+
+    labels.register(app)
+    refusals.register(app)
+    auth.register(app)
+    app.register_blueprint(jobs.blueprint)
+    app.register_blueprint(claims.blueprint)
+    app.register_blueprint(settings.blueprint)
+    for name in ("webui.feed", "webui.api"):
+        _register_if_there(app, name)
+    app.add_url_rule("/", "home", _home)
+
+
+def _home() -> BaseResponse:
+    return redirect("/claims")
+
+
+def _register_if_there(app: OpenAPI, name: str) -> None:
+    if find_spec(name) is None:
+        return
+    module: Any = __import__(name, fromlist=["register"])
+    if hasattr(module, "register"):
+        module.register(app)
+
+
+def _hints(settings: Settings) -> Any:
+    from webui import hints  # noqa: PLC0415
+
+    return hints.start(settings)
+
+
+def _secret_key(settings: Settings) -> str:
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    if settings.web_workers > 1:
+        raise BadSettings("SETTLE_SECRET_KEY: several web workers need one key to sign forms with")
+    return secrets.token_hex()
+
+
+def _secure(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    if request.is_secure:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if request.endpoint != "static":
+        headers.setdefault("Cache-Control", "no-store")  # pages hold names and amounts
+    return response

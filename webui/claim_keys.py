@@ -1,0 +1,39 @@
+"""A claim's number inside an address: any text at all, in letters that no browser or server touches."""
+
+import re
+from typing import Final
+
+from werkzeug.routing import BaseConverter, ValidationError
+
+_PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+_ESCAPE: Final = re.compile(rb"~([0-9A-F]{2})")
+
+
+def encode(claim_id: str) -> str:
+    """ "A/1 é" → "A~2F1~20~C3~A9": a slash, a percent or two dots would change the address on its way."""
+    return "".join(chr(byte) if byte in _PLAIN else f"~{byte:02X}" for byte in claim_id.encode())
+
+
+def decode(key: str) -> str:
+    """The claim's number again; raises `ValueError` where the key is none."""
+    plain = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), key.encode())
+    if b"~" in _ESCAPE.sub(b"", key.encode()):
+        raise ValueError(key)
+    return plain.decode()
+
+
+class ClaimIdConverter(BaseConverter):
+    """`<claim_id:claim_id>` in a rule."""
+
+    regex = r"[^/]+"
+
+    def to_python(self, value: str) -> str:
+        """Give the claim's number; a bad key is an address that does not exist."""
+        try:
+            return decode(value)
+        except ValueError:
+            raise ValidationError from None
+
+    def to_url(self, value: str) -> str:
+        """Give the key."""
+        return encode(value)

@@ -1,0 +1,46 @@
+"""What every view needs from outside: the database, the settings, the hints and the time."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from flask import current_app
+from sqlalchemy import Engine
+
+from core.db.engine import Sessions
+from core.settings import Settings
+
+
+class Hints(Protocol):
+    """Tells the workers that there is work, and never waits for them."""
+
+    def send(self, practice_id: int, job_id: int) -> None:
+        """Say that this job may have work."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """The world, as the views of one application see it."""
+
+    engine: Engine
+    sessions: Sessions
+    settings: Settings
+    hints: Hints
+    clock: Callable[[], dt.datetime]
+
+
+def door() -> Door:
+    """The door of the application that serves this request."""
+    found: Door = current_app.extensions["settle"]
+    return found
+
+
+def now() -> dt.datetime:
+    """The time, as this application's clock tells it."""
+    return door().clock()
+
+
+def utc_now() -> dt.datetime:
+    """The real time."""
+    return dt.datetime.now(dt.UTC)

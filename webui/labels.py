@@ -1,0 +1,174 @@
+"""The words of every value that a screen shows, and how money, dates and numbers are written."""
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+
+from core.access.models import Role
+from core.claims.models import ClaimStatus, Hold
+from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
+from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.money import format_cents
+from core.practices.models import PayerClass, WriteOffSetting
+from webui import auth
+
+
+class Pill(NamedTuple):
+    """A status as it is shown: a word, a sign of its own shape, and a colour that repeats what both say."""
+
+    word: str
+    icon: str  # a symbol of static/icons.svg
+    tone: str  # a class: good, warn, bad, run or none
+
+
+JOB_STATUS: Final[Mapping[JobStatus, Pill]] = {
+    JobStatus.PREPARING: Pill("Preparing", "dots", "run"),
+    JobStatus.PREVIEWED: Pill("Awaiting CONFIRM", "eye", "warn"),
+    JobStatus.AWAITING_APPROVAL: Pill("Awaiting approval", "people", "warn"),
+    JobStatus.CONFIRMED: Pill("Confirmed", "clock", "run"),
+    JobStatus.RUNNING: Pill("Running", "play", "run"),
+    JobStatus.PAUSING: Pill("Pausing", "pause", "warn"),
+    JobStatus.PAUSED: Pill("Paused", "pause", "warn"),
+    JobStatus.HALTED: Pill("Halted", "alert", "bad"),
+    JobStatus.CANCELLING: Pill("Cancelling", "stop", "warn"),
+    JobStatus.CANCELLED: Pill("Cancelled", "stop", ""),
+    JobStatus.COMPLETED: Pill("Completed", "check", "good"),
+    JobStatus.DISCARDED: Pill("Discarded", "cross", ""),
+    JobStatus.EXPIRED: Pill("Expired", "clock", ""),
+    JobStatus.REJECTED: Pill("Rejected", "cross", "bad"),
+    JobStatus.REPORTED: Pill("Reported", "eye", ""),
+}
+OUTCOME: Final[Mapping[Outcome, Pill]] = {
+    Outcome.SETTLED: Pill("Settled", "check", "good"),
+    Outcome.SKIPPED: Pill("Skipped", "skip", "warn"),
+    Outcome.FAILED: Pill("Failed", "alert", "bad"),
+}
+VERDICT: Final[Mapping[Verdict, Pill]] = {
+    Verdict.SETTLE: Pill("Will settle", "check", "good"),
+    Verdict.SKIP: Pill("Skipped", "skip", "warn"),
+}
+
+WORDS: Final[Mapping[StrEnum, str]] = {
+    JobKind.SETTLE: "Settle",
+    JobKind.STATUS: "Change status",
+    JobKind.REVERSE: "Reverse",
+    WriteOffReason.SMALL_BALANCE: "Small balance",
+    WriteOffReason.BAD_DEBT: "Bad debt",
+    WriteOffReason.TIMELY_FILING: "Timely filing",
+    WriteOffReason.CHARITY: "Charity",
+    WriteOffReason.COURTESY: "Courtesy",
+    WriteOffReason.ADMINISTRATIVE: "Administrative",
+    WriteOffSetting.PATIENT: "Patient",
+    WriteOffSetting.INSURANCE: "Insurance",
+    WriteOffSetting.BOTH: "Both: patient and insurance",
+    WriteOffSetting.NEITHER: "Neither",
+    Responsibility.INSURANCE: "Insurance",
+    Responsibility.PATIENT: "Patient",
+    PostingKind.CHARGE: "Charge",
+    PostingKind.PAYMENT: "Payment",
+    PostingKind.ADJUSTMENT: "Adjustment",
+    PostingKind.TRANSFER: "Transfer",
+    PostingKind.WRITE_OFF: "Write-off",
+    PostingKind.REVERSAL: "Reversal",
+    PaidBy.PRIMARY: "Ins 1",
+    PaidBy.SECONDARY: "Ins 2",
+    PaidBy.PATIENT: "Patient",
+    GroupCode.CONTRACTUAL: "Contractual obligation",
+    GroupCode.PATIENT_RESPONSIBILITY: "Patient responsibility",
+    GroupCode.OTHER: "Other adjustment",
+    GroupCode.PAYER_INITIATED: "Payer initiated",
+    ClaimStatus.NONE: "None",
+    Hold.HOLD: "Hold",
+    Hold.LEGAL: "Legal hold",
+    Hold.APPEAL: "Appeal open",
+    Hold.PAYMENT_PLAN: "Payment plan",
+    Hold.EXCLUDED: "Excluded from write-offs",
+    Role.BILLER: "biller",
+    Role.APPROVER: "approver",
+    Role.ADMIN: "administrator",
+    Role.OPS: "operations",
+    PayerClass.COMMERCIAL: "Commercial",
+    PayerClass.MEDICARE: "Medicare",
+    PayerClass.MEDICAID: "Medicaid",
+    PayerClass.DUAL: "Medicare and Medicaid",
+    PayerClass.TRICARE: "TRICARE",
+    PayerClass.WORKERS_COMP: "Workers' compensation",
+    PayerClass.AUTO: "Auto",
+    PayerClass.SELF_PAY: "Self-pay",
+    PayerClass.OTHER: "Other",
+}
+# Two enums may share a value (a patient pays, a patient owes), so words are found by type and value.
+_WORDS_BY_TYPE: Final = {(type(value), value.value): word for value, word in WORDS.items()}
+
+SETTING_MEANS: Final[Mapping[WriteOffSetting, str]] = {
+    WriteOffSetting.PATIENT: "What the patient owes is written off to zero. What insurance owes stays.",
+    WriteOffSetting.INSURANCE: "What insurance owes is written off to zero. What the patient owes stays.",
+    WriteOffSetting.BOTH: "Both are written off to zero: nothing stays due on the claim.",
+    WriteOffSetting.NEITHER: "Only the billing status moves to Settled. Nothing is written off and every balance stays.",
+}
+
+
+def register(app: Flask) -> None:
+    """Give templates the filters, the words and the signs."""
+    for name in ("money", "number", "date", "clock_time", "moment", "words", "duration", "percent"):
+        app.add_template_filter(globals()[name], name)
+    app.jinja_env.globals.update(JOB_STATUS=JOB_STATUS, OUTCOME=OUTCOME, VERDICT=VERDICT, SETTING_MEANS=SETTING_MEANS)
+
+
+def words(value: StrEnum | str | None) -> str:
+    """What people call it; a plain text is its own word, and nothing is a dash."""
+    if value is None:
+        return "–"
+    return _WORDS_BY_TYPE.get((type(value), str(value)), str(value))  # type: ignore[arg-type]
+
+
+def money(cents: int | None) -> str:
+    """123456 → "$1,234.56"; nothing is a dash."""
+    return "–" if cents is None else format_cents(cents)
+
+
+def number(count: int | None) -> str:
+    """12431 → "12,431"; nothing is a dash."""
+    return "–" if count is None else f"{count:,}"
+
+
+def date(day: dt.date | None) -> str:
+    """As the practice writes it: MM/DD/YYYY."""
+    return "–" if day is None else f"{day:%m/%d/%Y}"
+
+
+def clock_time(time: dt.time | dt.datetime | None) -> str:
+    """08:15AM; nothing where no time is known."""
+    return "" if time is None else f"{time:%I:%M%p}"
+
+
+def moment(at: dt.datetime | None) -> str:
+    """A moment in the practice's time zone, to the second: 11/23/2026 09:14:02AM."""
+    if at is None:
+        return "–"
+    return f"{at.astimezone(ZoneInfo(auth.current_practice().time_zone)):%m/%d/%Y %I:%M:%S%p}"
+
+
+def duration(seconds: float | None) -> str:
+    """A stretch of time as people say it: "1 second", "3 minutes", "2 hours 5 minutes"."""
+    if seconds is None:
+        return "unknown"
+    whole = max(0, round(seconds))
+    if whole < 60:  # noqa: PLR2004  (seconds in a minute)
+        return _count(whole, "second")
+    hours, minutes = divmod(-(-whole // 60), 60)
+    said = [_count(hours, "hour")] if hours else []
+    return " ".join(said + ([_count(minutes, "minute")] if minutes or not hours else []))
+
+
+def percent(part: int, whole: int | None) -> int:
+    """Whole percent, rounded down, so that 100 means all and nothing less."""
+    return part * 100 // whole if whole else 0
+
+
+def _count(number_: int, noun: str) -> str:
+    return f"{number_:,} {noun}" if number_ == 1 else f"{number_:,} {noun}s"

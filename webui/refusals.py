@@ -1,0 +1,55 @@
+"""Errors as pages: a refusal in its own words, everything else in ours, and never a trace."""
+
+from http import HTTPStatus
+from typing import Final
+
+from flask import Flask, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from core.errors import Refusal
+
+_WORDS: Final = {
+    HTTPStatus.NOT_FOUND: ("Not found", "There is no such page, or no such thing in your practice."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Not possible here", "This page cannot be asked in that way."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("Too large", "This request is larger than the server reads."),
+    HTTPStatus.INTERNAL_SERVER_ERROR: (
+        "Something broke",
+        "The server could not answer. Nothing was half done: every change is a whole or not at all. Try again.",
+    ),
+}
+_HEADINGS: Final = {
+    HTTPStatus.NOT_FOUND: "Not found",
+    HTTPStatus.FORBIDDEN: "Not allowed",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Not as it must be",
+}
+
+
+def register(app: Flask) -> None:
+    """Answer errors of pages; the API answers its own."""
+    app.register_error_handler(Refusal, _refusal)
+    app.register_error_handler(CSRFError, _form_too_old)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(InternalServerError, _http)
+
+
+def _refusal(refusal: Refusal) -> tuple[str, int]:
+    status = refusal.http_status
+    return _page(status, _HEADINGS.get(status, "This cannot be done"), refusal.message)
+
+
+def _form_too_old(_: CSRFError) -> tuple[str, int]:
+    words = "The page was opened before you signed in, or in another browser. Open it again and repeat what you did."
+    return _page(HTTPStatus.BAD_REQUEST, "This form is too old", words)
+
+
+def _http(error: HTTPException) -> tuple[str, int]:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    heading, words = _WORDS.get(status, (status.phrase, error.description or status.description))
+    return _page(status, heading, words)
+
+
+def _page(status: HTTPStatus, heading: str, words: str) -> tuple[str, int]:
+    # A database that is away must still give a page: the plain one asks for no name and no practice.
+    plain = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return render_template("error.html", heading=heading, words=words, status=int(status), plain=plain, path=request.path), int(status)
