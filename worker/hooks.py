@@ -49,5 +49,5 @@ def _sweep_until_stopped() -> None:
     while not _stopping.wait(SWEEP_SECONDS):
         try:
             app.tasks[TASK_SWEEP]()
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever it was, the sweep is what recovers
             _log.exception("sweep failed; the next one follows")

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Engine, exists, select
 
 from core.access import users
-from core.access.models import Role
+from core.access.models import Role, User
 from core.db.engine import make_sessions, transaction
 from core.intake.sample import make_sample
 from core.local.kept import kept_secret
@@ -30,23 +30,32 @@ class SignIn:
 
 
 def make_if_empty(engine: Engine, data_dir: Path, *, now: dt.datetime, say: Callable[[str], None]) -> None:
-    """Make the practice and its demo user, unless the database has any practice."""
-    sessions = make_sessions(engine)
-    with transaction(sessions) as session:
-        if session.scalar(select(exists().where(Practice.id.is_not(None)))):
-            return
-    say(f"Making the sample practice {PRACTICE} with {CLAIMS:,} claims …")
-    make_sample(engine, practice_name=PRACTICE, claims=CLAIMS, seed=1)
-    with transaction(sessions) as session:
-        users.add_user(
-            session,
-            practice_id=session.scalars(select(Practice.id).where(Practice.name == PRACTICE)).one(),
-            email=DEMO_EMAIL,
-            name="Demo User",
-            role=Role.ADMIN,
-            password=kept_secret(data_dir, _PASSWORD, make=users.make_password),
-            now=now,
-        )
+    """Make the practice unless the database has any, and its demo user unless there is any user."""
+    if not _any(engine, Practice):
+        say(f"Making the sample practice {PRACTICE} with {CLAIMS:,} claims …")
+        make_sample(engine, practice_name=PRACTICE, claims=CLAIMS, seed=1, now=now)
+    if not _any(engine, User):
+        _add_demo_user(engine, data_dir, now=now)
+
+
+def _any(engine: Engine, table: type[Practice | User]) -> bool:
+    with transaction(make_sessions(engine)) as session:
+        return bool(session.scalar(select(exists().where(table.id.is_not(None)))))
+
+
+def _add_demo_user(engine: Engine, data_dir: Path, *, now: dt.datetime) -> None:
+    with transaction(make_sessions(engine)) as session:
+        practice_id = session.scalar(select(Practice.id).where(Practice.name == PRACTICE))
+        if practice_id is not None:
+            users.add_user(
+                session,
+                practice_id=practice_id,
+                email=DEMO_EMAIL,
+                name="Demo User",
+                role=Role.ADMIN,
+                password=kept_secret(data_dir, _PASSWORD, make=users.make_password),
+                now=now,
+            )
 
 
 def sign_in(engine: Engine, data_dir: Path) -> SignIn | None:

@@ -1,0 +1,6 @@
+"""`python -m core.cli`: the same as `settle`."""
+
+from core.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="settle")

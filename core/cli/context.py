@@ -1,0 +1,50 @@
+"""Where a command finds its servers: in the environment, else those that run in the data folder."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+
+from core.errors import Refusal
+from core.local import running
+from core.local.reach import reached
+from core.settings import settings
+
+
+class NothingRuns(Refusal):
+    """Nothing runs here: start it with "make run", or name a server."""
+
+    code = "nothing_runs"
+
+
+def database_url() -> str:
+    """The database's URL. Raises `NothingRuns`."""
+    given = settings().database_url
+    return given.get_secret_value() if given else _running("SETTLE_DATABASE_URL").database_url
+
+
+def broker_url() -> str:
+    """The broker's URL. Raises `NothingRuns`."""
+    given = settings().broker_url
+    return given.get_secret_value() if given else _running("SETTLE_BROKER_URL").broker_url
+
+
+@contextmanager
+def database() -> Iterator[Engine]:
+    """An engine on the database, which answers. Raises `NothingRuns` and `DatabaseAway`."""
+    with reached(database_url()) as engine:
+        yield engine
+
+
+def utc_now() -> dt.datetime:
+    """The moment a command acts at: commands are doors, so they may ask the clock."""
+    return dt.datetime.now(dt.UTC)
+
+
+def _running(variable: str) -> running.RunningServers:
+    data_dir = settings().data_dir.absolute()
+    servers = running.find(data_dir)
+    if servers is None:
+        raise NothingRuns(f'Nothing runs in {data_dir}: start it with "make run", or set {variable}.')
+    return servers

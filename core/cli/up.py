@@ -1,0 +1,45 @@
+"""`settle up`: everything on this machine, until Ctrl-C."""
+
+from pathlib import Path
+
+import click
+
+from core.cli.context import utc_now
+from core.local.running import RunningServers
+from core.local.sample_practice import SignIn
+from core.local.supervisor import Screen, Supervisor
+from core.settings import settings
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65_535), help="Where the pages are.  [default: 8000]")
+@click.option(
+    "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where data is kept.  [default: var]"
+)
+@click.option("--no-sample", is_flag=True, help="Make no sample practice in an empty database.")
+def up(port: int | None, data_dir: Path | None, no_sample: bool) -> None:
+    """Start everything on this machine and keep it up until Ctrl-C.
+
+    A database or broker named by SETTLE_DATABASE_URL or SETTLE_BROKER_URL is used as it is; what has no URL is
+    started here, with its files in the data folder.
+    """
+    chosen = {"web_port": port, "data_dir": data_dir}
+    with_choices = settings().model_copy(update={name: value for name, value in chosen.items() if value is not None})
+    click.echo("Batch Settle is starting …")
+    Supervisor(with_choices, with_sample=not no_sample, screen=Screen(click.echo, _show_ready), clock=utc_now).run()
+    click.echo("Stopped.")
+
+
+def _show_ready(servers: RunningServers, sign_in: SignIn | None, data_dir: Path) -> None:
+    rows = [("Pages", servers.web_url)]
+    if sign_in is not None:
+        rows.append(("Sign in", f"{sign_in.email}   password: {sign_in.password}"))
+    rows.append(("Flower", f"{servers.flower_url}   user: ops   password: in {data_dir / 'flower_password'}"))
+    rows.append(("Data, logs", f"{data_dir}, {data_dir / 'log'}"))
+    click.echo("\nBatch Settle is ready.\n")
+    for name, value in rows:
+        click.echo(f"  {name:<12}{value}")
+    click.echo("\nCtrl-C stops everything.\n")
+
+
+COMMANDS = [up]

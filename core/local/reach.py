@@ -1,0 +1,80 @@
+"""Reaching a database that may be away, and the ports that may be taken."""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPException
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from core.db.engine import make_engine
+from core.errors import Refusal
+
+
+class DatabaseAway(Refusal):
+    """The database does not answer; look at SETTLE_DATABASE_URL and at the server."""
+
+    code = "database_away"
+
+
+class PortTaken(Refusal):
+    """The port is in use by another program."""
+
+    code = "port_taken"
+
+
+@contextlib.contextmanager
+def reached(url: str, *, pool_size: int = 1) -> Iterator[Engine]:
+    """An engine on a database that answers, disposed of at the end. Raises `DatabaseAway`, without the URL."""
+    engine = make_engine(url, pool_size=pool_size)
+    try:
+        try:
+            engine.connect().close()
+        except OperationalError:
+            raise DatabaseAway from None
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def refuse_if_taken(host: str, port: int, *, cure: str) -> None:
+    """Raise `PortTaken`, naming the port and the cure, where another program listens on it."""
+    try:
+        _bind(host, port)
+    except OSError as error:
+        why = {errno.EADDRINUSE: "is in use", errno.EACCES: "is not ours to take"}.get(error.errno or 0)
+        raise PortTaken(f"Port {port} of {host} {why or f'cannot be taken ({error.strerror})'}; {cure}.") from None
+
+
+def free_port(host: str, wanted: int) -> int:
+    """Give `wanted` if nobody listens on it, else one that is free now."""
+    try:
+        return _bind(host, wanted)
+    except OSError:
+        return _bind(host, 0)
+
+
+def answers_http(host: str, port: int, path: str) -> bool:
+    """Tell whether a web server answers there, whatever it says."""
+    connection = HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", path)
+        connection.getresponse().read()
+    except (OSError, HTTPException):
+        return False
+    else:
+        return True
+    finally:
+        connection.close()
+
+
+def _bind(host: str, port: int) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        # As the web server will: a connection that lingers from the run before is no obstacle.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen()
+        taken: int = listener.getsockname()[1]
+        return taken

@@ -1,0 +1,232 @@
+"""`settle up`: everything on one machine, brought up in order, kept up, and stopped in order."""
+
+import datetime as dt
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from core.db.engine import make_sessions, migrate, transaction
+from core.errors import Refusal
+from core.local import canary, programs, running, sample_practice
+from core.local.broker import Broker
+from core.local.guardian import Child, Ending, Guardian
+from core.local.keeping import Kept
+from core.local.kept import kept_secret
+from core.local.logs import keep_small, log_folder
+from core.local.postgres import Postgres
+from core.local.reach import answers_http, free_port, reached, refuse_if_taken
+from core.local.stopping import StopAsked, StopSignals
+from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, Settings
+
+_FLOWER_USER: Final = "ops"
+_LOOK_SECONDS: Final = 0.1
+_READY_SECONDS: Final = 90  # a cold start on a small, busy machine
+
+
+class NotReady(Refusal):
+    """The programs were started, and do not answer."""
+
+    code = "not_ready"
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What `up` says to people: lines as they come, and the block when all is ready."""
+
+    line: Callable[[str], None]
+    ready: Callable[[running.RunningServers, sample_practice.SignIn | None, Path], None]
+
+
+class Supervisor:
+    """One run on one data folder."""
+
+    def __init__(
+        self, settings: Settings, *, with_sample: bool, screen: Screen, clock: Callable[[], dt.datetime]
+    ) -> None:
+        """`settings` says which servers are given by URL; the others are started."""
+        self._settings = settings
+        self._data_dir = settings.data_dir.absolute()
+        self._with_sample = with_sample
+        self._screen = screen
+        self._clock = clock
+        self._kept: list[Kept] = []  # in the order of their start
+
+    def run(self) -> None:
+        """Bring everything up, keep it up until a signal, stop it in order. Raises a `Refusal`."""
+        with StopSignals(self._screen.line) as signals, running.hold(self._data_dir), Guardian() as guardian:
+            self._guardian = guardian
+            try:
+                self._bring_up()
+                self._keep_up()
+            except StopAsked:
+                self._screen.line("Stopping …")
+            finally:
+                signals.disarm()
+                self._stop()
+
+    def _bring_up(self) -> None:
+        cure = "choose another with --port"
+        refuse_if_taken(self._settings.web_host, self._settings.web_port, cure=cure)
+        self._logs = log_folder(self._data_dir)
+        self._start_servers()
+        self._complete_settings()
+        database_url = _value(self._settings.database_url)
+        with reached(database_url) as engine:
+            migrate(database_url)
+            if self._with_sample:
+                sample_practice.make_if_empty(engine, self._data_dir, now=self._clock(), say=self._screen.line)
+            self._start_doors()
+            servers = self._where()
+            running.announce(self._data_dir, servers)
+            self._wait_until_ready(engine)
+            sign_in = sample_practice.sign_in(engine, self._data_dir)
+        self._screen.ready(servers, sign_in, self._data_dir)
+
+    def _start_servers(self) -> None:
+        """Start the database and the broker that no URL names."""
+        urls: dict[str, SecretStr] = {}
+        if self._settings.database_url is None:
+            log = self._logs / "database.log"
+            postgres = Postgres(self._data_dir / "postgres", self._guardian, log=log, say=self._screen.line)
+            self._keep("database", lambda: _started(postgres), essential=True)
+            urls["database_url"] = SecretStr(postgres.url)
+        if self._settings.broker_url is None:
+            broker = Broker(self._data_dir / "broker", self._guardian, log=self._logs / "broker.log")
+            self._keep("broker", lambda: _started(broker))
+            urls["broker_url"] = SecretStr(broker.url)
+        self._settings = self._settings.model_copy(update=urls)
+
+    def _complete_settings(self) -> None:
+        """Add what a newcomer does not want to think about: secrets, and a port for Flower."""
+        settings = self._settings
+        password = kept_secret(self._data_dir, "flower_password")
+        self._settings = settings.model_copy(
+            update={
+                "data_dir": self._data_dir,
+                "secret_key": settings.secret_key or SecretStr(kept_secret(self._data_dir, "secret_key")),
+                "flower_basic_auth": settings.flower_basic_auth or SecretStr(f"{_FLOWER_USER}:{password}"),
+                "flower_port": free_port(settings.flower_host, settings.flower_port),
+            }
+        )
+
+    def _start_doors(self) -> None:
+        settings = self._settings
+        environment = {**os.environ, **_variables(settings), "PYTHONUNBUFFERED": "1"}
+        for queue in programs.QUEUES:
+            self._keep_program(f"worker-{queue}", programs.worker(queue, settings), environment)
+        self._keep_program("beat", programs.beat(settings), environment)
+        flower_environment = {**environment, **programs.flower_environment(settings)}
+        self._keep_program("flower", programs.flower(settings), flower_environment)
+        self._keep_program("web", programs.web(settings), environment, essential=True)
+
+    def _keep_program(
+        self, name: str, argv: list[str], environment: Mapping[str, str], *, essential: bool = False
+    ) -> None:
+        log = self._logs / f"{name}.log"
+
+        def start() -> Child:
+            return self._guardian.start(argv, log=log, env=environment, ending=Ending())
+
+        self._keep(name, start, essential=essential)
+
+    def _keep(self, name: str, start: Callable[[], Child], *, essential: bool = False) -> None:
+        kept = Kept(name, start, self._logs / f"{name}.log", self._screen.line, essential=essential)
+        self._kept.append(kept)
+        kept.start()
+
+    def _wait_until_ready(self, engine: Engine) -> None:
+        """Wait for the proof: a worker of each queue stamps a row, because a hint told it to; and the web answers."""
+        sessions = make_sessions(engine)
+        asked = {}
+        for queue in programs.QUEUES:
+            with transaction(sessions) as session:
+                asked[queue] = canary.ask(session, now=self._clock())
+            self._hint(asked[queue], queue)
+
+        def stamped(queue: str) -> bool:
+            with transaction(sessions) as session:
+                return canary.is_stamped(session, asked[queue])
+
+        for queue in (QUEUE_SETTLE, QUEUE_CONTROL):
+            self._wait_for(f"worker-{queue}", lambda queue=queue: stamped(queue))  # type: ignore[misc]
+        settings = self._settings
+        self._wait_for("web", lambda: answers_http(settings.web_host, settings.web_port, "/healthz"))
+
+    def _hint(self, canary_id: int, queue: str) -> None:
+        log = self._logs / "hint.log"
+        argv = [sys.executable, "-m", "worker.canary", str(canary_id), queue]
+        hinter = self._guardian.start(argv, log=log, env={**os.environ, **_variables(self._settings)}, ending=Ending())
+        try:
+            if hinter.process.wait(_READY_SECONDS) != 0:
+                raise NotReady(f"A hint could not be sent to the broker; the reason is in {log}")
+        except subprocess.TimeoutExpired:
+            raise NotReady(f"The broker takes no hint within {_READY_SECONDS} seconds") from None
+
+    def _wait_for(self, name: str, condition: Callable[[], bool]) -> None:
+        until = time.monotonic() + _READY_SECONDS
+        while not condition():
+            self._look()
+            if time.monotonic() > until:
+                raise NotReady(
+                    f"{name} did not answer within {_READY_SECONDS} seconds; its log is {self._logs / name}.log"
+                )
+            time.sleep(_LOOK_SECONDS)
+
+    def _keep_up(self) -> None:
+        while True:
+            self._look()
+            keep_small(self._logs)
+            time.sleep(_LOOK_SECONDS)
+
+    def _look(self) -> None:
+        self._guardian.look()
+        for kept in self._kept:
+            kept.look(time.monotonic())
+
+    def _stop(self) -> None:
+        """Stop what makes work, then what does it, then the broker, and the database last."""
+        doors = [kept for kept in self._kept if kept.name in {"web", "beat", "flower"}]
+        workers = [kept for kept in self._kept if kept.name.startswith("worker-")]
+        servers = [kept for kept in reversed(self._kept) if kept not in doors + workers]
+        for together in (doors, workers, *([server] for server in servers)):
+            for kept in together:
+                kept.ask_to_stop()
+            for kept in together:
+                kept.stop()
+
+    def _where(self) -> running.RunningServers:
+        settings = self._settings
+        return running.RunningServers(
+            database_url=_value(settings.database_url),
+            broker_url=_value(settings.broker_url),
+            web_url=f"http://{settings.web_host}:{settings.web_port}",
+            flower_url=f"http://{settings.flower_host}:{settings.flower_port}",
+        )
+
+
+def _started(server: Postgres | Broker) -> Child:
+    server.start()
+    return server.child
+
+
+def _value(secret: SecretStr | None) -> str:
+    assert secret is not None, "set by _start_servers"
+    return secret.get_secret_value()
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    """The settings as the environment of a child."""
+    values = {name: getattr(settings, name) for name in type(settings).model_fields}
+    return {
+        f"SETTLE_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
