@@ -1,6 +1,8 @@
 """What a worker process does besides its tasks: its own database connection, and the sweep that needs no beat."""
 
 import logging
+import os
+import socket
 import threading
 from functools import cache
 from typing import Final
@@ -51,3 +53,8 @@ def _sweep_until_stopped() -> None:
             app.tasks[TASK_SWEEP]()
         except Exception:  # noqa: BLE001  whatever it was, the sweep is what recovers
             _log.exception("sweep failed; the next one follows")
+
+
+def worker_name() -> str:
+    """How this process signs what it takes: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -4,7 +4,15 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Identity, Index, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import ROOM_FOR_UPDATES, At, Base, Big, Cents, PracticeId, Str, one_of
@@ -69,12 +77,21 @@ class SettleJob(Base):
     __table_args__ = (
         ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         ForeignKeyConstraint(["requested_by"], ["app_user.id"]),
-        UniqueConstraint("practice_id", "requested_by", "idempotency_key", name="one_job_for_each_idempotency_key"),
-        CheckConstraint("(kind = 'settle') = (reason IS NOT NULL)", name="a_settle_job_has_a_reason"),
+        UniqueConstraint(
+            "practice_id",
+            "requested_by",
+            "idempotency_key",
+            name="one_job_for_each_idempotency_key",
+        ),
+        CheckConstraint(
+            "(kind = 'settle') = (reason IS NOT NULL)", name="a_settle_job_has_a_reason"
+        ),
         Index(
             "ix_settle_job_moving",
             "status",
-            postgresql_where=text("status IN ('preparing', 'confirmed', 'running', 'pausing', 'cancelling')"),
+            postgresql_where=text(
+                "status IN ('preparing', 'confirmed', 'running', 'pausing', 'cancelling')"
+            ),
         ),
     )
 
@@ -84,24 +101,36 @@ class SettleJob(Base):
     status: Mapped[JobStatus] = mapped_column(one_of(JobStatus, "job_status_known"))
     target_status: Mapped[Str]
 
-    selection: Mapped[dict[str, Any]]  # {"claim_ids": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
-    reason: Mapped[WriteOffReason | None] = mapped_column(one_of(WriteOffReason, "job_reason_known"))
+    selection: Mapped[
+        dict[str, Any]
+    ]  # {"claim_ids": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
+    reason: Mapped[WriteOffReason | None] = mapped_column(
+        one_of(WriteOffReason, "job_reason_known")
+    )
     note: Mapped[Str] = mapped_column(default="")
     include: Mapped[list[str]]  # codes of rules that this job overrides
-    setting: Mapped[WriteOffSetting] = mapped_column(one_of(WriteOffSetting, "job_setting_known"))  # frozen
+    setting: Mapped[WriteOffSetting] = mapped_column(
+        one_of(WriteOffSetting, "job_setting_known")
+    )  # frozen
     provider_settings: Mapped[dict[str, Any]]  # frozen overrides by provider id
-    rule_values: Mapped[dict[str, Any]]  # frozen values that rules compare with, such as recent_payment_days
+    rule_values: Mapped[
+        dict[str, Any]
+    ]  # frozen values that rules compare with, such as recent_payment_days
     as_of: Mapped[dt.date]  # today in the practice's zone when it was previewed
     posting_date: Mapped[dt.date]
 
     requested_by: Mapped[Big]
     requested_at: Mapped[At]
     idempotency_key: Mapped[Str]
-    request_hash: Mapped[Str]  # of what was asked, so that one key cannot mean two requests
+    request_hash: Mapped[
+        Str
+    ]  # of what was asked, so that one key cannot mean two requests
     previewed_at: Mapped[dt.datetime | None]
     claims_expected: Mapped[int | None]  # the feed's count, shown while preparing
     claims_total: Mapped[int | None]  # frozen items
-    preview: Mapped[dict[str, Any] | None]  # frozen totals: `core.jobs.preview.PreviewTotals`
+    preview: Mapped[
+        dict[str, Any] | None
+    ]  # frozen totals: `core.jobs.preview.PreviewTotals`
     confirmed_by: Mapped[int | None] = mapped_column(BigInteger)
     confirmed_at: Mapped[dt.datetime | None]
     started_at: Mapped[dt.datetime | None]
@@ -114,7 +143,9 @@ class JobChunk(Base):
 
     __tablename__ = "job_chunk"
     __table_args__ = (
-        ForeignKeyConstraint(["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"]),
+        ForeignKeyConstraint(
+            ["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"]
+        ),
         CheckConstraint("first_position <= last_position", name="chunk_is_not_empty"),
         CheckConstraint(
             "state = 'open' OR settled + skipped + failed = last_position - first_position + 1",
@@ -131,11 +162,19 @@ class JobChunk(Base):
 
     practice_id: Mapped[PracticeId]
     job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    first_position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    first_position: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False
+    )
     last_position: Mapped[Big]
-    state: Mapped[ChunkState] = mapped_column(one_of(ChunkState, "chunk_state_known"), default=ChunkState.OPEN)
-    attempts: Mapped[int] = mapped_column(default=0)  # takes that ended in nothing known: three are three deaths
-    busy_tries: Mapped[int] = mapped_column(default=0)  # rounds in which another hand held a claim
+    state: Mapped[ChunkState] = mapped_column(
+        one_of(ChunkState, "chunk_state_known"), default=ChunkState.OPEN
+    )
+    attempts: Mapped[int] = mapped_column(
+        default=0
+    )  # takes that ended in nothing known: three are three deaths
+    busy_tries: Mapped[int] = mapped_column(
+        default=0
+    )  # rounds in which another hand held a claim
     not_before: Mapped[dt.datetime | None]
     taken_at: Mapped[dt.datetime | None]
     taken_by: Mapped[str | None]
@@ -154,21 +193,37 @@ class JobItem(Base):
     __table_args__ = (
         # No foreign keys: items come from one INSERT … SELECT over claim, and a check for each of a million
         # would lock and dirty a million claims at the preview. `core.ledger.invariants` compares instead.
-        CheckConstraint("(verdict = 'settle') OR (verdict_code IS NOT NULL)", name="a_skip_has_a_code"),
         CheckConstraint(
-            "outcome IS NULL OR outcome = 'settled' OR code IS NOT NULL", name="what_is_not_settled_has_a_code"
+            "(verdict = 'settle') OR (verdict_code IS NOT NULL)",
+            name="a_skip_has_a_code",
         ),
         CheckConstraint(
-            "outcome IS DISTINCT FROM 'settled' OR version_after IS NOT NULL", name="a_settled_item_has_its_new_version"
+            "outcome IS NULL OR outcome = 'settled' OR code IS NOT NULL",
+            name="what_is_not_settled_has_a_code",
         ),
-        CheckConstraint("insurance_cents >= 0 AND patient_cents >= 0", name="expected_write_offs_not_negative"),
-        Index("one_item_for_each_claim_of_a_job", "practice_id", "claim_id", "job_id", unique=True),
+        CheckConstraint(
+            "outcome IS DISTINCT FROM 'settled' OR version_after IS NOT NULL",
+            name="a_settled_item_has_its_new_version",
+        ),
+        CheckConstraint(
+            "insurance_cents >= 0 AND patient_cents >= 0",
+            name="expected_write_offs_not_negative",
+        ),
+        Index(
+            "one_item_for_each_claim_of_a_job",
+            "practice_id",
+            "claim_id",
+            "job_id",
+            unique=True,
+        ),
         ROOM_FOR_UPDATES,
     )
 
     practice_id: Mapped[PracticeId]
     job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False
+    )
     claim_id: Mapped[Big]
     claim_version: Mapped[int]  # at the preview
     billing_status_before: Mapped[Str]
@@ -191,3 +246,18 @@ class HintRound(Base):
 
     practice_id: Mapped[PracticeId]
     hinted_at: Mapped[At]
+
+
+class JobFailure(Base):
+    """A failure that was tried again: the history of an item. Its newest failure is on the item itself."""
+
+    __tablename__ = "job_failure"
+
+    practice_id: Mapped[PracticeId]
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    position: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False
+    )
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    code: Mapped[Str]
+    retried_at: Mapped[At]

@@ -33,6 +33,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_canary")),
     )
     op.create_table(
+        "job_failure",
+        sa.Column("practice_id", sa.BigInteger(), nullable=False),
+        sa.Column("job_id", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("attempt", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("retried_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("practice_id", "job_id", "position", "attempt", name=op.f("pk_job_failure")),
+    )
+    op.create_table(
         "job_item",
         sa.Column("practice_id", sa.BigInteger(), nullable=False),
         sa.Column("job_id", sa.BigInteger(), nullable=False),

@@ -1,0 +1,40 @@
+"""Which database errors say nothing about the claims: the same work may simply be tried again."""
+
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+# PostgreSQL manual, appendix A. A class of two signs stands for all of its codes.
+_TRANSIENT_SQLSTATES: Final = (
+    "08",  # connection exceptions
+    "40001",  # serialization failure
+    "40P01",  # deadlock detected
+    "53",  # insufficient resources: too many connections, out of memory, disk full
+    "55P03",  # lock not available (lock_timeout)
+    "57",  # operator intervention: statement_timeout, admin shutdown, crash shutdown, cannot connect now
+    "25P03",  # idle in transaction session timeout
+    "25P04",  # transaction timeout
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the work may be tried again as it is; False means that the work itself is at fault."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = sqlstate(error)
+    if state is None:
+        # No answer from the server: the connection was lost, and what became of a COMMIT is unknown.
+        return (
+            isinstance(error, OperationalError | InterfaceError)
+            or error.connection_invalidated
+        )
+    return state.startswith(_TRANSIENT_SQLSTATES)
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The server's code of the error, if the server said anything."""
+    code = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return code if isinstance(code, str) else None

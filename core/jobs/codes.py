@@ -1,0 +1,41 @@
+"""What became of a claim, in words: one sentence for each code, of a rule or of a failure."""
+
+from typing import Final, NamedTuple
+
+from core.policy import rules
+
+WORKER_DIED: Final = "worker_died"
+CLAIM_LOCKED: Final = "claim_locked"
+DATABASE_REFUSED: Final = "database_refused"
+UNEXPECTED_ERROR: Final = "unexpected_error"
+
+
+class _Failure(NamedTuple):
+    sentence: str
+    retryable: bool
+
+
+FAILURES: Final = {
+    WORKER_DIED: _Failure("The worker died three times on this claim", retryable=True),
+    CLAIM_LOCKED: _Failure(
+        "Another hand holds this claim; tried five times", retryable=True
+    ),
+    DATABASE_REFUSED: _Failure("The database refused this claim", retryable=False),
+    UNEXPECTED_ERROR: _Failure(
+        "Something unexpected broke on this claim", retryable=True
+    ),
+}
+
+
+def words(code: str) -> str:
+    """The sentence that people read for `code`; a code of another version is shown as it is."""
+    if code in FAILURES:
+        return FAILURES[code].sentence
+    if code in rules.BY_CODE:
+        return rules.BY_CODE[code].sentence
+    return "Can settle" if code == rules.CAN_SETTLE else code.replace("_", " ")
+
+
+def retryable(code: str) -> bool:
+    """Tell whether trying again may help as things stand; a rule's no has to be answered first."""
+    return code in FAILURES and FAILURES[code].retryable

@@ -1,0 +1,227 @@
+"""What people do to a job. Each locks the job, asks the role, moves the status and writes the audit."""
+
+import datetime as dt
+from collections.abc import Collection
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.permissions import Action, Actor
+from core.errors import BadInput, NotFound, Refusal
+from core.jobs import lifecycle, retry
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus, SettleJob
+from core.jobs.prepare import request_job as preview
+
+__all__ = ["cancel", "confirm", "discard", "pause", "preview", "resume", "retry_failed"]
+
+CONFIRMATION: Final = "CONFIRM"
+PREVIEW_LIFE: Final = dt.timedelta(
+    hours=1
+)  # long enough to read it, short enough that it still tells the truth
+
+S = JobStatus
+
+
+class ConfirmationMismatch(BadInput):
+    """Type CONFIRM, all in capitals, to confirm."""
+
+    code = "confirmation_mismatch"
+
+
+class PreviewPreparing(Refusal):
+    """The preview is still being prepared; confirm when it is there."""
+
+    code = "preview_preparing"
+
+
+class PreviewExpired(Refusal):
+    """This preview is over an hour old; preview again before confirming."""
+
+    code = "preview_expired"
+
+
+class WrongStatus(Refusal):
+    """The job's status does not allow this."""
+
+    code = "wrong_status"
+
+
+def confirm(
+    session: Session, key: JobKey, *, confirmation: str, by: Actor, now: dt.datetime
+) -> SettleJob:
+    """Let the previewed job run, once: a job that was confirmed before comes back as it is.
+
+    Raises `ConfirmationMismatch`, `PreviewPreparing`, `PreviewExpired` or `WrongStatus`; then nothing happens.
+    """
+    by.require(Action.CONFIRM_JOB)
+    job = _locked(session, key, by)
+    if confirmation != CONFIRMATION:
+        raise ConfirmationMismatch
+    if job.confirmed_at is not None:
+        return job
+    if job.status is S.PREPARING:
+        raise PreviewPreparing
+    if job.status is S.EXPIRED or (
+        job.status is S.PREVIEWED and is_expired(job, now=now)
+    ):
+        raise PreviewExpired
+    values = {"confirmed_by": by.user_id, "confirmed_at": now}
+    return _move(
+        session,
+        job,
+        by=by,
+        now=now,
+        sources=(S.PREVIEWED,),
+        target=S.CONFIRMED,
+        act="confirmed",
+        **values,
+    )
+
+
+def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
+    """Tell whether the preview is too old to be confirmed."""
+    return job.previewed_at is not None and now - job.previewed_at >= PREVIEW_LIFE
+
+
+def discard(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
+    """Give up a preview; nothing was done and nothing will be."""
+    by.require(Action.PREVIEW_JOB)
+    sources = (S.PREPARING, S.PREVIEWED, S.AWAITING_APPROVAL)
+    return _move(
+        session,
+        _locked(session, key, by),
+        by=by,
+        now=now,
+        sources=sources,
+        target=S.DISCARDED,
+        act="discarded",
+    )
+
+
+def pause(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
+    """Ask the job to pause: no chunk is begun from now on, and it is paused when no worker is inside."""
+    by.require(Action.CONTROL_JOB)
+    sources = (S.CONFIRMED, S.RUNNING)
+    return _move(
+        session,
+        _locked(session, key, by),
+        by=by,
+        now=now,
+        sources=sources,
+        target=S.PAUSING,
+        act="pause_asked",
+    )
+
+
+def resume(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
+    """Let a paused or halted job go on."""
+    by.require(Action.CONTROL_JOB)
+    job = _locked(session, key, by)
+    return _move(
+        session,
+        job,
+        by=by,
+        now=now,
+        sources=(S.PAUSED, S.HALTED),
+        target=S.CONFIRMED,
+        act="resumed",
+        halted_because=None,
+    )
+
+
+def cancel(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
+    """Ask the job to end where it is: what is settled stays settled, the rest is not reached."""
+    by.require(Action.CONTROL_JOB)
+    sources = (S.CONFIRMED, S.RUNNING, S.PAUSING, S.PAUSED, S.HALTED)
+    job = _locked(session, key, by)
+    return _move(
+        session,
+        job,
+        by=by,
+        now=now,
+        sources=sources,
+        target=S.CANCELLING,
+        act="cancel_asked",
+    )
+
+
+def retry_failed(
+    session: Session,
+    key: JobKey,
+    *,
+    by: Actor,
+    now: dt.datetime,
+    code: str | None = None,
+) -> SettleJob:
+    """Open the failed claims of a finished, paused or halted job again (only those with `code`, where given)."""
+    by.require(Action.CONTROL_JOB)
+    job = _locked(session, key, by)
+    if job.status not in (S.COMPLETED, S.PAUSED, S.HALTED):
+        raise _refusal(job, "try its failed claims again")
+    reopened = retry.reopen_failed(session, key, code=code, now=now)
+    if reopened == 0:
+        return job
+    return _move(
+        session, job, by=by, now=now, sources=(job.status,), target=S.CONFIRMED, act="retried",
+        finished_at=None, halted_because=None,
+    )  # fmt: skip
+
+
+def _locked(session: Session, key: JobKey, by: Actor) -> SettleJob:
+    if key.practice_id != by.practice_id:
+        raise NotFound("There is no such job in this practice.")
+    job = lifecycle.lock(session, key)
+    if job is None:
+        raise NotFound("There is no such job in this practice.")
+    return job
+
+
+_ACTS: Final = {
+    S.CONFIRMED: "go on",
+    S.DISCARDED: "be discarded",
+    S.PAUSING: "be paused",
+    S.CANCELLING: "be cancelled",
+}
+
+
+def _refusal(job: SettleJob, what: str) -> WrongStatus:
+    return WrongStatus(
+        f"The job is {job.status.replace('_', ' ')}; it cannot {what}.",
+        status=job.status.value,
+    )
+
+
+def _move(
+    session: Session,
+    job: SettleJob,
+    *,
+    by: Actor,
+    now: dt.datetime,
+    sources: Collection[JobStatus],
+    target: JobStatus,
+    act: str,
+    **values: Any,
+) -> SettleJob:
+    """Move the locked job; asked twice, the second changes nothing."""
+    if job.status is target:
+        return job
+    if job.status not in sources:
+        raise _refusal(job, _ACTS[target])
+    key = JobKey(job.practice_id, job.id)
+    source = job.status
+    moved = lifecycle.move(session, key, source=source, target=target, **values)
+    assert moved, "the row is locked"
+    subject = f"job:{job.id}"
+    audit.record(
+        session,
+        f"job.{act}",
+        practice_id=job.practice_id,
+        subject=subject,
+        by=by.user_id,
+        now=now,
+        was=source.value,
+    )
+    session.refresh(job)
+    return job

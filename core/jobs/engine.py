@@ -1,0 +1,118 @@
+"""What a worker does with a hint: take free chunks and settle them, for about a second."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from core.db.engine import Sessions, transaction
+from core.db.transient import is_transient, sqlstate
+from core.jobs import chunks, codes, lifecycle, settle_chunk
+from core.jobs.chunks import ATTEMPTS_MAX, TRANSIENT_WAIT, Chunk
+
+log = structlog.get_logger(__name__)
+
+Clock = Callable[[], dt.datetime]
+
+WORK_FOR: Final = dt.timedelta(
+    seconds=1
+)  # long enough that messages cost nothing, short enough for a warm stop
+
+
+class Worked(NamedTuple):
+    """What came of a hint."""
+
+    chunks: int  # that got anywhere
+    more_to_do: (
+        bool  # something was settled, and free chunks remain: worth another hint
+    )
+
+
+def work(sessions: Sessions, *, worker: str, clock: Clock) -> Worked:
+    """Settle free chunks of whichever job for about a second, or until none is free."""
+    done = 0
+    until = clock() + WORK_FOR
+    while True:
+        with transaction(sessions) as session:
+            chunk = chunks.take(session, worker=worker, now=clock())
+        if chunk is None:
+            return Worked(done, more_to_do=False)
+        done += _settle(sessions, chunk, clock=clock)
+        if clock() >= until:
+            return Worked(done, more_to_do=done > 0)
+
+
+def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> bool:
+    """Settle one taken chunk, whatever happens; tell whether it got anywhere."""
+    where = log.bind(
+        practice_id=chunk.job.practice_id,
+        job_id=chunk.job.job_id,
+        first=chunk.first,
+        last=chunk.last,
+    )
+    if chunk.attempts > ATTEMPTS_MAX:
+        where.warning("chunk_killed_its_workers")
+        return _split(sessions, chunk, code=codes.WORKER_DIED, clock=clock)
+    try:
+        with transaction(sessions) as session:
+            done = settle_chunk.settle(session, chunk, now=clock())
+    except Exception as error:
+        return _recover(sessions, chunk, error, clock=clock)
+    if done is None:
+        _step(sessions, chunk, clock=clock)
+        return False
+    where.info(
+        "chunk_settled",
+        busy=done.busy,
+        settled=done.counts.settled,
+        skipped=done.counts.skipped,
+    )
+    _step(sessions, chunk, clock=clock)
+    return True
+
+
+def _step(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
+    with transaction(sessions) as session:
+        status = lifecycle.step(session, chunk.job, now=clock())
+    if status is not None:
+        log.info(
+            "job_moved",
+            practice_id=chunk.job.practice_id,
+            job_id=chunk.job.job_id,
+            status=status.value,
+        )
+
+
+def _recover(
+    sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock
+) -> bool:
+    """Give a chunk back that met with no fault of its own; close in on the claim at fault otherwise.
+
+    Either asks the database what became of the chunk: a COMMIT whose answer was lost may have happened.
+    """
+    # The class and the server's code only: the text of an error may hold values.
+    where = log.bind(
+        practice_id=chunk.job.practice_id, job_id=chunk.job.job_id, first=chunk.first, last=chunk.last,
+        error=type(error).__name__, sqlstate=sqlstate(error),
+    )  # fmt: skip
+    if is_transient(error):
+        where.warning("chunk_given_back")
+        with transaction(sessions) as session:
+            chunks.give_back(session, chunk, not_before=clock() + TRANSIENT_WAIT)
+        return False
+    where.warning("chunk_split")
+    code = (
+        codes.DATABASE_REFUSED
+        if isinstance(error, DBAPIError)
+        else codes.UNEXPECTED_ERROR
+    )
+    return _split(sessions, chunk, code=code, clock=clock)
+
+
+def _split(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
+    with transaction(sessions) as session:
+        chunks.split(session, chunk, code=code, now=clock())
+    _step(sessions, chunk, clock=clock)
+    return True

@@ -1,0 +1,284 @@
+"""The preview: every selected claim with its verdict, frozen as the job's items in one statement."""
+
+from typing import Any, Final
+
+from pydantic import BaseModel
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import Session, aliased
+
+from core.claims.models import Claim, LineItem
+from core.jobs import selection as selections
+from core.jobs.keys import JobKey
+from core.jobs.lifecycle import OPEN_STATUSES
+from core.jobs.models import JobChunk, JobItem, JobKind, SettleJob, Verdict
+from core.jobs.requests import Selection
+from core.policy import facts, rules
+from core.policy.facts import Facts, Terms
+from core.policy.rules import Moment
+from core.practices.models import Payer, Provider
+
+GROUPS_SHOWN_MAX: Final = 200  # payers or providers of one preview, by dollars; the rest is one group "others"
+
+
+class Group(BaseModel):
+    """What will be written off for one payer or provider."""
+
+    key: str
+    name: str
+    claims: int
+    insurance_cents: int
+    patient_cents: int
+
+
+class CodeCount(BaseModel):
+    """How many claims one rule decided."""
+
+    code: str
+    claims: int
+    action: str
+
+
+class PreviewTotals(BaseModel):
+    """The frozen totals of a preview."""
+
+    claims: int
+    will_settle: int
+    with_money: int
+    status_only: int
+    skipped: int
+    write_offs: int  # postings
+    insurance_cents: int
+    patient_cents: int
+    by_payer: list[Group]
+    by_provider: list[Group]
+    by_code: list[CodeCount]
+    in_other_jobs: int  # a warning to people
+
+
+def freeze_items(
+    session: Session, job: SettleJob, selected: Selection, *, terms: Terms
+) -> int:
+    """Write the job's items: one for each selected claim, in claim order. One statement, one moment; give how many."""
+    judged = _judged(job, selected, terms)
+    columns = [
+        JobItem.practice_id, JobItem.job_id, JobItem.position, JobItem.claim_id, JobItem.claim_version,
+        JobItem.billing_status_before, JobItem.settles_insurance, JobItem.settles_patient,
+        JobItem.insurance_cents, JobItem.patient_cents, JobItem.verdict, JobItem.verdict_code,
+    ]  # fmt: skip
+    made = insert(JobItem).from_select([item.key for item in columns], judged)
+    # A million rows are counted by the server's own answer, not by sending them back.
+    result = session.connection().execute(
+        made, execution_options={"preserve_rowcount": True}
+    )
+    return int(result.rowcount)
+
+
+def _judged(job: SettleJob, selected: Selection, terms: Terms) -> Any:
+    claim_facts = facts.of_claim(terms)
+    asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=job.include)
+    picked = (
+        select(
+            Claim.id,
+            Claim.version,
+            Claim.billing_status,
+            Claim.insurance_due,
+            Claim.patient_due,
+            *(side.label(name) for name, side in _sides(job, claim_facts).items()),
+            rules.first_match(claim_facts, asked).label("code"),
+        )
+        .select_from(facts.source())
+        .where(selections.condition(job.practice_id, selected, terms=terms))
+        .subquery()
+    )
+    skips = func.coalesce(picked.c.code.in_(rules.skip_codes()), False)
+    return select(
+        literal(job.practice_id),
+        literal(job.id),
+        func.row_number().over(order_by=picked.c.id),
+        picked.c.id,
+        picked.c.version,
+        picked.c.billing_status,
+        picked.c.settles_insurance,
+        picked.c.settles_patient,
+        case(
+            (and_(~skips, picked.c.settles_insurance), picked.c.insurance_due), else_=0
+        ),
+        case((and_(~skips, picked.c.settles_patient), picked.c.patient_due), else_=0),
+        case((skips, Verdict.SKIP.value), else_=Verdict.SETTLE.value),
+        picked.c.code,
+    )
+
+
+def _sides(job: SettleJob, claim_facts: Facts) -> dict[str, ColumnElement[bool]]:
+    """Which responsibilities are written off; none where only the status moves."""
+    moves_money = literal(job.kind is JobKind.SETTLE)
+    return {
+        "settles_insurance": and_(moves_money, claim_facts.settles_insurance),
+        "settles_patient": and_(moves_money, claim_facts.settles_patient),
+    }
+
+
+def make_chunks(
+    session: Session, key: JobKey, *, claims: int, chunk_claims: int
+) -> None:
+    """Cut positions 1 to `claims` into open chunks of at most `chunk_claims`."""
+    first = func.generate_series(1, claims, chunk_claims).column_valued("first")
+    ranges = select(
+        literal(key.practice_id),
+        literal(key.job_id),
+        first,
+        func.least(first + chunk_claims - 1, claims),
+    )
+    names = ["practice_id", "job_id", "first_position", "last_position"]
+    session.execute(insert(JobChunk).from_select(names, ranges))
+
+
+def totals(session: Session, key: JobKey) -> PreviewTotals:
+    """Add up the frozen items by responsibility, payer, provider and code."""
+    money = or_(JobItem.insurance_cents > 0, JobItem.patient_cents > 0)
+    settles = JobItem.verdict == Verdict.SETTLE
+    overall = session.execute(
+        select(
+            func.count().label("claims"),
+            func.count().filter(settles).label("will_settle"),
+            func.count().filter(settles, money).label("with_money"),
+            func.coalesce(func.sum(JobItem.insurance_cents), 0).label(
+                "insurance_cents"
+            ),
+            func.coalesce(func.sum(JobItem.patient_cents), 0).label("patient_cents"),
+        ).where(*key.of(JobItem))
+    ).one()
+    return PreviewTotals(
+        claims=overall.claims,
+        will_settle=overall.will_settle,
+        with_money=overall.with_money,
+        status_only=overall.will_settle - overall.with_money,
+        skipped=overall.claims - overall.will_settle,
+        write_offs=_write_offs(session, key),
+        insurance_cents=overall.insurance_cents,
+        patient_cents=overall.patient_cents,
+        by_payer=_groups(
+            session, key, Payer, Claim.primary_payer_id, none="No insurance"
+        ),
+        by_provider=_groups(
+            session, key, Provider, Claim.billing_provider_id, none="No provider"
+        ),
+        by_code=_codes(session, key),
+        in_other_jobs=_in_other_jobs(session, key),
+    )
+
+
+def _write_offs(session: Session, key: JobKey) -> int:
+    of_item = and_(
+        LineItem.practice_id == JobItem.practice_id,
+        LineItem.claim_id == JobItem.claim_id,
+    )
+    postings = func.count().filter(
+        JobItem.settles_insurance, LineItem.insurance_due > 0
+    )
+    postings += func.count().filter(JobItem.settles_patient, LineItem.patient_due > 0)
+    return session.scalars(
+        select(postings).where(
+            *key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item
+        )
+    ).one()
+
+
+def _groups(
+    session: Session, key: JobKey, named: Any, group_id: Any, *, none: str
+) -> list[Group]:
+    of_item = and_(
+        Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id
+    )
+    summed = (
+        select(
+            group_id.label("id"),
+            func.count().label("claims"),
+            func.sum(JobItem.insurance_cents).label("insurance_cents"),
+            func.sum(JobItem.patient_cents).label("patient_cents"),
+        )
+        .where(*key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item)
+        .group_by(group_id)
+        .subquery()
+    )
+    by_name = and_(named.practice_id == key.practice_id, named.id == summed.c.id)
+    rows = session.execute(
+        select(named.external_id, named.name, summed)
+        .select_from(summed)
+        .outerjoin(named, by_name)
+        .order_by(
+            (summed.c.insurance_cents + summed.c.patient_cents).desc(), named.name
+        )
+    ).all()
+    groups = [
+        Group(
+            key=row.external_id or "",
+            name=row.name or none,
+            claims=row.claims,
+            insurance_cents=row.insurance_cents,
+            patient_cents=row.patient_cents,
+        )
+        for row in rows
+    ]
+    return _shortened(groups)
+
+
+def _shortened(groups: list[Group]) -> list[Group]:
+    shown, rest = groups[:GROUPS_SHOWN_MAX], groups[GROUPS_SHOWN_MAX:]
+    if rest:
+        shown.append(
+            Group(
+                key="",
+                name=f"{len(rest)} others",
+                claims=sum(group.claims for group in rest),
+                insurance_cents=sum(group.insurance_cents for group in rest),
+                patient_cents=sum(group.patient_cents for group in rest),
+            )
+        )
+    return shown
+
+
+def _codes(session: Session, key: JobKey) -> list[CodeCount]:
+    rows = session.execute(
+        select(JobItem.verdict_code, JobItem.verdict, func.count())
+        .where(*key.of(JobItem), JobItem.verdict_code.is_not(None))
+        .group_by(JobItem.verdict_code, JobItem.verdict)
+        .order_by(func.count().desc(), JobItem.verdict_code)
+    ).all()
+    return [
+        CodeCount(code=code, claims=claims, action=verdict)
+        for code, verdict, claims in rows
+    ]
+
+
+def _in_other_jobs(session: Session, key: JobKey) -> int:
+    """How many of the claims another open job holds; no look at the items unless there is such a job."""
+    of_practice = (SettleJob.practice_id == key.practice_id, SettleJob.id != key.job_id)
+    open_jobs = session.scalars(
+        select(SettleJob.id).where(*of_practice, SettleJob.status.in_(OPEN_STATUSES))
+    ).all()
+    if not open_jobs:
+        return 0
+    other = aliased(JobItem)
+    same_claim = (
+        other.practice_id == JobItem.practice_id,
+        other.claim_id == JobItem.claim_id,
+    )
+    held = (
+        select(true())
+        .where(*same_claim, other.job_id.in_(open_jobs), other.outcome.is_(None))
+        .exists()
+    )
+    return session.scalars(
+        select(func.count()).select_from(JobItem).where(*key.of(JobItem), held)
+    ).one()

@@ -1,0 +1,190 @@
+"""Progress: a value made from the job and its chunks in one statement. It stores nothing, so it is never wrong."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy.orm import Session
+
+from core.errors import NotFound
+from core.jobs.keys import JobKey
+from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
+
+RATE_WINDOW: Final = dt.timedelta(seconds=10)
+AT_WORK: Final = dt.timedelta(
+    seconds=30
+)  # an open chunk taken this lately is taken to be at work
+HEARD: Final = dt.timedelta(seconds=5)
+STALLED_AFTER: Final = dt.timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is; settled + skipped + failed + remaining = total, at every instant. Money in positive cents."""
+
+    status: JobStatus
+    total: int
+    settled: int = 0
+    skipped: int = 0
+    failed: int = 0
+    insurance_cents: int = 0  # written off
+    patient_cents: int = 0
+    rate_per_second: float | None = None
+    seconds_left: int | None = None
+    started_at: dt.datetime | None = None
+    finished_at: dt.datetime | None = None
+    chunks_done: int = 0
+    chunks_open: int = 0
+    chunks_at_work: int = 0
+    workers_heard: int = 0
+    stalled_because: str | None = None
+
+    @property
+    def done(self) -> int:
+        """Claims with an outcome."""
+        return self.settled + self.skipped + self.failed
+
+    @property
+    def remaining(self) -> int:
+        """Claims without an outcome yet."""
+        return self.total - self.done
+
+    def etag(self) -> str:
+        """Changes whenever anything that progress tells has changed."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:32]
+
+
+def of_job(session: Session, key: JobKey, *, now: dt.datetime) -> Progress:
+    """The job's progress at `now`; raises `NotFound`."""
+    found = session.execute(_sums(now).where(*key.of(SettleJob))).one_or_none()
+    if found is None:
+        raise NotFound("There is no such job in this practice.")
+    return _progress(found, now=now)
+
+
+def of_jobs(
+    session: Session, practice_id: int, job_ids: Collection[int], *, now: dt.datetime
+) -> dict[int, Progress]:
+    """The progress of several jobs of a practice, by id."""
+    rows = session.execute(
+        _sums(now).where(
+            SettleJob.practice_id == practice_id, SettleJob.id.in_(job_ids)
+        )
+    )
+    return {row.id: _progress(row, now=now) for row in rows}
+
+
+def claims_per_second(
+    session: Session, key: JobKey, *, now: dt.datetime, seconds: int = 60
+) -> list[tuple[dt.datetime, int]]:
+    """Claims that got an outcome in each of the last `seconds` seconds in which any did, oldest first.
+
+    A finished job's last `seconds` are those before it finished.
+    """
+    end = session.scalar(select(SettleJob.finished_at).where(*key.of(SettleJob))) or now
+    second = func.date_trunc("second", JobChunk.done_at)
+    claims = func.sum(JobChunk.settled + JobChunk.skipped + JobChunk.failed)
+    since = end - dt.timedelta(seconds=seconds)
+    rows = (
+        select(second, claims)
+        .where(*key.of(JobChunk), JobChunk.done_at >= since)
+        .group_by(second)
+        .order_by(second)
+    )
+    return [(at, int(count)) for at, count in session.execute(rows).tuples()]
+
+
+def _sums(now: dt.datetime) -> Select[Any]:
+    is_open = JobChunk.state == ChunkState.OPEN
+    done = JobChunk.settled + JobChunk.skipped + JobChunk.failed
+    heard = func.greatest(JobChunk.taken_at, JobChunk.done_at)
+    zero = (
+        func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name)
+        for name in _COUNTERS
+    )
+    of_job = and_(
+        JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id
+    )
+    return (
+        select(
+            SettleJob.id,
+            SettleJob.status,
+            SettleJob.claims_total,
+            SettleJob.claims_expected,
+            SettleJob.confirmed_at,
+            SettleJob.started_at,
+            SettleJob.finished_at,
+            *zero,
+            func.count().filter(JobChunk.state == ChunkState.DONE).label("chunks_done"),
+            func.count().filter(is_open).label("chunks_open"),
+            func.count()
+            .filter(is_open, JobChunk.taken_at > now - AT_WORK)
+            .label("chunks_at_work"),
+            func.count(JobChunk.taken_by.distinct())
+            .filter(heard > now - HEARD)
+            .label("workers_heard"),
+            func.coalesce(
+                func.sum(done).filter(JobChunk.done_at > now - RATE_WINDOW), 0
+            ).label("done_lately"),
+            func.max(JobChunk.done_at).label("last_done_at"),
+        )
+        .select_from(SettleJob)
+        .outerjoin(JobChunk, of_job)
+        .group_by(SettleJob.practice_id, SettleJob.id)
+    )
+
+
+_COUNTERS: Final = ("settled", "skipped", "failed", "insurance_cents", "patient_cents")
+
+
+def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
+    total = (
+        row.claims_total if row.claims_total is not None else (row.claims_expected or 0)
+    )
+    done = row.settled + row.skipped + row.failed
+    rate = _rate(row, done, now=now)
+    moving = row.status in (JobStatus.CONFIRMED, JobStatus.RUNNING)
+    return Progress(
+        status=row.status,
+        total=total,
+        **{name: int(getattr(row, name)) for name in _COUNTERS},
+        rate_per_second=rate,
+        seconds_left=_seconds_left(total - done, rate) if moving else None,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        chunks_done=row.chunks_done,
+        chunks_open=row.chunks_open,
+        chunks_at_work=row.chunks_at_work,
+        workers_heard=row.workers_heard,
+        stalled_because=_stalled(row, now=now) if moving else None,
+    )
+
+
+def _rate(row: Row[Any], done: int, *, now: dt.datetime) -> float | None:
+    """Claims a second: over the whole run where it has finished, over the last ten seconds while it runs."""
+    if row.started_at is None or done == 0:
+        return None
+    if row.finished_at is not None:
+        return round(
+            done / max((row.finished_at - row.started_at).total_seconds(), 0.001), 1
+        )
+    window = min(RATE_WINDOW, max(now - row.started_at, dt.timedelta(seconds=0.1)))
+    return round(int(row.done_lately) / window.total_seconds(), 1)
+
+
+def _seconds_left(remaining: int, rate: float | None) -> int | None:
+    return None if not rate else round(remaining / rate)
+
+
+def _stalled(row: Row[Any], *, now: dt.datetime) -> str | None:
+    since = max(
+        at
+        for at in (row.confirmed_at, row.last_done_at, row.started_at)
+        if at is not None
+    )
+    if row.chunks_open == 0 or now - since < STALLED_AFTER:
+        return None
+    return "locks" if row.chunks_at_work else "no_worker"

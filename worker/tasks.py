@@ -1,0 +1,53 @@
+"""The tasks. A message is only a hint; each task asks the database what there is to do."""
+
+import datetime as dt
+
+from core.db.engine import transaction
+from core.jobs import engine, prepare as preparing, sweep as sweeping
+from core.jobs.keys import JobKey
+from core.local import canary as canaries
+from core.settings import TASK_CANARY, TASK_PREPARE, TASK_SWEEP, TASK_WORK, settings
+from worker import hints
+from worker.app import app
+from worker.hooks import sessions, worker_name
+
+
+def utc_now() -> dt.datetime:
+    """The one clock of the worker's door."""
+    return dt.datetime.now(dt.UTC)
+
+
+@app.task(name=TASK_WORK)
+def work(practice_id: int, job_id: int) -> None:
+    """Settle free chunks for about a second; the job is only a label for those who watch."""
+    if engine.work(sessions(), worker=worker_name(), clock=utc_now).more_to_do:
+        hints.work(JobKey(practice_id, job_id))
+
+
+@app.task(name=TASK_PREPARE)
+def prepare(practice_id: int, job_id: int) -> None:
+    """Freeze the items of a preview that was too large for a request."""
+    with transaction(sessions()) as session:
+        preparing.prepare(
+            session,
+            JobKey(practice_id, job_id),
+            chunk_claims=settings().chunk_claims,
+            now=utc_now(),
+        )
+
+
+@app.task(name=TASK_SWEEP)
+def sweep() -> None:
+    """Find what is still to do, whatever was lost, and hint for it."""
+    found = sweeping.sweep(sessions(), now=utc_now())
+    for key, chunks in found.work:
+        hints.work(key, count=chunks)
+    for key in found.prepare:
+        hints.prepare(key)
+
+
+@app.task(name=TASK_CANARY)
+def canary(canary_id: int) -> None:
+    """Stamp a row, to show that hints arrive."""
+    with transaction(sessions()) as session:
+        canaries.stamp(session, canary_id, by=worker_name(), now=utc_now())
