@@ -6,7 +6,7 @@ from core.db.engine import transaction
 from core.jobs import engine, prepare as preparing, sweep as sweeping
 from core.jobs.keys import JobKey
 from core.local import canary as canaries
-from core.settings import TASK_CANARY, TASK_PREPARE, TASK_SWEEP, TASK_WORK, settings
+from core.settings import TASK_CANARY, TASK_PREPARE, TASK_SWEEP, TASK_WORK
 from worker import hints
 from worker.app import app
 from worker.hooks import sessions, worker_name

@@ -18,7 +18,7 @@ from core.jobs.selection import NothingSelected
 from core.policy.facts import Terms
 from core.practices import calendar
 from core.practices.models import BillingStatus, Practice, Provider
-from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
+from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX, settings
 
 
 class IdempotencyMismatch(BadInput):

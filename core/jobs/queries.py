@@ -1,0 +1,47 @@
+"""Finding jobs, and the names of those who act on them."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access.models import User
+from core.errors import NotFound
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus, SettleJob
+
+
+def find(session: Session, key: JobKey) -> SettleJob:
+    """The job; raises `NotFound`, also where it is another practice's."""
+    job = session.scalars(select(SettleJob).where(*key.of(SettleJob))).one_or_none()
+    if job is None:
+        raise NotFound("There is no such job in this practice.")
+    return job
+
+
+def list_jobs(
+    session: Session,
+    practice_id: int,
+    *,
+    limit: int,
+    before_id: int | None = None,
+    status: JobStatus | None = None,
+) -> list[SettleJob]:
+    """The practice's jobs, newest first; those older than `before_id` where it is given."""
+    jobs = select(SettleJob).where(SettleJob.practice_id == practice_id)
+    if before_id is not None:
+        jobs = jobs.where(SettleJob.id < before_id)
+    if status is not None:
+        jobs = jobs.where(SettleJob.status == status)
+    return list(session.scalars(jobs.order_by(SettleJob.id.desc()).limit(limit)))
+
+
+def names_of_users(
+    session: Session, practice_id: int, user_ids: Iterable[int | None]
+) -> dict[int, str]:
+    """The names of those users of the practice, by id."""
+    wanted = {user_id for user_id in user_ids if user_id is not None}
+    named = select(User.id, User.name).where(
+        User.practice_id == practice_id, User.id.in_(wanted)
+    )
+    return dict(session.execute(named).tuples().all())
