@@ -1,6 +1,7 @@
 """Real servers for every test that asks for one: nothing is mocked, nothing is shared between two tests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.local.broker import Broker
 from tests.servers import Databases, broker_client, running_servers
+from tests.workers import Workers, running_workers
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +60,10 @@ def broker_url(servers: tuple[Databases, Broker]) -> str:
     url = servers[1].url
     broker_client(url).flushall()
     return url
+
+
+@pytest.fixture
+def worker(database_url: str, broker_url: str, tmp_path: Path) -> Iterator[Workers]:
+    """Real workers for both queues, ready, on this test's database and broker."""
+    with running_workers(folder=tmp_path, database_url=database_url, broker_url=broker_url) as workers:
+        yield workers

@@ -13,6 +13,8 @@ def eventually(predicate: Callable[[], T], *, seconds: float = 10.0) -> T:
     """Give the first true answer of `predicate`; fail if there is none within `seconds`."""
     until = time.monotonic() + seconds
     while not (answer := predicate()):
-        assert time.monotonic() < until, f"still {answer!r} after {seconds} s: {getattr(predicate, '__name__', predicate)}"
+        assert time.monotonic() < until, (
+            f"still {answer!r} after {seconds} s: {getattr(predicate, '__name__', predicate)}"
+        )
         time.sleep(_LOOK_SECONDS)
     return answer

@@ -1,0 +1,140 @@
+"""Real Celery workers for a test: processes on its database and its broker, ended by their ids."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from celery import Celery
+
+from core.local import programs
+from core.local.guardian import Child, Ending, Guardian
+from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
+from tests.waiting import eventually
+
+READY_SECONDS = 60  # two cores may be shared by several suites
+
+
+class Worker:
+    """One worker process (with its pool) for one queue."""
+
+    def __init__(
+        self, guardian: Guardian, *, queue: str, settings: Settings, environment: Mapping[str, str], log: Path
+    ):
+        """Keep what it is started with; `start` starts it."""
+        self.queue = queue
+        self.log = log
+        self._guardian = guardian
+        self._argv = programs.worker(queue, settings)
+        self._environment = environment
+        self._child: Child | None = None
+        self._said_before = 0
+
+    def start(self) -> None:
+        """Start it and wait until it takes hints."""
+        self.begin()
+        self.wait_until_ready()
+
+    def begin(self) -> None:
+        """Start it; do not wait."""
+        self._said_before = len(self.said())
+        self._child = self._guardian.start(self._argv, log=self.log, env=self._environment, ending=Ending())
+
+    def wait_until_ready(self) -> None:
+        """Wait until it takes hints."""
+
+        def is_ready() -> bool:
+            assert self.is_running(), self.said()[-2_000:]
+            return " ready." in self.said()[self._said_before :]
+
+        eventually(is_ready, seconds=READY_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """The main process; its pool's processes are in the group of the same number."""
+        assert self._child is not None, "not started"
+        return self._child.pid
+
+    def is_running(self) -> bool:
+        """Tell whether the main process lives."""
+        return self._child is not None and self._child.is_running()
+
+    def stop(self) -> None:
+        """Warm stop: what it does now it finishes."""
+        if self._child is not None:
+            self._child.stop()
+
+    def kill(self) -> None:
+        """SIGKILL to the main process and its whole pool at once, as a machine that loses power."""
+        if self._child is not None:
+            self._child.kill()
+
+    def freeze(self) -> None:
+        """SIGSTOP to all of it, as a machine that hangs."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen one go on."""
+        os.killpg(self.pid, signal.SIGCONT)
+
+    def start_again(self) -> None:
+        """Start it anew, once it has ended."""
+        assert not self.is_running()
+        self.start()
+
+    def said(self) -> str:
+        """Its whole log."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+class Workers:
+    """A worker for each queue on one database and one broker, and a way to send them hints."""
+
+    def __init__(self, guardian: Guardian, *, folder: Path, database_url: str, broker_url: str, **variables: str):
+        """Keep what they are started with; `variables` are more SETTLE_… settings, such as CHUNK_CLAIMS="2"."""
+        given = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "DATA_DIR": str(folder), **variables}
+        environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
+        settings = Settings.model_validate({name.lower(): value for name, value in given.items()})
+        self.settle, self.control = (
+            Worker(
+                guardian, queue=queue, settings=settings, environment=environment, log=folder / f"worker-{queue}.log"
+            )
+            for queue in (QUEUE_SETTLE, QUEUE_CONTROL)
+        )
+        self._broker_url = broker_url
+
+    def start(self) -> None:
+        """Start both and wait until they take hints."""
+        self.settle.begin()
+        self.control.begin()
+        self.settle.wait_until_ready()
+        self.control.wait_until_ready()
+
+    def stop(self) -> None:
+        """Warm stop of both."""
+        self.settle.stop()
+        self.control.stop()
+
+    def kill(self) -> None:
+        """Kill both at once."""
+        self.settle.kill()
+        self.control.kill()
+
+    def hint(self, task: str, *args: int, queue: str = QUEUE_SETTLE) -> None:
+        """Send a hint as the web door does."""
+        with Celery(broker=self._broker_url) as app:
+            app.conf.update(broker_transport_options=BROKER_TRANSPORT_OPTIONS, task_ignore_result=True)
+            app.send_task(task, args=args, queue=queue, retry=False)
+
+
+@contextmanager
+def running_workers(*, folder: Path, database_url: str, broker_url: str, **variables: str) -> Iterator[Workers]:
+    """Start both workers; nothing of them is left at the end, frozen or not."""
+    with Guardian() as guardian:
+        workers = Workers(guardian, folder=folder, database_url=database_url, broker_url=broker_url, **variables)
+        try:
+            workers.start()
+            yield workers
+        finally:
+            workers.kill()
