@@ -1,6 +1,7 @@
 """The Live Claims Feed: keyset pages of claims in any of its orders; totals and counts of the same filters."""
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -12,19 +13,21 @@ from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, value_of
 from core.claims.feed_totals import FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
 from core.claims.filters import ClaimFilter
 from core.claims.models import Claim, ClaimStatus, ClaimType, Hold, LineItem
+from core.errors import NotFound
 from core.policy import facts
 from core.policy.facts import PAYER, PROVIDER, Terms
 from core.policy.rules import CAN_SETTLE
 from core.practices import calendar
 from core.practices import queries as practices
-from core.practices.models import Office, Patient, Payer, Provider
+from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
 
 __all__ = [
-    "DEFAULT_SORT", "ELIGIBILITY", "PAGE_CLAIMS_MAX", "FeedPage", "FeedRow", "FeedTotals", "Sort", "SortBy",
-    "counts_by_billing_status", "matching_ids", "page", "terms_of", "totals", "totals_of_claim_ids",
+    "CAN_SETTLE", "DEFAULT_SORT", "ELIGIBILITY", "PAGE_CLAIMS_MAX", "FeedChoices", "FeedPage", "FeedRow", "FeedTotals", "Sort", "SortBy", "Terms",
+    "choices_of", "counts_by_billing_status", "every_row", "matching_ids", "page", "terms_of", "totals", "totals_of_claim_ids",
 ]  # fmt: skip
 
 PAGE_CLAIMS_MAX: Final = 200  # more than anyone reads at once
+ROWS_READ_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,15 @@ class FeedRow:
     billing_status: str
     hold: Hold | None
     eligibility: str  # "can_settle", or the code of the first rule that matches
+
+
+@dataclass(frozen=True)
+class FeedChoices:
+    """What a filter can choose from: names by the practice's own ids, in the order of its screens."""
+
+    billing_statuses: list[str]
+    offices: list[tuple[str, str]]
+    providers: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -104,10 +116,42 @@ def page(
     if here is not None:
         ids = ids.where(here.beyond(session, practice_id))
     ids = ids.order_by(*sort.order(backwards=backwards)).limit(limit + 1)  # one more says whether there is more
-    rows = _rows(session, practice_id, ids, sort, terms)
+    rows = [FeedRow(**row._mapping) for row in session.execute(_query(practice_id, ids, sort, terms))]  # noqa: SLF001
     more = len(rows) > limit
     rows = (rows[1:] if backwards else rows[:limit]) if more else rows
     return _page(rows, here, sort, practice_id, more=more)
+
+
+def every_row(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sort, terms: Terms) -> Iterator[FeedRow]:
+    """All claims that match, in order and of one moment, a thousand in memory at a time: for a file."""
+    plan_for_values(session)
+    query = _query(practice_id, matching_ids(practice_id, f, terms), sort, terms)
+    rows = session.execute(query, execution_options={"yield_per": ROWS_READ_AT_ONCE})
+    return (FeedRow(**row._mapping) for row in rows)  # noqa: SLF001
+
+
+def choices_of(session: Session, practice_id: int) -> FeedChoices:
+    """What the practice has to choose from."""
+
+    def named(table: type[Office | Provider]) -> list[tuple[str, str]]:
+        found = select(table.external_id, table.name).where(table.practice_id == practice_id)
+        return [(row.external_id, row.name) for row in session.execute(found.order_by(table.name, table.id))]
+
+    statuses = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
+    return FeedChoices(
+        billing_statuses=list(session.scalars(statuses.order_by(BillingStatus.position, BillingStatus.name))),
+        offices=named(Office),
+        providers=named(Provider),
+    )
+
+
+def one(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> FeedRow:
+    """The claim of that number, as the feed shows it; raises `NotFound`, also where it is another practice's."""
+    this = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
+    rows = _rows(session, practice_id, this, DEFAULT_SORT, terms)
+    if not rows:
+        raise NotFound(f"There is no claim {claim_id[:60]} in this practice.")
+    return rows[0]
 
 
 def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int, *, more: bool) -> FeedPage:
@@ -131,8 +175,8 @@ def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int
     )
 
 
-def _rows(session: Session, practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> list[FeedRow]:
-    """Read what the feed shows of the claims `ids`; names are joined for these alone."""
+def _query(practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Select[Any]:
+    """What the feed shows of the claims `ids`; names are joined for these alone."""
     chosen = ids.subquery("chosen")
     supervising, secondary = aliased(Provider), aliased(Payer)
     codes = (
@@ -167,5 +211,4 @@ def _rows(session: Session, practice_id: int, ids: Select[int], sort: Sort, term
             secondary, and_(secondary.practice_id == Claim.practice_id, secondary.id == Claim.secondary_payer_id)
         )
     )
-    query = select(*columns).select_from(source).where(Claim.practice_id == practice_id).order_by(*sort.order())
-    return [FeedRow(**row._mapping) for row in session.execute(query)]  # noqa: SLF001
+    return select(*columns).select_from(source).where(Claim.practice_id == practice_id).order_by(*sort.order())

@@ -1,9 +1,9 @@
-"""Find one claim by the number that people see."""
+"""Find one claim by the number that people see, and its line items."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.claims.models import Claim
+from core.claims.models import Claim, LineItem
 from core.errors import NotFound
 
 
@@ -13,3 +13,9 @@ def find(session: Session, practice_id: int, external_id: str) -> Claim:
     if claim is None:
         raise NotFound(f"There is no claim {external_id[:60]} in this practice.")
     return claim
+
+
+def lines(session: Session, practice_id: int, claim_id: int) -> list[LineItem]:
+    """The line items of the claim (its internal id), by number."""
+    of_claim = select(LineItem).where(LineItem.practice_id == practice_id, LineItem.claim_id == claim_id)
+    return list(session.scalars(of_claim.order_by(LineItem.number)))

@@ -1,0 +1,41 @@
+"""Version 1 of the HTTP API: the same acts as the pages, for programs, with a token instead of a browser's session."""
+
+from http import HTTPStatus
+from typing import Final
+
+from flask import Response
+from flask_openapi3.openapi import OpenAPI
+from werkzeug.exceptions import HTTPException
+
+from core.errors import Refusal
+from webui import csrf, errors
+from webui.api import claims, control, docs, jobs
+from webui.api.blueprint import api
+from webui.auth import limiter
+
+__all__ = ["claims", "control", "jobs", "register"]
+
+FAILED_TOKENS_PER_ADDRESS: Final = "60 per minute"  # a script with an old token is told so; it does not keep us busy
+
+
+def register(app: OpenAPI) -> None:
+    """Add the API and its document to the application."""
+    errors.register(app)
+    docs.describe(app)
+    csrf.exempt(api)  # a browser never sends a token by itself, so no other site can
+    limiter.limit(FAILED_TOKENS_PER_ADDRESS, deduct_when=_token_failed)(api)
+    api.register_error_handler(Refusal, _refusal)
+    api.register_error_handler(HTTPException, errors.of_http)
+    api.register_error_handler(Exception, errors.of_unexpected)
+    app.register_api(api)
+
+
+def _refusal(refusal: Refusal) -> Response:
+    answer = errors.of_refusal(refusal)
+    if refusal.http_status is HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _token_failed(response: Response) -> bool:
+    return response.status_code == HTTPStatus.UNAUTHORIZED

@@ -1,0 +1,50 @@
+"""The blueprint of version 1, with what every answer of it has in common."""
+
+from typing import Any, Final
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models import Tag
+from flask_openapi3.types import ResponseDict
+
+from webui.errors import PROBLEM_JSON
+
+VERSION_PATH: Final = "/api/v1"
+CLAIMS: Final = Tag(name="Claims", description="What is owed, and why")
+JOBS: Final = Tag(name="Settle jobs", description="Previewed, confirmed once, run")
+
+_WORDS: Final = {
+    400: "The request cannot be read",
+    401: "There is no valid token",
+    403: "The role does not allow it",
+    404: "There is no such thing in this practice",
+    409: "The job's status does not allow it",
+    413: "The body is too large",
+    415: "The body is not JSON",
+    422: "Something in the request is not as it must be",
+}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": _WORDS[status], "content": {PROBLEM_JSON: {"schema": schema}}}
+
+
+def refusals(*statuses: int) -> ResponseDict:
+    """The problems that a view can answer, for the OpenAPI document."""
+    return {str(status): _problem(status) for status in statuses}
+
+
+api = APIBlueprint(
+    "api",
+    __name__,
+    url_prefix=VERSION_PATH,
+    abp_security=[{"token": []}],
+    abp_responses=refusals(401, 403, 422),
+)
+
+
+@api.after_request
+def _never_kept(response: Response) -> Response:
+    response.headers["Cache-Control"] = "private, no-cache"  # asked again each time, but an ETag may say "unchanged"
+    return response

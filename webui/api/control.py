@@ -1,0 +1,78 @@
+"""What is done to a job that was previewed or confirmed: discard, pause, resume, cancel, try again."""
+
+from typing import Annotated, Any, Final, Protocol
+
+from flask import Response, jsonify
+from pydantic import Field
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.jobs import commands
+from core.jobs.models import JobStatus, SettleJob
+from webui.api.blueprint import JOBS, api, refusals
+from webui.api.jobs_as_json import job_answer
+from webui.api.models import SettleJobAnswer
+from webui.api.reading import JobPath, Parameters, asks, current_actor
+from webui.door import door, now
+
+_ANSWERS: Final[dict[str, Any]] = {"tags": [JOBS], "responses": {200: SettleJobAnswer, **refusals(404, 409)}}
+
+
+class Command(Protocol):
+    """One of `core.jobs.commands`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> SettleJob:
+        """Do it and give the job."""
+
+
+class RetryQuery(Parameters):
+    """Which failed claims are tried again."""
+
+    code: Annotated[str | None, Field(description="Only those that failed with this code")] = None
+
+
+@api.post("/settle-jobs/<job_id>/discard", **_ANSWERS)
+@asks(Action.PREVIEW_JOB)
+def discard_job(path: JobPath) -> Response:
+    """Give up a preview; nothing was done and nothing will be."""
+    return _do(commands.discard, path)
+
+
+@api.post("/settle-jobs/<job_id>/pause", **_ANSWERS)
+@asks(Action.CONTROL_JOB)
+def pause_job(path: JobPath) -> Response:
+    """Begin no further chunk; the job is paused when no worker is inside."""
+    return _do(commands.pause, path)
+
+
+@api.post("/settle-jobs/<job_id>/resume", **_ANSWERS)
+@asks(Action.CONTROL_JOB)
+def resume_job(path: JobPath) -> Response:
+    """Let a paused or halted job go on."""
+    return _do(commands.resume, path)
+
+
+@api.post("/settle-jobs/<job_id>/cancel", **_ANSWERS)
+@asks(Action.CONTROL_JOB)
+def cancel_job(path: JobPath) -> Response:
+    """End the job where it is: what is settled stays settled, the rest is not reached."""
+    return _do(commands.cancel, path)
+
+
+@api.post("/settle-jobs/<job_id>/retry-failed", **_ANSWERS)
+@asks(Action.CONTROL_JOB)
+def retry_failed(path: JobPath, query: RetryQuery) -> Response:
+    """Try the failed claims again; a second call changes nothing."""
+    return _do(commands.retry_failed, path, code=query.code)
+
+
+def _do(command: Command, path: JobPath, **arguments: Any) -> Response:
+    actor = current_actor()
+    key = path.key(actor)
+    with transaction(door().sessions) as session:
+        job = command(session, key, by=actor, now=now(), **arguments)
+        answer = job_answer(session, job)
+    if job.status in (JobStatus.CONFIRMED, JobStatus.PAUSING, JobStatus.CANCELLING):
+        # A worker takes the second step of pausing and cancelling too.
+        door().hints.begin(key.practice_id, key.job_id, claims=job.claims_total or 0)
+    return jsonify(answer.json_ready())

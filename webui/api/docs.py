@@ -1,0 +1,54 @@
+"""The OpenAPI document, and a page that shows it with nothing from another host."""
+
+from pathlib import Path
+from typing import Final
+
+import flask_openapi3_swagger
+from flask import Blueprint, Response, current_app, jsonify, make_response, render_template, send_from_directory
+from flask_openapi3.models import Info, SecurityScheme
+from flask_openapi3.openapi import OpenAPI
+
+from webui.api.blueprint import VERSION_PATH
+from webui.api.models import Problem
+
+# Swagger UI writes style attributes and draws its icons from data: addresses; scripts come from here alone.
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_SWAGGER: Final = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
+_DESCRIPTION: Final = (
+    "Money is in integer cents, ids are strings, times are in UTC. Lists are read by cursor: an empty one is the first "
+    "page, and `next_cursor` is null after the last. Errors are `application/problem+json` with a stable `code`. "
+    "`settle token add EMAIL` makes a token; whatever it does, it does as that user."
+)
+
+docs = Blueprint("api_docs", __name__, url_prefix=VERSION_PATH)
+
+
+def describe(app: OpenAPI) -> None:
+    """Say of the document what no single view says; call it before the views are registered."""
+    app.info = Info(title="Batch Settle", version="1", description=_DESCRIPTION)
+    app.security_schemes = {"token": SecurityScheme(type="http", scheme="bearer")}
+    app.validation_error_model = Problem
+    app.register_blueprint(docs)
+
+
+@docs.get("/openapi.json")
+def document() -> Response:
+    """Give the OpenAPI document."""
+    return jsonify(current_app.api_doc)
+
+
+@docs.get("/docs")
+def page() -> Response:
+    """Show the document, and let people try it with a token of their own."""
+    response = make_response(render_template("api/docs.html"))
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return response
+
+
+@docs.get("/docs/<path:name>")
+def swagger(name: str) -> Response:
+    """Give a file of Swagger UI, from the wheel that carries it."""
+    return send_from_directory(_SWAGGER, name, max_age=86_400)

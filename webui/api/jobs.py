@@ -1,0 +1,128 @@
+"""Settle jobs: preview, confirm, watch, control."""
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from flask import Response, jsonify, request, url_for
+from pydantic import Field
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.jobs import commands, progress, queries, reports
+from core.jobs.models import JobStatus
+from core.jobs.requests import JobRequest
+from webui.api.blueprint import JOBS, api, refusals
+from webui.api.jobs_as_json import confirmed, job_answer, progress_answer, summaries
+from webui.api.models import Confirmed, Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
+from webui.api.reading import Body, JobHeaders, JobPath, Page, asks, current_actor
+from webui.door import door, now
+
+class JobsQuery(Page):
+    """Which jobs."""
+
+    status: JobStatus | None = None
+
+
+class ItemsQuery(Page):
+    """Which items of a job."""
+
+    outcome: Literal["settled", "skipped", "failed", "remaining"] | None = None
+
+
+class Confirmation(Body):
+    """What a person types."""
+
+    confirmation: Annotated[str, Field(description="CONFIRM, all in capitals")] = ""
+
+
+
+
+@api.post(
+    "/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **refusals(400, 413, 415)}
+)
+@asks(Action.PREVIEW_JOB)
+def create_job(header: JobHeaders, body: JobRequest) -> tuple[Response, int, dict[str, str]]:
+    """Preview a job: freeze the selected claims, each with its verdict.
+
+    Up to 20,000 claims the answer is the preview; above that the job is preparing, and its preview is there later.
+    """
+    actor = current_actor()
+    with transaction(door().sessions) as session:
+        job = commands.preview(
+            session,
+            body,
+            by=actor,
+            idempotency_key=header.idempotency_key,
+            chunk_claims=door().settings.chunk_claims,
+            now=now(),
+        )
+        answer = job_answer(session, job)
+    if job.status is JobStatus.PREPARING:
+        door().hints.prepare(actor.practice_id, job.id)
+    return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_job", job_id=job.id)}
+
+
+@api.get("/settle-jobs", tags=[JOBS], responses={200: SettleJobsPage})
+@asks(Action.SEE_CLAIMS)
+def list_jobs(query: JobsQuery) -> Response:
+    """List the practice's jobs, the newest first."""
+    practice_id, after = current_actor().practice_id, query.after()
+    with door().sessions() as session:
+        jobs = queries.list_jobs(session, practice_id, before_id=after, status=query.status, limit=query.limit + 1)
+        shown = jobs[: query.limit]
+        answer = SettleJobsPage(
+            settle_jobs=summaries(session, practice_id, shown),
+            next_cursor=str(shown[-1].id) if len(jobs) > len(shown) else None,
+        )
+    return jsonify(answer.json_ready())
+
+
+@api.get("/settle-jobs/<job_id>", tags=[JOBS], responses={200: SettleJobAnswer, **refusals(404)})
+@asks(Action.SEE_CLAIMS)
+def show_job(path: JobPath) -> Response:
+    """Show one job with its frozen totals."""
+    with door().sessions() as session:
+        answer = job_answer(session, queries.find(session, path.key(current_actor())))
+    return jsonify(answer.json_ready())
+
+
+@api.post(
+    "/settle-jobs/<job_id>/confirm", tags=[JOBS], responses={202: Confirmed, **refusals(400, 404, 409, 413, 415)}
+)
+@asks(Action.CONFIRM_JOB)
+def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
+    """Confirm a previewed job; it runs in the background, once, however often it is confirmed."""
+    key = path.key(current_actor())
+    with transaction(door().sessions) as session:
+        job = commands.confirm(session, key, confirmation=body.confirmation, by=current_actor(), now=now())
+        answer = confirmed(session, job)
+    # After the commit, so that the worker finds the job.
+    door().hints.begin(key.practice_id, key.job_id, claims=answer.claims)
+    return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
+
+
+@api.get("/settle-jobs/<job_id>/progress", tags=[JOBS], responses={200: ProgressAnswer, **refusals(404)})
+@asks(Action.SEE_CLAIMS)
+def show_progress(path: JobPath) -> Response:
+    """Tell how far a job is; send the ETag back as If-None-Match and get 304 while nothing changed."""
+    with door().sessions() as session:
+        found = progress.of_job(session, path.key(current_actor()), now=now())
+    response = jsonify(progress_answer(found).json_ready())
+    response.set_etag(found.etag())
+    return response.make_conditional(request)
+
+
+@api.get("/settle-jobs/<job_id>/items", tags=[JOBS], responses={200: ItemsPage, **refusals(404)})
+@asks(Action.SEE_CLAIMS)
+def list_items(path: JobPath, query: ItemsQuery) -> Response:
+    """List a job's claims in its order, with what became of each and why."""
+    key, after = path.key(current_actor()), query.after() or 0
+    with door().sessions() as session:
+        queries.find(session, key)
+        rows = reports.items(session, key, outcome=query.outcome, after_position=after, limit=query.limit + 1)
+    shown = rows[: query.limit]
+    answer = ItemsPage(
+        items=[Item.model_validate(row) for row in shown],
+        next_cursor=str(shown[-1].position) if len(rows) > len(shown) else None,
+    )
+    return jsonify(answer.json_ready())

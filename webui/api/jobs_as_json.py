@@ -1,0 +1,100 @@
+"""Jobs as the API answers them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import url_for
+from sqlalchemy.orm import Session
+
+from core.jobs import queries
+from core.jobs.commands import PREVIEW_LIFE
+from core.jobs.models import JobStatus, SettleJob
+from core.jobs.preview import PreviewTotals
+from core.jobs.progress import Progress
+from webui.api.models import (
+    Confirmed,
+    Counts,
+    ProgressAnswer,
+    SettleJobAnswer,
+    SettleJobSummary,
+    Totals,
+    WrittenOff,
+)
+
+
+def summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
+    """Each job, with the names of who asked for it and who confirmed it."""
+    people = {person for job in jobs for person in (job.requested_by, job.confirmed_by)}
+    names = queries.names_of_users(session, practice_id, people)
+    return [SettleJobSummary(**_members(job, names)) for job in jobs]
+
+
+def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
+    """The job with its frozen totals."""
+    names = queries.names_of_users(session, job.practice_id, {job.requested_by, job.confirmed_by})
+    preview = _preview(job)
+    return SettleJobAnswer(**_members(job, names), totals=Totals.model_validate(preview) if preview else None)
+
+
+def confirmed(session: Session, job: SettleJob) -> Confirmed:
+    """That the job is confirmed, by whom and when."""
+    assert job.confirmed_at is not None
+    names = queries.names_of_users(session, job.practice_id, {job.confirmed_by})
+    return Confirmed(
+        id=str(job.id),
+        claims=job.claims_total or 0,
+        confirmed_by=names.get(job.confirmed_by or 0),
+        confirmed_at=job.confirmed_at,
+        progress=url_for("api.show_progress", job_id=job.id),
+    )
+
+
+def progress_answer(found: Progress) -> ProgressAnswer:
+    """How far the job is."""
+    return ProgressAnswer(
+        status=found.status,
+        total=found.total,
+        settled=found.settled,
+        skipped=found.skipped,
+        failed=found.failed,
+        remaining=found.remaining,
+        written_off_cents=WrittenOff(insurance=found.insurance_cents, patient=found.patient_cents),
+        rate_per_second=found.rate_per_second,
+        seconds_left=found.seconds_left,
+        started_at=found.started_at,
+        finished_at=found.finished_at,
+        stalled_because=found.stalled_because,
+    )
+
+
+def _preview(job: SettleJob) -> PreviewTotals | None:
+    return PreviewTotals.model_validate(job.preview) if job.preview is not None else None
+
+
+def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
+    """The members that a summary and the whole have in common."""
+    preview = _preview(job)
+    waits = job.status is JobStatus.PREVIEWED and job.previewed_at is not None
+    return {
+        "id": str(job.id),
+        "kind": job.kind,
+        "status": job.status,
+        "target_status": job.target_status,
+        "reason": job.reason,
+        "note": job.note,
+        "include": job.include,
+        "setting": job.setting,
+        "as_of": job.as_of,
+        "posting_date": job.posting_date,
+        "claims_expected": job.claims_expected,
+        "counts": Counts.model_validate(preview) if preview else None,
+        "requested_by": names.get(job.requested_by),
+        "requested_at": job.requested_at,
+        "previewed_at": job.previewed_at,
+        "expires_at": job.previewed_at + PREVIEW_LIFE if waits else None,
+        "confirmed_by": names.get(job.confirmed_by or 0),
+        "confirmed_at": job.confirmed_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "halted_because": job.halted_because,
+    }

@@ -1,0 +1,242 @@
+"""What the API answers, field by field: money in integer cents, ids as strings, times in UTC."""
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
+from core.jobs.preview import CodeCount, Group
+from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.practices.models import WriteOffSetting
+
+
+Id = Annotated[str, BeforeValidator(str)]
+
+
+class Answer(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    def json_ready(self) -> dict[str, Any]:
+        """What stands in the answer's JSON."""
+        return self.model_dump(mode="json")
+
+
+class Problem(Answer):
+    """Why a request was refused (RFC 9457); some codes have facts of their own beside these."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: Annotated[str, Field(description="Stable, for programs")]
+    detail: Annotated[str, Field(description="A sentence, for people")]
+
+
+class Claim(Answer):
+    """A claim as the Live Claims Feed shows it."""
+
+    id: Annotated[str, Field(validation_alias="claim_id", description="The practice's own claim number")]
+    version: Annotated[int, Field(description="Rises with every change that a rule, an amount or a status reads")]
+    patient: Annotated[str, Field(validation_alias="patient_name")]
+    service_date: dt.date
+    service_time: dt.time | None
+    claim_type: str
+    office: str
+    supervising_provider: str | None
+    billing_provider: str
+    billing_status: str
+    hold: str | None
+    primary_payer: str | None
+    primary_status: str
+    secondary_payer: str | None
+    secondary_status: str
+    billed_cents: Annotated[int, Field(validation_alias="billed")]
+    allowed_cents: Annotated[int | None, Field(validation_alias="allowed")]
+    expected_cents: Annotated[int | None, Field(validation_alias="expected")]
+    adjustment_cents: Annotated[int, Field(validation_alias="adjustment")]
+    primary_paid_cents: Annotated[int, Field(validation_alias="primary_paid")]
+    secondary_paid_cents: Annotated[int, Field(validation_alias="secondary_paid")]
+    patient_paid_cents: Annotated[int, Field(validation_alias="patient_paid")]
+    insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due")]
+    patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
+    total_due_cents: Annotated[int, Field(validation_alias="total_due")]
+    first_edi_on: dt.date | None
+    last_edi_on: dt.date | None
+    service_codes: str
+    eligibility: Annotated[str, Field(description="can_settle, or the code of the rule that matches first")]
+
+
+class ClaimsPage(Answer):
+    """Some claims, in order."""
+
+    claims: list[Claim]
+    next_cursor: str | None
+
+
+class Line(Answer):
+    """One charged service of a claim."""
+
+    number: int
+    procedure_code: str
+    charge_cents: Annotated[int, Field(validation_alias="charge")]
+    insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due")]
+    patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
+
+
+class ClaimWithLines(Claim):
+    """A claim with its line items."""
+
+    lines: list[Line]
+
+
+class PostingEntry(Answer):
+    """One entry of the ledger; it never changes."""
+
+    id: Id
+    line: int
+    responsibility: Responsibility
+    kind: PostingKind
+    amount_cents: Annotated[int, Field(description="Positive raises what is due, negative lowers it")]
+    paid_by: PaidBy | None
+    group_code: GroupCode | None
+    reason_code: str | None
+    write_off_reason: WriteOffReason | None
+    note: str | None
+    posted_on: dt.date
+    created_at: dt.datetime
+    user: Annotated[str | None, Field(validation_alias="user_name")]
+    settle_job_id: Annotated[Id | None, Field(validation_alias="job_id")]
+    reverses_id: Id | None
+
+
+class Postings(Answer):
+    """The whole ledger of one claim, from the first charge on."""
+
+    claim_id: str
+    postings: list[PostingEntry]
+
+
+class Counts(Answer):
+    """How many claims a preview splits into what."""
+
+    claims: int
+    will_settle: int
+    with_money: Annotated[int, Field(description="Of those that will settle: with a write-off")]
+    status_only: Annotated[int, Field(description="Of those that will settle: without one")]
+    skipped: int
+    write_offs: Annotated[int, Field(description="Postings that will be made")]
+    in_other_jobs: Annotated[int, Field(description="Held by another open job; a warning")]
+
+
+class Totals(Answer):
+    """What a preview will write off."""
+
+    insurance_cents: int
+    patient_cents: int
+    by_payer: list[Group]
+    by_provider: list[Group]
+    by_code: Annotated[list[CodeCount], Field(description="Claims that a rule decided, by its code")]
+
+
+class SettleJobSummary(Answer):
+    """A job, without the parts of its totals."""
+
+    id: str
+    kind: JobKind
+    status: JobStatus
+    target_status: str
+    reason: WriteOffReason | None
+    note: str
+    include: list[str]
+    setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
+    as_of: dt.date
+    posting_date: dt.date
+    claims_expected: Annotated[int | None, Field(description="Counted before the preview, while it is preparing")]
+    counts: Annotated[Counts | None, Field(description="Frozen by the preview; null while it is preparing")]
+    requested_by: str | None
+    requested_at: dt.datetime
+    previewed_at: dt.datetime | None
+    expires_at: Annotated[dt.datetime | None, Field(description="Until when the preview can be confirmed")]
+    confirmed_by: str | None
+    confirmed_at: dt.datetime | None
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    halted_because: str | None
+
+
+class SettleJobAnswer(SettleJobSummary):
+    """A job."""
+
+    totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while it is preparing")]
+
+
+class SettleJobsPage(Answer):
+    """Some jobs, the newest first."""
+
+    settle_jobs: list[SettleJobSummary]
+    next_cursor: str | None
+
+
+class Confirmed(Answer):
+    """That a job is confirmed: the same answer however often it is asked; how far it is says its progress."""
+
+    id: str
+    status: Literal["confirmed"] = "confirmed"
+    claims: int
+    confirmed_by: str | None
+    confirmed_at: dt.datetime
+    progress: Annotated[str, Field(description="Where to look how far it is")]
+
+
+class WrittenOff(Answer):
+    """Written off so far, by responsibility."""
+
+    insurance: int
+    patient: int
+
+
+class ProgressAnswer(Answer):
+    """How far a job is: settled + skipped + failed + remaining = total, at every instant."""
+
+    status: JobStatus
+    total: int
+    settled: int
+    skipped: int
+    failed: int
+    remaining: int
+    written_off_cents: WrittenOff
+    rate_per_second: float | None
+    seconds_left: int | None
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    stalled_because: str | None
+
+
+class Item(Answer):
+    """One claim of a job: what the preview promised, and what became of it."""
+
+    position: int
+    claim_id: str
+    patient: Annotated[str, Field(validation_alias="patient_name")]
+    service_date: dt.date
+    insurance_cents: Annotated[int, Field(description="Will be (or was) written off, by the preview")]
+    patient_cents: int
+    verdict: Verdict
+    verdict_code: str | None
+    outcome: Outcome | None
+    code: str | None
+    words: Annotated[str | None, Field(description="The sentence of the code")]
+    retryable: bool
+    insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Due now")]
+    patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
+
+
+class ItemsPage(Answer):
+    """Some items of a job, in its order."""
+
+    items: list[Item]
+    next_cursor: str | None

@@ -1,0 +1,239 @@
+"""Who asks, and what of: every view of the API gets a person whose role allows it, and arguments that were read."""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import wraps
+from http import HTTPStatus
+from typing import Annotated, Any, ClassVar, Final, Protocol, Self, TypeVar, get_type_hints
+
+from flask import g, request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import from_json
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.wrappers import Response
+
+from core.access import tokens
+from core.access.permissions import Action, Actor
+from core.db.engine import transaction
+from core.errors import BadInput, NotFound, Refusal
+from core.jobs.keys import JobKey
+from webui.door import door, now
+from webui.errors import BadRequestBody
+
+LIMIT_MAX: Final = 200
+LIMIT_DEFAULT: Final = 100
+IDEMPOTENCY_KEY_CHARACTERS_MAX: Final = 200
+_ID: Final = re.compile(r"[1-9][0-9]{0,17}")  # what a bigint holds
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+View = Callable[..., Any]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class TokenNeeded(Refusal):
+    """Send the header "Authorization: Bearer TOKEN" with a token that is valid; `settle token add EMAIL` makes one."""
+
+    code = "token_needed"
+    http_status = HTTPStatus.UNAUTHORIZED
+
+
+class BadQuery(BadInput):
+    """A parameter of the address is not as it must be."""
+
+    code = "bad_query"
+
+
+class BadBody(BadInput):
+    """The body of the request is not as it must be."""
+
+    code = "bad_body"
+
+
+class BadCursor(BadInput):
+    """This cursor is of another list; begin again at the first page."""
+
+    code = "bad_cursor"
+
+
+class IdempotencyKeyMissing(BadInput):
+    """Send an Idempotency-Key header with an id of your own: the same key and body always give the same job."""
+
+    code = "idempotency_key_missing"
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+
+
+class BadIdempotencyKey(BadInput):
+    """An Idempotency-Key is 1 to 200 printable characters."""
+
+    code = "bad_idempotency_key"
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+
+
+class Readable(Protocol):
+    """A model that refuses what does not fit in words of its own."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read it, or raise a `Refusal`."""
+
+
+class Parameters(BaseModel):
+    """What may stand in an address; anything else is refused, so that a typo never means everything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the parameters; raise `BadQuery` naming each bad one."""
+        return _read(cls, given, BadQuery)
+
+
+class Page(Parameters):
+    """Which part of a list."""
+
+    cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
+
+    def after(self) -> int | None:
+        """The number in the cursor of a list that is ordered by one; raises `BadCursor`."""
+        if not self.cursor:
+            return None
+        if not _ID.fullmatch(self.cursor):
+            raise BadCursor
+        return int(self.cursor)
+
+
+class JobPath(BaseModel):
+    """Which job."""
+
+    job_id: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the id; raise `NotFound` where no job can have it."""
+        if not _ID.fullmatch(given["job_id"]):
+            raise NotFound("There is no such job in this practice.")
+        return cls(job_id=given["job_id"])
+
+    def key(self, actor: Actor) -> JobKey:
+        """The job, in the practice of who asks."""
+        return JobKey(actor.practice_id, int(self.job_id))
+
+
+class ClaimPath(BaseModel):
+    """Which claim, by the practice's own number."""
+
+    claim_id: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Any text may be a claim's number."""
+        return cls(claim_id=given["claim_id"])
+
+
+class Body(BaseModel):
+    """What a request says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the body; raise `BadBody` naming each bad place."""
+        return _read(cls, given, BadBody)
+
+
+class JobHeaders(BaseModel):
+    """What a request for a job carries beside its body."""
+
+    idempotency_key: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=IDEMPOTENCY_KEY_CHARACTERS_MAX),
+        Field(alias="Idempotency-Key", description="An id of your own: the same key and body give the same job"),
+    ]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the headers; raise `IdempotencyKeyMissing` or `BadIdempotencyKey`."""
+        key = given.get("Idempotency-Key", "")
+        if not key.strip():
+            raise IdempotencyKeyMissing
+        if len(key) > IDEMPOTENCY_KEY_CHARACTERS_MAX or not key.isprintable():
+            raise BadIdempotencyKey
+        return cls.model_validate({"Idempotency-Key": key})
+
+
+def asks(action: Action) -> Callable[[View], View]:
+    """Let a view be asked by those whose role allows `action`, with the path, query, header and body that it names.
+
+    The models in a view's signature describe it in the OpenAPI document; here they read the request too. flask-openapi3
+    could, but takes a body that is no JSON for an empty one and the first of two values for the only one.
+    """
+
+    def wrap(view: View) -> View:
+        models: dict[str, type[Readable]] = {
+            part: model for part, model in get_type_hints(view).items() if part in _SOURCES
+        }
+
+        @wraps(view)
+        def answer(**path: str) -> Response:
+            actor = current_actor()
+            actor.require(action)
+            found: Response = view(**{part: model.of(_SOURCES[part](path)) for part, model in models.items()})
+            return found
+
+        answer.__delay_validate_request__ = True  # type: ignore[attr-defined]  # tells flask-openapi3 that we read
+        return answer
+
+    return wrap
+
+
+def current_actor() -> Actor:
+    """On whose behalf the request's token acts; raises `TokenNeeded`."""
+    if "api_actor" not in g:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise TokenNeeded
+        with transaction(door().sessions) as session:
+            g.api_actor = tokens.actor_of_token(session, token.strip(), now())
+    if g.api_actor is None:
+        raise TokenNeeded
+    actor: Actor = g.api_actor
+    return actor
+
+
+def json_object() -> dict[str, Any]:
+    """The body as a JSON object; raises `BadRequestBody` naming the place, or 415 where it says that it is no JSON."""
+    if not request.is_json:
+        raise UnsupportedMediaType("Send the body as application/json.")
+    text = request.get_data()
+    if _NUL.search(text):
+        raise BadRequestBody("The body holds a NUL character (\\u0000), which no name and no number has.")
+    try:
+        given = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadRequestBody(f"The body is not JSON: {error}.") from None
+    if not isinstance(given, dict):
+        raise BadRequestBody
+    return given
+
+
+def single_or_many(given: MultiDict[str, str]) -> dict[str, str | list[str]]:
+    """Each key with its value, or with all of them where it stands more than once."""
+    return {key: values if len(values) > 1 else values[0] for key, values in given.lists()}
+
+
+_SOURCES: Final[dict[str, Callable[[dict[str, str]], Mapping[str, Any]]]] = {
+    "path": lambda path: path,
+    "query": lambda _: single_or_many(request.args),
+    "header": lambda _: request.headers,
+    "body": lambda _: json_object(),
+}
+
+
+def _read(model: type[Model], given: Mapping[str, Any], refusal: type[BadInput]) -> Model:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        faults = [f"{'.'.join(str(part)[:60] for part in fault['loc'])}: {fault['msg'].lower()}" for fault in error.errors()]
+        raise refusal("; ".join(faults)) from None

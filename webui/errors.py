@@ -1,0 +1,105 @@
+"""Errors of the API as problem+json (RFC 9457), and what is written to the log when something breaks.
+
+`code` is stable, for programs; `detail` is a sentence, for people; the facts of a refusal stand beside them.
+"""
+
+import logging
+import traceback
+import uuid
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, ClassVar, Final
+
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from core.errors import BadInput, Refusal
+
+API_PATH: Final = "/api/"
+PROBLEM_JSON: Final = "application/problem+json"
+_CODES: Final = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "internal_error",
+}
+
+log = logging.getLogger(__name__)
+
+
+class BadRequestBody(BadInput):
+    """The body of the request cannot be read; send one JSON object."""
+
+    code = "bad_json"
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+
+
+class NulInAddress(BadInput):
+    """The address holds a NUL character, which no name and no number has."""
+
+    code = "nul_in_address"
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+
+
+def register(app: Flask) -> None:
+    """Give every request an id, refuse what no database can compare, and log what breaks without its values."""
+    app.before_request(_refuse_nul)
+    app.log_exception = log_unexpected  # type: ignore[method-assign]
+
+
+def request_id() -> str:
+    """An id that the log and the answer of this request share."""
+    if "request_id" not in g:
+        g.request_id = uuid.uuid4().hex[:12]
+    made: str = g.request_id
+    return made
+
+
+def of_refusal(refusal: Refusal) -> Response:
+    """The refusal as a problem."""
+    return _problem(refusal.http_status, refusal.code, refusal.message, **refusal.facts)
+
+
+def of_http(error: HTTPException) -> Response:
+    """What Flask or Werkzeug refused as a problem."""
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    code = _CODES.get(status, status.phrase.lower().replace(" ", "_"))
+    answer = _problem(status, code, error.description or status.description)
+    for name, value in error.get_headers():
+        if name in {"Allow", "Retry-After"}:
+            answer.headers[name] = value
+    return answer
+
+
+def of_unexpected(error: Exception) -> Response:
+    """Log the error without its values; answer with the id under which it is logged."""
+    log_unexpected((type(error), error, error.__traceback__))
+    words = "The server could not answer. Nothing was half done: every change is a whole or not at all. Try again."
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", words, request_id=request_id())
+
+
+def log_unexpected(
+    fault: tuple[type, BaseException, TracebackType | None] | tuple[None, None, None],
+) -> None:
+    """Write where it broke and what kind of error it was; an error's own words may hold a name or an amount."""
+    kinds = []
+    error = fault[1]
+    places = traceback.extract_tb(fault[2])
+    while error is not None:
+        state = getattr(getattr(error, "orig", error), "sqlstate", None)
+        kinds.append(f"{type(error).__qualname__}{f' ({state})' if state else ''}")
+        error = error.__cause__
+    where = " < ".join(f"{place.filename}:{place.lineno} {place.name}" for place in reversed(places))
+    log.error("request %s of %s broke: %s at %s", request_id(), request.endpoint, " from ".join(kinds), where)
+
+
+def _problem(status: HTTPStatus, code: str, detail: str, **facts: Any) -> Response:
+    members = {"type": "about:blank", "title": status.phrase, "status": int(status), "code": code, "detail": detail}
+    answer = jsonify({**facts, **members})
+    answer.status_code = status
+    answer.content_type = PROBLEM_JSON
+    return answer
+
+
+def _refuse_nul() -> None:
+    texts = [request.path, *request.args, *(value for values in request.args.listvalues() for value in values)]
+    if any("\x00" in text for text in texts):
+        raise NulInAddress
