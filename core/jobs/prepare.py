@@ -39,8 +39,8 @@ def request_job(
     *,
     by: Actor,
     idempotency_key: str,
-    chunk_claims: int,
     now: dt.datetime,
+    chunk_claims: int | None = None,
 ) -> SettleJob:
     """Make the job that `request` asks for, previewed, or preparing where a worker must do it (over 20,000 claims).
 

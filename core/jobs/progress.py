@@ -188,3 +188,25 @@ def _stalled(row: Row[Any], *, now: dt.datetime) -> str | None:
     if row.chunks_open == 0 or now - since < STALLED_AFTER:
         return None
     return "locks" if row.chunks_at_work else "no_worker"
+
+
+def as_json(progress: Progress) -> dict[str, Any]:
+    """The progress as the API and the commands tell it: cents, ISO times."""
+    return {
+        "status": progress.status.value,
+        "total": progress.total,
+        "settled": progress.settled,
+        "skipped": progress.skipped,
+        "failed": progress.failed,
+        "remaining": progress.remaining,
+        "written_off_cents": {
+            "insurance": progress.insurance_cents,
+            "patient": progress.patient_cents,
+        },
+        "rate_per_second": progress.rate_per_second,
+        "seconds_left": progress.seconds_left,
+        "started_at": progress.started_at.isoformat() if progress.started_at else None,
+        "finished_at": progress.finished_at.isoformat()
+        if progress.finished_at
+        else None,
+    }
