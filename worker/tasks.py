@@ -28,12 +28,7 @@ def work(practice_id: int, job_id: int) -> None:
 def prepare(practice_id: int, job_id: int) -> None:
     """Freeze the items of a preview that was too large for a request."""
     with transaction(sessions()) as session:
-        preparing.prepare(
-            session,
-            JobKey(practice_id, job_id),
-            chunk_claims=settings().chunk_claims,
-            now=utc_now(),
-        )
+        preparing.prepare(session, JobKey(practice_id, job_id), now=utc_now())
 
 
 @app.task(name=TASK_SWEEP)

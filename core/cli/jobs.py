@@ -37,12 +37,8 @@ _AT_REST: Final = (
     JobStatus.PREVIEWED,
 )
 
-_as_option = click.option(
-    "--as", "email", required=True, metavar="EMAIL", help="Who does it."
-)
-_json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print facts for programs."
-)
+_as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="Who does it.")
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print facts for programs.")
 
 
 @contextmanager
@@ -58,13 +54,9 @@ def _actor(session: Session, email: str, practice: str | None = None) -> Actor:
             f"There is no active user {email}; add one with: settle user add {email} --practice NAME --role biller"
         )
     if practice is not None:
-        practice_id = session.scalar(
-            select(Practice.id).where(Practice.name == practice)
-        )
+        practice_id = session.scalar(select(Practice.id).where(Practice.name == practice))
         if practice_id != user.practice_id:
-            raise NotFound(
-                f"{email} does not belong to a practice called {practice!r}."
-            )
+            raise NotFound(f"{email} does not belong to a practice called {practice!r}.")
     return actor_for(user)
 
 
@@ -111,9 +103,7 @@ def preview(
 ) -> None:
     """Show what settling would do to each claim; nothing happens until `settle confirm`."""
     if every == bool(filters):
-        raise click.UsageError(
-            "Give --filter KEY=VALUE (as often as needed), or --all for every claim."
-        )
+        raise click.UsageError("Give --filter KEY=VALUE (as often as needed), or --all for every claim.")
     selection = {"all": True} if every else {"filter": _filter(filters)}
     request = JobRequest.of(
         {
@@ -127,16 +117,10 @@ def preview(
         with transaction(sessions) as session:
             by = _actor(session, email, practice)
             key = secrets.token_urlsafe(16)
-            job = commands.preview(
-                session, request, by=by, idempotency_key=key, now=context.utc_now()
-            )
-        if (
-            job.status is JobStatus.PREPARING
-        ):  # too many for a web request, not for a command
+            job = commands.preview(session, request, by=by, idempotency_key=key, now=context.utc_now())
+        if job.status is JobStatus.PREPARING:  # too many for a web request, not for a command
             with transaction(sessions) as session:
-                prepare.prepare(
-                    session, JobKey(job.practice_id, job.id), now=context.utc_now()
-                )
+                prepare.prepare(session, JobKey(job.practice_id, job.id), now=context.utc_now())
         with sessions() as session:
             job = session.get_one(SettleJob, (job.practice_id, job.id))
     totals = PreviewTotals.model_validate(job.preview)
@@ -159,13 +143,9 @@ def _filter(pairs: tuple[str, ...]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not value:
-            raise click.UsageError(
-                f"--filter {pair}: write KEY=VALUE, such as total_due_max_cents=5000"
-            )
+            raise click.UsageError(f"--filter {pair}: write KEY=VALUE, such as total_due_max_cents=5000")
         given.setdefault(key, []).append(value)
-    return {
-        key: values[0] if len(values) == 1 else values for key, values in given.items()
-    }
+    return {key: values[0] if len(values) == 1 else values for key, values in given.items()}
 
 
 def _preview_words(job: SettleJob, totals: PreviewTotals) -> str:
@@ -175,12 +155,9 @@ def _preview_words(job: SettleJob, totals: PreviewTotals) -> str:
         if totals.write_offs
         else ""
     )
-    lines = [
-        f"Job {job.id}: {totals.claims:,} claims; {totals.will_settle:,} will move to {job.target_status}{money}."
-    ]
+    lines = [f"Job {job.id}: {totals.claims:,} claims; {totals.will_settle:,} will move to {job.target_status}{money}."]
     lines += [
-        f"  {count.claims:>10,}  {count.action}  {count.code}: {codes.words(count.code)}"
-        for count in totals.by_code
+        f"  {count.claims:>10,}  {count.action}  {count.code}: {codes.words(count.code)}" for count in totals.by_code
     ]
     if totals.in_other_jobs:
         lines.append(
@@ -256,25 +233,21 @@ def watch(job: int, as_json: bool) -> None:
     """Follow a job until it rests; exit 0 if it completed."""
     with _sessions() as sessions:
         key = _key(sessions, job)
-        seen = (
-            _follow(sessions, key)
-            if not as_json
-            else _wait(sessions, key, lambda _: None)
-        )
+        seen = _follow(sessions, key) if not as_json else _wait(sessions, key, lambda _: None)
     if as_json:
         click.echo(json.dumps(progress.as_json(seen)))
     else:
         money = f"{format_cents(seen.insurance_cents + seen.patient_cents)} written off"
-        counts = f"{seen.settled:,} settled, {seen.skipped:,} skipped, {seen.failed:,} failed, {seen.remaining:,} remaining"
+        counts = (
+            f"{seen.settled:,} settled, {seen.skipped:,} skipped, {seen.failed:,} failed, {seen.remaining:,} remaining"
+        )
         click.echo(f"Job {job} is {seen.status.value}: {counts}; {money}.")
     click.get_current_context().exit(0 if seen.status is JobStatus.COMPLETED else 1)
 
 
 def _key(sessions: Sessions, job_id: int) -> JobKey:
     with sessions() as session:
-        practice_id = session.scalar(
-            select(SettleJob.practice_id).where(SettleJob.id == job_id)
-        )
+        practice_id = session.scalar(select(SettleJob.practice_id).where(SettleJob.id == job_id))
     if practice_id is None:
         raise NotFound(f"There is no job {job_id}.")
     return JobKey(practice_id, job_id)
@@ -300,9 +273,7 @@ def _follow(sessions: Sessions, key: JobKey) -> progress.Progress:
         return _wait(sessions, key, show)
 
 
-def _wait(
-    sessions: Sessions, key: JobKey, show: Callable[[progress.Progress], None]
-) -> progress.Progress:
+def _wait(sessions: Sessions, key: JobKey, show: Callable[[progress.Progress], None]) -> progress.Progress:
     while True:
         with sessions() as session:
             seen = progress.of_job(session, key, now=context.utc_now())

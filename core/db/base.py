@@ -2,7 +2,7 @@
 
 import datetime as dt
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -32,7 +32,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         dict[str, Any]: JSONB,
         list[str]: JSONB,
         dt.datetime: DateTime(timezone=True),

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError as PoolTimeout
 
 # PostgreSQL manual, appendix A. A class of two signs stands for all of its codes.
 _TRANSIENT_SQLSTATES: Final = (
@@ -27,10 +26,7 @@ def is_transient(error: BaseException) -> bool:
     state = sqlstate(error)
     if state is None:
         # No answer from the server: the connection was lost, and what became of a COMMIT is unknown.
-        return (
-            isinstance(error, OperationalError | InterfaceError)
-            or error.connection_invalidated
-        )
+        return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
     return state.startswith(_TRANSIENT_SQLSTATES)
 
 

@@ -49,9 +49,7 @@ class Chunk(NamedTuple):
 
     def items(self) -> ColumnElement[bool]:
         """The condition that picks its items."""
-        return and_(
-            *self.job.of(JobItem), JobItem.position.between(self.first, self.last)
-        )
+        return and_(*self.job.of(JobItem), JobItem.position.between(self.first, self.last))
 
 
 def free(now: dt.datetime) -> ColumnElement[bool]:
@@ -65,13 +63,9 @@ def free(now: dt.datetime) -> ColumnElement[bool]:
 
 def jobs_with_free_chunks(session: Session, *, now: dt.datetime) -> list[JobKey]:
     """Every job of every practice on which a worker could begin."""
-    of_job = and_(
-        JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id
-    )
+    of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     has_free = select(JobChunk.first_position).where(of_job, free(now)).exists()
-    jobs = select(SettleJob.practice_id, SettleJob.id).where(
-        SettleJob.status.in_(lifecycle.WORKED_STATUSES), has_free
-    )
+    jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status.in_(lifecycle.WORKED_STATUSES), has_free)
     return [JobKey(*row) for row in session.execute(jobs).tuples()]
 
 
@@ -93,17 +87,12 @@ def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:
 
 
 def _in_fair_order(jobs: list[JobKey]) -> list[JobKey]:
-    by_practice = [
-        list(group)
-        for _, group in groupby(sorted(jobs), key=lambda job: job.practice_id)
-    ]
+    by_practice = [list(group) for _, group in groupby(sorted(jobs), key=lambda job: job.practice_id)]
     random.shuffle(by_practice)
     return [job for group in by_practice for job in random.sample(group, len(group))]
 
 
-def _take_first(
-    session: Session, job: JobKey, *, worker: str, now: dt.datetime
-) -> Chunk | None:
+def _take_first(session: Session, job: JobKey, *, worker: str, now: dt.datetime) -> Chunk | None:
     first_free = (
         select(
             JobChunk.first_position,
@@ -119,12 +108,8 @@ def _take_first(
     found = session.execute(first_free).one_or_none()
     if found is None:
         return None
-    taken = update(JobChunk).where(
-        *job.of(JobChunk), JobChunk.first_position == found.first_position
-    )
-    session.execute(
-        taken.values(attempts=JobChunk.attempts + 1, taken_at=now, taken_by=worker)
-    )
+    taken = update(JobChunk).where(*job.of(JobChunk), JobChunk.first_position == found.first_position)
+    session.execute(taken.values(attempts=JobChunk.attempts + 1, taken_at=now, taken_by=worker))
     return Chunk(
         job,
         found.first_position,
@@ -136,17 +121,11 @@ def _take_first(
 
 def lock(session: Session, chunk: Chunk) -> bool:
     """Lock the chunk for this transaction; False where it is done, taken by another or split meanwhile."""
-    mine = (
-        select(JobChunk.first_position)
-        .where(chunk.row())
-        .with_for_update(skip_locked=True)
-    )
+    mine = select(JobChunk.first_position).where(chunk.row()).with_for_update(skip_locked=True)
     return session.scalar(mine) is not None
 
 
-def give_back(
-    session: Session, chunk: Chunk, *, not_before: dt.datetime | None
-) -> None:
+def give_back(session: Session, chunk: Chunk, *, not_before: dt.datetime | None) -> None:
     """Undo the take, if nobody has gone on from it: this attempt is nobody's fault."""
     if lock(session, chunk):
         values = {
@@ -173,9 +152,7 @@ def close(session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetime) -
     _add(session, chunk, counts, state=ChunkState.DONE, done_at=now, not_before=None)
 
 
-def keep_open(
-    session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetime
-) -> None:
+def keep_open(session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetime) -> None:
     """Add to the chunk's counters; what another hand holds is tried again after a while, twice as long each time."""
     wait = min(BUSY_WAIT * 2**chunk.busy_tries, BUSY_WAIT_MAX)
     _add(
@@ -185,11 +162,7 @@ def keep_open(
 
 
 def _add(session: Session, chunk: Chunk, counts: Counts, **values: Any) -> None:
-    added = {
-        name: getattr(JobChunk, name) + count
-        for name, count in counts._asdict().items()
-        if count
-    }
+    added = {name: getattr(JobChunk, name) + count for name, count in counts._asdict().items() if count}
     session.execute(update(JobChunk).where(chunk.row()).values(**added, **values))
 
 
@@ -201,9 +174,7 @@ def split(session: Session, chunk: Chunk, *, code: str, now: dt.datetime) -> Non
     if not lock(session, chunk):
         return
     undone = session.scalars(
-        select(JobItem.position)
-        .where(chunk.items(), JobItem.outcome.is_(None))
-        .order_by(JobItem.position)
+        select(JobItem.position).where(chunk.items(), JobItem.outcome.is_(None)).order_by(JobItem.position)
     ).all()
     if len(undone) == 1:
         _fail(session, chunk, undone[0], code=code, now=now)
@@ -211,21 +182,11 @@ def split(session: Session, chunk: Chunk, *, code: str, now: dt.datetime) -> Non
     # In the middle of what is undone, so that each half has half of the suspects.
     middle = undone[len(undone) // 2]
     halves = ((chunk.first, middle - 1), (middle, chunk.last))
-    session.execute(
-        update(JobChunk)
-        .where(chunk.row())
-        .values(_range_values(session, chunk, *halves[0]))
-    )
-    session.execute(
-        insert(JobChunk).values(
-            **_key_values(chunk), **_range_values(session, chunk, *halves[1])
-        )
-    )
+    session.execute(update(JobChunk).where(chunk.row()).values(_range_values(session, chunk, *halves[0])))
+    session.execute(insert(JobChunk).values(**_key_values(chunk), **_range_values(session, chunk, *halves[1])))
 
 
-def _fail(
-    session: Session, chunk: Chunk, position: int, *, code: str, now: dt.datetime
-) -> None:
+def _fail(session: Session, chunk: Chunk, position: int, *, code: str, now: dt.datetime) -> None:
     failed = update(JobItem).where(*chunk.job.of(JobItem), JobItem.position == position)
     session.execute(failed.values(outcome=Outcome.FAILED, code=code))
     close(session, chunk, Counts(failed=1), now=now)
@@ -235,9 +196,7 @@ def _key_values(chunk: Chunk) -> dict[str, Any]:
     return {"practice_id": chunk.job.practice_id, "job_id": chunk.job.job_id}
 
 
-def _range_values(
-    session: Session, chunk: Chunk, first: int, last: int
-) -> dict[str, Any]:
+def _range_values(session: Session, chunk: Chunk, first: int, last: int) -> dict[str, Any]:
     """A chunk for the positions `first` to `last`, its counters taken from the items."""
     of_half = and_(*chunk.job.of(JobItem), JobItem.position.between(first, last))
     settled = JobItem.outcome == Outcome.SETTLED
@@ -247,10 +206,7 @@ def _range_values(
 
     counted = session.execute(
         select(
-            *(
-                func.count().filter(JobItem.outcome == outcome).label(outcome.value)
-                for outcome in Outcome
-            ),
+            *(func.count().filter(JobItem.outcome == outcome).label(outcome.value) for outcome in Outcome),
             sum_of(JobItem.insurance_cents).label("insurance_cents"),
             sum_of(JobItem.patient_cents).label("patient_cents"),
         ).where(of_half)

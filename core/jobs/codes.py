@@ -17,13 +17,9 @@ class _Failure(NamedTuple):
 
 FAILURES: Final = {
     WORKER_DIED: _Failure("The worker died three times on this claim", retryable=True),
-    CLAIM_LOCKED: _Failure(
-        "Another hand holds this claim; tried five times", retryable=True
-    ),
+    CLAIM_LOCKED: _Failure("Another hand holds this claim; tried five times", retryable=True),
     DATABASE_REFUSED: _Failure("The database refused this claim", retryable=False),
-    UNEXPECTED_ERROR: _Failure(
-        "Something unexpected broke on this claim", retryable=True
-    ),
+    UNEXPECTED_ERROR: _Failure("Something unexpected broke on this claim", retryable=True),
 }
 
 

@@ -17,9 +17,7 @@ from core.jobs.prepare import request_job as preview
 __all__ = ["cancel", "confirm", "discard", "pause", "preview", "resume", "retry_failed"]
 
 CONFIRMATION: Final = "CONFIRM"
-PREVIEW_LIFE: Final = dt.timedelta(
-    hours=1
-)  # long enough to read it, short enough that it still tells the truth
+PREVIEW_LIFE: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it still tells the truth
 
 S = JobStatus
 
@@ -48,9 +46,7 @@ class WrongStatus(Refusal):
     code = "wrong_status"
 
 
-def confirm(
-    session: Session, key: JobKey, *, confirmation: str, by: Actor, now: dt.datetime
-) -> SettleJob:
+def confirm(session: Session, key: JobKey, *, confirmation: str, by: Actor, now: dt.datetime) -> SettleJob:
     """Let the previewed job run, once: a job that was confirmed before comes back as it is.
 
     Raises `ConfirmationMismatch`, `PreviewPreparing`, `PreviewExpired` or `WrongStatus`; then nothing happens.
@@ -63,9 +59,7 @@ def confirm(
         return job
     if job.status is S.PREPARING:
         raise PreviewPreparing
-    if job.status is S.EXPIRED or (
-        job.status is S.PREVIEWED and is_expired(job, now=now)
-    ):
+    if job.status is S.EXPIRED or (job.status is S.PREVIEWED and is_expired(job, now=now)):
         raise PreviewExpired
     values = {"confirmed_by": by.user_id, "confirmed_at": now}
     return _move(

@@ -16,18 +16,14 @@ log = structlog.get_logger(__name__)
 
 Clock = Callable[[], dt.datetime]
 
-WORK_FOR: Final = dt.timedelta(
-    seconds=1
-)  # long enough that messages cost nothing, short enough for a warm stop
+WORK_FOR: Final = dt.timedelta(seconds=1)  # long enough that messages cost nothing, short enough for a warm stop
 
 
 class Worked(NamedTuple):
     """What came of a hint."""
 
     chunks: int  # that got anywhere
-    more_to_do: (
-        bool  # something was settled, and free chunks remain: worth another hint
-    )
+    more_to_do: bool  # something was settled, and free chunks remain: worth another hint
 
 
 def work(sessions: Sessions, *, worker: str, clock: Clock) -> Worked:
@@ -58,7 +54,7 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> bool:
     try:
         with transaction(sessions) as session:
             done = settle_chunk.settle(session, chunk, now=clock())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, the chunk is given back or the claim at fault found
         return _recover(sessions, chunk, error, clock=clock)
     if done is None:
         _step(sessions, chunk, clock=clock)
@@ -85,9 +81,7 @@ def _step(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
         )
 
 
-def _recover(
-    sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock
-) -> bool:
+def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock) -> bool:
     """Give a chunk back that met with no fault of its own; close in on the claim at fault otherwise.
 
     Either asks the database what became of the chunk: a COMMIT whose answer was lost may have happened.
@@ -103,11 +97,7 @@ def _recover(
             chunks.give_back(session, chunk, not_before=clock() + TRANSIENT_WAIT)
         return False
     where.warning("chunk_split")
-    code = (
-        codes.DATABASE_REFUSED
-        if isinstance(error, DBAPIError)
-        else codes.UNEXPECTED_ERROR
-    )
+    code = codes.DATABASE_REFUSED if isinstance(error, DBAPIError) else codes.UNEXPECTED_ERROR
     return _split(sessions, chunk, code=code, clock=clock)
 
 

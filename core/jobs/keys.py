@@ -13,9 +13,7 @@ class JobKey(NamedTuple):
     practice_id: int
     job_id: int
 
-    def of(
-        self, table: type[SettleJob | JobChunk | JobItem]
-    ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    def of(self, table: type[SettleJob | JobChunk | JobItem]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         """The conditions that pick this job's rows of `table`."""
         job_id: Any = table.id if table is SettleJob else table.job_id  # type: ignore[union-attr]
         return (table.practice_id == self.practice_id, job_id == self.job_id)

@@ -74,10 +74,7 @@ def move(
     """Move the job if it is still in `source`, setting `values` too; tell the caller whether it was the mover."""
     assert (source, target) in TRANSITIONS, (source, target)
     moved = update(SettleJob).where(*job.of(SettleJob), SettleJob.status == source)
-    return (
-        session.scalar(moved.values(status=target, **values).returning(SettleJob.id))
-        is not None
-    )
+    return session.scalar(moved.values(status=target, **values).returning(SettleJob.id)) is not None
 
 
 def lock(session: Session, job: JobKey) -> SettleJob | None:
@@ -87,9 +84,7 @@ def lock(session: Session, job: JobKey) -> SettleJob | None:
     the job by a foreign key, go on meanwhile.
     """
     found = select(SettleJob).where(*job.of(SettleJob)).with_for_update(key_share=True)
-    return session.scalars(
-        found.execution_options(populate_existing=True)
-    ).one_or_none()
+    return session.scalars(found.execution_options(populate_existing=True)).one_or_none()
 
 
 def step(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
@@ -114,12 +109,7 @@ def _has_open_chunks(session: Session, key: JobKey) -> bool:
 def _no_worker_inside(session: Session, key: JobKey) -> bool:
     """Row locks cannot be seen, but they can be tried: every open chunk can be locked, or somebody is inside."""
     of_job = (*key.of(JobChunk), JobChunk.state == ChunkState.OPEN)
-    free = (
-        select(JobChunk.first_position)
-        .where(*of_job)
-        .with_for_update(skip_locked=True)
-        .subquery()
-    )
+    free = select(JobChunk.first_position).where(*of_job).with_for_update(skip_locked=True).subquery()
     counts = select(
         select(func.count()).select_from(free).scalar_subquery(),
         select(func.count()).select_from(JobChunk).where(*of_job).scalar_subquery(),
@@ -128,9 +118,7 @@ def _no_worker_inside(session: Session, key: JobKey) -> bool:
     return bool(lockable == open_)
 
 
-def _rest(
-    session: Session, key: JobKey, source: JobStatus, *, now: dt.datetime
-) -> JobStatus:
+def _rest(session: Session, key: JobKey, source: JobStatus, *, now: dt.datetime) -> JobStatus:
     target = S.PAUSED if source is S.PAUSING else S.CANCELLED
     finished = {"finished_at": now} if target is S.CANCELLED else {}
     moved = move(session, key, source=source, target=target, **finished)
@@ -138,14 +126,10 @@ def _rest(
     return target
 
 
-def _finish(
-    session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime
-) -> JobStatus:
+def _finish(session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime) -> JobStatus:
     faults = reconcile.faults(session, job)
     target = S.HALTED if faults else S.COMPLETED
-    values: dict[str, Any] = (
-        {"halted_because": BOOKS_DO_NOT_BALANCE} if faults else {"finished_at": now}
-    )
+    values: dict[str, Any] = {"halted_because": BOOKS_DO_NOT_BALANCE} if faults else {"finished_at": now}
     moved = move(session, key, source=job.status, target=target, **values)
     assert moved, "the row is locked"
     act = "job.halted" if faults else "job.completed"

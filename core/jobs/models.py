@@ -83,15 +83,11 @@ class SettleJob(Base):
             "idempotency_key",
             name="one_job_for_each_idempotency_key",
         ),
-        CheckConstraint(
-            "(kind = 'settle') = (reason IS NOT NULL)", name="a_settle_job_has_a_reason"
-        ),
+        CheckConstraint("(kind = 'settle') = (reason IS NOT NULL)", name="a_settle_job_has_a_reason"),
         Index(
             "ix_settle_job_moving",
             "status",
-            postgresql_where=text(
-                "status IN ('preparing', 'confirmed', 'running', 'pausing', 'cancelling')"
-            ),
+            postgresql_where=text("status IN ('preparing', 'confirmed', 'running', 'pausing', 'cancelling')"),
         ),
     )
 
@@ -104,33 +100,23 @@ class SettleJob(Base):
     selection: Mapped[
         dict[str, Any]
     ]  # {"claim_ids": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
-    reason: Mapped[WriteOffReason | None] = mapped_column(
-        one_of(WriteOffReason, "job_reason_known")
-    )
+    reason: Mapped[WriteOffReason | None] = mapped_column(one_of(WriteOffReason, "job_reason_known"))
     note: Mapped[Str] = mapped_column(default="")
     include: Mapped[list[str]]  # codes of rules that this job overrides
-    setting: Mapped[WriteOffSetting] = mapped_column(
-        one_of(WriteOffSetting, "job_setting_known")
-    )  # frozen
+    setting: Mapped[WriteOffSetting] = mapped_column(one_of(WriteOffSetting, "job_setting_known"))  # frozen
     provider_settings: Mapped[dict[str, Any]]  # frozen overrides by provider id
-    rule_values: Mapped[
-        dict[str, Any]
-    ]  # frozen values that rules compare with, such as recent_payment_days
+    rule_values: Mapped[dict[str, Any]]  # frozen values that rules compare with, such as recent_payment_days
     as_of: Mapped[dt.date]  # today in the practice's zone when it was previewed
     posting_date: Mapped[dt.date]
 
     requested_by: Mapped[Big]
     requested_at: Mapped[At]
     idempotency_key: Mapped[Str]
-    request_hash: Mapped[
-        Str
-    ]  # of what was asked, so that one key cannot mean two requests
+    request_hash: Mapped[Str]  # of what was asked, so that one key cannot mean two requests
     previewed_at: Mapped[dt.datetime | None]
     claims_expected: Mapped[int | None]  # the feed's count, shown while preparing
     claims_total: Mapped[int | None]  # frozen items
-    preview: Mapped[
-        dict[str, Any] | None
-    ]  # frozen totals: `core.jobs.preview.PreviewTotals`
+    preview: Mapped[dict[str, Any] | None]  # frozen totals: `core.jobs.preview.PreviewTotals`
     confirmed_by: Mapped[int | None] = mapped_column(BigInteger)
     confirmed_at: Mapped[dt.datetime | None]
     started_at: Mapped[dt.datetime | None]
@@ -143,9 +129,7 @@ class JobChunk(Base):
 
     __tablename__ = "job_chunk"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"]
-        ),
+        ForeignKeyConstraint(["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"]),
         CheckConstraint("first_position <= last_position", name="chunk_is_not_empty"),
         CheckConstraint(
             "state = 'open' OR settled + skipped + failed = last_position - first_position + 1",
@@ -162,19 +146,11 @@ class JobChunk(Base):
 
     practice_id: Mapped[PracticeId]
     job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    first_position: Mapped[int] = mapped_column(
-        BigInteger, primary_key=True, autoincrement=False
-    )
+    first_position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     last_position: Mapped[Big]
-    state: Mapped[ChunkState] = mapped_column(
-        one_of(ChunkState, "chunk_state_known"), default=ChunkState.OPEN
-    )
-    attempts: Mapped[int] = mapped_column(
-        default=0
-    )  # takes that ended in nothing known: three are three deaths
-    busy_tries: Mapped[int] = mapped_column(
-        default=0
-    )  # rounds in which another hand held a claim
+    state: Mapped[ChunkState] = mapped_column(one_of(ChunkState, "chunk_state_known"), default=ChunkState.OPEN)
+    attempts: Mapped[int] = mapped_column(default=0)  # takes that ended in nothing known: three are three deaths
+    busy_tries: Mapped[int] = mapped_column(default=0)  # rounds in which another hand held a claim
     not_before: Mapped[dt.datetime | None]
     taken_at: Mapped[dt.datetime | None]
     taken_by: Mapped[str | None]
@@ -221,9 +197,7 @@ class JobItem(Base):
 
     practice_id: Mapped[PracticeId]
     job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    position: Mapped[int] = mapped_column(
-        BigInteger, primary_key=True, autoincrement=False
-    )
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     claim_id: Mapped[Big]
     claim_version: Mapped[int]  # at the preview
     billing_status_before: Mapped[Str]
@@ -255,9 +229,7 @@ class JobFailure(Base):
 
     practice_id: Mapped[PracticeId]
     job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    position: Mapped[int] = mapped_column(
-        BigInteger, primary_key=True, autoincrement=False
-    )
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     code: Mapped[Str]
     retried_at: Mapped[At]

@@ -52,44 +52,30 @@ def request_job(
         by.require(Action.OVERRIDE_RULE)
     practice = _practice(session, by.practice_id)
     _check_status(session, by.practice_id, request.target_status)
-    job, is_new = _write_down(
-        session, request, practice, by=by, idempotency_key=idempotency_key, now=now
-    )
+    job, is_new = _write_down(session, request, practice, by=by, idempotency_key=idempotency_key, now=now)
     if not is_new:
         return job
     selections.check_named(session, by.practice_id, request.selection)
     terms = _terms(practice, job)
     few = PREVIEW_IN_REQUEST_CLAIMS_MAX
-    counted = selections.count(
-        session, by.practice_id, request.selection, terms=terms, at_most=few
-    )
+    counted = selections.count(session, by.practice_id, request.selection, terms=terms, at_most=few)
     if counted == 0:
         raise NothingSelected
     if counted <= few:
-        _freeze(
-            session, job, request.selection, terms, chunk_claims=chunk_claims, now=now
-        )
+        _freeze(session, job, request.selection, terms, chunk_claims=chunk_claims, now=now)
     else:
-        job.claims_expected = selections.count(
-            session, by.practice_id, request.selection, terms=terms
-        )
+        job.claims_expected = selections.count(session, by.practice_id, request.selection, terms=terms)
     _audit_request(session, job, by=by, now=now)
     return job
 
 
-def prepare(
-    session: Session, key: JobKey, *, chunk_claims: int, now: dt.datetime
-) -> bool:
+def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: int | None = None) -> bool:
     """Freeze the items of a job that is still preparing, if no other worker is at it; tell whether this call did.
 
     A crash leaves nothing behind, so that the next call starts from nothing.
     """
-    mine = select(SettleJob).where(
-        *key.of(SettleJob), SettleJob.status == JobStatus.PREPARING
-    )
-    job = session.scalars(
-        mine.with_for_update(key_share=True, skip_locked=True)
-    ).one_or_none()
+    mine = select(SettleJob).where(*key.of(SettleJob), SettleJob.status == JobStatus.PREPARING)
+    job = session.scalars(mine.with_for_update(key_share=True, skip_locked=True)).one_or_none()
     if job is None:
         return False
     practice = _practice(session, key.practice_id)
@@ -118,32 +104,22 @@ def prepare(
 
 def _practice(session: Session, practice_id: int) -> Practice:
     # Shared, so that the setting (whose change updates this row) stays as it is while items are frozen under it.
-    return session.scalars(
-        select(Practice).where(Practice.id == practice_id).with_for_update(read=True)
-    ).one()
+    return session.scalars(select(Practice).where(Practice.id == practice_id).with_for_update(read=True)).one()
 
 
 def _check_status(session: Session, practice_id: int, name: str) -> None:
     known = session.scalars(
-        select(BillingStatus.name)
-        .where(BillingStatus.practice_id == practice_id)
-        .order_by(BillingStatus.position)
+        select(BillingStatus.name).where(BillingStatus.practice_id == practice_id).order_by(BillingStatus.position)
     ).all()
     if name not in known:
-        raise UnknownStatus(
-            f"This practice has no billing status {name!r}; it has {', '.join(known)}."
-        )
+        raise UnknownStatus(f"This practice has no billing status {name!r}; it has {', '.join(known)}.")
 
 
 def _provider_settings(session: Session, practice_id: int) -> dict[str, Any]:
     own = select(Provider.external_id, Provider.write_off).where(
         Provider.practice_id == practice_id, Provider.write_off.is_not(None)
     )
-    return {
-        provider: setting.value
-        for provider, setting in session.execute(own).tuples()
-        if setting
-    }
+    return {provider: setting.value for provider, setting in session.execute(own).tuples() if setting}
 
 
 def _write_down(
@@ -176,11 +152,7 @@ def _write_down(
         "request_hash": request.hash(),
     }
     # Two that come at once: the second waits here for the first, then finds its job.
-    made = (
-        insert(SettleJob)
-        .values(values)
-        .on_conflict_do_nothing(constraint="one_job_for_each_idempotency_key")
-    )
+    made = insert(SettleJob).values(values).on_conflict_do_nothing(constraint="one_job_for_each_idempotency_key")
     job_id = session.scalar(made.returning(SettleJob.id))
     of_key = (
         SettleJob.practice_id == by.practice_id,
@@ -209,39 +181,29 @@ def _freeze(
     selected: Selection,
     terms: Terms,
     *,
-    chunk_claims: int,
+    chunk_claims: int | None,
     now: dt.datetime,
 ) -> None:
     key = JobKey(job.practice_id, job.id)
     job.claims_total = preview.freeze_items(session, job, selected, terms=terms)
-    preview.make_chunks(
-        session, key, claims=job.claims_total, chunk_claims=chunk_claims
-    )
+    preview.make_chunks(session, key, claims=job.claims_total, chunk_claims=chunk_claims or settings().chunk_claims)
     job.preview = preview.totals(session, key).model_dump(mode="json")
     job.selection = _summary(job.selection)
     job.previewed_at = now
     session.flush()
-    moved = lifecycle.move(
-        session, key, source=JobStatus.PREPARING, target=JobStatus.PREVIEWED
-    )
+    moved = lifecycle.move(session, key, source=JobStatus.PREPARING, target=JobStatus.PREVIEWED)
     assert moved, "the row is locked"
     session.refresh(job)
 
 
 def _summary(selection: dict[str, Any]) -> dict[str, Any]:
     """What was selected, without a list of 200,000 ids: from here on the items are the selection."""
-    counted = {
-        key: len(value) for key, value in selection.items() if key.endswith("claim_ids")
-    }
-    kept = {
-        key: value for key, value in selection.items() if not key.endswith("claim_ids")
-    }
+    counted = {key: len(value) for key, value in selection.items() if key.endswith("claim_ids")}
+    kept = {key: value for key, value in selection.items() if not key.endswith("claim_ids")}
     return {**kept, **counted}
 
 
-def _audit_request(
-    session: Session, job: SettleJob, *, by: Actor, now: dt.datetime
-) -> None:
+def _audit_request(session: Session, job: SettleJob, *, by: Actor, now: dt.datetime) -> None:
     audit.record(
         session,
         "job.requested",

@@ -65,9 +65,7 @@ class PreviewTotals(BaseModel):
     in_other_jobs: int  # a warning to people
 
 
-def freeze_items(
-    session: Session, job: SettleJob, selected: Selection, *, terms: Terms
-) -> int:
+def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:
     """Write the job's items: one for each selected claim, in claim order. One statement, one moment; give how many."""
     judged = _judged(job, selected, terms)
     columns = [
@@ -77,9 +75,7 @@ def freeze_items(
     ]  # fmt: skip
     made = insert(JobItem).from_select([item.key for item in columns], judged)
     # A million rows are counted by the server's own answer, not by sending them back.
-    result = session.connection().execute(
-        made, execution_options={"preserve_rowcount": True}
-    )
+    result = session.connection().execute(made, execution_options={"preserve_rowcount": True})
     return int(result.rowcount)
 
 
@@ -110,9 +106,7 @@ def _judged(job: SettleJob, selected: Selection, terms: Terms) -> Any:
         picked.c.billing_status,
         picked.c.settles_insurance,
         picked.c.settles_patient,
-        case(
-            (and_(~skips, picked.c.settles_insurance), picked.c.insurance_due), else_=0
-        ),
+        case((and_(~skips, picked.c.settles_insurance), picked.c.insurance_due), else_=0),
         case((and_(~skips, picked.c.settles_patient), picked.c.patient_due), else_=0),
         case((skips, Verdict.SKIP.value), else_=Verdict.SETTLE.value),
         picked.c.code,
@@ -128,9 +122,7 @@ def _sides(job: SettleJob, claim_facts: Facts) -> dict[str, ColumnElement[bool]]
     }
 
 
-def make_chunks(
-    session: Session, key: JobKey, *, claims: int, chunk_claims: int
-) -> None:
+def make_chunks(session: Session, key: JobKey, *, claims: int, chunk_claims: int) -> None:
     """Cut positions 1 to `claims` into open chunks of at most `chunk_claims`."""
     first = func.generate_series(1, claims, chunk_claims).column_valued("first")
     ranges = select(
@@ -152,9 +144,7 @@ def totals(session: Session, key: JobKey) -> PreviewTotals:
             func.count().label("claims"),
             func.count().filter(settles).label("will_settle"),
             func.count().filter(settles, money).label("with_money"),
-            func.coalesce(func.sum(JobItem.insurance_cents), 0).label(
-                "insurance_cents"
-            ),
+            func.coalesce(func.sum(JobItem.insurance_cents), 0).label("insurance_cents"),
             func.coalesce(func.sum(JobItem.patient_cents), 0).label("patient_cents"),
         ).where(*key.of(JobItem))
     ).one()
@@ -167,12 +157,8 @@ def totals(session: Session, key: JobKey) -> PreviewTotals:
         write_offs=_write_offs(session, key),
         insurance_cents=overall.insurance_cents,
         patient_cents=overall.patient_cents,
-        by_payer=_groups(
-            session, key, Payer, Claim.primary_payer_id, none="No insurance"
-        ),
-        by_provider=_groups(
-            session, key, Provider, Claim.billing_provider_id, none="No provider"
-        ),
+        by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
+        by_provider=_groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
         by_code=_codes(session, key),
         in_other_jobs=_in_other_jobs(session, key),
     )
@@ -183,23 +169,15 @@ def _write_offs(session: Session, key: JobKey) -> int:
         LineItem.practice_id == JobItem.practice_id,
         LineItem.claim_id == JobItem.claim_id,
     )
-    postings = func.count().filter(
-        JobItem.settles_insurance, LineItem.insurance_due > 0
-    )
-    postings += func.count().filter(JobItem.settles_patient, LineItem.patient_due > 0)
+    insurance = func.count().filter(JobItem.settles_insurance, LineItem.insurance_due > 0)
+    patient = func.count().filter(JobItem.settles_patient, LineItem.patient_due > 0)
     return session.scalars(
-        select(postings).where(
-            *key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item
-        )
+        select(insurance + patient).where(*key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item)
     ).one()
 
 
-def _groups(
-    session: Session, key: JobKey, named: Any, group_id: Any, *, none: str
-) -> list[Group]:
-    of_item = and_(
-        Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id
-    )
+def _groups(session: Session, key: JobKey, named: Any, group_id: Any, *, none: str) -> list[Group]:
+    of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
     summed = (
         select(
             group_id.label("id"),
@@ -216,9 +194,7 @@ def _groups(
         select(named.external_id, named.name, summed)
         .select_from(summed)
         .outerjoin(named, by_name)
-        .order_by(
-            (summed.c.insurance_cents + summed.c.patient_cents).desc(), named.name
-        )
+        .order_by((summed.c.insurance_cents + summed.c.patient_cents).desc(), named.name)
     ).all()
     groups = [
         Group(
@@ -255,18 +231,13 @@ def _codes(session: Session, key: JobKey) -> list[CodeCount]:
         .group_by(JobItem.verdict_code, JobItem.verdict)
         .order_by(func.count().desc(), JobItem.verdict_code)
     ).all()
-    return [
-        CodeCount(code=code, claims=claims, action=verdict)
-        for code, verdict, claims in rows
-    ]
+    return [CodeCount(code=code, claims=claims, action=verdict) for code, verdict, claims in rows]
 
 
 def _in_other_jobs(session: Session, key: JobKey) -> int:
     """How many of the claims another open job holds; no look at the items unless there is such a job."""
     of_practice = (SettleJob.practice_id == key.practice_id, SettleJob.id != key.job_id)
-    open_jobs = session.scalars(
-        select(SettleJob.id).where(*of_practice, SettleJob.status.in_(OPEN_STATUSES))
-    ).all()
+    open_jobs = session.scalars(select(SettleJob.id).where(*of_practice, SettleJob.status.in_(OPEN_STATUSES))).all()
     if not open_jobs:
         return 0
     other = aliased(JobItem)
@@ -274,11 +245,5 @@ def _in_other_jobs(session: Session, key: JobKey) -> int:
         other.practice_id == JobItem.practice_id,
         other.claim_id == JobItem.claim_id,
     )
-    held = (
-        select(true())
-        .where(*same_claim, other.job_id.in_(open_jobs), other.outcome.is_(None))
-        .exists()
-    )
-    return session.scalars(
-        select(func.count()).select_from(JobItem).where(*key.of(JobItem), held)
-    ).one()
+    held = select(true()).where(*same_claim, other.job_id.in_(open_jobs), other.outcome.is_(None)).exists()
+    return session.scalars(select(func.count()).select_from(JobItem).where(*key.of(JobItem), held)).one()

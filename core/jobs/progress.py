@@ -14,9 +14,7 @@ from core.jobs.keys import JobKey
 from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
 
 RATE_WINDOW: Final = dt.timedelta(seconds=10)
-AT_WORK: Final = dt.timedelta(
-    seconds=30
-)  # an open chunk taken this lately is taken to be at work
+AT_WORK: Final = dt.timedelta(seconds=30)  # an open chunk taken this lately is taken to be at work
 HEARD: Final = dt.timedelta(seconds=5)
 STALLED_AFTER: Final = dt.timedelta(seconds=60)
 
@@ -65,15 +63,9 @@ def of_job(session: Session, key: JobKey, *, now: dt.datetime) -> Progress:
     return _progress(found, now=now)
 
 
-def of_jobs(
-    session: Session, practice_id: int, job_ids: Collection[int], *, now: dt.datetime
-) -> dict[int, Progress]:
+def of_jobs(session: Session, practice_id: int, job_ids: Collection[int], *, now: dt.datetime) -> dict[int, Progress]:
     """The progress of several jobs of a practice, by id."""
-    rows = session.execute(
-        _sums(now).where(
-            SettleJob.practice_id == practice_id, SettleJob.id.in_(job_ids)
-        )
-    )
+    rows = session.execute(_sums(now).where(SettleJob.practice_id == practice_id, SettleJob.id.in_(job_ids)))
     return {row.id: _progress(row, now=now) for row in rows}
 
 
@@ -88,26 +80,16 @@ def claims_per_second(
     second = func.date_trunc("second", JobChunk.done_at)
     claims = func.sum(JobChunk.settled + JobChunk.skipped + JobChunk.failed)
     since = end - dt.timedelta(seconds=seconds)
-    rows = (
-        select(second, claims)
-        .where(*key.of(JobChunk), JobChunk.done_at >= since)
-        .group_by(second)
-        .order_by(second)
-    )
+    rows = select(second, claims).where(*key.of(JobChunk), JobChunk.done_at >= since).group_by(second).order_by(second)
     return [(at, int(count)) for at, count in session.execute(rows).tuples()]
 
 
-def _sums(now: dt.datetime) -> Select[Any]:
+def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
     is_open = JobChunk.state == ChunkState.OPEN
     done = JobChunk.settled + JobChunk.skipped + JobChunk.failed
     heard = func.greatest(JobChunk.taken_at, JobChunk.done_at)
-    zero = (
-        func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name)
-        for name in _COUNTERS
-    )
-    of_job = and_(
-        JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id
-    )
+    zero = (func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in _COUNTERS)
+    of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     return (
         select(
             SettleJob.id,
@@ -120,15 +102,9 @@ def _sums(now: dt.datetime) -> Select[Any]:
             *zero,
             func.count().filter(JobChunk.state == ChunkState.DONE).label("chunks_done"),
             func.count().filter(is_open).label("chunks_open"),
-            func.count()
-            .filter(is_open, JobChunk.taken_at > now - AT_WORK)
-            .label("chunks_at_work"),
-            func.count(JobChunk.taken_by.distinct())
-            .filter(heard > now - HEARD)
-            .label("workers_heard"),
-            func.coalesce(
-                func.sum(done).filter(JobChunk.done_at > now - RATE_WINDOW), 0
-            ).label("done_lately"),
+            func.count().filter(is_open, JobChunk.taken_at > now - AT_WORK).label("chunks_at_work"),
+            func.count(JobChunk.taken_by.distinct()).filter(heard > now - HEARD).label("workers_heard"),
+            func.coalesce(func.sum(done).filter(JobChunk.done_at > now - RATE_WINDOW), 0).label("done_lately"),
             func.max(JobChunk.done_at).label("last_done_at"),
         )
         .select_from(SettleJob)
@@ -141,9 +117,7 @@ _COUNTERS: Final = ("settled", "skipped", "failed", "insurance_cents", "patient_
 
 
 def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
-    total = (
-        row.claims_total if row.claims_total is not None else (row.claims_expected or 0)
-    )
+    total = row.claims_total if row.claims_total is not None else (row.claims_expected or 0)
     done = row.settled + row.skipped + row.failed
     rate = _rate(row, done, now=now)
     moving = row.status in (JobStatus.CONFIRMED, JobStatus.RUNNING)
@@ -168,11 +142,11 @@ def _rate(row: Row[Any], done: int, *, now: dt.datetime) -> float | None:
     if row.started_at is None or done == 0:
         return None
     if row.finished_at is not None:
-        return round(
-            done / max((row.finished_at - row.started_at).total_seconds(), 0.001), 1
-        )
+        took: dt.timedelta = row.finished_at - row.started_at
+        return round(done / max(took.total_seconds(), 0.001), 1)
     window = min(RATE_WINDOW, max(now - row.started_at, dt.timedelta(seconds=0.1)))
-    return round(int(row.done_lately) / window.total_seconds(), 1)
+    rate: float = int(row.done_lately) / window.total_seconds()
+    return round(rate, 1)
 
 
 def _seconds_left(remaining: int, rate: float | None) -> int | None:
@@ -180,11 +154,7 @@ def _seconds_left(remaining: int, rate: float | None) -> int | None:
 
 
 def _stalled(row: Row[Any], *, now: dt.datetime) -> str | None:
-    since = max(
-        at
-        for at in (row.confirmed_at, row.last_done_at, row.started_at)
-        if at is not None
-    )
+    since = max(at for at in (row.confirmed_at, row.last_done_at, row.started_at) if at is not None)
     if row.chunks_open == 0 or now - since < STALLED_AFTER:
         return None
     return "locks" if row.chunks_at_work else "no_worker"
@@ -206,7 +176,5 @@ def as_json(progress: Progress) -> dict[str, Any]:
         "rate_per_second": progress.rate_per_second,
         "seconds_left": progress.seconds_left,
         "started_at": progress.started_at.isoformat() if progress.started_at else None,
-        "finished_at": progress.finished_at.isoformat()
-        if progress.finished_at
-        else None,
+        "finished_at": progress.finished_at.isoformat() if progress.finished_at else None,
     }

@@ -1,5 +1,6 @@
 """Before a job may say completed, its counters, its items and the ledger must tell the same story to the cent."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select
@@ -18,16 +19,8 @@ def faults(session: Session, job: SettleJob) -> list[str]:
         _of_items(session, key),
         _of_ledger(session, key),
     )
-    found = [
-        f"chunks_and_items_{name}"
-        for name, count in items.items()
-        if chunks[name] != count
-    ]
-    found += [
-        f"items_and_ledger_{name}"
-        for name, cents in ledger.items()
-        if items[name] != cents
-    ]
+    found = [f"chunks_and_items_{name}" for name, count in items.items() if chunks[name] != count]
+    found += [f"items_and_ledger_{name}" for name, cents in ledger.items() if items[name] != cents]
     if sum(items[outcome] for outcome in Outcome) != job.claims_total:
         found.append("items_and_total")
     return found
@@ -35,14 +28,10 @@ def faults(session: Session, job: SettleJob) -> list[str]:
 
 def _row(
     session: Session,
-    columns: dict[str, ColumnElement[Any]],
+    columns: Mapping[str, ColumnElement[Any]],
     *conditions: ColumnElement[bool],
 ) -> dict[str, int]:
-    row = session.execute(
-        select(*(column.label(name) for name, column in columns.items())).where(
-            *conditions
-        )
-    ).one()
+    row = session.execute(select(*(column.label(name) for name, column in columns.items())).where(*conditions)).one()
     return {name: int(value or 0) for name, value in row._mapping.items()}
 
 
@@ -57,10 +46,7 @@ def _of_chunks(session: Session, key: JobKey) -> dict[str, int]:
 
 def _of_items(session: Session, key: JobKey) -> dict[str, int]:
     settled = JobItem.outcome == Outcome.SETTLED
-    counts = {
-        outcome.value: func.count().filter(JobItem.outcome == outcome)
-        for outcome in Outcome
-    }
+    counts = {outcome.value: func.count().filter(JobItem.outcome == outcome) for outcome in Outcome}
     sums = {
         "insurance_cents": func.sum(JobItem.insurance_cents).filter(settled),
         "patient_cents": func.sum(JobItem.patient_cents).filter(settled),
@@ -69,9 +55,7 @@ def _of_items(session: Session, key: JobKey) -> dict[str, int]:
 
 
 def _of_ledger(session: Session, key: JobKey) -> dict[str, int]:
-    by_item = and_(
-        Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id
-    )
+    by_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
     of_job = (
         *key.of(JobItem),
         by_item,
@@ -79,9 +63,7 @@ def _of_ledger(session: Session, key: JobKey) -> dict[str, int]:
         Posting.kind == PostingKind.WRITE_OFF,
     )
     written_off = {
-        f"{side.value}_cents": func.sum(-Posting.amount_cents).filter(
-            Posting.responsibility == side
-        )
+        f"{side.value}_cents": func.sum(-Posting.amount_cents).filter(Posting.responsibility == side)
         for side in Responsibility
     }
     return _row(session, written_off, *of_job)

@@ -51,11 +51,7 @@ class ItemRow:
     @property
     def retryable(self) -> bool:
         """Tell whether trying again may help."""
-        return (
-            self.outcome is Outcome.FAILED
-            and self.code is not None
-            and codes.retryable(self.code)
-        )
+        return self.outcome is Outcome.FAILED and self.code is not None and codes.retryable(self.code)
 
 
 def items(
@@ -96,9 +92,7 @@ def _page(
         JobItem.position, JobItem.claim_id, JobItem.insurance_cents, JobItem.patient_cents, JobItem.verdict,
         JobItem.verdict_code, JobItem.outcome, JobItem.code,
     ]  # fmt: skip
-    wanted = select(*columns).where(
-        *key.of(JobItem), JobItem.position > after, *conditions
-    )
+    wanted = select(*columns).where(*key.of(JobItem), JobItem.position > after, *conditions)
     if outcome is None:
         return wanted.order_by(JobItem.position).limit(limit).subquery("page")
     # Outcomes have no index: one goes from the chunks that count some to their ranges, in order.
@@ -106,31 +100,17 @@ def _page(
     within = JobItem.position.between(chunks.c.first_position, chunks.c.last_position)
     item = wanted.where(within, _has(outcome)).lateral("item")
     rows = select(item).select_from(chunks).join(item, true())
-    return (
-        rows.order_by(chunks.c.first_position, item.c.position)
-        .limit(limit)
-        .subquery("page")
-    )
+    return rows.order_by(chunks.c.first_position, item.c.position).limit(limit).subquery("page")
 
 
 def _chunks_with(key: JobKey, outcome: ItemsOf, after: int) -> Subquery:
-    counted = (
-        JobChunk.state == ChunkState.OPEN
-        if outcome is ItemsOf.REMAINING
-        else getattr(JobChunk, outcome) > 0
-    )
-    of_job = select(JobChunk.first_position, JobChunk.last_position).where(
-        *key.of(JobChunk)
-    )
+    counted = JobChunk.state == ChunkState.OPEN if outcome is ItemsOf.REMAINING else getattr(JobChunk, outcome) > 0
+    of_job = select(JobChunk.first_position, JobChunk.last_position).where(*key.of(JobChunk))
     return of_job.where(counted, JobChunk.last_position > after).subquery("chunks")
 
 
 def _has(outcome: ItemsOf) -> ColumnElement[bool]:
-    return (
-        JobItem.outcome.is_(None)
-        if outcome is ItemsOf.REMAINING
-        else JobItem.outcome == Outcome(outcome.value)
-    )
+    return JobItem.outcome.is_(None) if outcome is ItemsOf.REMAINING else JobItem.outcome == Outcome(outcome.value)
 
 
 def _named(key: JobKey, page: Any) -> Select[Any]:
@@ -157,9 +137,7 @@ def _named(key: JobKey, page: Any) -> Select[Any]:
         )
         .join(
             Patient,
-            and_(
-                Patient.practice_id == key.practice_id, Patient.id == Claim.patient_id
-            ),
+            and_(Patient.practice_id == key.practice_id, Patient.id == Claim.patient_id),
         )
         .order_by(page.c.position)
     )

@@ -38,27 +38,21 @@ class _Frozen(BaseModel):
 class Chosen(_Frozen):
     """Claims one by one, by the practice's own numbers."""
 
-    claim_ids: Annotated[
-        tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)
-    ]
+    claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)]
 
 
 class Matching(_Frozen):
     """All that match a filter, but for some. A filter must narrow: a typo never means every claim."""
 
     filter: dict[str, Any]
-    excluded_claim_ids: Annotated[
-        tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)
-    ] = ()
+    excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
 
     @field_validator("filter")
     @classmethod
     def _narrows(cls, given: dict[str, Any]) -> dict[str, Any]:
         narrowed = ClaimFilter.of(given).given()
         if not narrowed:
-            raise BadRequest(
-                'The filter is empty; give at least one key, or {"all": true} for every claim.'
-            )
+            raise BadRequest('The filter is empty; give at least one key, or {"all": true} for every claim.')
         return narrowed
 
 
@@ -66,9 +60,7 @@ class All(_Frozen):
     """Every claim of the practice, but for some."""
 
     all: Literal[True]
-    excluded_claim_ids: Annotated[
-        tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)
-    ] = ()
+    excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
 
 
 Selection = Chosen | Matching | All
@@ -103,14 +95,10 @@ class JobRequest(_Frozen):
 
     def hash(self) -> str:
         """A digest of what is asked, so that one idempotency key cannot mean two requests."""
-        return hashlib.sha256(
-            json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()
-        ).hexdigest()
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
-_SELECTION_SHAPES = (
-    '{"claim_ids": […]}, {"filter": {…}, "excluded_claim_ids": […]} or {"all": true}'
-)
+_SELECTION_SHAPES = '{"claim_ids": […]}, {"filter": {…}, "excluded_claim_ids": […]} or {"all": true}'
 
 
 def _faults(error: ValidationError) -> list[str]:
@@ -118,15 +106,9 @@ def _faults(error: ValidationError) -> list[str]:
     if any(fault["loc"][:1] == ("selection",) for fault in faults):
         # A union reports every shape that did not fit; only the one that was meant helps.
         inner = [
-            f
-            for f in faults
-            if f["loc"][:1] == ("selection",)
-            and f["type"] not in ("missing", "extra_forbidden")
+            f for f in faults if f["loc"][:1] == ("selection",) and f["type"] not in ("missing", "extra_forbidden")
         ]
-        named = [
-            f"{'.'.join(map(str, (f['loc'][0], *f['loc'][2:])))}: {f['msg'].lower()}"
-            for f in inner[:3]
-        ]
+        named = [f"{'.'.join(map(str, (f['loc'][0], *f['loc'][2:])))}: {f['msg'].lower()}" for f in inner[:3]]
         rest = [f for f in faults if f["loc"][:1] != ("selection",)]
         return [
             *(named or [f"selection: must be one of {_SELECTION_SHAPES}"]),

@@ -9,9 +9,7 @@ from core.jobs.keys import JobKey
 from core.jobs.models import ChunkState, JobChunk, JobFailure, JobItem, Outcome
 
 
-def reopen_failed(
-    session: Session, key: JobKey, *, code: str | None, now: dt.datetime
-) -> int:
+def reopen_failed(session: Session, key: JobKey, *, code: str | None, now: dt.datetime) -> int:
     """Keep each failure in the job's history, clear its outcome and open its chunk; give how many claims."""
     chunks = session.execute(
         select(JobChunk.first_position, JobChunk.last_position)
@@ -19,10 +17,7 @@ def reopen_failed(
         .order_by(JobChunk.first_position)
         .with_for_update()
     ).all()
-    return sum(
-        _reopen_chunk(session, key, first, last, code=code, now=now)
-        for first, last in chunks
-    )
+    return sum(_reopen_chunk(session, key, first, last, code=code, now=now) for first, last in chunks)
 
 
 def _reopen_chunk(
@@ -56,12 +51,7 @@ def _reopen_chunk(
     ).where(failed)
     names = ["practice_id", "job_id", "position", "attempt", "code", "retried_at"]
     session.execute(insert(JobFailure).from_select(names, history))
-    reopened = (
-        update(JobItem)
-        .where(failed)
-        .values(outcome=None, code=None)
-        .returning(JobItem.position)
-    )
+    reopened = update(JobItem).where(failed).values(outcome=None, code=None).returning(JobItem.position)
     claims = len(session.scalars(reopened).all())
     if claims:
         session.execute(
@@ -76,6 +66,6 @@ def _reopen_chunk(
                 taken_at=None,
                 taken_by=None,
                 done_at=None,
-            )  # fmt: skip
+            )
         )
     return claims

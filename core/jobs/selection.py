@@ -29,9 +29,7 @@ class NothingSelected(BadInput):
     code = "nothing_selected"
 
 
-def condition(
-    practice_id: int, selection: Selection, *, terms: Terms
-) -> ColumnElement[bool]:
+def condition(practice_id: int, selection: Selection, *, terms: Terms) -> ColumnElement[bool]:
     """The condition on `claim` that picks the selected ones."""
     if isinstance(selection, Chosen):
         return and_(
@@ -43,9 +41,7 @@ def condition(
         excluded = Claim.external_id.not_in(_listed(selection.excluded_claim_ids))
     if not isinstance(selection, Matching):
         return and_(Claim.practice_id == practice_id, excluded)
-    matching = feed.matching_ids(
-        practice_id, ClaimFilter.of(selection.filter), terms=terms
-    )
+    matching = feed.matching_ids(practice_id, ClaimFilter.of(selection.filter), terms=terms)
     return and_(Claim.practice_id == practice_id, Claim.id.in_(matching), excluded)
 
 
@@ -66,20 +62,12 @@ def count(
 
 def check_named(session: Session, practice_id: int, selection: Selection) -> None:
     """Raise `UnknownClaim` naming the first ids that are not this practice's."""
-    named = (
-        selection.claim_ids
-        if isinstance(selection, Chosen)
-        else selection.excluded_claim_ids
-    )
+    named = selection.claim_ids if isinstance(selection, Chosen) else selection.excluded_claim_ids
     if not named:
         return
     listed = func.unnest(_array(named)).table_valued("external_id").render_derived()
-    known = select(Claim.id).where(
-        Claim.practice_id == practice_id, Claim.external_id == listed.c.external_id
-    )
-    unknown = session.scalars(
-        select(listed.c.external_id).where(~known.exists()).limit(NAMED_MAX)
-    ).all()
+    known = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == listed.c.external_id)
+    unknown = session.scalars(select(listed.c.external_id).where(~known.exists()).limit(NAMED_MAX)).all()
     if unknown:
         raise UnknownClaim(
             f"No such claim in this practice: {', '.join(unknown)}",
@@ -93,7 +81,5 @@ def _array(external_ids: Sequence[str]) -> Any:
 
 def _listed(external_ids: Sequence[str]) -> Select[tuple[str]]:
     """The ids as a relation, so that 200,000 of them are one parameter and one hash."""
-    listed = (
-        func.unnest(_array(external_ids)).table_valued("external_id").render_derived()
-    )
+    listed = func.unnest(_array(external_ids)).table_valued("external_id").render_derived()
     return select(listed.c.external_id)

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.claims.models import Claim, LineItem
 from core.jobs import chunks, codes
@@ -98,18 +98,12 @@ def _lock_claims(session: Session, chunk: Chunk, wanted: list[int]) -> list[int]
 
 
 def _among(column: Any, ids: list[int]) -> Any:
-    return column == func.any(
-        cast(bindparam(None, ids, unique=True), ARRAY(BigInteger))
-    )
+    return column == func.any(cast(bindparam(None, ids, unique=True), ARRAY(BigInteger)))
 
 
 def _skip_as_previewed(session: Session, chunk: Chunk) -> int:
-    skipped = update(JobItem).where(
-        chunk.items(), JobItem.outcome.is_(None), JobItem.verdict == Verdict.SKIP
-    )
-    return _count(
-        session, skipped.values(outcome=Outcome.SKIPPED, code=JobItem.verdict_code)
-    )
+    skipped = update(JobItem).where(chunk.items(), JobItem.outcome.is_(None), JobItem.verdict == Verdict.SKIP)
+    return _count(session, skipped.values(outcome=Outcome.SKIPPED, code=JobItem.verdict_code))
 
 
 def _fail_busy(session: Session, chunk: Chunk) -> int:
@@ -119,14 +113,10 @@ def _fail_busy(session: Session, chunk: Chunk) -> int:
 
 def _count(session: Session, changed: Any) -> int:
     rows = changed.returning(JobItem.position)
-    return len(
-        session.scalars(rows, execution_options={"synchronize_session": False}).all()
-    )
+    return len(session.scalars(rows, execution_options={"synchronize_session": False}).all())
 
 
-def _judge(
-    session: Session, job: SettleJob, chunk: Chunk, locked: list[int]
-) -> tuple[list[int], int]:
+def _judge(session: Session, job: SettleJob, chunk: Chunk, locked: list[int]) -> tuple[list[int], int]:
     """Give the locked claims their outcome by the rules of the run; the ids of the settled, the count of the skipped.
 
     A rule can only turn into a skip what the preview promised to settle.
@@ -159,11 +149,7 @@ def _judge(
         )
         .returning(JobItem.claim_id, JobItem.outcome)
     )
-    rows = (
-        session.execute(decided, execution_options={"synchronize_session": False})
-        .tuples()
-        .all()
-    )
+    rows = session.execute(decided, execution_options={"synchronize_session": False}).tuples().all()
     settled = [claim_id for claim_id, outcome in rows if outcome is Outcome.SETTLED]
     return settled, len(rows) - len(settled)
 
@@ -194,20 +180,14 @@ def _books(practice_id: int, claim_ids: list[int]) -> Subquery:
         select(
             Posting.claim_id,
             Posting.line,
-            func.coalesce(
-                owed.filter(Posting.responsibility == Responsibility.INSURANCE), 0
-            ).label("insurance_due"),
-            func.coalesce(
-                owed.filter(Posting.responsibility == Responsibility.PATIENT), 0
-            ).label("patient_due"),
+            func.coalesce(owed.filter(Posting.responsibility == Responsibility.INSURANCE), 0).label("insurance_due"),
+            func.coalesce(owed.filter(Posting.responsibility == Responsibility.PATIENT), 0).label("patient_due"),
         )
         .where(Posting.practice_id == practice_id, _among(Posting.claim_id, claim_ids))
         .group_by(Posting.claim_id, Posting.line)
         .subquery("ledger")
     )
-    of_line = and_(
-        ledger.c.claim_id == LineItem.claim_id, ledger.c.line == LineItem.number
-    )
+    of_line = and_(ledger.c.claim_id == LineItem.claim_id, ledger.c.line == LineItem.number)
     differs = or_(
         LineItem.insurance_due != func.coalesce(ledger.c.insurance_due, 0),
         LineItem.patient_due != func.coalesce(ledger.c.patient_due, 0),
@@ -221,9 +201,7 @@ def _books(practice_id: int, claim_ids: list[int]) -> Subquery:
         )
         .select_from(LineItem)
         .outerjoin(ledger, of_line)
-        .where(
-            LineItem.practice_id == practice_id, _among(LineItem.claim_id, claim_ids)
-        )
+        .where(LineItem.practice_id == practice_id, _among(LineItem.claim_id, claim_ids))
         .group_by(LineItem.claim_id)
         .subquery("books")
     )
@@ -262,18 +240,14 @@ def _apply(
             raise BooksDiffer
         posting.clear_lines(session, decided, practice_id=practice_id)
         written_off = posted._asdict()
-    posting.move_claims(
-        session, decided, practice_id=practice_id, billing_status=job.target_status
-    )
+    posting.move_claims(session, decided, practice_id=practice_id, billing_status=job.target_status)
     return written_off
 
 
 def _promised(session: Session, chunk: Chunk, settled: list[int]) -> tuple[int, int]:
-    sums = [
-        func.coalesce(func.sum(cents), 0)
-        for cents in (JobItem.insurance_cents, JobItem.patient_cents)
-    ]
-    insurance, patient = session.execute(
-        select(*sums).where(chunk.items(), _among(JobItem.claim_id, settled))
-    ).one()
+    def promised(cents: InstrumentedAttribute[int]) -> Any:
+        return func.coalesce(func.sum(cents), 0)
+
+    sums = select(promised(JobItem.insurance_cents), promised(JobItem.patient_cents))
+    insurance, patient = session.execute(sums.where(chunk.items(), _among(JobItem.claim_id, settled))).one()
     return int(insurance), int(patient)

@@ -15,13 +15,9 @@ from core.jobs.keys import JobKey
 from core.jobs.models import HintRound, JobChunk, JobItem, JobStatus, SettleJob
 from core.settings import HINTS_PER_CONFIRM_MAX, SWEEP_SECONDS
 
-ITEMS_REMOVED_PER_SWEEP_MAX: Final = (
-    20_000  # of previews that nobody confirmed; a delete this small is not felt
-)
+ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000  # of previews that nobody confirmed; a delete this small is not felt
 
-_SINGLE_FLIGHT: Final = text(
-    "SELECT pg_try_advisory_xact_lock(hashtext('settle sweep'))"
-)
+_SINGLE_FLIGHT: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('settle sweep'))")
 
 
 class Hints(NamedTuple):
@@ -51,38 +47,23 @@ def sweep(sessions: Sessions, *, now: dt.datetime) -> Hints:
 
 
 def _jobs_in(session: Session, *statuses: JobStatus) -> list[tuple[JobKey, JobStatus]]:
-    jobs = select(SettleJob.practice_id, SettleJob.id, SettleJob.status).where(
-        SettleJob.status.in_(statuses)
-    )
-    return [
-        (JobKey(practice, job), status)
-        for practice, job, status in session.execute(jobs).tuples()
-    ]
+    jobs = select(SettleJob.practice_id, SettleJob.id, SettleJob.status).where(SettleJob.status.in_(statuses))
+    return [(JobKey(practice, job), status) for practice, job, status in session.execute(jobs).tuples()]
 
 
 def _hints(session: Session, *, now: dt.datetime) -> Hints:
     """At most one round for each practice in ten seconds, so that hints never breed."""
     working = chunks.jobs_with_free_chunks(session, now=now)
     preparing = [key for key, _ in _jobs_in(session, JobStatus.PREPARING)]
-    due = _begin_rounds(
-        session, {key.practice_id for key in (*working, *preparing)}, now=now
-    )
-    work = [
-        (key, _free_chunks(session, key, now=now))
-        for key in working
-        if key.practice_id in due
-    ]
+    due = _begin_rounds(session, {key.practice_id for key in (*working, *preparing)}, now=now)
+    work = [(key, _free_chunks(session, key, now=now)) for key in working if key.practice_id in due]
     return Hints(work, [key for key in preparing if key.practice_id in due])
 
 
-def _begin_rounds(
-    session: Session, practices: set[int], *, now: dt.datetime
-) -> set[int]:
+def _begin_rounds(session: Session, practices: set[int], *, now: dt.datetime) -> set[int]:
     if not practices:
         return set()
-    rows = [
-        {"practice_id": practice, "hinted_at": now} for practice in sorted(practices)
-    ]
+    rows = [{"practice_id": practice, "hinted_at": now} for practice in sorted(practices)]
     # A little less than the beat, so that the beat's own jitter does not skip a round.
     last = now - dt.timedelta(seconds=SWEEP_SECONDS - 1)
     made = insert(HintRound).values(rows)
@@ -96,9 +77,7 @@ def _begin_rounds(
 
 def _free_chunks(session: Session, key: JobKey, *, now: dt.datetime) -> int:
     some = (
-        select(JobChunk.first_position)
-        .where(*key.of(JobChunk), chunks.free(now))
-        .limit(HINTS_PER_CONFIRM_MAX)
+        select(JobChunk.first_position).where(*key.of(JobChunk), chunks.free(now)).limit(HINTS_PER_CONFIRM_MAX)
     ).subquery()
     return session.scalars(select(func.count()).select_from(some)).one()
 
@@ -108,13 +87,9 @@ def _expire(session: Session, *, now: dt.datetime) -> None:
         SettleJob.status == JobStatus.PREVIEWED,
         SettleJob.previewed_at <= now - PREVIEW_LIFE,
     )
-    for job in session.scalars(
-        old.limit(100).with_for_update(key_share=True, skip_locked=True)
-    ).all():
+    for job in session.scalars(old.limit(100).with_for_update(key_share=True, skip_locked=True)).all():
         key = JobKey(job.practice_id, job.id)
-        lifecycle.move(
-            session, key, source=JobStatus.PREVIEWED, target=JobStatus.EXPIRED
-        )
+        lifecycle.move(session, key, source=JobStatus.PREVIEWED, target=JobStatus.EXPIRED)
         audit.record(
             session,
             "job.expired",
@@ -128,9 +103,7 @@ def _expire(session: Session, *, now: dt.datetime) -> None:
 def _remove_items(session: Session) -> None:
     """Drop the items of a preview that ended without CONFIRM, a bounded number at a time."""
     ended = (JobStatus.EXPIRED, JobStatus.DISCARDED)
-    of_job = and_(
-        JobItem.practice_id == SettleJob.practice_id, JobItem.job_id == SettleJob.id
-    )
+    of_job = and_(JobItem.practice_id == SettleJob.practice_id, JobItem.job_id == SettleJob.id)
     left = select(SettleJob.practice_id, SettleJob.id).where(
         SettleJob.status.in_(ended),
         SettleJob.confirmed_at.is_(None),
@@ -140,12 +113,8 @@ def _remove_items(session: Session) -> None:
     if found is None:
         return
     key = JobKey(*found)
-    first = session.scalars(
-        select(func.min(JobItem.position)).where(*key.of(JobItem))
-    ).one()
+    first = session.scalars(select(func.min(JobItem.position)).where(*key.of(JobItem))).one()
     assert first is not None
     upto = first + ITEMS_REMOVED_PER_SWEEP_MAX
     session.execute(delete(JobItem).where(*key.of(JobItem), JobItem.position < upto))
-    session.execute(
-        delete(JobChunk).where(*key.of(JobChunk), JobChunk.last_position < upto)
-    )
+    session.execute(delete(JobChunk).where(*key.of(JobChunk), JobChunk.last_position < upto))

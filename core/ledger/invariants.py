@@ -40,16 +40,10 @@ def begin_snapshot(session: Session) -> None:
 def _ask(session: Session, name: str, practice_id: int | None) -> Violation | None:
     invariant = INVARIANTS[name]
     counted = text(
-        f"WITH broken(subject) AS ({invariant.sql}) "  # noqa: S608  the checks are ours, values are bound
+        f"WITH broken(subject) AS ({invariant.sql}) "
         "SELECT count(*) OVER (), subject FROM broken ORDER BY subject LIMIT :named_max"
     )
-    rows = (
-        session.execute(counted, {"practice_id": practice_id, "named_max": NAMED_MAX})
-        .tuples()
-        .all()
-    )
+    rows = session.execute(counted, {"practice_id": practice_id, "named_max": NAMED_MAX}).tuples().all()
     if not rows:
         return None
-    return Violation(
-        name, invariant.sentence, rows[0][0], tuple(subject for _, subject in rows)
-    )
+    return Violation(name, invariant.sentence, rows[0][0], tuple(subject for _, subject in rows))

@@ -11,9 +11,7 @@ class Invariant(NamedTuple):
 
 
 def _practice(alias: str) -> str:
-    return (
-        f"(CAST(:practice_id AS bigint) IS NULL OR {alias}.practice_id = :practice_id)"
-    )
+    return f"(CAST(:practice_id AS bigint) IS NULL OR {alias}.practice_id = :practice_id)"
 
 
 _CLAIM: Final = "'practice ' || c.practice_id || ', claim ' || c.external_id"

@@ -14,12 +14,12 @@ _FLAG = text(
             ORDER BY c.practice_id, c.id FOR NO KEY UPDATE OF c
         )
         UPDATE claim c SET balance_mismatch = s.mismatch, version = c.version + 1
-        FROM stale s WHERE c.practice_id = s.practice_id AND c.id = s.id RETURNING c.id"""  # noqa: S608  all ours
+        FROM stale s WHERE c.practice_id = s.practice_id AND c.id = s.id RETURNING c.id"""
 )
 
 
 def flag_mismatches(session: Session, *, practice_id: int | None) -> int:
-    """Raise the flag of claims whose balance differs from their ledger, lower it where it agrees; give how many changed.
+    """Raise the flag of claims whose balance differs from their ledger, lower it where it agrees; give how many.
 
     The feed and the preview read the flag; the run of a job sums the ledger itself and does not need it.
     """

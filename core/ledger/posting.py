@@ -7,10 +7,13 @@ import datetime as dt
 from typing import NamedTuple
 
 from sqlalchemy import (
-    Subquery,
+    BigInteger,
+    Boolean,
     String,
+    Subquery,
     and_,
     case,
+    column,
     func,
     insert,
     literal,
@@ -18,9 +21,6 @@ from sqlalchemy import (
     select,
     update,
     values,
-    column,
-    Boolean,
-    BigInteger,
 )
 from sqlalchemy.orm import Session
 
@@ -60,11 +60,7 @@ def write_off(
         "practice_id", "claim_id", "line", "responsibility", "kind", "amount_cents", "write_off_reason", "posted_on",
         "created_at", "user_id", "job_id", "claim_version",
     ]  # fmt: skip
-    posted = (
-        insert(Posting)
-        .from_select(names, entries)
-        .returning(Posting.responsibility, Posting.amount_cents)
-    )
+    posted = insert(Posting).from_select(names, entries).returning(Posting.responsibility, Posting.amount_cents)
     rows = posted.cte("posted")
     sums = [
         func.coalesce(
@@ -138,9 +134,7 @@ def clear_lines(session: Session, decided: Subquery, *, practice_id: int) -> Non
     session.execute(cleared, execution_options={"synchronize_session": False})
 
 
-def move_claims(
-    session: Session, decided: Subquery, *, practice_id: int, billing_status: str
-) -> None:
+def move_claims(session: Session, decided: Subquery, *, practice_id: int, billing_status: str) -> None:
     """Move the claims to `billing_status`, clear what was written off of their dues, raise their versions."""
     insurance, patient = decided.c.settles_insurance, decided.c.settles_patient
     moved = (

@@ -42,9 +42,7 @@ class LedgerRow:
 
 def ledger(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]:
     """Every posting of the claim (its internal id), in the order in which they were made."""
-    of_job = and_(
-        SettleJob.practice_id == Posting.practice_id, SettleJob.id == Posting.job_id
-    )
+    of_job = and_(SettleJob.practice_id == Posting.practice_id, SettleJob.id == Posting.job_id)
     rows = (
         select(
             Posting.id,

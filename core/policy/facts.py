@@ -11,7 +11,11 @@ from core.practices.models import Payer, PayerClass, Provider, WriteOffSetting
 
 Condition = ColumnElement[bool]
 
-_WITH_PAYER = (ClaimStatus.AT_CLEARINGHOUSE, ClaimStatus.AT_PAYER, ClaimStatus.ACKNOWLEDGED)
+_WITH_PAYER = (
+    ClaimStatus.AT_CLEARINGHOUSE,
+    ClaimStatus.AT_PAYER,
+    ClaimStatus.ACKNOWLEDGED,
+)
 _ADJUDICATED = (ClaimStatus.ERA_RECEIVED, ClaimStatus.ERA_DENIED)
 _COST_SHARE = (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
 
@@ -57,10 +61,16 @@ def source() -> FromClause:
     claim = Claim.__table__
     return claim.join(
         PROVIDER,
-        and_(PROVIDER.c.practice_id == claim.c.practice_id, PROVIDER.c.id == claim.c.billing_provider_id),
+        and_(
+            PROVIDER.c.practice_id == claim.c.practice_id,
+            PROVIDER.c.id == claim.c.billing_provider_id,
+        ),
     ).outerjoin(
         PAYER,
-        and_(PAYER.c.practice_id == claim.c.practice_id, PAYER.c.id == claim.c.primary_payer_id),
+        and_(
+            PAYER.c.practice_id == claim.c.practice_id,
+            PAYER.c.id == claim.c.primary_payer_id,
+        ),
     )
 
 
@@ -84,17 +94,22 @@ def of_claim(terms: Terms) -> Facts:
         insurance_due=Claim.insurance_due.expression,
         patient_due=Claim.patient_due.expression,
         nothing_chosen_due=and_(
-            or_(~settles_insurance, Claim.insurance_due == 0), or_(~settles_patient, Claim.patient_due == 0)
+            or_(~settles_insurance, Claim.insurance_due == 0),
+            or_(~settles_patient, Claim.patient_due == 0),
         ),
         has_credit_line=Claim.has_credit_line.expression,
         on_hold=Claim.hold.is_not(None),
         in_future=Claim.service_date > terms.as_of,
         is_with_payer=or_(
             Claim.primary_status.in_(_WITH_PAYER),
-            and_(Claim.secondary_payer_id.is_not(None), Claim.secondary_status.in_(_WITH_PAYER)),
+            and_(
+                Claim.secondary_payer_id.is_not(None),
+                Claim.secondary_status.in_(_WITH_PAYER),
+            ),
         ),
         waits_for_secondary=and_(
-            Claim.secondary_payer_id.is_not(None), Claim.secondary_status.not_in(_ADJUDICATED)
+            Claim.secondary_payer_id.is_not(None),
+            Claim.secondary_status.not_in(_ADJUDICATED),
         ),
         paid_recently=_paid_recently(terms),
         owes_medicare_cost_share=_cost_share(terms),

@@ -98,9 +98,7 @@ def upgrade() -> None:
             "insurance_cents >= 0 AND patient_cents >= 0",
             name=op.f("expected_write_offs_not_negative"),
         ),
-        sa.PrimaryKeyConstraint(
-            "practice_id", "job_id", "position", name=op.f("pk_job_item")
-        ),
+        sa.PrimaryKeyConstraint("practice_id", "job_id", "position", name=op.f("pk_job_item")),
         postgresql_with={"fillfactor": 45},
     )
     op.create_index(
@@ -132,9 +130,7 @@ def upgrade() -> None:
         sa.Column("write_off_changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("recent_payment_days", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "recent_payment_days >= 0", name=op.f("recent_payment_days_not_negative")
-        ),
+        sa.CheckConstraint("recent_payment_days >= 0", name=op.f("recent_payment_days_not_negative")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_practice")),
         sa.UniqueConstraint("name", name="practice_name_is_unique"),
     )
@@ -186,9 +182,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("practice_id", "id", name=op.f("pk_audit_entry")),
     )
-    op.create_index(
-        "ix_audit_entry_at", "audit_entry", ["practice_id", "at"], unique=False
-    )
+    op.create_index("ix_audit_entry_at", "audit_entry", ["practice_id", "at"], unique=False)
     op.create_table(
         "billing_status",
         sa.Column("practice_id", sa.BigInteger(), nullable=False),
@@ -266,9 +260,7 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.ForeignKeyConstraint(
-            ["practice_id"], ["practice.id"], name=op.f("fk_payer_practice_practice_id")
-        ),
+        sa.ForeignKeyConstraint(["practice_id"], ["practice.id"], name=op.f("fk_payer_practice_practice_id")),
         sa.PrimaryKeyConstraint("practice_id", "id", name=op.f("pk_payer")),
         sa.UniqueConstraint("practice_id", "external_id", name="payer_id_is_unique"),
     )
@@ -326,9 +318,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["app_user.id"], name=op.f("fk_api_token_app_user_user_id")
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["app_user.id"], name=op.f("fk_api_token_app_user_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_token")),
         sa.UniqueConstraint("token_hash", name="token_is_unique"),
     )
@@ -455,13 +445,9 @@ def upgrade() -> None:
             ["provider.practice_id", "provider.id"],
             name=op.f("fk_claim_provider_practice_id_supervising_provider_id"),
         ),
-        sa.ForeignKeyConstraint(
-            ["practice_id"], ["practice.id"], name=op.f("fk_claim_practice_practice_id")
-        ),
+        sa.ForeignKeyConstraint(["practice_id"], ["practice.id"], name=op.f("fk_claim_practice_practice_id")),
         sa.PrimaryKeyConstraint("practice_id", "id", name=op.f("pk_claim")),
-        sa.UniqueConstraint(
-            "practice_id", "external_id", name="claim_id_is_unique_in_its_practice"
-        ),
+        sa.UniqueConstraint("practice_id", "external_id", name="claim_id_is_unique_in_its_practice"),
         postgresql_with={"fillfactor": 45},
     )
     op.create_index(
@@ -597,9 +583,7 @@ def upgrade() -> None:
         "settle_job",
         ["status"],
         unique=False,
-        postgresql_where=sa.text(
-            "status IN ('preparing', 'confirmed', 'running', 'pausing', 'cancelling')"
-        ),
+        postgresql_where=sa.text("status IN ('preparing', 'confirmed', 'running', 'pausing', 'cancelling')"),
     )
     op.create_table(
         "user_session",
@@ -607,18 +591,14 @@ def upgrade() -> None:
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["app_user.id"], name=op.f("fk_user_session_app_user_user_id")
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["app_user.id"], name=op.f("fk_user_session_app_user_user_id")),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_user_session")),
     )
     op.create_table(
         "job_chunk",
         sa.Column("practice_id", sa.BigInteger(), nullable=False),
         sa.Column("job_id", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "first_position", sa.BigInteger(), autoincrement=False, nullable=False
-        ),
+        sa.Column("first_position", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("last_position", sa.BigInteger(), nullable=False),
         sa.Column(
             "state",
@@ -647,17 +627,13 @@ def upgrade() -> None:
             "state = 'open' OR settled + skipped + failed = last_position - first_position + 1",
             name=op.f("a_done_chunk_has_an_outcome_for_every_item"),
         ),
-        sa.CheckConstraint(
-            "first_position <= last_position", name=op.f("chunk_is_not_empty")
-        ),
+        sa.CheckConstraint("first_position <= last_position", name=op.f("chunk_is_not_empty")),
         sa.ForeignKeyConstraint(
             ["practice_id", "job_id"],
             ["settle_job.practice_id", "settle_job.id"],
             name=op.f("fk_job_chunk_settle_job_practice_id_job_id"),
         ),
-        sa.PrimaryKeyConstraint(
-            "practice_id", "job_id", "first_position", name=op.f("pk_job_chunk")
-        ),
+        sa.PrimaryKeyConstraint("practice_id", "job_id", "first_position", name=op.f("pk_job_chunk")),
     )
     op.create_index(
         "ix_job_chunk_open",
@@ -681,9 +657,7 @@ def upgrade() -> None:
             ["claim.practice_id", "claim.id"],
             name=op.f("fk_line_item_claim_practice_id_claim_id"),
         ),
-        sa.PrimaryKeyConstraint(
-            "practice_id", "claim_id", "number", name=op.f("pk_line_item")
-        ),
+        sa.PrimaryKeyConstraint("practice_id", "claim_id", "number", name=op.f("pk_line_item")),
         postgresql_with={"fillfactor": 45},
     )
     op.create_table(
@@ -782,9 +756,7 @@ def upgrade() -> None:
             "(kind = 'reversal') = (reverses_id IS NOT NULL)",
             name=op.f("reversal_names_its_original"),
         ),
-        sa.CheckConstraint(
-            "kind <> 'charge' OR amount_cents > 0", name=op.f("charge_raises_the_due")
-        ),
+        sa.CheckConstraint("kind <> 'charge' OR amount_cents > 0", name=op.f("charge_raises_the_due")),
         sa.CheckConstraint(
             "kind <> 'write_off' OR (write_off_reason IS NOT NULL AND claim_version IS NOT NULL AND amount_cents < 0)",
             name=op.f("write_off_has_reason_and_version_and_lowers_the_due"),
@@ -809,9 +781,7 @@ def upgrade() -> None:
             ["settle_job.practice_id", "settle_job.id"],
             name="posting_names_a_job",
         ),
-        sa.PrimaryKeyConstraint(
-            "practice_id", "claim_id", "line", "id", name=op.f("pk_posting")
-        ),
+        sa.PrimaryKeyConstraint("practice_id", "claim_id", "line", "id", name=op.f("pk_posting")),
     )
     op.create_index(
         "one_posting_for_each_source_id",
