@@ -20,7 +20,6 @@ FAILED_TOKENS_PER_ADDRESS: Final = "60 per minute"  # a script with an old token
 
 def register(app: OpenAPI) -> None:
     """Add the API and its document to the application."""
-    errors.register(app)
     docs.describe(app)
     csrf.exempt(api)  # a browser never sends a token by itself, so no other site can
     limiter.limit(FAILED_TOKENS_PER_ADDRESS, deduct_when=_token_failed)(api)

@@ -12,7 +12,7 @@ from core.jobs import commands, progress, queries, reports
 from core.jobs.models import JobStatus
 from core.jobs.requests import JobRequest
 from webui.api.blueprint import JOBS, api, refusals
-from webui.api.jobs_as_json import confirmed, job_answer, progress_answer, summaries
+from webui.api.jobs_as_json import confirmed, job_answer, summaries
 from webui.api.models import Confirmed, Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
 from webui.api.reading import Body, JobHeaders, JobPath, Page, asks, current_actor
 from webui.door import door, now
@@ -107,7 +107,7 @@ def show_progress(path: JobPath) -> Response:
     """Tell how far a job is; send the ETag back as If-None-Match and get 304 while nothing changed."""
     with door().sessions() as session:
         found = progress.of_job(session, path.key(current_actor()), now=now())
-    response = jsonify(progress_answer(found).json_ready())
+    response = jsonify(progress.as_json(found))
     response.set_etag(found.etag())
     return response.make_conditional(request)
 

@@ -10,15 +10,12 @@ from core.jobs import queries
 from core.jobs.commands import PREVIEW_LIFE
 from core.jobs.models import JobStatus, SettleJob
 from core.jobs.preview import PreviewTotals
-from core.jobs.progress import Progress
 from webui.api.models import (
     Confirmed,
     Counts,
-    ProgressAnswer,
     SettleJobAnswer,
     SettleJobSummary,
     Totals,
-    WrittenOff,
 )
 
 
@@ -46,24 +43,6 @@ def confirmed(session: Session, job: SettleJob) -> Confirmed:
         confirmed_by=names.get(job.confirmed_by or 0),
         confirmed_at=job.confirmed_at,
         progress=url_for("api.show_progress", job_id=job.id),
-    )
-
-
-def progress_answer(found: Progress) -> ProgressAnswer:
-    """How far the job is."""
-    return ProgressAnswer(
-        status=found.status,
-        total=found.total,
-        settled=found.settled,
-        skipped=found.skipped,
-        failed=found.failed,
-        remaining=found.remaining,
-        written_off_cents=WrittenOff(insurance=found.insurance_cents, patient=found.patient_cents),
-        rate_per_second=found.rate_per_second,
-        seconds_left=found.seconds_left,
-        started_at=found.started_at,
-        finished_at=found.finished_at,
-        stalled_because=found.stalled_because,
     )
 
 

@@ -213,7 +213,6 @@ class ProgressAnswer(Answer):
     seconds_left: int | None
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
-    stalled_because: str | None
 
 
 class Item(Answer):

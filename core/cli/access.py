@@ -1,0 +1,113 @@
+"""Who may sign in, who may call the API, and what is written off."""
+
+import sys
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access import tokens, users
+from core.access.models import Role
+from core.cli import context
+from core.db.engine import make_sessions, transaction
+from core.errors import NotFound
+from core.practices import write_off_setting
+from core.practices.create import find_or_create_practice
+from core.practices.models import Practice, WriteOffSetting
+
+_practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
+
+
+@click.group()
+def user() -> None:
+    """People who sign in."""
+
+
+@user.command("add")
+@click.argument("email")
+@_practice_option
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@click.option("--name", help="Shown beside what the person does; else the part of EMAIL before the @.")
+def add_user(email: str, practice_name: str, role: str, name: str | None) -> None:
+    """Add a user, and the practice if there is none of that name.
+
+    The password is asked for; where there is no terminal to ask on, one is made and printed once.
+    """
+    asked = _ask_password() if sys.stdin.isatty() else None
+    password = asked or users.make_password()
+    with context.database() as engine, transaction(make_sessions(engine)) as session:
+        practice_id = find_or_create_practice(session, name=practice_name, time_zone=None, now=context.utc_now())
+        added = users.add_user(
+            session,
+            practice_id=practice_id,
+            email=email,
+            name=name or email.partition("@")[0],
+            role=Role(role),
+            password=password,
+            now=context.utc_now(),
+        )
+    click.echo(f"{added.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {practice_name}.")
+    if asked is None:
+        click.echo(f"Password (shown this once): {password}")
+
+
+@click.group()
+def token() -> None:
+    """Keys to the HTTP API."""
+
+
+@token.command("add")
+@click.argument("email")
+def add_token(email: str) -> None:
+    """Make a token that acts as the user; it is shown this once, alone on the last line."""
+    with context.database() as engine, transaction(make_sessions(engine)) as session:
+        owner = users.find_by_email(session, email)
+        if owner is None:
+            raise NotFound(f"There is no user {email}; `settle user add` adds one.")
+        made = tokens.add_token(session, owner, context.utc_now())
+    click.echo(f"A token that acts as {owner.email}; it is shown this once:", err=True)
+    click.echo(made)
+
+
+@click.command("write-off-setting")
+@click.argument("setting", type=click.Choice([setting.value for setting in WriteOffSetting]))
+@_practice_option
+@click.option("--provider", "provider_id", metavar="ID", help="Only for the claims of this billing provider.")
+def set_write_off(setting: str, practice_name: str, provider_id: str | None) -> None:
+    """Choose whose balance is written off when a claim moves to Settled.
+
+    Jobs that were previewed before keep the setting that stood then.
+    """
+    chosen = WriteOffSetting(setting)
+    with context.database() as engine, transaction(make_sessions(engine)) as session:
+        practice_id = _practice_id(session, practice_name)
+        now = context.utc_now()
+        if provider_id is None:
+            write_off_setting.set_for_practice(session, practice_id=practice_id, setting=chosen, by=None, now=now)
+        else:
+            write_off_setting.set_for_provider(
+                session,
+                practice_id=practice_id,
+                provider_external_id=provider_id,
+                setting=chosen,
+                by=None,
+                now=now,
+            )
+    whose = f"provider {provider_id} of {practice_name}" if provider_id else practice_name
+    click.echo(f"Balance Writeoff of {whose}: {setting}.")
+
+
+def _ask_password() -> str:
+    least = users.PASSWORD_CHARACTERS_MIN
+    asked: str = click.prompt(f"Password (at least {least} characters)", hide_input=True, confirmation_prompt=True)
+    return asked
+
+
+def _practice_id(session: Session, name: str) -> int:
+    practice_id = session.scalar(select(Practice.id).where(Practice.name == name.strip()))
+    if practice_id is None:
+        raise NotFound(f"There is no practice called {name}.")
+    return practice_id
+
+
+COMMANDS = [user, token, set_write_off]
