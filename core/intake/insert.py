@@ -18,7 +18,7 @@ PEOPLE_AND_PLACES: Final = (
     (Payer, stages.PAYER),
     (Patient, stages.PATIENT),
 )
-_CLAIM_AS_STAGED: Final = (
+CLAIM_AS_STAGED: Final = (
     "external_id",
     "claim_type",
     "service_date",
@@ -32,7 +32,7 @@ _CLAIM_AS_STAGED: Final = (
     "first_edi_on",
     "last_edi_on",
 )
-_POSTING_AS_STAGED: Final = (
+POSTING_AS_STAGED: Final = (
     "line",
     "responsibility",
     "kind",
@@ -92,7 +92,7 @@ def _claims(practice_id: int, sums: FromClause) -> Insert:
         "supervising_provider_id": supervising.id,
         "primary_payer_id": primary.id,
         "secondary_payer_id": secondary.id,
-        **{name: staged.c[name] for name in _CLAIM_AS_STAGED},
+        **{name: staged.c[name] for name in CLAIM_AS_STAGED},
         **{name: or_nothing(sums, name) for name in CLAIM_CACHES},
     }
     rows = (
@@ -135,7 +135,7 @@ def _postings(practice_id: int, *, source: str | None, now: dt.datetime) -> Inse
         "created_at": literal(now),
         "source": null() if source is None else literal(source),
         "source_id": staged.c.source_id,
-        **{name: staged.c[name] for name in _POSTING_AS_STAGED},
+        **{name: staged.c[name] for name in POSTING_AS_STAGED},
     }
     rows = (
         select(literal(practice_id), *columns.values())

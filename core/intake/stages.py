@@ -74,6 +74,32 @@ POSTING: Final = _stage(
     Column("reason_code", Text),
     Column("posted_on", Date),
 )
+# A line together with its charge, as a practice writes it; LINE and POSTING are made from it.
+CHARGED_LINE: Final = _stage(
+    "charged_line",
+    Column("claim", Text),
+    Column("number", SmallInteger),
+    Column("procedure_code", Text),
+    Column("charge", BigInteger),
+    Column("responsibility", Text),
+)
+
+# Synthea's ledger as it stands in its file; LINE and POSTING are made from it.
+SYNTHEA_ROW: Final = _stage(
+    "synthea_row",
+    Column("id", Text),
+    Column("claim", Text),
+    Column("number", BigInteger),
+    Column("type", Text),
+    Column("amount", BigInteger),
+    Column("method", Text),
+    Column("owner", Text),
+    Column("payment", BigInteger),
+    Column("transfer", BigInteger),
+    Column("office", Text),
+    Column("procedure_code", Text),
+    Column("posted_on", Date),
+)
 
 
 def open_stages(session: Session) -> None:

@@ -1,0 +1,94 @@
+"""`settle import csv`: read the documented format into a practice."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Text, cast, func, insert, literal, select
+from sqlalchemy.orm import Session
+
+from core.intake import csv_format, stages
+from core.intake.faults import Fault
+from core.intake.files import Folder, Progress, Row
+from core.intake.load import Imported, load
+from core.ledger.models import PostingKind
+from core.practices.create import find_or_create_practice
+
+SOURCE: Final = "csv"
+_AS_THEY_STAND: Final = (
+    (csv_format.BILLING_STATUSES, stages.BILLING_STATUS),
+    (csv_format.OFFICES, stages.OFFICE),
+    (csv_format.PROVIDERS, stages.PROVIDER),
+    (csv_format.PAYERS, stages.PAYER),
+    (csv_format.PATIENTS, stages.PATIENT),
+    (csv_format.CLAIMS, stages.CLAIM),
+    (csv_format.LINE_ITEMS, stages.CHARGED_LINE),
+)
+
+
+def import_csv(
+    session: Session,
+    path: Path,
+    *,
+    practice_name: str,
+    time_zone: str | None = None,
+    now: dt.datetime,
+    progress: Progress | None = None,
+) -> Imported:
+    """Bring the claims in the folder `path` into the practice, which is made where there is none; all or nothing.
+
+    Raises `ImportRefused` with up to a hundred faults, `NoSuchFolder`, and what a new practice's name or zone may raise.
+    """
+    folder = Folder(path, csv_format.FORMATS, progress=progress)
+    practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
+    stages.open_stages(session)
+    for file, stage in _AS_THEY_STAND:
+        stages.copy_rows(session, stage, ((row.at, *row.values) for row in folder.rows(file)))
+    stages.copy_rows(session, stages.POSTING, _postings(folder))
+    _split_charged_lines(session)
+    return load(session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, now=now)
+
+
+def _postings(folder: Folder) -> Iterator[tuple[Any, ...]]:
+    """Rows for the stage: a refund is a payment above zero."""
+    for row in folder.rows(csv_format.POSTINGS):
+        _check_together(folder, row)
+        posting_id, claim, line, responsibility, kind, *rest = row.values
+        kind = PostingKind.PAYMENT.value if kind == csv_format.REFUND else kind
+        yield row.at, posting_id, claim, line, responsibility, kind, *rest
+
+
+def _check_together(folder: Folder, row: Row) -> None:
+    fault = csv_format.fault_of_posting(row.values) if row.is_sound else None
+    if fault is not None:
+        column, cure = fault
+        folder.faults.add(Fault(csv_format.POSTINGS.name, cure, line=row.at, column=column))
+
+
+def _split_charged_lines(session: Session) -> None:
+    """Make from each charged line the line and, unless it is 0.00, the charge, posted on the claim's day of service."""
+    charged, claim, posting = stages.CHARGED_LINE, stages.CLAIM, stages.POSTING
+    lines = select(charged.c.at, charged.c.claim, charged.c.number, charged.c.procedure_code)
+    session.execute(insert(stages.LINE).from_select(["at", "claim", "number", "procedure_code"], lines))
+    served = select(claim.c.external_id, func.min(claim.c.service_date).label("on")).group_by(claim.c.external_id)
+    served_on = served.subquery("served")
+    charges = (
+        # Lines and claims that stand there twice are reported as such; once is enough here.
+        select(
+            charged.c.at,
+            literal("charge:") + charged.c.claim + literal(":") + cast(charged.c.number, Text),
+            charged.c.claim,
+            charged.c.number,
+            charged.c.responsibility,
+            literal(PostingKind.CHARGE.value),
+            charged.c.charge,
+            served_on.c.on,
+        )
+        .distinct(charged.c.claim, charged.c.number)
+        .join(served_on, served_on.c.external_id == charged.c.claim)
+        .where(charged.c.charge > 0)
+        .order_by(charged.c.claim, charged.c.number, charged.c.at)
+    )
+    columns = ["at", "source_id", "claim", "line", "responsibility", "kind", "amount_cents", "posted_on"]
+    session.execute(insert(posting).from_select(columns, charges))

@@ -1,0 +1,65 @@
+"""From filled stages to a loaded practice: check, compare with what is there, insert what is new. All or nothing."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.intake import stages
+from core.intake.checks import Origins, check_staged
+from core.intake.compare import leave_out_known, report_differences
+from core.intake.faults import Faults
+from core.intake.insert import insert_claims, insert_people_and_places
+
+_IMPORT_LOCK: Final = 7_265 << 32  # with the practice's id added, an advisory lock that nothing else uses
+_COUNTED: Final = (
+    ("offices", stages.OFFICE),
+    ("providers", stages.PROVIDER),
+    ("payers", stages.PAYER),
+    ("patients", stages.PATIENT),
+    ("claims", stages.CLAIM),
+    ("lines", stages.LINE),
+    ("postings", stages.POSTING),
+)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did, by kind of row."""
+
+    added: dict[str, int]
+    already_there: dict[str, int]
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether every row was there already."""
+        return not any(self.added.values())
+
+
+def load(
+    session: Session, practice_id: int, *, source: str, origins: Origins, faults: Faults, now: dt.datetime
+) -> Imported:
+    """Bring what is staged into the practice. Raises `ImportRefused` for any fault, earlier ones included.
+
+    Only new claims are written, so no claim needs a lock; two imports into one practice wait for each other.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(_IMPORT_LOCK + practice_id)))
+    stages.analyze(session, *(stage.name for _, stage in _COUNTED))
+    check_staged(session, practice_id, origins, faults)
+    faults.refuse_if_any()
+    report_differences(session, practice_id, source, origins, faults)
+    faults.refuse_if_any()
+    staged = _counts(session)
+    leave_out_known(session, practice_id, source)
+    added = _counts(session)
+    insert_people_and_places(session, practice_id)
+    insert_claims(session, practice_id, source=source, now=now)
+    stages.analyze(session, "office", "provider", "payer", "patient", "claim", "line_item", "posting")
+    return Imported(added, {kind: staged[kind] - added[kind] for kind in staged})
+
+
+def _counts(session: Session) -> dict[str, int]:
+    counts = (select(func.count()).select_from(stage).scalar_subquery().label(kind) for kind, stage in _COUNTED)
+    return dict(session.execute(select(*counts)).one()._mapping)

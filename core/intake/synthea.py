@@ -1,0 +1,195 @@
+"""`settle import synthea`: the claims and the ledger of Synthea's CSV export.
+
+A CHARGE opens a line; every row up to the claim's next CHARGE, in the order of CHARGEID as a number, belongs to it.
+Whoever the last CHARGE or TRANSFERIN names owes; a PAYMENT lowers that due, whoever's money it is.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import exists, select, text
+from sqlalchemy.orm import Session
+
+from core.claims.models import ClaimStatus, ClaimType
+from core.intake import stages, synthea_format
+from core.intake.faults import FAULTS_MAX, Fault
+from core.intake.files import FileFormat, Folder, Progress
+from core.intake.load import Imported, load
+from core.practices.create import find_or_create_practice
+from core.practices.models import PayerClass, Practice
+
+SOURCE: Final = "synthea"
+
+
+class Payments(StrEnum):
+    """Which PAYMENT rows come in. Synthea's patients pay all they owe, so that without some of them something is due."""
+
+    ALL = "all"
+    WITHOUT_LAST = "without_last"  # each claim's last one left out
+    ONLY_COPAYS = "only_copays"
+    NONE = "none"
+
+
+_CLASS_OF_PAYER: Final = {
+    "Medicare": PayerClass.MEDICARE,
+    "Medicaid": PayerClass.MEDICAID,
+    "Dual Eligible": PayerClass.DUAL,
+    "NO_INSURANCE": PayerClass.SELF_PAY,
+}
+_CLAIM_TYPE: Final = {"1": ClaimType.PROFESSIONAL.value, "2": ClaimType.INSTITUTIONAL.value}
+_STATUS: Final = {"CLOSED": ClaimStatus.ERA_RECEIVED.value, "BILLED": ClaimStatus.AT_PAYER.value}
+
+_ROWS_ON_LINES: Final = """
+    CREATE TEMP TABLE synthea_row_on_line ON COMMIT DROP AS
+    SELECT *,
+           count(*) FILTER (WHERE type = 'CHARGE') OVER so_far AS line,
+           max(number) FILTER (WHERE type IN ('CHARGE', 'TRANSFERIN')) OVER so_far AS owner_number,
+           row_number() OVER (PARTITION BY claim, type ORDER BY number DESC) AS from_last
+    FROM stage_synthea_row
+    WINDOW so_far AS (PARTITION BY claim ORDER BY number)
+"""
+_LINES: Final = """
+    INSERT INTO stage_line (at, claim, number, procedure_code)
+    SELECT at, claim, line, procedure_code FROM synthea_row_on_line WHERE type = 'CHARGE'
+"""
+_POSTINGS: Final = """
+    INSERT INTO stage_posting (at, source_id, claim, line, responsibility, kind, amount_cents, paid_by, posted_on)
+    SELECT r.at, r.id, r.claim, r.line,
+           CASE o.owner WHEN 'p' THEN 'patient' ELSE 'insurance' END,
+           CASE r.type WHEN 'CHARGE' THEN 'charge' WHEN 'PAYMENT' THEN 'payment' ELSE 'transfer' END,
+           CASE r.type WHEN 'CHARGE' THEN r.amount WHEN 'PAYMENT' THEN -r.payment
+                       WHEN 'TRANSFEROUT' THEN -r.transfer ELSE r.transfer END,
+           CASE WHEN r.type <> 'PAYMENT' THEN NULL
+                WHEN r.method <> 'ECHECK' THEN 'patient'
+                WHEN o.owner = '2' THEN 'secondary' ELSE 'primary' END,
+           r.posted_on
+    FROM synthea_row_on_line r
+    LEFT JOIN stage_synthea_row o ON o.claim = r.claim AND o.number = r.owner_number
+    WHERE CASE r.type WHEN 'CHARGE' THEN r.amount WHEN 'PAYMENT' THEN r.payment ELSE r.transfer END <> 0
+      AND (r.type <> 'PAYMENT' OR CASE :payments WHEN 'all' THEN true WHEN 'without_last' THEN r.from_last > 1
+                                                 WHEN 'only_copays' THEN r.method = 'COPAY' ELSE false END)
+"""
+# Where the claim was served, and its billing status from the money.
+_CLAIMS: Final = """
+    UPDATE stage_claim c
+    SET office = served.office,
+        billing_status = CASE WHEN coalesce(owed.due, 0) = 0 THEN 'Paid In Full'
+                              WHEN owed.due > 0 THEN 'Balance Due' ELSE 'Internal Review' END
+    FROM (SELECT claim, min(office) AS office FROM stage_synthea_row GROUP BY claim) served
+    LEFT JOIN (SELECT claim, sum(amount_cents) AS due FROM stage_posting GROUP BY claim) owed USING (claim)
+    WHERE served.claim = c.external_id
+"""
+
+
+def import_synthea(
+    session: Session,
+    path: Path,
+    *,
+    practice_name: str,
+    time_zone: str | None = None,
+    payments: Payments = Payments.ALL,
+    now: dt.datetime,
+    progress: Progress | None = None,
+) -> Imported:
+    """Bring the export in the folder `path` into the practice, which is made where there is none; all or nothing.
+
+    Raises `ImportRefused` with up to a hundred faults, `NoSuchFolder`, and what a new practice's name or zone may raise.
+    """
+    practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
+    zone = ZoneInfo(session.scalars(select(Practice.time_zone).where(Practice.id == practice_id)).one())
+    claims, ledger = synthea_format.claims(zone), synthea_format.transactions(zone)
+    files = (
+        synthea_format.ORGANIZATIONS,
+        synthea_format.PROVIDERS,
+        synthea_format.PAYERS,
+        synthea_format.PATIENTS,
+        claims,
+        ledger,
+    )
+    folder = Folder(path, files, progress=progress)
+    stages.open_stages(session)
+    stages.copy_rows(session, stages.OFFICE, _as_they_stand(folder, synthea_format.ORGANIZATIONS))
+    stages.copy_rows(session, stages.PROVIDER, _as_they_stand(folder, synthea_format.PROVIDERS))
+    stages.copy_rows(session, stages.PAYER, _payers(folder))
+    stages.copy_rows(session, stages.PATIENT, _patients(folder))
+    stages.copy_rows(session, stages.CLAIM, _claims(folder, claims))
+    stages.copy_rows(session, stages.SYNTHEA_ROW, _ledger(folder, ledger))
+    _derive(session, payments)
+    _report_claims_without_ledger(session, folder)
+    return load(session, practice_id, source=SOURCE, origins=synthea_format.ORIGINS, faults=folder.faults, now=now)
+
+
+def _as_they_stand(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
+    for row in folder.rows(file):
+        yield row.at, *row.values
+
+
+def _payers(folder: Folder) -> Iterator[tuple[Any, ...]]:
+    for row in folder.rows(synthea_format.PAYERS):
+        payer_id, name = row.values
+        yield row.at, payer_id, name, _CLASS_OF_PAYER.get(name, PayerClass.COMMERCIAL).value
+
+
+def _patients(folder: Folder) -> Iterator[tuple[Any, ...]]:
+    for row in folder.rows(synthea_format.PATIENTS):
+        patient_id, first, last, born = row.values
+        yield row.at, patient_id, f"{last}, {first}", born
+
+
+def _claims(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
+    """Rows for the stage; office and billing status follow from the ledger."""
+    none = ClaimStatus.NONE.value
+    for row in folder.rows(file):
+        claim, patient, billing, supervising, kind, served, primary, status, secondary, secondary_status = row.values
+        yield (
+            row.at,
+            claim,
+            patient,
+            None,
+            billing,
+            supervising,
+            _CLAIM_TYPE.get(kind),
+            served and served.date(),
+            served and served.time(),
+            None,
+            None if primary == synthea_format.NO_PAYER else primary,
+            _STATUS.get(status, none),
+            None if secondary == synthea_format.NO_PAYER else secondary,
+            _STATUS.get(secondary_status, none),
+            *(None,) * 5,  # hold, allowed, expected and the EDI dates are not in it
+        )
+
+
+def _ledger(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
+    names = [column.name for column in file.columns]
+    for row in folder.rows(file):
+        values = dict(zip(names, row.values, strict=True))
+        for column in synthea_format.NEEDS.get(values["TYPE"], ()) if row.is_sound else ():
+            if values[column] is None:
+                cure = f"must not be empty in a {values['TYPE']}"
+                folder.faults.add(Fault(file.name, cure, line=row.at, column=column))
+        moment = values["FROMDATE"]
+        yield row.at, *row.values[:-1], moment and moment.date()
+
+
+def _derive(session: Session, payments: Payments) -> None:
+    """Make lines and postings from the ledger's rows, and what the claims take from them."""
+    stages.analyze(session, stages.SYNTHEA_ROW.name)
+    session.execute(text(_ROWS_ON_LINES))
+    session.execute(text(_LINES))
+    session.execute(text(_POSTINGS), {"payments": payments.value})
+    session.execute(text(_CLAIMS))
+
+
+def _report_claims_without_ledger(session: Session, folder: Folder) -> None:
+    claim, ledger = stages.CLAIM, stages.SYNTHEA_ROW
+    lacking = select(claim.c.at, claim.c.external_id).where(
+        claim.c.external_id.is_not(None), ~exists().where(ledger.c.claim == claim.c.external_id)
+    )
+    for at, claim_id in session.execute(lacking.order_by(claim.c.at).limit(FAULTS_MAX)):
+        cure = "no row of claims_transactions.csv belongs to it"
+        folder.faults.add(Fault("claims.csv", cure, line=at, column="Id", value=claim_id))
