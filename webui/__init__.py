@@ -76,8 +76,9 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 def _register(app: OpenAPI) -> None:
     # Imported here: the pages import this package's `csrf`.
-    from webui import auth, claims, jobs, labels, refusals, settings  # noqa: PLC0415
+    from webui import auth, claims, errors, jobs, labels, refusals, settings  # noqa: PLC0415
 
+    errors.register(app)
     labels.register(app)
     refusals.register(app)
     auth.register(app)

@@ -1,5 +1,209 @@
 """Jobs: the list, and one job through its life."""
 
-from flask import Blueprint
+import datetime as dt
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import NotFound, Refusal
+from core.jobs import codes, commands, lifecycle, progress, queries, reports
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus, Outcome, SettleJob
+from core.jobs.preview import PreviewTotals
+from core.jobs.progress import Progress
+from webui.auth import current_actor, requires
+from webui.door import door, now
+
+PAGE_JOBS: Final = 50
+PAGE_ITEMS: Final = 50
+CHART_SECONDS: Final = 60
+BIGINT_MAX: Final = 2**63 - 1
+REMAINING: Final = "remaining"
+LIVE_HEADER: Final = "X-Live"  # asks for the part that changes, without the page around it
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
+a_job: Final = f"<int(max={BIGINT_MAX}):job_id>"
+
+PartFacts = Callable[[Session, SettleJob, MultiDict[str, str]], dict[str, Any]]
+_PART_FACTS: Final[dict[JobStatus, PartFacts]] = {}
+
+
+def part_facts(*statuses: JobStatus) -> Callable[[PartFacts], PartFacts]:
+    """Let a function add to what the page parts of these statuses are rendered with."""
+
+    def register(function: PartFacts) -> PartFacts:
+        _PART_FACTS.update(dict.fromkeys(statuses, function))
+        return function
+
+    return register
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> Response | str:
+    """The practice's jobs, newest first, of all statuses or of one."""
+    practice_id = current_actor().practice_id
+    status = _one_of(JobStatus, request.args.get("status"))
+    before = _positive(request.args.get("before"))
+    with door().sessions() as db:
+        jobs = queries.list_jobs(db, practice_id, before_id=before, status=status, limit=PAGE_JOBS + 1)
+        shown = jobs[:PAGE_JOBS]
+        by_job = progress.of_jobs(db, practice_id, [job.id for job in shown], now=now())
+        names = queries.names_of_users(db, practice_id, _people(*shown))
+    moving = any(job.status in lifecycle.MOVING_STATUSES for job in shown)
+    older = shown[-1].id if len(jobs) > PAGE_JOBS else None
+    etag = _etag(*(f"{job.id} {job.status} {by_job[job.id].etag()}" for job in shown))
+    facts = {"jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving}
+    return _page_or_part("jobs/index.html", "jobs/_list.html", etag, **facts)
+
+
+@blueprint.get(f"/{a_job}")
+@requires(Action.SEE_CLAIMS)
+def show(job_id: int) -> Response | str:
+    """One job as it stands now; asked again by the page while the job moves."""
+    key = JobKey(current_actor().practice_id, job_id)
+    at = now()
+    with door().sessions() as db:
+        job = queries.find(db, key)
+        so_far = progress.of_job(db, key, now=at)
+        points = _points(progress.claims_per_second(db, key, now=at, seconds=CHART_SECONDS), end=so_far.finished_at or at)
+        facts = {
+            "job": job,
+            "progress": so_far,
+            "points": points,
+            "totals": PreviewTotals.model_validate(job.preview) if job.preview else None,
+            "names": queries.names_of_users(db, key.practice_id, _people(job)),
+            "table": _table(db, key, job, so_far),
+            "moving": job.status in lifecycle.MOVING_STATUSES,
+            "now": at,
+        }
+        if job.status in _PART_FACTS:
+            facts |= _PART_FACTS[job.status](db, job, request.args)
+    etag = _etag(so_far.etag(), str(points), request.query_string.decode("latin-1"))
+    return _page_or_part("jobs/show.html", "jobs/_job.html", etag, **facts)
+
+
+@blueprint.post(f"/{a_job}/pause")
+@requires(Action.CONTROL_JOB)
+def pause(job_id: int) -> Response:
+    """Ask the job to pause."""
+    return _do(commands.pause, job_id)
+
+
+@blueprint.post(f"/{a_job}/resume")
+@requires(Action.CONTROL_JOB)
+def resume(job_id: int) -> Response:
+    """Let it go on."""
+    return _do(commands.resume, job_id)
+
+
+@blueprint.post(f"/{a_job}/cancel")
+@requires(Action.CONTROL_JOB)
+def cancel(job_id: int) -> Response:
+    """Ask the job to end where it is."""
+    return _do(commands.cancel, job_id)
+
+
+@blueprint.post(f"/{a_job}/discard")
+@requires(Action.PREVIEW_JOB)
+def discard(job_id: int) -> Response:
+    """Give up a preview."""
+    return _do(commands.discard, job_id)
+
+
+@blueprint.post(f"/{a_job}/retry-failed")
+@requires(Action.CONTROL_JOB)
+def retry_failed(job_id: int) -> Response:
+    """Try the failed claims again; those with one code, where the form names it."""
+    return _do(commands.retry_failed, job_id, code=request.form.get("code") or None)
+
+
+def _do(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:
+    actor = current_actor()
+    try:
+        with transaction(door().sessions) as db:
+            command(db, JobKey(actor.practice_id, job_id), by=actor, now=now(), **values)
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        flash(refusal.message, "warn")
+    else:
+        door().hints.send(actor.practice_id, job_id)  # after the commit, so that the worker finds it
+    return redirect(url_for("jobs.show", job_id=job_id))
+
+
+def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any] | None:
+    """The job's claims of one outcome, a page at a time; nothing before it was confirmed."""
+    if job.confirmed_at is None:
+        return None
+    counts = {
+        Outcome.FAILED.value: so_far.failed,
+        Outcome.SKIPPED.value: so_far.skipped,
+        Outcome.SETTLED.value: so_far.settled,
+        REMAINING: so_far.remaining,
+    }
+    wanted = request.args.get("outcome")
+    outcome = wanted if wanted in counts else next((name for name in counts if counts[name]), Outcome.FAILED.value)
+    after = _positive(request.args.get("after")) or 0
+    code = request.args.get("code") or None
+    rows = reports.items(db, key, outcome=outcome, code=code, after_position=after, limit=PAGE_ITEMS + 1)
+    return {
+        "counts": counts,
+        "outcome": outcome,
+        "code": code,
+        "after": after,
+        "rows": rows[:PAGE_ITEMS],
+        "next": rows[PAGE_ITEMS - 1].position if len(rows) > PAGE_ITEMS else None,
+    }
+
+
+def _points(counted: list[tuple[dt.datetime, int]], *, end: dt.datetime) -> list[tuple[int, int]]:
+    """A point for each second of the last minute, also for those in which nothing came."""
+    by_second = {int(at.timestamp()): count for at, count in counted}
+    if not by_second:
+        return []
+    last = int(end.timestamp())
+    first = max(last - CHART_SECONDS + 1, min(by_second) - 1)
+    return [(second, by_second.get(second, 0)) for second in range(first, last + 1)]
+
+
+def _page_or_part(page: str, part: str, etag: str, **facts: Any) -> Response:
+    if request.headers.get(LIVE_HEADER) is None:
+        return Response(render_template(page, **facts), mimetype="text/html")
+    if request.if_none_match.contains(etag):
+        response = Response(status=304)
+    else:
+        response = Response(render_template(part, **facts), mimetype="text/html")
+    response.set_etag(etag)
+    return response
+
+
+def _etag(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _people(*jobs: SettleJob) -> list[int]:
+    return [person for job in jobs for person in (job.requested_by, job.confirmed_by) if person is not None]
+
+
+def _positive(text: str | None) -> int | None:
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > len(str(BIGINT_MAX)):
+        return None
+    return min(int(text), BIGINT_MAX)
+
+
+def _one_of(kinds: type[JobStatus], text: str | None) -> JobStatus | None:
+    return kinds(text) if text in set(kinds) else None
+
+
+@blueprint.app_template_filter("code_words")
+def code_words(code: str | None) -> str:
+    """The sentence of a rule's or failure's code; nothing where there is none."""
+    return codes.words(code) if code else ""

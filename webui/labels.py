@@ -3,7 +3,8 @@
 import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from flask import Flask
@@ -12,7 +13,7 @@ from core.access.models import Role
 from core.claims.models import ClaimStatus, Hold
 from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
-from core.money import format_cents
+from core.money import format_cents, plain_cents
 from core.practices.models import PayerClass, WriteOffSetting
 from webui import auth
 
@@ -111,10 +112,14 @@ SETTING_MEANS: Final[Mapping[WriteOffSetting, str]] = {
     WriteOffSetting.NEITHER: "Only the billing status moves to Settled. Nothing is written off and every balance stays.",
 }
 
+_FILTERS: Final = (
+    "money", "number", "date", "clock_time", "moment", "clock_seconds", "words", "duration", "percent", "feed_address",
+)  # fmt: skip
+
 
 def register(app: Flask) -> None:
     """Give templates the filters, the words and the signs."""
-    for name in ("money", "number", "date", "clock_time", "moment", "words", "duration", "percent"):
+    for name in _FILTERS:
         app.add_template_filter(globals()[name], name)
     app.jinja_env.globals.update(JOB_STATUS=JOB_STATUS, OUTCOME=OUTCOME, VERDICT=VERDICT, SETTING_MEANS=SETTING_MEANS)
 
@@ -148,9 +153,16 @@ def clock_time(time: dt.time | dt.datetime | None) -> str:
 
 def moment(at: dt.datetime | None) -> str:
     """A moment in the practice's time zone, to the second: 11/23/2026 09:14:02AM."""
-    if at is None:
-        return "–"
-    return f"{at.astimezone(ZoneInfo(auth.current_practice().time_zone)):%m/%d/%Y %I:%M:%S%p}"
+    return "–" if at is None else f"{_local(at):%m/%d/%Y %I:%M:%S%p}"
+
+
+def clock_seconds(at: dt.datetime | None) -> str:
+    """Only the time of a moment, in the practice's time zone: 09:14:02AM."""
+    return "–" if at is None else f"{_local(at):%I:%M:%S%p}"
+
+
+def _local(at: dt.datetime) -> dt.datetime:
+    return at.astimezone(ZoneInfo(auth.current_practice().time_zone))
 
 
 def duration(seconds: float | None) -> str:
@@ -168,6 +180,20 @@ def duration(seconds: float | None) -> str:
 def percent(part: int, whole: int | None) -> int:
     """Whole percent, rounded down, so that 100 means all and nothing less."""
     return part * 100 // whole if whole else 0
+
+
+def feed_address(filter_: Mapping[str, Any]) -> str:
+    """The address of the feed with this filter, as its fields write it: dollars, yes and no."""
+    pairs = []
+    for key, value in filter_.items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(one, bool):
+                pairs.append((key, "yes" if one else "no"))
+            elif key.endswith("_cents"):
+                pairs.append((key.removesuffix("_cents"), plain_cents(one)))
+            else:
+                pairs.append((key, str(one)))
+    return f"/claims?{urlencode(pairs)}"
 
 
 def _count(number_: int, noun: str) -> str:

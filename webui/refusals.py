@@ -3,11 +3,12 @@
 from http import HTTPStatus
 from typing import Final
 
-from flask import Flask, render_template, request
+from flask import Flask, Response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from core.errors import Refusal
+from webui import errors
 
 _WORDS: Final = {
     HTTPStatus.NOT_FOUND: ("Not found", "There is no such page, or no such thing in your practice."),
@@ -33,7 +34,9 @@ def register(app: Flask) -> None:
     app.register_error_handler(InternalServerError, _http)
 
 
-def _refusal(refusal: Refusal) -> tuple[str, int]:
+def _refusal(refusal: Refusal) -> tuple[str, int] | Response:
+    if _asked_by_a_program():
+        return errors.of_refusal(refusal)
     status = refusal.http_status
     return _page(status, _HEADINGS.get(status, "This cannot be done"), refusal.message)
 
@@ -43,13 +46,20 @@ def _form_too_old(_: CSRFError) -> tuple[str, int]:
     return _page(HTTPStatus.BAD_REQUEST, "This form is too old", words)
 
 
-def _http(error: HTTPException) -> tuple[str, int]:
+def _http(error: HTTPException) -> tuple[str, int] | Response:
+    if _asked_by_a_program():
+        return errors.of_http(error)
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     heading, words = _WORDS.get(status, (status.phrase, error.description or status.description))
     return _page(status, heading, words)
 
 
+def _asked_by_a_program() -> bool:
+    return request.path.startswith(errors.API_PATH)
+
+
 def _page(status: HTTPStatus, heading: str, words: str) -> tuple[str, int]:
     # A database that is away must still give a page: the plain one asks for no name and no practice.
     plain = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return render_template("error.html", heading=heading, words=words, status=int(status), plain=plain, path=request.path), int(status)
+    page = render_template("error.html", heading=heading, words=words, status=int(status), plain=plain, path=request.path)
+    return page, int(status)

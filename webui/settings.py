@@ -1,5 +1,92 @@
 """The Balance Writeoff setting, of the practice and of its billing providers."""
 
-from flask import Blueprint
+from typing import Final
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import BadInput
+from core.practices import write_off_setting
+from core.practices.models import WriteOffSetting
+from webui.auth import current_actor, current_practice, requires
+from webui.door import door, now
+
+AS_THE_PRACTICE: Final = "practice"  # a provider without a setting of its own
+SEARCH_FROM_PROVIDERS: Final = 12  # fewer are seen at a glance
+PROVIDERS_SHOWN_MAX: Final = 200
 
 blueprint = Blueprint("settings", __name__, url_prefix="/settings")
+
+
+class UnknownSetting(BadInput):
+    """Choose patient, insurance, both or neither."""
+
+    code = "unknown_setting"
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def show() -> str:
+    """What stands, who changed it and when; a form for those who may change it."""
+    searched = request.args.get("provider", "").strip()
+    with door().sessions() as db:
+        overview = write_off_setting.overview(db, current_actor().practice_id)
+    matching = [
+        provider
+        for provider in overview.providers
+        if searched.casefold() in provider.name.casefold() or searched == provider.external_id
+    ]
+    own = [provider for provider in overview.providers if provider.setting is not None]
+    return render_template(
+        "settings/show.html",
+        overview=overview,
+        providers=sorted(matching, key=lambda provider: provider.setting is None)[:PROVIDERS_SHOWN_MAX],
+        hidden=max(0, len(matching) - PROVIDERS_SHOWN_MAX),
+        own=len(own),
+        searched=searched,
+        searchable=len(overview.providers) >= SEARCH_FROM_PROVIDERS,
+        choices=list(WriteOffSetting),
+        as_the_practice=AS_THE_PRACTICE,
+        recent_payment_days=current_practice().recent_payment_days,
+        may_change=current_actor().may(Action.CHANGE_SETTING),
+    )
+
+
+@blueprint.post("/write-off")
+@requires(Action.CHANGE_SETTING)
+def change() -> Response:
+    """Choose for the practice."""
+    actor = current_actor()
+    setting = _setting(request.form.get("setting"))
+    with transaction(door().sessions) as db:
+        write_off_setting.set_for_practice(db, practice_id=actor.practice_id, setting=setting, by=actor, now=now())
+    flash("The Balance Writeoff setting is saved. Jobs that were previewed before keep the setting they were previewed with.", "good")
+    return redirect(url_for("settings.show"), code=303)
+
+
+@blueprint.post("/write-off/provider")
+@requires(Action.CHANGE_SETTING)
+def change_for_provider() -> Response:
+    """Choose for one billing provider, or let the practice's setting stand again."""
+    actor = current_actor()
+    chosen = request.form.get("setting")
+    setting = None if chosen == AS_THE_PRACTICE else _setting(chosen)
+    with transaction(door().sessions) as db:
+        write_off_setting.set_for_provider(
+            db,
+            practice_id=actor.practice_id,
+            provider_external_id=request.form.get("provider_id", ""),
+            setting=setting,
+            by=actor,
+            now=now(),
+        )
+    flash("The provider's setting is saved.", "good")
+    return redirect(url_for("settings.show", provider=request.form.get("searched") or None), code=303)
+
+
+def _setting(text: str | None) -> WriteOffSetting:
+    if text not in set(WriteOffSetting):
+        raise UnknownSetting
+    return WriteOffSetting(text)
