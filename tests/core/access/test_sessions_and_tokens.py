@@ -1,0 +1,109 @@
+"""Signed-in browsers and keys to the API."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from core.access import sessions, tokens
+from core.access.models import ApiToken, User, UserSession
+from core.access.permissions import Actor
+from core.access.users import actor_for
+from tests.core.access.conftest import NOW, acts
+
+MINUTE = dt.timedelta(minutes=1)
+
+
+@pytest.fixture
+def ann(biller: User) -> Actor:
+    return actor_for(biller)
+
+
+def test_a_session_lasts_as_long_as_it_is_used(session: Session, ann: Actor) -> None:
+    token = sessions.start(session, ann, NOW)
+
+    for minutes in (29, 58, 87):
+        assert sessions.actor_of(session, token, NOW + minutes * MINUTE, 30) == ann
+    assert sessions.actor_of(session, token, NOW + (87 + 30) * MINUTE, 30) is None
+
+
+def test_reading_pages_writes_at_most_once_a_minute(session: Session, ann: Actor) -> None:
+    token = sessions.start(session, ann, NOW)
+    row = session.query(UserSession).one()
+
+    sessions.actor_of(session, token, NOW + dt.timedelta(seconds=59), 30)
+    session.refresh(row)
+    assert row.seen_at == NOW
+    sessions.actor_of(session, token, NOW + MINUTE, 30)
+    session.refresh(row)
+    assert row.seen_at == NOW + MINUTE
+
+
+def test_a_session_ends_once(session: Session, ann: Actor) -> None:
+    token = sessions.start(session, ann, NOW)
+    other = sessions.start(session, ann, NOW)
+
+    sessions.end(session, token, NOW)
+    sessions.end(session, token, NOW)
+
+    assert sessions.actor_of(session, token, NOW, 30) is None
+    assert sessions.actor_of(session, other, NOW, 30) == ann
+    assert acts(session) == ["user.added", "user.signed_out"]
+
+
+def test_whoever_is_made_inactive_is_out_at_once(session: Session, ann: Actor, biller: User) -> None:
+    cookie, token = sessions.start(session, ann, NOW), tokens.add_token(session, biller, NOW)
+    biller.active = False
+    session.flush()
+
+    assert sessions.actor_of(session, cookie, NOW, 30) is None
+    assert tokens.actor_of_token(session, token, NOW) is None
+
+
+def test_sessions_that_nobody_ended_are_forgotten_at_a_later_sign_in(session: Session, ann: Actor) -> None:
+    sessions.start(session, ann, NOW)
+    sessions.start(session, ann, NOW + dt.timedelta(days=31))
+
+    assert session.query(UserSession).count() == 1
+
+
+def test_a_token_acts_as_its_user_until_it_is_revoked(session: Session, ann: Actor, biller: User) -> None:
+    token = tokens.add_token(session, biller, NOW)
+
+    assert tokens.actor_of_token(session, token, NOW) == ann
+    assert tokens.revoke(session, token, NOW) is True
+    assert tokens.revoke(session, token, NOW) is False
+    assert tokens.actor_of_token(session, token, NOW) is None
+    assert acts(session) == ["user.added", "token.added", "token.revoked"]
+
+
+def test_its_last_use_is_written_at_most_once_a_minute(session: Session, biller: User) -> None:
+    token = tokens.add_token(session, biller, NOW)
+    row = session.query(ApiToken).one()
+
+    for seconds, used_at in ((0, 0), (59, 0), (60, 60)):
+        tokens.actor_of_token(session, token, NOW + dt.timedelta(seconds=seconds))
+        session.refresh(row)
+        assert row.used_at == NOW + dt.timedelta(seconds=used_at)
+
+
+@pytest.mark.parametrize("nonsense", ["", "x", "settle_", "\x00", "\ud800", "é" * 10_000])
+def test_nonsense_opens_nothing(session: Session, biller: User, nonsense: str) -> None:
+    tokens.add_token(session, biller, NOW)
+
+    assert tokens.actor_of_token(session, nonsense, NOW) is None
+    assert sessions.actor_of(session, nonsense, NOW, 30) is None
+
+
+def test_the_database_holds_neither_token_only_hashes(session: Session, ann: Actor, biller: User) -> None:
+    cookie, token = sessions.start(session, ann, NOW), tokens.add_token(session, biller, NOW)
+
+    kept = "".join(
+        str(row)
+        for table in ("user_session", "api_token", "audit_entry", "app_user")
+        for row in session.execute(text(f"SELECT t::text, to_jsonb(t)::text FROM {table} t"))  # noqa: S608
+    )
+    assert cookie not in kept
+    assert token not in kept
+    assert {len(row.token_hash) for row in [*session.query(UserSession), *session.query(ApiToken)]} == {32}

@@ -1,0 +1,114 @@
+"""The Balance Writeoff setting: what stands, who changed it, when."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from core.access import users
+from core.access.models import AuditEntry, Role
+from core.access.permissions import Actor
+from core.claims.models import Claim
+from core.db.engine import Sessions
+from core.errors import NotAllowed, NotFound
+from core.intake.sample import make_sample
+from core.practices import write_off_setting
+from core.practices.models import Provider, WriteOffSetting
+
+NOW = dt.datetime(2025, 3, 3, 15, 0, tzinfo=dt.UTC)
+NEITHER, BOTH, PATIENT = WriteOffSetting.NEITHER, WriteOffSetting.BOTH, WriteOffSetting.PATIENT
+
+
+@pytest.fixture
+def practice_id(engine: Engine) -> int:
+    return make_sample(engine, practice_name="Hill Clinic", claims=20, seed=1, now=NOW)
+
+
+@pytest.fixture
+def provider(session: Session, practice_id: int) -> str:
+    found = session.query(Provider).filter_by(practice_id=practice_id).order_by(Provider.id).first()
+    assert found is not None
+    return found.external_id
+
+
+def person(session: Session, practice_id: int, role: Role) -> Actor:
+    email, password = f"{role}@example.org", users.make_password()
+    user = users.add_user(
+        session, practice_id=practice_id, email=email, name=f"The {role}", role=role, password=password, now=NOW
+    )
+    return users.actor_for(user)
+
+
+def test_a_change_says_who_and_when_and_is_audited(session: Session, practice_id: int) -> None:
+    admin = person(session, practice_id, Role.ADMIN)
+
+    write_off_setting.set_for_practice(session, practice_id=practice_id, setting=PATIENT, by=admin, now=NOW)
+
+    stands = write_off_setting.overview(session, practice_id)
+    assert (stands.setting, stands.changed_by, stands.changed_at) == (PATIENT, "The admin", NOW)
+    entry = session.query(AuditEntry).filter_by(act="write_off_setting.changed").one()
+    assert (entry.user_id, entry.facts) == (admin.user_id, {"from": "both", "to": "patient"})
+
+
+def test_the_same_choice_again_changes_nothing(session: Session, practice_id: int) -> None:
+    write_off_setting.set_for_practice(session, practice_id=practice_id, setting=BOTH, by=None, now=NOW)
+
+    assert write_off_setting.overview(session, practice_id).changed_at is None
+    assert session.query(AuditEntry).filter_by(act="write_off_setting.changed").count() == 0
+
+
+def test_a_provider_may_differ_and_come_back(session: Session, practice_id: int, provider: str) -> None:
+    admin = person(session, practice_id, Role.ADMIN)
+
+    def choose(setting: WriteOffSetting | None) -> write_off_setting.ProviderSetting:
+        write_off_setting.set_for_provider(
+            session, practice_id=practice_id, provider_external_id=provider, setting=setting, by=admin, now=NOW
+        )
+        overview = write_off_setting.overview(session, practice_id)
+        assert overview.setting is BOTH
+        return next(one for one in overview.providers if one.external_id == provider)
+
+    assert (choose(NEITHER).setting, choose(NEITHER).changed_by) == (NEITHER, "The admin")
+    assert choose(None).setting is None
+    changes = session.query(AuditEntry).filter_by(act="write_off_setting.changed").order_by(AuditEntry.id)
+    assert [change.facts for change in changes] == [{"from": None, "to": "neither"}, {"from": "neither", "to": None}]
+
+
+@pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
+def test_only_an_administrator_may(session: Session, practice_id: int, provider: str, role: Role) -> None:
+    other = person(session, practice_id, role)
+
+    with pytest.raises(NotAllowed):
+        write_off_setting.set_for_practice(session, practice_id=practice_id, setting=NEITHER, by=other, now=NOW)
+    with pytest.raises(NotAllowed):
+        write_off_setting.set_for_provider(
+            session, practice_id=practice_id, provider_external_id=provider, setting=NEITHER, by=other, now=NOW
+        )
+
+
+def test_a_provider_of_another_practice_is_not_there(session: Session, engine: Engine, practice_id: int) -> None:
+    other = make_sample(engine, practice_name="Other", claims=5, seed=2, now=NOW)
+    session.query(Provider).filter_by(practice_id=practice_id).update(
+        {Provider.external_id: "mine-" + Provider.external_id}
+    )
+    mine = session.query(Provider).filter_by(practice_id=practice_id).first()
+    assert mine is not None
+
+    with pytest.raises(NotFound):
+        write_off_setting.set_for_provider(
+            session, practice_id=other, provider_external_id=mine.external_id, setting=NEITHER, by=None, now=NOW
+        )
+    with pytest.raises(NotFound):
+        write_off_setting.set_for_practice(session, practice_id=-1, setting=NEITHER, by=None, now=NOW)
+    with pytest.raises(NotFound):
+        write_off_setting.overview(session, -1)
+
+
+def test_no_claim_changes(session: Session, sessions: Sessions, practice_id: int) -> None:
+    before = {claim.id: claim.version for claim in session.query(Claim)}
+    with sessions.begin() as other:
+        write_off_setting.set_for_practice(other, practice_id=practice_id, setting=NEITHER, by=None, now=NOW)
+    session.expire_all()
+
+    assert {claim.id: claim.version for claim in session.query(Claim)} == before
