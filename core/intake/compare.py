@@ -32,7 +32,7 @@ _CLAIM_FIXED: Final = ("patient", "office", *(name for name in CLAIM_AS_STAGED i
 
 
 def report_differences(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
-    """Add a fault for each staged row that the practice has in another form, and for each addition to a claim it has."""
+    """Add a fault for each staged row that the practice has in another form, and for each addition to its claims."""
     for table, stage in PEOPLE_AND_PLACES:
         columns = [column.name for column in stage.c if column.name not in ("at", "external_id")]
         here = _select(table, ("external_id", *columns)).where(table.practice_id == practice_id)
@@ -175,7 +175,7 @@ def _claims(practice_id: int) -> Select[Any]:
     )
 
 
-def _lines(practice_id: int) -> Select[Any]:
+def _lines(practice_id: int) -> Select[*tuple[Any, ...]]:
     return (
         select(Claim.external_id.label("claim"), LineItem.number, LineItem.procedure_code)
         .join(LineItem, and_(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id))

@@ -36,9 +36,9 @@ def import_csv(
     now: dt.datetime,
     progress: Progress | None = None,
 ) -> Imported:
-    """Bring the claims in the folder `path` into the practice, which is made where there is none; all or nothing.
+    """Bring the claims in the folder `path` into the practice, made where there is none; all or nothing.
 
-    Raises `ImportRefused` with up to a hundred faults, `NoSuchFolder`, and what a new practice's name or zone may raise.
+    Raises `ImportRefused` with up to a hundred faults, `NoSuchFolder`, and what `find_or_create_practice` does.
     """
     folder = Folder(path, csv_format.FORMATS, progress=progress)
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
@@ -46,6 +46,7 @@ def import_csv(
     for file, stage in _AS_THEY_STAND:
         stages.copy_rows(session, stage, ((row.at, *row.values) for row in folder.rows(file)))
     stages.copy_rows(session, stages.POSTING, _postings(folder))
+    folder.say("checking and loading")
     _split_charged_lines(session)
     return load(session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, now=now)
 

@@ -103,6 +103,11 @@ class Folder:
         self._bytes_done += binary.tell()
         self._report(file, self._bytes_done)
 
+    def say(self, what: str) -> None:
+        """Tell what is done now that the files are read; how long it takes is not known."""
+        if self._progress is not None:
+            self._progress(what, 0, 0)
+
     def _report(self, file: FileFormat, done: int) -> None:
         if self._progress is not None:
             self._progress(file.name, done, self._bytes_total)
@@ -129,9 +134,7 @@ class Folder:
             return []
         return [(names.index(column.name), column) for column in file.columns]
 
-    def _row(
-        self, at: int, fields: list[str], read: list[tuple[int, Column]], width: int, file: FileFormat
-    ) -> Row:
+    def _row(self, at: int, fields: list[str], read: list[tuple[int, Column]], width: int, file: FileFormat) -> Row:
         before = len(self.faults)
         if len(fields) != width:
             cure = (
@@ -149,12 +152,12 @@ class Folder:
 
     def _value(self, file: FileFormat, at: int, column: Column, field: str) -> Any:
         field = field.strip()
+        if not field:
+            if not column.optional:
+                self.faults.add(Fault(file.name, "must not be empty", line=at, column=column.name))
+            return column.empty
         try:
-            if field:
-                return column.read(field)
-            if column.optional:
-                return column.empty
-            raise BadField("must not be empty")
+            return column.read(field)
         except BadField as bad:
             value = HIDDEN if column.private else field
             self.faults.add(Fault(file.name, str(bad), line=at, column=column.name, value=value))

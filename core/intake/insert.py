@@ -107,7 +107,9 @@ def _claims(practice_id: int, sums: FromClause) -> Insert:
         .outerjoin(sums, sums.c.claim_id == staged.c.external_id)
         .order_by(staged.c.id)
     )
-    return insert(Claim).from_select(["practice_id", "version", "balance_mismatch", *columns], rows, include_defaults=False)
+    return insert(Claim).from_select(
+        ["practice_id", "version", "balance_mismatch", *columns], rows, include_defaults=False
+    )
 
 
 def _lines(practice_id: int, sums: FromClause) -> Insert:

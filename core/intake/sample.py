@@ -73,9 +73,7 @@ def _add_people(session: Session, practice_id: int, random: Random, world: World
         stages.PROVIDER,
         sample_people.providers(random, billing=world.billing_providers, supervising=world.supervising_providers),
     )
-    stages.copy_rows(
-        session, stages.PATIENT, sample_people.patients(random, count=world.patients, today=world.today)
-    )
+    stages.copy_rows(session, stages.PATIENT, sample_people.patients(random, count=world.patients, today=world.today))
     insert_people_and_places(session, practice_id)
     stages.analyze(session, "office", "provider", "payer", "patient")
 

@@ -9,8 +9,16 @@ from typing import Any, Final, NamedTuple
 from core.claims.models import BALANCE_DUE, ClaimStatus, ClaimType, Hold
 from core.intake import sample_fees, sample_ledger
 from core.intake.sample_ledger import Course
-from core.intake.sample_people import INSURERS, OFFICES, PAYERS, UNINSURED_SHARE, SamplePayer
-from core.intake.sample_people import office_id, patient_id, provider_id
+from core.intake.sample_people import (
+    INSURERS,
+    OFFICES,
+    PAYERS,
+    UNINSURED_SHARE,
+    SamplePayer,
+    office_id,
+    patient_id,
+    provider_id,
+)
 from core.intake.sample_stories import NOT_SUBMITTED, WITH_PAYER, Dues, Story, draw_story
 from core.practices.models import PayerClass
 
@@ -18,6 +26,22 @@ SPAN_DAYS: Final = 548  # eighteen months
 RECENT_SHARE: Final = 0.2  # the newest fifth of the claims is where those in process are
 FUTURE_SHARE: Final = 0.004
 FIRST_CLAIM_ID: Final = 184_000_000
+COPAY_CENTS: Final = 20_00
+
+# Shares of the claims (or of those to which it can happen), one being all.
+SUPERVISED: Final = 0.4
+INSTITUTIONAL: Final = 0.12
+WITH_TIME_OF_DAY: Final = 0.8
+HELD: Final = 0.034  # of those that owe
+WITH_SECONDARY: Final = 0.07  # of those that the primary has answered
+WITHOUT_LINES: Final = 0.001
+EQUIPMENT: Final = 0.03
+SEVERAL_LINES: Final = 0.25
+PAID_LATE: Final = 0.01
+COPAID: Final = 0.2  # of the visits that nobody has answered
+DUE_ON_TWO_LINES: Final = 0.4  # of those with several lines
+
+_SUNDAY: Final = 6
 
 _ANYONE: Final = (*(payer for payer in PAYERS for _ in range(payer.share)), *((None,) * UNINSURED_SHARE))
 _INSURER: Final = tuple(payer for payer in INSURERS for _ in range(payer.share))
@@ -95,7 +119,6 @@ def batches(seed: Random, world: World, *, claims_per_batch: int) -> Iterator[Ba
 
 def _tell(batch: Batch, seed: Random, world: World, index: int, number: str) -> None:
     """Add one claim with its lines and postings."""
-    random = seed.random
     age = index / world.claims
     in_future = age >= 1 - FUTURE_SHARE
     story = NOT_SUBMITTED if in_future else draw_story(seed, recent=age >= 1 - RECENT_SHARE)
@@ -104,34 +127,52 @@ def _tell(batch: Batch, seed: Random, world: World, index: int, number: str) -> 
     services = _services(seed, story)
     course = _course(seed, world.today, served, insurance)
     allowed = _add_lines(batch, seed, number, services, story, course)
-    owes = story.owes
-    sent = insurance.primary_status != _NONE
-    first_edi = min(served + dt.timedelta(1 + int(random() * 4)), world.today) if sent else None
-    last_edi = first_edi and min(first_edi + dt.timedelta(int(random() ** 3 * 40)), world.today)
-    supervised = random() < 0.4
     batch.claims.append(
         (
             index + 1,
             number,
-            patient_id(int(random() * world.patients)),
-            office_id(int(random() ** 1.6 * len(OFFICES))),
-            provider_id(int(random() ** 1.4 * world.billing_providers)),
-            provider_id(world.billing_providers + int(random() * world.supervising_providers)) if supervised else None,
-            (ClaimType.INSTITUTIONAL if random() < 0.12 else ClaimType.PROFESSIONAL).value,
+            *_people_and_places(seed, world),
+            (ClaimType.INSTITUTIONAL if seed.random() < INSTITUTIONAL else ClaimType.PROFESSIONAL).value,
             served,
-            dt.time(8 + int(random() * 9), 15 * int(random() * 4)) if random() < 0.8 else None,
+            _time_of_day(seed),
             _billing_status(seed, story, insurance, services),
             insurance.primary and insurance.primary.id,
             insurance.primary_status,
             insurance.secondary and insurance.secondary.id,
             insurance.secondary_status,
-            _HOLDS[int(random() * len(_HOLDS))] if owes and random() < 0.034 else None,
+            _HOLDS[int(seed.random() * len(_HOLDS))] if story.owes and seed.random() < HELD else None,
             allowed,
-            int(allowed * (0.7 + 0.25 * random())) if insurance.pays else 0,
-            first_edi,
-            last_edi,
+            int(allowed * (0.7 + 0.25 * seed.random())) if insurance.pays else 0,
+            *_edi_dates(seed, world.today, served, insurance),
         )
     )
+
+
+def _people_and_places(seed: Random, world: World) -> tuple[str, str, str, str | None]:
+    """Patient, office, billing provider, supervising provider; some offices and providers are busier than others."""
+    random = seed.random
+    supervising = world.billing_providers + int(random() * world.supervising_providers)
+    return (
+        patient_id(int(random() * world.patients)),
+        office_id(int(random() ** 1.6 * len(OFFICES))),
+        provider_id(int(random() ** 1.4 * world.billing_providers)),
+        provider_id(supervising) if random() < SUPERVISED else None,
+    )
+
+
+def _time_of_day(seed: Random) -> dt.time | None:
+    quarter = int(seed.random() * 36)  # from 8:00 to 16:45
+    return dt.time(8 + quarter // 4, quarter % 4 * 15) if seed.random() < WITH_TIME_OF_DAY else None
+
+
+def _edi_dates(
+    seed: Random, today: dt.date, served: dt.date, insurance: Insurance
+) -> tuple[dt.date, dt.date] | tuple[None, None]:
+    """When the claim was first and last sent to a payer, if it was."""
+    if insurance.primary_status == _NONE:
+        return None, None
+    first = min(served + dt.timedelta(1 + int(seed.random() * 4)), today)
+    return first, min(first + dt.timedelta(int(seed.random() ** 3 * 40)), today)
 
 
 def _insurance(seed: Random, story: Story) -> Insurance:
@@ -140,7 +181,7 @@ def _insurance(seed: Random, story: Story) -> Insurance:
     if primary is None or primary.payer_class == PayerClass.SELF_PAY:
         return Insurance(primary, _NONE, None, _NONE)
     status = story.primary_statuses[int(seed.random() * len(story.primary_statuses))]
-    if not story.with_secondary and (status != _RECEIVED or seed.random() > 0.07):
+    if not story.with_secondary and (status != _RECEIVED or seed.random() > WITH_SECONDARY):
         return Insurance(primary, status, None, _NONE)
     secondary = _SECONDARY[int(seed.random() * len(_SECONDARY))]
     pending = story.with_secondary
@@ -154,17 +195,17 @@ def _service_date(seed: Random, today: dt.date, age: float, *, in_future: bool) 
         return today + dt.timedelta(1 + int(seed.random() * 30))
     days_ago = int((1 - age) * SPAN_DAYS + seed.random() * 4)
     served = today - dt.timedelta(days_ago)
-    return served if served.weekday() < 6 else served - dt.timedelta(1)
+    return served if served.weekday() != _SUNDAY else served - dt.timedelta(1)
 
 
 def _services(seed: Random, story: Story) -> Services:
     random = seed.random
-    if random() < 0.001:
+    if random() < WITHOUT_LINES:
         return Services((), equipment=False)
-    equipment = random() < 0.03
+    equipment = random() < EQUIPMENT
     first = sample_fees.EQUIPMENT if equipment else sample_fees.VISITS
     lines = [_priced(seed, first)]
-    if story.credit_on_second_line or random() < 0.25:
+    if story.credit_on_second_line or random() < SEVERAL_LINES:
         lines.extend(_priced(seed, sample_fees.EXTRAS) for _ in range(1 + int(random() ** 2 * 4)))
     return Services(tuple(lines), equipment)
 
@@ -179,7 +220,7 @@ def _course(seed: Random, today: dt.date, served: dt.date, insurance: Insurance)
     since = max(0, (today - served).days)
     adjudicated = min(14 + int(seed.random() * 26), since // 2)
     paid = min(adjudicated + 7 + int(seed.random() * 60), since * 4 // 5)
-    if seed.random() < 0.01:
+    if seed.random() < PAID_LATE:
         paid = max(paid, since - int(seed.random() * 10))  # a few pay late, and have just done so
     return Course(
         insured=insurance.pays,
@@ -190,9 +231,7 @@ def _course(seed: Random, today: dt.date, served: dt.date, insurance: Insurance)
     )
 
 
-def _add_lines(
-    batch: Batch, seed: Random, number: str, services: Services, story: Story, course: Course
-) -> int:
+def _add_lines(batch: Batch, seed: Random, number: str, services: Services, story: Story, course: Course) -> int:
     """Add the lines and their postings; give what is allowed for all of them, in cents."""
     allowed_cents = 0
     dues = _dues(seed, services, story, insured=course.insured)
@@ -201,8 +240,8 @@ def _add_lines(
         share = int(fee * (0.55 + 0.35 * seed.random()))
         if dues is None:
             allowed = share
-            copay = 20_00 if line == 1 and course.insured and fee > 100_00 and seed.random() < 0.2 else 0
-            entries = sample_ledger.untouched(course, fee=fee, copay=copay)
+            copaid = line == 1 and course.insured and fee > 5 * COPAY_CENTS and seed.random() < COPAID
+            entries = sample_ledger.untouched(course, fee=fee, copay=COPAY_CENTS if copaid else 0)
         else:
             insurance, patient = dues[line - 1]
             allowed = min(fee, max(share, max(insurance, 0) + max(patient, 0)))
@@ -227,7 +266,7 @@ def _dues(seed: Random, services: Services, story: Story, *, insured: bool) -> l
     dues: list[Dues] = [(insurance, patient)] + [(0, 0)] * (len(services.lines) - 1)
     if story.credit_on_second_line:
         dues[1] = (0, -1 - int(seed.random() * 5_00))
-    elif len(dues) > 1 and min(insurance, patient) >= 0 and seed.random() < 0.4:
+    elif len(dues) > 1 and min(insurance, patient) >= 0 and seed.random() < DUE_ON_TWO_LINES:
         moved = min(patient // 3, services.lines[1][1] // 2)
         dues[0], dues[1] = (insurance, patient - moved), (0, moved)
     return dues

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility
 
@@ -40,7 +40,9 @@ def untouched(course: Course, *, fee: int, copay: int) -> Iterator[Entry]:
         yield (_INSURANCE, _PAYMENT, -copay, _BY_PATIENT, None, None, course.served)
 
 
-def adjudicated(seed: Random, course: Course, *, fee: int, allowed: int, insurance: int, patient: int) -> Iterator[Entry]:
+def adjudicated(
+    seed: Random, course: Course, *, fee: int, allowed: int, insurance: int, patient: int
+) -> Iterator[Entry]:
     """A charge that was adjusted to `allowed` and paid until `insurance` and `patient` cents are left due."""
     yield _charge(course, fee)
     if fee > allowed:

@@ -11,6 +11,7 @@ from core.claims.models import BALANCE_DUE, SETTLED, ClaimStatus
 
 Dues = tuple[int, int]  # (insurance, patient) in cents
 SMALL_BELOW: Final = 25_00
+ONE_CENT_SHARE: Final = 0.02
 
 WITH_PAYER: Final = (ClaimStatus.AT_CLEARINGHOUSE.value, ClaimStatus.AT_PAYER.value, ClaimStatus.ACKNOWLEDGED.value)
 _NONE: Final = (ClaimStatus.NONE.value,)
@@ -19,8 +20,8 @@ _BILL_INSURANCE: Final = "Bill Insurance"
 
 
 def _small(random: float) -> int:
-    """0.01 to 24.99, smaller ones more often; one in fifty is a single cent."""
-    return 1 if random < 0.02 else 2 + int((SMALL_BELOW - 2) * random**1.5)
+    """0.01 to 24.99, smaller ones more often."""
+    return 1 if random < ONE_CENT_SHARE else 2 + int((SMALL_BELOW - 2) * random**1.5)
 
 
 def _larger(random: float, fee: int) -> int:

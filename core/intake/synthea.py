@@ -26,7 +26,7 @@ SOURCE: Final = "synthea"
 
 
 class Payments(StrEnum):
-    """Which PAYMENT rows come in. Synthea's patients pay all they owe, so that without some of them something is due."""
+    """Which PAYMENT rows come in. Synthea's patients pay all they owe; without some of them something is due."""
 
     ALL = "all"
     WITHOUT_LAST = "without_last"  # each claim's last one left out
@@ -95,9 +95,9 @@ def import_synthea(
     now: dt.datetime,
     progress: Progress | None = None,
 ) -> Imported:
-    """Bring the export in the folder `path` into the practice, which is made where there is none; all or nothing.
+    """Bring the export in the folder `path` into the practice, made where there is none; all or nothing.
 
-    Raises `ImportRefused` with up to a hundred faults, `NoSuchFolder`, and what a new practice's name or zone may raise.
+    Raises `ImportRefused` with up to a hundred faults, `NoSuchFolder`, and what `find_or_create_practice` does.
     """
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     zone = ZoneInfo(session.scalars(select(Practice.time_zone).where(Practice.id == practice_id)).one())
@@ -118,6 +118,7 @@ def import_synthea(
     stages.copy_rows(session, stages.PATIENT, _patients(folder))
     stages.copy_rows(session, stages.CLAIM, _claims(folder, claims))
     stages.copy_rows(session, stages.SYNTHEA_ROW, _ledger(folder, ledger))
+    folder.say("checking and loading")
     _derive(session, payments)
     _report_claims_without_ledger(session, folder)
     return load(session, practice_id, source=SOURCE, origins=synthea_format.ORIGINS, faults=folder.faults, now=now)

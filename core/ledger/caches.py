@@ -99,7 +99,7 @@ def _sum(cents: ColumnElement[int], where: ColumnElement[bool] | None = None) ->
     return cast(func.coalesce(filtered, 0), BigInteger)  # sum() of bigint is numeric
 
 
-def _entries(practice_id: int, claim_ids: Select[tuple[int]] | None) -> Select[Any]:
+def _entries(practice_id: int, claim_ids: Select[tuple[int]] | None) -> Select[*tuple[Any, ...]]:
     """Postings, where a reversal counts as the kind of posting that it undoes."""
     original = aliased(Posting)
     undone = and_(
@@ -125,11 +125,18 @@ def _entries(practice_id: int, claim_ids: Select[tuple[int]] | None) -> Select[A
 
 
 def _recompute_lines(
-    session: Session, practice_id: int, claim_ids: Select[tuple[int]] | None, sums: FromClause
+    session: Session,
+    practice_id: int,
+    claim_ids: Select[tuple[int]] | None,
+    sums: FromClause,
 ) -> None:
     line = aliased(LineItem)
     right = (
-        select(line.claim_id, line.number, *(or_nothing(sums, cache).label(cache) for cache in LINE_CACHES))
+        select(
+            line.claim_id,
+            line.number,
+            *(or_nothing(sums, cache).label(cache) for cache in LINE_CACHES),
+        )
         .outerjoin(sums, and_(sums.c.claim_id == line.claim_id, sums.c.line == line.number))
         .where(line.practice_id == practice_id)
     )
@@ -150,7 +157,10 @@ def _recompute_lines(
 
 
 def _recompute_claims(
-    session: Session, practice_id: int, claim_ids: Select[tuple[int]] | None, lines: FromClause
+    session: Session,
+    practice_id: int,
+    claim_ids: Select[tuple[int]] | None,
+    lines: FromClause,
 ) -> None:
     claim = aliased(Claim)
     sums = claim_sums(lines).subquery("sums")
@@ -164,7 +174,11 @@ def _recompute_claims(
     new = right.subquery("new")
     session.execute(
         update(Claim)
-        .where(Claim.practice_id == practice_id, Claim.id == new.c.id, _differs(Claim, new, CLAIM_CACHES))
+        .where(
+            Claim.practice_id == practice_id,
+            Claim.id == new.c.id,
+            _differs(Claim, new, CLAIM_CACHES),
+        )
         .values({cache: new.c[cache] for cache in CLAIM_CACHES})
         .execution_options(synchronize_session=False)
     )

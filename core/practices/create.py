@@ -13,6 +13,7 @@ from core.errors import BadInput, Refusal
 from core.practices.models import BillingStatus, Practice, WriteOffSetting
 
 DEFAULT_TIME_ZONE: Final = "America/New_York"
+NAME_CHARACTERS_MAX: Final = 200
 
 
 class PracticeExists(Refusal):
@@ -52,12 +53,12 @@ def create_practice(
     Raises `BadPracticeName`, `BadTimeZone`, and `PracticeExists` where the name is taken.
     """
     name = name.strip()
-    if not 1 <= len(name) <= 200 or not name.isprintable():
+    if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadPracticeName
     new = {"name": name, "time_zone": _known_zone(time_zone), "write_off": write_off, "created_at": now}
     # ON CONFLICT waits for whoever is making the same practice, where a SELECT first would not see them.
     insertion = upsert(Practice).values(recent_payment_days=0, **new).on_conflict_do_nothing(index_elements=["name"])
-    practice_id = session.scalar(insertion.returning(Practice.id))
+    practice_id: int | None = session.scalar(insertion.returning(Practice.id))
     if practice_id is None:
         raise PracticeExists
     statuses = [
@@ -76,10 +77,11 @@ def find_or_create_practice(session: Session, *, name: str, time_zone: str | Non
     try:
         return create_practice(session, name=name, time_zone=time_zone or DEFAULT_TIME_ZONE, now=now)
     except PracticeExists:
-        found = session.execute(select(Practice.id, Practice.time_zone).where(Practice.name == name.strip())).one()
-    if time_zone is not None and time_zone != found.time_zone:
+        there = select(Practice.id, Practice.time_zone).where(Practice.name == name.strip())
+        practice_id, zone_there = session.execute(there).one()._tuple()
+    if time_zone is not None and time_zone != zone_there:
         raise OtherTimeZone
-    return found.id
+    return practice_id
 
 
 def _known_zone(time_zone: str) -> str:

@@ -1,0 +1,139 @@
+"""Claims come in: from the practice's files, from Synthea, or as a sample."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from sqlalchemy.orm import Session
+
+from core.cli import context
+from core.db.engine import make_sessions, transaction
+from core.intake.csv_import import import_csv
+from core.intake.csv_template import write_template
+from core.intake.faults import ImportRefused
+from core.intake.files import Progress
+from core.intake.load import Imported
+from core.intake.sample import make_sample
+from core.intake.synthea import Payments, import_synthea
+
+_SAMPLE_CLAIMS_MAX = 10_000_000
+
+_folder = click.Path(file_okay=True, path_type=Path)  # whether it is a folder, core says in its own words
+_practice_option = click.option("--practice", "practice_name", metavar="NAME", help="Made where there is none.")
+_time_zone_option = click.option("--time-zone", metavar="Z", help="Of a new practice; else America/New_York.")
+
+
+@click.group("import")
+def import_() -> None:
+    """Bring claims in: all of them, or none and what is wrong with which line."""
+
+
+@import_.command("csv")
+@click.argument("folder", metavar="DIR", type=_folder, required=False)
+@_practice_option
+@_time_zone_option
+@click.option("--template", type=_folder, metavar="DIR", help="Write example files there instead of importing.")
+def csv_(folder: Path | None, practice_name: str | None, time_zone: str | None, template: Path | None) -> None:
+    """Import the files of DIR, in the format that docs/import-format.md describes."""
+    if template is not None:
+        if folder is not None:
+            raise click.UsageError("Either DIR or --template DIR.")
+        write_template(template)
+        click.echo(f"The template is in {template}.")
+        return
+    if folder is None or practice_name is None:
+        raise click.UsageError("Name the folder and --practice NAME.")
+    with _import() as (session, progress):
+        imported = import_csv(
+            session, folder, practice_name=practice_name, time_zone=time_zone, now=context.utc_now(), progress=progress
+        )
+    _say(imported, practice_name)
+
+
+@import_.command()
+@click.argument("folder", metavar="DIR", type=_folder)
+@click.option("--practice", "practice_name", metavar="NAME", required=True, help="Made where there is none.")
+@_time_zone_option
+@click.option(
+    "--without-last-payment", "payments", flag_value=Payments.WITHOUT_LAST.value, help="Leave out each claim's last."
+)
+@click.option("--only-copays", "payments", flag_value=Payments.ONLY_COPAYS.value, help="Leave out all but copays.")
+@click.option("--without-payments", "payments", flag_value=Payments.NONE.value, help="Leave out every payment.")
+def synthea(folder: Path, practice_name: str, time_zone: str | None, payments: str | None) -> None:
+    """Import Synthea's CSV export in DIR; leaving payments out leaves something due."""
+    with _import() as (session, progress):
+        imported = import_synthea(
+            session,
+            folder,
+            practice_name=practice_name,
+            time_zone=time_zone,
+            payments=Payments(payments or Payments.ALL),
+            now=context.utc_now(),
+            progress=progress,
+        )
+    _say(imported, practice_name)
+
+
+@click.command()
+@click.option("--claims", type=click.IntRange(1, _SAMPLE_CLAIMS_MAX), default=5_000, show_default=True, metavar="N")
+@click.option("--practice", "practice_name", required=True, metavar="NAME", help="A new practice.")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="S", help="The same seed, the same claims.")
+def sample(claims: int, practice_name: str, seed: int) -> None:
+    """Make a practice of invented claims, of any size."""
+    with context.database() as engine, _progress() as progress:
+        make_sample(
+            engine,
+            practice_name=practice_name,
+            claims=claims,
+            seed=seed,
+            now=context.utc_now(),
+            progress=progress,
+        )
+    click.echo(f"{practice_name} has {claims:,} claims.")
+
+
+@contextmanager
+def _import() -> Iterator[tuple[Session, Progress | None]]:
+    """One transaction for all of it, a bar, and each fault said before the refusal that counts them."""
+    with context.database() as engine, _progress() as progress:
+        try:
+            with transaction(make_sessions(engine)) as session:
+                yield session, progress
+        except ImportRefused as refused:
+            for fault in refused.faults:
+                click.echo(str(fault), err=True)
+            raise
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A bar on the terminal; None where the output goes elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        shown = bar.add_task("", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(shown, description=what, completed=done, total=total or None)
+
+        yield tell
+
+
+def _say(imported: Imported, practice_name: str) -> None:
+    if imported.nothing_new:
+        click.echo(f"Nothing new: {practice_name} has all {imported.already_there['claims']:,} claims already.")
+        return
+    added = ", ".join(f"{count:,} {kind}" for kind, count in imported.added.items() if count)
+    click.echo(f"{practice_name}: added {added}.")
+    there = ", ".join(f"{count:,} {kind}" for kind, count in imported.already_there.items() if count)
+    if there:
+        click.echo(f"Already there: {there}.")
+
+
+COMMANDS = [import_, sample]
