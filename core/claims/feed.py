@@ -148,10 +148,10 @@ def choices_of(session: Session, practice_id: int) -> FeedChoices:
 def one(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> FeedRow:
     """The claim of that number, as the feed shows it; raises `NotFound`, also where it is another practice's."""
     this = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
-    rows = _rows(session, practice_id, this, DEFAULT_SORT, terms)
-    if not rows:
+    row = session.execute(_query(practice_id, this, DEFAULT_SORT, terms)).one_or_none()
+    if row is None:
         raise NotFound(f"There is no claim {claim_id[:60]} in this practice.")
-    return rows[0]
+    return FeedRow(**row._mapping)  # noqa: SLF001
 
 
 def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int, *, more: bool) -> FeedPage:
