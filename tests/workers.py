@@ -21,7 +21,7 @@ class Worker:
 
     def __init__(
         self, guardian: Guardian, *, queue: str, settings: Settings, environment: Mapping[str, str], log: Path
-    ):
+    ) -> None:
         """Keep what it is started with; `start` starts it."""
         self.queue = queue
         self.log = log
@@ -91,7 +91,9 @@ class Worker:
 class Workers:
     """A worker for each queue on one database and one broker, and a way to send them hints."""
 
-    def __init__(self, guardian: Guardian, *, folder: Path, database_url: str, broker_url: str, **variables: str):
+    def __init__(
+        self, guardian: Guardian, *, folder: Path, database_url: str, broker_url: str, **variables: str
+    ) -> None:
         """Keep what they are started with; `variables` are more SETTLE_… settings, such as CHUNK_CLAIMS="2"."""
         given = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "DATA_DIR": str(folder), **variables}
         environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}

@@ -50,7 +50,7 @@ def flower() -> None:
 
 def _become(argv: list[str], more: Mapping[str, str] | None = None) -> NoReturn:
     servers = {"SETTLE_DATABASE_URL": context.database_url(), "SETTLE_BROKER_URL": context.broker_url()}
-    os.execve(argv[0], argv, {**os.environ, **servers, **(more or {})})
+    os.execve(argv[0], argv, {**os.environ, **servers, **(more or {})})  # noqa: S606 – signals reach it without a shell
 
 
 COMMANDS = [migrate, web, worker, beat, flower]

@@ -1,5 +1,6 @@
 """`settle up`: everything on this machine, until Ctrl-C."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -25,9 +26,14 @@ def up(port: int | None, data_dir: Path | None, no_sample: bool) -> None:
     """
     chosen = {"web_port": port, "data_dir": data_dir}
     with_choices = settings().model_copy(update={name: value for name, value in chosen.items() if value is not None})
-    click.echo("Batch Settle is starting …")
-    Supervisor(with_choices, with_sample=not no_sample, screen=Screen(click.echo, _show_ready), clock=utc_now).run()
-    click.echo("Stopped.")
+    _say("Batch Settle is starting …")
+    Supervisor(with_choices, with_sample=not no_sample, screen=Screen(_say, _show_ready), clock=utc_now).run()
+    _say("Stopped.")
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # a terminal that was closed must not keep the stop from its work
+        click.echo(line)
 
 
 def _show_ready(servers: RunningServers, sign_in: SignIn | None, data_dir: Path) -> None:
@@ -36,10 +42,10 @@ def _show_ready(servers: RunningServers, sign_in: SignIn | None, data_dir: Path)
         rows.append(("Sign in", f"{sign_in.email}   password: {sign_in.password}"))
     rows.append(("Flower", f"{servers.flower_url}   user: ops   password: in {data_dir / 'flower_password'}"))
     rows.append(("Data, logs", f"{data_dir}, {data_dir / 'log'}"))
-    click.echo("\nBatch Settle is ready.\n")
+    _say("\nBatch Settle is ready.\n")
     for name, value in rows:
-        click.echo(f"  {name:<12}{value}")
-    click.echo("\nCtrl-C stops everything.\n")
+        _say(f"  {name:<12}{value}")
+    _say("\nCtrl-C stops everything.\n")
 
 
 COMMANDS = [up]

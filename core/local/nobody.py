@@ -24,27 +24,37 @@ class Place:
 
 
 def choose(binaries: Path, folder: Path) -> Place:
-    """Take both as they are, but as root move whatever `nobody` cannot enter below `OPEN_ROOT`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Take both as they are, but as root move whatever `nobody` cannot enter below `OPEN_ROOT`; make the folder."""
     if os.getuid() != 0:
-        folder.chmod(0o700)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Place(binaries, folder, None)
-    user = pwd.getpwnam("nobody").pw_uid
+    user = _owner_of_data(folder)
     if not _may_enter(folder.parent, user):
         label = hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]
-        folder = _open_folder(OPEN_ROOT / label)
+        _make_open_folder(OPEN_ROOT)
+        folder = OPEN_ROOT / label
+    folder.mkdir(mode=0o700, exist_ok=True)
     os.chown(folder, user, user)
-    folder.chmod(0o700)
     if not _may_run(binaries, user):
         binaries = _copied(binaries)
     return Place(binaries, folder, user)
 
 
-def _open_folder(folder: Path) -> Path:
-    for step in (OPEN_ROOT, folder):
-        step.mkdir(parents=True, exist_ok=True)
-        step.chmod(0o755)
-    return folder
+def _owner_of_data(folder: Path) -> int:
+    """Who made the data there, if it was not root's run: PostgreSQL serves only its owner. Else `nobody`."""
+    try:
+        return (folder / "data").stat().st_uid or _nobody()
+    except FileNotFoundError:
+        return _nobody()
+
+
+def _nobody() -> int:
+    return pwd.getpwnam("nobody").pw_uid
+
+
+def _make_open_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
 
 
 def _may_enter(folder: Path, user: int) -> bool:
@@ -60,7 +70,9 @@ def _may_run(binaries: Path, user: int) -> bool:
 def _succeeds(argv: list[str], user: int) -> bool:
     """Really try it, since modes alone do not tell (access lists, mount options)."""
     try:
-        done = subprocess.run(argv, user=user, group=user, extra_groups=[], cwd="/", capture_output=True, check=False)
+        done = subprocess.run(  # noqa: S603 – what this module asks
+            argv, user=user, group=user, extra_groups=[], cwd="/", capture_output=True, check=False
+        )
     except OSError:
         return False
     return done.returncode == 0
@@ -73,12 +85,16 @@ def _copied(binaries: Path) -> Path:
     copy = OPEN_ROOT / label
     if not copy.exists():
         # Under another name until it is whole, so that a copy cut short is never used.
-        partial = _open_folder(OPEN_ROOT / f"{label}.partial-{os.getpid()}")
+        partial = OPEN_ROOT / f"{label}.partial-{os.getpid()}"
+        _make_open_folder(OPEN_ROOT)
         _copy_open(installation, partial / _WHEEL_FOLDER / installation.name)
         libraries = installation.parent.with_name(f"{_WHEEL_FOLDER}.libs")
         if libraries.exists():  # the wheel's programs look for them three folders up from themselves
             _copy_open(libraries, partial / libraries.name)
-        partial.rename(copy)
+        try:
+            partial.rename(copy)
+        except OSError:  # another run was quicker
+            shutil.rmtree(partial)
     return copy / _WHEEL_FOLDER / installation.name / "bin"
 
 

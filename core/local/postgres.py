@@ -22,6 +22,7 @@ from core.local.sockets import socket_folder
 
 ROLE: Final = "settle"
 _SUPERUSER: Final = "postgres"
+_BUILTIN_LOCALES_SINCE: Final = 17
 _START_SECONDS = 60  # recovery after a crash included
 _STOP_SECONDS = 20
 _ENDING: Final = Ending(signal.SIGINT, DATABASE, _STOP_SECONDS)  # "fast": SIGTERM would wait for the last client
@@ -168,10 +169,10 @@ def _initialise(place: nobody.Place, data: Path) -> None:
     partial = data.with_name("data.partial")
     shutil.rmtree(partial, ignore_errors=True)
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    if (binaries.postgres_major(place.binaries) or 0) < 17:
+    if (binaries.postgres_major(place.binaries) or 0) < _BUILTIN_LOCALES_SINCE:
         locale = ["--locale=C.UTF-8"]
     # "trust" is trust in the socket's folder, which only we may enter.
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 – found by us
         [
             place.binaries / "initdb",
             "-D",
@@ -228,15 +229,11 @@ def _end_leftover(data: Path) -> None:
 
 def _is_postgres_on(pid: int, data: Path) -> bool:
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
-        listing = (
-            subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, check=False)
-            if shutil.which("ps")
-            else None
-        )
-        return listing is not None and os.fsencode(data) in listing.stdout
-    return os.fsencode(data) in words
+        ps = shutil.which("ps")  # macOS has it instead
+        listing = [ps, "-p", str(pid), "-o", "command="] if ps else ["false"]
+        return os.fsencode(data) in subprocess.run(listing, capture_output=True, check=False).stdout  # noqa: S603
 
 
 def _clean_environment() -> dict[str, str]:

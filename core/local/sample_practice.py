@@ -18,7 +18,7 @@ from core.practices.models import Practice
 PRACTICE: Final = "Lakeside Family Medicine"
 CLAIMS: Final = 5_000
 DEMO_EMAIL: Final = "demo@lakeside.example"
-_PASSWORD: Final = "demo_password"  # the file's name
+_PASSWORD: Final = "demo_password"  # noqa: S105 – the name of its file
 
 
 @dataclass(frozen=True)

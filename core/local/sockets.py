@@ -12,7 +12,7 @@ from core.errors import Refusal
 _PATH_BYTES_MAX = 103  # macOS takes 103, Linux 107
 _NAME_BYTES_MAX = len("/.s.PGSQL.5432.lock")
 _PLAIN = re.compile(r"[A-Za-z0-9/_.+-]+")  # what needs no quoting in a URL, whoever parses it
-_SHORT_ROOT = Path("/tmp")
+_SHORT_ROOT = Path("/tmp")  # noqa: S108 – the folder made below it is checked to be ours alone
 
 
 class NoSocketFolder(Refusal):

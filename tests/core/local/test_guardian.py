@@ -1,0 +1,71 @@
+"""What was started ends when its starter is gone, however it went."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.local.guardian import Ending, Guardian
+from tests.processes import Process, family_of, living
+from tests.waiting import eventually
+
+_STARTER = """
+import sys, time
+from pathlib import Path
+from core.local.guardian import Ending, Guardian
+
+guardian = Guardian()
+for name, stage in ("database", 0), ("broker", 1), ("door", 2):
+    script = f"trap 'echo {name} >> order; exit' TERM; echo {name} >> begun; while :; do sleep 0.05; done"
+    guardian.start(["/bin/sh", "-c", script], log=Path("log"), ending=Ending(stage=stage))
+stubborn = "trap '' TERM; echo stubborn >> begun; while :; do sleep 0.05; done"
+guardian.start(["/bin/sh", "-c", stubborn], log=Path("log"), ending=Ending(grace_seconds=0.2))
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> "subprocess.Popen[bytes]":
+    """A process that has started four others."""
+    process = subprocess.Popen([sys.executable, "-c", _STARTER], cwd=tmp_path)
+    begun = tmp_path / "begun"
+    eventually(lambda: begun.exists() and len(begun.read_text().split()) == 4)
+    return process
+
+
+def end(process: "subprocess.Popen[bytes]", number: signal.Signals) -> set[Process]:
+    family = family_of(process.pid)
+    assert len(family) >= 6  # itself, the guard, and four
+    process.send_signal(number)
+    process.wait()
+    return family
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_no_process_outlives_its_starter_not_even_one_that_ignores_the_signal(
+    starter: "subprocess.Popen[bytes]", number: signal.Signals
+) -> None:
+    family = end(starter, number)
+
+    eventually(lambda: not living(family))
+
+
+def test_the_doors_end_first_and_the_database_last(starter: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+    family = end(starter, signal.SIGKILL)
+
+    eventually(lambda: not living(family))
+    assert (tmp_path / "order").read_text().split() == ["door", "broker", "database"]
+
+
+def test_a_guard_that_was_killed_is_replaced_and_knows_the_children(tmp_path: Path) -> None:
+    guardian = Guardian()
+    child = guardian.start(["/bin/sleep", "600"], log=tmp_path / "log", ending=Ending())
+    guardian._guard.kill()  # somebody from outside
+    guardian._guard.wait()
+
+    guardian.look()
+    guardian.close()
+
+    eventually(lambda: not child.is_running())
