@@ -66,7 +66,7 @@ def jobs_with_free_chunks(session: Session, *, now: dt.datetime) -> list[JobKey]
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     has_free = select(JobChunk.first_position).where(of_job, free(now)).exists()
     jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status.in_(lifecycle.WORKED_STATUSES), has_free)
-    return [JobKey(*row) for row in session.execute(jobs).tuples()]
+    return [JobKey(*row) for row in session.execute(jobs)]
 
 
 def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:

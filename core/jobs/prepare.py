@@ -119,7 +119,7 @@ def _provider_settings(session: Session, practice_id: int) -> dict[str, Any]:
     own = select(Provider.external_id, Provider.write_off).where(
         Provider.practice_id == practice_id, Provider.write_off.is_not(None)
     )
-    return {provider: setting.value for provider, setting in session.execute(own).tuples() if setting}
+    return {provider: setting.value for provider, setting in session.execute(own) if setting}
 
 
 def _write_down(

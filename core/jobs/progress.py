@@ -81,7 +81,7 @@ def claims_per_second(
     claims = func.sum(JobChunk.settled + JobChunk.skipped + JobChunk.failed)
     since = end - dt.timedelta(seconds=seconds)
     rows = select(second, claims).where(*key.of(JobChunk), JobChunk.done_at >= since).group_by(second).order_by(second)
-    return [(at, int(count)) for at, count in session.execute(rows).tuples()]
+    return [(at, int(count)) for at, count in session.execute(rows)]
 
 
 def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:

@@ -40,4 +40,4 @@ def names_of_users(session: Session, practice_id: int, user_ids: Iterable[int | 
     """The names of those users of the practice, by id."""
     wanted = {user_id for user_id in user_ids if user_id is not None}
     named = select(User.id, User.name).where(User.practice_id == practice_id, User.id.in_(wanted))
-    return dict(session.execute(named).tuples().all())
+    return dict(session.execute(named).all())

@@ -149,7 +149,7 @@ def _judge(session: Session, job: SettleJob, chunk: Chunk, locked: list[int]) ->
         )
         .returning(JobItem.claim_id, JobItem.outcome)
     )
-    rows = session.execute(decided, execution_options={"synchronize_session": False}).tuples().all()
+    rows = session.execute(decided, execution_options={"synchronize_session": False}).all()
     settled = [claim_id for claim_id, outcome in rows if outcome is Outcome.SETTLED]
     return settled, len(rows) - len(settled)
 

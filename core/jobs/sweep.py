@@ -48,7 +48,7 @@ def sweep(sessions: Sessions, *, now: dt.datetime) -> Hints:
 
 def _jobs_in(session: Session, *statuses: JobStatus) -> list[tuple[JobKey, JobStatus]]:
     jobs = select(SettleJob.practice_id, SettleJob.id, SettleJob.status).where(SettleJob.status.in_(statuses))
-    return [(JobKey(practice, job), status) for practice, job, status in session.execute(jobs).tuples()]
+    return [(JobKey(practice, job), status) for practice, job, status in session.execute(jobs)]
 
 
 def _hints(session: Session, *, now: dt.datetime) -> Hints:
@@ -109,7 +109,7 @@ def _remove_items(session: Session) -> None:
         SettleJob.confirmed_at.is_(None),
         select(JobItem.position).where(of_job).exists(),
     )
-    found = session.execute(left.order_by(SettleJob.id).limit(1)).tuples().one_or_none()
+    found = session.execute(left.order_by(SettleJob.id).limit(1)).one_or_none()
     if found is None:
         return
     key = JobKey(*found)

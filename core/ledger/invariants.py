@@ -43,7 +43,7 @@ def _ask(session: Session, name: str, practice_id: int | None) -> Violation | No
         f"WITH broken(subject) AS ({invariant.sql}) "
         "SELECT count(*) OVER (), subject FROM broken ORDER BY subject LIMIT :named_max"
     )
-    rows = session.execute(counted, {"practice_id": practice_id, "named_max": NAMED_MAX}).tuples().all()
+    rows = session.execute(counted, {"practice_id": practice_id, "named_max": NAMED_MAX}).all()
     if not rows:
         return None
     return Violation(name, invariant.sentence, rows[0][0], tuple(subject for _, subject in rows))

@@ -1,0 +1,187 @@
+"""Each rule on a claim that it is about, at the preview and at the run."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from core.claims.models import ClaimStatus, Hold
+from core.db.engine import Sessions, transaction
+from core.errors import NotAllowed
+from core.jobs.models import Outcome, Verdict
+from core.jobs.requests import BadRequest
+from core.policy.rules import BY_CODE, RULES
+from core.practices.models import PayerClass, Practice, WriteOffSetting
+from tests.given import TODAY, GivenPractice, Line, a_practice
+
+SKIPPED: list[tuple[str, tuple[Line, ...], dict[str, Any]]] = [
+    ("already_settled", (Line(),), {"billing_status": "Settled"}),
+    ("on_hold", (Line(100, 100),), {"hold": Hold.HOLD}),
+    ("on_hold", (Line(100, 100),), {"hold": Hold.LEGAL}),
+    ("on_hold", (Line(100, 100),), {"hold": Hold.APPEAL}),
+    ("on_hold", (Line(100, 100),), {"hold": Hold.PAYMENT_PLAN}),
+    ("on_hold", (Line(100, 100),), {"hold": Hold.EXCLUDED}),
+    ("future_service", (Line(100, 100),), {"service_date": TODAY + dt.timedelta(days=1)}),
+    ("credit_insurance", (Line(-1, 4387),), {}),
+    ("credit_patient", (Line(500, -1),), {}),
+    ("credit_line", (Line(500, 0), Line(-100, 0)), {}),
+    ("credit_line", (Line(0, 500), Line(0, -500)), {}),
+    ("in_process", (Line(100, 0),), {"primary_status": ClaimStatus.AT_CLEARINGHOUSE}),
+    ("in_process", (Line(100, 0),), {"primary_status": ClaimStatus.AT_PAYER}),
+    ("in_process", (Line(100, 0),), {"primary_status": ClaimStatus.ACKNOWLEDGED}),
+    ("balance_mismatch", (Line(100, 0),), {"balance_mismatch": True}),
+]
+
+
+@pytest.mark.parametrize(("code", "lines", "columns"), SKIPPED)
+def test_a_rule_that_matches_skips_the_claim(
+    practice: GivenPractice, code: str, lines: tuple[Line, ...], columns: dict[str, Any]
+) -> None:
+    practice.claim("1", *lines, **columns)
+
+    job = practice.settle()
+
+    item = practice.item(job, "1")
+    assert (item.verdict, item.verdict_code, item.outcome, item.code) == (Verdict.SKIP, code, Outcome.SKIPPED, code)
+    assert practice.write_offs("1") == []
+    assert practice.read("1").version == 1
+
+
+def test_a_claim_without_obstacle_settles_to_zero(practice: GivenPractice) -> None:
+    practice.claim("1", Line(1250, 310), Line(0, 99))
+
+    job = practice.settle()
+
+    claim = practice.read("1")
+    assert practice.item(job, "1").outcome is Outcome.SETTLED
+    assert (claim.billing_status, claim.insurance_due, claim.patient_due, claim.version) == ("Settled", 0, 0, 2)
+    assert practice.write_offs("1") == [(1, "insurance", -1250), (1, "patient", -310), (2, "patient", -99)]
+
+
+def test_a_secondary_that_has_not_answered_keeps_the_insurance_due(practice: GivenPractice) -> None:
+    second = practice.ids["Payer"]
+    for number, status in enumerate(ClaimStatus):
+        practice.claim(str(number), Line(100, 0), secondary_payer_id=second, secondary_status=status)
+
+    job = practice.preview()
+
+    codes = {status: practice.item(job, str(number)).verdict_code for number, status in enumerate(ClaimStatus)}
+    with_payer = {ClaimStatus.AT_CLEARINGHOUSE, ClaimStatus.AT_PAYER, ClaimStatus.ACKNOWLEDGED}
+    answered = {ClaimStatus.ERA_RECEIVED, ClaimStatus.ERA_DENIED}
+    for status, code in codes.items():
+        expected = "in_process" if status in with_payer else None if status in answered else "secondary_pending"
+        assert code == expected, status
+
+
+def test_a_status_of_an_absent_secondary_says_nothing(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 0), secondary_payer_id=None, secondary_status=ClaimStatus.AT_PAYER)
+
+    assert practice.item(practice.preview(), "1").verdict is Verdict.SETTLE
+
+
+@pytest.mark.parametrize("code", ["in_process", "secondary_pending"])
+def test_what_insurance_still_works_on_does_not_matter_where_only_the_patient_is_written_off(
+    sessions: Sessions, code: str
+) -> None:
+    practice = a_practice(sessions, write_off=WriteOffSetting.PATIENT)
+    status = {"primary_status": ClaimStatus.AT_PAYER}
+    if code == "secondary_pending":
+        status = {"secondary_payer_id": practice.ids["Payer"], "secondary_status": ClaimStatus.REJECTED}
+    practice.claim("1", Line(100, 40), **status)
+
+    practice.settle()
+
+    claim = practice.read("1")
+    assert (claim.billing_status, claim.insurance_due, claim.patient_due) == ("Settled", 100, 0)
+
+
+def test_a_recent_payment_counts_only_while_its_window_is_on(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    practice.pay("1", 40)  # 190 days ago
+    assert practice.item(practice.preview(key="off"), "1").verdict is Verdict.SETTLE
+
+    with transaction(practice.sessions) as session:
+        session.get_one(Practice, practice.id).recent_payment_days = 190
+    assert practice.item(practice.preview(key="on"), "1").verdict_code == "recent_payment"
+
+    with transaction(practice.sessions) as session:
+        session.get_one(Practice, practice.id).recent_payment_days = 189
+    assert practice.item(practice.preview(key="shorter"), "1").verdict is Verdict.SETTLE
+
+
+@pytest.mark.parametrize("payer_class", list(PayerClass))
+@pytest.mark.parametrize("reason", ["small_balance", "charity", "administrative", "bad_debt"])
+def test_medicare_and_medicaid_patients_are_written_off_only_as_charity_or_small_balance(
+    practice: GivenPractice, payer_class: PayerClass, reason: str
+) -> None:
+    practice.claim("1", Line(0, 100), primary_payer_id=practice.payer("P", payer_class))
+
+    item = practice.item(practice.preview(reason=reason), "1")
+
+    guarded = payer_class in (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
+    expected = "medicare_cost_share" if guarded and reason in ("administrative", "bad_debt") else None
+    assert item.verdict_code == expected
+
+
+def test_neither_moves_the_status_and_no_money(sessions: Sessions) -> None:
+    practice = a_practice(sessions, write_off=WriteOffSetting.NEITHER)
+    practice.claim("1", Line(100, 40))
+
+    job = practice.settle()
+
+    claim, item = practice.read("1"), practice.item(job, "1")
+    assert (claim.billing_status, claim.insurance_due, claim.patient_due) == ("Settled", 100, 40)
+    assert (item.outcome, item.code) == (Outcome.SETTLED, "write_off_off")
+    assert practice.write_offs("1") == []
+
+
+def test_nothing_due_moves_the_status_alone(practice: GivenPractice) -> None:
+    practice.claim("no lines")
+    practice.claim("nothing due", Line())
+
+    job = practice.settle()
+
+    assert {practice.item(job, number).code for number in ("no lines", "nothing due")} == {"nothing_due"}
+    assert practice.counts(job) == {"settled": 2, "skipped": 0, "failed": 0, "remaining": 0}
+    assert practice.read("no lines").billing_status == "Settled"
+
+
+def test_each_provider_settles_by_its_own_setting_in_one_job(practice: GivenPractice) -> None:
+    for setting in (*WriteOffSetting, None):
+        provider = practice.provider(f"own {setting}", write_off=setting)
+        practice.claim(f"{setting}", Line(100, 40), billing_provider_id=provider)
+
+    practice.settle()
+
+    left = {str(s): (practice.read(f"{s}").insurance_due, practice.read(f"{s}").patient_due)
+            for s in (*WriteOffSetting, None)}  # fmt: skip
+    assert left == {"patient": (100, 0), "insurance": (0, 40), "both": (0, 0), "neither": (100, 40), "None": (0, 0)}
+
+
+def test_the_first_rule_that_matches_wins(practice: GivenPractice) -> None:
+    practice.claim("1", Line(-5, -5), hold=Hold.HOLD, primary_status=ClaimStatus.AT_PAYER)
+
+    assert practice.item(practice.preview(), "1").verdict_code == "on_hold"
+
+
+def test_a_job_may_include_what_a_rule_skips_if_the_user_may(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 0), primary_status=ClaimStatus.AT_PAYER)
+    admin = practice.person("admin@lakeside.example", role="admin")  # type: ignore[arg-type]
+
+    with pytest.raises(NotAllowed):
+        practice.preview(include=["in_process"])
+    job = practice.preview(include=["in_process"], by=admin, key="admin's")
+
+    assert practice.item(job, "1").verdict is Verdict.SETTLE
+
+
+def test_no_job_may_include_a_credit(practice: GivenPractice) -> None:
+    practice.claim("1", Line(-1, 0))
+
+    with pytest.raises(BadRequest, match="include"):
+        practice.preview(include=["credit_insurance"])
+
+
+def test_every_rule_has_a_code_and_a_sentence_of_its_own() -> None:
+    assert len(BY_CODE) == len(RULES)
+    assert len({rule.sentence for rule in RULES}) == len(RULES)

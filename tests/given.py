@@ -1,0 +1,248 @@
+"""Practices, people and claims for tests, said in the words of the trade. Amounts in cents."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from core.access.models import Role, User
+from core.access.permissions import Actor
+from core.claims.models import BALANCE_DUE, Claim, ClaimStatus, ClaimType, LineItem
+from core.db.engine import Sessions, transaction
+from core.jobs import commands, engine
+from core.jobs.keys import JobKey
+from core.jobs.models import JobItem, SettleJob
+from core.jobs.progress import Progress, of_job
+from core.jobs.requests import JobRequest
+from core.ledger import caches
+from core.ledger.invariants import Violation, violations
+from core.ledger.models import PaidBy, Posting, PostingKind, Responsibility
+from core.practices.create import create_practice
+from core.practices.models import Office, Patient, Payer, PayerClass, Provider, WriteOffSetting
+
+NOW = dt.datetime(2026, 11, 23, 15, 0, tzinfo=dt.UTC)
+TODAY = NOW.date()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line item by what is due on it."""
+
+    insurance: int = 0
+    patient: int = 0
+
+
+@dataclass
+class GivenPractice:
+    """A practice with one office, one provider, one payer, and a biller who acts."""
+
+    sessions: Sessions
+    id: int
+    biller: Actor
+    ids: dict[str, int] = field(default_factory=dict)
+
+    def claim(self, number: str, *lines: Line, **columns: Any) -> str:
+        """Add a claim with a posting behind every due; give its number."""
+        with transaction(self.sessions) as session:
+            _add_claim(session, self, number, lines, columns)
+        return number
+
+    def claims(self, count: int, *, insurance: int = 1_000, patient: int = 500, first: int = 1) -> list[str]:
+        """Add `count` claims of one line each, numbered C00001 and on; give their numbers."""
+        numbers = [f"C{index:05d}" for index in range(first, first + count)]
+        with transaction(self.sessions) as session:
+            for number in numbers:
+                _add_claim(session, self, number, (Line(insurance, patient),), {})
+        return numbers
+
+    def provider(self, number: str, *, write_off: WriteOffSetting | None) -> int:
+        """Add a billing provider with a setting of its own."""
+        with transaction(self.sessions) as session:
+            made = insert(Provider).values(practice_id=self.id, external_id=number, name=number, write_off=write_off)
+            return session.scalars(made.returning(Provider.id)).one()
+
+    def payer(self, number: str, payer_class: PayerClass) -> int:
+        """Add a payer of a class."""
+        with transaction(self.sessions) as session:
+            made = insert(Payer).values(practice_id=self.id, external_id=number, name=number, payer_class=payer_class)
+            return session.scalars(made.returning(Payer.id)).one()
+
+    def person(self, email: str, role: Role) -> Actor:
+        """Add a user."""
+        with transaction(self.sessions) as session:
+            return _add_user(session, self.id, email, role)
+
+    def change(self, number: str, **columns: Any) -> None:
+        """Another hand changes a claim: the columns, and its version."""
+        with transaction(self.sessions) as session:
+            claim = self._claim(session, number)
+            claim.version += 1
+            for name, value in columns.items():
+                setattr(claim, name, value)
+
+    def pay(self, number: str, cents: int, *, by: PaidBy = PaidBy.PATIENT, line: int = 1) -> None:
+        """Another hand posts a payment on a claim's line, on the patient's due."""
+        with transaction(self.sessions) as session:
+            claim = self._claim(session, number)
+            claim.version += 1
+            entry = _entry(self, claim.id, line, PostingKind.PAYMENT, Responsibility.PATIENT, -cents)
+            session.execute(insert(Posting).values({**entry, "paid_by": by}))
+            session.flush()
+            caches.recompute(session, self.id, select(Claim.id).where(Claim.practice_id == self.id))
+
+    def _claim(self, session: Session, number: str) -> Claim:
+        found = select(Claim).where(Claim.practice_id == self.id, Claim.external_id == number).with_for_update()
+        return session.scalars(found).one()
+
+    def read(self, number: str) -> Claim:
+        """The claim as it is now."""
+        with self.sessions() as session:
+            found = select(Claim).where(Claim.practice_id == self.id, Claim.external_id == number)
+            return session.scalars(found).one()
+
+    def write_offs(self, number: str) -> list[tuple[int, str, int]]:
+        """The write-offs on a claim: line, responsibility, cents, in order."""
+        claim_id = self.read(number).id
+        with self.sessions() as session:
+            of_claim = (Posting.practice_id == self.id, Posting.claim_id == claim_id)
+            rows = session.execute(
+                select(Posting.line, Posting.responsibility, Posting.amount_cents)
+                .where(*of_claim, Posting.kind == PostingKind.WRITE_OFF)
+                .order_by(Posting.line, Posting.responsibility)
+            )
+            return [(line, side.value, cents) for line, side, cents in rows]
+
+    def preview(self, selection: Any = None, *, by: Actor | None = None, key: str = "key", **asked: Any) -> JobKey:
+        """Preview a job, of every claim unless told otherwise; for small balances unless told otherwise."""
+        chunk_claims = asked.pop("chunk_claims", 1_000)
+        now = asked.pop("now", NOW)
+        body = {"selection": selection or {"all": True}, "reason": "small_balance", **asked}
+        with transaction(self.sessions) as session:
+            request = JobRequest.of(body)
+            job = commands.preview(
+                session, request, by=by or self.biller, idempotency_key=key, now=now, chunk_claims=chunk_claims
+            )
+            return JobKey(job.practice_id, job.id)
+
+    def confirm(self, job: JobKey, *, confirmation: str = "CONFIRM", now: dt.datetime = NOW) -> SettleJob:
+        """Confirm a job."""
+        with transaction(self.sessions) as session:
+            return commands.confirm(session, job, confirmation=confirmation, by=self.biller, now=now)
+
+    def settle(self, selection: Any = None, **asked: Any) -> JobKey:
+        """Preview, confirm and run a job to its end in this process."""
+        job = self.preview(selection, **asked)
+        self.confirm(job)
+        self.run()
+        return job
+
+    def run(self, *, now: dt.datetime = NOW) -> None:
+        """Work until nothing is free, as a worker does, at a clock that moves a second at each look."""
+        clock = ticking(now)
+        while engine.work(self.sessions, worker="tester", clock=clock).chunks:
+            pass
+
+    def progress(self, job: JobKey, *, now: dt.datetime = NOW) -> Progress:
+        """The job's progress."""
+        with self.sessions() as session:
+            return of_job(session, job, now=now)
+
+    def counts(self, job: JobKey) -> dict[str, int]:
+        """How many claims are settled, skipped, failed, remaining."""
+        seen = self.progress(job)
+        assert seen.settled + seen.skipped + seen.failed + seen.remaining == seen.total
+        return {
+            "settled": seen.settled, "skipped": seen.skipped, "failed": seen.failed, "remaining": seen.remaining
+        }  # fmt: skip
+
+    def item(self, job: JobKey, number: str) -> JobItem:
+        """What became of a claim in a job."""
+        claim_id = self.read(number).id
+        with self.sessions() as session:
+            return session.scalars(select(JobItem).where(*job.of(JobItem), JobItem.claim_id == claim_id)).one()
+
+    def violations(self) -> list[Violation]:
+        """What `settle verify` finds."""
+        with self.sessions() as session:
+            return violations(session)
+
+
+def ticking(start: dt.datetime) -> engine.Clock:
+    """A clock that is a second later at each look, so that what must wait a while is due at the next."""
+    seconds = iter(range(10**9))
+    return lambda: start + dt.timedelta(seconds=next(seconds))
+
+
+def a_practice(
+    sessions: Sessions, *, name: str = "Lakeside", write_off: WriteOffSetting = WriteOffSetting.BOTH
+) -> GivenPractice:
+    """Make a practice."""
+    with transaction(sessions) as session:
+        practice_id = create_practice(session, name=name, write_off=write_off, now=NOW)
+        biller = _add_user(session, practice_id, f"biller@{name.lower()}.example", Role.BILLER)
+        given = GivenPractice(sessions, practice_id, biller)
+        for table in (Office, Provider, Payer, Patient):
+            columns: dict[str, Any] = {"practice_id": practice_id, "external_id": "1", "name": f"The {table.__name__}"}
+            if table is Payer:
+                columns["payer_class"] = PayerClass.COMMERCIAL
+            given.ids[table.__name__] = session.scalars(insert(table).values(columns).returning(table.id)).one()
+        return given
+
+
+def _add_user(session: Session, practice_id: int, email: str, role: Role) -> Actor:
+    user = User(
+        practice_id=practice_id, email=email, name=email.split("@", maxsplit=1)[0], role=role, password_hash="-",
+        created_at=NOW,
+    )  # fmt: skip
+    session.add(user)
+    session.flush()
+    return Actor(user.id, practice_id, role, email, user.name)
+
+
+def _add_claim(
+    session: Session, given: GivenPractice, number: str, lines: tuple[Line, ...], columns: dict[str, Any]
+) -> None:
+    standard = {
+        "practice_id": given.id,
+        "external_id": number,
+        "patient_id": given.ids["Patient"],
+        "office_id": given.ids["Office"],
+        "billing_provider_id": given.ids["Provider"],
+        "claim_type": ClaimType.PROFESSIONAL,
+        "service_date": TODAY - dt.timedelta(days=200),
+        "billing_status": BALANCE_DUE,
+        "primary_payer_id": given.ids["Payer"],
+        "primary_status": ClaimStatus.ERA_RECEIVED,
+        "secondary_status": ClaimStatus.NONE,
+    }
+    claim_id = session.scalars(insert(Claim).values({**standard, **columns}).returning(Claim.id)).one()
+    for index, line in enumerate(lines, start=1):
+        session.execute(
+            insert(LineItem).values(practice_id=given.id, claim_id=claim_id, number=index, procedure_code="99213")
+        )
+        for side, cents in ((Responsibility.INSURANCE, line.insurance), (Responsibility.PATIENT, line.patient)):
+            _owe(session, given, claim_id, index, side, cents)
+    caches.recompute(session, given.id, select(Claim.id).where(Claim.practice_id == given.id, Claim.id == claim_id))
+
+
+def _owe(
+    session: Session, given: GivenPractice, claim_id: int, line: int, side: Responsibility, cents: int
+) -> None:
+    """A charge for what is due; for a credit, a charge that was paid too well."""
+    if cents > 0:
+        session.execute(insert(Posting).values(_entry(given, claim_id, line, PostingKind.CHARGE, side, cents)))
+    if cents < 0:
+        session.execute(insert(Posting).values(_entry(given, claim_id, line, PostingKind.CHARGE, side, 100)))
+        paid = _entry(given, claim_id, line, PostingKind.PAYMENT, side, cents - 100)
+        session.execute(insert(Posting).values({**paid, "paid_by": PaidBy.PRIMARY}))
+
+
+def _entry(
+    given: GivenPractice, claim_id: int, line: int, kind: PostingKind, side: Responsibility, cents: int
+) -> dict[str, Any]:
+    return {
+        "practice_id": given.id, "claim_id": claim_id, "line": line, "kind": kind, "responsibility": side,
+        "amount_cents": cents, "posted_on": TODAY - dt.timedelta(days=190), "created_at": NOW,
+    }  # fmt: skip
