@@ -15,8 +15,11 @@ from core.settings import Settings
 class Hints(Protocol):
     """Tells the workers that there is work, and never waits for them."""
 
-    def send(self, practice_id: int, job_id: int) -> None:
-        """Say that this job may have work."""
+    def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
+        """Say, `count` times, that this job may have work."""
+
+    def prepare(self, practice_id: int, job_id: int) -> None:
+        """Say that this job's preview waits to be made."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,151 @@
+"""Confirm Bulk Status Change: what a previewed job will do, claim by claim, and the word that lets it run."""
+
+import datetime as dt
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Flask, jsonify, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as BaseResponse
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import NotFound, Refusal
+from core.jobs import commands, queries, reports
+from core.jobs.commands import PREVIEW_LIFE, ConfirmationMismatch, is_expired
+from core.jobs.keys import JobKey
+from core.jobs.models import JobKind, JobStatus, SettleJob, Verdict
+from core.jobs.preview import PreviewTotals
+from core.jobs.reports import ItemRow
+from webui import jobs
+from webui.auth import current_actor, requires
+from webui.door import door, now
+from webui.feed_columns import ELIGIBILITY_PILLS
+from webui.labels import Pill
+
+WILL_CHANGE: Final = Pill("Will change", "check", "good")
+ROWS: Final = 200  # of the preview at a time: more than anyone reads before asking for a file
+DIALOG_HEADER: Final = "X-Dialog"  # asks for the part that stands in the dialog, without the page around it
+
+
+@dataclass(frozen=True)
+class ClaimTable:
+    """Some claims of the preview, and where the next ones begin."""
+
+    rows: list[ItemRow]
+    verdict: Verdict | None
+    next: int | None
+    after: int
+
+
+def register(app: Flask) -> None:
+    """Add the box to the pages of jobs."""
+    add, a_job = app.add_url_rule, f"/jobs/{jobs.a_job}"
+    add(f"{a_job}/confirm", "confirm.show", show)
+    add(f"{a_job}/confirm", "confirm.confirm", confirm, methods=["POST"])
+    add(f"{a_job}/preview", "confirm.claims", claims)
+
+
+@jobs.part_facts(JobStatus.PREVIEWED, JobStatus.PREPARING)
+def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
+    """What the page parts of a job that waits for CONFIRM show."""
+    if job.status is JobStatus.PREPARING or job.preview is None:
+        return {"waited": now() - job.requested_at}
+    return {
+        "totals": PreviewTotals.model_validate(job.preview),
+        "claims": _table(db, job, args),
+        "settles": job.kind is JobKind.SETTLE,
+        "expired": is_expired(job, now=now()),
+        "expires_at": _expires_at(job),
+        "pills": ELIGIBILITY_PILLS,
+        "will_change": WILL_CHANGE,
+    }
+
+
+@requires(Action.SEE_CLAIMS)
+def show(job_id: int) -> BaseResponse | tuple[str, int]:
+    """The box alone, for the dialog over the feed; without JavaScript it is part of the job's page."""
+    if not in_dialog():
+        return redirect(url_for("jobs.show", job_id=job_id))
+    return render(job_id)
+
+
+@requires(Action.SEE_CLAIMS)
+def claims(job_id: int) -> BaseResponse | str:
+    """More claims of the preview, or those of one verdict."""
+    if not in_dialog():
+        asked = {"verdict": request.args.get("verdict"), "after": request.args.get("after")}
+        return redirect(url_for("jobs.show", job_id=job_id, **asked))  # type: ignore[arg-type]
+    key = JobKey(current_actor().practice_id, job_id)
+    with door().sessions() as db:
+        job = queries.find(db, key)
+        table = _table(db, job, request.args)
+    totals = PreviewTotals.model_validate(job.preview) if job.preview else None
+    facts = {"totals": totals, "settles": job.kind is JobKind.SETTLE, "will_change": WILL_CHANGE}
+    return render_template("jobs/_confirm_claims.html", job=job, claims=table, **facts)
+
+
+@requires(Action.CONFIRM_JOB)
+def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
+    """Let the job run, if the word is right; anything else is a fault at the field, and nothing happens."""
+    actor = current_actor()
+    try:
+        with transaction(door().sessions) as db:
+            job = commands.confirm(
+                db,
+                JobKey(actor.practice_id, job_id),
+                confirmation=request.form.get("confirmation", ""),
+                by=actor,
+                now=now(),
+            )
+    except NotFound:
+        raise
+    except ConfirmationMismatch as fault:
+        return render(job_id, fault.http_status, fault=fault.message, typed=request.form.get("confirmation", ""))
+    except Refusal as refusal:
+        return render(job_id, refusal.http_status, refused=refusal.message)
+    # After the commit, so that the workers find it.
+    door().hints.send(actor.practice_id, job_id, count=-(-(job.claims_total or 1) // door().settings.chunk_claims))
+    page = url_for("jobs.show", job_id=job_id)
+    return jsonify(location=page) if in_dialog() else redirect(page, code=HTTPStatus.SEE_OTHER)
+
+
+def in_dialog() -> bool:
+    """Whether the feed asks for the part that stands in its dialog."""
+    return request.headers.get(DIALOG_HEADER) is not None
+
+
+def template(part: str) -> str:
+    """The part itself for the dialog, else the page that holds it."""
+    return part if in_dialog() else "jobs/_confirm_page.html"
+
+
+def render(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, int]:
+    """The box of a job in whatever status it is; `said` is what was refused, in words."""
+    key = JobKey(current_actor().practice_id, job_id)
+    with door().sessions() as db:
+        job = queries.find(db, key)
+        facts: dict[str, Any] = {"job": job, "now": now()}
+        if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
+            facts |= of_job(db, job, request.args)
+    part = "jobs/_confirm_elsewhere.html"
+    if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
+        part = f"jobs/_{job.status}.html"
+    return render_template(template(part), part=part, **facts, **said), status
+
+
+def _table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
+    wanted = args.get("verdict")
+    verdict = Verdict(wanted) if wanted in set(Verdict) else None
+    after = args.get("after", "")
+    position = min(int(after), jobs.BIGINT_MAX) if after.isascii() and after.isdigit() and len(after) < 20 else 0  # noqa: PLR2004
+    key = JobKey(job.practice_id, job.id)
+    rows = reports.items(db, key, verdict=verdict, after_position=position, limit=ROWS + 1)
+    more = rows[ROWS - 1].position if len(rows) > ROWS else None
+    return ClaimTable(rows[:ROWS], verdict, more, position)
+
+
+def _expires_at(job: SettleJob) -> dt.datetime | None:
+    return job.previewed_at + PREVIEW_LIFE if job.previewed_at else None

@@ -1,0 +1,213 @@
+"""The feed's address: what people typed into its fields, read into a filter, and written back short."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
+from urllib.parse import parse_qsl, urlencode
+
+from core.claims.feed import DEFAULT_SORT, ELIGIBILITY, PAGE_CLAIMS_MAX, Sort
+from core.claims.filters import BadFilter, ClaimFilter
+from core.claims.models import ClaimStatus, ClaimType
+from core.money import BadAmount, parse_amount, plain_cents
+
+PAGE_SIZES: Final = (50, 100, PAGE_CLAIMS_MAX)
+TEXT_CHARACTERS_MAX: Final = 200
+DAYS_MAX: Final = 40_000
+CENTS_KEYS: Final = tuple(f"{side}_due_{end}" for side in ("insurance", "patient", "total") for end in ("min", "max"))
+MANY: Final = frozenset({"billing_status", "claim_status", "office", "billing_provider", "supervising_provider", "eligibility"})
+
+_DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})-(\d{2})-(\d{2})")
+_YES_OR_NO: Final = {"yes": True, "no": False}
+
+
+class BadField(Exception):  # noqa: N818  (words for one field, shown beside it)
+    """What is wrong with one field, in words."""
+
+
+def _text(typed: str) -> str:
+    if len(typed) > TEXT_CHARACTERS_MAX:
+        raise BadField(f"Shorten this to {TEXT_CHARACTERS_MAX} characters.")
+    if "\x00" in typed:
+        raise BadField("This has a character that no claim can have; type it again.")
+    return typed
+
+
+def _date(typed: str) -> str:
+    match = _DATE.fullmatch(typed)
+    if match is None:
+        raise BadField("Write the date as MM/DD/YYYY, such as 08/28/2021.")
+    month, day, year = match.group(1, 2, 3) if match.group(1) else match.group(5, 6, 4)
+    try:
+        return dt.date(int(year), int(month), int(day)).isoformat()
+    except ValueError:
+        raise BadField(f"{typed} is not a day of any calendar.") from None
+
+
+def _cents(typed: str) -> str:
+    try:
+        return plain_cents(parse_amount(typed))
+    except BadAmount:
+        raise BadField("Write dollars and cents, such as 50.00; with a minus sign for a credit.") from None
+
+
+def _days(typed: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,5}", typed) or int(typed) > DAYS_MAX:
+        raise BadField(f"Write a whole number of days, 0 to {DAYS_MAX:,}.")
+    return str(int(typed))
+
+
+def _one_of(known: Iterable[str]) -> Callable[[str], str]:
+    choices = frozenset(known)
+
+    def read(typed: str) -> str:
+        if typed not in choices:
+            raise BadField("Choose one from the list.")
+        return typed
+
+    return read
+
+
+_READ: Final[Mapping[str, Callable[[str], str]]] = {
+    "billing_status": _text,
+    "claim_status": _one_of(ClaimStatus),
+    "claim_type": _one_of(ClaimType),
+    "office": _text,
+    "billing_provider": _text,
+    "supervising_provider": _text,
+    "payer": _text,
+    "payer_id": _text,
+    "patient": _text,
+    "claim_id": _text,
+    "from": _date,
+    "to": _date,
+    **dict.fromkeys(CENTS_KEYS, _cents),
+    "age_min_days": _days,
+    "age_max_days": _days,
+    "last_payment_before": _date,
+    "has_secondary": _one_of(_YES_OR_NO),
+    "on_hold": _one_of(_YES_OR_NO),
+    "in_job": _one_of(_YES_OR_NO),
+    "eligibility": _one_of(ELIGIBILITY),
+}
+_ENDS: Final = (
+    *((f"{side}_due_min", f"{side}_due_max", "at least") for side in ("insurance", "patient", "total")),
+    ("age_min_days", "age_max_days", "at least"),
+    ("from", "to", "from"),
+)
+
+
+@dataclass(frozen=True)
+class FeedQuery:
+    """What the feed is asked: a filter (None where a field is faulty), an order, a page."""
+
+    typed: Mapping[str, Sequence[str]]  # as it goes back into the fields
+    filter: ClaimFilter | None
+    faults: Mapping[str, str] = field(default_factory=dict)  # words by field; "" is of the address itself
+    sort: Sort = DEFAULT_SORT
+    limit: int = PAGE_SIZES[0]
+    cursor: str | None = None
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
+        """Read an address or a form; every fault is kept beside its field, and nothing that was typed is lost."""
+        typed: dict[str, list[str]] = {}
+        other: dict[str, str] = {}
+        faults: dict[str, str] = {}
+        for key, value in pairs:
+            if key not in _READ:
+                other[key] = value
+            elif value.strip():
+                before = typed.get(key, []) if key in MANY else []
+                typed[key] = [*before, _read(key, value.strip(), faults)]
+        faults |= _crossed(typed, faults)
+        sort, limit = _order(other, faults)
+        read = None if faults else ClaimFilter.of(_filter_of(typed))
+        return cls(typed, read, faults, sort, limit, other.get("cursor") or None)
+
+    @classmethod
+    def of_text(cls, text: str) -> Self:
+        """Read what stands after the question mark."""
+        return cls.of(cls.pairs_of(text))
+
+    @staticmethod
+    def pairs_of(text: str) -> list[tuple[str, str]]:
+        """Take apart what stands after the question mark."""
+        return parse_qsl(text, keep_blank_values=True)
+
+    def refused(self, words: str) -> Self:
+        """The same question with a fault of the address itself, and nothing found."""
+        return replace(self, filter=None, faults={**self.faults, "": words}, cursor=None)
+
+    @property
+    def filter_text(self) -> str:
+        """The filter alone as it stands in an address; the selection is kept under this name."""
+        return urlencode([(key, value) for key in _READ for value in self.typed.get(key, ())])
+
+    def text(self, **changes: str | int | None) -> str:
+        """The address after the question mark, with `changes` to order and page; what is usual is left out."""
+        parts: dict[str, Any] = {"sort": str(self.sort), "limit": self.limit, "cursor": self.cursor, **changes}
+        usual = {"sort": str(DEFAULT_SORT), "limit": PAGE_SIZES[0], "cursor": None}
+        said = [(key, str(value)) for key, value in parts.items() if value is not None and value != usual.get(key)]
+        return "&".join(filter(None, (self.filter_text, urlencode(said))))
+
+    def first(self, key: str) -> str:
+        """What one field shows; dates as the practice writes them."""
+        value = next(iter(self.typed.get(key, ())), "")
+        if _READ[key] is _date and key not in self.faults:
+            return f"{dt.date.fromisoformat(value):%m/%d/%Y}" if value else ""
+        return value
+
+
+def _read(key: str, value: str, faults: dict[str, str]) -> str:
+    try:
+        return _READ[key](value)
+    except BadField as fault:
+        faults[key] = str(fault)
+        return value
+
+
+def _crossed(typed: Mapping[str, list[str]], faults: Mapping[str, str]) -> dict[str, str]:
+    """A range that ends before it begins matches nothing and is always a slip."""
+    found = {}
+    for least, most, words in _ENDS:
+        if least in typed and most in typed and least not in faults and most not in faults:
+            low, high = _comparable(least, typed[least][-1]), _comparable(most, typed[most][-1])
+            if low > high:
+                found[most] = f"This is below “{words}”; the range would be empty."
+    return found
+
+
+def _comparable(key: str, value: str) -> Any:
+    return parse_amount(value) if key in CENTS_KEYS else int(value) if key.startswith("age") else value
+
+
+def _order(other: dict[str, str], faults: dict[str, str]) -> tuple[Sort, int]:
+    sort, limit = DEFAULT_SORT, PAGE_SIZES[0]
+    try:
+        sort = Sort.of(other.get("sort", str(DEFAULT_SORT)))
+        limit = int(other.get("limit") or limit)
+        if limit not in PAGE_SIZES:
+            raise ValueError
+    except BadFilter:
+        faults[""] = "The feed cannot be sorted by this; choose a column."
+    except ValueError:
+        faults[""] = f"A page has {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} claims."
+    unknown = other.keys() - {"sort", "limit", "cursor", "counts", "totals"}
+    if unknown:
+        # A typo in an address must not show every claim as if it were asked for.
+        faults[""] = f"The feed has no filter {', '.join(sorted(name[:40] for name in unknown))}."
+    return sort, limit
+
+
+def _filter_of(typed: Mapping[str, list[str]]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for key, values in typed.items():
+        if key in CENTS_KEYS:
+            given[f"{key}_cents"] = parse_amount(values[-1])
+        elif values[-1] in _YES_OR_NO and key in ("has_secondary", "on_hold", "in_job"):
+            given[key] = _YES_OR_NO[values[-1]]
+        else:
+            given[key] = values if key in MANY else values[-1]
+    return given

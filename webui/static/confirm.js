@@ -1,0 +1,169 @@
+// Confirm Bulk Status Change as a dialog over the feed, and the small comforts of the same box on a job's page.
+// The server decides; without this every step is a page of its own.
+const dialog = document.getElementById("dialog");
+const announcer = document.getElementById("announce");
+const LOOK_AGAIN_MS = 1000;
+const WORD = "CONFIRM";
+let opener = null;
+let busy = false;
+let looking = null;
+let expiring = null;
+
+const box = () => document.querySelector("[data-previewed]");
+
+async function ask(address, options = {}) {
+  const token = document.querySelector('meta[name="csrf-token"]').content;
+  const headers = { "X-Dialog": "1", "X-CSRFToken": token };
+  const answer = await fetch(address, { ...options, headers });
+  if (answer.status === 401) { location.reload(); throw new Error("signed out"); }
+  return answer;
+}
+
+// ---- showing a step
+
+function show(html) {
+  const step = new DOMParser().parseFromString(html, "text/html");
+  const part = step.querySelector(".box");
+  if (!part) throw new Error("no step");
+  dialog.replaceChildren(part);
+  if (!dialog.open) dialog.showModal();
+  ready();
+}
+
+function ready() {
+  clearTimeout(looking);
+  clearTimeout(expiring);
+  const place = dialog ?? document;
+  (place.querySelector("[aria-invalid]") ?? place.querySelector("[data-first]") ?? place.querySelector("#dialog-title"))?.focus();
+  const preparing = dialog?.querySelector("[data-preparing]");
+  if (preparing) looking = setTimeout(() => again(preparing.dataset.preparing), LOOK_AGAIN_MS);
+  const expires = box()?.dataset.expires;
+  if (expires && document.getElementById("confirm-form")) {
+    const left = Date.parse(expires) - Date.now();
+    if (left > 0) expiring = setTimeout(expired, Math.min(left, 2 ** 31 - 1));
+  }
+  match();
+}
+
+async function again(address) {
+  try {
+    const html = await (await ask(address)).text();
+    if (!dialog.open) return;
+    if (html.includes("data-preparing")) {
+      // Only the numbers change, so that focus and the reader's place stay.
+      const fresh = new DOMParser().parseFromString(html, "text/html").querySelector(".body");
+      dialog.querySelector(".body").replaceChildren(...fresh.childNodes);
+      looking = setTimeout(() => again(address), LOOK_AGAIN_MS);
+    } else {
+      show(html);
+      say("The preview is ready.");
+    }
+  } catch {
+    looking = setTimeout(() => again(address), LOOK_AGAIN_MS * 3);
+  }
+}
+
+function expired() {
+  const button = document.getElementById("confirm-button");
+  if (button) button.disabled = true;
+  fail("This preview is over an hour old and no longer tells the truth. Cancel and preview again.");
+}
+
+function say(text) { if (announcer) announcer.textContent = text; }
+
+function fail(text) {
+  const body = (dialog ?? document).querySelector(".box .body");
+  if (!body) return;
+  body.querySelector(".note.failed")?.remove();
+  const note = Object.assign(document.createElement("div"), { className: "note bad failed", textContent: text });
+  note.setAttribute("role", "alert");
+  body.prepend(note);
+  note.scrollIntoView({ block: "nearest" });
+}
+
+// ---- sending a step
+
+async function send(address, fields, button) {
+  if (busy) return;
+  busy = true;
+  const label = button?.textContent;
+  if (button?.dataset.busy) button.textContent = button.dataset.busy;
+  try {
+    const answer = await ask(address, { method: "POST", body: fields });
+    if (answer.headers.get("Content-Type")?.includes("json")) {
+      document.dispatchEvent(new Event("settle:confirmed"));
+      location.assign((await answer.json()).location);
+      return;
+    }
+    show(await answer.text());
+  } catch {
+    fail("The server did not answer as it should. Nothing is lost: try the same button again; it starts one job and not two.");
+    if (button && label) button.textContent = label;
+  }
+  busy = false;
+}
+
+document.addEventListener("settle:open", ({ detail }) => {
+  opener = detail.opener;
+  waiting(detail.fields.get("target_status"));
+  send(detail.address, detail.fields, null);
+});
+
+function waiting(target) {
+  const section = Object.assign(document.createElement("section"), { className: "box card" });
+  const title = Object.assign(document.createElement("h2"), { id: "dialog-title", tabIndex: -1, textContent: "Confirm Bulk Status Change" });
+  const header = document.createElement("header");
+  const body = Object.assign(document.createElement("div"), { className: "stack body", textContent: `Asking what a change to ${target} would do …` });
+  header.append(title);
+  section.append(header, body);
+  dialog.replaceChildren(section);
+  dialog.showModal();
+  title.focus();
+}
+
+// Capturing, before the page's own guard against double clicks, which would lock a form that comes back.
+document.addEventListener("submit", (event) => {
+  if (!dialog?.contains(event.target)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (event.target.matches("[data-dialog-discard]")) return dialog.close();
+  send(event.target.action, new URLSearchParams(new FormData(event.target, event.submitter)), event.submitter);
+}, true);
+
+document.addEventListener("click", async (event) => {
+  if (event.target.closest("[data-dialog-close]") && dialog?.open) { event.preventDefault(); dialog.close(); return; }
+  const link = event.target.closest("[data-claims-link]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  try {
+    const answer = await ask(link.href);
+    if (!answer.ok) throw new Error(answer.status);
+    const place = document.getElementById("preview-claims");
+    place.innerHTML = await answer.text();
+    (place.querySelector("[aria-current]") ?? place).focus();
+    place.querySelector(".list").scrollTop = 0;
+  } catch { location.assign(link.href); }
+});
+
+// Closing by Cancel or Escape gives up the preview; focus goes back to where it came from.
+dialog?.addEventListener("close", () => {
+  clearTimeout(looking);
+  clearTimeout(expiring);
+  const discard = dialog.querySelector("[data-discard]")?.dataset.discard;
+  if (discard && !busy) ask(discard, { method: "POST" }).catch(() => {}); // it expires by itself too
+  dialog.replaceChildren();
+  opener?.focus();
+});
+
+// The button looks ready only when the word is right; whoever presses it earlier reads why from the server.
+function match() {
+  const field = document.getElementById("confirmation");
+  const button = document.getElementById("confirm-button");
+  if (field && button) button.classList.toggle("waits", field.value !== WORD);
+}
+document.addEventListener("input", (event) => { if (event.target.id === "confirmation") match(); });
+
+if (!dialog) { // on a job's page
+  match();
+  box()?.querySelector("[aria-invalid]")?.focus();
+}

@@ -1,0 +1,261 @@
+// The Live Claims Feed: selection, and what the page asks for after it is there. All of it works without this too.
+const feed = document.getElementById("feed");
+const form = document.getElementById("claims");
+const rows = document.getElementById("rows");
+const boxes = [...rows.querySelectorAll("input[name=claim_id]")];
+const pagePick = document.getElementById("pick-page");
+const announcer = document.getElementById("announce");
+const STORE = "settle-selection";
+const COUNT_AFTER_MS = 150; // a row of quick clicks is counted once
+const SELECTABLE = document.getElementById("status-menu") !== null;
+
+// ---- what is selected: kept for this filter through paging and sorting
+
+const EMPTY = { scope: "chosen", ids: [] };
+let selected = restore();
+let matching = null; // how many match, once the server has said so
+let lastBox = null;
+
+function restore() {
+  let kept = null;
+  try { kept = JSON.parse(sessionStorage.getItem(STORE)); } catch { /* not ours: begin anew */ }
+  if (!kept || !Array.isArray(kept.ids)) return { ...EMPTY, filter: feed.dataset.filter };
+  if (kept.filter === feed.dataset.filter) return kept;
+  if (kept.scope === "matching" || kept.ids.length) {
+    const what = kept.scope === "matching" ? "“All that match” is no longer selected" : "The selection is cleared";
+    say(`The filter changed. ${what}.`, true);
+  }
+  return { ...EMPTY, filter: feed.dataset.filter };
+}
+
+function keep() {
+  try { sessionStorage.setItem(STORE, JSON.stringify(selected)); } catch { /* full or forbidden: this page only */ }
+}
+
+const ids = new Set(selected.ids);
+const isOn = (id) => (selected.scope === "matching" ? !ids.has(id) : ids.has(id));
+
+function turn(id, on) {
+  if ((selected.scope === "matching") === on) ids.delete(id); else ids.add(id);
+}
+
+function choose(scope) {
+  selected = { scope, ids: [], filter: feed.dataset.filter };
+  ids.clear();
+  changed();
+}
+
+function changed() {
+  selected.ids = [...ids];
+  keep();
+  show();
+  count();
+}
+
+// ---- showing it
+
+function show() {
+  for (const box of boxes) {
+    box.checked = isOn(box.value);
+    box.closest("tr").classList.toggle("on", box.checked);
+  }
+  const on = boxes.filter((box) => box.checked).length;
+  pagePick.checked = boxes.length > 0 && on === boxes.length;
+  pagePick.indeterminate = on > 0 && on < boxes.length;
+  const some = selected.scope === "matching" || ids.size > 0;
+  document.getElementById("pick-none").hidden = !some;
+  const all = document.getElementById("pick-all");
+  all.hidden = !matching || (selected.scope === "matching" && ids.size === 0);
+  if (matching) all.textContent = `Select all ${words(matching)} that match`;
+}
+
+const words = (number) => number.toLocaleString("en-US");
+
+function say(text, visibly = false) {
+  announcer.textContent = text;
+  if (!visibly) return;
+  document.getElementById("picked-dollars").textContent = text;
+}
+
+// ---- count and dollars, by the server
+
+let timer = null;
+let asking = null;
+
+function count() {
+  clearTimeout(timer);
+  asking?.abort();
+  const some = selected.scope === "matching" || ids.size > 0;
+  if (!some) return counted(null);
+  document.getElementById("picked-count").textContent = said(null);
+  timer = setTimeout(async () => {
+    asking = new AbortController();
+    try {
+      counted(await json("/feed/selection", { method: "POST", body: selection(), signal: asking.signal }));
+    } catch (error) {
+      if (error.name !== "AbortError") document.getElementById("picked-dollars").textContent = "The dollars could not be counted; try again.";
+    }
+  }, COUNT_AFTER_MS);
+}
+
+function counted(sums) {
+  document.getElementById("picked-count").textContent = said(sums);
+  const dollars = document.getElementById("picked-dollars");
+  dollars.textContent = sums ? `${sums.dollars} · ` : "Tick the boxes; hold Shift for a range.";
+  if (sums) dollars.append(Object.assign(document.createElement("b"), { textContent: `total ${sums.total}` }));
+  row("picked-totals", sums?.row);
+}
+
+function said(sums) {
+  if (selected.scope === "chosen") return `${sums ? sums.words : words(ids.size)} selected`;
+  const left = sums ? sums.words : matching ? words(matching - ids.size) : "…";
+  return ids.size ? `${left} of ${matching ? words(matching) : "all"}, ${words(ids.size)} excluded` : `All ${left} that match selected`;
+}
+
+function row(id, html) {
+  const old = document.getElementById(id);
+  if (!html) {
+    for (const cell of old.querySelectorAll("td")) cell.textContent = "";
+    old.querySelector("th").textContent = "Selected: none";
+    return;
+  }
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  const fresh = template.content.firstElementChild;
+  fresh.id = id;
+  old.replaceWith(fresh);
+}
+
+function selection() {
+  const fields = new URLSearchParams();
+  fields.set("scope", selected.scope);
+  fields.set("filter", feed.dataset.filter);
+  fields.set("claim_ids", JSON.stringify([...ids]));
+  return fields;
+}
+
+async function json(address, options = {}) {
+  const token = document.querySelector('meta[name="csrf-token"]').content;
+  const answer = await fetch(address, { ...options, headers: { "X-CSRFToken": token, Accept: "application/json" } });
+  if (answer.status === 401) location.reload(); // the session is over: sign in again
+  if (!answer.ok) throw new Error(answer.status);
+  return answer.json();
+}
+
+// ---- what comes after the page: totals and counts
+
+async function totals() {
+  if ("faulty" in feed.dataset) return;
+  try {
+    const sums = await json(`/feed/totals?${feed.dataset.query}`);
+    matching = sums.claims;
+    row("totals", sums.row);
+    const of = document.getElementById("range-of");
+    if (of) of.textContent = ` of ${sums.words}`;
+    show();
+    if (selected.scope === "matching") document.getElementById("picked-count").textContent = said(null);
+  } catch {
+    document.querySelector("#totals th").textContent = "The totals could not be read; reload the page.";
+  }
+}
+
+document.getElementById("counts").addEventListener("click", async (event) => {
+  event.preventDefault();
+  const button = event.currentTarget;
+  if (button.dataset.asking) return;
+  button.dataset.asking = "yes";
+  button.setAttribute("aria-disabled", "true");
+  const fields = new URLSearchParams([...new FormData(button.form)].filter(([, value]) => value !== ""));
+  try {
+    const found = await json(`/feed/counts?${fields}`);
+    for (const place of document.querySelectorAll("[data-count]")) place.textContent = found.counts[place.dataset.count] ?? "0";
+    say("The counts are there.");
+  } catch {
+    button.form.submit(); // the page says which field is wrong
+  }
+  delete button.dataset.asking;
+  button.removeAttribute("aria-disabled");
+});
+
+// Short addresses: an empty field says nothing. The server would drop them too, with one more request.
+document.getElementById("filters").addEventListener("formdata", (event) => {
+  for (const [key, value] of [...event.formData]) if (value === "") event.formData.delete(key);
+});
+
+// ---- selecting
+
+if (SELECTABLE && boxes.length) {
+  pagePick.hidden = false;
+  pagePick.addEventListener("change", () => {
+    for (const box of boxes) turn(box.value, pagePick.checked);
+    changed();
+  });
+  rows.addEventListener("click", (event) => {
+    const box = event.target.closest("input[name=claim_id]");
+    if (!box) return;
+    const range = event.shiftKey && lastBox && lastBox !== box ? between(lastBox, box) : [box];
+    for (const each of range) turn(each.value, box.checked);
+    lastBox = box;
+    changed();
+  });
+  document.getElementById("pick-all").addEventListener("click", () => { choose("matching"); say(`All ${words(matching)} that match are selected.`); pagePick.focus(); });
+  document.getElementById("pick-none").addEventListener("click", () => { choose("chosen"); say("Nothing is selected."); pagePick.focus(); });
+  rows.addEventListener("keydown", keys);
+}
+
+function between(one, other) {
+  const [from, to] = [boxes.indexOf(one), boxes.indexOf(other)].sort((a, b) => a - b);
+  return boxes.slice(from, to + 1);
+}
+
+// j and k, or the arrows, go from box to box; Space is the box's own key, with Shift a range.
+function keys(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const box = event.target.closest("tr")?.querySelector("input[name=claim_id]");
+  const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
+  if (!box || !step) return;
+  const next = boxes[boxes.indexOf(box) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+// ---- menus: one open at a time; Escape and a click elsewhere close them
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.("details.menu[open]");
+  if (!menu) return;
+  if (event.key === "Escape") { menu.open = false; menu.querySelector("summary").focus(); }
+  const items = [...menu.querySelectorAll(".item")];
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!items.length || !step) return;
+  event.preventDefault();
+  const at = items.indexOf(document.activeElement);
+  items[(at + step + items.length) % items.length].focus();
+});
+
+// ---- into the dialog
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const target = event.submitter?.value;
+  if (!target) return;
+  document.getElementById("status-menu").open = false;
+  if (selected.scope === "chosen" && ids.size === 0) return say("Select at least one claim first.", true);
+  const fields = selection();
+  fields.set("target_status", target);
+  fields.set("idempotency_key", [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join(""));
+  document.dispatchEvent(new CustomEvent("settle:open", { detail: { address: form.action, fields, opener: document.querySelector("#status-menu summary") } }));
+});
+// What was confirmed is no longer selected.
+document.addEventListener("settle:confirmed", () => { ids.clear(); selected = { ...EMPTY, filter: feed.dataset.filter }; keep(); });
+
+window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); }); // a live feed is never an old one
+
+show();
+if (selected.scope === "matching" || ids.size) count();
+totals();

@@ -1,0 +1,139 @@
+"""Batch Status Change: from a selection to a previewed job, by way of the reason where money moves."""
+
+import secrets
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from core.access.permissions import Action
+from core.claims.models import SETTLED
+from core.db.engine import transaction
+from core.errors import Refusal
+from core.jobs import again, commands, queries
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus, SettleJob
+from core.jobs.requests import NOTE_CHARACTERS_MAX, JobRequest
+from core.ledger.models import WriteOffReason
+from core.policy.rules import BY_CODE, MAY_INCLUDE
+from webui import confirm
+from webui.auth import current_actor, current_practice, requires
+from webui.door import door, now
+from webui.feed_selection import Selected
+
+_KEY_CHARACTERS_MAX: Final = 100
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The first step of the dialog as it was filled in: target, reason, note, and what to override."""
+
+    target: str
+    selected: Selected | None  # None: the claims of job `again`
+    again: int | None
+    reason: str = ""
+    note: str = ""
+    include: tuple[str, ...] = ()
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+@requires(Action.PREVIEW_JOB)
+def change_status() -> BaseResponse | tuple[str, int] | str:
+    """Preview the change of what is selected; for Settled, ask the reason first."""
+    form = request.form
+    job_id = int(form["again"]) if form.get("again", "").isascii() and form.get("again", "").isdigit() else None
+    asked = Asked(
+        target=form.get("target_status", ""),
+        selected=None if job_id else Selected.of(form),
+        again=job_id,
+        reason=form.get("reason", ""),
+        note=form.get("note", "").strip(),
+        include=tuple(form.getlist("include")),
+    )
+    if asked.target == SETTLED and "reason" not in form:
+        return ask(asked)
+    asked.faults.update(_faults(asked))
+    if asked.faults:
+        return ask(asked, HTTPStatus.UNPROCESSABLE_ENTITY)
+    try:
+        job = _preview(asked, form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
+    except Refusal as refusal:
+        asked.faults[""] = refusal.message
+        return ask(asked, refusal.http_status)
+    return _answer(job)
+
+
+def ask(asked: Asked, status: int = HTTPStatus.OK) -> tuple[str, int]:
+    """The first step: reason and note, and the rules that this person may override."""
+    actor = current_actor()
+    may_override = actor.may(Action.OVERRIDE_RULE)
+    facts: dict[str, Any] = {
+        "asked": asked,
+        "settles": asked.target == SETTLED,
+        "reasons": list(WriteOffReason),
+        "rules": [BY_CODE[code] for code in MAY_INCLUDE] if may_override else [],
+        "setting": current_practice().write_off,
+        "note_max": NOTE_CHARACTERS_MAX,
+        "idempotency_key": secrets.token_urlsafe(16),
+    }
+    return render_template(confirm.template("jobs/_confirm_reason.html"), part="jobs/_confirm_reason.html", **facts), status
+
+
+def _faults(asked: Asked) -> dict[str, str]:
+    faults = {}
+    if asked.target == SETTLED and asked.reason not in set(WriteOffReason):
+        faults["reason"] = "Choose why these balances will not be collected."
+    if len(asked.note) > NOTE_CHARACTERS_MAX:
+        faults["note"] = f"Shorten the note to {NOTE_CHARACTERS_MAX} characters; it has {len(asked.note)}."
+    if "\x00" in asked.note:
+        faults["note"] = "The note has a character that cannot be kept; type it again."
+    return faults
+
+
+def _preview(asked: Asked, form_key: str) -> SettleJob:
+    """Make the job. One rendering of the form and one request make one job, however often it is sent."""
+    actor = current_actor()
+    with transaction(door().sessions) as db:
+        if asked.again:
+            old = queries.find(db, JobKey(actor.practice_id, asked.again))
+            selection: dict[str, Any] = {"claim_ids": again.claim_ids(db, JobKey(actor.practice_id, old.id))}
+            if old.status is JobStatus.PREVIEWED:
+                commands.discard(db, JobKey(actor.practice_id, old.id), by=actor, now=now())
+        else:
+            assert asked.selected is not None
+            selection = asked.selected.asked()
+        wanted: dict[str, Any] = {"target_status": asked.target, "selection": selection, "note": asked.note}
+        if asked.target == SETTLED:
+            wanted |= {"reason": asked.reason, "include": list(asked.include)}
+        job_request = JobRequest.of(wanted)
+        # The request is part of the key, so that a changed selection is another job and not a refusal.
+        key = f"{form_key or secrets.token_urlsafe(16)}:{job_request.hash()[:16]}"
+        return commands.preview(
+            db,
+            job_request,
+            by=actor,
+            idempotency_key=key,
+            chunk_claims=door().settings.chunk_claims,
+            now=now(),
+        )
+
+
+def _answer(job: SettleJob) -> BaseResponse | tuple[str, int]:
+    if job.status is JobStatus.PREPARING:
+        door().hints.prepare(job.practice_id, job.id)  # after the commit, so that the worker finds it
+    if confirm.in_dialog():
+        return confirm.render(job.id, HTTPStatus.CREATED)
+    return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
+
+
+@requires(Action.PREVIEW_JOB)
+def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
+    """The first step once more, for the claims of an earlier preview: expired, or with another reason."""
+    actor = current_actor()
+    with transaction(door().sessions) as db:
+        job = queries.find(db, JobKey(actor.practice_id, job_id))
+    reason = job.reason.value if job.reason else ""
+    asked = Asked(job.target_status, None, job.id, reason, job.note, tuple(job.include))
+    return ask(asked)
