@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from flask import Flask, Response, redirect, request
-from flask_openapi3.models import Info
+from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Engine
@@ -16,8 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
-from core.settings import Settings
-from core.settings import settings as settings_of_environment
+from core.settings import Settings, settings as settings_of_environment
 from webui.claim_keys import ClaimIdConverter
 from webui.door import Door, utc_now
 
@@ -76,7 +75,7 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 def _register(app: OpenAPI) -> None:
     # Imported here: the pages import this package's `csrf`.
-    from webui import auth, claims, errors, jobs, labels, refusals, settings  # noqa: PLC0415
+    from webui import auth, claims, errors, jobs, labels, refusals, settings
 
     errors.register(app)
     labels.register(app)
@@ -103,7 +102,7 @@ def _register_if_there(app: OpenAPI, name: str) -> None:
 
 
 def _hints(settings: Settings) -> Any:
-    from webui import hints  # noqa: PLC0415
+    from webui import hints
 
     return hints.start(settings)
 

@@ -3,11 +3,24 @@
 import hashlib
 from collections.abc import Callable
 from functools import wraps
+from http import HTTPStatus
 from time import time
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, current_app, flash, g, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    flash,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
 from werkzeug.local import LocalProxy
@@ -32,7 +45,7 @@ blueprint = Blueprint("auth", __name__)
 limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=True)
 
 
-class SignInRequired(Exception):  # noqa: N818  (a turn of the way, not an error)
+class SignInRequired(Exception):
     """Nobody is signed in."""
 
 
@@ -97,9 +110,18 @@ def sign_in() -> BaseResponse | str:
     return render_template("signin.html", next=request.args.get("next", ""))
 
 
+def _failed(response: Response) -> bool:
+    return response.status_code == HTTPStatus.UNAUTHORIZED
+
+
+def _account() -> str:
+    # A hash, so that the counters hold no address.
+    return hashlib.sha256(request.form.get("email", "").strip().lower().encode("utf-8", "replace")).hexdigest()
+
+
 @blueprint.post("/sign-in")
-@limiter.limit(FAILURES_PER_ADDRESS, deduct_when=lambda response: _failed(response))
-@limiter.limit(FAILURES_PER_ACCOUNT, key_func=lambda: _account(), deduct_when=lambda response: _failed(response))
+@limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_failed)
+@limiter.limit(FAILURES_PER_ACCOUNT, key_func=_account, deduct_when=_failed)
 def start_session() -> BaseResponse | tuple[str, int]:
     """Check the password, set the cookie, go where the person wanted to go."""
     email = request.form.get("email", "")
@@ -132,14 +154,15 @@ def sign_out() -> BaseResponse:
     return response
 
 
-@blueprint.errorhandler(429)
+@blueprint.errorhandler(HTTPStatus.TOO_MANY_REQUESTS)
 def _too_many(_: Exception) -> Response:
     limit: RequestLimit | None = limiter.current_limit
     seconds = max(1, int(limit.reset_at - time())) if limit else 300
     minutes = -(-seconds // 60)
     fault = f"Too many failed sign-ins. Wait {minutes} {'minute' if minutes == 1 else 'minutes'} and try again."
-    page = render_template("signin.html", next=request.form.get("next", ""), email=request.form.get("email"), fault=fault)
-    response = current_app.make_response((page, 429))
+    form = request.form
+    page = render_template("signin.html", next=form.get("next", ""), email=form.get("email"), fault=fault)
+    response = make_response(page, HTTPStatus.TOO_MANY_REQUESTS)
     response.headers["Retry-After"] = str(seconds)
     return response
 
@@ -147,7 +170,7 @@ def _too_many(_: Exception) -> Response:
 def _to_sign_in(_: SignInRequired) -> BaseResponse:
     if request.headers.get("HX-Request") or request.headers.get("Sec-Fetch-Dest") == "empty":
         # A part of a page cannot become the sign-in page: let the whole page go there.
-        response = Response(status=401)
+        response = Response(status=HTTPStatus.UNAUTHORIZED)
         response.headers["HX-Redirect"] = url_for("auth.sign_in")
         return response
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
@@ -161,12 +184,3 @@ def safe_next(wanted: str | None) -> str:
         if not parts.scheme and not parts.netloc and "\\" not in wanted:
             return wanted
     return url_for("home")
-
-
-def _failed(response: Any) -> bool:
-    return bool(response.status_code == 401)  # noqa: PLR2004
-
-
-def _account() -> str:
-    # A hash, so that the counters hold no address.
-    return hashlib.sha256(request.form.get("email", "").strip().lower().encode("utf-8", "replace")).hexdigest()

@@ -10,7 +10,7 @@ _ESCAPE: Final = re.compile(rb"~([0-9A-F]{2})")
 
 
 def encode(claim_id: str) -> str:
-    """ "A/1 é" → "A~2F1~20~C3~A9": a slash, a percent or two dots would change the address on its way."""
+    """Write A/1 é as A~2F1~20~C3~A9: a slash, a percent or two dots would change the address on its way."""
     return "".join(chr(byte) if byte in _PLAIN else f"~{byte:02X}" for byte in claim_id.encode())
 
 

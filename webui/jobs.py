@@ -73,7 +73,8 @@ def show(job_id: int) -> Response | str:
     with door().sessions() as db:
         job = queries.find(db, key)
         so_far = progress.of_job(db, key, now=at)
-        points = _points(progress.claims_per_second(db, key, now=at, seconds=CHART_SECONDS), end=so_far.finished_at or at)
+        counted = progress.claims_per_second(db, key, now=at, seconds=CHART_SECONDS)
+        points = _points(counted, end=so_far.finished_at or at)
         facts = {
             "job": job,
             "progress": so_far,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from core.access.models import Role
-from core.claims.models import ClaimStatus, Hold
+from core.claims.models import ClaimStatus, ClaimType, Hold
 from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.money import format_cents, plain_cents
@@ -53,63 +53,87 @@ VERDICT: Final[Mapping[Verdict, Pill]] = {
     Verdict.SKIP: Pill("Skipped", "skip", "warn"),
 }
 
-WORDS: Final[Mapping[StrEnum, str]] = {
-    JobKind.SETTLE: "Settle",
-    JobKind.STATUS: "Change status",
-    JobKind.REVERSE: "Reverse",
-    WriteOffReason.SMALL_BALANCE: "Small balance",
-    WriteOffReason.BAD_DEBT: "Bad debt",
-    WriteOffReason.TIMELY_FILING: "Timely filing",
-    WriteOffReason.CHARITY: "Charity",
-    WriteOffReason.COURTESY: "Courtesy",
-    WriteOffReason.ADMINISTRATIVE: "Administrative",
-    WriteOffSetting.PATIENT: "Patient",
-    WriteOffSetting.INSURANCE: "Insurance",
-    WriteOffSetting.BOTH: "Both: patient and insurance",
-    WriteOffSetting.NEITHER: "Neither",
-    Responsibility.INSURANCE: "Insurance",
-    Responsibility.PATIENT: "Patient",
-    PostingKind.CHARGE: "Charge",
-    PostingKind.PAYMENT: "Payment",
-    PostingKind.ADJUSTMENT: "Adjustment",
-    PostingKind.TRANSFER: "Transfer",
-    PostingKind.WRITE_OFF: "Write-off",
-    PostingKind.REVERSAL: "Reversal",
-    PaidBy.PRIMARY: "Ins 1",
-    PaidBy.SECONDARY: "Ins 2",
-    PaidBy.PATIENT: "Patient",
-    GroupCode.CONTRACTUAL: "Contractual obligation",
-    GroupCode.PATIENT_RESPONSIBILITY: "Patient responsibility",
-    GroupCode.OTHER: "Other adjustment",
-    GroupCode.PAYER_INITIATED: "Payer initiated",
-    ClaimStatus.NONE: "None",
-    Hold.HOLD: "Hold",
-    Hold.LEGAL: "Legal hold",
-    Hold.APPEAL: "Appeal open",
-    Hold.PAYMENT_PLAN: "Payment plan",
-    Hold.EXCLUDED: "Excluded from write-offs",
-    Role.BILLER: "biller",
-    Role.APPROVER: "approver",
-    Role.ADMIN: "administrator",
-    Role.OPS: "operations",
-    PayerClass.COMMERCIAL: "Commercial",
-    PayerClass.MEDICARE: "Medicare",
-    PayerClass.MEDICAID: "Medicaid",
-    PayerClass.DUAL: "Medicare and Medicaid",
-    PayerClass.TRICARE: "TRICARE",
-    PayerClass.WORKERS_COMP: "Workers' compensation",
-    PayerClass.AUTO: "Auto",
-    PayerClass.SELF_PAY: "Self-pay",
-    PayerClass.OTHER: "Other",
+# By type first: two of them may share a value (a patient owes, and a patient pays).
+WORDS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
+    JobKind: {
+        JobKind.SETTLE: "Settle",
+        JobKind.STATUS: "Change status",
+        JobKind.REVERSE: "Reverse",
+    },
+    JobStatus: {status: pill.word for status, pill in JOB_STATUS.items()},
+    Outcome: {outcome: pill.word for outcome, pill in OUTCOME.items()},
+    Verdict: {verdict: pill.word for verdict, pill in VERDICT.items()},
+    WriteOffReason: {
+        WriteOffReason.SMALL_BALANCE: "Small balance",
+        WriteOffReason.BAD_DEBT: "Bad debt",
+        WriteOffReason.TIMELY_FILING: "Timely filing",
+        WriteOffReason.CHARITY: "Charity",
+        WriteOffReason.COURTESY: "Courtesy",
+        WriteOffReason.ADMINISTRATIVE: "Administrative",
+    },
+    WriteOffSetting: {
+        WriteOffSetting.PATIENT: "Patient",
+        WriteOffSetting.INSURANCE: "Insurance",
+        WriteOffSetting.BOTH: "Both: patient and insurance",
+        WriteOffSetting.NEITHER: "Neither",
+    },
+    Responsibility: {
+        Responsibility.INSURANCE: "Insurance",
+        Responsibility.PATIENT: "Patient",
+    },
+    PostingKind: {
+        PostingKind.CHARGE: "Charge",
+        PostingKind.PAYMENT: "Payment",
+        PostingKind.ADJUSTMENT: "Adjustment",
+        PostingKind.TRANSFER: "Transfer",
+        PostingKind.WRITE_OFF: "Write-off",
+        PostingKind.REVERSAL: "Reversal",
+    },
+    PaidBy: {
+        PaidBy.PRIMARY: "Ins 1",
+        PaidBy.SECONDARY: "Ins 2",
+        PaidBy.PATIENT: "the patient",
+    },
+    GroupCode: {
+        GroupCode.CONTRACTUAL: "Contractual obligation",
+        GroupCode.PATIENT_RESPONSIBILITY: "Patient responsibility",
+        GroupCode.OTHER: "Other adjustment",
+        GroupCode.PAYER_INITIATED: "Payer initiated",
+    },
+    # A payer's status and a claim's type are their own words.
+    ClaimStatus: {status: "None" if status is ClaimStatus.NONE else status.value for status in ClaimStatus},
+    ClaimType: {kind: kind.value for kind in ClaimType},
+    Hold: {
+        Hold.HOLD: "Hold",
+        Hold.LEGAL: "Legal hold",
+        Hold.APPEAL: "Appeal open",
+        Hold.PAYMENT_PLAN: "Payment plan",
+        Hold.EXCLUDED: "Excluded from write-offs",
+    },
+    Role: {
+        Role.BILLER: "biller",
+        Role.APPROVER: "approver",
+        Role.ADMIN: "administrator",
+        Role.OPS: "operations",
+    },
+    PayerClass: {
+        PayerClass.COMMERCIAL: "Commercial",
+        PayerClass.MEDICARE: "Medicare",
+        PayerClass.MEDICAID: "Medicaid",
+        PayerClass.DUAL: "Medicare and Medicaid",
+        PayerClass.TRICARE: "TRICARE",
+        PayerClass.WORKERS_COMP: "Workers' compensation",
+        PayerClass.AUTO: "Auto",
+        PayerClass.SELF_PAY: "Self-pay",
+        PayerClass.OTHER: "Other",
+    },
 }
-# Two enums may share a value (a patient pays, a patient owes), so words are found by type and value.
-_WORDS_BY_TYPE: Final = {(type(value), value.value): word for value, word in WORDS.items()}
 
 SETTING_MEANS: Final[Mapping[WriteOffSetting, str]] = {
     WriteOffSetting.PATIENT: "What the patient owes is written off to zero. What insurance owes stays.",
     WriteOffSetting.INSURANCE: "What insurance owes is written off to zero. What the patient owes stays.",
     WriteOffSetting.BOTH: "Both are written off to zero: nothing stays due on the claim.",
-    WriteOffSetting.NEITHER: "Only the billing status moves to Settled. Nothing is written off and every balance stays.",
+    WriteOffSetting.NEITHER: "Only the billing status moves to Settled: nothing is written off, every balance stays.",
 }
 
 _FILTERS: Final = (
@@ -128,7 +152,7 @@ def words(value: StrEnum | str | None) -> str:
     """What people call it; a plain text is its own word, and nothing is a dash."""
     if value is None:
         return "–"
-    return _WORDS_BY_TYPE.get((type(value), str(value)), str(value))  # type: ignore[arg-type]
+    return WORDS[type(value)][value] if isinstance(value, StrEnum) else value
 
 
 def money(cents: int | None) -> str:

@@ -61,5 +61,5 @@ def _asked_by_a_program() -> bool:
 def _page(status: HTTPStatus, heading: str, words: str) -> tuple[str, int]:
     # A database that is away must still give a page: the plain one asks for no name and no practice.
     plain = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    page = render_template("error.html", heading=heading, words=words, status=int(status), plain=plain, path=request.path)
-    return page, int(status)
+    shown = {"heading": heading, "words": words, "status": int(status), "path": request.path, "plain": plain}
+    return render_template("error.html", **shown), int(status)

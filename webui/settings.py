@@ -62,7 +62,7 @@ def change() -> Response:
     setting = _setting(request.form.get("setting"))
     with transaction(door().sessions) as db:
         write_off_setting.set_for_practice(db, practice_id=actor.practice_id, setting=setting, by=actor, now=now())
-    flash("The Balance Writeoff setting is saved. Jobs that were previewed before keep the setting they were previewed with.", "good")
+    flash("The Balance Writeoff setting is saved. Jobs that were previewed before keep theirs.", "good")
     return redirect(url_for("settings.show"), code=303)
 
 
