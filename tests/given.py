@@ -227,9 +227,7 @@ def _add_claim(
     caches.recompute(session, given.id, select(Claim.id).where(Claim.practice_id == given.id, Claim.id == claim_id))
 
 
-def _owe(
-    session: Session, given: GivenPractice, claim_id: int, line: int, side: Responsibility, cents: int
-) -> None:
+def _owe(session: Session, given: GivenPractice, claim_id: int, line: int, side: Responsibility, cents: int) -> None:
     """A charge for what is due; for a credit, a charge that was paid too well."""
     if cents > 0:
         session.execute(insert(Posting).values(_entry(given, claim_id, line, PostingKind.CHARGE, side, cents)))

@@ -77,11 +77,8 @@ def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:
     for job in _in_fair_order(jobs_with_free_chunks(session, now=now)):
         chunk = _take_first(session, job, worker=worker, now=now)
         if chunk is not None:
-            if chunk.attempts == 1:
-                lifecycle.move(
-                    session, job, source=JobStatus.CONFIRMED, target=JobStatus.RUNNING,
-                    started_at=func.coalesce(SettleJob.started_at, now),
-                )  # fmt: skip
+            started = func.coalesce(SettleJob.started_at, now)
+            lifecycle.move(session, job, source=JobStatus.CONFIRMED, target=JobStatus.RUNNING, started_at=started)
             return chunk
     return None
 

@@ -1,5 +1,7 @@
 """A practice for the tests of jobs."""
 
+import os
+
 import pytest
 
 from core.db.engine import Sessions
@@ -10,3 +12,9 @@ from tests.given import GivenPractice, a_practice
 def practice(sessions: Sessions) -> GivenPractice:
     """A practice that writes off both balances."""
     return a_practice(sessions)
+
+
+@pytest.fixture
+def rounds() -> int:
+    """How often a race is run: enough to notice, more by SETTLE_SOAK_ROUNDS."""
+    return int(os.environ.get("SETTLE_SOAK_ROUNDS", "40"))

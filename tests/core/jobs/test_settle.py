@@ -102,7 +102,9 @@ def test_any_amount_is_written_off_to_the_cent(practice: GivenPractice, cents: i
     assert practice.progress(job).insurance_cents == cents
 
 
-@pytest.mark.parametrize("number", ["184146026", "A/B 7", "ünïcode-✓", "x" * 200, "'; drop table claim; --", "%_\\", " 7"])
+@pytest.mark.parametrize(
+    "number", ["184146026", "A/B 7", "ünïcode-✓", "x" * 200, "'; drop table claim; --", "%_\\", " 7"]
+)
 def test_a_claim_number_is_a_string_of_any_form(practice: GivenPractice, number: str) -> None:
     practice.claim(number, Line(0, 100))
 

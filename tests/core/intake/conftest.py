@@ -1,0 +1,69 @@
+"""Folders of files to import: the template, which tests then spoil."""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from core.db.engine import Sessions, transaction
+from core.intake.csv_import import import_csv
+from core.intake.csv_template import write_template
+from core.intake.faults import ImportRefused
+from core.intake.load import Imported
+from tests.given import NOW
+
+PRACTICE = "Lakeside"
+
+
+class FilesOfPractice:
+    """The template's files in a folder of their own, and their import."""
+
+    def __init__(self, path: Path, sessions: Sessions) -> None:
+        self.path = path
+        self.sessions = sessions
+        write_template(path)
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        """Change some text, which must be there, in a file."""
+        text = (self.path / file).read_text(encoding="utf-8")
+        assert old in text
+        (self.path / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    def append(self, file: str, *fields: str) -> None:
+        """Add a row at the end of a file."""
+        row = io.StringIO()
+        csv.writer(row, lineterminator="\n").writerow(fields)
+        with (self.path / file).open("a", encoding="utf-8") as target:
+            target.write(row.getvalue())
+
+    def write(self, file: str, content: bytes) -> None:
+        """Replace a file."""
+        (self.path / file).write_bytes(content)
+
+    def load(self, practice_name: str = PRACTICE) -> Imported:
+        """Import the folder."""
+        with transaction(self.sessions) as session:
+            return import_csv(session, self.path, practice_name=practice_name, now=NOW)
+
+    def faults(self) -> list[str]:
+        """Import the folder, which must be refused, and give its faults in words."""
+        with pytest.raises(ImportRefused) as refused:
+            self.load()
+        return [str(fault) for fault in refused.value.faults]
+
+
+@pytest.fixture
+def files(tmp_path: Path, sessions: Sessions) -> FilesOfPractice:
+    """The template's files, still in order."""
+    return FilesOfPractice(tmp_path / "files", sessions)
+
+
+@pytest.fixture(scope="session")
+def synthea() -> Path:
+    """The folder with Synthea's files."""
+    folder = os.environ.get("SETTLE_SYNTHEA_DIR")
+    if not folder:
+        pytest.skip("SETTLE_SYNTHEA_DIR does not name the folder with Synthea's files")
+    return Path(folder)

@@ -1,0 +1,104 @@
+"""One seeded bug for each invariant: a statement that breaks it, and the check that sees it."""
+
+import pytest
+from sqlalchemy import text
+
+from core.db.engine import transaction
+from core.ledger.invariants_sql import INVARIANTS
+from core.ledger.mismatches import flag_mismatches
+from tests.given import GivenPractice, Line
+
+POSTING = """INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,
+  write_off_reason, claim_version, job_id, reverses_id)
+  SELECT practice_id, claim_id, line, responsibility, {kind}, {amount}, posted_on, created_at, {reason}, {version},
+  {job}, {reverses} FROM posting WHERE kind = 'write_off' ORDER BY id LIMIT 1"""
+
+
+def _posting(kind: str, amount: str, *, reason: str = "NULL", version: str = "NULL", job: str = "NULL",
+             reverses: str = "NULL") -> str:  # fmt: skip
+    return POSTING.format(kind=f"'{kind}'", amount=amount, reason=reason, version=version, job=job, reverses=reverses)
+
+
+WITHOUT_ITS_GUARD = {
+    "one_write_off_for_each_line": "DROP INDEX one_write_off_for_each_line_responsibility_and_version",
+    "no_empty_posting": "ALTER TABLE posting DROP CONSTRAINT posting_amount_not_zero, "
+    "DROP CONSTRAINT charge_raises_the_due",
+    "chunks_equal_items": "ALTER TABLE job_chunk DROP CONSTRAINT a_done_chunk_has_an_outcome_for_every_item",
+    "completed_jobs_have_nothing_open": "SELECT 1",
+}
+
+BREAKS = {
+    "lines_equal_postings": ["UPDATE line_item SET patient_due = patient_due + 1 WHERE number = 2"],
+    "claims_equal_lines": ["UPDATE claim SET insurance_due = 7 WHERE external_id = 'open'"],
+    "claims_equal_ledger": ["UPDATE claim SET patient_paid = 1 WHERE external_id = 'open'"],
+    "settled_claims_have_nothing_due": ["UPDATE claim SET billing_status = 'Balance Due' WHERE external_id = 'done'"],
+    "one_write_off_for_each_line": [
+        _posting("write_off", "amount_cents", reason="write_off_reason", version="claim_version", job="job_id")
+    ],
+    "job_postings_belong_to_settled_items": [
+        _posting("write_off", "-1", reason="'charity'", version="claim_version + 9", job="job_id")
+    ],
+    "settled_items_equal_postings": ["UPDATE job_item SET patient_cents = patient_cents + 1 WHERE outcome = 'settled'"],
+    "chunks_equal_items": ["UPDATE job_chunk SET settled = settled + 1"],
+    "chunks_cover_the_job": ["UPDATE settle_job SET claims_total = claims_total + 1"],
+    "completed_jobs_have_nothing_open": ["UPDATE job_chunk SET state = 'open'"],
+    "items_are_claims": ["UPDATE job_item SET claim_id = 999999 WHERE outcome = 'skipped'"],
+    "no_empty_posting": [_posting("charge", "0")],
+    "write_offs_make_no_credit": [
+        _posting("write_off", "-1", reason="'charity'", version="claim_version + 1")
+    ],
+    "reversals_answer_one_posting": [_posting("reversal", "-amount_cents - 1", reverses="id")],
+    "write_offs_have_a_settle_job": ["UPDATE settle_job SET kind = 'status', reason = NULL"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def settled(practice: GivenPractice) -> GivenPractice:
+    """A practice with a claim that a job settled, one that it skipped, and one that came later."""
+    practice.claim("done", Line(100, 50), Line(30, 0))
+    practice.claim("credit", Line(-100, 0))
+    practice.settle()
+    practice.claim("open", Line(100, 50), Line(0, 20))
+    return practice
+
+
+def test_a_right_ledger_breaks_nothing(settled: GivenPractice) -> None:
+    assert settled.violations() == []
+
+
+@pytest.mark.parametrize("name", INVARIANTS)
+def test_each_invariant_sees_the_bug_that_breaks_it(settled: GivenPractice, name: str) -> None:
+    with transaction(settled.sessions) as session:
+        session.execute(text(WITHOUT_ITS_GUARD.get(name, "SELECT 1")))
+        for statement in BREAKS[name]:
+            session.execute(text(statement))
+
+    found = {violation.invariant: violation for violation in settled.violations()}
+
+    assert name in found
+    assert found[name].rows >= 1
+    assert "practice" in found[name].subjects[0]
+
+
+@pytest.mark.parametrize("act", ["UPDATE posting SET amount_cents = 1", "DELETE FROM posting", "TRUNCATE posting CASCADE",
+                                 "UPDATE audit_entry SET act = 'x'", "DELETE FROM audit_entry"])  # fmt: skip
+def test_the_ledger_and_the_audit_only_grow(settled: GivenPractice, act: str) -> None:
+    with pytest.raises(Exception, match="only grows"), transaction(settled.sessions) as session:
+        session.execute(text(act))
+
+
+def test_a_claim_whose_balance_differs_is_flagged_until_it_agrees_again(settled: GivenPractice) -> None:
+    with transaction(settled.sessions) as session:
+        session.execute(text("UPDATE line_item SET patient_due = patient_due + 5 WHERE claim_id = "
+                             "(SELECT id FROM claim WHERE external_id = 'open') AND number = 1"))  # fmt: skip
+    with transaction(settled.sessions) as session:
+        assert flag_mismatches(session, practice_id=settled.id) == 1
+    assert settled.read("open").balance_mismatch
+    assert settled.item(settled.preview(key="flagged"), "open").verdict_code == "balance_mismatch"
+
+    with transaction(settled.sessions) as session:
+        session.execute(text("UPDATE line_item SET patient_due = patient_due - 5 WHERE claim_id = "
+                             "(SELECT id FROM claim WHERE external_id = 'open') AND number = 1"))  # fmt: skip
+    with transaction(settled.sessions) as session:
+        assert flag_mismatches(session, practice_id=settled.id) == 1
+    assert not settled.read("open").balance_mismatch

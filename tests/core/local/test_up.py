@@ -1,0 +1,195 @@
+"""`settle up` with its real processes: ready, refused, kept up, and gone without a trace."""
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.local import running
+from core.local.reach import free_port
+from tests.processes import command_of, family_of, living
+from tests.waiting import eventually
+
+READY_SECONDS = 120  # eight programs on two cores that others use too
+
+
+def environment(data_dir: Path) -> dict[str, str]:
+    """The caller's, without any server of the caller's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SETTLE_")}
+    return {**kept, "SETTLE_DATA_DIR": str(data_dir)}
+
+
+def settle(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end."""
+    argv = [sys.executable, "-m", "core.cli", *words]
+    return subprocess.run(argv, env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False)
+
+
+class Run:
+    """A `settle up` on a folder and a port of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data_dir = folder / "var"
+        self.port = free_port("127.0.0.1", 0)
+        self._screen = folder / "screen"
+        with self._screen.open("wb") as screen:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "core.cli", "up", "--no-sample", "--port", str(self.port)],
+                env=environment(self.data_dir),
+                stdout=screen,
+                stderr=subprocess.STDOUT,
+            )
+
+    def screen(self) -> str:
+        return self._screen.read_text()
+
+    def wait_until_it_says(self, words: str) -> None:
+        def said() -> bool:
+            assert self.process.poll() is None, self.screen()
+            return words in self.screen()
+
+        eventually(said, seconds=READY_SECONDS)
+
+    def pid_of(self, words: str) -> int:
+        """The oldest of its processes that has the words in its command line."""
+        found = [pid for pid, _ in family_of(self.process.pid) if words in command_of(pid)]
+        assert found, words
+        return min(found)
+
+
+def start(folder: Path) -> Run:
+    run = Run(folder)
+    run.wait_until_it_says("Ctrl-C stops everything")
+    return run
+
+
+@pytest.fixture
+def run(folder: Path) -> Iterator[Run]:
+    """A run that is ready."""
+    run = start(folder)
+    yield run
+    run.process.terminate()
+    run.process.wait()
+
+
+def test_a_second_run_in_the_same_folder_is_refused_with_the_address(run: Run) -> None:
+    second = settle(run.data_dir, "up")
+
+    assert second.returncode == 1
+    assert f"already running in {run.data_dir}, at http://127.0.0.1:{run.port}." in second.stderr
+
+
+def test_a_port_in_use_is_refused_with_the_cure_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    other = settle(tmp_path / "other", "up", "--port", str(run.port))
+
+    assert other.returncode == 1
+    assert other.stderr == f"Port {run.port} of 127.0.0.1 is in use; choose another with --port.\n"
+
+
+def test_other_commands_find_the_servers_of_the_run(run: Run, tmp_path: Path) -> None:
+    assert settle(run.data_dir, "migrate").returncode == 0
+
+    elsewhere = settle(tmp_path, "migrate")
+
+    assert elsewhere.returncode == 1
+    assert "make run" in elsewhere.stderr
+
+
+def test_a_worker_that_is_killed_is_started_again(run: Run) -> None:
+    killed = run.pid_of("--queues settle")
+
+    os.kill(killed, signal.SIGKILL)
+
+    run.wait_until_it_says("worker-settle ended (signal 9)")
+    eventually(lambda: any("--queues settle" in command_of(pid) for pid, _ in family_of(run.process.pid)))
+    assert run.pid_of("--queues settle") != killed
+
+
+def test_a_database_that_is_killed_is_started_again(run: Run) -> None:
+    os.kill(run.pid_of("bin/postgres"), signal.SIGKILL)
+
+    run.wait_until_it_says("database ended (signal 9)")
+
+    eventually(lambda: settle(run.data_dir, "migrate").returncode == 0, seconds=60)
+
+
+def flower(run: Run, path: str, *, password: str | None = None, method: str = "GET") -> int:
+    """Ask Flower; give the status."""
+    servers = running.find(run.data_dir)
+    assert servers is not None
+    request = urllib.request.Request(servers.flower_url + path, method=method)  # noqa: S310 – our own loopback
+    if password is not None:
+        request.add_header("Authorization", "Basic " + base64.b64encode(f"ops:{password}".encode()).decode())
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_flower_shows_its_pages_to_who_has_the_password_and_changes_nothing_for_anyone(run: Run) -> None:
+    password = (run.data_dir / "flower_password").read_text().strip()
+
+    assert flower(run, "/workers") == 401
+    assert flower(run, "/workers", password=password) == 200
+    assert flower(run, "/api/worker/shutdown/settle", password=password, method="POST") == 403
+
+
+def test_nothing_that_is_kept_can_be_read_by_others(run: Run) -> None:
+    readable = {path.name for path in run.data_dir.iterdir() if path.stat().st_mode & 0o044 and path.is_file()}
+    secret = json.loads((run.data_dir / "run.json").read_text())["database_url"]
+
+    assert readable == set()
+    assert not any(secret in command_of(pid) for pid, _ in family_of(run.process.pid))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_in_good_order(folder: Path, number: signal.Signals) -> None:
+    run = start(folder)
+    family = family_of(run.process.pid)
+
+    run.process.send_signal(number)
+
+    assert run.process.wait(60) == 0
+    assert not living(family)
+    assert re.search(r"Stopping …\nStopped.\n$", run.screen())
+    assert "shut down" in (run.data_dir / "log" / "database.log").read_text()
+
+
+def test_nothing_is_left_behind_when_the_run_is_killed_and_the_next_one_starts(folder: Path) -> None:
+    run = start(folder)
+    family = family_of(run.process.pid)
+    run.process.kill()
+    run.process.wait()
+
+    eventually(lambda: not living(family), seconds=30)
+
+    again = start(folder)
+    again.process.terminate()
+    assert again.process.wait(60) == 0
+
+
+def stop_while(folder: Path, is_moment: Callable[[Run], bool]) -> None:
+    run = Run(folder)
+    eventually(lambda: is_moment(run), seconds=READY_SECONDS)
+    family = family_of(run.process.pid)
+
+    run.process.send_signal(signal.SIGINT)
+
+    assert run.process.wait(60) == 0, run.screen()
+    assert not living(family)
+
+
+@pytest.mark.parametrize("log", ["database.log", "broker.log", "worker-settle.log", "web.log"])
+def test_ctrl_c_while_it_starts_leaves_nothing_behind(folder: Path, log: str) -> None:
+    stop_while(folder, lambda run: (run.data_dir / "log" / log).exists())
