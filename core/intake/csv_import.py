@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Text, cast, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from core.intake import csv_format, stages
@@ -86,7 +87,7 @@ def _split_charged_lines(session: Session) -> None:
             charged.c.charge,
             served_on.c.on,
         )
-        .distinct(charged.c.claim, charged.c.number)
+        .ext(distinct_on(charged.c.claim, charged.c.number))
         .join(served_on, served_on.c.external_id == charged.c.claim)
         .where(charged.c.charge > 0)
         .order_by(charged.c.claim, charged.c.number, charged.c.at)

@@ -43,18 +43,18 @@ PAYERS: Final = (
 INSURERS: Final = tuple(payer for payer in PAYERS if payer.payer_class != PayerClass.SELF_PAY)
 UNINSURED_SHARE: Final = 6  # percent of the claims name no payer at all
 
-_FIRST: Final = (
+_FIRST: Final = (  # noqa: SIM905 – a list of quoted words hides the words
     "Ada Bram Cleo Dov Édith Femi Greta Hiro Inés Jonas Kaia Lars Mirela Nadia Otis Petra Quim Rosa Søren Tove "
     "Uma Viggo Wren Xenia Yusuf Zoë Anaïs Björn Chidi Dolores Ewan Fleur Gus Halima Ivo José Ksenia Łukasz Marigold "
     "Nils Oona Pascal Renée Siobhán Tariq Ulla Věra Winona Yara Zdeněk"
-).split()  # noqa: SIM905 – a list of quoted words hides the words
-_LAST: Final = (
+).split()
+_LAST: Final = (  # noqa: SIM905
     "Quillfeather Marrowbone Teacake Lanternjack Buttonhook Thimblewick Pepperpot Larkspur Bramblethorn Cobblestone "
     "Dandelion Emberly Fiddlehead Gooseberry Hobnail Inkwell Juniperhill Kettlewright Lollipopov Moonpenny "
     "Nutmegger Oatcake Puddlejump Quickstep Rumplewood Snickerby Tumbleweed Umbrellini Velveteen Windowbox "
     "O'Lanternjack O'Buttonhook D'Ambrosiade Müllerkuchen Peñasueño Crème-Brûlée Ångström-Pudding Ñandú Żabka-Groszek "
     "Šípková"
-).split()  # noqa: SIM905 – a list of quoted words hides the words
+).split()
 _LONG: Final = (
     "Featherstonehaugh-Wigglesworth-Montgomery, Bartholomew Maximilian Alexander",
     "de la Santísima Trinidad y Todos los Calcetines, María del Pilar Guadalupe",

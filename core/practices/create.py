@@ -78,7 +78,7 @@ def find_or_create_practice(session: Session, *, name: str, time_zone: str | Non
         return create_practice(session, name=name, time_zone=time_zone or DEFAULT_TIME_ZONE, now=now)
     except PracticeExists:
         there = select(Practice.id, Practice.time_zone).where(Practice.name == name.strip())
-        practice_id, zone_there = session.execute(there).one()._tuple()
+        practice_id, zone_there = session.execute(there).one()
     if time_zone is not None and time_zone != zone_there:
         raise OtherTimeZone
     return practice_id
