@@ -5,7 +5,6 @@ the answer is out already; a hint that is lost is made good by the sweep.
 """
 
 import logging
-import math
 import os
 import queue
 import threading
@@ -40,17 +39,12 @@ class Hint(NamedTuple):
 class Hints:
     """Sends hints to one broker, or to none at all where there is no address."""
 
-    def __init__(self, broker_url: str | None, *, chunk_claims: int = 1_000) -> None:
+    def __init__(self, broker_url: str | None) -> None:
         """Remember the broker; nothing is connected or started before the first hint."""
         self._broker_url = broker_url
-        self._chunk_claims = chunk_claims
         self._lock = threading.Lock()
         self._process: int | None = None
         self._waiting: queue.Queue[Hint] = queue.Queue(WAITING_MAX)
-
-    def begin(self, practice_id: int, job_id: int, *, claims: int) -> None:
-        """Say that a job of so many claims was confirmed: as often as it has chunks, for as many workers as there may be."""
-        self.send(practice_id, job_id, count=max(1, math.ceil(claims / self._chunk_claims)))
 
     def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
         """Say, `count` times, that this job may have free chunks: so many workers can begin at once."""
@@ -108,8 +102,7 @@ def _publish(producer: Celery, hint: Hint) -> None:
 
 def start(settings: Settings) -> Hints:
     """The hints of an application with these settings."""
-    broker_url = settings.broker_url.get_secret_value() if settings.broker_url else None
-    return Hints(broker_url, chunk_claims=settings.chunk_claims)
+    return Hints(settings.broker_url.get_secret_value() if settings.broker_url else None)
 
 
 def _producer(broker_url: str | None) -> Celery:

@@ -21,11 +21,6 @@ FAILED_TOKENS_PER_ADDRESS: Final = "60 per minute"  # a script with an old token
 def register(app: OpenAPI) -> None:
     """Add the API and its document to the application."""
     docs.describe(app)
-    csrf.exempt(api)  # a browser never sends a token by itself, so no other site can
-    limiter.limit(FAILED_TOKENS_PER_ADDRESS, deduct_when=_token_failed)(api)
-    api.register_error_handler(Refusal, _refusal)
-    api.register_error_handler(HTTPException, errors.of_http)
-    api.register_error_handler(Exception, errors.of_unexpected)
     app.register_api(api)
 
 
@@ -38,3 +33,11 @@ def _refusal(refusal: Refusal) -> Response:
 
 def _token_failed(response: Response) -> bool:
     return response.status_code == HTTPStatus.UNAUTHORIZED
+
+
+# Once, when it is imported: a blueprint and the limiter outlive the applications that use them.
+csrf.exempt(api)  # a browser never sends a token by itself, so no other site can
+limiter.limit(FAILED_TOKENS_PER_ADDRESS, deduct_when=_token_failed)(api)
+api.register_error_handler(Refusal, _refusal)
+api.register_error_handler(HTTPException, errors.of_http)
+api.register_error_handler(Exception, errors.of_unexpected)

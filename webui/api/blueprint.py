@@ -3,9 +3,11 @@
 from typing import Any, Final
 
 from flask import Response
+from flask.blueprints import BlueprintSetupState
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models import Tag
 from flask_openapi3.types import ResponseDict
+from werkzeug.routing import PathConverter
 
 from webui.errors import PROBLEM_JSON
 
@@ -42,6 +44,18 @@ api = APIBlueprint(
     abp_security=[{"token": []}],
     abp_responses=refusals(401, 403, 422),
 )
+
+
+class Anything(PathConverter):
+    """A claim's number in a path: any text, even one that begins with a slash."""
+
+    regex = ".+?"
+    part_isolating = False
+
+
+@api.record_once
+def _know_anything(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["anything"] = Anything
 
 
 @api.after_request

@@ -53,7 +53,7 @@ def list_claims(query: ClaimsQuery) -> Response:
     return jsonify(answer.json_ready())
 
 
-@api.get("/claims/<path:claim_id>", tags=[CLAIMS], responses={200: ClaimWithLines, **refusals(404)}, **_ANY_TEXT)
+@api.get("/claims/<anything:claim_id>", tags=[CLAIMS], responses={200: ClaimWithLines, **refusals(404)}, **_ANY_TEXT)
 @asks(Action.SEE_CLAIMS)
 def show_claim(path: ClaimPath) -> Response:
     """Show one claim with its line items."""
@@ -66,7 +66,7 @@ def show_claim(path: ClaimPath) -> Response:
     return jsonify({**claim.json_ready(), "lines": [line.json_ready() for line in lines]})
 
 
-@api.get("/claims/<path:claim_id>/postings", tags=[CLAIMS], responses={200: Postings, **refusals(404)}, **_ANY_TEXT)
+@api.get("/claims/<anything:claim_id>/postings", tags=[CLAIMS], responses={200: Postings, **refusals(404)}, **_ANY_TEXT)
 @asks(Action.SEE_CLAIMS)
 def list_postings(path: ClaimPath) -> Response:
     """List the ledger of one claim, from the first charge on."""

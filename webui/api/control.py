@@ -1,5 +1,6 @@
 """What is done to a job that was previewed or confirmed: discard, pause, resume, cancel, try again."""
 
+import math
 from typing import Annotated, Any, Final, Protocol
 
 from flask import Response, jsonify
@@ -16,6 +17,8 @@ from webui.api.reading import JobPath, Parameters, asks, current_actor
 from webui.door import door, now
 
 _ANSWERS: Final[dict[str, Any]] = {"tags": [JOBS], "responses": {200: SettleJobAnswer, **refusals(404, 409)}}
+# A worker takes the second step of pausing and cancelling too.
+_MOVING: Final = (JobStatus.CONFIRMED, JobStatus.PAUSING, JobStatus.CANCELLING)
 
 
 class Command(Protocol):
@@ -72,7 +75,12 @@ def _do(command: Command, path: JobPath, **arguments: Any) -> Response:
     with transaction(door().sessions) as session:
         job = command(session, key, by=actor, now=now(), **arguments)
         answer = job_answer(session, job)
-    if job.status in (JobStatus.CONFIRMED, JobStatus.PAUSING, JobStatus.CANCELLING):
-        # A worker takes the second step of pausing and cancelling too.
-        door().hints.begin(key.practice_id, key.job_id, claims=job.claims_total or 0)
+    if job.status in _MOVING:
+        hint(job)
     return jsonify(answer.json_ready())
+
+
+def hint(job: SettleJob) -> None:
+    """Tell the workers, after the commit so that they find the job: once for each chunk, for as many as may begin."""
+    chunks = math.ceil((job.claims_total or 0) / door().settings.chunk_claims)
+    door().hints.send(job.practice_id, job.id, count=max(1, chunks))

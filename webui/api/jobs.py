@@ -12,6 +12,7 @@ from core.jobs import commands, progress, queries, reports
 from core.jobs.models import JobStatus
 from core.jobs.requests import JobRequest
 from webui.api.blueprint import JOBS, api, refusals
+from webui.api.control import hint
 from webui.api.jobs_as_json import confirmed, job_answer, summaries
 from webui.api.models import Confirmed, Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
 from webui.api.reading import Body, JobHeaders, JobPath, Page, asks, current_actor
@@ -96,8 +97,7 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
     with transaction(door().sessions) as session:
         job = commands.confirm(session, key, confirmation=body.confirmation, by=current_actor(), now=now())
         answer = confirmed(session, job)
-    # After the commit, so that the worker finds the job.
-    door().hints.begin(key.practice_id, key.job_id, claims=answer.claims)
+    hint(job)
     return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
 
 

@@ -1,0 +1,153 @@
+"""Claims by API: the feed with its filters and cursor, one claim, its ledger."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from core.claims.filters import ClaimFilter
+from tests.webui.api.conftest import CLAIMS, Api, World
+
+
+def everything(api: Api, **query: Any) -> list[dict[str, Any]]:
+    """All pages."""
+    found: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        answer = api.get("/claims", query_string={"cursor": cursor, "limit": 70, **query})
+        assert answer.status_code == 200, answer.json
+        found += answer.json["claims"]
+        if answer.json["next_cursor"] is None:
+            return found
+        cursor = answer.json["next_cursor"]
+
+
+def test_pages_give_every_claim_once(reader: Api) -> None:
+    ids = [claim["id"] for claim in everything(reader)]
+    assert len(ids) == len(set(ids)) == CLAIMS
+
+
+@pytest.mark.parametrize("sort", ["date", "-date", "claim", "-patient", "total_due", "-insurance_due"])
+def test_any_order_pages_alike(reader: Api, sort: str) -> None:
+    assert len({claim["id"] for claim in everything(reader, sort=sort)}) == CLAIMS
+
+
+def test_money_is_integer_cents_and_ids_are_strings(reader: Api) -> None:
+    for claim in everything(reader):
+        assert isinstance(claim["id"], str)
+        amounts = {key: value for key, value in claim.items() if key.endswith("_cents")}
+        assert len(amounts) == 10
+        assert all(value is None or type(value) is int for value in amounts.values())
+        assert claim["insurance_due_cents"] + claim["patient_due_cents"] == claim["total_due_cents"]
+        assert claim["version"] >= 1
+
+
+def test_each_claim_tells_its_eligibility_and_can_be_found_by_it(reader: Api) -> None:
+    by_code: dict[str, int] = {}
+    for claim in everything(reader):
+        by_code[claim["eligibility"]] = by_code.get(claim["eligibility"], 0) + 1
+    assert by_code["can_settle"] > 0
+    assert len(by_code) > 3
+
+    for code, count in by_code.items():
+        assert len(everything(reader, eligibility=code)) == count
+    assert len(everything(reader, eligibility=list(by_code))) == CLAIMS
+
+
+@pytest.mark.parametrize(
+    ("query", "holds"),
+    [
+        ({"billing_status": "Balance Due"}, lambda c: c["billing_status"] == "Balance Due"),
+        ({"billing_status": ["Balance Due", "Settled"]}, lambda c: c["billing_status"] in {"Balance Due", "Settled"}),
+        ({"patient_due_min_cents": 1, "patient_due_max_cents": 2500}, lambda c: 1 <= c["patient_due_cents"] <= 2500),
+        ({"total_due_max_cents": -1}, lambda c: c["total_due_cents"] < 0),
+        ({"on_hold": "true"}, lambda c: c["hold"] is not None),
+        ({"has_secondary": "true"}, lambda c: c["secondary_payer"] is not None),
+        ({"from": "2025-01-01", "to": "2025-01-31"}, lambda c: c["service_date"].startswith("2025-01")),
+        (
+            {"claim_status": "ERA Received", "has_secondary": "false"},
+            lambda c: c["primary_status"] == "ERA Received" and c["secondary_payer"] is None,
+        ),
+        ({"claim_type": "Professional"}, lambda c: c["claim_type"] == "Professional"),
+        ({"in_job": "false"}, lambda _: True),
+    ],
+)
+def test_a_filter_narrows_to_exactly_what_it_says(
+    reader: Api, query: dict[str, Any], holds: Callable[[dict[str, Any]], bool]
+) -> None:
+    expected = {claim["id"] for claim in everything(reader) if holds(claim)}
+    assert expected
+    assert {claim["id"] for claim in everything(reader, **query)} == expected
+
+
+@pytest.mark.parametrize("key", [field.alias or name for name, field in ClaimFilter.model_fields.items()])
+def test_every_key_of_the_filter_is_a_parameter(reader: Api, key: str) -> None:
+    value = {
+        "claim_status": "Rejected", "claim_type": "Professional", "has_secondary": "1", "on_hold": "0", "in_job": "0",
+        "from": "2025-01-01", "to": "2025-01-01", "last_payment_before": "2025-01-01", "eligibility": "on_hold",
+    }.get(key, "1")  # fmt: skip
+    assert reader.get("/claims", query_string={key: value}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("biling_status=Settled", "biling_status"),
+        ("billing_status=", "billing_status"),
+        ("claim_type=Dental", "claim_type"),
+        ("total_due_min_cents=12.50", "total_due_min_cents"),
+        ("total_due_min_cents=1&total_due_min_cents=2", "total_due_min_cents"),
+        ("from=03/01/2025", "from"),
+        ("limit=201", "limit"),
+        ("limit=0", "limit"),
+        ("limit=x", "limit"),
+        ("sort=colour", "sort"),
+        ("cursor=x", "cursor"),
+        ("cursor=" + "A" * 100, "cursor"),
+        ("eligibility=nonsense", "eligibility"),
+    ],
+)
+def test_what_it_does_not_understand_is_refused_by_name(reader: Api, query: str, named: str) -> None:
+    answer = reader.get(f"/claims?{query}")
+    assert (answer.status_code, answer.json["code"]) == (422, "bad_filter")
+    assert named in answer.json["detail"]
+
+
+def test_one_claim_has_its_lines(reader: Api) -> None:
+    for claim in everything(reader)[:20]:
+        answer = reader.get(f"/claims/{claim['id']}")
+        assert answer.status_code == 200
+        whole = answer.json
+        assert {key: value for key, value in whole.items() if key != "lines"} == claim
+        for side in ("insurance_due_cents", "patient_due_cents"):
+            assert sum(line[side] for line in whole["lines"]) == claim[side]
+
+
+def test_the_ledger_adds_up_to_what_is_due(reader: Api) -> None:
+    for claim in everything(reader)[:20]:
+        answer = reader.get(f"/claims/{claim['id']}/postings")
+        assert answer.status_code == 200
+        assert answer.json["claim_id"] == claim["id"]
+        for side in ("insurance", "patient"):
+            entries = [p for p in answer.json["postings"] if p["responsibility"] == side]
+            assert sum(p["amount_cents"] for p in entries) == claim[f"{side}_due_cents"]
+        assert all(isinstance(p["id"], str) for p in answer.json["postings"])
+
+
+@pytest.mark.parametrize(
+    "number", ["A/12", "A//12", "/A", "A/", "été 5", "100%", "x?y#z", "<script>", "a+b", "..", "=1", "🙂", "%2F", "postings"]
+)
+def test_a_claim_number_may_be_any_text(reader: Api, still_world: World, number: str) -> None:
+    first = reader.claim_ids(1)[0]
+    still_world.sql("UPDATE claim SET external_id = :new WHERE external_id = :old", new=number, old=first)
+
+    answer = reader.get(f"/claims/{quote(number, safe='')}")
+    assert (answer.status_code, answer.json["id"]) == (200, number)
+    assert reader.get(f"/claims/{quote(number, safe='')}/postings").json["claim_id"] == number
+
+
+@pytest.mark.parametrize("path", ["/claims/nope", "/claims/nope/postings", "/claims/" + "9" * 5000])
+def test_an_unknown_claim_is_not_found(reader: Api, path: str) -> None:
+    answer = reader.get(path)
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")

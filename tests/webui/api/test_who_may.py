@@ -1,0 +1,175 @@
+"""Who may ask the API, and of what: tokens, roles, and another practice's things, which are not there."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from core.access.models import Role
+from core.db.engine import make_sessions
+from core.access import tokens
+from tests.webui.api.conftest import NOON, Api, World
+
+PATHS = [
+    ("GET", "/claims"),
+    ("GET", "/claims/1"),
+    ("GET", "/claims/1/postings"),
+    ("POST", "/settle-jobs"),
+    ("GET", "/settle-jobs"),
+    ("GET", "/settle-jobs/1"),
+    ("POST", "/settle-jobs/1/confirm"),
+    ("GET", "/settle-jobs/1/progress"),
+    ("GET", "/settle-jobs/1/items"),
+    *(("POST", f"/settle-jobs/1/{act}") for act in ("discard", "pause", "resume", "cancel", "retry-failed")),
+]
+# A job as it looks from outside, but for what its preview adds up.
+ACTS = ["confirm", "discard", "pause", "resume", "cancel", "retry-failed"]
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic YTpi"}])
+def test_nothing_is_told_without_a_valid_token(still_world: World, method: str, path: str, header: dict[str, str]) -> None:
+    # Another address each time, because failures are counted by address.
+    answer = still_world.app.test_client().open(
+        f"/api/v1{path}", method=method, headers=header, environ_base={"REMOTE_ADDR": f"127.0.{hash((method, path)) % 250}.1"}
+    )
+    assert (answer.status_code, answer.json["code"]) == (401, "token_needed")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.content_type == "application/problem+json"
+
+
+def test_a_browsers_session_does_not_open_the_api(still_world: World, reader: Api) -> None:
+    client = still_world.app.test_client()
+    client.set_cookie("settle_session", reader.token)
+    assert client.get("/api/v1/claims", environ_base={"REMOTE_ADDR": "127.1.1.1"}).status_code == 401
+
+
+def test_a_revoked_token_opens_nothing(world: World, biller: Api) -> None:
+    assert biller.get("/claims").status_code == 200
+    with make_sessions(world.engine).begin() as session:
+        tokens.revoke(session, biller.token, NOON)
+    assert biller.get("/claims").status_code == 401
+
+
+def test_failed_tokens_are_counted_and_good_ones_are_not(still_world: World, reader: Api) -> None:
+    client, here = still_world.app.test_client(), {"REMOTE_ADDR": "127.2.2.2"}
+    for _ in range(70):
+        good = client.get("/api/v1/settle-jobs", headers={"Authorization": f"Bearer {reader.token}"}, environ_base=here)
+        assert good.status_code == 200
+    statuses = [client.get("/api/v1/claims", environ_base=here).status_code for _ in range(61)]
+    assert statuses == [401] * 60 + [429]
+    last = client.get("/api/v1/claims", environ_base=here)
+    assert (last.json["code"], last.content_type) == ("too_many_requests", "application/problem+json")
+    assert int(last.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_operations_see_no_claim_and_no_job(still_world: World, method: str, path: str) -> None:
+    ops = still_world.api(Role.OPS)
+    answer = ops.ask(method, path, json={})
+    assert (answer.status_code, answer.json["code"]) == (403, "not_allowed")
+
+
+def test_an_approver_looks_but_neither_previews_nor_confirms(world: World, biller: Api) -> None:
+    job_id = biller.previewed()
+    approver = world.api(Role.APPROVER)
+
+    assert approver.get("/claims").status_code == 200
+    assert approver.get(f"/settle-jobs/{job_id}").status_code == 200
+    assert approver.preview().status_code == 403
+    for act in ACTS:
+        assert approver.post(f"/settle-jobs/{job_id}/{act}", json={"confirmation": "CONFIRM"}).status_code == 403
+
+
+def test_only_who_may_override_a_rule_includes_its_claims(world: World, biller: Api) -> None:
+    assert biller.preview(include=["in_process"]).status_code == 403
+    assert world.api(Role.ADMIN).preview(include=["in_process"]).status_code == 201
+
+
+def test_another_practices_job_is_not_there(biller: Api, stranger: Api) -> None:
+    job_id = biller.previewed()
+
+    for path in ("", "/progress", "/items"):
+        answer = stranger.get(f"/settle-jobs/{job_id}{path}")
+        assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+    for act in ACTS:
+        answer = stranger.post(f"/settle-jobs/{job_id}/{act}", json={"confirmation": "CONFIRM"})
+        assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+    assert stranger.get("/settle-jobs").json["settle_jobs"] == []
+    assert biller.get(f"/settle-jobs/{job_id}").json["status"] == "previewed"
+
+
+def test_two_practices_with_the_same_claim_numbers_never_meet(world: World, biller: Api, stranger: Api) -> None:
+    world.sql("UPDATE patient SET name = 'Of Vale ' || id WHERE practice_id = :vale", vale=world.vale)
+    number = biller.claim_ids(1, eligibility="can_settle")[0]
+    before = stranger.get(f"/claims/{number}").json
+    assert before["patient"].startswith("Of Vale")
+    assert not biller.get(f"/claims/{number}").json["patient"].startswith("Of Vale")
+
+    job_id = biller.previewed({"claim_ids": [number]})
+    assert biller.confirm(job_id).status_code == 202
+    world.work()
+
+    assert biller.get(f"/claims/{number}").json["billing_status"] == "Settled"
+    assert stranger.get(f"/claims/{number}").json == before
+    assert all(posting["settle_job_id"] is None for posting in stranger.get(f"/claims/{number}/postings").json["postings"])
+
+
+def test_the_same_idempotency_key_of_two_people_is_two_jobs(biller: Api, stranger: Api, world: World) -> None:
+    colleague = world.api(Role.BILLER)
+    ids = {api.preview(key="the same").json["id"] for api in (biller, stranger, colleague)}
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize("job_id", ["0", "-1", "x", "1.0", "٣", "9" * 18, "9" * 19, "9" * 400, "01", "1%00"])
+def test_a_job_that_cannot_be_is_not_found(reader: Api, job_id: str) -> None:
+    answer = reader.get(f"/settle-jobs/{job_id}")
+    assert answer.status_code == (400 if "%00" in job_id else 404)
+    assert answer.content_type == "application/problem+json"
+
+
+def of_shape(problem: dict[str, Any]) -> bool:
+    return {"type", "title", "status", "code", "detail"} <= problem.keys()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing/here", 404, "not_found"),
+        ("DELETE", "/claims", 405, "method_not_allowed"),
+        ("PUT", "/settle-jobs", 405, "method_not_allowed"),
+        ("GET", "/settle-jobs/1/confirm", 405, "method_not_allowed"),
+        ("GET", "/claims?patient=%00", 400, "nul_in_address"),
+        ("GET", "/claims?%00=1", 400, "nul_in_address"),
+        ("GET", "/claims/%00", 400, "nul_in_address"),
+    ],
+)
+def test_every_refusal_is_a_problem(reader: Api, method: str, path: str, status: int, code: str) -> None:
+    answer = reader.ask(method, path)
+    assert (answer.status_code, answer.json["code"], answer.json["status"]) == (status, code, status)
+    assert answer.content_type == "application/problem+json"
+    assert of_shape(answer.json)
+
+
+def test_what_breaks_is_answered_and_logged_by_id_without_its_values(
+    world: World, biller: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from core.claims import feed  # noqa: PLC0415
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("patient Jane Doe owes $12.34")
+
+    monkeypatch.setattr(feed, "page", broken)
+    answer = biller.get("/claims")
+
+    assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
+    assert answer.json["request_id"] in caplog.text
+    assert "RuntimeError" in caplog.text
+    assert "Jane" not in caplog.text + answer.get_data(as_text=True)
+
+
+def test_times_move_on_only_when_a_token_is_used(world: World, biller: Api) -> None:
+    biller.get("/claims")
+    world.clock.turn_on(minutes=5)
+    biller.get("/claims")
+    assert {at for (at,) in world.sql("SELECT used_at FROM api_token WHERE used_at IS NOT NULL")} == {NOON + dt.timedelta(minutes=5)}
