@@ -1,0 +1,100 @@
+"""The house rules that a machine can hold."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import settings as core_settings
+from core.jobs import codes
+from core.jobs.lifecycle import FINAL_STATUSES, MOVING_STATUSES, OPEN_STATUSES, TRANSITIONS
+from core.jobs.models import JobStatus
+from core.policy.rules import RULES
+
+HOUSE = Path(__file__).parents[2]
+FILE_LINES_MAX = 300  # past that a second thought usually hides in it
+FUNCTION_LINES_MAX = 50
+SOURCES = sorted(
+    path for package in ("core", "worker", "webui") for path in (HOUSE / package).rglob("*.py")
+    if "migrations" not in path.parts
+)  # fmt: skip
+TEMPLATES = HOUSE / "webui" / "templates"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    source = path.read_text()
+    assert len(source.splitlines()) <= FILE_LINES_MAX
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < FUNCTION_LINES_MAX, node.name
+
+
+def test_every_task_name_that_is_sent_is_registered() -> None:
+    # In a process of its own: Celery reads its settings once.
+    listed = subprocess.run(
+        [sys.executable, "-c", "from worker.app import app; app.loader.import_default_modules(); print(*app.tasks)"],
+        check=True, capture_output=True, text=True, cwd=HOUSE,
+    ).stdout.split()  # fmt: skip
+    sent = {value for name, value in vars(core_settings).items() if name.startswith("TASK_")}
+    assert {task for task in listed if task.startswith("settle.")} == sent
+
+
+def test_a_task_is_at_most_eight_lines() -> None:
+    for node in ast.parse((HOUSE / "worker" / "tasks.py").read_text()).body:
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            assert len(node.body) <= 8, node.name
+
+
+def test_every_job_status_has_its_page_part() -> None:
+    parts = {path.stem.removeprefix("_") for path in (TEMPLATES / "jobs").glob("_*.html")}
+    assert {status.value for status in JobStatus} <= parts
+
+
+def test_every_job_status_is_reached_and_left_as_the_table_says() -> None:
+    reached = {target for _, target in TRANSITIONS} | {JobStatus.PREPARING}
+    assert reached == set(JobStatus)
+    dead_ends = set(JobStatus) - {source for source, _ in TRANSITIONS}
+    assert dead_ends == set(FINAL_STATUSES) - {JobStatus.COMPLETED}, "a completed job's failures may be tried again"
+    assert set(MOVING_STATUSES) & set(FINAL_STATUSES) == set()
+    assert set(OPEN_STATUSES) & set(FINAL_STATUSES) == set()
+
+
+def test_every_code_has_its_words() -> None:
+    for code in [*(rule.code for rule in RULES), *codes.FAILURES]:
+        assert codes.words(code) != code.replace("_", " ")
+        assert codes.words(code)[0].isupper()
+
+
+def test_the_diagrams_of_the_readme_are_those_of_the_code() -> None:
+    readme = (HOUSE / "README.md").read_text()
+    life, imports = re.findall(r"```mermaid\n(.*?)```", readme, flags=re.DOTALL)
+    assert set(re.findall(r"(\w+) --> (\w+)", imports)) == {("webui", "core"), ("worker", "core")}
+    drawn = set(re.findall(r"^\s+(\w+) --> (\w+)", life, flags=re.MULTILINE))
+    assert drawn == {(source.value, target.value) for source, target in TRANSITIONS}
+
+
+@pytest.mark.parametrize("package", ["claims", "ledger", "jobs", "policy", "intake", "practices"])
+def test_no_float_comes_near_money(package: str) -> None:
+    for path in (HOUSE / "core" / package).rglob("*.py"):
+        assert not re.search(r"\bfloat\(|\bFloat\b|\bNumeric\b", path.read_text()), path
+
+
+def test_no_view_writes_sql() -> None:
+    for path in (HOUSE / "webui").rglob("*.py"):
+        imported = {
+            name.name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom) and node.module == "sqlalchemy"
+            for name in node.names
+        }
+        assert imported <= {"Engine"}, path
+
+
+def test_templates_load_nothing_from_another_host() -> None:
+    for path in [*TEMPLATES.rglob("*.html"), *(HOUSE / "webui" / "static").glob("*.css"), *(HOUSE / "webui" / "static").glob("*.js")]:
+        assert not re.search(r"""(src|href|url|import)[=(\s]+["']?(https?:)?//""", path.read_text()), path
