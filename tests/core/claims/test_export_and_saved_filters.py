@@ -1,0 +1,65 @@
+"""What leaves as a file, and filters kept by name."""
+
+import csv
+import io
+
+import pytest
+
+from core.access.models import Role
+from core.claims import export, saved_filters
+from core.claims.saved_filters import BadFilterName, FilterNameTaken
+from core.db.engine import transaction
+from core.errors import NotAllowed, NotFound
+from tests.given import NOW, GivenPractice, a_practice
+
+
+@pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =cmd()", "＝1+1", "|calc", "%x"])
+def test_a_formula_leaves_as_text(name: str) -> None:
+    assert export.guard(name) == f"'{name}"
+
+
+@pytest.mark.parametrize("name", ["Ana", "O'Neil", "", "مريم", "1=1", "😀", "a-b"])
+def test_a_name_leaves_as_it_is(name: str) -> None:
+    assert export.guard(name) == name
+
+
+def test_a_file_comes_in_pieces_and_reads_back() -> None:
+    rows = [(str(n), 'a "quoted", name\nin two lines') for n in range(1_201)]
+
+    pieces = list(export.csv_pieces(("number", "name"), rows))
+
+    assert len(pieces) == 3
+    assert list(csv.reader(io.StringIO("".join(pieces), newline=""))) == [["number", "name"], *map(list, rows)]
+
+
+def test_a_saved_filter_is_the_practices(practice: GivenPractice) -> None:
+    other = a_practice(practice.sessions, name="Hillside")
+    with transaction(practice.sessions) as session:
+        saved_filters.save(session, name="  Small   balances ", query="total_due_max=25.00", by=practice.biller, now=NOW)
+
+    with practice.sessions() as session:
+        kept = saved_filters.of_practice(session, practice.id)
+        assert [(it.name, it.query) for it in kept] == [("Small balances", "total_due_max=25.00")]
+        assert saved_filters.of_practice(session, other.id) == []
+        with pytest.raises(NotFound):
+            saved_filters.remove(session, kept[0].id, by=other.biller, now=NOW)
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 61, "a\x00b"])
+def test_a_filter_needs_a_name(practice: GivenPractice, name: str) -> None:
+    with practice.sessions() as session, pytest.raises(BadFilterName):
+        saved_filters.save(session, name=name, query="", by=practice.biller, now=NOW)
+
+
+def test_a_name_is_not_taken_from_another(practice: GivenPractice) -> None:
+    colleague = practice.person("colleague@lakeside.example", Role.BILLER)
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    with practice.sessions() as session:
+        saved_filters.save(session, name="Mine", query="a=1", by=practice.biller, now=NOW)
+        with pytest.raises(FilterNameTaken):
+            saved_filters.save(session, name="Mine", query="a=2", by=colleague, now=NOW)
+        mine = saved_filters.of_practice(session, practice.id)[0]
+        with pytest.raises(NotAllowed):
+            saved_filters.remove(session, mine.id, by=colleague, now=NOW)
+        saved_filters.remove(session, mine.id, by=admin, now=NOW)
+        assert saved_filters.of_practice(session, practice.id) == []

@@ -1,0 +1,190 @@
+"""What a filter finds, and that its totals, counts and selection say the same."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from core.claims import feed
+from core.claims.feed import Sort
+from core.claims.filters import BadFilter, ClaimFilter
+from core.claims.models import ClaimStatus, ClaimType, Hold
+from core.claims.queries import find
+from core.errors import NotFound
+from core.jobs.models import JobStatus
+from core.practices.models import WriteOffSetting
+from tests.core.claims.conftest import a_patient
+from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
+
+
+def found(practice: GivenPractice, **given: Any) -> list[str]:
+    """The claims that a filter finds; totals, counts and a job's selection must agree with the page."""
+    f = ClaimFilter.of(given)
+    with practice.sessions() as session:
+        terms = feed.terms_of(session, practice.id, now=NOW)
+        rows = feed.page(session, practice.id, f, sort=Sort.of("claim"), cursor=None, limit=200, terms=terms).rows
+        totals = feed.totals(session, practice.id, f, terms)
+        counts = feed.counts_by_billing_status(session, practice.id, f, terms)
+        ids = session.scalars(feed.matching_ids(practice.id, f, terms=terms)).all()
+    assert totals.claims == len(rows) == len(ids)
+    assert totals.total_due == sum(row.total_due for row in rows)
+    statuses = f.billing_status or counts
+    assert sum(counts.get(status, 0) for status in statuses) == len(rows)
+    return [row.claim_id for row in rows]
+
+
+@pytest.fixture
+def mixed(practice: GivenPractice) -> GivenPractice:
+    """A claim of each kind that a rule of the feed knows."""
+    both = Line(1_000, 500)
+    practice.claim("can", both)
+    practice.claim("credit", Line(-300, 500))
+    practice.claim("credit-patient", Line(300, -500))
+    practice.claim("credit-hidden", Line(300, 900), Line(500, -200))
+    practice.claim("held", both, hold=Hold.APPEAL)
+    practice.claim("future", both, service_date=TODAY + dt.timedelta(days=3))
+    practice.claim("in-process", both, primary_status=ClaimStatus.AT_PAYER)
+    payer = practice.ids["Payer"]
+    practice.claim("secondary", both, secondary_payer_id=payer)
+    practice.claim("settled", billing_status="Settled")
+    practice.claim("nothing")
+    return practice
+
+
+@pytest.mark.parametrize(
+    ("eligibility", "claims"),
+    [
+        ("can_settle", ["can"]),
+        ("credit_insurance", ["credit"]),
+        ("credit_patient", ["credit-patient"]),
+        ("credit_line", ["credit-hidden"]),
+        ("on_hold", ["held"]),
+        ("future_service", ["future"]),
+        ("in_process", ["in-process"]),
+        ("secondary_pending", ["secondary"]),
+        ("already_settled", ["settled"]),
+        ("nothing_due", ["nothing"]),
+        (["can_settle", "on_hold"], ["can", "held"]),
+    ],
+)
+def test_eligibility_finds_the_claims_of_its_rule(mixed: GivenPractice, eligibility: Any, claims: list[str]) -> None:
+    assert found(mixed, eligibility=eligibility) == claims
+
+
+def test_every_claim_has_one_eligibility(mixed: GivenPractice) -> None:
+    by_code = [claim for code in feed.ELIGIBILITY for claim in found(mixed, eligibility=code)]
+
+    assert sorted(by_code) == sorted(found(mixed))
+
+
+def test_a_hold_hides_behind_no_later_rule(practice: GivenPractice) -> None:
+    practice.claim("1", Line(-100, 0), hold=Hold.HOLD)
+
+    assert found(practice, eligibility="on_hold") == ["1"]
+    assert found(practice, eligibility="credit_insurance") == []
+
+
+def test_the_setting_and_the_providers_own_decide_what_can_settle(sessions: Any) -> None:
+    practice = a_practice(sessions, write_off=WriteOffSetting.NEITHER)
+    own = practice.provider("own", write_off=WriteOffSetting.PATIENT)
+    practice.claim("neither", Line(1_000, 500))
+    practice.claim("patient", Line(1_000, 500), billing_provider_id=own)
+
+    assert found(practice, eligibility="write_off_off") == ["neither"]
+    assert found(practice, eligibility="can_settle") == ["patient"]
+
+
+def test_an_unknown_eligibility_is_refused(practice: GivenPractice) -> None:
+    with pytest.raises(BadFilter, match="eligibility"):
+        found(practice, eligibility="can_setle")
+
+
+def test_in_job_finds_the_claims_that_an_open_job_holds(practice: GivenPractice) -> None:
+    practice.claims(4)
+    job = practice.preview({"claim_ids": ["C00002", "C00003"]})
+    assert found(practice, in_job=True) == []  # a preview holds nothing
+
+    practice.confirm(job)
+    assert found(practice, in_job=True) == ["C00002", "C00003"]
+    assert found(practice, in_job=False, eligibility="can_settle") == ["C00001", "C00004"]
+
+    practice.run()
+    assert practice.progress(job).status is JobStatus.COMPLETED
+    assert found(practice, in_job=True) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "claims"),
+    [
+        ({"billing_status": "Internal Review"}, ["b"]),
+        ({"billing_status": ["Internal Review", "Balance Due"]}, ["a", "b", "c"]),
+        ({"claim_status": "Rejected"}, ["b"]),
+        ({"claim_type": "Institutional"}, ["c"]),
+        ({"patient": "QUINTO"}, ["b"]),
+        ({"patient": "100%_\\"}, ["c"]),
+        ({"patient": "%"}, ["c"]),
+        ({"claim_id": "a"}, ["a"]),
+        ({"claim_id": "_"}, []),
+        ({"payer": "the pay"}, ["a", "b", "c"]),
+        ({"payer": "other"}, []),
+        ({"payer_id": "1"}, ["a", "b", "c"]),
+        ({"office": "1"}, ["a", "b", "c"]),
+        ({"office": ["nowhere"]}, []),
+        ({"from": "2026-11-01"}, ["b"]),
+        ({"to": "2026-10-31"}, ["a", "c"]),
+        ({"age_min_days": 30}, ["a", "c"]),
+        ({"age_max_days": 30}, ["b"]),
+        ({"total_due_min_cents": 1, "total_due_max_cents": 1}, ["c"]),
+        ({"insurance_due_min_cents": 500}, ["a", "b"]),
+        ({"patient_due_max_cents": 0}, ["c"]),
+        ({"on_hold": True}, ["c"]),
+        ({"on_hold": False}, ["a", "b"]),
+        ({"has_secondary": True}, []),
+        ({"last_payment_before": "2026-11-01"}, ["a", "b", "c"]),
+    ],
+)
+def test_each_key_narrows(practice: GivenPractice, given: dict[str, Any], claims: list[str]) -> None:
+    review = {"billing_status": "Internal Review", "primary_status": ClaimStatus.REJECTED}
+    practice.claim("a", Line(1_000, 500))
+    practice.claim("b", Line(500, 200), patient_id=a_patient(practice, "Abel Quinto"), service_date=TODAY, **review)
+    odd = {"claim_type": ClaimType.INSTITUTIONAL, "hold": Hold.HOLD}
+    practice.claim("c", Line(1, 0), patient_id=a_patient(practice, "100%_\\"), **odd)
+
+    assert found(practice, **given) == claims
+
+
+def test_the_practice_next_door_is_never_seen(practice: GivenPractice) -> None:
+    other = a_practice(practice.sessions, name="Hillside")
+    practice.claim("same", Line(100, 0))
+    other.claim("same", Line(900, 0))
+
+    assert found(practice) == ["same"]
+    with practice.sessions() as session:
+        assert feed.totals_of_claim_ids(session, practice.id, ["same"]).total_due == 100
+        assert find(session, practice.id, "same").insurance_due == 100
+        with pytest.raises(NotFound):
+            find(session, practice.id, "other")
+
+
+def test_a_selection_is_summed_from_its_numbers(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 20))
+    practice.claim("2", Line(-50, 0))
+    practice.claim("3", Line(999, 999))
+    with practice.sessions() as session:
+        terms = feed.terms_of(session, practice.id, now=NOW)
+        chosen = feed.totals_of_claim_ids(session, practice.id, ["1", "2", "gone"])
+        but_one = feed.totals(session, practice.id, ClaimFilter(), terms, excluded=["3"])
+        none = feed.totals_of_claim_ids(session, practice.id, [])
+
+    assert (chosen.claims, chosen.insurance_due, chosen.patient_due) == (2, 50, 20)
+    assert but_one == chosen
+    assert (none.claims, none.total_due) == (0, 0)
+
+
+def test_counts_pass_over_the_status_that_is_filtered(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 0))
+    practice.claim("2", Line(100, 0), billing_status="Our Own Status")
+    with practice.sessions() as session:
+        terms = feed.terms_of(session, practice.id, now=NOW)
+        f = ClaimFilter.of({"billing_status": "Balance Due"})
+        assert feed.counts_by_billing_status(session, practice.id, f, terms) == {"Balance Due": 1, "Our Own Status": 1}

@@ -1,0 +1,167 @@
+"""Keyset pages: every claim once, in order, forwards and backwards, however the feed is sorted."""
+
+import datetime as dt
+from base64 import urlsafe_b64decode
+from random import Random
+
+import pytest
+
+from core.claims import feed
+from core.claims.feed import FeedPage, Sort, SortBy
+from core.claims.filters import BadFilter, ClaimFilter
+from core.claims.models import Hold
+from core.practices.models import WriteOffSetting
+from tests.core.claims.conftest import a_patient
+from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
+
+ALL = ClaimFilter()
+
+
+def read(practice: GivenPractice, f: ClaimFilter = ALL, *, sort: str = "-date", **asked: object) -> FeedPage:
+    with practice.sessions() as session:
+        terms = feed.terms_of(session, practice.id, now=NOW)
+        options = {"cursor": None, "limit": 7, **asked}
+        return feed.page(session, practice.id, f, sort=Sort.of(sort), terms=terms, **options)  # type: ignore[arg-type]
+
+
+def walk(practice: GivenPractice, sort: str) -> tuple[list[str], list[FeedPage]]:
+    """Every page from the first to the last."""
+    pages = [read(practice, sort=sort)]
+    while pages[-1].next_cursor:
+        pages.append(read(practice, sort=sort, cursor=pages[-1].next_cursor))
+    return [row.claim_id for page in pages for row in page.rows], pages
+
+
+@pytest.fixture
+def many(practice: GivenPractice) -> GivenPractice:
+    """Sixty claims with many equal days, dues and names."""
+    random = Random(4)
+    patients = [a_patient(practice, name) for name in ("Ana", "ana", "Åsa", "<script>alert(1)</script>", "مريم", "😀 Zoë")]
+    for index in range(60):
+        practice.claim(
+            f"C-{random.randrange(10**6):06d}/{index}",
+            Line(random.choice((0, 500, 900)), random.choice((0, 0, 500))),
+            patient_id=random.choice(patients),
+            service_date=TODAY - dt.timedelta(days=random.randrange(5)),
+        )
+    return practice
+
+
+@pytest.mark.parametrize("by", SortBy)
+@pytest.mark.parametrize("minus", ["", "-"])
+def test_paging_shows_every_claim_once_and_in_order(many: GivenPractice, by: SortBy, minus: str) -> None:
+    seen, pages = walk(many, f"{minus}{by}")
+
+    assert len(seen) == len(set(seen)) == 60
+    assert seen == [row.claim_id for row in read(many, sort=f"{minus}{by}", limit=200).rows]
+    field = {SortBy.DATE: "service_date", SortBy.CLAIM: "claim_id", SortBy.PATIENT: "patient_name"}.get(by, by.value)
+    values = [getattr(row, field) for page in pages for row in page.rows]
+    assert values == sorted(values, reverse=bool(minus))
+    assert [page.first_place for page in pages] == list(range(0, 60, 7))
+
+
+@pytest.mark.parametrize("sort", ["-date", "claim", "patient", "-total_due"])
+def test_going_back_shows_the_same_pages(many: GivenPractice, sort: str) -> None:
+    _, pages = walk(many, sort)
+
+    cursor, back = pages[-1].previous_cursor, []
+    while cursor:
+        back.append(read(many, sort=sort, cursor=cursor))
+        cursor = back[-1].previous_cursor
+
+    assert [page.rows for page in reversed(back)] == [page.rows for page in pages[:-1]]
+    assert back[-1].first_place == 0
+    assert back[-1].next_cursor is not None
+
+
+def test_the_first_page_has_no_page_before_and_the_last_none_after(many: GivenPractice) -> None:
+    _, pages = walk(many, "-date")
+
+    assert pages[0].previous_cursor is None
+    assert pages[-1].next_cursor is None
+    assert all(page.previous_cursor for page in pages[1:])
+
+
+def test_a_practice_without_claims_has_one_empty_page(practice: GivenPractice) -> None:
+    assert read(practice) == FeedPage([], None, None, 0)
+
+
+def test_a_claim_that_changes_between_two_pages_moves_no_other(many: GivenPractice) -> None:
+    first = read(many, sort="-total_due", limit=30)
+    assert first.next_cursor
+    many.pay(first.rows[-1].claim_id, 100)
+
+    second = read(many, sort="-total_due", limit=30, cursor=first.next_cursor)
+
+    seen = {row.claim_id for row in first.rows} | {row.claim_id for row in second.rows}
+    assert len(seen) >= 59
+
+
+def test_a_cursor_that_was_touched_is_refused(many: GivenPractice) -> None:
+    cursor = read(many).next_cursor
+    assert cursor
+    touched = [cursor[:-2], cursor + "AAAA", "x", "é", " ", cursor[::-1], "A" * 40]
+    touched += [cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :] for at in range(0, len(cursor) - 4, 5)]
+
+    for bad in touched:
+        with pytest.raises(BadFilter):
+            read(many, cursor=bad)
+
+
+def test_a_cursor_belongs_to_its_order_and_its_practice(many: GivenPractice) -> None:
+    other = a_practice(many.sessions, name="Hillside")
+    other.claims(9)
+    cursor = read(many).next_cursor
+
+    with pytest.raises(BadFilter):
+        read(many, sort="date", cursor=cursor)
+    with pytest.raises(BadFilter):
+        read(other, cursor=cursor)
+
+
+def test_a_cursor_holds_no_patient(many: GivenPractice) -> None:
+    cursor = read(many, sort="patient").next_cursor
+    row = read(many, sort="patient").rows[-1]
+    assert cursor
+    assert row.patient_name not in urlsafe_b64decode(cursor + "==")[8:].decode()
+
+
+def test_the_feed_cannot_be_sorted_by_what_it_has_not() -> None:
+    with pytest.raises(BadFilter, match="sort"):
+        Sort.of("ssn")
+
+
+def test_a_row_shows_what_the_ledger_says(practice: GivenPractice) -> None:
+    practice.claim("A'1 \"x\"/%", Line(100, 250), Line(0, 50), hold=Hold.LEGAL, service_time=dt.time(8, 15))
+
+    row = read(practice).rows[0]
+
+    assert (row.claim_id, row.insurance_due, row.patient_due, row.total_due) == ("A'1 \"x\"/%", 100, 300, 400)
+    assert (row.billed, row.patient_name, row.office, row.billing_provider) == (400, "The Patient", "The Office", "The Provider")
+    assert (row.primary_payer, row.secondary_payer, row.supervising_provider) == ("The Payer", None, None)
+    assert (row.service_codes, row.hold, row.eligibility) == ("99213, 99213", Hold.LEGAL, "on_hold")
+
+
+def test_a_claim_without_lines_is_shown(practice: GivenPractice) -> None:
+    practice.claim("1")
+
+    row = read(practice).rows[0]
+
+    assert (row.service_codes, row.total_due, row.eligibility) == ("", 0, "nothing_due")
+
+
+def test_today_is_the_practices_own(practice: GivenPractice) -> None:
+    midnight_in_london = dt.datetime(2026, 11, 24, 0, 30, tzinfo=dt.UTC)
+    with practice.sessions() as session:
+        terms = feed.terms_of(session, practice.id, now=midnight_in_london)
+
+    assert terms.as_of == dt.date(2026, 11, 23)
+    assert terms.setting is WriteOffSetting.BOTH
+
+
+def test_what_is_exported_is_what_is_paged(many: GivenPractice) -> None:
+    with many.sessions() as session:
+        terms = feed.terms_of(session, many.id, now=NOW)
+        rows = list(feed.every_row(session, many.id, ALL, sort=Sort.of("patient"), terms=terms))
+
+    assert rows == read(many, sort="patient", limit=200).rows
