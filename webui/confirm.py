@@ -22,11 +22,11 @@ from core.jobs.reports import ItemRow
 from webui import jobs
 from webui.auth import current_actor, requires
 from webui.door import door, now
-from webui.feed_columns import ELIGIBILITY_PILLS
+from webui.feed_columns import SHORT_WORDS
 from webui.labels import Pill
 
-WILL_CHANGE: Final = Pill("Will change", "check", "good")
 ROWS: Final = 200  # of the preview at a time: more than anyone reads before asking for a file
+_WORDS: Final = {"will_change": Pill("Will change", "check", "good"), "rows_max": ROWS}
 DIALOG_HEADER: Final = "X-Dialog"  # asks for the part that stands in the dialog, without the page around it
 
 
@@ -59,8 +59,8 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
         "settles": job.kind is JobKind.SETTLE,
         "expired": is_expired(job, now=now()),
         "expires_at": _expires_at(job),
-        "pills": ELIGIBILITY_PILLS,
-        "will_change": WILL_CHANGE,
+        "short": SHORT_WORDS,
+        **_WORDS,
     }
 
 
@@ -83,7 +83,7 @@ def claims(job_id: int) -> BaseResponse | str:
         job = queries.find(db, key)
         table = _table(db, job, request.args)
     totals = PreviewTotals.model_validate(job.preview) if job.preview else None
-    facts = {"totals": totals, "settles": job.kind is JobKind.SETTLE, "will_change": WILL_CHANGE}
+    facts = {"totals": totals, "settles": job.kind is JobKind.SETTLE, **_WORDS}
     return render_template("jobs/_confirm_claims.html", job=job, claims=table, **facts)
 
 

@@ -27,6 +27,13 @@ ELIGIBILITY_PILLS: Final = {
     "write_off_off": Pill("Status only", "info", ""),
     "nothing_due": Pill("Nothing due", "info", ""),
 }
+# One or two words for each rule, also for those that only a preview asks.
+SHORT_WORDS: Final = {
+    **{code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
+    "already_in_status": "Already in this status",
+    "changed_since_preview": "Changed since the preview",
+    "medicare_cost_share": "Medicare cost share",
+}
 
 
 @dataclass(frozen=True)
