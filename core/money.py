@@ -7,7 +7,7 @@ from core.errors import BadInput
 
 CENTS_MAX = 999_999_999_99  # a hundred times the largest claim ever; far inside bigint even when a million are added
 
-_PLAIN_AMOUNT = re.compile(r"-?\d{1,9}(\.\d{1,2})?")
+_PLAIN_AMOUNT = re.compile(r"-?\d{1,9}(\.\d{1,2})?", re.ASCII)
 
 
 class BadAmount(BadInput):

@@ -15,9 +15,9 @@ ID_CHARACTERS_MAX: Final = 100
 TEXT_CHARACTERS_MAX: Final = 200
 LINES_MAX: Final = 999  # of a claim; an institutional claim has up to 999
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_TIME = re.compile(r"\d\d:\d\d(:\d\d)?")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _EARLIEST: Final = dt.date(1900, 1, 1)
 _LATEST: Final = dt.date(2199, 12, 31)
 

@@ -225,7 +225,7 @@ def _course(seed: Random, today: dt.date, served: dt.date, insurance: Insurance)
     return Course(
         insured=insurance.pays,
         secondary_pays=insurance.secondary_status == _RECEIVED,
-        served=served,
+        charged=min(served, today),
         adjudicated=served + dt.timedelta(adjudicated),
         patient_paid=served + dt.timedelta(max(paid, adjudicated)),
     )

@@ -28,7 +28,7 @@ class Course(NamedTuple):
 
     insured: bool
     secondary_pays: bool
-    served: dt.date
+    charged: dt.date
     adjudicated: dt.date
     patient_paid: dt.date
 
@@ -37,7 +37,7 @@ def untouched(course: Course, *, fee: int, copay: int) -> Iterator[Entry]:
     """A charge on which nothing but a copay has happened."""
     yield _charge(course, fee)
     if copay:
-        yield (_INSURANCE, _PAYMENT, -copay, _BY_PATIENT, None, None, course.served)
+        yield (_INSURANCE, _PAYMENT, -copay, _BY_PATIENT, None, None, course.charged)
 
 
 def adjudicated(
@@ -57,7 +57,7 @@ def adjudicated(
 
 
 def _charge(course: Course, fee: int) -> Entry:
-    return (_INSURANCE if course.insured else _PATIENT, _CHARGE, fee, None, None, None, course.served)
+    return (_INSURANCE if course.insured else _PATIENT, _CHARGE, fee, None, None, None, course.charged)
 
 
 def _paid_by_both(seed: Random, course: Course, *, paid: int, patient: int) -> Iterator[Entry]:

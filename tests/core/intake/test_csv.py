@@ -49,8 +49,8 @@ def test_a_second_import_of_the_same_files_adds_nothing(files: FilesOfPractice) 
 
 def test_new_claims_beside_old_ones_are_added(files: FilesOfPractice) -> None:
     files.load()
-    files.append("claims.csv", "NEW/1 ü", "P-2", "MAIN", "9000000001", "", "", "2025-03-09", *[""] * 0, "", "Balance Due",
-                 *[""] * 9)  # fmt: skip
+    until_status = ("NEW/1 ü", "P-2", "MAIN", "9000000001", "", "", "2025-03-09", "", "Balance Due")
+    files.append("claims.csv", *until_status, *[""] * 9)
     files.append("line_items.csv", "NEW/1 ü", "1", "99213", "9999999.99", "patient")
 
     done = files.load()
@@ -167,8 +167,10 @@ def test_a_payment_on_a_claim_that_is_there_already_is_refused(files: FilesOfPra
     files.append("postings.csv", "6", "184146026", "1", "patient", "payment", "-1.00", "patient", "", "", "2025-05-01")
 
     assert files.faults() == [
-        'postings.csv, line 7, column claim_id, value "184146026": the practice has this claim already, '
-        "without this row; an import adds whole claims only"
+        (
+            'postings.csv, line 7, column claim_id, value "184146026": the practice has this claim already, '
+            "without this row; an import adds whole claims only"
+        )
     ]
 
 

@@ -1,0 +1,64 @@
+"""A practice is made once, with a name, a zone and the standard statuses."""
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.claims.models import BILLING_STATUSES
+from core.practices.create import (
+    BadPracticeName,
+    BadTimeZone,
+    OtherTimeZone,
+    PracticeExists,
+    create_practice,
+    find_or_create_practice,
+)
+from core.practices.models import BillingStatus, Practice, WriteOffSetting
+from tests.given import NOW
+
+
+def test_a_new_practice_writes_nothing_off_and_has_the_standard_statuses(session: Session) -> None:
+    practice_id = create_practice(session, name=" Lakeside ", now=NOW)
+
+    practice = session.get_one(Practice, practice_id)
+    assert (practice.name, practice.time_zone, practice.write_off, practice.recent_payment_days) == (
+        "Lakeside",
+        "America/New_York",
+        WriteOffSetting.NEITHER,
+        0,
+    )
+    statuses = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
+    assert tuple(session.scalars(statuses.order_by(BillingStatus.position))) == BILLING_STATUSES
+
+
+@pytest.mark.parametrize("zone", ["", "EST5", "America/Nowhere", "../../etc/passwd", "/etc/localtime", "America"])
+def test_a_zone_is_one_of_the_list(session: Session, zone: str) -> None:
+    with pytest.raises(BadTimeZone):
+        create_practice(session, name="Lakeside", time_zone=zone, now=NOW)
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 201, "two\nlines"])
+def test_a_name_is_one_line_of_letters(session: Session, name: str) -> None:
+    with pytest.raises(BadPracticeName):
+        create_practice(session, name=name, now=NOW)
+
+
+def test_a_name_is_used_once(session: Session) -> None:
+    create_practice(session, name="Lakeside", now=NOW)
+
+    with pytest.raises(PracticeExists):
+        create_practice(session, name="Lakeside", now=NOW)
+
+
+def test_an_import_finds_the_practice_it_made(session: Session) -> None:
+    made = find_or_create_practice(session, name="Lakeside", time_zone="America/Chicago", now=NOW)
+
+    assert find_or_create_practice(session, name="Lakeside", time_zone=None, now=NOW) == made
+    assert find_or_create_practice(session, name="Lakeside", time_zone="America/Chicago", now=NOW) == made
+
+
+def test_an_import_does_not_move_a_practice_to_another_zone(session: Session) -> None:
+    find_or_create_practice(session, name="Lakeside", time_zone=None, now=NOW)
+
+    with pytest.raises(OtherTimeZone):
+        find_or_create_practice(session, name="Lakeside", time_zone="America/Chicago", now=NOW)
