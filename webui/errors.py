@@ -1,6 +1,6 @@
 """Errors of the API as problem+json (RFC 9457), and what is written to the log when something breaks.
 
-`code` is stable, for programs; `detail` is a sentence, for people; the facts of a refusal stand beside them.
+`code` is stable, for programs; `detail` is a sentence, for people; the values of a refusal are its `facts`.
 """
 
 import logging
@@ -55,7 +55,7 @@ def request_id() -> str:
 
 def of_refusal(refusal: Refusal) -> Response:
     """The refusal as a problem."""
-    return _problem(refusal.http_status, refusal.code, refusal.message, **refusal.facts)
+    return _problem(refusal.http_status, refusal.code, refusal.message, refusal.facts)
 
 
 def of_http(error: HTTPException) -> Response:
@@ -73,7 +73,7 @@ def of_unexpected(error: Exception) -> Response:
     """Log the error without its values; answer with the id under which it is logged."""
     log_unexpected((type(error), error, error.__traceback__))
     words = "The server could not answer. Nothing was half done: every change is a whole or not at all. Try again."
-    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", words, request_id=request_id())
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", words, {"request_id": request_id()})
 
 
 def log_unexpected(
@@ -91,9 +91,9 @@ def log_unexpected(
     log.error("request %s of %s broke: %s at %s", request_id(), request.endpoint, " from ".join(kinds), where)
 
 
-def _problem(status: HTTPStatus, code: str, detail: str, **facts: Any) -> Response:
+def _problem(status: HTTPStatus, code: str, detail: str, facts: dict[str, Any] | None = None) -> Response:
     members = {"type": "about:blank", "title": status.phrase, "status": int(status), "code": code, "detail": detail}
-    answer = jsonify({**facts, **members})
+    answer = jsonify({**members, "facts": facts} if facts else members)
     answer.status_code = status
     answer.content_type = PROBLEM_JSON
     return answer

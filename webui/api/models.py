@@ -25,15 +25,14 @@ class Answer(BaseModel):
 
 
 class Problem(Answer):
-    """Why a request was refused (RFC 9457); some codes have facts of their own beside these."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
+    """Why a request was refused (RFC 9457)."""
 
     type: str = "about:blank"
     title: str
     status: int
     code: Annotated[str, Field(description="Stable, for programs")]
     detail: Annotated[str, Field(description="A sentence, for people")]
+    facts: Annotated[dict[str, Any] | None, Field(description="Values that the code has, such as the job's status")] = None
 
 
 class Claim(Answer):

@@ -163,7 +163,7 @@ def test_what_breaks_is_answered_and_logged_by_id_without_its_values(
     answer = biller.get("/claims")
 
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
-    assert answer.json["request_id"] in caplog.text
+    assert answer.json["facts"]["request_id"] in caplog.text
     assert "RuntimeError" in caplog.text
     assert "Jane" not in caplog.text + answer.get_data(as_text=True)
 

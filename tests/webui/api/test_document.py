@@ -1,0 +1,120 @@
+"""The OpenAPI document says what the API does, and its page loads nothing from another host."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from flask_openapi3.models import APISpec
+from flask_openapi3.openapi import OpenAPI
+
+from core.claims.filters import ClaimFilter
+from tests.webui.api.conftest import Api, World
+from webui.api import models
+
+
+@pytest.fixture
+def document(still_world: World) -> dict[str, Any]:
+    answer = still_world.app.test_client().get("/api/v1/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json
+    return found
+
+
+def routes(app: OpenAPI) -> set[tuple[str, str]]:
+    """Method and path of each route of version 1."""
+    return {
+        (method, re.sub(r"<(?:[^<:>]+:)?([^<>]+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v1/") and not rule.endpoint.startswith("api_docs.")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_the_document_names_exactly_the_routes(still_world: World, document: dict[str, Any]) -> None:
+    described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    assert described == routes(still_world.app)
+    assert len(described) == 14
+
+
+def test_the_document_is_openapi(document: dict[str, Any]) -> None:
+    APISpec.model_validate(document)
+    assert document["openapi"] == "3.1.0"
+    references = set(re.findall(r"#/components/schemas/([^'\"]+)", str(document)))
+    assert references <= set(document["components"]["schemas"])
+    ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_each_operation_says_what_it_does_and_who_is_asked_for(document: dict[str, Any]) -> None:
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            assert operation["summary"].endswith("."), path
+            assert operation["security"] == [{"token": []}]
+            assert {"401", "403", "422"} <= set(operation["responses"])
+            in_path = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+            assert in_path == set(re.findall(r"{(\w+)}", path))
+
+
+def test_the_list_of_claims_takes_every_key_of_the_filter(document: dict[str, Any]) -> None:
+    named = {parameter["name"] for parameter in document["paths"]["/api/v1/claims"]["get"]["parameters"]}
+    keys = {field.alias or name for name, field in ClaimFilter.model_fields.items()}
+    assert named == keys | {"sort", "cursor", "limit"}
+
+
+def test_an_idempotency_key_is_required(document: dict[str, Any]) -> None:
+    (header,) = document["paths"]["/api/v1/settle-jobs"]["post"]["parameters"]
+    assert (header["name"], header["in"], header["required"]) == ("Idempotency-Key", "header", True)
+
+
+def test_answers_have_the_members_that_the_document_says(biller: Api) -> None:
+    job = biller.preview().json
+    confirmed = biller.confirm(job["id"]).json
+    claim_id = biller.claim_ids(1)[0]
+    for answer, model in [
+        (job, models.SettleJobAnswer),
+        (confirmed, models.Confirmed),
+        (biller.get(f"/settle-jobs/{job['id']}/progress").json, models.ProgressAnswer),
+        (biller.get(f"/settle-jobs/{job['id']}/items").json["items"][0], models.Item),
+        (biller.get("/settle-jobs").json["settle_jobs"][0], models.SettleJobSummary),
+        (biller.get(f"/claims/{claim_id}").json, models.ClaimWithLines),
+        (biller.get(f"/claims/{claim_id}/postings").json["postings"][0], models.PostingEntry),
+    ]:
+        assert answer.keys() == model.model_fields.keys()
+
+
+class Addresses(HTMLParser):
+    """What a page loads, and whether it holds a script or a style of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        assert tag != "style"
+        assert tag != "script" or given.get("src")
+        self.loaded += [value for name, value in given.items() if name in {"src", "href"} and value]
+
+
+def test_the_page_loads_nothing_from_another_host(still_world: World) -> None:
+    client = still_world.app.test_client()
+    page = client.get("/api/v1/docs")
+    policy = page.headers["Content-Security-Policy"]
+    addresses = Addresses()
+    addresses.feed(page.get_data(as_text=True))
+
+    assert "script-src 'self';" in policy
+    assert "default-src 'none'" in policy
+    assert not re.search(r"https?:|\*", policy)
+    assert len(addresses.loaded) >= 4
+    for address in addresses.loaded:
+        assert address.startswith("/")
+        with client.get(address) as answer:
+            assert answer.status_code == 200
+
+
+def test_only_the_files_of_the_page_are_given(still_world: World) -> None:
+    client = still_world.app.test_client()
+    for name in ("../__init__.py", "..%2f__init__.py", "js/none.js"):
+        assert client.get(f"/api/v1/docs/{name}").status_code == 404
