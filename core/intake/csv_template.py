@@ -19,7 +19,7 @@ _ROWS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("20001", "Medicare", "medicare"),
     ),
     csv_format.PATIENTS.name: (
-        ("P-1", "Sample, Petra", "1980-02-29"),
+        ("P-1", "Sample, Petra", "1980-02-28"),
         ("P-2", "Sample, Otis", ""),
     ),
     csv_format.CLAIMS.name: (

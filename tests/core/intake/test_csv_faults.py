@@ -222,7 +222,7 @@ def test_a_fault_names_file_line_column_value_and_cure(
 
 
 def test_names_and_births_are_never_repeated(files: FilesOfPractice) -> None:
-    files.replace("patients.csv", "1980-02-29", "1981-02-29")
+    files.replace("patients.csv", "1980-02-28", "1981-02-29")
     files.replace("patients.csv", "Sample, Petra", "Sample\tPetra")
 
     faults = files.faults()
@@ -238,7 +238,7 @@ def test_names_and_births_are_never_repeated(files: FilesOfPractice) -> None:
 
 def test_faults_of_all_files_come_at_once_and_cause_no_others(files: FilesOfPractice) -> None:
     files.replace("payers.csv", "20001,Medicare,medicare", "20001,Medicare,medicar")
-    files.replace("patients.csv", "1980-02-29", "29.2.1980")
+    files.replace("patients.csv", "1980-02-28", "29.2.1980")
     files.replace("claims.csv", "2025-03-04", "4.3.2025")
     files.replace("line_items.csv", "150.00", "150.-")
     files.replace("postings.csv", "-88.00", "-88,00")  # a comma too many
