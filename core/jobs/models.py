@@ -84,6 +84,10 @@ class SettleJob(Base):
             name="one_job_for_each_idempotency_key",
         ),
         CheckConstraint("(kind = 'settle') = (reason IS NOT NULL)", name="a_settle_job_has_a_reason"),
+        CheckConstraint("(kind = 'reverse') = (reverses_job_id IS NOT NULL)", name="a_reverse_job_names_its_original"),
+        ForeignKeyConstraint(
+            ["practice_id", "reverses_job_id"], ["settle_job.practice_id", "settle_job.id"], name="a_reversed_job_is_a_job"
+        ),
         Index(
             "ix_settle_job_moving",
             "status",
@@ -122,6 +126,9 @@ class SettleJob(Base):
     started_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
     halted_because: Mapped[str | None]  # a code
+    forgiven_done: Mapped[int] = mapped_column(default=0, server_default="0")  # when somebody last resumed it after
+    forgiven_failed: Mapped[int] = mapped_column(default=0, server_default="0")  # a halt: the budget counts from there
+    reverses_job_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class JobChunk(Base):
@@ -160,6 +167,11 @@ class JobChunk(Base):
     failed: Mapped[int] = mapped_column(default=0)
     insurance_cents: Mapped[Cents] = mapped_column(default=0)  # written off
     patient_cents: Mapped[Cents] = mapped_column(default=0)
+    # The receivable of its settled claims, summed before and after in the transaction that settled them.
+    insurance_before_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
+    patient_before_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
+    insurance_after_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
+    patient_after_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
 
 
 class JobItem(Base):
@@ -210,6 +222,7 @@ class JobItem(Base):
     outcome: Mapped[Outcome | None] = mapped_column(one_of(Outcome, "outcome_known"))
     code: Mapped[str | None]
     version_after: Mapped[int | None]
+    why: Mapped[dict[str, Any] | None]  # of a skip: the values that its rule saw, by name; amounts in cents
 
 
 class HintRound(Base):

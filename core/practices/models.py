@@ -39,6 +39,10 @@ class Practice(Base):
     __table_args__ = (
         UniqueConstraint("name", name="practice_name_is_unique"),
         CheckConstraint("recent_payment_days >= 0", name="recent_payment_days_not_negative"),
+        CheckConstraint(
+            "failure_percent_max BETWEEN 1 AND 100 AND failure_claims_min >= 1 AND failures_alike_max >= 2",
+            name="failure_budget_makes_sense",
+        ),
     )
 
     id: Mapped[MadeId]
@@ -48,6 +52,11 @@ class Practice(Base):
     write_off_changed_by: Mapped[int | None] = mapped_column(BigInteger)
     write_off_changed_at: Mapped[dt.datetime | None]
     recent_payment_days: Mapped[int] = mapped_column(default=0)  # 0 = the window is off
+    # The failure budget of a job: it halts when more than so many percent of at least so many claims have
+    # failed, or when its last so many failures are alike.
+    failure_percent_max: Mapped[int] = mapped_column(default=50, server_default="50")
+    failure_claims_min: Mapped[int] = mapped_column(default=50, server_default="50")
+    failures_alike_max: Mapped[int] = mapped_column(default=20, server_default="20")
     created_at: Mapped[At]
 
 
