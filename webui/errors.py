@@ -42,7 +42,7 @@ class NulInAddress(BadInput):
 def register(app: Flask) -> None:
     """Give every request an id, refuse what no database can compare, and log what breaks without its values."""
     app.before_request(_refuse_nul)
-    app.log_exception = log_unexpected  # type: ignore[method-assign]
+    app.log_exception = log_unexpected  # type: ignore[method-assign, assignment]
 
 
 def request_id() -> str:

@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 
 
 class Hint(NamedTuple):
-    """`count` messages of one task about one job."""
+    """As many messages of one task about one job."""
 
     task: str
     practice_id: int
     job_id: int
-    count: int
+    times: int
 
 
 class Hints:
@@ -89,7 +89,7 @@ def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint]) -> Non
 
 
 def _publish(producer: Celery, hint: Hint) -> None:
-    for _ in range(hint.count):
+    for _ in range(hint.times):
         producer.send_task(
             hint.task,
             args=(hint.practice_id, hint.job_id),

@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.models import ApiToken, User
-from core.access.permissions import Actor
 from core.access.opaque import TOUCH_SECONDS, hash_of, make_token
+from core.access.permissions import Actor
 from core.access.users import actor_for
 
-TOKEN_PREFIX: Final = "settle_"  # so that whoever finds one in a file or a log knows what it opens
+TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that whoever finds one in a file or a log knows what it opens
 
 
 def add_token(session: Session, user: User, now: dt.datetime, *, by: int | None = None) -> str:

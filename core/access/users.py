@@ -22,7 +22,7 @@ PASSWORD_CHARACTERS_MAX: Final = 1_000  # a hash of a megabyte would only keep a
 EMAIL_CHARACTERS_MAX: Final = 254  # RFC 5321
 NAME_CHARACTERS_MAX: Final = 200
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f\ud800-\udfff]+")
-_MADE_PASSWORD_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
+_MADE_PASSWORD_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105 – none that look alike
 _HASHER: Final = PasswordHasher()  # argon2id, RFC 9106's low-memory profile
 
 

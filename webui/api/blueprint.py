@@ -5,7 +5,7 @@ from typing import Any, Final
 from flask import Response
 from flask.blueprints import BlueprintSetupState
 from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models import Tag
+from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from werkzeug.routing import PathConverter
 

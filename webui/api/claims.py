@@ -1,6 +1,6 @@
 """Claims: the feed, one claim, and its ledger."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from flask import Response, jsonify
 from pydantic import Field
@@ -15,14 +15,13 @@ from webui.api.models import Claim, ClaimsPage, ClaimWithLines, Line, PostingEnt
 from webui.api.reading import LIMIT_DEFAULT, LIMIT_MAX, ClaimPath, asks, current_actor
 from webui.door import door, now
 
-# A claim's number may hold slashes, even two in a row.
-_ANY_TEXT: Final = {"merge_slashes": False}
-
 
 class ClaimsQuery(ClaimFilter):
     """Which claims, in which order; a key that may have several values is given once for each."""
 
-    sort: Annotated[str, Field(description="date, claim, patient, insurance_due, patient_due or total_due; -date turns it")] = str(DEFAULT_SORT)
+    sort: Annotated[
+        str, Field(description="date, claim, patient, insurance_due, patient_due or total_due; -date turns it")
+    ] = str(DEFAULT_SORT)
     cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
 
@@ -53,7 +52,10 @@ def list_claims(query: ClaimsQuery) -> Response:
     return jsonify(answer.json_ready())
 
 
-@api.get("/claims/<anything:claim_id>", tags=[CLAIMS], responses={200: ClaimWithLines, **refusals(404)}, **_ANY_TEXT)
+# A claim's number may hold two slashes in a row.
+@api.get(
+    "/claims/<anything:claim_id>", tags=[CLAIMS], responses={200: ClaimWithLines, **refusals(404)}, merge_slashes=False
+)
 @asks(Action.SEE_CLAIMS)
 def show_claim(path: ClaimPath) -> Response:
     """Show one claim with its line items."""
@@ -66,7 +68,12 @@ def show_claim(path: ClaimPath) -> Response:
     return jsonify({**claim.json_ready(), "lines": [line.json_ready() for line in lines]})
 
 
-@api.get("/claims/<anything:claim_id>/postings", tags=[CLAIMS], responses={200: Postings, **refusals(404)}, **_ANY_TEXT)
+@api.get(
+    "/claims/<anything:claim_id>/postings",
+    tags=[CLAIMS],
+    responses={200: Postings, **refusals(404)},
+    merge_slashes=False,
+)
 @asks(Action.SEE_CLAIMS)
 def list_postings(path: ClaimPath) -> Response:
     """List the ledger of one claim, from the first charge on."""

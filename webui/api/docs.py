@@ -1,11 +1,12 @@
 """The OpenAPI document, and a page that shows it with nothing from another host."""
 
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import flask_openapi3_swagger
 from flask import Blueprint, Response, current_app, jsonify, make_response, render_template, send_from_directory
-from flask_openapi3.models import Info, SecurityScheme
+from flask_openapi3.models.info import Info
+from flask_openapi3.models.security_scheme import SecurityScheme
 from flask_openapi3.openapi import OpenAPI
 
 from webui.api.blueprint import VERSION_PATH
@@ -13,8 +14,8 @@ from webui.api.models import Problem
 
 # Swagger UI writes style attributes and draws its icons from data: addresses; scripts come from here alone.
 CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _SWAGGER: Final = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
 _DESCRIPTION: Final = (
@@ -37,7 +38,7 @@ def describe(app: OpenAPI) -> None:
 @docs.get("/openapi.json")
 def document() -> Response:
     """Give the OpenAPI document."""
-    return jsonify(current_app.api_doc)
+    return jsonify(cast("OpenAPI", current_app).api_doc)
 
 
 @docs.get("/docs")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from flask import Response, jsonify, request, url_for
 from pydantic import Field
+from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
 from core.db.engine import transaction
@@ -17,6 +18,7 @@ from webui.api.jobs_as_json import confirmed, job_answer, summaries
 from webui.api.models import Confirmed, Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
 from webui.api.reading import Body, JobHeaders, JobPath, Page, asks, current_actor
 from webui.door import door, now
+
 
 class JobsQuery(Page):
     """Which jobs."""
@@ -36,11 +38,7 @@ class Confirmation(Body):
     confirmation: Annotated[str, Field(description="CONFIRM, all in capitals")] = ""
 
 
-
-
-@api.post(
-    "/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **refusals(400, 413, 415)}
-)
+@api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **refusals(400, 413, 415)})
 @asks(Action.PREVIEW_JOB)
 def create_job(header: JobHeaders, body: JobRequest) -> tuple[Response, int, dict[str, str]]:
     """Preview a job: freeze the selected claims, each with its verdict.
@@ -87,9 +85,7 @@ def show_job(path: JobPath) -> Response:
     return jsonify(answer.json_ready())
 
 
-@api.post(
-    "/settle-jobs/<job_id>/confirm", tags=[JOBS], responses={202: Confirmed, **refusals(400, 404, 409, 413, 415)}
-)
+@api.post("/settle-jobs/<job_id>/confirm", tags=[JOBS], responses={202: Confirmed, **refusals(400, 404, 409, 413, 415)})
 @asks(Action.CONFIRM_JOB)
 def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
     """Confirm a previewed job; it runs in the background, once, however often it is confirmed."""
@@ -103,7 +99,7 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
 
 @api.get("/settle-jobs/<job_id>/progress", tags=[JOBS], responses={200: ProgressAnswer, **refusals(404)})
 @asks(Action.SEE_CLAIMS)
-def show_progress(path: JobPath) -> Response:
+def show_progress(path: JobPath) -> BaseResponse:
     """Tell how far a job is; send the ETag back as If-None-Match and get 304 while nothing changed."""
     with door().sessions() as session:
         found = progress.of_job(session, path.key(current_actor()), now=now())

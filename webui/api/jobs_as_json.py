@@ -53,7 +53,7 @@ def _preview(job: SettleJob) -> PreviewTotals | None:
 def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
     """The members that a summary and the whole have in common."""
     preview = _preview(job)
-    waits = job.status is JobStatus.PREVIEWED and job.previewed_at is not None
+    waits_since = job.previewed_at if job.status is JobStatus.PREVIEWED else None
     return {
         "id": str(job.id),
         "kind": job.kind,
@@ -70,7 +70,7 @@ def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "requested_by": names.get(job.requested_by),
         "requested_at": job.requested_at,
         "previewed_at": job.previewed_at,
-        "expires_at": job.previewed_at + PREVIEW_LIFE if waits else None,
+        "expires_at": waits_since + PREVIEW_LIFE if waits_since else None,
         "confirmed_by": names.get(job.confirmed_by or 0),
         "confirmed_at": job.confirmed_at,
         "started_at": job.started_at,

@@ -10,7 +10,6 @@ from core.jobs.preview import CodeCount, Group
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.practices.models import WriteOffSetting
 
-
 Id = Annotated[str, BeforeValidator(str)]
 
 
@@ -32,7 +31,9 @@ class Problem(Answer):
     status: int
     code: Annotated[str, Field(description="Stable, for programs")]
     detail: Annotated[str, Field(description="A sentence, for people")]
-    facts: Annotated[dict[str, Any] | None, Field(description="Values that the code has, such as the job's status")] = None
+    facts: Annotated[dict[str, Any] | None, Field(description="Values that the code has, such as the job's status")] = (
+        None
+    )
 
 
 class Claim(Answer):

@@ -226,7 +226,7 @@ def single_or_many(given: MultiDict[str, str]) -> dict[str, str | list[str]]:
 _SOURCES: Final[dict[str, Callable[[dict[str, str]], Mapping[str, Any]]]] = {
     "path": lambda path: path,
     "query": lambda _: single_or_many(request.args),
-    "header": lambda _: request.headers,
+    "header": lambda _: dict(request.headers),
     "body": lambda _: json_object(),
 }
 
@@ -235,5 +235,7 @@ def _read(model: type[Model], given: Mapping[str, Any], refusal: type[BadInput])
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        faults = [f"{'.'.join(str(part)[:60] for part in fault['loc'])}: {fault['msg'].lower()}" for fault in error.errors()]
+        faults = [
+            f"{'.'.join(str(part)[:60] for part in fault['loc'])}: {fault['msg'].lower()}" for fault in error.errors()
+        ]
         raise refusal("; ".join(faults)) from None

@@ -10,7 +10,7 @@ from core.access.models import AuditEntry, Role, User
 from core.practices.create import create_practice
 
 NOW = dt.datetime(2025, 3, 3, 15, 0, tzinfo=dt.UTC)
-PASSWORD = "correct horse battery"  # noqa: S105  (of a test)
+PASSWORD = "correct horse battery"
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_a_failure_is_audited_although_its_transaction_is_rolled_back(sessions: 
 
     for email in (ann.email, "nobody@example.org"):
         with pytest.raises(users.SignInFailed), sessions.begin() as session:
-            users.sign_in(session, email=email, password="wrong", now=NOW)  # noqa: S106
+            users.sign_in(session, email=email, password="wrong", now=NOW)
 
     with sessions() as session:
         entries = session.query(AuditEntry).filter(AuditEntry.act == "user.sign_in_failed").all()
@@ -105,7 +105,7 @@ def test_a_failure_is_audited_although_its_transaction_is_rolled_back(sessions: 
 
 
 def test_a_hash_of_older_parameters_is_made_anew_at_the_next_sign_in(session: Session, biller: User) -> None:
-    from argon2 import PasswordHasher  # noqa: PLC0415
+    from argon2 import PasswordHasher
 
     biller.password_hash = weak = PasswordHasher(time_cost=1, memory_cost=64).hash(PASSWORD)
     session.flush()

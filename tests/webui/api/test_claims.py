@@ -136,7 +136,8 @@ def test_the_ledger_adds_up_to_what_is_due(reader: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", ["A/12", "A//12", "/A", "A/", "été 5", "100%", "x?y#z", "<script>", "a+b", "..", "=1", "🙂", "%2F", "postings"]
+    "number",
+    ["A/12", "A//12", "/A", "A/", "été 5", "100%", "x?y#z", "<script>", "a+b", "..", "=1", "🙂", "%2F", "postings"],
 )
 def test_a_claim_number_may_be_any_text(reader: Api, still_world: World, number: str) -> None:
     first = reader.claim_ids(1)[0]

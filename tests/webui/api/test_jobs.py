@@ -25,7 +25,12 @@ def test_a_preview_splits_every_claim_and_adds_up(biller: Api) -> None:
 
     assert answer.status_code == 201
     assert answer.headers["Location"] == f"/api/v1/settle-jobs/{job['id']}"
-    assert (job["status"], job["kind"], job["reason"], job["note"]) == ("previewed", "settle", "small_balance", "Year end")
+    assert (job["status"], job["kind"], job["reason"], job["note"]) == (
+        "previewed",
+        "settle",
+        "small_balance",
+        "Year end",
+    )
     assert job["requested_by"] == "The biller"
     counts, totals = job["counts"], job["totals"]
     assert counts["claims"] == CLAIMS == counts["will_settle"] + counts["skipped"]
@@ -67,7 +72,9 @@ def test_two_hundred_thousand_claims_can_be_named(world: World, biller: Api) -> 
     assert "unknown-0-of-a-rather-long-form" in answer.json["detail"]
 
     world.sql(_THOUSANDS, practice=world.hill)
-    many = [external_id for (external_id,) in world.sql("SELECT external_id FROM claim WHERE external_id LIKE 'many-%'")]
+    many = [
+        external_id for (external_id,) in world.sql("SELECT external_id FROM claim WHERE external_id LIKE 'many-%'")
+    ]
     assert len(many) == 200_000
     answer = biller.preview({"claim_ids": many}, target_status="Internal Review", reason=None)
     assert (answer.status_code, answer.json["status"]) == (201, "preparing")
@@ -150,7 +157,9 @@ def test_a_body_that_is_no_json_object_is_refused(reader: Api, body: bytes, kind
 
 
 def test_a_fault_in_the_json_is_named_by_its_place(reader: Api) -> None:
-    answer = reader.post("/settle-jobs", data=b'{\n "all": }', content_type="application/json", headers={"Idempotency-Key": "x"})
+    answer = reader.post(
+        "/settle-jobs", data=b'{\n "all": }', content_type="application/json", headers={"Idempotency-Key": "x"}
+    )
     assert "line 2 column 9" in answer.json["detail"]
 
 
@@ -178,7 +187,8 @@ def test_the_same_key_with_another_body_is_refused(biller: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "code"), [(None, "idempotency_key_missing"), (" ", "idempotency_key_missing"), ("x" * 201, "bad_idempotency_key")]
+    ("key", "code"),
+    [(None, "idempotency_key_missing"), (" ", "idempotency_key_missing"), ("x" * 201, "bad_idempotency_key")],
 )
 def test_a_job_needs_a_key(reader: Api, key: str | None, code: str) -> None:
     headers = {} if key is None else {"Idempotency-Key": key}
@@ -211,7 +221,9 @@ def test_confirming_hints_once_for_each_chunk(world: World, biller: Api) -> None
 # Confirm
 
 
-@pytest.mark.parametrize("word", ["confirm", "CONFIRM ", " CONFIRM", "Confirm", "", "CONFIRMED", "ＣＯＮＦＩＲＭ", "CONFIRM\n"])
+@pytest.mark.parametrize(
+    "word", ["confirm", "CONFIRM ", " CONFIRM", "Confirm", "", "CONFIRMED", "ＣＯＮＦＩＲＭ", "CONFIRM\n"]
+)
 def test_only_the_exact_word_confirms(world: World, biller: Api, word: str) -> None:
     job_id = biller.previewed()
     assert refused(biller.confirm(job_id, word)) == (422, "confirmation_mismatch")
@@ -289,7 +301,9 @@ def test_every_item_is_listed_once_with_its_outcome_in_words(world: World, bille
         found: list[dict[str, Any]] = []
         cursor = ""
         while cursor is not None:
-            page = biller.get(f"/settle-jobs/{job_id}/items", query_string={"cursor": cursor, "limit": 70, **query}).json
+            page = biller.get(
+                f"/settle-jobs/{job_id}/items", query_string={"cursor": cursor, "limit": 70, **query}
+            ).json
             found += page["items"]
             cursor = page["next_cursor"]
         return found
@@ -310,11 +324,17 @@ def test_a_write_off_in_the_ledger_names_its_job_and_person(world: World, biller
     job_id = biller.previewed(CAN_SETTLE, note="Year end")
     biller.confirm(job_id)
     world.work()
-    item = next(i for i in biller.get(f"/settle-jobs/{job_id}/items").json["items"] if i["patient_cents"] or i["insurance_cents"])
+    item = next(
+        i
+        for i in biller.get(f"/settle-jobs/{job_id}/items").json["items"]
+        if i["patient_cents"] or i["insurance_cents"]
+    )
     postings = biller.get(f"/claims/{item['claim_id']}/postings").json["postings"]
     written_off = [posting for posting in postings if posting["kind"] == "write_off"]
     assert written_off
-    assert {(p["settle_job_id"], p["user"], p["write_off_reason"]) for p in written_off} == {(job_id, "The biller", "small_balance")}
+    assert {(p["settle_job_id"], p["user"], p["write_off_reason"]) for p in written_off} == {
+        (job_id, "The biller", "small_balance")
+    }
     assert sum(p["amount_cents"] for p in written_off) == -item["patient_cents"] - item["insurance_cents"]
 
 
@@ -332,7 +352,8 @@ def test_jobs_are_listed_the_newest_first_by_cursor_and_status(biller: Api) -> N
 @pytest.mark.parametrize(
     ("query", "code"),
     [("limit=0", "bad_query"), ("limit=201", "bad_query"), ("status=done", "bad_query"), ("page=2", "bad_query"),
-     ("cursor=x", "bad_cursor"), ("cursor=99999999999999999999", "bad_cursor"), ("status=running&status=paused", "bad_query")],
+     ("cursor=x", "bad_cursor"), ("cursor=99999999999999999999", "bad_cursor"),
+     ("status=running&status=paused", "bad_query")],
 )  # fmt: skip
 def test_a_list_is_asked_strictly(reader: Api, query: str, code: str) -> None:
     assert refused(reader.get(f"/settle-jobs?{query}")) == (422, code)

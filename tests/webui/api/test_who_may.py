@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from core.access import tokens
 from core.access.models import Role
 from core.db.engine import make_sessions
-from core.access import tokens
 from tests.webui.api.conftest import NOON, Api, World
 
 PATHS = [
@@ -27,11 +27,18 @@ ACTS = ["confirm", "discard", "pause", "resume", "cancel", "retry-failed"]
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
-@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic YTpi"}])
-def test_nothing_is_told_without_a_valid_token(still_world: World, method: str, path: str, header: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "header", [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic YTpi"}]
+)
+def test_nothing_is_told_without_a_valid_token(
+    still_world: World, method: str, path: str, header: dict[str, str]
+) -> None:
     # Another address each time, because failures are counted by address.
     answer = still_world.app.test_client().open(
-        f"/api/v1{path}", method=method, headers=header, environ_base={"REMOTE_ADDR": f"127.0.{hash((method, path)) % 250}.1"}
+        f"/api/v1{path}",
+        method=method,
+        headers=header,
+        environ_base={"REMOTE_ADDR": f"127.0.{hash((method, path)) % 250}.1"},
     )
     assert (answer.status_code, answer.json["code"]) == (401, "token_needed")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -112,7 +119,9 @@ def test_two_practices_with_the_same_claim_numbers_never_meet(world: World, bill
 
     assert biller.get(f"/claims/{number}").json["billing_status"] == "Settled"
     assert stranger.get(f"/claims/{number}").json == before
-    assert all(posting["settle_job_id"] is None for posting in stranger.get(f"/claims/{number}/postings").json["postings"])
+    assert all(
+        posting["settle_job_id"] is None for posting in stranger.get(f"/claims/{number}/postings").json["postings"]
+    )
 
 
 def test_the_same_idempotency_key_of_two_people_is_two_jobs(biller: Api, stranger: Api, world: World) -> None:
@@ -154,7 +163,7 @@ def test_every_refusal_is_a_problem(reader: Api, method: str, path: str, status:
 def test_what_breaks_is_answered_and_logged_by_id_without_its_values(
     world: World, biller: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from core.claims import feed  # noqa: PLC0415
+    from core.claims import feed
 
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("patient Jane Doe owes $12.34")
@@ -172,4 +181,6 @@ def test_times_move_on_only_when_a_token_is_used(world: World, biller: Api) -> N
     biller.get("/claims")
     world.clock.turn_on(minutes=5)
     biller.get("/claims")
-    assert {at for (at,) in world.sql("SELECT used_at FROM api_token WHERE used_at IS NOT NULL")} == {NOON + dt.timedelta(minutes=5)}
+    assert {at for (at,) in world.sql("SELECT used_at FROM api_token WHERE used_at IS NOT NULL")} == {
+        NOON + dt.timedelta(minutes=5)
+    }
