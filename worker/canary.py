@@ -1,15 +1,16 @@
-"""`python -m worker.canary CANARY_ID [QUEUE]`: send the hint that asks a worker to stamp the row."""
+"""`python -m worker.canary QUEUE CANARY_ID …`: send hints that ask a worker of each queue to stamp its row."""
 
 import sys
 
-from core.settings import HINT_EXPIRES_SECONDS, QUEUE_SETTLE, TASK_CANARY
+from core.settings import HINT_EXPIRES_SECONDS, TASK_CANARY
 from worker.app import app
 
 
-def hint(canary_id: int, queue: str = QUEUE_SETTLE) -> None:
+def hint(queue: str, canary_id: int) -> None:
     """Send it; a broker that does not answer raises."""
     app.send_task(TASK_CANARY, args=[canary_id], queue=queue, expires=HINT_EXPIRES_SECONDS, retry=False)
 
 
 if __name__ == "__main__":
-    hint(int(sys.argv[1]), *sys.argv[2:3])
+    for queue, canary_id in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
+        hint(queue, int(canary_id))

@@ -32,7 +32,8 @@ def up(port: int | None, data_dir: Path | None, no_sample: bool) -> None:
 
 
 def _say(line: str) -> None:
-    with suppress(OSError):  # a terminal that was closed must not keep the stop from its work
+    # Neither a terminal that was closed nor a signal in the middle of a line keeps the stop from its work.
+    with suppress(OSError, RuntimeError):
         click.echo(line)
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as an exception, once; while stopping they change nothing any more."""
+"""Ctrl-C and SIGTERM: heard at once, obeyed at the next step, so that no step is cut in two."""
 
 import signal
 from collections.abc import Callable
@@ -8,21 +8,22 @@ from typing import Final, Self
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class StopAsked(BaseException):
+class StopAsked(Exception):
     """Somebody asked the run to stop."""
 
 
 class StopSignals:
-    """Within its block the first signal raises `StopAsked`; later ones, or any after `disarm`, only say so."""
+    """Within its block a signal asks the run to stop; `check` raises `StopAsked` from then on."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        """`say` gets a line when somebody asks again."""
+        """`say` gets a line at each signal."""
         self._say = say
-        self._armed = True
+        self._asked = False
 
-    def disarm(self) -> None:
-        """Raise no more: the stop has begun."""
-        self._armed = False
+    def check(self) -> None:
+        """Raise `StopAsked` if a signal came."""
+        if self._asked:
+            raise StopAsked
 
     def __enter__(self) -> Self:
         """Take the signals over."""
@@ -37,7 +38,7 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._armed:
-            self._armed = False
-            raise StopAsked
-        self._say("Still stopping; every program gets a few seconds to end in good order.")
+        self._say(
+            "Still stopping; every program gets a few seconds to end in good order." if self._asked else "Stopping …"
+        )
+        self._asked = True

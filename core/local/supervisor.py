@@ -2,7 +2,6 @@
 
 import datetime as dt
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -24,11 +23,11 @@ from core.local.logs import keep_small, log_folder
 from core.local.postgres import Postgres
 from core.local.reach import answers_http, free_port, reached, refuse_if_taken
 from core.local.stopping import StopAsked, StopSignals
-from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, Settings
+from core.settings import Settings
 
 _FLOWER_USER: Final = "ops"
 _LOOK_SECONDS: Final = 0.1
-_READY_SECONDS: Final = 90  # a cold start on a small, busy machine
+_READY_SECONDS: Final = 120  # a cold start on a small, busy machine
 
 
 class NotReady(Refusal):
@@ -62,14 +61,13 @@ class Supervisor:
     def run(self) -> None:
         """Bring everything up, keep it up until a signal, stop it in order. Raises a `Refusal`."""
         with StopSignals(self._screen.line) as signals, running.hold(self._data_dir), Guardian() as guardian:
-            self._guardian = guardian
+            self._signals, self._guardian = signals, guardian
             try:
                 self._bring_up()
                 self._keep_up()
             except StopAsked:
-                self._screen.line("Stopping …")
+                pass
             finally:
-                signals.disarm()
                 self._stop()
 
     def _bring_up(self) -> None:
@@ -81,6 +79,7 @@ class Supervisor:
         database_url = _value(self._settings.database_url)
         with reached(database_url) as engine:
             migrate(database_url)
+            self._signals.check()
             if self._with_sample:
                 sample_practice.make_if_empty(engine, self._data_dir, now=self._clock(), say=self._screen.line)
             self._start_doors()
@@ -94,12 +93,12 @@ class Supervisor:
         """Start the database and the broker that no URL names."""
         urls: dict[str, SecretStr] = {}
         if self._settings.database_url is None:
-            log = self._logs / "database.log"
+            log = self._log_of("database")
             postgres = Postgres(self._data_dir / "postgres", self._guardian, log=log, say=self._screen.line)
             self._keep("database", lambda: _started(postgres), essential=True)
             urls["database_url"] = SecretStr(postgres.url)
         if self._settings.broker_url is None:
-            broker = Broker(self._data_dir / "broker", self._guardian, log=self._logs / "broker.log")
+            broker = Broker(self._data_dir / "broker", self._guardian, log=self._log_of("broker"))
             self._keep("broker", lambda: _started(broker))
             urls["broker_url"] = SecretStr(broker.url)
         self._settings = self._settings.model_copy(update=urls)
@@ -130,7 +129,7 @@ class Supervisor:
     def _keep_program(
         self, name: str, argv: list[str], environment: Mapping[str, str], *, essential: bool = False
     ) -> None:
-        log = self._logs / f"{name}.log"
+        log = self._log_of(name)
 
         def start() -> Child:
             return self._guardian.start(argv, log=log, env=environment, ending=Ending())
@@ -138,46 +137,43 @@ class Supervisor:
         self._keep(name, start, essential=essential)
 
     def _keep(self, name: str, start: Callable[[], Child], *, essential: bool = False) -> None:
-        kept = Kept(name, start, self._logs / f"{name}.log", self._screen.line, essential=essential)
+        kept = Kept(name, start, self._log_of(name), self._screen.line, essential=essential)
         self._kept.append(kept)
+        self._signals.check()
         kept.start()
 
     def _wait_until_ready(self, engine: Engine) -> None:
-        """Wait for the proof: a worker of each queue stamps a row, because a hint told it to; and the web answers."""
+        """Wait for the proof: a worker of each queue stamps a row because a hint told it to; and the web answers."""
         sessions = make_sessions(engine)
-        asked = {}
-        for queue in programs.QUEUES:
-            with transaction(sessions) as session:
-                asked[queue] = canary.ask(session, now=self._clock())
-            self._hint(asked[queue], queue)
+        with transaction(sessions) as session:
+            asked = {queue: canary.ask(session, now=self._clock()) for queue in programs.QUEUES}
+        self._send_hints(asked)
+        for queue, canary_id in asked.items():
 
-        def stamped(queue: str) -> bool:
-            with transaction(sessions) as session:
-                return canary.is_stamped(session, asked[queue])
+            def is_stamped(canary_id: int = canary_id) -> bool:
+                with transaction(sessions) as session:
+                    return canary.is_stamped(session, canary_id)
 
-        for queue in (QUEUE_SETTLE, QUEUE_CONTROL):
-            self._wait_for(f"worker-{queue}", lambda queue=queue: stamped(queue))  # type: ignore[misc]
+            self._wait_for(f"worker-{queue}", is_stamped)
         settings = self._settings
         self._wait_for("web", lambda: answers_http(settings.web_host, settings.web_port, "/healthz"))
 
-    def _hint(self, canary_id: int, queue: str) -> None:
-        log = self._logs / "hint.log"
-        argv = [sys.executable, "-m", "worker.canary", str(canary_id), queue]
-        hinter = self._guardian.start(argv, log=log, env={**os.environ, **_variables(self._settings)}, ending=Ending())
-        try:
-            if hinter.process.wait(_READY_SECONDS) != 0:
-                raise NotReady(f"A hint could not be sent to the broker; the reason is in {log}")
-        except subprocess.TimeoutExpired:
-            raise NotReady(f"The broker takes no hint within {_READY_SECONDS} seconds") from None
+    def _send_hints(self, asked: Mapping[str, int]) -> None:
+        words = [word for queue, canary_id in asked.items() for word in (queue, str(canary_id))]
+        argv = [sys.executable, "-m", "worker.canary", *words]
+        environment = {**os.environ, **_variables(self._settings)}
+        hinter = self._guardian.start(argv, log=self._log_of("hint"), env=environment, ending=Ending())
+        self._wait_for("hint", lambda: not hinter.is_running())
+        if hinter.process.returncode != 0:
+            raise NotReady(f"A hint could not be sent to the broker; the reason is in {self._log_of('hint')}")
 
     def _wait_for(self, name: str, condition: Callable[[], bool]) -> None:
         until = time.monotonic() + _READY_SECONDS
         while not condition():
             self._look()
             if time.monotonic() > until:
-                raise NotReady(
-                    f"{name} did not answer within {_READY_SECONDS} seconds; its log is {self._logs / name}.log"
-                )
+                log = self._log_of(name)
+                raise NotReady(f"{name} did not answer within {_READY_SECONDS} seconds; its log is {log}")
             time.sleep(_LOOK_SECONDS)
 
     def _keep_up(self) -> None:
@@ -187,6 +183,7 @@ class Supervisor:
             time.sleep(_LOOK_SECONDS)
 
     def _look(self) -> None:
+        self._signals.check()
         self._guardian.look()
         for kept in self._kept:
             kept.look(time.monotonic())
@@ -201,6 +198,9 @@ class Supervisor:
                 kept.ask_to_stop()
             for kept in together:
                 kept.stop()
+
+    def _log_of(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
 
     def _where(self) -> running.RunningServers:
         settings = self._settings

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,22 @@ import pytest
 from core.local.guardian import Guardian
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """An empty folder that root's PostgreSQL may enter too, unlike pytest's own."""
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """An empty folder that root's PostgreSQL may enter too, unlike pytest's own; gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="settle-"))
     folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder of the test's own."""
+    with open_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
