@@ -189,7 +189,7 @@ def export_csv() -> Response:
     today = now().astimezone(dt.UTC).date()
     headers = {"Content-Disposition": f'attachment; filename="claims-{today}.csv"', "Cache-Control": "no-store"}
     return Response(
-        stream_with_context(_lines(query, actor.practice_id)), mimetype="text/csv; charset=utf-8", headers=headers
+        stream_with_context(_lines(query, actor.practice_id)), content_type="text/csv; charset=utf-8", headers=headers
     )
 
 

@@ -46,11 +46,6 @@ class Column:
     sort: SortBy | None = None
     is_money: bool = False
 
-    @property
-    def is_number(self) -> bool:
-        """Whether it stands at the right and can be added up."""
-        return self.is_money
-
 
 def _service(row: FeedRow) -> str:
     return f"{date(row.service_date)} {clock_time(row.service_time)}".strip()
@@ -64,7 +59,7 @@ def _day(name: str) -> Callable[[FeedRow], str]:
     return lambda row: date(getattr(row, name)) if getattr(row, name) else ""
 
 
-def _payer_status(row: FeedRow, payer: str | None, status: ClaimStatus) -> str:
+def _payer_status(payer: str | None, status: ClaimStatus) -> str:
     # A status without its insurance is a leftover that no rule reads.
     return "" if payer is None or status is ClaimStatus.NONE else words(status)
 
@@ -95,9 +90,9 @@ COLUMNS: Final = (
     _money("total_due", "Total Bal", SortBy.TOTAL_DUE),
     _money("expected", "Exp Reimbr"),
     Column("primary_payer", "Ins 1", _own("primary_payer")),
-    Column("primary_status", "Ins 1 Status", lambda row: _payer_status(row, row.primary_payer, row.primary_status)),
+    Column("primary_status", "Ins 1 Status", lambda row: _payer_status(row.primary_payer, row.primary_status)),
     Column("secondary_payer", "Ins 2", _own("secondary_payer")),
-    Column("secondary_status", "Ins 2 Status", lambda row: _payer_status(row, row.secondary_payer, row.secondary_status)),
+    Column("secondary_status", "Ins 2 Status", lambda row: _payer_status(row.secondary_payer, row.secondary_status)),
     Column("first_edi_on", "First EDI", _day("first_edi_on")),
     Column("last_edi_on", "Last EDI", _day("last_edi_on")),
     Column("service_codes", "Service", _own("service_codes")),

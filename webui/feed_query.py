@@ -16,13 +16,15 @@ PAGE_SIZES: Final = (50, 100, PAGE_CLAIMS_MAX)
 TEXT_CHARACTERS_MAX: Final = 200
 DAYS_MAX: Final = 40_000
 CENTS_KEYS: Final = tuple(f"{side}_due_{end}" for side in ("insurance", "patient", "total") for end in ("min", "max"))
-MANY: Final = frozenset({"billing_status", "claim_status", "office", "billing_provider", "supervising_provider", "eligibility"})
+MANY: Final = frozenset(
+    {"billing_status", "claim_status", "office", "billing_provider", "supervising_provider", "eligibility"}
+)
 
 _DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})-(\d{2})-(\d{2})")
 _YES_OR_NO: Final = {"yes": True, "no": False}
 
 
-class BadField(Exception):  # noqa: N818  (words for one field, shown beside it)
+class BadField(Exception):
     """What is wrong with one field, in words."""
 
 
@@ -184,15 +186,15 @@ def _comparable(key: str, value: str) -> Any:
 
 
 def _order(other: dict[str, str], faults: dict[str, str]) -> tuple[Sort, int]:
-    sort, limit = DEFAULT_SORT, PAGE_SIZES[0]
+    sort = DEFAULT_SORT
     try:
         sort = Sort.of(other.get("sort", str(DEFAULT_SORT)))
-        limit = int(other.get("limit") or limit)
-        if limit not in PAGE_SIZES:
-            raise ValueError
     except BadFilter:
         faults[""] = "The feed cannot be sorted by this; choose a column."
-    except ValueError:
+    sizes = {str(size): size for size in PAGE_SIZES}
+    limit = sizes.get(other.get("limit") or str(PAGE_SIZES[0]), 0)
+    if not limit:
+        limit = PAGE_SIZES[0]
         faults[""] = f"A page has {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} claims."
     unknown = other.keys() - {"sort", "limit", "cursor", "counts", "totals"}
     if unknown:

@@ -78,7 +78,8 @@ def ask(asked: Asked, status: int = HTTPStatus.OK) -> tuple[str, int]:
         "note_max": NOTE_CHARACTERS_MAX,
         "idempotency_key": secrets.token_urlsafe(16),
     }
-    return render_template(confirm.template("jobs/_confirm_reason.html"), part="jobs/_confirm_reason.html", **facts), status
+    part = "jobs/_confirm_reason.html"
+    return render_template(confirm.template(part), part=part, **facts), status
 
 
 def _faults(asked: Asked) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 # A cell that begins with one of these is a formula to Excel, LibreOffice or Google Sheets; tab, carriage
 # return and line feed let a second one in; the full-width forms are read as the plain ones.
-_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")  # noqa: RUF001
+_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 
 ROWS_PER_PIECE: Final = 500
 

@@ -17,13 +17,13 @@ from core.errors import NotFound
 from core.policy import facts
 from core.policy.facts import PAYER, PROVIDER, Terms
 from core.policy.rules import CAN_SETTLE
-from core.practices import calendar
-from core.practices import queries as practices
+from core.practices import calendar, queries as practices
 from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
 
 __all__ = [
-    "CAN_SETTLE", "DEFAULT_SORT", "ELIGIBILITY", "PAGE_CLAIMS_MAX", "FeedChoices", "FeedPage", "FeedRow", "FeedTotals", "Sort", "SortBy", "Terms",
-    "choices_of", "counts_by_billing_status", "every_row", "matching_ids", "page", "terms_of", "totals", "totals_of_claim_ids",
+    "CAN_SETTLE", "DEFAULT_SORT", "ELIGIBILITY", "PAGE_CLAIMS_MAX", "FeedChoices", "FeedPage", "FeedRow", "FeedTotals",
+    "Sort", "SortBy", "Terms", "choices_of", "counts_by_billing_status", "every_row", "matching_ids", "page",
+    "terms_of", "totals", "totals_of_claim_ids",
 ]  # fmt: skip
 
 PAGE_CLAIMS_MAX: Final = 200  # more than anyone reads at once
@@ -116,7 +116,7 @@ def page(
     if here is not None:
         ids = ids.where(here.beyond(session, practice_id))
     ids = ids.order_by(*sort.order(backwards=backwards)).limit(limit + 1)  # one more says whether there is more
-    rows = [FeedRow(**row._mapping) for row in session.execute(_query(practice_id, ids, sort, terms))]  # noqa: SLF001
+    rows = [FeedRow(**row._mapping) for row in session.execute(_query(practice_id, ids, sort, terms))]
     more = len(rows) > limit
     rows = (rows[1:] if backwards else rows[:limit]) if more else rows
     return _page(rows, here, sort, practice_id, more=more)
@@ -127,7 +127,7 @@ def every_row(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sort,
     plan_for_values(session)
     query = _query(practice_id, matching_ids(practice_id, f, terms), sort, terms)
     rows = session.execute(query, execution_options={"yield_per": ROWS_READ_AT_ONCE})
-    return (FeedRow(**row._mapping) for row in rows)  # noqa: SLF001
+    return (FeedRow(**row._mapping) for row in rows)
 
 
 def choices_of(session: Session, practice_id: int) -> FeedChoices:
@@ -151,7 +151,7 @@ def one(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> F
     row = session.execute(_query(practice_id, this, DEFAULT_SORT, terms)).one_or_none()
     if row is None:
         raise NotFound(f"There is no claim {claim_id[:60]} in this practice.")
-    return FeedRow(**row._mapping)  # noqa: SLF001
+    return FeedRow(**row._mapping)
 
 
 def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int, *, more: bool) -> FeedPage:

@@ -63,10 +63,8 @@ def _eligible(codes: Collection[str], terms: Terms) -> ColumnElement[bool]:
     claim = facts.of_claim(terms)
     verdict = first_match(claim, FEED_RULES)
     wanted: list[ColumnElement[bool]] = [verdict.is_(None)] if CAN_SETTLE in codes else []
-    for code in codes:
-        if code != CAN_SETTLE:
-            # The rule itself again: what the database knows of its columns tells it whether few or many match.
-            wanted.append(and_(BY_CODE[code].when(claim), verdict == code))
+    # The rule itself again: what the database knows of its columns tells it whether few or many match.
+    wanted += [and_(BY_CODE[code].when(claim), verdict == code) for code in codes if code != CAN_SETTLE]
     return or_(*wanted)
 
 

@@ -60,7 +60,7 @@ def counts_by_billing_status(session: Session, practice_id: int, f: ClaimFilter,
     counts = select(Claim.billing_status, func.count()).where(*conditions(practice_id, others, terms))
     if f.eligibility:
         counts = counts.select_from(facts.source())
-    return {status: count for status, count in session.execute(counts.group_by(Claim.billing_status))}
+    return dict(session.execute(counts.group_by(Claim.billing_status)).all())
 
 
 def _sum(session: Session, where: Iterable[ColumnElement[bool]], *, with_rules: bool = False) -> FeedTotals:
@@ -69,7 +69,7 @@ def _sum(session: Session, where: Iterable[ColumnElement[bool]], *, with_rules: 
     query = select(func.count(Claim.id).label("claims"), *sums).where(*where)
     if with_rules:
         query = query.select_from(facts.source())
-    return FeedTotals(**session.execute(query).one()._mapping)  # noqa: SLF001  # the public name of a row's names
+    return FeedTotals(**session.execute(query).one()._mapping)
 
 
 def _sum_of(name: str) -> ColumnElement[int]:

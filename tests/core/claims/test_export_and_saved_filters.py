@@ -35,7 +35,8 @@ def test_a_file_comes_in_pieces_and_reads_back() -> None:
 def test_a_saved_filter_is_the_practices(practice: GivenPractice) -> None:
     other = a_practice(practice.sessions, name="Hillside")
     with transaction(practice.sessions) as session:
-        saved_filters.save(session, name="  Small   balances ", query="total_due_max=25.00", by=practice.biller, now=NOW)
+        asked = "total_due_max=25.00"
+        saved_filters.save(session, name="  Small   balances ", query=asked, by=practice.biller, now=NOW)
 
     with practice.sessions() as session:
         kept = saved_filters.of_practice(session, practice.id)

@@ -36,7 +36,8 @@ def walk(practice: GivenPractice, sort: str) -> tuple[list[str], list[FeedPage]]
 def many(practice: GivenPractice) -> GivenPractice:
     """Sixty claims with many equal days, dues and names."""
     random = Random(4)
-    patients = [a_patient(practice, name) for name in ("Ana", "ana", "Åsa", "<script>alert(1)</script>", "مريم", "😀 Zoë")]
+    names = ("Ana", "ana", "Åsa", "<script>alert(1)</script>", "مريم", "😀 Zoë")
+    patients = [a_patient(practice, name) for name in names]
     for index in range(60):
         practice.claim(
             f"C-{random.randrange(10**6):06d}/{index}",
@@ -101,7 +102,7 @@ def test_a_cursor_that_was_touched_is_refused(many: GivenPractice) -> None:
     cursor = read(many).next_cursor
     assert cursor
     touched = [cursor[:-2], cursor + "AAAA", "x", "é", " ", cursor[::-1], "A" * 40]
-    touched += [cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :] for at in range(0, len(cursor) - 4, 5)]
+    touched += [cursor[:at] + ("A" if letter != "A" else "B") + cursor[at + 1 :] for at, letter in enumerate(cursor[:-4])]
 
     for bad in touched:
         with pytest.raises(BadFilter):
@@ -137,7 +138,8 @@ def test_a_row_shows_what_the_ledger_says(practice: GivenPractice) -> None:
     row = read(practice).rows[0]
 
     assert (row.claim_id, row.insurance_due, row.patient_due, row.total_due) == ("A'1 \"x\"/%", 100, 300, 400)
-    assert (row.billed, row.patient_name, row.office, row.billing_provider) == (400, "The Patient", "The Office", "The Provider")
+    assert (row.billed, row.patient_name, row.office) == (400, "The Patient", "The Office")
+    assert row.billing_provider == "The Provider"
     assert (row.primary_payer, row.secondary_payer, row.supervising_provider) == ("The Payer", None, None)
     assert (row.service_codes, row.hold, row.eligibility) == ("99213, 99213", Hold.LEGAL, "on_hold")
 
