@@ -151,7 +151,7 @@ def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[s
         REMAINING: so_far.remaining,
     }
     wanted = request.args.get("outcome")
-    outcome = wanted if wanted in counts else next((name for name in counts if counts[name]), Outcome.FAILED.value)
+    outcome = wanted if wanted in counts else _most_telling(counts, finished=job.status in lifecycle.FINAL_STATUSES)
     after = _positive(request.args.get("after")) or 0
     code = request.args.get("code") or None
     rows = reports.items(db, key, outcome=outcome, code=code, after_position=after, limit=PAGE_ITEMS + 1)
@@ -163,6 +163,12 @@ def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[s
         "rows": rows[:PAGE_ITEMS],
         "next": rows[PAGE_ITEMS - 1].position if len(rows) > PAGE_ITEMS else None,
     }
+
+
+def _most_telling(counts: dict[str, int], *, finished: bool) -> str:
+    """What failed goes before what was skipped; what was settled is looked at when the job is over."""
+    looked_at = counts if finished else (Outcome.FAILED.value, Outcome.SKIPPED.value)
+    return next((name for name in looked_at if counts[name]), Outcome.SKIPPED.value)
 
 
 def _points(counted: list[tuple[dt.datetime, int]], *, end: dt.datetime) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 const live = document.getElementById("live");
 const every = Number(live.dataset.live);
 const announcer = document.getElementById("announce");
+const clock = new Intl.DateTimeFormat("en-US", { timeStyle: "medium", timeZone: live.dataset.zone });
 const MILESTONES = [25, 50, 75];
 const HELD_BACK_MS = 15000; // between two tries while the server is away, at most
 
@@ -40,7 +41,7 @@ async function ask() {
     connection("");
   } catch {
     misses += 1;
-    connection(`Reconnecting … these numbers are of ${heardAt.toLocaleTimeString()}. The job goes on without this page.`);
+    connection(`Reconnecting … these numbers are of ${clock.format(heardAt)}. The job goes on without this page.`);
     return plan(Math.min(every * 2 ** misses, HELD_BACK_MS));
   }
   plan();
@@ -117,7 +118,6 @@ function draw(again = false) {
   if (plot && (again || plot.root.parentNode !== place)) { plot.destroy(); plot = null; }
   if (plot) return plot.setData(columns);
   const axis = { stroke: token("--ink-2"), grid: { stroke: token("--line-2"), width: 1 }, ticks: { show: false }, font: `11px ${token("--font")}` };
-  const clock = new Intl.DateTimeFormat("en-US", { timeStyle: "medium", timeZone: figure.dataset.zone });
   const short = (count) => (count >= 1000 ? `${count / 1000}k` : `${count}`);
   plot = new uPlot({
     width: place.clientWidth, height: place.clientHeight, padding: [8, 30, 0, 0],

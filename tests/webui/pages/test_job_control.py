@@ -1,0 +1,106 @@
+"""What people do to a job from its page: pause, resume, cancel, discard, try again."""
+
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from core.access.models import Role
+from core.access.permissions import Actor
+from core.claims.models import Claim
+from core.db.engine import transaction
+from core.jobs import engine, lifecycle
+from core.jobs.keys import JobKey
+from tests.given import NOW, GivenPractice, Line, ticking
+from tests.webui.pages.conftest import Browser
+from webui import claim_keys
+
+OPEN = Callable[[Actor], Browser]
+LIVE = {"X-Live": "1"}
+
+
+def held_by_another_hand(practice: GivenPractice, number: str, job: JobKey) -> None:
+    """Work the job while somebody else holds one of its claims."""
+    with practice.sessions() as session, session.begin():
+        this = select(Claim.id).where(Claim.practice_id == practice.id, Claim.external_id == number)
+        session.execute(this.with_for_update())
+        clock = ticking(NOW)
+        for _ in range(60):
+            engine.work(practice.sessions, worker="tester", clock=clock)
+    assert practice.counts(job)["failed"] == 1
+
+
+def test_a_failure_is_listed_in_words_with_its_claim_and_can_be_tried_again(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claims(2)
+    practice.claim("A/1", Line(1_000, 500))
+    job = practice.preview()
+    practice.confirm(job)
+    held_by_another_hand(practice, "A/1", job)
+    path = f"/jobs/{job.job_id}"
+
+    said = biller.says(path)
+
+    assert "Completed; 1 claim failed and may be tried again." in said
+    assert "Another hand holds this claim; tried five times claim_locked yes" in said
+    assert f"/claims/{claim_keys.encode('A/1')}" in biller.links(path)
+
+    answer = biller.post(f"{path}/retry-failed", on=path)
+    assert answer.location == path
+    assert biller.status_of(job) == "Confirmed"
+    practice.run()
+    assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
+
+
+def test_a_biller_pauses_resumes_and_cancels(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    practice.confirm(job)
+    path = f"/jobs/{job.job_id}"
+
+    biller.post(f"{path}/pause", on=path)
+    assert biller.status_of(job) == "Pausing"
+    with transaction(practice.sessions) as session:
+        lifecycle.step(session, job, now=NOW)
+    assert biller.status_of(job) == "Paused"
+
+    biller.post(f"{path}/resume", on=path)
+    assert biller.status_of(job) == "Confirmed"
+
+    biller.post(f"{path}/cancel", on=path)
+    with transaction(practice.sessions) as session:
+        lifecycle.step(session, job, now=NOW)
+    assert biller.status_of(job) == "Cancelled"
+    assert "3 claims were not reached and stayed as they were" in biller.says(path)
+    assert practice.read("C00001").billing_status == "Balance Due"
+
+
+def test_what_the_status_does_not_allow_is_refused_in_words(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(1)
+    job = practice.settle()
+    path = f"/jobs/{job.job_id}"
+
+    assert biller.post(f"{path}/pause").location == path
+
+    assert "The job is completed; it cannot be paused." in biller.says(path)
+    assert biller.status_of(job) == "Completed"
+
+
+def test_a_preview_can_be_discarded(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(1)
+    job = practice.preview()
+
+    biller.post(f"/jobs/{job.job_id}/discard")
+
+    assert biller.status_of(job) == "Discarded"
+    assert practice.read("C00001").billing_status == "Balance Due"
+
+
+def test_an_approver_sees_a_job_and_no_button(practice: GivenPractice, browser_of: OPEN) -> None:
+    practice.claims(1)
+    job = practice.preview()
+    practice.confirm(job)
+    approver = browser_of(practice.person("p.okafor@lakeside.example", Role.APPROVER))
+
+    assert "/pause" not in " ".join(approver.forms(f"/jobs/{job.job_id}"))
+    assert approver.post(f"/jobs/{job.job_id}/pause").status_code == 403

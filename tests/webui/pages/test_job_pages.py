@@ -1,0 +1,201 @@
+"""The jobs list, and one job through its life."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text, update
+
+from core.access.permissions import Actor
+from core.claims.models import Hold
+from core.db.engine import Sessions, transaction
+from core.jobs import engine, lifecycle
+from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
+from tests.given import NOW, GivenPractice, Line, a_practice
+from tests.webui.pages.conftest import Browser, Clock
+from webui.labels import JOB_STATUS
+
+OPEN = Callable[[Actor], Browser]
+LIVE = {"X-Live": "1"}
+
+
+@pytest.mark.parametrize("status", list(JobStatus))
+def test_a_job_has_a_page_in_every_status(practice: GivenPractice, biller: Browser, status: JobStatus) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    ever_ran = status in (*lifecycle.OPEN_STATUSES, JobStatus.COMPLETED, JobStatus.CANCELLED)
+    confirmed = {"confirmed_at": NOW, "confirmed_by": practice.biller.user_id} if ever_ran else {}
+    with transaction(practice.sessions) as session:
+        session.execute(update(SettleJob).where(*job.of(SettleJob)).values(status=status, **confirmed))
+
+    page = biller.read(f"/jobs/{job.job_id}")
+
+    assert JOB_STATUS[status].word in page
+    assert ('http-equiv="refresh"' in page) == (status in lifecycle.MOVING_STATUSES)
+    assert JOB_STATUS[status].word in biller.read("/jobs")
+
+
+def test_counts_always_add_up_and_dollars_are_said_by_responsibility(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(4)
+    practice.claim("HELD", Line(1_000, 500), hold=Hold.HOLD)
+    job = practice.settle(note="Year-end clean-up")
+
+    said = biller.says(f"/jobs/{job.job_id}")
+
+    assert "Job 1 · settle 5 claims Completed" in said
+    assert "100 % 5 of 5 claims" in said
+    assert "Settled 4 Skipped 1 Failed 0 Remaining 0" in said
+    assert "Written off $60.00 insurance $40.00 · patient $20.00" in said
+    assert "Small balance · “Year-end clean-up”" in said
+    assert "Setting patient and insurance" in said
+    assert "every claim of the practice, frozen 10:00:00AM" in said
+
+
+def test_a_running_job_says_how_far_it_is(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(8)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    engine.work(practice.sessions, worker="tester", clock=lambda: NOW)  # its clock stands still: all of it
+    with transaction(practice.sessions) as session:
+        # As if two of four chunks were still to do.
+        undone = {"state": ChunkState.OPEN, "settled": 0, "insurance_cents": 0, "patient_cents": 0}
+        session.execute(update(JobChunk).where(JobChunk.first_position > 4).values(undone))
+        session.execute(update(SettleJob).where(*job.of(SettleJob)).values(status=JobStatus.RUNNING, finished_at=None))
+
+    page = biller.read(f"/jobs/{job.job_id}")
+
+    assert 'role="progressbar" aria-label="Claims done" aria-valuemin="0" aria-valuemax="8" aria-valuenow="4"' in page
+    assert 'data-percent="50"' in page
+    said = biller.says(f"/jobs/{job.job_id}")
+    assert "50 % 4 of 8 claims" in said
+    assert "you may leave this page" in said
+    assert "Remaining 4" in said
+    assert "Claims per second" in said
+
+
+def test_the_page_asks_again_and_hears_only_of_changes(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    practice.confirm(job)
+    path = f"/jobs/{job.job_id}"
+    first = biller.get(path, **LIVE)
+    assert "<html" not in first.text
+    assert 'data-state="confirmed" data-moving' in first.text
+
+    assert biller.get(path, **LIVE, **{"If-None-Match": first.headers["ETag"]}).status_code == 304
+
+    practice.run()
+    after = biller.get(path, **LIVE, **{"If-None-Match": first.headers["ETag"]})
+    assert after.status_code == 200
+    assert 'data-state="completed"' in after.text
+    assert "data-moving" not in after.text
+
+
+def test_the_list_asks_again_too(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    practice.confirm(job)
+    first = biller.get("/jobs", **LIVE)
+    assert "data-moving" in first.text
+    assert biller.get("/jobs", **LIVE, **{"If-None-Match": first.headers["ETag"]}).status_code == 304
+
+    practice.run()
+
+    assert "data-moving" not in biller.get("/jobs", **LIVE, **{"If-None-Match": first.headers["ETag"]}).text
+
+
+def test_skips_are_listed_by_outcome_and_by_rule(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(2)
+    practice.claim("HELD", Line(1_000, 500), hold=Hold.HOLD)
+    practice.claim("CREDIT", Line(1_000, -500))
+    practice.claim("NOTHING", Line())
+    job = practice.settle()
+    path = f"/jobs/{job.job_id}"
+
+    skipped, settled = biller.says(f"{path}?outcome=skipped"), biller.says(f"{path}?outcome=settled")
+    held = biller.says(f"{path}?outcome=skipped&code=on_hold")
+
+    assert "HELD The Patient" in skipped
+    assert "The claim is on hold on_hold" in skipped
+    assert "CREDIT The Patient" in skipped
+    assert "C00001 The Patient 05/07/2026 $10.00 $5.00 Settled" in settled
+    assert "Status only: nothing is due" in settled
+    assert "CREDIT The Patient" not in held
+    assert f"{path}?outcome=skipped&code=on_hold#items" in biller.links(path)
+
+
+def test_long_lists_are_paged(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(55)
+    job = practice.settle()
+    path = f"/jobs/{job.job_id}"
+
+    assert f"{path}?outcome=settled&after=50" in biller.links(f"{path}?outcome=settled")
+    second = biller.says(f"{path}?outcome=settled&after=50")
+
+    assert "C00051" in second
+    assert "C00050" not in second
+    assert "First page" in second
+
+
+def test_the_list_is_newest_first_by_status_and_paged(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(1)
+    jobs = [practice.preview(key=str(index)) for index in range(52)]
+    practice.confirm(jobs[0])
+
+    links = [link for link in biller.links("/jobs") if re.fullmatch(r"/jobs/\d+", link)]
+    assert links == [f"/jobs/{job.job_id}" for job in reversed(jobs)][:50]
+    assert f"/jobs?before={jobs[2].job_id}" in biller.links("/jobs")
+    older = [link for link in biller.links(f"/jobs?before={jobs[2].job_id}") if re.fullmatch(r"/jobs/\d+", link)]
+    assert older == [f"/jobs/{jobs[1].job_id}", f"/jobs/{jobs[0].job_id}"]
+    confirmed = [link for link in biller.links("/jobs?status=confirmed") if re.fullmatch(r"/jobs/\d+", link)]
+    assert confirmed == [f"/jobs/{jobs[0].job_id}"]
+    assert "No job is halted." in biller.says("/jobs?status=halted")
+
+
+@pytest.mark.parametrize("path", ["/jobs/999", "/jobs/0", "/jobs/99999999999999999999999", "/jobs/abc", "/jobs/-1"])
+def test_a_job_that_is_not_there_is_not_found(biller: Browser, path: str) -> None:
+    assert biller.get(path).status_code == 404
+
+
+def test_another_practices_job_is_not_there(practice: GivenPractice, sessions: Sessions, browser_of: OPEN) -> None:
+    practice.claims(1)
+    job = practice.preview()
+    practice.confirm(job)
+    other = browser_of(a_practice(sessions, name="Harbor").biller)
+
+    assert other.get(f"/jobs/{job.job_id}").status_code == 404
+    assert other.post(f"/jobs/{job.job_id}/cancel").status_code == 404
+    assert browser_of(practice.biller).status_of(job) == "Confirmed"
+    assert "No job yet" in other.says("/jobs")
+
+
+@pytest.mark.parametrize(
+    "asked", ["after=-1", "after=x", "after=99999999999999999999999", "outcome=no", "code=%00", "code=x"]
+)
+def test_an_odd_address_is_read_as_well_as_it_can(practice: GivenPractice, biller: Browser, asked: str) -> None:
+    practice.claims(1)
+    job = practice.settle()
+
+    assert biller.get(f"/jobs/{job.job_id}?{asked}").status_code in (200, 400)
+
+
+def test_a_note_and_a_name_with_markup_are_only_text(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(1_000, 500))
+    with transaction(practice.sessions) as session:
+        session.execute(text("UPDATE patient SET name = '<script>alert(1)</script> \"O''Neil\" 💊 קליניקה'"))
+    job = practice.settle(note="<b>bold</b> & 'quoted'")
+
+    page = biller.get(f"/jobs/{job.job_id}").text
+
+    assert "<script>alert" not in page
+    assert "<b>bold" not in page
+    assert "“<b>bold</b> & 'quoted'”" in biller.read(f"/jobs/{job.job_id}")
+
+
+def test_a_job_that_nobody_works_on_says_so(practice: GivenPractice, biller: Browser, clock: Clock) -> None:
+    practice.claims(1)
+    job = practice.preview()
+    practice.confirm(job)
+    clock.turn_on(minutes=2)
+
+    assert "no worker is at it. Nothing is lost" in biller.says(f"/jobs/{job.job_id}")

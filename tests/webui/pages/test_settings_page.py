@@ -1,0 +1,86 @@
+"""The Balance Writeoff setting: only administrators change it, everybody reads what it means."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from core.access.models import AuditEntry, Role
+from core.access.permissions import Actor
+from core.practices import write_off_setting
+from core.practices.models import WriteOffSetting
+from tests.given import GivenPractice
+from tests.webui.pages.conftest import Browser
+
+OPEN = Callable[[Actor], Browser]
+
+
+@pytest.fixture
+def admin(practice: GivenPractice, browser_of: OPEN) -> Browser:
+    return browser_of(practice.person("m.chen@lakeside.example", Role.ADMIN))
+
+
+def setting_of(practice: GivenPractice) -> write_off_setting.Overview:
+    with practice.sessions() as session:
+        return write_off_setting.overview(session, practice.id)
+
+
+def test_an_administrator_changes_it_and_the_page_says_who_and_when(practice: GivenPractice, admin: Browser) -> None:
+    answer = admin.post("/settings/write-off", setting="neither")
+
+    assert answer.location == "/settings"
+    assert setting_of(practice).setting is WriteOffSetting.NEITHER
+    page = admin.read("/settings")
+    assert "by m.chen" in page
+    assert "11/23/2026 10:00:00AM" in page  # the practice's time, in New York
+    assert "keeps every balance" in page
+    with practice.sessions() as session:
+        assert "write_off_setting.changed" in session.scalars(select(AuditEntry.act)).all()
+
+
+def test_a_biller_reads_it_and_may_not_change_it(practice: GivenPractice, biller: Browser) -> None:
+    page = biller.read("/settings")
+    assert "Only an administrator of the practice may change them" in page
+    assert "<fieldset" in page
+    assert " disabled" in page
+
+    refused = biller.post("/settings/write-off", setting="neither")
+
+    assert refused.status_code == 403
+    assert setting_of(practice).setting is WriteOffSetting.BOTH
+
+
+@pytest.mark.parametrize("setting", ["", "Both", "everything"])
+def test_what_is_no_setting_changes_nothing(practice: GivenPractice, admin: Browser, setting: str) -> None:
+    answer = admin.post("/settings/write-off", setting=setting)
+
+    assert answer.status_code == 422
+    assert "Choose patient, insurance, both or neither." in answer.text
+    assert setting_of(practice).setting is WriteOffSetting.BOTH
+
+
+def test_a_provider_differs_and_then_follows_the_practice_again(practice: GivenPractice, admin: Browser) -> None:
+    practice.provider("77", write_off=None)
+
+    admin.post("/settings/write-off/provider", provider_id="77", setting="patient")
+    assert {p.external_id: p.setting for p in setting_of(practice).providers}["77"] is WriteOffSetting.PATIENT
+    assert "1 of 2 with a setting of their own" in admin.read("/settings")
+
+    admin.post("/settings/write-off/provider", provider_id="77", setting="practice")
+    assert {p.external_id: p.setting for p in setting_of(practice).providers}["77"] is None
+
+
+def test_an_unknown_provider_is_not_found(admin: Browser) -> None:
+    assert admin.post("/settings/write-off/provider", provider_id="no", setting="both").status_code == 404
+
+
+def test_many_providers_are_searched_by_name_or_id(practice: GivenPractice, admin: Browser) -> None:
+    for index in range(20):
+        practice.provider(f"NPI{index:02d}", write_off=None)
+    assert "Search a provider" in admin.read("/settings")
+
+    found = admin.read("/settings?provider=npi07")
+
+    assert "NPI07" in found
+    assert "NPI08" not in found
+    assert "No provider matches “nobody”" in admin.read("/settings?provider=nobody")
