@@ -4,9 +4,11 @@ import stat
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
-from tests.servers import broker_client
+from tests.servers import Databases, broker_client
 
 
 def test_a_test_gets_a_migrated_database_of_its_own(engine: Engine) -> None:
@@ -25,6 +27,18 @@ def test_the_database_listens_on_a_private_socket_only(engine: Engine, database_
     with engine.connect() as connection:
         assert connection.scalar(text("SHOW listen_addresses")) == ""
     assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
+
+
+def test_the_databases_log_holds_no_value_of_a_row_or_statement(databases: Databases, engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE person (name text UNIQUE)"))
+        connection.execute(text("INSERT INTO person VALUES ('Jane Doe')"))
+        with pytest.raises(IntegrityError):
+            connection.execute(text("INSERT INTO person VALUES ('Jane Doe')"))
+
+    log = databases.server._log.read_text()
+    assert "duplicate key value violates unique constraint" in log
+    assert "Jane" not in log
 
 
 def test_the_broker_listens_on_a_private_socket_only_and_keeps_hints_on_disk(broker_url: str) -> None:

@@ -38,14 +38,14 @@ def settle(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 class Run:
     """A `settle up` on a folder and a port of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
         self.data_dir = folder / "var"
         self.port = free_port("127.0.0.1", 0)
         self._screen = folder / "screen"
         with self._screen.open("wb") as screen:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "core.cli", "up", "--no-sample", "--port", str(self.port)],
-                env=environment(self.data_dir),
+                env=environment(self.data_dir) | variables,
                 stdout=screen,
                 stderr=subprocess.STDOUT,
             )
@@ -67,8 +67,8 @@ class Run:
         return min(found)
 
 
-def start(folder: Path) -> Run:
-    run = Run(folder)
+def start(folder: Path, **variables: str) -> Run:
+    run = Run(folder, **variables)
     run.wait_until_it_says("Ctrl-C stops everything")
     return run
 
@@ -165,6 +165,18 @@ def test_sigterm_stops_everything_in_good_order(folder: Path) -> None:
     assert not living(family)
     assert re.search(r"Stopping …\nStopped.\n$", run.screen())
     assert "database system is shut down" in (run.data_dir / "log" / "database.log").read_text()
+
+
+def test_servers_given_by_url_are_used_and_none_is_started(folder: Path, database_url: str, broker_url: str) -> None:
+    run = start(folder, SETTLE_DATABASE_URL=database_url, SETTLE_BROKER_URL=broker_url)
+
+    commands = " ".join(command_of(pid) for pid, _ in family_of(run.process.pid))
+    run.process.terminate()
+
+    assert run.process.wait(60) == 0, run.screen()
+    assert "celery" in commands
+    assert not re.search(r"postgres -D|valkey-server|redis-server", commands)
+    assert not (run.data_dir / "postgres").exists()
 
 
 def test_nothing_is_left_behind_when_the_run_is_killed_and_the_next_one_starts(folder: Path) -> None:
