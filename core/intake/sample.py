@@ -16,7 +16,7 @@ from core.intake.sample_claims import Batch, World, batches
 from core.practices.create import DEFAULT_TIME_ZONE, create_practice
 from core.practices.models import WriteOffSetting
 
-BATCH_CLAIMS: Final = 10_000  # some 80,000 rows in memory at a time, however large the sample
+BATCH_CLAIMS: Final = 5_000  # some 40,000 rows in memory at a time, however large the sample
 CLAIMS_PER_PATIENT: Final = 5
 
 

@@ -243,7 +243,8 @@ def _add_lines(batch: Batch, seed: Random, number: str, services: Services, stor
             copaid = line == 1 and course.insured and fee > 5 * COPAY_CENTS and seed.random() < COPAID
             entries = sample_ledger.untouched(course, fee=fee, copay=COPAY_CENTS if copaid else 0)
         else:
-            insurance, patient = dues[line - 1]
+            insurance = min(dues[line - 1][0], fee)
+            patient = min(dues[line - 1][1], fee - max(insurance, 0))
             allowed = min(fee, max(share, max(insurance, 0) + max(patient, 0)))
             entries = sample_ledger.adjudicated(
                 seed, course, fee=fee, allowed=allowed, insurance=insurance, patient=patient

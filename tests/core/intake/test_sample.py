@@ -117,6 +117,12 @@ def test_nothing_was_paid_or_sent_in_the_future(sample: int, sessions: Sessions)
         assert session.scalar(text(late), {"today": TODAY}) == 0
 
 
+def test_a_payment_lowers_and_no_line_owes_more_than_was_charged(sample: int, sessions: Sessions) -> None:
+    with sessions() as session:
+        assert session.scalar(text("SELECT count(*) FROM posting WHERE kind = 'payment' AND amount_cents > 0")) == 0
+        assert session.scalar(text("SELECT count(*) FROM line_item WHERE insurance_due + patient_due > charge")) == 0
+
+
 def test_the_same_seed_makes_the_same_practice_and_another_seed_another(engine: Engine, sessions: Sessions) -> None:
     made = [
         make_sample(engine, practice_name=name, claims=300, seed=seed, now=NOW)
