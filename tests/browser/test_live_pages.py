@@ -1,0 +1,188 @@
+"""Pages in a real browser: the job page as it moves, and no fault that axe can find on any page."""
+
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask_openapi3.openapi import OpenAPI
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from sqlalchemy import Engine
+from werkzeug.serving import make_server
+
+from core.access import sessions as user_sessions
+from core.access.models import Role
+from core.access.permissions import Actor
+from core.db.engine import Sessions, transaction
+from core.jobs import engine as jobs_engine
+from core.jobs.keys import JobKey
+from core.settings import Settings
+from tests.given import NOW, GivenPractice, Line, a_practice, ticking
+from webui import create_app
+from webui.auth import SESSION_COOKIE
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+
+OPEN = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    return a_practice(sessions)
+
+
+@pytest.fixture
+def address(engine: Engine) -> Iterator[str]:
+    app: OpenAPI = create_app(Settings(secret_key="tests", database_url=None, broker_url=None), engine, lambda: NOW)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+@pytest.fixture
+def open_as(chromium: Browser, address: str, sessions: Sessions) -> Iterator[OPEN]:
+    """Open a page in a window of its own, as this person; a script that fails fails the test."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def open_page(path: str, actor: Actor | None, **window: object) -> Page:
+        context = chromium.new_context(base_url=address, **window)  # type: ignore[arg-type]
+        contexts.append(context)
+        if actor is not None:
+            with transaction(sessions) as session:
+                token = user_sessions.start(session, actor, NOW)
+            context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": address}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def a_running_job(practice: GivenPractice) -> JobKey:
+    practice.claims(8)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    one_chunk(practice)
+    return job
+
+
+def one_chunk(practice: GivenPractice) -> None:
+    jobs_engine.work(practice.sessions, worker="tester", clock=ticking(NOW))  # its clock runs out after one
+
+
+def test_a_job_moves_on_its_page_and_the_page_then_rests(practice: GivenPractice, open_as: OPEN) -> None:
+    job = a_running_job(practice)
+    page = open_as(f"/jobs/{job.job_id}", practice.biller)
+    expect(page).to_have_title("25 % · Job 1 · Batch Settle")
+    page.get_by_text("Cancel job", exact=True).click()
+    meter = page.get_by_role("progressbar", name="Claims done")
+
+    one_chunk(practice)
+
+    expect(meter).to_have_attribute("aria-valuenow", "4")
+    expect(page.locator("#announce")).to_have_text("50 percent done.")
+    expect(page.get_by_role("button", name="Cancel this job")).to_be_visible()  # what was open stays open
+
+    practice.run()
+
+    expect(page.locator("#job-status")).to_have_text("Completed")
+    expect(page.locator("#announce")).to_have_text("The job is completed.")
+    expect(page).to_have_title("100 % · Job 1 · Batch Settle")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(2_500)
+    assert asked == []
+
+
+def test_a_server_that_is_away_is_said_in_words_and_forgotten_when_it_is_back(
+    practice: GivenPractice, open_as: OPEN
+) -> None:
+    job = a_running_job(practice)
+    page = open_as(f"/jobs/{job.job_id}", practice.biller)
+
+    page.context.set_offline(True)
+    expect(page.locator("#connection")).to_contain_text("Reconnecting …")
+
+    page.context.set_offline(False)
+    one_chunk(practice)
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "4", timeout=20_000)
+    expect(page.locator("#connection")).to_have_text("")
+
+
+def test_tabs_change_in_place_and_stand_in_the_address(practice: GivenPractice, open_as: OPEN) -> None:
+    job = a_running_job(practice)
+    page = open_as(f"/jobs/{job.job_id}", practice.biller)
+
+    page.get_by_role("link", name="Failed 0").click()
+
+    expect(page.get_by_role("link", name="Failed 0")).to_have_attribute("aria-current", "true")
+    expect(page).to_have_url(re.compile(r"\?outcome=failed$"))
+    expect(page.get_by_text("No claim failed so far.")).to_be_visible()
+
+
+def test_a_session_that_ended_goes_to_sign_in(practice: GivenPractice, open_as: OPEN) -> None:
+    job = a_running_job(practice)
+    page = open_as(f"/jobs/{job.job_id}", practice.biller)
+
+    page.context.clear_cookies()
+
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=10_000)
+
+
+def test_without_javascript_the_page_asks_again_by_itself(practice: GivenPractice, open_as: OPEN) -> None:
+    job = a_running_job(practice)
+    page = open_as(f"/jobs/{job.job_id}", practice.biller, java_script_enabled=False)
+    expect(page.get_by_text("25 %")).to_be_visible()
+
+    one_chunk(practice)
+
+    expect(page.get_by_text("50 %")).to_be_visible(timeout=10_000)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 380, "height": 800}}],
+    ids=["light", "dark", "narrow"],
+)
+def test_axe_finds_nothing_on_any_page(practice: GivenPractice, open_as: OPEN, window: dict[str, object]) -> None:
+    practice.claim("A/1", Line(1_000, 500))
+    practice.claim("CREDIT", Line(1_000, -500))
+    practice.settle()
+    practice.preview({"claim_ids": ["A/1"]}, key="second")
+    job = a_running_job(practice)
+    admin = practice.person("m.chen@lakeside.example", Role.ADMIN)
+    pages = ["/jobs", "/jobs/1", f"/jobs/{job.job_id}", "/claims/A~2F1", "/claims/CREDIT", "/settings", "/no-such-page"]
+    page = open_as("/sign-in", None, **window)
+    assert faults_of(page) == ""
+    page = open_as("/jobs", admin, **window)
+
+    for path in pages:
+        page.goto(path)
+        assert faults_of(page) == "", path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the window"
+
+
+def faults_of(page: Page) -> str:
+    result = Axe().run(page)
+    return result.generate_report() if result.violations_count else ""
