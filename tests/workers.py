@@ -20,13 +20,20 @@ class Worker:
     """One worker process (with its pool) for one queue."""
 
     def __init__(
-        self, guardian: Guardian, *, queue: str, settings: Settings, environment: Mapping[str, str], log: Path
+        self,
+        guardian: Guardian,
+        *,
+        queue: str,
+        settings: Settings,
+        environment: Mapping[str, str],
+        log: Path,
+        name: str | None = None,
     ) -> None:
-        """Keep what it is started with; `start` starts it."""
+        """Keep what it is started with; `start` starts it. A second one for a queue needs a `name`."""
         self.queue = queue
         self.log = log
         self._guardian = guardian
-        self._argv = programs.worker(queue, settings)
+        self._argv = programs.worker(queue, settings, name=name)
         self._environment = environment
         self._child: Child | None = None
         self._said_before = 0
@@ -46,7 +53,7 @@ class Worker:
 
         def is_ready() -> bool:
             assert self.is_running(), self.said()[-2_000:]
-            return " ready." in self.said()[self._said_before :]
+            return " ready." in self.said_since_start()
 
         eventually(is_ready, seconds=READY_SECONDS)
 
@@ -83,9 +90,19 @@ class Worker:
         assert not self.is_running()
         self.start()
 
+    def keep_up(self) -> None:
+        """Start it anew if it has ended by itself, as a supervisor does."""
+        if self._child is not None and not self.is_running():
+            self._child.kill()  # what its group left behind
+            self.begin()
+
     def said(self) -> str:
         """Its whole log."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def said_since_start(self) -> str:
+        """Its log since it was last started."""
+        return self.said()[self._said_before :]
 
 
 class Workers:
@@ -96,15 +113,27 @@ class Workers:
     ) -> None:
         """Keep what they are started with; `variables` are more SETTLE_… settings, such as CHUNK_CLAIMS="2"."""
         given = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "DATA_DIR": str(folder), **variables}
-        environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
+        environment = {
+            **os.environ,
+            **{f"SETTLE_{name}": value for name, value in given.items()},
+            "TMPDIR": str(folder),
+        }
         settings = Settings.model_validate({name.lower(): value for name, value in given.items()})
-        self.settle, self.control = (
-            Worker(
-                guardian, queue=queue, settings=settings, environment=environment, log=folder / f"worker-{queue}.log"
-            )
-            for queue in (QUEUE_SETTLE, QUEUE_CONTROL)
-        )
+        self._guardian, self._settings, self._environment, self._folder = guardian, settings, environment, folder
+        self.settle, self.control = (self.another(queue) for queue in (QUEUE_SETTLE, QUEUE_CONTROL))
         self._broker_url = broker_url
+
+    def another(self, queue: str, *, name: str | None = None) -> Worker:
+        """One more worker, not started yet; a second one for a queue needs a `name`."""
+        return Worker(
+            self._guardian, queue=queue, settings=self._settings, environment=self._environment,
+            log=self._folder / f"worker-{name or queue}.log", name=name,
+        )  # fmt: skip
+
+    def keep_up(self) -> None:
+        """Start anew what has ended by itself, as a supervisor does."""
+        self.settle.keep_up()
+        self.control.keep_up()
 
     def start(self) -> None:
         """Start both and wait until they take hints."""
