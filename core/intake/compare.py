@@ -101,7 +101,7 @@ def _report(
                 private = (stage, name) in _PRIVATE
                 value = HIDDEN if private else _shown(name, new)
                 was = "another value" if private else f'"{_shown(name, old)}"'
-                cure = f"the practice has {was} here; an import never overwrites: change it there or restore the file"
+                cure = f"the practice has {was}; an import never overwrites: change it there, or restore the file"
                 faults.add(origins[stage].fault(row, name, value, cure))
 
 

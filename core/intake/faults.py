@@ -1,6 +1,6 @@
 """What is wrong with a file, said so that whoever made it can put it right."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -43,10 +43,7 @@ class ImportRefused(Refusal):
         """The message holds the number of faults only, so that it may be logged; the faults may not."""
         count = f"at least {FAULTS_MAX} faults" if len(faults) >= FAULTS_MAX else f"{len(faults)} faults"
         self.faults = sorted(faults, key=lambda fault: (fault.file, fault.line or 0))
-        super().__init__(
-            f"Nothing was imported: {'1 fault' if len(faults) == 1 else count}.",
-            faults=[asdict(fault) for fault in self.faults],
-        )
+        super().__init__(f"Nothing was imported: {'1 fault' if len(faults) == 1 else count}.")
 
 
 class Faults:

@@ -55,8 +55,12 @@ def load(
     leave_out_known(session, practice_id, source)
     added = _counts(session)
     insert_people_and_places(session, practice_id)
+    if any(added[kind] for kind in ("offices", "providers", "payers", "patients")):
+        # Unknown to the planner, the new patients would be looked through once for each claim.
+        stages.analyze(session, "office", "provider", "payer", "patient")
     insert_claims(session, practice_id, source=source, now=now)
-    stages.analyze(session, "office", "provider", "payer", "patient", "claim", "line_item", "posting")
+    if added["claims"]:
+        stages.analyze(session, "claim", "line_item", "posting")
     return Imported(added, {kind: staged[kind] - added[kind] for kind in staged})
 
 

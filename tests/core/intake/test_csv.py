@@ -1,5 +1,7 @@
 """Our own format: what stands in the files is in the practice afterwards, all of it or nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from sqlalchemy import func, select, text
 
 from core.claims.models import Claim, LineItem
@@ -151,13 +153,13 @@ def test_a_changed_row_is_reported_and_nothing_is_loaded(files: FilesOfPractice)
 
     faults = files.faults()
 
-    never = "here; an import never overwrites: change it there or restore the file"
+    never = "an import never overwrites: change it there, or restore the file"
     assert (
-        'claims.csv, line 2, column service_date, value "2025-03-05": the practice has "2025-03-04" ' + never in faults
+        'claims.csv, line 2, column service_date, value "2025-03-05": the practice has "2025-03-04"; ' + never in faults
     )
-    assert 'line_items.csv, line 2, column charge, value "151.00": the practice has "150.00" ' + never in faults
-    assert 'postings.csv, line 3, column amount, value "-87.00": the practice has "-88.00" ' + never in faults
-    assert "patients.csv, line 2, column name, value (hidden): the practice has another value " + never in faults
+    assert 'line_items.csv, line 2, column charge, value "151.00": the practice has "150.00"; ' + never in faults
+    assert 'postings.csv, line 3, column amount, value "-87.00": the practice has "-88.00"; ' + never in faults
+    assert "patients.csv, line 2, column name, value (hidden): the practice has another value; " + never in faults
     with files.sessions() as session:
         assert session.scalars(select(func.count()).select_from(Patient)).one() == 2
 
@@ -190,3 +192,11 @@ def test_a_refused_import_leaves_no_practice_behind(files: FilesOfPractice) -> N
     with files.sessions() as session:
         assert session.scalars(select(Practice.name)).all() == []
     assert count_claims(files) == 0
+
+
+def test_two_imports_at_once_add_everything_once(files: FilesOfPractice) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        done = [future.result() for future in [pool.submit(files.load) for _ in range(3)]]
+
+    assert sorted(imported.added["claims"] for imported in done) == [0, 0, 2]
+    assert count_claims(files) == 2
