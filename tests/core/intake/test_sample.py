@@ -5,13 +5,15 @@ import datetime as dt
 import pytest
 from sqlalchemy import Engine, select, text
 
+from core.access.models import Role
 from core.claims.models import Claim
 from core.db.engine import Sessions
 from core.intake.sample import make_sample
+from core.jobs.models import JobItem
 from core.ledger.invariants import violations
 from core.practices.create import PracticeExists
 from core.practices.models import Patient, Practice, WriteOffSetting
-from tests.given import NOW, TODAY
+from tests.given import NOW, TODAY, GivenPractice, _add_user
 
 CLAIMS = 4_000
 
@@ -170,3 +172,29 @@ def test_a_tiny_sample(engine: Engine, claims: int) -> None:
     )
 
     assert told == [("claims", claims, claims)]
+
+
+def test_a_preview_of_the_sample_meets_every_rule_of_claims(sample: int, sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        session.get_one(Practice, sample).recent_payment_days = 10
+        biller = _add_user(session, sample, "biller@sample.example", Role.ADMIN)
+    given = GivenPractice(sessions, sample, biller)
+
+    job = given.preview(reason="administrative")
+
+    with sessions() as session:
+        codes = set(session.scalars(select(JobItem.verdict_code).where(*job.of(JobItem)).distinct()))
+    assert codes >= {
+        None,
+        "already_settled",
+        "on_hold",
+        "future_service",
+        "credit_insurance",
+        "credit_patient",
+        "credit_line",
+        "in_process",
+        "secondary_pending",
+        "recent_payment",
+        "medicare_cost_share",
+        "nothing_due",
+    }
