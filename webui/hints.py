@@ -8,6 +8,7 @@ import logging
 import os
 import queue
 import threading
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from celery import Celery
@@ -85,7 +86,17 @@ def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint]) -> Non
         try:
             _publish(producer, hint)
         except Exception as error:  # noqa: BLE001  (whatever it is, the sweep hints again)
-            log.warning("hint dropped: %s", type(error).__name__)
+            # Those that wait would only fail one by one, each after its time-out, while a newer one waits behind them.
+            log.warning("%d hints dropped: %s", 1 + _emptied(waiting), type(error).__name__)
+
+
+def _emptied(waiting: queue.Queue[Hint]) -> int:
+    dropped = 0
+    with suppress(queue.Empty):
+        while True:
+            waiting.get_nowait()
+            dropped += 1
+    return dropped
 
 
 def _publish(producer: Celery, hint: Hint) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -73,20 +74,29 @@ def test_nobody_waits_for_a_broker_that_is_mute_gone_or_none(broker: str, mute_b
     assert time.monotonic() - before < 1
 
 
-def test_the_hints_go_on_when_the_broker_is_back(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish, failures = hints_module._publish, iter([OSError, OSError])
+def test_what_waits_for_a_broker_that_is_away_is_dropped_and_the_next_hint_goes_out_when_it_is_back(
+    broker_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish, at_the_broker, broker_is_gone = hints_module._publish, threading.Event(), threading.Event()
 
-    def fail_twice(*args: Any) -> None:
-        if error := next(failures, None):
-            raise error
-        publish(*args)
+    def hang_and_fail(*_: Any) -> None:
+        at_the_broker.set()
+        broker_is_gone.wait(10)
+        monkeypatch.setattr(hints_module, "_publish", publish)
+        raise TimeoutError
 
-    monkeypatch.setattr(hints_module, "_publish", fail_twice)
+    monkeypatch.setattr(hints_module, "_publish", hang_and_fail)
     hints = Hints(broker_url)
-    for job in (1, 2, 3):
-        hints.send(7, job)
+    hints.send(7, 1)
+    assert at_the_broker.wait(10)
+    hints.send(7, 2)
+    hints.send(7, 3)
+    broker_is_gone.set()
+    while "3 hints dropped: TimeoutError" not in caplog.text:
+        time.sleep(0.01)
+    hints.send(7, 4)
 
-    assert [m["headers"]["argsrepr"] for m in waiting(broker_url, 1)] == ["(7, 3)"]
+    assert [m["headers"]["argsrepr"] for m in waiting(broker_url, 1)] == ["(7, 4)"]
 
 
 def test_a_forked_web_process_hints_from_a_thread_of_its_own(broker_url: str) -> None:

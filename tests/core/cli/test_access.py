@@ -1,0 +1,125 @@
+"""Users, tokens and the Balance Writeoff setting by command."""
+
+import os
+import pty
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy.orm import Session
+
+from core.access import tokens, users
+from core.access.models import Role, User
+from core.cli import main
+from core.practices import write_off_setting
+from core.practices.models import Practice, WriteOffSetting
+from core.settings import settings
+from tests.core.access.conftest import NOW
+
+COMMAND = [sys.executable, "-m", "core.cli"]
+
+Settle = Callable[..., Result]
+
+
+@pytest.fixture
+def settle(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settle]:
+    """`settle` on this test's database, with no terminal."""
+    monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
+    settings.cache_clear()
+    yield lambda *words: CliRunner().invoke(main, words, catch_exceptions=False)
+    settings.cache_clear()
+
+
+def add(settle: Settle, email: str = "ann@example.org", practice: str = "Hill Clinic", role: str = "admin") -> str:
+    """Add a user; give the password that was made."""
+    done = settle("user", "add", email, "--practice", practice, "--role", role)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout.rpartition(": ")[2].strip()
+
+
+def test_without_a_terminal_a_password_is_made_and_signs_in(settle: Settle, session: Session) -> None:
+    password = add(settle, "Ann@Example.org")
+
+    actor = users.sign_in(session, email="ann@example.org", password=password, now=NOW)
+
+    assert (actor.role, actor.name) == (Role.ADMIN, "Ann")
+    practice = session.get_one(Practice, actor.practice_id)
+    assert (practice.name, practice.time_zone, practice.write_off) == ("Hill Clinic", "America/New_York", "neither")
+
+
+def test_a_second_user_joins_the_practice_that_is_there(settle: Settle, session: Session) -> None:
+    add(settle)
+    add(settle, "bob@example.org", role="biller")
+
+    assert session.query(Practice).count() == 1
+    assert session.query(User).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("user", "add", "ann@example.org", "--practice", "New", "--role", "biller"), 1, "unique everywhere"),
+        (("user", "add", "ann", "--practice", "New", "--role", "biller"), 1, "name@example.org"),
+        (("user", "add", "c@example.org", "--practice", "New", "--role", "king"), 2, "king"),
+        (("token", "add", "nobody@example.org"), 1, "no user nobody@example.org"),
+        (("write-off-setting", "both", "--practice", "Nowhere"), 1, "no practice called Nowhere"),
+        (("write-off-setting", "both", "--practice", "Hill Clinic", "--provider", "P9"), 1, "no provider P9"),
+        (("write-off-setting", "all", "--practice", "Hill Clinic"), 2, "all"),
+    ],
+)
+def test_a_refusal_is_one_line_and_leaves_nothing(
+    settle: Settle, session: Session, words: tuple[str, ...], code: int, said: str
+) -> None:
+    add(settle)
+
+    refused = settle(*words)
+
+    assert refused.exit_code == code
+    assert said in refused.stderr
+    assert [practice.name for practice in session.query(Practice)] == ["Hill Clinic"]
+
+
+def test_a_token_stands_alone_on_the_last_line_and_acts_as_its_user(settle: Settle, session: Session) -> None:
+    add(settle)
+
+    made = settle("token", "add", "ANN@example.org")
+
+    actor = tokens.actor_of_token(session, made.stdout.splitlines()[-1], NOW)
+    assert actor is not None
+    assert actor.email == "ann@example.org"
+
+
+def test_the_write_off_setting_is_chosen_by_command(settle: Settle, session: Session) -> None:
+    add(settle)
+
+    assert settle("write-off-setting", "patient", "--practice", "Hill Clinic").exit_code == 0
+
+    practice = session.query(Practice).one()
+    assert write_off_setting.overview(session, practice.id).setting is WriteOffSetting.PATIENT
+
+
+def test_on_a_terminal_the_password_is_asked_and_never_shown(database_url: str, session: Session) -> None:
+    password = "typed by a person"
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["SETTLE_DATABASE_URL"] = database_url
+        os.execv(sys.executable, [*COMMAND, "user", "add", "ann@example.org", "--practice", "Hill", "--role", "biller"])  # noqa: S606
+    shown = _until(terminal, b"characters): ")
+    os.write(terminal, f"{password}\n".encode())
+    shown += _until(terminal, b"confirmation: ")
+    os.write(terminal, f"{password}\n".encode())
+    shown += _until(terminal, b"biller of Hill.")
+    os.close(terminal)
+    os.waitpid(child, 0)
+
+    assert password.encode() not in shown
+    assert users.sign_in(session, email="ann@example.org", password=password, now=NOW).role is Role.BILLER
+
+
+def _until(terminal: int, words: bytes) -> bytes:
+    """What the terminal showed, up to `words`."""
+    shown = b""
+    while words not in shown:
+        shown += os.read(terminal, 1_000)
+    return shown
