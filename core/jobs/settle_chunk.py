@@ -37,7 +37,9 @@ from core.policy.rules import Moment
 # Local to the transaction, so that they work behind PgBouncer too.
 TIMEOUTS: Final = text(
     "SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '60s', true), "
-    "set_config('idle_in_transaction_session_timeout', '30s', true)"
+    "set_config('idle_in_transaction_session_timeout', '30s', true), "
+    # Else a server in a long statement does not notice that the worker has died, and keeps the claims locked.
+    "set_config('client_connection_check_interval', '2s', true)"
 )
 
 

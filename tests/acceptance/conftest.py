@@ -1,0 +1,21 @@
+"""One product for each module of promises: its own database, workers that stay up, a practice for each test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from core.local.broker import Broker
+from tests.acceptance.product import Product, running_product
+from tests.servers import Databases
+
+
+@pytest.fixture(scope="module")
+def product(servers: tuple[Databases, Broker], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """Workers for both queues on a database of this module."""
+    databases, broker = servers
+    folder = tmp_path_factory.mktemp("product")
+    with (
+        databases.fresh() as url,
+        running_product(folder=folder, database_url=url, broker_url=broker.url) as product,
+    ):
+        yield product

@@ -1,0 +1,195 @@
+"""The product as it runs for practices: real servers, real workers, a real web process; and what a test does to it."""
+
+import datetime as dt
+import itertools
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select, text
+
+from core.db.engine import Sessions, make_engine, make_sessions, transaction
+from core.jobs import commands
+from core.jobs.keys import JobKey
+from core.jobs.lifecycle import FINAL_STATUSES
+from core.jobs.models import JobChunk, JobStatus
+from core.jobs.progress import Progress
+from core.settings import QUEUE_CONTROL, TASK_SWEEP, TASK_WORK
+from tests.given import GivenPractice, a_practice
+from tests.servers import broker_client
+from tests.waiting import eventually
+from tests.workers import Workers, running_workers
+
+PATIENCE_SECONDS = 90  # the sweep comes every ten seconds, and two cores may be shared by several suites
+
+BEAT_SECONDS = 1  # where a test does not ask who beats: quicker than the product's ten, to be done sooner
+
+_numbers = itertools.count(1)
+
+
+def utc_now() -> dt.datetime:
+    """The real time: the workers go by it."""
+    return dt.datetime.now(dt.UTC)
+
+
+class Hold:
+    """Another session that holds a lock, until it is released."""
+
+    def __init__(self, engine: Engine, statement: str, values: dict[str, Any]) -> None:
+        """Take the lock that `statement` takes."""
+        self._engine = engine
+        self._connection = engine.connect()
+        self._connection.execute(text(statement), values)
+        self._pid = self._connection.scalar(text("SELECT pg_backend_pid()"))
+
+    def waiting(self) -> int:
+        """How many sessions wait for it."""
+        with self._engine.connect() as watcher:
+            count = text("SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid))")
+            return int(watcher.scalar(count, {"pid": self._pid}) or 0)
+
+    def wait_for_a_worker(self) -> None:
+        """Wait until somebody waits for the lock."""
+        eventually(self.waiting, seconds=PATIENCE_SECONDS)
+
+    def release(self) -> None:
+        """Let go of it; a second time changes nothing."""
+        self._connection.close()
+
+
+@dataclass
+class Product:
+    """Workers on a database and a broker; `practice` makes practices in it.
+
+    With `beats` it sends the sweep's hint while it waits for a job, as beat does.
+    """
+
+    engine: Engine
+    database_url: str
+    broker_url: str
+    workers: Workers
+    beats: bool = True
+    sessions: Sessions = field(init=False)
+    _beaten_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.sessions = make_sessions(self.engine)
+
+    def practice(self, *, claims: int = 0) -> GivenPractice:
+        """A practice of its own, so that the tests of a module do not meet."""
+        made = a_practice(self.sessions, name=f"clinic{next(_numbers)}")
+        made.claims(claims)
+        return made
+
+    def confirm(self, practice: GivenPractice, *claims: str, chunk_claims: int = 1_000, key: str = "key") -> JobKey:
+        """Preview and confirm a job of these claims (or all) without a hint, as the command does."""
+        selection = {"claim_ids": list(claims)} if claims else None
+        job = practice.preview(selection, chunk_claims=chunk_claims, now=utc_now(), key=key)
+        practice.confirm(job, now=utc_now())
+        return job
+
+    def hint(self, job: JobKey, *, times: int = 1) -> None:
+        """Hint as the web door does."""
+        for _ in range(times):
+            self.workers.hint(TASK_WORK, *job)
+
+    def sweep(self) -> None:
+        """Hint as beat does."""
+        self.workers.hint(TASK_SWEEP, queue=QUEUE_CONTROL)
+
+    def _beat(self) -> None:
+        if self.beats and time.monotonic() - self._beaten_at >= BEAT_SECONDS:
+            self._beaten_at = time.monotonic()
+            self.sweep()
+
+    def cancel(self, practice: GivenPractice, job: JobKey) -> None:
+        """Ask for a cancellation."""
+        with transaction(self.sessions) as session:
+            commands.cancel(session, job, by=practice.biller, now=utc_now())
+
+    @contextmanager
+    def hold(self, statement: str, **values: Any) -> Iterator[Hold]:
+        """Hold the lock that `statement` takes for as long as the block lasts, or until it is released."""
+        hold = Hold(self.engine, statement, values)
+        try:
+            yield hold
+        finally:
+            hold.release()
+
+    def hold_line(self, practice: GivenPractice, claim: str) -> Any:
+        """Hold the line items of a claim: whoever settles it stands in the middle of its chunk."""
+        return self.hold(
+            "SELECT 1 FROM line_item WHERE practice_id = :practice AND claim_id = :claim FOR UPDATE",
+            practice=practice.id,
+            claim=practice.read(claim).id,
+        )
+
+    def hold_chunk(self, job: JobKey, *, first: int) -> Any:
+        """Hold a chunk: whoever did the one before it finds nothing free."""
+        return self.hold(
+            "SELECT 1 FROM job_chunk WHERE practice_id = :practice AND job_id = :job AND first_position = :first "
+            "FOR UPDATE",
+            practice=job.practice_id,
+            job=job.job_id,
+            first=first,
+        )
+
+    def hold_job(self, job: JobKey) -> Any:
+        """Hold the job's row: chunks commit, and the step after a chunk waits."""
+        return self.hold(
+            "SELECT 1 FROM settle_job WHERE practice_id = :practice AND id = :job FOR NO KEY UPDATE",
+            practice=job.practice_id,
+            job=job.job_id,
+        )
+
+    def chunks(self, job: JobKey) -> list[JobChunk]:
+        """The job's chunks, in order."""
+        with self.sessions() as session:
+            return list(session.scalars(select(JobChunk).where(*job.of(JobChunk)).order_by(JobChunk.first_position)))
+
+    def worker_of(self, job: JobKey, *, chunk: int = 0) -> int:
+        """The process that took a chunk last."""
+        taken_by = self.chunks(job)[chunk].taken_by
+        assert taken_by is not None, "nobody took it"
+        return int(taken_by.rpartition(":")[2])
+
+    def kill_worker_of(self, job: JobKey, *, chunk: int = 0) -> None:
+        """SIGKILL the pool's process that took a chunk."""
+        os.kill(self.worker_of(job, chunk=chunk), signal.SIGKILL)
+
+    def wait_until_it_ends(self, practice: GivenPractice, job: JobKey) -> Progress:
+        """Wait until the job is completed or cancelled, by whatever way; give its progress."""
+
+        def ended() -> Progress | None:
+            self.workers.keep_up()
+            self._beat()
+            seen = practice.progress(job, now=utc_now())
+            assert seen.status is not JobStatus.HALTED, seen
+            return seen if seen.status in FINAL_STATUSES else None
+
+        seen = eventually(ended, seconds=PATIENCE_SECONDS)
+        assert seen is not None
+        return seen
+
+    def assert_all_settled(self, practice: GivenPractice, job: JobKey) -> None:
+        """Wait for the end; every claim of the job is then settled, once, and the books are right."""
+        seen = self.wait_until_it_ends(practice, job)
+        assert (seen.status, seen.settled, seen.remaining) == (JobStatus.COMPLETED, seen.total, 0)
+        assert practice.violations() == []
+
+
+@contextmanager
+def running_product(*, folder: Path, database_url: str, broker_url: str, **variables: str) -> Iterator[Product]:
+    """Start the workers; nothing of them is left at the end."""
+    engine = make_engine(database_url, pool_size=10)
+    broker_client(broker_url).flushall()
+    try:
+        with running_workers(folder=folder, database_url=database_url, broker_url=broker_url, **variables) as workers:
+            yield Product(engine, database_url, broker_url, workers)
+    finally:
+        engine.dispose()

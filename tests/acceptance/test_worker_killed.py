@@ -1,0 +1,164 @@
+"""Whoever kills, freezes or stops a worker, and whenever: every claim is settled once, and nothing is half done."""
+
+import os
+import signal
+
+from sqlalchemy import text
+
+from core.jobs.models import ChunkState, JobStatus
+from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
+from tests.waiting import eventually
+
+
+def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_no_claim_half_settled(product: Product) -> None:
+    practice = product.practice(claims=10)
+    job = product.confirm(practice)
+    with product.hold_line(practice, "C00005") as line:
+        product.hint(job)
+        line.wait_for_a_worker()
+
+        product.kill_worker_of(job)
+
+        assert practice.counts(job) == {"settled": 0, "skipped": 0, "failed": 0, "remaining": 10}
+        assert practice.write_offs("C00001") == []
+
+    product.assert_all_settled(practice, job)
+    assert practice.write_offs("C00005") == [(1, "insurance", -1_000), (1, "patient", -500)]
+
+
+def test_a_worker_killed_after_its_last_commit_has_settled_and_the_sweep_says_completed(product: Product) -> None:
+    practice = product.practice(claims=3)
+    job = product.confirm(practice)
+    with product.hold_line(practice, "C00002") as line:
+        product.hint(job)
+        line.wait_for_a_worker()
+        with product.hold_job(job) as job_row:
+            line.release()
+            job_row.wait_for_a_worker()
+            assert practice.counts(job)["settled"] == 3
+
+            product.kill_worker_of(job)
+
+            assert practice.progress(job).status is JobStatus.RUNNING
+
+    product.assert_all_settled(practice, job)
+
+
+def test_a_worker_killed_between_two_chunks_leaves_the_second_to_another(product: Product) -> None:
+    practice = product.practice(claims=4)
+    job = product.confirm(practice, chunk_claims=2)
+    with product.hold_chunk(job, first=3):
+        product.hint(job)
+        eventually(lambda: practice.counts(job)["settled"] == 2, seconds=PATIENCE_SECONDS)
+
+        first = product.worker_of(job)
+        product.kill_worker_of(job)
+
+    product.assert_all_settled(practice, job)
+    assert product.worker_of(job, chunk=1) != first
+
+
+def test_a_whole_worker_killed_in_the_middle_of_a_chunk_is_started_again_and_ends_the_job(product: Product) -> None:
+    practice = product.practice(claims=6)
+    job = product.confirm(practice, chunk_claims=3)
+    with product.hold_line(practice, "C00002") as line:
+        product.hint(job)
+        line.wait_for_a_worker()
+
+        product.workers.settle.kill()
+        eventually(lambda: line.waiting() == 0, seconds=PATIENCE_SECONDS)
+
+    product.workers.settle.start_again()
+
+    product.assert_all_settled(practice, job)
+
+
+def test_a_frozen_worker_that_wakes_after_another_took_over_does_nothing_twice(product: Product) -> None:
+    practice = product.practice(claims=4)
+    job = product.confirm(practice, chunk_claims=2)
+    other = product.workers.another("settle", name="other")
+    with product.hold_line(practice, "C00001") as line:
+        product.hint(job)
+        line.wait_for_a_worker()
+        product.workers.settle.freeze()
+        # The server gives up the wait, and with it all locks, although the worker cannot hear of it.
+        eventually(lambda: line.waiting() == 0, seconds=PATIENCE_SECONDS)
+    try:
+        other.start()
+        seen = product.wait_until_it_ends(practice, job)
+        assert seen.settled == 4
+        taken_by = {product.worker_of(job, chunk=chunk) for chunk in (0, 1)}
+
+        product.workers.settle.thaw()
+
+        again = practice.claims(2, first=5)
+        next_job = product.confirm(practice, *again, key="next")
+        other.stop()
+        product.hint(next_job)
+        product.assert_all_settled(practice, next_job)
+        assert product.worker_of(next_job) not in taken_by, "the woken one works on"
+    finally:
+        product.workers.settle.thaw()
+        other.kill()
+    for number in ("C00001", *again):
+        assert practice.write_offs(number) == [(1, "insurance", -1_000), (1, "patient", -500)]
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_its_chunk_and_blames_nobody(product: Product) -> None:
+    practice = product.practice(claims=9)
+    job = product.confirm(practice, chunk_claims=3)
+    worker = product.workers.settle
+    with (
+        product.hold_line(practice, "C00002") as line,
+        product.hold_chunk(job, first=4),
+        product.hold_chunk(job, first=7),
+    ):
+        product.hint(job)
+        line.wait_for_a_worker()
+
+        os.kill(worker.pid, signal.SIGTERM)
+        eventually(lambda: "Warm shutdown" in worker.said_since_start(), seconds=PATIENCE_SECONDS)
+        line.release()
+
+        eventually(lambda: not worker.is_running(), seconds=PATIENCE_SECONDS)
+    assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 6}
+    attempts = [(chunk.state, chunk.attempts) for chunk in product.chunks(job)]
+    assert attempts == [(ChunkState.DONE, 1), (ChunkState.OPEN, 0), (ChunkState.OPEN, 0)]
+
+    worker.start_again()
+
+    product.assert_all_settled(practice, job)
+
+
+def test_a_worker_killed_in_a_long_statement_lets_go_of_its_claims_long_before_the_statement_ends(
+    product: Product,
+) -> None:
+    """A server that writes to nobody does not notice that its client has gone, unless it is told to look."""
+    practice = product.practice(claims=2)
+    job = product.confirm(practice)
+    sleeping = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    with product.engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "IF NEW.practice_id = TG_ARGV[0]::int AND NEW.version = 2 THEN PERFORM pg_sleep(3600); END IF; "
+                "RETURN NEW; END $$"
+            )
+        )
+        connection.execute(
+            text(f"CREATE TRIGGER dawdle BEFORE UPDATE ON claim FOR EACH ROW EXECUTE FUNCTION dawdle({practice.id})")
+        )
+
+    def asleep() -> int:
+        with product.engine.connect() as connection:
+            return int(connection.scalar(sleeping) or 0)
+
+    product.hint(job)
+    eventually(lambda: asleep() == 1, seconds=PATIENCE_SECONDS)
+    product.kill_worker_of(job)
+    eventually(lambda: asleep() == 0, seconds=30)
+    with product.engine.begin() as connection:
+        connection.execute(text("DROP FUNCTION dawdle CASCADE"))
+
+    product.assert_all_settled(practice, job)
+    assert practice.progress(job, now=utc_now()).settled == 2
