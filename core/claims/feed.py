@@ -29,6 +29,9 @@ __all__ = [
 PAGE_CLAIMS_MAX: Final = 200  # more than anyone reads at once
 ROWS_READ_AT_ONCE: Final = 1_000
 
+_SUPERVISING: Final = aliased(Provider)
+_SECONDARY: Final = aliased(Payer)
+
 
 @dataclass(frozen=True)
 class FeedRow:
@@ -178,7 +181,6 @@ def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int
 def _query(practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Select[Any]:
     """What the feed shows of the claims `ids`; names are joined for these alone."""
     chosen = ids.subquery("chosen")
-    supervising, secondary = aliased(Provider), aliased(Payer)
     codes = (
         select(func.string_agg(LineItem.procedure_code, ", ").aggregate_order_by(LineItem.number))
         .where(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)
@@ -190,9 +192,9 @@ def _query(practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Sele
         "patient_name": Patient.name,
         "office": Office.name,
         "billing_provider": PROVIDER.c.name,
-        "supervising_provider": supervising.name,
+        "supervising_provider": _SUPERVISING.name,
         "primary_payer": PAYER.c.name,
-        "secondary_payer": secondary.name,
+        "secondary_payer": _SECONDARY.name,
         "total_due": Claim.insurance_due + Claim.patient_due,
         "service_codes": func.coalesce(codes, ""),
         "eligibility": func.coalesce(eligibility(terms), literal(CAN_SETTLE)),
@@ -204,11 +206,11 @@ def _query(practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Sele
         .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
         .join(Office, and_(Office.practice_id == Claim.practice_id, Office.id == Claim.office_id))
         .outerjoin(
-            supervising,
-            and_(supervising.practice_id == Claim.practice_id, supervising.id == Claim.supervising_provider_id),
+            _SUPERVISING,
+            and_(_SUPERVISING.practice_id == Claim.practice_id, _SUPERVISING.id == Claim.supervising_provider_id),
         )
         .outerjoin(
-            secondary, and_(secondary.practice_id == Claim.practice_id, secondary.id == Claim.secondary_payer_id)
+            _SECONDARY, and_(_SECONDARY.practice_id == Claim.practice_id, _SECONDARY.id == Claim.secondary_payer_id)
         )
     )
     return select(*columns).select_from(source).where(Claim.practice_id == practice_id).order_by(*sort.order())

@@ -102,7 +102,9 @@ def test_a_cursor_that_was_touched_is_refused(many: GivenPractice) -> None:
     cursor = read(many).next_cursor
     assert cursor
     touched = [cursor[:-2], cursor + "AAAA", "x", "é", " ", cursor[::-1], "A" * 40]
-    touched += [cursor[:at] + ("A" if letter != "A" else "B") + cursor[at + 1 :] for at, letter in enumerate(cursor[:-4])]
+    touched += [
+        cursor[:at] + ("A" if letter != "A" else "B") + cursor[at + 1 :] for at, letter in enumerate(cursor[:-4])
+    ]
 
     for bad in touched:
         with pytest.raises(BadFilter):
@@ -133,11 +135,11 @@ def test_the_feed_cannot_be_sorted_by_what_it_has_not() -> None:
 
 
 def test_a_row_shows_what_the_ledger_says(practice: GivenPractice) -> None:
-    practice.claim("A'1 \"x\"/%", Line(100, 250), Line(0, 50), hold=Hold.LEGAL, service_time=dt.time(8, 15))
+    practice.claim('A\'1 "x"/%', Line(100, 250), Line(0, 50), hold=Hold.LEGAL, service_time=dt.time(8, 15))
 
     row = read(practice).rows[0]
 
-    assert (row.claim_id, row.insurance_due, row.patient_due, row.total_due) == ("A'1 \"x\"/%", 100, 300, 400)
+    assert (row.claim_id, row.insurance_due, row.patient_due, row.total_due) == ('A\'1 "x"/%', 100, 300, 400)
     assert (row.billed, row.patient_name, row.office) == (400, "The Patient", "The Office")
     assert row.billing_provider == "The Provider"
     assert (row.primary_payer, row.secondary_payer, row.supervising_provider) == ("The Payer", None, None)
