@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -80,6 +80,7 @@ def show(job_id: int) -> Response | str:
             "progress": so_far,
             "points": points,
             "totals": PreviewTotals.model_validate(job.preview) if job.preview else None,
+            "selection": _selected(job.selection),
             "names": queries.names_of_users(db, key.practice_id, _people(job)),
             "table": _table(db, key, job, so_far),
             "moving": job.status in lifecycle.MOVING_STATUSES,
@@ -169,6 +170,19 @@ def _most_telling(counts: dict[str, int], *, finished: bool) -> str:
     """What failed goes before what was skipped; what was settled is looked at when the job is over."""
     looked_at = counts if finished else (Outcome.FAILED.value, Outcome.SKIPPED.value)
     return next((name for name in looked_at if counts[name]), Outcome.SKIPPED.value)
+
+
+def _selected(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """What was selected. The claim numbers stand in it only until they are frozen as items, then how many they were."""
+
+    def count(numbers: int | list[str] | None) -> int | None:
+        return len(numbers) if isinstance(numbers, list) else numbers
+
+    return {
+        "claims": count(selection.get("claim_ids")),
+        "filter": selection.get("filter"),
+        "excluded": count(selection.get("excluded_claim_ids")),
+    }
 
 
 def _points(counted: list[tuple[dt.datetime, int]], *, end: dt.datetime) -> list[tuple[int, int]]:

@@ -124,6 +124,19 @@ def test_skips_are_listed_by_outcome_and_by_rule(practice: GivenPractice, biller
     assert f"{path}?outcome=skipped&code=on_hold#items" in biller.links(path)
 
 
+def test_the_selection_is_said_as_it_was_made(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(3)
+    chosen = practice.preview({"claim_ids": ["C00001", "C00002"]}, key="chosen")
+    narrowed = {"filter": {"billing_status": ["Balance Due"]}, "excluded_claim_ids": ["C00003"]}
+    filtered = practice.preview(narrowed, key="filtered")
+    for job in (chosen, filtered):
+        practice.confirm(job)
+
+    assert "Selection 2 claims, by number, frozen" in biller.says(f"/jobs/{chosen.job_id}")
+    assert re.search("Selection 1 filter ?, 1 excluded, frozen", biller.says(f"/jobs/{filtered.job_id}"))
+    assert "/claims?billing_status=Balance+Due" in biller.links(f"/jobs/{filtered.job_id}")
+
+
 def test_long_lists_are_paged(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(55)
     job = practice.settle()
