@@ -142,6 +142,10 @@ class Counts(NamedTuple):
     failed: int = 0
     insurance_cents: int = 0
     patient_cents: int = 0
+    insurance_before_cents: int = 0
+    patient_before_cents: int = 0
+    insurance_after_cents: int = 0
+    patient_after_cents: int = 0
 
 
 def close(session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetime) -> None:

@@ -22,11 +22,19 @@ FAILURES: Final = {
     UNEXPECTED_ERROR: _Failure("Something unexpected broke on this claim", retryable=True),
 }
 
+HALTS: Final = {
+    "too_many_failed": "More of its claims have failed than the practice allows",
+    "failures_alike": "Its last failures are all alike, so that something is wrong with all of them",
+    "books_do_not_balance": "Its counts and the ledger do not agree; it must be looked into before anything else",
+}
+
 
 def words(code: str) -> str:
     """The sentence that people read for `code`; a code of another version is shown as it is."""
     if code in FAILURES:
         return FAILURES[code].sentence
+    if code in HALTS:
+        return HALTS[code]
     if code in rules.BY_CODE:
         return rules.BY_CODE[code].sentence
     return "Can settle" if code == rules.CAN_SETTLE else code.replace("_", " ")

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotFound, Refusal
-from core.jobs import lifecycle, retry
+from core.jobs import budget, lifecycle, retry
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
+from core.jobs.models import JobKind, JobStatus, SettleJob
 from core.jobs.prepare import request_job as preview
+from core.jobs.reversal import request_reversal as reverse
 
-__all__ = ["cancel", "confirm", "discard", "pause", "preview", "resume", "retry_failed"]
+__all__ = ["cancel", "confirm", "discard", "pause", "preview", "resume", "retry_failed", "reverse"]
 
 CONFIRMATION: Final = "CONFIRM"
 PREVIEW_LIFE: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it still tells the truth
@@ -51,8 +52,7 @@ def confirm(session: Session, key: JobKey, *, confirmation: str, by: Actor, now:
 
     Raises `ConfirmationMismatch`, `PreviewPreparing`, `PreviewExpired` or `WrongStatus`; then nothing happens.
     """
-    by.require(Action.CONFIRM_JOB)
-    job = _locked(session, key, by)
+    job = _locked(session, key, by, Action.CONFIRM_JOB)
     if confirmation != CONFIRMATION:
         raise ConfirmationMismatch
     if job.confirmed_at is not None:
@@ -62,16 +62,7 @@ def confirm(session: Session, key: JobKey, *, confirmation: str, by: Actor, now:
     if job.status is S.EXPIRED or (job.status is S.PREVIEWED and is_expired(job, now=now)):
         raise PreviewExpired
     values = {"confirmed_by": by.user_id, "confirmed_at": now}
-    return _move(
-        session,
-        job,
-        by=by,
-        now=now,
-        sources=(S.PREVIEWED,),
-        target=S.CONFIRMED,
-        act="confirmed",
-        **values,
-    )
+    return _move(session, job, S.CONFIRMED, by=by, now=now, sources=(S.PREVIEWED,), act="confirmed", **values)
 
 
 def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
@@ -81,94 +72,54 @@ def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
 
 def discard(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Give up a preview; nothing was done and nothing will be."""
-    by.require(Action.PREVIEW_JOB)
+    job = _locked(session, key, by, Action.PREVIEW_JOB)
     sources = (S.PREPARING, S.PREVIEWED, S.AWAITING_APPROVAL)
-    return _move(
-        session,
-        _locked(session, key, by),
-        by=by,
-        now=now,
-        sources=sources,
-        target=S.DISCARDED,
-        act="discarded",
-    )
+    return _move(session, job, S.DISCARDED, by=by, now=now, sources=sources, act="discarded")
 
 
 def pause(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Ask the job to pause: no chunk is begun from now on, and it is paused when no worker is inside."""
-    by.require(Action.CONTROL_JOB)
-    sources = (S.CONFIRMED, S.RUNNING)
-    return _move(
-        session,
-        _locked(session, key, by),
-        by=by,
-        now=now,
-        sources=sources,
-        target=S.PAUSING,
-        act="pause_asked",
-    )
+    job = _locked(session, key, by, Action.CONTROL_JOB)
+    return _move(session, job, S.PAUSING, by=by, now=now, sources=(S.CONFIRMED, S.RUNNING), act="pause_asked")
 
 
 def resume(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
-    """Let a paused or halted job go on."""
-    by.require(Action.CONTROL_JOB)
-    job = _locked(session, key, by)
+    """Let a paused or halted job go on; after a halt its failure budget counts anew from here."""
+    job = _locked(session, key, by, Action.CONTROL_JOB)
+    values = budget.forgiven(session, key) if job.status is S.HALTED else {}
+    sources = (S.PAUSED, S.HALTED)
     return _move(
-        session,
-        job,
-        by=by,
-        now=now,
-        sources=(S.PAUSED, S.HALTED),
-        target=S.CONFIRMED,
-        act="resumed",
-        halted_because=None,
+        session, job, S.CONFIRMED, by=by, now=now, sources=sources, act="resumed", halted_because=None, **values
     )
 
 
 def cancel(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Ask the job to end where it is: what is settled stays settled, the rest is not reached."""
-    by.require(Action.CONTROL_JOB)
+    job = _locked(session, key, by, Action.CONTROL_JOB)
     sources = (S.CONFIRMED, S.RUNNING, S.PAUSING, S.PAUSED, S.HALTED)
-    job = _locked(session, key, by)
-    return _move(
-        session,
-        job,
-        by=by,
-        now=now,
-        sources=sources,
-        target=S.CANCELLING,
-        act="cancel_asked",
-    )
+    return _move(session, job, S.CANCELLING, by=by, now=now, sources=sources, act="cancel_asked")
 
 
-def retry_failed(
-    session: Session,
-    key: JobKey,
-    *,
-    by: Actor,
-    now: dt.datetime,
-    code: str | None = None,
-) -> SettleJob:
+def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, code: str | None = None) -> SettleJob:
     """Open the failed claims of a finished, paused or halted job again (only those with `code`, where given)."""
-    by.require(Action.CONTROL_JOB)
-    job = _locked(session, key, by)
-    if job.status not in (S.COMPLETED, S.PAUSED, S.HALTED):
+    job = _locked(session, key, by, Action.CONTROL_JOB)
+    sources = (S.COMPLETED, S.PAUSED, S.HALTED)
+    if job.status not in sources:
         raise _refusal(job, "try its failed claims again")
-    reopened = retry.reopen_failed(session, key, code=code, now=now)
-    if reopened == 0:
+    if retry.reopen_failed(session, key, code=code, now=now) == 0:
         return job
-    return _move(
-        session, job, by=by, now=now, sources=(job.status,), target=S.CONFIRMED, act="retried",
-        finished_at=None, halted_because=None,
-    )  # fmt: skip
+    values = {"finished_at": None, "halted_because": None, **budget.forgiven(session, key)}
+    return _move(session, job, S.CONFIRMED, by=by, now=now, sources=sources, act="retried", **values)
 
 
-def _locked(session: Session, key: JobKey, by: Actor) -> SettleJob:
+def _locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJob:
+    """The job, locked, if `by` may do `action` to it: whatever is done to a reversal takes who may reverse."""
     if key.practice_id != by.practice_id:
         raise NotFound("There is no such job in this practice.")
     job = lifecycle.lock(session, key)
     if job is None:
         raise NotFound("There is no such job in this practice.")
+    by.require(Action.REVERSE_JOB if job.kind is JobKind.REVERSE else action)
     return job
 
 
@@ -190,11 +141,11 @@ def _refusal(job: SettleJob, what: str) -> WrongStatus:
 def _move(
     session: Session,
     job: SettleJob,
+    target: JobStatus,
     *,
     by: Actor,
     now: dt.datetime,
     sources: Collection[JobStatus],
-    target: JobStatus,
     act: str,
     **values: Any,
 ) -> SettleJob:
@@ -209,13 +160,7 @@ def _move(
     assert moved, "the row is locked"
     subject = f"job:{job.id}"
     audit.record(
-        session,
-        f"job.{act}",
-        practice_id=job.practice_id,
-        subject=subject,
-        by=by.user_id,
-        now=now,
-        was=source.value,
+        session, f"job.{act}", practice_id=job.practice_id, subject=subject, by=by.user_id, now=now, was=source.value
     )
     session.refresh(job)
     return job

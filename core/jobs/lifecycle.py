@@ -3,11 +3,11 @@
 import datetime as dt
 from typing import Any, Final
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.jobs import reconcile
+from core.jobs import budget, reconcile
 from core.jobs.keys import JobKey
 from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
 
@@ -89,6 +89,8 @@ def lock(session: Session, job: JobKey) -> SettleJob | None:
 
 def step(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
     """Take the job's next step that needs nobody: complete, pause or cancel it. Give the new status if it moved."""
+    if _is_busy(session, key):
+        return None  # the common case, asked without a lock: whoever commits last asks again
     # Locked first and asked in a new statement: a single UPDATE … WHERE NOT EXISTS (open
     # chunk) waits on the row and then judges by its old snapshot.
     job = lock(session, key)
@@ -96,9 +98,29 @@ def step(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None
         return None
     if not _has_open_chunks(session, key):
         return _finish(session, key, job, now=now)
-    if job.status is not S.RUNNING and _no_worker_inside(session, key):
-        return _rest(session, key, job.status, now=now)
-    return None
+    if job.status is S.RUNNING:
+        return _halt_if_spent(session, key, now=now)
+    return _rest(session, key, job.status, now=now) if _no_worker_inside(session, key) else None
+
+
+def _is_busy(session: Session, key: JobKey) -> bool:
+    """Running with chunks open, and no failure that a budget could count."""
+    failed = exists().where(*key.of(JobChunk), JobChunk.failed > 0)
+    running = exists().where(*key.of(SettleJob), SettleJob.status == S.RUNNING)
+    return bool(session.scalar(select(and_(running, ~failed)))) and _has_open_chunks(session, key)
+
+
+def _halt_if_spent(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
+    because = budget.spent(session, key)
+    if because is None:
+        return None
+    moved = move(session, key, source=S.RUNNING, target=S.HALTED, halted_because=because)
+    assert moved, "the row is locked"
+    audit.record(
+        session, "job.halted", practice_id=key.practice_id, subject=f"job:{key.job_id}", by=None, now=now,
+        because=because,
+    )  # fmt: skip
+    return S.HALTED
 
 
 def _has_open_chunks(session: Session, key: JobKey) -> bool:

@@ -86,7 +86,9 @@ class SettleJob(Base):
         CheckConstraint("(kind = 'settle') = (reason IS NOT NULL)", name="a_settle_job_has_a_reason"),
         CheckConstraint("(kind = 'reverse') = (reverses_job_id IS NOT NULL)", name="a_reverse_job_names_its_original"),
         ForeignKeyConstraint(
-            ["practice_id", "reverses_job_id"], ["settle_job.practice_id", "settle_job.id"], name="a_reversed_job_is_a_job"
+            ["practice_id", "reverses_job_id"],
+            ["settle_job.practice_id", "settle_job.id"],
+            name="a_reversed_job_is_a_job",
         ),
         Index(
             "ix_settle_job_moving",

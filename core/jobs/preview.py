@@ -22,6 +22,7 @@ from core.jobs.keys import JobKey
 from core.jobs.lifecycle import OPEN_STATUSES
 from core.jobs.models import JobChunk, JobItem, JobKind, SettleJob, Verdict
 from core.jobs.requests import Selection
+from core.ledger.models import Posting, PostingKind
 from core.policy import facts, rules
 from core.policy.facts import Facts, Terms
 from core.policy.rules import Moment
@@ -66,20 +67,7 @@ class PreviewTotals(BaseModel):
 
 
 def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:
-    """Write the job's items: one for each selected claim, in claim order. One statement, one moment; give how many."""
-    judged = _judged(job, selected, terms)
-    columns = [
-        JobItem.practice_id, JobItem.job_id, JobItem.position, JobItem.claim_id, JobItem.claim_version,
-        JobItem.billing_status_before, JobItem.settles_insurance, JobItem.settles_patient,
-        JobItem.insurance_cents, JobItem.patient_cents, JobItem.verdict, JobItem.verdict_code,
-    ]  # fmt: skip
-    made = insert(JobItem).from_select([item.key for item in columns], judged)
-    # A million rows are counted by the server's own answer, not by sending them back.
-    result = session.connection().execute(made, execution_options={"preserve_rowcount": True})
-    return int(result.rowcount)
-
-
-def _judged(job: SettleJob, selected: Selection, terms: Terms) -> Any:
+    """Write an item for each selected claim, with the rules' verdict. One statement, one moment; give how many."""
     claim_facts = facts.of_claim(terms)
     asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=job.include)
     picked = (
@@ -91,26 +79,37 @@ def _judged(job: SettleJob, selected: Selection, terms: Terms) -> Any:
             Claim.patient_due,
             *(side.label(name) for name, side in _sides(job, claim_facts).items()),
             rules.first_match(claim_facts, asked).label("code"),
+            rules.why(claim_facts, asked).label("why"),
         )
         .select_from(facts.source())
         .where(selections.condition(job.practice_id, selected, terms=terms))
-        .subquery()
+        .subquery("picked")
     )
     skips = func.coalesce(picked.c.code.in_(rules.skip_codes()), False)
-    return select(
-        literal(job.practice_id),
-        literal(job.id),
-        func.row_number().over(order_by=picked.c.id),
-        picked.c.id,
-        picked.c.version,
-        picked.c.billing_status,
-        picked.c.settles_insurance,
-        picked.c.settles_patient,
-        case((and_(~skips, picked.c.settles_insurance), picked.c.insurance_due), else_=0),
-        case((and_(~skips, picked.c.settles_patient), picked.c.patient_due), else_=0),
-        case((skips, Verdict.SKIP.value), else_=Verdict.SETTLE.value),
-        picked.c.code,
+    return write_items(
+        session,
+        job,
+        claim_id=picked.c.id,
+        claim_version=picked.c.version,
+        billing_status_before=picked.c.billing_status,
+        settles_insurance=picked.c.settles_insurance,
+        settles_patient=picked.c.settles_patient,
+        insurance_cents=case((and_(~skips, picked.c.settles_insurance), picked.c.insurance_due), else_=0),
+        patient_cents=case((and_(~skips, picked.c.settles_patient), picked.c.patient_due), else_=0),
+        verdict=case((skips, Verdict.SKIP.value), else_=Verdict.SETTLE.value),
+        verdict_code=picked.c.code,
+        why=picked.c.why,
     )
+
+
+def write_items(session: Session, job: SettleJob, **columns: ColumnElement[Any]) -> int:
+    """Write the job's items from expressions, numbered in claim order; give how many."""
+    position = func.row_number().over(order_by=columns["claim_id"])
+    rows = select(literal(job.practice_id), literal(job.id), position, *columns.values())
+    made = insert(JobItem).from_select(["practice_id", "job_id", "position", *columns], rows)
+    # A million rows are counted by the server's own answer, not by sending them back.
+    result = session.connection().execute(made, execution_options={"preserve_rowcount": True})
+    return int(result.rowcount)
 
 
 def _sides(job: SettleJob, claim_facts: Facts) -> dict[str, ColumnElement[bool]]:
@@ -135,8 +134,9 @@ def make_chunks(session: Session, key: JobKey, *, claims: int, chunk_claims: int
     session.execute(insert(JobChunk).from_select(names, ranges))
 
 
-def totals(session: Session, key: JobKey) -> PreviewTotals:
+def totals(session: Session, job: SettleJob) -> PreviewTotals:
     """Add up the frozen items by responsibility, payer, provider and code."""
+    key = JobKey(job.practice_id, job.id)
     money = or_(JobItem.insurance_cents > 0, JobItem.patient_cents > 0)
     settles = JobItem.verdict == Verdict.SETTLE
     overall = session.execute(
@@ -154,7 +154,7 @@ def totals(session: Session, key: JobKey) -> PreviewTotals:
         with_money=overall.with_money,
         status_only=overall.will_settle - overall.with_money,
         skipped=overall.claims - overall.will_settle,
-        write_offs=_write_offs(session, key),
+        write_offs=_reversed(session, job) if job.kind is JobKind.REVERSE else _write_offs(session, key),
         insurance_cents=overall.insurance_cents,
         patient_cents=overall.patient_cents,
         by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
@@ -174,6 +174,15 @@ def _write_offs(session: Session, key: JobKey) -> int:
     return session.scalars(
         select(insurance + patient).where(*key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item)
     ).one()
+
+
+def _reversed(session: Session, job: SettleJob) -> int:
+    """How many write-offs of the original a reverse job will answer."""
+    key = JobKey(job.practice_id, job.id)
+    of_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
+    of_original = (Posting.job_id == job.reverses_job_id, Posting.kind == PostingKind.WRITE_OFF)
+    answered = select(func.count()).where(*key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item, *of_original)
+    return session.scalars(answered).one()
 
 
 def _groups(session: Session, key: JobKey, named: Any, group_id: Any, *, none: str) -> list[Group]:

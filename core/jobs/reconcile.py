@@ -60,10 +60,10 @@ def _of_ledger(session: Session, key: JobKey) -> dict[str, int]:
         *key.of(JobItem),
         by_item,
         Posting.job_id == key.job_id,
-        Posting.kind == PostingKind.WRITE_OFF,
+        Posting.kind.in_((PostingKind.WRITE_OFF, PostingKind.REVERSAL)),
     )
     written_off = {
-        f"{side.value}_cents": func.sum(-Posting.amount_cents).filter(Posting.responsibility == side)
+        f"{side.value}_cents": func.sum(func.abs(Posting.amount_cents)).filter(Posting.responsibility == side)
         for side in Responsibility
     }
     return _row(session, written_off, *of_job)

@@ -90,22 +90,22 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             GROUP BY c.practice_id, c.external_id, p.line, p.responsibility, p.claim_version HAVING count(*) > 1""",
     ),
     "job_postings_belong_to_settled_items": Invariant(
-        "every write-off that names a job belongs to a settled item of that job, in a responsibility that it settles",
+        "every posting that names a job belongs to a settled item of that job, in a responsibility that it settles",
         f"""SELECT {_POSTING}
             FROM posting p LEFT JOIN job_item i
               ON i.practice_id = p.practice_id AND i.claim_id = p.claim_id AND i.job_id = p.job_id
-             AND i.outcome = 'settled' AND i.claim_version = p.claim_version
+             AND i.outcome = 'settled' AND (p.kind = 'reversal' OR i.claim_version = p.claim_version)
              AND CASE p.responsibility WHEN 'insurance' THEN i.settles_insurance ELSE i.settles_patient END
-            WHERE {_practice("p")} AND p.job_id IS NOT NULL AND p.kind = 'write_off' AND i.position IS NULL""",
+            WHERE {_practice("p")} AND p.job_id IS NOT NULL AND i.position IS NULL""",
     ),
     "settled_items_equal_postings": Invariant(
-        "what a settled item wrote off is the sum of its job's write-offs on the claim",
+        "what a settled item wrote off (or restored) is the sum of its job's postings on the claim",
         f"""SELECT {_ITEM}
             FROM job_item i LEFT JOIN (
-                SELECT p.practice_id, p.job_id, p.claim_id,
-                       -coalesce(sum(amount_cents) FILTER (WHERE responsibility = 'insurance'), 0) AS insurance_cents,
-                       -coalesce(sum(amount_cents) FILTER (WHERE responsibility = 'patient'), 0) AS patient_cents
-                FROM posting p WHERE {_practice("p")} AND p.job_id IS NOT NULL AND p.kind = 'write_off' GROUP BY 1, 2, 3
+                SELECT practice_id, job_id, claim_id,
+                     coalesce(sum(abs(amount_cents)) FILTER (WHERE responsibility = 'insurance'), 0) AS insurance_cents,
+                     coalesce(sum(abs(amount_cents)) FILTER (WHERE responsibility = 'patient'), 0) AS patient_cents
+                FROM posting p WHERE {_practice("p")} AND p.job_id IS NOT NULL GROUP BY 1, 2, 3
             ) s ON s.practice_id = i.practice_id AND s.job_id = i.job_id AND s.claim_id = i.claim_id
             WHERE {_practice("i")} AND i.outcome = 'settled' AND (i.insurance_cents, i.patient_cents) <>
               (coalesce(s.insurance_cents, 0), coalesce(s.patient_cents, 0))""",
@@ -184,11 +184,24 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.reverses_id = p.id
               OFFSET 1)""",
     ),
-    "write_offs_have_a_settle_job": Invariant(
-        "only a settle job that was confirmed posts write-offs",
+    "money_moves_by_confirmed_jobs": Invariant(
+        "only a job that was confirmed moves money, and never one that moves statuses alone",
         f"""SELECT {_JOB} FROM settle_job j
-            WHERE {_practice("j")} AND (j.kind <> 'settle' OR j.confirmed_at IS NULL) AND EXISTS (
+            WHERE {_practice("j")} AND (j.kind = 'status' OR j.confirmed_at IS NULL) AND EXISTS (
               SELECT FROM job_chunk k WHERE k.practice_id = j.practice_id AND k.job_id = j.id
                  AND (k.insurance_cents <> 0 OR k.patient_cents <> 0))""",
+    ),
+    "jobs_reconcile": Invariant(
+        "the receivable of a job's settled claims before, less what was written off (plus what was restored), is "
+        "that after",
+        f"""SELECT {_JOB} FROM settle_job j JOIN (
+                SELECT k.practice_id, k.job_id,
+                       sum(k.insurance_before_cents - k.insurance_after_cents) AS insurance_cents,
+                       sum(k.patient_before_cents - k.patient_after_cents) AS patient_cents,
+                       sum(k.insurance_cents) AS insurance_moved, sum(k.patient_cents) AS patient_moved
+                FROM job_chunk k WHERE {_practice("k")} GROUP BY 1, 2
+            ) s ON s.practice_id = j.practice_id AND s.job_id = j.id
+            WHERE CASE j.kind WHEN 'reverse' THEN (-s.insurance_cents, -s.patient_cents)
+                              ELSE (s.insurance_cents, s.patient_cents) END <> (s.insurance_moved, s.patient_moved)""",
     ),
 }

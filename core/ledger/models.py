@@ -3,7 +3,15 @@
 import datetime as dt
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Identity, Index, SmallInteger, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    SmallInteger,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import At, Base, Cents, PracticeId, one_of
@@ -66,7 +74,9 @@ class Posting(Base):
             name="posting_is_on_a_line",
         ),
         ForeignKeyConstraint(
-            ["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"], name="posting_names_a_job"
+            ["practice_id", "job_id"],
+            ["settle_job.practice_id", "settle_job.id"],
+            name="posting_names_a_job",
         ),
         ForeignKeyConstraint(
             ["practice_id", "claim_id", "line", "reverses_id"],
@@ -74,15 +84,22 @@ class Posting(Base):
             name="reversal_is_on_the_line_of_its_original",
         ),
         CheckConstraint("amount_cents <> 0", name="posting_amount_not_zero"),
-        CheckConstraint("(kind = 'reversal') = (reverses_id IS NOT NULL)", name="reversal_names_its_original"),
-        CheckConstraint("(kind = 'payment') = (paid_by IS NOT NULL) OR kind = 'reversal'", name="payment_says_who_paid"),
+        CheckConstraint(
+            "(kind = 'reversal') = (reverses_id IS NOT NULL)",
+            name="reversal_names_its_original",
+        ),
+        CheckConstraint(
+            "(kind = 'payment') = (paid_by IS NOT NULL) OR kind = 'reversal'",
+            name="payment_says_who_paid",
+        ),
         CheckConstraint(
             "kind <> 'write_off' OR (write_off_reason IS NOT NULL AND claim_version IS NOT NULL AND amount_cents < 0)",
             name="write_off_has_reason_and_version_and_lowers_the_due",
         ),
         CheckConstraint("kind <> 'charge' OR amount_cents > 0", name="charge_raises_the_due"),
         CheckConstraint(
-            "kind = 'adjustment' OR (group_code IS NULL AND reason_code IS NULL)", name="only_adjustments_carry_carc"
+            "kind = 'adjustment' OR (group_code IS NULL AND reason_code IS NULL)",
+            name="only_adjustments_carry_carc",
         ),
         Index(
             "one_write_off_for_each_line_responsibility_and_version",

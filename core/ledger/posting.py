@@ -1,14 +1,16 @@
-"""The only writer of the ledger and of what claims and lines cache of it, in sets.
+"""Write-offs: posted, taken off the lines, taken off the claims, in sets.
 
-The caller holds the claims' locks, taken in id order before anything is written.
+The caller holds the claims' locks, taken in id order before anything is written, and gives `decided`: a row for
+each claim with claim_id, claim_version, settles_insurance, settles_patient, insurance_cents and patient_cents.
 """
 
 import datetime as dt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ColumnElement,
     String,
     Subquery,
     and_,
@@ -21,83 +23,67 @@ from sqlalchemy import (
     select,
     update,
     values,
-)
+)  # fmt: skip
 from sqlalchemy.orm import Session
 
 from core.claims.models import Claim, LineItem
-from core.ledger.models import Posting, PostingKind, Responsibility, WriteOffReason
+from core.jobs.models import SettleJob
+from core.ledger.models import Posting, PostingKind, Responsibility
 
 
-class WrittenOff(NamedTuple):
-    """What was taken off the dues, in positive cents."""
+class Cents(NamedTuple):
+    """An amount for each responsibility."""
 
-    insurance_cents: int
-    patient_cents: int
+    insurance: int
+    patient: int
+
+    def less(self, other: "Cents", sign: int = 1) -> "Cents":
+        """This minus (sign 1) or plus (sign -1) the other."""
+        return Cents(self.insurance - sign * other.insurance, self.patient - sign * other.patient)
 
 
-def write_off(
-    session: Session,
-    decided: Subquery,
-    *,
-    practice_id: int,
-    reason: WriteOffReason,
-    posted_on: dt.date,
-    job_id: int,
-    by: int | None,
-    now: dt.datetime,
-) -> WrittenOff:
-    """Post a write-off for each positive due of each line, in the responsibilities that were decided on.
+def write_off(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> Cents:
+    """Post a write-off for each positive due of each line, in the responsibilities that were decided on."""
+    assert job.reason is not None
+    due = _open_dues(decided, job.practice_id)
+    return insert_postings(
+        session,
+        due,
+        practice_id=literal(job.practice_id),
+        claim_id=due.c.claim_id,
+        line=due.c.line,
+        responsibility=due.c.responsibility,
+        kind=literal(PostingKind.WRITE_OFF.value),
+        amount_cents=-due.c.due,
+        write_off_reason=literal(job.reason.value),
+        posted_on=literal(job.posting_date),
+        created_at=literal(now),
+        user_id=literal(job.confirmed_by, BigInteger),
+        job_id=literal(job.id),
+        claim_version=due.c.claim_version,
+    )
 
-    `decided` has a row for each claim: claim_id, claim_version, settles_insurance, settles_patient.
-    """
-    due = _open_dues(decided, practice_id)
-    entries = select(
-        literal(practice_id), due.c.claim_id, due.c.line, due.c.responsibility, literal(PostingKind.WRITE_OFF.value),
-        -due.c.due, literal(reason.value), literal(posted_on), literal(now), literal(by, BigInteger),
-        literal(job_id), due.c.claim_version,
-    )  # fmt: skip
-    names = [
-        "practice_id", "claim_id", "line", "responsibility", "kind", "amount_cents", "write_off_reason", "posted_on",
-        "created_at", "user_id", "job_id", "claim_version",
-    ]  # fmt: skip
-    posted = insert(Posting).from_select(names, entries).returning(Posting.responsibility, Posting.amount_cents)
-    rows = posted.cte("posted")
+
+def insert_postings(session: Session, source: Subquery, **columns: ColumnElement[Any]) -> Cents:
+    """Insert a posting for each row of `source`; give the sums posted, without their sign."""
+    entries = select(*columns.values()).select_from(source)
+    posted = insert(Posting).from_select(list(columns), entries)
+    rows = posted.returning(Posting.responsibility, Posting.amount_cents).cte("posted")
     sums = [
-        func.coalesce(
-            func.sum(-rows.c.amount_cents).filter(rows.c.responsibility == side.value),
-            0,
-        )
+        func.coalesce(func.sum(func.abs(rows.c.amount_cents)).filter(rows.c.responsibility == side.value), 0)
         for side in (Responsibility.INSURANCE, Responsibility.PATIENT)
     ]
-    insurance_cents, patient_cents = session.execute(select(*sums)).one()
-    return WrittenOff(int(insurance_cents), int(patient_cents))
+    return Cents(*map(int, session.execute(select(*sums)).one()))
 
 
 def _open_dues(decided: Subquery, practice_id: int) -> Subquery:
     """claim_id, line, responsibility, due (positive cents), claim_version."""
-    sides = (
-        values(
-            column("responsibility", String),
-            column("chosen", Boolean),
-            column("due", BigInteger),
-            name="side",
-        )
-        .data(
-            [
-                (
-                    Responsibility.INSURANCE.value,
-                    decided.c.settles_insurance,
-                    LineItem.insurance_due,
-                ),
-                (
-                    Responsibility.PATIENT.value,
-                    decided.c.settles_patient,
-                    LineItem.patient_due,
-                ),
-            ]
-        )
-        .lateral()
-    )
+    columns = (column("responsibility", String), column("chosen", Boolean), column("due", BigInteger))
+    rows = [
+        (Responsibility.INSURANCE.value, decided.c.settles_insurance, LineItem.insurance_due),
+        (Responsibility.PATIENT.value, decided.c.settles_patient, LineItem.patient_due),
+    ]
+    sides = values(*columns, name="side").data(rows).lateral()
     return (
         select(
             LineItem.claim_id,
@@ -121,10 +107,7 @@ def clear_lines(session: Session, decided: Subquery, *, practice_id: int) -> Non
         .where(
             LineItem.practice_id == practice_id,
             LineItem.claim_id == decided.c.claim_id,
-            or_(
-                and_(insurance, LineItem.insurance_due != 0),
-                and_(patient, LineItem.patient_due != 0),
-            ),
+            or_(and_(insurance, LineItem.insurance_due != 0), and_(patient, LineItem.patient_due != 0)),
         )
         .values(
             insurance_due=case((insurance, 0), else_=LineItem.insurance_due),
@@ -134,17 +117,20 @@ def clear_lines(session: Session, decided: Subquery, *, practice_id: int) -> Non
     session.execute(cleared, execution_options={"synchronize_session": False})
 
 
-def move_claims(session: Session, decided: Subquery, *, practice_id: int, billing_status: str) -> None:
-    """Move the claims to `billing_status`, clear what was written off of their dues, raise their versions."""
-    insurance, patient = decided.c.settles_insurance, decided.c.settles_patient
-    moved = (
-        update(Claim)
-        .where(Claim.practice_id == practice_id, Claim.id == decided.c.claim_id)
-        .values(
-            billing_status=billing_status,
-            version=Claim.version + 1,
-            insurance_due=case((insurance, 0), else_=Claim.insurance_due),
-            patient_due=case((patient, 0), else_=Claim.patient_due),
-        )
-    )
-    session.execute(moved, execution_options={"synchronize_session": False})
+def move_claims(session: Session, decided: Subquery, job: SettleJob) -> Cents:
+    """Move the claims to the job's target status, take off what is written off; give what they owe then."""
+    changes: dict[str, Any] = {
+        "billing_status": literal(job.target_status),
+        "insurance_due": Claim.insurance_due - decided.c.insurance_cents,
+        "patient_due": Claim.patient_due - decided.c.patient_cents,
+    }
+    return update_claims(session, Claim.id == decided.c.claim_id, job.practice_id, changes)
+
+
+def update_claims(session: Session, picked: ColumnElement[bool], practice_id: int, changes: dict[str, Any]) -> Cents:
+    """Change the picked claims and raise their versions; give what they owe then."""
+    moved = update(Claim).where(Claim.practice_id == practice_id, picked)
+    owing = moved.values(**changes, version=Claim.version + 1).returning(Claim.insurance_due, Claim.patient_due)
+    rows = owing.cte("moved")
+    sums = [func.coalesce(func.sum(cents), 0) for cents in (rows.c.insurance_due, rows.c.patient_due)]
+    return Cents(*map(int, session.execute(select(*sums)).one()))

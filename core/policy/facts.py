@@ -1,7 +1,9 @@
 """What a rule may read, by name. Rules never name a table: one that named two would multiply the feed's rows."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or_
 
@@ -53,7 +55,9 @@ class Facts:
     paid_recently: Condition
     owes_medicare_cost_share: Condition
     changed_since_preview: Condition
+    touched_since_settled: Condition
     balance_mismatch: Condition
+    values: Mapping[str, ColumnElement[Any]]  # what "why?" shows, by name; amounts in cents
 
 
 def source() -> FromClause:
@@ -114,8 +118,27 @@ def of_claim(terms: Terms) -> Facts:
         paid_recently=_paid_recently(terms),
         owes_medicare_cost_share=_cost_share(terms),
         changed_since_preview=false(),  # nothing was promised yet
+        touched_since_settled=false(),  # asked of reversals alone
         balance_mismatch=Claim.balance_mismatch.expression,
+        values=_values(terms),
     )
+
+
+def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
+    return {
+        "billing_status": Claim.billing_status.expression,
+        "hold": Claim.hold.expression,
+        "service_date": Claim.service_date.expression,
+        "today": literal(terms.as_of),
+        "insurance_due": Claim.insurance_due.expression,
+        "patient_due": Claim.patient_due.expression,
+        "primary_status": Claim.primary_status.expression,
+        "secondary_status": Claim.secondary_status.expression,
+        "last_payment_on": Claim.last_payment_on.expression,
+        "recent_payment_days": literal(terms.recent_payment_days),
+        "payer_class": PAYER.c.payer_class,
+        "version": Claim.version.expression,
+    }
 
 
 def _paid_recently(terms: Terms) -> Condition:

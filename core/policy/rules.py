@@ -6,9 +6,9 @@ The same rows give the feed's eligibility, the preview's verdict and the run's c
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, null
+from sqlalchemy import ColumnElement, and_, case, func, literal, null
 
 from core.jobs.models import JobKind
 from core.policy.facts import Condition, Facts
@@ -35,7 +35,8 @@ EVERYWHERE: Final = frozenset(Moment)
 RUN_ONLY: Final = frozenset({Moment.RUN})
 MONEY: Final = frozenset({JobKind.SETTLE})
 STATUS: Final = frozenset({JobKind.STATUS})
-ANY_KIND: Final = frozenset({JobKind.SETTLE, JobKind.STATUS})
+REVERSAL: Final = frozenset({JobKind.REVERSE})
+ANY_KIND: Final = frozenset(JobKind)
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,19 @@ class Rule:
     action: RuleAction = RuleAction.SKIP
     at: frozenset[Moment] = FEED_AND_PREVIEW
     kinds: frozenset[JobKind] = MONEY
+    shows: tuple[str, ...] = ()  # the values that answer "why?"
     may_include: bool = False  # a job may override it, if the user may
 
+
+_OWED: Final = ("insurance_due", "patient_due")
+_DAYS: Final = ("service_date", "today")
 
 RULES: Final = (
     Rule(
         "already_settled",
         "Already Settled, and nothing is due that the setting would write off",
         lambda f: and_(f.is_settled, f.nothing_chosen_due),
+        shows=("billing_status", "insurance_due", "patient_due"),
     ),
     Rule(
         "already_in_status",
@@ -63,6 +69,15 @@ RULES: Final = (
         lambda f: f.has_target_status,
         at=PREVIEW_ONLY,
         kinds=STATUS,
+        shows=("billing_status",),
+    ),
+    Rule(
+        "touched_since",
+        "Touched since it was settled; what came after must be undone first",
+        lambda f: f.touched_since_settled,
+        at=PREVIEW_ONLY,
+        kinds=REVERSAL,
+        shows=("version_after", "version", "billing_status", "insurance_due", "patient_due", "hold"),
     ),
     Rule(
         "changed_since_preview",
@@ -70,34 +85,40 @@ RULES: Final = (
         lambda f: f.changed_since_preview,
         at=RUN_ONLY,
         kinds=ANY_KIND,
+        shows=("previewed_version", "version", "previewed_status", "billing_status", *_OWED, "hold"),
     ),
     Rule(
         "balance_mismatch",
         "A balance of this claim differs from its ledger; it is being looked into",
         lambda f: f.balance_mismatch,
         at=EVERYWHERE,
+        kinds=MONEY | REVERSAL,
+        shows=("insurance_due", "patient_due"),
     ),
-    Rule("on_hold", "The claim is on hold", lambda f: f.on_hold),
-    Rule("future_service", "The date of service is in the future", lambda f: f.in_future),
-    Rule("credit_insurance", "The insurance has a credit", lambda f: f.insurance_due < 0),
-    Rule("credit_patient", "The patient has a credit", lambda f: f.patient_due < 0),
-    Rule("credit_line", "One of its lines has a credit", lambda f: f.has_credit_line),
+    Rule("on_hold", "The claim is on hold", lambda f: f.on_hold, shows=("hold",)),
+    Rule("future_service", "The date of service is in the future", lambda f: f.in_future, shows=_DAYS),
+    Rule("credit_insurance", "The insurance has a credit", lambda f: f.insurance_due < 0, shows=("insurance_due",)),
+    Rule("credit_patient", "The patient has a credit", lambda f: f.patient_due < 0, shows=("patient_due",)),
+    Rule("credit_line", "One of its lines has a credit", lambda f: f.has_credit_line, shows=_OWED),
     Rule(
         "in_process",
         "An insurance is still working on it, and insurance would be written off",
         lambda f: and_(f.is_with_payer, f.insurance_due > 0, f.settles_insurance),
+        shows=("primary_status", "secondary_status", "insurance_due"),
         may_include=True,
     ),
     Rule(
         "secondary_pending",
         "The secondary insurance has not answered, and insurance would be written off",
         lambda f: and_(f.waits_for_secondary, f.insurance_due > 0, f.settles_insurance),
+        shows=("secondary_status", "insurance_due"),
         may_include=True,
     ),
     Rule(
         "recent_payment",
         "A payment came in lately",
         lambda f: f.paid_recently,
+        shows=("last_payment_on", "recent_payment_days"),
         may_include=True,
     ),
     Rule(
@@ -105,6 +126,7 @@ RULES: Final = (
         "A Medicare or Medicaid patient's share may be written off only as charity or small balance",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
+        shows=("payer_class", "patient_due"),
         may_include=True,
     ),
     Rule(
@@ -134,6 +156,19 @@ def rules_at(moment: Moment, *, kind: JobKind, include: Collection[str] = ()) ->
 def first_match(facts: Facts, rules: list[Rule]) -> ColumnElement[str | None]:
     """The code of the first rule that matches, or NULL."""
     return case(*((rule.when(facts), rule.code) for rule in rules), else_=null())
+
+
+def why(facts: Facts, rules: list[Rule]) -> ColumnElement[dict[str, Any] | None]:
+    """What the first matching rule saw, as JSON by name, where it skips; NULL elsewhere."""
+    shown = [(rule.when(facts), _shown(facts, rule)) for rule in rules]
+    return case(*shown, else_=null())
+
+
+def _shown(facts: Facts, rule: Rule) -> ColumnElement[Any]:
+    if rule.action is not RuleAction.SKIP:
+        return null()
+    named = [part for name in rule.shows for part in (literal(name), facts.values[name])]
+    return func.jsonb_build_object(*named)
 
 
 def skip_codes() -> list[str]:

@@ -161,10 +161,10 @@ def test_a_transient_error_gives_the_attempt_back_and_blames_no_claim(
     practice.confirm(job)
     real, failures = settle_chunk.posting.move_claims, iter([True, True, True, True, True])
 
-    def stumble(session: Session, *args: object, **kwargs: object) -> None:
+    def stumble(session: Session, *args: object) -> object:
         if next(failures, False):
             session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{sqlstate}'; END $$"))
-        real(session, *args, **kwargs)  # type: ignore[arg-type]
+        return real(session, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(settle_chunk.posting, "move_claims", stumble)
     _work(practice)

@@ -48,7 +48,8 @@ BREAKS = {
         _posting("write_off", "-1", reason="'charity'", version="claim_version + 1")
     ],
     "reversals_answer_one_posting": [_posting("reversal", "-amount_cents - 1", reverses="id")],
-    "write_offs_have_a_settle_job": ["UPDATE settle_job SET kind = 'status', reason = NULL"],
+    "money_moves_by_confirmed_jobs": ["UPDATE settle_job SET kind = 'status', reason = NULL"],
+    "jobs_reconcile": ["UPDATE job_chunk SET insurance_before_cents = insurance_before_cents + 1"],
 }  # fmt: skip
 
 

@@ -1,0 +1,112 @@
+"""What every kind of job has in common until it is previewed: written down once, then frozen."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.permissions import Actor
+from core.errors import BadInput
+from core.jobs import lifecycle, preview
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus, SettleJob
+from core.practices.models import Practice, Provider
+from core.settings import settings
+
+
+class IdempotencyMismatch(BadInput):
+    """This idempotency key was used for another request; use a new key for a new request."""
+
+    code = "idempotency_mismatch"
+
+
+def practice_as_it_is(session: Session, practice_id: int) -> Practice:
+    """The practice, held so that its setting (whose change updates this row) stays while items are frozen under it."""
+    return session.scalars(select(Practice).where(Practice.id == practice_id).with_for_update(read=True)).one()
+
+
+def provider_settings(session: Session, practice_id: int) -> dict[str, Any]:
+    """The Balance Writeoff settings of providers that have their own, by provider id."""
+    own = select(Provider.external_id, Provider.write_off).where(
+        Provider.practice_id == practice_id, Provider.write_off.is_not(None)
+    )
+    return {provider: setting.value for provider, setting in session.execute(own) if setting}
+
+
+def write_down(
+    session: Session,
+    practice: Practice,
+    *,
+    by: Actor,
+    idempotency_key: str,
+    request_hash: str,
+    today: dt.date,
+    now: dt.datetime,
+    **asked: Any,
+) -> tuple[SettleJob, bool]:
+    """Make the job's row, or find the one that this key made before; tell whether it is new.
+
+    Raises `IdempotencyMismatch` where the key asked for something else before.
+    """
+    values = {
+        "practice_id": practice.id,
+        "status": JobStatus.PREPARING,
+        "setting": practice.write_off,
+        "provider_settings": provider_settings(session, practice.id),
+        "rule_values": {"recent_payment_days": practice.recent_payment_days},
+        "as_of": today,
+        "posting_date": today,
+        "requested_by": by.user_id,
+        "requested_at": now,
+        "idempotency_key": idempotency_key,
+        "request_hash": request_hash,
+        **asked,
+    }
+    # Two that come at once: the second waits here for the first, then finds its job.
+    made = insert(SettleJob).values(values).on_conflict_do_nothing(constraint="one_job_for_each_idempotency_key")
+    new_id = session.scalar(made.returning(SettleJob.id))
+    of_key = (
+        SettleJob.practice_id == practice.id,
+        SettleJob.requested_by == by.user_id,
+        SettleJob.idempotency_key == idempotency_key,
+    )
+    job = session.scalars(select(SettleJob).where(*of_key)).one()
+    if job.request_hash != request_hash:
+        raise IdempotencyMismatch
+    if new_id is not None:
+        audit.record(
+            session, "job.requested", practice_id=practice.id, subject=f"job:{job.id}", by=by.user_id, now=now,
+            kind=job.kind.value, reason=job.reason, include=list(job.include), reverses=job.reverses_job_id,
+        )  # fmt: skip
+    return job, new_id is not None
+
+
+def freeze(
+    session: Session, job: SettleJob, items: Callable[[], int], *, chunk_claims: int | None, now: dt.datetime
+) -> None:
+    """Let `items` write the job's items, cut them into chunks, add them up: the job is previewed.
+
+    A job of no items is discarded.
+    """
+    key = JobKey(job.practice_id, job.id)
+    job.claims_total = items()
+    preview.make_chunks(session, key, claims=job.claims_total, chunk_claims=chunk_claims or settings().chunk_claims)
+    job.preview = preview.totals(session, job).model_dump(mode="json")
+    job.selection = _summary(job.selection)
+    job.previewed_at = now
+    session.flush()
+    target = JobStatus.PREVIEWED if job.claims_total else JobStatus.DISCARDED
+    moved = lifecycle.move(session, key, source=JobStatus.PREPARING, target=target)
+    assert moved, "the row is locked"
+    session.refresh(job)
+
+
+def _summary(selection: dict[str, Any]) -> dict[str, Any]:
+    """What was selected, without a list of 200,000 ids: from here on the items are the selection."""
+    counted = {key: len(value) for key, value in selection.items() if key.endswith("claim_ids") and value is not None}
+    kept = {key: value for key, value in selection.items() if not key.endswith("claim_ids")}
+    return {**kept, **counted}

@@ -1,0 +1,166 @@
+"""Taking back what a job did: a job of kind reverse, with a preview and a CONFIRM of its own."""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, any_, case, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session, aliased
+
+from core.access.permissions import Action, Actor
+from core.claims.models import Claim
+from core.errors import NotFound, Refusal
+from core.jobs import freezing, lifecycle, preview
+from core.jobs.keys import JobKey
+from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
+from core.jobs.selection import NothingSelected, UnknownClaim
+from core.policy import facts, rules
+from core.policy.facts import Facts, Terms
+from core.policy.rules import Moment
+from core.practices import calendar
+from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
+
+NAMED_MAX = 5
+AS_BEFORE = "as before"  # the target status of a reverse job: of each claim its own earlier one
+
+_REVERSIBLE = (JobStatus.COMPLETED, JobStatus.CANCELLED)
+
+
+class NotReversible(Refusal):
+    """Only a finished or cancelled job that settled something can be reversed."""
+
+    code = "not_reversible"
+
+
+def request_reversal(
+    session: Session,
+    original: JobKey,
+    *,
+    claim_ids: Sequence[str] | None,
+    by: Actor,
+    idempotency_key: str,
+    now: dt.datetime,
+    note: str = "",
+    chunk_claims: int | None = None,
+) -> SettleJob:
+    """Make the job that takes back `original`, or only `claim_ids` of it: previewed, or preparing over 20,000 claims.
+
+    Raises `NotAllowed`, `NotFound`, `NotReversible`, `UnknownClaim` for a claim that the job did not settle,
+    `NothingSelected` and `IdempotencyMismatch`.
+    """
+    by.require(Action.REVERSE_JOB)
+    reversed_job = lifecycle.lock(session, original) if original.practice_id == by.practice_id else None
+    if reversed_job is None:
+        raise NotFound("There is no such job in this practice.")
+    if reversed_job.status not in _REVERSIBLE or reversed_job.kind is JobKind.REVERSE:
+        raise NotReversible
+    practice = freezing.practice_as_it_is(session, by.practice_id)
+    selection = {"claim_ids": None if claim_ids is None else sorted(set(claim_ids))}
+    asked = json.dumps({"reverses": original.job_id, "note": note, **selection}, sort_keys=True)
+    job, is_new = freezing.write_down(
+        session,
+        practice,
+        by=by,
+        idempotency_key=idempotency_key,
+        request_hash=hashlib.sha256(asked.encode()).hexdigest(),
+        today=calendar.today(practice, now=now),
+        now=now,
+        kind=JobKind.REVERSE,
+        reverses_job_id=original.job_id,
+        target_status=AS_BEFORE,
+        selection=selection,
+        note=note,
+        include=[],
+    )
+    if is_new:
+        _begin(session, job, chunk_claims=chunk_claims, now=now)
+    return job
+
+
+def _begin(session: Session, job: SettleJob, *, chunk_claims: int | None, now: dt.datetime) -> None:
+    _check_named(session, job)
+    counted = session.scalars(select(func.count()).select_from(JobItem, Claim).where(_settled(job, JobItem))).one()
+    if counted == 0:
+        raise NothingSelected
+    if counted <= PREVIEW_IN_REQUEST_CLAIMS_MAX:
+        freeze(session, job, chunk_claims=chunk_claims, now=now)
+    else:
+        job.claims_expected = counted
+
+
+def freeze(session: Session, job: SettleJob, *, chunk_claims: int | None, now: dt.datetime) -> None:
+    """Write an item for each claim that the original settled, as it stands now: what was touched since is skipped."""
+    freezing.freeze(session, job, lambda: _freeze_items(session, job), chunk_claims=chunk_claims, now=now)
+
+
+def _settled(job: SettleJob, item: Any) -> ColumnElement[bool]:
+    """The condition on `item` and its claim: the original settled it, and it is named where some are named."""
+    of_original = and_(
+        item.practice_id == job.practice_id,
+        item.job_id == job.reverses_job_id,
+        item.outcome == Outcome.SETTLED,
+        Claim.practice_id == item.practice_id,
+        Claim.id == item.claim_id,
+    )
+    named = job.selection.get("claim_ids")
+    return of_original if named is None else and_(of_original, Claim.external_id == any_(cast(named, ARRAY(Text))))
+
+
+def _check_named(session: Session, job: SettleJob) -> None:
+    named = job.selection.get("claim_ids")
+    if named is None:
+        return
+    found = select(Claim.external_id).where(_settled(job, JobItem))
+    missing = sorted(set(named) - set(session.scalars(found)))
+    if missing:
+        first = ", ".join(missing[:NAMED_MAX])
+        raise UnknownClaim(f"Job {job.reverses_job_id} did not settle: {first}", claim_ids=missing[:NAMED_MAX])
+
+
+def _freeze_items(session: Session, job: SettleJob) -> int:
+    was = aliased(JobItem, name="was")
+    seen = _facts(job, was)
+    asked = rules.rules_at(Moment.PREVIEW, kind=JobKind.REVERSE)
+    judged = (
+        select(
+            Claim.id,
+            Claim.version,
+            Claim.billing_status,
+            was.settles_insurance,
+            was.settles_patient,
+            was.insurance_cents,
+            was.patient_cents,
+            rules.first_match(seen, asked).label("code"),
+            rules.why(seen, asked).label("why"),
+        )
+        .select_from(facts.source().join(was, _settled(job, was)))
+        .subquery("judged")
+    )
+    skips = judged.c.code.is_not(None)
+    return preview.write_items(
+        session,
+        job,
+        claim_id=judged.c.id,
+        claim_version=judged.c.version,
+        billing_status_before=judged.c.billing_status,
+        settles_insurance=judged.c.settles_insurance,
+        settles_patient=judged.c.settles_patient,
+        insurance_cents=case((skips, 0), else_=judged.c.insurance_cents),
+        patient_cents=case((skips, 0), else_=judged.c.patient_cents),
+        verdict=case((skips, Verdict.SKIP.value), else_=Verdict.SETTLE.value),
+        verdict_code=judged.c.code,
+        why=judged.c.why,
+    )
+
+
+def _facts(job: SettleJob, was: Any) -> Facts:
+    of_claim = facts.of_claim(Terms(setting=job.setting, as_of=job.as_of, target_status=job.target_status))
+    return replace(
+        of_claim,
+        touched_since_settled=Claim.version != was.version_after,
+        values={**of_claim.values, "version_after": was.version_after},
+    )

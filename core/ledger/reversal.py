@@ -1,0 +1,95 @@
+"""Counter-postings: what a job wrote off is answered posting by posting, never deleted.
+
+The caller holds the claims' locks and has seen that nothing touched them since; `decided` is that of
+`core.ledger.posting`.
+"""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, any_, cast, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session, aliased
+
+from core.claims.models import Claim, LineItem
+from core.jobs.models import JobItem, SettleJob
+from core.ledger.models import Posting, PostingKind, Responsibility
+from core.ledger.posting import Cents, insert_postings, update_claims
+
+
+def answer_write_offs(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> Cents:
+    """Post the opposite of each write-off that the reversed job made on the decided claims."""
+    original = (
+        select(Posting.claim_id, Posting.line, Posting.responsibility, Posting.amount_cents, Posting.id)
+        .join_from(decided, Posting, Posting.claim_id == decided.c.claim_id)
+        .where(
+            Posting.practice_id == job.practice_id,
+            Posting.job_id == job.reverses_job_id,
+            Posting.kind == PostingKind.WRITE_OFF,
+        )
+        .subquery("original")
+    )
+    return insert_postings(
+        session,
+        original,
+        practice_id=literal(job.practice_id),
+        claim_id=original.c.claim_id,
+        line=original.c.line,
+        responsibility=original.c.responsibility,
+        kind=literal(PostingKind.REVERSAL.value),
+        amount_cents=-original.c.amount_cents,
+        posted_on=literal(job.posting_date),
+        created_at=literal(now),
+        user_id=literal(job.confirmed_by, BigInteger),
+        job_id=literal(job.id),
+        reverses_id=original.c.id,
+    )
+
+
+def restore_lines(session: Session, claim_ids: list[int], job: SettleJob) -> None:
+    """Put back on the lines what this job's counter-postings restored."""
+
+    def restored(side: Responsibility) -> ColumnElement[int]:
+        return func.coalesce(func.sum(Posting.amount_cents).filter(Posting.responsibility == side), 0)
+
+    sums = (
+        select(
+            Posting.claim_id,
+            Posting.line,
+            restored(Responsibility.INSURANCE).label("insurance"),
+            restored(Responsibility.PATIENT).label("patient"),
+        )
+        .where(
+            Posting.practice_id == job.practice_id,
+            Posting.claim_id == any_(cast(claim_ids, ARRAY(BigInteger))),
+            Posting.job_id == job.id,
+        )
+        .group_by(Posting.claim_id, Posting.line)
+        .subquery("restored")
+    )
+    put_back = (
+        update(LineItem)
+        .where(
+            LineItem.practice_id == job.practice_id,
+            LineItem.claim_id == sums.c.claim_id,
+            LineItem.number == sums.c.line,
+        )
+        .values(
+            insurance_due=LineItem.insurance_due + sums.c.insurance, patient_due=LineItem.patient_due + sums.c.patient
+        )
+    )
+    session.execute(put_back, execution_options={"synchronize_session": False})
+
+
+def restore_claims(session: Session, decided: Subquery, job: SettleJob) -> Cents:
+    """Put back the claims' dues and the billing status that each had before; give what they owe then."""
+    was = aliased(JobItem, name="was")
+    of_original = and_(
+        was.practice_id == job.practice_id, was.job_id == job.reverses_job_id, was.claim_id == decided.c.claim_id
+    )
+    changes: dict[str, Any] = {
+        "billing_status": was.billing_status_before,
+        "insurance_due": Claim.insurance_due + decided.c.insurance_cents,
+        "patient_due": Claim.patient_due + decided.c.patient_cents,
+    }
+    return update_claims(session, and_(Claim.id == decided.c.claim_id, of_original), job.practice_id, changes)
