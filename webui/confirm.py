@@ -21,7 +21,7 @@ from core.jobs.preview import PreviewTotals
 from core.jobs.reports import ItemRow
 from webui import jobs
 from webui.auth import current_actor, requires
-from webui.door import door, now
+from webui.door import door, hint, now
 from webui.feed_columns import SHORT_WORDS
 from webui.labels import Pill
 
@@ -106,8 +106,7 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
         return render(job_id, fault.http_status, fault=fault.message, typed=request.form.get("confirmation", ""))
     except Refusal as refusal:
         return render(job_id, refusal.http_status, refused=refusal.message)
-    # After the commit, so that the workers find it.
-    door().hints.send(actor.practice_id, job_id, count=-(-(job.claims_total or 1) // door().settings.chunk_claims))
+    hint(job)
     page = url_for("jobs.show", job_id=job_id)
     return jsonify(location=page) if in_dialog() else redirect(page, code=HTTPStatus.SEE_OTHER)
 

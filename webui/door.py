@@ -1,6 +1,7 @@
 """What every view needs from outside: the database, the settings, the hints and the time."""
 
 import datetime as dt
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +10,7 @@ from flask import current_app
 from sqlalchemy import Engine
 
 from core.db.engine import Sessions
+from core.jobs.models import SettleJob
 from core.settings import Settings
 
 
@@ -37,6 +39,12 @@ def door() -> Door:
     """The door of the application that serves this request."""
     found: Door = current_app.extensions["settle"]
     return found
+
+
+def hint(job: SettleJob) -> None:
+    """Tell the workers, after the commit so that they find the job: once for each chunk, for as many as may begin."""
+    chunks = math.ceil((job.claims_total or 0) / door().settings.chunk_claims)
+    door().hints.send(job.practice_id, job.id, count=max(1, chunks))
 
 
 def now() -> dt.datetime:

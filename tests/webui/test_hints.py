@@ -3,10 +3,8 @@
 import json
 import os
 import signal
-import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,16 +24,6 @@ def waiting(broker_url: str, count: int, seconds: float = 10) -> list[dict[str, 
     while time.monotonic() < until and client.llen("settle:settle") < count:
         time.sleep(0.02)
     return [json.loads(message) for message in client.lrange("settle:settle", 0, -1)]
-
-
-@pytest.fixture
-def mute_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A broker that takes every connection and never answers, as one that is paused."""
-    path = Path(tmp_path_factory.mktemp("b")) / "s"
-    with socket.socket(socket.AF_UNIX) as mute:
-        mute.bind(str(path))
-        mute.listen(100)
-        yield f"redis+socket://{path}?virtual_host=0"
 
 
 def test_a_hint_is_a_message_of_ids_that_expires(broker_url: str) -> None:

@@ -1,6 +1,5 @@
 """What is done to a job that was previewed or confirmed: discard, pause, resume, cancel, try again."""
 
-import math
 from typing import Annotated, Any, Final, Protocol
 
 from flask import Response, jsonify
@@ -14,7 +13,7 @@ from webui.api.blueprint import JOBS, api, refusals
 from webui.api.jobs_as_json import job_answer
 from webui.api.models import SettleJobAnswer
 from webui.api.reading import JobPath, Parameters, asks, current_actor
-from webui.door import door, now
+from webui.door import door, hint, now
 
 _ANSWERS: Final[dict[str, Any]] = {"tags": [JOBS], "responses": {200: SettleJobAnswer, **refusals(404, 409)}}
 # A worker takes the second step of pausing and cancelling too.
@@ -78,9 +77,3 @@ def _do(command: Command, path: JobPath, **arguments: Any) -> Response:
     if job.status in _MOVING:
         hint(job)
     return jsonify(answer.json_ready())
-
-
-def hint(job: SettleJob) -> None:
-    """Tell the workers, after the commit so that they find the job: once for each chunk, for as many as may begin."""
-    chunks = math.ceil((job.claims_total or 0) / door().settings.chunk_claims)
-    door().hints.send(job.practice_id, job.id, count=max(1, chunks))

@@ -13,11 +13,10 @@ from core.jobs import commands, progress, queries, reports
 from core.jobs.models import JobStatus
 from core.jobs.requests import JobRequest
 from webui.api.blueprint import JOBS, api, refusals
-from webui.api.control import hint
 from webui.api.jobs_as_json import confirmed, job_answer, summaries
 from webui.api.models import Confirmed, Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
 from webui.api.reading import Body, JobHeaders, JobPath, Page, asks, current_actor
-from webui.door import door, now
+from webui.door import door, hint, now
 
 
 class JobsQuery(Page):
