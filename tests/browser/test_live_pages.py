@@ -1,82 +1,17 @@
 """Pages in a real browser: the job page as it moves, and no fault that axe can find on any page."""
 
 import re
-import shutil
-import threading
-from collections.abc import Callable, Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from flask_openapi3.openapi import OpenAPI
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from sqlalchemy import Engine
-from werkzeug.serving import make_server
+from playwright.sync_api import expect
 
-from core.access import sessions as user_sessions
 from core.access.models import Role
-from core.access.permissions import Actor
-from core.db.engine import Sessions, transaction
 from core.jobs import engine as jobs_engine
 from core.jobs.keys import JobKey
-from core.settings import Settings
-from tests.given import NOW, GivenPractice, Line, a_practice, ticking
-from webui import create_app
-from webui.auth import SESSION_COOKIE
+from tests.browser.conftest import OPEN, faults_of, no_browser
+from tests.given import NOW, GivenPractice, Line, ticking
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-
-OPEN = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def practice(sessions: Sessions) -> GivenPractice:
-    return a_practice(sessions)
-
-
-@pytest.fixture
-def address(engine: Engine) -> Iterator[str]:
-    app: OpenAPI = create_app(Settings(secret_key="tests", database_url=None, broker_url=None), engine, lambda: NOW)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    serving.join()
-    server.server_close()
-
-
-@pytest.fixture
-def open_as(chromium: Browser, address: str, sessions: Sessions) -> Iterator[OPEN]:
-    """Open a page in a window of its own, as this person; a script that fails fails the test."""
-    contexts: list[BrowserContext] = []
-    faults: list[str] = []
-
-    def open_page(path: str, actor: Actor | None, **window: object) -> Page:
-        context = chromium.new_context(base_url=address, **window)  # type: ignore[arg-type]
-        contexts.append(context)
-        if actor is not None:
-            with transaction(sessions) as session:
-                token = user_sessions.start(session, actor, NOW)
-            context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": address}])
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
-        page.goto(path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert faults == []
+pytestmark = no_browser
 
 
 def a_running_job(practice: GivenPractice) -> JobKey:
@@ -181,8 +116,3 @@ def test_axe_finds_nothing_on_any_page(practice: GivenPractice, open_as: OPEN, w
         page.goto(path)
         assert faults_of(page) == "", path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the window"
-
-
-def faults_of(page: Page) -> str:
-    result = Axe().run(page)
-    return result.generate_report() if result.violations_count else ""

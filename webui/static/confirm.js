@@ -95,7 +95,8 @@ async function send(address, fields, button) {
       location.assign((await answer.json()).location);
       return;
     }
-    show(await answer.text());
+    const html = await answer.text();
+    if (dialog.open) show(html); else giveUp(new DOMParser().parseFromString(html, "text/html"));
   } catch {
     fail("The server did not answer as it should. Nothing is lost: try the same button again; it starts one job and not two.");
     if (button && label) button.textContent = label;
@@ -115,7 +116,11 @@ function waiting(target) {
   const header = document.createElement("header");
   const body = Object.assign(document.createElement("div"), { className: "stack body", textContent: `Asking what a change to ${target} would do …` });
   header.append(title);
-  section.append(header, body);
+  const footer = document.createElement("footer");
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "btn", textContent: "Cancel" });
+  close.dataset.dialogClose = "";
+  footer.append(Object.assign(document.createElement("span"), { className: "grow" }), close);
+  section.append(header, body, footer);
   dialog.replaceChildren(section);
   dialog.showModal();
   title.focus();
@@ -149,11 +154,15 @@ document.addEventListener("click", async (event) => {
 dialog?.addEventListener("close", () => {
   clearTimeout(looking);
   clearTimeout(expiring);
-  const discard = dialog.querySelector("[data-discard]")?.dataset.discard;
-  if (discard && !busy) ask(discard, { method: "POST" }).catch(() => {}); // it expires by itself too
+  if (!busy) giveUp(dialog);
   dialog.replaceChildren();
   opener?.focus();
 });
+
+function giveUp(step) {
+  const discard = step.querySelector("[data-discard]")?.dataset.discard;
+  if (discard) ask(discard, { method: "POST" }).catch(() => {}); // it expires by itself too
+}
 
 // The button looks ready only when the word is right; whoever presses it earlier reads why from the server.
 function match() {

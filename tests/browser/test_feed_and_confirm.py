@@ -1,0 +1,233 @@
+"""From the feed to CONFIRM in a real browser: selecting, previewing, and where the focus goes."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.jobs.models import JobStatus, SettleJob
+from core.practices.models import PayerClass
+from tests.browser.conftest import OPEN, faults_of, no_browser
+from tests.given import GivenPractice, Line
+
+pytestmark = no_browser
+
+
+def statuses(practice: GivenPractice) -> list[JobStatus]:
+    with practice.sessions() as session:
+        return [job.status for job in session.query(SettleJob).order_by(SettleJob.id)]
+
+
+def preview(page: Page, *, reason: str = "small_balance") -> None:
+    page.get_by_text("Batch Status Change").click()
+    page.get_by_role("button", name="Settled writes balances off").click()
+    page.get_by_label("Reason").select_option(reason)
+    page.get_by_role("button", name="Preview").click()
+
+
+@pytest.fixture
+def feed(practice: GivenPractice, open_as: OPEN) -> Page:
+    """The feed of 60 claims of $15.00, sorted by their number."""
+    practice.claims(60)
+    page = open_as("/claims?sort=claim", practice.biller)
+    expect(page.locator("#range")).to_have_text("1–50 of 60 claims")
+    return page
+
+
+def test_a_range_is_selected_and_counted_and_survives_paging_and_sorting(feed: Page) -> None:
+    boxes = feed.locator("#rows input")
+    boxes.nth(1).click()
+    boxes.nth(4).click(modifiers=["Shift"])
+
+    expect(feed.locator("#picked-count")).to_have_text("4 selected")
+    expect(feed.locator("#picked-dollars")).to_have_text("insurance $40.00 · patient $20.00 · total $60.00")
+    expect(feed.locator("#picked-totals")).to_contain_text("4 selected")
+    assert feed.evaluate("document.getElementById('pick-page').indeterminate") is True
+
+    feed.get_by_role("link", name="Next").click()
+    expect(feed.locator("#range")).to_have_text("51–60 of 60 claims")
+    boxes.nth(0).click()
+    expect(feed.locator("#picked-count")).to_have_text("5 selected")
+    feed.get_by_role("link", name="Date of Service").click()
+    expect(feed.locator("#picked-count")).to_have_text("5 selected")
+    assert feed.evaluate("document.getElementById('pick-page').checked") is False
+
+
+def test_all_that_match_but_one(feed: Page) -> None:
+    feed.get_by_role("button", name="Select all 60 that match").click()
+    expect(feed.locator("#picked-count")).to_have_text("All 60 that match selected")
+    expect(feed.locator("#pick-page")).to_be_checked()
+
+    feed.locator("#rows input").nth(0).click()
+
+    expect(feed.locator("#picked-count")).to_have_text("59 of 60, 1 excluded")
+    expect(feed.locator("#picked-dollars")).to_contain_text("total $885.00")
+    feed.get_by_role("link", name="Next").click()
+    expect(feed.locator("#picked-count")).to_have_text("59 of 60, 1 excluded")
+    preview(feed)
+    expect(feed.locator("dialog header p")).to_contain_text("batch status change of 59 claims to Settled")
+
+
+def test_changing_the_filter_clears_the_selection_and_says_so(feed: Page) -> None:
+    feed.get_by_role("button", name="Select all 60 that match").click()
+
+    feed.get_by_label("Claim number").fill("C0001")
+    feed.get_by_role("button", name="Update Filter").click()
+
+    expect(feed).to_have_url(re.compile(r"/claims\?claim_id=C0001&sort=claim$"))
+    expect(feed.locator("#picked-count")).to_have_text("0 selected")
+    expect(feed.locator("#picked-dollars")).to_contain_text("“All that match” is no longer selected")
+
+
+def test_keys_go_from_box_to_box(feed: Page) -> None:
+    feed.locator("#rows input").nth(0).focus()
+    for key in ("j", "ArrowDown", "k", "Space"):
+        feed.keyboard.press(key)
+
+    expect(feed.locator("#rows input").nth(1)).to_be_checked()
+    expect(feed.locator("#picked-count")).to_have_text("1 selected")
+
+
+def test_nothing_selected_is_said_and_no_dialog_opens(feed: Page) -> None:
+    feed.get_by_text("Batch Status Change").click()
+    feed.get_by_role("button", name="Settled writes balances off").click()
+
+    expect(feed.locator("#picked-dollars")).to_have_text("Select at least one claim first.")
+    expect(feed.locator("dialog")).not_to_be_visible()
+
+
+def test_calculate_counts_fills_the_chips(feed: Page) -> None:
+    feed.get_by_role("button", name="Calculate Counts").click()
+
+    expect(feed.locator("[data-count='Balance Due']")).to_have_text("60")
+    expect(feed.locator("[data-count='Settled']")).to_have_text("0")
+
+
+def test_the_whole_way_to_a_settled_claim(feed: Page, practice: GivenPractice) -> None:
+    feed.locator("#pick-page").click()
+    preview(feed)
+    field = feed.get_by_label("Type CONFIRM, in capitals, to continue")
+    expect(field).to_be_focused()
+    expect(feed.locator("#warning")).to_have_text(
+        "This posts 100 write-offs, $750.00 in all, to 50 claims. It cannot be undone."
+    )
+
+    field.fill("confirm")
+    field.press("Enter")
+    expect(feed.locator("#confirmation-fault")).to_contain_text("Nothing was changed.")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("confirm")
+    assert statuses(practice) == [JobStatus.PREVIEWED]
+
+    field.fill("CONFIRM")
+    feed.get_by_role("button", name="Settle 50 claims").dblclick()
+
+    expect(feed).to_have_url(re.compile(r"/jobs/1$"))
+    assert statuses(practice) == [JobStatus.CONFIRMED]
+    practice.run()
+    assert practice.violations() == []
+    feed.goto("/claims?billing_status=Settled&sort=claim")
+    expect(feed.locator("#range")).to_have_text("1–50 of 50 claims")
+    expect(feed.locator("#picked-count")).to_have_text("0 selected")
+
+
+@pytest.mark.parametrize("way", ["Escape", "Cancel"])
+def test_giving_up_discards_the_preview_and_gives_the_focus_back(feed: Page, practice: GivenPractice, way: str) -> None:
+    feed.locator("#rows input").nth(0).click()
+    preview(feed)
+    expect(feed.get_by_label("Type CONFIRM, in capitals, to continue")).to_be_focused()
+
+    with feed.expect_response("**/discard"):
+        if way == "Escape":
+            feed.keyboard.press("Escape")
+        else:
+            feed.get_by_role("button", name="Cancel").click()
+
+    expect(feed.locator("dialog")).not_to_be_visible()
+    assert feed.evaluate("document.activeElement.textContent").strip() == "Batch Status Change"
+    assert statuses(practice) == [JobStatus.DISCARDED]
+    expect(feed.locator("#picked-count")).to_have_text("1 selected")
+
+
+def test_another_reason_is_another_verdict(practice: GivenPractice, open_as: OPEN) -> None:
+    practice.claim("M", Line(0, 500), primary_payer_id=practice.payer("CMS", PayerClass.MEDICARE))
+    page = open_as("/claims", practice.biller)
+    page.locator("#rows input").click()
+    preview(page, reason="bad_debt")
+    expect(page.get_by_text("so there is nothing to confirm")).to_be_visible()
+
+    page.get_by_role("button", name="Change reason").click()
+    expect(page.get_by_label("Reason")).to_have_value("bad_debt")
+    page.get_by_label("Reason").select_option("charity")
+    page.get_by_role("button", name="Preview").click()
+
+    expect(page.get_by_role("button", name="Settle 1 claim")).to_be_visible()
+    assert statuses(practice) == [JobStatus.DISCARDED, JobStatus.PREVIEWED]
+
+
+def test_the_claims_of_a_preview_are_shown_by_verdict(practice: GivenPractice, open_as: OPEN) -> None:
+    practice.claim("GOOD", Line(1_000, 500))
+    practice.claim("CREDIT", Line(-1_000, 500))
+    page = open_as("/claims", practice.biller)
+    page.locator("#pick-page").click()
+    preview(page)
+
+    page.get_by_role("link", name="Skipped 1").click()
+
+    rows = page.locator("#preview-claims tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("because the insurance has a credit")
+    expect(page.get_by_role("link", name="Skipped 1")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    "window",
+    [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 380, "height": 800}}],
+    ids=["light", "dark", "narrow"],
+)
+def test_axe_finds_nothing_with_the_dialog_open_and_closed(
+    practice: GivenPractice, open_as: OPEN, window: dict[str, object]
+) -> None:
+    practice.claim("GOOD", Line(1_000, 500))
+    practice.claim("CREDIT", Line(-1_000, 500))
+    page = open_as("/claims?total_due_min=x", practice.biller, **window)
+    assert faults_of(page) == ""
+    page.goto("/claims")
+    page.locator("#pick-page").click()
+    expect(page.locator("#picked-dollars")).to_contain_text("total")
+    assert faults_of(page) == ""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the window"
+
+    page.get_by_text("Batch Status Change").click()
+    assert faults_of(page) == ""
+    page.get_by_role("button", name="Settled writes balances off").click()
+    expect(page.get_by_label("Reason")).to_be_focused()
+    assert faults_of(page) == ""
+    page.get_by_label("Reason").select_option("charity")
+    page.get_by_role("button", name="Preview").click()
+    for words in ("By payer", "By provider", "By rule"):
+        page.get_by_text(words, exact=True).click()
+    assert faults_of(page) == ""
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).not_to_be_visible()
+    assert faults_of(page) == ""
+
+
+def test_without_javascript_a_claim_is_settled_too(practice: GivenPractice, open_as: OPEN) -> None:
+    practice.claims(3)
+    page = open_as("/claims?sort=claim", practice.biller, java_script_enabled=False)
+    page.locator("#rows input").nth(1).check()
+    page.get_by_text("Batch Status Change").click()
+    page.get_by_role("button", name="Settled writes balances off").click()
+    page.get_by_label("Reason").select_option("charity")
+    page.get_by_role("button", name="Preview").click()
+
+    page.get_by_label("Type CONFIRM, in capitals, to continue").fill("Confirm")
+    page.get_by_role("button", name="Settle 1 claim").click()
+    expect(page.locator("#confirmation-fault")).to_be_visible()
+    page.get_by_label("Type CONFIRM, in capitals, to continue").fill("CONFIRM")
+    page.get_by_role("button", name="Settle 1 claim").click()
+
+    expect(page).to_have_url(re.compile(r"/jobs/1$"))
+    practice.run()
+    assert practice.read("C00002").billing_status == "Settled"
