@@ -35,7 +35,7 @@ CLAIM_CACHES: Final = (
 )
 
 
-def recompute(session: Session, practice_id: int, claim_ids: Select[tuple[int]] | None) -> None:
+def recompute(session: Session, practice_id: int, claim_ids: Select[int] | None) -> None:
     """Set what lines and claims cache from their postings, for `claim_ids` (None: the whole practice).
 
     Rows that are right already are not written. The caller holds the locks of these claims; versions
@@ -99,7 +99,7 @@ def _sum(cents: ColumnElement[int], where: ColumnElement[bool] | None = None) ->
     return cast(func.coalesce(filtered, 0), BigInteger)  # sum() of bigint is numeric
 
 
-def _entries(practice_id: int, claim_ids: Select[tuple[int]] | None) -> Select[*tuple[Any, ...]]:
+def _entries(practice_id: int, claim_ids: Select[int] | None) -> Select[*tuple[Any, ...]]:
     """Postings, where a reversal counts as the kind of posting that it undoes."""
     original = aliased(Posting)
     undone = and_(
@@ -127,7 +127,7 @@ def _entries(practice_id: int, claim_ids: Select[tuple[int]] | None) -> Select[*
 def _recompute_lines(
     session: Session,
     practice_id: int,
-    claim_ids: Select[tuple[int]] | None,
+    claim_ids: Select[int] | None,
     sums: FromClause,
 ) -> None:
     line = aliased(LineItem)
@@ -159,7 +159,7 @@ def _recompute_lines(
 def _recompute_claims(
     session: Session,
     practice_id: int,
-    claim_ids: Select[tuple[int]] | None,
+    claim_ids: Select[int] | None,
     lines: FromClause,
 ) -> None:
     claim = aliased(Claim)

@@ -1,0 +1,40 @@
+"""One claim, held by the hand that changes it."""
+
+from http import HTTPStatus
+
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from core.claims.models import Claim
+from core.db.transient import sqlstate
+from core.errors import NotFound, Refusal
+
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+class ClaimBusy(Refusal):
+    """Another hand holds this claim at the moment; try again."""
+
+    code = "claim_busy"
+    http_status = HTTPStatus.CONFLICT
+
+
+def lock_one(session: Session, practice_id: int, external_id: str) -> Claim:
+    """Lock the claim and give it as it is then; wait for another hand for at most five seconds.
+
+    Raises `NotFound` and `ClaimBusy`. Nothing of the claim may be written before this.
+    """
+    session.execute(text("SELECT set_config('lock_timeout', '5s', true)"))
+    found = select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == external_id)
+    try:
+        claim = session.scalars(
+            found.with_for_update(key_share=True).execution_options(populate_existing=True)
+        ).one_or_none()
+    except OperationalError as error:
+        if sqlstate(error) == _LOCK_NOT_AVAILABLE:
+            raise ClaimBusy from None
+        raise
+    if claim is None:
+        raise NotFound(f"There is no claim {external_id[:60]} in this practice.")
+    return claim
