@@ -3,10 +3,9 @@
 import datetime as dt
 import secrets
 from collections.abc import Callable
-from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, redirect, request, url_for
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from flask_wtf.csrf import CSRFProtect
@@ -18,7 +17,7 @@ from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, settings as settings_of_environment
 from webui.claim_keys import ClaimIdConverter
-from webui.door import Door, utc_now
+from webui.door import Door, Hints, utc_now
 
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024  # a million claim ids in one request, with room
 
@@ -75,33 +74,24 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 def _register(app: OpenAPI) -> None:
     # Imported here: the pages import this package's `csrf`.
-    from webui import auth, claims, errors, jobs, labels, refusals, settings
+    from webui import api, auth, claims, errors, feed, jobs, labels, refusals, settings
 
     errors.register(app)
     labels.register(app)
     refusals.register(app)
     auth.register(app)
-    app.register_blueprint(jobs.blueprint)
-    app.register_blueprint(claims.blueprint)
-    app.register_blueprint(settings.blueprint)
-    for name in ("webui.feed", "webui.api"):
-        _register_if_there(app, name)
+    feed.register(app)
+    for pages in (jobs, claims, settings):
+        app.register_blueprint(pages.blueprint)
+    api.register(app)
     app.add_url_rule("/", "home", _home)
 
 
 def _home() -> BaseResponse:
-    return redirect("/claims")
+    return redirect(url_for("feed.show"))
 
 
-def _register_if_there(app: OpenAPI, name: str) -> None:
-    if find_spec(name) is None:
-        return
-    module: Any = __import__(name, fromlist=["register"])
-    if hasattr(module, "register"):
-        module.register(app)
-
-
-def _hints(settings: Settings) -> Any:
+def _hints(settings: Settings) -> Hints:
     from webui import hints
 
     return hints.start(settings)
