@@ -157,8 +157,8 @@ def totals(session: Session, job: SettleJob) -> PreviewTotals:
         write_offs=_reversed(session, job) if job.kind is JobKind.REVERSE else _write_offs(session, key),
         insurance_cents=overall.insurance_cents,
         patient_cents=overall.patient_cents,
-        by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
-        by_provider=_groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
+        by_payer=groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
+        by_provider=groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
         by_code=_codes(session, key),
         in_other_jobs=_in_other_jobs(session, key),
     )
@@ -185,7 +185,12 @@ def _reversed(session: Session, job: SettleJob) -> int:
     return session.scalars(answered).one()
 
 
-def _groups(session: Session, key: JobKey, named: Any, group_id: Any, *, none: str) -> list[Group]:
+def groups(
+    session: Session, key: JobKey, named: Any, group_id: Any, *, none: str, picked: ColumnElement[bool] | None = None
+) -> list[Group]:
+    """What the picked items (those that will settle, unless told) write off, for each payer or provider."""
+    if picked is None:
+        picked = JobItem.verdict == Verdict.SETTLE
     of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
     summed = (
         select(
@@ -194,7 +199,7 @@ def _groups(session: Session, key: JobKey, named: Any, group_id: Any, *, none: s
             func.sum(JobItem.insurance_cents).label("insurance_cents"),
             func.sum(JobItem.patient_cents).label("patient_cents"),
         )
-        .where(*key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item)
+        .where(*key.of(JobItem), picked, of_item)
         .group_by(group_id)
         .subquery()
     )
@@ -205,7 +210,7 @@ def _groups(session: Session, key: JobKey, named: Any, group_id: Any, *, none: s
         .outerjoin(named, by_name)
         .order_by((summed.c.insurance_cents + summed.c.patient_cents).desc(), named.name)
     ).all()
-    groups = [
+    found = [
         Group(
             key=row.external_id or "",
             name=row.name or none,
@@ -215,7 +220,7 @@ def _groups(session: Session, key: JobKey, named: Any, group_id: Any, *, none: s
         )
         for row in rows
     ]
-    return _shortened(groups)
+    return _shortened(found)
 
 
 def _shortened(groups: list[Group]) -> list[Group]:

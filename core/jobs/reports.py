@@ -41,6 +41,7 @@ class ItemRow:
     verdict_code: str | None
     outcome: Outcome | None
     code: str | None
+    why: dict[str, Any] | None  # the values that its rule saw
 
     @property
     def words(self) -> str | None:
@@ -90,7 +91,7 @@ def _page(
 ) -> Subquery:
     columns = [
         JobItem.position, JobItem.claim_id, JobItem.insurance_cents, JobItem.patient_cents, JobItem.verdict,
-        JobItem.verdict_code, JobItem.outcome, JobItem.code,
+        JobItem.verdict_code, JobItem.outcome, JobItem.code, JobItem.why,
     ]  # fmt: skip
     wanted = select(*columns).where(*key.of(JobItem), JobItem.position > after, *conditions)
     if outcome is None:
@@ -129,6 +130,7 @@ def _named(key: JobKey, page: Any) -> Select[Any]:
             page.c.verdict_code,
             page.c.outcome,
             page.c.code,
+            page.c.why,
         )
         .join_from(
             page,
