@@ -37,9 +37,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SETTLE_", extra="ignore", frozen=True)
 
-    database_url: SecretStr | None = Field(None, description="PostgreSQL 15 or newer; without it `settle up` starts its own")
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 15 or newer; without it `settle up` starts its own"
+    )
     broker_url: SecretStr | None = Field(None, description="Redis or Valkey; without it `settle up` starts its own")
-    secret_key: SecretStr | None = Field(None, description="Signs forms; made and kept in the data folder by `settle up`")
+    secret_key: SecretStr | None = Field(
+        None, description="Signs forms; made and kept in the data folder by `settle up`"
+    )
     data_dir: Path = Field(Path("var"), description="Where `settle up` keeps its servers' data")
     web_host: str = Field("127.0.0.1", description="The address that the web server binds")
     web_port: Annotated[int, Field(ge=1, le=65_535)] = 8000

@@ -71,7 +71,9 @@ class ClaimFilter(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """The keys that narrow, as JSON; empty where the filter means every claim."""
-        return {key: value for key, value in self.model_dump(mode="json", by_alias=True).items() if value not in (None, [])}
+        return {
+            key: value for key, value in self.model_dump(mode="json", by_alias=True).items() if value not in (None, [])
+        }
 
 
 def _fault(error: Mapping[str, Any]) -> str:
@@ -89,11 +91,19 @@ def like(text: str) -> str:
 
 def where(practice_id: int, f: ClaimFilter, *, today: dt.date) -> ColumnElement[bool]:
     """The condition on `claim` for every key but `eligibility` and `in_job`, which read rules and jobs."""
-    return and_(Claim.practice_id == practice_id, *_of_places(practice_id, f), *_of_claim(f), *_of_money(f), *_of_days(f, today))
+    return and_(
+        Claim.practice_id == practice_id,
+        *_of_places(practice_id, f),
+        *_of_claim(f),
+        *_of_money(f),
+        *_of_days(f, today),
+    )
 
 
 def _ids(practice_id: int, table: Any, external_ids: Iterable[str]) -> Any:
-    return select(table.id).where(table.practice_id == practice_id, table.external_id.in_(external_ids)).scalar_subquery()
+    return (
+        select(table.id).where(table.practice_id == practice_id, table.external_id.in_(external_ids)).scalar_subquery()
+    )
 
 
 def _of_places(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
@@ -105,7 +115,8 @@ def _of_places(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElement[bool]
         yield Claim.supervising_provider_id.in_(_ids(practice_id, Provider, f.supervising_provider))
     if f.patient:
         named = select(Patient.id).where(
-            Patient.practice_id == practice_id, Patient.name.ilike(f"%{like(f.patient)}%", escape="\\")
+            Patient.practice_id == practice_id,
+            Patient.name.ilike(f"%{like(f.patient)}%", escape="\\"),
         )
         yield Claim.patient_id.in_(named)
     payer = [Payer.practice_id == practice_id]
@@ -124,7 +135,10 @@ def _of_claim(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
     if f.claim_status:
         yield or_(
             Claim.primary_status.in_(f.claim_status),
-            and_(Claim.secondary_payer_id.is_not(None), Claim.secondary_status.in_(f.claim_status)),
+            and_(
+                Claim.secondary_payer_id.is_not(None),
+                Claim.secondary_status.in_(f.claim_status),
+            ),
         )
     if f.claim_type:
         yield Claim.claim_type == f.claim_type

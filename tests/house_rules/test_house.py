@@ -96,5 +96,9 @@ def test_no_view_writes_sql() -> None:
 
 
 def test_templates_load_nothing_from_another_host() -> None:
-    for path in [*TEMPLATES.rglob("*.html"), *(HOUSE / "webui" / "static").glob("*.css"), *(HOUSE / "webui" / "static").glob("*.js")]:
+    for path in [
+        *TEMPLATES.rglob("*.html"),
+        *(HOUSE / "webui" / "static").glob("*.css"),
+        *(HOUSE / "webui" / "static").glob("*.js"),
+    ]:
         assert not re.search(r"""(src|href|url|import)[=(\s]+["']?(https?:)?//""", path.read_text()), path

@@ -22,7 +22,9 @@ def test_the_migrated_database_is_what_the_models_say(engine: Engine) -> None:
                 "connamespace = 'public'::regnamespace"
             )
         ).all()
-        filled = connection.execute(text("SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r'"))
+        filled = connection.execute(
+            text("SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r'")
+        )
         options = {name: found for name, found in filled}
     declared = {c.name for table in metadata.sorted_tables for c in table.constraints if hasattr(c, "sqltext")}
     assert set(checks) == declared, "Alembic compares no check constraints, so this does"

@@ -341,7 +341,7 @@ def test_books_that_do_not_balance_halt_the_job(practice: GivenPractice) -> None
 
 
 def test_practices_share_the_workers_whatever_the_size_of_their_jobs(practice: GivenPractice) -> None:
-    from tests.given import a_practice  # noqa: PLC0415  a second practice in this test alone
+    from tests.given import a_practice
 
     small = a_practice(practice.sessions, name="Small")
     practice.claims(60)

@@ -103,7 +103,7 @@ def test_the_hash_of_the_items_tells_one_frozen_selection_from_another(practice:
 
 
 def test_a_reversal_has_a_certificate_of_its_own(practice: GivenPractice) -> None:
-    from tests.core.jobs.test_reversal import _reverse  # noqa: PLC0415  one helper of another file
+    from tests.core.jobs.test_reversal import _reverse
 
     practice.claim("1", Line(100, 50))
     job = practice.settle()

@@ -84,9 +84,9 @@ def test_a_retry_that_reopens_a_chunk_while_the_job_finishes_is_never_lost(
 
 def _fail_the_second_again(practice: GivenPractice, job: tuple[int, int]) -> None:
     """Put the job where its second claim has failed and it runs with nothing open: about to finish."""
-    from sqlalchemy import update  # noqa: PLC0415
+    from sqlalchemy import update
 
-    from core.jobs.models import ChunkState, JobItem, Outcome  # noqa: PLC0415
+    from core.jobs.models import ChunkState, JobItem, Outcome
 
     of = {"practice_id": job[0], "job_id": job[1]}
     with transaction(practice.sessions) as session:

@@ -119,7 +119,7 @@ def test_what_the_setting_left_due_is_left_due(sessions_practice: GivenPractice)
 @pytest.fixture
 def sessions_practice(practice: GivenPractice) -> GivenPractice:
     """A practice that writes off the patient's balance alone."""
-    from tests.given import a_practice  # noqa: PLC0415  a second practice of another setting
+    from tests.given import a_practice
 
     return a_practice(practice.sessions, name="Patients", write_off=WriteOffSetting.PATIENT)
 
