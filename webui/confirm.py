@@ -3,9 +3,9 @@
 import datetime as dt
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from flask import Flask, jsonify, redirect, render_template, request, url_for
+from flask import Flask, current_app, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
@@ -26,7 +26,38 @@ from webui.feed_columns import SHORT_WORDS
 from webui.labels import Pill
 
 ROWS: Final = 200  # of the preview at a time: more than anyone reads before asking for a file
-_WORDS: Final = {"will_change": Pill("Will change", "check", "good"), "rows_max": ROWS}
+
+
+class BoxWords(NamedTuple):
+    """What the box calls things, by the job's kind; no word of money where none moves."""
+
+    will: Pill
+    verb: str  # on the button
+    insurance: str = ""
+    patient: str = ""
+    insurance_column: str = ""
+    patient_column: str = ""
+
+
+BOX_WORDS: Final = {
+    JobKind.SETTLE: BoxWords(
+        Pill("Will settle", "check", "good"),
+        "Settle",
+        "Insurance write-off",
+        "Patient write-off",
+        "Ins write-off",
+        "Pt write-off",
+    ),
+    JobKind.STATUS: BoxWords(Pill("Will change", "check", "good"), "Change"),
+    JobKind.REVERSE: BoxWords(
+        Pill("Will be reversed", "check", "good"),
+        "Reverse",
+        "Insurance due again",
+        "Patient due again",
+        "Ins due again",
+        "Pt due again",
+    ),
+}
 DIALOG_HEADER: Final = "X-Dialog"  # asks for the part that stands in the dialog, without the page around it
 
 
@@ -56,11 +87,12 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
     return {
         "totals": PreviewTotals.model_validate(job.preview),
         "claims": _table(db, job, args),
-        "settles": job.kind is JobKind.SETTLE,
         "expired": is_expired(job, now=now()),
         "expires_at": _expires_at(job),
         "short": SHORT_WORDS,
-        **_WORDS,
+        # Said as it is: only where this application can reverse a job does the box promise it.
+        "can_be_reversed": "jobs.reverse" in current_app.view_functions,
+        **_words(job),
     }
 
 
@@ -83,8 +115,7 @@ def claims(job_id: int) -> BaseResponse | str:
         job = queries.find(db, key)
         table = _table(db, job, request.args)
     totals = PreviewTotals.model_validate(job.preview) if job.preview else None
-    facts = {"totals": totals, "settles": job.kind is JobKind.SETTLE, **_WORDS}
-    return render_template("jobs/_confirm_claims.html", job=job, claims=table, **facts)
+    return render_template("jobs/_confirm_claims.html", job=job, claims=table, totals=totals, **_words(job))
 
 
 @requires(Action.CONFIRM_JOB)
@@ -133,6 +164,11 @@ def render(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, 
     if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
         part = f"jobs/_{job.status}.html"
     return render_template(template(part), part=part, **facts, **said), status
+
+
+def _words(job: SettleJob) -> dict[str, Any]:
+    moves_money = job.kind is not JobKind.STATUS
+    return {"w": BOX_WORDS[job.kind], "settles": job.kind is JobKind.SETTLE, "money": moves_money, "rows_max": ROWS}
 
 
 def _table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:

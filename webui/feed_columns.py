@@ -33,6 +33,7 @@ SHORT_WORDS: Final = {
     "already_in_status": "Already in this status",
     "changed_since_preview": "Changed since the preview",
     "medicare_cost_share": "Medicare cost share",
+    "touched_since": "Touched since",
 }
 
 

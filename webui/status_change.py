@@ -14,7 +14,7 @@ from core.db.engine import transaction
 from core.errors import Refusal
 from core.jobs import again, commands, queries
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
+from core.jobs.models import JobKind, JobStatus, SettleJob
 from core.jobs.requests import NOTE_CHARACTERS_MAX, JobRequest
 from core.ledger.models import WriteOffReason
 from core.policy.rules import BY_CODE, MAY_INCLUDE
@@ -57,12 +57,7 @@ def change_status() -> BaseResponse | tuple[str, int] | str:
     asked.faults.update(_faults(asked))
     if asked.faults:
         return ask(asked, HTTPStatus.UNPROCESSABLE_ENTITY)
-    try:
-        job = _preview(asked, form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
-    except Refusal as refusal:
-        asked.faults[""] = refusal.message
-        return ask(asked, refusal.http_status)
-    return _answer(job)
+    return _previewed(asked)
 
 
 def ask(asked: Asked, status: int = HTTPStatus.OK) -> tuple[str, int]:
@@ -91,6 +86,15 @@ def _faults(asked: Asked) -> dict[str, str]:
     if "\x00" in asked.note:
         faults["note"] = "The note has a character that cannot be kept; type it again."
     return faults
+
+
+def _previewed(asked: Asked) -> BaseResponse | tuple[str, int]:
+    try:
+        job = _preview(asked, request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
+    except Refusal as refusal:
+        asked.faults[""] = refusal.message
+        return ask(asked, refusal.http_status)
+    return _answer(job)
 
 
 def _preview(asked: Asked, form_key: str) -> SettleJob:
@@ -137,4 +141,4 @@ def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
         job = queries.find(db, JobKey(actor.practice_id, job_id))
     reason = job.reason.value if job.reason else ""
     asked = Asked(job.target_status, None, job.id, reason, job.note, tuple(job.include))
-    return ask(asked)
+    return ask(asked) if job.kind is JobKind.SETTLE else _previewed(asked)

@@ -119,7 +119,7 @@ def page(
     if here is not None:
         ids = ids.where(here.beyond(session, practice_id))
     ids = ids.order_by(*sort.order(backwards=backwards)).limit(limit + 1)  # one more says whether there is more
-    rows = [FeedRow(**row._mapping) for row in session.execute(_query(practice_id, ids, sort, terms))]
+    rows = [FeedRow(*row) for row in session.execute(_query(practice_id, ids, sort, terms))]
     more = len(rows) > limit
     rows = (rows[1:] if backwards else rows[:limit]) if more else rows
     return _page(rows, here, sort, practice_id, more=more)
@@ -130,7 +130,7 @@ def every_row(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sort,
     plan_for_values(session)
     query = _query(practice_id, matching_ids(practice_id, f, terms), sort, terms)
     rows = session.execute(query, execution_options={"yield_per": ROWS_READ_AT_ONCE})
-    return (FeedRow(**row._mapping) for row in rows)
+    return (FeedRow(*row) for row in rows)
 
 
 def choices_of(session: Session, practice_id: int) -> FeedChoices:
@@ -154,7 +154,7 @@ def one(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> F
     row = session.execute(_query(practice_id, this, DEFAULT_SORT, terms)).one_or_none()
     if row is None:
         raise NotFound(f"There is no claim {claim_id[:60]} in this practice.")
-    return FeedRow(**row._mapping)
+    return FeedRow(*row)
 
 
 def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int, *, more: bool) -> FeedPage:
@@ -199,6 +199,7 @@ def _query(practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Sele
         "service_codes": func.coalesce(codes, ""),
         "eligibility": func.coalesce(eligibility(terms), literal(CAN_SETTLE)),
     }
+    # In the order of the row's fields: a row of the answer is a row of the feed.
     columns: list[Any] = [elsewhere.get(f.name, getattr(Claim, f.name, None)).label(f.name) for f in fields(FeedRow)]  # type: ignore[union-attr]
     source = (
         facts.source()

@@ -12,7 +12,7 @@ from core.access.models import Role
 from core.access.permissions import Actor
 from core.claims.models import ClaimStatus
 from core.db.engine import transaction
-from core.jobs import commands
+from core.jobs import commands, reversal
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, JobStatus, SettleJob
 from core.practices.models import PayerClass, WriteOffSetting
@@ -352,3 +352,29 @@ def test_who_confirmed_elsewhere_is_shown_the_job(two: GivenPractice, biller: Br
         commands.confirm(session, JobKey(two.id, key.job_id), confirmation="CONFIRM", by=two.biller, now=NOW)
 
     assert "confirmed already" in biller.get(f"/jobs/{key.job_id}/confirm", **DIALOG).text
+
+
+def test_a_status_change_that_expired_is_previewed_again_at_once(two: GivenPractice, biller: Browser) -> None:
+    job = send(biller, target_status="Internal Review", claim_id=["good"], idempotency_key="s").headers["Location"]
+
+    fresh = send(biller, f"{job}/again")
+
+    assert fresh.status_code == 303
+    assert [job.status for job in jobs_of(two)] == [JobStatus.DISCARDED, JobStatus.PREVIEWED]
+    assert "Change 1 claim" in biller.read(fresh.headers["Location"])
+
+
+def test_a_reversal_is_confirmed_in_the_same_box(two: GivenPractice, browser_of: Callable[[Actor], Browser]) -> None:
+    admin = two.person("admin@lakeside.example", Role.ADMIN)
+    original = two.settle({"claim_ids": ["good"]})
+    with transaction(two.sessions) as session:
+        asked = {"claim_ids": None, "by": admin, "idempotency_key": "r", "now": NOW}
+        job = reversal.request_reversal(session, original, **asked)  # type: ignore[arg-type]
+
+    page = " ".join(browser_of(admin).read(f"/jobs/{job.id}").split())
+
+    assert "Please confirm the reversal of <b>1 claim</b> of" in page
+    assert "This posts 3 reversals, $17.50 in all, to 1 claim." in page
+    assert "Will be reversed" in page
+    assert "Reverse 1 claim" in page
+    assert "Change reason" not in page
