@@ -6,6 +6,7 @@ import pytest
 
 from core.local.broker import Broker
 from tests.acceptance.product import Product, running_product
+from tests.acceptance.web import Web, running_web
 from tests.servers import Databases
 
 
@@ -19,3 +20,10 @@ def product(servers: tuple[Databases, Broker], tmp_path_factory: pytest.TempPath
         running_product(folder=folder, database_url=url, broker_url=broker.url) as product,
     ):
         yield product
+
+
+@pytest.fixture(scope="module")
+def web(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A web process on the module's product, which cuts jobs into chunks of four claims."""
+    with running_web(product, folder=tmp_path_factory.mktemp("web"), CHUNK_CLAIMS="4") as web:
+        yield web

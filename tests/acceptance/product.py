@@ -6,11 +6,12 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kombu.exceptions import OperationalError
 from sqlalchemy import Engine, select, text
 
 from core.db.engine import Sessions, make_engine, make_sessions, transaction
@@ -105,7 +106,8 @@ class Product:
     def _beat(self) -> None:
         if self.beats and time.monotonic() - self._beaten_at >= BEAT_SECONDS:
             self._beaten_at = time.monotonic()
-            self.sweep()
+            with suppress(OperationalError):  # the broker is away; the next one may arrive
+                self.sweep()
 
     def cancel(self, practice: GivenPractice, job: JobKey) -> None:
         """Ask for a cancellation."""

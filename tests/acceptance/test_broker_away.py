@@ -1,0 +1,198 @@
+"""Redis holds nudges and nothing else: it may go away, forget or repeat everything, whenever it likes."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus
+from core.settings import TASK_PREPARE, TASK_WORK
+from tests.acceptance.own_broker import OwnBroker, own_broker
+from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product
+from tests.acceptance.web import Api, Web
+from tests.given import GivenPractice
+from tests.servers import Databases
+from tests.waiting import eventually
+
+QUEUE = "settle:settle"
+LONG = pytest.mark.skipif("SETTLE_LONG_OUTAGES" not in os.environ, reason="45 s; set SETTLE_LONG_OUTAGES=1")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBroker]:
+    """A broker that the tests of this module may kill."""
+    with own_broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def product(databases: Databases, broker: OwnBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product on that broker; a supervisor starts a worker again if it ends."""
+    folder = tmp_path_factory.mktemp("product")
+    with (
+        databases.fresh() as url,
+        running_product(folder=folder, database_url=url, broker_url=broker.url) as product,
+    ):
+        yield product
+
+
+def test_confirm_is_answered_before_the_hint_gives_up_on_a_broker_that_hangs(
+    product: Product, web: Web, broker: OwnBroker
+) -> None:
+    practice = product.practice(claims=6)
+    api = Api.of_biller(web, practice)
+    job = _previewed(api, practice)
+    with broker.frozen():
+        answer = api.confirm(str(job.job_id))
+
+        assert answer.status == 202
+        assert "dropped" not in web.said(), "the answer waited for the broker"
+        assert practice.progress(job).status is JobStatus.CONFIRMED
+        eventually(lambda: "dropped" in web.said(), seconds=PATIENCE_SECONDS)
+
+    product.assert_all_settled(practice, job)
+
+
+def test_a_job_that_is_confirmed_while_the_broker_is_dead_runs_when_it_is_back(
+    product: Product, web: Web, broker: OwnBroker
+) -> None:
+    practice = product.practice(claims=6)
+    api = Api.of_biller(web, practice)
+    broker.kill()
+    try:
+        job = _previewed(api, practice)
+        assert api.confirm(str(job.job_id)).status == 202
+        assert api.get(f"/settle-jobs/{job.job_id}/progress").json["remaining"] == 6
+    finally:
+        broker.start_empty()
+
+    product.assert_all_settled(practice, job)
+
+
+def test_a_broker_that_forgets_everything_in_mid_job_costs_nothing(product: Product, broker: OwnBroker) -> None:
+    practice = product.practice(claims=12)
+    job = product.confirm(practice, chunk_claims=2)
+    with product.hold_line(practice, "C00003") as line:
+        product.hint(job, times=6)
+        line.wait_for_a_worker()
+
+        broker.lose_everything()
+
+    product.assert_all_settled(practice, job)
+
+
+def test_a_broker_that_forgets_everything_at_the_last_chunk_costs_nothing(product: Product, broker: OwnBroker) -> None:
+    practice = product.practice(claims=4)
+    job = product.confirm(practice, chunk_claims=2)
+    with product.hold_line(practice, "C00004") as line:
+        product.hint(job)
+        line.wait_for_a_worker()
+        eventually(lambda: practice.counts(job)["settled"] == 2, seconds=PATIENCE_SECONDS)
+
+        broker.lose_everything()
+
+    product.assert_all_settled(practice, job)
+
+
+def test_a_broker_that_is_emptied_in_mid_job_costs_nothing(product: Product, broker: OwnBroker) -> None:
+    practice = product.practice(claims=12)
+    job = product.confirm(practice, chunk_claims=2)
+    with product.hold_line(practice, "C00003") as line:
+        product.hint(job, times=6)
+        line.wait_for_a_worker()
+
+        broker.client.flushall()
+
+    product.assert_all_settled(practice, job)
+
+
+def test_workers_whose_connections_to_the_broker_are_cut_go_on(product: Product, broker: OwnBroker) -> None:
+    practice = product.practice(claims=12)
+    job = product.confirm(practice, chunk_claims=2)
+    with product.hold_line(practice, "C00003") as line:
+        product.hint(job, times=6)
+        line.wait_for_a_worker()
+
+        broker.client.client_kill_filter(_type="normal", skipme=True)
+
+    product.assert_all_settled(practice, job)
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(45, marks=LONG)])
+def test_a_broker_that_pauses_in_mid_job_delays_at_most(
+    product: Product, web: Web, broker: OwnBroker, seconds: int
+) -> None:
+    practice = product.practice(claims=12)
+    api = Api.of_biller(web, practice)
+    job = product.confirm(practice, *[f"C{number:05d}" for number in range(1, 7)], chunk_claims=2)
+    with product.hold_line(practice, "C00003") as line:
+        product.hint(job, times=3)
+        line.wait_for_a_worker()
+
+        broker.client.client_pause(seconds * 1_000, all=True)
+        meanwhile = api.preview({"claim_ids": [f"C{number:05d}" for number in range(7, 13)]}, key="meanwhile")
+        assert api.confirm(meanwhile.json["id"]).status == 202
+
+    product.assert_all_settled(practice, job)
+    product.assert_all_settled(practice, JobKey(practice.id, int(meanwhile.json["id"])))
+
+
+def test_a_job_of_which_every_hint_is_lost_is_found_by_the_sweep(product: Product, web: Web, broker: OwnBroker) -> None:
+    practice = product.practice(claims=12)
+    api = Api.of_biller(web, practice)
+    product.workers.settle.stop()
+    job = _previewed(api, practice)
+    assert api.confirm(str(job.job_id)).status == 202
+    eventually(lambda: broker.client.llen(QUEUE) == 3, seconds=PATIENCE_SECONDS)
+
+    broker.client.delete(QUEUE)
+
+    product.workers.settle.start_again()
+    product.assert_all_settled(practice, job)
+
+
+def test_hints_that_are_delivered_five_times_at_once_settle_every_claim_once(product: Product) -> None:
+    practice = product.practice(claims=12)
+    job = product.confirm(practice, chunk_claims=2)
+    with product.hold_job(job):
+        product.hint(job, times=5 * len(product.chunks(job)))
+
+    product.assert_all_settled(practice, job)
+
+    for number in range(1, 13):
+        assert practice.write_offs(f"C{number:05d}") == [(1, "insurance", -1_000), (1, "patient", -500)]
+    product.hint(job, times=5)
+    assert practice.violations() == []
+
+
+def test_hints_for_jobs_that_are_done_cancelled_unknown_or_garbage_harm_nobody(
+    product: Product, broker: OwnBroker
+) -> None:
+    practice = product.practice(claims=6)
+    done = product.confirm(practice, "C00001", key="done")
+    product.assert_all_settled(practice, done)
+    cancelled = product.confirm(practice, "C00002", key="cancelled")
+    with product.hold_chunk(cancelled, first=1):
+        product.cancel(practice, cancelled)
+    assert product.wait_until_it_ends(practice, cancelled).status is JobStatus.CANCELLED
+    worker = product.workers.settle.pid
+
+    garbage = [("x", None), (-1, 2**70), ({}, []), (1.5, "'; DROP TABLE claim --"), (), (1, 2, 3)]
+    for task in (TASK_WORK, TASK_PREPARE):
+        for ids in [done, cancelled, (practice.id, 999_999), (999_999, 1), *garbage]:
+            product.workers.hint(task, *ids)
+    eventually(lambda: broker.client.llen(QUEUE) == 0, seconds=PATIENCE_SECONDS)
+
+    job = product.confirm(practice, "C00003", "C00004", key="next")
+    product.assert_all_settled(practice, job)
+    assert practice.counts(cancelled) == {"settled": 0, "skipped": 0, "failed": 0, "remaining": 1}
+    assert practice.write_offs("C00002") == []
+    assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
+    assert product.workers.settle.pid == worker, "no worker ended because of a message"
+
+
+def _previewed(api: Api, practice: GivenPractice) -> JobKey:
+    answer = api.preview()
+    assert answer.status == 201, answer.text
+    return JobKey(practice.id, int(answer.json["id"]))

@@ -1,0 +1,141 @@
+"""The main job by the `settle` command: each step a process of its own, with an exit code that says how it went."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.product import PATIENCE_SECONDS, Product
+
+PRACTICE = "Lakeside Family Medicine"
+WHO = ("--as", "me@example.org")
+
+
+class Terminal:
+    """A terminal of somebody who operates the product."""
+
+    def __init__(self, product: Product) -> None:
+        urls = {"SETTLE_DATABASE_URL": product.database_url, "SETTLE_BROKER_URL": product.broker_url}
+        self._environment = {**os.environ, **urls, "SETTLE_CHUNK_CLAIMS": "4"}
+
+    def settle(self, *words: str, code: int = 0, typed: str = "") -> str:
+        """Run `settle` with these words; check the exit code; give what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "core.cli", *words],
+            input=typed, env=self._environment, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
+        )  # fmt: skip
+        assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+        return done.stdout if code == 0 else done.stdout + done.stderr
+
+    def facts(self, *words: str, code: int = 0) -> dict[str, Any]:
+        """Run it with --json and read the facts."""
+        done: dict[str, Any] = json.loads(self.settle(*words, "--json", code=code).strip().splitlines()[-1])
+        return done
+
+
+@pytest.fixture
+def terminal(product: Product) -> Terminal:
+    """A terminal at the product."""
+    return Terminal(product)
+
+
+def test_the_main_job_goes_by_command_from_the_import_to_books_that_hold(
+    product: Product, terminal: Terminal, tmp_path: Path
+) -> None:
+    folder = str(tmp_path / "csv")
+    terminal.settle("import", "csv", "--template", folder)
+    terminal.settle("import", "csv", folder, "--practice", PRACTICE)
+    terminal.settle("user", "add", "me@example.org", "--practice", PRACTICE, "--role", "biller")
+    terminal.settle("write-off-setting", "both", "--practice", PRACTICE)
+
+    asked = ("preview", "--practice", PRACTICE, *WHO, "--all", "--reason", "small_balance")
+    preview = terminal.facts(*asked)
+    assert (preview["status"], preview["claims"], preview["will_settle"]) == ("previewed", 2, 1)
+    assert (preview["insurance_cents"], preview["patient_cents"]) == (0, 1_200)
+    job = preview["id"]
+
+    confirmed = terminal.facts("confirm", job, *WHO, "--confirmation", "CONFIRM")
+    assert confirmed == {"id": job, "status": "confirmed"}
+
+    # No hint went out: the sweep finds the job.
+    seen = terminal.facts("watch", job)
+    assert (seen["status"], seen["settled"], seen["skipped"], seen["remaining"]) == ("completed", 1, 1, 0)
+    assert seen["written_off_cents"] == {"insurance": 0, "patient": 1_200}
+    assert terminal.facts("verify", "--practice", PRACTICE)["violations"] == []
+    assert "hold" in terminal.settle("verify")
+
+
+def test_the_command_asks_for_the_word_and_refuses_another(product: Product, terminal: Terminal) -> None:
+    practice = product.practice(claims=5)
+    who = ("--as", practice.biller.email)
+    preview = terminal.settle(
+        "preview", "--practice", practice.biller.email.split("@")[1].split(".")[0], *who,
+        "--filter", "claim_id=C00001", "--reason", "small_balance",
+    )  # fmt: skip
+    assert "1 claims" in preview
+    assert "$15.00" in preview
+    job = preview.split()[1].rstrip(":")
+
+    refused = terminal.settle("confirm", job, *who, code=1, typed="confirm\n")
+    assert "CONFIRM" in refused
+    assert practice.write_offs("C00001") == []
+
+    terminal.settle("confirm", job, *who, typed="CONFIRM\n")
+
+    watched = terminal.settle("watch", job)
+    assert "completed: 1 settled, 0 skipped, 0 failed, 0 remaining; $15.00 written off" in watched
+    assert practice.read("C00003").billing_status == "Balance Due"
+    assert practice.violations() == []
+
+
+def test_exit_codes_say_refused_and_wrongly_used(product: Product, terminal: Terminal) -> None:
+    practice = product.practice(claims=2)
+    name, who = practice.biller.email.split("@")[1].split(".")[0], ("--as", practice.biller.email)
+    asked = ("preview", "--practice", name, *who, "--reason", "small_balance")
+
+    assert "no job 999999" in terminal.settle("watch", "999999", code=1)
+    stranger = ("--as", "nobody@example.org", "--confirmation", "CONFIRM")
+    assert "nobody@example.org" in terminal.settle("confirm", "1", *stranger, code=1)
+    assert "no_such_key" in terminal.settle(*asked, "--filter", "no_such_key=1", code=1)
+    assert "KEY=VALUE" in terminal.settle(*asked, "--filter", "claim_id", code=2)
+    assert "--all" in terminal.settle(*asked, code=2)
+    terminal.settle("write-off-setting", "everything", "--practice", name, code=2)
+
+    job = terminal.facts(*asked, "--all")["id"]
+    terminal.settle("discard", job, *who)
+    assert terminal.facts("watch", job, code=1)["status"] == "discarded"
+    assert practice.violations() == []
+
+
+def test_a_cancelled_job_says_by_its_exit_code_that_it_did_not_complete(product: Product, terminal: Terminal) -> None:
+    practice = product.practice(claims=4)
+    job = product.confirm(practice)
+    who = ("--as", practice.biller.email)
+    with product.hold_chunk(job, first=1):
+        assert terminal.facts("cancel", str(job.job_id), *who)["status"] == "cancelling"
+
+    assert terminal.facts("watch", str(job.job_id), code=1)["status"] == "cancelled"
+    assert practice.counts(job) == {"settled": 0, "skipped": 0, "failed": 0, "remaining": 4}
+    assert practice.violations() == []
+
+
+def test_a_broken_ledger_is_exit_code_one_and_named(product: Product, terminal: Terminal) -> None:
+    practice = product.practice(claims=1)
+    name = practice.biller.email.split("@")[1].split(".")[0]
+    broken = "UPDATE line_item SET patient_due = patient_due {sign} 1 WHERE practice_id = " + str(practice.id)
+    _run(product, broken.format(sign="+"))
+    try:
+        found = terminal.facts("verify", "--practice", name, code=1)["violations"]
+        assert any("C00001" in subject for violation in found for subject in violation["subjects"])
+    finally:
+        _run(product, broken.format(sign="-"))
+    assert terminal.facts("verify", "--practice", name)["violations"] == []
+
+
+def _run(product: Product, statement: str) -> None:
+    with product.engine.begin() as connection:
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,137 @@
+"""A real web process, and the API as a practice's program calls it."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from core.access import tokens
+from core.access.models import User
+from core.db.engine import transaction
+from core.local import programs
+from core.local.guardian import Child, Ending, Guardian
+from core.local.reach import answers_http, free_port
+from core.settings import Settings
+from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
+from tests.given import GivenPractice
+from tests.waiting import eventually
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API said."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        """Its body."""
+        return json.loads(self.text)
+
+
+class Web:
+    """A web process (gunicorn, with its workers) on the product's database and broker."""
+
+    def __init__(self, guardian: Guardian, product: Product, *, folder: Path, **variables: str) -> None:
+        """Keep what it is started with; `variables` are more SETTLE_… settings."""
+        self.log = folder / "web.log"
+        self._guardian = guardian
+        given = {
+            "DATABASE_URL": product.database_url, "BROKER_URL": product.broker_url, "DATA_DIR": str(folder),
+            "WEB_PORT": str(free_port(HOST, 0)), **variables,
+        }  # fmt: skip
+        self._settings = Settings.model_validate({name.lower(): value for name, value in given.items()})
+        self._environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        argv = programs.web(self._settings)
+        self._child = self._guardian.start(argv, log=self.log, env=self._environment, ending=Ending())
+        port = self._settings.web_port
+        eventually(lambda: answers_http(HOST, port, "/healthz") or self._died(), seconds=PATIENCE_SECONDS)
+
+    def _died(self) -> bool:
+        assert self._child is not None
+        assert self._child.is_running(), self.said()[-2_000:]
+        return False
+
+    def kill(self) -> None:
+        """SIGKILL to all of it."""
+        if self._child is not None:
+            self._child.kill()
+
+    def said(self) -> str:
+        """Its log."""
+        return self.log.read_text(errors="replace")
+
+    def ask(self, method: str, path: str, *, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        """One request, as any HTTP client makes it."""
+        connection = HTTPConnection(HOST, self._settings.web_port, timeout=PATIENCE_SECONDS)
+        try:
+            sent = {"Content-Type": "application/json"} if body is not None else {}
+            connection.request(
+                method, path, json.dumps(body) if body is not None else None, {**sent, **(headers or {})}
+            )
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read().decode())
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API with one person's token."""
+
+    web: Web
+    token: str
+
+    @classmethod
+    def of_biller(cls, web: Web, practice: GivenPractice) -> "Api":
+        """With a new token of the practice's biller."""
+        with transaction(practice.sessions) as session:
+            user = session.get_one(User, practice.biller.user_id)
+            return cls(web, tokens.add_token(session, user, utc_now()))
+
+    def get(self, path: str, *, headers: dict[str, str] | None = None, **query: Any) -> Answer:
+        """GET below /api/v1."""
+        asked = f"{path}?{urlencode(query, doseq=True)}" if query else path
+        return self._ask("GET", asked, None, headers)
+
+    def post(self, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
+        """POST below /api/v1."""
+        return self._ask("POST", path, body, headers)
+
+    def preview(self, selection: Any = None, *, key: str = "key", **other: Any) -> Answer:
+        """Ask for a job on `selection` (every claim without one)."""
+        body = {"selection": selection or {"all": True}, "reason": "small_balance", **other}
+        return self.post("/settle-jobs", body, headers={"Idempotency-Key": key})
+
+    def confirm(self, job_id: str) -> Answer:
+        """Type the word."""
+        return self.post(f"/settle-jobs/{job_id}/confirm", {"confirmation": "CONFIRM"})
+
+    def _ask(self, method: str, path: str, body: Any, headers: dict[str, str] | None) -> Answer:
+        sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
+        return self.web.ask(method, f"/api/v1{path}", body=body, headers=sent)
+
+
+@contextmanager
+def running_web(product: Product, *, folder: Path, **variables: str) -> Iterator[Web]:
+    """Start a web process; nothing of it is left at the end."""
+    with Guardian() as guardian:
+        web = Web(guardian, product, folder=folder, **variables)
+        try:
+            web.start()
+            yield web
+        finally:
+            web.kill()
