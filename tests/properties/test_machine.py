@@ -1,0 +1,280 @@
+"""Anything in any order: after each step the books are right, and crashes change nothing in the ledger."""
+
+import datetime as dt
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import select
+
+from core.access.models import Role
+from core.claims.holds import set_hold
+from core.claims.models import Claim, Hold
+from core.db.engine import Sessions, make_engine, make_sessions, transaction
+from core.errors import Refusal
+from core.jobs import chunks, commands, engine, settle_chunk, sweep
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus
+from core.ledger.invariants import violations
+from core.ledger.models import Posting, PostingKind
+from core.practices import write_off_setting
+from core.practices.models import WriteOffSetting
+from tests.given import NOW, GivenPractice, Line, a_practice
+from tests.servers import Databases
+
+CLAIMS = 8
+EXAMPLES = 25
+STEPS = 25
+
+_names = itertools.count(1)
+_amounts = st.integers(min_value=-300, max_value=500)
+
+
+def _settle_until_the_power_goes_off(sessions: Sessions, chunk: chunks.Chunk, now: dt.datetime) -> None:
+    """All of the effect, and no commit."""
+    with sessions() as session:
+        settle_chunk.settle(session, chunk, now=now)
+        session.rollback()
+
+
+class Practice(RuleBasedStateMachine):
+    """A practice in which people, other hands, workers and accidents take turns."""
+
+    sessions: Sessions  # set by the test
+
+    @initialize(dues=st.lists(st.tuples(_amounts, _amounts), min_size=CLAIMS, max_size=CLAIMS))
+    def open_practice(self, dues: list[tuple[int, int]]) -> None:
+        self.now = NOW
+        self.given: GivenPractice = a_practice(self.sessions, name=f"practice{next(_names)}")
+        self.admin = self.given.person(f"admin@{self.given.id}.example", Role.ADMIN)
+        self.numbers = [self.given.claim(str(n), Line(*due), Line(due[1], 0)) for n, due in enumerate(dues)]
+        self.jobs: list[JobKey] = []
+        self.keys = itertools.count(1)
+
+    @rule(chunk_claims=st.integers(1, 5), reason=st.sampled_from(["small_balance", "administrative"]))
+    def confirm_a_job(self, chunk_claims: int, reason: str) -> None:
+        key = f"k{next(self.keys)}"
+        job = self.given.preview(chunk_claims=chunk_claims, reason=reason, key=key, now=self.now)
+        self.given.confirm(job, now=self.now)
+        self.jobs.append(job)
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=st.integers(0, 50), act=st.sampled_from(["pause", "resume", "cancel", "retry_failed", "discard"]))
+    def control_a_job(self, pick: int, act: str) -> None:
+        self._try(lambda session: getattr(commands, act)(session, self._job(pick), by=self.admin, now=self.now))
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=st.integers(0, 50), chunk_claims=st.integers(1, 5))
+    def reverse_a_job(self, pick: int, chunk_claims: int) -> None:
+        def reverse(session: Any) -> None:
+            made = commands.reverse(
+                session, self._job(pick), claim_ids=None, by=self.admin, idempotency_key=f"k{next(self.keys)}",
+                now=self.now, chunk_claims=chunk_claims,
+            )  # fmt: skip
+            commands.confirm(
+                session, JobKey(made.practice_id, made.id), confirmation="CONFIRM", by=self.admin, now=self.now
+            )
+            self.jobs.append(JobKey(made.practice_id, made.id))
+
+        self._try(reverse)
+
+    @rule(pick=st.integers(0, CLAIMS - 1), cents=st.integers(1, 400), line=st.integers(1, 2))
+    def post_a_payment(self, pick: int, cents: int, line: int) -> None:
+        self.given.pay(self.numbers[pick], cents, line=line)
+
+    @rule(pick=st.integers(0, CLAIMS - 1), hold=st.sampled_from([None, *Hold]))
+    def hold_or_release_a_claim(self, pick: int, hold: Hold | None) -> None:
+        self._try(lambda session: set_hold(session, self.numbers[pick], hold, by=self.admin, now=self.now))
+
+    @rule(setting=st.sampled_from(list(WriteOffSetting)))
+    def change_the_setting(self, setting: WriteOffSetting) -> None:
+        self._try(
+            lambda session: write_off_setting.set_for_practice(
+                session, practice_id=self.given.id, setting=setting, by=self.admin, now=self.now
+            )
+        )
+
+    @rule()
+    def a_worker_works(self) -> None:
+        self._tick()
+        engine.work(self.sessions, worker="worker", clock=self._clock)
+
+    @rule()
+    def a_worker_settles_one_chunk(self) -> None:
+        chunk = self._take()
+        if chunk is not None:
+            engine._settle(self.sessions, chunk, clock=self._clock)
+
+    @rule()
+    def a_worker_dies_after_its_take(self) -> None:
+        self._take()
+
+    @rule()
+    def the_power_goes_off_before_the_commit(self) -> None:
+        chunk = self._take()
+        if chunk is None:
+            return
+        _settle_until_the_power_goes_off(self.sessions, chunk, self.now)
+
+    @rule()
+    def the_answer_to_a_commit_is_lost(self) -> None:
+        chunk = self._take()
+        if chunk is not None:
+            with transaction(self.sessions) as session:
+                settle_chunk.settle(session, chunk, now=self.now)  # and nothing that follows a commit is done
+
+    @rule()
+    def the_sweep_runs(self) -> None:
+        self._tick()
+        sweep.sweep(self.sessions, now=self.now)
+
+    @invariant()
+    def the_books_are_right(self) -> None:
+        if not hasattr(self, "given"):
+            return
+        with self.sessions() as session:
+            assert violations(session, practice_id=self.given.id) == []
+        for job in self.jobs:
+            self.given.counts(job)  # settled + skipped + failed + remaining = total
+
+    def teardown(self) -> None:
+        """Whatever happened, every job comes to its end without a person, or waits for one."""
+        if not hasattr(self, "given"):
+            return
+        for _ in range(200):
+            self._tick()
+            if not engine.work(self.sessions, worker="worker", clock=self._clock).chunks:
+                sweep.sweep(self.sessions, now=self.now)
+                if all(self._rests(job) for job in self.jobs):
+                    break
+        assert all(self._rests(job) for job in self.jobs)
+        self.the_books_are_right()
+
+    def _rests(self, job: JobKey) -> bool:
+        return self.given.progress(job).status in (
+            JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.PAUSED, JobStatus.HALTED
+        )  # fmt: skip
+
+    def _job(self, pick: int) -> JobKey:
+        return self.jobs[pick % len(self.jobs)]
+
+    def _try(self, act: Any) -> None:
+        """A refusal is an answer too."""
+        try:
+            with transaction(self.sessions) as session:
+                act(session)
+        except Refusal:
+            pass
+
+    def _tick(self) -> None:
+        self.now += dt.timedelta(seconds=61)  # past every wait
+
+    def _clock(self) -> dt.datetime:
+        return self.now
+
+    def _take(self) -> chunks.Chunk | None:
+        self._tick()
+        with transaction(self.sessions) as session:
+            return chunks.take(session, worker="worker", now=self.now)
+
+
+def test_anything_in_any_order_leaves_the_books_right(sessions: Sessions) -> None:
+    class OfThisDatabase(Practice):
+        pass
+
+    OfThisDatabase.sessions = sessions
+    run_state_machine_as_test(
+        OfThisDatabase,
+        settings=settings(
+            max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+def _ledger(practice: GivenPractice) -> set[tuple[str, int, str, int]]:
+    with practice.sessions() as session:
+        of_claim = (Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id)
+        rows = session.execute(
+            select(Claim.external_id, Posting.line, Posting.responsibility, Posting.amount_cents)
+            .join_from(Posting, Claim, of_claim[0] & of_claim[1])
+            .where(Posting.practice_id == practice.id, Posting.kind == PostingKind.WRITE_OFF)
+        )
+        return {(number, line, side.value, cents) for number, line, side, cents in rows}
+
+
+@pytest.fixture(scope="module")
+def one_database(databases: Databases) -> Any:
+    """One database for all examples: each makes a practice of its own."""
+    with databases.fresh() as url:
+        engine_ = make_engine(url)
+        yield make_sessions(engine_)
+        engine_.dispose()
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    chunk_claims=st.integers(1, 12),
+    workers=st.integers(1, 3),
+    accidents=st.lists(st.sampled_from(["none", "die", "power", "lost answer", "sleep"]), max_size=25),
+)
+def test_the_ledger_is_the_same_whatever_the_chunks_the_workers_and_the_crashes(
+    one_database: Sessions, chunk_claims: int, workers: int, accidents: list[str]
+) -> None:
+    practice = a_practice(one_database, name=f"ledger{next(_names)}")
+    for number in range(12):
+        practice.claim(str(number), Line(number * 10, 100 - number), Line(0, number))
+    job = practice.preview(chunk_claims=chunk_claims)
+    practice.confirm(job)
+    now = NOW
+    asleep: list[chunks.Chunk] = []
+
+    for turn, accident in enumerate(accidents):
+        now += dt.timedelta(seconds=61)
+        with transaction(one_database) as session:
+            chunk = chunks.take(session, worker=f"worker {turn % workers}", now=now)
+        if chunk is not None:
+            _meet(one_database, chunk, accident, asleep, now)
+    for chunk in asleep:
+        engine._settle(one_database, chunk, clock=lambda: now)
+    _finish(practice, job, now)
+
+    failed = {number for number in map(str, range(12)) if practice.item(job, number).outcome == "failed"}
+    expected = {
+        (str(n), line, side, -cents)
+        for n in range(12) if str(n) not in failed
+        for line, side, cents in ((1, "insurance", n * 10), (1, "patient", 100 - n), (2, "patient", n)) if cents
+    }  # fmt: skip
+    assert _ledger(practice) == expected
+    assert practice.counts(job)["remaining"] == 0
+
+
+def _meet(sessions: Sessions, chunk: chunks.Chunk, accident: str, asleep: list[chunks.Chunk], now: dt.datetime) -> None:
+    match accident:
+        case "none":
+            engine._settle(sessions, chunk, clock=lambda: now)
+        case "power":
+            _settle_until_the_power_goes_off(sessions, chunk, now)
+        case "lost answer":
+            with transaction(sessions) as session:
+                settle_chunk.settle(session, chunk, now=now)
+        case "sleep":
+            asleep.append(chunk)
+
+
+def _finish(practice: GivenPractice, job: JobKey, now: dt.datetime) -> None:
+    for _ in range(100):
+        now += dt.timedelta(seconds=61)
+        engine.work(practice.sessions, worker="worker", clock=lambda: now)  # noqa: B023  it is called here
+        sweep.sweep(practice.sessions, now=now)
+        if practice.progress(job).status is JobStatus.COMPLETED:
+            return
+    raise AssertionError(practice.progress(job))
