@@ -214,7 +214,7 @@ def test_a_claim_that_kills_its_workers_is_found_and_the_others_are_settled(prac
     now = NOW
     while practice.progress(job).status is not JobStatus.COMPLETED:
         now += dt.timedelta(seconds=2)
-        holding_killer = [c for c in _chunks(practice, job) if c.first_position <= 3 <= c.last_position][0]
+        holding_killer = next(c for c in _chunks(practice, job) if c.first_position <= 3 <= c.last_position)
         first_free = next(c for c in _chunks(practice, job) if c.state is ChunkState.OPEN)
         if first_free.first_position == holding_killer.first_position and holding_killer.attempts < 3:
             _take_and_die(practice, now=now)
@@ -222,7 +222,7 @@ def test_a_claim_that_kills_its_workers_is_found_and_the_others_are_settled(prac
             with transaction(practice.sessions) as session:
                 chunk = chunks.take(session, worker="tester", now=now)
             assert chunk is not None
-            engine._settle(practice.sessions, chunk, clock=lambda: now)
+            engine._settle(practice.sessions, chunk, clock=ticking(now))
 
     assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 1, "remaining": 0}
     assert practice.item(job, "C00003").code == "worker_died"

@@ -187,8 +187,8 @@ def test_who_may_not_post_posts_nothing(practice: GivenPractice) -> None:
 
     with pytest.raises(NotAllowed):
         _post(practice)
+    practice.biller = practice.person("admin@lakeside.example", Role.ADMIN)
     with pytest.raises(NotFound):
-        practice.biller = practice.person("admin@lakeside.example", Role.ADMIN)
         _post(practice, "no such claim")
     with practice.sessions() as session:
         assert session.scalar(select(func.count()).select_from(Posting)) == 1

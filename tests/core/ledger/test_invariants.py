@@ -8,8 +8,8 @@ from core.ledger.invariants_sql import INVARIANTS
 from core.ledger.mismatches import flag_mismatches
 from tests.given import GivenPractice, Line
 
-POSTING = """INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,
-  write_off_reason, claim_version, job_id, reverses_id)
+POSTING = """INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on,
+  created_at, write_off_reason, claim_version, job_id, reverses_id)
   SELECT practice_id, claim_id, line, responsibility, {kind}, {amount}, posted_on, created_at, {reason}, {version},
   {job}, {reverses} FROM posting WHERE kind = 'write_off' ORDER BY id LIMIT 1"""
 
@@ -81,8 +81,16 @@ def test_each_invariant_sees_the_bug_that_breaks_it(settled: GivenPractice, name
     assert "practice" in found[name].subjects[0]
 
 
-@pytest.mark.parametrize("act", ["UPDATE posting SET amount_cents = 1", "DELETE FROM posting", "TRUNCATE posting CASCADE",
-                                 "UPDATE audit_entry SET act = 'x'", "DELETE FROM audit_entry"])  # fmt: skip
+@pytest.mark.parametrize(
+    "act",
+    [
+        "UPDATE posting SET amount_cents = 1",
+        "DELETE FROM posting",
+        "TRUNCATE posting CASCADE",
+        "UPDATE audit_entry SET act = 'x'",
+        "DELETE FROM audit_entry",
+    ],
+)
 def test_the_ledger_and_the_audit_only_grow(settled: GivenPractice, act: str) -> None:
     with pytest.raises(Exception, match="only grows"), transaction(settled.sessions) as session:
         session.execute(text(act))
