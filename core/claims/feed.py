@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from core.claims.feed_conditions import ELIGIBILITY, eligibility, matching_ids, plan_for_values
-from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, value_of
+from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, near, value_of
 from core.claims.feed_totals import FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
 from core.claims.filters import ClaimFilter
 from core.claims.models import Claim, ClaimStatus, ClaimType, Hold, LineItem
@@ -115,11 +115,21 @@ def page(
     plan_for_values(session)
     here = Cursor.of(cursor, practice_id=practice_id, sort=sort) if cursor else None
     backwards = here is not None and here.backwards
-    ids = sort.joined(matching_ids(practice_id, f, terms))
+    ids = sort.joined(matching_ids(practice_id, f, terms)).order_by(*sort.order(backwards=backwards))
+    value = None
     if here is not None:
-        ids = ids.where(here.beyond(session, practice_id))
-    ids = ids.order_by(*sort.order(backwards=backwards)).limit(limit + 1)  # one more says whether there is more
-    rows = [FeedRow(*row) for row in session.execute(_query(practice_id, ids, sort, terms))]
+        value, claim_id = here.where(session, practice_id)
+        ids = ids.where(here.beyond(value, claim_id))
+
+    def read(few: Select[int]) -> list[FeedRow]:
+        few = few.limit(limit + 1)  # one more says whether there is more
+        return [FeedRow(*row) for row in session.execute(_query(practice_id, few, sort, terms))]
+
+    rows: list[FeedRow] = []
+    if sort.by is SortBy.PATIENT:
+        among = near(session, practice_id, name=value, downwards=sort.descending is not backwards)
+        rows = [] if among is None else read(ids.where(among))
+    rows = rows if len(rows) > limit else read(ids)
     more = len(rows) > limit
     rows = (rows[1:] if backwards else rows[:limit]) if more else rows
     return _page(rows, here, sort, practice_id, more=more)

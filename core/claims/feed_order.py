@@ -19,6 +19,8 @@ Columns = TypeVarTuple("Columns")
 
 _DIGEST_BYTES: Final = 8
 _PLACE_MAX: Final = 10**9  # no practice has that many claims
+BIGINT_MAX: Final = 2**63 - 1
+NAMES_NEAR: Final = 500  # more than two full pages of patients with one claim each
 _STALE: Final = "cursor: it belongs to another list, order or practice; begin again at the first page"
 
 
@@ -111,25 +113,49 @@ class Cursor:
             if digest != _digest(body, practice_id):
                 raise BadFilter(_STALE)
             order, backwards, claim_id, value, place = json.loads(body)
-        except ValueError:  # of base64, of UTF-8, of JSON
+        except (ValueError, TypeError):  # of base64, of UTF-8, of JSON
             raise BadFilter(_STALE) from None
-        if order != str(sort):
+        is_whole = isinstance(backwards, bool) and isinstance(claim_id, str) and "\x00" not in claim_id
+        if order != str(sort) or not is_whole or type(place) is not int or not _fits(sort, value):
             raise BadFilter(_STALE)
         return cls(sort, backwards, claim_id, value, min(max(place, 0), _PLACE_MAX))
 
-    def beyond(self, session: Session, practice_id: int) -> ColumnElement[bool]:
-        """The condition on claims that come after the place (before it, if backwards)."""
-        here = select(Claim.id, self.sort.key).where(
+    @property
+    def downwards(self) -> bool:
+        """Whether what comes next compares as less."""
+        return self.sort.descending is not self.backwards
+
+    def where(self, session: Session, practice_id: int) -> tuple[Any, int]:
+        """What the order compares at this place, and the claim's internal id."""
+        here = select(self.sort.key, Claim.id).where(
             Claim.practice_id == practice_id, Claim.external_id == self.claim_id
         )
         found = session.execute(self.sort.joined(here)).one_or_none()
         if found is None:
             raise BadFilter(_STALE)
-        claim_id, now = found
-        value = now if self.value is None else _value(self.sort, self.value)
+        value, claim_id = found
+        return (value if self.value is None else _value(self.sort, self.value)), claim_id
+
+    def beyond(self, value: Any, claim_id: int) -> ColumnElement[bool]:
+        """The condition on claims that come after the place (before it, if backwards)."""
         mine = tuple_(self.sort.key, Claim.id)
         place = tuple_(literal(value, self.sort.key.type), literal(claim_id, Claim.id.type))
-        return mine < place if self.sort.descending is not self.backwards else mine > place
+        return mine < place if self.downwards else mine > place
+
+
+def near(session: Session, practice_id: int, *, name: str | None, downwards: bool) -> ColumnElement[bool] | None:
+    """The condition that a claim's patient is among the next names after `name`; None where few are left.
+
+    Ordering every claim by a joined name takes three times as long as looking among some hundred names first.
+    """
+    names = select(Patient.name).where(Patient.practice_id == practice_id)
+    if name is not None:
+        names = names.where(Patient.name <= name if downwards else Patient.name >= name)
+    by_name = Patient.name.desc() if downwards else Patient.name.asc()
+    last = session.scalar(names.order_by(by_name).offset(NAMES_NEAR).limit(1))
+    if last is None:
+        return None
+    return Patient.name >= last if downwards else Patient.name <= last
 
 
 def value_of(sort: Sort, row: Any) -> str | int | None:
@@ -141,6 +167,18 @@ def value_of(sort: Sort, row: Any) -> str | int | None:
             return None
         case _:
             return getattr(row, sort.by)  # type: ignore[no-any-return]
+
+
+def _fits(sort: Sort, value: object) -> bool:
+    """Whether a cursor of this order can hold `value`."""
+    if sort.by in (SortBy.CLAIM, SortBy.PATIENT):
+        return value is None
+    if sort.by is not SortBy.DATE:
+        return type(value) is int and abs(value) <= BIGINT_MAX
+    try:
+        return isinstance(value, str) and dt.date.fromisoformat(value) is not None
+    except ValueError:
+        return False
 
 
 def _value(sort: Sort, value: str | int) -> dt.date | int:

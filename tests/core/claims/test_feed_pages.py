@@ -1,7 +1,9 @@
 """Keyset pages: every claim once, in order, forwards and backwards, however the feed is sorted."""
 
 import datetime as dt
-from base64 import urlsafe_b64decode
+import hashlib
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from random import Random
 
 import pytest
@@ -75,6 +77,19 @@ def test_going_back_shows_the_same_pages(many: GivenPractice, sort: str) -> None
     assert back[-1].next_cursor is not None
 
 
+def test_paging_by_patient_is_the_same_where_names_are_looked_at_first(
+    many: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [row.claim_id for row in read(many, sort="-patient", limit=200).rows]
+    monkeypatch.setattr("core.claims.feed_order.NAMES_NEAR", 2)
+
+    seen, pages = walk(many, "-patient")
+
+    assert seen == whole
+    back = read(many, sort="-patient", cursor=pages[3].previous_cursor)
+    assert back.rows == pages[2].rows
+
+
 def test_the_first_page_has_no_page_before_and_the_last_none_after(many: GivenPractice) -> None:
     _, pages = walk(many, "-date")
 
@@ -109,6 +124,30 @@ def test_a_cursor_that_was_touched_is_refused(many: GivenPractice) -> None:
     for bad in touched:
         with pytest.raises(BadFilter):
             read(many, cursor=bad)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["-date", False, "X", "2026-01-01", 0],  # no such claim
+        ["-date", False, "X", "never", 0],
+        ["-date", False, "X", 5, 0],
+        ["-date", False, "a\x00b", "2026-01-01", 0],
+        ["-date", 1, "X", "2026-01-01", 0],
+        ["-date", False, ["X"], "2026-01-01", 0],
+        ["-date", False, "X", "2026-01-01", "0"],
+        ["-date"],
+        {"sort": "-date"},
+        7,
+        None,
+    ],
+)
+def test_a_cursor_that_somebody_made_is_refused(many: GivenPractice, fields: object) -> None:
+    body = json.dumps(fields).encode()
+    seal = hashlib.blake2b(body, digest_size=8, key=str(many.id).encode()).digest()
+
+    with pytest.raises(BadFilter):
+        read(many, cursor=urlsafe_b64encode(seal + body).decode().rstrip("="))
 
 
 def test_a_cursor_belongs_to_its_order_and_its_practice(many: GivenPractice) -> None:
