@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
@@ -82,6 +82,17 @@ def claims_per_second(
     since = end - dt.timedelta(seconds=seconds)
     rows = select(second, claims).where(*key.of(JobChunk), JobChunk.done_at >= since).group_by(second).order_by(second)
     return [(at, int(count)) for at, count in session.execute(rows)]
+
+
+def somebody_waits_for_a_worker(session: Session, *, now: dt.datetime) -> bool:
+    """Tell whether a job has a chunk that has been free for a minute and no worker takes it."""
+    since = now - STALLED_AFTER
+    of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
+    lately = select(JobChunk.first_position).where(of_job, or_(JobChunk.taken_at > since, JobChunk.done_at > since))
+    waits = select(JobChunk.first_position).where(of_job, JobChunk.state == ChunkState.OPEN)
+    worked = SettleJob.status.in_((JobStatus.CONFIRMED, JobStatus.RUNNING))
+    jobs = select(SettleJob.id).where(worked, SettleJob.confirmed_at <= since, waits.exists(), ~lately.exists())
+    return session.scalar(jobs.limit(1)) is not None
 
 
 def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:

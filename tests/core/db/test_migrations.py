@@ -25,7 +25,7 @@ def test_the_migrated_database_is_what_the_models_say(engine: Engine) -> None:
         filled = connection.execute(
             text("SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r'")
         )
-        options = dict(row._tuple() for row in filled)
+        options = dict(tuple(row) for row in filled)
     declared = {c.name for table in metadata.sorted_tables for c in table.constraints if hasattr(c, "sqltext")}
     assert set(checks) == declared, "Alembic compares no check constraints, so this does"
     assert {table.name: [f"fillfactor={table.dialect_options['postgresql']['with']['fillfactor']}"]

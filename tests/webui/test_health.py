@@ -1,0 +1,60 @@
+"""What a load balancer and a person on duty are told."""
+
+import datetime as dt
+
+from sqlalchemy import text
+
+from core.db.engine import Sessions, transaction
+from core.settings import Settings
+from tests.given import NOW, a_practice
+from webui import create_app
+
+
+def _ask(
+    database_url: str, broker_url: str | None, path: str, *, at: dt.datetime = NOW
+) -> tuple[int, dict[str, object]]:
+    settings = Settings.model_validate({"database_url": database_url, "broker_url": broker_url})
+    app = create_app(settings, clock=lambda: at)
+    try:
+        answer = app.test_client().get(path)
+        return answer.status_code, answer.get_json()
+    finally:
+        app.extensions["settle"].engine.dispose()
+
+
+def test_a_live_process_says_so(database_url: str) -> None:
+    assert _ask(database_url, None, "/healthz") == (200, {"status": "ok"})
+
+
+def test_all_is_well(database_url: str, broker_url: str) -> None:
+    assert _ask(database_url, broker_url, "/readyz") == (200, {"status": "ready", "degraded": []})
+
+
+def test_a_lost_broker_does_not_take_the_web_away(database_url: str) -> None:
+    status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz")
+    assert (status, answer["degraded"]) == (200, ["broker"])
+
+
+def test_a_job_that_nobody_works_on_is_said(database_url: str, broker_url: str, sessions: Sessions) -> None:
+    practice = a_practice(sessions)
+    practice.claims(2)
+    practice.confirm(practice.preview())
+
+    assert _ask(database_url, broker_url, "/readyz")[1]["degraded"] == []
+    later = NOW + dt.timedelta(seconds=61)
+    assert _ask(database_url, broker_url, "/readyz", at=later)[1]["degraded"] == ["worker"]
+
+
+def test_a_lost_database_is_not_ready(broker_url: str) -> None:
+    status, answer = _ask("postgresql://nobody@127.0.0.1:1/none", broker_url, "/readyz")
+    assert (status, answer["reason"]) == (503, "the database does not answer")
+
+
+def test_a_database_of_another_version_is_not_ready(database_url: str, broker_url: str, sessions: Sessions) -> None:
+    with transaction(sessions) as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+    status, answer = _ask(database_url, broker_url, "/readyz")
+
+    assert status == 503
+    assert "0001" in str(answer["reason"])
