@@ -7,8 +7,9 @@ import threading
 from functools import cache
 from typing import Final
 
-from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
+from core import logs
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import SWEEP_SECONDS, TASK_SWEEP, settings
@@ -25,6 +26,12 @@ def sessions() -> Sessions:
     if url is None:
         raise BadSettings("SETTLE_DATABASE_URL: a worker needs it")
     return make_sessions(make_engine(url.get_secret_value(), pool_size=1))
+
+
+@setup_logging.connect
+def log_in_one_form(**_: object) -> None:
+    """Log as every process of the product does; Celery asks whoever listens here instead of setting up its own."""
+    logs.configure(settings().log_level)
 
 
 @worker_process_init.connect

@@ -1,0 +1,62 @@
+"""Logs: one line of JSON an event, ids and codes alone.
+
+The words of an error may hold a name or an amount (PostgreSQL's DETAIL, a repr of a value), so what is logged of one
+is its class, the server's code and the place; never its text.
+"""
+
+import logging
+import traceback
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from core.db.transient import sqlstate
+
+_PLACES_MAX: Final = 5  # the innermost frames of ours tell where; more is noise
+_TASK_TRACE: Final = "celery.app.trace"
+
+Event = MutableMapping[str, Any]
+
+
+def configure(level: str) -> None:
+    """Send every log line of this process, ours and the libraries', to standard error in one form."""
+    structlog.configure(
+        processors=[structlog.stdlib.add_log_level, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.addFilter(_without_an_errors_words)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_log_level],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                _error_without_its_words,
+                structlog.processors.JSONRenderer(default=str),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+
+
+def _without_an_errors_words(record: logging.LogRecord) -> bool:
+    """Celery puts the error's text into the message of a failed task; say which task instead."""
+    if record.name == _TASK_TRACE and isinstance(record.args, dict) and "exc" in record.args:
+        record.msg, record.args = "task_failed %(name)s[%(id)s]", {k: record.args.get(k) for k in ("name", "id")}
+    return True
+
+
+def _error_without_its_words(_logger: object, _name: str, event: Event) -> Event:
+    info = event.pop("exc_info", None)
+    error = info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        frames = traceback.extract_tb(error.__traceback__)[-_PLACES_MAX:]
+        event["error"] = type(error).__name__
+        event["sqlstate"] = sqlstate(error)
+        event["at"] = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
+    return event
