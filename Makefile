@@ -1,6 +1,6 @@
 # Needs python3 (3.11 or newer), pip, make; brings everything else. `make run` and `make test` are all a newcomer needs.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check fmt lock bench clean
+.PHONY: help install run test check fmt lock bench soak clean
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 UV := .tools/bin/uv
@@ -47,6 +47,9 @@ lock: $(UV) ## resolve pyproject.toml anew into requirements.lock
 
 bench: install ## ratios against hand-written SQL and naive baselines
 	@.venv/bin/python -m tests.benchmarks $(ARGS)
+
+soak: install ## accidents at random for MINUTES=10, then the books are proved
+	@.venv/bin/python -m tests.soak --minutes $(or $(MINUTES),10)
 
 clean: ## remove the environment (not var/, where your data lives)
 	rm -rf .venv .tools

@@ -37,7 +37,12 @@ def work(sessions: Sessions, *, worker: str, clock: Clock) -> Worked:
             return Worked(done, more_to_do=False)
         done += _settle(sessions, chunk, clock=clock)
         if clock() >= until:
-            return Worked(done, more_to_do=done > 0)
+            return Worked(done, more_to_do=done > 0 and _something_is_free(sessions, clock=clock))
+
+
+def _something_is_free(sessions: Sessions, *, clock: Clock) -> bool:
+    with transaction(sessions) as session:
+        return bool(chunks.jobs_with_free_chunks(session, now=clock()))
 
 
 def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> bool:
