@@ -74,14 +74,29 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 def _register(app: OpenAPI) -> None:
     # Imported here: the pages import this package's `csrf`.
-    from webui import api, auth, claims, errors, feed, jobs, labels, refusals, settings
+    from webui import (
+        api,
+        auth,
+        claim_work,
+        claims,
+        errors,
+        evidence,
+        feed,
+        health,
+        jobs,
+        labels,
+        limits,
+        refusals,
+        reversals,
+        settings,
+    )
 
     errors.register(app)
     labels.register(app)
     refusals.register(app)
     auth.register(app)
     feed.register(app)
-    for pages in (jobs, claims, settings):
+    for pages in (health, jobs, evidence, reversals, claims, claim_work, settings, limits):
         app.register_blueprint(pages.blueprint)
     api.register(app)
     app.add_url_rule("/", "home", _home)

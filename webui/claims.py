@@ -1,20 +1,25 @@
 """One claim: its lines, and its ledger from the first charge to the write-off."""
 
-from collections.abc import Iterable, Iterator
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, render_template
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.claims import feed, queries
-from core.claims.models import SETTLED
+from core.claims.models import SETTLED, Hold
 from core.db.engine import transaction
-from core.jobs import codes
+from core.jobs import codes, queries as jobs, reversal, why
+from core.jobs.keys import JobKey
 from core.ledger import queries as ledger
-from core.ledger.models import Responsibility
+from core.ledger.entries import NOTE_CHARACTERS_MAX
+from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility
 from core.ledger.queries import LedgerRow
-from webui.auth import current_actor, requires
+from core.practices import calendar
+from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 from webui.feed_columns import ELIGIBILITY_PILLS
 
@@ -34,19 +39,59 @@ class Entry:
 @requires(Action.SEE_CLAIMS)
 def show(claim_id: str) -> str:
     """The claim of that number; raises `NotFound`, also where it is another practice's."""
+    return page(claim_id)
+
+
+def page(claim_id: str, **said: Any) -> str:
+    """The claim's page; `said` is what a form of it was refused for, in words, and what was typed."""
     practice_id = current_actor().practice_id
     with transaction(door().sessions) as db:
         internal = queries.find(db, practice_id, claim_id)
         terms = feed.terms_of(db, practice_id, now=now())
+        postings = ledger.ledger(db, practice_id, internal.id)
         facts: dict[str, Any] = {
             "claim": feed.one(db, practice_id, claim_id, terms=terms),
+            "saw": why.words(feed.why(db, practice_id, claim_id, terms=terms)),
             "lines": queries.lines(db, practice_id, internal.id),
-            "entries": list(with_running_dues(ledger.ledger(db, practice_id, internal.id))),
+            "entries": list(with_running_dues(postings)),
+            "reversible_job": _reversible_job(db, practice_id, postings),
         }
     verdict = facts["claim"].eligibility
     return render_template(
-        "claims/show.html", settled=SETTLED, verdict=ELIGIBILITY_PILLS[verdict], why=codes.words(verdict), **facts
+        "claims/show.html",
+        settled=SETTLED,
+        verdict=ELIGIBILITY_PILLS[verdict],
+        why=codes.words(verdict),
+        holds=list(Hold),
+        **_posting_choices(),
+        **facts,
+        **said,
     )
+
+
+def _posting_choices() -> dict[str, Any]:
+    return {
+        "posting_kinds": [PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER],
+        "responsibilities": list(Responsibility),
+        "payers": list(PaidBy),
+        "group_codes": list(GroupCode),
+        "note_max": NOTE_CHARACTERS_MAX,
+        "today": calendar.today(current_practice(), now=now()),
+        "idempotency_key": secrets.token_urlsafe(16),
+    }
+
+
+def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]) -> int | None:
+    """The last job whose write-off stands on this claim, where it has ended and this person may take it back."""
+    if not current_actor().may(Action.REVERSE_JOB):
+        return None
+    answered = {posting.reverses_id for posting in postings}
+    standing = [p for p in postings if p.kind is PostingKind.WRITE_OFF and p.job_id and p.id not in answered]
+    if not standing:
+        return None
+    job_id = max(standing, key=lambda posting: posting.id).job_id
+    assert job_id is not None
+    return job_id if reversal.is_reversible(jobs.find(db, JobKey(practice_id, job_id))) else None
 
 
 def with_running_dues(postings: Iterable[LedgerRow]) -> Iterator[Entry]:

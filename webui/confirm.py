@@ -3,16 +3,16 @@
 import datetime as dt
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from flask import Flask, current_app, jsonify, redirect, render_template, request, url_for
+from flask import Flask, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.errors import NotFound, Refusal
+from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import commands, queries, reports
 from core.jobs.commands import PREVIEW_LIFE, ConfirmationMismatch, is_expired
 from core.jobs.keys import JobKey
@@ -23,41 +23,12 @@ from webui import jobs
 from webui.auth import current_actor, requires
 from webui.door import door, hint, now
 from webui.feed_columns import SHORT_WORDS
-from webui.labels import Pill
+from webui.job_words import BOX_WORDS
 
+NAMED_MAX: Final = 5  # claims that a reversal leaves out, in its sentence; the table has them all
 ROWS: Final = 200  # of the preview at a time: more than anyone reads before asking for a file
 
 
-class BoxWords(NamedTuple):
-    """What the box calls things, by the job's kind; no word of money where none moves."""
-
-    will: Pill
-    verb: str  # on the button
-    insurance: str = ""
-    patient: str = ""
-    insurance_column: str = ""
-    patient_column: str = ""
-
-
-BOX_WORDS: Final = {
-    JobKind.SETTLE: BoxWords(
-        Pill("Will settle", "check", "good"),
-        "Settle",
-        "Insurance write-off",
-        "Patient write-off",
-        "Ins write-off",
-        "Pt write-off",
-    ),
-    JobKind.STATUS: BoxWords(Pill("Will change", "check", "good"), "Change"),
-    JobKind.REVERSE: BoxWords(
-        Pill("Will be reversed", "check", "good"),
-        "Reverse",
-        "Insurance due again",
-        "Patient due again",
-        "Ins due again",
-        "Pt due again",
-    ),
-}
 DIALOG_HEADER: Final = "X-Dialog"  # asks for the part that stands in the dialog, without the page around it
 
 
@@ -83,15 +54,14 @@ def register(app: Flask) -> None:
 def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
     """What the page parts of a job that waits for CONFIRM show."""
     if job.status is JobStatus.PREPARING or job.preview is None:
-        return {"waited": now() - job.requested_at}
+        return {"waited": now() - job.requested_at, **_words(job)}
     return {
         "totals": PreviewTotals.model_validate(job.preview),
         "claims": _table(db, job, args),
         "expired": is_expired(job, now=now()),
         "expires_at": _expires_at(job),
         "short": SHORT_WORDS,
-        # Said as it is: only where this application can reverse a job does the box promise it.
-        "can_be_reversed": "jobs.reverse" in current_app.view_functions,
+        "left_out": _left_out(db, job),
         **_words(job),
     }
 
@@ -118,7 +88,7 @@ def claims(job_id: int) -> BaseResponse | str:
     return render_template("jobs/_confirm_claims.html", job=job, claims=table, totals=totals, **_words(job))
 
 
-@requires(Action.CONFIRM_JOB)
+@requires(Action.SEE_CLAIMS)  # core asks who may confirm this kind of job
 def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     """Let the job run, if the word is right; anything else is a fault at the field, and nothing happens."""
     actor = current_actor()
@@ -131,7 +101,7 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
                 by=actor,
                 now=now(),
             )
-    except NotFound:
+    except (NotFound, NotAllowed):
         raise
     except ConfirmationMismatch as fault:
         return render(job_id, fault.http_status, fault=fault.message, typed=request.form.get("confirmation", ""))
@@ -167,8 +137,29 @@ def render(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, 
 
 
 def _words(job: SettleJob) -> dict[str, Any]:
-    moves_money = job.kind is not JobKind.STATUS
-    return {"w": BOX_WORDS[job.kind], "settles": job.kind is JobKind.SETTLE, "money": moves_money, "rows_max": ROWS}
+    actor = current_actor()
+    return {
+        "w": BOX_WORDS[job.kind],
+        "settles": job.kind is JobKind.SETTLE,
+        "reverses": job.kind is JobKind.REVERSE,
+        "money": job.kind is JobKind.SETTLE or (job.kind is JobKind.REVERSE and _restores(job)),
+        "rows_max": ROWS,
+        "may_confirm": commands.may(actor, job, Action.CONFIRM_JOB),
+        "may_discard": commands.may(actor, job, Action.PREVIEW_JOB),
+    }
+
+
+def _restores(job: SettleJob) -> bool:
+    """Whether the reversal moves money: that of a change of status does not."""
+    return job.preview is not None and PreviewTotals.model_validate(job.preview).with_money > 0
+
+
+def _left_out(db: Session, job: SettleJob) -> list[str]:
+    """The first claims that a reversal leaves out, by number."""
+    if job.kind is not JobKind.REVERSE:
+        return []
+    rows = reports.items(db, JobKey(job.practice_id, job.id), verdict=Verdict.SKIP, limit=NAMED_MAX)
+    return [row.claim_id for row in rows]
 
 
 def _table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:

@@ -46,6 +46,13 @@ class Hints:
         self._lock = threading.Lock()
         self._process: int | None = None
         self._waiting: queue.Queue[Hint] = queue.Queue(WAITING_MAX)
+        self._heard = threading.Event()
+        self._heard.set()
+
+    @property
+    def broker_is_away(self) -> bool:
+        """Whether the broker did not take the last hint of this process."""
+        return not self._heard.is_set()
 
     def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
         """Say, `count` times, that this job may have free chunks: so many workers can begin at once."""
@@ -73,19 +80,21 @@ class Hints:
                 return
             self._waiting = queue.Queue(WAITING_MAX)
             publishing = threading.Thread(
-                target=_publish_for_ever, args=(self._broker_url, self._waiting), name="hints", daemon=True
+                target=_publish_for_ever, args=(self._broker_url, self._waiting, self._heard), name="hints", daemon=True
             )
             publishing.start()
             self._process = os.getpid()
 
 
-def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint]) -> None:
+def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint], heard: threading.Event) -> None:
     producer = _producer(broker_url)
     while True:
         hint = waiting.get()
         try:
             _publish(producer, hint)
+            heard.set()
         except Exception as error:  # noqa: BLE001  (whatever it is, the sweep hints again)
+            heard.clear()
             # Those that wait would only fail one by one, each after its time-out, while a newer one waits behind them.
             log.warning("%d hints dropped: %s", 1 + _emptied(waiting), type(error).__name__)
 

@@ -12,20 +12,23 @@ from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.errors import NotFound, Refusal
-from core.jobs import codes, commands, lifecycle, progress, queries, reports
+from core.errors import NotAllowed, NotFound, Refusal
+from core.jobs import codes, commands, lifecycle, progress, queries, reports, reversal, why
+from core.jobs.downloads import File
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, Outcome, SettleJob
 from core.jobs.preview import PreviewTotals
 from core.jobs.progress import Progress
 from webui.auth import current_actor, requires
 from webui.door import door, now
+from webui.job_words import RUN_WORDS
 
 PAGE_JOBS: Final = 50
 PAGE_ITEMS: Final = 50
 CHART_SECONDS: Final = 60
 BIGINT_MAX: Final = 2**63 - 1
 REMAINING: Final = "remaining"
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 LIVE_HEADER: Final = "X-Live"  # asks for the part that changes, without the page around it
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
@@ -60,7 +63,10 @@ def index() -> Response | str:
     moving = any(job.status in lifecycle.MOVING_STATUSES for job in shown)
     older = shown[-1].id if len(jobs) > PAGE_JOBS else None
     etag = _etag(*(f"{job.id} {job.status} {by_job[job.id].etag()}" for job in shown))
-    facts = {"jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving}
+    facts = {
+        "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving,
+        "RUN_WORDS": RUN_WORDS,
+    }  # fmt: skip
     return _page_or_part("jobs/index.html", "jobs/_list.html", etag, **facts)
 
 
@@ -85,6 +91,12 @@ def show(job_id: int) -> Response | str:
             "table": _table(db, key, job, so_far),
             "moving": job.status in lifecycle.MOVING_STATUSES,
             "now": at,
+            "run": RUN_WORDS[job.kind],
+            "reversals": queries.reversals_of(db, key),
+            "broker_is_away": bool(so_far.stalled_because) and door().hints.broker_is_away,
+            "flower": _flower(),
+            **_at_rest(db, key, job, so_far),
+            **_rights(job),
         }
         if job.status in _PART_FACTS:
             facts |= _PART_FACTS[job.status](db, job, request.args)
@@ -93,52 +105,83 @@ def show(job_id: int) -> Response | str:
 
 
 @blueprint.post(f"/{a_job}/pause")
-@requires(Action.CONTROL_JOB)
+@requires(Action.SEE_CLAIMS)
 def pause(job_id: int) -> Response:
     """Ask the job to pause."""
     return _do(commands.pause, job_id)
 
 
 @blueprint.post(f"/{a_job}/resume")
-@requires(Action.CONTROL_JOB)
+@requires(Action.SEE_CLAIMS)
 def resume(job_id: int) -> Response:
     """Let it go on."""
     return _do(commands.resume, job_id)
 
 
 @blueprint.post(f"/{a_job}/cancel")
-@requires(Action.CONTROL_JOB)
+@requires(Action.SEE_CLAIMS)
 def cancel(job_id: int) -> Response:
     """Ask the job to end where it is."""
     return _do(commands.cancel, job_id)
 
 
 @blueprint.post(f"/{a_job}/discard")
-@requires(Action.PREVIEW_JOB)
+@requires(Action.SEE_CLAIMS)
 def discard(job_id: int) -> Response:
     """Give up a preview."""
     return _do(commands.discard, job_id)
 
 
 @blueprint.post(f"/{a_job}/retry-failed")
-@requires(Action.CONTROL_JOB)
+@requires(Action.SEE_CLAIMS)
 def retry_failed(job_id: int) -> Response:
     """Try the failed claims again; those with one code, where the form names it."""
     return _do(commands.retry_failed, job_id, code=request.form.get("code") or None)
 
 
 def _do(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:
+    # Who may depends on the job's kind, so core is asked and not the table of roles.
     actor = current_actor()
     try:
         with transaction(door().sessions) as db:
             command(db, JobKey(actor.practice_id, job_id), by=actor, now=now(), **values)
-    except NotFound:
+    except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:
         flash(refusal.message, "warn")
     else:
         door().hints.send(actor.practice_id, job_id)  # after the commit, so that the worker finds it
     return redirect(url_for("jobs.show", job_id=job_id))
+
+
+def _at_rest(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:
+    """What a confirmed job shows when it does not move: its claims by code, and its files."""
+    if job.confirmed_at is None or job.status in lifecycle.MOVING_STATUSES:
+        return {"codes": [], "files": []}
+    counts = {
+        File.SETTLED: so_far.settled,
+        File.NOT_SETTLED: so_far.skipped + so_far.failed,
+        File.NOT_REACHED: so_far.remaining,
+    }
+    return {"codes": reports.by_code(db, key), "files": [(file, count) for file, count in counts.items() if count]}
+
+
+def _rights(job: SettleJob) -> dict[str, bool]:
+    """What this person may do to this job, as far as role and status tell."""
+    actor = current_actor()
+    return {
+        "may_control": commands.may(actor, job, Action.CONTROL_JOB),
+        "may_discard": commands.may(actor, job, Action.PREVIEW_JOB),
+        "may_reverse": actor.may(Action.REVERSE_JOB),
+        "is_reversible": reversal.is_reversible(job),
+    }
+
+
+def _flower() -> str | None:
+    """Where Flower is, for whoever sits at the machine itself; elsewhere its address is not ours to know."""
+    settings = door().settings
+    is_here = settings.web_host in LOOPBACK and settings.flower_host in LOOPBACK
+    return f"http://{settings.flower_host}:{settings.flower_port}" if is_here else None
 
 
 def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any] | None:
@@ -228,3 +271,9 @@ def _one_of(kinds: type[JobStatus], text: str | None) -> JobStatus | None:
 def code_words(code: str | None) -> str:
     """The sentence of a rule's or failure's code; nothing where there is none."""
     return codes.words(code) if code else ""
+
+
+@blueprint.app_template_filter("why_words")
+def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Label and value of each thing that a rule saw."""
+    return why.words(values)

@@ -1,5 +1,6 @@
-"""The Balance Writeoff setting, of the practice and of its billing providers."""
+"""The settings page, and its Balance Writeoff setting, of the practice and of its billing providers."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -8,11 +9,17 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import BadInput
-from core.practices import write_off_setting
+from core.practices import limits, write_off_setting
 from core.practices.models import WriteOffSetting
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 
+LIMITS: Final = {
+    "percent": limits.PERCENT,
+    "claims": limits.CLAIMS,
+    "alike": limits.ALIKE,
+    "recent": limits.RECENT_DAYS,
+}
 AS_THE_PRACTICE: Final = "practice"  # a provider without a setting of its own
 SEARCH_FROM_PROVIDERS: Final = 12  # fewer are seen at a glance
 PROVIDERS_SHOWN_MAX: Final = 200
@@ -30,6 +37,11 @@ class UnknownSetting(BadInput):
 @requires(Action.SEE_CLAIMS)
 def show() -> str:
     """What stands, who changed it and when; a form for those who may change it."""
+    return page()
+
+
+def page(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
+    """The whole page; `faults` stand at their fields, with what was `typed` there."""
     searched = request.args.get("provider", "").strip()
     with door().sessions() as db:
         overview = write_off_setting.overview(db, current_actor().practice_id)
@@ -49,7 +61,10 @@ def show() -> str:
         searchable=len(overview.providers) >= SEARCH_FROM_PROVIDERS,
         choices=list(WriteOffSetting),
         as_the_practice=AS_THE_PRACTICE,
-        recent_payment_days=current_practice().recent_payment_days,
+        limits=LIMITS,
+        standing={limit.column: getattr(current_practice(), limit.column) for limit in LIMITS.values()},
+        faults=faults or {},
+        typed=typed or {},
         may_change=current_actor().may(Action.CHANGE_SETTING),
     )
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
-from core.claims.feed_conditions import ELIGIBILITY, eligibility, matching_ids, plan_for_values
+from core.claims.feed_conditions import ELIGIBILITY, eligibility, matching_ids, plan_for_values, saw
 from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, near, value_of
 from core.claims.feed_totals import FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
 from core.claims.filters import ClaimFilter
@@ -165,6 +165,15 @@ def one(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> F
     if row is None:
         raise NotFound(f"There is no claim {claim_id[:60]} in this practice.")
     return FeedRow(*row)
+
+
+def why(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> dict[str, Any] | None:
+    """The values, by name, that the rule of the claim's eligibility saw; None where no rule keeps it."""
+    this = select(saw(terms)).select_from(facts.source())
+    values: dict[str, Any] | None = session.scalars(
+        this.where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
+    ).one_or_none()
+    return values
 
 
 def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int, *, more: bool) -> FeedPage:

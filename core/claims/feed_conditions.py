@@ -1,7 +1,7 @@
 """Which claims a filter means, with the two keys that read more than the claim: eligibility and open jobs."""
 
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, any_, literal, literal_column, or_, select, text
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ from core.jobs.lifecycle import OPEN_STATUSES
 from core.jobs.models import JobItem, JobKind, SettleJob
 from core.policy import facts
 from core.policy.facts import Terms
-from core.policy.rules import BY_CODE, CAN_SETTLE, Moment, first_match, rules_at
+from core.policy.rules import BY_CODE, CAN_SETTLE, Moment, first_match, rules_at, why
 
 FEED_RULES: Final = rules_at(Moment.FEED, kind=JobKind.SETTLE)
 ELIGIBILITY: Final = (CAN_SETTLE, *(rule.code for rule in FEED_RULES))
@@ -40,6 +40,11 @@ def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[Colum
 def eligibility(terms: Terms) -> ColumnElement[str | None]:
     """The code of the first rule that would keep the claim from an ordinary write-off, or NULL."""
     return first_match(facts.of_claim(terms), FEED_RULES)
+
+
+def saw(terms: Terms) -> ColumnElement[Any]:
+    """The values that this first rule saw, as JSON by name, or NULL."""
+    return why(facts.of_claim(terms), FEED_RULES)
 
 
 def is_one_of(external_ids: Collection[str]) -> ColumnElement[bool]:

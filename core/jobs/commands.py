@@ -15,7 +15,7 @@ from core.jobs.models import JobKind, JobStatus, SettleJob
 from core.jobs.prepare import request_job as preview
 from core.jobs.reversal import request_reversal as reverse
 
-__all__ = ["cancel", "confirm", "discard", "pause", "preview", "resume", "retry_failed", "reverse"]
+__all__ = ["cancel", "confirm", "discard", "may", "pause", "preview", "resume", "retry_failed", "reverse"]
 
 CONFIRMATION: Final = "CONFIRM"
 PREVIEW_LIFE: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it still tells the truth
@@ -112,14 +112,23 @@ def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, 
     return _move(session, job, S.CONFIRMED, by=by, now=now, sources=sources, act="retried", **values)
 
 
+def may(by: Actor, job: SettleJob, action: Action) -> bool:
+    """Tell whether `by` may do `action` to this job: whatever is done to a reversal takes who may reverse."""
+    return by.may(_needed(job, action))
+
+
+def _needed(job: SettleJob, action: Action) -> Action:
+    return Action.REVERSE_JOB if job.kind is JobKind.REVERSE else action
+
+
 def _locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJob:
-    """The job, locked, if `by` may do `action` to it: whatever is done to a reversal takes who may reverse."""
+    """The job, locked, if `by` may do `action` to it."""
     if key.practice_id != by.practice_id:
         raise NotFound("There is no such job in this practice.")
     job = lifecycle.lock(session, key)
     if job is None:
         raise NotFound("There is no such job in this practice.")
-    by.require(Action.REVERSE_JOB if job.kind is JobKind.REVERSE else action)
+    by.require(_needed(job, action))
     return job
 
 

@@ -36,6 +36,14 @@ def list_jobs(
     return list(session.scalars(jobs.order_by(SettleJob.id.desc()).limit(limit)))
 
 
+def reversals_of(session: Session, key: JobKey) -> list[SettleJob]:
+    """The jobs that take back this one, or some of its claims, oldest first; those that were given up are left out."""
+    given_up = (JobStatus.DISCARDED, JobStatus.EXPIRED, JobStatus.REJECTED)
+    of_job = (SettleJob.practice_id == key.practice_id, SettleJob.reverses_job_id == key.job_id)
+    found = select(SettleJob).where(*of_job, SettleJob.status.not_in(given_up))
+    return list(session.scalars(found.order_by(SettleJob.id)))
+
+
 def names_of_users(session: Session, practice_id: int, user_ids: Iterable[int | None]) -> dict[int, str]:
     """The names of those users of the practice, by id."""
     wanted = {user_id for user_id in user_ids if user_id is not None}

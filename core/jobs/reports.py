@@ -55,6 +55,32 @@ class ItemRow:
         return self.outcome is Outcome.FAILED and self.code is not None and codes.retryable(self.code)
 
 
+@dataclass(frozen=True)
+class CodeGroup:
+    """How many claims of a job share an outcome and its code."""
+
+    outcome: Outcome
+    code: str
+    claims: int
+
+    @property
+    def retryable(self) -> bool:
+        """Tell whether trying them again may help."""
+        return self.outcome is Outcome.FAILED and codes.retryable(self.code)
+
+
+def by_code(session: Session, key: JobKey) -> list[CodeGroup]:
+    """What became of the job's claims, by outcome and code, the largest group first; without the ordinary write-offs.
+
+    It reads every item: for a job that rests.
+    """
+    counted = func.count().label("claims")
+    coded = (*key.of(JobItem), JobItem.outcome.is_not(None), JobItem.code.is_not(None))
+    groups = select(JobItem.outcome, JobItem.code, counted).where(*coded).group_by(JobItem.outcome, JobItem.code)
+    rows = session.execute(groups.order_by(counted.desc(), JobItem.code))
+    return [CodeGroup(outcome, code, claims) for outcome, code, claims in rows if outcome and code]
+
+
 def items(
     session: Session,
     key: JobKey,

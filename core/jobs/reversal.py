@@ -36,6 +36,11 @@ class NotReversible(Refusal):
     code = "not_reversible"
 
 
+def is_reversible(job: SettleJob) -> bool:
+    """Tell whether the job's kind and status let it be taken back; the preview then judges each claim."""
+    return job.status in _REVERSIBLE and job.kind is not JobKind.REVERSE
+
+
 def request_reversal(
     session: Session,
     original: JobKey,
@@ -56,7 +61,7 @@ def request_reversal(
     reversed_job = lifecycle.lock(session, original) if original.practice_id == by.practice_id else None
     if reversed_job is None:
         raise NotFound("There is no such job in this practice.")
-    if reversed_job.status not in _REVERSIBLE or reversed_job.kind is JobKind.REVERSE:
+    if not is_reversible(reversed_job):
         raise NotReversible
     practice = freezing.practice_as_it_is(session, by.practice_id)
     selection = {"claim_ids": None if claim_ids is None else sorted(set(claim_ids))}

@@ -78,10 +78,12 @@ def entry_of(given: Mapping[str, Any]) -> Payment | Adjustment | Transfer:
     try:
         return _ENTRY.validate_python(given)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc'][1:])) or 'kind'}: {fault['msg'].lower()}" for fault in error.errors()
-        ]
-        raise BadEntry("; ".join(faults)) from None
+        faults = {".".join(map(str, fault["loc"][1:])) or "kind": fault["msg"].lower() for fault in error.errors()}
+        raise _bad(**faults) from None
+
+
+def _bad(**faults: str) -> BadEntry:
+    return BadEntry("; ".join(f"{field}: {words}" for field, words in faults.items()), faults=faults)
 
 
 def post(
@@ -154,13 +156,13 @@ def _is_posted(session: Session, claim: Claim, source_id: str, entry: Payment | 
 def _posting_date(practice: Practice, entry: _Entry, *, now: dt.datetime) -> dt.date:
     today = calendar.today(practice, now=now)
     if entry.posted_on is not None and entry.posted_on > today:
-        raise BadEntry(f"posted_on: {entry.posted_on} is in the future; the latest is {today}")
+        raise _bad(posted_on=f"{entry.posted_on} is in the future; the latest is {today}")
     return entry.posted_on or today
 
 
 def _check_line(session: Session, claim: Claim, number: int) -> None:
     if session.get(LineItem, (claim.practice_id, claim.id, number)) is None:
-        raise BadEntry(f"line: claim {claim.external_id} has no line {number}")
+        raise _bad(line=f"claim {claim.external_id} has no line {number}")
 
 
 def _bring_up(session: Session, claim: Claim) -> None:

@@ -100,7 +100,7 @@ def test_the_preview_shows_every_claim_with_what_will_happen(two: GivenPractice,
     assert "<bdi><b>Abel</b> مريم</bdi>" in page
     assert "<b>Abel</b>" not in biller.get(answer.headers["Location"]).text
     assert "Skipped</span> because the insurance has a credit" in page
-    assert "This posts 3 write-offs, $17.50 in all, to 1 claim. It cannot be undone." in page
+    assert "This posts 3 write-offs, $17.50 in all, to 1 claim. It can be undone only by a reversal" in page
     assert "Balance Writeoff: patient and insurance" in page
     assert "Small balance" in page
     assert "Year-end" in page
@@ -374,7 +374,7 @@ def test_a_reversal_is_confirmed_in_the_same_box(two: GivenPractice, browser_of:
     page = " ".join(browser_of(admin).read(f"/jobs/{job.id}").split())
 
     assert "Please confirm the reversal of <b>1 claim</b> of" in page
-    assert "This posts 3 reversals, $17.50 in all, to 1 claim." in page
+    assert "This posts 3 counter-postings that restore $17.50 to 1 claim." in page
     assert "Will be reversed" in page
     assert "Reverse 1 claim" in page
     assert "Change reason" not in page

@@ -211,4 +211,4 @@ def test_a_job_that_nobody_works_on_says_so(practice: GivenPractice, biller: Bro
     practice.confirm(job)
     clock.turn_on(minutes=2)
 
-    assert "no worker is at it. Nothing is lost" in biller.says(f"/jobs/{job.job_id}")
+    assert "Most likely none is running, or the broker that wakes them is away." in biller.says(f"/jobs/{job.job_id}")

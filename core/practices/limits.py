@@ -1,0 +1,75 @@
+"""The practice's limits: when failures halt a job, and how long a payment counts as recent.
+
+The failure budget is read when a failure is counted; the window is frozen into a job when it is previewed.
+"""
+
+import datetime as dt
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.permissions import Action, Actor
+from core.errors import BadInput
+from core.practices.models import Practice
+
+
+class Limit(NamedTuple):
+    """A number that an administrator sets, and between which numbers it makes sense."""
+
+    column: str
+    least: int
+    most: int
+    words: str
+
+
+PERCENT: Final = Limit("failure_percent_max", 1, 100, "percent of failed claims")
+CLAIMS: Final = Limit("failure_claims_min", 1, 1_000_000, "claims before the percentage counts")
+ALIKE: Final = Limit("failures_alike_max", 2, 1_000_000, "failures alike in a row")
+# A year: whoever wants no claim of a longer silence written off uses the feed's filter.
+RECENT_DAYS: Final = Limit("recent_payment_days", 0, 365, "days that count as lately")
+
+
+class BadLimit(BadInput):
+    """A limit is not as it must be."""
+
+    code = "bad_limit"
+
+
+def set_failure_budget(
+    session: Session, *, by: Actor, percent: int, claims: int, alike: int, now: dt.datetime
+) -> Practice:
+    """Halt a job when more than `percent` of at least `claims` have failed, or the last `alike` failures are alike.
+
+    Raises `NotAllowed`, and `BadLimit` naming each number that is out of bounds.
+    """
+    return _set(session, "failure_budget.changed", {PERCENT: percent, CLAIMS: claims, ALIKE: alike}, by=by, now=now)
+
+
+def set_recent_payment_days(session: Session, *, by: Actor, days: int, now: dt.datetime) -> Practice:
+    """Skip claims with a payment in the last `days` days; 0 switches the rule off. Raises as above."""
+    return _set(session, "recent_payment_window.changed", {RECENT_DAYS: days}, by=by, now=now)
+
+
+def _set(session: Session, act: str, numbers: dict[Limit, int], *, by: Actor, now: dt.datetime) -> Practice:
+    by.require(Action.CHANGE_SETTING)
+    faults = {
+        limit.column: f"{limit.words}: from {limit.least:,} to {limit.most:,}"
+        for limit, number in numbers.items()
+        if not limit.least <= number <= limit.most
+    }
+    if faults:
+        raise BadLimit("; ".join(faults.values()), faults=faults)
+    # Waits for previews that are being made under the window that stands, as the Balance Writeoff setting does.
+    locked = select(Practice).where(Practice.id == by.practice_id).with_for_update(key_share=True)
+    practice = session.scalars(locked.execution_options(populate_existing=True)).one()
+    changed: dict[str, Any] = {}
+    for limit, number in numbers.items():
+        if getattr(practice, limit.column) != number:
+            changed[limit.column] = {"from": getattr(practice, limit.column), "to": number}
+            setattr(practice, limit.column, number)
+    if changed:
+        subject = f"practice:{practice.id}"
+        audit.record(session, act, practice_id=practice.id, subject=subject, by=by.user_id, now=now, **changed)
+    return practice

@@ -1,0 +1,137 @@
+"""What people do to one claim by hand: post a payment, an adjustment or a transfer; put it on hold, release it."""
+
+import secrets
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from core.access.permissions import Action
+from core.claims import holds
+from core.claims.locks import ClaimBusy
+from core.claims.models import Hold
+from core.db.engine import transaction
+from core.errors import BadInput
+from core.ledger import entries
+from core.ledger.entries import Adjustment, BadEntry, EntryMismatch, Payment, Transfer
+from core.ledger.models import PostingKind
+from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
+from webui import claims
+from webui.auth import current_actor, requires
+from webui.door import door, now
+from webui.labels import words
+
+_KEY_CHARACTERS_MAX: Final = 100
+_POSTED_ALREADY: Final = (
+    "This form was posted already with other values; see the ledger below. Post again if you mean this one too."
+)
+_NEEDED: Final[dict[str, tuple[str, ...]]] = {
+    PostingKind.PAYMENT: ("responsibility", "paid_by"),
+    PostingKind.ADJUSTMENT: ("responsibility", "group_code", "reason_code"),
+    PostingKind.TRANSFER: ("responsibility",),
+}
+# What to do about a field that core refuses, as people need to read it.
+_CURES: Final = {
+    "kind": "Choose what to post.",
+    "line": "Choose one of the claim's lines.",
+    "responsibility": "Choose insurance or patient.",
+    "paid_by": "Choose who paid.",
+    "group_code": "Choose the group code of the adjustment.",
+    "reason_code": "Type the reason code (CARC) as on the remittance: up to two letters and one to three digits.",
+    "posted_on": "Type a date, or leave it empty for today.",
+    "note": f"Shorten the note to {entries.NOTE_CHARACTERS_MAX} characters.",
+}
+
+blueprint = Blueprint("claim_work", __name__, url_prefix="/claims")
+
+
+class UnknownHold(BadInput):
+    """Choose why the claim is put on hold."""
+
+    code = "unknown_hold"
+
+
+@blueprint.post("/<claim_id:claim_id>/postings")
+@requires(Action.POST)
+def post(claim_id: str) -> Response | tuple[str, int]:
+    """Post the entry of the form, once however often it is sent; a fault stands at its field."""
+    entry, faults = _read(request.form)
+    if entry is None:
+        return _again(claim_id, faults)
+    key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
+    try:
+        with transaction(door().sessions) as db:
+            entries.post(db, claim_id, entry, by=current_actor(), idempotency_key=key, now=now())
+    except EntryMismatch:
+        return _again(claim_id, {"": _POSTED_ALREADY})
+    except BadEntry as refusal:
+        return _again(claim_id, refusal.facts["faults"])
+    except ClaimBusy as refusal:
+        return _again(claim_id, {"": refusal.message}, HTTPStatus.CONFLICT)
+    what = f"{words(PostingKind(entry.kind))} of {format_cents(entry.amount_cents)}"
+    flash(f"{what} posted on line {entry.line}.", "good")
+    return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
+
+
+@blueprint.post("/<claim_id:claim_id>/hold")
+@requires(Action.HOLD)
+def hold(claim_id: str) -> Response:
+    """Put the claim on hold for a reason, or release it."""
+    wanted = request.form.get("hold", "")
+    if wanted and wanted not in set(Hold):
+        raise UnknownHold
+    kind = Hold(wanted) if wanted else None
+    try:
+        with transaction(door().sessions) as db:
+            holds.set_hold(db, claim_id, kind, by=current_actor(), now=now())
+    except ClaimBusy as refusal:
+        flash(refusal.message, "warn")
+    else:
+        said = f"The claim is on hold: {words(kind)}." if kind else "The claim is released."
+        flash(f"{said} Jobs that were previewed before skip it as changed.", "good")
+    return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
+
+
+def _read(form: MultiDict[str, str]) -> tuple[Payment | Adjustment | Transfer | None, dict[str, str]]:
+    """The entry, or what is wrong with each field, all at once."""
+    given = _given(form)
+    amount, fault = _amount(form.get("amount", ""))
+    faults = {"amount": fault} if fault else {}
+    if "\x00" in given["note"]:
+        faults["note"] = "The note has a character that cannot be kept; type it again."
+    try:
+        entry = entries.entry_of({**given, "amount_cents": amount})
+    except BadEntry as refusal:
+        faults |= {name: _CURES.get(name, words) for name, words in refusal.facts["faults"].items()}
+    return (None if faults else entry), faults
+
+
+def _given(form: MultiDict[str, str]) -> dict[str, Any]:
+    """The fields as core reads them, without those that the kind does not have."""
+    kind, line, note = form.get("kind", ""), form.get("line", ""), form.get("note", "").strip()
+    given: dict[str, Any] = {"kind": kind, "line": line, "note": note}
+    for name in _NEEDED.get(kind, ()):
+        given[name] = form.get(name, "").strip()
+    if "reason_code" in given:
+        given["reason_code"] = given["reason_code"].upper()
+    if form.get("posted_on", "").strip():
+        given["posted_on"] = form["posted_on"].strip()
+    return given
+
+
+def _amount(text: str) -> tuple[int, str | None]:
+    """The cents, or why it is no amount; the cents are then one, so that the other fields are looked at too."""
+    try:
+        cents = parse_amount(text)
+    except BadAmount as refusal:
+        return 1, refusal.message
+    if not 1 <= cents <= CENTS_MAX:
+        return 1, "Type an amount above zero; what it does to the due follows from what is posted."
+    return cents, None
+
+
+def _again(claim_id: str, faults: dict[str, str], status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> tuple[str, int]:
+    """The claim's page with the form as it was filled in."""
+    return claims.page(claim_id, faults=faults, typed=request.form), status

@@ -1,0 +1,86 @@
+"""What a job leaves to keep: its three files, and the reconciliation certificate."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from flask import Blueprint, Response, render_template, stream_with_context
+
+from core.access import audit
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.jobs import certificate, downloads, queries
+from core.jobs.certificate import Certificate
+from core.jobs.keys import JobKey
+from core.jobs.models import JobKind, JobStatus
+from core.ledger.models import WriteOffReason
+from core.practices.models import WriteOffSetting
+from webui.auth import current_actor, requires
+from webui.door import door, now
+from webui.jobs import a_job
+
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
+
+
+@blueprint.get(f"/{a_job}/files/<name>.<any(csv, xlsx):form>")
+@requires(Action.SEE_CLAIMS)
+def download(job_id: int, name: str, form: str) -> Response:
+    """One of the three files, as it stands now; streamed, so that a million claims are never in memory at once."""
+    actor = current_actor()
+    key = JobKey(actor.practice_id, job_id)
+    file = downloads.file_of(name)
+    with transaction(door().sessions) as db:
+        queries.find(db, key)
+        audit.record(
+            db,
+            "job.file_downloaded",
+            practice_id=actor.practice_id,
+            subject=f"job:{job_id}",
+            by=actor.user_id,
+            now=now(),
+            file=file.value,
+        )
+
+    def pieces() -> Iterator[str] | Iterator[bytes]:
+        with door().sessions() as db:
+            yield from downloads.csv_file(db, key, file) if form == "csv" else downloads.xlsx_file(db, key, file)
+
+    mimetype = "text/csv; charset=utf-8" if form == "csv" else XLSX
+    response = Response(stream_with_context(pieces()), content_type=mimetype)
+    response.headers["Content-Disposition"] = f'attachment; filename="job-{job_id}-{file}.{form}"'
+    return response
+
+
+@blueprint.get(f"/{a_job}/certificate")
+@requires(Action.SEE_CLAIMS)
+def show(job_id: int) -> str:
+    """The certificate to read and to print."""
+    drawn_up = _certificate(job_id)
+    return render_template(
+        "jobs/certificate.html",
+        certificate=drawn_up,
+        job_id=job_id,
+        reverses=drawn_up.kind == JobKind.REVERSE,
+        changes_status=drawn_up.kind == JobKind.STATUS,
+        kind=JobKind(drawn_up.kind),
+        status=JobStatus(drawn_up.status),
+        reason=WriteOffReason(drawn_up.reason) if drawn_up.reason else None,
+        setting=WriteOffSetting(drawn_up.setting),
+        provider_settings={who: WriteOffSetting(own) for who, own in drawn_up.provider_settings.items()},
+        drawn_up_at=now(),
+    )
+
+
+@blueprint.get(f"/{a_job}/certificate.json")
+@requires(Action.SEE_CLAIMS)
+def as_json(job_id: int) -> Response:
+    """The same for programs and archives."""
+    response = Response(_certificate(job_id).model_dump_json(indent=2), mimetype="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="job-{job_id}-certificate.json"'
+    return response
+
+
+def _certificate(job_id: int) -> Certificate:
+    with door().sessions() as db:
+        return certificate.of_job(db, JobKey(current_actor().practice_id, job_id))

@@ -1,0 +1,58 @@
+"""The limits of the practice: its failure budget, and how long a payment counts as recent."""
+
+from http import HTTPStatus
+from typing import Final
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.practices import limits
+from core.practices.limits import BadLimit, Limit
+from webui import settings
+from webui.auth import current_actor, requires
+from webui.door import door, now
+
+_DIGITS_MAX: Final = 9
+
+blueprint = Blueprint("limits", __name__, url_prefix="/settings")
+
+
+@blueprint.post("/failure-budget")
+@requires(Action.CHANGE_SETTING)
+def change_budget() -> Response | tuple[str, int]:
+    """Say when failures halt a job."""
+    try:
+        with transaction(door().sessions) as db:
+            limits.set_failure_budget(
+                db,
+                by=current_actor(),
+                percent=_number(limits.PERCENT),
+                claims=_number(limits.CLAIMS),
+                alike=_number(limits.ALIKE),
+                now=now(),
+            )
+    except BadLimit as refusal:
+        return settings.page(faults=refusal.facts["faults"], typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+    flash("The failure budget is saved. Jobs that run now are measured by it from their next failure on.", "good")
+    return redirect(url_for("settings.show", _anchor="limits"), code=303)
+
+
+@blueprint.post("/recent-payment")
+@requires(Action.CHANGE_SETTING)
+def change_recent_payment() -> Response | tuple[str, int]:
+    """Say for how many days a payment keeps a claim from being settled."""
+    try:
+        with transaction(door().sessions) as db:
+            limits.set_recent_payment_days(db, by=current_actor(), days=_number(limits.RECENT_DAYS), now=now())
+    except BadLimit as refusal:
+        return settings.page(faults=refusal.facts["faults"], typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+    flash("The recent-payment window is saved. Jobs that were previewed before keep theirs.", "good")
+    return redirect(url_for("settings.show", _anchor="limits"), code=303)
+
+
+def _number(limit: Limit) -> int:
+    """The whole number of that field; what is none is out of every bound."""
+    text = request.form.get(limit.column, "").strip().replace(",", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX else -1

@@ -1,0 +1,13 @@
+// The form that posts on a claim shows what its kind needs; the server reads nothing else anyway.
+const form = document.getElementById("post-form");
+
+function fit() {
+  const kind = form.elements.kind.value;
+  for (const field of form.querySelectorAll("[data-for]")) field.hidden = field.dataset.for !== kind;
+}
+
+if (form) {
+  form.elements.kind.addEventListener("change", fit);
+  fit();
+  form.querySelector("[aria-invalid]")?.focus();
+}
