@@ -13,6 +13,7 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import DBAPIError
 
 from core.db.engine import Sessions, make_engine, make_sessions, transaction
 from core.jobs import commands
@@ -46,13 +47,13 @@ class Hold:
         self._engine = engine
         self._connection = engine.connect()
         self._connection.execute(text(statement), values)
-        self._pid = self._connection.scalar(text("SELECT pg_backend_pid()"))
+        self.pid = self._connection.scalar(text("SELECT pg_backend_pid()"))
 
     def waiting(self) -> int:
         """How many sessions wait for it."""
         with self._engine.connect() as watcher:
             count = text("SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid))")
-            return int(watcher.scalar(count, {"pid": self._pid}) or 0)
+            return int(watcher.scalar(count, {"pid": self.pid}) or 0)
 
     def wait_for_a_worker(self) -> None:
         """Wait until somebody waits for the lock."""
@@ -60,6 +61,8 @@ class Hold:
 
     def release(self) -> None:
         """Let go of it; a second time changes nothing."""
+        with suppress(DBAPIError):  # a server that was restarted has let go by itself
+            self._connection.rollback()
         self._connection.close()
 
 

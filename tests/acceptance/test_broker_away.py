@@ -120,22 +120,26 @@ def test_workers_whose_connections_to_the_broker_are_cut_go_on(product: Product,
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(45, marks=LONG)])
-def test_a_broker_that_pauses_in_mid_job_delays_at_most(
+def test_a_broker_that_pauses_in_mid_job_delays_and_nothing_more(
     product: Product, web: Web, broker: OwnBroker, seconds: int
 ) -> None:
     practice = product.practice(claims=12)
     api = Api.of_biller(web, practice)
-    job = product.confirm(practice, *[f"C{number:05d}" for number in range(1, 7)], chunk_claims=2)
-    with product.hold_line(practice, "C00003") as line:
+    job = product.confirm(practice, *[f"C{number:05d}" for number in range(1, 9)], chunk_claims=2)
+    preview = api.preview({"claim_ids": [f"C{number:05d}" for number in range(9, 13)]}, key="meanwhile")
+    meanwhile = JobKey(practice.id, int(preview.json["id"]))
+    with product.hold_line(practice, "C00003") as line, product.hold_chunk(meanwhile, first=1):
         product.hint(job, times=3)
         line.wait_for_a_worker()
 
         broker.client.client_pause(seconds * 1_000, all=True)
-        meanwhile = api.preview({"claim_ids": [f"C{number:05d}" for number in range(7, 13)]}, key="meanwhile")
-        assert api.confirm(meanwhile.json["id"]).status == 202
+        assert api.confirm(preview.json["id"]).status == 202
+
+        line.release()
+        assert broker.client.ping(), "answered when the pause is over"
 
     product.assert_all_settled(practice, job)
-    product.assert_all_settled(practice, JobKey(practice.id, int(meanwhile.json["id"])))
+    product.assert_all_settled(practice, meanwhile)
 
 
 def test_a_job_of_which_every_hint_is_lost_is_found_by_the_sweep(product: Product, web: Web, broker: OwnBroker) -> None:

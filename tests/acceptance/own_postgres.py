@@ -1,0 +1,65 @@
+"""A PostgreSQL of a test's own, which may be stopped, killed and started again; and one behind a lossy network."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from core.local.guardian import Ending, Guardian
+from core.local.postgres import Postgres
+from tests.acceptance.product import PATIENCE_SECONDS
+from tests.servers import Databases
+from tests.waiting import eventually
+
+SOCKET = ".s.PGSQL.5432"
+
+
+@contextmanager
+def own_postgres() -> Iterator[tuple[Postgres, str]]:
+    """A server, and the URL of a migrated database on it."""
+    # Not pytest's own temporary folder: its mode is 700, and root's PostgreSQL runs as somebody else.
+    folder = Path(tempfile.mkdtemp(prefix="settle-"))
+    folder.chmod(0o711)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        guardian = stack.enter_context(Guardian())
+        server = stack.enter_context(Postgres(folder / "postgres", guardian, log=folder / "postgres.log"))
+        yield server, stack.enter_context(Databases(server).fresh())
+
+
+class LossyNetwork:
+    """A way to a database that can lose the answer to a COMMIT."""
+
+    def __init__(self, url: str, order: Path) -> None:
+        self.url = url
+        self._order = order
+
+    def lose_the_answer_to_the_commit_after(self, statement: str) -> None:
+        """Once, at the next transaction with these words in a statement."""
+        written = self._order.with_suffix(".new")
+        written.write_text(statement)
+        written.rename(self._order)
+
+    def wait_until_it_is_lost(self) -> None:
+        """Wait until that has happened."""
+        eventually(lambda: not self._order.exists(), seconds=PATIENCE_SECONDS)
+
+
+@contextmanager
+def lossy_network(database_url: str) -> Iterator[LossyNetwork]:
+    """Start the proxy before the database."""
+    folder = Path(tempfile.mkdtemp(prefix="settle-"))
+    url = make_url(database_url)
+    target = f"{url.query['host']}/{SOCKET}"
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        guardian = stack.enter_context(Guardian())
+        words = [sys.executable, "-m", "tests.acceptance.lossy_proxy", folder / SOCKET, target, folder / "order"]
+        guardian.start(words, log=folder / "proxy.log", ending=Ending())
+        eventually((folder / SOCKET).exists, seconds=PATIENCE_SECONDS)
+        through = url.set(query={"host": str(folder)}).render_as_string(hide_password=False)
+        yield LossyNetwork(through, folder / "order")
