@@ -1,18 +1,26 @@
-"""Claims: the feed, one claim, and its ledger."""
+"""Claims: the feed, one claim, its ledger, and what people do to one claim by hand."""
 
-from typing import Annotated, Final
+from collections.abc import Mapping
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Self
 
 from flask import Response, jsonify
-from pydantic import Field
+from pydantic import Field, RootModel, Strict
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.claims import feed, queries
+from core.claims import feed, holds, queries
 from core.claims.feed import DEFAULT_SORT, Sort
 from core.claims.filters import ClaimFilter
-from core.ledger import queries as ledger_queries
+from core.claims.models import Hold
+from core.db.engine import transaction
+from core.jobs import codes
+from core.ledger import entries, queries as ledger_queries
+from core.ledger.entries import Entry
 from webui.api.blueprint import CLAIMS, api, refusals
-from webui.api.models import Claim, ClaimsPage, ClaimWithLines, Line, PostingEntry, Postings
-from webui.api.reading import LIMIT_DEFAULT, LIMIT_MAX, ClaimPath, asks, current_actor
+from webui.api.models import Claim, ClaimsPage, ClaimWithLines, PostingEntry, Postings
+from webui.api.reading import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, OnceHeaders, asks, current_actor
 from webui.door import door, now
 
 
@@ -28,6 +36,23 @@ class ClaimsQuery(ClaimFilter):
     def narrowed(self) -> ClaimFilter:
         """The filter alone."""
         return ClaimFilter.of({key: value for key, value in self.given().items() if key not in _OF_THE_LIST})
+
+
+class NewPosting(RootModel[Entry]):
+    """What is posted on one line, by its kind."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the entry; raise `BadEntry` naming each bad field."""
+        return cls(entries.entry_of(given))
+
+
+class NewHold(Body):
+    """Why nobody may settle the claim for now."""
+
+    hold: Annotated[
+        Annotated[Hold, Strict(strict=False)] | None, Field(description="Why, or null to release it")  # JSON has text
+    ]
 
 
 _OF_THE_LIST: Final = frozenset({"sort", "cursor", "limit"})
@@ -59,13 +84,9 @@ def list_claims(query: ClaimsQuery) -> Response:
 @asks(Action.SEE_CLAIMS)
 def show_claim(path: ClaimPath) -> Response:
     """Show one claim with its line items."""
-    practice_id = current_actor().practice_id
     with door().sessions() as session:
-        terms = feed.terms_of(session, practice_id, now=now())
-        claim = Claim.model_validate(feed.one(session, practice_id, path.claim_id, terms=terms))
-        internal_id = queries.find(session, practice_id, path.claim_id).id
-        lines = [Line.model_validate(line) for line in queries.lines(session, practice_id, internal_id)]
-    return jsonify({**claim.json_ready(), "lines": [line.json_ready() for line in lines]})
+        claim = _as_it_is(session, path)
+    return jsonify(claim.json_ready())
 
 
 @api.get(
@@ -83,3 +104,52 @@ def list_postings(path: ClaimPath) -> Response:
         entries = ledger_queries.ledger(session, practice_id, claim.id)
     answer = Postings(claim_id=claim.external_id, postings=[PostingEntry.model_validate(entry) for entry in entries])
     return jsonify(answer.json_ready())
+
+
+@api.post(
+    "/claims/<anything:claim_id>/postings",
+    tags=[CLAIMS],
+    responses={201: ClaimWithLines, **refusals(400, 404, 409, 413, 415)},
+    merge_slashes=False,
+)
+@asks(Action.POST)
+def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[Response, int]:
+    """Post a payment, an adjustment or a transfer on one line, once; the answer is the claim as it is then.
+
+    A Settled claim on which something is due afterwards goes back to Balance Due.
+    """
+    with transaction(door().sessions) as session:
+        key = header.idempotency_key
+        entries.post(session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now())
+        claim = _as_it_is(session, path)
+    return jsonify(claim.json_ready()), HTTPStatus.CREATED
+
+
+@api.put(
+    "/claims/<anything:claim_id>/hold",
+    tags=[CLAIMS],
+    responses={200: ClaimWithLines, **refusals(400, 404, 409, 413, 415)},
+    merge_slashes=False,
+)
+@asks(Action.HOLD)
+def set_hold(path: ClaimPath, body: NewHold) -> Response:
+    """Put the claim on hold, so that nobody settles it, or release it; the same again changes nothing."""
+    with transaction(door().sessions) as session:
+        holds.set_hold(session, path.claim_id, body.hold, by=current_actor(), now=now())
+        claim = _as_it_is(session, path)
+    return jsonify(claim.json_ready())
+
+
+def _as_it_is(session: Session, path: ClaimPath) -> ClaimWithLines:
+    practice_id = current_actor().practice_id
+    terms = feed.terms_of(session, practice_id, now=now())
+    row = feed.one(session, practice_id, path.claim_id, terms=terms)
+    internal_id = queries.find(session, practice_id, path.claim_id).id
+    return ClaimWithLines.model_validate(
+        {
+            **asdict(row),
+            "eligibility_words": codes.words(row.eligibility),
+            "why": feed.why(session, practice_id, path.claim_id, terms=terms),
+            "lines": queries.lines(session, practice_id, internal_id),
+        }
+    )

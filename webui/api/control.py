@@ -1,4 +1,7 @@
-"""What is done to a job that was previewed or confirmed: discard, pause, resume, cancel, try again."""
+"""What is done to a job that was previewed or confirmed: discard, pause, resume, cancel, try again.
+
+Who may, depends on the job's kind (a reversal takes who may reverse), so core asks; here it is enough to see jobs.
+"""
 
 from typing import Annotated, Any, Final, Protocol
 
@@ -34,35 +37,35 @@ class RetryQuery(Parameters):
 
 
 @api.post("/settle-jobs/<job_id>/discard", **_ANSWERS)
-@asks(Action.PREVIEW_JOB)
+@asks(Action.SEE_CLAIMS)
 def discard_job(path: JobPath) -> Response:
     """Give up a preview; nothing was done and nothing will be."""
     return _do(commands.discard, path)
 
 
 @api.post("/settle-jobs/<job_id>/pause", **_ANSWERS)
-@asks(Action.CONTROL_JOB)
+@asks(Action.SEE_CLAIMS)
 def pause_job(path: JobPath) -> Response:
     """Begin no further chunk; the job is paused when no worker is inside."""
     return _do(commands.pause, path)
 
 
 @api.post("/settle-jobs/<job_id>/resume", **_ANSWERS)
-@asks(Action.CONTROL_JOB)
+@asks(Action.SEE_CLAIMS)
 def resume_job(path: JobPath) -> Response:
     """Let a paused or halted job go on."""
     return _do(commands.resume, path)
 
 
 @api.post("/settle-jobs/<job_id>/cancel", **_ANSWERS)
-@asks(Action.CONTROL_JOB)
+@asks(Action.SEE_CLAIMS)
 def cancel_job(path: JobPath) -> Response:
     """End the job where it is: what is settled stays settled, the rest is not reached."""
     return _do(commands.cancel, path)
 
 
 @api.post("/settle-jobs/<job_id>/retry-failed", **_ANSWERS)
-@asks(Action.CONTROL_JOB)
+@asks(Action.SEE_CLAIMS)
 def retry_failed(path: JobPath, query: RetryQuery) -> Response:
     """Try the failed claims again; a second call changes nothing."""
     return _do(commands.retry_failed, path, code=query.code)

@@ -10,13 +10,15 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import commands, progress, queries, reports
-from core.jobs.models import JobStatus
-from core.jobs.requests import JobRequest
+from core.jobs.models import JobStatus, SettleJob
+from core.jobs.requests import NOTE_CHARACTERS_MAX, SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.jobs_as_json import confirmed, job_answer, summaries
 from webui.api.models import Confirmed, Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
-from webui.api.reading import Body, JobHeaders, JobPath, Page, asks, current_actor
+from webui.api.reading import Body, JobPath, OnceHeaders, Page, asks, current_actor
 from webui.door import door, hint, now
+
+Created = tuple[Response, int, dict[str, str]]
 
 
 class JobsQuery(Page):
@@ -37,9 +39,19 @@ class Confirmation(Body):
     confirmation: Annotated[str, Field(description="CONFIRM, all in capitals")] = ""
 
 
+class Reversal(Body):
+    """What is taken back."""
+
+    claim_ids: Annotated[
+        Annotated[list[ClaimIdText], Field(max_length=SELECTION_CLAIM_IDS_MAX)] | None,
+        Field(description="Some of the job's settled claims; null for all of them"),
+    ]
+    note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="Kept with the job")] = ""
+
+
 @api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **refusals(400, 413, 415)})
 @asks(Action.PREVIEW_JOB)
-def create_job(header: JobHeaders, body: JobRequest) -> tuple[Response, int, dict[str, str]]:
+def create_job(header: OnceHeaders, body: JobRequest) -> Created:
     """Preview a job: freeze the selected claims, each with its verdict.
 
     Up to 20,000 claims the answer is the preview; above that the job is preparing, and its preview is there later.
@@ -55,8 +67,39 @@ def create_job(header: JobHeaders, body: JobRequest) -> tuple[Response, int, dic
             now=now(),
         )
         answer = job_answer(session, job)
+    return made(job, answer)
+
+
+@api.post(
+    "/settle-jobs/<job_id>/reverse",
+    tags=[JOBS],
+    responses={201: SettleJobAnswer, **refusals(400, 404, 409, 413, 415)},
+)
+@asks(Action.REVERSE_JOB)
+def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
+    """Preview a reversal of a finished or cancelled job, or of some of its claims: a job that is confirmed like any.
+
+    Claims that were touched since are skipped, each with its code.
+    """
+    with transaction(door().sessions) as session:
+        job = commands.reverse(
+            session,
+            path.key(current_actor()),
+            claim_ids=body.claim_ids,
+            note=body.note,
+            by=current_actor(),
+            idempotency_key=header.idempotency_key,
+            chunk_claims=door().settings.chunk_claims,
+            now=now(),
+        )
+        answer = job_answer(session, job)
+    return made(job, answer)
+
+
+def made(job: SettleJob, answer: SettleJobAnswer) -> Created:
+    """The answer to a request for a job: its preview, or that a worker is to prepare it."""
     if job.status is JobStatus.PREPARING:
-        door().hints.prepare(actor.practice_id, job.id)
+        door().hints.prepare(job.practice_id, job.id)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_job", job_id=job.id)}
 
 
@@ -85,7 +128,7 @@ def show_job(path: JobPath) -> Response:
 
 
 @api.post("/settle-jobs/<job_id>/confirm", tags=[JOBS], responses={202: Confirmed, **refusals(400, 404, 409, 413, 415)})
-@asks(Action.CONFIRM_JOB)
+@asks(Action.SEE_CLAIMS)  # a biller confirms, and an approver a reversal: core asks by the job's kind
 def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
     """Confirm a previewed job; it runs in the background, once, however often it is confirmed."""
     key = path.key(current_actor())

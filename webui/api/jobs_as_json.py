@@ -58,6 +58,7 @@ def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "id": str(job.id),
         "kind": job.kind,
         "status": job.status,
+        "reverses_job_id": str(job.reverses_job_id) if job.reverses_job_id else None,
         "target_status": job.target_status,
         "reason": job.reason,
         "note": job.note,

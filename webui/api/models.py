@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from core.jobs import why
 from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
 from core.jobs.preview import CodeCount, Group
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
@@ -21,6 +22,25 @@ class Answer(BaseModel):
     def json_ready(self) -> dict[str, Any]:
         """What stands in the answer's JSON."""
         return self.model_dump(mode="json")
+
+
+class Seen(Answer):
+    """One thing that a rule saw, for people."""
+
+    label: str
+    value: str
+
+
+def _in_words(seen: dict[str, Any] | None) -> list[Seen]:
+    return [Seen(label=label, value=value) for label, value in why.words(seen)]
+
+
+Why = Annotated[
+    dict[str, Any] | None, Field(description="What its rule saw, by name; amounts in cents; null where no rule said no")
+]
+WhyWords = Annotated[
+    list[Seen], BeforeValidator(_in_words), Field(validation_alias="why", description="The same, for people")
+]
 
 
 class Problem(Answer):
@@ -88,8 +108,11 @@ class Line(Answer):
 
 
 class ClaimWithLines(Claim):
-    """A claim with its line items."""
+    """A claim with its line items, and why its rule keeps it from being settled."""
 
+    eligibility_words: Annotated[str, Field(description="The sentence of the eligibility")]
+    why: Why
+    why_words: WhyWords
     lines: list[Line]
 
 
@@ -148,6 +171,7 @@ class SettleJobSummary(Answer):
     id: str
     kind: JobKind
     status: JobStatus
+    reverses_job_id: Annotated[str | None, Field(description="Of a reversal: which job it takes back")]
     target_status: str
     reason: WriteOffReason | None
     note: str
@@ -229,6 +253,8 @@ class Item(Answer):
     outcome: Outcome | None
     code: str | None
     words: Annotated[str | None, Field(description="The sentence of the code")]
+    why: Why
+    why_words: WhyWords
     retryable: bool
     insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Due now")]
     patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]

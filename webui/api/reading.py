@@ -57,7 +57,7 @@ class BadCursor(BadInput):
 
 
 class IdempotencyKeyMissing(BadInput):
-    """Send an Idempotency-Key header with an id of your own: the same key and body always give the same job."""
+    """Send an Idempotency-Key header with an id of your own: the same key and body act once, however often sent."""
 
     code = "idempotency_key_missing"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
@@ -143,13 +143,16 @@ class Body(BaseModel):
         return _read(cls, given, BadBody)
 
 
-class JobHeaders(BaseModel):
-    """What a request for a job carries beside its body."""
+class OnceHeaders(BaseModel):
+    """What a request that is to act once carries beside its body."""
 
     idempotency_key: Annotated[
         str,
         StringConstraints(min_length=1, max_length=IDEMPOTENCY_KEY_CHARACTERS_MAX),
-        Field(alias="Idempotency-Key", description="An id of your own: the same key and body give the same job"),
+        Field(
+            alias="Idempotency-Key",
+            description="An id of your own: the same key and body act once, however often they are sent",
+        ),
     ]
 
     @classmethod

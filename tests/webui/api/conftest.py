@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -69,6 +70,9 @@ class Api:
     def post(self, path: str, **given: Any) -> TestResponse:
         return self.ask("POST", path, **given)
 
+    def put(self, path: str, **given: Any) -> TestResponse:
+        return self.ask("PUT", path, **given)
+
     def ask(self, method: str, path: str, headers: dict[str, str] | None = None, **given: Any) -> TestResponse:
         all_headers = {"Authorization": f"Bearer {self.token}", **(headers or {})}
         return self.client.open(f"/api/v1{path}", method=method, headers=all_headers, **given)
@@ -86,6 +90,23 @@ class Api:
 
     def confirm(self, job_id: str, confirmation: Any = "CONFIRM") -> TestResponse:
         return self.post(f"/settle-jobs/{job_id}/confirm", json={"confirmation": confirmation})
+
+    def settled(self, world: "World", selection: Any = None, **other: Any) -> str:
+        """The id of a job that was confirmed and has run to its end."""
+        job_id = self.previewed(selection, **other)
+        assert self.confirm(job_id).status_code == 202
+        world.work()
+        return job_id
+
+    def enter(self, claim_id: str, key: str | None = None, **entry: Any) -> TestResponse:
+        """Post an entry on a claim, with a key of its own."""
+        headers = {"Idempotency-Key": key or f"test-{next(_keys)}"}
+        return self.post(f"/claims/{quote(claim_id, safe='')}/postings", json=entry, headers=headers)
+
+    def reverse(self, job_id: str, claim_ids: Any = None, key: str | None = None, **other: Any) -> TestResponse:
+        """Ask for a reversal of a job, with a key of its own."""
+        headers = {"Idempotency-Key": key or f"test-{next(_keys)}"}
+        return self.post(f"/settle-jobs/{job_id}/reverse", json={"claim_ids": claim_ids, **other}, headers=headers)
 
     def claim_ids(self, limit: int = 5, **query: Any) -> list[str]:
         """The numbers of some claims."""

@@ -119,9 +119,25 @@ def test_one_claim_has_its_lines(reader: Api) -> None:
         answer = reader.get(f"/claims/{claim['id']}")
         assert answer.status_code == 200
         whole = answer.json
-        assert {key: value for key, value in whole.items() if key != "lines"} == claim
+        assert claim.items() <= {key: value for key, value in whole.items() if key != "lines"}.items()
         for side in ("insurance_due_cents", "patient_due_cents"):
             assert sum(line[side] for line in whole["lines"]) == claim[side]
+
+
+def test_a_claim_says_what_its_rule_saw(reader: Api) -> None:
+    number = reader.claim_ids(1, eligibility="on_hold")[0]
+    held = reader.get(f"/claims/{number}").json
+    assert held["eligibility_words"] == "The claim is on hold"
+    assert held["why"] == {"hold": held["hold"]}
+    assert [seen["label"] for seen in held["why_words"]] == ["hold"]
+
+    number = reader.claim_ids(1, eligibility="credit_patient")[0]
+    credit = reader.get(f"/claims/{number}").json
+    assert credit["why"] == {"patient_due": credit["patient_due_cents"]}
+    assert credit["why_words"][0]["value"].startswith(("($", "-$"))
+
+    free = reader.get(f"/claims/{reader.claim_ids(1, eligibility='can_settle')[0]}").json
+    assert (free["why"], free["why_words"], free["eligibility_words"]) == (None, [], "Can settle")
 
 
 def test_the_ledger_adds_up_to_what_is_due(reader: Api) -> None:

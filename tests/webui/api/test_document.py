@@ -34,7 +34,7 @@ def routes(app: OpenAPI) -> set[tuple[str, str]]:
 def test_the_document_names_exactly_the_routes(still_world: World, document: dict[str, Any]) -> None:
     described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     assert described == routes(still_world.app)
-    assert len(described) == 14
+    assert len(described) == 19
 
 
 def test_the_document_is_openapi(document: dict[str, Any]) -> None:
@@ -63,8 +63,18 @@ def test_the_list_of_claims_takes_every_key_of_the_filter(document: dict[str, An
 
 
 def test_an_idempotency_key_is_required(document: dict[str, Any]) -> None:
-    (header,) = document["paths"]["/api/v1/settle-jobs"]["post"]["parameters"]
-    assert (header["name"], header["in"], header["required"]) == ("Idempotency-Key", "header", True)
+    for path in ("/settle-jobs", "/settle-jobs/{job_id}/reverse", "/claims/{claim_id}/postings"):
+        parameters = document["paths"][f"/api/v1{path}"]["post"]["parameters"]
+        (header,) = (parameter for parameter in parameters if parameter["in"] == "header")
+        assert (header["name"], header["required"]) == ("Idempotency-Key", True)
+
+
+def test_the_bodies_are_described_by_kind_of_entry_and_of_hold(document: dict[str, Any]) -> None:
+    entry = document["components"]["schemas"]["NewPosting"]
+    assert set(entry["discriminator"]["mapping"]) == {"payment", "adjustment", "transfer"}
+    assert document["components"]["schemas"]["NewHold"]["required"] == ["hold"]
+    files = document["paths"]["/api/v1/settle-jobs/{job_id}/{file}.{form}"]["get"]
+    assert len(files["responses"]["200"]["content"]) == 2
 
 
 def test_answers_have_the_members_that_the_document_says(biller: Api) -> None:

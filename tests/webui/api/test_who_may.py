@@ -20,6 +20,11 @@ PATHS = [
     ("POST", "/settle-jobs/1/confirm"),
     ("GET", "/settle-jobs/1/progress"),
     ("GET", "/settle-jobs/1/items"),
+    ("POST", "/claims/1/postings"),
+    ("PUT", "/claims/1/hold"),
+    ("POST", "/settle-jobs/1/reverse"),
+    ("GET", "/settle-jobs/1/certificate"),
+    *(("GET", f"/settle-jobs/1/{file}") for file in ("settled.csv", "not-settled.xlsx", "not-reached.csv")),
     *(("POST", f"/settle-jobs/1/{act}") for act in ("discard", "pause", "resume", "cancel", "retry-failed")),
 ]
 # A job as it looks from outside, but for what its preview adds up.
@@ -96,12 +101,14 @@ def test_only_who_may_override_a_rule_includes_its_claims(world: World, biller: 
 def test_another_practices_job_is_not_there(biller: Api, stranger: Api) -> None:
     job_id = biller.previewed()
 
-    for path in ("", "/progress", "/items"):
+    for path in ("", "/progress", "/items", "/certificate", "/settled.csv", "/not-reached.xlsx"):
         answer = stranger.get(f"/settle-jobs/{job_id}{path}")
         assert (answer.status_code, answer.json["code"]) == (404, "not_found")
     for act in ACTS:
         answer = stranger.post(f"/settle-jobs/{job_id}/{act}", json={"confirmation": "CONFIRM"})
         assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+    reversal = stranger.reverse(job_id)
+    assert (reversal.status_code, reversal.json["code"]) == (404, "not_found")
     assert stranger.get("/settle-jobs").json["settle_jobs"] == []
     assert biller.get(f"/settle-jobs/{job_id}").json["status"] == "previewed"
 

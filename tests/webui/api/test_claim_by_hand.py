@@ -1,0 +1,179 @@
+"""What people and programs do to one claim by API: post on it, hold it, release it."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from core.access.models import Role
+from tests.webui.api.conftest import NOON, Api, World
+from tests.webui.api.test_jobs import refused
+
+PAYMENT = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 100}
+
+
+def a_claim(api: Api, **query: Any) -> dict[str, Any]:
+    """One that can settle and on which the patient owes something."""
+    wanted = {"eligibility": "can_settle", "patient_due_min_cents": 200, **query}
+    number = api.claim_ids(1, **wanted)[0]
+    found: dict[str, Any] = api.get(f"/claims/{number}").json
+    return found
+
+
+# Post
+
+
+def test_a_payment_lowers_what_is_due_and_stands_in_the_ledger(biller: Api) -> None:
+    claim = a_claim(biller)
+    answer = biller.enter(claim["id"], **PAYMENT, note="Card")
+
+    assert answer.status_code == 201, answer.json
+    assert answer.json == biller.get(f"/claims/{claim['id']}").json
+    assert answer.json["patient_due_cents"] == claim["patient_due_cents"] - 100
+    assert answer.json["patient_paid_cents"] == claim["patient_paid_cents"] + 100
+    assert answer.json["version"] == claim["version"] + 1
+    last = max(biller.get(f"/claims/{claim['id']}/postings").json["postings"], key=lambda posting: int(posting["id"]))
+    assert (last["kind"], last["amount_cents"], last["paid_by"], last["note"], last["user"]) == (
+        "payment", -100, "patient", "Card", "The biller",
+    )  # fmt: skip
+    assert last["posted_on"] == f"{NOON:%Y-%m-%d}"
+
+
+def test_an_adjustment_and_a_transfer_are_posted_too(biller: Api) -> None:
+    claim = a_claim(biller)
+    adjusted = biller.enter(claim["id"], kind="adjustment", line=1, responsibility="patient", amount_cents=50,
+                            group_code="CO", reason_code="45", posted_on="2025-02-28")  # fmt: skip
+    moved = biller.enter(claim["id"], kind="transfer", line=1, responsibility="patient", amount_cents=30)
+
+    assert (adjusted.status_code, moved.status_code) == (201, 201)
+    assert moved.json["patient_due_cents"] == claim["patient_due_cents"] - 80
+    assert moved.json["insurance_due_cents"] == claim["insurance_due_cents"] + 30
+    assert moved.json["adjustment_cents"] == claim["adjustment_cents"] + 50
+
+
+def test_the_same_key_and_entry_post_once_and_another_entry_is_refused(biller: Api) -> None:
+    claim = a_claim(biller)
+    first, again = (biller.enter(claim["id"], key="card 1", **PAYMENT) for _ in range(2))
+
+    assert (first.status_code, again.status_code, again.json) == (201, 201, first.json)
+    other = biller.enter(claim["id"], key="card 1", **{**PAYMENT, "amount_cents": 99})
+    assert refused(other) == (422, "idempotency_mismatch")
+    assert biller.get(f"/claims/{claim['id']}").json["patient_due_cents"] == claim["patient_due_cents"] - 100
+
+
+def test_a_settled_claim_on_which_something_is_due_again_is_reopened(world: World, biller: Api) -> None:
+    claim = a_claim(biller)
+    biller.settled(world, {"claim_ids": [claim["id"]]})
+    bounced = biller.enter(claim["id"], kind="transfer", line=1, responsibility="insurance", amount_cents=500)
+
+    assert (bounced.json["billing_status"], bounced.json["patient_due_cents"]) == ("Balance Due", 500)
+    assert bounced.json["eligibility"] == "credit_insurance"
+
+
+def test_a_claim_that_is_paid_after_the_preview_is_skipped_and_says_what_changed(world: World, biller: Api) -> None:
+    claim = a_claim(biller)
+    job_id = biller.previewed({"claim_ids": [claim["id"]]})
+    paid = biller.enter(claim["id"], **PAYMENT).json
+    biller.confirm(job_id)
+    world.work()
+
+    (item,) = biller.get(f"/settle-jobs/{job_id}/items").json["items"]
+    assert (item["outcome"], item["code"]) == ("skipped", "changed_since_preview")
+    assert item["why"]["previewed_version"] + 1 == item["why"]["version"] == paid["version"]
+    assert item["why"]["patient_due"] == paid["patient_due_cents"]
+    words = {seen["label"]: seen["value"] for seen in item["why_words"]}
+    assert words["patient due"].startswith("$")
+    assert words["version at the preview"] == str(claim["version"])
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"kind": "gift"}, "kind"),
+        ({"kind": None}, "kind"),
+        ({"amount_cents": 0}, "amount_cents"),
+        ({"amount_cents": -1}, "amount_cents"),
+        ({"amount_cents": 1.5}, "amount_cents"),
+        ({"amount_cents": "100"}, "amount_cents"),
+        ({"amount_cents": 10**30}, "amount_cents"),
+        ({"line": 0}, "line"),
+        ({"line": 99}, "line"),
+        ({"paid_by": "uncle"}, "paid_by"),
+        ({"paid_by": None}, "paid_by"),
+        ({"responsibility": "both"}, "responsibility"),
+        ({"posted_on": "2025-03-04"}, "posted_on"),
+        ({"posted_on": "03/01/2025"}, "posted_on"),
+        ({"note": "x" * 501}, "note"),
+        ({"group_code": "CO"}, "group_code"),
+    ],
+)
+def test_an_entry_is_read_strictly_and_its_fault_is_named(biller: Api, change: dict[str, Any], named: str) -> None:
+    claim = a_claim(biller)
+    answer = biller.enter(claim["id"], **{**PAYMENT, **change})
+    assert refused(answer) == (422, "bad_entry")
+    assert named in answer.json["detail"]
+    assert biller.get(f"/claims/{claim['id']}").json == claim
+
+
+def test_an_entry_needs_a_key_and_a_json_body(biller: Api) -> None:
+    path = f"/claims/{a_claim(biller)['id']}/postings"
+    assert refused(biller.post(path, json=PAYMENT)) == (400, "idempotency_key_missing")
+    assert refused(biller.post(path, headers={"Idempotency-Key": "x"})) == (415, "unsupported_media_type")
+    nul = biller.post(path, json={**PAYMENT, "note": "\x00"}, headers={"Idempotency-Key": "x"})
+    assert refused(nul) == (400, "bad_json")
+
+
+# Hold
+
+
+@pytest.mark.parametrize("hold", ["hold", "legal_hold", "appeal_open", "payment_plan", "excluded"])
+def test_a_claim_on_hold_is_not_settled_until_it_is_released(biller: Api, hold: str) -> None:
+    claim = a_claim(biller)
+    path = f"/claims/{claim['id']}/hold"
+    held = biller.put(path, json={"hold": hold})
+    again = biller.put(path, json={"hold": hold})
+    released = biller.put(path, json={"hold": None})
+
+    assert (held.status_code, held.json["hold"], held.json["eligibility"]) == (200, hold, "on_hold")
+    assert held.json["why"] == {"hold": hold}
+    assert (again.status_code, again.json) == (200, held.json)
+    assert (released.json["hold"], released.json["eligibility"]) == (None, "can_settle")
+    assert released.json["version"] == claim["version"] + 2
+
+
+@pytest.mark.parametrize("body", [{}, {"hold": "Hold"}, {"hold": ""}, {"hold": True}, {"hold": "hold", "until": 1}])
+def test_a_hold_is_read_strictly(biller: Api, body: Any) -> None:
+    claim = a_claim(biller)
+    assert refused(biller.put(f"/claims/{claim['id']}/hold", json=body)) == (422, "bad_body")
+    assert biller.get(f"/claims/{claim['id']}").json == claim
+
+
+# Who
+
+
+def test_an_approver_neither_posts_nor_holds(world: World, biller: Api) -> None:
+    approver, claim = world.api(Role.APPROVER), a_claim(biller)
+    assert refused(approver.enter(claim["id"], **PAYMENT)) == (403, "not_allowed")
+    assert refused(approver.put(f"/claims/{claim['id']}/hold", json={"hold": "hold"})) == (403, "not_allowed")
+    assert approver.get(f"/claims/{claim['id']}").json == claim
+
+
+def test_another_practices_claim_of_the_same_number_is_not_touched(world: World, biller: Api, stranger: Api) -> None:
+    claim = a_claim(biller)
+    biller.enter(claim["id"], **PAYMENT)
+    biller.put(f"/claims/{claim['id']}/hold", json={"hold": "hold"})
+    assert stranger.get(f"/claims/{claim['id']}").json["version"] == claim["version"]
+
+    world.sql("UPDATE claim SET external_id = 'only Hill''s' WHERE external_id = :old AND practice_id = :hill",
+              old=claim["id"], hill=world.hill)  # fmt: skip
+    assert refused(stranger.enter("only Hill's", **PAYMENT)) == (404, "not_found")
+    assert refused(stranger.put("/claims/only%20Hill's/hold", json={"hold": None})) == (404, "not_found")
+
+
+@pytest.mark.parametrize("number", ["A//12", "/A", "été 5%", "postings", "x/hold", "<b>"])
+def test_a_claim_of_any_number_can_be_posted_on_and_held(world: World, biller: Api, number: str) -> None:
+    claim = a_claim(biller)
+    world.sql("UPDATE claim SET external_id = :new WHERE external_id = :old AND practice_id = :hill",
+              new=number, old=claim["id"], hill=world.hill)  # fmt: skip
+    assert biller.enter(number, **PAYMENT).json["id"] == number
+    assert biller.put(f"/claims/{quote(number, safe='')}/hold", json={"hold": "hold"}).json["id"] == number

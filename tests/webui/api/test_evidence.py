@@ -1,0 +1,165 @@
+"""What a job leaves by API: its three files, its certificate, and why a claim was not settled."""
+
+import csv
+import io
+import re
+import zipfile
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from core.access.models import Role
+from core.jobs import downloads
+from tests.webui.api.conftest import CLAIMS, Api, World
+from tests.webui.api.test_jobs import CAN_SETTLE, refused
+
+FILES = ["settled", "not-settled", "not-reached"]
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def rows_of_csv(api: Api, job_id: str, file: str) -> list[dict[str, str]]:
+    answer = api.get(f"/settle-jobs/{job_id}/{file}.csv")
+    assert (answer.status_code, answer.content_type) == (200, "text/csv; charset=utf-8")
+    return list(csv.DictReader(io.StringIO(answer.get_data(as_text=True))))
+
+
+def sheet_of(content: bytes) -> list[list[str]]:
+    """The texts and numbers of a workbook's first sheet, row by row, with no library of the writer's kind."""
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        sheet = ET.fromstring(book.read("xl/worksheets/sheet1.xml"))  # noqa: S314 – written by us
+    assert not sheet.findall(".//{*}f"), "a formula"
+    return [
+        ["".join(part.text or "" for part in cell.iter() if part.tag.endswith(("}t", "}v"))) for cell in row]
+        for row in sheet.iter("{http://schemas.openxmlformats.org/spreadsheetml/2006/main}row")
+    ]
+
+
+def test_the_three_files_name_every_claim_once_and_add_up(world: World, biller: Api) -> None:
+    job_id = biller.settled(world)
+    progress = biller.get(f"/settle-jobs/{job_id}/progress").json
+    files = {file: rows_of_csv(biller, job_id, file) for file in FILES}
+
+    ids = [row["Claim ID"] for rows in files.values() for row in rows]
+    assert len(ids) == len(set(ids)) == CLAIMS
+    assert len(files["settled"]) == progress["settled"]
+    assert len(files["not-settled"]) == progress["skipped"] + progress["failed"]
+    for side in ("insurance", "patient"):
+        written_off = sum(int(row[f"{side.capitalize()} written off"].replace(".", "")) for row in files["settled"])
+        assert written_off == progress["written_off_cents"][side]
+    assert all(row["Code"] and row["What happened"] and row["Why"] for row in files["not-settled"])
+    assert {row["Can be tried again"] for row in files["not-settled"]} == {"no"}
+
+
+def test_what_was_not_reached_is_in_its_file_while_the_job_waits(biller: Api) -> None:
+    job_id = biller.previewed(CAN_SETTLE)
+    count = biller.get(f"/settle-jobs/{job_id}").json["counts"]["claims"]
+    assert [len(rows_of_csv(biller, job_id, file)) for file in FILES] == [0, 0, count]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_workbook_opens_and_says_the_same_as_the_csv(world: World, biller: Api, file: str) -> None:
+    job_id = biller.settled(world)
+    answer = biller.get(f"/settle-jobs/{job_id}/{file}.xlsx")
+    plain = biller.get(f"/settle-jobs/{job_id}/{file}.csv").get_data(as_text=True)
+
+    assert (answer.status_code, answer.content_type) == (200, XLSX)
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="job-{job_id}-{file}.xlsx"'
+    sheet = sheet_of(answer.data)
+    of_csv = list(csv.reader(io.StringIO(plain)))
+    assert len(sheet) == len(of_csv)
+    assert [row[:3] for row in sheet] == [row[:3] for row in of_csv]
+
+
+def test_nothing_in_a_file_is_a_formula(world: World, biller: Api) -> None:
+    world.sql("UPDATE patient SET name = '=HYPERLINK(\"http://evil\")'")
+    world.sql("UPDATE claim SET external_id = '@' || external_id")
+    job_id = biller.settled(world)
+    for file in FILES[:2]:
+        for row in rows_of_csv(biller, job_id, file):
+            assert row["Patient"].startswith("'=")
+            assert row["Claim ID"].startswith("'@")
+        names = {row[1] for row in sheet_of(biller.get(f"/settle-jobs/{job_id}/{file}.xlsx").data)[1:]}
+        assert names == {'=HYPERLINK("http://evil")'}
+
+
+def test_a_file_is_streamed_in_pieces_and_its_session_ends_with_it(
+    world: World, biller: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "PAGE_CLAIMS", 7)
+    monkeypatch.setattr("core.claims.export.ROWS_PER_PIECE", 10)
+    job_id = biller.previewed()
+    whole = rows_of_csv(biller, job_id, "not-reached")
+    assert [row["Claim ID"] for row in whole] == [
+        claim_id for (claim_id,) in world.sql(
+            "SELECT external_id FROM claim JOIN job_item ON job_item.claim_id = claim.id WHERE job_id = :job "
+            "ORDER BY position", job=int(job_id))
+    ]  # fmt: skip
+
+    answer = biller.get(f"/settle-jobs/{job_id}/not-reached.csv", buffered=False)
+    pieces = answer.iter_encoded()
+    next(pieces)
+    assert answer.headers.get("Content-Length") is None
+    assert world.engine.pool.checkedout() == 1  # type: ignore[attr-defined]
+    answer.close()
+    assert world.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    acts = world.sql("SELECT act, facts FROM audit_entry WHERE act = 'job.file_downloaded'")
+    assert [facts for _, facts in acts] == [{"file": "not-reached"}] * 2
+
+
+@pytest.mark.parametrize("name", ["everything.csv", "settled.pdf", "settled.csv.xlsx", "settled.CSV", ".csv"])
+def test_a_file_that_a_job_does_not_have_is_not_found(biller: Api, name: str) -> None:
+    assert refused(biller.get(f"/settle-jobs/{biller.previewed()}/{name}")) == (404, "not_found")
+
+
+def test_a_file_of_no_job_is_not_found_before_the_first_byte(reader: Api) -> None:
+    for job_id in ("999999", "x", "0"):
+        assert refused(reader.get(f"/settle-jobs/{job_id}/settled.csv")) == (404, "not_found")
+
+
+def test_an_approver_reads_files_and_certificate(world: World, biller: Api) -> None:
+    job_id = biller.settled(world, CAN_SETTLE)
+    approver = world.api(Role.APPROVER)
+    assert approver.get(f"/settle-jobs/{job_id}/settled.csv").status_code == 200
+    assert approver.get(f"/settle-jobs/{job_id}/certificate").status_code == 200
+
+
+# Certificate
+
+
+def test_the_certificate_adds_up_to_the_cent_and_says_who_and_by_which_rules(world: World, biller: Api) -> None:
+    job_id = biller.settled(world)
+    progress = biller.get(f"/settle-jobs/{job_id}/progress").json
+    drawn_up = biller.get(f"/settle-jobs/{job_id}/certificate").json
+
+    assert (drawn_up["job_id"], drawn_up["practice"], drawn_up["confirmed_by"]) == (job_id, "Hill", "The biller")
+    for side in ("insurance_cents", "patient_cents", "total_cents"):
+        before, moved, after = (
+            drawn_up[part][side] for part in ("receivable_before", "written_off", "receivable_after")
+        )
+        assert before - moved == after
+    assert drawn_up["written_off"]["patient_cents"] == progress["written_off_cents"]["patient"]
+    assert drawn_up["reconciles"] is True
+    assert drawn_up["settled"] + drawn_up["skipped"] + drawn_up["failed"] + drawn_up["not_reached"] == CLAIMS
+    assert "on_hold" in drawn_up["rules"]
+    assert re.fullmatch(r"[0-9a-f]{64}", drawn_up["items_sha256"])
+
+
+def test_a_job_that_has_not_ended_has_no_certificate(biller: Api) -> None:
+    job_id = biller.previewed()
+    assert refused(biller.get(f"/settle-jobs/{job_id}/certificate")) == (409, "job_not_finished")
+    assert refused(biller.get("/settle-jobs/999999/certificate")) == (404, "not_found")
+
+
+# Why
+
+
+def test_every_skipped_item_says_what_its_rule_saw(world: World, biller: Api) -> None:
+    job_id = biller.settled(world)
+    items = biller.get(f"/settle-jobs/{job_id}/items?outcome=skipped&limit=200").json["items"]
+    assert items
+    for item in items:
+        assert item["why"], item
+        assert len(item["why_words"]) == len(item["why"])
+        assert all(seen["label"] and seen["value"] for seen in item["why_words"])
+    settled = biller.get(f"/settle-jobs/{job_id}/items?outcome=settled").json["items"]
+    assert {(item["why"], len(item["why_words"])) for item in settled} == {(None, 0)}

@@ -1,0 +1,75 @@
+"""What a job leaves to keep: its three files, and the reconciliation certificate."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, Self
+
+from flask import Response, jsonify
+
+from core.access import audit
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import NotFound
+from core.jobs import certificate, downloads, queries
+from core.jobs.certificate import Certificate
+from core.jobs.downloads import File
+from webui.api.blueprint import JOBS, api, refusals
+from webui.api.reading import JobPath, asks, current_actor
+from webui.door import door, now
+
+_TYPES: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_FILE: Final = {
+    "description": "The file",
+    "content": {name.partition(";")[0]: {"schema": {"type": "string"}} for name in _TYPES.values()},
+}
+
+
+class FilePath(JobPath):
+    """Which file of which job, in which form."""
+
+    file: File
+    form: Literal["csv", "xlsx"]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read it; raise `NotFound` where a job has no such file."""
+        job, file = JobPath.of(given), downloads.file_of(given["file"])
+        if given["form"] not in _TYPES:
+            raise NotFound(f"The files of a job are there as {' and '.join(_TYPES)}.")
+        return cls(job_id=job.job_id, file=file, form=given["form"])
+
+
+@api.get("/settle-jobs/<job_id>/<file>.<form>", tags=[JOBS], responses={200: _FILE, **refusals(404)})
+@asks(Action.SEE_CLAIMS)
+def download(path: FilePath) -> Response:
+    """Give the claims that were settled, those that were not and why, or those that were not reached, as they are now.
+
+    It is streamed, whatever its size.
+    """
+    actor, sessions = current_actor(), door().sessions
+    key = path.key(actor)
+    with transaction(sessions) as session:
+        queries.find(session, key)
+        # In a transaction of its own: who stops reading has still read.
+        subject, who = f"job:{key.job_id}", {"practice_id": actor.practice_id, "by": actor.user_id}
+        audit.record(session, "job.file_downloaded", subject=subject, now=now(), file=path.file.value, **who)
+
+    def pieces() -> Iterator[str] | Iterator[bytes]:
+        written = downloads.csv_file if path.form == "csv" else downloads.xlsx_file
+        with sessions() as session:  # as long as the stream
+            yield from written(session, key, path.file)
+
+    response = Response(pieces(), content_type=_TYPES[path.form])
+    response.headers["Content-Disposition"] = f'attachment; filename="job-{key.job_id}-{path.file}.{path.form}"'
+    return response
+
+
+@api.get("/settle-jobs/<job_id>/certificate", tags=[JOBS], responses={200: Certificate, **refusals(404, 409)})
+@asks(Action.SEE_CLAIMS)
+def show_certificate(path: JobPath) -> Response:
+    """Draw up the reconciliation certificate of a job that has ended: receivable before - written off = after."""
+    with door().sessions() as session:
+        drawn_up = certificate.of_job(session, path.key(current_actor()))
+    return jsonify(drawn_up.model_dump(mode="json"))
