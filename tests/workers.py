@@ -36,6 +36,7 @@ class Worker:
         self._argv = programs.worker(queue, settings, name=name)
         self._environment = environment
         self._child: Child | None = None
+        self._is_wanted = False
         self._said_before = 0
 
     def start(self) -> None:
@@ -46,6 +47,7 @@ class Worker:
     def begin(self) -> None:
         """Start it; do not wait."""
         self._said_before = len(self.said())
+        self._is_wanted = True
         self._child = self._guardian.start(self._argv, log=self.log, env=self._environment, ending=Ending())
 
     def wait_until_ready(self) -> None:
@@ -69,11 +71,13 @@ class Worker:
 
     def stop(self) -> None:
         """Warm stop: what it does now it finishes."""
+        self._is_wanted = False
         if self._child is not None:
             self._child.stop()
 
     def kill(self) -> None:
         """SIGKILL to the main process and its whole pool at once, as a machine that loses power."""
+        self._is_wanted = False
         if self._child is not None:
             self._child.kill()
 
@@ -92,7 +96,7 @@ class Worker:
 
     def keep_up(self) -> None:
         """Start it anew if it has ended by itself, as a supervisor does."""
-        if self._child is not None and not self.is_running():
+        if self._child is not None and self._is_wanted and not self.is_running():
             self._child.kill()  # what its group left behind
             self.begin()
 

@@ -104,6 +104,18 @@ def test_a_frozen_worker_that_wakes_after_another_took_over_does_nothing_twice(p
         assert practice.write_offs(number) == [(1, "insurance", -1_000), (1, "patient", -500)]
 
 
+def test_a_worker_frozen_with_hints_in_its_socket_and_then_killed_takes_nothing_with_it(product: Product) -> None:
+    practice = product.practice(claims=6)
+    job = product.confirm(practice, chunk_claims=2)
+    product.workers.settle.freeze()
+    product.hint(job, times=6)
+
+    product.workers.settle.kill()
+    product.workers.settle.start_again()
+
+    product.assert_all_settled(practice, job)
+
+
 def test_a_worker_that_is_asked_to_stop_finishes_its_chunk_and_blames_nobody(product: Product) -> None:
     practice = product.practice(claims=9)
     job = product.confirm(practice, chunk_claims=3)

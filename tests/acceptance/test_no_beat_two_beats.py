@@ -1,0 +1,165 @@
+"""Nobody has to beat, anybody may; a web process may die with its hint; a message of another version harms nobody."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from sqlalchemy import text
+
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus
+from core.local import programs
+from core.local.broker import Broker
+from core.local.guardian import Ending, Guardian
+from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_WORK, Settings
+from tests.acceptance.own_broker import OwnBroker
+from tests.acceptance.product import PATIENCE_SECONDS, Product
+from tests.acceptance.web import Api, Web, running_web
+from tests.servers import Databases, broker_client
+from tests.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def nobody_beats(product: Product) -> None:
+    """No test here is helped by a beat that it does not start itself."""
+    product.beats = False
+
+
+def test_without_beat_and_without_any_hint_a_single_worker_finds_the_job_by_itself(product: Product) -> None:
+    practice = product.practice(claims=6)
+    product.workers.control.stop()
+    try:
+        job = product.confirm(practice, chunk_claims=2)
+
+        product.assert_all_settled(practice, job)
+    finally:
+        product.workers.control.start_again()
+
+
+@pytest.fixture
+def two_beats(product: Product, tmp_path: Path) -> Iterator[list[Path]]:
+    """Two beats at once; give their logs."""
+    given = {"DATABASE_URL": product.database_url, "BROKER_URL": product.broker_url}
+    environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
+    logs = [tmp_path / "beat-1.log", tmp_path / "beat-2.log"]
+    with Guardian() as guardian:
+        for log in logs:
+            guardian.start(programs.beat(Settings()), log=log, env=environment, ending=Ending())
+        yield logs
+
+
+def test_two_beats_sweep_as_one_and_the_job_is_settled_once(product: Product, two_beats: list[Path]) -> None:
+    practice = product.practice(claims=6)
+    job = product.confirm(practice, chunk_claims=2)
+    for log in two_beats:
+        eventually(lambda log=log: "Sending due task" in log.read_text(), seconds=PATIENCE_SECONDS)
+
+    product.assert_all_settled(practice, job)
+    assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
+
+
+def test_ten_sweeps_at_once_send_one_round_of_hints(product: Product) -> None:
+    practice = product.practice(claims=10)
+    product.workers.settle.stop()
+    second = product.workers.another(QUEUE_CONTROL, name="second")
+    second.start()
+    try:
+        job = product.confirm(practice, chunk_claims=2)
+        broker = broker_client(product.broker_url)
+        for _ in range(10):
+            product.sweep()
+        swept = f"Task {TASK_SWEEP}"
+        eventually(
+            lambda: _succeeded(product.workers.control.said(), swept) + _succeeded(second.said(), swept) >= 10,
+            seconds=PATIENCE_SECONDS,
+        )
+        hints = eventually(lambda: broker.llen("settle:settle"), seconds=PATIENCE_SECONDS)
+        assert hints in {5, 10}, "one round for the five chunks, or two if the ten sweeps took ten seconds"
+    finally:
+        second.kill()
+        product.workers.settle.start_again()
+
+    product.assert_all_settled(practice, job)
+
+
+def _succeeded(said: str, task: str) -> int:
+    return sum(task in line and " succeeded in " in line for line in said.splitlines())
+
+
+def test_a_sweep_beside_another_does_nothing_and_waits_for_nobody(product: Product) -> None:
+    practice = product.practice(claims=2)
+    with product.hold("SELECT pg_advisory_xact_lock(hashtext('settle sweep'))"):
+        job = product.confirm(practice)
+        done_before = _succeeded(product.workers.control.said(), TASK_SWEEP)
+        product.sweep()
+        eventually(
+            lambda: _succeeded(product.workers.control.said(), TASK_SWEEP) > done_before, seconds=PATIENCE_SECONDS
+        )
+        assert practice.progress(job).status is JobStatus.CONFIRMED
+
+    product.assert_all_settled(practice, job)
+
+
+def test_a_web_process_killed_between_its_commit_and_its_hint_leaves_a_job_that_runs(
+    product: Product, servers: tuple[Databases, Broker], tmp_path: Path
+) -> None:
+    practice = product.practice(claims=3)
+    with running_web(product, folder=tmp_path) as web:
+        api = Api.of_biller(web, practice)
+        job = JobKey(practice.id, int(api.preview().json["id"]))
+        # The web process has sent nothing yet, so its hint cannot leave before the broker answers its greeting.
+        with OwnBroker(servers[1], tmp_path).frozen():
+            assert api.confirm(str(job.job_id)).status == 202
+            web.kill()
+    assert practice.progress(job).status is JobStatus.CONFIRMED
+
+    product.assert_all_settled(practice, job)
+
+
+def test_messages_of_the_next_version_end_no_worker(product: Product) -> None:
+    practice = product.practice(claims=4)
+    job = product.confirm(practice, chunk_claims=2)
+    pids = product.workers.settle.pid, product.workers.control.pid
+    for queue in (QUEUE_SETTLE, QUEUE_CONTROL):
+        _send(product, "settle.of_the_next_version", [1, 2], queue=queue)
+        _send(product, TASK_WORK, list(job), queue=queue, kwargs={"urgency": "new"})
+        _send(product, TASK_WORK, list(job), queue=queue, headers={"settle_version": 2})
+
+    product.assert_all_settled(practice, job)
+    broker = broker_client(product.broker_url)
+    eventually(lambda: broker.llen("settle:settle") + broker.llen("settle:control") == 0, seconds=PATIENCE_SECONDS)
+    assert (product.workers.settle.pid, product.workers.control.pid) == pids
+    assert product.workers.settle.is_running()
+    assert product.workers.control.is_running()
+
+
+def test_a_string_that_is_no_message_costs_at_most_one_restart(product: Product) -> None:
+    practice = product.practice(claims=2)
+    broker = broker_client(product.broker_url)
+    broker.lpush("settle:settle", "this is not JSON")
+    eventually(lambda: broker.llen("settle:settle") == 0, seconds=PATIENCE_SECONDS)
+    job = product.confirm(practice)
+
+    product.assert_all_settled(practice, job)
+
+    starts = product.workers.settle.said_since_start().count(" ready.")
+    product.workers.keep_up()
+    assert starts <= 1
+    assert product.workers.settle.is_running()
+
+
+def _send(product: Product, task: str, args: list[int], **options: Any) -> None:
+    with Celery(broker=product.broker_url) as app:
+        app.conf.update(broker_transport_options=BROKER_TRANSPORT_OPTIONS, task_ignore_result=True)
+        app.send_task(task, args=args, retry=False, **options)
+
+
+def test_no_invariant_is_broken_by_anything_above(product: Product, web: Web) -> None:
+    assert product.practice().violations() == []
+    with product.engine.connect() as connection:
+        moving = text("SELECT count(*) FROM settle_job WHERE status NOT IN ('completed', 'cancelled')")
+        assert connection.scalar(moving) == 0
+    assert "Traceback" not in web.said()
