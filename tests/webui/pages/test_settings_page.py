@@ -8,7 +8,7 @@ from sqlalchemy import select
 from core.access.models import AuditEntry, Role
 from core.access.permissions import Actor
 from core.practices import write_off_setting
-from core.practices.models import WriteOffSetting
+from core.practices.models import Practice, WriteOffSetting
 from tests.given import GivenPractice
 from tests.webui.pages.conftest import Browser
 
@@ -84,3 +84,51 @@ def test_many_providers_are_searched_by_name_or_id(practice: GivenPractice, admi
     assert "NPI07" in found
     assert "NPI08" not in found
     assert "No provider matches “nobody”" in admin.read("/settings?provider=nobody")
+
+
+def limits_of(practice: GivenPractice) -> tuple[int, int, int, int]:
+    with practice.sessions() as session:
+        p = session.get_one(Practice, practice.id)
+        return (p.failure_percent_max, p.failure_claims_min, p.failures_alike_max, p.recent_payment_days)
+
+
+BUDGET = {"failure_percent_max": "10", "failure_claims_min": "1,000", "failures_alike_max": "5"}
+
+
+def test_an_administrator_sets_the_failure_budget_and_the_window(practice: GivenPractice, admin: Browser) -> None:
+    assert admin.post("/settings/failure-budget", **BUDGET).status_code == 303
+    assert admin.post("/settings/recent-payment", recent_payment_days="14").status_code == 303
+
+    assert limits_of(practice) == (10, 1_000, 5, 14)
+    said = admin.says("/settings")
+    assert "Now: more than 10 % of at least 1,000 claims, or 5 failures alike in a row." in said
+    assert "skipped as “a payment came in lately”" in said
+
+
+@pytest.mark.parametrize("number", ["", "0", "101", "1.5", "-1", "x", "²", "9" * 40, "1\x00"])
+def test_a_limit_that_is_none_is_a_fault_at_its_field_and_nothing_is_lost(
+    practice: GivenPractice, admin: Browser, number: str
+) -> None:
+    answer = admin.post("/settings/failure-budget", **{**BUDGET, "failure_percent_max": number})
+
+    assert answer.status_code == 422
+    assert 'id="failure_percent_max-fault"' in answer.text
+    assert 'id="failure_claims_min-fault"' not in answer.text
+    assert 'value="1,000"' in answer.text
+    assert limits_of(practice) == (50, 50, 20, 0)
+
+
+def test_a_window_of_more_than_a_year_is_a_fault_at_its_field(practice: GivenPractice, admin: Browser) -> None:
+    answer = admin.post("/settings/recent-payment", recent_payment_days="366")
+
+    assert answer.status_code == 422
+    assert "Type a whole number from 0 to 365." in answer.text
+    assert limits_of(practice) == (50, 50, 20, 0)
+
+
+def test_a_biller_reads_the_limits_and_may_not_change_them(practice: GivenPractice, biller: Browser) -> None:
+    assert "Now: more than 50 % of at least 50 claims" in biller.says("/settings")
+    assert "Save the failure budget" not in biller.read("/settings")
+    assert biller.post("/settings/failure-budget", **BUDGET).status_code == 403
+    assert biller.post("/settings/recent-payment", recent_payment_days="14").status_code == 403
+    assert limits_of(practice) == (50, 50, 20, 0)

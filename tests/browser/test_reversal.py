@@ -1,0 +1,134 @@
+"""A job taken back in a real browser, and one claim worked by hand; no fault that axe can find on the way."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.access.models import Role
+from core.claims.models import Hold
+from tests.browser.conftest import OPEN, faults_of, no_browser
+from tests.given import GivenPractice, Line
+
+pytestmark = no_browser
+
+WINDOWS = pytest.mark.parametrize(
+    "window",
+    [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 380, "height": 800}}],
+    ids=["light", "dark", "narrow"],
+)
+
+
+def look(page: Page) -> None:
+    """No fault that axe can find, and nothing wider than the window."""
+    assert faults_of(page) == "", page.url
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is wider than the window"
+
+
+def confirm(page: Page, button: str) -> None:
+    page.get_by_label("Type CONFIRM, in capitals, to continue").fill("CONFIRM")
+    page.get_by_role("button", name=button).click()
+
+
+@WINDOWS
+def test_a_job_is_taken_back_from_its_page_to_its_certificate(
+    practice: GivenPractice, open_as: OPEN, window: dict[str, object]
+) -> None:
+    practice.claims(3)
+    practice.claim("HELD", Line(1_000, 500), hold=Hold.HOLD)
+    practice.settle()
+    practice.pay("C00002", 100)
+    page = open_as("/jobs/1", practice.person("p.okafor@lakeside.example", Role.APPROVER), **window)
+    look(page)
+    page.get_by_role("link", name="Reverse this job").click()
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#note-fault")).to_be_visible()
+    look(page)
+
+    page.get_by_label("Why is it taken back?").fill("Wrong month")
+    page.get_by_role("button", name="Preview").click()
+    warning = page.locator("#warning")
+    expect(warning).to_contain_text("This posts 4 counter-postings that restore $30.00 to 2 claims.")
+    expect(warning).to_contain_text("1 claim touched since is left out: C00002.")
+    page.locator("summary", has_text="Why?").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("version when it was settled")).to_be_visible()
+    look(page)
+    confirm(page, "Reverse 2 claims")
+    practice.run()
+
+    expect(page.locator("#job-status")).to_have_text("Completed")
+    expect(page.get_by_text("Restored $30.00")).to_be_visible()
+    page.reload()
+    look(page)
+    page.get_by_role("link", name="Reconciliation certificate").click()
+    expect(page.get_by_text("It reconciles")).to_be_visible()
+    look(page)
+    page.get_by_role("link", name="job 1", exact=True).click()
+    expect(page.get_by_role("link", name="job 2", exact=True)).to_be_visible()
+    assert practice.violations() == []
+
+
+@WINDOWS
+def test_a_payment_is_posted_by_the_form_that_shows_what_its_kind_needs(
+    practice: GivenPractice, open_as: OPEN, window: dict[str, object]
+) -> None:
+    practice.claim("C1", Line(1_000, 500))
+    page = open_as("/claims/C1", practice.biller, **window)
+    page.get_by_text("Post a payment, an adjustment or a transfer").click()
+    expect(page.get_by_label("Paid by")).to_be_visible()
+    expect(page.get_by_label("Group code")).not_to_be_visible()
+    page.get_by_label("What", exact=True).select_option("adjustment")
+    expect(page.get_by_label("Group code")).to_be_visible()
+    expect(page.get_by_label("Paid by")).not_to_be_visible()
+    look(page)
+
+    page.get_by_label("What", exact=True).select_option("payment")
+    page.get_by_label("Amount in dollars").fill("five")
+    page.get_by_role("button", name="Post", exact=True).click()
+    expect(page.get_by_label("Amount in dollars")).to_be_focused()
+    expect(page.get_by_label("Amount in dollars")).to_have_value("five")
+    look(page)
+    page.get_by_label("Responsibility").select_option("patient")
+    page.get_by_label("Paid by").select_option("patient")
+    page.get_by_label("Amount in dollars").fill("$5.00")
+    page.get_by_role("button", name="Post", exact=True).dblclick()
+
+    expect(page.get_by_text("Payment of $5.00 posted on line 1.")).to_be_visible()
+    assert practice.read("C1").patient_due == 0
+    page.get_by_label("Kind of hold").select_option("appeal_open")
+    page.get_by_role("button", name="Put on hold").click()
+    expect(page.get_by_role("heading", name="On hold: Appeal open")).to_be_visible()
+    look(page)
+
+
+def test_without_javascript_every_field_is_there_and_says_for_what(practice: GivenPractice, open_as: OPEN) -> None:
+    practice.claim("C1", Line(1_000, 500))
+    page = open_as("/claims/C1", practice.biller, java_script_enabled=False)
+    page.get_by_text("Post a payment, an adjustment or a transfer").click()
+    expect(page.get_by_text("For a payment.")).to_be_visible()
+    expect(page.get_by_text("For an adjustment.", exact=True)).to_be_visible()
+
+    page.get_by_label("What", exact=True).select_option("transfer")
+    page.get_by_label("Amount in dollars").fill("10")
+    page.get_by_role("button", name="Post", exact=True).click()
+
+    expect(page).to_have_url(re.compile(r"/claims/C1$"))
+    assert (practice.read("C1").insurance_due, practice.read("C1").patient_due) == (0, 1_500)
+
+
+@WINDOWS
+def test_the_limits_are_set_on_the_settings_page(
+    practice: GivenPractice, open_as: OPEN, window: dict[str, object]
+) -> None:
+    page = open_as("/settings", practice.person("m.chen@lakeside.example", Role.ADMIN), **window)
+    page.get_by_label("Percent that may fail").fill("200")
+    page.get_by_role("button", name="Save the failure budget").click()
+    expect(page.locator("#failure_percent_max-fault")).to_be_visible()
+    look(page)
+
+    page.get_by_label("Percent that may fail").fill("10")
+    page.get_by_role("button", name="Save the failure budget").click()
+
+    expect(page.get_by_text("Now: more than 10 %")).to_be_visible()
+    look(page)

@@ -1,0 +1,101 @@
+"""The practice's limits: who may set them, between which numbers, and what is written down."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy.orm import Session
+
+from core.access.models import AuditEntry, Role
+from core.access.permissions import Actor
+from core.db.engine import Sessions
+from core.errors import NotAllowed
+from core.practices import limits
+from core.practices.limits import BadLimit
+from core.practices.models import Practice
+from tests.given import NOW, GivenPractice, a_practice
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    return a_practice(sessions)
+
+
+@pytest.fixture
+def admin(practice: GivenPractice) -> Actor:
+    return practice.person("admin@lakeside.example", Role.ADMIN)
+
+
+def audited(session: Session) -> list[tuple[str, dict[str, object]]]:
+    entries = session.query(AuditEntry).filter(AuditEntry.act.in_([BUDGET, WINDOW])).order_by(AuditEntry.id)
+    return [(entry.act, entry.facts) for entry in entries]
+
+
+BUDGET, WINDOW = "failure_budget.changed", "recent_payment_window.changed"
+
+
+def test_an_administrator_sets_the_failure_budget_and_the_audit_says_what_changed(
+    session: Session, practice: GivenPractice, admin: Actor
+) -> None:
+    limits.set_failure_budget(session, by=admin, percent=10, claims=100, alike=20, now=NOW)
+
+    stands = session.get_one(Practice, practice.id)
+    assert (stands.failure_percent_max, stands.failure_claims_min, stands.failures_alike_max) == (10, 100, 20)
+    changed = {"failure_percent_max": {"from": 50, "to": 10}, "failure_claims_min": {"from": 50, "to": 100}}
+    assert audited(session) == [(BUDGET, changed)]
+
+
+def test_the_same_again_changes_nothing(session: Session, admin: Actor) -> None:
+    limits.set_failure_budget(session, by=admin, percent=50, claims=50, alike=20, now=NOW)
+    limits.set_recent_payment_days(session, by=admin, days=0, now=NOW)
+
+    assert audited(session) == []
+
+
+@pytest.mark.parametrize(
+    ("numbers", "faulty"),
+    [
+        ((0, 50, 20), {"failure_percent_max"}),
+        ((101, 50, 20), {"failure_percent_max"}),
+        ((50, 0, 1), {"failure_claims_min", "failures_alike_max"}),
+        ((50, 1_000_001, 20), {"failure_claims_min"}),
+        ((-1, -1, -1), {"failure_percent_max", "failure_claims_min", "failures_alike_max"}),
+    ],
+)
+def test_a_number_out_of_bounds_is_named_and_nothing_changes(
+    session: Session, practice: GivenPractice, admin: Actor, numbers: tuple[int, int, int], faulty: set[str]
+) -> None:
+    percent, claims, alike = numbers
+
+    with pytest.raises(BadLimit) as refusal:
+        limits.set_failure_budget(session, by=admin, percent=percent, claims=claims, alike=alike, now=NOW)
+
+    assert set(refusal.value.facts["faults"]) == faulty
+    assert session.get_one(Practice, practice.id).failure_percent_max == 50
+
+
+@pytest.mark.parametrize(("days", "is_good"), [(-1, False), (0, True), (1, True), (365, True), (366, False)])
+def test_the_window_is_between_off_and_a_year(session: Session, admin: Actor, days: int, is_good: bool) -> None:
+    if not is_good:
+        with pytest.raises(BadLimit, match="from 0 to 365"):
+            limits.set_recent_payment_days(session, by=admin, days=days, now=NOW)
+        return
+
+    assert limits.set_recent_payment_days(session, by=admin, days=days, now=NOW).recent_payment_days == days
+
+
+@pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
+def test_nobody_else_may(session: Session, practice: GivenPractice, role: Role) -> None:
+    person = practice.person("somebody@lakeside.example", role)
+
+    with pytest.raises(NotAllowed):
+        limits.set_recent_payment_days(session, by=person, days=7, now=NOW)
+    with pytest.raises(NotAllowed):
+        limits.set_failure_budget(session, by=person, percent=10, claims=10, alike=10, now=NOW)
+
+
+def test_only_the_own_practice_is_changed(session: Session, sessions: Sessions, admin: Actor) -> None:
+    other = a_practice(sessions, name="Harbor")
+
+    limits.set_recent_payment_days(session, by=admin, days=14, now=NOW + dt.timedelta(hours=1))
+
+    assert session.get_one(Practice, other.id).recent_payment_days == 0
