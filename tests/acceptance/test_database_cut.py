@@ -7,6 +7,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
+from core.db.engine import transaction
+from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.jobs.models import ChunkState, JobStatus
 from core.local.broker import Broker
@@ -142,7 +144,7 @@ class Trouble:
         self._product = product
 
     def at(self, practice: GivenPractice, claims: list[str], do: str) -> None:
-        """Do something whenever one of these claims is to be settled; count the transactions that try it."""
+        """Do something whenever one of these claims is to be settled."""
         numbers = ", ".join(f"'{number}'" for number in claims)
         of_claims = f"NEW.practice_id = {practice.id} AND NEW.external_id IN ({numbers})"
         body = f"BEGIN IF {of_claims} AND NEW.billing_status = 'Settled' THEN {do} END IF; RETURN NEW; END"
@@ -155,7 +157,7 @@ class Trouble:
     def end(self) -> None:
         """Let the database work again."""
         with self._product.engine.begin() as connection:
-            connection.execute(text("DROP FUNCTION trouble CASCADE"))
+            connection.execute(text("DROP FUNCTION IF EXISTS trouble CASCADE"))
 
 
 def test_a_claim_that_the_database_refuses_fails_alone_with_a_code(product: Product, trouble: Trouble) -> None:
@@ -173,6 +175,31 @@ def test_a_claim_that_the_database_refuses_fails_alone_with_a_code(product: Prod
     assert practice.read("C00007").billing_status == "Balance Due"
     assert practice.write_offs("C00008") == WRITTEN_OFF
     assert practice.violations() == []
+
+
+def test_a_job_whose_claims_are_all_refused_halts_and_goes_on_when_a_person_has_seen_to_it(
+    product: Product, trouble: Trouble
+) -> None:
+    practice = product.practice()
+    numbers = practice.claims(60)
+    trouble.at(practice, numbers, "RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation';")
+    job = product.confirm(practice, chunk_claims=10)
+    product.hint(job)
+    eventually(lambda: practice.progress(job).status is JobStatus.HALTED, seconds=PATIENCE_SECONDS)
+    halted = practice.counts(job)
+    assert halted["settled"] == 0
+    assert halted["failed"] < 60, "it halts before it has failed everything"
+    assert practice.violations() == []
+
+    trouble.end()
+    with transaction(product.sessions) as session:
+        commands.resume(session, job, by=practice.biller, now=utc_now())
+    product.hint(job)
+    assert product.wait_until_it_ends(practice, job).settled == 60 - halted["failed"]
+    with transaction(product.sessions) as session:
+        commands.retry_failed(session, job, by=practice.biller, now=utc_now())
+
+    product.assert_all_settled(practice, job)
 
 
 def test_a_claim_that_kills_its_workers_is_found_and_the_rest_is_settled(product: Product, trouble: Trouble) -> None:
