@@ -1,5 +1,6 @@
 """The three files of a job: what was settled, what was not and why, what was not reached. CSV and XLSX, streamed."""
 
+import datetime as dt
 import tempfile
 from collections.abc import Iterator
 from enum import StrEnum
@@ -9,9 +10,11 @@ from typing import Any, Final
 import xlsxwriter
 from sqlalchemy.orm import Session
 
+from core.access import audit
+from core.access.permissions import Action, Actor
 from core.claims.export import csv_pieces, guard
 from core.errors import NotFound
-from core.jobs import reports, why
+from core.jobs import queries, reports, why
 from core.jobs.keys import JobKey
 from core.jobs.reports import ItemRow, ItemsOf
 from core.money import plain_cents
@@ -50,6 +53,24 @@ def file_of(name: str) -> File:
         return File(name)
     except ValueError:
         raise NotFound(f"A job has the files {', '.join(File)}; there is no {name[:40]}.") from None
+
+
+def read_by(session: Session, key: JobKey, file: File, *, by: Actor, now: dt.datetime) -> None:
+    """Let `by` read the file, and write that down; raises `NotAllowed` and `NotFound`.
+
+    In a transaction of its own, before the first byte: who stops reading has still read.
+    """
+    by.require(Action.SEE_CLAIMS)
+    queries.find(session, key)
+    subject, facts = f"job:{key.job_id}", {"file": file.value}
+    audit.record(
+        session, "job.file_downloaded", practice_id=key.practice_id, subject=subject, by=by.user_id, now=now, **facts
+    )
+
+
+def file_name(key: JobKey, file: File, form: str) -> str:
+    """What the file is called on a disk."""
+    return f"job-{key.job_id}-{file}.{form}"
 
 
 def csv_file(session: Session, key: JobKey, file: File) -> Iterator[str]:

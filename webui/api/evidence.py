@@ -5,11 +5,10 @@ from typing import Any, Final, Literal, Self
 
 from flask import Response, jsonify
 
-from core.access import audit
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotFound
-from core.jobs import certificate, downloads, queries
+from core.jobs import certificate, downloads
 from core.jobs.certificate import Certificate
 from core.jobs.downloads import File
 from webui.api.blueprint import JOBS, api, refusals
@@ -51,10 +50,7 @@ def download(path: FilePath) -> Response:
     actor, sessions = current_actor(), door().sessions
     key = path.key(actor)
     with transaction(sessions) as session:
-        queries.find(session, key)
-        # In a transaction of its own: who stops reading has still read.
-        subject, who = f"job:{key.job_id}", {"practice_id": actor.practice_id, "by": actor.user_id}
-        audit.record(session, "job.file_downloaded", subject=subject, now=now(), file=path.file.value, **who)
+        downloads.read_by(session, key, path.file, by=actor, now=now())
 
     def pieces() -> Iterator[str] | Iterator[bytes]:
         written = downloads.csv_file if path.form == "csv" else downloads.xlsx_file
@@ -62,7 +58,8 @@ def download(path: FilePath) -> Response:
             yield from written(session, key, path.file)
 
     response = Response(pieces(), content_type=_TYPES[path.form])
-    response.headers["Content-Disposition"] = f'attachment; filename="job-{key.job_id}-{path.file}.{path.form}"'
+    name = downloads.file_name(key, path.file, path.form)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 

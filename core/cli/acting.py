@@ -1,0 +1,40 @@
+"""What the commands on jobs and claims have in common: on whose behalf, and on which database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.access.users import actor_for, find_by_email
+from core.cli import context
+from core.db.engine import Sessions, make_sessions
+from core.errors import NotFound
+from core.practices.models import Practice
+
+as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="Who does it.")
+job_argument = click.argument("job", type=click.IntRange(1, 2**63 - 1))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print facts for programs.")
+
+
+@contextmanager
+def sessions() -> Iterator[Sessions]:
+    """A maker of sessions on the database. Raises `NothingRuns` and `DatabaseAway`."""
+    with context.database() as engine:
+        yield make_sessions(engine)
+
+
+def actor(session: Session, email: str, practice: str | None = None) -> Actor:
+    """The active user of that address, who belongs to `practice` where it is given. Raises `NotFound`."""
+    user = find_by_email(session, email)
+    if user is None or not user.active:
+        raise NotFound(
+            f"There is no active user {email}; add one with: settle user add {email} --practice NAME --role biller"
+        )
+    if practice is not None:
+        practice_id = session.scalar(select(Practice.id).where(Practice.name == practice))
+        if practice_id != user.practice_id:
+            raise NotFound(f"{email} does not belong to a practice called {practice!r}.")
+    return actor_for(user)

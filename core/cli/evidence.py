@@ -1,0 +1,107 @@
+"""What a job leaves to keep: its three files, and the reconciliation certificate."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from core.access.permissions import Action
+from core.cli import acting, context
+from core.db.engine import transaction
+from core.jobs import certificate as certificates, codes, downloads
+from core.jobs.certificate import Certificate, Money
+from core.jobs.downloads import File
+from core.jobs.keys import JobKey
+from core.jobs.models import JobKind
+from core.money import format_cents
+
+_FORMS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": downloads.csv_file, "xlsx": downloads.xlsx_file}
+
+
+@click.command()
+@acting.job_argument
+@click.argument("file", type=click.Choice([file.value for file in File]))
+@acting.as_option
+@click.option("--format", "form", type=click.Choice(list(_FORMS)), default="csv", show_default=True)
+@click.option(
+    "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Where to write it; - for the terminal.  [default: job-JOB-FILE.FORMAT here]",
+)  # fmt: skip
+def download(job: int, file: str, email: str, form: str, path: Path | None) -> None:
+    """Write which claims of a job were settled, which were not and why, or which were not reached."""
+    wanted = File(file)
+    with acting.sessions() as sessions:
+        with transaction(sessions) as session:
+            by = acting.actor(session, email)
+            key = JobKey(by.practice_id, job)
+            downloads.read_by(session, key, wanted, by=by, now=context.utc_now())
+        with sessions() as session:
+            pieces = _FORMS[form](session, key, wanted)
+            if path == Path("-"):
+                for piece in pieces:
+                    click.echo(piece, nl=False)
+                return
+            target = path or Path(downloads.file_name(key, wanted, form))
+            _write(target, pieces)
+    click.echo(f"{target} is written.")
+
+
+def _write(path: Path, pieces: Iterable[str | bytes]) -> None:
+    # Under another name until it is whole, so that a file cut short is never taken for all of it.
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            for piece in pieces:
+                file.write(piece.encode() if isinstance(piece, str) else piece)
+        partial.replace(path)
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror) from None
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+@click.command()
+@acting.job_argument
+@acting.as_option
+@acting.json_option
+def certificate(job: int, email: str, as_json: bool) -> None:
+    """Draw up the reconciliation certificate of a job that has ended; exit 0 only if it reconciles."""
+    with acting.sessions() as sessions, sessions() as session:
+        by = acting.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        drawn_up = certificates.of_job(session, JobKey(by.practice_id, job))
+    click.echo(drawn_up.model_dump_json(indent=2) if as_json else _words(drawn_up))
+    click.get_current_context().exit(0 if drawn_up.reconciles else 1)
+
+
+def _words(drawn_up: Certificate) -> str:
+    is_reversal = drawn_up.kind == JobKind.REVERSE
+    what = f"a reversal of job {drawn_up.reverses_job_id}" if is_reversal else f"to {drawn_up.target_status}"
+    counts = (
+        f"{drawn_up.total:,} claims: {drawn_up.settled:,} settled, {drawn_up.skipped:,} skipped, "
+        f"{drawn_up.failed:,} failed, {drawn_up.not_reached:,} not reached"
+    )
+    rows = [
+        ("Practice", drawn_up.practice),
+        ("Confirmed by", f"{drawn_up.confirmed_by}, {drawn_up.confirmed_at:%m/%d/%Y %H:%M} UTC"),
+        ("Setting", drawn_up.setting),
+        ("Receivable before", _money(drawn_up.receivable_before)),
+        ("Restored" if is_reversal else "Written off", _money(drawn_up.written_off)),
+        ("Receivable after", _money(drawn_up.receivable_after)),
+        *((f"  {count:>10,}", codes.words(code)) for code, count in drawn_up.by_code.items()),
+        ("Items (SHA-256)", drawn_up.items_sha256),
+        ("Reconciles", "yes" if drawn_up.reconciles else "NO"),
+    ]
+    head = f"Job {drawn_up.job_id}, {what}, is {drawn_up.status}. {counts}."
+    return "\n".join([head, *(f"  {name:<20}{value}" for name, value in rows)])
+
+
+def _money(money: Money) -> str:
+    parts = f"insurance {format_cents(money.insurance_cents)}, patient {format_cents(money.patient_cents)}"
+    return f"{format_cents(money.total_cents)} ({parts})"
+
+
+COMMANDS = [download, certificate]

@@ -1,0 +1,22 @@
+"""`settle`, typed against this test's database."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from core.cli import main
+from core.settings import settings
+
+Typed = Callable[..., Result]
+
+
+@pytest.fixture
+def typed(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Typed]:
+    """The command on this test's database, in a folder of its own, with no terminal."""
+    monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    yield lambda *words: CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    settings.cache_clear()
