@@ -21,6 +21,9 @@ _CONNECT_ARGS = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "application_name": "settle",
+    # Nothing is prepared by name: every statement is planned for its very values (a plan for any thousand ids
+    # expects ten, and compares all with all), and PgBouncer may hand each transaction another connection.
+    "prepare_threshold": None,
 }
 
 

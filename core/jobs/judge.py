@@ -1,82 +1,87 @@
 """The run's check: what the preview promised to settle, seen again under the claims' locks, against the ledger."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, any_, bindparam, case, cast, func, or_, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Subquery, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.claims.ids import ClaimIds
 from core.claims.models import Claim, LineItem
 from core.jobs.chunks import Chunk
 from core.jobs.models import JobItem, Outcome, SettleJob
 from core.ledger.models import Posting, Responsibility
+from core.ledger.posting import Cents
 from core.policy import facts, rules
 from core.policy.facts import Facts, Terms
 from core.policy.rules import Moment
 
 
-def among(column: Any, ids: list[int]) -> ColumnElement[bool]:
-    """The condition that `column` is one of the ids: one parameter, however many they are."""
-    condition: ColumnElement[bool] = column == any_(cast(bindparam(None, ids, unique=True), ARRAY(BigInteger)))
-    return condition
+class Judged(NamedTuple):
+    """The claims that are to be settled, what they owe and what their items promised; and how many are skipped."""
+
+    settled: ClaimIds
+    skipped: int
+    owed: Cents
+    promised: Cents
 
 
-def judge(session: Session, job: SettleJob, chunk: Chunk, locked: list[int]) -> tuple[list[int], int]:
-    """Give the locked claims their outcome by the rules of the run; the ids of the settled, the count of the skipped.
+_NOTHING: Final = Judged(ClaimIds(), 0, Cents(0, 0), Cents(0, 0))
+
+
+def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> Judged:
+    """Give the locked claims their outcome by the rules of the run.
 
     A rule can only turn into a skip what the preview promised to settle.
     """
     if not locked:
-        return [], 0
-    books = _books(chunk.job.practice_id, locked)
+        return _NOTHING
     asked = rules.rules_at(Moment.RUN, kind=job.kind)
-    seen = _run_facts(job, books)
-    judged = (
-        select(
-            Claim.id,
-            Claim.version,
-            rules.first_match(seen, asked).label("code"),
-            rules.why(seen, asked).label("why"),
-        )
-        .select_from(facts.source())
-        .join(JobItem, and_(*chunk.job.of(JobItem), JobItem.claim_id == Claim.id))
-        .outerjoin(books, books.c.claim_id == Claim.id)
-        .where(
-            Claim.practice_id == chunk.job.practice_id,
-            among(Claim.id, locked),
-            chunk.items(),
-        )
-        .subquery("judged")
-    )
-    settles = judged.c.code.is_(None)
+    seen = _run_facts(job, mismatched(session, chunk.job.practice_id, locked))
+    code = rules.first_match(seen, asked)
+    settles = code.is_(None)
+    # Item and claim are joined as they are: a rule of the run reads these two alone (a test holds it to that).
     decided = (
         update(JobItem)
-        .where(chunk.items(), JobItem.claim_id == judged.c.id)
+        .where(
+            chunk.items(),
+            locked.has(JobItem.claim_id),
+            Claim.practice_id == chunk.job.practice_id,
+            Claim.id == JobItem.claim_id,
+        )
         .values(
             outcome=case((settles, Outcome.SETTLED.value), else_=Outcome.SKIPPED.value),
-            code=func.coalesce(judged.c.code, JobItem.verdict_code),
-            version_after=case((settles, judged.c.version + 1)),
-            why=judged.c.why,
+            code=func.coalesce(code, JobItem.verdict_code),
+            version_after=case((settles, Claim.version + 1)),
+            why=rules.why(seen, asked),
         )
-        .returning(JobItem.claim_id, JobItem.outcome)
+        .returning(
+            JobItem.claim_id,
+            JobItem.outcome,
+            JobItem.insurance_cents,
+            JobItem.patient_cents,
+            Claim.insurance_due,
+            Claim.patient_due,
+        )
+        .cte("decided")
     )
-    rows = session.execute(decided, execution_options={"synchronize_session": False}).all()
-    settled = [claim_id for claim_id, outcome in rows if outcome is Outcome.SETTLED]
-    return settled, len(rows) - len(settled)
+    settled = decided.c.outcome == Outcome.SETTLED
+    sums = [
+        func.coalesce(func.sum(decided.c[name]).filter(settled), 0)
+        for name in ("insurance_due", "patient_due", "insurance_cents", "patient_cents")
+    ]
+    ids = ClaimIds.of(decided.c.claim_id, settled)
+    array, size, skipped, *cents = session.execute(select(*ids, func.count().filter(~settled), *sums)).one()
+    owed, promised = Cents(*map(int, cents[:2])), Cents(*map(int, cents[2:]))
+    return Judged(ClaimIds(array, size), skipped, owed, promised)
 
 
-def _run_facts(job: SettleJob, books: Subquery) -> Facts:
+def _run_facts(job: SettleJob, mismatched_ids: ClaimIds) -> Facts:
     terms = Terms(
         setting=job.setting,
         as_of=job.as_of,
         target_status=job.target_status,
         reason=job.reason,
-    )
-    mismatch = or_(
-        func.coalesce(books.c.line_differs, False),
-        Claim.insurance_due != func.coalesce(books.c.insurance_due, 0),
-        Claim.patient_due != func.coalesce(books.c.patient_due, 0),
     )
     of_claim = facts.of_claim(terms)
     promised: dict[str, Any] = {
@@ -86,12 +91,29 @@ def _run_facts(job: SettleJob, books: Subquery) -> Facts:
     return replace(
         of_claim,
         changed_since_preview=Claim.version != JobItem.claim_version,
-        balance_mismatch=mismatch,
+        balance_mismatch=mismatched_ids.has(JobItem.claim_id),
         values={**of_claim.values, **promised},
     )
 
 
-def _books(practice_id: int, claim_ids: list[int]) -> Subquery:
+def mismatched(session: Session, practice_id: int, claim_ids: ClaimIds) -> ClaimIds:
+    """Those of the claims whose dues differ from their lines', or a line of which differs from its postings.
+
+    A statement of its own: joined to the items, of which the database knows nothing yet, it was planned as
+    a comparison of every claim with every other.
+    """
+    books = _books(practice_id, claim_ids)
+    differs = or_(
+        func.coalesce(books.c.line_differs, False),
+        Claim.insurance_due != func.coalesce(books.c.insurance_due, 0),
+        Claim.patient_due != func.coalesce(books.c.patient_due, 0),
+    )
+    found = select(*ClaimIds.of(Claim.id)).outerjoin(books, books.c.claim_id == Claim.id)
+    of_claims = (Claim.practice_id == practice_id, claim_ids.has(Claim.id))
+    return ClaimIds(*session.execute(found.where(*of_claims, differs)).one())
+
+
+def _books(practice_id: int, claim_ids: ClaimIds) -> Subquery:
     """For each claim with lines: the sums of its lines, and whether a line differs from its postings."""
     owed = func.sum(Posting.amount_cents)
     ledger = (
@@ -101,7 +123,7 @@ def _books(practice_id: int, claim_ids: list[int]) -> Subquery:
             func.coalesce(owed.filter(Posting.responsibility == Responsibility.INSURANCE), 0).label("insurance_due"),
             func.coalesce(owed.filter(Posting.responsibility == Responsibility.PATIENT), 0).label("patient_due"),
         )
-        .where(Posting.practice_id == practice_id, among(Posting.claim_id, claim_ids))
+        .where(Posting.practice_id == practice_id, claim_ids.has(Posting.claim_id))
         .group_by(Posting.claim_id, Posting.line)
         .subquery("ledger")
     )
@@ -119,7 +141,7 @@ def _books(practice_id: int, claim_ids: list[int]) -> Subquery:
         )
         .select_from(LineItem)
         .outerjoin(ledger, of_line)
-        .where(LineItem.practice_id == practice_id, among(LineItem.claim_id, claim_ids))
+        .where(LineItem.practice_id == practice_id, claim_ids.has(LineItem.claim_id))
         .group_by(LineItem.claim_id)
         .subquery("books")
     )

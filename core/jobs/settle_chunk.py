@@ -8,12 +8,13 @@ import datetime as dt
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Subquery, func, select, text, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
+from core.claims.ids import ClaimIds
 from core.claims.models import Claim
 from core.jobs import chunks, codes, judge
 from core.jobs.chunks import BUSY_TRIES_MAX, Chunk, Counts
-from core.jobs.judge import among
+from core.jobs.judge import Judged
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
 from core.ledger import posting, reversal
 from core.ledger.posting import Cents
@@ -23,7 +24,9 @@ TIMEOUTS: Final = text(
     "SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '60s', true), "
     "set_config('idle_in_transaction_session_timeout', '30s', true), "
     # Else a server in a long statement does not notice that the worker has died, and keeps the claims locked.
-    "set_config('client_connection_check_interval', '2s', true)"
+    "set_config('client_connection_check_interval', '2s', true), "
+    # A statement over a thousand claims is done before it would be compiled.
+    "set_config('jit', 'off', true)"
 )
 
 
@@ -51,12 +54,12 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
     wanted = _wanted(session, chunk)
     locked = _lock_claims(session, chunk, wanted)
     skipped = _skip_as_previewed(session, chunk)
-    settled, changed = judge.judge(session, job, chunk, locked)
-    money = _apply(session, job, chunk, settled, now=now) if settled else {}
+    judged = judge.judge(session, job, chunk, locked)
+    money = _apply(session, job, chunk, judged, now=now) if judged.settled else {}
     busy = len(wanted) - len(locked)
     gave_up = busy > 0 and chunk.busy_tries + 1 >= BUSY_TRIES_MAX
     failed = _fail_busy(session, chunk) if gave_up else 0
-    counts = Counts(len(settled), skipped + changed, failed, **money)
+    counts = Counts(len(judged.settled), skipped + judged.skipped, failed, **money)
     if busy and not gave_up:
         chunks.keep_open(session, chunk, counts, now=now)
     else:
@@ -64,21 +67,22 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
     return Done(counts, busy)
 
 
-def _wanted(session: Session, chunk: Chunk) -> list[int]:
+def _wanted(session: Session, chunk: Chunk) -> ClaimIds:
     to_settle = (chunk.items(), JobItem.outcome.is_(None), JobItem.verdict == Verdict.SETTLE)
-    return list(session.scalars(select(JobItem.claim_id).where(*to_settle)))
+    return ClaimIds(*session.execute(select(*ClaimIds.of(JobItem.claim_id)).where(*to_settle)).one())
 
 
-def _lock_claims(session: Session, chunk: Chunk, wanted: list[int]) -> list[int]:
+def _lock_claims(session: Session, chunk: Chunk, wanted: ClaimIds) -> ClaimIds:
     """Lock what nobody else holds, in id order; give the ids."""
     # NO KEY: a plain FOR UPDATE would call a claim busy while anyone's foreign-key insert on it is open.
     free = (
         select(Claim.id)
-        .where(Claim.practice_id == chunk.job.practice_id, among(Claim.id, wanted))
+        .where(Claim.practice_id == chunk.job.practice_id, wanted.has(Claim.id))
         .order_by(Claim.id)
         .with_for_update(key_share=True, skip_locked=True)
+        .subquery("free")
     )
-    return list(session.scalars(free))
+    return ClaimIds(*session.execute(select(*ClaimIds.of(free.c.id))).one())
 
 
 def _skip_as_previewed(session: Session, chunk: Chunk) -> int:
@@ -92,28 +96,27 @@ def _fail_busy(session: Session, chunk: Chunk) -> int:
 
 
 def _count(session: Session, changed: Any) -> int:
-    rows = changed.returning(JobItem.position)
-    return len(session.scalars(rows, execution_options={"synchronize_session": False}).all())
+    rows = changed.returning(JobItem.position).cte("changed")
+    return session.scalars(select(func.count()).select_from(rows)).one()
 
 
-def _apply(session: Session, job: SettleJob, chunk: Chunk, settled: list[int], *, now: dt.datetime) -> dict[str, int]:
+def _apply(session: Session, job: SettleJob, chunk: Chunk, judged: Judged, *, now: dt.datetime) -> dict[str, int]:
     """Post and move; give the cents written off (or restored) and the receivable before and after.
 
     Raises `BooksDiffer` unless what was posted is what the items promised and before − written off = after.
     """
-    before, promised = _before(session, chunk, settled)
-    decided = _decided(chunk, settled)
+    before, decided = judged.owed, _decided(chunk, judged.settled)
     if job.kind is JobKind.SETTLE:
         posted = posting.write_off(session, decided, job, now=now)
         posting.clear_lines(session, decided, practice_id=job.practice_id)
     elif job.kind is JobKind.REVERSE:
         posted = reversal.answer_write_offs(session, decided, job, now=now)
-        reversal.restore_lines(session, settled, job)
+        reversal.restore_lines(session, judged.settled, job)
     else:
         posted = Cents(0, 0)
     after = (reversal.restore_claims if job.kind is JobKind.REVERSE else posting.move_claims)(session, decided, job)
     sign = -1 if job.kind is JobKind.REVERSE else 1
-    if posted != promised or after != before.less(posted, sign):
+    if posted != judged.promised or after != before.less(posted, sign):
         raise BooksDiffer
     return {
         "insurance_cents": posted.insurance, "patient_cents": posted.patient,
@@ -122,23 +125,7 @@ def _apply(session: Session, job: SettleJob, chunk: Chunk, settled: list[int], *
     }  # fmt: skip
 
 
-def _decided(chunk: Chunk, settled: list[int]) -> Subquery:
+def _decided(chunk: Chunk, settled: ClaimIds) -> Subquery:
     columns = [JobItem.claim_id, JobItem.claim_version, JobItem.settles_insurance, JobItem.settles_patient]
     amounts = [JobItem.insurance_cents, JobItem.patient_cents]
-    return select(*columns, *amounts).where(chunk.items(), among(JobItem.claim_id, settled)).subquery("decided")
-
-
-def _before(session: Session, chunk: Chunk, settled: list[int]) -> tuple[Cents, Cents]:
-    """What the claims owe, and what their items promised."""
-
-    def total(cents: InstrumentedAttribute[int]) -> Any:
-        return func.coalesce(func.sum(cents), 0)
-
-    owed = (total(Claim.insurance_due), total(Claim.patient_due))
-    promised = (total(JobItem.insurance_cents), total(JobItem.patient_cents))
-    of_claim = (Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
-    row = session.execute(
-        select(*owed, *promised).where(chunk.items(), among(JobItem.claim_id, settled), *of_claim)
-    ).one()
-    insurance, patient, insurance_promised, patient_promised = map(int, row)
-    return Cents(insurance, patient), Cents(insurance_promised, patient_promised)
+    return select(*columns, *amounts).where(chunk.items(), settled.has(JobItem.claim_id)).subquery("decided")

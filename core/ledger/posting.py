@@ -9,21 +9,19 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
-    String,
     Subquery,
     and_,
     case,
-    column,
     func,
     insert,
     literal,
     or_,
     select,
+    true,
+    union_all,
     update,
-    values,
-)  # fmt: skip
+)
 from sqlalchemy.orm import Session
 
 from core.claims.models import Claim, LineItem
@@ -78,12 +76,17 @@ def insert_postings(session: Session, source: Subquery, **columns: ColumnElement
 
 def _open_dues(decided: Subquery, practice_id: int) -> Subquery:
     """claim_id, line, responsibility, due (positive cents), claim_version."""
-    columns = (column("responsibility", String), column("chosen", Boolean), column("due", BigInteger))
+    # Two selects and no VALUES: a statement with VALUES is compiled anew for each chunk.
     rows = [
-        (Responsibility.INSURANCE.value, decided.c.settles_insurance, LineItem.insurance_due),
-        (Responsibility.PATIENT.value, decided.c.settles_patient, LineItem.patient_due),
+        select(literal(side.value).label("responsibility"), due.label("due"))
+        .where(chosen, due > 0)
+        .correlate(decided, LineItem)
+        for side, chosen, due in (
+            (Responsibility.INSURANCE, decided.c.settles_insurance, LineItem.insurance_due),
+            (Responsibility.PATIENT, decided.c.settles_patient, LineItem.patient_due),
+        )
     ]
-    sides = values(*columns, name="side").data(rows).lateral()
+    sides = union_all(*rows).lateral("side")
     return (
         select(
             LineItem.claim_id,
@@ -93,7 +96,7 @@ def _open_dues(decided: Subquery, practice_id: int) -> Subquery:
             decided.c.claim_version,
         )
         .join_from(decided, LineItem, LineItem.claim_id == decided.c.claim_id)
-        .join(sides, and_(sides.c.chosen, sides.c.due > 0))
+        .join(sides, true())
         .where(LineItem.practice_id == practice_id)
         .subquery("due")
     )

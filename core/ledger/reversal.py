@@ -7,10 +7,10 @@ The caller holds the claims' locks and has seen that nothing touched them since;
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, any_, cast, func, literal, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, func, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
+from core.claims.ids import ClaimIds
 from core.claims.models import Claim, LineItem
 from core.jobs.models import JobItem, SettleJob
 from core.ledger.models import Posting, PostingKind, Responsibility
@@ -46,7 +46,7 @@ def answer_write_offs(session: Session, decided: Subquery, job: SettleJob, *, no
     )
 
 
-def restore_lines(session: Session, claim_ids: list[int], job: SettleJob) -> None:
+def restore_lines(session: Session, claim_ids: ClaimIds, job: SettleJob) -> None:
     """Put back on the lines what this job's counter-postings restored."""
 
     def restored(side: Responsibility) -> ColumnElement[int]:
@@ -61,7 +61,7 @@ def restore_lines(session: Session, claim_ids: list[int], job: SettleJob) -> Non
         )
         .where(
             Posting.practice_id == job.practice_id,
-            Posting.claim_id == any_(cast(claim_ids, ARRAY(BigInteger))),
+            claim_ids.has(Posting.claim_id),
             Posting.job_id == job.id,
         )
         .group_by(Posting.claim_id, Posting.line)

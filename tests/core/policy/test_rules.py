@@ -1,16 +1,20 @@
 """Each rule on a claim that it is about, at the preview and at the run."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy.sql.util import find_tables
 
 from core.claims.models import ClaimStatus, Hold
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed
-from core.jobs.models import Outcome, Verdict
+from core.jobs.models import JobItem, JobKind, Outcome, Verdict
 from core.jobs.requests import BadRequest
-from core.policy.rules import BY_CODE, RULES
+from core.ledger.models import WriteOffReason
+from core.policy.facts import Terms, of_claim
+from core.policy.rules import BY_CODE, RULES, Moment, rules_at, why
 from core.practices.models import PayerClass, Practice, WriteOffSetting
 from tests.given import TODAY, GivenPractice, Line, a_practice
 
@@ -185,3 +189,15 @@ def test_no_job_may_include_a_credit(practice: GivenPractice) -> None:
 def test_every_rule_has_a_code_and_a_sentence_of_its_own() -> None:
     assert len(BY_CODE) == len(RULES)
     assert len({rule.sentence for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("kind", list(JobKind))
+def test_a_rule_of_the_run_reads_the_claim_and_its_item_alone(kind: JobKind) -> None:
+    seen = of_claim(Terms(WriteOffSetting.BOTH, TODAY, reason=WriteOffReason.COURTESY, recent_payment_days=7))
+    promised = {"previewed_version": JobItem.claim_version, "previewed_status": JobItem.billing_status_before}
+    seen = replace(seen, values={**seen.values, **promised})
+
+    read = [why(seen, [rule]) for rule in rules_at(Moment.RUN, kind=kind)]
+
+    tables = {table.name for expression in read for table in find_tables(expression, check_columns=True)}
+    assert tables <= {"claim", "job_item"}
