@@ -5,10 +5,9 @@ from typing import Final
 
 from flask import Blueprint, Response, render_template, stream_with_context
 
-from core.access import audit
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import certificate, downloads, queries
+from core.jobs import certificate, downloads
 from core.jobs.certificate import Certificate
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, JobStatus
@@ -18,7 +17,10 @@ from webui.auth import current_actor, requires
 from webui.door import door, now
 from webui.jobs import a_job
 
-XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_TYPES: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 
 blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
 
@@ -31,24 +33,15 @@ def download(job_id: int, name: str, form: str) -> Response:
     key = JobKey(actor.practice_id, job_id)
     file = downloads.file_of(name)
     with transaction(door().sessions) as db:
-        queries.find(db, key)
-        audit.record(
-            db,
-            "job.file_downloaded",
-            practice_id=actor.practice_id,
-            subject=f"job:{job_id}",
-            by=actor.user_id,
-            now=now(),
-            file=file.value,
-        )
+        downloads.read_by(db, key, file, by=actor, now=now())
 
     def pieces() -> Iterator[str] | Iterator[bytes]:
-        with door().sessions() as db:
-            yield from downloads.csv_file(db, key, file) if form == "csv" else downloads.xlsx_file(db, key, file)
+        written = downloads.csv_file if form == "csv" else downloads.xlsx_file
+        with door().sessions() as db:  # as long as the stream
+            yield from written(db, key, file)
 
-    mimetype = "text/csv; charset=utf-8" if form == "csv" else XLSX
-    response = Response(stream_with_context(pieces()), content_type=mimetype)
-    response.headers["Content-Disposition"] = f'attachment; filename="job-{job_id}-{file}.{form}"'
+    response = Response(stream_with_context(pieces()), content_type=_TYPES[form])
+    response.headers["Content-Disposition"] = f'attachment; filename="{downloads.file_name(key, file, form)}"'
     return response
 
 
