@@ -1,6 +1,7 @@
 """What a worker does with a hint: take free chunks and settle them, for about a second."""
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ log = structlog.get_logger(__name__)
 
 Clock = Callable[[], dt.datetime]
 
+GIVE_BACK_WAITS_SECONDS: Final = (0.2, 0.5, 1, 2, 4, 8)  # a database that is restarted is back by then
 WORK_FOR: Final = dt.timedelta(seconds=1)  # long enough that messages cost nothing, short enough for a warm stop
 
 
@@ -98,12 +100,25 @@ def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock
     )  # fmt: skip
     if is_transient(error):
         where.warning("chunk_given_back")
-        with transaction(sessions) as session:
-            chunks.give_back(session, chunk, not_before=clock() + TRANSIENT_WAIT)
+        _give_back(sessions, chunk, clock=clock)
         return False
     where.warning("chunk_split")
     code = codes.DATABASE_REFUSED if isinstance(error, DBAPIError) else codes.UNEXPECTED_ERROR
     return _split(sessions, chunk, code=code, clock=clock)
+
+
+def _give_back(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
+    """Undo the take. If the database is what is away, wait for it a while: an outage is no death of the worker."""
+    for seconds in (*GIVE_BACK_WAITS_SECONDS, None):
+        try:
+            with transaction(sessions) as session:
+                chunks.give_back(session, chunk, not_before=clock() + TRANSIENT_WAIT)
+        except DBAPIError as error:
+            if seconds is None or not is_transient(error):
+                raise
+            time.sleep(seconds)
+        else:
+            return
 
 
 def _split(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:

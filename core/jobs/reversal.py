@@ -17,6 +17,7 @@ from core.errors import NotFound, Refusal
 from core.jobs import freezing, lifecycle, preview
 from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
+from core.jobs.requests import NOTE_CHARACTERS_MAX, BadRequest
 from core.jobs.selection import NothingSelected, UnknownClaim
 from core.policy import facts, rules
 from core.policy.facts import Facts, Terms
@@ -58,6 +59,8 @@ def request_reversal(
     `NothingSelected` and `IdempotencyMismatch`.
     """
     by.require(Action.REVERSE_JOB)
+    if len(note) > NOTE_CHARACTERS_MAX:
+        raise BadRequest(f"note: at most {NOTE_CHARACTERS_MAX} characters")
     reversed_job = lifecycle.lock(session, original) if original.practice_id == by.practice_id else None
     if reversed_job is None:
         raise NotFound("There is no such job in this practice.")

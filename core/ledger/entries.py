@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
@@ -36,12 +36,19 @@ class EntryMismatch(BadInput):
     code = "idempotency_mismatch"
 
 
+def _written_as_a_date(given: Any) -> Any:
+    """A number is no date, though pydantic would count seconds from 1970."""
+    if isinstance(given, int | float):
+        raise ValueError("write the date as YYYY-MM-DD")  # noqa: TRY004  pydantic reports ValueError
+    return given
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    line: Annotated[int, Field(ge=1, le=32_767)]
+    line: Annotated[int, Field(ge=1, le=32_767, strict=True)]
     amount_cents: Annotated[int, Field(ge=1, le=CENTS_MAX, strict=True)]  # of a payment or adjustment: lowers the due
-    posted_on: dt.date | None = None  # today in the practice's zone
+    posted_on: Annotated[dt.date | None, BeforeValidator(_written_as_a_date)] = None  # today in the practice's zone
     note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX)] = ""
 
 

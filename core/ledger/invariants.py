@@ -35,6 +35,8 @@ def begin_snapshot(session: Session) -> None:
     session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     # Sorting and hashing a practice of a million claims on disk would take twice as long.
     session.execute(text("SELECT set_config('work_mem', '256MB', true)"))
+    # Of a job just run the database has no statistics: it expects a row or two and would compare all with all.
+    session.execute(text("SELECT set_config('enable_nestloop', 'off', true)"))
 
 
 def _ask(session: Session, name: str, practice_id: int | None) -> Violation | None:

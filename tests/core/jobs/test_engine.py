@@ -1,8 +1,10 @@
 """The engine when something is in its way: other hands, bad claims, dying workers, pauses."""
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy import event, select, text, update
@@ -176,6 +178,35 @@ def test_a_transient_error_gives_the_attempt_back_and_blames_no_claim(
     assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
     assert len(_chunks(practice, job)) == 1
     assert practice.violations() == []
+
+
+def test_outages_of_the_database_are_not_counted_as_deaths(
+    practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is away when the chunk breaks, and still away when it is given back: four times in a row."""
+    practice.claims(1)
+    job = practice.preview()
+    practice.confirm(job)
+    real, away = chunks.give_back, OperationalError("BEGIN", None, Exception("the server is away"))
+    outages = itertools.cycle([True, True, False])
+    monkeypatch.setattr(engine, "GIVE_BACK_WAITS_SECONDS", (0, 0))
+
+    def broken(*_: object, **__: object) -> None:
+        raise away
+
+    def away_at_first(*args: Any, **kwargs: Any) -> None:
+        if next(outages):
+            raise away
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(engine.chunks, "give_back", away_at_first)
+    with monkeypatch.context() as while_broken:
+        while_broken.setattr(engine.settle_chunk, "settle", broken)
+        for seconds in range(4):
+            _work(practice, now=NOW + dt.timedelta(seconds=2 * seconds))
+    practice.run(now=NOW + dt.timedelta(seconds=60))
+
+    assert practice.counts(job) == {"settled": 1, "skipped": 0, "failed": 0, "remaining": 0}
 
 
 def test_a_commit_whose_answer_is_lost_is_neither_doubled_nor_lost(

@@ -8,6 +8,7 @@ from core.errors import NotAllowed
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, Outcome
+from core.jobs.requests import BadRequest
 from core.jobs.reversal import NotReversible
 from core.jobs.selection import UnknownClaim
 from core.practices.models import WriteOffSetting
@@ -143,6 +144,15 @@ def test_a_biller_reverses_nothing(practice: GivenPractice) -> None:
     reversal = _reverse(practice, job, run=False)
     with pytest.raises(NotAllowed):
         practice.confirm(reversal)
+
+
+def test_a_note_of_a_reversal_has_its_limit(practice: GivenPractice) -> None:
+    practice.claims(1)
+    job = practice.settle()
+    approver = practice.person("approver@lakeside.example", Role.APPROVER)
+
+    with pytest.raises(BadRequest, match="note"), transaction(practice.sessions) as session:
+        commands.reverse(session, job, claim_ids=None, by=approver, idempotency_key="k", now=NOW, note="x" * 501)
 
 
 def test_only_a_job_that_has_ended_is_reversed(practice: GivenPractice) -> None:

@@ -87,6 +87,8 @@ def test_one_key_posts_once(practice: GivenPractice) -> None:
         ({"responsibility": "payer"}, "responsibility"),
         ({"posted_on": "2026-11-24"}, "posted_on"),
         ({"posted_on": "yesterday"}, "posted_on"),
+        ({"posted_on": 0}, "posted_on"),
+        ({"line": "1"}, "line"),
         ({"kind": "adjustment"}, "group_code"),
         ({"extra": 1}, "extra"),
     ],
