@@ -1,0 +1,55 @@
+"""`make bench`: the table of ratios, all of it or some rows, at full size or small."""
+
+import datetime as dt
+import time
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks import place as places, reading, running, settling
+from tests.benchmarks.measure import Row
+from tests.benchmarks.runs import Sizes
+
+PARTS = {"settling": settling.rows, "reading": reading.rows, "running": running.rows}
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+@click.option("--claims", type=int, help="So many claims in the first row; the others shrink alike.")
+@click.option("--times", type=int, default=3, show_default=True, help="How often the first row is tried.")
+def main(parts: tuple[str, ...], claims: int | None, times: int) -> None:
+    """Measure PARTS (all, if none is named) and print the table."""
+    sizes = _sizes(claims, times)
+    console = Console(width=150)
+    begun = time.monotonic()
+    with places.running() as place:
+        console.print(place.settings())
+        rows = [row for part in parts or PARTS for row in PARTS[part](place, sizes)]
+    console.print(_table(rows))
+    console.print(f"took {dt.timedelta(seconds=round(time.monotonic() - begun))}")
+
+
+def _sizes(claims: int | None, times: int) -> Sizes:
+    full = Sizes(times=times)
+    if claims is None:
+        return full
+    share = claims / full.settled
+    return Sizes(
+        settled=claims,
+        by_task=max(200, round(full.by_task * share)),
+        by_orm_chunk=max(1_000, round(full.by_orm_chunk * share)),
+        many=max(1_000, round(full.many * share)),
+        times=times,
+    )
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table("what", "product", "baseline", "ratio", "at least", "")
+    for row in rows:
+        table.add_row(row.what, row.product, row.baseline, row.ratio, row.at_least, "✓" if row.reached else "✗")
+    return table
+
+
+if __name__ == "__main__":
+    main()

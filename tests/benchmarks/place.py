@@ -1,0 +1,82 @@
+"""Where it is measured: servers of this run alone, as durable as those of `settle up`; databases copied from one."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from core.db.engine import migrate
+from core.local.broker import Broker
+from core.local.guardian import Guardian
+from core.local.postgres import Postgres
+
+_SHOWN: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "wal_level")
+
+
+class Place:
+    """A running PostgreSQL and a running broker."""
+
+    def __init__(self, folder: Path, guardian: Guardian, postgres: Postgres, broker: Broker) -> None:
+        """Keep what is running."""
+        self.folder = folder
+        self.guardian = guardian
+        self.postgres = postgres
+        self.broker_url = broker.url
+
+    def url(self, database: str, *, superuser: bool = False) -> str:
+        """The URL of a database, for the product's role or for one who may do everything."""
+        url = make_url(self.postgres.url).set(database=database)
+        return (url.set(username="postgres") if superuser else url).render_as_string(hide_password=False)
+
+    def migrated(self, database: str) -> str:
+        """Make an empty database with every table; give its name."""
+        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
+        self._run("CREATE DATABASE {} OWNER settle", database)
+        migrate(self.url(database))
+        return database
+
+    @contextmanager
+    def copy_of(self, database: str, name: str) -> Iterator[str]:
+        """A copy of a database, file by file, so that everyone begins with the same pages; dropped at the end."""
+        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        self._run("CREATE DATABASE {} TEMPLATE {} OWNER settle STRATEGY file_copy", name, database)
+        self.settle_down()
+        try:
+            yield name
+        finally:
+            self._run("DROP DATABASE {} WITH (FORCE)", name)
+
+    def settle_down(self) -> None:
+        """Write out what is dirty, so that nobody pays for what another left behind."""
+        self._run("CHECKPOINT")
+
+    def settings(self) -> str:
+        """What says how durable it is and how much memory it has."""
+        with psycopg.connect(self.url("postgres", superuser=True), autocommit=True) as connection:
+            shown = [connection.execute(f"SHOW {name}").fetchone() for name in _SHOWN]
+            version = connection.info.server_version // 10_000
+        values = ", ".join(f"{name} {row[0]}" for name, row in zip(_SHOWN, shown, strict=True) if row)
+        return f"PostgreSQL {version}: {values}"
+
+    def _run(self, statement: str, *names: str) -> None:
+        with psycopg.connect(self.url("postgres", superuser=True), autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+@contextmanager
+def running() -> Iterator[Place]:
+    """Start the servers of this run; end them and remove their files."""
+    folder = Path(tempfile.mkdtemp(prefix="settle-bench-"))
+    folder.chmod(0o711)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        guardian = stack.enter_context(Guardian())
+        postgres = stack.enter_context(Postgres(folder / "postgres", guardian, log=folder / "postgres.log"))
+        broker = stack.enter_context(Broker(folder / "broker", guardian, log=folder / "broker.log"))
+        yield Place(folder, guardian, postgres, broker)

@@ -1,0 +1,121 @@
+"""A large practice being read: its preview against a bare INSERT … SELECT, and the feed's pages, totals and counts."""
+
+from typing import Final
+
+import psycopg
+from sqlalchemy import select
+
+from core.claims import feed
+from core.claims.feed_order import Cursor, value_of
+from core.claims.filters import ClaimFilter
+from core.claims.models import Claim
+from core.db.engine import Sessions
+from tests.benchmarks import runs
+from tests.benchmarks.claims import Practice, make_practice
+from tests.benchmarks.measure import Row, Watch, ms, timed
+from tests.benchmarks.place import Place
+from tests.benchmarks.runs import Sizes
+
+PAGE_CLAIMS: Final = 50
+FAR_PAGE: Final = 10_000
+TIMES: Final = 40
+PAGE_SECONDS_MAX: Final = 0.05
+OTHER_SECONDS_MAX: Final = 0.5
+PREVIEW_RATIO_MAX: Final = 2.0
+
+_BARE: Final = """
+INSERT INTO job_item (practice_id, job_id, position, claim_id, claim_version, billing_status_before,
+                      settles_insurance, settles_patient, insurance_cents, patient_cents, verdict)
+SELECT practice_id, 0, row_number() OVER (ORDER BY id), id, version, billing_status, true, true,
+       insurance_due, patient_due, 'settle'
+  FROM claim WHERE practice_id = %s
+"""
+
+
+def rows(place: Place, sizes: Sizes) -> list[Row]:
+    """The rows of preview and feed."""
+    given = place.migrated("reading")
+    practice = make_practice(place.url(given, superuser=True), name="Lakeside", claims=sizes.many, now=runs.utc_now())
+    url = place.url(given)
+    with runs.sessions_on(url) as sessions:
+        read = [*_pages(sessions, practice, sizes), *_sorts(sessions, practice), *_sums(sessions, practice)]
+        return [_preview(place, url, sessions, practice, sizes), *read]
+
+
+def _preview(place: Place, url: str, sessions: Sessions, practice: Practice, sizes: Sizes) -> Row:
+    product, bare = Watch(), Watch()
+    for turn in range(sizes.times):
+        place.settle_down()
+        with product.running():
+            runs.preview(sessions, practice.biller, key=f"preview {turn}")
+        place.settle_down()
+        with psycopg.connect(url) as connection, bare.running():
+            connection.execute(_BARE, [practice.id])
+            connection.commit()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("TRUNCATE job_item")
+    ratio = product.median / bare.median
+    return Row(
+        f"preview of {sizes.many:,} claims with totals and chunks / a bare INSERT … SELECT", f"{product.median:.2f} s",
+        f"{bare.median:.2f} s", f"{ratio:.2f} ×", f"at most {PREVIEW_RATIO_MAX:g} ×", ratio <= PREVIEW_RATIO_MAX,
+    )  # fmt: skip
+
+
+def _pages(sessions: Sessions, practice: Practice, sizes: Sizes) -> list[Row]:
+    far = min(FAR_PAGE, sizes.many // PAGE_CLAIMS // 2)
+    after = _cursor(sessions, practice, place=far * PAGE_CLAIMS)
+    return [
+        _page("feed by date, first page", sessions, practice, feed.DEFAULT_SORT, None, PAGE_SECONDS_MAX),
+        _page(f"feed by date, page {far:,}", sessions, practice, feed.DEFAULT_SORT, after, PAGE_SECONDS_MAX),
+    ]
+
+
+def _cursor(sessions: Sessions, practice: Practice, *, place: int) -> str:
+    """The cursor that somebody would have who had read so many claims."""
+    sort = feed.DEFAULT_SORT
+    before = select(Claim).where(Claim.practice_id == practice.id).order_by(*sort.order()).offset(place - 1).limit(1)
+    with sessions() as session:
+        last = session.scalars(before).one()
+    return Cursor(sort, backwards=False, claim_id=last.external_id, value=value_of(sort, last), place=place).text(
+        practice.id
+    )
+
+
+def _sorts(sessions: Sessions, practice: Practice) -> list[Row]:
+    others = [sort for sort in feed.SortBy if sort is not feed.SortBy.DATE]
+    return [
+        _page(f"feed by {by.value.replace('_', ' ')}", sessions, practice, feed.Sort(by), None, OTHER_SECONDS_MAX)
+        for by in others
+    ]
+
+
+def _page(
+    what: str, sessions: Sessions, practice: Practice, sort: feed.Sort, cursor: str | None, at_most: float
+) -> Row:
+    def read() -> None:
+        with sessions() as session:
+            terms = feed.terms_of(session, practice.id, now=runs.utc_now())
+            feed.page(session, practice.id, ClaimFilter(), sort=sort, cursor=cursor, limit=PAGE_CLAIMS, terms=terms)
+
+    return _p95(what, timed(read, times=TIMES), at_most)
+
+
+def _sums(sessions: Sessions, practice: Practice) -> list[Row]:
+    def totals() -> None:
+        with sessions() as session:
+            terms = feed.terms_of(session, practice.id, now=runs.utc_now())
+            feed.totals(session, practice.id, ClaimFilter(), terms)
+
+    def counts() -> None:
+        with sessions() as session:
+            terms = feed.terms_of(session, practice.id, now=runs.utc_now())
+            feed.counts_by_billing_status(session, practice.id, ClaimFilter(), terms)
+
+    return [
+        _p95("feed's totals", timed(totals, times=TIMES // 2), OTHER_SECONDS_MAX),
+        _p95("feed's counts", timed(counts, times=TIMES // 2), OTHER_SECONDS_MAX),
+    ]
+
+
+def _p95(what: str, watch: Watch, at_most: float) -> Row:
+    return Row(f"{what}, p95", ms(watch.p95), "", "", f"under {ms(at_most)}", watch.p95 < at_most)

@@ -1,0 +1,148 @@
+"""Jobs of a benchmark: previewed, confirmed and run by real workers, as the product does it."""
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from celery import Celery
+from sqlalchemy import select
+
+from core.access.permissions import Actor
+from core.claims.models import Claim
+from core.db.engine import Sessions, make_engine, make_sessions, transaction
+from core.jobs import commands, prepare
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus
+from core.jobs.progress import Progress, of_job
+from core.jobs.requests import JobRequest
+from core.settings import BROKER_TRANSPORT_OPTIONS, HINTS_PER_CONFIRM_MAX, QUEUE_SETTLE, TASK_WORK
+from tests.benchmarks.measure import Watch
+from tests.benchmarks.place import Place
+from tests.workers import Workers, running_workers
+
+LOOK_SECONDS: Final = 0.01
+EVERYTHING: Final[dict[str, Any]] = {"all": True}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many claims each row has, and how often it is tried."""
+
+    settled: int = 100_000
+    by_task: int = 5_000
+    by_orm_chunk: int = 20_000
+    many: int = 1_000_000
+    few: int = 50
+    times: int = 3
+
+
+def utc_now() -> dt.datetime:
+    """The benchmark's clock."""
+    return dt.datetime.now(dt.UTC)
+
+
+@contextmanager
+def sessions_on(url: str) -> Iterator[Sessions]:
+    """Sessions on a database, disconnected at the end."""
+    engine = make_engine(url)
+    try:
+        yield make_sessions(engine)
+    finally:
+        engine.dispose()
+
+
+def preview(sessions: Sessions, by: Actor, *, selection: dict[str, Any] | None = None, key: str = "one") -> JobKey:
+    """Ask for a job and freeze it, whether in the request or as a worker does."""
+    request = JobRequest.of({"selection": selection or EVERYTHING, "reason": "small_balance"})
+    with transaction(sessions) as session:
+        job = commands.preview(session, request, by=by, idempotency_key=key, now=utc_now())
+        job_key = JobKey(job.practice_id, job.id)
+    with transaction(sessions) as session:
+        prepare.prepare(session, job_key, now=utc_now())
+    return job_key
+
+
+def confirm(sessions: Sessions, job: JobKey, by: Actor) -> None:
+    """Confirm it."""
+    with transaction(sessions) as session:
+        commands.confirm(session, job, confirmation="CONFIRM", by=by, now=utc_now())
+
+
+def progress(sessions: Sessions, job: JobKey) -> Progress:
+    """How far it is."""
+    with sessions() as session:
+        return of_job(session, job, now=utc_now())
+
+
+def wait_for(sessions: Sessions, job: JobKey) -> Progress:
+    """Look until the job is over; anything but completed is no result."""
+    while True:
+        seen = progress(sessions, job)
+        if seen.status not in (JobStatus.CONFIRMED, JobStatus.RUNNING):
+            assert seen.status is JobStatus.COMPLETED, seen
+            return seen
+        time.sleep(LOOK_SECONDS)
+
+
+class Crew:
+    """Real workers on one database, and the way to hint to them."""
+
+    def __init__(self, workers: Workers, app: Celery) -> None:
+        """Keep both."""
+        self.workers = workers
+        self._app = app
+
+    def hint(self, job: JobKey, *, times: int = HINTS_PER_CONFIRM_MAX) -> None:
+        """Hint as confirming does."""
+        for _ in range(times):
+            self._app.send_task(TASK_WORK, args=tuple(job), queue=QUEUE_SETTLE, retry=False)
+
+
+@contextmanager
+def crew(place: Place, database: str, *, processes: int = 2) -> Iterator[Crew]:
+    """Start the workers of an installation: so many processes that settle, and one for control."""
+    workers = running_workers(
+        folder=place.folder, database_url=place.url(database), broker_url=place.broker_url,
+        WORKER_CONCURRENCY=str(processes),
+    )  # fmt: skip
+    with workers as running, Celery(broker=place.broker_url) as app:
+        app.conf.update(broker_transport_options=BROKER_TRANSPORT_OPTIONS, task_ignore_result=True)
+        yield Crew(running, app)
+
+
+def run(sessions: Sessions, job: JobKey, by: Actor, workers: Crew, watch: Watch) -> Progress:
+    """Confirm, hint and wait; the watch runs from before CONFIRM until the job says completed."""
+    chunks = progress(sessions, job).chunks_open
+    with watch.running():
+        confirm(sessions, job, by)
+        workers.hint(job, times=min(chunks, HINTS_PER_CONFIRM_MAX))
+        return wait_for(sessions, job)
+
+
+def claim_numbers(sessions: Sessions, practice_id: int, *, skipped: int, count: int) -> list[str]:
+    """The numbers of some claims of a practice, in the order in which they were made."""
+    of_practice = select(Claim.external_id).where(Claim.practice_id == practice_id)
+    with sessions() as session:
+        return list(session.scalars(of_practice.order_by(Claim.id).offset(skipped).limit(count)))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has forked."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def hot_updates(url: str, *tables: str) -> dict[str, float]:
+    """What share of the updates of each table stayed in their page."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        time.sleep(1.5)  # a backend that goes on working tells its counts once a second
+        rows = connection.execute(
+            "SELECT relname, n_tup_hot_upd::float / greatest(n_tup_upd, 1) FROM pg_stat_user_tables"
+            " WHERE relname = ANY(%s)",
+            [list(tables)],
+        )
+        return dict(rows.fetchall())
