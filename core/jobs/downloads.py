@@ -16,6 +16,7 @@ from core.claims.export import csv_pieces, guard
 from core.errors import NotFound
 from core.jobs import queries, reports, why
 from core.jobs.keys import JobKey
+from core.jobs.models import JobKind
 from core.jobs.reports import ItemRow, ItemsOf
 from core.money import plain_cents
 
@@ -75,7 +76,7 @@ def file_name(key: JobKey, file: File, form: str) -> str:
 
 def csv_file(session: Session, key: JobKey, file: File) -> Iterator[str]:
     """The file as CSV, in pieces; words that a spreadsheet would take for a formula are guarded."""
-    return csv_pieces(HEADS[file], ([_csv_cell(cell) for cell in row] for row in _rows(session, key, file)))
+    return csv_pieces(_head(session, key, file), ([_csv_cell(cell) for cell in row] for row in _rows(session, key, file)))
 
 
 def _csv_cell(cell: str | int) -> str:
@@ -86,7 +87,7 @@ def xlsx_file(session: Session, key: JobKey, file: File) -> Iterator[bytes]:
     """The file as XLSX, in pieces. Text is written as text, so that none of it can be a formula."""
     with tempfile.TemporaryDirectory(prefix="settle-") as folder:
         path = Path(folder) / "job.xlsx"
-        _write_workbook(path, HEADS[file], _rows(session, key, file))
+        _write_workbook(path, _head(session, key, file), _rows(session, key, file))
         with path.open("rb") as written:
             while piece := written.read(_PIECE_BYTES):
                 yield piece
@@ -118,6 +119,12 @@ def _sheet(book: Any, head: tuple[str, ...], bold: Any) -> Any:
     for column, title in enumerate(head):
         sheet.write_string(0, column, title, bold)
     return sheet
+
+
+def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
+    if queries.find(session, key).kind is not JobKind.REVERSE:
+        return HEADS[file]
+    return tuple(title.replace("written off", "restored") for title in HEADS[file])
 
 
 def _rows(session: Session, key: JobKey, file: File) -> Iterator[list[str | int]]:

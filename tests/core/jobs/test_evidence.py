@@ -113,6 +113,7 @@ def test_a_reversal_has_a_certificate_of_its_own(practice: GivenPractice) -> Non
         found = certificate.of_job(session, reversal)
 
     assert (found.receivable_before.total_cents, found.receivable_after.total_cents) == (0, 150)
+    assert _csv(practice, reversal, File.SETTLED)[0][3:5] == ["Insurance restored", "Patient restored"]
     assert found.reverses_job_id == str(job.job_id)
     assert found.reconciles
 
