@@ -76,7 +76,8 @@ def file_name(key: JobKey, file: File, form: str) -> str:
 
 def csv_file(session: Session, key: JobKey, file: File) -> Iterator[str]:
     """The file as CSV, in pieces; words that a spreadsheet would take for a formula are guarded."""
-    return csv_pieces(_head(session, key, file), ([_csv_cell(cell) for cell in row] for row in _rows(session, key, file)))
+    rows = ([_csv_cell(cell) for cell in row] for row in _rows(session, key, file))
+    return csv_pieces(_head(session, key, file), rows)
 
 
 def _csv_cell(cell: str | int) -> str:
