@@ -58,6 +58,9 @@ class Settings(BaseSettings):
         1_000, description="Claims that commit together: tens of milliseconds, so that a pause is felt at once"
     )
     worker_concurrency: PositiveInt = 2
+    worker_stuck_seconds: PositiveInt = Field(
+        60, description="A worker that lets work wait so long, twice over, ends itself to be started afresh"
+    )
     session_idle_minutes: PositiveInt = 30
     log_level: str = "INFO"
 

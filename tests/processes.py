@@ -39,3 +39,8 @@ def _stat(pid: int) -> tuple[int, str] | None:
     except OSError:
         return None
     return None if state in "ZX" else (int(parent), rest[17])
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that `pid` has started and that still are."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -12,10 +12,9 @@ from worker.app import app
 _log: Final = logging.getLogger(__name__)
 
 
-def work(key: JobKey, *, count: int = 1) -> None:
-    """Say `count` times that this job has free chunks."""
-    for _ in range(count):
-        _send(TASK_WORK, key)
+def work(key: JobKey, *, count: int = 1) -> bool:
+    """Say `count` times that this job has free chunks; tell whether the broker took it each time."""
+    return all(_send(TASK_WORK, key) for _ in range(count))
 
 
 def prepare(key: JobKey) -> None:
@@ -23,8 +22,10 @@ def prepare(key: JobKey) -> None:
     _send(TASK_PREPARE, key)
 
 
-def _send(task: str, key: JobKey) -> None:
+def _send(task: str, key: JobKey) -> bool:
     try:
         app.send_task(task, args=tuple(key), expires=HINT_EXPIRES_SECONDS, retry=False)
     except OperationalError:
         _log.warning("hint dropped, the sweep will see to it: %s%s", task, tuple(key))
+        return False
+    return True

@@ -1,5 +1,6 @@
 """What a worker process does besides its tasks: its own database connection, and the sweep that needs no beat."""
 
+import datetime as dt
 import logging
 import os
 import socket
@@ -55,9 +56,13 @@ def stop_the_timer(**_: object) -> None:
 
 
 def _sweep_until_stopped() -> None:
+    from worker.watchdog import Watchdog  # it needs this module's sessions
+
+    watchdog = Watchdog()
     while not _stopping.wait(SWEEP_SECONDS):
         try:
             app.tasks[TASK_SWEEP]()
+            watchdog.look(now=dt.datetime.now(dt.UTC))
         except Exception:  # noqa: BLE001  whatever it was, the sweep is what recovers
             _log.exception("sweep failed; the next one follows")
 

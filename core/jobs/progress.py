@@ -85,14 +85,22 @@ def claims_per_second(
 
 
 def somebody_waits_for_a_worker(session: Session, *, now: dt.datetime) -> bool:
-    """Tell whether a job has a chunk that has been free for a minute and no worker takes it."""
-    since = now - STALLED_AFTER
+    """Tell whether a job has waited for a minute in which no worker took or finished a chunk of any job."""
+    return job_that_nobody_works_on(session, now=now, for_at_least=STALLED_AFTER) is not None
+
+
+def job_that_nobody_works_on(session: Session, *, now: dt.datetime, for_at_least: dt.timedelta) -> JobKey | None:
+    """A job with open chunks, if no worker took or finished a chunk of any job for so long; else None."""
+    since = now - for_at_least
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
-    lately = select(JobChunk.first_position).where(of_job, or_(JobChunk.taken_at > since, JobChunk.done_at > since))
-    waits = select(JobChunk.first_position).where(of_job, JobChunk.state == ChunkState.OPEN)
-    worked = SettleJob.status.in_((JobStatus.CONFIRMED, JobStatus.RUNNING))
-    jobs = select(SettleJob.id).where(worked, SettleJob.confirmed_at <= since, waits.exists(), ~lately.exists())
-    return session.scalar(jobs.limit(1)) is not None
+    moving = or_(SettleJob.status.in_(_WORKED), SettleJob.finished_at > since)
+    lately = select(SettleJob.id).where(moving, of_job, or_(JobChunk.taken_at > since, JobChunk.done_at > since))
+    is_open = select(JobChunk.first_position).where(of_job, JobChunk.state == ChunkState.OPEN)
+    waits = select(SettleJob.practice_id, SettleJob.id).where(
+        SettleJob.status.in_(_WORKED), SettleJob.confirmed_at <= since, is_open.exists()
+    )
+    found = session.execute(waits.limit(1)).one_or_none()
+    return None if found is None or session.execute(lately.limit(1)).first() else JobKey(*found)
 
 
 def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
@@ -124,6 +132,7 @@ def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
     )
 
 
+_WORKED: Final = (JobStatus.CONFIRMED, JobStatus.RUNNING)
 _COUNTERS: Final = ("settled", "skipped", "failed", "insurance_cents", "patient_cents")
 
 

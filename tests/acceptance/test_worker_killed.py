@@ -2,11 +2,15 @@
 
 import os
 import signal
+from pathlib import Path
 
 from sqlalchemy import text
 
 from core.jobs.models import ChunkState, JobStatus
-from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
+from core.local.broker import Broker
+from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
+from tests.processes import children_of
+from tests.servers import Databases
 from tests.waiting import eventually
 
 
@@ -174,3 +178,24 @@ def test_a_worker_killed_in_a_long_statement_lets_go_of_its_claims_long_before_t
 
     product.assert_all_settled(practice, job)
     assert practice.progress(job, now=utc_now()).settled == 2
+
+
+def test_a_worker_whose_pool_is_stuck_ends_itself_and_a_fresh_one_goes_on(
+    servers: tuple[Databases, Broker], tmp_path: Path
+) -> None:
+    """Its pool takes hints and does nothing, as after a kill in the middle of an answer."""
+    databases, broker = servers
+    with (
+        databases.fresh() as url,
+        running_product(folder=tmp_path, database_url=url, broker_url=broker.url, WORKER_STUCK_SECONDS="3") as product,
+    ):
+        practice = product.practice(claims=4)
+        stuck = product.workers.settle.pid
+        for child in children_of(stuck):
+            os.kill(child, signal.SIGSTOP)
+        job = product.confirm(practice)
+
+        eventually(lambda: product.sweep() or not product.workers.settle.is_running(), seconds=PATIENCE_SECONDS)
+
+        assert "worker_is_stuck" in product.workers.settle.said()
+        product.assert_all_settled(practice, job)
