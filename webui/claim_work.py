@@ -111,7 +111,7 @@ def _read(form: MultiDict[str, str]) -> tuple[Payment | Adjustment | Transfer | 
 def _given(form: MultiDict[str, str]) -> dict[str, Any]:
     """The fields as core reads them, without those that the kind does not have."""
     kind, line, note = form.get("kind", ""), form.get("line", ""), form.get("note", "").strip()
-    given: dict[str, Any] = {"kind": kind, "line": line, "note": note}
+    given: dict[str, Any] = {"kind": kind, "line": int(line) if line.isdecimal() else line, "note": note}
     for name in _NEEDED.get(kind, ()):
         given[name] = form.get(name, "").strip()
     if "reason_code" in given:
