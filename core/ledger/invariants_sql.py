@@ -172,6 +172,17 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                      AND w.line = p.line AND w.kind = 'write_off')
             ) p WHERE p.kind = 'write_off' AND p.due_after < 0""",
     ),
+    "credits_are_untouched": Invariant(
+        "no job writes off a claim of which anything was below zero at the time",
+        f"""SELECT {_CLAIM} || ', line ' || b.line FROM (
+                SELECT p.practice_id, p.claim_id, p.line
+                FROM (SELECT p.practice_id, p.claim_id, p.job_id, min(p.id) AS first FROM posting p
+                      WHERE {_practice("p")} AND p.kind = 'write_off' AND p.job_id IS NOT NULL GROUP BY 1, 2, 3) w
+                JOIN posting p ON p.practice_id = w.practice_id AND p.claim_id = w.claim_id AND p.id < w.first
+                GROUP BY p.practice_id, p.claim_id, p.line, p.responsibility, w.job_id
+                HAVING sum(p.amount_cents) < 0
+            ) b JOIN claim c ON c.practice_id = b.practice_id AND c.id = b.claim_id""",
+    ),
     "reversals_answer_one_posting": Invariant(
         "a reversal is equal and opposite to its one original, and no posting is reversed twice",
         f"""SELECT {_POSTING}

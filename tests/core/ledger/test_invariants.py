@@ -47,6 +47,11 @@ BREAKS = {
     "write_offs_make_no_credit": [
         _posting("write_off", "-1", reason="'charity'", version="claim_version + 1")
     ],
+    "credits_are_untouched": [
+        ("INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,"
+        " write_off_reason, claim_version, job_id) SELECT practice_id, claim_id, 1, 'patient', 'write_off', -1,"
+        " current_date, now(), 'charity', 1, job_id FROM job_item WHERE outcome = 'skipped'")
+    ],
     "reversals_answer_one_posting": [_posting("reversal", "-amount_cents - 1", reverses="id")],
     "money_moves_by_confirmed_jobs": ["UPDATE settle_job SET kind = 'status', reason = NULL"],
     "jobs_reconcile": ["UPDATE job_chunk SET insurance_before_cents = insurance_before_cents + 1"],
