@@ -7,6 +7,8 @@ from core.errors import BadInput
 
 CENTS_MAX = 999_999_999_99  # a hundred times the largest claim ever; far inside bigint even when a million are added
 
+UNLIMITED = 2**63 - 1  # a limit is never empty: "unlimited" is a word that somebody chose, and this number keeps it
+
 _PLAIN_AMOUNT = re.compile(r"-?\d{1,9}(\.\d{1,2})?", re.ASCII)
 
 

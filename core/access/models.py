@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import At, Base, Big, MadeId, PracticeId, one_of
+from core.db.base import At, Base, Big, Cents, MadeId, PracticeId, one_of
+from core.money import UNLIMITED
 
 
 class Role(StrEnum):
@@ -26,6 +27,7 @@ class User(Base):
     __table_args__ = (
         UniqueConstraint("email", name="email_is_unique_everywhere"),
         CheckConstraint("email = lower(email)", name="email_is_lower_case"),
+        CheckConstraint("claim_limit_cents >= 0 AND job_limit_cents >= 0", name="user_limits_not_negative"),
     )
 
     id: Mapped[MadeId]
@@ -35,6 +37,9 @@ class User(Base):
     role: Mapped[Role] = mapped_column(one_of(Role, "role_known"))
     password_hash: Mapped[str]  # argon2id
     active: Mapped[bool] = mapped_column(default=True)
+    # What this person may write off without a second one, besides the practice's own limits.
+    claim_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
+    job_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     created_at: Mapped[At]
 
 
@@ -93,3 +98,29 @@ class AuditEntry(Base):
     act: Mapped[str]  # such as job.confirmed
     subject: Mapped[str]  # such as job:1042 or claim:184146026
     facts: Mapped[dict[str, Any]]  # ids, codes and counts; never a name or a note
+
+
+class AuditLink(Base):
+    """One link of a practice's chain: each entry's digest holds the one before. Written by a trigger at the commit."""
+
+    __tablename__ = "audit_link"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id", "entry_id"], ["audit_entry.practice_id", "audit_entry.id"]),
+        UniqueConstraint("practice_id", "entry_id", name="an_entry_is_chained_once"),
+    )
+
+    practice_id: Mapped[PracticeId]
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # from 1, without gaps
+    entry_id: Mapped[Big]
+    digest: Mapped[str]  # SHA-256, hexadecimal, of the digest before and the entry
+
+
+class AuditHead(Base):
+    """The end of a practice's chain; its row is locked last, just before the commit."""
+
+    __tablename__ = "audit_head"
+    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
+
+    practice_id: Mapped[PracticeId]
+    number: Mapped[Big]
+    digest: Mapped[str]

@@ -101,6 +101,10 @@ class Claim(Base):
     secondary_payer_id: Mapped[int | None] = mapped_column(BigInteger)
     secondary_status: Mapped[ClaimStatus] = mapped_column(one_of(ClaimStatus, "secondary_status_known"))
     hold: Mapped[Hold | None] = mapped_column(one_of(Hold, "hold_known"))
+    hold_until: Mapped[dt.date | None]  # its last day in the practice's zone; None: until somebody releases it
+    hold_by: Mapped[int | None] = mapped_column(BigInteger)
+    hold_at: Mapped[dt.datetime | None]
+    hold_why: Mapped[str | None]  # in words; shown, never logged
     # Raised by `settle verify` where a cached amount differs from the ledger; the feed and the preview read it.
     balance_mismatch: Mapped[bool] = mapped_column(default=False)
 

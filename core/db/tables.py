@@ -7,7 +7,9 @@ from core.jobs import models as jobs
 from core.ledger import models as ledger
 from core.local import canary
 from core.practices import models as practices
+from core.schedules import models as schedules
+from core.watch import models as watch
 
-__all__ = ["access", "canary", "claims", "jobs", "ledger", "metadata", "practices"]
+__all__ = ["access", "canary", "claims", "jobs", "ledger", "metadata", "practices", "schedules", "watch"]
 
 metadata = Base.metadata

@@ -13,6 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import ROOM_FOR_UPDATES, At, Base, Big, Cents, PracticeId, Str, one_of
@@ -70,6 +71,14 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class AfterPreview(StrEnum):
+    """What happens once the items are frozen."""
+
+    ASK = "ask"  # somebody reads it and types CONFIRM
+    REPORT = "report"  # a schedule that only reports
+    CONFIRM = "confirm"  # a schedule that settles
+
+
 class SettleJob(Base):
     """One confirmed request: previewed, confirmed, run. What it will do is frozen when it is previewed."""
 
@@ -89,6 +98,15 @@ class SettleJob(Base):
             ["practice_id", "reverses_job_id"],
             ["settle_job.practice_id", "settle_job.id"],
             name="a_reversed_job_is_a_job",
+        ),
+        ForeignKeyConstraint(
+            ["practice_id", "schedule_id"], ["schedule.practice_id", "schedule.id"], name="a_job_names_its_schedule"
+        ),
+        CheckConstraint(
+            "(after_preview = 'ask') = (schedule_id IS NULL)", name="only_a_schedule_goes_on_without_being_asked"
+        ),
+        CheckConstraint(
+            "decided_by IS NULL OR decided_by <> requested_by", name="nobody_decides_on_a_job_of_their_own"
         ),
         Index(
             "ix_settle_job_moving",
@@ -131,6 +149,18 @@ class SettleJob(Base):
     forgiven_done: Mapped[int] = mapped_column(default=0, server_default="0")  # when somebody last resumed it after
     forgiven_failed: Mapped[int] = mapped_column(default=0, server_default="0")  # a halt: the budget counts from there
     reverses_job_id: Mapped[int | None] = mapped_column(BigInteger)
+
+    schedule_id: Mapped[int | None] = mapped_column(BigInteger)  # whose night made it
+    after_preview: Mapped[AfterPreview] = mapped_column(
+        one_of(AfterPreview, "after_preview_known"), default=AfterPreview.ASK, server_default=AfterPreview.ASK.value
+    )
+    limits: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # frozen: `core.jobs.limits`
+    over: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")  # what is over which limit
+    approval_asked_at: Mapped[dt.datetime | None]
+    decided_by: Mapped[int | None] = mapped_column(BigInteger)  # who approved or rejected it
+    decided_at: Mapped[dt.datetime | None]
+    decision_note: Mapped[Str] = mapped_column(default="", server_default="")
+    cost_share_reason: Mapped[Str] = mapped_column(default="", server_default="")  # why Medicare's share is waived
 
 
 class JobChunk(Base):

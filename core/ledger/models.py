@@ -148,5 +148,7 @@ class Posting(Base):
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     claim_version: Mapped[int | None]  # of a write-off: the version it was decided on
     reverses_id: Mapped[int | None] = mapped_column(BigInteger)
+    # Of what a late payment took back and posted again: that payment, on the same claim.
+    caused_by_id: Mapped[int | None] = mapped_column(BigInteger)
     source: Mapped[str | None]  # of an import: where it came from
     source_id: Mapped[str | None]

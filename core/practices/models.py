@@ -2,11 +2,13 @@
 
 import datetime as dt
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import At, Base, MadeId, PracticeId, Str, one_of
+from core.db.base import At, Base, Big, Cents, MadeId, PracticeId, Str, one_of
+from core.money import UNLIMITED
 
 
 class WriteOffSetting(StrEnum):
@@ -43,6 +45,7 @@ class Practice(Base):
             "failure_percent_max BETWEEN 1 AND 100 AND failure_claims_min >= 1 AND failures_alike_max >= 2",
             name="failure_budget_makes_sense",
         ),
+        CheckConstraint("claim_limit_cents >= 0 AND job_limit_cents >= 0", name="practice_limits_not_negative"),
     )
 
     id: Mapped[MadeId]
@@ -57,7 +60,73 @@ class Practice(Base):
     failure_percent_max: Mapped[int] = mapped_column(default=50, server_default="50")
     failure_claims_min: Mapped[int] = mapped_column(default=50, server_default="50")
     failures_alike_max: Mapped[int] = mapped_column(default=20, server_default="20")
+    # What may be written off without a second person; `core.money.UNLIMITED` where somebody chose the word.
+    claim_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
+    job_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     created_at: Mapped[At]
+
+
+class PeriodState(StrEnum):
+    """Whether a month takes postings."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Period(Base):
+    """A month of the practice, by its own calendar. Whoever posts into it locks its row; whoever closes it, too."""
+
+    __tablename__ = "period"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
+        CheckConstraint("extract(day from month) = 1", name="a_month_is_named_by_its_first_day"),
+        CheckConstraint(
+            "state = 'open' OR (closed_at IS NOT NULL AND totals IS NOT NULL AND digest IS NOT NULL)",
+            name="a_closed_month_keeps_its_totals",
+        ),
+    )
+
+    practice_id: Mapped[PracticeId]
+    month: Mapped[dt.date] = mapped_column(primary_key=True)
+    state: Mapped[PeriodState] = mapped_column(one_of(PeriodState, "period_state_known"), default=PeriodState.OPEN)
+    closed_by: Mapped[int | None] = mapped_column(BigInteger)
+    closed_at: Mapped[dt.datetime | None]
+    totals: Mapped[dict[str, Any] | None]  # cents and counts by kind and responsibility, as they were at the close
+    digest: Mapped[str | None]  # of every posting of the month, as it was at the close
+    reopened_by: Mapped[int | None] = mapped_column(BigInteger)
+    reopened_at: Mapped[dt.datetime | None]
+    reopened_because: Mapped[str | None]
+
+
+class Exclusion(Base):
+    """A patient or a payer whose claims are never written off while it lasts."""
+
+    __tablename__ = "exclusion"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
+        ForeignKeyConstraint(["practice_id", "patient_id"], ["patient.practice_id", "patient.id"]),
+        ForeignKeyConstraint(["practice_id", "payer_id"], ["payer.practice_id", "payer.id"]),
+        CheckConstraint("(patient_id IS NULL) <> (payer_id IS NULL)", name="an_exclusion_is_of_a_patient_or_a_payer"),
+        Index(
+            "one_exclusion_for_each_patient", "practice_id", "patient_id", unique=True,
+            postgresql_where=text("patient_id IS NOT NULL AND ended_at IS NULL"),
+        ),
+        Index(
+            "one_exclusion_for_each_payer", "practice_id", "payer_id", unique=True,
+            postgresql_where=text("payer_id IS NOT NULL AND ended_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+    practice_id: Mapped[PracticeId]
+    id: Mapped[MadeId]
+    patient_id: Mapped[int | None] = mapped_column(BigInteger)
+    payer_id: Mapped[int | None] = mapped_column(BigInteger)
+    why: Mapped[Str]
+    until: Mapped[dt.date | None]  # its last day; None: until somebody ends it
+    made_by: Mapped[Big]
+    made_at: Mapped[At]
+    ended_by: Mapped[int | None] = mapped_column(BigInteger)
+    ended_at: Mapped[dt.datetime | None]
 
 
 class BillingStatus(Base):
