@@ -1,10 +1,12 @@
 """One typed settings object, read from `SETTLE_…`, and the plain values on which both doors agree."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import quote, urlsplit
 
-from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import Field, PositiveInt, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import BadSettings
@@ -32,17 +34,26 @@ BROKER_TRANSPORT_OPTIONS: Final[dict[str, Any]] = {
 }
 
 
+# A folder with a file for each secret, named as its variable: settle_secret_key, settle_database_password …
+_SECRETS_FOLDER: Final = "SETTLE_SECRETS_DIR"
+
+
 class Settings(BaseSettings):
-    """Everything that differs between installations."""
+    """Everything that differs between installations. The environment goes before a file of the same name."""
 
     model_config = SettingsConfigDict(env_prefix="SETTLE_", extra="ignore", frozen=True)
 
+    # The passwords stand before the URLs that they complete: a file may then hold a password and nothing else.
+    database_password: SecretStr | None = Field(
+        None, min_length=1, description="The password of a database URL that has none"
+    )
+    broker_password: SecretStr | None = Field(None, min_length=1, description="The password of a broker URL without")
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or newer; without it `settle up` starts its own"
     )
     broker_url: SecretStr | None = Field(None, description="Redis or Valkey; without it `settle up` starts its own")
     secret_key: SecretStr | None = Field(
-        None, description="Signs forms; made and kept in the data folder by `settle up`"
+        None, min_length=32, description="Signs forms; made and kept in the data folder by `settle up`"
     )
     data_dir: Path = Field(Path("var"), description="Where `settle up` keeps its servers' data")
     web_host: str = Field("127.0.0.1", description="The address that the web server binds")
@@ -79,6 +90,19 @@ class Settings(BaseSettings):
             raise ValueError("must begin with redis://, rediss:// or redis+socket://")
         return url
 
+    @field_validator("database_url", "broker_url", mode="after")
+    @classmethod
+    def _with_password(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        password = info.data.get(f"{str(info.field_name).removesuffix('_url')}_password")
+        return url if url is None or password is None else SecretStr(_completed(url, password))
+
+    @field_validator("flower_basic_auth", mode="after")
+    @classmethod
+    def _is_user_and_password(cls, auth: SecretStr | None) -> SecretStr | None:
+        if auth is not None and not all(auth.get_secret_value().partition(":")):
+            raise ValueError("must be user:password")
+        return auth
+
     @field_validator("log_level", mode="after")
     @classmethod
     def _is_level(cls, level: str) -> str:
@@ -87,11 +111,31 @@ class Settings(BaseSettings):
         return level.upper()
 
 
+def _completed(url: SecretStr, password: SecretStr) -> str:
+    """The URL with the password, unless it has one."""
+    parts = urlsplit(url.get_secret_value())
+    if parts.password is not None:
+        return url.get_secret_value()
+    user, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(password.get_secret_value(), safe='')}@{host}").geturl()
+
+
 @cache
 def settings() -> Settings:
-    """Read the environment once; raise `BadSettings` naming every bad variable, never its value."""
+    """Read the environment and the files of secrets once; raise `BadSettings` naming every bad one, never its value."""
     try:
-        return Settings()
+        return Settings(_secrets_dir=_secrets_folder())
+    except OSError as error:
+        raise BadSettings(f"{_SECRETS_FOLDER}: {error.filename} cannot be read by this user") from None
     except ValidationError as error:
         faults = [f"SETTLE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         raise BadSettings("; ".join(faults)) from None
+
+
+def _secrets_folder() -> Path | None:
+    named = os.environ.get(_SECRETS_FOLDER)
+    if not named:
+        return None
+    if not Path(named).is_dir():
+        raise BadSettings(f"{_SECRETS_FOLDER}: there is no folder {named}")
+    return Path(named)

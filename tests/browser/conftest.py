@@ -40,7 +40,11 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 @pytest.fixture
 def address(engine: Engine) -> Iterator[str]:
-    app: OpenAPI = create_app(Settings(secret_key="tests", database_url=None, broker_url=None), engine, lambda: NOW)
+    app: OpenAPI = create_app(
+        Settings(secret_key="a key of tests, long enough to sign with", database_url=None, broker_url=None),
+        engine,
+        lambda: NOW,
+    )
     server = make_server("127.0.0.1", 0, app, threaded=True)
     serving = threading.Thread(target=server.serve_forever)
     serving.start()

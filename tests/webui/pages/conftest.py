@@ -107,7 +107,11 @@ def clock() -> Clock:
 @pytest.fixture
 def app(engine: Engine, clock: Clock) -> OpenAPI:
     """The application on this test's database, without a broker."""
-    made = create_app(Settings(secret_key="a key of tests", database_url=None, broker_url=None), engine, clock)
+    made = create_app(
+        Settings(secret_key="a key of tests, long enough to sign with", database_url=None, broker_url=None),
+        engine,
+        clock,
+    )
     limiter.reset()
     return made
 

@@ -1,0 +1,100 @@
+"""Settings come from the environment or from a folder of secrets; a bad one stops the start with its name alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadSettings
+from core.settings import Settings, settings
+
+ReadSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> ReadSettings:
+    """Read the settings anew, from these variables and no other."""
+
+    def read_with(**variables: str | Path) -> Settings:
+        for name in Settings.model_fields:
+            monkeypatch.delenv(f"SETTLE_{name.upper()}", raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(f"SETTLE_{name}", str(value))
+        return settings.__wrapped__()  # type: ignore[attr-defined, no-any-return]  # without the cache
+
+    return read_with
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """A folder with a file for each secret, as a container gets it."""
+    (tmp_path / "settle_secret_key").write_text("k" * 32 + "\n")
+    (tmp_path / "settle_database_password").write_text("p@ss/word:1%\n")
+    (tmp_path / "settle_broker_password").write_text("other")
+    return tmp_path
+
+
+def test_a_file_named_as_its_variable_is_as_good_as_the_variable(read: ReadSettings, secrets: Path) -> None:
+    found = read(SECRETS_DIR=secrets).secret_key
+
+    assert found is not None
+    assert found.get_secret_value() == "k" * 32
+
+
+def test_the_environment_goes_before_a_file(read: ReadSettings, secrets: Path) -> None:
+    found = read(SECRETS_DIR=secrets, SECRET_KEY="e" * 32).secret_key
+
+    assert found is not None
+    assert found.get_secret_value() == "e" * 32
+
+
+def test_a_url_without_a_password_gets_the_one_of_its_file_whatever_signs_it_has(
+    read: ReadSettings, secrets: Path
+) -> None:
+    found = read(
+        SECRETS_DIR=secrets, DATABASE_URL="postgresql://settle@db:5432/settle", BROKER_URL="redis://broker:6379/0"
+    )
+
+    assert found.database_url is not None
+    assert found.broker_url is not None
+    assert found.database_url.get_secret_value() == "postgresql://settle:p%40ss%2Fword%3A1%25@db:5432/settle"
+    assert found.broker_url.get_secret_value() == "redis://:other@broker:6379/0"
+
+
+def test_a_url_with_a_password_keeps_it(read: ReadSettings, secrets: Path) -> None:
+    found = read(SECRETS_DIR=secrets, DATABASE_URL="postgresql://settle:own@db/settle").database_url
+
+    assert found is not None
+    assert found.get_secret_value() == "postgresql://settle:own@db/settle"
+
+
+def test_a_folder_of_secrets_that_is_not_there_stops_the_start(read: ReadSettings, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="SETTLE_SECRETS_DIR: there is no folder"):
+        read(SECRETS_DIR=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "tooshort"),
+        ("SECRET_KEY", ""),
+        ("DATABASE_PASSWORD", ""),
+        ("BROKER_PASSWORD", ""),
+        ("FLOWER_BASIC_AUTH", "justoneword"),
+        ("FLOWER_BASIC_AUTH", "ops:"),
+    ],
+)
+def test_a_weak_or_empty_secret_stops_the_start_and_is_named_but_not_shown(
+    read: ReadSettings, name: str, value: str
+) -> None:
+    with pytest.raises(BadSettings, match=f"SETTLE_{name}: ") as refused:
+        read(**{name: value})
+
+    assert not value or value not in refused.value.message
+
+
+def test_an_empty_file_is_no_secret(read: ReadSettings, secrets: Path) -> None:
+    (secrets / "settle_secret_key").write_text("\n")
+
+    with pytest.raises(BadSettings, match="SETTLE_SECRET_KEY: "):
+        read(SECRETS_DIR=secrets)
