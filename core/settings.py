@@ -16,6 +16,8 @@ from core.errors import BadSettings
 TASK_WORK: Final = "settle.work"
 TASK_PREPARE: Final = "settle.prepare"
 TASK_SWEEP: Final = "settle.sweep"
+TASK_TICK: Final = "settle.tick"
+TASK_MAIL: Final = "settle.mail"
 TASK_CANARY: Final = "settle.canary"
 QUEUE_SETTLE: Final = "settle"  # chunks and previews
 QUEUE_CONTROL: Final = "control"  # sweep and tick, which never wait behind work
@@ -23,6 +25,7 @@ QUEUE_CONTROL: Final = "control"  # sweep and tick, which never wait behind work
 HINT_EXPIRES_SECONDS: Final = 60  # the sweep hints again long before
 HINTS_PER_CONFIRM_MAX: Final = 32  # more than the workers of one installation; the rest follows from settle.work
 SWEEP_SECONDS: Final = 10
+TICK_SECONDS: Final = 30  # a schedule starts at most so late
 PREVIEW_IN_REQUEST_CLAIMS_MAX: Final = 20_000  # about 0.2 s; above that a worker prepares it
 
 BROKER_TRANSPORT_OPTIONS: Final[dict[str, Any]] = {

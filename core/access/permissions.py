@@ -22,6 +22,10 @@ class Action(StrEnum):
     OVERRIDE_RULE = "override_rule"  # `include`
     CHANGE_SETTING = "change_setting"
     MANAGE_USERS = "manage_users"
+    MANAGE_SCHEDULES = "manage_schedules"
+    CLOSE_MONTH = "close_month"  # and reopen it
+    EXCLUDE = "exclude"  # a patient or a payer from every write-off
+    SEE_AUDIT = "see_audit"
     SEE_OPERATIONS = "see_operations"
 
 
@@ -33,12 +37,25 @@ _BILLING: Final = {
     Action.POST,
     Action.HOLD,
 }
-_APPROVING: Final = {Action.SEE_CLAIMS, Action.APPROVE_JOB, Action.REVERSE_JOB, Action.OVERRIDE_RULE}
+_APPROVING: Final = {
+    Action.SEE_CLAIMS,
+    Action.APPROVE_JOB,
+    Action.REVERSE_JOB,
+    Action.OVERRIDE_RULE,
+    Action.SEE_AUDIT,
+}
+_ADMINISTERING: Final = {
+    Action.CHANGE_SETTING,
+    Action.MANAGE_USERS,
+    Action.MANAGE_SCHEDULES,
+    Action.CLOSE_MONTH,
+    Action.EXCLUDE,
+}
 
 MAY: Final[dict[Role, frozenset[Action]]] = {
     Role.BILLER: frozenset(_BILLING),
     Role.APPROVER: frozenset(_APPROVING),
-    Role.ADMIN: frozenset(_BILLING | _APPROVING | {Action.CHANGE_SETTING, Action.MANAGE_USERS}),
+    Role.ADMIN: frozenset(_BILLING | _APPROVING | _ADMINISTERING),
     Role.OPS: frozenset({Action.SEE_OPERATIONS}),
 }
 

@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from core.jobs import limits
 from core.policy import rules
 
 WORKER_DIED: Final = "worker_died"
@@ -35,6 +36,8 @@ def words(code: str) -> str:
         return FAILURES[code].sentence
     if code in HALTS:
         return HALTS[code]
+    if code in limits.SENTENCES:
+        return limits.SENTENCES[code]
     if code in rules.BY_CODE:
         return rules.BY_CODE[code].sentence
     return "Can settle" if code == rules.CAN_SETTLE else code.replace("_", " ")

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Actor
 from core.errors import BadInput
-from core.jobs import lifecycle, preview
+from core.jobs import approval, lifecycle, limits, preview
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
+from core.jobs.models import AfterPreview, JobStatus, SettleJob
 from core.practices.models import Practice, Provider
 from core.settings import settings
 
@@ -58,6 +58,7 @@ def write_down(
         "setting": practice.write_off,
         "provider_settings": provider_settings(session, practice.id),
         "rule_values": {"recent_payment_days": practice.recent_payment_days},
+        "limits": limits.of_requester(session, practice, by.user_id),
         "as_of": today,
         "posting_date": today,
         "requested_by": by.user_id,
@@ -99,10 +100,22 @@ def freeze(
     job.selection = _summary(job.selection)
     job.previewed_at = now
     session.flush()
-    target = JobStatus.PREVIEWED if job.claims_total else JobStatus.DISCARDED
-    moved = lifecycle.move(session, key, source=JobStatus.PREPARING, target=target)
+    moved = lifecycle.move(session, key, source=JobStatus.PREPARING, target=_after_freezing(job))
     assert moved, "the row is locked"
     session.refresh(job)
+    if job.status is JobStatus.PREVIEWED:
+        job.over = [dict(one) for one in limits.over(session, job, by=job.requested_by)]
+        session.flush()
+        if job.after_preview is AfterPreview.CONFIRM:
+            approval.go_on(session, job, by=job.requested_by, now=now)
+
+
+def _after_freezing(job: SettleJob) -> JobStatus:
+    if not job.claims_total:
+        return JobStatus.DISCARDED
+    # A night that finds nothing to settle is a report too: no job waits, runs or asks for nothing.
+    nothing = job.schedule_id is not None and not (job.preview or {})["will_settle"]
+    return JobStatus.REPORTED if nothing or job.after_preview is AfterPreview.REPORT else JobStatus.PREVIEWED
 
 
 def _summary(selection: dict[str, Any]) -> dict[str, Any]:

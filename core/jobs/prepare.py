@@ -1,6 +1,7 @@
 """From a request to a previewed job."""
 
 import datetime as dt
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from core.errors import BadInput
 from core.jobs import freezing, preview, reversal, selection as selections
 from core.jobs.freezing import IdempotencyMismatch
 from core.jobs.keys import JobKey
-from core.jobs.models import JobKind, JobStatus, SettleJob
+from core.jobs.models import AfterPreview, JobKind, JobStatus, SettleJob
 from core.jobs.requests import JobRequest, Selection
 from core.jobs.selection import NothingSelected
 from core.policy.facts import Terms
@@ -18,13 +19,26 @@ from core.practices import calendar
 from core.practices.models import BillingStatus
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
 
-__all__ = ["IdempotencyMismatch", "UnknownStatus", "prepare", "request_job"]
+__all__ = ["IdempotencyMismatch", "Night", "UnknownStatus", "prepare", "request_job"]
 
 
 class UnknownStatus(BadInput):
     """This practice has no such billing status."""
 
     code = "unknown_billing_status"
+
+
+class Night(NamedTuple):
+    """What a schedule adds to a request: nobody is asked, and its caps are limits."""
+
+    schedule_id: int
+    after_preview: AfterPreview  # REPORT or CONFIRM
+    claims_max: int
+    cents_max: int
+
+    def values(self) -> dict[str, Any]:
+        """The job's columns."""
+        return {"schedule_id": self.schedule_id, "after_preview": self.after_preview}
 
 
 def request_job(
@@ -35,6 +49,7 @@ def request_job(
     idempotency_key: str,
     now: dt.datetime,
     chunk_claims: int | None = None,
+    night: Night | None = None,
 ) -> SettleJob:
     """Make the job that `request` asks for, previewed, or preparing where a worker must do it (over 20,000 claims).
 
@@ -60,20 +75,29 @@ def request_job(
         reason=request.reason if request.settles else None,
         note=request.note,
         include=list(request.include),
+        **(night.values() if night else {}),
     )
     if not is_new:
         return job
-    selections.check_named(session, by.practice_id, request.selection)
-    terms = _terms(job)
-    few = PREVIEW_IN_REQUEST_CLAIMS_MAX
-    counted = selections.count(session, by.practice_id, request.selection, terms=terms, at_most=few)
+    if night is not None:
+        job.limits = {**job.limits, "cap_claims": night.claims_max, "cap_cents": night.cents_max}
+    _begin(session, job, request.selection, chunk_claims=chunk_claims, now=now)
+    return job
+
+
+def _begin(
+    session: Session, job: SettleJob, selected: Selection, *, chunk_claims: int | None, now: dt.datetime
+) -> None:
+    """Freeze a selection that is small enough to wait for; leave a larger one to a worker."""
+    selections.check_named(session, job.practice_id, selected)
+    terms, few = _terms(job), PREVIEW_IN_REQUEST_CLAIMS_MAX
+    counted = selections.count(session, job.practice_id, selected, terms=terms, at_most=few)
     if counted == 0:
         raise NothingSelected
     if counted <= few:
-        _freeze(session, job, request.selection, chunk_claims=chunk_claims, now=now)
+        _freeze(session, job, selected, chunk_claims=chunk_claims, now=now)
     else:
-        job.claims_expected = selections.count(session, by.practice_id, request.selection, terms=terms)
-    return job
+        job.claims_expected = selections.count(session, job.practice_id, selected, terms=terms)
 
 
 def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: int | None = None) -> bool:

@@ -1,5 +1,6 @@
 """The preview: every selected claim with its verdict, frozen as the job's items in one statement."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -70,7 +71,7 @@ class PreviewTotals(BaseModel):
 
 def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:
     """Write an item for each selected claim, with the rules' verdict. One statement, one moment; give how many."""
-    claim_facts = facts.of_claim(terms)
+    claim_facts = facts_of_job(job, terms)
     asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=job.include)
     picked = (
         select(
@@ -102,6 +103,29 @@ def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms
         verdict_code=picked.c.code,
         why=picked.c.why,
     )
+
+
+def facts_of_job(job: SettleJob, terms: Terms) -> Facts:
+    """What the rules read at the preview of `job`: a schedule leaves to other open jobs what they hold."""
+    of_claim = facts.of_claim(terms)
+    return of_claim if job.schedule_id is None else left_to_others(of_claim, job.practice_id)
+
+
+def left_to_others(of_claim: Facts, practice_id: int) -> Facts:
+    """The same facts, with the job that holds the claim where an open job does."""
+    held = (
+        select(func.min(JobItem.job_id))
+        .join(SettleJob, and_(SettleJob.practice_id == JobItem.practice_id, SettleJob.id == JobItem.job_id))
+        .where(
+            JobItem.practice_id == practice_id,
+            JobItem.claim_id == Claim.id,
+            JobItem.outcome.is_(None),
+            SettleJob.status.in_(OPEN_STATUSES),
+        )
+        .correlate(Claim)
+        .scalar_subquery()
+    )
+    return replace(of_claim, in_other_job=held.is_not(None), values={**of_claim.values, "other_job": held})
 
 
 def write_items(session: Session, job: SettleJob, **columns: ColumnElement[Any]) -> int:

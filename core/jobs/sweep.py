@@ -3,19 +3,21 @@
 import datetime as dt
 from typing import Final, NamedTuple
 
-from sqlalchemy import and_, delete, func, select, text
+from sqlalchemy import and_, delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.db.engine import Sessions, transaction
 from core.jobs import chunks, lifecycle
+from core.jobs.approval import APPROVAL_LIFE
 from core.jobs.commands import PREVIEW_LIFE
 from core.jobs.keys import JobKey
 from core.jobs.models import HintRound, JobChunk, JobItem, JobStatus, SettleJob
 from core.settings import HINTS_PER_CONFIRM_MAX, SWEEP_SECONDS
 
 ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000  # of previews that nobody confirmed; a delete this small is not felt
+REPORT_LIFE: Final = dt.timedelta(days=30)  # so long the claims of a nightly report, or of a rejected job, can be read
 
 _SINGLE_FLIGHT: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('settle sweep'))")
 
@@ -36,7 +38,7 @@ def sweep(sessions: Sessions, *, now: dt.datetime) -> Hints:
         if not session.scalar(_SINGLE_FLIGHT):
             return Hints([], [])
         _expire(session, now=now)
-        _remove_items(session)
+        _remove_items(session, now=now)
         moving = _jobs_in(session, *lifecycle.MOVING_STATUSES)
         hints = _hints(session, now=now)
     for key, status in moving:
@@ -83,13 +85,14 @@ def _free_chunks(session: Session, key: JobKey, *, now: dt.datetime) -> int:
 
 
 def _expire(session: Session, *, now: dt.datetime) -> None:
-    old = select(SettleJob).where(
-        SettleJob.status == JobStatus.PREVIEWED,
-        SettleJob.previewed_at <= now - PREVIEW_LIFE,
+    unconfirmed = and_(SettleJob.status == JobStatus.PREVIEWED, SettleJob.previewed_at <= now - PREVIEW_LIFE)
+    unapproved = and_(
+        SettleJob.status == JobStatus.AWAITING_APPROVAL, SettleJob.approval_asked_at <= now - APPROVAL_LIFE
     )
+    old = select(SettleJob).where(or_(unconfirmed, unapproved))
     for job in session.scalars(old.limit(100).with_for_update(key_share=True, skip_locked=True)).all():
         key = JobKey(job.practice_id, job.id)
-        lifecycle.move(session, key, source=JobStatus.PREVIEWED, target=JobStatus.EXPIRED)
+        lifecycle.move(session, key, source=job.status, target=JobStatus.EXPIRED)
         audit.record(
             session,
             "job.expired",
@@ -100,12 +103,15 @@ def _expire(session: Session, *, now: dt.datetime) -> None:
         )
 
 
-def _remove_items(session: Session) -> None:
+def _remove_items(session: Session, *, now: dt.datetime) -> None:
     """Drop the items of a preview that ended without CONFIRM, a bounded number at a time."""
-    ended = (JobStatus.EXPIRED, JobStatus.DISCARDED)
+    given_up = SettleJob.status.in_((JobStatus.EXPIRED, JobStatus.DISCARDED))
+    read = and_(
+        SettleJob.status.in_((JobStatus.REPORTED, JobStatus.REJECTED)), SettleJob.previewed_at <= now - REPORT_LIFE
+    )
     of_job = and_(JobItem.practice_id == SettleJob.practice_id, JobItem.job_id == SettleJob.id)
     left = select(SettleJob.practice_id, SettleJob.id).where(
-        SettleJob.status.in_(ended),
+        or_(given_up, read),
         SettleJob.confirmed_at.is_(None),
         select(JobItem.position).where(of_job).exists(),
     )

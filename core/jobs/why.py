@@ -11,6 +11,7 @@ _LABELS: Final = {
     "billing_status": "billing status",
     "previewed_status": "billing status at the preview",
     "hold": "hold",
+    "other_job": "job that holds it",
     "service_date": "date of service",
     "today": "today",
     "insurance_due": "insurance due",

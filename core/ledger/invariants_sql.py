@@ -19,6 +19,9 @@ _JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
 _ITEM: Final = "'practice ' || i.practice_id || ', job ' || i.job_id || ', position ' || i.position"
 _POSTING: Final = "'practice ' || p.practice_id || ', posting ' || p.id"
 
+# What was given up, or only read, is removed after a while.
+_HAS_ITEMS: Final = "j.status NOT IN ('expired', 'discarded', 'rejected', 'reported')"
+
 _LINE_SUMS: Final = f"""
     SELECT p.practice_id, p.claim_id, p.line,
            coalesce(sum(amount_cents) FILTER (WHERE kind = 'charge'), 0) AS charge,
@@ -124,7 +127,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                   AND i.position BETWEEN k.first_position AND k.last_position
             ) s ON true
             JOIN settle_job j ON j.practice_id = k.practice_id AND j.id = k.job_id
-            WHERE {_practice("k")} AND j.status NOT IN ('expired', 'discarded', 'rejected') AND (
+            WHERE {_practice("k")} AND {_HAS_ITEMS} AND (
               (k.settled, k.skipped, k.failed, k.insurance_cents, k.patient_cents) <>
               (s.settled, s.skipped, s.failed, s.insurance_cents, s.patient_cents)
               OR (k.state = 'done') <> (s.undone = 0))""",
@@ -140,7 +143,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             LEFT JOIN LATERAL (
                 SELECT count(*) AS items FROM job_item i WHERE i.practice_id = j.practice_id AND i.job_id = j.id
             ) t ON true
-            WHERE {_practice("j")} AND j.claims_total > 0 AND j.status NOT IN ('expired', 'discarded', 'rejected') AND (
+            WHERE {_practice("j")} AND j.claims_total > 0 AND {_HAS_ITEMS} AND (
               (coalesce(s.covered, 0), coalesce(s.first, 0), coalesce(s.last, 0), t.items) <>
               (j.claims_total, 1, j.claims_total, j.claims_total) OR s.done > j.claims_total)""",
     ),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or_
+from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, null, or_
 
 from core.claims.models import SETTLED, Claim, ClaimStatus
 from core.ledger.models import WriteOffReason
@@ -49,6 +49,7 @@ class Facts:
     nothing_chosen_due: Condition  # in the responsibilities that the setting chooses
     has_credit_line: Condition
     on_hold: Condition
+    in_other_job: Condition
     in_future: Condition
     is_with_payer: Condition
     waits_for_secondary: Condition
@@ -103,6 +104,7 @@ def of_claim(terms: Terms) -> Facts:
         ),
         has_credit_line=Claim.has_credit_line.expression,
         on_hold=Claim.hold.is_not(None),
+        in_other_job=false(),  # asked for schedules alone; people see a warning
         in_future=Claim.service_date > terms.as_of,
         is_with_payer=or_(
             Claim.primary_status.in_(_WITH_PAYER),
@@ -128,6 +130,7 @@ def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
     return {
         "billing_status": Claim.billing_status.expression,
         "hold": Claim.hold.expression,
+        "other_job": null(),
         "service_date": Claim.service_date.expression,
         "today": literal(terms.as_of),
         "insurance_due": Claim.insurance_due.expression,

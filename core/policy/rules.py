@@ -96,6 +96,13 @@ RULES: Final = (
         shows=("insurance_due", "patient_due"),
     ),
     Rule("on_hold", "The claim is on hold", lambda f: f.on_hold, shows=("hold",)),
+    Rule(
+        "in_other_job",
+        "Another open job holds this claim",
+        lambda f: f.in_other_job,
+        at=PREVIEW_ONLY,
+        shows=("other_job",),
+    ),
     Rule("future_service", "The date of service is in the future", lambda f: f.in_future, shows=_DAYS),
     Rule("credit_insurance", "The insurance has a credit", lambda f: f.insurance_due < 0, shows=("insurance_due",)),
     Rule("credit_patient", "The patient has a credit", lambda f: f.patient_due < 0, shows=("patient_due",)),

@@ -1,0 +1,111 @@
+"""What every act on a job has in common: lock it, ask the role, move the status, write the audit."""
+
+import datetime as dt
+from collections.abc import Collection
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.models import User
+from core.access.permissions import Action, Actor
+from core.access.users import actor_for
+from core.errors import BadInput, NotAllowed, NotFound, Refusal
+from core.jobs import lifecycle
+from core.jobs.keys import JobKey
+from core.jobs.models import JobKind, JobStatus, SettleJob
+
+CONFIRMATION: Final = "CONFIRM"
+
+S = JobStatus
+
+
+class ConfirmationMismatch(BadInput):
+    """Type CONFIRM, all in capitals, to confirm."""
+
+    code = "confirmation_mismatch"
+
+
+class WrongStatus(Refusal):
+    """The job's status does not allow this."""
+
+    code = "wrong_status"
+
+
+def may(by: Actor, job: SettleJob, action: Action) -> bool:
+    """Tell whether `by` may do `action` to this job: whatever is done to a reversal takes who may reverse."""
+    return by.may(_needed(job, action))
+
+
+def _needed(job: SettleJob, action: Action) -> Action:
+    return Action.REVERSE_JOB if job.kind is JobKind.REVERSE else action
+
+
+def locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJob:
+    """The job, locked, if `by` may do `action` to it."""
+    if key.practice_id != by.practice_id:
+        raise NotFound("There is no such job in this practice.")
+    job = lifecycle.lock(session, key)
+    if job is None:
+        raise NotFound("There is no such job in this practice.")
+    by.require(_needed(job, action))
+    return job
+
+
+def still(session: Session, job: SettleJob, by: Actor, action: Action) -> None:
+    """Hold the person as they are until the commit: a page may be older than their role.
+
+    Raises `NotAllowed` where they were deactivated, or have lost the role, meanwhile.
+    """
+    held = select(User).where(User.id == by.user_id).with_for_update(key_share=True)
+    user = session.scalars(held.execution_options(populate_existing=True)).one()
+    if not user.active:
+        raise NotAllowed("Your account was deactivated; nothing was done.")
+    actor_for(user).require(_needed(job, action))
+
+
+_ACTS: Final = {
+    S.CONFIRMED: "go on",
+    S.AWAITING_APPROVAL: "wait for approval",
+    S.REJECTED: "be rejected",
+    S.DISCARDED: "be discarded",
+    S.PAUSING: "be paused",
+    S.CANCELLING: "be cancelled",
+}
+
+
+def refusal(job: SettleJob, what: str) -> WrongStatus:
+    """The refusal that says what the job is and what it therefore cannot."""
+    return WrongStatus(
+        f"The job is {job.status.replace('_', ' ')}; it cannot {what}.",
+        status=job.status.value,
+    )
+
+
+def move(
+    session: Session,
+    job: SettleJob,
+    target: JobStatus,
+    *,
+    by: Actor,
+    now: dt.datetime,
+    sources: Collection[JobStatus],
+    act: str,
+    **values: Any,
+) -> SettleJob:
+    """Move the locked job; asked twice, the second changes nothing."""
+    if job.status is target:
+        return job
+    if job.status not in sources:
+        raise refusal(job, _ACTS[target])
+    key = JobKey(job.practice_id, job.id)
+    source = job.status
+    moved = lifecycle.move(session, key, source=source, target=target, **values)
+    assert moved, "the row is locked"
+    subject = f"job:{job.id}"
+    audit.record(
+        session, f"job.{act}", practice_id=job.practice_id, subject=subject, by=by.user_id, now=now, was=source.value
+    )
+    session.refresh(job)
+    return job

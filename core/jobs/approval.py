@@ -1,0 +1,109 @@
+"""Over a limit, a job waits for another person, who sees the same frozen preview and types CONFIRM, or says no."""
+
+import datetime as dt
+from http import HTTPStatus
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.permissions import Action, Actor
+from core.errors import BadInput, NotAllowed, Refusal
+from core.jobs import acts, lifecycle, limits
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus, SettleJob
+from core.jobs.requests import NOTE_CHARACTERS_MAX
+
+APPROVAL_LIFE: Final = dt.timedelta(days=7)
+
+S = JobStatus
+
+
+class OwnJob(NotAllowed):
+    """Another person must decide on this job: you asked for it yourself."""
+
+    code = "own_job"
+
+
+class AlreadyDecided(Refusal):
+    """Somebody else has already decided on this job."""
+
+    code = "already_decided"
+
+
+class ApprovalExpired(Refusal):
+    """Nobody approved this job within 7 days; it must be previewed again."""
+
+    code = "approval_expired"
+
+
+class ReasonMissing(BadInput):
+    """Say why you reject it, in at most 500 characters: the requester reads it."""
+
+    code = "reason_missing"
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def go_on(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> SettleJob:
+    """Let the locked, previewed job run for user `by`; over a limit, it waits for another person."""
+    job.over = [dict(one) for one in limits.over(session, job, by=by)]
+    job.confirmed_by = by
+    session.flush()
+    key = JobKey(job.practice_id, job.id)
+    if job.over:
+        moved = lifecycle.move(session, key, source=S.PREVIEWED, target=S.AWAITING_APPROVAL, approval_asked_at=now)
+        act, facts = "job.approval_asked", {"over": [one["code"] for one in job.over]}
+    else:
+        moved = lifecycle.move(session, key, source=S.PREVIEWED, target=S.CONFIRMED, confirmed_at=now)
+        act, facts = "job.confirmed", {"was": [S.PREVIEWED.value]}
+    assert moved, "the row is locked"
+    audit.record(session, act, practice_id=job.practice_id, subject=f"job:{job.id}", by=by, now=now, **facts)
+    session.refresh(job)
+    return job
+
+
+def approve(session: Session, key: JobKey, *, confirmation: str, by: Actor, now: dt.datetime) -> SettleJob:
+    """Let a job that waits run; asked again by the same person, it comes back as it is.
+
+    Raises `ConfirmationMismatch`, `OwnJob`, `NotAllowed` (the role was lost meanwhile too), `AlreadyDecided`,
+    `ApprovalExpired` or `WrongStatus`; then nothing happens.
+    """
+    job = acts.locked(session, key, by, Action.APPROVE_JOB)
+    if confirmation != acts.CONFIRMATION:
+        raise acts.ConfirmationMismatch
+    if _decides(session, job, by, S.CONFIRMED, now=now):
+        decided = {"decided_by": by.user_id, "decided_at": now, "confirmed_at": now}
+        acts.move(session, job, S.CONFIRMED, by=by, now=now, sources=(S.AWAITING_APPROVAL,), act="approved", **decided)
+    return job
+
+
+def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.datetime) -> SettleJob:
+    """Say no to a job that waits, with a reason that its requester reads. Raises as `approve`, and `ReasonMissing`."""
+    job = acts.locked(session, key, by, Action.APPROVE_JOB)
+    reason = reason.strip()
+    if not 1 <= len(reason) <= NOTE_CHARACTERS_MAX or "\x00" in reason:
+        raise ReasonMissing
+    if _decides(session, job, by, S.REJECTED, now=now):
+        decided = {"decided_by": by.user_id, "decided_at": now, "decision_note": reason, "finished_at": now}
+        acts.move(session, job, S.REJECTED, by=by, now=now, sources=(S.AWAITING_APPROVAL,), act="rejected", **decided)
+    return job
+
+
+def _decides(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, now: dt.datetime) -> bool:
+    """Tell whether `by` is to decide; False where they have decided just this before."""
+    if job.decided_at is not None:
+        decided_so = (job.status is S.REJECTED) == (target is S.REJECTED)
+        if job.decided_by == by.user_id and decided_so:
+            return False
+        raise AlreadyDecided
+    if job.status is S.EXPIRED or (job.status is S.AWAITING_APPROVAL and is_expired(job, now=now)):
+        raise ApprovalExpired
+    if by.user_id in (job.requested_by, job.confirmed_by):
+        raise OwnJob
+    acts.still(session, job, by, Action.APPROVE_JOB)
+    return True
+
+
+def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
+    """Tell whether it has waited too long."""
+    return job.approval_asked_at is not None and now - job.approval_asked_at >= APPROVAL_LIFE
