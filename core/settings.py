@@ -72,6 +72,9 @@ class Settings(BaseSettings):
         1_000, description="Claims that commit together: tens of milliseconds, so that a pause is felt at once"
     )
     worker_concurrency: PositiveInt = 2
+    alive_file: Path | None = Field(
+        None, description="Worker and beat make it new at every round; a container's health check looks at its age"
+    )
     worker_stuck_seconds: PositiveInt = Field(
         60, description="A worker that lets work wait so long, twice over, ends itself to be started afresh"
     )

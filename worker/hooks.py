@@ -14,6 +14,7 @@ from core import logs
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import SWEEP_SECONDS, TASK_SWEEP, settings
+from worker import alive
 from worker.app import app
 
 _log: Final = logging.getLogger(__name__)
@@ -59,8 +60,10 @@ def _sweep_until_stopped() -> None:
     from worker.watchdog import Watchdog  # it needs this module's sessions
 
     watchdog = Watchdog()
+    alive.touch()
     while not _stopping.wait(SWEEP_SECONDS):
         try:
+            alive.touch()
             app.tasks[TASK_SWEEP]()
             watchdog.look(now=dt.datetime.now(dt.UTC))
         except Exception:  # noqa: BLE001  whatever it was, the sweep is what recovers
