@@ -86,6 +86,7 @@ def _register(app: OpenAPI) -> None:
         jobs,
         labels,
         limits,
+        navigation,
         refusals,
         reversals,
         settings,
@@ -93,6 +94,7 @@ def _register(app: OpenAPI) -> None:
 
     errors.register(app)
     labels.register(app)
+    navigation.register(app)
     refusals.register(app)
     auth.register(app)
     feed.register(app)
