@@ -1,4 +1,4 @@
-"""Where one can go: sections along the top, the places of a section below it. One table; who may not see, sees no link."""
+"""Where one can go: sections along the top, the places of a section below. One table; who may not see, sees no link."""
 
 from typing import Any, Final, NamedTuple
 
