@@ -1,0 +1,165 @@
+"""`docker-compose.yml`, the Dockerfile and what they promise, as far as it can be read."""
+
+import hashlib
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from core.local import programs
+from tests.acceptance.compose_file import HOUSE, ComposeFile, NotSet, Service, interpolated
+
+SCHEMAS = HOUSE / "tests" / "schemas"
+SECRETS = "secrets/"
+OUR_OWN = {"migrate", "web", "worker", "control", "beat", "flower"}
+ONE_SHOT = {"migrate"}
+SERVICES = ComposeFile().services
+
+
+def test_published_schemas_are_those_that_the_readme_names_bit_by_bit() -> None:
+    named = dict(
+        re.findall(r"^\| (\S+\.json) \|.*\| ([0-9a-f]{64}) \|$", (SCHEMAS / "README.md").read_text(), re.MULTILINE)
+    )
+
+    assert named == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in SCHEMAS.glob("*.json")
+    }  # fmt: skip
+
+
+def test_the_compose_file_is_valid_by_the_published_schema_and_a_misspelt_one_is_not() -> None:
+    schema = json.loads((SCHEMAS / "compose-spec.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+
+    assert [error.message for error in validator.iter_errors(ComposeFile().content)] == []
+
+    misspelt = json.loads(json.dumps(ComposeFile().content))
+    misspelt["services"]["web"]["helthcheck"] = misspelt["services"]["web"].pop("healthcheck")
+    assert not validator.is_valid(misspelt)
+
+
+def test_the_services_are_those_of_the_product() -> None:
+    assert SERVICES.keys() == OUR_OWN | {"postgres", "redis"}
+    commands = {SERVICES[name].command[1:] and tuple(SERVICES[name].command[1:]) for name in OUR_OWN}
+    queues = {("worker", "--queue", queue) for queue in programs.QUEUES}
+    assert commands == {("migrate",), ("web",), ("beat",), ("flower",), *queues}
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
+def test_no_container_may_do_more_than_it_must(service: Service) -> None:
+    says = service.says
+    user = says.get("user") or _user_of_the_image()
+
+    assert user not in {"root", "0"}
+    assert says["read_only"] is True
+    assert says["cap_drop"] == ["ALL"]
+    assert not says.get("cap_add")
+    assert "no-new-privileges:true" in says["security_opt"]
+    assert "privileged" not in says
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
+def test_every_service_that_stays_has_a_health_check_and_is_started_again(service: Service) -> None:
+    if service.name in ONE_SHOT:
+        assert service.says["restart"] == "on-failure"
+        assert all(
+            other.needs["migrate"] == "service_completed_successfully"
+            for other in SERVICES.values() if service.name in other.needs
+        )  # fmt: skip
+    else:
+        assert service.says["restart"] == "unless-stopped"
+        assert service.health_check
+        assert {"interval", "timeout"} <= service.says["healthcheck"].keys()
+
+
+def test_postgres_and_redis_are_reached_from_inside_alone_and_pages_from_this_machine_alone() -> None:
+    networks = ComposeFile().content["networks"]
+
+    for name in ("postgres", "redis"):
+        assert [networks[network]["internal"] for network in SERVICES[name].says["networks"]] == [True]
+        assert "ports" not in SERVICES[name].says
+    published = [port for service in SERVICES.values() for port in service.says.get("ports", [])]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_no_password_is_written_anywhere_and_none_works_without_being_chosen() -> None:
+    content = ComposeFile().content
+    tracked = subprocess.run(
+        ["git", "ls-files", SECRETS, ".env", "settle.env"], cwd=HOUSE, check=True, capture_output=True, text=True
+    ).stdout
+
+    assert tracked == ""
+    assert {Path(secret["file"]).parent.as_posix() + "/" for secret in content["secrets"].values()} == {SECRETS}
+    for service in SERVICES.values():
+        for name, value in service.environment.items():
+            is_secret = re.search(r"PASSWORD|SECRET|AUTH|KEY", name) and not name.endswith(("_FILE", "_DIR"))
+            assert not is_secret, f"{service.name}: {name}"
+            assert not re.search(r"://[^/@]*:[^/@]+@", value), f"{service.name}: {name} holds a password"
+    assert "POSTGRES_HOST_AUTH_METHOD" not in SERVICES["postgres"].environment, "the image's own asks for a password"
+
+
+def test_each_container_gets_the_secrets_that_it_uses_and_no_other() -> None:
+    database, broker = "settle_database_password", "settle_broker_password"
+    used = {name: set(service.says.get("secrets", ())) for name, service in SERVICES.items()}
+
+    assert used == {
+        "postgres": {"postgres_password", database},
+        "redis": {broker},
+        "migrate": {database},
+        "web": {database, broker, "settle_secret_key"},
+        "worker": {database, broker},
+        "control": {database, broker},
+        "beat": {database, broker},
+        "flower": {broker, "settle_flower_basic_auth"},
+    }
+    assert set.union(*used.values()) == ComposeFile().content["secrets"].keys()
+
+
+def test_redis_keeps_every_hint_until_it_says_that_it_is_full() -> None:
+    assert "--maxmemory-policy noeviction" in " ".join(SERVICES["redis"].command)
+
+
+@pytest.mark.parametrize(
+    ("value", "given", "expected"),
+    [
+        ("${A}", {"A": "1"}, "1"),
+        ("${A}", {}, ""),
+        ("${A:-2}", {"A": ""}, "2"),
+        ("${A-2}", {"A": ""}, ""),
+        ("$$A ${A:?choose}", {"A": "1"}, "$A 1"),
+        ({"a": ["${A:-x}:8000"]}, {}, {"a": ["x:8000"]}),
+    ],
+)
+def test_variables_are_put_in_as_compose_does_it(value: Any, given: dict[str, str], expected: Any) -> None:
+    assert interpolated(value, given) == expected
+
+
+def test_a_variable_that_must_be_chosen_is_asked_for_by_name() -> None:
+    with pytest.raises(NotSet, match="A: choose one"):
+        interpolated("${A:?choose one}", {"A": ""})
+
+
+def test_the_image_holds_the_product_and_nothing_that_only_tests_need() -> None:
+    dockerfile = (HOUSE / "Dockerfile").read_text()
+    copied = [
+        word for line in re.findall(r"^COPY (?!--from)(.*) \S+$", dockerfile, re.MULTILINE) for word in line.split()
+    ]
+    let_in = [line[1:] for line in (HOUSE / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+
+    assert all((HOUSE / name).exists() for name in copied)
+    assert sorted(copied) == sorted(let_in)
+    assert "--require-hashes" in dockerfile
+    assert not re.search(r"--extra|local|dev", dockerfile)
+    makefile = (HOUSE / "Makefile").read_text()
+    assert re.findall(r"uv==(\S+)", dockerfile) == re.findall(r"^UV_VERSION := (\S+)", makefile, re.MULTILINE)
+
+
+def _user_of_the_image() -> str:
+    users = re.findall(r"^USER (\S+)", (HOUSE / "Dockerfile").read_text(), re.MULTILINE)
+    assert users, "the image would run as root"
+    return str(users[-1])
