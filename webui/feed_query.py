@@ -93,6 +93,7 @@ _READ: Final[Mapping[str, Callable[[str], str]]] = {
     "in_job": _one_of(_YES_OR_NO),
     "eligibility": _one_of(ELIGIBILITY),
 }
+FILTER_KEYS: Final = frozenset(_READ)
 _ENDS: Final = (
     *((f"{side}_due_min", f"{side}_due_max", "at least") for side in ("insurance", "patient", "total")),
     ("age_min_days", "age_max_days", "at least"),

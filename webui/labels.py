@@ -207,7 +207,12 @@ def percent(part: int, whole: int | None) -> int:
 
 
 def feed_address(filter_: Mapping[str, Any]) -> str:
-    """The address of the feed with this filter, as its fields write it: dollars, yes and no."""
+    """The address of the feed with this filter."""
+    return f"/claims?{feed_text(filter_)}"
+
+
+def feed_text(filter_: Mapping[str, Any]) -> str:
+    """The filter as the feed's address and its fields write it: dollars, yes and no."""
     pairs = []
     for key, value in filter_.items():
         for one in value if isinstance(value, list | tuple) else [value]:
@@ -217,7 +222,7 @@ def feed_address(filter_: Mapping[str, Any]) -> str:
                 pairs.append((key.removesuffix("_cents"), plain_cents(one)))
             else:
                 pairs.append((key, str(one)))
-    return f"/claims?{urlencode(pairs)}"
+    return urlencode(pairs)
 
 
 def _count(number_: int, noun: str) -> str:
