@@ -32,6 +32,7 @@ SHORT_WORDS: Final = {
     **{code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
     "already_in_status": "Already in this status",
     "changed_since_preview": "Changed since the preview",
+    "in_other_job": "In another open job",
     "medicare_cost_share": "Medicare cost share",
     "touched_since": "Touched since",
 }
