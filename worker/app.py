@@ -2,7 +2,7 @@
 
 from celery import Celery
 
-from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, settings
+from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_TICK, settings
 from worker.beat import BEAT_SCHEDULE
 
 _broker_url = settings().broker_url
@@ -14,7 +14,8 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options=BROKER_TRANSPORT_OPTIONS,
     task_default_queue=QUEUE_SETTLE,
-    task_routes={TASK_SWEEP: {"queue": QUEUE_CONTROL}},
+    # Not the mail: a server that hangs must not keep the one process of `control` from sweep and tick.
+    task_routes={task: {"queue": QUEUE_CONTROL} for task in (TASK_SWEEP, TASK_TICK)},
     # Acknowledged early and one at a time: the database recovers what a dead worker held, and a worker of 5.7
     # with a reserved but unacknowledged message exits when the broker goes away.
     task_acks_late=False,

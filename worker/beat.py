@@ -1,12 +1,13 @@
-"""What beat sends, as often as it says. Any number of beats is harmless: the sweep runs once at a time."""
+"""What beat sends, as often as it says. Any number of beats is harmless: whatever comes twice finds nothing to do."""
 
-from core.settings import QUEUE_CONTROL, SWEEP_SECONDS, TASK_SWEEP
+from typing import Any
 
-BEAT_SCHEDULE = {
-    "sweep": {
-        "task": TASK_SWEEP,
-        "schedule": SWEEP_SECONDS,
-        # It expires before the next is sent, so that a broker without workers never fills up.
-        "options": {"queue": QUEUE_CONTROL, "expires": SWEEP_SECONDS - 1},
-    }
-}
+from core.settings import QUEUE_CONTROL, SWEEP_SECONDS, TASK_SWEEP, TASK_TICK, TICK_SECONDS
+
+
+def _every(seconds: int, task: str) -> dict[str, Any]:
+    # It expires before the next is sent, so that a broker without workers never fills up.
+    return {"task": task, "schedule": seconds, "options": {"queue": QUEUE_CONTROL, "expires": seconds - 1}}
+
+
+BEAT_SCHEDULE = {"sweep": _every(SWEEP_SECONDS, TASK_SWEEP), "tick": _every(TICK_SECONDS, TASK_TICK)}

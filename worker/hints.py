@@ -6,7 +6,7 @@ from typing import Final
 from kombu.exceptions import OperationalError
 
 from core.jobs.keys import JobKey
-from core.settings import HINT_EXPIRES_SECONDS, TASK_PREPARE, TASK_WORK
+from core.settings import HINT_EXPIRES_SECONDS, TASK_MAIL, TASK_PREPARE, TASK_TICK, TASK_WORK
 from worker.app import app
 
 _log: Final = logging.getLogger(__name__)
@@ -22,10 +22,18 @@ def prepare(key: JobKey) -> None:
     _send(TASK_PREPARE, key)
 
 
-def _send(task: str, key: JobKey) -> bool:
+def after_tick(*, mail: bool, tick: bool) -> None:
+    """Say that reports wait to be mailed, and that one tick was not enough."""
+    for task, is_wanted in ((TASK_MAIL, mail), (TASK_TICK, tick)):
+        if is_wanted:
+            _send(task)
+
+
+def _send(task: str, key: JobKey | None = None) -> bool:
+    args = tuple(key or ())
     try:
-        app.send_task(task, args=tuple(key), expires=HINT_EXPIRES_SECONDS, retry=False)
+        app.send_task(task, args=args, expires=HINT_EXPIRES_SECONDS, retry=False)
     except OperationalError:
-        _log.warning("hint dropped, the sweep will see to it: %s%s", task, tuple(key))
+        _log.warning("hint dropped, the sweep will see to it: %s%s", task, args)
         return False
     return True

@@ -1,6 +1,7 @@
-"""What a worker process does besides its tasks: its own database connection, and the sweep that needs no beat."""
+"""What a worker process does besides its tasks: its own database connection, and a sweep and tick without beat."""
 
 import datetime as dt
+import itertools
 import logging
 import os
 import socket
@@ -13,7 +14,7 @@ from celery.signals import setup_logging, worker_process_init, worker_ready, wor
 from core import logs
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.errors import BadSettings
-from core.settings import SWEEP_SECONDS, TASK_SWEEP, settings
+from core.settings import SWEEP_SECONDS, TASK_SWEEP, TASK_TICK, TICK_SECONDS, settings
 from worker import alive
 from worker.app import app
 
@@ -46,7 +47,7 @@ def leave_the_parents_connection(**_: object) -> None:
 
 @worker_ready.connect
 def sweep_by_timer(**_: object) -> None:
-    """Sweep from this worker's main process too, so that neither beat nor the broker is needed."""
+    """Sweep and tick from this worker's main process too, so that neither beat nor the broker is needed."""
     threading.Thread(target=_sweep_until_stopped, name="sweep", daemon=True).start()
 
 
@@ -61,13 +62,24 @@ def _sweep_until_stopped() -> None:
 
     watchdog = Watchdog()
     alive.touch()
-    while not _stopping.wait(SWEEP_SECONDS):
+    for round_ in itertools.count(1):
+        if _stopping.wait(SWEEP_SECONDS):
+            return
         try:
             alive.touch()
             app.tasks[TASK_SWEEP]()
             watchdog.look(now=dt.datetime.now(dt.UTC))
         except Exception:  # noqa: BLE001  whatever it was, the sweep is what recovers
             _log.exception("sweep failed; the next one follows")
+        if round_ % (TICK_SECONDS // SWEEP_SECONDS) == 0:
+            _tick()
+
+
+def _tick() -> None:
+    try:
+        app.tasks[TASK_TICK]()
+    except Exception:  # noqa: BLE001  a night is late, or missed and said so; never a worker without a sweep
+        _log.exception("tick failed; the next one follows")
 
 
 def worker_name() -> str:

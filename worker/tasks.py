@@ -6,7 +6,8 @@ from core.db.engine import transaction
 from core.jobs import engine, prepare as preparing, sweep as sweeping
 from core.jobs.keys import JobKey
 from core.local import canary as canaries
-from core.settings import TASK_CANARY, TASK_PREPARE, TASK_SWEEP, TASK_WORK
+from core.schedules import mail as mailing, tick as ticking
+from core.settings import TASK_CANARY, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
 from worker import hints
 from worker.app import app
 from worker.hooks import sessions, worker_name
@@ -39,6 +40,23 @@ def sweep() -> None:
         hints.work(key, count=chunks)
     for key in found.prepare:
         hints.prepare(key)
+
+
+@app.task(name=TASK_TICK)
+def tick() -> None:
+    """Start the nights that are due, and hint for what they left to do."""
+    found = ticking.tick(sessions(), now=utc_now())
+    for key, chunks in found.work:
+        hints.work(key, count=chunks)
+    for key in found.prepare:
+        hints.prepare(key)
+    hints.after_tick(mail=found.has_mail, tick=found.more_to_do)
+
+
+@app.task(name=TASK_MAIL)
+def mail() -> None:
+    """Send the morning reports that are due."""
+    mailing.send_due(sessions(), clock=utc_now)
 
 
 @app.task(name=TASK_CANARY)
