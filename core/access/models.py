@@ -89,6 +89,8 @@ class AuditEntry(Base):
     __table_args__ = (
         ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         Index("ix_audit_entry_at", "practice_id", "at"),
+        Index("ix_audit_entry_subject", "practice_id", "subject"),
+        Index("ix_audit_entry_user", "practice_id", "user_id"),
     )
 
     practice_id: Mapped[PracticeId]

@@ -78,6 +78,8 @@ class Claim(Base):
             "id",
             postgresql_where=text(f"billing_status <> '{SETTLED}'"),
         ),
+        # Settling touches no column of it.
+        Index("ix_claim_on_hold", "practice_id", "id", postgresql_where=text("hold IS NOT NULL")),
         ROOM_FOR_UPDATES,
     )
 
