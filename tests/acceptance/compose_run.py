@@ -1,0 +1,195 @@
+"""The compose file's services as processes of this machine.
+
+Each runs its own command with the environment that the file gives, in the order and under the conditions that the file
+names. What a container changes is replaced and nothing else: host names, ports, and where files are mounted.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGINT, SIGTERM, Signals
+
+from core.local.guardian import Child, Ending, Guardian
+from core.local.reach import free_port
+from tests.acceptance import compose_images
+from tests.acceptance.compose_file import ComposeFile, Service
+from tests.acceptance.compose_images import PostgresImage
+from tests.acceptance.product import PATIENCE_SECONDS
+from tests.waiting import eventually
+
+HOST = "127.0.0.1"
+VENV = Path(sys.executable).parent
+_PORTS = ("5432", "6379", "8000", "5555")
+
+
+@dataclass
+class Container:
+    """One running service, or one of its replicas."""
+
+    name: str
+    service: Service
+    child: Child
+    log: Path
+    environment: dict[str, str]
+    health_check: list[str] | None
+
+    def said(self) -> str:
+        """Its log."""
+        return self.log.read_text(errors="replace")
+
+    def is_healthy(self) -> bool:
+        """Run its health check, as Docker does; it must still run, or have ended well."""
+        if self.health_check is None:
+            return self.child.is_running()
+        assert self.child.is_running(), f"{self.name}: {self.said()[-2_000:]}"
+        return subprocess.run(self.health_check, env=self.environment, capture_output=True, check=False).returncode == 0
+
+    def wait_until(self, condition: str) -> None:
+        """Wait until the condition of a `depends_on` is true."""
+        if condition == "service_completed_successfully":
+            eventually(lambda: not self.child.is_running(), seconds=PATIENCE_SECONDS)
+            assert self.child.process.returncode == 0, self.said()
+        else:
+            assert condition == "service_healthy", condition
+            eventually(self.is_healthy, seconds=PATIENCE_SECONDS)
+
+    def stop(self) -> int:
+        """`docker stop`: its signal, its grace; give the exit code."""
+        self.child.ask_to_stop()
+        code = self.child.process.wait(self.service.grace_seconds)
+        self.child.kill()  # the container's other processes end with its first
+        return code
+
+
+@dataclass
+class Stack:
+    """All containers, by name; a replica's name has its number."""
+
+    compose: ComposeFile
+    guardian: Guardian
+    folder: Path
+    ports: dict[str, int] = field(default_factory=dict)
+    containers: dict[str, Container] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def up(self) -> None:
+        """Start everything, each service after those that it needs."""
+        self.ports = {port: free_port(HOST, 0) for port in _PORTS}
+        self._programs = compose_images.programs(self.folder / "programs")
+        self._choose_secrets()
+        for service in self.compose.services.values():
+            for needed, condition in service.needs.items():
+                self.containers[f"{needed}-1"].wait_until(condition)
+            for number in range(1, service.replicas + 1):
+                self.start(service.name, number)
+
+    def start(self, name: str, number: int) -> Container:
+        """Start one container."""
+        service = self.compose.services[name]
+        label = f"{name}-{number}"
+        place = self.folder / label
+        place.mkdir()
+        environment = self._environment(service, place)
+        words = [self._here(word, service, place) for word in service.command]
+        user = None
+        if name == "postgres":
+            image = PostgresImage(self.compose, service, volume=place / "volume", environment=environment)
+            image.make_data()
+            words, user = image.command(words), image.user
+        if "worker" in words and service.replicas > 1:
+            words += ["--name", label]  # containers have host names of their own
+        if words[0] in {"settle", "sh"}:
+            words[0] = str(shutil.which(words[0], path=environment["PATH"]))
+        log = self.folder / f"{label}.log"
+        stop = Signals[service.says["stop_signal"]] if "stop_signal" in service.says else SIGTERM
+        assert stop in {SIGINT, SIGTERM}
+        ending = Ending(stop_signal=stop, grace_seconds=service.grace_seconds)
+        child = self.guardian.start(words, log=log, ending=ending, env=environment, cwd=place, user=user)
+        check = service.health_check
+        made = Container(
+            label, service, child, log, environment, check and [self._here(word, service, place) for word in check]
+        )
+        self.containers[label] = made
+        return made
+
+    def run(self, *words: str) -> str:
+        """`docker compose exec web …`: a command with web's environment; give what it prints."""
+        web = self.containers["web-1"]
+        done = subprocess.run(
+            [VENV / words[0], *words[1:]], env=web.environment, cwd=self.folder / web.name, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def down(self) -> dict[str, int]:
+        """Stop everything, each service before those that it needs; give the exit codes."""
+        order = [*self.compose.services]
+        waiting = sorted(self.containers.values(), key=lambda one: order.index(one.service.name), reverse=True)
+        return {one.name: one.stop() for one in waiting if one.child.is_running()}
+
+    def said(self, name: str) -> str:
+        """The last lines of a container's log."""
+        return "\n".join(self.containers[name].said().splitlines()[-20:])
+
+    def database_url(self, *, user: str = "settle", password: str) -> str:
+        """The database as somebody with this password sees it."""
+        return f"postgresql://{user}:{password}@{HOST}:{self.ports['5432']}/settle"
+
+    def _environment(self, service: Service, place: Path) -> dict[str, str]:
+        """What the file gives, and what the image has."""
+        given = {name: self._here(value, service, place) for name, value in service.environment.items()}
+        if "SETTLE_WEB_HOST" in given:
+            given["SETTLE_WEB_PORT"] = str(self.ports["8000"])
+        if "SETTLE_FLOWER_HOST" in given:
+            given["SETTLE_FLOWER_PORT"] = str(self.ports["5555"])
+        for file in service.says.get("env_file", ()):
+            assert not file["required"]
+            lines = (self.folder / file["path"]).read_text().splitlines()
+            given = {**dict(line.split("=", 1) for line in lines), **given}
+        path = os.pathsep.join(map(str, [VENV, *self._programs, "/usr/bin", "/bin"]))
+        return {"PATH": path, "HOME": str(place), "TMPDIR": str(place), "PYTHONUNBUFFERED": "1", **given}
+
+    def _here(self, word: str, service: Service, place: Path) -> str:
+        """A word of the file with this machine's names and places."""
+        word = re.sub(r"(?<=[@/ ])(?:postgres|redis)(?=:\d| -p)|\b0\.0\.0\.0\b", HOST, word)
+        word = re.sub(r"\b(?:5432|6379|8000|5555)\b", lambda found: str(self.ports[found[0]]), word)
+        mounts = {"/run/secrets": self._mounted_secrets(service), "/tmp": place, "/data": place}  # noqa: S108
+        return re.sub(r"(?<![\w.])/(?:run/secrets|tmp|data)\b", lambda found: str(mounts[found[0]]), word)
+
+    def _mounted_secrets(self, service: Service) -> Path:
+        """A folder with the service's own secrets alone."""
+        folder = self.folder / f"{service.name}-secrets"
+        if not folder.exists():
+            folder.mkdir(mode=0o711)
+            for name in service.says.get("secrets", ()):
+                (folder / name).write_text(self.secrets[name] + "\n")
+                (folder / name).chmod(0o444)
+        return folder
+
+    def _choose_secrets(self) -> None:
+        for name in self.compose.content["secrets"]:
+            self.secrets[name] = secrets.token_hex(24)
+        self.secrets["settle_flower_basic_auth"] = f"ops:{secrets.token_hex(24)}"
+
+
+@contextmanager
+def compose_up(**settings: str) -> Iterator[Stack]:
+    """`docker compose up` with these SETTLE_… in settle.env; nothing of it is left at the end."""
+    # Not pytest's own temporary folder: its mode is 700, and root's PostgreSQL runs as somebody else.
+    folder = Path(tempfile.mkdtemp(prefix="settle-"))
+    folder.chmod(0o711)
+    (folder / "settle.env").write_text("".join(f"SETTLE_{name}={value}\n" for name, value in settings.items()))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        running = Stack(ComposeFile(), stack.enter_context(Guardian()), folder)
+        running.up()
+        yield running
