@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from core.access.models import Role, User
@@ -19,8 +19,9 @@ from core.jobs.requests import JobRequest
 from core.ledger import caches
 from core.ledger.invariants import Violation, violations
 from core.ledger.models import PaidBy, Posting, PostingKind, Responsibility
+from core.money import UNLIMITED
 from core.practices.create import create_practice
-from core.practices.models import Office, Patient, Payer, PayerClass, Provider, WriteOffSetting
+from core.practices.models import Office, Patient, Payer, PayerClass, Practice, Provider, WriteOffSetting
 
 NOW = dt.datetime(2026, 11, 23, 15, 0, tzinfo=dt.UTC)
 TODAY = NOW.date()
@@ -126,10 +127,35 @@ class GivenPractice:
             )
             return JobKey(job.practice_id, job.id)
 
-    def confirm(self, job: JobKey, *, confirmation: str = "CONFIRM", now: dt.datetime = NOW) -> SettleJob:
+    def confirm(
+        self, job: JobKey, *, by: Actor | None = None, confirmation: str = "CONFIRM", now: dt.datetime = NOW
+    ) -> SettleJob:
         """Confirm a job."""
         with transaction(self.sessions) as session:
-            return commands.confirm(session, job, confirmation=confirmation, by=self.biller, now=now)
+            return commands.confirm(session, job, confirmation=confirmation, by=by or self.biller, now=now)
+
+    def approve(self, job: JobKey, *, by: Actor, now: dt.datetime = NOW) -> SettleJob:
+        """Let a job run that waits for another person."""
+        with transaction(self.sessions) as session:
+            return commands.approve(session, job, confirmation="CONFIRM", by=by, now=now)
+
+    def reject(self, job: JobKey, *, by: Actor, reason: str = "Not these", now: dt.datetime = NOW) -> SettleJob:
+        """Say no to a job that waits for another person."""
+        with transaction(self.sessions) as session:
+            return commands.reject(session, job, reason=reason, by=by, now=now)
+
+    def limit(self, *, claim: int = UNLIMITED, job: int = UNLIMITED) -> None:
+        """Set the practice's limits for one claim and one job."""
+        self._set(Practice, self.id, claim, job)
+
+    def limit_of(self, person: Actor, *, claim: int = UNLIMITED, job: int = UNLIMITED) -> None:
+        """Set a person's limits."""
+        self._set(User, person.user_id, claim, job)
+
+    def _set(self, table: Any, id_: int, claim: int, job: int) -> None:
+        with transaction(self.sessions) as session:
+            limits = {"claim_limit_cents": claim, "job_limit_cents": job}
+            session.execute(update(table).where(table.id == id_).values(limits))
 
     def settle(self, selection: Any = None, **asked: Any) -> JobKey:
         """Preview, confirm and run a job to its end in this process."""

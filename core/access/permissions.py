@@ -60,6 +60,11 @@ MAY: Final[dict[Role, frozenset[Action]]] = {
 }
 
 
+def roles_that_may(action: Action) -> list[Role]:
+    """The roles that allow it."""
+    return [role for role, allowed in MAY.items() if action in allowed]
+
+
 @dataclass(frozen=True)
 class Actor:
     """The signed-in person (or token) on whose behalf something is done, in one practice."""

@@ -53,13 +53,18 @@ def locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJo
     return job
 
 
+def held(session: Session, user_id: int) -> User:
+    """The user, held as they are until the commit."""
+    found = select(User).where(User.id == user_id).with_for_update(key_share=True)
+    return session.scalars(found.execution_options(populate_existing=True)).one()
+
+
 def still(session: Session, job: SettleJob, by: Actor, action: Action) -> None:
     """Hold the person as they are until the commit: a page may be older than their role.
 
     Raises `NotAllowed` where they were deactivated, or have lost the role, meanwhile.
     """
-    held = select(User).where(User.id == by.user_id).with_for_update(key_share=True)
-    user = session.scalars(held.execution_options(populate_existing=True)).one()
+    user = held(session, by.user_id)
     if not user.active:
         raise NotAllowed("Your account was deactivated; nothing was done.")
     actor_for(user).require(_needed(job, action))

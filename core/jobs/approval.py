@@ -18,6 +18,8 @@ APPROVAL_LIFE: Final = dt.timedelta(days=7)
 
 S = JobStatus
 
+_DECIDED: Final = {S.CONFIRMED: "approved", S.REJECTED: "rejected"}
+
 
 class OwnJob(NotAllowed):
     """Another person must decide on this job: you asked for it yourself."""
@@ -26,7 +28,7 @@ class OwnJob(NotAllowed):
 
 
 class AlreadyDecided(Refusal):
-    """Somebody else has already decided on this job."""
+    """Somebody has already decided on this job."""
 
     code = "already_decided"
 
@@ -46,6 +48,8 @@ class ReasonMissing(BadInput):
 
 def go_on(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> SettleJob:
     """Let the locked, previewed job run for user `by`; over a limit, it waits for another person."""
+    # Held until the commit: two jobs of one person that come at once are added up one after the other.
+    acts.held(session, by)
     job.over = [dict(one) for one in limits.over(session, job, by=by)]
     job.confirmed_by = by
     session.flush()
@@ -92,16 +96,24 @@ def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.dat
 def _decides(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, now: dt.datetime) -> bool:
     """Tell whether `by` is to decide; False where they have decided just this before."""
     if job.decided_at is not None:
-        decided_so = (job.status is S.REJECTED) == (target is S.REJECTED)
-        if job.decided_by == by.user_id and decided_so:
+        decided = S.REJECTED if job.status is S.REJECTED else S.CONFIRMED
+        if job.decided_by == by.user_id and decided is target:
             return False
-        raise AlreadyDecided
-    if job.status is S.EXPIRED or (job.status is S.AWAITING_APPROVAL and is_expired(job, now=now)):
+        who = "You have" if job.decided_by == by.user_id else "Somebody else has"
+        raise AlreadyDecided(f"{who} already {_DECIDED[decided]} this job.", status=job.status.value)
+    if is_expired(job, now=now) and job.status in (S.EXPIRED, S.AWAITING_APPROVAL):
         raise ApprovalExpired
+    if job.status is not S.AWAITING_APPROVAL:
+        raise acts.refusal(job, f"be {_DECIDED[target]}")
     if by.user_id in (job.requested_by, job.confirmed_by):
         raise OwnJob
     acts.still(session, job, by, Action.APPROVE_JOB)
     return True
+
+
+def expires_at(job: SettleJob) -> dt.datetime | None:
+    """Until when somebody may approve it; None where nobody was asked."""
+    return job.approval_asked_at + APPROVAL_LIFE if job.approval_asked_at else None
 
 
 def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:

@@ -46,15 +46,14 @@ def confirm(session: Session, key: JobKey, *, confirmation: str, by: Actor, now:
     job = locked(session, key, by, Action.CONFIRM_JOB)
     if confirmation != CONFIRMATION:
         raise ConfirmationMismatch
-    if job.confirmed_at is not None or job.approval_asked_at is not None:
+    if job.confirmed_at is not None or job.status is S.AWAITING_APPROVAL:
         return job
     if job.status is S.PREPARING:
         raise PreviewPreparing
     if job.status is S.EXPIRED or (job.status is S.PREVIEWED and is_expired(job, now=now)):
-        raise PreviewExpired
+        raise PreviewExpired if job.approval_asked_at is None else approval.ApprovalExpired
     if job.status is not S.PREVIEWED:
         raise refusal(job, "be confirmed")
-    # Holds the person until the commit: two jobs of one person that come at once are added up one after the other.
     still(session, job, by, Action.CONFIRM_JOB)
     job.limits = limits.of_confirmer(session, job, by.user_id)
     return approval.go_on(session, job, by=by.user_id, now=now)

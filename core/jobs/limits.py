@@ -4,33 +4,36 @@ A limit is in cents, or a number of claims for a schedule's cap; `core.money.UNL
 Limits that change later change nothing about a job that was previewed before.
 """
 
+from collections.abc import Sequence
 from typing import Final, TypedDict
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from core.access.models import User
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import FINAL_STATUSES
-from core.jobs.models import JobItem, JobKind, JobStatus, SettleJob, Verdict
+from core.jobs.models import JobChunk, JobItem, JobKind, JobStatus, SettleJob, Verdict
 from core.money import UNLIMITED
 from core.practices.models import Practice
 
 SENTENCES: Final = {
     "over_claim_limit": "Claims above the practice's limit for one claim",
     "over_job_limit": "More than the practice's limit for one job",
-    "over_user_claim_limit": "Claims above the requester's own limit for one claim",
-    "over_user_job_limit": "More than the requester's own limit for one job",
-    "over_day_limit": "With the requester's other jobs of this day, more than the limit for one job",
+    "over_user_claim_limit": "Claims above the person's own limit for one claim",
+    "over_user_job_limit": "More than the person's own limit for one job",
+    "over_day_limit": "With the same person's other jobs of this day, more than the limit for one job",
     "over_cap_claims": "More claims than the schedule's cap",
     "over_cap_amount": "More dollars than the schedule's cap",
 }
+COUNTED_IN_CLAIMS: Final = frozenset({"over_cap_claims"})  # every other limit is in cents
 
 # Jobs that write nothing off for their requester's day.
-_NOT_COUNTED: Final = tuple(
-    status for status in FINAL_STATUSES if status not in (JobStatus.COMPLETED, JobStatus.CANCELLED)
-)  # fmt: skip
-_UNASKED: Final = (JobStatus.PREPARING, JobStatus.PREVIEWED)
+_NOT_COUNTED: Final = (
+    JobStatus.PREPARING,
+    JobStatus.PREVIEWED,
+    *(status for status in FINAL_STATUSES if status not in (JobStatus.COMPLETED, JobStatus.CANCELLED)),
+)
 
 
 # By name: practice_claim_cents, practice_job_cents, user_claim_cents, user_job_cents, and of a schedule cap_claims and
@@ -69,16 +72,21 @@ def of_confirmer(session: Session, job: SettleJob, user_id: int) -> Limits:
     return limits
 
 
-def over(session: Session, job: SettleJob, *, by: int) -> list[Over]:
-    """What of the previewed job is over which limit, with what user `by` confirmed before on the same day."""
+def if_confirmed(session: Session, job: SettleJob, *, by: int) -> list[Over]:
+    """What of the previewed job would be over which limit if user `by` confirmed it now."""
+    return over(session, job, by=by, limits=of_confirmer(session, job, by))
+
+
+def over(session: Session, job: SettleJob, *, by: int, limits: Limits | None = None) -> list[Over]:
+    """What of the previewed job is over which of its `limits`, with what user `by` confirmed before on the same day."""
     if job.kind is not JobKind.SETTLE:
         return []
-    limits: Limits = job.limits
+    limits = job.limits if limits is None else limits
     found = [
         *_claims_over(session, job, "over_claim_limit", limits.get("practice_claim_cents", UNLIMITED)),
         *_claims_over(session, job, "over_user_claim_limit", limits.get("user_claim_cents", UNLIMITED)),
     ]
-    total, settles = _cents(job), (job.preview or {})["will_settle"]
+    total, settles = cents(job), (job.preview or {})["will_settle"]
     sums = (
         ("over_job_limit", limits.get("practice_job_cents", UNLIMITED), total),
         ("over_user_job_limit", limits.get("user_job_cents", UNLIMITED), total),
@@ -88,9 +96,10 @@ def over(session: Session, job: SettleJob, *, by: int) -> list[Over]:
     found += [_over(code, limit, sum_, claims=settles) for code, limit, sum_ in sums if sum_ > limit]
     of_one_job = min(limits.get("practice_job_cents", UNLIMITED), limits.get("user_job_cents", UNLIMITED))
     if total and total <= of_one_job < UNLIMITED:
-        others, jobs = _others_of_the_day(session, job, by)
-        if total + others > of_one_job:
-            found.append(_over("over_day_limit", of_one_job, total + others, claims=settles, jobs=jobs))
+        others = _unapproved_of_the_day(session, job, by)
+        sum_ = total + sum(others.values())
+        if sum_ > of_one_job:
+            found.append(_over("over_day_limit", of_one_job, sum_, claims=settles, jobs=list(others)))
     return found
 
 
@@ -98,43 +107,62 @@ def _over(code: str, limit: int, found: int, *, claims: int, jobs: list[int] | N
     return Over(code=code, limit=limit, found=found, claims=claims, jobs=jobs or [])
 
 
-def is_over_claim_limit(job: SettleJob) -> ColumnElement[bool]:
+def of_one_claim(limits: Limits) -> int:
+    """The least of the limits for one claim, in cents."""
+    return min(limits.get("practice_claim_cents", UNLIMITED), limits.get("user_claim_cents", UNLIMITED))
+
+
+def is_over_claim_limit(limits: Limits) -> ColumnElement[bool]:
     """The condition on an item that it alone is more than one claim may be."""
-    limits: Limits = job.limits
-    least = min(limits.get("practice_claim_cents", UNLIMITED), limits.get("user_claim_cents", UNLIMITED))
-    return JobItem.insurance_cents + JobItem.patient_cents > least
+    above = JobItem.insurance_cents + JobItem.patient_cents > of_one_claim(limits)
+    return and_(JobItem.verdict == Verdict.SETTLE, above)
 
 
 def _claims_over(session: Session, job: SettleJob, code: str, limit: int) -> list[Over]:
     if limit >= UNLIMITED:
         return []
-    cents = JobItem.insurance_cents + JobItem.patient_cents
-    of_job = (*JobKey(job.practice_id, job.id).of(JobItem), JobItem.verdict == Verdict.SETTLE, cents > limit)
-    largest, claims = session.execute(select(func.max(cents), func.count()).where(*of_job)).one()
+    of_claim = JobItem.insurance_cents + JobItem.patient_cents
+    of_job = (*JobKey(job.practice_id, job.id).of(JobItem), JobItem.verdict == Verdict.SETTLE, of_claim > limit)
+    largest, claims = session.execute(select(func.max(of_claim), func.count()).where(*of_job)).one()
     return [_over(code, limit, largest, claims=claims)] if claims else []
 
 
-def _others_of_the_day(session: Session, job: SettleJob, by: int) -> tuple[int, list[int]]:
-    """What the user's other settle jobs of the same posting day write off, and which jobs they are."""
-    others = session.scalars(
-        select(SettleJob)
-        .where(
-            SettleJob.practice_id == job.practice_id,
-            SettleJob.id != job.id,
-            SettleJob.confirmed_by == by,
-            SettleJob.kind == JobKind.SETTLE,
-            # Nights are added up among themselves: they have caps, and must not use up their owner's day.
-            SettleJob.schedule_id.is_(None) if job.schedule_id is None else SettleJob.schedule_id.is_not(None),
-            SettleJob.as_of == job.as_of,
-            SettleJob.status.not_in((*_NOT_COUNTED, *_UNASKED)),
-        )
-        .order_by(SettleJob.id)
-    ).all()
-    cents = [_cents(other) for other in others]
-    return sum(cents), [other.id for other, own in zip(others, cents, strict=True) if own]
+def _unapproved_of_the_day(session: Session, job: SettleJob, by: int) -> dict[int, int]:
+    """What the user's other settle jobs of the same day write off with nobody else's word: cents by job.
+
+    A job that waits, or that another person approved, was not slipped in under the limit: it does not count.
+    """
+    others = [other for other in jobs_of_the_day(session, job, by=by) if other.approval_asked_at is None]
+    found = dict(zip((other.id for other in others), _at_most(session, job.practice_id, others), strict=True))
+    return {job_id: sum_ for job_id, sum_ in found.items() if sum_}
 
 
-def _cents(job: SettleJob) -> int:
+def jobs_of_the_day(session: Session, job: SettleJob, *, by: int) -> list[SettleJob]:
+    """The other settle jobs that the user let run, or asked to, on the same day, oldest first."""
+    of_day = (
+        SettleJob.practice_id == job.practice_id,
+        SettleJob.id != job.id,
+        SettleJob.confirmed_by == by,
+        SettleJob.kind == JobKind.SETTLE,
+        # Nights are added up among themselves: they have caps, and must not use up their owner's day.
+        SettleJob.schedule_id.is_(None) if job.schedule_id is None else SettleJob.schedule_id.is_not(None),
+        SettleJob.as_of == job.as_of,
+        SettleJob.status.not_in(_NOT_COUNTED),
+    )
+    return list(session.scalars(select(SettleJob).where(*of_day).order_by(SettleJob.id)))
+
+
+def _at_most(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[int]:
+    """The most that each job will have written off: of a cancelled one what it did, because it never goes on."""
+    cancelled = [job.id for job in jobs if job.status is JobStatus.CANCELLED]
+    done = func.sum(JobChunk.insurance_cents + JobChunk.patient_cents)
+    of_jobs = (JobChunk.practice_id == practice_id, JobChunk.job_id.in_(cancelled))
+    rows = session.execute(select(JobChunk.job_id, done).where(*of_jobs).group_by(JobChunk.job_id))
+    did = {job_id: int(sum_) for job_id, sum_ in rows}
+    return [did.get(job.id, 0) if job.status is JobStatus.CANCELLED else cents(job) for job in jobs]
+
+
+def cents(job: SettleJob) -> int:
     """What the previewed job will write off."""
     frozen = job.preview or {}
     return int(frozen.get("insurance_cents", 0)) + int(frozen.get("patient_cents", 0))

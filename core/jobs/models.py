@@ -106,7 +106,12 @@ class SettleJob(Base):
             "(after_preview = 'ask') = (schedule_id IS NULL)", name="only_a_schedule_goes_on_without_being_asked"
         ),
         CheckConstraint(
-            "decided_by IS NULL OR decided_by <> requested_by", name="nobody_decides_on_a_job_of_their_own"
+            "decided_by IS NULL OR (decided_by <> requested_by AND decided_by IS DISTINCT FROM confirmed_by)",
+            name="nobody_decides_on_a_job_of_their_own",
+        ),
+        CheckConstraint(
+            "over = '[]' OR confirmed_at IS NULL OR decided_by IS NOT NULL",
+            name="a_job_over_a_limit_runs_only_approved",
         ),
         Index(
             "ix_settle_job_moving",

@@ -205,6 +205,20 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               SELECT FROM job_chunk k WHERE k.practice_id = j.practice_id AND k.job_id = j.id
                  AND (k.insurance_cents <> 0 OR k.patient_cents <> 0))""",
     ),
+    "jobs_over_a_limit_were_approved": Invariant(
+        "a job that writes off more than a limit frozen into it, of one claim or in all, ran by the word of two people",
+        f"""SELECT {_JOB} FROM settle_job j
+            WHERE {_practice("j")} AND j.kind = 'settle' AND j.confirmed_at IS NOT NULL
+              AND (j.decided_by IS NULL OR j.decided_by IN (j.requested_by, j.confirmed_by))
+              AND (j.over <> '[]'
+                OR (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint
+                   > least((j.limits->>'practice_job_cents')::bigint, (j.limits->>'user_job_cents')::bigint)
+                OR EXISTS (SELECT FROM job_item i
+                   WHERE i.practice_id = j.practice_id AND i.job_id = j.id AND i.verdict = 'settle'
+                     AND i.insurance_cents + i.patient_cents
+                       > least((j.limits->>'practice_claim_cents')::bigint, (j.limits->>'user_claim_cents')::bigint))
+              )""",
+    ),
     "jobs_reconcile": Invariant(
         "the receivable of a job's settled claims before, less what was written off (plus what was restored), is "
         "that after",

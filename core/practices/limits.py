@@ -1,6 +1,6 @@
-"""The practice's limits: when failures halt a job, and how long a payment counts as recent.
+"""The practice's limits: when failures halt a job, how long a payment counts as recent, and what takes two people.
 
-The failure budget is read when a failure is counted; the window is frozen into a job when it is previewed.
+The failure budget is read when a failure is counted; the others are frozen into a job when it is previewed.
 """
 
 import datetime as dt
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.errors import BadInput
+from core.money import checked_limit, plain_limit
 from core.practices.models import Practice
 
 
@@ -52,6 +53,26 @@ def set_recent_payment_days(session: Session, *, by: Actor, days: int, now: dt.d
     return _set(session, "recent_payment_window.changed", {RECENT_DAYS: days}, by=by, now=now)
 
 
+def set_write_off_limits(
+    session: Session, *, by: Actor, claim_cents: int, job_cents: int, now: dt.datetime
+) -> Practice:
+    """Let a job wait for another person that writes off more than `claim_cents` of one claim, or `job_cents` in all.
+
+    `core.money.UNLIMITED` is a word that somebody chose. Jobs that were previewed before keep the limits of then.
+    Raises `NotAllowed`, and `BadLimitAmount` where a number can be no limit.
+    """
+    by.require(Action.CHANGE_SETTING)
+    wanted = {"claim_limit_cents": checked_limit(claim_cents), "job_limit_cents": checked_limit(job_cents)}
+    practice = _locked(session, by.practice_id)
+    changed: dict[str, Any] = {}
+    for column, cents in wanted.items():
+        if getattr(practice, column) != cents:
+            changed[column] = {"from": plain_limit(getattr(practice, column)), "to": plain_limit(cents)}
+            setattr(practice, column, cents)
+    _record(session, "write_off_limits.changed", practice, changed, by=by, now=now)
+    return practice
+
+
 def _set(session: Session, act: str, numbers: dict[Limit, int], *, by: Actor, now: dt.datetime) -> Practice:
     by.require(Action.CHANGE_SETTING)
     faults = {
@@ -61,15 +82,25 @@ def _set(session: Session, act: str, numbers: dict[Limit, int], *, by: Actor, no
     }
     if faults:
         raise BadLimit("; ".join(faults.values()), faults=faults)
-    # Waits for previews that are being made under the window that stands, as the Balance Writeoff setting does.
-    locked = select(Practice).where(Practice.id == by.practice_id).with_for_update(key_share=True)
-    practice = session.scalars(locked.execution_options(populate_existing=True)).one()
+    practice = _locked(session, by.practice_id)
     changed: dict[str, Any] = {}
     for limit, number in numbers.items():
         if getattr(practice, limit.column) != number:
             changed[limit.column] = {"from": getattr(practice, limit.column), "to": number}
             setattr(practice, limit.column, number)
+    _record(session, act, practice, changed, by=by, now=now)
+    return practice
+
+
+def _locked(session: Session, practice_id: int) -> Practice:
+    """Wait for previews that are being made under the limits that stand, as the Balance Writeoff setting does."""
+    locked = select(Practice).where(Practice.id == practice_id).with_for_update(key_share=True)
+    return session.scalars(locked.execution_options(populate_existing=True)).one()
+
+
+def _record(
+    session: Session, act: str, practice: Practice, changed: dict[str, Any], *, by: Actor, now: dt.datetime
+) -> None:
     if changed:
         subject = f"practice:{practice.id}"
         audit.record(session, act, practice_id=practice.id, subject=subject, by=by.user_id, now=now, **changed)
-    return practice

@@ -54,6 +54,7 @@ BREAKS = {
     ],
     "reversals_answer_one_posting": [_posting("reversal", "-amount_cents - 1", reverses="id")],
     "money_moves_by_confirmed_jobs": ["UPDATE settle_job SET kind = 'status', reason = NULL"],
+    "jobs_over_a_limit_were_approved": ["""UPDATE settle_job SET limits = '{"user_claim_cents": 1}'"""],
     "jobs_reconcile": ["UPDATE job_chunk SET insurance_before_cents = insurance_before_cents + 1"],
 }  # fmt: skip
 

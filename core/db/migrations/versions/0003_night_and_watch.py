@@ -227,7 +227,14 @@ def upgrade() -> None:
         "(after_preview = 'ask') = (schedule_id IS NULL)",
     )
     op.create_check_constraint(
-        op.f("nobody_decides_on_a_job_of_their_own"), "settle_job", "decided_by IS NULL OR decided_by <> requested_by"
+        op.f("nobody_decides_on_a_job_of_their_own"),
+        "settle_job",
+        "decided_by IS NULL OR (decided_by <> requested_by AND decided_by IS DISTINCT FROM confirmed_by)",
+    )
+    op.create_check_constraint(
+        op.f("a_job_over_a_limit_runs_only_approved"),
+        "settle_job",
+        "over = '[]' OR confirmed_at IS NULL OR decided_by IS NOT NULL",
     )
     for table, name in (("practice", "practice_limits_not_negative"), ("app_user", "user_limits_not_negative")):
         op.create_check_constraint(op.f(name), table, "claim_limit_cents >= 0 AND job_limit_cents >= 0")
