@@ -8,7 +8,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.db.engine import current_revision, newest_revision
+from core.db.migrating import current_revision, newest_revision
 from core.jobs import progress
 from webui.door import door, now
 

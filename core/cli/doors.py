@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from core.cli import context
-from core.db.engine import migrate as migrate_database
+from core.db.migrating import migrate as migrate_database
 from core.local import programs
 from core.settings import settings
 

@@ -12,7 +12,8 @@ from typing import Final
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from core.db.engine import make_sessions, migrate, transaction
+from core.db.engine import make_sessions, transaction
+from core.db.migrating import migrate
 from core.errors import Refusal
 from core.local import canary, programs, running, sample_practice
 from core.local.broker import Broker

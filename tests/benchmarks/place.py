@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from core.db.engine import migrate
+from core.db.migrating import migrate
 from core.local.broker import Broker
 from core.local.guardian import Guardian
 from core.local.postgres import Postgres

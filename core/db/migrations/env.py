@@ -1,4 +1,4 @@
-"""Alembic's entry: run the migrations over the URL that `core.db.engine.migrate` was given."""
+"""Alembic's entry: run the migrations over the URL that `core.db.migrating.migrate` was given."""
 
 from alembic import context
 from sqlalchemy import create_engine, make_url, text

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 import core.db
-from core.db.engine import current_revision, newest_revision
+from core.db.migrating import current_revision, newest_revision
 from core.db.tables import metadata
 
 
