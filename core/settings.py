@@ -1,6 +1,7 @@
 """One typed settings object, read from `SETTLE_…`, and the plain values on which both doors agree."""
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -27,6 +28,8 @@ HINTS_PER_CONFIRM_MAX: Final = 32  # more than the workers of one installation; 
 SWEEP_SECONDS: Final = 10
 TICK_SECONDS: Final = 30  # a schedule starts at most so late
 PREVIEW_IN_REQUEST_CLAIMS_MAX: Final = 20_000  # about 0.2 s; above that a worker prepares it
+
+SMTP_PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 BROKER_TRANSPORT_OPTIONS: Final[dict[str, Any]] = {
     "global_keyprefix": "settle:",
@@ -78,6 +81,12 @@ class Settings(BaseSettings):
     worker_stuck_seconds: PositiveInt = Field(
         60, description="A worker that lets work wait so long, twice over, ends itself to be started afresh"
     )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="The mail server of the morning reports: smtp:, smtp+starttls: or smtps://user:password@host:port",
+    )
+    mail_from: str | None = Field(None, validate_default=True, description="The address that mails the reports")
+    public_url: str | None = Field(None, description="Where people reach the pages, for links in mails")
     session_idle_minutes: PositiveInt = 30
     log_level: str = "INFO"
 
@@ -108,6 +117,31 @@ class Settings(BaseSettings):
         if auth is not None and not all(auth.get_secret_value().partition(":")):
             raise ValueError("must be user:password")
         return auth
+
+    @field_validator("smtp_url", mode="after")
+    @classmethod
+    def _is_mail_server(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parts = urlsplit(url.get_secret_value())
+            if parts.scheme not in SMTP_PORTS or not parts.hostname or parts.port == 0 or parts.path.strip("/"):
+                raise ValueError("must be smtp://, smtp+starttls:// or smtps:// and a host")
+        return url
+
+    @field_validator("mail_from", mode="after")
+    @classmethod
+    def _is_given_with_the_server(cls, address: str | None, info: ValidationInfo) -> str | None:
+        if address is None and info.data.get("smtp_url") is not None:
+            raise ValueError("is needed with SETTLE_SMTP_URL")
+        if address is not None and not re.fullmatch(r"[!-?A-~]+@[A-Za-z0-9.-]+", address):
+            raise ValueError("must be an address such as settle@example.org")
+        return address
+
+    @field_validator("public_url", mode="after")
+    @classmethod
+    def _is_web_address(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^\s?#]+", url):
+            raise ValueError("must begin with https:// or http://")
+        return url.rstrip("/") if url else None
 
     @field_validator("log_level", mode="after")
     @classmethod

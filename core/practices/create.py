@@ -55,7 +55,7 @@ def create_practice(
     name = name.strip()
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadPracticeName
-    new = {"name": name, "time_zone": _known_zone(time_zone), "write_off": write_off, "created_at": now}
+    new = {"name": name, "time_zone": known_zone(time_zone), "write_off": write_off, "created_at": now}
     # ON CONFLICT waits for whoever is making the same practice, where a SELECT first would not see them.
     insertion = upsert(Practice).values(recent_payment_days=0, **new).on_conflict_do_nothing(index_elements=["name"])
     practice_id: int | None = session.scalar(insertion.returning(Practice.id))
@@ -84,7 +84,8 @@ def find_or_create_practice(session: Session, *, name: str, time_zone: str | Non
     return practice_id
 
 
-def _known_zone(time_zone: str) -> str:
+def known_zone(time_zone: str) -> str:
+    """The name of a zone as it was given; raises `BadTimeZone` where there is none."""
     try:
         ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -1,0 +1,230 @@
+"""What people do to a schedule. Each locks it, asks the role, and writes the audit."""
+
+import datetime as dt
+from http import HTTPStatus
+from typing import Any, Final
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.permissions import Action, Actor
+from core.errors import BadInput, Refusal
+from core.jobs.acts import CONFIRMATION, ConfirmationMismatch
+from core.schedules import owners, runs
+from core.schedules.models import Schedule, ScheduleMode, ScheduleRun, ScheduleState
+from core.schedules.queries import NoSuchSchedule
+from core.schedules.requests import ScheduleRequest
+from core.schedules.words import because
+
+SCHEDULES_MAX: Final = 200  # of one practice
+RUN_KEY_CHARACTERS_MAX: Final = 200
+
+
+class StaleSchedule(Refusal):
+    """Somebody has changed this schedule meanwhile; look at it again first."""
+
+    code = "stale_schedule"
+
+
+class ScheduleNameTaken(Refusal):
+    """Another schedule of the practice has this name; choose another."""
+
+    code = "schedule_name_taken"
+
+
+class TooManySchedules(Refusal):
+    """The practice has 200 schedules; delete one that nobody needs."""
+
+    code = "too_many_schedules"
+
+
+class ScheduleIsStopped(Refusal):
+    """This schedule has stopped; resume it first."""
+
+    code = "schedule_stopped"
+
+
+class OwnerMayNot(Refusal):
+    """The schedule's owner may no longer do this; resume or change it to answer for it yourself."""
+
+    code = "owner_may_not"
+
+
+class BadRunKey(BadInput):
+    """Give the run a key of 1 to 200 characters; the same key is the same run."""
+
+    code = "bad_run_key"
+    http_status = HTTPStatus.BAD_REQUEST
+
+
+def make(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> Schedule:
+    """Make a schedule that reports; its first night is the next one. Raises `ScheduleNameTaken`, `TooManySchedules`."""
+    by.require(Action.MANAGE_SCHEDULES)
+    there = (Schedule.practice_id == by.practice_id, Schedule.deleted_at.is_(None))
+    if session.scalars(select(func.count()).select_from(Schedule).where(*there)).one() >= SCHEDULES_MAX:
+        raise TooManySchedules
+    values = {
+        "practice_id": by.practice_id,
+        "mode": ScheduleMode.REPORT,
+        "state": ScheduleState.ACTIVE,
+        "owner_id": by.user_id,
+        "counts_from": now,
+        "made_at": now,
+        "changed_at": now,
+        "changed_by": by.user_id,
+        **request.columns(),
+    }
+    try:
+        with session.begin_nested():
+            schedule = session.scalars(insert(Schedule).values(values).returning(Schedule)).one()
+    except IntegrityError as error:
+        raise _refusal(error) from None
+    _audit(session, schedule, "made", by, now)
+    return schedule
+
+
+def change(
+    session: Session,
+    schedule_id: int,
+    request: ScheduleRequest,
+    *,
+    version: int,
+    by: Actor,
+    now: dt.datetime,
+    confirmation: str | None = None,
+) -> Schedule:
+    """Let it be as `request` says from its next night on; who changes it answers for it. A run that goes on stays.
+
+    What settles asks for CONFIRM again. Raises `ConfirmationMismatch`, `StaleSchedule`, `ScheduleNameTaken`.
+    """
+    schedule = _locked(session, schedule_id, by, version=version)
+    if schedule.mode is ScheduleMode.SETTLE and confirmation != CONFIRMATION:
+        raise ConfirmationMismatch
+    asked = request.columns()
+    changed = sorted(name for name, value in asked.items() if getattr(schedule, name) != value)
+    if {"local_time", "weekdays"} & set(changed):
+        schedule.counts_from = now
+    for name in changed:
+        setattr(schedule, name, asked[name])
+    try:
+        with session.begin_nested():
+            _touch(schedule, by, now, owner_id=by.user_id)
+            session.flush()
+    except IntegrityError as error:
+        raise _refusal(error) from None
+    _audit(session, schedule, "changed", by, now, fields=changed)
+    return schedule
+
+
+def start_settling(
+    session: Session, schedule_id: int, *, confirmation: str, version: int, by: Actor, now: dt.datetime
+) -> Schedule:
+    """Let it settle from its next night on; who does it answers for it. Raises `ConfirmationMismatch`."""
+    schedule = _locked(session, schedule_id, by, version=version)
+    if confirmation != CONFIRMATION:
+        raise ConfirmationMismatch
+    return _set_mode(session, schedule, ScheduleMode.SETTLE, by, now, owner_id=by.user_id)
+
+
+def only_report(session: Session, schedule_id: int, *, version: int, by: Actor, now: dt.datetime) -> Schedule:
+    """Let it report from its next night on."""
+    schedule = _locked(session, schedule_id, by, version=version)
+    return _set_mode(session, schedule, ScheduleMode.REPORT, by, now)
+
+
+def _set_mode(
+    session: Session, schedule: Schedule, mode: ScheduleMode, by: Actor, now: dt.datetime, **values: Any
+) -> Schedule:
+    if schedule.mode is not mode:
+        _touch(schedule, by, now, mode=mode, **values)
+        _audit(session, schedule, "mode_changed", by, now, mode=mode.value)
+    return schedule
+
+
+def pause(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
+    """Let its nights pass until somebody resumes it; asked twice, the second changes nothing."""
+    schedule = _locked(session, schedule_id, by)
+    if schedule.state is not ScheduleState.PAUSED:
+        _touch(schedule, by, now, state=ScheduleState.PAUSED, stopped_because=None)
+        _audit(session, schedule, "paused", by, now)
+    return schedule
+
+
+def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
+    """Let its nights come again, from the next one on; who resumes one that had stopped becomes its owner."""
+    schedule = _locked(session, schedule_id, by)
+    if schedule.state is ScheduleState.ACTIVE:
+        return schedule
+    if owners.why_not(owners.held(session, schedule.owner_id)) is not None:
+        schedule.owner_id = by.user_id
+    was = schedule.state
+    _touch(schedule, by, now, state=ScheduleState.ACTIVE, stopped_because=None, counts_from=now)
+    _audit(session, schedule, "resumed", by, now, was=was.value, owner=schedule.owner_id)
+    return schedule
+
+
+def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
+    """Let no night come any more. Its runs stay, and so does a job of it that runs or waits."""
+    schedule = _locked(session, schedule_id, by)
+    _touch(schedule, by, now, deleted_at=now)
+    _audit(session, schedule, "deleted", by, now)
+    return schedule
+
+
+def run_now(session: Session, schedule_id: int, *, key: str, by: Actor, now: dt.datetime) -> ScheduleRun:
+    """Run it at once, on its owner's behalf; the same key gives the same run. It does not use up the night.
+
+    Raises `ScheduleIsStopped`, `OwnerMayNot`, `BadRunKey`, or what a preview of its filter refuses.
+    """
+    schedule = _locked(session, schedule_id, by)
+    if not 1 <= len(key) <= RUN_KEY_CHARACTERS_MAX or "\x00" in key:
+        raise BadRunKey
+    same = (
+        ScheduleRun.practice_id == schedule.practice_id,
+        ScheduleRun.schedule_id == schedule.id,
+        ScheduleRun.run_key == key,
+    )
+    before = session.scalars(select(ScheduleRun).where(*same)).one_or_none()
+    if before is not None:
+        return before
+    if schedule.state is ScheduleState.STOPPED:
+        raise ScheduleIsStopped(f"This schedule has stopped. {because(schedule.stopped_because)}.")
+    owner = owners.held(session, schedule.owner_id)
+    if owners.why_not(owner) is not None:
+        raise OwnerMayNot
+    return runs.begin_now(session, schedule, owner, key=key, by=by.user_id, now=now)
+
+
+def _locked(session: Session, schedule_id: int, by: Actor, *, version: int | None = None) -> Schedule:
+    """The schedule, locked, if `by` may; a tick that is at it is waited for."""
+    by.require(Action.MANAGE_SCHEDULES)
+    this = (Schedule.practice_id == by.practice_id, Schedule.id == schedule_id, Schedule.deleted_at.is_(None))
+    locked = select(Schedule).where(*this).with_for_update(key_share=True)
+    schedule = session.scalars(locked.execution_options(populate_existing=True)).one_or_none()
+    if schedule is None:
+        raise NoSuchSchedule
+    if version is not None and schedule.version != version:
+        raise StaleSchedule
+    return schedule
+
+
+def _touch(schedule: Schedule, by: Actor, now: dt.datetime, **values: Any) -> None:
+    for name, value in values.items():
+        setattr(schedule, name, value)
+    schedule.version += 1
+    schedule.changed_at, schedule.changed_by = now, by.user_id
+
+
+def _refusal(error: IntegrityError) -> Exception:
+    is_name = "schedule_name_is_unique" in str(getattr(error, "orig", ""))
+    words = "another schedule has this name; choose another"
+    return ScheduleNameTaken(faults={"name": words}) if is_name else error
+
+
+def _audit(session: Session, schedule: Schedule, act: str, by: Actor, now: dt.datetime, **facts: Any) -> None:
+    subject = f"schedule:{schedule.id}"
+    audit.record(
+        session, f"schedule.{act}", practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts
+    )

@@ -1,0 +1,86 @@
+"""Finding schedules and their runs."""
+
+import datetime as dt
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.errors import NotFound
+from core.practices.models import Practice
+from core.schedules import due
+from core.schedules.models import Schedule, ScheduleRun, ScheduleState
+
+
+class NoSuchSchedule(NotFound):
+    """There is no such schedule in this practice."""
+
+
+class NoSuchRun(NotFound):
+    """There is no such run in this practice."""
+
+
+def of_practice(session: Session, practice_id: int) -> Sequence[Schedule]:
+    """The practice's schedules by name, without those that were deleted."""
+    there = (Schedule.practice_id == practice_id, Schedule.deleted_at.is_(None))
+    return session.scalars(select(Schedule).where(*there).order_by(Schedule.name)).all()
+
+
+def find(session: Session, practice_id: int, schedule_id: int) -> Schedule:
+    """The schedule; raises `NoSuchSchedule`, also where it was deleted."""
+    this = (Schedule.practice_id == practice_id, Schedule.id == schedule_id, Schedule.deleted_at.is_(None))
+    schedule = session.scalars(select(Schedule).where(*this)).one_or_none()
+    if schedule is None:
+        raise NoSuchSchedule
+    return schedule
+
+
+def runs(
+    session: Session, practice_id: int, schedule_id: int | None = None, *, before: int | None = None, limit: int
+) -> Sequence[ScheduleRun]:
+    """The practice's runs (of one schedule, where given), newest first; those older than run `before`."""
+    found = select(ScheduleRun).where(ScheduleRun.practice_id == practice_id)
+    if schedule_id is not None:
+        found = found.where(ScheduleRun.schedule_id == schedule_id)
+    if before is not None:
+        found = found.where(ScheduleRun.id < before)
+    return session.scalars(found.order_by(ScheduleRun.id.desc()).limit(limit)).all()
+
+
+def last_runs(session: Session, practice_id: int) -> dict[int, ScheduleRun]:
+    """The newest run of each of the practice's schedules, by schedule."""
+    newest = (
+        select(ScheduleRun)
+        .where(ScheduleRun.practice_id == practice_id)
+        .distinct(ScheduleRun.schedule_id)
+        .order_by(ScheduleRun.schedule_id, ScheduleRun.id.desc())
+    )
+    return {run.schedule_id: run for run in session.scalars(newest)}
+
+
+def find_run(session: Session, practice_id: int, run_id: int) -> ScheduleRun:
+    """The run; raises `NoSuchRun`."""
+    this = (ScheduleRun.practice_id == practice_id, ScheduleRun.id == run_id)
+    run = session.scalars(select(ScheduleRun).where(*this)).one_or_none()
+    if run is None:
+        raise NoSuchRun
+    return run
+
+
+def run_of_job(session: Session, practice_id: int, job_id: int) -> ScheduleRun | None:
+    """The run that made this job; None where a person did."""
+    of_job = (ScheduleRun.practice_id == practice_id, ScheduleRun.job_id == job_id)
+    return session.scalars(select(ScheduleRun).where(*of_job)).one_or_none()
+
+
+def next_night(session: Session, schedule: Schedule, *, now: dt.datetime) -> due.Night | None:
+    """When it runs next: a night that was decided already does not come twice. None where it does not run at all."""
+    if schedule.state is not ScheduleState.ACTIVE or schedule.deleted_at is not None:
+        return None
+    zone = ZoneInfo(session.get_one(Practice, schedule.practice_id).time_zone)
+    of_schedule = (ScheduleRun.practice_id == schedule.practice_id, ScheduleRun.schedule_id == schedule.id)
+    recent = now.date() - dt.timedelta(days=2)
+    decided = session.scalars(select(ScheduleRun.local_date).where(*of_schedule, ScheduleRun.local_date >= recent))
+    found = due.next_due(schedule, zone, now, {date for date in decided if date is not None})
+    return None if found is None else due.Night(*found)

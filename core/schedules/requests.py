@@ -1,0 +1,156 @@
+"""What a schedule is asked to be. Its mode is not among it: a new one reports, and settling takes CONFIRM."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from core.claims.filters import ClaimFilter
+from core.errors import BadInput
+from core.jobs.requests import NOTE_CHARACTERS_MAX
+from core.ledger.models import WriteOffReason
+from core.money import CENTS_MAX, UNLIMITED
+
+NAME_CHARACTERS_MAX: Final = 60
+MAIL_TO_MAX: Final = 20  # addresses; longer lists belong to a mailing list
+LATE_MINUTES_MAX: Final = 1_380  # 23 hours: one night is never late when the next is due
+LATE_MINUTES: Final = 240
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+UNLIMITED_WORD: Final = "unlimited"
+
+_TIME: Final = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
+# Nothing that could end a header or begin another address; ASCII, since not every server takes more.
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,180}[A-Za-z0-9])?")
+
+
+class BadSchedule(BadInput):
+    """Something in the schedule is not as it must be."""
+
+    code = "bad_schedule"
+
+
+def _time(value: Any) -> dt.time:
+    if isinstance(value, dt.time):
+        if value.second or value.microsecond or value.tzinfo:
+            raise ValueError
+        return value
+    if not isinstance(value, str) or not _TIME.fullmatch(value.strip()):
+        raise ValueError
+    hour, minute = value.strip().split(":")[:2]
+    return dt.time(int(hour), int(minute))
+
+
+def _number_or_word(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError  # noqa: TRY004  what pydantic turns into a fault
+    return value.strip().lower().replace(",", "") if isinstance(value, str) else value
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Cap = Annotated[
+    Annotated[int, Field(ge=1, le=CENTS_MAX, strict=False)] | Literal["unlimited"], BeforeValidator(_number_or_word)
+]
+
+
+class ScheduleRequest(BaseModel):
+    """A schedule as somebody writes it down: which claims, when, why, how much at most, and who reads of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    filter: dict[str, Any]
+    local_time: Annotated[dt.time, BeforeValidator(_time)]
+    weekdays: Annotated[tuple[Literal[WEEKDAYS], ...], BeforeValidator(_as_tuple)]  # type: ignore[valid-type]
+    reason: WriteOffReason
+    note: str = ""
+    claims_max: Cap
+    cents_max: Cap
+    late_minutes: Annotated[int, Field(ge=1, le=LATE_MINUTES_MAX)] = LATE_MINUTES
+    mail_to: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read a schedule from JSON or a form; raise `BadSchedule` with `faults`: words by field."""
+        try:
+            return cls.model_validate(dict(given))
+        except ValidationError as error:
+            faults: dict[str, str] = {}
+            for fault in error.errors():
+                field = str(fault["loc"][0]) if fault["loc"] else "schedule"
+                faults.setdefault(field, _words(field, fault))
+        # Outside of the `except`: pydantic's own error holds what was typed.
+        raise BadSchedule("; ".join(f"{field}: {words}" for field, words in faults.items()), faults=faults)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        name = " ".join(name.split())
+        if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
+            raise ValueError
+        return name
+
+    @field_validator("filter")
+    @classmethod
+    def _narrows(cls, given: dict[str, Any]) -> dict[str, Any]:
+        try:
+            narrowed = ClaimFilter.of(given).given()
+        except BadInput as bad:
+            raise ValueError(bad.message) from None
+        if not narrowed:
+            raise ValueError("the filter is empty; give at least one key, so that it never means every claim")
+        return narrowed
+
+    @field_validator("weekdays")
+    @classmethod
+    def _at_least_one(cls, days: tuple[str, ...]) -> tuple[str, ...]:
+        if not days:
+            raise ValueError
+        return tuple(day for day in WEEKDAYS if day in days)
+
+    @field_validator("note")
+    @classmethod
+    def _fits(cls, note: str) -> str:
+        if len(note) > NOTE_CHARACTERS_MAX or "\x00" in note:
+            raise ValueError
+        return note.strip()
+
+    @field_validator("mail_to")
+    @classmethod
+    def _are_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        cleaned = tuple(dict.fromkeys(address.strip() for address in addresses if address.strip()))
+        if len(cleaned) > MAIL_TO_MAX or not all(map(_ADDRESS.fullmatch, cleaned)):
+            raise ValueError
+        return cleaned
+
+    def columns(self) -> dict[str, Any]:
+        """The schedule's columns."""
+        asked = self.model_dump(exclude={"weekdays", "mail_to"})
+        caps = {cap: UNLIMITED if asked[cap] == UNLIMITED_WORD else asked[cap] for cap in ("claims_max", "cents_max")}
+        return {**asked, **caps, "weekdays": list(self.weekdays), "mail_to": list(self.mail_to)}
+
+
+_CAP: Final = "type a number, or the word unlimited"
+_CURES: Final = {
+    "name": f"give it a name of at most {NAME_CHARACTERS_MAX} characters",
+    "filter": "say which claims, by the keys of the feed's filter",
+    "local_time": "give a time of day, hours and minutes, such as 02:30",
+    "weekdays": f"choose at least one of {', '.join(WEEKDAYS)}",
+    "reason": f"say why; one of {', '.join(WriteOffReason)}",
+    "note": f"at most {NOTE_CHARACTERS_MAX} characters",
+    "claims_max": f"{_CAP}; one claim is the least",
+    "cents_max": f"{_CAP}; one cent is the least",
+    "late_minutes": f"a number of minutes from 1 to {LATE_MINUTES_MAX:,} (23 hours)",
+    "mail_to": f"e-mail addresses such as name@example.org, {MAIL_TO_MAX} at most",
+}
+
+
+def _words(field: str, fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "extra_forbidden":
+        return f"a schedule has no such field; it has {', '.join(ScheduleRequest.model_fields)}"
+    said = str(fault.get("ctx", {}).get("error", "")) if fault["type"] == "value_error" else ""
+    return said or _CURES.get(field, "is not as it must be")

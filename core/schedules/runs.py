@@ -1,0 +1,115 @@
+"""One run: the schedule's selection as a job, made in the run's own transaction."""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.models import User
+from core.access.users import actor_for
+from core.errors import Refusal
+from core.jobs.models import AfterPreview, SettleJob
+from core.jobs.prepare import Night, request_job
+from core.jobs.requests import JobRequest
+from core.jobs.selection import NothingSelected
+from core.schedules.models import RunOutcome, Schedule, ScheduleMode, ScheduleRun
+
+MAIL_LIFE = dt.timedelta(days=3)  # nobody reads of a night that is further back
+
+
+def begin(
+    session: Session, schedule: Schedule, owner: User, *, local_date: dt.date, due_at: dt.datetime, now: dt.datetime
+) -> ScheduleRun:
+    """Run a night of the locked schedule; a refusal is written down with its code."""
+    job, because = None, None
+    try:
+        job = _job(session, schedule, owner, key=f"schedule {schedule.id} night {local_date}", now=now)
+        outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
+    except Refusal as refusal:
+        outcome, because = RunOutcome.FAILED, refusal.code
+    return record(session, schedule, outcome, because=because, job=job, local_date=local_date, due_at=due_at, now=now)
+
+
+def begin_now(session: Session, schedule: Schedule, owner: User, *, key: str, by: int, now: dt.datetime) -> ScheduleRun:
+    """Run the locked schedule because user `by` asked for it, beside its nights. Raises what a preview refuses."""
+    job = _job(session, schedule, owner, key=f"schedule {schedule.id} now {key}", now=now)
+    outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
+    return record(session, schedule, outcome, because=None, job=job, by=by, now=now, run_key=key, due_at=now)
+
+
+def record(
+    session: Session,
+    schedule: Schedule,
+    outcome: RunOutcome,
+    *,
+    because: str | None,
+    due_at: dt.datetime,
+    now: dt.datetime,
+    job: SettleJob | None = None,
+    by: int | None = None,
+    local_date: dt.date | None = None,
+    run_key: str | None = None,
+) -> ScheduleRun:
+    """Write down what came of a run. A second one of the same night or key breaks a constraint, and with it the job."""
+    values = {
+        "practice_id": schedule.practice_id,
+        "schedule_id": schedule.id,
+        "local_date": local_date,
+        "run_key": run_key,
+        "asked_by": by,
+        "due_at": due_at,
+        "begun_at": now,
+        "mode": schedule.mode,
+        "asked": as_asked(schedule),
+        "outcome": outcome,
+        "because": because,
+        "job_id": job.id if job else None,
+        "mail_not_before": now if schedule.mail_to and now - due_at < MAIL_LIFE else None,
+    }
+    run = session.scalars(insert(ScheduleRun).values(values).returning(ScheduleRun)).one()
+    audit.record(
+        session, "schedule.ran", practice_id=schedule.practice_id, subject=f"schedule:{schedule.id}", by=by, now=now,
+        run=run.id, night=local_date.isoformat() if local_date else None, outcome=outcome.value, because=because,
+        job=run.job_id,
+    )  # fmt: skip
+    return run
+
+
+def as_asked(schedule: Schedule) -> dict[str, Any]:
+    """The schedule as JSON: what a run shows of it, whatever becomes of the schedule."""
+    return {
+        "name": schedule.name,
+        "filter": schedule.filter,
+        "local_time": schedule.local_time.isoformat("minutes"),
+        "weekdays": schedule.weekdays,
+        "reason": schedule.reason.value,
+        "note": schedule.note,
+        "claims_max": schedule.claims_max,
+        "cents_max": schedule.cents_max,
+        "mode": schedule.mode.value,
+        "late_minutes": schedule.late_minutes,
+        "mail_to": schedule.mail_to,
+        "owner_id": schedule.owner_id,
+        "version": schedule.version,
+    }
+
+
+def _job(session: Session, schedule: Schedule, owner: User, *, key: str, now: dt.datetime) -> SettleJob | None:
+    """The job of a run, previewed or preparing; None where no claim matches."""
+    request = JobRequest.of(
+        {"selection": {"filter": schedule.filter}, "reason": schedule.reason.value, "note": schedule.note}
+    )
+    settles = schedule.mode is ScheduleMode.SETTLE
+    night = Night(
+        schedule_id=schedule.id,
+        after_preview=AfterPreview.CONFIRM if settles else AfterPreview.REPORT,
+        claims_max=schedule.claims_max,
+        cents_max=schedule.cents_max,
+    )
+    try:
+        with session.begin_nested():  # what was written down of a job of no claims goes again
+            return request_job(session, request, by=actor_for(owner), idempotency_key=key, now=now, night=night)
+    except NothingSelected:
+        return None

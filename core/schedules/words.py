@@ -1,0 +1,115 @@
+"""What a schedule does and what came of its nights, in words."""
+
+import datetime as dt
+from typing import Final
+
+from core.jobs.models import JobStatus
+from core.money import UNLIMITED, format_cents
+from core.schedules.models import MailState, RunOutcome, Schedule, ScheduleMode
+from core.schedules.requests import WEEKDAYS
+
+OWNER_LEFT: Final = "owner_left"
+OWNER_MAY_NOT: Final = "owner_may_not"
+TOO_LATE: Final = "too_late"
+NEXT_NIGHT_CAME: Final = "next_night_came"
+TIME_ZONE_CHANGED: Final = "time_zone_changed"
+BROKE: Final = "broke"
+
+BECAUSE: Final = {
+    OWNER_LEFT: "The account of its owner was deactivated; whoever resumes it becomes its owner",
+    OWNER_MAY_NOT: "Its owner's role no longer allows it; whoever resumes it becomes its owner",
+    TOO_LATE: "Nothing was running to start it until its deadline",
+    NEXT_NIGHT_CAME: "Nothing was running to start it before the next night was due",
+    TIME_ZONE_CHANGED: "The practice's time zone was changed, and by the new clock its deadline had passed",
+    BROKE: "Something unexpected broke each time it was tried until its deadline; the log says where",
+}
+
+OUTCOMES: Final = {
+    RunOutcome.JOB: "A job was made",
+    RunOutcome.NOTHING: "No claim matched",
+    RunOutcome.MISSED: "Missed",
+    RunOutcome.STOPPED: "The schedule stopped",
+    RunOutcome.FAILED: "Failed",
+}
+
+MAILS: Final = {
+    MailState.NONE: "",
+    MailState.DUE: "The report's mail has not gone out yet",
+    MailState.SENDING: "The report's mail is going out",
+    MailState.SENT: "The report was mailed",
+    MailState.GIVEN_UP: "The report could not be mailed: the mail server took it at no try",
+}
+
+# What a run is, by the status of its job: one word each, for pages and programs alike.
+STATES: Final = {
+    JobStatus.PREPARING: "preparing",
+    JobStatus.PREVIEWED: "preparing",
+    JobStatus.AWAITING_APPROVAL: "waiting",
+    JobStatus.CONFIRMED: "running",
+    JobStatus.RUNNING: "running",
+    JobStatus.PAUSING: "running",
+    JobStatus.PAUSED: "paused",
+    JobStatus.HALTED: "halted",
+    JobStatus.CANCELLING: "running",
+    JobStatus.CANCELLED: "cancelled",
+    JobStatus.COMPLETED: "settled",
+    JobStatus.DISCARDED: "discarded",
+    JobStatus.EXPIRED: "expired",
+    JobStatus.REJECTED: "rejected",
+    JobStatus.REPORTED: "report",
+}
+
+_DAYS: Final = dict(
+    zip(WEEKDAYS, ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), strict=True)
+)
+_RUN_OF_DAYS_MIN: Final = 3  # fewer are listed
+
+
+def because(code: str | None) -> str:
+    """Why a run did not run, or a schedule stopped; a code of a refusal is shown as it is."""
+    return BECAUSE.get(code or "", (code or "").replace("_", " "))
+
+
+def sentence(schedule: Schedule, time_zone: str) -> str:
+    """What it does, when and up to which caps."""
+    when = f"{days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
+    reason = schedule.reason.value.replace("_", " ")
+    caps = f"{_claims_cap(schedule.claims_max)} and {_cents_cap(schedule.cents_max)}"
+    if schedule.mode is ScheduleMode.REPORT:
+        return f"{when}, reports what it would settle as {reason}, and settles nothing. Its caps are {caps}."
+    capped = schedule.claims_max < UNLIMITED or schedule.cents_max < UNLIMITED
+    waits = " More than that waits for another person's approval." if capped else ""
+    return f"{when}, settles {caps} as {reason}.{waits}"
+
+
+def days(weekdays: list[str]) -> str:
+    """Such as "Every Monday to Friday"."""
+    at = sorted(WEEKDAYS.index(day) for day in weekdays)
+    named = [_DAYS[WEEKDAYS[index]] for index in at]
+    if len(named) == len(WEEKDAYS):
+        return "Every day"
+    if len(named) >= _RUN_OF_DAYS_MIN and at[-1] - at[0] == len(at) - 1:
+        return f"Every {named[0]} to {named[-1]}"
+    return f"Every {' and '.join(filter(None, (', '.join(named[:-1]), named[-1])))}"
+
+
+def clock(time: dt.time) -> str:
+    """Such as "2:30 AM"."""
+    return f"{time.hour % 12 or 12}:{time.minute:02d} {'AM' if time.hour < 12 else 'PM'}"  # noqa: PLR2004  noon
+
+
+def minutes(count: int) -> str:
+    """Such as "4 hours" or "1 hour 30 minutes"."""
+    hours, rest = divmod(count, 60)
+    parts = [f"{n} {unit}{'s' * (n != 1)}" for n, unit in ((hours, "hour"), (rest, "minute")) if n]
+    return " ".join(parts)
+
+
+def _claims_cap(most: int) -> str:
+    if most >= UNLIMITED:
+        return "any number of claims"
+    return f"at most {most:,} claim{'s' * (most != 1)}"
+
+
+def _cents_cap(most: int) -> str:
+    return "any amount" if most >= UNLIMITED else format_cents(most)
