@@ -12,6 +12,7 @@ from core.db.engine import Sessions, transaction
 from core.db.transient import is_transient, sqlstate
 from core.jobs import chunks, codes, lifecycle, settle_chunk
 from core.jobs.chunks import ATTEMPTS_MAX, TRANSIENT_WAIT, Chunk
+from core.watch import tally
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,7 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> bool:
     if chunk.attempts > ATTEMPTS_MAX:
         where.warning("chunk_killed_its_workers")
         return _split(sessions, chunk, code=codes.WORKER_DIED, clock=clock)
+    began = time.perf_counter()
     try:
         with transaction(sessions) as session:
             done = settle_chunk.settle(session, chunk, now=clock())
@@ -66,6 +68,9 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> bool:
     if done is None:
         _step(sessions, chunk, clock=clock)
         return False
+    tally.observe("chunk_seconds", time.perf_counter() - began)
+    for code, claims in done.skipped.items():
+        tally.count("claims_skipped", code, claims)
     where.info(
         "chunk_settled",
         busy=done.busy,

@@ -1,7 +1,8 @@
 """The run's check: what the preview promised to settle, seen again under the claims' locks, against the ledger."""
 
+from collections import Counter
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Subquery, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -9,24 +10,25 @@ from sqlalchemy.orm import Session
 from core.claims.ids import ClaimIds
 from core.claims.models import Claim, LineItem
 from core.jobs.chunks import Chunk
-from core.jobs.models import JobItem, Outcome, SettleJob
+from core.jobs.models import JobItem, JobKind, Outcome, SettleJob
 from core.ledger.models import Posting, Responsibility
 from core.ledger.posting import Cents
 from core.policy import facts, rules
 from core.policy.facts import Facts, Terms
 from core.policy.rules import Moment
+from core.practices import exclusions
+from core.practices.exclusions import Excluded
+
+Skipped = Counter[str]  # how many claims, by the code of the rule
 
 
 class Judged(NamedTuple):
     """The claims that are to be settled, what they owe and what their items promised; and how many are skipped."""
 
     settled: ClaimIds
-    skipped: int
+    skipped: Skipped
     owed: Cents
     promised: Cents
-
-
-_NOTHING: Final = Judged(ClaimIds(), 0, Cents(0, 0), Cents(0, 0))
 
 
 def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> Judged:
@@ -35,9 +37,12 @@ def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> J
     A rule can only turn into a skip what the preview promised to settle.
     """
     if not locked:
-        return _NOTHING
+        return Judged(ClaimIds(), Skipped(), Cents(0, 0), Cents(0, 0))
     asked = rules.rules_at(Moment.RUN, kind=job.kind)
-    seen = _run_facts(job, mismatched(session, chunk.job.practice_id, locked))
+    practice_id = chunk.job.practice_id
+    settles_money = job.kind is JobKind.SETTLE
+    excluded = exclusions.lasting_for_run(session, practice_id, on=job.as_of) if settles_money else exclusions.NOBODY
+    seen = _run_facts(job, mismatched(session, practice_id, locked), excluded)
     code = rules.first_match(seen, asked)
     settles = code.is_(None)
     # Item and claim are joined as they are: a rule of the run reads these two alone (a test holds it to that).
@@ -46,7 +51,7 @@ def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> J
         .where(
             chunk.items(),
             locked.has(JobItem.claim_id),
-            Claim.practice_id == chunk.job.practice_id,
+            Claim.practice_id == practice_id,
             Claim.id == JobItem.claim_id,
         )
         .values(
@@ -58,6 +63,7 @@ def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> J
         .returning(
             JobItem.claim_id,
             JobItem.outcome,
+            JobItem.code,
             JobItem.insurance_cents,
             JobItem.patient_cents,
             Claim.insurance_due,
@@ -70,18 +76,21 @@ def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> J
         func.coalesce(func.sum(decided.c[name]).filter(settled), 0)
         for name in ("insurance_due", "patient_due", "insurance_cents", "patient_cents")
     ]
+    by_code = [func.count().filter(~settled, decided.c.code == rule.code) for rule in asked]
     ids = ClaimIds.of(decided.c.claim_id, settled)
-    array, size, skipped, *cents = session.execute(select(*ids, func.count().filter(~settled), *sums)).one()
-    owed, promised = Cents(*map(int, cents[:2])), Cents(*map(int, cents[2:]))
-    return Judged(ClaimIds(array, size), skipped, owed, promised)
+    array, size, *figures = session.execute(select(*ids, *sums, *by_code)).one()
+    cents = [Cents(*map(int, figures[first : first + 2])) for first in (0, 2)]
+    skipped = Skipped(dict(zip((rule.code for rule in asked), figures[4:], strict=True)))
+    return Judged(ClaimIds(array, size), skipped, owed=cents[0], promised=cents[1])
 
 
-def _run_facts(job: SettleJob, mismatched_ids: ClaimIds) -> Facts:
+def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: Excluded) -> Facts:
     terms = Terms(
         setting=job.setting,
         as_of=job.as_of,
         target_status=job.target_status,
         reason=job.reason,
+        excluded=excluded,
     )
     of_claim = facts.of_claim(terms)
     promised: dict[str, Any] = {

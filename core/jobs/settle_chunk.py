@@ -5,6 +5,7 @@ write off $1.00 where a payment had left $0.40.
 """
 
 import datetime as dt
+from collections import Counter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Subquery, func, select, text, update
@@ -14,7 +15,7 @@ from core.claims.ids import ClaimIds
 from core.claims.models import Claim
 from core.jobs import chunks, codes, judge
 from core.jobs.chunks import BUSY_TRIES_MAX, Chunk, Counts
-from core.jobs.judge import Judged
+from core.jobs.judge import Judged, Skipped
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
 from core.ledger import posting, reversal
 from core.ledger.posting import Cents
@@ -35,10 +36,11 @@ class BooksDiffer(Exception):
 
 
 class Done(NamedTuple):
-    """What one transaction did: what it counted, and how many claims another hand held."""
+    """What one transaction did: what it counted, how many claims another hand held, and the skipped by code."""
 
     counts: Counts
     busy: int
+    skipped: Skipped
 
 
 def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
@@ -53,18 +55,19 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
         return None
     wanted = _wanted(session, chunk)
     locked = _lock_claims(session, chunk, wanted)
-    skipped = _skip_as_previewed(session, chunk)
+    as_previewed = _skip_as_previewed(session, chunk)
     judged = judge.judge(session, job, chunk, locked)
+    skipped = as_previewed + judged.skipped
     money = _apply(session, job, chunk, judged, now=now) if judged.settled else {}
     busy = len(wanted) - len(locked)
     gave_up = busy > 0 and chunk.busy_tries + 1 >= BUSY_TRIES_MAX
     failed = _fail_busy(session, chunk) if gave_up else 0
-    counts = Counts(len(judged.settled), skipped + judged.skipped, failed, **money)
+    counts = Counts(len(judged.settled), skipped.total(), failed, **money)
     if busy and not gave_up:
         chunks.keep_open(session, chunk, counts, now=now)
     else:
         chunks.close(session, chunk, counts, now=now)
-    return Done(counts, busy)
+    return Done(counts, busy, skipped)
 
 
 def _wanted(session: Session, chunk: Chunk) -> ClaimIds:
@@ -85,19 +88,20 @@ def _lock_claims(session: Session, chunk: Chunk, wanted: ClaimIds) -> ClaimIds:
     return ClaimIds(*session.execute(select(*ClaimIds.of(free.c.id))).one())
 
 
-def _skip_as_previewed(session: Session, chunk: Chunk) -> int:
+def _skip_as_previewed(session: Session, chunk: Chunk) -> Skipped:
     skipped = update(JobItem).where(chunk.items(), JobItem.outcome.is_(None), JobItem.verdict == Verdict.SKIP)
     return _count(session, skipped.values(outcome=Outcome.SKIPPED, code=JobItem.verdict_code))
 
 
 def _fail_busy(session: Session, chunk: Chunk) -> int:
     busy = update(JobItem).where(chunk.items(), JobItem.outcome.is_(None))
-    return _count(session, busy.values(outcome=Outcome.FAILED, code=codes.CLAIM_LOCKED))
+    return _count(session, busy.values(outcome=Outcome.FAILED, code=codes.CLAIM_LOCKED)).total()
 
 
-def _count(session: Session, changed: Any) -> int:
-    rows = changed.returning(JobItem.position).cte("changed")
-    return session.scalars(select(func.count()).select_from(rows)).one()
+def _count(session: Session, changed: Any) -> Counter[str]:
+    rows = changed.returning(JobItem.code).cte("changed")
+    by_code = session.execute(select(rows.c.code, func.count()).group_by(rows.c.code))
+    return Counter(dict(by_code.all()))
 
 
 def _apply(session: Session, job: SettleJob, chunk: Chunk, judged: Judged, *, now: dt.datetime) -> dict[str, int]:

@@ -1,0 +1,41 @@
+"""What processes count by themselves, in one table: the names, and every label that a name may have."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from core.jobs import codes
+from core.policy import rules
+from core.settings import TASK_CANARY, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
+
+OTHER: Final = "other"  # what a label of another version, or one that nobody foresaw, is counted under
+TASKS: Final = (TASK_WORK, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_MAIL, TASK_CANARY)
+SKIP_CODES: Final = tuple(rule.code for rule in rules.RULES)
+FAILURE_CODES: Final = tuple(codes.FAILURES)
+
+_ANSWER_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_CHUNK_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A counter; a histogram where it has `buckets`. `labels` are all that it may have; any other is `other`."""
+
+    help: str
+    label: str = ""
+    labels: tuple[str, ...] = ("",)
+    buckets: tuple[float, ...] = ()
+
+    def known(self, label: str) -> str:
+        """`label` if it may be, else `other`."""
+        return label if label in self.labels else OTHER
+
+
+COUNTED: Final = {
+    "hints_sent": Counted("Hints that the broker took", "task", TASKS),
+    "hints_lost": Counted("Hints that the broker did not take; the sweep makes good for them", "task", TASKS),
+    "sweep_rescues": Counted("Jobs that waited with nobody at work on them until the sweep found them"),
+    "claims_skipped": Counted("Claims that a rule skipped, as the workers counted them", "code", SKIP_CODES),
+    "chunk_seconds": Counted("Seconds of a chunk's transaction", buckets=_CHUNK_SECONDS),
+    "feed_seconds": Counted("Seconds until a page of the feed was answered", buckets=_ANSWER_SECONDS),
+    "progress_seconds": Counted("Seconds until a job's progress was answered", buckets=_ANSWER_SECONDS),
+}
