@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, func, literal, select
+from sqlalchemy import Select, and_, case, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from core.claims.feed_conditions import ELIGIBILITY, eligibility, matching_ids, plan_for_values, saw
@@ -17,7 +17,7 @@ from core.errors import NotFound
 from core.policy import facts
 from core.policy.facts import PAYER, PROVIDER, Terms
 from core.policy.rules import CAN_SETTLE
-from core.practices import calendar, queries as practices
+from core.practices import calendar, exclusions, queries as practices
 from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
 
 __all__ = [
@@ -64,7 +64,8 @@ class FeedRow:
     last_edi_on: dt.date | None
     service_codes: str  # of its lines in order, "99213, 87880"
     billing_status: str
-    hold: Hold | None
+    hold: Hold | None  # what keeps it today: a hold that lasts, or "excluded"
+    hold_until: dt.date | None  # the last day of the hold; None: until somebody releases it
     eligibility: str  # "can_settle", or the code of the first rule that matches
 
 
@@ -90,10 +91,12 @@ class FeedPage:
 def terms_of(session: Session, practice_id: int, *, now: dt.datetime) -> Terms:
     """What the feed judges eligibility by: the practice's setting and windows, and today in its zone."""
     practice = practices.find(session, practice_id)
+    today = calendar.today(practice, now=now)
     return Terms(
         setting=practice.write_off,
-        as_of=calendar.today(practice, now=now),
+        as_of=today,
         recent_payment_days=practice.recent_payment_days,
+        excluded=exclusions.lasting(session, practice_id, on=today),
     )
 
 
@@ -216,6 +219,8 @@ def _query(practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Sele
         "secondary_payer": _SECONDARY.name,
         "total_due": Claim.insurance_due + Claim.patient_due,
         "service_codes": func.coalesce(codes, ""),
+        "hold": facts.holds_it(terms.as_of, terms.excluded),
+        "hold_until": case((facts.is_held(terms.as_of), Claim.hold_until)),
         "eligibility": func.coalesce(eligibility(terms), literal(CAN_SETTLE)),
     }
     # In the order of the row's fields: a row of the answer is a row of the feed.

@@ -1,9 +1,9 @@
-"""Which claims a filter means, with the two keys that read more than the claim: eligibility and open jobs."""
+"""Which claims a filter means, with the keys that read more than the claim: eligibility, exclusions and open jobs."""
 
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, any_, literal, literal_column, or_, select, text
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, any_, literal, literal_column, not_, or_, select, text
 from sqlalchemy.orm import Session
 
 from core.claims import filters
@@ -31,6 +31,9 @@ def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[Colum
     if f.billing_status and SETTLED not in f.billing_status:
         # Said in so many words, so that the index of open claims is seen to fit.
         yield Claim.billing_status != literal_column(f"'{SETTLED}'")
+    if f.on_hold is not None:
+        on_hold = facts.on_hold(terms.as_of, terms.excluded)
+        yield on_hold if f.on_hold else not_(on_hold)
     if f.eligibility:
         yield _eligible(f.eligibility, terms)
     if f.in_job is not None:

@@ -57,7 +57,7 @@ class ClaimFilter(BaseModel):
     age_max_days: Annotated[int | None, Field(ge=0, le=40_000)] = None
     last_payment_before: dt.date | None = None  # or never paid
     has_secondary: bool | None = None
-    on_hold: bool | None = None
+    on_hold: bool | None = None  # by a hold that lasts, or an exclusion
     in_job: bool | None = None  # another open job holds it
     eligibility: Many = ()  # can_settle, or the code of a rule
 
@@ -90,7 +90,7 @@ def like(text: str) -> str:
 
 
 def where(practice_id: int, f: ClaimFilter, *, today: dt.date) -> ColumnElement[bool]:
-    """The condition on `claim` for every key but `eligibility` and `in_job`, which read rules and jobs."""
+    """The condition on `claim` for every key but `eligibility`, `on_hold` and `in_job`: these read rules and jobs."""
     return and_(
         Claim.practice_id == practice_id,
         *_of_places(practice_id, f),
@@ -146,8 +146,6 @@ def _of_claim(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
         yield Claim.external_id.like(f"{like(f.claim_id)}%", escape="\\")
     if f.has_secondary is not None:
         yield Claim.secondary_payer_id.is_not(None) == f.has_secondary
-    if f.on_hold is not None:
-        yield Claim.hold.is_not(None) == f.on_hold
 
 
 def _of_money(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:

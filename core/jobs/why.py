@@ -11,6 +11,8 @@ _LABELS: Final = {
     "billing_status": "billing status",
     "previewed_status": "billing status at the preview",
     "hold": "hold",
+    "hold_until": "its last day",
+    "excluded": "excluded",
     "other_job": "job that holds it",
     "service_date": "date of service",
     "today": "today",
@@ -26,7 +28,8 @@ _LABELS: Final = {
     "version_after": "version when it was settled",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})
-_DATES: Final = frozenset({"service_date", "today", "last_payment_on"})
+_DATES: Final = frozenset({"service_date", "today", "last_payment_on", "hold_until"})
+_ONLY_IF_SEEN: Final = frozenset({"hold_until", "excluded"})
 _HOLDS: Final = {
     Hold.HOLD: "hold",
     Hold.LEGAL: "legal hold",
@@ -38,7 +41,8 @@ _HOLDS: Final = {
 
 def words(why: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Label and value of each thing that the rule saw; dates as MM/DD/YYYY, amounts as dollars."""
-    return [(_LABELS.get(name, name), _value(name, value)) for name, value in (why or {}).items()]
+    seen = (why or {}).items()
+    return [(_LABELS.get(n, n), _value(n, value)) for n, value in seen if value is not None or n not in _ONLY_IF_SEEN]
 
 
 def _value(name: str, value: Any) -> str:

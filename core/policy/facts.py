@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, null, or_
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, FromClause, and_, any_, case, false, func, literal, null, or_
 
-from core.claims.models import SETTLED, Claim, ClaimStatus
+from core.claims.models import SETTLED, Claim, ClaimStatus, Hold
 from core.ledger.models import WriteOffReason
+from core.practices.exclusions import NOBODY, Excluded
 from core.practices.models import Payer, PayerClass, Provider, WriteOffSetting
 
 Condition = ColumnElement[bool]
@@ -34,6 +35,7 @@ class Terms:
     target_status: str = SETTLED
     reason: WriteOffReason | None = None  # None: not yet said, as in the feed
     recent_payment_days: int = 0  # 0: the window is off
+    excluded: Excluded = NOBODY  # on `as_of`
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Facts:
     patient_due: ColumnElement[int]
     nothing_chosen_due: Condition  # in the responsibilities that the setting chooses
     has_credit_line: Condition
-    on_hold: Condition
+    on_hold: Condition  # a hold, or an exclusion of its patient or of a payer of it
     in_other_job: Condition
     in_future: Condition
     is_with_payer: Condition
@@ -103,7 +105,7 @@ def of_claim(terms: Terms) -> Facts:
             or_(~settles_patient, Claim.patient_due == 0),
         ),
         has_credit_line=Claim.has_credit_line.expression,
-        on_hold=Claim.hold.is_not(None),
+        on_hold=on_hold(terms.as_of, terms.excluded),
         in_other_job=false(),  # asked for schedules alone; people see a warning
         in_future=Claim.service_date > terms.as_of,
         is_with_payer=or_(
@@ -126,10 +128,50 @@ def of_claim(terms: Terms) -> Facts:
     )
 
 
+def on_hold(today: dt.date, excluded: Excluded) -> Condition:
+    """Whether a hold lasts on the day, or the claim's patient or a payer of it is excluded; over claim alone."""
+    return or_(is_held(today), is_excluded(excluded))
+
+
+def is_held(today: dt.date) -> Condition:
+    """Whether somebody put the claim on hold, and the hold's last day is not over. Nobody has to clear it then."""
+    return and_(Claim.hold.is_not(None), or_(Claim.hold_until.is_(None), Claim.hold_until >= today))
+
+
+def is_excluded(excluded: Excluded) -> Condition:
+    """Whether the claim's patient, or a payer of it, is among the excluded."""
+    return or_(_patient_excluded(excluded), _payer_excluded(excluded))
+
+
+def holds_it(today: dt.date, excluded: Excluded) -> ColumnElement[str | None]:
+    """What kind of hold keeps the claim, by its own name; an exclusion is one too. NULL where none does."""
+    return case((is_held(today), Claim.hold), (is_excluded(excluded), Hold.EXCLUDED.value), else_=null())
+
+
+def _patient_excluded(excluded: Excluded) -> Condition:
+    return _is_one_of(Claim.patient_id.expression, excluded.patient_ids)
+
+
+def _payer_excluded(excluded: Excluded) -> Condition:
+    payers = (Claim.primary_payer_id.expression, Claim.secondary_payer_id.expression)
+    # Never NULL, as a claim without that insurance would make it: its negation is asked too.
+    return or_(*(func.coalesce(_is_one_of(payer, excluded.payer_ids), False) for payer in payers))
+
+
+def _is_one_of(column: ColumnElement[Any], ids: tuple[int, ...]) -> Condition:
+    # Values and no sub-select: what the database knows of the column tells it how many match, and where nobody is
+    # excluded nothing is asked.
+    return column == any_(literal(list(ids), ARRAY(BigInteger))) if ids else false()
+
+
 def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
     return {
         "billing_status": Claim.billing_status.expression,
-        "hold": Claim.hold.expression,
+        "hold": holds_it(terms.as_of, terms.excluded),
+        "hold_until": case((is_held(terms.as_of), Claim.hold_until)),
+        "excluded": case(
+            (_patient_excluded(terms.excluded), "patient"), (_payer_excluded(terms.excluded), "payer"), else_=null()
+        ),
         "other_job": null(),
         "service_date": Claim.service_date.expression,
         "today": literal(terms.as_of),

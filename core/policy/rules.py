@@ -95,7 +95,13 @@ RULES: Final = (
         kinds=MONEY | REVERSAL,
         shows=("insurance_due", "patient_due"),
     ),
-    Rule("on_hold", "The claim is on hold", lambda f: f.on_hold, shows=("hold",)),
+    Rule(
+        "on_hold",
+        "The claim is on hold, or its patient or a payer of it is excluded from write-offs",
+        lambda f: f.on_hold,
+        at=EVERYWHERE,  # a hold changes the claim's version; an exclusion touches no claim, so the run asks again
+        shows=("hold", "hold_until", "excluded"),
+    ),
     Rule(
         "in_other_job",
         "Another open job holds this claim",
