@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import BadInput
-from core.jobs import freezing, preview, reversal, selection as selections
+from core.jobs import freezing, limits, preview, reversal, selection as selections
 from core.jobs.freezing import IdempotencyMismatch
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, JobKind, JobStatus, SettleJob
 from core.jobs.requests import JobRequest, Selection
 from core.jobs.selection import NothingSelected
 from core.policy.facts import Terms
-from core.practices import calendar
+from core.practices import calendar, exclusions
 from core.practices.models import BillingStatus
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
 
@@ -90,7 +90,7 @@ def _begin(
 ) -> None:
     """Freeze a selection that is small enough to wait for; leave a larger one to a worker."""
     selections.check_named(session, job.practice_id, selected)
-    terms, few = _terms(job), PREVIEW_IN_REQUEST_CLAIMS_MAX
+    terms, few = _terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
     counted = selections.count(session, job.practice_id, selected, terms=terms, at_most=few)
     if counted == 0:
         raise NothingSelected
@@ -113,6 +113,7 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     job.setting = practice.write_off
     job.provider_settings = freezing.provider_settings(session, key.practice_id)
     job.rule_values = {"recent_payment_days": practice.recent_payment_days}
+    job.limits = {**job.limits, **limits.of_requester(session, practice, job.requested_by)}
     job.as_of = job.posting_date = calendar.today(practice, now=now)
     if job.kind is JobKind.REVERSE:
         reversal.freeze(session, job, chunk_claims=chunk_claims, now=now)
@@ -130,13 +131,14 @@ def _check_status(session: Session, practice_id: int, name: str) -> None:
         raise UnknownStatus(f"This practice has no billing status {name!r}; it has {', '.join(known)}.")
 
 
-def _terms(job: SettleJob) -> Terms:
+def _terms(session: Session, job: SettleJob) -> Terms:
     return Terms(
         setting=job.setting,
         as_of=job.as_of,
         target_status=job.target_status,
         reason=job.reason,
         recent_payment_days=job.rule_values["recent_payment_days"],
+        excluded=exclusions.lasting(session, job.practice_id, on=job.as_of),
     )
 
 
@@ -144,6 +146,6 @@ def _freeze(
     session: Session, job: SettleJob, selected: Selection, *, chunk_claims: int | None, now: dt.datetime
 ) -> None:
     def items() -> int:
-        return preview.freeze_items(session, job, selected, terms=_terms(job))
+        return preview.freeze_items(session, job, selected, terms=_terms(session, job))
 
     freezing.freeze(session, job, items, chunk_claims=chunk_claims, now=now)
