@@ -1,25 +1,71 @@
-"""Putting a claim on hold, and letting it go."""
+"""Putting a claim on hold, with who, why and until when; letting it go; and all claims that are on hold.
+
+A hold ends by itself with its last day: `core.policy.facts.is_held` reads the day, and nobody has to clear it.
+"""
 
 import datetime as dt
+from typing import Final, NamedTuple
 
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.access.models import User
 from core.access.permissions import Action, Actor
-from core.claims import locks
+from core.claims import locks, queries
 from core.claims.models import Claim, Hold
+from core.errors import BadInput
+from core.policy import facts
+from core.practices import calendar
+from core.practices.exclusions import fault_of_why
+from core.practices.models import Patient, Practice
+
+PAGE_CLAIMS_MAX: Final = 200
 
 
-def set_hold(session: Session, claim_id: str, hold: Hold | None, *, by: Actor, now: dt.datetime) -> Claim:
-    """Hold the claim (its number) for the reason `hold`, or release it (None); the same again changes nothing.
+class BadHold(BadInput):
+    """The hold is not as it must be."""
 
-    Raises `NotFound`, `NotAllowed` and `ClaimBusy`.
+    code = "bad_hold"
+
+
+class HeldClaim(NamedTuple):
+    """A claim whose hold lasts, as people see it."""
+
+    claim_id: str  # the practice's own number
+    id: int  # internal: where the list goes on
+    patient: str
+    hold: Hold
+    why: str | None
+    until: dt.date | None  # its last day; None: until somebody releases it
+    by: str | None  # None: it came with an import
+    at: dt.datetime | None
+
+
+def set_hold(
+    session: Session,
+    claim_id: str,
+    hold: Hold | None,
+    *,
+    why: str = "",
+    until: dt.date | None = None,
+    by: Actor,
+    now: dt.datetime,
+) -> Claim:
+    """Hold the claim (its number) through the day `until`, or release it (None); the same again changes nothing.
+
+    Raises `NotFound`, `NotAllowed`, `ClaimBusy`, and `BadHold` naming each fault.
     """
     by.require(Action.HOLD)
+    today = calendar.today(session.get_one(Practice, by.practice_id), now=now)
+    _check(why, until, today=today)
     claim = locks.lock_one(session, by.practice_id, claim_id)
-    if claim.hold is hold:
+    wanted = (hold, why.strip() or None, until) if hold else (None, None, None)
+    if (claim.hold, claim.hold_why, claim.hold_until) == wanted:
         return claim
-    was, claim.hold = claim.hold, hold
+    was = claim.hold
+    claim.hold, claim.hold_why, claim.hold_until = wanted
+    claim.hold_by, claim.hold_at = (by.user_id, now) if hold else (None, None)
     claim.version += 1
     audit.record(
         session,
@@ -30,6 +76,66 @@ def set_hold(session: Session, claim_id: str, hold: Hold | None, *, by: Actor, n
         now=now,
         hold=hold,
         was=was,
+        until=until.isoformat() if hold and until else None,
     )
     session.flush()
     return claim
+
+
+def of_claim(session: Session, practice_id: int, claim_id: str, *, today: dt.date) -> HeldClaim | None:
+    """The hold of that claim, if it lasts; raises `NotFound`."""
+    claim = queries.find(session, practice_id, claim_id)
+    return next(iter(_read(session, practice_id, today=today, only=claim.id, after_id=None, limit=1)), None)
+
+
+def listed(
+    session: Session,
+    practice_id: int,
+    *,
+    today: dt.date,
+    hold: Hold | None = None,
+    after_id: int | None = None,
+    limit: int = PAGE_CLAIMS_MAX,
+) -> list[HeldClaim]:
+    """Claims whose hold lasts, in the order they came in; of one kind, where `hold` is given."""
+    return _read(session, practice_id, today=today, hold=hold, after_id=after_id, limit=limit)
+
+
+def _read(
+    session: Session,
+    practice_id: int,
+    *,
+    today: dt.date,
+    hold: Hold | None = None,
+    only: int | None = None,
+    after_id: int | None,
+    limit: int,
+) -> list[HeldClaim]:
+    found = (
+        select(
+            Claim.external_id, Claim.id, Patient.name, Claim.hold, Claim.hold_why, Claim.hold_until, User.name,
+            Claim.hold_at,
+        )
+        .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
+        .outerjoin(User, User.id == Claim.hold_by)
+        .where(Claim.practice_id == practice_id, facts.is_held(today))
+        .order_by(Claim.id)
+        .limit(limit)
+    )  # fmt: skip
+    if hold is not None:
+        found = found.where(Claim.hold == hold)
+    if only is not None:
+        found = found.where(Claim.id == only)
+    if after_id is not None:
+        found = found.where(Claim.id > after_id)
+    return [HeldClaim(*row) for row in session.execute(found)]  # type: ignore[arg-type]  # held: none is NULL
+
+
+def _check(why: str, until: dt.date | None, *, today: dt.date) -> None:
+    faults: dict[str, str] = {}
+    if fault := fault_of_why(why, needed=False):
+        faults["why"] = fault
+    if until is not None and until < today:
+        faults["until"] = "The last day cannot be in the past."
+    if faults:
+        raise BadHold("; ".join(f"{field}: {fault}" for field, fault in faults.items()), faults=faults)

@@ -1,0 +1,103 @@
+"""Holds and exclusions: what keeps claims from every write-off."""
+
+import datetime as dt
+import json
+from typing import Any
+
+import click
+
+from core.access.permissions import Action
+from core.claims import holds
+from core.claims.models import Hold
+from core.cli import acting, context
+from core.db.engine import transaction
+from core.practices import calendar, exclusions, queries
+
+_NONE = "none"
+
+_day = click.DateTime(["%Y-%m-%d"])
+_until = click.option("--until", type=_day, metavar="YYYY-MM-DD", help="Its last day; without it, until it is ended.")
+
+
+@click.command("hold")
+@click.argument("claim")
+@click.argument("hold", type=click.Choice([*(hold.value for hold in Hold), _NONE]))
+@click.option("--why", default="", help="In words, for whoever reads it later.")
+@_until
+@acting.as_option
+def set_hold(claim: str, hold: str, why: str, until: dt.datetime | None, email: str) -> None:
+    """Put a claim on hold, so that nobody settles it; none releases it."""
+    _hold(claim, None if hold == _NONE else Hold(hold), email, why=why, until=until)
+
+
+@click.command()
+@click.argument("claim")
+@acting.as_option
+def release(claim: str, email: str) -> None:
+    """Let a claim go that is on hold."""
+    _hold(claim, None, email)
+
+
+def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: dt.datetime | None = None) -> None:
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by = acting.actor(session, email)
+        last = until.date() if until else None
+        holds.set_hold(session, claim, wanted, why=why, until=last, by=by, now=context.utc_now())
+    said = f"on hold ({wanted.value})" if wanted else "not on hold"
+    click.echo(f"Claim {claim} is {said}{f' through {last:%m/%d/%Y}' if wanted and last else ''}.")
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["patient", "payer"]))
+@click.argument("number", metavar="ID")
+@click.option("--why", required=True, help="In words, for whoever reads it later.")
+@_until
+@acting.as_option
+@acting.json_option
+def exclude(kind: str, number: str, why: str, until: dt.datetime | None, email: str, as_json: bool) -> None:
+    """Keep every claim of a patient, or of a payer, from every write-off."""
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by = acting.actor(session, email)
+        last = until.date() if until else None
+        whom: dict[str, Any] = {kind: number}
+        made = exclusions.exclude(session, **whom, why=why, until=last, by=by, now=context.utc_now())
+    if as_json:
+        click.echo(json.dumps({"id": str(made), kind: number, "until": last.isoformat() if last else None}))
+        return
+    click.echo(f"The {kind} {number} is excluded{f' through {last:%m/%d/%Y}' if last else ''} (exclusion {made}).")
+
+
+@click.command("end-exclusion")
+@click.argument("exclusion", type=click.IntRange(1, 2**63 - 1))
+@acting.as_option
+def end_exclusion(exclusion: int, email: str) -> None:
+    """End an exclusion, by the number that `settle exclusions` shows."""
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        exclusions.end(session, exclusion, by=acting.actor(session, email), now=context.utc_now())
+    click.echo(f"Exclusion {exclusion} has ended.")
+
+
+@click.command("exclusions")
+@click.option("--all", "every", is_flag=True, help="Those that have ended too.")
+@acting.as_option
+@acting.json_option
+def list_exclusions(every: bool, email: str, as_json: bool) -> None:
+    """List who is excluded from write-offs: why, by whom, until when."""
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by = acting.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        today = calendar.today(queries.find(session, by.practice_id), now=context.utc_now())
+        found = exclusions.listed(session, by.practice_id, today=today, lasting_only=not every)
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in found], default=str))
+        return
+    for row in found:
+        whom = f"patient {row.patient}" if row.patient else f"payer {row.payer}"
+        until = "until it is ended" if row.until is None else f"through {row.until:%m/%d/%Y}"
+        state = "" if row.lasts else " (over)"
+        click.echo(f"{row.id}  {whom}  {until}{state}, by {row.made_by}: {row.why}")
+    if not found:
+        click.echo("Nobody is excluded.")
+
+
+COMMANDS = [set_hold, release, exclude, end_exclusion, list_exclusions]
