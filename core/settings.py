@@ -23,6 +23,10 @@ TASK_CANARY: Final = "settle.canary"
 QUEUE_SETTLE: Final = "settle"  # chunks and previews
 QUEUE_CONTROL: Final = "control"  # sweep and tick, which never wait behind work
 
+# What a message carries beside its task and its ids, for those who watch.
+HEADER_REQUEST: Final = "settle_request"  # the id of the request that brought it on
+HEADER_BEAT: Final = "settle_beat"  # the version of the beat that sent it
+
 HINT_EXPIRES_SECONDS: Final = 60  # the sweep hints again long before
 HINTS_PER_CONFIRM_MAX: Final = 32  # more than the workers of one installation; the rest follows from settle.work
 SWEEP_SECONDS: Final = 10
@@ -89,6 +93,15 @@ class Settings(BaseSettings):
     public_url: str | None = Field(None, description="Where people reach the pages, for links in mails")
     session_idle_minutes: PositiveInt = 30
     log_level: str = "INFO"
+    flower_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s]+$",
+        description="Where people find Flower; a job's page links to its tasks there",
+    )
+    metrics_token: SecretStr | None = Field(
+        None, min_length=16, description="What /metrics asks for as a bearer token; open without it"
+    )
+    metrics_by_practice: bool = Field(False, description="Add the write-offs of each practice, by its id, to /metrics")
 
     @field_validator("database_url", mode="after")
     @classmethod

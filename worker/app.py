@@ -8,7 +8,9 @@ from worker.beat import BEAT_SCHEDULE
 _broker_url = settings().broker_url
 
 app = Celery(
-    "settle", broker=_broker_url.get_secret_value() if _broker_url else None, include=["worker.tasks", "worker.hooks"]
+    "settle",
+    broker=_broker_url.get_secret_value() if _broker_url else None,
+    include=["worker.tasks", "worker.hooks", "worker.pulse"],
 )
 app.conf.update(
     broker_connection_retry_on_startup=True,

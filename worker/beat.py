@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from core.settings import QUEUE_CONTROL, SWEEP_SECONDS, TASK_SWEEP, TASK_TICK, TICK_SECONDS
+from core.settings import HEADER_BEAT, QUEUE_CONTROL, SWEEP_SECONDS, TASK_SWEEP, TASK_TICK, TICK_SECONDS
+from core.watch.heartbeat import product_version
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
     # It expires before the next is sent, so that a broker without workers never fills up.
-    return {"task": task, "schedule": seconds, "options": {"queue": QUEUE_CONTROL, "expires": seconds - 1}}
+    options = {"queue": QUEUE_CONTROL, "expires": seconds - 1, "headers": {HEADER_BEAT: product_version()}}
+    return {"task": task, "schedule": seconds, "options": options}
 
 
 BEAT_SCHEDULE = {"sweep": _every(SWEEP_SECONDS, TASK_SWEEP), "tick": _every(TICK_SECONDS, TASK_TICK)}

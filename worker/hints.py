@@ -3,10 +3,12 @@
 import logging
 from typing import Final
 
+import structlog
 from kombu.exceptions import OperationalError
 
 from core.jobs.keys import JobKey
-from core.settings import HINT_EXPIRES_SECONDS, TASK_MAIL, TASK_PREPARE, TASK_TICK, TASK_WORK
+from core.settings import HEADER_REQUEST, HINT_EXPIRES_SECONDS, TASK_MAIL, TASK_PREPARE, TASK_TICK, TASK_WORK
+from core.watch import tally
 from worker.app import app
 
 _log: Final = logging.getLogger(__name__)
@@ -32,8 +34,16 @@ def after_tick(*, mail: bool, tick: bool) -> None:
 def _send(task: str, key: JobKey | None = None) -> bool:
     args = tuple(key or ())
     try:
-        app.send_task(task, args=args, expires=HINT_EXPIRES_SECONDS, retry=False)
+        app.send_task(task, args=args, expires=HINT_EXPIRES_SECONDS, retry=False, headers=_origin())
     except OperationalError:
+        tally.count("hints_lost", task)
         _log.warning("hint dropped, the sweep will see to it: %s%s", task, args)
         return False
+    tally.count("hints_sent", task)
     return True
+
+
+def _origin() -> dict[str, str]:
+    """The id of the request that brought on what this task does, if one did: it goes on with the hint."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    return {HEADER_REQUEST: request_id} if request_id else {}

@@ -8,6 +8,7 @@ from core.jobs.keys import JobKey
 from core.local import canary as canaries
 from core.schedules import mail as mailing, tick as ticking
 from core.settings import TASK_CANARY, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
+from core.watch import heartbeat
 from worker import hints
 from worker.app import app
 from worker.hooks import sessions, worker_name
@@ -51,6 +52,8 @@ def tick() -> None:
     for key in found.prepare:
         hints.prepare(key)
     hints.after_tick(mail=found.has_mail, tick=found.more_to_do)
+    with transaction(sessions()) as session:
+        heartbeat.ticked(session, now=utc_now())
 
 
 @app.task(name=TASK_MAIL)

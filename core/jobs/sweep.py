@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Final, NamedTuple
 
-from sqlalchemy import and_, delete, func, or_, select, text
+from sqlalchemy import and_, delete, func, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from core.jobs.commands import PREVIEW_LIFE
 from core.jobs.keys import JobKey
 from core.jobs.models import HintRound, JobChunk, JobItem, JobStatus, SettleJob
 from core.settings import HINTS_PER_CONFIRM_MAX, SWEEP_SECONDS
+from core.watch import tally
 
 ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000  # of previews that nobody confirmed; a delete this small is not felt
 REPORT_LIFE: Final = dt.timedelta(days=30)  # so long the claims of a nightly report, or of a rejected job, can be read
@@ -59,7 +60,21 @@ def _hints(session: Session, *, now: dt.datetime) -> Hints:
     preparing = [key for key, _ in _jobs_in(session, JobStatus.PREPARING)]
     due = _begin_rounds(session, {key.practice_id for key in (*working, *preparing)}, now=now)
     work = [(key, _free_chunks(session, key, now=now)) for key in working if key.practice_id in due]
-    return Hints(work, [key for key in preparing if key.practice_id in due])
+    hints = Hints(work, [key for key in preparing if key.practice_id in due])
+    tally.count("sweep_rescues", by=_rescued(session, [*(key for key, _ in hints.work), *hints.prepare], now=now))
+    return hints
+
+
+def _rescued(session: Session, keys: list[JobKey], *, now: dt.datetime) -> int:
+    """How many of the jobs waited for a whole round in which nobody came: their hint was lost, or their worker."""
+    if not keys:
+        return 0
+    lately = now - dt.timedelta(seconds=SWEEP_SECONDS)
+    of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
+    heard = select(JobChunk.first_position).where(of_job, func.greatest(JobChunk.taken_at, JobChunk.done_at) > lately)
+    waited = func.coalesce(SettleJob.confirmed_at, SettleJob.requested_at) <= lately
+    jobs = tuple_(SettleJob.practice_id, SettleJob.id).in_(keys)
+    return session.scalars(select(func.count()).select_from(SettleJob).where(jobs, waited, ~heard.exists())).one()
 
 
 def _begin_rounds(session: Session, practices: set[int], *, now: dt.datetime) -> set[int]:

@@ -1,0 +1,108 @@
+"""Processes say every few seconds that they live, and what they are. It needs no broker."""
+
+import datetime as dt
+import os
+import socket
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.watch.models import Process, Tally
+
+WEB: Final = "web"
+WORKER: Final = "worker"
+BEAT: Final = "beat"
+KINDS: Final = (WEB, WORKER, BEAT)
+
+HEARTBEAT_SECONDS: Final = 10
+ALIVE_FOR: Final = dt.timedelta(seconds=45)  # four heartbeats, or a beat's tick of thirty seconds and a half
+FORGOTTEN_AFTER: Final = dt.timedelta(days=1)
+PROCESSES_MAX: Final = 500  # that are ever looked at
+
+_TICKED: Final = "ticked_at"
+_CHEAP: Final = text(
+    "SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '2s', true), "
+    "set_config('statement_timeout', '3s', true)"
+)
+
+
+@dataclass(frozen=True)
+class Alive:
+    """One process, as it names itself: its `says` are ids, codes and counts."""
+
+    kind: str
+    host: str
+    pid: int
+    version: str
+    started_at: dt.datetime
+    says: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What its row is called."""
+        return f"{self.kind} {self.host}:{self.pid}"
+
+
+@cache
+def product_version() -> str:
+    """The version of this code."""
+    try:
+        return version("batch-settle")
+    except PackageNotFoundError:
+        return "unknown"  # run from a folder that was never installed
+
+
+def this_process(kind: str, *, started_at: dt.datetime, **says: Any) -> Alive:
+    """This process, as it stands in the table."""
+    return Alive(kind, socket.gethostname(), os.getpid(), product_version(), started_at, says)
+
+
+def beat(session: Session, process: Alive, *, now: dt.datetime) -> None:
+    """Say that it lives; forget those that nobody has heard of for a day."""
+    session.execute(_CHEAP)
+    row = {
+        "name": process.name, "kind": process.kind, "version": process.version, "started_at": process.started_at,
+        "seen_at": now, "says": {"host": process.host, "pid": process.pid, **process.says}, "stopped_at": None,
+    }  # fmt: skip
+    said = insert(Process).values(row)
+    news = {name: said.excluded[name] for name in ("version", "seen_at", "says", "stopped_at")}
+    # Of a beat nobody knows when it started but from its first tick, so the first stays; a number that the system
+    # gave to a new process begins anew.
+    first = Process.started_at if process.kind == BEAT else said.excluded.started_at
+    session.execute(said.on_conflict_do_update(index_elements=[Process.name], set_={**news, "started_at": first}))
+    session.execute(delete(Process).where(Process.seen_at < now - FORGOTTEN_AFTER))
+
+
+def stop(session: Session, process: Alive, *, now: dt.datetime) -> None:
+    """Say that it was asked to stop, and does."""
+    session.execute(_CHEAP)
+    session.execute(update(Process).where(Process.name == process.name).values(stopped_at=now, seen_at=now))
+
+
+def seen(session: Session) -> list[Process]:
+    """Every process of the last day, by kind and name."""
+    return list(session.scalars(select(Process).order_by(Process.kind, Process.name).limit(PROCESSES_MAX)))
+
+
+def is_alive(process: Process, *, now: dt.datetime) -> bool:
+    """Tell whether it was heard lately and has not said that it stops."""
+    return process.stopped_at is None and now - process.seen_at <= ALIVE_FOR
+
+
+def ticked(session: Session, *, now: dt.datetime) -> None:
+    """Say that the schedules were looked at, whoever brought it on: a beat or a worker's own timer."""
+    session.execute(_CHEAP)
+    said = insert(Tally).values(name=_TICKED, label="", value=now.timestamp())
+    latest = func.greatest(Tally.value, said.excluded.value)
+    session.execute(said.on_conflict_do_update(index_elements=[Tally.name, Tally.label], set_={"value": latest}))
+
+
+def last_tick(session: Session) -> dt.datetime | None:
+    """When the schedules were last looked at; None where nobody ever did."""
+    at = session.scalar(select(Tally.value).where(Tally.name == _TICKED))
+    return None if at is None else dt.datetime.fromtimestamp(at, dt.UTC)

@@ -1,0 +1,111 @@
+"""What a worker tells those who watch: that it lives, what it counted, which beat sent a tick; and its lines' ids.
+
+A line that a task writes carries the id of the request that brought the hint, from the web to the worker.
+"""
+
+import datetime as dt
+import logging
+import threading
+from typing import Any, Final
+
+import structlog
+from celery.signals import (
+    task_postrun,
+    task_prerun,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
+
+from core.db.engine import transaction
+from core.settings import HEADER_BEAT, HEADER_REQUEST
+from core.watch import heartbeat, tally
+from core.watch.heartbeat import Alive
+from worker.app import app
+from worker.hooks import sessions
+
+_log: Final = logging.getLogger(__name__)
+_stopping: Final = threading.Event()
+_alive: list[Alive] = []  # this worker, once it is ready
+
+
+@worker_ready.connect
+def begin(sender: Any, **_: object) -> None:
+    """Say from a thread of the main process that it lives, what it takes and which processes are its pool."""
+    threading.Thread(target=_beat_until_stopped, args=(sender.pool,), name="pulse", daemon=True).start()
+
+
+@worker_shutting_down.connect
+def end(**_: object) -> None:
+    """Begin no heartbeat any more."""
+    _stopping.set()
+
+
+@worker_shutdown.connect
+def say_that_it_stops(**_: object) -> None:
+    """The last word of a warm stop; one that was killed has none."""
+    for me in _alive:
+        _try(lambda session, now, me=me: heartbeat.stop(session, me, now=now))
+
+
+@worker_process_shutdown.connect
+def tell_the_rest(**_: object) -> None:
+    """What this process of the pool has not told yet."""
+    _flush()
+
+
+@task_prerun.connect
+def name_the_lines(task: Any, task_id: str, args: tuple[int, ...], **_: object) -> None:
+    """Until the task ends, its lines carry its id and that of the request that hinted."""
+    given = task.request.headers or {}
+    ids = {"task_id": task_id, "task": task.name, "request_id": given.get(HEADER_REQUEST)}
+    hinted = {"hinted_job_id": args[1]} if len(args) > 1 else {}
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**{name: value for name, value in {**ids, **hinted}.items() if value})
+
+
+@task_postrun.connect
+def tell_after_a_task(task: Any, **_: object) -> None:
+    """Tell what was counted; and what came from a beat shows that this beat lives."""
+    structlog.contextvars.clear_contextvars()
+    _flush()
+    version = (task.request.headers or {}).get(HEADER_BEAT)
+    if version:
+        pid, _at, host = str(task.request.origin).removeprefix("gen").partition("@")
+        if pid.isdecimal():
+            now = dt.datetime.now(dt.UTC)
+            sender = Alive(heartbeat.BEAT, host, int(pid), str(version), started_at=now)
+            _try(lambda session, now: heartbeat.beat(session, sender, now=now))
+
+
+def _beat_until_stopped(pool: Any) -> None:
+    started_at = dt.datetime.now(dt.UTC)
+    queues = sorted(app.amqp.queues.consume_from)
+    while True:
+        me = heartbeat.this_process(heartbeat.WORKER, started_at=started_at, queues=queues, pool=_pool_of(pool))
+        _alive[:] = [me]
+        _try(lambda session, now, me=me: heartbeat.beat(session, me, now=now))
+        _flush()
+        if _stopping.wait(heartbeat.HEARTBEAT_SECONDS):
+            return
+
+
+def _pool_of(pool: Any) -> list[int]:
+    """The processes that do the work: they sign the chunks that they take."""
+    return sorted(pool.info.get("processes", ())) if isinstance(pool.info, dict) else []
+
+
+def _flush() -> None:
+    try:
+        tally.flush(sessions())
+    except Exception as error:  # noqa: BLE001  it is told with the next one; nothing that is watched may stop what works
+        _log.warning("counts are not told yet: %s", type(error).__name__)
+
+
+def _try(say: Any) -> None:
+    try:
+        with transaction(sessions()) as session:
+            say(session, dt.datetime.now(dt.UTC))
+    except Exception as error:  # noqa: BLE001  as above
+        _log.warning("heartbeat lost: %s", type(error).__name__)
