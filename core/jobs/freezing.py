@@ -103,10 +103,10 @@ def freeze(
     moved = lifecycle.move(session, key, source=JobStatus.PREPARING, target=_after_freezing(job))
     assert moved, "the row is locked"
     session.refresh(job)
-    if job.status is JobStatus.PREVIEWED:
+    if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report says what would have to wait
         job.over = [dict(one) for one in limits.over(session, job, by=job.requested_by)]
         session.flush()
-        if job.after_preview is AfterPreview.CONFIRM:
+        if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM:
             approval.go_on(session, job, by=job.requested_by, now=now)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
+    Subquery,
     and_,
     case,
     func,
@@ -71,6 +72,11 @@ class PreviewTotals(BaseModel):
 
 def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:
     """Write an item for each selected claim, with the rules' verdict. One statement, one moment; give how many."""
+    return write_items(session, job, **dict(verdicts(job, selected, terms=terms).c.items()))
+
+
+def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
+    """Each selected claim as the item that it would be: the rules' verdict, and what would be written off."""
     claim_facts = facts_of_job(job, terms)
     asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=job.include)
     picked = (
@@ -89,20 +95,18 @@ def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms
         .subquery("picked")
     )
     skips = func.coalesce(picked.c.code.in_(rules.skip_codes()), False)
-    return write_items(
-        session,
-        job,
-        claim_id=picked.c.id,
-        claim_version=picked.c.version,
-        billing_status_before=picked.c.billing_status,
-        settles_insurance=picked.c.settles_insurance,
-        settles_patient=picked.c.settles_patient,
-        insurance_cents=case((and_(~skips, picked.c.settles_insurance), picked.c.insurance_due), else_=0),
-        patient_cents=case((and_(~skips, picked.c.settles_patient), picked.c.patient_due), else_=0),
-        verdict=case((skips, Verdict.SKIP.value), else_=Verdict.SETTLE.value),
-        verdict_code=picked.c.code,
-        why=picked.c.why,
-    )
+    return select(
+        picked.c.id.label("claim_id"),
+        picked.c.version.label("claim_version"),
+        picked.c.billing_status.label("billing_status_before"),
+        picked.c.settles_insurance,
+        picked.c.settles_patient,
+        case((and_(~skips, picked.c.settles_insurance), picked.c.insurance_due), else_=0).label("insurance_cents"),
+        case((and_(~skips, picked.c.settles_patient), picked.c.patient_due), else_=0).label("patient_cents"),
+        case((skips, Verdict.SKIP.value), else_=Verdict.SETTLE.value).label("verdict"),
+        picked.c.code.label("verdict_code"),
+        picked.c.why,
+    ).subquery("verdicts")
 
 
 def facts_of_job(job: SettleJob, terms: Terms) -> Facts:
