@@ -89,7 +89,12 @@ def _register(app: OpenAPI) -> None:
         navigation,
         refusals,
         reversals,
+        schedule_acts,
+        schedule_runs,
+        schedule_words,
+        schedules,
         settings,
+        time_zone,
     )
 
     errors.register(app)
@@ -98,7 +103,10 @@ def _register(app: OpenAPI) -> None:
     refusals.register(app)
     auth.register(app)
     feed.register(app)
+    schedule_words.register(app)
     for pages in (health, jobs, evidence, reversals, claims, claim_work, settings, limits):
+        app.register_blueprint(pages.blueprint)
+    for pages in (schedules, schedule_acts, schedule_runs, time_zone):
         app.register_blueprint(pages.blueprint)
     api.register(app)
     app.add_url_rule("/", "home", _home)

@@ -15,7 +15,6 @@ from core.access.permissions import Action
 from core.claims import export, feed, saved_filters
 from core.claims.feed import FeedPage, FeedTotals
 from core.claims.filters import BadFilter
-from core.claims.models import ClaimStatus, ClaimType
 from core.db.engine import transaction
 from core.errors import Refusal
 from webui import confirm, feed_columns, status_change
@@ -24,15 +23,10 @@ from webui.door import door, now
 from webui.feed_query import PAGE_SIZES, FeedQuery
 from webui.feed_selection import Selected
 from webui.jobs import a_job
-from webui.labels import money, number, words
+from webui.labels import money, number
 
 blueprint = Blueprint("feed", __name__)
 
-_CHOICES: Final = {
-    "eligibilities": [(code, pill.word) for code, pill in feed_columns.ELIGIBILITY_PILLS.items()],
-    "claim_types": [(kind.value, words(kind)) for kind in ClaimType],
-    "claim_statuses": [(status.value, words(status)) for status in ClaimStatus],
-}
 _NO_PAGE: Final = FeedPage([], None, None, 0)
 
 
@@ -90,7 +84,7 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
         "all_columns": feed_columns.COLUMNS,
         "page_sizes": PAGE_SIZES,
         "pills": feed_columns.ELIGIBILITY_PILLS,
-        **_CHOICES,
+        **feed_columns.FILTER_CHOICES,
         "idempotency_key": secrets.token_urlsafe(16),
     }
 

@@ -1,11 +1,11 @@
 """The feed's columns: their names, what a cell holds, and which of them one browser hides."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from core.claims.feed import CAN_SETTLE, FeedRow, SortBy
-from core.claims.models import ClaimStatus
+from core.claims.models import ClaimStatus, ClaimType
 from core.money import plain_cents
 from webui.labels import Pill, clock_time, date, words
 
@@ -26,6 +26,12 @@ ELIGIBILITY_PILLS: Final = {
     "recent_payment": Pill("Recent payment", "clock", "warn"),
     "write_off_off": Pill("Status only", "info", ""),
     "nothing_due": Pill("Nothing due", "info", ""),
+}
+# What the filter's fields choose from, besides what the practice has.
+FILTER_CHOICES: Final[Mapping[str, Any]] = {
+    "eligibilities": [(code, pill.word) for code, pill in ELIGIBILITY_PILLS.items()],
+    "claim_types": [(kind.value, words(kind)) for kind in ClaimType],
+    "claim_statuses": [(status.value, words(status)) for status in ClaimStatus],
 }
 # One or two words for each rule, also for those that only a preview asks.
 SHORT_WORDS: Final = {

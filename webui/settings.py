@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Final
+from zoneinfo import available_timezones
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -20,6 +21,21 @@ LIMITS: Final = {
     "alike": limits.ALIKE,
     "recent": limits.RECENT_DAYS,
 }
+US_ZONES: Final = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Los_Angeles",
+    "America/Anchorage",
+    "Pacific/Honolulu",
+    "America/Puerto_Rico",
+    "Pacific/Guam",
+)
+CONTINENTS: Final = (
+    "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/",
+    "Pacific/",
+)  # fmt: skip
 AS_THE_PRACTICE: Final = "practice"  # a provider without a setting of its own
 SEARCH_FROM_PROVIDERS: Final = 12  # fewer are seen at a glance
 PROVIDERS_SHOWN_MAX: Final = 200
@@ -65,8 +81,16 @@ def page(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | 
         standing={limit.column: getattr(current_practice(), limit.column) for limit in LIMITS.values()},
         faults=faults or {},
         typed=typed or {},
+        zones=_zones(),
         may_change=current_actor().may(Action.CHANGE_SETTING),
     )
+
+
+def _zones() -> dict[str, list[str]]:
+    """The time zones to choose from: those of the United States first, and the practice's own in any case."""
+    ours = {*US_ZONES, current_practice().time_zone}
+    others = {zone for zone in available_timezones() if zone.startswith(CONTINENTS)} - ours
+    return {"United States": [*US_ZONES, *sorted(ours.difference(US_ZONES))], "Elsewhere": sorted(others)}
 
 
 @blueprint.post("/write-off")

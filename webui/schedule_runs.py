@@ -1,0 +1,79 @@
+"""What came of the nights: the list of runs, and the morning report of each."""
+
+from typing import Final, NamedTuple
+
+from flask import Blueprint, render_template, request
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action
+from core.claims import feed
+from core.jobs import queries as jobs
+from core.ledger.models import WriteOffReason
+from core.schedules import queries, reports, words
+from core.schedules.models import ScheduleRun
+from core.schedules.queries import NoSuchSchedule
+from core.schedules.reports import MorningReport
+from webui import schedule_words
+from webui.auth import current_actor, current_practice, requires
+from webui.door import door, now
+from webui.jobs import BIGINT_MAX, LIVE_HEADER
+
+PAGE_RUNS: Final = 50
+
+blueprint = Blueprint("schedule_runs", __name__, url_prefix="/schedule-runs")
+a_run: Final = f"<int(max={BIGINT_MAX}):run_id>"
+
+
+class Reported(NamedTuple):
+    """A run with what came of it."""
+
+    run: ScheduleRun
+    report: MorningReport
+
+
+def reported(db: Session, run: ScheduleRun) -> Reported:
+    """The run with what came of it by now."""
+    return Reported(run, reports.of_run(db, run, now=now()))
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> str:
+    """The practice's runs, newest first, also of schedules that were deleted."""
+    practice_id = current_actor().practice_id
+    before = request.args.get("before", "")
+    before_id = int(before) if before.isascii() and before.isdigit() and len(before) < len(str(BIGINT_MAX)) else None
+    with door().sessions() as db:
+        found = queries.runs(db, practice_id, before=before_id, limit=PAGE_RUNS + 1)
+        runs = [reported(db, run) for run in found[:PAGE_RUNS]]
+    older = runs[-1].run.id if len(found) > PAGE_RUNS else None
+    return render_template("schedules/runs.html", runs=runs, older=older, before=before_id)
+
+
+@blueprint.get(f"/{a_run}")
+@requires(Action.SEE_CLAIMS)
+def show(run_id: int) -> str:
+    """The morning report of one run; asked again by the page while it changes."""
+    practice = current_practice()
+    with door().sessions() as db:
+        run = queries.find_run(db, practice.id, run_id)
+        facts = {
+            "run": run,
+            "report": reports.of_run(db, run, now=now()),
+            "is_there": _is_there(db, run),
+            "terms": schedule_words.filter_words(run.asked["filter"], feed.choices_of(db, practice.id)),
+            "names": jobs.names_of_users(db, practice.id, {run.asked_by, run.asked["owner_id"]}),
+            "reason": WriteOffReason(run.asked["reason"]),
+            "mail": words.MAILS[run.mail_state],
+        }
+    template = "schedules/run.html" if request.headers.get(LIVE_HEADER) is None else "schedules/_report.html"
+    return render_template(template, **facts)
+
+
+def _is_there(db: Session, run: ScheduleRun) -> bool:
+    """Whether the schedule still is: the runs of one that was deleted stay readable."""
+    try:
+        queries.find(db, run.practice_id, run.schedule_id)
+    except NoSuchSchedule:
+        return False
+    return True
