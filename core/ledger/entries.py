@@ -1,12 +1,15 @@
-"""Other hands on a claim: a payment, an adjustment or a transfer, each an immutable posting on one line."""
+"""Other hands on a claim: a payment, an adjustment or a transfer, each an immutable posting on one line.
+
+A payment that comes after the write-off takes back just enough of it: `core.ledger.late_payments`.
+"""
 
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from sqlalchemy import insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -14,10 +17,11 @@ from core.access.permissions import Action, Actor
 from core.claims import locks
 from core.claims.models import BALANCE_DUE, SETTLED, Claim, LineItem
 from core.errors import BadInput
-from core.ledger import caches
+from core.ledger import caches, late_payments, recoveries
 from core.ledger.models import GroupCode, PaidBy, Posting, PostingKind, Responsibility
+from core.ledger.recoveries import Recovery
 from core.money import CENTS_MAX
-from core.practices import calendar
+from core.practices import calendar, periods
 from core.practices.models import Practice
 
 SOURCE: Final = "entry"  # of postings that people and programs make one by one
@@ -93,6 +97,23 @@ def _bad(**faults: str) -> BadEntry:
     return BadEntry("; ".join(f"{field}: {words}" for field, words in faults.items()), faults=faults)
 
 
+class WrittenOff(NamedTuple):
+    """What stands written off on a line, for one responsibility."""
+
+    line: int
+    responsibility: Responsibility
+    cents: int
+
+
+class Posted(NamedTuple):
+    """The claim after an entry, and what the entry did besides."""
+
+    claim: Claim
+    recovery: Recovery | None  # a late payment: what it took back of the write-off
+    credit_cents: int  # what the entry's line and responsibility has too much now; 0 where it has not
+    written_off_elsewhere: tuple[WrittenOff, ...]  # of a payment where nothing was written off: where it was
+
+
 def post(
     session: Session,
     claim_id: str,
@@ -101,32 +122,77 @@ def post(
     by: Actor,
     idempotency_key: str,
     now: dt.datetime,
-) -> Claim:
+) -> Posted:
     """Post the entry on the claim (its number) and give the claim as it is then; the same key posts once.
 
-    A Settled claim on which something is due afterwards is reopened to Balance Due. Raises `NotFound`,
-    `NotAllowed`, `BadEntry`, `EntryMismatch`, and `ClaimBusy` where another hand holds the claim too long.
+    A Settled claim on which something is due afterwards is reopened to Balance Due. Raises `NotFound`, `NotAllowed`,
+    `BadEntry`, `EntryMismatch`, `PeriodClosed`, and `ClaimBusy` or `PeriodBusy` where another hand holds on too long.
     """
     by.require(Action.POST)
     claim = locks.lock_one(session, by.practice_id, claim_id)
     source_id = _source_id(by, idempotency_key)
-    if _is_posted(session, claim, source_id, entry):
-        return claim
+    posting_id = _posted_before(session, claim, source_id, entry)
+    if posting_id is None:
+        posting_id = _post(session, claim, entry, source_id, by=by, now=now)
+    return _posted(session, claim, entry, posting_id)
+
+
+def _post(
+    session: Session,
+    claim: Claim,
+    entry: Payment | Adjustment | Transfer,
+    source_id: str,
+    *,
+    by: Actor,
+    now: dt.datetime,
+) -> int:
+    """Post it, with all that follows from it; give the id of its first posting."""
     practice = session.get_one(Practice, by.practice_id)
-    posted_on = _posting_date(practice, entry, now=now)
+    today = calendar.today(practice, now=now)
+    posted_on = _posting_date(session, practice, entry, today=today)
     _check_line(session, claim, entry.line)
     common = {
         "practice_id": by.practice_id, "claim_id": claim.id, "line": entry.line, "kind": PostingKind(entry.kind),
         "note": entry.note or None, "posted_on": posted_on, "created_at": now, "user_id": by.user_id, "source": SOURCE,
     }  # fmt: skip
-    for index, columns in enumerate(_postings(entry)):
-        session.execute(insert(Posting).values(**common, **columns, source_id=f"{source_id}:{index}"))
-    _bring_up(session, claim)
+    ids = [
+        session.scalars(
+            insert(Posting).values(**common, **columns, source_id=f"{source_id}:{index}").returning(Posting.id)
+        ).one()
+        for index, columns in enumerate(_postings(entry))
+    ]
+    taken_back = late_payments.take_back(
+        session, by.practice_id, ids, claim_ids=[claim.id], user_id=by.user_id, now=now, today=today
+    )
+    session.flush()
+    bring_up(session, by.practice_id, select(Claim.id).where(Claim.practice_id == by.practice_id, Claim.id == claim.id))
     subject = f"claim:{claim.external_id}"
-    facts = {"kind": entry.kind, "line": entry.line}
+    facts = {"kind": entry.kind, "line": entry.line, **({"late": True} if taken_back else {})}
     audit.record(session, "claim.posted", practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts)
     session.refresh(claim)
-    return claim
+    return ids[0]
+
+
+def _posted(session: Session, claim: Claim, entry: Payment | Adjustment | Transfer, posting_id: int) -> Posted:
+    if not isinstance(entry, Payment):
+        return Posted(claim, None, 0, ())
+    line = session.get_one(LineItem, (claim.practice_id, claim.id, entry.line))
+    due = line.insurance_due if entry.responsibility is Responsibility.INSURANCE else line.patient_due
+    found = recoveries.of_claim(session, claim.practice_id, claim.id)
+    recovery = next((one for one in found if one.payment_id == posting_id), None)
+    elsewhere = [] if recovery else written_off(session, claim.practice_id, claim.id)
+    here = (entry.line, entry.responsibility)
+    others = () if any(one[:2] == here for one in elsewhere) else tuple(elsewhere)
+    return Posted(claim, recovery, max(0, -due), others)
+
+
+def written_off(session: Session, practice_id: int, claim_id: int) -> list[WrittenOff]:
+    """What stands written off on the claim (its internal id), by line and responsibility."""
+    sums = select(Posting.line, Posting.responsibility, -func.sum(Posting.amount_cents)).where(
+        Posting.practice_id == practice_id, Posting.claim_id == claim_id, late_payments.standing()
+    )
+    by_line = sums.group_by(Posting.line, Posting.responsibility).order_by(Posting.line, Posting.responsibility)
+    return [WrittenOff(line, side, int(cents)) for line, side, cents in session.execute(by_line)]
 
 
 def _postings(entry: Payment | Adjustment | Transfer) -> list[dict[str, Any]]:
@@ -145,26 +211,30 @@ def _source_id(by: Actor, idempotency_key: str) -> str:
     return hashlib.sha256(f"{by.user_id}:{idempotency_key}".encode()).hexdigest()
 
 
-def _is_posted(session: Session, claim: Claim, source_id: str, entry: Payment | Adjustment | Transfer) -> bool:
-    """Tell whether this key has posted this entry before; raise `EntryMismatch` if it posted another."""
+def _posted_before(
+    session: Session, claim: Claim, source_id: str, entry: Payment | Adjustment | Transfer
+) -> int | None:
+    """The id of what this key has posted before, if it was this entry; raises `EntryMismatch` if it was another."""
     same_key = (Posting.practice_id == claim.practice_id, Posting.source == SOURCE)
     found = session.scalars(select(Posting).where(*same_key, Posting.source_id == f"{source_id}:0")).one_or_none()
     if found is None:
-        return False
+        return None
     first = _postings(entry)[0]
     is_same = (found.claim_id, found.line, found.kind.value) == (claim.id, entry.line, entry.kind) and all(
         getattr(found, name) == value for name, value in first.items()
     )
     if not is_same:
         raise EntryMismatch
-    return True
+    return found.id
 
 
-def _posting_date(practice: Practice, entry: _Entry, *, now: dt.datetime) -> dt.date:
-    today = calendar.today(practice, now=now)
-    if entry.posted_on is not None and entry.posted_on > today:
-        raise _bad(posted_on=f"{entry.posted_on} is in the future; the latest is {today}")
-    return entry.posted_on or today
+def _posting_date(session: Session, practice: Practice, entry: _Entry, *, today: dt.date) -> dt.date:
+    """The entry's date, its month held open until the commit; raises `BadEntry`, `PeriodClosed` and `PeriodBusy`."""
+    day = entry.posted_on or today
+    if day > today and day != periods.next_open_date(session, practice.id, today=today):
+        raise _bad(posted_on=f"{day} is in the future; the latest is {today}")
+    periods.hold_open(session, practice.id, [day], today=today)
+    return day
 
 
 def _check_line(session: Session, claim: Claim, number: int) -> None:
@@ -172,13 +242,13 @@ def _check_line(session: Session, claim: Claim, number: int) -> None:
         raise _bad(line=f"claim {claim.external_id} has no line {number}")
 
 
-def _bring_up(session: Session, claim: Claim) -> None:
-    """Caches, version, and a Settled claim on which something is due goes back to work."""
-    of_claim = (Claim.practice_id == claim.practice_id, Claim.id == claim.id)
-    session.flush()
-    caches.recompute(session, claim.practice_id, select(Claim.id).where(*of_claim))
-    session.execute(update(Claim).where(*of_claim).values(version=Claim.version + 1))
+def bring_up(session: Session, practice_id: int, claim_ids: Select[int]) -> None:
+    """Caches and versions of claims that were posted on; a Settled one on which something is due goes back to work."""
+    caches.recompute(session, practice_id, claim_ids)
+    of_claims = (Claim.practice_id == practice_id, Claim.id.in_(claim_ids))
+    unsynchronized = {"synchronize_session": False}
+    raised = update(Claim).where(*of_claims).values(version=Claim.version + 1)
+    session.execute(raised, execution_options=unsynchronized)
     owes = (Claim.insurance_due > 0) | (Claim.patient_due > 0)
-    session.execute(
-        update(Claim).where(*of_claim, Claim.billing_status == SETTLED, owes).values(billing_status=BALANCE_DUE)
-    )
+    reopened = update(Claim).where(*of_claims, Claim.billing_status == SETTLED, owes)
+    session.execute(reopened.values(billing_status=BALANCE_DUE), execution_options=unsynchronized)

@@ -126,6 +126,12 @@ class Posting(Base):
             unique=True,
             postgresql_where=text("source IS NOT NULL"),
         ),
+        Index(
+            "ix_posting_of_late_payment",
+            "practice_id",
+            "caused_by_id",
+            postgresql_where=text("caused_by_id IS NOT NULL"),
+        ),
     )
 
     # The key begins with the line, so that it is the ledger's reading order too and one index serves both.

@@ -31,7 +31,7 @@ def _post(practice: GivenPractice, number: str = "1", key: str = "key", **entry:
     if given["kind"] != "payment":
         del given["paid_by"]
     with transaction(practice.sessions) as session:
-        return entries.post(session, number, entry_of(given), by=practice.biller, idempotency_key=key, now=NOW)
+        return entries.post(session, number, entry_of(given), by=practice.biller, idempotency_key=key, now=NOW).claim
 
 
 def test_a_payment_lowers_what_is_due_and_says_who_paid(practice: GivenPractice) -> None:
@@ -112,13 +112,15 @@ def test_money_on_a_settled_claim_that_leaves_something_due_reopens_it(practice:
     assert practice.violations() == []
 
 
-def test_a_payment_on_a_settled_claim_is_a_credit_and_leaves_it_settled(practice: GivenPractice) -> None:
+def test_a_payment_on_a_settled_claim_takes_back_of_the_write_off_and_leaves_it_settled(
+    practice: GivenPractice,
+) -> None:
     practice.claim("1", Line(0, 100))
     practice.settle()
 
     claim = _post(practice)
 
-    assert (claim.billing_status, claim.patient_due, claim.has_credit_line) == ("Settled", -40, True)
+    assert (claim.billing_status, claim.patient_due, claim.has_credit_line) == ("Settled", 0, False)
     assert practice.violations() == []
 
 
@@ -154,7 +156,7 @@ def test_payments_and_a_job_at_the_same_time_never_disagree(practice: GivenPract
 
     for number in numbers:
         claim, outcome = practice.read(number), practice.item(job, number).outcome
-        assert claim.patient_due == (-40 if outcome == "settled" else 60), number
+        assert claim.patient_due == (0 if outcome == "settled" else 60), number
     assert practice.violations() == []
 
 

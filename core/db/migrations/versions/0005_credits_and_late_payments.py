@@ -1,0 +1,38 @@
+"""Find credits, and what late payments took back, without reading every claim and every posting.
+
+Both indexes are of few rows: claims with a credit, and postings that a late payment caused. Building them reads the
+tables once and lets nobody write meanwhile; no job touches either, because a claim with a credit is skipped and what a
+job posts has no cause.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0005"
+down_revision: str | None = "0004"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    op.create_index(
+        "ix_claim_with_credit",
+        "claim",
+        ["practice_id", "service_date", "id"],
+        unique=False,
+        postgresql_where=sa.text("has_credit_line"),
+    )
+    op.create_index(
+        "ix_posting_of_late_payment",
+        "posting",
+        ["practice_id", "caused_by_id"],
+        unique=False,
+        postgresql_where=sa.text("caused_by_id IS NOT NULL"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_posting_of_late_payment", table_name="posting")
+    op.drop_index("ix_claim_with_credit", table_name="claim")

@@ -1,0 +1,147 @@
+"""A payment that comes after the write-off takes back just enough of it, in the payment's own transaction.
+
+Every write-off that stands on the payment's line and responsibility is reversed whole, and the remainder posted again,
+so that neither a false credit nor a lost dollar appears. What exceeds the write-off is a credit.
+"""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import and_, exists, func, insert, select
+from sqlalchemy.orm import Session, aliased
+
+from core.claims.models import Claim
+from core.ledger.models import Posting, PostingKind, Responsibility, WriteOffReason
+from core.practices import periods
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A write-off that nothing has reversed."""
+
+    id: int
+    claim_id: int
+    line: int
+    responsibility: Responsibility
+    amount_cents: int  # below zero
+    reason: WriteOffReason | None
+    posted_on: dt.date
+
+
+_Place = tuple[int, int, Responsibility]  # claim, line, responsibility
+_REVERSAL: Final = aliased(Posting, name="answer")
+
+
+def standing(posting: Any = Posting) -> Any:
+    """The condition on a posting that it is a write-off which nothing has reversed."""
+    answered = exists().where(
+        _REVERSAL.practice_id == posting.practice_id,
+        _REVERSAL.claim_id == posting.claim_id,
+        _REVERSAL.line == posting.line,
+        _REVERSAL.reverses_id == posting.id,
+    )
+    return and_(posting.kind == PostingKind.WRITE_OFF, ~answered)
+
+
+def take_back(
+    session: Session,
+    practice_id: int,
+    payment_ids: Collection[int],
+    *,
+    claim_ids: Collection[int],
+    user_id: int | None,
+    now: dt.datetime,
+    today: dt.date,
+) -> int:
+    """Take back what these payments, just posted on `claim_ids`, make too much; give by how many cents.
+
+    Of several payments on one line and side only the last counts, because a claim's version allows one write-off.
+    The caller holds the claims' locks, has held the payments' months, and brings up caches and versions.
+    Raises `PeriodBusy`.
+    """
+    payments = _payments(session, practice_id, payment_ids, claim_ids)
+    if not payments:
+        return 0
+    places = _written_off(session, practice_id, payments)
+    due = _dues(session, practice_id, claim_ids) if places else {}
+    credits_ = {place: -due[place] for place in places if due[place] < 0}
+    if not credits_:
+        return 0
+    closed = periods.closed_months(session, practice_id)
+    dated = {place: _dated(payments[place], places[place], closed, today=today) for place in credits_}
+    periods.hold_open(session, practice_id, set(dated.values()), today=today)
+    versions = _versions(session, practice_id, claim_ids)
+    taken = 0
+    for place, credit in credits_.items():
+        common = {
+            "practice_id": practice_id, "claim_id": place[0], "line": place[1], "responsibility": place[2],
+            "posted_on": dated[place], "created_at": now, "user_id": user_id, "caused_by_id": payments[place].id,
+        }  # fmt: skip
+        taken += _answer(session, places[place], credit, versions[place[0]], common)
+    return taken
+
+
+def _answer(session: Session, write_offs: list[_Standing], credit: int, version: int, common: dict[str, Any]) -> int:
+    """Reverse all that stands, and post again what the credit leaves of it."""
+    stood = -sum(write_off.amount_cents for write_off in write_offs)
+    remainder = stood - min(stood, credit)
+    for write_off in write_offs:
+        answer = {"kind": PostingKind.REVERSAL, "amount_cents": -write_off.amount_cents, "reverses_id": write_off.id}
+        session.execute(insert(Posting).values(**common, **answer))
+    if remainder:
+        again = {"kind": PostingKind.WRITE_OFF, "amount_cents": -remainder, "claim_version": version}
+        session.execute(insert(Posting).values(**common, **again, write_off_reason=write_offs[-1].reason))
+    return stood - remainder
+
+
+def _dated(payment: Any, write_offs: list[_Standing], closed: set[dt.date], *, today: dt.date) -> dt.date:
+    """The payment's date, but never before the write-off's own, and never in a closed month."""
+    day = max(payment.posted_on, *(write_off.posted_on for write_off in write_offs))
+    return day if periods.month_of(day) not in closed else periods.first_open(closed, max(day, today))
+
+
+def _payments(
+    session: Session, practice_id: int, payment_ids: Collection[int], claim_ids: Collection[int]
+) -> dict[_Place, Any]:
+    """The payments by line and side; of two on one, the later."""
+    paid = select(Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.posted_on).where(
+        Posting.practice_id == practice_id,
+        Posting.claim_id.in_(claim_ids),
+        Posting.id.in_(payment_ids),
+        Posting.kind == PostingKind.PAYMENT,
+        Posting.amount_cents < 0,
+    )
+    rows = session.execute(paid.order_by(Posting.id))
+    return {(row.claim_id, row.line, row.responsibility): row for row in rows}
+
+
+def _written_off(session: Session, practice_id: int, places: Collection[_Place]) -> dict[_Place, list[_Standing]]:
+    """The write-offs that stand on these lines and sides, the oldest first."""
+    found = select(
+        Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.amount_cents,
+        Posting.write_off_reason, Posting.posted_on,
+    ).where(
+        Posting.practice_id == practice_id, Posting.claim_id.in_({place[0] for place in places}), standing()
+    )  # fmt: skip
+    by_place: dict[_Place, list[_Standing]] = {}
+    for row in session.execute(found.order_by(Posting.id)):
+        write_off = _Standing(*row)
+        place = (write_off.claim_id, write_off.line, write_off.responsibility)
+        if place in places:
+            by_place.setdefault(place, []).append(write_off)
+    return by_place
+
+
+def _dues(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[_Place, int]:
+    """What is due on each line and side, summed from the ledger."""
+    sums = select(Posting.claim_id, Posting.line, Posting.responsibility, func.sum(Posting.amount_cents))
+    of_claims = sums.where(Posting.practice_id == practice_id, Posting.claim_id.in_(claim_ids))
+    rows = session.execute(of_claims.group_by(Posting.claim_id, Posting.line, Posting.responsibility))
+    return {(claim_id, line, side): int(due) for claim_id, line, side, due in rows}
+
+
+def _versions(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[int, int]:
+    found = select(Claim.id, Claim.version).where(Claim.practice_id == practice_id, Claim.id.in_(claim_ids))
+    return dict(session.execute(found).all())

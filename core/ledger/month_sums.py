@@ -1,0 +1,66 @@
+"""What a month of the ledger adds up to: its totals, and a digest of every posting of it."""
+
+import datetime as dt
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+# Of each posting a SHA-256 over all that it says; added up, so that no order and no large text is needed: two numbers
+# of 64 bits, taken from the hash, are summed over the month, and the sums and the count are hashed together.
+_HASH: Final = """sha256(convert_to(jsonb_build_array(p.id, p.claim_id, p.line, p.responsibility, p.kind,
+    p.amount_cents, p.paid_by, p.group_code, p.reason_code, p.write_off_reason, p.note, p.posted_on - date '1970-01-01',
+    extract(epoch FROM p.created_at), p.user_id, p.job_id, p.claim_version, p.reverses_id, p.caused_by_id, p.source,
+    p.source_id)::text, 'UTF8'))"""
+_LANES: Final = (1, 9)  # where in the hash each number begins
+
+
+def _lane(first: int) -> str:
+    return f"sum(('x' || encode(substr(h.hash, {first}, 8), 'hex'))::bit(64)::bigint)"
+
+
+def sums_by_month(where: str) -> str:
+    """A query for (practice_id, month, totals, digest) of the postings `p` that `where` picks.
+
+    `totals` is {kind: {responsibility: {"count": …, "cents": …}}}.
+    """
+    sums = ", ".join(f"{_lane(first)} AS lane_{first}" for first in _LANES)
+    hashed = " || '|' || ".join(["sum(k.count)", *(f"sum(k.lane_{first})" for first in _LANES)])
+    return f"""
+        SELECT k.practice_id, k.month, jsonb_object_agg(k.kind, k.sides) AS totals,
+               encode(sha256(convert_to({hashed}, 'UTF8')), 'hex') AS digest
+        FROM (
+            SELECT s.practice_id, s.month, s.kind, sum(s.count) AS count,
+                   {", ".join(f"sum(s.lane_{first}) AS lane_{first}" for first in _LANES)},
+                   jsonb_object_agg(s.responsibility, jsonb_build_object('count', s.count, 'cents', s.cents)) AS sides
+            FROM (
+                SELECT h.practice_id, h.month, h.kind, h.responsibility, count(*) AS count,
+                       sum(h.amount_cents) AS cents, {sums}
+                FROM (
+                    SELECT p.practice_id, date_trunc('month', p.posted_on::timestamp)::date AS month, p.kind,
+                           p.responsibility, p.amount_cents, {_HASH} AS hash
+                    FROM posting p WHERE {where}
+                ) h GROUP BY 1, 2, 3, 4
+            ) s GROUP BY 1, 2, 3
+        ) k GROUP BY 1, 2"""  # noqa: S608  put together from constants; values are bound
+
+
+class MonthSums(NamedTuple):
+    """What the postings of one month add up to."""
+
+    totals: dict[str, Any]
+    digest: str  # empty where nothing was posted
+    latest: dt.datetime | None  # when the last of them was made
+
+
+_OF_MONTH: Final = "p.practice_id = :practice_id AND p.posted_on >= :first AND p.posted_on < :next"
+_SUMS: Final = text(sums_by_month(_OF_MONTH))
+_LATEST: Final = text(f"SELECT max(p.created_at) FROM posting p WHERE {_OF_MONTH}")  # noqa: S608  as above
+
+
+def of_month(session: Session, practice_id: int, first: dt.date, following: dt.date) -> MonthSums:
+    """The sums of the postings dated from `first` to before `following`, as they are now."""
+    period = {"practice_id": practice_id, "first": first, "next": following}
+    found = session.execute(_SUMS, period).one_or_none()
+    latest = session.scalar(_LATEST, period)
+    return MonthSums(found.totals, found.digest, latest) if found else MonthSums({}, "", None)

@@ -1,0 +1,199 @@
+"""Closing a month, with its totals and a digest kept, and reopening it, with a reason."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.models import User
+from core.access.permissions import Action, Actor
+from core.claims.models import Claim
+from core.errors import BadInput, Refusal
+from core.jobs.lifecycle import OPEN_STATUSES
+from core.jobs.models import JobKind, SettleJob
+from core.ledger import month_sums
+from core.practices import calendar, periods, queries
+from core.practices.models import Period, PeriodState
+
+REASON_CHARACTERS_MAX: Final = 500
+_JOBS_NAMED_MAX: Final = 5
+IMPORT_LOCK: Final = 7_265 << 32  # with the practice's id added, an advisory lock that an import holds to its commit
+
+
+class FutureMonth(BadInput):
+    """This month has not begun; only the current one and those before it can be closed."""
+
+    code = "future_month"
+
+
+class MonthHasJobs(Refusal):
+    """Unfinished jobs are dated in this month."""
+
+    code = "month_has_jobs"
+
+
+class MonthOpen(Refusal):
+    """This month is open already."""
+
+    code = "month_open"
+
+
+class ImportRuns(Refusal):
+    """An import is running; close the month when it is done."""
+
+    code = "import_runs"
+
+
+class ReopenReasonMissing(BadInput):
+    """Say why the month is reopened, in at most 500 characters; whoever reported it will ask."""
+
+    code = "reason_missing"
+
+
+@dataclass(frozen=True)
+class Month:
+    """One month as it stands; what was closed keeps its totals until it is closed again."""
+
+    month: dt.date
+    state: PeriodState
+    totals: dict[str, Any] | None
+    digest: str | None
+    closed_by: str | None
+    closed_at: dt.datetime | None
+    reopened_by: str | None
+    reopened_at: dt.datetime | None
+    reopened_because: str | None
+
+
+def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> Month:
+    """Let nothing be posted into the month (its first day) from now on; asked again, it stays as it was closed.
+
+    Raises `NotAllowed`, `FutureMonth`, `MonthHasJobs`, `ImportRuns` and `PeriodBusy`.
+    """
+    by.require(Action.CLOSE_MONTH)
+    practice = queries.find(session, by.practice_id)
+    if month > calendar.today(practice, now=now):
+        raise FutureMonth
+    # Asked before the lock too: with a job at work its holders come one after another, and the lock would only wait.
+    _refuse_unfinished(session, by.practice_id, month)
+    if not session.scalar(select(func.pg_try_advisory_xact_lock(IMPORT_LOCK + by.practice_id))):
+        raise ImportRuns
+    period = periods.lock_for_closing(session, by.practice_id, month)
+    if period.state is PeriodState.CLOSED:
+        return find(session, by.practice_id, month)
+    _refuse_unfinished(session, by.practice_id, month)
+    sums = month_sums.of_month(session, by.practice_id, month, periods.after(month))
+    period.state = PeriodState.CLOSED
+    period.closed_by = by.user_id
+    # Another machine's clock may be ahead; nothing that is in the month was made after its close.
+    period.closed_at = max(now, sums.latest or now)
+    period.totals, period.digest = sums.totals, sums.digest
+    session.flush()
+    facts = {"digest": sums.digest, "postings": count_of(sums.totals)}
+    _record(session, "month.closed", month, by=by, now=now, **facts)
+    return find(session, by.practice_id, month)
+
+
+def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.datetime) -> Month:
+    """Let the month take postings again. Raises `NotAllowed`, `ReopenReasonMissing`, `MonthOpen` and `PeriodBusy`."""
+    by.require(Action.CLOSE_MONTH)
+    reason = reason.strip()
+    if not 1 <= len(reason) <= REASON_CHARACTERS_MAX or "\x00" in reason:
+        raise ReopenReasonMissing
+    period = periods.lock_for_closing(session, by.practice_id, month)
+    if period.state is PeriodState.OPEN:
+        raise MonthOpen(f"{periods.name_of(month)} is open already.")
+    period.state = PeriodState.OPEN
+    period.reopened_by, period.reopened_at, period.reopened_because = by.user_id, now, reason
+    session.flush()
+    _record(session, "month.reopened", month, by=by, now=now, digest=period.digest)
+    return find(session, by.practice_id, month)
+
+
+def unfinished_jobs(session: Session, practice_id: int, month: dt.date) -> list[int]:
+    """The ids of jobs that are confirmed, or wait for approval, and would still post into the month."""
+    dated = (SettleJob.posting_date >= month, SettleJob.posting_date < periods.after(month))
+    moves_money = SettleJob.kind != JobKind.STATUS
+    found = select(SettleJob.id).where(
+        SettleJob.practice_id == practice_id, SettleJob.status.in_(OPEN_STATUSES), moves_money, *dated
+    )
+    return list(session.scalars(found.order_by(SettleJob.id)))
+
+
+def _refuse_unfinished(session: Session, practice_id: int, month: dt.date) -> None:
+    jobs = unfinished_jobs(session, practice_id, month)
+    if jobs:
+        named = ", ".join(map(str, jobs[:_JOBS_NAMED_MAX]))
+        more = f" and {len(jobs) - _JOBS_NAMED_MAX} more" if len(jobs) > _JOBS_NAMED_MAX else ""
+        words = "job" if len(jobs) == 1 else "jobs"
+        raise MonthHasJobs(
+            f"Unfinished {words} {named}{more} would post into {periods.name_of(month)}: let them end, or cancel them.",
+            job_ids=[str(job) for job in jobs],
+        )
+
+
+def find(session: Session, practice_id: int, month: dt.date) -> Month:
+    """The month as it stands; one that nobody has touched is open."""
+    period = session.get(Period, (practice_id, month))
+    return _months(session, practice_id, [month], {month: period} if period else {})[0]
+
+
+def months(session: Session, practice_id: int, *, now: dt.datetime) -> list[Month]:
+    """Every month from the first date of service to today's, and those that have a state of their own; newest first."""
+    practice = queries.find(session, practice_id)
+    last = periods.month_of(calendar.today(practice, now=now))
+    first = session.scalar(select(func.min(Claim.service_date)).where(Claim.practice_id == practice_id))
+    touched = {row.month: row for row in session.scalars(select(Period).where(Period.practice_id == practice_id))}
+    named = {last, *touched}
+    month = periods.month_of(first) if first else last
+    while month < last:
+        named.add(month)
+        month = periods.after(month)
+    return _months(session, practice_id, sorted(named, reverse=True), touched)
+
+
+def would_keep(session: Session, practice_id: int, month: dt.date) -> dict[str, Any]:
+    """The totals of the month as they are now."""
+    session.execute(text("SELECT set_config('jit', 'off', true)"))
+    return month_sums.of_month(session, practice_id, month, periods.after(month)).totals
+
+
+def count_of(totals: dict[str, Any] | None) -> int:
+    """How many postings the totals count."""
+    return sum(side["count"] for sides in (totals or {}).values() for side in sides.values())
+
+
+def cents_of(totals: dict[str, Any] | None, kind: str) -> int:
+    """What the postings of a kind sum to, of both responsibilities."""
+    return sum(side["cents"] for side in (totals or {}).get(kind, {}).values())
+
+
+def _months(session: Session, practice_id: int, named: list[dt.date], touched: dict[dt.date, Period]) -> list[Month]:
+    ids = {person for row in touched.values() for person in (row.closed_by, row.reopened_by) if person}
+    of_practice = (User.practice_id == practice_id, User.id.in_(ids))
+    names = dict(session.execute(select(User.id, User.name).where(*of_practice)).all())
+    return [_month(month, touched.get(month), names) for month in named]
+
+
+def _month(month: dt.date, row: Period | None, names: dict[int, str]) -> Month:
+    if row is None:
+        return Month(month, PeriodState.OPEN, None, None, None, None, None, None, None)
+    return Month(
+        month=month,
+        state=row.state,
+        totals=row.totals,
+        digest=row.digest,
+        closed_by=names.get(row.closed_by or 0),
+        closed_at=row.closed_at,
+        reopened_by=names.get(row.reopened_by or 0),
+        reopened_at=row.reopened_at,
+        reopened_because=row.reopened_because,
+    )
+
+
+def _record(session: Session, act: str, month: dt.date, *, by: Actor, now: dt.datetime, **facts: Any) -> None:
+    subject = f"month:{periods.name_of(month)}"
+    audit.record(session, act, practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts)

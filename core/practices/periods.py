@@ -1,0 +1,166 @@
+"""Months of the practice, by its own calendar: a closed one takes no posting.
+
+Whoever posts holds the month's row until the commit; whoever closes it, too. A hand that holds claims takes them
+before the months, so that no two wait for each other.
+"""
+
+import calendar as days
+import datetime as dt
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from core.db.transient import sqlstate
+from core.errors import BadInput, Refusal
+from core.practices.models import Period, PeriodState
+
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+_YEAR_LEAST: Final = 1900
+_YEAR_MOST: Final = 2199
+
+
+class PeriodClosed(Refusal):
+    """This month is closed."""
+
+    code = "period_closed"
+
+
+class PeriodBusy(Refusal):
+    """This month is being closed, or something large is being posted into it; try again in a moment."""
+
+    code = "period_busy"
+
+
+class BadMonth(BadInput):
+    """Write the month as YYYY-MM, such as 2026-11."""
+
+    code = "bad_month"
+
+
+class BadPostingDate(BadInput):
+    """The posting date is today or, where this month is closed, the next open date."""
+
+    code = "bad_posting_date"
+
+
+def month_of(day: dt.date) -> dt.date:
+    """The first day of the day's month, which is the month's name."""
+    return day.replace(day=1)
+
+
+def after(month: dt.date) -> dt.date:
+    """The month after."""
+    return month + dt.timedelta(days=days.monthrange(month.year, month.month)[1])
+
+
+def named(name: str) -> dt.date:
+    """The month called `name`, such as 2026-11. Raises `BadMonth`."""
+    year, dash, number = name.partition("-")
+    is_written = bool(dash) and len(year) == 4 and len(number) == 2 and (year + number).isascii()  # noqa: PLR2004
+    if not (is_written and (year + number).isdigit()):
+        raise BadMonth
+    if not (_YEAR_LEAST <= int(year) <= _YEAR_MOST and 1 <= int(number) <= 12):  # noqa: PLR2004
+        raise BadMonth
+    return dt.date(int(year), int(number), 1)
+
+
+def name_of(month: dt.date) -> str:
+    """2026-11."""
+    return f"{month:%Y-%m}"
+
+
+def hold_open(session: Session, practice_id: int, posting_dates: Collection[dt.date], *, today: dt.date) -> None:
+    """Keep the months of these dates open until the commit.
+
+    Raises `PeriodClosed` naming the first that is closed and the next open date, and `PeriodBusy`.
+    """
+    with _busy():
+        closed = held_closed(session, practice_id, {month_of(day) for day in posting_dates})
+    if closed:
+        raise refusal(session, practice_id, min(closed), today=today)
+
+
+def held_closed(session: Session, practice_id: int, months: Collection[dt.date]) -> set[dt.date]:
+    """Hold the months until the commit; give those that are closed. One small statement where nobody was late."""
+    states = _held(session, practice_id, months)
+    missing = sorted(set(months) - set(states))
+    if missing:
+        rows = [{"practice_id": practice_id, "month": month, "state": PeriodState.OPEN} for month in missing]
+        session.execute(insert(Period).values(rows).on_conflict_do_nothing())
+        states |= _held(session, practice_id, missing)
+    return {month for month, state in states.items() if state is PeriodState.CLOSED}
+
+
+@contextmanager
+def _busy() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if sqlstate(error) == _LOCK_NOT_AVAILABLE:
+            raise PeriodBusy from None
+        raise
+
+
+def _held(session: Session, practice_id: int, months: Collection[dt.date]) -> dict[dt.date, PeriodState]:
+    # What waited for a close sees its outcome: a locking SELECT reads the newest version of the row.
+    locked = select(Period.month, Period.state).where(Period.practice_id == practice_id, Period.month.in_(months))
+    return dict(session.execute(locked.order_by(Period.month).with_for_update(read=True)).all())
+
+
+def lock_for_closing(session: Session, practice_id: int, month: dt.date) -> Period:
+    """Keep every writer out of the month until the commit. Raises `PeriodBusy` after five seconds."""
+    session.execute(text("SELECT set_config('lock_timeout', '5s', true)"))
+    made = insert(Period).values(practice_id=practice_id, month=month, state=PeriodState.OPEN)
+    found = select(Period).where(Period.practice_id == practice_id, Period.month == month).with_for_update()
+    with _busy():
+        session.execute(made.on_conflict_do_nothing())
+        return session.scalars(found.execution_options(populate_existing=True)).one()
+
+
+def closed_months(session: Session, practice_id: int) -> set[dt.date]:
+    """Every closed month, as it is now."""
+    closed = select(Period.month).where(Period.practice_id == practice_id, Period.state == PeriodState.CLOSED)
+    return set(session.scalars(closed))
+
+
+def next_open_date(session: Session, practice_id: int, *, today: dt.date) -> dt.date:
+    """Today, or the first day of the next month that is not closed."""
+    return first_open(closed_months(session, practice_id), today)
+
+
+def first_open(closed: Collection[dt.date], day: dt.date) -> dt.date:
+    """The day, or the first day of the next month that is not among the closed ones."""
+    while month_of(day) in closed:
+        day = after(month_of(day))
+    return day
+
+
+def posting_date(session: Session, practice_id: int, *, asked: dt.date | None, today: dt.date) -> dt.date:
+    """The date that a job asks for: today, or the next open date where today's month is closed.
+
+    Raises `PeriodClosed` where today is in a closed month and nothing else was asked, and `BadPostingDate`.
+    """
+    offered = next_open_date(session, practice_id, today=today)
+    day = asked or today
+    if day == offered:
+        return day
+    if day == today:
+        raise refusal(session, practice_id, month_of(today), today=today)
+    also = f" or {offered}, the next open date" if offered != today else ""
+    raise BadPostingDate(f"posting_date: {today}{also}, and no other day")
+
+
+def refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.date) -> PeriodClosed:
+    """The refusal that says which month is closed, and what can be done instead."""
+    offered = next_open_date(session, practice_id, today=max(today, month))
+    return PeriodClosed(
+        f"{name_of(month)} is closed: nothing can be posted into it. The next open date is {offered}; or an "
+        "administrator reopens the month.",
+        month=name_of(month),
+        next_open_date=offered.isoformat(),
+    )
