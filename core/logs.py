@@ -1,4 +1,4 @@
-"""Logs: one line of JSON an event, ids and codes alone.
+"""Logs: one line of JSON an event, ids and codes alone; what a request brought on carries its id in every process.
 
 The words of an error may hold a name or an amount (PostgreSQL's DETAIL, a repr of a value), so what is logged of one
 is its class, the server's code and the place; never its text.
@@ -22,7 +22,7 @@ Event = MutableMapping[str, Any]
 def configure(level: str) -> None:
     """Send every log line of this process, ours and the libraries', to standard error in one form."""
     structlog.configure(
-        processors=[structlog.stdlib.add_log_level, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -30,7 +30,7 @@ def configure(level: str) -> None:
     handler.addFilter(_without_an_errors_words)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_log_level],
+            foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -49,6 +49,17 @@ def _without_an_errors_words(record: logging.LogRecord) -> bool:
     if record.name == _TASK_TRACE and isinstance(record.args, dict) and "exc" in record.args:
         record.msg, record.args = "task_failed %(name)s[%(id)s]", {k: record.args.get(k) for k in ("name", "id")}
     return True
+
+
+def _of_its_own_request(_logger: object, _name: str, event: Event) -> Event:
+    """A hint is only a nudge: what its task does for another job was not brought on by the hint's request."""
+    hinted = event.pop("hinted_job_id", None)
+    if hinted is not None and event.get("job_id", hinted) != hinted:
+        event.pop("request_id", None)
+    return event
+
+
+_SHARED: Final = (structlog.contextvars.merge_contextvars, _of_its_own_request, structlog.stdlib.add_log_level)
 
 
 def _error_without_its_words(_logger: object, _name: str, event: Event) -> Event:

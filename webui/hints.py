@@ -11,10 +11,12 @@ import threading
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+import structlog
 from celery import Celery
 
 from core.settings import (
     BROKER_TRANSPORT_OPTIONS,
+    HEADER_REQUEST,
     HINT_EXPIRES_SECONDS,
     HINTS_PER_CONFIRM_MAX,
     QUEUE_SETTLE,
@@ -22,6 +24,7 @@ from core.settings import (
     TASK_WORK,
     Settings,
 )
+from core.watch import tally
 
 WAITING_MAX: Final = 1_000  # more than people confirm while a broker is away; the rest is the sweep's
 
@@ -29,12 +32,13 @@ log = logging.getLogger(__name__)
 
 
 class Hint(NamedTuple):
-    """As many messages of one task about one job."""
+    """As many messages of one task about one job, and the request that brought them on."""
 
     task: str
     practice_id: int
     job_id: int
     times: int
+    request_id: str | None
 
 
 class Hints:
@@ -56,19 +60,21 @@ class Hints:
 
     def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
         """Say, `count` times, that this job may have free chunks: so many workers can begin at once."""
-        self._put(Hint(TASK_WORK, practice_id, job_id, min(count, HINTS_PER_CONFIRM_MAX)))
+        self._put(TASK_WORK, practice_id, job_id, min(count, HINTS_PER_CONFIRM_MAX))
 
     def prepare(self, practice_id: int, job_id: int) -> None:
         """Say that this job's preview waits to be made."""
-        self._put(Hint(TASK_PREPARE, practice_id, job_id, 1))
+        self._put(TASK_PREPARE, practice_id, job_id, 1)
 
-    def _put(self, hint: Hint) -> None:
+    def _put(self, task: str, practice_id: int, job_id: int, times: int) -> None:
         if self._broker_url is None:
             return
         self._start_in_this_process()
+        hint = Hint(task, practice_id, job_id, times, structlog.contextvars.get_contextvars().get("request_id"))
         try:
             self._waiting.put_nowait(hint)
         except queue.Full:
+            tally.count("hints_lost", task, times)
             log.warning("hint dropped: %d are waiting for the broker", WAITING_MAX)
 
     def _start_in_this_process(self) -> None:
@@ -92,19 +98,22 @@ def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint], heard:
         hint = waiting.get()
         try:
             _publish(producer, hint)
+            tally.count("hints_sent", hint.task, hint.times)
             heard.set()
         except Exception as error:  # noqa: BLE001  (whatever it is, the sweep hints again)
             heard.clear()
             # Those that wait would only fail one by one, each after its time-out, while a newer one waits behind them.
-            log.warning("%d hints dropped: %s", 1 + _emptied(waiting), type(error).__name__)
+            dropped = [hint, *_emptied(waiting)]
+            for lost in dropped:
+                tally.count("hints_lost", lost.task, lost.times)
+            log.warning("%d hints dropped: %s", len(dropped), type(error).__name__)
 
 
-def _emptied(waiting: queue.Queue[Hint]) -> int:
-    dropped = 0
+def _emptied(waiting: queue.Queue[Hint]) -> list[Hint]:
+    dropped = []
     with suppress(queue.Empty):
         while True:
-            waiting.get_nowait()
-            dropped += 1
+            dropped.append(waiting.get_nowait())
     return dropped
 
 
@@ -117,6 +126,7 @@ def _publish(producer: Celery, hint: Hint) -> None:
             expires=HINT_EXPIRES_SECONDS,
             ignore_result=True,
             retry=False,
+            headers={HEADER_REQUEST: hint.request_id} if hint.request_id else {},
         )
 
 

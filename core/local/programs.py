@@ -12,9 +12,10 @@ _CELERY: Final = (sys.executable, "-m", "celery", "--quiet", "--app", "worker.ap
 
 
 def web(settings: Settings) -> list[str]:
-    """The web server. It keeps no access log: an address can hold what somebody searched for."""
+    """The web server. It keeps no access log of its own: an address can hold what somebody searched for."""
     return [
-        *(sys.executable, "-m", "gunicorn", "webui:create_app()"),
+        *(sys.executable, "-m", "gunicorn", "webui.serving:application()"),
+        *("--logger-class", "webui.serving.ServerLog"),
         *("--bind", f"{settings.web_host}:{settings.web_port}"),
         *("--worker-class", "gthread"),
         *("--workers", str(settings.web_workers)),

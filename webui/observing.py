@@ -1,0 +1,64 @@
+"""One line of the log for each request, and how long feed and progress took.
+
+The line has the route and not the address: an address can hold what somebody searched for.
+"""
+
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from flask import Flask, Response, g, request
+
+from core.watch import tally
+from webui import errors
+
+SECONDS_OF: Final[Mapping[str, str]] = {
+    "feed.show": "feed_seconds",
+    "api.list_claims": "feed_seconds",
+    "jobs.show": "progress_seconds",
+    "api.show_progress": "progress_seconds",
+}
+# Asked every few seconds by a machine or by an open page: of those a line each would be all that the log holds.
+QUIET_ENDPOINTS: Final = frozenset({"static", "health.healthz", "health.readyz", "metrics.show"})
+
+log: Final = structlog.get_logger(__name__)
+
+
+def register(app: Flask) -> None:
+    """Observe every request of the application; call it first, so that it is asked before anything refuses."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.teardown_request(_forget)
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=errors.request_id())
+
+
+def _end(response: Response) -> Response:
+    took = time.perf_counter() - g.began
+    counted = SECONDS_OF.get(request.endpoint or "")
+    if counted and response.status_code < HTTPStatus.BAD_REQUEST:
+        tally.observe(counted, took)
+    is_quiet = request.endpoint in QUIET_ENDPOINTS or "X-Live" in request.headers
+    if not is_quiet or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        facts = {"method": request.method, "route": request.url_rule.rule if request.url_rule else None, **_ids()}
+        log.info("request", status=response.status_code, ms=round(took * 1000), **facts)
+    response.headers["X-Request-Id"] = errors.request_id()
+    return response
+
+
+def _ids() -> dict[str, Any]:
+    """Who asked, where that is known already, and of which job."""
+    actor = g.get("actor") or g.get("api_actor")
+    job_id = str((request.view_args or {}).get("job_id", ""))
+    ids = {"job_id": int(job_id)} if job_id.isdecimal() else {}
+    return {**ids, "practice_id": actor.practice_id, "user_id": actor.user_id} if actor else ids
+
+
+def _forget(_: BaseException | None) -> None:
+    structlog.contextvars.clear_contextvars()
