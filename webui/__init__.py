@@ -87,6 +87,7 @@ def _register(app: OpenAPI) -> None:
         labels,
         limits,
         navigation,
+        observing,
         refusals,
         reversals,
         schedule_acts,
@@ -97,6 +98,7 @@ def _register(app: OpenAPI) -> None:
         time_zone,
     )
 
+    observing.register(app)
     errors.register(app)
     labels.register(app)
     navigation.register(app)
