@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import BadInput
-from core.jobs import freezing, limits, preview, reversal, selection as selections
+from core.jobs import freezing, limits, posting_month, preview, reversal, selection as selections
 from core.jobs.freezing import IdempotencyMismatch
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, JobKind, JobStatus, SettleJob
@@ -54,7 +54,8 @@ def request_job(
     """Make the job that `request` asks for, previewed, or preparing where a worker must do it (over 20,000 claims).
 
     The same key with the same request gives the same job, whoever asks how often. Raises
-    `IdempotencyMismatch`, `UnknownClaim`, `NothingSelected`, `UnknownStatus` or `NotAllowed`.
+    `IdempotencyMismatch`, `UnknownClaim`, `NothingSelected`, `UnknownStatus`, `NotAllowed`, `PeriodClosed` or
+    `BadPostingDate`.
     """
     by.require(Action.PREVIEW_JOB)
     if request.include:
@@ -81,6 +82,9 @@ def request_job(
         return job
     if night is not None:
         job.limits = {**job.limits, "cap_claims": night.claims_max, "cap_cents": night.cents_max}
+    job.posting_date = posting_month.dated(
+        session, practice, asked=request.posting_date, moves_money=request.settles, now=now
+    )
     _begin(session, job, request.selection, chunk_claims=chunk_claims, now=now)
     return job
 
@@ -90,14 +94,14 @@ def _begin(
 ) -> None:
     """Freeze a selection that is small enough to wait for; leave a larger one to a worker."""
     selections.check_named(session, job.practice_id, selected)
-    terms, few = _terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
-    counted = selections.count(session, job.practice_id, selected, terms=terms, at_most=few)
+    asked, few = terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
+    counted = selections.count(session, job.practice_id, selected, terms=asked, at_most=few)
     if counted == 0:
         raise NothingSelected
     if counted <= few:
         _freeze(session, job, selected, chunk_claims=chunk_claims, now=now)
     else:
-        job.claims_expected = selections.count(session, job.practice_id, selected, terms=terms)
+        job.claims_expected = selections.count(session, job.practice_id, selected, terms=asked)
 
 
 def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: int | None = None) -> bool:
@@ -114,7 +118,8 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     job.provider_settings = freezing.provider_settings(session, key.practice_id)
     job.rule_values = {"recent_payment_days": practice.recent_payment_days}
     job.limits = {**job.limits, **limits.of_requester(session, practice, job.requested_by)}
-    job.as_of = job.posting_date = calendar.today(practice, now=now)
+    job.as_of = calendar.today(practice, now=now)
+    job.posting_date = max(job.as_of, job.posting_date)  # later than today where that was the next open date
     if job.kind is JobKind.REVERSE:
         reversal.freeze(session, job, chunk_claims=chunk_claims, now=now)
         return True
@@ -131,7 +136,8 @@ def _check_status(session: Session, practice_id: int, name: str) -> None:
         raise UnknownStatus(f"This practice has no billing status {name!r}; it has {', '.join(known)}.")
 
 
-def _terms(session: Session, job: SettleJob) -> Terms:
+def terms(session: Session, job: SettleJob) -> Terms:
+    """What the rules are asked for this job at its preview."""
     return Terms(
         setting=job.setting,
         as_of=job.as_of,
@@ -146,6 +152,6 @@ def _freeze(
     session: Session, job: SettleJob, selected: Selection, *, chunk_claims: int | None, now: dt.datetime
 ) -> None:
     def items() -> int:
-        return preview.freeze_items(session, job, selected, terms=_terms(session, job))
+        return preview.freeze_items(session, job, selected, terms=terms(session, job))
 
     freezing.freeze(session, job, items, chunk_claims=chunk_claims, now=now)

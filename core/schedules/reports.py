@@ -2,10 +2,29 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.schedules.models import ScheduleRun
+from core.jobs import progress, queries, reports as job_reports
+from core.jobs.keys import JobKey
+from core.jobs.lifecycle import FINAL_STATUSES, WORKED_STATUSES
+from core.jobs.models import JobItem, JobStatus, Outcome, SettleJob, Verdict
+from core.jobs.preview import PreviewTotals
+from core.jobs.progress import Progress
+from core.schedules import words
+from core.schedules.models import RunOutcome, ScheduleMode, ScheduleRun
+
+IN_OTHER_JOB: Final = "in_other_job"
+HELD: Final = "held"  # the state of a run that found claims, all of them in other open jobs or skipped for other rules
+
+# Nobody is at work: a person has to decide, or nothing more comes.
+AT_REST: Final = (*FINAL_STATUSES, JobStatus.AWAITING_APPROVAL, JobStatus.HALTED, JobStatus.PAUSED)
+_RUNS_OR_RAN: Final = (
+    *WORKED_STATUSES, JobStatus.PAUSING, JobStatus.PAUSED, JobStatus.HALTED, JobStatus.CANCELLING,
+    JobStatus.CANCELLED, JobStatus.COMPLETED,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -18,6 +37,23 @@ class MorningReport:
 
     state: str
     sentence: str
+    claims: int = 0
+    settled: int = 0
+    skipped: int = 0
+    failed: int = 0
+    remaining: int = 0
+    insurance_cents: int = 0
+    patient_cents: int = 0
+    by_code: tuple[tuple[str, int], ...] = ()  # of what was not settled: code and how many claims, the most first
+    job_id: int | None = None
+    over: tuple[str, ...] = ()  # codes of the caps and limits that it is over
+    held_by: tuple[int, ...] = ()  # the jobs that hold claims which this run therefore left alone
+    is_final: bool = True  # it will not change by itself any more
+
+
+class _Figures(NamedTuple):
+    """The figures of a run that made a job, by the names of `MorningReport`."""
+
     claims: int
     settled: int
     skipped: int
@@ -25,13 +61,96 @@ class MorningReport:
     remaining: int
     insurance_cents: int
     patient_cents: int
-    by_code: list[tuple[str, int]]  # of what was not settled: code and how many claims, the most first
-    job_id: int | None
-    over: list[str]  # codes of the caps and limits that it is over
-    held_by: list[int]  # the jobs that hold claims which this run therefore left alone
-    is_final: bool  # it will not change by itself any more
+    by_code: tuple[tuple[str, int], ...]
 
 
 def of_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> MorningReport:
     """The report as things stand at `now`."""
-    raise NotImplementedError
+    if run.job_id is None:
+        said = f"{words.OUTCOMES[run.outcome]}."
+        if run.because is not None:
+            said = f"{words.OUTCOMES[run.outcome]}: {words.because(run.because)}."
+        return MorningReport(state=run.outcome.value, sentence=said)
+    key = JobKey(run.practice_id, run.job_id)
+    job, seen = queries.find(session, key), progress.of_job(session, key, now=now)
+    figures = _ran(session, key, job, seen) if job.status in _RUNS_OR_RAN else _previewed(job, seen)
+    held_by = _holders(session, key) if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else ()
+    state = _state(run, job, figures)
+    return MorningReport(
+        state=state,
+        sentence=_sentence(state, figures, held_by),
+        **figures._asdict(),
+        job_id=job.id,
+        over=tuple(one["code"] for one in job.over),
+        held_by=held_by,
+        is_final=job.status in FINAL_STATUSES,
+    )
+
+
+def _state(run: ScheduleRun, job: SettleJob, figures: _Figures) -> str:
+    if job.status is JobStatus.REPORTED and run.mode is ScheduleMode.SETTLE:
+        return HELD if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else RunOutcome.NOTHING.value
+    return words.STATES[job.status]
+
+
+def _ran(session: Session, key: JobKey, job: SettleJob, seen: Progress) -> _Figures:
+    rests = job.status in AT_REST
+    by_code = (
+        tuple(
+            (group.code, group.claims)
+            for group in job_reports.by_code(session, key)
+            if group.outcome is not Outcome.SETTLED
+        )
+        if rests
+        else _skips(job)  # its items are being written; what the preview skipped is known
+    )
+    return _Figures(
+        seen.total, seen.settled, seen.skipped, seen.failed, seen.remaining, seen.insurance_cents, seen.patient_cents,
+        by_code,
+    )  # fmt: skip
+
+
+def _previewed(job: SettleJob, seen: Progress) -> _Figures:
+    if job.preview is None:
+        return _Figures(seen.total, 0, 0, 0, seen.total, 0, 0, ())
+    frozen = PreviewTotals.model_validate(job.preview)
+    cents = (frozen.insurance_cents, frozen.patient_cents)
+    return _Figures(frozen.claims, 0, frozen.skipped, 0, frozen.will_settle, *cents, _skips(job))
+
+
+def _skips(job: SettleJob) -> tuple[tuple[str, int], ...]:
+    counts: list[dict[str, Any]] = (job.preview or {}).get("by_code", [])
+    return tuple((count["code"], count["claims"]) for count in counts if count["action"] == Verdict.SKIP)
+
+
+def _holders(session: Session, key: JobKey) -> tuple[int, ...]:
+    """The jobs that held claims when this one was previewed."""
+    held = (*key.of(JobItem), JobItem.verdict_code == IN_OTHER_JOB)
+    other = JobItem.why["other_job"].as_integer()
+    return tuple(session.scalars(select(other).where(*held).distinct().order_by(other)))
+
+
+def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
+    of_claims = f"{_count(f.settled)} settled, {f.skipped:,} skipped, {f.failed:,} failed, {f.remaining:,} remaining"
+    jobs = ", ".join(map(str, held_by))
+    holds = f" Left to the open job{'s' * (len(held_by) > 1)} {jobs}: {_held(f)}." if held_by else ""
+    said = {
+        "preparing": f"Its job is being prepared, of {_count(f.claims)}.",
+        "waiting": f"Its job is over a cap or a limit and waits for another person: {_count(f.remaining)} would be "
+        f"settled, {f.skipped:,} skipped.",
+        "report": f"It would settle {_count(f.remaining)} and skip {f.skipped:,}; it settled none, as it only reports.",
+        "nothing": f"Nothing to settle: {_count(f.claims)} matched, and rules skip them all.",
+        HELD: f"Nothing to settle that no open job holds: {_count(f.claims)} matched.",
+        "rejected": f"Another person said no: {_count(f.remaining)} were not settled.",
+        "expired": f"Nobody approved it in time: {_count(f.remaining)} were not settled.",
+        "discarded": "Its job was given up; nothing was settled.",
+    }.get(state, f"{of_claims}.")
+    return said + holds
+
+
+def _held(figures: _Figures) -> str:
+    return _count(dict(figures.by_code)[IN_OTHER_JOB])
+
+
+def _count(claims: int) -> str:
+    return f"{claims:,} claim{'s' * (claims != 1)}"

@@ -1,11 +1,23 @@
 """What a schedule would settle tonight: the preview's own rules, added up, with nothing written."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
 
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Actor
+from core.access.permissions import Action, Actor
+from core.claims.models import SETTLED
+from core.jobs import limits, prepare, preview
+from core.jobs.limits import Limits
+from core.jobs.models import JobKind, SettleJob, Verdict
+from core.jobs.requests import Matching
+from core.practices import calendar
+from core.practices.models import Practice
+from core.schedules import due
 from core.schedules.models import Schedule
 from core.schedules.requests import ScheduleRequest
 
@@ -22,12 +34,85 @@ class Tonight:
     over: list[str]  # codes of caps and limits: any, and the job would wait for another person
     as_of: dt.date  # the night's date
 
+    @property
+    def skipped(self) -> int:
+        """Claims that a rule leaves as they are."""
+        return self.claims - self.will_settle
+
 
 def tonight(session: Session, schedule: Schedule, *, now: dt.datetime) -> Tonight:
-    """What this schedule would settle in its next night."""
-    raise NotImplementedError
+    """What this schedule would settle in its next night; today, where none comes."""
+    practice = session.get_one(Practice, schedule.practice_id)
+    night = due.next_due(schedule, ZoneInfo(practice.time_zone), now)
+    as_of = night[0] if night else calendar.today(practice, now=now)
+    return _added_up(session, practice, schedule, as_of)
 
 
 def tonight_of(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> Tonight:
     """What a schedule like this would settle, were it `by`'s."""
-    raise NotImplementedError
+    by.require(Action.MANAGE_SCHEDULES)
+    # Never added to the session: it is only read from.
+    made = Schedule(practice_id=by.practice_id, id=0, owner_id=by.user_id, counts_from=now, **request.columns())
+    return tonight(session, made, now=now)
+
+
+def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date) -> Tonight:
+    job = _job_like(session, practice, schedule, as_of)
+    selected = Matching(filter=schedule.filter)
+    judged = preview.verdicts(job, selected, terms=prepare.terms(session, job)).c
+    cents = judged.insurance_cents + judged.patient_cents
+    groups = session.execute(
+        select(
+            judged.verdict,
+            judged.verdict_code,
+            func.count().label("claims"),
+            func.sum(judged.insurance_cents).label("insurance_cents"),
+            func.sum(judged.patient_cents).label("patient_cents"),
+            func.max(cents).label("largest_cents"),
+        )
+        .group_by(judged.verdict, judged.verdict_code)
+        .order_by(func.count().desc(), judged.verdict_code)
+    ).all()
+    settles = [group for group in groups if group.verdict == Verdict.SETTLE.value]
+    sums = {
+        "will_settle": sum(group.claims for group in settles),
+        "insurance_cents": sum(int(group.insurance_cents) for group in settles),
+        "patient_cents": sum(int(group.patient_cents) for group in settles),
+    }
+    job.preview = sums
+    return Tonight(
+        claims=sum(group.claims for group in groups),
+        **sums,
+        by_code=[(group.verdict_code, group.claims) for group in groups if group.verdict_code],
+        over=[
+            *_claims_over(job.limits, settles),
+            *(one["code"] for one in limits.over(session, job, by=job.requested_by)),
+        ],
+        as_of=as_of,
+    )
+
+
+def _claims_over(limits_: Limits, settles: Sequence[Row[Any]]) -> list[str]:
+    """The limits for one claim that the largest is over: what a job asks of its items, asked of what they would be."""
+    largest = max((int(group.largest_cents) for group in settles), default=0)
+    of_one_claim = (("over_claim_limit", "practice_claim_cents"), ("over_user_claim_limit", "user_claim_cents"))
+    return [code for code, name in of_one_claim if largest > limits_[name]]
+
+
+def _job_like(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date) -> SettleJob:
+    """The job that the night would make, never added to the session."""
+    of_owner = limits.of_requester(session, practice, schedule.owner_id)
+    return SettleJob(
+        practice_id=practice.id,
+        id=0,
+        kind=JobKind.SETTLE,
+        target_status=SETTLED,
+        reason=schedule.reason,
+        include=[],
+        setting=practice.write_off,
+        rule_values={"recent_payment_days": practice.recent_payment_days},
+        limits={**of_owner, "cap_claims": schedule.claims_max, "cap_cents": schedule.cents_max},
+        as_of=as_of,
+        requested_by=schedule.owner_id,
+        schedule_id=schedule.id,
+    )
