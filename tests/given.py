@@ -157,6 +157,11 @@ class GivenPractice:
             limits = {"claim_limit_cents": claim, "job_limit_cents": job}
             session.execute(update(table).where(table.id == id_).values(limits))
 
+    def set_write_off(self, setting: WriteOffSetting) -> None:
+        """Set the practice's Balance Writeoff."""
+        with transaction(self.sessions) as session:
+            session.execute(update(Practice).where(Practice.id == self.id).values(write_off=setting))
+
     def settle(self, selection: Any = None, **asked: Any) -> JobKey:
         """Preview, confirm and run a job to its end in this process."""
         job = self.preview(selection, **asked)

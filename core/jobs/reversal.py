@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from core.access.permissions import Action, Actor
 from core.claims.models import Claim
 from core.errors import NotFound, Refusal
-from core.jobs import freezing, lifecycle, preview
+from core.jobs import freezing, lifecycle, preview, standing
 from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
 from core.jobs.requests import NOTE_CHARACTERS_MAX, BadRequest
@@ -51,12 +51,13 @@ def request_reversal(
     idempotency_key: str,
     now: dt.datetime,
     note: str = "",
+    posting_date: dt.date | None = None,
     chunk_claims: int | None = None,
 ) -> SettleJob:
     """Make the job that takes back `original`, or only `claim_ids` of it: previewed, or preparing over 20,000 claims.
 
     Raises `NotAllowed`, `NotFound`, `NotReversible`, `UnknownClaim` for a claim that the job did not settle,
-    `NothingSelected` and `IdempotencyMismatch`.
+    `NothingSelected`, `IdempotencyMismatch`, `PeriodClosed` and `BadPostingDate`.
     """
     by.require(Action.REVERSE_JOB)
     if len(note) > NOTE_CHARACTERS_MAX:
@@ -68,7 +69,8 @@ def request_reversal(
         raise NotReversible
     practice = freezing.practice_as_it_is(session, by.practice_id)
     selection = {"claim_ids": None if claim_ids is None else sorted(set(claim_ids))}
-    asked = json.dumps({"reverses": original.job_id, "note": note, **selection}, sort_keys=True)
+    dated = {} if posting_date is None else {"posting_date": posting_date.isoformat()}
+    asked = json.dumps({"reverses": original.job_id, "note": note, **dated, **selection}, sort_keys=True)
     job, is_new = freezing.write_down(
         session,
         practice,
@@ -85,6 +87,8 @@ def request_reversal(
         include=[],
     )
     if is_new:
+        moves_money = reversed_job.kind is not JobKind.STATUS
+        job.posting_date = posting_month.dated(session, practice, asked=posting_date, moves_money=moves_money, now=now)
         _begin(session, job, chunk_claims=chunk_claims, now=now)
     return job
 
@@ -166,9 +170,12 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
 
 
 def _facts(job: SettleJob, was: Any) -> Facts:
+    taken_back_by = standing.taken_back_by(job)
     of_claim = facts.of_claim(Terms(setting=job.setting, as_of=job.as_of, target_status=job.target_status))
     return replace(
         of_claim,
-        touched_since_settled=Claim.version != was.version_after,
-        values={**of_claim.values, "version_after": was.version_after},
+        touched_since_settled=standing.is_touched(job, was),
+        already_reversed=taken_back_by.is_not(None),
+        late_payment_came=standing.late_payment_came(job),
+        values={**of_claim.values, "version_after": was.version_after, "reversed_by": taken_back_by},
     )

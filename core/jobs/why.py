@@ -25,6 +25,7 @@ _LABELS: Final = {
     "payer_class": "class of Ins 1",
     "version": "version",
     "previewed_version": "version at the preview",
+    "reversed_by": "taken back by job",
     "version_after": "version when it was settled",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})

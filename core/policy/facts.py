@@ -59,6 +59,8 @@ class Facts:
     owes_medicare_cost_share: Condition
     changed_since_preview: Condition
     touched_since_settled: Condition
+    already_reversed: Condition
+    late_payment_came: Condition
     balance_mismatch: Condition
     values: Mapping[str, ColumnElement[Any]]  # what "why?" shows, by name; amounts in cents
 
@@ -122,7 +124,9 @@ def of_claim(terms: Terms) -> Facts:
         paid_recently=_paid_recently(terms),
         owes_medicare_cost_share=_cost_share(terms),
         changed_since_preview=false(),  # nothing was promised yet
-        touched_since_settled=false(),  # asked of reversals alone
+        touched_since_settled=false(),  # asked of reversals alone, as the next two
+        already_reversed=false(),
+        late_payment_came=false(),
         balance_mismatch=Claim.balance_mismatch.expression,
         values=_values(terms),
     )
@@ -198,4 +202,9 @@ def _cost_share(terms: Terms) -> Condition:
     # a reason is given; the feed has none yet and does not judge.
     if terms.reason in (None, WriteOffReason.CHARITY, WriteOffReason.SMALL_BALANCE):
         return false()
+    return is_cost_share()
+
+
+def is_cost_share() -> Condition:
+    """Whether what is left to the patient is Medicare's or Medicaid's cost sharing, whatever the reason."""
     return func.coalesce(PAYER.c.payer_class.in_([kind.value for kind in _COST_SHARE]), False)

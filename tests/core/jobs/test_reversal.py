@@ -3,6 +3,7 @@
 import pytest
 
 from core.access.models import Role
+from core.claims.models import Hold
 from core.db.engine import transaction
 from core.errors import NotAllowed
 from core.jobs import commands
@@ -62,6 +63,51 @@ def test_a_claim_that_was_touched_since_is_refused_by_name_and_the_others_go(pra
     assert practice.read("touched").patient_due == -40
     assert practice.read("still").patient_due == 100
     assert practice.violations() == []
+
+
+def test_a_claim_held_and_released_since_is_as_good_as_untouched(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    practice.claim("held still", Line(0, 100))
+    job = practice.settle()
+    for number in ("1", "held still"):
+        practice.change(number, hold=Hold.HOLD)
+    practice.change("1", hold=None)
+
+    reversal = _reverse(practice, job)
+
+    assert practice.item(reversal, "held still").code == "touched_since"
+    assert practice.item(reversal, "1").outcome is Outcome.SETTLED
+    assert (practice.read("1").billing_status, practice.read("1").patient_due) == ("Balance Due", 100)
+    assert practice.violations() == []
+
+
+def test_two_jobs_on_one_claim_are_taken_back_the_last_one_first(practice: GivenPractice) -> None:
+    practice.claim("1", Line(70, 30))
+    practice.set_write_off(WriteOffSetting.PATIENT)
+    first = practice.settle(key="patient")
+    practice.set_write_off(WriteOffSetting.INSURANCE)
+    second = practice.settle(key="insurance")
+
+    too_early = _reverse(practice, first, key="too early")
+    last = _reverse(practice, second, key="last")
+    then = _reverse(practice, first, key="then")
+
+    assert practice.item(too_early, "1").code == "touched_since"
+    assert [practice.item(job, "1").outcome for job in (last, then)] == [Outcome.SETTLED, Outcome.SETTLED]
+    claim = practice.read("1")
+    assert (claim.billing_status, claim.insurance_due, claim.patient_due) == ("Balance Due", 70, 30)
+    assert practice.violations() == []
+
+
+def test_what_was_taken_back_already_says_so_and_by_which_job(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    job = practice.settle()
+    first = _reverse(practice, job, key="first")
+
+    second = _reverse(practice, job, key="second")
+
+    item = practice.item(second, "1")
+    assert (item.code, item.why) == ("already_reversed", {"reversed_by": first.job_id})
 
 
 def test_only_some_claims_of_a_job_may_be_taken_back(practice: GivenPractice) -> None:
