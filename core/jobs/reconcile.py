@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from core.jobs.keys import JobKey
-from core.jobs.models import JobChunk, JobItem, Outcome, SettleJob
-from core.ledger.models import Posting, PostingKind, Responsibility
+from core.jobs.models import JobChunk, JobItem, JobKind, Outcome, SettleJob
+from core.ledger.models import Posting, Responsibility
 
 
 def faults(session: Session, job: SettleJob) -> list[str]:
@@ -17,10 +17,11 @@ def faults(session: Session, job: SettleJob) -> list[str]:
     chunks, items, ledger = (
         _of_chunks(session, key),
         _of_items(session, key),
-        _of_ledger(session, key),
+        _of_ledger(session, job),
     )
     found = [f"chunks_and_items_{name}" for name, count in items.items() if chunks[name] != count]
     found += [f"items_and_ledger_{name}" for name, cents in ledger.items() if items[name] != cents]
+    found += [f"before_and_after_{side.value}" for side in Responsibility if not _balances(session, job, side)]
     if sum(items[outcome] for outcome in Outcome) != job.claims_total:
         found.append("items_and_total")
     return found
@@ -54,16 +55,24 @@ def _of_items(session: Session, key: JobKey) -> dict[str, int]:
     return _row(session, {**counts, **sums}, *key.of(JobItem))
 
 
-def _of_ledger(session: Session, key: JobKey) -> dict[str, int]:
+def _of_ledger(session: Session, job: SettleJob) -> dict[str, int]:
+    """What the job's postings moved: a write-off lowers what is due, a reversal raises it; never the other way."""
+    key = JobKey(job.practice_id, job.id)
     by_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
-    of_job = (
-        *key.of(JobItem),
-        by_item,
-        Posting.job_id == key.job_id,
-        Posting.kind.in_((PostingKind.WRITE_OFF, PostingKind.REVERSAL)),
-    )
-    written_off = {
-        f"{side.value}_cents": func.sum(func.abs(Posting.amount_cents)).filter(Posting.responsibility == side)
-        for side in Responsibility
-    }
-    return _row(session, written_off, *of_job)
+    moved = _sign(job) * Posting.amount_cents
+    sums = {f"{side.value}_cents": func.sum(moved).filter(Posting.responsibility == side) for side in Responsibility}
+    return _row(session, sums, *key.of(JobItem), by_item, Posting.job_id == key.job_id)
+
+
+def _balances(session: Session, job: SettleJob, side: Responsibility) -> bool:
+    """Whether what was due before, less what was moved, is what was due after."""
+    names = ("before", "after")
+    columns = {name: func.sum(getattr(JobChunk, f"{side.value}_{name}_cents")) for name in names}
+    moved = {"moved": func.sum(getattr(JobChunk, f"{side.value}_cents"))}
+    sums = _row(session, {**columns, **moved}, *JobKey(job.practice_id, job.id).of(JobChunk))
+    return sums["before"] + _sign(job) * sums["moved"] == sums["after"]
+
+
+def _sign(job: SettleJob) -> int:
+    """What a cent that the job moved does to what is due."""
+    return 1 if job.kind is JobKind.REVERSE else -1

@@ -351,7 +351,8 @@ def test_a_cancelled_job_keeps_what_is_settled_and_says_what_was_not_reached(pra
     assert practice.violations() == []
 
 
-def test_books_that_do_not_balance_halt_the_job(practice: GivenPractice) -> None:
+@pytest.mark.parametrize("falsified", ["patient_cents", "patient_before_cents", "insurance_after_cents"])
+def test_books_that_do_not_balance_halt_the_job(practice: GivenPractice, falsified: str) -> None:
     practice.claims(2)
     job = practice.preview(chunk_claims=1)
     practice.confirm(job)
@@ -361,7 +362,9 @@ def test_books_that_do_not_balance_halt_the_job(practice: GivenPractice) -> None
     engine._settle(practice.sessions, chunk, clock=ticking(NOW))
     with transaction(practice.sessions) as session:
         session.execute(
-            update(JobChunk).where(JobChunk.state == ChunkState.DONE).values(patient_cents=JobChunk.patient_cents + 1)
+            update(JobChunk).where(JobChunk.state == ChunkState.DONE).values(
+                {falsified: getattr(JobChunk, falsified) + 1}
+            )
         )
 
     practice.run(now=NOW + dt.timedelta(seconds=5))
