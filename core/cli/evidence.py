@@ -87,6 +87,7 @@ def _words(drawn_up: Certificate) -> str:
     rows = [
         ("Practice", drawn_up.practice),
         ("Confirmed by", f"{drawn_up.confirmed_by}, {drawn_up.confirmed_at:%m/%d/%Y %H:%M} UTC"),
+        *_approval(drawn_up),
         ("Setting", drawn_up.setting),
         ("Receivable before", _money(drawn_up.receivable_before)),
         ("Restored" if is_reversal else "Written off", _money(drawn_up.written_off)),
@@ -97,6 +98,14 @@ def _words(drawn_up: Certificate) -> str:
     ]
     head = f"Job {drawn_up.job_id}, {what}, is {drawn_up.status}. {counts}."
     return "\n".join([head, *(f"  {name:<20}{value}" for name, value in rows)])
+
+
+def _approval(drawn_up: Certificate) -> list[tuple[str, str]]:
+    """The second person, and for what, where the job was over a limit."""
+    if drawn_up.approved_at is None:
+        return []
+    by = ("Approved by", f"{drawn_up.approved_by}, {drawn_up.approved_at:%m/%d/%Y %H:%M} UTC")
+    return [by, *(("Over a limit", one.sentence) for one in drawn_up.over)]
 
 
 def _money(money: Money) -> str:

@@ -101,7 +101,9 @@ def _decides(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, 
             return False
         who = "You have" if job.decided_by == by.user_id else "Somebody else has"
         raise AlreadyDecided(f"{who} already {_DECIDED[decided]} this job.", status=job.status.value)
-    if is_expired(job, now=now) and job.status in (S.EXPIRED, S.AWAITING_APPROVAL):
+    if (job.status is S.EXPIRED and job.approval_asked_at) or (
+        job.status is S.AWAITING_APPROVAL and is_expired(job, now=now)
+    ):
         raise ApprovalExpired
     if job.status is not S.AWAITING_APPROVAL:
         raise acts.refusal(job, f"be {_DECIDED[target]}")

@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 
 from core.claims.models import Claim
 from core.errors import Refusal
-from core.jobs import preview, queries, reconcile
+from core.jobs import cost_share, limits, preview, queries, reconcile
+from core.jobs.cost_share import CostShare
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import FINAL_STATUSES
+from core.jobs.limits import OverLimit
 from core.jobs.models import JobChunk, JobItem, JobKind, JobStatus, Outcome, SettleJob
 from core.jobs.preview import Group
 from core.policy.rules import RULES
@@ -49,11 +51,16 @@ class Certificate(BaseModel):
     requested_at: dt.datetime
     confirmed_by: str | None
     confirmed_at: dt.datetime | None
+    approved_by: str | None  # of a job over a limit: the second person
+    approved_at: dt.datetime | None
+    over: list[OverLimit]  # what was over which limit
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
     posting_date: dt.date
     reason: str | None
     note: str
+    cost_share: CostShare | None  # of Medicare's patients, where the job waived some of it
+    cost_share_reason: str
     setting: str
     provider_settings: dict[str, str]
     rules: list[str]  # in force, in order
@@ -79,7 +86,7 @@ def of_job(session: Session, key: JobKey) -> Certificate:
     job = queries.find(session, key)
     if job.status not in FINAL_STATUSES or job.confirmed_at is None:
         raise NotFinished
-    names = queries.names_of_users(session, key.practice_id, (job.requested_by, job.confirmed_by))
+    names = queries.names_of_users(session, key.practice_id, (job.requested_by, job.confirmed_by, job.decided_by))
     chunks = _sums(session, key)
     before, after = _money(chunks, "before_cents"), _money(chunks, "after_cents")
     moved = _money(chunks, "cents")
@@ -96,12 +103,17 @@ def of_job(session: Session, key: JobKey) -> Certificate:
         requested_by=names.get(job.requested_by, "the system"),
         requested_at=job.requested_at,
         confirmed_by=names.get(job.confirmed_by) if job.confirmed_by else None,
-        confirmed_at=job.confirmed_at,
+        confirmed_at=job.approval_asked_at or job.confirmed_at,  # by the first person; the job itself ran later
+        approved_by=names.get(job.decided_by) if job.decided_by else None,
+        approved_at=job.decided_at,
+        over=limits.told(job.over),
         started_at=job.started_at,
         finished_at=job.finished_at,
         posting_date=job.posting_date,
         reason=job.reason.value if job.reason else None,
         note=job.note,
+        cost_share=cost_share.frozen(job),
+        cost_share_reason=job.cost_share_reason,
         setting=job.setting.value,
         provider_settings=job.provider_settings,
         rules=[rule.code for rule in RULES if job.kind in rule.kinds],

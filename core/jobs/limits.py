@@ -4,9 +4,10 @@ A limit is in cents, or a number of claims for a schedule's cap; `core.money.UNL
 Limits that change later change nothing about a job that was previewed before.
 """
 
-from collections.abc import Sequence
-from typing import Final, TypedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal, TypedDict
 
+from pydantic import BaseModel
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
@@ -14,7 +15,7 @@ from core.access.models import User
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import FINAL_STATUSES
 from core.jobs.models import JobChunk, JobItem, JobKind, JobStatus, SettleJob, Verdict
-from core.money import UNLIMITED
+from core.money import UNLIMITED, format_cents
 from core.practices.models import Practice
 
 SENTENCES: Final = {
@@ -49,6 +50,37 @@ class Over(TypedDict):
     found: int  # the largest claim's cents, the sum of cents, or the number of claims
     claims: int  # how many claims are over it; all of the job's where the sum is
     jobs: list[int]  # of the day's sum: the other jobs
+
+
+class OverLimit(BaseModel):
+    """The same, as people and programs read it."""
+
+    code: str
+    words: str
+    unit: Literal["cents", "claims"]  # of `limit` and `found`
+    limit: int
+    found: int
+    claims: int
+    jobs: list[str]
+
+    @property
+    def sentence(self) -> str:
+        """Which limit, and by how much."""
+        write: Callable[[int], str] = format_cents if self.unit == "cents" else "{:,}".format
+        by_how_much = write(self.found - self.limit)
+        return f"{self.words}: {write(self.found)}, the limit is {write(self.limit)}, {by_how_much} over"
+
+
+def told(over: Iterable[Over]) -> list[OverLimit]:
+    """What is over which limit, in words; a claim's own amount is the largest of them."""
+    return [
+        OverLimit(
+            **{**one, "jobs": [str(job_id) for job_id in one["jobs"]]},
+            words=SENTENCES[one["code"]],
+            unit="claims" if one["code"] in COUNTED_IN_CLAIMS else "cents",
+        )
+        for one in over
+    ]
 
 
 def of_requester(session: Session, practice: Practice, user_id: int) -> Limits:

@@ -1,6 +1,7 @@
 """The practice's limits: who may set them, between which numbers, and what is written down."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from core.access.models import AuditEntry, Role
 from core.access.permissions import Actor
 from core.db.engine import Sessions
 from core.errors import NotAllowed
+from core.money import UNLIMITED, BadLimitAmount, format_limit, parse_limit
 from core.practices import limits
 from core.practices.limits import BadLimit
 from core.practices.models import Practice
@@ -99,3 +101,40 @@ def test_only_the_own_practice_is_changed(session: Session, sessions: Sessions, 
     limits.set_recent_payment_days(session, by=admin, days=14, now=NOW + dt.timedelta(hours=1))
 
     assert session.get_one(Practice, other.id).recent_payment_days == 0
+
+
+def test_an_administrator_sets_what_takes_two_people_and_the_audit_says_what_changed(
+    session: Session, practice: GivenPractice, admin: Actor
+) -> None:
+    limits.set_write_off_limits(session, by=admin, claim_cents=10_000, job_cents=UNLIMITED, now=NOW)
+    standing = limits.set_write_off_limits(session, by=admin, claim_cents=10_000, job_cents=0, now=NOW)
+
+    assert (standing.claim_limit_cents, standing.job_limit_cents) == (10_000, 0)
+    entries = session.query(AuditEntry).filter(AuditEntry.act == "write_off_limits.changed").order_by(AuditEntry.id)
+    assert [(entry.subject, entry.user_id, entry.facts) for entry in entries] == [
+        (f"practice:{practice.id}", admin.user_id, {"claim_limit_cents": {"from": "unlimited", "to": 10_000}}),
+        (f"practice:{practice.id}", admin.user_id, {"job_limit_cents": {"from": "unlimited", "to": 0}}),
+    ]
+
+
+@pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
+def test_nobody_else_sets_what_takes_two_people(session: Session, practice: GivenPractice, role: Role) -> None:
+    with pytest.raises(NotAllowed):
+        limits.set_write_off_limits(
+            session, by=replace(practice.biller, role=role), claim_cents=1, job_cents=1, now=NOW
+        )
+
+
+@pytest.mark.parametrize(
+    ("typed", "cents"),
+    [("unlimited", UNLIMITED), (" Unlimited ", UNLIMITED), ("0", 0), ("$1,234.56", 123_456), ("50", 5_000)],
+)
+def test_a_limit_is_an_amount_or_the_word(typed: str, cents: int) -> None:
+    assert parse_limit(typed) == cents
+    assert parse_limit(format_limit(cents)) == cents
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "-1", "none", "no limit", "1.234", "1e3", "∞", "unlimited!", "1,23"])
+def test_an_empty_field_is_no_limit_and_the_refusal_says_what_to_type(typed: str) -> None:
+    with pytest.raises(BadLimitAmount, match="Type an amount, or the word unlimited"):
+        parse_limit(typed)

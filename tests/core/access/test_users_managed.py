@@ -1,0 +1,223 @@
+"""Administrators manage people: role, limits, deactivation; never their own, and never the last administrator away."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from core.access import people, sessions as browsers, tokens, users
+from core.access.models import ApiToken, AuditEntry, Role, User, UserSession
+from core.access.people import OwnAccount
+from core.access.permissions import Actor
+from core.db.engine import Sessions, transaction
+from core.errors import NotAllowed, NotFound
+from core.money import CENTS_MAX, UNLIMITED, BadLimitAmount
+from tests.given import NOW, GivenPractice, a_practice
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    return a_practice(sessions)
+
+
+@pytest.fixture
+def admin(practice: GivenPractice) -> Actor:
+    return practice.person("admin@lakeside.example", Role.ADMIN)
+
+
+def do(practice: GivenPractice, act: Callable[..., User], person: Actor, *given: object, **more: object) -> User:
+    with transaction(practice.sessions) as session:
+        return act(session, person.user_id, *given, now=NOW, **more)
+
+
+def read(practice: GivenPractice, person: Actor) -> User:
+    with practice.sessions() as session:
+        return session.get_one(User, person.user_id)
+
+
+def audited(practice: GivenPractice) -> list[tuple[str, str, int | None, dict[str, object]]]:
+    with practice.sessions() as session:
+        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id))
+        return [(entry.act, entry.subject, entry.user_id, entry.facts) for entry in entries]
+
+
+def test_an_administrator_changes_a_role_and_the_audit_says_from_what_to_what(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    do(practice, people.change_role, practice.biller, Role.APPROVER, by=admin)
+    do(practice, people.change_role, practice.biller, Role.APPROVER, by=admin)  # the same again is no act
+
+    assert read(practice, practice.biller).role is Role.APPROVER
+    subject = f"user:{practice.biller.user_id}"
+    assert audited(practice) == [
+        ("user.role_changed", subject, admin.user_id, {"from": "biller", "to": "approver"}),
+    ]
+
+
+def test_limits_are_set_in_cents_or_by_the_word_and_audited_with_old_and_new(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    do(practice, people.set_limits, practice.biller, claim_cents=5_000, job_cents=UNLIMITED, by=admin)
+    do(practice, people.set_limits, practice.biller, claim_cents=0, job_cents=100_000, by=admin)
+
+    user = read(practice, practice.biller)
+    assert (user.claim_limit_cents, user.job_limit_cents) == (0, 100_000)
+    assert [facts for _, _, _, facts in audited(practice)] == [
+        {"claim_limit_cents": {"from": "unlimited", "to": 5_000}},
+        {"claim_limit_cents": {"from": 5_000, "to": 0}, "job_limit_cents": {"from": "unlimited", "to": 100_000}},
+    ]
+
+
+@pytest.mark.parametrize("cents", [-1, CENTS_MAX + 1, UNLIMITED - 1, UNLIMITED + 1])
+def test_a_number_that_is_no_limit_is_refused(practice: GivenPractice, admin: Actor, cents: int) -> None:
+    with pytest.raises(BadLimitAmount):
+        do(practice, people.set_limits, practice.biller, claim_cents=cents, job_cents=0, by=admin)
+    assert audited(practice) == []
+
+
+ACTS = [
+    lambda session, user_id, **who: people.change_role(session, user_id, Role.APPROVER, **who),
+    lambda session, user_id, **who: people.set_limits(session, user_id, claim_cents=1, job_cents=1, **who),
+    people.deactivate,
+    people.reactivate,
+]
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_nobody_does_it_to_themselves(practice: GivenPractice, admin: Actor, act: Callable[..., User]) -> None:
+    practice.person("second@lakeside.example", Role.ADMIN)
+    with pytest.raises(OwnAccount):
+        do(practice, act, admin, by=admin)
+    assert audited(practice) == []
+
+
+@pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
+@pytest.mark.parametrize("act", ACTS)
+def test_nobody_else_does_it(practice: GivenPractice, admin: Actor, act: Callable[..., User], role: Role) -> None:
+    other = practice.person(f"{role}2@lakeside.example", role)
+    with pytest.raises(NotAllowed):
+        do(practice, act, practice.biller, by=other)
+    with pytest.raises(NotAllowed), practice.sessions() as session:
+        people.of_practice(session, other)
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_another_practices_people_are_not_there(practice: GivenPractice, act: Callable[..., User]) -> None:
+    stranger = a_practice(practice.sessions, name="Other").person("admin@other.example", Role.ADMIN)
+    with pytest.raises(NotFound):
+        do(practice, act, practice.biller, by=stranger)
+    with practice.sessions() as session:
+        assert [user.id for user in people.of_practice(session, stranger)] == [stranger.user_id, stranger.user_id - 1]
+        for find in (
+            lambda: people.find(session, practice.biller.user_id, by=stranger),
+            lambda: people.find_by_email(session, practice.biller.email, by=stranger),
+        ):
+            with pytest.raises(NotFound):
+                find()
+
+
+def test_who_is_deactivated_is_signed_out_everywhere_and_their_tokens_are_revoked(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    with transaction(practice.sessions) as session:
+        owner = session.get_one(User, practice.biller.user_id)
+        cookie = browsers.start(session, practice.biller, NOW)
+        browsers.start(session, practice.biller, NOW)
+        token = tokens.add_token(session, owner, NOW)
+        assert people.doors_open_to(session, owner) == (2, 1)
+
+    do(practice, people.deactivate, practice.biller, by=admin)
+
+    with transaction(practice.sessions) as session:
+        assert browsers.actor_of(session, cookie, NOW, 60) is None
+        assert tokens.actor_of_token(session, token, NOW) is None
+        assert session.scalars(select(UserSession)).all() == []
+        assert session.scalars(select(ApiToken.revoked_at)).all() == [NOW]
+        assert people.doors_open_to(session, session.get_one(User, practice.biller.user_id)) == (0, 0)
+    assert audited(practice)[-1][3] == {"sessions_ended": 2, "tokens_revoked": 1}
+
+
+def test_who_is_reactivated_signs_in_again_but_old_browsers_and_tokens_stay_out(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    with transaction(practice.sessions) as session:
+        owner = session.get_one(User, practice.biller.user_id)
+        token = tokens.add_token(session, owner, NOW)
+    do(practice, people.deactivate, practice.biller, by=admin)
+    with transaction(practice.sessions) as session:  # a sign-in that was under way
+        cookie = browsers.start(session, practice.biller, NOW)
+    do(practice, people.deactivate, practice.biller, by=admin)
+    do(practice, people.reactivate, practice.biller, by=admin)
+    do(practice, people.reactivate, practice.biller, by=admin)
+
+    with transaction(practice.sessions) as session:
+        assert browsers.actor_of(session, cookie, NOW, 60) is None
+        assert tokens.actor_of_token(session, token, NOW) is None
+    assert read(practice, practice.biller).active
+    assert [act for act, *_ in audited(practice)] == ["token.added", "user.deactivated", "user.reactivated"]
+
+
+def test_an_administrator_whom_another_deactivated_meanwhile_changes_nothing(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    second = practice.person("second@lakeside.example", Role.ADMIN)
+    do(practice, people.deactivate, admin, by=second)
+    with pytest.raises(NotAllowed, match="deactivated"):
+        do(practice, people.change_role, practice.biller, Role.ADMIN, by=admin)
+    do(practice, people.reactivate, admin, by=second)
+    do(practice, people.change_role, admin, Role.BILLER, by=second)
+    with pytest.raises(NotAllowed, match="role"):
+        do(practice, people.change_role, practice.biller, Role.ADMIN, by=admin)
+    assert read(practice, practice.biller).role is Role.BILLER
+
+
+def test_a_person_is_added_by_an_administrator_without_a_limit(practice: GivenPractice, admin: Actor) -> None:
+    with transaction(practice.sessions) as session:
+        added = people.add(
+            session, email="New@Lakeside.example", name="New", role=Role.BILLER, password=users.make_password(),
+            by=admin, now=NOW,
+        )  # fmt: skip
+        assert (added.email, added.practice_id, added.claim_limit_cents) == (
+            "new@lakeside.example",
+            practice.id,
+            UNLIMITED,
+        )
+    assert audited(practice) == [("user.added", f"user:{added.id}", admin.user_id, {"role": "biller"})]
+    with pytest.raises(NotAllowed), transaction(practice.sessions) as session:
+        people.add(
+            session, email="x@y.example", name="X", role=Role.ADMIN, password="x" * 12, by=practice.biller, now=NOW
+        )
+
+
+def test_two_administrators_who_deactivate_each_other_at_once_leave_one(practice: GivenPractice, admin: Actor) -> None:
+    second = practice.person("second@lakeside.example", Role.ADMIN)
+    for _ in range(15):
+        barrier, raised = threading.Barrier(2), []
+
+        def deactivate(who: Actor, by: Actor) -> None:
+            barrier.wait()  # noqa: B023  it is called here
+            try:
+                do(practice, people.deactivate, who, by=by)
+            except NotAllowed as refusal:
+                raised.append(refusal)  # noqa: B023
+
+        threads = [threading.Thread(target=deactivate, args=pair) for pair in ((admin, second), (second, admin))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        active = [who for who in (admin, second) if read(practice, who).active]
+        assert (len(active), len(raised)) == (1, 1)
+        (left,), (out,) = active, [who for who in (admin, second) if who not in active]
+        do(practice, people.reactivate, out, by=left)
+
+
+def test_the_clock_of_an_act_is_the_callers(practice: GivenPractice, admin: Actor) -> None:
+    at = NOW + dt.timedelta(days=3)
+    with transaction(practice.sessions) as session:
+        people.deactivate(session, practice.biller.user_id, by=admin, now=at)
+    with practice.sessions() as session:
+        assert session.scalars(select(AuditEntry.at)).all() == [at]
