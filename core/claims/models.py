@@ -82,6 +82,8 @@ class Claim(Base):
         Index("ix_claim_on_hold", "practice_id", "id", postgresql_where=text("hold IS NOT NULL")),
         # Of the few claims with a credit; no job settles one, so that settling does not touch it.
         Index("ix_claim_with_credit", "practice_id", "service_date", "id", postgresql_where=text("has_credit_line")),
+        # Of the claims that are being looked into; those who watch count them.
+        Index("ix_claim_mismatch", "practice_id", "id", postgresql_where=text("balance_mismatch")),
         ROOM_FOR_UPDATES,
     )
 
