@@ -22,12 +22,17 @@ from core.jobs.models import SettleJob
     prompt="Type CONFIRM to settle",
     help="The word CONFIRM; asked for without it.",
 )
+@click.option(
+    "--cost-share-reason",
+    default="",
+    help="Why Medicare patients' own share is written off; needed where the job writes off some.",
+)
 @acting.json_option
-def confirm(job: int, email: str, confirmation: str, as_json: bool) -> None:
+def confirm(job: int, email: str, confirmation: str, cost_share_reason: str, as_json: bool) -> None:
     """Let a previewed job run."""
 
     def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
-        return commands.confirm(session, key, confirmation=confirmation, **who)
+        return commands.confirm(session, key, confirmation=confirmation, cost_share_reason=cost_share_reason, **who)
 
     _command(job, email, by_word, as_json=as_json)
 

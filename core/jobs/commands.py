@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import Refusal
-from core.jobs import approval, budget, limits, retry
+from core.jobs import approval, budget, cost_share, limits, retry
 from core.jobs.acts import CONFIRMATION, ConfirmationMismatch, WrongStatus, locked, may, move, refusal, still
 from core.jobs.approval import approve, reject
 from core.jobs.keys import JobKey
@@ -37,11 +37,13 @@ class PreviewExpired(Refusal):
     code = "preview_expired"
 
 
-def confirm(session: Session, key: JobKey, *, confirmation: str, by: Actor, now: dt.datetime) -> SettleJob:
+def confirm(
+    session: Session, key: JobKey, *, confirmation: str, cost_share_reason: str = "", by: Actor, now: dt.datetime
+) -> SettleJob:
     """Let the previewed job run, once: a job that was confirmed before comes back as it is.
 
-    Over a limit, it waits for another person instead. Raises `ConfirmationMismatch`, `PreviewPreparing`,
-    `PreviewExpired` or `WrongStatus`; then nothing happens.
+    Over a limit, it waits for another person instead. Raises `ConfirmationMismatch`, `CostShareReasonMissing`,
+    `PreviewPreparing`, `PreviewExpired` or `WrongStatus`; then nothing happens.
     """
     job = locked(session, key, by, Action.CONFIRM_JOB)
     if confirmation != CONFIRMATION:
@@ -54,6 +56,7 @@ def confirm(session: Session, key: JobKey, *, confirmation: str, by: Actor, now:
         raise PreviewExpired if job.approval_asked_at is None else approval.ApprovalExpired
     if job.status is not S.PREVIEWED:
         raise refusal(job, "be confirmed")
+    cost_share.take_reason(job, cost_share_reason)
     still(session, job, by, Action.CONFIRM_JOB)
     job.limits = limits.of_confirmer(session, job, by.user_id)
     return approval.go_on(session, job, by=by.user_id, now=now)

@@ -20,7 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from core.claims.models import Claim, LineItem
-from core.jobs import selection as selections
+from core.jobs import cost_share, selection as selections
+from core.jobs.cost_share import CostShare
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import OPEN_STATUSES
 from core.jobs.models import JobChunk, JobItem, JobKind, SettleJob, Verdict
@@ -68,6 +69,7 @@ class PreviewTotals(BaseModel):
     by_provider: list[Group]
     by_code: list[CodeCount]
     in_other_jobs: int  # a warning to people
+    cost_share: CostShare | None = None  # where it writes off what Medicare left to its patients
 
 
 def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:
@@ -78,7 +80,7 @@ def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms
 def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
     """Each selected claim as the item that it would be: the rules' verdict, and what would be written off."""
     claim_facts = facts_of_job(job, terms)
-    asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=job.include)
+    asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=cost_share.include_of(job))
     picked = (
         select(
             Claim.id,
@@ -111,7 +113,7 @@ def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
 
 def facts_of_job(job: SettleJob, terms: Terms) -> Facts:
     """What the rules read at the preview of `job`: a schedule leaves to other open jobs what they hold."""
-    of_claim = facts.of_claim(terms)
+    of_claim = cost_share.of_night(job, facts.of_claim(terms))
     return of_claim if job.schedule_id is None else left_to_others(of_claim, job.practice_id)
 
 
@@ -194,6 +196,7 @@ def totals(session: Session, job: SettleJob) -> PreviewTotals:
         by_provider=groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
         by_code=_codes(session, key),
         in_other_jobs=_in_other_jobs(session, key),
+        cost_share=cost_share.of_job(session, job),
     )
 
 

@@ -37,6 +37,13 @@ class Confirmation(Body):
     """What a person types."""
 
     confirmation: Annotated[str, Field(description="CONFIRM, all in capitals")] = ""
+    cost_share_reason: Annotated[
+        str,
+        Field(
+            description="Why Medicare patients' own share is written off, in at most 500 characters; needed where the "
+            "preview's totals have a cost_share"
+        ),
+    ] = ""
 
 
 class Reversal(Body):
@@ -133,7 +140,14 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
     """Confirm a previewed job; it runs in the background, once, however often it is confirmed."""
     key = path.key(current_actor())
     with transaction(door().sessions) as session:
-        job = commands.confirm(session, key, confirmation=body.confirmation, by=current_actor(), now=now())
+        job = commands.confirm(
+            session,
+            key,
+            confirmation=body.confirmation,
+            cost_share_reason=body.cost_share_reason,
+            by=current_actor(),
+            now=now(),
+        )
         answer = confirmed(session, job)
     hint(job)
     return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED

@@ -62,6 +62,7 @@ def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "target_status": job.target_status,
         "reason": job.reason,
         "note": job.note,
+        "cost_share_reason": job.cost_share_reason,
         "include": job.include,
         "setting": job.setting,
         "as_of": job.as_of,

@@ -155,6 +155,20 @@ class Counts(Answer):
     in_other_jobs: Annotated[int, Field(description="Held by another open job; a warning")]
 
 
+class CostShare(Answer):
+    """What Medicare left to its patients: in the job, and in the twelve months up to its day; in cents."""
+
+    claims: Annotated[int, Field(description="Of the job")]
+    job_cents: Annotated[int, Field(description="What the job will write off of it")]
+    since: dt.date
+    until: dt.date
+    written_off_cents: Annotated[int, Field(description="Written off in these months, and not reversed since")]
+    became_due_cents: Annotated[
+        int, Field(description="What became the patients' responsibility in these months: charges and transfers")
+    ]
+    percent: Annotated[int | None, Field(description="The share written off, rounded down; null where nothing was due")]
+
+
 class Totals(Answer):
     """What a preview will write off."""
 
@@ -163,6 +177,10 @@ class Totals(Answer):
     by_payer: list[Group]
     by_provider: list[Group]
     by_code: Annotated[list[CodeCount], Field(description="Claims that a rule decided, by its code")]
+    cost_share: Annotated[
+        CostShare | None,
+        Field(description="Where the job writes off Medicare patients' own share: CONFIRM then needs a reason"),
+    ]
 
 
 class SettleJobSummary(Answer):
@@ -175,6 +193,7 @@ class SettleJobSummary(Answer):
     target_status: str
     reason: WriteOffReason | None
     note: str
+    cost_share_reason: Annotated[str, Field(description="Why Medicare patients' own share is written off")]
     include: list[str]
     setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
     as_of: dt.date
