@@ -69,6 +69,15 @@ def of_jobs(session: Session, practice_id: int, job_ids: Collection[int], *, now
     return {row.id: _progress(row, now=now) for row in rows}
 
 
+def of_everybody(
+    session: Session, statuses: Collection[JobStatus], *, now: dt.datetime, limit: int
+) -> dict[JobKey, Progress]:
+    """The progress of the jobs of all practices in these statuses, oldest first: counts, and nobody's name."""
+    asked = _sums(now).add_columns(SettleJob.practice_id).where(SettleJob.status.in_(statuses))
+    rows = session.execute(asked.order_by(SettleJob.id).limit(limit))
+    return {JobKey(row.practice_id, row.id): _progress(row, now=now) for row in rows}
+
+
 def claims_per_second(
     session: Session, key: JobKey, *, now: dt.datetime, seconds: int = 60
 ) -> list[tuple[dt.datetime, int]]:
