@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotAllowed, Refusal
-from core.jobs import acts, lifecycle, limits
+from core.jobs import acts, lifecycle, limits, posting_month
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
 from core.jobs.requests import NOTE_CHARACTERS_MAX
@@ -47,9 +47,13 @@ class ReasonMissing(BadInput):
 
 
 def go_on(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> SettleJob:
-    """Let the locked, previewed job run for user `by`; over a limit, it waits for another person."""
+    """Let the locked, previewed job run for user `by`; over a limit, it waits for another person.
+
+    Raises `PeriodClosed` and `PeriodBusy`.
+    """
     # Held until the commit: two jobs of one person that come at once are added up one after the other.
     acts.held(session, by)
+    posting_month.hold(session, job, now=now)
     job.over = [dict(one) for one in limits.over(session, job, by=by)]
     job.confirmed_by = by
     session.flush()
@@ -70,12 +74,13 @@ def approve(session: Session, key: JobKey, *, confirmation: str, by: Actor, now:
     """Let a job that waits run; asked again by the same person, it comes back as it is.
 
     Raises `ConfirmationMismatch`, `OwnJob`, `NotAllowed` (the role was lost meanwhile too), `AlreadyDecided`,
-    `ApprovalExpired` or `WrongStatus`; then nothing happens.
+    `ApprovalExpired`, `PeriodClosed` or `WrongStatus`; then nothing happens.
     """
     job = acts.locked(session, key, by, Action.APPROVE_JOB)
     if confirmation != acts.CONFIRMATION:
         raise acts.ConfirmationMismatch
     if _decides(session, job, by, S.CONFIRMED, now=now):
+        posting_month.hold(session, job, now=now)
         decided = {"decided_by": by.user_id, "decided_at": now, "confirmed_at": now}
         acts.move(session, job, S.CONFIRMED, by=by, now=now, sources=(S.AWAITING_APPROVAL,), act="approved", **decided)
     return job

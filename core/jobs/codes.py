@@ -23,7 +23,10 @@ FAILURES: Final = {
     UNEXPECTED_ERROR: _Failure("Something unexpected broke on this claim", retryable=True),
 }
 
+MONTH_CLOSED: Final = "month_closed"
+
 HALTS: Final = {
+    MONTH_CLOSED: "The month of its posting date was closed under it; nothing was posted into it since",
     "too_many_failed": "More of its claims have failed than the practice allows",
     "failures_alike": "Its last failures are all alike, so that something is wrong with all of them",
     "books_do_not_balance": "Its counts and the ledger do not agree; it must be looked into before anything else",

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import Refusal
-from core.jobs import approval, budget, cost_share, limits, retry
+from core.jobs import approval, budget, cost_share, limits, posting_month, retry
 from core.jobs.acts import CONFIRMATION, ConfirmationMismatch, WrongStatus, locked, may, move, refusal, still
 from core.jobs.approval import approve, reject
 from core.jobs.keys import JobKey
@@ -83,6 +83,7 @@ def pause(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Sett
 def resume(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Let a paused or halted job go on; after a halt its failure budget counts anew from here."""
     job = locked(session, key, by, Action.CONTROL_JOB)
+    posting_month.hold(session, job, now=now)
     values = budget.forgiven(session, key) if job.status is S.HALTED else {}
     sources = (S.PAUSED, S.HALTED)
     return move(
@@ -103,6 +104,7 @@ def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, 
     sources = (S.COMPLETED, S.PAUSED, S.HALTED)
     if job.status not in sources:
         raise refusal(job, "try its failed claims again")
+    posting_month.hold(session, job, now=now)
     if retry.reopen_failed(session, key, code=code, now=now) == 0:
         return job
     values = {"finished_at": None, "halted_because": None, **budget.forgiven(session, key)}

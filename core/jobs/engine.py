@@ -12,6 +12,8 @@ from core.db.engine import Sessions, transaction
 from core.db.transient import is_transient, sqlstate
 from core.jobs import chunks, codes, lifecycle, settle_chunk
 from core.jobs.chunks import ATTEMPTS_MAX, TRANSIENT_WAIT, Chunk
+from core.jobs.models import JobStatus
+from core.jobs.settle_chunk import MonthIsClosed
 from core.watch import tally
 
 log = structlog.get_logger(__name__)
@@ -63,6 +65,9 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> bool:
     try:
         with transaction(sessions) as session:
             done = settle_chunk.settle(session, chunk, now=clock())
+    except MonthIsClosed:
+        where.error("month_closed")
+        return _halt(sessions, chunk, code=codes.MONTH_CLOSED, clock=clock)
     except Exception as error:  # noqa: BLE001  whatever it is, the chunk is given back or the claim at fault found
         return _recover(sessions, chunk, error, clock=clock)
     if done is None:
@@ -110,6 +115,16 @@ def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock
     where.warning("chunk_split")
     code = codes.DATABASE_REFUSED if isinstance(error, DBAPIError) else codes.UNEXPECTED_ERROR
     return _split(sessions, chunk, code=code, clock=clock)
+
+
+def _halt(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
+    """Undo the take, and let a person look into it before anything else is posted."""
+    _give_back(sessions, chunk, clock=clock)
+    with transaction(sessions) as session:
+        job = lifecycle.lock(session, chunk.job)
+        if job is not None and job.status is JobStatus.RUNNING:
+            lifecycle.halt(session, chunk.job, because=code, now=clock())
+    return False
 
 
 def _give_back(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Actor
 from core.errors import BadInput
-from core.jobs import approval, cost_share, lifecycle, limits, preview
+from core.jobs import approval, cost_share, lifecycle, limits, posting_month, preview
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, JobStatus, SettleJob
 from core.practices.models import Practice, Provider
@@ -107,7 +107,9 @@ def freeze(
     if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report says what would have to wait
         job.over = [dict(one) for one in limits.over(session, job, by=job.requested_by)]
         session.flush()
-        if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM:
+        # Where the month was closed meanwhile, nobody is there to choose another date: it waits for a person.
+        is_open = posting_month.offered(session, job, now=now) is None
+        if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM and is_open:
             approval.go_on(session, job, by=job.requested_by, now=now)
 
 

@@ -112,8 +112,11 @@ def _is_busy(session: Session, key: JobKey) -> bool:
 
 def _halt_if_spent(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
     because = budget.spent(session, key)
-    if because is None:
-        return None
+    return halt(session, key, because=because, now=now) if because else None
+
+
+def halt(session: Session, key: JobKey, *, because: str, now: dt.datetime) -> JobStatus:
+    """Halt the locked, running job for a reason that a person must look into, as a code."""
     moved = move(session, key, source=S.RUNNING, target=S.HALTED, halted_because=because)
     assert moved, "the row is locked"
     audit.record(

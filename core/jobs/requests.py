@@ -1,5 +1,6 @@
 """What may be asked of a job: which claims, to which billing status, why."""
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
@@ -74,6 +75,7 @@ class JobRequest(_Frozen):
     reason: WriteOffReason | None = None
     note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX)] = ""
     include: tuple[Literal[MAY_INCLUDE], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
+    posting_date: dt.date | None = None  # today if not told; else the next open date, where this month is closed
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -95,7 +97,8 @@ class JobRequest(_Frozen):
 
     def hash(self) -> str:
         """A digest of what is asked, so that one idempotency key cannot mean two requests."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        asked = self.model_dump(mode="json", exclude={"posting_date"} if self.posting_date is None else None)
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 _SELECTION_SHAPES = '{"claim_ids": […]}, {"filter": {…}, "excluded_claim_ids": […]} or {"all": true}'

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from core.access.permissions import Action, Actor
 from core.claims.models import Claim
 from core.errors import NotFound, Refusal
-from core.jobs import freezing, lifecycle, preview, standing
+from core.jobs import freezing, lifecycle, posting_month, preview, standing
 from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
 from core.jobs.requests import NOTE_CHARACTERS_MAX, BadRequest

@@ -19,6 +19,7 @@ from core.jobs.judge import Judged, Skipped
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
 from core.ledger import posting, reversal
 from core.ledger.posting import Cents
+from core.practices import periods
 
 # Local to the transaction, so that they work behind PgBouncer too.
 TIMEOUTS: Final = text(
@@ -33,6 +34,10 @@ TIMEOUTS: Final = text(
 
 class BooksDiffer(Exception):
     """What was posted is not what the items promised; the transaction must not commit."""
+
+
+class MonthIsClosed(Exception):
+    """The month of the posting date was closed under an unfinished job, which must never be: the job halts."""
 
 
 class Done(NamedTuple):
@@ -53,6 +58,7 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
     if job.status is not JobStatus.RUNNING:
         chunks.give_back(session, chunk, not_before=None)
         return None
+    _hold_month(session, job)
     wanted = _wanted(session, chunk)
     locked = _lock_claims(session, chunk, wanted)
     as_previewed = _skip_as_previewed(session, chunk)
@@ -68,6 +74,14 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
     else:
         chunks.close(session, chunk, counts, now=now)
     return Done(counts, busy, skipped)
+
+
+def _hold_month(session: Session, job: SettleJob) -> None:
+    """Keep the month open until the commit, before any claim is locked. Raises `MonthIsClosed`."""
+    if job.kind is not JobKind.STATUS and periods.held_closed(
+        session, job.practice_id, [periods.month_of(job.posting_date)]
+    ):
+        raise MonthIsClosed
 
 
 def _wanted(session: Session, chunk: Chunk) -> ClaimIds:

@@ -1,0 +1,45 @@
+"""The month that a job posts into: it must be open when the job may go on, and stays open until the job has ended."""
+
+import datetime as dt
+
+from sqlalchemy.orm import Session
+
+from core.jobs.models import JobKind, SettleJob
+from core.practices import calendar, periods
+from core.practices.models import Practice
+
+
+def dated(
+    session: Session, practice: Practice, *, asked: dt.date | None, moves_money: bool, now: dt.datetime
+) -> dt.date:
+    """The posting date of a new job: today, or the next open date where that was `asked`.
+
+    Raises `PeriodClosed` and `BadPostingDate`; a job that moves no money posts nothing, so that any day will do.
+    """
+    today = calendar.today(practice, now=now)
+    return periods.posting_date(session, practice.id, asked=asked, today=today) if moves_money else today
+
+
+def moves_money(session: Session, job: SettleJob) -> bool:
+    """Tell whether the job posts anything: one that changes statuses, or takes such a job back, does not."""
+    if job.kind is not JobKind.REVERSE:
+        return job.kind is JobKind.SETTLE
+    return session.get_one(SettleJob, (job.practice_id, job.reverses_job_id)).kind is JobKind.SETTLE
+
+
+def hold(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
+    """Keep the month of the job's posting date open until the commit. Raises `PeriodClosed` and `PeriodBusy`."""
+    if moves_money(session, job):
+        today = calendar.today(session.get_one(Practice, job.practice_id), now=now)
+        periods.hold_open(session, job.practice_id, [job.posting_date], today=today)
+
+
+def offered(session: Session, job: SettleJob, *, now: dt.datetime) -> dt.date | None:
+    """The next open date, where the job's posting date is in a closed month; None where the month is open."""
+    if not moves_money(session, job):
+        return None
+    closed = periods.closed_months(session, job.practice_id)
+    if periods.month_of(job.posting_date) not in closed:
+        return None
+    today = calendar.today(session.get_one(Practice, job.practice_id), now=now)
+    return periods.first_open(closed, today)
