@@ -9,11 +9,11 @@ from werkzeug.exceptions import HTTPException
 
 from core.errors import Refusal
 from webui import csrf, errors
-from webui.api import claims, control, docs, evidence, jobs
+from webui.api import claims, control, docs, evidence, jobs, schedule_runs, schedules
 from webui.api.blueprint import api
 from webui.auth import limiter
 
-__all__ = ["claims", "control", "evidence", "jobs", "register"]
+__all__ = ["claims", "control", "evidence", "jobs", "register", "schedule_runs", "schedules"]
 
 FAILED_TOKENS_PER_ADDRESS: Final = "60 per minute"  # a script with an old token is told so; it does not keep us busy
 

@@ -14,6 +14,7 @@ from webui.errors import PROBLEM_JSON
 VERSION_PATH: Final = "/api/v1"
 CLAIMS: Final = Tag(name="Claims", description="What is owed, and why")
 JOBS: Final = Tag(name="Settle jobs", description="Previewed, confirmed once, run")
+SCHEDULES: Final = Tag(name="Schedules", description="Jobs that make themselves at night")
 
 _WORDS: Final = {
     400: "The request cannot be read",

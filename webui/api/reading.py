@@ -104,6 +104,11 @@ class Page(Parameters):
         return int(self.cursor)
 
 
+def id_of(text: str) -> int | None:
+    """The number of an id in a path; None where nothing can have it."""
+    return int(text) if _ID.fullmatch(text) else None
+
+
 class JobPath(BaseModel):
     """Which job."""
 

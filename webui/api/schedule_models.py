@@ -1,0 +1,112 @@
+"""What the API answers of schedules and their runs."""
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from core.ledger.models import WriteOffReason
+from core.schedules.models import MailState, RunOutcome, ScheduleMode, ScheduleState
+from webui.api.models import Answer, Id
+
+Cap = int | Literal["unlimited"]
+
+
+class NextRun(Answer):
+    """When a schedule runs next."""
+
+    date: Annotated[dt.date, Field(description="Of its night, in the practice's time zone")]
+    at: Annotated[dt.datetime, Field(validation_alias="instant")]
+
+
+class ScheduleAnswer(Answer):
+    """A schedule."""
+
+    id: Id
+    name: str
+    words: Annotated[str, Field(description="What it does, in a sentence")]
+    filter: Annotated[dict[str, Any], Field(description="The keys of GET /claims")]
+    local_time: Annotated[str, Field(description="Hours and minutes by the practice's clock")]
+    time_zone: str
+    weekdays: list[str]
+    reason: WriteOffReason
+    note: str
+    claims_max: Cap
+    cents_max: Cap
+    late_minutes: Annotated[int, Field(description="So late a night may still start")]
+    mail_to: list[str]
+    mode: ScheduleMode
+    state: ScheduleState
+    stopped_because: str | None
+    stopped_words: str | None
+    next_run: Annotated[NextRun | None, Field(description="Null while it is paused or stopped")]
+    next_run_words: str
+    owner: str | None
+    version: Annotated[int, Field(description="Send it back with a change; it rises with each")]
+    made_at: dt.datetime
+    changed_at: dt.datetime
+    changed_by: str | None
+
+
+class Schedules(Answer):
+    """The practice's schedules, by name."""
+
+    schedules: list[ScheduleAnswer]
+
+
+class Coded(Answer):
+    """How many claims a code holds for."""
+
+    code: str
+    words: str
+    claims: int
+
+
+class TonightAnswer(Answer):
+    """What a schedule would settle in its next night, as things stand."""
+
+    as_of: dt.date
+    claims: int
+    will_settle: int
+    skipped: int
+    insurance_cents: int
+    patient_cents: int
+    by_code: list[Coded]
+    over: Annotated[list[str], Field(description="Caps and limits that it is over: it would wait for approval")]
+
+
+class ScheduleRunAnswer(Answer):
+    """One run, with its morning report: settled + skipped + failed + remaining = claims."""
+
+    id: Id
+    schedule_id: Id
+    schedule: Annotated[str, Field(description="The schedule's name as the run began")]
+    local_date: Annotated[dt.date | None, Field(description="Of its night; null where somebody ran it by hand")]
+    due_at: dt.datetime
+    begun_at: dt.datetime
+    mode: ScheduleMode
+    outcome: RunOutcome
+    because: str | None
+    state: Annotated[str, Field(description="One word for what came of it by now")]
+    words: str
+    is_final: Annotated[bool, Field(description="Whether it will not change by itself any more")]
+    settle_job_id: Id | None
+    claims: int
+    settled: int
+    skipped: int
+    failed: int
+    remaining: int
+    insurance_cents: int
+    patient_cents: int
+    by_code: list[Coded]
+    over: list[str]
+    held_by_settle_job_ids: list[Id]
+    mail_state: MailState
+    mail_sent_at: dt.datetime | None
+
+
+class ScheduleRuns(Answer):
+    """Some runs, the newest first."""
+
+    schedule_runs: list[ScheduleRunAnswer]
+    next_cursor: str | None

@@ -1,0 +1,91 @@
+"""The runs of schedules, each with its morning report."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self
+
+from flask import Response, jsonify
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action
+from core.jobs import codes
+from core.schedules import queries, reports
+from core.schedules.models import ScheduleRun
+from core.schedules.queries import NoSuchRun
+from webui.api.blueprint import SCHEDULES, api, refusals
+from webui.api.reading import Page, asks, current_actor, id_of
+from webui.api.schedule_models import Coded, ScheduleRunAnswer, ScheduleRuns
+from webui.door import door, now
+
+
+class RunsQuery(Page):
+    """Which runs."""
+
+    schedule_id: Annotated[
+        str | None, Field(pattern=r"^[1-9][0-9]{0,17}$", description="Of this schedule, deleted or not")
+    ] = None
+
+
+class RunPath(BaseModel):
+    """Which run."""
+
+    run_id: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the id; raise `NoSuchRun` where no run can have it."""
+        if id_of(given["run_id"]) is None:
+            raise NoSuchRun
+        return cls(run_id=given["run_id"])
+
+
+@api.get("/schedule-runs", tags=[SCHEDULES], responses={200: ScheduleRuns})
+@asks(Action.SEE_CLAIMS)
+def list_runs(query: RunsQuery) -> Response:
+    """List the runs of the practice's schedules, the newest first, also of schedules that were deleted."""
+    schedule_id = int(query.schedule_id) if query.schedule_id else None
+    practice_id, before = current_actor().practice_id, query.after()
+    with door().sessions() as session:
+        runs = queries.runs(session, practice_id, schedule_id, before=before, limit=query.limit + 1)
+        shown = runs[: query.limit]
+        answer = ScheduleRuns(
+            schedule_runs=[run_answer(session, run) for run in shown],
+            next_cursor=str(shown[-1].id) if len(runs) > len(shown) else None,
+        )
+    return jsonify(answer.json_ready())
+
+
+@api.get("/schedule-runs/<run_id>", tags=[SCHEDULES], responses={200: ScheduleRunAnswer, **refusals(404)})
+@asks(Action.SEE_CLAIMS)
+def show_run(path: RunPath) -> Response:
+    """Show one run with its morning report, as things stand."""
+    with door().sessions() as session:
+        answer = run_answer(session, queries.find_run(session, current_actor().practice_id, int(path.run_id)))
+    return jsonify(answer.json_ready())
+
+
+def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
+    """The run with its morning report."""
+    report = reports.of_run(session, run, now=now())
+    of_run = (
+        "id", "schedule_id", "local_date", "due_at", "begun_at", "mode", "outcome", "because", "mail_state",
+        "mail_sent_at",
+    )  # fmt: skip
+    of_report = (
+        "state", "is_final", "claims", "settled", "skipped", "failed", "remaining", "insurance_cents",
+        "patient_cents", "over",
+    )  # fmt: skip
+    return ScheduleRunAnswer(
+        **{member: getattr(run, member) for member in of_run},
+        **{member: getattr(report, member) for member in of_report},
+        schedule=run.asked["name"],
+        words=report.sentence,
+        settle_job_id=report.job_id,
+        by_code=coded(report.by_code),
+        held_by_settle_job_ids=report.held_by,
+    )
+
+
+def coded(by_code: Iterable[tuple[str, int]]) -> list[Coded]:
+    """Codes with their words and how many claims each holds for."""
+    return [Coded(code=code, words=codes.words(code), claims=claims) for code, claims in by_code]

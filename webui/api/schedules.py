@@ -1,0 +1,250 @@
+"""Schedules: rules that make a job at a local time of night. They report until somebody lets them settle."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Self
+
+from flask import Response, jsonify, url_for
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.jobs import queries as jobs
+from core.money import UNLIMITED
+from core.practices.queries import find as practice_of
+from core.schedules import commands, queries, tonight, words
+from core.schedules.models import Schedule
+from core.schedules.queries import NoSuchSchedule
+from core.schedules.requests import UNLIMITED_WORD, ScheduleRequest
+from webui import schedule_words
+from webui.api.blueprint import SCHEDULES, api, refusals
+from webui.api.reading import Body, OnceHeaders, asks, current_actor, id_of
+from webui.api.schedule_models import ScheduleAnswer, ScheduleRunAnswer, Schedules, TonightAnswer
+from webui.api.schedule_runs import coded, run_answer
+from webui.door import door, now
+from webui.schedule_acts import hint_run
+
+Version = Annotated[int, Field(ge=1, description="The schedule's version as you know it")]
+
+_BODY: Final = (400, 413, 415)
+
+
+class SchedulePath(BaseModel):
+    """Which schedule."""
+
+    schedule_id: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the id; raise `NotFound` where no schedule can have it."""
+        if id_of(given["schedule_id"]) is None:
+            raise NoSuchSchedule
+        return cls(schedule_id=given["schedule_id"])
+
+    @property
+    def id(self) -> int:
+        """The id."""
+        return int(self.schedule_id)
+
+
+class ScheduleChange(ScheduleRequest):
+    """The whole schedule as it is to be from its next night on."""
+
+    version: Version
+    confirmation: Annotated[str | None, Field(description="CONFIRM, where the schedule settles")] = None
+
+    def request(self) -> ScheduleRequest:
+        """The schedule alone."""
+        return ScheduleRequest.model_validate(self.model_dump(exclude={"version", "confirmation"}))
+
+
+class OfVersion(Body):
+    """Which version of the schedule is meant."""
+
+    version: Version
+
+
+class LetSettle(OfVersion):
+    """What a person types to let a schedule settle."""
+
+    confirmation: Annotated[str, Field(description="CONFIRM, all in capitals")] = ""
+
+
+@api.get("/schedules", tags=[SCHEDULES], responses={200: Schedules})
+@asks(Action.SEE_CLAIMS)
+def list_schedules() -> Response:
+    """List the practice's schedules, by name."""
+    with door().sessions() as session:
+        found = queries.of_practice(session, current_actor().practice_id)
+        answer = Schedules(schedules=_answers(session, found))
+    return jsonify(answer.json_ready())
+
+
+@api.post("/schedules", tags=[SCHEDULES], responses={201: ScheduleAnswer, **refusals(*_BODY, 409)})
+@asks(Action.MANAGE_SCHEDULES)
+def make_schedule(body: ScheduleRequest) -> tuple[Response, int, dict[str, str]]:
+    """Make a schedule. It reports what it would settle, and settles nothing until POST …/settle."""
+    with transaction(door().sessions) as session:
+        schedule = commands.make(session, body, by=current_actor(), now=now())
+        answer = _answer(session, schedule)
+    location = url_for("api.show_schedule", schedule_id=schedule.id)
+    return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": location}
+
+
+@api.get("/schedules/<schedule_id>", tags=[SCHEDULES], responses={200: ScheduleAnswer, **refusals(404)})
+@asks(Action.SEE_CLAIMS)
+def show_schedule(path: SchedulePath) -> Response:
+    """Show one schedule."""
+    with door().sessions() as session:
+        answer = _answer(session, queries.find(session, current_actor().practice_id, path.id))
+    return jsonify(answer.json_ready())
+
+
+@api.put("/schedules/<schedule_id>", tags=[SCHEDULES], responses={200: ScheduleAnswer, **refusals(*_BODY, 404, 409)})
+@asks(Action.MANAGE_SCHEDULES)
+def change_schedule(path: SchedulePath, body: ScheduleChange) -> Response:
+    """Replace what a schedule does, from its next night on, if it still has the version; you become its owner."""
+    with transaction(door().sessions) as session:
+        schedule = commands.change(
+            session,
+            path.id,
+            body.request(),
+            version=body.version,
+            confirmation=body.confirmation,
+            by=current_actor(),
+            now=now(),
+        )
+        answer = _answer(session, schedule)
+    return jsonify(answer.json_ready())
+
+
+@api.delete("/schedules/<schedule_id>", tags=[SCHEDULES], responses={204: None, **refusals(404)})
+@asks(Action.MANAGE_SCHEDULES)
+def delete_schedule(path: SchedulePath) -> tuple[str, int]:
+    """Let no night of it come any more; its runs stay."""
+    with transaction(door().sessions) as session:
+        commands.delete(session, path.id, by=current_actor(), now=now())
+    return "", HTTPStatus.NO_CONTENT
+
+
+@api.post("/schedules/<schedule_id>/pause", tags=[SCHEDULES], responses={200: ScheduleAnswer, **refusals(404)})
+@asks(Action.MANAGE_SCHEDULES)
+def pause_schedule(path: SchedulePath) -> Response:
+    """Let its nights pass until it is resumed; a second call changes nothing."""
+    with transaction(door().sessions) as session:
+        answer = _answer(session, commands.pause(session, path.id, by=current_actor(), now=now()))
+    return jsonify(answer.json_ready())
+
+
+@api.post("/schedules/<schedule_id>/resume", tags=[SCHEDULES], responses={200: ScheduleAnswer, **refusals(404)})
+@asks(Action.MANAGE_SCHEDULES)
+def resume_schedule(path: SchedulePath) -> Response:
+    """Let a paused or stopped schedule's nights come again; whoever resumes a stopped one becomes its owner."""
+    with transaction(door().sessions) as session:
+        answer = _answer(session, commands.resume(session, path.id, by=current_actor(), now=now()))
+    return jsonify(answer.json_ready())
+
+
+@api.post(
+    "/schedules/<schedule_id>/settle", tags=[SCHEDULES], responses={200: ScheduleAnswer, **refusals(*_BODY, 404, 409)}
+)
+@asks(Action.MANAGE_SCHEDULES)
+def let_schedule_settle(path: SchedulePath, body: LetSettle) -> Response:
+    """Let a schedule settle from its next run on; it takes CONFIRM, and you become its owner."""
+    with transaction(door().sessions) as session:
+        schedule = commands.start_settling(
+            session,
+            path.id,
+            confirmation=body.confirmation,
+            version=body.version,
+            by=current_actor(),
+            now=now(),
+        )
+        answer = _answer(session, schedule)
+    return jsonify(answer.json_ready())
+
+
+@api.post(
+    "/schedules/<schedule_id>/report-only",
+    tags=[SCHEDULES],
+    responses={200: ScheduleAnswer, **refusals(*_BODY, 404, 409)},
+)
+@asks(Action.MANAGE_SCHEDULES)
+def let_schedule_report(path: SchedulePath, body: OfVersion) -> Response:
+    """Let a schedule only report from its next run on."""
+    with transaction(door().sessions) as session:
+        by = current_actor()
+        schedule = commands.only_report(session, path.id, version=body.version, by=by, now=now())
+        answer = _answer(session, schedule)
+    return jsonify(answer.json_ready())
+
+
+@api.post(
+    "/schedules/<schedule_id>/run-now", tags=[SCHEDULES], responses={201: ScheduleRunAnswer, **refusals(400, 404, 409)}
+)
+@asks(Action.MANAGE_SCHEDULES)
+def run_schedule_now(path: SchedulePath, header: OnceHeaders) -> tuple[Response, int, dict[str, str]]:
+    """Run a schedule at once, beside its nights; the same key gives the same run."""
+    with transaction(door().sessions) as session:
+        run = commands.run_now(session, path.id, key=header.idempotency_key, by=current_actor(), now=now())
+        answer = run_answer(session, run)
+    hint_run(run)
+    return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_run", run_id=run.id)}
+
+
+@api.get("/schedules/<schedule_id>/tonight", tags=[SCHEDULES], responses={200: TonightAnswer, **refusals(404)})
+@asks(Action.SEE_CLAIMS)
+def show_tonight(path: SchedulePath) -> Response:
+    """Tell what a schedule would settle in its next night, by the rules and claims as they are now."""
+    with door().sessions() as session:
+        schedule = queries.find(session, current_actor().practice_id, path.id)
+        found = tonight.tonight(session, schedule, now=now())
+    answer = TonightAnswer(
+        as_of=found.as_of,
+        claims=found.claims,
+        will_settle=found.will_settle,
+        skipped=found.skipped,
+        insurance_cents=found.insurance_cents,
+        patient_cents=found.patient_cents,
+        by_code=coded(found.by_code),
+        over=found.over,
+    )
+    return jsonify(answer.json_ready())
+
+
+def _answer(session: Session, schedule: Schedule) -> ScheduleAnswer:
+    return _answers(session, [schedule])[0]
+
+
+def _answers(session: Session, schedules: Sequence[Schedule]) -> list[ScheduleAnswer]:
+    practice_id = current_actor().practice_id
+    zone = practice_of(session, practice_id).time_zone
+    people = {person for schedule in schedules for person in (schedule.owner_id, schedule.changed_by)}
+    names = jobs.names_of_users(session, practice_id, people)
+    return [ScheduleAnswer(**_members(session, schedule, zone, names)) for schedule in schedules]
+
+
+def _members(session: Session, schedule: Schedule, zone: str, names: Mapping[int, str]) -> dict[str, Any]:
+    night = queries.next_night(session, schedule, now=now())
+    own = (
+        "id", "name", "filter", "weekdays", "reason", "note", "late_minutes", "mail_to", "mode", "state",
+        "stopped_because", "version", "made_at", "changed_at",
+    )  # fmt: skip
+    return {
+        **{member: getattr(schedule, member) for member in own},
+        "words": words.sentence(schedule, zone),
+        "local_time": schedule.local_time.isoformat("minutes"),
+        "time_zone": zone,
+        "claims_max": _cap(schedule.claims_max),
+        "cents_max": _cap(schedule.cents_max),
+        "stopped_words": words.because(schedule.stopped_because) if schedule.stopped_because else None,
+        "next_run": night,
+        "next_run_words": schedule_words.next_run(schedule, night, zone),
+        "owner": names.get(schedule.owner_id),
+        "changed_by": names.get(schedule.changed_by),
+    }
+
+
+def _cap(most: int) -> int | str:
+    return UNLIMITED_WORD if most >= UNLIMITED else most
