@@ -9,6 +9,7 @@ from core.access import audit
 from core.access.permissions import Action, Actor
 from core.practices.create import known_zone
 from core.practices.models import Practice
+from core.schedules import zones
 
 
 def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -> Practice:
@@ -19,13 +20,14 @@ def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -
     """
     by.require(Action.CHANGE_SETTING)
     zone = known_zone(name)
+    schedules = zones.hold(session, by.practice_id)
     locked = select(Practice).where(Practice.id == by.practice_id).with_for_update(key_share=True)
     practice = session.scalars(locked.execution_options(populate_existing=True)).one()
     if practice.time_zone == zone:
         return practice
     was, practice.time_zone = practice.time_zone, zone
     subject = f"practice:{practice.id}"
-    facts = {"from": was, "to": zone}
+    facts = {"from": was, "to": zone, "nights_missed": zones.changed(session, schedules, was=was, zone=zone, now=now)}
     audit.record(
         session, "time_zone.changed", practice_id=practice.id, subject=subject, by=by.user_id, now=now, **facts
     )

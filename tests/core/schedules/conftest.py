@@ -1,0 +1,138 @@
+"""A practice in New York with schedules, and a clock that a test moves."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from core.access.models import Role, User
+from core.access.permissions import Actor
+from core.db.engine import Sessions, transaction
+from core.jobs import prepare
+from core.jobs.keys import JobKey
+from core.jobs.models import SettleJob
+from core.practices import time_zone
+from core.schedules import commands, queries, reports, tick as ticking
+from core.schedules.models import Schedule, ScheduleRun
+from core.schedules.reports import MorningReport
+from core.schedules.requests import ScheduleRequest
+from core.schedules.tick import Ticked
+from tests.given import GivenPractice, a_practice
+
+EVERY_DAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def at(text: str) -> dt.datetime:
+    """A moment in UTC, such as "2026-11-24 07:30"."""
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+MADE = at("2026-11-23 15:00")  # a Monday, ten in the morning in New York
+FIRST_NIGHT = at("2026-11-24 07:30")  # half past two there
+
+
+@dataclass
+class Night:
+    """A practice and what its nights do, by a clock that the test holds."""
+
+    practice: GivenPractice
+    owner: Actor
+    approver: Actor
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.practice.sessions
+
+    def schedule(self, *, now: dt.datetime = MADE, settles: bool = True, **asked: Any) -> int:
+        """A schedule at half past two, of small balances without caps unless told otherwise; give its id."""
+        with transaction(self.sessions) as session:
+            made = commands.make(session, a_request(**asked), by=self.owner, now=now)
+            if settles:
+                commands.start_settling(
+                    session, made.id, confirmation="CONFIRM", version=made.version, by=self.owner, now=now
+                )
+        return made.id
+
+    def read(self, schedule_id: int) -> Schedule:
+        with self.sessions() as session:
+            found = select(Schedule).where(Schedule.practice_id == self.practice.id, Schedule.id == schedule_id)
+            return session.scalars(found).one()
+
+    def tick(self, now: dt.datetime) -> Ticked:
+        return ticking.tick(self.sessions, now=now)
+
+    def runs(self, schedule_id: int | None = None) -> list[ScheduleRun]:
+        """All runs, oldest first."""
+        with self.sessions() as session:
+            return list(reversed(queries.runs(session, self.practice.id, schedule_id, limit=10_000)))
+
+    def run(self) -> ScheduleRun:
+        """The only run."""
+        (only,) = self.runs()
+        return only
+
+    def nights(self) -> list[tuple[str, str, str | None]]:
+        """Each run's date, what came of it and why."""
+        return [(str(run.local_date), run.outcome.value, run.because) for run in self.runs()]
+
+    def job(self, run: ScheduleRun) -> SettleJob:
+        with self.sessions() as session:
+            return session.get_one(SettleJob, (run.practice_id, run.job_id))
+
+    def jobs(self) -> list[SettleJob]:
+        with self.sessions() as session:
+            return list(session.scalars(select(SettleJob).order_by(SettleJob.id)))
+
+    def work(self, now: dt.datetime) -> None:
+        """What workers do: prepare what is to be prepared, and settle."""
+        for job in self.jobs():
+            with transaction(self.sessions) as session:
+                prepare.prepare(session, JobKey(job.practice_id, job.id), now=now)
+        self.practice.run(now=now)
+
+    def report(self, run: ScheduleRun, now: dt.datetime) -> MorningReport:
+        with self.sessions() as session:
+            return reports.of_run(session, run, now=now)
+
+    def act(self, what: Any, schedule_id: int, *, now: dt.datetime, **more: Any) -> Any:
+        """Let the owner do something to a schedule."""
+        with transaction(self.sessions) as session:
+            return what(session, schedule_id, **{"by": self.owner, "now": now, **more})
+
+    def run_now(self, schedule_id: int, key: str, *, now: dt.datetime = MADE) -> ScheduleRun:
+        run: ScheduleRun = self.act(commands.run_now, schedule_id, key=key, now=now)
+        return run
+
+    def move_to(self, zone: str, *, now: dt.datetime) -> None:
+        with transaction(self.sessions) as session:
+            time_zone.set_time_zone(session, zone, by=self.owner, now=now)
+
+    def user(self, actor: Actor, **columns: Any) -> None:
+        """Another hand changes a user."""
+        with transaction(self.sessions) as session:
+            session.execute(update(User).where(User.id == actor.user_id).values(**columns))
+
+
+def a_request(**asked: Any) -> ScheduleRequest:
+    """Every night at half past two: every claim with a balance of up to a thousand dollars."""
+    standard = {
+        "name": "Small balances",
+        "filter": {"total_due_max_cents": 100_000},
+        "local_time": "02:30",
+        "weekdays": EVERY_DAY,
+        "reason": "small_balance",
+        "claims_max": "unlimited",
+        "cents_max": "unlimited",
+    }
+    return ScheduleRequest.of({**standard, **asked})
+
+
+@pytest.fixture
+def night(sessions: Sessions) -> Night:
+    """A practice in New York that writes off both balances, with an owner of schedules and an approver."""
+    practice = a_practice(sessions)
+    owner = practice.person("owner@lakeside.example", Role.ADMIN)
+    return Night(practice, owner, practice.person("approver@lakeside.example", Role.APPROVER))
