@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import codes, commands, lifecycle, progress, queries, reports, reversal, why
+from core.jobs import codes, commands, history, lifecycle, progress, queries, reports, reversal, taken_back, why
 from core.jobs.downloads import File
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, Outcome, SettleJob
@@ -60,12 +60,13 @@ def index() -> Response | str:
         shown = jobs[:PAGE_JOBS]
         by_job = progress.of_jobs(db, practice_id, [job.id for job in shown], now=now())
         names = queries.names_of_users(db, practice_id, _people(*shown))
+        returned = taken_back.of_jobs(db, practice_id, [job.id for job in shown])
     moving = any(job.status in lifecycle.MOVING_STATUSES for job in shown)
     older = shown[-1].id if len(jobs) > PAGE_JOBS else None
-    etag = _etag(*(f"{job.id} {job.status} {by_job[job.id].etag()}" for job in shown))
+    etag = _etag(*(f"{job.id} {job.status} {by_job[job.id].etag()} {returned.get(job.id)}" for job in shown))
     facts = {
         "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving,
-        "RUN_WORDS": RUN_WORDS,
+        "RUN_WORDS": RUN_WORDS, "taken_back": returned,
     }  # fmt: skip
     return _page_or_part("jobs/index.html", "jobs/_list.html", etag, **facts)
 
@@ -93,6 +94,8 @@ def show(job_id: int) -> Response | str:
             "now": at,
             "run": RUN_WORDS[job.kind],
             "reversals": queries.reversals_of(db, key),
+            "taken_back": taken_back.of_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
+            "history": history.of_job(db, key),
             "broker_is_away": bool(so_far.stalled_because) and door().hints.broker_is_away,
             "flower": _flower(),
             **_at_rest(db, key, job, so_far),

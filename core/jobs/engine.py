@@ -18,6 +18,8 @@ from core.watch import tally
 
 log = structlog.get_logger(__name__)
 
+BALANCE_MISMATCH: Final = "balance_mismatch"  # the one skip that is an alarm: the books themselves are in doubt
+
 Clock = Callable[[], dt.datetime]
 
 GIVE_BACK_WAITS_SECONDS: Final = (0.2, 0.5, 1, 2, 4, 8)  # a database that is restarted is back by then
@@ -76,6 +78,8 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> bool:
     tally.observe("chunk_seconds", time.perf_counter() - began)
     for code, claims in done.skipped.items():
         tally.count("claims_skipped", code, claims)
+        if code == BALANCE_MISMATCH:
+            where.error("balance_mismatch", claims=claims)
     where.info(
         "chunk_settled",
         busy=done.busy,

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from sqlalchemy import func, select, text
+from structlog.testing import capture_logs
 
 from core.db.engine import Sessions, transaction
 from core.errors import NotFound
@@ -55,8 +56,11 @@ def test_a_balance_that_differs_from_its_ledger_is_never_written_off(practice: G
         session.execute(text("UPDATE line_item SET patient_due = 90 WHERE claim_id = (SELECT min(id) FROM claim)"))
 
     practice.confirm(job)
-    practice.run()
+    with capture_logs() as lines:
+        practice.run()
 
+    alarms = [line for line in lines if line["log_level"] == "error"]
+    assert [(line["event"], line["job_id"], line["claims"]) for line in alarms] == [("balance_mismatch", job.job_id, 1)]
     assert practice.item(job, "1").code == "balance_mismatch"
     assert practice.write_offs("1") == []
     assert practice.item(job, "2").outcome is Outcome.SETTLED
