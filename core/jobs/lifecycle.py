@@ -7,7 +7,7 @@ from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.jobs import budget, reconcile
+from core.jobs import budget, ending, reconcile
 from core.jobs.keys import JobKey
 from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
 
@@ -119,10 +119,7 @@ def halt(session: Session, key: JobKey, *, because: str, now: dt.datetime) -> Jo
     """Halt the locked, running job for a reason that a person must look into, as a code."""
     moved = move(session, key, source=S.RUNNING, target=S.HALTED, halted_because=because)
     assert moved, "the row is locked"
-    audit.record(
-        session, "job.halted", practice_id=key.practice_id, subject=f"job:{key.job_id}", by=None, now=now,
-        because=because,
-    )  # fmt: skip
+    _record(session, key, "job.halted", now=now, because=because)
     return S.HALTED
 
 
@@ -148,6 +145,7 @@ def _rest(session: Session, key: JobKey, source: JobStatus, *, now: dt.datetime)
     finished = {"finished_at": now} if target is S.CANCELLED else {}
     moved = move(session, key, source=source, target=target, **finished)
     assert moved, "the row is locked"
+    _record(session, key, f"job.{target}", now=now, **(ending.counted(session, key) if finished else {}))
     return target
 
 
@@ -157,14 +155,10 @@ def _finish(session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime) 
     values: dict[str, Any] = {"halted_because": BOOKS_DO_NOT_BALANCE} if faults else {"finished_at": now}
     moved = move(session, key, source=job.status, target=target, **values)
     assert moved, "the row is locked"
-    act = "job.halted" if faults else "job.completed"
-    audit.record(
-        session,
-        act,
-        practice_id=key.practice_id,
-        subject=f"job:{key.job_id}",
-        by=None,
-        now=now,
-        faults=faults,
-    )
+    _record(session, key, f"job.{target}", now=now, faults=faults, **ending.counted(session, key))
     return target
+
+
+def _record(session: Session, key: JobKey, act: str, *, now: dt.datetime, **facts: Any) -> None:
+    subject = f"job:{key.job_id}"
+    audit.record(session, act, practice_id=key.practice_id, subject=subject, by=None, now=now, **facts)

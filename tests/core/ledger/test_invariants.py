@@ -25,6 +25,10 @@ WITHOUT_ITS_GUARD = {
     "DROP CONSTRAINT charge_raises_the_due",
     "chunks_equal_items": "ALTER TABLE job_chunk DROP CONSTRAINT a_done_chunk_has_an_outcome_for_every_item",
     "completed_jobs_have_nothing_open": "SELECT 1",
+    "every_act_is_chained": "ALTER TABLE audit_entry DISABLE TRIGGER audit_is_chained",
+    "the_chain_has_no_gap": "ALTER TABLE audit_link DISABLE TRIGGER USER",
+    "every_digest_is_right": "ALTER TABLE audit_entry DISABLE TRIGGER USER",
+    "the_head_is_the_last_link": "ALTER TABLE audit_link DISABLE TRIGGER USER",
 }
 
 BREAKS = {
@@ -56,6 +60,21 @@ BREAKS = {
     "money_moves_by_confirmed_jobs": ["UPDATE settle_job SET kind = 'status', reason = NULL"],
     "jobs_over_a_limit_were_approved": ["""UPDATE settle_job SET limits = '{"user_claim_cents": 1}'"""],
     "jobs_reconcile": ["UPDATE job_chunk SET insurance_before_cents = insurance_before_cents + 1"],
+    "every_act_is_chained": [
+        ("INSERT INTO audit_entry (practice_id, at, act, subject, facts)"
+        " SELECT practice_id, at, act, subject, facts FROM audit_entry LIMIT 1")
+    ],
+    "the_chain_has_no_gap": ["DELETE FROM audit_link WHERE number = 2"],
+    "every_digest_is_right": ["UPDATE audit_entry SET facts = '{}' WHERE act = 'job.completed'"],
+    "the_head_is_the_last_link": ["DELETE FROM audit_link WHERE number = (SELECT max(number) FROM audit_link)"],
+    "a_job_is_as_it_ended": ["UPDATE job_chunk SET settled = settled - 1, skipped = skipped + 1"],
+    "excluded_claims_are_not_written_off": [
+        ("INSERT INTO exclusion (practice_id, patient_id, why, made_by, made_at)"
+        " SELECT c.practice_id, c.patient_id, 'x', u.id, '2026-11-23 12:00Z' FROM claim c, app_user u LIMIT 1")
+    ],
+    "waived_cost_share_has_a_reason": [
+        """UPDATE settle_job SET preview = preview || '{"cost_share": {"job_cents": 1}}' WHERE kind = 'settle'"""
+    ],
 }  # fmt: skip
 
 
