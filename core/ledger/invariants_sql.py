@@ -1,18 +1,10 @@
 """The invariants, each a query for the rows that break it. They repeat nothing of the code that they check."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
-
-class Invariant(NamedTuple):
-    """A sentence that must be true, and the query (one column: the subject) that finds where it is not."""
-
-    sentence: str
-    sql: str
-
-
-def _practice(alias: str) -> str:
-    return f"(CAST(:practice_id AS bigint) IS NULL OR {alias}.practice_id = :practice_id)"
-
+from core.ledger.invariant import Invariant, of_practice as _practice
+from core.ledger.invariants_audit import AUDIT_INVARIANTS
+from core.ledger.invariants_late import LATE_INVARIANTS
 
 _CLAIM: Final = "'practice ' || c.practice_id || ', claim ' || c.external_id"
 _JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
@@ -232,4 +224,6 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE CASE j.kind WHEN 'reverse' THEN (-s.insurance_cents, -s.patient_cents)
                               ELSE (s.insurance_cents, s.patient_cents) END <> (s.insurance_moved, s.patient_moved)""",
     ),
+    **AUDIT_INVARIANTS,
+    **LATE_INVARIANTS,
 }
