@@ -108,6 +108,7 @@ def _job_like(session: Session, practice: Practice, schedule: Schedule, as_of: d
         kind=JobKind.SETTLE,
         target_status=SETTLED,
         reason=schedule.reason,
+        note=schedule.note,
         include=[],
         setting=practice.write_off,
         rule_values={"recent_payment_days": practice.recent_payment_days},
