@@ -86,6 +86,7 @@ def _register(app: OpenAPI) -> None:
         jobs,
         labels,
         limits,
+        metrics,
         navigation,
         observing,
         refusals,
@@ -106,7 +107,9 @@ def _register(app: OpenAPI) -> None:
     auth.register(app)
     feed.register(app)
     schedule_words.register(app)
-    for pages in (health, jobs, evidence, reversals, claims, claim_work, settings, limits):
+    health.register(app)
+    metrics.register(app)
+    for pages in (jobs, evidence, reversals, claims, claim_work, settings, limits):
         app.register_blueprint(pages.blueprint)
     for pages in (schedules, schedule_acts, schedule_runs, time_zone):
         app.register_blueprint(pages.blueprint)

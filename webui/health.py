@@ -1,20 +1,36 @@
 """Whether this web process lives, and what it can reach. Neither answer names anything private."""
 
+import datetime as dt
 from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, Response, jsonify
-from redis import Redis
-from redis.exceptions import RedisError
+from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.db.migrating import current_revision, newest_revision
 from core.jobs import progress
-from webui.door import door, now
+from core.watch import heartbeat
+from core.watch.asking import Asked, Silent
+from core.watch.heartbeat import WORKER
+from webui import broker
+from webui.door import Door, door
 
-PING_SECONDS: Final = 1
+WAIT_SECONDS: Final = 3  # for the database; a balancer gives up soon after
+TICK_LATE_AFTER: Final = dt.timedelta(minutes=5)  # it comes every half minute, from each worker and from beat
+_ASKED: Final = "settle-ready"
 
 blueprint = Blueprint("health", __name__)
+
+
+class NotMigrated(Exception):
+    """The database is of another version than the code."""
+
+
+def register(app: Flask) -> None:
+    """Add both; whoever asks meanwhile shares one question to the database, so that one that hangs holds up nobody."""
+    made: Door = app.extensions["settle"]
+    app.extensions[_ASKED] = Asked(lambda: _degraded(made), wait_seconds=WAIT_SECONDS)
+    app.register_blueprint(blueprint)
 
 
 @blueprint.get("/healthz")
@@ -25,33 +41,40 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, HTTPStatus]:
-    """Ready where the database answers and is migrated; a lost broker or worker only degrades.
+    """Ready where the database answers and is migrated; a lost broker, worker or tick only degrades.
 
-    Without either, pages and confirmations work as before, and jobs go on when it is back.
+    Without them, pages and confirmations work as before, and jobs and nights go on when they are back.
     """
+    asked: Asked[dict[str, str]] = current_app.extensions[_ASKED]
     try:
-        revision = current_revision(door().engine)
-        if revision != newest_revision():
-            return _not_ready(f"the database is at migration {revision}, this version needs {newest_revision()}")
-        with door().sessions() as session:
-            is_worked = not progress.somebody_waits_for_a_worker(session, now=now())
+        degraded = asked.answer()
+    except NotMigrated as error:
+        return _not_ready(str(error))
+    except Silent:
+        return _not_ready(f"the database does not answer within {WAIT_SECONDS} seconds")
     except SQLAlchemyError:
         return _not_ready("the database does not answer")
-    degraded = [name for name, is_well in (("broker", _broker_answers()), ("worker", is_worked)) if not is_well]
-    return jsonify(status="ready", degraded=degraded), HTTPStatus.OK
+    if not broker.answers(door().settings):
+        degraded = {"broker": "the broker does not answer; jobs begin when a sweep finds them", **degraded}
+    return jsonify(status="ready", degraded=list(degraded), reasons=degraded), HTTPStatus.OK
+
+
+def _degraded(made: Door) -> dict[str, str]:
+    """What is not as it should be although the web works: its name, and why."""
+    revision, newest = current_revision(made.engine), newest_revision()
+    if revision != newest:
+        raise NotMigrated(f"the database is at migration {revision}, this version needs {newest}")
+    now, reasons = made.clock(), {}
+    with made.sessions() as session:
+        if progress.somebody_waits_for_a_worker(session, now=now):
+            reasons["worker"] = "a job has waited for a minute and no worker took or finished a chunk of any job"
+        elif not any(one.kind == WORKER and heartbeat.is_alive(one, now=now) for one in heartbeat.seen(session)):
+            reasons["worker"] = "no worker has been heard for 45 seconds; jobs wait until one is"
+        ticked = heartbeat.last_tick(session)
+        if ticked is not None and now - ticked > TICK_LATE_AFTER:
+            reasons["tick"] = "nobody has looked at the schedules for five minutes; nights start when somebody does"
+    return reasons
 
 
 def _not_ready(reason: str) -> tuple[Response, HTTPStatus]:
     return jsonify(status="not ready", reason=reason), HTTPStatus.SERVICE_UNAVAILABLE
-
-
-def _broker_answers() -> bool:
-    url = door().settings.broker_url
-    if url is None:
-        return False
-    address = url.get_secret_value().replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
-    try:
-        with Redis.from_url(address, socket_timeout=PING_SECONDS, socket_connect_timeout=PING_SECONDS) as broker:
-            return bool(broker.ping())
-    except RedisError:
-        return False

@@ -1,10 +1,9 @@
 """What the database knows of the whole installation: figures by code and status, a cheap question each."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Row, and_, func, literal, select, union_all
+from sqlalchemy import and_, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from core.claims.models import Claim
@@ -40,7 +39,7 @@ class Worked(NamedTuple):
 class OpenChunks(NamedTuple):
     """Chunks that wait for a worker or are in one's hands."""
 
-    count: int
+    chunks: int
     oldest: JobKey | None
     oldest_seconds: float  # since its job was confirmed, its claims opened again or a worker took it
 
@@ -48,7 +47,7 @@ class OpenChunks(NamedTuple):
 class Waiting(NamedTuple):
     """Things that wait, and since when the one that waits longest does."""
 
-    count: int
+    jobs: int
     seconds: float
 
 
@@ -74,13 +73,12 @@ def worked(session: Session) -> list[Worked]:
     ]
 
 
-def written_off_by_practice(session: Session) -> Sequence[Row[Any]]:
-    """(practice, insurance cents, patient cents) of the first thousand practices."""
+def written_off_by_practice(session: Session) -> list[tuple[int, int, int]]:
+    """Practice, insurance cents and patient cents, of the first thousand practices."""
     sums = [func.sum(JobChunk.insurance_cents), func.sum(JobChunk.patient_cents)]
     asked = select(JobChunk.practice_id, *sums).join(SettleJob, _OF_CHUNK).where(SettleJob.kind == JobKind.SETTLE)
-    return session.execute(
-        asked.group_by(JobChunk.practice_id).order_by(JobChunk.practice_id).limit(PRACTICES_MAX)
-    ).all()
+    rows = session.execute(asked.group_by(JobChunk.practice_id).order_by(JobChunk.practice_id).limit(PRACTICES_MAX))
+    return [(row[0], int(row[1]), int(row[2])) for row in rows]
 
 
 def failures_by_code(session: Session, *, since: dt.datetime | None = None) -> dict[str, int]:
@@ -134,7 +132,7 @@ def mails(session: Session) -> Mails:
     state = ScheduleRun.mail_state
     failing = and_(state.in_((MailState.DUE, MailState.SENDING)), ScheduleRun.mail_tries > 0)
     counts = (func.count().filter(kind) for kind in (state == MailState.SENT, state == MailState.GIVEN_UP, failing))
-    return Mails(*session.execute(select(*counts)).one())
+    return Mails._make(session.execute(select(*counts)).one())
 
 
 def mismatches(session: Session) -> int:

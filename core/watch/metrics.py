@@ -1,0 +1,212 @@
+"""What Prometheus reads. Everything that counts stands in the database, so that any web process tells the whole.
+
+No label comes from what people type: each is one of a known set, and what is outside of it is `other`. The one
+exception is the practice's id, where an installation switches that on, for a thousand practices at most.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from core.db.engine import Sessions
+from core.jobs import progress
+from core.jobs.lifecycle import WORKED_STATUSES
+from core.jobs.models import JobKind
+from core.settings import QUEUE_CONTROL, QUEUE_SETTLE
+from core.watch import figures, heartbeat, tally
+from core.watch.asking import Asked, Silent, gently
+from core.watch.names import COUNTED, FAILURE_CODES, OTHER
+
+KEPT_SECONDS: Final = 5  # less than the time between two scrapes, so that no counter ever goes back
+WAIT_SECONDS: Final = 4  # Prometheus gives up after ten
+JOBS_MAX: Final = 10_000
+
+_SIDES: Final = ("insurance", "patient")
+_AWAY: Final = (SQLAlchemyError, Silent)
+
+Sample = tuple[tuple[str, ...], float]
+
+
+@dataclass(frozen=True)
+class World:
+    """What is looked at: the database, the time, the broker, and whether practices are told apart."""
+
+    sessions: Sessions
+    clock: Callable[[], dt.datetime]
+    broker_answers: Callable[[], bool]
+    by_practice: bool = False
+
+
+class Watch:
+    """The metrics of one process; `text` is what a scrape gets."""
+
+    def __init__(self, world: World) -> None:
+        """Nothing is asked before the first scrape."""
+        self._world = world
+        self._database = Asked(lambda: list(_of_database(world)), wait_seconds=WAIT_SECONDS, keep_seconds=KEPT_SECONDS)
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """Everything, in Prometheus' text format. It never raises because the database or the broker is away."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """What this process knows itself, then what the database knows; without the database, the first alone."""
+        try:
+            told, is_up = self._database.answer(), True
+        except _AWAY:
+            told, is_up = [], False
+        yield _gauge("database_up", "Whether the database answered this scrape", [((), is_up)])
+        yield _gauge("broker_up", "Whether the broker answered this scrape", [((), self._world.broker_answers())])
+        version = heartbeat.product_version()
+        yield _gauge("build_info", "The version of the process that answers", [((version,), 1)], ["version"])
+        yield _gauge(
+            "counts_untold", "Counters of this process that the database has not got yet", [((), tally.waiting())]
+        )
+        yield from told
+
+
+def _of_database(world: World) -> Iterator[Metric]:
+    """Each question on its own: one that is too slow is left out, and said to be."""
+    with suppress(SQLAlchemyError):  # told with the next heartbeat; if the database is away, the first question says so
+        tally.flush(world.sessions)
+    now, left_out = world.clock(), 0
+    for question in _QUESTIONS if world.by_practice else [one for one in _QUESTIONS if one is not _practices]:
+        answer = gently(world.sessions, lambda session, ask=question: list(ask(session, now)))  # type: ignore[misc]
+        left_out += answer is None
+        yield from answer or []
+    yield _gauge(
+        "questions_unanswered", "Groups of metrics that are missing: the database was too slow", [((), left_out)]
+    )
+
+
+def _jobs(session: Session, now: dt.datetime) -> Iterator[Metric]:
+    by_status = figures.jobs_by_status(session)
+    yield _gauge(
+        "jobs", "Jobs by status", [((status.value,), count) for status, count in by_status.items()], ["status"]
+    )
+    seen = progress.of_everybody(session, WORKED_STATUSES, now=now, limit=JOBS_MAX)
+    stalled = sum(one.stalled_because is not None for one in seen.values())
+    yield _gauge("jobs_stalled", "Jobs on which nothing moved for a minute", [((), stalled)])
+    chunks = figures.open_chunks(session, now=now)
+    yield _gauge("chunks_open", "Chunks that wait for a worker or are in one's hands", [((), chunks.chunks)])
+    yield _gauge("oldest_open_chunk_seconds", "Age of the oldest open chunk", [((), chunks.oldest_seconds)])
+
+
+def _claims(session: Session, _: dt.datetime) -> Iterator[Metric]:
+    worked = figures.worked(session)
+    by_kind = {of.kind: of for of in worked}
+    outcomes = [
+        ((kind.value, name), getattr(by_kind[kind], name) if kind in by_kind else 0)
+        for kind in JobKind
+        for name in ("settled", "skipped", "failed")
+    ]
+    yield _counter("claims", "Claims by what became of them, by kind of job", outcomes, ["kind", "outcome"])
+    for name, words, kind in (
+        ("written_off_cents", "Cents written off by jobs", JobKind.SETTLE),
+        ("restored_cents", "Cents restored by reversals of jobs", JobKind.REVERSE),
+    ):
+        cents = [((side,), sum(getattr(of, f"{side}_cents") for of in worked if of.kind is kind)) for side in _SIDES]
+        yield _counter(name, words, cents, ["responsibility"])
+
+
+def _failures(session: Session, _: dt.datetime) -> Iterator[Metric]:
+    known = dict.fromkeys((*FAILURE_CODES, OTHER), 0)
+    for code, count in figures.failures_by_code(session).items():
+        known[code if code in known else OTHER] += count
+    yield _counter("claims_failed", "Failures of claims by code", [((code,), n) for code, n in known.items()], ["code"])
+
+
+def _waits(session: Session, now: dt.datetime) -> Iterator[Metric]:
+    waiting = figures.approvals(session, now=now)
+    yield _gauge("approvals_waiting", "Jobs that wait for another person", [((), waiting.jobs)])
+    yield _gauge("oldest_approval_seconds", "How long the longest has waited for a person", [((), waiting.seconds)])
+    flagged = figures.mismatches(session)
+    yield _gauge("ledger_mismatches", "Claims whose balance differs from their ledger", [((), flagged)])
+
+
+def _nights(session: Session, _: dt.datetime) -> Iterator[Metric]:
+    runs = figures.runs_by_outcome(session)
+    samples = [((outcome.value,), count) for outcome, count in runs.items()]
+    yield _counter("schedule_runs", "Nights of schedules by what came of them", samples, ["outcome"])
+    mails = figures.mails(session)
+    yield _counter(
+        "mails", "Morning reports by mail", [(("sent",), mails.sent), (("given_up",), mails.given_up)], ["outcome"]
+    )
+    yield _gauge(
+        "mails_failing",
+        "Morning reports that the mail server did not take and that are tried again",
+        [((), mails.failing)],
+    )
+
+
+def _living(session: Session, now: dt.datetime) -> Iterator[Metric]:
+    alive = [process for process in heartbeat.seen(session) if heartbeat.is_alive(process, now=now)]
+    kinds = [((kind,), sum(process.kind == kind for process in alive)) for kind in heartbeat.KINDS]
+    yield _gauge("processes", "Processes that were heard in the last 45 seconds", kinds, ["kind"])
+    queues = [
+        ((queue,), sum(queue in process.says.get("queues", ()) for process in alive))
+        for queue in (QUEUE_SETTLE, QUEUE_CONTROL)
+    ]
+    yield _gauge("workers", "Workers that were heard in the last 45 seconds, by queue", queues, ["queue"])
+    ticked = heartbeat.last_tick(session)
+    if ticked is not None:
+        age = max(0.0, (now - ticked).total_seconds())
+        yield _gauge("tick_age_seconds", "Since the schedules were last looked at", [((), age)])
+
+
+def _tallies(session: Session, _: dt.datetime) -> Iterator[Metric]:
+    told = figures.tallies(session)
+    for name, counted in COUNTED.items():
+        of_name = {label: value for (other, label), value in told.items() if other == name}
+        if counted.buckets:
+            yield _histogram(name, counted.help, counted.buckets, of_name)
+        elif counted.label:
+            samples = [((label,), of_name.get(label, 0)) for label in (*counted.labels, OTHER)]
+            yield _counter(name, counted.help, samples, [counted.label])
+        else:
+            yield _counter(name, counted.help, [((), of_name.get("", 0))])
+
+
+def _practices(session: Session, _: dt.datetime) -> Iterator[Metric]:
+    cents: list[Sample] = []
+    for practice, insurance, patient in figures.written_off_by_practice(session):
+        cents += [((str(practice), "insurance"), insurance), ((str(practice), "patient"), patient)]
+    labels = ["practice", "responsibility"]
+    yield _counter("practice_written_off_cents", "Cents written off by jobs, by practice id", cents, labels)
+
+
+_QUESTIONS: Final = (_tallies, _living, _jobs, _claims, _failures, _waits, _nights, _practices)
+
+
+def _gauge(name: str, words: str, samples: Iterable[Sample], labels: Iterable[str] = ()) -> Metric:
+    return _filled(GaugeMetricFamily(f"settle_{name}", words, labels=list(labels)), samples)
+
+
+def _counter(name: str, words: str, samples: Iterable[Sample], labels: Iterable[str] = ()) -> Metric:
+    return _filled(CounterMetricFamily(f"settle_{name}", words, labels=list(labels)), samples)
+
+
+def _filled(family: Any, samples: Iterable[Sample]) -> Metric:
+    for labels, value in samples:
+        family.add_metric(list(labels), value)
+    filled: Metric = family
+    return filled
+
+
+def _histogram(name: str, words: str, bounds: tuple[float, ...], told: Mapping[str, float]) -> Metric:
+    family = HistogramMetricFamily(f"settle_{name}", words)
+    so_far, buckets = 0.0, []
+    for bound in (*map(str, bounds), tally.PLUS_INF):
+        so_far += told.get(bound, 0)
+        buckets.append((bound, so_far))
+    family.add_metric([], buckets, told.get(tally.SUM, 0))
+    return family
