@@ -20,8 +20,11 @@ MANY: Final = frozenset(
     {"billing_status", "claim_status", "office", "billing_provider", "supervising_provider", "eligibility"}
 )
 
+_DAYS_KEYS: Final = ("age_min_days", "age_max_days")
 _DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})-(\d{2})-(\d{2})")
-_YES_OR_NO: Final = {"yes": True, "no": False}
+_YES_NO_KEYS: Final = ("has_secondary", "on_hold", "in_job")
+_YES_OR_NO: Final = {"true": True, "false": False}  # as the API's address writes them
+_OLD_WORDS: Final = {"yes": "true", "no": "false"}  # of addresses that people kept
 
 
 class BadField(Exception):
@@ -44,7 +47,7 @@ def _date(typed: str) -> str:
     try:
         return dt.date(int(year), int(month), int(day)).isoformat()
     except ValueError:
-        raise BadField(f"{typed} is not a day of any calendar.") from None
+        raise BadField(f"{typed} is no day of any calendar; write MM/DD/YYYY, such as 08/28/2021.") from None
 
 
 def _cents(typed: str) -> str:
@@ -71,6 +74,10 @@ def _one_of(known: Iterable[str]) -> Callable[[str], str]:
     return read
 
 
+def _yes_or_no(typed: str) -> str:
+    return _one_of(_YES_OR_NO)(_OLD_WORDS.get(typed, typed))
+
+
 _READ: Final[Mapping[str, Callable[[str], str]]] = {
     "billing_status": _text,
     "claim_status": _one_of(ClaimStatus),
@@ -81,16 +88,14 @@ _READ: Final[Mapping[str, Callable[[str], str]]] = {
     "payer": _text,
     "payer_id": _text,
     "patient": _text,
-    "claim_id": _text,
+    "claim_id": _text,  # has no box: an exact number comes with a link or a schedule
+    "claim_id_prefix": _text,
     "from": _date,
     "to": _date,
     **dict.fromkeys(CENTS_KEYS, _cents),
-    "age_min_days": _days,
-    "age_max_days": _days,
+    **dict.fromkeys(_DAYS_KEYS, _days),
     "last_payment_before": _date,
-    "has_secondary": _one_of(_YES_OR_NO),
-    "on_hold": _one_of(_YES_OR_NO),
-    "in_job": _one_of(_YES_OR_NO),
+    **dict.fromkeys(_YES_NO_KEYS, _yes_or_no),
     "eligibility": _one_of(ELIGIBILITY),
 }
 FILTER_KEYS: Final = frozenset(_READ)
@@ -183,7 +188,7 @@ def _crossed(typed: Mapping[str, list[str]], faults: Mapping[str, str]) -> dict[
 
 
 def _comparable(key: str, value: str) -> Any:
-    return parse_amount(value) if key in CENTS_KEYS else int(value) if key.startswith("age") else value
+    return parse_amount(value) if key in CENTS_KEYS else int(value) if key in _DAYS_KEYS else value
 
 
 def _order(other: dict[str, str], faults: dict[str, str]) -> tuple[Sort, int]:
@@ -209,7 +214,9 @@ def _filter_of(typed: Mapping[str, list[str]]) -> dict[str, Any]:
     for key, values in typed.items():
         if key in CENTS_KEYS:
             given[f"{key}_cents"] = parse_amount(values[-1])
-        elif values[-1] in _YES_OR_NO and key in ("has_secondary", "on_hold", "in_job"):
+        elif key in _DAYS_KEYS:
+            given[key] = int(values[-1])
+        elif key in _YES_NO_KEYS:
             given[key] = _YES_OR_NO[values[-1]]
         else:
             given[key] = values if key in MANY else values[-1]

@@ -212,12 +212,12 @@ def feed_address(filter_: Mapping[str, Any]) -> str:
 
 
 def feed_text(filter_: Mapping[str, Any]) -> str:
-    """The filter as the feed's address and its fields write it: dollars, yes and no."""
+    """The filter as the feed's address and its fields write it: dollars, true and false."""
     pairs = []
     for key, value in filter_.items():
         for one in value if isinstance(value, list | tuple) else [value]:
             if isinstance(one, bool):
-                pairs.append((key, "yes" if one else "no"))
+                pairs.append((key, "true" if one else "false"))
             elif key.endswith("_cents"):
                 pairs.append((key.removesuffix("_cents"), plain_cents(one)))
             else:

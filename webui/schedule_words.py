@@ -63,7 +63,8 @@ _FILTER_LABELS: Final = {
     "payer": "Payer name contains",
     "payer_id": "Payer ID",
     "patient": "Patient's name contains",
-    "claim_id": "Claim number begins with",
+    "claim_id": "Claim number",
+    "claim_id_prefix": "Claim number begins with",
     "from": "Date of service from",
     "to": "Date of service to",
     **{

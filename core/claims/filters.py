@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
+from core import reading
 from core.claims.models import Claim, ClaimStatus, ClaimType
 from core.errors import BadInput
 from core.money import CENTS_MAX
 from core.practices.models import Office, Patient, Payer, Provider
 
-FILTER_KEYS_SHOWN_MAX = 60
+NAMED_CHARACTERS_MAX = 60  # of a key or a value that an error repeats
 
 
 class BadFilter(BadInput):
@@ -25,18 +27,25 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+# Each is read so strictly that a slip is refused: whoever filters wrongly settles wrongly.
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-Many = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
-CentsBound = Annotated[int, Field(ge=-CENTS_MAX, le=CENTS_MAX)]
+Many = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
+CentsBound = Annotated[int, Field(ge=-CENTS_MAX, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))]
+Days = Annotated[
+    int, Field(ge=0, le=40_000), BeforeValidator(reading.whole("write a whole number of days, such as 90"))
+]
+YesNo = Annotated[bool, BeforeValidator(reading.true_or_false)]
 
 
 class ClaimFilter(BaseModel):
     """Which claims; every key given narrows, a list means any of. No key at all means every claim."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     billing_status: Many = ()
-    claim_status: Annotated[tuple[ClaimStatus, ...], BeforeValidator(_as_list)] = ()  # of Ins 1 or Ins 2
+    claim_status: Annotated[
+        tuple[ClaimStatus, ...], BeforeValidator(_as_list), Field(min_length=1)
+    ] = ()  # of Ins 1 or Ins 2
     claim_type: ClaimType | None = None
     office: Many = ()  # external ids, as all the ids below
     billing_provider: Many = ()
@@ -44,30 +53,45 @@ class ClaimFilter(BaseModel):
     payer: Text | None = None  # a part of the name, of Ins 1 or Ins 2
     payer_id: Text | None = None
     patient: Text | None = None  # a part of the name
-    claim_id: Text | None = None  # a claim number, or its beginning
-    from_: Annotated[dt.date | None, Field(alias="from")] = None  # service date, inclusive, practice's zone
-    to: dt.date | None = None
+    claim_id: Text | None = None  # exactly this claim
+    claim_id_prefix: Text | None = None  # the beginning of a claim number: 1 means 1, 10, 100, …
+    from_: Annotated[reading.Day | None, Field(alias="from")] = None  # service date, inclusive, practice's zone
+    to: reading.Day | None = None
     insurance_due_min_cents: CentsBound | None = None
     insurance_due_max_cents: CentsBound | None = None
     patient_due_min_cents: CentsBound | None = None
     patient_due_max_cents: CentsBound | None = None
     total_due_min_cents: CentsBound | None = None
     total_due_max_cents: CentsBound | None = None
-    age_min_days: Annotated[int | None, Field(ge=0, le=40_000)] = None
-    age_max_days: Annotated[int | None, Field(ge=0, le=40_000)] = None
-    last_payment_before: dt.date | None = None  # or never paid
-    has_secondary: bool | None = None
-    on_hold: bool | None = None  # by a hold that lasts, or an exclusion
-    in_job: bool | None = None  # another open job holds it
+    age_min_days: Days | None = None
+    age_max_days: Days | None = None
+    last_payment_before: reading.Day | None = None  # or never paid
+    has_secondary: YesNo | None = None
+    on_hold: YesNo | None = None  # by a hold that lasts, or an exclusion
+    in_job: YesNo | None = None  # another open job holds it
     eligibility: Many = ()  # can_settle, or the code of a rule
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read a filter from JSON or a query string; raise `BadFilter` naming each bad key and its cure."""
+        """Read a filter from JSON; raise `BadFilter` naming each bad key and its cure."""
+        return cls._read(given)
+
+    @classmethod
+    def of_texts(cls, given: Mapping[str, str | list[str]]) -> Self:
+        """Read a filter from an address or a command line, where every value is a text; raise `BadFilter`."""
+        return cls._read(given, context=reading.TEXTS)
+
+    @classmethod
+    def _read(cls, given: Mapping[str, Any], **how: Any) -> Self:
+        found = {key: "null narrows nothing; leave the key out" for key, value in given.items() if value is None}
         try:
-            return cls.model_validate(given)
+            if not found:
+                return cls.model_validate(given, **how)
         except ValidationError as error:
-            raise BadFilter("; ".join(_fault(e) for e in error.errors())) from None
+            # One word for each key: the first fault of a value is enough to mend it.
+            for fault in error.errors(include_url=False):
+                found.setdefault(reading.place(fault["loc"][:1]), _words(fault))
+        raise BadFilter(reading.sentence(found))
 
     def given(self) -> dict[str, Any]:
         """The keys that narrow, as JSON; empty where the filter means every claim."""
@@ -76,12 +100,13 @@ class ClaimFilter(BaseModel):
         }
 
 
-def _fault(error: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in error["loc"][:1])
-    if error["type"] == "extra_forbidden":
-        known = ", ".join(field.alias or name for name, field in ClaimFilter.model_fields.items())
-        return f"unknown filter key {key[:FILTER_KEYS_SHOWN_MAX]!r}; known are: {known}"
-    return f"{key}: {error['msg'].lower()}"
+def _words(fault: ErrorDetails) -> str:
+    known, named = [field.alias or name for name, field in ClaimFilter.model_fields.items()], fault["input"]
+    if fault["type"] == "extra_forbidden":
+        return f"unknown filter key; known are: {', '.join(known)}"
+    if fault["type"] == "enum" and isinstance(named, str):
+        return f"unknown {named[:NAMED_CHARACTERS_MAX]!r}; it {reading.words(fault)}"
+    return reading.words(fault)
 
 
 def like(text: str) -> str:
@@ -143,7 +168,9 @@ def _of_claim(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
     if f.claim_type:
         yield Claim.claim_type == f.claim_type
     if f.claim_id:
-        yield Claim.external_id.like(f"{like(f.claim_id)}%", escape="\\")
+        yield Claim.external_id == f.claim_id
+    if f.claim_id_prefix:
+        yield Claim.external_id.like(f"{like(f.claim_id_prefix)}%", escape="\\")
     if f.has_secondary is not None:
         yield Claim.secondary_payer_id.is_not(None) == f.has_secondary
 

@@ -74,7 +74,7 @@ def test_changing_the_filter_clears_the_selection_and_says_so(feed: Page) -> Non
     feed.get_by_label("Claim number").fill("C0001")
     feed.get_by_role("button", name="Update Filter").click()
 
-    expect(feed).to_have_url(re.compile(r"/claims\?claim_id=C0001&sort=claim$"))
+    expect(feed).to_have_url(re.compile(r"/claims\?claim_id_prefix=C0001&sort=claim$"))
     expect(feed.locator("#picked-count")).to_have_text("0 selected")
     expect(feed.locator("#picked-dollars")).to_contain_text("“All that match” is no longer selected")
 

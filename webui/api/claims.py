@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, Self
 
 from flask import Response, jsonify
-from pydantic import Field, RootModel, Strict
+from pydantic import BeforeValidator, Field, RootModel, Strict
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
@@ -18,6 +18,7 @@ from core.db.engine import transaction
 from core.jobs import codes
 from core.ledger import entries, queries as ledger_queries
 from core.ledger.entries import Entry
+from core.reading import whole
 from webui.api.blueprint import CLAIMS, api, refusals
 from webui.api.models import Claim, ClaimsPage, ClaimWithLines, PostingEntry, Postings
 from webui.api.reading import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, OnceHeaders, asks, current_actor
@@ -31,7 +32,12 @@ class ClaimsQuery(ClaimFilter):
         str, Field(description="date, claim, patient, insurance_due, patient_due or total_due; -date turns it")
     ] = str(DEFAULT_SORT)
     cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(whole("write a whole number"))] = LIMIT_DEFAULT
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the address, where every value is a text; raise `BadFilter` naming each bad key."""
+        return cls.of_texts(given)
 
     def narrowed(self) -> ClaimFilter:
         """The filter alone."""

@@ -99,6 +99,81 @@ def test_an_unknown_eligibility_is_refused(practice: GivenPractice) -> None:
         found(practice, eligibility="can_setle")
 
 
+def test_a_claim_number_is_that_claim_and_its_beginning_is_said_so(practice: GivenPractice) -> None:
+    for number in ("1", "10", "100", "2"):
+        practice.claim(number, Line(100, 0))
+
+    assert found(practice, claim_id="1") == ["1"]
+    assert found(practice, claim_id_prefix="1") == ["1", "10", "100"]
+    job = practice.preview({"filter": {"claim_id": "1"}})
+    assert practice.counts(job)["remaining"] == 1
+
+
+_LOOSE: list[tuple[dict[str, Any], str]] = [
+    ({"from": 0}, "from: write the date as YYYY-MM-DD"),
+    ({"from": "0"}, "from: write the date as YYYY-MM-DD"),
+    ({"from": "2026-11-01T00:00:00"}, "from: write the date as YYYY-MM-DD"),
+    ({"to": "20261101"}, "to: write the date as YYYY-MM-DD"),
+    ({"to": " 2026-11-01"}, "to: write the date as YYYY-MM-DD"),
+    ({"last_payment_before": "2026-02-30"}, "last_payment_before: no calendar has this day"),
+    ({"total_due_max_cents": 50.0}, "total_due_max_cents: write whole cents, such as 5000 for $50.00"),
+    ({"total_due_max_cents": "50.00"}, "total_due_max_cents: write whole cents"),
+    ({"total_due_max_cents": " 50 "}, "total_due_max_cents: write whole cents"),
+    ({"total_due_max_cents": "1e3"}, "total_due_max_cents: write whole cents"),
+    ({"total_due_max_cents": "٥٠"}, "total_due_max_cents: write whole cents"),
+    ({"total_due_max_cents": True}, "total_due_max_cents: write whole cents"),
+    ({"total_due_max_cents": "9" * 5_000}, "total_due_max_cents: write whole cents"),
+    ({"total_due_max_cents": [1, 2]}, "total_due_max_cents: write whole cents"),
+    ({"age_min_days": "+3"}, "age_min_days: write a whole number of days, such as 90"),
+    ({"on_hold": "y"}, "on_hold: write true or false"),
+    ({"on_hold": "True"}, "on_hold: write true or false"),
+    ({"on_hold": 1}, "on_hold: write true or false"),
+    ({"on_hold": "1"}, "on_hold: write true or false"),
+    ({"claim_id": 1}, "claim_id: write a text"),
+    ({"claim_id": ["1", "10"]}, "claim_id: write a text"),
+    ({"claim_id": ""}, "claim_id: must not be empty"),
+    ({"claim_id": None}, "claim_id: null narrows nothing; leave the key out"),
+    ({"office": []}, "office: must not be empty"),
+    ({"office": [7]}, "office: write a text"),
+    ({"claim_status": "Lost"}, "claim_status: unknown 'Lost'; it must be one of none, In Process"),
+    ({"claim_type": "Dental"}, "claim_type: unknown 'Dental'; it must be one of Professional, Institutional"),
+    ({"colour": "red"}, "colour: unknown filter key; known are: billing_status"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), _LOOSE)
+def test_a_filter_that_is_written_loosely_selects_nothing(given: dict[str, Any], said: str) -> None:
+    for read in (ClaimFilter.of, ClaimFilter.of_texts):
+        with pytest.raises(BadFilter) as refused:
+            read(given)
+        assert refused.value.message.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("texts", "means"),
+    [
+        ({"total_due_max_cents": "-50"}, {"total_due_max_cents": -50}),
+        ({"age_max_days": "90"}, {"age_max_days": 90}),
+        ({"in_job": "false"}, {"in_job": False}),
+        ({"from": "2026-11-01"}, {"from": "2026-11-01"}),
+        ({"office": "7"}, {"office": ["7"]}),
+        ({"payer_id": "60054"}, {"payer_id": "60054"}),
+    ],
+)
+def test_an_address_says_in_text_what_json_says_by_its_kinds(texts: dict[str, str], means: dict[str, Any]) -> None:
+    assert ClaimFilter.of_texts(texts).given() == ClaimFilter.of(means).given() == means
+    if type(next(iter(means.values()))) in (int, bool):
+        with pytest.raises(BadFilter):
+            ClaimFilter.of(texts)
+        with pytest.raises(BadFilter):
+            ClaimFilter.of_texts(means)
+
+
+def test_a_range_names_its_end(practice: GivenPractice) -> None:
+    with pytest.raises(BadFilter, match="age_max_days: must be at most 40,000"):
+        found(practice, age_max_days=40_001)
+
+
 def test_in_job_finds_the_claims_that_an_open_job_holds(practice: GivenPractice) -> None:
     practice.claims(4)
     job = practice.preview({"claim_ids": ["C00002", "C00003"]})
@@ -125,6 +200,8 @@ def test_in_job_finds_the_claims_that_an_open_job_holds(practice: GivenPractice)
         ({"patient": "%"}, ["c"]),
         ({"claim_id": "a"}, ["a"]),
         ({"claim_id": "_"}, []),
+        ({"claim_id_prefix": "a"}, ["a"]),
+        ({"claim_id_prefix": "_"}, []),
         ({"payer": "the pay"}, ["a", "b", "c"]),
         ({"payer": "other"}, []),
         ({"payer_id": "1"}, ["a", "b", "c"]),

@@ -84,7 +84,7 @@ def test_a_filter_narrows_to_exactly_what_it_says(
 @pytest.mark.parametrize("key", [field.alias or name for name, field in ClaimFilter.model_fields.items()])
 def test_every_key_of_the_filter_is_a_parameter(reader: Api, key: str) -> None:
     value = {
-        "claim_status": "Rejected", "claim_type": "Professional", "has_secondary": "1", "on_hold": "0", "in_job": "0",
+        "claim_status": "Rejected", "claim_type": "Professional", "has_secondary": "true", "on_hold": "false", "in_job": "false",
         "from": "2025-01-01", "to": "2025-01-01", "last_payment_before": "2025-01-01", "eligibility": "on_hold",
     }.get(key, "1")  # fmt: skip
     assert reader.get("/claims", query_string={key: value}).status_code == 200
@@ -98,7 +98,11 @@ def test_every_key_of_the_filter_is_a_parameter(reader: Api, key: str) -> None:
         ("claim_type=Dental", "claim_type"),
         ("total_due_min_cents=12.50", "total_due_min_cents"),
         ("total_due_min_cents=1&total_due_min_cents=2", "total_due_min_cents"),
-        ("from=03/01/2025", "from"),
+        ("from=03/01/2025", "from: write the date as YYYY-MM-DD"),
+        ("from=0", "from: write the date as YYYY-MM-DD"),
+        ("total_due_max_cents=50.00", "total_due_max_cents: write whole cents"),
+        ("on_hold=y", "on_hold: write true or false"),
+        ("limit=5.0", "limit: write a whole number"),
         ("limit=201", "limit"),
         ("limit=0", "limit"),
         ("limit=x", "limit"),

@@ -97,9 +97,9 @@ def test_an_address_is_made_short(practice: GivenPractice, biller: Browser, type
 @pytest.mark.parametrize(
     ("key", "typed", "words"),
     [
-        ("from", "31/12/2021", "is not a day of any calendar"),
+        ("from", "31/12/2021", "is no day of any calendar; write MM/DD/YYYY"),
         ("to", "yesterday", "Write the date as MM/DD/YYYY"),
-        ("from", "0000-00-00", "is not a day of any calendar"),
+        ("from", "0000-00-00", "is no day of any calendar; write MM/DD/YYYY"),
         ("total_due_min", "12.345", "Write dollars and cents"),
         ("total_due_max", "NaN", "Write dollars and cents"),
         ("insurance_due_min", "1e9", "Write dollars and cents"),
@@ -127,6 +127,37 @@ def test_a_fault_stands_at_its_field_and_nothing_is_lost(
         assert f'id="{key}-fault"' in answer.text
         assert 'value="Blue &lt;Cross&gt;"' in answer.text
         assert "<tr data-claim=" not in answer.text
+
+
+def test_a_fault_marks_its_end_of_a_range_and_not_the_other(practice: GivenPractice, biller: Browser) -> None:
+    page = biller.get("/claims?total_due_min=5&total_due_max=1").text
+    field = page.split('aria-labelledby="total_due_min-label"')[1].split("</div>")[0]
+    least, most = field.split("<input")[1:]
+
+    assert "aria-invalid" not in least
+    assert 'aria-invalid="true"' in most
+    assert "faulty" not in page.split('aria-labelledby="total_due_min-label"')[0].rsplit("<div", 1)[1]
+
+
+def test_yes_and_no_are_written_as_the_api_writes_them(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(1)
+
+    assert (
+        biller.get("/claims?in_job=no").headers["Location"] == "/claims?in_job=false"
+    )  # of an address kept from before
+    assert rows_of(biller, "/claims?in_job=false") == 1
+
+
+def test_the_box_of_claim_numbers_finds_by_their_beginning_and_a_link_exactly(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    for number in ("1", "10", "2"):
+        practice.claim(number, Line(100, 0))
+
+    assert 'name="claim_id_prefix"' in biller.read("/claims")
+    assert rows_of(biller, "/claims?claim_id_prefix=1") == 2
+    assert rows_of(biller, "/claims?claim_id=1") == 1
+    assert 'name="claim_id" value="1" inputmode' in biller.read("/claims?claim_id=1")  # kept when the filter changes
 
 
 @pytest.mark.parametrize(
@@ -210,7 +241,7 @@ def test_a_selection_is_counted_by_the_server(practice: GivenPractice, biller: B
     practice.claims(4, insurance=1_000, patient=500)
 
     chosen = json.loads(select(biller, claim_ids=json.dumps(["C00001", "C00003"])).text)
-    rest = json.loads(select(biller, scope="matching", filter="claim_id=C", claim_ids='["C00002"]').text)
+    rest = json.loads(select(biller, scope="matching", filter="claim_id_prefix=C", claim_ids='["C00002"]').text)
 
     assert (chosen["words"], chosen["dollars"], chosen["total"]) == ("2", "insurance $20.00 · patient $10.00", "$30.00")
     assert (rest["words"], rest["total"]) == ("3", "$45.00")
