@@ -10,6 +10,7 @@ import click
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.claims.filters import ClaimFilter
 from core.cli import acting, context
 from core.cli.watching import WATCH_SECONDS
 from core.db.engine import Sessions, transaction
@@ -33,6 +34,7 @@ from core.policy.rules import MAY_INCLUDE
     metavar="KEY=VALUE",
     help="Which claims; a key twice means any of both.",
 )
+@click.option("--claim", "claims", multiple=True, metavar="ID", help="This claim; as often as needed.")
 @click.option("--all", "every", is_flag=True, help="Every claim of the practice.")
 @click.option(
     "--to",
@@ -59,19 +61,19 @@ def preview(
     practice: str,
     email: str,
     filters: tuple[str, ...],
+    claims: tuple[str, ...],
     every: bool,
     target: str,
     as_json: bool,
     **given: Any,
 ) -> None:
     """Show what settling would do to each claim; nothing happens until `settle confirm`."""
-    if every == bool(filters):
-        raise click.UsageError("Give --filter KEY=VALUE (as often as needed), or --all for every claim.")
-    selection = {"all": True} if every else {"filter": _filter(filters)}
+    if [every, bool(filters), bool(claims)].count(True) != 1:
+        raise click.UsageError("Give --filter KEY=VALUE or --claim ID (as often as needed), or --all for every claim.")
     request = JobRequest.of(
         {
             "target_status": target,
-            "selection": selection,
+            "selection": _selection(filters, claims),
             **given,
             "include": list(given["include"]),
         }
@@ -83,7 +85,13 @@ def preview(
     _preview(ask, email=email, practice=practice, as_json=as_json)
 
 
-def _filter(pairs: tuple[str, ...]) -> dict[str, Any]:
+def _selection(filters: tuple[str, ...], claims: tuple[str, ...]) -> dict[str, Any]:
+    if claims:
+        return {"claim_ids": list(dict.fromkeys(claims))}
+    return {"filter": ClaimFilter.of_texts(_filter(filters)).given()} if filters else {"all": True}
+
+
+def _filter(pairs: tuple[str, ...]) -> dict[str, str | list[str]]:
     given: dict[str, list[str]] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
