@@ -1,0 +1,59 @@
+"""A preview by command: which claims, said by a filter or one by one."""
+
+import json
+
+import pytest
+
+from core.db.engine import Sessions
+from tests.core.cli.conftest import Typed
+from tests.given import GivenPractice, Line, a_practice
+
+ASKED = ("preview", "--practice", "Lakeside", "--as", "biller@lakeside.example", "--reason", "small_balance")
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    """Four claims, three of whose numbers begin with 1."""
+    given = a_practice(sessions)
+    for number in ("1", "10", "100", "2"):
+        given.claim(number, Line(1_000, 0))
+    return given
+
+
+def claims_of(typed: Typed, *words: str) -> int:
+    previewed = typed(*ASKED, *words, "--json")
+    assert previewed.exit_code == 0, previewed.output
+    return int(json.loads(previewed.stdout)["claims"])
+
+
+def test_claims_are_named_one_by_one(typed: Typed, practice: GivenPractice) -> None:
+    assert claims_of(typed, "--claim", "1") == 1
+    assert claims_of(typed, "--claim", "1", "--claim", "2", "--claim", "1") == 2
+
+    refused = typed(*ASKED, "--claim", "3")
+    assert (refused.exit_code, refused.stderr) == (1, "No such claim in this practice: 3\n")
+
+
+def test_a_claim_number_in_a_filter_is_that_claim_alone(typed: Typed, practice: GivenPractice) -> None:
+    assert claims_of(typed, "--filter", "claim_id=1") == 1
+    assert claims_of(typed, "--filter", "claim_id_prefix=1") == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("total_due_max_cents=50.00", "total_due_max_cents: write whole cents, such as 5000 for $50.00\n"),
+        ("from=0", "from: write the date as YYYY-MM-DD\n"),
+        ("on_hold=y", "on_hold: write true or false\n"),
+    ],
+)
+def test_a_filter_that_is_written_loosely_is_refused(
+    typed: Typed, practice: GivenPractice, text: str, said: str
+) -> None:
+    refused = typed(*ASKED, "--filter", text)
+    assert (refused.exit_code, refused.stdout, refused.stderr) == (1, "", said)
+
+
+@pytest.mark.parametrize("words", [(), ("--all", "--claim", "1"), ("--filter", "claim_id=1", "--claim", "1")])
+def test_claims_are_said_in_one_way(typed: Typed, practice: GivenPractice, words: tuple[str, ...]) -> None:
+    assert typed(*ASKED, *words).exit_code == 2
