@@ -10,12 +10,11 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit, users
+from core.access import audit, limit_changes, users
 from core.access.models import ApiToken, Role, User, UserSession
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
 from core.errors import NotAllowed, NotFound
-from core.money import checked_limit, plain_limit
 
 
 class OwnAccount(NotAllowed):
@@ -80,19 +79,21 @@ def change_role(session: Session, user_id: int, role: Role, *, by: Actor, now: d
 
 
 def set_limits(
-    session: Session, user_id: int, *, claim_cents: int, job_cents: int, by: Actor, now: dt.datetime
+    session: Session,
+    user_id: int,
+    *,
+    claim_cents: int | None = None,
+    job_cents: int | None = None,
+    by: Actor,
+    now: dt.datetime,
 ) -> User:
     """Say what one claim and one job of this person may write off without a second person; `UNLIMITED` is a word.
 
-    Jobs that were previewed before keep the limits of then. Raises `BadLimitAmount` where a number can be no limit.
+    None leaves that limit as it is. Jobs that were previewed before keep the limits of then. Raises `BadLimitAmount`
+    where a number can be no limit.
     """
-    wanted = {"claim_limit_cents": checked_limit(claim_cents), "job_limit_cents": checked_limit(job_cents)}
     user = _held(session, user_id, by)
-    changed: dict[str, Any] = {}
-    for column, cents in wanted.items():
-        if getattr(user, column) != cents:
-            changed[column] = {"from": plain_limit(getattr(user, column)), "to": plain_limit(cents)}
-            setattr(user, column, cents)
+    changed = limit_changes.change(user, claim_cents=claim_cents, job_cents=job_cents)
     if changed:
         _record(session, "user.limits_changed", user, by, now, **changed)
     return user

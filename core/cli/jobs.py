@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from core.cli import acting, context
 from core.db.engine import transaction
-from core.jobs import commands
+from core.jobs import commands, limits
 from core.jobs.keys import JobKey
-from core.jobs.models import SettleJob
+from core.jobs.models import JobStatus, SettleJob
 
 
 @click.command()
@@ -19,7 +19,7 @@ from core.jobs.models import SettleJob
 @acting.as_option
 @click.option(
     "--confirmation",
-    prompt="Type CONFIRM to settle",
+    prompt="Type CONFIRM to let it run",
     help="The word CONFIRM; asked for without it.",
 )
 @click.option(
@@ -34,10 +34,10 @@ def confirm(job: int, email: str, confirmation: str, cost_share_reason: str, as_
     def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
         return commands.confirm(session, key, confirmation=confirmation, cost_share_reason=cost_share_reason, **who)
 
-    _command(job, email, by_word, as_json=as_json)
+    act_on(job, email, by_word, as_json=as_json)
 
 
-def _command(
+def act_on(
     job_id: int,
     email: str,
     act: Callable[..., SettleJob],
@@ -45,6 +45,7 @@ def _command(
     as_json: bool,
     **more: Any,
 ) -> None:
+    """Do `act` to the job on that person's behalf, and say where the job is then."""
     with acting.sessions() as sessions, transaction(sessions) as session:
         by = acting.actor(session, email)
         job = act(
@@ -55,7 +56,12 @@ def _command(
             **more,
         )
         facts = {"id": str(job.id), "status": job.status.value}
+        waits_because = limits.told(job.over) if job.status is JobStatus.AWAITING_APPROVAL else []
     click.echo(json.dumps(facts) if as_json else f"Job {job_id} is {facts['status']}.")
+    if waits_because and not as_json:
+        click.echo("It waits for another person, an approver or an administrator, because it is over a limit:")
+        for one in waits_because:
+            click.echo(f"  {one.sentence}")
 
 
 def _act(name: str, act: Callable[..., SettleJob], help_: str) -> click.Command:
@@ -64,7 +70,7 @@ def _act(name: str, act: Callable[..., SettleJob], help_: str) -> click.Command:
     @acting.as_option
     @acting.json_option
     def command(job: int, email: str, as_json: bool) -> None:
-        _command(job, email, act, as_json=as_json)
+        act_on(job, email, act, as_json=as_json)
 
     return command
 
@@ -76,7 +82,7 @@ def _act(name: str, act: Callable[..., SettleJob], help_: str) -> click.Command:
 @acting.json_option
 def retry_failed(job: int, email: str, code: str | None, as_json: bool) -> None:
     """Try a job's failed claims again."""
-    _command(job, email, commands.retry_failed, as_json=as_json, code=code)
+    act_on(job, email, commands.retry_failed, as_json=as_json, code=code)
 
 
 COMMANDS = [

@@ -14,7 +14,7 @@ from core.claims.filters import ClaimFilter
 from core.cli import acting, context
 from core.cli.watching import WATCH_SECONDS
 from core.db.engine import Sessions, transaction
-from core.jobs import codes, commands, prepare
+from core.jobs import codes, commands, limits, prepare
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, JobStatus, SettleJob
 from core.jobs.preview import PreviewTotals
@@ -163,6 +163,9 @@ def _preview_words(job: SettleJob, totals: PreviewTotals) -> str:
         lines.append(
             f"  {totals.in_other_jobs:,} of them are in another open job too; whichever comes first settles them."
         )
+    if job.over:
+        lines.append("  It is over a limit: after CONFIRM it waits for another person.")
+        lines += [f"    {one.sentence}" for one in limits.told(job.over)]
     return "\n".join(lines)
 
 

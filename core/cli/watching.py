@@ -16,7 +16,7 @@ from core.errors import NotFound
 from core.jobs import progress
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import FINAL_STATUSES
-from core.jobs.models import JobStatus, SettleJob
+from core.jobs.models import JobKind, JobStatus, SettleJob
 from core.money import format_cents
 
 WATCH_SECONDS: Final = 0.5
@@ -25,7 +25,14 @@ _AT_REST: Final = (
     JobStatus.PAUSED,
     JobStatus.HALTED,
     JobStatus.PREVIEWED,
+    JobStatus.AWAITING_APPROVAL,
 )
+# What a job of each kind did to a claim, and to its dollars where any moved.
+_WORDS: Final = {
+    JobKind.SETTLE: ("settled", "written off"),
+    JobKind.STATUS: ("changed", ""),
+    JobKind.REVERSE: ("reversed", "due again"),
+}
 
 
 @click.command()
@@ -34,25 +41,29 @@ _AT_REST: Final = (
 def watch(job: int, as_json: bool) -> None:
     """Follow a job until it rests; exit 0 if it completed."""
     with acting.sessions() as sessions:
-        key = _key(sessions, job)
+        key, kind = _found(sessions, job)
         seen = _follow(sessions, key) if not as_json else _wait(sessions, key, lambda _: None)
     if as_json:
         click.echo(json.dumps(progress.as_json(seen)))
     else:
-        money = f"{format_cents(seen.insurance_cents + seen.patient_cents)} written off"
-        counts = (
-            f"{seen.settled:,} settled, {seen.skipped:,} skipped, {seen.failed:,} failed, {seen.remaining:,} remaining"
-        )
-        click.echo(f"Job {job} is {seen.status.value}: {counts}; {money}.")
+        click.echo(f"Job {job} is {seen.status.value}: {_counted(seen, kind)}.")
     click.get_current_context().exit(0 if seen.status is JobStatus.COMPLETED else 1)
 
 
-def _key(sessions: Sessions, job_id: int) -> JobKey:
+def _found(sessions: Sessions, job_id: int) -> tuple[JobKey, JobKind]:
     with sessions() as session:
-        practice_id = session.scalar(select(SettleJob.practice_id).where(SettleJob.id == job_id))
-    if practice_id is None:
+        found = session.execute(select(SettleJob.practice_id, SettleJob.kind).where(SettleJob.id == job_id))
+        row = found.one_or_none()
+    if row is None:
         raise NotFound(f"There is no job {job_id}.")
-    return JobKey(practice_id, job_id)
+    return JobKey(row.practice_id, job_id), row.kind
+
+
+def _counted(seen: progress.Progress, kind: JobKind) -> str:
+    """What became of its claims, in the words of its kind."""
+    done, moved = _WORDS[kind]
+    counts = f"{seen.settled:,} {done}, {seen.skipped:,} skipped, {seen.failed:,} failed, {seen.remaining:,} remaining"
+    return f"{counts}; {format_cents(seen.insurance_cents + seen.patient_cents)} {moved}" if moved else counts
 
 
 def _follow(sessions: Sessions, key: JobKey) -> progress.Progress:

@@ -9,10 +9,9 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.access import audit
+from core.access import audit, limit_changes
 from core.access.permissions import Action, Actor
 from core.errors import BadInput
-from core.money import checked_limit, plain_limit
 from core.practices.models import Practice
 
 
@@ -54,21 +53,16 @@ def set_recent_payment_days(session: Session, *, by: Actor, days: int, now: dt.d
 
 
 def set_write_off_limits(
-    session: Session, *, by: Actor, claim_cents: int, job_cents: int, now: dt.datetime
+    session: Session, *, by: Actor, claim_cents: int | None = None, job_cents: int | None = None, now: dt.datetime
 ) -> Practice:
     """Let a job wait for another person that writes off more than `claim_cents` of one claim, or `job_cents` in all.
 
-    `core.money.UNLIMITED` is a word that somebody chose. Jobs that were previewed before keep the limits of then.
-    Raises `NotAllowed`, and `BadLimitAmount` where a number can be no limit.
+    `core.money.UNLIMITED` is a word that somebody chose; None leaves that limit as it is. Jobs that were previewed
+    before keep the limits of then. Raises `NotAllowed`, and `BadLimitAmount` where a number can be no limit.
     """
     by.require(Action.CHANGE_SETTING)
-    wanted = {"claim_limit_cents": checked_limit(claim_cents), "job_limit_cents": checked_limit(job_cents)}
     practice = _locked(session, by.practice_id)
-    changed: dict[str, Any] = {}
-    for column, cents in wanted.items():
-        if getattr(practice, column) != cents:
-            changed[column] = {"from": plain_limit(getattr(practice, column)), "to": plain_limit(cents)}
-            setattr(practice, column, cents)
+    changed = limit_changes.change(practice, claim_cents=claim_cents, job_cents=job_cents)
     _record(session, "write_off_limits.changed", practice, changed, by=by, now=now)
     return practice
 

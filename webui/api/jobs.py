@@ -13,8 +13,9 @@ from core.jobs import commands, progress, queries, reports
 from core.jobs.models import JobStatus, SettleJob
 from core.jobs.requests import NOTE_CHARACTERS_MAX, SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
 from webui.api.blueprint import JOBS, api, refusals
+from webui.api.confirmed import Confirmed
 from webui.api.jobs_as_json import confirmed, job_answer, summaries
-from webui.api.models import Confirmed, Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
+from webui.api.models import Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
 from webui.api.reading import Body, JobPath, OnceHeaders, Page, asks, current_actor
 from webui.door import door, hint, now
 
@@ -137,7 +138,10 @@ def show_job(path: JobPath) -> Response:
 @api.post("/settle-jobs/<job_id>/confirm", tags=[JOBS], responses={202: Confirmed, **refusals(400, 404, 409, 413, 415)})
 @asks(Action.SEE_CLAIMS)  # a biller confirms, and an approver a reversal: core asks by the job's kind
 def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
-    """Confirm a previewed job; it runs in the background, once, however often it is confirmed."""
+    """Confirm a previewed job; it runs in the background, once, however often it is confirmed.
+
+    Over a limit it waits for another person instead: the status says so.
+    """
     key = path.key(current_actor())
     with transaction(door().sessions) as session:
         job = commands.confirm(
@@ -149,7 +153,8 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
             now=now(),
         )
         answer = confirmed(session, job)
-    hint(job)
+    if job.confirmed_at is not None:
+        hint(job)
     return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
 
 

@@ -6,12 +6,13 @@ from typing import Any
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from core.jobs import queries
+from core.jobs import approval, limits, queries
 from core.jobs.commands import PREVIEW_LIFE
 from core.jobs.models import JobStatus, SettleJob
 from core.jobs.preview import PreviewTotals
+from core.money import plain_limit
+from webui.api.confirmed import Confirmed
 from webui.api.models import (
-    Confirmed,
     Counts,
     SettleJobAnswer,
     SettleJobSummary,
@@ -21,29 +22,34 @@ from webui.api.models import (
 
 def summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
     """Each job, with the names of who asked for it and who confirmed it."""
-    people = {person for job in jobs for person in (job.requested_by, job.confirmed_by)}
-    names = queries.names_of_users(session, practice_id, people)
+    names = queries.names_of_users(session, practice_id, {person for job in jobs for person in _people(job)})
     return [SettleJobSummary(**_members(job, names)) for job in jobs]
 
 
 def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
     """The job with its frozen totals."""
-    names = queries.names_of_users(session, job.practice_id, {job.requested_by, job.confirmed_by})
+    names = queries.names_of_users(session, job.practice_id, _people(job))
     preview = _preview(job)
     return SettleJobAnswer(**_members(job, names), totals=Totals.model_validate(preview) if preview else None)
 
 
 def confirmed(session: Session, job: SettleJob) -> Confirmed:
-    """That the job is confirmed, by whom and when."""
-    assert job.confirmed_at is not None
-    names = queries.names_of_users(session, job.practice_id, {job.confirmed_by})
+    """That the job is confirmed, by whom and when; or that it waits for another person."""
+    names = queries.names_of_users(session, job.practice_id, _people(job))
     return Confirmed(
         id=str(job.id),
+        status="confirmed" if job.confirmed_at is not None else "awaiting_approval",
         claims=job.claims_total or 0,
         confirmed_by=names.get(job.confirmed_by or 0),
         confirmed_at=job.confirmed_at,
+        approved_by=names.get(job.decided_by or 0),
+        over=limits.told(job.over),
         progress=url_for("api.show_progress", job_id=job.id),
     )
+
+
+def _people(job: SettleJob) -> set[int | None]:
+    return {job.requested_by, job.confirmed_by, job.decided_by}
 
 
 def _preview(job: SettleJob) -> PreviewTotals | None:
@@ -78,4 +84,11 @@ def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "halted_because": job.halted_because,
+        "limits": {name: plain_limit(limit) for name, limit in job.limits.items()},
+        "over": limits.told(job.over),
+        "approval_asked_at": job.approval_asked_at,
+        "approval_expires_at": approval.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None,
+        "decided_by": names.get(job.decided_by or 0),
+        "decided_at": job.decided_at,
+        "decision_note": job.decision_note,
     }

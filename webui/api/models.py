@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.jobs import why
+from core.jobs.limits import OverLimit
 from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
 from core.jobs.preview import CodeCount, Group
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.practices.models import WriteOffSetting
 
 Id = Annotated[str, BeforeValidator(str)]
+Ceiling = Annotated[int | Literal["unlimited"], Field(description="Cents, or the word unlimited")]
 
 
 class Answer(BaseModel):
@@ -209,6 +211,15 @@ class SettleJobSummary(Answer):
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
     halted_because: str | None
+    limits: Annotated[
+        dict[str, Ceiling], Field(description="By name, frozen by the preview; later changes are not retroactive")
+    ]
+    over: Annotated[list[OverLimit], Field(description="What is over which limit; then another person must approve")]
+    approval_asked_at: dt.datetime | None
+    approval_expires_at: Annotated[dt.datetime | None, Field(description="Until when another person may approve")]
+    decided_by: Annotated[str | None, Field(description="Who approved or rejected")]
+    decided_at: dt.datetime | None
+    decision_note: Annotated[str, Field(description="Why it was rejected")]
 
 
 class SettleJobAnswer(SettleJobSummary):
@@ -222,17 +233,6 @@ class SettleJobsPage(Answer):
 
     settle_jobs: list[SettleJobSummary]
     next_cursor: str | None
-
-
-class Confirmed(Answer):
-    """That a job is confirmed: the same answer however often it is asked; how far it is says its progress."""
-
-    id: str
-    status: Literal["confirmed"] = "confirmed"
-    claims: int
-    confirmed_by: str | None
-    confirmed_at: dt.datetime
-    progress: Annotated[str, Field(description="Where to look how far it is")]
 
 
 class WrittenOff(Answer):

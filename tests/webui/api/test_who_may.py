@@ -25,10 +25,15 @@ PATHS = [
     ("POST", "/settle-jobs/1/reverse"),
     ("GET", "/settle-jobs/1/certificate"),
     *(("GET", f"/settle-jobs/1/{file}") for file in ("settled.csv", "not-settled.xlsx", "not-reached.csv")),
+    ("GET", "/approvals"),
+    ("POST", "/settle-jobs/1/approve"),
+    ("POST", "/settle-jobs/1/reject"),
+    ("GET", "/limits"),
+    ("PUT", "/limits"),
     *(("POST", f"/settle-jobs/1/{act}") for act in ("discard", "pause", "resume", "cancel", "retry-failed")),
 ]
 # A job as it looks from outside, but for what its preview adds up.
-ACTS = ["confirm", "discard", "pause", "resume", "cancel", "retry-failed"]
+ACTS = ["confirm", "approve", "reject", "discard", "pause", "resume", "cancel", "retry-failed"]
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)

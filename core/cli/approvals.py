@@ -1,0 +1,99 @@
+"""Two people: what waits for another person's word, and that word."""
+
+import json
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from core.cli import acting, context
+from core.cli.jobs import act_on
+from core.jobs import approval, commands, limits, queries, waiting
+from core.jobs.keys import JobKey
+from core.jobs.models import SettleJob
+from core.money import format_cents
+
+
+@click.command()
+@acting.job_argument
+@acting.as_option
+@click.option("--confirmation", prompt="Type CONFIRM to approve", help="The word CONFIRM; asked for without it.")
+@acting.json_option
+def approve(job: int, email: str, confirmation: str, as_json: bool) -> None:
+    """Let a job run that is over a limit and waits for another person."""
+
+    def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
+        return commands.approve(session, key, confirmation=confirmation, **who)
+
+    act_on(job, email, by_word, as_json=as_json)
+
+
+@click.command()
+@acting.job_argument
+@acting.as_option
+@click.option("--reason", required=True, help="Why; the requester reads it.")
+@acting.json_option
+def reject(job: int, email: str, reason: str, as_json: bool) -> None:
+    """Say no to a job that waits; nothing was done and nothing will be."""
+
+    def with_reason(session: Session, key: JobKey, **who: Any) -> SettleJob:
+        return commands.reject(session, key, reason=reason, **who)
+
+    act_on(job, email, with_reason, as_json=as_json)
+
+
+@click.command()
+@acting.as_option
+@acting.json_option
+def approvals(email: str, as_json: bool) -> None:
+    """List what waits for you, what of yours waits for another, and what was decided on yours in the last 7 days."""
+    with acting.sessions() as sessions, sessions() as session:
+        by, now = acting.actor(session, email), context.utc_now()
+        lists = {
+            "waiting_for_me": waiting.for_me(session, by, now=now),
+            "waiting_for_others": waiting.of_mine(session, by),
+            "decided": waiting.decided_of_mine(session, by, now=now),
+        }
+        people = {person for jobs in lists.values() for job in jobs for person in (job.confirmed_by, job.decided_by)}
+        names = queries.names_of_users(session, by.practice_id, people)
+        facts = {what: [_facts(job, names) for job in jobs] for what, jobs in lists.items()}
+    click.echo(json.dumps(facts) if as_json else _words(facts))
+
+
+def _facts(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
+    expires_at = approval.expires_at(job)
+    return {
+        "id": str(job.id),
+        "status": job.status.value,
+        "asked_by": names.get(job.confirmed_by or 0),
+        "asked_at": job.approval_asked_at.isoformat() if job.approval_asked_at else None,
+        "expires_at": expires_at.isoformat() if expires_at else None,
+        "cents": limits.cents(job),
+        "over": [one.model_dump() | {"sentence": one.sentence} for one in limits.told(job.over)],
+        "decided_by": names.get(job.decided_by or 0),
+        "decided_at": job.decided_at.isoformat() if job.decided_at else None,
+        "reason": job.decision_note or None,
+    }
+
+
+def _words(facts: dict[str, list[dict[str, Any]]]) -> str:
+    lines = []
+    for what, heading in (("waiting_for_me", "Waiting for you"), ("waiting_for_others", "Yours, waiting for another")):
+        lines.append(f"{heading}: {len(facts[what]) or 'nothing'}")
+        for job in facts[what]:
+            until = f"asked by {job['asked_by']}, until {job['expires_at'][:16].replace('T', ' ')} UTC"
+            lines.append(f"  Job {job['id']}: {format_cents(job['cents'])}, {until}")
+            lines += [f"    {one['sentence']}" for one in job["over"]]
+    lines += [f"Decided: {_decision(job)}" for job in facts["decided"]]
+    return "\n".join(lines)
+
+
+def _decision(job: dict[str, Any]) -> str:
+    if job["decided_by"] is None:
+        return f"job {job['id']} expired, because nobody approved it within 7 days"
+    if job["reason"] is None:
+        return f"job {job['id']} was approved by {job['decided_by']}"
+    return f"job {job['id']} was rejected by {job['decided_by']}: {job['reason']}"
+
+
+COMMANDS = [approve, reject, approvals]

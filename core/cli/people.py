@@ -1,0 +1,127 @@
+"""The people of a practice, and what one claim and one job may write off without a second one."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+from sqlalchemy.orm import Session
+
+from core.access import people
+from core.access.models import Role, User
+from core.access.permissions import Actor
+from core.cli import acting, context
+from core.cli.access import user
+from core.db.engine import transaction
+from core.money import format_limit, parse_limit, plain_limit
+from core.practices import limits
+
+_email_argument = click.argument("who", metavar="EMAIL")
+_which_argument = click.argument("which", type=click.Choice(["claim", "job"]))
+_amount_argument = click.argument("amount", metavar="AMOUNT|unlimited")
+_NOT_RETROACTIVE: Final = "Jobs that were previewed before keep the limits of then."
+
+
+@user.command("list")
+@acting.as_option
+@acting.json_option
+def list_users(email: str, as_json: bool) -> None:
+    """List the people of the practice, with role and limits."""
+    with acting.sessions() as sessions, sessions() as session:
+        found = [_facts(user) for user in people.of_practice(session, acting.actor(session, email))]
+    if as_json:
+        click.echo(json.dumps({"users": found}))
+        return
+    for one in found:
+        money = f"claim {_limit(one['claim_limit_cents'])}, job {_limit(one['job_limit_cents'])}"
+        click.echo(f"{one['email']:<40} {one['role']:<9} {money}{'' if one['active'] else ', deactivated'}")
+
+
+@user.command("role")
+@_email_argument
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@acting.as_option
+def change_role(who: str, role: str, email: str) -> None:
+    """Change what another person may do; nobody changes an own role."""
+    _do(who, email, lambda session, user_id, **by: people.change_role(session, user_id, Role(role), **by))
+    click.echo(f"{who} is {'an' if role[0] in 'ao' else 'a'} {role} from now on.")
+
+
+@user.command("limit")
+@_email_argument
+@_which_argument
+@_amount_argument
+@acting.as_option
+def set_user_limit(who: str, which: str, amount: str, email: str) -> None:
+    """Set what one claim, or one job, of another person may write off alone: dollars, or the word unlimited."""
+    cents: dict[str, Any] = {f"{which}_cents": parse_limit(amount)}
+    _do(
+        who,
+        email,
+        lambda session, user_id, **by: people.set_limits(session, user_id, **cents, **by),
+    )
+    click.echo(f"Limit of {who} for one {which}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
+
+
+@user.command("deactivate")
+@_email_argument
+@acting.as_option
+def deactivate(who: str, email: str) -> None:
+    """Let another person in no longer: their browsers are signed out, their tokens revoked."""
+    _do(who, email, people.deactivate)
+    click.echo(f"{who} is deactivated: signed out everywhere, every token revoked.")
+
+
+@user.command("reactivate")
+@_email_argument
+@acting.as_option
+def reactivate(who: str, email: str) -> None:
+    """Let a person in again; their tokens stay revoked."""
+    _do(who, email, people.reactivate)
+    click.echo(f"{who} may sign in again; tokens stay revoked.")
+
+
+@click.command("limit")
+@_which_argument
+@_amount_argument
+@click.option("--practice", required=True, metavar="NAME")
+@acting.as_option
+def set_limit(which: str, amount: str, practice: str, email: str) -> None:
+    """Set what one claim, or one job, of the practice may write off without a second person.
+
+    In dollars, or the word unlimited. Over a limit the whole job waits for another person.
+    """
+    cents: dict[str, Any] = {f"{which}_cents": parse_limit(amount)}
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by = acting.actor(session, email, practice)
+        limits.set_write_off_limits(session, **cents, by=by, now=context.utc_now())
+    click.echo(f"Limit of {practice} for one {which}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
+
+
+def _do(who: str, email: str, act: Callable[..., User]) -> None:
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by: Actor = acting.actor(session, email)
+        act(session, _id(session, who, by), by=by, now=context.utc_now())
+
+
+def _id(session: Session, who: str, by: Actor) -> int:
+    return people.find_by_email(session, who, by=by).id
+
+
+def _facts(person: User) -> dict[str, Any]:
+    return {
+        "id": str(person.id),
+        "email": person.email,
+        "name": person.name,
+        "role": person.role.value,
+        "active": person.active,
+        "claim_limit_cents": plain_limit(person.claim_limit_cents),
+        "job_limit_cents": plain_limit(person.job_limit_cents),
+    }
+
+
+def _limit(limit: int | str) -> str:
+    return limit if isinstance(limit, str) else format_limit(limit)
+
+
+COMMANDS = [set_limit]

@@ -1,0 +1,135 @@
+"""Two people, the people of a practice, and limits, by command."""
+
+import json
+
+import pytest
+
+from core.access.models import Role, User
+from core.db.engine import Sessions
+from core.jobs.models import JobStatus, SettleJob
+from core.practices.models import Practice
+from tests.core.cli.conftest import Typed
+from tests.given import GivenPractice, a_practice
+
+BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    given = a_practice(sessions)
+    given.claims(2)
+    given.person(APPROVER, Role.APPROVER)
+    given.person(ADMIN, Role.ADMIN)
+    a_practice(sessions, name="Other")
+    return given
+
+
+@pytest.fixture
+def waiting(typed: Typed, practice: GivenPractice) -> int:
+    """A job over the practice's limit that the biller has confirmed."""
+    practice.limit(job=1_000)
+    previewed = typed(
+        "preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance", "--json"
+    )
+    job = int(json.loads(previewed.stdout)["id"])
+    confirmed = typed("confirm", job, "--as", BILLER, "--confirmation", "CONFIRM")
+    assert confirmed.stdout == (
+        f"Job {job} is awaiting_approval.\n"
+        "It waits for another person, an approver or an administrator, because it is over a limit:\n"
+        "  More than the practice's limit for one job: $30.00, the limit is $10.00, $20.00 over\n"
+    )
+    return job
+
+
+def test_the_preview_says_that_it_will_wait(typed: Typed, practice: GivenPractice) -> None:
+    practice.limit(claim=1_000)
+    said = typed("preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance").stdout
+    assert "after CONFIRM it waits for another person" in said
+    assert "Claims above the practice's limit for one claim: $15.00, the limit is $10.00, $5.00 over" in said
+
+
+def test_another_person_approves(typed: Typed, practice: GivenPractice, waiting: int) -> None:
+    listed = typed("approvals", "--as", APPROVER).stdout
+    assert f"Waiting for you: 1\n  Job {waiting}: $30.00, asked by biller, until " in listed
+    assert "Yours, waiting for another: nothing" in listed
+    assert f"Yours, waiting for another: 1\n  Job {waiting}" in typed("approvals", "--as", BILLER).stdout
+    assert typed("watch", waiting).exit_code == 1, "it rests until somebody decides"
+
+    wrong = typed("approve", waiting, "--as", APPROVER, "--confirmation", "yes")
+    assert (wrong.exit_code, "Type CONFIRM" in wrong.stderr) == (1, True)
+    done = typed("approve", waiting, "--as", APPROVER, "--confirmation", "CONFIRM")
+
+    assert (done.exit_code, done.stdout) == (0, f"Job {waiting} is confirmed.\n")
+    assert f"Decided: job {waiting} was approved by approver" in typed("approvals", "--as", BILLER).stdout
+
+
+def test_the_word_is_asked_for(typed: Typed, waiting: int) -> None:
+    assert "Type CONFIRM to approve" in typed("approve", waiting, "--as", APPROVER).stdout
+
+
+def test_another_person_rejects_with_a_reason(typed: Typed, practice: GivenPractice, waiting: int) -> None:
+    assert typed("reject", waiting, "--as", APPROVER).exit_code == 2
+    assert typed("reject", waiting, "--as", APPROVER, "--reason", " ").exit_code == 1
+
+    done = typed("reject", waiting, "--as", APPROVER, "--reason", "Wrong list", "--json")
+
+    assert json.loads(done.stdout) == {"id": str(waiting), "status": "rejected"}
+    facts = json.loads(typed("approvals", "--as", BILLER, "--json").stdout)
+    (decided,) = facts["decided"]
+    assert (decided["status"], decided["decided_by"], decided["reason"]) == ("rejected", "approver", "Wrong list")
+    assert "was rejected by approver: Wrong list" in typed("approvals", "--as", BILLER).stdout
+
+
+@pytest.mark.parametrize("email", [BILLER, "biller@other.example", "nobody@lakeside.example"])
+def test_who_may_not_is_refused(typed: Typed, practice: GivenPractice, waiting: int, email: str) -> None:
+    for words in (("approve", waiting, "--confirmation", "CONFIRM"), ("reject", waiting, "--reason", "No")):
+        assert typed(*words, "--as", email).exit_code == 1
+    with practice.sessions() as session:
+        assert session.get_one(SettleJob, (practice.id, waiting)).status is JobStatus.AWAITING_APPROVAL
+
+
+def test_limits_are_dollars_or_the_word(typed: Typed, practice: GivenPractice) -> None:
+    def set_to(which: str, amount: str, email: str = ADMIN) -> int:
+        return typed("limit", which, amount, "--practice", "Lakeside", "--as", email).exit_code
+
+    assert set_to("claim", "25.50") == set_to("job", "$1,000") == 0
+    with practice.sessions() as session:
+        standing = session.get_one(Practice, practice.id)
+        assert (standing.claim_limit_cents, standing.job_limit_cents) == (2_550, 100_000)
+    said = typed("limit", "claim", "unlimited", "--practice", "Lakeside", "--as", ADMIN).stdout
+    assert said == (
+        "Limit of Lakeside for one claim: unlimited. Jobs that were previewed before keep the limits of then.\n"
+    )
+    assert (
+        "Type an amount, or the word unlimited"
+        in typed("limit", "job", "", "--practice", "Lakeside", "--as", ADMIN).stderr
+    )
+    assert set_to("job", "1", BILLER) == 1
+    assert set_to("job", "1", APPROVER) == 1
+    assert typed("limit", "job", "1", "--practice", "Other", "--as", ADMIN).exit_code == 1
+    assert set_to("week", "1") == 2
+
+
+def test_people_are_listed_and_managed(typed: Typed, practice: GivenPractice) -> None:
+    assert typed("user", "limit", BILLER, "claim", "10", "--as", ADMIN).exit_code == 0
+    assert typed("user", "role", BILLER, "approver", "--as", ADMIN).stdout == f"{BILLER} is an approver from now on.\n"
+    assert typed("user", "deactivate", BILLER, "--as", ADMIN).exit_code == 0
+    listed = typed("user", "list", "--as", ADMIN).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == [ADMIN, APPROVER, BILLER]
+    assert listed[2].endswith("approver  claim $10.00, job unlimited, deactivated")
+    assert typed("approvals", "--as", BILLER).exit_code == 1
+
+    assert typed("user", "reactivate", BILLER, "--as", ADMIN).exit_code == 0
+    facts = json.loads(typed("user", "list", "--as", ADMIN, "--json").stdout)["users"]
+    assert {user["email"]: user["claim_limit_cents"] for user in facts}[BILLER] == 1_000
+    with practice.sessions() as session:
+        assert session.get_one(User, practice.biller.user_id).role is Role.APPROVER
+
+
+def test_nobody_manages_themselves_or_another_practice(typed: Typed, practice: GivenPractice) -> None:
+    for words in (("role", ADMIN, "biller"), ("limit", ADMIN, "job", "unlimited"), ("deactivate", ADMIN)):
+        refused = typed("user", *words, "--as", ADMIN)
+        assert (refused.exit_code, "Nobody changes an own role or limit" in refused.stderr) == (1, True)
+    assert typed("user", "deactivate", "biller@other.example", "--as", ADMIN).exit_code == 1
+    assert typed("user", "deactivate", BILLER, "--as", APPROVER).exit_code == 1
+    assert typed("user", "list", "--as", BILLER).exit_code == 1

@@ -1,0 +1,75 @@
+"""Two people: what waits for another person's word, and that word."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from flask import Response, jsonify
+from pydantic import Field
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.jobs import commands, waiting
+from webui.api.blueprint import JOBS, api, refusals
+from webui.api.confirmed import Confirmed
+from webui.api.jobs_as_json import confirmed, job_answer, summaries
+from webui.api.models import Answer, SettleJobAnswer, SettleJobSummary
+from webui.api.reading import Body, JobPath, asks, current_actor
+from webui.door import door, hint, now
+
+
+class Approval(Body):
+    """What a person types."""
+
+    confirmation: Annotated[str, Field(description="CONFIRM, all in capitals")] = ""
+
+
+class Rejection(Body):
+    """Why not."""
+
+    reason: Annotated[str, Field(description="The requester reads it; 1 to 500 characters")] = ""
+
+
+class Approvals(Answer):
+    """Jobs over a limit, the oldest first."""
+
+    waiting_for_me: Annotated[list[SettleJobSummary], Field(description="That you may approve or reject")]
+    waiting_for_others: Annotated[list[SettleJobSummary], Field(description="That you asked for, so another must")]
+    decided: Annotated[list[SettleJobSummary], Field(description="Of yours, decided in the last 7 days, newest first")]
+
+
+@api.get("/approvals", tags=[JOBS], responses={200: Approvals})
+@asks(Action.SEE_CLAIMS)
+def list_approvals() -> Response:
+    """List what waits for you, what of yours waits for another, and what was decided on yours."""
+    actor = current_actor()
+    with door().sessions() as session:
+        answer = Approvals(
+            waiting_for_me=summaries(session, actor.practice_id, waiting.for_me(session, actor, now=now())),
+            waiting_for_others=summaries(session, actor.practice_id, waiting.of_mine(session, actor)),
+            decided=summaries(session, actor.practice_id, waiting.decided_of_mine(session, actor, now=now())),
+        )
+    return jsonify(answer.json_ready())
+
+
+@api.post("/settle-jobs/<job_id>/approve", tags=[JOBS], responses={202: Confirmed, **refusals(400, 404, 409, 413, 415)})
+@asks(Action.SEE_CLAIMS)  # core asks who may, by the job's kind, and that it is not their own
+def approve_job(path: JobPath, body: Approval) -> tuple[Response, int]:
+    """Approve a job that is over a limit: it runs as it was previewed; again, the answer is the same."""
+    with transaction(door().sessions) as session:
+        key = path.key(current_actor())
+        job = commands.approve(session, key, confirmation=body.confirmation, by=current_actor(), now=now())
+        answer = confirmed(session, job)
+    hint(job)
+    return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
+
+
+@api.post(
+    "/settle-jobs/<job_id>/reject", tags=[JOBS], responses={200: SettleJobAnswer, **refusals(400, 404, 409, 413, 415)}
+)
+@asks(Action.SEE_CLAIMS)
+def reject_job(path: JobPath, body: Rejection) -> Response:
+    """Reject a job that is over a limit, with a reason; nothing was done and nothing will be."""
+    with transaction(door().sessions) as session:
+        job = commands.reject(session, path.key(current_actor()), reason=body.reason, by=current_actor(), now=now())
+        answer = job_answer(session, job)
+    return jsonify(answer.json_ready())

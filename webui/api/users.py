@@ -1,0 +1,216 @@
+"""The people of the practice, and the limits of what one of them may write off without a second one."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal, Self
+
+from flask import Response, jsonify, url_for
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel, Field, Strict
+
+from core.access import people
+from core.access.models import Role, User
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import NotFound
+from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, plain_limit
+from core.practices import limits, queries as practices
+from core.practices.models import Practice
+from webui.api.blueprint import api, refusals
+from webui.api.models import Answer, Ceiling
+from webui.api.reading import Body, asks, current_actor, id_of
+from webui.door import door, now
+
+PEOPLE: Final = Tag(name="Users and limits", description="Who may, and how much without a second person")
+_Role = Annotated[Role, Strict(strict=False)]  # JSON has text
+
+
+class UserPath(BaseModel):
+    """Which user."""
+
+    user_id: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the id; raise `NotFound` where no user can have it."""
+        if id_of(given["user_id"]) is None:
+            raise NotFound("There is no such user in this practice.")
+        return cls(user_id=given["user_id"])
+
+
+class NewUser(Body):
+    """Who is added."""
+
+    email: str
+    name: str
+    role: _Role
+    password: Annotated[str, Field(description="At least 12 characters")]
+
+
+class NewRole(Body):
+    """What the user may do from now on."""
+
+    role: _Role
+
+
+class NewLimits(Body):
+    """What one claim and one job may write off without a second person: cents, or the word unlimited; never empty."""
+
+    claim_cents: Ceiling
+    job_cents: Ceiling
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read both; raise `BadLimitAmount` where one is neither an amount nor the word."""
+        for name in cls.model_fields:
+            value = given.get(name)
+            if value != UNLIMITED_WORD and (isinstance(value, bool) or not isinstance(value, int)):
+                raise BadLimitAmount(f"{name}: type an amount in cents, or the word unlimited.", field=name)
+        return super().of(given)
+
+    def cents(self) -> dict[str, int]:
+        """Both as core takes them."""
+        return {"claim_cents": _cents(self.claim_cents), "job_cents": _cents(self.job_cents)}
+
+
+class UserAnswer(Answer):
+    """A person of the practice."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    active: bool
+    claim_limit_cents: Ceiling
+    job_limit_cents: Ceiling
+
+
+class Users(Answer):
+    """Everybody of the practice, those who may come in first."""
+
+    users: list[UserAnswer]
+
+
+class LimitsAnswer(Answer):
+    """The practice's limits, and your own: the smaller one counts."""
+
+    claim_cents: Ceiling
+    job_cents: Ceiling
+    my_claim_cents: Ceiling
+    my_job_cents: Ceiling
+
+
+_ANSWERS: Final[dict[str, Any]] = {"tags": [PEOPLE], "responses": {200: UserAnswer, **refusals(400, 404, 413, 415)}}
+
+
+@api.get("/users", tags=[PEOPLE], responses={200: Users})
+@asks(Action.MANAGE_USERS)
+def list_users() -> Response:
+    """List the people of the practice."""
+    with door().sessions() as session:
+        found = [_answer(user) for user in people.of_practice(session, current_actor())]
+    return jsonify(Users(users=found).json_ready())
+
+
+@api.post("/users", tags=[PEOPLE], responses={201: UserAnswer, **refusals(400, 409, 413, 415)})
+@asks(Action.MANAGE_USERS)
+def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
+    """Add a person; the e-mail address is unique, so that twice is once."""
+    with transaction(door().sessions) as session:
+        user = people.add(session, **body.model_dump(), by=current_actor(), now=now())
+        answer = _answer(user)
+    headers = {"Location": url_for("api.show_user", user_id=answer.id)}
+    return jsonify(answer.json_ready()), HTTPStatus.CREATED, headers
+
+
+@api.get("/users/<user_id>", tags=[PEOPLE], responses={200: UserAnswer, **refusals(404)})
+@asks(Action.MANAGE_USERS)
+def show_user(path: UserPath) -> Response:
+    """Show one person."""
+    with door().sessions() as session:
+        answer = _answer(people.find(session, int(path.user_id), by=current_actor()))
+    return jsonify(answer.json_ready())
+
+
+@api.put("/users/<user_id>/role", **_ANSWERS)
+@asks(Action.MANAGE_USERS)
+def change_role(path: UserPath, body: NewRole) -> Response:
+    """Change what another person may do, from their next request on; nobody changes an own role."""
+    return _do(people.change_role, path, body.role)
+
+
+@api.put("/users/<user_id>/limits", **_ANSWERS)
+@asks(Action.MANAGE_USERS)
+def set_user_limits(path: UserPath, body: NewLimits) -> Response:
+    """Set what another person may write off without a second one; not retroactive, and nobody sets an own limit."""
+    return _do(people.set_limits, path, **body.cents())
+
+
+@api.post("/users/<user_id>/deactivate", **_ANSWERS)
+@asks(Action.MANAGE_USERS)
+def deactivate_user(path: UserPath) -> Response:
+    """Let another person in no longer: their browsers are signed out, their tokens revoked."""
+    return _do(people.deactivate, path)
+
+
+@api.post("/users/<user_id>/reactivate", **_ANSWERS)
+@asks(Action.MANAGE_USERS)
+def reactivate_user(path: UserPath) -> Response:
+    """Let a person in again; their tokens stay revoked."""
+    return _do(people.reactivate, path)
+
+
+@api.get("/limits", tags=[PEOPLE], responses={200: LimitsAnswer})
+@asks(Action.SEE_CLAIMS)
+def show_limits() -> Response:
+    """Show what one claim and one job may write off without a second person."""
+    with door().sessions() as session:
+        practice = practices.find(session, current_actor().practice_id)
+        answer = _limits(practice, session.get_one(User, current_actor().user_id))
+    return jsonify(answer.json_ready())
+
+
+@api.put("/limits", tags=[PEOPLE], responses={200: LimitsAnswer, **refusals(400, 413, 415)})
+@asks(Action.CHANGE_SETTING)
+def set_limits(body: NewLimits) -> Response:
+    """Set the practice's limits; jobs that were previewed before keep those of then."""
+    with transaction(door().sessions) as session:
+        practice = limits.set_write_off_limits(session, **body.cents(), by=current_actor(), now=now())
+        answer = _limits(practice, session.get_one(User, current_actor().user_id))
+    return jsonify(answer.json_ready())
+
+
+def _do(act: Any, path: UserPath, *given: Any, **more: Any) -> Response:
+    with transaction(door().sessions) as session:
+        answer = _answer(act(session, int(path.user_id), *given, **more, by=current_actor(), now=now()))
+    return jsonify(answer.json_ready())
+
+
+def _answer(user: User) -> UserAnswer:
+    return UserAnswer(
+        id=str(user.id),
+        email=user.email,
+        name=user.name,
+        role=user.role,
+        active=user.active,
+        claim_limit_cents=_told(user.claim_limit_cents),
+        job_limit_cents=_told(user.job_limit_cents),
+    )
+
+
+def _limits(practice: Practice, user: User) -> LimitsAnswer:
+    return LimitsAnswer(
+        claim_cents=_told(practice.claim_limit_cents),
+        job_cents=_told(practice.job_limit_cents),
+        my_claim_cents=_told(user.claim_limit_cents),
+        my_job_cents=_told(user.job_limit_cents),
+    )
+
+
+def _cents(limit: int | Literal["unlimited"]) -> int:
+    return UNLIMITED if limit == UNLIMITED_WORD else int(limit)
+
+
+def _told(cents: int) -> int | Literal["unlimited"]:
+    limit = plain_limit(cents)
+    return limit if isinstance(limit, int) else "unlimited"
