@@ -1,9 +1,11 @@
 """What a job leaves to keep: its three files, and the reconciliation certificate."""
 
+import datetime as dt
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -16,6 +18,7 @@ from core.jobs.downloads import File
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind
 from core.money import format_cents
+from core.practices.queries import find
 
 _FORMS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": downloads.csv_file, "xlsx": downloads.xlsx_file}
 
@@ -73,21 +76,24 @@ def certificate(job: int, email: str, as_json: bool) -> None:
         by = acting.actor(session, email)
         by.require(Action.SEE_CLAIMS)
         drawn_up = certificates.of_job(session, JobKey(by.practice_id, job))
-    click.echo(drawn_up.model_dump_json(indent=2) if as_json else _words(drawn_up))
+        zone = ZoneInfo(find(session, by.practice_id).time_zone)
+    click.echo(drawn_up.model_dump_json(indent=2) if as_json else _words(drawn_up, zone))
     click.get_current_context().exit(0 if drawn_up.reconciles else 1)
 
 
-def _words(drawn_up: Certificate) -> str:
+def _words(drawn_up: Certificate, zone: ZoneInfo) -> str:
     is_reversal = drawn_up.kind == JobKind.REVERSE
     what = f"a reversal of job {drawn_up.reverses_job_id}" if is_reversal else f"to {drawn_up.target_status}"
+    done = "reversed" if is_reversal else "settled"
     counts = (
-        f"{drawn_up.total:,} claims: {drawn_up.settled:,} settled, {drawn_up.skipped:,} skipped, "
+        f"{drawn_up.total:,} claims: {drawn_up.settled:,} {done}, {drawn_up.skipped:,} skipped, "
         f"{drawn_up.failed:,} failed, {drawn_up.not_reached:,} not reached"
     )
     rows = [
         ("Practice", drawn_up.practice),
-        ("Confirmed by", f"{drawn_up.confirmed_by}, {drawn_up.confirmed_at:%m/%d/%Y %H:%M} UTC"),
-        *_approval(drawn_up),
+        ("Confirmed by", f"{drawn_up.confirmed_by}, {_moment(drawn_up.confirmed_at, zone)}"),
+        *_approval(drawn_up, zone),
+        *([("Reason", drawn_up.reason.replace("_", " "))] if drawn_up.reason else []),
         ("Setting", drawn_up.setting),
         ("Receivable before", _money(drawn_up.receivable_before)),
         ("Restored" if is_reversal else "Written off", _money(drawn_up.written_off)),
@@ -100,17 +106,22 @@ def _words(drawn_up: Certificate) -> str:
     return "\n".join([head, *(f"  {name:<20}{value}" for name, value in rows)])
 
 
-def _approval(drawn_up: Certificate) -> list[tuple[str, str]]:
+def _approval(drawn_up: Certificate, zone: ZoneInfo) -> list[tuple[str, str]]:
     """The second person, and for what, where the job was over a limit."""
     if drawn_up.approved_at is None:
         return []
-    by = ("Approved by", f"{drawn_up.approved_by}, {drawn_up.approved_at:%m/%d/%Y %H:%M} UTC")
+    by = ("Approved by", f"{drawn_up.approved_by}, {_moment(drawn_up.approved_at, zone)}")
     return [by, *(("Over a limit", one.sentence) for one in drawn_up.over)]
 
 
 def _money(money: Money) -> str:
     parts = f"insurance {format_cents(money.insurance_cents)}, patient {format_cents(money.patient_cents)}"
     return f"{format_cents(money.total_cents)} ({parts})"
+
+
+def _moment(at: dt.datetime | None, zone: ZoneInfo) -> str:
+    """As the practice's clock shows it."""
+    return f"{at.astimezone(zone):%m/%d/%Y %H:%M} ({zone})" if at else ""
 
 
 COMMANDS = [download, certificate]
