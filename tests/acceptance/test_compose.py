@@ -173,7 +173,8 @@ def test_the_main_job_runs_through_all_of_it_while_a_worker_is_stopped_and_anoth
         first_held = connection.scalar(half, {"job": int(job), "half": CLAIMS // 2})
     held = Hold(engine, "SELECT 1 FROM line_item WHERE claim_id >= :claim FOR UPDATE", {"claim": first_held})
     try:
-        assert api.ask("POST", f"/settle-jobs/{job}/confirm", {"confirmation": "CONFIRM"})[0] == HTTPStatus.ACCEPTED
+        word = {"confirmation": "CONFIRM", "cost_share_reason": "Hardship, looked into"}
+        assert api.ask("POST", f"/settle-jobs/{job}/confirm", word)[0] == HTTPStatus.ACCEPTED
         eventually(lambda: held.waiting() >= POOL * 2, seconds=PATIENCE_SECONDS)
         assert pools_at_work(stack, engine, job) == {"worker-1", "worker-2"}
         before = api.progress(job)
