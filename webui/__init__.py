@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
 
+from core.access.permissions import Action
 from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, settings as settings_of_environment
@@ -89,6 +90,7 @@ def _register(app: OpenAPI) -> None:
         metrics,
         navigation,
         observing,
+        operations,
         refusals,
         reversals,
         schedule_acts,
@@ -109,7 +111,7 @@ def _register(app: OpenAPI) -> None:
     schedule_words.register(app)
     health.register(app)
     metrics.register(app)
-    for pages in (jobs, evidence, reversals, claims, claim_work, settings, limits):
+    for pages in (operations, jobs, evidence, reversals, claims, claim_work, settings, limits):
         app.register_blueprint(pages.blueprint)
     for pages in (schedules, schedule_acts, schedule_runs, time_zone):
         app.register_blueprint(pages.blueprint)
@@ -118,7 +120,12 @@ def _register(app: OpenAPI) -> None:
 
 
 def _home() -> BaseResponse:
-    return redirect(url_for("feed.show"))
+    from webui.auth import signed_in  # it imports this package's `csrf`
+
+    actor = signed_in()
+    if actor is None:
+        return redirect(url_for("auth.sign_in"))  # which leads back here, and then on by the role
+    return redirect(url_for("feed.show" if actor.may(Action.SEE_CLAIMS) else "operations.show"))
 
 
 def _hints(settings: Settings) -> Hints:

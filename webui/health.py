@@ -1,6 +1,5 @@
 """Whether this web process lives, and what it can reach. Neither answer names anything private."""
 
-import datetime as dt
 from http import HTTPStatus
 from typing import Final
 
@@ -12,11 +11,11 @@ from core.jobs import progress
 from core.watch import heartbeat
 from core.watch.asking import Asked, Silent
 from core.watch.heartbeat import WORKER
+from core.watch.wrongs import TICK_LATE_AFTER
 from webui import broker
 from webui.door import Door, door
 
 WAIT_SECONDS: Final = 3  # for the database; a balancer gives up soon after
-TICK_LATE_AFTER: Final = dt.timedelta(minutes=5)  # it comes every half minute, from each worker and from beat
 _ASKED: Final = "settle-ready"
 
 blueprint = Blueprint("health", __name__)

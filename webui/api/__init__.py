@@ -9,11 +9,22 @@ from werkzeug.exceptions import HTTPException
 
 from core.errors import Refusal
 from webui import csrf, errors
-from webui.api import approvals, claims, control, docs, evidence, jobs, schedule_runs, schedules, users
+from webui.api import approvals, claims, control, docs, evidence, jobs, operations, schedule_runs, schedules, users
 from webui.api.blueprint import api
 from webui.auth import limiter
 
-__all__ = ["approvals", "claims", "control", "evidence", "jobs", "register", "schedule_runs", "schedules", "users"]
+__all__ = [
+    "approvals",
+    "claims",
+    "control",
+    "evidence",
+    "jobs",
+    "operations",
+    "register",
+    "schedule_runs",
+    "schedules",
+    "users",
+]
 
 FAILED_TOKENS_PER_ADDRESS: Final = "60 per minute"  # a script with an old token is told so; it does not keep us busy
 

@@ -41,7 +41,7 @@ async function ask() {
     connection("");
   } catch {
     misses += 1;
-    connection(`Reconnecting … these numbers are of ${clock.format(heardAt)}. The job goes on without this page.`);
+    connection(`Reconnecting … these numbers are of ${clock.format(heardAt)}. ${live.dataset.meanwhile ?? "The job goes on without this page."}`);
     return plan(Math.min(every * 2 ** misses, HELD_BACK_MS));
   }
   plan();

@@ -1,0 +1,61 @@
+"""`settle operations`: what lives, what runs, what waits, in the whole installation."""
+
+import json
+
+import click
+
+from core.cli import acting, context
+from core.jobs import codes
+from core.watch import overview, told
+from core.watch.overview import Overview, Seen
+from core.watch.wrongs import wrongs
+
+
+@click.command()
+@acting.json_option
+def operations(as_json: bool) -> None:
+    """Show processes, jobs, schedules and failures of the whole installation; exit 0 only if nothing is wrong.
+
+    It asks the database alone: how many hints wait in the broker is on the Operations page.
+    """
+    with acting.sessions() as sessions:
+        seen = overview.look(sessions, now=context.utc_now())
+    wrong = wrongs(seen)
+    click.echo(json.dumps({**told.as_json(seen), "wrong": wrong}) if as_json else _in_words(seen, wrong))
+    click.get_current_context().exit(1 if wrong else 0)
+
+
+def _in_words(seen: Overview, wrong: list[str]) -> str:
+    lines = [*wrong, *([""] if wrong else []), *_processes(seen), *_jobs(seen)]
+    for code, count in (seen.failures or {}).items():
+        lines.append(f"failed   {count:,} in 24 hours: {codes.words(code)}")
+    return "\n".join(lines)
+
+
+def _processes(seen: Overview) -> list[str]:
+    return [_process(one) for one in seen.processes or ()]
+
+
+def _process(one: Seen) -> str:
+    state = "alive" if one.is_alive else "stopped" if one.has_stopped else "SILENT"
+    at_work = ", ".join(f"job {chunk.job.job_id} from claim {chunk.first:,}" for chunk in one.doing)
+    queues = f" {'+'.join(one.queues)}" if one.queues else ""
+    doing = f"; at {at_work}" if at_work else ""
+    return f"{one.kind:8} {one.host}:{one.pid}{queues} {one.version} {state}, seen {one.seen_seconds:.0f} s ago{doing}"
+
+
+def _jobs(seen: Overview) -> list[str]:
+    if seen.jobs is None:
+        return []
+    lines = []
+    for key, job in (*seen.jobs.moving.items(), *seen.jobs.resting.items()):
+        rate = f", {job.rate_per_second:,.0f} a second" if job.rate_per_second else ""
+        stalled = f", STALLED ({job.stalled_because})" if job.stalled_because else ""
+        done = f"{job.done:,} of {job.total:,}"
+        lines.append(f"job      {key.job_id} of practice {key.practice_id}: {job.status.value}, {done}{rate}{stalled}")
+    if seen.chunks is not None and seen.chunks.chunks:
+        lines.append(f"chunks   {seen.chunks.chunks:,} open, the oldest for {seen.chunks.oldest_seconds:.0f} s")
+    return lines
+
+
+COMMANDS = [operations]

@@ -1,0 +1,210 @@
+"""What operations see of the whole installation: practices by their id, no claim, and no patient's or user's name."""
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from core.db.engine import Sessions
+from core.jobs import progress
+from core.jobs.keys import JobKey
+from core.jobs.models import ChunkState, JobChunk, JobStatus
+from core.jobs.progress import Progress
+from core.practices.models import Practice
+from core.schedules import due
+from core.schedules.models import RunOutcome, Schedule, ScheduleRun, ScheduleState
+from core.watch import figures, heartbeat
+from core.watch.asking import gently
+from core.watch.models import Process
+
+JOBS_MAX: Final = 100  # that are shown; the rest is a number
+SCHEDULES_MAX: Final = 50
+FAILURES_OF: Final = dt.timedelta(hours=24)
+MISSED_OF: Final = dt.timedelta(days=7)
+STOPPED_SHOWN_FOR: Final = dt.timedelta(minutes=15)  # who was stopped longer ago than that is not missed
+SLOW_SECONDS: Final = 1.0
+
+MOVING: Final = (JobStatus.PREPARING, JobStatus.CONFIRMED, JobStatus.RUNNING, JobStatus.PAUSING, JobStatus.CANCELLING)
+RESTING: Final = (JobStatus.HALTED, JobStatus.PAUSED, JobStatus.AWAITING_APPROVAL)
+
+
+class Doing(NamedTuple):
+    """A chunk in a worker's hands."""
+
+    job: JobKey
+    first: int
+    last: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A process of the last day: whether it lives, and what it is doing."""
+
+    kind: str
+    host: str
+    pid: int
+    version: str
+    started_at: dt.datetime
+    seen_seconds: float
+    is_alive: bool
+    has_stopped: bool
+    queues: tuple[str, ...]
+    doing: tuple[Doing, ...]
+
+
+class Night(NamedTuple):
+    """A schedule's night that is due, or that was missed."""
+
+    practice_id: int
+    schedule_id: int
+    at: dt.datetime
+    because: str | None = None
+
+
+@dataclass(frozen=True)
+class Nights:
+    """Schedules: how many are active, which nights are due and not begun, which were missed in the last week."""
+
+    active: int
+    due: tuple[Night, ...]
+    missed: tuple[Night, ...]
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Jobs that move, and those that wait for a person."""
+
+    moving: dict[JobKey, Progress]
+    resting: dict[JobKey, Progress]
+    by_status: dict[JobStatus, int]
+
+    @property
+    def stalled(self) -> int:
+        """How many of those that are shown have not moved for a minute."""
+        return sum(one.stalled_because is not None for one in self.moving.values())
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """When the schedules were last looked at, and by the tick of which beat a beat was last heard."""
+
+    last_seconds: float | None
+    beat_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything at `at`. A part is None where the database was too slow to tell it."""
+
+    at: dt.datetime
+    asked_seconds: float  # how long the database took for all of it
+    processes: tuple[Seen, ...] | None
+    ticks: Ticks | None
+    jobs: Jobs | None
+    chunks: figures.OpenChunks | None
+    nights: Nights | None
+    failures: dict[str, int] | None
+    mismatches: int | None
+    database_version: str | None
+    product_version: str
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the database left something out, or took long."""
+        parts = (self.processes, self.ticks, self.jobs, self.chunks, self.nights, self.failures, self.mismatches)
+        return self.asked_seconds > SLOW_SECONDS or any(part is None for part in parts)
+
+
+def look(sessions: Sessions, *, now: dt.datetime) -> Overview:
+    """Ask for every part on its own, each with a time-out. Raises what the database's driver raises if it is away."""
+    began = time.perf_counter()
+
+    def ask(question: Callable[..., Any]) -> Any:
+        return gently(sessions, lambda session: question(session, now=now))
+
+    parts = {
+        "processes": ask(_processes),
+        "ticks": ask(_ticks),
+        "jobs": ask(_jobs),
+        "chunks": ask(figures.open_chunks),
+        "nights": ask(_nights),
+        "failures": ask(lambda session, now: figures.failures_by_code(session, since=now - FAILURES_OF)),
+        "mismatches": ask(lambda session, now: figures.mismatches(session)),  # noqa: ARG005  all are asked alike
+        "database_version": ask(lambda session, now: figures.server_version(session)),  # noqa: ARG005
+    }
+    took = time.perf_counter() - began
+    return Overview(at=now, asked_seconds=took, product_version=heartbeat.product_version(), **parts)
+
+
+def _processes(session: Session, *, now: dt.datetime) -> tuple[Seen, ...]:
+    hands = _in_hands(session, now=now)
+    processes = heartbeat.seen(session)
+    return tuple(_seen(one, hands, now=now) for one in processes if _is_of_interest(one, now=now))
+
+
+def _is_of_interest(one: Process, *, now: dt.datetime) -> bool:
+    return one.stopped_at is None or now - one.stopped_at <= STOPPED_SHOWN_FOR
+
+
+def _seen(one: Process, hands: dict[str, list[Doing]], *, now: dt.datetime) -> Seen:
+    host, pid = str(one.says.get("host", "")), int(one.says.get("pid", 0))
+    doing = [chunk for member in one.says.get("pool", ()) for chunk in hands.get(f"{host}:{member}", ())]
+    return Seen(
+        kind=one.kind, host=host, pid=pid, version=one.version, started_at=one.started_at,
+        seen_seconds=max(0.0, (now - one.seen_at).total_seconds()), is_alive=heartbeat.is_alive(one, now=now),
+        has_stopped=one.stopped_at is not None, queues=tuple(one.says.get("queues", ())), doing=tuple(doing),
+    )  # fmt: skip
+
+
+def _in_hands(session: Session, *, now: dt.datetime) -> dict[str, list[Doing]]:
+    """The chunks that somebody has taken and not done, by who signed for them: host and process."""
+    taken = and_(JobChunk.state == ChunkState.OPEN, JobChunk.taken_by.is_not(None), JobChunk.taken_at.is_not(None))
+    columns = (JobChunk.practice_id, JobChunk.job_id, JobChunk.first_position, JobChunk.last_position)
+    found: dict[str, list[Doing]] = {}
+    for practice, job, first, last, by, at in session.execute(
+        select(*columns, JobChunk.taken_by, JobChunk.taken_at).where(taken).limit(heartbeat.PROCESSES_MAX)
+    ):
+        seconds = 0.0 if at is None else max(0.0, (now - at).total_seconds())
+        found.setdefault(str(by), []).append(Doing(JobKey(practice, job), first, last, seconds))
+    return found
+
+
+def _ticks(session: Session, *, now: dt.datetime) -> Ticks:
+    at = heartbeat.last_tick(session)
+    beats = [(now - one.seen_at).total_seconds() for one in heartbeat.seen(session) if one.kind == heartbeat.BEAT]
+    return Ticks(None if at is None else max(0.0, (now - at).total_seconds()), min(beats, default=None))
+
+
+def _jobs(session: Session, *, now: dt.datetime) -> Jobs:
+    return Jobs(
+        moving=progress.of_everybody(session, MOVING, now=now, limit=JOBS_MAX),
+        resting=progress.of_everybody(session, RESTING, now=now, limit=JOBS_MAX),
+        by_status=figures.jobs_by_status(session),
+    )
+
+
+def _nights(session: Session, *, now: dt.datetime) -> Nights:
+    live = and_(Schedule.state == ScheduleState.ACTIVE, Schedule.deleted_at.is_(None))
+    of_schedule = and_(ScheduleRun.practice_id == Schedule.practice_id, ScheduleRun.schedule_id == Schedule.id)
+    last = select(func.max(ScheduleRun.local_date)).where(of_schedule).correlate(Schedule).scalar_subquery()
+    asked = select(Schedule, Practice.time_zone, last).join(Practice, Practice.id == Schedule.practice_id).where(live)
+    rows = session.execute(asked).all()
+    waiting = []
+    for schedule, zone, decided in rows:
+        since = None if decided is None else decided + dt.timedelta(days=1)
+        nights = due.nights(schedule, ZoneInfo(zone), now, (), since)
+        newest = nights.due or (nights.missed[-1] if nights.missed else None)  # too late to run is still to be said
+        if newest is not None:
+            waiting.append(Night(schedule.practice_id, schedule.id, newest.instant))
+    missed = select(ScheduleRun.practice_id, ScheduleRun.schedule_id, ScheduleRun.due_at, ScheduleRun.because).where(
+        ScheduleRun.outcome == RunOutcome.MISSED, ScheduleRun.due_at >= now - MISSED_OF
+    )
+    lately = session.execute(missed.order_by(ScheduleRun.due_at.desc()).limit(SCHEDULES_MAX))
+    due_now = sorted(waiting, key=lambda night: night.at)[:SCHEDULES_MAX]
+    return Nights(len(rows), tuple(due_now), tuple(Night(*row) for row in lately))

@@ -1,0 +1,33 @@
+"""What needs somebody: a sentence for each thing of the overview that is not as it should be."""
+
+import datetime as dt
+from typing import Final
+
+from core.watch.heartbeat import WORKER
+from core.watch.overview import Overview
+
+TICK_LATE_AFTER: Final = dt.timedelta(minutes=5)  # it comes every half minute, from each worker and from beat
+
+
+def wrongs(seen: Overview) -> list[str]:
+    """The sentences, the gravest first; none where all is well."""
+    found = []
+    if seen.mismatches:
+        found.append(f"{_count(seen.mismatches, 'claim differs', 'claims differ')} from the ledger: run settle verify.")
+    if seen.processes is not None and not any(one.kind == WORKER and one.is_alive for one in seen.processes):
+        found.append("No worker lives: jobs wait until one is started.")
+    if seen.jobs is not None and seen.jobs.stalled:
+        jobs = _count(seen.jobs.stalled, "running job has", "running jobs have")
+        found.append(f"{jobs} not moved for a minute.")
+    if seen.ticks is not None and (seen.ticks.last_seconds or 0) > TICK_LATE_AFTER.total_seconds():
+        found.append("Nobody has looked at the schedules for five minutes: nights start late, or are missed.")
+    if seen.nights is not None and seen.nights.missed:
+        nights = _count(len(seen.nights.missed), "night", "nights")
+        found.append(f"{nights} of schedules missed in the last seven days.")
+    if seen.is_slow:
+        found.append(f"The database is slow: it took {seen.asked_seconds:.1f} s for this, and some may be missing.")
+    return found
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,45 @@
+"""The whole installation, for those who keep it running: counts and ids, no claim and nobody's name."""
+
+from typing import Annotated, Any
+
+from flask import Response, jsonify
+from flask_openapi3.models.tag import Tag
+from pydantic import Field
+
+from core.access.permissions import Action
+from core.watch import overview, told
+from webui import broker
+from webui.api.blueprint import api
+from webui.api.models import Answer
+from webui.api.reading import asks
+from webui.door import door, now
+
+OPERATIONS = Tag(name="Operations", description="What lives, what runs, what waits")
+
+
+class OperationsAnswer(Answer):
+    """The whole installation at one moment. A part is null where the database was too slow to tell it."""
+
+    at: str
+    version: str
+    database: dict[str, Any]
+    broker: Annotated[dict[str, Any] | None, Field(description="Hints waiting by queue; null: it does not answer")]
+    processes: list[dict[str, Any]] | None
+    last_tick_seconds: int | None
+    last_beat_seconds: int | None
+    jobs: dict[str, Any] | None
+    chunks_open: int | None
+    oldest_open_chunk_seconds: int | None
+    schedules: dict[str, Any] | None
+    failures_24_hours: dict[str, int] | None
+    ledger_mismatches: int | None
+
+
+@api.get("/operations", tags=[OPERATIONS], responses={200: OperationsAnswer})
+@asks(Action.SEE_OPERATIONS)
+def show_operations() -> Response:
+    """Show processes, broker, jobs, schedules and failures of the whole installation."""
+    seen = broker.look(door().settings)
+    hints = seen and {"hints_waiting": seen.hints_waiting, "version": seen.version, "memory_bytes": seen.memory_bytes}
+    answer = OperationsAnswer(broker=hints, **told.as_json(overview.look(door().sessions, now=now())))
+    return jsonify(answer.json_ready())
