@@ -19,6 +19,7 @@ from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, Outcome, SettleJob
 from core.jobs.preview import PreviewTotals
 from core.jobs.progress import Progress
+from webui import flower
 from webui.auth import current_actor, requires
 from webui.door import door, now
 from webui.job_words import RUN_WORDS
@@ -28,7 +29,6 @@ PAGE_ITEMS: Final = 50
 CHART_SECONDS: Final = 60
 BIGINT_MAX: Final = 2**63 - 1
 REMAINING: Final = "remaining"
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 LIVE_HEADER: Final = "X-Live"  # asks for the part that changes, without the page around it
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
@@ -97,7 +97,7 @@ def show(job_id: int) -> Response | str:
             "taken_back": taken_back.of_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
             "history": history.of_job(db, key),
             "broker_is_away": bool(so_far.stalled_because) and door().hints.broker_is_away,
-            "flower": _flower(),
+            "flower": flower.of_job(door().settings, *key) if current_actor().may(Action.CHANGE_SETTING) else None,
             **_at_rest(db, key, job, so_far),
             **_rights(job),
         }
@@ -178,13 +178,6 @@ def _rights(job: SettleJob) -> dict[str, bool]:
         "may_reverse": actor.may(Action.REVERSE_JOB),
         "is_reversible": reversal.is_reversible(job),
     }
-
-
-def _flower() -> str | None:
-    """Where Flower is, for whoever sits at the machine itself; elsewhere its address is not ours to know."""
-    settings = door().settings
-    is_here = settings.web_host in LOOPBACK and settings.flower_host in LOOPBACK
-    return f"http://{settings.flower_host}:{settings.flower_port}" if is_here else None
 
 
 def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any] | None:

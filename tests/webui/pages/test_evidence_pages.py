@@ -226,10 +226,20 @@ def test_a_stall_names_its_likely_cause(practice: GivenPractice, biller: Browser
     assert "The broker that wakes the workers does not answer" in biller.says(f"/jobs/{job.job_id}")
 
 
-def test_the_page_says_where_flower_is_only_on_the_machine_itself(job: JobKey, biller: Browser, app: object) -> None:
-    assert "settle.work(1, 1) at http://127.0.0.1:5555" in biller.says(f"/jobs/{job.job_id}")
+def test_an_administrator_is_led_to_the_jobs_hints_in_flower_and_a_biller_is_not(
+    job: JobKey, biller: Browser, practice: GivenPractice, browser_of: Callable[[Actor], Browser], app: object
+) -> None:
+    page = f"/jobs/{job.job_id}"
+    admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+    search = f"/tasks?name=settle.work%20args%3A%22%28{job.practice_id}%2C%20{job.job_id}%29%22"
+    assert f"http://127.0.0.1:5555{search}" in admin.links(page)
+    assert "settle.work(1, 1)" in biller.says(page)
+    assert "5555" not in biller.read(page)
 
     door = app.extensions["settle"]  # type: ignore[attr-defined]
     object.__setattr__(door, "settings", door.settings.model_copy(update={"web_host": "settle.example"}))
+    assert "5555" not in admin.read(page)
 
-    assert "5555" not in biller.says(f"/jobs/{job.job_id}")
+    set_ = {"flower_url": "https://flower.example/"}
+    object.__setattr__(door, "settings", door.settings.model_copy(update=set_))
+    assert f"https://flower.example{search}" in admin.links(page)
