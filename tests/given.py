@@ -16,7 +16,7 @@ from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, SettleJob
 from core.jobs.progress import Progress, of_job
 from core.jobs.requests import JobRequest
-from core.ledger import caches
+from core.ledger import caches, late_payments
 from core.ledger.invariants import Violation, violations
 from core.ledger.models import PaidBy, Posting, PostingKind, Responsibility
 from core.money import UNLIMITED
@@ -89,7 +89,9 @@ class GivenPractice:
             claim = self._claim(session, number)
             claim.version += 1
             entry = _entry(self, claim.id, line, PostingKind.PAYMENT, Responsibility.PATIENT, -cents)
-            session.execute(insert(Posting).values({**entry, "paid_by": by}))
+            paid = insert(Posting).values({**entry, "paid_by": by}).returning(Posting.id)
+            ids = [session.scalars(paid).one()]
+            late_payments.take_back(session, self.id, ids, claim_ids=[claim.id], user_id=None, now=NOW, today=TODAY)
             session.flush()
             caches.recompute(session, self.id, select(Claim.id).where(Claim.practice_id == self.id))
 

@@ -19,6 +19,13 @@ def _posting(kind: str, amount: str, *, reason: str = "NULL", version: str = "NU
     return POSTING.format(kind=f"'{kind}'", amount=amount, reason=reason, version=version, job=job, reverses=reverses)
 
 
+# Something is posted into October after it was closed, by a hand that holds no month.
+CLOSED_OCTOBER = """WITH closed AS (INSERT INTO period (practice_id, month, state, closed_at, totals, digest)
+  SELECT id, '2026-10-01', 'closed', '{at}', '{totals}', {digest} FROM practice)
+  INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at)
+  SELECT practice_id, claim_id, line, responsibility, 'transfer', 5, '2026-10-15', '2026-11-01'
+  FROM posting WHERE kind = 'write_off' ORDER BY id LIMIT 1"""
+
 WITHOUT_ITS_GUARD = {
     "one_write_off_for_each_line": "DROP INDEX one_write_off_for_each_line_responsibility_and_version",
     "no_empty_posting": "ALTER TABLE posting DROP CONSTRAINT posting_amount_not_zero, "
@@ -59,6 +66,16 @@ BREAKS = {
     "reversals_answer_one_posting": [_posting("reversal", "-amount_cents - 1", reverses="id")],
     "money_moves_by_confirmed_jobs": ["UPDATE settle_job SET kind = 'status', reason = NULL"],
     "jobs_over_a_limit_were_approved": ["""UPDATE settle_job SET limits = '{"user_claim_cents": 1}'"""],
+    "closed_months_are_as_they_were_closed": [CLOSED_OCTOBER.format(at="2026-11-02", totals="{}", digest="''")],
+    "nothing_is_posted_into_a_closed_month": [CLOSED_OCTOBER.format(at="2026-10-31", totals="{}", digest="''")],
+    "late_payments_take_back_write_offs": [
+        ("INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,"
+        " write_off_reason, claim_version, caused_by_id) SELECT practice_id, claim_id, line, responsibility, kind, -1,"
+        " posted_on, created_at, write_off_reason, 9, id FROM posting WHERE kind = 'write_off' ORDER BY id LIMIT 1")
+    ],
+    "payments_leave_no_false_credit": [
+        "UPDATE line_item SET patient_due = -1 FROM claim c WHERE c.id = claim_id AND c.external_id = 'done'"
+    ],
     "jobs_reconcile": ["UPDATE job_chunk SET insurance_before_cents = insurance_before_cents + 1"],
     "every_act_is_chained": [
         ("INSERT INTO audit_entry (practice_id, at, act, subject, facts)"

@@ -1,0 +1,59 @@
+"""The invariants of what comes late: payments after a write-off, and postings after a month's close."""
+
+from typing import Final
+
+from core.ledger.invariant import Invariant, of_practice
+from core.ledger.month_sums import sums_by_month
+
+_POSTING: Final = "'practice ' || p.practice_id || ', posting ' || p.id"
+_MONTH: Final = "'practice ' || m.practice_id || ', month ' || to_char(m.month, 'YYYY-MM')"
+_OF_CLOSED: Final = f"""{of_practice("p")} AND (p.practice_id, date_trunc('month', p.posted_on::timestamp)::date) IN
+    (SELECT practice_id, month FROM period WHERE state = 'closed')"""
+
+LATE_INVARIANTS: Final[dict[str, Invariant]] = {
+    "closed_months_are_as_they_were_closed": Invariant(
+        "the postings of a closed month are those of its close: its totals and its digest are the ledger's",
+        f"""SELECT {_MONTH} FROM period m LEFT JOIN ({sums_by_month(_OF_CLOSED)}) s
+              ON s.practice_id = m.practice_id AND s.month = m.month
+            WHERE {of_practice("m")} AND m.state = 'closed'
+              AND (m.totals <> coalesce(s.totals, jsonb_build_object()) OR m.digest <> coalesce(s.digest, ''))""",
+    ),
+    "nothing_is_posted_into_a_closed_month": Invariant(
+        "no posting that is dated in a closed month was made after its close",
+        f"""SELECT {_POSTING} FROM posting p JOIN period m
+              ON m.practice_id = p.practice_id AND m.month = date_trunc('month', p.posted_on::timestamp)::date
+            WHERE {of_practice("p")} AND m.state = 'closed' AND p.created_at > m.closed_at""",
+    ),
+    "late_payments_take_back_write_offs": Invariant(
+        "what a late payment caused is on its own line and responsibility: it reverses write-offs, and what is posted "
+        "again is less than what was taken back",
+        f"""SELECT 'practice ' || q.practice_id || ', posting ' || q.caused_by_id FROM (
+                SELECT p.practice_id, p.claim_id, p.line, p.responsibility, p.caused_by_id,
+                       coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'reversal'), 0) AS taken_back,
+                       coalesce(-sum(p.amount_cents) FILTER (WHERE p.kind = 'write_off'), 0) AS posted_again,
+                       bool_or(p.kind NOT IN ('reversal', 'write_off') OR p.job_id IS NOT NULL) AS odd
+                FROM posting p WHERE {of_practice("p")} AND p.caused_by_id IS NOT NULL GROUP BY 1, 2, 3, 4, 5
+            ) q LEFT JOIN posting c ON c.practice_id = q.practice_id AND c.claim_id = q.claim_id AND c.line = q.line
+              AND c.id = q.caused_by_id AND c.responsibility = q.responsibility
+              AND c.kind = 'payment' AND c.amount_cents < 0
+            WHERE c.id IS NULL OR q.odd OR q.posted_again >= q.taken_back
+            UNION ALL
+            SELECT {_POSTING} FROM posting p JOIN posting o
+              ON o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line AND o.id = p.reverses_id
+            WHERE {of_practice("p")} AND p.caused_by_id IS NOT NULL AND o.kind <> 'write_off'""",
+    ),
+    "payments_leave_no_false_credit": Invariant(
+        "no line has a credit beside a write-off that stands, unless an adjustment or a transfer came after it",
+        f"""SELECT {_POSTING} FROM line_item l
+            JOIN posting p ON p.practice_id = l.practice_id AND p.claim_id = l.claim_id AND p.line = l.number
+            WHERE {of_practice("l")} AND (l.insurance_due < 0 OR l.patient_due < 0) AND p.kind = 'write_off'
+              AND CASE p.responsibility WHEN 'insurance' THEN l.insurance_due ELSE l.patient_due END < 0
+              AND NOT EXISTS (
+                SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.claim_id = p.claim_id
+                   AND r.line = p.line AND r.reverses_id = p.id)
+              AND NOT EXISTS (
+                SELECT FROM posting a WHERE a.practice_id = p.practice_id AND a.claim_id = p.claim_id
+                   AND a.line = p.line AND a.responsibility = p.responsibility AND a.id > p.id
+                   AND a.kind IN ('adjustment', 'transfer'))""",
+    ),
+}
