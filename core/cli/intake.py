@@ -9,15 +9,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
-from core.cli import context
+from core.cli import acting, context
 from core.db.engine import make_sessions, transaction
 from core.intake.csv_import import import_csv
 from core.intake.csv_template import write_template
 from core.intake.faults import ImportRefused
 from core.intake.files import Progress
 from core.intake.load import Imported
+from core.intake.postings import import_postings
 from core.intake.sample import make_sample
 from core.intake.synthea import Payments, import_synthea
+from core.money import format_cents
 
 _SAMPLE_CLAIMS_MAX = 10_000_000
 
@@ -93,6 +95,29 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
             progress=progress,
         )
     click.echo(f"{practice_name} has {claims:,} claims.")
+
+
+@import_.command("postings")
+@click.argument("file", metavar="FILE", type=_folder)
+@click.option("--practice", "practice_name", metavar="NAME", required=True, help="Whose claims they are for.")
+@click.option("--as", "email", metavar="EMAIL", help="Who posts them; else nobody is named.")
+def postings(file: Path, practice_name: str, email: str | None) -> None:
+    """Post payments, refunds, adjustments and transfers on claims that are there: a FILE like postings.csv."""
+    with _import() as (session, progress):
+        by = acting.actor(session, email, practice_name) if email else None
+        done = import_postings(
+            session, file, practice_name=practice_name, by=by, now=context.utc_now(), progress=progress
+        )
+    if not done.added:
+        click.echo(f"Nothing new: {practice_name} has all {done.already_there:,} postings already.")
+        return
+    there = f" Already there: {done.already_there:,}." if done.already_there else ""
+    click.echo(f"{practice_name}: added {done.added:,} postings.{there}")
+    if done.late:
+        click.echo(
+            f"{done.late:,} of them are payments where something was written off; they took back "
+            f"{format_cents(done.taken_back_cents)} of it."
+        )
 
 
 @contextmanager

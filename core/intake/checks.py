@@ -55,20 +55,21 @@ def check_staged(session: Session, practice_id: int, origins: Origins, faults: F
     """Look for duplicates and for what nothing in the files or the practice answers to; up to a hundred faults."""
     for stage, key in _KEYS:
         if stage in origins:
-            _add_duplicates(session, stage, key, origins[stage], faults)
+            add_duplicates(session, stage, key, origins[stage], faults)
     for column, stage, table in _NAMED_BY_CLAIMS:
         _add_unknown(session, practice_id, column, stage, table, origins, faults)
     _add_unknown_billing_status(session, practice_id, origins, faults)
     _add_lines_without_claim(session, origins, faults)
     _add_postings_without_line(session, origins, faults)
-    _add_transfers_that_lose_money(session, origins, faults)
+    add_transfers_that_lose_money(session, origins, faults)
 
 
 def _first(session: Session, rows: Select[Any], stage: Table) -> Iterator[Any]:
     yield from session.execute(rows.order_by(stage.c.at).limit(FAULTS_MAX))
 
 
-def _add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin: Origin, faults: Faults) -> None:
+def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin: Origin, faults: Faults) -> None:
+    """Add a fault for each staged row whose key stands in the file already."""
     columns = [stage.c[name] for name in key]
     rows = (
         select(
@@ -142,7 +143,8 @@ def _add_postings_without_line(session: Session, origins: Origins, faults: Fault
         faults.add(origins[posting].fault(row, "line", f"{row.claim} / {row.line}", cure))
 
 
-def _add_transfers_that_lose_money(session: Session, origins: Origins, faults: Faults) -> None:
+def add_transfers_that_lose_money(session: Session, origins: Origins, faults: Faults) -> None:
+    """Add a fault for each line whose staged transfers do not sum to zero."""
     posting = stages.POSTING
     uneven = (
         select(func.min(posting.c.at).label("at"), posting.c.claim, posting.c.line)

@@ -42,12 +42,17 @@ def report_differences(session: Session, practice_id: int, source: str, origins:
     _report(session, stages.CLAIM, ("external_id",), _CLAIM_FIXED, claims, origins, faults)
     _report(session, stages.CLAIM, ("external_id",), _CHANGES_HERE, unchanged, origins, faults)
     _report(session, stages.LINE, ("claim", "number"), ("procedure_code",), _lines(practice_id), origins, faults)
-    posting_columns = ("claim", *POSTING_AS_STAGED)
-    _report(session, stages.POSTING, ("source_id",), posting_columns, _postings(practice_id, source), origins, faults)
+    report_changed_postings(session, practice_id, source, origins, faults)
     _report_additions(session, practice_id, stages.LINE, ("claim", "number"), _lines(practice_id), origins, faults)
     _report_additions(
         session, practice_id, stages.POSTING, ("source_id",), _postings(practice_id, source), origins, faults
     )
+
+
+def report_changed_postings(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
+    """Add a fault for each staged posting whose id the practice has with other values."""
+    columns = ("claim", *POSTING_AS_STAGED)
+    _report(session, stages.POSTING, ("source_id",), columns, _postings(practice_id, source), origins, faults)
 
 
 def leave_out_known(session: Session, practice_id: int, source: str) -> None:

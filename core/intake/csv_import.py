@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.intake import csv_format, stages
 from core.intake.faults import Fault
-from core.intake.files import Folder, Progress, Row
+from core.intake.files import FileFormat, Folder, Progress, Row
 from core.intake.load import Imported, load
 from core.ledger.models import PostingKind
 from core.practices.create import find_or_create_practice
@@ -46,26 +46,26 @@ def import_csv(
     stages.open_stages(session)
     for file, stage in _AS_THEY_STAND:
         stages.copy_rows(session, stage, ((row.at, *row.values) for row in folder.rows(file)))
-    stages.copy_rows(session, stages.POSTING, _postings(folder))
+    stages.copy_rows(session, stages.POSTING, posting_rows(folder))
     folder.say("checking and loading")
     _split_charged_lines(session)
     return load(session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, now=now)
 
 
-def _postings(folder: Folder) -> Iterator[tuple[Any, ...]]:
+def posting_rows(folder: Folder, file: FileFormat = csv_format.POSTINGS) -> Iterator[tuple[Any, ...]]:
     """Rows for the stage: a refund is a payment above zero."""
-    for row in folder.rows(csv_format.POSTINGS):
-        _check_together(folder, row)
+    for row in folder.rows(file):
+        _check_together(folder, file, row)
         posting_id, claim, line, responsibility, kind, *rest = row.values
         kind = PostingKind.PAYMENT.value if kind == csv_format.REFUND else kind
         yield row.at, posting_id, claim, line, responsibility, kind, *rest
 
 
-def _check_together(folder: Folder, row: Row) -> None:
+def _check_together(folder: Folder, file: FileFormat, row: Row) -> None:
     fault = csv_format.fault_of_posting(row.values) if row.is_sound else None
     if fault is not None:
         column, cure = fault
-        folder.faults.add(Fault(csv_format.POSTINGS.name, cure, line=row.at, column=column))
+        folder.faults.add(Fault(file.name, cure, line=row.at, column=column))
 
 
 def _split_charged_lines(session: Session) -> None:

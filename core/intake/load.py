@@ -12,8 +12,9 @@ from core.intake.checks import Origins, check_staged
 from core.intake.compare import leave_out_known, report_differences
 from core.intake.faults import Faults
 from core.intake.insert import insert_claims, insert_people_and_places
+from core.intake.months import check_months
+from core.practices.closing import IMPORT_LOCK
 
-_IMPORT_LOCK: Final = 7_265 << 32  # with the practice's id added, an advisory lock that nothing else uses
 _COUNTED: Final = (
     ("offices", stages.OFFICE),
     ("providers", stages.PROVIDER),
@@ -43,9 +44,10 @@ def load(
 ) -> Imported:
     """Bring what is staged into the practice. Raises `ImportRefused` for any fault, earlier ones included.
 
-    Only new claims are written, so no claim needs a lock; two imports into one practice wait for each other.
+    Only new claims are written, so no claim needs a lock; two imports into one practice wait for each other, and no
+    month is closed meanwhile.
     """
-    session.execute(select(func.pg_advisory_xact_lock(_IMPORT_LOCK + practice_id)))
+    hold_imports(session, practice_id)
     stages.analyze(session, *(stage.name for _, stage in _COUNTED))
     check_staged(session, practice_id, origins, faults)
     faults.refuse_if_any()
@@ -53,6 +55,8 @@ def load(
     faults.refuse_if_any()
     staged = _counts(session)
     leave_out_known(session, practice_id, source)
+    check_months(session, practice_id, origins, faults, now=now)
+    faults.refuse_if_any()
     added = _counts(session)
     insert_people_and_places(session, practice_id)
     if any(added[kind] for kind in ("offices", "providers", "payers", "patients")):
@@ -62,6 +66,11 @@ def load(
     if added["claims"]:
         stages.analyze(session, "claim", "line_item", "posting")
     return Imported(added, {kind: staged[kind] - added[kind] for kind in staged})
+
+
+def hold_imports(session: Session, practice_id: int) -> None:
+    """Keep other imports, and whoever closes a month, waiting until the commit."""
+    session.execute(select(func.pg_advisory_xact_lock(IMPORT_LOCK + practice_id)))
 
 
 def _counts(session: Session) -> dict[str, int]:

@@ -1,0 +1,239 @@
+"""`settle import postings`: payments, refunds, adjustments and transfers onto claims that the practice has already.
+
+All of them or none. Each is known again by its id; a late payment takes back of the write-off, as everywhere.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Text,
+    and_,
+    any_,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    not_,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.permissions import Action, Actor
+from core.claims.models import Claim, LineItem
+from core.errors import NotFound
+from core.intake import csv_format, stages
+from core.intake.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money
+from core.intake.compare import report_changed_postings
+from core.intake.csv_import import SOURCE, posting_rows
+from core.intake.faults import FAULTS_MAX, Faults
+from core.intake.files import FileFormat, Folder, Progress
+from core.intake.insert import POSTING_AS_STAGED
+from core.intake.load import hold_imports
+from core.intake.months import report_closed, staged_months
+from core.ledger import entries, late_payments
+from core.ledger.models import Posting, PostingKind
+from core.practices import calendar, periods
+from core.practices.models import Practice
+
+_STAGE: Final = stages.POSTING
+_ROWS_AT_ONCE: Final = 5_000  # late payments; a statement has room for so many ids
+
+
+@dataclass(frozen=True)
+class ImportedPostings:
+    """What an import of postings did."""
+
+    added: int
+    already_there: int
+    late: int  # payments on lines where something stood written off
+    taken_back_cents: int  # by how much less is written off since
+
+
+def import_postings(
+    session: Session,
+    path: Path,
+    *,
+    practice_name: str,
+    by: Actor | None = None,
+    now: dt.datetime,
+    progress: Progress | None = None,
+) -> ImportedPostings:
+    """Post the rows of the file `path` on the practice's claims; `by` None is the command line.
+
+    Raises `NotFound`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with up to a hundred faults.
+    """
+    practice = session.scalars(select(Practice).where(Practice.name == practice_name.strip())).one_or_none()
+    if practice is None:
+        raise NotFound(f"There is no practice called {practice_name.strip()[:60]!r}.")
+    if by is not None:
+        by.require(Action.POST)
+    file = FileFormat(path.name, csv_format.POSTINGS.columns)
+    folder = Folder(path.parent, (file,), progress=progress)
+    stages.open_stages(session)
+    stages.copy_rows(session, _STAGE, posting_rows(folder, file))
+    folder.say("checking and posting")
+    origins: Origins = {_STAGE: Origin(file.name, csv_format.ORIGINS[_STAGE].columns)}
+    hold_imports(session, practice.id)
+    stages.analyze(session, _STAGE.name)
+    staged, added = _check(session, practice, origins, folder.faults, now=now)
+    late, taken_back = _insert(session, practice, by=by, now=now) if added else (0, 0)
+    done = ImportedPostings(added, staged - added, late, taken_back)
+    if added:
+        audit.record(
+            session, "postings.imported", practice_id=practice.id, subject=f"practice:{practice.id}",
+            by=by.user_id if by else None, now=now, added=added, late=late,
+        )  # fmt: skip
+    return done
+
+
+def _check(
+    session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime
+) -> tuple[int, int]:
+    """Refuse what is wrong, leave out what is there, hold claims and months; give how many were staged and are new."""
+    add_duplicates(session, _STAGE, ("source_id",), origins[_STAGE], faults)
+    _add_unknown(session, practice.id, origins, faults)
+    report_changed_postings(session, practice.id, SOURCE, origins, faults)
+    faults.refuse_if_any()
+    staged = _count(session)
+    known = exists().where(
+        Posting.practice_id == practice.id, Posting.source == SOURCE, Posting.source_id == _STAGE.c.source_id
+    )
+    session.execute(delete(_STAGE).where(known))
+    add_transfers_that_lose_money(session, origins, faults)
+    _add_future(session, practice, origins, faults, now=now)
+    _lock_claims(session, practice.id)
+    closed = periods.held_closed(session, practice.id, staged_months(session))
+    report_closed(session, practice.id, closed, origins, faults, now=now)
+    faults.refuse_if_any()
+    return staged, _count(session)
+
+
+def _count(session: Session) -> int:
+    return session.scalars(select(func.count()).select_from(_STAGE)).one()
+
+
+def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
+    """Faults for rows whose claim, or whose line of it, the practice has not."""
+    staged = _STAGE.c
+    of_claim = (Claim.practice_id == practice_id, Claim.external_id == staged.claim)
+    of_line = and_(LineItem.practice_id == practice_id, LineItem.claim_id == Claim.id, LineItem.number == staged.line)
+    no_claim = select(staged.at, staged.kind, staged.claim.label("value")).where(
+        staged.claim.is_not(None), ~exists().where(*of_claim)
+    )
+    for row in session.execute(no_claim.order_by(staged.at).limit(FAULTS_MAX)):
+        faults.add(origins[_STAGE].fault(row, "claim", row.value, "the practice has no such claim; import it first"))
+    no_line = select(staged.at, staged.kind, staged.claim, staged.line).where(
+        staged.line.is_not(None), exists().where(*of_claim), ~exists().where(*of_claim, of_line)
+    )
+    for lost in session.execute(no_line.order_by(staged.at).limit(FAULTS_MAX)):
+        cure = "the claim has no such line; a line cannot be added to a claim"
+        faults.add(origins[_STAGE].fault(lost, "line", f"{lost.claim} / {lost.line}", cure))
+
+
+def _add_future(session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime) -> None:
+    today = calendar.today(practice, now=now)
+    latest = periods.next_open_date(session, practice.id, today=today)
+    rows = select(_STAGE.c.at, _STAGE.c.kind, _STAGE.c.posted_on).where(_STAGE.c.posted_on > latest)
+    for row in session.execute(rows.order_by(_STAGE.c.at).limit(FAULTS_MAX)):
+        cure = f"the date is in the future; the latest is {latest}"
+        faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure))
+
+
+def _lock_claims(session: Session, practice_id: int) -> None:
+    """Every claim of the file, in id order and before any month, as every other hand does."""
+    named = exists().where(_STAGE.c.claim == Claim.external_id)
+    claims = select(Claim.id).where(Claim.practice_id == practice_id, named).order_by(Claim.id)
+    session.execute(select(func.count()).select_from(claims.with_for_update(key_share=True).subquery("locked")))
+
+
+def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.datetime) -> tuple[int, int]:
+    """Post all rows; give how many payments are late, and by how many cents less is written off since.
+
+    Several late payments on one line are posted in rounds, each seeing what the one before has left.
+    """
+    rounds = _late_rounds(session, practice.id)
+    later = [at for rows in rounds[1:] for at in rows]
+    taken_back = 0
+    for number, rows in enumerate(rounds or [[]]):
+        picked = not_(_among(later)) if number == 0 else _among(rows)
+        _post(session, practice.id, picked, by=by, now=now)
+        taken_back += _take_back(session, practice, rows, by=by, now=now)
+        of_round = exists().where(_STAGE.c.claim == Claim.external_id, picked)
+        entries.bring_up(session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round))
+    return sum(map(len, rounds)), taken_back
+
+
+def _among(rows: Sequence[int]) -> ColumnElement[bool]:
+    return _STAGE.c.at == any_(cast(list(rows), ARRAY(Integer)))
+
+
+def _late_rounds(session: Session, practice_id: int) -> list[list[int]]:
+    """The payments where something stands written off, by row: the first of each line and side, the second, and on."""
+    place = (_STAGE.c.claim, _STAGE.c.line, _STAGE.c.responsibility)
+    written_off = exists().where(
+        Claim.practice_id == practice_id,
+        Claim.external_id == _STAGE.c.claim,
+        Posting.practice_id == practice_id,
+        Posting.claim_id == Claim.id,
+        Posting.line == _STAGE.c.line,
+        cast(Posting.responsibility, Text) == _STAGE.c.responsibility,
+        late_payments.standing(),
+    )
+    is_payment = and_(_STAGE.c.kind == PostingKind.PAYMENT.value, _STAGE.c.amount_cents < 0)
+    nth = func.row_number().over(partition_by=place, order_by=_STAGE.c.at).label("nth")
+    rounds: list[list[int]] = []
+    for at, number in session.execute(
+        select(_STAGE.c.at, nth).where(is_payment, written_off).order_by(nth, _STAGE.c.at)
+    ):
+        if number > len(rounds):
+            rounds.append([])
+        rounds[-1].append(at)
+    return rounds
+
+
+def _post(
+    session: Session, practice_id: int, picked: ColumnElement[bool], *, by: Actor | None, now: dt.datetime
+) -> None:
+    columns: dict[str, Any] = {
+        "practice_id": literal(practice_id),
+        "claim_id": Claim.id,
+        "created_at": literal(now),
+        "user_id": literal(by.user_id if by else None, BigInteger),
+        "source": literal(SOURCE),
+        "source_id": _STAGE.c.source_id,
+        **{name: _STAGE.c[name] for name in POSTING_AS_STAGED},
+    }
+    rows = (
+        select(*columns.values())
+        .join_from(_STAGE, Claim, and_(Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim))
+        .where(picked)
+        .order_by(_STAGE.c.at)
+    )
+    session.execute(insert(Posting).from_select(list(columns), rows))
+
+
+def _take_back(session: Session, practice: Practice, rows: list[int], *, by: Actor | None, now: dt.datetime) -> int:
+    taken_back = 0
+    today = calendar.today(practice, now=now)
+    of_source = and_(
+        Posting.practice_id == practice.id, Posting.source == SOURCE, Posting.source_id == _STAGE.c.source_id
+    )
+    for begin in range(0, len(rows), _ROWS_AT_ONCE):
+        paid = select(Posting.id, Posting.claim_id).join_from(_STAGE, Posting, of_source)
+        found = session.execute(paid.where(_among(rows[begin : begin + _ROWS_AT_ONCE]))).all()
+        taken_back += late_payments.take_back(
+            session, practice.id, [row.id for row in found], claim_ids={row.claim_id for row in found},
+            user_id=by.user_id if by else None, now=now, today=today,
+        )  # fmt: skip
+    return taken_back

@@ -1,0 +1,195 @@
+"""Postings onto claims that the practice has: all or none, once, never into a closed month, never a false credit."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from core.access.models import Role
+from core.access.permissions import Actor
+from core.db.engine import Sessions, transaction
+from core.errors import NotAllowed, NotFound
+from core.intake.csv_import import import_csv
+from core.intake.csv_template import template_files
+from core.intake.faults import ImportRefused
+from core.intake.postings import ImportedPostings, import_postings
+from core.practices import closing
+from tests.given import NOW, GivenPractice, Line, a_practice
+
+HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    return a_practice(sessions)
+
+
+@pytest.fixture
+def admin(practice: GivenPractice) -> Actor:
+    return practice.person("admin@lakeside.example", Role.ADMIN)
+
+
+def _post(practice: GivenPractice, folder: Path, *rows: str, by: Actor | None = None) -> ImportedPostings:
+    path = folder / "march.csv"
+    path.write_text("\n".join([HEAD, *rows]) + "\n", encoding="utf-8")
+    with transaction(practice.sessions) as session:
+        return import_postings(session, path, practice_name="Lakeside", by=by, now=NOW)
+
+
+def _faults(practice: GivenPractice, folder: Path, *rows: str) -> list[str]:
+    with pytest.raises(ImportRefused) as refused:
+        _post(practice, folder, *rows)
+    return [str(fault) for fault in refused.value.faults]
+
+
+def _close(practice: GivenPractice, admin: Actor, month: dt.date) -> None:
+    with transaction(practice.sessions) as session:
+        closing.close(session, month, by=admin, now=NOW)
+
+
+def test_payments_adjustments_transfers_and_refunds_change_what_is_due(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("1", Line(100_00, 0), Line(0, 50_00))
+
+    done = _post(
+        practice, tmp_path,
+        "a,1,1,insurance,payment,-60.00,primary,,,2026-11-20",
+        "b,1,1,insurance,adjustment,-10.00,,CO,45,2026-11-20",
+        "c,1,1,insurance,transfer,-30.00,,,,2026-11-20",
+        "d,1,1,patient,transfer,30.00,,,,2026-11-20",
+        "e,1,2,patient,payment,-50.00,patient,,,2026-11-21",
+        "f,1,2,patient,refund,5.00,patient,,,2026-11-22",
+    )  # fmt: skip
+
+    claim = practice.read("1")
+    assert (done.added, done.late) == (6, 0)
+    assert (claim.insurance_due, claim.patient_due, claim.version) == (0, 35_00, 2)
+    assert (claim.primary_paid, claim.adjustment, claim.patient_paid) == (60_00, 10_00, 45_00)
+    assert practice.violations() == []
+
+
+def test_the_same_file_twice_posts_once_and_a_longer_one_only_what_is_new(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(0, 50_00))
+    first = "a,1,1,patient,payment,-10.00,patient,,,2026-11-20"
+    _post(practice, tmp_path, first)
+
+    again = _post(practice, tmp_path, first)
+    longer = _post(practice, tmp_path, first, "b,1,1,patient,payment,-5.00,patient,,,2026-11-20")
+
+    assert (again.added, again.already_there) == (0, 1)
+    assert (longer.added, longer.already_there) == (1, 1)
+    assert practice.read("1").patient_due == 35_00
+
+
+def test_every_row_at_fault_is_named_with_its_cure_and_nothing_is_posted(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(0, 50_00))
+    good = "a,1,1,patient,payment,-10.00,patient,,,2026-11-20"
+
+    faults = _faults(
+        practice, tmp_path, good, "b,2,1,patient,payment,-1.00,patient,,,2026-11-20",
+        "c,1,7,patient,payment,-1.00,patient,,,2026-11-20", "a,1,1,patient,payment,-2.00,patient,,,2026-11-20",
+    )  # fmt: skip
+    assert [fault.split(", ")[1] for fault in faults] == ["line 3", "line 4", "line 5"]
+    assert "no such claim" in faults[0]
+    assert "no such line" in faults[1]
+    assert "the same as in line 2" in faults[2]
+    assert "future" in _faults(practice, tmp_path, "d,1,1,patient,payment,-1.00,patient,,,2026-11-24")[0]
+    assert "sum to 0.00" in _faults(practice, tmp_path, "e,1,1,patient,transfer,-1.00,,,,2026-11-20")[0]
+    assert practice.read("1").version == 1
+
+
+def test_a_posting_id_that_was_used_for_another_posting_is_refused(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("1", Line(0, 50_00))
+    _post(practice, tmp_path, "a,1,1,patient,payment,-10.00,patient,,,2026-11-20")
+
+    assert "never overwrites" in _faults(practice, tmp_path, "a,1,1,patient,payment,-11.00,patient,,,2026-11-20")[0]
+
+
+def test_late_payments_of_a_file_take_back_one_after_the_other(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("1", Line(0, 100_00), Line(0, 20_00))
+    practice.claim("2", Line(0, 100_00))
+    practice.settle({"claim_ids": ["1"]})
+
+    done = _post(
+        practice, tmp_path,
+        "a,1,1,patient,payment,-30.00,patient,,,2026-11-20",
+        "b,1,1,patient,payment,-80.00,patient,,,2026-11-20",
+        "c,1,2,patient,payment,-0.01,patient,,,2026-11-20",
+        "d,2,1,patient,payment,-40.00,patient,,,2026-11-20",
+    )  # fmt: skip
+
+    assert (done.added, done.late, done.taken_back_cents) == (4, 3, 100_01)
+    assert (practice.read("1").patient_due, practice.read("1").has_credit_line) == (-10_00, True)
+    assert practice.read("2").patient_due == 60_00
+    assert practice.violations() == []
+
+
+def test_a_posting_into_a_closed_month_is_refused_by_row_with_the_cure(
+    practice: GivenPractice, admin: Actor, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(0, 50_00))
+    _close(practice, admin, dt.date(2026, 10, 1))
+
+    faults = _faults(
+        practice, tmp_path, "a,1,1,patient,payment,-1.00,patient,,,2026-10-31",
+        "b,1,1,patient,payment,-1.00,patient,,,2026-11-01",
+    )  # fmt: skip
+
+    assert faults == [
+        'march.csv, line 2, column posting_date, value "2026-10-31": 2026-10 is closed; date it 2026-11-23, the next '
+        "open date, or have an administrator reopen the month"
+    ]
+    assert _post(practice, tmp_path, "b,1,1,patient,payment,-1.00,patient,,,2026-11-01").added == 1
+    assert practice.violations() == []
+
+
+def test_claims_that_bring_postings_into_a_closed_month_are_refused_by_row_and_known_ones_are_not(
+    practice: GivenPractice, admin: Actor, tmp_path: Path
+) -> None:
+    files = template_files()
+
+    def write(**changed: str) -> None:
+        for name, rows in files.items():
+            text = "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
+            for old, new in changed.items():
+                text = text.replace(old, new)
+            (tmp_path / name).write_text(text + "\n", encoding="utf-8")
+
+    def bring() -> None:
+        with transaction(practice.sessions) as session:
+            import_csv(session, tmp_path, practice_name="Lakeside", now=NOW)
+
+    write()
+    bring()
+    _close(practice, admin, dt.date(2025, 3, 1))
+    bring()  # all of it is there already
+
+    for name, rows in files.items():
+        (tmp_path / name).write_text(
+            "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows).replace("1841460", "9991460")
+            .replace('"1","999', '"x1","999').replace('"2","999', '"x2","999').replace('"3","999', '"x3","999')
+            .replace('"4","999', '"x4","999').replace('"5","999', '"x5","999') + "\n",
+            encoding="utf-8",
+        )  # fmt: skip
+    with pytest.raises(ImportRefused) as refused:
+        bring()
+
+    places = {(fault.file, fault.line) for fault in refused.value.faults}
+    assert places == {("postings.csv", line) for line in (2, 3, 4, 5)} | {("line_items.csv", 2), ("line_items.csv", 4)}
+    assert all("2025-03 is closed" in fault.cure for fault in refused.value.faults)
+    assert practice.violations() == []
+
+
+def test_who_may_not_post_and_what_is_not_there_is_refused(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("1", Line(0, 50_00))
+    row = "a,1,1,patient,payment,-1.00,patient,,,2026-11-20"
+    with pytest.raises(NotAllowed):
+        _post(practice, tmp_path, row, by=practice.person("approver@lakeside.example", Role.APPROVER))
+    with pytest.raises(NotFound), transaction(practice.sessions) as session:
+        import_postings(session, tmp_path / "march.csv", practice_name="Nowhere", now=NOW)
+    with pytest.raises(ImportRefused), transaction(practice.sessions) as session:
+        import_postings(session, tmp_path / "gone.csv", practice_name="Lakeside", now=NOW)
+    assert practice.read("1").patient_due == 50_00
