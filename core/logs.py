@@ -5,6 +5,7 @@ is its class, the server's code and the place; never its text.
 """
 
 import logging
+import sys
 import traceback
 from collections.abc import MutableMapping
 from typing import Any, Final
@@ -64,6 +65,8 @@ _SHARED: Final = (structlog.contextvars.merge_contextvars, _of_its_own_request, 
 
 def _error_without_its_words(_logger: object, _name: str, event: Event) -> Event:
     info = event.pop("exc_info", None)
+    if info is True:  # as structlog says of the error that is being handled
+        info = sys.exc_info()
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
         frames = traceback.extract_tb(error.__traceback__)[-_PLACES_MAX:]

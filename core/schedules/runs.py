@@ -1,7 +1,7 @@
 """One run: the schedule's selection as a job, made in the run's own transaction."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -14,9 +14,10 @@ from core.jobs.models import AfterPreview, SettleJob
 from core.jobs.prepare import Night, request_job
 from core.jobs.requests import JobRequest
 from core.jobs.selection import NothingSelected
+from core.practices.periods import PeriodBusy
 from core.schedules.models import RunOutcome, Schedule, ScheduleMode, ScheduleRun
 
-MAIL_LIFE = dt.timedelta(days=3)  # nobody reads of a night that is further back
+MAIL_LIFE: Final = dt.timedelta(days=3)  # nobody reads of a night that is further back
 
 
 def begin(
@@ -27,6 +28,8 @@ def begin(
     try:
         job = _job(session, schedule, owner, key=f"schedule {schedule.id} night {local_date}", now=now)
         outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
+    except PeriodBusy:
+        raise  # in a moment it is not; the next tick tries again
     except Refusal as refusal:
         outcome, because = RunOutcome.FAILED, refusal.code
     return record(session, schedule, outcome, because=because, job=job, local_date=local_date, due_at=due_at, now=now)

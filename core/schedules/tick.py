@@ -20,6 +20,7 @@ from core.jobs.freezing import practice_as_it_is
 from core.jobs.keys import JobKey
 from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
 from core.practices.models import Practice
+from core.practices.periods import PeriodBusy
 from core.schedules import due, mail, owners, runs, words
 from core.schedules.due import Night, Nights
 from core.schedules.models import RunOutcome, Schedule, ScheduleRun, ScheduleState
@@ -108,7 +109,7 @@ def _decide_or_log(sessions: Sessions, key: _Key, *, now: dt.datetime) -> Schedu
             return _decide(session, key, now=now)
     except Exception as error:  # one schedule never stops the others; its night is tried again
         log.exception("schedule_night_failed", practice_id=key.practice_id, schedule_id=key.schedule_id)
-        if not is_transient(error):
+        if not is_transient(error) and not isinstance(error, PeriodBusy):
             with transaction(sessions) as session:
                 _note_failure(session, key, now=now)
         return None

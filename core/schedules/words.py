@@ -21,6 +21,7 @@ BECAUSE: Final = {
     TOO_LATE: "Nothing was running to start it until its deadline",
     NEXT_NIGHT_CAME: "Nothing was running to start it before the next night was due",
     TIME_ZONE_CHANGED: "The practice's time zone was changed, and by the new clock its deadline had passed",
+    "period_closed": "The month that it would post into is closed; a person may choose the next open date",
     BROKE: "Something unexpected broke each time it was tried until its deadline; the log says where",
 }
 

@@ -1,0 +1,181 @@
+"""What breaks in one schedule stays there; what breaks before the commit was never there; large nights go on alone."""
+
+import datetime as dt
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import select, text
+
+from core import logs
+from core.access.models import AuditEntry
+from core.db.engine import transaction
+from core.jobs import commands as job_commands
+from core.jobs.keys import JobKey
+from core.jobs.models import JobStatus
+from core.schedules import words
+from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
+from tests.core.schedules.conftest import FIRST_NIGHT, Night
+
+DAY = dt.timedelta(days=1)
+
+
+@contextmanager
+def refusing(night: Night, table: str, condition: str) -> Iterator[None]:
+    """The database refuses rows of `table` at the commit, as a disk that is full would: the run and all is lost."""
+    statements = (
+        (
+            f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"IF {condition} THEN RAISE EXCEPTION 'no: %', NEW; END IF; RETURN NULL; END $$"
+        ),
+        (
+            f"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON {table} DEFERRABLE INITIALLY DEFERRED "
+            "FOR EACH ROW EXECUTE FUNCTION refuse()"
+        ),
+    )
+    with transaction(night.sessions) as session:
+        for statement in statements:
+            session.execute(text(statement))
+    try:
+        yield
+    finally:
+        with transaction(night.sessions) as session:
+            session.execute(text(f"DROP TRIGGER refuse ON {table}"))
+            session.execute(text("DROP FUNCTION refuse()"))
+
+
+def test_what_breaks_between_run_and_commit_leaves_nothing_and_the_next_tick_begins_anew(night: Night) -> None:
+    night.practice.claims(2)
+    night.schedule()
+
+    with refusing(night, "schedule_run", "true"):
+        found = night.tick(FIRST_NIGHT)
+
+        assert found.work == []
+        assert night.runs() == night.jobs() == []
+    night.tick(FIRST_NIGHT + dt.timedelta(seconds=30))
+    night.work(FIRST_NIGHT)
+
+    assert night.nights() == [("2026-11-24", "job", None)]
+    assert night.report(night.run(), FIRST_NIGHT).settled == 2
+    assert night.practice.violations() == []
+
+
+def test_one_schedule_that_breaks_does_not_stop_the_others(night: Night) -> None:
+    night.practice.claims(2)
+    broken = night.schedule(name="Broken", local_time="02:29")
+    whole = night.schedule(name="Whole")
+
+    with refusing(night, "settle_job", f"NEW.schedule_id = {broken}"):
+        night.tick(FIRST_NIGHT)
+
+        assert [run.schedule_id for run in night.runs()] == [whole]
+
+
+def test_a_night_that_breaks_until_its_deadline_has_failed_and_the_next_one_comes(night: Night) -> None:
+    night.practice.claims(1)
+    night.schedule(late_minutes=60)
+
+    with refusing(night, "settle_job", "true"):
+        for minutes in range(0, 60, 10):
+            night.tick(FIRST_NIGHT + dt.timedelta(minutes=minutes))
+    night.tick(FIRST_NIGHT + dt.timedelta(minutes=61))
+    night.tick(FIRST_NIGHT + DAY)
+
+    assert night.nights() == [("2026-11-24", "failed", words.BROKE), ("2026-11-25", "job", None)]
+    with night.sessions() as session:
+        failures = select(AuditEntry).where(AuditEntry.act == "schedule.night_failed")
+        assert len(session.scalars(failures).all()) == 1
+
+
+def test_what_breaks_is_logged_without_a_value_of_it(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    night.practice.claims(1)
+    schedule = night.schedule(note="Canary note", name="Canary")
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    logs.configure("INFO")
+    try:
+        with refusing(night, "schedule_run", "true"):
+            night.tick(FIRST_NIGHT)
+    finally:
+        logging.getLogger().handlers[:] = handlers
+        logging.getLogger().setLevel(level)
+
+    said = capsys.readouterr().err
+    (event,) = [json.loads(line) for line in said.splitlines() if "schedule_night_failed" in line]
+    assert event["schedule_id"] == schedule
+    assert event["error"] == "InternalError"
+    assert "Canary" not in said
+
+
+def test_more_nights_than_one_tick_takes_are_all_run_by_the_ticks_that_follow(night: Night) -> None:
+    night.practice.claims(1)
+    for number in range(25):
+        night.schedule(name=f"Night {number}", settles=False)
+
+    first = night.tick(FIRST_NIGHT)
+    second = night.tick(FIRST_NIGHT)
+
+    assert (first.more_to_do, second.more_to_do) == (True, False)
+    assert len({run.schedule_id for run in night.runs()}) == 25
+
+
+def test_a_night_of_more_claims_than_a_tick_prepares_is_prepared_by_a_worker_and_goes_on_by_itself(
+    night: Night,
+) -> None:
+    claims = PREVIEW_IN_REQUEST_CLAIMS_MAX + 1
+    _many_claims(night, claims)
+    night.schedule()
+
+    found = night.tick(FIRST_NIGHT)
+
+    job = night.job(night.run())
+    key = JobKey(job.practice_id, job.id)
+    assert (job.status, job.claims_expected, found.prepare) == (JobStatus.PREPARING, claims, [key])
+    report = night.report(night.run(), FIRST_NIGHT)
+    assert (report.state, report.claims, report.remaining, report.is_final) == ("preparing", claims, claims, False)
+    night.work(FIRST_NIGHT)
+    report = night.report(night.run(), FIRST_NIGHT)
+    assert (report.state, report.settled, report.remaining) == ("settled", claims, 0)
+    assert night.practice.violations() == []
+
+
+def test_a_large_night_over_its_cap_waits_once_it_is_prepared(night: Night) -> None:
+    _many_claims(night, PREVIEW_IN_REQUEST_CLAIMS_MAX + 1)
+    night.schedule(claims_max=PREVIEW_IN_REQUEST_CLAIMS_MAX)
+    night.tick(FIRST_NIGHT)
+
+    night.work(FIRST_NIGHT)
+
+    report = night.report(night.run(), FIRST_NIGHT)
+    assert (report.state, report.over, report.settled) == ("waiting", ("over_cap_claims",), 0)
+    job = night.job(night.run())
+    with transaction(night.sessions) as session:
+        key = JobKey(job.practice_id, job.id)
+        job_commands.approve(session, key, confirmation="CONFIRM", by=night.approver, now=FIRST_NIGHT)
+
+
+def _many_claims(night: Night, claims: int) -> None:
+    """Claims of one line each with fifty cents of the patient's, made by the database in sets."""
+    night.practice.claims(1)
+    of = {"practice": night.practice.id, "claims": claims}
+    copies = (
+        # Everything of the first claim but its id and number.
+        """INSERT INTO claim SELECT (jsonb_populate_record(claim, jsonb_build_object(
+               'id', claim.id + n, 'external_id', 'N' || n))).*
+             FROM claim, generate_series(1, :claims - 1) n WHERE practice_id = :practice""",
+        """INSERT INTO line_item SELECT (jsonb_populate_record(l, jsonb_build_object('claim_id', l.claim_id + n))).*
+             FROM line_item l, generate_series(1, :claims - 1) n WHERE practice_id = :practice""",
+        """INSERT INTO posting SELECT (jsonb_populate_record(p, jsonb_build_object(
+               'id', p.id + n * 1000, 'claim_id', p.claim_id + n))).*
+             FROM posting p, generate_series(1, :claims - 1) n WHERE practice_id = :practice""",
+        "SELECT setval(pg_get_serial_sequence('claim', 'id'), (SELECT max(id) FROM claim))",
+        "SELECT setval(pg_get_serial_sequence('posting', 'id'), (SELECT max(id) FROM posting))",
+    )
+    with transaction(night.sessions) as session:
+        for statement in copies:
+            session.execute(text(statement), of)
+    with night.sessions() as session:
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        session.execute(text("ANALYZE claim, line_item, posting"))
