@@ -105,7 +105,7 @@ def test_what_breaks_is_logged_without_a_value_of_it(night: Night, capsys: pytes
     said = capsys.readouterr().err
     (event,) = [json.loads(line) for line in said.splitlines() if "schedule_night_failed" in line]
     assert event["schedule_id"] == schedule
-    assert event["error"] == "InternalError"
+    assert (event["error"], event["sqlstate"]) == ("ProgrammingError", "P0001")
     assert "Canary" not in said
 
 
