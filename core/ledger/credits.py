@@ -1,0 +1,272 @@
+"""The work list of credits: every line on which a payer or a patient has too much, the oldest date of service first.
+
+No job touches a claim with a credit, and nothing is ever netted: somebody looks into each and returns or moves it.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, NamedTuple, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from sqlalchemy import (
+    Select,
+    Subquery,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.orm import Session, aliased
+
+from core import reading
+from core.access import audit
+from core.access.permissions import Action, Actor
+from core.claims.export import csv_pieces, guard
+from core.claims.models import Claim, LineItem
+from core.errors import BadInput
+from core.ledger.models import Posting, Responsibility
+from core.money import CENTS_MAX, plain_cents
+from core.practices.models import Patient, Payer, PayerClass
+
+PAGE_MAX: Final = 200
+RETURN_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: of an overpayment's identification
+RETURNED_TO: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
+HEAD: Final = (
+    "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Due of the claim",
+    "Payer", "Payer class", "Since", "Days", "Return by if identified today",
+)  # fmt: skip
+
+
+_Place = tuple[
+    dt.date, int, int, str
+]  # in the order of the list: date of service, claim (inside), line, responsibility
+
+
+class BadCreditsFilter(BadInput):
+    """The list of credits cannot be asked like this."""
+
+    code = "bad_credits_filter"
+
+
+class CreditsFilter(BaseModel):
+    """Which credits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    responsibility: Responsibility | None = None
+    payer_class: Annotated[PayerClass | None, Field(description="Of the primary payer")] = None
+    at_least_cents: Annotated[
+        Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))] | None,
+        Field(description="The credit of the line"),
+    ] = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read it from texts; raise `BadCreditsFilter` naming each bad key."""
+        try:
+            return cls.model_validate(given, context=reading.TEXTS)
+        except ValidationError as error:
+            faults = reading.faults(error)
+            raise BadCreditsFilter("; ".join(f"{key}: {words}" for key, words in faults.items())) from None
+
+
+@dataclass(frozen=True)
+class Credit:
+    """One line and responsibility below zero. Cents above zero are the credit."""
+
+    claim_id: str  # the practice's own number
+    patient_name: str
+    service_date: dt.date
+    line: int
+    procedure_code: str
+    responsibility: Responsibility
+    credit_cents: int
+    claim_due_cents: int  # of this responsibility, all lines together; it may be above zero
+    payer: str | None  # the primary
+    payer_class: PayerClass | None
+    since: dt.date  # the date of the posting that took it below zero
+
+    def days(self, today: dt.date) -> int:
+        """How old it is."""
+        return (today - self.since).days
+
+    def return_by(self, today: dt.date) -> dt.date | None:
+        """The day by which it would have to be returned, were it identified today as an overpayment; None for others.
+
+        Information and no legal advice: of what Medicare or Medicaid paid, and not of a patient's money.
+        """
+        is_theirs = self.responsibility is Responsibility.INSURANCE and self.payer_class in RETURNED_TO
+        return today + RETURN_WITHIN if is_theirs else None
+
+
+class Totals(NamedTuple):
+    """How many lines have a credit, of how many claims, and of how much."""
+
+    lines: int
+    claims: int
+    insurance_cents: int
+    patient_cents: int
+
+
+class Page(NamedTuple):
+    """Some credits, and where the next begin; None where there are no more."""
+
+    rows: list[Credit]
+    next_cursor: str | None
+
+
+def page(session: Session, practice_id: int, f: CreditsFilter, *, cursor: str | None = None, limit: int) -> Page:
+    """At most `limit` credits, those after `cursor`. Raises `BadCreditsFilter` for a cursor that is none of ours."""
+    found = _query(practice_id, f, after=_place(session, practice_id, cursor) if cursor else None)
+    rows = [Credit(**row._mapping) for row in session.execute(found.limit(limit + 1))]
+    shown = rows[:limit]
+    return Page(shown, _cursor(shown[-1]) if len(rows) > limit else None)
+
+
+def totals(session: Session, practice_id: int, f: CreditsFilter) -> Totals:
+    """Of all that match."""
+    lines = _lines(practice_id, f)
+
+    def of(side: Responsibility) -> Any:
+        return func.coalesce(func.sum(lines.c.credit_cents).filter(lines.c.responsibility == side), 0)
+
+    counts = select(
+        func.count(), func.count(lines.c.claim_id.distinct()), of(Responsibility.INSURANCE), of(Responsibility.PATIENT)
+    )
+    return Totals(*map(int, session.execute(counts.select_from(lines)).one()))
+
+
+def read_by(session: Session, *, by: Actor, now: dt.datetime) -> None:
+    """Let `by` read all of it as a file, and write that down. Raises `NotAllowed`."""
+    by.require(Action.SEE_CLAIMS)
+    subject = f"practice:{by.practice_id}"
+    audit.record(session, "credits.downloaded", practice_id=by.practice_id, subject=subject, by=by.user_id, now=now)
+
+
+def csv_file(session: Session, practice_id: int, f: CreditsFilter, *, today: dt.date) -> Iterator[str]:
+    """All that match as CSV, in pieces; words that a spreadsheet would take for a formula are guarded."""
+    found = session.execute(_query(practice_id, f), execution_options={"yield_per": 1_000})
+    return csv_pieces(HEAD, (_cells(Credit(**row._mapping), today) for row in found))
+
+
+def _cells(credit: Credit, today: dt.date) -> list[str]:
+    return_by = credit.return_by(today)
+    return [
+        guard(credit.claim_id), guard(credit.patient_name), f"{credit.service_date:%m/%d/%Y}", str(credit.line),
+        guard(credit.procedure_code), credit.responsibility.value, plain_cents(credit.credit_cents),
+        plain_cents(credit.claim_due_cents), guard(credit.payer or ""),
+        credit.payer_class.value if credit.payer_class else "", f"{credit.since:%m/%d/%Y}", str(credit.days(today)),
+        f"{return_by:%m/%d/%Y}" if return_by else "",
+    ]  # fmt: skip
+
+
+def _lines(practice_id: int, f: CreditsFilter) -> Subquery:
+    """claim_id, number, responsibility, credit_cents, claim_due_cents of every credit that matches."""
+    rows = [
+        select(literal(side.value).label("responsibility"), (-due).label("credit_cents"), claim_due.label("claim_due"))
+        .where(due < 0)
+        .correlate(LineItem, Claim)
+        for side, due, claim_due in (
+            (Responsibility.INSURANCE, LineItem.insurance_due, Claim.insurance_due),
+            (Responsibility.PATIENT, LineItem.patient_due, Claim.patient_due),
+        )
+        if f.responsibility in (None, side)
+    ]
+    sides = union_all(*rows).lateral("side")
+    of_claim = and_(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)
+    lines = (
+        select(
+            Claim.id.label("claim_id"),
+            LineItem.number,
+            sides.c.responsibility,
+            sides.c.credit_cents,
+            sides.c.claim_due,
+        )
+        .join_from(Claim, LineItem, of_claim)
+        .join(sides, true())
+        .where(Claim.practice_id == practice_id, Claim.has_credit_line)
+    )
+    if f.payer_class is not None:
+        payer = and_(Payer.practice_id == Claim.practice_id, Payer.id == Claim.primary_payer_id)
+        lines = lines.join(Payer, payer).where(Payer.payer_class == f.payer_class)
+    if f.at_least_cents is not None:
+        lines = lines.where(sides.c.credit_cents >= f.at_least_cents)
+    return lines.subquery("credit")
+
+
+def _query(practice_id: int, f: CreditsFilter, *, after: _Place | None = None) -> Select[Any]:
+    credit, payer = _lines(practice_id, f), aliased(Payer, name="primary_payer")
+    since = _since(practice_id, credit)
+    of_line = and_(
+        LineItem.practice_id == practice_id,
+        LineItem.claim_id == credit.c.claim_id,
+        LineItem.number == credit.c.number,
+    )
+    order = (Claim.service_date, Claim.id, credit.c.number, credit.c.responsibility)
+    found = (
+        select(
+            Claim.external_id.label("claim_id"),
+            Patient.name.label("patient_name"),
+            Claim.service_date,
+            LineItem.number.label("line"),
+            LineItem.procedure_code,
+            type_coerce(credit.c.responsibility, Posting.responsibility.type).label("responsibility"),
+            credit.c.credit_cents,
+            credit.c.claim_due.label("claim_due_cents"),
+            payer.name.label("payer"),
+            payer.payer_class,
+            since.c.since,
+        )
+        .join_from(credit, Claim, and_(Claim.practice_id == practice_id, Claim.id == credit.c.claim_id))
+        .join(LineItem, of_line)
+        .join(Patient, and_(Patient.practice_id == practice_id, Patient.id == Claim.patient_id))
+        .outerjoin(payer, and_(payer.practice_id == practice_id, payer.id == Claim.primary_payer_id))
+        .join(since, true())
+        .order_by(*order)
+    )
+    return found if after is None else found.where(tuple_(*order) > tuple_(*map(literal, after)))
+
+
+def _since(practice_id: int, credit: Subquery) -> Any:
+    """The date of the first posting after which the line was never again at zero or above."""
+    running = (
+        select(
+            Posting.id,
+            Posting.posted_on,
+            func.sum(Posting.amount_cents).over(order_by=Posting.id).label("due"),
+        )
+        .where(
+            Posting.practice_id == practice_id,
+            Posting.claim_id == credit.c.claim_id,
+            Posting.line == credit.c.number,
+            cast(Posting.responsibility, Text) == credit.c.responsibility,
+        )
+        .correlate(credit)
+        .subquery("running")
+    )
+    still = func.count().filter(running.c.due >= 0).over(order_by=running.c.id.desc()).label("above_since")
+    marked = select(running.c.id, running.c.posted_on, still).subquery("marked")
+    first = select(marked.c.posted_on.label("since")).where(marked.c.above_since == 0).order_by(marked.c.id).limit(1)
+    return first.lateral("since")
+
+
+def _cursor(credit: Credit) -> str:
+    return f"{credit.line}.{credit.responsibility.value}.{credit.claim_id}"
+
+
+def _place(session: Session, practice_id: int, cursor: str) -> _Place:
+    line, _, rest = cursor.partition(".")
+    side, _, claim_id = rest.partition(".")
+    found = select(Claim.service_date, Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
+    claim = session.execute(found).one_or_none()
+    is_ours = line.isascii() and line.isdigit() and len(line) <= 5 and side in set(Responsibility)  # noqa: PLR2004
+    if claim is None or not is_ours:
+        raise BadCreditsFilter("cursor: use next_cursor of the page before, as it is")
+    return claim.service_date, claim.id, int(line), side
