@@ -1,0 +1,177 @@
+"""Flower: those who watch see workers and hints, nobody changes anything there, and no patient is anywhere in it."""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from sqlalchemy import insert
+
+from core.db.engine import transaction
+from core.jobs.keys import JobKey
+from core.local import programs
+from core.local.guardian import Ending, Guardian
+from core.local.reach import answers_http, free_port
+from core.practices.models import Patient
+from core.settings import TASK_SWEEP, TASK_WORK, Settings
+from tests.acceptance.product import PATIENCE_SECONDS, Product
+from tests.given import GivenPractice, Line
+from tests.waiting import eventually
+from webui import flower as flower_links
+
+HOST = "127.0.0.1"
+USER, PASSWORD = "ops", "a-password-of-this-test"
+HER = ("Quillfeather", "Zephyrine", "1931-02-17", "cousin of the mayor")
+PAGES = ["/", "/workers", "/tasks", "/broker", "/api/workers", "/api/tasks", "/api/task/types", "/api/queues/length",
+         "/metrics"]  # fmt: skip
+DEEDS = [
+    "/api/worker/shutdown/{worker}", "/api/worker/pool/restart/{worker}", "/api/worker/pool/grow/{worker}?n=1",
+    "/api/worker/pool/shrink/{worker}?n=1", "/api/worker/pool/autoscale/{worker}?min=1&max=9",
+    "/api/worker/queue/add-consumer/{worker}?queue=other", "/api/worker/queue/cancel-consumer/{worker}?queue=settle",
+    "/api/task/async-apply/settle.sweep", "/api/task/apply/settle.sweep", "/api/task/send-task/settle.sweep",
+    "/api/task/revoke/{task}?terminate=true", "/api/task/abort/{task}", "/api/task/timeout/settle.work?soft=1",
+    "/api/task/rate-limit/settle.work?ratelimit=1",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Flower:
+    """A running Flower, and the folder in which it would keep what it remembers."""
+
+    port: int
+    folder: Path
+    log: Path
+
+    def ask(self, path: str, *, method: str = "GET", password: str | None = PASSWORD) -> tuple[int, str]:
+        connection = HTTPConnection(HOST, self.port, timeout=PATIENCE_SECONDS)
+        said = base64.b64encode(f"{USER}:{password}".encode()).decode()
+        headers = {"Authorization": f"Basic {said}"} if password else {}
+        try:
+            connection.request(method, path, b"{}" if method == "POST" else None, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
+        finally:
+            connection.close()
+
+    def tell(self, path: str) -> Any:
+        status, text = self.ask(path)
+        assert status == 200, text
+        return json.loads(text)
+
+    def tasks(self, **query: str) -> dict[str, dict[str, Any]]:
+        asked = "&".join(f"{name}={quote(value)}" for name, value in query.items())
+        found: dict[str, dict[str, Any]] = self.tell(f"/api/tasks?{asked}")
+        return found
+
+
+@pytest.fixture(scope="module")
+def flower(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
+    """Flower as `settle flower` starts it, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("flower")
+    given = {
+        "broker_url": product.broker_url,
+        "flower_port": free_port(HOST, 0),
+        "flower_basic_auth": f"{USER}:{PASSWORD}",
+    }
+    settings = Settings.model_validate(given)
+    urls = {"SETTLE_DATABASE_URL": product.database_url, "SETTLE_BROKER_URL": product.broker_url}
+    environment = {**os.environ, **urls, **programs.flower_environment(settings), "HOME": str(folder)}
+    started = Flower(settings.flower_port, folder, folder / "flower.log")
+    with Guardian() as guardian:
+        guardian.start(programs.flower(settings), log=started.log, env=environment, ending=Ending())
+        eventually(lambda: answers_http(HOST, started.port, "/healthcheck"), seconds=PATIENCE_SECONDS)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def job(product: Product, flower: Flower) -> tuple[GivenPractice, JobKey]:
+    """A job of a patient whose name is nowhere else, hinted while Flower listens."""
+    eventually(lambda: len(flower.tell("/api/workers?refresh=1")) >= 2, seconds=PATIENCE_SECONDS)
+    practice = product.practice()
+    with transaction(product.sessions) as session:
+        her = insert(Patient).values(
+            practice_id=practice.id, external_id="P-7", name="Quillfeather, Zephyrine", birth_date="1931-02-17"
+        )
+        practice.ids["Patient"] = session.scalars(her.returning(Patient.id)).one()
+    for number in range(12):
+        practice.claim(f"her-{number}", Line(0, 7_319_283))
+    job = product.confirm(practice, chunk_claims=4)
+    product.hint(job, times=3)
+    product.assert_all_settled(practice, job)
+    return practice, job
+
+
+def test_workers_are_seen_with_what_they_take(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
+    workers = flower.tell("/api/workers?refresh=1")
+
+    taken = {
+        name.partition("@")[0]: [queue["name"] for queue in told["active_queues"]] for name, told in workers.items()
+    }
+    assert taken == {"settle": ["settle"], "control": ["control"]}
+    registered = {task for told in workers.values() for task in told["registered"]}
+    assert {TASK_WORK, TASK_SWEEP, "settle.tick"} <= registered
+
+
+def test_a_jobs_hints_are_found_by_its_id_and_their_arguments_are_ids(
+    flower: Flower, job: tuple[GivenPractice, JobKey]
+) -> None:
+    _, key = job
+    link = flower_links.of_job(Settings(web_host=HOST, flower_host=HOST, flower_port=flower.port), *key)
+    assert link is not None
+    page = urlsplit(link)
+    assert flower.ask(f"{page.path}?{page.query}")[0] == 200
+
+    # What Flower's page searches for when it is opened by that link.
+    def found() -> list[dict[str, Any]]:
+        search = f'name:{TASK_WORK} args:"({key.practice_id}, {key.job_id})"'
+        query = f"draw=1&start=0&length=50&search[value]={quote(search)}&order[0][column]=0&order[0][dir]=asc"
+        return list(flower.tell(f"/tasks/datatable?{query}&columns[0][data]=name")["data"])
+
+    eventually(lambda: len(found()) >= 3, seconds=PATIENCE_SECONDS)
+    assert {task["name"] for task in found()} == {TASK_WORK}
+    assert {task["args"] for task in found()} == {f"({key.practice_id}, {key.job_id})"}
+    assert {task["kwargs"] for task in found()} == {"{}"}
+
+
+def test_no_patient_is_anywhere_in_its_pages_or_its_log(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
+    tasks = flower.tasks(limit="500")
+    workers = flower.tell("/api/workers?refresh=1")
+    told = [*PAGES, *(f"/task/{task}" for task in tasks), *(f"/api/task/info/{task}" for task in tasks)]
+    told += [f"/worker/{name}" for name in workers]
+    assert tasks
+    assert workers
+
+    for path in told:
+        status, text = flower.ask(path)
+        assert status == 200, path
+        assert [word for word in HER if word in text] == [], path
+    assert [word for word in HER if word in flower.log.read_text()] == []
+
+
+def test_nobody_gets_in_without_the_password(flower: Flower) -> None:
+    for path in PAGES:
+        if path != "/metrics":
+            assert flower.ask(path, password=None)[0] == 401, path
+            assert flower.ask(path, password="a-guess")[0] == 401, path
+
+
+def test_nobody_changes_anything_there(flower: Flower, product: Product, job: tuple[GivenPractice, JobKey]) -> None:
+    worker = next(iter(flower.tell("/api/workers?refresh=1")))
+    task = next(iter(flower.tasks(limit="1")))
+
+    for deed in DEEDS:
+        status, _ = flower.ask(deed.format(worker=worker, task=task), method="POST")
+        assert status == 403, deed
+
+    assert product.workers.settle.is_running()
+    assert product.workers.control.is_running()
+
+
+def test_it_keeps_nothing_on_disk(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
+    assert {path.name for path in flower.folder.iterdir()} == {"flower.log"}
