@@ -80,6 +80,7 @@ def _register(app: OpenAPI) -> None:
         auth,
         claim_work,
         claims,
+        credit_list,
         errors,
         evidence,
         feed,
@@ -91,6 +92,8 @@ def _register(app: OpenAPI) -> None:
         navigation,
         observing,
         operations,
+        periods,
+        recoveries,
         refusals,
         reversals,
         schedule_acts,
@@ -113,7 +116,7 @@ def _register(app: OpenAPI) -> None:
     metrics.register(app)
     for pages in (operations, jobs, evidence, reversals, claims, claim_work, settings, limits):
         app.register_blueprint(pages.blueprint)
-    for pages in (schedules, schedule_acts, schedule_runs, time_zone):
+    for pages in (schedules, schedule_acts, schedule_runs, time_zone, periods, credit_list, recoveries):
         app.register_blueprint(pages.blueprint)
     api.register(app)
     app.add_url_rule("/", "home", _home)

@@ -14,7 +14,7 @@ from core.claims.models import ClaimStatus, ClaimType, Hold
 from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.money import format_cents, plain_cents
-from core.practices.models import PayerClass, WriteOffSetting
+from core.practices.models import PayerClass, PeriodState, WriteOffSetting
 from webui import auth
 
 
@@ -47,6 +47,10 @@ OUTCOME: Final[Mapping[Outcome, Pill]] = {
     Outcome.SETTLED: Pill("Settled", "check", "good"),
     Outcome.SKIPPED: Pill("Skipped", "skip", "warn"),
     Outcome.FAILED: Pill("Failed", "alert", "bad"),
+}
+PERIOD_STATE: Final[Mapping[PeriodState, Pill]] = {
+    PeriodState.OPEN: Pill("Open", "check", ""),
+    PeriodState.CLOSED: Pill("Closed", "lock", "good"),
 }
 VERDICT: Final[Mapping[Verdict, Pill]] = {
     Verdict.SETTLE: Pill("Will settle", "check", "good"),
@@ -145,7 +149,13 @@ def register(app: Flask) -> None:
     """Give templates the filters, the words and the signs."""
     for name in _FILTERS:
         app.add_template_filter(globals()[name], name)
-    app.jinja_env.globals.update(JOB_STATUS=JOB_STATUS, OUTCOME=OUTCOME, VERDICT=VERDICT, SETTING_MEANS=SETTING_MEANS)
+    app.jinja_env.globals.update(
+        JOB_STATUS=JOB_STATUS,
+        OUTCOME=OUTCOME,
+        VERDICT=VERDICT,
+        PERIOD_STATE=PERIOD_STATE,
+        SETTING_MEANS=SETTING_MEANS,
+    )
 
 
 def words(value: StrEnum | str | None) -> str:

@@ -1,6 +1,7 @@
 """What late payments took back of write-offs, and what of it was posted again: by month, by claim, by job."""
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,10 +11,17 @@ from sqlalchemy.orm import Session, aliased
 
 from core.access.models import User
 from core.claims.models import Claim
+from core.errors import BadInput
 from core.ledger.models import PaidBy, Posting, PostingKind, Responsibility
 from core.practices import periods
 
-PAGE_MAX: Final = 200
+_CURSOR: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,18})", re.ASCII)
+
+
+class BadCursor(BadInput):
+    """This is no place in the list of late payments; begin again at the first page."""
+
+    code = "bad_cursor"
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,20 @@ def of_job(session: Session, practice_id: int, job_id: int, *, limit: int | None
     late = _late(practice_id).subquery("late")
     rows = _rows(practice_id, late).where(late.c.job_ids.any(job_id))
     return _read(session, rows.order_by(late.c.payment_id).limit(limit))
+
+
+def cursor(recovery: Recovery) -> str:
+    """Where the page after this one begins."""
+    return f"{recovery.posted_on}.{recovery.payment_id}"
+
+
+def place(text: str) -> tuple[dt.date, int]:
+    """What a cursor says. Raises `BadCursor`."""
+    written = _CURSOR.fullmatch(text)
+    try:
+        return dt.date.fromisoformat(written[1]), int(written[2])  # type: ignore[index]  # None is a TypeError
+    except (TypeError, ValueError):
+        raise BadCursor from None
 
 
 def _read(session: Session, rows: Select[Any]) -> list[Recovery]:

@@ -1,0 +1,78 @@
+"""Credits: what payers and patients have paid too much, line by line, as a work list."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from flask import Blueprint, Response, render_template, request, stream_with_context
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.ledger import credits as work_list
+from core.ledger.credits import BadCreditsFilter, CreditsFilter
+from core.ledger.models import Responsibility
+from core.money import BadAmount, parse_amount
+from core.practices import calendar
+from core.practices.models import PayerClass
+from webui.auth import current_actor, current_practice, requires
+from webui.door import door, now
+
+ROWS: Final = 100
+_FIELDS: Final = ("responsibility", "payer_class", "at_least")
+
+blueprint = Blueprint("credits", __name__, url_prefix="/credits")
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> str | tuple[str, int]:
+    """The list, a page at a time; what cannot be read of the filter is said at its field, and nothing is listed."""
+    try:
+        return _page(_filter())
+    except BadAmount as fault:
+        return _page(None, faults={"at_least": fault.message}), fault.http_status
+    except BadCreditsFilter as fault:
+        return _page(None, refused=fault.message), fault.http_status
+
+
+@blueprint.get("/credits.csv")
+@requires(Action.SEE_CLAIMS)
+def download() -> Response:
+    """All that match, streamed."""
+    actor, wanted, today = current_actor(), _filter(), calendar.today(current_practice(), now=now())
+    with transaction(door().sessions) as db:
+        work_list.read_by(db, by=actor, now=now())
+
+    def pieces() -> Iterator[str]:
+        with door().sessions() as db:  # as long as the stream
+            yield from work_list.csv_file(db, actor.practice_id, wanted, today=today)
+
+    response = Response(stream_with_context(pieces()), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="credits-{today}.csv"'
+    return response
+
+
+def _filter() -> CreditsFilter:
+    given = {name: request.args[name] for name in ("responsibility", "payer_class") if request.args.get(name)}
+    at_least = request.args.get("at_least", "").strip()
+    return CreditsFilter.of({**given, **({"at_least_cents": str(parse_amount(at_least))} if at_least else {})})
+
+
+def _page(wanted: CreditsFilter | None, **said: Any) -> str:
+    practice_id, cursor = current_actor().practice_id, request.args.get("cursor")
+    found, totals = work_list.Page([], None), None
+    if wanted is not None:
+        with door().sessions() as db:
+            found = work_list.page(db, practice_id, wanted, cursor=cursor, limit=ROWS)
+            totals = work_list.totals(db, practice_id, wanted)
+    asked = {name: request.args[name] for name in _FIELDS if request.args.get(name)}
+    return render_template(
+        "credits/index.html",
+        rows=found.rows,
+        next_cursor=found.next_cursor,
+        totals=totals,
+        asked=asked,
+        today=calendar.today(current_practice(), now=now()),
+        sides=list(Responsibility),
+        classes=list(PayerClass),
+        **said,
+    )
