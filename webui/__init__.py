@@ -77,6 +77,7 @@ def _register(app: OpenAPI) -> None:
     # Imported here: the pages import this package's `csrf`.
     from webui import (
         api,
+        approvals,
         auth,
         claim_work,
         claims,
@@ -102,6 +103,7 @@ def _register(app: OpenAPI) -> None:
         schedules,
         settings,
         time_zone,
+        users,
     )
 
     observing.register(app)
@@ -112,11 +114,12 @@ def _register(app: OpenAPI) -> None:
     auth.register(app)
     feed.register(app)
     schedule_words.register(app)
+    approvals.register(app)
     health.register(app)
     metrics.register(app)
     for pages in (operations, jobs, evidence, reversals, claims, claim_work, settings, limits):
         app.register_blueprint(pages.blueprint)
-    for pages in (schedules, schedule_acts, schedule_runs, time_zone, periods, credit_list, recoveries):
+    for pages in (schedules, schedule_acts, schedule_runs, time_zone, users, periods, credit_list, recoveries):
         app.register_blueprint(pages.blueprint)
     api.register(app)
     app.add_url_rule("/", "home", _home)

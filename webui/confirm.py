@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import commands, queries, reports
+from core.jobs import commands, limits, queries, reports, waiting
 from core.jobs.commands import PREVIEW_LIFE, ConfirmationMismatch, is_expired
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, JobStatus, SettleJob, Verdict
@@ -38,6 +38,7 @@ class ClaimTable:
 
     rows: list[ItemRow]
     verdict: Verdict | None
+    over: bool  # only those above the limit for one claim
     next: int | None
     after: int
 
@@ -54,15 +55,18 @@ def register(app: Flask) -> None:
 def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
     """What the page parts of a job that waits for CONFIRM show."""
     if job.status is JobStatus.PREPARING or job.preview is None:
-        return {"waited": now() - job.requested_at, **_words(job)}
+        return {"waited": now() - job.requested_at, **box_words(job)}
     return {
         "totals": PreviewTotals.model_validate(job.preview),
-        "claims": _table(db, job, args),
+        "claims": table(db, job, args),
         "expired": is_expired(job, now=now()),
         "expires_at": _expires_at(job),
         "short": SHORT_WORDS,
         "left_out": _left_out(db, job),
-        **_words(job),
+        "over": limits.told(limits.if_confirmed(db, job, by=_confirmer(job))),
+        "approvers": [user.name for user in waiting.who_may_approve(db, job) if user.id != _confirmer(job)],
+        **over_claims(db, job),
+        **box_words(job),
     }
 
 
@@ -78,14 +82,18 @@ def show(job_id: int) -> BaseResponse | tuple[str, int]:
 def claims(job_id: int) -> BaseResponse | str:
     """More claims of the preview, or those of one verdict."""
     if not in_dialog():
-        asked = {"verdict": request.args.get("verdict"), "after": request.args.get("after")}
+        asked = {
+            "verdict": request.args.get("verdict"),
+            "after": request.args.get("after"),
+            "over": request.args.get("over"),
+        }
         return redirect(url_for("jobs.show", job_id=job_id, **asked))  # type: ignore[arg-type]
     key = JobKey(current_actor().practice_id, job_id)
     with door().sessions() as db:
         job = queries.find(db, key)
-        table = _table(db, job, request.args)
+        facts = {"job": job, "claims": table(db, job, request.args), **over_claims(db, job), **box_words(job)}
     totals = PreviewTotals.model_validate(job.preview) if job.preview else None
-    return render_template("jobs/_confirm_claims.html", job=job, claims=table, totals=totals, **_words(job))
+    return render_template("jobs/_confirm_claims.html", totals=totals, **facts)
 
 
 @requires(Action.SEE_CLAIMS)  # core asks who may confirm this kind of job
@@ -107,7 +115,8 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
         return render(job_id, fault.http_status, fault=fault.message, typed=request.form.get("confirmation", ""))
     except Refusal as refusal:
         return render(job_id, refusal.http_status, refused=refusal.message)
-    hint(job)
+    if job.confirmed_at is not None:
+        hint(job)
     page = url_for("jobs.show", job_id=job_id)
     return jsonify(location=page) if in_dialog() else redirect(page, code=HTTPStatus.SEE_OTHER)
 
@@ -136,7 +145,23 @@ def render(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, 
     return render_template(template(part), part=part, **facts, **said), status
 
 
-def _words(job: SettleJob) -> dict[str, Any]:
+def over_claims(db: Session, job: SettleJob) -> dict[str, Any]:
+    """The limit for one claim and how many are above it: frozen, and until CONFIRM that of who would confirm."""
+    previewed = job.status is JobStatus.PREVIEWED
+    of_job = limits.of_confirmer(db, job, _confirmer(job)) if previewed else job.limits
+    over = limits.if_confirmed(db, job, by=_confirmer(job)) if previewed else job.over
+    counts = [one["claims"] for one in over if one["code"] in limits.OF_ONE_CLAIM]
+    return {"claim_limit": limits.of_one_claim(of_job), "over_claims": max(counts, default=0)}
+
+
+def _confirmer(job: SettleJob) -> int:
+    """Who would confirm it: the person who looks, or who asked for it where that person may not."""
+    actor = current_actor()
+    return actor.user_id if commands.may(actor, job, Action.CONFIRM_JOB) else job.requested_by
+
+
+def box_words(job: SettleJob) -> dict[str, Any]:
+    """What the box calls things, by the job's kind, and what this person may do to it."""
     actor = current_actor()
     return {
         "w": BOX_WORDS[job.kind],
@@ -162,15 +187,17 @@ def _left_out(db: Session, job: SettleJob) -> list[str]:
     return [row.claim_id for row in rows]
 
 
-def _table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
+def table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
+    """The claims that the address asks for: of a verdict, or above the limit for one claim, after a position."""
     wanted = args.get("verdict")
     verdict = Verdict(wanted) if wanted in set(Verdict) else None
     after = args.get("after", "")
     position = min(int(after), jobs.BIGINT_MAX) if after.isascii() and after.isdigit() and len(after) < 20 else 0  # noqa: PLR2004
+    above = limits.is_over_claim_limit(over_claims(db, job)["claim_limit"]) if args.get("over") else None
     key = JobKey(job.practice_id, job.id)
-    rows = reports.items(db, key, verdict=verdict, after_position=position, limit=ROWS + 1)
+    rows = reports.items(db, key, verdict=verdict, where=above, after_position=position, limit=ROWS + 1)
     more = rows[ROWS - 1].position if len(rows) > ROWS else None
-    return ClaimTable(rows[:ROWS], verdict, more, position)
+    return ClaimTable(rows[:ROWS], verdict, above is not None, more, position)
 
 
 def _expires_at(job: SettleJob) -> dt.datetime | None:

@@ -73,8 +73,13 @@ def index() -> Response | str:
 
 @blueprint.get(f"/{a_job}")
 @requires(Action.SEE_CLAIMS)
-def show(job_id: int) -> Response | str:
+def show(job_id: int) -> Response:
     """One job as it stands now; asked again by the page while the job moves."""
+    return page(job_id)
+
+
+def page(job_id: int, **said: Any) -> Response:
+    """The page of one job; `said` is what was refused there, in words."""
     key = JobKey(current_actor().practice_id, job_id)
     at = now()
     with door().sessions() as db:
@@ -102,7 +107,7 @@ def show(job_id: int) -> Response | str:
             **_rights(job),
         }
         if job.status in _PART_FACTS:
-            facts |= _PART_FACTS[job.status](db, job, request.args)
+            facts |= _PART_FACTS[job.status](db, job, request.args) | said
     etag = _etag(so_far.etag(), str(points), request.query_string.decode("latin-1"))
     return _page_or_part("jobs/show.html", "jobs/_job.html", etag, **facts)
 
@@ -250,7 +255,7 @@ def _etag(*parts: str) -> str:
 
 
 def _people(*jobs: SettleJob) -> list[int]:
-    return [person for job in jobs for person in (job.requested_by, job.confirmed_by) if person is not None]
+    return [person for job in jobs for person in (job.requested_by, job.confirmed_by, job.decided_by) if person]
 
 
 def _positive(text: str | None) -> int | None:

@@ -13,7 +13,7 @@ from core.access.models import Role
 from core.claims.models import ClaimStatus, ClaimType, Hold
 from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
-from core.money import format_cents, plain_cents
+from core.money import format_cents, format_limit, plain_cents
 from core.practices.models import PayerClass, PeriodState, WriteOffSetting
 from webui import auth
 
@@ -56,6 +56,7 @@ VERDICT: Final[Mapping[Verdict, Pill]] = {
     Verdict.SETTLE: Pill("Will settle", "check", "good"),
     Verdict.SKIP: Pill("Skipped", "skip", "warn"),
 }
+OVER_LIMIT: Final = Pill("Over the limit", "people", "warn")
 
 # By type first: two of them may share a value (a patient owes, and a patient pays).
 WORDS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
@@ -141,7 +142,8 @@ SETTING_MEANS: Final[Mapping[WriteOffSetting, str]] = {
 }
 
 _FILTERS: Final = (
-    "money", "number", "date", "clock_time", "moment", "clock_seconds", "words", "duration", "percent", "feed_address",
+    "money", "limit", "number", "date", "clock_time", "moment", "clock_seconds", "words", "duration", "percent",
+    "feed_address",
 )  # fmt: skip
 
 
@@ -150,6 +152,7 @@ def register(app: Flask) -> None:
     for name in _FILTERS:
         app.add_template_filter(globals()[name], name)
     app.jinja_env.globals.update(
+        OVER_LIMIT=OVER_LIMIT,
         JOB_STATUS=JOB_STATUS,
         OUTCOME=OUTCOME,
         VERDICT=VERDICT,
@@ -168,6 +171,11 @@ def words(value: StrEnum | str | None) -> str:
 def money(cents: int | None) -> str:
     """123456 → "$1,234.56"; nothing is a dash."""
     return "–" if cents is None else format_cents(cents)
+
+
+def limit(cents: int) -> str:
+    """As people type it: "$1,234.56", or "unlimited"."""
+    return format_limit(cents)
 
 
 def number(count: int | None) -> str:

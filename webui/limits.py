@@ -1,13 +1,15 @@
-"""The limits of the practice: its failure budget, and how long a payment counts as recent."""
+"""The limits of the practice: what takes two people, its failure budget, and how long a payment counts as recent."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
 from core.db.engine import transaction
+from core.money import BadLimitAmount, parse_limit
 from core.practices import limits
 from core.practices.limits import BadLimit, Limit
 from webui import settings
@@ -37,6 +39,32 @@ def change_budget() -> Response | tuple[str, int]:
         return settings.page(faults=refusal.facts["faults"], typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
     flash("The failure budget is saved. Jobs that run now are measured by it from their next failure on.", "good")
     return redirect(url_for("settings.show", _anchor="limits"), code=303)
+
+
+@blueprint.post("/write-off-limits")
+@requires(Action.CHANGE_SETTING)
+def change_write_off_limits() -> Response | tuple[str, int]:
+    """Say what one claim and one job may write off without a second person."""
+    cents, faults = read_limits(request.form)
+    if faults:
+        return settings.page(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+    with transaction(door().sessions) as db:
+        limits.set_write_off_limits(db, **cents, by=current_actor(), now=now())
+    flash("The limits are saved. Jobs that were previewed before keep the limits of then.", "good")
+    return redirect(url_for("settings.show", _anchor="limits"), code=303)
+
+
+def read_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The limits in a form as core takes them, in cents; and what is wrong with which field."""
+    cents: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    for which in ("claim", "job"):
+        name = f"{which}_limit_cents"
+        try:
+            cents[f"{which}_cents"] = parse_limit(form.get(name, ""))
+        except BadLimitAmount as fault:
+            faults[name] = fault.message
+    return cents, faults
 
 
 @blueprint.post("/recent-payment")

@@ -78,6 +78,7 @@ def page(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | 
         choices=list(WriteOffSetting),
         as_the_practice=AS_THE_PRACTICE,
         limits=LIMITS,
+        two_people={name: getattr(current_practice(), name) for name in ("claim_limit_cents", "job_limit_cents")},
         standing={limit.column: getattr(current_practice(), limit.column) for limit in LIMITS.values()},
         faults=faults or {},
         typed=typed or {},

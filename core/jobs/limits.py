@@ -27,6 +27,7 @@ SENTENCES: Final = {
     "over_cap_claims": "More claims than the schedule's cap",
     "over_cap_amount": "More dollars than the schedule's cap",
 }
+OF_ONE_CLAIM: Final = frozenset({"over_claim_limit", "over_user_claim_limit"})
 COUNTED_IN_CLAIMS: Final = frozenset({"over_cap_claims"})  # every other limit is in cents
 
 # Jobs that write nothing off for their requester's day.
@@ -144,10 +145,9 @@ def of_one_claim(limits: Limits) -> int:
     return min(limits.get("practice_claim_cents", UNLIMITED), limits.get("user_claim_cents", UNLIMITED))
 
 
-def is_over_claim_limit(limits: Limits) -> ColumnElement[bool]:
+def is_over_claim_limit(limit: int) -> ColumnElement[bool]:
     """The condition on an item that it alone is more than one claim may be."""
-    above = JobItem.insurance_cents + JobItem.patient_cents > of_one_claim(limits)
-    return and_(JobItem.verdict == Verdict.SETTLE, above)
+    return and_(JobItem.verdict == Verdict.SETTLE, JobItem.insurance_cents + JobItem.patient_cents > limit)
 
 
 def _claims_over(session: Session, job: SettleJob, code: str, limit: int) -> list[Over]:

@@ -88,11 +88,14 @@ def items(
     outcome: ItemsOf | str | None = None,
     verdict: Verdict | str | None = None,
     code: str | None = None,
+    where: ColumnElement[bool] | None = None,
     after_position: int = 0,
     limit: int = 50,
 ) -> list[ItemRow]:
     """A page of the job's items after a position, in order; every condition given narrows."""
     conditions: list[ColumnElement[bool]] = []
+    if where is not None:
+        conditions.append(where)
     if verdict is not None:
         conditions.append(JobItem.verdict == Verdict(verdict))
     if code is not None:

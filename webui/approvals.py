@@ -1,0 +1,161 @@
+"""Two people: what waits for whom, the second CONFIRM on the same frozen preview, or a no with its reason."""
+
+import datetime as dt
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import NotAllowed, NotFound, Refusal
+from core.jobs import approval, commands, limits, queries, waiting
+from core.jobs.approval import ReasonMissing
+from core.jobs.commands import ConfirmationMismatch
+from core.jobs.keys import JobKey
+from core.jobs.limits import OverLimit
+from core.jobs.models import JobStatus, SettleJob
+from core.jobs.preview import PreviewTotals
+from core.jobs.requests import NOTE_CHARACTERS_MAX
+from webui import confirm, jobs
+from webui.auth import current_actor, requires, signed_in
+from webui.door import door, hint, now
+from webui.feed_columns import SHORT_WORDS
+
+NEWS_MAX: Final = 5  # decisions that stand above the list of jobs; the page Approvals has them all
+
+blueprint = Blueprint("approvals", __name__)
+
+
+def register(app: Flask) -> None:
+    """Add the pages; tell every page how many jobs wait for this person, and what was decided on theirs."""
+    app.register_blueprint(blueprint)
+    app.context_processor(lambda: {"waiting_for_me": _waiting_for_me, "news": _news})
+    app.add_template_filter(over_limits, "over_limits")
+
+
+@blueprint.get("/approvals")
+@requires(Action.SEE_CLAIMS)
+def index() -> str:
+    """What waits for me, what of mine waits for another, and what was decided on mine."""
+    actor, at = current_actor(), now()
+    with door().sessions() as db:
+        mine, others = waiting.for_me(db, actor, now=at), waiting.of_mine(db, actor)
+        decided = waiting.decided_of_mine(db, actor, now=at)
+        approvers = {job.id: [user.name for user in waiting.who_may_approve(db, job)] for job in others}
+        names = _names(db, [*mine, *others, *decided])
+    return render_template(
+        "approvals/index.html",
+        mine=mine,
+        others=others,
+        decided=decided,
+        approvers=approvers,
+        names=names,
+        now=at,
+        expires_at=approval.expires_at,
+        cents=limits.cents,
+        may_approve=actor.may(Action.APPROVE_JOB),
+    )
+
+
+@blueprint.post(f"/jobs/{jobs.a_job}/approve")
+@requires(Action.SEE_CLAIMS)  # core asks who may, by the job's kind, and that it is not their own
+def approve(job_id: int) -> Response:
+    """Let the job run, if the word is right; anything else is a fault at the field, and nothing happens."""
+    actor, typed = current_actor(), request.form.get("confirmation", "")
+    try:
+        with transaction(door().sessions) as db:
+            key = JobKey(actor.practice_id, job_id)
+            job = commands.approve(db, key, confirmation=typed, by=actor, now=now())
+    except (NotFound, NotAllowed):
+        raise
+    except ConfirmationMismatch as fault:
+        return _again(job_id, fault.http_status, fault=fault.message, typed=typed)
+    except Refusal as refusal:
+        return _told(job_id, refusal.message, "warn")
+    hint(job)
+    return _told(job_id, "Approved. It runs as it was previewed; you may leave this page.", "good")
+
+
+@blueprint.post(f"/jobs/{jobs.a_job}/reject")
+@requires(Action.SEE_CLAIMS)
+def reject(job_id: int) -> Response:
+    """Say no, with a reason that the requester reads."""
+    actor, reason = current_actor(), request.form.get("reason", "")
+    try:
+        with transaction(door().sessions) as db:
+            commands.reject(db, JobKey(actor.practice_id, job_id), reason=reason, by=actor, now=now())
+    except (NotFound, NotAllowed):
+        raise
+    except ReasonMissing as fault:
+        return _again(job_id, fault.http_status, reason_fault=fault.message, reason=reason)
+    except Refusal as refusal:
+        return _told(job_id, refusal.message, "warn")
+    return _told(job_id, "Rejected. Nothing was done to any claim, and the requester reads your reason.", "good")
+
+
+@jobs.part_facts(JobStatus.AWAITING_APPROVAL)
+def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
+    """What the page of a job shows that waits for another person: the same frozen preview, and what is over."""
+    actor, at = current_actor(), now()
+    asked_by = job.confirmed_by or job.requested_by
+    of_day = limits.jobs_of_the_day(db, job, by=asked_by)
+    return {
+        "totals": PreviewTotals.model_validate(job.preview),
+        "claims": confirm.table(db, job, args),
+        "short": SHORT_WORDS,
+        "of_day": of_day,
+        "cents": limits.cents,
+        "asked_by": queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
+        "is_own": waiting.is_own(actor, job),
+        "may_decide": commands.may(actor, job, Action.APPROVE_JOB) and not waiting.is_own(actor, job),
+        "approvers": [user.name for user in waiting.who_may_approve(db, job)],
+        "approval_expires_at": approval.expires_at(job),
+        "approval_expired": approval.is_expired(job, now=at),
+        "reason_max": NOTE_CHARACTERS_MAX,
+        **confirm.over_claims(db, job),
+        **confirm.box_words(job),
+    }
+
+
+def over_limits(job: SettleJob) -> list[OverLimit]:
+    """What of the job is over which limit, in words."""
+    return limits.told(job.over)
+
+
+def _again(job_id: int, status: HTTPStatus, **said: Any) -> Response:
+    page = jobs.page(job_id, **said)
+    page.status_code = status
+    return page
+
+
+def _told(job_id: int, words: str, tone: str) -> Response:
+    flash(words, tone)
+    return redirect(url_for("jobs.show", job_id=job_id), code=HTTPStatus.SEE_OTHER)
+
+
+def _waiting_for_me() -> int:
+    """How many jobs this person may decide on; asked once a page."""
+    if "waiting_for_me" not in g:
+        actor = signed_in()
+        with door().sessions() as db:
+            g.waiting_for_me = waiting.count_for_me(db, actor, now=now()) if actor else 0
+    count: int = g.waiting_for_me
+    return count
+
+
+def _news() -> dict[str, Any]:
+    """What was decided on this person's jobs lately, with the names of who did."""
+    at: dt.datetime = now()
+    with door().sessions() as db:
+        decided = waiting.decided_of_mine(db, current_actor(), now=at)
+        return {"decided": decided[:NEWS_MAX], "more": len(decided) - NEWS_MAX, "names": _names(db, decided[:NEWS_MAX])}
+
+
+def _names(db: Session, shown: Iterable[SettleJob]) -> dict[int, str]:
+    people = {person for job in shown for person in (job.requested_by, job.confirmed_by, job.decided_by)}
+    return queries.names_of_users(db, current_actor().practice_id, people)
