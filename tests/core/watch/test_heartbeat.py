@@ -1,0 +1,165 @@
+"""Who lives is known from the database alone."""
+
+import datetime as dt
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import select, text
+
+from core.db.engine import Sessions, transaction
+from core.jobs import sweep
+from core.watch import asking, figures, heartbeat, overview, tally
+from core.watch.asking import Asked, Silent, gently
+from core.watch.heartbeat import BEAT, WEB, WORKER, Alive
+from core.watch.models import Process
+from core.watch.wrongs import wrongs
+from tests.given import NOW, GivenPractice, a_practice
+from tests.waiting import eventually
+
+SECOND = dt.timedelta(seconds=1)
+
+
+def a_process(kind: str = WORKER, pid: int = 7, **says: object) -> Alive:
+    return Alive(kind, "host", pid, "1.2", NOW - dt.timedelta(hours=1), dict(says))
+
+
+def say(sessions: Sessions, process: Alive, *, at: dt.datetime = NOW) -> None:
+    with transaction(sessions) as session:
+        heartbeat.beat(session, process, now=at)
+
+
+def alive(sessions: Sessions, *, at: dt.datetime) -> set[str]:
+    with sessions() as session:
+        return {one.name for one in heartbeat.seen(session) if heartbeat.is_alive(one, now=at)}
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    return a_practice(sessions)
+
+
+def test_a_process_lives_as_long_as_it_says_so(sessions: Sessions) -> None:
+    say(sessions, a_process())
+    say(sessions, a_process(WEB))
+    say(sessions, a_process(), at=NOW + 40 * SECOND)
+
+    assert alive(sessions, at=NOW + 45 * SECOND) == {"worker host:7", "web host:7"}
+    assert alive(sessions, at=NOW + 60 * SECOND) == {"worker host:7"}
+    assert alive(sessions, at=NOW + 90 * SECOND) == set()
+
+
+def test_one_that_stops_says_so_and_one_that_starts_again_lives(sessions: Sessions) -> None:
+    say(sessions, a_process())
+    with transaction(sessions) as session:
+        heartbeat.stop(session, a_process(), now=NOW)
+    assert alive(sessions, at=NOW) == set()
+
+    say(sessions, a_process(), at=NOW + SECOND)
+    assert alive(sessions, at=NOW + SECOND) == {"worker host:7"}
+
+
+def test_who_was_not_heard_for_a_day_is_forgotten(sessions: Sessions) -> None:
+    say(sessions, a_process(pid=1))
+    say(sessions, a_process(pid=2), at=NOW + dt.timedelta(hours=25))
+
+    with sessions() as session:
+        assert [one.name for one in heartbeat.seen(session)] == ["worker host:2"]
+
+
+def test_a_beat_began_when_its_first_tick_came(sessions: Sessions) -> None:
+    first = Alive(BEAT, "host", 3, "1.2", NOW)
+    say(sessions, first)
+    say(sessions, Alive(BEAT, "host", 3, "1.2", NOW + 30 * SECOND), at=NOW + 30 * SECOND)
+
+    with sessions() as session:
+        assert session.scalars(select(Process.started_at)).one() == NOW
+
+
+def test_the_last_tick_is_the_latest_of_all(sessions: Sessions) -> None:
+    with transaction(sessions) as session:
+        assert heartbeat.last_tick(session) is None
+        heartbeat.ticked(session, now=NOW)
+        heartbeat.ticked(session, now=NOW - 9 * SECOND)
+        assert heartbeat.last_tick(session) == NOW
+
+
+def test_a_worker_is_shown_with_the_chunk_in_its_hands(sessions: Sessions, practice: GivenPractice) -> None:
+    practice.claims(8)
+    job = practice.preview(chunk_claims=4)
+    practice.confirm(job)
+    say(sessions, a_process(queues=["settle"], pool=[70, 71]))
+    with transaction(sessions) as session:
+        taken = "UPDATE job_chunk SET taken_by = 'host:71', taken_at = :at WHERE first_position = 5"
+        session.execute(text(taken), {"at": NOW - 3 * SECOND})
+
+    seen = overview.look(sessions, now=NOW)
+
+    assert seen.processes is not None
+    (worker,) = seen.processes
+    assert [(chunk.job, chunk.first, chunk.last, chunk.seconds) for chunk in worker.doing] == [(job, 5, 8, 3.0)]
+    assert wrongs(seen) == []
+
+
+def test_a_job_that_stands_still_and_an_installation_without_a_worker_are_said(
+    sessions: Sessions, practice: GivenPractice
+) -> None:
+    practice.claims(2)
+    practice.confirm(practice.preview())
+
+    said = " ".join(wrongs(overview.look(sessions, now=NOW + 61 * SECOND)))
+
+    assert "No worker lives" in said
+    assert "1 running job has not moved for a minute" in said
+
+
+def test_the_oldest_chunk_is_as_old_as_its_wait(sessions: Sessions, practice: GivenPractice) -> None:
+    practice.claims(8)
+    job = practice.preview(chunk_claims=4)
+    practice.confirm(job)
+    with sessions() as session:
+        chunks = figures.open_chunks(session, now=NOW + 20 * SECOND)
+
+    assert (chunks.chunks, chunks.oldest, chunks.oldest_seconds) == (2, job, 20.0)
+
+
+def test_only_a_job_that_nobody_came_to_for_a_round_is_a_rescue(sessions: Sessions, practice: GivenPractice) -> None:
+    tally._counted.clear()
+    practice.claims(2)
+    practice.confirm(practice.preview())
+
+    sweep.sweep(sessions, now=NOW + SECOND)
+    assert tally._counted[tally.Cell("sweep_rescues", "")] == 0
+    sweep.sweep(sessions, now=NOW + 11 * SECOND)
+    assert tally._counted[tally.Cell("sweep_rescues", "")] == 1
+
+
+def test_a_question_that_is_too_slow_is_left_out_and_the_others_are_answered(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "_GENTLY", text("SELECT set_config('statement_timeout', '50ms', true)"))
+
+    assert gently(sessions, lambda session: session.scalar(text("SELECT pg_sleep(30)"))) is None
+    assert gently(sessions, lambda session: session.scalar(text("SELECT 7"))) == 7
+
+
+def test_who_asks_a_database_that_hangs_is_told_so_and_keeps_one_connection(sessions: Sessions) -> None:
+    def ask() -> int:
+        with sessions() as session:
+            session.execute(text("SELECT pg_advisory_xact_lock(1)"))
+            return 7
+
+    def answered() -> bool:
+        with suppress(Silent):
+            return asked.answer() == 7
+        return False
+
+    asked = Asked(ask, wait_seconds=0.2, keep_seconds=600)
+    with sessions() as holder:
+        holder.execute(text("SELECT pg_advisory_lock(1)"))
+        for _ in range(3):
+            with pytest.raises(Silent):
+                asked.answer()
+        waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        assert holder.scalar(waiting) == 1
+        holder.execute(text("SELECT pg_advisory_unlock(1)"))
+    eventually(answered, seconds=30)
