@@ -22,6 +22,7 @@ SECONDS_OF: Final[Mapping[str, str]] = {
 }
 # Asked every few seconds by a machine or by an open page: of those a line each would be all that the log holds.
 QUIET_ENDPOINTS: Final = frozenset({"static", "health.healthz", "health.readyz", "metrics.show"})
+ANSWERED: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_MODIFIED})
 
 log: Final = structlog.get_logger(__name__)
 
@@ -42,7 +43,7 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     took = time.perf_counter() - g.began
     counted = SECONDS_OF.get(request.endpoint or "")
-    if counted and response.status_code < HTTPStatus.BAD_REQUEST:
+    if counted and response.status_code in ANSWERED:  # not who was sent to the sign-in
         tally.observe(counted, took)
     is_quiet = request.endpoint in QUIET_ENDPOINTS or "X-Live" in request.headers
     if not is_quiet or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:

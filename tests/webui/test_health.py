@@ -6,6 +6,8 @@ from sqlalchemy import text
 
 from core.db.engine import Sessions, transaction
 from core.settings import Settings
+from core.watch import heartbeat
+from core.watch.heartbeat import WORKER, Alive
 from tests.given import NOW, a_practice
 from webui import create_app
 
@@ -26,23 +28,52 @@ def test_a_live_process_says_so(database_url: str) -> None:
     assert _ask(database_url, None, "/healthz") == (200, {"status": "ok"})
 
 
-def test_all_is_well(database_url: str, broker_url: str) -> None:
-    assert _ask(database_url, broker_url, "/readyz") == (200, {"status": "ready", "degraded": []})
+def _hear_a_worker(sessions: Sessions, *, at: dt.datetime = NOW) -> None:
+    with transaction(sessions) as session:
+        heartbeat.beat(session, Alive(WORKER, "host", 1, "1", NOW, {"queues": ["settle"]}), now=at)
 
 
-def test_a_lost_broker_does_not_take_the_web_away(database_url: str) -> None:
+def test_all_is_well(database_url: str, broker_url: str, sessions: Sessions) -> None:
+    _hear_a_worker(sessions)
+    assert _ask(database_url, broker_url, "/readyz") == (200, {"status": "ready", "degraded": [], "reasons": {}})
+
+
+def test_a_lost_broker_does_not_take_the_web_away(database_url: str, sessions: Sessions) -> None:
+    _hear_a_worker(sessions)
     status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz")
     assert (status, answer["degraded"]) == (200, ["broker"])
+    assert "the broker does not answer" in str(answer["reasons"])
+
+
+def test_lost_workers_do_not_take_the_web_away(database_url: str, broker_url: str, sessions: Sessions) -> None:
+    _hear_a_worker(sessions)
+    status, answer = _ask(database_url, broker_url, "/readyz", at=NOW + dt.timedelta(seconds=46))
+    assert (status, answer["degraded"]) == (200, ["worker"])
+    assert "no worker has been heard" in str(answer["reasons"])
 
 
 def test_a_job_that_nobody_works_on_is_said(database_url: str, broker_url: str, sessions: Sessions) -> None:
     practice = a_practice(sessions)
     practice.claims(2)
     practice.confirm(practice.preview())
+    later = NOW + dt.timedelta(seconds=61)
+    _hear_a_worker(sessions, at=later)
 
     assert _ask(database_url, broker_url, "/readyz")[1]["degraded"] == []
-    later = NOW + dt.timedelta(seconds=61)
-    assert _ask(database_url, broker_url, "/readyz", at=later)[1]["degraded"] == ["worker"]
+    answer = _ask(database_url, broker_url, "/readyz", at=later)[1]
+    assert answer["degraded"] == ["worker"]
+    assert "a job has waited" in str(answer["reasons"])
+
+
+def test_a_tick_that_nobody_sends_is_said(database_url: str, broker_url: str, sessions: Sessions) -> None:
+    later = NOW + dt.timedelta(minutes=6)
+    _hear_a_worker(sessions, at=later)
+    with transaction(sessions) as session:
+        heartbeat.ticked(session, now=NOW)
+
+    status, answer = _ask(database_url, broker_url, "/readyz", at=later)
+
+    assert (status, answer["degraded"]) == (200, ["tick"])
 
 
 def test_a_lost_database_is_not_ready(broker_url: str) -> None:
