@@ -59,7 +59,7 @@ def faults(error: ValidationError, *, skip: int = 0) -> dict[str, str]:
     """What is wrong, in words that say the cure, by its place; `skip` leading parts of a place are not said."""
     found: dict[str, str] = {}
     for fault in error.errors(include_url=False):
-        found.setdefault(place(fault["loc"][skip:]), words(fault))
+        found.setdefault(place(fault["loc"][skip:]), words(fault))  # the first of a value is enough to mend it
     return found
 
 
@@ -79,7 +79,7 @@ def words(fault: ErrorDetails) -> str:
     if kind == "value_error" and str(facts["error"]):
         return str(facts["error"])  # words of our own
     if kind in ("enum", "literal_error", "union_tag_invalid"):
-        return f"must be one of {_listed(facts.get('expected') or facts['expected_tags'])}"
+        return _one_of(facts.get("expected") or facts["expected_tags"])
     if kind in _WITH_LIMITS:
         return _WITH_LIMITS[kind].format(**facts)
     if kind in ("string_too_short", "too_short"):
@@ -89,9 +89,10 @@ def words(fault: ErrorDetails) -> str:
     return next((said for begins, said in _WORDS.items() if kind.startswith(begins)), "is not as it must be")
 
 
-def _listed(expected: str) -> str:
-    """The choices of pydantic's "'a', 'b' or 'c'", as a list of words."""
-    return ", ".join(re.findall(r"'([^']*)'", expected))
+def _one_of(expected: str) -> str:
+    """The choices, out of pydantic's "'a', 'b' or 'c'"; of True, as JSON writes it."""
+    choices = re.findall(r"'([^']*)'", expected) or [expected.lower()]
+    return f"must be {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}"
 
 
 _WITH_LIMITS: Final = {
@@ -105,6 +106,7 @@ _WORDS: Final = {
     "missing": "is missing",
     "extra_forbidden": "is not known here",
     "union_tag_not_found": "is missing",
+    "string_pattern_mismatch": "is not written as it must be",
     "string": "write a text",
     "int": "write a whole number",
     "bool": "write true or false",

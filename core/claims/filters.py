@@ -88,7 +88,6 @@ class ClaimFilter(BaseModel):
             if not found:
                 return cls.model_validate(given, **how)
         except ValidationError as error:
-            # One word for each key: the first fault of a value is enough to mend it.
             for fault in error.errors(include_url=False):
                 found.setdefault(reading.place(fault["loc"][:1]), _words(fault))
         raise BadFilter(reading.sentence(found))

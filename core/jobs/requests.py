@@ -1,6 +1,5 @@
 """What may be asked of a job: which claims, to which billing status, why."""
 
-import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from core import reading
 from core.claims.filters import ClaimFilter
 from core.claims.models import SETTLED
 from core.errors import BadInput
@@ -16,6 +16,7 @@ from core.policy.rules import MAY_INCLUDE
 
 SELECTION_CLAIM_IDS_MAX = 1_000_000
 NOTE_CHARACTERS_MAX = 500
+SHOWN_MAX = 3  # faults of a selection that an error names
 
 ClaimIdText = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -75,7 +76,7 @@ class JobRequest(_Frozen):
     reason: WriteOffReason | None = None
     note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX)] = ""
     include: tuple[Literal[MAY_INCLUDE], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
-    posting_date: dt.date | None = None  # today if not told; else the next open date, where this month is closed
+    posting_date: reading.Day | None = None  # today if not told; else the next open date, where this month is closed
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -83,7 +84,7 @@ class JobRequest(_Frozen):
         try:
             request = cls.model_validate(given)
         except ValidationError as error:
-            raise BadRequest("; ".join(_faults(error))) from None
+            raise BadRequest(reading.sentence(_faults(error))) from None
         if isinstance(request.selection, Chosen) and not request.selection.claim_ids:
             raise EmptySelection
         if request.settles and request.reason is None:
@@ -104,21 +105,12 @@ class JobRequest(_Frozen):
 _SELECTION_SHAPES = '{"claim_ids": […]}, {"filter": {…}, "excluded_claim_ids": […]} or {"all": true}'
 
 
-def _faults(error: ValidationError) -> list[str]:
-    faults = error.errors()
-    if any(fault["loc"][:1] == ("selection",) for fault in faults):
-        # A union reports every shape that did not fit; only the one that was meant helps.
-        inner = [
-            f for f in faults if f["loc"][:1] == ("selection",) and f["type"] not in ("missing", "extra_forbidden")
-        ]
-        named = [f"{'.'.join(map(str, (f['loc'][0], *f['loc'][2:])))}: {f['msg'].lower()}" for f in inner[:3]]
-        rest = [f for f in faults if f["loc"][:1] != ("selection",)]
-        return [
-            *(named or [f"selection: must be one of {_SELECTION_SHAPES}"]),
-            *map(_fault, rest),
-        ]
-    return list(map(_fault, faults))
-
-
-def _fault(fault: Mapping[str, Any]) -> str:
-    return f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg'].lower()}"
+def _faults(error: ValidationError) -> dict[str, str]:
+    # A union reports every shape that did not fit; only the one that was meant helps.
+    of_shapes = [fault for fault in error.errors(include_url=False) if fault["loc"][:1] == ("selection",)]
+    meant = [fault for fault in of_shapes if fault["type"] not in ("missing", "extra_forbidden")]
+    found = {reading.place((fault["loc"][0], *fault["loc"][2:])): reading.words(fault) for fault in meant[:SHOWN_MAX]}
+    if of_shapes and not found:
+        found["selection"] = f"must be one of {_SELECTION_SHAPES}"
+    others = reading.faults(error)
+    return found | {where: said for where, said in others.items() if where.split(".")[0] != "selection"}

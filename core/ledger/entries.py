@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims import locks
@@ -40,19 +41,13 @@ class EntryMismatch(BadInput):
     code = "idempotency_mismatch"
 
 
-def _written_as_a_date(given: Any) -> Any:
-    """A number is no date, though pydantic would count seconds from 1970."""
-    if isinstance(given, int | float):
-        raise ValueError("write the date as YYYY-MM-DD")  # noqa: TRY004  pydantic reports ValueError
-    return given
-
-
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    line: Annotated[int, Field(ge=1, le=32_767, strict=True)]
-    amount_cents: Annotated[int, Field(ge=1, le=CENTS_MAX, strict=True)]  # of a payment or adjustment: lowers the due
-    posted_on: Annotated[dt.date | None, BeforeValidator(_written_as_a_date)] = None  # today in the practice's zone
+    line: Annotated[int, Field(ge=1, le=32_767), BeforeValidator(reading.whole("write a whole number, such as 1"))]
+    # Of a payment or an adjustment: lowers the due.
+    amount_cents: Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))]
+    posted_on: reading.Day | None = None  # today in the practice's zone
     note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX)] = ""
 
 
@@ -81,6 +76,7 @@ class Transfer(_Entry):
 
 
 Entry = Annotated[Payment | Adjustment | Transfer, Field(discriminator="kind")]
+_CURES: Final = {"reason_code": "write the CARC, such as 45"}
 _ENTRY: Final[TypeAdapter[Payment | Adjustment | Transfer]] = TypeAdapter(Entry)
 
 
@@ -89,8 +85,8 @@ def entry_of(given: Mapping[str, Any]) -> Payment | Adjustment | Transfer:
     try:
         return _ENTRY.validate_python(given)
     except ValidationError as error:
-        faults = {".".join(map(str, fault["loc"][1:])) or "kind": fault["msg"].lower() for fault in error.errors()}
-        raise _bad(**faults) from None
+        found = reading.faults(error, skip=1)  # the first part of a place is the kind
+        raise _bad(**{field or "kind": _CURES.get(field, said) for field, said in found.items()}) from None
 
 
 def _bad(**faults: str) -> BadEntry:

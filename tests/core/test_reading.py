@@ -7,6 +7,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from core import reading
 from core.claims.models import ClaimType
+from core.errors import BadInput
+from core.jobs.requests import JobRequest
+from core.ledger import entries
 
 
 class Small(BaseModel, extra="forbid"):
@@ -57,3 +60,52 @@ def test_what_nobody_thought_of_is_still_said_plainly() -> None:
     assert reading.words({"type": "frozen_instance", "loc": (), "msg": "Instance is frozen", "input": "Ana"}) == (
         "is not as it must be"
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"selection": {}}, 'selection: must be one of {"claim_ids": […]}, {"filter"'),
+        ({}, 'selection: must be one of {"claim_ids": […]}, {"filter"'),
+        ({"selection": {"claim_ids": "1"}}, "selection.claim_ids: write a list"),
+        ({"selection": {"claim_ids": [1, "2"]}}, "selection.claim_ids.0: write a text"),
+        ({"selection": {"filter": "x"}}, "selection.filter: write an object"),
+        ({"selection": {"all": False}}, "selection.all: must be true"),
+        ({"selection": {"all": True}, "reason": "spite"}, "reason: must be one of small_balance, bad_debt"),
+        ({"selection": {"all": True}, "colour": 1}, "colour: is not known here"),
+        ({"selection": {"all": True}, "include": ["on_hold"]}, "include.0: must be one of in_process"),
+        ({"selection": {"all": True}, "posting_date": 0}, "posting_date: write the date as YYYY-MM-DD"),
+        ({"selection": {"filter": {"from": 0}}}, "from: write the date as YYYY-MM-DD"),
+    ],
+)
+def test_a_request_for_a_job_is_refused_in_our_words(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        JobRequest.of(given)
+
+    assert refused.value.message.startswith(said)
+
+
+_PAYMENT = {"kind": "payment", "line": 1, "amount_cents": 500, "responsibility": "patient", "paid_by": "patient"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"kind": "gift"}, "kind: must be one of payment, adjustment, transfer"),
+        ({"kind": None}, "kind: must be one of payment, adjustment, transfer"),
+        ({"amount_cents": "5.00"}, "amount_cents: write whole cents, such as 5000 for $50.00"),
+        ({"amount_cents": 0}, "amount_cents: must be at least 1"),
+        ({"line": True}, "line: write a whole number, such as 1"),
+        ({"posted_on": "11/23/2026"}, "posted_on: write the date as YYYY-MM-DD"),
+        ({"paid_by": "somebody"}, "paid_by: must be one of primary, secondary, patient"),
+        ({"memo": "x"}, "memo: is not known here"),
+        ({"kind": "adjustment", "paid_by": ..., "group_code": "CO", "reason_code": "X"}, "reason_code: write the CARC"),
+    ],
+)
+def test_an_entry_is_refused_in_our_words(given: dict[str, Any], said: str) -> None:
+    entry = {key: value for key, value in {**_PAYMENT, **given}.items() if value is not ...}
+    with pytest.raises(entries.BadEntry) as refused:
+        entries.entry_of(entry)
+
+    assert refused.value.message.startswith(said)
+    assert refused.value.facts["faults"].keys() == {said.split(":", maxsplit=1)[0]}

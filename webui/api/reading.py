@@ -7,12 +7,13 @@ from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Final, Protocol, Self, TypeVar, get_type_hints
 
 from flask import g, request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Response
 
+from core import reading
 from core.access import tokens
 from core.access.permissions import Action, Actor
 from core.db.engine import transaction
@@ -27,6 +28,9 @@ IDEMPOTENCY_KEY_CHARACTERS_MAX: Final = 200
 _ID: Final = re.compile(r"[1-9][0-9]{0,17}")  # what a bigint holds
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
+Limit = Annotated[
+    int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(reading.whole(f"write a whole number from 1 to {LIMIT_MAX}"))
+]
 View = Callable[..., Any]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -86,14 +90,14 @@ class Parameters(BaseModel):
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read the parameters; raise `BadQuery` naming each bad one."""
-        return _read(cls, given, BadQuery)
+        return _read(cls, given, BadQuery, context=reading.TEXTS)
 
 
 class Page(Parameters):
     """Which part of a list."""
 
     cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
+    limit: Limit = LIMIT_DEFAULT
 
     def after(self) -> int | None:
         """The number in the cursor of a list that is ordered by one; raises `BadCursor`."""
@@ -239,11 +243,8 @@ _SOURCES: Final[dict[str, Callable[[dict[str, str]], Mapping[str, Any]]]] = {
 }
 
 
-def _read(model: type[Model], given: Mapping[str, Any], refusal: type[BadInput]) -> Model:
+def _read(model: type[Model], given: Mapping[str, Any], refusal: type[BadInput], **how: Any) -> Model:
     try:
-        return model.model_validate(given)
+        return model.model_validate(given, **how)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(str(part)[:60] for part in fault['loc'])}: {fault['msg'].lower()}" for fault in error.errors()
-        ]
-        raise refusal("; ".join(faults)) from None
+        raise refusal(reading.sentence(reading.faults(error))) from None
