@@ -95,6 +95,7 @@ def _register(app: OpenAPI) -> None:
         operations,
         periods,
         recoveries,
+        redate,
         refusals,
         reversals,
         schedule_acts,
@@ -119,7 +120,7 @@ def _register(app: OpenAPI) -> None:
     metrics.register(app)
     for pages in (operations, jobs, evidence, reversals, claims, claim_work, settings, limits):
         app.register_blueprint(pages.blueprint)
-    for pages in (schedules, schedule_acts, schedule_runs, time_zone, users, periods, credit_list, recoveries):
+    for pages in (schedules, schedule_acts, schedule_runs, time_zone, users, periods, credit_list, recoveries, redate):
         app.register_blueprint(pages.blueprint)
     api.register(app)
     app.add_url_rule("/", "home", _home)

@@ -15,9 +15,10 @@ from core.claims.models import Hold
 from core.db.engine import transaction
 from core.errors import BadInput
 from core.ledger import entries
-from core.ledger.entries import Adjustment, BadEntry, EntryMismatch, Payment, Transfer
+from core.ledger.entries import Adjustment, BadEntry, EntryMismatch, Payment, Posted, Transfer
 from core.ledger.models import PostingKind
 from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
+from core.practices.periods import PeriodBusy, PeriodClosed
 from webui import claims
 from webui.auth import current_actor, requires
 from webui.door import door, now
@@ -63,16 +64,36 @@ def post(claim_id: str) -> Response | tuple[str, int]:
     key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     try:
         with transaction(door().sessions) as db:
-            entries.post(db, claim_id, entry, by=current_actor(), idempotency_key=key, now=now())
+            posted = entries.post(db, claim_id, entry, by=current_actor(), idempotency_key=key, now=now())
     except EntryMismatch:
         return _again(claim_id, {"": _POSTED_ALREADY})
     except BadEntry as refusal:
         return _again(claim_id, refusal.facts["faults"])
-    except ClaimBusy as refusal:
-        return _again(claim_id, {"": refusal.message}, HTTPStatus.CONFLICT)
+    except PeriodClosed as refusal:
+        return _again(claim_id, {"posted_on": refusal.message}, refusal.http_status)
+    except (ClaimBusy, PeriodBusy) as refusal:
+        return _again(claim_id, {"": refusal.message}, refusal.http_status)
     what = f"{words(PostingKind(entry.kind))} of {format_cents(entry.amount_cents)}"
-    flash(f"{what} posted on line {entry.line}.", "good")
+    flash(f"{what} posted on line {entry.line}.{_besides(posted)}", "warn" if posted.credit_cents else "good")
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
+
+
+def _besides(posted: Posted) -> str:
+    """What a payment did besides lowering the due."""
+    said = []
+    if posted.recovery is not None:
+        jobs = ", ".join(f"job {job}" for job in posted.recovery.job_ids)
+        of_jobs = f" of {jobs}" if jobs else ""
+        said.append(f"It took back {format_cents(posted.recovery.recovered_cents)} of the write-off{of_jobs}.")
+    if posted.written_off_elsewhere:
+        places = ", ".join(
+            f"line {one.line} ({words(one.responsibility).lower()}, {format_cents(one.cents)})"
+            for one in posted.written_off_elsewhere
+        )
+        said.append(f"Nothing is written off there, so nothing was taken back; it is on {places}.")
+    if posted.credit_cents:
+        said.append(f"{format_cents(posted.credit_cents)} is too much there now: a credit.")
+    return "".join(f" {one}" for one in said)
 
 
 @blueprint.post("/<claim_id:claim_id>/hold")

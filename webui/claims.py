@@ -14,7 +14,7 @@ from core.claims.models import SETTLED, Hold
 from core.db.engine import transaction
 from core.jobs import codes, queries as jobs, reversal, why
 from core.jobs.keys import JobKey
-from core.ledger import queries as ledger
+from core.ledger import queries as ledger, recoveries
 from core.ledger.entries import NOTE_CHARACTERS_MAX
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility
 from core.ledger.queries import LedgerRow
@@ -55,6 +55,7 @@ def page(claim_id: str, **said: Any) -> str:
             "lines": queries.lines(db, practice_id, internal.id),
             "entries": list(with_running_dues(postings)),
             "reversible_job": _reversible_job(db, practice_id, postings),
+            "recoveries": {one.payment_id: one for one in recoveries.of_claim(db, practice_id, internal.id)},
         }
     verdict = facts["claim"].eligibility
     return render_template(

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import commands, limits, queries, reports, waiting
+from core.jobs import commands, limits, posting_month, queries, reports, waiting
 from core.jobs.commands import PREVIEW_LIFE, ConfirmationMismatch, is_expired
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, JobStatus, SettleJob, Verdict
@@ -63,6 +63,7 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
         "expires_at": _expires_at(job),
         "short": SHORT_WORDS,
         "left_out": _left_out(db, job),
+        "next_open_date": posting_month.offered(db, job, now=now()),
         "over": limits.told(limits.if_confirmed(db, job, by=_confirmer(job))),
         "approvers": [user.name for user in waiting.who_may_approve(db, job) if user.id != _confirmer(job)],
         **over_claims(db, job),

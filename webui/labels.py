@@ -143,7 +143,7 @@ SETTING_MEANS: Final[Mapping[WriteOffSetting, str]] = {
 
 _FILTERS: Final = (
     "money", "limit", "number", "date", "clock_time", "moment", "clock_seconds", "words", "duration", "percent",
-    "feed_address",
+    "feed_address", "day_text",
 )  # fmt: skip
 
 
@@ -186,6 +186,14 @@ def number(count: int | None) -> str:
 def date(day: dt.date | None) -> str:
     """As the practice writes it: MM/DD/YYYY."""
     return "–" if day is None else f"{day:%m/%d/%Y}"
+
+
+def day_text(written: str) -> str:
+    """2026-12-01 → 12/01/2026; what is no date is shown as it is."""
+    try:
+        return date(dt.date.fromisoformat(written))
+    except ValueError:
+        return written
 
 
 def clock_time(time: dt.time | dt.datetime | None) -> str:

@@ -28,7 +28,7 @@ SECTIONS: Final = (
                        Place("Credits", "credits.index", ("credits",)),
                        Place("Late payments", "recoveries.index", ("recoveries",)),
                        Place("Holds and exclusions", "exclusions.index", ("exclusions", "holds")))),
-    Section("Jobs", (Place("Jobs", "jobs.index", ("jobs", "evidence", "reversals")),)),
+    Section("Jobs", (Place("Jobs", "jobs.index", ("jobs", "evidence", "reversals", "redate")),)),
     Section("Approvals", (Place("Approvals", "approvals.index", ("approvals",)),)),
     Section("Schedules", (Place("Schedules", "schedules.index", ("schedules", "schedule_acts")),
                           Place("Runs", "schedule_runs.index", ("schedule_runs",)))),

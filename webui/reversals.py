@@ -1,5 +1,6 @@
 """Taking a job back, or one claim of it: why, then the same preview and the same CONFIRM as for every job."""
 
+import datetime as dt
 import hashlib
 import secrets
 from http import HTTPStatus
@@ -15,6 +16,8 @@ from core.jobs import commands, progress, queries, reversal
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
 from core.jobs.requests import NOTE_CHARACTERS_MAX
+from core.practices.periods import BadPostingDate
+from core.reading import day
 from webui.auth import current_actor, requires
 from webui.door import door, now
 from webui.jobs import a_job
@@ -46,7 +49,8 @@ def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
     except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:
-        return _form(job_id, claim_id, note=note, refused=refusal.message), refusal.http_status
+        offered = refusal.facts.get("next_open_date", "")
+        return _form(job_id, claim_id, note=note, refused=refusal.message, posting_date=offered), refusal.http_status
     if job.status is JobStatus.PREPARING:
         door().hints.prepare(job.practice_id, job.id)  # after the commit, so that the worker finds it
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
@@ -55,7 +59,8 @@ def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
 def _previewed(job_id: int, claim_id: str | None, note: str) -> SettleJob:
     actor = current_actor()
     # What is asked is part of the key: sent twice it is one job, and with another note another job.
-    asked = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}".encode()).hexdigest()[:16]
+    dated = request.form.get("posting_date", "")
+    asked = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}\n{dated}".encode()).hexdigest()[:16]
     form_key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     with transaction(door().sessions) as db:
         return commands.reverse(
@@ -66,8 +71,16 @@ def _previewed(job_id: int, claim_id: str | None, note: str) -> SettleJob:
             idempotency_key=f"{form_key}:{asked}",
             now=now(),
             note=note,
+            posting_date=_day(dated) if dated else None,
             chunk_claims=door().settings.chunk_claims,
         )
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return day(text)
+    except ValueError:
+        raise BadPostingDate from None
 
 
 def _fault(note: str) -> str | None:

@@ -1,7 +1,7 @@
 """Batch Status Change: from a selection to a previewed job, by way of the reason where money moves."""
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ class Asked:
     reason: str = ""
     note: str = ""
     include: tuple[str, ...] = ()
+    posting_date: str = ""  # today if empty; else the next open date, which was offered
     faults: dict[str, str] = field(default_factory=dict)
 
 
@@ -51,6 +52,7 @@ def change_status() -> BaseResponse | tuple[str, int] | str:
         reason=form.get("reason", ""),
         note=form.get("note", "").strip(),
         include=tuple(form.getlist("include")),
+        posting_date=form.get("posting_date", ""),
     )
     if asked.target == SETTLED and "reason" not in form:
         return ask(asked)
@@ -93,7 +95,8 @@ def _previewed(asked: Asked) -> BaseResponse | tuple[str, int]:
         job = _preview(asked, request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
     except Refusal as refusal:
         asked.faults[""] = refusal.message
-        return ask(asked, refusal.http_status)
+        offered = refusal.facts.get("next_open_date", "")
+        return ask(replace(asked, posting_date=offered), refusal.http_status)
     return _answer(job)
 
 
@@ -112,6 +115,7 @@ def _preview(asked: Asked, form_key: str) -> SettleJob:
         wanted: dict[str, Any] = {"target_status": asked.target, "selection": selection, "note": asked.note}
         if asked.target == SETTLED:
             wanted |= {"reason": asked.reason, "include": list(asked.include)}
+            wanted |= {"posting_date": asked.posting_date} if asked.posting_date else {}
         job_request = JobRequest.of(wanted)
         # The request is part of the key, so that a changed selection is another job and not a refusal.
         key = f"{form_key or secrets.token_urlsafe(16)}:{job_request.hash()[:16]}"

@@ -18,9 +18,11 @@ from core.jobs.lifecycle import FINAL_STATUSES
 from core.jobs.limits import OverLimit
 from core.jobs.models import JobChunk, JobItem, JobKind, JobStatus, Outcome, SettleJob
 from core.jobs.preview import Group
+from core.ledger import recoveries
 from core.policy.rules import RULES
 from core.practices.models import Payer, Practice, Provider
 
+_LATE_PAYMENTS_MAX: Final = 200  # named one by one; the sums are of all
 _HASHED_TOGETHER: Final = 10_000  # items whose lines are hashed as one text, so that no text grows without bound
 
 
@@ -36,6 +38,26 @@ class Money(BaseModel):
     insurance_cents: int
     patient_cents: int
     total_cents: int
+
+
+class LatePayment(BaseModel):
+    """A payment that came after the job, and what it took back of what the job wrote off on a line."""
+
+    claim_id: str
+    line: int
+    responsibility: str
+    posted_on: dt.date
+    taken_back_cents: int  # the write-offs that stood, all of them
+    posted_again_cents: int  # the remainder
+
+
+class LatePayments(BaseModel):
+    """What came since: the job's own sums stand as they were."""
+
+    payments: int
+    taken_back_cents: int
+    posted_again_cents: int
+    first: list[LatePayment]  # the first 200, in the order in which they came
 
 
 class Certificate(BaseModel):
@@ -78,6 +100,7 @@ class Certificate(BaseModel):
     by_payer: list[Group]
     by_provider: list[Group]
     items_sha256: str
+    late_payments: LatePayments
     reconciles: bool
 
 
@@ -131,7 +154,25 @@ def of_job(session: Session, key: JobKey) -> Certificate:
         by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
         by_provider=_groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
         items_sha256=items_hash(session, key),
+        late_payments=_late_payments(session, key),
         reconciles=agrees and not _faults(session, job),
+    )
+
+
+def _late_payments(session: Session, key: JobKey) -> LatePayments:
+    found = recoveries.of_job(session, key.practice_id, key.job_id)
+    first = [
+        LatePayment(
+            claim_id=one.claim_id, line=one.line, responsibility=one.responsibility.value, posted_on=one.posted_on,
+            taken_back_cents=one.taken_back_cents, posted_again_cents=one.posted_again_cents,
+        )
+        for one in found[:_LATE_PAYMENTS_MAX]
+    ]  # fmt: skip
+    return LatePayments(
+        payments=len(found),
+        taken_back_cents=sum(one.taken_back_cents for one in found),
+        posted_again_cents=sum(one.posted_again_cents for one in found),
+        first=first,
     )
 
 

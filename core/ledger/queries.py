@@ -37,6 +37,7 @@ class LedgerRow:
     user_name: str | None  # None: an import or the system
     job_id: int | None
     reverses_id: int | None
+    caused_by_id: int | None  # the late payment that took back, or posted again
     source: str | None
 
 
@@ -60,6 +61,7 @@ def ledger(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]
             User.name.label("user_name"),
             Posting.job_id,
             Posting.reverses_id,
+            Posting.caused_by_id,
             Posting.source,
         )
         .outerjoin_from(Posting, SettleJob, of_job)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import CTE, Date, Select, and_, cast, func, select, tuple_
+from sqlalchemy import CTE, Date, Select, and_, any_, cast, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, aliased
 
@@ -90,7 +90,7 @@ def page(
     *,
     month: dt.date | None = None,
     after: tuple[dt.date, int] | None = None,
-    limit: int,
+    limit: int | None,
 ) -> list[Recovery]:
     """Late payments, the newest first, `after` one of them by its date and payment; of a month or of all."""
     late = _late(practice_id).subquery("late")
@@ -111,7 +111,7 @@ def of_claim(session: Session, practice_id: int, claim_id: int) -> list[Recovery
 def of_job(session: Session, practice_id: int, job_id: int, *, limit: int | None = None) -> list[Recovery]:
     """The late payments that took back anything which the job wrote off, in the order in which they came."""
     late = _late(practice_id).subquery("late")
-    rows = _rows(practice_id, late).where(late.c.job_ids.any(job_id))
+    rows = _rows(practice_id, late).where(literal(job_id) == any_(late.c.job_ids))
     return _read(session, rows.order_by(late.c.payment_id).limit(limit))
 
 

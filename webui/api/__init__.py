@@ -9,7 +9,20 @@ from werkzeug.exceptions import HTTPException
 
 from core.errors import Refusal
 from webui import csrf, errors
-from webui.api import approvals, claims, control, docs, evidence, jobs, operations, schedule_runs, schedules, users
+from webui.api import (
+    approvals,
+    claims,
+    control,
+    docs,
+    evidence,
+    jobs,
+    months,
+    operations,
+    schedule_runs,
+    schedules,
+    too_much,
+    users,
+)
 from webui.api.blueprint import api
 from webui.auth import limiter
 
@@ -19,10 +32,12 @@ __all__ = [
     "control",
     "evidence",
     "jobs",
+    "months",
     "operations",
     "register",
     "schedule_runs",
     "schedules",
+    "too_much",
     "users",
 ]
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, Self
 
 from flask import Response, jsonify
-from pydantic import BeforeValidator, Field, RootModel, Strict
+from pydantic import Field, RootModel, Strict
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
@@ -18,11 +18,30 @@ from core.db.engine import transaction
 from core.jobs import codes
 from core.ledger import entries, queries as ledger_queries
 from core.ledger.entries import Entry
-from core.reading import whole
+from core.ledger.models import Responsibility
 from webui.api.blueprint import CLAIMS, api, refusals
-from webui.api.models import Claim, ClaimsPage, ClaimWithLines, PostingEntry, Postings
-from webui.api.reading import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, OnceHeaders, asks, current_actor
+from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, PostingEntry, Postings
+from webui.api.reading import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, asks, current_actor
+from webui.api.too_much import Recovery
 from webui.door import door, now
+
+
+class WrittenOffLine(Answer):
+    """What stands written off on a line, for one responsibility."""
+
+    line: int
+    responsibility: Responsibility
+    cents: int
+
+
+class PostedClaim(ClaimWithLines):
+    """The claim after an entry, and what the entry did besides."""
+
+    late_payment: Annotated[Recovery | None, Field(description="What a payment took back of the write-off")]
+    credit_cents: Annotated[int, Field(description="What a payment's line and responsibility has too much now")]
+    written_off_elsewhere: Annotated[
+        list[WrittenOffLine], Field(description="Of a payment where nothing was written off: where it was")
+    ]
 
 
 class ClaimsQuery(ClaimFilter):
@@ -32,7 +51,7 @@ class ClaimsQuery(ClaimFilter):
         str, Field(description="date, claim, patient, insurance_due, patient_due or total_due; -date turns it")
     ] = str(DEFAULT_SORT)
     cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(whole("write a whole number"))] = LIMIT_DEFAULT
+    limit: Limit = LIMIT_DEFAULT
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -115,20 +134,27 @@ def list_postings(path: ClaimPath) -> Response:
 @api.post(
     "/claims/<anything:claim_id>/postings",
     tags=[CLAIMS],
-    responses={201: ClaimWithLines, **refusals(400, 404, 409, 413, 415)},
+    responses={201: PostedClaim, **refusals(400, 404, 409, 413, 415)},
     merge_slashes=False,
 )
 @asks(Action.POST)
 def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[Response, int]:
     """Post a payment, an adjustment or a transfer on one line, once; the answer is the claim as it is then.
 
-    A Settled claim on which something is due afterwards goes back to Balance Due.
+    A Settled claim on which something is due afterwards goes back to Balance Due. A payment where something stands
+    written off takes back just enough of it: `late_payment` says what; what exceeds it is `credit_cents`.
     """
     with transaction(door().sessions) as session:
         key = header.idempotency_key
-        entries.post(session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now())
-        claim = _as_it_is(session, path)
-    return jsonify(claim.json_ready()), HTTPStatus.CREATED
+        posted = entries.post(session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now())
+        facts = _facts(session, path)
+    besides = {
+        "late_payment": posted.recovery,
+        "credit_cents": posted.credit_cents,
+        "written_off_elsewhere": list(posted.written_off_elsewhere),
+    }
+    answer = PostedClaim.model_validate({**facts, **besides})
+    return jsonify(answer.json_ready()), HTTPStatus.CREATED
 
 
 @api.put(
@@ -147,15 +173,17 @@ def set_hold(path: ClaimPath, body: NewHold) -> Response:
 
 
 def _as_it_is(session: Session, path: ClaimPath) -> ClaimWithLines:
+    return ClaimWithLines.model_validate(_facts(session, path))
+
+
+def _facts(session: Session, path: ClaimPath) -> dict[str, Any]:
     practice_id = current_actor().practice_id
     terms = feed.terms_of(session, practice_id, now=now())
     row = feed.one(session, practice_id, path.claim_id, terms=terms)
     internal_id = queries.find(session, practice_id, path.claim_id).id
-    return ClaimWithLines.model_validate(
-        {
-            **asdict(row),
-            "eligibility_words": codes.words(row.eligibility),
-            "why": feed.why(session, practice_id, path.claim_id, terms=terms),
-            "lines": queries.lines(session, practice_id, internal_id),
-        }
-    )
+    return {
+        **asdict(row),
+        "eligibility_words": codes.words(row.eligibility),
+        "why": feed.why(session, practice_id, path.claim_id, terms=terms),
+        "lines": queries.lines(session, practice_id, internal_id),
+    }

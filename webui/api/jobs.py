@@ -12,6 +12,7 @@ from core.db.engine import transaction
 from core.jobs import commands, progress, queries, reports
 from core.jobs.models import JobStatus, SettleJob
 from core.jobs.requests import NOTE_CHARACTERS_MAX, SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
+from core.reading import Day
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.confirmed import Confirmed
 from webui.api.jobs_as_json import confirmed, job_answer, summaries
@@ -55,6 +56,9 @@ class Reversal(Body):
         Field(description="Some of the job's settled claims; null for all of them"),
     ]
     note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="Kept with the job")] = ""
+    posting_date: Annotated[
+        Day | None, Field(description="Today if not told; else the next open date, where this month is closed")
+    ] = None
 
 
 @api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **refusals(400, 413, 415)})
@@ -95,6 +99,7 @@ def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
             path.key(current_actor()),
             claim_ids=body.claim_ids,
             note=body.note,
+            posting_date=body.posting_date,
             by=current_actor(),
             idempotency_key=header.idempotency_key,
             chunk_claims=door().settings.chunk_claims,

@@ -1,0 +1,78 @@
+"""Months: which are closed; closing one, and reopening it with a reason."""
+
+import json
+from typing import Any
+
+import click
+
+from core.access.permissions import Action
+from core.cli import acting, context
+from core.db.engine import transaction
+from core.practices import closing, periods
+from core.practices.closing import Month
+
+
+@click.group()
+def month() -> None:
+    """Closed months take no posting."""
+
+
+@month.command("list")
+@acting.as_option
+@acting.json_option
+def list_(email: str, as_json: bool) -> None:
+    """List the months, the newest first."""
+    with acting.sessions() as sessions, sessions() as session:
+        by = acting.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        found = closing.months(session, by.practice_id, now=context.utc_now())
+    click.echo(json.dumps([_facts(one) for one in found]) if as_json else "\n".join(map(_words, found)))
+
+
+@month.command()
+@click.argument("name", metavar="YYYY-MM")
+@acting.as_option
+@acting.json_option
+def close(name: str, email: str, as_json: bool) -> None:
+    """Close a month: its totals and a digest of its postings are kept, and nothing is posted into it any more."""
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by = acting.actor(session, email)
+        closed = closing.close(session, periods.named(name), by=by, now=context.utc_now())
+    click.echo(json.dumps(_facts(closed)) if as_json else _words(closed))
+
+
+@month.command()
+@click.argument("name", metavar="YYYY-MM")
+@acting.as_option
+@click.option("--reason", required=True, help="Why; kept with the month.")
+@acting.json_option
+def reopen(name: str, email: str, reason: str, as_json: bool) -> None:
+    """Let a closed month take postings again."""
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by = acting.actor(session, email)
+        opened = closing.reopen(session, periods.named(name), reason=reason, by=by, now=context.utc_now())
+    click.echo(json.dumps(_facts(opened)) if as_json else _words(opened))
+
+
+def _facts(one: Month) -> dict[str, Any]:
+    return {
+        "month": periods.name_of(one.month),
+        "state": one.state.value,
+        "totals": one.totals,
+        "digest": one.digest,
+        "closed_by": one.closed_by,
+        "closed_at": one.closed_at.isoformat() if one.closed_at else None,
+        "reopened_by": one.reopened_by,
+        "reopened_at": one.reopened_at.isoformat() if one.reopened_at else None,
+        "reopened_because": one.reopened_because,
+    }
+
+
+def _words(one: Month) -> str:
+    said = f"{periods.name_of(one.month)}  {one.state.value}"
+    if one.closed_at and one.state == "closed":
+        return f"{said}  {closing.count_of(one.totals):>10,} postings, digest {(one.digest or 'of nothing')[:12]}"
+    return f"{said}    reopened: {one.reopened_because}" if one.reopened_because else said
+
+
+COMMANDS = [month]

@@ -1,0 +1,121 @@
+"""Months: which are closed, closing one, reopening it."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Self
+
+from flask import Response, jsonify
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel, Field
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import NotFound
+from core.practices import closing, periods
+from core.practices.closing import Month
+from core.practices.models import PeriodState
+from webui.api.blueprint import api, refusals
+from webui.api.models import Answer
+from webui.api.reading import LIMIT_DEFAULT, BadCursor, Body, Limit, Parameters, asks, current_actor
+from webui.door import door, now
+
+MONTHS: Final = Tag(name="Months", description="A closed month takes no posting")
+
+
+class Period(Answer):
+    """A month of the practice's calendar. What was closed keeps its totals until it is closed again."""
+
+    month: Annotated[str, Field(description="Such as 2026-11")]
+    state: PeriodState
+    totals: Annotated[
+        dict[str, dict[str, dict[str, int]]] | None,
+        Field(description="Of the close: cents and count, by kind of posting and responsibility"),
+    ]
+    digest: Annotated[str | None, Field(description="Of every posting of it, at the close; empty where there is none")]
+    closed_by: str | None
+    closed_at: dt.datetime | None
+    reopened_by: str | None
+    reopened_at: dt.datetime | None
+    reopened_because: str | None
+
+    @classmethod
+    def of(cls, month: Month) -> Self:
+        """The month as an answer."""
+        return cls.model_validate({**vars(month), "month": periods.name_of(month.month)})
+
+
+class Periods(Answer):
+    """Some months, the newest first."""
+
+    periods: list[Period]
+    next_cursor: str | None
+
+
+class PeriodsQuery(Parameters):
+    """Which part of the list."""
+
+    cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
+    limit: Limit = LIMIT_DEFAULT
+
+
+class PeriodPath(BaseModel):
+    """Which month."""
+
+    month: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read it; raise `NotFound` where no month is called so."""
+        try:
+            periods.named(given["month"])
+        except periods.BadMonth:
+            raise NotFound("There is no such month; its name is written as 2026-11.") from None
+        return cls(month=given["month"])
+
+
+class Reopening(Body):
+    """Why a month is reopened."""
+
+    reason: Annotated[str, Field(description="Kept with the month; 1 to 500 characters")] = ""
+
+
+@api.get("/periods", tags=[MONTHS], responses={200: Periods})
+@asks(Action.SEE_CLAIMS)
+def list_periods(query: PeriodsQuery) -> Response:
+    """List the months from today's back to the first date of service."""
+    with door().sessions() as session:
+        found = closing.months(session, current_actor().practice_id, now=now())
+    if query.cursor:
+        found = [one for one in found if one.month < _of_cursor(query.cursor)]
+    shown = found[: query.limit]
+    more = len(found) > len(shown)
+    answer = Periods(
+        periods=[Period.of(one) for one in shown],
+        next_cursor=periods.name_of(shown[-1].month) if more else None,
+    )
+    return jsonify(answer.json_ready())
+
+
+def _of_cursor(cursor: str) -> dt.date:
+    try:
+        return periods.named(cursor)
+    except periods.BadMonth:
+        raise BadCursor from None
+
+
+@api.post("/periods/<month>/close", tags=[MONTHS], responses={200: Period, **refusals(404, 409)})
+@asks(Action.CLOSE_MONTH)
+def close_period(path: PeriodPath) -> Response:
+    """Close a month, so that nothing can be posted into it; a closed one stays as it was closed."""
+    with transaction(door().sessions) as session:
+        month = closing.close(session, periods.named(path.month), by=current_actor(), now=now())
+    return jsonify(Period.of(month).json_ready())
+
+
+@api.post("/periods/<month>/reopen", tags=[MONTHS], responses={200: Period, **refusals(400, 404, 409, 413, 415)})
+@asks(Action.CLOSE_MONTH)
+def reopen_period(path: PeriodPath, body: Reopening) -> Response:
+    """Reopen a closed month for a reason."""
+    with transaction(door().sessions) as session:
+        month = closing.reopen(session, periods.named(path.month), reason=body.reason, by=current_actor(), now=now())
+    return jsonify(Period.of(month).json_ready())
