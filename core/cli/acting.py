@@ -38,3 +38,14 @@ def actor(session: Session, email: str, practice: str | None = None) -> Actor:
         if practice_id != user.practice_id:
             raise NotFound(f"{email} does not belong to a practice called {practice!r}.")
     return actor_for(user)
+
+
+def filter_of(pairs: tuple[str, ...]) -> dict[str, str | list[str]]:
+    """What --filter KEY=VALUE says, given as often as needed: a key that comes twice means any of its values."""
+    given: dict[str, list[str]] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not value:
+            raise click.UsageError(f"--filter {pair}: write KEY=VALUE, such as total_due_max_cents=5000")
+        given.setdefault(key, []).append(value)
+    return {key: values[0] if len(values) == 1 else values for key, values in given.items()}

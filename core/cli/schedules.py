@@ -1,0 +1,194 @@
+"""`settle schedule`: make and change what settles by night; and the time zone by which nights begin."""
+
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+from sqlalchemy.orm import Session
+
+from core.claims.filters import ClaimFilter
+from core.cli import acting, context
+from core.cli.nights import SHOWN, facts_of, sentence_of, told_run
+from core.db.engine import transaction
+from core.jobs.acts import CONFIRMATION
+from core.ledger.models import WriteOffReason
+from core.money import UNLIMITED, parse_limit, plain_limit
+from core.practices import time_zone
+from core.schedules import commands, queries
+from core.schedules.models import Schedule, ScheduleMode
+from core.schedules.requests import WEEKDAYS, ScheduleRequest
+
+practice_option = click.option("--practice", metavar="NAME", help="Checked against who does it, where it is given.")
+schedule_argument = click.argument("schedule_id", metavar="SCHEDULE", type=click.IntRange(1, 2**63 - 1))
+_confirmation_option = click.option("--confirmation", help="The word CONFIRM; asked for without it.")
+
+# Every field of a schedule as an option; `change` keeps what is not given.
+_FIELDS: Final = (
+    click.option("--name"),
+    click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="Which claims; as often as needed."),
+    click.option("--at", "local_time", metavar="HH:MM", help="By the practice's clock."),
+    click.option("--weekday", "weekdays", multiple=True, type=click.Choice(WEEKDAYS), help="Else every day."),
+    click.option("--reason", type=click.Choice([reason.value for reason in WriteOffReason])),
+    click.option("--note"),
+    click.option("--claims-max", metavar="N|unlimited", help="Above it, the job waits for another person."),
+    click.option("--amount-max", metavar="DOLLARS|unlimited", help="Above it, the job waits for another person."),
+    click.option("--late-minutes", type=int, help="So late a night may still start; else 240."),
+    click.option("--mail-to", multiple=True, metavar="EMAIL", help="Who gets the morning report; as often as needed."),
+)
+
+
+@click.group()
+def schedule() -> None:
+    """Rules that make a job at a local time of night."""
+
+
+def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_FIELDS):
+        command = option(command)
+    return command
+
+
+@schedule.command("add")
+@_with_fields
+@practice_option
+@acting.as_option
+@acting.json_option
+def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
+    """Make a schedule. It reports what it would settle, until `settle schedule settle` lets it."""
+    request = ScheduleRequest.of({"weekdays": WEEKDAYS, **_asked(given)})
+    _do(commands.make, request, email=email, practice=practice, as_json=as_json)
+
+
+@schedule.command("change")
+@schedule_argument
+@_with_fields
+@_confirmation_option
+@practice_option
+@acting.as_option
+@acting.json_option
+def change(
+    schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool, **given: Any
+) -> None:
+    """Change what is given, from the next night on; CONFIRM is asked for where the schedule settles."""
+    with acting.sessions() as sessions, sessions() as session:
+        by = acting.actor(session, email, practice)
+        found = queries.find(session, by.practice_id, schedule_id)
+    request = ScheduleRequest.of({**_as_given(found), **_asked(given)})
+    if found.mode is ScheduleMode.SETTLE and confirmation is None:
+        confirmation = click.prompt(f"Type {CONFIRMATION} to let it settle so")
+    _do(
+        commands.change, schedule_id, request, version=found.version, confirmation=confirmation, email=email,
+        practice=practice, as_json=as_json,
+    )  # fmt: skip
+
+
+@schedule.command("settle")
+@schedule_argument
+@_confirmation_option
+@practice_option
+@acting.as_option
+@acting.json_option
+def settle(schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool) -> None:
+    """Let a schedule settle from its next night on; takes CONFIRM."""
+    with acting.sessions() as sessions, sessions() as session:
+        by = acting.actor(session, email, practice)
+        found = queries.find(session, by.practice_id, schedule_id)
+    word = confirmation if confirmation is not None else click.prompt(f"Type {CONFIRMATION} to let it settle by itself")
+    _do(
+        commands.start_settling, schedule_id, confirmation=word, version=found.version, email=email,
+        practice=practice, as_json=as_json,
+    )  # fmt: skip
+
+
+@schedule.command("report-only")
+@schedule_argument
+@practice_option
+@acting.as_option
+@acting.json_option
+def report_only(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
+    """Let a schedule settle nothing any more, and only report."""
+
+    def act(session: Session, **who: Any) -> Schedule:
+        version = queries.find(session, who["by"].practice_id, schedule_id).version
+        return commands.only_report(session, schedule_id, version=version, **who)
+
+    _do(act, email=email, practice=practice, as_json=as_json)
+
+
+def _act(name: str, act: Callable[..., Schedule], help_: str) -> None:
+    @schedule.command(name, help=help_)
+    @schedule_argument
+    @practice_option
+    @acting.as_option
+    @acting.json_option
+    def command(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
+        _do(act, schedule_id, email=email, practice=practice, as_json=as_json)
+
+
+_act("pause", commands.pause, "Let a schedule's nights pass until it is resumed.")
+_act("resume", commands.resume, "Let a schedule's nights come again; whoever resumes a stopped one answers for it.")
+_act("delete", commands.delete, "Let no night come any more; what runs or waits goes on.")
+
+
+@schedule.command("run-now")
+@schedule_argument
+@click.option("--key", help="The same key is the same run; made without it.")
+@practice_option
+@acting.as_option
+@acting.json_option
+def run_now(schedule_id: int, key: str | None, practice: str | None, email: str, as_json: bool) -> None:
+    """Run a schedule at once, beside its nights."""
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by, now = acting.actor(session, email, practice), context.utc_now()
+        run = commands.run_now(session, schedule_id, key=key or secrets.token_urlsafe(16), by=by, now=now)
+        told = told_run(session, run, now=now)
+    click.echo(json.dumps(told) if as_json else f"Run {told['id']}: {told['sentence']}")
+
+
+@click.command("time-zone")
+@click.argument("name")
+@practice_option
+@acting.as_option
+def set_time_zone(name: str, practice: str | None, email: str) -> None:
+    """Let the practice's days and nights go by a zone, such as America/Chicago."""
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by = acting.actor(session, email, practice)
+        time_zone.set_time_zone(session, name, by=by, now=context.utc_now())
+    click.echo(f"Days and nights go by {name} from now on; what was posted keeps its date.")
+
+
+def _do(act: Callable[..., Schedule], *what: Any, email: str, practice: str | None, as_json: bool, **more: Any) -> None:
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by, now = acting.actor(session, email, practice), context.utc_now()
+        found = act(session, *what, by=by, now=now, **more)
+        facts, sentence = facts_of(session, found, now=now), sentence_of(session, found)
+    if as_json:
+        click.echo(json.dumps(facts))
+    elif found.deleted_at is not None:
+        click.echo(f"Schedule {found.id} is deleted.")
+    else:
+        click.echo(f"Schedule {found.id} is {found.state.value}. {sentence}")
+
+
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields that were given, as a schedule is asked for."""
+    asked = {name: value for name, value in given.items() if value is not None and value != ()}
+    if "filters" in asked:
+        asked["filter"] = ClaimFilter.of_texts(acting.filter_of(asked.pop("filters"))).given()
+    if "amount_max" in asked:
+        asked["cents_max"] = plain_limit(parse_limit(asked.pop("amount_max")))
+    return asked
+
+
+def _as_given(found: Schedule) -> dict[str, Any]:
+    """A schedule as it would be asked for."""
+    asked = {name: getattr(found, name) for name in ScheduleRequest.model_fields}
+    return {**asked, **{cap: "unlimited" for cap in ("claims_max", "cents_max") if asked[cap] >= UNLIMITED}}
+
+
+for _shown in SHOWN:
+    schedule.add_command(_shown)
+
+COMMANDS = [schedule, set_time_zone]
