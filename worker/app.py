@@ -1,7 +1,9 @@
 """The Celery app. It carries hints ("there is work") and nothing else; the database holds the truth."""
 
 from celery import Celery
+from celery.signals import celeryd_init
 
+from core import logs
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_TICK, settings
 from worker.beat import BEAT_SCHEDULE
 
@@ -33,3 +35,9 @@ app.conf.update(
     beat_schedule=BEAT_SCHEDULE,
     worker_send_task_events=True,  # Flower listens
 )
+
+
+@celeryd_init.connect
+def log_in_one_form_from_the_start(**_: object) -> None:
+    """Celery warns of things before it sets up its logging."""
+    logs.configure(settings().log_level)

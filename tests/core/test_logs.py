@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from core import logs
+from webui import serving
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +56,32 @@ def test_an_event_of_ours_carries_its_ids(capsys: pytest.CaptureFixture[str]) ->
     (line,) = _lines(capsys)
     assert (line["event"], line["job_id"], line["level"]) == ("chunk_settled", 7, "info")
     assert "timestamp" in line
+
+
+def test_what_a_hint_brought_on_carries_its_requests_id_and_another_jobs_line_does_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure("INFO")
+    with structlog.contextvars.bound_contextvars(request_id="abc", task_id="t", hinted_job_id=7):
+        structlog.get_logger("core.jobs").info("chunk_settled", job_id=7)
+        structlog.get_logger("core.jobs").info("chunk_settled", job_id=8)
+        logging.getLogger("of.a.library").warning("something")
+
+    own, other, library = _lines(capsys)
+    assert (own["request_id"], own["task_id"]) == ("abc", "t")
+    assert ("request_id" in other, other["task_id"]) == (False, "t")
+    assert library["request_id"] == "abc"
+    assert "hinted_job_id" not in own | other | library
+
+
+def test_what_the_server_says_of_a_request_does_not_repeat_it() -> None:
+    said = [
+        serving._without_the_request(*given)
+        for given in (
+            ("Invalid request from ip=1.2.3.4: Invalid HTTP request line: 'GET /claims?patient=Canary, Zelda'", ()),
+            ("Error handling request %s %s", ("GET", "/claims?patient=Canary")),
+            ("Worker exiting (pid: %s)", (7,)),
+        )
+    ]
+
+    assert said == [("Invalid request",), ("Error handling request",), ("Worker exiting (pid: %s)", 7)]
