@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, case, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
-from core.claims.feed_conditions import ELIGIBILITY, eligibility, matching_ids, plan_for_values, saw
+from core.claims.feed_conditions import ELIGIBILITY, check, eligibility, matching_ids, plan_for_values, saw
 from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, near, value_of
 from core.claims.feed_totals import FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
 from core.claims.filters import ClaimFilter
@@ -22,7 +22,7 @@ from core.practices.models import BillingStatus, Office, Patient, Payer, Provide
 
 __all__ = [
     "CAN_SETTLE", "DEFAULT_SORT", "ELIGIBILITY", "PAGE_CLAIMS_MAX", "FeedChoices", "FeedPage", "FeedRow", "FeedTotals",
-    "Sort", "SortBy", "Terms", "choices_of", "counts_by_billing_status", "every_row", "matching_ids", "page",
+    "Sort", "SortBy", "Terms", "check", "choices_of", "counts_by_billing_status", "every_row", "matching_ids", "page",
     "terms_of", "totals", "totals_of_claim_ids",
 ]  # fmt: skip
 
@@ -112,9 +112,10 @@ def page(
 ) -> FeedPage:
     """One page of at most `limit` claims, page 10,000 as fast as the first.
 
-    Raises `BadFilter` for a cursor that is not of this practice and order.
+    Raises `BadFilter` for a cursor that is not of this practice and order, and for a status that it does not have.
     """
     assert 1 <= limit <= PAGE_CLAIMS_MAX
+    check(session, practice_id, f)
     plan_for_values(session)
     here = Cursor.of(cursor, practice_id=practice_id, sort=sort) if cursor else None
     backwards = here is not None and here.backwards
@@ -140,6 +141,7 @@ def page(
 
 def every_row(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sort, terms: Terms) -> Iterator[FeedRow]:
     """All claims that match, in order and of one moment, a thousand in memory at a time: for a file."""
+    check(session, practice_id, f)
     plan_for_values(session)
     query = _query(practice_id, matching_ids(practice_id, f, terms), sort, terms)
     rows = session.execute(query, execution_options={"yield_per": ROWS_READ_AT_ONCE})

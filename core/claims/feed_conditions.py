@@ -7,16 +7,25 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, any_, literal, 
 from sqlalchemy.orm import Session
 
 from core.claims import filters
-from core.claims.filters import BadFilter, ClaimFilter
+from core.claims.filters import NAMED_CHARACTERS_MAX, BadFilter, ClaimFilter
 from core.claims.models import SETTLED, Claim
-from core.jobs.lifecycle import OPEN_STATUSES
+from core.jobs.holding import is_open, still_to_settle
 from core.jobs.models import JobItem, JobKind, SettleJob
 from core.policy import facts
 from core.policy.facts import Terms
 from core.policy.rules import BY_CODE, CAN_SETTLE, Moment, first_match, rules_at, why
+from core.practices.models import BillingStatus
 
 FEED_RULES: Final = rules_at(Moment.FEED, kind=JobKind.SETTLE)
 ELIGIBILITY: Final = (CAN_SETTLE, *(rule.code for rule in FEED_RULES))
+
+
+def check(session: Session, practice_id: int, f: ClaimFilter) -> None:
+    """Raise `BadFilter` for a billing status that this practice does not have, or an eligibility that nobody has."""
+    _known("eligibility", f.eligibility, ELIGIBILITY)
+    if f.billing_status:
+        there = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
+        _known("billing_status", f.billing_status, session.scalars(there.order_by(BillingStatus.position)).all())
 
 
 def matching_ids(practice_id: int, f: ClaimFilter, terms: Terms) -> Select[int]:
@@ -65,9 +74,7 @@ def plan_for_values(session: Session) -> None:
 
 
 def _eligible(codes: Collection[str], terms: Terms) -> ColumnElement[bool]:
-    unknown = [code for code in codes if code not in ELIGIBILITY]
-    if unknown:
-        raise BadFilter(f"eligibility: unknown {unknown[0][:60]!r}; known are: {', '.join(ELIGIBILITY)}")
+    _known("eligibility", codes, ELIGIBILITY)
     claim = facts.of_claim(terms)
     verdict = first_match(claim, FEED_RULES)
     wanted: list[ColumnElement[bool]] = [verdict.is_(None)] if CAN_SETTLE in codes else []
@@ -76,8 +83,16 @@ def _eligible(codes: Collection[str], terms: Terms) -> ColumnElement[bool]:
     return or_(*wanted)
 
 
+def _known(key: str, given: Collection[str], known: Collection[str]) -> None:
+    unknown = [value for value in given if value not in known]
+    if unknown:
+        shown = unknown[0][:NAMED_CHARACTERS_MAX]
+        raise BadFilter(f"{key}: unknown {shown!r}; it must be one of {', '.join(known)}")
+
+
 def _held_by_jobs(practice_id: int) -> Select[int]:
     of_job = (SettleJob.practice_id == JobItem.practice_id) & (SettleJob.id == JobItem.job_id)
-    is_open = (SettleJob.practice_id == practice_id, SettleJob.status.in_(OPEN_STATUSES))
     held = select(JobItem.claim_id).join(SettleJob, of_job)
-    return held.where(JobItem.practice_id == practice_id, *is_open).correlate(None)
+    return held.where(
+        JobItem.practice_id == practice_id, SettleJob.practice_id == practice_id, is_open(), still_to_settle()
+    ).correlate(None)

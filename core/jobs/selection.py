@@ -61,7 +61,9 @@ def count(
 
 
 def check_named(session: Session, practice_id: int, selection: Selection) -> None:
-    """Raise `UnknownClaim` naming the first ids that are not this practice's."""
+    """Raise `UnknownClaim` naming the first ids that are not this practice's, `BadFilter` a status that is not."""
+    if isinstance(selection, Matching):
+        feed.check(session, practice_id, ClaimFilter.of(selection.filter))
     named = selection.claim_ids if isinstance(selection, Chosen) else selection.excluded_claim_ids
     if not named:
         return

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from core.claims import feed
 from core.claims.feed import Sort
@@ -11,7 +12,7 @@ from core.claims.filters import BadFilter, ClaimFilter
 from core.claims.models import ClaimStatus, ClaimType, Hold
 from core.claims.queries import find
 from core.errors import NotFound
-from core.jobs.models import JobStatus
+from core.jobs.models import JobItem, JobStatus, Outcome, SettleJob
 from core.practices.models import WriteOffSetting
 from tests.core.claims.conftest import a_patient
 from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
@@ -94,9 +95,39 @@ def test_the_setting_and_the_providers_own_decide_what_can_settle(sessions: Any)
     assert found(practice, eligibility="can_settle") == ["patient"]
 
 
-def test_an_unknown_eligibility_is_refused(practice: GivenPractice) -> None:
-    with pytest.raises(BadFilter, match="eligibility"):
-        found(practice, eligibility="can_setle")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"eligibility": "can_setle"}, "eligibility: unknown 'can_setle'; it must be one of can_settle, "),
+        ({"billing_status": "Setled"}, "billing_status: unknown 'Setled'; it must be one of Not Submitted, "),
+        ({"billing_status": ["Settled", "Lost"]}, "billing_status: unknown 'Lost'; it must be one of Not Submitted, "),
+    ],
+)
+def test_a_status_or_an_eligibility_that_is_not_there_is_named(
+    practice: GivenPractice, given: dict[str, Any], said: str
+) -> None:
+    practice.claims(1)
+    for ask in (lambda: found(practice, **given), lambda: practice.preview({"filter": given})):
+        with pytest.raises(BadFilter) as refused:
+            ask()
+        assert refused.value.message.startswith(said)
+
+
+def test_a_claim_is_in_a_job_only_while_the_job_is_still_to_settle_it(practice: GivenPractice) -> None:
+    practice.claims(3)
+    practice.claim("held", Line(100, 0), hold=Hold.HOLD)
+    job = practice.preview({"all": True}, chunk_claims=1)
+    practice.confirm(job)
+    assert found(practice, in_job=True) == ["C00001", "C00002", "C00003"]  # the job leaves out what it skips
+
+    with practice.sessions.begin() as session:
+        first = update(JobItem).where(*job.of(JobItem), JobItem.position == 1)
+        session.execute(first.values(outcome=Outcome.SETTLED, version_after=2))
+    assert found(practice, in_job=True) == ["C00002", "C00003"]
+
+    again = practice.preview({"all": True}, key="again")
+    with practice.sessions() as session:
+        assert session.get_one(SettleJob, again).preview["in_other_jobs"] == 2
 
 
 def test_a_claim_number_is_that_claim_and_its_beginning_is_said_so(practice: GivenPractice) -> None:
