@@ -1,0 +1,241 @@
+"""What one practice, or a thousand, ask of an installation, played through: `python -m tests.benchmarks.scaling`.
+
+A play of events, not a measurement: the times of a chunk come from docs/performance.md, everything else that is taken
+for granted is a constant below with its reason. The same seed gives the same table; docs/scaling.md holds it.
+"""
+
+import heapq
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+SEED: Final = 4
+CHUNK_CLAIMS: Final = 1_000
+# A chunk of 1,000 takes 55 ms of a core of the server and 16 ms of Python; one of a few claims is mostly its dozen
+# statements.
+SERVER_SECONDS, SERVER_SECONDS_PER_CLAIM = 0.006, 0.000_049
+PYTHON_SECONDS, PYTHON_SECONDS_PER_CLAIM = 0.010, 0.000_006
+BESIDE_OTHER_WORK: Final = 1.8  # as much slower was the run of docs/performance.md on cores that others used too
+LOT_SECONDS_PER_JOB: Final = 0.000_015  # drawing among 1,000 jobs with free chunks took 19 ms, among ten 4.5 ms
+LOG_BYTES_PER_CLAIM: Final = 3_000  # measured 1,400, and as much again for whole pages after each checkpoint
+LOG_BYTES_PER_SECOND: Final = 200_000_000  # what the disk of the server's log takes for hours on end
+
+HOUR: Final = 3_600
+ZONES: Final = ((0, 47), (1, 29), (2, 7), (3, 17))  # hours after New York, percent of the practices
+SMALL_CLAIMS_MAX: Final = 100  # what somebody waits for with the page open
+
+SCRAPE_SECONDS: Final = 15  # between two looks at settle_chunks_open
+START_SECONDS: Final = 30  # until a new worker takes its first hint
+CHUNKS_PER_WORKER: Final = 600  # open chunks for each worker: about a minute of its time
+CALM_SECONDS: Final = 600  # for so long fewer must be enough before one is stopped
+POOL: Final = 2  # processes of a worker
+
+
+@dataclass(frozen=True)
+class Site:
+    """An installation: how many practices, and on what."""
+
+    practices: int
+    server_cores: int
+    workers: int
+    workers_max: int  # the same as `workers` where nothing scales by itself
+
+    @property
+    def label(self) -> str:
+        """As the table says it."""
+        return str(self.workers) if self.workers == self.workers_max else f"{self.workers} to {self.workers_max}"
+
+
+@dataclass(order=True)
+class Job:
+    """What one practice confirmed at a second."""
+
+    at: float
+    practice: int
+    claims: int
+    open: list[int] = field(default_factory=list, compare=False)  # claims of each chunk that is not taken
+    left: int = field(default=0, compare=False)  # chunks not done
+
+    def __post_init__(self) -> None:
+        whole, rest = divmod(self.claims, CHUNK_CLAIMS)
+        self.open = [CHUNK_CLAIMS] * whole + ([rest] if rest else [])
+        self.left = len(self.open)
+
+
+@dataclass
+class Result:
+    """What came of it."""
+
+    claims: int = 0
+    small_waits: list[float] = field(default_factory=list)
+    open_chunks_max: int = 0
+    slowest: float = 0.0  # job, from CONFIRM to its end
+    busy_seconds: float = 0.0  # of processes
+    worker_seconds: float = 0.0
+
+
+def night(site: Site, random: Random) -> Iterator[Job]:
+    """Each practice's schedule at 02:00 of its own zone, found by a tick every 30 s: some 60 small balances each."""
+    for practice in range(site.practices):
+        claims = max(1, round(random.lognormvariate(math.log(60), 0.8)))
+        yield Job(_hours_late(practice, site) * HOUR + random.random() * 30, practice, claims)
+
+
+def monday(site: Site, random: Random) -> Iterator[Job]:
+    """Each practice settles 5,000 claims some time between 08:00 and 10:00 of its own zone, and 72 more by hand."""
+    for practice in range(site.practices):
+        morning = _hours_late(practice, site) * HOUR
+        yield Job(morning + random.random() * 2 * HOUR, practice, 5_000)
+        yield Job(morning + random.random() * 2 * HOUR, practice, 72)
+
+
+def year_end(site: Site, random: Random) -> Iterator[Job]:
+    """A Monday, and within ten minutes of it a tenth of the practices settles 100,000 claims, a hundredth 1,000,000."""
+    yield from monday(site, random)
+    for practice in range(site.practices):
+        if practice % 10 == 0:
+            yield Job(HOUR + random.random() * HOUR / 6, practice, 1_000_000 if practice % 100 == 0 else 100_000)
+
+
+def _hours_late(practice: int, site: Site) -> int:
+    """The zone of a practice, so that each has its share."""
+    share = 100 * practice / site.practices
+    for hours, percent in ZONES:
+        if share < percent:
+            return hours
+        share -= percent
+    return ZONES[-1][0]
+
+
+class Play:
+    """One day of one site."""
+
+    def __init__(self, site: Site, jobs: list[Job], random: Random) -> None:
+        """`jobs` in any order."""
+        self._site, self._random = site, random
+        self._coming = sorted(jobs)
+        self._open: dict[int, list[Job]] = {}  # jobs with chunks that nobody has taken, by practice
+        self._working: list[tuple[float, int, Job]] = []  # when a process is done, with what
+        self._chunks_open = 0
+        self._number = 0
+        self.result = Result(claims=sum(job.claims for job in jobs))
+
+    def run(self) -> Result:
+        """Play it to the end."""
+        now = looked = self._coming[0].at
+        workers, ready_at, calm_since = self._site.workers, 0.0, None
+        wanted = workers
+        while self._coming or self._working or self._chunks_open:
+            events = [looked + SCRAPE_SECONDS]
+            events += [self._coming[0].at] if self._coming else []
+            events += [self._working[0][0]] if self._working else []
+            before, now = now, min(events)
+            self.result.worker_seconds += max(workers, wanted) * (now - before)
+            self._arrive(now)
+            self._finish(now)
+            if now >= looked + SCRAPE_SECONDS:
+                looked = now
+                asked = self._wanted()
+                if asked > wanted:
+                    wanted, ready_at, calm_since = asked, now + START_SECONDS, None
+                elif asked < wanted:
+                    calm_since = now if calm_since is None else calm_since
+                    if now - calm_since >= CALM_SECONDS:
+                        wanted = workers = asked
+                        calm_since = None
+                else:
+                    calm_since = None
+            if wanted > workers and now >= ready_at:
+                workers = wanted
+            while len(self._working) < workers * POOL and self._open:
+                self._take(now)
+        return self.result
+
+    def _wanted(self) -> int:
+        """The rule of docs/scaling.md."""
+        asked = math.ceil(self._chunks_open / CHUNKS_PER_WORKER)
+        return min(max(asked, self._site.workers), self._site.workers_max)
+
+    def _arrive(self, now: float) -> None:
+        while self._coming and self._coming[0].at <= now:
+            job = self._coming.pop(0)
+            self._open.setdefault(job.practice, []).append(job)
+            self._chunks_open += len(job.open)
+        self.result.open_chunks_max = max(self.result.open_chunks_max, self._chunks_open)
+
+    def _take(self, now: float) -> None:
+        """A practice with free chunks by lot, one of its jobs by lot, its first chunk: as core/jobs/chunks.py does."""
+        jobs = self._open[self._random.choice(list(self._open))]
+        job = self._random.choice(jobs)
+        claims = job.open.pop()
+        if not job.open:
+            jobs.remove(job)
+            if not jobs:
+                del self._open[job.practice]
+        busy = len(self._working) + 1
+        server = SERVER_SECONDS + SERVER_SECONDS_PER_CLAIM * claims + LOT_SECONDS_PER_JOB * len(self._open)
+        server *= max(1.0, busy / self._site.server_cores)
+        log = claims * LOG_BYTES_PER_CLAIM * busy / LOG_BYTES_PER_SECOND
+        python = PYTHON_SECONDS + PYTHON_SECONDS_PER_CLAIM * claims
+        took = BESIDE_OTHER_WORK * (max(server, log) + python)
+        self.result.busy_seconds += took
+        self._number += 1
+        heapq.heappush(self._working, (now + took, self._number, job))
+
+    def _finish(self, now: float) -> None:
+        while self._working and self._working[0][0] <= now:
+            at, _, job = heapq.heappop(self._working)
+            self._chunks_open -= 1
+            job.left -= 1
+            if job.left == 0:
+                self.result.slowest = max(self.result.slowest, at - job.at)
+                if job.claims <= SMALL_CLAIMS_MAX:
+                    self.result.small_waits.append(at - job.at)
+
+
+SITES: Final = (
+    Site(1, 2, 1, 1),
+    Site(10, 2, 1, 1),
+    Site(100, 4, 2, 2),
+    Site(1_000, 8, 2, 2),
+    Site(1_000, 8, 5, 5),
+    Site(1_000, 8, 1, 5),
+)
+DAYS: Final = {"a night": night, "a Monday": monday, "a year's end": year_end}
+
+
+def table() -> list[str]:
+    """The rows of docs/scaling.md."""
+    columns = (
+        "practices", "cores of the server", "workers of 2", "day", "claims", "open chunks at most", "small jobs, p95",
+        "slowest job", "hours of worker", "of them busy",
+    )  # fmt: skip
+    rows = [_row(columns), "|" + "---|" * len(columns)]
+    for site in SITES:
+        for day, jobs_of in DAYS.items():
+            random = Random(SEED)
+            result = Play(site, list(jobs_of(site, random)), random).run()
+            waits = sorted(result.small_waits)
+            rows.append(
+                _row((
+                    f"{site.practices:,}", site.server_cores, site.label, day, f"{result.claims:,}",
+                    f"{result.open_chunks_max:,}", _time(waits[math.ceil(len(waits) * 0.95) - 1]),
+                    _time(result.slowest), f"{result.worker_seconds / HOUR:.1f}",
+                    f"{100 * result.busy_seconds / POOL / max(1.0, result.worker_seconds):.0f} %",
+                ))
+            )  # fmt: skip
+    return rows
+
+
+def _row(cells: tuple[object, ...]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+if __name__ == "__main__":
+    print("\n".join(table()))
