@@ -98,3 +98,24 @@ def test_an_empty_file_is_no_secret(read: ReadSettings, secrets: Path) -> None:
 
     with pytest.raises(BadSettings, match="SETTLE_SECRET_KEY: "):
         read(SECRETS_DIR=secrets)
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"SMTP_URL": "http://me:hidden@mail.example"}, "SETTLE_SMTP_URL"),
+        ({"SMTP_URL": "smtp://"}, "SETTLE_SMTP_URL"),
+        ({"SMTP_URL": "smtp://me:hidden@mail.example:port"}, "SETTLE_SMTP_URL"),
+        ({"SMTP_URL": "smtp://me:hidden@mail.example"}, "SETTLE_MAIL_FROM"),
+        ({"MAIL_FROM": "settle@mail.example\nBcc: x@y.example"}, "SETTLE_MAIL_FROM"),
+        ({"PUBLIC_URL": "settle.example"}, "SETTLE_PUBLIC_URL"),
+    ],
+)
+def test_a_mail_server_without_a_sender_or_of_another_kind_stops_the_start_and_hides_its_password(
+    read: ReadSettings, variables: dict[str, str], named: str
+) -> None:
+    with pytest.raises(BadSettings) as refused:
+        read(**variables)
+
+    assert named in refused.value.message
+    assert "hidden" not in refused.value.message
