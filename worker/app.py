@@ -6,12 +6,14 @@ from celery.signals import celeryd_init
 from core import logs
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_TICK, settings
 from worker.beat import BEAT_SCHEDULE
+from worker.quiet import QuietTask
 
 _broker_url = settings().broker_url
 
 app = Celery(
     "settle",
     broker=_broker_url.get_secret_value() if _broker_url else None,
+    task_cls=QuietTask,
     include=["worker.tasks", "worker.hooks", "worker.pulse"],
 )
 app.conf.update(
