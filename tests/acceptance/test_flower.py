@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -70,15 +71,11 @@ class Flower:
         return found
 
 
-@pytest.fixture(scope="module")
-def flower(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
-    """Flower as `settle flower` starts it, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("flower")
-    given = {
-        "broker_url": product.broker_url,
-        "flower_port": free_port(HOST, 0),
-        "flower_basic_auth": f"{USER}:{PASSWORD}",
-    }
+@contextmanager
+def running_flower(product: Product, folder: Path) -> Iterator[Flower]:
+    """Flower as `settle flower` starts it; nothing of it is left at the end."""
+    auth = f"{USER}:{PASSWORD}"
+    given = {"broker_url": product.broker_url, "flower_port": free_port(HOST, 0), "flower_basic_auth": auth}
     settings = Settings.model_validate(given)
     urls = {"SETTLE_DATABASE_URL": product.database_url, "SETTLE_BROKER_URL": product.broker_url}
     environment = {**os.environ, **urls, **programs.flower_environment(settings), "HOME": str(folder)}
@@ -86,6 +83,13 @@ def flower(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with Guardian() as guardian:
         guardian.start(programs.flower(settings), log=started.log, env=environment, ending=Ending())
         eventually(lambda: answers_http(HOST, started.port, "/healthcheck"), seconds=PATIENCE_SECONDS)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def flower(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
+    """Flower, in a folder of its own."""
+    with running_flower(product, tmp_path_factory.mktemp("flower")) as started:
         yield started
 
 

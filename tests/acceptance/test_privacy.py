@@ -1,35 +1,52 @@
-"""A patient whose name occurs nowhere else goes through the whole product; no log, message or error text knows her."""
+"""A patient whose name occurs nowhere else goes through the whole product, and nobody learns of her who may not.
 
+She is imported, looked for, previewed, settled, refused, tried again, reversed, held, scheduled, mailed about, measured
+and watched. No log, message, mail, metric, page of Flower or of operations, and no error text knows her.
+"""
+
+import csv
 import os
 import socket
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import select, text
 
+from core.access import sessions as user_sessions
+from core.access.users import actor_for, find_by_email
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
+from core.ledger.invariants import violations
 from core.local import programs
 from core.local.broker import Broker
 from core.local.guardian import Ending, Guardian
-from core.practices.models import Patient
-from core.settings import TASK_PREPARE, Settings
-from tests.acceptance.product import PATIENCE_SECONDS, Product
-from tests.acceptance.web import Api, Web
-from tests.given import GivenPractice, Line
-from tests.servers import Databases
+from core.practices.models import Practice
+from core.settings import QUEUE_CONTROL, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, Settings
+from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
+from tests.acceptance.test_flower import HOST, PAGES as FLOWER_PAGES, Flower, running_flower
+from tests.acceptance.web import Answer, Api, Web, running_web
+from tests.core.schedules.mail_server import MailServer
+from tests.servers import Databases, broker_client
 from tests.waiting import eventually
+from webui.auth import SESSION_COOKIE
 
 NAME = "Quillfeather, Zephyrine"
 BORN = "1931-02-17"
 NOTE = "cousin of the mayor"
 CENTS = 7_319_283
-CANARIES = ("Quillfeather", "Zephyrine", "1931-02-17", "cousin of the mayor", "7319283", "73192.83", "73,192.83")
+CANARIES = (
+    "Quillfeather", "Zephyrine", BORN, "02/17/1931", "19310217", NOTE, quote(NOTE), "7319283", "73192.83", "73,192.83",
+)  # fmt: skip
+CLINIC = "Canary Clinic"
+ADMIN, OPS = "admin@canary.example", "ops@canary.example"
 
 # What the database says of a row that it refuses holds the row: here her name, birth and amount.
 REFUSE = f"RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation', DETAIL = '{NAME}, {BORN}, {CENTS}, {NOTE}';"
@@ -57,77 +74,250 @@ class Listener:
         return b"".join(parts).decode(errors="replace")
 
 
+@dataclass
+class Installation:
+    """The whole product: workers, web, beat, Flower and a mail server, with what each of them said."""
+
+    product: Product
+    web: Web
+    flower: Flower
+    mail: MailServer
+    folder: Path
+    database_log: Path
+    said: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *words: str, ok: bool = True) -> str:
+        """What `settle` prints, to whoever types it and into no log."""
+        given = {"DATABASE_URL": self.product.database_url, "BROKER_URL": self.product.broker_url}
+        environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
+        argv = [sys.executable, "-m", "core.cli", *words]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == ok, done.stderr + done.stdout
+        self.said[f"settle {words[0]} {len(self.said)}"] = done.stdout + done.stderr
+        return done.stdout
+
+    def told(self, listener: Listener) -> dict[str, str]:
+        """Everything that was written, sent or answered to somebody who may not know her."""
+        logs = {str(path): path.read_text(errors="replace") for path in self.folder.rglob("*.log")}
+        letters = "\n".join(letter.message.as_string() for letter in self.mail.letters)
+        kept = {"what the broker keeps": _everything_in(self.product.broker_url), "broker": listener.heard()}
+        return {**self.said, **logs, **kept, "mail": letters, "database": self.database_log.read_text()}
+
+
 @pytest.fixture
-def beat(product: Product, tmp_path: Path) -> Iterator[Path]:
-    """A beat; give its log."""
-    urls = {"SETTLE_DATABASE_URL": product.database_url, "SETTLE_BROKER_URL": product.broker_url}
-    log = tmp_path / "beat.log"
-    with Guardian() as guardian:
-        guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=Ending())
-        yield log
+def installation(servers: tuple[Databases, Broker], tmp_path: Path) -> Iterator[Installation]:
+    """Everything, started."""
+    databases, broker = servers
+    mail = MailServer()
+    mailing = {
+        "SMTP_URL": mail.url, "MAIL_FROM": "settle@canary.example", "PUBLIC_URL": "http://settle.example"
+    }  # fmt: skip
+    with ExitStack() as stack:
+        mail.up()
+        stack.callback(mail.down)
+        url = stack.enter_context(databases.fresh())
+        product = stack.enter_context(
+            running_product(folder=tmp_path, database_url=url, broker_url=broker.url, **mailing)
+        )
+        web = stack.enter_context(running_web(product, folder=tmp_path, CHUNK_CLAIMS="4", **mailing))
+        guardian = stack.enter_context(Guardian())
+        urls = {"SETTLE_DATABASE_URL": url, "SETTLE_BROKER_URL": broker.url}
+        beat_log = tmp_path / "beat.log"
+        guardian.start(programs.beat(Settings()), log=beat_log, env={**os.environ, **urls}, ending=Ending())
+        flower = stack.enter_context(running_flower(product, tmp_path))
+        eventually(lambda: len(flower.tell("/api/workers?refresh=1")) >= 2, seconds=PATIENCE_SECONDS)
+        yield Installation(product, web, flower, mail, tmp_path, databases.server._log)
 
 
-def test_a_patients_name_birth_note_and_amount_stay_out_of_logs_messages_and_error_texts(
-    product: Product, web: Web, beat: Path, servers: tuple[Databases, Broker]
+def test_nobody_learns_of_a_patient_from_logs_messages_mails_metrics_flower_or_errors(
+    installation: Installation,
 ) -> None:
-    listener = Listener(product.broker_url)
-    practice = _practice_of_the_canary(product)
-    api = Api.of_biller(web, practice)
-    errors: list[str] = []
+    listener = Listener(installation.product.broker_url)
+    api = _imported(installation)
+    _look_for_her(installation, api)
+    job = _previewed_where_everything_breaks(installation, api)
+    _settled_but_for_one_and_tried_again(installation, api, job)
+    _reversed_held_and_scheduled(installation, api, job)
+    _watched(installation)
 
-    # Seen in full by who may see it, and looked for by name.
+    told = installation.told(listener)
+
+    assert "settle.work" in told["broker"], "the listener heard nothing"
+    whole = "\n".join(told.values())
+    for event in ("chunk_split", "task_failed settle.prepare", '"event": "request"', "Sending due task", "settle_jobs"):
+        assert event in whole, event
+    leaks = {place: [word for word in CANARIES if word in text] for place, text in told.items()}
+    assert {place: words for place, words in leaks.items() if words} == {}
+    with installation.product.sessions() as session:
+        assert violations(session) == []
+
+
+def _imported(all_: Installation) -> Api:
+    """She comes in by file, after a file that is refused; give the API of the clinic's administrator."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        all_.command("import", "csv", "--template", str(folder / "template"))
+        for broken in (True, False):
+            _write_her(folder / "template", born="17th of February 1931" if broken else BORN)
+            all_.command("import", "csv", str(folder / "template"), "--practice", CLINIC, ok=not broken)
+    all_.command("write-off-setting", "both", "--practice", CLINIC)
+    for email, role in ((ADMIN, "admin"), (OPS, "ops")):
+        all_.command("user", "add", email, "--practice", CLINIC, "--role", role)
+    token = all_.command("token", "add", ADMIN).split()[-1]
+    return Api(all_.web, token)
+
+
+def _write_her(folder: Path, *, born: str) -> None:
+    dollars = f"{CENTS // 100}.{CENTS % 100:02}"
+    claim = {
+        "patient_id": "P-7", "office_id": "MAIN", "billing_provider_id": "9000000001", "service_date": "2025-03-04",
+        "claim_type": "Professional", "billing_status": "Balance Due", "primary_payer_id": "10001",
+        "primary_status": "ERA Received",
+    }  # fmt: skip
+    line = {"line": "1", "procedure_code": "99213", "charge": dollars}
+    sides = {"her-1": "patient", "her-2": "insurance", "her-3": "patient"}
+    rows = {
+        "patients": [{"patient_id": "P-7", "name": NAME, "birth_date": born}],
+        "claims": [{**claim, "claim_id": number} for number in sides],
+        "line_items": [{**line, "claim_id": number, "responsibility": side} for number, side in sides.items()],
+        "postings": [],
+    }
+    for table, wanted in rows.items():
+        file = folder / f"{table}.csv"
+        with file.open(newline="") as old:
+            columns = next(csv.reader(old))
+        with file.open("w", newline="") as new:
+            writer = csv.DictWriter(new, columns, restval="")
+            writer.writeheader()
+            writer.writerows(wanted)
+
+
+def _look_for_her(all_: Installation, api: Api) -> None:
+    """Seen in full by who may see her, and looked for by name; what is asked stands in no log."""
     feed = api.get("/claims", patient="Quillfeather").json["claims"]
     assert {claim["patient"] for claim in feed} == {NAME}
     assert api.get("/claims/her-1/postings").json["postings"][0]["amount_cents"] == CENTS
-    errors.append(api.get("/claims", patient=NAME, nonsense=NAME).text.replace(NAME, "(what was asked)"))
+    mistyped = api.get("/claims", patient=NAME, nonsense=NAME)
+    assert mistyped.status == 422
+    all_.said["a mistyped filter"] = mistyped.text.replace(NAME, "(what was asked)")
+    for path in ("/claims?patient=Quillfeather", "/claims/her-1", "/feed/totals?patient=Quillfeather"):
+        answer = _browse(all_, ADMIN, path)
+        assert answer.status == 200, path
+    assert "Quillfeather" in _browse(all_, ADMIN, "/claims/her-1").text
+    assert _browse(all_, ADMIN, "/claims/Quillfeather").status == 404
+    with socket.create_connection((HOST, all_.web._settings.web_port), PATIENCE_SECONDS) as line:
+        line.sendall(f"GET /claims?patient={NAME} is no HTTP\r\n\r\n".encode())
+        assert b"400" in line.recv(1_000)
 
-    # A preview that breaks in the web process.
+
+def _previewed_where_everything_breaks(all_: Installation, api: Api) -> JobKey:
+    """A preview that breaks in the web process, and one that breaks in a worker and is made good."""
+    product = all_.product
+    both = {"claim_ids": ["her-1", "her-2"]}
     with _refused(product, "job_item"):
-        broken = api.preview(key="broken", note=NOTE)
+        broken = api.preview(both, key="broken", note=NOTE)
         assert broken.status == 500
-        errors.append(broken.text)
-
-    # A preview that breaks in a worker.
-    waiting = JobKey(practice.id, int(api.preview(key="waiting", note=NOTE).json["id"]))
+        all_.said["a preview that broke"] = broken.text
+    with product.sessions() as session:
+        practice_id = session.scalars(select(Practice.id).where(Practice.name == CLINIC)).one()
+    waiting = JobKey(practice_id, int(api.preview(both, key="waiting", note=NOTE).json["id"]))
     _prepare_again(product, waiting)
     with _refused(product, "job_item"):
         product.workers.hint(TASK_PREPARE, *waiting)
         eventually(lambda: "task_failed settle.prepare" in product.workers.settle.said(), seconds=PATIENCE_SECONDS)
     product.workers.hint(TASK_PREPARE, *waiting)
-    eventually(lambda: practice.progress(waiting).status is JobStatus.PREVIEWED, seconds=PATIENCE_SECONDS)
-
-    # A job of which one claim is refused by the database, and one settles.
-    with _refused(product, "claim", when="NEW.external_id = 'her-1' AND NEW.billing_status = 'Settled'"):
-        assert api.confirm(str(waiting.job_id)).status == 202
-        seen = product.wait_until_it_ends(practice, waiting)
-    assert (seen.settled, seen.failed) == (1, 1)
-    errors.append(practice.item(waiting, "her-1").code or "")
-
-    eventually(lambda: "Sending due task" in beat.read_text(), seconds=PATIENCE_SECONDS)
-    told = {
-        "settle worker": product.workers.settle.said(),
-        "control worker": product.workers.control.said(),
-        "web": web.said(),
-        "beat": beat.read_text(),
-        "database": servers[0].server._log.read_text(),
-        "broker": listener.heard(),
-        "errors": "\n".join(errors),
-    }
-    assert "settle.work" in told["broker"], "the listener heard nothing"
-    assert "chunk_split" in told["settle worker"]
-    leaks = {place: [word for word in CANARIES if word in text] for place, text in told.items()}
-    assert {place: words for place, words in leaks.items() if words} == {}
-    assert practice.violations() == []
+    eventually(lambda: _status(api, waiting.job_id) == "previewed", seconds=PATIENCE_SECONDS)
+    return waiting
 
 
-def _practice_of_the_canary(product: Product) -> GivenPractice:
-    practice = product.practice()
-    with transaction(product.sessions) as session:
-        her = insert(Patient).values(practice_id=practice.id, external_id="P-7", name=NAME, birth_date=BORN)
-        practice.ids["Patient"] = session.scalars(her.returning(Patient.id)).one()
-    practice.claim("her-1", Line(0, CENTS))
-    practice.claim("her-2", Line(CENTS, 0))
-    return practice
+def _settled_but_for_one_and_tried_again(all_: Installation, api: Api, job: JobKey) -> None:
+    """The database refuses one of her claims, with her name in its words; then it takes it."""
+    at = f"/settle-jobs/{job.job_id}"
+    with _refused(all_.product, "claim", when="NEW.external_id = 'her-1' AND NEW.billing_status = 'Settled'"):
+        assert api.confirm(str(job.job_id)).status == 202
+        _run_to_its_end(all_, api, job.job_id)
+    progress = api.get(f"{at}/progress").json
+    assert (progress["settled"], progress["failed"]) == (1, 1)
+    all_.said["an item that failed"] = "".join(
+        item["code"] for item in api.get(f"{at}/items", outcome="failed").json["items"]
+    )
+    assert api.post(f"{at}/retry-failed", {}).status == 200
+    _run_to_its_end(all_, api, job.job_id)
+    assert api.get(f"{at}/progress").json["settled"] == 2
+
+
+def _reversed_held_and_scheduled(all_: Installation, api: Api, job: JobKey) -> None:
+    """What it did is taken back; she is held, with a note; a schedule looks for her by name and mails of it."""
+    asked = {"claim_ids": None, "note": NOTE}
+    taken_back = api.post(f"/settle-jobs/{job.job_id}/reverse", asked, headers={"Idempotency-Key": "back"})
+    assert taken_back.status == 201, taken_back.text
+    assert api.confirm(taken_back.json["id"]).status == 202
+    _run_to_its_end(all_, api, int(taken_back.json["id"]))
+    held = all_.web.ask(
+        "PUT", "/api/v1/claims/her-3/hold", body={"hold": "hold"},
+        headers={"Authorization": f"Bearer {api.token}"},
+    )  # fmt: skip
+    assert held.status == 200, held.text
+    schedule = api.post("/schedules", {
+        "name": "Nightly", "filter": {"patient": "Quillfeather"}, "local_time": "02:30", "weekdays": ["mon"],
+        "reason": "small_balance", "note": NOTE, "claims_max": "unlimited", "cents_max": "unlimited",
+        "mail_to": ["owner@canary.example"],
+    })  # fmt: skip
+    assert schedule.status == 201, schedule.text
+    run = api.post(f"/schedules/{schedule.json['id']}/run-now", headers={"Idempotency-Key": "now"})
+    assert run.status == 201, run.text
+
+    def is_mailed() -> bool:
+        for task in (TASK_SWEEP, TASK_TICK, TASK_MAIL):
+            all_.product.workers.hint(task, queue=QUEUE_CONTROL)
+        return bool(all_.mail.letters)
+
+    eventually(is_mailed, seconds=PATIENCE_SECONDS)
+
+
+def _watched(all_: Installation) -> None:
+    """All that those who keep it running can see."""
+    for path in ("/metrics", "/healthz", "/readyz"):
+        answer = all_.web.ask("GET", path)
+        assert answer.status == 200, answer.text
+        all_.said[path] = answer.text
+    for path in ("/operations", "/claims?patient=Quillfeather", "/jobs", "/schedules"):
+        answer = _browse(all_, OPS, path)
+        assert answer.status == (200 if path == "/operations" else 403), path
+        all_.said[f"to operations: {path}"] = answer.text
+    all_.said["settle operations"] = all_.command("operations", "--json", ok=True)
+    for path in (*FLOWER_PAGES, *(f"/task/{task}" for task in all_.flower.tasks(limit="500"))):
+        status, text_ = all_.flower.ask(path)
+        assert status == 200, path
+        all_.said[f"Flower: {path}"] = text_
+    eventually(lambda: "Sending due task" in (all_.folder / "beat.log").read_text(), seconds=PATIENCE_SECONDS)
+
+
+def _browse(all_: Installation, email: str, path: str) -> Answer:
+    """A page, as this person's browser asks for it."""
+    with transaction(all_.product.sessions) as session:
+        user = find_by_email(session, email)
+        assert user is not None
+        token = user_sessions.start(session, actor_for(user), utc_now())
+    return all_.web.ask("GET", path, headers={"Cookie": f"{SESSION_COOKIE}={token}"})
+
+
+def _status(api: Api, job_id: int) -> str:
+    return str(api.get(f"/settle-jobs/{job_id}").json["status"])
+
+
+def _run_to_its_end(all_: Installation, api: Api, job_id: int) -> None:
+    def is_over() -> bool:
+        all_.product.sweep()
+        return _status(api, job_id) in {"completed", "halted"}
+
+    eventually(is_over, seconds=PATIENCE_SECONDS)
+
+
+def _everything_in(broker_url: str) -> str:
+    """Every key of the broker with its value, whatever its type."""
+    client = broker_client(broker_url)
+    return "\n".join(f"{key!r} {client.dump(key)!r}" for key in client.scan_iter())
 
 
 @contextmanager
@@ -151,6 +341,6 @@ def _prepare_again(product: Product, job: JobKey) -> None:
         of_job: dict[str, Any] = {"practice": job.practice_id, "job": job.job_id}
         for table in ("job_item", "job_chunk"):
             connection.execute(text(f"DELETE FROM {table} WHERE practice_id = :practice AND job_id = :job"), of_job)
-        again = "UPDATE settle_job SET status = 'preparing', selection = CAST(:everything AS jsonb)"
-        of_job["everything"] = '{"all": true}'
+        again = "UPDATE settle_job SET status = 'preparing', selection = CAST(:both AS jsonb)"
+        of_job["both"] = '{"claim_ids": ["her-1", "her-2"]}'
         connection.execute(text(f"{again} WHERE practice_id = :practice AND id = :job"), of_job)
