@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import CTE, Date, Select, and_, any_, cast, func, literal, select, tuple_
+from sqlalchemy import CTE, BigInteger, Date, Select, and_, any_, cast, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, aliased
 
@@ -159,8 +159,8 @@ def _late(practice_id: int, claim_id: int | None = None) -> Select[Any]:
     made = aliased(Posting, name="made")  # the counter-postings and remainders
     jobs = _jobs(practice_id, claim_id)
     is_reversal = made.kind == PostingKind.REVERSAL
-    cents = func.coalesce(func.sum(made.amount_cents).filter(is_reversal), 0)
-    again = func.coalesce(-func.sum(made.amount_cents).filter(~is_reversal), 0)
+    cents = cast(func.coalesce(func.sum(made.amount_cents).filter(is_reversal), 0), BigInteger)  # a sum is numeric
+    again = cast(func.coalesce(-func.sum(made.amount_cents).filter(~is_reversal), 0), BigInteger)
     late = (
         select(
             made.caused_by_id.label("payment_id"),

@@ -1,0 +1,77 @@
+"""`settle month`, `credits`, `recoveries` and `import postings`, as typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.access.models import Role
+from core.db.engine import Sessions
+from core.practices.models import PayerClass
+from tests.core.cli.conftest import Typed
+from tests.given import GivenPractice, Line, a_practice
+
+HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
+BILLER, ADMIN = "biller@lakeside.example", "admin@lakeside.example"
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    made = a_practice(sessions)
+    made.person(ADMIN, Role.ADMIN)
+    return made
+
+
+def test_a_month_is_closed_listed_and_reopened(practice: GivenPractice, typed: Typed) -> None:
+    practice.claim("C1", Line(0, 100_00))
+
+    closed = typed("month", "close", "2026-05", "--as", ADMIN, "--json")
+    listed = json.loads(typed("month", "list", "--as", BILLER, "--json").stdout)
+
+    assert (closed.exit_code, json.loads(closed.stdout)["totals"]["charge"]["patient"]["cents"]) == (0, 100_00)
+    assert {"2026-05": "closed", "2026-06": "open"}.items() <= {one["month"]: one["state"] for one in listed}.items()
+    assert "closed           1 postings" in typed("month", "list", "--as", BILLER).stdout
+    assert typed("month", "reopen", "2026-05", "--as", ADMIN).exit_code == 2
+    assert typed("month", "reopen", "2026-05", "--as", BILLER, "--reason", "x").exit_code == 1
+    assert (
+        "reopened: A late file" in typed("month", "reopen", "2026-05", "--as", ADMIN, "--reason", "A late file").stdout
+    )
+    assert typed("month", "close", "2026-13", "--as", ADMIN).stderr.startswith("Write the month as YYYY-MM")
+    assert typed("verify").exit_code == 0
+
+
+def test_credits_are_listed_and_written_as_csv(practice: GivenPractice, typed: Typed) -> None:
+    practice.claim("C1", Line(-10_00, 5_00), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    practice.claim("C2", Line(0, -1_00))
+
+    assert "2 credits, $11.00 in all." in typed("credits", "--as", BILLER).stdout
+    assert "return by" in typed("credits", "--as", BILLER, "--responsibility", "insurance").stdout
+    found = json.loads(typed("credits", "--as", BILLER, "--payer-class", "medicare", "--json").stdout)
+    assert [(one["claim_id"], one["credit_cents"]) for one in found] == [("C1", 10_00)]
+    assert typed("credits", "--as", BILLER, "--csv").stdout.splitlines()[0].startswith("Claim ID,Patient")
+    assert typed("credits", "--as", BILLER, "--csv", "--json").exit_code == 2
+    assert "whole cents" in typed("credits", "--as", BILLER, "--at-least-cents", "1.5").stderr
+
+
+def test_postings_come_in_by_file_and_late_ones_are_told(practice: GivenPractice, typed: Typed, tmp_path: Path) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    job = practice.settle()
+    file = tmp_path / "payments.csv"
+    file.write_text(f"{HEAD}\na,C1,1,patient,payment,-40.00,patient,,,2026-11-20\n", encoding="utf-8")
+
+    first = typed("import", "postings", file, "--practice", "Lakeside", "--as", BILLER)
+    again = typed("import", "postings", file, "--practice", "Lakeside")
+
+    assert first.stdout.splitlines() == [
+        "Lakeside: added 1 postings.",
+        "1 of them are payments where something was written off; they took back $40.00 of it.",
+    ]
+    assert again.stdout == "Nothing new: Lakeside has all 1 postings already.\n"
+    assert "recovered $40.00" in typed("recoveries", "--as", BILLER).stdout
+    assert f"of job {job.job_id}" in typed("recoveries", "--as", BILLER, "--month", "2026-11").stdout
+    (month,) = json.loads(typed("recoveries", "--as", BILLER, "--json").stdout)
+    assert (month["payments"], month["recovered_cents"]) == (1, 40_00)
+    file.write_text(f"{HEAD}\nb,C9,1,patient,payment,-40.00,patient,,,2026-11-20\n", encoding="utf-8")
+    refused = typed("import", "postings", file, "--practice", "Lakeside")
+    assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (1, "Nothing was imported: 1 fault.")
+    assert typed("verify").exit_code == 0

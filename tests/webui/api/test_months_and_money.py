@@ -1,0 +1,160 @@
+"""Closed months, late payments and credits, over the API."""
+
+from typing import Any
+
+import pytest
+
+from core.access.models import Role
+from tests.webui.api.conftest import Api, World
+
+
+@pytest.fixture
+def admin(world: World) -> Api:
+    return world.api(Role.ADMIN)
+
+
+def _due(biller: Api, **query: Any) -> dict[str, Any]:
+    """A claim that a job settles, with something due from the patient alone, on one line."""
+    asked = {"eligibility": "can_settle", "patient_due_min_cents": 500, "limit": 1, **query}
+    claim: dict[str, Any] = biller.get("/claims", query_string=asked).json["claims"][0]
+    return dict(biller.get(f"/claims/{claim['id']}").json)
+
+
+def _owed_by_insurance(biller: Api) -> list[str]:
+    return biller.claim_ids(3, eligibility="can_settle", patient_due_max_cents=0, insurance_due_min_cents=1)
+
+
+def test_months_are_closed_and_reopened_by_an_administrator(world: World, biller: Api, admin: Api) -> None:
+    listed = biller.get("/periods", query_string={"limit": 2}).json
+    assert [month["month"] for month in listed["periods"]] == ["2025-03", "2025-02"]
+    more = biller.get("/periods", query_string={"limit": 1, "cursor": listed["next_cursor"]}).json
+    assert more["periods"][0]["month"] == "2025-01"
+
+    assert biller.post("/periods/2025-02/close").status_code == 403
+    closed = admin.post("/periods/2025-02/close")
+    assert (closed.status_code, closed.json["state"]) == (200, "closed")
+    assert len(closed.json["digest"]) == 64
+    assert set(closed.json["totals"]["payment"]["insurance"]) == {"count", "cents"}
+    assert admin.post("/periods/2025-02/close").json == closed.json
+
+    assert admin.post("/periods/2025-02/reopen", json={}).json["code"] == "reason_missing"
+    assert biller.post("/periods/2025-02/reopen", json={"reason": "A late file"}).status_code == 403
+    reopened = admin.post("/periods/2025-02/reopen", json={"reason": "A late file"})
+    assert (reopened.json["state"], reopened.json["reopened_because"]) == ("open", "A late file")
+    assert admin.post("/periods/2025-02/reopen", json={"reason": "Again"}).json["code"] == "month_open"
+
+
+@pytest.mark.parametrize("month", ["2025-13", "march", "2025-3", "0000-01"])
+def test_a_month_that_is_none_is_not_there(world: World, admin: Api, month: str) -> None:
+    assert admin.post(f"/periods/{month}/close").status_code == 404
+    assert admin.get("/periods", query_string={"cursor": month}).json["code"] == "bad_cursor"
+
+
+def test_a_month_that_has_not_begun_or_has_a_job_stays_open(world: World, biller: Api, admin: Api) -> None:
+    assert admin.post("/periods/2025-04/close").json["code"] == "future_month"
+    job = biller.previewed({"claim_ids": _owed_by_insurance(biller)})
+    assert biller.confirm(job).status_code == 202
+
+    refused = admin.post("/periods/2025-03/close")
+
+    assert (refused.status_code, refused.json["code"], refused.json["facts"]) == (
+        409, "month_has_jobs", {"job_ids": [job]}
+    )  # fmt: skip
+
+
+def test_a_preview_in_a_closed_month_is_refused_with_the_next_open_date(world: World, biller: Api, admin: Api) -> None:
+    claims = {"claim_ids": _owed_by_insurance(biller)}
+    early = biller.previewed(claims)
+    admin.post("/periods/2025-03/close")
+
+    refused = biller.preview(claims)
+    assert (refused.status_code, refused.json["code"]) == (409, "period_closed")
+    assert refused.json["facts"] == {"month": "2025-03", "next_open_date": "2025-04-01"}
+    assert biller.confirm(early).json["code"] == "period_closed"
+    assert biller.preview(claims, posting_date="2025-04-02").json["code"] == "bad_posting_date"
+    assert biller.preview(claims, posting_date=20250401).status_code == 422
+
+    dated = biller.preview(claims, posting_date="2025-04-01")
+    assert (dated.status_code, dated.json["posting_date"]) == (201, "2025-04-01")
+    assert biller.confirm(dated.json["id"]).status_code == 202
+
+
+def test_a_posting_into_a_closed_month_is_refused(world: World, biller: Api, admin: Api) -> None:
+    claim = _due(biller)
+    admin.post("/periods/2025-02/close")
+    entry = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 1}
+
+    refused = biller.enter(claim["id"], posted_on="2025-02-28", **entry)
+
+    assert (refused.status_code, refused.json["code"]) == (409, "period_closed")
+    assert biller.enter(claim["id"], **entry).status_code == 201
+
+
+def test_a_late_payment_says_what_it_took_back_and_is_listed(world: World, biller: Api) -> None:
+    claim = _due(biller)
+    line = next(line for line in claim["lines"] if line["patient_due_cents"] > 0)
+    due = line["patient_due_cents"]
+    job = biller.settled(world, {"claim_ids": [claim["id"]]})
+    entry = {"kind": "payment", "line": line["number"], "responsibility": "patient", "paid_by": "patient"}
+
+    some = biller.enter(claim["id"], amount_cents=100, **entry).json
+    more = biller.enter(claim["id"], amount_cents=due, **entry).json
+
+    late = some["late_payment"]
+    assert (late["taken_back_cents"], late["posted_again_cents"], late["recovered_cents"]) == (due, due - 100, 100)
+    assert (late["settle_job_ids"], some["credit_cents"]) == ([job], 0)
+    assert (more["late_payment"]["recovered_cents"], more["credit_cents"]) == (due - 100, 100)
+    caused = [posting["caused_by_id"] for posting in biller.get(f"/claims/{claim['id']}/postings").json["postings"]]
+    assert caused.count(late["posting_id"]) == 2
+
+    listed = biller.get("/recoveries", query_string={"limit": 1}).json
+    assert listed["months"][0]["recovered_cents"] == due
+    assert listed["recoveries"][0]["posting_id"] == more["late_payment"]["posting_id"]
+    rest = biller.get("/recoveries", query_string={"cursor": listed["next_cursor"], "month": "2025-03"}).json
+    assert [one["recovered_cents"] for one in rest["recoveries"]] == [100]
+    assert biller.get("/recoveries", query_string={"month": "2025-02"}).json["recoveries"] == []
+    certificate = biller.get(f"/settle-jobs/{job}/certificate").json
+    assert certificate["late_payments"]["payments"] == 2
+
+
+def test_credits_are_listed_by_line_a_page_at_a_time(world: World, biller: Api) -> None:
+    everything = biller.get("/credits", query_string={"limit": 200}).json
+    found = everything["credits"]
+    assert everything["totals"]["lines"] == len(found) > 3
+    assert sum(one["credit_cents"] for one in found) == (
+        everything["totals"]["insurance_cents"] + everything["totals"]["patient_cents"]
+    )
+    assert all(one["credit_cents"] > 0 and one["days"] >= 0 for one in found)
+
+    paged: list[Any] = []
+    cursor = ""
+    while cursor is not None:
+        page = biller.get("/credits", query_string={"limit": 2, "cursor": cursor}).json
+        paged += page["credits"]
+        cursor = page["next_cursor"]
+    assert paged == found
+
+    for one in found:
+        is_theirs = one["responsibility"] == "insurance" and one["payer_class"] in ("medicare", "medicaid", "dual")
+        assert one["return_by"] == ("2025-05-02" if is_theirs else None)
+    least = max(one["credit_cents"] for one in found)
+    assert all(
+        one["credit_cents"] >= least
+        for one in biller.get("/credits", query_string={"at_least_cents": least}).json["credits"]
+    )
+    assert biller.get("/credits", query_string={"at_least_cents": "12.50"}).status_code == 422
+    assert biller.get("/credits", query_string={"cursor": "nonsense"}).status_code == 422
+    assert biller.get("/credits", query_string={"colour": "red"}).status_code == 422
+
+
+def test_nothing_of_another_practice_is_seen_or_closed(world: World, biller: Api, stranger: Api) -> None:
+    claim = _due(biller)
+    biller.settled(world, {"claim_ids": [claim["id"]]})
+    line = next(line for line in claim["lines"] if line["patient_due_cents"] > 0)
+    biller.enter(
+        claim["id"], kind="payment", line=line["number"], responsibility="patient", paid_by="patient", amount_cents=1
+    )
+    stranger.post("/periods/2025-03/close")
+
+    assert stranger.get("/recoveries").json == {"months": [], "recoveries": [], "next_cursor": None}
+    assert biller.get("/periods", query_string={"limit": 1}).json["periods"][0]["state"] == "open"

@@ -1,0 +1,204 @@
+"""The pages of closed months, late payments and credits."""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+
+from core.access.models import Role
+from core.access.permissions import Actor
+from core.jobs.keys import JobKey
+from core.practices.models import PayerClass
+from tests.given import GivenPractice, Line
+from tests.webui.pages.conftest import Browser
+
+
+@pytest.fixture
+def admin(practice: GivenPractice, browser_of: Callable[[Actor], Browser]) -> Browser:
+    return browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+
+
+def close(admin: Browser, month: str = "2026-11") -> None:
+    assert admin.post(f"/months/{month}/close", on=f"/months/{month}").status_code == 303
+
+
+def pay(biller: Browser, number: str, dollars: str, *, line: int = 1) -> str:
+    answer = biller.post(
+        f"/claims/{number}/postings", on=f"/claims/{number}", kind="payment", line=str(line), amount=dollars,
+        responsibility="patient", paid_by="patient", idempotency_key=f"{number}{dollars}{line}",
+    )  # fmt: skip
+    assert answer.status_code == 303, answer.text
+    return biller.says(f"/claims/{number}")
+
+
+def test_months_are_listed_closed_with_their_totals_and_reopened_with_a_reason(
+    practice: GivenPractice, biller: Browser, admin: Browser
+) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    practice.settle()
+    assert "Only an administrator" in biller.says("/months")
+    assert "Close November 2026" not in biller.says("/months/2026-11")
+    page = admin.says("/months/2026-11")
+    assert "What closing it now would keep" in page
+    assert "Write-off" in page
+    assert "-$100.00" in page
+
+    close(admin)
+
+    assert "November 2026 is closed" in admin.says("/months/2026-11")
+    assert re.search(r"November 2026 Closed 1 –|November 2026 Closed 1 ", biller.says("/months"))
+    missing = admin.post("/months/2026-11/reopen", on="/months/2026-11", reason=" ")
+    assert missing.status_code == 422
+    assert "Say why the month is reopened" in missing.text
+    assert admin.post("/months/2026-11/reopen", on="/months/2026-11", reason="A late file").status_code == 303
+    assert "A late file" in biller.says("/months/2026-11")
+    assert biller.post("/months/2026-11/close", on="/months/2026-11").status_code == 403
+
+
+def test_a_month_with_an_unfinished_job_shows_which(practice: GivenPractice, admin: Browser) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    job = practice.preview()
+    practice.confirm(job)
+
+    page = admin.says("/months/2026-11")
+    refused = admin.post("/months/2026-11/close", on="/settings")
+
+    assert f"Unfinished jobs would post into it: job {job.job_id} ." in page
+    assert refused.status_code == 409
+    assert "let them end, or cancel them" in refused.text
+
+
+@pytest.mark.parametrize("path", ["/months/2026-13", "/months/november", "/late-payments?month=x", "/credits?cursor=x"])
+def test_what_is_not_there_is_said_in_words(admin: Browser, path: str) -> None:
+    assert admin.get(path).status_code in (404, 422)
+
+
+def test_a_payment_into_a_closed_month_is_a_fault_at_its_date(
+    practice: GivenPractice, biller: Browser, admin: Browser
+) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    close(admin, "2026-10")
+
+    refused = biller.post(
+        "/claims/C1/postings", on="/claims/C1", kind="payment", line="1", amount="5", responsibility="patient",
+        paid_by="patient", idempotency_key="k", posted_on="2026-10-31",
+    )  # fmt: skip
+
+    assert refused.status_code == 409
+    assert 'id="posted_on-fault"' in refused.text
+    assert "2026-10 is closed" in refused.text
+
+
+def test_a_preview_in_a_closed_month_is_dated_on_the_next_open_date_with_one_click(
+    practice: GivenPractice, biller: Browser, admin: Browser
+) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    job = practice.preview()
+    close(admin)
+    page = biller.says(f"/jobs/{job.job_id}")
+    assert "November 2026 is closed" in page
+    assert "Preview it dated 12/01/2026" in page
+    assert 'id="confirm-form"' not in biller.read(f"/jobs/{job.job_id}")
+
+    clicked = biller.post(f"/jobs/{job.job_id}/date", on=f"/jobs/{job.job_id}", posting_date="2026-12-01")
+
+    assert clicked.status_code == 303
+    new = JobKey(practice.id, int(clicked.headers["Location"].rsplit("/", 1)[1]))
+    assert "Posting date 12/01/2026" in biller.says(f"/jobs/{new.job_id}")
+    assert biller.status_of(job) == "Discarded"
+    practice.confirm(new)
+    practice.run()
+    assert practice.read("C1").billing_status == "Settled"
+    assert practice.violations() == []
+
+
+def test_the_reason_step_offers_the_next_open_date(practice: GivenPractice, biller: Browser, admin: Browser) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    close(admin)
+    form = {"target_status": "Settled", "scope": "chosen", "claim_id": "C1", "reason": "small_balance"}
+
+    refused = biller.post("/jobs", on="/claims", **form)
+    assert refused.status_code == 409
+    assert "2026-11 is closed" in refused.text
+    assert "Preview, dated 12/01/2026" in refused.text
+    dated = biller.post("/jobs", on="/claims", posting_date="2026-12-01", **form)
+
+    assert dated.status_code == 303
+
+
+def test_the_reversal_step_offers_the_next_open_date(practice: GivenPractice, admin: Browser) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    job = practice.settle()
+    close(admin)
+    path = f"/jobs/{job.job_id}/reverse"
+
+    refused = admin.post(path, on=path, note="Wrong list", idempotency_key="k")
+    dated = admin.post(path, on=path, note="Wrong list", idempotency_key="k", posting_date="2026-12-01")
+
+    assert refused.status_code == 409
+    assert "Preview, dated 12/01/2026" in refused.text
+    assert dated.status_code == 303
+
+
+def test_a_late_payment_is_told_at_once_on_the_claim_in_the_certificate_and_by_month(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    job = practice.settle()
+
+    said = pay(biller, "C1", "40")
+
+    assert f"It took back $40.00 of the write-off of job {job.job_id}." in said
+    assert re.search(rf"late: took back \$40.00 of the write-off of job {job.job_id}", said)
+    assert "taken back whole by a late payment" in said
+    assert "what the late payment left of it, posted again" in said
+    certificate = biller.says(f"/jobs/{job.job_id}/certificate")
+    assert "1 payment came after the write-off and took back $40.00 of it" in certificate
+    months = biller.says("/late-payments")
+    assert "November 2026 1 $100.00 $60.00 $0.00 $40.00 $40.00" in months
+    assert "C1" in biller.says("/late-payments?month=2026-11")
+    assert "Nothing was taken back in this month" in biller.says("/late-payments?month=2026-10")
+    assert "$30.00 is too much there now: a credit." in pay(biller, "C1", "90")
+
+
+def test_a_payment_on_another_line_says_where_it_was_written_off(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(0, 100_00), Line(0, 0))
+    practice.settle()
+
+    said = pay(biller, "C1", "10", line=2)
+
+    assert "nothing was taken back; it is on line 1 (patient, $100.00)." in said
+    assert "$10.00 is too much there now: a credit." in said
+
+
+def test_credits_are_a_work_list_with_a_filter_and_a_file(practice: GivenPractice, biller: Browser) -> None:
+    medicare = practice.payer("=MEDICARE", PayerClass.MEDICARE)
+    practice.claim("C1", Line(-10_00, 0), Line(50_00, -5_00), primary_payer_id=medicare)
+    practice.claim("C2", Line(-2_00, 0))
+    practice.claim("C3", Line(5_00, 5_00))
+
+    page = biller.says("/credits")
+    assert "3 lines of 2 claims" in page
+    assert "insurance $12.00 · patient $5.00" in page
+    assert page.count("01/22/2027") == 1, (
+        "60 days from 11/23/2026, of what Medicare paid and not of the patient's money"
+    )
+    assert "1 line of 1 claim" in biller.says("/credits?responsibility=patient")
+    assert "2 lines of 1 claim" in biller.says("/credits?payer_class=medicare")
+    assert "1 line of 1 claim" in biller.says("/credits?at_least=9.99")
+    assert "No credit matches" in biller.says("/credits?at_least=1000")
+    fault = biller.get("/credits?at_least=abc")
+    assert (fault.status_code, 'id="at_least-fault"' in fault.text, 'value="abc"' in fault.text) == (422, True, True)
+
+    file = biller.get("/credits/credits.csv?payer_class=medicare")
+    rows = list(csv.reader(io.StringIO(file.text)))
+    assert [row[0] for row in rows] == ["Claim ID", "C1", "C1"]
+    assert (rows[1][6], rows[1][8], rows[2][6], rows[2][7]) == ("10.00", "'=MEDICARE", "5.00", "-5.00")
+    assert "Nobody has a credit" not in page
+
+
+def test_without_credits_and_late_payments_the_lists_say_so(practice: GivenPractice, biller: Browser) -> None:
+    assert "Nobody has a credit" in biller.says("/credits")
+    assert "No payment has come after a write-off yet" in biller.says("/late-payments")
