@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
+from core.access import people
 from core.access.models import Role
 from core.claims.holds import set_hold
 from core.claims.models import Claim, Hold
@@ -24,19 +25,24 @@ from core.errors import Refusal
 from core.jobs import chunks, commands, engine, settle_chunk, sweep
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus
+from core.ledger import entries
 from core.ledger.invariants import violations
 from core.ledger.models import Posting, PostingKind
-from core.practices import write_off_setting
+from core.money import UNLIMITED
+from core.practices import closing, limits, write_off_setting
 from core.practices.models import WriteOffSetting
+from core.practices.periods import PeriodClosed
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.servers import Databases
 
 CLAIMS = 8
+MONTH = NOW.date().replace(day=1)
 EXAMPLES = 25
 STEPS = 25
 
 _names = itertools.count(1)
 _amounts = st.integers(min_value=-300, max_value=500)
+_limits = st.one_of(st.just(UNLIMITED), st.integers(min_value=0, max_value=3_000))
 
 
 def _settle_until_the_power_goes_off(sessions: Sessions, chunk: chunks.Chunk, now: dt.datetime) -> None:
@@ -57,15 +63,51 @@ class Practice(RuleBasedStateMachine):
         self.given: GivenPractice = a_practice(self.sessions, name=f"practice{next(_names)}")
         self.admin = self.given.person(f"admin@{self.given.id}.example", Role.ADMIN)
         self.numbers = [self.given.claim(str(n), Line(*due), Line(due[1], 0)) for n, due in enumerate(dues)]
+        self.approver = self.given.person(f"approver@{self.given.id}.example", Role.APPROVER)
         self.jobs: list[JobKey] = []
         self.keys = itertools.count(1)
 
     @rule(chunk_claims=st.integers(1, 5), reason=st.sampled_from(["small_balance", "administrative"]))
     def confirm_a_job(self, chunk_claims: int, reason: str) -> None:
-        key = f"k{next(self.keys)}"
-        job = self.given.preview(chunk_claims=chunk_claims, reason=reason, key=key, now=self.now)
+        asked = {"chunk_claims": chunk_claims, "reason": reason, "key": f"k{next(self.keys)}", "now": self.now}
+        try:
+            job = self.given.preview(**asked)
+        except PeriodClosed as refused:
+            job = self.given.preview(**asked, posting_date=refused.facts["next_open_date"])
         self.given.confirm(job, now=self.now)
         self.jobs.append(job)
+
+    @rule(claim=_limits, job=_limits, own=_limits)
+    def set_the_limits(self, claim: int, job: int, own: int) -> None:
+        def set_limits(session: Any) -> None:
+            limits.set_write_off_limits(session, by=self.admin, claim_cents=claim, job_cents=job, now=self.now)
+            people.set_limits(
+                session, self.given.biller.user_id, claim_cents=UNLIMITED, job_cents=own, by=self.admin, now=self.now
+            )
+
+        self._try(set_limits)
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=st.integers(0, 50), approver=st.booleans(), says_yes=st.booleans())
+    def decide_on_a_job(self, pick: int, approver: bool, says_yes: bool) -> None:
+        by = self.approver if approver else self.admin
+
+        def decide(session: Any) -> None:
+            if says_yes:
+                commands.approve(session, self._job(pick), confirmation="CONFIRM", by=by, now=self.now)
+            else:
+                commands.reject(session, self._job(pick), reason="Not these", by=by, now=self.now)
+
+        self._try(decide)
+
+    @rule(role=st.sampled_from([Role.APPROVER, Role.BILLER]), active=st.booleans())
+    def the_approver_loses_the_role_or_gets_it_back(self, role: Role, active: bool) -> None:
+        def change(session: Any) -> None:
+            user_id = self.approver.user_id
+            people.change_role(session, user_id, role, by=self.admin, now=self.now)
+            (people.reactivate if active else people.deactivate)(session, user_id, by=self.admin, now=self.now)
+
+        self._try(change)
 
     @precondition(lambda self: self.jobs)
     @rule(pick=st.integers(0, 50), act=st.sampled_from(["pause", "resume", "cancel", "retry_failed", "discard"]))
@@ -87,9 +129,34 @@ class Practice(RuleBasedStateMachine):
 
         self._try(reverse)
 
+    @rule(
+        pick=st.integers(0, CLAIMS - 1), cents=st.integers(1, 400), line=st.integers(1, 2),
+        side=st.sampled_from(["insurance", "patient"]),
+    )  # fmt: skip
+    def post_a_payment(self, pick: int, cents: int, line: int, side: str) -> None:
+        """Through the front door: a late one takes back of the write-off, and a closed month refuses it."""
+        entry = {
+            "kind": "payment", "line": line, "responsibility": side, "paid_by": "patient", "amount_cents": cents
+        }  # fmt: skip
+        self._try(
+            lambda session: entries.post(
+                session, self.numbers[pick], entries.entry_of(entry), by=self.admin,
+                idempotency_key=f"k{next(self.keys)}", now=self.now,
+            )
+        )  # fmt: skip
+
     @rule(pick=st.integers(0, CLAIMS - 1), cents=st.integers(1, 400), line=st.integers(1, 2))
-    def post_a_payment(self, pick: int, cents: int, line: int) -> None:
+    def a_payment_comes_by_file(self, pick: int, cents: int, line: int) -> None:
+        """Dated in spring, which nobody closes."""
         self.given.pay(self.numbers[pick], cents, line=line)
+
+    @rule()
+    def close_the_month(self) -> None:
+        self._try(lambda session: closing.close(session, MONTH, by=self.admin, now=self.now))
+
+    @rule()
+    def reopen_the_month(self) -> None:
+        self._try(lambda session: closing.reopen(session, MONTH, reason="A late file", by=self.admin, now=self.now))
 
     @rule(pick=st.integers(0, CLAIMS - 1), hold=st.sampled_from([None, *Hold]))
     def hold_or_release_a_claim(self, pick: int, hold: Hold | None) -> None:
@@ -161,7 +228,8 @@ class Practice(RuleBasedStateMachine):
 
     def _rests(self, job: JobKey) -> bool:
         return self.given.progress(job).status in (
-            JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.PAUSED, JobStatus.HALTED
+            JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.PAUSED, JobStatus.HALTED,
+            JobStatus.AWAITING_APPROVAL, JobStatus.REJECTED, JobStatus.DISCARDED, JobStatus.EXPIRED,
         )  # fmt: skip
 
     def _job(self, pick: int) -> JobKey:
