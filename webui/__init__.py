@@ -81,7 +81,6 @@ def _register(app: OpenAPI) -> None:
         auth,
         claim_work,
         claims,
-        credit_list,
         errors,
         evidence,
         feed,
@@ -93,9 +92,6 @@ def _register(app: OpenAPI) -> None:
         navigation,
         observing,
         operations,
-        periods,
-        recoveries,
-        redate,
         refusals,
         reversals,
         schedule_acts,
@@ -120,10 +116,19 @@ def _register(app: OpenAPI) -> None:
     metrics.register(app)
     for pages in (operations, jobs, evidence, reversals, claims, claim_work, settings, limits):
         app.register_blueprint(pages.blueprint)
-    for pages in (schedules, schedule_acts, schedule_runs, time_zone, users, periods, credit_list, recoveries, redate):
+    for pages in (schedules, schedule_acts, schedule_runs, time_zone, users):
         app.register_blueprint(pages.blueprint)
+    _register_books(app)
     api.register(app)
     app.add_url_rule("/", "home", _home)
+
+
+def _register_books(app: OpenAPI) -> None:
+    """Months, and what was paid too much or too late."""
+    from webui import credit_list, periods, recoveries, redate  # as above
+
+    for pages in (periods, redate, credit_list, recoveries):
+        app.register_blueprint(pages.blueprint)
 
 
 def _home() -> BaseResponse:

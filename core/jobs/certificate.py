@@ -123,15 +123,8 @@ def of_job(session: Session, key: JobKey) -> Certificate:
         status=job.status.value,
         reverses_job_id=str(job.reverses_job_id) if job.reverses_job_id else None,
         target_status=job.target_status,
-        requested_by=names.get(job.requested_by, "the system"),
-        requested_at=job.requested_at,
-        confirmed_by=names.get(job.confirmed_by) if job.confirmed_by else None,
-        confirmed_at=job.approval_asked_at or job.confirmed_at,  # by the first person; the job itself ran later
-        approved_by=names.get(job.decided_by) if job.decided_by else None,
-        approved_at=job.decided_at,
+        **_who_and_when(job, names),
         over=limits.told(job.over),
-        started_at=job.started_at,
-        finished_at=job.finished_at,
         posting_date=job.posting_date,
         reason=job.reason.value if job.reason else None,
         note=job.note,
@@ -157,6 +150,19 @@ def of_job(session: Session, key: JobKey) -> Certificate:
         late_payments=_late_payments(session, key),
         reconciles=agrees and not _faults(session, job),
     )
+
+
+def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
+    return {
+        "requested_by": names.get(job.requested_by, "the system"),
+        "requested_at": job.requested_at,
+        "confirmed_by": names.get(job.confirmed_by) if job.confirmed_by else None,
+        "confirmed_at": job.approval_asked_at or job.confirmed_at,  # by the first person; the job itself ran later
+        "approved_by": names.get(job.decided_by) if job.decided_by else None,
+        "approved_at": job.decided_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+    }
 
 
 def _late_payments(session: Session, key: JobKey) -> LatePayments:
