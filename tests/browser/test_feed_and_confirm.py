@@ -71,12 +71,32 @@ def test_all_that_match_but_one(feed: Page) -> None:
 def test_changing_the_filter_clears_the_selection_and_says_so(feed: Page) -> None:
     feed.get_by_role("button", name="Select all 60 that match").click()
 
-    feed.get_by_label("Claim number").fill("C0001")
+    feed.get_by_label("Claim no. begins").fill("C0001")
     feed.get_by_role("button", name="Update Filter").click()
 
     expect(feed).to_have_url(re.compile(r"/claims\?claim_id_prefix=C0001&sort=claim$"))
     expect(feed.locator("#picked-count")).to_have_text("0 selected")
     expect(feed.locator("#picked-dollars")).to_contain_text("“All that match” is no longer selected")
+
+
+def test_sums_keep_their_words_in_sight_beside_the_claim_number(practice: GivenPractice, open_as: OPEN) -> None:
+    practice.claims(3)
+    page = open_as("/claims", practice.biller, viewport={"width": 1440, "height": 900})
+    expect(page.locator("#totals th")).to_have_text("All 3 that match")
+    balance = page.get_by_role("columnheader", name="Total Bal").bounding_box()
+    assert balance is not None
+    assert balance["x"] + balance["width"] <= 1440  # what one decides by is in sight
+
+    page.locator(".feed .scroll").evaluate("it => it.scrollLeft = 5000")
+
+    words, number = page.locator("#totals th").bounding_box(), page.locator("#rows th").first.bounding_box()
+    assert words is not None
+    assert number is not None
+    assert words["x"] > 0
+    assert words["x"] + words["width"] == number["x"] + number["width"]  # no seam between them
+    for at in (words["x"] + 2, words["x"] + words["width"] - 2):
+        on_top = "([x, y]) => document.elementFromPoint(x, y).className"
+        assert page.evaluate(on_top, [at, words["y"] + 10]) == "sum-of"
 
 
 def test_keys_go_from_box_to_box(feed: Page) -> None:
@@ -92,7 +112,9 @@ def test_nothing_selected_is_said_and_no_dialog_opens(feed: Page) -> None:
     feed.get_by_text("Batch Status Change").click()
     feed.get_by_role("button", name="Settled writes balances off").click()
 
-    expect(feed.locator("#picked-dollars")).to_have_text("Select at least one claim first.")
+    expect(feed.locator("#picked-dollars")).to_have_text("Select at least one claim first: tick its box.")
+    expect(feed.locator("#picked")).to_have_class(re.compile("warns"))
+    expect(feed.locator("#rows input").nth(0)).to_be_focused()
     expect(feed.locator("dialog")).not_to_be_visible()
 
 

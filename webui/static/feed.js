@@ -4,6 +4,7 @@ const form = document.getElementById("claims");
 const rows = document.getElementById("rows");
 const boxes = [...rows.querySelectorAll("input[name=claim_id]")];
 const pagePick = document.getElementById("pick-page");
+const picked = document.getElementById("picked");
 const announcer = document.getElementById("announce");
 const STORE = "settle-selection";
 const COUNT_AFTER_MS = 150; // a row of quick clicks is counted once
@@ -99,6 +100,7 @@ function count() {
 }
 
 function counted(sums) {
+  picked.classList.remove("warns");
   document.getElementById("picked-count").textContent = said(sums);
   const dollars = document.getElementById("picked-dollars");
   dollars.textContent = sums ? `${sums.dollars} · ` : "Tick the boxes; hold Shift for a range.";
@@ -245,7 +247,12 @@ form.addEventListener("submit", (event) => {
   const target = event.submitter?.value;
   if (!target) return;
   document.getElementById("status-menu").open = false;
-  if (selected.scope === "chosen" && ids.size === 0) return say("Select at least one claim first.", true);
+  if (selected.scope === "chosen" && ids.size === 0) {
+    say("Select at least one claim first: tick its box.", true);
+    picked.classList.add("warns");
+    picked.scrollIntoView({ block: "nearest" });
+    return boxes[0]?.focus();
+  }
   const fields = selection();
   fields.set("target_status", target);
   fields.set("idempotency_key", [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join(""));

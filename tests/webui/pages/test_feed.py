@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ from core.policy.rules import RULES
 from tests.core.claims.conftest import a_patient
 from tests.given import GivenPractice, Line, a_practice
 from tests.webui.pages.conftest import Browser
-from webui.feed_columns import ELIGIBILITY_PILLS, SHORT_WORDS
+from webui.feed_columns import COLUMNS, ELIGIBILITY_PILLS, SHORT_WORDS
 
 NAMES = ["<script>alert(1)</script>", 'O\'Neil "Bob" & Söhne', "😀 Zoë", "مريم العلي", "=cmd()"]
 
@@ -205,6 +206,35 @@ def test_a_hidden_column_stays_hidden_in_this_browser(practice: GivenPractice, b
     assert page.count('<th scope="col"') == 2 + 3  # box, info, claim id, patient, total
     file = biller.read("/feed/export.csv")
     assert file.splitlines()[0] == "\ufeffClaim ID,Patient,Total Bal"
+
+
+def test_at_first_few_columns_are_shown_and_all_can_be(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(1)
+
+    def names() -> list[str]:
+        return biller.read("/feed/export.csv").removeprefix("\ufeff").splitlines()[0].split(",")
+
+    assert not {"Supervising Provider", "Allowed", "First EDI"} & set(names())
+    assert {"Ins Bal", "Pt Bal", "Total Bal", "Billing Status", "Eligibility"} < set(names())
+
+    biller.post("/feed/columns", on="/claims", column=[column.key for column in COLUMNS], query="")
+    assert names() == [column.name for column in COLUMNS]
+
+
+def test_sums_stand_under_their_columns_and_their_words_beside_the_box(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claims(2)
+    head, body = biller.read("/claims?totals=1").split("<thead>")[1].split("</thead>")
+    cells = re.findall(r"<t[dh][^>]*>", body.split('id="totals"')[1].split("</tr>")[0])
+
+    assert cells[:2] == ['<td class="box">', '<th scope="row" class="sum-of" colspan="2">']
+    assert len(cells) + 1 == head.count("<th ")
+
+
+def test_without_claims_there_is_nothing_to_change(practice: GivenPractice, biller: Browser) -> None:
+    assert 'id="status-menu"' not in biller.read("/claims")
+    assert re.search(r"<button[^>]* disabled[^>]*>Batch Status Change", biller.read("/claims"))
 
 
 def test_no_cookie_breaks_the_feed(practice: GivenPractice, biller: Browser) -> None:
