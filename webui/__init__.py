@@ -84,14 +84,10 @@ def _register(app: OpenAPI) -> None:
         errors,
         evidence,
         feed,
-        health,
         jobs,
         labels,
         limits,
-        metrics,
         navigation,
-        observing,
-        operations,
         refusals,
         reversals,
         schedule_acts,
@@ -103,7 +99,7 @@ def _register(app: OpenAPI) -> None:
         users,
     )
 
-    observing.register(app)
+    _register_watch(app)
     errors.register(app)
     labels.register(app)
     navigation.register(app)
@@ -112,15 +108,23 @@ def _register(app: OpenAPI) -> None:
     feed.register(app)
     schedule_words.register(app)
     approvals.register(app)
-    health.register(app)
-    metrics.register(app)
-    for pages in (operations, jobs, evidence, reversals, claims, claim_work, settings, limits):
+    for pages in (jobs, evidence, reversals, claims, claim_work, settings, limits):
         app.register_blueprint(pages.blueprint)
     for pages in (schedules, schedule_acts, schedule_runs, time_zone, users):
         app.register_blueprint(pages.blueprint)
     _register_books(app)
     api.register(app)
     app.add_url_rule("/", "home", _home)
+
+
+def _register_watch(app: OpenAPI) -> None:
+    """What those see who keep it running."""
+    from webui import health, metrics, observing, operations  # as above
+
+    observing.register(app)
+    health.register(app)
+    metrics.register(app)
+    app.register_blueprint(operations.blueprint)
 
 
 def _register_books(app: OpenAPI) -> None:

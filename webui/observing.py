@@ -28,8 +28,9 @@ log: Final = structlog.get_logger(__name__)
 
 
 def register(app: Flask) -> None:
-    """Observe every request of the application; call it first, so that it is asked before anything refuses."""
-    app.before_request(_begin)
+    """Observe every request of the application."""
+    # Before whatever was registered earlier, such as the check of a form's token: a refusal is observed too.
+    app.before_request_funcs.setdefault(None, []).insert(0, _begin)
     app.after_request(_end)
     app.teardown_request(_forget)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Subquery, and_, case, func, or_, select, update
+from sqlalchemy import CTE, Subquery, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.claims.ids import ClaimIds
@@ -71,17 +71,20 @@ def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> J
         )
         .cte("decided")
     )
+    return _counted(session, decided, [rule.code for rule in asked])
+
+
+def _counted(session: Session, decided: CTE, codes: list[str]) -> Judged:
     settled = decided.c.outcome == Outcome.SETTLED
     sums = [
         func.coalesce(func.sum(decided.c[name]).filter(settled), 0)
         for name in ("insurance_due", "patient_due", "insurance_cents", "patient_cents")
     ]
-    by_code = [func.count().filter(~settled, decided.c.code == rule.code) for rule in asked]
+    by_code = [func.count().filter(~settled, decided.c.code == code) for code in codes]
     ids = ClaimIds.of(decided.c.claim_id, settled)
     array, size, *figures = session.execute(select(*ids, *sums, *by_code)).one()
-    cents = [Cents(*map(int, figures[first : first + 2])) for first in (0, 2)]
-    skipped = Skipped(dict(zip((rule.code for rule in asked), figures[4:], strict=True)))
-    return Judged(ClaimIds(array, size), skipped, owed=cents[0], promised=cents[1])
+    owed, promised = (Cents(*map(int, figures[first : first + 2])) for first in (0, 2))
+    return Judged(ClaimIds(array, size), Skipped(dict(zip(codes, figures[4:], strict=True))), owed, promised)
 
 
 def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: Excluded) -> Facts:
