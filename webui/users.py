@@ -11,7 +11,7 @@ from core.access import people, users
 from core.access.models import Role, User
 from core.access.people import OwnAccount
 from core.access.permissions import Action
-from core.access.users import BadEmail, BadUserName, EmailTaken
+from core.access.users import EmailTaken
 from core.db.engine import transaction
 from core.errors import BadInput
 from webui import jobs
@@ -25,7 +25,6 @@ ROLE_MEANS = {
     Role.ADMIN: "everything a biller and an approver may, and settings, limits, months and people",
     Role.OPS: "the Operations page; no claim and no name",
 }
-_FIELDS = {BadEmail: "email", EmailTaken: "email", BadUserName: "name"}
 
 blueprint = Blueprint("users", __name__, url_prefix="/users")
 a_user = f"<int(max={jobs.BIGINT_MAX}):user_id>"
@@ -57,19 +56,18 @@ def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] 
 def add() -> tuple[str, int]:
     """Add somebody with a password that is made here and shown this once."""
     typed, password = request.form, users.make_password()
+    faults = _faults(typed)
+    if faults:
+        return _index(faults=faults, typed=typed), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
         with transaction(door().sessions) as db:
+            role = _role(typed["role"])
             added = people.add(
-                db,
-                email=typed.get("email", ""),
-                name=typed.get("name", ""),
-                role=_role(typed.get("role")),
-                password=password,
-                by=current_actor(),
+                db, email=typed["email"], name=typed["name"], role=role, password=password, by=current_actor(),
                 now=now(),
-            )
-    except (BadEmail, EmailTaken, BadUserName, UnknownRole) as fault:
-        return _index(faults={_FIELDS.get(type(fault), "role"): fault.message}, typed=typed), fault.http_status
+            )  # fmt: skip
+    except EmailTaken as fault:
+        return _index(faults={"email": fault.message}, typed=typed), fault.http_status
     # Not a redirect: the password stands in this answer and nowhere else.
     return render_template("users/added.html", person=added, password=password), HTTPStatus.CREATED
 
@@ -140,6 +138,17 @@ def _do(act: Callable[..., User], user_id: int, *given: Any, said: str, **more: 
     else:
         flash(said, "good")
     return redirect(url_for("users.show", user_id=user_id), code=HTTPStatus.SEE_OTHER)
+
+
+def _faults(typed: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with which field, all at once."""
+    faults = {}
+    for field, read in (("name", users.checked_name), ("email", users.checked_email), ("role", _role)):
+        try:
+            read(typed.get(field, ""))
+        except BadInput as fault:
+            faults[field] = fault.message
+    return faults
 
 
 def _role(text: str | None) -> Role:

@@ -74,8 +74,8 @@ def add_user(
     """
     values = {
         "practice_id": practice_id,
-        "email": _checked_email(email),
-        "name": _checked_name(name),
+        "email": checked_email(email),
+        "name": checked_name(name),
         "role": role,
         "password_hash": _HASHER.hash(_bytes(_checked_password(password))),
         "active": True,
@@ -145,14 +145,16 @@ def _bytes(password: str) -> bytes:
     return password[:PASSWORD_CHARACTERS_MAX].encode("utf-8", "surrogatepass")
 
 
-def _checked_email(email: str) -> str:
+def checked_email(email: str) -> str:
+    """The address as it is kept; raises `BadEmail`."""
     email = email.strip().lower()
     if len(email) > EMAIL_CHARACTERS_MAX or not _EMAIL.fullmatch(email):
         raise BadEmail
     return email
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name as it is kept; raises `BadUserName`."""
     name = name.strip()
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadUserName

@@ -235,3 +235,10 @@ def test_only_an_administrator_sees_the_people(world: World, role: Role) -> None
     who = world.api(role)
     for method, path in (("GET", "/users"), ("POST", "/users"), ("GET", "/users/1"), ("POST", "/users/1/deactivate")):
         assert who.ask(method, path, json={}).status_code == 403
+
+
+def test_another_practices_job_is_not_there(stranger: Api, biller: Api, waiting: str) -> None:
+    for act, body in (("approve", {"confirmation": "CONFIRM"}), ("reject", {"reason": "No"})):
+        answer = stranger.post(f"/settle-jobs/{waiting}/{act}", json=body)
+        assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+    assert biller.get(f"/settle-jobs/{waiting}").json["status"] == "awaiting_approval"

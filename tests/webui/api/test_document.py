@@ -11,6 +11,7 @@ from flask_openapi3.openapi import OpenAPI
 from core.claims.filters import ClaimFilter
 from tests.webui.api.conftest import Api, World
 from webui.api import models
+from webui.api.confirmed import Confirmed
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_answers_have_the_members_that_the_document_says(biller: Api) -> None:
     claim_id = biller.claim_ids(1)[0]
     for answer, model in [
         (job, models.SettleJobAnswer),
-        (confirmed, models.Confirmed),
+        (confirmed, Confirmed),
         (biller.get(f"/settle-jobs/{job['id']}/progress").json, models.ProgressAnswer),
         (biller.get(f"/settle-jobs/{job['id']}/items").json["items"][0], models.Item),
         (biller.get("/settle-jobs").json["settle_jobs"][0], models.SettleJobSummary),

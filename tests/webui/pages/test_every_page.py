@@ -9,7 +9,7 @@ from tests.webui.pages.conftest import Browser
 
 PAGES = [
     "/sign-in", "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings",
-    "/months", "/months/2026-11", "/credits", "/late-payments",
+    "/months", "/months/2026-11", "/credits", "/late-payments", "/approvals",
     "/no-such-page", "/jobs/999",
 ]  # fmt: skip
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"

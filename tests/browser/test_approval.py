@@ -1,0 +1,145 @@
+"""Two browsers, two people: one confirms a job over a limit, the other approves or rejects it; axe finds nothing."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.access.models import Role
+from core.jobs.keys import JobKey
+from tests.browser.conftest import OPEN, faults_of, no_browser
+from tests.given import GivenPractice, Line
+
+pytestmark = no_browser
+
+WINDOWS = pytest.mark.parametrize(
+    "window",
+    [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 380, "height": 800}}],
+    ids=["light", "dark", "narrow"],
+)
+
+
+@pytest.fixture
+def previewed(practice: GivenPractice) -> JobKey:
+    """A preview of $45.00 in three claims: one is over the limit for one claim, together they are over a job's."""
+    practice.claim("DEAR", Line(2_000, 1_000))
+    practice.claim("CHEAP", Line(1_000, 0))
+    practice.claim("CHEAPER", Line(500, 0))
+    practice.limit(claim=2_500, job=4_000)
+    return practice.preview()
+
+
+def look(page: Page) -> None:
+    """No fault that axe can find, and nothing wider than the window."""
+    assert faults_of(page) == "", page.url
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is wider than the window"
+
+
+@WINDOWS
+def test_one_person_confirms_and_another_approves_what_both_have_seen(
+    practice: GivenPractice, open_as: OPEN, previewed: JobKey, window: dict[str, object]
+) -> None:
+    ruth = practice.person("ruth@lakeside.example", Role.APPROVER)
+    address = f"/jobs/{previewed.job_id}"
+    asks = open_as(address, practice.biller, **window)
+    expect(asks.get_by_text("After CONFIRM this job waits for another person")).to_be_visible()
+    look(asks)
+    asks.get_by_label("Type CONFIRM, in capitals, to continue").fill("CONFIRM")
+    asks.get_by_role("button", name="Settle 3 claims").click()
+    expect(asks.locator("#job-status")).to_have_text("Awaiting approval")
+    expect(asks.get_by_text("This job waits for another person")).to_be_visible()
+    expect(asks.get_by_role("button", name="Approve")).to_have_count(0)
+    look(asks)
+
+    decides = open_as("/approvals", ruth, **window)
+    expect(decides.get_by_role("navigation", name="Main").get_by_text("Approvals 1")).to_be_visible()
+    look(decides)
+    decides.get_by_role("link", name="Look at job").click()
+    decides.get_by_role("link", name="Over the limit for one claim").click()
+    expect(decides.locator("#preview-claims tbody tr")).to_have_count(1)
+    expect(decides.locator("#preview-claims tbody tr")).to_contain_text("Over the limit")
+    look(decides)
+    decides.get_by_label("Type CONFIRM, in capitals, to approve").fill("confirm")
+    decides.get_by_role("button", name="Approve 3 claims").click()
+    expect(decides.locator("#confirmation-fault")).to_be_visible()
+    expect(decides.get_by_label("Type CONFIRM, in capitals, to approve")).to_have_value("confirm")
+    look(decides)
+    decides.get_by_label("Type CONFIRM, in capitals, to approve").fill("CONFIRM")
+    decides.get_by_role("button", name="Approve 3 claims").click()
+    expect(decides.get_by_text("Approved. It runs as it was previewed")).to_be_visible()
+    practice.run()
+
+    asks.goto("/jobs")
+    expect(asks.get_by_text(f"Job {previewed.job_id} was approved by ruth")).to_be_visible()
+    look(asks)
+    asks.goto(address)
+    expect(asks.locator("#job-status")).to_have_text("Completed")
+    look(asks)
+    assert practice.violations() == []
+
+
+def test_a_no_reaches_the_requester_with_its_reason(practice: GivenPractice, open_as: OPEN, previewed: JobKey) -> None:
+    practice.confirm(previewed)
+    decides = open_as(f"/jobs/{previewed.job_id}", practice.person("ruth@lakeside.example", Role.APPROVER))
+    decides.get_by_role("button", name="Reject").click()
+    expect(decides.locator("#reject-fault")).to_be_visible()
+    look(decides)
+    decides.get_by_label("Or say why not").fill("Call them first")
+    decides.get_by_role("button", name="Reject").click()
+    expect(decides.locator("#job-status")).to_have_text("Rejected")
+
+    asks = open_as(f"/jobs/{previewed.job_id}", practice.biller)
+    expect(asks.get_by_text("“Call them first”")).to_be_visible()
+    look(asks)
+    asks.goto("/approvals")
+    expect(asks.get_by_text("“Call them first”")).to_be_visible()
+    look(asks)
+
+
+def test_the_approver_who_is_deactivated_between_page_and_click_decides_nothing(
+    practice: GivenPractice, open_as: OPEN, previewed: JobKey
+) -> None:
+    practice.confirm(previewed)
+    ruth = practice.person("ruth@lakeside.example", Role.APPROVER)
+    decides = open_as(f"/jobs/{previewed.job_id}", ruth)
+    decides.get_by_label("Type CONFIRM, in capitals, to approve").fill("CONFIRM")
+    admin = open_as(f"/users/{ruth.user_id}", practice.person("m.chen@lakeside.example", Role.ADMIN))
+    admin.get_by_text("Deactivate", exact=True).click()
+    look(admin)
+    admin.get_by_role("button", name="Deactivate ruth").click()
+    expect(admin.get_by_text("signed out everywhere")).to_be_visible()
+    look(admin)
+
+    decides.get_by_role("button", name="Approve 3 claims").click()
+
+    expect(decides).to_have_url(re.compile("/sign-in"))
+    assert practice.progress(previewed).status == "awaiting_approval"
+
+
+@WINDOWS
+def test_people_and_limits_are_managed(practice: GivenPractice, open_as: OPEN, window: dict[str, object]) -> None:
+    page = open_as("/users", practice.person("m.chen@lakeside.example", Role.ADMIN), **window)
+    look(page)
+    page.get_by_label("Name").fill("Ruth Baker")
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator("#email-fault")).to_be_visible()
+    expect(page.get_by_label("Name")).to_have_value("Ruth Baker")
+    look(page)
+    page.get_by_label("E-mail").fill("ruth@lakeside.example")
+    page.get_by_label("Role").select_option("approver")
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator("#password")).to_be_visible()
+    look(page)
+    page.get_by_role("link", name="Set limits").click()
+    page.get_by_label("One claim at most").fill("")
+    page.get_by_role("button", name="Save the limits").click()
+    expect(page.locator("#claim_limit_cents-fault")).to_have_text("Type an amount, or the word unlimited.")
+    look(page)
+    page.get_by_label("One claim at most").fill("50")
+    page.get_by_role("button", name="Save the limits").click()
+    expect(page.get_by_label("One claim at most")).to_have_value("$50.00")
+    page.goto("/settings")
+    page.get_by_label("One job may write off at most").fill("1,000")
+    page.get_by_role("button", name="Save the limits").click()
+    expect(page.get_by_text("Now: unlimited for one claim, $1,000.00 for one job.")).to_be_visible()
+    look(page)
