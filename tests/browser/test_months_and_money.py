@@ -1,0 +1,41 @@
+"""Months, credits and late payments for everybody: no fault that axe sees, and one click to the next open date."""
+
+import datetime as dt
+
+from core.access.models import Role
+from core.db.engine import transaction
+from core.practices import closing
+from tests.browser.conftest import OPEN, faults_of, no_browser
+from tests.given import NOW, GivenPractice, Line
+
+pytestmark = no_browser
+
+
+def test_the_pages_are_for_everybody(practice: GivenPractice, open_as: OPEN) -> None:
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    practice.claim("C1", Line(0, 100_00))
+    practice.claim("C2", Line(-10_00, 0))
+    practice.settle()
+    practice.pay("C1", 40_00)
+    for path in ("/months", "/months/2026-11", "/credits", "/credits?at_least=x", "/late-payments", "/claims/C1"):
+        assert faults_of(open_as(path, admin)) == "", path
+    with transaction(practice.sessions) as session:
+        closing.close(session, dt.date(2026, 11, 1), by=admin, now=NOW)
+    assert faults_of(open_as("/months/2026-11", admin)) == ""
+
+
+def test_a_preview_in_a_closed_month_goes_to_the_next_open_date_in_the_dialog(
+    practice: GivenPractice, open_as: OPEN
+) -> None:
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    practice.claim("C1", Line(0, 100_00))
+    job = practice.preview()
+    with transaction(practice.sessions) as session:
+        closing.close(session, dt.date(2026, 11, 1), by=admin, now=NOW)
+    page = open_as(f"/jobs/{job.job_id}", admin)
+    assert faults_of(page) == ""
+
+    page.get_by_role("button", name="Preview it dated 12/01/2026").click()
+    page.get_by_label("Type CONFIRM").fill("CONFIRM")
+
+    assert "Posting date 12/01/2026" in page.inner_text("main")
