@@ -17,8 +17,8 @@ from core.jobs import commands, limits, posting_month, queries, reports, waiting
 from core.jobs.commands import PREVIEW_LIFE, ConfirmationMismatch, is_expired
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, JobStatus, SettleJob, Verdict
-from core.jobs.preview import PreviewTotals
 from core.jobs.reports import ItemRow
+from core.jobs.totals import PreviewTotals
 from webui import jobs
 from webui.auth import current_actor, requires
 from webui.door import door, hint, now

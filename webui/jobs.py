@@ -17,8 +17,8 @@ from core.jobs import codes, commands, history, lifecycle, progress, queries, re
 from core.jobs.downloads import File
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, Outcome, SettleJob
-from core.jobs.preview import PreviewTotals
 from core.jobs.progress import Progress
+from core.jobs.totals import PreviewTotals
 from webui import flower
 from webui.auth import current_actor, requires
 from webui.door import door, now

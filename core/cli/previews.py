@@ -17,8 +17,8 @@ from core.db.engine import Sessions, transaction
 from core.jobs import codes, commands, limits, prepare
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, JobStatus, SettleJob
-from core.jobs.preview import PreviewTotals
 from core.jobs.requests import JobRequest
+from core.jobs.totals import PreviewTotals
 from core.ledger.models import WriteOffReason
 from core.money import format_cents
 from core.policy.rules import MAY_INCLUDE
@@ -88,17 +88,7 @@ def preview(
 def _selection(filters: tuple[str, ...], claims: tuple[str, ...]) -> dict[str, Any]:
     if claims:
         return {"claim_ids": list(dict.fromkeys(claims))}
-    return {"filter": ClaimFilter.of_texts(_filter(filters)).given()} if filters else {"all": True}
-
-
-def _filter(pairs: tuple[str, ...]) -> dict[str, str | list[str]]:
-    given: dict[str, list[str]] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not value:
-            raise click.UsageError(f"--filter {pair}: write KEY=VALUE, such as total_due_max_cents=5000")
-        given.setdefault(key, []).append(value)
-    return {key: values[0] if len(values) == 1 else values for key, values in given.items()}
+    return {"filter": ClaimFilter.of_texts(acting.filter_of(filters)).given()} if filters else {"all": True}
 
 
 @click.command()

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from core.claims.models import Claim
 from core.errors import Refusal
-from core.jobs import cost_share, limits, preview, queries, reconcile
+from core.jobs import cost_share, limits, queries, reconcile, totals
 from core.jobs.cost_share import CostShare
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import FINAL_STATUSES
 from core.jobs.limits import OverLimit
 from core.jobs.models import JobChunk, JobItem, JobKind, JobStatus, Outcome, SettleJob
-from core.jobs.preview import Group
+from core.jobs.totals import Group
 from core.ledger import recoveries
 from core.policy.rules import RULES
 from core.practices.models import Payer, Practice, Provider
@@ -208,7 +208,7 @@ def _codes(session: Session, key: JobKey) -> dict[str, int]:
 
 
 def _groups(session: Session, key: JobKey, named: Any, group_id: Any, *, none: str) -> list[Group]:
-    return preview.groups(session, key, named, group_id, none=none, picked=JobItem.outcome == Outcome.SETTLED)
+    return totals.groups(session, key, named, group_id, none=none, picked=JobItem.outcome == Outcome.SETTLED)
 
 
 def items_hash(session: Session, key: JobKey) -> str:

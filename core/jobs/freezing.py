@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Actor
 from core.errors import BadInput
-from core.jobs import approval, cost_share, lifecycle, limits, posting_month, preview
+from core.jobs import approval, cost_share, lifecycle, limits, posting_month, preview, totals
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, JobStatus, SettleJob
 from core.practices.models import Practice, Provider
@@ -96,7 +96,7 @@ def freeze(
     key = JobKey(job.practice_id, job.id)
     job.claims_total = items()
     preview.make_chunks(session, key, claims=job.claims_total, chunk_claims=chunk_claims or settings().chunk_claims)
-    job.preview = preview.totals(session, job).model_dump(mode="json")
+    job.preview = totals.of_job(session, job).model_dump(mode="json")
     cost_share.take_note(job)
     job.selection = _summary(job.selection)
     job.previewed_at = now

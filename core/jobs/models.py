@@ -145,7 +145,7 @@ class SettleJob(Base):
     previewed_at: Mapped[dt.datetime | None]
     claims_expected: Mapped[int | None]  # the feed's count, shown while preparing
     claims_total: Mapped[int | None]  # frozen items
-    preview: Mapped[dict[str, Any] | None]  # frozen totals: `core.jobs.preview.PreviewTotals`
+    preview: Mapped[dict[str, Any] | None]  # frozen totals: `core.jobs.totals.PreviewTotals`
     confirmed_by: Mapped[int | None] = mapped_column(BigInteger)
     confirmed_at: Mapped[dt.datetime | None]
     started_at: Mapped[dt.datetime | None]

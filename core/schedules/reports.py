@@ -11,8 +11,8 @@ from core.jobs import progress, queries, reports as job_reports
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import FINAL_STATUSES, WORKED_STATUSES
 from core.jobs.models import JobItem, JobStatus, Outcome, SettleJob, Verdict
-from core.jobs.preview import PreviewTotals
 from core.jobs.progress import Progress
+from core.jobs.totals import PreviewTotals
 from core.schedules import words
 from core.schedules.models import RunOutcome, ScheduleMode, ScheduleRun
 
@@ -142,7 +142,7 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
         "nothing": f"Nothing to settle: {_count(f.claims)} matched, and rules skip them all.",
         HELD: f"Nothing to settle that no open job holds: {_count(f.claims)} matched.",
         "rejected": f"Another person said no: {_count(f.remaining)} were not settled.",
-        "expired": f"Nobody approved it in time: {_count(f.remaining)} were not settled.",
+        "expired": f"Nobody let it go on in time: {_count(f.remaining)} were not settled.",
         "discarded": "Its job was given up; nothing was settled.",
     }.get(state, f"{of_claims}.")
     return said + holds

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.jobs import approval, limits, queries
 from core.jobs.commands import PREVIEW_LIFE
 from core.jobs.models import JobStatus, SettleJob
-from core.jobs.preview import PreviewTotals
+from core.jobs.totals import PreviewTotals
 from core.money import plain_limit
 from webui.api.confirmed import Confirmed
 from webui.api.models import (

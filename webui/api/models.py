@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from core.jobs import why
 from core.jobs.limits import OverLimit
 from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
-from core.jobs.preview import CodeCount, Group
+from core.jobs.totals import CodeCount, Group
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.practices.models import WriteOffSetting
 

@@ -12,8 +12,8 @@ from core.jobs import commands, prepare
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob
 from core.jobs.prepare import IdempotencyMismatch, UnknownStatus
-from core.jobs.preview import PreviewTotals
 from core.jobs.selection import NothingSelected, UnknownClaim
+from core.jobs.totals import PreviewTotals
 from core.money import CENTS_MAX
 from core.practices.models import WriteOffSetting
 from tests.given import NOW, GivenPractice, Line, a_practice
