@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
@@ -53,7 +54,7 @@ def last_runs(session: Session, practice_id: int) -> dict[int, ScheduleRun]:
     newest = (
         select(ScheduleRun)
         .where(ScheduleRun.practice_id == practice_id)
-        .distinct(ScheduleRun.schedule_id)
+        .ext(distinct_on(ScheduleRun.schedule_id))
         .order_by(ScheduleRun.schedule_id, ScheduleRun.id.desc())
     )
     return {run.schedule_id: run for run in session.scalars(newest)}
