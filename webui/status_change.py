@@ -9,6 +9,7 @@ from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
+from core.claims import feed
 from core.claims.models import SETTLED
 from core.db.engine import transaction
 from core.errors import Refusal
@@ -66,7 +67,11 @@ def ask(asked: Asked, status: int = HTTPStatus.OK) -> tuple[str, int]:
     """The first step: reason and note, and the rules that this person may override."""
     actor = current_actor()
     may_override = actor.may(Action.OVERRIDE_RULE)
+    claims = _count(asked)
+    if claims == 0:
+        asked.faults.setdefault("", "No claim is selected. Close this, and select at least one claim first.")
     facts: dict[str, Any] = {
+        "claims": claims,
         "asked": asked,
         "settles": asked.target == SETTLED,
         "reasons": list(WriteOffReason),
@@ -77,6 +82,16 @@ def ask(asked: Asked, status: int = HTTPStatus.OK) -> tuple[str, int]:
     }
     part = "jobs/_confirm_reason.html"
     return render_template(confirm.template(part), part=part, **facts), status
+
+
+def _count(asked: Asked) -> int:
+    """How many claims are meant, as things stand; the preview freezes them."""
+    practice_id = current_actor().practice_id
+    with transaction(door().sessions) as db:
+        if asked.again:
+            return queries.find(db, JobKey(practice_id, asked.again)).claims_total or 0
+        assert asked.selected is not None
+        return asked.selected.totals(db, practice_id, feed.terms_of(db, practice_id, now=now())).claims
 
 
 def _faults(asked: Asked) -> dict[str, str]:

@@ -57,6 +57,41 @@ def test_settled_asks_the_reason_first_and_does_nothing(two: GivenPractice, bill
     assert jobs_of(two) == []
 
 
+def test_the_first_step_says_how_many_claims_go_where(two: GivenPractice, biller: Browser) -> None:
+    assert (
+        "Batch status change of <b>2 claims</b> to <b><bdi>Settled</bdi></b>."
+        in send(biller, target_status="Settled", claim_id=["good", "credit"]).text
+    )
+    assert (
+        "of <b>1 claim</b> to"
+        in send(biller, target_status="Settled", scope="matching", filter="claim_id_prefix=g").text
+    )
+    job = preview(biller, "good").headers["Location"].rsplit("/", 1)[1]
+    assert "of <b>1 claim</b> to" in send(biller, f"/jobs/{job}/again").text
+
+
+def test_nothing_selected_is_said_at_the_first_step(two: GivenPractice, biller: Browser) -> None:
+    answer = send(biller, target_status="Settled").text
+
+    assert "select at least one claim first" in answer
+    assert "Preview</button>" not in answer
+
+
+def test_the_tile_of_the_skipped_names_every_reason(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("a", Line(-300, 500))
+    practice.claim("b", Line(300, -500))
+    practice.claim("c", Line(300, 900), Line(500, -200))
+    practice.claim("d", Line(300, 0), primary_status=ClaimStatus.AT_PAYER)
+    practice.claim("e", Line(300, 0))
+    page = biller.client.get(preview(biller, *"abcde").headers["Location"]).text
+
+    [tile] = re.findall(r'<div class="tile"><span class="quiet">Skipped</span>(.*?)</div>', page)
+    assert tile.startswith("<b>4</b>")
+    assert {"Insurance credit", "Patient credit", "Credit on a line", "In process"} == set(
+        re.findall(r"1 ([A-Z][a-z ]+[a-z])", tile)
+    )
+
+
 def test_a_missing_reason_is_a_fault_at_the_field(two: GivenPractice, biller: Browser) -> None:
     answer = preview(biller, "good", reason="", note="Year-end <clean-up>")
 
@@ -133,11 +168,11 @@ def test_another_selection_on_the_same_page_is_another_job(two: GivenPractice, b
 def test_all_that_match_but_one(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(5)
 
-    preview(biller, scope="matching", filter="claim_id=C", claim_ids='["C00002"]')
+    preview(biller, scope="matching", filter="claim_id_prefix=C", claim_ids='["C00002"]')
 
     [job] = jobs_of(practice)
     assert job.claims_total == 4
-    assert job.selection == {"filter": {"claim_id": "C"}, "excluded_claim_ids": 1}
+    assert job.selection == {"filter": {"claim_id_prefix": "C"}, "excluded_claim_ids": 1}
 
 
 def test_all_without_a_filter_means_every_claim(practice: GivenPractice, biller: Browser) -> None:

@@ -212,3 +212,18 @@ def test_a_job_that_nobody_works_on_says_so(practice: GivenPractice, biller: Bro
     clock.turn_on(minutes=2)
 
     assert "Most likely none is running, or the broker that wakes them is away." in biller.says(f"/jobs/{job.job_id}")
+
+
+def test_a_run_of_a_moment_has_one_rate_and_no_chart_of_parts_of_seconds(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claims(8)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    engine.work(practice.sessions, worker="tester", clock=lambda: NOW)  # all of it in one second
+
+    page = biller.read(f"/jobs/{job.job_id}")
+
+    assert " a second" in page
+    assert "Claims per second" not in page
+    assert "on average" not in page
