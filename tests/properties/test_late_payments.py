@@ -1,0 +1,98 @@
+"""Any sequence of charges settled, paid and taken back: what is due and what is written off are as a child reckons."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from core.access.models import Role
+from core.access.permissions import Actor
+from core.db.engine import Sessions, make_engine, make_sessions, transaction
+from core.jobs import commands
+from core.jobs.keys import JobKey
+from core.ledger import entries
+from core.ledger.entries import entry_of
+from core.ledger.invariants import violations
+from tests.given import NOW, GivenPractice, Line, a_practice
+from tests.servers import Databases
+
+_names = itertools.count(1)
+_acts = st.one_of(
+    st.tuples(st.just("pay"), st.integers(1, 150)),
+    st.tuples(st.just("transfer"), st.integers(1, 40)),  # back to the patient, who owes again
+    st.tuples(st.just("settle"), st.just(0)),
+    st.tuples(st.just("reverse"), st.just(0)),
+)
+
+
+@pytest.fixture(scope="module")
+def one_database(databases: Databases) -> Iterator[Sessions]:
+    """One database for all examples: each makes a practice of its own."""
+    with databases.fresh() as url:
+        engine = make_engine(url)
+        yield make_sessions(engine)
+        engine.dispose()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(charged=st.integers(1, 200), acts=st.lists(_acts, max_size=10))
+def test_no_dollar_is_lost_and_no_credit_is_false(
+    one_database: Sessions, charged: int, acts: list[tuple[str, int]]
+) -> None:
+    practice = a_practice(one_database, name=f"late{next(_names)}")
+    approver = practice.person(f"approver@{practice.id}.example", Role.APPROVER)
+    practice.claim("1", Line(400, charged))
+    due, written_off, insurance, paid, keys = charged, 0, 400, 0, itertools.count(1)
+    untouched: JobKey | None = None  # the last job, while nothing has come after it
+
+    for act, cents in acts:
+        key = f"k{next(keys)}"
+        if act == "pay":
+            _post(practice, "payment", cents, key, responsibility="patient", paid_by="patient")
+            due, paid, untouched = due - cents, paid + cents, None
+            if due < 0:
+                taken_back = min(written_off, -due)
+                written_off, due = written_off - taken_back, due + taken_back
+        elif act == "transfer" and insurance >= cents:
+            _post(practice, "transfer", cents, key, responsibility="insurance")
+            due, insurance, untouched = due + cents, insurance - cents, None
+        elif act == "settle":
+            job = practice.settle(key=key)
+            settles = due > 0 and practice.item(job, "1").outcome == "settled"
+            if settles:
+                written_off, due, insurance, untouched = written_off + due, 0, 0, job
+        elif act == "reverse" and untouched is not None:
+            before = sum(one.cents for one in _standing(practice))
+            _reverse(practice, untouched, by=approver, key=key)
+            claim = practice.read("1")
+            assert sum(one.cents for one in _standing(practice)) + claim.patient_due + claim.insurance_due == before
+            written_off -= claim.patient_due
+            due, insurance, untouched = claim.patient_due, claim.insurance_due, None
+
+        claim = practice.read("1")
+        of_patient = sum(one.cents for one in _standing(practice) if one.responsibility == "patient")
+        assert (claim.patient_due, of_patient) == (due, written_off), (act, cents)
+        assert due >= 0 or written_off == 0, "a credit beside a write-off is false"
+        assert claim.patient_paid == paid
+    with practice.sessions() as session:
+        assert violations(session, practice_id=practice.id) == []
+
+
+def _post(practice: GivenPractice, kind: str, cents: int, key: str, **entry: str) -> None:
+    given_ = {"kind": kind, "line": 1, "amount_cents": cents, **entry}
+    with transaction(practice.sessions) as session:
+        entries.post(session, "1", entry_of(given_), by=practice.biller, idempotency_key=key, now=NOW)
+
+
+def _standing(practice: GivenPractice) -> list[entries.WrittenOff]:
+    with practice.sessions() as session:
+        return entries.written_off(session, practice.id, practice.read("1").id)
+
+
+def _reverse(practice: GivenPractice, job: JobKey, *, by: Actor, key: str) -> None:
+    with transaction(practice.sessions) as session:
+        made = commands.reverse(session, job, claim_ids=None, by=by, idempotency_key=key, now=NOW)
+        reversal = JobKey(made.practice_id, made.id)
+        commands.confirm(session, reversal, confirmation="CONFIRM", by=by, now=NOW)
+    practice.run()
