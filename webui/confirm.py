@@ -15,9 +15,11 @@ from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import commands, limits, posting_month, queries, reports, waiting
 from core.jobs.commands import PREVIEW_LIFE, ConfirmationMismatch, is_expired
+from core.jobs.cost_share import CostShareReasonMissing
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, JobStatus, SettleJob, Verdict
 from core.jobs.reports import ItemRow
+from core.jobs.requests import NOTE_CHARACTERS_MAX
 from core.jobs.totals import PreviewTotals
 from webui import jobs
 from webui.auth import current_actor, requires
@@ -62,6 +64,7 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
         "expired": is_expired(job, now=now()),
         "expires_at": _expires_at(job),
         "short": SHORT_WORDS,
+        "cost_share_max": NOTE_CHARACTERS_MAX,
         "left_out": _left_out(db, job),
         "next_open_date": posting_month.offered(db, job, now=now()),
         "over": limits.told(limits.if_confirmed(db, job, by=_confirmer(job))),
@@ -101,19 +104,25 @@ def claims(job_id: int) -> BaseResponse | str:
 def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     """Let the job run, if the word is right; anything else is a fault at the field, and nothing happens."""
     actor = current_actor()
+    typed, reason = request.form.get("confirmation", ""), request.form.get("cost_share_reason", "")
     try:
         with transaction(door().sessions) as db:
             job = commands.confirm(
                 db,
                 JobKey(actor.practice_id, job_id),
-                confirmation=request.form.get("confirmation", ""),
+                confirmation=typed,
+                cost_share_reason=reason,
                 by=actor,
                 now=now(),
             )
     except (NotFound, NotAllowed):
         raise
     except ConfirmationMismatch as fault:
-        return render(job_id, fault.http_status, fault=fault.message, typed=request.form.get("confirmation", ""))
+        said = {"fault": fault.message, "typed": typed, "cost_share_reason": reason}
+        return render(job_id, fault.http_status, **said)
+    except CostShareReasonMissing as fault:
+        said = {"cost_share_fault": fault.message, "typed": typed, "cost_share_reason": reason}
+        return render(job_id, fault.http_status, **said)
     except Refusal as refusal:
         return render(job_id, refusal.http_status, refused=refusal.message)
     if job.confirmed_at is not None:

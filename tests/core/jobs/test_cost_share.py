@@ -1,0 +1,187 @@
+"""What Medicare leaves to its patients: its share is said before CONFIRM, and nobody waives it without a reason."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import insert, select, text, update
+
+from core.access.models import Role
+from core.claims.models import Claim
+from core.db.engine import transaction
+from core.jobs import certificate, commands, cost_share
+from core.jobs.cost_share import CostShare, CostShareReasonMissing
+from core.jobs.keys import JobKey
+from core.jobs.models import AfterPreview, JobStatus, SettleJob
+from core.jobs.prepare import Night, request_job
+from core.jobs.requests import JobRequest
+from core.ledger.models import Posting, PostingKind, Responsibility, WriteOffReason
+from core.money import UNLIMITED
+from core.practices.models import PayerClass
+from core.schedules.models import Schedule, ScheduleMode, ScheduleState
+from tests.given import NOW, TODAY, GivenPractice, Line
+
+WHY = "Hardship, looked into one by one"
+
+
+def confirm(practice: GivenPractice, job: JobKey, reason: str = "") -> SettleJob:
+    with transaction(practice.sessions) as session:
+        return commands.confirm(
+            session, job, confirmation="CONFIRM", cost_share_reason=reason, by=practice.biller, now=NOW
+        )
+
+
+def share(practice: GivenPractice, job: JobKey) -> CostShare | None:
+    with practice.sessions() as session:
+        return cost_share.frozen(session.get_one(SettleJob, job))
+
+
+def posted(practice: GivenPractice, number: str, kind: PostingKind, cents: int, on: dt.date) -> None:
+    """A posting on the patient's due, of any day; the caches are not looked at here."""
+    reason = {"write_off_reason": WriteOffReason.CHARITY, "claim_version": on.toordinal()}
+    with transaction(practice.sessions) as session:
+        claim_id = session.scalars(select(Claim.id).where(Claim.external_id == number)).one()
+        session.execute(
+            insert(Posting).values(
+                practice_id=practice.id, claim_id=claim_id, line=1, kind=kind, amount_cents=cents, posted_on=on,
+                responsibility=Responsibility.PATIENT, created_at=NOW,
+                **(reason if kind is PostingKind.WRITE_OFF else {}),
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("payer_class", list(PayerClass))
+def test_only_medicare_patients_dollars_ask_for_a_reason(practice: GivenPractice, payer_class: PayerClass) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("P", payer_class))
+
+    job = practice.preview()
+
+    needed = payer_class in (PayerClass.MEDICARE, PayerClass.DUAL)
+    assert (share(practice, job) is not None) == needed
+    if not needed:
+        assert confirm(practice, job).status is JobStatus.CONFIRMED
+
+
+@pytest.mark.parametrize("reason", ["", "  \n", "x" * 501, "a\x00b"])
+def test_without_a_reason_nothing_is_confirmed(practice: GivenPractice, reason: str) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview()
+
+    with pytest.raises(CostShareReasonMissing):
+        confirm(practice, job, reason)
+
+    practice.run()
+    assert practice.read("1").patient_due == 500
+    assert confirm(practice, job, f" {WHY} ").cost_share_reason == WHY
+    practice.run()
+    assert practice.read("1").patient_due == 0
+    with practice.sessions() as session:
+        drawn_up = certificate.of_job(session, job)
+    assert (drawn_up.cost_share_reason, drawn_up.cost_share) == (WHY, share(practice, job))
+    assert practice.violations() == []
+
+
+def test_what_insurance_owes_of_a_medicare_claim_is_no_cost_sharing(practice: GivenPractice) -> None:
+    practice.claim("1", Line(500, 0), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+
+    assert share(practice, practice.preview()) is None
+
+
+def test_a_claim_that_is_skipped_asks_for_nothing(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE), hold="hold")
+
+    assert share(practice, practice.preview()) is None
+
+
+def test_the_share_is_of_the_last_twelve_months_and_of_medicare_alone(practice: GivenPractice) -> None:
+    medicare, a_year = practice.payer("M", PayerClass.MEDICARE), TODAY.replace(year=TODAY.year - 1)
+    practice.claim("old", Line(0, 1), primary_payer_id=medicare)  # 190 days ago
+    practice.claim("other", Line(0, 1))
+    kinds = PostingKind
+    for number in ("old", "other"):
+        posted(practice, number, kinds.CHARGE, 1_000, a_year + dt.timedelta(days=1))
+        posted(practice, number, kinds.CHARGE, 50_000, a_year)  # a day too early
+        posted(practice, number, kinds.TRANSFER, 2_000, TODAY)
+        posted(practice, number, kinds.TRANSFER, -500, TODAY)
+        posted(practice, number, kinds.ADJUSTMENT, -501, TODAY)
+        posted(practice, number, kinds.WRITE_OFF, -400, TODAY)
+        posted(practice, number, kinds.WRITE_OFF, -90_000, a_year)
+
+    said = share(practice, practice.preview())
+
+    assert said is not None
+    assert (said.since, said.until) == (a_year + dt.timedelta(days=1), TODAY)
+    assert (said.claims, said.job_cents, said.written_off_cents, said.became_due_cents) == (1, 1, 400, 2_000)
+    assert said.percent == 20
+
+
+def test_what_was_reversed_is_not_written_off(practice: GivenPractice) -> None:
+    medicare, approver = practice.payer("M", PayerClass.MEDICARE), practice.person("a@x.example", Role.APPROVER)
+    practice.claim("1", Line(0, 500), primary_payer_id=medicare)
+    practice.claim("2", Line(0, 300), primary_payer_id=medicare)
+    first = practice.preview({"claim_ids": ["1"]})
+    confirm(practice, first, WHY)
+    practice.run()
+    before = share(practice, practice.preview({"claim_ids": ["2"]}, key="before"))
+    with transaction(practice.sessions) as session:
+        back = commands.reverse(session, first, claim_ids=None, by=approver, idempotency_key="back", now=NOW)
+        back_key = JobKey(back.practice_id, back.id)
+    with transaction(practice.sessions) as session:
+        commands.confirm(session, back_key, confirmation="CONFIRM", by=approver, now=NOW)
+    practice.run()
+    after = share(practice, practice.preview({"claim_ids": ["2"]}, key="after"))
+
+    assert before is not None
+    assert after is not None
+    assert (before.written_off_cents, before.became_due_cents, before.percent) == (500, 800, 62)
+    assert (after.written_off_cents, after.percent) == (0, 0)
+    assert practice.violations() == []
+
+
+def night_job(practice: GivenPractice, *, note: str, reason: str = "small_balance", include: list[str]) -> SettleJob:
+    admin = practice.person("night@x.example", Role.ADMIN)
+    with transaction(practice.sessions) as session:
+        schedule = Schedule(
+            practice_id=practice.id, name="Night", filter={}, local_time=dt.time(2), weekdays=["mon"],
+            reason=WriteOffReason(reason), note=note, claims_max=UNLIMITED, cents_max=UNLIMITED,
+            mode=ScheduleMode.SETTLE, late_minutes=60, mail_to=[], state=ScheduleState.ACTIVE,
+            owner_id=admin.user_id, counts_from=NOW, made_at=NOW, changed_at=NOW, changed_by=admin.user_id,
+        )  # fmt: skip
+        session.add(schedule)
+        session.flush()
+        asked = JobRequest.of({"selection": {"all": True}, "reason": reason, "note": note, "include": include})
+        night = Night(schedule.id, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED)
+        return request_job(session, asked, by=admin, idempotency_key="night", now=NOW, night=night)
+
+
+def test_a_schedule_gives_its_note_as_the_reason(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+
+    job = night_job(practice, note="Small balances cost more to collect", include=[])
+
+    assert (job.status, job.cost_share_reason) == (JobStatus.CONFIRMED, "Small balances cost more to collect")
+
+
+@pytest.mark.parametrize(
+    ("note", "reason", "include"), [("", "small_balance", []), ("A note", "bad_debt", ["medicare_cost_share"])]
+)
+def test_a_schedule_that_cannot_be_asked_waives_nothing(
+    practice: GivenPractice, note: str, reason: str, include: list[str]
+) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    practice.claim("2", Line(0, 500))
+
+    job = night_job(practice, note=note, reason=reason, include=include)
+
+    key = JobKey(job.practice_id, job.id)
+    assert practice.item(key, "1").verdict_code == "medicare_cost_share"
+    assert practice.item(key, "2").verdict_code is None
+    assert job.cost_share_reason == ""
+
+
+def test_a_preview_of_before_this_was_asked_needs_no_reason(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview()
+    with transaction(practice.sessions) as session:
+        session.execute(update(SettleJob).values(preview=text("preview - 'cost_share'")))
+
+    assert confirm(practice, job).status is JobStatus.CONFIRMED

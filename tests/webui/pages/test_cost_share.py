@@ -1,0 +1,70 @@
+"""Medicare patients' own share on the confirm box: said in words, and asked about before CONFIRM."""
+
+from collections.abc import Callable
+
+from core.access.models import Role
+from core.access.permissions import Actor
+from core.db.engine import transaction
+from core.practices.models import PayerClass, Practice
+from tests.given import GivenPractice, Line
+from tests.webui.pages.conftest import Browser
+
+WHY = "Hardship, <looked> into"
+
+
+def given_medicare_claim(practice: GivenPractice) -> str:
+    practice.claim("1", Line(0, 1_000), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    return f"/jobs/{practice.preview().job_id}"
+
+
+def test_the_box_says_the_share_and_asks_why(practice: GivenPractice, biller: Browser) -> None:
+    page = given_medicare_claim(practice)
+
+    said = biller.says(page)
+
+    assert "Medicare patients’ own share: this job writes off $10.00 of it on 1 claim" in said
+    assert "From 11/24/2025 through 11/23/2026 $0.00 of $10.00 that became due from Medicare patients" in said
+    assert "written off and not reversed: 0 %" in said
+    assert "Why Medicare patients’ share is written off" in said
+
+
+def test_without_the_reason_the_box_keeps_what_was_typed(practice: GivenPractice, biller: Browser) -> None:
+    page = given_medicare_claim(practice)
+
+    answer = biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM")
+
+    assert answer.status_code == 422
+    assert 'id="cost_share_reason-fault"' in answer.text
+    assert 'value="CONFIRM"' in answer.text
+    assert practice.read("1").patient_due == 1_000
+
+    wrong_word = biller.post(f"{page}/confirm", on=page, confirmation="confirm", cost_share_reason=WHY)
+    assert wrong_word.status_code == 422
+    assert "Hardship, &lt;looked&gt; into" in wrong_word.text
+
+    assert biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM", cost_share_reason=WHY).status_code == 303
+    practice.run()
+    assert WHY in biller.read(page)
+    assert WHY in biller.read(f"{page}/certificate")
+
+
+def test_the_second_person_reads_the_reason(
+    practice: GivenPractice, biller: Browser, browser_of: Callable[[Actor], Browser]
+) -> None:
+    with transaction(practice.sessions) as session:
+        session.get_one(Practice, practice.id).job_limit_cents = 1
+    page = given_medicare_claim(practice)
+    biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM", cost_share_reason=WHY)
+
+    approver = browser_of(practice.person("a@x.example", Role.APPROVER))
+
+    assert WHY in approver.read(page)
+    assert "writes off $10.00 of it on 1 claim" in approver.says(page)
+
+
+def test_a_job_without_medicare_claims_is_not_asked(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("1", Line(0, 1_000))
+    page = f"/jobs/{practice.preview().job_id}"
+
+    assert "Medicare" not in biller.says(page)
+    assert biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM").status_code == 303
