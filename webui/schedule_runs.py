@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.claims import feed
 from core.jobs import queries as jobs
+from core.jobs.models import SettleJob
 from core.ledger.models import WriteOffReason
 from core.schedules import queries, reports, words
 from core.schedules.models import ScheduleRun
@@ -68,6 +69,23 @@ def show(run_id: int) -> str:
         }
     template = "schedules/run.html" if request.headers.get(LIVE_HEADER) is None else "schedules/_report.html"
     return render_template(template, **facts)
+
+
+class Made(NamedTuple):
+    """The run that made a job, and whether its schedule still is."""
+
+    run: ScheduleRun
+    is_there: bool
+
+
+@blueprint.app_template_global("run_that_made")
+def run_that_made(job: SettleJob) -> Made | None:
+    """The run that made this job; None where a person did."""
+    if job.schedule_id is None:
+        return None
+    with door().sessions() as db:
+        run = queries.run_of_job(db, job.practice_id, job.id)
+        return None if run is None else Made(run, _is_there(db, run))
 
 
 def _is_there(db: Session, run: ScheduleRun) -> bool:

@@ -16,6 +16,7 @@ from core.jobs import queries as jobs
 from core.jobs.acts import ConfirmationMismatch
 from core.jobs.requests import NOTE_CHARACTERS_MAX
 from core.ledger.models import WriteOffReason
+from core.practices import calendar
 from core.schedules import commands, queries, tonight, words
 from core.schedules.commands import StaleSchedule
 from core.schedules.models import Schedule, ScheduleMode
@@ -84,6 +85,7 @@ def page(schedule_id: int, **said: Any) -> str:
             "next": next_run(db, schedule, practice.time_zone),
             "terms": schedule_words.filter_words(schedule.filter, feed.choices_of(db, practice.id)),
             "tonight": tonight.tonight(db, schedule, now=now()),
+            "today": calendar.today(practice, now=now()),
             "runs": [reported(db, run) for run in queries.runs(db, practice.id, schedule.id, limit=RUNS_SHOWN)],
             "names": jobs.names_of_users(db, practice.id, {schedule.owner_id, schedule.changed_by}),
         }
@@ -179,6 +181,7 @@ def _form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> 
             seen = {
                 "sentence": words.sentence(_as_schedule(form.request, schedule), practice.time_zone),
                 "tonight": tonight.tonight_of(db, form.request, by=current_actor(), now=now()),
+                "today": calendar.today(practice, now=now()),
             }
         names = jobs.names_of_users(db, practice.id, {schedule.changed_by} if schedule else set())
     return render_template(
