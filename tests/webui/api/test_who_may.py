@@ -35,6 +35,15 @@ PATHS = [
     ("GET", "/recoveries"),
     ("GET", "/limits"),
     ("PUT", "/limits"),
+    ("GET", "/schedules"),
+    ("POST", "/schedules"),
+    ("GET", "/schedules/1"),
+    ("PUT", "/schedules/1"),
+    ("DELETE", "/schedules/1"),
+    *(("POST", f"/schedules/1/{act}") for act in ("pause", "resume", "settle", "report-only", "run-now")),
+    ("GET", "/schedules/1/tonight"),
+    ("GET", "/schedule-runs"),
+    ("GET", "/schedule-runs/1"),
     *(("POST", f"/settle-jobs/1/{act}") for act in ("discard", "pause", "resume", "cancel", "retry-failed")),
 ]
 # A job as it looks from outside, but for what its preview adds up.

@@ -1,0 +1,257 @@
+"""Schedules by API: made to report, let settle by CONFIRM, run once for a key, read by all who see claims."""
+
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from core.access.models import Role
+from tests.webui.api.conftest import Api, World
+
+ASKED: dict[str, Any] = {
+    "name": "Small balances",
+    "filter": {"total_due_max_cents": 5_000, "eligibility": "can_settle"},
+    "local_time": "02:30",
+    "weekdays": ["mon", "tue", "wed", "thu", "fri"],
+    "reason": "small_balance",
+    "note": "Not worth a stamp",
+    "claims_max": 500,
+    "cents_max": "unlimited",
+}
+
+
+@pytest.fixture
+def admin(world: World) -> Api:
+    """An administrator of Hill."""
+    return world.api(Role.ADMIN)
+
+
+def made(admin: Api, **other: Any) -> str:
+    """The path of a new schedule."""
+    answer = admin.post("/schedules", json={**ASKED, **other})
+    assert answer.status_code == 201, answer.json
+    return f"/schedules/{answer.json['id']}"
+
+
+def run(admin: Api, path: str, key: str = "first") -> TestResponse:
+    return admin.post(f"{path}/run-now", headers={"Idempotency-Key": key})
+
+
+def test_a_schedule_is_made_to_report_and_says_what_it_does(admin: Api) -> None:
+    answer = admin.post("/schedules", json=ASKED)
+
+    assert answer.status_code == 201
+    made_one = answer.json
+    assert answer.headers["Location"] == f"/api/v1/schedules/{made_one['id']}"
+    assert (made_one["mode"], made_one["state"], made_one["version"]) == ("report", "active", 1)
+    assert made_one["words"].startswith("Every Monday to Friday at 2:30 AM (America/New_York), reports")
+    assert made_one["next_run"] == {"date": "2025-03-04", "at": "2025-03-04T07:30:00Z"}
+    assert made_one["next_run_words"] == "Tuesday 03/04/2025 at 2:30 AM"
+    assert made_one["filter"] == {"total_due_max_cents": 5_000, "eligibility": ["can_settle"]}
+    assert (made_one["claims_max"], made_one["cents_max"]) == (500, "unlimited")
+    assert made_one["owner"] == "The admin"
+    assert admin.get(f"/schedules/{made_one['id']}").json == made_one
+    assert admin.get("/schedules").json == {"schedules": [made_one]}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("filter", {}),
+        ("filter", {"total_due_maximum": 1}),
+        ("filter", None),
+        ("local_time", "24:00"),
+        ("weekdays", []),
+        ("weekdays", ["monday"]),
+        ("claims_max", None),
+        ("claims_max", ""),
+        ("claims_max", 0),
+        ("cents_max", 0),
+        ("cents_max", "everything"),
+        ("late_minutes", 1_381),
+        ("reason", "no_reason"),
+        ("mail_to", ["nobody"]),
+        ("mode", "settle"),
+        ("name", " "),
+    ],
+)
+def test_what_is_not_as_it_must_be_is_named_and_makes_nothing(admin: Api, field: str, value: Any) -> None:
+    answer = admin.post("/schedules", json={**ASKED, field: value})
+
+    assert (answer.status_code, answer.json["code"]) == (422, "bad_schedule")
+    assert list(answer.json["facts"]["faults"]) == [field]
+    assert admin.get("/schedules").json == {"schedules": []}
+
+
+@pytest.mark.parametrize("missing", ["filter", "claims_max", "cents_max", "reason", "weekdays", "local_time", "name"])
+def test_nothing_is_taken_for_granted(admin: Api, missing: str) -> None:
+    answer = admin.post("/schedules", json={key: value for key, value in ASKED.items() if key != missing})
+
+    assert (answer.status_code, answer.json["code"]) == (422, "bad_schedule")
+    assert list(answer.json["facts"]["faults"]) == [missing]
+
+
+def test_a_name_is_taken_once(admin: Api) -> None:
+    made(admin)
+    answer = admin.post("/schedules", json=ASKED)
+    assert (answer.status_code, answer.json["code"]) == (409, "schedule_name_taken")
+
+
+def test_a_change_needs_the_version_that_is_known(admin: Api) -> None:
+    path = made(admin)
+
+    first = admin.put(path, json={**ASKED, "claims_max": 7, "version": 1})
+    stale = admin.put(path, json={**ASKED, "claims_max": 9, "version": 1})
+    without = admin.put(path, json={**ASKED, "claims_max": 9})
+
+    assert (first.status_code, first.json["claims_max"], first.json["version"]) == (200, 7, 2)
+    assert (stale.status_code, stale.json["code"]) == (409, "stale_schedule")
+    assert (without.status_code, list(without.json["facts"]["faults"])) == (422, ["version"])
+    assert admin.get(path).json["claims_max"] == 7
+
+
+def test_settling_takes_confirm_and_so_does_each_change_of_it(admin: Api) -> None:
+    path = made(admin)
+
+    for word in ("confirm", "", "CONFIRM "):
+        refused = admin.post(f"{path}/settle", json={"confirmation": word, "version": 1})
+        assert (refused.status_code, refused.json["code"]) == (422, "confirmation_mismatch")
+    settles = admin.post(f"{path}/settle", json={"confirmation": "CONFIRM", "version": 1})
+    assert (settles.status_code, settles.json["mode"]) == (200, "settle")
+
+    change = {**ASKED, "claims_max": 7, "version": 2}
+    assert admin.put(path, json=change).json["code"] == "confirmation_mismatch"
+    assert admin.put(path, json={**change, "confirmation": "CONFIRM"}).json["claims_max"] == 7
+    assert admin.post(f"{path}/report-only", json={"version": 3}).json["mode"] == "report"
+
+
+def test_pausing_twice_is_pausing_once_and_a_deleted_one_is_gone(admin: Api) -> None:
+    path = made(admin)
+
+    for _ in range(2):
+        paused = admin.post(f"{path}/pause")
+        assert (paused.status_code, paused.json["state"], paused.json["next_run"]) == (200, "paused", None)
+    assert admin.post(f"{path}/resume").json["state"] == "active"
+
+    gone = admin.ask("DELETE", path)
+    assert (gone.status_code, gone.data) == (204, b"")
+    assert admin.get(path).status_code == 404
+    assert admin.ask("DELETE", path).status_code == 404
+
+
+def test_tonight_is_what_a_preview_would_say_and_writes_nothing(world: World, admin: Api) -> None:
+    tonight = admin.get(f"{made(admin, cents_max=1)}/tonight").json
+    jobs_before = world.sql("SELECT count(*) FROM settle_job")
+
+    totals = admin.preview({"filter": ASKED["filter"]}).json
+    assert tonight["claims"] == totals["counts"]["claims"] > 0
+    assert tonight["will_settle"] == totals["counts"]["will_settle"]
+    assert tonight["insurance_cents"] == totals["totals"]["insurance_cents"]
+    assert tonight["patient_cents"] == totals["totals"]["patient_cents"]
+    assert tonight["over"] == ["over_cap_amount"]
+    assert tonight["as_of"] == "2025-03-04"
+    assert jobs_before == [(0,)]
+
+
+def test_run_now_with_the_same_key_is_the_same_run_and_settles_once(world: World, admin: Api) -> None:
+    path = made(admin)
+    admin.post(f"{path}/settle", json={"confirmation": "CONFIRM", "version": 1})
+
+    first, second = run(admin, path), run(admin, path)
+
+    assert first.status_code == 201
+    assert first.json["id"] == second.json["id"]
+    assert first.headers["Location"] == f"/api/v1/schedule-runs/{first.json['id']}"
+    assert first.json["state"] == "running"
+    assert {sent[:2] for sent in world.hints.sent} == {(world.hill, int(first.json["settle_job_id"]))}
+    world.work()
+    report = admin.get(f"/schedule-runs/{first.json['id']}").json
+    assert (report["state"], report["is_final"], report["local_date"]) == ("settled", True, None)
+    assert report["settled"] == report["claims"] - report["skipped"] > 0
+    job = admin.get(f"/settle-jobs/{report['settle_job_id']}").json
+    assert job["status"] == "completed"
+    assert [(one["id"], one["schedule"]) for one in admin.get("/schedule-runs").json["schedule_runs"]] == [
+        (report["id"], "Small balances")
+    ]
+
+
+def test_a_report_touches_no_claim_and_its_codes_have_words(world: World, admin: Api) -> None:
+    path = made(admin, filter={"total_due_max_cents": 5_000})
+
+    report = run(admin, path).json
+
+    assert (report["state"], report["mode"], report["settled"]) == ("report", "report", 0)
+    assert report["remaining"] + report["skipped"] == report["claims"]
+    assert sum(code["claims"] for code in report["by_code"]) == report["skipped"] > 0
+    assert all(code["words"] != code["code"] for code in report["by_code"])
+    assert world.sql("SELECT count(*) FROM posting WHERE kind = 'write_off'") == [(0,)]
+
+
+def test_run_now_needs_a_key(admin: Api) -> None:
+    answer = admin.post(f"{made(admin)}/run-now")
+    assert (answer.status_code, answer.json["code"]) == (400, "idempotency_key_missing")
+
+
+def test_runs_are_listed_by_cursor_and_by_schedule_also_of_deleted_ones(admin: Api) -> None:
+    one, two = made(admin), made(admin, name="Another")
+    ids = [run(admin, path, key).json["id"] for path, key in ((one, "a"), (one, "b"), (two, "a"))]
+    admin.ask("DELETE", one)
+
+    first = admin.get("/schedule-runs?limit=2").json
+    rest = admin.get("/schedule-runs", query_string={"limit": 2, "cursor": first["next_cursor"]}).json
+    assert [it["id"] for it in first["schedule_runs"] + rest["schedule_runs"]] == ids[::-1]
+    assert rest["next_cursor"] is None
+
+    of_one = admin.get("/schedule-runs", query_string={"schedule_id": one.rsplit("/", 1)[1]}).json
+    assert [it["id"] for it in of_one["schedule_runs"]] == ids[1::-1]
+    assert admin.get(f"/schedule-runs/{ids[0]}").status_code == 200
+    assert admin.get("/schedule-runs?schedule_id=x").json["code"] == "bad_query"
+
+
+def test_only_administrators_change_schedules_and_all_who_see_claims_read_them(world: World, admin: Api) -> None:
+    path = made(admin)
+    a_run = run(admin, path).json["id"]
+    acts = {
+        "pause": {},
+        "resume": {},
+        "settle": {"confirmation": "CONFIRM", "version": 1},
+        "report-only": {"version": 1},
+    }
+    for role in (Role.BILLER, Role.APPROVER):
+        api = world.api(role)
+        for readable in ("/schedules", path, f"{path}/tonight", "/schedule-runs", f"/schedule-runs/{a_run}"):
+            assert api.get(readable).status_code == 200
+        for act, body in acts.items():
+            assert api.post(f"{path}/{act}", json=body).json["code"] == "not_allowed"
+        assert run(api, path).json["code"] == "not_allowed"
+        assert api.post("/schedules", json=ASKED).json["code"] == "not_allowed"
+        assert api.put(path, json={**ASKED, "version": 1}).json["code"] == "not_allowed"
+        assert api.ask("DELETE", path).json["code"] == "not_allowed"
+
+
+def test_another_practices_schedule_is_not_there(admin: Api, stranger: Api) -> None:
+    path = made(admin)
+    a_run = run(admin, path).json["id"]
+
+    asked = [
+        stranger.get(path),
+        stranger.get(f"{path}/tonight"),
+        stranger.get(f"/schedule-runs/{a_run}"),
+        stranger.put(path, json={**ASKED, "version": 1}),
+        stranger.ask("DELETE", path),
+        stranger.post(f"{path}/pause"),
+        stranger.post(f"{path}/resume"),
+        stranger.post(f"{path}/settle", json={"confirmation": "CONFIRM", "version": 1}),
+        stranger.post(f"{path}/report-only", json={"version": 1}),
+        run(stranger, path),
+    ]
+
+    assert {(answer.status_code, answer.json["code"]) for answer in asked} == {(404, "not_found")}
+    assert stranger.get("/schedules").json == {"schedules": []}
+    assert stranger.get("/schedule-runs").json["schedule_runs"] == []
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "9" * 19, "01"])
+def test_a_schedule_that_cannot_be_is_not_found(reader: Api, number: str) -> None:
+    assert reader.get(f"/schedules/{number}").status_code == 404
+    assert reader.get(f"/schedule-runs/{number}").status_code == 404
