@@ -1,6 +1,8 @@
 """Who may sign in, who may call the API, and what is written off."""
 
 import sys
+from collections.abc import Sequence
+from typing import Final
 
 import click
 from sqlalchemy import select
@@ -15,6 +17,7 @@ from core.practices import write_off_setting
 from core.practices.create import find_or_create_practice
 from core.practices.models import Practice, WriteOffSetting
 
+PRACTICES_NAMED_MAX: Final = 5  # a typo is seen among a few
 _practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
 
 
@@ -36,7 +39,9 @@ def add_user(email: str, practice_name: str, role: str, name: str | None) -> Non
     asked = _ask_password() if sys.stdin.isatty() else None
     password = asked or users.make_password()
     with context.database() as engine, transaction(make_sessions(engine)) as session:
+        others = session.scalars(select(Practice.name).order_by(Practice.id)).all()
         practice_id = find_or_create_practice(session, name=practice_name, time_zone=None, now=context.utc_now())
+        made = session.get_one(Practice, practice_id).name if practice_name.strip() not in others else None
         added = users.add_user(
             session,
             practice_id=practice_id,
@@ -46,9 +51,18 @@ def add_user(email: str, practice_name: str, role: str, name: str | None) -> Non
             password=password,
             now=context.utc_now(),
         )
-    click.echo(f"{added.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {practice_name}.")
+    if made is not None:
+        _say_made(made, others)
+    click.echo(f"{added.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {practice_name}, shown as {added.name}.")
     if asked is None:
         click.echo(f"Password (shown this once): {password}")
+
+
+def _say_made(practice: str, others: Sequence[str]) -> None:
+    """Loudly: whoever mistyped a name has made a practice, and would look for the claims in vain."""
+    known = ", ".join(others[:PRACTICES_NAMED_MAX]) + (", …" if len(others) > PRACTICES_NAMED_MAX else "")
+    click.secho(f"MADE A NEW PRACTICE: {practice}. There was none of that name", bold=True, nl=False)
+    click.secho(f"; there is: {known}." if known else ".", bold=True)
 
 
 @click.group()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import click
 from sqlalchemy import select
@@ -14,8 +15,23 @@ from core.db.engine import Sessions, make_sessions
 from core.errors import NotFound
 from core.practices.models import Practice
 
+JOB_NUMBER_MAX: Final = 2**63 - 1
 as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="Who does it.")
-job_argument = click.argument("job", type=click.IntRange(1, 2**63 - 1))
+
+
+class _JobNumber(click.ParamType[int]):
+    """A job's number."""
+
+    name = "job"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= JOB_NUMBER_MAX):
+            self.fail(f"{text[:40]!r} is no job's number; `settle preview` prints it, and the Jobs page.", param, ctx)
+        return int(text)
+
+
+job_argument = click.argument("job", type=_JobNumber())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print facts for programs.")
 
 

@@ -11,6 +11,7 @@ import click
 
 from core.access.permissions import Action
 from core.cli import acting, context
+from core.counting import counted
 from core.db.engine import transaction
 from core.jobs import certificate as certificates, codes, downloads
 from core.jobs.certificate import Certificate, Money
@@ -86,7 +87,7 @@ def _words(drawn_up: Certificate, zone: ZoneInfo) -> str:
     what = f"a reversal of job {drawn_up.reverses_job_id}" if is_reversal else f"to {drawn_up.target_status}"
     done = "reversed" if is_reversal else "settled"
     counts = (
-        f"{drawn_up.total:,} claims: {drawn_up.settled:,} {done}, {drawn_up.skipped:,} skipped, "
+        f"{counted(drawn_up.total, 'claim')}: {drawn_up.settled:,} {done}, {drawn_up.skipped:,} skipped, "
         f"{drawn_up.failed:,} failed, {drawn_up.not_reached:,} not reached"
     )
     rows = [

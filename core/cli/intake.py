@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextCo
 from sqlalchemy.orm import Session
 
 from core.cli import acting, context
+from core.counting import counted
 from core.db.engine import make_sessions, transaction
 from core.intake.csv_import import import_csv
 from core.intake.csv_template import write_template
@@ -94,7 +95,7 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
             now=context.utc_now(),
             progress=progress,
         )
-    click.echo(f"{practice_name} has {claims:,} claims.")
+    click.echo(f"{practice_name} has {counted(claims, 'claim')}.")
 
 
 @import_.command("postings")
@@ -109,10 +110,10 @@ def postings(file: Path, practice_name: str, email: str | None) -> None:
             session, file, practice_name=practice_name, by=by, now=context.utc_now(), progress=progress
         )
     if not done.added:
-        click.echo(f"Nothing new: {practice_name} has all {done.already_there:,} postings already.")
+        click.echo(f"Nothing new: {practice_name} has all {counted(done.already_there, 'posting')} already.")
         return
     there = f" Already there: {done.already_there:,}." if done.already_there else ""
-    click.echo(f"{practice_name}: added {done.added:,} postings.{there}")
+    click.echo(f"{practice_name}: added {counted(done.added, 'posting')}.{there}")
     if done.late:
         click.echo(
             f"{done.late:,} of them are payments where something was written off; they took back "
@@ -152,11 +153,13 @@ def _progress() -> Iterator[Progress | None]:
 
 def _say(imported: Imported, practice_name: str) -> None:
     if imported.nothing_new:
-        click.echo(f"Nothing new: {practice_name} has all {imported.already_there['claims']:,} claims already.")
+        click.echo(
+            f"Nothing new: {practice_name} has all {counted(imported.already_there['claims'], 'claim')} already."
+        )
         return
-    added = ", ".join(f"{count:,} {kind}" for kind, count in imported.added.items() if count)
+    added = ", ".join(counted(count, kind.removesuffix("s")) for kind, count in imported.added.items() if count)
     click.echo(f"{practice_name}: added {added}.")
-    there = ", ".join(f"{count:,} {kind}" for kind, count in imported.already_there.items() if count)
+    there = ", ".join(counted(count, kind.removesuffix("s")) for kind, count in imported.already_there.items() if count)
     if there:
         click.echo(f"Already there: {there}.")
 

@@ -13,6 +13,7 @@ from core.access.permissions import Actor
 from core.claims.filters import ClaimFilter
 from core.cli import acting, context
 from core.cli.watching import WATCH_SECONDS
+from core.counting import counted
 from core.db.engine import Sessions, transaction
 from core.jobs import codes, commands, limits, prepare
 from core.jobs.keys import JobKey
@@ -140,18 +141,20 @@ def _preview_words(job: SettleJob, totals: PreviewTotals) -> str:
         begins, moves = f"Job {job.id}", f"will move to {job.target_status}"
         verb = "posting"
     money = (
-        f", {verb} {totals.write_offs:,} write-offs of {format_cents(totals.insurance_cents + totals.patient_cents)} "
+        f", {verb} {counted(totals.write_offs, 'write-off')} of "
+        f"{format_cents(totals.insurance_cents + totals.patient_cents)} "
         f"(insurance {format_cents(totals.insurance_cents)}, patient {format_cents(totals.patient_cents)})"
         if totals.write_offs
         else ""
     )
-    lines = [f"{begins}: {totals.claims:,} claims; {totals.will_settle:,} {moves}{money}."]
+    lines = [f"{begins}: {counted(totals.claims, 'claim')}; {totals.will_settle:,} {moves}{money}."]
     lines += [
         f"  {count.claims:>10,}  {count.action}  {count.code}: {codes.words(count.code)}" for count in totals.by_code
     ]
     if totals.in_other_jobs:
+        are = "is" if totals.in_other_jobs == 1 else "are"
         lines.append(
-            f"  {totals.in_other_jobs:,} of them are in another open job too; whichever comes first settles them."
+            f"  {totals.in_other_jobs:,} of them {are} in another open job too; whichever comes first settles them."
         )
     if job.over:
         lines.append("  It is over a limit: after CONFIRM it waits for another person.")

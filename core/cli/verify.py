@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.cli import context
+from core.counting import counted
 from core.db.engine import make_sessions, transaction
 from core.errors import NotFound
 from core.ledger.invariants import Violation, begin_snapshot, violations
@@ -55,9 +56,8 @@ def _as_words(found: list[Violation]) -> str:
         return f"All {len(INVARIANTS)} invariants hold."
     lines = []
     for violation in found:
-        lines.append(
-            f"{violation.invariant}: broken in {violation.rows:,} places. It must be true that {violation.sentence}."
-        )
+        broken = f"broken in {counted(violation.rows, 'place')}"
+        lines.append(f"{violation.invariant}: {broken}. It must be true that {violation.sentence}.")
         lines.extend(f"    {subject}" for subject in violation.subjects)
         if violation.rows > len(violation.subjects):
             lines.append(f"    … and {violation.rows - len(violation.subjects):,} more")

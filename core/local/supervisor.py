@@ -27,6 +27,7 @@ from core.local.stopping import StopAsked, StopSignals
 from core.settings import Settings
 
 _FLOWER_USER: Final = "ops"
+_OTHER_PORT: Final = 8011  # an example of one that is seldom taken
 _LOOK_SECONDS: Final = 0.1
 _READY_SECONDS: Final = 120  # a cold start on a small, busy machine
 
@@ -61,6 +62,8 @@ class Supervisor:
 
     def run(self) -> None:
         """Bring everything up, keep it up until a signal, stop it in order. Raises a `Refusal`."""
+        if not self._data_dir.exists():
+            self._refuse_taken_port()  # before a folder is made that nobody would need
         with StopSignals(self._screen.line) as signals, running.hold(self._data_dir), Guardian() as guardian:
             self._signals, self._guardian = signals, guardian
             try:
@@ -72,8 +75,7 @@ class Supervisor:
                 self._stop()
 
     def _bring_up(self) -> None:
-        cure = "choose another with --port"
-        refuse_if_taken(self._settings.web_host, self._settings.web_port, cure=cure)
+        self._refuse_taken_port()
         self._logs = log_folder(self._data_dir)
         self._start_servers()
         self._complete_settings()
@@ -89,6 +91,10 @@ class Supervisor:
             self._wait_until_ready(engine)
             sign_in = sample_practice.sign_in(engine, self._data_dir)
         self._screen.ready(servers, sign_in, self._data_dir)
+
+    def _refuse_taken_port(self) -> None:
+        cure = f'choose another: settle up --port {_OTHER_PORT}, or make run ARGS="--port {_OTHER_PORT}"'
+        refuse_if_taken(self._settings.web_host, self._settings.web_port, cure=cure)
 
     def _start_servers(self) -> None:
         """Start the database and the broker that no URL names."""

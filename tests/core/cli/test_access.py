@@ -56,6 +56,16 @@ def test_a_second_user_joins_the_practice_that_is_there(settle: Settle, session:
     assert session.query(User).count() == 2
 
 
+def test_a_practice_that_was_made_is_said_loudly_with_those_that_are_there(settle: Settle) -> None:
+    first = settle("user", "add", "ann@example.org", "--practice", "Hill Clinic", "--role", "admin").stdout
+    joined = settle("user", "add", "bob@example.org", "--practice", "Hill Clinic", "--role", "biller").stdout
+    slip = settle("user", "add", "cid@example.org", "--practice", "Hill", "--role", "biller").stdout
+
+    assert first.startswith("MADE A NEW PRACTICE: Hill Clinic. There was none of that name.\n")
+    assert joined.startswith("bob@example.org is a biller of Hill Clinic, shown as bob.\n")
+    assert slip.startswith("MADE A NEW PRACTICE: Hill. There was none of that name; there is: Hill Clinic.\n")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -109,7 +119,7 @@ def test_on_a_terminal_the_password_is_asked_and_never_shown(database_url: str, 
     os.write(terminal, f"{password}\n".encode())
     shown += _until(terminal, b"confirmation: ")
     os.write(terminal, f"{password}\n".encode())
-    shown += _until(terminal, b"biller of Hill.")
+    shown += _until(terminal, b"biller of Hill, shown as ann.")
     os.close(terminal)
     os.waitpid(child, 0)
 

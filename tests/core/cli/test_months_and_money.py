@@ -63,10 +63,10 @@ def test_postings_come_in_by_file_and_late_ones_are_told(practice: GivenPractice
     again = typed("import", "postings", file, "--practice", "Lakeside")
 
     assert first.stdout.splitlines() == [
-        "Lakeside: added 1 postings.",
+        "Lakeside: added 1 posting.",
         "1 of them are payments where something was written off; they took back $40.00 of it.",
     ]
-    assert again.stdout == "Nothing new: Lakeside has all 1 postings already.\n"
+    assert again.stdout == "Nothing new: Lakeside has all 1 posting already.\n"
     assert "recovered $40.00" in typed("recoveries", "--as", BILLER).stdout
     assert f"of job {job.job_id}" in typed("recoveries", "--as", BILLER, "--month", "2026-11").stdout
     (month,) = json.loads(typed("recoveries", "--as", BILLER, "--json").stdout)

@@ -54,6 +54,20 @@ def test_a_filter_that_is_written_loosely_is_refused(
     assert (refused.exit_code, refused.stdout, refused.stderr) == (1, "", said)
 
 
+def test_one_is_said_as_one(typed: Typed, practice: GivenPractice) -> None:
+    said = typed(*ASKED, "--claim", "1").stdout
+
+    assert ": 1 claim; 1 will move to Settled, posting 1 write-off of $10.00 " in said
+
+
+@pytest.mark.parametrize("number", ["abc", "0", "-1", "٣", "9" * 30])
+def test_a_job_that_is_no_number_is_told_what_one_is(typed: Typed, number: str) -> None:
+    refused = typed("watch", "--", number)
+
+    assert refused.exit_code == 2
+    assert "is no job's number; `settle preview` prints it" in refused.stderr
+
+
 @pytest.mark.parametrize("words", [(), ("--all", "--claim", "1"), ("--filter", "claim_id=1", "--claim", "1")])
 def test_claims_are_said_in_one_way(typed: Typed, practice: GivenPractice, words: tuple[str, ...]) -> None:
     assert typed(*ASKED, *words).exit_code == 2

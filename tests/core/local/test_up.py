@@ -94,7 +94,16 @@ def test_a_port_in_use_is_refused_with_the_cure_and_leaves_nothing(run: Run, tmp
     other = settle(tmp_path / "other", "up", "--port", str(run.port))
 
     assert other.returncode == 1
-    assert other.stderr == f"Port {run.port} of 127.0.0.1 is in use; choose another with --port.\n"
+    cure = 'choose another: settle up --port 8011, or make run ARGS="--port 8011"'
+    assert other.stderr == f"Port {run.port} of 127.0.0.1 is in use; {cure}.\n"
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_screen_says_where_people_programs_and_operators_look(run: Run) -> None:
+    said = [line.split()[:2] for line in run.screen().splitlines() if line.startswith("  ")]
+
+    assert ["Pages", f"http://127.0.0.1:{run.port}"] in said
+    assert ["API", f"http://127.0.0.1:{run.port}/api/v1/docs"] in said
 
 
 def test_other_commands_find_the_servers_of_the_run(run: Run, tmp_path: Path) -> None:
