@@ -204,6 +204,11 @@ def as_json(progress: Progress) -> dict[str, Any]:
         },
         "rate_per_second": progress.rate_per_second,
         "seconds_left": progress.seconds_left,
-        "started_at": progress.started_at.isoformat() if progress.started_at else None,
-        "finished_at": progress.finished_at.isoformat() if progress.finished_at else None,
+        "started_at": _as_utc(progress.started_at),
+        "finished_at": _as_utc(progress.finished_at),
     }
+
+
+def _as_utc(at: dt.datetime | None) -> str | None:
+    """As the job itself writes its times: in UTC, with a Z."""
+    return None if at is None else at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

@@ -274,6 +274,8 @@ def test_a_job_runs_and_its_progress_always_adds_up(world: World, biller: Api) -
     totals = {"insurance": promised["totals"]["insurance_cents"], "patient": promised["totals"]["patient_cents"]}
     assert after["written_off_cents"] == totals
     assert after["started_at"] <= after["finished_at"]
+    job = biller.get(f"/settle-jobs/{job_id}").json
+    assert [after[at] for at in ("started_at", "finished_at")] == [job[at] for at in ("started_at", "finished_at")]
 
 
 def test_progress_that_did_not_change_is_not_sent_again(world: World, biller: Api) -> None:
