@@ -1,151 +1,178 @@
-"""The audit as people and auditors read it: by person, claim, job and day, each act with its place in the chain."""
+"""Reading the audit: every act of a practice, the newest first, by person, claim, job and day; and as a file."""
 
 import datetime as dt
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, and_, cast, func, or_, select
-from sqlalchemy.orm import Session
-from sqlalchemy.types import Text
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, extract, func, select
+from sqlalchemy.orm import Session, aliased
 
 from core.access import audit, audit_words
 from core.access.models import AuditEntry, AuditLink, User
 from core.access.permissions import Action, Actor
 from core.claims.export import csv_pieces, guard
 from core.claims.models import Claim
-from core.errors import BadInput
 from core.jobs.models import JobItem
+from core.practices import queries as practices
 
-PAGE_MAX: Final = 200
-CSV_HEAD: Final = ("number", "at (UTC)", "person", "e-mail", "act", "in words", "subject", "facts", "SHA-256")
-
-
-class BadAuditFilter(BadInput):
-    """The audit is narrowed by a person's e-mail address, a claim, a job's number and days."""
-
-    code = "bad_audit_filter"
+PAGE_ACTS_MAX: Final = 200
+_READ_AT_ONCE: Final = 1_000
+HEAD: Final = ("Number", "At (UTC)", "Who", "E-mail", "Act", "Subject", "In words", "Facts", "Digest", "What is hashed")
 
 
-class Wanted(NamedTuple):
-    """Which acts; a thing that is None does not narrow. Days are the practice's own, both included."""
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which acts; each that is given narrows. Days are the practice's own, both included."""
 
-    person: str | None = None  # e-mail address
-    claim: str | None = None  # its number; the jobs that hold it too
+    person: int | None = None  # a user's id
+    claim: str | None = None  # its number: acts on it, and on every job that holds it
     job: int | None = None
-    from_day: dt.date | None = None
-    to_day: dt.date | None = None
+    first_day: dt.date | None = None
+    last_day: dt.date | None = None
+
+    def given(self) -> dict[str, str]:
+        """What narrows, as the audit writes it down."""
+        return {name: str(value) for name, value in vars(self).items() if value is not None}
 
 
 class Act(NamedTuple):
-    """One act. `number` is its place in the practice's chain, `digest` what the chain says of it and all before."""
+    """One link of the chain, in words; `person` is None where the product, or the command line, did it."""
 
     number: int
     at: dt.datetime
-    person: str | None  # None: the product itself, or the command line
+    user_id: int | None
+    person: str | None
     email: str | None
     act: str
     subject: str
     facts: dict[str, Any]
     digest: str
+    sentence: str
 
     @property
-    def words(self) -> str:
-        """What was done, for people."""
-        return audit_words.words(self.act)
-
-    @property
-    def told(self) -> str:
-        """Its facts on one line."""
-        return ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in self.facts.items())
+    def details(self) -> list[tuple[str, str]]:
+        """Label and value of its facts."""
+        return audit_words.details(self.facts)
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
-    if isinstance(value, list):
-        return "/".join(map(_plain, value)) or "none"
-    return "none" if value is None else str(value)
+class Head(NamedTuple):
+    """The end of a chain: kept elsewhere, it proves that nobody wrote the whole chain anew."""
+
+    number: int
+    digest: str
 
 
-def page(
-    session: Session, practice_id: int, wanted: Wanted, *, zone: str, before: int | None = None, limit: int = 100
+def acts(
+    session: Session, practice_id: int, f: AuditFilter, *, before: int | None = None, limit: int = PAGE_ACTS_MAX
 ) -> list[Act]:
-    """The newest acts that are wanted, those with a number below `before`. Raises `BadAuditFilter`."""
-    conditions = _conditions(session, practice_id, wanted, ZoneInfo(zone))
+    """At most `limit` acts, the newest first, older than number `before`."""
+    found = _select(session, practice_id, f).order_by(AuditLink.number.desc()).limit(limit)
     if before is not None:
-        conditions.append(AuditLink.number < before)
-    rows = session.execute(_acts(practice_id, conditions).order_by(AuditLink.number.desc()).limit(min(limit, PAGE_MAX)))
-    return [_act(row) for row in rows]
+        found = found.where(AuditLink.number < before)
+    rows = session.execute(found).all()
+    names = people(session, practice_id)
+    return [_act(row, names) for row in rows]
 
 
-def csv_file(session: Session, practice_id: int, wanted: Wanted, *, zone: str) -> Iterator[str]:
-    """Every act that is wanted, from the first on, as CSV in pieces."""
-    conditions = _conditions(session, practice_id, wanted, ZoneInfo(zone))
-    rows = session.execute(
-        _acts(practice_id, conditions).order_by(AuditLink.number), execution_options={"yield_per": 1_000}
-    )
-    return csv_pieces(CSV_HEAD, (_cells(_act(row)) for row in rows))
+def people(session: Session, practice_id: int) -> dict[int, str]:
+    """The names of everybody who has ever been a user of the practice, by id, in the order of names."""
+    found = select(User.id, User.name).where(User.practice_id == practice_id).order_by(User.name, User.id)
+    return dict(session.execute(found).tuples().all())
 
 
-def read_by(session: Session, *, by: Actor, now: dt.datetime) -> None:
-    """Write down that this person takes the audit with them. Raises `NotAllowed`."""
+def head(session: Session, practice_id: int) -> Head:
+    """The last link of the practice's chain."""
+    last = select(AuditLink.number, AuditLink.digest).where(AuditLink.practice_id == practice_id)
+    found = session.execute(last.order_by(AuditLink.number.desc()).limit(1)).one_or_none()
+    return Head(*found) if found else Head(0, "")
+
+
+def export_by(session: Session, f: AuditFilter, *, by: Actor, now: dt.datetime) -> None:
+    """Let `by` take the acts as a file, and write that down; in a transaction of its own, before the first byte."""
     by.require(Action.SEE_AUDIT)
-    audit.record(session, "audit.exported", practice_id=by.practice_id, subject="audit", by=by.user_id, now=now)
+    record_export(session, by.practice_id, f, by=by.user_id, now=now)
 
 
-def _acts(practice_id: int, conditions: list[ColumnElement[bool]]) -> Any:
+def record_export(session: Session, practice_id: int, f: AuditFilter, *, by: int | None, now: dt.datetime) -> None:
+    """Write down that user `by` (None: the command line) takes the acts as a file."""
+    subject = f"practice:{practice_id}"
+    audit.record(session, "audit.exported", practice_id=practice_id, subject=subject, by=by, now=now, asked=f.given())
+
+
+def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str]:
+    """The acts from the first to the last, for an auditor, in pieces.
+
+    The digest of each is SHA-256 of "What is hashed" in UTF-8, which begins with the digest before it.
+    """
+    names = people(session, practice_id)
+    before = aliased(AuditLink)
+    previous = and_(before.practice_id == AuditLink.practice_id, before.number == AuditLink.number - 1)
+    found = _select(session, practice_id, f).add_columns(_hashed(func.coalesce(before.digest, "")))
+    rows = session.execute(
+        found.outerjoin(before, previous).order_by(AuditLink.number), execution_options={"yield_per": _READ_AT_ONCE}
+    )
+
+    def cells() -> Iterator[list[str]]:
+        for row in rows:
+            act = _act(row[:-1], names)
+            yield [
+                str(act.number), act.at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
+                guard(act.person or "the product"), guard(act.email or ""), act.act, guard(act.subject),
+                guard(act.sentence), json.dumps(act.facts), act.digest, row[-1],
+            ]  # fmt: skip
+
+    yield "\ufeff"  # so that spreadsheets read names as UTF-8
+    yield from csv_pieces(HEAD, cells())
+
+
+def _hashed(previous: ColumnElement[str]) -> ColumnElement[str]:
+    """The text of which a link's digest is the hash, as the trigger puts it together."""
+    entry = (
+        AuditEntry.practice_id, AuditEntry.id, extract("epoch", AuditEntry.at), AuditEntry.user_id,
+        AuditEntry.act, AuditEntry.subject, AuditEntry.facts,
+    )  # fmt: skip
+    return cast(func.jsonb_build_array(previous, *entry), Text)
+
+
+def _select(session: Session, practice_id: int, f: AuditFilter) -> Select[Any]:
     of_entry = and_(AuditEntry.practice_id == AuditLink.practice_id, AuditEntry.id == AuditLink.entry_id)
-    columns = (AuditEntry.act, AuditEntry.subject, AuditEntry.facts, AuditLink.digest)
-    return (
-        select(AuditLink.number, AuditEntry.at, User.name, User.email, *columns)
+    found = (
+        select(
+            AuditLink.number, AuditEntry.at, AuditEntry.user_id, User.name, User.email, AuditEntry.act,
+            AuditEntry.subject, AuditEntry.facts, AuditLink.digest,
+        )
         .join(AuditEntry, of_entry)
         .outerjoin(User, User.id == AuditEntry.user_id)
-        .where(AuditLink.practice_id == practice_id, *conditions)
-    )
+        .where(AuditLink.practice_id == practice_id)
+    )  # fmt: skip
+    return found.where(*_conditions(session, practice_id, f))
 
 
-def _act(row: Row[Any]) -> Act:
-    return Act(*row)
+def _conditions(session: Session, practice_id: int, f: AuditFilter) -> Iterator[ColumnElement[bool]]:
+    if f.person is not None:
+        yield AuditEntry.user_id == f.person
+    if f.job is not None:
+        yield AuditEntry.subject == f"job:{f.job}"
+    if f.claim is not None:
+        yield AuditEntry.subject.in_([f"claim:{f.claim}", *_jobs_that_hold(session, practice_id, f.claim)])
+    zone = ZoneInfo(practices.find(session, practice_id).time_zone)
+    if f.first_day is not None:
+        yield AuditEntry.at >= dt.datetime.combine(f.first_day, dt.time.min, zone)
+    if f.last_day is not None and f.last_day < dt.date.max:
+        yield AuditEntry.at < dt.datetime.combine(f.last_day + dt.timedelta(days=1), dt.time.min, zone)
 
 
-def _cells(act: Act) -> tuple[str, ...]:
-    at = act.at.astimezone(dt.UTC).isoformat()
-    facts = json.dumps(act.facts, sort_keys=True)
-    words = (act.person or "", act.email or "", act.act, act.words, act.subject, facts)
-    return (str(act.number), at, *map(guard, words), act.digest)
+def _jobs_that_hold(session: Session, practice_id: int, claim: str) -> list[str]:
+    of_claim = and_(JobItem.practice_id == Claim.practice_id, JobItem.claim_id == Claim.id)
+    held = select(JobItem.job_id).join(Claim, of_claim)
+    jobs = session.scalars(held.where(Claim.practice_id == practice_id, Claim.external_id == claim))
+    return [f"job:{job_id}" for job_id in jobs]
 
 
-def _conditions(session: Session, practice_id: int, wanted: Wanted, zone: ZoneInfo) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if wanted.person is not None:
-        found.append(AuditEntry.user_id == _person(session, practice_id, wanted.person))
-    if wanted.job is not None:
-        found.append(AuditEntry.subject == f"job:{wanted.job}")
-    if wanted.claim is not None:
-        found.append(_about_claim(session, practice_id, wanted.claim))
-    if wanted.from_day is not None:
-        found.append(AuditEntry.at >= dt.datetime.combine(wanted.from_day, dt.time(), zone))
-    if wanted.to_day is not None:
-        found.append(AuditEntry.at < dt.datetime.combine(wanted.to_day + dt.timedelta(days=1), dt.time(), zone))
-    return found
-
-
-def _person(session: Session, practice_id: int, email: str) -> int:
-    of_practice = (User.practice_id == practice_id, User.email == email.strip().lower())
-    user_id = session.scalar(select(User.id).where(*of_practice))
-    if user_id is None:
-        raise BadAuditFilter(f"person: nobody in this practice has the address {email[:100]}")
-    return user_id
-
-
-def _about_claim(session: Session, practice_id: int, number: str) -> ColumnElement[bool]:
-    """What was done to the claim itself, and to the jobs that hold it."""
-    claim_id = session.scalar(select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == number))
-    if claim_id is None:
-        raise BadAuditFilter(f"claim: there is no claim {number[:100]} in this practice")
-    jobs = select(func.concat("job:", cast(JobItem.job_id, Text))).where(
-        JobItem.practice_id == practice_id, JobItem.claim_id == claim_id
-    )
-    return or_(AuditEntry.subject == f"claim:{number}", AuditEntry.subject.in_(jobs))
+def _act(row: Any, names: dict[int, str]) -> Act:
+    number, at, user_id, person, email, act, subject, facts, digest = row
+    words = audit_words.sentence(act, subject, names=names)
+    return Act(number, at, user_id, person, email, act, subject, facts, digest, words)

@@ -1,64 +1,121 @@
-"""Every act that the audit knows, in words. A house rule holds this table to what the code records."""
+"""The audit in words: a sentence for each act that the product writes down; a test holds the table to the code."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
+from core.money import UNLIMITED, format_cents
+
+# `{it}` is what it was done to: job 1,042, claim 184146026, a person by name.
 ACTS: Final = {
     "audit.exported": "Exported the audit",
-    "claim.held": "Put a claim on hold",
-    "claim.posted": "Posted on a claim",
-    "claim.released": "Released a claim",
-    "claims.exported": "Exported the feed",
-    "credits.downloaded": "Exported the credits",
-    "exclusion.ended": "Ended an exclusion",
-    "exclusion.made": "Excluded a patient or a payer from write-offs",
+    "claim.held": "Put {it} on hold",
+    "claim.posted": "Posted on {it}",
+    "claim.released": "Released {it} from its hold",
+    "claims.exported": "Exported claims of the feed",
+    "credits.downloaded": "Downloaded the list of credits",
+    "exclusion.ended": "Ended {it}",
+    "exclusion.made": "Excluded a patient or a payer from write-offs: {it}",
     "failure_budget.changed": "Changed the failure budget",
-    "filter.deleted": "Deleted a saved filter",
-    "filter.saved": "Saved a filter",
-    "job.approval_asked": "Confirmed a job that is over a limit",
-    "job.approved": "Approved a job",
-    "job.cancel_asked": "Cancelled a job",
-    "job.cancelled": "A job was cancelled",
-    "job.completed": "A job completed",
-    "job.confirmed": "Confirmed a job",
-    "job.discarded": "Discarded a preview",
-    "job.expired": "A preview or an approval expired",
-    "job.file_downloaded": "Took a job's file",
-    "job.halted": "A job halted",
-    "job.pause_asked": "Paused a job",
-    "job.rejected": "Rejected a job",
-    "job.requested": "Previewed a job",
-    "job.resumed": "Resumed a job",
-    "job.retried": "Tried a job's failed claims again",
-    "month.closed": "Closed a month",
-    "month.reopened": "Reopened a month",
+    "filter.deleted": "Deleted the saved {it}",
+    "filter.saved": "Saved {it}",
+    "job.approval_asked": "Confirmed {it}, which is over a limit and waits for another person",
+    "job.approved": "Approved {it}",
+    "job.cancel_asked": "Asked {it} to end where it is",
+    "job.cancelled": "Ended {it} before all its claims were reached",
+    "job.completed": "Completed {it}",
+    "job.confirmed": "Confirmed {it}",
+    "job.discarded": "Discarded the preview {it}",
+    "job.expired": "Let {it} expire, because nobody confirmed or approved it in time",
+    "job.file_downloaded": "Downloaded a file of {it}",
+    "job.halted": "Halted {it}",
+    "job.pause_asked": "Asked {it} to pause",
+    "job.paused": "Paused {it}: no worker is inside",
+    "job.rejected": "Rejected {it}",
+    "job.requested": "Requested {it}",
+    "job.resumed": "Resumed {it}",
+    "job.retried": "Tried the failed claims of {it} again",
+    "month.closed": "Closed {it}",
+    "month.reopened": "Reopened {it}",
     "postings.imported": "Imported postings",
-    "recent_payment_window.changed": "Changed how long a payment counts as recent",
-    "schedule.changed": "Changed a schedule",
-    "schedule.deleted": "Deleted a schedule",
-    "schedule.made": "Made a schedule",
-    "schedule.night_failed": "A night of a schedule broke",
-    "schedule.paused": "Paused a schedule",
-    "schedule.ran": "A schedule ran",
-    "schedule.resumed": "Resumed a schedule",
-    "schedule.settles": "Let a schedule settle",
-    "schedule.reports_only": "Let a schedule only report",
-    "schedule.stopped": "A schedule stopped",
+    "practice.imported": "Imported claims with their ledgers",
+    "recent_payment_window.changed": "Changed the recent-payment window",
+    "schedule.changed": "Changed {it}",
+    "schedule.deleted": "Deleted {it}",
+    "schedule.made": "Made {it}",
+    "schedule.mail_given_up": "Gave up sending the report of {it}",
+    "schedule.mail_sent": "Sent the report of {it}",
+    "schedule.mode_changed": "Changed what {it} does with what it finds",
+    "schedule.night_failed": "A night of {it} broke",
+    "schedule.paused": "Paused {it}",
+    "schedule.ran": "Ran {it}",
+    "schedule.resumed": "Resumed {it}",
+    "schedule.stopped": "Stopped {it}",
     "time_zone.changed": "Changed the practice's time zone",
-    "token.added": "Made an API token",
-    "token.revoked": "Revoked an API token",
-    "user.added": "Added a user",
-    "user.deactivated": "Deactivated a user",
-    "user.limits_changed": "Changed a user's limits",
-    "user.reactivated": "Reactivated a user",
-    "user.role_changed": "Changed a user's role",
-    "user.sign_in_failed": "Failed to sign in",
+    "token.added": "Made {it} for the API",
+    "token.revoked": "Revoked {it}",
+    "user.added": "Added {it}",
+    "user.deactivated": "Deactivated {it}",
+    "user.limits_changed": "Changed the limits of {it}",
+    "user.reactivated": "Let {it} sign in again",
+    "user.role_changed": "Changed the role of {it}",
+    "user.sign_in_failed": "Failed to sign in as {it}",
     "user.signed_in": "Signed in",
     "user.signed_out": "Signed out",
     "write_off_limits.changed": "Changed the practice's limits",
-    "write_off_setting.changed": "Changed the Balance Writeoff setting",
+    "write_off_setting.changed": "Changed the Balance Writeoff setting of {it}",
+}
+
+_LABELS: Final = {
+    "until": "last day",
+    "was": "before",
+    "keys": "filters",
+    "chunks_sha256": "digest of its chunks",
+    "patient_id": "patient",
+    "payer_id": "payer",
+    "user_id": "of user",
 }
 
 
-def words(act: str) -> str:
-    """What was done, for people; an act of another version is shown as it is."""
-    return ACTS.get(act, act)
+def sentence(act: str, subject: str, *, names: Mapping[int, str]) -> str:
+    """What was done to what; `names` are the names of users by id. An act of another version is shown as it is."""
+    it = named(subject, names=names)
+    words = ACTS.get(act)
+    # Replaced and not formatted: a claim's number may hold any sign.
+    return words.replace("{it}", it) if words else f"{act.replace('_', ' ').replace('.', ': ')} ({it})"
+
+
+def named(subject: str, *, names: Mapping[int, str]) -> str:
+    """What `subject` is called: "job:1042" is job 1,042."""
+    kind, _, key = subject.partition(":")
+    is_number = key.isascii() and key.isdigit()
+    if kind == "user" and is_number:
+        return names.get(int(key), f"user {key}")
+    if kind == "practice":
+        return "the practice"
+    if kind == "claim" or not is_number:
+        return f"{kind.replace('_', ' ')} {key}".strip()
+    return f"{kind.replace('_', ' ')} {int(key):,}"
+
+
+def details(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Label and value of each fact that says something."""
+    said = [(name, _value(name, value)) for name, value in facts.items()]
+    return [(_LABELS.get(n, n.replace("_", " ").removesuffix(" cents")), value) for n, value in said if value]
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {_value(name, inner) or 'none'}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(_value(name, one) for one in value)
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if isinstance(value, int):
+        return _number(name, value)
+    return str(value).replace("_", " ") if str(value).islower() else str(value)
+
+
+def _number(name: str, value: int) -> str:
+    if value == UNLIMITED:
+        return "unlimited"
+    return format_cents(value) if name.endswith("_cents") else f"{value:,}"

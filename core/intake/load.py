@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.access import audit
 from core.intake import stages
 from core.intake.checks import Origins, check_staged
 from core.intake.compare import leave_out_known, report_differences
@@ -65,7 +66,14 @@ def load(
     insert_claims(session, practice_id, source=source, now=now)
     if added["claims"]:
         stages.analyze(session, "claim", "line_item", "posting")
-    return Imported(added, {kind: staged[kind] - added[kind] for kind in staged})
+    done = Imported(added, {kind: staged[kind] - added[kind] for kind in staged})
+    if not done.nothing_new:
+        subject = f"practice:{practice_id}"
+        audit.record(
+            session, "practice.imported", practice_id=practice_id, subject=subject, by=None, now=now, source=source,
+            **added,
+        )  # fmt: skip
+    return done
 
 
 def hold_imports(session: Session, practice_id: int) -> None:

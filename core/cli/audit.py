@@ -1,0 +1,108 @@
+"""The audit: what was done, by whom, on what; on the screen, or as a file for an auditor."""
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access import audit_log
+from core.access.audit_log import AuditFilter
+from core.access.users import find_by_email
+from core.cli import acting, context
+from core.db.engine import Sessions, transaction
+from core.errors import NotFound
+from core.practices.models import Practice
+
+_day = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command("audit")
+@click.option("--practice", "practice", required=True, help="Whose acts.")
+@click.option("--person", metavar="EMAIL", help="What this person did.")
+@click.option("--claim", help="What was done to this claim, and to every job that holds it.")
+@click.option("--job", type=click.IntRange(1, 2**63 - 1), help="What was done to this job.")
+@click.option("--from", "first_day", type=_day, metavar="YYYY-MM-DD", help="From this day of the practice on.")
+@click.option("--to", "last_day", type=_day, metavar="YYYY-MM-DD", help="Through this day.")
+@click.option("--csv", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write all of them to this file.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Of the newest, if no file."
+)
+@acting.json_option
+def show_audit(
+    practice: str,
+    person: str | None,
+    claim: str | None,
+    job: int | None,
+    first_day: dt.datetime | None,
+    last_day: dt.datetime | None,
+    path: Path | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Show who did what, the newest first; or write it to a file, with the number and digest of each act."""
+    with acting.sessions() as sessions:
+        with transaction(sessions) as session:
+            practice_id = _practice(session, practice)
+            wanted = AuditFilter(
+                person=_person(session, practice_id, person) if person else None,
+                claim=claim,
+                job=job,
+                first_day=first_day.date() if first_day else None,
+                last_day=last_day.date() if last_day else None,
+            )
+        if path is not None:
+            _write(sessions, practice_id, wanted, path)
+        else:
+            _show(sessions, practice_id, wanted, limit, as_json=as_json)
+
+
+def _practice(session: Session, name: str) -> int:
+    practice_id = session.scalar(select(Practice.id).where(Practice.name == name))
+    if practice_id is None:
+        raise NotFound(f"There is no practice called {name!r}.")
+    return practice_id
+
+
+def _person(session: Session, practice_id: int, email: str) -> int:
+    user = find_by_email(session, email)
+    if user is None or user.practice_id != practice_id:
+        raise NotFound(f"This practice has no user {email}.")
+    return user.id
+
+
+def _write(sessions: Sessions, practice_id: int, wanted: AuditFilter, path: Path) -> None:
+    with transaction(sessions) as session:
+        audit_log.record_export(session, practice_id, wanted, by=None, now=context.utc_now())
+    with sessions() as session, path.open("w", encoding="utf-8", newline="") as file:
+        for piece in audit_log.csv_file(session, practice_id, wanted):
+            file.write(piece)
+        last = audit_log.head(session, practice_id)
+    click.echo(f"Written to {path}. The chain ends with act {last.number:,}, digest {last.digest}.")
+
+
+def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int, *, as_json: bool) -> None:
+    with sessions() as session:
+        found: list[audit_log.Act] = []
+        while len(found) < limit:
+            before = found[-1].number if found else None
+            more = audit_log.acts(session, practice_id, wanted, before=before, limit=min(200, limit - len(found)))
+            if not more:
+                break
+            found += more
+        last = audit_log.head(session, practice_id)
+    if as_json:
+        shown = [{**act._asdict(), "at": act.at.isoformat()} for act in found]
+        click.echo(json.dumps({"acts": shown, "head": last._asdict()}))
+        return
+    for act in found:
+        said = "; ".join(f"{label}: {value}" for label, value in act.details)
+        who = act.person or "the product"
+        click.echo(f"{act.number}  {act.at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%SZ}  {who}: {act.sentence}"
+                   f"{f' ({said})' if said else ''}")  # fmt: skip
+    click.echo(f"The chain ends with act {last.number:,}, digest {last.digest}." if last.number else "No act yet.")
+
+
+COMMANDS = [show_audit]
