@@ -1,6 +1,5 @@
 """The Live Claims Feed: filter, page, totals, selection, export, and the way into a status change."""
 
-import datetime as dt
 import json
 import secrets
 from collections.abc import Iterator
@@ -17,8 +16,9 @@ from core.claims.feed import FeedPage, FeedTotals
 from core.claims.filters import BadFilter
 from core.db.engine import transaction
 from core.errors import Refusal
+from core.practices import calendar
 from webui import confirm, feed_columns, status_change
-from webui.auth import current_actor, requires
+from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 from webui.feed_query import PAGE_SIZES, FeedQuery
 from webui.feed_selection import Selected
@@ -180,7 +180,7 @@ def export_csv() -> Response:
             db, "claims.exported", practice_id=actor.practice_id, subject="feed", by=actor.user_id, now=now(),
             keys=sorted(query.typed),
         )  # fmt: skip
-    today = now().astimezone(dt.UTC).date()
+    today = calendar.today(current_practice(), now=now())
     headers = {"Content-Disposition": f'attachment; filename="claims-{today}.csv"', "Cache-Control": "no-store"}
     return Response(
         stream_with_context(_lines(query, actor.practice_id)), content_type="text/csv; charset=utf-8", headers=headers

@@ -1,6 +1,7 @@
 """The Live Claims Feed as a page: filter, columns, totals, selection, file."""
 
 import csv
+import datetime as dt
 import io
 import json
 import re
@@ -17,7 +18,7 @@ from core.claims.feed import ELIGIBILITY
 from core.policy.rules import RULES
 from tests.core.claims.conftest import a_patient
 from tests.given import GivenPractice, Line, a_practice
-from tests.webui.pages.conftest import Browser
+from tests.webui.pages.conftest import Browser, Clock
 from webui.feed_columns import COLUMNS, ELIGIBILITY_PILLS, SHORT_WORDS
 
 NAMES = ["<script>alert(1)</script>", 'O\'Neil "Bob" & Söhne', "😀 Zoë", "مريم العلي", "=cmd()"]
@@ -326,6 +327,18 @@ def test_the_file_holds_what_the_filter_finds_and_no_formula(named: GivenPractic
     assert [row["Claim ID"] for row in rows] == [f"N/{number} %<'" for number in range(len(NAMES))]
     assert {row["Total Bal"] for row in rows} == {"1.50"}
     assert "Birth" not in answer.text
+
+
+def test_the_file_is_named_by_the_practices_own_day(
+    practice: GivenPractice, browser_of: Callable[[Actor], Browser], clock: Clock
+) -> None:
+    practice.claims(1)
+    clock.at = dt.datetime(2026, 11, 24, 3, 0, tzinfo=dt.UTC)  # in New York it is still the evening before
+
+    answer = browser_of(practice.biller).get("/feed/export.csv")
+
+    assert answer.text.count("C00001") == 1
+    assert 'filename="claims-2026-11-23.csv"' in answer.headers["Content-Disposition"]
 
 
 def test_a_credit_stays_a_number_in_the_file(practice: GivenPractice, biller: Browser) -> None:
