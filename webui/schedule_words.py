@@ -43,6 +43,8 @@ REPORT: Final[Mapping[str, Pill]] = {
     "stopped": Pill("Stopped", "stop", "bad"),
     "failed": Pill("Failed", "alert", "bad"),
 }
+# Of these the dollars and claims are what would be, not what was.
+WOULD: Final = frozenset({"preparing", "waiting", "rejected", "expired", "discarded", "report"})
 WEEKDAYS: Final = {
     "mon": "Monday",
     "tue": "Tuesday",
@@ -84,7 +86,7 @@ _FILTER_LABELS: Final = {
 
 def register(app: Flask) -> None:
     """Give templates the signs and the words."""
-    app.jinja_env.globals.update(SCHEDULE_MODE=MODE, SCHEDULE_STATE=STATE, REPORT_STATE=REPORT, WEEKDAYS=WEEKDAYS)
+    app.jinja_env.globals.update(SCHEDULE_MODE=MODE, SCHEDULE_STATE=STATE, REPORT_STATE=REPORT, WOULD=WOULD)
     app.add_template_filter(because, "because_words")
     for filter_ in (clock, minutes, claims_cap, cents_cap):
         app.add_template_filter(filter_)
