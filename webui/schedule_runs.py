@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.claims import feed
-from core.jobs import queries as jobs
+from core.jobs import codes, queries as jobs
 from core.jobs.models import SettleJob
 from core.ledger.models import WriteOffReason
 from core.schedules import queries, reports, words
@@ -65,6 +65,7 @@ def show(run_id: int) -> str:
             "terms": schedule_words.filter_words(run.asked["filter"], feed.choices_of(db, practice.id)),
             "names": jobs.names_of_users(db, practice.id, {run.asked_by, run.asked["owner_id"]}),
             "reason": WriteOffReason(run.asked["reason"]),
+            "failures": codes.FAILURES,
             "mail": words.MAILS[run.mail_state],
         }
     template = "schedules/run.html" if request.headers.get(LIVE_HEADER) is None else "schedules/_report.html"

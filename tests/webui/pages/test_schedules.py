@@ -98,7 +98,7 @@ def test_a_schedule_says_in_words_what_it_does_when_next_and_what_tonight(
     assert "Total due at most $50.00" in said
     assert "What it would settle tonight Claims that match 4 Would settle 3 Skipped 1" in said
     assert "From insurance $30.00 From patients $15.00" in said
-    assert "The claim is on hold" in said
+    assert "On hold, or excluded from write-offs" in said
     assert "Report only" in said
     assert [schedule.mode for schedule in schedules_of(practice)] == [ScheduleMode.REPORT]
     assert practice.violations() == []
@@ -383,9 +383,11 @@ def test_the_report_of_a_run_that_settles_follows_its_job(practice: GivenPractic
     said = admin.says(report)
     assert "2 claims settled, 1 skipped, 0 failed, 0 remaining." in said
     assert "What it did Claims 3 Settled 2 Skipped 1 Failed 0 Not reached 0" in said
-    assert "The claim is on hold" in said
+    assert "On hold, or excluded from write-offs" in said
     assert "on_hold" in said
     assert "data-moving" not in admin.read(report)
+    (held,) = [link for link in admin.links(report) if "code=on_hold" in link]
+    assert "HELD" in admin.says(held.replace("&amp;", "&").partition("#")[0])
     assert practice.read("C00001").billing_status == SETTLED
     assert practice.violations() == []
 
