@@ -24,11 +24,11 @@ from core.jobs.models import JobStatus, SettleJob
 )
 @click.option(
     "--cost-share-reason",
-    default="",
-    help="Why Medicare patients' own share is written off; needed where the job writes off some.",
+    help="Why Medicare patients' own share is written off, where the job writes off some.  [default: the job's note, "
+    "or failing that its reason]",
 )
 @acting.json_option
-def confirm(job: int, email: str, confirmation: str, cost_share_reason: str, as_json: bool) -> None:
+def confirm(job: int, email: str, confirmation: str, cost_share_reason: str | None, as_json: bool) -> None:
     """Let a previewed job run."""
 
     def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:

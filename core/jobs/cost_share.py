@@ -87,11 +87,14 @@ def frozen(job: SettleJob) -> CostShare | None:
     return CostShare.model_validate(said) if said else None
 
 
-def take_reason(job: SettleJob, reason: str) -> None:
-    """Keep why, where the job needs it; raises `CostShareReasonMissing`."""
+def take_reason(job: SettleJob, reason: str | None) -> None:
+    """Keep why, where the job needs it; raises `CostShareReasonMissing`.
+
+    None is a program that knows nothing of the question: the job's note answers it, or failing that its reason.
+    """
     if frozen(job) is None:
         return
-    said = reason.strip()
+    said = (job.note.strip() or (job.reason or "").replace("_", " ")) if reason is None else reason.strip()
     if not 1 <= len(said) <= NOTE_CHARACTERS_MAX or "\x00" in said:
         raise CostShareReasonMissing
     job.cost_share_reason = said

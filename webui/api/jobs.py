@@ -40,12 +40,12 @@ class Confirmation(Body):
 
     confirmation: Annotated[str, Field(description="CONFIRM, all in capitals")] = ""
     cost_share_reason: Annotated[
-        str,
+        str | None,
         Field(
-            description="Why Medicare patients' own share is written off, in at most 500 characters; needed where the "
-            "preview's totals have a cost_share"
+            description="Why Medicare patients' own share is written off, in at most 500 characters, where the "
+            "preview's totals have a cost_share; without it the job's note is kept, or failing that its reason"
         ),
-    ] = ""
+    ] = None
 
 
 class Reversal(Body):

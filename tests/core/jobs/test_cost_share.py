@@ -61,6 +61,17 @@ def test_only_medicare_patients_dollars_ask_for_a_reason(practice: GivenPractice
         assert confirm(practice, job).status is JobStatus.CONFIRMED
 
 
+@pytest.mark.parametrize(("note", "kept"), [("Hardship", "Hardship"), ("", "small balance")])
+def test_a_program_that_does_not_know_the_question_is_answered_by_the_jobs_note(
+    practice: GivenPractice, note: str, kept: str
+) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+
+    job = practice.confirm(practice.preview(note=note))
+
+    assert (job.status, job.cost_share_reason) == (JobStatus.CONFIRMED, kept)
+
+
 @pytest.mark.parametrize("reason", ["", "  \n", "x" * 501, "a\x00b"])
 def test_without_a_reason_nothing_is_confirmed(practice: GivenPractice, reason: str) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
