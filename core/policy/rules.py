@@ -113,7 +113,7 @@ RULES: Final = (
     ),
     Rule(
         "on_hold",
-        "The claim is on hold, or its patient or a payer of it is excluded from write-offs",
+        "On hold, or excluded from write-offs",
         lambda f: f.on_hold,
         at=EVERYWHERE,  # a hold changes the claim's version; an exclusion touches no claim, so the run asks again
         shows=("hold", "hold_until", "excluded"),

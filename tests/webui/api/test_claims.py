@@ -131,7 +131,7 @@ def test_one_claim_has_its_lines(reader: Api) -> None:
 def test_a_claim_says_what_its_rule_saw(reader: Api) -> None:
     number = reader.claim_ids(1, eligibility="on_hold")[0]
     held = reader.get(f"/claims/{number}").json
-    assert held["eligibility_words"] == "The claim is on hold"
+    assert held["eligibility_words"] == "On hold, or excluded from write-offs"
     assert held["why"] == {"hold": held["hold"]}
     assert [seen["label"] for seen in held["why_words"]] == ["hold"]
 

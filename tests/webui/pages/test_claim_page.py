@@ -91,7 +91,7 @@ def test_a_credit_and_a_hold_are_said_in_words(practice: GivenPractice, biller: 
 
     assert "-$15.00" in page
     assert "Legal hold" in page
-    assert "The claim is on hold." in page
+    assert "On hold, or excluded from write-offs." in page
 
 
 def test_one_claim_goes_the_same_way_as_many(practice: GivenPractice, biller: Browser) -> None:

@@ -156,7 +156,7 @@ def test_a_claim_is_put_on_hold_changed_and_released(practice: GivenPractice, bi
     assert practice.read(claim).hold is Hold.LEGAL
     said = biller.says("/claims/C1")
     assert "On hold: Legal hold" in said
-    assert "On hold The claim is on hold. Why? Claim C1 hold legal hold" in said
+    assert "On hold On hold, or excluded from write-offs. Why? Claim C1 hold legal hold" in said
 
     biller.post("/claims/C1/hold", on="/claims/C1", hold="appeal_open")
     assert practice.read(claim).hold is Hold.APPEAL

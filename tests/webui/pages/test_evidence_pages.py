@@ -103,7 +103,7 @@ def test_the_certificate_says_everything_and_adds_up(practice: GivenPractice, jo
     assert "The Provider 2 $20.00 $10.00 $30.00" in said
     assert "Confirmed biller, 11/23/2026 10:00:00AM" in said
     assert "Balance Writeoff Both: patient and insurance Recent-payment window Off" in said
-    assert "The claim is on hold on_hold" in said
+    assert "On hold, or excluded from write-offs on_hold" in said
     document = json.loads(biller.get(f"/jobs/{job.job_id}/certificate.json").text)
     assert document["items_sha256"] in said
     assert document["reconciles"] is True
@@ -142,7 +142,7 @@ def test_another_practice_gets_neither(job: JobKey, sessions: Sessions, browser_
 def test_every_skip_answers_why_with_the_values_of_its_rule(job: JobKey, biller: Browser) -> None:
     skipped = biller.says(f"/jobs/{job.job_id}?outcome=skipped")
 
-    assert "The claim is on hold Why? Claim HELD hold appeal open" in skipped
+    assert "On hold, or excluded from write-offs Why? Claim HELD hold appeal open" in skipped
     assert "Why? Claim PAID" in skipped
     assert "version at the preview 1" in skipped
 
@@ -158,7 +158,7 @@ def test_the_claims_are_counted_by_outcome_and_code_with_what_the_run_found(job:
     said = biller.says(f"/jobs/{job.job_id}")
 
     assert "Skipped Changed since the preview changed_since_preview 1" in said
-    assert "Skipped The claim is on hold on_hold 1" in said
+    assert "Skipped On hold, or excluded from write-offs on_hold 1" in said
     only = biller.says(f"/jobs/{job.job_id}?outcome=skipped&code=changed_since_preview")
     assert "PAID The Patient" in only
     assert "HELD The Patient" not in only

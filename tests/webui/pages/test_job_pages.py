@@ -116,7 +116,7 @@ def test_skips_are_listed_by_outcome_and_by_rule(practice: GivenPractice, biller
     held = biller.says(f"{path}?outcome=skipped&code=on_hold")
 
     assert "HELD The Patient" in skipped
-    assert "The claim is on hold on_hold" in skipped
+    assert "On hold, or excluded from write-offs on_hold" in skipped
     assert "CREDIT The Patient" in skipped
     assert "C00001 The Patient 05/07/2026 $10.00 $5.00 Settled" in settled
     assert "Status only: nothing is due" in settled
