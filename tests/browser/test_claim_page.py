@@ -1,0 +1,30 @@
+"""One claim's page in a real browser: its amounts in one row, and every line's dues to be read where one chooses."""
+
+import pytest
+
+from tests.browser.conftest import OPEN, faults_of, no_browser
+from tests.given import GivenPractice, Line
+
+pytestmark = no_browser
+
+
+@pytest.mark.parametrize("width", [1280, 1440, 1920])
+def test_the_amounts_stand_in_one_row_and_a_line_shows_its_dues(
+    practice: GivenPractice, open_as: OPEN, width: int
+) -> None:
+    practice.claim("184000121", Line(123_456_78, 98_765_43))
+    page = open_as("/claims/184000121", practice.biller, viewport={"width": width, "height": 900})
+
+    tops = page.locator(".sums dt").evaluate_all("them => them.map(it => it.getBoundingClientRect().top)")
+    assert len(set(tops)) == 1
+
+    page.get_by_text("Post a payment, an adjustment or a transfer").click()
+    chosen = page.locator("#line")
+    assert "pt $98,765.43" in chosen.inner_text()
+    # As wide as its longest choice wants to be.
+    wanted = """it => {
+      const free = it.cloneNode(true); free.style.width = "max-content"; document.body.append(free);
+      const wide = free.offsetWidth; free.remove(); return wide;
+    }"""
+    assert chosen.evaluate("it => it.offsetWidth") >= chosen.evaluate(wanted)
+    assert not faults_of(page)
