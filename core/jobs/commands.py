@@ -38,7 +38,13 @@ class PreviewExpired(Refusal):
 
 
 def confirm(
-    session: Session, key: JobKey, *, confirmation: str, cost_share_reason: str | None = None, by: Actor, now: dt.datetime
+    session: Session,
+    key: JobKey,
+    *,
+    confirmation: str,
+    cost_share_reason: str | None = None,
+    by: Actor,
+    now: dt.datetime,
 ) -> SettleJob:
     """Let the previewed job run, once: a job that was confirmed before comes back as it is.
 

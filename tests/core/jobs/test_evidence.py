@@ -43,7 +43,13 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
 
     assert settled[1:] == [["1", "The Patient", "05/07/2026", "1.00", "0.50", "", ""]]
     assert [row[0] for row in not_settled[1:]] == ["2", "3"]
-    assert not_settled[1][3:8] == ["skipped", "on_hold", "On hold, or excluded from write-offs", "hold: legal hold", "no"]
+    assert not_settled[1][3:8] == [
+        "skipped",
+        "on_hold",
+        "On hold, or excluded from write-offs",
+        "hold: legal hold",
+        "no",
+    ]
     assert not_settled[2][3:5] == ["failed", "database_refused"]
     assert not_reached[1:] == [["4", "The Patient", "05/07/2026", "0.00", "0.07"]]
 
