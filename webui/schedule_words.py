@@ -55,7 +55,7 @@ WEEKDAYS: Final = {
     "sun": "Sunday",
 }
 
-_FILTER_LABELS: Final = {
+FILTER_LABELS: Final = {
     "billing_status": "Billing status",
     "claim_status": "Claim status",
     "claim_type": "Claim type",
@@ -137,7 +137,7 @@ def filter_words(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tuple
         "supervising_provider": dict(choices.providers),
         "eligibility": {code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
     }
-    return [(_FILTER_LABELS[key], _said(key, value, named.get(key, {}))) for key, value in filter_.items()]
+    return [(FILTER_LABELS[key], _said(key, value, named.get(key, {}))) for key, value in filter_.items()]
 
 
 def _said(key: str, value: Any, names: Mapping[str, str]) -> str:

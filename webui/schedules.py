@@ -1,6 +1,7 @@
 """Schedules: the list, one schedule, and the form in which it is made and changed."""
 
 import secrets
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -117,7 +118,7 @@ def make() -> Response | tuple[str, int] | str:
     except NotAllowed:
         raise
     except Refusal as refusal:
-        return _form(form, refused=refusal.message), refusal.http_status
+        return _refused(form, None, refusal)
     flash("The schedule is made. It only reports until somebody switches it to settling.", "good")
     return redirect(url_for("schedules.show", schedule_id=made.id), code=HTTPStatus.SEE_OTHER)
 
@@ -160,9 +161,17 @@ def change(schedule_id: int) -> Response | tuple[str, int] | str:
     except ConfirmationMismatch as fault:
         return _form(form, schedule, unconfirmed=fault.message), fault.http_status
     except Refusal as refusal:
-        return _form(form, schedule, refused=refusal.message), refusal.http_status
+        return _refused(form, schedule, refusal)
     flash("The schedule is changed. A run that has begun keeps what it began with.", "good")
     return redirect(url_for("schedules.show", schedule_id=schedule_id), code=HTTPStatus.SEE_OTHER)
+
+
+def _refused(form: ScheduleForm, schedule: Schedule | None, refusal: Refusal) -> tuple[str, int]:
+    """The form again, with what was refused beside its field, or above where it is of no field."""
+    faults = refusal.facts.get("faults", {})
+    above = {} if faults else {"refused": refusal.message}
+    form = replace(form, faults=dict.fromkeys(faults, refusal.message))
+    return _form(form, schedule, **above), refusal.http_status
 
 
 def next_run(db: Session, schedule: Schedule, time_zone: str) -> str:

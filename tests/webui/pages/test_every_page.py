@@ -8,7 +8,8 @@ from tests.given import GivenPractice, Line
 from tests.webui.pages.conftest import Browser
 
 PAGES = [
-    "/sign-in", "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings",
+    "/sign-in", "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings", "/schedules",
+    "/schedule-runs",
     "/months", "/months/2026-11", "/credits", "/late-payments", "/approvals",
     "/no-such-page", "/jobs/999",
 ]  # fmt: skip

@@ -10,12 +10,14 @@ from sqlalchemy import update
 
 from core.access.models import AuditEntry, Role, User
 from core.access.permissions import Actor
+from core.claims.filters import ClaimFilter
 from core.claims.models import SETTLED
 from core.db.engine import transaction
-from core.schedules import queries, tick
-from core.schedules.models import Schedule, ScheduleMode, ScheduleRun, ScheduleState
+from core.schedules import queries, reports, tick, words
+from core.schedules.models import RunOutcome, Schedule, ScheduleMode, ScheduleRun, ScheduleState
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.webui.pages.conftest import Browser, Clock
+from webui import schedule_words
 
 OPEN = Callable[[Actor], Browser]
 FORM: dict[str, Any] = {
@@ -117,7 +119,7 @@ def test_looking_shows_what_it_would_settle_and_saves_nothing(practice: GivenPra
 
 
 @pytest.mark.parametrize(
-    ("field", "typed", "words"),
+    ("field", "typed", "cure"),
     [
         ("name", "", "Give it a name of at most 60 characters."),
         ("local_time", "25:00", "Write the time as hours and minutes"),
@@ -139,13 +141,13 @@ def test_looking_shows_what_it_would_settle_and_saves_nothing(practice: GivenPra
     ],
 )
 def test_a_fault_stands_at_its_field_and_nothing_that_was_typed_is_lost(
-    practice: GivenPractice, admin: Browser, field: str, typed: Any, words: str
+    practice: GivenPractice, admin: Browser, field: str, typed: Any, cure: str
 ) -> None:
     fields = {**FORM, "name": "Kept as typed", field: typed}
     answer = admin.post("/schedules", on="/schedules/new", **fields)
 
     assert answer.status_code == 422
-    assert words in answer.text
+    assert cure in answer.text
     assert f'id="{"filter" if field == "total_due_max" else field}-fault"' in answer.text
     for name, value in fields.items():
         if isinstance(value, str) and value and name != "reason":
@@ -179,7 +181,7 @@ def test_a_name_is_taken_once(practice: GivenPractice, admin: Browser) -> None:
     answer = admin.post("/schedules", on="/schedules/new", **FORM)
 
     assert answer.status_code == 409
-    assert "choose another" in answer.text
+    assert re.search(r'id="name-fault">.*?choose another', answer.text, re.DOTALL)
     assert len(schedules_of(practice)) == 1
 
 
@@ -199,7 +201,7 @@ def test_a_filter_that_matches_nothing_is_said_and_its_run_does_nothing(
 
 
 @pytest.mark.parametrize(
-    ("now", "local_time", "words"),
+    ("now", "local_time", "said"),
     [
         (
             dt.datetime(2027, 3, 13, 17, 0, tzinfo=dt.UTC),
@@ -214,7 +216,7 @@ def test_a_filter_that_matches_nothing_is_said_and_its_run_does_nothing(
     ],
 )
 def test_the_night_of_a_clock_change_is_said_in_words(
-    admin: Browser, clock: Clock, browser_of: OPEN, now: dt.datetime, local_time: str, words: str
+    admin: Browser, clock: Clock, browser_of: OPEN, now: dt.datetime, local_time: str, said: str
 ) -> None:
     clock.at = now
     assert admin.actor is not None
@@ -222,7 +224,7 @@ def test_the_night_of_a_clock_change_is_said_in_words(
 
     page = made(later, weekdays=["sun"], local_time=local_time)
 
-    assert words in later.says(page)
+    assert said in later.says(page)
 
 
 def test_an_administrator_changes_the_time_zone_and_the_next_night_moves(
@@ -456,6 +458,13 @@ def test_a_schedule_stops_when_its_owner_left_and_whoever_resumes_it_owns_it(
     later.post(f"{page}/resume")
     assert "m.chen" in later.says("/schedules")
     assert schedules_of(practice)[0].state is ScheduleState.ACTIVE
+
+
+def test_every_key_of_a_filter_and_every_state_of_a_run_has_its_words() -> None:
+    keys = {field.alias or name for name, field in ClaimFilter.model_fields.items()}
+    assert set(schedule_words.FILTER_LABELS) == keys
+    states = {*words.STATES.values(), *RunOutcome, reports.HELD} - {RunOutcome.JOB}
+    assert set(schedule_words.REPORT) == {str(state) for state in states}
 
 
 # ---- who may
