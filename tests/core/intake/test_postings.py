@@ -139,8 +139,10 @@ def test_a_posting_into_a_closed_month_is_refused_by_row_with_the_cure(
     )  # fmt: skip
 
     assert faults == [
-        'march.csv, line 2, column posting_date, value "2026-10-31": 2026-10 is closed; date it 2026-11-23, the next '
-        "open date, or have an administrator reopen the month"
+        (
+            'march.csv, line 2, column posting_date, value "2026-10-31": 2026-10 is closed; date it 2026-11-23, the '
+            "next open date, or have an administrator reopen the month"
+        )
     ]
     assert _post(practice, tmp_path, "b,1,1,patient,payment,-1.00,patient,,,2026-11-01").added == 1
     assert practice.violations() == []
