@@ -128,10 +128,10 @@ def _register_watch(app: OpenAPI) -> None:
 
 
 def _register_books(app: OpenAPI) -> None:
-    """Months, and what was paid too much or too late."""
-    from webui import credit_list, periods, recoveries, redate  # as above
+    """Months, what was paid too much or too late, what is kept from every write-off, and who did what."""
+    from webui import audit, credit_list, exclusions, periods, recoveries, redate  # as above
 
-    for pages in (periods, redate, credit_list, recoveries):
+    for pages in (periods, redate, credit_list, recoveries, exclusions, audit):
         app.register_blueprint(pages.blueprint)
 
 

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
 from core.claims import holds
+from core.claims.holds import BadHold
 from core.claims.locks import ClaimBusy
 from core.claims.models import Hold
 from core.db.engine import transaction
@@ -22,6 +23,7 @@ from core.practices.periods import PeriodBusy, PeriodClosed
 from webui import claims
 from webui.auth import current_actor, requires
 from webui.door import door, now
+from webui.exclusions import read_day
 from webui.labels import words
 
 _KEY_CHARACTERS_MAX: Final = 100
@@ -98,20 +100,28 @@ def _besides(posted: Posted) -> str:
 
 @blueprint.post("/<claim_id:claim_id>/hold")
 @requires(Action.HOLD)
-def hold(claim_id: str) -> Response:
+def hold(claim_id: str) -> Response | tuple[str, int]:
     """Put the claim on hold for a reason, or release it."""
     wanted = request.form.get("hold", "")
     if wanted and wanted not in set(Hold):
         raise UnknownHold
     kind = Hold(wanted) if wanted else None
+    until, fault = read_day(request.form.get("until", ""))
+    if fault:
+        return _again_hold(claim_id, {"until": fault})
     try:
         with transaction(door().sessions) as db:
-            holds.set_hold(db, claim_id, kind, by=current_actor(), now=now())
+            why = request.form.get("why", "")
+            holds.set_hold(db, claim_id, kind, why=why, until=until, by=current_actor(), now=now())
+    except BadHold as refusal:
+        return _again_hold(claim_id, refusal.facts["faults"])
     except ClaimBusy as refusal:
         flash(refusal.message, "warn")
     else:
         said = f"The claim is on hold: {words(kind)}." if kind else "The claim is released."
         flash(f"{said} Jobs that were previewed before skip it as changed.", "good")
+    if request.form.get("back") == "exclusions":
+        return redirect(url_for("exclusions.index", _anchor="held-heading"), code=HTTPStatus.SEE_OTHER)
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
 
 
@@ -151,6 +161,12 @@ def _amount(text: str) -> tuple[int, str | None]:
     if not 1 <= cents <= CENTS_MAX:
         return 1, "Type an amount above zero; what it does to the due follows from what is posted."
     return cents, None
+
+
+def _again_hold(claim_id: str, faults: dict[str, str]) -> tuple[str, int]:
+    """The claim's page with the form of the hold as it was filled in."""
+    page = claims.page(claim_id, hold_faults=faults, hold_typed=request.form)
+    return page, HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def _again(claim_id: str, faults: dict[str, str], status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> tuple[str, int]:

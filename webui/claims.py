@@ -9,7 +9,7 @@ from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.claims import feed, queries
+from core.claims import feed, holds, queries
 from core.claims.models import SETTLED, Hold
 from core.db.engine import transaction
 from core.jobs import codes, queries as jobs, reversal, why
@@ -18,7 +18,7 @@ from core.ledger import queries as ledger, recoveries
 from core.ledger.entries import NOTE_CHARACTERS_MAX
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility
 from core.ledger.queries import LedgerRow
-from core.practices import calendar
+from core.practices import calendar, exclusions
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 from webui.feed_columns import ELIGIBILITY_PILLS
@@ -52,6 +52,15 @@ def page(claim_id: str, **said: Any) -> str:
         facts: dict[str, Any] = {
             "claim": feed.one(db, practice_id, claim_id, terms=terms),
             "saw": why.words(feed.why(db, practice_id, claim_id, terms=terms)),
+            "held": holds.of_claim(db, practice_id, claim_id, today=terms.as_of),
+            "patient_number": queries.patient_number(db, internal),
+            "excluded": exclusions.listed(
+                db,
+                practice_id,
+                today=terms.as_of,
+                patient_id=internal.patient_id,
+                payer_ids=[payer for payer in (internal.primary_payer_id, internal.secondary_payer_id) if payer],
+            ),
             "lines": queries.lines(db, practice_id, internal.id),
             "entries": list(with_running_dues(postings)),
             "reversible_job": _reversible_job(db, practice_id, postings),
@@ -64,6 +73,8 @@ def page(claim_id: str, **said: Any) -> str:
         verdict=ELIGIBILITY_PILLS[verdict],
         why=codes.words(verdict),
         holds=list(Hold),
+        why_max=exclusions.WHY_CHARACTERS_MAX,
+        may_exclude=current_actor().may(Action.EXCLUDE),
         **_posting_choices(),
         **facts,
         **said,

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session, aliased
 from core.access import audit, audit_words
 from core.access.models import AuditEntry, AuditLink, User
 from core.access.permissions import Action, Actor
+from core.access.users import find_by_email
 from core.claims.export import csv_pieces, guard
 from core.claims.models import Claim
+from core.errors import NotFound
 from core.jobs.models import JobItem
 from core.practices import queries as practices
 
@@ -81,6 +83,14 @@ def people(session: Session, practice_id: int) -> dict[int, str]:
     """The names of everybody who has ever been a user of the practice, by id, in the order of names."""
     found = select(User.id, User.name).where(User.practice_id == practice_id).order_by(User.name, User.id)
     return dict(session.execute(found).tuples().all())
+
+
+def person_of(session: Session, practice_id: int, email: str) -> int:
+    """The id of the practice's user of that address; raises `NotFound`."""
+    user = find_by_email(session, email)
+    if user is None or user.practice_id != practice_id:
+        raise NotFound(f"This practice has no user {email[:254]}.")
+    return user.id
 
 
 def head(session: Session, practice_id: int) -> Head:

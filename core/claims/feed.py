@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, case, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
+from core.access.models import User
 from core.claims.feed_conditions import ELIGIBILITY, check, eligibility, matching_ids, plan_for_values, saw
 from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, near, value_of
 from core.claims.feed_totals import FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
@@ -31,6 +32,7 @@ ROWS_READ_AT_ONCE: Final = 1_000
 
 _SUPERVISING: Final = aliased(Provider)
 _SECONDARY: Final = aliased(Payer)
+_HOLDER: Final = aliased(User)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class FeedRow:
     billing_status: str
     hold: Hold | None  # what keeps it today: a hold that lasts, or "excluded"
     hold_until: dt.date | None  # the last day of the hold; None: until somebody releases it
+    hold_why: str | None  # of the hold, in words
+    hold_by: str | None  # who put it on hold; None too where it came with an import
     eligibility: str  # "can_settle", or the code of the first rule that matches
 
 
@@ -223,6 +227,8 @@ def _query(practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Sele
         "service_codes": func.coalesce(codes, ""),
         "hold": facts.holds_it(terms.as_of, terms.excluded),
         "hold_until": case((facts.is_held(terms.as_of), Claim.hold_until)),
+        "hold_why": case((facts.is_held(terms.as_of), Claim.hold_why)),
+        "hold_by": _HOLDER.name,
         "eligibility": func.coalesce(eligibility(terms), literal(CAN_SETTLE)),
     }
     # In the order of the row's fields: a row of the answer is a row of the feed.
@@ -239,5 +245,6 @@ def _query(practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Sele
         .outerjoin(
             _SECONDARY, and_(_SECONDARY.practice_id == Claim.practice_id, _SECONDARY.id == Claim.secondary_payer_id)
         )
+        .outerjoin(_HOLDER, and_(_HOLDER.id == Claim.hold_by, facts.is_held(terms.as_of)))
     )
     return select(*columns).select_from(source).where(Claim.practice_id == practice_id).order_by(*sort.order())

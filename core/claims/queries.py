@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from core.claims.models import Claim, LineItem
 from core.errors import NotFound
+from core.practices.models import Patient
 
 
 def find(session: Session, practice_id: int, external_id: str) -> Claim:
@@ -19,3 +20,9 @@ def lines(session: Session, practice_id: int, claim_id: int) -> list[LineItem]:
     """The line items of the claim (its internal id), by number."""
     of_claim = select(LineItem).where(LineItem.practice_id == practice_id, LineItem.claim_id == claim_id)
     return list(session.scalars(of_claim.order_by(LineItem.number)))
+
+
+def patient_number(session: Session, claim: Claim) -> str:
+    """The practice's own number of the claim's patient."""
+    this = (Patient.practice_id == claim.practice_id, Patient.id == claim.patient_id)
+    return session.scalars(select(Patient.external_id).where(*this)).one()

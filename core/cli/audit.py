@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from core.access import audit_log
 from core.access.audit_log import AuditFilter
-from core.access.users import find_by_email
 from core.cli import acting, context
 from core.db.engine import Sessions, transaction
 from core.errors import NotFound
@@ -47,7 +46,7 @@ def show_audit(
         with transaction(sessions) as session:
             practice_id = _practice(session, practice)
             wanted = AuditFilter(
-                person=_person(session, practice_id, person) if person else None,
+                person=audit_log.person_of(session, practice_id, person) if person else None,
                 claim=claim,
                 job=job,
                 first_day=first_day.date() if first_day else None,
@@ -64,13 +63,6 @@ def _practice(session: Session, name: str) -> int:
     if practice_id is None:
         raise NotFound(f"There is no practice called {name!r}.")
     return practice_id
-
-
-def _person(session: Session, practice_id: int, email: str) -> int:
-    user = find_by_email(session, email)
-    if user is None or user.practice_id != practice_id:
-        raise NotFound(f"This practice has no user {email}.")
-    return user.id
 
 
 def _write(sessions: Sessions, practice_id: int, wanted: AuditFilter, path: Path) -> None:

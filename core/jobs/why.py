@@ -30,7 +30,6 @@ _LABELS: Final = {
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})
 _DATES: Final = frozenset({"service_date", "today", "last_payment_on", "hold_until"})
-_ONLY_IF_SEEN: Final = frozenset({"hold_until", "excluded"})
 _HOLDS: Final = {
     Hold.HOLD: "hold",
     Hold.LEGAL: "legal hold",
@@ -42,8 +41,7 @@ _HOLDS: Final = {
 
 def words(why: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Label and value of each thing that the rule saw; dates as MM/DD/YYYY, amounts as dollars."""
-    seen = (why or {}).items()
-    return [(_LABELS.get(n, n), _value(n, value)) for n, value in seen if value is not None or n not in _ONLY_IF_SEEN]
+    return [(_LABELS.get(name, name), _value(name, value)) for name, value in (why or {}).items()]
 
 
 def _value(name: str, value: Any) -> str:

@@ -50,6 +50,7 @@ class Rule:
     at: frozenset[Moment] = FEED_AND_PREVIEW
     kinds: frozenset[JobKind] = MONEY
     shows: tuple[str, ...] = ()  # the values that answer "why?"
+    shows_too: tuple[str, ...] = ()  # and these, where there is one
     may_include: bool = False  # a job may override it, if the user may
 
 
@@ -116,7 +117,8 @@ RULES: Final = (
         "On hold, or excluded from write-offs",
         lambda f: f.on_hold,
         at=EVERYWHERE,  # a hold changes the claim's version; an exclusion touches no claim, so the run asks again
-        shows=("hold", "hold_until", "excluded"),
+        shows=("hold",),
+        shows_too=("hold_until", "excluded"),
     ),
     Rule(
         "in_other_job",
@@ -196,8 +198,14 @@ def why(facts: Facts, rules: list[Rule]) -> ColumnElement[dict[str, Any] | None]
 def _shown(facts: Facts, rule: Rule) -> ColumnElement[Any]:
     if rule.action is not RuleAction.SKIP:
         return null()
-    named = [part for name in rule.shows for part in (literal(name), facts.values[name])]
-    return func.jsonb_build_object(*named)
+    always = func.jsonb_build_object(*_named(facts, rule.shows))
+    if not rule.shows_too:
+        return always
+    return always.op("||")(func.jsonb_strip_nulls(func.jsonb_build_object(*_named(facts, rule.shows_too))))
+
+
+def _named(facts: Facts, names: tuple[str, ...]) -> list[ColumnElement[Any]]:
+    return [part for name in names for part in (literal(name), facts.values[name])]
 
 
 def skip_codes() -> list[str]:

@@ -1,9 +1,10 @@
 """Reading a practice."""
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
-from core.practices.models import Practice
+from core.practices.models import Payer, Practice
 
 
 def find(session: Session, practice_id: int) -> Practice:
@@ -12,3 +13,9 @@ def find(session: Session, practice_id: int) -> Practice:
     if practice is None:
         raise NotFound
     return practice
+
+
+def payers(session: Session, practice_id: int) -> list[tuple[str, str]]:
+    """The practice's own number and the name of each payer, by name."""
+    found = select(Payer.external_id, Payer.name).where(Payer.practice_id == practice_id)
+    return [(row.external_id, row.name) for row in session.execute(found.order_by(Payer.name, Payer.id))]

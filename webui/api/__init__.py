@@ -11,10 +11,12 @@ from core.errors import Refusal
 from webui import csrf, errors
 from webui.api import (
     approvals,
+    audit,
     claims,
     control,
     docs,
     evidence,
+    exclusions,
     jobs,
     months,
     operations,
@@ -28,9 +30,11 @@ from webui.auth import limiter
 
 __all__ = [
     "approvals",
+    "audit",
     "claims",
     "control",
     "evidence",
+    "exclusions",
     "jobs",
     "months",
     "operations",

@@ -1,5 +1,6 @@
 """Claims: the feed, one claim, its ledger, and what people do to one claim by hand."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
@@ -78,6 +79,10 @@ class NewHold(Body):
     hold: Annotated[
         Annotated[Hold, Strict(strict=False)] | None, Field(description="Why, or null to release it")  # JSON has text
     ]
+    why: Annotated[str, Field(description="In words, at most 500 characters")] = ""
+    until: Annotated[
+        Annotated[dt.date, Strict(strict=False)] | None, Field(description="Its last day; null: until it is released")
+    ] = None
 
 
 _OF_THE_LIST: Final = frozenset({"sort", "cursor", "limit"})
@@ -167,7 +172,7 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
 def set_hold(path: ClaimPath, body: NewHold) -> Response:
     """Put the claim on hold, so that nobody settles it, or release it; the same again changes nothing."""
     with transaction(door().sessions) as session:
-        holds.set_hold(session, path.claim_id, body.hold, by=current_actor(), now=now())
+        holds.set_hold(session, path.claim_id, body.hold, why=body.why, until=body.until, by=current_actor(), now=now())
         claim = _as_it_is(session, path)
     return jsonify(claim.json_ready())
 

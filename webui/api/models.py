@@ -71,7 +71,10 @@ class Claim(Answer):
     supervising_provider: str | None
     billing_provider: str
     billing_status: str
-    hold: str | None
+    hold: Annotated[str | None, Field(description="A hold that lasts, or excluded: its patient or a payer of it is")]
+    hold_until: Annotated[dt.date | None, Field(description="Its last day; null: until somebody releases it")]
+    hold_why: str | None
+    hold_by: str | None
     primary_payer: str | None
     primary_status: str
     secondary_payer: str | None

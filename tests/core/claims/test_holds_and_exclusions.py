@@ -1,0 +1,294 @@
+"""Holds with who, why and until when; patients and payers that are never written off."""
+
+import datetime as dt
+import threading
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, text
+
+from core.access.models import AuditEntry, Role
+from core.access.permissions import Actor
+from core.claims import feed, holds
+from core.claims.filters import ClaimFilter
+from core.claims.holds import BadHold
+from core.claims.models import Claim, Hold
+from core.db.engine import transaction
+from core.errors import NotAllowed, NotFound
+from core.jobs import engine
+from core.jobs.models import Outcome
+from core.practices import exclusions
+from core.practices.exclusions import AlreadyExcluded, BadExclusion
+from core.practices.models import Patient, PayerClass
+from tests.given import NOW, TODAY, GivenPractice, Line, a_practice, ticking
+from tests.waiting import eventually
+
+YESTERDAY, TOMORROW = TODAY - dt.timedelta(days=1), TODAY + dt.timedelta(days=1)
+
+
+@pytest.fixture
+def admin(practice: GivenPractice) -> Actor:
+    return practice.person("admin@lakeside.example", Role.ADMIN)
+
+
+def exclude(practice: GivenPractice, by: Actor, *, now: dt.datetime = NOW, **asked: Any) -> int:
+    with transaction(practice.sessions) as session:
+        return exclusions.exclude(session, **{"why": "Court order", **asked}, by=by, now=now)
+
+
+def end(practice: GivenPractice, number: int, by: Actor) -> None:
+    with transaction(practice.sessions) as session:
+        exclusions.end(session, number, by=by, now=NOW)
+
+
+def hold(practice: GivenPractice, number: str, kind: Hold | None, now: dt.datetime = NOW, **asked: Any) -> Claim:
+    with transaction(practice.sessions) as session:
+        return holds.set_hold(session, number, kind, **asked, by=practice.biller, now=now)
+
+
+def matching(practice: GivenPractice, now: dt.datetime = NOW, **given: Any) -> set[str]:
+    with practice.sessions() as session:
+        terms = feed.terms_of(session, practice.id, now=now)
+        page = feed.page(session, practice.id, ClaimFilter.of(given), cursor=None, limit=50, terms=terms)
+        return {row.claim_id for row in page.rows}
+
+
+def patient(practice: GivenPractice, number: str) -> int:
+    with transaction(practice.sessions) as session:
+        made = insert(Patient).values(practice_id=practice.id, external_id=number, name=f"Patient {number}")
+        return session.scalars(made.returning(Patient.id)).one()
+
+
+def given_four_claims(practice: GivenPractice) -> None:
+    """One of another patient, one with another first and one with another second insurance, and an ordinary one."""
+    other = practice.payer("P2", PayerClass.COMMERCIAL)
+    practice.claim("patient", Line(0, 100), patient_id=patient(practice, "2"))
+    practice.claim("first", Line(0, 100), primary_payer_id=other)
+    practice.claim("second", Line(0, 100), secondary_payer_id=other, secondary_status="ERA Received")
+    practice.claim("self-pay", Line(0, 100), primary_payer_id=None)
+
+
+@pytest.mark.parametrize(("whom", "kept"), [({"patient": "2"}, {"patient"}), ({"payer": "P2"}, {"first", "second"})])
+def test_an_excluded_claim_is_on_hold_in_feed_and_preview(
+    practice: GivenPractice, admin: Actor, whom: dict[str, str], kept: set[str]
+) -> None:
+    given_four_claims(practice)
+    exclude(practice, admin, **whom)
+
+    every = {"patient", "first", "second", "self-pay"}
+    assert matching(practice, on_hold=True) == kept
+    assert matching(practice, on_hold=False) == every - kept
+    assert matching(practice, eligibility="on_hold") == kept
+    assert matching(practice, eligibility="can_settle") == every - kept
+
+    job = practice.settle()
+
+    assert {number for number in every if practice.item(job, number).outcome is Outcome.SKIPPED} == kept
+    item = practice.item(job, min(kept))
+    assert (item.code, item.why) == ("on_hold", {"hold": "excluded", "excluded": next(iter(whom))})
+    assert practice.violations() == []
+
+
+@pytest.mark.parametrize("whom", [{"patient": "2"}, {"payer": "P2"}])
+def test_what_is_excluded_after_the_preview_is_skipped_by_the_run(
+    practice: GivenPractice, admin: Actor, whom: dict[str, str]
+) -> None:
+    given_four_claims(practice)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    versions = {number: practice.read(number).version for number in ("patient", "first", "second")}
+
+    exclude(practice, admin, **whom)
+    practice.run()
+
+    kept = ["patient"] if "patient" in whom else ["first", "second"]
+    for number in kept:
+        assert (practice.item(job, number).outcome, practice.item(job, number).code) == (Outcome.SKIPPED, "on_hold")
+        assert practice.read(number).version == versions[number], "no claim is touched by an exclusion"
+    assert practice.counts(job)["settled"] == 4 - len(kept)
+    assert practice.violations() == []
+
+
+def test_whoever_excludes_waits_for_the_chunk_that_is_being_settled(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(1)
+    job = practice.preview()
+    practice.confirm(job)
+    done: list[float] = []
+
+    def exclude_it() -> None:
+        exclude(practice, admin, patient="1")
+        done.append(time.monotonic())
+
+    with transaction(practice.sessions) as session:  # as a chunk does, in the middle of its transaction
+        assert exclusions.lasting_for_run(session, practice.id, on=TODAY) == exclusions.NOBODY
+        excluding = threading.Thread(target=exclude_it)
+        excluding.start()
+        with practice.sessions() as watching:
+            waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            eventually(lambda: watching.scalar(waits) == 1)
+        assert done == []
+    excluding.join()
+
+    engine.work(practice.sessions, worker="tester", clock=ticking(NOW))
+    assert practice.item(job, "C00001").code == "on_hold"
+
+
+def test_an_exclusion_lasts_through_its_last_day_and_nobody_has_to_end_it(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claims(1)
+    exclude(practice, admin, patient="1", until=TODAY)
+
+    assert matching(practice, on_hold=True) == {"C00001"}
+    assert matching(practice, now=NOW + dt.timedelta(days=1), on_hold=True) == set()
+    again = exclude(practice, admin, patient="1", now=NOW + dt.timedelta(days=1))
+    with practice.sessions() as session:
+        rows = exclusions.listed(session, practice.id, today=TOMORROW, lasting_only=False)
+    assert [(row.id == again, row.lasts, row.ended_by) for row in rows] == [(True, True, None), (False, False, None)]
+
+
+def test_an_exclusion_ends_once_and_then_the_claims_settle(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(1)
+    number = exclude(practice, admin, payer="1", until=TOMORROW)
+    for _ in range(2):
+        end(practice, number, admin)
+
+    assert practice.counts(practice.settle())["settled"] == 1
+    with practice.sessions() as session:
+        acts = session.scalars(select(AuditEntry.act).where(AuditEntry.subject == f"exclusion:{number}")).all()
+    assert acts == ["exclusion.made", "exclusion.ended"]
+
+
+def test_one_patient_is_excluded_once(practice: GivenPractice, admin: Actor) -> None:
+    exclude(practice, admin, patient="1")
+
+    with pytest.raises(AlreadyExcluded):
+        exclude(practice, admin, patient="1", until=TOMORROW)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fault"),
+    [
+        ({"patient": "1", "why": " "}, "why"),
+        ({"patient": "1", "why": "x" * 501}, "why"),
+        ({"patient": "1", "until": YESTERDAY}, "until"),
+        ({"patient": "9"}, "whom"),
+        ({"payer": ""}, "whom"),
+        ({"payer": "a\x00"}, "whom"),
+        ({}, "whom"),
+        ({"patient": "1", "payer": "1"}, "whom"),
+    ],
+)
+def test_an_exclusion_names_whom_and_why(
+    practice: GivenPractice, admin: Actor, asked: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(BadExclusion) as refused:
+        exclude(practice, admin, **asked)
+
+    assert list(refused.value.facts["faults"]) == [fault]
+
+
+@pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
+def test_only_an_administrator_excludes(practice: GivenPractice, admin: Actor, role: Role) -> None:
+    person = practice.person("other@lakeside.example", role)
+
+    with pytest.raises(NotAllowed):
+        exclude(practice, person, patient="1")
+    with pytest.raises(NotAllowed):
+        end(practice, exclude(practice, admin, patient="1"), person)
+
+
+def test_an_exclusion_of_another_practice_neither_holds_nor_ends(practice: GivenPractice, admin: Actor) -> None:
+    other = a_practice(practice.sessions, name="Hill")
+    practice.claims(1)
+    other.claims(1)
+    number = exclude(practice, admin, patient="1")
+
+    assert matching(other, on_hold=True) == set()
+    with pytest.raises(NotFound):
+        end(other, number, other.person("admin@hill.example", Role.ADMIN))
+
+
+def test_a_hold_says_who_why_and_until_when(practice: GivenPractice) -> None:
+    practice.claims(1)
+    hold(practice, "C00001", Hold.LEGAL, why=" Lawyer's letter ", until=TOMORROW)
+
+    with practice.sessions() as session:
+        held = holds.of_claim(session, practice.id, "C00001", today=TODAY)
+        row = feed.one(session, practice.id, "C00001", terms=feed.terms_of(session, practice.id, now=NOW))
+    assert held is not None
+    assert (held.hold, held.why, held.until, held.by, held.at) == (
+        Hold.LEGAL, "Lawyer's letter", TOMORROW, "biller", NOW,
+    )  # fmt: skip
+    assert (row.hold, row.hold_why, row.hold_until, row.hold_by) == (
+        Hold.LEGAL, "Lawyer's letter", TOMORROW, "biller",
+    )  # fmt: skip
+    assert practice.item(practice.preview(), "C00001").why == {"hold": "legal_hold", "hold_until": str(TOMORROW)}
+
+
+def test_a_hold_whose_last_day_is_over_holds_no_longer(practice: GivenPractice) -> None:
+    practice.claims(1)
+    hold(practice, "C00001", Hold.HOLD, until=TODAY)
+    tomorrow = NOW + dt.timedelta(days=1)
+
+    assert matching(practice, on_hold=True) == {"C00001"}
+    assert matching(practice, now=tomorrow, on_hold=True) == set()
+    assert matching(practice, now=tomorrow, eligibility="can_settle") == {"C00001"}
+    with practice.sessions() as session:
+        assert holds.listed(session, practice.id, today=TODAY) != []
+        assert holds.listed(session, practice.id, today=TOMORROW) == []
+    job = practice.preview(now=tomorrow)
+    practice.confirm(job, now=tomorrow)
+    practice.run(now=tomorrow)
+    assert practice.item(job, "C00001").outcome is Outcome.SETTLED
+    assert practice.violations() == []
+
+
+def test_the_last_day_is_the_practices_own(practice: GivenPractice) -> None:
+    practice.claims(1)
+    hold(practice, "C00001", Hold.HOLD, until=TODAY)
+    midnight_there = dt.datetime(2026, 11, 24, 5, 0, tzinfo=dt.UTC)  # New York
+
+    assert matching(practice, now=midnight_there - dt.timedelta(seconds=1), on_hold=True) == {"C00001"}
+    assert matching(practice, now=midnight_there, on_hold=True) == set()
+
+
+def test_the_same_hold_again_changes_nothing_and_another_reason_does(practice: GivenPractice) -> None:
+    practice.claims(1)
+    versions = [
+        hold(practice, "C00001", kind, **asked).version
+        for kind, asked in (
+            (Hold.HOLD, {"why": "a"}), (Hold.HOLD, {"why": "a "}), (Hold.HOLD, {"why": "b"}),
+            (Hold.HOLD, {"why": "b", "until": TODAY}), (None, {}), (None, {"why": "ignored"}),
+        )
+    ]  # fmt: skip
+
+    assert versions == [2, 2, 3, 4, 5, 5]
+    released = practice.read("C00001")
+    assert (released.hold, released.hold_why, released.hold_until, released.hold_by, released.hold_at) == (None,) * 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "fault"), [({"why": "x" * 501}, "why"), ({"why": "\x00"}, "why"), ({"until": YESTERDAY}, "until")]
+)
+def test_a_hold_is_refused_field_by_field(practice: GivenPractice, asked: dict[str, Any], fault: str) -> None:
+    practice.claims(1)
+
+    with pytest.raises(BadHold) as refused:
+        hold(practice, "C00001", Hold.HOLD, **asked)
+
+    assert list(refused.value.facts["faults"]) == [fault]
+    assert practice.read("C00001").hold is None
+
+
+def test_neither_why_nor_a_name_is_in_the_audit(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(1)
+    hold(practice, "C00001", Hold.HOLD, why="Secret words", until=TOMORROW)
+    exclude(practice, admin, patient="1", why="Secret words", until=TOMORROW)
+
+    with practice.sessions() as session:
+        written = " ".join(str(facts) for facts in session.scalars(select(AuditEntry.facts)))
+    assert "Secret" not in written
+    assert "Patient" not in written
+    assert str(TOMORROW) in written

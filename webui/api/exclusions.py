@@ -1,0 +1,118 @@
+"""Exclusions: patients and payers that are kept from every write-off."""
+
+import datetime as dt
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Self
+
+from flask import Response, jsonify
+from pydantic import BaseModel, Field, Strict
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import NotFound
+from core.practices import calendar, exclusions, queries
+from core.practices.exclusions import ExclusionRow
+from webui.api.blueprint import CLAIMS, api, refusals
+from webui.api.models import Answer, Id
+from webui.api.reading import Body, Page, asks, current_actor
+from webui.door import door, now
+
+
+class ExclusionsQuery(Page):
+    """Which exclusions."""
+
+    all: Annotated[bool, Field(description="Those that have ended too")] = False
+
+
+class NewExclusion(Body):
+    """Whom to exclude: a patient or a payer, by the practice's own number."""
+
+    patient: str | None = None
+    payer: str | None = None
+    why: Annotated[str, Field(description="In words; 1 to 500 characters")] = ""
+    until: Annotated[
+        Annotated[dt.date, Strict(strict=False)] | None, Field(description="Its last day; null: until it is ended")
+    ] = None
+
+
+class ExclusionPath(BaseModel):
+    """Which exclusion."""
+
+    exclusion_id: int
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the id; raise `NotFound` where no exclusion can have it."""
+        text = given["exclusion_id"]
+        if not (text.isascii() and text.isdigit() and len(text) <= 18):  # noqa: PLR2004 – what a bigint holds
+            raise NotFound("There is no such exclusion in this practice.")
+        return cls(exclusion_id=int(text))
+
+
+class ExclusionAnswer(Answer):
+    """An exclusion: of a patient or of a payer."""
+
+    id: Id
+    patient: Annotated[str | None, Field(description="The practice's own number")]
+    payer: Annotated[str | None, Field(description="The practice's own number")]
+    name: str
+    why: str
+    until: Annotated[dt.date | None, Field(description="Its last day; null: until it is ended")]
+    made_by: str
+    made_at: dt.datetime
+    ended_by: str | None
+    ended_at: dt.datetime | None
+    lasts: bool
+
+
+class ExclusionsAnswer(Answer):
+    """Some exclusions, the newest first."""
+
+    exclusions: list[ExclusionAnswer]
+    next_cursor: str | None
+
+
+@api.get("/exclusions", tags=[CLAIMS], responses={200: ExclusionsAnswer})
+@asks(Action.SEE_CLAIMS)
+def list_exclusions(query: ExclusionsQuery) -> Response:
+    """List who is excluded from write-offs, the newest first."""
+    found = _listed(lasting_only=not query.all, before_id=query.after(), limit=query.limit + 1)
+    shown = found[: query.limit]
+    answer = ExclusionsAnswer(
+        exclusions=[ExclusionAnswer.model_validate(row) for row in shown],
+        next_cursor=str(shown[-1].id) if len(found) > len(shown) else None,
+    )
+    return jsonify(answer.json_ready())
+
+
+@api.post("/exclusions", tags=[CLAIMS], responses={201: ExclusionAnswer, **refusals(400, 409, 413, 415)})
+@asks(Action.EXCLUDE)
+def make_exclusion(body: NewExclusion) -> tuple[Response, int]:
+    """Exclude a patient or a payer; from the answer on nothing of it is written off, by jobs that run neither."""
+    actor = current_actor()
+    with transaction(door().sessions) as session:
+        made = exclusions.exclude(
+            session, patient=body.patient, payer=body.payer, why=body.why, until=body.until, by=actor, now=now()
+        )
+    return jsonify(_one(made).json_ready()), HTTPStatus.CREATED
+
+
+@api.post("/exclusions/<exclusion_id>/end", tags=[CLAIMS], responses={200: ExclusionAnswer, **refusals(404)})
+@asks(Action.EXCLUDE)
+def end_exclusion(path: ExclusionPath) -> Response:
+    """End an exclusion; the same again changes nothing."""
+    with transaction(door().sessions) as session:
+        exclusions.end(session, path.exclusion_id, by=current_actor(), now=now())
+    return jsonify(_one(path.exclusion_id).json_ready())
+
+
+def _one(exclusion_id: int) -> ExclusionAnswer:
+    return ExclusionAnswer.model_validate(_listed(lasting_only=False, before_id=exclusion_id + 1, limit=1)[0])
+
+
+def _listed(**which: Any) -> list[ExclusionRow]:
+    practice_id = current_actor().practice_id
+    with door().sessions() as session:
+        today = calendar.today(queries.find(session, practice_id), now=now())
+        return exclusions.listed(session, practice_id, today=today, **which)

@@ -1,0 +1,102 @@
+"""The audit: who did what, when, to which claim or job; and a file of it for an auditor."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any, Final
+
+from flask import Blueprint, Response, render_template, request, stream_with_context
+
+from core.access import audit_log
+from core.access.audit_log import AuditFilter
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import BadInput
+from webui.auth import current_actor, requires
+from webui.door import door, now
+
+ROWS: Final = 100
+_FIELDS: Final = ("person", "claim", "job", "from", "to")
+_DIGITS_MAX: Final = 18
+
+blueprint = Blueprint("audit", __name__, url_prefix="/audit")
+
+
+class BadAuditFilter(BadInput):
+    """The filter of the audit cannot be read."""
+
+    code = "bad_audit_filter"
+
+
+@blueprint.get("")
+@requires(Action.SEE_AUDIT)
+def index() -> str | tuple[str, int]:
+    """The acts, a page at a time; what cannot be read of the filter is said at its field, and nothing is listed."""
+    try:
+        return _page(_filter())
+    except BadAuditFilter as refusal:
+        return _page(None, faults=refusal.facts["faults"]), refusal.http_status
+
+
+@blueprint.get("/audit.csv")
+@requires(Action.SEE_AUDIT)
+def export() -> Response:
+    """All that match, the first act first, streamed."""
+    actor, wanted = current_actor(), _filter()
+    with transaction(door().sessions) as db:
+        audit_log.export_by(db, wanted, by=actor, now=now())
+
+    def pieces() -> Iterator[str]:
+        with door().sessions() as db:  # as long as the stream
+            yield from audit_log.csv_file(db, actor.practice_id, wanted)
+
+    response = Response(stream_with_context(pieces()), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="audit-{now().astimezone(dt.UTC):%Y-%m-%d}.csv"'
+    return response
+
+
+def _page(wanted: AuditFilter | None, **said: Any) -> str:
+    practice_id = current_actor().practice_id
+    acts: list[audit_log.Act] = []
+    with door().sessions() as db:
+        if wanted is not None:
+            acts = audit_log.acts(db, practice_id, wanted, before=_number("before"), limit=ROWS + 1)
+        people, head = audit_log.people(db, practice_id), audit_log.head(db, practice_id)
+    return render_template(
+        "audit/index.html",
+        acts=acts[:ROWS],
+        older=acts[ROWS - 1].number if len(acts) > ROWS else None,
+        listed=wanted is not None,
+        people=people,
+        head=head,
+        asked={name: request.args[name] for name in _FIELDS if request.args.get(name, "").strip()},
+        **said,
+    )
+
+
+def _filter() -> AuditFilter:
+    """What the address asks for; raises `BadAuditFilter` naming each fault."""
+    faults: dict[str, str] = {}
+
+    def day(name: str) -> dt.date | None:
+        typed = request.args.get(name, "").strip()
+        try:
+            return dt.date.fromisoformat(typed) if typed else None
+        except ValueError:
+            faults[name] = "Choose a day."
+            return None
+
+    for name in ("person", "job"):
+        if request.args.get(name, "").strip() and _number(name) is None:
+            faults[name] = "Type the number of a job." if name == "job" else "Choose a person."
+    first, last = day("from"), day("to")
+    if first and last and last < first:
+        faults["to"] = "The last day is before the first."
+    if faults:
+        raise BadAuditFilter("; ".join(f"{name}: {fault}" for name, fault in faults.items()), faults=faults)
+    claim = request.args.get("claim", "").strip() or None
+    return AuditFilter(person=_number("person"), claim=claim, job=_number("job"), first_day=first, last_day=last)
+
+
+def _number(name: str) -> int | None:
+    typed = request.args.get(name, "").strip().replace(",", "")
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= _DIGITS_MAX else None
