@@ -82,7 +82,7 @@ def acts(
 def people(session: Session, practice_id: int) -> dict[int, str]:
     """The names of everybody who has ever been a user of the practice, by id, in the order of names."""
     found = select(User.id, User.name).where(User.practice_id == practice_id).order_by(User.name, User.id)
-    return dict(session.execute(found).tuples().all())
+    return dict(session.execute(found).all())
 
 
 def person_of(session: Session, practice_id: int, email: str) -> int:
