@@ -362,9 +362,9 @@ def test_books_that_do_not_balance_halt_the_job(practice: GivenPractice, falsifi
     engine._settle(practice.sessions, chunk, clock=ticking(NOW))
     with transaction(practice.sessions) as session:
         session.execute(
-            update(JobChunk).where(JobChunk.state == ChunkState.DONE).values(
-                {falsified: getattr(JobChunk, falsified) + 1}
-            )
+            update(JobChunk)
+            .where(JobChunk.state == ChunkState.DONE)
+            .values({falsified: getattr(JobChunk, falsified) + 1})
         )
 
     practice.run(now=NOW + dt.timedelta(seconds=5))

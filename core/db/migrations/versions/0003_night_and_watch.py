@@ -238,9 +238,7 @@ def upgrade() -> None:
     )
     for table, name in (("practice", "practice_limits_not_negative"), ("app_user", "user_limits_not_negative")):
         op.create_check_constraint(op.f(name), table, "claim_limit_cents >= 0 AND job_limit_cents >= 0")
-    op.create_index(
-        "ix_claim_mismatch", "claim", ["practice_id", "id"], postgresql_where=sa.text("balance_mismatch")
-    )
+    op.create_index("ix_claim_mismatch", "claim", ["practice_id", "id"], postgresql_where=sa.text("balance_mismatch"))
 
 
 def downgrade() -> None:
