@@ -1,0 +1,148 @@
+"""Exclusions, holds and the audit by API."""
+
+from typing import Any
+
+import pytest
+
+from core.access.models import Role
+from tests.webui.api.conftest import Api, World
+
+
+@pytest.fixture
+def admin(world: World) -> Api:
+    return world.api(Role.ADMIN)
+
+
+def a_payer(world: World) -> str:
+    """A payer with claims that could be settled."""
+    found = world.sql(
+        "SELECT p.external_id FROM payer p JOIN claim c ON c.practice_id = p.practice_id AND c.primary_payer_id = p.id "
+        "WHERE p.practice_id = :hill AND c.hold IS NULL GROUP BY 1 ORDER BY count(*) DESC LIMIT 1",
+        hill=world.hill,
+    )
+    return str(found[0][0])
+
+
+def test_an_exclusion_is_made_read_and_ended(world: World, admin: Api, biller: Api) -> None:
+    payer = a_payer(world)
+    free = len(biller.get("/claims", query_string={"eligibility": "can_settle", "limit": 200}).json["claims"])
+
+    made = admin.post("/exclusions", json={"payer": payer, "why": "Contract", "until": "2025-03-31"})
+
+    assert made.status_code == 201
+    assert (made.json["payer"], made.json["patient"], made.json["lasts"]) == (payer, None, True)
+    assert (made.json["until"], made.json["why"], made.json["made_by"]) == ("2025-03-31", "Contract", "The admin")
+    now_free = len(biller.get("/claims", query_string={"eligibility": "can_settle", "limit": 200}).json["claims"])
+    assert now_free < free
+    held = biller.get("/claims", query_string={"on_hold": "true", "payer_id": payer, "limit": 1}).json["claims"][0]
+    assert (held["hold"], held["eligibility"]) == ("excluded", "on_hold")
+    assert [row["id"] for row in biller.get("/exclusions").json["exclusions"]] == [made.json["id"]]
+
+    for _ in range(2):
+        ended = admin.post(f"/exclusions/{made.json['id']}/end")
+        assert (ended.status_code, ended.json["lasts"], ended.json["ended_by"]) == (200, False, "The admin")
+    assert biller.get("/exclusions").json["exclusions"] == []
+    assert len(biller.get("/exclusions", query_string={"all": "true"}).json["exclusions"]) == 1
+    again = biller.get("/claims", query_string={"eligibility": "can_settle", "limit": 200}).json["claims"]
+    assert len(again) == free
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"payer": "no such", "why": "x"}, 422, "bad_exclusion"),
+        ({"why": "x"}, 422, "bad_exclusion"),
+        ({"patient": "1", "why": "x", "until": "yesterday"}, 422, "bad_body"),
+        ({"patient": 1, "why": "x"}, 422, "bad_body"),
+        ({"patient": "1", "why": "x", "whom": "y"}, 422, "bad_body"),
+    ],
+)
+def test_an_exclusion_is_refused_by_code(admin: Api, body: Any, status: int, code: str) -> None:
+    answer = admin.post("/exclusions", json=body)
+    assert (answer.status_code, answer.json["code"]) == (status, code)
+
+
+def test_excluding_twice_is_a_conflict(world: World, admin: Api) -> None:
+    payer = a_payer(world)
+    assert admin.post("/exclusions", json={"payer": payer, "why": "x"}).status_code == 201
+    answer = admin.post("/exclusions", json={"payer": payer, "why": "x"})
+    assert (answer.status_code, answer.json["code"]) == (409, "already_excluded")
+
+
+@pytest.mark.parametrize("number", ["0", "999999", "x", "9" * 30])
+def test_an_exclusion_that_cannot_be_is_not_found(admin: Api, number: str) -> None:
+    assert admin.post(f"/exclusions/{number}/end").status_code == 404
+
+
+def test_only_an_administrator_excludes_and_another_practice_sees_nothing(
+    world: World, admin: Api, biller: Api, stranger: Api
+) -> None:
+    payer = a_payer(world)
+    assert biller.post("/exclusions", json={"payer": payer, "why": "x"}).status_code == 403
+    made = admin.post("/exclusions", json={"payer": payer, "why": "x"}).json["id"]
+    assert biller.post(f"/exclusions/{made}/end").status_code == 403
+    assert stranger.post(f"/exclusions/{made}/end").status_code == 404
+    assert stranger.get("/exclusions").json["exclusions"] == []
+
+
+def test_a_hold_says_why_and_until_when(biller: Api) -> None:
+    number = biller.claim_ids(1, eligibility="can_settle")[0]
+    asked = {"hold": "legal_hold", "why": "Letter", "until": "2025-03-31"}
+
+    held = biller.put(f"/claims/{number}/hold", json=asked).json
+
+    assert {name: held[name] for name in ("hold", "hold_why", "hold_until", "hold_by")} == {
+        "hold": "legal_hold", "hold_why": "Letter", "hold_until": "2025-03-31", "hold_by": "The biller",
+    }  # fmt: skip
+    refused = biller.put(f"/claims/{number}/hold", json={**asked, "until": "2025-03-02"})
+    assert (refused.status_code, refused.json["code"]) == (422, "bad_hold")
+
+
+def test_the_audit_is_read_by_who_may(world: World, admin: Api, biller: Api) -> None:
+    number = biller.claim_ids(1, eligibility="can_settle")[0]
+    job = biller.settled(world, {"claim_ids": [number]})
+    email = world.sql("SELECT email FROM app_user WHERE role = 'biller' AND practice_id = :hill", hill=world.hill)[0][0]
+
+    assert biller.get("/audit").status_code == 403
+    for reader in (admin, world.api(Role.APPROVER)):
+        page = reader.get("/audit", query_string={"job": job})
+        assert [act["act"] for act in page.json["acts"]] == ["job.completed", "job.confirmed", "job.requested"]
+    by_claim = admin.get("/audit", query_string={"claim": number, "person": email}).json
+    assert [act["sentence"] for act in by_claim["acts"]] == [f"Confirmed job {job}", f"Requested job {job}"]
+    assert by_claim["head"]["number"] == admin.get("/audit").json["acts"][0]["number"]
+    assert len(by_claim["head"]["digest"]) == 64
+
+
+def test_the_audit_goes_on_where_the_page_before_ended(admin: Api) -> None:
+    numbers: list[int] = []
+    cursor = ""
+    while cursor is not None:
+        page = admin.get("/audit", query_string={"limit": 2, "cursor": cursor}).json
+        numbers += [act["number"] for act in page["acts"]]
+        cursor = page["next_cursor"]
+    assert numbers == sorted(numbers, reverse=True)
+    assert numbers[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [({"job": "x"}, 422), ({"from": "monday"}, 422), ({"who": "x"}, 422), ({"person": "nobody@x.example"}, 404),
+     ({"from": "2025-03-03", "to": "2025-03-03"}, 200)],
+)  # fmt: skip
+def test_the_audits_filter_is_read_strictly(admin: Api, query: dict[str, str], status: int) -> None:
+    assert admin.get("/audit", query_string=query).status_code == status
+
+
+def test_confirm_asks_for_the_reason_where_medicare_patients_share_is_waived(world: World, biller: Api) -> None:
+    world.sql("UPDATE payer SET payer_class = 'medicare'")
+    job = biller.previewed({"filter": {"patient_due_min_cents": 1, "eligibility": "can_settle"}})
+    share = biller.get(f"/settle-jobs/{job}").json["totals"]["cost_share"]
+    assert share["job_cents"] > 0
+    assert {"since", "until", "written_off_cents", "became_due_cents", "percent", "claims"} < set(share)
+
+    nothing_said = {"confirmation": "CONFIRM", "cost_share_reason": " "}
+    refused = biller.post(f"/settle-jobs/{job}/confirm", json=nothing_said)
+    assert (refused.status_code, refused.json["code"]) == (422, "cost_share_reason_missing")
+    body = {"confirmation": "CONFIRM", "cost_share_reason": "Hardship, looked into"}
+    assert biller.post(f"/settle-jobs/{job}/confirm", json=body).status_code == 202
+    assert biller.get(f"/settle-jobs/{job}").json["cost_share_reason"] == "Hardship, looked into"
