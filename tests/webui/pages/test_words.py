@@ -74,5 +74,5 @@ def test_a_filter_leads_back_to_the_feed_as_its_fields_write_it() -> None:
     given = {"billing_status": ["Balance Due", "Bill Insurance"], "total_due_max_cents": 5_000, "on_hold": False}
 
     assert labels.feed_address(given) == (
-        "/claims?billing_status=Balance+Due&billing_status=Bill+Insurance&total_due_max=50.00&on_hold=no"
+        "/claims?billing_status=Balance+Due&billing_status=Bill+Insurance&total_due_max=50.00&on_hold=false"
     )
