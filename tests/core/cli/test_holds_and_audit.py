@@ -1,0 +1,72 @@
+"""Holds, exclusions and the audit by command."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from core.access.models import Role
+from core.db.engine import Sessions
+from tests.core.cli.conftest import Typed
+from tests.given import GivenPractice, Line, a_practice
+
+ADMIN = "admin@lakeside.example"
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    made = a_practice(sessions)
+    made.person(ADMIN, Role.ADMIN)
+    made.claim("C1", Line(100, 50))
+    return made
+
+
+def test_a_claim_is_held_for_a_reason_and_released(practice: GivenPractice, typed: Typed) -> None:
+    asked = ("hold", "C1", "legal_hold", "--why", "Letter", "--until", "2199-12-31", "--as", practice.biller.email)
+
+    held = typed(*asked)
+    assert (held.exit_code, held.output) == (0, "Claim C1 is on hold (legal_hold) through 12/31/2199.\n")
+    assert practice.read("C1").hold_why == "Letter"
+    assert typed("release", "C1", "--as", practice.biller.email).output == "Claim C1 is not on hold.\n"
+    late = typed("hold", "C1", "hold", "--until", "2020-01-01", "--as", practice.biller.email)
+    assert (late.exit_code, late.stderr) == (1, "until: The last day cannot be in the past.\n")
+
+
+def test_a_payer_is_excluded_listed_and_let_go(practice: GivenPractice, typed: Typed) -> None:
+    made = typed("exclude", "payer", "1", "--why", "Contract", "--as", ADMIN, "--json")
+    number = json.loads(made.output)["id"]
+
+    assert typed("exclusions", "--as", ADMIN).output == (f"{number}  payer 1  until it is ended, by admin: Contract\n")
+    assert typed("exclude", "payer", "1", "--why", "x", "--as", ADMIN).exit_code == 1
+    assert typed("exclude", "payer", "1", "--as", ADMIN).exit_code == 2
+    assert typed("exclude", "patient", "1", "--why", "x", "--as", practice.biller.email).exit_code == 1
+    assert typed("end-exclusion", number, "--as", ADMIN).exit_code == 0
+    assert typed("exclusions", "--as", ADMIN).output == "Nobody is excluded.\n"
+    assert [row["ended_by"] for row in json.loads(typed("exclusions", "--all", "--as", ADMIN, "--json").output)] == [
+        "admin"
+    ]
+
+
+def test_the_audit_is_shown_narrowed_and_written_to_a_file(
+    practice: GivenPractice, typed: Typed, tmp_path: Path
+) -> None:
+    typed("hold", "C1", "hold", "--as", practice.biller.email)
+    typed("exclude", "payer", "1", "--why", "Secret", "--as", ADMIN)
+
+    of_claim = typed("audit", "--practice", "Lakeside", "--claim", "C1").output
+    assert "biller: Put claim C1 on hold (hold: hold)" in of_claim
+    assert "Excluded" not in of_claim
+    by_admin = json.loads(typed("audit", "--practice", "Lakeside", "--person", ADMIN, "--json").output)
+    assert [act["act"] for act in by_admin["acts"]] == ["exclusion.made"]
+    assert typed("audit", "--practice", "Lakeside", "--from", "2199-01-01").output.startswith("The chain ends with act")
+    assert typed("audit", "--practice", "Nowhere").exit_code == 1
+    assert typed("audit", "--practice", "Lakeside", "--person", "x@y.example").exit_code == 1
+
+    path = tmp_path / "audit.csv"
+    written = typed("audit", "--practice", "Lakeside", "--csv", path)
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    assert rows[-1]["Act"] == "audit.exported"
+    assert rows[-1]["Digest"] in written.output
+    assert "Secret" not in path.read_text(encoding="utf-8")
+    assert typed("verify").exit_code == 0
