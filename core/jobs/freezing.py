@@ -9,7 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.access.permissions import Actor
+from core.access.models import User
+from core.access.permissions import Action, Actor
+from core.access.users import actor_for
 from core.errors import BadInput
 from core.jobs import approval, cost_share, lifecycle, limits, posting_month, preview, totals
 from core.jobs.keys import JobKey
@@ -107,10 +109,17 @@ def freeze(
     if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report says what would have to wait
         job.over = [dict(one) for one in limits.over(session, job, by=job.requested_by)]
         session.flush()
-        # Where the month was closed meanwhile, nobody is there to choose another date: it waits for a person.
-        is_open = posting_month.offered(session, job, now=now) is None
-        if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM and is_open:
-            approval.go_on(session, job, by=job.requested_by, now=now)
+        if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM:
+            _go_on_by_itself(session, job, now=now)
+
+
+def _go_on_by_itself(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
+    """Confirm a night's job, if nothing came between while it was prepared; else it waits for a person."""
+    owner = session.get_one(User, job.requested_by, populate_existing=True)
+    may_go_on = owner.active and actor_for(owner).may(Action.CONFIRM_JOB)
+    # Where the month was closed meanwhile, nobody is there to choose another date.
+    if may_go_on and posting_month.offered(session, job, now=now) is None:
+        approval.go_on(session, job, by=job.requested_by, now=now)
 
 
 def _after_freezing(job: SettleJob) -> JobStatus:

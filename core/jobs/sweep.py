@@ -17,6 +17,7 @@ from core.jobs.models import HintRound, JobChunk, JobItem, JobStatus, SettleJob
 from core.settings import HINTS_PER_CONFIRM_MAX, SWEEP_SECONDS
 from core.watch import tally
 
+HINTS_PER_SWEEP_MAX: Final = 256  # a thousand practices at once would send 32,000 in ten seconds otherwise
 ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000  # of previews that nobody confirmed; a delete this small is not felt
 REPORT_LIFE: Final = dt.timedelta(days=30)  # so long the claims of a nightly report, or of a rejected job, can be read
 
@@ -59,10 +60,16 @@ def _hints(session: Session, *, now: dt.datetime) -> Hints:
     working = chunks.jobs_with_free_chunks(session, now=now)
     preparing = [key for key, _ in _jobs_in(session, JobStatus.PREPARING)]
     due = _begin_rounds(session, {key.practice_id for key in (*working, *preparing)}, now=now)
-    work = [(key, _free_chunks(session, key, now=now)) for key in working if key.practice_id in due]
+    work = _within([(key, _free_chunks(session, key, now=now)) for key in working if key.practice_id in due])
     hints = Hints(work, [key for key in preparing if key.practice_id in due])
     tally.count("sweep_rescues", by=_rescued(session, [*(key for key, _ in hints.work), *hints.prepare], now=now))
     return hints
+
+
+def _within(work: list[tuple[JobKey, int]]) -> list[tuple[JobKey, int]]:
+    """At most so many hints in all. Whoever gets one draws its job by lot, so a job without a hint waits for nobody."""
+    each = max(1, HINTS_PER_SWEEP_MAX // max(1, len(work)))
+    return [(key, min(chunks_, each)) for key, chunks_ in work[:HINTS_PER_SWEEP_MAX]]
 
 
 def _rescued(session: Session, keys: list[JobKey], *, now: dt.datetime) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.claims.models import Claim
 from core.db.engine import transaction
-from core.jobs import chunks, commands, engine, lifecycle, settle_chunk
+from core.jobs import chunks, commands, engine, lifecycle, settle_chunk, sweep
 from core.jobs.keys import JobKey
 from core.jobs.models import ChunkState, JobChunk, JobFailure, JobStatus, Outcome, SettleJob
 from tests.given import NOW, GivenPractice, Line, ticking
@@ -394,3 +394,17 @@ def test_practices_share_the_workers_whatever_the_size_of_their_jobs(practice: G
             break
 
     assert taken[-1] == small.id, "a fair coin misses forty times in a row once in 10^12"
+
+
+def test_a_sweep_sends_no_flood_of_hints_and_forgets_no_job(
+    practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice.claims(12)
+    jobs = [practice.preview(key=f"job {number}", chunk_claims=1) for number in range(2)]
+    for job in jobs:
+        practice.confirm(job)
+    monkeypatch.setattr(sweep, "HINTS_PER_SWEEP_MAX", 10)
+
+    hints = sweep.sweep(practice.sessions, now=NOW)
+
+    assert sorted(hints.work) == [(job, 5) for job in jobs]

@@ -156,6 +156,22 @@ def test_a_large_night_over_its_cap_waits_once_it_is_prepared(night: Night) -> N
         job_commands.approve(session, key, confirmation="CONFIRM", by=night.approver, now=FIRST_NIGHT)
 
 
+def test_a_large_night_whose_owner_leaves_while_it_is_prepared_settles_nothing(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    night.practice.claims(3)
+    night.schedule()
+    night.tick(FIRST_NIGHT)
+    with transaction(night.sessions) as session:
+        session.execute(text("UPDATE app_user SET active = false WHERE id = :id"), {"id": night.owner.user_id})
+
+    night.work(FIRST_NIGHT)
+
+    assert night.job(night.run()).status is JobStatus.PREVIEWED
+    assert night.practice.read("C00001").billing_status == "Balance Due"
+
+
 def _many_claims(night: Night, claims: int) -> None:
     """Claims of one line each with fifty cents of the patient's, made by the database in sets."""
     night.practice.claims(1)
