@@ -1,5 +1,6 @@
 """The audit in words: a sentence for each act that the product writes down; a test holds the table to the code."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -67,13 +68,15 @@ ACTS: Final = {
 
 _LABELS: Final = {
     "until": "last day",
-    "was": "before",
     "keys": "filters",
     "chunks_sha256": "digest of its chunks",
-    "patient_id": "patient",
-    "payer_id": "payer",
+    "patient_id": "patient, internal number",
+    "payer_id": "payer, internal number",
     "user_id": "of user",
 }
+
+
+_A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def sentence(act: str, subject: str, *, names: Mapping[int, str]) -> str:
@@ -112,7 +115,13 @@ def _value(name: str, value: Any) -> str:
         return {None: "", True: "yes", False: "no"}[value]
     if isinstance(value, int):
         return _number(name, value)
-    return str(value).replace("_", " ") if str(value).islower() else str(value)
+    return _text(str(value))
+
+
+def _text(value: str) -> str:
+    if _A_DAY.fullmatch(value):
+        return "{1}/{2}/{0}".format(*value.split("-"))
+    return value.replace("_", " ") if value.islower() else value
 
 
 def _number(name: str, value: int) -> str:

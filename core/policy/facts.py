@@ -5,7 +5,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, FromClause, and_, any_, case, false, func, literal, null, or_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    and_,
+    any_,
+    case,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    type_coerce,
+)
 
 from core.claims.models import SETTLED, Claim, ClaimStatus, Hold
 from core.ledger.models import WriteOffReason
@@ -149,7 +163,8 @@ def is_excluded(excluded: Excluded) -> Condition:
 
 def holds_it(today: dt.date, excluded: Excluded) -> ColumnElement[str | None]:
     """What kind of hold keeps the claim, by its own name; an exclusion is one too. NULL where none does."""
-    return case((is_held(today), Claim.hold), (is_excluded(excluded), Hold.EXCLUDED.value), else_=null())
+    kind = case((is_held(today), Claim.hold), (is_excluded(excluded), Hold.EXCLUDED.value), else_=null())
+    return type_coerce(kind, Claim.hold.type)
 
 
 def _patient_excluded(excluded: Excluded) -> Condition:
