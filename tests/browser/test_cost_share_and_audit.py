@@ -1,0 +1,50 @@
+"""Medicare's share in the dialog over the feed, and the new pages read by a machine for faults of access."""
+
+import pytest
+
+from core.access.models import Role
+from core.claims import holds
+from core.claims.models import Hold
+from core.db.engine import transaction
+from core.practices import exclusions
+from core.practices.models import PayerClass
+from tests.browser.conftest import OPEN, faults_of, no_browser
+from tests.given import NOW, GivenPractice, Line
+
+pytestmark = no_browser
+WHY = "Hardship, looked into"
+
+
+def test_the_dialog_asks_why_and_keeps_the_word_that_was_typed(practice: GivenPractice, open_as: OPEN) -> None:
+    practice.claim("M1", Line(0, 1_234), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview()
+    page = open_as(f"/jobs/{job.job_id}", practice.biller)
+
+    page.get_by_label("Type CONFIRM").fill("CONFIRM")
+    page.locator("#confirm-button").click()
+    reason = page.get_by_label("Why Medicare patients’ share is written off")
+    reason.wait_for()
+    assert reason.get_attribute("aria-invalid") == "true"
+    assert page.get_by_label("Type CONFIRM").input_value() == "CONFIRM"
+    assert faults_of(page) == ""
+
+    reason.fill(WHY)
+    page.locator("#confirm-button").click()
+    page.get_by_text(WHY).first.wait_for()
+    practice.run()
+    assert practice.read("M1").patient_due == 0
+
+
+@pytest.mark.parametrize("path", ["/exclusions?all=1", "/audit", "/claims/C00001"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_pages_have_no_fault_of_access(practice: GivenPractice, open_as: OPEN, path: str, width: int) -> None:
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    practice.claims(2)
+    with transaction(practice.sessions) as session:
+        holds.set_hold(session, "C00001", Hold.LEGAL, why="Letter", by=practice.biller, now=NOW)
+        exclusions.exclude(session, patient="1", why="Court order", by=admin, now=NOW)
+
+    page = open_as(path, admin, viewport={"width": width, "height": 900})
+
+    assert faults_of(page) == ""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
