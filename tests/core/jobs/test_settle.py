@@ -189,8 +189,10 @@ def test_one_key_is_one_job(practice: GivenPractice) -> None:
 def test_a_typo_never_means_every_claim(practice: GivenPractice) -> None:
     practice.claims(2)
 
-    with pytest.raises(NothingSelected):
+    with pytest.raises(BadFilter, match="Balance due"):
         practice.preview({"filter": {"billing_status": ["Balance due"]}})
+    with pytest.raises(NothingSelected):
+        practice.preview({"filter": {"billing_status": ["Internal Review"]}})
     with pytest.raises(UnknownClaim, match="C00003"):
         practice.preview({"claim_ids": ["C00001", "C00003"]})
     with pytest.raises(UnknownClaim, match="C00009"):
