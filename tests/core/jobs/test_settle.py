@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
+from core.claims.filters import BadFilter
 from core.db.engine import Sessions, transaction
 from core.errors import NotFound
 from core.jobs import commands, prepare
