@@ -5,18 +5,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.sql.util import find_tables
 
-from core.claims.models import ClaimStatus, Hold
+from core.access.models import Role
+from core.claims.models import Claim, ClaimStatus, Hold
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed
+from core.jobs import preview
 from core.jobs.models import JobItem, JobKind, Outcome, Verdict
 from core.jobs.requests import BadRequest
 from core.ledger.models import WriteOffReason
-from core.policy.facts import Terms, of_claim
-from core.policy.rules import BY_CODE, RULES, Moment, rules_at, why
+from core.policy.facts import Terms, of_claim, source
+from core.policy.rules import BY_CODE, RULES, Moment, first_match, rules_at, why
+from core.practices import exclusions
 from core.practices.models import PayerClass, Practice, WriteOffSetting
-from tests.given import TODAY, GivenPractice, Line, a_practice
+from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
 
 SKIPPED: list[tuple[str, tuple[Line, ...], dict[str, Any]]] = [
     ("already_settled", (Line(),), {"billing_status": "Settled"}),
@@ -25,6 +29,7 @@ SKIPPED: list[tuple[str, tuple[Line, ...], dict[str, Any]]] = [
     ("on_hold", (Line(100, 100),), {"hold": Hold.APPEAL}),
     ("on_hold", (Line(100, 100),), {"hold": Hold.PAYMENT_PLAN}),
     ("on_hold", (Line(100, 100),), {"hold": Hold.EXCLUDED}),
+    ("on_hold", (Line(100, 100),), {"hold": Hold.HOLD, "hold_until": TODAY}),
     ("future_service", (Line(100, 100),), {"service_date": TODAY + dt.timedelta(days=1)}),
     ("credit_insurance", (Line(-1, 4387),), {}),
     ("credit_patient", (Line(500, -1),), {}),
@@ -60,6 +65,42 @@ def test_a_claim_without_obstacle_settles_to_zero(practice: GivenPractice) -> No
     assert practice.item(job, "1").outcome is Outcome.SETTLED
     assert (claim.billing_status, claim.insurance_due, claim.patient_due, claim.version) == ("Settled", 0, 0, 2)
     assert practice.write_offs("1") == [(1, "insurance", -1250), (1, "patient", -310), (2, "patient", -99)]
+
+
+def test_a_hold_whose_last_day_is_over_is_no_obstacle(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 100), hold=Hold.LEGAL, hold_until=TODAY - dt.timedelta(days=1))
+
+    assert practice.item(practice.settle(), "1").outcome is Outcome.SETTLED
+    assert practice.read("1").hold is Hold.LEGAL, "nobody has to clear it"
+
+
+@pytest.mark.parametrize("whom", [{"patient": "1"}, {"payer": "1"}])
+def test_an_exclusion_skips_at_the_preview_and_one_that_lapsed_does_not(
+    practice: GivenPractice, whom: dict[str, str]
+) -> None:
+    practice.claim("1", Line(100, 100))
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    with transaction(practice.sessions) as session:
+        exclusions.exclude(session, **whom, why="x", until=TODAY, by=admin, now=NOW)  # type: ignore[arg-type]
+
+    assert practice.item(practice.preview(), "1").verdict_code == "on_hold"
+    tomorrow = practice.preview(key="tomorrow", now=NOW + dt.timedelta(days=1))
+    assert practice.item(tomorrow, "1").verdict is Verdict.SETTLE
+
+
+def test_a_schedule_leaves_to_another_open_job_what_it_holds(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 100))
+    practice.claim("2", Line(100, 100))
+    held = practice.preview({"claim_ids": ["1"]})
+    practice.confirm(held)
+    with practice.sessions() as session:
+        terms = Terms(WriteOffSetting.BOTH, TODAY)
+        seen = preview.left_to_others(of_claim(terms), practice.id)
+        asked = rules_at(Moment.PREVIEW, kind=JobKind.SETTLE)
+        verdicts = select(Claim.external_id, first_match(seen, asked), why(seen, asked)).select_from(source())
+        assert {number: (code, saw) for number, code, saw in session.execute(verdicts)} == {
+            "1": ("in_other_job", {"other_job": held.job_id}), "2": (None, None),
+        }  # fmt: skip
 
 
 def test_a_secondary_that_has_not_answered_keeps_the_insurance_due(practice: GivenPractice) -> None:
@@ -193,7 +234,10 @@ def test_every_rule_has_a_code_and_a_sentence_of_its_own() -> None:
 
 @pytest.mark.parametrize("kind", list(JobKind))
 def test_a_rule_of_the_run_reads_the_claim_and_its_item_alone(kind: JobKind) -> None:
-    seen = of_claim(Terms(WriteOffSetting.BOTH, TODAY, reason=WriteOffReason.COURTESY, recent_payment_days=7))
+    excluded = exclusions.Excluded(patient_ids=(1,), payer_ids=(2,))
+    seen = of_claim(
+        Terms(WriteOffSetting.BOTH, TODAY, reason=WriteOffReason.COURTESY, recent_payment_days=7, excluded=excluded)
+    )
     promised = {"previewed_version": JobItem.claim_version, "previewed_status": JobItem.billing_status_before}
     seen = replace(seen, values={**seen.values, **promised})
 
