@@ -29,7 +29,7 @@ from core.ledger import entries
 from core.ledger.invariants import violations
 from core.ledger.models import Posting, PostingKind
 from core.money import UNLIMITED
-from core.practices import closing, limits, write_off_setting
+from core.practices import closing, exclusions, limits, write_off_setting
 from core.practices.models import WriteOffSetting
 from core.practices.periods import PeriodClosed
 from tests.given import NOW, GivenPractice, Line, a_practice
@@ -158,9 +158,24 @@ class Practice(RuleBasedStateMachine):
     def reopen_the_month(self) -> None:
         self._try(lambda session: closing.reopen(session, MONTH, reason="A late file", by=self.admin, now=self.now))
 
-    @rule(pick=st.integers(0, CLAIMS - 1), hold=st.sampled_from([None, *Hold]))
-    def hold_or_release_a_claim(self, pick: int, hold: Hold | None) -> None:
-        self._try(lambda session: set_hold(session, self.numbers[pick], hold, by=self.admin, now=self.now))
+    @rule(
+        pick=st.integers(0, CLAIMS - 1), hold=st.sampled_from([None, *Hold]), days=st.sampled_from([None, -1, 0, 3])
+    )  # fmt: skip
+    def hold_or_release_a_claim(self, pick: int, hold: Hold | None, days: int | None) -> None:
+        until = self.now.date() + dt.timedelta(days=days) if days is not None else None
+        self._try(lambda session: set_hold(session, self.numbers[pick], hold, until=until, by=self.admin, now=self.now))
+
+    @rule(patient=st.booleans(), days=st.sampled_from([None, -1, 0, 3]))
+    def exclude_the_patient_or_the_payer(self, patient: bool, days: int | None) -> None:
+        whom: dict[str, Any] = {"patient" if patient else "payer": "1"}
+        until = self.now.date() + dt.timedelta(days=days) if days is not None else None
+        self._try(
+            lambda session: exclusions.exclude(session, **whom, why="x", until=until, by=self.admin, now=self.now)
+        )
+
+    @rule(number=st.integers(1, 6))
+    def end_an_exclusion(self, number: int) -> None:
+        self._try(lambda session: exclusions.end(session, number, by=self.admin, now=self.now))
 
     @rule(setting=st.sampled_from(list(WriteOffSetting)))
     def change_the_setting(self, setting: WriteOffSetting) -> None:
