@@ -73,7 +73,7 @@ def test_an_approver_pauses_cancels_and_discards_a_reversal(world: World, biller
     assert refused(approver.post(f"/settle-jobs/{run}/resume")) == (409, "wrong_status")
 
 
-def test_a_touched_claim_is_named_and_stays_and_the_others_go(world: World, biller: Api, approver: Api) -> None:
+def test_a_claim_paid_late_is_named_and_stays_and_the_others_go(world: World, biller: Api, approver: Api) -> None:
     job_id = biller.settled(world, CAN_SETTLE)
     items = biller.get(f"/settle-jobs/{job_id}/items?outcome=settled&limit=200").json["items"]
     settled = biller.get(f"/settle-jobs/{job_id}/progress").json["settled"]
@@ -81,14 +81,13 @@ def test_a_touched_claim_is_named_and_stays_and_the_others_go(world: World, bill
     biller.enter(touched, **PAYMENT)
 
     job = approver.reverse(job_id).json
-    assert {code["code"]: code["claims"] for code in job["totals"]["by_code"]} == {"touched_since": 1}
+    assert {code["code"]: code["claims"] for code in job["totals"]["by_code"]} == {"late_payment": 1}
     approver.confirm(job["id"])
     world.work()
 
     (item,) = approver.get(f"/settle-jobs/{job['id']}/items?outcome=skipped").json["items"]
-    assert (item["claim_id"], item["code"]) == (touched, "touched_since")
-    assert item["why"]["version"] == item["why"]["version_after"] + 1
-    assert "version when it was settled" in {seen["label"] for seen in item["why_words"]}
+    assert (item["claim_id"], item["code"]) == (touched, "late_payment")
+    assert "last payment" in {seen["label"] for seen in item["why_words"]}
     assert biller.get(f"/settle-jobs/{job['id']}/progress").json["settled"] == settled - 1
 
 
