@@ -195,7 +195,10 @@ def test_a_job_whose_claims_are_all_refused_halts_and_goes_on_when_a_person_has_
     with transaction(product.sessions) as session:
         commands.resume(session, job, by=practice.biller, now=utc_now())
     product.hint(job)
-    assert product.wait_until_it_ends(practice, job).settled == 60 - halted["failed"]
+    ended = product.wait_until_it_ends(practice, job)
+    # A worker that was inside as the job halted may have failed its claim still.
+    assert halted["failed"] <= ended.failed < 60
+    assert ended.settled == 60 - ended.failed
     with transaction(product.sessions) as session:
         commands.retry_failed(session, job, by=practice.biller, now=utc_now())
 

@@ -76,7 +76,7 @@ def test_the_command_asks_for_the_word_and_refuses_another(product: Product, ter
         "preview", "--practice", practice.biller.email.split("@")[1].split(".")[0], *who,
         "--filter", "claim_id=C00001", "--reason", "small_balance",
     )  # fmt: skip
-    assert "1 claims" in preview
+    assert "1 claim; 1 will move to Settled" in preview
     assert "$15.00" in preview
     job = preview.split()[1].rstrip(":")
 

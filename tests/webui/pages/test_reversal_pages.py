@@ -79,14 +79,22 @@ def test_each_job_leads_to_the_other(practice: GivenPractice, job: JobKey, appro
 
 
 def test_a_claim_touched_since_is_left_out_by_name(practice: GivenPractice, job: JobKey, approver: Browser) -> None:
+    practice.change("C00002", hold=Hold.HOLD)
+
+    said = approver.says(ask(approver, job))
+
+    assert "restore $30.00 to 2 claims. 1 claim touched since is left out: C00002 ." in said
+    assert "version when it was settled 2" in said
+    assert "version 3" in said
+
+
+def test_a_claim_that_was_paid_late_is_left_out_by_name(practice: GivenPractice, job: JobKey, approver: Browser) -> None:
     practice.pay("C00002", 100)
 
     said = approver.says(ask(approver, job))
 
-    assert "restore $30.00 to 2 claims" in said
-    assert "C00002" in said
-    assert "version when it was settled 2" in said
-    assert "version 3" in said
+    assert "restore $30.00 to 2 claims. 1 claim is left out: C00002 ." in said
+    assert "A payment that came later has taken back what it could" in said
 
 
 def test_where_every_claim_was_touched_there_is_nothing_to_confirm(
