@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import reading
@@ -239,12 +239,14 @@ def _check_line(session: Session, claim: Claim, number: int) -> None:
 
 
 def bring_up(session: Session, practice_id: int, claim_ids: Select[int]) -> None:
-    """Caches and versions of claims that were posted on; a Settled one on which something is due goes back to work."""
+    """Caches and versions of claims that were posted on; a Settled one of which a line is due goes back to work."""
     caches.recompute(session, practice_id, claim_ids)
     of_claims = (Claim.practice_id == practice_id, Claim.id.in_(claim_ids))
     unsynchronized = {"synchronize_session": False}
     raised = update(Claim).where(*of_claims).values(version=Claim.version + 1)
     session.execute(raised, execution_options=unsynchronized)
-    owes = (Claim.insurance_due > 0) | (Claim.patient_due > 0)
+    # Of its lines, not of their sum: a credit on one line pays nothing on another.
+    of_claim = (LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)
+    owes = exists().where(*of_claim, or_(LineItem.insurance_due > 0, LineItem.patient_due > 0)).correlate(Claim)
     reopened = update(Claim).where(*of_claims, Claim.billing_status == SETTLED, owes)
     session.execute(reopened.values(billing_status=BALANCE_DUE), execution_options=unsynchronized)

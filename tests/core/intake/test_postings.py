@@ -67,6 +67,19 @@ def test_payments_adjustments_transfers_and_refunds_change_what_is_due(practice:
     assert practice.violations() == []
 
 
+def test_a_refund_that_leaves_a_line_due_reopens_the_claim_whatever_credit_another_line_has(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(0, 100_00), Line(0, 0))
+    practice.settle()
+    _post(practice, tmp_path, "a,1,2,patient,payment,-60.00,patient,,,2026-11-20")
+
+    _post(practice, tmp_path, "b,1,1,patient,refund,50.00,patient,,,2026-11-21")
+
+    assert (practice.read("1").billing_status, practice.read("1").patient_due) == ("Balance Due", -10_00)
+    assert practice.violations() == []
+
+
 def test_the_same_file_twice_posts_once_and_a_longer_one_only_what_is_new(
     practice: GivenPractice, tmp_path: Path
 ) -> None:
