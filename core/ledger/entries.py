@@ -215,11 +215,14 @@ def _posted_before(
     found = session.scalars(select(Posting).where(*same_key, Posting.source_id == f"{source_id}:0")).one_or_none()
     if found is None:
         return None
-    first = _postings(entry)[0]
-    is_same = (found.claim_id, found.line, found.kind.value) == (claim.id, entry.line, entry.kind) and all(
-        getattr(found, name) == value for name, value in first.items()
-    )
-    if not is_same:
+    practice = session.get_one(Practice, claim.practice_id)
+    asked = {
+        "claim_id": claim.id, "line": entry.line, "kind": entry.kind, "note": entry.note or None,
+        # Without a date it is that of the day on which it was first sent.
+        "posted_on": entry.posted_on or calendar.today(practice, now=found.created_at),
+        **_postings(entry)[0],
+    }  # fmt: skip
+    if any(getattr(found, name) != value for name, value in asked.items()):
         raise EntryMismatch
     return found.id
 

@@ -1,5 +1,6 @@
 """Payments, adjustments, transfers and holds by other hands, before, during and after a job."""
 
+import datetime as dt
 import threading
 from typing import Any
 
@@ -19,7 +20,7 @@ from core.ledger.models import Posting
 from tests.given import NOW, GivenPractice, Line, ticking
 
 
-def _post(practice: GivenPractice, number: str = "1", key: str = "key", **entry: Any) -> Claim:
+def _post(practice: GivenPractice, number: str = "1", key: str = "key", now: dt.datetime = NOW, **entry: Any) -> Claim:
     given = {
         "kind": "payment",
         "line": 1,
@@ -31,7 +32,7 @@ def _post(practice: GivenPractice, number: str = "1", key: str = "key", **entry:
     if given["kind"] != "payment":
         del given["paid_by"]
     with transaction(practice.sessions) as session:
-        return entries.post(session, number, entry_of(given), by=practice.biller, idempotency_key=key, now=NOW).claim
+        return entries.post(session, number, entry_of(given), by=practice.biller, idempotency_key=key, now=now).claim
 
 
 def test_a_payment_lowers_what_is_due_and_says_who_paid(practice: GivenPractice) -> None:
@@ -69,9 +70,19 @@ def test_one_key_posts_once(practice: GivenPractice) -> None:
     claim = _post(practice)
 
     assert claim.patient_due == 60
-    with pytest.raises(EntryMismatch):
-        _post(practice, amount_cents=41)
+    for other in ({"amount_cents": 41}, {"posted_on": "2026-11-01"}, {"note": "Check 12"}, {"paid_by": "primary"}):
+        with pytest.raises(EntryMismatch):
+            _post(practice, **other)
     assert _post(practice, key="another").patient_due == 20
+
+
+def test_a_key_without_a_date_is_the_same_entry_a_day_later(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    _post(practice)
+
+    assert _post(practice, now=NOW + dt.timedelta(days=1)).patient_due == 60
+    with pytest.raises(EntryMismatch):
+        _post(practice, now=NOW + dt.timedelta(days=1), posted_on="2026-11-24")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +120,17 @@ def test_money_on_a_settled_claim_that_leaves_something_due_reopens_it(practice:
     claim = _post(practice, kind="transfer", responsibility="insurance")
 
     assert (claim.billing_status, claim.patient_due, claim.insurance_due) == ("Balance Due", 40, -40)
+    assert practice.violations() == []
+
+
+def test_a_credit_on_another_line_does_not_keep_a_claim_settled_that_is_due(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 100), Line(0, 0))
+    practice.settle()
+    _post(practice, line=2, amount_cents=60)  # the wrong line: a credit there
+
+    claim = _post(practice, key="t", kind="transfer", responsibility="insurance", amount_cents=50)
+
+    assert (claim.billing_status, claim.patient_due) == ("Balance Due", -10)
     assert practice.violations() == []
 
 
