@@ -16,6 +16,7 @@ from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
 from core.settings import Settings
 from tests.given import NOW, GivenPractice, a_practice
+from tests.templates import compile_once
 from webui import create_app
 from webui.auth import SESSION_COOKIE
 
@@ -45,6 +46,7 @@ def address(engine: Engine) -> Iterator[str]:
         engine,
         lambda: NOW,
     )
+    compile_once(app)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     serving = threading.Thread(target=server.serve_forever)
     serving.start()

@@ -20,6 +20,7 @@ from core.db.engine import Sessions, transaction
 from core.jobs.keys import JobKey
 from core.settings import Settings
 from tests.given import NOW, GivenPractice, a_practice
+from tests.templates import compile_once
 from webui import create_app
 from webui.auth import SESSION_COOKIE, limiter
 
@@ -112,6 +113,7 @@ def app(engine: Engine, clock: Clock) -> OpenAPI:
         engine,
         clock,
     )
+    compile_once(made)
     limiter.reset()
     return made
 
