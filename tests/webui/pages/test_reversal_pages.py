@@ -88,7 +88,7 @@ def test_a_claim_touched_since_is_left_out_by_name(practice: GivenPractice, job:
     assert "version 3" in said
 
 
-def test_a_claim_that_was_paid_late_is_left_out_by_name(practice: GivenPractice, job: JobKey, approver: Browser) -> None:
+def test_a_claim_paid_late_is_left_out_by_name(practice: GivenPractice, job: JobKey, approver: Browser) -> None:
     practice.pay("C00002", 100)
 
     said = approver.says(ask(approver, job))
