@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -15,6 +16,7 @@ import structlog
 from core.db.transient import sqlstate
 
 _PLACES_MAX: Final = 5  # the innermost frames of ours tell where; more is noise
+_OURS: Final = tuple(f"{Path(__file__).parents[1] / package}/" for package in ("core", "webui", "worker"))
 _TASK_TRACE: Final = "celery.app.trace"
 
 Event = MutableMapping[str, Any]
@@ -70,8 +72,14 @@ def _error_without_its_words(_logger: object, _name: str, event: Event) -> Event
         info = sys.exc_info()
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        frames = traceback.extract_tb(error.__traceback__)[-_PLACES_MAX:]
-        event["error"] = type(error).__name__
-        event["sqlstate"] = sqlstate(error)
-        event["at"] = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
+        event.update(facts_of(error))
     return event
+
+
+def facts_of(error: BaseException) -> dict[str, Any]:
+    """What may be said of an error: its class, the server's code, and where it broke, the innermost place last."""
+    places = traceback.extract_tb(error.__traceback__)
+    # The database's driver is a dozen frames deep, and tells nobody what we asked it for.
+    ours = [place for place in places if place.filename.startswith(_OURS)] or places
+    at = [f"{place.filename.rpartition('/')[2]}:{place.lineno} {place.name}" for place in ours[-_PLACES_MAX:]]
+    return {"error": type(error).__name__, "sqlstate": sqlstate(error), "at": at}

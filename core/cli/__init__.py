@@ -1,6 +1,7 @@
 """The `settle` command: one module for each family of commands, each with a list `COMMANDS`."""
 
 import importlib
+import os
 import pkgutil
 from functools import cache
 from typing import Final
@@ -19,9 +20,11 @@ MODULES: Final = {
     "verify": "verify",
 }  # fmt: skip
 
+TRACE: Final = "SETTLE_TRACE"  # shows an error's words; no field of the settings, since reading those may be what breaks
+
 
 class Commands(click.Group):
-    """A group that imports a command when it is run, and turns a refusal into one line and exit code 1."""
+    """A group that imports a command when it is run, and turns whatever breaks into one line and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; a wrong use of it is exit code 2."""
@@ -29,6 +32,13 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except Refusal as refusal:
             click.echo(refusal.message, err=True)
+            ctx.exit(1)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise  # click's own, which it tells itself
+        except Exception as error:
+            if os.environ.get(TRACE):
+                raise
+            click.echo(_without_its_words(error), err=True)
             ctx.exit(1)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
@@ -39,6 +49,18 @@ class Commands(click.Group):
         """The command, from its own module alone where the table says which."""
         module = MODULES.get(cmd_name)
         return _of_module(module)[cmd_name] if module else _all().get(cmd_name)
+
+
+def _without_its_words(error: Exception) -> str:
+    """Which error and where. Its own words may hold a patient's row, and a night's output is kept in a file."""
+    from core.logs import facts_of  # when something broke is early enough for the log's libraries
+
+    told = facts_of(error)
+    code = f" ({told['sqlstate']})" if told["sqlstate"] else ""
+    return (
+        f"The command broke: {told['error']}{code} at {', '.join(told['at'])}. "
+        f"The error's own words may name a patient, so they are left out; {TRACE}=1 shows them to you alone."
+    )
 
 
 @cache
