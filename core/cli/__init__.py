@@ -20,7 +20,9 @@ MODULES: Final = {
     "verify": "verify",
 }  # fmt: skip
 
-TRACE: Final = "SETTLE_TRACE"  # shows an error's words; no field of the settings, since reading those may be what breaks
+TRACE: Final = (
+    "SETTLE_TRACE"  # shows an error's words; no field of the settings, since reading those may be what breaks
+)
 
 
 class Commands(click.Group):

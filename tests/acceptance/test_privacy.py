@@ -1,11 +1,13 @@
 """A patient whose name occurs nowhere else goes through the whole product, and nobody learns of her who may not.
 
-She is imported, looked for, previewed, settled, refused, tried again, reversed, held, scheduled, mailed about, measured
-and watched. No log, message, mail, metric, page of Flower or of operations, and no error text knows her.
+She is imported, looked for, previewed, settled, refused, tried again, approved, paid, downloaded, reversed by a worker
+that is killed, held, scheduled, mailed about, measured and watched. No log, message, mail, metric, page of Flower or of
+operations, and no error text knows her.
 """
 
 import csv
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -46,7 +48,7 @@ CANARIES = (
     "Quillfeather", "Zephyrine", BORN, "02/17/1931", "19310217", NOTE, quote(NOTE), "7319283", "73192.83", "73,192.83",
 )  # fmt: skip
 CLINIC = "Canary Clinic"
-ADMIN, OPS = "admin@canary.example", "ops@canary.example"
+ADMIN, APPROVER, OPS = "admin@canary.example", "approver@canary.example", "ops@canary.example"
 
 # What the database says of a row that it refuses holds the row: here her name, birth and amount.
 REFUSE = f"RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation', DETAIL = '{NAME}, {BORN}, {CENTS}, {NOTE}';"
@@ -137,6 +139,7 @@ def test_nobody_learns_of_a_patient_from_logs_messages_mails_metrics_flower_or_e
     _look_for_her(installation, api)
     job = _previewed_where_everything_breaks(installation, api)
     _settled_but_for_one_and_tried_again(installation, api, job)
+    _approved_paid_and_downloaded(installation, api)
     _reversed_held_and_scheduled(installation, api, job)
     _watched(installation)
 
@@ -161,7 +164,7 @@ def _imported(all_: Installation) -> Api:
             _write_her(folder / "template", born="17th of February 1931" if broken else BORN)
             all_.command("import", "csv", str(folder / "template"), "--practice", CLINIC, ok=not broken)
     all_.command("write-off-setting", "both", "--practice", CLINIC)
-    for email, role in ((ADMIN, "admin"), (OPS, "ops")):
+    for email, role in ((ADMIN, "admin"), (APPROVER, "approver"), (OPS, "ops")):
         all_.command("user", "add", email, "--practice", CLINIC, "--role", role)
     token = all_.command("token", "add", ADMIN).split()[-1]
     return Api(all_.web, token)
@@ -205,19 +208,22 @@ def _look_for_her(all_: Installation, api: Api) -> None:
         assert answer.status == 200, path
     assert "Quillfeather" in _browse(all_, ADMIN, "/claims/her-1").text
     assert _browse(all_, ADMIN, "/claims/Quillfeather").status == 404
+    assert _sign_in(all_, email="Quillfeather@canary.example", password=NOTE).status == 401
     with socket.create_connection((HOST, all_.web._settings.web_port), PATIENCE_SECONDS) as line:
         line.sendall(f"GET /claims?patient={NAME} is no HTTP\r\n\r\n".encode())
         assert b"400" in line.recv(1_000)
 
 
 def _previewed_where_everything_breaks(all_: Installation, api: Api) -> JobKey:
-    """A preview that breaks in the web process, and one that breaks in a worker and is made good."""
+    """A preview that breaks in the web process, one in a command, and one in a worker that is made good."""
     product = all_.product
     both = {"claim_ids": ["her-1", "her-2"]}
     with _refused(product, "job_item"):
         broken = api.preview(both, key="broken", note=NOTE)
         assert broken.status == 500
         all_.said["a preview that broke"] = broken.text
+        asked = ("--practice", CLINIC, "--as", ADMIN, "--claim", "her-1", "--reason", "small_balance", "--note", NOTE)
+        all_.command("preview", *asked, ok=False)
     with product.sessions() as session:
         practice_id = session.scalars(select(Practice.id).where(Practice.name == CLINIC)).one()
     waiting = JobKey(practice_id, int(api.preview(both, key="waiting", note=NOTE).json["id"]))
@@ -246,13 +252,32 @@ def _settled_but_for_one_and_tried_again(all_: Installation, api: Api, job: JobK
     assert api.get(f"{at}/progress").json["settled"] == 2
 
 
+def _approved_paid_and_downloaded(all_: Installation, api: Api) -> None:
+    """Another person approves what is over a limit, a payment comes after it, and a file is taken out."""
+    all_.command("limit", "job", "0.01", "--practice", CLINIC, "--as", ADMIN)
+    over = api.preview({"claim_ids": ["her-3"]}, key="over", note=NOTE).json["id"]
+    assert api.confirm(over).json["status"] == "awaiting_approval"
+    all_.command("approve", over, "--as", APPROVER, "--confirmation", "CONFIRM")
+    _run_to_its_end(all_, api, int(over))
+    paid = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 100}
+    posted = api.post("/claims/her-3/postings", {**paid, "note": NOTE}, headers={"Idempotency-Key": "paid"})
+    assert posted.status == 201, posted.text
+    assert NAME in api.get(f"/settle-jobs/{over}/settled.csv").text
+    all_.command("limit", "job", "unlimited", "--practice", CLINIC, "--as", ADMIN)
+
+
 def _reversed_held_and_scheduled(all_: Installation, api: Api, job: JobKey) -> None:
-    """What it did is taken back; she is held, with a note; a schedule looks for her by name and mails of it."""
+    """What it did is taken back, though a worker is killed meanwhile; she is held; a schedule mails of her."""
     asked = {"claim_ids": None, "note": NOTE}
     taken_back = api.post(f"/settle-jobs/{job.job_id}/reverse", asked, headers={"Idempotency-Key": "back"})
     assert taken_back.status == 201, taken_back.text
-    assert api.confirm(taken_back.json["id"]).status == 202
-    _run_to_its_end(all_, api, int(taken_back.json["id"]))
+    back = JobKey(job.practice_id, int(taken_back.json["id"]))
+    hers = "SELECT 1 FROM line_item WHERE practice_id = :practice FOR UPDATE"
+    with all_.product.hold(hers, practice=job.practice_id) as hold:
+        assert api.confirm(str(back.job_id)).status == 202
+        hold.wait_for_a_worker()
+        all_.product.kill_worker_of(back)
+    _run_to_its_end(all_, api, back.job_id)
     held = all_.web.ask(
         "PUT", "/api/v1/claims/her-3/hold", body={"hold": "hold"},
         headers={"Authorization": f"Bearer {api.token}"},
@@ -300,6 +325,15 @@ def _browse(all_: Installation, email: str, path: str) -> Answer:
         assert user is not None
         token = user_sessions.start(session, actor_for(user), utc_now())
     return all_.web.ask("GET", path, headers={"Cookie": f"{SESSION_COOKIE}={token}"})
+
+
+def _sign_in(all_: Installation, **fields: str) -> Answer:
+    """As a browser does: with the token of the form that it was given."""
+    page = all_.web.ask("GET", "/sign-in")
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert token is not None, page.text
+    cookie = {"Cookie": page.headers["Set-Cookie"].partition(";")[0]}
+    return all_.web.ask("POST", "/sign-in", form={"csrf_token": token[1], **fields}, headers=cookie)
 
 
 def _status(api: Api, job_id: int) -> str:

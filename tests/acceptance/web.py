@@ -74,14 +74,21 @@ class Web:
         """Its log."""
         return self.log.read_text(errors="replace")
 
-    def ask(self, method: str, path: str, *, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
-        """One request, as any HTTP client makes it."""
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        form: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """One request, as any HTTP client makes it: `body` as JSON, or a `form` as a browser sends it."""
         connection = HTTPConnection(HOST, self._settings.web_port, timeout=PATIENCE_SECONDS)
+        kind = "application/x-www-form-urlencoded" if form is not None else "application/json"
+        sent = urlencode(form) if form is not None else json.dumps(body) if body is not None else None
         try:
-            sent = {"Content-Type": "application/json"} if body is not None else {}
-            connection.request(
-                method, path, json.dumps(body) if body is not None else None, {**sent, **(headers or {})}
-            )
+            connection.request(method, path, sent, {**({"Content-Type": kind} if sent else {}), **(headers or {})})
             response = connection.getresponse()
             return Answer(response.status, dict(response.getheaders()), response.read().decode())
         finally:

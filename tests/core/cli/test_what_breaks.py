@@ -17,7 +17,9 @@ def _refusing(sessions: Sessions, engine: Engine) -> None:
     a_practice(sessions).claims(2)
     with engine.begin() as connection:
         refuse = f"RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation', DETAIL = '{ROW}'"
-        connection.execute(text(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {refuse}; END$$"))
+        connection.execute(
+            text(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {refuse}; END$$")
+        )
         connection.execute(
             text("CREATE TRIGGER refuse BEFORE INSERT ON job_item FOR EACH ROW EXECUTE FUNCTION refuse()")
         )
