@@ -15,6 +15,7 @@ _TRANSIENT_SQLSTATES: Final = (
     "25P03",  # idle in transaction session timeout
     "25P04",  # transaction timeout
 )
+_AWAY_SQLSTATES: Final = ("08", "53", "57P")  # as above; of 57 the shutdowns alone
 
 
 def is_transient(error: BaseException) -> bool:
@@ -28,6 +29,13 @@ def is_transient(error: BaseException) -> bool:
         # No answer from the server: the connection was lost, and what became of a COMMIT is unknown.
         return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
     return state.startswith(_TRANSIENT_SQLSTATES)
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether the database gives no answer: it is down, out of reach, or takes nobody more."""
+    if isinstance(error, DBAPIError) and sqlstate(error) is not None:
+        return str(sqlstate(error)).startswith(_AWAY_SQLSTATES)
+    return is_transient(error)
 
 
 def sqlstate(error: BaseException) -> str | None:

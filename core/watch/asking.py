@@ -1,24 +1,26 @@
 """Ask the database with a deadline: whoever watches must get an answer when the database gives none."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, Generic, TypeVar
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from core.db.engine import Sessions, transaction
-from core.db.transient import sqlstate
+from core.db.transient import is_away, sqlstate
 
-STATEMENT_SECONDS: Final = 2  # of one question of those who watch; slower than that is an answer too
-_QUERY_CANCELED: Final = "57014"
-_GENTLY: Final = text(
-    f"SELECT set_config('statement_timeout', '{STATEMENT_SECONDS}s', true), set_config('lock_timeout', '1s', true), "
-    "set_config('jit', 'off', true)"
-)
+ROUND_SECONDS: Final = 3  # of everything that is asked for one page or one scrape; a balancer gives up soon after
+QUESTION_SECONDS: Final = 2  # of one question; slower than that is an answer too
+_TOO_SLOW: Final = frozenset({"57014", "55P03"})  # cancelled by statement_timeout, lock not available in time
+# A question only reads: it waits for nobody but who changes a table, and that can last.
+_GENTLY: Final = text("SELECT set_config('lock_timeout', '300ms', true), set_config('jit', 'off', true)")
+_WITHIN: Final = text("SELECT set_config('statement_timeout', :milliseconds, true)")
+
+_log: Final = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -47,10 +49,15 @@ class Asked(Generic[T]):
                 self._asked, self._asked_at = Future(), time.monotonic()
                 threading.Thread(target=_fill, args=(self._asked, self._ask), name="asked", daemon=True).start()
             asked = self._asked
+            asked_at = self._asked_at
         try:
-            return asked.result(self._wait_seconds)
+            answer = asked.result(self._wait_seconds)
         except TimeoutError:
             raise Silent from None
+        # What was asked long ago, and answered only now, may be older than what another process told meanwhile.
+        if time.monotonic() - asked_at > max(self._wait_seconds, self._keep_seconds):
+            raise Silent
+        return answer
 
     def _is_old(self, asked: Future[T]) -> bool:
         if not asked.done():
@@ -65,13 +72,41 @@ def _fill(asked: Future[T], ask: Callable[[], T]) -> None:
         asked.set_exception(error)
 
 
-def gently(sessions: Sessions, question: Callable[[Session], T]) -> T | None:
-    """Ask in a transaction of its own with a short time-out; None where the database was too slow for it."""
-    try:
-        with transaction(sessions) as session:
-            session.execute(_GENTLY)
-            return question(session)
-    except DBAPIError as error:
-        if sqlstate(error) == _QUERY_CANCELED:
+class Round:
+    """Questions to the database under one deadline, each in a transaction of its own."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        """It lasts `ROUND_SECONDS` from now."""
+        self._sessions = sessions
+        self._until = time.monotonic() + ROUND_SECONDS
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is up: nothing more is asked."""
+        return time.monotonic() >= self._until
+
+    def ask(self, question: Callable[[Session], T]) -> T | None:
+        """The answer; None where there is none in time, or where the question broke, which is logged.
+
+        Raises what the database's driver raises if the database is away.
+        """
+        until = min(self._until, time.monotonic() + QUESTION_SECONDS)
+        try:
+            with transaction(self._sessions) as session:
+                event.listen(session, "do_orm_execute", lambda _: _allow(session, until))
+                session.execute(_GENTLY)
+                return question(session)
+        except Exception as error:
+            if is_away(error):
+                raise
+            if not isinstance(error, Silent) and sqlstate(error) not in _TOO_SLOW:
+                _log.exception("a question to the database broke")
             return None
-        raise
+
+
+def _allow(session: Session, until: float) -> None:
+    """Before each statement: it has what is left of the question's time."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise Silent
+    session.connection().execute(_WITHIN, {"milliseconds": f"{max(1, round(left * 1000))}ms"})

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -21,17 +22,18 @@ from core.jobs.lifecycle import WORKED_STATUSES
 from core.jobs.models import JobKind
 from core.settings import QUEUE_CONTROL, QUEUE_SETTLE
 from core.watch import figures, heartbeat, tally
-from core.watch.asking import Asked, Silent, gently
+from core.watch.asking import Asked, Round, Silent
 from core.watch.names import COUNTED, FAILURE_CODES, OTHER
 
 KEPT_SECONDS: Final = 5  # less than the time between two scrapes, so that no counter ever goes back
-WAIT_SECONDS: Final = 4  # Prometheus gives up after ten
+WAIT_SECONDS: Final = 4  # longer than a round of questions; Prometheus gives up after ten
 JOBS_MAX: Final = 10_000
 
 _SIDES: Final = ("insurance", "patient")
 _AWAY: Final = (SQLAlchemyError, Silent)
 
 Sample = tuple[tuple[str, ...], float]
+Question = Callable[[Session, dt.datetime], Iterator[Metric]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Watch:
     def __init__(self, world: World) -> None:
         """Nothing is asked before the first scrape."""
         self._world = world
-        self._database = Asked(lambda: list(_of_database(world)), wait_seconds=WAIT_SECONDS, keep_seconds=KEPT_SECONDS)
+        self._database = Asked(lambda: list(self._of_database()), wait_seconds=WAIT_SECONDS, keep_seconds=KEPT_SECONDS)
+        self._slow: set[Question] = set()  # those of the last time
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -73,19 +76,28 @@ class Watch:
         )
         yield from told
 
+    def _of_database(self) -> Iterator[Metric]:
+        """Each question on its own, all under one deadline: one that is too slow is left out, and said to be."""
+        asked, now = Round(self._world.sessions), self._world.clock()
+        if asked.ask(lambda session: session.scalar(text("SELECT 1"))) is None:
+            raise Silent
+        with suppress(SQLAlchemyError):  # told with the next heartbeat
+            tally.flush(self._world.sessions)
+        slow, left_out = set(), 0
+        # Those that were slow come last, so that they keep nobody else from an answer.
+        for question in sorted(self._questions(), key=self._slow.__contains__):
+            was_in_time = not asked.is_over
+            answer = asked.ask(lambda session, ask=question: list(ask(session, now)))  # type: ignore[misc]
+            if answer is None:
+                left_out += 1
+                slow |= {question} if was_in_time else set()
+            yield from answer or []
+        self._slow = slow
+        words = "Groups of metrics that are missing: the database was too slow, or the question broke"
+        yield _gauge("questions_unanswered", words, [((), left_out)])
 
-def _of_database(world: World) -> Iterator[Metric]:
-    """Each question on its own: one that is too slow is left out, and said to be."""
-    with suppress(SQLAlchemyError):  # told with the next heartbeat; if the database is away, the first question says so
-        tally.flush(world.sessions)
-    now, left_out = world.clock(), 0
-    for question in _QUESTIONS if world.by_practice else [one for one in _QUESTIONS if one is not _practices]:
-        answer = gently(world.sessions, lambda session, ask=question: list(ask(session, now)))  # type: ignore[misc]
-        left_out += answer is None
-        yield from answer or []
-    yield _gauge(
-        "questions_unanswered", "Groups of metrics that are missing: the database was too slow", [((), left_out)]
-    )
+    def _questions(self) -> list[Question]:
+        return [question for question in _QUESTIONS if self._world.by_practice or question is not _practices]
 
 
 def _jobs(session: Session, now: dt.datetime) -> Iterator[Metric]:
@@ -149,7 +161,7 @@ def _nights(session: Session, _: dt.datetime) -> Iterator[Metric]:
 
 
 def _living(session: Session, now: dt.datetime) -> Iterator[Metric]:
-    alive = [process for process in heartbeat.seen(session) if heartbeat.is_alive(process, now=now)]
+    alive = heartbeat.living(session, now=now)
     kinds = [((kind,), sum(process.kind == kind for process in alive)) for kind in heartbeat.KINDS]
     yield _gauge("processes", "Processes that were heard in the last 45 seconds", kinds, ["kind"])
     queues = [

@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 from core.db.engine import Sessions
 from core.jobs import progress
 from core.jobs.keys import JobKey
-from core.jobs.models import ChunkState, JobChunk, JobStatus
+from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
 from core.jobs.progress import Progress
 from core.practices.models import Practice
 from core.schedules import due
 from core.schedules.models import RunOutcome, Schedule, ScheduleRun, ScheduleState
 from core.watch import figures, heartbeat
-from core.watch.asking import gently
+from core.watch.asking import Round
 from core.watch.models import Process
 
 JOBS_MAX: Final = 100  # that are shown; the rest is a number
@@ -100,7 +100,7 @@ class Ticks:
 
 @dataclass(frozen=True)
 class Overview:
-    """Everything at `at`. A part is None where the database was too slow to tell it."""
+    """Everything at `at`. A part is None where the database did not tell it in time, or the question broke."""
 
     at: dt.datetime
     asked_seconds: float  # how long the database took for all of it
@@ -116,17 +116,22 @@ class Overview:
 
     @property
     def is_slow(self) -> bool:
-        """Whether the database left something out, or took long."""
+        """Whether the database took long."""
+        return self.asked_seconds > SLOW_SECONDS
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something could not be told."""
         parts = (self.processes, self.ticks, self.jobs, self.chunks, self.nights, self.failures, self.mismatches)
-        return self.asked_seconds > SLOW_SECONDS or any(part is None for part in parts)
+        return any(part is None for part in parts)
 
 
 def look(sessions: Sessions, *, now: dt.datetime) -> Overview:
-    """Ask for every part on its own, each with a time-out. Raises what the database's driver raises if it is away."""
-    began = time.perf_counter()
+    """Ask for every part on its own, all under one deadline. Raises what the database's driver raises if it is away."""
+    began, asked = time.perf_counter(), Round(sessions)
 
     def ask(question: Callable[..., Any]) -> Any:
-        return gently(sessions, lambda session: question(session, now=now))
+        return asked.ask(lambda session: question(session, now=now))
 
     parts = {
         "processes": ask(_processes),
@@ -163,22 +168,23 @@ def _seen(one: Process, hands: dict[str, list[Doing]], *, now: dt.datetime) -> S
 
 
 def _in_hands(session: Session, *, now: dt.datetime) -> dict[str, list[Doing]]:
-    """The chunks that somebody has taken and not done, by who signed for them: host and process."""
-    taken = and_(JobChunk.state == ChunkState.OPEN, JobChunk.taken_by.is_not(None), JobChunk.taken_at.is_not(None))
+    """The chunks that somebody has taken and not done, by who signed for them: host and process; the latest first."""
+    # Also of a job that pauses: who is inside finishes. One at rest may have chunks that nobody holds any more.
+    of_job = and_(SettleJob.practice_id == JobChunk.practice_id, SettleJob.id == JobChunk.job_id)
+    taken = and_(JobChunk.state == ChunkState.OPEN, JobChunk.taken_at.is_not(None), SettleJob.status.in_(MOVING))
     columns = (JobChunk.practice_id, JobChunk.job_id, JobChunk.first_position, JobChunk.last_position)
     found: dict[str, list[Doing]] = {}
-    for practice, job, first, last, by, at in session.execute(
-        select(*columns, JobChunk.taken_by, JobChunk.taken_at).where(taken).limit(heartbeat.PROCESSES_MAX)
-    ):
+    asked = select(*columns, JobChunk.taken_by, JobChunk.taken_at).join(SettleJob, of_job).where(taken)
+    lately = asked.order_by(JobChunk.taken_at.desc()).limit(heartbeat.PROCESSES_MAX)
+    for practice, job, first, last, by, at in session.execute(lately):
         seconds = 0.0 if at is None else max(0.0, (now - at).total_seconds())
         found.setdefault(str(by), []).append(Doing(JobKey(practice, job), first, last, seconds))
     return found
 
 
 def _ticks(session: Session, *, now: dt.datetime) -> Ticks:
-    at = heartbeat.last_tick(session)
-    beats = [(now - one.seen_at).total_seconds() for one in heartbeat.seen(session) if one.kind == heartbeat.BEAT]
-    return Ticks(None if at is None else max(0.0, (now - at).total_seconds()), min(beats, default=None))
+    ticked, beat = heartbeat.last_tick(session), heartbeat.last_beat(session)
+    return Ticks(*(None if at is None else max(0.0, (now - at).total_seconds()) for at in (ticked, beat)))
 
 
 def _jobs(session: Session, *, now: dt.datetime) -> Jobs:

@@ -9,7 +9,7 @@ from core.watch.overview import Jobs, Night, Nights, Overview, Seen
 
 
 def as_json(seen: Overview) -> dict[str, Any]:
-    """Every part by name; null for one that the database was too slow to tell."""
+    """Every part by name; null for one that the database could not tell in time."""
     return {
         "at": seen.at.isoformat(),
         "version": seen.product_version,

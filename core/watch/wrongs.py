@@ -25,7 +25,9 @@ def wrongs(seen: Overview) -> list[str]:
         nights = _count(len(seen.nights.missed), "night", "nights")
         found.append(f"{nights} of schedules missed in the last seven days.")
     if seen.is_slow:
-        found.append(f"The database is slow: it took {seen.asked_seconds:.1f} s for this, and some may be missing.")
+        found.append(f"The database is slow: it took {seen.asked_seconds:.1f} s for this.")
+    if seen.is_partial:
+        found.append("Some of this could not be told: the database was too slow for it, or the log says what broke.")
     return found
 
 

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 from flask.testing import FlaskClient
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from core.access import sessions as user_sessions
 from core.claims.models import Hold
@@ -17,7 +19,7 @@ from core.jobs import commands
 from core.jobs.models import JobStatus
 from core.policy.rules import RULES
 from core.settings import Settings
-from core.watch import heartbeat, metrics, tally
+from core.watch import asking, heartbeat, metrics, tally
 from core.watch.heartbeat import WEB, WORKER, Alive
 from core.watch.names import FAILURE_CODES
 from tests.given import NOW, GivenPractice, a_practice
@@ -161,6 +163,74 @@ def test_a_database_that_takes_connections_and_answers_nobody_holds_up_neither_s
         ready = client.get("/readyz")
 
     assert (ready.status_code, ready.json["reason"]) == (503, "the database does not answer within 3 seconds")
+
+
+def of_all(samples: Samples, name: str) -> set[str]:
+    return {next(iter(labels))[1] for found, labels in samples if found == f"settle_{name}"}
+
+
+def test_a_locked_table_leaves_out_what_is_in_it_and_no_more(
+    database_url: str, practice: GivenPractice, engine: Engine
+) -> None:
+    with an_app(database_url) as client, engine.connect() as holder:
+        holder.execute(text("LOCK TABLE job_chunk IN ACCESS EXCLUSIVE MODE"))
+        found = scrape(client)
+
+    assert (of(found, "database_up"), of(found, "questions_unanswered")) == (1, 3)  # jobs, claims, failures
+    assert of(found, "approvals_waiting") == 0
+    assert of(found, "mails_total", outcome="sent") == 0
+
+
+def test_questions_that_stay_slow_keep_no_other_from_its_answer(
+    database_url: str, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(session: Session, _: dt.datetime) -> Iterator[Metric]:
+        session.execute(text("SELECT pg_sleep(30)"))
+        yield from ()
+
+    def slower(session: Session, now: dt.datetime) -> Iterator[Metric]:
+        return slow(session, now)
+
+    monkeypatch.setattr(asking, "ROUND_SECONDS", 2.5)
+    monkeypatch.setattr(asking, "QUESTION_SECONDS", 0.8)
+    monkeypatch.setattr(metrics, "_QUESTIONS", (slow, slower, *metrics._QUESTIONS))
+    with an_app(database_url) as client:
+        first, second = scrape(client), scrape(client)
+
+    assert of(first, "database_up") == of(second, "database_up") == 1
+    assert of(first, "questions_unanswered") >= 2
+    assert of(second, "questions_unanswered") == 2
+    assert of_all(second, "claims_total") >= {"settle", "reverse"}
+
+
+def test_what_another_version_wrote_costs_its_own_question_alone(
+    database_url: str, practice: GivenPractice, engine: Engine
+) -> None:
+    practice.claims(1)
+    practice.settle()
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE settle_job DROP CONSTRAINT job_status_known"))
+        connection.execute(text("UPDATE settle_job SET status = 'tomorrow'"))
+    with an_app(database_url) as client:
+        found = scrape(client)
+
+    assert (of(found, "database_up"), of(found, "questions_unanswered")) == (1, 1)
+    assert of(found, "claims_total", kind="settle", outcome="settled") == 1
+
+
+def test_who_lives_is_counted_however_many_died(database_url: str, sessions: Sessions) -> None:
+    with transaction(sessions) as session:
+        long_ago = NOW - dt.timedelta(hours=2)
+        for pid in range(heartbeat.PROCESSES_MAX):
+            heartbeat.beat(session, Alive(WEB, "h", pid, "1", long_ago), now=long_ago)
+        heartbeat.beat(session, Alive(WORKER, "h", 9, "1", NOW, {"queues": ["settle"]}), now=NOW)
+    with an_app(database_url) as client:
+        found, ready = scrape(client), client.get("/readyz").json
+
+    assert of(found, "workers", queue="settle") == 1
+    assert "worker" not in ready["degraded"]
+    with sessions() as session:
+        assert "worker h:9" in {one.name for one in heartbeat.seen(session)}
 
 
 def test_practices_are_told_apart_only_where_that_is_switched_on(database_url: str, practice: GivenPractice) -> None:

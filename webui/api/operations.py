@@ -18,7 +18,7 @@ OPERATIONS = Tag(name="Operations", description="What lives, what runs, what wai
 
 
 class OperationsAnswer(Answer):
-    """The whole installation at one moment. A part is null where the database was too slow to tell it."""
+    """The whole installation at one moment. A part is null where the database could not tell it in time."""
 
     at: str
     version: str

@@ -1,20 +1,17 @@
 """Who lives is known from the database alone."""
 
 import datetime as dt
-from contextlib import suppress
 
 import pytest
 from sqlalchemy import select, text
 
 from core.db.engine import Sessions, transaction
 from core.jobs import sweep
-from core.watch import asking, figures, heartbeat, overview, tally
-from core.watch.asking import Asked, Silent, gently
+from core.watch import figures, heartbeat, overview, tally
 from core.watch.heartbeat import BEAT, WEB, WORKER, Alive
 from core.watch.models import Process
 from core.watch.wrongs import wrongs
 from tests.given import NOW, GivenPractice, a_practice
-from tests.waiting import eventually
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -98,6 +95,10 @@ def test_a_worker_is_shown_with_the_chunk_in_its_hands(sessions: Sessions, pract
     (worker,) = seen.processes
     assert [(chunk.job, chunk.first, chunk.last, chunk.seconds) for chunk in worker.doing] == [(job, 5, 8, 3.0)]
     assert wrongs(seen) == []
+    with transaction(sessions) as session:
+        session.execute(text("UPDATE settle_job SET status = 'paused'"))
+    (worker,) = overview.look(sessions, now=NOW).processes or ()
+    assert worker.doing == (), "a job at rest is in nobody's hands"
 
 
 def test_a_job_that_stands_still_and_an_installation_without_a_worker_are_said(
@@ -131,35 +132,3 @@ def test_only_a_job_that_nobody_came_to_for_a_round_is_a_rescue(sessions: Sessio
     assert tally._counted[tally.Cell("sweep_rescues", "")] == 0
     sweep.sweep(sessions, now=NOW + 11 * SECOND)
     assert tally._counted[tally.Cell("sweep_rescues", "")] == 1
-
-
-def test_a_question_that_is_too_slow_is_left_out_and_the_others_are_answered(
-    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(asking, "_GENTLY", text("SELECT set_config('statement_timeout', '50ms', true)"))
-
-    assert gently(sessions, lambda session: session.scalar(text("SELECT pg_sleep(30)"))) is None
-    assert gently(sessions, lambda session: session.scalar(text("SELECT 7"))) == 7
-
-
-def test_who_asks_a_database_that_hangs_is_told_so_and_keeps_one_connection(sessions: Sessions) -> None:
-    def ask() -> int:
-        with sessions() as session:
-            session.execute(text("SELECT pg_advisory_xact_lock(1)"))
-            return 7
-
-    def answered() -> bool:
-        with suppress(Silent):
-            return asked.answer() == 7
-        return False
-
-    asked = Asked(ask, wait_seconds=0.2, keep_seconds=600)
-    with sessions() as holder:
-        holder.execute(text("SELECT pg_advisory_lock(1)"))
-        for _ in range(3):
-            with pytest.raises(Silent):
-                asked.answer()
-        waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        assert holder.scalar(waiting) == 1
-        holder.execute(text("SELECT pg_advisory_unlock(1)"))
-    eventually(answered, seconds=30)
