@@ -67,7 +67,7 @@ def _degraded(made: Door) -> dict[str, str]:
     with made.sessions() as session:
         if progress.somebody_waits_for_a_worker(session, now=now):
             reasons["worker"] = "a job has waited for a minute and no worker took or finished a chunk of any job"
-        elif not any(one.kind == WORKER and heartbeat.is_alive(one, now=now) for one in heartbeat.seen(session)):
+        elif WORKER not in {one.kind for one in heartbeat.living(session, now=now)}:
             reasons["worker"] = "no worker has been heard for 45 seconds; jobs wait until one is"
         ticked = heartbeat.last_tick(session)
         if ticked is not None and now - ticked > TICK_LATE_AFTER:

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import and_, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,7 @@ KINDS: Final = (WEB, WORKER, BEAT)
 HEARTBEAT_SECONDS: Final = 10
 ALIVE_FOR: Final = dt.timedelta(seconds=45)  # four heartbeats, or a beat's tick of thirty seconds and a half
 FORGOTTEN_AFTER: Final = dt.timedelta(days=1)
-PROCESSES_MAX: Final = 500  # that are ever looked at
+PROCESSES_MAX: Final = 500  # that are shown
 
 _TICKED: Final = "ticked_at"
 _CHEAP: Final = text(
@@ -85,13 +85,25 @@ def stop(session: Session, process: Alive, *, now: dt.datetime) -> None:
 
 
 def seen(session: Session) -> list[Process]:
-    """Every process of the last day, by kind and name."""
-    return list(session.scalars(select(Process).order_by(Process.kind, Process.name).limit(PROCESSES_MAX)))
+    """The processes of the last day, by kind and name; where they are very many, those that were heard last."""
+    lately = session.scalars(select(Process).order_by(Process.seen_at.desc()).limit(PROCESSES_MAX))
+    return sorted(lately, key=lambda one: (one.kind, one.name))
+
+
+def living(session: Session, *, now: dt.datetime) -> list[Process]:
+    """The processes that live, however many died on the same day."""
+    heard = and_(Process.stopped_at.is_(None), Process.seen_at >= now - ALIVE_FOR)
+    return list(session.scalars(select(Process).where(heard)))
 
 
 def is_alive(process: Process, *, now: dt.datetime) -> bool:
     """Tell whether it was heard lately and has not said that it stops."""
     return process.stopped_at is None and now - process.seen_at <= ALIVE_FOR
+
+
+def last_beat(session: Session) -> dt.datetime | None:
+    """When a beat was last heard; None where none was within a day."""
+    return session.scalar(select(func.max(Process.seen_at)).where(Process.kind == BEAT))
 
 
 def ticked(session: Session, *, now: dt.datetime) -> None:
