@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
+from core.db import timeouts
 from core.errors import BadInput
 from core.jobs import freezing, limits, posting_month, preview, reversal, selection as selections
 from core.jobs.freezing import IdempotencyMismatch
@@ -109,6 +110,7 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
 
     A crash leaves nothing behind, so that the next call starts from nothing.
     """
+    timeouts.limit(session, statement_seconds=timeouts.PREPARE_SECONDS)
     mine = select(SettleJob).where(*key.of(SettleJob), SettleJob.status == JobStatus.PREPARING)
     job = session.scalars(mine.with_for_update(key_share=True, skip_locked=True)).one_or_none()
     if job is None:

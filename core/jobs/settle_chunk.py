@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.claims.ids import ClaimIds
 from core.claims.models import Claim
+from core.db import timeouts
 from core.jobs import chunks, codes, judge
 from core.jobs.chunks import BUSY_TRIES_MAX, Chunk, Counts
 from core.jobs.judge import Judged, Skipped
@@ -21,15 +22,8 @@ from core.ledger import posting, reversal
 from core.ledger.posting import Cents
 from core.practices import periods
 
-# Local to the transaction, so that they work behind PgBouncer too.
-TIMEOUTS: Final = text(
-    "SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '60s', true), "
-    "set_config('idle_in_transaction_session_timeout', '30s', true), "
-    # Else a server in a long statement does not notice that the worker has died, and keeps the claims locked.
-    "set_config('client_connection_check_interval', '2s', true), "
-    # A statement over a thousand claims is done before it would be compiled.
-    "set_config('jit', 'off', true)"
-)
+# A statement over a thousand claims is done before it would be compiled.
+_UNCOMPILED: Final = text("SELECT set_config('jit', 'off', true)")
 
 
 class BooksDiffer(Exception):
@@ -50,7 +44,8 @@ class Done(NamedTuple):
 
 def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
     """Settle what can be settled of `chunk`; None where it must be let go (not ours any more, or the job rests)."""
-    session.execute(TIMEOUTS)
+    timeouts.limit(session)
+    session.execute(_UNCOMPILED)
     if not chunks.lock(session, chunk):
         return None
     # Read after the lock and in a statement of its own: whoever pauses needs this chunk's lock to be done.

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.jobs import codes
 from core.jobs.engine import Clock
@@ -73,11 +74,13 @@ def send_due(sessions: Sessions, *, clock: Clock) -> int:
         return sent
     for _ in range(MAILS_PER_ROUND_MAX):
         with transaction(sessions) as session:
+            timeouts.limit(session)
             claim = _claim(session, now=clock())
         if claim is None:
             break
         state, is_away = _send(sessions, claim, now=clock())
         with transaction(sessions) as session:
+            timeouts.limit(session)
             _finish(session, claim, state, now=clock())
         sent += state is MailState.SENT
         if is_away:
@@ -106,6 +109,7 @@ def _send(sessions: Sessions, claim: _Claim, *, now: dt.datetime) -> tuple[MailS
     again = MailState.DUE if claim.tries < TRIES_MAX else MailState.GIVEN_UP
     try:
         with sessions() as session:
+            timeouts.limit(session)
             message = _message(session, claim, now=now)
         url = settings().smtp_url
         assert url is not None
