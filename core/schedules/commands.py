@@ -12,11 +12,10 @@ from core.access import audit
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
 from core.jobs.acts import CONFIRMATION, ConfirmationMismatch
-from core.schedules import owners, runs
+from core.schedules import nights, owners, runs, words
 from core.schedules.models import Schedule, ScheduleMode, ScheduleRun, ScheduleState
 from core.schedules.queries import NoSuchSchedule
 from core.schedules.requests import ScheduleRequest
-from core.schedules.words import because
 
 SCHEDULES_MAX: Final = 200  # of one practice
 RUN_KEY_CHARACTERS_MAX: Final = 200
@@ -105,7 +104,7 @@ def change(
     asked = request.columns()
     changed = sorted(name for name, value in asked.items() if getattr(schedule, name) != value)
     if {"local_time", "weekdays"} & set(changed):
-        schedule.counts_from = now
+        nights.move(session, schedule, asked, now=now)
     for name in changed:
         setattr(schedule, name, asked[name])
     try:
@@ -147,6 +146,7 @@ def pause(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) ->
     """Let its nights pass until somebody resumes it; asked twice, the second changes nothing."""
     schedule = _locked(session, schedule_id, by)
     if schedule.state is not ScheduleState.PAUSED:
+        nights.end(session, schedule, words.PAUSED, now=now)
         _touch(schedule, by, now, state=ScheduleState.PAUSED, stopped_because=None)
         _audit(session, schedule, "paused", by, now)
     return schedule
@@ -157,6 +157,7 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
     schedule = _locked(session, schedule_id, by)
     if schedule.state is ScheduleState.ACTIVE:
         return schedule
+    nights.say_if_it_stopped(session, schedule, now=now)
     if owners.why_not(owners.held(session, schedule.owner_id)) is not None:
         schedule.owner_id = by.user_id
     was = schedule.state
@@ -168,6 +169,7 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
 def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
     """Let no night come any more. Its runs stay, and so does a job of it that runs or waits."""
     schedule = _locked(session, schedule_id, by)
+    nights.end(session, schedule, words.DELETED, now=now)
     _touch(schedule, by, now, deleted_at=now)
     _audit(session, schedule, "deleted", by, now)
     return schedule
@@ -190,7 +192,7 @@ def run_now(session: Session, schedule_id: int, *, key: str, by: Actor, now: dt.
     if before is not None:
         return before
     if schedule.state is ScheduleState.STOPPED:
-        raise ScheduleIsStopped(f"This schedule has stopped. {because(schedule.stopped_because)}.")
+        raise ScheduleIsStopped(f"This schedule has stopped. {words.because(schedule.stopped_because)}.")
     owner = owners.held(session, schedule.owner_id)
     if owners.why_not(owner) is not None:
         raise OwnerMayNot
@@ -219,8 +221,8 @@ def _touch(schedule: Schedule, by: Actor, now: dt.datetime, **values: Any) -> No
 
 def _refusal(error: IntegrityError) -> Exception:
     is_name = "schedule_name_is_unique" in str(getattr(error, "orig", ""))
-    words = "another schedule has this name; choose another"
-    return ScheduleNameTaken(faults={"name": words}) if is_name else error
+    cure = "another schedule has this name; choose another"
+    return ScheduleNameTaken(faults={"name": cure}) if is_name else error
 
 
 def _audit(session: Session, schedule: Schedule, act: str, by: Actor, now: dt.datetime, **facts: Any) -> None:

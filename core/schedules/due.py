@@ -63,6 +63,13 @@ def next_due(
     return None
 
 
+def first(schedule: Timed, zone: ZoneInfo) -> Night | None:
+    """The first night that counts; None where the schedule has no weekday."""
+    begin = schedule.counts_from.astimezone(zone).date() - _DAY
+    ahead = _nights(schedule, zone, begin, begin + LOOK_AHEAD_DAYS * _DAY)
+    return next((night for night in ahead if night.instant >= schedule.counts_from), None)
+
+
 def nights(
     schedule: Timed, zone: ZoneInfo, now: dt.datetime, decided: Collection[dt.date], since: dt.date | None = None
 ) -> Nights:

@@ -31,7 +31,7 @@ class RunOutcome(StrEnum):
 
     JOB = "job"  # a job was made; the job says the rest
     NOTHING = "nothing"  # no claim matched
-    MISSED = "missed"  # nobody ticked until its deadline
+    MISSED = "missed"  # it was due and did not run; `because` says why
     STOPPED = "stopped"  # the schedule stopped instead
     FAILED = "failed"  # it broke; `because` is a code
 

@@ -17,6 +17,7 @@ from core.jobs.selection import NothingSelected
 from core.practices.periods import PeriodBusy
 from core.schedules.models import RunOutcome, Schedule, ScheduleMode, ScheduleRun
 
+BUSY: Final = (PeriodBusy,)  # refusals that in a moment are none; the next tick tries again
 MAIL_LIFE: Final = dt.timedelta(days=3)  # nobody reads of a night that is further back
 
 
@@ -28,8 +29,8 @@ def begin(
     try:
         job = _job(session, schedule, owner, key=f"schedule {schedule.id} night {local_date}", now=now)
         outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
-    except PeriodBusy:
-        raise  # in a moment it is not; the next tick tries again
+    except BUSY:
+        raise
     except Refusal as refusal:
         outcome, because = RunOutcome.FAILED, refusal.code
     return record(session, schedule, outcome, because=because, job=job, local_date=local_date, due_at=due_at, now=now)

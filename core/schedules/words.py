@@ -13,7 +13,11 @@ OWNER_MAY_NOT: Final = "owner_may_not"
 TOO_LATE: Final = "too_late"
 NEXT_NIGHT_CAME: Final = "next_night_came"
 TIME_ZONE_CHANGED: Final = "time_zone_changed"
+EDITED: Final = "edited"
+PAUSED: Final = "paused"
+DELETED: Final = "deleted"
 BROKE: Final = "broke"
+DATABASE_BUSY: Final = "database_busy"
 
 BECAUSE: Final = {
     OWNER_LEFT: "The account of its owner was deactivated; whoever resumes it becomes its owner",
@@ -21,8 +25,12 @@ BECAUSE: Final = {
     TOO_LATE: "Nothing was running to start it until its deadline",
     NEXT_NIGHT_CAME: "Nothing was running to start it before the next night was due",
     TIME_ZONE_CHANGED: "The practice's time zone was changed, and by the new clock its deadline had passed",
+    EDITED: "Somebody changed its days or its time before it had begun",
+    PAUSED: "Somebody paused the schedule before it had begun",
+    DELETED: "Somebody deleted the schedule before it had begun",
     "period_closed": "The month that it would post into is closed; a person may choose the next open date",
     BROKE: "Something unexpected broke each time it was tried until its deadline; the log says where",
+    DATABASE_BUSY: "The database was busy or away each time it was tried until its deadline",
 }
 
 OUTCOMES: Final = {

@@ -3,11 +3,11 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.schedules import due, runs, words
-from core.schedules.models import RunOutcome, Schedule, ScheduleRun, ScheduleState
+from core.schedules import due, nights, words
+from core.schedules.models import Schedule, ScheduleState
 
 
 def hold(session: Session, practice_id: int) -> list[Schedule]:
@@ -22,19 +22,28 @@ def hold(session: Session, practice_id: int) -> list[Schedule]:
 
 
 def changed(session: Session, schedules: list[Schedule], *, was: str, zone: str, now: dt.datetime) -> int:
-    """Write down the nights that were still to come by the old clock and whose deadline is past by the new one."""
+    """Write down the nights that do not run any more by the new clock; give how many.
+
+    Those whose deadline was past by the old clock too were missed for a reason of their own.
+    """
     missed = 0
     for schedule in schedules:
-        of_schedule = (ScheduleRun.practice_id == schedule.practice_id, ScheduleRun.schedule_id == schedule.id)
-        last = session.scalar(select(func.max(ScheduleRun.local_date)).where(*of_schedule))
-        since = last + dt.timedelta(days=1) if last else None
-        before, after = (due.nights(schedule, ZoneInfo(name), now, (), since).missed for name in (was, zone))
-        if {night.date for night in after} <= {night.date for night in before}:
-            continue  # the tick says what came of those
-        for night in after:  # all of them: nights are decided in order
-            runs.record(
-                session, schedule, RunOutcome.MISSED, because=words.TIME_ZONE_CHANGED, local_date=night.date,
-                due_at=night.instant, now=now,
-            )  # fmt: skip
-        missed += len(after)
+        before = nights.still_open(session, schedule, ZoneInfo(was), now=now)
+        _count_the_same_nights(schedule, was=ZoneInfo(was), zone=ZoneInfo(zone))
+        after = nights.still_open(session, schedule, ZoneInfo(zone), now=now)
+        missed_before = {night.date: night for night in before.missed}
+        for night in after.missed:  # all of them: nights are decided in order
+            if night.date in missed_before:
+                nights.miss(session, schedule, missed_before[night.date], next_came=before.due is not None, now=now)
+            else:
+                nights.leave_out(session, schedule, night, words.TIME_ZONE_CHANGED, now=now)
+        missed += len(after.missed)
     return missed
+
+
+def _count_the_same_nights(schedule: Schedule, *, was: ZoneInfo, zone: ZoneInfo) -> None:
+    """A night that was still to come counts, though by the new clock it began before somebody made the schedule."""
+    first = due.first(schedule, was)
+    if first is not None:
+        begins = due.instant(first.date, schedule.local_time, zone)
+        schedule.counts_from = min(schedule.counts_from, begins)

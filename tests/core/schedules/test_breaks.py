@@ -10,25 +10,29 @@ import pytest
 from sqlalchemy import select, text
 
 from core import logs
-from core.access.models import AuditEntry
+from core.access.models import AuditEntry, Role
+from core.db import timeouts
 from core.db.engine import transaction
 from core.jobs import commands as job_commands
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus
-from core.schedules import words
+from core.schedules import commands, words
+from core.schedules.models import ScheduleRun
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
-from tests.core.schedules.conftest import FIRST_NIGHT, Night
+from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request
+from tests.given import a_practice
 
 DAY = dt.timedelta(days=1)
 
 
 @contextmanager
-def refusing(night: Night, table: str, condition: str) -> Iterator[None]:
-    """The database refuses rows of `table` at the commit, as a disk that is full would: the run and all is lost."""
+def refusing(night: Night, table: str, condition: str, *, sqlstate: str = "P0001") -> Iterator[None]:
+    """The database refuses rows of `table` at the commit: the run and all is lost."""
     statements = (
         (
             f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            f"IF {condition} THEN RAISE EXCEPTION 'no: %', NEW; END IF; RETURN NULL; END $$"
+            f"IF {condition} THEN RAISE EXCEPTION 'no: %', NEW USING ERRCODE = '{sqlstate}'; END IF; "
+            f"RETURN NULL; END $$"
         ),
         (
             f"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON {table} DEFERRABLE INITIALLY DEFERRED "
@@ -88,6 +92,70 @@ def test_a_night_that_breaks_until_its_deadline_has_failed_and_the_next_one_come
     with night.sessions() as session:
         failures = select(AuditEntry).where(AuditEntry.act == "schedule.night_failed")
         assert len(session.scalars(failures).all()) == 1
+
+
+def test_a_night_for_which_the_database_has_no_room_until_its_deadline_says_so(night: Night) -> None:
+    night.practice.claims(1)
+    night.schedule(late_minutes=60)
+
+    with refusing(night, "settle_job", "true", sqlstate="53100"):
+        for minutes in range(0, 60, 10):
+            night.tick(FIRST_NIGHT + dt.timedelta(minutes=minutes))
+    night.tick(FIRST_NIGHT + dt.timedelta(minutes=61))
+
+    assert night.nights() == [("2026-11-24", "failed", words.DATABASE_BUSY)]
+    assert "database was busy" in night.report(night.run(), FIRST_NIGHT).sentence
+
+
+def test_a_night_that_breaks_puts_no_blame_on_those_that_were_missed_before(night: Night) -> None:
+    night.practice.claims(1)
+    night.schedule(late_minutes=60)
+
+    with refusing(night, "settle_job", "true"):
+        night.tick(FIRST_NIGHT + 2 * DAY)
+    night.tick(FIRST_NIGHT + 2 * DAY + dt.timedelta(minutes=61))
+
+    assert night.nights() == [
+        ("2026-11-24", "missed", words.TOO_LATE),
+        ("2026-11-25", "missed", words.TOO_LATE),
+        ("2026-11-26", "failed", words.BROKE),
+    ]
+
+
+def test_a_row_that_somebody_holds_stops_its_own_practices_nights_and_nobody_elses(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeouts, "LOCK", "100ms")
+    night.schedule(local_time="02:29")
+    other = a_practice(night.sessions, name="Other")
+    with transaction(night.sessions) as session:
+        owner = other.person("owner@other.example", Role.ADMIN)
+        schedule = commands.make(session, a_request(), by=owner, now=MADE)
+
+    with night.sessions() as hand:
+        hand.execute(text("SELECT 1 FROM practice WHERE id = :id FOR NO KEY UPDATE"), {"id": night.practice.id})
+        night.tick(FIRST_NIGHT)
+        with night.sessions() as session:
+            (run,) = session.scalars(select(ScheduleRun))
+
+    assert (run.practice_id, run.schedule_id) == (other.id, schedule.id)
+    night.tick(FIRST_NIGHT)
+    assert night.nights() == [("2026-11-24", "nothing", None)]
+
+
+def test_a_time_zone_that_this_machine_does_not_know_stops_its_own_practices_nights_and_nobody_elses(
+    night: Night,
+) -> None:
+    night.schedule()
+    other = a_practice(night.sessions, name="Other")
+    with transaction(night.sessions) as session:
+        owner = other.person("owner@other.example", Role.ADMIN)
+        commands.make(session, a_request(), by=owner, now=MADE)
+        session.execute(text("UPDATE practice SET time_zone = 'US/Pacific-New' WHERE id = :id"), {"id": other.id})
+
+    night.tick(FIRST_NIGHT)
+
+    assert night.nights() == [("2026-11-24", "nothing", None)]
 
 
 def test_what_breaks_is_logged_without_a_value_of_it(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
