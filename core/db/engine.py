@@ -15,6 +15,9 @@ _CONNECT_ARGS = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
+    # While a query is under way that nobody acknowledged, the kernel sends it again instead of a keepalive: for a
+    # quarter of an hour, without this.
+    "tcp_user_timeout": 30_000,  # milliseconds
     "application_name": "settle",
     # Nothing is prepared by name: every statement is planned for its very values (a plan for any thousand ids
     # expects ten, and compares all with all), and PgBouncer may hand each transaction another connection.
