@@ -19,7 +19,7 @@ from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, Outcome, SettleJob
 from core.jobs.progress import Progress
 from core.jobs.totals import PreviewTotals
-from webui import flower
+from webui import flower, live
 from webui.auth import current_actor, requires
 from webui.door import door, now
 from webui.job_words import RUN_WORDS
@@ -29,7 +29,6 @@ PAGE_ITEMS: Final = 50
 CHART_SECONDS: Final = 60
 BIGINT_MAX: Final = 2**63 - 1
 REMAINING: Final = "remaining"
-LIVE_HEADER: Final = "X-Live"  # asks for the part that changes, without the page around it
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
 a_job: Final = f"<int(max={BIGINT_MAX}):job_id>"
@@ -240,7 +239,7 @@ def _points(counted: list[tuple[dt.datetime, int]], *, end: dt.datetime) -> list
 
 
 def _page_or_part(page: str, part: str, etag: str, **facts: Any) -> Response:
-    if request.headers.get(LIVE_HEADER) is None:
+    if not live.part_is_asked():
         return Response(render_template(page, **facts), mimetype="text/html")
     if request.if_none_match.contains(etag):
         response = Response(status=304)

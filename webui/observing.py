@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from core.watch import tally
-from webui import errors
+from webui import errors, live
 
 SECONDS_OF: Final[Mapping[str, str]] = {
     "feed.show": "feed_seconds",
@@ -46,12 +46,17 @@ def _end(response: Response) -> Response:
     counted = SECONDS_OF.get(request.endpoint or "")
     if counted and response.status_code in ANSWERED:  # not who was sent to the sign-in
         tally.observe(counted, took)
-    is_quiet = request.endpoint in QUIET_ENDPOINTS or "X-Live" in request.headers
-    if not is_quiet or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if not _is_quiet(HTTPStatus(response.status_code)):
         facts = {"method": request.method, "route": request.url_rule.rule if request.url_rule else None, **_ids()}
         log.info("request", status=response.status_code, ms=round(took * 1000), **facts)
     response.headers["X-Request-Id"] = errors.request_id()
     return response
+
+
+def _is_quiet(status: HTTPStatus) -> bool:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return False
+    return request.endpoint in QUIET_ENDPOINTS or (live.part_is_asked() and status < HTTPStatus.BAD_REQUEST)
 
 
 def _ids() -> dict[str, Any]:

@@ -14,10 +14,10 @@ from core.schedules import queries, reports, words
 from core.schedules.models import ScheduleRun
 from core.schedules.queries import NoSuchSchedule
 from core.schedules.reports import MorningReport
-from webui import schedule_words
+from webui import live, schedule_words
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
-from webui.jobs import BIGINT_MAX, LIVE_HEADER
+from webui.jobs import BIGINT_MAX
 
 PAGE_RUNS: Final = 50
 
@@ -68,7 +68,7 @@ def show(run_id: int) -> str:
             "failures": codes.FAILURES,
             "mail": words.MAILS[run.mail_state],
         }
-    template = "schedules/run.html" if request.headers.get(LIVE_HEADER) is None else "schedules/_report.html"
+    template = "schedules/_report.html" if live.part_is_asked() else "schedules/run.html"
     return render_template(template, **facts)
 
 
