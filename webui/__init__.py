@@ -119,9 +119,10 @@ def _register(app: OpenAPI) -> None:
 
 def _register_watch(app: OpenAPI) -> None:
     """What those see who keep it running."""
-    from webui import health, metrics, observing, operations  # as above
+    from webui import broker, health, metrics, observing, operations  # as above
 
     observing.register(app)
+    broker.register(app)
     health.register(app)
     metrics.register(app)
     app.register_blueprint(operations.blueprint)

@@ -1,14 +1,21 @@
-"""What the web asks the broker itself: whether it answers, and how many hints wait. It never waits long."""
+"""What the web asks the broker itself: whether it answers, and how many hints wait. It never waits long.
+
+It is asked in a thread of its own: the look-up of its name may hang for longer than any time-out of a socket.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Final
 
+from flask import Flask, current_app
 from redis import Redis
 from redis.exceptions import RedisError
 
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
+from core.watch.asking import Asked, Silent
+from webui.door import Door
 
 ANSWER_SECONDS: Final = 1
+_ASKED: Final = "settle-broker"
 QUEUES: Final = (QUEUE_SETTLE, QUEUE_CONTROL)
 
 
@@ -21,13 +28,27 @@ class Broker:
     memory_bytes: int
 
 
-def answers(settings: Settings) -> bool:
+def register(app: Flask) -> None:
+    """Whoever asks at once shares one question."""
+    made: Door = app.extensions["settle"]
+    app.extensions[_ASKED] = Asked(lambda: _look(made.settings), wait_seconds=ANSWER_SECONDS)
+
+
+def answers() -> bool:
     """Tell whether the broker answers within a second."""
-    return look(settings) is not None
+    return look() is not None
 
 
-def look(settings: Settings) -> Broker | None:
+def look() -> Broker | None:
     """What the broker says; None where there is none, or none that answers within a second."""
+    asked: Asked[Broker | None] = current_app.extensions[_ASKED]
+    try:
+        return asked.answer()
+    except Silent:
+        return None
+
+
+def _look(settings: Settings) -> Broker | None:
     if settings.broker_url is None:
         return None
     # Celery's form of an address is not the client's.

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from core.db.transient import is_away, sqlstate
 from core.errors import BadInput, Refusal
 
 API_PATH: Final = "/api/"
@@ -21,6 +22,12 @@ _CODES: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal_error",
 }
+
+RETRY_AFTER_SECONDS: Final = 5
+DATABASE_AWAY: Final = (
+    "The database does not answer. Nothing is half done: what you did last is done whole or not at all. "
+    "Try again in a few seconds."
+)
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +78,26 @@ def of_http(error: HTTPException) -> Response:
 
 def of_unexpected(error: Exception) -> Response:
     """Log the error without its values; answer with the id under which it is logged."""
+    if is_away(error):
+        return of_away(error)
     log_unexpected((type(error), error, error.__traceback__))
     words = "The server could not answer. Nothing was half done: every change is a whole or not at all. Try again."
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", words, {"request_id": request_id()})
+
+
+def of_away(error: Exception) -> Response:
+    """The database does not answer: nobody's fault who asks, and worth another try soon."""
+    log_away(error)
+    answer = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_away", DATABASE_AWAY, {"request_id": request_id()})
+    answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
+
+
+def log_away(error: Exception) -> None:
+    """Write that it was the database; where it was missed tells nobody anything."""
+    code = sqlstate(error)
+    kind = f"{type(error).__name__}{f' ({code})' if code else ''}"
+    log.error("request %s of %s had no database: %s", request_id(), request.endpoint, kind)
 
 
 def log_unexpected(

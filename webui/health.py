@@ -13,7 +13,7 @@ from core.watch.asking import Asked, Silent
 from core.watch.heartbeat import WORKER
 from core.watch.wrongs import TICK_LATE_AFTER
 from webui import broker
-from webui.door import Door, door
+from webui.door import Door
 
 WAIT_SECONDS: Final = 3  # for the database; a balancer gives up soon after
 _ASKED: Final = "settle-ready"
@@ -53,7 +53,7 @@ def readyz() -> tuple[Response, HTTPStatus]:
         return _not_ready(f"the database does not answer within {WAIT_SECONDS} seconds")
     except SQLAlchemyError:
         return _not_ready("the database does not answer")
-    if not broker.answers(door().settings):
+    if not broker.answers():
         degraded = {"broker": "the broker does not answer; jobs begin when a sweep finds them", **degraded}
     return jsonify(status="ready", degraded=list(degraded), reasons=degraded), HTTPStatus.OK
 

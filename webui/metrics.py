@@ -22,7 +22,7 @@ def register(app: Flask) -> None:
         World(
             made.sessions,
             made.clock,
-            lambda: broker.answers(made.settings),
+            broker.answers,
             by_practice=made.settings.metrics_by_practice,
         )
     )

@@ -2,18 +2,18 @@
 
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from core.access.permissions import Action
 from core.jobs import codes
 from core.watch import overview
 from core.watch.wrongs import wrongs
-from webui import broker, flower
+from webui import broker, flower, live, refusals
 from webui.auth import requires
 from webui.door import door, now
 from webui.labels import Pill
 
-LIVE_HEADER: Final = "X-Live"  # asks for the part that changes, without the page around it
 STALLED: Final = {"locks": "other hands hold its claims", "no_worker": "no worker takes it up"}
 STATES: Final = {
     "alive": Pill("Alive", "check", "good"),
@@ -33,15 +33,23 @@ def show() -> Response:
     facts: dict[str, Any] = {
         "seen": seen,
         "wrongs": wrongs(seen),
-        "broker": broker.look(settings),
+        "broker": broker.look(),
         "flower": flower.address(settings),
         "flower_of": lambda key: flower.of_job(settings, *key),
         "failures": [(code, codes.words(code), count) for code, count in _most_first(seen.failures)],
         "STALLED": STALLED,
         "STATES": STATES,
     }
-    part = "operations/_now.html" if LIVE_HEADER in request.headers else "operations/show.html"
+    part = "operations/_now.html" if live.part_is_asked() else "operations/show.html"
     return Response(render_template(part, **facts), mimetype="text/html")
+
+
+@blueprint.errorhandler(DBAPIError)
+@blueprint.errorhandler(PoolTimeout)
+def _without_the_database(error: DBAPIError | PoolTimeout) -> Response:
+    """What can be known then: whether the other server answers."""
+    answers = "answers" if broker.answers() else "does not answer either"
+    return refusals.database_away(error, besides=f"The broker (Redis) {answers}.")
 
 
 def _most_first(failures: dict[str, int] | None) -> list[tuple[str, int]]:

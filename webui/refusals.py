@@ -5,8 +5,10 @@ from typing import Final
 
 from flask import Flask, Response, render_template, request
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from core.db.transient import is_away
 from core.errors import Refusal
 from webui import errors
 
@@ -32,6 +34,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(CSRFError, _form_too_old)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(InternalServerError, _http)
+    app.register_error_handler(DBAPIError, database_away)
+    app.register_error_handler(PoolTimeout, database_away)
 
 
 def _refusal(refusal: Refusal) -> tuple[str, int] | Response:
@@ -39,6 +43,18 @@ def _refusal(refusal: Refusal) -> tuple[str, int] | Response:
         return errors.of_refusal(refusal)
     status = refusal.http_status
     return _page(status, _HEADINGS.get(status, "This cannot be done"), refusal.message)
+
+
+def database_away(error: DBAPIError | PoolTimeout, besides: str = "") -> Response:
+    """Say that the database does not answer, if that is what it is; any other error goes on as a bug."""
+    if not is_away(error):
+        raise error
+    if _asked_by_a_program():
+        return errors.of_away(error)
+    errors.log_away(error)
+    words = f"{errors.DATABASE_AWAY} {besides}".strip()
+    page, status = _page(HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer", words)
+    return Response(page, status, {"Retry-After": str(errors.RETRY_AFTER_SECONDS)}, mimetype="text/html")
 
 
 def _form_too_old(_: CSRFError) -> tuple[str, int]:

@@ -1,7 +1,11 @@
 """What a load balancer and a person on duty are told."""
 
 import datetime as dt
+import socket
+import threading
+from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from core.db.engine import Sessions, transaction
@@ -89,3 +93,22 @@ def test_a_database_of_another_version_is_not_ready(database_url: str, broker_ur
 
     assert status == 503
     assert "0001" in str(answer["reason"])
+
+
+def test_a_broker_whose_name_is_looked_up_for_ever_holds_up_nobody(
+    database_url: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _hear_a_worker(sessions)
+    told, real = threading.Event(), socket.getaddrinfo
+
+    def look_up(host: str, *args: Any, **kwargs: Any) -> Any:
+        if host == "redis.example":
+            told.wait()
+            raise socket.gaierror
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    status, answer = _ask(database_url, "redis://redis.example/0", "/readyz")
+    told.set()
+
+    assert (status, answer["degraded"]) == (200, ["broker"])

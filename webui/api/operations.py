@@ -39,7 +39,7 @@ class OperationsAnswer(Answer):
 @asks(Action.SEE_OPERATIONS)
 def show_operations() -> Response:
     """Show processes, broker, jobs, schedules and failures of the whole installation."""
-    seen = broker.look(door().settings)
+    seen = broker.look()
     hints = seen and {"hints_waiting": seen.hints_waiting, "version": seen.version, "memory_bytes": seen.memory_bytes}
     answer = OperationsAnswer(broker=hints, **told.as_json(overview.look(door().sessions, now=now())))
     return jsonify(answer.json_ready())
