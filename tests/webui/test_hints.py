@@ -59,7 +59,7 @@ def test_nobody_waits_for_a_broker_that_is_mute_gone_or_none(broker: str, mute_b
     for job in range(3 * hints_module.WAITING_MAX):
         hints.send(1, job, count=32)
 
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 30  # who waited for the broker each time would take hours
 
 
 def test_what_waits_for_a_broker_that_is_away_is_dropped_and_the_next_hint_goes_out_when_it_is_back(
