@@ -1,5 +1,7 @@
 """The main job over HTTP: select, preview, confirm, watch, and see every cent."""
 
+import json
+
 from core.claims.models import Hold
 from core.jobs.keys import JobKey
 from core.practices.models import WriteOffSetting
@@ -158,3 +160,25 @@ def _watch_to_the_end(api: Api, job_id: str, *, total: int) -> dict[str, object]
     seen = eventually(completed, seconds=PATIENCE_SECONDS)
     assert seen is not None
     return seen
+
+
+def test_what_a_confirmation_brought_on_is_found_by_its_request_from_the_web_to_the_workers_chunks(
+    product: Product, web: Web
+) -> None:
+    practice = product.practice(claims=12)
+    api = Api.of_biller(web, practice)
+    job_id = api.preview().json["id"]
+    request_id = api.confirm(job_id).headers["X-Request-Id"]
+    _watch_to_the_end(api, job_id, total=12)
+
+    def lines(log: str, event: str) -> list[dict[str, object]]:
+        told = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+        return [line for line in told if line["event"] == event and line.get("request_id") == request_id]
+
+    (asked,) = lines(web.said(), "request")
+    assert (asked["method"], asked["route"]) == ("POST", "/api/v1/settle-jobs/<job_id>/confirm")
+    assert (asked["job_id"], asked["practice_id"], asked["status"]) == (int(job_id), practice.id, 202)
+    assert practice.biller.user_id == asked["user_id"]
+    eventually(lambda: lines(product.workers.settle.said(), "chunk_settled"), seconds=PATIENCE_SECONDS)
+    for chunk in lines(product.workers.settle.said(), "chunk_settled"):
+        assert (chunk["job_id"], chunk["practice_id"]) == (int(job_id), practice.id)
