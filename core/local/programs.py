@@ -8,7 +8,9 @@ from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, Settings
 
 QUEUES: Final = (QUEUE_SETTLE, QUEUE_CONTROL)
 _WEB_GRACE_SECONDS: Final = 5
-_CELERY: Final = (sys.executable, "-m", "celery", "--quiet", "--app", "worker.app")
+_CELERY: Final = (sys.executable, "-m", "celery", "--quiet", "--app")
+_APP: Final = "worker.app"
+_APP_OF_FLOWER: Final = "worker.flower"  # the same, with what Flower needs besides
 
 
 def web(settings: Settings) -> list[str]:
@@ -30,7 +32,7 @@ def worker(queue: str, settings: Settings, *, name: str | None = None) -> list[s
     # Nothing that runs in `control` takes long, and a second one would find the sweep's lock taken.
     concurrency = settings.worker_concurrency if queue == QUEUE_SETTLE else 1
     return [
-        *(*_CELERY, "worker"),
+        *(*_CELERY, _APP, "worker"),
         *("--queues", queue),
         *("--hostname", f"{name or queue}@%h"),
         *("--concurrency", str(concurrency)),
@@ -42,13 +44,13 @@ def worker(queue: str, settings: Settings, *, name: str | None = None) -> list[s
 
 def beat(settings: Settings) -> list[str]:
     """The clock. It keeps nothing on disk, since an extra or a missing beat does no harm."""
-    return [*_CELERY, "beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", settings.log_level.upper()]
+    return [*_CELERY, _APP, "beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", settings.log_level.upper()]
 
 
 def flower(settings: Settings) -> list[str]:
     """Flower, to look and not to touch."""
     return [
-        *(*_CELERY, "flower"),
+        *(*_CELERY, _APP_OF_FLOWER, "flower"),
         f"--address={settings.flower_host}",
         f"--port={settings.flower_port}",
         "--read_only=True",

@@ -49,10 +49,10 @@ class Flower:
     folder: Path
     log: Path
 
-    def ask(self, path: str, *, method: str = "GET", password: str | None = PASSWORD) -> tuple[int, str]:
+    def ask(self, path: str, *, method: str = "GET", password: str | None = PASSWORD, **more: str) -> tuple[int, str]:
         connection = HTTPConnection(HOST, self.port, timeout=PATIENCE_SECONDS)
         said = base64.b64encode(f"{USER}:{password}".encode()).decode()
-        headers = {"Authorization": f"Basic {said}"} if password else {}
+        headers = {**({"Authorization": f"Basic {said}"} if password else {}), **more}
         try:
             connection.request(method, path, b"{}" if method == "POST" else None, headers)
             answer = connection.getresponse()
@@ -106,9 +106,24 @@ def job(product: Product, flower: Flower) -> tuple[GivenPractice, JobKey]:
     for number in range(12):
         practice.claim(f"her-{number}", Line(0, 7_319_283))
     job = product.confirm(practice, chunk_claims=4)
-    product.hint(job, times=3)
+    with product.hold_line(practice, "her-5") as hold:
+        product.hint(job, times=3)
+        hold.wait_for_a_worker()
+        _is_seen_at_work(flower, product, job)
     product.assert_all_settled(practice, job)
     return practice, job
+
+
+def _is_seen_at_work(flower: Flower, product: Product, job: JobKey) -> None:
+    """While a worker stands in the middle of a chunk: it is there, and so is the hint that it works on."""
+    assert {name.partition("@")[0] for name in flower.tell("/api/workers?status=1")} == {"settle", "control"}
+
+    def who_works_on_it() -> set[str]:
+        tasks = flower.tasks(state="STARTED", taskname=TASK_WORK).values()
+        of_job = f"({job.practice_id}, {job.job_id})"
+        return {task["worker"].partition("@")[0] for task in tasks if task["args"] == of_job}
+
+    assert eventually(who_works_on_it, seconds=PATIENCE_SECONDS) == {"settle"}
 
 
 def test_workers_are_seen_with_what_they_take(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
@@ -160,9 +175,20 @@ def test_no_patient_is_anywhere_in_its_pages_or_its_log(flower: Flower, job: tup
 
 def test_nobody_gets_in_without_the_password(flower: Flower) -> None:
     for path in PAGES:
-        if path != "/metrics":
-            assert flower.ask(path, password=None)[0] == 401, path
-            assert flower.ask(path, password="a-guess")[0] == 401, path
+        assert flower.ask(path, password=None)[0] == 401, path
+        assert flower.ask(path, password="a-guess")[0] == 401, path
+
+
+def test_it_logs_in_our_form_and_not_what_was_asked(flower: Flower) -> None:
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    assert flower.ask("/api/task/apply/settle.sweep?name=Quillfeather", method="POST", **elsewhere)[0] == 403
+
+    def refused() -> list[Any]:
+        return [line for line in map(json.loads, flower.log.read_text().splitlines()) if "refused" in line["event"]]
+
+    eventually(refused, seconds=PATIENCE_SECONDS)
+    assert refused()[-1]["event"] == "flower_refused 403"
+    assert "Quillfeather" not in flower.log.read_text()
 
 
 def test_nobody_changes_anything_there(flower: Flower, product: Product, job: tuple[GivenPractice, JobKey]) -> None:
