@@ -30,11 +30,9 @@ class Cell(NamedTuple):
 
 _lock = threading.Lock()
 _counted: defaultdict[Cell, float] = defaultdict(float)
-# Statistics are not worth a wait for the disk, and a statement that hangs must not hold up what counts.
-_CHEAP: Final = text(
-    "SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '2s', true), "
-    "set_config('statement_timeout', '3s', true)"
-)
+# A statement that hangs must not hold up what counts. It does wait for the disk: a count that was told and that a crash
+# of the server takes back would be read as a restart, and all of it be counted again.
+BRIEFLY: Final = text("SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '3s', true)")
 
 
 def count(name: str, label: str = "", by: int = 1) -> None:
@@ -69,7 +67,7 @@ def flush(sessions: Sessions) -> None:
     )
     try:
         with transaction(sessions) as session:
-            session.execute(_CHEAP)
+            session.execute(BRIEFLY)
             session.execute(added)
     except BaseException:
         _add(told)
