@@ -20,6 +20,7 @@ from core.settings import Settings, settings as settings_of_environment
 from webui.claim_keys import ClaimIdConverter
 from webui.door import Door, Hints, utc_now
 
+THREADS_BESIDES: Final = 3  # that take a connection too: the heartbeat's, and those that ask for /readyz and /metrics
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024  # a million claim ids in one request, with room
 
 # Scripts, styles, images and requests come from here and nowhere else; nothing inline, nothing evaluated.
@@ -43,7 +44,7 @@ def create_app(
     if engine is None:
         if settings.database_url is None:
             raise BadSettings("SETTLE_DATABASE_URL: the web server needs a database; `settle up` starts one")
-        engine = make_engine(settings.database_url.get_secret_value(), pool_size=settings.web_threads)
+        engine = make_engine(settings.database_url.get_secret_value(), pool_size=settings.web_threads + THREADS_BESIDES)
     app = OpenAPI(__name__, info=Info(title="Batch Settle", version="1"), doc_ui=False)
     app.extensions["settle"] = Door(engine, make_sessions(engine), settings, _hints(settings), clock)
     _configure(app, settings)
