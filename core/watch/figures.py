@@ -3,13 +3,14 @@
 import datetime as dt
 from typing import Final, NamedTuple
 
-from sqlalchemy import and_, func, literal, select, union_all
+from sqlalchemy import and_, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from core.claims.models import Claim
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import WORKED_STATUSES
 from core.jobs.models import ChunkState, JobChunk, JobFailure, JobItem, JobKind, JobStatus, Outcome, SettleJob
+from core.practices.models import Practice
 from core.schedules.models import MailState, RunOutcome, ScheduleRun
 from core.watch.models import Tally
 
@@ -73,11 +74,14 @@ def worked(session: Session) -> list[Worked]:
     ]
 
 
-def written_off_by_practice(session: Session) -> list[tuple[int, int, int]]:
-    """Practice, insurance cents and patient cents, of the first thousand practices."""
+def written_off_by_practice(session: Session) -> list[tuple[int | None, int, int]]:
+    """Practice, insurance cents and patient cents, of the first thousand practices; None is all that came later."""
+    # The first of all practices and not of those that have jobs: a practice never moves from one figure to another.
+    first = select(Practice.id).order_by(Practice.id).limit(PRACTICES_MAX)
+    practice = case((JobChunk.practice_id.in_(first), JobChunk.practice_id)).label("practice")
     sums = [func.sum(JobChunk.insurance_cents), func.sum(JobChunk.patient_cents)]
-    asked = select(JobChunk.practice_id, *sums).join(SettleJob, _OF_CHUNK).where(SettleJob.kind == JobKind.SETTLE)
-    rows = session.execute(asked.group_by(JobChunk.practice_id).order_by(JobChunk.practice_id).limit(PRACTICES_MAX))
+    asked = select(practice, *sums).join(SettleJob, _OF_CHUNK).where(SettleJob.kind == JobKind.SETTLE)
+    rows = session.execute(asked.group_by("practice").order_by("practice"))
     return [(row[0], int(row[1]), int(row[2])) for row in rows]
 
 

@@ -1,10 +1,11 @@
 """What Prometheus reads. Everything that counts stands in the database, so that any web process tells the whole.
 
 No label comes from what people type: each is one of a known set, and what is outside of it is `other`. The one
-exception is the practice's id, where an installation switches that on, for a thousand practices at most.
+exception is the practice's id, where an installation switches that on, for the first thousand practices.
 """
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -170,9 +171,8 @@ def _living(session: Session, now: dt.datetime) -> Iterator[Metric]:
     ]
     yield _gauge("workers", "Workers that were heard in the last 45 seconds, by queue", queues, ["queue"])
     ticked = heartbeat.last_tick(session)
-    if ticked is not None:
-        age = max(0.0, (now - ticked).total_seconds())
-        yield _gauge("tick_age_seconds", "Since the schedules were last looked at", [((), age)])
+    age = math.inf if ticked is None else max(0.0, (now - ticked).total_seconds())
+    yield _gauge("tick_age_seconds", "Since the schedules were last looked at; +Inf if nobody ever did", [((), age)])
 
 
 def _tallies(session: Session, _: dt.datetime) -> Iterator[Metric]:
@@ -191,7 +191,8 @@ def _tallies(session: Session, _: dt.datetime) -> Iterator[Metric]:
 def _practices(session: Session, _: dt.datetime) -> Iterator[Metric]:
     cents: list[Sample] = []
     for practice, insurance, patient in figures.written_off_by_practice(session):
-        cents += [((str(practice), "insurance"), insurance), ((str(practice), "patient"), patient)]
+        label = OTHER if practice is None else str(practice)
+        cents += [((label, "insurance"), insurance), ((label, "patient"), patient)]
     labels = ["practice", "responsibility"]
     yield _counter("practice_written_off_cents", "Cents written off by jobs, by practice id", cents, labels)
 

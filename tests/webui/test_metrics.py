@@ -1,6 +1,7 @@
 """What Prometheus reads: right to the claim and the cent, never going back, and there while the database is not."""
 
 import datetime as dt
+import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from core.jobs import commands
 from core.jobs.models import JobStatus
 from core.policy.rules import RULES
 from core.settings import Settings
-from core.watch import asking, heartbeat, metrics, tally
+from core.watch import asking, figures, heartbeat, metrics, tally
 from core.watch.heartbeat import WEB, WORKER, Alive
 from core.watch.names import FAILURE_CODES
 from tests.given import NOW, GivenPractice, a_practice
@@ -132,6 +133,11 @@ def test_what_waits_and_who_lives_is_told(database_url: str, sessions: Sessions,
     assert (of(found, "database_up"), of(found, "broker_up"), of(found, "questions_unanswered")) == (1, 0, 0)
 
 
+def test_of_schedules_that_nobody_ever_looked_at_the_age_is_without_end(database_url: str) -> None:
+    with an_app(database_url) as client:
+        assert of(scrape(client), "tick_age_seconds") == math.inf
+
+
 def test_without_the_database_a_scrape_says_so_and_what_this_process_knows() -> None:
     with an_app(AWAY) as client:
         tally.count("hints_lost", "settle.work", 2)
@@ -237,6 +243,22 @@ def test_practices_are_told_apart_only_where_that_is_switched_on(database_url: s
     with an_app(database_url, metrics_by_practice=True) as client:
         found = scrape(client)
     assert of(found, "practice_written_off_cents_total", practice=str(practice.id), responsibility="patient") == 500
+
+
+def test_practices_past_the_first_are_told_together(
+    database_url: str, sessions: Sessions, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "PRACTICES_MAX", 1)
+    for number, one in enumerate((practice, a_practice(sessions, name="Second"), a_practice(sessions, name="Third"))):
+        one.claims(number + 1)
+        one.settle()
+    with an_app(database_url, metrics_by_practice=True) as client:
+        found = scrape(client)
+
+    name = "practice_written_off_cents_total"
+    assert of(found, name, practice=str(practice.id), responsibility="patient") == 500
+    assert of(found, name, practice="other", responsibility="patient") == 2_500
+    assert sum(sample == f"settle_{name}" for sample, _ in found) == 4
 
 
 def test_no_label_holds_anything_but_known_words(database_url: str, practice: GivenPractice) -> None:
