@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core.claims.models import Claim
-from core.db.transient import sqlstate
+from core.db.transient import LOCK_NOT_AVAILABLE, sqlstate
 from core.errors import NotFound, Refusal
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -32,7 +32,7 @@ def lock_one(session: Session, practice_id: int, external_id: str) -> Claim:
             found.with_for_update(key_share=True).execution_options(populate_existing=True)
         ).one_or_none()
     except OperationalError as error:
-        if sqlstate(error) == _LOCK_NOT_AVAILABLE:
+        if sqlstate(error) == LOCK_NOT_AVAILABLE:
             raise ClaimBusy from None
         raise
     if claim is None:

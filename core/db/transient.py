@@ -4,13 +4,15 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError as PoolTimeout
 
+LOCK_NOT_AVAILABLE: Final = "55P03"  # lock_timeout
+
 # PostgreSQL manual, appendix A. A class of two signs stands for all of its codes.
 _TRANSIENT_SQLSTATES: Final = (
     "08",  # connection exceptions
     "40001",  # serialization failure
     "40P01",  # deadlock detected
     "53",  # insufficient resources: too many connections, out of memory, disk full
-    "55P03",  # lock not available (lock_timeout)
+    LOCK_NOT_AVAILABLE,
     "57",  # operator intervention: statement_timeout, admin shutdown, crash shutdown, cannot connect now
     "25P03",  # idle in transaction session timeout
     "25P04",  # transaction timeout

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, Actor
 from core.db import timeouts
 from core.errors import BadInput
-from core.jobs import freezing, limits, posting_month, preview, reversal, selection as selections
+from core.jobs import freezing, limits, one_night, posting_month, preview, reversal, selection as selections
 from core.jobs.freezing import IdempotencyMismatch
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, JobKind, JobStatus, SettleJob
@@ -100,6 +100,8 @@ def _begin(
     if counted == 0:
         raise NothingSelected
     if counted <= few:
+        if job.schedule_id is not None:
+            one_night.wait(session, job)
         _freeze(session, job, selected, chunk_claims=chunk_claims, now=now)
     else:
         job.claims_expected = selections.count(session, job.practice_id, selected, terms=asked)
@@ -108,12 +110,14 @@ def _begin(
 def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: int | None = None) -> bool:
     """Freeze the items of a job that is still preparing, if no other worker is at it; tell whether this call did.
 
+    A night's job waits while another night of the practice is frozen, so that both do not take the same claims.
+
     A crash leaves nothing behind, so that the next call starts from nothing.
     """
     timeouts.limit(session, statement_seconds=timeouts.PREPARE_SECONDS)
     mine = select(SettleJob).where(*key.of(SettleJob), SettleJob.status == JobStatus.PREPARING)
     job = session.scalars(mine.with_for_update(key_share=True, skip_locked=True)).one_or_none()
-    if job is None:
+    if job is None or (job.schedule_id is not None and not one_night.is_mine(session, job)):
         return False
     practice = freezing.practice_as_it_is(session, key.practice_id)
     job.setting = practice.write_off

@@ -15,11 +15,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from core.db.transient import sqlstate
+from core.db.transient import LOCK_NOT_AVAILABLE, sqlstate
 from core.errors import BadInput, Refusal
 from core.practices.models import Period, PeriodState
 
-_LOCK_NOT_AVAILABLE: Final = "55P03"
 _YEAR_LEAST: Final = 1900
 _YEAR_MOST: Final = 2199
 
@@ -101,7 +100,7 @@ def _busy() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        if sqlstate(error) == _LOCK_NOT_AVAILABLE:
+        if sqlstate(error) == LOCK_NOT_AVAILABLE:
             raise PeriodBusy from None
         raise
 

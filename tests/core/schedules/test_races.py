@@ -4,8 +4,14 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 
+import pytest
+from sqlalchemy import text
+
+from core.access.models import Role
 from core.db.engine import transaction
 from core.errors import Refusal
+from core.jobs import prepare
+from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus
 from core.schedules import commands
 from core.schedules.models import ScheduleState
@@ -115,6 +121,56 @@ def test_a_move_to_another_zone_and_ticks_at_once_leave_every_night_decided_once
     dates = [(run.schedule_id, str(run.local_date)) for run in night.runs()]
     assert len(dates) == len(set(dates)) == 3
     assert {date for _, date in dates} == {"2026-11-24"}
+
+
+@pytest.mark.parametrize("cents_max", ["unlimited", 1])
+@pytest.mark.parametrize("is_large", [False, True])
+def test_two_owners_nights_at_once_never_take_the_same_claims(
+    night: Night, cents_max: object, is_large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_large:
+        monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    night.practice.claims(20)
+    schedules = {night.owner: night.schedule(name="One", cents_max=cents_max)}
+    other = night.practice.person("other@lakeside.example", Role.ADMIN)
+    with transaction(night.sessions) as session:
+        made = commands.make(session, a_request(name="Two", cents_max=cents_max), by=other, now=MADE)
+        commands.start_settling(session, made.id, confirmation="CONFIRM", version=1, by=other, now=MADE)
+    schedules[other] = made.id
+
+    def prepared(number: int) -> None:
+        job = night.jobs()[number]
+        with transaction(night.sessions) as session:
+            prepare.prepare(session, JobKey(job.practice_id, job.id), now=FIRST_NIGHT)
+
+    at_once(lambda: night.tick(FIRST_NIGHT), lambda: night.tick(FIRST_NIGHT))
+    night.tick(FIRST_NIGHT)
+    assert at_once(lambda: prepared(0), lambda: prepared(1)) == []
+    for number in range(2):
+        prepared(number)  # the one that was not its turn
+
+    assert len(night.jobs()) == len(schedules)
+    assert sorted((job.preview or {})["will_settle"] for job in night.jobs()) == [0, 20]
+    statuses = {job.status for job in night.jobs()}
+    assert statuses == {JobStatus.REPORTED, JobStatus.CONFIRMED if cents_max != 1 else JobStatus.AWAITING_APPROVAL}
+
+
+def test_a_night_waits_for_another_that_is_being_frozen_and_then_sees_what_it_holds(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    night.practice.claims(3)
+    night.schedule()
+    night.tick(FIRST_NIGHT)
+    job = night.job(night.run())
+
+    with night.sessions() as at_it:
+        at_it.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('nights', :id))"), {"id": job.practice_id})
+        night.work(FIRST_NIGHT)
+        assert night.job(night.run()).status is JobStatus.PREPARING
+    night.work(FIRST_NIGHT)
+
+    assert night.job(night.run()).status is JobStatus.COMPLETED
 
 
 def test_two_schedules_on_the_same_claims_settle_each_claim_once(night: Night) -> None:
