@@ -66,7 +66,7 @@ def show(run_id: int) -> str:
             "names": jobs.names_of_users(db, practice.id, {run.asked_by, run.asked["owner_id"]}),
             "reason": WriteOffReason(run.asked["reason"]),
             "failures": codes.FAILURES,
-            "mail": words.MAILS[run.mail_state],
+            "mail": words.mail(run),
         }
     template = "schedules/_report.html" if live.part_is_asked() else "schedules/run.html"
     return render_template(template, **facts)

@@ -79,6 +79,14 @@ class AfterPreview(StrEnum):
     CONFIRM = "confirm"  # a schedule that settles
 
 
+class DiscardedBecause(StrEnum):
+    """Why a night's job was discarded by itself: what came between while it was prepared."""
+
+    OWNER_LEFT = "owner_left"
+    OWNER_MAY_NOT = "owner_may_not"
+    PERIOD_CLOSED = "period_closed"
+
+
 class SettleJob(Base):
     """One confirmed request: previewed, confirmed, run. What it will do is frozen when it is previewed."""
 
@@ -158,6 +166,9 @@ class SettleJob(Base):
     schedule_id: Mapped[int | None] = mapped_column(BigInteger)  # whose night made it
     after_preview: Mapped[AfterPreview] = mapped_column(
         one_of(AfterPreview, "after_preview_known"), default=AfterPreview.ASK, server_default=AfterPreview.ASK.value
+    )
+    discarded_because: Mapped[DiscardedBecause | None] = mapped_column(
+        one_of(DiscardedBecause, "discarded_because_known")
     )
     limits: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # frozen: `core.jobs.limits`
     over: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")  # what is over which limit

@@ -7,7 +7,7 @@ between leaves it to be sent again, under the same Message-ID, by which a mail s
 import datetime as dt
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -19,6 +19,7 @@ from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.jobs import codes
 from core.jobs.engine import Clock
+from core.jobs.lifecycle import FINAL_STATUSES
 from core.jobs.models import SettleJob
 from core.practices.models import Practice
 from core.schedules import reports, smtp
@@ -30,9 +31,8 @@ log: Final = structlog.get_logger(__name__)
 
 MAILS_PER_ROUND_MAX: Final = 20
 LEASE: Final = dt.timedelta(minutes=10)  # far longer than a mail can take: whoever had it is dead by then
-# About eight hours in all. A server that is down over night takes the mail when somebody mends it in the morning.
+# The last one comes again until `MAIL_LIFE` is over: who mends a server after a weekend gets the mail.
 WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
-TRIES_MAX: Final = len(WAITS) + 1
 
 
 class _Claim(NamedTuple):
@@ -41,6 +41,8 @@ class _Claim(NamedTuple):
     practice_id: int
     run_id: int
     tries: int
+    left: list[str]  # addresses to which it has not gone out yet
+    gives_up_at: dt.datetime
 
     def still_mine(self) -> tuple[ColumnElement[bool], ...]:
         """The run, unless somebody took it over meanwhile."""
@@ -50,6 +52,14 @@ class _Claim(NamedTuple):
             ScheduleRun.mail_state == MailState.SENDING,
             ScheduleRun.mail_tries == self.tries,
         )
+
+
+class _Went(NamedTuple):
+    """What came of a try."""
+
+    left: list[str]  # addresses for which it was not taken
+    is_final: bool = False  # what it said will not change any more
+    is_away: bool = False  # the server does not answer: the others need not try
 
 
 def queue(session: Session, *, now: dt.datetime) -> bool:
@@ -63,7 +73,16 @@ def queue(session: Session, *, now: dt.datetime) -> bool:
         ScheduleRun.mail_not_before.is_not(None),  # it has none where nobody is to be written to
         ScheduleRun.mail_not_before > now - MAIL_LIFE,
     )
-    session.execute(update(ScheduleRun).where(wanted, rests).values(mail_state=MailState.DUE))
+    begins = {"mail_state": MailState.DUE, "mail_since": now}
+    session.execute(update(ScheduleRun).where(wanted, rests).values(begins))
+    # Mailed while a person had to decide; now that nothing more comes, what became of it is mailed as well.
+    ended = and_(
+        ScheduleRun.mail_again,
+        ScheduleRun.mail_state == MailState.SENT,
+        exists().where(*job, SettleJob.status.in_(FINAL_STATUSES)),
+    )
+    anew = {"mail_left": ScheduleRun.asked["mail_to"], "mail_tries": 0, "mail_not_before": now}
+    session.execute(update(ScheduleRun).where(ended).values({**begins, **anew}))
     return bool(session.scalar(select(exists().where(_can_go_out(now)))))
 
 
@@ -78,12 +97,11 @@ def send_due(sessions: Sessions, *, clock: Clock) -> int:
             claim = _claim(session, now=clock())
         if claim is None:
             break
-        state, is_away = _send(sessions, claim, now=clock())
+        went = _send(sessions, claim, now=clock())
         with transaction(sessions) as session:
             timeouts.limit(session)
-            _finish(session, claim, state, now=clock())
-        sent += state is MailState.SENT
-        if is_away:
+            sent += _finish(session, claim, went, now=clock()) is MailState.SENT
+        if went.is_away:
             break
     return sent
 
@@ -100,36 +118,39 @@ def _claim(session: Session, *, now: dt.datetime) -> _Claim | None:
         return None
     run.mail_state, run.mail_not_before = MailState.SENDING, now + LEASE
     run.mail_tries += 1
-    return _Claim(run.practice_id, run.id, run.mail_tries)
+    assert run.mail_since is not None
+    return _Claim(run.practice_id, run.id, run.mail_tries, run.mail_left, run.mail_since + MAIL_LIFE)
 
 
-def _send(sessions: Sessions, claim: _Claim, *, now: dt.datetime) -> tuple[MailState, bool]:
-    """Send it, with no transaction open; give its new state, and whether the server is away."""
+def _send(sessions: Sessions, claim: _Claim, *, now: dt.datetime) -> _Went:
+    """Send it, with no transaction open; give what came of it."""
     where = log.bind(practice_id=claim.practice_id, run_id=claim.run_id, tries=claim.tries)
-    again = MailState.DUE if claim.tries < TRIES_MAX else MailState.GIVEN_UP
     try:
         with sessions() as session:
             timeouts.limit(session)
-            message = _message(session, claim, now=now)
+            message, is_final = _message(session, claim, now=now)
         url = settings().smtp_url
         assert url is not None
-        smtp.send(url.get_secret_value(), message)
+        left = smtp.send(url.get_secret_value(), message, to=claim.left)
     except smtp.ServerAway as error:
         where.warning("mail_server_away", error=str(error))
-        return again, True
+        return _Went(claim.left, is_away=True)
     except Exception as error:  # noqa: BLE001  whatever it is, the others go out, and this one is tried again
         where.warning("mail_not_sent", error=type(error).__name__)
-        return again, False
-    return MailState.SENT, False
+        return _Went(claim.left)
+    if left:
+        where.warning("mail_not_taken_for_all", addresses=len(left))
+    return _Went(left, is_final=is_final)
 
 
-def _finish(session: Session, claim: _Claim, state: MailState, *, now: dt.datetime) -> None:
-    wait = WAITS[claim.tries - 1] if state is MailState.DUE else None
-    values = {
-        "mail_state": state,
-        "mail_not_before": now + wait if wait else now,
-        "mail_sent_at": now if state is MailState.SENT else None,
-    }
+def _finish(session: Session, claim: _Claim, went: _Went, *, now: dt.datetime) -> MailState:
+    state = MailState.DUE if went.left else MailState.SENT
+    if went.left and now >= claim.gives_up_at:
+        state = MailState.GIVEN_UP
+    wait = WAITS[min(claim.tries, len(WAITS)) - 1] if state is MailState.DUE else dt.timedelta()
+    values: dict[str, Any] = {"mail_state": state, "mail_left": went.left, "mail_not_before": now + wait}
+    if state is MailState.SENT:
+        values |= {"mail_sent_at": now, "mail_again": not went.is_final}
     finished = update(ScheduleRun).where(*claim.still_mine()).values(values).returning(ScheduleRun.schedule_id)
     schedule_id = session.scalar(finished)
     if schedule_id is not None and state is not MailState.DUE:
@@ -137,29 +158,33 @@ def _finish(session: Session, claim: _Claim, state: MailState, *, now: dt.dateti
             session, f"schedule.mail_{state.value}", practice_id=claim.practice_id, subject=f"schedule:{schedule_id}",
             by=None, now=now, run=claim.run_id, tries=claim.tries,
         )  # fmt: skip
+    return state
 
 
-def _message(session: Session, claim: _Claim, *, now: dt.datetime) -> EmailMessage:
+def _message(session: Session, claim: _Claim, *, now: dt.datetime) -> tuple[EmailMessage, bool]:
+    """The mail, and whether what it says will not change any more."""
     run = session.get_one(ScheduleRun, {"practice_id": claim.practice_id, "id": claim.run_id})
     zone = ZoneInfo(session.get_one(Practice, claim.practice_id).time_zone)
     night = run.local_date or run.begun_at.astimezone(zone).date()
     report = reports.of_run(session, run, now=now)
     sender = settings().mail_from or ""
     message = EmailMessage()
-    message["Subject"] = f"Schedule {run.schedule_id}, {night:%m/%d/%Y}: {report.state.replace('_', ' ')}"
+    what = "what became of it: " if run.mail_again else ""
+    message["Subject"] = f"Schedule {run.schedule_id}, {night:%m/%d/%Y}: {what}{report.state.replace('_', ' ')}"
     message["From"] = sender
     message["To"] = ", ".join(run.asked["mail_to"])
     message["Date"] = format_datetime(now)
-    message["Message-ID"] = (
-        f"<schedule-run.{run.practice_id}.{run.id}.{run.begun_at:%Y%m%d%H%M%S%f}@{sender.partition('@')[2]}>"
-    )
+    this = f"{run.practice_id}.{run.id}.{run.mail_since:%Y%m%d%H%M%S%f}"
+    message["Message-ID"] = f"<schedule-run.{this}@{sender.partition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("\n".join(_lines(run, report)))
-    return message
+    return message, report.is_final
 
 
 def _lines(run: ScheduleRun, report: reports.MorningReport) -> list[str]:
     lines = [report.sentence, ""]
+    if not report.is_final:
+        lines += ["This will change: another mail says what became of it.", ""]
     if report.job_id is not None:
         names = ("claims", "settled", "skipped", "failed", "remaining")
         lines += [f"{name.capitalize()}: {getattr(report, name):,}" for name in names]

@@ -99,7 +99,7 @@ class ScheduleRun(Base):
         CheckConstraint("(outcome = 'job') = (job_id IS NOT NULL)", name="a_run_with_a_job_names_it"),
         Index(
             "ix_schedule_run_mail", "mail_not_before",
-            postgresql_where=text("mail_state IN ('none', 'due', 'sending')"),
+            postgresql_where=text("mail_again OR mail_state IN ('none', 'due', 'sending')"),
         ),
     )  # fmt: skip
 
@@ -117,6 +117,9 @@ class ScheduleRun(Base):
     because: Mapped[str | None]  # a code
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     mail_state: Mapped[MailState] = mapped_column(one_of(MailState, "mail_state_known"), default=MailState.NONE)
+    mail_left: Mapped[list[str]]  # addresses to which it has not gone out yet
+    mail_again: Mapped[bool] = mapped_column(default=False)  # its job had not ended when it was mailed: the end is too
+    mail_since: Mapped[dt.datetime | None]  # it is tried for three days from here
     mail_tries: Mapped[int] = mapped_column(default=0)
     mail_not_before: Mapped[dt.datetime | None]
     mail_sent_at: Mapped[dt.datetime | None]

@@ -11,13 +11,15 @@ from core.access.models import User
 from core.access.users import actor_for
 from core.errors import Refusal
 from core.jobs.models import AfterPreview, SettleJob
+from core.jobs.one_night import NightBusy
 from core.jobs.prepare import Night, request_job
 from core.jobs.requests import JobRequest
 from core.jobs.selection import NothingSelected
 from core.practices.periods import PeriodBusy
 from core.schedules.models import RunOutcome, Schedule, ScheduleMode, ScheduleRun
 
-BUSY: Final = (PeriodBusy,)  # refusals that in a moment are none; the next tick tries again
+BUSY: Final = (PeriodBusy, NightBusy)  # refusals that in a moment are none; the next tick tries again
+_NOBODYS: Final = "\x1f"  # begins the key of a run's job: no key of a person's own has it
 MAIL_LIFE: Final = dt.timedelta(days=3)  # nobody reads of a night that is further back
 
 
@@ -27,7 +29,7 @@ def begin(
     """Run a night of the locked schedule; a refusal is written down with its code."""
     job, because = None, None
     try:
-        job = _job(session, schedule, owner, key=f"schedule {schedule.id} night {local_date}", now=now)
+        job = _job(session, schedule, owner, key=f"{_NOBODYS}schedule {schedule.id} night {local_date}", now=now)
         outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
     except BUSY:
         raise
@@ -38,7 +40,7 @@ def begin(
 
 def begin_now(session: Session, schedule: Schedule, owner: User, *, key: str, by: int, now: dt.datetime) -> ScheduleRun:
     """Run the locked schedule because user `by` asked for it, beside its nights. Raises what a preview refuses."""
-    job = _job(session, schedule, owner, key=f"schedule {schedule.id} now {key}", now=now)
+    job = _job(session, schedule, owner, key=f"{_NOBODYS}schedule {schedule.id} now {key}", now=now)
     outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
     return record(session, schedule, outcome, because=None, job=job, by=by, now=now, run_key=key, due_at=now)
 
@@ -70,6 +72,7 @@ def record(
         "outcome": outcome,
         "because": because,
         "job_id": job.id if job else None,
+        "mail_left": schedule.mail_to,
         "mail_not_before": now if schedule.mail_to and now - due_at < MAIL_LIFE else None,
     }
     run = session.scalars(insert(ScheduleRun).values(values).returning(ScheduleRun)).one()

@@ -3,13 +3,13 @@
 import datetime as dt
 from typing import Final
 
-from core.jobs.models import JobStatus
+from core.jobs.models import DiscardedBecause, JobStatus
 from core.money import UNLIMITED, format_cents
-from core.schedules.models import MailState, RunOutcome, Schedule, ScheduleMode
+from core.schedules.models import MailState, RunOutcome, Schedule, ScheduleMode, ScheduleRun
 from core.schedules.requests import WEEKDAYS
 
-OWNER_LEFT: Final = "owner_left"
-OWNER_MAY_NOT: Final = "owner_may_not"
+OWNER_LEFT: Final = DiscardedBecause.OWNER_LEFT.value
+OWNER_MAY_NOT: Final = DiscardedBecause.OWNER_MAY_NOT.value
 TOO_LATE: Final = "too_late"
 NEXT_NIGHT_CAME: Final = "next_night_came"
 TIME_ZONE_CHANGED: Final = "time_zone_changed"
@@ -28,7 +28,7 @@ BECAUSE: Final = {
     EDITED: "Somebody changed its days or its time before it had begun",
     PAUSED: "Somebody paused the schedule before it had begun",
     DELETED: "Somebody deleted the schedule before it had begun",
-    "period_closed": "The month that it would post into is closed; a person may choose the next open date",
+    DiscardedBecause.PERIOD_CLOSED: "The month of its posting is closed; a person may choose the next open date",
     BROKE: "Something unexpected broke each time it was tried until its deadline; the log says where",
     DATABASE_BUSY: "The database was busy or away each time it was tried until its deadline",
 }
@@ -41,12 +41,12 @@ OUTCOMES: Final = {
     RunOutcome.FAILED: "Failed",
 }
 
-MAILS: Final = {
+_MAILS: Final = {
     MailState.NONE: "",
     MailState.DUE: "The report's mail has not gone out yet",
     MailState.SENDING: "The report's mail is going out",
     MailState.SENT: "The report was mailed",
-    MailState.GIVEN_UP: "The report could not be mailed: the mail server took it at no try",
+    MailState.GIVEN_UP: "The report could not be mailed, and is tried no more",
 }
 
 # What a run is, by the status of its job: one word each, for pages and programs alike.
@@ -77,6 +77,13 @@ _RUN_OF_DAYS_MIN: Final = 3  # fewer are listed
 def because(code: str | None) -> str:
     """Why a run did not run, or a schedule stopped; a code of a refusal is shown as it is."""
     return BECAUSE.get(code or "", (code or "").replace("_", " "))
+
+
+def mail(run: ScheduleRun) -> str:
+    """Whether the report has gone out, and for how many of its addresses it was not taken."""
+    said, all_ = _MAILS[run.mail_state], len(run.asked["mail_to"])
+    is_partly = run.mail_tries > 0 and 0 < len(run.mail_left) < all_
+    return f"{said}. It was not taken for {len(run.mail_left)} of {all_} addresses" if is_partly else said
 
 
 def sentence(schedule: Schedule, time_zone: str) -> str:

@@ -18,6 +18,7 @@ class Mood(Enum):
     BUSY = auto()  # says 421 and good-bye
     HANGS = auto()  # accepts the connection, and says nothing
     DRIPS = auto()  # a sign of its greeting now and then, for ever
+    DRIPS_A_HANDSHAKE = auto()  # the same of an encrypted one, which it never ends
     DIES_AFTER_TAKING = auto()  # has the mail, and hangs up before it says so
 
 
@@ -38,6 +39,7 @@ class MailServer:
     mood: Mood = Mood.TAKES
     letters: list[Letter] = field(default_factory=list)
     visits: int = 0
+    defers: str = ""  # mail for this address is to come again later, with a 451
     port: int = 0
     released: threading.Event = field(default_factory=threading.Event)
     _server: socketserver.ThreadingTCPServer | None = None
@@ -88,6 +90,11 @@ class _Conversation(socketserver.StreamRequestHandler):
             while not mails.released.wait(0.05):
                 self.wfile.write(b"220-hm\r\n")
             return
+        if mails.mood is Mood.DRIPS_A_HANDSHAKE:
+            self.wfile.write(b"\x16\x03\x03\x3f\xff")  # a record of 16 KiB, as TLS announces one
+            while not mails.released.wait(0.05):
+                self.wfile.write(b"\x00")
+            return
         if mails.mood is Mood.BUSY:
             self._say("421 too many")
             return
@@ -108,6 +115,8 @@ class _Conversation(socketserver.StreamRequestHandler):
                 self._say("250 ok")
             elif verb == "RCPT" and mails.mood is Mood.REFUSES:
                 self._say("550 nobody of that name")
+            elif verb == "RCPT" and mails.defers and mails.defers in line:
+                self._say("451 come again later")
             elif verb == "RCPT":
                 recipients.append(line.partition(":")[2])
                 self._say("250 ok")

@@ -1,6 +1,7 @@
 """The morning report by mail, against a real mail server: once, later where the server is down, and never a patient."""
 
 import datetime as dt
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -11,7 +12,7 @@ from core.access.models import AuditEntry
 from core.db.engine import transaction
 from core.jobs import commands as job_commands
 from core.jobs.keys import JobKey
-from core.schedules import mail, smtp
+from core.schedules import mail, smtp, words
 from core.schedules.models import MailState
 from core.settings import settings
 from tests.core.schedules.conftest import FIRST_NIGHT, Night
@@ -86,7 +87,7 @@ def test_while_its_job_runs_nothing_is_mailed(night: Night, server: MailServer) 
     assert len(server.letters) == 1
 
 
-def test_a_job_that_waits_is_mailed_as_waiting_and_its_decision_is_not_mailed_again(
+def test_a_job_that_waits_is_mailed_as_waiting_and_once_more_when_it_has_ended(
     night: Night, server: MailServer
 ) -> None:
     settled_night(night, claims_max=1)
@@ -96,10 +97,17 @@ def test_a_job_that_waits_is_mailed_as_waiting_and_its_decision_is_not_mailed_ag
     with transaction(night.sessions) as session:
         key = JobKey(job.practice_id, job.id)
         job_commands.approve(session, key, confirmation="CONFIRM", by=night.approver, now=FIRST_NIGHT)
+    send(night, FIRST_NIGHT + SOON)  # it runs: nothing has become of it yet
     night.work(FIRST_NIGHT)
-    send(night, FIRST_NIGHT + SOON)
+    for n in (2, 3):
+        send(night, FIRST_NIGHT + n * SOON)
 
-    assert [letter.message["Subject"].rpartition(": ")[2] for letter in server.letters] == ["waiting"]
+    subjects = [letter.message["Subject"].partition(": ")[2] for letter in server.letters]
+    assert subjects == ["waiting", "what became of it: settled"]
+    first, last = server.letters
+    assert "another mail says what became of it" in first.message.get_content()
+    assert "This will change" not in last.message.get_content()
+    assert first.message["Message-ID"] != last.message["Message-ID"]
 
 
 def test_a_missed_night_and_one_of_nothing_are_mailed_too(night: Night, server: MailServer) -> None:
@@ -110,7 +118,7 @@ def test_a_missed_night_and_one_of_nothing_are_mailed_too(night: Night, server: 
     assert send(night, late) == 2
 
     said = [letter.message.get_content() for letter in server.letters]
-    assert [words in text for words, text in zip(("No claim matched", "Missed"), said, strict=True)] == [True, True]
+    assert [phrase in text for phrase, text in zip(("No claim matched", "Missed"), said, strict=True)] == [True, True]
 
 
 def test_without_addresses_nothing_is_mailed(night: Night, server: MailServer) -> None:
@@ -160,21 +168,70 @@ def test_a_server_that_is_down_then_up_gets_the_mail_when_it_is_up(night: Night,
 def test_a_server_that_refuses_is_asked_ever_more_seldom_and_then_given_up_which_is_said(
     night: Night, server: MailServer, mood: Mood
 ) -> None:
-    settled_night(night)
+    settled_night(night, weekdays=["tue"])
     server.mood = mood
     now = FIRST_NIGHT
 
-    for wait in (*mail.WAITS, dt.timedelta(hours=1)):
+    waits = iter(mail.WAITS)
+    while night.run().mail_state is not MailState.GIVEN_UP:
+        assert now <= FIRST_NIGHT + mail.MAIL_LIFE + mail.WAITS[-1]
         assert send(night, now) == 0
-        now += wait
+        now += next(waits, mail.WAITS[-1])
     server.mood = Mood.TAKES
     assert send(night, now) == 0
 
     run = night.run()
-    assert (run.mail_state, run.mail_tries, server.visits) == (MailState.GIVEN_UP, mail.TRIES_MAX, mail.TRIES_MAX)
+    assert now - FIRST_NIGHT >= mail.MAIL_LIFE
+    assert run.mail_tries == server.visits > len(mail.WAITS)
     with night.sessions() as session:
         given_up = select(AuditEntry).where(AuditEntry.act == "schedule.mail_given_up")
-        assert session.scalars(given_up).one().facts == {"run": run.id, "tries": mail.TRIES_MAX}
+        assert session.scalars(given_up).one().facts == {"run": run.id, "tries": run.mail_tries}
+
+
+def test_an_address_that_is_put_off_gets_the_mail_later_and_the_others_get_it_once(
+    night: Night, server: MailServer
+) -> None:
+    settled_night(night)
+    server.defers = TO[1]
+
+    assert send(night, FIRST_NIGHT) == 0
+    run = night.run()
+    assert (run.mail_state, run.mail_left) == (MailState.DUE, [TO[1]])
+    assert words.mail(run).endswith("It was not taken for 1 of 2 addresses")
+    server.defers = ""
+    assert send(night, FIRST_NIGHT + mail.WAITS[0]) == 1
+
+    assert [letter.recipients for letter in server.letters] == [[f"<{to}>"] for to in TO]
+    assert [night.run().mail_state, night.run().mail_left] == [MailState.SENT, []]
+    assert "not taken" not in words.mail(night.run())
+
+
+def test_a_name_that_no_name_server_tells_holds_nobody_up(
+    night: Night, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled_night(night)
+    released = threading.Event()
+    monkeypatch.setattr(smtp, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait() and [])
+
+    assert send(night, FIRST_NIGHT) == 0  # it would never come back
+
+    released.set()
+    assert (night.run().mail_state, server.visits) == (MailState.DUE, 0)
+
+
+def test_a_handshake_that_never_ends_is_left_in_time(
+    night: Night, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled_night(night)
+    server.mood = Mood.DRIPS_A_HANDSHAKE
+    monkeypatch.setenv("SETTLE_SMTP_URL", server.url.replace("smtp:", "smtps:"))
+    settings.cache_clear()
+    monkeypatch.setattr(smtp, "WHOLE_SECONDS", 0.2)
+
+    assert send(night, FIRST_NIGHT) == 0  # it would never come back
+
+    assert (night.run().mail_state, server.visits) == (MailState.DUE, 1)
 
 
 def test_one_mail_that_is_refused_does_not_keep_the_others_back(night: Night, server: MailServer) -> None:
@@ -269,7 +326,7 @@ def test_a_worker_that_dies_in_the_middle_leaves_the_mail_to_another_after_a_whi
     assert send(night, FIRST_NIGHT + mail.LEASE) == 1
 
     with transaction(night.sessions) as session:  # it was only slow, and comes back
-        mail._finish(session, claim, MailState.DUE, now=FIRST_NIGHT + mail.LEASE)
+        mail._finish(session, claim, mail._Went(claim.left), now=FIRST_NIGHT + mail.LEASE)
     assert night.run().mail_state is MailState.SENT
     assert len(server.letters) == 1
 

@@ -153,6 +153,9 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
+        sa.Column("mail_left", postgresql.JSONB(), nullable=False),
+        sa.Column("mail_again", sa.Boolean(), nullable=False),
+        sa.Column("mail_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("mail_tries", sa.Integer(), nullable=False),
         sa.Column("mail_not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("mail_sent_at", sa.DateTime(timezone=True), nullable=True),
@@ -177,7 +180,7 @@ def upgrade() -> None:
         "schedule_run",
         ["mail_not_before"],
         unique=False,
-        postgresql_where=sa.text("mail_state IN ('none', 'due', 'sending')"),
+        postgresql_where=sa.text("mail_again OR mail_state IN ('none', 'due', 'sending')"),
     )
     op.add_column(
         "app_user",
@@ -209,6 +212,22 @@ def upgrade() -> None:
             ),
             server_default="ask",
             nullable=False,
+        ),
+    )
+    op.add_column(
+        "settle_job",
+        sa.Column(
+            "discarded_because",
+            sa.Enum(
+                "owner_left",
+                "owner_may_not",
+                "period_closed",
+                name="discarded_because_known",
+                native_enum=False,
+                create_constraint=True,
+                length=60,
+            ),
+            nullable=True,
         ),
     )
     op.add_column("settle_job", sa.Column("limits", postgresql.JSONB(), server_default="{}", nullable=False))
@@ -245,7 +264,7 @@ def downgrade() -> None:
     op.drop_index("ix_claim_mismatch", "claim")
     for name in (
         "cost_share_reason", "decision_note", "decided_at", "decided_by", "approval_asked_at", "over", "limits",
-        "after_preview", "schedule_id",
+        "discarded_because", "after_preview", "schedule_id",
     ):  # fmt: skip
         op.drop_column("settle_job", name)
     for table in ("practice", "app_user"):
