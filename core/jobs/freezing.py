@@ -2,20 +2,20 @@
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from http import HTTPStatus
+from typing import Any, ClassVar
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.access.models import User
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
 from core.errors import BadInput
-from core.jobs import approval, cost_share, lifecycle, limits, posting_month, preview, totals
+from core.jobs import acts, approval, cost_share, lifecycle, limits, posting_month, preview, totals
 from core.jobs.keys import JobKey
-from core.jobs.models import AfterPreview, JobStatus, SettleJob
+from core.jobs.models import AfterPreview, DiscardedBecause, JobStatus, SettleJob
 from core.practices.models import Practice, Provider
 from core.settings import settings
 
@@ -24,6 +24,13 @@ class IdempotencyMismatch(BadInput):
     """This idempotency key was used for another request; use a new key for a new request."""
 
     code = "idempotency_mismatch"
+
+
+class BadIdempotencyKey(BadInput):
+    """An Idempotency-Key is 1 to 200 printable characters."""
+
+    code = "bad_idempotency_key"
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
 
 
 def practice_as_it_is(session: Session, practice_id: int) -> Practice:
@@ -52,8 +59,11 @@ def write_down(
 ) -> tuple[SettleJob, bool]:
     """Make the job's row, or find the one that this key made before; tell whether it is new.
 
-    Raises `IdempotencyMismatch` where the key asked for something else before.
+    Raises `IdempotencyMismatch` where the key asked for something else before, and `BadIdempotencyKey` where a person's
+    has a sign that only a night's may have.
     """
+    if asked.get("schedule_id") is None and not idempotency_key.isprintable():
+        raise BadIdempotencyKey
     values = {
         "practice_id": practice.id,
         "status": JobStatus.PREPARING,
@@ -114,12 +124,31 @@ def freeze(
 
 
 def _go_on_by_itself(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
-    """Confirm a night's job, if nothing came between while it was prepared; else it waits for a person."""
-    owner = session.get_one(User, job.requested_by, populate_existing=True)
-    may_go_on = owner.active and actor_for(owner).may(Action.CONFIRM_JOB)
-    # Where the month was closed meanwhile, nobody is there to choose another date.
-    if may_go_on and posting_month.offered(session, job, now=now) is None:
+    """Confirm a night's job; discard it, saying why, where something came between while it was prepared."""
+    because = _why_not(session, job, now=now)
+    if because is None:
         approval.go_on(session, job, by=job.requested_by, now=now)
+        return
+    key = JobKey(job.practice_id, job.id)
+    moved = lifecycle.move(
+        session, key, source=JobStatus.PREVIEWED, target=JobStatus.DISCARDED, discarded_because=because, finished_at=now
+    )
+    assert moved, "the row is locked"
+    audit.record(
+        session, "job.discarded", practice_id=job.practice_id, subject=f"job:{job.id}", by=None, now=now,
+        because=because.value,
+    )  # fmt: skip
+    session.refresh(job)
+
+
+def _why_not(session: Session, job: SettleJob, *, now: dt.datetime) -> DiscardedBecause | None:
+    owner = acts.held(session, job.requested_by)
+    if not owner.active:
+        return DiscardedBecause.OWNER_LEFT
+    if not actor_for(owner).may(Action.CONFIRM_JOB):
+        return DiscardedBecause.OWNER_MAY_NOT
+    # Nobody is there to choose another date.
+    return None if posting_month.offered(session, job, now=now) is None else DiscardedBecause.PERIOD_CLOSED
 
 
 def _after_freezing(job: SettleJob) -> JobStatus:

@@ -75,10 +75,10 @@ def of_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> MorningRe
     job, seen = queries.find(session, key), progress.of_job(session, key, now=now)
     figures = _ran(session, key, job, seen) if job.status in _RUNS_OR_RAN else _previewed(job, seen)
     held_by = _holders(session, key) if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else ()
-    state = _state(run, job, figures)
+    state, because = _state(run, job, figures), job.discarded_because
     return MorningReport(
         state=state,
-        sentence=_sentence(state, figures, held_by),
+        sentence=_sentence(state, figures, held_by) + (f" {words.because(because)}." if because else ""),
         **figures._asdict(),
         job_id=job.id,
         over=tuple(one["code"] for one in job.over),

@@ -18,6 +18,7 @@ from core.access import tokens
 from core.access.permissions import Action, Actor
 from core.db.engine import transaction
 from core.errors import BadInput, NotFound, Refusal
+from core.jobs.freezing import BadIdempotencyKey
 from core.jobs.keys import JobKey
 from webui.door import door, now
 from webui.errors import BadRequestBody
@@ -64,13 +65,6 @@ class IdempotencyKeyMissing(BadInput):
     """Send an Idempotency-Key header with an id of your own: the same key and body act once, however often sent."""
 
     code = "idempotency_key_missing"
-    http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
-
-
-class BadIdempotencyKey(BadInput):
-    """An Idempotency-Key is 1 to 200 printable characters."""
-
-    code = "bad_idempotency_key"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
 
 

@@ -224,20 +224,39 @@ def test_a_large_night_over_its_cap_waits_once_it_is_prepared(night: Night) -> N
         job_commands.approve(session, key, confirmation="CONFIRM", by=night.approver, now=FIRST_NIGHT)
 
 
-def test_a_large_night_whose_owner_leaves_while_it_is_prepared_settles_nothing(
-    night: Night, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [
+        ("UPDATE app_user SET active = false WHERE id = :owner", words.OWNER_LEFT),
+        ("UPDATE app_user SET role = 'approver' WHERE id = :owner", words.OWNER_MAY_NOT),
+        (
+            (
+                "INSERT INTO period (practice_id, month, state, closed_at, totals, digest) "
+                "VALUES (:practice, '2026-11-01', 'closed', now(), '{}', '')"
+            ),
+            "period_closed",
+        ),
+    ],
+)
+def test_a_large_night_for_which_nobody_may_answer_any_more_is_discarded_and_says_why(
+    night: Night, monkeypatch: pytest.MonkeyPatch, change: str, because: str | None
 ) -> None:
     monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
     night.practice.claims(3)
     night.schedule()
     night.tick(FIRST_NIGHT)
     with transaction(night.sessions) as session:
-        session.execute(text("UPDATE app_user SET active = false WHERE id = :id"), {"id": night.owner.user_id})
+        session.execute(text(change), {"owner": night.owner.user_id, "practice": night.practice.id})
 
     night.work(FIRST_NIGHT)
 
-    assert night.job(night.run()).status is JobStatus.PREVIEWED
+    job = night.job(night.run())
+    assert (job.status, job.discarded_because) == (JobStatus.DISCARDED, because)
+    assert words.because(because) in night.report(night.run(), FIRST_NIGHT).sentence
     assert night.practice.read("C00001").billing_status == "Balance Due"
+    with night.sessions() as session:
+        (act,) = session.scalars(select(AuditEntry).where(AuditEntry.act == "job.discarded"))
+    assert (act.user_id, act.facts) == (None, {"because": because})
 
 
 def _many_claims(night: Night, claims: int) -> None:
