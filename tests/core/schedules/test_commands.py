@@ -10,6 +10,7 @@ from core.access.models import Role
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
 from core.jobs.acts import ConfirmationMismatch
+from core.jobs.freezing import BadIdempotencyKey
 from core.money import UNLIMITED
 from core.practices.create import BadTimeZone
 from core.schedules import commands, queries, tonight, words
@@ -261,3 +262,17 @@ def test_tonight_leaves_out_what_an_open_job_holds(night: Night) -> None:
         seen = tonight.tonight(session, night.read(schedule), now=FIRST_NIGHT)
 
     assert (seen.will_settle, seen.by_code) == (0, [("in_other_job", 2)])
+
+
+def test_no_key_of_a_persons_own_is_the_key_of_a_night(night: Night) -> None:
+    night.practice.claims(1)
+    schedule = night.schedule()
+    key = f"schedule {schedule} night 2026-11-24"
+    night.practice.preview({"claim_ids": ["C00001"]}, by=night.owner, key=key)
+    night.tick(FIRST_NIGHT)
+
+    (of_night,) = (job for job in night.jobs() if job.schedule_id == schedule)
+    with pytest.raises(BadIdempotencyKey):
+        night.practice.preview({"claim_ids": ["C00001"]}, by=night.owner, key=of_night.idempotency_key)
+
+    assert night.nights() == [("2026-11-24", "job", None)]
