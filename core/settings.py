@@ -29,6 +29,7 @@ HEADER_BEAT: Final = "settle_beat"  # the version of the beat that sent it
 
 HINT_EXPIRES_SECONDS: Final = 60  # the sweep hints again long before
 HINTS_PER_CONFIRM_MAX: Final = 32  # more than the workers of one installation; the rest follows from settle.work
+HINTS_WAITING_MAX: Final = 256  # a thousand practices at once would send 32,000 in ten seconds otherwise
 SWEEP_SECONDS: Final = 10
 TICK_SECONDS: Final = 30  # a schedule starts at most so late
 PREVIEW_IN_REQUEST_CLAIMS_MAX: Final = 20_000  # about 0.2 s; above that a worker prepares it
@@ -42,6 +43,15 @@ BROKER_TRANSPORT_OPTIONS: Final[dict[str, Any]] = {
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
 }
+
+
+def waiting_max(task: str) -> int:
+    """With how many messages in its queue another one of this task would start nothing sooner, and is not sent.
+
+    A message expires when a worker receives it and not before: where no worker is, only this keeps Redis from filling.
+    """
+    # Whoever takes a hint to work draws its job by lot; every other message alone says what it says, so it passes.
+    return HINTS_WAITING_MAX if task == TASK_WORK else 2 * HINTS_WAITING_MAX
 
 
 # A folder with a file for each secret, named as its variable: settle_secret_key, settle_database_password …

@@ -23,6 +23,7 @@ from core.settings import (
     TASK_PREPARE,
     TASK_WORK,
     Settings,
+    waiting_max,
 )
 from core.watch import tally
 
@@ -97,8 +98,7 @@ def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint], heard:
     while True:
         hint = waiting.get()
         try:
-            _publish(producer, hint)
-            tally.count("hints_sent", hint.task, hint.times)
+            tally.count("hints_sent", hint.task, _publish(producer, hint))
             heard.set()
         except Exception as error:  # noqa: BLE001  (whatever it is, the sweep hints again)
             heard.clear()
@@ -117,8 +117,11 @@ def _emptied(waiting: queue.Queue[Hint]) -> list[Hint]:
     return dropped
 
 
-def _publish(producer: Celery, hint: Hint) -> None:
-    for _ in range(hint.times):
+def _publish(producer: Celery, hint: Hint) -> int:
+    """Send it as often as it says, or until enough wait; tell how often that was."""
+    for sent in range(hint.times):
+        if _enough_wait(producer, hint.task):
+            return sent
         producer.send_task(
             hint.task,
             args=(hint.practice_id, hint.job_id),
@@ -128,6 +131,12 @@ def _publish(producer: Celery, hint: Hint) -> None:
             retry=False,
             headers={HEADER_REQUEST: hint.request_id} if hint.request_id else {},
         )
+    return hint.times
+
+
+def _enough_wait(producer: Celery, task: str) -> bool:
+    with producer.producer_or_acquire() as sender:
+        return bool(sender.channel.queue_declare(QUEUE_SETTLE).message_count >= waiting_max(task))
 
 
 def start(settings: Settings) -> Hints:

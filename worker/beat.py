@@ -7,7 +7,7 @@ from core.watch.heartbeat import product_version
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
-    # It expires before the next is sent, so that a broker without workers never fills up.
+    # It expires before the next is sent: a worker that was away does not sweep once for each round that it missed.
     options = {"queue": QUEUE_CONTROL, "expires": seconds - 1, "headers": {HEADER_BEAT: product_version()}}
     return {"task": task, "schedule": seconds, "options": options}
 

@@ -5,9 +5,18 @@ from typing import Final
 
 import structlog
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from core.jobs.keys import JobKey
-from core.settings import HEADER_REQUEST, HINT_EXPIRES_SECONDS, TASK_MAIL, TASK_PREPARE, TASK_TICK, TASK_WORK
+from core.settings import (
+    HEADER_REQUEST,
+    HINT_EXPIRES_SECONDS,
+    TASK_MAIL,
+    TASK_PREPARE,
+    TASK_TICK,
+    TASK_WORK,
+    waiting_max,
+)
 from core.watch import tally
 from worker.app import app
 
@@ -15,7 +24,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 def work(key: JobKey, *, count: int = 1) -> bool:
-    """Say `count` times that this job has free chunks; tell whether the broker took it each time."""
+    """Say `count` times that this job has free chunks; tell whether the broker has it each time."""
     return all(_send(TASK_WORK, key) for _ in range(count))
 
 
@@ -31,11 +40,20 @@ def after_tick(*, mail: bool, tick: bool) -> None:
             _send(task)
 
 
+def enough_wait(task: str) -> bool:
+    """Tell whether so many messages wait in the task's queue that one more would start nothing sooner."""
+    queue = app.amqp.router.route({}, task)["queue"].name
+    with app.producer_or_acquire() as producer:
+        return bool(producer.channel.queue_declare(queue).message_count >= waiting_max(task))
+
+
 def _send(task: str, key: JobKey | None = None) -> bool:
     args = tuple(key or ())
     try:
+        if enough_wait(task):
+            return True
         app.send_task(task, args=args, expires=HINT_EXPIRES_SECONDS, retry=False, headers=_origin())
-    except OperationalError:
+    except (OperationalError, RedisError):
         tally.count("hints_lost", task)
         _log.warning("hint dropped, the sweep will see to it: %s%s", task, args)
         return False

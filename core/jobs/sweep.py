@@ -14,10 +14,9 @@ from core.jobs.approval import APPROVAL_LIFE
 from core.jobs.commands import PREVIEW_LIFE
 from core.jobs.keys import JobKey
 from core.jobs.models import HintRound, JobChunk, JobItem, JobStatus, SettleJob
-from core.settings import HINTS_PER_CONFIRM_MAX, SWEEP_SECONDS
+from core.settings import HINTS_PER_CONFIRM_MAX, HINTS_WAITING_MAX, SWEEP_SECONDS
 from core.watch import tally
 
-HINTS_PER_SWEEP_MAX: Final = 256  # a thousand practices at once would send 32,000 in ten seconds otherwise
 ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000  # of previews that nobody confirmed; a delete this small is not felt
 REPORT_LIFE: Final = dt.timedelta(days=30)  # so long the claims of a nightly report, or of a rejected job, can be read
 
@@ -68,8 +67,8 @@ def _hints(session: Session, *, now: dt.datetime) -> Hints:
 
 def _within(work: list[tuple[JobKey, int]]) -> list[tuple[JobKey, int]]:
     """At most so many hints in all. Whoever gets one draws its job by lot, so a job without a hint waits for nobody."""
-    each = max(1, HINTS_PER_SWEEP_MAX // max(1, len(work)))
-    return [(key, min(chunks_, each)) for key, chunks_ in work[:HINTS_PER_SWEEP_MAX]]
+    each = max(1, HINTS_WAITING_MAX // max(1, len(work)))
+    return [(key, min(chunks_, each)) for key, chunks_ in work[:HINTS_WAITING_MAX]]
 
 
 def _rescued(session: Session, keys: list[JobKey], *, now: dt.datetime) -> int:

@@ -44,7 +44,7 @@ def worker(queue: str, settings: Settings, *, name: str | None = None) -> list[s
 
 def beat(settings: Settings) -> list[str]:
     """The clock. It keeps nothing on disk, since an extra or a missing beat does no harm."""
-    return [*_CELERY, _APP, "beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", settings.log_level.upper()]
+    return [*_CELERY, _APP, "beat", "--scheduler", "worker.clock:Clock", "--loglevel", settings.log_level.upper()]
 
 
 def flower(settings: Settings) -> list[str]:

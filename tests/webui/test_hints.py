@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from core import settings
 from core.settings import HINT_EXPIRES_SECONDS, HINTS_PER_CONFIRM_MAX, TASK_PREPARE, TASK_WORK
 from tests.servers import broker_client
 from webui import hints as hints_module
@@ -48,6 +49,19 @@ def test_a_million_claims_are_hinted_as_often_as_there_may_be_workers(broker_url
     hints.prepare(7, 43)
 
     assert len(waiting(broker_url, HINTS_PER_CONFIRM_MAX + 1)) == HINTS_PER_CONFIRM_MAX + 1
+
+
+def test_without_a_worker_confirmed_jobs_fill_the_queue_to_a_bound(
+    broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "HINTS_WAITING_MAX", 40)
+    hints = Hints(broker_url)
+    for job in range(3):
+        hints.send(7, job, count=32)
+    hints.prepare(7, 42)  # the last to go out
+
+    tasks = [m["headers"]["task"] for m in waiting(broker_url, 41)]
+    assert tasks == [TASK_PREPARE] + [TASK_WORK] * 40
 
 
 @pytest.mark.parametrize("broker", ["mute", "gone", "none"])

@@ -1,12 +1,18 @@
 """A hint reaches a worker of its queue, also after the worker or the broker was away."""
 
 import datetime as dt
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from core.db.engine import Sessions, transaction
 from core.local import canary
-from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, TASK_CANARY
+from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, TASK_CANARY, TASK_PREPARE, TASK_WORK
 from tests.servers import broker_client
 from tests.waiting import eventually
 from tests.workers import Workers
@@ -52,3 +58,36 @@ def test_workers_outlive_a_broker_that_drops_every_connection(
     eventually(lambda: is_stamped(sessions, asked), seconds=30)
     assert worker.settle.is_running()
     assert worker.control.is_running()
+
+
+HINTS_MAX = 20
+A_LONG_TIME_WITHOUT_WORKERS = f"""
+from core import settings
+settings.HINTS_WAITING_MAX = {HINTS_MAX}
+from core.jobs.keys import JobKey
+from worker import hints
+from worker.app import app
+from worker.clock import Clock
+taken = [hints.work(JobKey(1, 2), count=32) for _ in range(3)]
+assert all(taken), "a full queue is no broker that is away"
+hints.prepare(JobKey(1, 3))
+clock = Clock(app)
+for _ in range({HINTS_MAX} + 3):
+    for entry in clock.schedule.values():
+        clock.apply_async(entry)
+"""
+
+
+def test_without_workers_the_queues_grow_to_a_bound_and_a_preview_still_finds_room(
+    broker_url: str, tmp_path: Path
+) -> None:
+    alive = tmp_path / "alive"
+    environment = {**os.environ, "SETTLE_BROKER_URL": broker_url, "SETTLE_ALIVE_FILE": str(alive)}
+
+    subprocess.run([sys.executable, "-c", A_LONG_TIME_WITHOUT_WORKERS], env=environment, check=True)
+
+    broker = broker_client(broker_url)
+    waiting = Counter(json.loads(one)["headers"]["task"] for one in broker.lrange("settle:settle", 0, -1))
+    assert waiting == {TASK_WORK: HINTS_MAX, TASK_PREPARE: 1}
+    assert broker.llen("settle:control") == 2 * HINTS_MAX
+    assert alive.exists(), "a beat that holds back makes its rounds"

@@ -403,7 +403,7 @@ def test_a_sweep_sends_no_flood_of_hints_and_forgets_no_job(
     jobs = [practice.preview(key=f"job {number}", chunk_claims=1) for number in range(2)]
     for job in jobs:
         practice.confirm(job)
-    monkeypatch.setattr(sweep, "HINTS_PER_SWEEP_MAX", 10)
+    monkeypatch.setattr(sweep, "HINTS_WAITING_MAX", 10)
 
     hints = sweep.sweep(practice.sessions, now=NOW)
 
