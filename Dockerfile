@@ -14,7 +14,8 @@ RUN uv pip install --no-deps .
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home settle
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Cookies go over TLS alone, unless somebody says otherwise; here and not in the compose file, so that settle.env may.
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 SETTLE_HTTPS_ONLY=true
 WORKDIR /home/settle
 USER 10001
 CMD ["settle", "web"]

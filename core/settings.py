@@ -81,7 +81,10 @@ class Settings(BaseSettings):
     web_threads: PositiveInt = 8
     web_workers: PositiveInt = 1
     https_only: bool = Field(False, description="Mark cookies as secure; switch on behind TLS")
-    trusted_proxies: Annotated[int, Field(ge=0)] = Field(0, description="How many proxies in front set X-Forwarded-For")
+    trusted_proxies: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="How many proxies in front set X-Forwarded-For, -Proto and -Host, overwriting what the client sent",
+    )
     flower_port: Annotated[int, Field(ge=1, le=65_535)] = 5555
     flower_host: str = "127.0.0.1"
     flower_basic_auth: SecretStr | None = Field(None, description="user:password for Flower; made by `settle up`")

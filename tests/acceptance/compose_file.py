@@ -41,6 +41,13 @@ def _put_in(found: "re.Match[str]", variables: Mapping[str, str]) -> str:
     return found["word"] or ""
 
 
+def image_environment() -> dict[str, str]:
+    """What the product's image gives every container of it, beside its PATH."""
+    *_, words = re.findall(r"^ENV (.*)$", (HOUSE / "Dockerfile").read_text(), re.MULTILINE)
+    given = dict(word.split("=", 1) for word in words.split())
+    return {name: value for name, value in given.items() if name != "PATH"}
+
+
 @dataclass(frozen=True)
 class Service:
     """One service of the file."""

@@ -20,7 +20,7 @@ from signal import SIGINT, SIGTERM, Signals
 from core.local.guardian import Child, Ending, Guardian
 from core.local.reach import free_port
 from tests.acceptance import compose_images
-from tests.acceptance.compose_file import ComposeFile, Service
+from tests.acceptance.compose_file import ComposeFile, Service, image_environment
 from tests.acceptance.compose_images import PostgresImage
 from tests.acceptance.product import PATIENCE_SECONDS
 from tests.waiting import eventually
@@ -155,8 +155,9 @@ class Stack:
             assert not file["required"]
             lines = (self.folder / file["path"]).read_text().splitlines()
             given = {**dict(line.split("=", 1) for line in lines), **given}
+        of_the_image = image_environment() if service.name not in {"postgres", "redis"} else {}
         path = os.pathsep.join(map(str, [VENV, *self._programs, "/usr/bin", "/bin"]))
-        return {"PATH": path, "HOME": str(place), "TMPDIR": str(place), "PYTHONUNBUFFERED": "1", **given}
+        return {"PATH": path, "HOME": str(place), "TMPDIR": str(place), **of_the_image, **given}
 
     def _here(self, word: str, service: Service, place: Path) -> str:
         """A word of the file with this machine's names and places."""

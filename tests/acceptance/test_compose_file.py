@@ -11,7 +11,16 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from core.local import programs
-from tests.acceptance.compose_file import HOUSE, ComposeFile, NotSet, Service, interpolated
+from core.settings import Settings
+from tests.acceptance.compose_file import (
+    COMPOSE_FILE,
+    HOUSE,
+    ComposeFile,
+    NotSet,
+    Service,
+    image_environment,
+    interpolated,
+)
 
 SCHEMAS = HOUSE / "tests" / "schemas"
 SECRETS = "secrets/"
@@ -47,6 +56,37 @@ def test_the_services_are_those_of_the_product() -> None:
     commands = {SERVICES[name].command[1:] and tuple(SERVICES[name].command[1:]) for name in OUR_OWN}
     queues = {("worker", "--queue", queue) for queue in programs.QUEUES}
     assert commands == {("migrate",), ("web",), ("beat",), ("flower",), *queues}
+
+
+def test_one_service_builds_the_image_and_every_other_waits_for_it() -> None:
+    builds = {name for name in OUR_OWN if "build" in SERVICES[name].says}
+
+    assert builds == {"migrate"}
+    assert "pull_policy" not in SERVICES["migrate"].says, "an image that is not there is built, not asked of a registry"
+    for name in OUR_OWN - builds:
+        assert SERVICES[name].says["pull_policy"] == "never"
+        assert "migrate" in SERVICES[name].needs
+
+
+def test_pages_come_up_without_redis() -> None:
+    assert SERVICES["web"].needs.keys() == {"migrate"}
+
+
+def test_what_a_container_is_given_is_wiring_so_that_every_other_setting_can_stand_in_settle_env() -> None:
+    wiring = {"secrets_dir", "database_url", "broker_url", "alive_file", "web_host", "flower_host"}
+    given = {name for service in OUR_OWN for name in SERVICES[service].environment}
+    asked_of_env = set(re.findall(r"\$\{(\w+)", COMPOSE_FILE.read_text()))
+
+    assert given == {f"SETTLE_{name.upper()}" for name in wiring}
+    assert not {name.removeprefix("SETTLE_").lower() for name in asked_of_env} & Settings.model_fields.keys()
+    assert image_environment()["SETTLE_HTTPS_ONLY"] == "true"
+
+
+def test_no_container_takes_the_memory_of_the_machine_but_the_database() -> None:
+    unlimited = {name for name, service in SERVICES.items() if "mem_limit" not in service.says}
+
+    assert unlimited == {"postgres"}
+    assert all("size=" in SERVICES[name].says["tmpfs"][0] for name in OUR_OWN)
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
