@@ -61,6 +61,19 @@ def test_a_url_without_a_password_gets_the_one_of_its_file_whatever_signs_it_has
     assert found.broker_url.get_secret_value() == "redis://:other@broker:6379/0"
 
 
+def test_addresses_with_tls_keep_their_options_and_get_their_passwords(read: ReadSettings) -> None:
+    """As docs/operations.md writes them, for servers on another machine."""
+    database = "postgresql://settle@db.example/settle?sslmode=verify-full&sslrootcert=system"
+    broker = "rediss://redis.example:6380/0?ssl_cert_reqs=required"
+
+    found = read(DATABASE_URL=database, DATABASE_PASSWORD="one", BROKER_URL=broker, BROKER_PASSWORD="two")
+
+    assert found.database_url is not None
+    assert found.broker_url is not None
+    assert found.database_url.get_secret_value() == database.replace("settle@", "settle:one@")
+    assert found.broker_url.get_secret_value() == broker.replace("//", "//:two@")
+
+
 def test_a_url_with_a_password_keeps_it(read: ReadSettings, secrets: Path) -> None:
     found = read(SECRETS_DIR=secrets, DATABASE_URL="postgresql://settle:own@db/settle").database_url
 
