@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -394,6 +395,16 @@ def test_practices_share_the_workers_whatever_the_size_of_their_jobs(practice: G
             break
 
     assert taken[-1] == small.id, "a fair coin misses forty times in a row once in 10^12"
+
+
+def test_the_lot_gives_each_practice_a_third_though_one_has_thirty_jobs() -> None:
+    jobs = [JobKey(1, number) for number in range(30)] + [JobKey(2, 30), JobKey(3, 31)]
+
+    drawn = Counter(chunks._in_fair_order(jobs)[0].practice_id for _ in range(3_000))
+
+    assert drawn.total() == 3_000
+    # A thousand each, give or take 26; six times that happens once in 100 million runs.
+    assert all(abs(drawn[practice] - 1_000) < 160 for practice in (1, 2, 3)), drawn
 
 
 def test_a_sweep_sends_no_flood_of_hints_and_forgets_no_job(
