@@ -52,7 +52,7 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
         return
     for row in rows:
         return_by = row.return_by(today)
-        until = f", return by {return_by:%m/%d/%Y} if identified today" if return_by else ""
+        until = f", return to {row.return_to} by {return_by:%m/%d/%Y} if identified today" if return_by else ""
         click.echo(
             f"{row.claim_id}  line {row.line}  {row.responsibility.value:<9}  {format_cents(row.credit_cents):>12}"
             f"  since {row.since:%m/%d/%Y} ({row.days(today)} days){until}"
@@ -61,7 +61,7 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
 
 
 def _facts(row: work_list.Credit, today: Any) -> dict[str, Any]:
-    return {**vars(row), "days": row.days(today), "return_by": row.return_by(today)}
+    return {**vars(row), **row.reckoned(today)}
 
 
 @click.command()

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    exists,
     func,
     literal,
     select,
@@ -40,7 +41,8 @@ RETURN_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: of an overpaymen
 RETURNED_TO: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
 HEAD: Final = (
     "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Due of the claim",
-    "Payer", "Payer class", "Since", "Days", "Return by if identified today",
+    "Payer", "Payer class", "Secondary payer", "Secondary payer class", "Since", "Days",
+    "Return by if identified today", "Return to",
 )  # fmt: skip
 
 
@@ -61,7 +63,7 @@ class CreditsFilter(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     responsibility: Responsibility | None = None
-    payer_class: Annotated[PayerClass | None, Field(description="Of the primary payer")] = None
+    payer_class: Annotated[PayerClass | None, Field(description="Of either payer")] = None
     at_least_cents: Annotated[
         Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))] | None,
         Field(description="The credit of the line"),
@@ -91,19 +93,32 @@ class Credit:
     claim_due_cents: int  # of this responsibility, all lines together; it may be above zero
     payer: str | None  # the primary
     payer_class: PayerClass | None
+    secondary_payer: str | None
+    secondary_payer_class: PayerClass | None
     since: dt.date  # the date of the posting that took it below zero
 
     def days(self, today: dt.date) -> int:
-        """How old it is."""
-        return (today - self.since).days
+        """How old it is; a posting may be dated on a later day, where the month of this one is closed."""
+        return max(0, (today - self.since).days)
+
+    @property
+    def return_to(self) -> str | None:
+        """The payer of Medicare or Medicaid, primary or secondary, to whom an overpayment is to be returned."""
+        if self.responsibility is Responsibility.PATIENT:
+            return None
+        payers = ((self.payer, self.payer_class), (self.secondary_payer, self.secondary_payer_class))
+        return next((name for name, payer_class in payers if payer_class in RETURNED_TO), None)
 
     def return_by(self, today: dt.date) -> dt.date | None:
         """The day by which it would have to be returned, were it identified today as an overpayment; None for others.
 
         Information and no legal advice: of what Medicare or Medicaid paid, and not of a patient's money.
         """
-        is_theirs = self.responsibility is Responsibility.INSURANCE and self.payer_class in RETURNED_TO
-        return today + RETURN_WITHIN if is_theirs else None
+        return today + RETURN_WITHIN if self.return_to is not None else None
+
+    def reckoned(self, today: dt.date) -> dict[str, Any]:
+        """What follows from the day, by name, for those who print all of it."""
+        return {"days": self.days(today), "return_by": self.return_by(today), "return_to": self.return_to}
 
 
 class Totals(NamedTuple):
@@ -162,8 +177,10 @@ def _cells(credit: Credit, today: dt.date) -> list[str]:
         guard(credit.claim_id), guard(credit.patient_name), f"{credit.service_date:%m/%d/%Y}", str(credit.line),
         guard(credit.procedure_code), credit.responsibility.value, plain_cents(credit.credit_cents),
         plain_cents(credit.claim_due_cents), guard(credit.payer or ""),
-        credit.payer_class.value if credit.payer_class else "", f"{credit.since:%m/%d/%Y}", str(credit.days(today)),
-        f"{return_by:%m/%d/%Y}" if return_by else "",
+        credit.payer_class.value if credit.payer_class else "", guard(credit.secondary_payer or ""),
+        credit.secondary_payer_class.value if credit.secondary_payer_class else "", f"{credit.since:%m/%d/%Y}",
+        str(credit.days(today)),
+        f"{return_by:%m/%d/%Y}" if return_by else "", guard(credit.return_to or ""),
     ]  # fmt: skip
 
 
@@ -194,15 +211,19 @@ def _lines(practice_id: int, f: CreditsFilter) -> Subquery:
         .where(Claim.practice_id == practice_id, Claim.has_credit_line)
     )
     if f.payer_class is not None:
-        payer = and_(Payer.practice_id == Claim.practice_id, Payer.id == Claim.primary_payer_id)
-        lines = lines.join(Payer, payer).where(Payer.payer_class == f.payer_class)
+        payers = (
+            Payer.practice_id == Claim.practice_id,
+            Payer.id.in_([Claim.primary_payer_id, Claim.secondary_payer_id]),
+        )
+        lines = lines.where(exists().where(*payers, Payer.payer_class == f.payer_class))
     if f.at_least_cents is not None:
         lines = lines.where(sides.c.credit_cents >= f.at_least_cents)
     return lines.subquery("credit")
 
 
 def _query(practice_id: int, f: CreditsFilter, *, after: _Place | None = None) -> Select[Any]:
-    credit, payer = _lines(practice_id, f), aliased(Payer, name="primary_payer")
+    credit = _lines(practice_id, f)
+    payer, secondary = aliased(Payer, name="primary_payer"), aliased(Payer, name="secondary_payer")
     since = _since(practice_id, credit)
     of_line = and_(
         LineItem.practice_id == practice_id,
@@ -222,12 +243,15 @@ def _query(practice_id: int, f: CreditsFilter, *, after: _Place | None = None) -
             credit.c.claim_due.label("claim_due_cents"),
             payer.name.label("payer"),
             payer.payer_class,
+            secondary.name.label("secondary_payer"),
+            secondary.payer_class.label("secondary_payer_class"),
             since.c.since,
         )
         .join_from(credit, Claim, and_(Claim.practice_id == practice_id, Claim.id == credit.c.claim_id))
         .join(LineItem, of_line)
         .join(Patient, and_(Patient.practice_id == practice_id, Patient.id == Claim.patient_id))
         .outerjoin(payer, and_(payer.practice_id == practice_id, payer.id == Claim.primary_payer_id))
+        .outerjoin(secondary, and_(secondary.practice_id == practice_id, secondary.id == Claim.secondary_payer_id))
         .join(since, true())
         .order_by(*order)
     )

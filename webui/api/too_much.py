@@ -23,7 +23,7 @@ class CreditsQuery(Parameters):
     """Which credits."""
 
     responsibility: Responsibility | None = None
-    payer_class: Annotated[PayerClass | None, Field(description="Of the primary payer")] = None
+    payer_class: Annotated[PayerClass | None, Field(description="Of either payer")] = None
     at_least_cents: Annotated[str | None, Field(description="The credit of the line")] = None
     cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
@@ -47,6 +47,8 @@ class Credit(Answer):
     claim_due_cents: Annotated[int, Field(description="Of this responsibility, all lines together")]
     payer: Annotated[str | None, Field(description="The primary")]
     payer_class: PayerClass | None
+    secondary_payer: str | None
+    secondary_payer_class: PayerClass | None
     since: Annotated[dt.date, Field(description="The date of the posting that took the line below zero")]
     days: int
     return_by: Annotated[
@@ -55,11 +57,12 @@ class Credit(Answer):
             description="Of what Medicare or Medicaid paid: 60 days from today, were it identified today. Information"
         ),
     ]
+    return_to: Annotated[str | None, Field(description="Which payer that is, the primary or the secondary")]
 
     @classmethod
     def of(cls, credit: work_list.Credit, today: dt.date) -> Self:
         """The credit as an answer."""
-        return cls.model_validate({**vars(credit), "days": credit.days(today), "return_by": credit.return_by(today)})
+        return cls.model_validate({**vars(credit), **credit.reckoned(today)})
 
 
 class CreditTotals(Answer):

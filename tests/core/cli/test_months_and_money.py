@@ -45,7 +45,7 @@ def test_credits_are_listed_and_written_as_csv(practice: GivenPractice, typed: T
     practice.claim("C2", Line(0, -1_00))
 
     assert "2 credits, $11.00 in all." in typed("credits", "--as", BILLER).stdout
-    assert "return by" in typed("credits", "--as", BILLER, "--responsibility", "insurance").stdout
+    assert "return to M by" in typed("credits", "--as", BILLER, "--responsibility", "insurance").stdout
     found = json.loads(typed("credits", "--as", BILLER, "--payer-class", "medicare", "--json").stdout)
     assert [(one["claim_id"], one["credit_cents"]) for one in found] == [("C1", 10_00)]
     assert typed("credits", "--as", BILLER, "--csv").stdout.splitlines()[0].startswith("Claim ID,Patient")

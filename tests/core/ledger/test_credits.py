@@ -1,0 +1,58 @@
+"""The work list of credits: how old each is, and by when and to whom it would have to be returned."""
+
+import datetime as dt
+
+from core.access.models import Role
+from core.db.engine import transaction
+from core.ledger import credits as work_list, entries
+from core.ledger.credits import Credit, CreditsFilter
+from core.ledger.entries import entry_of
+from core.practices import closing
+from core.practices.models import PayerClass
+from tests.given import NOW, TODAY, GivenPractice, Line
+
+IN_SIXTY_DAYS = TODAY + dt.timedelta(days=60)
+
+
+def listed(practice: GivenPractice, **wanted: PayerClass) -> list[Credit]:
+    with practice.sessions() as session:
+        return work_list.page(session, practice.id, CreditsFilter(**wanted), limit=10).rows
+
+
+def test_a_credit_is_returned_to_the_program_that_paid_be_it_the_primary_or_the_secondary(
+    practice: GivenPractice,
+) -> None:
+    medicare, medicaid = practice.payer("Care", PayerClass.MEDICARE), practice.payer("Caid", PayerClass.MEDICAID)
+    practice.claim("first", Line(-10_00, 0), primary_payer_id=medicare, secondary_payer_id=medicaid)
+    practice.claim("second", Line(-20_00, -5_00), secondary_payer_id=medicaid)
+    practice.claim("neither", Line(-30_00, 0))
+
+    found = {
+        (one.claim_id, one.responsibility.value): (one.return_to, one.return_by(TODAY)) for one in listed(practice)
+    }
+
+    assert found == {
+        ("first", "insurance"): ("Care", IN_SIXTY_DAYS),
+        ("second", "insurance"): ("Caid", IN_SIXTY_DAYS),
+        ("second", "patient"): (None, None),
+        ("neither", "insurance"): (None, None),
+    }
+    of_medicaid = {one.claim_id for one in listed(practice, payer_class=PayerClass.MEDICAID)}
+    assert of_medicaid == {"first", "second"}
+
+
+def test_a_credit_that_is_dated_in_the_next_open_month_is_no_day_old(practice: GivenPractice) -> None:
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    practice.claim("1", Line(0, 10_00))
+    with transaction(practice.sessions) as session:
+        closing.close(session, TODAY.replace(day=1), by=admin, now=NOW)
+    entry = {
+        "kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 30_00,
+        "posted_on": "2026-12-01",
+    }  # fmt: skip
+    with transaction(practice.sessions) as session:
+        entries.post(session, "1", entry_of(entry), by=practice.biller, idempotency_key="k", now=NOW)
+
+    (credit,) = listed(practice)
+
+    assert (str(credit.since), credit.days(TODAY)) == ("2026-12-01", 0)
