@@ -81,12 +81,12 @@ def post(claim_id: str) -> Response | tuple[str, int]:
 
 
 def _besides(posted: Posted) -> str:
-    """What a payment did besides lowering the due."""
+    """What it did besides lowering the due."""
     said = []
-    if posted.recovery is not None:
-        jobs = ", ".join(f"job {job}" for job in posted.recovery.job_ids)
+    if posted.took_back is not None:
+        jobs = ", ".join(f"job {job}" for job in posted.took_back.job_ids)
         of_jobs = f" of {jobs}" if jobs else ""
-        said.append(f"It took back {format_cents(posted.recovery.recovered_cents)} of the write-off{of_jobs}.")
+        said.append(f"It took back {format_cents(posted.took_back.recovered_cents)} of the write-off{of_jobs}.")
     if posted.written_off_elsewhere:
         places = ", ".join(
             f"line {one.line} ({words(one.responsibility).lower()}, {format_cents(one.cents)})"

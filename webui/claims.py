@@ -64,7 +64,7 @@ def page(claim_id: str, **said: Any) -> str:
             "lines": queries.lines(db, practice_id, internal.id),
             "entries": list(with_running_dues(postings)),
             "reversible_job": _reversible_job(db, practice_id, postings),
-            "recoveries": {one.payment_id: one for one in recoveries.of_claim(db, practice_id, internal.id)},
+            "recoveries": {one.posting_id: one for one in recoveries.of_claim(db, practice_id, internal.id)},
         }
     verdict = facts["claim"].eligibility
     return render_template(

@@ -99,6 +99,7 @@ def _words(drawn_up: Certificate, zone: ZoneInfo) -> str:
         ("Receivable before", _money(drawn_up.receivable_before)),
         ("Restored" if is_reversal else "Written off", _money(drawn_up.written_off)),
         ("Receivable after", _money(drawn_up.receivable_after)),
+        *_since(drawn_up),
         *((f"  {count:>10,}", codes.words(code)) for code, count in drawn_up.by_code.items()),
         ("Items (SHA-256)", drawn_up.items_sha256),
         ("Reconciles", "yes" if drawn_up.reconciles else "NO"),
@@ -113,6 +114,20 @@ def _approval(drawn_up: Certificate, zone: ZoneInfo) -> list[tuple[str, str]]:
         return []
     by = ("Approved by", f"{drawn_up.approved_by}, {_moment(drawn_up.approved_at, zone)}")
     return [by, *(("Over a limit", one.sentence) for one in drawn_up.over)]
+
+
+def _since(drawn_up: Certificate) -> list[tuple[str, str]]:
+    """What became of the write-offs after the job, where anything did."""
+    since = drawn_up.since
+    if since is None or since.still_written_off_cents == since.written_off_cents:
+        return []
+    rows = [
+        ("Reversed since", since.reversed_cents, ""),
+        ("Recovered since", since.recovered_cents, f" by {counted(since.payments, 'late payment')}"),
+        ("Replaced since", since.replaced_cents, " by late adjustments and transfers"),
+    ]
+    said = [(name, f"{format_cents(cents)}{by}") for name, cents, by in rows if cents]
+    return [*said, ("Still written off", format_cents(since.still_written_off_cents))]
 
 
 def _money(money: Money) -> str:

@@ -116,7 +116,7 @@ def postings(file: Path, practice_name: str, email: str | None) -> None:
     click.echo(f"{practice_name}: added {counted(done.added, 'posting')}.{there}")
     if done.late:
         click.echo(
-            f"{done.late:,} of them are payments where something was written off; they took back "
+            f"{done.late:,} of them came where something was written off; they took back "
             f"{format_cents(done.taken_back_cents)} of it."
         )
 

@@ -90,7 +90,7 @@ def recoveries(email: str, name: str | None, as_json: bool) -> None:
         jobs = ", ".join(f"job {job}" for job in row.job_ids)
         click.echo(
             f"{row.posted_on:%m/%d/%Y}  claim {row.claim_id}, line {row.line}, {row.responsibility.value}: payment of "
-            f"{format_cents(row.payment_cents)} took back {format_cents(row.recovered_cents)} of {jobs}"
+            f"{format_cents(row.amount_cents)} took back {format_cents(row.recovered_cents)} of {jobs}"
         )
     if not (rows or months):
         click.echo("No payment has come after a write-off.")

@@ -1,6 +1,6 @@
 """`settle import postings`: payments, refunds, adjustments and transfers onto claims that the practice has already.
 
-All of them or none. Each is known again by its id; a late payment takes back of the write-off, as everywhere.
+All of them or none. Each is known again by its id; what comes late takes back of the write-off, as everywhere.
 """
 
 import datetime as dt
@@ -42,12 +42,12 @@ from core.intake.insert import POSTING_AS_STAGED
 from core.intake.load import hold_imports
 from core.intake.months import report_closed, staged_months
 from core.ledger import entries, late_payments
-from core.ledger.models import Posting, PostingKind
+from core.ledger.models import Posting
 from core.practices import calendar, periods
 from core.practices.models import Practice
 
 _STAGE: Final = stages.POSTING
-_ROWS_AT_ONCE: Final = 5_000  # late payments; a statement has room for so many ids
+_ROWS_AT_ONCE: Final = 5_000  # that came late; a statement has room for so many ids
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ImportedPostings:
 
     added: int
     already_there: int
-    late: int  # payments on lines where something stood written off
+    late: int  # of them, those that lower a due where something stood written off
     taken_back_cents: int  # by how much less is written off since
 
 
@@ -158,9 +158,9 @@ def _lock_claims(session: Session, practice_id: int) -> None:
 
 
 def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.datetime) -> tuple[int, int]:
-    """Post all rows; give how many payments are late, and by how many cents less is written off since.
+    """Post all rows; give how many came late, and by how many cents less is written off since.
 
-    Several late payments on one line are posted in rounds, each seeing what the one before has left.
+    Several that lower one side of a line are posted in rounds, each seeing what the one before has left.
     """
     rounds = _late_rounds(session, practice.id)
     later = [at for rows in rounds[1:] for at in rows]
@@ -179,7 +179,7 @@ def _among(rows: Sequence[int]) -> ColumnElement[bool]:
 
 
 def _late_rounds(session: Session, practice_id: int) -> list[list[int]]:
-    """The payments where something stands written off, by row: the first of each line and side, the second, and on."""
+    """What lowers a due where something stands written off, by row: the first of each line and side, the second, on."""
     place = (_STAGE.c.claim, _STAGE.c.line, _STAGE.c.responsibility)
     written_off = exists().where(
         Claim.practice_id == practice_id,
@@ -190,12 +190,10 @@ def _late_rounds(session: Session, practice_id: int) -> list[list[int]]:
         cast(Posting.responsibility, Text) == _STAGE.c.responsibility,
         late_payments.standing(),
     )
-    is_payment = and_(_STAGE.c.kind == PostingKind.PAYMENT.value, _STAGE.c.amount_cents < 0)
+    lowers = and_(_STAGE.c.kind.in_([kind.value for kind in late_payments.LOWERING]), _STAGE.c.amount_cents < 0)
     nth = func.row_number().over(partition_by=place, order_by=_STAGE.c.at).label("nth")
     rounds: list[list[int]] = []
-    for at, number in session.execute(
-        select(_STAGE.c.at, nth).where(is_payment, written_off).order_by(nth, _STAGE.c.at)
-    ):
+    for at, number in session.execute(select(_STAGE.c.at, nth).where(lowers, written_off).order_by(nth, _STAGE.c.at)):
         if number > len(rounds):
             rounds.append([])
         rounds[-1].append(at)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.claims.models import Claim
 from core.errors import Refusal
-from core.jobs import cost_share, limits, queries, reconcile, totals
+from core.jobs import cost_share, limits, queries, reconcile, taken_back, totals
 from core.jobs.cost_share import CostShare
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import FINAL_STATUSES
@@ -41,22 +41,29 @@ class Money(BaseModel):
 
 
 class LatePayment(BaseModel):
-    """A payment that came after the job, and what it took back of what the job wrote off on a line."""
+    """A payment (or an adjustment, a transfer) after the job, and by how much it lowered what the job wrote off."""
 
+    kind: str
     claim_id: str
     line: int
     responsibility: str
     posted_on: dt.date
-    taken_back_cents: int  # the write-offs that stood, all of them
-    posted_again_cents: int  # the remainder
+    amount_cents: int
+    recovered_cents: int  # of this job's write-off; the rest of the amount paid what was due, or is a credit
 
 
-class LatePayments(BaseModel):
-    """What came since: the job's own sums stand as they were."""
+class Since(BaseModel):
+    """What happened to the write-offs since; the job's own sums stand as they were.
 
+    Written off − reversed − recovered − replaced = still written off.
+    """
+
+    written_off_cents: int
+    reversed_cents: int  # by jobs that took this one back
     payments: int
-    taken_back_cents: int
-    posted_again_cents: int
+    recovered_cents: int  # by payments that came late
+    replaced_cents: int  # by adjustments and transfers that came late
+    still_written_off_cents: int
     first: list[LatePayment]  # the first 200, in the order in which they came
 
 
@@ -100,7 +107,7 @@ class Certificate(BaseModel):
     by_payer: list[Group]
     by_provider: list[Group]
     items_sha256: str
-    late_payments: LatePayments
+    since: Since | None  # of a job that settles
     reconciles: bool
 
 
@@ -147,7 +154,7 @@ def of_job(session: Session, key: JobKey) -> Certificate:
         by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
         by_provider=_groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
         items_sha256=items_hash(session, key),
-        late_payments=_late_payments(session, key),
+        since=_since(session, key, moved.total_cents) if job.kind is JobKind.SETTLE else None,
         reconciles=agrees and not _faults(session, job),
     )
 
@@ -165,21 +172,23 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
     }
 
 
-def _late_payments(session: Session, key: JobKey) -> LatePayments:
-    found = recoveries.of_job(session, key.practice_id, key.job_id)
-    first = [
-        LatePayment(
-            claim_id=one.claim_id, line=one.line, responsibility=one.responsibility.value, posted_on=one.posted_on,
-            taken_back_cents=one.taken_back_cents, posted_again_cents=one.posted_again_cents,
-        )
-        for one in found[:_LATE_PAYMENTS_MAX]
-    ]  # fmt: skip
-    return LatePayments(
-        payments=len(found),
-        taken_back_cents=sum(one.taken_back_cents for one in found),
-        posted_again_cents=sum(one.posted_again_cents for one in found),
-        first=first,
-    )
+def _since(session: Session, key: JobKey, written_off_cents: int) -> Since:
+    late = recoveries.totals_of_job(session, key.practice_id, key.job_id)
+    reversals = taken_back.of_jobs(session, key.practice_id, [key.job_id]).get(key.job_id)
+    reversed_cents = reversals.cents if reversals else 0
+    return Since(
+        written_off_cents=written_off_cents,
+        reversed_cents=reversed_cents,
+        **late._asdict(),
+        still_written_off_cents=written_off_cents - reversed_cents - late.recovered_cents - late.replaced_cents,
+        first=[
+            LatePayment(
+                kind=one.kind.value, claim_id=one.claim_id, line=one.line, responsibility=one.responsibility.value,
+                posted_on=one.posted_on, amount_cents=one.amount_cents, recovered_cents=one.recovered_cents,
+            )
+            for one in recoveries.of_job(session, key.practice_id, key.job_id, limit=_LATE_PAYMENTS_MAX)
+        ],
+    )  # fmt: skip
 
 
 def _faults(session: Session, job: SettleJob) -> list[str]:

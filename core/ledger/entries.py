@@ -1,6 +1,6 @@
 """Other hands on a claim: a payment, an adjustment or a transfer, each an immutable posting on one line.
 
-A payment that comes after the write-off takes back just enough of it: `core.ledger.late_payments`.
+One that comes after the write-off takes back just enough of it: `core.ledger.late_payments`.
 """
 
 import datetime as dt
@@ -105,7 +105,7 @@ class Posted(NamedTuple):
     """The claim after an entry, and what the entry did besides."""
 
     claim: Claim
-    recovery: Recovery | None  # a late payment: what it took back of the write-off
+    took_back: Recovery | None  # what it took back of the write-off, where it came late
     credit_cents: int  # what the entry's line and responsibility has too much now; 0 where it has not
     written_off_elsewhere: tuple[WrittenOff, ...]  # of a payment where nothing was written off: where it was
 
@@ -170,16 +170,16 @@ def _post(
 
 
 def _posted(session: Session, claim: Claim, entry: Payment | Adjustment | Transfer, posting_id: int) -> Posted:
-    if not isinstance(entry, Payment):
-        return Posted(claim, None, 0, ())
-    line = session.get_one(LineItem, (claim.practice_id, claim.id, entry.line))
-    due = line.insurance_due if entry.responsibility is Responsibility.INSURANCE else line.patient_due
     found = recoveries.of_claim(session, claim.practice_id, claim.id)
-    recovery = next((one for one in found if one.payment_id == posting_id), None)
-    elsewhere = [] if recovery else written_off(session, claim.practice_id, claim.id)
+    took_back = next((one for one in found if one.posting_id == posting_id), None)
+    line = session.get_one(LineItem, (claim.practice_id, claim.id, entry.line), populate_existing=True)
+    due = line.insurance_due if entry.responsibility is Responsibility.INSURANCE else line.patient_due
+    if not isinstance(entry, Payment):
+        return Posted(claim, took_back, max(0, -due), ())
+    elsewhere = [] if took_back else written_off(session, claim.practice_id, claim.id)
     here = (entry.line, entry.responsibility)
     others = () if any(one[:2] == here for one in elsewhere) else tuple(elsewhere)
-    return Posted(claim, recovery, max(0, -due), others)
+    return Posted(claim, took_back, max(0, -due), others)
 
 
 def written_off(session: Session, practice_id: int, claim_id: int) -> list[WrittenOff]:

@@ -1,4 +1,4 @@
-"""The invariants of what comes late: payments after a write-off, and postings after a month's close."""
+"""The invariants of what comes late: a payment after a write-off, a posting after a month's close."""
 
 from typing import Final
 
@@ -25,8 +25,8 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("p")} AND m.state = 'closed' AND p.created_at > m.closed_at""",
     ),
     "late_payments_take_back_write_offs": Invariant(
-        "what a late payment caused is on its own line and responsibility: it reverses write-offs, and what is posted "
-        "again is less than what was taken back",
+        "what a late payment, adjustment or transfer caused is on its own line and responsibility: it reverses "
+        "write-offs, no more than it paid, and what is posted again is less than what was taken back",
         f"""SELECT 'practice ' || q.practice_id || ', posting ' || q.caused_by_id FROM (
                 SELECT p.practice_id, p.claim_id, p.line, p.responsibility, p.caused_by_id,
                        coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'reversal'), 0) AS taken_back,
@@ -35,25 +35,51 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
                 FROM posting p WHERE {of_practice("p")} AND p.caused_by_id IS NOT NULL GROUP BY 1, 2, 3, 4, 5
             ) q LEFT JOIN posting c ON c.practice_id = q.practice_id AND c.claim_id = q.claim_id AND c.line = q.line
               AND c.id = q.caused_by_id AND c.responsibility = q.responsibility
-              AND c.kind = 'payment' AND c.amount_cents < 0
+              AND c.kind IN ('payment', 'adjustment', 'transfer') AND c.amount_cents < 0
             WHERE c.id IS NULL OR q.odd OR q.posted_again >= q.taken_back
-            UNION ALL
-            SELECT {_POSTING} FROM posting p JOIN posting o
-              ON o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line AND o.id = p.reverses_id
-            WHERE {of_practice("p")} AND p.caused_by_id IS NOT NULL AND o.kind <> 'write_off'""",
+               OR q.taken_back - q.posted_again > -c.amount_cents""",
     ),
-    "payments_leave_no_false_credit": Invariant(
-        "no line has a credit beside a write-off that stands, unless an adjustment or a transfer came after it",
+    "late_payments_take_back_just_enough": Invariant(
+        "once a late payment has taken back, nothing is due there that it made due; where anything was posted again, "
+        "nothing is too much either",
+        f"""SELECT 'practice ' || q.practice_id || ', posting ' || q.caused_by_id FROM (
+                SELECT p.practice_id, p.caused_by_id, max(p.id) AS last, bool_or(p.kind = 'write_off') AS again
+                FROM posting p WHERE {of_practice("p")} AND p.caused_by_id IS NOT NULL GROUP BY 1, 2
+            ) q JOIN (
+                SELECT p.practice_id, p.id, sum(p.amount_cents) OVER (
+                         PARTITION BY p.practice_id, p.claim_id, p.line, p.responsibility ORDER BY p.id) AS due
+                FROM posting p WHERE {of_practice("p")} AND (p.practice_id, p.claim_id) IN
+                  (SELECT practice_id, claim_id FROM posting WHERE caused_by_id IS NOT NULL)
+            ) d ON d.practice_id = q.practice_id AND d.id = q.last
+            WHERE CASE WHEN q.again THEN d.due <> 0 ELSE d.due > 0 END""",
+    ),
+    "what_came_late_names_its_job": Invariant(
+        "what a late payment takes back is a write-off and belongs to its job; what it posts again has the job and the "
+        "reason of one that it took back",
+        f"""SELECT {_POSTING} FROM posting p LEFT JOIN posting o
+              ON o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line AND o.id = p.reverses_id
+            WHERE {of_practice("p")} AND p.kind = 'reversal' AND p.caused_by_id IS NOT NULL
+              AND (o.kind <> 'write_off' OR p.origin_job_id IS DISTINCT FROM coalesce(o.job_id, o.origin_job_id))
+            UNION ALL
+            SELECT {_POSTING} FROM posting p
+            WHERE {of_practice("p")} AND p.kind = 'write_off' AND p.caused_by_id IS NOT NULL AND NOT EXISTS (
+              SELECT FROM posting r JOIN posting o ON o.practice_id = r.practice_id AND o.claim_id = r.claim_id
+                 AND o.line = r.line AND o.id = r.reverses_id
+              WHERE r.practice_id = p.practice_id AND r.claim_id = p.claim_id AND r.line = p.line
+                 AND r.caused_by_id = p.caused_by_id AND r.origin_job_id IS NOT DISTINCT FROM p.origin_job_id
+                 AND o.write_off_reason = p.write_off_reason)
+            UNION ALL
+            SELECT {_POSTING} FROM posting p
+            WHERE {of_practice("p")} AND p.caused_by_id IS NULL AND p.origin_job_id IS NOT NULL""",
+    ),
+    "no_credit_beside_a_write_off": Invariant(
+        "no line has a credit beside a write-off that stands: whatever lowers a due takes back of the write-off first",
         f"""SELECT {_POSTING} FROM line_item l
             JOIN posting p ON p.practice_id = l.practice_id AND p.claim_id = l.claim_id AND p.line = l.number
             WHERE {of_practice("l")} AND (l.insurance_due < 0 OR l.patient_due < 0) AND p.kind = 'write_off'
               AND CASE p.responsibility WHEN 'insurance' THEN l.insurance_due ELSE l.patient_due END < 0
               AND NOT EXISTS (
                 SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.claim_id = p.claim_id
-                   AND r.line = p.line AND r.reverses_id = p.id)
-              AND NOT EXISTS (
-                SELECT FROM posting a WHERE a.practice_id = p.practice_id AND a.claim_id = p.claim_id
-                   AND a.line = p.line AND a.responsibility = p.responsibility AND a.id > p.id
-                   AND a.kind IN ('adjustment', 'transfer'))""",
+                   AND r.line = p.line AND r.reverses_id = p.id)""",
     ),
 }

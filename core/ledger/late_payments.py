@@ -1,7 +1,8 @@
-"""A payment that comes after the write-off takes back just enough of it, in the payment's own transaction.
+"""Whatever lowers a due after the write-off takes back just enough of it, in its own transaction.
 
-Every write-off that stands on the payment's line and responsibility is reversed whole, and the remainder posted again,
-so that neither a false credit nor a lost dollar appears. What exceeds the write-off is a credit.
+Mostly that is a payment that comes late; an adjustment or a transfer does the same. The write-offs that stand on its
+line and responsibility are reversed newest first, each whole, until the credit is gone; what the last of them leaves is
+posted again under its own reason. So neither a false credit nor a lost dollar appears. What exceeds them is a credit.
 """
 
 import datetime as dt
@@ -28,10 +29,17 @@ class _Standing:
     amount_cents: int  # below zero
     reason: WriteOffReason | None
     posted_on: dt.date
+    job_id: int | None  # whose write-off it is, or what remains of it
 
 
 _Place = tuple[int, int, Responsibility]  # claim, line, responsibility
 _REVERSAL: Final = aliased(Posting, name="answer")
+LOWERING: Final = (PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER)
+
+
+def job_of(posting: Any = Posting) -> Any:
+    """Whose write-off it is: of the job that made it, or of the one of whose write-off it remained."""
+    return func.coalesce(posting.job_id, posting.origin_job_id)
 
 
 def standing(posting: Any = Posting) -> Any:
@@ -48,72 +56,88 @@ def standing(posting: Any = Posting) -> Any:
 def take_back(
     session: Session,
     practice_id: int,
-    payment_ids: Collection[int],
+    posting_ids: Collection[int],
     *,
     claim_ids: Collection[int],
     user_id: int | None,
     now: dt.datetime,
     today: dt.date,
 ) -> int:
-    """Take back what these payments, just posted on `claim_ids`, make too much; give by how many cents.
+    """Take back what these postings, just made on `claim_ids`, lower too much; give by how many cents.
 
-    Of several payments on one line and side only the last counts, because a claim's version allows one write-off.
-    The caller holds the claims' locks, has held the payments' months, and brings up caches and versions.
+    Of several on one line and side only the last counts, because a claim's version allows one write-off.
+    The caller holds the claims' locks, has held the postings' months, and brings up caches and versions.
     Raises `PeriodBusy`.
     """
-    payments = _payments(session, practice_id, payment_ids, claim_ids)
-    if not payments:
-        return 0
-    places = _written_off(session, practice_id, payments)
-    due = _dues(session, practice_id, claim_ids) if places else {}
-    credits_ = {place: -due[place] for place in places if due[place] < 0}
-    if not credits_:
+    causes = _causes(session, practice_id, posting_ids, claim_ids)
+    standing_at = _written_off(session, practice_id, causes) if causes else {}
+    due = _dues(session, practice_id, claim_ids) if standing_at else {}
+    taken = {place: _enough(standing_at[place], -due[place]) for place in standing_at if due[place] < 0}
+    if not taken:
         return 0
     closed = periods.closed_months(session, practice_id)
-    dated = {place: _dated(payments[place], places[place], closed, today=today) for place in credits_}
+    dated = {place: _dated(causes[place], taken[place], closed, today=today) for place in taken}
     periods.hold_open(session, practice_id, set(dated.values()), today=today)
     versions = _versions(session, practice_id, claim_ids)
-    taken = 0
-    for place, credit in credits_.items():
+    cents = 0
+    for place, write_offs in taken.items():
         common = {
             "practice_id": practice_id, "claim_id": place[0], "line": place[1], "responsibility": place[2],
-            "posted_on": dated[place], "created_at": now, "user_id": user_id, "caused_by_id": payments[place].id,
+            "posted_on": dated[place], "created_at": now, "user_id": user_id, "caused_by_id": causes[place].id,
         }  # fmt: skip
-        taken += _answer(session, places[place], credit, versions[place[0]], common)
-    return taken
+        cents += _answer(session, write_offs, -due[place], versions[place[0]], common)
+    return cents
+
+
+def _enough(write_offs: list[_Standing], credit: int) -> list[_Standing]:
+    """As many of them, the newest first, as the credit needs."""
+    enough, covered = [], 0
+    for write_off in reversed(write_offs):
+        if covered >= credit:
+            break
+        enough.append(write_off)
+        covered -= write_off.amount_cents
+    return enough
 
 
 def _answer(session: Session, write_offs: list[_Standing], credit: int, version: int, common: dict[str, Any]) -> int:
-    """Reverse all that stands, and post again what the credit leaves of it."""
+    """Reverse these, and post again what the credit leaves of the last."""
     stood = -sum(write_off.amount_cents for write_off in write_offs)
-    remainder = stood - min(stood, credit)
+    remainder = max(0, stood - credit)
     for write_off in write_offs:
-        answer = {"kind": PostingKind.REVERSAL, "amount_cents": -write_off.amount_cents, "reverses_id": write_off.id}
+        answer = {
+            "kind": PostingKind.REVERSAL, "amount_cents": -write_off.amount_cents, "reverses_id": write_off.id,
+            "origin_job_id": write_off.job_id,
+        }  # fmt: skip
         session.execute(insert(Posting).values(**common, **answer))
     if remainder:
-        again = {"kind": PostingKind.WRITE_OFF, "amount_cents": -remainder, "claim_version": version}
-        session.execute(insert(Posting).values(**common, **again, write_off_reason=write_offs[-1].reason))
+        of = write_offs[-1]
+        again = {
+            "kind": PostingKind.WRITE_OFF, "amount_cents": -remainder, "claim_version": version,
+            "write_off_reason": of.reason, "origin_job_id": of.job_id,
+        }  # fmt: skip
+        session.execute(insert(Posting).values(**common, **again))
     return stood - remainder
 
 
-def _dated(payment: Any, write_offs: list[_Standing], closed: set[dt.date], *, today: dt.date) -> dt.date:
-    """The payment's date, but never before the write-off's own, and never in a closed month."""
-    day = max(payment.posted_on, *(write_off.posted_on for write_off in write_offs))
+def _dated(cause: Any, write_offs: list[_Standing], closed: set[dt.date], *, today: dt.date) -> dt.date:
+    """The date of the cause, but never before a write-off's own, and never in a closed month."""
+    day = max(cause.posted_on, *(write_off.posted_on for write_off in write_offs))
     return day if periods.month_of(day) not in closed else periods.first_open(closed, max(day, today))
 
 
-def _payments(
-    session: Session, practice_id: int, payment_ids: Collection[int], claim_ids: Collection[int]
+def _causes(
+    session: Session, practice_id: int, posting_ids: Collection[int], claim_ids: Collection[int]
 ) -> dict[_Place, Any]:
-    """The payments by line and side; of two on one, the later."""
-    paid = select(Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.posted_on).where(
+    """What lowers a due, by line and side; of two on one, the later."""
+    lowering = select(Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.posted_on).where(
         Posting.practice_id == practice_id,
         Posting.claim_id.in_(claim_ids),
-        Posting.id.in_(payment_ids),
-        Posting.kind == PostingKind.PAYMENT,
+        Posting.id.in_(posting_ids),
+        Posting.kind.in_(LOWERING),
         Posting.amount_cents < 0,
     )
-    rows = session.execute(paid.order_by(Posting.id))
+    rows = session.execute(lowering.order_by(Posting.id))
     return {(row.claim_id, row.line, row.responsibility): row for row in rows}
 
 
@@ -121,7 +145,7 @@ def _written_off(session: Session, practice_id: int, places: Collection[_Place])
     """The write-offs that stand on these lines and sides, the oldest first."""
     found = select(
         Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.amount_cents,
-        Posting.write_off_reason, Posting.posted_on,
+        Posting.write_off_reason, Posting.posted_on, job_of(),
     ).where(
         Posting.practice_id == practice_id, Posting.claim_id.in_({place[0] for place in places}), standing()
     )  # fmt: skip

@@ -127,9 +127,9 @@ class Posting(Base):
             postgresql_where=text("source IS NOT NULL"),
         ),
         Index(
-            "ix_posting_of_late_payment",
+            "ix_posting_that_came_late",
             "practice_id",
-            "caused_by_id",
+            "origin_job_id",
             postgresql_where=text("caused_by_id IS NOT NULL"),
         ),
     )
@@ -154,7 +154,8 @@ class Posting(Base):
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     claim_version: Mapped[int | None]  # of a write-off: the version it was decided on
     reverses_id: Mapped[int | None] = mapped_column(BigInteger)
-    # Of what a late payment took back and posted again: that payment, on the same claim.
+    # Of what a late payment took back and posted again: that payment, on the same claim, and the job that wrote it off.
     caused_by_id: Mapped[int | None] = mapped_column(BigInteger)
+    origin_job_id: Mapped[int | None] = mapped_column(BigInteger)
     source: Mapped[str | None]  # of an import: where it came from
     source_id: Mapped[str | None]

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 # of 64 bits, taken from the hash, are summed over the month, and the sums and the count are hashed together.
 _HASH: Final = """sha256(convert_to(jsonb_build_array(p.id, p.claim_id, p.line, p.responsibility, p.kind,
     p.amount_cents, p.paid_by, p.group_code, p.reason_code, p.write_off_reason, p.note, p.posted_on - date '1970-01-01',
-    extract(epoch FROM p.created_at), p.user_id, p.job_id, p.claim_version, p.reverses_id, p.caused_by_id, p.source,
-    p.source_id)::text, 'UTF8'))"""
+    extract(epoch FROM p.created_at), p.user_id, p.job_id, p.claim_version, p.reverses_id, p.caused_by_id,
+    p.origin_job_id, p.source, p.source_id)::text, 'UTF8'))"""
 _LANES: Final = (1, 9)  # where in the hash each number begins
 
 

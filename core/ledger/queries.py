@@ -37,7 +37,7 @@ class LedgerRow:
     user_name: str | None  # None: an import or the system
     job_id: int | None
     reverses_id: int | None
-    caused_by_id: int | None  # the late payment that took back, or posted again
+    caused_by_id: int | None  # what came late and took back, or posted again
     source: str | None
 
 

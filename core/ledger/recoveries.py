@@ -1,12 +1,14 @@
-"""What late payments took back of write-offs, and what of it was posted again: by month, by claim, by job."""
+"""What late payments took back of write-offs, and what of it was posted again: by month, by claim, by job.
+
+An adjustment or a transfer that comes late takes back too, but recovers no money: claim and job tell it, months do not.
+"""
 
 import datetime as dt
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import CTE, BigInteger, Date, Select, and_, any_, cast, func, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import BigInteger, ColumnElement, Date, Select, and_, cast, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from core.access.models import User
@@ -18,6 +20,11 @@ from core.practices import periods
 _CURSOR: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,18})", re.ASCII)
 
 
+_CAUSE: Final = aliased(Posting, name="cause")
+_MADE: Final = aliased(Posting, name="made")  # the counter-postings and remainders
+_IS_PAYMENT: Final = _CAUSE.kind == PostingKind.PAYMENT
+
+
 class BadCursor(BadInput):
     """This is no place in the list of late payments; begin again at the first page."""
 
@@ -26,14 +33,15 @@ class BadCursor(BadInput):
 
 @dataclass(frozen=True)
 class Recovery:
-    """One late payment: what it was, and what it did to the write-off that stood there. Cents above zero."""
+    """One late posting: what it was, and what it did to the write-offs that stood there. Cents above zero."""
 
-    payment_id: int
+    posting_id: int
+    kind: PostingKind  # payment, adjustment or transfer
     claim_id: str  # the practice's own number
     line: int
     responsibility: Responsibility
-    paid_by: PaidBy
-    payment_cents: int
+    paid_by: PaidBy | None
+    amount_cents: int
     posted_on: dt.date  # when the write-off was taken back
     taken_back_cents: int
     posted_again_cents: int
@@ -63,9 +71,17 @@ class RecoveredMonth:
         return self.insurance_cents + self.patient_cents
 
 
+class OfJob(NamedTuple):
+    """What came late on all of a job's claims, and by how much less of the job's write-offs stands since."""
+
+    payments: int
+    recovered_cents: int
+    replaced_cents: int  # by adjustments and transfers: it was owed by another, or never
+
+
 def by_month(session: Session, practice_id: int) -> list[RecoveredMonth]:
-    """Each month in which anything was taken back, the newest first."""
-    late = _late(practice_id).subquery("late")
+    """Each month in which a payment took anything back, the newest first."""
+    late = _late(practice_id, _IS_PAYMENT).subquery("late")
     month = cast(func.date_trunc("month", late.c.posted_on), Date).label("month")
     recovered = late.c.taken_back_cents - late.c.posted_again_cents
 
@@ -92,32 +108,40 @@ def page(
     after: tuple[dt.date, int] | None = None,
     limit: int | None,
 ) -> list[Recovery]:
-    """Late payments, the newest first, `after` one of them by its date and payment; of a month or of all."""
-    late = _late(practice_id).subquery("late")
-    rows = _rows(practice_id, late).order_by(late.c.posted_on.desc(), late.c.payment_id.desc()).limit(limit)
+    """Late payments, the newest first, `after` one of them by its date and posting; of a month or of all."""
+    late = _late(practice_id, _IS_PAYMENT).subquery("late")
+    rows = _rows(practice_id, late).order_by(late.c.posted_on.desc(), late.c.posting_id.desc()).limit(limit)
     if month is not None:
         rows = rows.where(late.c.posted_on >= month, late.c.posted_on < periods.after(month))
     if after is not None:
-        rows = rows.where(tuple_(late.c.posted_on, late.c.payment_id) < tuple_(*after))
+        rows = rows.where(tuple_(late.c.posted_on, late.c.posting_id) < tuple_(*after))
     return _read(session, rows)
 
 
 def of_claim(session: Session, practice_id: int, claim_id: int) -> list[Recovery]:
-    """The late payments on a claim (its internal id), in the order in which they came."""
-    late = _late(practice_id, claim_id).subquery("late")
-    return _read(session, _rows(practice_id, late).order_by(late.c.payment_id))
+    """All that took back of the write-offs on a claim (its internal id), in the order in which it came."""
+    late = _late(practice_id, _MADE.claim_id == claim_id).subquery("late")
+    return _read(session, _rows(practice_id, late).order_by(late.c.posting_id))
 
 
-def of_job(session: Session, practice_id: int, job_id: int, *, limit: int | None = None) -> list[Recovery]:
-    """The late payments that took back anything which the job wrote off, in the order in which they came."""
-    late = _late(practice_id).subquery("late")
-    rows = _rows(practice_id, late).where(literal(job_id) == any_(late.c.job_ids))
-    return _read(session, rows.order_by(late.c.payment_id).limit(limit))
+def of_job(session: Session, practice_id: int, job_id: int, *, limit: int) -> list[Recovery]:
+    """What took back of the job's write-offs, in the order in which it came; of each only the job's own share."""
+    late = _late(practice_id, _MADE.origin_job_id == job_id).subquery("late")
+    return _read(session, _rows(practice_id, late).order_by(late.c.posting_id).limit(limit))
+
+
+def totals_of_job(session: Session, practice_id: int, job_id: int) -> OfJob:
+    """All of them added up."""
+    late = _late(practice_id, _MADE.origin_job_id == job_id).subquery("late")
+    is_payment = late.c.kind == PostingKind.PAYMENT
+    cents = func.sum(late.c.taken_back_cents - late.c.posted_again_cents)
+    sums = select(func.count().filter(is_payment), cents.filter(is_payment), cents.filter(~is_payment))
+    return OfJob(*(int(value or 0) for value in session.execute(sums).one()))
 
 
 def cursor(recovery: Recovery) -> str:
     """Where the page after this one begins."""
-    return f"{recovery.posted_on}.{recovery.payment_id}"
+    return f"{recovery.posted_on}.{recovery.posting_id}"
 
 
 def place(text: str) -> tuple[dt.date, int]:
@@ -134,88 +158,43 @@ def _read(session: Session, rows: Select[Any]) -> list[Recovery]:
 
 
 def _rows(practice_id: int, late: Any) -> Select[Any]:
-    payment = aliased(Posting, name="payment")
-    of_payment = and_(
-        payment.practice_id == practice_id,
-        payment.claim_id == late.c.claim_id,
-        payment.line == late.c.line,
-        payment.id == late.c.payment_id,
-    )
-    who = and_(User.practice_id == practice_id, User.id == payment.user_id)
+    who = and_(User.practice_id == practice_id, User.id == late.c.user_id)
     return (
         select(
-            late.c.payment_id, Claim.external_id.label("claim_id"), late.c.line, late.c.responsibility, payment.paid_by,
-            (-payment.amount_cents).label("payment_cents"), late.c.posted_on, late.c.taken_back_cents,
-            late.c.posted_again_cents, func.coalesce(late.c.job_ids, []).label("job_ids"), User.name.label("user_name"),
+            late.c.posting_id, late.c.kind, Claim.external_id.label("claim_id"), late.c.line, late.c.responsibility,
+            late.c.paid_by, late.c.amount_cents, late.c.posted_on, late.c.taken_back_cents, late.c.posted_again_cents,
+            func.coalesce(late.c.job_ids, []).label("job_ids"), User.name.label("user_name"),
         )
-        .join_from(late, payment, of_payment)
-        .join(Claim, and_(Claim.practice_id == practice_id, Claim.id == late.c.claim_id))
+        .join_from(late, Claim, and_(Claim.practice_id == practice_id, Claim.id == late.c.claim_id))
         .outerjoin(User, who)
     )  # fmt: skip
 
 
-def _late(practice_id: int, claim_id: int | None = None) -> Select[Any]:
-    """A row for each payment that took something back."""
-    made = aliased(Posting, name="made")  # the counter-postings and remainders
-    jobs = _jobs(practice_id, claim_id)
-    is_reversal = made.kind == PostingKind.REVERSAL
-    cents = cast(func.coalesce(func.sum(made.amount_cents).filter(is_reversal), 0), BigInteger)  # a sum is numeric
-    again = cast(func.coalesce(-func.sum(made.amount_cents).filter(~is_reversal), 0), BigInteger)
-    late = (
+def _late(practice_id: int, *picked: ColumnElement[bool]) -> Select[Any]:
+    """A row for each posting that took something back, summed from what it caused."""
+    of_cause = and_(
+        _CAUSE.practice_id == _MADE.practice_id,
+        _CAUSE.claim_id == _MADE.claim_id,
+        _CAUSE.line == _MADE.line,
+        _CAUSE.id == _MADE.caused_by_id,
+    )
+    is_reversal = _MADE.kind == PostingKind.REVERSAL
+    cents = cast(func.coalesce(func.sum(_MADE.amount_cents).filter(is_reversal), 0), BigInteger)  # a sum is numeric
+    again = cast(func.coalesce(-func.sum(_MADE.amount_cents).filter(~is_reversal), 0), BigInteger)
+    job_ids: Any = func.array_agg(_MADE.origin_job_id.distinct()).filter(_MADE.origin_job_id.is_not(None))
+    cause: tuple[Any, ...] = (
+        _CAUSE.id.label("posting_id"), _CAUSE.claim_id, _CAUSE.line, _CAUSE.kind, _CAUSE.responsibility, _CAUSE.paid_by,
+        (-_CAUSE.amount_cents).label("amount_cents"), _CAUSE.user_id,
+    )  # fmt: skip
+    return (
         select(
-            made.caused_by_id.label("payment_id"),
-            made.claim_id,
-            made.line,
-            made.responsibility,
-            func.max(made.posted_on).label("posted_on"),
+            *cause,
+            func.max(_MADE.posted_on).label("posted_on"),
             cents.label("taken_back_cents"),
             again.label("posted_again_cents"),
-            jobs.c.job_ids,
+            job_ids.label("job_ids"),
         )
-        .outerjoin(jobs, jobs.c.payment_id == made.caused_by_id)
-        .where(made.practice_id == practice_id, made.caused_by_id.is_not(None))
-        .group_by(made.caused_by_id, made.claim_id, made.line, made.responsibility, jobs.c.job_ids)
+        .join_from(_MADE, _CAUSE, of_cause)
+        .where(_MADE.practice_id == practice_id, _MADE.caused_by_id.is_not(None), *picked)
+        .group_by(_CAUSE.practice_id, _CAUSE.claim_id, _CAUSE.line, _CAUSE.id)
     )
-    return late if claim_id is None else late.where(made.claim_id == claim_id)
-
-
-def _jobs(practice_id: int, claim_id: int | None) -> CTE:
-    """For each late payment the jobs whose write-offs it took back: of a remainder, those of what it remained of."""
-    answers = _answers(practice_id, claim_id)
-    lineage = select(answers.c.payment_id, answers.c.job_id, answers.c.earlier_payment_id).cte(
-        "lineage", recursive=True
-    )
-    before = answers.alias("before")
-    lineage = lineage.union(
-        select(lineage.c.payment_id, before.c.job_id, before.c.earlier_payment_id).join(
-            before, and_(before.c.payment_id == lineage.c.earlier_payment_id, lineage.c.job_id.is_(None))
-        )
-    )
-    named = aggregate_order_by(lineage.c.job_id, lineage.c.job_id.asc())
-    return (
-        select(lineage.c.payment_id, func.array_agg(named).label("job_ids"))
-        .where(lineage.c.job_id.is_not(None))
-        .group_by(lineage.c.payment_id)
-        .cte("jobs_of_payments")
-    )
-
-
-def _answers(practice_id: int, claim_id: int | None) -> CTE:
-    """Each counter-posting of a late payment with what it answers: a job's write-off, or an earlier remainder."""
-    answer, original = aliased(Posting, name="answer"), aliased(Posting, name="original")
-    of_original = and_(
-        original.practice_id == answer.practice_id,
-        original.claim_id == answer.claim_id,
-        original.line == answer.line,
-        original.id == answer.reverses_id,
-    )
-    answers = (
-        select(
-            answer.caused_by_id.label("payment_id"),
-            original.job_id,
-            original.caused_by_id.label("earlier_payment_id"),
-        )
-        .join(original, of_original)
-        .where(answer.practice_id == practice_id, answer.caused_by_id.is_not(None))
-    )
-    return (answers if claim_id is None else answers.where(answer.claim_id == claim_id)).cte("answers")

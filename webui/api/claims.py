@@ -38,8 +38,8 @@ class WrittenOffLine(Answer):
 class PostedClaim(ClaimWithLines):
     """The claim after an entry, and what the entry did besides."""
 
-    late_payment: Annotated[Recovery | None, Field(description="What a payment took back of the write-off")]
-    credit_cents: Annotated[int, Field(description="What a payment's line and responsibility has too much now")]
+    took_back: Annotated[Recovery | None, Field(description="What it took back of the write-off that stood there")]
+    credit_cents: Annotated[int, Field(description="What the entry's line and responsibility has too much now")]
     written_off_elsewhere: Annotated[
         list[WrittenOffLine], Field(description="Of a payment where nothing was written off: where it was")
     ]
@@ -146,15 +146,15 @@ def list_postings(path: ClaimPath) -> Response:
 def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[Response, int]:
     """Post a payment, an adjustment or a transfer on one line, once; the answer is the claim as it is then.
 
-    A Settled claim on which something is due afterwards goes back to Balance Due. A payment where something stands
-    written off takes back just enough of it: `late_payment` says what; what exceeds it is `credit_cents`.
+    A Settled claim on which something is due afterwards goes back to Balance Due. Where something stands written off,
+    it takes back just enough of that: `took_back` says what; what exceeds it is `credit_cents`.
     """
     with transaction(door().sessions) as session:
         key = header.idempotency_key
         posted = entries.post(session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now())
         facts = _facts(session, path)
     besides = {
-        "late_payment": posted.recovery,
+        "took_back": posted.took_back,
         "credit_cents": posted.credit_cents,
         "written_off_elsewhere": list(posted.written_off_elsewhere),
     }

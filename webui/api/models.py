@@ -139,7 +139,7 @@ class PostingEntry(Answer):
     user: Annotated[str | None, Field(validation_alias="user_name")]
     settle_job_id: Annotated[Id | None, Field(validation_alias="job_id")]
     reverses_id: Id | None
-    caused_by_id: Annotated[Id | None, Field(description="The late payment that took it back, or posted it again")]
+    caused_by_id: Annotated[Id | None, Field(description="What came late and took it back, or posted it again")]
 
 
 class Postings(Answer):

@@ -10,7 +10,7 @@ from pydantic import Field
 from core.access.permissions import Action
 from core.ledger import credits as work_list, recoveries
 from core.ledger.credits import CreditsFilter
-from core.ledger.models import PaidBy, Responsibility
+from core.ledger.models import PaidBy, PostingKind, Responsibility
 from core.practices import calendar, periods, queries
 from core.practices.models import PayerClass
 from webui.api.blueprint import CLAIMS, api
@@ -109,17 +109,20 @@ class RecoveredMonth(Answer):
 
 
 class Recovery(Answer):
-    """A payment that came after the write-off, and what it took back."""
+    """A payment (on a claim also an adjustment or a transfer) that came after the write-off, and what it took back."""
 
-    posting_id: Annotated[Id, Field(validation_alias="payment_id", description="Of the payment")]
+    posting_id: Id
+    kind: PostingKind
     claim_id: str
     line: int
     responsibility: Responsibility
-    paid_by: PaidBy
-    payment_cents: int
+    paid_by: PaidBy | None
+    amount_cents: Annotated[int, Field(description="Above zero")]
     posted_on: dt.date
-    taken_back_cents: Annotated[int, Field(description="The write-offs that stood, all of them")]
-    posted_again_cents: Annotated[int, Field(description="The remainder")]
+    taken_back_cents: Annotated[
+        int, Field(description="Write-offs that stood: the newest, as many as it needed, each whole")
+    ]
+    posted_again_cents: Annotated[int, Field(description="What it left of the last of them")]
     recovered_cents: int
     settle_job_ids: Annotated[list[Id], Field(validation_alias="job_ids", description="Whose write-offs they were")]
     user: Annotated[str | None, Field(validation_alias="user_name")]

@@ -64,10 +64,12 @@ def test_postings_come_in_by_file_and_late_ones_are_told(practice: GivenPractice
 
     assert first.stdout.splitlines() == [
         "Lakeside: added 1 posting.",
-        "1 of them are payments where something was written off; they took back $40.00 of it.",
+        "1 of them came where something was written off; they took back $40.00 of it.",
     ]
     assert again.stdout == "Nothing new: Lakeside has all 1 posting already.\n"
     assert "recovered $40.00" in typed("recoveries", "--as", BILLER).stdout
+    certificate = typed("certificate", job.job_id, "--as", BILLER).stdout
+    assert "  Recovered since     $40.00 by 1 late payment\n  Still written off   $60.00\n" in certificate
     assert f"of job {job.job_id}" in typed("recoveries", "--as", BILLER, "--month", "2026-11").stdout
     (month,) = json.loads(typed("recoveries", "--as", BILLER, "--json").stdout)
     assert (month["payments"], month["recovered_cents"]) == (1, 40_00)

@@ -140,6 +140,23 @@ def test_late_payments_of_a_file_take_back_one_after_the_other(practice: GivenPr
     assert practice.violations() == []
 
 
+def test_an_adjustment_of_a_file_takes_back_of_the_write_off_as_the_payment_beside_it_does(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(100_00, 0))
+    practice.settle()
+
+    done = _post(
+        practice, tmp_path,
+        "a,1,1,insurance,adjustment,-25.00,,CO,45,2026-11-20",
+        "b,1,1,insurance,payment,-60.00,primary,,,2026-11-20",
+    )  # fmt: skip
+
+    assert (done.late, done.taken_back_cents) == (2, 85_00)
+    assert (practice.read("1").billing_status, practice.read("1").insurance_due) == ("Settled", 0)
+    assert practice.violations() == []
+
+
 def test_a_posting_into_a_closed_month_is_refused_by_row_with_the_cure(
     practice: GivenPractice, admin: Actor, tmp_path: Path
 ) -> None:

@@ -1,12 +1,19 @@
 """One seeded bug for each invariant: a statement that breaks it, and the check that sees it."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
 
 from core.db.engine import transaction
+from core.ledger import entries, late_payments
+from core.ledger.entries import entry_of
 from core.ledger.invariants_sql import INVARIANTS
 from core.ledger.mismatches import flag_mismatches
-from tests.given import GivenPractice, Line
+from core.ledger.models import Posting, PostingKind, WriteOffReason
+from tests.given import NOW, GivenPractice, Line
 
 POSTING = """INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on,
   created_at, write_off_reason, claim_version, job_id, reverses_id)
@@ -26,6 +33,15 @@ CLOSED_OCTOBER = """WITH closed AS (INSERT INTO period (practice_id, month, stat
   SELECT practice_id, claim_id, line, responsibility, 'transfer', 5, '2026-10-15', '2026-11-01'
   FROM posting WHERE kind = 'write_off' ORDER BY id LIMIT 1"""
 
+# A payment on what was written off, which takes all of it back and posts nothing again.
+LATE_PAYMENT = """WITH paid AS (INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents,
+  posted_on, created_at, paid_by) SELECT practice_id, claim_id, line, responsibility, 'payment', {amount}, posted_on,
+  created_at, 'patient' FROM posting WHERE kind = 'write_off' AND responsibility = 'patient' RETURNING id)
+  INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,
+  reverses_id, caused_by_id, origin_job_id) SELECT practice_id, claim_id, line, responsibility, 'reversal',
+  -amount_cents, posted_on, created_at, p.id, paid.id, {origin} FROM posting p, paid
+  WHERE kind = 'write_off' AND responsibility = 'patient'"""
+
 WITHOUT_ITS_GUARD = {
     "one_write_off_for_each_line": "DROP INDEX one_write_off_for_each_line_responsibility_and_version",
     "no_empty_posting": "ALTER TABLE posting DROP CONSTRAINT posting_amount_not_zero, "
@@ -35,6 +51,7 @@ WITHOUT_ITS_GUARD = {
     "every_act_is_chained": "ALTER TABLE audit_entry DISABLE TRIGGER audit_is_chained",
     "the_chain_has_no_gap": "ALTER TABLE audit_link DISABLE TRIGGER USER",
     "every_digest_is_right": "ALTER TABLE audit_entry DISABLE TRIGGER USER",
+    "every_job_has_its_acts": "ALTER TABLE audit_entry DISABLE TRIGGER USER",
     "the_head_is_the_last_link": "ALTER TABLE audit_link DISABLE TRIGGER USER",
 }
 
@@ -73,7 +90,9 @@ BREAKS = {
         " write_off_reason, claim_version, caused_by_id) SELECT practice_id, claim_id, line, responsibility, kind, -1,"
         " posted_on, created_at, write_off_reason, 9, id FROM posting WHERE kind = 'write_off' ORDER BY id LIMIT 1")
     ],
-    "payments_leave_no_false_credit": [
+    "late_payments_take_back_just_enough": [LATE_PAYMENT.format(amount=-1, origin="job_id")],
+    "what_came_late_names_its_job": [LATE_PAYMENT.format(amount=-50, origin="NULL")],
+    "no_credit_beside_a_write_off": [
         "UPDATE line_item SET patient_due = -1 FROM claim c WHERE c.id = claim_id AND c.external_id = 'done'"
     ],
     "jobs_reconcile": ["UPDATE job_chunk SET insurance_before_cents = insurance_before_cents + 1"],
@@ -84,6 +103,7 @@ BREAKS = {
     "the_chain_has_no_gap": ["DELETE FROM audit_link WHERE number = 2"],
     "every_digest_is_right": ["UPDATE audit_entry SET facts = '{}' WHERE act = 'job.completed'"],
     "the_head_is_the_last_link": ["DELETE FROM audit_link WHERE number = (SELECT max(number) FROM audit_link)"],
+    "every_job_has_its_acts": ["UPDATE audit_entry SET act = 'job.paused' WHERE act = 'job.completed'"],
     "a_job_is_as_it_ended": ["UPDATE job_chunk SET settled = settled - 1, skipped = skipped + 1"],
     "excluded_claims_are_not_written_off": [
         ("INSERT INTO exclusion (practice_id, patient_id, why, made_by, made_at)"
@@ -121,6 +141,44 @@ def test_each_invariant_sees_the_bug_that_breaks_it(settled: GivenPractice, name
     assert name in found
     assert found[name].rows >= 1
     assert "practice" in found[name].subjects[0]
+
+
+def _posts_nothing_again(session: Session, write_offs: Any, _credit: int, _version: int, common: Any) -> int:
+    for one in write_offs:
+        reversal = {"kind": PostingKind.REVERSAL, "amount_cents": -one.amount_cents, "reverses_id": one.id}
+        session.execute(insert(Posting).values(**common, **reversal, origin_job_id=one.job_id))
+    return 1
+
+
+def _takes_all_and_leaves_it_to_another(*asked: Any) -> int:
+    write_offs = [replace(one, reason=WriteOffReason.CHARITY) for one in asked[1]]
+    return _ANSWER(asked[0], write_offs, *asked[2:])
+
+
+_ANSWER = late_payments._answer
+
+
+@pytest.mark.parametrize(
+    ("name", "bug", "invariant"),
+    [
+        ("_answer", _posts_nothing_again, "late_payments_take_back_just_enough"),
+        ("_answer", _takes_all_and_leaves_it_to_another, "what_came_late_names_its_job"),
+        ("take_back", lambda *_, **__: 0, "no_credit_beside_a_write_off"),
+    ],
+)
+def test_a_late_payment_that_takes_back_wrongly_is_seen(
+    settled: GivenPractice, monkeypatch: pytest.MonkeyPatch, name: str, bug: Any, invariant: str
+) -> None:
+    for given in (
+        {"kind": "adjustment", "amount_cents": 5, "group_code": "CO", "reason_code": "45"},
+        {"kind": "payment", "amount_cents": 7, "paid_by": "patient"},
+    ):
+        entry = entry_of({"line": 1, "responsibility": "patient", **given})
+        with transaction(settled.sessions) as session:
+            entries.post(session, "done", entry, by=settled.biller, idempotency_key=given["kind"], now=NOW)
+        monkeypatch.setattr(late_payments, name, bug)
+
+    assert invariant in {violation.invariant for violation in settled.violations()}
 
 
 @pytest.mark.parametrize(

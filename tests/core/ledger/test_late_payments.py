@@ -1,6 +1,8 @@
 """A payment after the write-off: neither a false credit nor a lost dollar, whichever way and whenever it comes."""
 
+import datetime as dt
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,12 +10,15 @@ from sqlalchemy import select
 
 from core.access.models import Role
 from core.db.engine import transaction
-from core.jobs import certificate, commands, engine
+from core.intake.postings import import_postings
+from core.jobs import certificate, chunks, commands, engine
+from core.jobs.certificate import Certificate
 from core.jobs.keys import JobKey
 from core.jobs.models import Outcome
-from core.ledger import entries, recoveries
+from core.ledger import entries, late_payments, recoveries
 from core.ledger.entries import Posted, entry_of
 from core.ledger.models import Posting, PostingKind
+from core.practices.models import WriteOffSetting
 from tests.given import NOW, GivenPractice, Line, ticking
 from tests.workers import Workers
 
@@ -37,6 +42,26 @@ def stands(practice: GivenPractice, number: str = "1") -> list[tuple[int, str, i
         return [(line, side.value, cents) for line, side, cents in found]
 
 
+def certified(practice: GivenPractice, job: JobKey) -> Certificate:
+    with practice.sessions() as session:
+        return certificate.of_job(session, job)
+
+
+def reasons(practice: GivenPractice) -> list[str | None]:
+    with practice.sessions() as session:
+        return list(session.scalars(select(Posting.write_off_reason).where(late_payments.standing())))
+
+
+def reverse(practice: GivenPractice, job: JobKey) -> JobKey:
+    approver = practice.person(f"approver{job.job_id}@lakeside.example", Role.APPROVER)
+    with transaction(practice.sessions) as session:
+        made = commands.reverse(session, job, claim_ids=None, by=approver, idempotency_key="r", now=NOW)
+        reversal = JobKey(made.practice_id, made.id)
+        commands.confirm(session, reversal, confirmation="CONFIRM", by=approver, now=NOW)
+    practice.run()
+    return reversal
+
+
 def dues(practice: GivenPractice, number: str = "1") -> tuple[str, int, int]:
     claim = practice.read(number)
     return claim.billing_status, claim.insurance_due, claim.patient_due
@@ -51,9 +76,9 @@ def test_a_late_payment_takes_back_just_enough(practice: GivenPractice, cents: i
 
     posted = pay(practice, cents)
 
-    assert posted.recovery is not None
-    assert (posted.recovery.taken_back_cents, posted.recovery.posted_again_cents) == (100_00, remains)
-    assert (posted.recovery.job_ids, posted.credit_cents) == ([job.job_id], credit)
+    assert posted.took_back is not None
+    assert (posted.took_back.taken_back_cents, posted.took_back.posted_again_cents) == (100_00, remains)
+    assert (posted.took_back.job_ids, posted.credit_cents) == ([job.job_id], credit)
     assert dues(practice) == ("Settled", 0, -credit)
     assert stands(practice) == ([(1, "patient", remains)] if remains else [])
     assert practice.violations() == []
@@ -65,9 +90,9 @@ def test_one_late_payment_after_the_other_takes_back_until_nothing_stands(practi
 
     found = [pay(practice, cents) for cents in (30_00, 50_00, 40_00, 5_00)]
 
-    took = [one.recovery.recovered_cents if one.recovery else 0 for one in found]
+    took = [one.took_back.recovered_cents if one.took_back else 0 for one in found]
     assert took == [30_00, 50_00, 20_00, 0]
-    assert [one.recovery.job_ids for one in found if one.recovery] == [[job.job_id]] * 3, "the remainder is the job's"
+    assert [one.took_back.job_ids for one in found if one.took_back] == [[job.job_id]] * 3, "the remainder is the job's"
     assert [one.credit_cents for one in found] == [0, 0, 20_00, 25_00]
     assert practice.violations() == []
 
@@ -79,8 +104,8 @@ def test_what_is_due_is_paid_first(practice: GivenPractice) -> None:
 
     posted = pay(practice, 50_00)
 
-    assert posted.recovery is not None
-    assert posted.recovery.recovered_cents == 30_00
+    assert posted.took_back is not None
+    assert posted.took_back.recovered_cents == 30_00
     assert practice.read("1").patient_due == 0
     assert practice.violations() == []
 
@@ -91,7 +116,7 @@ def test_the_same_payment_sent_twice_takes_back_once_and_answers_the_same(practi
 
     first, again = pay(practice, 40_00, key="k"), pay(practice, 40_00, key="k")
 
-    assert first.recovery == again.recovery
+    assert first.took_back == again.took_back
     assert stands(practice) == [(1, "patient", 60_00)]
 
 
@@ -103,7 +128,7 @@ def test_a_payment_on_another_line_takes_nothing_back_and_says_where_it_was_writ
 
     posted = pay(practice, 10_00, line=2)
 
-    assert (posted.recovery, posted.credit_cents) == (None, 10_00)
+    assert (posted.took_back, posted.credit_cents) == (None, 10_00)
     assert [(one.line, one.responsibility.value, one.cents) for one in posted.written_off_elsewhere] == [
         (1, "patient", 100_00), (3, "insurance", 70_00)
     ]  # fmt: skip
@@ -121,31 +146,96 @@ def test_the_other_responsibility_of_the_line_keeps_its_write_off(practice: Give
     assert practice.violations() == []
 
 
-def test_an_adjustment_that_came_before_the_payment_is_healed_by_it(practice: GivenPractice) -> None:
+def test_an_adjustment_takes_back_too_and_the_payment_after_it_only_what_it_paid(practice: GivenPractice) -> None:
     practice.claim("1", Line(100_00, 0))
     practice.settle()
-    pay(practice, 40_00, kind="adjustment", responsibility="insurance", group_code="CO", reason_code="45")
 
-    pay(practice, 60_00, responsibility="insurance", paid_by="primary")
+    adjusted = pay(practice, 40_00, kind="adjustment", responsibility="insurance", group_code="CO", reason_code="45")
+    paid = pay(practice, 1, responsibility="insurance", paid_by="primary")
 
-    assert (dues(practice), stands(practice)) == (("Settled", 0, 0), [])
+    assert [one.took_back and one.took_back.recovered_cents for one in (adjusted, paid)] == [40_00, 1]
+    assert (dues(practice), stands(practice)) == (("Settled", 0, 0), [(1, "insurance", 59_99)])
+    with practice.sessions() as session:
+        assert [one.recovered_cents for one in recoveries.by_month(session, practice.id)] == [1], "no money but this"
     assert practice.violations() == []
 
 
-def test_a_claim_with_a_late_payment_stays_out_of_the_reversal_of_its_job(practice: GivenPractice) -> None:
-    numbers = practice.claims(2, insurance=0, patient=100_00)
+def test_a_transfer_takes_back_of_the_write_off_so_that_the_other_side_owes_it(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100_00, 0))
+    practice.settle()
+
+    pay(practice, 30_00, kind="transfer", responsibility="insurance")
+
+    assert (dues(practice), stands(practice)) == (("Balance Due", 0, 30_00), [(1, "insurance", 70_00)])
+    assert practice.violations() == []
+
+
+def test_the_reversal_of_a_job_takes_back_what_late_payments_have_left_of_it(practice: GivenPractice) -> None:
+    numbers = practice.claims(3, insurance=20_00, patient=100_00)
     job = practice.settle()
+    pay(practice, 1, number=numbers[0])
     pay(practice, 40_00, number=numbers[0])
+    for side in ({"responsibility": "insurance", "paid_by": "primary", "cents": 20_00}, {"cents": 110_00}):
+        pay(practice, number=numbers[1], **side)
+
+    reversal = reverse(practice, job)
+
+    assert [practice.item(reversal, number).outcome for number in numbers] == [
+        Outcome.SETTLED, Outcome.SKIPPED, Outcome.SETTLED
+    ]  # fmt: skip
+    assert practice.item(reversal, numbers[1]).code == "late_payment"
+    assert dues(practice, numbers[0]) == ("Balance Due", 20_00, 59_99)
+    assert dues(practice, numbers[1]) == ("Settled", 0, -10_00)
+    assert dues(practice, numbers[2]) == ("Balance Due", 20_00, 100_00)
+    since = certified(practice, job).since
+    assert since is not None
+    assert (since.reversed_cents, since.recovered_cents, since.still_written_off_cents) == (199_99, 160_01, 0)
+    pay(practice, 59_99, number=numbers[0], key="rest")
+    assert dues(practice, numbers[0]) == ("Balance Due", 20_00, 0)
+    assert practice.violations() == []
+
+
+def test_a_payment_between_preview_and_run_of_a_reversal_leaves_the_claim_out(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100_00))
+    job = practice.settle()
+    pay(practice, 10_00)
     approver = practice.person("approver@lakeside.example", Role.APPROVER)
     with transaction(practice.sessions) as session:
         made = commands.reverse(session, job, claim_ids=None, by=approver, idempotency_key="r", now=NOW)
         reversal = JobKey(made.practice_id, made.id)
         commands.confirm(session, reversal, confirmation="CONFIRM", by=approver, now=NOW)
+    pay(practice, 20_00)
+
     practice.run()
 
-    assert practice.item(reversal, numbers[0]).outcome is Outcome.SKIPPED
-    assert dues(practice, numbers[0]) == ("Settled", 0, 0)
-    assert dues(practice, numbers[1]) == ("Balance Due", 0, 100_00)
+    assert practice.item(reversal, "1").code == "changed_since_preview"
+    assert stands(practice) == [(1, "patient", 70_00)]
+    assert practice.violations() == []
+
+
+def test_what_another_hand_did_besides_the_late_payment_still_keeps_a_claim_out(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100_00), Line(0, 0))
+    job = practice.settle()
+    pay(practice, 10_00)
+    pay(practice, 5_00, line=2)
+
+    assert practice.item(reverse(practice, job), "1").code == "touched_since"
+    assert practice.violations() == []
+
+
+def test_a_payment_that_took_back_of_two_jobs_lets_the_later_and_then_the_earlier_be_reversed(
+    practice: GivenPractice,
+) -> None:
+    practice.set_write_off(WriteOffSetting.PATIENT)
+    practice.claim("1", Line(100_00, 100_00))
+    first = practice.settle(reason="charity")
+    pay(practice, 30_00, kind="transfer", responsibility="insurance")
+    second = practice.settle(key="again")
+    pay(practice, 10_00)
+
+    assert practice.item(reverse(practice, first), "1").code == "touched_since", "the second job stands"
+    assert practice.item(reverse(practice, second), "1").outcome is Outcome.SETTLED
+    assert (practice.read("1").patient_due, stands(practice)) == (20_00, [(1, "patient", 100_00)])
     assert practice.violations() == []
 
 
@@ -156,16 +246,42 @@ def test_the_certificate_of_the_job_lists_what_came_since_and_still_reconciles(p
     pay(practice, 10_00, number="C00001")
     pay(practice, 120_00, number="C00003")
 
-    with practice.sessions() as session:
-        found = certificate.of_job(session, job)
+    pay(practice, 30_00, number="C00002", kind="adjustment", group_code="CO", reason_code="45")
 
-    late = found.late_payments
-    assert (late.payments, late.taken_back_cents - late.posted_again_cents) == (3, 150_00)
-    assert [(one.claim_id, one.taken_back_cents, one.posted_again_cents) for one in late.first] == [
-        ("C00001", 100_00, 60_00), ("C00001", 60_00, 50_00), ("C00003", 100_00, 0)
+    found = certified(practice, job)
+
+    since = found.since
+    assert since is not None
+    assert [(one.kind, one.claim_id, one.amount_cents, one.recovered_cents) for one in since.first] == [
+        ("payment", "C00001", 40_00, 40_00), ("payment", "C00001", 10_00, 10_00), ("payment", "C00003", 120_00, 100_00),
+        ("adjustment", "C00002", 30_00, 30_00),
     ]  # fmt: skip
+    assert (since.written_off_cents, since.payments, since.recovered_cents) == (300_00, 3, 150_00)
+    assert (since.replaced_cents, since.reversed_cents, since.still_written_off_cents) == (30_00, 0, 120_00)
     assert found.written_off.total_cents == 300_00
     assert found.reconciles
+    assert practice.violations() == []
+
+
+def test_two_jobs_on_one_line_each_lose_their_own_share_the_later_one_first(practice: GivenPractice) -> None:
+    practice.set_write_off(WriteOffSetting.PATIENT)
+    practice.claim("1", Line(100_00, 100_00))
+    first = practice.settle(reason="charity")
+    pay(practice, 30_00, kind="transfer", responsibility="insurance")
+    second = practice.settle(key="again")
+
+    pay(practice, 10_00)
+    posted = pay(practice, 50_00)
+
+    assert posted.took_back is not None
+    assert posted.took_back.job_ids == [first.job_id, second.job_id]
+    of_first, of_second = certified(practice, first).since, certified(practice, second).since
+    assert of_first is not None
+    assert of_second is not None
+    assert (of_first.payments, of_first.recovered_cents, of_first.still_written_off_cents) == (1, 30_00, 70_00)
+    assert (of_second.payments, of_second.recovered_cents, of_second.still_written_off_cents) == (2, 30_00, 0)
+    assert reasons(practice) == ["charity"], "what remains of the charity is charity still"
+    assert practice.violations() == []
 
 
 def test_recoveries_are_added_up_by_month_and_listed_newest_first(practice: GivenPractice) -> None:
@@ -226,6 +342,62 @@ def test_payments_that_arrive_while_a_job_runs_leave_no_false_credit(practice: G
         settled = practice.item(job, number).outcome is Outcome.SETTLED
         assert practice.read(number).patient_due == (0 if settled else 60_00), number
         assert sum(cents for _, _, cents in stands(practice, number)) == (60_00 if settled else 0)
+    assert practice.violations() == []
+
+
+HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
+
+
+def write(file: Path, payments: list[tuple[str, int]]) -> Path:
+    """A file of payments on the patient's due, by claim and dollars."""
+    rows = [f"{n},{number},1,patient,payment,-{dollars}.00,patient,,,2026-11-20"
+            for n, (number, dollars) in enumerate(payments)]  # fmt: skip
+    file.write_text("\n".join([HEAD, *rows, ""]), encoding="utf-8")
+    return file
+
+
+def test_an_import_and_a_payment_at_once_take_back_one_after_the_other(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("1", Line(0, 100_00))
+    practice.settle()
+    file = write(tmp_path / "march.csv", [("1", 30), ("1", 30)])
+    together = threading.Barrier(2)
+
+    def import_them() -> None:
+        with transaction(practice.sessions) as session:
+            together.wait()
+            import_postings(session, file, practice_name="Lakeside", now=NOW)
+
+    importer = threading.Thread(target=import_them)
+    importer.start()
+    together.wait()
+    pay(practice, 30_00)
+    importer.join()
+
+    assert (dues(practice), stands(practice)) == (("Settled", 0, 0), [(1, "patient", 10_00)])
+    assert practice.violations() == []
+
+
+def test_an_import_while_a_job_runs_is_waited_for_and_what_it_paid_is_not_written_off(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    numbers = practice.claims(12, insurance=0, patient=100_00)
+    file = write(tmp_path / "march.csv", [(number, 40) for number in numbers])
+    job = practice.preview(chunk_claims=4)
+    practice.confirm(job)
+    with transaction(practice.sessions) as session:
+        chunk = chunks.take(session, worker="tester", now=NOW)
+    assert chunk is not None
+    engine._settle(practice.sessions, chunk, clock=lambda: NOW)
+
+    with transaction(practice.sessions) as session:
+        import_postings(session, file, practice_name="Lakeside", now=NOW)
+        engine.work(practice.sessions, worker="tester", clock=lambda: NOW)  # meets only claims that the import holds
+        assert practice.counts(job) == {"settled": 4, "skipped": 0, "failed": 0, "remaining": 8}
+    practice.run(now=NOW + dt.timedelta(minutes=1))
+
+    assert practice.counts(job) == {"settled": 4, "skipped": 8, "failed": 0, "remaining": 0}
+    found = [(practice.read(number).patient_due, stands(practice, number)) for number in numbers]
+    assert sorted(found) == [(0, [(1, "patient", 60_00)])] * 4 + [(60_00, [])] * 8
     assert practice.violations() == []
 
 

@@ -28,7 +28,7 @@ def test_a_payment_lowers_what_is_due_and_stands_in_the_ledger(biller: Api) -> N
     answer = biller.enter(claim["id"], **PAYMENT, note="Card")
 
     assert answer.status_code == 201, answer.json
-    besides = {"late_payment": None, "credit_cents": 0, "written_off_elsewhere": []}
+    besides = {"took_back": None, "credit_cents": 0, "written_off_elsewhere": []}
     assert answer.json == {**biller.get(f"/claims/{claim['id']}").json, **besides}
     assert answer.json["patient_due_cents"] == claim["patient_due_cents"] - 100
     assert answer.json["patient_paid_cents"] == claim["patient_paid_cents"] + 100

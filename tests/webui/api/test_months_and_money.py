@@ -100,21 +100,21 @@ def test_a_late_payment_says_what_it_took_back_and_is_listed(world: World, bille
     some = biller.enter(claim["id"], amount_cents=100, **entry).json
     more = biller.enter(claim["id"], amount_cents=due, **entry).json
 
-    late = some["late_payment"]
+    late = some["took_back"]
     assert (late["taken_back_cents"], late["posted_again_cents"], late["recovered_cents"]) == (due, due - 100, 100)
     assert (late["settle_job_ids"], some["credit_cents"]) == ([job], 0)
-    assert (more["late_payment"]["recovered_cents"], more["credit_cents"]) == (due - 100, 100)
+    assert (more["took_back"]["recovered_cents"], more["credit_cents"]) == (due - 100, 100)
     caused = [posting["caused_by_id"] for posting in biller.get(f"/claims/{claim['id']}/postings").json["postings"]]
     assert caused.count(late["posting_id"]) == 2
 
     listed = biller.get("/recoveries", query_string={"limit": 1}).json
     assert listed["months"][0]["recovered_cents"] == due
-    assert listed["recoveries"][0]["posting_id"] == more["late_payment"]["posting_id"]
+    assert listed["recoveries"][0]["posting_id"] == more["took_back"]["posting_id"]
     rest = biller.get("/recoveries", query_string={"cursor": listed["next_cursor"], "month": "2025-03"}).json
     assert [one["recovered_cents"] for one in rest["recoveries"]] == [100]
     assert biller.get("/recoveries", query_string={"month": "2025-02"}).json["recoveries"] == []
     certificate = biller.get(f"/settle-jobs/{job}/certificate").json
-    assert certificate["late_payments"]["payments"] == 2
+    assert certificate["since"]["payments"] == 2
 
 
 def test_credits_are_listed_by_line_a_page_at_a_time(world: World, biller: Api) -> None:

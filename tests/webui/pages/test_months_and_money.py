@@ -152,10 +152,10 @@ def test_a_late_payment_is_told_at_once_on_the_claim_in_the_certificate_and_by_m
 
     assert f"It took back $40.00 of the write-off of job {job.job_id}." in said
     assert re.search(rf"late: took back \$40.00 of the write-off of job {job.job_id}", said)
-    assert "taken back whole by a late payment" in said
+    assert "the write-off, taken back by a late payment" in said
     assert "what the late payment left of it, posted again" in said
     certificate = biller.says(f"/jobs/{job.job_id}/certificate")
-    assert "1 payment came after the write-off and took back $40.00 of it" in certificate
+    assert "Recovered by 1 late payment $40.00 Still written off $60.00" in certificate
     months = biller.says("/late-payments")
     assert "November 2026 1 $100.00 $60.00 $0.00 $40.00 $40.00" in months
     assert "C1" in biller.says("/late-payments?month=2026-11")

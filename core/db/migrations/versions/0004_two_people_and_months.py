@@ -162,6 +162,7 @@ def upgrade() -> None:
     op.create_index("ix_audit_entry_subject", "audit_entry", ["practice_id", "subject"])
     op.create_index("ix_audit_entry_user", "audit_entry", ["practice_id", "user_id"])
     op.add_column("posting", sa.Column("caused_by_id", sa.BigInteger(), nullable=True))
+    op.add_column("posting", sa.Column("origin_job_id", sa.BigInteger(), nullable=True))
     op.execute(DIGEST)
     op.execute(CHAIN)
     op.execute(CHAIN_WHAT_IS_THERE)
@@ -182,6 +183,7 @@ def downgrade() -> None:
     op.drop_index("ix_audit_entry_user", "audit_entry")
     op.drop_index("ix_audit_entry_subject", "audit_entry")
     op.drop_index("ix_claim_on_hold", "claim")
+    op.drop_column("posting", "origin_job_id")
     op.drop_column("posting", "caused_by_id")
     for name in ("hold_why", "hold_at", "hold_by", "hold_until"):
         op.drop_column("claim", name)

@@ -25,14 +25,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("has_credit_line"),
     )
     op.create_index(
-        "ix_posting_of_late_payment",
+        "ix_posting_that_came_late",
         "posting",
-        ["practice_id", "caused_by_id"],
+        ["practice_id", "origin_job_id"],
         unique=False,
         postgresql_where=sa.text("caused_by_id IS NOT NULL"),
     )
 
 
 def downgrade() -> None:
-    op.drop_index("ix_posting_of_late_payment", table_name="posting")
+    op.drop_index("ix_posting_that_came_late", table_name="posting")
     op.drop_index("ix_claim_with_credit", table_name="claim")
