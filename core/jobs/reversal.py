@@ -19,6 +19,7 @@ from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
 from core.jobs.requests import NOTE_CHARACTERS_MAX, BadRequest
 from core.jobs.selection import NothingSelected, UnknownClaim
+from core.ledger.models import Responsibility
 from core.policy import facts, rules
 from core.policy.facts import Facts, Terms
 from core.policy.rules import Moment
@@ -144,8 +145,8 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
             Claim.billing_status,
             was.settles_insurance,
             was.settles_patient,
-            was.insurance_cents,
-            was.patient_cents,
+            standing.stands_cents(job, Responsibility.INSURANCE).label("insurance_cents"),
+            standing.stands_cents(job, Responsibility.PATIENT).label("patient_cents"),
             rules.first_match(seen, asked).label("code"),
             rules.why(seen, asked).label("why"),
         )
@@ -176,6 +177,6 @@ def _facts(job: SettleJob, was: Any) -> Facts:
         of_claim,
         touched_since_settled=standing.is_touched(job, was),
         already_reversed=taken_back_by.is_not(None),
-        late_payment_came=standing.late_payment_came(job),
+        late_payment_took_all=standing.late_payment_took_all(job),
         values={**of_claim.values, "version_after": was.version_after, "reversed_by": taken_back_by},
     )

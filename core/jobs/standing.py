@@ -2,16 +2,19 @@
 
 A claim that was touched and put back is as good as untouched: held and released, settled once more and reversed,
 paid and the payment reversed. What counts is what stands: its billing status, a hold, a posting without an answer.
+A payment that came late and took back some of the write-off touches nothing else: the rest can be taken back still.
 """
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
-from core.claims.models import SETTLED, Claim
+from core.claims.models import BALANCE_DUE, SETTLED, Claim
 from core.jobs.models import JobItem, Outcome, SettleJob
-from core.ledger.models import Posting, PostingKind
+from core.ledger import late_payments
+from core.ledger.models import Posting, PostingKind, Responsibility
+from core.policy import facts
 
 _MINE: Final = aliased(Posting, name="mine")
 _LATER: Final = aliased(Posting, name="later")
@@ -33,19 +36,46 @@ def is_touched(job: SettleJob, was: Any) -> ColumnElement[bool]:
     """Something came after the reversed job of `job`, whose item is `was`, and still stands."""
     changed = Claim.version != was.version_after
     last_of_mine = _last_posting(job)
+    # A late payment itself reopens a claim of which the other side still owes.
+    as_left = or_(
+        Claim.billing_status == literal(SETTLED),
+        and_(Claim.billing_status == literal(BALANCE_DUE), _late_payment_came(job)),
+    )
     stands = or_(
-        Claim.billing_status != literal(SETTLED),
-        Claim.hold.is_not(None),
+        ~as_left,
+        facts.is_held(job.as_of),
         last_of_mine.is_(None),  # the job posted nothing here: what came after cannot be told from what was before
         _unanswered_since(job, last_of_mine),
     )
     return and_(changed, stands)
 
 
-def late_payment_came(job: SettleJob) -> ColumnElement[bool]:
-    """A payment that arrived later took back what the job had written off on the claim."""
-    took_back = and_(*_on_claim(_ANSWER, job), _ANSWER.caused_by_id.is_not(None), _ANSWER.reverses_id == _MINE.id)
-    return exists().where(*_of_job(job), exists().where(took_back)).correlate(Claim)
+def late_payment_took_all(job: SettleJob) -> ColumnElement[bool]:
+    """Payments that arrived later have taken back all that the job had written off on the claim."""
+    return and_(
+        _late_payment_came(job), ~exists().where(*_on_claim(_MINE, job), still_stands(_MINE, job)).correlate(Claim)
+    )
+
+
+def still_stands(posting: Any, job: SettleJob) -> ColumnElement[bool]:
+    """The condition on a posting: a write-off of the reversed job, or what a late payment left of one, unanswered."""
+    return and_(late_payments.job_of(posting) == job.reverses_job_id, late_payments.standing(posting))
+
+
+def stands_cents(job: SettleJob, side: Responsibility) -> ColumnElement[int]:
+    """What of the reversed job's write-offs on the claim still stands, above zero."""
+    cents = select(func.coalesce(-func.sum(_MINE.amount_cents), 0))
+    of_side = cents.where(*_on_claim(_MINE, job), _MINE.responsibility == side, still_stands(_MINE, job))
+    return cast(of_side.correlate(Claim).scalar_subquery(), BigInteger)
+
+
+def _late_payment_came(job: SettleJob) -> ColumnElement[bool]:
+    return exists().where(*_on_claim(_ANSWER, job), _came_late(_ANSWER, job)).correlate(Claim)
+
+
+def _came_late(posting: Any, job: SettleJob) -> ColumnElement[bool]:
+    """What a late payment took back of the reversed job's write-offs, or posted again of them."""
+    return and_(posting.caused_by_id.is_not(None), posting.origin_job_id == job.reverses_job_id)
 
 
 def _on_claim(posting: Any, job: SettleJob) -> tuple[ColumnElement[bool], ...]:
@@ -65,4 +95,8 @@ def _unanswered_since(job: SettleJob, last_of_mine: ColumnElement[int | None]) -
     is_answered = exists().where(*_on_claim(_ANSWER, job), _ANSWER.reverses_id == _LATER.id)
     stands = and_(_LATER.kind != PostingKind.REVERSAL, ~is_answered)
     reaches_back = and_(_LATER.kind == PostingKind.REVERSAL, _LATER.reverses_id <= last_of_mine)
-    return exists().where(*_on_claim(_LATER, job), _LATER.id > last_of_mine, or_(stands, reaches_back)).correlate(Claim)
+    # A late payment stays, and with it what it took back: the reversal answers what it left of the write-off.
+    took_back = and_(_came_late(_ANSWER, job), _ANSWER.caused_by_id == _LATER.id)
+    is_late = or_(_came_late(_LATER, job), exists().where(*_on_claim(_ANSWER, job), took_back))
+    later = (*_on_claim(_LATER, job), _LATER.id > last_of_mine, or_(stands, reaches_back), ~is_late)
+    return exists().where(*later).correlate(Claim)

@@ -21,7 +21,8 @@ from core.jobs.cost_share import CostShare
 from core.jobs.holding import is_open, still_to_settle
 from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, JobKind, SettleJob, Verdict
-from core.ledger.models import Posting, PostingKind
+from core.ledger import late_payments
+from core.ledger.models import Posting
 from core.practices.models import Payer, Provider
 
 HASHED_FROM_CLAIMS: Final = 100_000  # so many are added up faster by going through all claims than one by one
@@ -117,7 +118,7 @@ def _reversed(session: Session, job: SettleJob) -> int:
     """How many write-offs of the original a reverse job will answer."""
     key = JobKey(job.practice_id, job.id)
     of_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
-    of_original = (Posting.job_id == job.reverses_job_id, Posting.kind == PostingKind.WRITE_OFF)
+    of_original = (late_payments.job_of() == job.reverses_job_id, late_payments.standing())
     answered = select(func.count()).where(*key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item, *of_original)
     return session.scalars(answered).one()
 

@@ -1,6 +1,6 @@
 """Counter-postings: what a job wrote off is answered posting by posting, never deleted.
 
-The caller holds the claims' locks and has seen that nothing touched them since; `decided` is that of
+The caller holds the claims' locks and has seen that nothing but late payments touched them since; `decided` is that of
 `core.ledger.posting`.
 """
 
@@ -13,19 +13,20 @@ from sqlalchemy.orm import Session, aliased
 from core.claims.ids import ClaimIds
 from core.claims.models import Claim, LineItem
 from core.jobs.models import JobItem, SettleJob
+from core.ledger import late_payments
 from core.ledger.models import Posting, PostingKind, Responsibility
 from core.ledger.posting import Cents, insert_postings, update_claims
 
 
 def answer_write_offs(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> Cents:
-    """Post the opposite of each write-off that the reversed job made on the decided claims."""
+    """Post the opposite of each write-off of the reversed job that still stands on the decided claims."""
     original = (
         select(Posting.claim_id, Posting.line, Posting.responsibility, Posting.amount_cents, Posting.id)
         .join_from(decided, Posting, Posting.claim_id == decided.c.claim_id)
         .where(
             Posting.practice_id == job.practice_id,
-            Posting.job_id == job.reverses_job_id,
-            Posting.kind == PostingKind.WRITE_OFF,
+            late_payments.job_of() == job.reverses_job_id,
+            late_payments.standing(),
         )
         .subquery("original")
     )

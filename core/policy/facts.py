@@ -74,7 +74,7 @@ class Facts:
     changed_since_preview: Condition
     touched_since_settled: Condition
     already_reversed: Condition
-    late_payment_came: Condition
+    late_payment_took_all: Condition
     balance_mismatch: Condition
     values: Mapping[str, ColumnElement[Any]]  # what "why?" shows, by name; amounts in cents
 
@@ -140,7 +140,7 @@ def of_claim(terms: Terms) -> Facts:
         changed_since_preview=false(),  # nothing was promised yet
         touched_since_settled=false(),  # asked of reversals alone, as the next two
         already_reversed=false(),
-        late_payment_came=false(),
+        late_payment_took_all=false(),
         balance_mismatch=Claim.balance_mismatch.expression,
         values=_values(terms),
     )

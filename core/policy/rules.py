@@ -82,8 +82,8 @@ RULES: Final = (
     ),
     Rule(
         "late_payment",
-        "A payment that came later has taken back what it could",
-        lambda f: f.late_payment_came,
+        "A payment that came later has already taken back all of this write-off",
+        lambda f: f.late_payment_took_all,
         at=PREVIEW_ONLY,
         kinds=REVERSAL,
         shows=("last_payment_on", "insurance_due", "patient_due"),

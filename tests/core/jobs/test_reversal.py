@@ -1,5 +1,7 @@
 """A job taken back: by counter-postings, claim by claim, and only what nobody touched since."""
 
+import datetime as dt
+
 import pytest
 
 from core.access.models import Role
@@ -13,7 +15,7 @@ from core.jobs.requests import BadRequest
 from core.jobs.reversal import NotReversible
 from core.jobs.selection import UnknownClaim
 from core.practices.models import WriteOffSetting
-from tests.given import NOW, GivenPractice, Line
+from tests.given import NOW, TODAY, GivenPractice, Line
 
 
 def _reverse(practice: GivenPractice, job: JobKey, *claim_ids: str, key: str = "reverse", run: bool = True) -> JobKey:
@@ -48,14 +50,20 @@ def test_a_reversed_job_leaves_dues_and_statuses_as_they_were(practice: GivenPra
     assert practice.violations() == []
 
 
-def test_a_claim_that_was_paid_late_is_refused_by_name_and_the_others_go(practice: GivenPractice) -> None:
+def test_a_claim_that_was_paid_late_in_full_is_refused_by_name_and_of_the_others_goes_what_stands(
+    practice: GivenPractice,
+) -> None:
     practice.claim("paid late", Line(0, 100))
+    practice.claim("paid some", Line(0, 100))
     practice.claim("still", Line(0, 100))
     job = practice.settle()
-    practice.pay("paid late", 40)
+    practice.pay("paid late", 100)
+    practice.pay("paid some", 40)
 
     reversal = _reverse(practice, job)
 
+    assert practice.progress(reversal).patient_cents == 160
+    assert practice.read("paid some").patient_due == 60
     item = practice.item(reversal, "paid late")
     assert (item.outcome, item.code) == (Outcome.SKIPPED, "late_payment")
     assert item.why is not None
@@ -72,9 +80,13 @@ def test_a_claim_held_and_released_since_is_as_good_as_untouched(practice: Given
     for number in ("1", "held still"):
         practice.change(number, hold=Hold.HOLD)
     practice.change("1", hold=None)
+    practice.claim("held until yesterday", Line(0, 100))
+    lapsed = practice.settle({"claim_ids": ["held until yesterday"]}, key="lapsed")
+    practice.change("held until yesterday", hold=Hold.HOLD, hold_until=TODAY - dt.timedelta(days=1))
 
     reversal = _reverse(practice, job)
 
+    assert practice.item(_reverse(practice, lapsed, key="l"), "held until yesterday").outcome is Outcome.SETTLED
     assert practice.item(reversal, "held still").code == "touched_since"
     assert practice.item(reversal, "1").outcome is Outcome.SETTLED
     assert (practice.read("1").billing_status, practice.read("1").patient_due) == ("Balance Due", 100)

@@ -73,12 +73,17 @@ def test_an_approver_pauses_cancels_and_discards_a_reversal(world: World, biller
     assert refused(approver.post(f"/settle-jobs/{run}/resume")) == (409, "wrong_status")
 
 
-def test_a_claim_paid_late_is_named_and_stays_and_the_others_go(world: World, biller: Api, approver: Api) -> None:
+def test_a_claim_paid_late_in_full_is_named_and_stays_and_the_others_go(
+    world: World, biller: Api, approver: Api
+) -> None:
     job_id = biller.settled(world, CAN_SETTLE)
     items = biller.get(f"/settle-jobs/{job_id}/items?outcome=settled&limit=200").json["items"]
     settled = biller.get(f"/settle-jobs/{job_id}/progress").json["settled"]
     touched = next(item["claim_id"] for item in items if item["patient_cents"])
-    biller.enter(touched, **PAYMENT)
+    for line in biller.get(f"/claims/{touched}/postings").json["postings"]:
+        if line["kind"] == "write_off":
+            side, cents = line["responsibility"], -line["amount_cents"]
+            biller.enter(touched, **{**PAYMENT, "line": line["line"], "responsibility": side, "amount_cents": cents})
 
     job = approver.reverse(job_id).json
     assert {code["code"]: code["claims"] for code in job["totals"]["by_code"]} == {"late_payment": 1}

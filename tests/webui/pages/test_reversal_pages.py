@@ -88,13 +88,18 @@ def test_a_claim_touched_since_is_left_out_by_name(practice: GivenPractice, job:
     assert "version 3" in said
 
 
-def test_a_claim_paid_late_is_left_out_by_name(practice: GivenPractice, job: JobKey, approver: Browser) -> None:
-    practice.pay("C00002", 100)
+def test_a_claim_paid_late_in_full_is_left_out_by_name_and_of_one_paid_in_part_the_rest_comes_back(
+    practice: GivenPractice, approver: Browser
+) -> None:
+    practice.claims(3, insurance=0, patient=1_500)
+    job = practice.settle()
+    practice.pay("C00002", 1_500)
+    practice.pay("C00003", 100)
 
     said = approver.says(ask(approver, job))
 
-    assert "restore $30.00 to 2 claims. 1 claim is left out: C00002 ." in said
-    assert "A payment that came later has taken back what it could" in said
+    assert "This posts 2 counter-postings that restore $29.00 to 2 claims. 1 claim is left out: C00002 ." in said
+    assert "A payment that came later has already taken back all of this write-off" in said
 
 
 def test_where_every_claim_was_touched_there_is_nothing_to_confirm(
