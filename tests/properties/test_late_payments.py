@@ -20,6 +20,7 @@ from tests.servers import Databases
 _names = itertools.count(1)
 _acts = st.one_of(
     st.tuples(st.just("pay"), st.integers(1, 150)),
+    st.tuples(st.just("adjust"), st.integers(1, 60)),
     st.tuples(st.just("transfer"), st.integers(1, 40)),  # back to the patient, who owes again
     st.tuples(st.just("settle"), st.just(0)),
     st.tuples(st.just("reverse"), st.just(0)),
@@ -48,9 +49,13 @@ def test_no_dollar_is_lost_and_no_credit_is_false(
 
     for act, cents in acts:
         key = f"k{next(keys)}"
-        if act == "pay":
-            _post(practice, "payment", cents, key, responsibility="patient", paid_by="patient")
-            due, paid, untouched = due - cents, paid + cents, None
+        if act in ("pay", "adjust"):
+            if act == "pay":
+                _post(practice, "payment", cents, key, responsibility="patient", paid_by="patient")
+                paid += cents
+            else:
+                _post(practice, "adjustment", cents, key, responsibility="patient", group_code="CO", reason_code="45")
+            due, untouched = due - cents, None
             if due < 0:
                 taken_back = min(written_off, -due)
                 written_off, due = written_off - taken_back, due + taken_back

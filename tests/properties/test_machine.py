@@ -2,6 +2,9 @@
 
 import datetime as dt
 import itertools
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,17 +25,19 @@ from core.claims.holds import set_hold
 from core.claims.models import Claim, Hold
 from core.db.engine import Sessions, make_engine, make_sessions, transaction
 from core.errors import Refusal
+from core.intake.postings import import_postings
 from core.jobs import chunks, commands, engine, settle_chunk, sweep
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus
 from core.ledger import entries
 from core.ledger.invariants import violations
 from core.ledger.models import Posting, PostingKind
-from core.money import UNLIMITED
+from core.money import UNLIMITED, plain_cents
 from core.practices import closing, exclusions, limits, write_off_setting
 from core.practices.models import WriteOffSetting
 from core.practices.periods import PeriodClosed
 from tests.given import NOW, GivenPractice, Line, a_practice
+from tests.properties import reckoning
 from tests.servers import Databases
 
 CLAIMS = 8
@@ -43,6 +48,14 @@ STEPS = 25
 _names = itertools.count(1)
 _amounts = st.integers(min_value=-300, max_value=500)
 _limits = st.one_of(st.just(UNLIMITED), st.integers(min_value=0, max_value=3_000))
+
+
+Moved = tuple[int, int, str, int, int]  # which claim, line, responsibility, cents, days ago
+_moved = st.tuples(
+    st.integers(0, CLAIMS - 1), st.integers(1, 2), st.sampled_from(reckoning.SIDES), st.integers(1, 400),
+    st.sampled_from([0, 3, 40, 190]),
+)  # fmt: skip
+HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
 
 
 def _settle_until_the_power_goes_off(sessions: Sessions, chunk: chunks.Chunk, now: dt.datetime) -> None:
@@ -60,12 +73,14 @@ class Practice(RuleBasedStateMachine):
     @initialize(dues=st.lists(st.tuples(_amounts, _amounts), min_size=CLAIMS, max_size=CLAIMS))
     def open_practice(self, dues: list[tuple[int, int]]) -> None:
         self.now = NOW
-        self.given: GivenPractice = a_practice(self.sessions, name=f"practice{next(_names)}")
+        self.name = f"practice{next(_names)}"
+        self.given: GivenPractice = a_practice(self.sessions, name=self.name)
         self.admin = self.given.person(f"admin@{self.given.id}.example", Role.ADMIN)
         self.numbers = [self.given.claim(str(n), Line(*due), Line(due[1], 0)) for n, due in enumerate(dues)]
         self.approver = self.given.person(f"approver@{self.given.id}.example", Role.APPROVER)
         self.jobs: list[JobKey] = []
         self.keys = itertools.count(1)
+        self.folder = Path(tempfile.mkdtemp())
 
     @rule(chunk_claims=st.integers(1, 5), reason=st.sampled_from(["small_balance", "administrative"]))
     def confirm_a_job(self, chunk_claims: int, reason: str) -> None:
@@ -129,26 +144,53 @@ class Practice(RuleBasedStateMachine):
 
         self._try(reverse)
 
-    @rule(
-        pick=st.integers(0, CLAIMS - 1), cents=st.integers(1, 400), line=st.integers(1, 2),
-        side=st.sampled_from(["insurance", "patient"]),
-    )  # fmt: skip
-    def post_a_payment(self, pick: int, cents: int, line: int, side: str) -> None:
-        """Through the front door: a late one takes back of the write-off, and a closed month refuses it."""
-        entry = {
-            "kind": "payment", "line": line, "responsibility": side, "paid_by": "patient", "amount_cents": cents
-        }  # fmt: skip
-        self._try(
+    @rule(kind=st.sampled_from(["payment", "adjustment", "transfer"]), moved=_moved)
+    def post_by_hand(self, kind: str, moved: Moved) -> None:
+        """Through the front door: what comes late takes back of the write-off, and a closed month refuses it."""
+        place, cents, day = self._place(moved), moved[3], self._day(moved)
+        entry = {"kind": kind, "line": place[1], "responsibility": place[2], "amount_cents": cents, "posted_on": day}
+        entry |= {"payment": {"paid_by": "patient"}, "adjustment": {"group_code": "CO", "reason_code": "45"}}.get(
+            kind, {}
+        )
+        self._post(
             lambda session: entries.post(
-                session, self.numbers[pick], entries.entry_of(entry), by=self.admin,
-                idempotency_key=f"k{next(self.keys)}", now=self.now,
-            )
+                session, place[0], entries.entry_of(entry), by=self.admin, idempotency_key=f"k{next(self.keys)}",
+                now=self.now,
+            ),
+            reckoning.moves(kind, place, cents),
         )  # fmt: skip
 
-    @rule(pick=st.integers(0, CLAIMS - 1), cents=st.integers(1, 400), line=st.integers(1, 2))
-    def a_payment_comes_by_file(self, pick: int, cents: int, line: int) -> None:
-        """Dated in spring, which nobody closes."""
-        self.given.pay(self.numbers[pick], cents, line=line)
+    @rule(
+        rows=st.lists(
+            st.tuples(st.sampled_from(["payment", "adjustment", "transfer", "refund"]), _moved), min_size=1, max_size=6
+        )
+    )
+    def a_file_comes(self, rows: list[tuple[str, Moved]]) -> None:
+        """Several on one line and side, in any order; one row in a closed month refuses them all."""
+        written, moves = [HEAD], list[tuple[reckoning.Place, int]]()
+        for kind, moved in rows:
+            done = reckoning.moves(kind, self._place(moved), moved[3])
+            moves += done
+            paid_by = "patient" if kind in ("payment", "refund") else ""
+            codes = "CO,45" if kind == "adjustment" else ","
+            written += [
+                f"{next(self.keys)},{number},{line},{side},{kind},{plain_cents(cents)},{paid_by},{codes},{self._day(moved)}"
+                for (number, line, side), cents in done
+            ]
+        file = self.folder / "postings.csv"
+        file.write_text("\n".join([*written, ""]), encoding="utf-8")
+        self._post(lambda session: import_postings(session, file, practice_name=self.name, now=self.now), moves)
+
+    def _post(self, act: Any, moves: list[tuple[reckoning.Place, int]]) -> None:
+        before = reckoning.read(self.given)
+        done = self._try(act)
+        assert reckoning.read(self.given) == (reckoning.posted(before, moves) if done else before)
+
+    def _place(self, moved: Moved) -> reckoning.Place:
+        return self.numbers[moved[0]], moved[1], moved[2]
+
+    def _day(self, moved: Moved) -> str:
+        return str(self.now.date() - dt.timedelta(days=moved[4]))
 
     @rule()
     def close_the_month(self) -> None:
@@ -238,6 +280,7 @@ class Practice(RuleBasedStateMachine):
                 sweep.sweep(self.sessions, now=self.now)
                 if all(self._rests(job) for job in self.jobs):
                     break
+        shutil.rmtree(self.folder)
         assert all(self._rests(job) for job in self.jobs)
         self.the_books_are_right()
 
@@ -250,13 +293,14 @@ class Practice(RuleBasedStateMachine):
     def _job(self, pick: int) -> JobKey:
         return self.jobs[pick % len(self.jobs)]
 
-    def _try(self, act: Any) -> None:
-        """A refusal is an answer too."""
+    def _try(self, act: Any) -> bool:
+        """A refusal is an answer too; tell whether it was done."""
         try:
             with transaction(self.sessions) as session:
                 act(session)
         except Refusal:
-            pass
+            return False
+        return True
 
     def _tick(self) -> None:
         self.now += dt.timedelta(seconds=61)  # past every wait
