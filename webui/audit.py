@@ -50,7 +50,7 @@ def export() -> Response:
             yield from audit_log.csv_file(db, actor.practice_id, wanted)
 
     response = Response(stream_with_context(pieces()), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="audit-{now().astimezone(dt.UTC):%Y-%m-%d}.csv"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{audit_log.file_name(now())}"'
     return response
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, extract, func, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, extract, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.access import audit, audit_words
@@ -17,11 +17,14 @@ from core.access.users import find_by_email
 from core.claims.export import csv_pieces, guard
 from core.claims.models import Claim
 from core.errors import NotFound
-from core.jobs.models import JobItem
+from core.jobs.models import JobItem, SettleJob
+from core.ledger.models import Posting
 from core.practices import queries as practices
+from core.practices.models import Exclusion
 
 PAGE_ACTS_MAX: Final = 200
 _READ_AT_ONCE: Final = 1_000
+IMPORTS: Final = ("practice.imported", "postings.imported")
 HEAD: Final = ("Number", "At (UTC)", "Who", "E-mail", "Act", "Subject", "In words", "Facts", "Digest", "What is hashed")
 
 
@@ -30,8 +33,8 @@ class AuditFilter:
     """Which acts; each that is given narrows. Days are the practice's own, both included."""
 
     person: int | None = None  # a user's id
-    claim: str | None = None  # its number: acts on it, and on every job that holds it
-    job: int | None = None
+    claim: str | None = None  # its number: acts on it, on jobs, exclusions and imports that concern it
+    job: int | None = None  # and the jobs that reverse it
     first_day: dt.date | None = None
     last_day: dt.date | None = None
 
@@ -100,6 +103,12 @@ def head(session: Session, practice_id: int) -> Head:
     return Head(*found) if found else Head(0, "")
 
 
+def holds(session: Session, practice_id: int, kept: Head) -> bool:
+    """Tell whether the practice's chain still has the link that somebody kept elsewhere."""
+    link = (AuditLink.practice_id == practice_id, AuditLink.number == kept.number)
+    return session.scalar(select(AuditLink.digest).where(*link)) == kept.digest
+
+
 def export_by(session: Session, f: AuditFilter, *, by: Actor, now: dt.datetime) -> None:
     """Let `by` take the acts as a file, and write that down; in a transaction of its own, before the first byte."""
     by.require(Action.SEE_AUDIT)
@@ -138,6 +147,11 @@ def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str
     yield from csv_pieces(HEAD, cells())
 
 
+def file_name(now: dt.datetime) -> str:
+    """What the file is called."""
+    return f"audit-{now.astimezone(dt.UTC):%Y-%m-%d}.csv"
+
+
 def _hashed(previous: ColumnElement[str]) -> ColumnElement[str]:
     """The text of which a link's digest is the hash, as the trigger puts it together."""
     entry = (
@@ -165,14 +179,43 @@ def _conditions(session: Session, practice_id: int, f: AuditFilter) -> Iterator[
     if f.person is not None:
         yield AuditEntry.user_id == f.person
     if f.job is not None:
-        yield AuditEntry.subject == f"job:{f.job}"
+        yield AuditEntry.subject.in_([f"job:{f.job}", *_reversals_of(session, practice_id, f.job)])
     if f.claim is not None:
-        yield AuditEntry.subject.in_([f"claim:{f.claim}", *_jobs_that_hold(session, practice_id, f.claim)])
+        yield _on_claim(session, practice_id, f.claim)
     zone = ZoneInfo(practices.find(session, practice_id).time_zone)
     if f.first_day is not None:
         yield AuditEntry.at >= dt.datetime.combine(f.first_day, dt.time.min, zone)
     if f.last_day is not None and f.last_day < dt.date.max:
         yield AuditEntry.at < dt.datetime.combine(f.last_day + dt.timedelta(days=1), dt.time.min, zone)
+
+
+def _reversals_of(session: Session, practice_id: int, job: int) -> list[str]:
+    reversals = select(SettleJob.id).where(SettleJob.practice_id == practice_id, SettleJob.reverses_job_id == job)
+    return [f"job:{job_id}" for job_id in session.scalars(reversals)]
+
+
+def _on_claim(session: Session, practice_id: int, number: str) -> ColumnElement[bool]:
+    """Acts on the claim, on jobs that hold it, on exclusions of its patient and payers, and imports onto it."""
+    found = select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == number)
+    claim = session.scalars(found).one_or_none()
+    subjects = [f"claim:{number}", *_jobs_that_hold(session, practice_id, number)]
+    if claim is None:
+        return AuditEntry.subject.in_(subjects)
+    excluded = select(Exclusion.id).where(
+        Exclusion.practice_id == practice_id,
+        or_(
+            Exclusion.patient_id == claim.patient_id,
+            Exclusion.payer_id.in_([claim.primary_payer_id, claim.secondary_payer_id]),
+        ),
+    )
+    subjects += [f"exclusion:{number}" for number in session.scalars(excluded)]
+    # An import is one act for all its claims; it made its postings and the act at one moment.
+    imported = select(Posting.created_at).where(
+        Posting.practice_id == practice_id, Posting.claim_id == claim.id, Posting.source.is_not(None)
+    )
+    return or_(
+        AuditEntry.subject.in_(subjects), and_(AuditEntry.act.in_(IMPORTS), AuditEntry.at.in_(imported.distinct()))
+    )
 
 
 def _jobs_that_hold(session: Session, practice_id: int, claim: str) -> list[str]:

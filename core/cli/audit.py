@@ -21,8 +21,10 @@ _day = click.DateTime(["%Y-%m-%d"])
 @click.command("audit")
 @click.option("--practice", "practice", required=True, help="Whose acts.")
 @click.option("--person", metavar="EMAIL", help="What this person did.")
-@click.option("--claim", help="What was done to this claim, and to every job that holds it.")
-@click.option("--job", type=click.IntRange(1, 2**63 - 1), help="What was done to this job.")
+@click.option("--claim", help="What was done to this claim, and to jobs, exclusions and imports that concern it.")
+@click.option(
+    "--job", type=click.IntRange(1, 2**63 - 1), help="What was done to this job, and to those that reverse it."
+)
 @click.option("--from", "first_day", type=_day, metavar="YYYY-MM-DD", help="From this day of the practice on.")
 @click.option("--to", "last_day", type=_day, metavar="YYYY-MM-DD", help="Through this day.")
 @click.option("--csv", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write all of them to this file.")

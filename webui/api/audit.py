@@ -1,31 +1,48 @@
 """The audit: who did what."""
 
 import datetime as dt
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
 
 from flask import Response, jsonify
 from flask_openapi3.models.tag import Tag
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from core.access import audit_log
 from core.access.audit_log import AuditFilter
 from core.access.permissions import Action
+from core.db.engine import transaction
 from webui.api.blueprint import api, refusals
 from webui.api.models import Answer, Id
-from webui.api.reading import Page, asks, current_actor
-from webui.door import door
+from webui.api.reading import Page, Parameters, asks, current_actor
+from webui.door import door, now
 
 AUDIT = Tag(name="Audit", description="Who did what; nothing is ever changed or removed")
 
 
-class AuditQuery(Page):
+_CSV: Final = {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}
+
+
+class AuditFileQuery(Parameters):
     """Which acts; each that is given narrows. Days are the practice's own, both included."""
 
     person: Annotated[str | None, Field(description="The e-mail address of who did it")] = None
-    claim: Annotated[str | None, Field(description="Done to this claim, or to any job that holds it")] = None
-    job: Annotated[int | None, Field(ge=1, lt=2**63, description="Done to this job")] = None
+    claim: Annotated[
+        str | None, Field(description="Done to this claim, or to a job, an exclusion or an import that concerns it")
+    ] = None
+    job: Annotated[int | None, Field(ge=1, lt=2**63, description="Done to this job, or to one that reverses it")] = None
     from_: Annotated[dt.date | None, Field(alias="from")] = None
     to: dt.date | None = None
+
+    def narrowed(self, session: Session, practice_id: int) -> AuditFilter:
+        """The filter alone; raises `NotFound` for a person whom the practice has not."""
+        person = audit_log.person_of(session, practice_id, self.person) if self.person else None
+        return AuditFilter(person=person, claim=self.claim, job=self.job, first_day=self.from_, last_day=self.to)
+
+
+class AuditQuery(Page, AuditFileQuery):
+    """Which acts, and which of them first."""
 
 
 class AuditAct(Answer):
@@ -63,8 +80,7 @@ def list_acts(query: AuditQuery) -> Response:
     """List who did what, the newest first."""
     practice_id = current_actor().practice_id
     with door().sessions() as session:
-        person = audit_log.person_of(session, practice_id, query.person) if query.person else None
-        wanted = AuditFilter(person=person, claim=query.claim, job=query.job, first_day=query.from_, last_day=query.to)
+        wanted = query.narrowed(session, practice_id)
         found = audit_log.acts(session, practice_id, wanted, before=query.after(), limit=query.limit + 1)
         head = audit_log.head(session, practice_id)
     shown = found[: query.limit]
@@ -74,3 +90,24 @@ def list_acts(query: AuditQuery) -> Response:
         next_cursor=str(shown[-1].number) if len(found) > len(shown) else None,
     )
     return jsonify(answer.json_ready())
+
+
+@api.get("/audit.csv", tags=[AUDIT], responses={200: _CSV, **refusals(404)})
+@asks(Action.SEE_AUDIT)
+def export(query: AuditFileQuery) -> Response:
+    """Give the acts as CSV, the first act first, with what is hashed of each, so that anybody can walk the chain.
+
+    It is streamed, whatever its size, and written down as an act of its own.
+    """
+    actor, sessions = current_actor(), door().sessions
+    with transaction(sessions) as session:
+        wanted = query.narrowed(session, actor.practice_id)
+        audit_log.export_by(session, wanted, by=actor, now=now())
+
+    def pieces() -> Iterator[str]:
+        with sessions() as session:  # as long as the stream
+            yield from audit_log.csv_file(session, actor.practice_id, wanted)
+
+    response = Response(pieces(), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{audit_log.file_name(now())}"'
+    return response

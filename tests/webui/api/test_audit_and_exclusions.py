@@ -1,5 +1,8 @@
 """Exclusions, holds and the audit by API."""
 
+import csv
+import hashlib
+import io
 from typing import Any
 
 import pytest
@@ -111,6 +114,18 @@ def test_the_audit_is_read_by_who_may(world: World, admin: Api, biller: Api) -> 
     assert [act["sentence"] for act in by_claim["acts"]] == [f"Confirmed job {job}", f"Requested job {job}"]
     assert by_claim["head"]["number"] == admin.get("/audit").json["acts"][0]["number"]
     assert len(by_claim["head"]["digest"]) == 64
+
+
+def test_the_audit_is_a_file_that_says_what_is_hashed_and_taking_it_is_an_act(admin: Api, biller: Api) -> None:
+    assert biller.get("/audit.csv").status_code == 403
+    assert admin.get("/audit.csv", query_string={"limit": "3"}).status_code == 422
+
+    answer = admin.get("/audit.csv", query_string={"from": "2025-01-01"})
+
+    assert (answer.status_code, answer.mimetype) == (200, "text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert (rows[0]["Number"], rows[-1]["Act"]) == ("1", "audit.exported")
+    assert all(row["Digest"] == hashlib.sha256(row["What is hashed"].encode()).hexdigest() for row in rows)
 
 
 def test_the_audit_goes_on_where_the_page_before_ended(admin: Api) -> None:

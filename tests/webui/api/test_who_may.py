@@ -37,6 +37,7 @@ PATHS = [
     ("POST", "/exclusions"),
     ("POST", "/exclusions/1/end"),
     ("GET", "/audit"),
+    ("GET", "/audit.csv"),
     ("GET", "/limits"),
     ("PUT", "/limits"),
     ("GET", "/schedules"),
