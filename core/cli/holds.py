@@ -100,4 +100,32 @@ def list_exclusions(every: bool, email: str, as_json: bool) -> None:
         click.echo("Nobody is excluded.")
 
 
-COMMANDS = [set_hold, release, exclude, end_exclusion, list_exclusions]
+@click.command("holds")
+@click.option("--hold", type=click.Choice([hold.value for hold in Hold]), help="Of this kind alone.")
+@acting.as_option
+@acting.json_option
+def list_holds(hold: str | None, email: str, as_json: bool) -> None:
+    """List the claims that are on hold: why, by whom, until when."""
+    with acting.sessions() as sessions, transaction(sessions) as session:
+        by = acting.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        today = calendar.today(queries.find(session, by.practice_id), now=context.utc_now())
+        found: list[holds.HeldClaim] = []
+        kind = Hold(hold) if hold else None
+        while page := holds.listed(
+            session, by.practice_id, today=today, hold=kind, after_id=found[-1].id if found else None
+        ):
+            found += page
+    if as_json:
+        shown = [{name: value for name, value in row._asdict().items() if name != "id"} for row in found]
+        click.echo(json.dumps(shown, default=str))
+        return
+    for row in found:
+        until = "until it is released" if row.until is None else f"through {row.until:%m/%d/%Y}"
+        why = f": {row.why}" if row.why else ""
+        click.echo(f"{row.claim_id}  {row.hold.value}  {until}, by {row.by or 'an import'}{why}")
+    if not found:
+        click.echo("No claim is on hold.")
+
+
+COMMANDS = [list_holds, set_hold, release, exclude, end_exclusion, list_exclusions]
