@@ -7,6 +7,8 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.access import audit_log
+from core.access.audit_log import Head
 from core.cli import context
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
@@ -17,22 +19,49 @@ from core.ledger.mismatches import flag_mismatches
 from core.practices.models import Practice
 
 
+def _head(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Head | None:
+    number, _, digest = (given or "").replace(",", "").partition(":")
+    if given is not None and not (number.isascii() and number.isdigit() and digest):
+        raise click.BadParameter("write the number and the digest, such as 1042:9f86d081…")
+    return Head(int(number), digest) if given is not None else None
+
+
 @click.command()
 @click.option("--practice", "name", help="Of this practice alone; of all without it.")
+@click.option(
+    "--head",
+    "kept",
+    metavar="N:DIGEST",
+    callback=_head,
+    help="The end of this practice's audit as it was kept elsewhere: it must still be in the chain.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print facts for programs.")
 @click.pass_context
-def verify(ctx: click.Context, name: str | None, as_json: bool) -> None:
+def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: bool) -> None:
     """Check that the books are right to the cent; exit 0 only if every invariant holds."""
+    if kept and not name:
+        raise click.UsageError("Name the practice of the head too: --practice NAME.")
     with context.database() as engine:
         sessions = make_sessions(engine)
         with transaction(sessions) as session:
             begin_snapshot(session)
             practice_id = _practice_id(session, name) if name else None
             found = violations(session, practice_id=practice_id)
+            if kept and practice_id is not None and not audit_log.holds(session, practice_id, kept):
+                found.append(_forked(practice_id, kept))
         with transaction(sessions) as session:
             flag_mismatches(session, practice_id=practice_id)
     click.echo(_as_json(found) if as_json else _as_words(found))
     ctx.exit(1 if found else 0)
+
+
+def _forked(practice_id: int, kept: Head) -> Violation:
+    return Violation(
+        "the_kept_head_is_in_the_chain",
+        "the act that was kept elsewhere is in the audit under the same number and digest",
+        1,
+        (f"practice {practice_id}, act number {kept.number}",),
+    )
 
 
 def _practice_id(session: Session, name: str) -> int:

@@ -50,6 +50,17 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
                        WHERE {of_practice("l")} ORDER BY practice_id, number DESC) l USING (practice_id)
             WHERE (h.number, h.digest) IS DISTINCT FROM (l.number, l.digest)""",
     ),
+    "every_job_has_its_acts": Invariant(
+        "the audit has the act that confirmed each job that was confirmed, and the one that ended each that has ended",
+        f"""SELECT {_JOB} FROM settle_job j
+            WHERE {of_practice("j")} AND (
+              (j.confirmed_at IS NOT NULL AND NOT EXISTS (
+                SELECT FROM audit_entry e WHERE e.practice_id = j.practice_id AND e.subject = 'job:' || j.id
+                   AND e.act IN ('job.confirmed', 'job.approved')))
+              OR (j.status IN ('completed', 'cancelled', 'rejected', 'expired') AND NOT EXISTS (
+                SELECT FROM audit_entry e WHERE e.practice_id = j.practice_id AND e.subject = 'job:' || j.id
+                   AND e.act = 'job.' || j.status)))""",
+    ),
     "a_job_is_as_it_ended": Invariant(
         "the chunks of an ended job count what the act that ended it says",
         f"""SELECT {_JOB} FROM settle_job j

@@ -5,6 +5,8 @@ import datetime as dt
 import hashlib
 import io
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, func, make_url, select, text
@@ -17,8 +19,12 @@ from core.claims import holds
 from core.claims.models import Hold
 from core.db.engine import Sessions, make_sessions, transaction
 from core.db.migrating import migrate
+from core.intake.postings import import_postings
+from core.jobs import commands
 from core.ledger.invariants import violations
 from core.ledger.invariants_audit import AUDIT_INVARIANTS
+from core.practices import exclusions
+from core.practices.models import PayerClass
 from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
 from tests.servers import Databases
 
@@ -189,6 +195,35 @@ def test_whoever_changes_the_past_behind_the_triggers_is_seen(
     assert broken(practice) == seen
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_whoever_wipes_the_audit_is_seen_by_the_jobs_and_by_a_head_that_was_kept(
+    practice: GivenPractice, database_url: str, kept: bool
+) -> None:
+    practice.claim("1", Line(0, 100))
+    practice.settle()
+    with practice.sessions() as session:
+        head = audit_log.head(session, practice.id)
+        assert audit_log.holds(session, practice.id, head)
+
+    superuser = create_engine(_as_superuser(database_url))
+    with superuser.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for table in ("audit_link", "audit_head", "audit_entry"):
+            connection.execute(text(f"DELETE FROM {table}"))
+        if kept:  # and the whole chain is written anew, without what was done by night
+            connection.execute(text("SET LOCAL session_replication_role = origin"))
+            for act_ in ("job.confirmed", "job.completed"):
+                connection.execute(
+                    text("INSERT INTO audit_entry (practice_id, at, act, subject, facts) "
+                         "SELECT practice_id, now(), :act, 'job:' || id, '{}' FROM settle_job"), {"act": act_}
+                )  # fmt: skip
+    superuser.dispose()
+
+    assert broken(practice) == (set() if kept else {"every_job_has_its_acts"})
+    with practice.sessions() as session:
+        assert not audit_log.holds(session, practice.id, head)
+
+
 @pytest.mark.parametrize("table", ["audit_entry", "audit_link"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET practice_id = 1", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_the_product_itself_cannot_change_the_past(practice: GivenPractice, table: str, statement: str) -> None:
@@ -224,6 +259,34 @@ def test_the_acts_of_a_database_of_before_are_chained_when_it_is_upgraded(databa
             heads = select(AuditHead.practice_id, AuditHead.number).order_by(AuditHead.practice_id)
             assert [tuple(row) for row in session.execute(heads)] == [(1, 21), (2, 22), (3, 1)]
         engine.dispose()
+
+
+def test_the_acts_of_a_claim_and_of_a_job_are_all_that_concern_them(practice: GivenPractice, tmp_path: Path) -> None:
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    practice.claim("1", Line(0, 100_00))
+    practice.claim("2", Line(0, 100_00), primary_payer_id=practice.payer("P2", PayerClass.COMMERCIAL))
+    job = practice.settle()
+    with transaction(practice.sessions) as session:
+        made = commands.reverse(session, job, claim_ids=None, by=admin, idempotency_key="r", now=NOW)
+        exclusions.exclude(session, payer="P2", why="Contract", by=admin, now=NOW)
+    file = tmp_path / "march.csv"
+    head = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
+    file.write_text(f"{head}\nq,1,1,patient,payment,-50.00,patient,,,2026-11-20\n", encoding="utf-8")
+    with transaction(practice.sessions) as session:
+        import_postings(session, file, practice_name="Lakeside", now=NOW + dt.timedelta(seconds=1))
+
+    def found(**wanted: Any) -> set[tuple[str, str]]:
+        with practice.sessions() as session:
+            acts = audit_log.acts(session, practice.id, AuditFilter(**wanted))
+            return {(act.act, act.subject) for act in acts}
+
+    assert ("job.requested", f"job:{made.id}") in found(job=job.job_id)
+    assert ("job.requested", f"job:{job.job_id}") not in found(job=made.id)
+    assert ("postings.imported", f"practice:{practice.id}") in found(claim="1")
+    assert not {act for act, _ in found(claim="2")} & {"postings.imported"}
+    assert {act for act, _ in found(claim="2")} > {"exclusion.made", "job.completed"}
+    assert "exclusion.made" not in {act for act, _ in found(claim="1")}
+    assert found(claim="3") == set()
 
 
 def test_an_auditor_computes_every_digest_from_the_file_alone(practice: GivenPractice) -> None:

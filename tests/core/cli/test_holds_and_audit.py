@@ -33,6 +33,32 @@ def test_a_claim_is_held_for_a_reason_and_released(practice: GivenPractice, type
     assert (late.exit_code, late.stderr) == (1, "until: The last day cannot be in the past.\n")
 
 
+def test_the_claims_on_hold_are_listed_with_why_by_whom_and_until_when(practice: GivenPractice, typed: Typed) -> None:
+    assert typed("holds", "--as", ADMIN).output == "No claim is on hold.\n"
+    practice.claim("C2", Line(0, 5))
+    typed("hold", "C1", "legal_hold", "--why", "Letter", "--until", "2199-12-31", "--as", practice.biller.email)
+    typed("hold", "C2", "hold", "--as", practice.biller.email)
+
+    assert typed("holds", "--as", ADMIN).output.splitlines() == [
+        "C1  legal_hold  through 12/31/2199, by biller: Letter", "C2  hold  until it is released, by biller"
+    ]  # fmt: skip
+    (legal,) = json.loads(typed("holds", "--as", ADMIN, "--hold", "legal_hold", "--json").output)
+    assert (legal["claim_id"], legal["why"]) == ("C1", "Letter")
+
+
+def test_a_head_that_was_kept_elsewhere_is_compared(practice: GivenPractice, typed: Typed) -> None:
+    typed("hold", "C1", "hold", "--as", practice.biller.email)
+    head = json.loads(typed("audit", "--practice", "Lakeside", "--json").output)["head"]
+    typed("release", "C1", "--as", practice.biller.email)
+    kept = f"{head['number']}:{head['digest']}"
+
+    assert typed("verify", "--practice", "Lakeside", "--head", kept).exit_code == 0
+    forged = typed("verify", "--practice", "Lakeside", "--head", f"{kept[:-1]}x")
+    assert (forged.exit_code, "the_kept_head_is_in_the_chain" in forged.output) == (1, True)
+    assert typed("verify", "--head", kept).exit_code == 2
+    assert typed("verify", "--practice", "Lakeside", "--head", "1042").exit_code == 2
+
+
 def test_a_payer_is_excluded_listed_and_let_go(practice: GivenPractice, typed: Typed) -> None:
     made = typed("exclude", "payer", "1", "--why", "Contract", "--as", ADMIN, "--json")
     number = json.loads(made.output)["id"]
