@@ -56,6 +56,11 @@ class Place:
         """Write out what is dirty, so that nobody pays for what another left behind."""
         self._run("CHECKPOINT")
 
+    def run_in(self, database: str, statement: str) -> None:
+        """Run a statement in a database, as one who may do everything."""
+        with psycopg.connect(self.url(database, superuser=True), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
     def settings(self) -> str:
         """What says how durable it is and how much memory it has."""
         with psycopg.connect(self.url("postgres", superuser=True), autocommit=True) as connection:
