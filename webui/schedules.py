@@ -1,6 +1,7 @@
 """Schedules: the list, one schedule, and the form in which it is made and changed."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -71,12 +72,36 @@ def index() -> str:
 @blueprint.get(f"/{a_schedule}")
 @requires(Action.SEE_CLAIMS)
 def show(schedule_id: int) -> str:
-    """One schedule: what it does in words, when next, what it would settle tonight, and its runs."""
+    """One schedule: what it does in words, when next, and its runs; the page asks then what it would settle tonight."""
     return page(schedule_id)
 
 
+@blueprint.get(f"/{a_schedule}/tonight")
+@requires(Action.SEE_CLAIMS)
+def tonight_of(schedule_id: int) -> str:
+    """What it would settle tonight: as a part of its page where the page asks, else with the whole page around it."""
+    practice = current_practice()
+    with transaction(door().sessions) as db:
+        schedule = queries.find(db, practice.id, schedule_id)
+        seen = _added_up(lambda: tonight.tonight(db, schedule, now=now()))
+    if not request.headers.get("HX-Request"):
+        return page(schedule_id, **seen)
+    settles = schedule.mode is ScheduleMode.SETTLE
+    return render_template(
+        "schedules/_tonight.html", settles=settles, today=calendar.today(practice, now=now()), **seen
+    )
+
+
+def _added_up(add_up: Callable[[], tonight.Tonight]) -> dict[str, Any]:
+    """What it would settle tonight, or why that is not said."""
+    try:
+        return {"tonight": add_up()}
+    except tonight.TonightTooSlow as slow:
+        return {"too_slow": slow.message}
+
+
 def page(schedule_id: int, **said: Any) -> str:
-    """The schedule's page; `said` is what was refused, in words."""
+    """The schedule's page; `said` is what was refused, in words, and what it would settle where that is known."""
     practice = current_practice()
     with door().sessions() as db:
         schedule = queries.find(db, practice.id, schedule_id)
@@ -85,7 +110,6 @@ def page(schedule_id: int, **said: Any) -> str:
             "sentence": words.sentence(schedule, practice.time_zone),
             "next": next_run(db, schedule, practice.time_zone),
             "terms": schedule_words.filter_words(schedule.filter, feed.choices_of(db, practice.id)),
-            "tonight": tonight.tonight(db, schedule, now=now()),
             "today": calendar.today(practice, now=now()),
             "runs": [reported(db, run) for run in queries.runs(db, practice.id, schedule.id, limit=RUNS_SHOWN)],
             "names": jobs.names_of_users(db, practice.id, {schedule.owner_id, schedule.changed_by}),
@@ -184,15 +208,17 @@ def _form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> 
     """The form; where its request can be read, with what it would do and settle tonight."""
     practice = current_practice()
     seen: dict[str, Any] = {}
-    with transaction(door().sessions) as db:
+    with door().sessions() as db:
         choices = feed.choices_of(db, practice.id)
-        if form.request is not None:
-            seen = {
-                "sentence": words.sentence(_as_schedule(form.request, schedule), practice.time_zone),
-                "tonight": tonight.tonight_of(db, form.request, by=current_actor(), now=now()),
-                "today": calendar.today(practice, now=now()),
-            }
         names = jobs.names_of_users(db, practice.id, {schedule.changed_by} if schedule else set())
+    if form.request is not None:
+        asked = form.request
+        with transaction(door().sessions) as db:
+            seen = {
+                "sentence": words.sentence(_as_schedule(asked, schedule), practice.time_zone),
+                "today": calendar.today(practice, now=now()),
+                **_added_up(lambda: tonight.tonight_of(db, asked, by=current_actor(), now=now())),
+            }
     return render_template(
         "schedules/form.html",
         form=form,

@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError as PoolTimeout
 
+QUERY_CANCELED: Final = "57014"  # statement_timeout
 LOCK_NOT_AVAILABLE: Final = "55P03"  # lock_timeout
 
 # PostgreSQL manual, appendix A. A class of two signs stands for all of its codes.

@@ -3,14 +3,18 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.claims.models import SETTLED
+from core.db import timeouts
+from core.db.transient import QUERY_CANCELED, sqlstate
+from core.errors import Refusal
 from core.jobs import limits, prepare, preview
 from core.jobs.limits import Limits
 from core.jobs.models import JobKind, SettleJob, Verdict
@@ -20,6 +24,14 @@ from core.practices.models import Practice
 from core.schedules import due
 from core.schedules.models import Schedule
 from core.schedules.requests import ScheduleRequest
+
+ADDING_UP_SECONDS: Final = 10  # somebody waits for it
+
+
+class TonightTooSlow(Refusal):
+    """Adding up what it would settle takes too long to wait for; the report of a run in report mode says it."""
+
+    code = "tonight_too_slow"
 
 
 @dataclass(frozen=True)
@@ -41,15 +53,21 @@ class Tonight:
 
 
 def tonight(session: Session, schedule: Schedule, *, now: dt.datetime) -> Tonight:
-    """What this schedule would settle in its next night; today, where none comes."""
+    """What this schedule would settle in its next night; today, where none comes. Raises `TonightTooSlow`."""
     practice = session.get_one(Practice, schedule.practice_id)
     night = due.next_due(schedule, ZoneInfo(practice.time_zone), now)
     as_of = night[0] if night else calendar.today(practice, now=now)
-    return _added_up(session, practice, schedule, as_of)
+    timeouts.limit(session, statement_seconds=ADDING_UP_SECONDS)
+    try:
+        return _added_up(session, practice, schedule, as_of)
+    except OperationalError as error:
+        if sqlstate(error) == QUERY_CANCELED:
+            raise TonightTooSlow from None
+        raise
 
 
 def tonight_of(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> Tonight:
-    """What a schedule like this would settle, were it `by`'s."""
+    """What a schedule like this would settle, were it `by`'s. Raises `TonightTooSlow`."""
     by.require(Action.MANAGE_SCHEDULES)
     # Never added to the session: it is only read from.
     made = Schedule(practice_id=by.practice_id, id=0, owner_id=by.user_id, counts_from=now, **request.columns())

@@ -61,6 +61,9 @@ def test_from_the_feeds_filter_to_the_report_of_what_it_settled(
     page.get_by_role("button", name="Make the schedule").click()
     expect(page.get_by_text("Every Monday to Friday at 2:00 AM")).to_be_visible()
     expect(page.get_by_text("Tuesday 11/24/2026 at 2:00 AM")).to_be_visible()
+    if not scripts:
+        page.get_by_role("link", name="Add up what it would settle").click()
+    expect(page.locator("#tonight")).to_contain_text("Would settle 3")
 
     confirm = page.get_by_label("Type CONFIRM, in capitals, to let it settle")
     confirm.fill("confirm")

@@ -193,7 +193,7 @@ def run_schedule_now(path: SchedulePath, header: OnceHeaders) -> tuple[Response,
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_run", run_id=run.id)}
 
 
-@api.get("/schedules/<schedule_id>/tonight", tags=[SCHEDULES], responses={200: TonightAnswer, **refusals(404)})
+@api.get("/schedules/<schedule_id>/tonight", tags=[SCHEDULES], responses={200: TonightAnswer, **refusals(404, 409)})
 @asks(Action.SEE_CLAIMS)
 def show_tonight(path: SchedulePath) -> Response:
     """Tell what a schedule would settle in its next night, by the rules and claims as they are now."""

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from core.access.models import AuditEntry, Role, User
 from core.access.permissions import Actor
 from core.claims.filters import ClaimFilter
 from core.claims.models import SETTLED
 from core.db.engine import transaction
-from core.schedules import queries, reports, tick, words
+from core.schedules import queries, reports, tick, tonight, words
 from core.schedules.models import RunOutcome, Schedule, ScheduleMode, ScheduleRun, ScheduleState
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.webui.pages.conftest import Browser, Clock
@@ -93,7 +93,7 @@ def test_a_schedule_says_in_words_what_it_does_when_next_and_what_tonight(
     practice.claims(3)
     practice.claim("HELD", Line(1_000), hold="hold")
 
-    said = admin.says(made(admin))
+    said = admin.says(made(admin) + "/tonight")
 
     assert "Every Monday to Friday at 2:30 AM (America/New_York), reports what it would settle" in said
     assert "Next: Tuesday 11/24/2026 at 2:30 AM" in said
@@ -104,6 +104,36 @@ def test_a_schedule_says_in_words_what_it_does_when_next_and_what_tonight(
     assert "Report only" in said
     assert [schedule.mode for schedule in schedules_of(practice)] == [ScheduleMode.REPORT]
     assert practice.violations() == []
+
+
+def test_the_page_does_not_wait_for_what_it_would_settle_and_asks_for_it_then(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    practice.claims(3)
+    page = made(admin)
+
+    answer = admin.get(page)
+    part = admin.get(f"{page}/tonight", **{"HX-Request": "true"})
+
+    assert f'hx-get="{page}/tonight"' in answer.text
+    assert f'href="{page}/tonight#tonight"' in answer.text
+    assert "Would settle" not in answer.text
+    assert "<html" not in part.text
+    assert "Would settle <b>3</b>" in part.text
+
+
+def test_what_takes_too_long_to_add_up_says_so_and_the_page_is_there(
+    practice: GivenPractice, admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice.claims(1)
+    page = made(admin)
+    monkeypatch.setattr(tonight, "_added_up", lambda session, *_: session.execute(text("SELECT pg_sleep(60)")))
+    monkeypatch.setattr(tonight, "ADDING_UP_SECONDS", 1)
+
+    said = admin.says(f"{page}/tonight")
+
+    assert "Adding up what it would settle takes too long" in said
+    assert "Every Monday to Friday" in said
 
 
 def test_looking_shows_what_it_would_settle_and_saves_nothing(practice: GivenPractice, admin: Browser) -> None:
