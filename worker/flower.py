@@ -3,10 +3,11 @@
 import logging
 
 from flower.views.monitor import Metrics
+from kombu.entity import Queue
 from tornado.web import authenticated
 
 from core import logs
-from core.settings import settings
+from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, settings
 from worker.app import app
 
 __all__ = ["app"]
@@ -19,7 +20,9 @@ def _without_the_request(record: logging.LogRecord) -> bool:
     return True
 
 
-# Flower asks nobody when it sets up its logging, but leaves what it finds.
+# Until it has heard from the workers it shows the queues that it knows.
+app.conf.task_queues = [Queue(name) for name in (QUEUE_SETTLE, QUEUE_CONTROL)]  # type: ignore[no-untyped-call]
+# It asks nobody when it sets up its logging, but leaves what it finds.
 logs.configure(settings().log_level)
 for name in ("tornado.general", "tornado.application"):
     logging.getLogger(name).addFilter(_without_the_request)

@@ -55,6 +55,7 @@ def flower(settings: Settings) -> list[str]:
         f"--port={settings.flower_port}",
         "--read_only=True",
         "--persistent=False",
+        "--tasks_columns=name,args,state,received,runtime,worker,uuid",  # the arguments are the ids of the job
     ]
 
 
