@@ -88,7 +88,8 @@ def run_now(schedule_id: int) -> Response:
     actor = current_actor()
     try:
         with transaction(door().sessions) as db:
-            run = commands.run_now(db, schedule_id, key=request.form.get("run_key", ""), by=actor, now=now())
+            key, version = request.form.get("run_key", ""), schedules.version_of_form()
+            run = commands.run_now(db, schedule_id, key=key, version=version, by=actor, now=now())
     except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:

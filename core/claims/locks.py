@@ -10,8 +10,6 @@ from core.claims.models import Claim
 from core.db.transient import LOCK_NOT_AVAILABLE, sqlstate
 from core.errors import NotFound, Refusal
 
-_LOCK_NOT_AVAILABLE = "55P03"
-
 
 class ClaimBusy(Refusal):
     """Another hand holds this claim at the moment; try again."""

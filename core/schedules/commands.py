@@ -175,10 +175,12 @@ def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
     return schedule
 
 
-def run_now(session: Session, schedule_id: int, *, key: str, by: Actor, now: dt.datetime) -> ScheduleRun:
+def run_now(
+    session: Session, schedule_id: int, *, key: str, by: Actor, now: dt.datetime, version: int | None = None
+) -> ScheduleRun:
     """Run it at once, on its owner's behalf; the same key gives the same run. It does not use up the night.
 
-    Raises `ScheduleIsStopped`, `OwnerMayNot`, `BadRunKey`, or what a preview of its filter refuses.
+    Raises `StaleSchedule`, `ScheduleIsStopped`, `OwnerMayNot`, `BadRunKey`, or what a preview of its filter refuses.
     """
     schedule = _locked(session, schedule_id, by)
     if not 1 <= len(key) <= RUN_KEY_CHARACTERS_MAX or "\x00" in key:
@@ -191,6 +193,8 @@ def run_now(session: Session, schedule_id: int, *, key: str, by: Actor, now: dt.
     before = session.scalars(select(ScheduleRun).where(*same)).one_or_none()
     if before is not None:
         return before
+    if version is not None and schedule.version != version:
+        raise StaleSchedule  # the page said that it only reports, perhaps, and it settles now
     if schedule.state is ScheduleState.STOPPED:
         raise ScheduleIsStopped(f"This schedule has stopped. {words.because(schedule.stopped_because)}.")
     owner = owners.held(session, schedule.owner_id)

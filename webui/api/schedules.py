@@ -19,7 +19,7 @@ from core.schedules.queries import NoSuchSchedule
 from core.schedules.requests import UNLIMITED_WORD, ScheduleRequest
 from webui import schedule_words
 from webui.api.blueprint import SCHEDULES, api, refusals
-from webui.api.reading import Body, OnceHeaders, asks, current_actor, id_of
+from webui.api.reading import Body, OnceHeaders, Parameters, asks, current_actor, id_of
 from webui.api.schedule_models import ScheduleAnswer, ScheduleRunAnswer, Schedules, TonightAnswer
 from webui.api.schedule_runs import coded, run_answer
 from webui.door import door, now
@@ -63,6 +63,15 @@ class OfVersion(Body):
     """Which version of the schedule is meant."""
 
     version: Version
+
+
+class IfVersion(Parameters):
+    """Which version of the schedule is meant, where that matters."""
+
+    version: Annotated[
+        Annotated[int, Field(ge=1)] | None,
+        Field(description="The schedule's version as you know it: if somebody changed it since, nothing is run"),
+    ] = None
 
 
 class LetSettle(OfVersion):
@@ -184,10 +193,11 @@ def let_schedule_report(path: SchedulePath, body: OfVersion) -> Response:
     "/schedules/<schedule_id>/run-now", tags=[SCHEDULES], responses={201: ScheduleRunAnswer, **refusals(400, 404, 409)}
 )
 @asks(Action.MANAGE_SCHEDULES)
-def run_schedule_now(path: SchedulePath, header: OnceHeaders) -> tuple[Response, int, dict[str, str]]:
+def run_schedule_now(path: SchedulePath, query: IfVersion, header: OnceHeaders) -> tuple[Response, int, dict[str, str]]:
     """Run a schedule at once, beside its nights; the same key gives the same run."""
     with transaction(door().sessions) as session:
-        run = commands.run_now(session, path.id, key=header.idempotency_key, by=current_actor(), now=now())
+        by, key = current_actor(), header.idempotency_key
+        run = commands.run_now(session, path.id, key=key, version=query.version, by=by, now=now())
         answer = run_answer(session, run)
     hint_run(run)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_run", run_id=run.id)}

@@ -187,6 +187,17 @@ def test_a_report_touches_no_claim_and_its_codes_have_words(world: World, admin:
     assert world.sql("SELECT count(*) FROM posting WHERE kind = 'write_off'") == [(0,)]
 
 
+def test_run_now_of_a_version_that_is_no_more_runs_nothing(admin: Api) -> None:
+    path = made(admin)
+    admin.post(f"{path}/settle", json={"confirmation": "CONFIRM", "version": 1})
+
+    stale, known = (
+        admin.post(f"{path}/run-now?version={version}", headers={"Idempotency-Key": "first"}) for version in (1, 2)
+    )
+
+    assert (stale.status_code, stale.json["code"], known.status_code) == (409, "stale_schedule", 201)
+
+
 def test_run_now_needs_a_key(admin: Api) -> None:
     answer = admin.post(f"{made(admin)}/run-now")
     assert (answer.status_code, answer.json["code"]) == (400, "idempotency_key_missing")

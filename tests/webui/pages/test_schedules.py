@@ -52,11 +52,15 @@ def settling(admin: Browser, **fields: Any) -> str:
     return page
 
 
+def button(admin: Browser, page: str) -> dict[str, str]:
+    """What "run now" sends, as the page shows it now."""
+    (form,) = re.findall(r'<form[^>]*/run-now".*?</form>', admin.read(page), re.DOTALL)
+    return dict(re.findall(r'name="(run_key|version)" value="([^"]+)"', form))
+
+
 def pressed(admin: Browser, page: str) -> str:
     """Press "run now" as the page shows it; the path of the run's report."""
-    key = re.search(r'name="run_key" value="([^"]+)"', admin.read(page))
-    assert key
-    answer = admin.post(f"{page}/run-now", run_key=key[1])
+    answer = admin.post(f"{page}/run-now", **button(admin, page))
     assert answer.status_code == 303
     return str(answer.location)
 
@@ -219,7 +223,7 @@ def test_a_filter_that_matches_nothing_is_said_and_its_run_does_nothing(
     practice: GivenPractice, admin: Browser
 ) -> None:
     page = made(admin, claim_id="NOBODY")
-    assert "No claim matches the filter as things stand." in admin.says(page)
+    assert "No claim matches the filter as things stand." in admin.says(f"{page}/tonight")
 
     report = pressed(admin, page)
 
@@ -379,15 +383,28 @@ def test_pausing_resuming_and_deleting(practice: GivenPractice, admin: Browser) 
 # ---- runs and their reports
 
 
+def test_run_now_of_a_page_that_said_report_only_does_nothing_after_somebody_let_it_settle(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    practice.claims(1)
+    page = made(admin)
+    shown = button(admin, page)
+    admin.post(f"{page}/settle", confirmation="CONFIRM", version="1")
+
+    answer = admin.post(f"{page}/run-now", **shown)
+
+    assert "Somebody has changed this schedule meanwhile" in admin.says(answer.location)
+    assert runs_of(practice) == []
+
+
 def test_run_now_pressed_twice_is_one_run_and_in_report_mode_touches_no_claim(
     practice: GivenPractice, admin: Browser
 ) -> None:
     practice.claims(3)
     page = made(admin)
-    key = re.search(r'name="run_key" value="([^"]+)"', admin.read(page))
-    assert key
+    shown = button(admin, page)
 
-    first, second = (admin.post(f"{page}/run-now", run_key=key[1]) for _ in range(2))
+    first, second = (admin.post(f"{page}/run-now", **shown) for _ in range(2))
 
     assert first.location == second.location
     assert len(runs_of(practice)) == 1
@@ -427,7 +444,7 @@ def test_the_report_of_a_run_that_settles_follows_its_job(practice: GivenPractic
 def test_a_run_over_its_cap_waits_and_its_report_says_so(practice: GivenPractice, admin: Browser) -> None:
     practice.claims(2)
     page = settling(admin, claims_max="1")
-    assert "It would wait for another person" in admin.says(page)
+    assert "It would wait for another person" in admin.says(f"{page}/tonight")
 
     said = admin.says(pressed(admin, page))
 
