@@ -8,13 +8,17 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
 
+from core.db.base import BIGINT_MAX
+
 # The context of a reading in which every value is a text: an address, a command line. Without it, values are JSON's.
 TEXTS: Final = {"texts": True}
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DIGITS: Final = re.compile(r"\d+|\d{1,3}(?:,\d{3})+", re.ASCII)
 _WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 _TRUE_OR_FALSE: Final = {"true": True, "false": False}
 _PLACE_CHARACTERS_MAX: Final = 60
+_NUMBER_CHARACTERS_MAX: Final = 60  # Python refuses to read thousands of digits; no number that we keep has so many
 
 
 def day(value: Any) -> dt.date:
@@ -27,6 +31,15 @@ def day(value: Any) -> dt.date:
         return dt.date.fromisoformat(value)
     except ValueError:
         raise ValueError("no calendar has this day; write the date as YYYY-MM-DD") from None
+
+
+def number(typed: str, *, most: int = BIGINT_MAX) -> int | None:
+    """The whole number from 0 to `most` that a person typed or an address has: "1042", "1,042"; None for all else."""
+    digits = typed.strip()
+    if not _DIGITS.fullmatch(digits) or len(digits) > _NUMBER_CHARACTERS_MAX:
+        return None
+    found = int(digits.replace(",", ""))
+    return found if found <= most else None
 
 
 def whole(cure: str) -> Callable[[Any, ValidationInfo], int]:

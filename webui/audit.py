@@ -6,25 +6,18 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request, stream_with_context
 
+from core import reading
 from core.access import audit_log
-from core.access.audit_log import AuditFilter
+from core.access.audit_log import AuditFilter, BadAuditFilter
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.errors import BadInput
 from webui.auth import current_actor, requires
 from webui.door import door, now
 
 ROWS: Final = 100
 _FIELDS: Final = ("person", "claim", "job", "from", "to")
-_DIGITS_MAX: Final = 18
 
 blueprint = Blueprint("audit", __name__, url_prefix="/audit")
-
-
-class BadAuditFilter(BadInput):
-    """The filter of the audit cannot be read."""
-
-    code = "bad_audit_filter"
 
 
 @blueprint.get("")
@@ -80,7 +73,7 @@ def _filter() -> AuditFilter:
     def day(name: str) -> dt.date | None:
         typed = request.args.get(name, "").strip()
         try:
-            return dt.date.fromisoformat(typed) if typed else None
+            return reading.day(typed) if typed else None
         except ValueError:
             faults[name] = "Choose a day."
             return None
@@ -89,14 +82,11 @@ def _filter() -> AuditFilter:
         if request.args.get(name, "").strip() and _number(name) is None:
             faults[name] = "Type the number of a job." if name == "job" else "Choose a person."
     first, last = day("from"), day("to")
-    if first and last and last < first:
-        faults["to"] = "The last day is before the first."
     if faults:
-        raise BadAuditFilter("; ".join(f"{name}: {fault}" for name, fault in faults.items()), faults=faults)
+        raise BadAuditFilter(reading.sentence(faults), faults=faults)
     claim = request.args.get("claim", "").strip() or None
     return AuditFilter(person=_number("person"), claim=claim, job=_number("job"), first_day=first, last_day=last)
 
 
 def _number(name: str) -> int | None:
-    typed = request.args.get(name, "").strip().replace(",", "")
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= _DIGITS_MAX else None
+    return reading.number(request.args.get(name, ""))

@@ -8,6 +8,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from core import reading
 from core.access.permissions import Action
 from core.claims import holds
 from core.claims.holds import BadHold
@@ -142,7 +143,8 @@ def _read(form: MultiDict[str, str]) -> tuple[Payment | Adjustment | Transfer | 
 def _given(form: MultiDict[str, str]) -> dict[str, Any]:
     """The fields as core reads them, without those that the kind does not have."""
     kind, line, note = form.get("kind", ""), form.get("line", ""), form.get("note", "").strip()
-    given: dict[str, Any] = {"kind": kind, "line": int(line) if line.isdecimal() else line, "note": note}
+    number = reading.number(line)
+    given: dict[str, Any] = {"kind": kind, "line": line if number is None else number, "note": note}
     for name in _NEEDED.get(kind, ()):
         given[name] = form.get(name, "").strip()
     if "reason_code" in given:

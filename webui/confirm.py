@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
+from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
@@ -201,8 +202,7 @@ def table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
     """The claims that the address asks for: of a verdict, or above the limit for one claim, after a position."""
     wanted = args.get("verdict")
     verdict = Verdict(wanted) if wanted in set(Verdict) else None
-    after = args.get("after", "")
-    position = min(int(after), jobs.BIGINT_MAX) if after.isascii() and after.isdigit() and len(after) < 20 else 0  # noqa: PLR2004
+    position = reading.number(args.get("after", "")) or 0
     above = limits.is_over_claim_limit(over_claims(db, job)["claim_limit"]) if args.get("over") else None
     key = JobKey(job.practice_id, job.id)
     rows = reports.items(db, key, verdict=verdict, where=above, after_position=position, limit=ROWS + 1)

@@ -7,9 +7,11 @@ from typing import Any, Final
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from core import reading
 from core.access.permissions import Action
 from core.claims import holds
 from core.claims.models import Hold
+from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.practices import calendar, exclusions, queries
 from core.practices.exclusions import AlreadyExcluded, BadExclusion, TooManyExclusions
@@ -17,7 +19,6 @@ from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 
 ROWS: Final = 100
-BIGINT_MAX: Final = 2**63 - 1
 KINDS: Final = ("patient", "payer")
 
 blueprint = Blueprint("exclusions", __name__, url_prefix="/exclusions")
@@ -64,7 +65,7 @@ def end(exclusion_id: int) -> Response:
 def read_day(typed: str) -> tuple[dt.date | None, str | None]:
     """The day, or why it is none; nothing typed is no day."""
     try:
-        return (dt.date.fromisoformat(typed.strip()) if typed.strip() else None), None
+        return (reading.day(typed.strip()) if typed.strip() else None), None
     except ValueError:
         return None, "Choose a day, or leave it empty."
 
@@ -100,5 +101,4 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
 
 
 def _positive(name: str) -> int | None:
-    typed = request.args.get(name, "")
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else None  # noqa: PLR2004 – a bigint
+    return reading.number(request.args.get(name, ""))

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from core import reading
 from core.access.permissions import Action
+from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import codes, commands, history, lifecycle, progress, queries, reports, reversal, taken_back, why
@@ -27,7 +29,6 @@ from webui.job_words import RUN_WORDS
 PAGE_JOBS: Final = 50
 PAGE_ITEMS: Final = 50
 CHART_SECONDS: Final = 60
-BIGINT_MAX: Final = 2**63 - 1
 REMAINING: Final = "remaining"
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
@@ -53,7 +54,7 @@ def index() -> Response | str:
     """The practice's jobs, newest first, of all statuses or of one."""
     practice_id = current_actor().practice_id
     status = _one_of(JobStatus, request.args.get("status"))
-    before = _positive(request.args.get("before"))
+    before = reading.number(request.args.get("before", ""))
     with door().sessions() as db:
         jobs = queries.list_jobs(db, practice_id, before_id=before, status=status, limit=PAGE_JOBS + 1)
         shown = jobs[:PAGE_JOBS]
@@ -196,7 +197,7 @@ def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[s
     }
     wanted = request.args.get("outcome")
     outcome = wanted if wanted in counts else _most_telling(counts, finished=job.status in lifecycle.FINAL_STATUSES)
-    after = _positive(request.args.get("after")) or 0
+    after = reading.number(request.args.get("after", "")) or 0
     code = request.args.get("code") or None
     rows = reports.items(db, key, outcome=outcome, code=code, after_position=after, limit=PAGE_ITEMS + 1)
     return {
@@ -255,12 +256,6 @@ def _etag(*parts: str) -> str:
 
 def _people(*jobs: SettleJob) -> list[int]:
     return [person for job in jobs for person in (job.requested_by, job.confirmed_by, job.decided_by) if person]
-
-
-def _positive(text: str | None) -> int | None:
-    if text is None or not (text.isascii() and text.isdigit()) or len(text) > len(str(BIGINT_MAX)):
-        return None
-    return min(int(text), BIGINT_MAX)
 
 
 def _one_of(kinds: type[JobStatus], text: str | None) -> JobStatus | None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
+from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.money import BadLimitAmount, parse_limit
@@ -15,8 +16,6 @@ from core.practices.limits import BadLimit, Limit
 from webui import settings
 from webui.auth import current_actor, requires
 from webui.door import door, now
-
-_DIGITS_MAX: Final = 9
 
 blueprint = Blueprint("limits", __name__, url_prefix="/settings")
 
@@ -82,5 +81,5 @@ def change_recent_payment() -> Response | tuple[str, int]:
 
 def _number(limit: Limit) -> int:
     """The whole number of that field; what is none is out of every bound."""
-    text = request.form.get(limit.column, "").strip().replace(",", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX else -1
+    found = reading.number(request.form.get(limit.column, ""))
+    return -1 if found is None else found

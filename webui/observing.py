@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 from flask import Flask, Response, g, request
 
+from core import reading
 from core.watch import tally
 from webui import errors, live
 
@@ -62,8 +63,8 @@ def _is_quiet(status: HTTPStatus) -> bool:
 def _ids() -> dict[str, Any]:
     """Who asked, where that is known already, and of which job."""
     actor = g.get("actor") or g.get("api_actor")
-    job_id = str((request.view_args or {}).get("job_id", ""))
-    ids = {"job_id": int(job_id)} if job_id.isdecimal() else {}
+    job_id = reading.number(str((request.view_args or {}).get("job_id", "")))
+    ids = {} if job_id is None else {"job_id": job_id}
     return {**ids, "practice_id": actor.practice_id, "user_id": actor.user_id} if actor else ids
 
 

@@ -5,8 +5,10 @@ from typing import Final, NamedTuple
 from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.access.permissions import Action
 from core.claims import feed
+from core.db.base import BIGINT_MAX
 from core.jobs import codes, queries as jobs
 from core.jobs.models import SettleJob
 from core.ledger.models import WriteOffReason
@@ -17,7 +19,6 @@ from core.schedules.reports import MorningReport
 from webui import live, schedule_words
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
-from webui.jobs import BIGINT_MAX
 
 PAGE_RUNS: Final = 50
 
@@ -42,8 +43,7 @@ def reported(db: Session, run: ScheduleRun) -> Reported:
 def index() -> str:
     """The practice's runs, newest first, also of schedules that were deleted."""
     practice_id = current_actor().practice_id
-    before = request.args.get("before", "")
-    before_id = int(before) if before.isascii() and before.isdigit() and len(before) < len(str(BIGINT_MAX)) else None
+    before_id = reading.number(request.args.get("before", ""))
     with door().sessions() as db:
         found = queries.runs(db, practice_id, before=before_id, limit=PAGE_RUNS + 1)
         runs = [reported(db, run) for run in found[:PAGE_RUNS]]

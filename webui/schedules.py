@@ -10,8 +10,10 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from core import reading
 from core.access.permissions import Action
 from core.claims import feed
+from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import queries as jobs
@@ -27,7 +29,6 @@ from webui import feed_columns, schedule_words
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 from webui.feed_query import FILTER_KEYS, FeedQuery
-from webui.jobs import BIGINT_MAX
 from webui.labels import words as spoken
 from webui.schedule_form import ScheduleForm
 from webui.schedule_runs import Reported, reported
@@ -252,8 +253,7 @@ def _as_schedule(asked: ScheduleRequest, schedule: Schedule | None) -> Schedule:
 
 def version_of_form() -> int:
     """Which version of the schedule the page showed that sent this form."""
-    text = request.form.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < len(str(BIGINT_MAX)) else 0
+    return reading.number(request.form.get("version", "")) or 0
 
 
 def may_manage() -> bool:

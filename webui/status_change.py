@@ -8,13 +8,14 @@ from typing import Any, Final
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from core import reading
 from core.access.permissions import Action
 from core.claims import feed
 from core.claims.models import SETTLED
 from core.db.engine import transaction
 from core.errors import Refusal
 from core.jobs import again, commands, queries
-from core.jobs.keys import JobKey
+from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.models import JobKind, JobStatus, SettleJob
 from core.jobs.requests import NOTE_CHARACTERS_MAX, JobRequest
 from core.ledger.models import WriteOffReason
@@ -45,7 +46,9 @@ class Asked:
 def change_status() -> BaseResponse | tuple[str, int] | str:
     """Preview the change of what is selected; for Settled, ask the reason first."""
     form = request.form
-    job_id = int(form["again"]) if form.get("again", "").isascii() and form.get("again", "").isdigit() else None
+    job_id = reading.number(form.get("again", ""))
+    if form.get("again") and not job_id:
+        raise NoSuchJob
     asked = Asked(
         target=form.get("target_status", ""),
         selected=None if job_id else Selected.of(form),

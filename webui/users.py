@@ -12,9 +12,9 @@ from core.access.models import Role, User
 from core.access.people import OwnAccount
 from core.access.permissions import Action
 from core.access.users import EmailTaken
+from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import BadInput
-from webui import jobs
 from webui.auth import current_actor, requires
 from webui.door import door, now
 from webui.limits import read_limits
@@ -27,7 +27,7 @@ ROLE_MEANS = {
 }
 
 blueprint = Blueprint("users", __name__, url_prefix="/users")
-a_user = f"<int(max={jobs.BIGINT_MAX}):user_id>"
+a_user = f"<int(max={BIGINT_MAX}):user_id>"
 
 
 class UnknownRole(BadInput):

@@ -16,7 +16,7 @@ from core.access.permissions import Action, Actor
 from core.access.users import find_by_email
 from core.claims.export import csv_pieces, guard
 from core.claims.models import Claim
-from core.errors import NotFound
+from core.errors import BadInput, NotFound
 from core.jobs.models import JobItem, SettleJob
 from core.ledger.models import Posting
 from core.practices import queries as practices
@@ -28,6 +28,12 @@ IMPORTS: Final = ("practice.imported", "postings.imported")
 HEAD: Final = ("Number", "At (UTC)", "Who", "E-mail", "Act", "Subject", "In words", "Facts", "Digest", "What is hashed")
 
 
+class BadAuditFilter(BadInput):
+    """The filter of the audit cannot be read."""
+
+    code = "bad_audit_filter"
+
+
 @dataclass(frozen=True)
 class AuditFilter:
     """Which acts; each that is given narrows. Days are the practice's own, both included."""
@@ -37,6 +43,12 @@ class AuditFilter:
     job: int | None = None  # and the jobs that reverse it
     first_day: dt.date | None = None
     last_day: dt.date | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse days that no act can have; raises `BadAuditFilter`."""
+        if self.first_day and self.last_day and self.last_day < self.first_day:
+            fault = "The last day is before the first."
+            raise BadAuditFilter(fault, faults={"to": fault})
 
     def given(self) -> dict[str, str]:
         """What narrows, as the audit writes it down."""

@@ -17,6 +17,10 @@ from core.access.users import actor_for
 from core.errors import NotAllowed, NotFound
 
 
+class NoSuchUser(NotFound):
+    """There is no such user in this practice."""
+
+
 class OwnAccount(NotAllowed):
     """Nobody changes an own role or limit, or deactivates themselves; another administrator does."""
 
@@ -31,20 +35,20 @@ def of_practice(session: Session, by: Actor) -> Sequence[User]:
 
 
 def find(session: Session, user_id: int, *, by: Actor) -> User:
-    """One person of the practice; raises `NotFound`."""
+    """One person of the practice; raises `NoSuchUser`."""
     by.require(Action.MANAGE_USERS)
     of_practice_ = select(User).where(User.id == user_id, User.practice_id == by.practice_id)
     user = session.scalars(of_practice_).one_or_none()
     if user is None:
-        raise NotFound("There is no such user in this practice.")
+        raise NoSuchUser
     return user
 
 
 def find_by_email(session: Session, email: str, *, by: Actor) -> User:
-    """One person of the practice; raises `NotFound`."""
+    """One person of the practice; raises `NoSuchUser`."""
     user = users.find_by_email(session, email)
     if user is None or user.practice_id != by.practice_id:
-        raise NotFound("There is no such user in this practice.")
+        raise NoSuchUser
     return user
 
 
@@ -130,14 +134,14 @@ def _held(session: Session, user_id: int, by: Actor) -> User:
     """The person, and who acts, held as they are until the commit.
 
     In one order, so that two administrators who do it to each other at once do not wait for each other: the second is
-    told that they are none any more. Raises `NotFound`, `OwnAccount` and `NotAllowed`.
+    told that they are none any more. Raises `NoSuchUser`, `OwnAccount` and `NotAllowed`.
     """
     by.require(Action.MANAGE_USERS)
     both = select(User).where(User.id.in_((user_id, by.user_id)), User.practice_id == by.practice_id)
     locked = both.order_by(User.id).with_for_update(key_share=True).execution_options(populate_existing=True)
     found = {user.id: user for user in session.scalars(locked)}
     if user_id not in found:
-        raise NotFound("There is no such user in this practice.")
+        raise NoSuchUser
     actor = found[by.user_id]
     if not actor.active:
         raise NotAllowed("Your account was deactivated; nothing was done.")

@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from core.claims.filters import BadFilter
 from core.claims.models import Claim
+from core.db.base import BIGINT_MAX
 from core.practices.models import Patient
 
 Columns = TypeVarTuple("Columns")
 
 _DIGEST_BYTES: Final = 8
 _PLACE_MAX: Final = 10**9  # no practice has that many claims
-BIGINT_MAX: Final = 2**63 - 1
 NAMES_NEAR: Final = 500  # more than two full pages of patients with one claim each
 _STALE: Final = "cursor: it belongs to another list, order or practice; begin again at the first page"
 

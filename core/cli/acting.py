@@ -1,5 +1,6 @@
 """What the commands on jobs and claims have in common: on whose behalf, and on which database."""
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -8,6 +9,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.access.permissions import Actor
 from core.access.users import actor_for, find_by_email
 from core.cli import context
@@ -15,23 +17,40 @@ from core.db.engine import Sessions, make_sessions
 from core.errors import NotFound
 from core.practices.models import Practice
 
-JOB_NUMBER_MAX: Final = 2**63 - 1
 as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="Who does it.")
 
 
-class _JobNumber(click.ParamType[int]):
-    """A job's number."""
+class Number(click.ParamType[int]):
+    """The number of a job, a schedule, a run or an exclusion."""
 
-    name = "job"
+    def __init__(self, of: str, *, where: str) -> None:
+        """Remember of what it is the number, and where that is shown, as the end of a sentence."""
+        self.name, self._where = of, where
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value)
-        if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= JOB_NUMBER_MAX):
-            self.fail(f"{text[:40]!r} is no job's number; `settle preview` prints it, and the Jobs page.", param, ctx)
-        return int(text)
+        """The number, or the cure."""
+        found = reading.number(str(value))
+        if not found:
+            self.fail(f"{str(value)[:40]!r} is no {self.name}'s number; {self._where}.", param, ctx)
+        return found
 
 
-job_argument = click.argument("job", type=_JobNumber())
+class Day(click.ParamType[dt.date]):
+    """A day."""
+
+    name = "day"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
+        """The day that YYYY-MM-DD says."""
+        try:
+            return reading.day(value)
+        except ValueError as fault:
+            self.fail(f"{fault}.", param, ctx)
+
+
+JOB: Final = Number("job", where="`settle preview` prints it, and the Jobs page")
+DAY: Final = Day()
+job_argument = click.argument("job", type=JOB)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print facts for programs.")
 
 

@@ -15,18 +15,14 @@ from core.db.engine import Sessions, transaction
 from core.errors import NotFound
 from core.practices.models import Practice
 
-_day = click.DateTime(["%Y-%m-%d"])
-
 
 @click.command("audit")
 @click.option("--practice", "practice", required=True, help="Whose acts.")
 @click.option("--person", metavar="EMAIL", help="What this person did.")
 @click.option("--claim", help="What was done to this claim, and to jobs, exclusions and imports that concern it.")
-@click.option(
-    "--job", type=click.IntRange(1, 2**63 - 1), help="What was done to this job, and to those that reverse it."
-)
-@click.option("--from", "first_day", type=_day, metavar="YYYY-MM-DD", help="From this day of the practice on.")
-@click.option("--to", "last_day", type=_day, metavar="YYYY-MM-DD", help="Through this day.")
+@click.option("--job", type=acting.JOB, help="What was done to this job, and to those that reverse it.")
+@click.option("--from", "first_day", type=acting.DAY, metavar="YYYY-MM-DD", help="From this day of the practice on.")
+@click.option("--to", "last_day", type=acting.DAY, metavar="YYYY-MM-DD", help="Through this day.")
 @click.option("--csv", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write all of them to this file.")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Of the newest, if no file."
@@ -37,8 +33,8 @@ def show_audit(
     person: str | None,
     claim: str | None,
     job: int | None,
-    first_day: dt.datetime | None,
-    last_day: dt.datetime | None,
+    first_day: dt.date | None,
+    last_day: dt.date | None,
     path: Path | None,
     limit: int,
     as_json: bool,
@@ -51,8 +47,8 @@ def show_audit(
                 person=audit_log.person_of(session, practice_id, person) if person else None,
                 claim=claim,
                 job=job,
-                first_day=first_day.date() if first_day else None,
-                last_day=last_day.date() if last_day else None,
+                first_day=first_day,
+                last_day=last_day,
             )
         if path is not None:
             _write(sessions, practice_id, wanted, path)

@@ -15,8 +15,9 @@ from core.practices import calendar, exclusions, queries
 
 _NONE = "none"
 
-_day = click.DateTime(["%Y-%m-%d"])
-_until = click.option("--until", type=_day, metavar="YYYY-MM-DD", help="Its last day; without it, until it is ended.")
+_until = click.option(
+    "--until", type=acting.DAY, metavar="YYYY-MM-DD", help="Its last day; without it, until it is ended."
+)
 
 
 @click.command("hold")
@@ -25,7 +26,7 @@ _until = click.option("--until", type=_day, metavar="YYYY-MM-DD", help="Its last
 @click.option("--why", default="", help="In words, for whoever reads it later.")
 @_until
 @acting.as_option
-def set_hold(claim: str, hold: str, why: str, until: dt.datetime | None, email: str) -> None:
+def set_hold(claim: str, hold: str, why: str, until: dt.date | None, email: str) -> None:
     """Put a claim on hold, so that nobody settles it; none releases it."""
     _hold(claim, None if hold == _NONE else Hold(hold), email, why=why, until=until)
 
@@ -38,13 +39,12 @@ def release(claim: str, email: str) -> None:
     _hold(claim, None, email)
 
 
-def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: dt.datetime | None = None) -> None:
+def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: dt.date | None = None) -> None:
     with acting.sessions() as sessions, transaction(sessions) as session:
         by = acting.actor(session, email)
-        last = until.date() if until else None
-        holds.set_hold(session, claim, wanted, why=why, until=last, by=by, now=context.utc_now())
+        holds.set_hold(session, claim, wanted, why=why, until=until, by=by, now=context.utc_now())
     said = f"on hold ({wanted.value})" if wanted else "not on hold"
-    click.echo(f"Claim {claim} is {said}{f' through {last:%m/%d/%Y}' if wanted and last else ''}.")
+    click.echo(f"Claim {claim} is {said}{f' through {until:%m/%d/%Y}' if wanted and until else ''}.")
 
 
 @click.command()
@@ -54,21 +54,20 @@ def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: 
 @_until
 @acting.as_option
 @acting.json_option
-def exclude(kind: str, number: str, why: str, until: dt.datetime | None, email: str, as_json: bool) -> None:
+def exclude(kind: str, number: str, why: str, until: dt.date | None, email: str, as_json: bool) -> None:
     """Keep every claim of a patient, or of a payer, from every write-off."""
     with acting.sessions() as sessions, transaction(sessions) as session:
         by = acting.actor(session, email)
-        last = until.date() if until else None
         whom: dict[str, Any] = {kind: number}
-        made = exclusions.exclude(session, **whom, why=why, until=last, by=by, now=context.utc_now())
+        made = exclusions.exclude(session, **whom, why=why, until=until, by=by, now=context.utc_now())
     if as_json:
-        click.echo(json.dumps({"id": str(made), kind: number, "until": last.isoformat() if last else None}))
+        click.echo(json.dumps({"id": str(made), kind: number, "until": until.isoformat() if until else None}))
         return
-    click.echo(f"The {kind} {number} is excluded{f' through {last:%m/%d/%Y}' if last else ''} (exclusion {made}).")
+    click.echo(f"The {kind} {number} is excluded{f' through {until:%m/%d/%Y}' if until else ''} (exclusion {made}).")
 
 
 @click.command("end-exclusion")
-@click.argument("exclusion", type=click.IntRange(1, 2**63 - 1))
+@click.argument("exclusion", type=acting.Number("exclusion", where="`settle exclusions` prints it"))
 @acting.as_option
 def end_exclusion(exclusion: int, email: str) -> None:
     """End an exclusion, by the number that `settle exclusions` shows."""

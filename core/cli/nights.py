@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from typing import Any
+from typing import Any, Final
 
 import click
 from sqlalchemy.orm import Session
@@ -14,6 +14,10 @@ from core.money import format_cents, plain_limit
 from core.practices.queries import find as practice_of
 from core.schedules import queries, reports, tonight as nightly, words
 from core.schedules.models import Schedule, ScheduleRun
+
+_SCHEDULE: Final = acting.Number("schedule", where="`settle schedule list` prints it")
+_RUN: Final = acting.Number("run", where="`settle schedule runs` prints it")
+schedule_argument = click.argument("schedule_id", metavar="SCHEDULE", type=_SCHEDULE)
 
 
 @click.command("list")
@@ -34,7 +38,7 @@ def list_schedules(practice: str | None, email: str, as_json: bool) -> None:
 
 
 @click.command("show")
-@click.argument("schedule_id", metavar="SCHEDULE", type=click.IntRange(1, 2**63 - 1))
+@schedule_argument
 @click.option("--practice", metavar="NAME")
 @acting.as_option
 @acting.json_option
@@ -53,7 +57,7 @@ def show(schedule_id: int, practice: str | None, email: str, as_json: bool) -> N
 
 
 @click.command("tonight")
-@click.argument("schedule_id", metavar="SCHEDULE", type=click.IntRange(1, 2**63 - 1))
+@schedule_argument
 @click.option("--practice", metavar="NAME")
 @acting.as_option
 @acting.json_option
@@ -77,7 +81,7 @@ def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -
 
 
 @click.command("runs")
-@click.argument("schedule_id", metavar="[SCHEDULE]", required=False, type=click.IntRange(1, 2**63 - 1))
+@click.argument("schedule_id", metavar="[SCHEDULE]", required=False, type=_SCHEDULE)
 @click.option("--limit", type=click.IntRange(1, 1_000), default=30, show_default=True)
 @click.option("--practice", metavar="NAME")
 @acting.as_option
@@ -96,7 +100,7 @@ def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, 
 
 
 @click.command("report")
-@click.argument("run_id", metavar="RUN", type=click.IntRange(1, 2**63 - 1))
+@click.argument("run_id", metavar="RUN", type=_RUN)
 @click.option("--practice", metavar="NAME")
 @acting.as_option
 @acting.json_option

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.claims.filters import ClaimFilter
 from core.cli import acting, context
-from core.cli.nights import SHOWN, facts_of, sentence_of, told_run
+from core.cli.nights import SHOWN, facts_of, schedule_argument, sentence_of, told_run
 from core.db.engine import transaction
 from core.jobs.acts import CONFIRMATION
 from core.ledger.models import WriteOffReason
@@ -21,7 +21,6 @@ from core.schedules.models import Schedule, ScheduleMode
 from core.schedules.requests import WEEKDAYS, ScheduleRequest
 
 practice_option = click.option("--practice", metavar="NAME", help="Checked against who does it, where it is given.")
-schedule_argument = click.argument("schedule_id", metavar="SCHEDULE", type=click.IntRange(1, 2**63 - 1))
 _confirmation_option = click.option("--confirmation", help="The word CONFIRM; asked for without it.")
 
 # Every field of a schedule as an option; `change` keeps what is not given.

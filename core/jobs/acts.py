@@ -11,9 +11,9 @@ from core.access import audit
 from core.access.models import User
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
-from core.errors import BadInput, NotAllowed, NotFound, Refusal
+from core.errors import BadInput, NotAllowed, Refusal
 from core.jobs import lifecycle
-from core.jobs.keys import JobKey
+from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.models import JobKind, JobStatus, SettleJob
 
 CONFIRMATION: Final = "CONFIRM"
@@ -45,10 +45,10 @@ def _needed(job: SettleJob, action: Action) -> Action:
 def locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJob:
     """The job, locked, if `by` may do `action` to it."""
     if key.practice_id != by.practice_id:
-        raise NotFound("There is no such job in this practice.")
+        raise NoSuchJob
     job = lifecycle.lock(session, key)
     if job is None:
-        raise NotFound("There is no such job in this practice.")
+        raise NoSuchJob
     by.require(_needed(job, action))
     return job
 

@@ -4,7 +4,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement
 
+from core.errors import NotFound
 from core.jobs.models import JobChunk, JobItem, SettleJob
+
+
+class NoSuchJob(NotFound):
+    """There is no such job in this practice."""
 
 
 class JobKey(NamedTuple):

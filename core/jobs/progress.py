@@ -9,8 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from core.errors import NotFound
-from core.jobs.keys import JobKey
+from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
 
 RATE_WINDOW: Final = dt.timedelta(seconds=10)
@@ -56,10 +55,10 @@ class Progress:
 
 
 def of_job(session: Session, key: JobKey, *, now: dt.datetime) -> Progress:
-    """The job's progress at `now`; raises `NotFound`."""
+    """The job's progress at `now`; raises `NoSuchJob`."""
     found = session.execute(_sums(now).where(*key.of(SettleJob))).one_or_none()
     if found is None:
-        raise NotFound("There is no such job in this practice.")
+        raise NoSuchJob
     return _progress(found, now=now)
 
 

@@ -6,16 +6,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access.models import User
-from core.errors import NotFound
-from core.jobs.keys import JobKey
+from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.models import JobStatus, SettleJob
 
 
 def find(session: Session, key: JobKey) -> SettleJob:
-    """The job; raises `NotFound`, also where it is another practice's."""
+    """The job; raises `NoSuchJob`, also where it is another practice's."""
     job = session.scalars(select(SettleJob).where(*key.of(SettleJob))).one_or_none()
     if job is None:
-        raise NotFound("There is no such job in this practice.")
+        raise NoSuchJob
     return job
 
 

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session, aliased
 
 from core.access.permissions import Action, Actor
 from core.claims.models import Claim
-from core.errors import NotFound, Refusal
+from core.errors import Refusal
 from core.jobs import freezing, lifecycle, posting_month, preview, standing
-from core.jobs.keys import JobKey
+from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
 from core.jobs.requests import NOTE_CHARACTERS_MAX, BadRequest
 from core.jobs.selection import NothingSelected, UnknownClaim
@@ -65,7 +65,7 @@ def request_reversal(
         raise BadRequest(f"note: at most {NOTE_CHARACTERS_MAX} characters")
     reversed_job = lifecycle.lock(session, original) if original.practice_id == by.practice_id else None
     if reversed_job is None:
-        raise NotFound("There is no such job in this practice.")
+        raise NoSuchJob
     if not is_reversible(reversed_job):
         raise NotReversible
     practice = freezing.practice_as_it_is(session, by.practice_id)

@@ -55,6 +55,10 @@ class Excluded(NamedTuple):
 NOBODY: Final = Excluded()
 
 
+class NoSuchExclusion(NotFound):
+    """There is no such exclusion in this practice."""
+
+
 class ExclusionRow(NamedTuple):
     """One exclusion, as people see it."""
 
@@ -125,11 +129,11 @@ def exclude(
 
 
 def end(session: Session, exclusion_id: int, *, by: Actor, now: dt.datetime) -> None:
-    """End an exclusion; one that has ended stays as it is. Raises `NotFound`."""
+    """End an exclusion; one that has ended stays as it is. Raises `NoSuchExclusion`."""
     by.require(Action.EXCLUDE)
     this = (Exclusion.practice_id == by.practice_id, Exclusion.id == exclusion_id)
     if session.scalar(select(Exclusion.id).where(*this)) is None:
-        raise NotFound("There is no such exclusion in this practice.")
+        raise NoSuchExclusion
     ended = update(Exclusion).where(*this, Exclusion.ended_at.is_(None)).values(ended_by=by.user_id, ended_at=now)
     if session.scalar(ended.returning(Exclusion.id)) is not None:
         _record(session, "exclusion.ended", exclusion_id, by, now)

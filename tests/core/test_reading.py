@@ -56,6 +56,24 @@ def test_a_fault_says_the_place_and_the_cure(given: dict[str, Any], said: str) -
     assert reading.sentence(reading.faults(refused.value)) == said
 
 
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        ("0", 0), (" 1042 ", 1042), ("1,042", 1042), ("1,042,007", 1_042_007), ("007", 7),
+        (str(2**63 - 1), 2**63 - 1), (str(2**63), None), ("9" * 5_000, None), ("", None), ("-1", None), ("+1", None),
+        ("1.0", None), ("1_000", None), ("10,42", None), (",1", None), ("1 000", None), ("²", None), ("١", None),
+    ],
+)  # fmt: skip
+def test_a_number_that_a_person_types_is_whole_and_no_larger_than_a_column_holds(
+    typed: str, number: int | None
+) -> None:
+    assert reading.number(typed) == number
+
+
+def test_a_number_is_no_larger_than_it_may_be() -> None:
+    assert [reading.number(typed, most=50) for typed in ("50", "51")] == [50, None]
+
+
 def test_what_nobody_thought_of_is_still_said_plainly() -> None:
     assert reading.words({"type": "frozen_instance", "loc": (), "msg": "Instance is frozen", "input": "Ana"}) == (
         "is not as it must be"

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Final
 
 from flask import Response, jsonify
 from flask_openapi3.models.tag import Tag
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.access import audit_log
 from core.access.audit_log import AuditFilter
 from core.access.permissions import Action
+from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from webui.api.blueprint import api, refusals
 from webui.api.models import Answer, Id
@@ -31,9 +33,13 @@ class AuditFileQuery(Parameters):
     claim: Annotated[
         str | None, Field(description="Done to this claim, or to a job, an exclusion or an import that concerns it")
     ] = None
-    job: Annotated[int | None, Field(ge=1, lt=2**63, description="Done to this job, or to one that reverses it")] = None
-    from_: Annotated[dt.date | None, Field(alias="from")] = None
-    to: dt.date | None = None
+    job: Annotated[
+        int | None,
+        Field(ge=1, le=BIGINT_MAX, description="Done to this job, or to one that reverses it"),
+        BeforeValidator(reading.whole("write a job's number")),
+    ] = None
+    from_: Annotated[reading.Day | None, Field(alias="from")] = None
+    to: reading.Day | None = None
 
     def narrowed(self, session: Session, practice_id: int) -> AuditFilter:
         """The filter alone; raises `NotFound` for a person whom the practice has not."""

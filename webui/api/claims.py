@@ -1,6 +1,5 @@
 """Claims: the feed, one claim, its ledger, and what people do to one claim by hand."""
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
@@ -10,6 +9,7 @@ from flask import Response, jsonify
 from pydantic import Field, RootModel, Strict
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.access.permissions import Action
 from core.claims import feed, holds, queries
 from core.claims.feed import DEFAULT_SORT, Sort
@@ -80,9 +80,7 @@ class NewHold(Body):
         Annotated[Hold, Strict(strict=False)] | None, Field(description="Why, or null to release it")  # JSON has text
     ]
     why: Annotated[str, Field(description="In words, at most 500 characters")] = ""
-    until: Annotated[
-        Annotated[dt.date, Strict(strict=False)] | None, Field(description="Its last day; null: until it is released")
-    ] = None
+    until: Annotated[reading.Day | None, Field(description="Its last day; null: until it is released")] = None
 
 
 _OF_THE_LIST: Final = frozenset({"sort", "cursor", "limit"})

@@ -1,28 +1,27 @@
 """Exclusions: patients and payers that are kept from every write-off."""
 
 import datetime as dt
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from flask import Response, jsonify
-from pydantic import BaseModel, Field, Strict
+from pydantic import BeforeValidator, Field
 
+from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.errors import NotFound
 from core.practices import calendar, exclusions, queries
-from core.practices.exclusions import ExclusionRow
+from core.practices.exclusions import ExclusionRow, NoSuchExclusion
 from webui.api.blueprint import CLAIMS, api, refusals
 from webui.api.models import Answer, Id
-from webui.api.reading import Body, Page, asks, current_actor
+from webui.api.reading import Body, IdPath, Page, asks, current_actor
 from webui.door import door, now
 
 
 class ExclusionsQuery(Page):
     """Which exclusions."""
 
-    all: Annotated[bool, Field(description="Those that have ended too")] = False
+    all: Annotated[bool, Field(description="Those that have ended too"), BeforeValidator(reading.true_or_false)] = False
 
 
 class NewExclusion(Body):
@@ -31,23 +30,14 @@ class NewExclusion(Body):
     patient: str | None = None
     payer: str | None = None
     why: Annotated[str, Field(description="In words; 1 to 500 characters")] = ""
-    until: Annotated[
-        Annotated[dt.date, Strict(strict=False)] | None, Field(description="Its last day; null: until it is ended")
-    ] = None
+    until: Annotated[reading.Day | None, Field(description="Its last day; null: until it is ended")] = None
 
 
-class ExclusionPath(BaseModel):
+class ExclusionPath(IdPath):
     """Which exclusion."""
 
-    exclusion_id: int
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the id; raise `NotFound` where no exclusion can have it."""
-        text = given["exclusion_id"]
-        if not (text.isascii() and text.isdigit() and len(text) <= 18):  # noqa: PLR2004 – what a bigint holds
-            raise NotFound("There is no such exclusion in this practice.")
-        return cls(exclusion_id=int(text))
+    missing = NoSuchExclusion
+    exclusion_id: str
 
 
 class ExclusionAnswer(Answer):
@@ -103,8 +93,8 @@ def make_exclusion(body: NewExclusion) -> tuple[Response, int]:
 def end_exclusion(path: ExclusionPath) -> Response:
     """End an exclusion; the same again changes nothing."""
     with transaction(door().sessions) as session:
-        exclusions.end(session, path.exclusion_id, by=current_actor(), now=now())
-    return jsonify(_one(path.exclusion_id).json_ready())
+        exclusions.end(session, path.id, by=current_actor(), now=now())
+    return jsonify(_one(path.id).json_ready())
 
 
 def _one(exclusion_id: int) -> ExclusionAnswer:

@@ -19,7 +19,7 @@ from core.access.permissions import Action, Actor
 from core.db.engine import transaction
 from core.errors import BadInput, NotFound, Refusal
 from core.jobs.freezing import BadIdempotencyKey
-from core.jobs.keys import JobKey
+from core.jobs.keys import JobKey, NoSuchJob
 from webui.door import door, now
 from webui.errors import BadRequestBody
 
@@ -102,26 +102,38 @@ class Page(Parameters):
         return int(self.cursor)
 
 
-def id_of(text: str) -> int | None:
-    """The number of an id in a path; None where nothing can have it."""
-    return int(text) if _ID.fullmatch(text) else None
+class IdPath(BaseModel):
+    """Which one, by the only field that a subclass has: its id, as the path writes it."""
 
-
-class JobPath(BaseModel):
-    """Which job."""
-
-    job_id: str
+    missing: ClassVar[type[NotFound]]
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the id; raise `NotFound` where no job can have it."""
-        if not _ID.fullmatch(given["job_id"]):
-            raise NotFound("There is no such job in this practice.")
-        return cls(job_id=given["job_id"])
+        """Read the id; raise `missing` where nothing can have it."""
+        if not _ID.fullmatch(given[cls._field()]):
+            raise cls.missing
+        return cls.model_validate(given)
+
+    @property
+    def id(self) -> int:
+        """The id."""
+        return int(getattr(self, self._field()))
+
+    @classmethod
+    def _field(cls) -> str:
+        (name,) = cls.model_fields
+        return name
+
+
+class JobPath(IdPath):
+    """Which job."""
+
+    missing = NoSuchJob
+    job_id: str
 
     def key(self, actor: Actor) -> JobKey:
         """The job, in the practice of who asks."""
-        return JobKey(actor.practice_id, int(self.job_id))
+        return JobKey(actor.practice_id, self.id)
 
 
 class ClaimPath(BaseModel):

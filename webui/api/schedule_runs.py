@@ -1,10 +1,10 @@
 """The runs of schedules, each with its morning report."""
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Self
+from collections.abc import Iterable
+from typing import Annotated
 
 from flask import Response, jsonify
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
@@ -13,7 +13,7 @@ from core.schedules import queries, reports
 from core.schedules.models import ScheduleRun
 from core.schedules.queries import NoSuchRun
 from webui.api.blueprint import SCHEDULES, api, refusals
-from webui.api.reading import Page, asks, current_actor, id_of
+from webui.api.reading import IdPath, Page, asks, current_actor
 from webui.api.schedule_models import Coded, ScheduleRunAnswer, ScheduleRuns
 from webui.door import door, now
 
@@ -26,17 +26,11 @@ class RunsQuery(Page):
     ] = None
 
 
-class RunPath(BaseModel):
+class RunPath(IdPath):
     """Which run."""
 
+    missing = NoSuchRun
     run_id: str
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the id; raise `NoSuchRun` where no run can have it."""
-        if id_of(given["run_id"]) is None:
-            raise NoSuchRun
-        return cls(run_id=given["run_id"])
 
 
 @api.get("/schedule-runs", tags=[SCHEDULES], responses={200: ScheduleRuns})
@@ -60,7 +54,7 @@ def list_runs(query: RunsQuery) -> Response:
 def show_run(path: RunPath) -> Response:
     """Show one run with its morning report, as things stand."""
     with door().sessions() as session:
-        answer = run_answer(session, queries.find_run(session, current_actor().practice_id, int(path.run_id)))
+        answer = run_answer(session, queries.find_run(session, current_actor().practice_id, path.id))
     return jsonify(answer.json_ready())
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
 from flask import Response, jsonify, url_for
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
@@ -19,7 +19,7 @@ from core.schedules.queries import NoSuchSchedule
 from core.schedules.requests import UNLIMITED_WORD, ScheduleRequest
 from webui import schedule_words
 from webui.api.blueprint import SCHEDULES, api, refusals
-from webui.api.reading import Body, OnceHeaders, Parameters, asks, current_actor, id_of
+from webui.api.reading import Body, IdPath, OnceHeaders, Parameters, asks, current_actor
 from webui.api.schedule_models import ScheduleAnswer, ScheduleRunAnswer, Schedules, TonightAnswer
 from webui.api.schedule_runs import coded, run_answer
 from webui.door import door, now
@@ -30,22 +30,11 @@ Version = Annotated[int, Field(ge=1, description="The schedule's version as you 
 _BODY: Final = (400, 413, 415)
 
 
-class SchedulePath(BaseModel):
+class SchedulePath(IdPath):
     """Which schedule."""
 
+    missing = NoSuchSchedule
     schedule_id: str
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the id; raise `NotFound` where no schedule can have it."""
-        if id_of(given["schedule_id"]) is None:
-            raise NoSuchSchedule
-        return cls(schedule_id=given["schedule_id"])
-
-    @property
-    def id(self) -> int:
-        """The id."""
-        return int(self.schedule_id)
 
 
 class ScheduleChange(ScheduleRequest):

@@ -6,36 +6,30 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from flask import Response, jsonify, url_for
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel, Field, Strict
+from pydantic import Field, Strict
 
 from core.access import people
 from core.access.models import Role, User
+from core.access.people import NoSuchUser
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.errors import NotFound
 from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, plain_limit
 from core.practices import limits, queries as practices
 from core.practices.models import Practice
 from webui.api.blueprint import api, refusals
 from webui.api.models import Answer, Ceiling
-from webui.api.reading import Body, asks, current_actor, id_of
+from webui.api.reading import Body, IdPath, asks, current_actor
 from webui.door import door, now
 
 PEOPLE: Final = Tag(name="Users and limits", description="Who may, and how much without a second person")
 _Role = Annotated[Role, Strict(strict=False)]  # JSON has text
 
 
-class UserPath(BaseModel):
+class UserPath(IdPath):
     """Which user."""
 
+    missing = NoSuchUser
     user_id: str
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the id; raise `NotFound` where no user can have it."""
-        if id_of(given["user_id"]) is None:
-            raise NotFound("There is no such user in this practice.")
-        return cls(user_id=given["user_id"])
 
 
 class NewUser(Body):
@@ -128,7 +122,7 @@ def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
 def show_user(path: UserPath) -> Response:
     """Show one person."""
     with door().sessions() as session:
-        answer = _answer(people.find(session, int(path.user_id), by=current_actor()))
+        answer = _answer(people.find(session, path.id, by=current_actor()))
     return jsonify(answer.json_ready())
 
 
@@ -182,7 +176,7 @@ def set_limits(body: NewLimits) -> Response:
 
 def _do(act: Any, path: UserPath, *given: Any, **more: Any) -> Response:
     with transaction(door().sessions) as session:
-        answer = _answer(act(session, int(path.user_id), *given, **more, by=current_actor(), now=now()))
+        answer = _answer(act(session, path.id, *given, **more, by=current_actor(), now=now()))
     return jsonify(answer.json_ready())
 
 

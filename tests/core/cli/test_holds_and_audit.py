@@ -67,6 +67,8 @@ def test_a_payer_is_excluded_listed_and_let_go(practice: GivenPractice, typed: T
     assert typed("exclude", "payer", "1", "--why", "x", "--as", ADMIN).exit_code == 1
     assert typed("exclude", "payer", "1", "--as", ADMIN).exit_code == 2
     assert typed("exclude", "patient", "1", "--why", "x", "--as", practice.biller.email).exit_code == 1
+    unread = typed("end-exclusion", "9" * 30, "--as", ADMIN)
+    assert (unread.exit_code, "is no exclusion's number; `settle exclusions` prints it." in unread.stderr) == (2, True)
     assert typed("end-exclusion", number, "--as", ADMIN).exit_code == 0
     assert typed("exclusions", "--as", ADMIN).output == "Nobody is excluded.\n"
     assert [row["ended_by"] for row in json.loads(typed("exclusions", "--all", "--as", ADMIN, "--json").output)] == [
@@ -87,6 +89,11 @@ def test_the_audit_is_shown_narrowed_and_written_to_a_file(
     assert [act["act"] for act in by_admin["acts"]] == ["exclusion.made"]
     assert typed("audit", "--practice", "Lakeside", "--from", "2199-01-01").output.startswith("The chain ends with act")
     assert typed("audit", "--practice", "Nowhere").exit_code == 1
+    for loose in ("20260101", "2026-W01-1", "2026-1-1"):
+        refused = typed("audit", "--practice", "Lakeside", "--from", loose)
+        assert (refused.exit_code, "write the date as YYYY-MM-DD." in refused.stderr) == (2, True)
+    turned = typed("audit", "--practice", "Lakeside", "--from", "2026-01-02", "--to", "2026-01-01")
+    assert (turned.exit_code, turned.stderr) == (1, "The last day is before the first.\n")
     assert typed("audit", "--practice", "Lakeside", "--person", "x@y.example").exit_code == 1
 
     path = tmp_path / "audit.csv"

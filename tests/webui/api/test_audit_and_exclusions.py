@@ -56,6 +56,8 @@ def test_an_exclusion_is_made_read_and_ended(world: World, admin: Api, biller: A
         ({"payer": "no such", "why": "x"}, 422, "bad_exclusion"),
         ({"why": "x"}, 422, "bad_exclusion"),
         ({"patient": "1", "why": "x", "until": "yesterday"}, 422, "bad_body"),
+        ({"patient": "1", "why": "x", "until": 4102444800}, 422, "bad_body"),
+        ({"patient": "1", "why": "x", "until": "20301130"}, 422, "bad_body"),
         ({"patient": 1, "why": "x"}, 422, "bad_body"),
         ({"patient": "1", "why": "x", "whom": "y"}, 422, "bad_body"),
     ],
@@ -63,6 +65,12 @@ def test_an_exclusion_is_made_read_and_ended(world: World, admin: Api, biller: A
 def test_an_exclusion_is_refused_by_code(admin: Api, body: Any, status: int, code: str) -> None:
     answer = admin.post("/exclusions", json=body)
     assert (answer.status_code, answer.json["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("all_", ["yes", "1", "on", "True", ""])
+def test_whether_ended_exclusions_are_listed_is_true_or_false(admin: Api, all_: str) -> None:
+    answer = admin.get("/exclusions", query_string={"all": all_})
+    assert (answer.status_code, answer.json["detail"]) == (422, "all: write true or false")
 
 
 def test_excluding_twice_is_a_conflict(world: World, admin: Api) -> None:
@@ -99,6 +107,9 @@ def test_a_hold_says_why_and_until_when(biller: Api) -> None:
     }  # fmt: skip
     refused = biller.put(f"/claims/{number}/hold", json={**asked, "until": "2025-03-02"})
     assert (refused.status_code, refused.json["code"]) == (422, "bad_hold")
+    for until in (4102444800, "4102444800", "20301130", "2030-W48-6"):
+        unread = biller.put(f"/claims/{number}/hold", json={**asked, "until": until})
+        assert (unread.status_code, unread.json["detail"]) == (422, "until: write the date as YYYY-MM-DD")
 
 
 def test_the_audit_is_read_by_who_may(world: World, admin: Api, biller: Api) -> None:
@@ -140,12 +151,26 @@ def test_the_audit_goes_on_where_the_page_before_ended(admin: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "status"),
-    [({"job": "x"}, 422), ({"from": "monday"}, 422), ({"who": "x"}, 422), ({"person": "nobody@x.example"}, 404),
-     ({"from": "2025-03-03", "to": "2025-03-03"}, 200)],
-)  # fmt: skip
-def test_the_audits_filter_is_read_strictly(admin: Api, query: dict[str, str], status: int) -> None:
-    assert admin.get("/audit", query_string=query).status_code == status
+    ("query", "status", "said"),
+    [
+        ({"job": "x"}, 422, "job: write a job's number"),
+        ({"job": "12.0"}, 422, "job: write a job's number"),
+        ({"job": "0"}, 422, "job: must be at least 1"),
+        ({"from": "monday"}, 422, "from: write the date as YYYY-MM-DD"),
+        ({"from": "1764460800"}, 422, "from: write the date as YYYY-MM-DD"),
+        ({"to": "2026-W48-1"}, 422, "to: write the date as YYYY-MM-DD"),
+        ({"from": "2025-03-03", "to": "2025-03-02"}, 422, "The last day is before the first."),
+        ({"who": "x"}, 422, "who: is not known here"),
+        ({"person": "nobody@x.example"}, 404, "This practice has no user nobody@x.example."),
+    ],
+)
+def test_the_audits_filter_is_read_strictly(admin: Api, query: dict[str, str], status: int, said: str) -> None:
+    answer = admin.get("/audit", query_string=query)
+    assert (answer.status_code, answer.json["detail"]) == (status, said)
+
+
+def test_one_day_is_a_span_of_the_audit(admin: Api) -> None:
+    assert admin.get("/audit", query_string={"from": "2025-03-03", "to": "2025-03-03"}).status_code == 200
 
 
 def test_confirm_asks_for_the_reason_where_medicare_patients_share_is_waived(world: World, biller: Api) -> None:

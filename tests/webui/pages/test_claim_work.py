@@ -99,6 +99,7 @@ def test_the_same_form_with_other_values_is_not_posted_silently(
         ({"kind": "write_off"}, "kind"),
         ({"line": "9"}, "line"),
         ({"line": "x"}, "line"),
+        ({"line": "9" * 5_000}, "line"),
         ({"responsibility": "nobody"}, "responsibility"),
         ({"paid_by": ""}, "paid_by"),
         ({"posted_on": "2026-13-40"}, "posted_on"),

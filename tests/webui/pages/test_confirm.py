@@ -252,6 +252,14 @@ def test_an_hour_later_it_must_be_previewed_again(two: GivenPractice, biller: Br
     assert jobs_of(two)[1].claims_total == 2
 
 
+@pytest.mark.parametrize("again", ["0", "x", "9" * 19, "9" * 5_000])
+def test_the_claims_of_a_job_that_cannot_be_are_not_found(two: GivenPractice, biller: Browser, again: str) -> None:
+    answer = send(biller, target_status="Settled", again=again, reason="charity", idempotency_key="two")
+
+    assert answer.status_code == 404
+    assert jobs_of(two) == []
+
+
 def test_another_reason_is_another_preview_of_the_same_claims(practice: GivenPractice, biller: Browser) -> None:
     payer = practice.payer("CMS", PayerClass.MEDICARE)
     practice.claim("m", Line(0, 500), primary_payer_id=payer)
