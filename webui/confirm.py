@@ -126,8 +126,7 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
         return render(job_id, fault.http_status, **said)
     except Refusal as refusal:
         return render(job_id, refusal.http_status, refused=refusal.message)
-    if job.confirmed_at is not None:
-        hint(job)
+    hint(job)
     page = url_for("jobs.show", job_id=job_id)
     return jsonify(location=page) if in_dialog() else redirect(page, code=HTTPStatus.SEE_OTHER)
 

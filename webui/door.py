@@ -10,7 +10,8 @@ from flask import current_app
 from sqlalchemy import Engine
 
 from core.db.engine import Sessions
-from core.jobs.models import SettleJob
+from core.jobs.lifecycle import MOVING_STATUSES
+from core.jobs.models import JobStatus, SettleJob
 from core.settings import Settings
 
 
@@ -46,9 +47,16 @@ def door() -> Door:
 
 
 def hint(job: SettleJob) -> None:
-    """Tell the workers, after the commit so that they find the job: once for each chunk, for as many as may begin."""
-    chunks = math.ceil((job.claims_total or 0) / door().settings.chunk_claims)
-    door().hints.send(job.practice_id, job.id, count=max(1, chunks))
+    """Tell the workers, after the commit so that they find the job, what there is to do for it; of one at rest nothing.
+
+    To settle it is hinted once for each chunk, for as many workers as may begin; they also take the second step of
+    pausing and of cancelling.
+    """
+    if job.status is JobStatus.PREPARING:
+        door().hints.prepare(job.practice_id, job.id)
+    elif job.status in MOVING_STATUSES:
+        chunks = math.ceil((job.claims_total or 0) / door().settings.chunk_claims)
+        door().hints.send(job.practice_id, job.id, count=max(1, chunks))
 
 
 def now() -> dt.datetime:

@@ -23,7 +23,7 @@ from core.jobs.progress import Progress
 from core.jobs.totals import PreviewTotals
 from webui import flower, live
 from webui.auth import current_actor, requires
-from webui.door import door, now
+from webui.door import door, hint, now
 from webui.job_words import RUN_WORDS
 
 PAGE_JOBS: Final = 50
@@ -152,13 +152,13 @@ def _do(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Respon
     actor = current_actor()
     try:
         with transaction(door().sessions) as db:
-            command(db, JobKey(actor.practice_id, job_id), by=actor, now=now(), **values)
+            job = command(db, JobKey(actor.practice_id, job_id), by=actor, now=now(), **values)
     except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:
         flash(refusal.message, "warn")
     else:
-        door().hints.send(actor.practice_id, job_id)  # after the commit, so that the worker finds it
+        hint(job)
     return redirect(url_for("jobs.show", job_id=job_id))
 
 

@@ -10,11 +10,10 @@ from core.db.engine import transaction
 from core.errors import BadInput, NotAllowed, NotFound, Refusal
 from core.jobs import redate
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
 from core.reading import day
 from webui import confirm
 from webui.auth import current_actor, requires
-from webui.door import door, now
+from webui.door import door, hint, now
 from webui.jobs import a_job
 
 blueprint = Blueprint("redate", __name__, url_prefix="/jobs")
@@ -49,8 +48,7 @@ def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
         raise
     except Refusal as refusal:
         return confirm.render(job_id, refusal.http_status, refused=refusal.message)
-    if job.status is JobStatus.PREPARING:
-        door().hints.prepare(job.practice_id, job.id)  # after the commit, so that the worker finds it
+    hint(job)
     if confirm.in_dialog():
         return confirm.render(job.id, HTTPStatus.CREATED)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)

@@ -14,12 +14,12 @@ from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import commands, progress, queries, reversal
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
+from core.jobs.models import SettleJob
 from core.jobs.requests import NOTE_CHARACTERS_MAX
 from core.practices.periods import BadPostingDate
 from core.reading import day
 from webui.auth import current_actor, requires
-from webui.door import door, now
+from webui.door import door, hint, now
 from webui.jobs import a_job
 
 _KEY_CHARACTERS_MAX: Final = 100
@@ -51,8 +51,7 @@ def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
     except Refusal as refusal:
         offered = refusal.facts.get("next_open_date", "")
         return _form(job_id, claim_id, note=note, refused=refusal.message, posting_date=offered), refusal.http_status
-    if job.status is JobStatus.PREPARING:
-        door().hints.prepare(job.practice_id, job.id)  # after the commit, so that the worker finds it
+    hint(job)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
 
 

@@ -13,7 +13,6 @@ from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import queries as jobs
 from core.jobs.acts import ConfirmationMismatch
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
 from core.schedules import commands
 from core.schedules.models import Schedule, ScheduleRun
 from webui import schedules
@@ -105,10 +104,7 @@ def hint_run(run: ScheduleRun) -> None:
         return
     with door().sessions() as db:
         job = jobs.find(db, JobKey(run.practice_id, run.job_id))
-    if job.status is JobStatus.PREPARING:
-        door().hints.prepare(job.practice_id, job.id)
-    elif job.status is JobStatus.CONFIRMED:
-        hint(job)
+    hint(job)
 
 
 def _do(command: Callable[..., Schedule], schedule_id: int, said: str, **values: Any) -> Response:

@@ -22,7 +22,7 @@ from core.ledger.models import WriteOffReason
 from core.policy.rules import BY_CODE, MAY_INCLUDE
 from webui import confirm
 from webui.auth import current_actor, current_practice, requires
-from webui.door import door, now
+from webui.door import door, hint, now
 from webui.feed_selection import Selected
 
 _KEY_CHARACTERS_MAX: Final = 100
@@ -148,8 +148,7 @@ def _preview(asked: Asked, form_key: str) -> SettleJob:
 
 
 def _answer(job: SettleJob) -> BaseResponse | tuple[str, int]:
-    if job.status is JobStatus.PREPARING:
-        door().hints.prepare(job.practice_id, job.id)  # after the commit, so that the worker finds it
+    hint(job)
     if confirm.in_dialog():
         return confirm.render(job.id, HTTPStatus.CREATED)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)

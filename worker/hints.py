@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from core.jobs.keys import JobKey
+from core.jobs.sweep import Hints
 from core.settings import (
     HEADER_REQUEST,
     HINT_EXPIRES_SECONDS,
@@ -28,9 +29,12 @@ def work(key: JobKey, *, count: int = 1) -> bool:
     return all(_send(TASK_WORK, key) for _ in range(count))
 
 
-def prepare(key: JobKey) -> None:
-    """Say that this job waits for its preview."""
-    _send(TASK_PREPARE, key)
+def of_jobs(found: Hints) -> None:
+    """Say what the sweep or the tick found to do."""
+    for key, chunks in found.work:
+        work(key, count=chunks)
+    for key in found.prepare:
+        _send(TASK_PREPARE, key)
 
 
 def after_tick(*, mail: bool, tick: bool) -> None:

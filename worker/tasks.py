@@ -36,21 +36,14 @@ def prepare(practice_id: int, job_id: int) -> None:
 @app.task(name=TASK_SWEEP)
 def sweep() -> None:
     """Find what is still to do, whatever was lost, and hint for it."""
-    found = sweeping.sweep(sessions(), now=utc_now())
-    for key, chunks in found.work:
-        hints.work(key, count=chunks)
-    for key in found.prepare:
-        hints.prepare(key)
+    hints.of_jobs(sweeping.sweep(sessions(), now=utc_now()))
 
 
 @app.task(name=TASK_TICK)
 def tick() -> None:
     """Start the nights that are due, and hint for what they left to do."""
     found = ticking.tick(sessions(), now=utc_now())
-    for key, chunks in found.work:
-        hints.work(key, count=chunks)
-    for key in found.prepare:
-        hints.prepare(key)
+    hints.of_jobs(found.jobs)
     hints.after_tick(mail=found.has_mail, tick=found.more_to_do)
     with transaction(sessions()) as session:
         heartbeat.ticked(session, now=utc_now())

@@ -18,6 +18,7 @@ from core.jobs.models import (
     Outcome,
     SettleJob,
 )
+from core.settings import HINTS_PER_CONFIRM_MAX
 
 ATTEMPTS_MAX: Final = 3  # takes that ended in nothing known: a claim that kills its worker has had its chances
 BUSY_TRIES_MAX: Final = 5
@@ -67,6 +68,12 @@ def jobs_with_free_chunks(session: Session, *, now: dt.datetime) -> list[JobKey]
     has_free = select(JobChunk.first_position).where(of_job, free(now)).exists()
     jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status.in_(lifecycle.WORKED_STATUSES), has_free)
     return [JobKey(*row) for row in session.execute(jobs)]
+
+
+def count_free(session: Session, job: JobKey, *, now: dt.datetime) -> int:
+    """On how many chunks of the job a worker could begin, up to the number of hints that are sent at once."""
+    some = select(JobChunk.first_position).where(*job.of(JobChunk), free(now)).limit(HINTS_PER_CONFIRM_MAX).subquery()
+    return session.scalars(select(func.count()).select_from(some)).one()
 
 
 def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:

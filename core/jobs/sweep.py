@@ -14,7 +14,7 @@ from core.jobs.approval import APPROVAL_LIFE
 from core.jobs.commands import PREVIEW_LIFE
 from core.jobs.keys import JobKey
 from core.jobs.models import HintRound, JobChunk, JobItem, JobStatus, SettleJob
-from core.settings import HINTS_PER_CONFIRM_MAX, HINTS_WAITING_MAX, SWEEP_SECONDS
+from core.settings import HINTS_WAITING_MAX, SWEEP_SECONDS
 from core.watch import tally
 
 ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000  # of previews that nobody confirmed; a delete this small is not felt
@@ -59,7 +59,7 @@ def _hints(session: Session, *, now: dt.datetime) -> Hints:
     working = chunks.jobs_with_free_chunks(session, now=now)
     preparing = [key for key, _ in _jobs_in(session, JobStatus.PREPARING)]
     due = _begin_rounds(session, {key.practice_id for key in (*working, *preparing)}, now=now)
-    work = _within([(key, _free_chunks(session, key, now=now)) for key in working if key.practice_id in due])
+    work = _within([(key, chunks.count_free(session, key, now=now)) for key in working if key.practice_id in due])
     hints = Hints(work, [key for key in preparing if key.practice_id in due])
     tally.count("sweep_rescues", by=_rescued(session, [*(key for key, _ in hints.work), *hints.prepare], now=now))
     return hints
@@ -96,13 +96,6 @@ def _begin_rounds(session: Session, practices: set[int], *, now: dt.datetime) ->
         where=HintRound.hinted_at <= last,
     )
     return set(session.scalars(begun.returning(HintRound.practice_id)))
-
-
-def _free_chunks(session: Session, key: JobKey, *, now: dt.datetime) -> int:
-    some = (
-        select(JobChunk.first_position).where(*key.of(JobChunk), chunks.free(now)).limit(HINTS_PER_CONFIRM_MAX)
-    ).subquery()
-    return session.scalars(select(func.count()).select_from(some)).one()
 
 
 def _expire(session: Session, *, now: dt.datetime) -> None:

@@ -18,13 +18,14 @@ from core.access.models import User
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.db.transient import is_transient
+from core.jobs import chunks
 from core.jobs.keys import JobKey
-from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
+from core.jobs.models import JobStatus, SettleJob
+from core.jobs.sweep import Hints
 from core.practices.models import Practice
 from core.schedules import due, mail, nights, owners, runs, words
 from core.schedules.models import Schedule, ScheduleRun, ScheduleState
 from core.schedules.runs import BUSY
-from core.settings import HINTS_PER_CONFIRM_MAX
 
 log: Final = structlog.get_logger(__name__)
 
@@ -32,10 +33,9 @@ NIGHTS_PER_TICK_MAX: Final = 20  # a few seconds of previews: the sweep stands i
 
 
 class Ticked(NamedTuple):
-    """What is worth a message: jobs with free chunks (and how many), previews to prepare, mail, another tick."""
+    """What is worth a message: the jobs of the nights, mail, another tick."""
 
-    work: list[tuple[JobKey, int]]
-    prepare: list[JobKey]
+    jobs: Hints
     has_mail: bool
     more_to_do: bool
 
@@ -69,9 +69,9 @@ def tick(sessions: Sessions, *, now: dt.datetime) -> Ticked:
             begun.append(JobKey(run.practice_id, run.job_id))
     with transaction(sessions) as session:
         timeouts.limit(session)
-        work, prepare = _hints(session, begun)
+        jobs = _hints(session, begun, now=now)
         has_mail = mail.queue(session, now=now)
-    return Ticked(work, prepare, has_mail, more_to_do=decided == NIGHTS_PER_TICK_MAX)
+    return Ticked(jobs, has_mail, more_to_do=decided == NIGHTS_PER_TICK_MAX)
 
 
 def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
@@ -167,14 +167,12 @@ def _note(sessions: Sessions, waiting: _Waiting, error: Exception, *, now: dt.da
         log.warning("schedule_night_not_noted", schedule_id=key.schedule_id, error=type(failed).__name__)
 
 
-def _hints(session: Session, begun: list[JobKey]) -> tuple[list[tuple[JobKey, int]], list[JobKey]]:
-    work, prepare = [], []
+def _hints(session: Session, begun: list[JobKey], *, now: dt.datetime) -> Hints:
+    hints = Hints([], [])
     for key in begun:
         status = session.scalars(select(SettleJob.status).where(*key.of(SettleJob))).one()
         if status is JobStatus.PREPARING:
-            prepare.append(key)
+            hints.prepare.append(key)
         elif status is JobStatus.CONFIRMED:
-            open_ = select(JobChunk.first_position).where(*key.of(JobChunk), JobChunk.state == ChunkState.OPEN)
-            some = open_.limit(HINTS_PER_CONFIRM_MAX).subquery()
-            work.append((key, session.scalars(select(func.count()).select_from(some)).one()))
-    return work, prepare
+            hints.work.append((key, chunks.count_free(session, key, now=now)))
+    return hints

@@ -11,7 +11,7 @@ from pydantic import Field
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import commands
-from core.jobs.models import JobStatus, SettleJob
+from core.jobs.models import SettleJob
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.jobs_as_json import job_answer
 from webui.api.models import SettleJobAnswer
@@ -19,8 +19,6 @@ from webui.api.reading import JobPath, Parameters, asks, current_actor
 from webui.door import door, hint, now
 
 _ANSWERS: Final[dict[str, Any]] = {"tags": [JOBS], "responses": {200: SettleJobAnswer, **refusals(404, 409)}}
-# A worker takes the second step of pausing and cancelling too.
-_MOVING: Final = (JobStatus.CONFIRMED, JobStatus.PAUSING, JobStatus.CANCELLING)
 
 
 class Command(Protocol):
@@ -77,6 +75,5 @@ def _do(command: Command, path: JobPath, **arguments: Any) -> Response:
     with transaction(door().sessions) as session:
         job = command(session, key, by=actor, now=now(), **arguments)
         answer = job_answer(session, job)
-    if job.status in _MOVING:
-        hint(job)
+    hint(job)
     return jsonify(answer.json_ready())

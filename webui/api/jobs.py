@@ -111,8 +111,7 @@ def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
 
 def made(job: SettleJob, answer: SettleJobAnswer) -> Created:
     """The answer to a request for a job: its preview, or that a worker is to prepare it."""
-    if job.status is JobStatus.PREPARING:
-        door().hints.prepare(job.practice_id, job.id)
+    hint(job)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_job", job_id=job.id)}
 
 
@@ -158,8 +157,7 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
             now=now(),
         )
         answer = confirmed(session, job)
-    if job.confirmed_at is not None:
-        hint(job)
+    hint(job)
     return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
 
 

@@ -57,7 +57,7 @@ def test_what_breaks_between_run_and_commit_leaves_nothing_and_the_next_tick_beg
     with refusing(night, "schedule_run", "true"):
         found = night.tick(FIRST_NIGHT)
 
-        assert found.work == []
+        assert found.jobs.work == []
         assert night.runs() == night.jobs() == []
     night.tick(FIRST_NIGHT + dt.timedelta(seconds=30))
     night.work(FIRST_NIGHT)
@@ -200,7 +200,7 @@ def test_a_night_of_more_claims_than_a_tick_prepares_is_prepared_by_a_worker_and
 
     job = night.job(night.run())
     key = JobKey(job.practice_id, job.id)
-    assert (job.status, job.claims_expected, found.prepare) == (JobStatus.PREPARING, claims, [key])
+    assert (job.status, job.claims_expected, found.jobs.prepare) == (JobStatus.PREPARING, claims, [key])
     report = night.report(night.run(), FIRST_NIGHT)
     assert (report.state, report.claims, report.remaining, report.is_final) == ("preparing", claims, claims, False)
     night.work(FIRST_NIGHT)

@@ -24,7 +24,7 @@ def test_a_night_settles_by_itself_what_its_filter_finds_and_once(night: Night) 
     night.practice.claims(3)
     schedule = night.schedule()
 
-    assert night.tick(FIRST_NIGHT - dt.timedelta(seconds=1)) == ([], [], False, False)
+    assert night.tick(FIRST_NIGHT - dt.timedelta(seconds=1)) == (([], []), False, False)
     found = night.tick(FIRST_NIGHT)
     again = night.tick(FIRST_NIGHT + dt.timedelta(seconds=30))
 
@@ -32,8 +32,8 @@ def test_a_night_settles_by_itself_what_its_filter_finds_and_once(night: Night) 
     assert (run.schedule_id, run.local_date, run.due_at) == (schedule, dt.date(2026, 11, 24), FIRST_NIGHT)
     job = night.job(run)
     assert (job.status, job.schedule_id, job.requested_by) == (JobStatus.CONFIRMED, schedule, night.owner.user_id)
-    assert found.work == [(JobKey(job.practice_id, job.id), 1)]
-    assert again.work == []
+    assert found.jobs.work == [(JobKey(job.practice_id, job.id), 1)]
+    assert again.jobs.work == []
     night.work(FIRST_NIGHT)
     assert night.report(run, FIRST_NIGHT).settled == 3
     assert night.practice.violations() == []
@@ -45,7 +45,7 @@ def test_a_new_schedule_reports_and_settles_nothing(night: Night) -> None:
 
     found = night.tick(FIRST_NIGHT)
 
-    assert found.work == []
+    assert found.jobs.work == []
     job = night.job(night.run())
     assert (job.status, job.claims_total) == (JobStatus.REPORTED, 3)
     night.work(FIRST_NIGHT)
@@ -98,7 +98,7 @@ def test_over_a_cap_of_one_claim_or_one_cent_the_job_waits_for_another_person(
 
     found = night.tick(FIRST_NIGHT)
 
-    assert found.work == []
+    assert found.jobs.work == []
     report = night.report(night.run(), FIRST_NIGHT)
     assert (report.state, report.over, report.settled, report.remaining) == ("waiting", (code,), 0, 2)
     assert "waits for another person" in report.sentence

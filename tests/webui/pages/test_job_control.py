@@ -1,7 +1,9 @@
 """What people do to a job from its page: pause, resume, cancel, discard, try again."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import select
 
 from core.access.models import Role
@@ -11,6 +13,7 @@ from core.db.engine import transaction
 from core.jobs import engine, lifecycle
 from core.jobs.keys import JobKey
 from tests.given import NOW, GivenPractice, Line, ticking
+from tests.webui.api.conftest import SentHints
 from tests.webui.pages.conftest import Browser
 from webui import claim_keys
 
@@ -94,6 +97,22 @@ def test_a_preview_can_be_discarded(practice: GivenPractice, biller: Browser) ->
 
     assert biller.status_of(job) == "Discarded"
     assert practice.read("C00001").billing_status == "Balance Due"
+
+
+def test_an_act_hints_as_often_as_the_job_has_chunks_and_giving_up_a_preview_hints_nothing(
+    app: OpenAPI, practice: GivenPractice, biller: Browser
+) -> None:
+    hints, door = SentHints(), app.extensions["settle"]
+    app.extensions["settle"] = replace(door, hints=hints, settings=door.settings.model_copy(update={"chunk_claims": 2}))
+    practice.claims(5)
+    given_up, job = practice.preview(key="given up"), practice.preview()
+
+    biller.post(f"/jobs/{given_up.job_id}/discard")
+    assert hints.sent == []
+
+    for act in ("confirm", "pause", "cancel"):
+        biller.post(f"/jobs/{job.job_id}/{act}", on=f"/jobs/{job.job_id}", confirmation="CONFIRM")
+    assert hints.sent == [(*job, 3)] * 3
 
 
 def test_an_approver_sees_a_job_and_no_button(practice: GivenPractice, browser_of: OPEN) -> None:
