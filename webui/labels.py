@@ -11,6 +11,7 @@ from flask import Flask
 
 from core.access.models import Role
 from core.claims.models import ClaimStatus, ClaimType, Hold
+from core.counting import counted
 from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.money import format_cents, format_limit, plain_cents
@@ -143,7 +144,7 @@ SETTING_MEANS: Final[Mapping[WriteOffSetting, str]] = {
 
 _FILTERS: Final = (
     "money", "limit", "number", "date", "clock_time", "moment", "clock_seconds", "words", "duration", "percent",
-    "feed_address", "day_text",
+    "feed_address", "day_text", "counted",
 )  # fmt: skip
 
 
@@ -221,10 +222,10 @@ def duration(seconds: float | None) -> str:
         return "unknown"
     whole = max(0, round(seconds))
     if whole < 60:  # noqa: PLR2004  (seconds in a minute)
-        return _count(whole, "second")
+        return counted(whole, "second")
     hours, minutes = divmod(-(-whole // 60), 60)
-    said = [_count(hours, "hour")] if hours else []
-    return " ".join(said + ([_count(minutes, "minute")] if minutes or not hours else []))
+    said = [counted(hours, "hour")] if hours else []
+    return " ".join(said + ([counted(minutes, "minute")] if minutes or not hours else []))
 
 
 def percent(part: int, whole: int | None) -> int:
@@ -249,7 +250,3 @@ def feed_text(filter_: Mapping[str, Any]) -> str:
             else:
                 pairs.append((key, str(one)))
     return urlencode(pairs)
-
-
-def _count(number_: int, noun: str) -> str:
-    return f"{number_:,} {noun}" if number_ == 1 else f"{number_:,} {noun}s"

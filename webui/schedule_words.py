@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from core.claims.feed import FeedChoices
-from core.money import UNLIMITED
 from core.schedules.due import Night
 from core.schedules.models import Schedule, ScheduleMode, ScheduleState
-from core.schedules.words import because, clock, minutes
+from core.schedules.words import because, cents_cap, claims_cap, clock, minutes
 from webui.feed_columns import ELIGIBILITY_PILLS
 from webui.labels import Pill, date, money
 
@@ -45,15 +44,6 @@ REPORT: Final[Mapping[str, Pill]] = {
 }
 # Of these the dollars and claims are what would be, not what was.
 WOULD: Final = frozenset({"preparing", "waiting", "rejected", "expired", "discarded", "report"})
-WEEKDAYS: Final = {
-    "mon": "Monday",
-    "tue": "Tuesday",
-    "wed": "Wednesday",
-    "thu": "Thursday",
-    "fri": "Friday",
-    "sat": "Saturday",
-    "sun": "Sunday",
-}
 
 FILTER_LABELS: Final = {
     "billing_status": "Billing status",
@@ -90,18 +80,6 @@ def register(app: Flask) -> None:
     app.add_template_filter(because, "because_words")
     for filter_ in (clock, minutes, claims_cap, cents_cap):
         app.add_template_filter(filter_)
-
-
-def claims_cap(most: int) -> str:
-    """A cap on claims, as people say it."""
-    if most >= UNLIMITED:
-        return "any number of claims"
-    return f"{most:,} claim" if most == 1 else f"{most:,} claims"
-
-
-def cents_cap(most: int) -> str:
-    """A cap on dollars, as people say it."""
-    return "any amount" if most >= UNLIMITED else money(most)
 
 
 def next_run(schedule: Schedule, night: Night | None, time_zone: str) -> str:

@@ -15,18 +15,11 @@ from core.db.engine import Sessions
 from core.errors import NotFound
 from core.jobs import progress
 from core.jobs.keys import JobKey
-from core.jobs.lifecycle import FINAL_STATUSES
+from core.jobs.lifecycle import MOVING_STATUSES
 from core.jobs.models import JobKind, JobStatus, SettleJob
 from core.money import format_cents
 
 WATCH_SECONDS: Final = 0.5
-_AT_REST: Final = (
-    *FINAL_STATUSES,
-    JobStatus.PAUSED,
-    JobStatus.HALTED,
-    JobStatus.PREVIEWED,
-    JobStatus.AWAITING_APPROVAL,
-)
 # What a job of each kind did to a claim, and to its dollars where any moved.
 _WORDS: Final = {
     JobKind.SETTLE: ("settled", "written off"),
@@ -91,7 +84,7 @@ def _wait(sessions: Sessions, key: JobKey, show: Callable[[progress.Progress], N
         with sessions() as session:
             seen = progress.of_job(session, key, now=context.utc_now())
         show(seen)
-        if seen.status in _AT_REST:
+        if seen.status not in MOVING_STATUSES:
             return seen
         time.sleep(WATCH_SECONDS)
 

@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.jobs.keys import JobKey, NoSuchJob
+from core.jobs.lifecycle import WORKED_STATUSES
 from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
 
 RATE_WINDOW: Final = dt.timedelta(seconds=10)
@@ -101,11 +102,11 @@ def job_that_nobody_works_on(session: Session, *, now: dt.datetime, for_at_least
     """A job with open chunks, if no worker took or finished a chunk of any job for so long; else None."""
     since = now - for_at_least
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
-    moving = or_(SettleJob.status.in_(_WORKED), SettleJob.finished_at > since)
+    moving = or_(SettleJob.status.in_(WORKED_STATUSES), SettleJob.finished_at > since)
     lately = select(SettleJob.id).where(moving, of_job, or_(JobChunk.taken_at > since, JobChunk.done_at > since))
     is_open = select(JobChunk.first_position).where(of_job, JobChunk.state == ChunkState.OPEN)
     waits = select(SettleJob.practice_id, SettleJob.id).where(
-        SettleJob.status.in_(_WORKED), SettleJob.confirmed_at <= since, is_open.exists()
+        SettleJob.status.in_(WORKED_STATUSES), SettleJob.confirmed_at <= since, is_open.exists()
     )
     found = session.execute(waits.limit(1)).one_or_none()
     return None if found is None or session.execute(lately.limit(1)).first() else JobKey(*found)
@@ -140,7 +141,6 @@ def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
     )
 
 
-_WORKED: Final = (JobStatus.CONFIRMED, JobStatus.RUNNING)
 _COUNTERS: Final = ("settled", "skipped", "failed", "insurance_cents", "patient_cents")
 
 
@@ -148,7 +148,7 @@ def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
     total = row.claims_total if row.claims_total is not None else (row.claims_expected or 0)
     done = row.settled + row.skipped + row.failed
     rate = _rate(row, done, now=now)
-    moving = row.status in (JobStatus.CONFIRMED, JobStatus.RUNNING)
+    moving = row.status in WORKED_STATUSES
     return Progress(
         status=row.status,
         total=total,

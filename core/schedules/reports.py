@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.counting import counted
 from core.jobs import progress, queries, reports as job_reports
 from core.jobs.keys import JobKey
-from core.jobs.lifecycle import FINAL_STATUSES, WORKED_STATUSES
+from core.jobs.lifecycle import FINAL_STATUSES, MOVING_STATUSES, OPEN_STATUSES
 from core.jobs.models import JobItem, JobStatus, Outcome, SettleJob, Verdict
 from core.jobs.progress import Progress
 from core.jobs.totals import PreviewTotals
@@ -20,11 +21,7 @@ IN_OTHER_JOB: Final = "in_other_job"
 HELD: Final = "held"  # the state of a run that found claims, all of them in other open jobs or skipped for other rules
 
 # Nobody is at work: a person has to decide, or nothing more comes.
-AT_REST: Final = (*FINAL_STATUSES, JobStatus.AWAITING_APPROVAL, JobStatus.HALTED, JobStatus.PAUSED)
-_RUNS_OR_RAN: Final = (
-    *WORKED_STATUSES, JobStatus.PAUSING, JobStatus.PAUSED, JobStatus.HALTED, JobStatus.CANCELLING,
-    JobStatus.CANCELLED, JobStatus.COMPLETED,
-)  # fmt: skip
+AT_REST: Final = tuple(status for status in (*FINAL_STATUSES, *OPEN_STATUSES) if status not in MOVING_STATUSES)
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def of_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> MorningRe
         return MorningReport(state=run.outcome.value, sentence=said)
     key = JobKey(run.practice_id, run.job_id)
     job, seen = queries.find(session, key), progress.of_job(session, key, now=now)
-    figures = _ran(session, key, job, seen) if job.status in _RUNS_OR_RAN else _previewed(job, seen)
+    figures = _ran(session, key, job, seen) if job.confirmed_at is not None else _previewed(job, seen)
     held_by = _holders(session, key) if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else ()
     state, because = _state(run, job, figures), job.discarded_because
     return MorningReport(
@@ -131,26 +128,25 @@ def _holders(session: Session, key: JobKey) -> tuple[int, ...]:
 
 
 def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
-    of_claims = f"{_count(f.settled)} settled, {f.skipped:,} skipped, {f.failed:,} failed, {f.remaining:,} remaining"
+    matched, left = counted(f.claims, "claim"), counted(f.remaining, "claim")
+    not_settled = counted(f.remaining, "claim was", "claims were")
+    settled = counted(f.settled, "claim")
+    of_claims = f"{settled} settled, {f.skipped:,} skipped, {f.failed:,} failed, {f.remaining:,} remaining"
     jobs = ", ".join(map(str, held_by))
     holds = f" Left to the open job{'s' * (len(held_by) > 1)} {jobs}: {_held(f)}." if held_by else ""
     said = {
-        "preparing": f"Its job is being prepared, of {_count(f.claims)}.",
-        "waiting": f"Its job is over a cap or a limit and waits for another person: {_count(f.remaining)} would be "
+        "preparing": f"Its job is being prepared, of {matched}.",
+        "waiting": f"Its job is over a cap or a limit and waits for another person: {left} would be "
         f"settled, {f.skipped:,} skipped.",
-        "report": f"It would settle {_count(f.remaining)} and skip {f.skipped:,}; it settled none, as it only reports.",
-        "nothing": f"Nothing to settle: {_count(f.claims)} matched, and rules skip them all.",
-        HELD: f"Nothing to settle that no open job holds: {_count(f.claims)} matched.",
-        "rejected": f"Another person said no: {_count(f.remaining)} were not settled.",
-        "expired": f"Nobody let it go on in time: {_count(f.remaining)} were not settled.",
+        "report": f"It would settle {left} and skip {f.skipped:,}; it settled none, as it only reports.",
+        "nothing": f"Nothing to settle: {matched} matched, and rules skip them all.",
+        HELD: f"Nothing to settle that no open job holds: {matched} matched.",
+        "rejected": f"Another person said no: {not_settled} not settled.",
+        "expired": f"Nobody let it go on in time: {not_settled} not settled.",
         "discarded": "Its job was given up; nothing was settled.",
     }.get(state, f"{of_claims}.")
     return said + holds
 
 
 def _held(figures: _Figures) -> str:
-    return _count(dict(figures.by_code)[IN_OTHER_JOB])
-
-
-def _count(claims: int) -> str:
-    return f"{claims:,} claim{'s' * (claims != 1)}"
+    return counted(dict(figures.by_code)[IN_OTHER_JOB], "claim")

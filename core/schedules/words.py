@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Final
 
+from core.counting import counted
 from core.jobs.models import DiscardedBecause, JobStatus
 from core.money import UNLIMITED, format_cents
 from core.schedules.models import MailState, RunOutcome, Schedule, ScheduleMode, ScheduleRun
@@ -68,10 +69,10 @@ STATES: Final = {
     JobStatus.REPORTED: "report",
 }
 
-_DAYS: Final = dict(
+DAYS: Final = dict(
     zip(WEEKDAYS, ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), strict=True)
 )
-_RUN_OF_DAYS_MIN: Final = 3  # fewer are listed
+_RUN_OFDAYS_MIN: Final = 3  # fewer are listed
 
 
 def because(code: str | None) -> str:
@@ -90,7 +91,8 @@ def sentence(schedule: Schedule, time_zone: str) -> str:
     """What it does, when and up to which caps."""
     when = f"{days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
     reason = schedule.reason.value.replace("_", " ")
-    caps = f"{_claims_cap(schedule.claims_max)} and {_cents_cap(schedule.cents_max)}"
+    most = "at most " if schedule.claims_max < UNLIMITED else ""
+    caps = f"{most}{claims_cap(schedule.claims_max)} and {cents_cap(schedule.cents_max)}"
     if schedule.mode is ScheduleMode.REPORT:
         return f"{when}, reports what it would settle as {reason}, and settles nothing. Its caps are {caps}."
     capped = schedule.claims_max < UNLIMITED or schedule.cents_max < UNLIMITED
@@ -101,10 +103,10 @@ def sentence(schedule: Schedule, time_zone: str) -> str:
 def days(weekdays: list[str]) -> str:
     """Such as "Every Monday to Friday"."""
     at = sorted(WEEKDAYS.index(day) for day in weekdays)
-    named = [_DAYS[WEEKDAYS[index]] for index in at]
+    named = [DAYS[WEEKDAYS[index]] for index in at]
     if len(named) == len(WEEKDAYS):
         return "Every day"
-    if len(named) >= _RUN_OF_DAYS_MIN and at[-1] - at[0] == len(at) - 1:
+    if len(named) >= _RUN_OFDAYS_MIN and at[-1] - at[0] == len(at) - 1:
         return f"Every {named[0]} to {named[-1]}"
     return f"Every {' and '.join(filter(None, (', '.join(named[:-1]), named[-1])))}"
 
@@ -117,15 +119,15 @@ def clock(time: dt.time) -> str:
 def minutes(count: int) -> str:
     """Such as "4 hours" or "1 hour 30 minutes"."""
     hours, rest = divmod(count, 60)
-    parts = [f"{n} {unit}{'s' * (n != 1)}" for n, unit in ((hours, "hour"), (rest, "minute")) if n]
+    parts = [counted(n, unit) for n, unit in ((hours, "hour"), (rest, "minute")) if n]
     return " ".join(parts)
 
 
-def _claims_cap(most: int) -> str:
-    if most >= UNLIMITED:
-        return "any number of claims"
-    return f"at most {most:,} claim{'s' * (most != 1)}"
+def claims_cap(most: int) -> str:
+    """A cap on claims, such as "1 claim"."""
+    return "any number of claims" if most >= UNLIMITED else counted(most, "claim")
 
 
-def _cents_cap(most: int) -> str:
+def cents_cap(most: int) -> str:
+    """A cap on dollars, such as "$1,000.00"."""
     return "any amount" if most >= UNLIMITED else format_cents(most)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.db.engine import Sessions
 from core.jobs import progress
 from core.jobs.keys import JobKey
+from core.jobs.lifecycle import MOVING_STATUSES
 from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
 from core.jobs.progress import Progress
 from core.practices.models import Practice
@@ -29,7 +30,6 @@ MISSED_OF: Final = dt.timedelta(days=7)
 STOPPED_SHOWN_FOR: Final = dt.timedelta(minutes=15)  # who was stopped longer ago than that is not missed
 SLOW_SECONDS: Final = 1.0
 
-MOVING: Final = (JobStatus.PREPARING, JobStatus.CONFIRMED, JobStatus.RUNNING, JobStatus.PAUSING, JobStatus.CANCELLING)
 RESTING: Final = (JobStatus.HALTED, JobStatus.PAUSED, JobStatus.AWAITING_APPROVAL)
 
 
@@ -189,7 +189,7 @@ def _ticks(session: Session, *, now: dt.datetime) -> Ticks:
 
 def _jobs(session: Session, *, now: dt.datetime) -> Jobs:
     return Jobs(
-        moving=progress.of_everybody(session, MOVING, now=now, limit=JOBS_MAX),
+        moving=progress.of_everybody(session, MOVING_STATUSES, now=now, limit=JOBS_MAX),
         resting=progress.of_everybody(session, RESTING, now=now, limit=JOBS_MAX),
         by_status=figures.jobs_by_status(session),
     )

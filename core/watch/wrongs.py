@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Final
 
+from core.counting import counted
 from core.watch.heartbeat import WORKER
 from core.watch.overview import Overview
 
@@ -13,23 +14,20 @@ def wrongs(seen: Overview) -> list[str]:
     """The sentences, the gravest first; none where all is well."""
     found = []
     if seen.mismatches:
-        found.append(f"{_count(seen.mismatches, 'claim differs', 'claims differ')} from the ledger: run settle verify.")
+        claims = counted(seen.mismatches, "claim differs", "claims differ")
+        found.append(f"{claims} from the ledger: run settle verify.")
     if seen.processes is not None and not any(one.kind == WORKER and one.is_alive for one in seen.processes):
         found.append("No worker lives: jobs wait until one is started.")
     if seen.jobs is not None and seen.jobs.stalled:
-        jobs = _count(seen.jobs.stalled, "running job has", "running jobs have")
+        jobs = counted(seen.jobs.stalled, "running job has", "running jobs have")
         found.append(f"{jobs} not moved for a minute.")
     if seen.ticks is not None and (seen.ticks.last_seconds or 0) > TICK_LATE_AFTER.total_seconds():
         found.append("Nobody has looked at the schedules for five minutes: nights start late, or are missed.")
     if seen.nights is not None and seen.nights.missed:
-        nights = _count(len(seen.nights.missed), "night", "nights")
+        nights = counted(len(seen.nights.missed), "night")
         found.append(f"{nights} of schedules missed in the last seven days.")
     if seen.is_slow:
         found.append(f"The database is slow: it took {seen.asked_seconds:.1f} s for this.")
     if seen.is_partial:
         found.append("Some of this could not be told: the database was too slow for it, or the log says what broke.")
     return found
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
