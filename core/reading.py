@@ -13,6 +13,8 @@ from core.db.base import BIGINT_MAX
 # The context of a reading in which every value is a text: an address, a command line. Without it, values are JSON's.
 TEXTS: Final = {"texts": True}
 
+NOTE_CHARACTERS_MAX: Final = 500  # of a note, or of a reason in words
+
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DIGITS: Final = re.compile(r"\d+|\d{1,3}(?:,\d{3})+", re.ASCII)
 _WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
@@ -40,6 +42,11 @@ def number(typed: str, *, most: int = BIGINT_MAX) -> int | None:
         return None
     found = int(digits.replace(",", ""))
     return found if found <= most else None
+
+
+def can_keep(note: str, *, least: int = 1) -> bool:
+    """Tell whether a note, or a reason in words, is neither too short nor too long, and has no NUL character."""
+    return least <= len(note) <= NOTE_CHARACTERS_MAX and "\x00" not in note
 
 
 def whole(cure: str) -> Callable[[Any, ValidationInfo], int]:

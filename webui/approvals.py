@@ -19,8 +19,8 @@ from core.jobs.commands import ConfirmationMismatch
 from core.jobs.keys import JobKey
 from core.jobs.limits import OverLimit
 from core.jobs.models import JobStatus, SettleJob
-from core.jobs.requests import NOTE_CHARACTERS_MAX
 from core.jobs.totals import PreviewTotals
+from core.reading import NOTE_CHARACTERS_MAX
 from webui import confirm, jobs
 from webui.auth import current_actor, requires, signed_in
 from webui.door import door, hint, now

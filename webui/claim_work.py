@@ -45,7 +45,7 @@ _CURES: Final = {
     "group_code": "Choose the group code of the adjustment.",
     "reason_code": "Type the reason code (CARC) as on the remittance: up to two letters and one to three digits.",
     "posted_on": "Type a date, or leave it empty for today.",
-    "note": f"Shorten the note to {entries.NOTE_CHARACTERS_MAX} characters.",
+    "note": f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters.",
 }
 
 blueprint = Blueprint("claim_work", __name__, url_prefix="/claims")

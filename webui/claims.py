@@ -15,10 +15,10 @@ from core.db.engine import transaction
 from core.jobs import codes, queries as jobs, reversal, why
 from core.jobs.keys import JobKey
 from core.ledger import queries as ledger, recoveries
-from core.ledger.entries import NOTE_CHARACTERS_MAX
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility
 from core.ledger.queries import LedgerRow
 from core.practices import calendar, exclusions
+from core.reading import NOTE_CHARACTERS_MAX
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 from webui.feed_columns import ELIGIBILITY_PILLS
@@ -73,7 +73,7 @@ def page(claim_id: str, **said: Any) -> str:
         verdict=ELIGIBILITY_PILLS[verdict],
         why=codes.words(verdict),
         holds=list(Hold),
-        why_max=exclusions.WHY_CHARACTERS_MAX,
+        why_max=NOTE_CHARACTERS_MAX,
         may_exclude=current_actor().may(Action.EXCLUDE),
         **_posting_choices(),
         **facts,

@@ -20,8 +20,8 @@ from core.jobs.cost_share import CostShareReasonMissing
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, JobStatus, SettleJob, Verdict
 from core.jobs.reports import ItemRow
-from core.jobs.requests import NOTE_CHARACTERS_MAX
 from core.jobs.totals import PreviewTotals
+from core.reading import NOTE_CHARACTERS_MAX
 from webui import jobs
 from webui.auth import current_actor, requires
 from webui.door import door, hint, now

@@ -94,7 +94,7 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
         typed=typed,
         faults=faults or {},
         today=today,
-        why_max=exclusions.WHY_CHARACTERS_MAX,
+        why_max=reading.NOTE_CHARACTERS_MAX,
         may_exclude=current_actor().may(Action.EXCLUDE),
         may_release=current_actor().may(Action.HOLD),
     )

@@ -13,6 +13,7 @@ from core.errors import NotAllowed, NotFound, Refusal
 from core.ledger.models import PostingKind, Responsibility
 from core.practices import calendar, closing, periods
 from core.practices.closing import ReopenReasonMissing
+from core.reading import NOTE_CHARACTERS_MAX
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 
@@ -105,6 +106,6 @@ def _page(month: dt.date, **said: Any) -> str:
         jobs=jobs,
         is_future=month > calendar.today(current_practice(), now=now()),
         may_close=actor.may(Action.CLOSE_MONTH),
-        reason_max=closing.REASON_CHARACTERS_MAX,
+        reason_max=NOTE_CHARACTERS_MAX,
         **said,
     )

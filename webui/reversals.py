@@ -15,9 +15,8 @@ from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import commands, progress, queries, reversal
 from core.jobs.keys import JobKey
 from core.jobs.models import SettleJob
-from core.jobs.requests import NOTE_CHARACTERS_MAX
 from core.practices.periods import BadPostingDate
-from core.reading import day
+from core.reading import NOTE_CHARACTERS_MAX, day
 from webui.auth import current_actor, requires
 from webui.door import door, hint, now
 from webui.jobs import a_job

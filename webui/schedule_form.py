@@ -8,8 +8,8 @@ from typing import Any, Final, Self
 
 from werkzeug.datastructures import MultiDict
 
-from core.jobs.requests import NOTE_CHARACTERS_MAX
 from core.money import UNLIMITED, BadAmount, parse_amount, plain_cents
+from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules.models import Schedule
 from core.schedules.requests import (
     LATE_MINUTES,

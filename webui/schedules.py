@@ -18,9 +18,9 @@ from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import queries as jobs
 from core.jobs.acts import ConfirmationMismatch
-from core.jobs.requests import NOTE_CHARACTERS_MAX
 from core.ledger.models import WriteOffReason
 from core.practices import calendar
+from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import commands, queries, tonight, words
 from core.schedules.commands import StaleSchedule
 from core.schedules.models import Schedule, ScheduleMode

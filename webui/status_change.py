@@ -17,7 +17,7 @@ from core.errors import Refusal
 from core.jobs import again, commands, queries
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.models import JobKind, JobStatus, SettleJob
-from core.jobs.requests import NOTE_CHARACTERS_MAX, JobRequest
+from core.jobs.requests import JobRequest
 from core.ledger.models import WriteOffReason
 from core.policy.rules import BY_CODE, MAY_INCLUDE
 from webui import confirm
@@ -80,7 +80,7 @@ def ask(asked: Asked, status: int = HTTPStatus.OK) -> tuple[str, int]:
         "reasons": list(WriteOffReason),
         "rules": [BY_CODE[code] for code in MAY_INCLUDE] if may_override else [],
         "setting": current_practice().write_off,
-        "note_max": NOTE_CHARACTERS_MAX,
+        "note_max": reading.NOTE_CHARACTERS_MAX,
         "idempotency_key": secrets.token_urlsafe(16),
     }
     part = "jobs/_confirm_reason.html"
@@ -101,8 +101,8 @@ def _faults(asked: Asked) -> dict[str, str]:
     faults = {}
     if asked.target == SETTLED and asked.reason not in set(WriteOffReason):
         faults["reason"] = "Choose why these balances will not be collected."
-    if len(asked.note) > NOTE_CHARACTERS_MAX:
-        faults["note"] = f"Shorten the note to {NOTE_CHARACTERS_MAX} characters; it has {len(asked.note)}."
+    if len(asked.note) > reading.NOTE_CHARACTERS_MAX:
+        faults["note"] = f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters; it has {len(asked.note)}."
     if "\x00" in asked.note:
         faults["note"] = "The note has a character that cannot be kept; type it again."
     return faults

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.access import audit
 from core.access.models import User
 from core.access.permissions import Action, Actor
@@ -138,4 +139,4 @@ def _check(why: str, until: dt.date | None, *, today: dt.date) -> None:
     if until is not None and until < today:
         faults["until"] = "The last day cannot be in the past."
     if faults:
-        raise BadHold("; ".join(f"{field}: {fault}" for field, fault in faults.items()), faults=faults)
+        raise BadHold(reading.sentence(faults), faults=faults)

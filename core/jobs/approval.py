@@ -12,7 +12,7 @@ from core.errors import BadInput, NotAllowed, Refusal
 from core.jobs import acts, lifecycle, limits, posting_month
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
-from core.jobs.requests import NOTE_CHARACTERS_MAX
+from core.reading import can_keep
 
 APPROVAL_LIFE: Final = dt.timedelta(days=7)
 
@@ -90,7 +90,7 @@ def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.dat
     """Say no to a job that waits, with a reason that its requester reads. Raises as `approve`, and `ReasonMissing`."""
     job = acts.locked(session, key, by, Action.APPROVE_JOB)
     reason = reason.strip()
-    if not 1 <= len(reason) <= NOTE_CHARACTERS_MAX or "\x00" in reason:
+    if not can_keep(reason):
         raise ReasonMissing
     if _decides(session, job, by, S.REJECTED, now=now):
         decided = {"decided_by": by.user_id, "decided_at": now, "decision_note": reason, "finished_at": now}

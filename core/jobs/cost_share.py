@@ -19,11 +19,11 @@ from core.claims.models import Claim
 from core.errors import BadInput
 from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, JobKind, SettleJob, Verdict
-from core.jobs.requests import NOTE_CHARACTERS_MAX
 from core.ledger.models import Posting, PostingKind, Responsibility
 from core.policy import facts
 from core.policy.facts import Facts
 from core.practices.models import Payer, PayerClass
+from core.reading import can_keep
 
 RULE: Final = "medicare_cost_share"
 MEDICARE: Final = (PayerClass.MEDICARE, PayerClass.DUAL)
@@ -95,7 +95,7 @@ def take_reason(job: SettleJob, reason: str | None) -> None:
     if frozen(job) is None:
         return
     said = (job.note.strip() or (job.reason or "").replace("_", " ")) if reason is None else reason.strip()
-    if not 1 <= len(said) <= NOTE_CHARACTERS_MAX or "\x00" in said:
+    if not can_keep(said):
         raise CostShareReasonMissing
     job.cost_share_reason = said
 

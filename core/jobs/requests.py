@@ -15,7 +15,6 @@ from core.ledger.models import WriteOffReason
 from core.policy.rules import MAY_INCLUDE
 
 SELECTION_CLAIM_IDS_MAX = 1_000_000
-NOTE_CHARACTERS_MAX = 500
 SHOWN_MAX = 3  # faults of a selection that an error names
 
 ClaimIdText = Annotated[str, Field(min_length=1, max_length=200)]
@@ -74,7 +73,7 @@ class JobRequest(_Frozen):
     target_status: Annotated[str, Field(min_length=1, max_length=100)] = SETTLED
     selection: Selection
     reason: WriteOffReason | None = None
-    note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX)] = ""
+    note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
     include: tuple[Literal[MAY_INCLUDE], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
     posting_date: reading.Day | None = None  # today if not told; else the next open date, where this month is closed
 

@@ -17,13 +17,14 @@ from core.errors import Refusal
 from core.jobs import freezing, lifecycle, posting_month, preview, standing
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
-from core.jobs.requests import NOTE_CHARACTERS_MAX, BadRequest
+from core.jobs.requests import BadRequest
 from core.jobs.selection import NothingSelected, UnknownClaim
 from core.ledger.models import Responsibility
 from core.policy import facts, rules
 from core.policy.facts import Facts, Terms
 from core.policy.rules import Moment
 from core.practices import calendar
+from core.reading import NOTE_CHARACTERS_MAX, can_keep
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
 
 NAMED_MAX = 5
@@ -61,7 +62,7 @@ def request_reversal(
     `NothingSelected`, `IdempotencyMismatch`, `PeriodClosed` and `BadPostingDate`.
     """
     by.require(Action.REVERSE_JOB)
-    if len(note) > NOTE_CHARACTERS_MAX:
+    if not can_keep(note, least=0):
         raise BadRequest(f"note: at most {NOTE_CHARACTERS_MAX} characters")
     reversed_job = lifecycle.lock(session, original) if original.practice_id == by.practice_id else None
     if reversed_job is None:

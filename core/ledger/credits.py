@@ -76,7 +76,7 @@ class CreditsFilter(BaseModel):
             return cls.model_validate(given, context=reading.TEXTS)
         except ValidationError as error:
             faults = reading.faults(error)
-            raise BadCreditsFilter("; ".join(f"{key}: {words}" for key, words in faults.items())) from None
+            raise BadCreditsFilter(reading.sentence(faults)) from None
 
 
 @dataclass(frozen=True)

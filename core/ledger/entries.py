@@ -26,7 +26,6 @@ from core.practices import calendar, periods
 from core.practices.models import Practice
 
 SOURCE: Final = "entry"  # of postings that people and programs make one by one
-NOTE_CHARACTERS_MAX: Final = 500
 
 
 class BadEntry(BadInput):
@@ -48,7 +47,7 @@ class _Entry(BaseModel):
     # Of a payment or an adjustment: lowers the due.
     amount_cents: Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))]
     posted_on: reading.Day | None = None  # today in the practice's zone
-    note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX)] = ""
+    note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
 
 
 class Payment(_Entry):
@@ -90,7 +89,7 @@ def entry_of(given: Mapping[str, Any]) -> Payment | Adjustment | Transfer:
 
 
 def _bad(**faults: str) -> BadEntry:
-    return BadEntry("; ".join(f"{field}: {words}" for field, words in faults.items()), faults=faults)
+    return BadEntry(reading.sentence(faults), faults=faults)
 
 
 class WrittenOff(NamedTuple):

@@ -17,8 +17,8 @@ from core.jobs.models import JobKind, SettleJob
 from core.ledger import month_sums
 from core.practices import calendar, periods, queries
 from core.practices.models import Period, PeriodState
+from core.reading import can_keep
 
-REASON_CHARACTERS_MAX: Final = 500
 _JOBS_NAMED_MAX: Final = 5
 IMPORT_LOCK: Final = 7_265 << 32  # with the practice's id added, an advisory lock that an import holds to its commit
 
@@ -101,7 +101,7 @@ def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.
     """Let the month take postings again. Raises `NotAllowed`, `ReopenReasonMissing`, `MonthOpen` and `PeriodBusy`."""
     by.require(Action.CLOSE_MONTH)
     reason = reason.strip()
-    if not 1 <= len(reason) <= REASON_CHARACTERS_MAX or "\x00" in reason:
+    if not can_keep(reason):
         raise ReopenReasonMissing
     period = periods.lock_for_closing(session, by.practice_id, month)
     if period.state is PeriodState.OPEN:

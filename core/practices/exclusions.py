@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
+from core import reading
 from core.access import audit
 from core.access.models import User
 from core.access.permissions import Action, Actor
@@ -19,7 +20,6 @@ from core.errors import BadInput, NotFound, Refusal
 from core.practices import calendar
 from core.practices.models import Exclusion, Patient, Payer, Practice
 
-WHY_CHARACTERS_MAX: Final = 500
 LASTING_MAX: Final = 10_000  # of one practice at a time: every question of the rules carries them along
 
 _SHARED: Final = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('exclusions', :practice_id))")
@@ -207,7 +207,7 @@ def _check(
     if until is not None and until < today:
         faults["until"] = "The last day cannot be in the past."
     if faults:
-        raise BadExclusion("; ".join(f"{field}: {fault}" for field, fault in faults.items()), faults=faults)
+        raise BadExclusion(reading.sentence(faults), faults=faults)
     return whom
 
 
@@ -215,8 +215,8 @@ def fault_of_why(why: str, *, needed: bool) -> str | None:
     """What is wrong with a reason in words; None where nothing is."""
     if needed and not why.strip():
         return "Say why: whoever reads it later has only these words."
-    if len(why.strip()) > WHY_CHARACTERS_MAX or "\x00" in why:
-        return f"At most {WHY_CHARACTERS_MAX} characters."
+    if not reading.can_keep(why.strip(), least=0):
+        return f"At most {reading.NOTE_CHARACTERS_MAX} characters."
     return None
 
 

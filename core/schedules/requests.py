@@ -9,9 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from core.claims.filters import ClaimFilter
 from core.errors import BadInput
-from core.jobs.requests import NOTE_CHARACTERS_MAX
 from core.ledger.models import WriteOffReason
 from core.money import CENTS_MAX, UNLIMITED
+from core.reading import NOTE_CHARACTERS_MAX, can_keep, sentence
 
 NAME_CHARACTERS_MAX: Final = 60
 MAIL_TO_MAX: Final = 20  # addresses; longer lists belong to a mailing list
@@ -84,7 +84,7 @@ class ScheduleRequest(BaseModel):
                 field = str(fault["loc"][0]) if fault["loc"] else "schedule"
                 faults.setdefault(field, _words(field, fault))
         # Outside of the `except`: pydantic's own error holds what was typed.
-        raise BadSchedule("; ".join(f"{field}: {words}" for field, words in faults.items()), faults=faults)
+        raise BadSchedule(sentence(faults), faults=faults)
 
     @field_validator("name")
     @classmethod
@@ -115,7 +115,7 @@ class ScheduleRequest(BaseModel):
     @field_validator("note")
     @classmethod
     def _fits(cls, note: str) -> str:
-        if len(note) > NOTE_CHARACTERS_MAX or "\x00" in note:
+        if not can_keep(note, least=0):
             raise ValueError
         return note.strip()
 

@@ -11,8 +11,8 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import commands, progress, queries, reports
 from core.jobs.models import JobStatus, SettleJob
-from core.jobs.requests import NOTE_CHARACTERS_MAX, SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
-from core.reading import Day
+from core.jobs.requests import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
+from core.reading import NOTE_CHARACTERS_MAX, Day
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.confirmed import Confirmed
 from webui.api.jobs_as_json import confirmed, job_answer, summaries
