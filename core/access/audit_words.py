@@ -25,7 +25,7 @@ ACTS: Final = {
     "job.cancelled": "Ended {it} before all its claims were reached",
     "job.completed": "Completed {it}",
     "job.confirmed": "Confirmed {it}",
-    "job.discarded": "Discarded the preview {it}",
+    "job.discarded": "Discarded {it}, which nobody had let run",
     "job.expired": "Let {it} expire, because nobody confirmed or approved it in time",
     "job.file_downloaded": "Downloaded a file of {it}",
     "job.halted": "Halted {it}",

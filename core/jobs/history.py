@@ -6,24 +6,12 @@ from typing import Final, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.access import audit_words
 from core.access.models import AuditEntry, User
 from core.jobs.keys import JobKey
 
-ACTS: Final = {
-    "job.requested": "Requested",
-    "job.confirmed": "Confirmed",
-    "job.approval_asked": "Confirmed, over a limit",
-    "job.approved": "Approved",
-    "job.rejected": "Rejected",
-    "job.pause_asked": "Paused",
-    "job.resumed": "Resumed",
-    "job.cancel_asked": "Cancelled",
-    "job.retried": "Failed claims tried again",
-    "job.discarded": "Discarded",
-    "job.expired": "Expired",
-    "job.halted": "Halted",
-    "job.completed": "Completed",
-}
+# Of a job's other acts its page tells elsewhere: who requested, confirmed and decided, when it started and finished.
+ACTS: Final = ("job.pause_asked", "job.resumed", "job.cancel_asked", "job.retried", "job.discarded", "job.halted")
 
 
 class Act(NamedTuple):
@@ -35,12 +23,12 @@ class Act(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What was done, for people."""
-        return ACTS[self.act]
+        """What was done, as the audit says it."""
+        return audit_words.ACTS[self.act].replace("{it}", "the job")
 
 
 def of_job(session: Session, key: JobKey) -> list[Act]:
-    """Every act on the job, oldest first."""
+    """The acts on the job that it may have had more than once, or none of, oldest first."""
     of_job = (AuditEntry.practice_id == key.practice_id, AuditEntry.subject == f"job:{key.job_id}")
     acts = select(AuditEntry.act, AuditEntry.at, User.name).outerjoin(User, User.id == AuditEntry.user_id)
     rows = session.execute(acts.where(*of_job, AuditEntry.act.in_(ACTS)).order_by(AuditEntry.id))
