@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core.access import audit, limit_changes, users
 from core.access.models import ApiToken, Role, User, UserSession
 from core.access.permissions import Action, Actor
-from core.access.users import actor_for
+from core.access.users import Deactivated, actor_for
 from core.errors import NotAllowed, NotFound
 
 
@@ -144,7 +144,7 @@ def _held(session: Session, user_id: int, by: Actor) -> User:
         raise NoSuchUser
     actor = found[by.user_id]
     if not actor.active:
-        raise NotAllowed("Your account was deactivated; nothing was done.")
+        raise Deactivated
     actor_for(actor).require(Action.MANAGE_USERS)
     if user_id == by.user_id:
         raise OwnAccount

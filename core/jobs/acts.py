@@ -4,14 +4,12 @@ import datetime as dt
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.access import audit
-from core.access.models import User
+from core.access import audit, users
 from core.access.permissions import Action, Actor
-from core.access.users import actor_for
-from core.errors import BadInput, NotAllowed, Refusal
+from core.access.users import Deactivated
+from core.errors import BadInput, Refusal
 from core.jobs import lifecycle
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.models import JobKind, JobStatus, SettleJob
@@ -53,21 +51,15 @@ def locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJo
     return job
 
 
-def held(session: Session, user_id: int) -> User:
-    """The user, held as they are until the commit."""
-    found = select(User).where(User.id == user_id).with_for_update(key_share=True)
-    return session.scalars(found.execution_options(populate_existing=True)).one()
-
-
 def still(session: Session, job: SettleJob, by: Actor, action: Action) -> None:
     """Hold the person as they are until the commit: a page may be older than their role.
 
     Raises `NotAllowed` where they were deactivated, or have lost the role, meanwhile.
     """
-    user = held(session, by.user_id)
+    user = users.held(session, by.user_id)
     if not user.active:
-        raise NotAllowed("Your account was deactivated; nothing was done.")
-    actor_for(user).require(_needed(job, action))
+        raise Deactivated
+    users.actor_for(user).require(_needed(job, action))
 
 
 _ACTS: Final = {

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from core.access import audit
+from core.access import audit, users
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotAllowed, Refusal
 from core.jobs import acts, lifecycle, limits, posting_month
@@ -52,7 +52,7 @@ def go_on(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> Set
     Raises `PeriodClosed` and `PeriodBusy`.
     """
     # Held until the commit: two jobs of one person that come at once are added up one after the other.
-    acts.held(session, by)
+    users.held(session, by)
     posting_month.hold(session, job, now=now)
     job.over = [dict(one) for one in limits.over(session, job, by=by)]
     job.confirmed_by = by

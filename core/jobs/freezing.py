@@ -9,11 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.access import audit
+from core.access import audit, users
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
 from core.errors import BadInput
-from core.jobs import acts, approval, cost_share, lifecycle, limits, posting_month, preview, totals
+from core.jobs import approval, cost_share, lifecycle, limits, posting_month, preview, totals
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, DiscardedBecause, JobStatus, SettleJob
 from core.practices.models import Practice, Provider
@@ -142,7 +142,7 @@ def _go_on_by_itself(session: Session, job: SettleJob, *, now: dt.datetime) -> N
 
 
 def _why_not(session: Session, job: SettleJob, *, now: dt.datetime) -> DiscardedBecause | None:
-    owner = acts.held(session, job.requested_by)
+    owner = users.held(session, job.requested_by)
     if not owner.active:
         return DiscardedBecause.OWNER_LEFT
     if not actor_for(owner).may(Action.CONFIRM_JOB):

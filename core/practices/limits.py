@@ -6,12 +6,12 @@ The failure budget is read when a failure is counted; the others are frozen into
 import datetime as dt
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access import audit, limit_changes
 from core.access.permissions import Action, Actor
 from core.errors import BadInput
+from core.practices import queries
 from core.practices.models import Practice
 
 
@@ -61,7 +61,7 @@ def set_write_off_limits(
     before keep the limits of then. Raises `NotAllowed`, and `BadLimitAmount` where a number can be no limit.
     """
     by.require(Action.CHANGE_SETTING)
-    practice = _locked(session, by.practice_id)
+    practice = queries.locked(session, by.practice_id)
     changed = limit_changes.change(practice, claim_cents=claim_cents, job_cents=job_cents)
     _record(session, "write_off_limits.changed", practice, changed, by=by, now=now)
     return practice
@@ -76,7 +76,7 @@ def _set(session: Session, act: str, numbers: dict[Limit, int], *, by: Actor, no
     }
     if faults:
         raise BadLimit("; ".join(faults.values()), faults=faults)
-    practice = _locked(session, by.practice_id)
+    practice = queries.locked(session, by.practice_id)
     changed: dict[str, Any] = {}
     for limit, number in numbers.items():
         if getattr(practice, limit.column) != number:
@@ -84,12 +84,6 @@ def _set(session: Session, act: str, numbers: dict[Limit, int], *, by: Actor, no
             setattr(practice, limit.column, number)
     _record(session, act, practice, changed, by=by, now=now)
     return practice
-
-
-def _locked(session: Session, practice_id: int) -> Practice:
-    """Wait for previews that are being made under the limits that stand, as the Balance Writeoff setting does."""
-    locked = select(Practice).where(Practice.id == practice_id).with_for_update(key_share=True)
-    return session.scalars(locked.execution_options(populate_existing=True)).one()
 
 
 def _record(

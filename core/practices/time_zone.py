@@ -2,11 +2,11 @@
 
 import datetime as dt
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.permissions import Action, Actor
+from core.practices import queries
 from core.practices.create import known_zone
 from core.practices.models import Practice
 from core.schedules import zones
@@ -21,8 +21,7 @@ def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -
     by.require(Action.CHANGE_SETTING)
     zone = known_zone(name)
     schedules = zones.hold(session, by.practice_id)
-    locked = select(Practice).where(Practice.id == by.practice_id).with_for_update(key_share=True)
-    practice = session.scalars(locked.execution_options(populate_existing=True)).one()
+    practice = queries.locked(session, by.practice_id)
     if practice.time_zone == zone:
         return practice
     was, practice.time_zone = practice.time_zone, zone

@@ -13,6 +13,7 @@ from core.access import audit
 from core.access.models import User
 from core.access.permissions import Action, Actor
 from core.errors import NotFound
+from core.practices import queries
 from core.practices.models import Practice, Provider, WriteOffSetting
 
 _ACT = "write_off_setting.changed"
@@ -44,7 +45,7 @@ def set_for_practice(
 ) -> None:
     """Choose for the practice; `by` None is the command line. The same choice again changes nothing."""
     _require(by)
-    before = _lock(session, practice_id)
+    before = queries.locked(session, practice_id).write_off
     if before == setting:
         return
     session.execute(update(Practice).where(Practice.id == practice_id).values(write_off=setting, **_changed(by, now)))
@@ -65,7 +66,7 @@ def set_for_provider(
     Raises `NotFound` where the practice has no such provider.
     """
     _require(by)
-    _lock(session, practice_id)
+    queries.locked(session, practice_id)
     this = (Provider.practice_id == practice_id, Provider.external_id == provider_external_id)
     found = session.execute(select(Provider.id, Provider.write_off).where(*this)).one_or_none()
     if found is None:
@@ -97,15 +98,6 @@ def overview(session: Session, practice_id: int) -> Overview:
 def _require(by: Actor | None) -> None:
     if by is not None:
         by.require(Action.CHANGE_SETTING)
-
-
-def _lock(session: Session, practice_id: int) -> WriteOffSetting:
-    """Wait for previews that are being made under the setting that stands, and let others wait; give the setting."""
-    standing = select(Practice.write_off).where(Practice.id == practice_id)
-    setting = session.scalar(standing.with_for_update(key_share=True))
-    if setting is None:
-        raise NotFound
-    return setting
 
 
 def _changed(by: Actor | None, now: dt.datetime) -> dict[str, int | dt.datetime | None]:

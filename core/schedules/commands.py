@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core.access import audit
+from core.access import audit, users
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
 from core.jobs.acts import CONFIRMATION, ConfirmationMismatch
@@ -158,7 +158,7 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
     if schedule.state is ScheduleState.ACTIVE:
         return schedule
     nights.say_if_it_stopped(session, schedule, now=now)
-    if owners.why_not(owners.held(session, schedule.owner_id)) is not None:
+    if owners.why_not(users.held(session, schedule.owner_id)) is not None:
         schedule.owner_id = by.user_id
     was = schedule.state
     _touch(schedule, by, now, state=ScheduleState.ACTIVE, stopped_because=None, counts_from=now)
@@ -197,7 +197,7 @@ def run_now(
         raise StaleSchedule  # the page said that it only reports, perhaps, and it settles now
     if schedule.state is ScheduleState.STOPPED:
         raise ScheduleIsStopped(f"This schedule has stopped. {words.because(schedule.stopped_because)}.")
-    owner = owners.held(session, schedule.owner_id)
+    owner = users.held(session, schedule.owner_id)
     if owners.why_not(owner) is not None:
         raise OwnerMayNot
     return runs.begin_now(session, schedule, owner, key=key, by=by.user_id, now=now)

@@ -2,20 +2,11 @@
 
 from typing import Final
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from core.access.models import User
 from core.access.permissions import MAY, Action
 from core.schedules.words import OWNER_LEFT, OWNER_MAY_NOT
 
 _NEEDED: Final = frozenset({Action.MANAGE_SCHEDULES, Action.PREVIEW_JOB, Action.CONFIRM_JOB})
-
-
-def held(session: Session, user_id: int) -> User:
-    """The owner, held as they are until the commit: two nights of one person are added up one after the other."""
-    user = select(User).where(User.id == user_id).with_for_update(key_share=True)
-    return session.scalars(user.execution_options(populate_existing=True)).one()
 
 
 def why_not(user: User) -> str | None:
