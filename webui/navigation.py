@@ -27,7 +27,7 @@ SECTIONS: Final = (
     Section("Claims", (Place("Live Claims Feed", "feed.show", ("feed", "claims", "claim_work")),
                        Place("Credits", "credits.index", ("credits",)),
                        Place("Late payments", "recoveries.index", ("recoveries",)),
-                       Place("Holds and exclusions", "exclusions.index", ("exclusions", "holds")))),
+                       Place("Holds and exclusions", "exclusions.index", ("exclusions",)))),
     Section("Jobs", (Place("Jobs", "jobs.index", ("jobs", "evidence", "reversals", "redate")),)),
     Section("Approvals", (Place("Approvals", "approvals.index", ("approvals",)),)),
     Section("Schedules", (Place("Schedules", "schedules.index", ("schedules", "schedule_acts")),

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from werkzeug.datastructures import MultiDict
 
-from core.money import UNLIMITED, BadAmount, parse_amount, plain_cents
+from core.money import UNLIMITED, UNLIMITED_WORD, BadAmount, parse_amount, plain_cents
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules.models import Schedule
 from core.schedules.requests import (
@@ -16,7 +16,6 @@ from core.schedules.requests import (
     LATE_MINUTES_MAX,
     MAIL_TO_MAX,
     NAME_CHARACTERS_MAX,
-    UNLIMITED_WORD,
     BadSchedule,
     ScheduleRequest,
 )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.money import UNLIMITED, format_cents
+from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
 
 # `{it}` is what it was done to: job 1,042, claim 184146026, a person by name.
 ACTS: Final = {
@@ -126,5 +126,5 @@ def _text(value: str) -> str:
 
 def _number(name: str, value: int) -> str:
     if value == UNLIMITED:
-        return "unlimited"
+        return UNLIMITED_WORD
     return format_cents(value) if name.endswith("_cents") else f"{value:,}"

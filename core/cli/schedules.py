@@ -14,7 +14,7 @@ from core.cli.nights import SHOWN, facts_of, schedule_argument, sentence_of, tol
 from core.db.engine import transaction
 from core.jobs.acts import CONFIRMATION
 from core.ledger.models import WriteOffReason
-from core.money import UNLIMITED, parse_limit, plain_limit
+from core.money import UNLIMITED, UNLIMITED_WORD, parse_limit, plain_limit
 from core.practices import time_zone
 from core.schedules import commands, queries
 from core.schedules.models import Schedule, ScheduleMode
@@ -184,7 +184,7 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
 def _as_given(found: Schedule) -> dict[str, Any]:
     """A schedule as it would be asked for."""
     asked = {name: getattr(found, name) for name in ScheduleRequest.model_fields}
-    return {**asked, **{cap: "unlimited" for cap in ("claims_max", "cents_max") if asked[cap] >= UNLIMITED}}
+    return {**asked, **{cap: UNLIMITED_WORD for cap in ("claims_max", "cents_max") if asked[cap] >= UNLIMITED}}
 
 
 for _shown in SHOWN:

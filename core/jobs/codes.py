@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from core.jobs import limits
+from core.jobs import budget, lifecycle, limits
 from core.policy import rules
 
 WORKER_DIED: Final = "worker_died"
@@ -27,9 +27,9 @@ MONTH_CLOSED: Final = "month_closed"
 
 HALTS: Final = {
     MONTH_CLOSED: "The month of its posting date was closed under it; nothing was posted into it since",
-    "too_many_failed": "More of its claims have failed than the practice allows",
-    "failures_alike": "Its last failures are all alike, so that something is wrong with all of them",
-    "books_do_not_balance": "Its counts and the ledger do not agree; it must be looked into before anything else",
+    budget.TOO_MANY_FAILED: "More of its claims have failed than the practice allows",
+    budget.FAILURES_ALIKE: "Its last failures are all alike, so that something is wrong with all of them",
+    lifecycle.BOOKS_DO_NOT_BALANCE: "Its counts and the ledger do not agree; look into it before anything else",
 }
 
 

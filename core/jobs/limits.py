@@ -27,7 +27,8 @@ SENTENCES: Final = {
     "over_cap_claims": "More claims than the schedule's cap",
     "over_cap_amount": "More dollars than the schedule's cap",
 }
-OF_ONE_CLAIM: Final = frozenset({"over_claim_limit", "over_user_claim_limit"})
+# By code, of which limit each is.
+OF_ONE_CLAIM: Final = {"over_claim_limit": "practice_claim_cents", "over_user_claim_limit": "user_claim_cents"}
 COUNTED_IN_CLAIMS: Final = frozenset({"over_cap_claims"})  # every other limit is in cents
 
 # Jobs that write nothing off for their requester's day.
@@ -63,6 +64,11 @@ class OverLimit(BaseModel):
     found: int
     claims: int
     jobs: list[str]
+
+    @property
+    def is_of_one_claim(self) -> bool:
+        """Whether `limit` is what one claim may write off, so that `found` is the largest."""
+        return self.code in OF_ONE_CLAIM
 
     @property
     def sentence(self) -> str:
@@ -115,10 +121,9 @@ def over(session: Session, job: SettleJob, *, by: int, limits: Limits | None = N
     if job.kind is not JobKind.SETTLE:
         return []
     limits = job.limits if limits is None else limits
-    found = [
-        *_claims_over(session, job, "over_claim_limit", limits.get("practice_claim_cents", UNLIMITED)),
-        *_claims_over(session, job, "over_user_claim_limit", limits.get("user_claim_cents", UNLIMITED)),
-    ]
+    found: list[Over] = []
+    for code, name in OF_ONE_CLAIM.items():
+        found += _claims_over(session, job, code, limits.get(name, UNLIMITED))
     total, settles = cents(job), (job.preview or {})["will_settle"]
     sums = (
         ("over_job_limit", limits.get("practice_job_cents", UNLIMITED), total),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from core.claims.filters import ClaimFilter
 from core.errors import BadInput
 from core.ledger.models import WriteOffReason
-from core.money import CENTS_MAX, UNLIMITED
+from core.money import CENTS_MAX, UNLIMITED, UNLIMITED_WORD
 from core.reading import NOTE_CHARACTERS_MAX, can_keep, sentence
 
 NAME_CHARACTERS_MAX: Final = 60
@@ -18,7 +18,6 @@ MAIL_TO_MAX: Final = 20  # addresses; longer lists belong to a mailing list
 LATE_MINUTES_MAX: Final = 1_380  # 23 hours: one night is never late when the next is due
 LATE_MINUTES: Final = 240
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-UNLIMITED_WORD: Final = "unlimited"
 
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
 # Nothing that could end a header or begin another address; ASCII, since not every server takes more.

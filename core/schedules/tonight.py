@@ -113,8 +113,7 @@ def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: d
 def _claims_over(limits_: Limits, settles: Sequence[Row[Any]]) -> list[str]:
     """The limits for one claim that the largest is over: what a job asks of its items, asked of what they would be."""
     largest = max((int(group.largest_cents) for group in settles), default=0)
-    of_one_claim = (("over_claim_limit", "practice_claim_cents"), ("over_user_claim_limit", "user_claim_cents"))
-    return [code for code, name in of_one_claim if largest > limits_[name]]
+    return [code for code, name in limits.OF_ONE_CLAIM.items() if largest > limits_[name]]
 
 
 def _job_like(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date) -> SettleJob:

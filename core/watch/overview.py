@@ -171,7 +171,9 @@ def _in_hands(session: Session, *, now: dt.datetime) -> dict[str, list[Doing]]:
     """The chunks that somebody has taken and not done, by who signed for them: host and process; the latest first."""
     # Also of a job that pauses: who is inside finishes. One at rest may have chunks that nobody holds any more.
     of_job = and_(SettleJob.practice_id == JobChunk.practice_id, SettleJob.id == JobChunk.job_id)
-    taken = and_(JobChunk.state == ChunkState.OPEN, JobChunk.taken_at.is_not(None), SettleJob.status.in_(MOVING))
+    taken = and_(
+        JobChunk.state == ChunkState.OPEN, JobChunk.taken_at.is_not(None), SettleJob.status.in_(MOVING_STATUSES)
+    )
     columns = (JobChunk.practice_id, JobChunk.job_id, JobChunk.first_position, JobChunk.last_position)
     found: dict[str, list[Doing]] = {}
     asked = select(*columns, JobChunk.taken_by, JobChunk.taken_at).join(SettleJob, of_job).where(taken)

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import queries as jobs
-from core.money import UNLIMITED
+from core.money import plain_limit
 from core.practices.queries import find as practice_of
 from core.schedules import commands, queries, tonight, words
 from core.schedules.models import Schedule
 from core.schedules.queries import NoSuchSchedule
-from core.schedules.requests import UNLIMITED_WORD, ScheduleRequest
+from core.schedules.requests import ScheduleRequest
 from webui import schedule_words
 from webui.api.blueprint import SCHEDULES, api, refusals
 from webui.api.reading import Body, IdPath, OnceHeaders, Parameters, asks, current_actor
@@ -235,15 +235,11 @@ def _members(session: Session, schedule: Schedule, zone: str, names: Mapping[int
         "words": words.sentence(schedule, zone),
         "local_time": schedule.local_time.isoformat("minutes"),
         "time_zone": zone,
-        "claims_max": _cap(schedule.claims_max),
-        "cents_max": _cap(schedule.cents_max),
+        "claims_max": plain_limit(schedule.claims_max),
+        "cents_max": plain_limit(schedule.cents_max),
         "stopped_words": words.because(schedule.stopped_because) if schedule.stopped_because else None,
         "next_run": night,
         "next_run_words": schedule_words.next_run(schedule, night, zone),
         "owner": names.get(schedule.owner_id),
         "changed_by": names.get(schedule.changed_by),
     }
-
-
-def _cap(most: int) -> int | str:
-    return UNLIMITED_WORD if most >= UNLIMITED else most
