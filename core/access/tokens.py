@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -11,8 +11,13 @@ from core.access.models import ApiToken, User
 from core.access.opaque import TOUCH_SECONDS, hash_of, make_token
 from core.access.permissions import Actor
 from core.access.users import actor_for
+from core.errors import NotFound
 
 TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that whoever finds one in a file or a log knows what it opens
+
+
+class NoSuchToken(NotFound):
+    """There is no such token, or it was revoked already; `settle token list EMAIL` shows those of a user."""
 
 
 def add_token(session: Session, user: User, now: dt.datetime, *, by: int | None = None) -> str:
@@ -40,19 +45,30 @@ def actor_of_token(session: Session, token: str, now: dt.datetime) -> Actor | No
     return actor_for(user)
 
 
-def revoke(session: Session, token: str, now: dt.datetime, *, by: int | None = None) -> bool:
-    """Make the token open nothing from now on; tell whether this call did it."""
-    revoked = session.execute(
-        update(ApiToken)
-        .where(ApiToken.token_hash == hash_of(token), ApiToken.revoked_at.is_(None))
-        .values(revoked_at=now)
-        .returning(ApiToken.id, ApiToken.user_id)
-    ).one_or_none()
+def of_user(session: Session, user: User) -> list[ApiToken]:
+    """Every token that was made for `user`, the newest first; none can be read out of it."""
+    return list(session.scalars(select(ApiToken).where(ApiToken.user_id == user.id).order_by(ApiToken.id.desc())))
+
+
+def revoke(session: Session, token: str, now: dt.datetime, *, by: int | None = None) -> int:
+    """Make the token open nothing from now on; give its number. Raises `NoSuchToken`."""
+    return _revoke(session, ApiToken.token_hash == hash_of(token), by, now)
+
+
+def revoke_number(session: Session, number: int, now: dt.datetime, *, by: int | None = None) -> int:
+    """The same for whoever has not the token at hand, but its number."""
+    return _revoke(session, ApiToken.id == number, by, now)
+
+
+def _revoke(session: Session, which: ColumnElement[bool], by: int | None, now: dt.datetime) -> int:
+    open_ = update(ApiToken).where(which, ApiToken.revoked_at.is_(None)).values(revoked_at=now)
+    revoked = session.execute(open_.returning(ApiToken.id, ApiToken.user_id)).one_or_none()
     if revoked is None:
-        return False
+        raise NoSuchToken
     user = session.scalars(select(User).where(User.id == revoked.user_id)).one()
     _record(session, "token.revoked", revoked.id, user, by, now)
-    return True
+    token_id: int = revoked.id
+    return token_id
 
 
 def _record(session: Session, act: str, token_id: int, user: User, by: int | None, now: dt.datetime) -> None:

@@ -1,5 +1,7 @@
 """Who may sign in, who may call the API, and what is written off."""
 
+import datetime as dt
+import json
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -9,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access import tokens, users
-from core.access.models import Role
-from core.cli import context
+from core.access.models import Role, User
+from core.cli import acting, context
 from core.db.engine import make_sessions, transaction
 from core.errors import NotFound
 from core.practices import write_off_setting
@@ -18,6 +20,7 @@ from core.practices.create import find_or_create_practice
 from core.practices.models import Practice, WriteOffSetting
 
 PRACTICES_NAMED_MAX: Final = 5  # a typo is seen among a few
+_AT: Final = "%Y-%m-%d %H:%M:%S %Z"
 _practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
 
 
@@ -75,12 +78,49 @@ def token() -> None:
 def add_token(email: str) -> None:
     """Make a token that acts as the user; it is shown this once, alone on the last line."""
     with context.database() as engine, transaction(make_sessions(engine)) as session:
-        owner = users.find_by_email(session, email)
-        if owner is None:
-            raise NotFound(f"There is no user {email}; `settle user add` adds one.")
+        owner = _owner(session, email)
         made = tokens.add_token(session, owner, context.utc_now())
     click.echo(f"A token that acts as {owner.email}; it is shown this once:", err=True)
     click.echo(made)
+
+
+@token.command("list")
+@click.argument("email")
+@acting.json_option
+def list_tokens(email: str, as_json: bool) -> None:
+    """List the user's tokens by number, the newest first: when made, last used and revoked; never the token."""
+    with context.database() as engine, transaction(make_sessions(engine)) as session:
+        found = [
+            {"number": one.id, "made_at": one.created_at, "used_at": one.used_at, "revoked_at": one.revoked_at}
+            for one in tokens.of_user(session, _owner(session, email))
+        ]
+    if as_json:
+        click.echo(json.dumps({"tokens": found}, default=dt.datetime.isoformat))
+        return
+    for one in found:
+        used = f"last used {one['used_at']:{_AT}}" if one["used_at"] else "never used"
+        state = f", revoked {one['revoked_at']:{_AT}}" if one["revoked_at"] else ""
+        click.echo(f"{one['number']:>6}  made {one['made_at']:{_AT}}, {used}{state}")
+    if not found:
+        click.echo(f"No token was made for {email}.")
+
+
+@token.command("revoke")
+@click.argument("number", required=False, type=acting.Number("token", where="`settle token list EMAIL` prints it"))
+def revoke_token(number: int | None) -> None:
+    """Let a token open nothing from now on; without its NUMBER the token itself is asked for, and not shown."""
+    leaked = "" if number else click.prompt("Token", hide_input=True)
+    with context.database() as engine, transaction(make_sessions(engine)) as session:
+        now = context.utc_now()
+        revoked = tokens.revoke_number(session, number, now) if number else tokens.revoke(session, leaked.strip(), now)
+    click.echo(f"Token {revoked} opens nothing any more.")
+
+
+def _owner(session: Session, email: str) -> User:
+    owner = users.find_by_email(session, email)
+    if owner is None:
+        raise NotFound(f"There is no user {email}; `settle user add` adds one.")
+    return owner
 
 
 @click.command("write-off-setting")

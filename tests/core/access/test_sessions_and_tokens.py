@@ -72,8 +72,10 @@ def test_a_token_acts_as_its_user_until_it_is_revoked(session: Session, ann: Act
     token = tokens.add_token(session, biller, NOW)
 
     assert tokens.actor_of_token(session, token, NOW) == ann
-    assert tokens.revoke(session, token, NOW) is True
-    assert tokens.revoke(session, token, NOW) is False
+    number = tokens.revoke(session, token, NOW)
+    for again in (lambda: tokens.revoke(session, token, NOW), lambda: tokens.revoke_number(session, number, NOW)):
+        with pytest.raises(tokens.NoSuchToken):
+            again()
     assert tokens.actor_of_token(session, token, NOW) is None
     assert acts(session) == ["user.added", "token.added", "token.revoked"]
 

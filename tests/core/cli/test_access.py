@@ -1,5 +1,6 @@
 """Users, tokens and the Balance Writeoff setting by command."""
 
+import json
 import os
 import pty
 import sys
@@ -73,6 +74,8 @@ def test_a_practice_that_was_made_is_said_loudly_with_those_that_are_there(settl
         (("user", "add", "ann", "--practice", "New", "--role", "biller"), 1, "name@example.org"),
         (("user", "add", "c@example.org", "--practice", "New", "--role", "king"), 2, "king"),
         (("token", "add", "nobody@example.org"), 1, "no user nobody@example.org"),
+        (("token", "list", "nobody@example.org"), 1, "no user nobody@example.org"),
+        (("token", "revoke", "0"), 2, "'0' is no token's number; `settle token list EMAIL` prints it."),
         (("write-off-setting", "both", "--practice", "Nowhere"), 1, "no practice called Nowhere"),
         (("write-off-setting", "both", "--practice", "Hill Clinic", "--provider", "P9"), 1, "no provider P9"),
         (("write-off-setting", "all", "--practice", "Hill Clinic"), 2, "all"),
@@ -98,6 +101,27 @@ def test_a_token_stands_alone_on_the_last_line_and_acts_as_its_user(settle: Sett
     actor = tokens.actor_of_token(session, made.stdout.splitlines()[-1], NOW)
     assert actor is not None
     assert actor.email == "ann@example.org"
+
+
+def test_a_leaked_token_is_revoked_alone_by_its_number_or_by_itself(settle: Settle, session: Session) -> None:
+    add(settle)
+    leaked, lost, kept = (settle("token", "add", "ann@example.org").stdout.strip() for _ in range(3))
+
+    listed = settle("token", "list", "ann@example.org", "--json").stdout
+    assert not any(secret in listed for secret in (leaked, lost, kept))
+    numbers = [one["number"] for one in json.loads(listed)["tokens"]]
+    by_itself = CliRunner().invoke(main, ["token", "revoke"], input=f"{leaked}\n")
+    by_number = settle("token", "revoke", str(numbers[1]))
+
+    assert by_itself.stdout.endswith(f"Token {numbers[2]} opens nothing any more.\n")
+    assert leaked not in by_itself.output
+    assert by_number.stdout == f"Token {numbers[1]} opens nothing any more.\n"
+    opens = [tokens.actor_of_token(session, token, NOW) is not None for token in (leaked, lost, kept)]
+    assert opens == [False, False, True]
+    shown = settle("token", "list", "ann@example.org").stdout.splitlines()
+    assert [", revoked 20" in line for line in shown] == [False, True, True]
+    again = settle("token", "revoke", str(numbers[1]))
+    assert (again.exit_code, "or it was revoked already" in again.stderr) == (1, True)
 
 
 def test_the_write_off_setting_is_chosen_by_command(settle: Settle, session: Session) -> None:
