@@ -16,7 +16,7 @@ from core.db.engine import transaction
 from core.errors import Refusal
 from core.jobs import again, commands, queries
 from core.jobs.keys import JobKey, NoSuchJob
-from core.jobs.models import JobKind, JobStatus, SettleJob
+from core.jobs.models import JobKind, SettleJob
 from core.jobs.requests import JobRequest
 from core.ledger.models import WriteOffReason
 from core.policy.rules import BY_CODE, MAY_INCLUDE
@@ -121,30 +121,25 @@ def _previewed(asked: Asked) -> BaseResponse | tuple[str, int]:
 def _preview(asked: Asked, form_key: str) -> SettleJob:
     """Make the job. One rendering of the form and one request make one job, however often it is sent."""
     actor = current_actor()
-    with transaction(door().sessions) as db:
-        if asked.again:
-            old = queries.find(db, JobKey(actor.practice_id, asked.again))
-            selection: dict[str, Any] = {"claim_ids": again.claim_ids(db, JobKey(actor.practice_id, old.id))}
-            if old.status is JobStatus.PREVIEWED:
-                commands.discard(db, JobKey(actor.practice_id, old.id), by=actor, now=now())
-        else:
-            assert asked.selected is not None
-            selection = asked.selected.asked()
-        wanted: dict[str, Any] = {"target_status": asked.target, "selection": selection, "note": asked.note}
-        if asked.target == SETTLED:
-            wanted |= {"reason": asked.reason, "include": list(asked.include)}
-            wanted |= {"posting_date": asked.posting_date} if asked.posting_date else {}
-        job_request = JobRequest.of(wanted)
+    wanted: dict[str, Any] = {"target_status": asked.target, "note": asked.note}
+    if asked.target == SETTLED:
+        wanted |= {"reason": asked.reason, "include": list(asked.include)}
+        wanted |= {"posting_date": asked.posting_date} if asked.posting_date else {}
+
+    def make(selection: dict[str, Any]) -> SettleJob:
+        job_request = JobRequest.of({**wanted, "selection": selection})
         # The request is part of the key, so that a changed selection is another job and not a refusal.
         key = f"{form_key or secrets.token_urlsafe(16)}:{job_request.hash()[:16]}"
         return commands.preview(
-            db,
-            job_request,
-            by=actor,
-            idempotency_key=key,
-            chunk_claims=door().settings.chunk_claims,
-            now=now(),
+            db, job_request, by=actor, idempotency_key=key, chunk_claims=door().settings.chunk_claims, now=now()
         )
+
+    with transaction(door().sessions) as db:
+        if asked.again:
+            old = JobKey(actor.practice_id, asked.again)
+            return again.preview_again(db, old, lambda numbers: make({"claim_ids": numbers}), by=actor, now=now())
+        assert asked.selected is not None
+        return make(asked.selected.asked())
 
 
 def _answer(job: SettleJob) -> BaseResponse | tuple[str, int]:
