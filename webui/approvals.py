@@ -117,7 +117,7 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
         "approval_expires_at": approval.expires_at(job),
         "approval_expired": approval.is_expired(job, now=at),
         "reason_max": NOTE_CHARACTERS_MAX,
-        **confirm.over_claims(db, job),
+        **confirm.over_claims(db, job, job.over),
         **confirm.box_words(job),
     }
 

@@ -1,6 +1,7 @@
 """Confirm Bulk Status Change: what a previewed job will do, claim by claim, and the word that lets it run."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,6 +19,7 @@ from core.jobs import commands, limits, posting_month, queries, reports, waiting
 from core.jobs.commands import PREVIEW_LIFE, ConfirmationMismatch, is_expired
 from core.jobs.cost_share import CostShareReasonMissing
 from core.jobs.keys import JobKey
+from core.jobs.limits import Over
 from core.jobs.models import JobKind, JobStatus, SettleJob, Verdict
 from core.jobs.reports import ItemRow
 from core.jobs.totals import PreviewTotals
@@ -59,6 +61,7 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
     """What the page parts of a job that waits for CONFIRM show."""
     if job.status is JobStatus.PREPARING or job.preview is None:
         return {"waited": now() - job.requested_at, **box_words(job)}
+    over = over_now(db, job)
     return {
         "totals": PreviewTotals.model_validate(job.preview),
         "claims": table(db, job, args),
@@ -68,9 +71,9 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
         "cost_share_max": NOTE_CHARACTERS_MAX,
         "left_out": _left_out(db, job),
         "next_open_date": posting_month.offered(db, job, now=now()),
-        "over": limits.told(limits.if_confirmed(db, job, by=_confirmer(job))),
+        "over": limits.told(over),
         "approvers": [user.name for user in waiting.who_may_approve(db, job) if user.id != _confirmer(job)],
-        **over_claims(db, job),
+        **over_claims(db, job, over),
         **box_words(job),
     }
 
@@ -96,7 +99,12 @@ def claims(job_id: int) -> BaseResponse | str:
     key = JobKey(current_actor().practice_id, job_id)
     with door().sessions() as db:
         job = queries.find(db, key)
-        facts = {"job": job, "claims": table(db, job, request.args), **over_claims(db, job), **box_words(job)}
+        facts = {
+            "job": job,
+            "claims": table(db, job, request.args),
+            **over_claims(db, job, over_now(db, job)),
+            **box_words(job),
+        }
     totals = PreviewTotals.model_validate(job.preview) if job.preview else None
     return render_template("jobs/_confirm_claims.html", totals=totals, **facts)
 
@@ -155,13 +163,20 @@ def render(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, 
     return render_template(template(part), part=part, **facts, **said), status
 
 
-def over_claims(db: Session, job: SettleJob) -> dict[str, Any]:
-    """The limit for one claim and how many are above it: frozen, and until CONFIRM that of who would confirm."""
-    previewed = job.status is JobStatus.PREVIEWED
-    of_job = limits.of_confirmer(db, job, _confirmer(job)) if previewed else job.limits
-    over = limits.if_confirmed(db, job, by=_confirmer(job)) if previewed else job.over
+def over_now(db: Session, job: SettleJob) -> list[Over]:
+    """What of the job is over which limit: frozen, and until CONFIRM as if who looks confirmed it."""
+    return limits.if_confirmed(db, job, by=_confirmer(job)) if job.status is JobStatus.PREVIEWED else job.over
+
+
+def over_claims(db: Session, job: SettleJob, over: Sequence[Over]) -> dict[str, Any]:
+    """The limit for one claim, and how many are above it."""
     counts = [one["claims"] for one in over if one["code"] in limits.OF_ONE_CLAIM]
-    return {"claim_limit": limits.of_one_claim(of_job), "over_claims": max(counts, default=0)}
+    return {"claim_limit": _claim_limit(db, job), "over_claims": max(counts, default=0)}
+
+
+def _claim_limit(db: Session, job: SettleJob) -> int:
+    previewed = job.status is JobStatus.PREVIEWED
+    return limits.of_one_claim(limits.of_confirmer(db, job, _confirmer(job)) if previewed else job.limits)
 
 
 def _confirmer(job: SettleJob) -> int:
@@ -202,7 +217,7 @@ def table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
     wanted = args.get("verdict")
     verdict = Verdict(wanted) if wanted in set(Verdict) else None
     position = reading.number(args.get("after", "")) or 0
-    above = limits.is_over_claim_limit(over_claims(db, job)["claim_limit"]) if args.get("over") else None
+    above = limits.is_over_claim_limit(_claim_limit(db, job)) if args.get("over") else None
     key = JobKey(job.practice_id, job.id)
     rows = reports.items(db, key, verdict=verdict, where=above, after_position=position, limit=ROWS + 1)
     more = rows[ROWS - 1].position if len(rows) > ROWS else None

@@ -39,7 +39,10 @@ def show_audit(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Show who did what, the newest first; or write it to a file, with the number and digest of each act."""
+    """Show who did what, the newest first; or write it to a file, with the number and digest of each act.
+
+    It takes no --as: whoever can type this can read the database. The audit says of a file that the product wrote it.
+    """
     with acting.sessions() as sessions:
         with transaction(sessions) as session:
             practice_id = _practice(session, practice)
