@@ -78,7 +78,9 @@ def test_the_diagrams_of_the_readme_are_those_of_the_code() -> None:
     assert drawn == {(source.value, target.value) for source, target in TRANSITIONS}
 
 
-@pytest.mark.parametrize("package", ["claims", "ledger", "jobs", "policy", "intake", "practices"])
+@pytest.mark.parametrize(
+    "package", ["access", "claims", "intake", "jobs", "ledger", "policy", "practices", "schedules"]
+)
 def test_no_float_comes_near_money(package: str) -> None:
     for path in (HOUSE / "core" / package).rglob("*.py"):
         assert not re.search(r"\bfloat\(|\bFloat\b|\bNumeric\b", path.read_text()), path
