@@ -2,8 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from core.access.audit_words import ACTS, sentence
 from core.jobs.models import JobStatus
@@ -15,31 +18,79 @@ MOVES = {f"job.{status}" for status in (JobStatus.COMPLETED, JobStatus.HALTED, J
 MAILS = {f"schedule.mail_{state}" for state in (MailState.SENT, MailState.GIVEN_UP)}
 
 
-def calls_of(path: Path) -> Iterator[ast.Call]:
-    yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+class Recording(NamedTuple):
+    """An act, and the function that writes it into the audit or hands it to the one that does."""
+
+    act: str
+    function: ast.FunctionDef
 
 
-def texts(node: ast.AST) -> Iterator[str]:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
-            yield inner.value
+@cache
+def modules() -> dict[Path, ast.Module]:
+    paths = [path for package in ("core", "webui", "worker") for path in (HOUSE / package).rglob("*.py")]
+    return {path: ast.parse(path.read_text()) for path in paths}
+
+
+@cache
+def recordings() -> tuple[Recording, ...]:
+    return tuple(_recordings())
+
+
+def _recordings() -> Iterator[Recording]:
+    """Every act that is an argument of a call, as it is or in parts, in a file that writes into the audit."""
+    for path, module in modules().items():
+        named = names_of_texts(module)
+        writes = "audit.record(" in path.read_text()
+        for function in (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)):
+            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+                if getattr(call.func, "id", "") == "url_for":
+                    continue
+                acts = {act for act in texts(call.args, named) if writes and AN_ACT.fullmatch(act)}
+                acts |= {f"job.{part}" for part in texts((k.value for k in call.keywords if k.arg == "act"), {})}
+                if path.parts[-2:] == ("schedules", "commands.py") and getattr(call.func, "id", "") == "_audit":
+                    acts |= {f"schedule.{part}" for part in texts(call.args[2:3], {})}
+                yield from (Recording(act, function) for act in acts)
+
+
+def names_of_texts(module: ast.Module) -> dict[str, list[ast.AST]]:
+    """What stands behind each name that is given a value somewhere in the module."""
+    found: defaultdict[str, list[ast.AST]] = defaultdict(list)
+    for node in ast.walk(module):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            found[node.target.id].append(node.value)
+        elif isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+            pairs = (
+                zip(target.elts, value.elts, strict=False)
+                if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+                else [(target, value)]
+            )
+            for name, one in pairs:
+                if isinstance(name, ast.Name):
+                    found[name.id].append(one)
+    return found
+
+
+def texts(given: Iterable[ast.AST], named: Mapping[str, list[ast.AST]]) -> Iterator[str]:
+    """The texts among arguments: as they are, by a name, or as one of two."""
+    for node in given:
+        for found in named.get(node.id, []) if isinstance(node, ast.Name) else [node]:
+            for one in (found.body, found.orelse) if isinstance(found, ast.IfExp) else (found,):
+                if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                    yield one.value
 
 
 def recorded() -> set[str]:
-    """Every act that a file which writes into the audit names, whole or in parts."""
-    found = MOVES | MAILS
-    for path in [*(HOUSE / "core").rglob("*.py"), *(HOUSE / "webui").rglob("*.py"), *(HOUSE / "worker").rglob("*.py")]:
-        source = path.read_text()
-        for call in calls_of(path):
-            found |= {f"job.{word.value.value}" for word in call.keywords
-                      if word.arg == "act" and isinstance(word.value, ast.Constant)}  # fmt: skip
-            if path.parts[-2:] == ("schedules", "commands.py") and getattr(call.func, "id", "") == "_audit":
-                found |= {f"schedule.{call.args[2].value}"} if isinstance(call.args[2], ast.Constant) else set()
-        if "audit.record(" in source:
-            named = {text for text in texts(ast.parse(source)) if AN_ACT.fullmatch(text)}
-            found |= {text for text in named if not text.endswith((".csv", ".xlsx", ".html", ".id", "_")) and
-                      not text.startswith(("feed.", "job.xlsx"))}  # fmt: skip
-    return found
+    return {recording.act for recording in recordings()} | MOVES | MAILS
+
+
+def names_in(node: ast.AST) -> Counter[str]:
+    """How often each name is used, alone or behind a dot."""
+    return Counter(
+        inner.id if isinstance(inner, ast.Name) else inner.attr
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name | ast.Attribute)
+    )
 
 
 def test_every_act_has_its_sentence() -> None:
@@ -48,6 +99,19 @@ def test_every_act_has_its_sentence() -> None:
 
 def test_no_sentence_is_of_an_act_that_nobody_writes() -> None:
     assert set(ACTS) - recorded() == set()
+
+
+def test_what_writes_an_act_is_called_by_the_product() -> None:
+    used = Counter[str]()
+    for module in modules().values():
+        used.update(names_in(module))
+    never = {
+        f"{recording.act} in {recording.function.name}"
+        for recording in recordings()
+        if not recording.function.decorator_list  # a view or a command
+        and used[recording.function.name] <= names_in(recording.function)[recording.function.name]
+    }
+    assert never == set()
 
 
 def test_an_act_put_together_from_parts_is_put_together_where_this_test_looks() -> None:

@@ -14,16 +14,15 @@ import pytest
 from core import settings
 from core.settings import HINT_EXPIRES_SECONDS, HINTS_PER_CONFIRM_MAX, TASK_PREPARE, TASK_WORK
 from tests.servers import broker_client
+from tests.waiting import eventually
 from webui import hints as hints_module
 from webui.hints import Hints
 
 
-def waiting(broker_url: str, count: int, seconds: float = 10) -> list[dict[str, Any]]:
+def waiting(broker_url: str, count: int) -> list[dict[str, Any]]:
     """The messages in the queue, once there are `count` of them."""
     client = broker_client(broker_url)
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and client.llen("settle:settle") < count:
-        time.sleep(0.02)
+    eventually(lambda: client.llen("settle:settle") >= count)
     return [json.loads(message) for message in client.lrange("settle:settle", 0, -1)]
 
 
@@ -94,8 +93,7 @@ def test_what_waits_for_a_broker_that_is_away_is_dropped_and_the_next_hint_goes_
     hints.send(7, 2)
     hints.send(7, 3)
     broker_is_gone.set()
-    while "3 hints dropped: TimeoutError" not in caplog.text:
-        time.sleep(0.01)
+    eventually(lambda: "3 hints dropped: TimeoutError" in caplog.text)
     hints.send(7, 4)
 
     assert [m["headers"]["argsrepr"] for m in waiting(broker_url, 1)] == ["(7, 4)"]

@@ -35,7 +35,7 @@ def routes(app: OpenAPI) -> set[tuple[str, str]]:
 def test_the_document_names_exactly_the_routes(still_world: World, document: dict[str, Any]) -> None:
     described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     assert described == routes(still_world.app)
-    assert len(described) >= 32
+    assert {("GET", "/api/v1/claims"), ("POST", "/api/v1/settle-jobs/{job_id}/confirm")} <= described
 
 
 def test_the_document_is_openapi(document: dict[str, Any]) -> None:

@@ -70,9 +70,20 @@ def test_a_month_with_an_unfinished_job_shows_which(practice: GivenPractice, adm
     assert "let them end, or cancel them" in refused.text
 
 
-@pytest.mark.parametrize("path", ["/months/2026-13", "/months/november", "/late-payments?month=x", "/credits?cursor=x"])
-def test_what_is_not_there_is_said_in_words(admin: Browser, path: str) -> None:
-    assert admin.get(path).status_code in (404, 422)
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/months/2026-13", 404, "There is no such month; its name is written as 2026-11."),
+        ("/months/november", 404, "There is no such month; its name is written as 2026-11."),
+        ("/late-payments?month=x", 422, "Write the month as YYYY-MM, such as 2026-11."),
+        ("/late-payments?after=x", 422, "begin again at the first page"),
+        ("/credits?cursor=x", 422, "cursor: use next_cursor of the page before, as it is"),
+    ],
+)
+def test_what_is_not_there_is_said_in_words(admin: Browser, path: str, status: int, words: str) -> None:
+    answer = admin.get(path)
+
+    assert (answer.status_code, words in answer.text) == (status, True)
 
 
 def test_a_payment_into_a_closed_month_is_a_fault_at_its_date(
