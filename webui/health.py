@@ -11,7 +11,7 @@ from core.jobs import progress
 from core.watch import heartbeat
 from core.watch.asking import Asked, Silent
 from core.watch.heartbeat import WORKER
-from core.watch.wrongs import TICK_LATE_AFTER
+from core.watch.warnings import TICK_LATE_AFTER
 from webui import broker
 from webui.door import Door
 

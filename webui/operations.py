@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from core.access.permissions import Action
 from core.jobs import codes
 from core.watch import overview
-from core.watch.wrongs import wrongs
+from core.watch.warnings import warnings
 from webui import broker, flower, live, refusals
 from webui.auth import requires
 from webui.door import door, now
@@ -32,7 +32,7 @@ def show() -> Response:
     seen = overview.look(door().sessions, now=now())
     facts: dict[str, Any] = {
         "seen": seen,
-        "wrongs": wrongs(seen),
+        "warnings": warnings(seen),
         "broker": broker.look(),
         "flower": flower.address(settings),
         "flower_of": lambda key: flower.of_job(settings, *key),

@@ -8,7 +8,7 @@ from core.cli import acting, context
 from core.jobs import codes
 from core.watch import overview, told
 from core.watch.overview import Overview, Seen
-from core.watch.wrongs import wrongs
+from core.watch.warnings import warnings
 
 
 @click.command()
@@ -20,7 +20,7 @@ def operations(as_json: bool) -> None:
     """
     with acting.sessions() as sessions:
         seen = overview.look(sessions, now=context.utc_now())
-    wrong = wrongs(seen)
+    wrong = warnings(seen)
     click.echo(json.dumps({**told.as_json(seen), "wrong": wrong}) if as_json else _in_words(seen, wrong))
     click.get_current_context().exit(1 if wrong else 0)
 

@@ -20,7 +20,7 @@ from core.practices import calendar, exclusions
 from core.practices.models import BillingStatus
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
 
-__all__ = ["IdempotencyMismatch", "Night", "UnknownStatus", "prepare", "request_job"]
+__all__ = ["IdempotencyMismatch", "NightTerms", "UnknownStatus", "prepare", "request_job"]
 
 
 class UnknownStatus(BadInput):
@@ -29,7 +29,7 @@ class UnknownStatus(BadInput):
     code = "unknown_billing_status"
 
 
-class Night(NamedTuple):
+class NightTerms(NamedTuple):
     """What a schedule adds to a request: nobody is asked, and its caps are limits."""
 
     schedule_id: int
@@ -50,7 +50,7 @@ def request_job(
     idempotency_key: str,
     now: dt.datetime,
     chunk_claims: int | None = None,
-    night: Night | None = None,
+    night: NightTerms | None = None,
 ) -> SettleJob:
     """Make the job that `request` asks for, previewed, or preparing where a worker must do it (over 20,000 claims).
 

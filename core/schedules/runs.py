@@ -12,7 +12,7 @@ from core.access.users import actor_for
 from core.errors import Refusal
 from core.jobs.models import AfterPreview, SettleJob
 from core.jobs.one_night import NightBusy
-from core.jobs.prepare import Night, request_job
+from core.jobs.prepare import NightTerms, request_job
 from core.jobs.requests import JobRequest
 from core.jobs.selection import NothingSelected
 from core.practices.periods import PeriodBusy
@@ -109,7 +109,7 @@ def _job(session: Session, schedule: Schedule, owner: User, *, key: str, now: dt
         {"selection": {"filter": schedule.filter}, "reason": schedule.reason.value, "note": schedule.note}
     )
     settles = schedule.mode is ScheduleMode.SETTLE
-    night = Night(
+    night = NightTerms(
         schedule_id=schedule.id,
         after_preview=AfterPreview.CONFIRM if settles else AfterPreview.REPORT,
         claims_max=schedule.claims_max,

@@ -58,7 +58,7 @@ class Seen:
     doing: tuple[Doing, ...]
 
 
-class Night(NamedTuple):
+class NightToWatch(NamedTuple):
     """A schedule's night that is due, or that was missed."""
 
     practice_id: int
@@ -72,8 +72,8 @@ class Nights:
     """Schedules: how many are active, which nights are due and not begun, which were missed in the last week."""
 
     active: int
-    due: tuple[Night, ...]
-    missed: tuple[Night, ...]
+    due: tuple[NightToWatch, ...]
+    missed: tuple[NightToWatch, ...]
 
 
 @dataclass(frozen=True)
@@ -209,10 +209,10 @@ def _nights(session: Session, *, now: dt.datetime) -> Nights:
         nights = due.nights(schedule, ZoneInfo(zone), now, (), since)
         newest = nights.due or (nights.missed[-1] if nights.missed else None)  # too late to run is still to be said
         if newest is not None:
-            waiting.append(Night(schedule.practice_id, schedule.id, newest.instant))
+            waiting.append(NightToWatch(schedule.practice_id, schedule.id, newest.instant))
     missed = select(ScheduleRun.practice_id, ScheduleRun.schedule_id, ScheduleRun.due_at, ScheduleRun.because).where(
         ScheduleRun.outcome == RunOutcome.MISSED, ScheduleRun.due_at >= now - MISSED_OF
     )
     lately = session.execute(missed.order_by(ScheduleRun.due_at.desc()).limit(SCHEDULES_MAX))
     due_now = sorted(waiting, key=lambda night: night.at)[:SCHEDULES_MAX]
-    return Nights(len(rows), tuple(due_now), tuple(Night(*row) for row in lately))
+    return Nights(len(rows), tuple(due_now), tuple(NightToWatch(*row) for row in lately))

@@ -5,7 +5,7 @@ from typing import Any
 from core.jobs import progress
 from core.jobs.keys import JobKey
 from core.jobs.progress import Progress
-from core.watch.overview import Jobs, Night, Nights, Overview, Seen
+from core.watch.overview import Jobs, Nights, NightToWatch, Overview, Seen
 
 
 def as_json(seen: Overview) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _nights(nights: Nights) -> dict[str, Any]:
     }
 
 
-def _night(night: Night) -> dict[str, Any]:
+def _night(night: NightToWatch) -> dict[str, Any]:
     ids = {"practice_id": str(night.practice_id), "schedule_id": str(night.schedule_id)}
     return {**ids, "due_at": night.at.isoformat(), "because": night.because}
 

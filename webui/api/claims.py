@@ -23,7 +23,7 @@ from core.ledger.models import Responsibility
 from webui.api.blueprint import CLAIMS, api, refusals
 from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, PostingEntry, Postings
 from webui.api.reading import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, asks, current_actor
-from webui.api.too_much import Recovery
+from webui.api.recoveries import Recovery
 from webui.door import door, now
 
 

@@ -10,7 +10,7 @@ from core.jobs import sweep
 from core.watch import figures, heartbeat, overview, tally
 from core.watch.heartbeat import BEAT, WEB, WORKER, Alive
 from core.watch.models import Process
-from core.watch.wrongs import wrongs
+from core.watch.warnings import warnings
 from tests.given import NOW, GivenPractice, a_practice
 
 SECOND = dt.timedelta(seconds=1)
@@ -94,7 +94,7 @@ def test_a_worker_is_shown_with_the_chunk_in_its_hands(sessions: Sessions, pract
     assert seen.processes is not None
     (worker,) = seen.processes
     assert [(chunk.job, chunk.first, chunk.last, chunk.seconds) for chunk in worker.doing] == [(job, 5, 8, 3.0)]
-    assert wrongs(seen) == []
+    assert warnings(seen) == []
     with transaction(sessions) as session:
         session.execute(text("UPDATE settle_job SET status = 'paused'"))
     (worker,) = overview.look(sessions, now=NOW).processes or ()
@@ -107,7 +107,7 @@ def test_a_job_that_stands_still_and_an_installation_without_a_worker_are_said(
     practice.claims(2)
     practice.confirm(practice.preview())
 
-    said = " ".join(wrongs(overview.look(sessions, now=NOW + 61 * SECOND)))
+    said = " ".join(warnings(overview.look(sessions, now=NOW + 61 * SECOND)))
 
     assert "No worker lives" in said
     assert "1 running job has not moved for a minute" in said

@@ -10,7 +10,7 @@ from core.watch.overview import Overview
 TICK_LATE_AFTER: Final = dt.timedelta(minutes=5)  # it comes every half minute, from each worker and from beat
 
 
-def wrongs(seen: Overview) -> list[str]:
+def warnings(seen: Overview) -> list[str]:
     """The sentences, the gravest first; none where all is well."""
     found = []
     if seen.mismatches:

@@ -1,4 +1,4 @@
-"""What was paid too much, and what was paid late."""
+"""What was paid too much."""
 
 import json
 from typing import Any
@@ -8,11 +8,11 @@ import click
 from core.access.permissions import Action
 from core.cli import acting, context
 from core.db.engine import transaction
-from core.ledger import credits as work_list, recoveries as late
+from core.ledger import credits as work_list
 from core.ledger.credits import CreditsFilter
 from core.ledger.models import Responsibility
 from core.money import format_cents
-from core.practices import calendar, periods, queries
+from core.practices import calendar, queries
 from core.practices.models import PayerClass
 
 
@@ -64,36 +64,4 @@ def _facts(row: work_list.Credit, today: Any) -> dict[str, Any]:
     return {**vars(row), **row.reckoned(today)}
 
 
-@click.command()
-@acting.as_option
-@click.option("--month", "name", metavar="YYYY-MM", help="The payments of this month, one by one.")
-@acting.json_option
-def recoveries(email: str, name: str | None, as_json: bool) -> None:
-    """Say what payments that came after a write-off took back, by month."""
-    month = periods.named(name) if name else None
-    with acting.sessions() as sessions, sessions() as session:
-        by = acting.actor(session, email)
-        by.require(Action.SEE_CLAIMS)
-        months = late.by_month(session, by.practice_id)
-        rows = late.page(session, by.practice_id, month=month, limit=None) if month else []
-    if as_json:
-        found = rows if month else months
-        click.echo(json.dumps([{**vars(one), "recovered_cents": one.recovered_cents} for one in found], default=str))
-        return
-    for one in months if month is None else []:
-        taken_back, again = format_cents(one.taken_back_cents), format_cents(one.posted_again_cents)
-        click.echo(
-            f"{periods.name_of(one.month)}  {one.payments:>6,} payments  taken back {taken_back}, posted again "
-            f"{again}: recovered {format_cents(one.recovered_cents)}"
-        )
-    for row in rows:
-        jobs = ", ".join(f"job {job}" for job in row.job_ids)
-        click.echo(
-            f"{row.posted_on:%m/%d/%Y}  claim {row.claim_id}, line {row.line}, {row.responsibility.value}: payment of "
-            f"{format_cents(row.amount_cents)} took back {format_cents(row.recovered_cents)} of {jobs}"
-        )
-    if not (rows or months):
-        click.echo("No payment has come after a write-off.")
-
-
-COMMANDS = [credits_, recoveries]
+COMMANDS = [credits_]
