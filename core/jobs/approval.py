@@ -114,6 +114,8 @@ def _decides(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, 
         raise acts.refusal(job, f"be {_DECIDED[target]}")
     if by.user_id in (job.requested_by, job.confirmed_by):
         raise OwnJob
+    if by.user_id == job.schedule_made_by:
+        raise OwnJob("Another person must decide on this job: you made its schedule.")
     acts.still(session, job, by, Action.APPROVE_JOB)
     return True
 

@@ -111,10 +111,14 @@ class SettleJob(Base):
             ["practice_id", "schedule_id"], ["schedule.practice_id", "schedule.id"], name="a_job_names_its_schedule"
         ),
         CheckConstraint(
+            "(schedule_id IS NULL) = (schedule_made_by IS NULL)", name="a_schedules_job_names_who_made_the_schedule"
+        ),
+        CheckConstraint(
             "(after_preview = 'ask') = (schedule_id IS NULL)", name="only_a_schedule_goes_on_without_being_asked"
         ),
         CheckConstraint(
-            "decided_by IS NULL OR (decided_by <> requested_by AND decided_by IS DISTINCT FROM confirmed_by)",
+            "decided_by IS NULL OR (decided_by <> requested_by AND decided_by IS DISTINCT FROM confirmed_by "
+            "AND decided_by IS DISTINCT FROM schedule_made_by)",
             name="nobody_decides_on_a_job_of_their_own",
         ),
         CheckConstraint(
@@ -164,6 +168,7 @@ class SettleJob(Base):
     reverses_job_id: Mapped[int | None] = mapped_column(BigInteger)
 
     schedule_id: Mapped[int | None] = mapped_column(BigInteger)  # whose night made it
+    schedule_made_by: Mapped[int | None] = mapped_column(BigInteger)
     after_preview: Mapped[AfterPreview] = mapped_column(
         one_of(AfterPreview, "after_preview_known"), default=AfterPreview.ASK, server_default=AfterPreview.ASK.value
     )

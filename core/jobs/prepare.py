@@ -33,13 +33,14 @@ class NightTerms(NamedTuple):
     """What a schedule adds to a request: nobody is asked, and its caps are limits."""
 
     schedule_id: int
+    made_by: int  # the schedule
     after_preview: AfterPreview  # REPORT or CONFIRM
     claims_max: int
     cents_max: int
 
     def values(self) -> dict[str, Any]:
         """The job's columns."""
-        return {"schedule_id": self.schedule_id, "after_preview": self.after_preview}
+        return {"schedule_id": self.schedule_id, "schedule_made_by": self.made_by, "after_preview": self.after_preview}
 
 
 def request_job(

@@ -51,14 +51,20 @@ def who_may_approve(session: Session, job: SettleJob) -> list[User]:
         User.practice_id == job.practice_id,
         User.active,
         User.role.in_(roles_that_may(Action.APPROVE_JOB)),
-        User.id.not_in({job.requested_by, job.confirmed_by or job.requested_by}),
+        User.id.not_in({job.requested_by, job.confirmed_by, job.schedule_made_by} - {None}),
     )
     return list(session.scalars(people.order_by(User.name, User.id)))
 
 
+def who_left(session: Session, job: SettleJob) -> list[str]:
+    """The names of those on whose behalf the job would run and whose accounts were deactivated meanwhile."""
+    asked = User.id.in_({job.requested_by, job.confirmed_by} - {None})
+    return list(session.scalars(select(User.name).where(asked, ~User.active).order_by(User.name)))
+
+
 def is_own(actor: Actor, job: SettleJob) -> bool:
-    """Tell whether the person asked for the job, or confirmed it: then another must decide."""
-    return actor.user_id in (job.requested_by, job.confirmed_by)
+    """Tell whether the person asked for the job, confirmed it or made its schedule: then another must decide."""
+    return actor.user_id in (job.requested_by, job.confirmed_by, job.schedule_made_by)
 
 
 def _for(actor: Actor, now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
@@ -68,6 +74,7 @@ def _for(actor: Actor, now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
         SettleJob.approval_asked_at > now - APPROVAL_LIFE,
         SettleJob.requested_by != actor.user_id,
         SettleJob.confirmed_by != actor.user_id,
+        SettleJob.schedule_made_by.is_distinct_from(actor.user_id),
     )
 
 

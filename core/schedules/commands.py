@@ -71,6 +71,7 @@ def make(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datet
         "owner_id": by.user_id,
         "counts_from": now,
         "made_at": now,
+        "made_by": by.user_id,
         "changed_at": now,
         "changed_by": by.user_id,
         **request.columns(),

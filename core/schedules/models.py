@@ -81,6 +81,7 @@ class Schedule(Base):
     version: Mapped[int] = mapped_column(default=1)
     counts_from: Mapped[At]  # nights due before this are nobody's: it was not there, paused, or at another time
     made_at: Mapped[At]
+    made_by: Mapped[Big]  # whoever owns it later: neither of them approves a job of it
     changed_at: Mapped[At]
     changed_by: Mapped[Big]
     deleted_at: Mapped[dt.datetime | None]

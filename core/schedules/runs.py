@@ -111,6 +111,7 @@ def _job(session: Session, schedule: Schedule, owner: User, *, key: str, now: dt
     settles = schedule.mode is ScheduleMode.SETTLE
     night = NightTerms(
         schedule_id=schedule.id,
+        made_by=schedule.made_by,
         after_preview=AfterPreview.CONFIRM if settles else AfterPreview.REPORT,
         claims_max=schedule.claims_max,
         cents_max=schedule.cents_max,

@@ -387,7 +387,7 @@ def test_the_owner_of_a_schedule_never_approves_what_it_made(
         schedule = _a_schedule(practice, admin)
         session.add(schedule)
         session.flush()
-        night = Night(schedule.id, AfterPreview.CONFIRM, 1, 10**9)
+        night = Night(schedule.id, admin.user_id, AfterPreview.CONFIRM, 1, 10**9)
         request = JobRequest.of({"selection": {"all": True}, "reason": "small_balance"})
         made = commands.preview(session, request, by=admin, idempotency_key="night", now=NOW, night=night)
         job = JobKey(made.practice_id, made.id)
@@ -406,7 +406,7 @@ def _a_schedule(practice: GivenPractice, owner: Actor) -> Schedule:
         practice_id=practice.id, name="Small balances", filter={"total_due_max_cents": 5_000}, local_time=dt.time(2),
         weekdays=["mon"], reason=WriteOffReason.SMALL_BALANCE, note="", claims_max=1, cents_max=10**9,
         mode=ScheduleMode.SETTLE, late_minutes=60, mail_to=[], state=ScheduleState.ACTIVE, owner_id=owner.user_id,
-        counts_from=NOW, made_at=NOW, changed_at=NOW, changed_by=owner.user_id,
+        counts_from=NOW, made_at=NOW, made_by=owner.user_id, changed_at=NOW, changed_by=owner.user_id,
     )  # fmt: skip
 
 

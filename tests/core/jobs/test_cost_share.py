@@ -155,12 +155,13 @@ def night_job(practice: GivenPractice, *, note: str, reason: str = "small_balanc
             practice_id=practice.id, name="Night", filter={}, local_time=dt.time(2), weekdays=["mon"],
             reason=WriteOffReason(reason), note=note, claims_max=UNLIMITED, cents_max=UNLIMITED,
             mode=ScheduleMode.SETTLE, late_minutes=60, mail_to=[], state=ScheduleState.ACTIVE,
-            owner_id=admin.user_id, counts_from=NOW, made_at=NOW, changed_at=NOW, changed_by=admin.user_id,
+            owner_id=admin.user_id, counts_from=NOW, made_at=NOW, made_by=admin.user_id, changed_at=NOW,
+            changed_by=admin.user_id,
         )  # fmt: skip
         session.add(schedule)
         session.flush()
         asked = JobRequest.of({"selection": {"all": True}, "reason": reason, "note": note, "include": include})
-        night = Night(schedule.id, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED)
+        night = Night(schedule.id, admin.user_id, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED)
         return request_job(session, asked, by=admin, idempotency_key="night", now=NOW, night=night)
 
 

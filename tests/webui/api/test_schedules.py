@@ -198,6 +198,17 @@ def test_run_now_of_a_version_that_is_no_more_runs_nothing(admin: Api) -> None:
     assert (stale.status_code, stale.json["code"], known.status_code) == (409, "stale_schedule", 201)
 
 
+@pytest.mark.parametrize("decision", [("approve", {"confirmation": "CONFIRM"}), ("reject", {"reason": "No"})])
+def test_who_made_a_schedule_decides_on_no_job_of_it(admin: Api, decision: tuple[str, dict[str, str]]) -> None:
+    path = made(admin, cents_max=1)
+    admin.post(f"{path}/settle", json={"confirmation": "CONFIRM", "version": 1})
+    job_id = run(admin, path).json["settle_job_id"]
+
+    answer = admin.post(f"/settle-jobs/{job_id}/{decision[0]}", json=decision[1])
+
+    assert (answer.status_code, answer.json["code"]) == (403, "own_job")
+
+
 def test_run_now_needs_a_key(admin: Api) -> None:
     answer = admin.post(f"{made(admin)}/run-now")
     assert (answer.status_code, answer.json["code"]) == (400, "idempotency_key_missing")

@@ -453,6 +453,24 @@ def test_a_run_over_its_cap_waits_and_its_report_says_so(practice: GivenPractice
     assert practice.read("C00001").billing_status == "Balance Due"
 
 
+def test_a_job_that_waits_says_to_who_made_its_schedule_that_another_decides_and_to_the_other_who_left(
+    practice: GivenPractice, admin: Browser, browser_of: OPEN
+) -> None:
+    practice.claims(2)
+    report = pressed(admin, settling(admin, claims_max="1"))
+    path = re.search(r'href="(/jobs/\d+)"', admin.read(report))
+    assert path
+    owner = schedules_of(practice)[0].made_by
+    approver = practice.person("other@lakeside.example", Role.APPROVER)
+
+    refused = admin.post(f"{path[1]}/approve", confirmation="CONFIRM")
+    with transaction(practice.sessions) as session:
+        session.execute(update(User).where(User.id == owner).values(active=False))
+
+    assert refused.status_code == 403
+    assert "was deactivated since" in browser_of(approver).says(path[1])
+
+
 def test_the_runs_of_a_deleted_schedule_stay_readable(practice: GivenPractice, admin: Browser) -> None:
     practice.claims(1)
     page = made(admin)

@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("counts_from", sa.DateTime(timezone=True), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("made_by", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_by", sa.BigInteger(), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
@@ -197,6 +198,7 @@ def upgrade() -> None:
         "practice", sa.Column("job_limit_cents", sa.BigInteger(), server_default="9223372036854775807", nullable=False)
     )
     op.add_column("settle_job", sa.Column("schedule_id", sa.BigInteger(), nullable=True))
+    op.add_column("settle_job", sa.Column("schedule_made_by", sa.BigInteger(), nullable=True))
     op.add_column(
         "settle_job",
         sa.Column(
@@ -246,9 +248,15 @@ def upgrade() -> None:
         "(after_preview = 'ask') = (schedule_id IS NULL)",
     )
     op.create_check_constraint(
+        op.f("a_schedules_job_names_who_made_the_schedule"),
+        "settle_job",
+        "(schedule_id IS NULL) = (schedule_made_by IS NULL)",
+    )
+    op.create_check_constraint(
         op.f("nobody_decides_on_a_job_of_their_own"),
         "settle_job",
-        "decided_by IS NULL OR (decided_by <> requested_by AND decided_by IS DISTINCT FROM confirmed_by)",
+        "decided_by IS NULL OR (decided_by <> requested_by AND decided_by IS DISTINCT FROM confirmed_by "
+        "AND decided_by IS DISTINCT FROM schedule_made_by)",
     )
     op.create_check_constraint(
         op.f("a_job_over_a_limit_runs_only_approved"),
@@ -264,7 +272,8 @@ def downgrade() -> None:
     op.drop_index("ix_claim_mismatch", "claim")
     for name in (
         "cost_share_reason", "decision_note", "decided_at", "decided_by", "approval_asked_at", "over", "limits",
-        "discarded_because", "after_preview", "schedule_id",
+        "discarded_because", "after_preview", "schedule_made_by",
+        "schedule_id",
     ):  # fmt: skip
         op.drop_column("settle_job", name)
     for table in ("practice", "app_user"):
