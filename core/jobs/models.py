@@ -278,16 +278,6 @@ class JobItem(Base):
     why: Mapped[dict[str, Any] | None]  # of a skip: the values that its rule saw, by name; amounts in cents
 
 
-class HintRound(Base):
-    """When the sweep last hinted for a practice: at most one round in ten seconds."""
-
-    __tablename__ = "hint_round"
-    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
-
-    practice_id: Mapped[PracticeId]
-    hinted_at: Mapped[At]
-
-
 class JobFailure(Base):
     """A failure that was tried again: the history of an item. Its newest failure is on the item itself."""
 

@@ -13,7 +13,8 @@ from core.jobs import chunks, lifecycle
 from core.jobs.approval import APPROVAL_LIFE
 from core.jobs.commands import PREVIEW_LIFE
 from core.jobs.keys import JobKey
-from core.jobs.models import HintRound, JobChunk, JobItem, JobStatus, SettleJob
+from core.jobs.models import JobChunk, JobItem, JobStatus, SettleJob
+from core.jobs.rounds import HintRound
 from core.settings import HINTS_WAITING_MAX, SWEEP_SECONDS
 from core.watch import tally
 

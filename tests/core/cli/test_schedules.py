@@ -116,6 +116,21 @@ def test_run_now_with_the_same_key_is_the_same_run_and_has_a_report(typed: Typed
     assert "run now" in typed("schedule", "runs", "--as", BILLER).stdout
 
 
+def test_who_made_a_schedule_decides_on_no_job_of_it_and_another_person_does(
+    typed: Typed, practice: GivenPractice
+) -> None:
+    add(typed, "--claims-max", "1")
+    practice.person("approver@lakeside.example", Role.APPROVER)
+    typed("schedule", "settle", 1, "--as", OWNER, "--confirmation", "CONFIRM")
+    typed("schedule", "run-now", 1, "--as", OWNER)
+
+    own = typed("approve", 1, "--as", OWNER, "--confirmation", "CONFIRM")
+    others = typed("approve", 1, "--as", "approver@lakeside.example", "--confirmation", "CONFIRM")
+
+    assert (own.exit_code, others.exit_code) == (1, 0)
+    assert "Another person must decide on this job" in own.stderr
+
+
 def test_pause_resume_and_delete_say_how_it_stands(typed: Typed, practice: GivenPractice) -> None:
     add(typed)
 
