@@ -20,7 +20,7 @@ from core.jobs.approval import AlreadyDecided, ApprovalExpired, OwnJob, ReasonMi
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, JobItem, JobStatus, SettleJob
-from core.jobs.prepare import Night
+from core.jobs.prepare import NightTerms
 from core.jobs.requests import JobRequest
 from core.ledger.models import Posting, PostingKind, WriteOffReason
 from core.schedules.models import Schedule, ScheduleMode, ScheduleState
@@ -387,7 +387,7 @@ def test_the_owner_of_a_schedule_never_approves_what_it_made(
         schedule = _a_schedule(practice, admin)
         session.add(schedule)
         session.flush()
-        night = Night(schedule.id, admin.user_id, AfterPreview.CONFIRM, 1, 10**9)
+        night = NightTerms(schedule.id, admin.user_id, AfterPreview.CONFIRM, 1, 10**9)
         request = JobRequest.of({"selection": {"all": True}, "reason": "small_balance"})
         made = commands.preview(session, request, by=admin, idempotency_key="night", now=NOW, night=night)
         job = JobKey(made.practice_id, made.id)

@@ -12,7 +12,7 @@ from core.jobs import certificate, commands, cost_share
 from core.jobs.cost_share import CostShare, CostShareReasonMissing
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, JobStatus, SettleJob
-from core.jobs.prepare import Night, request_job
+from core.jobs.prepare import NightTerms, request_job
 from core.jobs.requests import JobRequest
 from core.ledger.models import Posting, PostingKind, Responsibility, WriteOffReason
 from core.money import UNLIMITED
@@ -161,7 +161,7 @@ def night_job(practice: GivenPractice, *, note: str, reason: str = "small_balanc
         session.add(schedule)
         session.flush()
         asked = JobRequest.of({"selection": {"all": True}, "reason": reason, "note": note, "include": include})
-        night = Night(schedule.id, admin.user_id, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED)
+        night = NightTerms(schedule.id, admin.user_id, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED)
         return request_job(session, asked, by=admin, idempotency_key="night", now=NOW, night=night)
 
 
