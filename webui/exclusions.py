@@ -48,7 +48,7 @@ def exclude() -> Response | tuple[str, int]:
         return _page(typed=request.form, faults=refusal.facts["faults"]), refusal.http_status
     except (AlreadyExcluded, TooManyExclusions) as refusal:
         return _page(typed=request.form, faults={"whom": refusal.message}), refusal.http_status
-    flash(f"The {kind} is excluded: from now on nothing of it is written off. Jobs that run skip its claims.", "good")
+    flash(f"The {kind} is excluded: jobs write off none of its claims, also those that run already.", "good")
     return redirect(url_for("exclusions.index"), code=HTTPStatus.SEE_OTHER)
 
 

@@ -28,12 +28,12 @@ _FIELDS: Final = (
     click.option("--name"),
     click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="Which claims; as often as needed."),
     click.option("--at", "local_time", metavar="HH:MM", help="By the practice's clock."),
-    click.option("--weekday", "weekdays", multiple=True, type=click.Choice(WEEKDAYS), help="Else every day."),
+    click.option("--weekday", "weekdays", multiple=True, type=click.Choice(WEEKDAYS), help="Several may be given; else every day."),
     click.option("--reason", type=click.Choice([reason.value for reason in WriteOffReason])),
     click.option("--note"),
     click.option("--claims-max", metavar="N|unlimited", help="Above it, the job waits for another person."),
     click.option("--amount-max", metavar="DOLLARS|unlimited", help="Above it, the job waits for another person."),
-    click.option("--late-minutes", type=int, help="So late a night may still start; else 240."),
+    click.option("--late-minutes", type=int, help="How late a night may still start; 240 without it."),
     click.option("--mail-to", multiple=True, metavar="EMAIL", help="Who gets the morning report; as often as needed."),
 )
 
@@ -133,7 +133,7 @@ _act("delete", commands.delete, "Let no night come any more; what runs or waits 
 
 @schedule.command("run-now")
 @schedule_argument
-@click.option("--key", help="The same key is the same run; made without it.")
+@click.option("--key", help="The same key is the same run; a new one is made without it.")
 @practice_option
 @acting.as_option
 @acting.json_option

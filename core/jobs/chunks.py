@@ -20,7 +20,7 @@ from core.jobs.models import (
 )
 from core.settings import HINTS_PER_CONFIRM_MAX
 
-ATTEMPTS_MAX: Final = 3  # takes that ended in nothing known: a claim that kills its worker has had its chances
+ATTEMPTS_MAX: Final = 3  # times that a worker took a chunk and was never heard of again
 BUSY_TRIES_MAX: Final = 5
 BUSY_WAIT: Final = dt.timedelta(seconds=0.5)  # doubled with each try, up to:
 BUSY_WAIT_MAX: Final = dt.timedelta(seconds=30)

@@ -209,7 +209,7 @@ class JobChunk(Base):
     first_position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     last_position: Mapped[Big]
     state: Mapped[ChunkState] = mapped_column(one_of(ChunkState, "chunk_state_known"), default=ChunkState.OPEN)
-    attempts: Mapped[int] = mapped_column(default=0)  # takes that ended in nothing known: three are three deaths
+    attempts: Mapped[int] = mapped_column(default=0)  # times a worker took it and was never heard of again
     busy_tries: Mapped[int] = mapped_column(default=0)  # rounds in which another hand held a claim
     not_before: Mapped[dt.datetime | None]
     taken_at: Mapped[dt.datetime | None]

@@ -90,7 +90,7 @@ RULES: Final = (
     ),
     Rule(
         "touched_since",
-        "Touched since it was settled, and that still stands: undo it first",
+        "Changed since this job settled it, and the change still stands: undo it first",
         lambda f: f.touched_since_settled,
         at=PREVIEW_ONLY,
         kinds=REVERSAL,
@@ -147,7 +147,7 @@ RULES: Final = (
     ),
     Rule(
         "recent_payment",
-        "A payment came in lately",
+        "A payment came in within the recent-payment window",
         lambda f: f.paid_recently,
         shows=("last_payment_on", "recent_payment_days"),
         may_include=True,

@@ -77,7 +77,7 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
     practice = queries.find(session, by.practice_id)
     if month > calendar.today(practice, now=now):
         raise FutureMonth
-    # Asked before the lock too: with a job at work its holders come one after another, and the lock would only wait.
+    # Asked before the lock too: the chunks of a job at work hold the month in turn, and the lock would only time out.
     _refuse_unfinished(session, by.practice_id, month)
     if not session.scalar(select(func.pg_try_advisory_xact_lock(IMPORT_LOCK + by.practice_id))):
         raise ImportRuns

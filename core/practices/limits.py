@@ -27,7 +27,7 @@ class Limit(NamedTuple):
 PERCENT: Final = Limit("failure_percent_max", 1, 100, "percent of failed claims")
 CLAIMS: Final = Limit("failure_claims_min", 1, 1_000_000, "claims before the percentage counts")
 ALIKE: Final = Limit("failures_alike_max", 2, 1_000_000, "failures alike in a row")
-# A year: whoever wants no claim of a longer silence written off uses the feed's filter.
+# A year; who wants to spare claims for longer filters by "last payment before" in the feed.
 RECENT_DAYS: Final = Limit("recent_payment_days", 0, 365, "days that count as lately")
 
 

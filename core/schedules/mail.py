@@ -36,7 +36,7 @@ WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 
 
 
 class _Claim(NamedTuple):
-    """One report that this process sends, at its so manieth try."""
+    """One report that this process sends, and which try this is."""
 
     practice_id: int
     run_id: int

@@ -79,7 +79,7 @@ class Schedule(Base):
     stopped_because: Mapped[str | None]  # a code
     owner_id: Mapped[Big]  # on whose behalf and under whose limits its jobs run
     version: Mapped[int] = mapped_column(default=1)
-    counts_from: Mapped[At]  # nights due before this are nobody's: it was not there, paused, or at another time
+    counts_from: Mapped[At]  # earlier nights do not count: not made yet, paused, or another time
     made_at: Mapped[At]
     made_by: Mapped[Big]  # whoever owns it later: neither of them approves a job of it
     changed_at: Mapped[At]

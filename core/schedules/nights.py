@@ -44,7 +44,7 @@ def end(session: Session, schedule: Schedule, because: str, *, now: dt.datetime)
     """Write down every night that was due before somebody pauses or deletes the schedule."""
     say_if_it_stopped(session, schedule, now=now)
     if schedule.state is not ScheduleState.ACTIVE:
-        return  # nights that pass while it is paused are nobody's
+        return  # nights that pass while it is paused do not count
     open_ = still_open(session, schedule, zone_of(session, schedule.practice_id), now=now)
     for night in open_.missed:
         miss(session, schedule, night, next_came=open_.due is not None, now=now)

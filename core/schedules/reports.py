@@ -140,7 +140,7 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
         f"settled, {f.skipped:,} skipped.",
         "report": f"It would settle {left} and skip {f.skipped:,}; it settled none, as it only reports.",
         "nothing": f"Nothing to settle: {matched} matched, and rules skip them all.",
-        HELD: f"Nothing to settle that no open job holds: {matched} matched.",
+        HELD: f"Nothing to settle: {matched} matched, and all that could be settled are in other open jobs.",
         "rejected": f"Another person said no: {not_settled} not settled.",
         "expired": f"Nobody let it go on in time: {not_settled} not settled.",
         "discarded": "Its job was given up; nothing was settled.",

@@ -117,7 +117,7 @@ def _job(session: Session, schedule: Schedule, owner: User, *, key: str, now: dt
         cents_max=schedule.cents_max,
     )
     try:
-        with session.begin_nested():  # what was written down of a job of no claims goes again
+        with session.begin_nested():  # a job that selects no claim is rolled back
             return request_job(session, request, by=actor_for(owner), idempotency_key=key, now=now, night=night)
     except NothingSelected:
         return None

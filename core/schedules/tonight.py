@@ -43,7 +43,7 @@ class Tonight:
     insurance_cents: int
     patient_cents: int
     by_code: list[tuple[str, int]]  # skipped, or settled by status alone: code and how many, the most first
-    over: list[str]  # codes of caps and limits: any, and the job would wait for another person
+    over: list[str]  # codes of caps and limits; with any of them, the job would wait for another person
     as_of: dt.date  # the night's date
 
     @property

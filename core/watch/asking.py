@@ -14,7 +14,7 @@ from core.db.engine import Sessions, transaction
 from core.db.transient import LOCK_NOT_AVAILABLE, QUERY_CANCELED, is_away, sqlstate
 
 ROUND_SECONDS: Final = 3  # of everything that is asked for one page or one scrape; a balancer gives up soon after
-QUESTION_SECONDS: Final = 2  # of one question; slower than that is an answer too
+QUESTION_SECONDS: Final = 2  # for one question; past it, the page says that it could not be told
 _TOO_SLOW: Final = frozenset({QUERY_CANCELED, LOCK_NOT_AVAILABLE})
 # A question only reads: it waits for nobody but who changes a table, and that can last.
 _GENTLY: Final = text("SELECT set_config('lock_timeout', '300ms', true), set_config('jit', 'off', true)")

@@ -21,7 +21,7 @@ BEAT: Final = "beat"
 KINDS: Final = (WEB, WORKER, BEAT)
 
 HEARTBEAT_SECONDS: Final = 10
-ALIVE_FOR: Final = dt.timedelta(seconds=45)  # four heartbeats, or a beat's tick of thirty seconds and a half
+ALIVE_FOR: Final = dt.timedelta(seconds=45)  # four heartbeats, or one and a half ticks of a beat
 FORGOTTEN_AFTER: Final = dt.timedelta(days=1)
 PROCESSES_MAX: Final = 500  # that are shown
 
@@ -68,8 +68,8 @@ def beat(session: Session, process: Alive, *, now: dt.datetime) -> None:
     }  # fmt: skip
     said = insert(Process).values(row)
     news = {name: said.excluded[name] for name in ("version", "seen_at", "says", "stopped_at")}
-    # Of a beat nobody knows when it started but from its first tick, so the first stays; a number that the system
-    # gave to a new process begins anew.
+    # A beat never says that it starts, so its first tick is kept. Any other process with a name that is known is a
+    # new one, to which the system gave the same number.
     first = Process.started_at if process.kind == BEAT else said.excluded.started_at
     session.execute(said.on_conflict_do_update(index_elements=[Process.name], set_={**news, "started_at": first}))
     session.execute(delete(Process).where(Process.seen_at < now - FORGOTTEN_AFTER))

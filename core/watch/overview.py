@@ -27,7 +27,7 @@ JOBS_MAX: Final = 100  # that are shown; the rest is a number
 SCHEDULES_MAX: Final = 50
 FAILURES_OF: Final = dt.timedelta(hours=24)
 MISSED_OF: Final = dt.timedelta(days=7)
-STOPPED_SHOWN_FOR: Final = dt.timedelta(minutes=15)  # who was stopped longer ago than that is not missed
+STOPPED_SHOWN_FOR: Final = dt.timedelta(minutes=15)  # how long a process that was stopped on purpose is still listed
 SLOW_SECONDS: Final = 1.0
 
 RESTING: Final = (JobStatus.HALTED, JobStatus.PAUSED, JobStatus.AWAITING_APPROVAL)

@@ -79,7 +79,7 @@ def list_exclusions(query: ExclusionsQuery) -> Response:
 @api.post("/exclusions", tags=[CLAIMS], responses={201: ExclusionAnswer, **refusals(400, 409, 413, 415)})
 @asks(Action.EXCLUDE)
 def make_exclusion(body: NewExclusion) -> tuple[Response, int]:
-    """Exclude a patient or a payer; from the answer on nothing of it is written off, by jobs that run neither."""
+    """Exclude a patient or a payer; none of its claims is written off then, not even by jobs that run."""
     actor = current_actor()
     with transaction(door().sessions) as session:
         made = exclusions.exclude(

@@ -33,7 +33,7 @@ class ScheduleAnswer(Answer):
     note: str
     claims_max: Cap
     cents_max: Cap
-    late_minutes: Annotated[int, Field(description="So late a night may still start")]
+    late_minutes: Annotated[int, Field(description="How many minutes late a night may still start")]
     mail_to: list[str]
     mode: ScheduleMode
     state: ScheduleState

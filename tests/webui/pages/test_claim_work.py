@@ -194,7 +194,7 @@ def test_the_eligibility_of_today_answers_why(practice: GivenPractice, biller: B
 
     said = biller.says("/claims/C1")
 
-    assert "A payment came in lately. Why? Claim C1" in said
+    assert "A payment came in within the recent-payment window. Why? Claim C1" in said
     assert "last payment 11/23/2026 days that count as lately 30" in said
 
 
