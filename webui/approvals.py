@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import approval, commands, limits, queries, waiting
+from core.jobs import approval, askers, commands, limits, queries, waiting
 from core.jobs.approval import ReasonMissing
 from core.jobs.commands import ConfirmationMismatch
 from core.jobs.keys import JobKey
@@ -56,6 +56,7 @@ def index() -> str:
         approvers=approvers,
         names=names,
         now=at,
+        answers=askers.answers,
         expires_at=approval.expires_at,
         cents=limits.cents,
         may_approve=actor.may(Action.APPROVE_JOB),
@@ -102,7 +103,7 @@ def reject(job_id: int) -> Response:
 def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
     """What the page of a job shows that waits for another person: the same frozen preview, and what is over."""
     actor, at = current_actor(), now()
-    asked_by = job.confirmed_by or job.requested_by
+    asked_by = askers.answers(job)
     of_day = limits.jobs_of_the_day(db, job, by=asked_by)
     return {
         "totals": PreviewTotals.model_validate(job.preview),

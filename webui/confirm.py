@@ -71,9 +71,9 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
         "cost_share_max": NOTE_CHARACTERS_MAX,
         "left_out": _left_out(db, job),
         "next_open_date": posting_month.offered(db, job, now=now()),
-        "over": limits.told(over),
-        "approvers": [user.name for user in waiting.who_may_approve(db, job) if user.id != _confirmer(job)],
-        **over_claims(db, job, over),
+        "over": limits.told(limits.if_confirmed(db, job, by=_confirmer(job))),
+        "approvers": [user.name for user in waiting.who_may_approve(db, job, confirmer=_confirmer(job))],
+        **over_claims(db, job),
         **box_words(job),
     }
 

@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit, limit_changes, users
+from core.access import audit, limit_changes, still, users
 from core.access.models import ApiToken, Role, User, UserSession
 from core.access.permissions import Action, Actor
-from core.access.users import Deactivated, actor_for
 from core.errors import NotAllowed, NotFound
 
 
@@ -136,19 +135,11 @@ def _held(session: Session, user_id: int, by: Actor) -> User:
     In one order, so that two administrators who do it to each other at once do not wait for each other: the second is
     told that they are none any more. Raises `NoSuchUser`, `OwnAccount` and `NotAllowed`.
     """
-    by.require(Action.MANAGE_USERS)
-    both = select(User).where(User.id.in_((user_id, by.user_id)), User.practice_id == by.practice_id)
-    locked = both.order_by(User.id).with_for_update(key_share=True).execution_options(populate_existing=True)
-    found = {user.id: user for user in session.scalars(locked)}
-    if user_id not in found:
-        raise NoSuchUser
-    actor = found[by.user_id]
-    if not actor.active:
-        raise Deactivated
-    actor_for(actor).require(Action.MANAGE_USERS)
+    find(session, user_id, by=by)
+    people = still.require(session, by, Action.MANAGE_USERS, besides=[user_id])
     if user_id == by.user_id:
         raise OwnAccount
-    return found[user_id]
+    return people[user_id]
 
 
 def _record(session: Session, act: str, user: User, by: Actor, now: dt.datetime, **facts: Any) -> None:

@@ -16,6 +16,7 @@ from core.access import audit
 from core.access.models import Role, User
 from core.access.permissions import Actor
 from core.errors import BadInput, NotAllowed, Refusal
+from core.money import UNLIMITED, checked_limit, plain_limit
 
 PASSWORD_CHARACTERS_MIN: Final = 12
 PASSWORD_CHARACTERS_MAX: Final = 1_000  # a hash of a megabyte would only keep a thread busy
@@ -121,12 +122,6 @@ def sign_in(session: Session, *, email: str, password: str, now: dt.datetime) ->
         session.execute(update(User).where(User.id == user.id).values(password_hash=_HASHER.hash(_bytes(password))))
     _record(session, user, "user.signed_in", now)
     return actor_for(user)
-
-
-def held(session: Session, user_id: int) -> User:
-    """The user, held as they are until the commit: two jobs of one person are added up one after the other."""
-    found = select(User).where(User.id == user_id).with_for_update(key_share=True)
-    return session.scalars(found.execution_options(populate_existing=True)).one()
 
 
 def actor_for(user: User) -> Actor:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.cli import acting, context
 from core.cli.jobs import act_on
-from core.jobs import approval, commands, limits, queries, waiting
+from core.jobs import approval, askers, commands, limits, queries, waiting
 from core.jobs.keys import JobKey
 from core.jobs.models import SettleJob
 from core.money import format_cents
@@ -54,7 +54,7 @@ def approvals(email: str, as_json: bool) -> None:
             "waiting_for_others": waiting.of_mine(session, by),
             "decided": waiting.decided_of_mine(session, by, now=now),
         }
-        people = {person for jobs in lists.values() for job in jobs for person in (job.confirmed_by, job.decided_by)}
+        people = {one for jobs in lists.values() for job in jobs for one in (askers.answers(job), job.decided_by)}
         names = queries.names_of_users(session, by.practice_id, people)
         facts = {what: [_facts(job, names) for job in jobs] for what, jobs in lists.items()}
     click.echo(json.dumps(facts) if as_json else _words(facts))
@@ -65,7 +65,7 @@ def _facts(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
     return {
         "id": str(job.id),
         "status": job.status.value,
-        "asked_by": names.get(job.confirmed_by or 0),
+        "asked_by": names.get(askers.answers(job)),
         "asked_at": job.approval_asked_at.isoformat() if job.approval_asked_at else None,
         "expires_at": expires_at.isoformat() if expires_at else None,
         "cents": limits.cents(job),

@@ -6,9 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from core.access import audit, users
+from core.access import audit, still
 from core.access.permissions import Action, Actor
-from core.access.users import Deactivated
 from core.errors import BadInput, Refusal
 from core.jobs import lifecycle
 from core.jobs.keys import JobKey, NoSuchJob
@@ -51,15 +50,9 @@ def locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJo
     return job
 
 
-def still(session: Session, job: SettleJob, by: Actor, action: Action) -> None:
-    """Hold the person as they are until the commit: a page may be older than their role.
-
-    Raises `NotAllowed` where they were deactivated, or have lost the role, meanwhile.
-    """
-    user = users.held(session, by.user_id)
-    if not user.active:
-        raise Deactivated
-    users.actor_for(user).require(_needed(job, action))
+def still_may(session: Session, job: SettleJob, by: Actor, action: Action) -> None:
+    """Hold the person as they are until the commit. Raises `NotAllowed` where they lost the right meanwhile."""
+    still.require(session, by, _needed(job, action))
 
 
 _ACTS: Final = {

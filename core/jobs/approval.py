@@ -6,10 +6,10 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from core.access import audit, users
+from core.access import audit, still
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotAllowed, Refusal
-from core.jobs import acts, lifecycle, limits, posting_month
+from core.jobs import acts, askers, lifecycle, limits, posting_month
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
 from core.reading import can_keep
@@ -46,16 +46,16 @@ class ReasonMissing(BadInput):
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-def go_on(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> SettleJob:
-    """Let the locked, previewed job run for user `by`; over a limit, it waits for another person.
+def go_on(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
+    """Let the locked, previewed job run for those who asked for it; over a limit, it waits for another person.
 
     Raises `PeriodClosed` and `PeriodBusy`.
     """
     # Held until the commit: two jobs of one person that come at once are added up one after the other.
-    users.held(session, by)
+    still.held(session, askers.of_job(job))
     posting_month.hold(session, job, now=now)
+    by = askers.answers(job)
     job.over = [dict(one) for one in limits.over(session, job, by=by)]
-    job.confirmed_by = by
     session.flush()
     key = JobKey(job.practice_id, job.id)
     if job.over:
@@ -112,11 +112,11 @@ def _decides(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, 
         raise ApprovalExpired
     if job.status is not S.AWAITING_APPROVAL:
         raise acts.refusal(job, f"be {_DECIDED[target]}")
-    if by.user_id in (job.requested_by, job.confirmed_by):
+    if by.user_id in askers.of_job(job):
         raise OwnJob
-    if by.user_id == job.schedule_made_by:
+    if by.user_id in askers.barred(job):
         raise OwnJob("Another person must decide on this job: you made its schedule.")
-    acts.still(session, job, by, Action.APPROVE_JOB)
+    acts.still_may(session, job, by, Action.APPROVE_JOB)
     return True
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, Actor
 from core.errors import Refusal
 from core.jobs import approval, budget, cost_share, limits, posting_month, retry
-from core.jobs.acts import CONFIRMATION, ConfirmationMismatch, WrongStatus, locked, may, move, refusal, still
+from core.jobs.acts import CONFIRMATION, ConfirmationMismatch, WrongStatus, locked, may, move, refusal, still_may
 from core.jobs.approval import approve, reject
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
@@ -63,9 +63,10 @@ def confirm(
     if job.status is not S.PREVIEWED:
         raise refusal(job, "be confirmed")
     cost_share.take_reason(job, cost_share_reason)
-    still(session, job, by, Action.CONFIRM_JOB)
+    still_may(session, job, by, Action.CONFIRM_JOB)
     job.limits = limits.of_confirmer(session, job, by.user_id)
-    return approval.go_on(session, job, by=by.user_id, now=now)
+    job.confirmed_by = by.user_id
+    return approval.go_on(session, job, now=now)
 
 
 def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:

@@ -9,11 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.access import audit, users
+from core.access import audit, still
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
 from core.errors import BadInput
-from core.jobs import approval, cost_share, lifecycle, limits, posting_month, preview, totals
+from core.jobs import approval, askers, cost_share, lifecycle, limits, posting_month, preview, totals
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, DiscardedBecause, JobStatus, SettleJob
 from core.practices.models import Practice, Provider
@@ -70,7 +70,7 @@ def write_down(
         "setting": practice.write_off,
         "provider_settings": provider_settings(session, practice.id),
         "rule_values": {"recent_payment_days": practice.recent_payment_days},
-        "limits": limits.of_requester(session, practice, by.user_id),
+        "limits": limits.of_people(session, practice, {by.user_id, asked.get("confirmed_by", by.user_id)}),
         "as_of": today,
         "posting_date": today,
         "requested_by": by.user_id,
@@ -117,7 +117,7 @@ def freeze(
     assert moved, "the row is locked"
     session.refresh(job)
     if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report says what would have to wait
-        job.over = [dict(one) for one in limits.over(session, job, by=job.requested_by)]
+        job.over = [dict(one) for one in limits.over(session, job, by=askers.answers(job))]
         session.flush()
         if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM:
             _go_on_by_itself(session, job, now=now)
@@ -127,7 +127,7 @@ def _go_on_by_itself(session: Session, job: SettleJob, *, now: dt.datetime) -> N
     """Confirm a night's job; discard it, saying why, where something came between while it was prepared."""
     because = _why_not(session, job, now=now)
     if because is None:
-        approval.go_on(session, job, by=job.requested_by, now=now)
+        approval.go_on(session, job, now=now)
         return
     key = JobKey(job.practice_id, job.id)
     moved = lifecycle.move(
@@ -142,11 +142,14 @@ def _go_on_by_itself(session: Session, job: SettleJob, *, now: dt.datetime) -> N
 
 
 def _why_not(session: Session, job: SettleJob, *, now: dt.datetime) -> DiscardedBecause | None:
-    owner = users.held(session, job.requested_by)
+    people = still.held(session, askers.of_job(job))
+    owner, asker = people[job.confirmed_by or job.requested_by], people[job.requested_by]
     if not owner.active:
         return DiscardedBecause.OWNER_LEFT
     if not actor_for(owner).may(Action.CONFIRM_JOB):
         return DiscardedBecause.OWNER_MAY_NOT
+    if not (asker.active and actor_for(asker).may(Action.CONFIRM_JOB)):
+        return DiscardedBecause.ASKER_MAY_NOT
     # Nobody is there to choose another date.
     return None if posting_month.offered(session, job, now=now) is None else DiscardedBecause.PERIOD_CLOSED
 

@@ -4,7 +4,7 @@ A limit is in cents, or a number of claims for a schedule's cap; `core.money.UNL
 Limits that change later change nothing about a job that was previewed before.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Literal, TypedDict
 
 from pydantic import BaseModel
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from core.access.models import User
+from core.jobs import askers
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import FINAL_STATUSES
 from core.jobs.models import JobChunk, JobItem, JobKind, JobStatus, SettleJob, Verdict
@@ -90,14 +91,14 @@ def told(over: Iterable[Over]) -> list[OverLimit]:
     ]
 
 
-def of_requester(session: Session, practice: Practice, user_id: int) -> Limits:
-    """The limits under which this user asks for a job today."""
-    user = session.get_one(User, user_id)
+def of_people(session: Session, practice: Practice, user_ids: Collection[int]) -> Limits:
+    """The limits under which these users ask for a job today: of their own the stricter."""
+    people = session.scalars(select(User).where(User.id.in_(user_ids))).all()
     return Limits(
         practice_claim_cents=practice.claim_limit_cents,
         practice_job_cents=practice.job_limit_cents,
-        user_claim_cents=user.claim_limit_cents,
-        user_job_cents=user.job_limit_cents,
+        user_claim_cents=min(user.claim_limit_cents for user in people),
+        user_job_cents=min(user.job_limit_cents for user in people),
     )
 
 
@@ -179,10 +180,10 @@ def jobs_of_the_day(session: Session, job: SettleJob, *, by: int) -> list[Settle
     of_day = (
         SettleJob.practice_id == job.practice_id,
         SettleJob.id != job.id,
-        SettleJob.confirmed_by == by,
+        askers.is_answered_by(by),
         SettleJob.kind == JobKind.SETTLE,
         # Nights are added up among themselves: they have caps, and must not use up their owner's day.
-        SettleJob.schedule_id.is_(None) if job.schedule_id is None else SettleJob.schedule_id.is_not(None),
+        SettleJob.night.is_(None) if job.night is None else SettleJob.night.is_not(None),
         SettleJob.as_of == job.as_of,
         SettleJob.status.not_in(_NOT_COUNTED),
     )

@@ -84,6 +84,7 @@ class DiscardedBecause(StrEnum):
 
     OWNER_LEFT = "owner_left"
     OWNER_MAY_NOT = "owner_may_not"
+    ASKER_MAY_NOT = "asker_may_not"  # who pressed "run now"
     PERIOD_CLOSED = "period_closed"
 
 
@@ -116,6 +117,7 @@ class SettleJob(Base):
         CheckConstraint(
             "(after_preview = 'ask') = (schedule_id IS NULL)", name="only_a_schedule_goes_on_without_being_asked"
         ),
+        CheckConstraint("night IS NULL OR schedule_id IS NOT NULL", name="only_a_schedule_has_nights"),
         CheckConstraint(
             "decided_by IS NULL OR (decided_by <> requested_by AND decided_by IS DISTINCT FROM confirmed_by "
             "AND decided_by IS DISTINCT FROM schedule_made_by)",
@@ -158,7 +160,7 @@ class SettleJob(Base):
     claims_expected: Mapped[int | None]  # the feed's count, shown while preparing
     claims_total: Mapped[int | None]  # frozen items
     preview: Mapped[dict[str, Any] | None]  # frozen totals: `core.jobs.totals.PreviewTotals`
-    confirmed_by: Mapped[int | None] = mapped_column(BigInteger)
+    confirmed_by: Mapped[int | None] = mapped_column(BigInteger)  # of a schedule's job its owner, from the start
     confirmed_at: Mapped[dt.datetime | None]
     started_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
@@ -167,8 +169,9 @@ class SettleJob(Base):
     forgiven_failed: Mapped[int] = mapped_column(default=0, server_default="0")  # a halt: the budget counts from there
     reverses_job_id: Mapped[int | None] = mapped_column(BigInteger)
 
-    schedule_id: Mapped[int | None] = mapped_column(BigInteger)  # whose night made it
+    schedule_id: Mapped[int | None] = mapped_column(BigInteger)  # whose night, or "run now", made it
     schedule_made_by: Mapped[int | None] = mapped_column(BigInteger)
+    night: Mapped[dt.date | None]  # of a schedule, by local date; None: a person asked for it
     after_preview: Mapped[AfterPreview] = mapped_column(
         one_of(AfterPreview, "after_preview_known"), default=AfterPreview.ASK, server_default=AfterPreview.ASK.value
     )

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, Actor
 from core.db import timeouts
 from core.errors import BadInput
-from core.jobs import freezing, limits, one_night, posting_month, preview, reversal, selection as selections
+from core.jobs import askers, freezing, limits, one_night, posting_month, preview, reversal, selection as selections
 from core.jobs.freezing import IdempotencyMismatch
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, JobKind, JobStatus, SettleJob
@@ -30,17 +30,25 @@ class UnknownStatus(BadInput):
 
 
 class NightTerms(NamedTuple):
-    """What a schedule adds to a request: nobody is asked, and its caps are limits."""
+    """What a schedule adds to a request: its owner's CONFIRM lets it go on, and its caps are limits."""
 
     schedule_id: int
     made_by: int  # the schedule
+    owner_id: int
+    night: dt.date | None  # by local date; None: somebody pressed "run now"
     after_preview: AfterPreview  # REPORT or CONFIRM
     claims_max: int
     cents_max: int
 
     def values(self) -> dict[str, Any]:
         """The job's columns."""
-        return {"schedule_id": self.schedule_id, "schedule_made_by": self.made_by, "after_preview": self.after_preview}
+        return {
+            "schedule_id": self.schedule_id,
+            "schedule_made_by": self.made_by,
+            "confirmed_by": self.owner_id,
+            "night": self.night,
+            "after_preview": self.after_preview,
+        }
 
 
 def request_job(
@@ -124,7 +132,7 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     job.setting = practice.write_off
     job.provider_settings = freezing.provider_settings(session, key.practice_id)
     job.rule_values = {"recent_payment_days": practice.recent_payment_days}
-    job.limits = {**job.limits, **limits.of_requester(session, practice, job.requested_by)}
+    job.limits = {**job.limits, **limits.of_people(session, practice, askers.of_job(job))}
     job.as_of = calendar.today(practice, now=now)
     job.posting_date = max(job.as_of, job.posting_date)  # later than today where that was the next open date
     if job.kind is JobKind.REVERSE:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.access.models import User
 from core.access.permissions import Action, Actor, roles_that_may
+from core.jobs import askers
 from core.jobs.approval import APPROVAL_LIFE
 from core.jobs.models import JobStatus, SettleJob
 
@@ -30,7 +31,7 @@ def count_for_me(session: Session, actor: Actor, *, now: dt.datetime) -> int:
 
 def of_mine(session: Session, actor: Actor) -> list[SettleJob]:
     """The jobs that this person asked for and that wait for another, the oldest first."""
-    waits = (*_of(actor), SettleJob.status == JobStatus.AWAITING_APPROVAL)
+    waits = (*_asked_by(actor), SettleJob.status == JobStatus.AWAITING_APPROVAL)
     return list(session.scalars(select(SettleJob).where(*waits).order_by(SettleJob.approval_asked_at)))
 
 
@@ -42,29 +43,31 @@ def decided_of_mine(session: Session, actor: Actor, *, now: dt.datetime) -> list
         and_(SettleJob.status == JobStatus.EXPIRED, expired_at > now - NEWS_LIFE),
     )
     newest = func.coalesce(SettleJob.decided_at, expired_at).desc()
-    return list(session.scalars(select(SettleJob).where(*_of(actor), lately).order_by(newest, SettleJob.id.desc())))
+    return list(
+        session.scalars(select(SettleJob).where(*_asked_by(actor), lately).order_by(newest, SettleJob.id.desc()))
+    )
 
 
-def who_may_approve(session: Session, job: SettleJob) -> list[User]:
-    """The people who may decide on the job now, by name."""
+def who_may_approve(session: Session, job: SettleJob, *, confirmer: int | None = None) -> list[User]:
+    """The people who may decide on the job now, by name; of a preview, were `confirmer` to let it go on."""
     people = select(User).where(
         User.practice_id == job.practice_id,
         User.active,
         User.role.in_(roles_that_may(Action.APPROVE_JOB)),
-        User.id.not_in({job.requested_by, job.confirmed_by, job.schedule_made_by} - {None}),
+        User.id.not_in(askers.barred(job) | {confirmer or job.requested_by}),
     )
     return list(session.scalars(people.order_by(User.name, User.id)))
 
 
 def who_left(session: Session, job: SettleJob) -> list[str]:
     """The names of those on whose behalf the job would run and whose accounts were deactivated meanwhile."""
-    asked = User.id.in_({job.requested_by, job.confirmed_by} - {None})
+    asked = User.id.in_(askers.of_job(job))
     return list(session.scalars(select(User.name).where(asked, ~User.active).order_by(User.name)))
 
 
 def is_own(actor: Actor, job: SettleJob) -> bool:
-    """Tell whether the person asked for the job, confirmed it or made its schedule: then another must decide."""
-    return actor.user_id in (job.requested_by, job.confirmed_by, job.schedule_made_by)
+    """Tell whether the person asked for the job, or made its schedule: then another must decide."""
+    return actor.user_id in askers.barred(job)
 
 
 def _for(actor: Actor, now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
@@ -72,12 +75,9 @@ def _for(actor: Actor, now: dt.datetime) -> tuple[ColumnElement[bool], ...]:
         SettleJob.practice_id == actor.practice_id,
         SettleJob.status == JobStatus.AWAITING_APPROVAL,
         SettleJob.approval_asked_at > now - APPROVAL_LIFE,
-        SettleJob.requested_by != actor.user_id,
-        SettleJob.confirmed_by != actor.user_id,
-        SettleJob.schedule_made_by.is_distinct_from(actor.user_id),
+        ~askers.is_barred(actor.user_id),
     )
 
 
-def _of(actor: Actor) -> tuple[ColumnElement[bool], ...]:
-    mine = or_(SettleJob.requested_by == actor.user_id, SettleJob.confirmed_by == actor.user_id)
-    return SettleJob.practice_id == actor.practice_id, mine
+def _asked_by(actor: Actor) -> tuple[ColumnElement[bool], ...]:
+    return SettleJob.practice_id == actor.practice_id, askers.is_one(actor.user_id)

@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core.access import audit, users
+from core.access import audit, still
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
 from core.jobs.acts import CONFIRMATION, ConfirmationMismatch
@@ -159,7 +159,7 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
     if schedule.state is ScheduleState.ACTIVE:
         return schedule
     nights.say_if_it_stopped(session, schedule, now=now)
-    if owners.why_not(users.held(session, schedule.owner_id)) is not None:
+    if owners.why_not(still.held(session, [schedule.owner_id])[schedule.owner_id]) is not None:
         schedule.owner_id = by.user_id
     was = schedule.state
     _touch(schedule, by, now, state=ScheduleState.ACTIVE, stopped_because=None, counts_from=now)
@@ -179,9 +179,10 @@ def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
 def run_now(
     session: Session, schedule_id: int, *, key: str, by: Actor, now: dt.datetime, version: int | None = None
 ) -> ScheduleRun:
-    """Run it at once, on its owner's behalf; the same key gives the same run. It does not use up the night.
+    """Run it at once, for who asks and its owner: the stricter limits of both count, and neither of them approves it.
 
-    Raises `StaleSchedule`, `ScheduleIsStopped`, `OwnerMayNot`, `BadRunKey`, or what a preview of its filter refuses.
+    The same key gives the same run. It does not use up the night. Raises `StaleSchedule`, `ScheduleIsStopped`,
+    `OwnerMayNot`, `BadRunKey`, or what a preview of its filter refuses.
     """
     schedule = _locked(session, schedule_id, by)
     if not 1 <= len(key) <= RUN_KEY_CHARACTERS_MAX or "\x00" in key:
@@ -198,10 +199,10 @@ def run_now(
         raise StaleSchedule  # the page said that it only reports, perhaps, and it settles now
     if schedule.state is ScheduleState.STOPPED:
         raise ScheduleIsStopped(f"This schedule has stopped. {words.because(schedule.stopped_because)}.")
-    owner = users.held(session, schedule.owner_id)
-    if owners.why_not(owner) is not None:
+    people = still.require(session, by, Action.MANAGE_SCHEDULES, besides=[schedule.owner_id])
+    if owners.why_not(people[schedule.owner_id]) is not None:
         raise OwnerMayNot
-    return runs.begin_now(session, schedule, owner, key=key, by=by.user_id, now=now)
+    return runs.begin_now(session, schedule, key=key, by=by, now=now)
 
 
 def _locked(session: Session, schedule_id: int, by: Actor, *, version: int | None = None) -> Schedule:

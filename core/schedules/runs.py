@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.models import User
+from core.access.permissions import Actor
 from core.access.users import actor_for
 from core.errors import Refusal
 from core.jobs.models import AfterPreview, SettleJob
@@ -29,7 +30,8 @@ def begin(
     """Run a night of the locked schedule; a refusal is written down with its code."""
     job, because = None, None
     try:
-        job = _job(session, schedule, owner, key=f"{_NOBODYS}schedule {schedule.id} night {local_date}", now=now)
+        key = f"{_NOBODYS}schedule {schedule.id} night {local_date}"
+        job = _job(session, schedule, actor_for(owner), key=key, night=local_date, now=now)
         outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
     except BUSY:
         raise
@@ -38,11 +40,11 @@ def begin(
     return record(session, schedule, outcome, because=because, job=job, local_date=local_date, due_at=due_at, now=now)
 
 
-def begin_now(session: Session, schedule: Schedule, owner: User, *, key: str, by: int, now: dt.datetime) -> ScheduleRun:
-    """Run the locked schedule because user `by` asked for it, beside its nights. Raises what a preview refuses."""
-    job = _job(session, schedule, owner, key=f"{_NOBODYS}schedule {schedule.id} now {key}", now=now)
+def begin_now(session: Session, schedule: Schedule, *, key: str, by: Actor, now: dt.datetime) -> ScheduleRun:
+    """Run the locked schedule because `by` asked for it, beside its nights. Raises what a preview refuses."""
+    job = _job(session, schedule, by, key=f"{_NOBODYS}schedule {schedule.id} now {key}", now=now)
     outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
-    return record(session, schedule, outcome, because=None, job=job, by=by, now=now, run_key=key, due_at=now)
+    return record(session, schedule, outcome, because=None, job=job, by=by.user_id, now=now, run_key=key, due_at=now)
 
 
 def record(
@@ -103,21 +105,25 @@ def as_asked(schedule: Schedule) -> dict[str, Any]:
     }
 
 
-def _job(session: Session, schedule: Schedule, owner: User, *, key: str, now: dt.datetime) -> SettleJob | None:
-    """The job of a run, previewed or preparing; None where no claim matches."""
+def _job(
+    session: Session, schedule: Schedule, by: Actor, *, key: str, now: dt.datetime, night: dt.date | None = None
+) -> SettleJob | None:
+    """The job of a run that `by` asked for, previewed or preparing; None where no claim matches."""
     request = JobRequest.of(
         {"selection": {"filter": schedule.filter}, "reason": schedule.reason.value, "note": schedule.note}
     )
     settles = schedule.mode is ScheduleMode.SETTLE
-    night = NightTerms(
+    of_schedule = NightTerms(
         schedule_id=schedule.id,
         made_by=schedule.made_by,
+        owner_id=schedule.owner_id,
+        night=night,
         after_preview=AfterPreview.CONFIRM if settles else AfterPreview.REPORT,
         claims_max=schedule.claims_max,
         cents_max=schedule.cents_max,
     )
     try:
-        with session.begin_nested():  # a job that selects no claim is rolled back
-            return request_job(session, request, by=actor_for(owner), idempotency_key=key, now=now, night=night)
+        with session.begin_nested():  # what was written down of a job of no claims goes again
+            return request_job(session, request, by=by, idempotency_key=key, now=now, night=of_schedule)
     except NothingSelected:
         return None

@@ -13,7 +13,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core.access import audit, users
+from core.access import audit, still
 from core.access.models import User
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
@@ -129,7 +129,7 @@ def _decide(session: Session, key: _Key, *, now: dt.datetime) -> ScheduleRun | N
     schedule = session.scalars(free.execution_options(populate_existing=True)).one_or_none()
     if schedule is None or schedule.state is ScheduleState.PAUSED:
         return None  # another tick, or a person, is at it
-    owner = users.held(session, schedule.owner_id)
+    owner = still.held(session, [schedule.owner_id])[schedule.owner_id]
     stopped_because = schedule.stopped_because or owners.why_not(owner)
     if schedule.state is ScheduleState.ACTIVE and stopped_because is not None:
         _stop(session, schedule, stopped_because, now=now)

@@ -118,7 +118,7 @@ def _claims_over(limits_: Limits, settles: Sequence[Row[Any]]) -> list[str]:
 
 def _job_like(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date) -> SettleJob:
     """The job that the night would make, never added to the session."""
-    of_owner = limits.of_requester(session, practice, schedule.owner_id)
+    of_owner = limits.of_people(session, practice, [schedule.owner_id])
     return SettleJob(
         practice_id=practice.id,
         id=0,
@@ -133,4 +133,5 @@ def _job_like(session: Session, practice: Practice, schedule: Schedule, as_of: d
         as_of=as_of,
         requested_by=schedule.owner_id,
         schedule_id=schedule.id,
+        night=as_of,
     )

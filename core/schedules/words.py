@@ -22,6 +22,7 @@ DATABASE_BUSY: Final = "database_busy"
 
 BECAUSE: Final = {
     OWNER_LEFT: "The account of its owner was deactivated; whoever resumes it becomes its owner",
+    DiscardedBecause.ASKER_MAY_NOT: "Whoever pressed run now has left or lost the role since; press it again yourself",
     OWNER_MAY_NOT: "Its owner's role no longer allows it; whoever resumes it becomes its owner",
     TOO_LATE: "Nothing was running to start it until its deadline",
     NEXT_NIGHT_CAME: "Nothing was running to start it before the next night was due",

@@ -79,7 +79,7 @@ def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "requested_at": job.requested_at,
         "previewed_at": job.previewed_at,
         "expires_at": waits_since + PREVIEW_LIFE if waits_since else None,
-        "confirmed_by": names.get(job.confirmed_by or 0),
+        "confirmed_by": names.get(job.confirmed_by or 0) if job.confirmed_at or job.approval_asked_at else None,
         "confirmed_at": job.confirmed_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,

@@ -387,7 +387,7 @@ def test_the_owner_of_a_schedule_never_approves_what_it_made(
         schedule = _a_schedule(practice, admin)
         session.add(schedule)
         session.flush()
-        night = NightTerms(schedule.id, admin.user_id, AfterPreview.CONFIRM, 1, 10**9)
+        night = NightTerms(schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, 1, 10**9)
         request = JobRequest.of({"selection": {"all": True}, "reason": "small_balance"})
         made = commands.preview(session, request, by=admin, idempotency_key="night", now=NOW, night=night)
         job = JobKey(made.practice_id, made.id)

@@ -161,7 +161,9 @@ def night_job(practice: GivenPractice, *, note: str, reason: str = "small_balanc
         session.add(schedule)
         session.flush()
         asked = JobRequest.of({"selection": {"all": True}, "reason": reason, "note": note, "include": include})
-        night = NightTerms(schedule.id, admin.user_id, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED)
+        night = NightTerms(
+            schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED
+        )
         return request_job(session, asked, by=admin, idempotency_key="night", now=NOW, night=night)
 
 

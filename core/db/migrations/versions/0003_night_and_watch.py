@@ -199,6 +199,7 @@ def upgrade() -> None:
     )
     op.add_column("settle_job", sa.Column("schedule_id", sa.BigInteger(), nullable=True))
     op.add_column("settle_job", sa.Column("schedule_made_by", sa.BigInteger(), nullable=True))
+    op.add_column("settle_job", sa.Column("night", sa.Date(), nullable=True))
     op.add_column(
         "settle_job",
         sa.Column(
@@ -223,6 +224,7 @@ def upgrade() -> None:
             sa.Enum(
                 "owner_left",
                 "owner_may_not",
+                "asker_may_not",
                 "period_closed",
                 name="discarded_because_known",
                 native_enum=False,
@@ -253,6 +255,9 @@ def upgrade() -> None:
         "(schedule_id IS NULL) = (schedule_made_by IS NULL)",
     )
     op.create_check_constraint(
+        op.f("only_a_schedule_has_nights"), "settle_job", "night IS NULL OR schedule_id IS NOT NULL"
+    )
+    op.create_check_constraint(
         op.f("nobody_decides_on_a_job_of_their_own"),
         "settle_job",
         "decided_by IS NULL OR (decided_by <> requested_by AND decided_by IS DISTINCT FROM confirmed_by "
@@ -272,8 +277,8 @@ def downgrade() -> None:
     op.drop_index("ix_claim_mismatch", "claim")
     for name in (
         "cost_share_reason", "decision_note", "decided_at", "decided_by", "approval_asked_at", "over", "limits",
-        "discarded_because", "after_preview", "schedule_made_by",
-        "schedule_id",
+        "discarded_because", "after_preview", "night",
+        "schedule_made_by", "schedule_id",
     ):  # fmt: skip
         op.drop_column("settle_job", name)
     for table in ("practice", "app_user"):
