@@ -172,6 +172,14 @@ class GivenPractice:
         self.run()
         return job
 
+    def reverse(self, job: JobKey, *, by: Actor, key: str = "reverse", now: dt.datetime = NOW) -> JobKey:
+        """Ask for a job to be taken back, and confirm it."""
+        with transaction(self.sessions) as session:
+            made = commands.reverse(session, job, claim_ids=None, by=by, idempotency_key=key, now=now)
+        back = JobKey(made.practice_id, made.id)
+        self.confirm(back, by=by, now=now)
+        return back
+
     def run(self, *, now: dt.datetime = NOW) -> None:
         """Work until nothing is free, as a worker does, at a clock that moves a second at each look."""
         clock = ticking(now)
@@ -182,6 +190,11 @@ class GivenPractice:
         """The job's progress."""
         with self.sessions() as session:
             return of_job(session, job, now=now)
+
+    def read_job(self, job: JobKey) -> SettleJob:
+        """The job as it is now."""
+        with self.sessions() as session:
+            return session.get_one(SettleJob, job)
 
     def counts(self, job: JobKey) -> dict[str, int]:
         """How many claims are settled, skipped, failed, remaining."""

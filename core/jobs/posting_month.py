@@ -2,8 +2,10 @@
 
 import datetime as dt
 
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy.orm import Session, aliased
 
+from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, SettleJob
 from core.practices import calendar, periods
 from core.practices.models import Practice
@@ -24,7 +26,18 @@ def moves_money(session: Session, job: SettleJob) -> bool:
     """Tell whether the job posts anything: one that changes statuses, or takes such a job back, does not."""
     if job.kind is not JobKind.REVERSE:
         return job.kind is JobKind.SETTLE
-    return session.get_one(SettleJob, (job.practice_id, job.reverses_job_id)).kind is JobKind.SETTLE
+    return bool(session.scalar(select(posts()).where(*JobKey(job.practice_id, job.id).of(SettleJob))))
+
+
+def posts() -> ColumnElement[bool]:
+    """The same, as a condition on a job."""
+    original = aliased(SettleJob, name="original")
+    of_original = exists().where(
+        original.practice_id == SettleJob.practice_id,
+        original.id == SettleJob.reverses_job_id,
+        original.kind == JobKind.SETTLE,
+    )
+    return or_(SettleJob.kind == JobKind.SETTLE, of_original.correlate(SettleJob))
 
 
 def hold(session: Session, job: SettleJob, *, now: dt.datetime) -> None:

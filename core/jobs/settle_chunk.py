@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from core.claims.ids import ClaimIds
 from core.claims.models import Claim
 from core.db import timeouts
-from core.jobs import chunks, codes, judge
+from core.jobs import chunks, codes, judge, posting_month
 from core.jobs.chunks import BUSY_TRIES_MAX, Chunk, Counts
 from core.jobs.judge import Judged, Skipped
 from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob, Verdict
@@ -73,9 +73,9 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
 
 def _hold_month(session: Session, job: SettleJob) -> None:
     """Keep the month open until the commit, before any claim is locked. Raises `MonthIsClosed`."""
-    if job.kind is not JobKind.STATUS and periods.held_closed(
-        session, job.practice_id, [periods.month_of(job.posting_date)]
-    ):
+    if not posting_month.moves_money(session, job):
+        return
+    if periods.held_closed(session, job.practice_id, [periods.month_of(job.posting_date)]):
         raise MonthIsClosed
 
 

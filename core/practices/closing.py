@@ -12,8 +12,9 @@ from core.access.models import User
 from core.access.permissions import Action, Actor
 from core.claims.models import Claim
 from core.errors import BadInput, Refusal
+from core.jobs import posting_month
 from core.jobs.lifecycle import OPEN_STATUSES
-from core.jobs.models import JobKind, SettleJob
+from core.jobs.models import SettleJob
 from core.ledger import month_sums
 from core.practices import calendar, periods, queries
 from core.practices.models import Period, PeriodState
@@ -116,10 +117,8 @@ def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.
 def unfinished_jobs(session: Session, practice_id: int, month: dt.date) -> list[int]:
     """The ids of jobs that are confirmed, or wait for approval, and would still post into the month."""
     dated = (SettleJob.posting_date >= month, SettleJob.posting_date < periods.after(month))
-    moves_money = SettleJob.kind != JobKind.STATUS
-    found = select(SettleJob.id).where(
-        SettleJob.practice_id == practice_id, SettleJob.status.in_(OPEN_STATUSES), moves_money, *dated
-    )
+    unfinished = (SettleJob.practice_id == practice_id, SettleJob.status.in_(OPEN_STATUSES))
+    found = select(SettleJob.id).where(*unfinished, *dated, posting_month.posts())
     return list(session.scalars(found.order_by(SettleJob.id)))
 
 

@@ -192,9 +192,33 @@ def test_a_change_of_status_posts_nothing_and_is_free_of_months(practice: GivenP
     practice.claim("1", Line(0, 100_00))
     close(practice, admin)
 
-    practice.settle(target_status="Internal Review", reason=None)
-
+    job = practice.settle(target_status="Internal Review", reason=None)
     assert practice.read("1").billing_status == "Internal Review"
+    back = practice.reverse(job, by=admin)
+    practice.run()
+
+    assert practice.progress(back).status is JobStatus.COMPLETED
+    assert practice.read("1").billing_status == "Balance Due"
+    assert practice.violations() == []
+
+
+def test_a_reversal_of_a_change_of_status_keeps_no_month_open(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(0, 100_00))
+    back = practice.reverse(practice.settle(target_status="Internal Review", reason=None), by=admin)
+
+    assert close(practice, admin).state is PeriodState.CLOSED
+    practice.run()
+    assert practice.progress(back).status is JobStatus.COMPLETED
+
+
+def test_a_reversal_of_write_offs_keeps_its_month_open_until_it_ends(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(0, 100_00))
+    back = practice.reverse(practice.settle(), by=admin)
+
+    with pytest.raises(MonthHasJobs, match=f"job {back.job_id} would post into 2026-11"):
+        close(practice, admin)
+    practice.run()
+    assert close(practice, admin).state is PeriodState.CLOSED
 
 
 ACTS: dict[str, tuple[JobStatus, Callable[..., Any]]] = {
