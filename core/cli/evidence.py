@@ -96,6 +96,7 @@ def _words(drawn_up: Certificate, zone: ZoneInfo) -> str:
         *_approval(drawn_up, zone),
         *([("Reason", drawn_up.reason.replace("_", " "))] if drawn_up.reason else []),
         ("Setting", drawn_up.setting),
+        *_cost_share(drawn_up),
         ("Receivable before", _money(drawn_up.receivable_before)),
         ("Restored" if is_reversal else "Written off", _money(drawn_up.written_off)),
         ("Receivable after", _money(drawn_up.receivable_after)),
@@ -128,6 +129,16 @@ def _since(drawn_up: Certificate) -> list[tuple[str, str]]:
     ]
     said = [(name, f"{format_cents(cents)}{by}") for name, cents, by in rows if cents]
     return [*said, ("Still written off", format_cents(since.still_written_off_cents))]
+
+
+def _cost_share(drawn_up: Certificate) -> list[tuple[str, str]]:
+    """What it waived of Medicare patients' share, and why."""
+    share = drawn_up.cost_share
+    return (
+        [("Medicare share", share.sentence("was to write off")), ("  because", drawn_up.cost_share_reason)]
+        if share
+        else []
+    )
 
 
 def _money(money: Money) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.cli import acting, context
 from core.db.engine import transaction
-from core.jobs import commands, limits
+from core.jobs import commands, cost_share, limits, queries
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
 
@@ -17,24 +17,36 @@ from core.jobs.models import JobStatus, SettleJob
 @click.command()
 @acting.job_argument
 @acting.as_option
-@click.option(
-    "--confirmation",
-    prompt="Type CONFIRM to let it run",
-    help="The word CONFIRM; asked for without it.",
-)
+@click.option("--confirmation", help="The word CONFIRM; asked for without it.")
 @click.option(
     "--cost-share-reason",
-    help="Why Medicare patients' own share is written off, where the job writes off some.  [default: the job's note, "
-    "or failing that its reason]",
+    help="Why Medicare patients' own share is written off, where the job writes off some; asked for without it, or "
+    "the job's note.",
 )
 @acting.json_option
-def confirm(job: int, email: str, confirmation: str, cost_share_reason: str | None, as_json: bool) -> None:
+def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: str | None, as_json: bool) -> None:
     """Let a previewed job run."""
+    reason, word = cost_share_reason, confirmation
+    if word is None:
+        reason = _asked_why(job, email) if reason is None else reason
+        word = click.prompt("Type CONFIRM to let it run", err=as_json)
 
     def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
-        return commands.confirm(session, key, confirmation=confirmation, cost_share_reason=cost_share_reason, **who)
+        return commands.confirm(session, key, confirmation=word, cost_share_reason=reason, **who)
 
     act_on(job, email, by_word, as_json=as_json)
+
+
+def _asked_why(job_id: int, email: str) -> str | None:
+    """Why Medicare's share is waived, where the job waives some; None where it does not."""
+    with acting.sessions() as sessions, sessions() as session:
+        job = queries.find(session, JobKey(acting.actor(session, email).practice_id, job_id))
+        share = cost_share.frozen(job) if job.status is JobStatus.PREVIEWED else None
+    if share is None:
+        return None
+    click.echo(f"Medicare patients' own share: {share.sentence()}.", err=True)
+    reason: str = click.prompt("Why it is written off", default=job.note.strip() or None, err=True)
+    return reason
 
 
 def act_on(

@@ -16,10 +16,12 @@ from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.orm import Session, aliased
 
 from core.claims.models import Claim
+from core.counting import counted
 from core.errors import BadInput
 from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, JobKind, SettleJob, Verdict
 from core.ledger.models import Posting, PostingKind, Responsibility
+from core.money import format_cents
 from core.policy import facts
 from core.policy.facts import Facts
 from core.practices.models import Payer, PayerClass
@@ -53,6 +55,19 @@ class CostShare(BaseModel):
     until: dt.date
     written_off_cents: int
     became_due_cents: int
+
+    def sentence(self, verb: str = "writes off") -> str:
+        """What the job does to it, and the share of the twelve months."""
+        of_job = f"this job {verb} {format_cents(self.job_cents)} of it on {counted(self.claims, 'claim')}"
+        year = f"From {self.since:%m/%d/%Y} through {self.until:%m/%d/%Y}"
+        written_off = f"{format_cents(self.written_off_cents)}"
+        if self.percent is None:
+            return f"{of_job}. {year} nothing became due from Medicare patients, and {written_off} was written off"
+        under = " (under one)" if self.percent == 0 and self.written_off_cents else ""
+        return (
+            f"{of_job}. {year} {written_off} of {format_cents(self.became_due_cents)} that became due from Medicare "
+            f"patients was written off and not reversed: {self.percent} %{under}"
+        )
 
     @property
     def percent(self) -> int | None:
@@ -88,13 +103,10 @@ def frozen(job: SettleJob) -> CostShare | None:
 
 
 def take_reason(job: SettleJob, reason: str | None) -> None:
-    """Keep why, where the job needs it; raises `CostShareReasonMissing`.
-
-    None is a program that knows nothing of the question: the job's note answers it, or failing that its reason.
-    """
+    """Keep why, where the job needs it; None, and the job's note answers. Raises `CostShareReasonMissing`."""
     if frozen(job) is None:
         return
-    said = (job.note.strip() or (job.reason or "").replace("_", " ")) if reason is None else reason.strip()
+    said = (job.note if reason is None else reason).strip()
     if not can_keep(said):
         raise CostShareReasonMissing
     job.cost_share_reason = said

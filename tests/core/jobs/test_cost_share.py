@@ -61,15 +61,16 @@ def test_only_medicare_patients_dollars_ask_for_a_reason(practice: GivenPractice
         assert confirm(practice, job).status is JobStatus.CONFIRMED
 
 
-@pytest.mark.parametrize(("note", "kept"), [("Hardship", "Hardship"), ("", "small balance")])
-def test_a_program_that_does_not_know_the_question_is_answered_by_the_jobs_note(
-    practice: GivenPractice, note: str, kept: str
+def test_where_no_reason_is_given_the_jobs_note_is_the_reason_and_the_write_offs_code_is_none(
+    practice: GivenPractice,
 ) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
 
-    job = practice.confirm(practice.preview(note=note))
+    with pytest.raises(CostShareReasonMissing):
+        practice.confirm(practice.preview(note=" "))
+    job = practice.confirm(practice.preview(note="Hardship", key="with a note"))
 
-    assert (job.status, job.cost_share_reason) == (JobStatus.CONFIRMED, kept)
+    assert (job.status, job.cost_share_reason) == (JobStatus.CONFIRMED, "Hardship")
 
 
 @pytest.mark.parametrize("reason", ["", "  \n", "x" * 501, "a\x00b"])

@@ -183,6 +183,8 @@ def test_confirm_asks_for_the_reason_where_medicare_patients_share_is_waived(wor
     nothing_said = {"confirmation": "CONFIRM", "cost_share_reason": " "}
     refused = biller.post(f"/settle-jobs/{job}/confirm", json=nothing_said)
     assert (refused.status_code, refused.json["code"]) == (422, "cost_share_reason_missing")
+    unasked = biller.post(f"/settle-jobs/{job}/confirm", json={"confirmation": "CONFIRM"})
+    assert (unasked.status_code, unasked.json["code"]) == (422, "cost_share_reason_missing")
     body = {"confirmation": "CONFIRM", "cost_share_reason": "Hardship, looked into"}
     assert biller.post(f"/settle-jobs/{job}/confirm", json=body).status_code == 202
     assert biller.get(f"/settle-jobs/{job}").json["cost_share_reason"] == "Hardship, looked into"
