@@ -16,7 +16,7 @@ MODULES: Final = {
     "up": "up",
     "migrate": "doors", "web": "doors", "worker": "doors", "beat": "doors", "flower": "doors",
     "confirm": "jobs", "retry-failed": "jobs", "pause": "jobs", "resume": "jobs", "cancel": "jobs", "discard": "jobs",
-    "preview": "previews",
+    "preview": "previews", "show": "previews",
     "verify": "verify",
 }  # fmt: skip
 

@@ -6,7 +6,8 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from core.cli import acting, context
+from core.access.permissions import Action
+from core.cli import acting, context, job_words
 from core.cli.jobs import act_on
 from core.jobs import approval, askers, commands, limits, queries, waiting
 from core.jobs.keys import JobKey
@@ -17,15 +18,26 @@ from core.money import format_cents
 @click.command()
 @acting.job_argument
 @acting.as_option
-@click.option("--confirmation", prompt="Type CONFIRM to approve", help="The word CONFIRM; asked for without it.")
+@click.option("--confirmation", help="The word CONFIRM; asked for without it, below what the job's preview says.")
 @acting.json_option
-def approve(job: int, email: str, confirmation: str, as_json: bool) -> None:
-    """Let a job run that is over a limit and waits for another person."""
+def approve(job: int, email: str, confirmation: str | None, as_json: bool) -> None:
+    """Let a job run that is over a limit and waits for another person; `settle show` says what it would do."""
+    word = _asked_for_word(job, email) if confirmation is None else confirmation
 
     def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
-        return commands.approve(session, key, confirmation=confirmation, **who)
+        return commands.approve(session, key, confirmation=word, **who)
 
     act_on(job, email, by_word, as_json=as_json)
+
+
+def _asked_for_word(job_id: int, email: str) -> str:
+    with acting.sessions() as sessions, sessions() as session:
+        by = acting.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        found = queries.find(session, JobKey(by.practice_id, job_id))
+        click.echo(job_words.words(session, found), err=True)  # standard output is for the answer
+    word: str = click.prompt("Type CONFIRM to approve", err=True)
+    return word
 
 
 @click.command()

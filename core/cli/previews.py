@@ -9,20 +9,26 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Actor
+from core.access.permissions import Action, Actor
 from core.claims.filters import ClaimFilter
-from core.cli import acting, context
+from core.cli import acting, context, job_words
 from core.cli.watching import WATCH_SECONDS
-from core.counting import counted
 from core.db.engine import Sessions, transaction
-from core.jobs import codes, commands, limits, prepare
+from core.jobs import commands, prepare, queries
 from core.jobs.keys import JobKey
-from core.jobs.models import JobKind, JobStatus, SettleJob
+from core.jobs.models import JobStatus, SettleJob
 from core.jobs.requests import JobRequest
-from core.jobs.totals import PreviewTotals
 from core.ledger.models import WriteOffReason
-from core.money import format_cents
 from core.policy.rules import MAY_INCLUDE
+from core.practices.periods import PeriodClosed
+
+_posting_date_option = click.option(
+    "--posting-date",
+    type=click.DateTime(["%Y-%m-%d"]),
+    callback=lambda _context, _option, given: given and given.date(),
+    metavar="YYYY-MM-DD",
+    help="The date of what it posts: the next open date, where this month is closed.  [default: today]",
+)
 
 
 @click.command()
@@ -57,6 +63,7 @@ from core.policy.rules import MAY_INCLUDE
     type=click.Choice(MAY_INCLUDE),
     help="Override a rule, if your role may.",
 )
+@_posting_date_option
 @acting.json_option
 def preview(
     practice: str,
@@ -97,13 +104,14 @@ def _selection(filters: tuple[str, ...], claims: tuple[str, ...]) -> dict[str, A
 @acting.as_option
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="Only this claim; as often as needed.")
 @click.option("--note", default="", help="Kept with the reversal.")
+@_posting_date_option
 @acting.json_option
-def reverse(job: int, email: str, claims: tuple[str, ...], note: str, as_json: bool) -> None:
+def reverse(job: int, email: str, claims: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Show what taking a job back would do; nothing happens until `settle confirm` of the job that this makes."""
 
     def ask(session: Session, *, by: Actor, **who: Any) -> SettleJob:
         key = JobKey(by.practice_id, job)
-        return commands.reverse(session, key, claim_ids=list(claims) or None, note=note, by=by, **who)
+        return commands.reverse(session, key, claim_ids=list(claims) or None, by=by, **given, **who)
 
     _preview(ask, email=email, as_json=as_json)
 
@@ -113,11 +121,14 @@ def _preview(ask: Callable[..., SettleJob], *, email: str, as_json: bool, practi
     with acting.sessions() as sessions:
         with transaction(sessions) as session:
             by = acting.actor(session, email, practice)
-            job = ask(session, by=by, idempotency_key=secrets.token_urlsafe(16), now=context.utc_now())
+            try:
+                job = ask(session, by=by, idempotency_key=secrets.token_urlsafe(16), now=context.utc_now())
+            except PeriodClosed as refused:
+                cure = f"For that date, add: --posting-date {refused.facts['next_open_date']}"
+                raise PeriodClosed(f"{refused.message} {cure}", **refused.facts) from None
         job = _prepared(sessions, JobKey(job.practice_id, job.id))
-    totals = PreviewTotals.model_validate(job.preview)
-    facts = {"id": str(job.id), "status": job.status.value, **totals.model_dump(mode="json")}
-    click.echo(json.dumps(facts) if as_json else _preview_words(job, totals))
+        with sessions() as session:
+            click.echo(_shown(session, job, as_json=as_json))
 
 
 def _prepared(sessions: Sessions, key: JobKey) -> SettleJob:
@@ -133,33 +144,21 @@ def _prepared(sessions: Sessions, key: JobKey) -> SettleJob:
         time.sleep(WATCH_SECONDS)  # a worker was quicker, and is at it
 
 
-def _preview_words(job: SettleJob, totals: PreviewTotals) -> str:
-    if job.kind is JobKind.REVERSE:
-        begins, moves = f"Job {job.id} takes back job {job.reverses_job_id}", "will be as before"
-        verb = "answering"
-    else:
-        begins, moves = f"Job {job.id}", f"will move to {job.target_status}"
-        verb = "posting"
-    money = (
-        f", {verb} {counted(totals.write_offs, 'write-off')} of "
-        f"{format_cents(totals.insurance_cents + totals.patient_cents)} "
-        f"(insurance {format_cents(totals.insurance_cents)}, patient {format_cents(totals.patient_cents)})"
-        if totals.write_offs
-        else ""
-    )
-    lines = [f"{begins}: {counted(totals.claims, 'claim')}; {totals.will_settle:,} {moves}{money}."]
-    lines += [
-        f"  {count.claims:>10,}  {count.action}  {count.code}: {codes.words(count.code)}" for count in totals.by_code
-    ]
-    if totals.in_other_jobs:
-        are = "is" if totals.in_other_jobs == 1 else "are"
-        lines.append(
-            f"  {totals.in_other_jobs:,} of them {are} in another open job too; whichever comes first settles them."
-        )
-    if job.over:
-        lines.append("  It is over a limit: after CONFIRM it waits for another person.")
-        lines += [f"    {one.sentence}" for one in limits.told(job.over)]
-    return "\n".join(lines)
+@click.command()
+@acting.job_argument
+@acting.as_option
+@acting.json_option
+def show(job: int, email: str, as_json: bool) -> None:
+    """Show what a job's preview froze: counts, dollars, rules, limits, and who asked for it."""
+    with acting.sessions() as sessions, sessions() as session:
+        by = acting.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        found = queries.find(session, JobKey(by.practice_id, job))
+        click.echo(_shown(session, found, as_json=as_json))
 
 
-COMMANDS = [preview, reverse]
+def _shown(session: Session, job: SettleJob, *, as_json: bool) -> str:
+    return json.dumps(job_words.facts(session, job)) if as_json else job_words.words(session, job)
+
+
+COMMANDS = [preview, reverse, show]

@@ -19,5 +19,5 @@ def typed(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv(TRACE, "1")  # what breaks in a test, breaks the test
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
-    yield lambda *words: CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    yield lambda *words, **more: CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False, **more)
     settings.cache_clear()

@@ -5,11 +5,12 @@ import json
 import pytest
 
 from core.access.models import Role, User
+from core.claims.models import ClaimStatus
 from core.db.engine import Sessions
 from core.jobs.models import JobStatus, SettleJob
-from core.practices.models import Practice
+from core.practices.models import PayerClass, Practice
 from tests.core.cli.conftest import Typed
-from tests.given import GivenPractice, a_practice
+from tests.given import GivenPractice, Line, a_practice
 
 BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
 
@@ -64,7 +65,38 @@ def test_another_person_approves(typed: Typed, practice: GivenPractice, waiting:
 
 
 def test_the_word_is_asked_for(typed: Typed, waiting: int) -> None:
-    assert "Type CONFIRM to approve" in typed("approve", waiting, "--as", APPROVER).stdout
+    asked = typed("approve", waiting, "--as", APPROVER, input="CONFIRM\n")
+
+    assert "2 will move to Settled, posting 4 write-offs of $30.00" in asked.stderr, "what is approved is read first"
+    assert asked.stderr.index("Requested by biller") < asked.stderr.index("Type CONFIRM to approve")
+    assert (asked.exit_code, asked.stdout) == (0, f"Job {waiting} is confirmed.\n")
+
+
+def test_the_second_person_reads_all_that_the_preview_froze(typed: Typed, practice: GivenPractice) -> None:
+    practice.claim("M", Line(0, 700), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    practice.claim("P", Line(900, 0), primary_status=ClaimStatus.AT_PAYER)
+    practice.limit(claim=1_000)
+    words = ("preview", "--practice", "Lakeside", "--all", "--reason", "small_balance", "--note", "Old ones")
+    previewed = typed(*words, "--include", "in_process", "--as", ADMIN, "--json")
+    job = json.loads(previewed.stdout)["id"]
+    typed("confirm", job, "--as", ADMIN, "--confirmation", "CONFIRM", "--cost-share-reason", "Hardship")
+
+    said = typed("show", job, "--as", APPROVER).stdout
+    facts = json.loads(typed("show", job, "--as", APPROVER, "--json").stdout)
+
+    for part in (
+        f"Job {job}: 4 claims; 4 will move to Settled, posting 6 write-offs of $46.00 (insurance $29.00, patient $17",
+        "By payer:\n            $39.00  The Payer, 3 claims\n             $7.00  M, 1 claim",
+        "By billing provider:\n            $46.00  The Provider, 4 claims",
+        "in_process: ", "against the rule: $9.00", "Overridden: ",
+        "Requested by admin.", "Confirmed by admin.", "Note: Old ones.",
+        "Medicare patients' own share: this job writes off $7.00 of it on 1 claim. From ", "Its reason: Hardship.",
+        "It is over a limit: it waits for another person.\n    Claims above the practice's limit for one claim: $15.00",
+    ):  # fmt: skip
+        assert part in said
+    assert (facts["asked_by"], facts["include"], facts["cost_share_reason"]) == ("admin", ["in_process"], "Hardship")
+    assert (facts["cost_share"]["job_cents"], facts["over"][0]["code"]) == (700, "over_claim_limit")
+    assert typed("show", job, "--as", "biller@other.example").exit_code == 1
 
 
 def test_another_person_rejects_with_a_reason(typed: Typed, practice: GivenPractice, waiting: int) -> None:

@@ -4,7 +4,11 @@ import json
 
 import pytest
 
-from core.db.engine import Sessions
+from core.access.models import Role
+from core.cli.context import utc_now
+from core.db.engine import Sessions, transaction
+from core.practices import calendar, closing, periods
+from core.practices.models import PayerClass, Practice
 from tests.core.cli.conftest import Typed
 from tests.given import GivenPractice, Line, a_practice
 
@@ -71,3 +75,43 @@ def test_a_job_that_is_no_number_is_told_what_one_is(typed: Typed, number: str) 
 @pytest.mark.parametrize("words", [(), ("--all", "--claim", "1"), ("--filter", "claim_id=1", "--claim", "1")])
 def test_claims_are_said_in_one_way(typed: Typed, practice: GivenPractice, words: tuple[str, ...]) -> None:
     assert typed(*ASKED, *words).exit_code == 2
+
+
+def test_in_a_closed_month_the_refusal_says_the_option_that_dates_it_on_the_next_open_day(
+    typed: Typed, practice: GivenPractice
+) -> None:
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    settled = practice.settle({"claim_ids": ["2"]})
+    with transaction(practice.sessions) as session:
+        today = calendar.today(session.get_one(Practice, practice.id), now=utc_now())
+        closing.close(session, periods.month_of(today), by=admin, now=utc_now())
+    offered = str(periods.after(periods.month_of(today)))
+
+    for command in ((*ASKED, "--claim", "1"), ("reverse", settled.job_id, "--as", admin.email)):
+        refused = typed(*command)
+        assert refused.exit_code == 1
+        assert refused.stderr.endswith(f"For that date, add: --posting-date {offered}\n")
+        made = typed(*command, "--posting-date", offered, "--json")
+        assert json.loads(made.stdout)["posting_date"] == offered
+        assert typed(*command, "--posting-date", "tomorrow").exit_code == 2
+
+
+def test_the_preview_says_medicares_share_and_confirm_asks_why_it_is_written_off(
+    typed: Typed, practice: GivenPractice
+) -> None:
+    practice.claim("M", Line(0, 700), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    said = typed(*ASKED, "--claim", "M").stdout
+    job, why = said.split()[1].rstrip(":"), "Hardship, looked into"
+
+    assert "Medicare patients' own share: this job writes off $7.00 of it on 1 claim. From " in said
+    confirm = ("confirm", job, "--as", "biller@lakeside.example")
+    unanswered = typed(*confirm, "--confirmation", "CONFIRM")
+    assert (unanswered.exit_code, "Say why Medicare patients' own share" in unanswered.stderr) == (1, True)
+    asked = typed(*confirm, input=f"{why}\nCONFIRM\n")
+    assert asked.exit_code == 0
+    assert asked.stderr.index("writes off $7.00") < asked.stderr.index("Why it is written off")
+    practice.run(now=utc_now())
+
+    words = typed("certificate", job, "--as", "biller@lakeside.example").stdout
+    assert "this job was to write off $7.00 of it on 1 claim" in words
+    assert why in words

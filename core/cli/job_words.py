@@ -1,0 +1,121 @@
+"""A job's frozen preview, as people and programs read it by command: before CONFIRM, and before an approval."""
+
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from core.counting import counted
+from core.jobs import approval, askers, codes, cost_share, limits, queries
+from core.jobs.models import JobKind, JobStatus, SettleJob
+from core.jobs.totals import CodeCount, Group, PreviewTotals
+from core.money import format_cents
+
+GROUPS_SHOWN: Final = 10  # payers or providers, the largest first; --json has more
+
+
+def facts(session: Session, job: SettleJob) -> dict[str, Any]:
+    """What the preview froze, who asked for it, and what it is over."""
+    names = queries.names_of_users(session, job.practice_id, (*askers.of_job(job), job.decided_by))
+    let_run = job.approval_asked_at or job.confirmed_at
+    expires_at = approval.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None
+    totals = _totals(job)
+    return {
+        "id": str(job.id),
+        "status": job.status.value,
+        "kind": job.kind.value,
+        "target_status": job.target_status,
+        "reason": job.reason.value if job.reason else None,
+        "note": job.note,
+        "posting_date": job.posting_date.isoformat(),
+        "requested_by": names.get(job.requested_by),
+        "confirmed_by": names.get(job.confirmed_by or 0) if let_run else None,
+        "asked_by": names.get(askers.answers(job)),
+        "decided_by": names.get(job.decided_by or 0),
+        "expires_at": expires_at.isoformat() if expires_at else None,
+        "include": list(job.include),
+        "over": [one.model_dump(mode="json") | {"sentence": one.sentence} for one in limits.told(job.over)],
+        "cost_share_reason": job.cost_share_reason,
+        **(totals.model_dump(mode="json") if totals else {}),
+    }
+
+
+def words(session: Session, job: SettleJob) -> str:
+    """The same, for people."""
+    totals = _totals(job)
+    if totals is None:
+        return f"Job {job.id} is being prepared."
+    lines = [_first_line(job, totals)]
+    lines += [_code_line(count) for count in totals.by_code]
+    if totals.in_other_jobs:
+        are = "is" if totals.in_other_jobs == 1 else "are"
+        lines.append(
+            f"  {totals.in_other_jobs:,} of them {are} in another open job too; whichever comes first settles them."
+        )
+    if totals.with_money:
+        lines += [*_groups("payer", totals.by_payer), *_groups("billing provider", totals.by_provider)]
+    lines += [f"  {one}." for one in (*_told(session, job), *_cost_share(job))]
+    if job.over:
+        waits = job.status is JobStatus.AWAITING_APPROVAL
+        when = "it waits for another person" if waits else "after CONFIRM it waits for another person"
+        lines.append(f"  It is over a limit: {when}.")
+        lines += [f"    {one.sentence}" for one in limits.told(job.over)]
+    return "\n".join(lines)
+
+
+def _totals(job: SettleJob) -> PreviewTotals | None:
+    return PreviewTotals.model_validate(job.preview) if job.preview is not None else None
+
+
+def _first_line(job: SettleJob, totals: PreviewTotals) -> str:
+    if job.kind is JobKind.REVERSE:
+        begins, moves = f"Job {job.id} takes back job {job.reverses_job_id}", "will be as before"
+        verb = "answering"
+    else:
+        begins, moves = f"Job {job.id}", f"will move to {job.target_status}"
+        verb = "posting"
+    money = (
+        f", {verb} {counted(totals.write_offs, 'write-off')} of "
+        f"{format_cents(totals.insurance_cents + totals.patient_cents)} "
+        f"(insurance {format_cents(totals.insurance_cents)}, patient {format_cents(totals.patient_cents)})"
+        if totals.write_offs
+        else ""
+    )
+    return f"{begins}: {counted(totals.claims, 'claim')}; {totals.will_settle:,} {moves}{money}."
+
+
+def _code_line(count: CodeCount) -> str:
+    against = ""
+    if count.overridden:
+        against = f", against the rule: {format_cents(count.insurance_cents + count.patient_cents)}"
+    return f"  {count.claims:>10,}  {count.action}  {count.code}: {codes.words(count.code)}{against}"
+
+
+def _groups(what: str, groups: list[Group]) -> list[str]:
+    shown = [
+        f"    {format_cents(group.insurance_cents + group.patient_cents):>14}  {group.name}, "
+        f"{counted(group.claims, 'claim')}"
+        for group in groups[:GROUPS_SHOWN]
+    ]
+    more = [f"    and {len(groups) - GROUPS_SHOWN:,} more"] if len(groups) > GROUPS_SHOWN else []
+    return [f"  By {what}:", *shown, *more] if shown else []
+
+
+def _told(session: Session, job: SettleJob) -> list[str]:
+    """Who asked for it, why, dated when, and against which rules."""
+    names = queries.names_of_users(session, job.practice_id, askers.of_job(job))
+    said = [f"Requested by {names.get(job.requested_by, 'nobody known')}"]
+    if job.approval_asked_at or job.confirmed_at:
+        said.append(f"Confirmed by {names.get(job.confirmed_by or 0, 'nobody known')}")
+    if job.reason is not None:
+        said.append(f"Reason {job.reason.replace('_', ' ')}, dated {job.posting_date}")
+    if job.note:
+        said.append(f"Note: {job.note}")
+    if job.include:
+        said.append(f"Overridden: {'; '.join(map(codes.words, job.include))}")
+    return said
+
+
+def _cost_share(job: SettleJob) -> list[str]:
+    share = cost_share.frozen(job)
+    reason = [f"Its reason: {job.cost_share_reason}"] if job.cost_share_reason else []
+    return [f"Medicare patients' own share: {share.sentence()}", *reason] if share else []
