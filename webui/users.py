@@ -56,15 +56,16 @@ def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] 
 def add() -> tuple[str, int]:
     """Add somebody with a password that is made here and shown this once."""
     typed, password = request.form, users.make_password()
-    faults = _faults(typed)
+    limits, of_limits = read_limits(typed)
+    faults = {**_faults(typed), **of_limits}
     if faults:
         return _index(faults=faults, typed=typed), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
         with transaction(door().sessions) as db:
             role = _role(typed["role"])
             added = people.add(
-                db, email=typed["email"], name=typed["name"], role=role, password=password, by=current_actor(),
-                now=now(),
+                db, email=typed["email"], name=typed["name"], role=role, password=password, **limits,
+                by=current_actor(), now=now(),
             )  # fmt: skip
     except EmailTaken as fault:
         return _index(faults={"email": fault.message}, typed=typed), fault.http_status

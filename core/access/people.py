@@ -60,15 +60,26 @@ def doors_open_to(session: Session, user: User) -> tuple[int, int]:
     return session.scalars(browsers).one(), session.scalars(tokens).one()
 
 
-def add(session: Session, *, email: str, name: str, role: Role, password: str, by: Actor, now: dt.datetime) -> User:
-    """Add a person to the practice, with limits that are unlimited until somebody sets them.
+def add(
+    session: Session,
+    *,
+    email: str,
+    name: str,
+    role: Role,
+    password: str,
+    claim_cents: int,
+    job_cents: int,
+    by: Actor,
+    now: dt.datetime,
+) -> User:
+    """Add a person to the practice, with the limits that somebody chose; `UNLIMITED` is a word.
 
-    Raises what `core.access.users.add_user` raises.
+    Raises what `core.access.users.add_user` raises, and `NotAllowed`.
     """
-    by.require(Action.MANAGE_USERS)
+    still.require(session, by, Action.MANAGE_USERS)
     return users.add_user(
-        session, practice_id=by.practice_id, email=email, name=name, role=role, password=password, now=now,
-        by=by.user_id,
+        session, practice_id=by.practice_id, email=email, name=name, role=role, password=password,
+        claim_cents=claim_cents, job_cents=job_cents, now=now, by=by.user_id,
     )  # fmt: skip
 
 

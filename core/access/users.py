@@ -70,12 +70,15 @@ def add_user(
     name: str,
     role: Role,
     password: str,
+    claim_cents: int = UNLIMITED,
+    job_cents: int = UNLIMITED,
     now: dt.datetime,
     by: int | None = None,
 ) -> User:
     """Add a user to the practice; `by` is the user who does it (None: the command line).
 
-    Raises `BadEmail`, `BadUserName`, `BadPassword`, and `EmailTaken` where any practice has the address.
+    Raises `BadEmail`, `BadUserName`, `BadPassword`, `BadLimitAmount`, and `EmailTaken` where any practice has the
+    address.
     """
     values = {
         "practice_id": practice_id,
@@ -84,6 +87,8 @@ def add_user(
         "role": role,
         "password_hash": _HASHER.hash(_bytes(_checked_password(password))),
         "active": True,
+        "claim_limit_cents": checked_limit(claim_cents),
+        "job_limit_cents": checked_limit(job_cents),
         "created_at": now,
     }
     # ON CONFLICT waits for whoever is adding the same address, where a SELECT first would not see them.
@@ -92,8 +97,9 @@ def add_user(
     if user is None:
         raise EmailTaken
     audit.record(
-        session, "user.added", practice_id=practice_id, subject=f"user:{user.id}", by=by, now=now, role=str(role)
-    )
+        session, "user.added", practice_id=practice_id, subject=f"user:{user.id}", by=by, now=now, role=str(role),
+        claim_limit_cents=plain_limit(claim_cents), job_limit_cents=plain_limit(job_cents),
+    )  # fmt: skip
     return user
 
 

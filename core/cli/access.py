@@ -15,12 +15,14 @@ from core.access.models import Role, User
 from core.cli import acting, context
 from core.db.engine import make_sessions, transaction
 from core.errors import NotFound
+from core.money import format_limit, parse_limit
 from core.practices import write_off_setting
 from core.practices.create import find_or_create_practice
 from core.practices.models import Practice, WriteOffSetting
 
 PRACTICES_NAMED_MAX: Final = 5  # a typo is seen among a few
 _AT: Final = "%Y-%m-%d %H:%M:%S %Z"
+_LIMIT: Final = "AMOUNT|unlimited"
 _practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
 
 
@@ -34,11 +36,21 @@ def user() -> None:
 @_practice_option
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
 @click.option("--name", help="Shown beside what the person does; else the part of EMAIL before the @.")
-def add_user(email: str, practice_name: str, role: str, name: str | None) -> None:
+@click.option("--claim-limit", metavar=_LIMIT, help="What one claim may write off without a second person.")
+@click.option("--job-limit", metavar=_LIMIT, help="What one job may write off without a second person.")
+def add_user(
+    email: str, practice_name: str, role: str, name: str | None, claim_limit: str | None, job_limit: str | None
+) -> None:
     """Add a user, and the practice if there is none of that name.
 
-    The password is asked for; where there is no terminal to ask on, one is made and printed once.
+    The password is asked for; where there is no terminal to ask on, one is made and printed once. A limit that is not
+    given is unlimited, and the answer says so.
     """
+    limits = {
+        f"{which}_cents": parse_limit(text)
+        for which, text in (("claim", claim_limit), ("job", job_limit))
+        if text is not None
+    }
     asked = _ask_password() if sys.stdin.isatty() else None
     password = asked or users.make_password()
     with context.database() as engine, transaction(make_sessions(engine)) as session:
@@ -52,11 +64,16 @@ def add_user(email: str, practice_name: str, role: str, name: str | None) -> Non
             name=name or email.partition("@")[0],
             role=Role(role),
             password=password,
+            **limits,
             now=context.utc_now(),
         )
     if made is not None:
         _say_made(made, others)
     click.echo(f"{added.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {practice_name}, shown as {added.name}.")
+    click.echo(
+        f"Without a second person: {format_limit(added.claim_limit_cents)} for one claim, "
+        f"{format_limit(added.job_limit_cents)} for one job; `settle user limit` changes it."
+    )
     if asked is None:
         click.echo(f"Password (shown this once): {password}")
 

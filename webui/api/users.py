@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from flask import Response, jsonify, url_for
 from flask_openapi3.models.tag import Tag
@@ -32,31 +32,23 @@ class UserPath(IdPath):
     user_id: str
 
 
-class NewUser(Body):
-    """Who is added."""
-
-    email: str
-    name: str
-    role: _Role
-    password: Annotated[str, Field(description="At least 12 characters")]
-
-
 class NewRole(Body):
     """What the user may do from now on."""
 
     role: _Role
 
 
-class NewLimits(Body):
+class _Limits(Body):
     """What one claim and one job may write off without a second person: cents, or the word unlimited; never empty."""
 
+    LIMITS: ClassVar = ("claim_cents", "job_cents")
     claim_cents: Ceiling
     job_cents: Ceiling
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read both; raise `BadLimitAmount` where one is neither an amount nor the word."""
-        for name in cls.model_fields:
+        for name in cls.LIMITS:
             value = given.get(name)
             if value != UNLIMITED_WORD and (isinstance(value, bool) or not isinstance(value, int)):
                 raise BadLimitAmount(f"{name}: type an amount in cents, or the word unlimited.", field=name)
@@ -65,6 +57,19 @@ class NewLimits(Body):
     def cents(self) -> dict[str, int]:
         """Both as core takes them."""
         return {"claim_cents": _cents(self.claim_cents), "job_cents": _cents(self.job_cents)}
+
+
+class NewLimits(_Limits):
+    """What one claim and one job may write off without a second person: cents, or the word unlimited; never empty."""
+
+
+class NewUser(_Limits):
+    """Who is added, and what one claim and one job of theirs may write off without a second person."""
+
+    email: str
+    name: str
+    role: _Role
+    password: Annotated[str, Field(description="At least 12 characters")]
 
 
 class UserAnswer(Answer):
@@ -111,7 +116,7 @@ def list_users() -> Response:
 def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
     """Add a person; the e-mail address is unique, so that twice is once."""
     with transaction(door().sessions) as session:
-        user = people.add(session, **body.model_dump(), by=current_actor(), now=now())
+        user = people.add(session, **{**body.model_dump(), **body.cents()}, by=current_actor(), now=now())
         answer = _answer(user)
     headers = {"Location": url_for("api.show_user", user_id=answer.id)}
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, headers

@@ -173,22 +173,23 @@ def test_an_administrator_whom_another_deactivated_meanwhile_changes_nothing(
     assert read(practice, practice.biller).role is Role.BILLER
 
 
-def test_a_person_is_added_by_an_administrator_without_a_limit(practice: GivenPractice, admin: Actor) -> None:
+def test_a_person_is_added_by_an_administrator_with_the_limits_that_somebody_chose(
+    practice: GivenPractice, admin: Actor
+) -> None:
     with transaction(practice.sessions) as session:
         added = people.add(
             session, email="New@Lakeside.example", name="New", role=Role.BILLER, password=users.make_password(),
-            by=admin, now=NOW,
+            claim_cents=50_00, job_cents=UNLIMITED, by=admin, now=NOW,
         )  # fmt: skip
-        assert (added.email, added.practice_id, added.claim_limit_cents) == (
-            "new@lakeside.example",
-            practice.id,
-            UNLIMITED,
-        )
-    assert audited(practice) == [("user.added", f"user:{added.id}", admin.user_id, {"role": "biller"})]
+        assert (added.email, added.practice_id) == ("new@lakeside.example", practice.id)
+        assert (added.claim_limit_cents, added.job_limit_cents) == (50_00, UNLIMITED)
+    facts = {"role": "biller", "claim_limit_cents": 50_00, "job_limit_cents": "unlimited"}
+    assert audited(practice) == [("user.added", f"user:{added.id}", admin.user_id, facts)]
     with pytest.raises(NotAllowed), transaction(practice.sessions) as session:
         people.add(
-            session, email="x@y.example", name="X", role=Role.ADMIN, password="x" * 12, by=practice.biller, now=NOW
-        )
+            session, email="x@y.example", name="X", role=Role.ADMIN, password="x" * 12, claim_cents=1, job_cents=1,
+            by=practice.biller, now=NOW,
+        )  # fmt: skip
 
 
 def test_two_administrators_who_deactivate_each_other_at_once_leave_one(practice: GivenPractice, admin: Actor) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.access import tokens, users
 from core.access.models import Role, User
 from core.cli import main
+from core.money import UNLIMITED
 from core.practices import write_off_setting
 from core.practices.models import Practice, WriteOffSetting
 from core.settings import settings
@@ -55,6 +56,20 @@ def test_a_second_user_joins_the_practice_that_is_there(settle: Settle, session:
 
     assert session.query(Practice).count() == 1
     assert session.query(User).count() == 2
+
+
+def test_who_is_added_without_limits_is_said_to_be_unlimited(settle: Settle, session: Session) -> None:
+    words = ("user", "add", "ann@example.org", "--practice", "Hill Clinic", "--role", "admin")
+    assert "Without a second person: unlimited for one claim, unlimited for one job" in settle(*words).stdout
+
+    words = ("user", "add", "bob@example.org", "--practice", "Hill Clinic", "--role", "biller")
+    assert settle(*words, "--job-limit", "").exit_code == 1
+    said = settle(*words, "--claim-limit", "25.50", "--job-limit", "unlimited").stdout
+
+    assert "Without a second person: $25.50 for one claim, unlimited for one job" in said
+    bob = users.find_by_email(session, "bob@example.org")
+    assert bob is not None
+    assert (bob.claim_limit_cents, bob.job_limit_cents) == (25_50, UNLIMITED)
 
 
 def test_a_practice_that_was_made_is_said_loudly_with_those_that_are_there(settle: Settle) -> None:

@@ -194,8 +194,13 @@ def test_an_administrator_manages_another_person(admin: Api, biller: Api) -> Non
 
 def test_a_user_is_added_once(admin: Api) -> None:
     new = {"email": "new@hill.example", "name": "New", "role": "approver", "password": "a long password"}
+    for limits in ({}, {"claim_cents": 5, "job_cents": None}, {"claim_cents": "", "job_cents": 1}):
+        unlimited_by_nobody = admin.post("/users", json={**new, "claim_cents": None, "job_cents": None, **limits})
+        assert (unlimited_by_nobody.status_code, unlimited_by_nobody.json["code"]) == (422, "bad_limit_amount")
+    new |= {"claim_cents": 25_00, "job_cents": "unlimited"}
     made = admin.post("/users", json=new)
     assert (made.status_code, made.json["role"]) == (201, "approver")
+    assert (made.json["claim_limit_cents"], made.json["job_limit_cents"]) == (25_00, "unlimited")
     assert made.headers["Location"].endswith(f"/api/v1/users/{made.json['id']}")
     again = admin.post("/users", json=new)
     assert (again.status_code, again.json["code"]) == (409, "email_taken")

@@ -14,6 +14,7 @@ from tests.given import NOW, GivenPractice, a_practice
 from tests.webui.pages.conftest import Browser
 
 OPEN = Callable[[Actor], Browser]
+LIMITS = {"claim_limit_cents": "250", "job_limit_cents": "unlimited"}
 
 
 @pytest.fixture
@@ -129,11 +130,15 @@ def test_deactivated_a_person_is_out_at_once_and_may_come_back(
 def test_somebody_is_added_and_the_password_is_shown_once_and_opens_the_door(
     practice: GivenPractice, admin: Browser
 ) -> None:
-    answer = admin.post("/users", on="/users", name="Ruth Baker", email="Ruth@lakeside.example", role="approver")
+    answer = admin.post(
+        "/users", on="/users", name="Ruth Baker", email="Ruth@lakeside.example", role="approver", **LIMITS
+    )
     assert answer.status_code == 201
     password = answer.text.split('id="password">')[1].split("<")[0]
     with transaction(practice.sessions) as session:
         ruth = users.sign_in(session, email="ruth@lakeside.example", password=password, now=NOW)
+        kept = session.get_one(User, ruth.user_id)
+        assert (kept.claim_limit_cents, kept.job_limit_cents) == (25_000, UNLIMITED)
     assert (ruth.name, ruth.role, ruth.practice_id) == ("Ruth Baker", Role.APPROVER, practice.id)
     assert password not in admin.read("/users")
 
@@ -145,10 +150,12 @@ def test_somebody_is_added_and_the_password_is_shown_once_and_opens_the_door(
         ({"name": "A", "email": "nobody", "role": "biller"}, "email-fault", 422),
         ({"name": "A", "email": "biller@lakeside.example", "role": "biller"}, "email-fault", 409),
         ({"name": "A", "email": "a@b.example", "role": ""}, "role-fault", 422),
+        ({"email": "a@b.example", "claim_limit_cents": ""}, "claim_limit_cents-fault", 422),
+        ({"email": "a@b.example", "job_limit_cents": "none"}, "job_limit_cents-fault", 422),
     ],
 )
 def test_a_fault_stands_at_its_field(admin: Browser, fields: dict[str, str], place: str, status: int) -> None:
-    answer = admin.post("/users", on="/users", **fields)
+    answer = admin.post("/users", on="/users", **{"name": "A", "role": "biller", **LIMITS, **fields})
     assert answer.status_code == status
     assert f'id="{place}"' in answer.text
     assert f'value="{fields["email"]}"' in answer.text
