@@ -6,10 +6,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from core.access import still
 from core.db.transient import LOCK_NOT_AVAILABLE, sqlstate
 from core.errors import Refusal
-from core.jobs import askers
 from core.jobs.models import SettleJob
 
 _WAIT: Final = text("SELECT set_config('lock_timeout', '5s', true)")
@@ -37,7 +35,6 @@ def wait(session: Session, job: SettleJob) -> None:
 
 def is_mine(session: Session, job: SettleJob) -> bool:
     """The same for who can come again: tell whether no other night is at it."""
-    still.held(session, askers.of_job(job))  # before, as in a tick, so that no two wait for each other
     return bool(session.scalar(select(func.pg_try_advisory_xact_lock(_of_practice(job)))))
 
 

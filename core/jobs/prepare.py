@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.access import still
 from core.access.permissions import Action, Actor
 from core.db import timeouts
 from core.errors import BadInput
@@ -126,7 +127,11 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     timeouts.limit(session, statement_seconds=timeouts.PREPARE_SECONDS)
     mine = select(SettleJob).where(*key.of(SettleJob), SettleJob.status == JobStatus.PREPARING)
     job = session.scalars(mine.with_for_update(key_share=True, skip_locked=True)).one_or_none()
-    if job is None or (job.schedule_id is not None and not one_night.is_mine(session, job)):
+    if job is None:
+        return False
+    # The people first, as a tick and whoever changes a limit take them: no two wait for each other.
+    still.held(session, askers.of_job(job))
+    if job.schedule_id is not None and not one_night.is_mine(session, job):
         return False
     practice = freezing.practice_as_it_is(session, key.practice_id)
     job.setting = practice.write_off

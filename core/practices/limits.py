@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from core.access import audit, limit_changes
+from core.access import audit, limit_changes, still
 from core.access.permissions import Action, Actor
 from core.errors import BadInput
 from core.practices import queries
@@ -60,7 +60,7 @@ def set_write_off_limits(
     `core.money.UNLIMITED` is a word that somebody chose; None leaves that limit as it is. Jobs that were previewed
     before keep the limits of then. Raises `NotAllowed`, and `BadLimitAmount` where a number can be no limit.
     """
-    by.require(Action.CHANGE_SETTING)
+    still.require(session, by, Action.CHANGE_SETTING)
     practice = queries.locked(session, by.practice_id)
     changed = limit_changes.change(practice, claim_cents=claim_cents, job_cents=job_cents)
     _record(session, "write_off_limits.changed", practice, changed, by=by, now=now)
