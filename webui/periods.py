@@ -102,6 +102,7 @@ def _page(month: dt.date, **said: Any) -> str:
         totals=keeps,
         kinds=list(PostingKind),
         sides=list(Responsibility),
+        cents_of=closing.cents_of,
         count_of=closing.count_of,
         jobs=jobs,
         is_future=month > calendar.today(current_practice(), now=now()),

@@ -9,7 +9,8 @@ from core.access.permissions import Action
 from core.cli import acting, context
 from core.db.engine import transaction
 from core.practices import closing, periods
-from core.practices.closing import Month
+from core.practices.closing import Month, MonthAct
+from core.practices.models import PeriodState
 
 
 @click.group()
@@ -27,6 +28,20 @@ def list_(email: str, as_json: bool) -> None:
         by.require(Action.SEE_CLAIMS)
         found = closing.months(session, by.practice_id, now=context.utc_now())
     click.echo(json.dumps([_facts(one) for one in found]) if as_json else "\n".join(map(_words, found)))
+
+
+@month.command()
+@click.argument("name", metavar="YYYY-MM")
+@acting.as_option
+@acting.json_option
+def show(name: str, email: str, as_json: bool) -> None:
+    """Show a month, and every close and reopening of it with what each kept and why."""
+    with acting.sessions() as sessions, sessions() as session:
+        by = acting.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        found = closing.find(session, by.practice_id, periods.named(name))
+    lines = [_words(found), *map(_act_words, found.history)]
+    click.echo(json.dumps(_facts(found)) if as_json else "\n".join(lines))
 
 
 @month.command()
@@ -65,7 +80,15 @@ def _facts(one: Month) -> dict[str, Any]:
         "reopened_by": one.reopened_by,
         "reopened_at": one.reopened_at.isoformat() if one.reopened_at else None,
         "reopened_because": one.reopened_because,
+        "history": [{**vars(act), "at": act.at.isoformat()} for act in one.history],
     }
+
+
+def _act_words(act: MonthAct) -> str:
+    said = f"  {act.at:%Y-%m-%d %H:%M} UTC  {act.by or 'nobody known'}"
+    if act.state is PeriodState.OPEN:
+        return f"{said} reopened it: {act.reason}"
+    return f"{said} closed it: {closing.count_of(act.totals):,} postings, digest {(act.digest or 'of nothing')[:12]}"
 
 
 def _words(one: Month) -> str:

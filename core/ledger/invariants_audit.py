@@ -61,6 +61,23 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
                 SELECT FROM audit_entry e WHERE e.practice_id = j.practice_id AND e.subject = 'job:' || j.id
                    AND e.act = 'job.' || j.status)))""",
     ),
+    "a_month_is_as_the_audit_says": Invariant(
+        "a closed month's digest is that of the act in the audit that closed it, and no act reopened it since",
+        f"""SELECT 'practice ' || m.practice_id || ', month ' || to_char(m.month, 'YYYY-MM') FROM period m
+            LEFT JOIN LATERAL (
+                SELECT e.act, e.facts FROM audit_entry e
+                WHERE e.practice_id = m.practice_id AND e.subject = 'month:' || to_char(m.month, 'YYYY-MM')
+                  AND e.act IN ('month.closed', 'month.reopened') ORDER BY e.id DESC LIMIT 1
+            ) a ON true
+            LEFT JOIN LATERAL (
+                SELECT k.state, k.digest FROM period_act k
+                WHERE k.practice_id = m.practice_id AND k.month = m.month ORDER BY k.id DESC LIMIT 1
+            ) h ON true
+            WHERE {of_practice("m")} AND CASE m.state
+              WHEN 'closed' THEN ('month.closed', m.digest, 'closed', m.digest)
+                                 IS DISTINCT FROM (a.act, a.facts->>'digest', h.state, h.digest)
+              ELSE a.act = 'month.closed' OR h.state = 'closed' END""",
+    ),
     "a_job_is_as_it_ended": Invariant(
         "the chunks of an ended job count what the act that ended it says",
         f"""SELECT {_JOB} FROM settle_job j

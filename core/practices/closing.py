@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from core.access import audit
+from core.access import audit, still
 from core.access.models import User
 from core.access.permissions import Action, Actor
 from core.claims.models import Claim
@@ -17,7 +17,7 @@ from core.jobs.lifecycle import OPEN_STATUSES
 from core.jobs.models import SettleJob
 from core.ledger import month_sums
 from core.practices import calendar, periods, queries
-from core.practices.models import Period, PeriodState
+from core.practices.models import Period, PeriodAct, PeriodState
 from core.reading import can_keep
 
 _JOBS_NAMED_MAX: Final = 5
@@ -55,8 +55,20 @@ class ReopenReasonMissing(BadInput):
 
 
 @dataclass(frozen=True)
+class MonthAct:
+    """It was closed, or reopened for a reason: what that close kept, which no later one changes."""
+
+    state: PeriodState  # what it became
+    at: dt.datetime
+    by: str | None
+    reason: str
+    totals: dict[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True)
 class Month:
-    """One month as it stands; what was closed keeps its totals until it is closed again."""
+    """One month as it stands, and all that was done to it, the newest first."""
 
     month: dt.date
     state: PeriodState
@@ -67,6 +79,7 @@ class Month:
     reopened_by: str | None
     reopened_at: dt.datetime | None
     reopened_because: str | None
+    history: tuple[MonthAct, ...]
 
 
 def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> Month:
@@ -74,7 +87,7 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
 
     Raises `NotAllowed`, `FutureMonth`, `MonthHasJobs`, `ImportRuns` and `PeriodBusy`.
     """
-    by.require(Action.CLOSE_MONTH)
+    still.require(session, by, Action.CLOSE_MONTH)
     practice = queries.find(session, by.practice_id)
     if month > calendar.today(practice, now=now):
         raise FutureMonth
@@ -92,7 +105,7 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
     # Another machine's clock may be ahead; nothing that is in the month was made after its close.
     period.closed_at = max(now, sums.latest or now)
     period.totals, period.digest = sums.totals, sums.digest
-    session.flush()
+    _keep(session, period, by=by, now=now)
     facts = {"digest": sums.digest, "postings": count_of(sums.totals)}
     _record(session, "month.closed", month, by=by, now=now, **facts)
     return find(session, by.practice_id, month)
@@ -100,7 +113,7 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
 
 def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.datetime) -> Month:
     """Let the month take postings again. Raises `NotAllowed`, `ReopenReasonMissing`, `MonthOpen` and `PeriodBusy`."""
-    by.require(Action.CLOSE_MONTH)
+    still.require(session, by, Action.CLOSE_MONTH)
     reason = reason.strip()
     if not can_keep(reason):
         raise ReopenReasonMissing
@@ -109,9 +122,19 @@ def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.
         raise MonthOpen(f"{periods.name_of(month)} is open already.")
     period.state = PeriodState.OPEN
     period.reopened_by, period.reopened_at, period.reopened_because = by.user_id, now, reason
-    session.flush()
+    _keep(session, period, by=by, now=now, reason=reason)
     _record(session, "month.reopened", month, by=by, now=now, digest=period.digest)
     return find(session, by.practice_id, month)
+
+
+def _keep(session: Session, period: Period, *, by: Actor, now: dt.datetime, reason: str = "") -> None:
+    session.add(
+        PeriodAct(
+            practice_id=period.practice_id, month=period.month, state=period.state, at=now, by=by.user_id,
+            reason=reason, totals=period.totals, digest=period.digest,
+        )
+    )  # fmt: skip
+    session.flush()
 
 
 def unfinished_jobs(session: Session, practice_id: int, month: dt.date) -> list[int]:
@@ -171,15 +194,16 @@ def cents_of(totals: dict[str, Any] | None, kind: str) -> int:
 
 
 def _months(session: Session, practice_id: int, named: list[dt.date], touched: dict[dt.date, Period]) -> list[Month]:
-    ids = {person for row in touched.values() for person in (row.closed_by, row.reopened_by) if person}
-    of_practice = (User.practice_id == practice_id, User.id.in_(ids))
-    names = dict(session.execute(select(User.id, User.name).where(*of_practice)).all())
-    return [_month(month, touched.get(month), names) for month in named]
+    of_practice = (PeriodAct.practice_id == practice_id, PeriodAct.month.in_(touched))
+    acts = session.scalars(select(PeriodAct).where(*of_practice).order_by(PeriodAct.id.desc())).all()
+    ids = {act.by for act in acts}
+    names = dict(session.execute(select(User.id, User.name).where(User.id.in_(ids))).all())
+    return [_month(month, touched.get(month), [act for act in acts if act.month == month], names) for month in named]
 
 
-def _month(month: dt.date, row: Period | None, names: dict[int, str]) -> Month:
+def _month(month: dt.date, row: Period | None, acts: list[PeriodAct], names: dict[int, str]) -> Month:
     if row is None:
-        return Month(month, PeriodState.OPEN, None, None, None, None, None, None, None)
+        return Month(month, PeriodState.OPEN, None, None, None, None, None, None, None, ())
     return Month(
         month=month,
         state=row.state,
@@ -190,6 +214,9 @@ def _month(month: dt.date, row: Period | None, names: dict[int, str]) -> Month:
         reopened_by=names.get(row.reopened_by or 0),
         reopened_at=row.reopened_at,
         reopened_because=row.reopened_because,
+        history=tuple(
+            MonthAct(act.state, act.at, names.get(act.by), act.reason, act.totals, act.digest) for act in acts
+        ),
     )
 
 

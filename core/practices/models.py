@@ -98,6 +98,26 @@ class Period(Base):
     reopened_because: Mapped[str | None]
 
 
+class PeriodAct(Base):
+    """A month was closed or reopened: who, when, why, and what it kept. Append-only; `Period` says how it stands."""
+
+    __tablename__ = "period_act"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id", "month"], ["period.practice_id", "period.month"]),
+        CheckConstraint("(state = 'open') = (reason <> '')", name="a_reopening_says_why"),
+    )
+
+    practice_id: Mapped[PracticeId]
+    id: Mapped[MadeId]
+    month: Mapped[dt.date]
+    state: Mapped[PeriodState] = mapped_column(one_of(PeriodState, "period_act_state_known"))  # what it became
+    at: Mapped[At]
+    by: Mapped[Big]
+    reason: Mapped[Str]
+    totals: Mapped[dict[str, Any]]  # of the close; of the close that a reopening ended
+    digest: Mapped[Str]
+
+
 class Exclusion(Base):
     """A patient or a payer whose claims are never written off while it lasts."""
 

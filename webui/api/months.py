@@ -22,13 +22,27 @@ from webui.door import door, now
 MONTHS: Final = Tag(name="Months", description="A closed month takes no posting")
 
 
+Totals = dict[str, dict[str, dict[str, int]]]
+
+
+class PeriodAct(Answer):
+    """The month was closed, or reopened for a reason. No later act changes what is kept here."""
+
+    state: Annotated[PeriodState, Field(description="What it became")]
+    at: dt.datetime
+    by: str | None
+    reason: Annotated[str, Field(description="Of a reopening")]
+    totals: Annotated[Totals, Field(description="Of the close; of a reopening, of the close that it ended")]
+    digest: Annotated[str, Field(description="The same")]
+
+
 class Period(Answer):
-    """A month of the practice's calendar. What was closed keeps its totals until it is closed again."""
+    """A month of the practice's calendar, and all that was done to it."""
 
     month: Annotated[str, Field(description="Such as 2026-11")]
     state: PeriodState
     totals: Annotated[
-        dict[str, dict[str, dict[str, int]]] | None,
+        Totals | None,
         Field(description="Of the close: cents and count, by kind of posting and responsibility"),
     ]
     digest: Annotated[str | None, Field(description="Of every posting of it, at the close; empty where there is none")]
@@ -37,11 +51,13 @@ class Period(Answer):
     reopened_by: str | None
     reopened_at: dt.datetime | None
     reopened_because: str | None
+    history: Annotated[list[PeriodAct], Field(description="The newest first")]
 
     @classmethod
     def of(cls, month: Month) -> Self:
         """The month as an answer."""
-        return cls.model_validate({**vars(month), "month": periods.name_of(month.month)})
+        history = [vars(act) for act in month.history]
+        return cls.model_validate({**vars(month), "month": periods.name_of(month.month), "history": history})
 
 
 class Periods(Answer):

@@ -36,6 +36,14 @@ def test_a_month_is_closed_listed_and_reopened(practice: GivenPractice, typed: T
     assert (
         "reopened: A late file" in typed("month", "reopen", "2026-05", "--as", ADMIN, "--reason", "A late file").stdout
     )
+    typed("month", "close", "2026-05", "--as", ADMIN)
+    typed("month", "reopen", "2026-05", "--as", ADMIN, "--reason", "Another")
+    shown = typed("month", "show", "2026-05", "--as", BILLER).stdout.splitlines()
+    assert [line.split("admin ")[1][:15] for line in shown[1:]] == [
+        "reopened it: An", "closed it: 1 po", "reopened it: A ", "closed it: 1 po"
+    ]  # fmt: skip
+    history = json.loads(typed("month", "show", "2026-05", "--as", BILLER, "--json").stdout)["history"]
+    assert [(act["state"], act["reason"]) for act in history[:2]] == [("open", "Another"), ("closed", "")]
     assert typed("month", "close", "2026-13", "--as", ADMIN).stderr.startswith("Write the month as YYYY-MM")
     assert typed("verify").exit_code == 0
 

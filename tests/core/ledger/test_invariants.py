@@ -84,6 +84,10 @@ BREAKS = {
     "money_moves_by_confirmed_jobs": ["UPDATE settle_job SET kind = 'status', reason = NULL"],
     "jobs_over_a_limit_were_approved": ["""UPDATE settle_job SET limits = '{"user_claim_cents": 1}'"""],
     "closed_months_are_as_they_were_closed": [CLOSED_OCTOBER.format(at="2026-11-02", totals="{}", digest="''")],
+    "a_month_is_as_the_audit_says": [
+        ("INSERT INTO period (practice_id, month, state, closed_at, totals, digest)"
+        " SELECT id, '2026-10-01', 'closed', '2026-11-02', '{}', '' FROM practice")
+    ],
     "nothing_is_posted_into_a_closed_month": [CLOSED_OCTOBER.format(at="2026-10-31", totals="{}", digest="''")],
     "late_payments_take_back_write_offs": [
         ("INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,"
@@ -187,6 +191,8 @@ def test_a_late_payment_that_takes_back_wrongly_is_seen(
         "UPDATE posting SET amount_cents = 1",
         "DELETE FROM posting",
         "TRUNCATE posting CASCADE",
+        "UPDATE period_act SET reason = 'x'",
+        "DELETE FROM period_act",
         "UPDATE audit_entry SET act = 'x'",
         "DELETE FROM audit_entry",
     ],

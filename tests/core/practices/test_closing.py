@@ -7,20 +7,21 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
-from core.access.models import Role
+from core.access import people
+from core.access.models import Role, User
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed, Refusal
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus
-from core.ledger import entries
+from core.ledger import entries, month_sums
 from core.ledger.entries import entry_of
-from core.practices import closing, periods
+from core.practices import closing, limits, periods
 from core.practices.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen, ReopenReasonMissing
-from core.practices.models import PeriodState
+from core.practices.models import Period, PeriodState
 from core.practices.periods import BadMonth, BadPostingDate, PeriodBusy, PeriodClosed
 from tests.given import NOW, GivenPractice, Line, a_practice
 
@@ -377,6 +378,68 @@ def test_reopening_asks_for_a_reason_and_is_written_down(practice: GivenPractice
     assert said == [("month.closed", "month:2026-11"), ("month.reopened", "month:2026-11")]
     with pytest.raises(MonthOpen):
         reopen(practice, admin)
+
+
+def test_every_close_and_reopening_is_kept_with_its_totals_and_its_reason(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    close(practice, admin)
+    reopen(practice, admin, reason="First file")
+    pay(practice)
+    close(practice, admin)
+    reopen(practice, admin, reason="Second file")
+
+    with practice.sessions() as session:
+        newest_first = closing.find(session, practice.id, NOVEMBER).history
+
+    kept = [(act.state, act.by, act.reason, closing.count_of(act.totals)) for act in newest_first]
+    assert kept == [
+        (PeriodState.OPEN, "admin", "Second file", 1), (PeriodState.CLOSED, "admin", "", 1),
+        (PeriodState.OPEN, "admin", "First file", 0), (PeriodState.CLOSED, "admin", "", 0),
+    ]  # fmt: skip
+    assert [bool(act.digest) for act in newest_first] == [True, True, False, False]
+    assert practice.violations() == []
+
+
+def test_a_month_that_was_opened_behind_the_audit_and_closed_again_with_more_in_it_is_seen(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    close(practice, admin)
+    with transaction(practice.sessions) as session:
+        session.execute(text("UPDATE period SET state = 'open'"))
+    assert [violation.invariant for violation in practice.violations()] == ["a_month_is_as_the_audit_says"]
+    pay(practice, now=NOW + dt.timedelta(hours=1))
+    with transaction(practice.sessions) as session:
+        sums = month_sums.of_month(session, practice.id, NOVEMBER, DECEMBER)
+        period = session.get_one(Period, (practice.id, NOVEMBER))
+        period.state, period.closed_at = PeriodState.CLOSED, NOW + dt.timedelta(hours=2)
+        period.totals, period.digest = sums.totals, sums.digest
+
+    assert [violation.invariant for violation in practice.violations()] == ["a_month_is_as_the_audit_says"]
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"role": Role.BILLER}])
+def test_who_has_lost_the_role_since_the_request_began_neither_closes_nor_reopens_nor_limits_nor_adds(
+    practice: GivenPractice, admin: Actor, change: dict[str, Any]
+) -> None:
+    close(practice, admin, OCTOBER)
+    with transaction(practice.sessions) as session:
+        session.execute(update(User).where(User.id == admin.user_id).values(**change))
+    acts: list[Callable[[Any], Any]] = [
+        lambda session: closing.close(session, NOVEMBER, by=admin, now=NOW),
+        lambda session: closing.reopen(session, OCTOBER, reason="x", by=admin, now=NOW),
+        lambda session: limits.set_write_off_limits(session, by=admin, claim_cents=1, now=NOW),
+        lambda session: people.add(
+            session, email="x@y.example", name="X", role=Role.ADMIN, password="x" * 12, claim_cents=1, job_cents=1,
+            by=admin, now=NOW,
+        ),
+    ]  # fmt: skip
+
+    for act in acts:
+        with pytest.raises(NotAllowed), transaction(practice.sessions) as session:
+            act(session)
 
 
 def test_only_an_administrator_closes_and_only_months_that_have_begun(practice: GivenPractice, admin: Actor) -> None:

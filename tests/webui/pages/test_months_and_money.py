@@ -54,6 +54,10 @@ def test_months_are_listed_closed_with_their_totals_and_reopened_with_a_reason(
     assert "Say why the month is reopened" in missing.text
     assert admin.post("/months/2026-11/reopen", on="/months/2026-11", reason="A late file").status_code == 303
     assert "A late file" in biller.says("/months/2026-11")
+    admin.post("/months/2026-11/close", on="/months/2026-11")
+    admin.post("/months/2026-11/reopen", on="/months/2026-11", reason="Another")
+    said = biller.says("/months/2026-11")
+    assert re.search("reopened it: “Another”.*closed it.*reopened it: “A late file”.*closed it", said)
     assert biller.post("/months/2026-11/close", on="/months/2026-11").status_code == 403
 
 

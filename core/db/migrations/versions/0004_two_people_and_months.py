@@ -113,6 +113,31 @@ def upgrade() -> None:
         sa.UniqueConstraint("practice_id", "entry_id", name="an_entry_is_chained_once"),
     )
     op.create_table(
+        "period_act",
+        sa.Column("practice_id", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "open", "closed", name="period_act_state_known", native_enum=False, create_constraint=True, length=60
+            ),
+            nullable=False,
+        ),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("totals", postgresql.JSONB(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.CheckConstraint("(state = 'open') = (reason <> '')", name=op.f("a_reopening_says_why")),
+        sa.ForeignKeyConstraint(
+            ["practice_id", "month"],
+            ["period.practice_id", "period.month"],
+            name=op.f("fk_period_act_period_practice_id_month"),
+        ),
+        sa.PrimaryKeyConstraint("practice_id", "id", name=op.f("pk_period_act")),
+    )
+    op.create_table(
         "exclusion",
         sa.Column("practice_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -170,10 +195,11 @@ def upgrade() -> None:
         "CREATE CONSTRAINT TRIGGER audit_is_chained AFTER INSERT ON audit_entry "
         "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION chain_audit()"
     )
-    op.execute(
-        "CREATE TRIGGER audit_link_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_link "
-        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-    )
+    for table in ("audit_link", "period_act"):
+        op.execute(
+            f"CREATE TRIGGER {table}_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
 
 
 def downgrade() -> None:
@@ -187,5 +213,5 @@ def downgrade() -> None:
     op.drop_column("posting", "caused_by_id")
     for name in ("hold_why", "hold_at", "hold_by", "hold_until"):
         op.drop_column("claim", name)
-    for table in ("audit_link", "audit_head", "exclusion", "period"):
+    for table in ("audit_link", "audit_head", "exclusion", "period_act", "period"):
         op.drop_table(table)
