@@ -104,7 +104,7 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
     """What the page of a job shows that waits for another person: the same frozen preview, and what is over."""
     actor, at = current_actor(), now()
     asked_by = askers.answers(job)
-    of_day = limits.jobs_of_the_day(db, job, by=asked_by)
+    of_day = limits.jobs_of_the_day(db, job, by=asked_by, at=job.approval_asked_at or at)
     return {
         "totals": PreviewTotals.model_validate(job.preview),
         "claims": confirm.table(db, job, args),

@@ -71,9 +71,9 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
         "cost_share_max": NOTE_CHARACTERS_MAX,
         "left_out": _left_out(db, job),
         "next_open_date": posting_month.offered(db, job, now=now()),
-        "over": limits.told(limits.if_confirmed(db, job, by=_confirmer(job))),
+        "over": limits.told(over),
         "approvers": [user.name for user in waiting.who_may_approve(db, job, confirmer=_confirmer(job))],
-        **over_claims(db, job),
+        **over_claims(db, job, over),
         **box_words(job),
     }
 
@@ -165,7 +165,8 @@ def render(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, 
 
 def over_now(db: Session, job: SettleJob) -> list[Over]:
     """What of the job is over which limit: frozen, and until CONFIRM as if who looks confirmed it."""
-    return limits.if_confirmed(db, job, by=_confirmer(job)) if job.status is JobStatus.PREVIEWED else job.over
+    previewed = job.status is JobStatus.PREVIEWED
+    return limits.if_confirmed(db, job, by=_confirmer(job), now=now()) if previewed else job.over
 
 
 def over_claims(db: Session, job: SettleJob, over: Sequence[Over]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def go_on(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
     still.held(session, askers.of_job(job))
     posting_month.hold(session, job, now=now)
     by = askers.answers(job)
-    job.over = [dict(one) for one in limits.over(session, job, by=by)]
+    job.over = [dict(one) for one in limits.over(session, job, by=by, now=now)]
     session.flush()
     key = JobKey(job.practice_id, job.id)
     if job.over:

@@ -117,7 +117,7 @@ def freeze(
     assert moved, "the row is locked"
     session.refresh(job)
     if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report says what would have to wait
-        job.over = [dict(one) for one in limits.over(session, job, by=askers.answers(job))]
+        job.over = [dict(one) for one in limits.over(session, job, by=askers.answers(job), now=now)]
         session.flush()
         if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM:
             _go_on_by_itself(session, job, now=now)

@@ -4,11 +4,12 @@ A limit is in cents, or a number of claims for a schedule's cap; `core.money.UNL
 Limits that change later change nothing about a job that was previewed before.
 """
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Literal, TypedDict
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.access.models import User
@@ -17,6 +18,7 @@ from core.jobs.keys import JobKey
 from core.jobs.lifecycle import FINAL_STATUSES
 from core.jobs.models import JobChunk, JobItem, JobKind, JobStatus, SettleJob, Verdict
 from core.money import UNLIMITED, format_cents
+from core.practices import calendar
 from core.practices.models import Practice
 
 SENTENCES: Final = {
@@ -112,13 +114,16 @@ def of_confirmer(session: Session, job: SettleJob, user_id: int) -> Limits:
     return limits
 
 
-def if_confirmed(session: Session, job: SettleJob, *, by: int) -> list[Over]:
+def if_confirmed(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> list[Over]:
     """What of the previewed job would be over which limit if user `by` confirmed it now."""
-    return over(session, job, by=by, limits=of_confirmer(session, job, by))
+    return over(session, job, by=by, now=now, limits=of_confirmer(session, job, by))
 
 
-def over(session: Session, job: SettleJob, *, by: int, limits: Limits | None = None) -> list[Over]:
-    """What of the previewed job is over which of its `limits`, with what user `by` confirmed before on the same day."""
+def over(session: Session, job: SettleJob, *, by: int, now: dt.datetime, limits: Limits | None = None) -> list[Over]:
+    """What of the previewed job is over which of its `limits`, with what else user `by` let run on the same day.
+
+    `now` is when it is confirmed, or would be.
+    """
     if job.kind is not JobKind.SETTLE:
         return []
     limits = job.limits if limits is None else limits
@@ -135,7 +140,7 @@ def over(session: Session, job: SettleJob, *, by: int, limits: Limits | None = N
     found += [_over(code, limit, sum_, claims=settles) for code, limit, sum_ in sums if sum_ > limit]
     of_one_job = min(limits.get("practice_job_cents", UNLIMITED), limits.get("user_job_cents", UNLIMITED))
     if total and total <= of_one_job < UNLIMITED:
-        others = _unapproved_of_the_day(session, job, by)
+        others = _unapproved_of_the_day(session, job, by, now)
         sum_ = total + sum(others.values())
         if sum_ > of_one_job:
             found.append(_over("over_day_limit", of_one_job, sum_, claims=settles, jobs=list(others)))
@@ -165,18 +170,25 @@ def _claims_over(session: Session, job: SettleJob, code: str, limit: int) -> lis
     return [_over(code, limit, largest, claims=claims)] if claims else []
 
 
-def _unapproved_of_the_day(session: Session, job: SettleJob, by: int) -> dict[int, int]:
+def _unapproved_of_the_day(session: Session, job: SettleJob, by: int, now: dt.datetime) -> dict[int, int]:
     """What the user's other settle jobs of the same day write off with nobody else's word: cents by job.
 
     A job that waits, or that another person approved, was not slipped in under the limit: it does not count.
     """
-    others = [other for other in jobs_of_the_day(session, job, by=by) if other.approval_asked_at is None]
+    others = [other for other in jobs_of_the_day(session, job, by=by, at=now) if other.approval_asked_at is None]
     found = dict(zip((other.id for other in others), _at_most(session, job.practice_id, others), strict=True))
     return {job_id: sum_ for job_id, sum_ in found.items() if sum_}
 
 
-def jobs_of_the_day(session: Session, job: SettleJob, *, by: int) -> list[SettleJob]:
-    """The other settle jobs that the user let run, or asked to, on the same day, oldest first."""
+def jobs_of_the_day(session: Session, job: SettleJob, *, by: int, at: dt.datetime) -> list[SettleJob]:
+    """The other settle jobs that the user let run, or asked to, on the same day, oldest first.
+
+    On the day of which the previews tell, and on that of `at`, when this one is confirmed: two previews of both sides
+    of a midnight do not get a day each.
+    """
+    practice = session.get_one(Practice, job.practice_id)
+    begins, ends = calendar.day_of(practice, calendar.today(practice, now=at))
+    let_run_at = func.coalesce(SettleJob.approval_asked_at, SettleJob.confirmed_at)
     of_day = (
         SettleJob.practice_id == job.practice_id,
         SettleJob.id != job.id,
@@ -184,7 +196,7 @@ def jobs_of_the_day(session: Session, job: SettleJob, *, by: int) -> list[Settle
         SettleJob.kind == JobKind.SETTLE,
         # Nights are added up among themselves: they have caps, and must not use up their owner's day.
         SettleJob.night.is_(None) if job.night is None else SettleJob.night.is_not(None),
-        SettleJob.as_of == job.as_of,
+        or_(SettleJob.as_of == job.as_of, and_(let_run_at >= begins, let_run_at < ends)),
         SettleJob.status.not_in(_NOT_COUNTED),
     )
     return list(session.scalars(select(SettleJob).where(*of_day).order_by(SettleJob.id)))

@@ -56,10 +56,10 @@ def tonight(session: Session, schedule: Schedule, *, now: dt.datetime) -> Tonigh
     """What this schedule would settle in its next night; today, where none comes. Raises `TonightTooSlow`."""
     practice = session.get_one(Practice, schedule.practice_id)
     night = due.next_due(schedule, ZoneInfo(practice.time_zone), now)
-    as_of = night[0] if night else calendar.today(practice, now=now)
+    as_of, begins = night or (calendar.today(practice, now=now), now)
     timeouts.limit(session, statement_seconds=ADDING_UP_SECONDS)
     try:
-        return _added_up(session, practice, schedule, as_of)
+        return _added_up(session, practice, schedule, as_of, begins)
     except OperationalError as error:
         if sqlstate(error) == QUERY_CANCELED:
             raise TonightTooSlow from None
@@ -74,7 +74,7 @@ def tonight_of(session: Session, request: ScheduleRequest, *, by: Actor, now: dt
     return tonight(session, made, now=now)
 
 
-def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date) -> Tonight:
+def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date, begins: dt.datetime) -> Tonight:
     job = _job_like(session, practice, schedule, as_of)
     selected = Matching(filter=schedule.filter)
     judged = preview.verdicts(job, selected, terms=prepare.terms(session, job)).c
@@ -104,7 +104,7 @@ def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: d
         by_code=[(group.verdict_code, group.claims) for group in groups if group.verdict_code],
         over=[
             *_claims_over(job.limits, settles),
-            *(one["code"] for one in limits.over(session, job, by=job.requested_by)),
+            *(one["code"] for one in limits.over(session, job, by=job.requested_by, now=begins)),
         ],
         as_of=as_of,
     )

@@ -17,6 +17,7 @@ from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
 from core.ledger.models import Posting, PostingKind
 from core.money import UNLIMITED
+from core.practices import time_zone
 from core.practices.models import WriteOffSetting
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.servers import Databases
@@ -168,6 +169,7 @@ def test_another_person_and_another_day_have_a_sum_of_their_own(practice: GivenP
     confirmed(practice, "C00001")
 
     assert confirmed(practice, "C00002", by=admin).status is RUNS
+    # In New York the next day has begun by then.
     tomorrow = NOW.replace(day=NOW.day + 1)
     job = practice.preview({"claim_ids": ["C00003"]}, key="tomorrow", now=tomorrow)
     assert practice.confirm(job, now=tomorrow).status is RUNS
@@ -182,6 +184,31 @@ def test_the_day_is_the_practices_own(practice: GivenPractice) -> None:
     job = practice.preview({"claim_ids": ["C00002"]}, key="late", now=late)
 
     assert codes(practice.confirm(job, now=late)) == ["over_day_limit"]
+
+
+def test_previews_of_both_sides_of_a_midnight_are_added_up_where_both_are_confirmed_after_it(
+    practice: GivenPractice,
+) -> None:
+    practice.claims(4)
+    practice.limit(job=1_500)
+    before, after = NOW.replace(day=24, hour=4, minute=55), NOW.replace(day=24, hour=5, minute=5)  # 11:55 pm, 12:05 am
+    late = practice.preview({"claim_ids": ["C00001"]}, key="late", now=before)
+    early = practice.preview({"claim_ids": ["C00002"]}, key="early", now=after)
+    in_time = practice.preview({"claim_ids": ["C00003"]}, key="in time", now=before)
+
+    assert practice.confirm(late, now=after).status is RUNS
+    assert codes(practice.confirm(early, now=after)) == ["over_day_limit"]
+    assert codes(practice.confirm(in_time, now=after)) == ["over_day_limit"]
+
+
+def test_a_change_of_the_time_zone_makes_no_second_day(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(2)
+    practice.limit(job=1_500)
+    confirmed(practice, "C00001")
+    with transaction(practice.sessions) as session:
+        time_zone.set_time_zone(session, "Pacific/Kiritimati", by=admin, now=NOW)  # the 24th has begun there
+
+    assert codes(confirmed(practice, "C00002")) == ["over_day_limit"]
 
 
 def test_what_another_person_has_seen_or_what_never_ran_uses_up_no_day(practice: GivenPractice, admin: Actor) -> None:
@@ -238,7 +265,9 @@ def test_two_halves_that_are_confirmed_at_once_are_added_up_too(practice: GivenP
 
         assert sorted(statuses) == sorted([RUNS, WAITS]), round_
         with transaction(practice.sessions) as session:  # the next round is a day without a past
-            session.execute(text("UPDATE settle_job SET as_of = as_of - 1"))
+            day = "interval '1 day'"
+            earlier = f"as_of = as_of - 1, confirmed_at = confirmed_at - {day}"
+            session.execute(text(f"UPDATE settle_job SET {earlier}, approval_asked_at = approval_asked_at - {day}"))
 
 
 @pytest.fixture(scope="module")

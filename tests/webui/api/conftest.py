@@ -56,6 +56,9 @@ class SentHints:
         self.prepared.append((practice_id, job_id))
 
 
+NOTE = "Costs more to collect than it brings"
+
+
 @dataclass
 class Api:
     """The API as one person's program calls it."""
@@ -78,8 +81,11 @@ class Api:
         return self.client.open(f"/api/v1{path}", method=method, headers=all_headers, **given)
 
     def preview(self, selection: Any = None, key: str | None = None, **other: Any) -> TestResponse:
-        """Ask for a job on `selection` (every claim without one), with a key of its own."""
-        body = {"selection": selection or {"all": True}, "reason": "small_balance", **other}
+        """Ask for a job on `selection` (every claim without one), with a key of its own.
+
+        The sample has Medicare patients: the note is the reason why their share may be written off.
+        """
+        body = {"selection": selection or {"all": True}, "reason": "small_balance", "note": NOTE, **other}
         return self.post("/settle-jobs", json=body, headers={"Idempotency-Key": key or f"test-{next(_keys)}"})
 
     def previewed(self, selection: Any = None, **other: Any) -> str:

@@ -175,7 +175,7 @@ def test_one_day_is_a_span_of_the_audit(admin: Api) -> None:
 
 def test_confirm_asks_for_the_reason_where_medicare_patients_share_is_waived(world: World, biller: Api) -> None:
     world.sql("UPDATE payer SET payer_class = 'medicare'")
-    job = biller.previewed({"filter": {"patient_due_min_cents": 1, "eligibility": "can_settle"}})
+    job = biller.previewed({"filter": {"patient_due_min_cents": 1, "eligibility": "can_settle"}}, note="")
     share = biller.get(f"/settle-jobs/{job}").json["totals"]["cost_share"]
     assert share["job_cents"] > 0
     assert {"since", "until", "written_off_cents", "became_due_cents", "percent", "claims"} < set(share)
