@@ -75,9 +75,7 @@ def take_back(
     taken = {place: _enough(standing_at[place], -due[place]) for place in standing_at if due[place] < 0}
     if not taken:
         return 0
-    closed = periods.closed_months(session, practice_id)
-    dated = {place: _dated(causes[place], taken[place], closed, today=today) for place in taken}
-    periods.hold_open(session, practice_id, set(dated.values()), today=today)
+    dated = _dates(session, practice_id, causes, taken, today=today)
     versions = _versions(session, practice_id, claim_ids)
     cents = 0
     for place, write_offs in taken.items():
@@ -118,6 +116,24 @@ def _answer(session: Session, write_offs: list[_Standing], credit: int, version:
         }  # fmt: skip
         session.execute(insert(Posting).values(**common, **again))
     return stood - remainder
+
+
+def _dates(
+    session: Session,
+    practice_id: int,
+    causes: dict[_Place, Any],
+    taken: dict[_Place, list[_Standing]],
+    *,
+    today: dt.date,
+) -> dict[_Place, dt.date]:
+    """The day of what is posted at each place, in months that stay open until the commit. Raises `PeriodBusy`."""
+    closed = periods.closed_months(session, practice_id)
+    while True:
+        dated = {place: _dated(causes[place], taken[place], closed, today=today) for place in taken}
+        closed_meanwhile = periods.hold(session, practice_id, set(dated.values()))
+        if not closed_meanwhile:
+            return dated
+        closed |= closed_meanwhile
 
 
 def _dated(cause: Any, write_offs: list[_Standing], closed: set[dt.date], *, today: dt.date) -> dt.date:

@@ -78,10 +78,15 @@ def hold_open(session: Session, practice_id: int, posting_dates: Collection[dt.d
 
     Raises `PeriodClosed` naming the first that is closed and the next open date, and `PeriodBusy`.
     """
-    with _busy():
-        closed = held_closed(session, practice_id, {month_of(day) for day in posting_dates})
+    closed = hold(session, practice_id, posting_dates)
     if closed:
         raise refusal(session, practice_id, min(closed), today=today)
+
+
+def hold(session: Session, practice_id: int, days_: Collection[dt.date]) -> set[dt.date]:
+    """Hold the months of these days until the commit; give those that are closed. Raises `PeriodBusy`."""
+    with _busy():
+        return held_closed(session, practice_id, {month_of(day) for day in days_})
 
 
 def held_closed(session: Session, practice_id: int, months: Collection[dt.date]) -> set[dt.date]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from core.access import people
 from core.access.models import Role, User
@@ -19,6 +19,7 @@ from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus
 from core.ledger import entries, month_sums
 from core.ledger.entries import entry_of
+from core.ledger.models import Posting
 from core.practices import closing, limits, periods
 from core.practices.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen, ReopenReasonMissing
 from core.practices.models import Period, PeriodState
@@ -301,6 +302,41 @@ def test_a_close_waits_for_who_is_posting_and_who_comes_later_waits_for_the_clos
     assert outcomes == [{"payment": {"patient": {"count": 1, "cents": -10_00}}}]
     with pytest.raises(PeriodClosed):
         pay(practice)
+    assert practice.violations() == []
+
+
+def test_a_late_payment_in_an_open_month_goes_through_while_the_write_offs_month_is_being_closed(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    practice.settle()
+    raised: list[Exception] = []
+    closer = practice.sessions()
+    closing.close(closer, NOVEMBER, by=admin, now=NOW)
+
+    def pays() -> None:
+        try:
+            pay(practice, posted_on="2026-10-15")
+        except Refusal as refusal:
+            raised.append(refusal)
+
+    payer = threading.Thread(target=pays)
+    payer.start()
+    while not _waits_for_a_lock(practice):
+        assert payer.is_alive(), "it did not wait"
+    closer.commit()
+    closer.close()
+    payer.join()
+
+    assert raised == []
+    with practice.sessions() as session:
+        dates = session.execute(
+            select(Posting.kind, Posting.posted_on).where(Posting.posted_on > dt.date(2026, 10, 1)).order_by(Posting.id)
+        ).all()
+    assert dates == [
+        ("write_off", dt.date(2026, 11, 23)), ("payment", dt.date(2026, 10, 15)),
+        ("reversal", DECEMBER), ("write_off", DECEMBER),
+    ]  # fmt: skip
     assert practice.violations() == []
 
 
