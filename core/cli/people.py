@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from core.access import people
 from core.access.models import Role, User
-from core.access.permissions import Actor
+from core.access.permissions import Action, Actor
 from core.cli import acting, context
 from core.cli.access import user
 from core.db.engine import transaction
 from core.money import format_limit, parse_limit, plain_limit
-from core.practices import limits
+from core.practices import limits, queries as practices
 
 _email_argument = click.argument("who", metavar="EMAIL")
 _which_argument = click.argument("which", type=click.Choice(["claim", "job"]))
@@ -98,6 +98,33 @@ def set_limit(which: str, amount: str, practice: str, email: str) -> None:
     click.echo(f"Limit of {practice} for one {which}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
 
 
+@click.command("limits")
+@acting.as_option
+@acting.json_option
+def show_limits(email: str, as_json: bool) -> None:
+    """Show what one claim and one job may write off without a second person: the practice's, and each person's.
+
+    Everybody's to an administrator, your own to others; of the practice's and a person's the smaller one counts.
+    """
+    with acting.sessions() as sessions, sessions() as session:
+        by = acting.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        practice = practices.find(session, by.practice_id)
+        everybody = by.may(Action.MANAGE_USERS)
+        found = people.of_practice(session, by) if everybody else [session.get_one(User, by.user_id)]
+        of_practice = {
+            "name": practice.name,
+            "claim_limit_cents": plain_limit(practice.claim_limit_cents),
+            "job_limit_cents": plain_limit(practice.job_limit_cents),
+        }
+        of_people = [_facts(person) for person in found if person.active]
+    if as_json:
+        click.echo(json.dumps({"practice": of_practice, "users": of_people}))
+        return
+    for who, one in [(of_practice["name"], of_practice), *((person["email"], person) for person in of_people)]:
+        click.echo(f"{who:<40} claim {_limit(one['claim_limit_cents'])}, job {_limit(one['job_limit_cents'])}")
+
+
 def _do(who: str, email: str, act: Callable[..., User]) -> None:
     with acting.sessions() as sessions, transaction(sessions) as session:
         by: Actor = acting.actor(session, email)
@@ -124,4 +151,4 @@ def _limit(limit: int | str) -> str:
     return limit if isinstance(limit, str) else format_limit(limit)
 
 
-COMMANDS = [set_limit]
+COMMANDS = [set_limit, show_limits]
