@@ -11,7 +11,7 @@ from core.cli import acting, context, job_words
 from core.cli.jobs import act_on
 from core.jobs import approval, askers, commands, limits, queries, waiting
 from core.jobs.keys import JobKey
-from core.jobs.models import SettleJob
+from core.jobs.models import JobStatus, SettleJob
 from core.money import format_cents
 
 
@@ -103,6 +103,8 @@ def _words(facts: dict[str, list[dict[str, Any]]]) -> str:
 def _decision(job: dict[str, Any]) -> str:
     if job["decided_by"] is None:
         return f"job {job['id']} expired, because nobody approved it within 7 days"
+    if job["status"] == JobStatus.DISCARDED:
+        return f"job {job['id']} was given up by {job['decided_by']}"
     if job["reason"] is None:
         return f"job {job['id']} was approved by {job['decided_by']}"
     return f"job {job['id']} was rejected by {job['decided_by']}: {job['reason']}"

@@ -18,7 +18,7 @@ APPROVAL_LIFE: Final = dt.timedelta(days=7)
 
 S = JobStatus
 
-_DECIDED: Final = {S.CONFIRMED: "approved", S.REJECTED: "rejected"}
+_DECIDED: Final = {S.CONFIRMED: "approved", S.REJECTED: "rejected", S.DISCARDED: "given up"}
 
 
 class OwnJob(NotAllowed):
@@ -101,7 +101,7 @@ def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.dat
 def _decides(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, now: dt.datetime) -> bool:
     """Tell whether `by` is to decide; False where they have decided just this before."""
     if job.decided_at is not None:
-        decided = S.REJECTED if job.status is S.REJECTED else S.CONFIRMED
+        decided = job.status if job.status in _DECIDED else S.CONFIRMED  # it has run on since
         if job.decided_by == by.user_id and decided is target:
             return False
         who = "You have" if job.decided_by == by.user_id else "Somebody else has"

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import Refusal
-from core.jobs import approval, budget, cost_share, limits, posting_month, retry
+from core.jobs import approval, askers, budget, cost_share, limits, posting_month, retry
 from core.jobs.acts import CONFIRMATION, ConfirmationMismatch, WrongStatus, locked, may, move, refusal, still_may
 from core.jobs.approval import approve, reject
 from core.jobs.keys import JobKey
@@ -75,10 +75,12 @@ def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
 
 
 def discard(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
-    """Give up a preview; nothing was done and nothing will be."""
+    """Give up a preview; nothing was done and nothing will be. Who asked for it reads who gave up what waited."""
     job = locked(session, key, by, Action.PREVIEW_JOB)
     sources = (S.PREPARING, S.PREVIEWED, S.AWAITING_APPROVAL)
-    return move(session, job, S.DISCARDED, by=by, now=now, sources=sources, act="discarded")
+    in_their_stead = job.status is S.AWAITING_APPROVAL and by.user_id not in askers.of_job(job)
+    decided = {"decided_by": by.user_id, "decided_at": now} if in_their_stead else {}
+    return move(session, job, S.DISCARDED, by=by, now=now, sources=sources, act="discarded", **decided)
 
 
 def pause(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:

@@ -181,7 +181,7 @@ class SettleJob(Base):
     limits: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # frozen: `core.jobs.limits`
     over: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")  # what is over which limit
     approval_asked_at: Mapped[dt.datetime | None]
-    decided_by: Mapped[int | None] = mapped_column(BigInteger)  # who approved or rejected it
+    decided_by: Mapped[int | None] = mapped_column(BigInteger)  # who approved, rejected or gave it up, never who asked
     decided_at: Mapped[dt.datetime | None]
     decision_note: Mapped[Str] = mapped_column(default="", server_default="")
     cost_share_reason: Mapped[Str] = mapped_column(default="", server_default="")  # why Medicare's share is waived

@@ -36,7 +36,7 @@ def of_mine(session: Session, actor: Actor) -> list[SettleJob]:
 
 
 def decided_of_mine(session: Session, actor: Actor, *, now: dt.datetime) -> list[SettleJob]:
-    """The jobs of this person that somebody approved or rejected lately, or on which nobody did, the newest first."""
+    """The jobs of this person that another decided on or gave up lately, or on which nobody did: newest first."""
     expired_at = SettleJob.approval_asked_at + APPROVAL_LIFE
     lately = or_(
         SettleJob.decided_at > now - NEWS_LIFE,

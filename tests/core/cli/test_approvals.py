@@ -112,6 +112,21 @@ def test_another_person_rejects_with_a_reason(typed: Typed, practice: GivenPract
     assert "was rejected by approver: Wrong list" in typed("approvals", "--as", BILLER).stdout
 
 
+def test_the_limits_of_the_practice_and_of_each_person_are_shown(typed: Typed, practice: GivenPractice) -> None:
+    practice.limit(claim=250_00)
+    practice.limit_of(practice.biller, job=1_000_00)
+
+    lines = typed("limits", "--as", ADMIN).stdout.splitlines()
+    facts = json.loads(typed("limits", "--as", BILLER, "--json").stdout)
+
+    assert [line.split()[0] for line in lines] == ["Lakeside", ADMIN, APPROVER, BILLER]
+    assert [" ".join(lines[at].split()[1:]) for at in (0, 3)] == [
+        "claim $250.00, job unlimited", "claim unlimited, job $1,000.00"
+    ]  # fmt: skip
+    assert facts["practice"]["claim_limit_cents"] == 250_00
+    assert [(user["email"], user["job_limit_cents"]) for user in facts["users"]] == [(BILLER, 1_000_00)]
+
+
 @pytest.mark.parametrize("email", [BILLER, "biller@other.example", "nobody@lakeside.example"])
 def test_who_may_not_is_refused(typed: Typed, practice: GivenPractice, waiting: int, email: str) -> None:
     for words in (("approve", waiting, "--confirmation", "CONFIRM"), ("reject", waiting, "--reason", "No")):

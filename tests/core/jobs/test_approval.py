@@ -367,6 +367,26 @@ def test_a_decision_is_news_to_the_requester_for_seven_days(
         assert waiting.decided_of_mine(session, approver, now=LATER) == []
 
 
+def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_oneself_is_none(
+    practice: GivenPractice, job: JobKey, admin: Actor, approver: Actor
+) -> None:
+    def discard(key: JobKey, by: Actor) -> None:
+        with transaction(practice.sessions) as session:
+            commands.discard(session, key, by=by, now=LATER)
+
+    own = practice.preview(key="own")
+    practice.confirm(own)
+    discard(own, practice.biller)
+    discard(job, admin)
+
+    with practice.sessions() as session:
+        (news,) = waiting.decided_of_mine(session, practice.biller, now=LATER)
+    assert (news.id, news.status, news.decided_by) == (job.job_id, S.DISCARDED, admin.user_id)
+    with pytest.raises(AlreadyDecided, match="Somebody else has already given up this job"):
+        practice.approve(job, by=approver, now=LATER)
+    assert practice.violations() == []
+
+
 def test_an_expired_job_is_news_too(practice: GivenPractice, job: JobKey) -> None:
     over = NOW + approval.APPROVAL_LIFE
     sweep.sweep(practice.sessions, now=over)
