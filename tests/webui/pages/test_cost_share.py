@@ -1,5 +1,6 @@
 """Medicare patients' own share on the confirm box: said in words, and asked about before CONFIRM."""
 
+import re
 from collections.abc import Callable
 
 from core.access.models import Role
@@ -58,7 +59,8 @@ def test_the_second_person_reads_the_reason(
 
     approver = browser_of(practice.person("a@x.example", Role.APPROVER))
 
-    assert WHY in approver.read(page)
+    assert approver.read(page).count(WHY) == 2, "in the note on Medicare's share, and among the facts of the job"
+    assert re.search("<textarea[^>]*></textarea>", approver.read(page)), "the approver has not yet said why not"
     assert "writes off $10.00 of it on 1 claim" in approver.says(page)
 
 
