@@ -554,3 +554,32 @@ def test_months_are_listed_from_the_first_service_to_today(practice: GivenPracti
 def test_a_month_is_named_in_one_way(name: str) -> None:
     with pytest.raises(BadMonth):
         periods.named(name)
+
+
+def test_a_confirmation_and_a_close_at_once_leave_no_unfinished_job_in_a_closed_month(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    for round_ in range(10):
+        (number,) = practice.claims(1, first=1 + round_)
+        job = practice.preview({"claim_ids": [number]}, key=f"round {round_}")
+        barrier = threading.Barrier(2)
+
+        def at_once(act: Callable[[], Any]) -> None:
+            barrier.wait()  # noqa: B023  it is called here
+            with suppress(Refusal):
+                act()
+
+        acts = (lambda: practice.confirm(job), lambda: close(practice, admin))  # noqa: B023  as above
+        hands = [threading.Thread(target=at_once, args=(act,)) for act in acts]
+        for hand in hands:
+            hand.start()
+        for hand in hands:
+            hand.join()
+
+        with practice.sessions() as session:
+            is_closed = closing.find(session, practice.id, NOVEMBER).state is PeriodState.CLOSED
+            assert not (is_closed and closing.unfinished_jobs(session, practice.id, NOVEMBER))
+        practice.run()
+        if is_closed:
+            reopen(practice, admin)
+    assert practice.violations() == []

@@ -64,6 +64,18 @@ def test_over_a_limit_the_answer_to_confirm_says_that_another_person_must_approv
     assert biller.get(f"/settle-jobs/{job_id}/progress").json["settled"] == 0
 
 
+def test_the_token_of_an_approver_who_is_deactivated_meanwhile_approves_nothing(
+    admin: Api, approver: Api, waiting: str
+) -> None:
+    assert approver.get(f"/settle-jobs/{waiting}").json["status"] == "awaiting_approval"
+    admin.post(f"/users/{user_id(admin, Role.APPROVER)}/deactivate")
+
+    refused = approver.post(f"/settle-jobs/{waiting}/approve", json={"confirmation": "CONFIRM"})
+
+    assert refused.status_code == 401
+    assert admin.get(f"/settle-jobs/{waiting}").json["status"] == "awaiting_approval"
+
+
 def test_another_person_approves_and_it_runs_as_previewed(
     world: World, biller: Api, approver: Api, waiting: str
 ) -> None:

@@ -149,6 +149,19 @@ def test_my_own_jobs_wait_for_another_and_not_for_me(
     assert "you asked for it yourself" in forged.text
 
 
+def test_who_is_deactivated_between_page_and_click_is_shown_the_door_and_nothing_runs(
+    practice: GivenPractice, approver: Browser, admin: Browser, waiting: JobKey
+) -> None:
+    assert "it waits for you" in approver.says(page_of(waiting))
+    assert approver.actor
+    admin.post(f"/users/{approver.actor.user_id}/deactivate", on=page_of(waiting))
+
+    clicked = approver.post(f"{page_of(waiting)}/approve", on="/sign-in", confirmation="CONFIRM")
+
+    assert clicked.location.startswith("/sign-in")
+    assert practice.progress(waiting).status is JobStatus.AWAITING_APPROVAL
+
+
 def test_another_person_types_confirm_and_it_runs(
     practice: GivenPractice, biller: Browser, approver: Browser, waiting: JobKey
 ) -> None:
