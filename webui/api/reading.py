@@ -103,7 +103,7 @@ class Page(Parameters):
 
 
 class IdPath(BaseModel):
-    """Which one, by the only field that a subclass has: its id, as the path writes it."""
+    """Which one, by the first field of a subclass: its id, as the path writes it."""
 
     missing: ClassVar[type[NotFound]]
 
@@ -121,8 +121,7 @@ class IdPath(BaseModel):
 
     @classmethod
     def _field(cls) -> str:
-        (name,) = cls.model_fields
-        return name
+        return next(iter(cls.model_fields))
 
 
 class JobPath(IdPath):
