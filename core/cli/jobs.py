@@ -1,6 +1,7 @@
 """What may be done to a job after its preview: confirm, pause, resume, cancel, try again, discard."""
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,21 +21,26 @@ from core.jobs.models import JobStatus, SettleJob
 @click.option("--confirmation", help="The word CONFIRM; asked for without it.")
 @click.option(
     "--cost-share-reason",
-    help="Why Medicare patients' own share is written off, where the job writes off some; asked for without it, or "
-    "the job's note.",
+    help="Why Medicare patients' own share is written off, where the job writes off some; asked for at a terminal, "
+    "else what was said at the preview.",
 )
 @acting.json_option
 def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: str | None, as_json: bool) -> None:
     """Let a previewed job run."""
     reason, word = cost_share_reason, confirmation
     if word is None:
-        reason = _asked_why(job, email) if reason is None else reason
+        reason = _asked_why(job, email) if reason is None and _at_terminal() else reason
         word = click.prompt("Type CONFIRM to let it run", err=as_json)
 
     def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
         return commands.confirm(session, key, confirmation=word, cost_share_reason=reason, **who)
 
     act_on(job, email, by_word, as_json=as_json)
+
+
+def _at_terminal() -> bool:
+    """Whether a person can be asked; a program's input holds the word alone."""
+    return sys.stdin.isatty()
 
 
 def _asked_why(job_id: int, email: str) -> str | None:

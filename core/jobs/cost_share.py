@@ -103,13 +103,19 @@ def frozen(job: SettleJob) -> CostShare | None:
 
 
 def take_reason(job: SettleJob, reason: str | None) -> None:
-    """Keep why, where the job needs it; None, and the job's note answers. Raises `CostShareReasonMissing`."""
+    """Keep why, where the job needs it; with None, what was said at the preview. Raises `CostShareReasonMissing`."""
     if frozen(job) is None:
         return
-    said = (job.note if reason is None else reason).strip()
+    said = (_said_before(job) if reason is None else reason).strip()
     if not can_keep(said):
         raise CostShareReasonMissing
     job.cost_share_reason = said
+
+
+def _said_before(job: SettleJob) -> str:
+    """The job's note, else the write-off's reason where the rules accept it for cost sharing."""
+    is_accepted = job.reason is not None and job.reason in facts.COST_SHARE_REASONS
+    return job.note if job.note.strip() or not is_accepted else str(job.reason).replace("_", " ")
 
 
 def take_note(job: SettleJob) -> None:

@@ -34,6 +34,8 @@ _WITH_PAYER = (
     ClaimStatus.ACKNOWLEDGED,
 )
 _ADJUDICATED = (ClaimStatus.ERA_RECEIVED, ClaimStatus.ERA_DENIED)
+# For these the rules let Medicare's and Medicaid's cost sharing be written off.
+COST_SHARE_REASONS = (WriteOffReason.CHARITY, WriteOffReason.SMALL_BALANCE)
 _COST_SHARE = (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
 
 PROVIDER: FromClause = Provider.__table__.alias("billing_provider")
@@ -215,7 +217,7 @@ def _paid_recently(terms: Terms) -> Condition:
 def _cost_share(terms: Terms) -> Condition:
     # Which reasons may write off what Medicare or Medicaid leaves to the patient is known once
     # a reason is given; the feed has none yet and does not judge.
-    if terms.reason in (None, WriteOffReason.CHARITY, WriteOffReason.SMALL_BALANCE):
+    if terms.reason is None or terms.reason in COST_SHARE_REASONS:
         return false()
     return is_cost_share()
 

@@ -43,8 +43,8 @@ class Confirmation(Body):
         str | None,
         Field(
             description="Why Medicare patients' own share is written off, in at most 500 characters, where the "
-            "preview's totals have a cost_share; without it the job's note is kept, and where there is none either the "
-            "answer is 422 cost_share_reason_missing"
+            "preview's totals have a cost_share; without it the job's note is kept, else its reason where that is "
+            "small_balance or charity, else the answer is 422 cost_share_reason_missing"
         ),
     ] = None
 

@@ -61,16 +61,24 @@ def test_only_medicare_patients_dollars_ask_for_a_reason(practice: GivenPractice
         assert confirm(practice, job).status is JobStatus.CONFIRMED
 
 
-def test_where_no_reason_is_given_the_jobs_note_is_the_reason_and_the_write_offs_code_is_none(
-    practice: GivenPractice,
+@pytest.mark.parametrize(("note", "kept"), [(" Hardship", "Hardship"), (" ", "small balance")])
+def test_a_program_that_gives_no_reason_has_given_it_at_the_preview(
+    practice: GivenPractice, note: str, kept: str
 ) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
 
-    with pytest.raises(CostShareReasonMissing):
-        practice.confirm(practice.preview(note=" "))
-    job = practice.confirm(practice.preview(note="Hardship", key="with a note"))
+    job = practice.confirm(practice.preview(note=note))
 
-    assert (job.status, job.cost_share_reason) == (JobStatus.CONFIRMED, "Hardship")
+    assert (job.status, job.cost_share_reason) == (JobStatus.CONFIRMED, kept)
+
+
+def test_where_the_rule_is_overridden_for_another_reason_somebody_must_say_why(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    admin = practice.person("m.chen@lakeside.example", Role.ADMIN)
+    job = practice.preview(reason="bad_debt", include=["medicare_cost_share"], by=admin)
+
+    with pytest.raises(CostShareReasonMissing):
+        practice.confirm(job, by=admin)
 
 
 @pytest.mark.parametrize("reason", ["", "  \n", "x" * 501, "a\x00b"])
