@@ -5,9 +5,10 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from flask import Response, jsonify, url_for
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Session
 
+from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import queries as jobs
@@ -58,7 +59,7 @@ class IfVersion(Parameters):
     """Which version of the schedule is meant, where that matters."""
 
     version: Annotated[
-        Annotated[int, Field(ge=1)] | None,
+        Annotated[int, Field(ge=1), BeforeValidator(reading.whole("write a schedule's version"))] | None,
         Field(description="The schedule's version as you know it: if somebody changed it since, nothing is run"),
     ] = None
 
