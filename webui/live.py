@@ -5,7 +5,7 @@ from typing import Final
 from flask import request
 
 HEADER: Final = "X-Live"
-ENDPOINTS: Final = frozenset({"jobs.show", "operations.show", "schedule_runs.show"})
+ENDPOINTS: Final = frozenset({"jobs.index", "jobs.show", "operations.show", "schedule_runs.show"})
 
 
 def part_is_asked() -> bool:
