@@ -183,8 +183,15 @@ def test_confirm_asks_for_the_reason_where_medicare_patients_share_is_waived(wor
     nothing_said = {"confirmation": "CONFIRM", "cost_share_reason": " "}
     refused = biller.post(f"/settle-jobs/{job}/confirm", json=nothing_said)
     assert (refused.status_code, refused.json["code"]) == (422, "cost_share_reason_missing")
-    unasked = biller.post(f"/settle-jobs/{job}/confirm", json={"confirmation": "CONFIRM"})
-    assert (unasked.status_code, unasked.json["code"]) == (422, "cost_share_reason_missing")
     body = {"confirmation": "CONFIRM", "cost_share_reason": "Hardship, looked into"}
     assert biller.post(f"/settle-jobs/{job}/confirm", json=body).status_code == 202
     assert biller.get(f"/settle-jobs/{job}").json["cost_share_reason"] == "Hardship, looked into"
+
+
+def test_a_program_that_says_the_word_alone_goes_on_with_the_reason_of_its_preview(world: World, biller: Api) -> None:
+    world.sql("UPDATE payer SET payer_class = 'medicare'")
+    job = biller.previewed({"filter": {"patient_due_min_cents": 1, "eligibility": "can_settle"}})
+
+    assert biller.confirm(job).status_code == 202
+
+    assert biller.get(f"/settle-jobs/{job}").json["cost_share_reason"] == "small balance"
