@@ -190,7 +190,7 @@ def test_confirm_asks_for_the_reason_where_medicare_patients_share_is_waived(wor
 
 def test_a_program_that_says_the_word_alone_goes_on_with_the_reason_of_its_preview(world: World, biller: Api) -> None:
     world.sql("UPDATE payer SET payer_class = 'medicare'")
-    job = biller.previewed({"filter": {"patient_due_min_cents": 1, "eligibility": "can_settle"}})
+    job = biller.previewed({"filter": {"patient_due_min_cents": 1, "eligibility": "can_settle"}}, note="")
 
     assert biller.confirm(job).status_code == 202
 
