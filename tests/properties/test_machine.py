@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -42,7 +43,7 @@ from tests.servers import Databases
 
 CLAIMS = 8
 MONTH = NOW.date().replace(day=1)
-EXAMPLES = 25
+EXAMPLES = int(os.environ.get("SETTLE_SOAK_ROUNDS", "10"))  # each asks every invariant after each of its steps
 STEPS = 25
 
 _names = itertools.count(1)
