@@ -66,7 +66,7 @@ def settle(schedule_id: int) -> Response | tuple[str, int]:
         raise
     except Refusal as refusal:
         return schedules.page(schedule_id, refused=refusal.message, typed=typed), refusal.http_status
-    flash("From its next night on, the schedule settles.", "good")
+    flash("From its next run on, the schedule settles: at its time, or at once by “Run now”.", "good")
     return _to(schedule_id)
 
 

@@ -73,6 +73,7 @@ _LABELS: Final = {
     "patient_id": "patient, internal number",
     "payer_id": "payer, internal number",
     "user_id": "of user",
+    "over": "waits because",
 }
 
 

@@ -70,8 +70,11 @@ def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -
     if as_json:
         money = {"insurance_cents": seen.insurance_cents, "patient_cents": seen.patient_cents}
         facts = {"claims": seen.claims, "will_settle": seen.will_settle, "skipped": seen.skipped, **money}
-        click.echo(json.dumps({**facts, "by_code": dict(seen.by_code), "over": seen.over, "as_of": str(seen.as_of)}))
+        more = {"by_code": dict(seen.by_code), "over": seen.over, "as_of": str(seen.as_of), "notes": seen.notes}
+        click.echo(json.dumps({**facts, **more}))
         return
+    for note in seen.notes:
+        click.echo(note)
     total = format_cents(seen.insurance_cents + seen.patient_cents)
     click.echo(f"Of {seen.claims:,} claims it would settle {seen.will_settle:,} and write off {total}.")
     for code, claims in seen.by_code:

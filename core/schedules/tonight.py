@@ -15,11 +15,11 @@ from core.claims.models import SETTLED
 from core.db import timeouts
 from core.db.transient import QUERY_CANCELED, sqlstate
 from core.errors import Refusal
-from core.jobs import limits, prepare, preview
+from core.jobs import cost_share, limits, prepare, preview
 from core.jobs.limits import Limits
 from core.jobs.models import JobKind, SettleJob, Verdict
 from core.jobs.requests import Matching
-from core.practices import calendar
+from core.practices import calendar, periods
 from core.practices.models import Practice
 from core.schedules import due
 from core.schedules.models import Schedule
@@ -45,6 +45,7 @@ class Tonight:
     by_code: list[tuple[str, int]]  # skipped, or settled by status alone: code and how many, the most first
     over: list[str]  # codes of caps and limits; with any of them, the job would wait for another person
     as_of: dt.date  # the night's date
+    notes: list[str]  # sentences to be read before the figures
 
     @property
     def skipped(self) -> int:
@@ -98,6 +99,7 @@ def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: d
         "patient_cents": sum(int(group.patient_cents) for group in settles),
     }
     job.preview = sums
+    codes = [group.verdict_code for group in groups]
     return Tonight(
         claims=sum(group.claims for group in groups),
         **sums,
@@ -107,7 +109,20 @@ def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: d
             *(one["code"] for one in limits.over(session, job, by=job.requested_by, now=begins)),
         ],
         as_of=as_of,
+        notes=_notes(session, schedule, as_of, codes),
     )
+
+
+def _notes(session: Session, schedule: Schedule, as_of: dt.date, codes: Sequence[str | None]) -> list[str]:
+    notes = []
+    if periods.month_of(as_of) in periods.closed_months(session, schedule.practice_id):
+        notes.append(f"{as_of:%B %Y} is closed: the night is refused and settles none of these, unless it is reopened.")
+    if cost_share.RULE in codes and not schedule.note.strip():
+        notes.append(
+            "This schedule has no note, and without one it waives no Medicare or Medicaid cost sharing, whatever its "
+            "reason: give it a note that says why."
+        )
+    return notes
 
 
 def _claims_over(limits_: Limits, settles: Sequence[Row[Any]]) -> list[str]:

@@ -73,6 +73,7 @@ class TonightAnswer(Answer):
     patient_cents: int
     by_code: list[Coded]
     over: Annotated[list[str], Field(description="Caps and limits that it is over: it would wait for approval")]
+    notes: Annotated[list[str], Field(description="Sentences to be read before the figures")]
 
 
 class ScheduleRunAnswer(Answer):

@@ -202,6 +202,7 @@ def show_tonight(path: SchedulePath) -> Response:
         found = tonight.tonight(session, schedule, now=now())
     answer = TonightAnswer(
         as_of=found.as_of,
+        notes=found.notes,
         claims=found.claims,
         will_settle=found.will_settle,
         skipped=found.skipped,

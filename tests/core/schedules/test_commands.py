@@ -12,7 +12,9 @@ from core.errors import NotAllowed, NotFound
 from core.jobs.acts import ConfirmationMismatch
 from core.jobs.freezing import BadIdempotencyKey
 from core.money import UNLIMITED
+from core.practices import closing
 from core.practices.create import BadTimeZone
+from core.practices.models import PayerClass
 from core.schedules import commands, queries, tonight, words
 from core.schedules.models import ScheduleMode, ScheduleState
 from core.schedules.requests import BadSchedule, ScheduleRequest
@@ -251,6 +253,20 @@ def test_tonight_says_which_limits_for_one_claim_it_would_be_over(night: Night) 
         seen = tonight.tonight_of(session, a_request(), by=night.owner, now=MADE)
 
     assert seen.over == ["over_user_claim_limit"]
+
+
+def test_tonight_says_first_that_its_month_is_closed_and_that_a_note_is_missing(night: Night) -> None:
+    night.practice.claim("M", Line(0, 100), primary_payer_id=night.practice.payer("M", PayerClass.MEDICARE))
+
+    def notes(**asked: Any) -> list[str]:
+        with night.sessions() as session:
+            return tonight.tonight_of(session, a_request(**asked), by=night.owner, now=MADE).notes
+
+    assert notes(note="Costs more to collect") == []
+    assert [said.partition(",")[0] for said in notes()] == ["This schedule has no note"]
+    with transaction(night.sessions) as session:
+        closing.close(session, dt.date(2026, 11, 1), by=night.owner, now=MADE)
+    assert [said.partition(":")[0] for said in notes(note="x")] == ["November 2026 is closed"]
 
 
 def test_tonight_leaves_out_what_an_open_job_holds(night: Night) -> None:
