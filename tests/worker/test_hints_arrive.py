@@ -65,12 +65,13 @@ A_LONG_TIME_WITHOUT_WORKERS = f"""
 from core import settings
 settings.HINTS_WAITING_MAX = {HINTS_MAX}
 from core.jobs.keys import JobKey
+from core.jobs.sweep import Hints
 from worker import hints
 from worker.app import app
 from worker.clock import Clock
 taken = [hints.work(JobKey(1, 2), count=32) for _ in range(3)]
 assert all(taken), "a full queue is no broker that is away"
-hints.prepare(JobKey(1, 3))
+hints.of_jobs(Hints([], [JobKey(1, 3)]))
 clock = Clock(app)
 for _ in range({HINTS_MAX} + 3):
     for entry in clock.schedule.values():
