@@ -12,10 +12,11 @@ from tests.processes import Process, family_of, living
 from tests.waiting import eventually
 
 _STARTER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from core.local.guardian import Ending, Guardian
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a suite under nohup hands it down ignored
 guardian = Guardian()
 for name, stage in ("database", 0), ("broker", 1), ("door", 2):
     script = f"trap 'echo {name} >> order; exit' TERM; echo {name} >> begun; while :; do sleep 0.05; done"
@@ -39,7 +40,7 @@ def end(process: "subprocess.Popen[bytes]", number: signal.Signals) -> set[Proce
     family = family_of(process.pid)
     assert len(family) >= 6  # itself, the guard, and four
     process.send_signal(number)
-    process.wait()
+    process.wait(timeout=30)
     return family
 
 
