@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -55,25 +56,34 @@ REFUSE = f"RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation', DETAIL = '{NA
 
 
 class Listener:
-    """Hears everything that anybody says to the broker."""
+    """Hears everything that anybody says to the broker, as it is said.
+
+    What is only taken up at the end is what fits into the socket meanwhile, which is the beginning of it.
+    """
 
     def __init__(self, broker_url: str) -> None:
+        self._broker_url = broker_url
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(urlsplit(broker_url).path)
         self._socket.sendall(b"MONITOR\r\n")
         assert self._socket.recv(5) == b"+OK\r\n"
+        self._heard = bytearray()
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
+
+    def _listen(self) -> None:
+        while part := self._socket.recv(1 << 20):
+            self._heard += part
 
     def heard(self) -> str:
-        """All of it; the listener hears no more."""
-        self._socket.setblocking(False)
-        parts = []
-        try:
-            while part := self._socket.recv(1 << 20):
-                parts.append(part)
-        except BlockingIOError:
-            pass
+        """All that was said until now; the listener hears no more."""
+        with broker_client(self._broker_url) as client:
+            client.echo("the last word")
+        eventually(lambda: b"the last word" in self._heard, seconds=PATIENCE_SECONDS)
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._listening.join()
         self._socket.close()
-        return b"".join(parts).decode(errors="replace")
+        return self._heard.decode(errors="replace")
 
 
 @dataclass
