@@ -14,8 +14,8 @@ from core.claims.models import SETTLED, Hold
 from core.db.engine import transaction
 from core.jobs import codes, queries as jobs, reversal, why
 from core.jobs.keys import JobKey
-from core.ledger import queries as ledger, recoveries
-from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility
+from core.ledger import entries, queries as ledger, recoveries
+from core.ledger.models import GroupCode, PostingKind, Responsibility
 from core.ledger.queries import LedgerRow
 from core.practices import calendar, exclusions
 from core.reading import NOTE_CHARACTERS_MAX
@@ -61,6 +61,7 @@ def page(claim_id: str, **said: Any) -> str:
                 patient_id=internal.patient_id,
                 payer_ids=[payer for payer in (internal.primary_payer_id, internal.secondary_payer_id) if payer],
             ),
+            "payers": entries.payers_of(internal),
             "lines": queries.lines(db, practice_id, internal.id),
             "entries": list(with_running_dues(postings)),
             "reversible_job": _reversible_job(db, practice_id, postings),
@@ -85,7 +86,6 @@ def _posting_choices() -> dict[str, Any]:
     return {
         "posting_kinds": [PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER],
         "responsibilities": list(Responsibility),
-        "payers": list(PaidBy),
         "group_codes": list(GroupCode),
         "note_max": NOTE_CHARACTERS_MAX,
         "today": calendar.today(current_practice(), now=now()),

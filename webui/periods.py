@@ -14,6 +14,7 @@ from core.ledger.models import PostingKind, Responsibility
 from core.practices import calendar, closing, periods
 from core.practices.closing import ReopenReasonMissing
 from core.reading import NOTE_CHARACTERS_MAX
+from core.schedules import queries as schedules
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 
@@ -95,6 +96,8 @@ def _page(month: dt.date, **said: Any) -> str:
         found = closing.find(db, actor.practice_id, month)
         keeps = found.totals if found.state == "closed" else closing.would_keep(db, actor.practice_id, month)
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)
+        waiting = closing.waiting_previews(db, actor.practice_id, month)
+        nights = schedules.with_nights_in(db, actor.practice_id, month, now=now())
     return render_template(
         "periods/show.html",
         month=found,
@@ -105,6 +108,8 @@ def _page(month: dt.date, **said: Any) -> str:
         cents_of=closing.cents_of,
         count_of=closing.count_of,
         jobs=jobs,
+        waiting=waiting,
+        nights=nights,
         is_future=month > calendar.today(current_practice(), now=now()),
         may_close=actor.may(Action.CLOSE_MONTH),
         reason_max=NOTE_CHARACTERS_MAX,

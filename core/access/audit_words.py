@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from core.jobs import codes
 from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
 
 # `{it}` is what it was done to: job 1,042, claim 184146026, a person by name.
@@ -75,7 +76,17 @@ _LABELS: Final = {
     "user_id": "of user",
     "over": "waits because",
 }
-
+_VALUES: Final = {
+    "role": {"admin": "administrator", "ops": "operations"},
+    "outcome": {
+        "job": "made a job",
+        "nothing": "no claim matched",
+        "missed": "missed its time",
+        "stopped": "the schedule stopped",
+        "failed": "broke",
+    },
+}
+_OF_CODES: Final = ("because", "code", "include", "over")
 
 _A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -116,10 +127,14 @@ def _value(name: str, value: Any) -> str:
         return {None: "", True: "yes", False: "no"}[value]
     if isinstance(value, int):
         return _number(name, value)
-    return _text(str(value))
+    return _text(name, str(value))
 
 
-def _text(value: str) -> str:
+def _text(name: str, value: str) -> str:
+    if name in _VALUES:
+        return _VALUES[name].get(value, value)
+    if name in _OF_CODES:
+        return codes.words(value)
     if _A_DAY.fullmatch(value):
         return "{1}/{2}/{0}".format(*value.split("-"))
     return value.replace("_", " ") if value.islower() else value

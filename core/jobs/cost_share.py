@@ -59,15 +59,13 @@ class CostShare(BaseModel):
     def sentence(self, verb: str = "writes off") -> str:
         """What the job does to it, and the share of the twelve months."""
         of_job = f"this job {verb} {format_cents(self.job_cents)} of it on {counted(self.claims, 'claim')}"
-        year = f"From {self.since:%m/%d/%Y} through {self.until:%m/%d/%Y}"
-        written_off = f"{format_cents(self.written_off_cents)}"
+        year = f"In the twelve months through {self.until:%m/%d/%Y}"
+        written_off = f"{format_cents(self.written_off_cents)} was written off and stands"
         if self.percent is None:
-            return f"{of_job}. {year} nothing became due from Medicare patients, and {written_off} was written off"
-        under = " (under one)" if self.percent == 0 and self.written_off_cents else ""
-        return (
-            f"{of_job}. {year} {written_off} of {format_cents(self.became_due_cents)} that became due from Medicare "
-            f"patients was written off and not reversed: {self.percent} %{under}"
-        )
+            return f"{of_job}. {year}, nothing became due from Medicare patients, and {written_off}"
+        share = "under 1" if self.percent == 0 and self.written_off_cents else f"{self.percent}"
+        due = f"{format_cents(self.became_due_cents)} became due from Medicare patients"
+        return f"{of_job}. {year}, {due}, and {written_off}: {share} %"
 
     @property
     def percent(self) -> int | None:

@@ -146,6 +146,7 @@ def _post(
     today = calendar.today(practice, now=now)
     posted_on = _posting_date(session, practice, entry, today=today)
     _check_line(session, claim, entry.line)
+    _check_payer(claim, entry)
     common = {
         "practice_id": by.practice_id, "claim_id": claim.id, "line": entry.line, "kind": PostingKind(entry.kind),
         "note": entry.note or None, "posted_on": posted_on, "created_at": now, "user_id": by.user_id, "source": SOURCE,
@@ -238,6 +239,18 @@ def _posting_date(session: Session, practice: Practice, entry: _Entry, *, today:
 def _check_line(session: Session, claim: Claim, number: int) -> None:
     if session.get(LineItem, (claim.practice_id, claim.id, number)) is None:
         raise _bad(line=f"claim {claim.external_id} has no line {number}")
+
+
+def _check_payer(claim: Claim, entry: Payment | Adjustment | Transfer) -> None:
+    if isinstance(entry, Payment) and entry.paid_by not in payers_of(claim):
+        which = {PaidBy.PRIMARY: "Ins 1", PaidBy.SECONDARY: "Ins 2"}[entry.paid_by]
+        raise _bad(paid_by=f"claim {claim.external_id} has no {which}; say who paid")
+
+
+def payers_of(claim: Claim) -> tuple[PaidBy, ...]:
+    """Who can have paid something on the claim."""
+    has = {PaidBy.PRIMARY: claim.primary_payer_id, PaidBy.SECONDARY: claim.secondary_payer_id}
+    return tuple(payer for payer in PaidBy if payer not in has or has[payer] is not None)
 
 
 def bring_up(session: Session, practice_id: int, claim_ids: Select[int]) -> None:

@@ -31,11 +31,12 @@ class LedgerRow:
     group_code: GroupCode | None
     reason_code: str | None
     write_off_reason: WriteOffReason | None
-    note: str | None  # the posting's own, or its job's
+    note: str | None  # the posting's own, or its job's, also of a write-off that is posted again
     posted_on: dt.date
     created_at: dt.datetime
     user_name: str | None  # None: an import or the system
     job_id: int | None
+    origin_job_id: int | None  # of what a late payment made: the job whose write-off it takes back or posts again
     reverses_id: int | None
     caused_by_id: int | None  # what came late and took back, or posted again
     source: str | None
@@ -43,7 +44,10 @@ class LedgerRow:
 
 def ledger(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]:
     """Every posting of the claim (its internal id), in the order in which they were made."""
-    of_job = and_(SettleJob.practice_id == Posting.practice_id, SettleJob.id == Posting.job_id)
+    of_job = and_(
+        SettleJob.practice_id == Posting.practice_id,
+        SettleJob.id == func.coalesce(Posting.job_id, Posting.origin_job_id),
+    )
     rows = (
         select(
             Posting.id,
@@ -60,6 +64,7 @@ def ledger(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]
             Posting.created_at,
             User.name.label("user_name"),
             Posting.job_id,
+            Posting.origin_job_id,
             Posting.reverses_id,
             Posting.caused_by_id,
             Posting.source,

@@ -1,6 +1,7 @@
 """Closing a month, with its totals and a digest kept, and reopening it, with a reason."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from core.claims.models import Claim
 from core.errors import BadInput, Refusal
 from core.jobs import posting_month
 from core.jobs.lifecycle import OPEN_STATUSES
-from core.jobs.models import SettleJob
+from core.jobs.models import JobStatus, SettleJob
 from core.ledger import month_sums
 from core.practices import calendar, periods, queries
 from core.practices.models import Period, PeriodAct, PeriodState
@@ -119,7 +120,7 @@ def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.
         raise ReopenReasonMissing
     period = periods.lock_for_closing(session, by.practice_id, month)
     if period.state is PeriodState.OPEN:
-        raise MonthOpen(f"{periods.name_of(month)} is open already.")
+        raise MonthOpen(f"{periods.words_of(month)} is open already.")
     period.state = PeriodState.OPEN
     period.reopened_by, period.reopened_at, period.reopened_because = by.user_id, now, reason
     _keep(session, period, by=by, now=now, reason=reason)
@@ -139,9 +140,18 @@ def _keep(session: Session, period: Period, *, by: Actor, now: dt.datetime, reas
 
 def unfinished_jobs(session: Session, practice_id: int, month: dt.date) -> list[int]:
     """The ids of jobs that are confirmed, or wait for approval, and would still post into the month."""
+    return _jobs_dated_in(session, practice_id, month, OPEN_STATUSES)
+
+
+def waiting_previews(session: Session, practice_id: int, month: dt.date) -> list[int]:
+    """The ids of jobs that wait for CONFIRM and would post into the month; once it is closed they cannot."""
+    return _jobs_dated_in(session, practice_id, month, (JobStatus.PREPARING, JobStatus.PREVIEWED))
+
+
+def _jobs_dated_in(session: Session, practice_id: int, month: dt.date, statuses: Collection[JobStatus]) -> list[int]:
     dated = (SettleJob.posting_date >= month, SettleJob.posting_date < periods.after(month))
-    unfinished = (SettleJob.practice_id == practice_id, SettleJob.status.in_(OPEN_STATUSES))
-    found = select(SettleJob.id).where(*unfinished, *dated, posting_month.posts())
+    of_practice = (SettleJob.practice_id == practice_id, SettleJob.status.in_(statuses))
+    found = select(SettleJob.id).where(*of_practice, *dated, posting_month.posts())
     return list(session.scalars(found.order_by(SettleJob.id)))
 
 
@@ -150,9 +160,9 @@ def _refuse_unfinished(session: Session, practice_id: int, month: dt.date) -> No
     if jobs:
         named = ", ".join(map(str, jobs[:_JOBS_NAMED_MAX]))
         more = f" and {len(jobs) - _JOBS_NAMED_MAX} more" if len(jobs) > _JOBS_NAMED_MAX else ""
-        words = "job" if len(jobs) == 1 else "jobs"
+        words, into = "job" if len(jobs) == 1 else "jobs", periods.words_of(month)
         raise MonthHasJobs(
-            f"Unfinished {words} {named}{more} would post into {periods.name_of(month)}: let them end, or cancel them.",
+            f"Unfinished {words} {named}{more} would post into {into}: let them end, or cancel them.",
             job_ids=[str(job) for job in jobs],
         )
 

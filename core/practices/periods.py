@@ -69,8 +69,13 @@ def named(name: str) -> dt.date:
 
 
 def name_of(month: dt.date) -> str:
-    """2026-11."""
+    """2026-11, as programs and files call it."""
     return f"{month:%Y-%m}"
+
+
+def words_of(month: dt.date) -> str:
+    """November 2026, as people call it."""
+    return f"{month:%B %Y}"
 
 
 def hold_open(session: Session, practice_id: int, posting_dates: Collection[dt.date], *, today: dt.date) -> None:
@@ -163,8 +168,8 @@ def refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.dat
     """The refusal that says which month is closed, and what can be done instead."""
     offered = next_open_date(session, practice_id, today=max(today, month))
     return PeriodClosed(
-        f"{name_of(month)} is closed: nothing can be posted into it. The next open date is {offered}; or an "
-        "administrator reopens the month.",
+        f"{words_of(month)} is closed: nothing can be posted into it. The next open date is {offered:%B} "
+        f"{offered.day}, {offered.year}; or an administrator reopens the month.",
         month=name_of(month),
         next_open_date=offered.isoformat(),
     )

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
+from core.practices import periods
 from core.practices.models import Practice
 from core.schedules import due
 from core.schedules.models import Schedule, ScheduleRun, ScheduleState
@@ -26,6 +27,12 @@ def of_practice(session: Session, practice_id: int) -> Sequence[Schedule]:
     """The practice's schedules by name, without those that were deleted."""
     there = (Schedule.practice_id == practice_id, Schedule.deleted_at.is_(None))
     return session.scalars(select(Schedule).where(*there).order_by(Schedule.name)).all()
+
+
+def with_nights_in(session: Session, practice_id: int, month: dt.date, *, now: dt.datetime) -> list[Schedule]:
+    """Schedules whose next night is in the month (its first day): closing it refuses what nights it has left."""
+    coming = ((schedule, next_night(session, schedule, now=now)) for schedule in of_practice(session, practice_id))
+    return [schedule for schedule, night in coming if night and periods.month_of(night.date) == month]
 
 
 def find(session: Session, practice_id: int, schedule_id: int) -> Schedule:

@@ -45,7 +45,7 @@ def test_one_person_confirms_and_another_approves_what_both_have_seen(
     expect(asks.get_by_text("After CONFIRM this job waits for another person")).to_be_visible()
     look(asks)
     asks.get_by_label("Type CONFIRM, in capitals, to continue").fill("CONFIRM")
-    asks.get_by_role("button", name="Settle 3 claims").click()
+    asks.get_by_role("button", name="Ask for approval of 3 claims").click()
     expect(asks.locator("#job-status")).to_have_text("Awaiting approval")
     expect(asks.get_by_text("This job waits for another person")).to_be_visible()
     expect(asks.get_by_role("button", name="Approve")).to_have_count(0)

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from core.access.audit_words import ACTS, sentence
+from core.access.audit_words import ACTS, details, sentence
 from core.jobs.models import JobStatus
 from core.schedules.models import MailState
 
@@ -136,3 +136,14 @@ def test_sentences_begin_alike_and_an_act_of_another_version_is_shown_as_it_is()
     assert sentence("user.added", "user:7", names={7: "Ann"}) == "Added Ann"
     assert sentence("claim.held", "claim:0012", names={}) == "Put claim 0012 on hold"
     assert sentence("job.beamed_up", "job:1", names={}) == "job: beamed up (job 1)"
+
+
+def test_the_facts_of_an_act_are_words_too() -> None:
+    facts = {"role": "ops", "outcome": "nothing", "over": ["over_claim_limit"], "because": "owner_left", "night": None}
+
+    assert details(facts) == [
+        ("role", "operations"),
+        ("outcome", "no claim matched"),
+        ("waits because", "Claims above the practice's limit for one claim"),
+        ("because", "owner left"),
+    ]

@@ -138,6 +138,13 @@ class PostingEntry(Answer):
     created_at: dt.datetime
     user: Annotated[str | None, Field(validation_alias="user_name")]
     settle_job_id: Annotated[Id | None, Field(validation_alias="job_id")]
+    origin_settle_job_id: Annotated[
+        Id | None,
+        Field(
+            validation_alias="origin_job_id",
+            description="The job whose write-off a late payment has taken back or posted again here",
+        ),
+    ]
     reverses_id: Id | None
     caused_by_id: Annotated[Id | None, Field(description="What came late and took it back, or posted it again")]
 

@@ -45,6 +45,15 @@ def test_a_payment_lowers_what_is_due_and_says_who_paid(practice: GivenPractice)
     assert practice.violations() == []
 
 
+def test_an_insurance_that_the_claim_has_not_pays_nothing_on_it(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 90))  # with Ins 1 alone
+
+    with pytest.raises(BadEntry, match="paid_by: claim 1 has no Ins 2; say who paid"):
+        _post(practice, paid_by="secondary")
+
+    assert _post(practice, paid_by="primary").patient_due == 50
+
+
 def test_an_adjustment_carries_its_codes(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 0))
 

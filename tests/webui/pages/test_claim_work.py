@@ -60,6 +60,15 @@ def test_each_kind_is_posted_and_stands_in_the_ledger(
     assert practice.violations() == []
 
 
+def test_the_form_offers_only_the_payers_that_the_claim_has(biller: Browser, claim: str) -> None:
+    page = biller.read("/claims/C1")
+
+    offered = page[page.index('name="paid_by"') :].split("</select>")[0]
+    assert re.findall(r'value="(\w+)"', offered) == ["primary", "patient"]
+    refused = post(biller, **{**PAYMENT, "paid_by": "secondary"})
+    assert (refused.status_code, "claim C1 has no Ins 2; say who paid" in refused.text) == (422, True)
+
+
 def test_fields_of_another_kind_are_not_read(practice: GivenPractice, biller: Browser, claim: str) -> None:
     answer = post(biller, **{**PAYMENT, **TRANSFER, "group_code": "nonsense", "reason_code": "nonsense"})
 

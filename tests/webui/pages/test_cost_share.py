@@ -24,9 +24,10 @@ def test_the_box_says_the_share_and_asks_why(practice: GivenPractice, biller: Br
     said = biller.says(page)
 
     assert "Medicare patients’ own share: this job writes off $10.00 of it on 1 claim" in said
-    assert "From 11/24/2025 through 11/23/2026 $0.00 of $10.00 that became due from Medicare patients" in said
-    assert "written off and not reversed: 0 %" in said
+    assert "In the twelve months through 11/23/2026, $10.00 became due from Medicare patients" in said
+    assert "and $0.00 was written off and stands: 0 %" in said
     assert "Why Medicare patients’ share is written off" in said
+    assert re.findall(r'<input id="(\w+)"[^>]* data-first', biller.read(page)) == ["cost_share_reason"]
 
 
 def test_without_the_reason_the_box_keeps_what_was_typed(practice: GivenPractice, biller: Browser) -> None:

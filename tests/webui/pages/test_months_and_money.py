@@ -74,6 +74,26 @@ def test_a_month_with_an_unfinished_job_shows_which(practice: GivenPractice, adm
     assert "let them end, or cancel them" in refused.text
 
 
+def test_whoever_closes_a_month_reads_which_nights_and_previews_it_stops(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    assert "that will be refused" not in admin.says("/months/2026-11")
+    practice.claim("C1", Line(0, 100_00))
+    job = practice.preview()
+    nightly = {"weekdays": "mon", "local_time": "2:30 AM", "late_minutes": "240", "reason": "small_balance"}
+    caps = {"claims_max": "500", "cents_max": "5,000.00"}
+    for name in ("Nightly", "Old"):
+        made = admin.post("/schedules", on="/schedules/new", name=name, total_due_max="5", **nightly, **caps)
+        assert made.status_code == 303
+    admin.post(f"{made.location}/pause", on=made.location)
+
+    page = admin.says("/months/2026-11")
+
+    assert "1 schedule has a night in it that will be refused and settle nothing: Nightly ." in page
+    assert f"1 preview waits for CONFIRM and has to be dated anew: job {job.job_id} ." in page
+    assert "that will be refused" not in admin.says("/months/2026-10")
+
+
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
@@ -103,7 +123,7 @@ def test_a_payment_into_a_closed_month_is_a_fault_at_its_date(
 
     assert refused.status_code == 409
     assert 'id="posted_on-fault"' in refused.text
-    assert "2026-10 is closed" in refused.text
+    assert "October 2026 is closed" in refused.text
 
 
 def test_a_preview_in_a_closed_month_is_dated_on_the_next_open_date_with_one_click(
@@ -136,7 +156,9 @@ def test_the_reason_step_offers_the_next_open_date(practice: GivenPractice, bill
 
     refused = biller.post("/jobs", on="/claims", **form)
     assert refused.status_code == 409
-    assert "2026-11 is closed" in refused.text
+    assert (
+        "November 2026 is closed: nothing can be posted into it. The next open date is December 1, 2026" in refused.text
+    )
     assert "Preview, dated 12/01/2026" in refused.text
     dated = biller.post("/jobs", on="/claims", posting_date="2026-12-01", **form)
 
@@ -161,14 +183,15 @@ def test_a_late_payment_is_told_at_once_on_the_claim_in_the_certificate_and_by_m
     practice: GivenPractice, biller: Browser
 ) -> None:
     practice.claim("C1", Line(0, 100_00))
-    job = practice.settle()
+    job = practice.settle(note="Not worth a stamp")
 
     said = pay(biller, "C1", "40")
 
     assert f"It took back $40.00 of the write-off of job {job.job_id}." in said
     assert re.search(rf"late: took back \$40.00 of the write-off of job {job.job_id}", said)
     assert "the write-off, taken back by a late payment" in said
-    assert "what the late payment left of it, posted again" in said
+    assert "what the late payment left of it, posted again “Not worth a stamp”" in said
+    assert biller.links("/claims/C1").count(f"/jobs/{job.job_id}") == 4, "three postings and the payment's sentence"
     certificate = biller.says(f"/jobs/{job.job_id}/certificate")
     assert "Recovered by 1 late payment $40.00 Still written off $60.00" in certificate
     months = biller.says("/late-payments")

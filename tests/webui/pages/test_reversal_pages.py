@@ -63,6 +63,7 @@ def test_an_approver_takes_a_job_back_from_its_page_to_the_cent(
     assert "Reversed 3 Skipped 0 Failed 0 Remaining 0" in said
     assert "Restored $45.00 insurance $30.00 · patient $15.00" in said
     assert "Written off" not in said
+    assert f"/jobs/{job.job_id}/reverse" not in approver.links(f"/jobs/{job.job_id}"), "nothing of it stands"
     assert practice.read("C00001").billing_status == "Balance Due"
     assert practice.violations() == []
 
