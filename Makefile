@@ -17,11 +17,13 @@ $(UV):
 	@echo "Bringing uv $(UV_VERSION) …"
 	@$(PYTHON) -m pip install --quiet --no-warn-script-location --disable-pip-version-check --root-user-action ignore --upgrade --target .tools uv==$(UV_VERSION)
 
+# Compiled once and for all: a run starts a dozen Pythons, and some machines forbid them to keep what they compile.
 .venv/.installed: requirements.lock pyproject.toml | $(UV)
 	@echo "Setting up .venv …"
 	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
-	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
+	@.venv/bin/python -m compileall -q core worker webui
 	@touch $@
 
 run: install ## start everything on this machine and say where it is
