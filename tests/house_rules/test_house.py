@@ -1,6 +1,8 @@
 """The house rules that a machine can hold."""
 
 import ast
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core import settings as core_settings
+from core import cli, settings as core_settings
 from core.jobs import codes
 from core.jobs.lifecycle import FINAL_STATUSES, MOVING_STATUSES, OPEN_STATUSES, TRANSITIONS
 from core.jobs.models import JobStatus
@@ -32,6 +34,17 @@ def test_files_and_functions_stay_small(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < FUNCTION_LINES_MAX, node.name
+
+
+def test_every_command_is_found_in_the_module_that_declares_it() -> None:
+    modules = [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name != "__main__"]
+    declared = {
+        command.name: name
+        for name in modules
+        for command in getattr(importlib.import_module(f"core.cli.{name}"), "COMMANDS", ())
+    }
+
+    assert declared == cli.MODULE_OF
 
 
 def test_every_task_name_that_is_sent_is_registered() -> None:
