@@ -4,13 +4,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from core.db.engine import Sessions, make_engine, make_sessions
+from core.db.engine import Sessions, make_sessions
 from core.local.broker import Broker
+from tests.once import engine_on
 from tests.servers import Databases, broker_client, running_servers
 from tests.workers import Workers, running_workers
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """Log to the terminal without what structlog would add there of itself: colour and locals take seconds an error."""
+    to_terminal = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, to_terminal]
+    )
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +47,7 @@ def database_url(databases: Databases) -> Iterator[str]:
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on `database_url`."""
-    engine = make_engine(database_url)
+    engine = engine_on(database_url)
     yield engine
     engine.dispose()
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from flask_openapi3.openapi import OpenAPI
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from sqlalchemy import Engine
 from werkzeug.serving import make_server
@@ -14,10 +13,8 @@ from werkzeug.serving import make_server
 from core.access import sessions as user_sessions
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
-from core.settings import Settings
 from tests.given import NOW, GivenPractice, a_practice
-from tests.templates import compile_once
-from webui import create_app
+from tests.once import application
 from webui.auth import SESSION_COOKIE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -41,13 +38,7 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 @pytest.fixture
 def address(engine: Engine) -> Iterator[str]:
-    app: OpenAPI = create_app(
-        Settings(secret_key="a key of tests, long enough to sign with", database_url=None, broker_url=None),
-        engine,
-        lambda: NOW,
-    )
-    compile_once(app)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, application(engine, lambda: NOW), threaded=True)
     serving = threading.Thread(target=server.serve_forever)
     serving.start()
     yield f"http://127.0.0.1:{server.server_port}"

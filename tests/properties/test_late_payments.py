@@ -8,13 +8,14 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from core.access.models import Role
 from core.access.permissions import Actor
-from core.db.engine import Sessions, make_engine, make_sessions, transaction
+from core.db.engine import Sessions, make_sessions, transaction
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.ledger import entries
 from core.ledger.entries import entry_of
 from core.ledger.invariants import violations
 from tests.given import NOW, GivenPractice, Line, a_practice
+from tests.once import engine_on
 from tests.servers import Databases
 
 _names = itertools.count(1)
@@ -31,7 +32,7 @@ _acts = st.one_of(
 def one_database(databases: Databases) -> Iterator[Sessions]:
     """One database for all examples: each makes a practice of its own."""
     with databases.fresh() as url:
-        engine = make_engine(url)
+        engine = engine_on(url)
         yield make_sessions(engine)
         engine.dispose()
 

@@ -24,7 +24,7 @@ from core.access import people
 from core.access.models import Role
 from core.claims.holds import set_hold
 from core.claims.models import Claim, Hold
-from core.db.engine import Sessions, make_engine, make_sessions, transaction
+from core.db.engine import Sessions, make_sessions, transaction
 from core.errors import Refusal
 from core.intake.postings import import_postings
 from core.jobs import chunks, commands, engine, settle_chunk, sweep
@@ -38,6 +38,7 @@ from core.practices import closing, exclusions, limits, write_off_setting
 from core.practices.models import WriteOffSetting
 from core.practices.periods import PeriodClosed
 from tests.given import NOW, GivenPractice, Line, a_practice
+from tests.once import engine_on
 from tests.properties import reckoning
 from tests.servers import Databases
 
@@ -352,7 +353,7 @@ def _ledger(practice: GivenPractice) -> set[tuple[str, int, str, int]]:
 def one_database(databases: Databases) -> Any:
     """One database for all examples: each makes a practice of its own."""
     with databases.fresh() as url:
-        engine_ = make_engine(url)
+        engine_ = engine_on(url)
         yield make_sessions(engine_)
         engine_.dispose()
 

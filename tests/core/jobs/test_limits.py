@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from core.access.models import Role
 from core.access.permissions import Actor
-from core.db.engine import Sessions, make_engine, make_sessions, transaction
+from core.db.engine import Sessions, make_sessions, transaction
 from core.jobs import chunks, commands, engine, prepare, sweep
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
@@ -20,6 +20,7 @@ from core.money import UNLIMITED
 from core.practices import time_zone
 from core.practices.models import WriteOffSetting
 from tests.given import NOW, GivenPractice, Line, a_practice
+from tests.once import engine_on
 from tests.servers import Databases
 
 WAITS, RUNS = JobStatus.AWAITING_APPROVAL, JobStatus.CONFIRMED
@@ -273,7 +274,7 @@ def test_two_halves_that_are_confirmed_at_once_are_added_up_too(practice: GivenP
 @pytest.fixture(scope="module")
 def one_database(databases: Databases) -> Iterator[Sessions]:
     with databases.fresh() as url:
-        engine_ = make_engine(url)
+        engine_ = engine_on(url)
         yield make_sessions(engine_)
         engine_.dispose()
 

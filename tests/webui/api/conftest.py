@@ -4,7 +4,7 @@ import datetime as dt
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -16,12 +16,12 @@ from werkzeug.test import TestResponse
 
 from core.access import tokens, users
 from core.access.models import Role
-from core.db.engine import make_engine, make_sessions
+from core.db.engine import make_sessions
 from core.intake.sample import make_sample
 from core.jobs import engine as jobs_engine
 from core.settings import Settings
+from tests.once import application, engine_on
 from tests.servers import Databases
-from webui import create_app
 
 NOON = dt.datetime(2025, 3, 3, 17, 0, tzinfo=dt.UTC)
 CLAIMS = 300
@@ -158,14 +158,13 @@ class World:
 
 
 @contextmanager
-def new_world(database_url: str) -> Iterator[World]:
+def new_world(database_url: str, name: str = "of one test") -> Iterator[World]:
     """Make both practices in an empty database, and the application with hints that go nowhere."""
-    engine, clock, hints = make_engine(database_url), Clock(), SentHints()
+    engine, clock, hints = engine_on(database_url), Clock(), SentHints()
     hill = make_sample(engine, practice_name="Hill", claims=CLAIMS, seed=1, now=NOON)
     vale = make_sample(engine, practice_name="Vale", claims=CLAIMS, seed=1, now=NOON)
     settings = Settings.model_validate({"database_url": database_url, "chunk_claims": 100})
-    app = create_app(settings, engine, clock)
-    app.extensions["settle"] = replace(app.extensions["settle"], hints=hints)
+    app = application(engine, clock, settings=settings, hints_=hints, name=name)
     yield World(app, engine, clock, hints, hill, vale)
     engine.dispose()
 
@@ -180,7 +179,7 @@ def world(database_url: str) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def still_world(databases: Databases) -> Iterator[World]:
     """A world for tests that only read."""
-    with databases.fresh() as url, new_world(url) as world:
+    with databases.fresh() as url, new_world(url, "of all who read") as world:
         yield world
 
 

@@ -163,8 +163,8 @@ def test_a_fault_in_the_json_is_named_by_its_place(reader: Api) -> None:
     assert "line 2 column 9" in answer.json["detail"]
 
 
-def test_a_body_that_is_too_large_is_not_read(world: World, biller: Api) -> None:
-    world.app.config["MAX_CONTENT_LENGTH"] = 1_000
+def test_a_body_that_is_too_large_is_not_read(world: World, biller: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(world.app.config, "MAX_CONTENT_LENGTH", 1_000)
     assert refused(biller.preview({"claim_ids": ["x" * 2_000]})) == (413, "too_large")
 
 

@@ -18,11 +18,9 @@ from core.access import sessions as user_sessions
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
 from core.jobs.keys import JobKey
-from core.settings import Settings
 from tests.given import NOW, GivenPractice, a_practice
-from tests.templates import compile_once
-from webui import create_app
-from webui.auth import SESSION_COOKIE, limiter
+from tests.once import application
+from webui.auth import SESSION_COOKIE
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -108,14 +106,7 @@ def clock() -> Clock:
 @pytest.fixture
 def app(engine: Engine, clock: Clock) -> OpenAPI:
     """The application on this test's database, without a broker."""
-    made = create_app(
-        Settings(secret_key="a key of tests, long enough to sign with", database_url=None, broker_url=None),
-        engine,
-        clock,
-    )
-    compile_once(made)
-    limiter.reset()
-    return made
+    return application(engine, clock)
 
 
 @pytest.fixture
