@@ -18,7 +18,6 @@ from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus
 from core.schedules import commands, words
 from core.schedules.models import ScheduleRun
-from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
 from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request
 from tests.given import a_practice
 
@@ -189,11 +188,18 @@ def test_more_nights_than_one_tick_takes_are_all_run_by_the_ticks_that_follow(ni
     assert len({run.schedule_id for run in night.runs()}) == 25
 
 
+@pytest.fixture
+def few_in_a_tick(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many claims a tick prepares at most: a thousandth of what it really is, and the same way."""
+    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 20)
+    return 20
+
+
 def test_a_night_of_more_claims_than_a_tick_prepares_is_prepared_by_a_worker_and_goes_on_by_itself(
-    night: Night,
+    night: Night, few_in_a_tick: int
 ) -> None:
-    claims = PREVIEW_IN_REQUEST_CLAIMS_MAX + 1
-    _many_claims(night, claims)
+    claims = few_in_a_tick + 1
+    night.practice.claims(claims)
     night.schedule()
 
     found = night.tick(FIRST_NIGHT)
@@ -209,9 +215,9 @@ def test_a_night_of_more_claims_than_a_tick_prepares_is_prepared_by_a_worker_and
     assert night.practice.violations() == []
 
 
-def test_a_large_night_over_its_cap_waits_once_it_is_prepared(night: Night) -> None:
-    _many_claims(night, PREVIEW_IN_REQUEST_CLAIMS_MAX + 1)
-    night.schedule(claims_max=PREVIEW_IN_REQUEST_CLAIMS_MAX)
+def test_a_large_night_over_its_cap_waits_once_it_is_prepared(night: Night, few_in_a_tick: int) -> None:
+    night.practice.claims(few_in_a_tick + 1)
+    night.schedule(claims_max=few_in_a_tick)
     night.tick(FIRST_NIGHT)
 
     night.work(FIRST_NIGHT)
@@ -257,28 +263,3 @@ def test_a_large_night_for_which_nobody_may_answer_any_more_is_discarded_and_say
     with night.sessions() as session:
         (act,) = session.scalars(select(AuditEntry).where(AuditEntry.act == "job.discarded"))
     assert (act.user_id, act.facts) == (None, {"because": because})
-
-
-def _many_claims(night: Night, claims: int) -> None:
-    """Claims of one line each with fifty cents of the patient's, made by the database in sets."""
-    night.practice.claims(1)
-    of = {"practice": night.practice.id, "claims": claims}
-    copies = (
-        # Everything of the first claim but its id and number.
-        """INSERT INTO claim SELECT (jsonb_populate_record(claim, jsonb_build_object(
-               'id', claim.id + n, 'external_id', 'N' || n))).*
-             FROM claim, generate_series(1, :claims - 1) n WHERE practice_id = :practice""",
-        """INSERT INTO line_item SELECT (jsonb_populate_record(l, jsonb_build_object('claim_id', l.claim_id + n))).*
-             FROM line_item l, generate_series(1, :claims - 1) n WHERE practice_id = :practice""",
-        """INSERT INTO posting SELECT (jsonb_populate_record(p, jsonb_build_object(
-               'id', p.id + n * 1000, 'claim_id', p.claim_id + n))).*
-             FROM posting p, generate_series(1, :claims - 1) n WHERE practice_id = :practice""",
-        "SELECT setval(pg_get_serial_sequence('claim', 'id'), (SELECT max(id) FROM claim))",
-        "SELECT setval(pg_get_serial_sequence('posting', 'id'), (SELECT max(id) FROM posting))",
-    )
-    with transaction(night.sessions) as session:
-        for statement in copies:
-            session.execute(text(statement), of)
-    with night.sessions() as session:
-        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-        session.execute(text("ANALYZE claim, line_item, posting"))
