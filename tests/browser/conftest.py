@@ -17,7 +17,9 @@ from tests.given import NOW, GivenPractice, a_practice
 from tests.once import application
 from webui.auth import SESSION_COOKIE
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# The shell first: it is the same browser without the windows around the pages, of which each test opens several.
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
 no_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
 OPEN = Callable[..., Page]
