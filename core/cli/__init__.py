@@ -11,7 +11,7 @@ from core.errors import Refusal
 
 # Which commands each module has, so that running one does not import all; a test holds the table to what they declare.
 _MODULES: Final = {
-    "access": ("token", "user", "write-off-setting"),
+    "access": ("token", "write-off-setting"),
     "approvals": ("approvals", "approve", "reject"),
     "audit": ("audit",),
     "credits": ("credits",),
@@ -22,7 +22,7 @@ _MODULES: Final = {
     "jobs": ("cancel", "confirm", "discard", "pause", "resume", "retry-failed"),
     "months": ("month",),
     "operations": ("operations",),
-    "people": ("limit", "limits"),
+    "people": ("limit", "limits", "user"),
     "previews": ("preview", "reverse", "show"),
     "recoveries": ("recoveries",),
     "schedules": ("schedule", "time-zone"),

@@ -181,4 +181,4 @@ def _practice_id(session: Session, name: str) -> int:
     return practice_id
 
 
-COMMANDS = [user, token, set_write_off]
+COMMANDS = [token, set_write_off]  # `user` is whole only in `core.cli.people`

@@ -151,4 +151,4 @@ def _limit(limit: int | str) -> str:
     return limit if isinstance(limit, str) else format_limit(limit)
 
 
-COMMANDS = [set_limit, show_limits]
+COMMANDS = [user, set_limit, show_limits]

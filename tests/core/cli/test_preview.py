@@ -104,7 +104,7 @@ def test_the_preview_says_medicares_share_and_confirm_asks_a_person_why_it_is_wr
     said = typed(*ASKED, "--claim", "M").stdout
     job, why = said.split()[1].rstrip(":"), "Hardship, looked into"
 
-    assert "Medicare patients' own share: this job writes off $7.00 of it on 1 claim. From " in said
+    assert "Medicare patients' own share: this job writes off $7.00 of it on 1 claim. In the twelve months " in said
     confirm = ("confirm", job, "--as", "biller@lakeside.example")
     monkeypatch.setattr(jobs, "_at_terminal", lambda: True)
     asked = typed(*confirm, input=f"{why}\nCONFIRM\n")
