@@ -30,8 +30,12 @@ class Broker:
 
 def register(app: Flask) -> None:
     """Whoever asks at once shares one question."""
-    made: Door = app.extensions["settle"]
-    app.extensions[_ASKED] = Asked(lambda: _look(made.settings), wait_seconds=ANSWER_SECONDS)
+
+    def look_now() -> Broker | None:
+        made: Door = app.extensions["settle"]
+        return _look(made.settings)
+
+    app.extensions[_ASKED] = Asked(look_now, wait_seconds=ANSWER_SECONDS)
 
 
 def answers() -> bool:

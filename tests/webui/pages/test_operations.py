@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from flask_openapi3.openapi import OpenAPI
@@ -33,9 +34,8 @@ def hear(sessions: Sessions, *processes: Alive, at: dt.datetime = NOW) -> None:
 
 
 def with_broker(app: OpenAPI, url: str) -> None:
-    door = app.extensions["settle"]
     settings = Settings.model_validate({"broker_url": url, "database_url": None})
-    object.__setattr__(door, "settings", settings)
+    app.extensions["settle"] = replace(app.extensions["settle"], settings=settings)
 
 
 def test_it_is_where_operations_people_land_and_nobody_else_gets_in(
