@@ -17,7 +17,7 @@ $(UV):
 	@echo "Bringing uv $(UV_VERSION) …"
 	@$(PYTHON) -m pip install --quiet --no-warn-script-location --disable-pip-version-check --root-user-action ignore --upgrade --target .tools uv==$(UV_VERSION)
 
-# Compiled once and for all: a run starts a dozen Pythons, and some machines forbid them to keep what they compile.
+# Compiled once: a run starts a dozen Pythons, and some machines forbid them to keep what they compile.
 .venv/.installed: requirements.lock pyproject.toml Makefile | $(UV)
 	@echo "Setting up .venv …"
 	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv

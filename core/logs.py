@@ -27,6 +27,7 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,  # one that was used before would never hear of this
     )
     handler = logging.StreamHandler()
     handler.addFilter(_without_an_errors_words)

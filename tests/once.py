@@ -39,7 +39,10 @@ def application(
     hints_: Hints | None = None,
     name: str = "one",
 ) -> OpenAPI:
-    """The application on this database, with that clock. Of each `name` there is one: it serves the last who asked."""
+    """The application on this database, with that clock. Of each `name` there is one: it serves the last who asked.
+
+    Not for /readyz and /metrics, which ask the database that the application was made with.
+    """
     settings = settings or Settings(database_url=None, broker_url=None)
     app = _application(name)
     limiter.reset()  # of how often somebody may try to sign in

@@ -61,7 +61,7 @@ def page(claim_id: str, **said: Any) -> str:
                 patient_id=internal.patient_id,
                 payer_ids=[payer for payer in (internal.primary_payer_id, internal.secondary_payer_id) if payer],
             ),
-            "payers": entries.payers_of(internal),
+            "payers": entries.payers_of(db, internal),
             "lines": queries.lines(db, practice_id, internal.id),
             "entries": list(with_running_dues(postings)),
             "reversible_job": _reversible_job(db, practice_id, postings),
@@ -98,11 +98,14 @@ def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]
     if not current_actor().may(Action.REVERSE_JOB):
         return None
     answered = {posting.reverses_id for posting in postings}
-    standing = [p for p in postings if p.kind is PostingKind.WRITE_OFF and p.job_id and p.id not in answered]
-    if not standing:
+    standing = [
+        posting.job_id or posting.origin_job_id
+        for posting in sorted(postings, key=lambda posting: posting.id)
+        if posting.kind is PostingKind.WRITE_OFF and posting.id not in answered
+    ]
+    job_id = standing[-1] if standing else None
+    if job_id is None:
         return None
-    job_id = max(standing, key=lambda posting: posting.id).job_id
-    assert job_id is not None
     return job_id if reversal.is_reversible(jobs.find(db, JobKey(practice_id, job_id))) else None
 
 

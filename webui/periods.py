@@ -61,7 +61,7 @@ def close(name: str) -> Response | tuple[str, int]:
         raise
     except Refusal as refusal:
         return _page(month, refused=refusal.message), refusal.http_status
-    flash(f"{month:%B %Y} is closed. Nothing can be posted into it any more.", "good")
+    flash(f"{periods.words_of(month)} is closed. Nothing can be posted into it any more.", "good")
     return redirect(url_for("periods.show", name=name), code=HTTPStatus.SEE_OTHER)
 
 
@@ -79,7 +79,7 @@ def reopen(name: str) -> Response | tuple[str, int]:
         return _page(month, fault=fault.message, typed=reason), fault.http_status
     except Refusal as refusal:
         return _page(month, refused=refusal.message, typed=reason), refusal.http_status
-    flash(f"{month:%B %Y} is open again.", "good")
+    flash(f"{periods.words_of(month)} is open again.", "good")
     return redirect(url_for("periods.show", name=name), code=HTTPStatus.SEE_OTHER)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from core.jobs import codes
 from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
+from core.schedules import words as schedules
 
 # `{it}` is what it was done to: job 1,042, claim 184146026, a person by name.
 ACTS: Final = {
@@ -75,18 +76,15 @@ _LABELS: Final = {
     "payer_id": "payer, internal number",
     "user_id": "of user",
     "over": "waits because",
+    "include": "although",
 }
-_VALUES: Final = {
-    "role": {"admin": "administrator", "ops": "operations"},
-    "outcome": {
-        "job": "made a job",
-        "nothing": "no claim matched",
-        "missed": "missed its time",
-        "stopped": "the schedule stopped",
-        "failed": "broke",
-    },
+_ROLES: Final = {"admin": "administrator", "ops": "operations"}
+_VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
+    **dict.fromkeys(("role", "from", "to"), _ROLES),
+    "outcome": schedules.OUTCOMES,
+    "because": schedules.BECAUSE,
 }
-_OF_CODES: Final = ("because", "code", "include", "over")
+_OF_CODES: Final = ("because", "code", "include", "over")  # each a sentence
 
 _A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -122,7 +120,7 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key.replace('_', ' ')} {_value(name, inner) or 'none'}" for key, inner in value.items())
     if isinstance(value, list):
-        return ", ".join(_value(name, one) for one in value)
+        return ("; " if name in _OF_CODES else ", ").join(_value(name, one) for one in value)
     if value is None or isinstance(value, bool):
         return {None: "", True: "yes", False: "no"}[value]
     if isinstance(value, int):
@@ -131,10 +129,10 @@ def _value(name: str, value: Any) -> str:
 
 
 def _text(name: str, value: str) -> str:
-    if name in _VALUES:
-        return _VALUES[name].get(value, value)
-    if name in _OF_CODES:
-        return codes.words(value)
+    found = _VALUES.get(name, {}).get(value)
+    if found is not None or name in _OF_CODES:
+        said = found or codes.words(value)
+        return f"{said[:1].lower()}{said[1:]}"
     if _A_DAY.fullmatch(value):
         return "{1}/{2}/{0}".format(*value.split("-"))
     return value.replace("_", " ") if value.islower() else value

@@ -60,12 +60,12 @@ class CostShare(BaseModel):
         """What the job does to it, and the share of the twelve months."""
         of_job = f"this job {verb} {format_cents(self.job_cents)} of it on {counted(self.claims, 'claim')}"
         year = f"In the twelve months through {self.until:%m/%d/%Y}"
-        written_off = f"{format_cents(self.written_off_cents)} was written off and stands"
+        cents, how = format_cents(self.written_off_cents), "was written off and not taken back"
         if self.percent is None:
-            return f"{of_job}. {year}, nothing became due from Medicare patients, and {written_off}"
+            return f"{of_job}. {year}, nothing became due from Medicare patients, and {cents} {how}"
         share = "under 1" if self.percent == 0 and self.written_off_cents else f"{self.percent}"
         due = f"{format_cents(self.became_due_cents)} became due from Medicare patients"
-        return f"{of_job}. {year}, {due}, and {written_off}: {share} %"
+        return f"{of_job}. {year}, {due}, and {cents}, {share} % of that, {how}"
 
     @property
     def percent(self) -> int | None:

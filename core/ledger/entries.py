@@ -23,7 +23,7 @@ from core.ledger.models import GroupCode, PaidBy, Posting, PostingKind, Responsi
 from core.ledger.recoveries import Recovery
 from core.money import CENTS_MAX
 from core.practices import calendar, periods
-from core.practices.models import Practice
+from core.practices.models import Payer, PayerClass, Practice
 
 SOURCE: Final = "entry"  # of postings that people and programs make one by one
 
@@ -146,7 +146,7 @@ def _post(
     today = calendar.today(practice, now=now)
     posted_on = _posting_date(session, practice, entry, today=today)
     _check_line(session, claim, entry.line)
-    _check_payer(claim, entry)
+    _check_payer(session, claim, entry)
     common = {
         "practice_id": by.practice_id, "claim_id": claim.id, "line": entry.line, "kind": PostingKind(entry.kind),
         "note": entry.note or None, "posted_on": posted_on, "created_at": now, "user_id": by.user_id, "source": SOURCE,
@@ -241,16 +241,18 @@ def _check_line(session: Session, claim: Claim, number: int) -> None:
         raise _bad(line=f"claim {claim.external_id} has no line {number}")
 
 
-def _check_payer(claim: Claim, entry: Payment | Adjustment | Transfer) -> None:
-    if isinstance(entry, Payment) and entry.paid_by not in payers_of(claim):
+def _check_payer(session: Session, claim: Claim, entry: Payment | Adjustment | Transfer) -> None:
+    if isinstance(entry, Payment) and entry.paid_by not in payers_of(session, claim):
         which = {PaidBy.PRIMARY: "Ins 1", PaidBy.SECONDARY: "Ins 2"}[entry.paid_by]
         raise _bad(paid_by=f"claim {claim.external_id} has no {which}; say who paid")
 
 
-def payers_of(claim: Claim) -> tuple[PaidBy, ...]:
-    """Who can have paid something on the claim."""
-    has = {PaidBy.PRIMARY: claim.primary_payer_id, PaidBy.SECONDARY: claim.secondary_payer_id}
-    return tuple(payer for payer in PaidBy if payer not in has or has[payer] is not None)
+def payers_of(session: Session, claim: Claim) -> tuple[PaidBy, ...]:
+    """Who can have paid something on the claim: "Self Pay" is no insurance."""
+    ids = {PaidBy.PRIMARY: claim.primary_payer_id, PaidBy.SECONDARY: claim.secondary_payer_id}
+    of_claim = (Payer.practice_id == claim.practice_id, Payer.id.in_([one for one in ids.values() if one is not None]))
+    insurers = set(session.scalars(select(Payer.id).where(*of_claim, Payer.payer_class != PayerClass.SELF_PAY)))
+    return tuple(payer for payer in PaidBy if payer not in ids or ids[payer] in insurers)
 
 
 def bring_up(session: Session, practice_id: int, claim_ids: Select[int]) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from core.access.models import User
@@ -44,10 +44,10 @@ class LedgerRow:
 
 def ledger(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]:
     """Every posting of the claim (its internal id), in the order in which they were made."""
-    of_job = and_(
-        SettleJob.practice_id == Posting.practice_id,
-        SettleJob.id == func.coalesce(Posting.job_id, Posting.origin_job_id),
-    )
+    # The note says why it was written off, so also of what is posted again, and not of what takes it back.
+    is_write_off = Posting.kind == PostingKind.WRITE_OFF
+    noted = case((is_write_off, func.coalesce(Posting.job_id, Posting.origin_job_id)), else_=Posting.job_id)
+    of_job = and_(SettleJob.practice_id == Posting.practice_id, SettleJob.id == noted)
     rows = (
         select(
             Posting.id,

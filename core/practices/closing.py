@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from core.access import audit, still
@@ -15,7 +15,7 @@ from core.claims.models import Claim
 from core.errors import BadInput, Refusal
 from core.jobs import posting_month
 from core.jobs.lifecycle import OPEN_STATUSES
-from core.jobs.models import JobStatus, SettleJob
+from core.jobs.models import AfterPreview, JobStatus, SettleJob
 from core.ledger import month_sums
 from core.practices import calendar, periods, queries
 from core.practices.models import Period, PeriodAct, PeriodState
@@ -144,14 +144,17 @@ def unfinished_jobs(session: Session, practice_id: int, month: dt.date) -> list[
 
 
 def waiting_previews(session: Session, practice_id: int, month: dt.date) -> list[int]:
-    """The ids of jobs that wait for CONFIRM and would post into the month; once it is closed they cannot."""
-    return _jobs_dated_in(session, practice_id, month, (JobStatus.PREPARING, JobStatus.PREVIEWED))
+    """The ids of jobs that people will confirm and that would post into the month; once it is closed they cannot."""
+    previewed = (JobStatus.PREPARING, JobStatus.PREVIEWED)
+    return _jobs_dated_in(session, practice_id, month, previewed, SettleJob.after_preview == AfterPreview.ASK)
 
 
-def _jobs_dated_in(session: Session, practice_id: int, month: dt.date, statuses: Collection[JobStatus]) -> list[int]:
+def _jobs_dated_in(
+    session: Session, practice_id: int, month: dt.date, statuses: Collection[JobStatus], *which: ColumnElement[bool]
+) -> list[int]:
     dated = (SettleJob.posting_date >= month, SettleJob.posting_date < periods.after(month))
     of_practice = (SettleJob.practice_id == practice_id, SettleJob.status.in_(statuses))
-    found = select(SettleJob.id).where(*of_practice, *dated, posting_month.posts())
+    found = select(SettleJob.id).where(*of_practice, *dated, *which, posting_month.posts())
     return list(session.scalars(found.order_by(SettleJob.id)))
 
 

@@ -168,8 +168,8 @@ def refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.dat
     """The refusal that says which month is closed, and what can be done instead."""
     offered = next_open_date(session, practice_id, today=max(today, month))
     return PeriodClosed(
-        f"{words_of(month)} is closed: nothing can be posted into it. The next open date is {offered:%B} "
-        f"{offered.day}, {offered.year}; or an administrator reopens the month.",
+        f"{words_of(month)} is closed: nothing can be posted into it. The next open date is "
+        f"{offered:%m/%d/%Y}; or an administrator reopens the month.",
         month=name_of(month),
         next_open_date=offered.isoformat(),
     )

@@ -116,7 +116,8 @@ def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: d
 def _notes(session: Session, schedule: Schedule, as_of: dt.date, codes: Sequence[str | None]) -> list[str]:
     notes = []
     if periods.month_of(as_of) in periods.closed_months(session, schedule.practice_id):
-        notes.append(f"{as_of:%B %Y} is closed: the night is refused and settles none of these, unless it is reopened.")
+        month = periods.words_of(as_of)
+        notes.append(f"{month} is closed: the night is refused and settles none of these, unless it is reopened.")
     if cost_share.RULE in codes and not schedule.note.strip():
         notes.append(
             "This schedule has no note, and without one it waives no Medicare or Medicaid cost sharing, whatever its "

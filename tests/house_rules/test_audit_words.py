@@ -139,11 +139,19 @@ def test_sentences_begin_alike_and_an_act_of_another_version_is_shown_as_it_is()
 
 
 def test_the_facts_of_an_act_are_words_too() -> None:
-    facts = {"role": "ops", "outcome": "nothing", "over": ["over_claim_limit"], "because": "owner_left", "night": None}
+    facts = {
+        "from": "admin", "to": "biller", "outcome": "nothing", "over": ["over_claim_limit", "over_job_limit"],
+        "because": "edited", "include": ["of another version"], "night": None,
+    }  # fmt: skip
 
     assert details(facts) == [
-        ("role", "operations"),
+        ("from", "administrator"),
+        ("to", "biller"),
         ("outcome", "no claim matched"),
-        ("waits because", "Claims above the practice's limit for one claim"),
-        ("because", "owner left"),
+        (
+            "waits because",
+            "claims above the practice's limit for one claim; more than the practice's limit for one job",
+        ),
+        ("because", "somebody changed its days or its time before it had begun"),
+        ("although", "of another version"),
     ]

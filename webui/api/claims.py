@@ -145,7 +145,8 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
     """Post a payment, an adjustment or a transfer on one line, once; the answer is the claim as it is then.
 
     A Settled claim on which something is due afterwards goes back to Balance Due. Where something stands written off,
-    it takes back just enough of that: `took_back` says what; what exceeds it is `credit_cents`.
+    it takes back just enough of that: `took_back` says what; what exceeds it is `credit_cents`. `paid_by` names a payer
+    that the claim has.
     """
     with transaction(door().sessions) as session:
         key = header.idempotency_key

@@ -17,6 +17,7 @@ from core.jobs import engine
 from core.ledger import entries
 from core.ledger.entries import BadEntry, EntryMismatch, entry_of
 from core.ledger.models import Posting
+from core.practices.models import PayerClass
 from tests.given import NOW, GivenPractice, Line, ticking
 
 
@@ -52,6 +53,10 @@ def test_an_insurance_that_the_claim_has_not_pays_nothing_on_it(practice: GivenP
         _post(practice, paid_by="secondary")
 
     assert _post(practice, paid_by="primary").patient_due == 50
+    practice.claim("2", Line(0, 90), primary_payer_id=practice.payer("Self Pay", PayerClass.SELF_PAY))
+    with pytest.raises(BadEntry, match="paid_by: claim 2 has no Ins 1"):
+        _post(practice, "2", "another", paid_by="primary")
+    assert _post(practice, "2", "another").patient_due == 50
 
 
 def test_an_adjustment_carries_its_codes(practice: GivenPractice) -> None:

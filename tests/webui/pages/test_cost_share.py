@@ -25,7 +25,7 @@ def test_the_box_says_the_share_and_asks_why(practice: GivenPractice, biller: Br
 
     assert "Medicare patients’ own share: this job writes off $10.00 of it on 1 claim" in said
     assert "In the twelve months through 11/23/2026, $10.00 became due from Medicare patients" in said
-    assert "and $0.00 was written off and stands: 0 %" in said
+    assert "and $0.00, 0 % of that, was written off and not taken back" in said
     assert "Why Medicare patients’ share is written off" in said
     assert re.findall(r'<input id="(\w+)"[^>]* data-first', biller.read(page)) == ["cost_share_reason"]
 

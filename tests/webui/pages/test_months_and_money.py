@@ -6,10 +6,13 @@ import re
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import update
 
 from core.access.models import Role
 from core.access.permissions import Actor
+from core.db.engine import transaction
 from core.jobs.keys import JobKey
+from core.jobs.models import AfterPreview, SettleJob
 from core.practices.models import PayerClass
 from tests.given import GivenPractice, Line
 from tests.webui.pages.conftest import Browser
@@ -77,7 +80,7 @@ def test_a_month_with_an_unfinished_job_shows_which(practice: GivenPractice, adm
 def test_whoever_closes_a_month_reads_which_nights_and_previews_it_stops(
     practice: GivenPractice, admin: Browser
 ) -> None:
-    assert "that will be refused" not in admin.says("/months/2026-11")
+    assert "will be refused" not in admin.says("/months/2026-11")
     practice.claim("C1", Line(0, 100_00))
     job = practice.preview()
     nightly = {"weekdays": "mon", "local_time": "2:30 AM", "late_minutes": "240", "reason": "small_balance"}
@@ -86,12 +89,15 @@ def test_whoever_closes_a_month_reads_which_nights_and_previews_it_stops(
         made = admin.post("/schedules", on="/schedules/new", name=name, total_due_max="5", **nightly, **caps)
         assert made.status_code == 303
     admin.post(f"{made.location}/pause", on=made.location)
+    night = practice.preview(key="of a night that only reports")
+    with transaction(practice.sessions) as session:
+        session.execute(update(SettleJob).where(SettleJob.id == night.job_id).values(after_preview=AfterPreview.REPORT))
 
     page = admin.says("/months/2026-11")
 
-    assert "1 schedule has a night in it that will be refused and settle nothing: Nightly ." in page
+    assert "1 schedule still has nights in it, which will be refused and settle nothing: Nightly ." in page
     assert f"1 preview waits for CONFIRM and has to be dated anew: job {job.job_id} ." in page
-    assert "that will be refused" not in admin.says("/months/2026-10")
+    assert "will be refused" not in admin.says("/months/2026-10")
 
 
 @pytest.mark.parametrize(
@@ -156,9 +162,7 @@ def test_the_reason_step_offers_the_next_open_date(practice: GivenPractice, bill
 
     refused = biller.post("/jobs", on="/claims", **form)
     assert refused.status_code == 409
-    assert (
-        "November 2026 is closed: nothing can be posted into it. The next open date is December 1, 2026" in refused.text
-    )
+    assert "November 2026 is closed: nothing can be posted into it. The next open date is 12/01/2026;" in refused.text
     assert "Preview, dated 12/01/2026" in refused.text
     dated = biller.post("/jobs", on="/claims", posting_date="2026-12-01", **form)
 
@@ -191,6 +195,7 @@ def test_a_late_payment_is_told_at_once_on_the_claim_in_the_certificate_and_by_m
     assert re.search(rf"late: took back \$40.00 of the write-off of job {job.job_id}", said)
     assert "the write-off, taken back by a late payment" in said
     assert "what the late payment left of it, posted again “Not worth a stamp”" in said
+    assert said.count("“Not worth a stamp”") == 2, "of the write-off and of what is left, and not of what took it back"
     assert biller.links("/claims/C1").count(f"/jobs/{job.job_id}") == 4, "three postings and the payment's sentence"
     certificate = biller.says(f"/jobs/{job.job_id}/certificate")
     assert "Recovered by 1 late payment $40.00 Still written off $60.00" in certificate

@@ -129,6 +129,16 @@ def test_one_claim_is_taken_back_from_its_own_page(practice: GivenPractice, job:
     assert "takes back an earlier posting “Wrong month”" in approver.says("/claims/C00002")
 
 
+def test_what_a_late_payment_left_of_a_write_off_can_be_taken_back_from_the_claims_page(
+    practice: GivenPractice, approver: Browser
+) -> None:
+    practice.claim("P1", Line(0, 500))
+    job = practice.settle()
+    practice.pay("P1", 100)
+
+    assert f"/jobs/{job.job_id}/reverse?claim=P1" in approver.links("/claims/P1")
+
+
 def test_a_claim_that_the_job_did_not_settle_is_refused_by_name(
     practice: GivenPractice, job: JobKey, approver: Browser
 ) -> None:
