@@ -90,8 +90,10 @@ def test_whoever_closes_a_month_reads_which_nights_and_previews_it_stops(
         assert made.status_code == 303
     admin.post(f"{made.location}/pause", on=made.location)
     night = practice.preview(key="of a night that only reports")
+    of_schedule = {"schedule_id": int(made.location.rsplit("/", 1)[1]), "schedule_made_by": practice.biller.user_id}
     with transaction(practice.sessions) as session:
-        session.execute(update(SettleJob).where(SettleJob.id == night.job_id).values(after_preview=AfterPreview.REPORT))
+        of_night = update(SettleJob).where(SettleJob.id == night.job_id)
+        session.execute(of_night.values(after_preview=AfterPreview.REPORT, **of_schedule))
 
     page = admin.says("/months/2026-11")
 
