@@ -21,7 +21,6 @@ from core.practices.create import find_or_create_practice
 from core.practices.models import Practice, WriteOffSetting
 
 PRACTICES_NAMED_MAX: Final = 5  # a typo is seen among a few
-_AT: Final = "%Y-%m-%d %H:%M:%S %Z"
 _LIMIT: Final = "AMOUNT|unlimited"
 _practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
 
@@ -107,17 +106,18 @@ def add_token(email: str) -> None:
 def list_tokens(email: str, as_json: bool) -> None:
     """List the user's tokens by number, the newest first: when made, last used and revoked; never the token."""
     with context.database() as engine, transaction(make_sessions(engine)) as session:
-        found = [
-            {"number": one.id, "made_at": one.created_at, "used_at": one.used_at, "revoked_at": one.revoked_at}
-            for one in tokens.of_user(session, _owner(session, email))
-        ]
+        found = tokens.of_user(session, _owner(session, email))
     if as_json:
-        click.echo(json.dumps({"tokens": found}, default=dt.datetime.isoformat))
+        shown = [
+            {"number": one.id, "made_at": one.created_at, "used_at": one.used_at, "revoked_at": one.revoked_at}
+            for one in found
+        ]
+        click.echo(json.dumps({"tokens": shown}, default=dt.datetime.isoformat))
         return
     for one in found:
-        used = f"last used {one['used_at']:{_AT}}" if one["used_at"] else "never used"
-        state = f", revoked {one['revoked_at']:{_AT}}" if one["revoked_at"] else ""
-        click.echo(f"{one['number']:>6}  made {one['made_at']:{_AT}}, {used}{state}")
+        used = f"last used {context.moment(one.used_at)}" if one.used_at else "never used"
+        state = f", revoked {context.moment(one.revoked_at)}" if one.revoked_at else ""
+        click.echo(f"{one.id:>6}  made {context.moment(one.created_at)}, {used}{state}")
     if not found:
         click.echo(f"No token was made for {email}.")
 

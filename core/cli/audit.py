@@ -93,7 +93,7 @@ def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int,
     for act in found:
         said = "; ".join(f"{label}: {value}" for label, value in act.details)
         who = act.person or "the product"
-        click.echo(f"{act.number}  {act.at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%SZ}  {who}: {act.sentence}"
+        click.echo(f"{act.number}  {context.moment(act.at)}  {who}: {act.sentence}"
                    f"{f' ({said})' if said else ''}")  # fmt: skip
     click.echo(f"The chain ends with act {last.number:,}, digest {last.digest}." if last.number else "No act yet.")
 

@@ -37,6 +37,11 @@ def database() -> Iterator[Engine]:
         yield engine
 
 
+def moment(at: dt.datetime) -> str:
+    """When, as every list of a command writes it: 2026-11-23 15:04:05 UTC."""
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def utc_now() -> dt.datetime:
     """The moment a command acts at: commands are doors, so they may ask the clock."""
     return dt.datetime.now(dt.UTC)

@@ -85,7 +85,7 @@ def _facts(one: Month) -> dict[str, Any]:
 
 
 def _act_words(act: MonthAct) -> str:
-    said = f"  {act.at:%Y-%m-%d %H:%M} UTC  {act.by or 'nobody known'}"
+    said = f"  {context.moment(act.at)}  {act.by or 'nobody known'}"
     if act.state is PeriodState.OPEN:
         return f"{said} reopened it: {act.reason}"
     return f"{said} closed it: {closing.count_of(act.totals):,} postings, digest {(act.digest or 'of nothing')[:12]}"
