@@ -31,14 +31,25 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
         place.url(given, superuser=True), name="Lakeside", claims=sizes.settled, now=runs.utc_now()
     )
     product, unchained, by_hand, hot = Watch(), Watch(), Watch(), dict[str, float]()
-    for _ in range(sizes.times):  # in turn, so that both meet the same weather
+
+    def with_the_chain() -> None:
         with place.copy_of(given, "by_workers") as database:
-            hot = _by_workers(place, database, practice, product)
+            hot.update(_by_workers(place, database, practice, product))
+
+    def without_it() -> None:
         with place.copy_of(given, "unchained") as database:
             place.run_in(database, "ALTER TABLE audit_entry DISABLE TRIGGER audit_is_chained")
             _by_workers(place, database, practice, unchained)
+
+    def in_one_transaction() -> None:
         with place.copy_of(given, "by_hand") as database:
             _by_hand(place, database, practice, by_hand)
+
+    turns = [with_the_chain, without_it, in_one_transaction]
+    for _ in range(sizes.times):
+        for turn in turns:
+            turn()
+        turns.append(turns.pop(0))  # so that all meet the same weather, and none is always the first
     rate = sizes.settled / product.median
     return [
         _against(f"settling {sizes.settled:,} claims, two workers / one SQL transaction", sizes.settled, product,
