@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.cli import acting, context
@@ -11,6 +12,7 @@ from core.db.engine import transaction
 from core.practices import closing, periods
 from core.practices.closing import Month, MonthAct
 from core.practices.models import PeriodState
+from core.schedules import queries as schedules
 
 
 @click.group()
@@ -53,7 +55,10 @@ def close(name: str, email: str, as_json: bool) -> None:
     with acting.sessions() as sessions, transaction(sessions) as session:
         by = acting.actor(session, email)
         closed = closing.close(session, periods.named(name), by=by, now=context.utc_now())
+        stopped = _stopped(session, by.practice_id, closed)
     click.echo(json.dumps(_facts(closed)) if as_json else _words(closed))
+    for one in stopped:
+        click.echo(one, err=True)
 
 
 @month.command()
@@ -82,6 +87,16 @@ def _facts(one: Month) -> dict[str, Any]:
         "reopened_because": one.reopened_because,
         "history": [{**vars(act), "at": act.at.isoformat()} for act in one.history],
     }
+
+
+def _stopped(session: Session, practice_id: int, closed: Month) -> list[str]:
+    """What can post nothing now that would have, in words."""
+    nights = schedules.with_nights_in(session, practice_id, closed.month, now=context.utc_now())
+    previews = closing.waiting_previews(session, practice_id, closed.month)
+    return [
+        *(f"“{one.name}” still has nights in it, which will be refused and settle nothing." for one in nights),
+        *(f"Job {job} waits for CONFIRM and has to be dated anew." for job in previews),
+    ]
 
 
 def _act_words(act: MonthAct) -> str:

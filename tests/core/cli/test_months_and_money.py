@@ -48,6 +48,16 @@ def test_a_month_is_closed_listed_and_reopened(practice: GivenPractice, typed: T
     assert typed("verify").exit_code == 0
 
 
+def test_closing_a_month_says_which_previews_it_stops(practice: GivenPractice, typed: Typed) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    job = practice.preview()
+
+    closed = typed("month", "close", "2026-11", "--as", ADMIN)
+
+    assert closed.exit_code == 0
+    assert f"Job {job.job_id} waits for CONFIRM and has to be dated anew." in closed.stderr
+
+
 def test_credits_are_listed_and_written_as_csv(practice: GivenPractice, typed: Typed) -> None:
     practice.claim("C1", Line(-10_00, 5_00), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     practice.claim("C2", Line(0, -1_00))
