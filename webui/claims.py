@@ -99,13 +99,14 @@ def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]
         return None
     answered = {posting.reverses_id for posting in postings}
     standing = [
-        posting.job_id or posting.origin_job_id
-        for posting in sorted(postings, key=lambda posting: posting.id)
+        (posting.id, job_id)
+        for posting in postings
         if posting.kind is PostingKind.WRITE_OFF and posting.id not in answered
+        if (job_id := posting.job_id or posting.origin_job_id)  # one of the two is always there
     ]
-    job_id = standing[-1] if standing else None
-    if job_id is None:
+    if not standing:
         return None
+    _, job_id = max(standing)
     return job_id if reversal.is_reversible(jobs.find(db, JobKey(practice_id, job_id))) else None
 
 
