@@ -139,10 +139,14 @@ class Workers:
         self.settle.keep_up()
         self.control.keep_up()
 
-    def start(self) -> None:
-        """Start both and wait until they take hints."""
+    def begin(self) -> None:
+        """Start both; do not wait."""
         self.settle.begin()
         self.control.begin()
+
+    def start(self) -> None:
+        """Start both and wait until they take hints."""
+        self.begin()
         self.settle.wait_until_ready()
         self.control.wait_until_ready()
 

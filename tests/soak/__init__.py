@@ -1,0 +1,1 @@
+"""Random accidents while practices work: `make soak`."""
