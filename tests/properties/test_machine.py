@@ -34,7 +34,7 @@ from core.ledger import entries
 from core.ledger.invariants import violations
 from core.ledger.models import Posting, PostingKind
 from core.money import UNLIMITED, plain_cents
-from core.practices import closing, exclusions, limits, write_off_setting
+from core.practices import closing, exclusions, limits, periods, write_off_setting
 from core.practices.models import WriteOffSetting
 from core.practices.periods import PeriodClosed
 from tests.given import NOW, GivenPractice, Line, a_practice
@@ -43,7 +43,6 @@ from tests.properties import reckoning
 from tests.servers import Databases
 
 CLAIMS = 8
-MONTH = NOW.date().replace(day=1)
 EXAMPLES = int(os.environ.get("SETTLE_SOAK_ROUNDS", "10"))  # each asks every invariant after each of its steps
 STEPS = 25
 
@@ -202,13 +201,26 @@ class Practice(RuleBasedStateMachine):
     def _day(self, moved: Moved) -> str:
         return str(self.now.date() - dt.timedelta(days=moved[4]))
 
-    @rule()
-    def close_the_month(self) -> None:
-        self._try(lambda session: closing.close(session, MONTH, by=self.admin, now=self.now))
+    @rule(months_ago=st.integers(0, 2))
+    def close_a_month(self, months_ago: int) -> None:
+        self._try(lambda session: closing.close(session, self._month(months_ago), by=self.admin, now=self.now))
+
+    @rule(months_ago=st.integers(0, 2))
+    def reopen_a_month(self, months_ago: int) -> None:
+        month = self._month(months_ago)
+        self._try(lambda session: closing.reopen(session, month, reason="A late file", by=self.admin, now=self.now))
 
     @rule()
-    def reopen_the_month(self) -> None:
-        self._try(lambda session: closing.reopen(session, MONTH, reason="A late file", by=self.admin, now=self.now))
+    def the_month_ends(self) -> None:
+        """Jobs confirmed before it keep their posting date; later payments and reversals are dated after it."""
+        first = periods.after(periods.month_of(self.now.date()))
+        self.now = dt.datetime.combine(first, self.now.timetz())
+
+    def _month(self, months_ago: int) -> dt.date:
+        month = periods.month_of(self.now.date())
+        for _ in range(months_ago):
+            month = periods.month_of(month - dt.timedelta(days=1))
+        return month
 
     @rule(
         pick=st.integers(0, CLAIMS - 1), hold=st.sampled_from([None, *Hold]), days=st.sampled_from([None, -1, 0, 3])
