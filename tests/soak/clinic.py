@@ -121,7 +121,8 @@ class Clinic:
         asked = {"selection": {"claim_ids": chosen}, "reason": "small_balance"}
         now = utc_now()
         try:
-            made = self._preview(session, asked, now=now)
+            with session.begin_nested():  # the refusal comes after the job's row
+                made = self._preview(session, asked, now=now)
         except PeriodClosed as refused:
             made = self._preview(session, {**asked, "posting_date": refused.facts["next_open_date"]}, now=now)
         self._confirm(session, JobKey(made.practice_id, made.id), now=now)
