@@ -27,11 +27,11 @@ QUEUE_CONTROL: Final = "control"  # sweep and tick, which never wait behind work
 HEADER_REQUEST: Final = "settle_request"  # the id of the request that brought it on
 HEADER_BEAT: Final = "settle_beat"  # the version of the beat that sent it
 
-HINT_EXPIRES_SECONDS: Final = 60  # the sweep hints again long before
+HINT_EXPIRES_SECONDS: Final = 60  # workers find work without it long before
 HINTS_PER_CONFIRM_MAX: Final = 32  # more than the workers of one installation; the rest follows from settle.work
 HINTS_WAITING_MAX: Final = 256  # a thousand practices at once would send 32,000 in ten seconds otherwise
 SWEEP_SECONDS: Final = 10
-TICK_SECONDS: Final = 30  # a schedule starts at most so late
+TICK_SECONDS: Final = 10  # a scheduled run starts at most so late
 PREVIEW_IN_REQUEST_CLAIMS_MAX: Final = 20_000  # about 0.2 s; above that a worker prepares it
 
 SMTP_PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}

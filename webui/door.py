@@ -18,10 +18,6 @@ from core.settings import Settings
 class Hints(Protocol):
     """Tells the workers that there is work, and never waits for them."""
 
-    @property
-    def broker_is_away(self) -> bool:
-        """Whether the broker did not take the last hint of this process."""
-
     def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
         """Say, `count` times, that this job may have work."""
 

@@ -18,6 +18,11 @@ from webui.door import Door
 WAIT_SECONDS: Final = 3  # for the database; a balancer gives up soon after
 _ASKED: Final = "settle-ready"
 
+_WITHOUT_BROKER: Final = {
+    False: "the broker does not answer; workers find work by themselves",
+    True: "the broker does not answer, and no worker finds the work that waits",
+}
+
 blueprint = Blueprint("health", __name__)
 
 
@@ -54,7 +59,7 @@ def readyz() -> tuple[Response, HTTPStatus]:
     except SQLAlchemyError:
         return _not_ready("the database does not answer")
     if not broker.answers():
-        degraded = {"broker": "the broker does not answer; jobs begin when a sweep finds them", **degraded}
+        degraded = {"broker": _WITHOUT_BROKER["worker" in degraded], **degraded}
     return jsonify(status="ready", degraded=list(degraded), reasons=degraded), HTTPStatus.OK
 
 
@@ -67,6 +72,8 @@ def _degraded(made: Door) -> dict[str, str]:
     with made.sessions() as session:
         if progress.somebody_waits_for_a_worker(session, now=now):
             reasons["worker"] = "a job has waited for a minute and no worker took or finished a chunk of any job"
+        elif progress.previews_waiting(session, now=now):
+            reasons["worker"] = "a preview has waited for a minute and no worker prepares it"
         elif WORKER not in {one.kind for one in heartbeat.living(session, now=now)}:
             reasons["worker"] = "no worker has been heard for 45 seconds; jobs wait until one is"
         ticked = heartbeat.last_tick(session)

@@ -1,7 +1,7 @@
 """Hints: tell the workers that there is work, from a thread of its own, and never wait for them.
 
 A request that confirms has committed before it hints. Whatever the broker does then (it is away, it hangs, it is full),
-the answer is out already; a hint that is lost is made good by the sweep.
+the answer is out already. Workers find work without a hint, so a lost one costs under a second.
 """
 
 import logging
@@ -27,7 +27,7 @@ from core.settings import (
 )
 from core.watch import tally
 
-WAITING_MAX: Final = 1_000  # more than people confirm while a broker is away; the rest is the sweep's
+WAITING_MAX: Final = 1_000  # more than people confirm while a broker is away; workers find the rest
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +51,6 @@ class Hints:
         self._lock = threading.Lock()
         self._process: int | None = None
         self._waiting: queue.Queue[Hint] = queue.Queue(WAITING_MAX)
-        self._heard = threading.Event()
-        self._heard.set()
-
-    @property
-    def broker_is_away(self) -> bool:
-        """Whether the broker did not take the last hint of this process."""
-        return not self._heard.is_set()
 
     def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
         """Say, `count` times, that this job may have free chunks: so many workers can begin at once."""
@@ -87,21 +80,19 @@ class Hints:
                 return
             self._waiting = queue.Queue(WAITING_MAX)
             publishing = threading.Thread(
-                target=_publish_for_ever, args=(self._broker_url, self._waiting, self._heard), name="hints", daemon=True
+                target=_publish_for_ever, args=(self._broker_url, self._waiting), name="hints", daemon=True
             )
             publishing.start()
             self._process = os.getpid()
 
 
-def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint], heard: threading.Event) -> None:
+def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint]) -> None:
     producer = _producer(broker_url)
     while True:
         hint = waiting.get()
         try:
             tally.count("hints_sent", hint.task, _publish(producer, hint))
-            heard.set()
-        except Exception as error:  # noqa: BLE001  (whatever it is, the sweep hints again)
-            heard.clear()
+        except Exception as error:  # noqa: BLE001  (whatever it is, workers find the work)
             # Those that wait would only fail one by one, each after its time-out, while a newer one waits behind them.
             dropped = [hint, *_emptied(waiting)]
             for lost in dropped:

@@ -101,7 +101,6 @@ def page(job_id: int, **said: Any) -> Response:
             "reversals": queries.reversals_of(db, key),
             "taken_back": taken_back.of_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
             "history": history.of_job(db, key),
-            "broker_is_away": bool(so_far.stalled_because) and door().hints.broker_is_away,
             "flower": flower.of_job(door().settings, *key) if current_actor().may(Action.CHANGE_SETTING) else None,
             **_at_rest(db, key, job, so_far),
             **_rights(job),

@@ -14,10 +14,14 @@ app = Celery(
     "settle",
     broker=_broker_url.get_secret_value() if _broker_url else None,
     task_cls=QuietTask,
-    include=["worker.tasks", "worker.hooks", "worker.pulse"],
+    include=["worker.tasks", "worker.hooks", "worker.pulse", "worker.poll", "worker.timer"],
 )
 app.conf.update(
+    # A worker goes on without a broker, so it never gives up on one: not on a dead one, nor on one that is full and
+    # refuses even the names of the queues.
     broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_channel_error_retry=True,
     broker_transport_options=BROKER_TRANSPORT_OPTIONS,
     task_default_queue=QUEUE_SETTLE,
     # Not the mail: a server that hangs must not keep the one process of `control` from sweep and tick.

@@ -1,6 +1,7 @@
 """Hints that a worker sends: each may be lost, doubled or late without harm."""
 
 import logging
+import time
 from typing import Final
 
 import structlog
@@ -21,6 +22,9 @@ from core.settings import (
 from core.watch import tally
 from worker.app import app
 
+SILENT_SECONDS: Final = 30  # after a hint was lost: one that hangs costs seconds, and sweep and tick must not wait
+
+_silent_until: Final = [float("-inf")]
 _log: Final = logging.getLogger(__name__)
 
 
@@ -53,16 +57,23 @@ def enough_wait(task: str) -> bool:
 
 def _send(task: str, key: JobKey | None = None) -> bool:
     args = tuple(key or ())
+    if time.monotonic() < _silent_until[0]:
+        return _lost(task)
     try:
         if enough_wait(task):
             return True
         app.send_task(task, args=args, expires=HINT_EXPIRES_SECONDS, retry=False, headers=_origin())
-    except (OperationalError, RedisError):
-        tally.count("hints_lost", task)
-        _log.warning("hint dropped, the sweep will see to it: %s%s", task, args)
-        return False
+    except (OperationalError, RedisError) as error:
+        _silent_until[0] = time.monotonic() + SILENT_SECONDS
+        _log.warning("hint dropped, a worker finds its work without it: %s%s %s", task, args, type(error).__name__)
+        return _lost(task)
     tally.count("hints_sent", task)
     return True
+
+
+def _lost(task: str) -> bool:
+    tally.count("hints_lost", task)
+    return False
 
 
 def _origin() -> dict[str, str]:

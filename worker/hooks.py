@@ -1,25 +1,16 @@
-"""What a worker process does besides its tasks: its own database connection, and a sweep and tick without beat."""
+"""What every worker process has: its own database connection, a clock, a name and logs in one form."""
 
 import datetime as dt
-import itertools
-import logging
 import os
 import socket
-import threading
 from functools import cache
-from typing import Final
 
-from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import setup_logging, worker_process_init
 
 from core import logs
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.errors import BadSettings
-from core.settings import SWEEP_SECONDS, TASK_SWEEP, TASK_TICK, TICK_SECONDS, settings
-from worker import alive
-from worker.app import app
-
-_log: Final = logging.getLogger(__name__)
-_stopping: Final = threading.Event()
+from core.settings import settings
 
 
 @cache
@@ -45,41 +36,9 @@ def leave_the_parents_connection(**_: object) -> None:
         sessions.cache_clear()
 
 
-@worker_ready.connect
-def sweep_by_timer(**_: object) -> None:
-    """Sweep and tick from this worker's main process too, so that neither beat nor the broker is needed."""
-    threading.Thread(target=_sweep_until_stopped, name="sweep", daemon=True).start()
-
-
-@worker_shutting_down.connect
-def stop_the_timer(**_: object) -> None:
-    """Begin no sweep any more."""
-    _stopping.set()
-
-
-def _sweep_until_stopped() -> None:
-    from worker.watchdog import Watchdog  # it needs this module's sessions
-
-    watchdog = Watchdog()
-    alive.touch()
-    for round_ in itertools.count(1):
-        if _stopping.wait(SWEEP_SECONDS):
-            return
-        try:
-            alive.touch()
-            app.tasks[TASK_SWEEP]()
-            watchdog.look(now=dt.datetime.now(dt.UTC))
-        except Exception:  # noqa: BLE001  whatever it was, the sweep is what recovers
-            _log.exception("sweep failed; the next one follows")
-        if round_ % (TICK_SECONDS // SWEEP_SECONDS) == 0:
-            _tick()
-
-
-def _tick() -> None:
-    try:
-        app.tasks[TASK_TICK]()
-    except Exception:  # noqa: BLE001  a night is late, or missed and said so; never a worker without a sweep
-        _log.exception("tick failed; the next one follows")
+def utc_now() -> dt.datetime:
+    """The one clock of the worker's door."""
+    return dt.datetime.now(dt.UTC)
 
 
 def worker_name() -> str:

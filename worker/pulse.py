@@ -13,7 +13,6 @@ from celery.signals import (
     task_postrun,
     task_prerun,
     worker_process_shutdown,
-    worker_ready,
     worker_shutdown,
     worker_shutting_down,
 )
@@ -22,18 +21,18 @@ from core.db.engine import transaction
 from core.settings import HEADER_BEAT, HEADER_REQUEST
 from core.watch import heartbeat, tally
 from core.watch.heartbeat import Alive
+from worker import watchdog
 from worker.app import app
 from worker.hooks import sessions
 
 _log: Final = logging.getLogger(__name__)
 _stopping: Final = threading.Event()
-_alive: list[Alive] = []  # this worker, once it is ready
+_alive: list[Alive] = []  # this worker, once its pool is there
 
 
-@worker_ready.connect
-def begin(sender: Any, **_: object) -> None:
+def begin(pool: Any) -> None:
     """Say from a thread of the main process that it lives, what it takes and which processes are its pool."""
-    threading.Thread(target=_beat_until_stopped, args=(sender.pool,), name="pulse", daemon=True).start()
+    threading.Thread(target=_beat_until_stopped, args=(pool,), name="pulse", daemon=True).start()
 
 
 @worker_shutting_down.connect
@@ -52,7 +51,7 @@ def say_that_it_stops(**_: object) -> None:
 @worker_process_shutdown.connect
 def tell_the_rest(**_: object) -> None:
     """What this process of the pool has not told yet."""
-    _flush()
+    flush()
 
 
 @task_prerun.connect
@@ -69,7 +68,7 @@ def name_the_lines(task: Any, task_id: str, args: tuple[int, ...], **_: object) 
 def tell_after_a_task(task: Any, **_: object) -> None:
     """Tell what was counted; and what came from a beat shows that this beat lives."""
     structlog.contextvars.clear_contextvars()
-    _flush()
+    flush()
     version = (task.request.headers or {}).get(HEADER_BEAT)
     if version:
         pid, _at, host = str(task.request.origin).removeprefix("gen").partition("@")
@@ -83,20 +82,16 @@ def _beat_until_stopped(pool: Any) -> None:
     started_at = dt.datetime.now(dt.UTC)
     queues = sorted(app.amqp.queues.consume_from)
     while True:
-        me = heartbeat.this_process(heartbeat.WORKER, started_at=started_at, queues=queues, pool=_pool_of(pool))
+        me = heartbeat.this_process(heartbeat.WORKER, started_at=started_at, queues=queues, pool=watchdog.pids(pool))
         _alive[:] = [me]
         _try(lambda session, now, me=me: heartbeat.beat(session, me, now=now))
-        _flush()
+        flush()
         if _stopping.wait(heartbeat.HEARTBEAT_SECONDS):
             return
 
 
-def _pool_of(pool: Any) -> list[int]:
-    """The processes that do the work: they sign the chunks that they take."""
-    return sorted(pool.info.get("processes", ())) if isinstance(pool.info, dict) else []
-
-
-def _flush() -> None:
+def flush() -> None:
+    """Tell what this process counted, if the database takes it."""
     try:
         tally.flush(sessions())
     except Exception as error:  # noqa: BLE001  it is told with the next one; nothing that is watched may stop what works

@@ -1,7 +1,5 @@
 """The tasks. A message is only a hint; each task asks the database what there is to do."""
 
-import datetime as dt
-
 from core.db.engine import transaction
 from core.jobs import engine, prepare as preparing, sweep as sweeping
 from core.jobs.keys import JobKey
@@ -9,27 +7,25 @@ from core.local import canary as canaries
 from core.schedules import mail as mailing, tick as ticking
 from core.settings import TASK_CANARY, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
 from core.watch import heartbeat
-from worker import hints
+from worker import hints, turns
 from worker.app import app
-from worker.hooks import sessions, worker_name
-
-
-def utc_now() -> dt.datetime:
-    """The one clock of the worker's door."""
-    return dt.datetime.now(dt.UTC)
+from worker.hooks import sessions, utc_now, worker_name
 
 
 @app.task(name=TASK_WORK)
 def work(practice_id: int, job_id: int) -> None:
     """Settle free chunks for about a second; the job is only a label for those who watch."""
-    if engine.work(sessions(), worker=worker_name(), clock=utc_now).more_to_do:
+    with turns.of_a_task():
+        worked = engine.work(sessions(), worker=worker_name(), clock=utc_now)
+    # After the turn: a broker that hangs may keep this hint for seconds, and the process goes on by itself.
+    if worked.more_to_do:
         hints.work(JobKey(practice_id, job_id))
 
 
 @app.task(name=TASK_PREPARE)
 def prepare(practice_id: int, job_id: int) -> None:
     """Freeze the items of a preview that was too large for a request."""
-    with transaction(sessions()) as session:
+    with turns.of_a_task(), transaction(sessions()) as session:
         preparing.prepare(session, JobKey(practice_id, job_id), now=utc_now())
 
 
@@ -52,11 +48,12 @@ def tick() -> None:
 @app.task(name=TASK_MAIL)
 def mail() -> None:
     """Send the morning reports that are due."""
-    mailing.send_due(sessions(), clock=utc_now)
+    with turns.of_a_task():
+        mailing.send_due(sessions(), clock=utc_now)
 
 
 @app.task(name=TASK_CANARY)
 def canary(canary_id: int) -> None:
     """Stamp a row, to show that hints arrive."""
-    with transaction(sessions()) as session:
+    with turns.of_a_task(), transaction(sessions()) as session:
         canaries.stamp(session, canary_id, by=worker_name(), now=utc_now())

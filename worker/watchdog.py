@@ -1,47 +1,74 @@
-"""A worker whose pool is stuck ends itself, so that its supervisor starts a fresh one.
+"""A worker whose pool is stuck or gone ends itself, so that its supervisor starts a fresh one.
 
-A pool process that is killed while it writes its answer can leave the main process reading for ever: it lives, it is
-asked, it does nothing. Nobody outside sees that, but the database does: work waits, hints go out, and nobody takes it.
+A pool process that is killed while it writes its answer can leave the main process reading for ever. One that is killed
+while the broker is away is not replaced until the broker is back. Every process of a pool looks for work twice a
+second, hint or no hint, so where work waits and no process takes it, the pool does not work.
 """
 
 import datetime as dt
 import os
 import signal
-from typing import Final
+import threading
+from typing import Any, Final
 
 import structlog
 
 from core.db.engine import transaction
 from core.jobs import progress
 from core.settings import QUEUE_SETTLE, settings
-from worker import hints
 from worker.app import app
 from worker.hooks import sessions
+
+REPLACED_SECONDS: Final = 1  # a main process that is not stuck itself replaces a dead pool process sooner
 
 log: Final = structlog.get_logger(__name__)
 
 
 class Watchdog:
-    """Remembers since when work waits although the broker takes hints for it."""
+    """Remembers since when work waits. `pool` is Celery's; it does not bite once `stopping` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: Any, stopping: threading.Event) -> None:
         """Suspect nothing yet."""
+        self._pool, self._stopping = pool, stopping
         self._since: dt.datetime | None = None
 
     def look(self, *, now: dt.datetime) -> None:
-        """End this worker if it takes settle hints and has let work wait for `worker_stuck_seconds`, twice over."""
+        """End this worker if it takes settle hints and its pool is gone or does not take up work.
+
+        A job must wait for `worker_stuck_seconds`, and then as long again in the sight of this worker.
+        """
         if QUEUE_SETTLE not in app.amqp.queues.consume_from:
             return
+        if self._is_gone() and not self._stopping.wait(REPLACED_SECONDS) and self._is_gone():
+            log.error("pool_is_gone")
+            _end()
         patience = dt.timedelta(seconds=settings().worker_stuck_seconds)
         with transaction(sessions()) as session:
             waiting = progress.job_that_nobody_works_on(session, now=now, for_at_least=patience)
-        if waiting is None or not hints.work(waiting):  # without a broker no worker can know
+        if waiting is None:
             self._since = None
         elif self._since is None:
             self._since = now
         elif now - self._since >= patience:
             log.error("worker_is_stuck", job_id=waiting.job_id)
             _end()
+
+    def _is_gone(self) -> bool:
+        processes = pids(self._pool)
+        return bool(processes) and all(map(_has_ended, processes))
+
+
+def pids(pool: Any) -> list[int]:
+    """The processes of Celery's pool."""
+    return sorted(pool.info.get("processes", ())) if isinstance(pool.info, dict) else []
+
+
+def _has_ended(pid: int) -> bool:
+    """Tell whether a child has ended, and leave its exit code to the pool."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def _end() -> None:

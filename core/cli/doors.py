@@ -30,7 +30,7 @@ def web() -> None:
 @click.option("--queue", type=click.Choice(programs.QUEUES), default=programs.QUEUES[0], show_default=True)
 @click.option("--name", help="Needed where two workers of one queue run on one host.")
 def worker(queue: str, name: str | None) -> None:
-    """Work off one queue: settle (chunks and previews) or control (the sweep)."""
+    """Work off one queue: settle (chunks and previews) or control (sweep and tick)."""
     _become(programs.worker(queue, settings(), name=name))
 
 

@@ -112,6 +112,14 @@ def job_that_nobody_works_on(session: Session, *, now: dt.datetime, for_at_least
     return None if found is None or session.execute(lately.limit(1)).first() else JobKey(*found)
 
 
+def previews_waiting(session: Session, *, now: dt.datetime) -> int:
+    """How many previews have waited for a minute and are in no worker's hands."""
+    waits = and_(SettleJob.status == JobStatus.PREPARING, SettleJob.requested_at <= now - STALLED_AFTER)
+    # A worker locks the job while it prepares it.
+    free = select(SettleJob.id).where(waits).with_for_update(read=True, skip_locked=True)
+    return len(session.scalars(free).all())
+
+
 def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
     is_open = JobChunk.state == ChunkState.OPEN
     done = JobChunk.settled + JobChunk.skipped + JobChunk.failed

@@ -35,6 +35,12 @@ def list_jobs(
     return list(session.scalars(jobs.order_by(SettleJob.id.desc()).limit(limit)))
 
 
+def preparing(session: Session) -> list[JobKey]:
+    """The jobs of all practices whose items a worker has yet to freeze."""
+    jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status == JobStatus.PREPARING)
+    return [JobKey(*row) for row in session.execute(jobs)]
+
+
 def reversals_of(session: Session, key: JobKey) -> list[SettleJob]:
     """The jobs that take back this one, or some of its claims, oldest first; those that were given up are left out."""
     given_up = (JobStatus.DISCARDED, JobStatus.EXPIRED, JobStatus.REJECTED)

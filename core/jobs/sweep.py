@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.db.engine import Sessions, transaction
-from core.jobs import chunks, lifecycle
+from core.jobs import chunks, lifecycle, queries
 from core.jobs.approval import APPROVAL_LIFE
 from core.jobs.commands import PREVIEW_LIFE
 from core.jobs.keys import JobKey
@@ -58,7 +58,7 @@ def _jobs_in(session: Session, *statuses: JobStatus) -> list[tuple[JobKey, JobSt
 def _hints(session: Session, *, now: dt.datetime) -> Hints:
     """At most one round for each practice in ten seconds, so that hints never breed."""
     working = chunks.jobs_with_free_chunks(session, now=now)
-    preparing = [key for key, _ in _jobs_in(session, JobStatus.PREPARING)]
+    preparing = queries.preparing(session)
     due = _begin_rounds(session, {key.practice_id for key in (*working, *preparing)}, now=now)
     work = _within([(key, chunks.count_free(session, key, now=now)) for key in working if key.practice_id in due])
     hints = Hints(work, [key for key in preparing if key.practice_id in due])

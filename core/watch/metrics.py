@@ -109,6 +109,8 @@ def _jobs(session: Session, now: dt.datetime) -> Iterator[Metric]:
     seen = progress.of_everybody(session, WORKED_STATUSES, now=now, limit=JOBS_MAX)
     stalled = sum(one.stalled_because is not None for one in seen.values())
     yield _gauge("jobs_stalled", "Jobs on which nothing moved for a minute", [((), stalled)])
+    waiting = progress.previews_waiting(session, now=now)
+    yield _gauge("previews_waiting", "Previews that waited for a minute with no worker on them", [((), waiting)])
     chunks = figures.open_chunks(session, now=now)
     yield _gauge("chunks_open", "Chunks that wait for a worker or are in one's hands", [((), chunks.chunks)])
     yield _gauge("oldest_open_chunk_seconds", "Age of the oldest open chunk", [((), chunks.oldest_seconds)])

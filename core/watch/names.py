@@ -32,7 +32,8 @@ class Counted:
 
 COUNTED: Final = {
     "hints_sent": Counted("Hints that the broker took", "task", TASKS),
-    "hints_lost": Counted("Hints that the broker did not take; the sweep makes good for them", "task", TASKS),
+    "hints_lost": Counted("Hints that the broker did not take; workers find the work without them", "task", TASKS),
+    "unhinted_acts": Counted("Times that a worker found work by itself, before or without a hint", "task", TASKS),
     "sweep_rescues": Counted("Jobs that waited with nobody at work on them until the sweep found them"),
     "claims_skipped": Counted("Claims that a rule skipped, as the workers counted them", "code", SKIP_CODES),
     "chunk_seconds": Counted("Seconds of a chunk's transaction", buckets=_CHUNK_SECONDS),

@@ -83,6 +83,12 @@ class Jobs:
     moving: dict[JobKey, Progress]
     resting: dict[JobKey, Progress]
     by_status: dict[JobStatus, int]
+    previews_waiting: int
+
+    @property
+    def waiting(self) -> int:
+        """How much work has waited for a minute: jobs that have not moved, and previews that no worker prepares."""
+        return self.stalled + self.previews_waiting
 
     @property
     def stalled(self) -> int:
@@ -194,6 +200,7 @@ def _jobs(session: Session, *, now: dt.datetime) -> Jobs:
         moving=progress.of_everybody(session, MOVING_STATUSES, now=now, limit=JOBS_MAX),
         resting=progress.of_everybody(session, RESTING, now=now, limit=JOBS_MAX),
         by_status=figures.jobs_by_status(session),
+        previews_waiting=progress.previews_waiting(session, now=now),
     )
 
 

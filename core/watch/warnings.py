@@ -21,6 +21,9 @@ def warnings(seen: Overview) -> list[str]:
     if seen.jobs is not None and seen.jobs.stalled:
         jobs = counted(seen.jobs.stalled, "running job has", "running jobs have")
         found.append(f"{jobs} not moved for a minute.")
+    if seen.jobs is not None and seen.jobs.previews_waiting:
+        previews = counted(seen.jobs.previews_waiting, "preview has", "previews have")
+        found.append(f"{previews} waited for a minute with no worker on it.")
     if seen.ticks is not None and (seen.ticks.last_seconds or 0) > TICK_LATE_AFTER.total_seconds():
         found.append("Nobody has looked at the schedules for five minutes: nights start late, or are missed.")
     if seen.nights is not None and seen.nights.missed:

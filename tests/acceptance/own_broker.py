@@ -40,6 +40,24 @@ class OwnBroker:
         self.start_empty()
 
     @contextmanager
+    def killed(self) -> Iterator[None]:
+        """It is dead for as long as the block lasts, and comes back without any memory."""
+        self.kill()
+        try:
+            yield
+        finally:
+            self.start_empty()
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """It takes no message and keeps what it has, for as long as the block lasts."""
+        self.client.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            self.client.config_set("maxmemory", 0)
+
+    @contextmanager
     def frozen(self) -> Iterator[None]:
         """It takes connections and answers nobody, for as long as the block lasts."""
         os.kill(self._broker.child.pid, signal.SIGSTOP)

@@ -91,11 +91,18 @@ class Product:
         return made
 
     def confirm(self, practice: GivenPractice, *claims: str, chunk_claims: int = 1_000, key: str = "key") -> JobKey:
-        """Preview and confirm a job of these claims (or all) without a hint, as the command does."""
-        selection = {"claim_ids": list(claims)} if claims else None
-        job = practice.preview(selection, chunk_claims=chunk_claims, now=utc_now(), key=key)
+        """Preview and confirm a job of these claims (or all) without a hint, as the command does.
+
+        Workers find it within a second: what a test wants to hold, it holds before.
+        """
+        job = self.preview(practice, *claims, chunk_claims=chunk_claims, key=key)
         practice.confirm(job, now=utc_now())
         return job
+
+    def preview(self, practice: GivenPractice, *claims: str, chunk_claims: int = 1_000, key: str = "key") -> JobKey:
+        """Preview a job of these claims (or all)."""
+        selection = {"claim_ids": list(claims)} if claims else None
+        return practice.preview(selection, chunk_claims=chunk_claims, now=utc_now(), key=key)
 
     def hint(self, job: JobKey, *, times: int = 1) -> None:
         """Hint as the web door does."""

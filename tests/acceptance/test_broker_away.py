@@ -9,7 +9,7 @@ from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus
 from core.settings import TASK_PREPARE, TASK_WORK
 from tests.acceptance.own_broker import OwnBroker, own_broker
-from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product
+from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.acceptance.web import Api, Web
 from tests.given import GivenPractice
 from tests.servers import Databases
@@ -72,8 +72,8 @@ def test_a_job_that_is_confirmed_while_the_broker_is_dead_runs_when_it_is_back(
 
 def test_a_broker_that_forgets_everything_in_mid_job_costs_nothing(product: Product, broker: OwnBroker) -> None:
     practice = product.practice(claims=12)
-    job = product.confirm(practice, chunk_claims=2)
     with product.hold_line(practice, "C00003") as line:
+        job = product.confirm(practice, chunk_claims=2)
         product.hint(job, times=6)
         line.wait_for_a_worker()
 
@@ -84,8 +84,8 @@ def test_a_broker_that_forgets_everything_in_mid_job_costs_nothing(product: Prod
 
 def test_a_broker_that_forgets_everything_at_the_last_chunk_costs_nothing(product: Product, broker: OwnBroker) -> None:
     practice = product.practice(claims=4)
-    job = product.confirm(practice, chunk_claims=2)
     with product.hold_line(practice, "C00004") as line:
+        job = product.confirm(practice, chunk_claims=2)
         product.hint(job)
         line.wait_for_a_worker()
         eventually(lambda: practice.counts(job)["settled"] == 2, seconds=PATIENCE_SECONDS)
@@ -97,8 +97,8 @@ def test_a_broker_that_forgets_everything_at_the_last_chunk_costs_nothing(produc
 
 def test_a_broker_that_is_emptied_in_mid_job_costs_nothing(product: Product, broker: OwnBroker) -> None:
     practice = product.practice(claims=12)
-    job = product.confirm(practice, chunk_claims=2)
     with product.hold_line(practice, "C00003") as line:
+        job = product.confirm(practice, chunk_claims=2)
         product.hint(job, times=6)
         line.wait_for_a_worker()
 
@@ -109,8 +109,8 @@ def test_a_broker_that_is_emptied_in_mid_job_costs_nothing(product: Product, bro
 
 def test_workers_whose_connections_to_the_broker_are_cut_go_on(product: Product, broker: OwnBroker) -> None:
     practice = product.practice(claims=12)
-    job = product.confirm(practice, chunk_claims=2)
     with product.hold_line(practice, "C00003") as line:
+        job = product.confirm(practice, chunk_claims=2)
         product.hint(job, times=6)
         line.wait_for_a_worker()
 
@@ -125,10 +125,10 @@ def test_a_broker_that_pauses_in_mid_job_delays_and_nothing_more(
 ) -> None:
     practice = product.practice(claims=12)
     api = Api.of_biller(web, practice)
-    job = product.confirm(practice, *[f"C{number:05d}" for number in range(1, 9)], chunk_claims=2)
     preview = api.preview({"claim_ids": [f"C{number:05d}" for number in range(9, 13)]}, key="meanwhile")
     meanwhile = JobKey(practice.id, int(preview.json["id"]))
     with product.hold_line(practice, "C00003") as line, product.hold_chunk(meanwhile, first=1):
+        job = product.confirm(practice, *[f"C{number:05d}" for number in range(1, 9)], chunk_claims=2)
         product.hint(job, times=3)
         line.wait_for_a_worker()
 
@@ -142,7 +142,7 @@ def test_a_broker_that_pauses_in_mid_job_delays_and_nothing_more(
     product.assert_all_settled(practice, meanwhile)
 
 
-def test_a_job_of_which_every_hint_is_lost_is_found_by_the_sweep(product: Product, web: Web, broker: OwnBroker) -> None:
+def test_a_job_of_which_every_hint_is_lost_is_found_by_a_worker(product: Product, web: Web, broker: OwnBroker) -> None:
     practice = product.practice(claims=12)
     api = Api.of_biller(web, practice)
     product.workers.settle.stop()
@@ -158,8 +158,8 @@ def test_a_job_of_which_every_hint_is_lost_is_found_by_the_sweep(product: Produc
 
 def test_hints_that_are_delivered_five_times_at_once_settle_every_claim_once(product: Product) -> None:
     practice = product.practice(claims=12)
-    job = product.confirm(practice, chunk_claims=2)
-    with product.hold_job(job):
+    with product.hold("SELECT 1 FROM line_item WHERE practice_id = :practice FOR UPDATE", practice=practice.id):
+        job = product.confirm(practice, chunk_claims=2)
         product.hint(job, times=5 * len(product.chunks(job)))
 
     product.assert_all_settled(practice, job)
@@ -176,8 +176,9 @@ def test_hints_for_jobs_that_are_done_cancelled_unknown_or_garbage_harm_nobody(
     practice = product.practice(claims=6)
     done = product.confirm(practice, "C00001", key="done")
     product.assert_all_settled(practice, done)
-    cancelled = product.confirm(practice, "C00002", key="cancelled")
+    cancelled = product.preview(practice, "C00002", key="cancelled")
     with product.hold_chunk(cancelled, first=1):
+        practice.confirm(cancelled, now=utc_now())
         product.cancel(practice, cancelled)
     assert product.wait_until_it_ends(practice, cancelled).status is JobStatus.CANCELLED
     worker = product.workers.settle.pid

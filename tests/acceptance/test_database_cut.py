@@ -29,8 +29,8 @@ def _assert_nobody_is_blamed(product: Product, practice: GivenPractice, job: Job
 
 def test_a_connection_cut_in_mid_transaction_is_tried_again_and_nobody_is_blamed(product: Product) -> None:
     practice = product.practice(claims=5)
-    job = product.confirm(practice)
     with product.hold_line(practice, "C00003") as line:
+        job = product.confirm(practice)
         product.hint(job)
         line.wait_for_a_worker()
 
@@ -49,8 +49,8 @@ def _cut_who_waits_for(product: Product, hold: Hold) -> None:
 
 def test_a_lock_that_is_not_given_in_time_is_tried_again_and_nobody_is_blamed(product: Product) -> None:
     practice = product.practice(claims=5)
-    job = product.confirm(practice)
     with product.hold_line(practice, "C00003") as line:
+        job = product.confirm(practice)
         product.hint(job)
         line.wait_for_a_worker()
         eventually(lambda: line.waiting() == 0, seconds=PATIENCE_SECONDS)
@@ -63,6 +63,7 @@ def test_a_server_with_no_connection_left_is_asked_again_and_nobody_is_blamed(
     product: Product, databases: Databases
 ) -> None:
     practice = product.practice(claims=5)
+    product.workers.settle.freeze()  # it must not find the job before the limit is there
     job = product.confirm(practice)
     product.engine.dispose()  # this test keeps to one connection, which is the one that the limit allows
     said_before = databases.server._log.read_text()
@@ -72,6 +73,7 @@ def test_a_server_with_no_connection_left_is_asked_again_and_nobody_is_blamed(
         connection.commit()
         others = "pid <> pg_backend_pid() AND datname = current_database()"
         connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+    product.workers.settle.thaw()
     product.hint(job)
     eventually(
         lambda: "too many connections" in databases.server._log.read_text()[len(said_before) :],
@@ -86,12 +88,13 @@ def test_a_server_with_no_connection_left_is_asked_again_and_nobody_is_blamed(
 
 def test_a_deadlock_with_another_hand_is_tried_again_and_nobody_is_blamed(product: Product) -> None:
     practice = product.practice(claims=2)
-    job = product.confirm(practice)
+    job = product.preview(practice)
     item = "SELECT 1 FROM job_item WHERE practice_id = :practice AND job_id = :job AND position = 1 FOR UPDATE"
     with product.hold(item, practice=practice.id, job=job.job_id) as item_row, closing(_patient_hand(product)) as hand:
         claim_id = practice.read("C00001").id
         of_claim = f"practice_id = {practice.id} AND claim_id = {claim_id}"
         hand.execute(f"SELECT 1 FROM line_item WHERE {of_claim} FOR UPDATE")
+        practice.confirm(job, now=utc_now())
         product.hint(job)
         item_row.wait_for_a_worker()
         # The other hand wants the claim that the worker has; the worker will want the line that the other hand has.
@@ -264,9 +267,11 @@ def test_a_commit_whose_answer_is_lost_is_neither_doubled_nor_forgotten(
     far_product: Product, network: LossyNetwork, statement: str
 ) -> None:
     practice = far_product.practice(claims=5)
+    far_product.workers.settle.freeze()  # it must not find the job before the network loses answers
     job = far_product.confirm(practice)
     network.lose_the_answer_to_the_commit_after(statement)
 
+    far_product.workers.settle.thaw()
     far_product.hint(job)
     network.wait_until_it_is_lost()
 

@@ -105,10 +105,11 @@ def job(product: Product, flower: Flower) -> tuple[GivenPractice, JobKey]:
         practice.ids["Patient"] = session.scalars(her.returning(Patient.id)).one()
     for number in range(12):
         practice.claim(f"her-{number}", Line(0, 7_319_283))
-    job = product.confirm(practice, chunk_claims=4)
-    with product.hold_line(practice, "her-5") as hold:
-        product.hint(job, times=3)
+    lines = product.hold("SELECT 1 FROM line_item WHERE practice_id = :practice FOR UPDATE", practice=practice.id)
+    with lines as hold:
+        job = product.confirm(practice, chunk_claims=4)
         hold.wait_for_a_worker()
+        product.hint(job, times=3)
         _is_seen_at_work(flower, product, job)
     product.assert_all_settled(practice, job)
     return practice, job

@@ -113,9 +113,10 @@ def test_exit_codes_say_refused_and_wrongly_used(product: Product, terminal: Ter
 
 def test_a_cancelled_job_says_by_its_exit_code_that_it_did_not_complete(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=4)
-    job = product.confirm(practice)
+    job = product.preview(practice)
     who = ("--as", practice.biller.email)
     with product.hold_chunk(job, first=1):
+        terminal.settle("confirm", str(job.job_id), *who, "--confirmation", "CONFIRM")
         assert terminal.facts("cancel", str(job.job_id), *who)["status"] == "cancelling"
 
     assert terminal.facts("watch", str(job.job_id), code=1)["status"] == "cancelled"

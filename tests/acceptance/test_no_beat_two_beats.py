@@ -1,5 +1,6 @@
 """Nobody has to beat, anybody may; a web process may die with its hint; a message of another version harms nobody."""
 
+import datetime as dt
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from core.local.broker import Broker
 from core.local.guardian import Ending, Guardian
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.own_broker import OwnBroker
-from tests.acceptance.product import PATIENCE_SECONDS, Product
+from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
 from tests.acceptance.web import Api, Web, running_web
 from tests.servers import Databases, broker_client
 from tests.waiting import eventually
@@ -91,16 +92,29 @@ def _succeeded(said: str, task: str) -> int:
 
 def test_a_sweep_beside_another_does_nothing_and_waits_for_nobody(product: Product) -> None:
     practice = product.practice(claims=2)
+    long_ago = utc_now() - dt.timedelta(hours=2)
     with product.hold("SELECT pg_advisory_xact_lock(hashtext('settle sweep'))"):
-        job = product.confirm(practice)
+        old = practice.preview(now=long_ago)  # a sweep lets it expire
         done_before = _succeeded(product.workers.control.said(), TASK_SWEEP)
         product.sweep()
         eventually(
             lambda: _succeeded(product.workers.control.said(), TASK_SWEEP) > done_before, seconds=PATIENCE_SECONDS
         )
-        assert practice.progress(job).status is JobStatus.CONFIRMED
+        assert practice.progress(old).status is JobStatus.PREVIEWED
 
-    product.assert_all_settled(practice, job)
+    def is_expired() -> bool:
+        product.sweep()
+        return practice.progress(old).status is JobStatus.EXPIRED
+
+    eventually(is_expired, seconds=PATIENCE_SECONDS)
+
+
+def test_a_command_confirms_without_a_hint_and_the_job_waits_for_no_sweep(product: Product) -> None:
+    practice = product.practice(claims=6)
+    with product.hold("SELECT pg_advisory_xact_lock(hashtext('settle sweep'))"):
+        job = product.confirm(practice, chunk_claims=2)
+
+        product.assert_all_settled(practice, job)
 
 
 def test_a_web_process_killed_between_its_commit_and_its_hint_leaves_a_job_that_runs(
@@ -160,6 +174,6 @@ def _send(product: Product, task: str, args: list[int], **options: Any) -> None:
 def test_no_invariant_is_broken_by_anything_above(product: Product, web: Web) -> None:
     assert product.practice().violations() == []
     with product.engine.connect() as connection:
-        moving = text("SELECT count(*) FROM settle_job WHERE status NOT IN ('completed', 'cancelled')")
+        moving = text("SELECT count(*) FROM settle_job WHERE status NOT IN ('completed', 'cancelled', 'expired')")
         assert connection.scalar(moving) == 0
     assert "Traceback" not in web.said()

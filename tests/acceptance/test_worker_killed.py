@@ -16,8 +16,8 @@ from tests.waiting import eventually
 
 def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_no_claim_half_settled(product: Product) -> None:
     practice = product.practice(claims=10)
-    job = product.confirm(practice)
     with product.hold_line(practice, "C00005") as line:
+        job = product.confirm(practice)
         product.hint(job)
         line.wait_for_a_worker()
 
@@ -32,8 +32,8 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_no_claim_half_settled(p
 
 def test_a_worker_killed_after_its_last_commit_has_settled_and_the_sweep_says_completed(product: Product) -> None:
     practice = product.practice(claims=3)
-    job = product.confirm(practice)
     with product.hold_line(practice, "C00002") as line:
+        job = product.confirm(practice)
         product.hint(job)
         line.wait_for_a_worker()
         with product.hold_job(job) as job_row:
@@ -50,8 +50,9 @@ def test_a_worker_killed_after_its_last_commit_has_settled_and_the_sweep_says_co
 
 def test_a_worker_killed_between_two_chunks_leaves_the_second_to_another(product: Product) -> None:
     practice = product.practice(claims=4)
-    job = product.confirm(practice, chunk_claims=2)
+    job = product.preview(practice, chunk_claims=2)
     with product.hold_chunk(job, first=3):
+        practice.confirm(job, now=utc_now())
         product.hint(job)
         eventually(lambda: practice.counts(job)["settled"] == 2, seconds=PATIENCE_SECONDS)
 
@@ -64,8 +65,8 @@ def test_a_worker_killed_between_two_chunks_leaves_the_second_to_another(product
 
 def test_a_whole_worker_killed_in_the_middle_of_a_chunk_is_started_again_and_ends_the_job(product: Product) -> None:
     practice = product.practice(claims=6)
-    job = product.confirm(practice, chunk_claims=3)
     with product.hold_line(practice, "C00002") as line:
+        job = product.confirm(practice, chunk_claims=3)
         product.hint(job)
         line.wait_for_a_worker()
 
@@ -79,9 +80,9 @@ def test_a_whole_worker_killed_in_the_middle_of_a_chunk_is_started_again_and_end
 
 def test_a_frozen_worker_that_wakes_after_another_took_over_does_nothing_twice(product: Product) -> None:
     practice = product.practice(claims=4)
-    job = product.confirm(practice, chunk_claims=2)
     other = product.workers.another("settle", name="other")
     with product.hold_line(practice, "C00001") as line:
+        job = product.confirm(practice, chunk_claims=2)
         product.hint(job)
         line.wait_for_a_worker()
         product.workers.settle.freeze()
@@ -110,8 +111,8 @@ def test_a_frozen_worker_that_wakes_after_another_took_over_does_nothing_twice(p
 
 def test_a_worker_frozen_with_hints_in_its_socket_and_then_killed_takes_nothing_with_it(product: Product) -> None:
     practice = product.practice(claims=6)
-    job = product.confirm(practice, chunk_claims=2)
     product.workers.settle.freeze()
+    job = product.confirm(practice, chunk_claims=2)
     product.hint(job, times=6)
 
     product.workers.settle.kill()
@@ -122,13 +123,14 @@ def test_a_worker_frozen_with_hints_in_its_socket_and_then_killed_takes_nothing_
 
 def test_a_worker_that_is_asked_to_stop_finishes_its_chunk_and_blames_nobody(product: Product) -> None:
     practice = product.practice(claims=9)
-    job = product.confirm(practice, chunk_claims=3)
+    job = product.preview(practice, chunk_claims=3)
     worker = product.workers.settle
     with (
         product.hold_line(practice, "C00002") as line,
         product.hold_chunk(job, first=4),
         product.hold_chunk(job, first=7),
     ):
+        practice.confirm(job, now=utc_now())
         product.hint(job)
         line.wait_for_a_worker()
 
@@ -151,7 +153,6 @@ def test_a_worker_killed_in_a_long_statement_lets_go_of_its_claims_long_before_t
 ) -> None:
     """A server that writes to nobody does not notice that its client has gone, unless it is told to look."""
     practice = product.practice(claims=2)
-    job = product.confirm(practice)
     sleeping = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
     with product.engine.begin() as connection:
         connection.execute(
@@ -169,6 +170,7 @@ def test_a_worker_killed_in_a_long_statement_lets_go_of_its_claims_long_before_t
         with product.engine.connect() as connection:
             return int(connection.scalar(sleeping) or 0)
 
+    job = product.confirm(practice)
     product.hint(job)
     eventually(lambda: asleep() == 1, seconds=PATIENCE_SECONDS)
     product.kill_worker_of(job)

@@ -7,11 +7,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import place as places, reading, running, settling
+from tests.benchmarks import away, place as places, reading, running, settling
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
 
-PARTS = {"settling": settling.rows, "reading": reading.rows, "running": running.rows}
+# `away` comes last: it kills the broker.
+PARTS = {"settling": settling.rows, "reading": reading.rows, "running": running.rows, "away": away.rows}
 
 
 @click.command()

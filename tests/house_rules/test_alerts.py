@@ -21,7 +21,8 @@ MATCHER = re.compile(r'([a-z_]+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 GROUPING = re.compile(r"\b(?:by|without)\s*\(([^)]*)\)")
 SHOWN = re.compile(r"\{\{\s*(?:\$labels\.)?([a-z_]+)\s*\}\}")
 ALERTS = [
-    "SettleDatabaseDown", "SettleBrokerDown", "SettleNoWorker", "SettleJobStalled", "SettleJobHalted",
+    "SettleDatabaseDown", "SettleBrokerDown", "SettleWorkWaitsWithoutBroker", "SettleNoWorker",
+    "SettleJobStalled", "SettleJobHalted",
     "SettleFailuresHigh", "SettleHintsLost", "SettleScheduleMissed", "SettleTickLate", "SettleMetricsMissing",
     "SettleLedgerMismatch",
     "SettleApprovalWaits", "SettleMailFailing", "SettleFeedSlow",

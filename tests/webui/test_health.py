@@ -6,9 +6,10 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from core.db.engine import Sessions, transaction
+from core.jobs.models import SettleJob
 from core.settings import Settings
 from core.watch import heartbeat
 from core.watch.heartbeat import WORKER, Alive
@@ -46,7 +47,7 @@ def test_a_lost_broker_does_not_take_the_web_away(database_url: str, sessions: S
     _hear_a_worker(sessions)
     status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz")
     assert (status, answer["degraded"]) == (200, ["broker"])
-    assert "the broker does not answer" in str(answer["reasons"])
+    assert answer["reasons"] == {"broker": "the broker does not answer; workers find work by themselves"}
 
 
 def test_lost_workers_do_not_take_the_web_away(database_url: str, broker_url: str, sessions: Sessions) -> None:
@@ -67,6 +68,35 @@ def test_a_job_that_nobody_works_on_is_said(database_url: str, broker_url: str, 
     answer = _ask(database_url, broker_url, "/readyz", at=later)[1]
     assert answer["degraded"] == ["worker"]
     assert "a job has waited" in str(answer["reasons"])
+
+
+def test_a_preview_that_no_worker_prepares_is_said_until_one_does(
+    database_url: str, broker_url: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    practice = a_practice(sessions)
+    practice.claims(2)
+    job = practice.preview()
+    later = NOW + dt.timedelta(seconds=61)
+    _hear_a_worker(sessions, at=later)
+
+    assert "a preview has waited" in str(_ask(database_url, broker_url, "/readyz", at=later)[1]["reasons"])
+    with transaction(sessions) as worker:
+        worker.execute(select(SettleJob).where(*job.of(SettleJob)).with_for_update(key_share=True))
+        assert _ask(database_url, broker_url, "/readyz", at=later)[1]["degraded"] == []
+
+
+def test_work_that_waits_while_the_broker_is_away_is_said_as_both(database_url: str, sessions: Sessions) -> None:
+    practice = a_practice(sessions)
+    practice.claims(2)
+    practice.confirm(practice.preview())
+    later = NOW + dt.timedelta(seconds=61)
+    _hear_a_worker(sessions, at=later)
+
+    status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz", at=later)
+
+    assert (status, answer["degraded"]) == (200, ["broker", "worker"])
+    assert "no worker finds the work that waits" in str(answer["reasons"])
 
 
 def test_a_tick_that_nobody_sends_is_said(database_url: str, broker_url: str, sessions: Sessions) -> None:

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import text
 
 from core.db.engine import Sessions, transaction
+from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.guardian import Ending, Guardian
 from core.settings import QUEUE_CONTROL, TASK_SWEEP, TASK_TICK, TASK_WORK, Settings
@@ -81,7 +82,6 @@ def test_a_worker_in_the_middle_of_a_chunk_is_seen_with_it(worker: Workers, sess
     practice.claims(4)
     now = dt.datetime.now(dt.UTC)
     job = practice.preview(now=now)
-    practice.confirm(job, now=now)
 
     def doing() -> set[int]:
         seen = overview.look(sessions, now=dt.datetime.now(dt.UTC))
@@ -90,6 +90,7 @@ def test_a_worker_in_the_middle_of_a_chunk_is_seen_with_it(worker: Workers, sess
 
     with transaction(sessions) as holder:
         holder.execute(text("SELECT 1 FROM line_item FOR UPDATE"))
+        practice.confirm(job, now=now)
         worker.hint(TASK_WORK, *job)
         eventually(lambda: doing() == {job.job_id}, seconds=PATIENCE_SECONDS)
     eventually(lambda: practice.counts(job)["settled"] == 4, seconds=PATIENCE_SECONDS)
@@ -100,30 +101,37 @@ def test_the_id_of_a_request_is_on_the_workers_lines_and_its_counts_are_told(
     worker: Workers, sessions: Sessions, broker_url: str
 ) -> None:
     practice = a_practice(sessions)
-    practice.claims(4)
-    now = dt.datetime.now(dt.UTC)
-    job = practice.preview(now=now)
-    practice.confirm(job, now=now)
+    sender = hints.Hints(broker_url)
+    jobs: list[JobKey] = []
 
-    with structlog.contextvars.bound_contextvars(request_id="a1b2c3"):
-        hints.Hints(broker_url).send(*job)
-    eventually(lambda: practice.counts(job)["settled"] == 4, seconds=PATIENCE_SECONDS)
+    def lines(**said: object) -> list[dict[str, object]]:
+        """What the workers said of chunks, of those lines that say all this."""
+        found = [json.loads(line) for line in worker.settle.said().splitlines() if line.startswith("{")]
+        chunks = [line for line in found if line["event"] == "chunk_settled"]
+        return [line for line in chunks if said.items() <= line.items()]
 
-    def lines() -> list[dict[str, object]]:
-        said = [json.loads(line) for line in worker.settle.said().splitlines() if line.startswith("{")]
-        return [line for line in said if line["event"] == "chunk_settled"]
+    def came_by_a_hint() -> bool:
+        """Confirm one more claim with a hint; a process that looks by itself in that moment may be quicker."""
+        now, (claim,) = dt.datetime.now(dt.UTC), practice.claims(1, first=len(jobs) + 1)
+        jobs.append(practice.preview({"claim_ids": [claim]}, key=claim, now=now))
+        practice.confirm(jobs[-1], now=now)
+        with structlog.contextvars.bound_contextvars(request_id="a1b2c3"):
+            sender.send(*jobs[-1])
+        eventually(lambda: lines(job_id=jobs[-1].job_id), seconds=PATIENCE_SECONDS)
+        return bool(lines(job_id=jobs[-1].job_id, first=1, task=TASK_WORK, request_id="a1b2c3"))
 
-    eventually(lines, seconds=PATIENCE_SECONDS)
-    assert [(line["request_id"], line["task"], line["job_id"], line["first"]) for line in lines()] == [
-        ("a1b2c3", TASK_WORK, job.job_id, 1)
-    ]
+    eventually(came_by_a_hint, seconds=PATIENCE_SECONDS)
+    for line in lines(hinted=False):
+        assert line["task"] == TASK_WORK
+        assert "request_id" not in line, "a line about work that was found belongs to no request"
+    assert len(lines()) == len(jobs)
 
     def chunks_told() -> float:
         with sessions() as session:
             told = figures.tallies(session)
         return sum(value for (name, label), value in told.items() if name == "chunk_seconds" and label != "sum")
 
-    eventually(lambda: chunks_told() == 1, seconds=PATIENCE_SECONDS)
+    eventually(lambda: chunks_told() == len(jobs), seconds=PATIENCE_SECONDS)
 
 
 def test_every_line_of_a_worker_is_one_event_of_json(worker: Workers, broker_url: str) -> None:

@@ -217,7 +217,7 @@ def test_a_job_that_nobody_works_on_says_so(practice: GivenPractice, biller: Bro
     practice.confirm(job)
     clock.turn_on(minutes=2)
 
-    assert "Most likely none is running, or the broker that wakes them is away." in biller.says(f"/jobs/{job.job_id}")
+    assert "Most likely none is running. Nothing is lost" in biller.says(f"/jobs/{job.job_id}")
 
 
 def test_a_run_of_a_moment_has_one_rate_and_no_chart_of_parts_of_seconds(

@@ -99,9 +99,33 @@ def test_while_redis_is_down_it_says_so_and_shows_the_rest(
     for url in ("redis://127.0.0.1:1/0", mute_broker):
         with_broker(app, url)
         said = ops.says(PAGE)
-        assert "The broker (Redis) does not answer." in said
+        assert "The broker (Redis) does not answer. Pages" in said
+        assert "work has waited" not in said, "workers find work without it: a warning"
         assert "1 workers alive" in said
         assert "Confirmed" in said
+
+
+def test_redis_down_and_work_that_waits_over_a_minute_is_more_than_a_warning(
+    ops: Browser, practice: GivenPractice, app: OpenAPI, clock: Clock
+) -> None:
+    practice.claims(1)
+    practice.confirm(practice.preview())
+    with_broker(app, "redis://127.0.0.1:1/0")
+    clock.turn_on(seconds=61)
+
+    assert "does not answer, and work has waited for over a minute. Workers find work" in ops.says(PAGE)
+
+
+def test_a_preview_that_no_worker_prepares_for_a_minute_is_said(
+    ops: Browser, practice: GivenPractice, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    practice.claims(1)
+    practice.preview()
+    assert "preview has waited" not in ops.says(PAGE)
+    clock.turn_on(seconds=61)
+
+    assert "1 preview has waited for a minute with no worker on it." in ops.says(PAGE)
 
 
 def test_hints_that_wait_are_counted_by_queue(ops: Browser, app: OpenAPI, broker_url: str) -> None:

@@ -1,0 +1,77 @@
+"""The main process's own sweep, tick and heartbeat: they need neither beat nor the broker."""
+
+import datetime as dt
+import logging
+import threading
+import time
+from typing import Any, Final
+
+from celery import bootsteps
+from celery.signals import worker_shutting_down
+
+from core.settings import SWEEP_SECONDS, TASK_SWEEP, TASK_TICK
+from worker import alive, pulse
+from worker.app import app
+from worker.watchdog import Watchdog
+
+CALM_SECONDS: Final = 2
+
+_log: Final = logging.getLogger(__name__)
+_stopping: Final = threading.Event()
+
+
+class Timer(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Starts the threads when the pool is there and before the broker is asked: it may not answer for hours."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, parent: Any) -> None:
+        """Start them."""
+        watchdog = Watchdog(parent.pool, _stopping)
+        threading.Thread(target=_sweep_until_stopped, args=(watchdog,), name="sweep", daemon=True).start()
+        pulse.begin(parent.pool)
+
+
+class Calm(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Waits before a consumer that lost its broker tries again."""
+
+    def stop(self, parent: Any) -> None:
+        """Wait, unless the worker stops."""
+        # Celery itself waits where it cannot connect. A broker that is full takes connections and refuses the rest,
+        # five times a second, with a line in the log each time.
+        if parent.blueprint.state == bootsteps.RUN:
+            time.sleep(CALM_SECONDS)  # not on the event: this thread sets it, in a signal handler
+
+
+app.steps["worker"].add(Timer)
+app.steps["consumer"].add(Calm)
+
+
+@worker_shutting_down.connect
+def stop(**_: object) -> None:
+    """Begin no sweep any more."""
+    _stopping.set()
+
+
+def _sweep_until_stopped(watchdog: Watchdog) -> None:
+    alive.touch()
+    next_at = time.monotonic()
+    while True:
+        # From one beginning to the next, however long a hint hung in between: a scheduled run starts on time.
+        next_at = max(next_at + SWEEP_SECONDS, time.monotonic())
+        if _stopping.wait(next_at - time.monotonic()):
+            return
+        alive.touch()
+        _try(TASK_TICK)
+        _try(TASK_SWEEP)
+        try:
+            watchdog.look(now=dt.datetime.now(dt.UTC))
+        except Exception:  # noqa: BLE001  it looks again
+            _log.exception("watchdog failed; it looks again")
+
+
+def _try(task: str) -> None:
+    try:
+        app.tasks[task]()
+    except Exception:  # noqa: BLE001  whatever it was, the next sweep or tick recovers
+        _log.exception("%s failed; the next one follows", task)
