@@ -120,10 +120,11 @@ def _register(app: OpenAPI) -> None:
 
 def _register_watch(app: OpenAPI) -> None:
     """What those see who keep it running."""
-    from webui import broker, health, metrics, observing, operations  # as above
+    from webui import broker, files, health, metrics, observing, operations  # as above
 
     observing.register(app)
     broker.register(app)
+    files.register(app)
     health.register(app)
     metrics.register(app)
     app.register_blueprint(operations.blueprint)
