@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -45,6 +45,31 @@ class Caller:
     @property
     def _cookie(self) -> str:
         return f"{SESSION_COOKIE}={self.session}"
+
+
+# Every address that answers with a file; `{job}` is a job that is done.
+DOWNLOADS: Final = {
+    "feed": "/feed/export.csv",
+    "job as csv": "/jobs/{job}/files/settled.csv",
+    "job as xlsx": "/jobs/{job}/files/settled.xlsx",
+    "credits": "/credits/credits.csv",
+    "audit": "/audit/audit.csv",
+    "job by the API": "/api/v1/settle-jobs/{job}/settled.csv",
+    "job as xlsx by the API": "/api/v1/settle-jobs/{job}/settled.xlsx",
+    "audit by the API": "/api/v1/audit.csv",
+}
+_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
+# What a client says before it stops in the middle, or falls silent.
+HALVES: Final[dict[str, Callable[[Caller], bytes]]] = {
+    "nothing at all": lambda _: b"",
+    "half of a request line": lambda _: b"GET /cla",
+    "half of a header": lambda _: b"GET /claims HTTP/1.1\r\nHost: settle\r\nCook",
+    "half of a form before sign-in": lambda caller: caller.half_a_body("/sign-in", _FORM, known=False),
+    "half of a form": lambda caller: caller.half_a_body("/feed/filters", _FORM, known=True),
+    "half of a body": lambda caller: caller.half_a_body("/api/v1/settle-jobs", _JSON, known=True),
+    "half of a chunk": lambda caller: caller.half_a_chunk("/api/v1/settle-jobs"),
+    "one question on a connection that is kept": lambda caller: caller.get("/healthz"),
+}
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import http.client
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from core.db.engine import transaction
 from core.jobs.keys import JobKey
 from core.practices.models import Patient
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
-from tests.acceptance.slow_clients import Caller, holding
+from tests.acceptance.slow_clients import DOWNLOADS, HALVES, Caller, holding
 from tests.acceptance.web import HOST, Answer, Api, Web, running_web
 from tests.given import GivenPractice
 from tests.waiting import eventually
@@ -38,29 +38,6 @@ class Clinic:
     def path(self, of: str) -> str:
         """The address of a file."""
         return of.format(job=self.job.job_id)
-
-
-DOWNLOADS = {
-    "feed": "/feed/export.csv",
-    "job as csv": "/jobs/{job}/files/settled.csv",
-    "job as xlsx": "/jobs/{job}/files/settled.xlsx",
-    "credits": "/credits/credits.csv",
-    "audit": "/audit/audit.csv",
-    "job by the API": "/api/v1/settle-jobs/{job}/settled.csv",
-    "job as xlsx by the API": "/api/v1/settle-jobs/{job}/settled.xlsx",
-    "audit by the API": "/api/v1/audit.csv",
-}
-FORM, JSON = "application/x-www-form-urlencoded", "application/json"
-HALVES: dict[str, Callable[[Caller], bytes]] = {
-    "nothing at all": lambda _: b"",
-    "half of a request line": lambda _: b"GET /cla",
-    "half of a header": lambda _: b"GET /claims HTTP/1.1\r\nHost: settle\r\nCook",
-    "half of a form before sign-in": lambda caller: caller.half_a_body("/sign-in", FORM, known=False),
-    "half of a form": lambda caller: caller.half_a_body("/feed/filters", FORM, known=True),
-    "half of a body": lambda caller: caller.half_a_body("/api/v1/settle-jobs", JSON, known=True),
-    "half of a chunk": lambda caller: caller.half_a_chunk("/api/v1/settle-jobs"),
-    "one question on a connection that is kept": lambda caller: caller.get("/healthz"),
-}
 
 
 @pytest.fixture(scope="module")

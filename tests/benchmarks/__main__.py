@@ -7,11 +7,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import place as places, reading, running, settling
+from tests.benchmarks import place as places, reading, running, settling, slow
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
 
-PARTS = {"settling": settling.rows, "reading": reading.rows, "running": running.rows}
+PARTS = {"settling": settling.rows, "reading": reading.rows, "running": running.rows, "slow": slow.rows}
 
 
 @click.command()
