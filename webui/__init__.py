@@ -21,8 +21,8 @@ from webui import body_limits
 from webui.claim_keys import ClaimIdConverter
 from webui.door import Door, Hints, utc_now
 
-# Threads that take a connection too: those of files, the heartbeat's, and those that ask for /readyz and /metrics.
-THREADS_BESIDES: Final = 5
+# Threads that take a connection too: that of files, the heartbeat's, and those that ask for /readyz and /metrics.
+THREADS_BESIDES: Final = 4
 
 # Scripts, styles, images and requests come from here and nowhere else; nothing inline, nothing evaluated.
 CONTENT_SECURITY_POLICY: Final = (

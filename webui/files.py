@@ -26,7 +26,7 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 
 IN_MEMORY_BYTES_MAX: Final = 1024 * 1024  # of one file; the rest of a larger one is on disk
 # A person with so much unfetched gets no further file. One file of a million claims has some 200 MB, so that the
-# temporary folder holds at most the second figure and two of those, beside what a workbook needs while it is made.
+# temporary folder holds at most the second figure and one of those, beside what a workbook needs while it is made.
 UNFETCHED_BYTES_OF_PERSON_MAX: Final = 64 * 1024 * 1024
 UNFETCHED_BYTES_MAX: Final = 256 * 1024 * 1024
 

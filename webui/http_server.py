@@ -28,7 +28,7 @@ CROWDED_AT: Final = 800  # from so many connections on, one that asks for nothin
 RATE_BYTES_MIN: Final = 16 * 1024  # a second: a slow phone line; longer bodies and answers get time in proportion
 UNREAD_BYTES_MAX: Final = 2 * BODY_BYTES_MAX  # of a body that is too large; a client that sends more is hung up on
 FLUSH_BYTES: Final = 256 * 1024  # to one client before the next gets its turn
-FILE_THREADS: Final = 2  # files and large bodies take seconds each: pages do not wait behind them
+FILE_THREADS: Final = 1  # files and large bodies compute for seconds each: more at once would slow every page down
 LARGE_BODY_BYTES: Final = 1024 * 1024  # some 50,000 claim ids
 FILE_ENDINGS: Final = (".csv", ".xlsx")
 ALIVE_PATH: Final = "/healthz"
@@ -106,6 +106,11 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         """How long its body is, now that it is here."""
         return int(self.headers.get("CONTENT_LENGTH", 0))
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether it takes seconds of computing."""
+        return self.asked_path.endswith(FILE_ENDINGS) or self.body_bytes > LARGE_BODY_BYTES
+
 
 class Answer(WSGITask):  # type: ignore[misc]
     """The application's answer to one request."""
@@ -166,9 +171,22 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return sent
 
     def service(self) -> None:
-        """Let the application answer; the wait for the next request begins after it."""
+        """Let the application answer; the wait for the next request begins after it.
+
+        A file is not made for a client that hung up while it waited for its turn.
+        """
+        if self.requests[0].is_heavy and self._has_hung_up():
+            self.connected = False
         super().service()
         self._moved_at = time.monotonic()
+
+    def _has_hung_up(self) -> bool:
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     @property
     def is_idle(self) -> bool:
@@ -221,8 +239,7 @@ class Lanes:
             return self._alive
         if path in WATCH_PATHS:
             return self._watch
-        heavy = path.endswith(FILE_ENDINGS) or request.body_bytes > LARGE_BODY_BYTES
-        return self._files if heavy else self._pages
+        return self._files if request.is_heavy else self._pages
 
 
 def _threads(count: int) -> ThreadedTaskDispatcher:

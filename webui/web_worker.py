@@ -2,6 +2,7 @@
 
 import os
 import resource
+import sys
 import time
 from types import FrameType
 from typing import Any, Final
@@ -15,6 +16,9 @@ from webui.http_server import CONNECTIONS_MAX, Lanes, Server, Waits, serve_on
 
 LOOK_SECONDS: Final = 1.0  # how often clients that are late are looked for
 SAY_STOP_SECONDS: Final = 1  # left of the grace, to write down that the process stops
+# How long a thread that computes keeps Python to itself. With the usual 5 ms, a page that asks the database twenty
+# times waits 0.1 s for a thread that writes a file.
+SWITCH_SECONDS: Final = 0.0005
 FILES_MAX: Final = 4 * CONNECTIONS_MAX  # sockets, temporary files of bodies and answers, and room
 
 _log: Final = structlog.get_logger(__name__)
@@ -33,6 +37,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def run(self) -> None:
         """Serve until gunicorn asks for the end, or is gone."""
         _allow_open_files()
+        sys.setswitchinterval(SWITCH_SECONDS)
         conf = settings()
         waits, lanes = Waits(conf), Lanes(conf.web_threads)
         self._servers = [serve_on(one.sock, self.wsgi, lanes, self._loop) for one in self.sockets]
