@@ -9,6 +9,7 @@ class Refusal(Exception):
 
     code: ClassVar[str] = "refused"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
+    retry_after_seconds: ClassVar[int | None] = None  # where waiting helps
 
     def __init__(self, message: str | None = None, **facts: Any) -> None:
         """`message` replaces the docstring where the sentence needs a value; `facts` go to the API as they are."""

@@ -80,6 +80,15 @@ class Settings(BaseSettings):
     web_port: Annotated[int, Field(ge=1, le=65_535)] = 8000
     web_threads: PositiveInt = 8
     web_workers: PositiveInt = 1
+    web_read_seconds: PositiveInt = Field(
+        20, description="How long a client may take to send a request; each 16 KB of it gives a second more"
+    )
+    web_write_seconds: PositiveInt = Field(
+        30, description="How long a client may read nothing of its answer; each 16 KB that it reads gives a second more"
+    )
+    web_idle_seconds: PositiveInt = Field(
+        15, description="How long a connection stays open that asks for nothing: an open page asks every few seconds"
+    )
     https_only: bool = Field(False, description="Mark cookies as secure; switch on behind TLS")
     trusted_proxies: Annotated[int, Field(ge=0)] = Field(
         0,

@@ -17,11 +17,12 @@ from core.access.permissions import Action
 from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, settings as settings_of_environment
+from webui import body_limits
 from webui.claim_keys import ClaimIdConverter
 from webui.door import Door, Hints, utc_now
 
-THREADS_BESIDES: Final = 3  # that take a connection too: the heartbeat's, and those that ask for /readyz and /metrics
-BODY_BYTES_MAX: Final = 32 * 1024 * 1024  # a million claim ids in one request, with room
+# Threads that take a connection too: that of files, the heartbeat's, and those that ask for /readyz and /metrics.
+THREADS_BESIDES: Final = 4
 
 # Scripts, styles, images and requests come from here and nowhere else; nothing inline, nothing evaluated.
 CONTENT_SECURITY_POLICY: Final = (
@@ -55,8 +56,6 @@ def create_app(
 def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         SECRET_KEY=_secret_key(settings),
-        MAX_CONTENT_LENGTH=BODY_BYTES_MAX,
-        MAX_FORM_MEMORY_SIZE=BODY_BYTES_MAX,
         SESSION_COOKIE_NAME="settle_forms",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -71,6 +70,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.url_map.converters["claim_id"] = ClaimIdConverter
     csrf.init_app(app)
+    body_limits.register(app)
     app.after_request(_secure)
 
 
@@ -120,10 +120,11 @@ def _register(app: OpenAPI) -> None:
 
 def _register_watch(app: OpenAPI) -> None:
     """What those see who keep it running."""
-    from webui import broker, health, metrics, observing, operations  # as above
+    from webui import broker, files, health, metrics, observing, operations  # as above
 
     observing.register(app)
     broker.register(app)
+    files.register(app)
     health.register(app)
     metrics.register(app)
     app.register_blueprint(operations.blueprint)

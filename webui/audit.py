@@ -1,16 +1,15 @@
 """The audit: who did what, when, to which claim or job; and a file of it for an auditor."""
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template, request, stream_with_context
+from flask import Blueprint, Response, render_template, request
 
 from core import reading
 from core.access import audit_log
 from core.access.audit_log import AuditFilter, BadAuditFilter
 from core.access.permissions import Action
-from core.db.engine import transaction
+from webui import files
 from webui.auth import current_actor, requires
 from webui.door import door, now
 
@@ -33,18 +32,15 @@ def index() -> str | tuple[str, int]:
 @blueprint.get("/audit.csv")
 @requires(Action.SEE_AUDIT)
 def export() -> Response:
-    """All that match, the first act first, streamed."""
+    """All that match, the first act first, as a file."""
     actor, wanted = current_actor(), _filter()
-    with transaction(door().sessions) as db:
-        audit_log.export_by(db, wanted, by=actor, now=now())
-
-    def pieces() -> Iterator[str]:
-        with door().sessions() as db:  # as long as the stream
-            yield from audit_log.csv_file(db, actor.practice_id, wanted)
-
-    response = Response(stream_with_context(pieces()), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{audit_log.file_name(now())}"'
-    return response
+    return files.answer(
+        by=actor,
+        name=audit_log.file_name(now()),
+        content_type=files.CSV,
+        record=lambda db: audit_log.export_by(db, wanted, by=actor, now=now()),
+        pieces=lambda db: audit_log.csv_file(db, actor.practice_id, wanted),
+    )
 
 
 def _page(wanted: AuditFilter | None, **said: Any) -> str:

@@ -1,18 +1,17 @@
 """Credits: what payers and patients have paid too much, line by line, as a work list."""
 
-from collections.abc import Iterator
 from typing import Any, Final
 
-from flask import Blueprint, Response, render_template, request, stream_with_context
+from flask import Blueprint, Response, render_template, request
 
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.ledger import credits as work_list
 from core.ledger.credits import BadCreditsFilter, CreditsFilter
 from core.ledger.models import Responsibility
 from core.money import BadAmount, parse_amount
 from core.practices import calendar
 from core.practices.models import PayerClass
+from webui import files
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 
@@ -37,18 +36,15 @@ def index() -> str | tuple[str, int]:
 @blueprint.get("/credits.csv")
 @requires(Action.SEE_CLAIMS)
 def download() -> Response:
-    """All that match, streamed."""
+    """All that match, as a file."""
     actor, wanted, today = current_actor(), _filter(), calendar.today(current_practice(), now=now())
-    with transaction(door().sessions) as db:
-        work_list.read_by(db, by=actor, now=now())
-
-    def pieces() -> Iterator[str]:
-        with door().sessions() as db:  # as long as the stream
-            yield from work_list.csv_file(db, actor.practice_id, wanted, today=today)
-
-    response = Response(stream_with_context(pieces()), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="credits-{today}.csv"'
-    return response
+    return files.answer(
+        by=actor,
+        name=f"credits-{today}.csv",
+        content_type=files.CSV,
+        record=lambda db: work_list.read_by(db, by=actor, now=now()),
+        pieces=lambda db: work_list.csv_file(db, actor.practice_id, wanted, today=today),
+    )
 
 
 def _filter() -> CreditsFilter:

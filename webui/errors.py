@@ -62,7 +62,15 @@ def request_id() -> str:
 
 def of_refusal(refusal: Refusal) -> Response:
     """The refusal as a problem."""
-    return _problem(refusal.http_status, refusal.code, refusal.message, refusal.facts)
+    answer = _problem(refusal.http_status, refusal.code, refusal.message, refusal.facts)
+    answer.headers.update(wait_before_retry(refusal))
+    return answer
+
+
+def wait_before_retry(refusal: Refusal) -> dict[str, str]:
+    """The header that says when to try again, where waiting helps."""
+    seconds = refusal.retry_after_seconds
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def of_http(error: HTTPException) -> Response:

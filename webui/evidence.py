@@ -1,26 +1,23 @@
 """What a job leaves to keep: its three files, and the reconciliation certificate."""
 
-from collections.abc import Iterator
 from typing import Final
 
-from flask import Blueprint, Response, render_template, stream_with_context
+from flask import Blueprint, Response, render_template
 
-from core.access.permissions import Action
-from core.db.engine import transaction
+from core.access.permissions import Action, Actor
 from core.jobs import certificate, downloads
 from core.jobs.certificate import Certificate
+from core.jobs.downloads import File
 from core.jobs.keys import JobKey
 from core.jobs.models import JobKind, JobStatus
 from core.ledger.models import WriteOffReason
 from core.practices.models import WriteOffSetting
+from webui import files
 from webui.auth import current_actor, requires
 from webui.door import door, now
 from webui.jobs import a_job
 
-_TYPES: Final = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
+TYPES: Final = {"csv": files.CSV, "xlsx": files.XLSX}
 
 blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
 
@@ -28,21 +25,20 @@ blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
 @blueprint.get(f"/{a_job}/files/<name>.<any(csv, xlsx):form>")
 @requires(Action.SEE_CLAIMS)
 def download(job_id: int, name: str, form: str) -> Response:
-    """One of the three files, as it stands now; streamed, so that a million claims are never in memory at once."""
+    """One of the three files, as it stands now; a million claims are never in memory at once."""
     actor = current_actor()
-    key = JobKey(actor.practice_id, job_id)
-    file = downloads.file_of(name)
-    with transaction(door().sessions) as db:
-        downloads.read_by(db, key, file, by=actor, now=now())
+    return job_file(JobKey(actor.practice_id, job_id), downloads.file_of(name), form, by=actor)
 
-    def pieces() -> Iterator[str] | Iterator[bytes]:
-        written = downloads.csv_file if form == "csv" else downloads.xlsx_file
-        with door().sessions() as db:  # as long as the stream
-            yield from written(db, key, file)
 
-    response = Response(stream_with_context(pieces()), content_type=_TYPES[form])
-    response.headers["Content-Disposition"] = f'attachment; filename="{downloads.file_name(key, file, form)}"'
-    return response
+def job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
+    """Answer with a file of a job, as `csv` or `xlsx`."""
+    return files.answer(
+        by=by,
+        name=downloads.file_name(key, file, form),
+        content_type=TYPES[form],
+        record=lambda db: downloads.read_by(db, key, file, by=by, now=now()),
+        pieces=lambda db: (downloads.csv_file if form == "csv" else downloads.xlsx_file)(db, key, file),
+    )
 
 
 @blueprint.get(f"/{a_job}/certificate")

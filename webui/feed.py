@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.access import audit
@@ -17,7 +18,7 @@ from core.claims.filters import BadFilter
 from core.db.engine import transaction
 from core.errors import Refusal
 from core.practices import calendar
-from webui import confirm, feed_columns, status_change
+from webui import confirm, feed_columns, files, status_change
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 from webui.feed_query import PAGE_SIZES, FeedQuery
@@ -171,33 +172,34 @@ def delete_filter(filter_id: int) -> BaseResponse:
 @blueprint.get("/feed/export.csv")
 @requires(Action.SEE_CLAIMS)
 def export_csv() -> Response:
-    """Every claim that matches, with the feed's columns, streamed."""
+    """Every claim that matches, with the feed's columns, as a file."""
     query = _readable(FeedQuery.of(_pairs()))
     actor = current_actor()
-    with transaction(door().sessions) as db:
-        # Before the first byte and in a transaction of its own: who stops reading has still read.
+
+    def record(db: Session) -> None:
         audit.record(
             db, "claims.exported", practice_id=actor.practice_id, subject="feed", by=actor.user_id, now=now(),
             keys=sorted(query.typed),
         )  # fmt: skip
-    today = calendar.today(current_practice(), now=now())
-    headers = {"Content-Disposition": f'attachment; filename="claims-{today}.csv"', "Cache-Control": "no-store"}
-    return Response(
-        stream_with_context(_lines(query, actor.practice_id)), content_type="text/csv; charset=utf-8", headers=headers
+
+    return files.answer(
+        by=actor,
+        name=f"claims-{calendar.today(current_practice(), now=now())}.csv",
+        content_type=files.CSV,
+        record=record,
+        pieces=lambda db: _lines(db, query, actor.practice_id),
     )
 
 
-def _lines(query: FeedQuery, practice_id: int) -> Iterator[str]:
+def _lines(db: Session, query: FeedQuery, practice_id: int) -> Iterator[str]:
     columns = _shown_columns()
-    with transaction(door().sessions) as db:
-        terms = feed.terms_of(db, practice_id, now=now())
-        rows = feed.every_row(db, practice_id, query.filter, sort=query.sort, terms=terms)  # type: ignore[arg-type]
-        cells = (
-            [column.text(row) if column.is_money else export.guard(column.text(row)) for column in columns]
-            for row in rows
-        )
-        yield "\ufeff"  # so that spreadsheets read names as UTF-8
-        yield from export.csv_pieces([column.name for column in columns], cells)
+    terms = feed.terms_of(db, practice_id, now=now())
+    rows = feed.every_row(db, practice_id, query.filter, sort=query.sort, terms=terms)  # type: ignore[arg-type]
+    cells = (
+        [column.text(row) if column.is_money else export.guard(column.text(row)) for column in columns] for row in rows
+    )
+    yield "\ufeff"  # so that spreadsheets read names as UTF-8
+    yield from export.csv_pieces([column.name for column in columns], cells)
 
 
 blueprint.add_url_rule("/jobs", "change_status", status_change.change_status, methods=["POST"])

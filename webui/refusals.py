@@ -38,11 +38,12 @@ def register(app: Flask) -> None:
     app.register_error_handler(PoolTimeout, database_away)
 
 
-def _refusal(refusal: Refusal) -> tuple[str, int] | Response:
+def _refusal(refusal: Refusal) -> tuple[str, int, dict[str, str]] | Response:
     if _asked_by_a_program():
         return errors.of_refusal(refusal)
     status = refusal.http_status
-    return _page(status, _HEADINGS.get(status, "This cannot be done"), refusal.message)
+    page = _page(status, _HEADINGS.get(status, "This cannot be done"), refusal.message)
+    return *page, errors.wait_before_retry(refusal)
 
 
 def database_away(error: DBAPIError | PoolTimeout, besides: str = "") -> Response:

@@ -18,10 +18,17 @@ from webui.door import Door, utc_now
 
 _log: Final = logging.getLogger(__name__)
 
+# What gunicorn and waitress say before they repeat a request, or an error that may hold some of it.
+_REPEATING_THE_REQUEST: Final = (
+    "Invalid request", "Error handling request", "Invalid", "Exception while serving",
+    "Client disconnected while serving", "uncaptured python exception",
+)  # fmt: skip
+
 
 def application() -> OpenAPI:
     """Make the application of one web process, after the server has forked it."""
     logs.configure(settings().log_level)
+    _keep_the_request_out_of_the_log()
     app = create_app()
     door: Door = app.extensions["settle"]
     me = heartbeat.this_process(heartbeat.WEB, started_at=utc_now(), threads=door.settings.web_threads)
@@ -67,8 +74,19 @@ class ServerLog(Logger):  # type: ignore[misc]  # gunicorn has no types
         super().exception(*_without_the_request(msg, args), **kwargs)
 
 
+def _keep_the_request_out_of_the_log() -> None:
+    logging.getLogger("waitress").addFilter(_said_without_the_request)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
+
+
+def _said_without_the_request(record: logging.LogRecord) -> bool:
+    said, *args = _without_the_request(record.getMessage(), ())
+    record.msg, record.args = said, tuple(args)
+    return True
+
+
 def _without_the_request(msg: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    for words in ("Invalid request", "Error handling request", "Invalid"):
+    for words in _REPEATING_THE_REQUEST:
         if str(msg).startswith(words):
             return (words,)
     return (msg, *args)

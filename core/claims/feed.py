@@ -28,7 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 PAGE_CLAIMS_MAX: Final = 200  # more than anyone reads at once
-ROWS_READ_AT_ONCE: Final = 1_000
+ROWS_READ_AT_ONCE: Final = 250  # other threads wait while they are read
 
 _SUPERVISING: Final = aliased(Provider)
 _SECONDARY: Final = aliased(Payer)
@@ -144,7 +144,7 @@ def page(
 
 
 def every_row(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sort, terms: Terms) -> Iterator[FeedRow]:
-    """All claims that match, in order and of one moment, a thousand in memory at a time: for a file."""
+    """All claims that match, in order and of one moment, some hundred in memory at a time: for a file."""
     check(session, practice_id, f)
     plan_for_values(session)
     query = _query(practice_id, matching_ids(practice_id, f, terms), sort, terms)

@@ -20,7 +20,7 @@ from core.jobs.models import JobKind
 from core.jobs.reports import ItemRow, ItemsOf
 from core.money import plain_cents
 
-PAGE_CLAIMS: Final = 5_000  # of one look into the database; a million claims are never in memory at once
+PAGE_CLAIMS: Final = 250  # of one look into the database: other threads wait while its rows are read
 SHEET_ROWS_MAX: Final = 1_048_575  # of an XLSX sheet, below its header; what is more goes on in another sheet
 _PIECE_BYTES: Final = 65_536
 

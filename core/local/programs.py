@@ -19,9 +19,8 @@ def web(settings: Settings) -> list[str]:
         *(sys.executable, "-m", "gunicorn", "webui.serving:application()"),
         *("--logger-class", "webui.serving.ServerLog"),
         *("--bind", f"{settings.web_host}:{settings.web_port}"),
-        *("--worker-class", "gthread"),
+        *("--worker-class", "webui.web_worker.Worker"),
         *("--workers", str(settings.web_workers)),
-        *("--threads", str(settings.web_threads)),
         *("--graceful-timeout", str(_WEB_GRACE_SECONDS)),
         "--no-control-socket",
     ]

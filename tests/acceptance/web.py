@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from core.access import tokens
 from core.access.models import User
+from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.local import programs
 from core.local.guardian import Child, Ending, Guardian
@@ -53,12 +54,16 @@ class Web:
         self._environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
         self._child: Child | None = None
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._settings.web_port
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         argv = programs.web(self._settings)
         self._child = self._guardian.start(argv, log=self.log, env=self._environment, ending=Ending())
-        port = self._settings.web_port
-        eventually(lambda: answers_http(HOST, port, "/healthz") or self._died(), seconds=PATIENCE_SECONDS)
+        eventually(lambda: answers_http(HOST, self.port, "/healthz") or self._died(), seconds=PATIENCE_SECONDS)
 
     def _died(self) -> bool:
         assert self._child is not None
@@ -69,6 +74,15 @@ class Web:
         """SIGKILL to all of it."""
         if self._child is not None:
             self._child.kill()
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM, as the supervisor or a container's end sends it."""
+        assert self._child is not None
+        self._child.ask_to_stop()
+
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._child is not None and self._child.is_running()
 
     def said(self) -> str:
         """Its log."""
@@ -84,7 +98,7 @@ class Web:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """One request, as any HTTP client makes it: `body` as JSON, or a `form` as a browser sends it."""
-        connection = HTTPConnection(HOST, self._settings.web_port, timeout=PATIENCE_SECONDS)
+        connection = HTTPConnection(HOST, self.port, timeout=PATIENCE_SECONDS)
         kind = "application/x-www-form-urlencoded" if form is not None else "application/json"
         sent = urlencode(form) if form is not None else json.dumps(body) if body is not None else None
         try:
@@ -105,8 +119,13 @@ class Api:
     @classmethod
     def of_biller(cls, web: Web, practice: GivenPractice) -> "Api":
         """With a new token of the practice's biller."""
+        return cls.of(web, practice, practice.biller)
+
+    @classmethod
+    def of(cls, web: Web, practice: GivenPractice, person: Actor) -> "Api":
+        """With a new token of `person`."""
         with transaction(practice.sessions) as session:
-            user = session.get_one(User, practice.biller.user_id)
+            user = session.get_one(User, person.user_id)
             return cls(web, tokens.add_token(session, user, utc_now()))
 
     def get(self, path: str, *, headers: dict[str, str] | None = None, **query: Any) -> Answer:

@@ -7,12 +7,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import away, place as places, reading, running, settling
+from tests.benchmarks import away, place as places, reading, running, settling, slow
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
 
 # `away` comes last: it kills the broker.
-PARTS = {"settling": settling.rows, "reading": reading.rows, "running": running.rows, "away": away.rows}
+PARTS = {
+    "settling": settling.rows, "reading": reading.rows, "running": running.rows, "slow": slow.rows, "away": away.rows
+}  # fmt: skip
 
 
 @click.command()

@@ -80,8 +80,18 @@ def test_what_the_server_says_of_a_request_does_not_repeat_it() -> None:
         for given in (
             ("Invalid request from ip=1.2.3.4: Invalid HTTP request line: 'GET /claims?patient=Canary, Zelda'", ()),
             ("Error handling request %s %s", ("GET", "/claims?patient=Canary")),
+            ("Exception while serving /claims?patient=Canary", ()),
+            ("Client disconnected while serving /claims?patient=Canary", ()),
+            ("uncaptured python exception, closing channel <Channel> (ValueError:Canary)", ()),
             ("Worker exiting (pid: %s)", (7,)),
         )
     ]
 
-    assert said == [("Invalid request",), ("Error handling request",), ("Worker exiting (pid: %s)", 7)]
+    assert said == [
+        ("Invalid request",),
+        ("Error handling request",),
+        ("Exception while serving",),
+        ("Client disconnected while serving",),
+        ("uncaptured python exception",),
+        ("Worker exiting (pid: %s)", 7),
+    ]

@@ -1,7 +1,6 @@
 """The audit: who did what."""
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 from flask import Response, jsonify
@@ -14,7 +13,7 @@ from core.access import audit_log
 from core.access.audit_log import AuditFilter
 from core.access.permissions import Action
 from core.db.base import BIGINT_MAX
-from core.db.engine import transaction
+from webui import files
 from webui.api.blueprint import api, refusals
 from webui.api.models import Answer, Id
 from webui.api.reading import Page, Parameters, asks, current_actor
@@ -98,22 +97,20 @@ def list_acts(query: AuditQuery) -> Response:
     return jsonify(answer.json_ready())
 
 
-@api.get("/audit.csv", tags=[AUDIT], responses={200: _CSV, **refusals(404)})
+@api.get("/audit.csv", tags=[AUDIT], responses={200: _CSV, **refusals(404, 429, 503)})
 @asks(Action.SEE_AUDIT)
 def export(query: AuditFileQuery) -> Response:
     """Give the acts as CSV, the first act first, with what is hashed of each, so that anybody can walk the chain.
 
-    It is streamed, whatever its size, and written down as an act of its own.
+    It is made whole before its first byte is sent, and the export is an act of the audit too.
     """
-    actor, sessions = current_actor(), door().sessions
-    with transaction(sessions) as session:
+    actor = current_actor()
+    with door().sessions() as session:
         wanted = query.narrowed(session, actor.practice_id)
-        audit_log.export_by(session, wanted, by=actor, now=now())
-
-    def pieces() -> Iterator[str]:
-        with sessions() as session:  # as long as the stream
-            yield from audit_log.csv_file(session, actor.practice_id, wanted)
-
-    response = Response(pieces(), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{audit_log.file_name(now())}"'
-    return response
+    return files.answer(
+        by=actor,
+        name=audit_log.file_name(now()),
+        content_type=files.CSV,
+        record=lambda db: audit_log.export_by(db, wanted, by=actor, now=now()),
+        pieces=lambda db: audit_log.csv_file(db, actor.practice_id, wanted),
+    )

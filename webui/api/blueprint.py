@@ -24,6 +24,8 @@ _WORDS: Final = {
     409: "The job's status does not allow it",
     413: "The body is too large",
     415: "The body is not JSON",
+    429: "Files that were asked for before are not fetched yet; Retry-After says when to ask again",
+    503: "There is no room for another file right now; Retry-After says when to ask again",
     422: "Something in the request is not as it must be",
 }
 

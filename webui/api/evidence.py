@@ -1,27 +1,23 @@
 """What a job leaves to keep: its three files, and the reconciliation certificate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
 from flask import Response, jsonify
 
 from core.access.permissions import Action
-from core.db.engine import transaction
 from core.errors import NotFound
 from core.jobs import certificate, downloads
 from core.jobs.certificate import Certificate
 from core.jobs.downloads import File
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.reading import JobPath, asks, current_actor
-from webui.door import door, now
+from webui.door import door
+from webui.evidence import TYPES, job_file
 
-_TYPES: Final = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 _FILE: Final = {
     "description": "The file",
-    "content": {name.partition(";")[0]: {"schema": {"type": "string"}} for name in _TYPES.values()},
+    "content": {name.partition(";")[0]: {"schema": {"type": "string"}} for name in TYPES.values()},
 }
 
 
@@ -35,32 +31,20 @@ class FilePath(JobPath):
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it; raise `NotFound` where a job has no such file."""
         job, file = JobPath.of(given), downloads.file_of(given["file"])
-        if given["form"] not in _TYPES:
-            raise NotFound(f"The files of a job are there as {' and '.join(_TYPES)}.")
+        if given["form"] not in TYPES:
+            raise NotFound(f"The files of a job are there as {' and '.join(TYPES)}.")
         return cls(job_id=job.job_id, file=file, form=given["form"])
 
 
-@api.get("/settle-jobs/<job_id>/<file>.<form>", tags=[JOBS], responses={200: _FILE, **refusals(404)})
+@api.get("/settle-jobs/<job_id>/<file>.<form>", tags=[JOBS], responses={200: _FILE, **refusals(404, 429, 503)})
 @asks(Action.SEE_CLAIMS)
 def download(path: FilePath) -> Response:
     """Give the claims that were settled, those that were not and why, or those that were not reached, as they are now.
 
-    It is streamed, whatever its size.
+    It is made whole before its first byte is sent. Fetch one file before you ask for many more: 429 says when to.
     """
-    actor, sessions = current_actor(), door().sessions
-    key = path.key(actor)
-    with transaction(sessions) as session:
-        downloads.read_by(session, key, path.file, by=actor, now=now())
-
-    def pieces() -> Iterator[str] | Iterator[bytes]:
-        written = downloads.csv_file if path.form == "csv" else downloads.xlsx_file
-        with sessions() as session:  # as long as the stream
-            yield from written(session, key, path.file)
-
-    response = Response(pieces(), content_type=_TYPES[path.form])
-    name = downloads.file_name(key, path.file, path.form)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    actor = current_actor()
+    return job_file(path.key(actor), path.file, path.form, by=actor)
 
 
 @api.get("/settle-jobs/<job_id>/certificate", tags=[JOBS], responses={200: Certificate, **refusals(404, 409)})

@@ -1,0 +1,226 @@
+"""A slow, stalled or vanished client costs a socket for a bounded time, and never the work of others."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text, update
+
+from core.access import audit, sessions as user_sessions
+from core.access.models import Role
+from core.access.permissions import Actor
+from core.db.engine import transaction
+from core.jobs.keys import JobKey
+from core.practices.models import Patient
+from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
+from tests.acceptance.slow_clients import DOWNLOADS, HALVES, Caller, holding
+from tests.acceptance.web import HOST, Answer, Api, Web, running_web
+from tests.given import GivenPractice
+from tests.waiting import eventually
+
+CLIENTS = 50
+CLAIMS = 600
+LONG = "A name as long as it takes " * 300  # so that each file is larger than the 4 MB that a socket takes by itself
+THREADS = 8
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """A practice whose files are large, and who asks for them."""
+
+    practice: GivenPractice
+    job: JobKey
+    admin: Actor
+
+    def path(self, of: str) -> str:
+        """The address of a file."""
+        return of.format(job=self.job.job_id)
+
+
+@pytest.fixture(scope="module")
+def clinic(product: Product) -> Clinic:
+    """A job that is done, credits, and a long audit."""
+    practice = product.practice(claims=CLAIMS)
+    with transaction(product.sessions) as session:
+        session.execute(update(Patient).where(Patient.practice_id == practice.id).values(name=LONG))
+    admin = practice.person(f"admin@clinic{practice.id}.example", Role.ADMIN)
+    job = product.confirm(practice)
+    product.assert_all_settled(practice, job)
+    practice.claims(CLAIMS, first=CLAIMS + 1, patient=-500)
+    with transaction(product.sessions) as session:
+        for _ in range(CLAIMS):
+            audit.record(
+                session, "claims.exported", practice_id=practice.id, subject="feed", by=admin.user_id, now=utc_now(),
+                keys=[LONG],
+            )  # fmt: skip
+    return Clinic(practice, job, admin)
+
+
+def _caller(web: Web, clinic: Clinic) -> Caller:
+    with transaction(clinic.practice.sessions) as session:
+        session_token = user_sessions.start(session, clinic.admin, utc_now())
+    return Caller(HOST, web.port, session_token, Api.of(web, clinic.practice, clinic.admin).token)
+
+
+def _settles_a_job_meanwhile(product: Product, web: Web) -> None:
+    """Another practice's biller previews, confirms and watches a job to its end, and opens pages."""
+    practice = product.practice(claims=12)
+    api = Api.of_biller(web, practice)
+    job_id = api.preview().json["id"]
+    assert api.confirm(job_id).status == 202
+
+    def done() -> dict[str, object] | None:
+        seen = api.get(f"/settle-jobs/{job_id}/progress").json
+        assert seen["settled"] + seen["skipped"] + seen["failed"] + seen["remaining"] == seen["total"] == 12
+        return dict(seen) if seen["finished_at"] is not None else None
+
+    seen = eventually(done, seconds=PATIENCE_SECONDS)
+    assert seen is not None
+    assert (seen["status"], seen["settled"]) == ("completed", 12)
+    assert len(api.get("/claims").json["claims"]) == 12
+    assert web.ask("GET", "/sign-in").status == 200
+    assert web.ask("GET", "/healthz").status == 200
+    assert practice.violations() == []
+
+
+def _idle_in_transaction(product: Product) -> int:
+    """How many connections of the database have a transaction open in which nothing happens."""
+    return _connections(product, "state LIKE 'idle in transaction%'")
+
+
+def _waiting_for_a_lock(product: Product) -> int:
+    return _connections(product, "wait_event_type = 'Lock'")
+
+
+def _connections(product: Product, condition: str) -> int:
+    with product.engine.connect() as watcher:
+        found = f"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {condition}"
+        return int(watcher.scalar(text(found)) or 0)
+
+
+@pytest.mark.parametrize("of", DOWNLOADS)
+def test_fifty_clients_that_read_nothing_of_their_file_hold_up_no_job_and_no_transaction(
+    of: str, product: Product, web: Web, clinic: Clinic
+) -> None:
+    caller = _caller(web, clinic)
+    with holding(caller, caller.get(clinic.path(DOWNLOADS[of])), clients=CLIENTS) as held:
+        _settles_a_job_meanwhile(product, web)
+
+        eventually(lambda: held.answered() == CLIENTS, seconds=PATIENCE_SECONDS)
+        eventually(lambda: _idle_in_transaction(product) == 0, seconds=PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_fifty_clients_that_stop_in_the_middle_of_a_request_hold_up_no_job(
+    half: str, product: Product, web: Web, clinic: Clinic
+) -> None:
+    caller = _caller(web, clinic)
+    with holding(caller, HALVES[half](caller), clients=CLIENTS):
+        _settles_a_job_meanwhile(product, web)
+
+
+def test_fifty_clients_that_send_a_byte_at_a_time_hold_up_no_job(product: Product, web: Web, clinic: Clinic) -> None:
+    caller = _caller(web, clinic)
+    with holding(caller, b"", clients=CLIENTS, drips=caller.get("/claims")):
+        _settles_a_job_meanwhile(product, web)
+
+
+@pytest.fixture(scope="module")
+def hasty_web(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A web process that waits for its clients for a second."""
+    hasty = {"WEB_READ_SECONDS": "1", "WEB_WRITE_SECONDS": "1", "WEB_IDLE_SECONDS": "1"}
+    with running_web(product, folder=tmp_path_factory.mktemp("hasty"), **hasty) as web:
+        yield web
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_the_server_hangs_up_on_who_stops_in_the_middle_of_a_request(half: str, hasty_web: Web, clinic: Clinic) -> None:
+    caller = _caller(hasty_web, clinic)
+    with holding(caller, HALVES[half](caller), clients=3) as held:
+        eventually(lambda: held.given_up() == 3, seconds=PATIENCE_SECONDS)
+
+
+def test_the_server_hangs_up_on_who_sends_on_and_on_without_an_end(hasty_web: Web, clinic: Clinic) -> None:
+    caller = _caller(hasty_web, clinic)
+    with holding(caller, b"GET /claims HTTP/1.1\r\nX: ", clients=3, drips=b"x" * 1_000) as held:
+        eventually(lambda: held.given_up() == 3, seconds=PATIENCE_SECONDS)
+
+
+def test_who_reads_on_after_a_stall_finds_the_file_whole_or_sees_that_it_is_broken(
+    hasty_web: Web, web: Web, clinic: Clinic
+) -> None:
+    headers, body = _fetched(_caller(web, clinic), DOWNLOADS["feed"])
+    assert body.count(b"\r\n") == 1 + 2 * CLAIMS
+    assert headers["Content-Length"] == str(len(body))
+
+    caller = _caller(hasty_web, clinic)
+    before = len(hasty_web.said())
+    with holding(caller, caller.get(DOWNLOADS["feed"]), clients=1) as held:
+        eventually(lambda: "slow_clients" in hasty_web.said()[before:], seconds=PATIENCE_SECONDS)
+        late = http.client.HTTPResponse(held.sockets[0])
+        late.begin()
+        with late, pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            late.read()
+
+
+def _fetched(caller: Caller, path: str) -> tuple[http.client.HTTPMessage, bytes]:
+    with holding(caller, caller.get(path), clients=1) as held, http.client.HTTPResponse(held.sockets[0]) as answer:
+        answer.begin()
+        return answer.headers, answer.read()
+
+
+def test_health_answers_while_every_thread_waits_for_the_database(product: Product, web: Web) -> None:
+    practice = product.practice(claims=4)
+    api = Api.of_biller(web, practice)
+    job_id = api.preview().json["id"]
+    answers: list[Answer] = []
+    with product.hold_job(JobKey(practice.id, int(job_id))):
+        busy = [
+            threading.Thread(target=lambda: answers.append(api.confirm(job_id)), daemon=True)
+            for _ in range(2 * THREADS)
+        ]
+        for one in busy:
+            one.start()
+        eventually(lambda: _waiting_for_a_lock(product) == THREADS, seconds=PATIENCE_SECONDS)
+
+        assert web.ask("GET", "/healthz").json == {"status": "ok"}
+        assert web.ask("GET", "/readyz").json["status"] == "ready"
+        assert web.ask("GET", "/metrics").status == 200
+        assert answers == []
+
+    for one in busy:
+        one.join()
+    assert {answer.status for answer in answers} == {202}
+
+
+def test_a_request_in_flight_is_answered_when_the_web_process_is_asked_to_stop(
+    product: Product, tmp_path: Path
+) -> None:
+    practice = product.practice(claims=4)
+    answers: list[Answer] = []
+    with running_web(product, folder=tmp_path, WEB_WORKERS="2", SECRET_KEY="k" * 32) as web:
+        api = Api.of_biller(web, practice)
+        job_id = api.preview().json["id"]
+        with product.hold_job(JobKey(practice.id, int(job_id))):
+            asking = threading.Thread(target=lambda: answers.append(api.confirm(job_id)), daemon=True)
+            asking.start()
+            eventually(lambda: _waiting_for_a_lock(product) == 1, seconds=PATIENCE_SECONDS)
+            web.ask_to_stop()
+            eventually(lambda: "Handling signal: term" in web.said(), seconds=PATIENCE_SECONDS)
+        asking.join()
+        eventually(lambda: not web.is_running(), seconds=PATIENCE_SECONDS)
+
+    assert [answer.status for answer in answers] == [202]
+
+
+def test_a_body_that_is_too_large_is_refused_in_words_and_no_memory_of_it_is_kept(web: Web, clinic: Clinic) -> None:
+    api = Api.of_biller(web, clinic.practice)
+    stranger = web.ask("POST", "/sign-in", form={"email": "x" * 70_000})
+    program = web.ask("POST", "/api/v1/settle-jobs", body={"selection": "x" * 70_000})
+    known = api.post("/settle-jobs", {"selection": "x" * 33 * 1024 * 1024})
+
+    assert (stranger.status, stranger.text) == (413, "This request is larger than the server reads.\n")
+    assert [(answer.status, answer.json["code"]) for answer in (program, known)] == [(413, "too_large")] * 2
