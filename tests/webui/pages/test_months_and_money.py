@@ -238,7 +238,7 @@ def test_credits_are_a_work_list_with_a_filter_and_a_file(practice: GivenPractic
     assert (fault.status_code, 'id="at_least-fault"' in fault.text, 'value="abc"' in fault.text) == (422, True, True)
 
     file = biller.get("/credits/credits.csv?payer_class=medicare")
-    rows = list(csv.reader(io.StringIO(file.text)))
+    rows = list(csv.reader(io.StringIO(file.data.decode("utf-8-sig"))))
     assert [row[0] for row in rows] == ["Claim ID", "C1", "C1"]
     assert (rows[1][6], rows[1][8], rows[2][6], rows[2][7]) == ("10.00", "'=MEDICARE", "5.00", "-5.00")
     assert "Nobody has a credit" not in page
