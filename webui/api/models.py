@@ -86,6 +86,7 @@ class Claim(Answer):
     primary_paid_cents: Annotated[int, Field(validation_alias="primary_paid")]
     secondary_paid_cents: Annotated[int, Field(validation_alias="secondary_paid")]
     patient_paid_cents: Annotated[int, Field(validation_alias="patient_paid")]
+    written_off_cents: Annotated[int, Field(validation_alias="written_off", description="Less what was reversed")]
     insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due")]
     patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
     total_due_cents: Annotated[int, Field(validation_alias="total_due")]
