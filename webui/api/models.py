@@ -247,29 +247,6 @@ class SettleJobsPage(Answer):
     next_cursor: str | None
 
 
-class WrittenOff(Answer):
-    """Written off so far, by responsibility."""
-
-    insurance: int
-    patient: int
-
-
-class ProgressAnswer(Answer):
-    """How far a job is: settled + skipped + failed + remaining = total, at every instant."""
-
-    status: JobStatus
-    total: int
-    settled: int
-    skipped: int
-    failed: int
-    remaining: int
-    written_off_cents: WrittenOff
-    rate_per_second: float | None
-    seconds_left: int | None
-    started_at: dt.datetime | None
-    finished_at: dt.datetime | None
-
-
 class Item(Answer):
     """One claim of a job: what the preview promised, and what became of it."""
 
