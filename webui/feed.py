@@ -198,7 +198,6 @@ def _lines(db: Session, query: FeedQuery, practice_id: int) -> Iterator[str]:
     cells = (
         [column.text(row) if column.is_money else export.guard(column.text(row)) for column in columns] for row in rows
     )
-    yield "\ufeff"  # so that spreadsheets read names as UTF-8
     yield from export.csv_pieces([column.name for column in columns], cells)
 
 

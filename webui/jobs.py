@@ -1,6 +1,5 @@
 """Jobs: the list, and one job through its life."""
 
-import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -85,8 +84,7 @@ def page(job_id: int, **said: Any) -> Response:
     with door().sessions() as db:
         job = queries.find(db, key)
         so_far = progress.of_job(db, key, now=at)
-        counted = progress.claims_per_second(db, key, now=at, seconds=CHART_SECONDS)
-        points = _points(counted, end=so_far.finished_at or at)
+        points = progress.claims_per_second(db, key, now=at, seconds=CHART_SECONDS)
         facts = {
             "job": job,
             "progress": so_far,
@@ -226,16 +224,6 @@ def _selected(selection: Mapping[str, Any]) -> dict[str, Any]:
         "filter": selection.get("filter"),
         "excluded": count(selection.get("excluded_claim_ids")),
     }
-
-
-def _points(counted: list[tuple[dt.datetime, int]], *, end: dt.datetime) -> list[tuple[int, int]]:
-    """A point for each second of the last minute, also for those in which nothing came."""
-    by_second = {int(at.timestamp()): count for at, count in counted}
-    if not by_second:
-        return []
-    last = int(end.timestamp())
-    first = max(last - CHART_SECONDS + 1, min(by_second) - 1)
-    return [(second, by_second.get(second, 0)) for second in range(first, last + 1)]
 
 
 def _page_or_part(page: str, part: str, etag: str, **facts: Any) -> Response:

@@ -155,7 +155,6 @@ def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str
                 guard(act.sentence), json.dumps(act.facts), act.digest, row[-1],
             ]  # fmt: skip
 
-    yield "\ufeff"  # so that spreadsheets read names as UTF-8
     yield from csv_pieces(HEAD, cells())
 
 

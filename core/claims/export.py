@@ -10,6 +10,7 @@ from typing import Final
 _FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 
 ROWS_PER_PIECE: Final = 500
+_BYTE_ORDER_MARK: Final = "\ufeff"  # without it, Excel reads UTF-8 as the code page of its system
 
 
 def guard(text: str) -> str:
@@ -21,8 +22,9 @@ def guard(text: str) -> str:
 
 
 def csv_pieces(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """The file in pieces of some hundred rows, so that a million claims are never in memory at once."""
+    """Yield the file, byte order mark first, in pieces of some hundred rows: a million claims never fill the memory."""
     buffer = io.StringIO(newline="")
+    buffer.write(_BYTE_ORDER_MARK)
     writer = csv.writer(buffer)
     writer.writerow(head)
     for count, row in enumerate(rows, start=1):

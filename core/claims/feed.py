@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from core.access.models import User
 from core.claims.feed_conditions import ELIGIBILITY, check, eligibility, matching_ids, plan_for_values, saw
 from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, near, value_of
-from core.claims.feed_totals import FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
+from core.claims.feed_totals import Amounts, FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
 from core.claims.filters import ClaimFilter
 from core.claims.models import Claim, ClaimStatus, ClaimType, Hold, LineItem
 from core.errors import NotFound
@@ -36,7 +36,7 @@ _HOLDER: Final = aliased(User)
 
 
 @dataclass(frozen=True)
-class FeedRow:
+class FeedRow(Amounts):
     """One claim as the feed shows it; amounts in cents, days in the practice's zone."""
 
     claim_id: str  # the practice's own number

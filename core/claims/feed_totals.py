@@ -14,8 +14,26 @@ from core.policy import facts
 from core.policy.facts import Terms
 
 
+class Amounts:
+    """What a claim, or several, add up to: billed = adjustment + paid + written off + due, in cents."""
+
+    billed: int
+    adjustment: int
+    primary_paid: int
+    secondary_paid: int
+    patient_paid: int
+    insurance_due: int
+    patient_due: int
+
+    @property
+    def written_off(self) -> int:
+        """Write-offs less reversals. It is the rest of what was billed, because transfers of a line sum to zero."""
+        paid = self.primary_paid + self.secondary_paid + self.patient_paid
+        return self.billed - self.adjustment - paid - self.insurance_due - self.patient_due
+
+
 @dataclass(frozen=True)
-class FeedTotals:
+class FeedTotals(Amounts):
     """How many claims, and the sums of their amounts in cents; allowed and expected of those that have one."""
 
     claims: int

@@ -38,7 +38,7 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
         with sessions() as session:
             if as_csv:
                 for piece in work_list.csv_file(session, by.practice_id, wanted, today=today):
-                    click.echo(piece, nl=False)
+                    click.echo(piece.encode(), nl=False)  # the bytes of the page, whatever the terminal's encoding
                 return
             rows, cursor = [], None
             while True:

@@ -45,7 +45,7 @@ def download(job: int, file: str, email: str, form: str, path: Path | None) -> N
             pieces = _FORMS[form](session, key, wanted)
             if path == Path("-"):
                 for piece in pieces:
-                    click.echo(piece, nl=False)
+                    click.echo(_as_bytes(piece), nl=False)
                 return
             target = path or Path(downloads.file_name(key, wanted, form))
             _write(target, pieces)
@@ -58,13 +58,17 @@ def _write(path: Path, pieces: Iterable[str | bytes]) -> None:
     try:
         with partial.open("wb") as file:
             for piece in pieces:
-                file.write(piece.encode() if isinstance(piece, str) else piece)
+                file.write(_as_bytes(piece))
         partial.replace(path)
     except OSError as error:
         raise click.FileError(str(path), error.strerror) from None
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _as_bytes(piece: str | bytes) -> bytes:
+    return piece.encode() if isinstance(piece, str) else piece
 
 
 @click.command()

@@ -52,7 +52,8 @@ def _jobs(seen: Overview) -> list[str]:
         rate = f", {job.rate_per_second:,.0f} a second" if job.rate_per_second else ""
         stalled = f", STALLED ({job.stalled_because})" if job.stalled_because else ""
         done = f"{job.done:,} of {job.total:,}"
-        lines.append(f"job      {key.job_id} of practice {key.practice_id}: {job.status.value}, {done}{rate}{stalled}")
+        status = "reconciling" if job.reconciling else job.status.value
+        lines.append(f"job      {key.job_id} of practice {key.practice_id}: {status}, {done}{rate}{stalled}")
     if seen.chunks is not None and seen.chunks.chunks:
         lines.append(f"chunks   {seen.chunks.chunks:,} open, the oldest for {seen.chunks.oldest_seconds:.0f} s")
     return lines

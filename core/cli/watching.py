@@ -71,7 +71,7 @@ def _follow(sessions: Sessions, key: JobKey) -> progress.Progress:
         def show(seen: progress.Progress) -> None:
             bar.update(
                 task,
-                description=seen.status.value,
+                description="reconciling" if seen.reconciling else seen.status.value,
                 completed=seen.done,
                 total=seen.total,
             )

@@ -3,6 +3,7 @@
 import datetime as dt
 import tempfile
 from collections.abc import Iterator
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -105,8 +106,8 @@ def _write_workbook(path: Path, head: tuple[str, ...], rows: Iterator[list[str |
                 sheet = _sheet(book, head, bold)
             for column, cell in enumerate(row):
                 if isinstance(cell, int):
-                    # A cell holds a double: exact for cents up to nine digits of dollars.
-                    sheet.write_number(at + 1, column, cell / 100, money)
+                    # xlsxwriter writes 16 digits of a number. A float of 8.19 would become 8.190000000000001.
+                    sheet.write_number(at + 1, column, Decimal(cell) / 100, money)
                 else:
                     sheet.write_string(at + 1, column, cell)
         if sheet is None:

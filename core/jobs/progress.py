@@ -6,14 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, func, or_, select
+from sqlalchemy import Row, Select, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
+from core.jobs import rests
 from core.jobs.keys import JobKey, NoSuchJob
-from core.jobs.lifecycle import WORKED_STATUSES
-from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
+from core.jobs.lifecycle import MOVING_STATUSES, WORKED_STATUSES
+from core.jobs.models import ChunkState, JobChunk, JobFailure, JobStatus, SettleJob
 
 RATE_WINDOW: Final = dt.timedelta(seconds=10)
+SECOND: Final = dt.timedelta(seconds=1)  # no rate is told of less time, because it would say nothing
 AT_WORK: Final = dt.timedelta(seconds=30)  # an open chunk taken this lately is taken to be at work
 HEARD: Final = dt.timedelta(seconds=5)
 STALLED_AFTER: Final = dt.timedelta(seconds=60)
@@ -34,6 +36,8 @@ class Progress:
     seconds_left: int | None = None
     started_at: dt.datetime | None = None
     finished_at: dt.datetime | None = None
+    worked_seconds: int | None = None  # until its end or its present rest, without rests; None while it runs
+    paused_seconds: int = 0  # in the rests that are over: pauses, halts, and from its end until a retry
     chunks_done: int = 0
     chunks_open: int = 0
     chunks_at_work: int = 0
@@ -49,6 +53,11 @@ class Progress:
     def remaining(self) -> int:
         """Claims without an outcome yet."""
         return self.total - self.done
+
+    @property
+    def reconciling(self) -> bool:
+        """Whether every claim has its outcome, but the job still checks its totals before it ends."""
+        return self.total > 0 and self.remaining == 0 and self.status in MOVING_STATUSES
 
     def etag(self) -> str:
         """Changes whenever anything that progress tells has changed."""
@@ -78,19 +87,40 @@ def of_everybody(
     return {JobKey(row.practice_id, row.id): _progress(row, now=now) for row in rows}
 
 
-def claims_per_second(
-    session: Session, key: JobKey, *, now: dt.datetime, seconds: int = 60
-) -> list[tuple[dt.datetime, int]]:
-    """Claims that got an outcome in each of the last `seconds` seconds in which any did, oldest first.
-
-    A finished job's last `seconds` are those before it finished.
-    """
-    end = session.scalar(select(SettleJob.finished_at).where(*key.of(SettleJob))) or now
+def claims_per_second(session: Session, key: JobKey, *, now: dt.datetime, seconds: int = 60) -> list[tuple[int, int]]:
+    """Return the last `seconds` seconds (Unix time) in which the job ran, and how many claims each brought."""
+    job = session.execute(select(SettleJob.started_at, SettleJob.finished_at).where(*key.of(SettleJob))).one()
+    if job.started_at is None:
+        return []
+    ran = _seconds_at_work(job.started_at, job.finished_at or now, rests.of_job(session, key), most=seconds)
     second = func.date_trunc("second", JobChunk.done_at)
-    claims = func.sum(JobChunk.settled + JobChunk.skipped + JobChunk.failed)
-    since = end - dt.timedelta(seconds=seconds)
-    rows = select(second, claims).where(*key.of(JobChunk), JobChunk.done_at >= since).group_by(second).order_by(second)
-    return [(at, int(count)) for at, count in session.execute(rows)]
+    since = dt.datetime.fromtimestamp(ran[0], dt.UTC)
+    rows = select(second, func.sum(_claims_of_last_try())).where(*key.of(JobChunk), JobChunk.done_at >= since)
+    claims = {int(at.timestamp()): int(count) for at, count in session.execute(rows.group_by(second))}
+    return [(at, claims.get(at, 0)) for at in ran]
+
+
+def _seconds_at_work(started_at: dt.datetime, end: dt.datetime, rested: list[rests.Rest], *, most: int) -> list[int]:
+    begins = [started_at, *(until for _, until in rested if until)]
+    ends = [*(at for at, _ in rested), end]  # the last is left over while the job rests
+    found: set[int] = set()
+    for begin, stop in zip(begins, ends, strict=False):
+        first = int(begin.timestamp())
+        last = max(int(stop.timestamp()), first)  # the clock of the worker that began may be ahead of ours
+        found.update(range(max(first, last - most + 1), last + 1))
+    return sorted(found)[-most:]
+
+
+def _claims_of_last_try() -> Any:
+    """Return how many claims a chunk brought when it was done: after a retry, only those that were tried again."""
+    of_chunk = and_(
+        JobFailure.practice_id == JobChunk.practice_id,
+        JobFailure.job_id == JobChunk.job_id,
+        JobFailure.position.between(JobChunk.first_position, JobChunk.last_position),
+    )
+    retried = select(func.count()).where(of_chunk).group_by(JobFailure.retried_at)
+    newest = retried.order_by(JobFailure.retried_at.desc()).limit(1).correlate(JobChunk).scalar_subquery()
+    return func.coalesce(newest, JobChunk.settled + JobChunk.skipped + JobChunk.failed)
 
 
 def somebody_waits_for_a_worker(session: Session, *, now: dt.datetime) -> bool:
@@ -122,7 +152,8 @@ def previews_waiting(session: Session, *, now: dt.datetime) -> int:
 
 def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
     is_open = JobChunk.state == ChunkState.OPEN
-    done = JobChunk.settled + JobChunk.skipped + JobChunk.failed
+    rest = rests.of_each_job()
+    since = func.greatest(now - RATE_WINDOW, rest.c.woke_at)
     heard = func.greatest(JobChunk.taken_at, JobChunk.done_at)
     zero = (func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in _COUNTERS)
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
@@ -140,12 +171,14 @@ def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
             func.count().filter(is_open).label("chunks_open"),
             func.count().filter(is_open, JobChunk.taken_at > now - AT_WORK).label("chunks_at_work"),
             func.count(JobChunk.taken_by.distinct()).filter(heard > now - HEARD).label("workers_heard"),
-            func.coalesce(func.sum(done).filter(JobChunk.done_at > now - RATE_WINDOW), 0).label("done_lately"),
+            func.coalesce(func.sum(_claims_of_last_try()).filter(JobChunk.done_at > since), 0).label("done_lately"),
             func.max(JobChunk.done_at).label("last_done_at"),
+            *rest.c,
         )
         .select_from(SettleJob)
+        .join(rest, true())
         .outerjoin(JobChunk, of_job)
-        .group_by(SettleJob.practice_id, SettleJob.id)
+        .group_by(SettleJob.practice_id, SettleJob.id, *rest.c)
     )
 
 
@@ -155,7 +188,8 @@ _COUNTERS: Final = ("settled", "skipped", "failed", "insurance_cents", "patient_
 def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
     total = row.claims_total if row.claims_total is not None else (row.claims_expected or 0)
     done = row.settled + row.skipped + row.failed
-    rate = _rate(row, done, now=now)
+    worked = _worked(row)
+    rate = _rate(row, done, worked, now=now)
     moving = row.status in WORKED_STATUSES
     return Progress(
         status=row.status,
@@ -165,6 +199,8 @@ def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
         seconds_left=_seconds_left(total - done, rate) if moving else None,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        worked_seconds=None if worked is None else round(worked.total_seconds()),
+        paused_seconds=round(row.rested.total_seconds()),
         chunks_done=row.chunks_done,
         chunks_open=row.chunks_open,
         chunks_at_work=row.chunks_at_work,
@@ -173,24 +209,39 @@ def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
     )
 
 
-def _rate(row: Row[Any], done: int, *, now: dt.datetime) -> float | None:
-    """Claims a second: over the whole run where it has finished, over the last ten seconds while it runs."""
+def _worked(row: Row[Any]) -> dt.timedelta | None:
+    """Return how long the job was at work until its end or its present rest; None while it moves, or never started."""
+    end = row.finished_at or (row.rests_since if row.status not in MOVING_STATUSES else None)
+    if row.started_at is None or end is None:
+        return None
+    worked: dt.timedelta = end - row.started_at - row.rested
+    return max(worked, dt.timedelta(0))
+
+
+def _rate(row: Row[Any], done: int, worked: dt.timedelta | None, *, now: dt.datetime) -> float | None:
+    """Return claims a second: of the whole time at work for a job that ended, of the last ten seconds while it moves.
+
+    Rests are left out. None for a job that rests, and for one that was at work for less than a second.
+    """
     if row.started_at is None or done == 0:
         return None
     if row.finished_at is not None:
-        took: dt.timedelta = row.finished_at - row.started_at
-        return round(done / max(took.total_seconds(), 0.001), 1)
-    window = min(RATE_WINDOW, max(now - row.started_at, dt.timedelta(seconds=0.1)))
+        return None if worked is None or worked < SECOND else round(done / worked.total_seconds(), 1)
+    if row.status not in MOVING_STATUSES:
+        return None
+    since = max(row.started_at, row.woke_at or row.started_at)
+    window = min(RATE_WINDOW, max(now - since, SECOND))
     rate: float = int(row.done_lately) / window.total_seconds()
     return round(rate, 1)
 
 
 def _seconds_left(remaining: int, rate: float | None) -> int | None:
-    return None if not rate else round(remaining / rate)
+    return None if not rate or not remaining else round(remaining / rate)
 
 
 def _stalled(row: Row[Any], *, now: dt.datetime) -> str | None:
-    since = max(at for at in (row.confirmed_at, row.last_done_at, row.started_at) if at is not None)
+    moments = (row.confirmed_at, row.last_done_at, row.started_at, row.woke_at)
+    since = max(at for at in moments if at is not None)
     if row.chunks_open == 0 or now - since < STALLED_AFTER:
         return None
     return "locks" if row.chunks_at_work else "no_worker"
@@ -205,6 +256,7 @@ def as_json(progress: Progress) -> dict[str, Any]:
         "skipped": progress.skipped,
         "failed": progress.failed,
         "remaining": progress.remaining,
+        "reconciling": progress.reconciling,
         "written_off_cents": {
             "insurance": progress.insurance_cents,
             "patient": progress.patient_cents,
@@ -213,6 +265,8 @@ def as_json(progress: Progress) -> dict[str, Any]:
         "seconds_left": progress.seconds_left,
         "started_at": _as_utc(progress.started_at),
         "finished_at": _as_utc(progress.finished_at),
+        "worked_seconds": progress.worked_seconds,
+        "paused_seconds": progress.paused_seconds,
     }
 
 

@@ -99,6 +99,42 @@ def test_sums_keep_their_words_in_sight_beside_the_claim_number(practice: GivenP
         assert page.evaluate(on_top, [at, words["y"] + 10]) == "sum-of"
 
 
+# Scroll to a place. Then give the words of each cell that a frozen cell, or the left edge, covers in part; and of each
+# that is in sight as a whole.
+SEEN_AT = """(left) => {
+  const scroller = document.querySelector(".feed .scroll");
+  scroller.scrollLeft = left;
+  const window_ = scroller.getBoundingClientRect(), cut = [], whole = [];
+  for (const cell of scroller.querySelectorAll("#totals td, #rows td, thead th")) {
+    const { left, right, top } = cell.getBoundingClientRect(), words = cell.textContent.trim();
+    if (!words || cell.matches(".box, .info, .id") || right > window_.right) continue;
+    const shows = (x) => x > window_.left && cell.contains(document.elementFromPoint(x, top + 8));
+    const ends = [shows(left + 2), shows(right - 2)];
+    if (ends[0] && ends[1]) whole.push(words);
+    else if (ends[0] || ends[1]) cut.push(words);
+  }
+  return [cut, whole];
+}"""
+
+
+@pytest.mark.parametrize(("width", "zoom"), [(1440, 1), (1366, 1), (1024, 1), (390, 1), (683, 2)])
+def test_no_amount_stands_half_under_a_frozen_label(
+    practice: GivenPractice, open_as: OPEN, width: int, zoom: int
+) -> None:
+    practice.claims(3, insurance=755_885_30, patient=1_00)
+    page = open_as("/claims", practice.biller, viewport={"width": width, "height": 2_000}, device_scale_factor=zoom)
+    expect(page.locator("#totals")).to_contain_text("$2,267,655.90")
+    for label in ("All 3 that match", "All 1,234,567 that match"):
+        page.locator("#totals .sum-of").evaluate("(it, words) => { it.textContent = words; }", label)
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        seen = set()
+        for left in [*range(0, 2_000, 90), 5_000]:
+            cut, whole = page.evaluate(SEEN_AT, left)
+            assert cut == [], f"scrolled to {left}"
+            seen.update(whole)
+        assert {"$2,267,655.90", "$2,267,658.90", "$755,886.30", "Total Bal"} <= seen
+
+
 def test_keys_go_from_box_to_box(feed: Page) -> None:
     feed.locator("#rows input").nth(0).focus()
     for key in ("j", "ArrowDown", "k", "Space"):

@@ -29,7 +29,7 @@ def one_chunk(practice: GivenPractice) -> None:
 def test_a_job_moves_on_its_page_and_the_page_then_rests(practice: GivenPractice, open_as: OPEN) -> None:
     job = a_running_job(practice)
     page = open_as(f"/jobs/{job.job_id}", practice.biller)
-    expect(page).to_have_title("25 % · Job 1 · Batch Settle")
+    expect(page).to_have_title("25% · Job 1 · Batch Settle")
     page.get_by_text("Cancel job", exact=True).click()
     meter = page.get_by_role("progressbar", name="Claims done")
 
@@ -43,7 +43,7 @@ def test_a_job_moves_on_its_page_and_the_page_then_rests(practice: GivenPractice
 
     expect(page.locator("#job-status")).to_have_text("Completed")
     expect(page.locator("#announce")).to_have_text("The job is completed.")
-    expect(page).to_have_title("100 % · Job 1 · Batch Settle")
+    expect(page).to_have_title("100% · Job 1 · Batch Settle")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(2_500)
@@ -88,11 +88,11 @@ def test_a_session_that_ended_goes_to_sign_in(practice: GivenPractice, open_as: 
 def test_without_javascript_the_page_asks_again_by_itself(practice: GivenPractice, open_as: OPEN) -> None:
     job = a_running_job(practice)
     page = open_as(f"/jobs/{job.job_id}", practice.biller, java_script_enabled=False)
-    expect(page.get_by_text("25 %")).to_be_visible()
+    expect(page.get_by_text("25%")).to_be_visible()
 
     one_chunk(practice)
 
-    expect(page.get_by_text("50 %")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("50%")).to_be_visible(timeout=10_000)
 
 
 @pytest.mark.parametrize(

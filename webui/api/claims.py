@@ -187,6 +187,7 @@ def _facts(session: Session, path: ClaimPath) -> dict[str, Any]:
     internal_id = queries.find(session, practice_id, path.claim_id).id
     return {
         **asdict(row),
+        "written_off": row.written_off,
         "eligibility_words": codes.words(row.eligibility),
         "why": feed.why(session, practice_id, path.claim_id, terms=terms),
         "lines": queries.lines(session, practice_id, internal_id),

@@ -16,7 +16,8 @@ from core.reading import NOTE_CHARACTERS_MAX, Day
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.confirmed import Confirmed
 from webui.api.jobs_as_json import confirmed, job_answer, summaries
-from webui.api.models import Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
+from webui.api.models import Item, ItemsPage, SettleJobAnswer, SettleJobsPage
+from webui.api.progress_as_json import ProgressAnswer
 from webui.api.reading import Body, JobPath, OnceHeaders, Page, asks, current_actor
 from webui.door import door, hint, now
 

@@ -86,6 +86,7 @@ class Claim(Answer):
     primary_paid_cents: Annotated[int, Field(validation_alias="primary_paid")]
     secondary_paid_cents: Annotated[int, Field(validation_alias="secondary_paid")]
     patient_paid_cents: Annotated[int, Field(validation_alias="patient_paid")]
+    written_off_cents: Annotated[int, Field(validation_alias="written_off", description="Less what was reversed")]
     insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due")]
     patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
     total_due_cents: Annotated[int, Field(validation_alias="total_due")]
@@ -244,29 +245,6 @@ class SettleJobsPage(Answer):
 
     settle_jobs: list[SettleJobSummary]
     next_cursor: str | None
-
-
-class WrittenOff(Answer):
-    """Written off so far, by responsibility."""
-
-    insurance: int
-    patient: int
-
-
-class ProgressAnswer(Answer):
-    """How far a job is: settled + skipped + failed + remaining = total, at every instant."""
-
-    status: JobStatus
-    total: int
-    settled: int
-    skipped: int
-    failed: int
-    remaining: int
-    written_off_cents: WrittenOff
-    rate_per_second: float | None
-    seconds_left: int | None
-    started_at: dt.datetime | None
-    finished_at: dt.datetime | None
 
 
 class Item(Answer):

@@ -240,6 +240,26 @@ document.addEventListener("keydown", (event) => {
   items[(at + step + items.length) % items.length].focus();
 });
 
+// ---- a scroll ends where a column begins, also at the end of the table
+
+const scroller = feed.querySelector(".scroll");
+const table = scroller.querySelector("table");
+const heads = [...table.querySelectorAll("thead th:not(.box, .info, .id)")];
+const frozen = table.querySelector("thead .id");
+
+function align() {
+  scroller.style.paddingRight = "";
+  const left = table.getBoundingClientRect().left;
+  const edge = getComputedStyle(frozen).position === "sticky" ? frozen.getBoundingClientRect().width + parseFloat(getComputedStyle(frozen).left) : 0;
+  scroller.style.setProperty("--frozen", `${edge}px`);
+  const most = scroller.scrollWidth - scroller.clientWidth;
+  const start = heads.map((head) => head.getBoundingClientRect().left - left - edge).find((at) => at >= most);
+  if (most > 0 && start > most) scroller.style.paddingRight = `${start - most}px`;
+}
+const resized = new ResizeObserver(align);
+resized.observe(table);
+resized.observe(scroller);
+
 // ---- into the dialog
 
 form.addEventListener("submit", (event) => {

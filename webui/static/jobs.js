@@ -68,7 +68,7 @@ function show(html) {
 }
 
 function title({ dataset }) {
-  if (dataset.title) document.title = dataset.percent === "" ? dataset.title : `${dataset.percent} % · ${dataset.title}`;
+  if (dataset.title) document.title = dataset.percent === "" ? dataset.title : `${dataset.percent}% · ${dataset.title}`;
 }
 
 function announce({ dataset }, before) {
@@ -104,6 +104,7 @@ function patchChildren(old, fresh) {
 // ---- the chart
 
 let plot = null;
+let times = []; // of the points, which stand side by side: the seconds of a pause are not among them
 
 function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -114,7 +115,8 @@ function draw(again = false) {
   const place = figure?.querySelector(".plot");
   if (!place || !window.uPlot) return;
   const points = JSON.parse(figure.dataset.points);
-  const columns = [points.map(([at]) => at), points.map(([, claims]) => claims)];
+  times = points.map(([at]) => at);
+  const columns = [times.map((_, place) => place), points.map(([, claims]) => claims)];
   if (plot && (again || plot.root.parentNode !== place)) { plot.destroy(); plot = null; }
   if (plot) return plot.setData(columns);
   const axis = { stroke: token("--ink-2"), grid: { stroke: token("--line-2"), width: 1 }, ticks: { show: false }, font: `11px ${token("--font")}` };
@@ -122,8 +124,8 @@ function draw(again = false) {
   plot = new uPlot({
     width: place.clientWidth, height: place.clientHeight, padding: [8, 30, 0, 0],
     legend: { show: false }, cursor: { show: false }, select: { show: false },
-    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1)] } },
-    axes: [{ ...axis, space: 110, incrs: [1, 2, 5, 10, 15, 30, 60], size: 22, values: (_, ticks) => ticks.map((at) => clock.format(at * 1000)) },
+    scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1)] } },
+    axes: [{ ...axis, space: 110, incrs: [1, 2, 5, 10, 15, 30, 60], size: 22, values: (_, ticks) => ticks.map((place) => (times[place] ? clock.format(times[place] * 1000) : "")) },
       { ...axis, size: 42, space: 24, values: (_, ticks) => ticks.map(short) }],
     series: [{}, { stroke: token("--accent"), width: 1.6, fill: token("--accent-soft"), points: { show: false } }],
   }, columns, place);

@@ -29,7 +29,10 @@ def test_a_file_comes_in_pieces_and_reads_back() -> None:
     pieces = list(export.csv_pieces(("number", "name"), rows))
 
     assert len(pieces) == 3
-    assert list(csv.reader(io.StringIO("".join(pieces), newline=""))) == [["number", "name"], *map(list, rows)]
+    file = "".join(pieces).encode()
+    assert file.startswith("\ufeffnumber".encode())
+    assert file.count("\ufeff".encode()) == 1
+    assert list(csv.reader(io.StringIO(file.decode("utf-8-sig"), newline=""))) == [["number", "name"], *map(list, rows)]
 
 
 def test_a_saved_filter_is_the_practices(practice: GivenPractice) -> None:

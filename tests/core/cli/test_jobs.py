@@ -157,7 +157,7 @@ def test_the_files_of_a_job_are_written_where_one_is(typed: Typed, practice: Giv
     written = typed("download", job.job_id, "settled", "--as", BILLER)
     assert (written.exit_code, written.stdout) == (0, f"job-{job.job_id}-settled.csv is written.\n")
     assert [path.name for path in Path().iterdir()] == [f"job-{job.job_id}-settled.csv"]
-    rows = list(csv.DictReader(io.StringIO(Path(f"job-{job.job_id}-settled.csv").read_text(encoding="utf-8"))))
+    rows = list(csv.DictReader(io.StringIO(Path(f"job-{job.job_id}-settled.csv").read_text(encoding="utf-8-sig"))))
     assert [(row["Claim ID"], row["Patient written off"]) for row in rows] == [("A1", "5.00"), ("A2", "2.50")]
 
 
@@ -165,7 +165,7 @@ def test_a_file_goes_to_the_terminal_or_to_a_workbook(
     typed: Typed, practice: GivenPractice, job: JobKey, sessions: Sessions
 ) -> None:
     shown = typed("download", job.job_id, "not-settled", "--as", APPROVER, "--output", "-")
-    (row,) = csv.DictReader(io.StringIO(shown.stdout))
+    (row,) = csv.DictReader(io.StringIO(shown.stdout_bytes.decode("utf-8-sig")))
     assert (row["Claim ID"], row["Code"], row["Why"]) == ("A3", "on_hold", "hold: legal hold")
 
     typed("download", job.job_id, "not-reached", "--as", BILLER, "--format", "xlsx", "--output", "left.xlsx")
@@ -173,6 +173,15 @@ def test_a_file_goes_to_the_terminal_or_to_a_workbook(
     with sessions() as session:
         read = [entry.facts for entry in session.query(AuditEntry).filter_by(act="job.file_downloaded")]
     assert read == [{"file": "not-settled"}, {"file": "not-reached"}]
+
+
+@pytest.mark.parametrize("file", ["settled", "not-settled", "not-reached"])
+def test_a_file_has_the_same_bytes_in_a_folder_and_at_the_terminal(typed: Typed, job: JobKey, file: str) -> None:
+    typed("download", job.job_id, file, "--as", BILLER, "--output", "it.csv")
+    shown = typed("download", job.job_id, file, "--as", BILLER, "--output", "-")
+
+    assert Path("it.csv").read_bytes() == shown.stdout_bytes
+    assert shown.stdout_bytes.startswith("\ufeffClaim ID,".encode())
 
 
 def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing(

@@ -66,7 +66,7 @@ def test_credits_are_listed_and_written_as_csv(practice: GivenPractice, typed: T
     assert "return to M by" in typed("credits", "--as", BILLER, "--responsibility", "insurance").stdout
     found = json.loads(typed("credits", "--as", BILLER, "--payer-class", "medicare", "--json").stdout)
     assert [(one["claim_id"], one["credit_cents"]) for one in found] == [("C1", 10_00)]
-    assert typed("credits", "--as", BILLER, "--csv").stdout.splitlines()[0].startswith("Claim ID,Patient")
+    assert typed("credits", "--as", BILLER, "--csv").stdout_bytes.startswith("\ufeffClaim ID,Patient".encode())
     assert typed("credits", "--as", BILLER, "--csv", "--json").exit_code == 2
     assert "whole cents" in typed("credits", "--as", BILLER, "--at-least-cents", "1.5").stderr
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from core.access.models import Role
 from core.claims.filters import ClaimFilter
 from tests.webui.api.conftest import CLAIMS, Api, World
 
@@ -37,10 +38,43 @@ def test_money_is_integer_cents_and_ids_are_strings(reader: Api) -> None:
     for claim in everything(reader):
         assert isinstance(claim["id"], str)
         amounts = {key: value for key, value in claim.items() if key.endswith("_cents")}
-        assert len(amounts) == 10
+        assert len(amounts) == 11
         assert all(value is None or type(value) is int for value in amounts.values())
         assert claim["insurance_due_cents"] + claim["patient_due_cents"] == claim["total_due_cents"]
         assert claim["version"] >= 1
+
+
+def test_what_was_billed_is_adjusted_paid_written_off_or_still_owed(world: World, biller: Api) -> None:
+    job_id = biller.settled(world)
+    settled = [claim["id"] for claim in everything(biller, billing_status="Settled") if claim["written_off_cents"] > 1]
+    for claim_id in settled[:20]:
+        (*_, last) = biller.get(f"/claims/{quote(claim_id, safe='')}/postings").json["postings"]
+        paid = {"kind": "payment", "paid_by": "patient", "line": last["line"], "responsibility": last["responsibility"]}
+        for cents in (1, 10_000_00):
+            assert biller.enter(claim_id, amount_cents=cents, **paid).status_code == 201
+    reversal = world.api(Role.ADMIN).reverse(job_id, settled[15:40]).json["id"]
+    assert world.api(Role.ADMIN).confirm(reversal).status_code == 202
+    world.work()
+
+    claims = everything(biller)
+
+    ledger = dict(
+        world.sql(
+            "SELECT c.external_id, -sum(p.amount_cents) FROM claim c JOIN posting p ON (p.practice_id, p.claim_id) = "
+            "(c.practice_id, c.id) LEFT JOIN posting o ON (o.practice_id, o.id) = (p.practice_id, p.reverses_id) "
+            "WHERE c.practice_id = :hill AND coalesce(o.kind, p.kind) = 'write_off' GROUP BY 1",
+            hill=world.hill,
+        )
+    )
+    assert {claim["id"]: claim["written_off_cents"] for claim in claims} == {
+        claim["id"]: ledger.get(claim["id"], 0) for claim in claims
+    }
+    for claim in claims:
+        paid = sum(claim[f"{who}_paid_cents"] for who in ("primary", "secondary", "patient"))
+        gone = claim["adjustment_cents"] + paid + claim["written_off_cents"]
+        assert claim["billed_cents"] == gone + claim["insurance_due_cents"] + claim["patient_due_cents"]
+    assert any(claim["total_due_cents"] < 0 for claim in claims), "no credit to look at"
+    assert any(claim["id"] in settled[15:40] and claim["written_off_cents"] == 0 for claim in claims)
 
 
 def test_each_claim_tells_its_eligibility_and_can_be_found_by_it(reader: Api) -> None:

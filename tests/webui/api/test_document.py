@@ -12,6 +12,7 @@ from core.claims.filters import ClaimFilter
 from tests.webui.api.conftest import Api, World
 from webui.api import models
 from webui.api.confirmed import Confirmed
+from webui.api.progress_as_json import ProgressAnswer
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_answers_have_the_members_that_the_document_says(biller: Api) -> None:
     for answer, model in [
         (job, models.SettleJobAnswer),
         (confirmed, Confirmed),
-        (biller.get(f"/settle-jobs/{job['id']}/progress").json, models.ProgressAnswer),
+        (biller.get(f"/settle-jobs/{job['id']}/progress").json, ProgressAnswer),
         (biller.get(f"/settle-jobs/{job['id']}/items").json["items"][0], models.Item),
         (biller.get("/settle-jobs").json["settle_jobs"][0], models.SettleJobSummary),
         (biller.get(f"/claims/{claim_id}").json, models.ClaimWithLines),

@@ -20,7 +20,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 def rows_of_csv(api: Api, job_id: str, file: str) -> list[dict[str, str]]:
     answer = api.get(f"/settle-jobs/{job_id}/{file}.csv")
     assert (answer.status_code, answer.content_type) == (200, "text/csv; charset=utf-8")
-    return list(csv.DictReader(io.StringIO(answer.get_data(as_text=True))))
+    return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"))))
 
 
 def sheet_of(content: bytes) -> list[list[str]]:
@@ -60,7 +60,7 @@ def test_what_was_not_reached_is_in_its_file_while_the_job_waits(biller: Api) ->
 def test_the_workbook_opens_and_says_the_same_as_the_csv(world: World, biller: Api, file: str) -> None:
     job_id = biller.settled(world)
     answer = biller.get(f"/settle-jobs/{job_id}/{file}.xlsx")
-    plain = biller.get(f"/settle-jobs/{job_id}/{file}.csv").get_data(as_text=True)
+    plain = biller.get(f"/settle-jobs/{job_id}/{file}.csv").data.decode("utf-8-sig")
 
     assert (answer.status_code, answer.content_type) == (200, XLSX)
     assert answer.headers["Content-Disposition"] == f'attachment; filename="job-{job_id}-{file}.xlsx"'
@@ -68,6 +68,13 @@ def test_the_workbook_opens_and_says_the_same_as_the_csv(world: World, biller: A
     of_csv = list(csv.reader(io.StringIO(plain)))
     assert len(sheet) == len(of_csv)
     assert [row[:3] for row in sheet] == [row[:3] for row in of_csv]
+
+
+@pytest.mark.parametrize("path", [*(f"/settle-jobs/1/{file}.csv" for file in FILES), "/audit.csv"])
+def test_every_csv_begins_with_the_mark_that_tells_excel_it_is_utf_8(world: World, biller: Api, path: str) -> None:
+    biller.settled(world)
+    reader = world.api(Role.ADMIN) if path == "/audit.csv" else biller
+    assert reader.get(path).data[:3] == b"\xef\xbb\xbf"
 
 
 def test_nothing_in_a_file_is_a_formula(world: World, biller: Api) -> None:

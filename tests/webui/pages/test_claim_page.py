@@ -9,6 +9,7 @@ from core.access.models import Role
 from core.access.permissions import Actor
 from core.claims.models import Hold
 from core.db.engine import Sessions
+from core.money import parse_amount
 from tests.given import GivenPractice, Line, a_practice
 from tests.webui.pages.conftest import Browser
 from webui import claim_keys
@@ -75,13 +76,35 @@ def test_the_ledger_goes_from_the_first_charge_to_the_write_off(practice: GivenP
     assert f"/jobs/{job.job_id}" in biller.links("/claims/C1")
 
 
+def test_the_amounts_of_a_claim_add_up_with_what_was_written_off(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(10_02, 0), Line(0, -26_48))
+    practice.claim("C2", Line(10_02, 5_00))
+    practice.settle()
+    practice.pay("C2", 1_00)
+
+    tiles = {claim: amounts_of(biller.read(f"/claims/{claim}")) for claim in ("C1", "C2")}
+
+    assert (tiles["C2"]["Patient paid"], tiles["C2"]["Written off"], tiles["C2"]["Total balance"]) == (1_00, 14_02, 0)
+    for amounts in tiles.values():
+        billed, total = amounts.pop("Billed"), amounts.pop("Total balance")
+        assert amounts["Insurance balance"] + amounts["Patient balance"] == total
+        assert sum(amounts.values()) == billed
+
+
+def amounts_of(page: str) -> dict[str, int]:
+    """The claim's amounts in cents, by their words; those that are no part of the sum are left out."""
+    (amounts,) = re.findall(r'aria-label="Amounts">(.*?)</section>', page, re.DOTALL)
+    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", re.sub(r"</?[bs].*?>", "", amounts), re.DOTALL)
+    return {words: parse_amount(said) for words, said in found if words not in ("Allowed", "Expected")}
+
+
 def test_a_claim_without_lines_says_that_nothing_is_due(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("C1")
 
     page = biller.read("/claims/C1")
 
     assert "This claim has no lines" in page
-    assert "Nothing was ever posted" in page
+    assert "No postings on this claim" in page
 
 
 def test_a_credit_and_a_hold_are_said_in_words(practice: GivenPractice, biller: Browser) -> None:

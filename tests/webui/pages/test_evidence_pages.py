@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 
@@ -59,6 +60,36 @@ def test_a_sheet_is_a_sheet(job: JobKey, biller: Browser) -> None:
     answer = biller.get(f"/jobs/{job.job_id}/files/settled.xlsx")
 
     assert "xl/workbook.xml" in zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/feed/export.csv",
+        "/credits/credits.csv",
+        "/audit/audit.csv",
+        *(f"/jobs/1/files/{name}.csv" for name in ("settled", "not-settled", "not-reached")),
+    ],
+)
+def test_every_csv_begins_with_the_mark_that_tells_excel_it_is_utf_8(
+    practice: GivenPractice, job: JobKey, browser_of: OPEN, path: str
+) -> None:
+    admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+
+    assert admin.get(path).data[:3] == b"\xef\xbb\xbf"
+
+
+def test_the_amounts_of_a_sheet_are_exact_to_the_cent(practice: GivenPractice, biller: Browser) -> None:
+    dues = [(8_19, 378_79), (-8_19, 999_94), (999_999_999_999, -999_999_999_999), (10_00, 1), (4_35, 100_000_000_000)]
+    for number, (insurance, patient) in enumerate(dues):
+        practice.claim(f"C{number}", Line(insurance, patient))
+    job = practice.preview()
+
+    answer = biller.get(f"/jobs/{job.job_id}/files/not-reached.xlsx")
+
+    sheet = zipfile.ZipFile(io.BytesIO(answer.data)).read("xl/worksheets/sheet1.xml").decode()
+    written = re.findall(r"<v>([^<]*)</v>", sheet)
+    assert written == [repr(cents / 100).removesuffix(".0") for due in dues for cents in due]
 
 
 def test_who_took_a_file_is_written_down(practice: GivenPractice, job: JobKey, biller: Browser) -> None:

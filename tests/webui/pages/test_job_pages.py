@@ -1,5 +1,6 @@
 """The jobs list, and one job through its life."""
 
+import datetime as dt
 import re
 from collections.abc import Callable
 
@@ -9,9 +10,9 @@ from sqlalchemy import text, update
 from core.access.permissions import Actor
 from core.claims.models import Hold
 from core.db.engine import Sessions, transaction
-from core.jobs import engine, lifecycle
+from core.jobs import commands, engine, lifecycle
 from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
-from tests.given import NOW, GivenPractice, Line, a_practice
+from tests.given import NOW, GivenPractice, Line, a_practice, ticking
 from tests.webui.pages.conftest import Browser, Clock
 from webui.labels import JOB_STATUS
 
@@ -43,7 +44,7 @@ def test_counts_always_add_up_and_dollars_are_said_by_responsibility(practice: G
     said = biller.says(f"/jobs/{job.job_id}")
 
     assert "Job 1 · settle 5 claims Completed" in said
-    assert "100 % 5 of 5 claims" in said
+    assert "100% 5 of 5 claims" in said
     assert "Settled 4 Skipped 1 Failed 0 Remaining 0" in said
     assert "Written off $60.00 insurance $40.00 · patient $20.00" in said
     assert "Small balance · “Year-end clean-up”" in said
@@ -67,8 +68,8 @@ def test_a_running_job_says_how_far_it_is(practice: GivenPractice, biller: Brows
     assert 'role="progressbar" aria-label="Claims done" aria-valuemin="0" aria-valuemax="8" aria-valuenow="4"' in page
     assert 'data-percent="50"' in page
     said = biller.says(f"/jobs/{job.job_id}")
-    assert "50 % 4 of 8 claims" in said
-    assert "you may leave this page" in said
+    assert "50% 4 of 8 claims" in said
+    assert "you can leave this page" in said
     assert "Remaining 4" in said
     assert "Claims per second" in said
 
@@ -220,7 +221,42 @@ def test_a_job_that_nobody_works_on_says_so(practice: GivenPractice, biller: Bro
     assert "Most likely none is running. Nothing is lost" in biller.says(f"/jobs/{job.job_id}")
 
 
-def test_a_run_of_a_moment_has_one_rate_and_no_chart_of_parts_of_seconds(
+def test_a_pause_is_told_apart_from_the_time_at_work(practice: GivenPractice, biller: Browser, clock: Clock) -> None:
+    practice.claims(24)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    engine.work(practice.sessions, worker="tester", clock=ticking(NOW))
+    for command, at in ((commands.pause, 5), (commands.resume, 245)):
+        with transaction(practice.sessions) as session:
+            command(session, job, by=practice.biller, now=NOW + dt.timedelta(seconds=at))
+        with transaction(practice.sessions) as session:
+            lifecycle.step(session, job, now=NOW + dt.timedelta(seconds=at))
+    practice.run(now=NOW + dt.timedelta(seconds=245))
+    clock.turn_on(minutes=10)
+
+    said = biller.says(f"/jobs/{job.job_id}")
+
+    assert "paused for 4 minutes" in said
+    assert "took 5 minutes" not in said
+    assert "Last minute of the run" in said
+    assert "0 in the busiest second" not in said
+    assert "Pauses are left out." in said
+
+
+def test_all_claims_done_is_not_the_end_of_a_job(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(2)
+    job = practice.settle()
+    assert "reconciling" not in biller.says(f"/jobs/{job.job_id}")
+    with transaction(practice.sessions) as session:
+        running = {"status": JobStatus.RUNNING, "finished_at": None}
+        session.execute(update(SettleJob).where(*job.of(SettleJob)).values(running))
+
+    assert "2 of 2 claims" in biller.says(f"/jobs/{job.job_id}")
+    for page in (f"/jobs/{job.job_id}", "/jobs"):
+        assert "reconciling" in biller.says(page)
+
+
+def test_a_run_of_a_moment_has_no_rate_and_no_chart_of_parts_of_seconds(
     practice: GivenPractice, biller: Browser
 ) -> None:
     practice.claims(8)
@@ -230,6 +266,7 @@ def test_a_run_of_a_moment_has_one_rate_and_no_chart_of_parts_of_seconds(
 
     page = biller.read(f"/jobs/{job.job_id}")
 
-    assert " a second" in page
+    assert "took less than a second" in page
+    assert " a second ·" not in page.replace("less than a second", "")
     assert "Claims per second" not in page
     assert "on average" not in page

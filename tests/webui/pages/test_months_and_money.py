@@ -194,9 +194,9 @@ def test_a_late_payment_is_told_at_once_on_the_claim_in_the_certificate_and_by_m
     said = pay(biller, "C1", "40")
 
     assert f"It took back $40.00 of the write-off of job {job.job_id}." in said
-    assert re.search(rf"late: took back \$40.00 of the write-off of job {job.job_id}", said)
-    assert "the write-off, taken back by a late payment" in said
-    assert "what the late payment left of it, posted again “Not worth a stamp”" in said
+    assert re.search(rf"It reversed \$40.00 of the write-off of job {job.job_id}", said)
+    assert "write-off reversed: payment received after write-off" in said
+    assert "remainder after the payment, re-posted “Not worth a stamp”" in said
     assert said.count("“Not worth a stamp”") == 2, "of the write-off and of what is left, and not of what took it back"
     assert biller.links("/claims/C1").count(f"/jobs/{job.job_id}") == 4, "three postings and the payment's sentence"
     certificate = biller.says(f"/jobs/{job.job_id}/certificate")
@@ -238,7 +238,7 @@ def test_credits_are_a_work_list_with_a_filter_and_a_file(practice: GivenPractic
     assert (fault.status_code, 'id="at_least-fault"' in fault.text, 'value="abc"' in fault.text) == (422, True, True)
 
     file = biller.get("/credits/credits.csv?payer_class=medicare")
-    rows = list(csv.reader(io.StringIO(file.text)))
+    rows = list(csv.reader(io.StringIO(file.data.decode("utf-8-sig"))))
     assert [row[0] for row in rows] == ["Claim ID", "C1", "C1"]
     assert (rows[1][6], rows[1][8], rows[2][6], rows[2][7]) == ("10.00", "'=MEDICARE", "5.00", "-5.00")
     assert "Nobody has a credit" not in page

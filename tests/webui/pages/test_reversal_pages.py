@@ -126,7 +126,7 @@ def test_one_claim_is_taken_back_from_its_own_page(practice: GivenPractice, job:
 
     assert [practice.read(f"C0000{n}").billing_status for n in (1, 2, 3)] == ["Settled", "Balance Due", "Settled"]
     assert link not in approver.links("/claims/C00002")
-    assert "takes back an earlier posting “Wrong month”" in approver.says("/claims/C00002")
+    assert "reversal of an earlier entry “Wrong month”" in approver.says("/claims/C00002")
 
 
 def test_what_a_late_payment_left_of_a_write_off_can_be_taken_back_from_the_claims_page(
