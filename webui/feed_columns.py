@@ -41,7 +41,7 @@ SHORT_WORDS: Final = {
     "changed_since_preview": "Changed since the preview",
     "in_other_job": "In another open job",
     "late_payment": "A late payment came",
-    "medicare_cost_share": "Medicare cost share",
+    "medicare_cost_share": "Cost sharing",
     "touched_since": "Touched since",
 }
 

@@ -34,7 +34,7 @@ def facts(session: Session, job: SettleJob) -> dict[str, Any]:
         "expires_at": expires_at.isoformat() if expires_at else None,
         "include": list(job.include),
         "over": [one.model_dump(mode="json") | {"sentence": one.sentence} for one in limits.told(job.over)],
-        "cost_share_reason": job.cost_share_reason,
+        "cost_share_reason": cost_share.reason_of(job),
         **(totals.model_dump(mode="json") if totals else {}),
     }
 
@@ -117,5 +117,6 @@ def _told(session: Session, job: SettleJob) -> list[str]:
 
 def _cost_share(job: SettleJob) -> list[str]:
     share = cost_share.frozen(job)
-    reason = [f"Its reason: {job.cost_share_reason}"] if job.cost_share_reason else []
-    return [f"Medicare patients' own share: {share.sentence()}", *reason] if share else []
+    given = cost_share.reason_of(job)
+    reason = [f"Its reason: {given}"] if given else []
+    return [share.sentence(), *reason] if share else []

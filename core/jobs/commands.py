@@ -42,7 +42,7 @@ def confirm(
     key: JobKey,
     *,
     confirmation: str,
-    cost_share_reason: str | None = None,
+    cost_share_reason: str = "",
     by: Actor,
     now: dt.datetime,
 ) -> SettleJob:

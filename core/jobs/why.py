@@ -23,6 +23,7 @@ _LABELS: Final = {
     "last_payment_on": "last payment",
     "recent_payment_days": "days that count as lately",
     "payer_class": "class of Ins 1",
+    "schedule_note": "note of the schedule",
     "version": "version",
     "previewed_version": "version at the preview",
     "reversed_by": "taken back by job",

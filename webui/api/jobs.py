@@ -42,9 +42,8 @@ class Confirmation(Body):
     cost_share_reason: Annotated[
         str | None,
         Field(
-            description="Why Medicare patients' own share is written off, in at most 500 characters, where the "
-            "preview's totals have a cost_share; without it the job's note is kept, else its reason where that is "
-            "small_balance or charity, else the answer is 422 cost_share_reason_missing"
+            description="Why Medicare or Medicaid cost sharing is written off, in at most 500 characters. Required "
+            "where the preview's totals have a cost_share, else the answer is 422 cost_share_reason_missing"
         ),
     ] = None
 
@@ -153,7 +152,7 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
             session,
             key,
             confirmation=body.confirmation,
-            cost_share_reason=body.cost_share_reason,
+            cost_share_reason=body.cost_share_reason or "",
             by=current_actor(),
             now=now(),
         )

@@ -169,7 +169,7 @@ class Counts(Answer):
 
 
 class CostShare(Answer):
-    """What Medicare left to its patients: in the job, and in the twelve months up to its day; in cents."""
+    """Medicare or Medicaid cost sharing: in the job, and in the twelve months up to its day; in cents."""
 
     claims: Annotated[int, Field(description="Of the job")]
     job_cents: Annotated[int, Field(description="What the job will write off of it")]
@@ -180,6 +180,9 @@ class CostShare(Answer):
         int, Field(description="What became the patients' responsibility in these months: charges and transfers")
     ]
     percent: Annotated[int | None, Field(description="The share written off, rounded down; null where nothing was due")]
+    includes_medicaid: Annotated[
+        bool, Field(description="False: frozen by an earlier version, which left out Medicaid alone")
+    ]
 
 
 class Totals(Answer):
@@ -192,7 +195,7 @@ class Totals(Answer):
     by_code: Annotated[list[CodeCount], Field(description="Claims that a rule decided, by its code")]
     cost_share: Annotated[
         CostShare | None,
-        Field(description="Where the job writes off Medicare patients' own share: CONFIRM then needs a reason"),
+        Field(description="Where the job writes off Medicare or Medicaid cost sharing: CONFIRM then needs a reason"),
     ]
 
 
@@ -206,7 +209,13 @@ class SettleJobSummary(Answer):
     target_status: str
     reason: WriteOffReason | None
     note: str
-    cost_share_reason: Annotated[str, Field(description="Why Medicare patients' own share is written off")]
+    cost_share_reason: Annotated[
+        str,
+        Field(
+            description="Why Medicare or Medicaid cost sharing is written off, as given at CONFIRM or as the note of "
+            "the schedule; not recorded, where an earlier version did not ask"
+        ),
+    ]
     include: list[str]
     setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
     as_of: dt.date

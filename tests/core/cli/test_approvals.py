@@ -90,7 +90,7 @@ def test_the_second_person_reads_all_that_the_preview_froze(typed: Typed, practi
         "By billing provider:\n            $46.00  The Provider, 4 claims",
         "in_process: ", "against the rule: $9.00", "Overridden: ",
         "Requested by admin.", "Confirmed by admin.", "Note: Old ones.",
-        "Medicare patients' own share: this job writes off $7.00 of it on 1 claim. In the twelve months ",
+        "This job writes off $7.00 of Medicare or Medicaid cost sharing on 1 claim. Over the 12 months ",
         "Its reason: Hardship.",
         "It is over a limit: it waits for another person.\n    Claims above the practice's limit for one claim: $15.00",
     ):  # fmt: skip
