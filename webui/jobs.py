@@ -24,6 +24,7 @@ from core.jobs import (
     progress,
     queries,
     reports,
+    retry,
     reversal,
     taken_back,
     why,
@@ -117,6 +118,7 @@ def page(job_id: int, **said: Any) -> Response:
             "flower": flower.of_job(door().settings, *key) if current_actor().may(Action.CHANGE_SETTING) else None,
             **_at_rest(db, key, job, so_far),
             **_rights(job),
+            "can_retry": retry.is_possible(db, key),
         }
         if job.status in _PART_FACTS:
             facts |= _PART_FACTS[job.status](db, job, request.args) | said

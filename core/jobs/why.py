@@ -26,7 +26,7 @@ _LABELS: Final = {
     "schedule_note": "note of the schedule",
     "version": "version",
     "previewed_version": "version at the preview",
-    "reversed_by": "taken back by job",
+    "reversed_by": "reversed by job",
     "version_after": "version when it was settled",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})

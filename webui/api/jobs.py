@@ -49,16 +49,14 @@ class Confirmation(Body):
 
 
 class Reversal(Body):
-    """What is taken back."""
+    """What is reversed."""
 
     claim_ids: Annotated[
         Annotated[list[ClaimIdText], Field(max_length=SELECTION_CLAIM_IDS_MAX)] | None,
         Field(description="Some of the job's settled claims; null for all of them"),
     ]
     note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="Kept with the job")] = ""
-    posting_date: Annotated[
-        Day | None, Field(description="Today if not told; else the next open date, where this month is closed")
-    ] = None
+    posting_date: Annotated[Day | None, Field(description="Today if not given; else the next open date")] = None
 
 
 @api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **refusals(400, 413, 415)})
@@ -91,7 +89,8 @@ def create_job(header: OnceHeaders, body: JobRequest) -> Created:
 def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
     """Preview a reversal of a finished or cancelled job, or of some of its claims: a job that is confirmed like any.
 
-    Claims that were touched since are skipped, each with its code.
+    A payment that arrived after the write-off stays: the claim is reversed for the write-off that remains. A claim with
+    any other change that still stands is skipped as touched_since; one that late payments took whole, as late_payment.
     """
     with transaction(door().sessions) as session:
         job = commands.reverse(

@@ -294,7 +294,7 @@ class Item(Answer):
     words: Annotated[str | None, Field(description="The sentence of the code")]
     why: Why
     why_words: WhyWords
-    retryable: bool
+    retryable: Annotated[bool, Field(description="It failed, and retry-failed of its job takes it as things stand")]
     insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Due now")]
     patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
 
