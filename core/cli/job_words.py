@@ -5,7 +5,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from core.counting import counted
-from core.jobs import approval, askers, codes, cost_share, limits, queries
+from core.jobs import approval, askers, codes, cost_share, limits, queries, stale
 from core.jobs.models import JobKind, JobStatus, SettleJob
 from core.jobs.totals import CodeCount, Group, PreviewTotals
 from core.money import format_cents
@@ -35,6 +35,7 @@ def facts(session: Session, job: SettleJob) -> dict[str, Any]:
         "include": list(job.include),
         "over": [one.model_dump(mode="json") | {"sentence": one.sentence} for one in limits.told(job.over)],
         "cost_share_reason": cost_share.reason_of(job),
+        "changed_since_preview": stale.count(session, job),
         **(totals.model_dump(mode="json") if totals else {}),
     }
 
@@ -54,6 +55,8 @@ def words(session: Session, job: SettleJob) -> str:
     if totals.with_money:
         lines += [*_groups("payer", totals.by_payer), *_groups("billing provider", totals.by_provider)]
     lines += [f"  {one}." for one in (*_told(session, job), *_cost_share(job))]
+    if changed := stale.words(job, stale.count(session, job)):
+        lines.append(f"  {changed}")
     if job.over:
         waits = job.status is JobStatus.AWAITING_APPROVAL
         when = "it waits for another person" if waits else "after CONFIRM it waits for another person"

@@ -8,9 +8,10 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from core.access.permissions import Action
 from core.cli import acting, context
 from core.db.engine import transaction
-from core.jobs import commands, cost_share, limits, queries
+from core.jobs import commands, cost_share, limits, queries, stale
 from core.jobs.cost_share import CostShareReasonMissing
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
@@ -29,6 +30,7 @@ from core.jobs.models import JobStatus, SettleJob
 def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: str | None, as_json: bool) -> None:
     """Let a previewed job run."""
     reason, word = cost_share_reason, confirmation
+    warn_of_changes(job, email)
     if reason is None and _at_terminal():
         reason = _asked_why(job, email)
     if word is None:
@@ -41,6 +43,16 @@ def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: s
             raise CostShareReasonMissing(f"{missing.message} Add: --cost-share-reason TEXT", **missing.facts) from None
 
     act_on(job, email, by_word, as_json=as_json)
+
+
+def warn_of_changes(job_id: int, email: str) -> None:
+    """Say before CONFIRM how many claims changed since the preview."""
+    with acting.sessions() as sessions, sessions() as session:
+        by = acting.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        job = queries.find(session, JobKey(by.practice_id, job_id))
+        if changed := stale.words(job, stale.count(session, job)):
+            click.echo(changed, err=True)
 
 
 def _at_terminal() -> bool:

@@ -9,14 +9,15 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import commands, progress, queries, reports
+from core.jobs import commands, outcome_words, progress, queries, reports
 from core.jobs.models import JobStatus, SettleJob
 from core.jobs.requests import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
 from core.reading import NOTE_CHARACTERS_MAX, Day
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.confirmed import Confirmed
+from webui.api.item_models import Item, ItemsPage
 from webui.api.jobs_as_json import confirmed, job_answer, summaries
-from webui.api.models import Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
+from webui.api.models import ProgressAnswer, SettleJobAnswer, SettleJobsPage
 from webui.api.reading import Body, JobPath, OnceHeaders, Page, asks, current_actor
 from webui.door import door, hint, now
 
@@ -165,8 +166,9 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
 def show_progress(path: JobPath) -> BaseResponse:
     """Tell how far a job is; send the ETag back as If-None-Match and get 304 while nothing changed."""
     with door().sessions() as session:
-        found = progress.of_job(session, path.key(current_actor()), now=now())
-    response = jsonify(progress.as_json(found))
+        key = path.key(current_actor())
+        found, kind = progress.of_job(session, key, now=now()), queries.find(session, key).kind
+    response = jsonify({**progress.as_json(found), "words": outcome_words.sentence(found, kind)})
     response.set_etag(found.etag())
     return response.make_conditional(request)
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.jobs import why
 from core.jobs.limits import OverLimit
-from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
+from core.jobs.models import JobKind, JobStatus
 from core.jobs.totals import CodeCount, Group
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.practices.models import WriteOffSetting
@@ -246,6 +246,13 @@ class SettleJobAnswer(SettleJobSummary):
     """A job."""
 
     totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while it is preparing")]
+    changed_since_preview: Annotated[
+        int | None,
+        Field(
+            description="Claims to settle that changed since, so that the run skips them: preview again to include "
+            "them. null where the job does not wait for CONFIRM or an approval"
+        ),
+    ]
 
 
 class SettleJobsPage(Answer):
@@ -266,6 +273,7 @@ class ProgressAnswer(Answer):
     """How far a job is: settled + skipped + failed + remaining = total, at every instant."""
 
     status: JobStatus
+    words: Annotated[str, Field(description="The counts, for people; a completed job that settled no claim says so")]
     total: int
     settled: int
     skipped: int
@@ -276,31 +284,3 @@ class ProgressAnswer(Answer):
     seconds_left: int | None
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
-
-
-class Item(Answer):
-    """One claim of a job: what the preview promised, and what became of it."""
-
-    position: int
-    claim_id: str
-    patient: Annotated[str, Field(validation_alias="patient_name")]
-    service_date: dt.date
-    insurance_cents: Annotated[int, Field(description="Will be (or was) written off, by the preview")]
-    patient_cents: int
-    verdict: Verdict
-    verdict_code: str | None
-    outcome: Outcome | None
-    code: str | None
-    words: Annotated[str | None, Field(description="The sentence of the code")]
-    why: Why
-    why_words: WhyWords
-    retryable: Annotated[bool, Field(description="It failed, and retry-failed of its job takes it as things stand")]
-    insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Due now")]
-    patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
-
-
-class ItemsPage(Answer):
-    """Some items of a job, in its order."""
-
-    items: list[Item]
-    next_cursor: str | None

@@ -193,7 +193,7 @@ def test_who_only_sees_operations_reads_no_file(typed: Typed, practice: GivenPra
     for words in (("download", job.job_id, "settled"), ("certificate", job.job_id)):
         refused = typed(*words, "--as", "ops@lakeside.example")
         assert refused.exit_code == 1
-        assert "Your role (ops)" in refused.stderr
+        assert "Your role (operations)" in refused.stderr
 
 
 # Certificate

@@ -98,7 +98,7 @@ def test_confirmed_it_waits_and_the_requester_reads_for_whom_and_until_when(
     says = biller.says(page_of(previewed))
     assert biller.status_of(previewed) == "Awaiting approval"
     assert "This job waits for another person , because it is over a limit. Nothing was written off yet." in says
-    assert "Now it may be approved by ruth." in says
+    assert "Can be approved by: ruth." in says
     assert "It expires 11/30/2026 10:00:00AM" in says
     assert "one that is lowered or raised later changes nothing about this job" in says
     assert f"{page_of(previewed)}/approve" not in biller.forms(page_of(previewed))
@@ -153,7 +153,7 @@ def test_my_own_jobs_wait_for_another_and_not_for_me(
 def test_who_is_deactivated_between_page_and_click_is_shown_the_door_and_nothing_runs(
     practice: GivenPractice, approver: Browser, admin: Browser, waiting: JobKey
 ) -> None:
-    assert "it waits for you" in approver.says(page_of(waiting))
+    assert "needs your approval" in approver.says(page_of(waiting))
     assert approver.actor
     admin.post(f"/users/{approver.actor.user_id}/deactivate", on=page_of(waiting))
 
