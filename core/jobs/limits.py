@@ -68,7 +68,6 @@ class OverLimit(BaseModel):
     found: int
     claims: int
     jobs: list[str]
-    reversed_jobs: list[str] = []
 
     @property
     def is_of_one_claim(self) -> bool:
@@ -94,7 +93,6 @@ def told(over: Iterable[Over]) -> list[OverLimit]:
             found=one["found"],
             claims=one["claims"],
             jobs=[str(job_id) for job_id in one["jobs"]],
-            reversed_jobs=[str(job_id) for job_id in one.get("reversed_jobs", [])],
         )
         for one in over
     ]

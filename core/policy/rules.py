@@ -154,8 +154,8 @@ RULES: Final = (
     ),
     Rule(
         "medicare_cost_share",
-        "Medicare or Medicaid cost sharing is written off only as charity or small balance, and by a schedule only "
-        "with a note",
+        "A Medicare or Medicaid patient's share may be written off only as charity or small balance, and by a "
+        "schedule only with a note",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),

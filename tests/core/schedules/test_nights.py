@@ -39,6 +39,19 @@ def test_a_night_settles_by_itself_what_its_filter_finds_and_once(night: Night) 
     assert night.practice.violations() == []
 
 
+def test_a_night_that_settled_nothing_is_not_reported_as_settled(night: Night) -> None:
+    night.practice.claims(2)
+    night.schedule()
+    night.tick(FIRST_NIGHT)
+    for number in ("C00001", "C00002"):
+        night.practice.change(number)
+
+    night.work(FIRST_NIGHT)
+
+    report = night.report(night.run(), FIRST_NIGHT)
+    assert (report.state, report.sentence) == ("none_settled", "No claim was settled: 2 skipped, 0 failed.")
+
+
 def test_a_new_schedule_reports_and_settles_nothing(night: Night) -> None:
     night.practice.claims(3)
     night.schedule(settles=False)

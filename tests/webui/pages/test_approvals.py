@@ -57,6 +57,39 @@ def test_the_box_warns_before_confirm_which_limit_by_how_much_and_who_may_approv
     assert "More than the practice's limit for one job: $45.00 , limit $40.00, $5.00 over" in says
 
 
+def test_the_second_person_reads_how_many_claims_changed_since(
+    practice: GivenPractice, approver: Browser, waiting: JobKey
+) -> None:
+    told = "1 of its 3 claims changed since this preview and will be skipped."
+    assert told not in approver.says(page_of(waiting))
+
+    practice.change("DEAR")
+
+    said = approver.says(page_of(waiting))
+    assert said.index(told) < said.index("Type CONFIRM")
+    assert told in approver.says("/approvals")
+
+
+def test_a_reversed_job_that_still_counts_is_named_wherever_the_limit_is(
+    practice: GivenPractice, biller: Browser, admin: Browser, approver: Browser
+) -> None:
+    practice.claims(2)
+    practice.limit(job=2_000)
+    first = practice.preview({"claim_ids": ["C00001"]}, key="first")
+    practice.confirm(first)
+    practice.run()
+    practice.reverse(first, by=practice.person("undo@x.example", Role.APPROVER))
+    practice.run()
+    second = practice.preview({"claim_ids": ["C00002"]}, key="second")
+
+    told = f"including job {first.job_id}, which still counts although reversed since"
+    assert told in biller.says(page_of(second))
+    practice.confirm(second)
+    assert told in approver.says(page_of(second))
+    assert told in approver.says("/approvals")
+    assert f"Job {first.job_id} completed, reversed since" in approver.says(page_of(second))
+
+
 def test_where_nobody_may_approve_the_box_says_what_to_do(biller: Browser, previewed: JobKey) -> None:
     assert "There is nobody yet who may : an administrator can give somebody the role." in biller.says(
         page_of(previewed)

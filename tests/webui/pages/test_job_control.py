@@ -1,6 +1,7 @@
 """What people do to a job from its page: pause, resume, cancel, discard, try again."""
 
 import csv
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -59,6 +60,25 @@ def test_a_failure_is_listed_in_words_with_its_claim_and_can_be_tried_again(
     assert biller.status_of(job) == "Confirmed"
     practice.run()
     assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
+
+
+@pytest.mark.parametrize(("kind", "done"), [("settle", "settled"), ("status", "changed")])
+def test_a_completed_job_that_did_nothing_is_not_green(
+    practice: GivenPractice, biller: Browser, kind: str, done: str
+) -> None:
+    practice.claims(2)
+    asked = {"target_status": "Internal Review", "reason": None} if kind == "status" else {}
+    job = practice.preview(**asked)
+    for number in ("C00001", "C00002"):
+        practice.change(number)
+    practice.confirm(job)
+    practice.run()
+    path = f"/jobs/{job.job_id}"
+
+    assert f"Completed, but no claim was {done}: 2 skipped, 0 failed" in biller.says(path)
+    assert f"Completed, none {done}" in biller.says("/jobs")
+    for page in (path, "/jobs"):
+        assert re.findall(r'class="(?:pill|note) good"', biller.read(page)) == []
 
 
 @pytest.mark.parametrize("code", ["claim_locked", "database_refused", "worker_died", "unexpected_error"])
