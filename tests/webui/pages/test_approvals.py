@@ -51,7 +51,7 @@ def test_the_box_warns_before_confirm_which_limit_by_how_much_and_who_may_approv
 ) -> None:
     says = biller.says(page_of(previewed))
     assert "After CONFIRM this job waits for another person" in says
-    assert "now that may be ruth." in says
+    assert "Can be approved by: ruth." in says
     assert "Ask for approval of 3 claims" in says
     assert "Claims above the practice's limit for one claim: $30.00 , limit $25.00, $5.00 over" in says
     assert "More than the practice's limit for one job: $45.00 , limit $40.00, $5.00 over" in says

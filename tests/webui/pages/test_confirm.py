@@ -164,7 +164,10 @@ def test_the_preview_shows_every_claim_with_what_will_happen(two: GivenPractice,
     assert "<bdi><b>Abel</b> مريم</bdi>" in page
     assert "<b>Abel</b>" not in biller.get(answer.headers["Location"]).text
     assert "Skipped</span> because the insurance has a credit" in page
-    assert "This posts 3 write-offs, $17.50 in all, to 1 claim. It can be undone only by a reversal" in page
+    assert (
+        "This posts 3 write-offs, $17.50 in all, to 1 claim. Only an approver or administrator can reverse this."
+        in page
+    )
     assert "Balance Writeoff: patient and insurance" in page
     assert "Small balance" in page
     assert "Year-end" in page
