@@ -76,6 +76,7 @@ _LABELS: Final = {
     "patient_id": "patient",
     "payer_id": "payer",
     "user_id": "of user",
+    "schedule": "by schedule",
     "over": "waits because",
     "include": "although",
 }

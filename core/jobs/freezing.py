@@ -13,7 +13,7 @@ from core.access import audit, still
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
 from core.errors import BadInput
-from core.jobs import approval, askers, cost_share, lifecycle, limits, posting_month, preview, totals
+from core.jobs import acts, approval, askers, cost_share, lifecycle, limits, posting_month, preview, totals
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, DiscardedBecause, JobStatus, SettleJob
 from core.practices.models import Practice, Provider
@@ -94,6 +94,7 @@ def write_down(
         audit.record(
             session, "job.requested", practice_id=practice.id, subject=f"job:{job.id}", by=by.user_id, now=now,
             kind=job.kind.value, reason=job.reason, include=list(job.include), reverses=job.reverses_job_id,
+            **acts.by_schedule(job),
         )  # fmt: skip
     return job, new_id is not None
 
