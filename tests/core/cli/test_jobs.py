@@ -74,7 +74,7 @@ def test_a_touched_claim_is_counted_by_its_code(typed: Typed, practice: GivenPra
     practice.change("A2", hold=Hold.HOLD)
     previewed = typed("reverse", job.job_id, "--as", APPROVER)
     assert "1 will be as before" in previewed.stdout
-    assert "skip  touched_since: Changed since this job settled it" in previewed.stdout
+    assert "skip  touched_since: Changed after this job, by more than a late payment" in previewed.stdout
 
 
 def test_a_large_job_is_prepared_by_the_command_itself(
