@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.claims.models import Claim
 from core.counting import counted
+from core.jobs import outcome_words
 from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, JobStatus, SettleJob, Verdict
 
@@ -32,7 +33,8 @@ def words(job: SettleJob, changed: int | None) -> str:
     """Say how many changed, and what to do; nothing where none did."""
     if not changed or job.preview is None:
         return ""
-    of_all = counted(job.preview["will_settle"], "claim")
-    if changed == job.preview["will_settle"]:
-        return f"All of its {of_all} changed since this preview and will be skipped. Preview again."
-    return f"{changed:,} of its {of_all} changed since this preview and will be skipped. Preview again to include them."
+    claims = job.preview["will_settle"]
+    of_all = f"{counted(claims, 'claim')} to be {outcome_words.DONE[job.kind]}"
+    how_many = f"All of the {of_all}" if changed == claims > 1 else f"{changed:,} of the {of_all}"
+    have = "has" if changed == 1 else "have"
+    return f"{how_many} {have} changed since this preview and will be skipped. Preview again."

@@ -67,7 +67,7 @@ def test_another_person_approves(typed: Typed, practice: GivenPractice, waiting:
 def test_confirm_and_approve_say_first_how_many_claims_changed_since(
     typed: Typed, practice: GivenPractice, waiting: int
 ) -> None:
-    told = "1 of its 2 claims changed since this preview and will be skipped. Preview again to include them."
+    told = "1 of the 2 claims to be settled has changed since this preview and will be skipped. Preview again."
     practice.limit()
     again = typed("preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance", "--json")
     practice.change("C00001")

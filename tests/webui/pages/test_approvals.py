@@ -60,7 +60,7 @@ def test_the_box_warns_before_confirm_which_limit_by_how_much_and_who_may_approv
 def test_the_second_person_reads_how_many_claims_changed_since(
     practice: GivenPractice, approver: Browser, waiting: JobKey
 ) -> None:
-    told = "1 of its 3 claims changed since this preview and will be skipped."
+    told = "1 of the 3 claims to be settled has changed since this preview and will be skipped."
     assert told not in approver.says(page_of(waiting))
 
     practice.change("DEAR")

@@ -48,7 +48,7 @@ def test_a_stale_preview_says_before_confirm_how_many_of_its_claims_changed(
     practice.change("C00002")
 
     said = biller.says(page)
-    told = "1 of its 3 claims changed since this preview and will be skipped. Preview again to include them."
+    told = "1 of the 3 claims to be settled has changed since this preview and will be skipped. Preview again."
     assert told in said
     assert said.index(told) < said.index("Type CONFIRM")
     assert "Preview again" in said.partition("Type CONFIRM")[2], "the button"
@@ -57,7 +57,9 @@ def test_a_stale_preview_says_before_confirm_how_many_of_its_claims_changed(
     practice.change("C00003")
 
     said = biller.says(page)
-    assert "All of its 3 claims changed since this preview and will be skipped. Preview again." in said
+    assert (
+        "All of the 3 claims to be settled have changed since this preview and will be skipped. Preview again." in said
+    )
     assert "Type CONFIRM" not in said
     assert send(biller, f"{page}/again").status_code == 200
     practice.confirm(job)  # as a page that was opened before
