@@ -91,12 +91,16 @@ def write_down(
     if job.request_hash != request_hash:
         raise IdempotencyMismatch
     if new_id is not None:
-        audit.record(
-            session, "job.requested", practice_id=practice.id, subject=f"job:{job.id}", by=by.user_id, now=now,
-            kind=job.kind.value, reason=job.reason, include=list(job.include), reverses=job.reverses_job_id,
-            **acts.by_schedule(job),
-        )  # fmt: skip
+        _record_request(session, job, by=by, now=now)
     return job, new_id is not None
+
+
+def _record_request(session: Session, job: SettleJob, *, by: Actor, now: dt.datetime) -> None:
+    audit.record(
+        session, "job.requested", practice_id=job.practice_id, subject=f"job:{job.id}", by=by.user_id, now=now,
+        kind=job.kind.value, reason=job.reason, include=list(job.include), reverses=job.reverses_job_id,
+        **acts.by_schedule(job),
+    )  # fmt: skip
 
 
 def freeze(

@@ -15,9 +15,8 @@ from core.jobs.requests import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
 from core.reading import NOTE_CHARACTERS_MAX, Day
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.confirmed import Confirmed
-from webui.api.item_models import Item, ItemsPage
 from webui.api.jobs_as_json import confirmed, job_answer, summaries
-from webui.api.models import ProgressAnswer, SettleJobAnswer, SettleJobsPage
+from webui.api.models import Item, ItemsPage, ProgressAnswer, SettleJobAnswer, SettleJobsPage
 from webui.api.reading import Body, JobPath, OnceHeaders, Page, asks, current_actor
 from webui.door import door, hint, now
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.jobs import why
 from core.jobs.limits import OverLimit
-from core.jobs.models import JobKind, JobStatus
+from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
 from core.jobs.totals import CodeCount, Group
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.practices.models import WriteOffSetting
@@ -176,13 +176,9 @@ class CostShare(Answer):
     since: dt.date
     until: dt.date
     written_off_cents: Annotated[int, Field(description="Written off in these months, and not reversed since")]
-    became_due_cents: Annotated[
-        int, Field(description="What became the patients' responsibility in these months: charges and transfers")
-    ]
+    became_due_cents: Annotated[int, Field(description="Charges and transfers to the patients in these months")]
     percent: Annotated[int | None, Field(description="The share written off, rounded down; null where nothing was due")]
-    includes_medicaid: Annotated[
-        bool, Field(description="False: frozen by an earlier version, which left out Medicaid alone")
-    ]
+    includes_medicaid: Annotated[bool, Field(description="False: of an earlier version, which left out Medicaid alone")]
 
 
 class Totals(Answer):
@@ -193,10 +189,7 @@ class Totals(Answer):
     by_payer: list[Group]
     by_provider: list[Group]
     by_code: Annotated[list[CodeCount], Field(description="Claims that a rule decided, by its code")]
-    cost_share: Annotated[
-        CostShare | None,
-        Field(description="Where the job writes off Medicare or Medicaid cost sharing: CONFIRM then needs a reason"),
-    ]
+    cost_share: Annotated[CostShare | None, Field(description="Where the job writes off any: CONFIRM needs a reason")]
 
 
 class SettleJobSummary(Answer):
@@ -209,13 +202,7 @@ class SettleJobSummary(Answer):
     target_status: str
     reason: WriteOffReason | None
     note: str
-    cost_share_reason: Annotated[
-        str,
-        Field(
-            description="Why Medicare or Medicaid cost sharing is written off, as given at CONFIRM or as the note of "
-            "the schedule; not recorded, where an earlier version did not ask"
-        ),
-    ]
+    cost_share_reason: Annotated[str, Field(description="As a person gave it; else empty, or: not recorded")]
     include: list[str]
     setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
     as_of: dt.date
@@ -248,10 +235,7 @@ class SettleJobAnswer(SettleJobSummary):
     totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while it is preparing")]
     changed_since_preview: Annotated[
         int | None,
-        Field(
-            description="Claims to settle that changed since, so that the run skips them: preview again to include "
-            "them. null where the job does not wait for CONFIRM or an approval"
-        ),
+        Field(description="Claims to settle that the run will skip, for they changed; null: it waits no more"),
     ]
 
 
@@ -284,3 +268,31 @@ class ProgressAnswer(Answer):
     seconds_left: int | None
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
+
+
+class Item(Answer):
+    """One claim of a job: what the preview promised, and what became of it."""
+
+    position: int
+    claim_id: str
+    patient: Annotated[str, Field(validation_alias="patient_name")]
+    service_date: dt.date
+    insurance_cents: Annotated[int, Field(description="Will be (or was) written off, by the preview")]
+    patient_cents: int
+    verdict: Verdict
+    verdict_code: str | None
+    outcome: Outcome | None
+    code: str | None
+    words: Annotated[str | None, Field(description="The sentence of the code")]
+    why: Why
+    why_words: WhyWords
+    retryable: Annotated[bool, Field(description="It failed, and retry-failed of its job takes it as things stand")]
+    insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Due now")]
+    patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
+
+
+class ItemsPage(Answer):
+    """Some items of a job, in its order."""
+
+    items: list[Item]
+    next_cursor: str | None
