@@ -26,7 +26,7 @@ class NotFound(Refusal):
 
 
 class NotAllowed(Refusal):
-    """Your role does not allow this; ask an administrator of the practice."""
+    """Your role does not allow this."""
 
     code = "not_allowed"
     http_status = HTTPStatus.FORBIDDEN

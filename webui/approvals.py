@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import approval, askers, commands, limits, queries, waiting
+from core.jobs import approval, askers, commands, limits, queries, stale, taken_back, waiting
 from core.jobs.approval import ReasonMissing
 from core.jobs.commands import ConfirmationMismatch
 from core.jobs.keys import JobKey
@@ -47,6 +47,7 @@ def index() -> str:
         mine, others = waiting.for_me(db, actor, now=at), waiting.of_mine(db, actor)
         decided = waiting.decided_of_mine(db, actor, now=at)
         approvers = {job.id: [user.name for user in waiting.who_may_approve(db, job)] for job in others}
+        changed = {job.id: stale.words(job, stale.count(db, job)) for job in (*mine, *others)}
         names = _names(db, [*mine, *others, *decided])
     return render_template(
         "approvals/index.html",
@@ -54,6 +55,7 @@ def index() -> str:
         others=others,
         decided=decided,
         approvers=approvers,
+        changed=changed,
         names=names,
         now=at,
         answers=askers.answers,
@@ -106,10 +108,12 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
     asked_by = askers.answers(job)
     of_day = limits.jobs_of_the_day(db, job, by=asked_by, at=job.approval_asked_at or at)
     return {
+        "changed_words": stale.words(job, stale.count(db, job)),
         "totals": PreviewTotals.model_validate(job.preview),
         "claims": confirm.table(db, job, args),
         "short": SHORT_WORDS,
         "of_day": of_day,
+        "of_day_reversed": taken_back.of_jobs(db, job.practice_id, [other.id for other in of_day]),
         "cents": limits.cents,
         "asked_by": queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
         "left": waiting.who_left(db, job),

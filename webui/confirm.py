@@ -15,7 +15,7 @@ from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import commands, limits, posting_month, queries, reports, waiting
+from core.jobs import commands, limits, posting_month, queries, reports, stale, waiting
 from core.jobs.commands import PREVIEW_LIFE, ConfirmationMismatch, is_expired
 from core.jobs.cost_share import CostShareReasonMissing
 from core.jobs.keys import JobKey
@@ -61,8 +61,10 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
     """What the page parts of a job that waits for CONFIRM show."""
     if job.status is JobStatus.PREPARING or job.preview is None:
         return {"waited": now() - job.requested_at, **box_words(job)}
-    over = over_now(db, job)
+    over, changed = over_now(db, job), stale.count(db, job)
     return {
+        "changed": changed,
+        "changed_words": stale.words(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
         "claims": table(db, job, args),
         "expired": is_expired(job, now=now()),

@@ -37,12 +37,12 @@ FILTER_CHOICES: Final[Mapping[str, Any]] = {
 SHORT_WORDS: Final = {
     **{code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
     "already_in_status": "Already in this status",
-    "already_reversed": "Already taken back",
+    "already_reversed": "Already reversed",
     "changed_since_preview": "Changed since the preview",
     "in_other_job": "In another open job",
-    "late_payment": "A late payment came",
-    "medicare_cost_share": "Medicare cost share",
-    "touched_since": "Touched since",
+    "late_payment": "Paid since",
+    "medicare_cost_share": "Cost sharing",
+    "touched_since": "Changed since",
 }
 
 

@@ -42,10 +42,10 @@ BOX_WORDS: Final[Mapping[JobKind, BoxWords]] = {
     JobKind.REVERSE: BoxWords(
         Pill("Will be reversed", "check", "good"),
         "Reverse",
-        "Insurance due again",
-        "Patient due again",
-        "Ins due again",
-        "Pt due again",
+        "Insurance balance restored",
+        "Patient balance restored",
+        "Ins restored",
+        "Pt restored",
         "Confirm Reversal",
     ),
 }

@@ -14,7 +14,20 @@ from core.access.permissions import Action
 from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import codes, commands, history, lifecycle, progress, queries, reports, reversal, taken_back, why
+from core.jobs import (
+    codes,
+    commands,
+    cost_share,
+    history,
+    lifecycle,
+    progress,
+    queries,
+    reports,
+    retry,
+    reversal,
+    taken_back,
+    why,
+)
 from core.jobs.downloads import File
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, Outcome, SettleJob
@@ -102,6 +115,7 @@ def page(job_id: int, **said: Any) -> Response:
             "flower": flower.of_job(door().settings, *key) if current_actor().may(Action.CHANGE_SETTING) else None,
             **_at_rest(db, key, job, so_far),
             **_rights(job),
+            "can_retry": retry.is_possible(db, key),
         }
         if job.status in _PART_FACTS:
             facts |= _PART_FACTS[job.status](db, job, request.args) | said
@@ -253,6 +267,12 @@ def _one_of(kinds: type[JobStatus], text: str | None) -> JobStatus | None:
 def code_words(code: str | None) -> str:
     """The sentence of a rule's or failure's code; nothing where there is none."""
     return codes.words(code) if code else ""
+
+
+@blueprint.app_template_filter("cost_share_reason")
+def cost_share_reason(job: SettleJob) -> str:
+    """Return the reason that a person gave for writing off cost sharing."""
+    return cost_share.reason_of(job)
 
 
 @blueprint.app_template_filter("why_words")

@@ -10,9 +10,12 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from core.access.models import Role
+from core.access.permissions import ROLE_WORDS
 from core.claims.models import ClaimStatus, ClaimType, Hold
 from core.counting import counted
-from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
+from core.jobs import outcome_words
+from core.jobs.models import JobKind, JobStatus, Outcome, SettleJob, Verdict
+from core.jobs.progress import Progress
 from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.money import format_cents, format_limit, plain_cents
 from core.practices.models import PayerClass, PeriodState, WriteOffSetting
@@ -43,6 +46,10 @@ JOB_STATUS: Final[Mapping[JobStatus, Pill]] = {
     JobStatus.EXPIRED: Pill("Expired", "clock", ""),
     JobStatus.REJECTED: Pill("Rejected", "cross", "bad"),
     JobStatus.REPORTED: Pill("Reported", "eye", ""),
+}
+# A completed job that settled, changed or reversed no claim.
+DID_NOTHING: Final[Mapping[JobKind, Pill]] = {
+    kind: Pill(f"Completed, none {done}", "skip", "warn") for kind, done in outcome_words.DONE.items()
 }
 OUTCOME: Final[Mapping[Outcome, Pill]] = {
     Outcome.SETTLED: Pill("Settled", "check", "good"),
@@ -116,12 +123,7 @@ WORDS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
         Hold.PAYMENT_PLAN: "Payment plan",
         Hold.EXCLUDED: "Excluded from write-offs",
     },
-    Role: {
-        Role.BILLER: "biller",
-        Role.APPROVER: "approver",
-        Role.ADMIN: "administrator",
-        Role.OPS: "operations",
-    },
+    Role: ROLE_WORDS,
     PayerClass: {
         PayerClass.COMMERCIAL: "Commercial",
         PayerClass.MEDICARE: "Medicare",
@@ -155,11 +157,17 @@ def register(app: Flask) -> None:
     app.jinja_env.globals.update(
         OVER_LIMIT=OVER_LIMIT,
         JOB_STATUS=JOB_STATUS,
+        job_status=job_status,
         OUTCOME=OUTCOME,
         VERDICT=VERDICT,
         PERIOD_STATE=PERIOD_STATE,
         SETTING_MEANS=SETTING_MEANS,
     )
+
+
+def job_status(job: SettleJob, progress: Progress) -> Pill:
+    """Return the job's status as it is shown; green only where a completed job did something."""
+    return DID_NOTHING[job.kind] if outcome_words.did_nothing(progress) else JOB_STATUS[job.status]
 
 
 def words(value: StrEnum | str | None) -> str:

@@ -32,6 +32,7 @@ REPORT: Final[Mapping[str, Pill]] = {
     "halted": Pill("Halted", "alert", "bad"),
     "cancelled": Pill("Cancelled", "stop", ""),
     "settled": Pill("Settled", "check", "good"),
+    "none_settled": Pill("None settled", "skip", "warn"),
     "discarded": Pill("Discarded", "cross", ""),
     "expired": Pill("Expired", "clock", ""),
     "rejected": Pill("Rejected", "cross", "bad"),

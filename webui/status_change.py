@@ -38,7 +38,7 @@ class Asked:
     reason: str = ""
     note: str = ""
     include: tuple[str, ...] = ()
-    posting_date: str = ""  # today if empty; else the next open date, which was offered
+    posting_date: str = ""  # today if empty; else the next open date, as offered
     faults: dict[str, str] = field(default_factory=dict)
 
 

@@ -20,7 +20,7 @@ from core.errors import BadInput, NotFound
 from core.jobs.models import JobItem, SettleJob
 from core.ledger.models import Posting
 from core.practices import queries as practices
-from core.practices.models import Exclusion
+from core.practices.models import Exclusion, Patient, Payer, Provider
 
 PAGE_ACTS_MAX: Final = 200
 _READ_AT_ONCE: Final = 1_000
@@ -56,7 +56,7 @@ class AuditFilter:
 
 
 class Act(NamedTuple):
-    """One link of the chain, in words; `person` is None where the product, or the command line, did it."""
+    """One link of the chain, in words; `person` is None where no user did it, or it is not known who."""
 
     number: int
     at: dt.datetime
@@ -68,11 +68,12 @@ class Act(NamedTuple):
     facts: dict[str, Any]
     digest: str
     sentence: str
+    details: list[tuple[str, str]]  # label and value of its facts
 
     @property
-    def details(self) -> list[tuple[str, str]]:
-        """Label and value of its facts."""
-        return audit_words.details(self.facts)
+    def who(self) -> str:
+        """Who did it, in words."""
+        return audit_words.who(self.act, self.person)
 
 
 class Head(NamedTuple):
@@ -90,8 +91,8 @@ def acts(
     if before is not None:
         found = found.where(AuditLink.number < before)
     rows = session.execute(found).all()
-    names = people(session, practice_id)
-    return [_act(row, names) for row in rows]
+    names, known = people(session, practice_id), _known(session, practice_id)
+    return [_act(row, names, known) for row in rows]
 
 
 def people(session: Session, practice_id: int) -> dict[int, str]:
@@ -138,7 +139,7 @@ def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str
 
     The digest of each is SHA-256 of "What is hashed" in UTF-8, which begins with the digest before it.
     """
-    names = people(session, practice_id)
+    names, known = people(session, practice_id), _known(session, practice_id)
     before = aliased(AuditLink)
     previous = and_(before.practice_id == AuditLink.practice_id, before.number == AuditLink.number - 1)
     found = _select(session, practice_id, f).add_columns(_hashed(func.coalesce(before.digest, "")))
@@ -148,10 +149,10 @@ def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str
 
     def cells() -> Iterator[list[str]]:
         for row in rows:
-            act = _act(row[:-1], names)
+            act = _act(row[:-1], names, known)
             yield [
                 str(act.number), act.at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
-                guard(act.person or "the product"), guard(act.email or ""), act.act, guard(act.subject),
+                guard(act.who), guard(act.email or ""), act.act, guard(act.subject),
                 guard(act.sentence), json.dumps(act.facts), act.digest, row[-1],
             ]  # fmt: skip
 
@@ -236,7 +237,23 @@ def _jobs_that_hold(session: Session, practice_id: int, claim: str) -> list[str]
     return [f"job:{job_id}" for job_id in jobs]
 
 
-def _act(row: Any, names: dict[int, str]) -> Act:
+def _known(session: Session, practice_id: int) -> dict[str, str]:
+    """The practice's own numbers of what the audit names by an internal one, by subject."""
+    providers = select(Provider.id, Provider.external_id).where(Provider.practice_id == practice_id)
+    known = {f"provider:{id_}": f"provider {number}" for id_, number in session.execute(providers)}
+    for table, id_, kind in ((Patient, Exclusion.patient_id, "patient"), (Payer, Exclusion.payer_id, "payer")):
+        excluded = select(Exclusion.id, table.id, table.external_id).where(
+            Exclusion.practice_id == practice_id, table.practice_id == practice_id, table.id == id_
+        )
+        for exclusion, internal, number in session.execute(excluded):
+            known |= {f"exclusion:{exclusion}": f"{kind} {number}", f"{kind}:{internal}": number}
+    return known
+
+
+def _act(row: Any, names: dict[int, str], known: dict[str, str]) -> Act:
     number, at, user_id, person, email, act, subject, facts, digest = row
-    words = audit_words.sentence(act, subject, names=names)
-    return Act(number, at, user_id, person, email, act, subject, facts, digest, words)
+    if act == audit_words.SIGN_IN_FAILED:  # an earlier version took the account's owner for who tried
+        user_id = person = email = None
+    words = audit_words.sentence(act, subject, names=names, known=known)
+    details = audit_words.details(facts, names=names, known=known)
+    return Act(number, at, user_id, person, email, act, subject, facts, digest, words, details)

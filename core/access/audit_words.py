@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from core.access.permissions import ROLE_WORDS
 from core.jobs import codes
 from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
 from core.schedules import words as schedules
@@ -16,8 +17,8 @@ ACTS: Final = {
     "claim.released": "Released {it} from its hold",
     "claims.exported": "Exported claims of the feed",
     "credits.downloaded": "Downloaded the list of credits",
-    "exclusion.ended": "Ended {it}",
-    "exclusion.made": "Excluded a patient or a payer from write-offs: {it}",
+    "exclusion.ended": "Ended the exclusion of {it}",
+    "exclusion.made": "Excluded {it} from write-offs",
     "failure_budget.changed": "Changed the failure budget",
     "filter.deleted": "Deleted the saved {it}",
     "filter.saved": "Saved {it}",
@@ -61,7 +62,7 @@ ACTS: Final = {
     "user.limits_changed": "Changed the limits of {it}",
     "user.reactivated": "Let {it} sign in again",
     "user.role_changed": "Changed the role of {it}",
-    "user.sign_in_failed": "Failed to sign in as {it}",
+    "user.sign_in_failed": "A sign-in as {it} failed",
     "user.signed_in": "Signed in",
     "user.signed_out": "Signed out",
     "write_off_limits.changed": "Changed the practice's limits",
@@ -72,13 +73,20 @@ _LABELS: Final = {
     "until": "last day",
     "keys": "filters",
     "chunks_sha256": "digest of its chunks",
-    "patient_id": "patient, internal number",
-    "payer_id": "payer, internal number",
+    "patient_id": "patient",
+    "payer_id": "payer",
     "user_id": "of user",
+    "schedule": "by schedule",
     "over": "waits because",
     "include": "although",
 }
-_ROLES: Final = {"admin": "administrator", "ops": "operations"}
+_ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
+# Acts that only a command does without naming a user.
+_BY_COMMAND: Final = frozenset({
+    "audit.exported", "postings.imported", "practice.imported", "token.added", "token.revoked", "user.added",
+    "write_off_setting.changed",
+})  # fmt: skip
+SIGN_IN_FAILED: Final = "user.sign_in_failed"
 _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
     **dict.fromkeys(("role", "from", "to"), _ROLES),
     "outcome": schedules.OUTCOMES,
@@ -86,19 +94,32 @@ _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
 }
 _OF_CODES: Final = ("because", "code", "include", "over")  # each a sentence
 
+_NOTHING: Final[Mapping[str, str]] = {}
 _A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def sentence(act: str, subject: str, *, names: Mapping[int, str]) -> str:
-    """What was done to what; `names` are the names of users by id. An act of another version is shown as it is."""
-    it = named(subject, names=names)
+def who(act: str, person: str | None) -> str:
+    """Who did it: a user by name, or what acted where no user is known."""
+    if act == SIGN_IN_FAILED:
+        return "Not signed in"
+    return person or ("Command line" if act in _BY_COMMAND else "System")
+
+
+def sentence(act: str, subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
+    """What was done to what; `names` are users by id, `known` what else is known by another name than its subject.
+
+    An act of another version is shown as it is.
+    """
+    it = named(subject, names=names, known=known)
     words = ACTS.get(act)
     # Replaced and not formatted: a claim's number may hold any sign.
     return words.replace("{it}", it) if words else f"{act.replace('_', ' ').replace('.', ': ')} ({it})"
 
 
-def named(subject: str, *, names: Mapping[int, str]) -> str:
+def named(subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
     """What `subject` is called: "job:1042" is job 1,042."""
+    if subject in known:
+        return known[subject]
     kind, _, key = subject.partition(":")
     is_number = key.isascii() and key.isdigit()
     if kind == "user" and is_number:
@@ -110,10 +131,19 @@ def named(subject: str, *, names: Mapping[int, str]) -> str:
     return f"{kind.replace('_', ' ')} {int(key):,}"
 
 
-def details(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Label and value of each fact that says something."""
-    said = [(name, _value(name, value)) for name, value in facts.items()]
+def details(
+    facts: Mapping[str, Any], *, names: Mapping[int, str] | None = None, known: Mapping[str, str] = _NOTHING
+) -> list[tuple[str, str]]:
+    """Label and value of each fact that says something; the practice's own numbers and names for internal ones."""
+    shown = {name: _by_name(name, value, names or {}, known) for name, value in facts.items()}
+    said = [(name, _value(name, value)) for name, value in shown.items()]
     return [(_LABELS.get(n, n.replace("_", " ").removesuffix(" cents")), value) for n, value in said if value]
+
+
+def _by_name(name: str, value: Any, names: Mapping[int, str], known: Mapping[str, str]) -> Any:
+    if name in ("user_id", "owner"):
+        return names.get(value, value)
+    return known.get(f"{name.removesuffix('_id')}:{value}", value) if name in ("patient_id", "payer_id") else value
 
 
 def _value(name: str, value: Any) -> str:

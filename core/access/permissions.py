@@ -60,9 +60,24 @@ MAY: Final[dict[Role, frozenset[Action]]] = {
 }
 
 
+ROLE_WORDS: Final[dict[Role, str]] = {
+    Role.BILLER: "biller",
+    Role.APPROVER: "approver",
+    Role.ADMIN: "administrator",
+    Role.OPS: "operations",
+}
+
+
 def roles_that_may(action: Action) -> list[Role]:
     """The roles that allow it."""
     return [role for role, allowed in MAY.items() if action in allowed]
+
+
+def _refusal(role: Role, action: Action) -> str:
+    """Say which roles allow it, as the header calls them, and send nobody to themselves."""
+    may = " or ".join(ROLE_WORDS[one] for one in roles_that_may(action))
+    ask = "" if role is Role.ADMIN else " Ask an administrator of the practice."
+    return f"Your role ({ROLE_WORDS[role]}) does not allow this. It needs the role {may}.{ask}"
 
 
 @dataclass(frozen=True)
@@ -82,4 +97,4 @@ class Actor:
     def require(self, action: Action) -> None:
         """Raise `NotAllowed` where the role does not allow it."""
         if not self.may(action):
-            raise NotAllowed(f"Your role ({self.role}) does not allow this; ask an administrator of the practice.")
+            raise NotAllowed(_refusal(self.role, action))

@@ -121,12 +121,12 @@ def sign_in(session: Session, *, email: str, password: str, now: dt.datetime) ->
         _HASHER.hash(_bytes(password))  # as dear as a check, so that the time tells nobody who has an account
         raise SignInFailed
     if not _matches(user.password_hash, password) or not user.active:
-        _record(session, user, "user.sign_in_failed", now)
+        _record(session, user, "user.sign_in_failed", now, by=None)  # whoever tried is not known
         session.commit()
         raise SignInFailed
     if _HASHER.check_needs_rehash(user.password_hash):
         session.execute(update(User).where(User.id == user.id).values(password_hash=_HASHER.hash(_bytes(password))))
-    _record(session, user, "user.signed_in", now)
+    _record(session, user, "user.signed_in", now, by=user.id)
     return actor_for(user)
 
 
@@ -141,8 +141,8 @@ def make_password() -> str:
     return "-".join(groups)
 
 
-def _record(session: Session, user: User, act: str, now: dt.datetime) -> None:
-    audit.record(session, act, practice_id=user.practice_id, subject=f"user:{user.id}", by=user.id, now=now)
+def _record(session: Session, user: User, act: str, now: dt.datetime, *, by: int | None) -> None:
+    audit.record(session, act, practice_id=user.practice_id, subject=f"user:{user.id}", by=by, now=now)
 
 
 def _matches(password_hash: str, password: str) -> bool:

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import click
 from sqlalchemy import select
@@ -144,25 +144,27 @@ def _owner(session: Session, email: str) -> User:
 @click.argument("setting", type=click.Choice([setting.value for setting in WriteOffSetting]))
 @_practice_option
 @click.option("--provider", "provider_id", metavar="ID", help="Only for the claims of this billing provider.")
-def set_write_off(setting: str, practice_name: str, provider_id: str | None) -> None:
+@click.option("--as", "email", metavar="EMAIL", help="The administrator who chooses; else the audit names no user.")
+def set_write_off(setting: str, practice_name: str, provider_id: str | None, email: str | None) -> None:
     """Choose whose balance is written off when a claim moves to Settled.
 
-    Jobs that were previewed before keep the setting that stood then.
+    Existing previews keep their setting.
     """
     chosen = WriteOffSetting(setting)
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         practice_id = _practice_id(session, practice_name)
-        now = context.utc_now()
+        who: dict[str, Any] = {
+            "by": acting.actor(session, email, practice_name) if email else None, "now": context.utc_now()
+        }  # fmt: skip
         if provider_id is None:
-            write_off_setting.set_for_practice(session, practice_id=practice_id, setting=chosen, by=None, now=now)
+            write_off_setting.set_for_practice(session, practice_id=practice_id, setting=chosen, **who)
         else:
             write_off_setting.set_for_provider(
                 session,
                 practice_id=practice_id,
                 provider_external_id=provider_id,
                 setting=chosen,
-                by=None,
-                now=now,
+                **who,
             )
     whose = f"provider {provider_id} of {practice_name}" if provider_id else practice_name
     click.echo(f"Balance Writeoff of {whose}: {setting}.")

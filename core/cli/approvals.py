@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.cli import acting, context, job_words
-from core.cli.jobs import act_on
-from core.jobs import approval, askers, commands, limits, queries, waiting
+from core.cli.jobs import act_on, warn_of_changes
+from core.jobs import approval, askers, commands, limits, queries, stale, waiting
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
 from core.money import format_cents
@@ -22,6 +22,8 @@ from core.money import format_cents
 @acting.json_option
 def approve(job: int, email: str, confirmation: str | None, as_json: bool) -> None:
     """Let a job run that is over a limit and waits for another person; `settle show` says what it would do."""
+    if confirmation is not None:
+        warn_of_changes(job, email)
     word = _asked_for_word(job, email) if confirmation is None else confirmation
 
     def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
@@ -68,12 +70,12 @@ def approvals(email: str, as_json: bool) -> None:
         }
         people = {one for jobs in lists.values() for job in jobs for one in (askers.answers(job), job.decided_by)}
         names = queries.names_of_users(session, by.practice_id, people)
-        facts = {what: [_facts(job, names) for job in jobs] for what, jobs in lists.items()}
+        facts = {what: [_facts(session, job, names) for job in jobs] for what, jobs in lists.items()}
     click.echo(json.dumps(facts) if as_json else _words(facts))
 
 
-def _facts(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
-    expires_at = approval.expires_at(job)
+def _facts(session: Session, job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
+    expires_at, changed = approval.expires_at(job), stale.count(session, job)
     return {
         "id": str(job.id),
         "status": job.status.value,
@@ -81,6 +83,8 @@ def _facts(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "asked_at": job.approval_asked_at.isoformat() if job.approval_asked_at else None,
         "expires_at": expires_at.isoformat() if expires_at else None,
         "cents": limits.cents(job),
+        "changed_since_preview": changed,
+        "changed_words": stale.words(job, changed),
         "over": [one.model_dump() | {"sentence": one.sentence} for one in limits.told(job.over)],
         "decided_by": names.get(job.decided_by or 0),
         "decided_at": job.decided_at.isoformat() if job.decided_at else None,
@@ -96,6 +100,7 @@ def _words(facts: dict[str, list[dict[str, Any]]]) -> str:
             until = f"asked by {job['asked_by']}, until {job['expires_at'][:16].replace('T', ' ')} UTC"
             lines.append(f"  Job {job['id']}: {format_cents(job['cents'])}, {until}")
             lines += [f"    {one['sentence']}" for one in job["over"]]
+            lines += [f"    {job['changed_words']}"] if job["changed_words"] else []
     lines += [f"Decided: {_decision(job)}" for job in facts["decided"]]
     return "\n".join(lines)
 

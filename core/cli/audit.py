@@ -41,7 +41,7 @@ def show_audit(
 ) -> None:
     """Show who did what, the newest first; or write it to a file, with the number and digest of each act.
 
-    It takes no --as: whoever can type this can read the database. The audit says of a file that the product wrote it.
+    It takes no --as: whoever can type this can read the database. Of a file, the audit names the command line.
     """
     with acting.sessions() as sessions:
         with transaction(sessions) as session:
@@ -87,13 +87,12 @@ def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int,
             found += more
         last = audit_log.head(session, practice_id)
     if as_json:
-        shown = [{**act._asdict(), "at": act.at.isoformat()} for act in found]
+        shown = [{**act._asdict(), "at": act.at.isoformat(), "who": act.who} for act in found]
         click.echo(json.dumps({"acts": shown, "head": last._asdict()}))
         return
     for act in found:
         said = "; ".join(f"{label}: {value}" for label, value in act.details)
-        who = act.person or "the product"
-        click.echo(f"{act.number}  {context.moment(act.at)}  {who}: {act.sentence}"
+        click.echo(f"{act.number}  {context.moment(act.at)}  {act.who}: {act.sentence}"
                    f"{f' ({said})' if said else ''}")  # fmt: skip
     click.echo(f"The chain ends with act {last.number:,}, digest {last.digest}." if last.number else "No act yet.")
 

@@ -136,13 +136,9 @@ def _since(drawn_up: Certificate) -> list[tuple[str, str]]:
 
 
 def _cost_share(drawn_up: Certificate) -> list[tuple[str, str]]:
-    """What it waived of Medicare patients' share, and why."""
+    """What it wrote off of Medicare or Medicaid cost sharing, and why."""
     share = drawn_up.cost_share
-    return (
-        [("Medicare share", share.sentence("was to write off")), ("  because", drawn_up.cost_share_reason)]
-        if share
-        else []
-    )
+    return [("Cost sharing", share.sentence("wrote off")), ("  because", drawn_up.cost_share_reason)] if share else []
 
 
 def _money(money: Money) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from core.counting import counted
-from core.jobs import approval, askers, codes, cost_share, limits, queries
+from core.jobs import approval, askers, codes, cost_share, limits, queries, stale
 from core.jobs.models import JobKind, JobStatus, SettleJob
 from core.jobs.totals import CodeCount, Group, PreviewTotals
 from core.money import format_cents
@@ -34,7 +34,8 @@ def facts(session: Session, job: SettleJob) -> dict[str, Any]:
         "expires_at": expires_at.isoformat() if expires_at else None,
         "include": list(job.include),
         "over": [one.model_dump(mode="json") | {"sentence": one.sentence} for one in limits.told(job.over)],
-        "cost_share_reason": job.cost_share_reason,
+        "cost_share_reason": cost_share.reason_of(job),
+        "changed_since_preview": stale.count(session, job),
         **(totals.model_dump(mode="json") if totals else {}),
     }
 
@@ -54,6 +55,8 @@ def words(session: Session, job: SettleJob) -> str:
     if totals.with_money:
         lines += [*_groups("payer", totals.by_payer), *_groups("billing provider", totals.by_provider)]
     lines += [f"  {one}." for one in (*_told(session, job), *_cost_share(job))]
+    if changed := stale.words(job, stale.count(session, job)):
+        lines.append(f"  {changed}")
     if job.over:
         waits = job.status is JobStatus.AWAITING_APPROVAL
         when = "it waits for another person" if waits else "after CONFIRM it waits for another person"
@@ -117,5 +120,6 @@ def _told(session: Session, job: SettleJob) -> list[str]:
 
 def _cost_share(job: SettleJob) -> list[str]:
     share = cost_share.frozen(job)
-    reason = [f"Its reason: {job.cost_share_reason}"] if job.cost_share_reason else []
-    return [f"Medicare patients' own share: {share.sentence()}", *reason] if share else []
+    given = cost_share.reason_of(job)
+    reason = [f"Its reason: {given}"] if given else []
+    return [share.sentence(), *reason] if share else []

@@ -8,9 +8,11 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from core.access.permissions import Action
 from core.cli import acting, context
 from core.db.engine import transaction
-from core.jobs import commands, cost_share, limits, queries
+from core.jobs import commands, cost_share, limits, queries, stale
+from core.jobs.cost_share import CostShareReasonMissing
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
 
@@ -21,37 +23,52 @@ from core.jobs.models import JobStatus, SettleJob
 @click.option("--confirmation", help="The word CONFIRM; asked for without it.")
 @click.option(
     "--cost-share-reason",
-    help="Why Medicare patients' own share is written off, where the job writes off some; asked for at a terminal, "
-    "else what was said at the preview.",
+    help="Why Medicare or Medicaid cost sharing is written off, where the job writes off some; asked for at a "
+    "terminal, required elsewhere.",
 )
 @acting.json_option
 def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: str | None, as_json: bool) -> None:
     """Let a previewed job run."""
     reason, word = cost_share_reason, confirmation
+    warn_of_changes(job, email)
+    if reason is None and _at_terminal():
+        reason = _asked_why(job, email)
     if word is None:
-        reason = _asked_why(job, email) if reason is None and _at_terminal() else reason
         word = click.prompt("Type CONFIRM to let it run", err=as_json)
 
     def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
-        return commands.confirm(session, key, confirmation=word, cost_share_reason=reason, **who)
+        try:
+            return commands.confirm(session, key, confirmation=word, cost_share_reason=reason or "", **who)
+        except CostShareReasonMissing as missing:
+            raise CostShareReasonMissing(f"{missing.message} Add: --cost-share-reason TEXT", **missing.facts) from None
 
     act_on(job, email, by_word, as_json=as_json)
 
 
+def warn_of_changes(job_id: int, email: str) -> None:
+    """Say before CONFIRM how many claims changed since the preview."""
+    with acting.sessions() as sessions, sessions() as session:
+        by = acting.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        job = queries.find(session, JobKey(by.practice_id, job_id))
+        if changed := stale.words(job, stale.count(session, job)):
+            click.echo(changed, err=True)
+
+
 def _at_terminal() -> bool:
-    """Whether a person can be asked; a program's input holds the word alone."""
+    """Return whether a person can be asked; a program's input holds the word alone."""
     return sys.stdin.isatty()
 
 
 def _asked_why(job_id: int, email: str) -> str | None:
-    """Why Medicare's share is waived, where the job waives some; None where it does not."""
+    """Ask why cost sharing is written off, where the job writes off some; None where it does not."""
     with acting.sessions() as sessions, sessions() as session:
         job = queries.find(session, JobKey(acting.actor(session, email).practice_id, job_id))
         share = cost_share.frozen(job) if job.status is JobStatus.PREVIEWED else None
     if share is None:
         return None
-    click.echo(f"Medicare patients' own share: {share.sentence()}.", err=True)
-    reason: str = click.prompt("Why it is written off", default=job.note.strip() or None, err=True)
+    click.echo(f"{share.sentence()}.", err=True)
+    reason: str = click.prompt(f"Reason for writing off {share.name}", err=True)
     return reason
 
 

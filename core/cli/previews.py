@@ -27,7 +27,7 @@ _posting_date_option = click.option(
     type=click.DateTime(["%Y-%m-%d"]),
     callback=lambda _context, _option, given: given and given.date(),
     metavar="YYYY-MM-DD",
-    help="The date of what it posts: the next open date, where this month is closed.  [default: today]",
+    help="The posting date: today, or the next open date.  [default: today]",
 )
 
 
@@ -107,7 +107,11 @@ def _selection(filters: tuple[str, ...], claims: tuple[str, ...]) -> dict[str, A
 @_posting_date_option
 @acting.json_option
 def reverse(job: int, email: str, claims: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Show what taking a job back would do; nothing happens until `settle confirm` of the job that this makes."""
+    """Show what reversing a job would do; nothing happens until `settle confirm` of the job that this makes.
+
+    A payment that arrived after the write-off stays: the claim is reversed for the write-off that remains. A claim with
+    any other change is skipped until that change is undone.
+    """
 
     def ask(session: Session, *, by: Actor, **who: Any) -> SettleJob:
         key = JobKey(by.practice_id, job)

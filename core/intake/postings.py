@@ -143,7 +143,7 @@ def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: F
 
 def _add_future(session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime) -> None:
     today = calendar.today(practice, now=now)
-    latest = periods.next_open_date(session, practice.id, today=today)
+    latest = periods.latest_date(session, practice.id, today=today)
     rows = select(_STAGE.c.at, _STAGE.c.kind, _STAGE.c.posted_on).where(_STAGE.c.posted_on > latest)
     for row in session.execute(rows.order_by(_STAGE.c.at).limit(FAULTS_MAX)):
         cure = f"the date is in the future; the latest is {latest}"

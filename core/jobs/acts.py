@@ -65,6 +65,11 @@ _ACTS: Final = {
 }
 
 
+def by_schedule(job: SettleJob) -> dict[str, int]:
+    """Return the schedule for the audit, where it asked in its owner's name and the owner typed nothing."""
+    return {} if job.schedule_id is None else {"schedule": job.schedule_id}
+
+
 def refusal(job: SettleJob, what: str) -> WrongStatus:
     """The refusal that says what the job is and what it therefore cannot."""
     return WrongStatus(

@@ -65,7 +65,8 @@ def go_on(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
         moved = lifecycle.move(session, key, source=S.PREVIEWED, target=S.CONFIRMED, confirmed_at=now)
         act, facts = "job.confirmed", {"was": [S.PREVIEWED.value]}
     assert moved, "the row is locked"
-    audit.record(session, act, practice_id=job.practice_id, subject=f"job:{job.id}", by=by, now=now, **facts)
+    subject, by_schedule = f"job:{job.id}", acts.by_schedule(job)
+    audit.record(session, act, practice_id=job.practice_id, subject=subject, by=by, now=now, **facts, **by_schedule)
     session.refresh(job)
     return job
 

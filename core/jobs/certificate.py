@@ -88,7 +88,7 @@ class Certificate(BaseModel):
     posting_date: dt.date
     reason: str | None
     note: str
-    cost_share: CostShare | None  # of Medicare's patients, where the job waived some of it
+    cost_share: CostShare | None  # what the job wrote off of it, where it did
     cost_share_reason: str
     setting: str
     provider_settings: dict[str, str]
@@ -135,8 +135,8 @@ def of_job(session: Session, key: JobKey) -> Certificate:
         posting_date=job.posting_date,
         reason=job.reason.value if job.reason else None,
         note=job.note,
-        cost_share=cost_share.frozen(job),
-        cost_share_reason=job.cost_share_reason,
+        cost_share=cost_share.written_off(session, job),
+        cost_share_reason=cost_share.reason_of(job),
         setting=job.setting.value,
         provider_settings=job.provider_settings,
         rules=[rule.code for rule in RULES if job.kind in rule.kinds],

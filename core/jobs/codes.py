@@ -1,6 +1,6 @@
 """What became of a claim, in words: one sentence for each code, of a rule or of a failure."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from core.jobs import budget, lifecycle, limits
 from core.policy import rules
@@ -11,16 +11,11 @@ DATABASE_REFUSED: Final = "database_refused"
 UNEXPECTED_ERROR: Final = "unexpected_error"
 
 
-class _Failure(NamedTuple):
-    sentence: str
-    retryable: bool
-
-
 FAILURES: Final = {
-    WORKER_DIED: _Failure("The worker died three times on this claim", retryable=True),
-    CLAIM_LOCKED: _Failure("Another hand holds this claim; tried five times", retryable=True),
-    DATABASE_REFUSED: _Failure("The database refused this claim", retryable=False),
-    UNEXPECTED_ERROR: _Failure("Something unexpected broke on this claim", retryable=True),
+    WORKER_DIED: "The worker died three times on this claim",
+    CLAIM_LOCKED: "Another hand holds this claim; tried five times",
+    DATABASE_REFUSED: "The database refused this claim",
+    UNEXPECTED_ERROR: "Something unexpected broke on this claim",
 }
 
 MONTH_CLOSED: Final = "month_closed"
@@ -36,7 +31,7 @@ HALTS: Final = {
 def words(code: str) -> str:
     """The sentence that people read for `code`; a code of another version is shown as it is."""
     if code in FAILURES:
-        return FAILURES[code].sentence
+        return FAILURES[code]
     if code in HALTS:
         return HALTS[code]
     if code in limits.SENTENCES:
@@ -44,8 +39,3 @@ def words(code: str) -> str:
     if code in rules.BY_CODE:
         return rules.BY_CODE[code].sentence
     return "Can settle" if code == rules.CAN_SETTLE else code.replace("_", " ")
-
-
-def retryable(code: str) -> bool:
-    """Tell whether trying again may help as things stand; a rule's no has to be answered first."""
-    return code in FAILURES and FAILURES[code].retryable

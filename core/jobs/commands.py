@@ -42,7 +42,7 @@ def confirm(
     key: JobKey,
     *,
     confirmation: str,
-    cost_share_reason: str | None = None,
+    cost_share_reason: str = "",
     by: Actor,
     now: dt.datetime,
 ) -> SettleJob:
@@ -110,11 +110,10 @@ def cancel(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Set
 def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, code: str | None = None) -> SettleJob:
     """Open the failed claims of a finished, paused or halted job again (only those with `code`, where given)."""
     job = locked(session, key, by, Action.CONTROL_JOB)
-    sources = (S.COMPLETED, S.PAUSED, S.HALTED)
-    if job.status not in sources:
+    if job.status not in retry.STATUSES:
         raise refusal(job, "try its failed claims again")
     posting_month.hold(session, job, now=now)
     if retry.reopen_failed(session, key, code=code, now=now) == 0:
         return job
     values = {"finished_at": None, "halted_because": None, **budget.forgiven(session, key)}
-    return move(session, job, S.CONFIRMED, by=by, now=now, sources=sources, act="retried", **values)
+    return move(session, job, S.CONFIRMED, by=by, now=now, sources=retry.STATUSES, act="retried", **values)

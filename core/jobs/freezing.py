@@ -13,7 +13,7 @@ from core.access import audit, still
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
 from core.errors import BadInput
-from core.jobs import approval, askers, cost_share, lifecycle, limits, posting_month, preview, totals
+from core.jobs import acts, approval, askers, cost_share, lifecycle, limits, posting_month, preview, totals
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, DiscardedBecause, JobStatus, SettleJob
 from core.practices.models import Practice, Provider
@@ -91,11 +91,16 @@ def write_down(
     if job.request_hash != request_hash:
         raise IdempotencyMismatch
     if new_id is not None:
-        audit.record(
-            session, "job.requested", practice_id=practice.id, subject=f"job:{job.id}", by=by.user_id, now=now,
-            kind=job.kind.value, reason=job.reason, include=list(job.include), reverses=job.reverses_job_id,
-        )  # fmt: skip
+        _record_request(session, job, by=by, now=now)
     return job, new_id is not None
+
+
+def _record_request(session: Session, job: SettleJob, *, by: Actor, now: dt.datetime) -> None:
+    audit.record(
+        session, "job.requested", practice_id=job.practice_id, subject=f"job:{job.id}", by=by.user_id, now=now,
+        kind=job.kind.value, reason=job.reason, include=list(job.include), reverses=job.reverses_job_id,
+        **acts.by_schedule(job),
+    )  # fmt: skip
 
 
 def freeze(

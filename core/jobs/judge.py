@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.claims.ids import ClaimIds
 from core.claims.models import Claim, LineItem
+from core.jobs import stale
 from core.jobs.chunks import Chunk
 from core.jobs.models import JobItem, JobKind, Outcome, SettleJob
 from core.ledger.models import Posting, Responsibility
@@ -102,7 +103,7 @@ def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: Excluded) -> 
     }
     return replace(
         of_claim,
-        changed_since_preview=Claim.version != JobItem.claim_version,
+        changed_since_preview=stale.is_changed(),
         balance_mismatch=mismatched_ids.has(JobItem.claim_id),
         values={**of_claim.values, **promised},
     )

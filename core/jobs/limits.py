@@ -6,14 +6,14 @@ Limits that change later change nothing about a job that was previewed before.
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Final, Literal, TypedDict
+from typing import Final, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.access.models import User
-from core.jobs import askers
+from core.jobs import askers, taken_back
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import FINAL_STATUSES
 from core.jobs.models import JobChunk, JobItem, JobKind, JobStatus, SettleJob, Verdict
@@ -55,6 +55,7 @@ class Over(TypedDict):
     found: int  # the largest claim's cents, the sum of cents, or the number of claims
     claims: int  # how many claims are over it; all of the job's where the sum is
     jobs: list[int]  # of the day's sum: the other jobs
+    reversed_jobs: NotRequired[list[int]]  # those of them that were reversed since, in whole or in part
 
 
 class OverLimit(BaseModel):
@@ -85,12 +86,24 @@ def told(over: Iterable[Over]) -> list[OverLimit]:
     """What is over which limit, in words; a claim's own amount is the largest of them."""
     return [
         OverLimit(
-            **{**one, "jobs": [str(job_id) for job_id in one["jobs"]]},
-            words=SENTENCES[one["code"]],
+            code=one["code"],
+            words=_words(one),
             unit="claims" if one["code"] in COUNTED_IN_CLAIMS else "cents",
+            limit=one["limit"],
+            found=one["found"],
+            claims=one["claims"],
+            jobs=[str(job_id) for job_id in one["jobs"]],
         )
         for one in over
     ]
+
+
+def _words(one: Over) -> str:
+    words, jobs = SENTENCES[one["code"]], one.get("reversed_jobs", [])
+    if not jobs:
+        return words
+    named = f"job{'s' * (len(jobs) > 1)} {', '.join(f'{job_id:,}' for job_id in jobs)}"
+    return f"{words} (including {named}, which still count{'s' * (len(jobs) == 1)} although reversed since)"
 
 
 def of_people(session: Session, practice: Practice, user_ids: Collection[int]) -> Limits:
@@ -143,7 +156,10 @@ def over(session: Session, job: SettleJob, *, by: int, now: dt.datetime, limits:
         others = _unapproved_of_the_day(session, job, by, now)
         sum_ = total + sum(others.values())
         if sum_ > of_one_job:
-            found.append(_over("over_day_limit", of_one_job, sum_, claims=settles, jobs=list(others)))
+            day = _over("over_day_limit", of_one_job, sum_, claims=settles, jobs=list(others))
+            if reversed_jobs := sorted(taken_back.of_jobs(session, job.practice_id, others)):
+                day["reversed_jobs"] = reversed_jobs
+            found.append(day)
     return found
 
 

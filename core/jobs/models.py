@@ -184,7 +184,9 @@ class SettleJob(Base):
     decided_by: Mapped[int | None] = mapped_column(BigInteger)  # who approved, rejected or gave it up, never who asked
     decided_at: Mapped[dt.datetime | None]
     decision_note: Mapped[Str] = mapped_column(default="", server_default="")
-    cost_share_reason: Mapped[Str] = mapped_column(default="", server_default="")  # why Medicare's share is waived
+    cost_share_reason: Mapped[Str] = mapped_column(
+        default="", server_default=""
+    )  # as a person gave it: `core.jobs.cost_share`
 
 
 class JobChunk(Base):

@@ -48,11 +48,17 @@ def hold(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
 
 
 def offered(session: Session, job: SettleJob, *, now: dt.datetime) -> dt.date | None:
-    """The next open date, where the job's posting date is in a closed month; None where the month is open."""
-    if not moves_money(session, job):
-        return None
-    closed = periods.closed_months(session, job.practice_id)
-    if periods.month_of(job.posting_date) not in closed:
+    """Return the date of a new preview, where the job's posting date is in a closed month; None where it is open.
+
+    Today, or the next open date where today's month is closed too.
+    """
+    if not is_closed(session, job):
         return None
     today = calendar.today(session.get_one(Practice, job.practice_id), now=now)
-    return periods.first_open(closed, today)
+    return periods.latest_date(session, job.practice_id, today=today)
+
+
+def is_closed(session: Session, job: SettleJob) -> bool:
+    """Return whether the job would post into a closed month."""
+    is_late = periods.month_of(job.posting_date) in periods.closed_months(session, job.practice_id)
+    return is_late and moves_money(session, job)

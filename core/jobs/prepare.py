@@ -138,8 +138,10 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     job.provider_settings = freezing.provider_settings(session, key.practice_id)
     job.rule_values = {"recent_payment_days": practice.recent_payment_days}
     job.limits = {**job.limits, **limits.of_people(session, practice, askers.of_job(job))}
-    job.as_of = calendar.today(practice, now=now)
-    job.posting_date = max(job.as_of, job.posting_date)  # later than today where that was the next open date
+    today = calendar.today(practice, now=now)
+    if job.posting_date == job.as_of:  # else the next open date was asked for
+        job.posting_date = today
+    job.as_of = today
     if job.kind is JobKind.REVERSE:
         reversal.freeze(session, job, chunk_claims=chunk_claims, now=now)
         return True

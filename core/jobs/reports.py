@@ -1,7 +1,7 @@
 """What became of each claim of a job: pages of items with their words."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select, true
 from sqlalchemy.orm import Session
 
 from core.claims.models import Claim
-from core.jobs import codes
+from core.jobs import codes, retry
 from core.jobs.keys import JobKey
 from core.jobs.models import ChunkState, JobChunk, JobItem, Outcome, Verdict
 from core.practices.models import Patient
@@ -42,17 +42,13 @@ class ItemRow:
     outcome: Outcome | None
     code: str | None
     why: dict[str, Any] | None  # the values that its rule saw
+    retryable: bool = False  # `retry_failed` takes it, as things stand
 
     @property
     def words(self) -> str | None:
         """Why, for people; None where it was settled in the ordinary way."""
         code = self.code if self.outcome else self.verdict_code
         return codes.words(code) if code else None
-
-    @property
-    def retryable(self) -> bool:
-        """Tell whether trying again may help."""
-        return self.outcome is Outcome.FAILED and self.code is not None and codes.retryable(self.code)
 
 
 @dataclass(frozen=True)
@@ -62,11 +58,6 @@ class CodeGroup:
     outcome: Outcome
     code: str
     claims: int
-
-    @property
-    def retryable(self) -> bool:
-        """Tell whether trying them again may help."""
-        return self.outcome is Outcome.FAILED and codes.retryable(self.code)
 
 
 def by_code(session: Session, key: JobKey) -> list[CodeGroup]:
@@ -107,7 +98,10 @@ def items(
         after=after_position,
         limit=limit,
     )
-    return [ItemRow(**row._mapping) for row in session.execute(_named(key, page))]
+    rows = [ItemRow(**row._mapping) for row in session.execute(_named(key, page))]
+    if not any(row.outcome is Outcome.FAILED for row in rows) or not retry.is_possible(session, key):
+        return rows
+    return [replace(row, retryable=row.outcome is Outcome.FAILED) for row in rows]
 
 
 def _page(

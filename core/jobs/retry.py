@@ -1,16 +1,29 @@
-"""Failed claims, opened for another try. The caller holds the job's lock."""
+"""Failed claims, opened for another try: when that is possible, and doing it."""
 
 import datetime as dt
+from typing import Final
 
 from sqlalchemy import BigInteger, and_, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
+from core.jobs import posting_month
 from core.jobs.keys import JobKey
-from core.jobs.models import ChunkState, JobChunk, JobFailure, JobItem, Outcome
+from core.jobs.models import ChunkState, JobChunk, JobFailure, JobItem, JobStatus, Outcome, SettleJob
+
+STATUSES: Final = (JobStatus.COMPLETED, JobStatus.PAUSED, JobStatus.HALTED)
+
+
+def is_possible(session: Session, key: JobKey) -> bool:
+    """Return whether the job's failed claims can be retried now: by its status, and its month is open."""
+    job = session.get_one(SettleJob, key)
+    return job.status in STATUSES and not posting_month.is_closed(session, job)
 
 
 def reopen_failed(session: Session, key: JobKey, *, code: str | None, now: dt.datetime) -> int:
-    """Keep each failure in the job's history, clear its outcome and open its chunk; give how many claims."""
+    """Keep each failure in the job's history, clear its outcome and open its chunk; return how many claims.
+
+    The caller holds the job's lock.
+    """
     chunks = session.execute(
         select(JobChunk.first_position, JobChunk.last_position)
         .where(*key.of(JobChunk), JobChunk.failed > 0)

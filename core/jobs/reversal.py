@@ -1,4 +1,4 @@
-"""Taking back what a job did: a job of kind reverse, with a preview and a CONFIRM of its own."""
+"""Reversing what a job did: a job of kind reverse, with a preview and a CONFIRM of its own."""
 
 import datetime as dt
 import hashlib
@@ -107,7 +107,7 @@ def _begin(session: Session, job: SettleJob, *, chunk_claims: int | None, now: d
 
 
 def freeze(session: Session, job: SettleJob, *, chunk_claims: int | None, now: dt.datetime) -> None:
-    """Write an item for each claim that the original settled, as it stands now: what was touched since is skipped."""
+    """Write an item for each claim that the original settled, as it stands now; skip one that changed otherwise."""
     freezing.freeze(session, job, lambda: _freeze_items(session, job), chunk_claims=chunk_claims, now=now)
 
 

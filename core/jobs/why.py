@@ -23,9 +23,10 @@ _LABELS: Final = {
     "last_payment_on": "last payment",
     "recent_payment_days": "days that count as lately",
     "payer_class": "class of Ins 1",
+    "schedule_note": "note of the schedule",
     "version": "version",
     "previewed_version": "version at the preview",
-    "reversed_by": "taken back by job",
+    "reversed_by": "reversed by job",
     "version_after": "version when it was settled",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})

@@ -104,7 +104,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
               AND (x.until IS NULL OR p.posted_on <= x.until)""",
     ),
     "waived_cost_share_has_a_reason": Invariant(
-        "a job that wrote off what Medicare left to its patients says why",
+        "a job that wrote off Medicare or Medicaid cost sharing has a reason",
         f"""SELECT {_JOB} FROM settle_job j
             WHERE {of_practice("j")} AND j.confirmed_at IS NOT NULL AND j.cost_share_reason = ''
               AND (j.preview->'cost_share'->>'job_cents')::bigint > 0""",

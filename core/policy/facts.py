@@ -34,9 +34,9 @@ _WITH_PAYER = (
     ClaimStatus.ACKNOWLEDGED,
 )
 _ADJUDICATED = (ClaimStatus.ERA_RECEIVED, ClaimStatus.ERA_DENIED)
-# For these the rules let Medicare's and Medicaid's cost sharing be written off.
+# The rules let cost sharing of patients of these payers be written off for these reasons alone.
+COST_SHARE_CLASSES = (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
 COST_SHARE_REASONS = (WriteOffReason.CHARITY, WriteOffReason.SMALL_BALANCE)
-_COST_SHARE = (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
 
 PROVIDER: FromClause = Provider.__table__.alias("billing_provider")
 PAYER: FromClause = Payer.__table__.alias("primary_payer")
@@ -203,6 +203,7 @@ def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
         "last_payment_on": Claim.last_payment_on.expression,
         "recent_payment_days": literal(terms.recent_payment_days),
         "payer_class": PAYER.c.payer_class,
+        "schedule_note": null(),  # shown where a schedule lacks the note that it needs
         "version": Claim.version.expression,
     }
 
@@ -224,4 +225,4 @@ def _cost_share(terms: Terms) -> Condition:
 
 def is_cost_share() -> Condition:
     """Whether what is left to the patient is Medicare's or Medicaid's cost sharing, whatever the reason."""
-    return func.coalesce(PAYER.c.payer_class.in_([kind.value for kind in _COST_SHARE]), False)
+    return func.coalesce(PAYER.c.payer_class.in_([kind.value for kind in COST_SHARE_CLASSES]), False)

@@ -74,7 +74,7 @@ RULES: Final = (
     ),
     Rule(
         "already_reversed",
-        "Already taken back",
+        "Already reversed",
         lambda f: f.already_reversed,
         at=PREVIEW_ONLY,
         kinds=REVERSAL,
@@ -82,7 +82,7 @@ RULES: Final = (
     ),
     Rule(
         "late_payment",
-        "A payment that came later has already taken back all of this write-off",
+        "Payments after the write-off already reversed all of it",
         lambda f: f.late_payment_took_all,
         at=PREVIEW_ONLY,
         kinds=REVERSAL,
@@ -90,7 +90,7 @@ RULES: Final = (
     ),
     Rule(
         "touched_since",
-        "Changed since this job settled it, and the change still stands: undo it first",
+        "Changed after this job, by more than a late payment. Undo that change first",
         lambda f: f.touched_since_settled,
         at=PREVIEW_ONLY,
         kinds=REVERSAL,
@@ -154,10 +154,12 @@ RULES: Final = (
     ),
     Rule(
         "medicare_cost_share",
-        "A Medicare or Medicaid patient's share may be written off only as charity or small balance",
+        "A Medicare or Medicaid patient's share may be written off only as charity or small balance, and by a "
+        "schedule only with a note",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),
+        shows_too=("schedule_note",),
         may_include=True,
     ),
     Rule(

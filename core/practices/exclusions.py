@@ -124,7 +124,8 @@ def exclude(
         raise TooManyExclusions
     made = {"practice_id": by.practice_id, "why": why.strip(), "until": until, "made_by": by.user_id, "made_at": now}
     number = session.scalars(insert(Exclusion).values(**made, **whom).returning(Exclusion.id)).one()
-    _record(session, "exclusion.made", number, by, now, **whom, until=until.isoformat() if until else None)
+    own_number = {"patient": patient.strip()} if patient else {"payer": (payer or "").strip()}
+    _record(session, "exclusion.made", number, by, now, **own_number, until=until.isoformat() if until else None)
     return number
 
 

@@ -42,7 +42,7 @@ class BadMonth(BadInput):
 
 
 class BadPostingDate(BadInput):
-    """The posting date is today or, where this month is closed, the next open date."""
+    """The posting date is today or the next open date."""
 
     code = "bad_posting_date"
 
@@ -138,25 +138,34 @@ def closed_months(session: Session, practice_id: int) -> set[dt.date]:
 
 
 def next_open_date(session: Session, practice_id: int, *, today: dt.date) -> dt.date:
-    """Today, or the first day of the next month that is not closed."""
+    """Return the earliest open day: the first after the last closed month, or today where none is closed.
+
+    It is later than today only where today's month is closed.
+    """
+    closed = closed_months(session, practice_id)
+    return after(max(closed)) if closed else today
+
+
+def latest_date(session: Session, practice_id: int, *, today: dt.date) -> dt.date:
+    """Return the latest day that may be posted on: today, or the next open date where today's month is closed."""
     return first_open(closed_months(session, practice_id), today)
 
 
 def first_open(closed: Collection[dt.date], day: dt.date) -> dt.date:
-    """The day, or the first day of the next month that is not among the closed ones."""
+    """Return the day, or the first day of the next month that is not among the closed ones."""
     while month_of(day) in closed:
         day = after(month_of(day))
     return day
 
 
 def posting_date(session: Session, practice_id: int, *, asked: dt.date | None, today: dt.date) -> dt.date:
-    """The date that a job asks for: today, or the next open date where today's month is closed.
+    """Return a job's posting date: today, or the next open date where that was asked for.
 
     Raises `PeriodClosed` where today is in a closed month and nothing else was asked, and `BadPostingDate`.
     """
     offered = next_open_date(session, practice_id, today=today)
     day = asked or today
-    if day == offered:
+    if day == offered or (day == today and offered < today):
         return day
     if day == today:
         raise refusal(session, practice_id, month_of(today), today=today)
@@ -165,8 +174,8 @@ def posting_date(session: Session, practice_id: int, *, asked: dt.date | None, t
 
 
 def refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.date) -> PeriodClosed:
-    """The refusal that says which month is closed, and what can be done instead."""
-    offered = next_open_date(session, practice_id, today=max(today, month))
+    """Return the refusal that says which month is closed, and what can be done instead."""
+    offered = next_open_date(session, practice_id, today=today)
     return PeriodClosed(
         f"{words_of(month)} is closed: nothing can be posted into it. The next open date is "
         f"{offered:%m/%d/%Y}; or an administrator reopens the month.",

@@ -18,6 +18,7 @@ from core.schedules import words
 from core.schedules.models import RunOutcome, ScheduleMode, ScheduleRun
 
 IN_OTHER_JOB: Final = "in_other_job"
+NONE_SETTLED: Final = "none_settled"  # the state of a run whose job completed and settled no claim
 HELD: Final = "held"  # the state of a run that found claims, all of them in other open jobs or skipped for other rules
 
 # Nobody is at work: a person has to decide, or nothing more comes.
@@ -28,8 +29,8 @@ AT_REST: Final = tuple(status for status in (*FINAL_STATUSES, *OPEN_STATUSES) if
 class MorningReport:
     """What came of a run. settled + skipped + failed + remaining = claims, at every instant.
 
-    `state` is one of `words.STATES`, or nothing, held, missed, stopped, failed. Cents are positive: written off where
-    the job runs or ran, else what it would write off.
+    `state` is one of `words.STATES`, or nothing, none_settled, held, missed, stopped, failed. Cents are positive:
+    written off where the job runs or ran, else what it would write off.
     """
 
     state: str
@@ -87,6 +88,8 @@ def of_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> MorningRe
 def _state(run: ScheduleRun, job: SettleJob, figures: _Figures) -> str:
     if job.status is JobStatus.REPORTED and run.mode is ScheduleMode.SETTLE:
         return HELD if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else RunOutcome.NOTHING.value
+    if job.status is JobStatus.COMPLETED and not figures.settled:
+        return NONE_SETTLED
     return words.STATES[job.status]
 
 
@@ -140,6 +143,7 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
         f"settled, {f.skipped:,} skipped.",
         "report": f"It would settle {left} and skip {f.skipped:,}; it settled none, as it only reports.",
         "nothing": f"Nothing to settle: {matched} matched, and rules skip them all.",
+        NONE_SETTLED: f"No claim was settled: {f.skipped:,} skipped, {f.failed:,} failed.",
         HELD: f"Nothing to settle: {matched} matched, and all that could be settled are in other open jobs.",
         "rejected": f"Another person said no: {not_settled} not settled.",
         "expired": f"Nobody let it go on in time: {not_settled} not settled.",

@@ -120,8 +120,7 @@ def _notes(session: Session, schedule: Schedule, as_of: dt.date, codes: Sequence
         notes.append(f"{month} is closed: the night is refused and settles none of these, unless it is reopened.")
     if cost_share.RULE in codes and not schedule.note.strip():
         notes.append(
-            "This schedule has no note, and without one it waives no Medicare or Medicaid cost sharing, whatever its "
-            "reason: give it a note that says why."
+            "This schedule has no note, so it skips Medicare and Medicaid cost sharing. Add a note with the reason."
         )
     return notes
 

@@ -92,13 +92,22 @@ def sentence(schedule: Schedule, time_zone: str) -> str:
     """What it does, when and up to which caps."""
     when = f"{days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
     reason = schedule.reason.value.replace("_", " ")
-    most = "at most " if schedule.claims_max < UNLIMITED else ""
-    caps = f"{most}{claims_cap(schedule.claims_max)} and {cents_cap(schedule.cents_max)}"
+    caps = _caps(schedule.claims_max, schedule.cents_max)
     if schedule.mode is ScheduleMode.REPORT:
-        return f"{when}, reports what it would settle as {reason}, and settles nothing. Its caps are {caps}."
+        return (
+            f"{when}, reports what it would settle as {reason}, and settles nothing. Its caps are {caps.rstrip(',')}."
+        )
     capped = schedule.claims_max < UNLIMITED or schedule.cents_max < UNLIMITED
     waits = " More than that waits for another person's approval." if capped else ""
     return f"{when}, settles {caps} as {reason}.{waits}"
+
+
+def _caps(claims_max: int, cents_max: int) -> str:
+    """Such as "at most 500 claims and $5,000.00", or "any number of claims, at most $5,000.00 in total,"."""
+    claims, cents = claims_cap(claims_max), cents_cap(cents_max)
+    if claims_max < UNLIMITED:
+        return f"at most {claims} and {cents}"
+    return f"{claims}, at most {cents} in total," if cents_max < UNLIMITED else f"{claims} and {cents}"
 
 
 def days(weekdays: list[str]) -> str:

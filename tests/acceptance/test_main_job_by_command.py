@@ -58,7 +58,8 @@ def test_the_main_job_goes_by_command_from_the_import_to_books_that_hold(
     assert (preview["insurance_cents"], preview["patient_cents"]) == (0, 1_200)
     job = preview["id"]
 
-    confirmed = terminal.facts("confirm", job, *WHO, "--confirmation", "CONFIRM")
+    word = ("--confirmation", "CONFIRM", "--cost-share-reason", "Hardship, looked into")
+    confirmed = terminal.facts("confirm", job, *WHO, *word)
     assert confirmed == {"id": job, "status": "confirmed"}
 
     # No hint went out: the sweep finds the job.

@@ -144,7 +144,7 @@ class Api:
 
     def confirm(self, job_id: str) -> Answer:
         """Type the word."""
-        return self.post(f"/settle-jobs/{job_id}/confirm", {"confirmation": "CONFIRM"})
+        return self.post(f"/settle-jobs/{job_id}/confirm", {"confirmation": "CONFIRM", "cost_share_reason": "Hardship"})
 
     def _ask(self, method: str, path: str, body: Any, headers: dict[str, str] | None) -> Answer:
         sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}

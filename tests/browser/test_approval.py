@@ -84,7 +84,7 @@ def test_a_no_reaches_the_requester_with_its_reason(practice: GivenPractice, ope
     decides.get_by_role("button", name="Reject").click()
     expect(decides.locator("#reject-fault")).to_be_visible()
     look(decides)
-    decides.get_by_label("Or say why not").fill("Call them first")
+    decides.get_by_label("Reason for rejecting").fill("Call them first")
     decides.get_by_role("button", name="Reject").click()
     expect(decides.locator("#job-status")).to_have_text("Rejected")
 

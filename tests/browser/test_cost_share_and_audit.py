@@ -22,7 +22,7 @@ def test_the_dialog_asks_why_and_keeps_the_word_that_was_typed(practice: GivenPr
 
     page.get_by_label("Type CONFIRM").fill("CONFIRM")
     page.locator("#confirm-button").click()
-    reason = page.get_by_label("Why Medicare patients’ share is written off")
+    reason = page.get_by_label("Reason for writing off Medicare or Medicaid cost sharing")
     reason.wait_for()
     assert reason.get_attribute("aria-invalid") == "true"
     assert page.get_by_label("Type CONFIRM").input_value() == "CONFIRM"

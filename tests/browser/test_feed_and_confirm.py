@@ -167,8 +167,8 @@ def test_the_whole_way_to_a_settled_claim(feed: Page, practice: GivenPractice) -
     field = feed.get_by_label("Type CONFIRM, in capitals, to continue")
     expect(field).to_be_focused()
     expect(feed.locator("#warning")).to_have_text(
-        "This posts 100 write-offs, $750.00 in all, to 50 claims. It can be undone only by a reversal, by an approver "
-        "or an administrator; the write-offs stay in the ledger beside it."
+        "This posts 100 write-offs, $750.00 in all, to 50 claims. Only an approver or administrator "
+        "can reverse this. The original write-offs stay in the ledger."
     )
 
     field.fill("confirm")

@@ -45,7 +45,7 @@ def test_a_job_is_taken_back_from_its_page_to_its_certificate(
     expect(page.locator("#note-fault")).to_be_visible()
     look(page)
 
-    page.get_by_label("Why is it taken back?").fill("Wrong month")
+    page.get_by_label("Reason for reversal").fill("Wrong month")
     page.get_by_role("button", name="Preview").click()
     warning = page.locator("#warning")
     expect(warning).to_contain_text("This posts 2 counter-postings that restore $30.00 to 2 claims.")

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from core.access.audit_words import ACTS, details, sentence
+from core.access.audit_words import ACTS, details, sentence, who
 from core.jobs.models import JobStatus
 from core.schedules.models import MailState
 
@@ -136,6 +136,23 @@ def test_sentences_begin_alike_and_an_act_of_another_version_is_shown_as_it_is()
     assert sentence("user.added", "user:7", names={7: "Ann"}) == "Added Ann"
     assert sentence("claim.held", "claim:0012", names={}) == "Put claim 0012 on hold"
     assert sentence("job.beamed_up", "job:1", names={}) == "job: beamed up (job 1)"
+
+
+def test_an_act_names_who_did_it_and_accuses_nobody_else() -> None:
+    assert who("job.confirmed", "Ann") == "Ann"
+    assert who("job.completed", None) == "System"
+    assert who("write_off_setting.changed", None) == "Command line"
+    assert who("user.sign_in_failed", "Ann") == "Not signed in"
+
+
+def test_an_act_shows_the_practices_own_numbers_and_names() -> None:
+    known = {"exclusion:3": "patient PT-771", "patient:9": "PT-771", "provider:4": "provider P4"}
+
+    assert sentence("exclusion.made", "exclusion:3", names={}, known=known) == "Excluded patient PT-771 from write-offs"
+    assert sentence("exclusion.ended", "exclusion:3", names={}, known=known) == "Ended the exclusion of patient PT-771"
+    assert sentence("write_off_setting.changed", "provider:4", names={}, known=known).endswith("of provider P4")
+    assert details({"patient_id": 9}, known=known) == [("patient", "PT-771")]
+    assert details({"user_id": 5}, names={5: "Ann"}) == [("of user", "Ann")]
 
 
 def test_the_facts_of_an_act_are_words_too() -> None:

@@ -32,8 +32,8 @@ class Rejection(Body):
 class Approvals(Answer):
     """Jobs over a limit, the oldest first."""
 
-    waiting_for_me: Annotated[list[SettleJobSummary], Field(description="That you may approve or reject")]
-    waiting_for_others: Annotated[list[SettleJobSummary], Field(description="That you asked for, so another must")]
+    waiting_for_me: Annotated[list[SettleJobAnswer], Field(description="That you may approve or reject")]
+    waiting_for_others: Annotated[list[SettleJobAnswer], Field(description="That you asked for, so another must")]
     decided: Annotated[list[SettleJobSummary], Field(description="Of yours, decided in the last 7 days, newest first")]
 
 
@@ -44,8 +44,8 @@ def list_approvals() -> Response:
     actor = current_actor()
     with door().sessions() as session:
         answer = Approvals(
-            waiting_for_me=summaries(session, actor.practice_id, waiting.for_me(session, actor, now=now())),
-            waiting_for_others=summaries(session, actor.practice_id, waiting.of_mine(session, actor)),
+            waiting_for_me=[job_answer(session, job) for job in waiting.for_me(session, actor, now=now())],
+            waiting_for_others=[job_answer(session, job) for job in waiting.of_mine(session, actor)],
             decided=summaries(session, actor.practice_id, waiting.decided_of_mine(session, actor, now=now())),
         )
     return jsonify(answer.json_ready())

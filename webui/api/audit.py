@@ -55,8 +55,9 @@ class AuditAct(Answer):
 
     number: Annotated[int, Field(description="From 1, without a gap")]
     at: dt.datetime
-    user_id: Annotated[Id | None, Field(description="null where the product did it, or the command line")]
+    user_id: Annotated[Id | None, Field(description="null where no user did it, or it is not known who")]
     person: str | None
+    who: Annotated[str, Field(description="For people: the person, or System, Command line or Not signed in")]
     act: Annotated[str, Field(description="Stable, for programs, such as job.confirmed")]
     subject: Annotated[str, Field(description="Such as job:1042")]
     facts: dict[str, Any]

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import commands, progress, queries, reports
+from core.jobs import commands, outcome_words, progress, queries, reports
 from core.jobs.models import JobStatus, SettleJob
 from core.jobs.requests import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
 from core.reading import NOTE_CHARACTERS_MAX, Day
@@ -43,24 +43,21 @@ class Confirmation(Body):
     cost_share_reason: Annotated[
         str | None,
         Field(
-            description="Why Medicare patients' own share is written off, in at most 500 characters, where the "
-            "preview's totals have a cost_share; without it the job's note is kept, else its reason where that is "
-            "small_balance or charity, else the answer is 422 cost_share_reason_missing"
+            description="Why Medicare or Medicaid cost sharing is written off, in at most 500 characters. Required "
+            "where the preview's totals have a cost_share, else the answer is 422 cost_share_reason_missing"
         ),
     ] = None
 
 
 class Reversal(Body):
-    """What is taken back."""
+    """What is reversed."""
 
     claim_ids: Annotated[
         Annotated[list[ClaimIdText], Field(max_length=SELECTION_CLAIM_IDS_MAX)] | None,
         Field(description="Some of the job's settled claims; null for all of them"),
     ]
     note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="Kept with the job")] = ""
-    posting_date: Annotated[
-        Day | None, Field(description="Today if not told; else the next open date, where this month is closed")
-    ] = None
+    posting_date: Annotated[Day | None, Field(description="Today if not given; else the next open date")] = None
 
 
 @api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **refusals(400, 413, 415)})
@@ -93,7 +90,8 @@ def create_job(header: OnceHeaders, body: JobRequest) -> Created:
 def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
     """Preview a reversal of a finished or cancelled job, or of some of its claims: a job that is confirmed like any.
 
-    Claims that were touched since are skipped, each with its code.
+    A payment that arrived after the write-off stays: the claim is reversed for the write-off that remains. A claim with
+    any other change that still stands is skipped as touched_since; one that late payments took whole, as late_payment.
     """
     with transaction(door().sessions) as session:
         job = commands.reverse(
@@ -154,7 +152,7 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
             session,
             key,
             confirmation=body.confirmation,
-            cost_share_reason=body.cost_share_reason,
+            cost_share_reason=body.cost_share_reason or "",
             by=current_actor(),
             now=now(),
         )
@@ -168,8 +166,9 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
 def show_progress(path: JobPath) -> BaseResponse:
     """Tell how far a job is; send the ETag back as If-None-Match and get 304 while nothing changed."""
     with door().sessions() as session:
-        found = progress.of_job(session, path.key(current_actor()), now=now())
-    response = jsonify(progress.as_json(found))
+        key = path.key(current_actor())
+        found, kind = progress.of_job(session, key, now=now()), queries.find(session, key).kind
+    response = jsonify({**progress.as_json(found), "words": outcome_words.sentence(found, kind)})
     response.set_etag(found.etag())
     return response.make_conditional(request)
 

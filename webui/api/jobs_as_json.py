@@ -6,7 +6,7 @@ from typing import Any
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from core.jobs import approval, limits, queries
+from core.jobs import approval, cost_share, limits, queries, stale
 from core.jobs.commands import PREVIEW_LIFE
 from core.jobs.models import JobStatus, SettleJob
 from core.jobs.totals import PreviewTotals
@@ -30,7 +30,11 @@ def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
     """The job with its frozen totals."""
     names = queries.names_of_users(session, job.practice_id, _people(job))
     preview = _preview(job)
-    return SettleJobAnswer(**_members(job, names), totals=Totals.model_validate(preview) if preview else None)
+    return SettleJobAnswer(
+        **_members(job, names),
+        totals=Totals.model_validate(preview) if preview else None,
+        changed_since_preview=stale.count(session, job),
+    )
 
 
 def confirmed(session: Session, job: SettleJob) -> Confirmed:
@@ -68,7 +72,7 @@ def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "target_status": job.target_status,
         "reason": job.reason,
         "note": job.note,
-        "cost_share_reason": job.cost_share_reason,
+        "cost_share_reason": cost_share.reason_of(job),
         "include": job.include,
         "setting": job.setting,
         "as_of": job.as_of,

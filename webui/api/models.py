@@ -170,17 +170,16 @@ class Counts(Answer):
 
 
 class CostShare(Answer):
-    """What Medicare left to its patients: in the job, and in the twelve months up to its day; in cents."""
+    """Medicare or Medicaid cost sharing: in the job, and in the twelve months up to its day; in cents."""
 
     claims: Annotated[int, Field(description="Of the job")]
     job_cents: Annotated[int, Field(description="What the job will write off of it")]
     since: dt.date
     until: dt.date
     written_off_cents: Annotated[int, Field(description="Written off in these months, and not reversed since")]
-    became_due_cents: Annotated[
-        int, Field(description="What became the patients' responsibility in these months: charges and transfers")
-    ]
+    became_due_cents: Annotated[int, Field(description="Charges and transfers to the patients in these months")]
     percent: Annotated[int | None, Field(description="The share written off, rounded down; null where nothing was due")]
+    includes_medicaid: Annotated[bool, Field(description="False: of an earlier version, which left out Medicaid alone")]
 
 
 class Totals(Answer):
@@ -191,10 +190,7 @@ class Totals(Answer):
     by_payer: list[Group]
     by_provider: list[Group]
     by_code: Annotated[list[CodeCount], Field(description="Claims that a rule decided, by its code")]
-    cost_share: Annotated[
-        CostShare | None,
-        Field(description="Where the job writes off Medicare patients' own share: CONFIRM then needs a reason"),
-    ]
+    cost_share: Annotated[CostShare | None, Field(description="Where the job writes off any: CONFIRM needs a reason")]
 
 
 class SettleJobSummary(Answer):
@@ -207,7 +203,7 @@ class SettleJobSummary(Answer):
     target_status: str
     reason: WriteOffReason | None
     note: str
-    cost_share_reason: Annotated[str, Field(description="Why Medicare patients' own share is written off")]
+    cost_share_reason: Annotated[str, Field(description="As a person gave it; else empty, or: not recorded")]
     include: list[str]
     setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
     as_of: dt.date
@@ -238,6 +234,10 @@ class SettleJobAnswer(SettleJobSummary):
     """A job."""
 
     totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while it is preparing")]
+    changed_since_preview: Annotated[
+        int | None,
+        Field(description="Claims to settle that the run will skip, for they changed; null: it waits no more"),
+    ]
 
 
 class SettleJobsPage(Answer):
@@ -263,7 +263,7 @@ class Item(Answer):
     words: Annotated[str | None, Field(description="The sentence of the code")]
     why: Why
     why_words: WhyWords
-    retryable: bool
+    retryable: Annotated[bool, Field(description="It failed, and retry-failed of its job takes it as things stand")]
     insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Due now")]
     patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
 

@@ -20,6 +20,7 @@ class ProgressAnswer(Answer):
     """How far a job is: settled + skipped + failed + remaining = total, at every instant."""
 
     status: JobStatus
+    words: Annotated[str, Field(description="The counts, for people; a completed job that settled no claim says so")]
     total: int
     settled: int
     skipped: int

@@ -101,7 +101,9 @@ def test_a_failure_is_audited_although_its_transaction_is_rolled_back(sessions: 
 
     with sessions() as session:
         entries = session.query(AuditEntry).filter(AuditEntry.act == "user.sign_in_failed").all()
-        assert [(e.user_id, e.subject, e.facts) for e in entries] == [(ann.id, f"user:{ann.id}", {})]
+        assert [(e.user_id, e.subject, e.facts) for e in entries] == [(None, f"user:{ann.id}", {})], (
+            "whoever tried is not known"
+        )
 
 
 def test_a_hash_of_older_parameters_is_made_anew_at_the_next_sign_in(session: Session, biller: User) -> None:

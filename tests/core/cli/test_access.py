@@ -148,6 +148,21 @@ def test_the_write_off_setting_is_chosen_by_command(settle: Settle, session: Ses
     assert write_off_setting.overview(session, practice.id).setting is WriteOffSetting.PATIENT
 
 
+def test_the_write_off_setting_names_the_administrator_who_chose_it(settle: Settle, session: Session) -> None:
+    for email, role, name in [("bill@example.org", "biller", "Bill"), ("boss@example.org", "admin", "Bea Boss")]:
+        settle("user", "add", email, "--practice", "Hill Clinic", "--role", role, "--name", name)
+    setting = ("write-off-setting", "insurance", "--practice", "Hill Clinic", "--as")
+
+    refused = settle(*setting, "bill@example.org")
+    assert (refused.exit_code, "It needs the role administrator" in refused.stderr) == (1, True)
+    assert settle(*setting, "nobody@example.org").exit_code == 1
+    assert settle(*setting, "boss@example.org").exit_code == 0
+
+    practice = session.query(Practice).one()
+    assert write_off_setting.overview(session, practice.id).changed_by == "Bea Boss"
+    assert "Bea Boss: Changed the Balance Writeoff setting" in settle("audit", "--practice", "Hill Clinic").output
+
+
 def test_on_a_terminal_the_password_is_asked_and_never_shown(database_url: str, session: Session) -> None:
     password = "typed by a person"
     child, terminal = pty.fork()

@@ -64,6 +64,39 @@ def test_another_person_approves(typed: Typed, practice: GivenPractice, waiting:
     assert f"Decided: job {waiting} was approved by approver" in typed("approvals", "--as", BILLER).stdout
 
 
+def test_confirm_and_approve_say_first_how_many_claims_changed_since(
+    typed: Typed, practice: GivenPractice, waiting: int
+) -> None:
+    told = "1 of the 2 claims to be settled has changed since this preview and will be skipped. Preview again."
+    practice.limit()
+    again = typed("preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance", "--json")
+    practice.change("C00001")
+
+    job = json.loads(again.stdout)["id"]
+    assert told in typed("show", job, "--as", BILLER).stdout
+    assert json.loads(typed("show", job, "--as", BILLER, "--json").stdout)["changed_since_preview"] == 1
+    confirmed = typed("confirm", job, "--as", BILLER, input="CONFIRM\n")
+    assert confirmed.output.index(told) < confirmed.output.index("Type CONFIRM")
+
+    assert told in typed("approvals", "--as", APPROVER).stdout
+    approved = typed("approve", waiting, "--as", APPROVER, "--confirmation", "CONFIRM")
+    assert (approved.exit_code, approved.stderr) == (0, f"{told}\n")
+
+
+def test_a_command_says_that_a_completed_job_settled_nothing(typed: Typed, practice: GivenPractice) -> None:
+    job = practice.preview()
+    for number in ("C00001", "C00002"):
+        practice.change(number)
+    practice.confirm(job)
+    practice.run()
+
+    watched = typed("watch", job.job_id)
+
+    assert f"Job {job.job_id} is completed, but no claim was settled: 0 settled, 2 skipped" in watched.stdout
+    told = json.loads(typed("watch", job.job_id, "--json").stdout)["words"]
+    assert told == "Completed, but no claim was settled: 2 skipped, 0 failed"
+
+
 def test_the_word_is_asked_for(typed: Typed, waiting: int) -> None:
     asked = typed("approve", waiting, "--as", APPROVER, input="CONFIRM\n")
 
@@ -90,7 +123,7 @@ def test_the_second_person_reads_all_that_the_preview_froze(typed: Typed, practi
         "By billing provider:\n            $46.00  The Provider, 4 claims",
         "in_process: ", "against the rule: $9.00", "Overridden: ",
         "Requested by admin.", "Confirmed by admin.", "Note: Old ones.",
-        "Medicare patients' own share: this job writes off $7.00 of it on 1 claim. In the twelve months ",
+        "This job writes off $7.00 of Medicare or Medicaid cost sharing on 1 claim. Over the 12 months ",
         "Its reason: Hardship.",
         "It is over a limit: it waits for another person.\n    Claims above the practice's limit for one claim: $15.00",
     ):  # fmt: skip

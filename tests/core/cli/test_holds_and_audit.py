@@ -84,7 +84,7 @@ def test_the_audit_is_shown_narrowed_and_written_to_a_file(
 
     of_claim = typed("audit", "--practice", "Lakeside", "--claim", "C1").output
     assert "biller: Put claim C1 on hold (hold: hold)" in of_claim
-    assert "admin: Excluded a patient or a payer from write-offs" in of_claim, "its payer"
+    assert "admin: Excluded payer 1 from write-offs (payer: 1)" in of_claim, "its payer"
     by_admin = json.loads(typed("audit", "--practice", "Lakeside", "--person", ADMIN, "--json").output)
     assert [act["act"] for act in by_admin["acts"]] == ["exclusion.made"]
     assert typed("audit", "--practice", "Lakeside", "--from", "2199-01-01").output.startswith("The chain ends with act")

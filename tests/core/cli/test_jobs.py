@@ -74,7 +74,7 @@ def test_a_touched_claim_is_counted_by_its_code(typed: Typed, practice: GivenPra
     practice.change("A2", hold=Hold.HOLD)
     previewed = typed("reverse", job.job_id, "--as", APPROVER)
     assert "1 will be as before" in previewed.stdout
-    assert "skip  touched_since: Changed since this job settled it" in previewed.stdout
+    assert "skip  touched_since: Changed after this job, by more than a late payment" in previewed.stdout
 
 
 def test_a_large_job_is_prepared_by_the_command_itself(
@@ -202,7 +202,7 @@ def test_who_only_sees_operations_reads_no_file(typed: Typed, practice: GivenPra
     for words in (("download", job.job_id, "settled"), ("certificate", job.job_id)):
         refused = typed(*words, "--as", "ops@lakeside.example")
         assert refused.exit_code == 1
-        assert "Your role (ops)" in refused.stderr
+        assert "Your role (operations)" in refused.stderr
 
 
 # Certificate

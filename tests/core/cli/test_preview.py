@@ -104,14 +104,29 @@ def test_the_preview_says_medicares_share_and_confirm_asks_a_person_why_it_is_wr
     said = typed(*ASKED, "--claim", "M").stdout
     job, why = said.split()[1].rstrip(":"), "Hardship, looked into"
 
-    assert "Medicare patients' own share: this job writes off $7.00 of it on 1 claim. In the twelve months " in said
+    assert "This job writes off $7.00 of Medicare or Medicaid cost sharing on 1 claim. Over the 12 months " in said
     confirm = ("confirm", job, "--as", "biller@lakeside.example")
     monkeypatch.setattr(jobs, "_at_terminal", lambda: True)
     asked = typed(*confirm, input=f"{why}\nCONFIRM\n")
     assert asked.exit_code == 0
-    assert asked.stderr.index("writes off $7.00") < asked.stderr.index("Why it is written off")
+    assert asked.stderr.index("writes off $7.00") < asked.stderr.index("Reason for writing off Medicare or Medicaid")
     practice.run(now=utc_now())
 
     words = typed("certificate", job, "--as", "biller@lakeside.example").stdout
-    assert "this job was to write off $7.00 of it on 1 claim" in words
+    assert "This job wrote off $7.00 of Medicare or Medicaid cost sharing on 1 claim" in words
     assert why in words
+
+
+def test_a_piped_confirm_gives_the_reason_for_cost_sharing_as_an_option(typed: Typed, practice: GivenPractice) -> None:
+    practice.claim("M", Line(0, 700), primary_payer_id=practice.payer("M", PayerClass.DUAL))
+    job = typed(*ASKED, "--claim", "M", "--note", "A note").stdout.split()[1].rstrip(":")
+    confirm = ("confirm", job, "--as", "biller@lakeside.example")
+
+    for given in [{"input": "CONFIRM\n"}, {"input": ""}]:
+        word = () if given["input"] else ("--confirmation", "CONFIRM")
+        refused = typed(*confirm, *word, **given)
+        assert refused.exit_code == 1
+        assert refused.stderr.endswith("State the reason for writing off Medicare or Medicaid cost sharing, in at most "
+                                       "500 characters. Add: --cost-share-reason TEXT\n")  # fmt: skip
+
+    assert typed(*confirm, "--cost-share-reason", "Hardship", input="CONFIRM\n").exit_code == 0

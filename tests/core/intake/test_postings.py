@@ -170,7 +170,7 @@ def test_a_posting_into_a_closed_month_is_refused_by_row_with_the_cure(
 
     assert faults == [
         (
-            'march.csv, line 2, column posting_date, value "2026-10-31": 2026-10 is closed; date it 2026-11-23, the '
+            'march.csv, line 2, column posting_date, value "2026-10-31": 2026-10 is closed; date it 2026-11-01, the '
             "next open date, or have an administrator reopen the month"
         )
     ]

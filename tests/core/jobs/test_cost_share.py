@@ -1,4 +1,4 @@
-"""What Medicare leaves to its patients: its share is said before CONFIRM, and nobody waives it without a reason."""
+"""Medicare and Medicaid cost sharing: shown before CONFIRM, and written off only with a reason that a person gave."""
 
 import datetime as dt
 
@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, text, update
 from core.access.models import Role
 from core.claims.models import Claim
 from core.db.engine import transaction
-from core.jobs import certificate, commands, cost_share
+from core.jobs import certificate, codes, commands, cost_share, why
 from core.jobs.cost_share import CostShare, CostShareReasonMissing
 from core.jobs.keys import JobKey
 from core.jobs.models import AfterPreview, JobStatus, SettleJob
@@ -50,29 +50,86 @@ def posted(practice: GivenPractice, number: str, kind: PostingKind, cents: int, 
 
 
 @pytest.mark.parametrize("payer_class", list(PayerClass))
-def test_only_medicare_patients_dollars_ask_for_a_reason(practice: GivenPractice, payer_class: PayerClass) -> None:
+def test_medicare_and_medicaid_patients_are_one_population_in_rule_warning_and_sum(
+    practice: GivenPractice, payer_class: PayerClass
+) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("P", payer_class))
 
     job = practice.preview()
 
-    needed = payer_class in (PayerClass.MEDICARE, PayerClass.DUAL)
-    assert (share(practice, job) is not None) == needed
-    if not needed:
+    guarded = practice.item(practice.preview(reason="bad_debt", key="rule"), "1").verdict_code == cost_share.RULE
+    said = share(practice, job)
+    assert guarded == (payer_class in (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL))
+    assert (said is not None) == guarded
+    if said is None:
         assert confirm(practice, job).status is JobStatus.CONFIRMED
+    else:
+        assert (said.job_cents, said.became_due_cents) == (500, 500)
+        assert "Medicare or Medicaid cost sharing" in said.sentence()
 
 
-@pytest.mark.parametrize(("note", "kept"), [(" Hardship", "Hardship"), (" ", "small balance")])
-def test_a_program_that_gives_no_reason_has_given_it_at_the_preview(
-    practice: GivenPractice, note: str, kept: str
+@pytest.mark.parametrize("note", [" Hardship", " ", ""])
+@pytest.mark.parametrize("reason", ["small_balance", "charity"])
+def test_neither_note_nor_write_off_reason_is_taken_for_a_reason_to_write_off_cost_sharing(
+    practice: GivenPractice, note: str, reason: str
 ) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview(note=note, reason=reason)
 
-    job = practice.confirm(practice.preview(note=note))
+    with pytest.raises(CostShareReasonMissing) as missing:
+        practice.confirm(job)
 
-    assert (job.status, job.cost_share_reason) == (JobStatus.CONFIRMED, kept)
+    assert set(missing.value.facts["faults"]) == {"cost_share_reason"}
+    assert practice.read_job(job).cost_share_reason == ""
 
 
-def test_where_the_rule_is_overridden_for_another_reason_somebody_must_say_why(practice: GivenPractice) -> None:
+@pytest.mark.parametrize("filled_in", ["Wrong address", "small balance"])
+def test_a_certificate_of_an_earlier_version_shows_no_reason_that_nobody_gave(
+    practice: GivenPractice, filled_in: str
+) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview(note="Wrong address")
+    confirm(practice, job, WHY)
+    practice.run()
+    as_before = text("preview #- '{cost_share,includes_medicaid}'")
+    for kept, shown in [(WHY, WHY), (filled_in, "not recorded")]:
+        with transaction(practice.sessions) as session:
+            session.execute(update(SettleJob).values(preview=as_before, cost_share_reason=kept))
+        with practice.sessions() as session:
+            drawn_up = certificate.of_job(session, job)
+        assert drawn_up.cost_share_reason == shown
+        assert drawn_up.cost_share is not None
+        assert "Medicaid" not in drawn_up.cost_share.sentence(), "its sums left out Medicaid alone"
+
+
+def test_the_reason_given_may_repeat_the_reason_of_the_write_off(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview()
+
+    confirm(practice, job, "small balance")
+
+    practice.run()
+    with practice.sessions() as session:
+        assert certificate.of_job(session, job).cost_share_reason == "small balance"
+
+
+def test_a_certificate_adds_up_the_cost_sharing_that_was_written_off(practice: GivenPractice) -> None:
+    medicaid = practice.payer("M", PayerClass.MEDICAID)
+    practice.claim("1", Line(0, 500), primary_payer_id=medicaid)
+    practice.claim("2", Line(0, 300), primary_payer_id=medicaid)
+    job = practice.preview()
+    confirm(practice, job, WHY)
+    practice.change("2")  # so that the run skips it
+
+    practice.run()
+
+    with practice.sessions() as session:
+        share_of_job = certificate.of_job(session, job).cost_share
+    assert share_of_job is not None
+    assert (share_of_job.claims, share_of_job.job_cents) == (1, 500)
+
+
+def test_where_the_rule_is_overridden_for_another_reason_a_person_must_say_why(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     admin = practice.person("m.chen@lakeside.example", Role.ADMIN)
     job = practice.preview(reason="bad_debt", include=["medicare_cost_share"], by=admin)
@@ -196,7 +253,10 @@ def test_a_schedule_that_cannot_be_asked_waives_nothing(
     job = night_job(practice, note=note, reason=reason, include=include)
 
     key = JobKey(job.practice_id, job.id)
-    assert practice.item(key, "1").verdict_code == "medicare_cost_share"
+    skipped = practice.item(key, "1")
+    assert skipped.verdict_code == "medicare_cost_share"
+    assert "by a schedule only with a note" in codes.words("medicare_cost_share")
+    assert (("note of the schedule", "none") in why.words(skipped.why)) == (note == "")
     assert practice.item(key, "2").verdict_code is None
     assert job.cost_share_reason == ""
 

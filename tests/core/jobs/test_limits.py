@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from core.access.models import Role
 from core.access.permissions import Actor
 from core.db.engine import Sessions, make_sessions, transaction
-from core.jobs import chunks, commands, engine, prepare, sweep
+from core.jobs import chunks, commands, engine, limits, prepare, sweep
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus, SettleJob
 from core.ledger.models import Posting, PostingKind
@@ -318,3 +318,21 @@ def test_however_a_selection_is_split_no_more_than_the_limit_goes_through_unappr
     if sum(dues) <= min(job, own) and max(dues) <= claim and "cancel" not in ends:
         assert sum(written_off) == sum(dues)
     assert practice.violations() == []
+
+
+def test_a_reversed_job_that_still_counts_against_the_days_limit_is_named(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claims(4)
+    practice.limit(job=3_000)
+    stands, undone = confirmed(practice, "C00001"), confirmed(practice, "C00002")
+    practice.run()
+    practice.reverse(JobKey(practice.id, undone.id), by=admin)
+    practice.run()
+
+    third = confirmed(practice, "C00003")
+
+    told = limits.told(third.over)[0]
+    assert told.jobs == [str(stands.id), str(undone.id)]
+    said = f"(including job {undone.id}, which still counts although reversed since): $45.00, the limit is $30.00"
+    assert said in told.sentence

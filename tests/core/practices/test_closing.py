@@ -14,7 +14,7 @@ from core.access.models import Role, User
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed, Refusal
-from core.jobs import commands
+from core.jobs import commands, prepare
 from core.jobs.keys import JobKey
 from core.jobs.models import JobStatus
 from core.ledger import entries, month_sums
@@ -24,7 +24,7 @@ from core.practices import closing, limits, periods
 from core.practices.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen, ReopenReasonMissing
 from core.practices.models import Period, PeriodState
 from core.practices.periods import BadMonth, BadPostingDate, PeriodBusy, PeriodClosed
-from tests.given import NOW, GivenPractice, Line, a_practice
+from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
 
 OCTOBER, NOVEMBER, DECEMBER = (dt.date(2026, month, 1) for month in (10, 11, 12))
 
@@ -107,7 +107,7 @@ def test_a_payment_into_a_closed_month_is_refused_with_the_next_open_date(
 
     with pytest.raises(PeriodClosed) as refused:
         pay(practice, posted_on="2026-10-31")
-    assert refused.value.facts == {"month": "2026-10", "next_open_date": "2026-11-23"}
+    assert refused.value.facts == {"month": "2026-10", "next_open_date": "2026-11-01"}
     pay(practice)
     close(practice, admin)
     with pytest.raises(PeriodClosed) as refused:
@@ -174,7 +174,54 @@ def test_a_preview_in_a_closed_month_is_refused_and_may_be_dated_on_the_next_ope
     assert practice.violations() == []
 
 
-def test_while_the_month_is_open_a_job_is_dated_today_and_no_other_day(practice: GivenPractice) -> None:
+@pytest.mark.parametrize(
+    ("closed", "earliest"),
+    [
+        ([], "2026-11-23"),
+        (["2026-10"], "2026-11-01"),
+        (["2026-09"], "2026-10-01"),
+        (["2026-08", "2026-09"], "2026-10-01"),
+        (["2026-07", "2026-09"], "2026-10-01"),
+        (["2025-12"], "2026-01-01"),
+        (["2026-11"], "2026-12-01"),
+        (["2026-09", "2026-11"], "2026-12-01"),
+    ],
+)
+def test_the_next_open_date_is_the_first_day_after_the_last_closed_month_and_a_job_may_be_dated_on_it(
+    practice: GivenPractice, admin: Actor, closed: list[str], earliest: str
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    for month in closed:
+        close(practice, admin, periods.named(month))
+
+    with practice.sessions() as session:
+        assert str(periods.next_open_date(session, practice.id, today=TODAY)) == earliest
+        for month in closed:
+            with pytest.raises(PeriodClosed, match=f"{earliest[5:7]}/01/{earliest[:4]}") as refused:
+                periods.hold_open(session, practice.id, [periods.named(month)], today=TODAY)
+            assert refused.value.facts["next_open_date"] == earliest
+    assert str(practice.read_job(practice.preview(posting_date=earliest)).posting_date) == earliest
+    if "2026-11" not in closed:
+        assert practice.read_job(practice.preview(key="today")).posting_date == TODAY
+
+
+def test_a_job_that_a_worker_previews_keeps_the_next_open_date_that_was_asked_for(
+    practice: GivenPractice, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    close(practice, admin, OCTOBER)
+    monkeypatch.setattr(prepare, "PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    asked, default = practice.preview(posting_date="2026-11-01", key="asked"), practice.preview(key="default")
+
+    for job in (asked, default):
+        with transaction(practice.sessions) as session:
+            assert prepare.prepare(session, job, now=NOW + dt.timedelta(days=1))
+
+    assert str(practice.read_job(asked).posting_date) == "2026-11-01"
+    assert practice.read_job(default).posting_date == TODAY + dt.timedelta(days=1)
+
+
+def test_while_the_month_is_open_a_job_is_dated_today_and_no_later_day(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100_00))
 
     with pytest.raises(BadPostingDate):

@@ -211,6 +211,13 @@ def test_weekdays_and_addresses_are_kept_once_and_in_order() -> None:
             ),
         ),
         (
+            {"local_time": "00:00", "cents_max": 500_000},
+            (
+                "Every day at 12:00 AM (America/New_York), settles any number of claims, at most $5,000.00 in total, "
+                "as small balance. More than that waits for another person's approval."
+            ),
+        ),
+        (
             {"local_time": "00:00", "reason": "bad_debt"},
             "Every day at 12:00 AM (America/New_York), settles any number of claims and any amount as bad debt.",
         ),

@@ -5,6 +5,8 @@ import datetime as dt
 import pytest
 from sqlalchemy import delete, select
 
+from core.access import audit_log
+from core.access.audit_log import AuditFilter
 from core.access.models import AuditEntry
 from core.claims.models import Claim, Hold
 from core.db.engine import transaction
@@ -37,6 +39,32 @@ def test_a_night_settles_by_itself_what_its_filter_finds_and_once(night: Night) 
     night.work(FIRST_NIGHT)
     assert night.report(run, FIRST_NIGHT).settled == 3
     assert night.practice.violations() == []
+
+
+def test_the_audit_says_that_a_schedule_asked_in_its_owners_name(night: Night) -> None:
+    night.practice.claims(1)
+    schedule = night.schedule()
+    night.tick(FIRST_NIGHT)
+
+    with night.sessions() as session:
+        acts = audit_log.acts(session, night.practice.id, AuditFilter(job=night.job(night.run()).id))
+
+    asked = {act.act: act.details for act in acts if act.act in ("job.requested", "job.confirmed")}
+    assert len(asked) == 2
+    assert all(("by schedule", str(schedule)) in details for details in asked.values())
+
+
+def test_a_night_that_settled_nothing_is_not_reported_as_settled(night: Night) -> None:
+    night.practice.claims(2)
+    night.schedule()
+    night.tick(FIRST_NIGHT)
+    for number in ("C00001", "C00002"):
+        night.practice.change(number)
+
+    night.work(FIRST_NIGHT)
+
+    report = night.report(night.run(), FIRST_NIGHT)
+    assert (report.state, report.sentence) == ("none_settled", "No claim was settled: 2 skipped, 0 failed.")
 
 
 def test_a_new_schedule_reports_and_settles_nothing(night: Night) -> None:

@@ -57,6 +57,7 @@ class SentHints:
 
 
 NOTE = "Costs more to collect than it brings"
+COST_SHARE_REASON = "Hardship, looked into one by one"  # the sample has Medicare and Medicaid patients
 
 
 @dataclass
@@ -81,10 +82,7 @@ class Api:
         return self.client.open(f"/api/v1{path}", method=method, headers=all_headers, **given)
 
     def preview(self, selection: Any = None, key: str | None = None, **other: Any) -> TestResponse:
-        """Ask for a job on `selection` (every claim without one), with a key of its own.
-
-        The sample has Medicare patients: the note is the reason why their share may be written off.
-        """
+        """Ask for a job on `selection` (every claim without one), with a key of its own."""
         body = {"selection": selection or {"all": True}, "reason": "small_balance", "note": NOTE, **other}
         return self.post("/settle-jobs", json=body, headers={"Idempotency-Key": key or f"test-{next(_keys)}"})
 
@@ -95,7 +93,8 @@ class Api:
         return str(answer.json["id"])
 
     def confirm(self, job_id: str, confirmation: Any = "CONFIRM") -> TestResponse:
-        return self.post(f"/settle-jobs/{job_id}/confirm", json={"confirmation": confirmation})
+        body = {"confirmation": confirmation, "cost_share_reason": COST_SHARE_REASON}
+        return self.post(f"/settle-jobs/{job_id}/confirm", json=body)
 
     def settled(self, world: "World", selection: Any = None, **other: Any) -> str:
         """The id of a job that was confirmed and has run to its end."""

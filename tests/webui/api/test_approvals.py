@@ -95,6 +95,17 @@ def test_another_person_approves_and_it_runs_as_previewed(
     assert certificate["over"][0]["code"] == "over_job_limit"
 
 
+def test_the_second_person_is_told_how_many_claims_changed_since(
+    world: World, biller: Api, approver: Api, waiting: str
+) -> None:
+    world.sql("UPDATE claim SET version = version + 1")
+    will_settle = biller.get(f"/settle-jobs/{waiting}").json["counts"]["will_settle"]
+
+    listed = approver.get("/approvals").json["waiting_for_me"]
+
+    assert [(job["id"], job["changed_since_preview"]) for job in listed] == [(waiting, will_settle)]
+
+
 @pytest.mark.parametrize("body", [{}, {"confirmation": "confirm"}, {"confirmation": " CONFIRM"}])
 def test_an_approval_takes_the_word(approver: Api, waiting: str, body: dict[str, str]) -> None:
     answer = approver.post(f"/settle-jobs/{waiting}/approve", json=body)

@@ -188,10 +188,16 @@ def test_confirm_asks_for_the_reason_where_medicare_patients_share_is_waived(wor
     assert biller.get(f"/settle-jobs/{job}").json["cost_share_reason"] == "Hardship, looked into"
 
 
-def test_a_program_that_says_the_word_alone_goes_on_with_the_reason_of_its_preview(world: World, biller: Api) -> None:
-    world.sql("UPDATE payer SET payer_class = 'medicare'")
-    job = biller.previewed({"filter": {"patient_due_min_cents": 1, "eligibility": "can_settle"}}, note="")
+@pytest.mark.parametrize("payer_class", ["medicare", "medicaid"])
+def test_a_program_that_sends_the_word_alone_is_asked_for_the_reason(
+    world: World, biller: Api, payer_class: str
+) -> None:
+    world.sql(f"UPDATE payer SET payer_class = '{payer_class}'")
+    job = biller.previewed({"filter": {"patient_due_min_cents": 1, "eligibility": "can_settle"}}, note="A note")
 
-    assert biller.confirm(job).status_code == 202
+    refused = biller.post(f"/settle-jobs/{job}/confirm", json={"confirmation": "CONFIRM"})
 
-    assert biller.get(f"/settle-jobs/{job}").json["cost_share_reason"] == "small balance"
+    assert (refused.status_code, refused.json["code"]) == (422, "cost_share_reason_missing")
+    assert set(refused.json["facts"]["faults"]) == {"cost_share_reason"}
+    left = biller.get(f"/settle-jobs/{job}").json
+    assert (left["status"], left["cost_share_reason"]) == ("previewed", "")

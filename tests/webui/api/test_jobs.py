@@ -407,3 +407,23 @@ def test_unusual_text_survives_the_journey(world: World, biller: Api) -> None:
     assert json.loads(biller.get(f"/settle-jobs/{job_id}").data)["note"] == name
     assert answer.content_type == "application/json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_waiting_preview_tells_how_many_of_its_claims_changed_and_a_job_that_settled_none_says_so(
+    world: World, biller: Api
+) -> None:
+    job = biller.previewed(CAN_SETTLE)
+    will_settle = biller.get(f"/settle-jobs/{job}").json["counts"]["will_settle"]
+    assert biller.get(f"/settle-jobs/{job}").json["changed_since_preview"] == 0
+
+    world.sql("UPDATE claim SET version = version + 1 WHERE practice_id = :practice", practice=world.hill)
+
+    assert biller.get(f"/settle-jobs/{job}").json["changed_since_preview"] == will_settle > 0
+    biller.confirm(job)
+    world.work()
+    assert biller.get(f"/settle-jobs/{job}").json["changed_since_preview"] is None
+    progress = biller.get(f"/settle-jobs/{job}/progress").json
+    assert (progress["status"], progress["settled"]) == ("completed", 0)
+    assert progress["words"].startswith("Completed, but no claim was settled: ")
+    settled = biller.settled(world)
+    assert biller.get(f"/settle-jobs/{settled}/progress").json["words"].startswith("Completed: ")

@@ -51,10 +51,43 @@ def test_the_box_warns_before_confirm_which_limit_by_how_much_and_who_may_approv
 ) -> None:
     says = biller.says(page_of(previewed))
     assert "After CONFIRM this job waits for another person" in says
-    assert "now that may be ruth." in says
+    assert "Can be approved by: ruth." in says
     assert "Ask for approval of 3 claims" in says
     assert "Claims above the practice's limit for one claim: $30.00 , limit $25.00, $5.00 over" in says
     assert "More than the practice's limit for one job: $45.00 , limit $40.00, $5.00 over" in says
+
+
+def test_the_second_person_reads_how_many_claims_changed_since(
+    practice: GivenPractice, approver: Browser, waiting: JobKey
+) -> None:
+    told = "1 of the 3 claims to be settled has changed since this preview and will be skipped."
+    assert told not in approver.says(page_of(waiting))
+
+    practice.change("DEAR")
+
+    said = approver.says(page_of(waiting))
+    assert said.index(told) < said.index("Type CONFIRM")
+    assert told in approver.says("/approvals")
+
+
+def test_a_reversed_job_that_still_counts_is_named_wherever_the_limit_is(
+    practice: GivenPractice, biller: Browser, admin: Browser, approver: Browser
+) -> None:
+    practice.claims(2)
+    practice.limit(job=2_000)
+    first = practice.preview({"claim_ids": ["C00001"]}, key="first")
+    practice.confirm(first)
+    practice.run()
+    practice.reverse(first, by=practice.person("undo@x.example", Role.APPROVER))
+    practice.run()
+    second = practice.preview({"claim_ids": ["C00002"]}, key="second")
+
+    told = f"including job {first.job_id}, which still counts although reversed since"
+    assert told in biller.says(page_of(second))
+    practice.confirm(second)
+    assert told in approver.says(page_of(second))
+    assert told in approver.says("/approvals")
+    assert f"Job {first.job_id} completed, reversed since" in approver.says(page_of(second))
 
 
 def test_where_nobody_may_approve_the_box_says_what_to_do(biller: Browser, previewed: JobKey) -> None:
@@ -98,7 +131,7 @@ def test_confirmed_it_waits_and_the_requester_reads_for_whom_and_until_when(
     says = biller.says(page_of(previewed))
     assert biller.status_of(previewed) == "Awaiting approval"
     assert "This job waits for another person , because it is over a limit. Nothing was written off yet." in says
-    assert "Now it may be approved by ruth." in says
+    assert "Can be approved by: ruth." in says
     assert "It expires 11/30/2026 10:00:00AM" in says
     assert "one that is lowered or raised later changes nothing about this job" in says
     assert f"{page_of(previewed)}/approve" not in biller.forms(page_of(previewed))
@@ -153,7 +186,7 @@ def test_my_own_jobs_wait_for_another_and_not_for_me(
 def test_who_is_deactivated_between_page_and_click_is_shown_the_door_and_nothing_runs(
     practice: GivenPractice, approver: Browser, admin: Browser, waiting: JobKey
 ) -> None:
-    assert "it waits for you" in approver.says(page_of(waiting))
+    assert "needs your approval" in approver.says(page_of(waiting))
     assert approver.actor
     admin.post(f"/users/{approver.actor.user_id}/deactivate", on=page_of(waiting))
 

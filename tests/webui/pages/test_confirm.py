@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from core.access.models import Role
 from core.access.permissions import Actor
-from core.claims.models import ClaimStatus
+from core.claims.models import ClaimStatus, Hold
 from core.db.engine import transaction
 from core.jobs import commands, reversal
 from core.jobs.keys import JobKey
@@ -33,6 +33,37 @@ def send(browser: Browser, path: str = "/jobs", *, dialog: bool = False, **field
 def preview(browser: Browser, *numbers: str, **fields: Any) -> TestResponse:
     asked = {"target_status": "Settled", "reason": "small_balance", "idempotency_key": "one", **fields}
     return send(browser, claim_id=list(numbers), **asked)
+
+
+def test_a_stale_preview_says_before_confirm_how_many_of_its_claims_changed(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claims(3)
+    practice.claim("HELD", Line(100, 0), hold=Hold.HOLD)
+    job = practice.preview()
+    page = f"/jobs/{job.job_id}"
+    practice.change("HELD")  # skipped in any case
+    assert "changed since this preview" not in biller.says(page)
+
+    practice.change("C00002")
+
+    said = biller.says(page)
+    told = "1 of the 3 claims to be settled has changed since this preview and will be skipped. Preview again."
+    assert told in said
+    assert said.index(told) < said.index("Type CONFIRM")
+    assert "Preview again" in said.partition("Type CONFIRM")[2], "the button"
+
+    practice.change("C00001")
+    practice.change("C00003")
+
+    said = biller.says(page)
+    assert (
+        "All of the 3 claims to be settled have changed since this preview and will be skipped. Preview again." in said
+    )
+    assert "Type CONFIRM" not in said
+    assert send(biller, f"{page}/again").status_code == 200
+    practice.confirm(job)  # as a page that was opened before
+    assert "changed since this preview" not in biller.says(page)
 
 
 def jobs_of(practice: GivenPractice) -> list[SettleJob]:
@@ -135,7 +166,10 @@ def test_the_preview_shows_every_claim_with_what_will_happen(two: GivenPractice,
     assert "<bdi><b>Abel</b> مريم</bdi>" in page
     assert "<b>Abel</b>" not in biller.get(answer.headers["Location"]).text
     assert "Skipped</span> because the insurance has a credit" in page
-    assert "This posts 3 write-offs, $17.50 in all, to 1 claim. It can be undone only by a reversal" in page
+    assert (
+        "This posts 3 write-offs, $17.50 in all, to 1 claim. Only an approver or administrator can reverse this."
+        in page
+    )
     assert "Balance Writeoff: patient and insurance" in page
     assert "Small balance" in page
     assert "Year-end" in page

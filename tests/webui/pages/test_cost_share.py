@@ -1,4 +1,4 @@
-"""Medicare patients' own share on the confirm box: said in words, and asked about before CONFIRM."""
+"""Medicare and Medicaid cost sharing on the confirm box: shown in words, and asked about before CONFIRM."""
 
 import re
 from collections.abc import Callable
@@ -23,10 +23,9 @@ def test_the_box_says_the_share_and_asks_why(practice: GivenPractice, biller: Br
 
     said = biller.says(page)
 
-    assert "Medicare patients’ own share: this job writes off $10.00 of it on 1 claim" in said
-    assert "In the twelve months through 11/23/2026, $10.00 became due from Medicare patients" in said
-    assert "and $0.00, 0 % of that, was written off and not taken back" in said
-    assert "Why Medicare patients’ share is written off" in said
+    assert "This job writes off $10.00 of Medicare or Medicaid cost sharing on 1 claim." in said
+    assert "Over the 12 months through 11/23/2026, you billed these patients $10.00 and wrote off $0.00 (0%)." in said
+    assert "Reason for writing off Medicare or Medicaid cost sharing" in said
     assert re.findall(r'<input id="(\w+)"[^>]* data-first', biller.read(page)) == ["cost_share_reason"]
 
 
@@ -48,6 +47,7 @@ def test_without_the_reason_the_box_keeps_what_was_typed(practice: GivenPractice
     practice.run()
     assert WHY in biller.read(page)
     assert WHY in biller.read(f"{page}/certificate")
+    assert "This job wrote off $10.00 of Medicare or Medicaid cost sharing" in biller.says(f"{page}/certificate")
 
 
 def test_the_second_person_reads_the_reason(
@@ -62,7 +62,7 @@ def test_the_second_person_reads_the_reason(
 
     assert approver.read(page).count(WHY) == 2, "in the note on Medicare's share, and among the facts of the job"
     assert re.search("<textarea[^>]*></textarea>", approver.read(page)), "the approver has not yet said why not"
-    assert "writes off $10.00 of it on 1 claim" in approver.says(page)
+    assert "writes off $10.00 of Medicare or Medicaid cost sharing on 1 claim" in approver.says(page)
 
 
 def test_a_job_without_medicare_claims_is_not_asked(practice: GivenPractice, biller: Browser) -> None:

@@ -5,10 +5,14 @@ import io
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
 
+from core.access import users
 from core.access.models import Role
 from core.access.permissions import Actor
-from tests.given import GivenPractice, Line
+from core.practices import write_off_setting
+from core.practices.models import WriteOffSetting
+from tests.given import NOW, GivenPractice, Line
 from tests.webui.pages.conftest import Browser
 
 PAGE = "/exclusions"
@@ -119,6 +123,52 @@ def test_the_audit_says_who_did_what_and_is_narrowed(practice: GivenPractice, ad
     assert f"Confirmed job {job.job_id}" in admin.says("/audit?claim=C00002")
     assert "No act matches" in admin.says("/audit?from=2026-11-24")
     assert "Put claim C00001 on hold" in admin.says(f"/audit?person={practice.biller.user_id}")
+
+
+def test_the_audit_accuses_nobody_of_anothers_act_and_shows_the_practices_own_numbers(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    with practice.sessions() as session:
+        cai = users.add_user(
+            session, practice_id=practice.id, email="cai@x.example", name="Cai", role=Role.BILLER,
+            password=users.make_password(), now=NOW,
+        )  # fmt: skip
+        with pytest.raises(users.SignInFailed):
+            users.sign_in(session, email=cai.email, password="wrong", now=NOW)
+        session.execute(  # as an earlier version wrote it
+            text(
+                "INSERT INTO audit_entry (practice_id, at, user_id, act, subject, facts) VALUES "
+                "(:practice, now(), :user, 'user.sign_in_failed', :subject, '{}'), "
+                "(:practice, now(), :user, 'exclusion.made', 'exclusion:1', jsonb_build_object('patient_id', 9001))"
+            ),
+            {"practice": practice.id, "user": cai.id, "subject": f"user:{cai.id}"},
+        )
+        session.execute(
+            text(
+                "INSERT INTO patient (practice_id, id, external_id, name) OVERRIDING SYSTEM VALUE "
+                "VALUES (:practice, 9001, 'PT-100771', 'Ann')"
+            ),
+            {"practice": practice.id},
+        )
+        write_off_setting.set_for_practice(
+            session, practice_id=practice.id, setting=WriteOffSetting.NEITHER, by=None, now=NOW
+        )
+        session.commit()
+    admin.post(PAGE, on=PAGE, kind="patient", number="PT-100771", why="Court order")
+    admin.post(f"{PAGE}/1/end", on=PAGE)
+
+    said = admin.says("/audit")
+
+    assert said.count("Not signed in A sign-in as Cai failed") == 2
+    assert "Cai A sign-in" not in said
+    assert "Command line Changed the Balance Writeoff setting of the practice" in said
+    assert said.count("Excluded patient PT-100771 from write-offs patient PT-100771") == 2
+    assert "admin Ended the exclusion of patient PT-100771" in said
+    assert "9001" not in said
+    assert "internal number" not in said
+    rows = list(csv.DictReader(io.StringIO(admin.get("/audit/audit.csv").text.removeprefix("\ufeff"))))
+    assert {row["Who"] for row in rows if row["Act"] == "user.sign_in_failed"} == {"Not signed in"}
+    assert {row["E-mail"] for row in rows if row["Act"] == "user.sign_in_failed"} == {""}
 
 
 @pytest.mark.parametrize(

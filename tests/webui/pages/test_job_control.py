@@ -1,17 +1,24 @@
 """What people do to a job from its page: pause, resume, cancel, discard, try again."""
 
+import csv
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from flask_openapi3.openapi import OpenAPI
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.access.models import Role
 from core.access.permissions import Actor
 from core.claims.models import Claim
 from core.db.engine import transaction
-from core.jobs import engine, lifecycle
+from core.errors import Refusal
+from core.jobs import commands, downloads, engine, lifecycle, reports
+from core.jobs.downloads import File
 from core.jobs.keys import JobKey
+from core.jobs.models import JobItem, JobStatus, SettleJob
+from core.practices import closing
 from tests.given import NOW, GivenPractice, Line, ticking
 from tests.webui.api.conftest import SentHints
 from tests.webui.pages.conftest import Browser
@@ -53,6 +60,69 @@ def test_a_failure_is_listed_in_words_with_its_claim_and_can_be_tried_again(
     assert biller.status_of(job) == "Confirmed"
     practice.run()
     assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
+
+
+@pytest.mark.parametrize(("kind", "done"), [("settle", "settled"), ("status", "changed")])
+def test_a_completed_job_that_did_nothing_is_not_green(
+    practice: GivenPractice, biller: Browser, kind: str, done: str
+) -> None:
+    practice.claims(2)
+    asked = {"target_status": "Internal Review", "reason": None} if kind == "status" else {}
+    job = practice.preview(**asked)
+    for number in ("C00001", "C00002"):
+        practice.change(number)
+    practice.confirm(job)
+    practice.run()
+    path = f"/jobs/{job.job_id}"
+
+    assert f"Completed, but no claim was {done}: 2 skipped, 0 failed" in biller.says(path)
+    assert f"Completed, none {done}" in biller.says("/jobs")
+    for page in (path, "/jobs"):
+        assert re.findall(r'class="(?:pill|note) good"', biller.read(page)) == []
+
+
+@pytest.mark.parametrize("code", ["claim_locked", "database_refused", "worker_died", "unexpected_error"])
+def test_what_page_api_and_file_call_retryable_is_what_retry_takes(
+    practice: GivenPractice, biller: Browser, code: str
+) -> None:
+    practice.claims(2)
+    job = practice.preview(chunk_claims=1)
+    practice.confirm(job)
+    held_by_another_hand(practice, "C00002", job)
+    with practice.sessions() as session, session.begin():
+        session.execute(update(JobItem).where(*job.of(JobItem), JobItem.outcome == "failed").values(code=code))
+    path = f"/jobs/{job.job_id}"
+
+    def told() -> set[bool]:
+        with practice.sessions() as session:
+            rows = list(csv.DictReader("".join(downloads.csv_file(session, job, File.NOT_SETTLED)).splitlines()))
+            items = reports.items(session, job, outcome="failed")
+        said = biller.says(path)
+        page = f" {code} yes" in said
+        assert (f" {code} no" in said) != page
+        assert ("Try 1 failed again" in said) == page
+        return {page, rows[0]["Can be tried again"] == "yes", items[0].retryable}
+
+    def is_retried() -> bool:
+        try:
+            with practice.sessions() as session:  # never committed
+                commands.retry_failed(session, job, by=practice.biller, now=NOW)
+        except Refusal:
+            return False
+        return True
+
+    assert told() == {is_retried()} == {True}
+
+    admin = practice.person("admin@x.example", Role.ADMIN)
+    with practice.sessions() as session, session.begin():
+        closing.close(session, NOW.date().replace(day=1), by=admin, now=NOW)
+    assert told() == {is_retried()} == {False}
+    assert "their month is closed" in biller.says(path)
+
+    with practice.sessions() as session, session.begin():
+        closing.reopen(session, NOW.date().replace(day=1), reason="Late", by=admin, now=NOW)
+        session.execute(update(SettleJob).values(status=JobStatus.CANCELLED))
+    assert told() == {is_retried()} == {False}
 
 
 def test_a_biller_pauses_resumes_and_cancels(practice: GivenPractice, biller: Browser) -> None:

@@ -73,10 +73,10 @@ def test_each_job_leads_to_the_other(practice: GivenPractice, job: JobKey, appro
 
     assert f"/jobs/{job.job_id}" in approver.links(page)
     assert page in approver.links(f"/jobs/{job.job_id}")
-    assert "Taken back by job 2 awaiting CONFIRM" in approver.says(f"/jobs/{job.job_id}")
-    assert "Job 2 takes back this job already" in approver.says(f"/jobs/{job.job_id}/reverse")
+    assert "Reversed by job 2 awaiting CONFIRM" in approver.says(f"/jobs/{job.job_id}")
+    assert "Job 2 reverses this job already" in approver.says(f"/jobs/{job.job_id}/reverse")
     approver.post(f"{page}/discard", on=page)
-    assert "Taken back by" not in approver.says(f"/jobs/{job.job_id}")
+    assert "Reversed by" not in approver.says(f"/jobs/{job.job_id}")
 
 
 def test_a_claim_touched_since_is_left_out_by_name(practice: GivenPractice, job: JobKey, approver: Browser) -> None:
@@ -87,6 +87,23 @@ def test_a_claim_touched_since_is_left_out_by_name(practice: GivenPractice, job:
     assert "restore $30.00 to 2 claims. 1 claim touched since is left out: C00002 ." in said
     assert "version when it was settled 2" in said
     assert "version 3" in said
+
+
+def test_the_form_says_which_changed_claims_the_reversal_leaves_out(practice: GivenPractice, approver: Browser) -> None:
+    practice.claims(3, insurance=0, patient=1_500)
+    job = practice.settle()
+    practice.pay("C00002", 500)
+    practice.change("C00003", hold=Hold.HOLD)
+
+    form = approver.says(f"/jobs/{job.job_id}/reverse")
+    box = approver.says(ask(approver, job))
+
+    assert (
+        "A payment that arrived after the write-off stays: the claim is reversed for the write-off that remains."
+        in form
+    )
+    assert "A claim with any other change is left out, by name, until that change is undone." in form
+    assert "restore $25.00 to 2 claims. 1 claim touched since is left out: C00003 ." in box
 
 
 def test_a_claim_paid_late_in_full_is_left_out_by_name_and_of_one_paid_in_part_the_rest_comes_back(
@@ -100,7 +117,7 @@ def test_a_claim_paid_late_in_full_is_left_out_by_name_and_of_one_paid_in_part_t
     said = approver.says(ask(approver, job))
 
     assert "This posts 2 counter-postings that restore $29.00 to 2 claims. 1 claim is left out: C00002 ." in said
-    assert "A payment that came later has already taken back all of this write-off" in said
+    assert "Payments after the write-off already reversed all of it" in said
 
 
 def test_where_every_claim_was_touched_there_is_nothing_to_confirm(

@@ -528,7 +528,7 @@ def test_a_schedule_stops_when_its_owner_left_and_whoever_resumes_it_owns_it(
 def test_every_key_of_a_filter_and_every_state_of_a_run_has_its_words() -> None:
     keys = {field.alias or name for name, field in ClaimFilter.model_fields.items()}
     assert set(schedule_words.FILTER_LABELS) == keys
-    states = {*words.STATES.values(), *RunOutcome, reports.HELD} - {RunOutcome.JOB}
+    states = {*words.STATES.values(), *RunOutcome, reports.HELD, reports.NONE_SETTLED} - {RunOutcome.JOB}
     assert set(schedule_words.REPORT) == {str(state) for state in states}
 
 

@@ -129,4 +129,22 @@ def test_operations_people_see_no_claim_and_read_why(browser_of: object, practic
     for path in ("/claims", "/jobs", "/settings", "/claims/C1"):
         answer = ops.get(path)
         assert answer.status_code == 403
-        assert "Your role (ops) does not allow this" in answer.text
+        assert "Your role (operations) does not allow this" in answer.text
+
+
+def test_an_administrator_is_not_sent_to_the_administrator(browser_of: object, practice: GivenPractice) -> None:
+    admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))  # type: ignore[operator]
+    assert "admin · administrator" in admin.says("/claims"), "as the header calls the role"
+
+    answer = admin.get("/operations")
+
+    assert answer.status_code == 403
+    assert "Your role (administrator) does not allow this. It needs the role operations." in answer.text
+    assert "ask an administrator" not in answer.text.lower()
+
+
+def test_a_biller_reads_which_roles_allow_it_and_whom_to_ask(biller: Browser) -> None:
+    answer = biller.get("/audit")
+
+    said = "Your role (biller) does not allow this. It needs the role approver or administrator."
+    assert f"{said} Ask an administrator of the practice." in answer.text
