@@ -114,11 +114,11 @@ def postings(file: Path, practice_name: str, email: str | None) -> None:
         return
     there = f" Already there: {done.already_there:,}." if done.already_there else ""
     click.echo(f"{practice_name}: added {counted(done.added, 'posting')}.{there}")
-    if done.late:
-        click.echo(
-            f"{done.late:,} of them came where something was written off; they took back "
-            f"{format_cents(done.taken_back_cents)} of it."
-        )
+    moved = done.moved
+    if moved.reversed_cents:
+        click.echo(f"{moved.late:,} came after a write-off and reversed {format_cents(moved.reversed_cents)} of it.")
+    if moved.restored_cents:
+        click.echo(f"Money was returned, so {format_cents(moved.restored_cents)} is written off again.")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, func, select
 
 from core.claims.models import Claim
-from core.ledger import late_payments
+from core.ledger import write_offs
 from core.ledger.models import Posting
 from tests.given import GivenPractice
 
@@ -32,7 +32,7 @@ def read(practice: GivenPractice) -> Books:
     of_claim = and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id)
     place = (Claim.external_id, Posting.line, Posting.responsibility)
     sums = select(
-        *place, func.sum(Posting.amount_cents), -func.sum(Posting.amount_cents).filter(late_payments.standing())
+        *place, func.sum(Posting.amount_cents), -func.sum(Posting.amount_cents).filter(write_offs.standing())
     ).join_from(Posting, Claim, of_claim)
     due, written_off = Counter[Place](), Counter[Place]()
     with practice.sessions() as session:

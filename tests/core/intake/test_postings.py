@@ -61,7 +61,7 @@ def test_payments_adjustments_transfers_and_refunds_change_what_is_due(practice:
     )  # fmt: skip
 
     claim = practice.read("1")
-    assert (done.added, done.late) == (6, 0)
+    assert (done.added, done.moved.late) == (6, 0)
     assert (claim.insurance_due, claim.patient_due, claim.version) == (0, 35_00, 2)
     assert (claim.primary_paid, claim.adjustment, claim.patient_paid) == (60_00, 10_00, 45_00)
     assert practice.violations() == []
@@ -134,7 +134,7 @@ def test_late_payments_of_a_file_take_back_one_after_the_other(practice: GivenPr
         "d,2,1,patient,payment,-40.00,patient,,,2026-11-20",
     )  # fmt: skip
 
-    assert (done.added, done.late, done.taken_back_cents) == (4, 3, 100_01)
+    assert (done.added, done.moved.late, done.moved.reversed_cents) == (4, 3, 100_01)
     assert (practice.read("1").patient_due, practice.read("1").has_credit_line) == (-10_00, True)
     assert practice.read("2").patient_due == 60_00
     assert practice.violations() == []
@@ -152,7 +152,7 @@ def test_an_adjustment_of_a_file_takes_back_of_the_write_off_as_the_payment_besi
         "b,1,1,insurance,payment,-60.00,primary,,,2026-11-20",
     )  # fmt: skip
 
-    assert (done.late, done.taken_back_cents) == (2, 85_00)
+    assert (done.moved.late, done.moved.reversed_cents) == (2, 85_00)
     assert (practice.read("1").billing_status, practice.read("1").insurance_due) == ("Settled", 0)
     assert practice.violations() == []
 
