@@ -13,6 +13,7 @@ from core.intake.csv_import import import_csv
 from core.intake.csv_template import template_files
 from core.intake.faults import ImportRefused
 from core.intake.postings import ImportedPostings, import_postings
+from core.ledger import entries
 from core.practices import closing
 from tests.given import NOW, GivenPractice, Line, a_practice
 
@@ -225,3 +226,92 @@ def test_who_may_not_post_and_what_is_not_there_is_refused(practice: GivenPracti
     with pytest.raises(ImportRefused), transaction(practice.sessions) as session:
         import_postings(session, tmp_path / "gone.csv", practice_name="Lakeside", now=NOW)
     assert practice.read("1").patient_due == 50_00
+
+
+def _state(practice: GivenPractice, number: str) -> tuple[str, int, int]:
+    """Billing status, insurance balance, and what stands written off of the insurance's share."""
+    claim = practice.read(number)
+    with practice.sessions() as session:
+        stands = entries.written_off(session, practice.id, claim.id)
+    return claim.billing_status, claim.insurance_due, sum(one.cents for one in stands)
+
+
+TAKEBACK = "{claim}r1,{claim},1,insurance,refund,5.00,primary,,,2026-11-20"
+PAID_3 = "{claim}r2,{claim},1,insurance,payment,-3.00,primary,,,2026-11-20"
+PAID_2 = "{claim}r3,{claim},1,insurance,payment,-2.00,primary,,,2026-11-20"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [[TAKEBACK, PAID_3, PAID_2]],
+        [[PAID_3, TAKEBACK, PAID_2]],
+        [[PAID_3, PAID_2], [TAKEBACK]],
+        [[TAKEBACK], [PAID_3], [PAID_2]],
+    ],
+)
+def test_a_takeback_that_is_paid_again_leaves_the_claim_settled_in_any_order_and_split(
+    practice: GivenPractice, tmp_path: Path, files: list[list[str]]
+) -> None:
+    practice.claim("1", Line(30_00, 0))
+    practice.claim("nothing due", Line(0, 0))
+    practice.claim("never settled", Line(30_00, 0))
+    practice.settle({"claim_ids": ["1", "nothing due"]})
+    for number in ("nothing due", "never settled"):
+        practice.change(number, billing_status="Settled" if number == "nothing due" else "Bill Insurance")
+
+    for rows in files:
+        _post(practice, tmp_path, *(row.format(claim=claim) for row in rows for claim in
+                                    ("1", "nothing due", "never settled")))  # fmt: skip
+
+    assert _state(practice, "1") == ("Settled", 0, 30_00)
+    assert _state(practice, "nothing due") == ("Settled", 0, 0)
+    assert _state(practice, "never settled") == ("Bill Insurance", 30_00, 0)
+    assert practice.violations() == []
+
+
+def test_what_a_job_decides_after_a_takeback_is_not_undone_by_the_next_one(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(30_00, 0))
+    job = practice.settle()
+    _post(practice, tmp_path, "p,1,1,insurance,payment,-5.00,primary,,,2026-11-20")
+    practice.reverse(job, by=practice.person("approver@lakeside.example", Role.APPROVER))
+    practice.run()
+
+    done = _post(practice, tmp_path, "r,1,1,insurance,refund,5.00,primary,,,2026-11-21")
+
+    assert done.moved.restored_cents == 0
+    assert _state(practice, "1") == ("Balance Due", 30_00, 0)
+    assert practice.violations() == []
+
+
+def test_a_reversal_that_found_all_of_it_paid_keeps_a_takeback_from_writing_off_again(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(30_00, 0))
+    practice.claim("2", Line(30_00, 0))
+    job = practice.settle()
+    _post(practice, tmp_path, "p,1,1,insurance,payment,-30.00,primary,,,2026-11-20")
+    practice.reverse(job, by=practice.person("approver@lakeside.example", Role.APPROVER))
+    practice.run()
+
+    _post(practice, tmp_path, "r,1,1,insurance,refund,30.00,primary,,,2026-11-21")
+
+    assert _state(practice, "1") == ("Balance Due", 30_00, 0)
+    assert practice.violations() == []
+
+
+def test_a_job_that_chose_balance_due_keeps_a_payment_from_making_the_claim_settled(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(30_00, 0))
+    practice.settle()
+    _post(practice, tmp_path, TAKEBACK.format(claim="1"))
+    for status in ("Internal Review", "Balance Due"):
+        practice.settle(key=status, target_status=status, reason=None)
+
+    _post(practice, tmp_path, PAID_3.format(claim="1"), PAID_2.format(claim="1"))
+
+    assert _state(practice, "1") == ("Balance Due", 0, 30_00)
+    assert practice.violations() == []
