@@ -31,7 +31,6 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims.models import Claim, LineItem
-from core.errors import NotFound
 from core.intake import csv_format, stages
 from core.intake.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money
 from core.intake.compare import report_changed_postings
@@ -41,10 +40,11 @@ from core.intake.files import FileFormat, Folder, Progress
 from core.intake.insert import POSTING_AS_STAGED
 from core.intake.load import hold_imports
 from core.intake.months import report_closed, staged_months
+from core.intake.summary import Summary, look_alikes, summarize
 from core.ledger import entries, late_payments
 from core.ledger.late_payments import Moved
 from core.ledger.models import Posting, PostingKind
-from core.practices import calendar, periods
+from core.practices import calendar, periods, queries
 from core.practices.models import Practice
 
 _STAGE: Final = stages.POSTING
@@ -58,6 +58,7 @@ class ImportedPostings:
     added: int
     already_there: int
     moved: Moved  # what they did to write-offs
+    summary: Summary
 
 
 def import_postings(
@@ -71,11 +72,9 @@ def import_postings(
 ) -> ImportedPostings:
     """Post the rows of the file `path` on the practice's claims; `by` None is the command line.
 
-    Raises `NotFound`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with up to a hundred faults.
+    Raises `NoSuchPractice`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with up to a hundred faults.
     """
-    practice = session.scalars(select(Practice).where(Practice.name == practice_name.strip())).one_or_none()
-    if practice is None:
-        raise NotFound(f"There is no practice called {practice_name.strip()[:60]!r}.")
+    practice = queries.named(session, practice_name)
     if by is not None:
         by.require(Action.POST)
     file = FileFormat(path.name, csv_format.POSTINGS.columns)
@@ -87,8 +86,9 @@ def import_postings(
     hold_imports(session, practice.id)
     stages.analyze(session, _STAGE.name)
     staged, added = _check(session, practice, origins, folder.faults, now=now)
+    alike = look_alikes(session, practice.id)
     moved = _insert(session, practice, by=by, now=now) if added else Moved()
-    done = ImportedPostings(added, staged - added, moved)
+    done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike))
     if added:
         audit.record(
             session, "postings.imported", practice_id=practice.id, subject=f"practice:{practice.id}",

@@ -91,10 +91,10 @@ def restorable(session: Session, practice_id: int, places: Collection[Place]) ->
         .order_by(Posting.id)
     )  # fmt: skip
     stacks: dict[Place, list[WriteOff]] = {}
-    for *columns, caused_by_id in session.execute(found):
-        posting = WriteOff(*columns)
+    for row in session.execute(found):
+        posting = WriteOff(*row[:-1])
         stack = stacks.setdefault(posting.place, [])
-        if caused_by_id is None:  # a job's own write-off or reversal: a new decision
+        if row.caused_by_id is None:  # a job's own write-off or reversal: a new decision
             stack.clear()
         elif posting.cents > 0:
             stack.append(posting)
