@@ -41,7 +41,8 @@ from core.intake.insert import POSTING_AS_STAGED
 from core.intake.load import hold_imports
 from core.intake.months import report_closed, staged_months
 from core.intake.summary import Summary, look_alikes, summarize
-from core.ledger import entries, late_payments
+from core.intake.unguard import unguard
+from core.ledger import adjustment_limits, entries, late_payments
 from core.ledger.late_payments import Moved
 from core.ledger.models import Posting, PostingKind
 from core.practices import calendar, periods, queries
@@ -82,10 +83,11 @@ def import_postings(
     stages.open_stages(session)
     stages.copy_rows(session, _STAGE, posting_rows(folder, file))
     folder.say("checking and posting")
+    unguard(session, practice.id)
     origins: Origins = {_STAGE: Origin(file.name, csv_format.ORIGINS[_STAGE].columns)}
     hold_imports(session, practice.id)
     stages.analyze(session, _STAGE.name)
-    staged, added = _check(session, practice, origins, folder.faults, now=now)
+    staged, added = _check(session, practice, origins, folder.faults, by=by, now=now)
     alike = look_alikes(session, practice.id)
     moved = _insert(session, practice, by=by, now=now) if added else Moved()
     done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike))
@@ -98,7 +100,7 @@ def import_postings(
 
 
 def _check(
-    session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime
+    session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor | None, now: dt.datetime
 ) -> tuple[int, int]:
     """Refuse what is wrong, leave out what is there, hold claims and months; give how many were staged and are new."""
     add_duplicates(session, _STAGE, ("source_id",), origins[_STAGE], faults)
@@ -115,6 +117,8 @@ def _check(
     _lock_claims(session, practice.id)
     closed = periods.held_closed(session, practice.id, staged_months(session))
     report_closed(session, practice.id, closed, origins, faults, now=now)
+    if by is not None:
+        _add_over_limit(session, practice, origins, faults, by=by, now=now)
     faults.refuse_if_any()
     return staged, _count(session)
 
@@ -148,6 +152,29 @@ def _add_future(session: Session, practice: Practice, origins: Origins, faults: 
     for row in session.execute(rows.order_by(_STAGE.c.at).limit(FAULTS_MAX)):
         cure = f"the date is in the future; the latest is {latest}"
         faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure))
+
+
+def _add_over_limit(
+    session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor, now: dt.datetime
+) -> None:
+    """Faults for claims that `by` would adjust by more than one person may."""
+    limit = adjustment_limits.of_person(session, by)
+    day = adjustment_limits.by_person_today(practice, by, now=now)
+    already = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == Claim.id)
+    cents = (func.sum(-_STAGE.c.amount_cents) + already.correlate(Claim).scalar_subquery()).label("cents")
+    lowers = and_(_STAGE.c.kind == PostingKind.ADJUSTMENT.value, _STAGE.c.amount_cents < 0)
+    rows = (
+        select(func.min(_STAGE.c.at).label("at"), _STAGE.c.claim, cents)
+        .join(Claim, and_(Claim.practice_id == practice.id, Claim.external_id == _STAGE.c.claim))
+        .where(lowers)
+        .group_by(_STAGE.c.claim, Claim.id)
+        .having(cents > limit.cents)
+        .order_by(func.min(_STAGE.c.at))
+        .limit(FAULTS_MAX)
+    )
+    for row in session.execute(rows):
+        cure = adjustment_limits.words(int(row.cents), limit)
+        faults.add(origins[_STAGE].fault(row, "claim", row.claim, cure))
 
 
 def _lock_claims(session: Session, practice_id: int) -> None:

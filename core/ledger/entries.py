@@ -18,7 +18,7 @@ from core.access.permissions import Action, Actor
 from core.claims import locks
 from core.claims.models import BALANCE_DUE, SETTLED, Claim, LineItem
 from core.errors import BadInput
-from core.ledger import caches, late_payments, recoveries, write_offs
+from core.ledger import adjustment_limits, caches, late_payments, look_alikes, recoveries, write_offs
 from core.ledger.models import GroupCode, PaidBy, Posting, PostingKind, Responsibility
 from core.ledger.recoveries import Recovery
 from core.money import CENTS_MAX
@@ -107,6 +107,7 @@ class Posted(NamedTuple):
     took_back: Recovery | None  # what it took back of the write-off, where it came late
     credit_cents: int  # what the entry's line and responsibility has too much now; 0 where it has not
     written_off_elsewhere: tuple[WrittenOff, ...]  # of a payment where nothing was written off: where it was
+    looks_like: look_alikes.LookAlike | None  # the earlier payment that this one may repeat
 
 
 def post(
@@ -120,8 +121,9 @@ def post(
 ) -> Posted:
     """Post the entry on the claim (its number) and give the claim as it is then; the same key posts once.
 
-    A Settled claim on which something is due afterwards is reopened to Balance Due. Raises `NotFound`, `NotAllowed`,
-    `BadEntry`, `EntryMismatch`, `PeriodClosed`, and `ClaimBusy` or `PeriodBusy` where another hand holds on too long.
+    A Settled claim on which something is due afterwards goes back to Balance Due. Raises `NotFound`, `NotAllowed`,
+    `BadEntry`, `EntryMismatch`, `AdjustmentOverLimit`, `PeriodClosed`, and `ClaimBusy` or `PeriodBusy` where another
+    transaction holds on too long.
     """
     by.require(Action.POST)
     claim = locks.lock_one(session, by.practice_id, claim_id)
@@ -147,6 +149,8 @@ def _post(
     posted_on = _posting_date(session, practice, entry, today=today)
     _check_line(session, claim, entry.line)
     _check_payer(session, claim, entry)
+    if isinstance(entry, Adjustment):
+        adjustment_limits.check(session, practice, claim, entry.amount_cents, by=by, now=now)
     common = {
         "practice_id": by.practice_id, "claim_id": claim.id, "line": entry.line, "kind": PostingKind(entry.kind),
         "note": entry.note or None, "posted_on": posted_on, "created_at": now, "user_id": by.user_id, "source": SOURCE,
@@ -175,11 +179,11 @@ def _posted(session: Session, claim: Claim, entry: Payment | Adjustment | Transf
     line = session.get_one(LineItem, (claim.practice_id, claim.id, entry.line), populate_existing=True)
     due = line.insurance_due if entry.responsibility is Responsibility.INSURANCE else line.patient_due
     if not isinstance(entry, Payment):
-        return Posted(claim, took_back, max(0, -due), ())
+        return Posted(claim, took_back, max(0, -due), (), None)
     elsewhere = [] if took_back else written_off(session, claim.practice_id, claim.id)
     here = (entry.line, entry.responsibility)
     others = () if any(one[:2] == here for one in elsewhere) else tuple(elsewhere)
-    return Posted(claim, took_back, max(0, -due), others)
+    return Posted(claim, took_back, max(0, -due), others, look_alikes.of_posting(session, posting_id))
 
 
 def written_off(session: Session, practice_id: int, claim_id: int) -> list[WrittenOff]:

@@ -7,6 +7,7 @@ import pytest
 
 from core.access.models import Role
 from core.access.permissions import Actor
+from core.claims import export
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed, NotFound
 from core.intake.csv_import import import_csv
@@ -314,4 +315,50 @@ def test_a_job_that_chose_balance_due_keeps_a_payment_from_making_the_claim_sett
     _post(practice, tmp_path, PAID_3.format(claim="1"), PAID_2.format(claim="1"))
 
     assert _state(practice, "1") == ("Balance Due", 0, 30_00)
+    assert practice.violations() == []
+
+
+def test_an_id_that_an_export_guarded_is_read_without_its_apostrophe(practice: GivenPractice, tmp_path: Path) -> None:
+    for number in ("-1001", "=2", "@3", "'-4", "plain"):
+        practice.claim(number, Line(0, 10_00))
+    guarded = {number: export.guard(number) for number in ("-1001", "=2", "@3", "'-4", "plain")}
+
+    done = _post(practice, tmp_path, *(
+        f"{export.guard(f'+{n}')},{written},1,patient,payment,-1.00,patient,,,2026-11-20"
+        for n, written in enumerate(guarded.values())
+    ))  # fmt: skip
+    again = _post(practice, tmp_path, "+0,-1001,1,patient,payment,-1.00,patient,,,2026-11-20")
+
+    assert (done.added, again.added, again.already_there) == (5, 0, 1)
+    assert {practice.read(number).patient_due for number in guarded} == {9_00}
+    assert "no such claim" in _faults(
+        practice, tmp_path, "z,'plain,1,patient,payment,-1.00,patient,,,2026-11-20"
+    )[0], "an apostrophe that guards nothing belongs to the id"  # fmt: skip
+
+
+def test_an_id_with_an_apostrophe_of_its_own_matches_itself_first(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("-1", Line(0, 10_00))
+    practice.claim("'-1", Line(0, 10_00))
+
+    _post(practice, tmp_path, "a,'-1,1,patient,payment,-1.00,patient,,,2026-11-20")
+    _post(practice, tmp_path, "b,-1,1,patient,payment,-2.00,patient,,,2026-11-20")
+
+    assert (practice.read("'-1").patient_due, practice.read("-1").patient_due) == (9_00, 8_00)
+
+
+def test_adjustments_of_a_file_are_under_the_limit_of_who_posts_it(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("1", Line(200_00, 0))
+    practice.limit_of(practice.biller, claim=50_00)
+    rows = [f"{n},1,1,insurance,adjustment,-30.00,,CO,45,2026-11-20" for n in range(2)]
+
+    with pytest.raises(ImportRefused) as refused:
+        _post(practice, tmp_path, *rows, by=practice.biller)
+    assert _post(practice, tmp_path, rows[0], by=practice.biller).added == 1
+    raised = "r,1,1,insurance,adjustment,90.00,,CO,45,2026-11-20"
+    assert _post(practice, tmp_path, raised, by=practice.biller).added == 1, "a higher balance needs no limit"
+    with pytest.raises(ImportRefused):
+        _post(practice, tmp_path, rows[1], by=practice.biller)
+    assert _post(practice, tmp_path, rows[1]).added == 1, "no person posts it"
+
+    assert "adjustments of $60.00 today are over your limit of $50.00 for one claim" in str(refused.value.faults[0])
     assert practice.violations() == []

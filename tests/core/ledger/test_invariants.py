@@ -84,6 +84,13 @@ BREAKS = {
     "reversals_answer_one_posting": [_posting("reversal", "-amount_cents - 1", reverses="id")],
     "money_moves_by_confirmed_jobs": ["UPDATE settle_job SET kind = 'status', reason = NULL"],
     "jobs_over_a_limit_were_approved": ["""UPDATE settle_job SET limits = '{"user_claim_cents": 1}'"""],
+    "jobs_of_one_day_were_added_up": [
+        """UPDATE settle_job SET limits = '{"practice_job_cents": 300}' WHERE confirmed_at IS NOT NULL""",
+        (
+            "UPDATE settle_job SET confirmed_at = confirmed_at - interval '1 hour'"
+            " WHERE id = (SELECT min(id) FROM settle_job)"
+        ),
+    ],
     "closed_months_are_as_they_were_closed": [CLOSED_OCTOBER.format(at="2026-11-02", totals="{}", digest="''")],
     "a_month_is_as_the_audit_says": [
         ("INSERT INTO period (practice_id, month, state, closed_at, totals, digest)"
@@ -131,6 +138,8 @@ def settled(practice: GivenPractice) -> GivenPractice:
     practice.claim("done", Line(100, 50), Line(30, 0))
     practice.claim("credit", Line(-100, 0))
     practice.settle()
+    practice.claim("too", Line(150, 0))
+    practice.settle({"claim_ids": ["too"]}, key="second")
     practice.claim("open", Line(100, 50), Line(0, 20))
     return practice
 
