@@ -1,7 +1,7 @@
 """Practices, people and claims for tests, said in the words of the trade. Amounts in cents."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,12 @@ class GivenPractice:
             _add_claims(session, self, {number: lines}, columns)
         return number
 
+    def alike(self, numbers: Iterable[str], *lines: Line) -> None:
+        """Add claims with the same lines."""
+        with transaction(self.sessions) as session:
+            _add_claims(session, self, dict.fromkeys(numbers, lines), {})
+            session.execute(text("ANALYZE claim, line_item, posting"))
+
     def claims(self, count: int, *, insurance: int = 1_000, patient: int = 500, first: int = 1) -> list[str]:
         """Add `count` claims of one line each, numbered C00001 and on; give their numbers."""
         numbers = [f"C{index:05d}" for index in range(first, first + count)]
@@ -94,7 +100,9 @@ class GivenPractice:
             entry = _entry(self, claim.id, line, PostingKind.PAYMENT, Responsibility.PATIENT, -cents)
             paid = insert(Posting).values({**entry, "paid_by": by}).returning(Posting.id)
             ids = [session.scalars(paid).one()]
-            late_payments.take_back(session, self.id, ids, claim_ids=[claim.id], user_id=None, now=NOW, today=TODAY)
+            late_payments.match_write_offs(
+                session, self.id, ids, claim_ids=[claim.id], user_id=None, now=NOW, today=TODAY
+            )
             session.flush()
             caches.recompute(session, self.id, select(Claim.id).where(Claim.practice_id == self.id))
 

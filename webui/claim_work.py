@@ -15,8 +15,9 @@ from core.claims.holds import BadHold
 from core.claims.locks import ClaimBusy
 from core.claims.models import Hold
 from core.db.engine import transaction
-from core.errors import BadInput
+from core.errors import BadInput, Refusal
 from core.ledger import entries
+from core.ledger.adjustment_limits import AdjustmentOverLimit
 from core.ledger.entries import Adjustment, BadEntry, EntryMismatch, Payment, Posted, Transfer
 from core.ledger.models import PostingKind
 from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
@@ -35,6 +36,13 @@ _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     PostingKind.PAYMENT: ("responsibility", "paid_by"),
     PostingKind.ADJUSTMENT: ("responsibility", "group_code", "reason_code"),
     PostingKind.TRANSFER: ("responsibility",),
+}
+# At which field a refusal is shown; "" is the form as a whole.
+_FIELD_OF: Final[dict[type[Refusal], str]] = {
+    AdjustmentOverLimit: "amount",
+    PeriodClosed: "posted_on",
+    ClaimBusy: "",
+    PeriodBusy: "",
 }
 # What to do about a field that core refuses, as people need to read it.
 _CURES: Final = {
@@ -72,19 +80,20 @@ def post(claim_id: str) -> Response | tuple[str, int]:
         return _again(claim_id, {"": _POSTED_ALREADY})
     except BadEntry as refusal:
         return _again(claim_id, refusal.facts["faults"])
-    except PeriodClosed as refusal:
-        return _again(claim_id, {"posted_on": refusal.message}, refusal.http_status)
-    except (ClaimBusy, PeriodBusy) as refusal:
-        return _again(claim_id, {"": refusal.message}, refusal.http_status)
+    except tuple(_FIELD_OF) as refusal:
+        return _again(claim_id, {_FIELD_OF[type(refusal)]: refusal.message}, refusal.http_status)
     what = f"{words(PostingKind(entry.kind))} of {format_cents(entry.amount_cents)}"
-    flash(f"{what} posted on line {entry.line}.{_besides(posted)}", "warn" if posted.credit_cents else "good")
+    flash(
+        f"{what} posted on line {entry.line}.{_besides(posted)}",
+        "warn" if posted.credit_cents or posted.looks_like else "good",
+    )
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
 
 
 def _besides(posted: Posted) -> str:
     """What it did besides lowering the due."""
     said = []
-    if posted.took_back is not None:
+    if posted.took_back is not None and posted.took_back.recovered_cents > 0:
         jobs = ", ".join(f"job {job}" for job in posted.took_back.job_ids)
         of_jobs = f" of {jobs}" if jobs else ""
         said.append(f"It took back {format_cents(posted.took_back.recovered_cents)} of the write-off{of_jobs}.")
@@ -94,6 +103,8 @@ def _besides(posted: Posted) -> str:
             for one in posted.written_off_elsewhere
         )
         said.append(f"Nothing is written off there, so nothing was taken back; it is on {places}.")
+    if posted.looks_like:
+        said.append("An equal payment from the same payer and date is already on this line. Check for a duplicate.")
     if posted.credit_cents:
         said.append(f"{format_cents(posted.credit_cents)} is too much there now: a credit.")
     return "".join(f" {one}" for one in said)

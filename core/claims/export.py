@@ -7,7 +7,8 @@ from typing import Final
 
 # A cell that begins with one of these is a formula to Excel, LibreOffice or Google Sheets; tab, carriage
 # return and line feed let a second one in; the full-width forms are read as the plain ones.
-_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
+FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
+SKIPPED_BEFORE_SIGNS: Final = " \u00a0\u200b\ufeff"
 
 ROWS_PER_PIECE: Final = 500
 _BYTE_ORDER_MARK: Final = "\ufeff"  # without it, Excel reads UTF-8 as the code page of its system
@@ -18,7 +19,7 @@ def guard(text: str) -> str:
 
     For words that people or payers wrote. Amounts are our own digits and stay numbers.
     """
-    return f"'{text}" if text.lstrip(" \u00a0\u200b\ufeff").startswith(_FORMULA_SIGNS) else text
+    return f"'{text}" if text.lstrip(SKIPPED_BEFORE_SIGNS).startswith(FORMULA_SIGNS) else text
 
 
 def csv_pieces(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:

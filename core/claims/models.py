@@ -4,7 +4,16 @@ import datetime as dt
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import ROOM_FOR_UPDATES, Base, Big, Cents, MadeId, PracticeId, Str, one_of
@@ -102,6 +111,8 @@ class Claim(Base):
 
     # No foreign key to billing_status: it would lock one row of it for each claim that settles.
     billing_status: Mapped[Str]
+    # A posting made the Settled claim due again; once nothing is due, it is Settled again. A job's status ends this.
+    reopened: Mapped[bool] = mapped_column(default=False, server_default=false())
     primary_payer_id: Mapped[int | None] = mapped_column(BigInteger)
     primary_status: Mapped[ClaimStatus] = mapped_column(one_of(ClaimStatus, "primary_status_known"))
     secondary_payer_id: Mapped[int | None] = mapped_column(BigInteger)

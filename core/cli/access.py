@@ -3,26 +3,29 @@
 import datetime as dt
 import json
 import sys
-from collections.abc import Sequence
 from typing import Any, Final
 
 import click
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access import tokens, users
 from core.access.models import Role, User
-from core.cli import acting, context
+from core.cli import acting, context, practices
 from core.db.engine import make_sessions, transaction
-from core.errors import NotFound
+from core.errors import BadInput, NotFound
 from core.money import format_limit, parse_limit
-from core.practices import write_off_setting
+from core.practices import queries, write_off_setting
 from core.practices.create import find_or_create_practice
-from core.practices.models import Practice, WriteOffSetting
+from core.practices.models import WriteOffSetting
 
-PRACTICES_NAMED_MAX: Final = 5  # a typo is seen among a few
 _LIMIT: Final = "AMOUNT|unlimited"
 _practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")
+
+
+class LimitMissing(BadInput):
+    """Say what this user may write off alone: add --limit unlimited, or --claim-limit AMOUNT and --job-limit AMOUNT."""
+
+    code = "limit_missing"
 
 
 @click.group()
@@ -33,29 +36,33 @@ def user() -> None:
 @user.command("add")
 @click.argument("email")
 @_practice_option
+@practices.create_option
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
 @click.option("--name", help="Shown beside what the person does; else the part of EMAIL before the @.")
+@click.option("--limit", metavar=_LIMIT, help="Both limits at once.")
 @click.option("--claim-limit", metavar=_LIMIT, help="What one claim may write off without a second person.")
 @click.option("--job-limit", metavar=_LIMIT, help="What one job may write off without a second person.")
 def add_user(
-    email: str, practice_name: str, role: str, name: str | None, claim_limit: str | None, job_limit: str | None
+    email: str,
+    practice_name: str,
+    create: bool,
+    role: str,
+    name: str | None,
+    limit: str | None,
+    claim_limit: str | None,
+    job_limit: str | None,
 ) -> None:
-    """Add a user, and the practice if there is none of that name.
+    """Add a user who signs in.
 
-    The password is asked for; where there is no terminal to ask on, one is made and printed once. A limit that is not
-    given is unlimited, and the answer says so.
+    At a terminal, the command asks for the password and for limits that are not given. Without a terminal it creates a
+    password, prints it once, and refuses to guess a limit.
     """
-    limits = {
-        f"{which}_cents": parse_limit(text)
-        for which, text in (("claim", claim_limit), ("job", job_limit))
-        if text is not None
-    }
+    limits = _limits(claim=limit if claim_limit is None else claim_limit, job=limit if job_limit is None else job_limit)
+    created = practices.creates(practice_name, create=create)
     asked = _ask_password() if sys.stdin.isatty() else None
     password = asked or users.make_password()
     with context.database() as engine, transaction(make_sessions(engine)) as session:
-        others = session.scalars(select(Practice.name).order_by(Practice.id)).all()
         practice_id = find_or_create_practice(session, name=practice_name, time_zone=None, now=context.utc_now())
-        made = session.get_one(Practice, practice_id).name if practice_name.strip() not in others else None
         added = users.add_user(
             session,
             practice_id=practice_id,
@@ -66,9 +73,11 @@ def add_user(
             **limits,
             now=context.utc_now(),
         )
-    if made is not None:
-        _say_made(made, others)
-    click.echo(f"{added.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {practice_name}, shown as {added.name}.")
+    if created:
+        practices.say_created(practice_name)
+    click.echo(
+        f"{added.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {practice_name.strip()}, shown as {added.name}."
+    )
     click.echo(
         f"Without a second person: {format_limit(added.claim_limit_cents)} for one claim, "
         f"{format_limit(added.job_limit_cents)} for one job; `settle user limit` changes it."
@@ -77,11 +86,16 @@ def add_user(
         click.echo(f"Password (shown this once): {password}")
 
 
-def _say_made(practice: str, others: Sequence[str]) -> None:
-    """Loudly: whoever mistyped a name has made a practice, and would look for the claims in vain."""
-    known = ", ".join(others[:PRACTICES_NAMED_MAX]) + (", …" if len(others) > PRACTICES_NAMED_MAX else "")
-    click.secho(f"MADE A NEW PRACTICE: {practice}. There was none of that name", bold=True, nl=False)
-    click.secho(f"; there is: {known}." if known else ".", bold=True)
+def _limits(**given: str | None) -> dict[str, int]:
+    """The limits for one claim and one job, asked for where they are not given. Raises `LimitMissing`."""
+    if None in given.values() and not sys.stdin.isatty():
+        raise LimitMissing
+    return {f"{which}_cents": parse_limit(_ask_limit(which) if text is None else text) for which, text in given.items()}
+
+
+def _ask_limit(which: str) -> str:
+    asked: str = click.prompt(f"Limit for one {which} without a second person (dollars, or unlimited)")
+    return asked
 
 
 @click.group()
@@ -152,7 +166,7 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
     """
     chosen = WriteOffSetting(setting)
     with context.database() as engine, transaction(make_sessions(engine)) as session:
-        practice_id = _practice_id(session, practice_name)
+        practice_id = queries.named(session, practice_name).id
         who: dict[str, Any] = {
             "by": acting.actor(session, email, practice_name) if email else None, "now": context.utc_now()
         }  # fmt: skip
@@ -174,13 +188,6 @@ def _ask_password() -> str:
     least = users.PASSWORD_CHARACTERS_MIN
     asked: str = click.prompt(f"Password (at least {least} characters)", hide_input=True, confirmation_prompt=True)
     return asked
-
-
-def _practice_id(session: Session, name: str) -> int:
-    practice_id = session.scalar(select(Practice.id).where(Practice.name == name.strip()))
-    if practice_id is None:
-        raise NotFound(f"There is no practice called {name}.")
-    return practice_id
 
 
 COMMANDS = [token, set_write_off]  # `user` is whole only in `core.cli.people`

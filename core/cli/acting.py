@@ -66,7 +66,8 @@ def actor(session: Session, email: str, practice: str | None = None) -> Actor:
     user = find_by_email(session, email)
     if user is None or not user.active:
         raise NotFound(
-            f"There is no active user {email}; add one with: settle user add {email} --practice NAME --role biller"
+            f"There is no active user {email}; add one with: settle user add {email} --practice NAME "
+            "--role biller --limit unlimited"
         )
     if practice is not None:
         practice_id = session.scalar(select(Practice.id).where(Practice.name == practice))

@@ -5,15 +5,12 @@ import json
 from pathlib import Path
 
 import click
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from core.access import audit_log
 from core.access.audit_log import AuditFilter
 from core.cli import acting, context
 from core.db.engine import Sessions, transaction
-from core.errors import NotFound
-from core.practices.models import Practice
+from core.practices import queries
 
 
 @click.command("audit")
@@ -45,7 +42,7 @@ def show_audit(
     """
     with acting.sessions() as sessions:
         with transaction(sessions) as session:
-            practice_id = _practice(session, practice)
+            practice_id = queries.named(session, practice).id
             wanted = AuditFilter(
                 person=audit_log.person_of(session, practice_id, person) if person else None,
                 claim=claim,
@@ -57,13 +54,6 @@ def show_audit(
             _write(sessions, practice_id, wanted, path)
         else:
             _show(sessions, practice_id, wanted, limit, as_json=as_json)
-
-
-def _practice(session: Session, name: str) -> int:
-    practice_id = session.scalar(select(Practice.id).where(Practice.name == name))
-    if practice_id is None:
-        raise NotFound(f"There is no practice called {name!r}.")
-    return practice_id
 
 
 def _write(sessions: Sessions, practice_id: int, wanted: AuditFilter, path: Path) -> None:

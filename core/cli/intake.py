@@ -9,23 +9,21 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
-from core.cli import acting, context
+from core.cli import acting, context, import_words, practices
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
 from core.intake.csv_import import import_csv
 from core.intake.csv_template import write_template
 from core.intake.faults import ImportRefused
 from core.intake.files import Progress
-from core.intake.load import Imported
 from core.intake.postings import import_postings
 from core.intake.sample import make_sample
 from core.intake.synthea import Payments, import_synthea
-from core.money import format_cents
 
 _SAMPLE_CLAIMS_MAX = 10_000_000
 
 _folder = click.Path(file_okay=True, path_type=Path)  # whether it is a folder, core says in its own words
-_practice_option = click.option("--practice", "practice_name", metavar="NAME", help="Made where there is none.")
+_practice_option = click.option("--practice", "practice_name", metavar="NAME", help="Into which practice.")
 _time_zone_option = click.option("--time-zone", metavar="Z", help="Of a new practice; else America/New_York.")
 
 
@@ -37,9 +35,18 @@ def import_() -> None:
 @import_.command("csv")
 @click.argument("folder", metavar="DIR", type=_folder, required=False)
 @_practice_option
+@practices.create_option
 @_time_zone_option
 @click.option("--template", type=_folder, metavar="DIR", help="Write example files there instead of importing.")
-def csv_(folder: Path | None, practice_name: str | None, time_zone: str | None, template: Path | None) -> None:
+@acting.json_option
+def csv_(
+    folder: Path | None,
+    practice_name: str | None,
+    create: bool,
+    time_zone: str | None,
+    template: Path | None,
+    as_json: bool,
+) -> None:
     """Import the files of DIR, in the format that docs/import-format.md describes."""
     if template is not None:
         if folder is not None:
@@ -49,24 +56,30 @@ def csv_(folder: Path | None, practice_name: str | None, time_zone: str | None, 
         return
     if folder is None or practice_name is None:
         raise click.UsageError("Name the folder and --practice NAME.")
+    created = practices.creates(practice_name, create=create)
     with _import() as (session, progress):
         imported = import_csv(
             session, folder, practice_name=practice_name, time_zone=time_zone, now=context.utc_now(), progress=progress
         )
-    _say(imported, practice_name)
+    import_words.say_imported(imported, practice_name, created=created, as_json=as_json)
 
 
 @import_.command()
 @click.argument("folder", metavar="DIR", type=_folder)
-@click.option("--practice", "practice_name", metavar="NAME", required=True, help="Made where there is none.")
+@click.option("--practice", "practice_name", metavar="NAME", required=True, help="Into which practice.")
+@practices.create_option
 @_time_zone_option
 @click.option(
     "--without-last-payment", "payments", flag_value=Payments.WITHOUT_LAST.value, help="Leave out each claim's last."
 )
 @click.option("--only-copays", "payments", flag_value=Payments.ONLY_COPAYS.value, help="Leave out all but copays.")
 @click.option("--without-payments", "payments", flag_value=Payments.NONE.value, help="Leave out every payment.")
-def synthea(folder: Path, practice_name: str, time_zone: str | None, payments: str | None) -> None:
+@acting.json_option
+def synthea(
+    folder: Path, practice_name: str, create: bool, time_zone: str | None, payments: str | None, as_json: bool
+) -> None:
     """Import Synthea's CSV export in DIR; leaving payments out leaves something due."""
+    created = practices.creates(practice_name, create=create)
     with _import() as (session, progress):
         imported = import_synthea(
             session,
@@ -77,7 +90,7 @@ def synthea(folder: Path, practice_name: str, time_zone: str | None, payments: s
             now=context.utc_now(),
             progress=progress,
         )
-    _say(imported, practice_name)
+    import_words.say_imported(imported, practice_name, created=created, as_json=as_json)
 
 
 @click.command()
@@ -102,23 +115,15 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
 @click.argument("file", metavar="FILE", type=_folder)
 @click.option("--practice", "practice_name", metavar="NAME", required=True, help="Whose claims they are for.")
 @click.option("--as", "email", metavar="EMAIL", help="Who posts them; else nobody is named.")
-def postings(file: Path, practice_name: str, email: str | None) -> None:
+@acting.json_option
+def postings(file: Path, practice_name: str, email: str | None, as_json: bool) -> None:
     """Post payments, refunds, adjustments and transfers on claims that are there: a FILE like postings.csv."""
     with _import() as (session, progress):
         by = acting.actor(session, email, practice_name) if email else None
         done = import_postings(
             session, file, practice_name=practice_name, by=by, now=context.utc_now(), progress=progress
         )
-    if not done.added:
-        click.echo(f"Nothing new: {practice_name} has all {counted(done.already_there, 'posting')} already.")
-        return
-    there = f" Already there: {done.already_there:,}." if done.already_there else ""
-    click.echo(f"{practice_name}: added {counted(done.added, 'posting')}.{there}")
-    if done.late:
-        click.echo(
-            f"{done.late:,} of them came where something was written off; they took back "
-            f"{format_cents(done.taken_back_cents)} of it."
-        )
+    import_words.say_postings(done, practice_name, as_json=as_json)
 
 
 @contextmanager
@@ -149,19 +154,6 @@ def _progress() -> Iterator[Progress | None]:
             bar.update(shown, description=what, completed=done, total=total or None)
 
         yield tell
-
-
-def _say(imported: Imported, practice_name: str) -> None:
-    if imported.nothing_new:
-        click.echo(
-            f"Nothing new: {practice_name} has all {counted(imported.already_there['claims'], 'claim')} already."
-        )
-        return
-    added = ", ".join(counted(count, kind.removesuffix("s")) for kind, count in imported.added.items() if count)
-    click.echo(f"{practice_name}: added {added}.")
-    there = ", ".join(counted(count, kind.removesuffix("s")) for kind, count in imported.already_there.items() if count)
-    if there:
-        click.echo(f"Already there: {there}.")
 
 
 COMMANDS = [import_, sample]

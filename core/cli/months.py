@@ -1,6 +1,8 @@
 """Months: which are closed; closing one, and reopening it with a reason."""
 
+import datetime as dt
 import json
+import sys
 from typing import Any
 
 import click
@@ -37,28 +39,38 @@ def list_(email: str, as_json: bool) -> None:
 @acting.as_option
 @acting.json_option
 def show(name: str, email: str, as_json: bool) -> None:
-    """Show a month, and every close and reopening of it with what each kept and why."""
+    """Show a month, what closing it would stop, and every close and reopening of it with what each kept and why."""
     with acting.sessions() as sessions, sessions() as session:
         by = acting.actor(session, email)
         by.require(Action.SEE_CLAIMS)
         found = closing.find(session, by.practice_id, periods.named(name))
-    lines = [_words(found), *map(_act_words, found.history)]
-    click.echo(json.dumps(_facts(found)) if as_json else "\n".join(lines))
+        stops = _stopped(session, by.practice_id, found.month) if found.state is PeriodState.OPEN else []
+    lines = [_words(found), *(f"  Closing it stops this: {one}" for one in stops), *map(_act_words, found.history)]
+    click.echo(json.dumps({**_facts(found), "stops": stops}) if as_json else "\n".join(lines))
 
 
 @month.command()
 @click.argument("name", metavar="YYYY-MM")
 @acting.as_option
+@click.option("--yes", is_flag=True, help="Do not ask, although something stops.")
 @acting.json_option
-def close(name: str, email: str, as_json: bool) -> None:
-    """Close a month: its totals and a digest of its postings are kept, and nothing is posted into it any more."""
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        by = acting.actor(session, email)
-        closed = closing.close(session, periods.named(name), by=by, now=context.utc_now())
-        stopped = _stopped(session, by.practice_id, closed)
-    click.echo(json.dumps(_facts(closed)) if as_json else _words(closed))
-    for one in stopped:
-        click.echo(one, err=True)
+def close(name: str, email: str, yes: bool, as_json: bool) -> None:
+    """Close a month: its totals and a digest of its postings are kept, and nothing is posted into it any more.
+
+    The command first says what that stops; at a terminal, it asks before it goes on.
+    """
+    with acting.sessions() as sessions:
+        with sessions() as session:
+            by = acting.actor(session, email)
+            by.require(Action.CLOSE_MONTH)
+            stopped = _stopped(session, by.practice_id, periods.named(name))
+        for one in stopped:
+            click.echo(one, err=True)
+        if stopped and not yes and sys.stdin.isatty():
+            click.confirm(f"Close {name}?", abort=True, err=True)
+        with transaction(sessions) as session:
+            closed = closing.close(session, periods.named(name), by=by, now=context.utc_now())
+    click.echo(json.dumps({**_facts(closed), "stops": stopped}) if as_json else _words(closed))
 
 
 @month.command()
@@ -89,13 +101,13 @@ def _facts(one: Month) -> dict[str, Any]:
     }
 
 
-def _stopped(session: Session, practice_id: int, closed: Month) -> list[str]:
-    """What can post nothing now that would have, in words."""
-    nights = schedules.with_nights_in(session, practice_id, closed.month, now=context.utc_now())
-    previews = closing.waiting_previews(session, practice_id, closed.month)
+def _stopped(session: Session, practice_id: int, month: dt.date) -> list[str]:
+    """What can post nothing into the month once it is closed, in words."""
+    nights = schedules.with_nights_in(session, practice_id, month, now=context.utc_now())
+    previews = closing.waiting_previews(session, practice_id, month)
     return [
-        *(f"“{one.name}” still has nights in it, which will be refused and settle nothing." for one in nights),
-        *(f"Job {job} waits for CONFIRM and has to be dated anew." for job in previews),
+        *(f"Schedule “{one.name}” still has runs in it, which will be refused and settle nothing." for one in nights),
+        *(f"Job {job} waits for CONFIRM and will need a new date." for job in previews),
     ]
 
 

@@ -4,19 +4,16 @@ import json
 from dataclasses import asdict
 
 import click
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from core.access import audit_log
 from core.access.audit_log import Head
 from core.cli import context
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
-from core.errors import NotFound
 from core.ledger.invariants import Violation, begin_snapshot, violations
 from core.ledger.invariants_sql import INVARIANTS
 from core.ledger.mismatches import flag_mismatches
-from core.practices.models import Practice
+from core.practices import queries
 
 
 def _head(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Head | None:
@@ -45,7 +42,7 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
         sessions = make_sessions(engine)
         with transaction(sessions) as session:
             begin_snapshot(session)
-            practice_id = _practice_id(session, name) if name else None
+            practice_id = queries.named(session, name).id if name else None
             found = violations(session, practice_id=practice_id)
             if kept and practice_id is not None and not audit_log.holds(session, practice_id, kept):
                 found.append(_forked(practice_id, kept))
@@ -62,13 +59,6 @@ def _forked(practice_id: int, kept: Head) -> Violation:
         1,
         (f"practice {practice_id}, act number {kept.number}",),
     )
-
-
-def _practice_id(session: Session, name: str) -> int:
-    practice_id = session.scalar(select(Practice.id).where(Practice.name == name))
-    if practice_id is None:
-        raise NotFound(f"There is no practice called {name!r}.")
-    return practice_id
 
 
 def _as_json(found: list[Violation]) -> str:

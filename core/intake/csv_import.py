@@ -13,6 +13,7 @@ from core.intake import csv_format, stages
 from core.intake.faults import Fault
 from core.intake.files import FileFormat, Folder, Progress, Row
 from core.intake.load import Imported, load
+from core.intake.unguard import unguard
 from core.ledger.models import PostingKind
 from core.practices.create import find_or_create_practice
 
@@ -48,6 +49,7 @@ def import_csv(
         stages.copy_rows(session, stage, ((row.at, *row.values) for row in folder.rows(file)))
     stages.copy_rows(session, stages.POSTING, posting_rows(folder))
     folder.say("checking and loading")
+    unguard(session, practice_id)
     _split_charged_lines(session)
     return load(session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, now=now)
 

@@ -14,6 +14,7 @@ from core.intake.compare import leave_out_known, report_differences
 from core.intake.faults import Faults
 from core.intake.insert import insert_claims, insert_people_and_places
 from core.intake.months import check_months
+from core.intake.summary import Summary, look_alikes, summarize
 from core.practices.closing import IMPORT_LOCK
 
 _COUNTED: Final = (
@@ -33,6 +34,7 @@ class Imported:
 
     added: dict[str, int]
     already_there: dict[str, int]
+    summary: Summary
 
     @property
     def nothing_new(self) -> bool:
@@ -59,6 +61,7 @@ def load(
     check_months(session, practice_id, origins, faults, now=now)
     faults.refuse_if_any()
     added = _counts(session)
+    alike = look_alikes(session, practice_id)
     insert_people_and_places(session, practice_id)
     if any(added[kind] for kind in ("offices", "providers", "payers", "patients")):
         # Unknown to the planner, the new patients would be looked through once for each claim.
@@ -66,7 +69,8 @@ def load(
     insert_claims(session, practice_id, source=source, now=now)
     if added["claims"]:
         stages.analyze(session, "claim", "line_item", "posting")
-    done = Imported(added, {kind: staged[kind] - added[kind] for kind in staged})
+    there = {kind: staged[kind] - added[kind] for kind in staged}
+    done = Imported(added, there, summarize(session, practice_id, alike))
     if not done.nothing_new:
         subject = f"practice:{practice_id}"
         audit.record(

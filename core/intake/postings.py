@@ -1,6 +1,6 @@
 """`settle import postings`: payments, refunds, adjustments and transfers onto claims that the practice has already.
 
-All of them or none. Each is known again by its id; what comes late takes back of the write-off, as everywhere.
+All of them or none. The posting id tells a new posting from one that is there. Write-offs follow, as everywhere.
 """
 
 import datetime as dt
@@ -31,7 +31,6 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims.models import Claim, LineItem
-from core.errors import NotFound
 from core.intake import csv_format, stages
 from core.intake.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money
 from core.intake.compare import report_changed_postings
@@ -41,13 +40,16 @@ from core.intake.files import FileFormat, Folder, Progress
 from core.intake.insert import POSTING_AS_STAGED
 from core.intake.load import hold_imports
 from core.intake.months import report_closed, staged_months
-from core.ledger import entries, late_payments
-from core.ledger.models import Posting
-from core.practices import calendar, periods
+from core.intake.summary import Summary, look_alikes, summarize
+from core.intake.unguard import unguard
+from core.ledger import adjustment_limits, entries, late_payments
+from core.ledger.late_payments import Moved
+from core.ledger.models import Posting, PostingKind
+from core.practices import calendar, periods, queries
 from core.practices.models import Practice
 
 _STAGE: Final = stages.POSTING
-_ROWS_AT_ONCE: Final = 5_000  # that came late; a statement has room for so many ids
+_ROWS_AT_ONCE: Final = 5_000  # a statement has room for so many ids
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ class ImportedPostings:
 
     added: int
     already_there: int
-    late: int  # of them, those that lower a due where something stood written off
-    taken_back_cents: int  # by how much less is written off since
+    moved: Moved  # what they did to write-offs
+    summary: Summary
 
 
 def import_postings(
@@ -71,11 +73,9 @@ def import_postings(
 ) -> ImportedPostings:
     """Post the rows of the file `path` on the practice's claims; `by` None is the command line.
 
-    Raises `NotFound`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with up to a hundred faults.
+    Raises `NoSuchPractice`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with up to a hundred faults.
     """
-    practice = session.scalars(select(Practice).where(Practice.name == practice_name.strip())).one_or_none()
-    if practice is None:
-        raise NotFound(f"There is no practice called {practice_name.strip()[:60]!r}.")
+    practice = queries.named(session, practice_name)
     if by is not None:
         by.require(Action.POST)
     file = FileFormat(path.name, csv_format.POSTINGS.columns)
@@ -83,22 +83,24 @@ def import_postings(
     stages.open_stages(session)
     stages.copy_rows(session, _STAGE, posting_rows(folder, file))
     folder.say("checking and posting")
+    unguard(session, practice.id)
     origins: Origins = {_STAGE: Origin(file.name, csv_format.ORIGINS[_STAGE].columns)}
     hold_imports(session, practice.id)
     stages.analyze(session, _STAGE.name)
-    staged, added = _check(session, practice, origins, folder.faults, now=now)
-    late, taken_back = _insert(session, practice, by=by, now=now) if added else (0, 0)
-    done = ImportedPostings(added, staged - added, late, taken_back)
+    staged, added = _check(session, practice, origins, folder.faults, by=by, now=now)
+    alike = look_alikes(session, practice.id)
+    moved = _insert(session, practice, by=by, now=now) if added else Moved()
+    done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike))
     if added:
         audit.record(
             session, "postings.imported", practice_id=practice.id, subject=f"practice:{practice.id}",
-            by=by.user_id if by else None, now=now, added=added, late=late,
+            by=by.user_id if by else None, now=now, added=added, late=moved.late,
         )  # fmt: skip
     return done
 
 
 def _check(
-    session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime
+    session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor | None, now: dt.datetime
 ) -> tuple[int, int]:
     """Refuse what is wrong, leave out what is there, hold claims and months; give how many were staged and are new."""
     add_duplicates(session, _STAGE, ("source_id",), origins[_STAGE], faults)
@@ -115,6 +117,8 @@ def _check(
     _lock_claims(session, practice.id)
     closed = periods.held_closed(session, practice.id, staged_months(session))
     report_closed(session, practice.id, closed, origins, faults, now=now)
+    if by is not None:
+        _add_over_limit(session, practice, origins, faults, by=by, now=now)
     faults.refuse_if_any()
     return staged, _count(session)
 
@@ -150,6 +154,29 @@ def _add_future(session: Session, practice: Practice, origins: Origins, faults: 
         faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure))
 
 
+def _add_over_limit(
+    session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor, now: dt.datetime
+) -> None:
+    """Faults for claims that `by` would adjust by more than one person may."""
+    limit = adjustment_limits.of_person(session, by)
+    day = adjustment_limits.by_person_today(practice, by, now=now)
+    already = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == Claim.id)
+    cents = (func.sum(-_STAGE.c.amount_cents) + already.correlate(Claim).scalar_subquery()).label("cents")
+    lowers = and_(_STAGE.c.kind == PostingKind.ADJUSTMENT.value, _STAGE.c.amount_cents < 0)
+    rows = (
+        select(func.min(_STAGE.c.at).label("at"), _STAGE.c.claim, cents)
+        .join(Claim, and_(Claim.practice_id == practice.id, Claim.external_id == _STAGE.c.claim))
+        .where(lowers)
+        .group_by(_STAGE.c.claim, Claim.id)
+        .having(cents > limit.cents)
+        .order_by(func.min(_STAGE.c.at))
+        .limit(FAULTS_MAX)
+    )
+    for row in session.execute(rows):
+        cure = adjustment_limits.words(int(row.cents), limit)
+        faults.add(origins[_STAGE].fault(row, "claim", row.claim, cure))
+
+
 def _lock_claims(session: Session, practice_id: int) -> None:
     """Every claim of the file, in id order and before any month, as every other hand does."""
     named = exists().where(_STAGE.c.claim == Claim.external_id)
@@ -157,29 +184,30 @@ def _lock_claims(session: Session, practice_id: int) -> None:
     session.execute(select(func.count()).select_from(claims.with_for_update(key_share=True).subquery("locked")))
 
 
-def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.datetime) -> tuple[int, int]:
-    """Post all rows; give how many came late, and by how many cents less is written off since.
+def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.datetime) -> Moved:
+    """Post all rows, and tell what they did to write-offs.
 
-    Several that lower one side of a line are posted in rounds, each seeing what the one before has left.
+    Several on one line and side that was ever written off are posted in rounds, in the order of the file. Each round
+    sees what the one before has left, as if the rows had been entered one by one.
     """
-    rounds = _late_rounds(session, practice.id)
+    rounds = _rounds(session, practice.id)
     later = [at for rows in rounds[1:] for at in rows]
-    taken_back = 0
+    moved = Moved()
     for number, rows in enumerate(rounds or [[]]):
         picked = not_(_among(later)) if number == 0 else _among(rows)
         _post(session, practice.id, picked, by=by, now=now)
-        taken_back += _take_back(session, practice, rows, by=by, now=now)
+        moved = moved.and_then(_match_write_offs(session, practice, rows, by=by, now=now))
         of_round = exists().where(_STAGE.c.claim == Claim.external_id, picked)
         entries.bring_up(session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round))
-    return sum(map(len, rounds)), taken_back
+    return moved
 
 
 def _among(rows: Sequence[int]) -> ColumnElement[bool]:
     return _STAGE.c.at == any_(cast(list(rows), ARRAY(Integer)))
 
 
-def _late_rounds(session: Session, practice_id: int) -> list[list[int]]:
-    """What lowers a due where something stands written off, by row: the first of each line and side, the second, on."""
+def _rounds(session: Session, practice_id: int) -> list[list[int]]:
+    """The rows where anything was ever written off: the first of each line and side, the second, and so on."""
     place = (_STAGE.c.claim, _STAGE.c.line, _STAGE.c.responsibility)
     written_off = exists().where(
         Claim.practice_id == practice_id,
@@ -188,12 +216,11 @@ def _late_rounds(session: Session, practice_id: int) -> list[list[int]]:
         Posting.claim_id == Claim.id,
         Posting.line == _STAGE.c.line,
         cast(Posting.responsibility, Text) == _STAGE.c.responsibility,
-        late_payments.standing(),
+        Posting.kind == PostingKind.WRITE_OFF,
     )
-    lowers = and_(_STAGE.c.kind.in_([kind.value for kind in late_payments.LOWERING]), _STAGE.c.amount_cents < 0)
     nth = func.row_number().over(partition_by=place, order_by=_STAGE.c.at).label("nth")
     rounds: list[list[int]] = []
-    for at, number in session.execute(select(_STAGE.c.at, nth).where(lowers, written_off).order_by(nth, _STAGE.c.at)):
+    for at, number in session.execute(select(_STAGE.c.at, nth).where(written_off).order_by(nth, _STAGE.c.at)):
         if number > len(rounds):
             rounds.append([])
         rounds[-1].append(at)
@@ -221,17 +248,20 @@ def _post(
     session.execute(insert(Posting).from_select(list(columns), rows))
 
 
-def _take_back(session: Session, practice: Practice, rows: list[int], *, by: Actor | None, now: dt.datetime) -> int:
-    taken_back = 0
+def _match_write_offs(
+    session: Session, practice: Practice, rows: list[int], *, by: Actor | None, now: dt.datetime
+) -> Moved:
+    moved = Moved()
     today = calendar.today(practice, now=now)
     of_source = and_(
         Posting.practice_id == practice.id, Posting.source == SOURCE, Posting.source_id == _STAGE.c.source_id
     )
     for begin in range(0, len(rows), _ROWS_AT_ONCE):
-        paid = select(Posting.id, Posting.claim_id).join_from(_STAGE, Posting, of_source)
-        found = session.execute(paid.where(_among(rows[begin : begin + _ROWS_AT_ONCE]))).all()
-        taken_back += late_payments.take_back(
+        posted = select(Posting.id, Posting.claim_id).join_from(_STAGE, Posting, of_source)
+        found = session.execute(posted.where(_among(rows[begin : begin + _ROWS_AT_ONCE]))).all()
+        done = late_payments.match_write_offs(
             session, practice.id, [row.id for row in found], claim_ids={row.claim_id for row in found},
             user_id=by.user_id if by else None, now=now, today=today,
         )  # fmt: skip
-    return taken_back
+        moved = moved.and_then(done)
+    return moved

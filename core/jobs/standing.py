@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 
 from core.claims.models import BALANCE_DUE, SETTLED, Claim
 from core.jobs.models import JobItem, Outcome, SettleJob
-from core.ledger import late_payments
+from core.ledger import write_offs
 from core.ledger.models import Posting, PostingKind, Responsibility
 from core.policy import facts
 
@@ -59,7 +59,7 @@ def late_payment_took_all(job: SettleJob) -> ColumnElement[bool]:
 
 def still_stands(posting: Any, job: SettleJob) -> ColumnElement[bool]:
     """The condition on a posting: a write-off of the reversed job, or what a late payment left of one, unanswered."""
-    return and_(late_payments.job_of(posting) == job.reverses_job_id, late_payments.standing(posting))
+    return and_(write_offs.job_of(posting) == job.reverses_job_id, write_offs.standing(posting))
 
 
 def stands_cents(job: SettleJob, side: Responsibility) -> ColumnElement[int]:

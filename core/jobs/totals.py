@@ -21,7 +21,7 @@ from core.jobs.cost_share import CostShare
 from core.jobs.holding import is_open, still_to_settle
 from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, JobKind, SettleJob, Verdict
-from core.ledger import late_payments
+from core.ledger import write_offs
 from core.ledger.models import Posting
 from core.practices.models import Payer, Provider
 
@@ -118,7 +118,7 @@ def _reversed(session: Session, job: SettleJob) -> int:
     """How many write-offs of the original a reverse job will answer."""
     key = JobKey(job.practice_id, job.id)
     of_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
-    of_original = (late_payments.job_of() == job.reverses_job_id, late_payments.standing())
+    of_original = (write_offs.job_of() == job.reverses_job_id, write_offs.standing())
     answered = select(func.count()).where(*key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item, *of_original)
     return session.scalars(answered).one()
 

@@ -1,6 +1,6 @@
-"""Other hands on a claim: a payment, an adjustment or a transfer, each an immutable posting on one line.
+"""Post a payment, an adjustment or a transfer by hand, each an immutable posting on one line.
 
-One that comes after the write-off takes back just enough of it: `core.ledger.late_payments`.
+One that comes after a write-off reverses just enough of it: `core.ledger.late_payments`.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from core.access.permissions import Action, Actor
 from core.claims import locks
 from core.claims.models import BALANCE_DUE, SETTLED, Claim, LineItem
 from core.errors import BadInput
-from core.ledger import caches, late_payments, recoveries
+from core.ledger import adjustment_limits, caches, late_payments, look_alikes, recoveries, write_offs
 from core.ledger.models import GroupCode, PaidBy, Posting, PostingKind, Responsibility
 from core.ledger.recoveries import Recovery
 from core.money import CENTS_MAX
@@ -107,6 +107,7 @@ class Posted(NamedTuple):
     took_back: Recovery | None  # what it took back of the write-off, where it came late
     credit_cents: int  # what the entry's line and responsibility has too much now; 0 where it has not
     written_off_elsewhere: tuple[WrittenOff, ...]  # of a payment where nothing was written off: where it was
+    looks_like: look_alikes.LookAlike | None  # the earlier payment that this one may repeat
 
 
 def post(
@@ -120,8 +121,9 @@ def post(
 ) -> Posted:
     """Post the entry on the claim (its number) and give the claim as it is then; the same key posts once.
 
-    A Settled claim on which something is due afterwards is reopened to Balance Due. Raises `NotFound`, `NotAllowed`,
-    `BadEntry`, `EntryMismatch`, `PeriodClosed`, and `ClaimBusy` or `PeriodBusy` where another hand holds on too long.
+    A Settled claim on which something is due afterwards goes back to Balance Due. Raises `NotFound`, `NotAllowed`,
+    `BadEntry`, `EntryMismatch`, `AdjustmentOverLimit`, `PeriodClosed`, and `ClaimBusy` or `PeriodBusy` where another
+    transaction holds on too long.
     """
     by.require(Action.POST)
     claim = locks.lock_one(session, by.practice_id, claim_id)
@@ -147,6 +149,8 @@ def _post(
     posted_on = _posting_date(session, practice, entry, today=today)
     _check_line(session, claim, entry.line)
     _check_payer(session, claim, entry)
+    if isinstance(entry, Adjustment):
+        adjustment_limits.check(session, practice, claim, entry.amount_cents, by=by, now=now)
     common = {
         "practice_id": by.practice_id, "claim_id": claim.id, "line": entry.line, "kind": PostingKind(entry.kind),
         "note": entry.note or None, "posted_on": posted_on, "created_at": now, "user_id": by.user_id, "source": SOURCE,
@@ -157,13 +161,13 @@ def _post(
         ).one()
         for index, columns in enumerate(_postings(entry))
     ]
-    taken_back = late_payments.take_back(
+    moved = late_payments.match_write_offs(
         session, by.practice_id, ids, claim_ids=[claim.id], user_id=by.user_id, now=now, today=today
     )
     session.flush()
     bring_up(session, by.practice_id, select(Claim.id).where(Claim.practice_id == by.practice_id, Claim.id == claim.id))
     subject = f"claim:{claim.external_id}"
-    facts = {"kind": entry.kind, "line": entry.line, **({"late": True} if taken_back else {})}
+    facts = {"kind": entry.kind, "line": entry.line, **({"late": True} if any(moved) else {})}
     audit.record(session, "claim.posted", practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts)
     session.refresh(claim)
     return ids[0]
@@ -175,17 +179,17 @@ def _posted(session: Session, claim: Claim, entry: Payment | Adjustment | Transf
     line = session.get_one(LineItem, (claim.practice_id, claim.id, entry.line), populate_existing=True)
     due = line.insurance_due if entry.responsibility is Responsibility.INSURANCE else line.patient_due
     if not isinstance(entry, Payment):
-        return Posted(claim, took_back, max(0, -due), ())
+        return Posted(claim, took_back, max(0, -due), (), None)
     elsewhere = [] if took_back else written_off(session, claim.practice_id, claim.id)
     here = (entry.line, entry.responsibility)
     others = () if any(one[:2] == here for one in elsewhere) else tuple(elsewhere)
-    return Posted(claim, took_back, max(0, -due), others)
+    return Posted(claim, took_back, max(0, -due), others, look_alikes.of_posting(session, posting_id))
 
 
 def written_off(session: Session, practice_id: int, claim_id: int) -> list[WrittenOff]:
     """What stands written off on the claim (its internal id), by line and responsibility."""
     sums = select(Posting.line, Posting.responsibility, -func.sum(Posting.amount_cents)).where(
-        Posting.practice_id == practice_id, Posting.claim_id == claim_id, late_payments.standing()
+        Posting.practice_id == practice_id, Posting.claim_id == claim_id, write_offs.standing()
     )
     by_line = sums.group_by(Posting.line, Posting.responsibility).order_by(Posting.line, Posting.responsibility)
     return [WrittenOff(line, side, int(cents)) for line, side, cents in session.execute(by_line)]
@@ -256,14 +260,19 @@ def payers_of(session: Session, claim: Claim) -> tuple[PaidBy, ...]:
 
 
 def bring_up(session: Session, practice_id: int, claim_ids: Select[int]) -> None:
-    """Caches and versions of claims that were posted on; a Settled one of which a line is due goes back to work."""
+    """Bring up caches, versions and billing statuses of claims that were posted on.
+
+    A Settled claim with a balance on any line goes back to Balance Due. Once nothing is due, it is Settled again.
+    """
     caches.recompute(session, practice_id, claim_ids)
     of_claims = (Claim.practice_id == practice_id, Claim.id.in_(claim_ids))
     unsynchronized = {"synchronize_session": False}
     raised = update(Claim).where(*of_claims).values(version=Claim.version + 1)
     session.execute(raised, execution_options=unsynchronized)
-    # Of its lines, not of their sum: a credit on one line pays nothing on another.
+    # Each line counts by itself, because a credit on one line pays nothing on another.
     of_claim = (LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)
     owes = exists().where(*of_claim, or_(LineItem.insurance_due > 0, LineItem.patient_due > 0)).correlate(Claim)
     reopened = update(Claim).where(*of_claims, Claim.billing_status == SETTLED, owes)
-    session.execute(reopened.values(billing_status=BALANCE_DUE), execution_options=unsynchronized)
+    session.execute(reopened.values(billing_status=BALANCE_DUE, reopened=True), execution_options=unsynchronized)
+    paid = update(Claim).where(*of_claims, Claim.billing_status == BALANCE_DUE, Claim.reopened, ~owes)
+    session.execute(paid.values(billing_status=SETTLED, reopened=False), execution_options=unsynchronized)

@@ -211,6 +211,29 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                        > least((j.limits->>'practice_claim_cents')::bigint, (j.limits->>'user_claim_cents')::bigint))
               )""",
     ),
+    "jobs_of_one_day_were_added_up": Invariant(
+        "a job that, with the same person's earlier jobs of the day, writes off more than the limit for one job ran by "
+        "the word of two people",
+        f"""SELECT {_JOB} FROM (
+                SELECT j.*, CASE WHEN j.schedule_id IS NULL THEN j.confirmed_by ELSE j.requested_by END AS answers,
+                       (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint AS cents,
+                       least((j.limits->>'practice_job_cents')::bigint, (j.limits->>'user_job_cents')::bigint) AS most
+                FROM settle_job j WHERE {_practice("j")} AND j.kind = 'settle' AND j.confirmed_at IS NOT NULL
+            ) j JOIN LATERAL (
+                SELECT sum(CASE o.status WHEN 'cancelled' THEN (
+                         SELECT coalesce(sum(k.insurance_cents + k.patient_cents), 0) FROM job_chunk k
+                         WHERE k.practice_id = o.practice_id AND k.job_id = o.id)
+                       ELSE (o.preview->>'insurance_cents')::bigint + (o.preview->>'patient_cents')::bigint
+                       END) AS cents
+                FROM settle_job o
+                WHERE o.practice_id = j.practice_id AND o.kind = 'settle' AND o.as_of = j.as_of
+                  AND o.approval_asked_at IS NULL AND o.confirmed_at < j.confirmed_at
+                  AND (o.night IS NULL) = (j.night IS NULL)
+                  AND CASE WHEN o.schedule_id IS NULL THEN o.confirmed_by ELSE o.requested_by END = j.answers
+            ) others ON true
+            WHERE j.cents > 0 AND j.cents + others.cents > j.most
+              AND (j.decided_by IS NULL OR j.decided_by IN (j.requested_by, j.confirmed_by))""",
+    ),
     "jobs_reconcile": Invariant(
         "the receivable of a job's settled claims before, less what was written off (plus what was restored), is "
         "that after",

@@ -1,59 +1,44 @@
-"""Whatever lowers a due after the write-off takes back just enough of it, in its own transaction.
+"""Keep write-offs in step with what is paid after them.
 
-Mostly that is a payment that comes late; an adjustment or a transfer does the same. The write-offs that stand on its
-line and responsibility are reversed newest first, each whole, until the credit is gone; what the last of them leaves is
-posted again under its own reason. So neither a false credit nor a lost dollar appears. What exceeds them is a credit.
+The write-offs that stand on a line and responsibility are the least of two sums: what jobs wrote off there, and what
+would be due there without any write-off. Neither sum depends on the order of the postings, so nor does the balance.
+
+A posting that lowers the balance below zero reverses write-offs, newest first, until the credit is gone. The last one
+is reversed whole, and its remainder is posted again. A posting that raises the balance restores what earlier postings
+reversed, oldest write-off first. It never restores more than it raised. A job that wrote off or reversed something
+there since ends the restoring: what is due then is a new decision. What exceeds the write-offs is a credit.
 """
 
 import datetime as dt
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, exists, func, insert, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
 
 from core.claims.models import Claim
-from core.ledger.models import Posting, PostingKind, Responsibility, WriteOffReason
+from core.ledger import write_offs
+from core.ledger.models import Posting, PostingKind
+from core.ledger.write_offs import Place, WriteOff
 from core.practices import periods
 
 
-@dataclass(frozen=True)
-class _Standing:
-    """A write-off that nothing has reversed."""
+class Moved(NamedTuple):
+    """What postings did to the write-offs before them."""
 
-    id: int
-    claim_id: int
-    line: int
-    responsibility: Responsibility
-    amount_cents: int  # below zero
-    reason: WriteOffReason | None
-    posted_on: dt.date
-    job_id: int | None  # whose write-off it is, or what remains of it
+    late: int = 0  # postings that reversed a write-off, in whole or in part
+    reversed_cents: int = 0
+    restored_cents: int = 0
+
+    def and_then(self, other: "Moved") -> "Moved":
+        """Add up two of them."""
+        return Moved(*map(sum, zip(self, other, strict=True)))
 
 
-_Place = tuple[int, int, Responsibility]  # claim, line, responsibility
-_REVERSAL: Final = aliased(Posting, name="answer")
-LOWERING: Final = (PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER)
+MOVING: Final = (PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER)
 
 
-def job_of(posting: Any = Posting) -> Any:
-    """Whose write-off it is: of the job that made it, or of the one of whose write-off it remained."""
-    return func.coalesce(posting.job_id, posting.origin_job_id)
-
-
-def standing(posting: Any = Posting) -> Any:
-    """The condition on a posting that it is a write-off which nothing has reversed."""
-    answered = exists().where(
-        _REVERSAL.practice_id == posting.practice_id,
-        _REVERSAL.claim_id == posting.claim_id,
-        _REVERSAL.line == posting.line,
-        _REVERSAL.reverses_id == posting.id,
-    )
-    return and_(posting.kind == PostingKind.WRITE_OFF, ~answered)
-
-
-def take_back(
+def match_write_offs(
     session: Session,
     practice_id: int,
     posting_ids: Collection[int],
@@ -62,119 +47,126 @@ def take_back(
     user_id: int | None,
     now: dt.datetime,
     today: dt.date,
-) -> int:
-    """Take back what these postings, just made on `claim_ids`, lower too much; give by how many cents.
+) -> Moved:
+    """Reverse or restore write-offs so that they match what is due after these postings, just made on `claim_ids`.
 
-    Of several on one line and side only the last counts, because a claim's version allows one write-off.
+    At most one of the postings may be on each line and responsibility; else only the last one counts.
     The caller holds the claims' locks, has held the postings' months, and brings up caches and versions.
     Raises `PeriodBusy`.
     """
     causes = _causes(session, practice_id, posting_ids, claim_ids)
-    standing_at = _written_off(session, practice_id, causes) if causes else {}
-    due = _dues(session, practice_id, claim_ids) if standing_at else {}
-    taken = {place: _enough(standing_at[place], -due[place]) for place in standing_at if due[place] < 0}
-    if not taken:
-        return 0
-    dated = _dates(session, practice_id, causes, taken, today=today)
-    versions = _versions(session, practice_id, claim_ids)
-    cents = 0
-    for place, write_offs in taken.items():
-        common = {
+    touched = {claim_id for claim_id, _, _ in causes}
+    due = _dues(session, practice_id, touched) if causes else {}
+    lowered = {place for place, cause in causes.items() if cause.amount_cents < 0 and due[place] < 0}
+    raised = {place for place, cause in causes.items() if cause.amount_cents > 0 and due[place] > 0}
+    reversing = {
+        place: write_offs.enough(standing, -due[place])
+        for place, standing in write_offs.of_places(session, practice_id, lowered).items()
+    }
+    restoring = {
+        place: write_offs.up_to(parts, min(due[place], causes[place].amount_cents))
+        for place, parts in write_offs.restorable(session, practice_id, raised).items()
+    }
+    if not reversing and not restoring:
+        return Moved()
+    dated = _dates(session, practice_id, causes, {**reversing, **restoring}, today=today)
+    versions = _versions(session, practice_id, {place[0] for place in dated})
+
+    def common(place: Place) -> dict[str, Any]:
+        return {
             "practice_id": practice_id, "claim_id": place[0], "line": place[1], "responsibility": place[2],
             "posted_on": dated[place], "created_at": now, "user_id": user_id, "caused_by_id": causes[place].id,
         }  # fmt: skip
-        cents += _answer(session, write_offs, -due[place], versions[place[0]], common)
-    return cents
+
+    cents = sum(
+        _reverse(session, standing, -due[place], versions[place[0]], common(place))
+        for place, standing in reversing.items()
+    )
+    for place, parts in restoring.items():
+        for nth, part in enumerate(parts):
+            _write_off(session, part, part.cents, versions[place[0]] + nth, common(place))
+    _take_versions(session, practice_id, restoring)
+    return Moved(len(reversing), cents, sum(part.cents for parts in restoring.values() for part in parts))
 
 
-def _enough(write_offs: list[_Standing], credit: int) -> list[_Standing]:
-    """As many of them, the newest first, as the credit needs."""
-    enough, covered = [], 0
-    for write_off in reversed(write_offs):
-        if covered >= credit:
-            break
-        enough.append(write_off)
-        covered -= write_off.amount_cents
-    return enough
-
-
-def _answer(session: Session, write_offs: list[_Standing], credit: int, version: int, common: dict[str, Any]) -> int:
-    """Reverse these, and post again what the credit leaves of the last."""
-    stood = -sum(write_off.amount_cents for write_off in write_offs)
+def _reverse(session: Session, standing: list[WriteOff], credit: int, version: int, common: dict[str, Any]) -> int:
+    """Reverse these, and post again what the credit leaves of the last; give by how much less is written off."""
+    stood = sum(write_off.cents for write_off in standing)
     remainder = max(0, stood - credit)
-    for write_off in write_offs:
+    for write_off in standing:
         answer = {
-            "kind": PostingKind.REVERSAL, "amount_cents": -write_off.amount_cents, "reverses_id": write_off.id,
+            "kind": PostingKind.REVERSAL, "amount_cents": write_off.cents, "reverses_id": write_off.id,
             "origin_job_id": write_off.job_id,
         }  # fmt: skip
         session.execute(insert(Posting).values(**common, **answer))
     if remainder:
-        of = write_offs[-1]
-        again = {
-            "kind": PostingKind.WRITE_OFF, "amount_cents": -remainder, "claim_version": version,
-            "write_off_reason": of.reason, "origin_job_id": of.job_id,
-        }  # fmt: skip
-        session.execute(insert(Posting).values(**common, **again))
+        _write_off(session, standing[-1], remainder, version, common)
     return stood - remainder
+
+
+def _write_off(session: Session, of: WriteOff, cents: int, version: int, common: dict[str, Any]) -> None:
+    """Post so much of it again, under its own reason and job."""
+    again = {
+        "kind": PostingKind.WRITE_OFF, "amount_cents": -cents, "claim_version": version,
+        "write_off_reason": of.reason, "origin_job_id": of.job_id,
+    }  # fmt: skip
+    session.execute(insert(Posting).values(**common, **again))
+
+
+def _take_versions(session: Session, practice_id: int, restoring: Mapping[Place, list[WriteOff]]) -> None:
+    """Raise the versions of claims on which one line got back the write-offs of several jobs.
+
+    A version allows one write-off for each line and responsibility; the caller's own rise covers the first.
+    """
+    more: dict[int, int] = {}
+    for (claim_id, _, _), parts in restoring.items():
+        more[claim_id] = max(more.get(claim_id, 0), len(parts) - 1)
+    for claim_id, versions in more.items():
+        if versions:
+            raised = update(Claim).where(Claim.practice_id == practice_id, Claim.id == claim_id)
+            session.execute(raised.values(version=Claim.version + versions))
 
 
 def _dates(
     session: Session,
     practice_id: int,
-    causes: dict[_Place, Any],
-    taken: dict[_Place, list[_Standing]],
+    causes: Mapping[Place, Any],
+    moved: Mapping[Place, list[WriteOff]],
     *,
     today: dt.date,
-) -> dict[_Place, dt.date]:
+) -> dict[Place, dt.date]:
     """The day of what is posted at each place, in months that stay open until the commit. Raises `PeriodBusy`."""
     closed = periods.closed_months(session, practice_id)
     while True:
-        dated = {place: _dated(causes[place], taken[place], closed, today=today) for place in taken}
+        dated = {place: _dated(causes[place], moved[place], closed, today=today) for place in moved}
         closed_meanwhile = periods.hold(session, practice_id, set(dated.values()))
         if not closed_meanwhile:
             return dated
         closed |= closed_meanwhile
 
 
-def _dated(cause: Any, write_offs: list[_Standing], closed: set[dt.date], *, today: dt.date) -> dt.date:
-    """The date of the cause, but never before a write-off's own, and never in a closed month."""
-    day = max(cause.posted_on, *(write_off.posted_on for write_off in write_offs))
+def _dated(cause: Any, moved: list[WriteOff], closed: set[dt.date], *, today: dt.date) -> dt.date:
+    """The date of the cause, but never before that of a write-off, and never in a closed month."""
+    day = max(cause.posted_on, *(one.posted_on for one in moved))
     return day if periods.month_of(day) not in closed else periods.first_open(closed, max(day, today))
 
 
 def _causes(
     session: Session, practice_id: int, posting_ids: Collection[int], claim_ids: Collection[int]
-) -> dict[_Place, Any]:
-    """What lowers a due, by line and side; of two on one, the later."""
-    lowering = select(Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.posted_on).where(
+) -> dict[Place, Any]:
+    """The postings that may reverse or restore, by line and side; of two on one, the later."""
+    columns = (Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.posted_on)
+    moving = select(*columns, Posting.amount_cents).where(
         Posting.practice_id == practice_id,
         Posting.claim_id.in_(claim_ids),
         Posting.id.in_(posting_ids),
-        Posting.kind.in_(LOWERING),
-        Posting.amount_cents < 0,
+        Posting.kind.in_(MOVING),
     )
-    rows = session.execute(lowering.order_by(Posting.id))
+    rows = session.execute(moving.order_by(Posting.id))
     return {(row.claim_id, row.line, row.responsibility): row for row in rows}
 
 
-def _written_off(session: Session, practice_id: int, places: Collection[_Place]) -> dict[_Place, list[_Standing]]:
-    """The write-offs that stand on these lines and sides, the oldest first."""
-    found = select(
-        Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.amount_cents,
-        Posting.write_off_reason, Posting.posted_on, job_of(),
-    ).where(
-        Posting.practice_id == practice_id, Posting.claim_id.in_({place[0] for place in places}), standing()
-    )  # fmt: skip
-    by_place: dict[_Place, list[_Standing]] = {}
-    for row in session.execute(found.order_by(Posting.id)):
-        write_off = _Standing(*row)
-        place = (write_off.claim_id, write_off.line, write_off.responsibility)
-        if place in places:
-            by_place.setdefault(place, []).append(write_off)
-    return by_place
-
-
-def _dues(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[_Place, int]:
+def _dues(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[Place, int]:
     """What is due on each line and side, summed from the ledger."""
     sums = select(Posting.claim_id, Posting.line, Posting.responsibility, func.sum(Posting.amount_cents))
     of_claims = sums.where(Posting.practice_id == practice_id, Posting.claim_id.in_(claim_ids))

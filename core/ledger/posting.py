@@ -133,7 +133,10 @@ def move_claims(session: Session, decided: Subquery, job: SettleJob) -> Cents:
 def update_claims(session: Session, picked: ColumnElement[bool], practice_id: int, changes: dict[str, Any]) -> Cents:
     """Change the picked claims and raise their versions; give what they owe then."""
     moved = update(Claim).where(Claim.practice_id == practice_id, picked)
-    owing = moved.values(**changes, version=Claim.version + 1).returning(Claim.insurance_due, Claim.patient_due)
+    # A job decides the status: no later posting brings back the one before.
+    owing = moved.values(**changes, reopened=False, version=Claim.version + 1).returning(
+        Claim.insurance_due, Claim.patient_due
+    )
     rows = owing.cte("moved")
     sums = [func.coalesce(func.sum(cents), 0) for cents in (rows.c.insurance_due, rows.c.patient_due)]
     return Cents(*map(int, session.execute(select(*sums)).one()))

@@ -1,6 +1,7 @@
-"""What late payments took back of write-offs, and what of it was posted again: by month, by claim, by job.
+"""What late payments reversed of write-offs, and what of it was posted again: by month, by claim, by job.
 
-An adjustment or a transfer that comes late takes back too, but recovers no money: claim and job tell it, months do not.
+A takeback that restores a write-off counts as a recovery below zero. A late adjustment or transfer recovers no money:
+claim and job show it, months do not.
 """
 
 import datetime as dt
@@ -33,7 +34,7 @@ class BadCursor(BadInput):
 
 @dataclass(frozen=True)
 class Recovery:
-    """One late posting: what it was, and what it did to the write-offs that stood there. Cents above zero."""
+    """One late posting, and what it did to the write-offs there."""
 
     posting_id: int
     kind: PostingKind  # payment, adjustment or transfer
@@ -41,8 +42,8 @@ class Recovery:
     line: int
     responsibility: Responsibility
     paid_by: PaidBy | None
-    amount_cents: int
-    posted_on: dt.date  # when the write-off was taken back
+    amount_cents: int  # below zero where it raised the balance
+    posted_on: dt.date  # when the write-off was reversed or restored
     taken_back_cents: int
     posted_again_cents: int
     job_ids: list[int]  # whose write-offs they were
@@ -50,7 +51,7 @@ class Recovery:
 
     @property
     def recovered_cents(self) -> int:
-        """By how much less is written off since."""
+        """By how much less is written off since; below zero where a write-off was restored."""
         return self.taken_back_cents - self.posted_again_cents
 
 
@@ -90,7 +91,7 @@ def by_month(session: Session, practice_id: int) -> list[RecoveredMonth]:
 
     sums = select(
         month,
-        func.count(),
+        func.count().filter(late.c.amount_cents > 0),
         func.sum(late.c.taken_back_cents),
         func.sum(late.c.posted_again_cents),
         of(Responsibility.INSURANCE),
@@ -135,7 +136,8 @@ def totals_of_job(session: Session, practice_id: int, job_id: int) -> OfJob:
     late = _late(practice_id, _MADE.origin_job_id == job_id).subquery("late")
     is_payment = late.c.kind == PostingKind.PAYMENT
     cents = func.sum(late.c.taken_back_cents - late.c.posted_again_cents)
-    sums = select(func.count().filter(is_payment), cents.filter(is_payment), cents.filter(~is_payment))
+    came = and_(is_payment, late.c.amount_cents > 0)
+    sums = select(func.count().filter(came), cents.filter(is_payment), cents.filter(~is_payment))
     return OfJob(*(int(value or 0) for value in session.execute(sums).one()))
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from core.claims.ids import ClaimIds
 from core.claims.models import Claim, LineItem
 from core.jobs.models import JobItem, SettleJob
-from core.ledger import late_payments
+from core.ledger import write_offs
 from core.ledger.models import Posting, PostingKind, Responsibility
 from core.ledger.posting import Cents, insert_postings, update_claims
 
@@ -25,8 +25,8 @@ def answer_write_offs(session: Session, decided: Subquery, job: SettleJob, *, no
         .join_from(decided, Posting, Posting.claim_id == decided.c.claim_id)
         .where(
             Posting.practice_id == job.practice_id,
-            late_payments.job_of() == job.reverses_job_id,
-            late_payments.standing(),
+            write_offs.job_of() == job.reverses_job_id,
+            write_offs.standing(),
         )
         .subquery("original")
     )

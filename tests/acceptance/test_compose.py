@@ -161,7 +161,9 @@ def test_the_main_job_runs_through_all_of_it_while_a_worker_is_stopped_and_anoth
 ) -> None:
     """As at an upgrade: a worker gets its warm stop in the middle of a chunk, a new one takes its place."""
     stack.run("settle", "sample", "--claims", str(CLAIMS), "--practice", PRACTICE, "--seed", "7")
-    stack.run("settle", "user", "add", "ops@clinic.example", "--practice", PRACTICE, "--role", "admin")
+    stack.run(
+        "settle", "user", "add", "ops@clinic.example", "--practice", PRACTICE, "--role", "admin", "--limit", "unlimited"
+    )
     api = Api(stack, stack.run("settle", "token", "add", "ops@clinic.example").strip())
     asked = {"selection": {"all": True}, "reason": "small_balance"}
     status, preview = api.ask("POST", "/settle-jobs", asked, **{"Idempotency-Key": "upgrade"})

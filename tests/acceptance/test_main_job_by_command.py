@@ -49,7 +49,7 @@ def test_the_main_job_goes_by_command_from_the_import_to_books_that_hold(
     folder = str(tmp_path / "csv")
     terminal.settle("import", "csv", "--template", folder)
     terminal.settle("import", "csv", folder, "--practice", PRACTICE)
-    terminal.settle("user", "add", "me@example.org", "--practice", PRACTICE, "--role", "biller")
+    terminal.settle("user", "add", "me@example.org", "--practice", PRACTICE, "--role", "biller", "--limit", "unlimited")
     terminal.settle("write-off-setting", "both", "--practice", PRACTICE)
 
     asked = ("preview", "--practice", PRACTICE, *WHO, "--all", "--reason", "small_balance")

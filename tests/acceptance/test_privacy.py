@@ -175,7 +175,7 @@ def _imported(all_: Installation) -> Api:
             all_.command("import", "csv", str(folder / "template"), "--practice", CLINIC, ok=not broken)
     all_.command("write-off-setting", "both", "--practice", CLINIC)
     for email, role in ((ADMIN, "admin"), (APPROVER, "approver"), (OPS, "ops")):
-        all_.command("user", "add", email, "--practice", CLINIC, "--role", role)
+        all_.command("user", "add", email, "--practice", CLINIC, "--role", role, "--limit", "unlimited")
     token = all_.command("token", "add", ADMIN).split()[-1]
     return Api(all_.web, token)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, func, select
 
 from core.claims.models import Claim
-from core.ledger import late_payments
+from core.ledger import write_offs
 from core.ledger.models import Posting
 from tests.given import GivenPractice
 
@@ -25,6 +25,7 @@ class Books(NamedTuple):
 
     due: Counter[Place]
     written_off: Counter[Place]
+    restorable: Counter[Place]  # what late postings reversed and a takeback would restore
 
 
 def read(practice: GivenPractice) -> Books:
@@ -32,30 +33,34 @@ def read(practice: GivenPractice) -> Books:
     of_claim = and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id)
     place = (Claim.external_id, Posting.line, Posting.responsibility)
     sums = select(
-        *place, func.sum(Posting.amount_cents), -func.sum(Posting.amount_cents).filter(late_payments.standing())
-    ).join_from(Posting, Claim, of_claim)
-    due, written_off = Counter[Place](), Counter[Place]()
+        *place, Claim.id, func.sum(Posting.amount_cents),
+        -func.sum(Posting.amount_cents).filter(write_offs.standing()),
+    ).join_from(Posting, Claim, of_claim)  # fmt: skip
+    books = Books(Counter(), Counter(), Counter())
     with practice.sessions() as session:
-        rows = session.execute(sums.where(Posting.practice_id == practice.id).group_by(*place))
-        for number, line, side, owed, stands in rows:
-            due[number, line, side.value] = int(owed)
-            written_off[number, line, side.value] = int(stands or 0)
-    return Books(due, written_off)
+        rows = session.execute(sums.where(Posting.practice_id == practice.id).group_by(*place, Claim.id)).all()
+        inside = {(row.id, row.line, row.responsibility): (row.external_id, row.line, row[2].value) for row in rows}
+        for number, line, side, _, owed, stands in rows:
+            books.due[number, line, side.value] = int(owed)
+            books.written_off[number, line, side.value] = int(stands or 0)
+        for where, parts in write_offs.restorable(session, practice.id, inside).items():
+            books.restorable[inside[where]] = sum(part.cents for part in parts)
+    return books
 
 
 def posted(before: Books, moves: Iterable[tuple[Place, int]]) -> Books:
-    """The books after these were posted: of what they lower too much, just enough is taken back, where there is any."""
-    due, written_off = before.due.copy(), before.written_off.copy()
-    lowered = set()
+    """The books after these were posted one by one, with the write-offs that they reverse or restore."""
+    due, written_off, restorable = (cents.copy() for cents in before)
     for place, cents in moves:
         due[place] += cents
         if cents < 0:
-            lowered.add(place)
-    for place in lowered:
-        taken_back = min(written_off[place], max(0, -due[place]))
-        due[place] += taken_back
-        written_off[place] -= taken_back
-    return Books(due, written_off)
+            change = -min(written_off[place], max(0, -due[place]))
+        else:
+            change = min(restorable[place], max(0, due[place]), cents)
+        due[place] -= change
+        written_off[place] += change
+        restorable[place] -= change
+    return Books(due, written_off, restorable)
 
 
 def moves(kind: str, place: Place, cents: int) -> list[tuple[Place, int]]:

@@ -1,4 +1,4 @@
-"""Any sequence of charges settled, paid and taken back: what is due and what is written off are as a child reckons."""
+"""Any sequence of settling, paying and reversing: what is due and what is written off are as a child reckons."""
 
 import itertools
 from collections.abc import Iterator
@@ -46,6 +46,7 @@ def test_no_dollar_is_lost_and_no_credit_is_false(
     approver = practice.person(f"approver@{practice.id}.example", Role.APPROVER)
     practice.claim("1", Line(400, charged))
     due, written_off, insurance, paid, keys = charged, 0, 400, 0, itertools.count(1)
+    restorable = 0  # what late postings reversed since the last job
     untouched: JobKey | None = None  # the last job, while nothing has come after it
 
     for act, cents in acts:
@@ -60,21 +61,24 @@ def test_no_dollar_is_lost_and_no_credit_is_false(
             if due < 0:
                 taken_back = min(written_off, -due)
                 written_off, due = written_off - taken_back, due + taken_back
+                restorable += taken_back
         elif act == "transfer" and insurance >= cents:
             _post(practice, "transfer", cents, key, responsibility="insurance")
             due, insurance, untouched = due + cents, insurance - cents, None
+            restored = min(restorable, max(0, due), cents)
+            due, written_off, restorable = due - restored, written_off + restored, restorable - restored
         elif act == "settle":
             job = practice.settle(key=key)
             settles = due > 0 and practice.item(job, "1").outcome == "settled"
             if settles:
-                written_off, due, insurance, untouched = written_off + due, 0, 0, job
+                written_off, due, insurance, untouched, restorable = written_off + due, 0, 0, job, 0
         elif act == "reverse" and untouched is not None:
             before = sum(one.cents for one in _standing(practice))
             _reverse(practice, untouched, by=approver, key=key)
             claim = practice.read("1")
             assert sum(one.cents for one in _standing(practice)) + claim.patient_due + claim.insurance_due == before
             written_off -= claim.patient_due
-            due, insurance, untouched = claim.patient_due, claim.insurance_due, None
+            due, insurance, untouched, restorable = claim.patient_due, claim.insurance_due, None, 0
 
         claim = practice.read("1")
         of_patient = sum(one.cents for one in _standing(practice) if one.responsibility == "patient")

@@ -1,5 +1,6 @@
 """Claims: the feed, one claim, its ledger, and what people do to one claim by hand."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
@@ -21,7 +22,7 @@ from core.ledger import entries, queries as ledger_queries
 from core.ledger.entries import Entry
 from core.ledger.models import Responsibility
 from webui.api.blueprint import CLAIMS, api, refusals
-from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, PostingEntry, Postings
+from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, Id, PostingEntry, Postings
 from webui.api.reading import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, asks, current_actor
 from webui.api.recoveries import Recovery
 from webui.door import door, now
@@ -35,6 +36,13 @@ class WrittenOffLine(Answer):
     cents: int
 
 
+class LikePosting(Answer):
+    """An earlier payment that equals the one just posted in line, payer, amount and date."""
+
+    posting_id: Id
+    posted_on: dt.date
+
+
 class PostedClaim(ClaimWithLines):
     """The claim after an entry, and what the entry did besides."""
 
@@ -42,6 +50,9 @@ class PostedClaim(ClaimWithLines):
     credit_cents: Annotated[int, Field(description="What the entry's line and responsibility has too much now")]
     written_off_elsewhere: Annotated[
         list[WrittenOffLine], Field(description="Of a payment where nothing was written off: where it was")
+    ]
+    looks_like: Annotated[
+        LikePosting | None, Field(description="Of a payment: the earlier one that it may repeat; both are posted")
     ]
 
 
@@ -146,7 +157,8 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
 
     A Settled claim on which something is due afterwards goes back to Balance Due. Where something stands written off,
     it takes back just enough of that: `took_back` says what; what exceeds it is `credit_cents`. `paid_by` names a payer
-    that the claim has.
+    that the claim has. An adjustment may not lower the claim by more than the poster's limit for one claim: otherwise
+    the answer is `over_claim_limit`.
     """
     with transaction(door().sessions) as session:
         key = header.idempotency_key
@@ -156,6 +168,7 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
         "took_back": posted.took_back,
         "credit_cents": posted.credit_cents,
         "written_off_elsewhere": list(posted.written_off_elsewhere),
+        "looks_like": posted.looks_like,
     }
     answer = PostedClaim.model_validate({**facts, **besides})
     return jsonify(answer.json_ready()), HTTPStatus.CREATED

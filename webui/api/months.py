@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Self
 from flask import Response, jsonify
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.db.engine import transaction
@@ -14,8 +15,9 @@ from core.errors import NotFound
 from core.practices import closing, periods
 from core.practices.closing import Month
 from core.practices.models import PeriodState
+from core.schedules import queries as schedules
 from webui.api.blueprint import api, refusals
-from webui.api.models import Answer
+from webui.api.models import Answer, Id
 from webui.api.reading import LIMIT_DEFAULT, BadCursor, Body, Limit, Parameters, asks, current_actor
 from webui.door import door, now
 
@@ -58,6 +60,37 @@ class Period(Answer):
         """The month as an answer."""
         history = [vars(act) for act in month.history]
         return cls.model_validate({**vars(month), "month": periods.name_of(month.month), "history": history})
+
+
+class StoppedSchedule(Answer):
+    """A schedule with runs in the month; each of them will be refused and settle nothing."""
+
+    id: Id
+    name: str
+
+
+class Stops(Answer):
+    """What would have posted into the month, and cannot once it is closed."""
+
+    schedules: list[StoppedSchedule]
+    settle_job_ids: Annotated[list[Id], Field(description="Previews that wait for CONFIRM and need a new date")]
+
+    @classmethod
+    def of(cls, session: Session, practice_id: int, month: dt.date) -> Self:
+        """What it is now."""
+        return cls(
+            schedules=[
+                StoppedSchedule.model_validate({"id": one.id, "name": one.name})
+                for one in schedules.with_nights_in(session, practice_id, month, now=now())
+            ],
+            settle_job_ids=[str(job_id) for job_id in closing.waiting_previews(session, practice_id, month)],
+        )
+
+
+class ClosedPeriod(Period):
+    """The month as it was closed, and what that stops."""
+
+    stops: Stops
 
 
 class Periods(Answer):
@@ -119,13 +152,27 @@ def _of_cursor(cursor: str) -> dt.date:
         raise BadCursor from None
 
 
-@api.post("/periods/<month>/close", tags=[MONTHS], responses={200: Period, **refusals(404, 409)})
+@api.get("/periods/<month>/stops", tags=[MONTHS], responses={200: Stops, **refusals(404)})
+@asks(Action.SEE_CLAIMS)
+def show_stops(path: PeriodPath) -> Response:
+    """List what closing the month stops: schedules that run in it, and previews that wait for CONFIRM."""
+    with door().sessions() as session:
+        stops = Stops.of(session, current_actor().practice_id, periods.named(path.month))
+    return jsonify(stops.json_ready())
+
+
+@api.post("/periods/<month>/close", tags=[MONTHS], responses={200: ClosedPeriod, **refusals(404, 409)})
 @asks(Action.CLOSE_MONTH)
 def close_period(path: PeriodPath) -> Response:
-    """Close a month, so that nothing can be posted into it; a closed one stays as it was closed."""
+    """Close a month, so that nothing can be posted into it; a closed one stays as it was closed.
+
+    `stops` lists what can no longer post into it. Ask for /periods/{month}/stops to know before.
+    """
+    actor, day = current_actor(), periods.named(path.month)
     with transaction(door().sessions) as session:
-        month = closing.close(session, periods.named(path.month), by=current_actor(), now=now())
-    return jsonify(Period.of(month).json_ready())
+        month = closing.close(session, day, by=actor, now=now())
+        stops = Stops.of(session, actor.practice_id, day)
+    return jsonify({**Period.of(month).json_ready(), "stops": stops.json_ready()})
 
 
 @api.post("/periods/<month>/reopen", tags=[MONTHS], responses={200: Period, **refusals(400, 404, 409, 413, 415)})

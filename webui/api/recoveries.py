@@ -52,13 +52,15 @@ class Recovery(Answer):
     line: int
     responsibility: Responsibility
     paid_by: PaidBy | None
-    amount_cents: Annotated[int, Field(description="Above zero")]
+    amount_cents: Annotated[int, Field(description="Below zero for a posting that raised the balance")]
     posted_on: dt.date
     taken_back_cents: Annotated[
         int, Field(description="Write-offs that stood: the newest, as many as it needed, each whole")
     ]
-    posted_again_cents: Annotated[int, Field(description="What it left of the last of them")]
-    recovered_cents: int
+    posted_again_cents: Annotated[
+        int, Field(description="What it left of the last of them; of a takeback, what it restored")
+    ]
+    recovered_cents: Annotated[int, Field(description="Below zero where a takeback restored a write-off")]
     settle_job_ids: Annotated[list[Id], Field(validation_alias="job_ids", description="Whose write-offs they were")]
     user: Annotated[str | None, Field(validation_alias="user_name")]
 

@@ -21,6 +21,8 @@ from tests.core.access.conftest import NOW
 
 COMMAND = [sys.executable, "-m", "core.cli"]
 
+NEW = ("--practice", "New", "--create", "--limit", "1", "--role", "biller")
+
 Settle = Callable[..., Result]
 
 
@@ -35,7 +37,7 @@ def settle(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settl
 
 def add(settle: Settle, email: str = "ann@example.org", practice: str = "Hill Clinic", role: str = "admin") -> str:
     """Add a user; give the password that was made."""
-    done = settle("user", "add", email, "--practice", practice, "--role", role)
+    done = settle("user", "add", email, "--practice", practice, "--role", role, "--limit", "unlimited")
     assert done.exit_code == 0, done.stderr
     return done.stdout.rpartition(": ")[2].strip()
 
@@ -58,13 +60,18 @@ def test_a_second_user_joins_the_practice_that_is_there(settle: Settle, session:
     assert session.query(User).count() == 2
 
 
-def test_who_is_added_without_limits_is_said_to_be_unlimited(settle: Settle, session: Session) -> None:
+def test_limits_are_said_in_words_and_never_guessed(settle: Settle, session: Session) -> None:
     words = ("user", "add", "ann@example.org", "--practice", "Hill Clinic", "--role", "admin")
-    assert "Without a second person: unlimited for one claim, unlimited for one job" in settle(*words).stdout
+    for given in ((), ("--claim-limit", "5"), ("--job-limit", "unlimited")):
+        refused = settle(*words, *given)
+        assert (refused.exit_code, "add --limit unlimited, or --claim-limit AMOUNT" in refused.stderr) == (1, True)
+    assert session.query(User).count() == 0
+    said = settle(*words, "--limit", "unlimited").stdout
+    assert "Without a second person: unlimited for one claim, unlimited for one job" in said
 
     words = ("user", "add", "bob@example.org", "--practice", "Hill Clinic", "--role", "biller")
-    assert settle(*words, "--job-limit", "").exit_code == 1
-    said = settle(*words, "--claim-limit", "25.50", "--job-limit", "unlimited").stdout
+    assert settle(*words, "--claim-limit", "1", "--job-limit", "").exit_code == 1
+    said = settle(*words, "--claim-limit", "25.50", "--limit", "unlimited").stdout
 
     assert "Without a second person: $25.50 for one claim, unlimited for one job" in said
     bob = users.find_by_email(session, "bob@example.org")
@@ -72,26 +79,46 @@ def test_who_is_added_without_limits_is_said_to_be_unlimited(settle: Settle, ses
     assert (bob.claim_limit_cents, bob.job_limit_cents) == (25_50, UNLIMITED)
 
 
-def test_a_practice_that_was_made_is_said_loudly_with_those_that_are_there(settle: Settle) -> None:
-    first = settle("user", "add", "ann@example.org", "--practice", "Hill Clinic", "--role", "admin").stdout
-    joined = settle("user", "add", "bob@example.org", "--practice", "Hill Clinic", "--role", "biller").stdout
-    slip = settle("user", "add", "cid@example.org", "--practice", "Hill", "--role", "biller").stdout
+def test_a_mistyped_practice_is_refused_with_the_names_that_are_near(settle: Settle, session: Session) -> None:
+    def add_to(practice: str, email: str, *words: str) -> Result:
+        return settle("user", "add", email, "--practice", practice, "--role", "biller", "--limit", "50", *words)
 
-    assert first.startswith("MADE A NEW PRACTICE: Hill Clinic. There was none of that name.\n")
-    assert joined.startswith("bob@example.org is a biller of Hill Clinic, shown as bob.\n")
-    assert slip.startswith("MADE A NEW PRACTICE: Hill. There was none of that name; there is: Hill Clinic.\n")
+    first = add_to("Hill Clinic", "ann@example.org")
+    joined = add_to(" Hill Clinic ", "bob@example.org", "--create")
+    slip = add_to("Hill Clinc", "cid@example.org")
+
+    assert first.stdout.startswith("CREATED A NEW PRACTICE: Hill Clinic.\n"), "no name can be mistyped before the first"
+    assert joined.stdout.startswith("bob@example.org is a biller of Hill Clinic, shown as bob.\n")
+    assert (slip.exit_code, slip.stdout) == (1, "")
+    assert slip.stderr == (
+        "There is no practice called Hill Clinc. Did you mean: Hill Clinic? Add --create to create it.\n"
+    )
+    assert [practice.name for practice in session.query(Practice)] == ["Hill Clinic"]
+    assert add_to("Lake", "cid@example.org", "--create").stdout.startswith("CREATED A NEW PRACTICE: Lake.\n")
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("user", "add", "ann@example.org", "--practice", "New", "--role", "biller"), 1, "unique everywhere"),
-        (("user", "add", "ann", "--practice", "New", "--role", "biller"), 1, "name@example.org"),
+        (
+            ("user", "add", "ann@example.org", "--practice", "New", "--create", "--limit", "1", "--role", "biller"),
+            1,
+            "unique everywhere",
+        ),
+        (
+            ("user", "add", "ann", "--practice", "New", "--create", "--limit", "1", "--role", "biller"),
+            1,
+            "name@example.org",
+        ),
         (("user", "add", "c@example.org", "--practice", "New", "--role", "king"), 2, "king"),
         (("token", "add", "nobody@example.org"), 1, "no user nobody@example.org"),
         (("token", "list", "nobody@example.org"), 1, "no user nobody@example.org"),
         (("token", "revoke", "0"), 2, "'0' is no token's number; `settle token list EMAIL` prints it."),
-        (("write-off-setting", "both", "--practice", "Nowhere"), 1, "no practice called Nowhere"),
+        (
+            ("write-off-setting", "both", "--practice", "Nowhere"),
+            1,
+            "no practice called Nowhere. Did you mean: Hill Clinic?",
+        ),
         (("write-off-setting", "both", "--practice", "Hill Clinic", "--provider", "P9"), 1, "no provider P9"),
         (("write-off-setting", "all", "--practice", "Hill Clinic"), 2, "all"),
     ],
@@ -169,15 +196,20 @@ def test_on_a_terminal_the_password_is_asked_and_never_shown(database_url: str, 
     if child == 0:
         os.environ["SETTLE_DATABASE_URL"] = database_url
         os.execv(sys.executable, [*COMMAND, "user", "add", "ann@example.org", "--practice", "Hill", "--role", "biller"])  # noqa: S606
-    shown = _until(terminal, b"characters): ")
+    shown = _until(terminal, b"one claim without a second person (dollars, or unlimited): ")
+    os.write(terminal, b"25\n")
+    shown += _until(terminal, b"one job without a second person (dollars, or unlimited): ")
+    os.write(terminal, b"unlimited\n")
+    shown += _until(terminal, b"characters): ")
     os.write(terminal, f"{password}\n".encode())
     shown += _until(terminal, b"confirmation: ")
     os.write(terminal, f"{password}\n".encode())
-    shown += _until(terminal, b"biller of Hill, shown as ann.")
+    shown += _until(terminal, b"one job; `settle user limit`")
     os.close(terminal)
     os.waitpid(child, 0)
 
     assert password.encode() not in shown
+    assert b"$25.00 for one claim, unlimited for one job" in shown
     assert users.sign_in(session, email="ann@example.org", password=password, now=NOW).role is Role.BILLER
 
 
@@ -187,3 +219,28 @@ def _until(terminal: int, words: bytes) -> bytes:
     while words not in shown:
         shown += os.read(terminal, 1_000)
     return shown
+
+
+@pytest.mark.parametrize(("answer", "names"), [("y", ["Hill", "Hill Clinic"]), ("n", ["Hill Clinic"])])
+def test_on_a_terminal_a_new_practice_is_asked_about(
+    database_url: str, session: Session, settle: Settle, answer: str, names: list[str]
+) -> None:
+    add(settle)
+    words = ["user", "add", "bob@example.org", "--practice", "Hill", "--role", "biller", "--limit", "unlimited"]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["SETTLE_DATABASE_URL"] = database_url
+        os.execv(sys.executable, [*COMMAND, *words])  # noqa: S606
+    shown = _until(terminal, b"Create it? [y/N]: ")
+    os.write(terminal, f"{answer}\n".encode())
+    if answer == "y":
+        _until(terminal, b"characters): ")
+        os.write(terminal, b"typed by a person\n")
+        _until(terminal, b"confirmation: ")
+        os.write(terminal, b"typed by a person\n")
+    _until(terminal, b"for one job" if answer == "y" else b"Add --create to create it.")
+    os.close(terminal)
+    os.waitpid(child, 0)
+
+    assert b"There is no practice called Hill. Did you mean: Hill Clinic?" in shown
+    assert sorted(practice.name for practice in session.query(Practice)) == names

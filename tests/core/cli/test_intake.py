@@ -1,7 +1,9 @@
 """`settle import` and `settle sample`, as typed."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -103,3 +105,100 @@ def test_a_sample_says_what_it_made_and_is_not_made_twice(settle: Typed) -> None
 
     assert (first.exit_code, first.stdout) == (0, "Sample has 25 claims.\n")
     assert (again.exit_code, again.stderr) == (1, "There already is a practice of this name.\n")
+
+
+HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
+PAID = "{id},184146026,1,insurance,payment,-25.00,primary,,,2025-03-21"
+
+
+def json_of(done: Result) -> Any:
+    """What a command printed for programs."""
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def post(settle: Typed, folder: Path, *ids: str, as_json: bool = False) -> Result:
+    """Import payments that are all alike but for the id."""
+    file = folder / "later.csv"
+    file.write_text("\n".join([HEAD, *(PAID.format(id=one) for one in ids), ""]), encoding="utf-8")
+    return settle("import", "postings", file, "--practice", "Lakeside", *(["--json"] if as_json else []))
+
+
+def test_an_import_of_claims_prints_control_totals_in_dollars(settle: Typed, tmp_path: Path) -> None:
+    settle("import", "csv", "--template", tmp_path)
+
+    lines = settle("import", "csv", tmp_path, "--practice", "Lakeside").stdout.splitlines()
+
+    totals = [" ".join(line.split()) for line in lines[2:]]
+    assert lines[0] == "CREATED A NEW PRACTICE: Lakeside."
+    assert totals == [
+        "Control totals of what was added:",
+        "Charges 2 $370.50",
+        "Payments by insurance 1 $88.00",
+        "Payments by patients 1 $10.00",
+        "Refunds 0 $0.00",
+        "Adjustments 1 $40.00",
+        "Transfers 1 $22.00",
+        "Balances of these claims now:",
+        "Insurance balance $220.50",
+        "Patient balance $12.00",
+        "Credit balances in them 0 $0.00",
+    ]
+
+
+def test_a_payment_that_is_there_under_another_id_is_posted_and_named_with_the_credit_it_leaves(
+    settle: Typed, tmp_path: Path
+) -> None:
+    settle("import", "csv", "--template", tmp_path / "files")
+    settle("import", "csv", tmp_path / "files", "--practice", "Lakeside")
+
+    first, second = post(settle, tmp_path, "era1-1"), post(settle, tmp_path, "era2-1", "era2-2", "era1-1")
+
+    assert "look" not in first.stdout
+    said = second.stdout
+    assert "Lakeside: added 2 postings. Already there: 1." in said
+    assert (
+        "2 payments ($50.00) look like another one: same claim, line, payer, amount and date, but another id." in said
+    )
+    alike = "is like era1-1: claim 184146026, line 1, payment by primary, $25.00, 2025-03-21"
+    assert f"  line 2: era2-1 {alike}" in said
+    assert f"  line 3: era2-2 {alike}" in said
+    assert (
+        "1 credit balance left: $75.00. `settle credits` lists all.\n  claim 184146026, line 1, insurance: $75.00"
+        in said
+    )
+    assert "Sample" not in said, "no name is printed"
+
+
+def test_the_same_is_told_to_programs(settle: Typed, tmp_path: Path) -> None:
+    settle("import", "csv", "--template", tmp_path / "files")
+    claims = json_of(settle("import", "csv", tmp_path / "files", "--practice", "Lakeside", "--json"))
+    postings = json_of(post(settle, tmp_path, "a", "b", as_json=True))
+
+    assert (claims["created"], claims["charges"], claims["credit"]) == (
+        True, {"number": 2, "cents": 370_50}, {"number": 0, "cents": 0}
+    )  # fmt: skip
+    assert (postings["added"], postings["insurance_payments"]) == (2, {"number": 2, "cents": 50_00})
+    assert postings["look_alikes"] == [
+        {
+            "line_of_file": 3, "posting_id": "b", "other_id": "a", "claim_id": "184146026", "line": 1,
+            "paid_by": "primary", "amount_cents": -25_00, "posted_on": "2025-03-21",
+        }
+    ]  # fmt: skip
+    assert postings["credits"] == [{"claim_id": "184146026", "line": 1, "responsibility": "insurance", "cents": 50_00}]
+
+
+@pytest.mark.parametrize("kind", ["csv", "synthea"])
+def test_an_import_never_creates_a_practice_by_a_typo(settle: Typed, tmp_path: Path, kind: str) -> None:
+    settle("import", "csv", "--template", tmp_path)
+    settle("import", "csv", tmp_path, "--practice", "Lakeside Family Medicine")
+
+    slip = settle("import", kind, tmp_path, "--practice", "Lakeside Family Med")
+
+    assert (slip.exit_code, slip.stdout) == (1, "")
+    assert slip.stderr == (
+        "There is no practice called Lakeside Family Med. Did you mean: Lakeside Family Medicine? "
+        "Add --create to create it.\n"
+    )
+    created = settle("import", "csv", tmp_path, "--practice", "Lakeside Family Med", "--create")
+    assert created.stdout.startswith("CREATED A NEW PRACTICE: Lakeside Family Med.\n")

@@ -7,12 +7,14 @@ import pytest
 
 from core.access.models import Role
 from core.access.permissions import Actor
+from core.claims import export
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed, NotFound
 from core.intake.csv_import import import_csv
 from core.intake.csv_template import template_files
 from core.intake.faults import ImportRefused
 from core.intake.postings import ImportedPostings, import_postings
+from core.ledger import entries
 from core.practices import closing
 from tests.given import NOW, GivenPractice, Line, a_practice
 
@@ -61,7 +63,7 @@ def test_payments_adjustments_transfers_and_refunds_change_what_is_due(practice:
     )  # fmt: skip
 
     claim = practice.read("1")
-    assert (done.added, done.late) == (6, 0)
+    assert (done.added, done.moved.late) == (6, 0)
     assert (claim.insurance_due, claim.patient_due, claim.version) == (0, 35_00, 2)
     assert (claim.primary_paid, claim.adjustment, claim.patient_paid) == (60_00, 10_00, 45_00)
     assert practice.violations() == []
@@ -134,7 +136,7 @@ def test_late_payments_of_a_file_take_back_one_after_the_other(practice: GivenPr
         "d,2,1,patient,payment,-40.00,patient,,,2026-11-20",
     )  # fmt: skip
 
-    assert (done.added, done.late, done.taken_back_cents) == (4, 3, 100_01)
+    assert (done.added, done.moved.late, done.moved.reversed_cents) == (4, 3, 100_01)
     assert (practice.read("1").patient_due, practice.read("1").has_credit_line) == (-10_00, True)
     assert practice.read("2").patient_due == 60_00
     assert practice.violations() == []
@@ -152,7 +154,7 @@ def test_an_adjustment_of_a_file_takes_back_of_the_write_off_as_the_payment_besi
         "b,1,1,insurance,payment,-60.00,primary,,,2026-11-20",
     )  # fmt: skip
 
-    assert (done.late, done.taken_back_cents) == (2, 85_00)
+    assert (done.moved.late, done.moved.reversed_cents) == (2, 85_00)
     assert (practice.read("1").billing_status, practice.read("1").insurance_due) == ("Settled", 0)
     assert practice.violations() == []
 
@@ -225,3 +227,138 @@ def test_who_may_not_post_and_what_is_not_there_is_refused(practice: GivenPracti
     with pytest.raises(ImportRefused), transaction(practice.sessions) as session:
         import_postings(session, tmp_path / "gone.csv", practice_name="Lakeside", now=NOW)
     assert practice.read("1").patient_due == 50_00
+
+
+def _state(practice: GivenPractice, number: str) -> tuple[str, int, int]:
+    """Billing status, insurance balance, and what stands written off of the insurance's share."""
+    claim = practice.read(number)
+    with practice.sessions() as session:
+        stands = entries.written_off(session, practice.id, claim.id)
+    return claim.billing_status, claim.insurance_due, sum(one.cents for one in stands)
+
+
+TAKEBACK = "{claim}r1,{claim},1,insurance,refund,5.00,primary,,,2026-11-20"
+PAID_3 = "{claim}r2,{claim},1,insurance,payment,-3.00,primary,,,2026-11-20"
+PAID_2 = "{claim}r3,{claim},1,insurance,payment,-2.00,primary,,,2026-11-20"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [[TAKEBACK, PAID_3, PAID_2]],
+        [[PAID_3, TAKEBACK, PAID_2]],
+        [[PAID_3, PAID_2], [TAKEBACK]],
+        [[TAKEBACK], [PAID_3], [PAID_2]],
+    ],
+)
+def test_a_takeback_that_is_paid_again_leaves_the_claim_settled_in_any_order_and_split(
+    practice: GivenPractice, tmp_path: Path, files: list[list[str]]
+) -> None:
+    practice.claim("1", Line(30_00, 0))
+    practice.claim("nothing due", Line(0, 0))
+    practice.claim("never settled", Line(30_00, 0))
+    practice.settle({"claim_ids": ["1", "nothing due"]})
+    for number in ("nothing due", "never settled"):
+        practice.change(number, billing_status="Settled" if number == "nothing due" else "Bill Insurance")
+
+    for rows in files:
+        _post(practice, tmp_path, *(row.format(claim=claim) for row in rows for claim in
+                                    ("1", "nothing due", "never settled")))  # fmt: skip
+
+    assert _state(practice, "1") == ("Settled", 0, 30_00)
+    assert _state(practice, "nothing due") == ("Settled", 0, 0)
+    assert _state(practice, "never settled") == ("Bill Insurance", 30_00, 0)
+    assert practice.violations() == []
+
+
+def test_what_a_job_decides_after_a_takeback_is_not_undone_by_the_next_one(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(30_00, 0))
+    job = practice.settle()
+    _post(practice, tmp_path, "p,1,1,insurance,payment,-5.00,primary,,,2026-11-20")
+    practice.reverse(job, by=practice.person("approver@lakeside.example", Role.APPROVER))
+    practice.run()
+
+    done = _post(practice, tmp_path, "r,1,1,insurance,refund,5.00,primary,,,2026-11-21")
+
+    assert done.moved.restored_cents == 0
+    assert _state(practice, "1") == ("Balance Due", 30_00, 0)
+    assert practice.violations() == []
+
+
+def test_a_reversal_that_found_all_of_it_paid_keeps_a_takeback_from_writing_off_again(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(30_00, 0))
+    practice.claim("2", Line(30_00, 0))
+    job = practice.settle()
+    _post(practice, tmp_path, "p,1,1,insurance,payment,-30.00,primary,,,2026-11-20")
+    practice.reverse(job, by=practice.person("approver@lakeside.example", Role.APPROVER))
+    practice.run()
+
+    _post(practice, tmp_path, "r,1,1,insurance,refund,30.00,primary,,,2026-11-21")
+
+    assert _state(practice, "1") == ("Balance Due", 30_00, 0)
+    assert practice.violations() == []
+
+
+def test_a_job_that_chose_balance_due_keeps_a_payment_from_making_the_claim_settled(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("1", Line(30_00, 0))
+    practice.settle()
+    _post(practice, tmp_path, TAKEBACK.format(claim="1"))
+    for status in ("Internal Review", "Balance Due"):
+        practice.settle(key=status, target_status=status, reason=None)
+
+    _post(practice, tmp_path, PAID_3.format(claim="1"), PAID_2.format(claim="1"))
+
+    assert _state(practice, "1") == ("Balance Due", 0, 30_00)
+    assert practice.violations() == []
+
+
+def test_an_id_that_an_export_guarded_is_read_without_its_apostrophe(practice: GivenPractice, tmp_path: Path) -> None:
+    for number in ("-1001", "=2", "@3", "'-4", "plain"):
+        practice.claim(number, Line(0, 10_00))
+    guarded = {number: export.guard(number) for number in ("-1001", "=2", "@3", "'-4", "plain")}
+
+    done = _post(practice, tmp_path, *(
+        f"{export.guard(f'+{n}')},{written},1,patient,payment,-1.00,patient,,,2026-11-20"
+        for n, written in enumerate(guarded.values())
+    ))  # fmt: skip
+    again = _post(practice, tmp_path, "+0,-1001,1,patient,payment,-1.00,patient,,,2026-11-20")
+
+    assert (done.added, again.added, again.already_there) == (5, 0, 1)
+    assert {practice.read(number).patient_due for number in guarded} == {9_00}
+    assert "no such claim" in _faults(
+        practice, tmp_path, "z,'plain,1,patient,payment,-1.00,patient,,,2026-11-20"
+    )[0], "an apostrophe that guards nothing belongs to the id"  # fmt: skip
+
+
+def test_an_id_with_an_apostrophe_of_its_own_matches_itself_first(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("-1", Line(0, 10_00))
+    practice.claim("'-1", Line(0, 10_00))
+
+    _post(practice, tmp_path, "a,'-1,1,patient,payment,-1.00,patient,,,2026-11-20")
+    _post(practice, tmp_path, "b,-1,1,patient,payment,-2.00,patient,,,2026-11-20")
+
+    assert (practice.read("'-1").patient_due, practice.read("-1").patient_due) == (9_00, 8_00)
+
+
+def test_adjustments_of_a_file_are_under_the_limit_of_who_posts_it(practice: GivenPractice, tmp_path: Path) -> None:
+    practice.claim("1", Line(200_00, 0))
+    practice.limit_of(practice.biller, claim=50_00)
+    rows = [f"{n},1,1,insurance,adjustment,-30.00,,CO,45,2026-11-20" for n in range(2)]
+
+    with pytest.raises(ImportRefused) as refused:
+        _post(practice, tmp_path, *rows, by=practice.biller)
+    assert _post(practice, tmp_path, rows[0], by=practice.biller).added == 1
+    raised = "r,1,1,insurance,adjustment,90.00,,CO,45,2026-11-20"
+    assert _post(practice, tmp_path, raised, by=practice.biller).added == 1, "a higher balance needs no limit"
+    with pytest.raises(ImportRefused):
+        _post(practice, tmp_path, rows[1], by=practice.biller)
+    assert _post(practice, tmp_path, rows[1]).added == 1, "no person posts it"
+
+    assert "adjustments of $60.00 today are over your limit of $50.00 for one claim" in str(refused.value.faults[0])
+    assert practice.violations() == []

@@ -11,6 +11,7 @@ from core.db.engine import transaction
 from core.ledger import entries, late_payments
 from core.ledger.entries import entry_of
 from core.ledger.invariants_sql import INVARIANTS
+from core.ledger.late_payments import Moved
 from core.ledger.mismatches import flag_mismatches
 from core.ledger.models import Posting, PostingKind, WriteOffReason
 from tests.given import NOW, GivenPractice, Line
@@ -83,6 +84,13 @@ BREAKS = {
     "reversals_answer_one_posting": [_posting("reversal", "-amount_cents - 1", reverses="id")],
     "money_moves_by_confirmed_jobs": ["UPDATE settle_job SET kind = 'status', reason = NULL"],
     "jobs_over_a_limit_were_approved": ["""UPDATE settle_job SET limits = '{"user_claim_cents": 1}'"""],
+    "jobs_of_one_day_were_added_up": [
+        """UPDATE settle_job SET limits = '{"practice_job_cents": 300}' WHERE confirmed_at IS NOT NULL""",
+        (
+            "UPDATE settle_job SET confirmed_at = confirmed_at - interval '1 hour'"
+            " WHERE id = (SELECT min(id) FROM settle_job)"
+        ),
+    ],
     "closed_months_are_as_they_were_closed": [CLOSED_OCTOBER.format(at="2026-11-02", totals="{}", digest="''")],
     "a_month_is_as_the_audit_says": [
         ("INSERT INTO period (practice_id, month, state, closed_at, totals, digest)"
@@ -95,6 +103,11 @@ BREAKS = {
         " posted_on, created_at, write_off_reason, 9, id FROM posting WHERE kind = 'write_off' ORDER BY id LIMIT 1")
     ],
     "late_payments_take_back_just_enough": [LATE_PAYMENT.format(amount=-1, origin="job_id")],
+    "no_more_is_restored_than_was_reversed": [
+        ("INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,"
+        " write_off_reason, claim_version, caused_by_id) SELECT practice_id, claim_id, line, responsibility, kind, -1,"
+        " posted_on, created_at, write_off_reason, 9, id FROM posting WHERE kind = 'write_off' ORDER BY id LIMIT 1")
+    ],
     "what_came_late_names_its_job": [LATE_PAYMENT.format(amount=-50, origin="NULL")],
     "no_credit_beside_a_write_off": [
         "UPDATE line_item SET patient_due = -1 FROM claim c WHERE c.id = claim_id AND c.external_id = 'done'"
@@ -125,6 +138,8 @@ def settled(practice: GivenPractice) -> GivenPractice:
     practice.claim("done", Line(100, 50), Line(30, 0))
     practice.claim("credit", Line(-100, 0))
     practice.settle()
+    practice.claim("too", Line(150, 0))
+    practice.settle({"claim_ids": ["too"]}, key="second")
     practice.claim("open", Line(100, 50), Line(0, 20))
     return practice
 
@@ -149,25 +164,25 @@ def test_each_invariant_sees_the_bug_that_breaks_it(settled: GivenPractice, name
 
 def _posts_nothing_again(session: Session, write_offs: Any, _credit: int, _version: int, common: Any) -> int:
     for one in write_offs:
-        reversal = {"kind": PostingKind.REVERSAL, "amount_cents": -one.amount_cents, "reverses_id": one.id}
+        reversal = {"kind": PostingKind.REVERSAL, "amount_cents": one.cents, "reverses_id": one.id}
         session.execute(insert(Posting).values(**common, **reversal, origin_job_id=one.job_id))
     return 1
 
 
 def _takes_all_and_leaves_it_to_another(*asked: Any) -> int:
     write_offs = [replace(one, reason=WriteOffReason.CHARITY) for one in asked[1]]
-    return _ANSWER(asked[0], write_offs, *asked[2:])
+    return _REVERSE(asked[0], write_offs, *asked[2:])
 
 
-_ANSWER = late_payments._answer
+_REVERSE = late_payments._reverse
 
 
 @pytest.mark.parametrize(
     ("name", "bug", "invariant"),
     [
-        ("_answer", _posts_nothing_again, "late_payments_take_back_just_enough"),
-        ("_answer", _takes_all_and_leaves_it_to_another, "what_came_late_names_its_job"),
-        ("take_back", lambda *_, **__: 0, "no_credit_beside_a_write_off"),
+        ("_reverse", _posts_nothing_again, "late_payments_take_back_just_enough"),
+        ("_reverse", _takes_all_and_leaves_it_to_another, "what_came_late_names_its_job"),
+        ("match_write_offs", lambda *_, **__: Moved(), "no_credit_beside_a_write_off"),
     ],
 )
 def test_a_late_payment_that_takes_back_wrongly_is_seen(

@@ -15,7 +15,7 @@ from core.jobs import certificate, chunks, commands, engine
 from core.jobs.certificate import Certificate
 from core.jobs.keys import JobKey
 from core.jobs.models import Outcome
-from core.ledger import entries, late_payments, recoveries
+from core.ledger import entries, recoveries, write_offs
 from core.ledger.entries import Posted, entry_of
 from core.ledger.models import Posting, PostingKind
 from core.practices.models import WriteOffSetting
@@ -49,7 +49,7 @@ def certified(practice: GivenPractice, job: JobKey) -> Certificate:
 
 def reasons(practice: GivenPractice) -> list[str | None]:
     with practice.sessions() as session:
-        return list(session.scalars(select(Posting.write_off_reason).where(late_payments.standing())))
+        return list(session.scalars(select(Posting.write_off_reason).where(write_offs.standing())))
 
 
 def reverse(practice: GivenPractice, job: JobKey) -> JobKey:

@@ -28,7 +28,7 @@ def test_a_payment_lowers_what_is_due_and_stands_in_the_ledger(biller: Api) -> N
     answer = biller.enter(claim["id"], **PAYMENT, note="Card")
 
     assert answer.status_code == 201, answer.json
-    besides = {"took_back": None, "credit_cents": 0, "written_off_elsewhere": []}
+    besides = {"took_back": None, "credit_cents": 0, "written_off_elsewhere": [], "looks_like": None}
     assert answer.json == {**biller.get(f"/claims/{claim['id']}").json, **besides}
     assert answer.json["patient_due_cents"] == claim["patient_due_cents"] - 100
     assert answer.json["patient_paid_cents"] == claim["patient_paid_cents"] + 100
@@ -178,3 +178,36 @@ def test_a_claim_of_any_number_can_be_posted_on_and_held(world: World, biller: A
               new=number, old=claim["id"], hill=world.hill)  # fmt: skip
     assert biller.enter(number, **PAYMENT).json["id"] == number
     assert biller.put(f"/claims/{quote(number, safe='')}/hold", json={"hold": "hold"}).json["id"] == number
+
+
+def test_adjustments_by_hand_are_under_the_limit_for_one_claim_however_they_are_cut(world: World, biller: Api) -> None:
+    admin = world.api(Role.ADMIN)
+    claim = a_claim(biller)
+    adjustment = {"kind": "adjustment", "line": 1, "responsibility": "patient", "group_code": "CO", "reason_code": "45"}
+    limited = admin.put("/limits", json={"claim_cents": 100, "job_cents": "unlimited"})
+    assert limited.status_code == 200, limited.json
+
+    first = biller.enter(claim["id"], key="1", **adjustment, amount_cents=60)
+    over = biller.enter(claim["id"], key="2", **adjustment, amount_cents=41)
+    replayed = biller.enter(claim["id"], key="1", **adjustment, amount_cents=60)
+
+    assert refused(over) == (403, "over_claim_limit")
+    assert over.json["detail"] == (
+        "Adjustments of $1.01 today are over the practice's limit of $1.00 for one claim; "
+        "ask an administrator to raise it."
+    )
+    assert (first.status_code, replayed.status_code) == (201, 201)
+    assert biller.enter(claim["id"], key="3", **adjustment, amount_cents=40).status_code == 201
+    assert biller.enter(claim["id"], key="4", **PAYMENT).status_code == 201, "a payment is no decision of the poster"
+
+
+def test_a_payment_like_an_earlier_one_is_posted_and_names_it(biller: Api) -> None:
+    claim = a_claim(biller)
+    first, second = (biller.enter(claim["id"], key=key, **PAYMENT).json for key in ("1", "2"))
+    other = biller.enter(claim["id"], key="3", **{**PAYMENT, "amount_cents": 99}).json
+
+    postings = biller.get(f"/claims/{claim['id']}/postings").json["postings"]
+    like = [one["id"] for one in postings if one["amount_cents"] == -100 and one["kind"] == "payment"]
+    assert (first["looks_like"], other["looks_like"]) == (None, None)
+    assert second["looks_like"] == {"posting_id": like[0], "posted_on": f"{NOON:%Y-%m-%d}"}
+    assert len(like) == 2

@@ -158,3 +158,13 @@ def test_nothing_of_another_practice_is_seen_or_closed(world: World, biller: Api
 
     assert stranger.get("/recoveries").json == {"months": [], "recoveries": [], "next_cursor": None}
     assert biller.get("/periods", query_string={"limit": 1}).json["periods"][0]["state"] == "open"
+
+
+def test_what_closing_a_month_stops_is_listed_before_and_with_the_close(world: World, biller: Api, admin: Api) -> None:
+    job_id = biller.previewed({"claim_ids": biller.claim_ids(1, eligibility="can_settle")})
+    stops = {"schedules": [], "settle_job_ids": [job_id]}
+
+    assert biller.get("/periods/2025-03/stops").json == stops
+    assert biller.get("/periods/2025-02/stops").json == {"schedules": [], "settle_job_ids": []}
+    assert biller.get("/periods/March/stops").status_code == 404
+    assert admin.post("/periods/2025-03/close").json["stops"] == stops

@@ -1,0 +1,39 @@
+"""Name a practice in a command: a typo never creates a new one."""
+
+import sys
+
+import click
+from sqlalchemy import exists, select
+
+from core.cli import acting
+from core.practices import queries
+from core.practices.models import Practice
+from core.practices.queries import NoSuchPractice
+
+_CURE = "Add --create to create it."
+create_option = click.option("--create", is_flag=True, help="Create the practice if there is none of that name.")
+
+
+def creates(name: str, *, create: bool) -> bool:
+    """Tell whether the command may go on and create the practice; False where there is one of that name.
+
+    The first practice of a database is created without a question, because no name can be mistyped there. Later ones
+    take --create, or a yes at a terminal. Raises `NoSuchPractice`.
+    """
+    with acting.sessions() as sessions, sessions() as session:
+        try:
+            queries.named(session, name)
+        except NoSuchPractice as missing:
+            refusal = missing
+            is_first = not session.scalar(select(exists().where(Practice.id.is_not(None))))
+        else:
+            return False
+    # Asked when no transaction is open, because a person may take a while.
+    if create or is_first or (sys.stdin.isatty() and click.confirm(f"{refusal.message} Create it?", err=True)):
+        return True
+    raise NoSuchPractice(f"{refusal.message} {_CURE}")
+
+
+def say_created(name: str) -> None:
+    """Say it loudly, because a new practice is easily taken for one that was there."""
+    click.secho(f"CREATED A NEW PRACTICE: {name.strip()}.", bold=True)

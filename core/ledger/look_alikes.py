@@ -1,0 +1,31 @@
+"""Find the payment that another one may repeat. Both are posted: two equal payments on one day happen."""
+
+import datetime as dt
+from typing import NamedTuple
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session, aliased
+
+from core.ledger.models import Posting
+
+
+class LookAlike(NamedTuple):
+    """A payment that equals the one just posted in line, payer, amount and date."""
+
+    posting_id: int
+    posted_on: dt.date
+
+
+def of_posting(session: Session, posting_id: int) -> LookAlike | None:
+    """The last earlier payment that equals this one in all but its id."""
+    other = aliased(Posting)
+    equal = ("practice_id", "claim_id", "line", "kind", "paid_by", "amount_cents", "posted_on")
+    found = (
+        select(other.id, other.posted_on)
+        .join(Posting, and_(*(getattr(other, name) == getattr(Posting, name) for name in equal)))
+        .where(Posting.id == posting_id, other.id < posting_id)
+        .order_by(other.id.desc())
+        .limit(1)
+    )
+    row = session.execute(found).one_or_none()
+    return LookAlike(*row) if row else None

@@ -1,0 +1,166 @@
+"""Which write-offs stand on a line and responsibility, and which parts of them later postings reversed."""
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from core.jobs.models import JobItem, SettleJob
+from core.ledger.models import Posting, PostingKind, Responsibility, WriteOffReason
+
+Place = tuple[int, int, Responsibility]  # claim, line, responsibility
+_REVERSAL: Final = aliased(Posting, name="answer")
+_ORIGINAL: Final = aliased(Posting, name="original")
+_TOOK_ALL: Final = "late_payment"  # the rule by which a reversal skips a claim where nothing of its job stands
+
+
+@dataclass(frozen=True)
+class WriteOff:
+    """A write-off that stands, or the part of one that a late posting reversed."""
+
+    claim_id: int
+    line: int
+    responsibility: Responsibility
+    cents: int  # above zero
+    reason: WriteOffReason | None
+    posted_on: dt.date  # when it was posted; of a reversed part, when it was reversed
+    job_id: int | None  # the job that wrote it off first
+    id: int = 0  # of one that stands
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return self.claim_id, self.line, self.responsibility
+
+
+def job_of(posting: Any = Posting) -> Any:
+    """Whose write-off it is: of the job that made it, or of the one of whose write-off it remained."""
+    return func.coalesce(posting.job_id, posting.origin_job_id)
+
+
+def standing(posting: Any = Posting) -> Any:
+    """The condition on a posting that it is a write-off which nothing has reversed."""
+    answered = exists().where(
+        _REVERSAL.practice_id == posting.practice_id,
+        _REVERSAL.claim_id == posting.claim_id,
+        _REVERSAL.line == posting.line,
+        _REVERSAL.reverses_id == posting.id,
+    )
+    return and_(posting.kind == PostingKind.WRITE_OFF, ~answered)
+
+
+def of_places(session: Session, practice_id: int, places: Collection[Place]) -> dict[Place, list[WriteOff]]:
+    """The write-offs that stand on these lines and sides, the oldest first."""
+    if not places:
+        return {}
+    found = select(
+        Posting.claim_id, Posting.line, Posting.responsibility, -Posting.amount_cents, Posting.write_off_reason,
+        Posting.posted_on, job_of(), Posting.id,
+    ).where(
+        Posting.practice_id == practice_id, Posting.claim_id.in_({place[0] for place in places}), standing()
+    )  # fmt: skip
+    return _by_place((WriteOff(*row) for row in session.execute(found.order_by(Posting.id))), places)
+
+
+def restorable(session: Session, practice_id: int, places: Collection[Place]) -> dict[Place, list[WriteOff]]:
+    """What late postings reversed on these lines and sides and nothing restored; the oldest write-off last."""
+    if not places:
+        return {}
+    claim_ids = {place[0] for place in places}
+    original = and_(
+        _ORIGINAL.practice_id == Posting.practice_id,
+        _ORIGINAL.claim_id == Posting.claim_id,
+        _ORIGINAL.line == Posting.line,
+        _ORIGINAL.id == Posting.reverses_id,
+    )
+    found = (
+        select(
+            Posting.claim_id, Posting.line, Posting.responsibility, Posting.amount_cents,
+            func.coalesce(Posting.write_off_reason, _ORIGINAL.write_off_reason), Posting.posted_on,
+            Posting.origin_job_id, Posting.caused_by_id,
+        )
+        .outerjoin(_ORIGINAL, original)
+        .where(
+            Posting.practice_id == practice_id,
+            Posting.claim_id.in_(claim_ids),
+            or_(Posting.kind == PostingKind.WRITE_OFF, Posting.kind == PostingKind.REVERSAL),
+        )
+        .order_by(Posting.id)
+    )  # fmt: skip
+    stacks: dict[Place, list[WriteOff]] = {}
+    for row in session.execute(found):
+        posting = WriteOff(*row[:-1])
+        stack = stacks.setdefault(posting.place, [])
+        if row.caused_by_id is None:  # a job's own write-off or reversal: a new decision
+            stack.clear()
+        elif posting.cents > 0:
+            stack.append(posting)
+        else:
+            _pop(stack, -posting.cents)
+    dropped = _reversed_meanwhile(session, practice_id, claim_ids) if any(stacks.values()) else set()
+    parts = (part for stack in stacks.values() for part in stack if (part.claim_id, part.job_id) not in dropped)
+    return _by_place(parts, places)
+
+
+def enough(write_offs: list[WriteOff], credit: int) -> list[WriteOff]:
+    """As many of them, the newest first, as the credit needs."""
+    found, covered = [], 0
+    for write_off in reversed(write_offs):
+        if covered >= credit:
+            break
+        found.append(write_off)
+        covered += write_off.cents
+    return found
+
+
+def up_to(parts: list[WriteOff], cents: int) -> list[WriteOff]:
+    """The last of the parts, up to so many cents; those of one job and reason together."""
+    found: list[WriteOff] = []
+    for part in reversed(parts):
+        taken = min(cents, part.cents)
+        if not taken:
+            break
+        cents -= taken
+        last = found[-1] if found else None
+        if last and (last.job_id, last.reason) == (part.job_id, part.reason):
+            found[-1] = replace(last, cents=last.cents + taken, posted_on=max(last.posted_on, part.posted_on))
+        else:
+            found.append(replace(part, cents=taken))
+    return found
+
+
+def _pop(stack: list[WriteOff], cents: int) -> None:
+    """Take so many cents off the end of the stack."""
+    while cents and stack:
+        part = stack.pop()
+        if part.cents > cents:
+            stack.append(replace(part, cents=part.cents - cents))
+        cents -= min(cents, part.cents)
+
+
+def _by_place(write_offs: Iterable[WriteOff], places: Collection[Place]) -> dict[Place, list[WriteOff]]:
+    found: dict[Place, list[WriteOff]] = {}
+    for write_off in write_offs:
+        if write_off.place in places:
+            found.setdefault(write_off.place, []).append(write_off)
+    return found
+
+
+def _reversed_meanwhile(session: Session, practice_id: int, claim_ids: Collection[int]) -> set[tuple[int, int | None]]:
+    """The claims and jobs of which a reversal found nothing left to reverse: that job's write-off must not return."""
+    of_reversal = and_(SettleJob.practice_id == JobItem.practice_id, SettleJob.id == JobItem.job_id)
+    rows = session.execute(
+        select(JobItem.claim_id, SettleJob.reverses_job_id)
+        .join(SettleJob, of_reversal)
+        .where(
+            JobItem.practice_id == practice_id,
+            JobItem.claim_id.in_(claim_ids),
+            JobItem.code == _TOOK_ALL,
+            SettleJob.reverses_job_id.is_not(None),
+            SettleJob.confirmed_at.is_not(None),
+        )
+    )
+    return {(claim_id, job_id) for claim_id, job_id in rows}
