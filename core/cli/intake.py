@@ -31,7 +31,7 @@ _time_zone_option = click.option("--time-zone", metavar="Z", help="Of a new prac
 
 @click.group("import")
 def import_() -> None:
-    """Bring claims in: all of them, or none and what is wrong with which line."""
+    """Import claims: all of them, or none, with each mistake and where it is."""
 
 
 @import_.command("csv")
@@ -65,7 +65,10 @@ def csv_(folder: Path | None, practice_name: str | None, time_zone: str | None, 
 )
 @click.option("--only-copays", "payments", flag_value=Payments.ONLY_COPAYS.value, help="Leave out all but copays.")
 @click.option("--without-payments", "payments", flag_value=Payments.NONE.value, help="Leave out every payment.")
-def synthea(folder: Path, practice_name: str, time_zone: str | None, payments: str | None) -> None:
+@click.option("--skip-empty-claims", is_flag=True, help="Leave out claims without transactions, and count them.")
+def synthea(
+    folder: Path, practice_name: str, time_zone: str | None, payments: str | None, skip_empty_claims: bool
+) -> None:
     """Import Synthea's CSV export in DIR; leaving payments out leaves something due."""
     with _import() as (session, progress):
         imported = import_synthea(
@@ -74,10 +77,13 @@ def synthea(folder: Path, practice_name: str, time_zone: str | None, payments: s
             practice_name=practice_name,
             time_zone=time_zone,
             payments=Payments(payments or Payments.ALL),
+            skip_empty_claims=skip_empty_claims,
             now=context.utc_now(),
             progress=progress,
         )
     _say(imported, practice_name)
+    if imported.left_out:
+        click.echo(f"Left out: {counted(imported.left_out, 'claim')} without transactions.")
 
 
 @click.command()
@@ -109,6 +115,7 @@ def postings(file: Path, practice_name: str, email: str | None) -> None:
         done = import_postings(
             session, file, practice_name=practice_name, by=by, now=context.utc_now(), progress=progress
         )
+    _say_rows(done.rows_read)
     if not done.added:
         click.echo(f"Nothing new: {practice_name} has all {counted(done.already_there, 'posting')} already.")
         return
@@ -123,7 +130,7 @@ def postings(file: Path, practice_name: str, email: str | None) -> None:
 
 @contextmanager
 def _import() -> Iterator[tuple[Session, Progress | None]]:
-    """One transaction for all of it, a bar, and each fault said before the refusal that counts them."""
+    """Run an import in one transaction, with a progress bar. Print each mistake before the refusal that counts them."""
     with context.database() as engine, _progress() as progress:
         try:
             with transaction(make_sessions(engine)) as session:
@@ -151,7 +158,13 @@ def _progress() -> Iterator[Progress | None]:
         yield tell
 
 
+def _say_rows(rows_read: dict[str, int]) -> None:
+    """Print how many rows each file had, so that what is missing in one is seen."""
+    click.echo("Rows read: " + ", ".join(f"{name} {rows:,}" for name, rows in rows_read.items()) + ".")
+
+
 def _say(imported: Imported, practice_name: str) -> None:
+    _say_rows(imported.rows_read)
     if imported.nothing_new:
         click.echo(
             f"Nothing new: {practice_name} has all {counted(imported.already_there['claims'], 'claim')} already."

@@ -5,7 +5,7 @@ All of them or none. Each is known again by its id; what comes late takes back o
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,11 +33,12 @@ from core.access.permissions import Action, Actor
 from core.claims.models import Claim, LineItem
 from core.errors import NotFound
 from core.intake import csv_format, stages
-from core.intake.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money
+from core.intake.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money, first_places
 from core.intake.compare import report_changed_postings
 from core.intake.csv_import import SOURCE, posting_rows
-from core.intake.faults import FAULTS_MAX, Faults
+from core.intake.faults import Faults
 from core.intake.files import FileFormat, Folder, Progress
+from core.intake.hints import HINTS, hint_at
 from core.intake.insert import POSTING_AS_STAGED
 from core.intake.load import hold_imports
 from core.intake.months import report_closed, staged_months
@@ -58,6 +59,7 @@ class ImportedPostings:
     already_there: int
     late: int  # of them, those that lower a due where something stood written off
     taken_back_cents: int  # by how much less is written off since
+    rows_read: dict[str, int] = field(default_factory=dict)  # by file
 
 
 def import_postings(
@@ -71,7 +73,7 @@ def import_postings(
 ) -> ImportedPostings:
     """Post the rows of the file `path` on the practice's claims; `by` None is the command line.
 
-    Raises `NotFound`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with up to a hundred faults.
+    Raises `NotFound`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with every mistake.
     """
     practice = session.scalars(select(Practice).where(Practice.name == practice_name.strip())).one_or_none()
     if practice is None:
@@ -82,13 +84,14 @@ def import_postings(
     folder = Folder(path.parent, (file,), progress=progress)
     stages.open_stages(session)
     stages.copy_rows(session, _STAGE, posting_rows(folder, file))
+    folder.refuse_if_rows_were_lost()
     folder.say("checking and posting")
     origins: Origins = {_STAGE: Origin(file.name, csv_format.ORIGINS[_STAGE].columns)}
     hold_imports(session, practice.id)
     stages.analyze(session, _STAGE.name)
     staged, added = _check(session, practice, origins, folder.faults, now=now)
     late, taken_back = _insert(session, practice, by=by, now=now) if added else (0, 0)
-    done = ImportedPostings(added, staged - added, late, taken_back)
+    done = ImportedPostings(added, staged - added, late, taken_back, folder.rows_read)
     if added:
         audit.record(
             session, "postings.imported", practice_id=practice.id, subject=f"practice:{practice.id}",
@@ -128,26 +131,28 @@ def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: F
     staged = _STAGE.c
     of_claim = (Claim.practice_id == practice_id, Claim.external_id == staged.claim)
     of_line = and_(LineItem.practice_id == practice_id, LineItem.claim_id == Claim.id, LineItem.number == staged.line)
-    no_claim = select(staged.at, staged.kind, staged.claim.label("value")).where(
+    hint = hint_at(staged.claim, select(Claim.external_id).where(Claim.practice_id == practice_id))
+    no_claim = select(staged.at, staged.kind, staged.claim.label("value"), hint).where(
         staged.claim.is_not(None), ~exists().where(*of_claim)
     )
-    for row in session.execute(no_claim.order_by(staged.at).limit(FAULTS_MAX)):
-        faults.add(origins[_STAGE].fault(row, "claim", row.value, "the practice has no such claim; import it first"))
+    for row in first_places(session, no_claim, "hint"):
+        cure = "the practice has no such claim; " + (HINTS[row.hint] if row.hint else "import it first")
+        faults.add(origins[_STAGE].fault(row, "claim", row.value, cure), times=row.times)
     no_line = select(staged.at, staged.kind, staged.claim, staged.line).where(
         staged.line.is_not(None), exists().where(*of_claim), ~exists().where(*of_claim, of_line)
     )
-    for lost in session.execute(no_line.order_by(staged.at).limit(FAULTS_MAX)):
+    for lost in first_places(session, no_line):
         cure = "the claim has no such line; a line cannot be added to a claim"
-        faults.add(origins[_STAGE].fault(lost, "line", f"{lost.claim} / {lost.line}", cure))
+        faults.add(origins[_STAGE].fault(lost, "line", f"{lost.claim} / {lost.line}", cure), times=lost.times)
 
 
 def _add_future(session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime) -> None:
     today = calendar.today(practice, now=now)
     latest = periods.next_open_date(session, practice.id, today=today)
     rows = select(_STAGE.c.at, _STAGE.c.kind, _STAGE.c.posted_on).where(_STAGE.c.posted_on > latest)
-    for row in session.execute(rows.order_by(_STAGE.c.at).limit(FAULTS_MAX)):
+    for row in first_places(session, rows):
         cure = f"the date is in the future; the latest is {latest}"
-        faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure))
+        faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure), times=row.times)
 
 
 def _lock_claims(session: Session, practice_id: int) -> None:
