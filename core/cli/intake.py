@@ -15,7 +15,7 @@ from core.db.engine import make_sessions, transaction
 from core.intake.csv_import import import_csv
 from core.intake.csv_template import write_template
 from core.intake.faults import ImportRefused
-from core.intake.files import Progress
+from core.intake.files import Progress, RowsRead
 from core.intake.load import Imported
 from core.intake.postings import import_postings
 from core.intake.sample import make_sample
@@ -158,9 +158,13 @@ def _progress() -> Iterator[Progress | None]:
         yield tell
 
 
-def _say_rows(rows_read: dict[str, int]) -> None:
-    """Print how many rows each file had, so that what is missing in one is seen."""
-    click.echo("Rows read: " + ", ".join(f"{name} {rows:,}" for name, rows in rows_read.items()) + ".")
+def _say_rows(rows_read: dict[str, RowsRead]) -> None:
+    """Print how many rows each file had, so that missing ones are noticed."""
+    files = (
+        f"{name} {rows.read:,}" + (f" ({counted(rows.empty, 'empty row')} skipped)" if rows.empty else "")
+        for name, rows in rows_read.items()
+    )
+    click.echo(f"Rows read: {', '.join(files)}.")
 
 
 def _say(imported: Imported, practice_name: str) -> None:

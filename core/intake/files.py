@@ -6,7 +6,7 @@ No value may hold a line break, so every line is read on its own: a stray quote 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from core.counting import counted
 from core.errors import BadInput
@@ -49,6 +49,13 @@ class Row:
     is_sound: bool  # no field of it was a fault
 
 
+class RowsRead(NamedTuple):
+    """How many rows of a file were read, and how many empty ones were skipped."""
+
+    read: int
+    empty: int
+
+
 class Folder:
     """The folder that is read, the faults found in it and how many rows each file had."""
 
@@ -57,7 +64,7 @@ class Folder:
         if not path.is_dir():
             raise NoSuchFolder(f"{path} is not a folder.")
         self.faults = Faults()
-        self.rows_read: dict[str, int] = {}
+        self.rows_read: dict[str, RowsRead] = {}
         self._path = path
         self._progress = progress
         self._bytes_total = sum(f.stat().st_size for f in (path / known.name for known in formats) if f.is_file())
@@ -124,7 +131,7 @@ class Folder:
 
     def _read(self, binary: BinaryIO, header: Header, file: FileFormat) -> Iterator[Row]:
         """Yield the rows below the header; count the lines, and see that all of the file came through."""
-        rows = others = 0
+        rows = empty = others = 0
         in_quote = False
         try:
             for number, text in lines_of(binary):
@@ -137,14 +144,15 @@ class Folder:
                     self._add_lost(file, str(bad), number)
                     others += 1
                     continue
-                if number <= header.at or not any(map(str.strip, fields)):
+                if number == header.at or not any(map(str.strip, fields)):
                     others += 1
+                    empty += number != header.at
                     continue
                 if in_quote and not header.width <= len(fields) <= len(header.fields):
                     others += 1  # the rest of the value that the quote opened
                     continue
                 in_quote = False
-                if fields == header.fields:
+                if [fields[0].removeprefix("\ufeff"), *fields[1:]] == header.fields:
                     others += 1
                     self._add_lost(file, "the header stands here again; was the file pasted twice?", number)
                     continue
@@ -153,7 +161,7 @@ class Folder:
         except NotReadable as stop:
             self._add_lost(file, stop.cure, stop.line)
             return
-        self.rows_read[file.name] = rows
+        self.rows_read[file.name] = RowsRead(rows, empty)
         lines = count_lines(self._path / file.name)
         if rows + others != lines:
             cure = f"{counted(rows + others, 'line')} of {lines:,} came through; did the file change during the import?"

@@ -87,13 +87,15 @@ def _recognized(fields: Sequence[str], file: "FileFormat") -> int:
 def _visible(fields: list[str], at: int, file: "FileFormat", faults: Faults) -> list[str]:
     """Return the names as they look; a hidden character in one is a fault."""
     names = []
+    known = {_key(column.name) for column in file.columns}
     for field in fields:
         name = field.strip()
         hidden = hidden_in(name)
         if hidden is not None:
             name = "".join(character for character in name if not is_hidden(character)).strip()
             cure = f"remove the hidden character {named(hidden)} from the column's name"
-            faults.add(Fault(file.name, cure, line=at, column=name, kind=Kind.COLUMNS))
+            if not file.others_allowed or _key(name) in known:
+                faults.add(Fault(file.name, cure, line=at, column=name, kind=Kind.COLUMNS))
         names.append(name)
     return names
 

@@ -12,6 +12,7 @@ from core.intake import stages
 from core.intake.checks import Origins, check_staged
 from core.intake.compare import leave_out_known, report_differences
 from core.intake.faults import Faults
+from core.intake.files import RowsRead
 from core.intake.insert import insert_claims, insert_people_and_places
 from core.intake.look_alikes import report_look_alikes
 from core.intake.months import check_months
@@ -34,7 +35,7 @@ class Imported:
 
     added: dict[str, int]
     already_there: dict[str, int]
-    rows_read: dict[str, int] = field(default_factory=dict)  # by file
+    rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
     left_out: int = 0  # claims without transactions, by choice
 
     @property

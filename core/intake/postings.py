@@ -37,7 +37,7 @@ from core.intake.checks import Origin, Origins, add_duplicates, add_transfers_th
 from core.intake.compare import report_changed_postings
 from core.intake.csv_import import SOURCE, posting_rows
 from core.intake.faults import Faults
-from core.intake.files import FileFormat, Folder, Progress
+from core.intake.files import FileFormat, Folder, Progress, RowsRead
 from core.intake.hints import HINTS, hint_at
 from core.intake.insert import POSTING_AS_STAGED
 from core.intake.load import hold_imports
@@ -59,7 +59,7 @@ class ImportedPostings:
     already_there: int
     late: int  # of them, those that lower a due where something stood written off
     taken_back_cents: int  # by how much less is written off since
-    rows_read: dict[str, int] = field(default_factory=dict)  # by file
+    rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
 
 
 def import_postings(

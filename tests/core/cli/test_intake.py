@@ -149,3 +149,13 @@ def test_a_workbook_given_as_postings_is_named_as_one(settle: Typed, tmp_path: P
         "march.xlsx: this is an Excel workbook (XLSX); open it and export it as CSV UTF-8",
         "Nothing was imported: 1 fault.",
     ]
+
+
+def test_empty_rows_are_skipped_and_counted(settle: Typed, tmp_path: Path) -> None:
+    settle("import", "csv", "--template", tmp_path)
+    with (tmp_path / "postings.csv").open("a", encoding="utf-8") as file:
+        file.write(",,,,,,,,,\n" * 3)
+
+    done = settle("import", "csv", tmp_path, "--practice", "Lakeside")
+
+    assert "postings.csv 5 (3 empty rows skipped)." in done.stdout

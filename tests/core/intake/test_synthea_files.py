@@ -169,7 +169,7 @@ def test_a_row_that_stands_there_twice_is_named_as_equal(export: Export) -> None
 
 def test_a_file_that_was_pasted_twice_is_named_as_such(export: Export) -> None:
     whole = (export.path / "claims_transactions.csv").read_text(encoding="utf-8")
-    (export.path / "claims_transactions.csv").write_text(whole + whole, encoding="utf-8")
+    (export.path / "claims_transactions.csv").write_text(f"{whole}\ufeff{whole}", encoding="utf-8")
 
     assert export.faults() == [
         "claims_transactions.csv, line 7: the header stands here again; was the file pasted twice?"
@@ -247,7 +247,7 @@ def test_claims_without_transactions_are_one_fault_that_names_the_way_to_leave_t
     done, again = export.load(skip_empty_claims=True), export.load(skip_empty_claims=True)
 
     assert (done.added["claims"], done.left_out, again.nothing_new, again.left_out) == (2, 150, True, 150)
-    assert done.rows_read["claims.csv"] == 152
+    assert done.rows_read["claims.csv"].read == 152
 
 
 def test_a_transaction_whose_claim_is_missing_is_a_fault_also_when_empty_claims_are_left_out(export: Export) -> None:
@@ -265,6 +265,13 @@ def test_the_header_is_read_in_any_letter_case(export: Export) -> None:
         file.write_text(f"{header.lower()}\n{rows}", encoding="utf-8")
 
     assert export.load().added["claims"] == 2
+
+
+def test_a_hidden_character_in_the_name_of_a_column_that_is_not_read_does_no_harm(export: Export) -> None:
+    export.change("payers.csv", "Id,NAME", "Id,NAME,HOME\u00a0PAGE")
+    export.change("payers.csv", "Plan", "Plan,")
+
+    assert export.load().added["payers"] == 1
 
 
 def test_a_column_of_another_name_is_guessed_and_is_the_only_fault(export: Export) -> None:
