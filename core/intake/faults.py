@@ -128,8 +128,12 @@ def shown(value: str) -> str:
     """Return the value in quotes, shortened; a character that cannot be seen is shown by its number."""
     if value == HIDDEN:
         return HIDDEN
-    cut = value if len(value) <= _VALUE_CHARACTERS_MAX else value[:_VALUE_CHARACTERS_MAX] + "…"
-    return '"' + "".join(f"<U+{ord(c):04X}>" if is_hidden(c) or unicodedata.combining(c) else c for c in cut) + '"'
+    seen = (f"<U+{ord(c):04X}>" if is_hidden(c) or unicodedata.combining(c) else c for c in _cut(value))
+    return f'"{"".join(seen)}"'
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _VALUE_CHARACTERS_MAX else value[:_VALUE_CHARACTERS_MAX] + "…"
 
 
 def _place(fault: Fault) -> str:
@@ -138,5 +142,6 @@ def _place(fault: Fault) -> str:
     return f"line {fault.line}{value}{note}" if fault.line is not None else f"{fault.column}{value}{note}"
 
 
-def _listed(names: list[str]) -> str:
+def _listed(columns: list[str]) -> str:
+    names = [_cut(column) for column in columns]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -9,7 +9,7 @@ _SIGNATURES: Final = (
     (b"\x00\x00\xfe\xff", "this is UTF-32 text; save it as CSV UTF-8"),
     (b"\xff\xfe", "this is UTF-16 text (Excel calls it Unicode Text); save it as CSV UTF-8"),
     (b"\xfe\xff", "this is UTF-16 text (Excel calls it Unicode Text); save it as CSV UTF-8"),
-    (b"\xd0\xcf\x11\xe0", f"this is an old Excel workbook (XLS); open it and {_EXPORT}"),
+    (b"\xd0\xcf\x11\xe0", f"this is an old or protected Excel workbook (XLS); open it and {_EXPORT}"),
     (b"%PDF", f"this is a PDF; a PDF cannot be imported: {_EXPORT} in the program that made it"),
     (b"\x1f\x8b", "this is a compressed file (gzip); unpack it first"),
     (b"BZh", "this is a compressed file (bzip2); unpack it first"),
@@ -45,6 +45,8 @@ def _other_text(head: bytes) -> str | None:
 
 
 def _zipped(head: bytes) -> str:
+    if b"word/" in head:
+        return f"this is a Word document (DOCX); {_EXPORT} in the program that made it"
     if b"[Content_Types].xml" in head or b"xl/" in head or b"_rels/" in head:
         return f"this is an Excel workbook (XLSX); open it and {_EXPORT}"
     if b"opendocument" in head:

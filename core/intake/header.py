@@ -144,13 +144,19 @@ def _guess(name: str, missing: Sequence[str], file: "FileFormat") -> str | None:
     of_own = {word + number for word in ("", _bare(own).removesuffix("id")) for number in _NUMBERS}
     if own in missing and file.first_is_key and own.endswith("_id") and looked in of_own:
         return own
-    near = get_close_matches(looked, bare, n=2, cutoff=_CLOSE)
+    # A number makes it another column, as in STATUS1 and STATUS2.
+    alike = [column for column in bare if _digits(column) == _digits(looked)]
+    near = get_close_matches(looked, alike, n=2, cutoff=_CLOSE)
     return bare[near[0]] if len(near) == 1 else None
 
 
 def _key(name: str) -> str:
     """Return the name regardless of letter case and width."""
     return normalize("NFKC", name.strip()).casefold()
+
+
+def _digits(name: str) -> str:
+    return "".join(filter(str.isdigit, name))
 
 
 def _bare(name: str) -> str:

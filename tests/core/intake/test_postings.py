@@ -114,6 +114,33 @@ def test_every_row_at_fault_is_named_with_its_cure_and_nothing_is_posted(
     assert practice.read("1").version == 1
 
 
+def test_a_hundred_equal_faults_are_one_line_beside_those_of_another_kind(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("007", Line(0, 50_00))
+    unknown = [f"u{n},x{n},1,patient,payment,-1.00,patient,,,2026-11-20" for n in range(150)]
+
+    faults = _faults(
+        practice, tmp_path, *unknown, "a,7,1,patient,payment,-1.00,patient,,,2026-11-20",
+        "b,007,2,patient,payment,-1.00,patient,,,2026-11-20", ",,,,,,,,,",
+    )  # fmt: skip
+
+    assert faults == [
+        (
+            'march.csv, column claim_id, 150 rows (line 2 "x0", line 3 "x1", line 4 "x2", …): the practice has no such '
+            "claim; import it first"
+        ),
+        (
+            'march.csv, line 152, column claim_id, value "7": the practice has no such claim; it is there with other '
+            "leading zeros; a spreadsheet drops them: format the column as text before export"
+        ),
+        (
+            'march.csv, line 153, column line, value "007 / 2": the claim has no such line; a line cannot be added to '
+            "a claim"
+        ),
+    ]
+
+
 def test_a_posting_id_that_was_used_for_another_posting_is_refused(practice: GivenPractice, tmp_path: Path) -> None:
     practice.claim("1", Line(0, 50_00))
     _post(practice, tmp_path, "a,1,1,patient,payment,-10.00,patient,,,2026-11-20")

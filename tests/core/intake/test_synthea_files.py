@@ -280,6 +280,12 @@ def test_a_column_of_another_name_is_guessed_and_is_the_only_fault(export: Expor
     assert export.faults() == ["claims.csv, line 1, column PATIENT_ID: not a column of this file; is it PATIENTID?"]
 
 
+def test_a_column_with_another_number_is_no_guess(export: Export) -> None:
+    export.change("claims.csv", "HEALTHCARECLAIMTYPEID1", "HEALTHCARECLAIMTYPEID2")
+
+    assert export.faults() == ["claims.csv, line 1, column HEALTHCARECLAIMTYPEID1: missing; name it in the first line"]
+
+
 def test_missing_files_come_alone(export: Export) -> None:
     (export.path / "organizations.csv").unlink()
     (export.path / "providers.csv").unlink()
