@@ -6,6 +6,7 @@ import click
 
 from core.cli.practices import say_created
 from core.counting import counted
+from core.intake.files import RowsRead
 from core.intake.load import Imported
 from core.intake.postings import ImportedPostings
 from core.intake.summary import LeftCredit, LookAlike, Summary
@@ -15,11 +16,20 @@ from core.money import format_cents
 def say_imported(imported: Imported, practice_name: str, *, created: bool, as_json: bool) -> None:
     """Print what an import of claims did."""
     if as_json:
-        facts = {"added": imported.added, "already_there": imported.already_there, **imported.summary.facts()}
+        facts = {
+            "added": imported.added,
+            "already_there": imported.already_there,
+            "left_out": imported.left_out,
+            "rows_read": _rows(imported.rows_read),
+            **imported.summary.facts(),
+        }
         click.echo(json.dumps({"practice": practice_name, "created": created, **facts}))
         return
     if created:
         say_created(practice_name)
+    _say_rows(imported.rows_read)
+    if imported.left_out:
+        click.echo(f"Left out: {counted(imported.left_out, 'claim')} without transactions.")
     if imported.nothing_new:
         click.echo(
             f"Nothing new: {practice_name} has all {counted(imported.already_there['claims'], 'claim')} already."
@@ -35,9 +45,10 @@ def say_postings(done: ImportedPostings, practice_name: str, *, as_json: bool) -
     """Print what an import of postings did."""
     moved = done.moved
     if as_json:
-        facts = {"added": done.added, "already_there": done.already_there, **moved._asdict(), **done.summary.facts()}
-        click.echo(json.dumps({"practice": practice_name, **facts}))
+        facts = {"added": done.added, "already_there": done.already_there, "rows_read": _rows(done.rows_read)}
+        click.echo(json.dumps({"practice": practice_name, **facts, **moved._asdict(), **done.summary.facts()}))
         return
+    _say_rows(done.rows_read)
     if not done.added:
         click.echo(f"Nothing new: {practice_name} has all {counted(done.already_there, 'posting')} already.")
         return
@@ -49,6 +60,19 @@ def say_postings(done: ImportedPostings, practice_name: str, *, as_json: bool) -
     if moved.restored_cents:
         click.echo(f"Balances went up again: {format_cents(moved.restored_cents)} of write-offs was restored.")
     _say_summary(done.summary)
+
+
+def _say_rows(rows_read: dict[str, RowsRead]) -> None:
+    """Print how many rows each file had, so that missing ones are noticed."""
+    files = (
+        f"{name} {rows.read:,}" + (f" ({counted(rows.empty, 'empty row')} skipped)" if rows.empty else "")
+        for name, rows in rows_read.items()
+    )
+    click.echo(f"Rows read: {', '.join(files)}.")
+
+
+def _rows(rows_read: dict[str, RowsRead]) -> dict[str, dict[str, int]]:
+    return {name: {"read": rows.read, "empty": rows.empty} for name, rows in rows_read.items()}
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -29,7 +29,7 @@ _time_zone_option = click.option("--time-zone", metavar="Z", help="Of a new prac
 
 @click.group("import")
 def import_() -> None:
-    """Bring claims in: all of them, or none and what is wrong with which line."""
+    """Import claims: all of them, or none, with each mistake and where it is."""
 
 
 @import_.command("csv")
@@ -74,9 +74,16 @@ def csv_(
 )
 @click.option("--only-copays", "payments", flag_value=Payments.ONLY_COPAYS.value, help="Leave out all but copays.")
 @click.option("--without-payments", "payments", flag_value=Payments.NONE.value, help="Leave out every payment.")
+@click.option("--skip-empty-claims", is_flag=True, help="Leave out claims without transactions, and count them.")
 @acting.json_option
 def synthea(
-    folder: Path, practice_name: str, create: bool, time_zone: str | None, payments: str | None, as_json: bool
+    folder: Path,
+    practice_name: str,
+    create: bool,
+    time_zone: str | None,
+    payments: str | None,
+    skip_empty_claims: bool,
+    as_json: bool,
 ) -> None:
     """Import Synthea's CSV export in DIR; leaving payments out leaves something due."""
     created = practices.creates(practice_name, create=create)
@@ -87,6 +94,7 @@ def synthea(
             practice_name=practice_name,
             time_zone=time_zone,
             payments=Payments(payments or Payments.ALL),
+            skip_empty_claims=skip_empty_claims,
             now=context.utc_now(),
             progress=progress,
         )
@@ -128,7 +136,7 @@ def postings(file: Path, practice_name: str, email: str | None, as_json: bool) -
 
 @contextmanager
 def _import() -> Iterator[tuple[Session, Progress | None]]:
-    """One transaction for all of it, a bar, and each fault said before the refusal that counts them."""
+    """Run an import in one transaction, with a progress bar. Print each mistake before the refusal that counts them."""
     with context.database() as engine, _progress() as progress:
         try:
             with transaction(make_sessions(engine)) as session:

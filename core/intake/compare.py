@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Enum, Select, Table, Text, and_, cast, delete, exists, select, tuple_
+from sqlalchemy import Enum, Select, Table, Text, and_, cast, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from core.claims.models import Claim, LineItem
 from core.intake import stages
-from core.intake.checks import Origins
-from core.intake.faults import FAULTS_MAX, HIDDEN, Faults
+from core.intake.checks import Origins, first_places
+from core.intake.faults import HIDDEN, Faults, Kind, shown
 from core.intake.insert import CLAIM_AS_STAGED, PEOPLE_AND_PLACES, POSTING_AS_STAGED
 from core.ledger.models import Posting, PostingKind
 from core.money import plain_cents
 from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
 
 _PRIVATE: Final = {(stages.PATIENT, "name"), (stages.PATIENT, "birth_date")}
+_DIFFERS: Final = "already imported with a different value; imports don't update existing records"
 _AMOUNTS: Final = {"amount_cents", "allowed", "expected"}
 # What the practice may change after the import; from then on the file is no longer the truth about it.
 _CHANGES_HERE: Final = (
@@ -91,23 +92,24 @@ def _report(
     if stage not in origins:
         return
     known = here.subquery("here")
-    in_file, in_practice = [stage.c[name] for name in columns], [known.c[name] for name in columns]
-    differing = (
-        select(stage.c.at, *in_file, *(column.label(f"here_{column.name}") for column in in_practice))
-        .join(known, and_(*(stage.c[name] == known.c[name] for name in key)))
-        .where(tuple_(*in_file).is_distinct_from(tuple_(*in_practice)))
-        .order_by(stage.c.at)
-        .limit(FAULTS_MAX)
-    )
-    for row in session.execute(differing):
-        theirs, ours = row[1 : 1 + len(columns)], row[1 + len(columns) :]
-        for name, new, old in zip(columns, theirs, ours, strict=True):
-            if new != old:
-                private = (stage, name) in _PRIVATE
-                value = HIDDEN if private else _shown(name, new)
-                was = "another value" if private else f'"{_shown(name, old)}"'
-                cure = f"the practice has {was}; an import never overwrites: change it there, or restore the file"
-                faults.add(origins[stage].fault(row, name, value, cure))
+    pairs = [(name, stage.c[name], known.c[name]) for name in columns]
+    same_row = and_(*(stage.c[name] == known.c[name] for name in key))
+    counts = [func.count().filter(new.is_distinct_from(old)).label(name) for name, new, old in pairs]
+    count_of = session.execute(select(*counts).select_from(stage).join(known, same_row)).one()._mapping
+    for name, new, old in pairs:
+        if not count_of[name]:
+            continue
+        kinds = [stage.c.kind] if "kind" in stage.c else []  # charges come from another file
+        differing = select(stage.c.at, *kinds, new.label("new"), old.label("old")).join(known, same_row)
+        private = (stage, name) in _PRIVATE
+        places = differing.where(new.is_distinct_from(old))
+        for row in first_places(session, places, *(column.name for column in kinds)):
+            value = HIDDEN if private else _shown(name, row.new)
+            note = "another value" if private else shown(_shown(name, row.old))
+            fault = origins[stage].fault(
+                row, name, value, _DIFFERS, kind=Kind.PRACTICE, note=f"the practice has {note}"
+            )
+            faults.add(fault, times=row.times)
 
 
 def _report_additions(
@@ -121,19 +123,14 @@ def _report_additions(
 ) -> None:
     """Add a fault for each staged line or posting that is new on a claim that the practice has already."""
     known = here.subquery("here")
-    additions = (
-        select(stage.c.at, stage.c.claim)
-        .where(
-            exists().where(Claim.practice_id == practice_id, Claim.external_id == stage.c.claim),
-            ~exists().where(*(stage.c[name] == known.c[name] for name in key)),
-            *([stage.c.kind != PostingKind.CHARGE] if stage is stages.POSTING else []),  # told with their line
-        )
-        .order_by(stage.c.at)
-        .limit(FAULTS_MAX)
+    additions = select(stage.c.at, stage.c.claim).where(
+        exists().where(Claim.practice_id == practice_id, Claim.external_id == stage.c.claim),
+        ~exists().where(*(stage.c[name] == known.c[name] for name in key)),
+        *([stage.c.kind != PostingKind.CHARGE] if stage is stages.POSTING else []),  # told with their line
     )
-    for row in session.execute(additions):
+    for row in first_places(session, additions):
         cure = "the practice has this claim already, without this row; an import adds whole claims only"
-        faults.add(origins[stage].fault(row, "claim", row.claim, cure))
+        faults.add(origins[stage].fault(row, "claim", row.claim, cure, kind=Kind.PRACTICE), times=row.times)
 
 
 def _shown(column: str, value: Any) -> str:

@@ -13,7 +13,7 @@ from core.practices.models import PayerClass
 REFUND: Final = "refund"
 KINDS: Final = (PostingKind.PAYMENT.value, REFUND, PostingKind.ADJUSTMENT.value, PostingKind.TRANSFER.value)
 
-BILLING_STATUSES: Final = FileFormat("billing_statuses.csv", (Column("name", fields.text),), may_be_absent=True)
+BILLING_STATUSES: Final = FileFormat("billing_statuses.csv", (Column("name", fields.label),), may_be_absent=True)
 OFFICES: Final = FileFormat(
     "offices.csv", (Column("office_id", fields.outside_id), Column("name", fields.text)), may_be_absent=True
 )
@@ -49,7 +49,7 @@ CLAIMS: Final = FileFormat(
         Column("claim_type", fields.member_of(ClaimType), optional=True, empty=ClaimType.PROFESSIONAL.value),
         Column("service_date", fields.date),
         Column("service_time", fields.time, optional=True),
-        Column("billing_status", fields.text),
+        Column("billing_status", fields.label),
         Column("primary_payer_id", fields.outside_id, optional=True),
         Column("primary_status", fields.member_of(ClaimStatus), optional=True, empty=ClaimStatus.NONE.value),
         Column("secondary_payer_id", fields.outside_id, optional=True),
@@ -70,6 +70,7 @@ LINE_ITEMS: Final = FileFormat(
         Column("charge", fields.cents_not_negative),
         Column("responsibility", fields.member_of(Responsibility)),
     ),
+    first_is_key=False,
 )
 POSTINGS: Final = FileFormat(
     "postings.csv",
@@ -109,6 +110,7 @@ ORIGINS: Final = {
         },
     ),
     stages.LINE: Origin(LINE_ITEMS.name, {"claim": "claim_id", "number": "line"}),
+    stages.CHARGED_LINE: Origin(LINE_ITEMS.name, {"claim": "claim_id", "number": "line"}),
     stages.POSTING: Origin(
         POSTINGS.name,
         {"source_id": "posting_id", "claim": "claim_id", "amount_cents": "amount", "posted_on": "posting_date"},

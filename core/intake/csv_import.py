@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ def import_csv(
 ) -> Imported:
     """Bring the claims in the folder `path` into the practice, made where there is none; all or nothing.
 
-    Raises `ImportRefused` with up to a hundred faults, `NoSuchFolder`, and what `find_or_create_practice` does.
+    Raises `ImportRefused` with every mistake, `NoSuchFolder`, and what `find_or_create_practice` does.
     """
     folder = Folder(path, csv_format.FORMATS, progress=progress)
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
@@ -48,10 +49,12 @@ def import_csv(
     for file, stage in _AS_THEY_STAND:
         stages.copy_rows(session, stage, ((row.at, *row.values) for row in folder.rows(file)))
     stages.copy_rows(session, stages.POSTING, posting_rows(folder))
+    folder.refuse_if_rows_were_lost()
     folder.say("checking and loading")
     unguard(session, practice_id)
     _split_charged_lines(session)
-    return load(session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, now=now)
+    done = load(session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, now=now)
+    return replace(done, rows_read=folder.rows_read)
 
 
 def posting_rows(folder: Folder, file: FileFormat = csv_format.POSTINGS) -> Iterator[tuple[Any, ...]]:

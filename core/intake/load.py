@@ -1,7 +1,7 @@
 """From filled stages to a loaded practice: check, compare with what is there, insert what is new. All or nothing."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import func, select
@@ -12,7 +12,9 @@ from core.intake import stages
 from core.intake.checks import Origins, check_staged
 from core.intake.compare import leave_out_known, report_differences
 from core.intake.faults import Faults
+from core.intake.files import RowsRead
 from core.intake.insert import insert_claims, insert_people_and_places
+from core.intake.look_alikes import report_look_alikes
 from core.intake.months import check_months
 from core.intake.summary import Summary, look_alikes, summarize
 from core.practices.closing import IMPORT_LOCK
@@ -35,6 +37,8 @@ class Imported:
     added: dict[str, int]
     already_there: dict[str, int]
     summary: Summary
+    rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
+    left_out: int = 0  # claims without transactions, by choice
 
     @property
     def nothing_new(self) -> bool:
@@ -53,6 +57,7 @@ def load(
     hold_imports(session, practice_id)
     stages.analyze(session, *(stage.name for _, stage in _COUNTED))
     check_staged(session, practice_id, origins, faults)
+    report_look_alikes(session, practice_id, origins, faults)
     faults.refuse_if_any()
     report_differences(session, practice_id, source, origins, faults)
     faults.refuse_if_any()

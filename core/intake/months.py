@@ -7,8 +7,8 @@ from sqlalchemy import Date, cast, func, select
 from sqlalchemy.orm import Session
 
 from core.intake import stages
-from core.intake.checks import Origins
-from core.intake.faults import FAULTS_MAX, Faults
+from core.intake.checks import Origins, first_places
+from core.intake.faults import Faults, Kind
 from core.practices import calendar, periods, queries
 
 _MONTH: Final = cast(func.date_trunc("month", stages.POSTING.c.posted_on), Date)
@@ -28,18 +28,14 @@ def report_closed(
     posting = stages.POSTING
     today = calendar.today(queries.find(session, practice_id), now=now)
     offered = periods.next_open_date(session, practice_id, today=today)
-    rows = (
-        select(posting.c.at, posting.c.kind, posting.c.posted_on)
-        .where(_MONTH.in_(closed))
-        .order_by(posting.c.at)
-        .limit(FAULTS_MAX)
-    )
-    for row in session.execute(rows):
+    rows = select(posting.c.at, posting.c.kind, posting.c.posted_on, _MONTH.label("month")).where(_MONTH.in_(closed))
+    for row in first_places(session, rows, "kind", "month"):
         cure = (
             f"{periods.name_of(row.posted_on)} is closed; date it {offered}, the next open date, or have an "
             "administrator reopen the month"
         )
-        faults.add(origins[posting].fault(row, "posted_on", str(row.posted_on), cure))
+        fault = origins[posting].fault(row, "posted_on", str(row.posted_on), cure, kind=Kind.PRACTICE)
+        faults.add(fault, times=row.times)
 
 
 def staged_months(session: Session) -> set[dt.date]:

@@ -5,7 +5,7 @@ All of them or none. The posting id tells a new posting from one that is there. 
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,11 +32,12 @@ from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims.models import Claim, LineItem
 from core.intake import csv_format, stages
-from core.intake.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money
+from core.intake.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money, first_places
 from core.intake.compare import report_changed_postings
 from core.intake.csv_import import SOURCE, posting_rows
-from core.intake.faults import FAULTS_MAX, Faults
-from core.intake.files import FileFormat, Folder, Progress
+from core.intake.faults import Faults
+from core.intake.files import FileFormat, Folder, Progress, RowsRead
+from core.intake.hints import HINTS, hint_at
 from core.intake.insert import POSTING_AS_STAGED
 from core.intake.load import hold_imports
 from core.intake.months import report_closed, staged_months
@@ -60,6 +61,7 @@ class ImportedPostings:
     already_there: int
     moved: Moved  # what they did to write-offs
     summary: Summary
+    rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
 
 
 def import_postings(
@@ -73,7 +75,7 @@ def import_postings(
 ) -> ImportedPostings:
     """Post the rows of the file `path` on the practice's claims; `by` None is the command line.
 
-    Raises `NoSuchPractice`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with up to a hundred faults.
+    Raises `NoSuchPractice`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with every mistake.
     """
     practice = queries.named(session, practice_name)
     if by is not None:
@@ -82,6 +84,7 @@ def import_postings(
     folder = Folder(path.parent, (file,), progress=progress)
     stages.open_stages(session)
     stages.copy_rows(session, _STAGE, posting_rows(folder, file))
+    folder.refuse_if_rows_were_lost()
     folder.say("checking and posting")
     unguard(session, practice.id)
     origins: Origins = {_STAGE: Origin(file.name, csv_format.ORIGINS[_STAGE].columns)}
@@ -90,7 +93,7 @@ def import_postings(
     staged, added = _check(session, practice, origins, folder.faults, by=by, now=now)
     alike = look_alikes(session, practice.id)
     moved = _insert(session, practice, by=by, now=now) if added else Moved()
-    done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike))
+    done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike), folder.rows_read)
     if added:
         audit.record(
             session, "postings.imported", practice_id=practice.id, subject=f"practice:{practice.id}",
@@ -132,26 +135,28 @@ def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: F
     staged = _STAGE.c
     of_claim = (Claim.practice_id == practice_id, Claim.external_id == staged.claim)
     of_line = and_(LineItem.practice_id == practice_id, LineItem.claim_id == Claim.id, LineItem.number == staged.line)
-    no_claim = select(staged.at, staged.kind, staged.claim.label("value")).where(
+    hint = hint_at(staged.claim, select(Claim.external_id).where(Claim.practice_id == practice_id))
+    no_claim = select(staged.at, staged.kind, staged.claim.label("value"), hint).where(
         staged.claim.is_not(None), ~exists().where(*of_claim)
     )
-    for row in session.execute(no_claim.order_by(staged.at).limit(FAULTS_MAX)):
-        faults.add(origins[_STAGE].fault(row, "claim", row.value, "the practice has no such claim; import it first"))
+    for row in first_places(session, no_claim, "hint"):
+        cure = "the practice has no such claim; " + (HINTS[row.hint] if row.hint else "import it first")
+        faults.add(origins[_STAGE].fault(row, "claim", row.value, cure), times=row.times)
     no_line = select(staged.at, staged.kind, staged.claim, staged.line).where(
         staged.line.is_not(None), exists().where(*of_claim), ~exists().where(*of_claim, of_line)
     )
-    for lost in session.execute(no_line.order_by(staged.at).limit(FAULTS_MAX)):
+    for lost in first_places(session, no_line):
         cure = "the claim has no such line; a line cannot be added to a claim"
-        faults.add(origins[_STAGE].fault(lost, "line", f"{lost.claim} / {lost.line}", cure))
+        faults.add(origins[_STAGE].fault(lost, "line", f"{lost.claim} / {lost.line}", cure), times=lost.times)
 
 
 def _add_future(session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime) -> None:
     today = calendar.today(practice, now=now)
     latest = periods.latest_date(session, practice.id, today=today)
     rows = select(_STAGE.c.at, _STAGE.c.kind, _STAGE.c.posted_on).where(_STAGE.c.posted_on > latest)
-    for row in session.execute(rows.order_by(_STAGE.c.at).limit(FAULTS_MAX)):
+    for row in first_places(session, rows):
         cure = f"the date is in the future; the latest is {latest}"
-        faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure))
+        faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure), times=row.times)
 
 
 def _add_over_limit(
@@ -169,12 +174,10 @@ def _add_over_limit(
         .where(lowers)
         .group_by(_STAGE.c.claim, Claim.id)
         .having(cents > limit.cents)
-        .order_by(func.min(_STAGE.c.at))
-        .limit(FAULTS_MAX)
     )
-    for row in session.execute(rows):
+    for row in first_places(session, rows, "claim"):
         cure = adjustment_limits.words(int(row.cents), limit)
-        faults.add(origins[_STAGE].fault(row, "claim", row.claim, cure))
+        faults.add(origins[_STAGE].fault(row, "claim", row.claim, cure), times=row.times)
 
 
 def _lock_claims(session: Session, practice_id: int) -> None:

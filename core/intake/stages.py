@@ -95,6 +95,7 @@ SYNTHEA_ROW: Final = _stage(
     Column("method", Text),
     Column("owner", Text),
     Column("payment", BigInteger),
+    Column("adjustment", BigInteger),
     Column("transfer", BigInteger),
     Column("office", Text),
     Column("procedure_code", Text),

@@ -10,8 +10,10 @@ from core.intake.files import FileFormat
 
 CHARGE: Final = "CHARGE"
 PAYMENT: Final = "PAYMENT"
+ADJUSTMENT: Final = "ADJUSTMENT"
 TRANSFER_OUT: Final = "TRANSFEROUT"
 TRANSFER_IN: Final = "TRANSFERIN"
+SYSTEM: Final = "SYSTEM"  # the method of adjustments
 NO_PAYER: Final = "0"
 
 
@@ -56,11 +58,12 @@ def transactions(zone: ZoneInfo) -> FileFormat:
         Column("ID", fields.outside_id),
         Column("CLAIMID", fields.outside_id),
         Column("CHARGEID", fields.whole_number),
-        Column("TYPE", fields.one_of(CHARGE, PAYMENT, TRANSFER_OUT, TRANSFER_IN)),
+        Column("TYPE", fields.one_of(CHARGE, PAYMENT, ADJUSTMENT, TRANSFER_OUT, TRANSFER_IN)),
         Column("AMOUNT", fields.cents_not_negative, optional=True),
-        Column("METHOD", fields.one_of("ECHECK", "COPAY", "CASH", "CHECK", "CC"), optional=True),
+        Column("METHOD", fields.one_of("ECHECK", "COPAY", "CASH", "CHECK", "CC", SYSTEM), optional=True),
         Column("TRANSFERTYPE", fields.one_of("1", "2", "p"), optional=True),
         Column("PAYMENTS", fields.cents_not_negative, optional=True),
+        Column("ADJUSTMENTS", fields.cents_not_negative, optional=True, may_be_absent=True),
         Column("TRANSFERS", fields.cents_not_negative, optional=True),
         Column("PLACEOFSERVICE", fields.outside_id),
         Column("PROCEDURECODE", fields.outside_id),
@@ -71,6 +74,7 @@ def transactions(zone: ZoneInfo) -> FileFormat:
 NEEDS: Final = {
     CHARGE: ("AMOUNT", "TRANSFERTYPE"),
     PAYMENT: ("PAYMENTS", "METHOD"),
+    ADJUSTMENT: ("ADJUSTMENTS",),
     TRANSFER_OUT: ("TRANSFERS",),
     TRANSFER_IN: ("TRANSFERS", "TRANSFERTYPE"),
 }
@@ -100,6 +104,7 @@ ORIGINS: Final = {
             "secondary_status": "STATUS2",
         },
     ),
+    stages.SYNTHEA_ROW: Origin(_LEDGER, {"claim": "CLAIMID", "number": "CHARGEID"}),
     stages.LINE: Origin(_LEDGER, {"claim": "CLAIMID", "number": "CHARGEID", "procedure_code": "PROCEDURECODE"}),
     stages.POSTING: Origin(
         _LEDGER,

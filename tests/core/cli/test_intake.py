@@ -37,7 +37,13 @@ def test_from_the_template_to_a_practice_and_again(settle: Typed, tmp_path: Path
 
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert "2 claims, 3 lines, 7 postings" in first.stdout
-    assert again.stdout == "Nothing new: Lakeside has all 2 claims already.\n"
+    assert again.stdout.splitlines() == [
+        (
+            "Rows read: billing_statuses.csv 1, offices.csv 1, providers.csv 2, payers.csv 2, patients.csv 2, "
+            "claims.csv 2, line_items.csv 3, postings.csv 5."
+        ),
+        "Nothing new: Lakeside has all 2 claims already.",
+    ]
 
 
 def test_faults_are_said_one_a_line_and_the_exit_code_is_1(settle: Typed, tmp_path: Path) -> None:
@@ -51,8 +57,8 @@ def test_faults_are_said_one_a_line_and_the_exit_code_is_1(settle: Typed, tmp_pa
     assert refused.stdout == ""
     assert refused.stderr.splitlines() == [
         (
-            'postings.csv, line 3, column amount, value "NaN": write dollars and cents with digits and a point only, '
-            "such as 1234.56"
+            'postings.csv, line 3, column amount, value "NaN": write dollars and cents as 1234.56: at most two '
+            "decimals, no $ or commas"
         ),
         "Nothing was imported: 1 fault.",
     ]
@@ -202,3 +208,53 @@ def test_an_import_never_creates_a_practice_by_a_typo(settle: Typed, tmp_path: P
     )
     created = settle("import", "csv", tmp_path, "--practice", "Lakeside Family Med", "--create")
     assert created.stdout.startswith("CREATED A NEW PRACTICE: Lakeside Family Med.\n")
+
+
+def test_empty_claims_of_synthea_are_left_out_by_an_option_and_counted(settle: Typed, tmp_path: Path) -> None:
+    transactions = "ID,CLAIMID,CHARGEID,TYPE,AMOUNT,METHOD,TRANSFERTYPE,PAYMENTS,TRANSFERS,PLACEOFSERVICE,PROCEDURECODE"
+    served = "p1,d1,,1,2024-01-05T10:00:00Z,,,,"
+    for file, text in {
+        "organizations": "Id,NAME\no1,Office\n",
+        "providers": "Id,NAME\nd1,Doc\n",
+        "payers": "Id,NAME\n",
+        "patients": "Id,BIRTHDATE,FIRST,LAST\np1,1980-01-01,Ann,Sample\n",
+        "claims": (
+            "Id,PATIENTID,PROVIDERID,SUPERVISINGPROVIDERID,HEALTHCARECLAIMTYPEID1,SERVICEDATE,STATUS1,"
+            "PRIMARYPATIENTINSURANCEID,SECONDARYPATIENTINSURANCEID,STATUS2\n"
+            f"c1,{served}\nc2,{served}\n"
+        ),
+        "claims_transactions": f"{transactions},FROMDATE\nt1,c1,1,CHARGE,9.00,,p,,,o1,99213,2024-01-05T10:00:00Z\n",
+    }.items():
+        (tmp_path / f"{file}.csv").write_text(text, encoding="utf-8")
+
+    refused = settle("import", "synthea", tmp_path, "--practice", "Lakeside")
+    done = settle("import", "synthea", tmp_path, "--practice", "Lakeside", "--skip-empty-claims")
+
+    assert (refused.exit_code, done.exit_code) == (1, 0)
+    assert "--skip-empty-claims leaves such claims out" in refused.stderr
+    assert "claims.csv 2, claims_transactions.csv 1." in done.stdout
+    assert done.stdout.splitlines()[-1] == "Left out: 1 claim without transactions."
+
+
+def test_a_workbook_given_as_postings_is_named_as_one(settle: Typed, tmp_path: Path) -> None:
+    settle("import", "csv", "--template", tmp_path / "files")
+    settle("import", "csv", tmp_path / "files", "--practice", "Lakeside")
+    workbook = tmp_path / "march.xlsx"
+    workbook.write_bytes(b"PK\x03\x04\x14\x00[Content_Types].xml")
+
+    refused = settle("import", "postings", workbook, "--practice", "Lakeside")
+
+    assert refused.stderr.splitlines() == [
+        "march.xlsx: this is an Excel workbook (XLSX); open it and export it as CSV UTF-8",
+        "Nothing was imported: 1 fault.",
+    ]
+
+
+def test_empty_rows_are_skipped_and_counted(settle: Typed, tmp_path: Path) -> None:
+    settle("import", "csv", "--template", tmp_path)
+    with (tmp_path / "postings.csv").open("a", encoding="utf-8") as file:
+        file.write(",,,,,,,,,\n" * 3)
+
+    done = settle("import", "csv", tmp_path, "--practice", "Lakeside")
+
+    assert "postings.csv 5 (3 empty rows skipped)." in done.stdout

@@ -49,8 +49,12 @@ class FilesOfPractice:
 
     def faults(self) -> list[str]:
         """Import the folder, which must be refused, and give its faults in words."""
+        return self.faults_in(PRACTICE)
+
+    def faults_in(self, practice_name: str) -> list[str]:
+        """Import the folder into the practice, which must be refused, and give its faults in words."""
         with pytest.raises(ImportRefused) as refused:
-            self.load()
+            self.load(practice_name)
         return [str(fault) for fault in refused.value.faults]
 
 

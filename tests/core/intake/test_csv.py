@@ -153,13 +153,15 @@ def test_a_changed_row_is_reported_and_nothing_is_loaded(files: FilesOfPractice)
 
     faults = files.faults()
 
-    never = "an import never overwrites: change it there, or restore the file"
-    assert (
-        'claims.csv, line 2, column service_date, value "2025-03-05": the practice has "2025-03-04"; ' + never in faults
-    )
-    assert 'line_items.csv, line 2, column charge, value "151.00": the practice has "150.00"; ' + never in faults
-    assert 'postings.csv, line 3, column amount, value "-87.00": the practice has "-88.00"; ' + never in faults
-    assert "patients.csv, line 2, column name, value (hidden): the practice has another value; " + never in faults
+    differs = "already imported with a different value; imports don't update existing records"
+    assert faults == [
+        f'claims.csv, line 2, column service_date, value "2025-03-05": {differs} (the practice has "2025-03-04")',
+        f'line_items.csv, line 2, column charge, value "151.00": {differs} (the practice has "150.00")',
+        # A charge is dated on its claim's day of service.
+        f'line_items.csv, line 2, column claim_id, value "2025-03-05": {differs} (the practice has "2025-03-04")',
+        f"patients.csv, line 2, column name, value (hidden): {differs} (the practice has another value)",
+        f'postings.csv, line 3, column amount, value "-87.00": {differs} (the practice has "-88.00")',
+    ]
     with files.sessions() as session:
         assert session.scalars(select(func.count()).select_from(Patient)).one() == 2
 

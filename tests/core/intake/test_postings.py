@@ -110,17 +110,47 @@ def test_every_row_at_fault_is_named_with_its_cure_and_nothing_is_posted(
     assert [fault.split(", ")[1] for fault in faults] == ["line 3", "line 4", "line 5"]
     assert "no such claim" in faults[0]
     assert "no such line" in faults[1]
-    assert "the same as in line 2" in faults[2]
+    assert "give each posting its own (as line 2)" in faults[2]
     assert "future" in _faults(practice, tmp_path, "d,1,1,patient,payment,-1.00,patient,,,2026-11-24")[0]
     assert "sum to 0.00" in _faults(practice, tmp_path, "e,1,1,patient,transfer,-1.00,,,,2026-11-20")[0]
     assert practice.read("1").version == 1
+
+
+def test_a_hundred_equal_faults_are_one_line_beside_those_of_another_kind(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
+    practice.claim("007", Line(0, 50_00))
+    unknown = [f"u{n},x{n},1,patient,payment,-1.00,patient,,,2026-11-20" for n in range(150)]
+
+    faults = _faults(
+        practice, tmp_path, *unknown, "a,7,1,patient,payment,-1.00,patient,,,2026-11-20",
+        "b,007,2,patient,payment,-1.00,patient,,,2026-11-20", ",,,,,,,,,",
+    )  # fmt: skip
+
+    assert faults == [
+        (
+            'march.csv, column claim_id, 150 rows (line 2 "x0", line 3 "x1", line 4 "x2", …): the practice has no such '
+            "claim; import it first"
+        ),
+        (
+            'march.csv, line 152, column claim_id, value "7": the practice has no such claim; it is there with other '
+            "leading zeros; a spreadsheet drops them: format the column as text before export"
+        ),
+        (
+            'march.csv, line 153, column line, value "007 / 2": the claim has no such line; a line cannot be added to '
+            "a claim"
+        ),
+    ]
 
 
 def test_a_posting_id_that_was_used_for_another_posting_is_refused(practice: GivenPractice, tmp_path: Path) -> None:
     practice.claim("1", Line(0, 50_00))
     _post(practice, tmp_path, "a,1,1,patient,payment,-10.00,patient,,,2026-11-20")
 
-    assert "never overwrites" in _faults(practice, tmp_path, "a,1,1,patient,payment,-11.00,patient,,,2026-11-20")[0]
+    assert (
+        "already imported with a different value"
+        in _faults(practice, tmp_path, "a,1,1,patient,payment,-11.00,patient,,,2026-11-20")[0]
+    )
 
 
 def test_late_payments_of_a_file_take_back_one_after_the_other(practice: GivenPractice, tmp_path: Path) -> None:
@@ -211,9 +241,14 @@ def test_claims_that_bring_postings_into_a_closed_month_are_refused_by_row_and_k
     with pytest.raises(ImportRefused) as refused:
         bring()
 
-    places = {(fault.file, fault.line) for fault in refused.value.faults}
-    assert places == {("postings.csv", line) for line in (2, 3, 4, 5)} | {("line_items.csv", 2), ("line_items.csv", 4)}
-    assert all("2025-03 is closed" in fault.cure for fault in refused.value.faults)
+    told = [str(fault).partition("; date it")[0] for fault in refused.value.faults]
+    assert told == [
+        ('line_items.csv, column claim_id, 2 rows (line 2 "2025-03-04", line 4 "2025-03-04"): 2025-03 is closed'),
+        (
+            'postings.csv, column posting_date, 4 rows (line 2 "2025-03-20", line 3 "2025-03-20", line 4 "2025-03-20", '
+            "…): 2025-03 is closed"
+        ),
+    ]
     assert practice.violations() == []
 
 

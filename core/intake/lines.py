@@ -1,0 +1,93 @@
+"""Read a CSV file line by line, each line on its own, so that a stray quote can swallow nothing."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+_LINE_BYTES_MAX: Final = 1_000_000  # a "line" beyond it is no CSV; it is never read into memory whole
+_HEADER_ROWS: Final = 20  # so many rows are looked through for the header
+_BOM: Final = b"\xef\xbb\xbf"
+OPEN_QUOTE: Final = (
+    "a quote opens here and does not close in this line, so the field runs over several lines; remove the quote, "
+    "double it, or write the value in one line"
+)
+
+
+class NotReadable(Exception):
+    """From here on the file cannot be read."""
+
+    def __init__(self, cure: str, line: int) -> None:
+        self.cure = cure
+        self.line = line
+
+
+class BadLine(Exception):
+    """The fields of a line cannot be told apart; the text is the cure."""
+
+
+def first_rows(binary: BinaryIO) -> list[tuple[int, list[str]]]:
+    """Return the first rows that are not empty, with their lines. Raise `NotReadable`."""
+    rows: list[tuple[int, list[str]]] = []
+    for number, text in lines_of(binary):
+        try:
+            fields = fields_of(text)
+        except BadLine as bad:
+            if not rows:
+                raise NotReadable(str(bad), number) from None
+            break  # it is told when the rows are read
+        if any(map(str.strip, fields)):
+            rows.append((number, fields))
+        if len(rows) == _HEADER_ROWS:
+            break
+    return rows
+
+
+def lines_of(binary: BinaryIO) -> Iterator[tuple[int, str]]:
+    """Yield the file's lines as text, counted from 1. Raise `NotReadable` at the first byte that is not UTF-8."""
+    position = 0
+    number = 0
+    while line := binary.readline(_LINE_BYTES_MAX):
+        number += 1
+        if len(line) == _LINE_BYTES_MAX:
+            raise NotReadable("the line is longer than a million bytes; is this a CSV file?", number)
+        text = line.removeprefix(_BOM) if number == 1 else line
+        position += len(line) - len(text)
+        try:
+            yield number, text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise NotReadable(
+                f"byte {position + error.start + 1} of the file (0x{text[error.start]:02X}, byte {error.start + 1} of "
+                "its line) is not UTF-8; save the file as UTF-8",
+                number,
+            ) from None
+        position += len(text)
+
+
+def count_lines(path: Path) -> int:
+    """Count the lines without reading what is in them, the last one also if no line end follows it."""
+    count, last = 0, b"\n"
+    with path.open("rb") as binary:
+        while block := binary.read(_LINE_BYTES_MAX):
+            count += block.count(b"\n")
+            last = block[-1:]
+    return count + (last != b"\n")
+
+
+def fields_of(text: str) -> list[str]:
+    """Return the fields of one line. Raise `BadLine` if they cannot be told apart."""
+    bare = text.rstrip("\r\n")
+    if "\0" in bare:
+        raise BadLine("the line holds a NUL byte; the file is damaged or is no text")
+    if "\r" in bare:
+        raise BadLine("a carriage return (CR) stands inside the line; end lines with LF or CRLF only")
+    if '"' not in bare:
+        return bare.split(",")
+    try:
+        return next(csv.reader((bare,), strict=True))
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            raise BadLine(OPEN_QUOTE) from None
+        if "field larger" in str(error):
+            raise BadLine("a field is longer than 131,072 characters; is a quote never closed?") from None
+        raise BadLine("put a value that holds a quote in quotes and double the quote inside") from None
