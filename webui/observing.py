@@ -57,7 +57,7 @@ def _end(response: Response) -> Response:
 
 def _is_quiet(status: HTTPStatus) -> bool:
     if request.endpoint in PROBES:
-        return True  # why it is not ready, the heartbeat's thread logs once
+        return True  # the heartbeat's thread logs why the database cannot be used
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return False
     return request.endpoint in QUIET_ENDPOINTS or (live.part_is_asked() and status < HTTPStatus.BAD_REQUEST)
