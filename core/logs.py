@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import structlog
 
+from core import broker_log
+from core.db import causes
 from core.db.transient import sqlstate
 
 _PLACES_MAX: Final = 5  # the innermost frames of ours tell where; more is noise
@@ -31,6 +33,7 @@ def configure(level: str) -> None:
     )
     handler = logging.StreamHandler()
     handler.addFilter(_without_an_errors_words)
+    handler.addFilter(broker_log.in_our_words)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
@@ -46,6 +49,7 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of its plugins at each look at the schema
 
 
 def _without_an_errors_words(record: logging.LogRecord) -> bool:
@@ -63,7 +67,12 @@ def _of_its_own_request(_logger: object, _name: str, event: Event) -> Event:
     return event
 
 
-_SHARED: Final = (structlog.contextvars.merge_contextvars, _of_its_own_request, structlog.stdlib.add_log_level)
+_SHARED: Final = (
+    structlog.contextvars.merge_contextvars,
+    _of_its_own_request,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.ExtraAdder(["cause"]),
+)
 
 
 def _error_without_its_words(_logger: object, _name: str, event: Event) -> Event:
@@ -82,4 +91,12 @@ def facts_of(error: BaseException) -> dict[str, Any]:
     # The database's driver is a dozen frames deep, and tells nobody what we asked it for.
     ours = [place for place in places if place.filename.startswith(_OURS)] or places
     at = [f"{place.filename.rpartition('/')[2]}:{place.lineno} {place.name}" for place in ours[-_PLACES_MAX:]]
-    return {"error": type(error).__name__, "sqlstate": sqlstate(error), "at": at}
+    cause = causes.why(error)
+    why = {} if cause is None else {"cause": cause.code, "why": cause.sentence}
+    return {"error": type(error).__name__, "sqlstate": sqlstate(error), "at": at, **why}
+
+
+def kind_of(error: BaseException) -> str:
+    """Return the error's class, the server's code and, where the database cannot be used, why: all that may be said."""
+    state, cause = sqlstate(error), causes.why(error)
+    return f"{type(error).__name__}{f' ({state})' if state else ''}{f': {cause.sentence}' if cause else ''}"

@@ -25,7 +25,6 @@ QUEUE_CONTROL: Final = "control"  # sweep and tick, which never wait behind work
 
 # What a message carries beside its task and its ids, for those who watch.
 HEADER_REQUEST: Final = "settle_request"  # the id of the request that brought it on
-HEADER_BEAT: Final = "settle_beat"  # the version of the beat that sent it
 
 HINT_EXPIRES_SECONDS: Final = 60  # workers find work without it long before
 HINTS_PER_CONFIRM_MAX: Final = 32  # more than the workers of one installation; the rest follows from settle.work

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from flask import Flask, current_app
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
+from core import broker_causes
+from core.causes import Cause
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
 from core.watch.asking import Asked, Silent
 from webui.door import Door
@@ -25,13 +27,13 @@ class Broker:
 
     hints_waiting: dict[str, int]  # by queue
     version: str
-    memory_bytes: int
+    memory_bytes: int | None  # None where the user may not ask
 
 
 def register(app: Flask) -> None:
     """Whoever asks at once shares one question."""
 
-    def look_now() -> Broker | None:
+    def look_now() -> Broker | Cause:
         made: Door = app.extensions["settle"]
         return _look(made.settings)
 
@@ -40,21 +42,32 @@ def register(app: Flask) -> None:
 
 def answers() -> bool:
     """Tell whether the broker answers within a second."""
-    return look() is not None
+    return why_away() is None
 
 
 def look() -> Broker | None:
     """What the broker says; None where there is none, or none that answers within a second."""
-    asked: Asked[Broker | None] = current_app.extensions[_ASKED]
+    seen = _asked()
+    return seen if isinstance(seen, Broker) else None
+
+
+def why_away() -> Cause | None:
+    """Return why the broker cannot be used; None where it answers."""
+    seen = _asked()
+    return seen if isinstance(seen, Cause) else None
+
+
+def _asked() -> Broker | Cause:
+    asked: Asked[Broker | Cause] = current_app.extensions[_ASKED]
     try:
         return asked.answer()
     except Silent:
-        return None
+        return broker_causes.SILENT
 
 
-def _look(settings: Settings) -> Broker | None:
+def _look(settings: Settings) -> Broker | Cause:
     if settings.broker_url is None:
-        return None
+        return broker_causes.NONE_SET
     # Celery's form of an address is not the client's.
     address = settings.broker_url.get_secret_value().replace("redis+socket://", "unix://")
     address = address.replace("virtual_host=", "db=")
@@ -62,8 +75,18 @@ def _look(settings: Settings) -> Broker | None:
     try:
         with Redis.from_url(address, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS) as broker:
             lengths = {queue: int(broker.llen(f"{prefix}{queue}")) for queue in QUEUES}
-            said: dict[str, Any] = broker.info()
-    except (RedisError, ValueError):
-        return None
+            said = _info(broker)
+    except (RedisError, ValueError) as error:
+        return broker_causes.why(error)
     version = str(said.get("valkey_version") or said.get("redis_version") or "unknown")
-    return Broker(lengths, version, int(said.get("used_memory", 0)))
+    memory = said.get("used_memory")
+    return Broker(lengths, version, None if memory is None else int(memory))
+
+
+def _info(broker: Redis) -> dict[str, Any]:
+    """What it says of itself; nothing where the user may not ask, which is no fault: hints need none of it."""
+    try:
+        said: dict[str, Any] = broker.info()
+    except NoPermissionError:
+        return {}
+    return said

@@ -13,8 +13,9 @@ from typing import Any, ClassVar, Final
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from core.db.transient import is_away, sqlstate
+from core.db.transient import is_away
 from core.errors import BadInput, Refusal
+from core.logs import kind_of
 
 API_PATH: Final = "/api/"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -102,10 +103,8 @@ def of_away(error: Exception) -> Response:
 
 
 def log_away(error: Exception) -> None:
-    """Write that it was the database; where it was missed tells nobody anything."""
-    code = sqlstate(error)
-    kind = f"{type(error).__name__}{f' ({code})' if code else ''}"
-    log.error("request %s of %s had no database: %s", request_id(), request.endpoint, kind)
+    """Log why the database could not be used, without a traceback, which adds nothing."""
+    log.error("request %s of %s had no database: %s", request_id(), request.endpoint, kind_of(error))
 
 
 def log_unexpected(

@@ -6,7 +6,9 @@ from typing import Final
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.db.migrating import current_revision, newest_revision
+from core.causes import Cause
+from core.db import causes
+from core.db.migrating import unmigrated
 from core.jobs import progress
 from core.watch import heartbeat
 from core.watch.asking import Asked, Silent
@@ -17,17 +19,25 @@ from webui.door import Door
 
 WAIT_SECONDS: Final = 3  # for the database; a balancer gives up soon after
 _ASKED: Final = "settle-ready"
+_SILENT: Final = Cause(
+    "silent", f"The database does not answer within {WAIT_SECONDS} seconds.", "Look for what keeps the server busy."
+)
 
 _WITHOUT_BROKER: Final = {
-    False: "the broker does not answer; workers find work by themselves",
-    True: "the broker does not answer, and no worker finds the work that waits",
+    False: "Workers find work by themselves.",
+    True: "No worker finds the work that waits.",
 }
 
 blueprint = Blueprint("health", __name__)
 
 
 class NotMigrated(Exception):
-    """The database is of another version than the code."""
+    """The database lacks what this version needs."""
+
+    def __init__(self, cause: Cause) -> None:
+        """`cause` says what it lacks."""
+        super().__init__(cause.code)
+        self.cause = cause
 
 
 def register(app: Flask) -> None:
@@ -53,21 +63,22 @@ def readyz() -> tuple[Response, HTTPStatus]:
     try:
         degraded = asked.answer()
     except NotMigrated as error:
-        return _not_ready(str(error))
+        return _not_ready(error.cause)
     except Silent:
-        return _not_ready(f"the database does not answer within {WAIT_SECONDS} seconds")
-    except SQLAlchemyError:
-        return _not_ready("the database does not answer")
-    if not broker.answers():
-        degraded = {"broker": _WITHOUT_BROKER["worker" in degraded], **degraded}
+        return _not_ready(_SILENT)
+    except SQLAlchemyError as error:
+        return _not_ready(causes.why(error) or causes.NO_ANSWER)
+    no_broker = broker.why_away()
+    if no_broker is not None:
+        degraded = {"broker": f"{no_broker.sentence} {_WITHOUT_BROKER['worker' in degraded]}", **degraded}
     return jsonify(status="ready", degraded=list(degraded), reasons=degraded), HTTPStatus.OK
 
 
 def _degraded(made: Door) -> dict[str, str]:
     """What is not as it should be although the web works: its name, and why."""
-    revision, newest = current_revision(made.engine), newest_revision()
-    if revision != newest:
-        raise NotMigrated(f"the database is at migration {revision}, this version needs {newest}")
+    cause = unmigrated(made.engine)
+    if cause is not None:
+        raise NotMigrated(cause)
     now, reasons = made.clock(), {}
     with made.sessions() as session:
         if progress.somebody_waits_for_a_worker(session, now=now):
@@ -82,5 +93,5 @@ def _degraded(made: Door) -> dict[str, str]:
     return reasons
 
 
-def _not_ready(reason: str) -> tuple[Response, HTTPStatus]:
-    return jsonify(status="not ready", reason=reason), HTTPStatus.SERVICE_UNAVAILABLE
+def _not_ready(cause: Cause) -> tuple[Response, HTTPStatus]:
+    return jsonify(status="not ready", cause=cause.code, reason=cause.sentence), HTTPStatus.SERVICE_UNAVAILABLE

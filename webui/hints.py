@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import structlog
 from celery import Celery
 
+from core.broker_causes import why
 from core.settings import (
     BROKER_TRANSPORT_OPTIONS,
     HEADER_REQUEST,
@@ -97,7 +98,7 @@ def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint]) -> Non
             dropped = [hint, *_emptied(waiting)]
             for lost in dropped:
                 tally.count("hints_lost", lost.task, lost.times)
-            log.warning("%d hints dropped: %s", len(dropped), type(error).__name__)
+            log.warning("%d hints dropped: %s %s", len(dropped), type(error).__name__, why(error).sentence)
 
 
 def _emptied(waiting: queue.Queue[Hint]) -> list[Hint]:

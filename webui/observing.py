@@ -22,7 +22,8 @@ SECONDS_OF: Final[Mapping[str, str]] = {
     "api.show_progress": "progress_seconds",
 }
 # Asked every few seconds by a machine or by an open page: of those a line each would be all that the log holds.
-QUIET_ENDPOINTS: Final = frozenset({"static", "health.healthz", "health.readyz", "metrics.show"})
+PROBES: Final = frozenset({"health.healthz", "health.readyz"})
+QUIET_ENDPOINTS: Final = frozenset({*PROBES, "static", "metrics.show"})
 ANSWERED: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_MODIFIED})
 
 log: Final = structlog.get_logger(__name__)
@@ -55,6 +56,8 @@ def _end(response: Response) -> Response:
 
 
 def _is_quiet(status: HTTPStatus) -> bool:
+    if request.endpoint in PROBES:
+        return True  # the heartbeat's thread logs why the database cannot be used
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return False
     return request.endpoint in QUIET_ENDPOINTS or (live.part_is_asked() and status < HTTPStatus.BAD_REQUEST)

@@ -34,6 +34,7 @@ def show() -> Response:
         "seen": seen,
         "warnings": warnings(seen),
         "broker": broker.look(),
+        "broker_away": broker.why_away(),
         "flower": flower.address(settings),
         "flower_of": lambda key: flower.of_job(settings, *key),
         "failures": [(code, codes.words(code), count) for code, count in _most_first(seen.failures)],

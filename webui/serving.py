@@ -1,22 +1,17 @@
 """The application as a web server runs it: its logs in our form, and a thread that says that the process lives."""
 
-import atexit
 import logging
-import threading
-from collections.abc import Callable
 from typing import Any, Final
 
 from flask_openapi3.openapi import OpenAPI
 from gunicorn.glogging import Logger
 
 from core import logs
-from core.db.engine import transaction
 from core.settings import settings
-from core.watch import heartbeat, tally
+from core.watch import heartbeat
+from core.watch.pulse import Pulse
 from webui import create_app
 from webui.door import Door, utc_now
-
-_log: Final = logging.getLogger(__name__)
 
 # What gunicorn and waitress say before they repeat a request, or an error that may hold some of it.
 _REPEATING_THE_REQUEST: Final = (
@@ -32,26 +27,8 @@ def application() -> OpenAPI:
     app = create_app()
     door: Door = app.extensions["settle"]
     me = heartbeat.this_process(heartbeat.WEB, started_at=utc_now(), threads=door.settings.web_threads)
-    threading.Thread(target=_beat_for_ever, args=(door, me), name="pulse", daemon=True).start()
-    atexit.register(_say, door, heartbeat.stop, me)
+    Pulse(door.sessions, me, clock=utc_now).start()
     return app
-
-
-def _beat_for_ever(door: Door, me: heartbeat.Alive) -> None:
-    wait = threading.Event().wait
-    while True:
-        _say(door, heartbeat.beat, me)
-        wait(heartbeat.HEARTBEAT_SECONDS)
-
-
-def _say(door: Door, what: Callable[..., None], me: heartbeat.Alive) -> None:
-    """Where the database does not take it, the next one follows."""
-    try:
-        with transaction(door.sessions) as session:
-            what(session, me, now=utc_now())
-        tally.flush(door.sessions)
-    except Exception as error:  # noqa: BLE001  nothing that is watched may stop what works
-        _log.warning("heartbeat lost: %s", type(error).__name__)
 
 
 class ServerLog(Logger):  # type: ignore[misc]  # gunicorn has no types

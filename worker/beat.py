@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from core.settings import HEADER_BEAT, QUEUE_CONTROL, SWEEP_SECONDS, TASK_SWEEP, TASK_TICK, TICK_SECONDS
-from core.watch.heartbeat import product_version
+from core.settings import QUEUE_CONTROL, SWEEP_SECONDS, TASK_SWEEP, TASK_TICK, TICK_SECONDS
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
     # It expires before the next is sent: a worker that was away does not sweep once for each round that it missed.
-    options = {"queue": QUEUE_CONTROL, "expires": seconds - 1, "headers": {HEADER_BEAT: product_version()}}
+    options = {"queue": QUEUE_CONTROL, "expires": seconds - 1}
     return {"task": task, "schedule": seconds, "options": options}
 
 

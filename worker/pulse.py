@@ -1,4 +1,4 @@
-"""What a worker tells those who watch: that it lives, what it counted, which beat sent a tick; and its lines' ids.
+"""What a worker tells those who watch: that it lives and what it counted; and its lines' ids.
 
 A line that a task writes carries the id of the request that brought the hint, from the web to the worker.
 """
@@ -18,7 +18,8 @@ from celery.signals import (
 )
 
 from core.db.engine import transaction
-from core.settings import HEADER_BEAT, HEADER_REQUEST
+from core.logs import kind_of
+from core.settings import HEADER_REQUEST
 from core.watch import heartbeat, tally
 from core.watch.heartbeat import Alive
 from worker import watchdog
@@ -65,17 +66,10 @@ def name_the_lines(task: Any, task_id: str, args: tuple[int, ...], **_: object) 
 
 
 @task_postrun.connect
-def tell_after_a_task(task: Any, **_: object) -> None:
-    """Tell what was counted; and what came from a beat shows that this beat lives."""
+def tell_after_a_task(**_: object) -> None:
+    """Tell what was counted."""
     structlog.contextvars.clear_contextvars()
     flush()
-    version = (task.request.headers or {}).get(HEADER_BEAT)
-    if version:
-        pid, _at, host = str(task.request.origin).removeprefix("gen").partition("@")
-        if pid.isdecimal():
-            now = dt.datetime.now(dt.UTC)
-            sender = Alive(heartbeat.BEAT, host, int(pid), str(version), started_at=now)
-            _try(lambda session, now: heartbeat.beat(session, sender, now=now))
 
 
 def _beat_until_stopped(pool: Any) -> None:
@@ -95,7 +89,7 @@ def flush() -> None:
     try:
         tally.flush(sessions())
     except Exception as error:  # noqa: BLE001  it is told with the next one; nothing that is watched may stop what works
-        _log.warning("counts are not told yet: %s", type(error).__name__)
+        _log.warning("counts are not told yet: %s", kind_of(error))
 
 
 def _try(say: Any) -> None:
@@ -103,4 +97,4 @@ def _try(say: Any) -> None:
         with transaction(sessions()) as session:
             say(session, dt.datetime.now(dt.UTC))
     except Exception as error:  # noqa: BLE001  as above
-        _log.warning("heartbeat lost: %s", type(error).__name__)
+        _log.warning("heartbeat lost: %s", kind_of(error))

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import traceback
 from functools import cache
 from typing import Final
 
@@ -46,6 +47,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except Refusal as refusal:
             click.echo(refusal.message, err=True)
+            if os.environ.get(TRACE) and refusal.__cause__ is not None:
+                click.echo("".join(traceback.format_exception(refusal.__cause__)), err=True, nl=False)
             ctx.exit(1)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise  # click's own, which it tells itself
@@ -66,8 +69,13 @@ class Commands(click.Group):
 
 def _without_its_words(error: Exception) -> str:
     """Which error and where. Its own words may hold a patient's row, and a night's output is kept in a file."""
-    from core.logs import facts_of  # when something broke is early enough for the log's libraries
+    # When something broke is early enough for the log's libraries.
+    from core.db import causes
+    from core.logs import facts_of
 
+    cause = causes.why(error)
+    if cause is not None:
+        return cause.sentence
     told = facts_of(error)
     code = f" ({told['sqlstate']})" if told["sqlstate"] else ""
     return (

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
+from core.db import causes
 from core.db.engine import make_engine
 from core.errors import Refusal
 
@@ -27,13 +28,14 @@ class PortTaken(Refusal):
 
 @contextlib.contextmanager
 def reached(url: str, *, pool_size: int = 1) -> Iterator[Engine]:
-    """An engine on a database that answers, disposed of at the end. Raises `DatabaseAway`, without the URL."""
+    """An engine on a database that answers, disposed of at the end. Raises `DatabaseAway`, which says why."""
     engine = make_engine(url, pool_size=pool_size)
     try:
         try:
             engine.connect().close()
-        except OperationalError:
-            raise DatabaseAway from None
+        except DBAPIError as error:
+            cause = causes.why(error)
+            raise DatabaseAway(cause.sentence if cause else None) from error
         yield engine
     finally:
         engine.dispose()

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, func, select, text, update
+from sqlalchemy import and_, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ BEAT: Final = "beat"
 KINDS: Final = (WEB, WORKER, BEAT)
 
 HEARTBEAT_SECONDS: Final = 10
-ALIVE_FOR: Final = dt.timedelta(seconds=45)  # four heartbeats, or one and a half ticks of a beat
+ALIVE_FOR: Final = dt.timedelta(seconds=45)  # four heartbeats
 FORGOTTEN_AFTER: Final = dt.timedelta(days=1)
 PROCESSES_MAX: Final = 500  # that are shown
 
@@ -67,11 +67,12 @@ def beat(session: Session, process: Alive, *, now: dt.datetime) -> None:
         "seen_at": now, "says": {"host": process.host, "pid": process.pid, **process.says}, "stopped_at": None,
     }  # fmt: skip
     said = insert(Process).values(row)
-    news = {name: said.excluded[name] for name in ("version", "seen_at", "says", "stopped_at")}
-    # A beat never says that it starts, so its first tick is kept. Any other process with a name that is known is a
-    # new one, to which the system gave the same number.
-    first = Process.started_at if process.kind == BEAT else said.excluded.started_at
-    session.execute(said.on_conflict_do_update(index_elements=[Process.name], set_={**news, "started_at": first}))
+    news = {name: said.excluded[name] for name in ("version", "started_at", "seen_at", "says")}
+    # A heartbeat that was under way at the last word must not undo it. A later one is from another process, to which
+    # the system gave the same number.
+    stopped_at = case((said.excluded.seen_at <= Process.stopped_at, Process.stopped_at))
+    again = said.on_conflict_do_update(index_elements=[Process.name], set_={**news, "stopped_at": stopped_at})
+    session.execute(again)
     session.execute(delete(Process).where(Process.seen_at < now - FORGOTTEN_AFTER))
 
 

@@ -154,7 +154,7 @@ def test_each_container_gets_the_secrets_that_it_uses_and_no_other() -> None:
         "web": {database, broker, "settle_secret_key"},
         "worker": {database, broker},
         "control": {database, broker},
-        "beat": {broker},
+        "beat": {database, broker},
         "flower": {broker, "settle_flower_basic_auth"},
     }
     assert set.union(*used.values()) == ComposeFile().content["secrets"].keys()

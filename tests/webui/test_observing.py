@@ -73,10 +73,10 @@ def test_only_an_open_page_that_asks_again_is_quiet(
     ]  # fmt: skip
 
 
-def test_what_breaks_is_told_even_where_it_only_looked_on(practice: GivenPractice) -> None:
+def test_what_breaks_is_told_even_where_it_only_looked_on_but_not_for_each_probe(practice: GivenPractice) -> None:
     with an_app("postgresql://nobody@127.0.0.1:1/none") as client, capture_logs() as logged:
         client.set_cookie(SESSION_COOKIE, "x" * 43)
         client.get("/jobs/7", headers=LIVE)
         client.get("/readyz")
 
-    assert lines(logged) == [("GET", "/jobs/<int:job_id>", 503), ("GET", "/readyz", 503)]
+    assert lines(logged) == [("GET", "/jobs/<int:job_id>", 503)]

@@ -3,13 +3,12 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from core.db.engine import Sessions, transaction
 from core.jobs import sweep
 from core.watch import figures, heartbeat, overview, tally
-from core.watch.heartbeat import BEAT, WEB, WORKER, Alive
-from core.watch.models import Process
+from core.watch.heartbeat import WEB, WORKER, Alive
 from core.watch.warnings import warnings
 from tests.given import NOW, GivenPractice, a_practice
 
@@ -63,13 +62,15 @@ def test_who_was_not_heard_for_a_day_is_forgotten(sessions: Sessions) -> None:
         assert [one.name for one in heartbeat.seen(session)] == ["worker host:2"]
 
 
-def test_a_beat_began_when_its_first_tick_came(sessions: Sessions) -> None:
-    first = Alive(BEAT, "host", 3, "1.2", NOW)
-    say(sessions, first)
-    say(sessions, Alive(BEAT, "host", 3, "1.2", NOW + 30 * SECOND), at=NOW + 30 * SECOND)
+def test_a_heartbeat_that_was_under_way_at_the_last_word_does_not_undo_it(sessions: Sessions) -> None:
+    say(sessions, a_process())
+    with transaction(sessions) as session:
+        heartbeat.stop(session, a_process(), now=NOW + SECOND)
+    say(sessions, a_process(), at=NOW + SECOND)
 
     with sessions() as session:
-        assert session.scalars(select(Process.started_at)).one() == NOW
+        (process,) = heartbeat.seen(session)
+    assert process.stopped_at == NOW + SECOND
 
 
 def test_the_last_tick_is_the_latest_of_all(sessions: Sessions) -> None:

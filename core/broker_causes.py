@@ -1,0 +1,134 @@
+"""Why the broker (Redis or Valkey) cannot be used. Core imports no client of it, so an error is known by its words."""
+
+from typing import Final
+
+from core.causes import Cause, first_that_shows
+
+_URL: Final = "SETTLE_BROKER_URL"
+
+NO_ANSWER: Final = Cause("no_answer", "The broker does not answer.", f"Look at the server and {_URL}.")
+
+SILENT: Final = Cause("silent", "The broker does not answer within a second.", f"Look at the server and {_URL}.")
+NONE_SET: Final = Cause("none_set", "No broker is set.", f"Set {_URL}.")
+
+CAUSES: Final = (
+    Cause(
+        "wrong_password",
+        "The broker rejected the user name or the password.",
+        f"Check the user in {_URL}, and SETTLE_BROKER_PASSWORD.",
+        signs=("username-password pair", "wrongpass", "invalid password", "without any password configured"),
+    ),
+    Cause(
+        "no_password",
+        "The broker asks for a password, and none is set.",
+        "Set SETTLE_BROKER_PASSWORD.",
+        signs=("noauth", "authentication required", "already authenticated"),
+    ),
+    Cause(
+        "not_permitted",
+        "The broker's user lacks a permission.",
+        'Compare its ACL with docs/operations.md, "The broker\'s users"; ACL LOG on the server names the command.',
+        signs=("no permissions", "noperm", "can't access at least one of the keys"),
+    ),
+    Cause(
+        "full",
+        "The broker's memory is full.",
+        "Look for what else writes to it; the product's queues are bounded.",
+        signs=("used memory > ", "oom command not allowed"),
+    ),
+    Cause(
+        "read_only",
+        "The broker takes no writes.",
+        f"Name the primary server in {_URL}, and look at its disk.",
+        signs=("read only replica", "readonly", "unable to persist", "misconf"),
+    ),
+    Cause(
+        "too_many_connections",
+        "The broker has no connection left.",
+        "Raise maxclients, or stop what holds connections.",
+        signs=("max number of clients",),
+    ),
+    Cause(
+        "starting_up",
+        "The broker is loading its data.",
+        "Wait until it is ready.",
+        signs=("loading the dataset", "is loading"),
+    ),
+    Cause(
+        "wrong_host_name",
+        "The broker's certificate is for another host name.",
+        f"Use the certificate's host name in {_URL}.",
+        signs=("certificate is not valid for", "hostname mismatch", "ip address mismatch"),
+    ),
+    Cause(
+        "untrusted_certificate",
+        "The broker's certificate is not trusted, or has expired.",
+        f"Check the certificate, and ssl_ca_certs in {_URL}.",
+        signs=("certificate_verify_failed", "certificate verify failed"),
+    ),
+    Cause(
+        "no_socket",
+        "The broker has no socket at that path, or this user may not open it.",
+        f"Check the path in {_URL}, and that the server runs.",
+        signs=("error 2 connecting to /", "error 13 connecting to /"),
+    ),
+    Cause(
+        "missing_ca",
+        "The file of trusted certificates (ssl_ca_certs) is missing or cannot be read.",
+        f"Check ssl_ca_certs in {_URL}.",
+        signs=("error 2 connecting to", "error 13 connecting to", "ssl_ca_certs"),
+    ),
+    Cause(
+        "tls_mismatch",
+        "One side speaks TLS and the other does not.",
+        f"Use rediss:// in {_URL} where the server speaks TLS, and redis:// where it does not.",
+        signs=("[ssl", "ssl:"),
+    ),
+    Cause(
+        "refused",
+        "The broker's host refuses the connection.",
+        f"Start the server, or check host and port in {_URL}.",
+        signs=("connection refused",),
+    ),
+    Cause(
+        "no_route",
+        "There is no network route to the broker's host.",
+        f"Check the network, and the host in {_URL}.",
+        signs=("no route to host", "network is unreachable", "host is unreachable"),
+    ),
+    Cause(
+        "unknown_host",
+        "The name of the broker's host cannot be resolved.",
+        f"Check the host in {_URL}, and the name server.",
+        signs=("name or service not known", "temporary failure in name resolution", "no address associated"),
+    ),
+    Cause(
+        "timeout",
+        "The broker's host does not answer in time.",
+        f"Check the network and {_URL}; a server without TLS does not answer rediss://.",
+        signs=("timeout", "timed out"),
+    ),
+    Cause(
+        "connection_lost",
+        "The broker closed the connection.",
+        f"Look at the server's log; a server with TLS closes what comes without: use rediss:// in {_URL}.",
+        signs=("closed by server", "connection reset", "error while reading", "broken pipe"),
+    ),
+    Cause(
+        "not_a_broker",
+        "What answers at the broker's address is neither Redis nor Valkey.",
+        f"Check host and port in {_URL}.",
+        signs=("protocol error",),
+    ),
+    Cause(
+        "bad_address",
+        f"{_URL} is not a valid address.",
+        "Check its port, its database number and its options.",
+        signs=("port out of range", "port could not be cast", "db index is out of range", "invalid ssl"),
+    ),
+)
+
+
+def why(error: BaseException | str) -> Cause:
+    """Return why the broker could not be used: `error` is what its client raised or said, or Celery in its place."""
+    return first_that_shows(CAUSES, str(error)) or NO_ANSWER

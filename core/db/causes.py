@@ -1,0 +1,193 @@
+"""Why the database cannot be used. libpq gives no SQLSTATE for a connection that fails, so its words are searched."""
+
+import re
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError, TimeoutError as PoolTimeout
+
+from core.causes import Cause, first_that_shows
+from core.db.transient import is_away, sqlstate
+
+_URL: Final = "SETTLE_DATABASE_URL"
+_NAMES: Final = re.compile(r'"[^"]*"')
+
+NO_ANSWER: Final = Cause("no_answer", "The database does not answer.", f"Look at the server and {_URL}.")
+POOL_BUSY: Final = Cause(
+    "pool_busy", "Every database connection of this process is in use.", "Look for long statements on the server."
+)
+_BAD_ADDRESS: Final = Cause(
+    "bad_address",
+    f"{_URL} is not a valid address.",
+    "Check its port and its options.",
+    signs=("invalid connection option", "invalid sslmode", "invalid port", "invalid integer value", "weak sslmode",
+           "invalid uri", "invalid percent-encoded"),
+)  # fmt: skip
+
+# The most telling first: a server with several addresses gives an error for each of them.
+CAUSES: Final = (
+    Cause(
+        "wrong_password",
+        "The database rejected the user name or the password.",
+        f"Check the user in {_URL}, and SETTLE_DATABASE_PASSWORD.",
+        signs=("password authentication failed", "authentication failed for user", "sasl authentication failed"),
+        sqlstates=("28P01",),
+    ),
+    Cause(
+        "no_password",
+        "The database asks for a password, and none is set.",
+        "Set SETTLE_DATABASE_PASSWORD.",
+        signs=("no password supplied",),
+    ),
+    Cause(
+        "unknown_database",
+        "The server has no database of that name.",
+        f"Check the name in {_URL}; core/db/role.sql creates the database.",
+        signs=('database "" does not exist', "no such database"),
+        sqlstates=("3D000",),
+    ),
+    Cause(
+        "unknown_role",
+        "The server has no such user, or the user may not sign in.",
+        f"Check the user in {_URL}; core/db/role.sql creates the user.",
+        signs=('role "" does not exist', "is not permitted to log in", "no such user"),
+        sqlstates=("28000",),
+    ),
+    Cause(
+        "tls_required",
+        "The server accepts no unencrypted connection from this user and address.",
+        f"Add sslmode=verify-full to {_URL}, or an entry to pg_hba.conf.",
+        signs=("no encryption", "ssl connection is required", "ssl required", "tls required"),
+    ),
+    Cause(
+        "not_allowed_from_here",
+        "The server does not accept this user, database and address.",
+        "Add an entry to pg_hba.conf.",
+        signs=("pg_hba.conf",),
+    ),
+    Cause(
+        "missing_privilege",
+        "The database user lacks a privilege.",
+        "Let the user own the database, as core/db/role.sql does.",
+        signs=("permission denied for database",),
+        sqlstates=("42501",),
+    ),
+    Cause(
+        "wrong_host_name",
+        "The server's certificate is for another host name.",
+        f"Use the certificate's host name in {_URL}.",
+        signs=("does not match host name",),
+    ),
+    Cause(
+        "missing_ca",
+        "The file of trusted certificates (sslrootcert) is missing or cannot be read.",
+        f"Check sslrootcert in {_URL}; sslrootcert=system uses the system's.",
+        signs=("root certificate file", "root.crt", "sslrootcert"),
+    ),
+    Cause(
+        "client_certificate",
+        "The client certificate or its key cannot be used.",
+        f"Check sslcert and sslkey in {_URL}.",
+        signs=("certificate file", "private key file", "certificate required", "client certificate"),
+    ),
+    Cause(
+        "untrusted_certificate",
+        "The server's certificate is not trusted, or has expired.",
+        f"Check the certificate, and sslrootcert in {_URL}.",
+        signs=("certificate verify failed", "self-signed certificate", "unable to get local issuer"),
+    ),
+    Cause(
+        "tls_not_offered",
+        "The server does not speak TLS, which the address requires.",
+        f"Switch TLS on at the server, or change sslmode in {_URL}.",
+        signs=("server does not support ssl",),
+    ),
+    Cause(
+        "too_many_connections",
+        "The database has no connection left.",
+        "Raise max_connections, or stop what holds connections.",
+        signs=("too many clients", "too many connections", "connection slots are reserved", "no more connections"),
+        sqlstates=("53300",),
+    ),
+    Cause(
+        "shutting_down",
+        "The database is shutting down.",
+        "Start it again, or wait until it is back.",
+        signs=("is shutting down", "terminating connection due to administrator command"),
+        sqlstates=("57P01",),
+    ),
+    Cause(
+        "starting_up",
+        "The database is starting up or recovering.",
+        "Wait until it is ready.",
+        signs=("is starting up", "not yet accepting connections", "in recovery mode", "not accepting connections"),
+        sqlstates=("57P02", "57P03"),
+    ),
+    Cause("disk_full", "The database's disk is full.", "Free space on the server.", sqlstates=("53100",)),
+    Cause("out_of_memory", "The database is out of memory.", "Look at the server's memory.", sqlstates=("53200",)),
+    _BAD_ADDRESS,
+    Cause(
+        "not_postgresql",
+        "What answers at the database's address is not PostgreSQL.",
+        f"Check host and port in {_URL}.",
+        signs=("invalid response to ssl negotiation", "expected authentication request", "expected protocol version"),
+    ),
+    Cause(
+        "no_socket",
+        "The database has no socket at that path, or this user may not open it.",
+        f"Check the folder in {_URL}, and that the server runs.",
+        signs=("no such file or directory", "permission denied"),
+    ),
+    Cause(
+        "refused",
+        "The database's host refuses the connection.",
+        f"Start the server, or check host and port in {_URL}.",
+        signs=("connection refused",),
+    ),
+    Cause(
+        "no_route",
+        "There is no network route to the database's host.",
+        f"Check the network, and the host in {_URL}.",
+        signs=("no route to host", "network is unreachable", "host is unreachable"),
+    ),
+    Cause(
+        "unknown_host",
+        "The name of the database's host cannot be resolved.",
+        f"Check the host in {_URL}, and the name server.",
+        signs=("failed to resolve host", "could not translate host name", "name or service not known",
+               "temporary failure in name resolution"),
+    ),
+    Cause(
+        "timeout",
+        "The database's host does not answer in time.",
+        f"Check the network, a firewall in between, and the host in {_URL}.",
+        signs=("timeout expired", "timed out"),
+    ),
+    Cause(
+        "connection_lost",
+        "The database closed the connection.",
+        "Look at the server's log.",
+        signs=("server closed the connection", "connection reset", "the connection is lost", "connection is closed"),
+    ),
+)  # fmt: skip
+
+
+def why(error: BaseException) -> Cause | None:
+    """Return why the database could not be used; None where the error is about the statement and not the database."""
+    if isinstance(error, PoolTimeout):
+        return POOL_BUSY
+    if not isinstance(error, DBAPIError):
+        return None
+    state = sqlstate(error)
+    if state is not None:
+        by_state = next((cause for cause in CAUSES if state in cause.sqlstates), None)
+        return by_state or (NO_ANSWER if is_away(error) else None)
+    if isinstance(error, ProgrammingError):
+        return first_that_shows((_BAD_ADDRESS,), _words_of(error))
+    if isinstance(error, OperationalError | InterfaceError):
+        return first_that_shows(CAUSES, _words_of(error)) or NO_ANSWER
+    return NO_ANSWER if error.connection_invalidated else None
+
+
+def _words_of(error: DBAPIError) -> str:
+    """What the driver said, without the names of users, databases and hosts."""
+    return _NAMES.sub('""', str(error.orig))

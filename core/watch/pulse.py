@@ -1,0 +1,59 @@
+"""A thread that says every few seconds that its process lives; the process's last word is that it stopped."""
+
+import atexit
+import datetime as dt
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from core import logs
+from core.db.engine import Sessions, transaction
+from core.db.waiting import wait_until_migrated
+from core.watch import heartbeat, tally
+from core.watch.heartbeat import Alive
+
+_log: Final = logging.getLogger(__name__)
+_LAST_WORD_WAITS_SECONDS: Final = 3  # for a heartbeat that is under way
+
+
+class Pulse:
+    """The heartbeat of one process. What is watched must never stop what works, so no error leaves it."""
+
+    def __init__(self, sessions: Sessions, me: Alive, *, clock: Callable[[], dt.datetime]) -> None:
+        """`sessions` has a connection to spare for it."""
+        self._sessions, self._me, self._clock = sessions, me, clock
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._beat_until_stopped, name="pulse", daemon=True)
+        self._has_begun = False
+
+    def start(self) -> None:
+        """Beat once the database is there and migrated, until the process ends."""
+        atexit.register(self._stop, os.getpid())
+        self._thread.start()
+
+    def _beat_until_stopped(self) -> None:
+        if not wait_until_migrated(self._sessions.kw["bind"], pause=self._stopping.wait):
+            return
+        self._has_begun = True
+        while True:
+            self._say(heartbeat.beat)
+            if self._stopping.wait(heartbeat.HEARTBEAT_SECONDS):
+                return
+
+    def _stop(self, started_by: int) -> None:
+        if os.getpid() != started_by:  # a forked process that ends is not this one
+            return
+        self._stopping.set()
+        self._thread.join(_LAST_WORD_WAITS_SECONDS)
+        if self._has_begun:
+            self._say(heartbeat.stop)
+
+    def _say(self, what: Callable[..., None]) -> None:
+        try:
+            with transaction(self._sessions) as session:
+                what(session, self._me, now=self._clock())
+            tally.flush(self._sessions)
+        except Exception as error:  # noqa: BLE001  the next heartbeat says the same
+            _log.warning("heartbeat lost: %s", logs.kind_of(error))

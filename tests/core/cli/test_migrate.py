@@ -1,0 +1,60 @@
+"""`settle migrate` says what it did to the database."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from core.db.engine import make_engine
+from core.db.migrating import migrate, newest_revision
+from core.settings import settings
+from tests.core.cli.conftest import Typed
+from tests.servers import Databases
+
+NEWEST = newest_revision()
+
+
+@pytest.fixture
+def empty_database(databases: Databases, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with databases.empty() as url:
+        monkeypatch.setenv("SETTLE_DATABASE_URL", url)
+        settings.cache_clear()
+        yield url
+
+
+def test_it_names_each_migration_of_an_empty_database(typed: Typed, empty_database: str) -> None:
+    first = typed("migrate").stdout.splitlines()
+
+    assert first[0] == f"Migrated an empty database to {NEWEST}:"
+    assert first[1] == "  0001  The tables of the first version: practices, claims, the ledger, jobs, access"
+    assert [line.split()[0] for line in first[1:]] == [f"{number:04}" for number in range(1, int(NEWEST) + 1)]
+    assert typed("migrate").stdout == f"The database is already at migration {NEWEST}; nothing to do.\n"
+
+
+def test_it_says_from_which_migration_to_which(typed: Typed, empty_database: str) -> None:
+    migrate(empty_database, "0002")
+
+    assert typed("migrate").stdout.startswith(f"Migrated the database from 0002 to {NEWEST}:\n  0003  ")
+
+
+def test_programs_get_the_same_as_json(typed: Typed, empty_database: str) -> None:
+    migrate(empty_database, "0003")
+
+    told = json.loads(typed("migrate", "--json").stdout)
+    assert (told["before"], told["after"]) == ("0003", NEWEST)
+    assert [one["revision"] for one in told["done"]] == [f"{number:04}" for number in range(4, int(NEWEST) + 1)]
+    assert json.loads(typed("migrate", "--json").stdout) == {"before": NEWEST, "after": NEWEST, "done": []}
+
+
+def test_it_leaves_alone_what_a_newer_version_migrated(typed: Typed, empty_database: str) -> None:
+    migrate(empty_database)
+    engine = make_engine(empty_database)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+
+    refused = typed("migrate")
+
+    assert refused.exit_code == 1
+    assert "The database is at migration 9999, which this version does not know" in refused.stderr
