@@ -8,6 +8,7 @@ import structlog
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from core import broker_causes
 from core.jobs.keys import JobKey
 from core.jobs.sweep import Hints
 from core.settings import (
@@ -65,7 +66,8 @@ def _send(task: str, key: JobKey | None = None) -> bool:
         app.send_task(task, args=args, expires=HINT_EXPIRES_SECONDS, retry=False, headers=_origin())
     except (OperationalError, RedisError) as error:
         _silent_until[0] = time.monotonic() + SILENT_SECONDS
-        _log.warning("hint dropped, a worker finds its work without it: %s%s %s", task, args, type(error).__name__)
+        why = broker_causes.why(error).sentence
+        _log.warning("hint dropped, a worker finds its work without it: %s%s %s", task, args, why)
         return _lost(task)
     tally.count("hints_sent", task)
     return True

@@ -79,7 +79,7 @@ def test_a_preview_that_no_worker_prepares_is_said_until_one_does(
     practice.claims(2)
     job = practice.preview()
     later = NOW + dt.timedelta(seconds=61)
-    _hear_a_worker(sessions, at=later)
+    hear_a_worker(sessions, at=later)
 
     assert "a preview has waited" in str(_ask(database_url, broker_url, "/readyz", at=later)[1]["reasons"])
     with transaction(sessions) as worker:
@@ -92,7 +92,7 @@ def test_work_that_waits_while_the_broker_is_away_is_said_as_both(database_url: 
     practice.claims(2)
     practice.confirm(practice.preview())
     later = NOW + dt.timedelta(seconds=61)
-    _hear_a_worker(sessions, at=later)
+    hear_a_worker(sessions, at=later)
 
     status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz", at=later)
 
