@@ -6,6 +6,7 @@ from typing import Final
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
+from core import zone_database
 from core.db.migrating import current_revision, newest_revision
 from core.jobs import progress
 from core.watch import heartbeat
@@ -55,7 +56,8 @@ def readyz() -> tuple[Response, HTTPStatus]:
         return _not_ready("the database does not answer")
     if not broker.answers():
         degraded = {"broker": "the broker does not answer; jobs begin when a sweep finds them", **degraded}
-    return jsonify(status="ready", degraded=list(degraded), reasons=degraded), HTTPStatus.OK
+    zones = zone_database.in_use().as_json()
+    return jsonify(status="ready", degraded=list(degraded), reasons=degraded, time_zones=zones), HTTPStatus.OK
 
 
 def _degraded(made: Door) -> dict[str, str]:
@@ -72,6 +74,8 @@ def _degraded(made: Door) -> dict[str, str]:
         ticked = heartbeat.last_tick(session)
         if ticked is not None and now - ticked > TICK_LATE_AFTER:
             reasons["tick"] = "nobody has looked at the schedules for five minutes; nights start when somebody does"
+    if old := zone_database.warnings(zone_database.in_use(), now=now):
+        reasons["time_zones"] = " ".join(old)
     return reasons
 
 

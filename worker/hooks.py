@@ -9,9 +9,9 @@ import threading
 from functools import cache
 from typing import Final
 
-from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import beat_init, setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
-from core import logs
+from core import logs, zone_database
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import SWEEP_SECONDS, TASK_SWEEP, TASK_TICK, TICK_SECONDS, settings
@@ -35,6 +35,13 @@ def sessions() -> Sessions:
 def log_in_one_form(**_: object) -> None:
     """Log as every process of the product does; Celery asks whoever listens here instead of setting up its own."""
     logs.configure(settings().log_level)
+
+
+@worker_ready.connect
+@beat_init.connect
+def log_the_time_zones(**_: object) -> None:
+    """Log which time zone database this process uses."""
+    zone_database.log_at_start(now=dt.datetime.now(dt.UTC))
 
 
 @worker_process_init.connect
