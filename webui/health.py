@@ -6,6 +6,7 @@ from typing import Final
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
+from core import zone_database
 from core.causes import Cause
 from core.db import causes
 from core.db.migrating import unmigrated
@@ -71,7 +72,8 @@ def readyz() -> tuple[Response, HTTPStatus]:
     no_broker = broker.why_away()
     if no_broker is not None:
         degraded = {"broker": f"{no_broker.sentence} {_WITHOUT_BROKER['worker' in degraded]}", **degraded}
-    return jsonify(status="ready", degraded=list(degraded), reasons=degraded), HTTPStatus.OK
+    zones = zone_database.in_use().as_json()
+    return jsonify(status="ready", degraded=list(degraded), reasons=degraded, time_zones=zones), HTTPStatus.OK
 
 
 def _degraded(made: Door) -> dict[str, str]:
@@ -90,6 +92,8 @@ def _degraded(made: Door) -> dict[str, str]:
         ticked = heartbeat.last_tick(session)
         if ticked is not None and now - ticked > TICK_LATE_AFTER:
             reasons["tick"] = "nobody has looked at the schedules for five minutes; nights start when somebody does"
+    if old := zone_database.warnings(zone_database.in_use(), now=now):
+        reasons["time_zones"] = " ".join(old)
     return reasons
 
 

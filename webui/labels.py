@@ -20,6 +20,7 @@ from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, W
 from core.money import format_cents, format_limit, plain_cents
 from core.practices.models import PayerClass, PeriodState, WriteOffSetting
 from webui import auth
+from webui.door import now
 
 
 class Pill(NamedTuple):
@@ -152,6 +153,7 @@ _FILTERS: Final = (
 
 def register(app: Flask) -> None:
     """Give templates the filters, the words and the signs."""
+    app.add_template_global(utc_offset_seconds)
     for name in _FILTERS:
         app.add_template_filter(globals()[name], name)
     app.jinja_env.globals.update(
@@ -218,6 +220,13 @@ def moment(at: dt.datetime | None) -> str:
 def clock_seconds(at: dt.datetime | None) -> str:
     """Only the time of a moment, in the practice's time zone: 09:14:02AM."""
     return "–" if at is None else f"{_local(at):%I:%M:%S%p}"
+
+
+def utc_offset_seconds() -> int:
+    """How far the practice's clock is ahead of UTC now."""
+    ahead = _local(now()).utcoffset()
+    assert ahead is not None
+    return round(ahead.total_seconds())
 
 
 def _local(at: dt.datetime) -> dt.datetime:

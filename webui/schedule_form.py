@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from werkzeug.datastructures import MultiDict
 
 from core.money import UNLIMITED, UNLIMITED_WORD, BadAmount, parse_amount, plain_cents
-from core.reading import NOTE_CHARACTERS_MAX
+from core.reading import NOTE_CHARACTERS_MAX, number
 from core.schedules.models import Schedule
 from core.schedules.requests import (
     LATE_MINUTES,
@@ -18,6 +18,7 @@ from core.schedules.requests import (
     NAME_CHARACTERS_MAX,
     BadSchedule,
     ScheduleRequest,
+    claims_typed,
 )
 from core.schedules.words import clock
 from webui.feed_query import FILTER_KEYS, FeedQuery
@@ -92,12 +93,13 @@ class ScheduleForm:
 def _asked(typed: Mapping[str, str], weekdays: Sequence[str], query: FeedQuery) -> dict[str, Any]:
     """The request as core reads it; what cannot be read becomes what core refuses."""
     return {
-        **{name: typed[name] for name in ("name", "reason", "note", "claims_max")},
+        **{name: typed[name] for name in ("name", "reason", "note")},
+        "claims_max": claims_typed(typed["claims_max"]),
         "filter": query.filter.given() if query.filter is not None else {},
         "local_time": _time(typed["local_time"]),
         "weekdays": weekdays,
         "cents_max": _cents(typed["cents_max"]),
-        "late_minutes": typed["late_minutes"].replace(",", ""),
+        "late_minutes": number(typed["late_minutes"]),
         "mail_to": [address for address in re.split(r"[\s,;]+", typed["mail_to"]) if address],
     }
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from flask_openapi3.openapi import OpenAPI
 from gunicorn.glogging import Logger
 
-from core import logs
+from core import logs, zone_database
 from core.settings import settings
 from core.watch import heartbeat
 from core.watch.pulse import Pulse
@@ -24,6 +24,7 @@ def application() -> OpenAPI:
     """Make the application of one web process, after the server has forked it."""
     logs.configure(settings().log_level)
     _keep_the_request_out_of_the_log()
+    zone_database.log_at_start(now=utc_now())
     app = create_app()
     door: Door = app.extensions["settle"]
     me = heartbeat.this_process(heartbeat.WEB, started_at=utc_now(), threads=door.settings.web_threads)

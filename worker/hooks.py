@@ -7,7 +7,7 @@ from functools import cache
 
 from celery.signals import setup_logging, worker_process_init
 
-from core import logs
+from core import logs, zone_database
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import settings
@@ -26,6 +26,7 @@ def sessions() -> Sessions:
 def log_in_one_form(**_: object) -> None:
     """Log as every process of the product does; Celery asks whoever listens here instead of setting up its own."""
     logs.configure(settings().log_level)
+    zone_database.log_at_start(now=utc_now())
 
 
 @worker_process_init.connect

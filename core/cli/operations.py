@@ -27,6 +27,7 @@ def operations(as_json: bool) -> None:
 
 def _in_words(seen: Overview, wrong: list[str]) -> str:
     lines = [*wrong, *([""] if wrong else []), *_processes(seen), *_jobs(seen)]
+    lines.append(f"zones    time zone database {seen.time_zones.words}")
     for code, count in (seen.failures or {}).items():
         lines.append(f"failed   {count:,} in 24 hours: {codes.words(code)}")
     return "\n".join(lines)

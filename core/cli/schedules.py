@@ -18,7 +18,7 @@ from core.money import UNLIMITED, UNLIMITED_WORD, parse_limit, plain_limit
 from core.practices import time_zone
 from core.schedules import commands, queries
 from core.schedules.models import Schedule, ScheduleMode
-from core.schedules.requests import WEEKDAYS, ScheduleRequest
+from core.schedules.requests import WEEKDAYS, ScheduleRequest, claims_typed
 
 practice_option = click.option("--practice", metavar="NAME", help="Checked against who does it, where it is given.")
 _confirmation_option = click.option("--confirmation", help="The word CONFIRM; asked for without it.")
@@ -182,6 +182,8 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
     asked = {name: value for name, value in given.items() if value is not None and value != ()}
     if "filters" in asked:
         asked["filter"] = ClaimFilter.of_texts(acting.filter_of(asked.pop("filters"))).given()
+    if "claims_max" in asked:
+        asked["claims_max"] = claims_typed(asked["claims_max"])
     if "amount_max" in asked:
         asked["cents_max"] = plain_limit(parse_limit(asked.pop("amount_max")))
     return asked

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Final
 
-from sqlalchemy import Date, cast, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.intake import stages
@@ -11,7 +11,7 @@ from core.intake.checks import Origins, first_places
 from core.intake.faults import Faults, Kind
 from core.practices import calendar, periods, queries
 
-_MONTH: Final = cast(func.date_trunc("month", stages.POSTING.c.posted_on), Date)
+_MONTH: Final = periods.month_of_column(stages.POSTING.c.posted_on)
 
 
 def check_months(session: Session, practice_id: int, origins: Origins, faults: Faults, *, now: dt.datetime) -> None:

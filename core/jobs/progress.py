@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, func, or_, select, true
+from sqlalchemy import Row, Select, and_, extract, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from core.jobs import rests
@@ -93,10 +93,10 @@ def claims_per_second(session: Session, key: JobKey, *, now: dt.datetime, second
     if job.started_at is None:
         return []
     ran = _seconds_at_work(job.started_at, job.finished_at or now, rests.of_job(session, key), most=seconds)
-    second = func.date_trunc("second", JobChunk.done_at)
+    second = func.floor(extract("epoch", JobChunk.done_at))  # the same in every time zone
     since = dt.datetime.fromtimestamp(ran[0], dt.UTC)
     rows = select(second, func.sum(_claims_of_last_try())).where(*key.of(JobChunk), JobChunk.done_at >= since)
-    claims = {int(at.timestamp()): int(count) for at, count in session.execute(rows.group_by(second))}
+    claims = {int(at): int(count) for at, count in session.execute(rows.group_by(second))}
     return [(at, claims.get(at, 0)) for at in ran]
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from core import reading
 from core.claims.filters import ClaimFilter
@@ -57,10 +57,16 @@ class Matching(_Frozen):
         return narrowed
 
 
+def _is_true(value: Any) -> Any:
+    if value is not True:  # 1 and 1.0 equal it, and a literal takes what is equal
+        raise ValueError("must be true")
+    return value
+
+
 class All(_Frozen):
     """Every claim of the practice, but for some."""
 
-    all: Literal[True]
+    all: Annotated[Literal[True], BeforeValidator(_is_true)]
     excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
 
 

@@ -57,6 +57,9 @@ class BadCreditsFilter(BadInput):
     code = "bad_credits_filter"
 
 
+AtLeastCents = Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))]
+
+
 class CreditsFilter(BaseModel):
     """Which credits."""
 
@@ -64,10 +67,7 @@ class CreditsFilter(BaseModel):
 
     responsibility: Responsibility | None = None
     payer_class: Annotated[PayerClass | None, Field(description="Of either payer")] = None
-    at_least_cents: Annotated[
-        Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))] | None,
-        Field(description="The credit of the line"),
-    ] = None
+    at_least_cents: Annotated[AtLeastCents | None, Field(description="The credit of the line")] = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:

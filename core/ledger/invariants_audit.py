@@ -63,10 +63,10 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
     ),
     "a_month_is_as_the_audit_says": Invariant(
         "a closed month's digest is that of the act in the audit that closed it, and no act reopened it since",
-        f"""SELECT 'practice ' || m.practice_id || ', month ' || to_char(m.month, 'YYYY-MM') FROM period m
+        f"""SELECT 'practice ' || m.practice_id || ', month ' || to_char(m.month::timestamp, 'YYYY-MM') FROM period m
             LEFT JOIN LATERAL (
                 SELECT e.act, e.facts FROM audit_entry e
-                WHERE e.practice_id = m.practice_id AND e.subject = 'month:' || to_char(m.month, 'YYYY-MM')
+                WHERE e.practice_id = m.practice_id AND e.subject = 'month:' || to_char(m.month::timestamp, 'YYYY-MM')
                   AND e.act IN ('month.closed', 'month.reopened') ORDER BY e.id DESC LIMIT 1
             ) a ON true
             LEFT JOIN LATERAL (

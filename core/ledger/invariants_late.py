@@ -6,7 +6,7 @@ from core.ledger.invariant import Invariant, of_practice
 from core.ledger.month_sums import sums_by_month
 
 _POSTING: Final = "'practice ' || p.practice_id || ', posting ' || p.id"
-_MONTH: Final = "'practice ' || m.practice_id || ', month ' || to_char(m.month, 'YYYY-MM')"
+_MONTH: Final = "'practice ' || m.practice_id || ', month ' || to_char(m.month::timestamp, 'YYYY-MM')"
 _OF_CLOSED: Final = f"""{of_practice("p")} AND (p.practice_id, date_trunc('month', p.posted_on::timestamp)::date) IN
     (SELECT practice_id, month FROM period WHERE state = 'closed')"""
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Date, Select, and_, cast, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from core.access.models import User
@@ -83,7 +83,7 @@ class OfJob(NamedTuple):
 def by_month(session: Session, practice_id: int) -> list[RecoveredMonth]:
     """Each month in which a payment took anything back, the newest first."""
     late = _late(practice_id, _IS_PAYMENT).subquery("late")
-    month = cast(func.date_trunc("month", late.c.posted_on), Date).label("month")
+    month = periods.month_of_column(late.c.posted_on).label("month")
     recovered = late.c.taken_back_cents - late.c.posted_again_cents
 
     def of(side: Responsibility) -> Any:

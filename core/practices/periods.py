@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, Date, DateTime, cast, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -50,6 +50,14 @@ class BadPostingDate(BadInput):
 def month_of(day: dt.date) -> dt.date:
     """The first day of the day's month, which is the month's name."""
     return day.replace(day=1)
+
+
+def month_of_column(day: ColumnElement[dt.date]) -> ColumnElement[dt.date]:
+    """The first day of a column's month.
+
+    The cast is needed: PostgreSQL makes a plain date a moment in its session's time zone, and converts it back.
+    """
+    return cast(func.date_trunc("month", cast(day, DateTime(timezone=False))), Date)
 
 
 def after(month: dt.date) -> dt.date:

@@ -11,7 +11,7 @@ from core.claims.filters import ClaimFilter
 from core.errors import BadInput
 from core.ledger.models import WriteOffReason
 from core.money import CENTS_MAX, UNLIMITED, UNLIMITED_WORD
-from core.reading import NOTE_CHARACTERS_MAX, can_keep, sentence
+from core.reading import NOTE_CHARACTERS_MAX, can_keep, number, sentence
 
 NAME_CHARACTERS_MAX: Final = 60
 MAIL_TO_MAX: Final = 20  # addresses; longer lists belong to a mailing list
@@ -41,19 +41,17 @@ def _time(value: Any) -> dt.time:
     return dt.time(int(hour), int(minute))
 
 
-def _number_or_word(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError  # noqa: TRY004  what pydantic turns into a fault
-    return value.strip().lower().replace(",", "") if isinstance(value, str) else value
+def claims_typed(typed: str) -> int | str | None:
+    """Read a cap of claims as a person types it: a whole number or the word; None for anything else."""
+    return UNLIMITED_WORD if typed.strip().lower() == UNLIMITED_WORD else number(typed)
 
 
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Cap = Annotated[
-    Annotated[int, Field(ge=1, le=CENTS_MAX, strict=False)] | Literal["unlimited"], BeforeValidator(_number_or_word)
-]
+_TimeText = Annotated[str, Field(pattern=rf"^\s*({_TIME.pattern})\s*$")]
+Cap = Annotated[int, Field(ge=1, le=CENTS_MAX, strict=True)] | Literal["unlimited"]
 
 
 class ScheduleRequest(BaseModel):
@@ -63,18 +61,18 @@ class ScheduleRequest(BaseModel):
 
     name: str
     filter: dict[str, Any]
-    local_time: Annotated[dt.time, BeforeValidator(_time)]
+    local_time: Annotated[dt.time, BeforeValidator(_time, json_schema_input_type=_TimeText)]
     weekdays: Annotated[tuple[Literal[WEEKDAYS], ...], BeforeValidator(_as_tuple)]  # type: ignore[valid-type]
     reason: WriteOffReason
     note: str = ""
     claims_max: Cap
     cents_max: Cap
-    late_minutes: Annotated[int, Field(ge=1, le=LATE_MINUTES_MAX)] = LATE_MINUTES
+    late_minutes: Annotated[int, Field(ge=1, le=LATE_MINUTES_MAX, strict=True)] = LATE_MINUTES
     mail_to: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read a schedule from JSON or a form; raise `BadSchedule` with `faults`: words by field."""
+        """Read a schedule from JSON; raise `BadSchedule` with `faults`: words by field."""
         try:
             return cls.model_validate(dict(given))
         except ValidationError as error:

@@ -12,6 +12,7 @@ from sqlalchemy import and_, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import zone_database
 from core.watch.models import Process, Tally
 from core.watch.tally import BRIEFLY
 
@@ -56,6 +57,7 @@ def product_version() -> str:
 
 def this_process(kind: str, *, started_at: dt.datetime, **says: Any) -> Alive:
     """This process, as it stands in the table."""
+    says["time_zones"] = zone_database.in_use().version
     return Alive(kind, socket.gethostname(), os.getpid(), product_version(), started_at, says)
 
 

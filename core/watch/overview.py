@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from core import zone_database
 from core.db.engine import Sessions
 from core.jobs import progress
 from core.jobs.keys import JobKey
@@ -22,6 +23,7 @@ from core.schedules.models import RunOutcome, Schedule, ScheduleRun, ScheduleSta
 from core.watch import figures, heartbeat
 from core.watch.asking import Round
 from core.watch.models import Process
+from core.zone_database import ZoneDatabase
 
 JOBS_MAX: Final = 100  # that are shown; the rest is a number
 SCHEDULES_MAX: Final = 50
@@ -56,6 +58,7 @@ class Seen:
     has_stopped: bool
     queues: tuple[str, ...]
     doing: tuple[Doing, ...]
+    time_zones: str | None = None  # version of its database; a beat does not tell
 
 
 class NightToWatch(NamedTuple):
@@ -119,6 +122,7 @@ class Overview:
     mismatches: int | None
     database_version: str | None
     product_version: str
+    time_zones: ZoneDatabase  # of the process that asks
 
     @property
     def is_slow(self) -> bool:
@@ -150,7 +154,8 @@ def look(sessions: Sessions, *, now: dt.datetime) -> Overview:
         "database_version": ask(lambda session, now: figures.server_version(session)),  # noqa: ARG005
     }
     took = time.perf_counter() - began
-    return Overview(at=now, asked_seconds=took, product_version=heartbeat.product_version(), **parts)
+    version, zones = heartbeat.product_version(), zone_database.in_use()
+    return Overview(at=now, asked_seconds=took, product_version=version, time_zones=zones, **parts)
 
 
 def _processes(session: Session, *, now: dt.datetime) -> tuple[Seen, ...]:
@@ -170,6 +175,7 @@ def _seen(one: Process, hands: dict[str, list[Doing]], *, now: dt.datetime) -> S
         kind=one.kind, host=host, pid=pid, version=one.version, started_at=one.started_at,
         seen_seconds=max(0.0, (now - one.seen_at).total_seconds()), is_alive=heartbeat.is_alive(one, now=now),
         has_stopped=one.stopped_at is not None, queues=tuple(one.says.get("queues", ())), doing=tuple(doing),
+        time_zones=one.says.get("time_zones"),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ def as_json(seen: Overview) -> dict[str, Any]:
     return {
         "at": seen.at.isoformat(),
         "version": seen.product_version,
+        "time_zones": seen.time_zones.as_json(),
         "database": {"version": seen.database_version, "seconds": round(seen.asked_seconds, 3), "slow": seen.is_slow},
         "processes": None if seen.processes is None else [_process(one) for one in seen.processes],
         "last_tick_seconds": seen.ticks and _whole(seen.ticks.last_seconds),
@@ -37,6 +38,7 @@ def _process(one: Seen) -> dict[str, Any]:
         "seen_seconds": _whole(one.seen_seconds),
         "started_at": one.started_at.isoformat(),
         "queues": list(one.queues),
+        "time_zones": one.time_zones,
         "doing": [
             {**_of(chunk.job), "first": chunk.first, "last": chunk.last, "seconds": _whole(chunk.seconds)}
             for chunk in one.doing

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Final
 
+from core import zone_database
 from core.counting import counted
 from core.watch.heartbeat import WORKER
 from core.watch.overview import Overview
@@ -29,8 +30,17 @@ def warnings(seen: Overview) -> list[str]:
     if seen.nights is not None and seen.nights.missed:
         nights = counted(len(seen.nights.missed), "night")
         found.append(f"{nights} of schedules missed in the last seven days.")
+    found += zone_database.warnings(seen.time_zones, now=seen.at)
+    found += _different_zones(seen)
     if seen.is_slow:
         found.append(f"The database is slow: it took {seen.asked_seconds:.1f} s for this.")
     if seen.is_partial:
         found.append("Some of this could not be told: the database was too slow for it, or the log says what broke.")
     return found
+
+
+def _different_zones(seen: Overview) -> list[str]:
+    versions = sorted({one.time_zones for one in seen.processes or () if one.is_alive and one.time_zones})
+    if len(versions) <= 1:
+        return []
+    return [f"Processes use different time zone databases ({', '.join(versions)}): install one and restart them."]

@@ -1,6 +1,8 @@
 """Pages in a real browser: the job page as it moves, and no fault that axe can find on any page."""
 
+import datetime as dt
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -10,6 +12,7 @@ from core.jobs import engine as jobs_engine
 from core.jobs.keys import JobKey
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.given import NOW, GivenPractice, Line, ticking
+from tests.zone_files import a_database, using
 
 pytestmark = no_browser
 
@@ -63,6 +66,22 @@ def test_a_server_that_is_away_is_said_in_words_and_forgotten_when_it_is_back(
     one_chunk(practice)
     expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "4", timeout=20_000)
     expect(page.locator("#connection")).to_have_text("")
+
+
+def test_the_page_tells_the_time_by_the_servers_time_zones_and_not_the_browsers(
+    practice: GivenPractice, open_as: OPEN, tmp_path: Path
+) -> None:
+    job = a_running_job(practice)
+    with using(a_database(tmp_path, {"America/New_York": "XXX-3"}, version="2999a")):
+        page = open_as(f"/jobs/{job.job_id}", practice.biller)
+        page.context.set_offline(True)
+        expect(page.locator("#connection")).to_contain_text("Reconnecting …")
+        shown = re.search(r"\d+:\d\d:\d\d [AP]M", page.locator("#connection").inner_text())
+
+    assert shown is not None
+    told = dt.datetime.strptime(shown[0], "%I:%M:%S %p")  # noqa: DTZ007  a time of day
+    there = dt.datetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(hours=3)
+    assert (there - told).seconds < dt.timedelta(minutes=30).seconds, "no zone of the browser is as near"
 
 
 def test_tabs_change_in_place_and_stand_in_the_address(practice: GivenPractice, open_as: OPEN) -> None:

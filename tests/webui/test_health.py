@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from core import zone_database
 from core.db.engine import Sessions, transaction
 from core.jobs.models import SettleJob
 from core.settings import Settings
@@ -40,7 +41,26 @@ def hear_a_worker(sessions: Sessions, *, at: dt.datetime = NOW) -> None:
 
 def test_all_is_well(database_url: str, broker_url: str, sessions: Sessions) -> None:
     hear_a_worker(sessions)
-    assert _ask(database_url, broker_url, "/readyz") == (200, {"status": "ready", "degraded": [], "reasons": {}})
+    zones = zone_database.in_use()
+    assert _ask(database_url, broker_url, "/readyz") == (
+        200,
+        {
+            "status": "ready",
+            "degraded": [],
+            "reasons": {},
+            "time_zones": {"version": zones.version, "source": zones.source},
+        },
+    )
+
+
+def test_a_time_zone_database_that_is_too_old_is_said_and_the_web_stays_ready(
+    database_url: str, broker_url: str, sessions: Sessions
+) -> None:
+    years_later = NOW.replace(year=2100)
+    hear_a_worker(sessions, at=years_later)
+    status, answer = _ask(database_url, broker_url, "/readyz", at=years_later)
+    assert (status, answer["degraded"]) == (200, ["time_zones"])
+    assert "is over a year old" in str(answer["reasons"])
 
 
 def test_a_lost_broker_does_not_take_the_web_away(database_url: str, sessions: Sessions) -> None:

@@ -10,6 +10,7 @@ import pytest
 import structlog
 from sqlalchemy import text
 
+from core import zone_database
 from core.db.engine import Sessions, transaction
 from core.jobs.keys import JobKey
 from core.local import programs
@@ -22,7 +23,8 @@ from tests.acceptance.product import PATIENCE_SECONDS
 from tests.given import a_practice
 from tests.servers import broker_client
 from tests.waiting import eventually
-from tests.workers import Workers
+from tests.workers import Workers, running_workers
+from tests.zone_files import OLD, a_database
 from webui import hints
 
 
@@ -55,6 +57,25 @@ def test_each_worker_says_that_it_lives_and_that_it_was_stopped(worker: Workers,
     assert living() == {worker.control.pid: ["control"]}
     worker.control.kill()
     assert living() == {worker.control.pid: ["control"]}, "whoever is killed is only silent"
+
+
+def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
+    database_url: str, broker_url: str, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONTZPATH", a_database(tmp_path / "zones", OLD, version="2025b"))
+    newest = zone_database.in_use()
+    with running_workers(folder=tmp_path, database_url=database_url, broker_url=broker_url) as workers:
+        eventually(lambda: len(processes(sessions, WORKER)) == 2, seconds=PATIENCE_SECONDS)
+        assert {one.says["time_zones"] for one in processes(sessions, WORKER)} == {newest.version}
+        eventually(lambda: "time_zone_database" in workers.control.said(), seconds=PATIENCE_SECONDS)
+        (line,) = [json.loads(line) for line in workers.control.said().splitlines() if "time_zone_database" in line]
+        assert (line["level"], line["version"], line["source"]) == ("info", newest.version, "wheel")
+        with Guardian() as guardian:
+            log, urls = tmp_path / "beat.log", {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
+            guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=Ending())
+            eventually(
+                lambda: log.exists() and f'"version": "{newest.version}"' in log.read_text(), seconds=PATIENCE_SECONDS
+            )
 
 
 def test_a_beat_is_known_by_what_came_through_from_it(beat: int, worker: Workers, sessions: Sessions) -> None:

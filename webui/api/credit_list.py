@@ -23,14 +23,15 @@ class CreditsQuery(Parameters):
 
     responsibility: Responsibility | None = None
     payer_class: Annotated[PayerClass | None, Field(description="Of either payer")] = None
-    at_least_cents: Annotated[str | None, Field(description="The credit of the line")] = None
+    at_least_cents: Annotated[work_list.AtLeastCents | None, Field(description="The credit of the line")] = None
     cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
 
     def narrowed(self) -> CreditsFilter:
         """The filter alone."""
-        given = self.model_dump(mode="json", exclude={"cursor", "limit"}, exclude_none=True)
-        return CreditsFilter.of(given)
+        return CreditsFilter(
+            responsibility=self.responsibility, payer_class=self.payer_class, at_least_cents=self.at_least_cents
+        )
 
 
 class Credit(Answer):

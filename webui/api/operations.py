@@ -22,6 +22,7 @@ class OperationsAnswer(Answer):
 
     at: str
     version: str
+    time_zones: Annotated[dict[str, Any], Field(description="Time zone database of this web process: version, source")]
     database: dict[str, Any]
     broker: Annotated[dict[str, Any] | None, Field(description="Hints waiting by queue; null: it does not answer")]
     processes: list[dict[str, Any]] | None

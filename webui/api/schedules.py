@@ -26,7 +26,7 @@ from webui.api.schedule_runs import coded, run_answer
 from webui.door import door, now
 from webui.schedule_acts import hint_run
 
-Version = Annotated[int, Field(ge=1, description="The schedule's version as you know it")]
+Version = Annotated[int, Field(ge=1, strict=True, description="The schedule's version as you know it")]
 
 _BODY: Final = (400, 413, 415)
 

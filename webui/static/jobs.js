@@ -3,7 +3,9 @@
 const live = document.getElementById("live");
 const every = Number(live.dataset.live);
 const announcer = document.getElementById("announce");
-const clock = new Intl.DateTimeFormat("en-US", { timeStyle: "medium", timeZone: live.dataset.zone });
+const utc = new Intl.DateTimeFormat("en-US", { timeStyle: "medium", timeZone: "UTC" });
+// The server says how far the practice's clock is from UTC, because a browser's own time zones may be old.
+const clock = (milliseconds) => utc.format(milliseconds + live.dataset.utcOffset * 1000);
 const MILESTONES = [25, 50, 75];
 const HELD_BACK_MS = 15000; // between two tries while the server is away, at most
 
@@ -11,7 +13,7 @@ let address = location.href;
 let etag = null;
 let timer = null;
 let misses = 0;
-let heardAt = new Date();
+let heardAt = Date.now();
 let percent = Number(state()?.dataset.percent || 0);
 
 function state() {
@@ -37,11 +39,11 @@ async function ask() {
       show(await answer.text());
     }
     misses = 0;
-    heardAt = new Date();
+    heardAt = Date.now();
     connection("");
   } catch {
     misses += 1;
-    connection(`Reconnecting … these numbers are of ${clock.format(heardAt)}. ${live.dataset.meanwhile ?? "The job goes on without this page."}`);
+    connection(`Reconnecting … these numbers are of ${clock(heardAt)}. ${live.dataset.meanwhile ?? "The job goes on without this page."}`);
     return plan(Math.min(every * 2 ** misses, HELD_BACK_MS));
   }
   plan();
@@ -125,7 +127,7 @@ function draw(again = false) {
     width: place.clientWidth, height: place.clientHeight, padding: [8, 30, 0, 0],
     legend: { show: false }, cursor: { show: false }, select: { show: false },
     scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1)] } },
-    axes: [{ ...axis, space: 110, incrs: [1, 2, 5, 10, 15, 30, 60], size: 22, values: (_, ticks) => ticks.map((place) => (times[place] ? clock.format(times[place] * 1000) : "")) },
+    axes: [{ ...axis, space: 110, incrs: [1, 2, 5, 10, 15, 30, 60], size: 22, values: (_, ticks) => ticks.map((place) => (times[place] ? clock(times[place] * 1000) : "")) },
       { ...axis, size: 42, space: 24, values: (_, ticks) => ticks.map(short) }],
     series: [{}, { stroke: token("--accent"), width: 1.6, fill: token("--accent-soft"), points: { show: false } }],
   }, columns, place);

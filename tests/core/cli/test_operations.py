@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from core import zone_database
 from core.cli.context import utc_now
 from core.db.engine import Sessions, transaction
 from core.watch import heartbeat, overview
@@ -44,6 +45,7 @@ def test_it_shows_processes_and_jobs_by_id(typed: Typed, sessions: Sessions) -> 
     assert "worker   host:3 settle 1 alive, seen" in answer.stdout
     assert f"job      {job.job_id} of practice {practice.id}: confirmed, 0 of 2" in answer.stdout
     assert "chunks   1 open" in answer.stdout
+    assert f"zones    time zone database {zone_database.in_use().words}" in answer.stdout
 
 
 def test_it_tells_programs_the_same(typed: Typed, sessions: Sessions) -> None:
@@ -53,3 +55,4 @@ def test_it_tells_programs_the_same(typed: Typed, sessions: Sessions) -> None:
 
     told = json.loads(answer.stdout)
     assert (answer.exit_code, told["wrong"], [one["pid"] for one in told["processes"]]) == (0, [], [3])
+    assert told["time_zones"] == zone_database.in_use().as_json()

@@ -1,15 +1,18 @@
 """Who lives is known from the database alone."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
+from core import zone_database
 from core.db.engine import Sessions, transaction
 from core.jobs import sweep
 from core.watch import figures, heartbeat, overview, tally
 from core.watch.heartbeat import WEB, WORKER, Alive
 from core.watch.warnings import warnings
+from core.zone_database import ZoneDatabase
 from tests.given import NOW, GivenPractice, a_practice
 
 SECOND = dt.timedelta(seconds=1)
@@ -112,6 +115,29 @@ def test_a_job_that_stands_still_and_an_installation_without_a_worker_are_said(
 
     assert "No worker lives" in said
     assert "1 running job has not moved for a minute" in said
+
+
+def test_an_old_time_zone_database_is_a_warning(sessions: Sessions) -> None:
+    say(sessions, a_process())
+    seen = overview.look(sessions, now=NOW)
+    assert seen.time_zones == zone_database.in_use()
+
+    (said,) = warnings(replace(seen, time_zones=ZoneDatabase("/anywhere", "2025b", "system")))
+
+    assert said.startswith("The time zone database is 2025b, and ")
+
+
+def test_processes_with_different_time_zone_databases_are_a_warning(sessions: Sessions) -> None:
+    newest = zone_database.in_use().version
+    say(sessions, a_process(pid=1, time_zones=newest))
+    say(sessions, a_process(pid=2, time_zones=newest))
+    say(sessions, Alive(BEAT, "host", 3, "1.2", NOW))  # a beat does not tell
+    assert warnings(overview.look(sessions, now=NOW)) == []
+
+    say(sessions, a_process(WEB, pid=4, time_zones="2025b"))
+    (said,) = warnings(overview.look(sessions, now=NOW))
+
+    assert said.startswith(f"Processes use different time zone databases (2025b, {newest})")
 
 
 def test_the_oldest_chunk_is_as_old_as_its_wait(sessions: Sessions, practice: GivenPractice) -> None:

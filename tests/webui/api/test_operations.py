@@ -2,6 +2,7 @@
 
 import pytest
 
+from core import zone_database
 from core.access.models import Role
 from core.db.engine import make_sessions, transaction
 from core.watch import heartbeat
@@ -39,6 +40,7 @@ def test_jobs_of_every_practice_are_told_by_id_and_count(world: World, biller: A
     assert told["chunks_open"] == 6
     assert [(one["kind"], one["alive"], one["queues"]) for one in told["processes"]] == [("worker", True, ["settle"])]
     assert told["broker"] is None
+    assert told["time_zones"] == zone_database.in_use().as_json()
     assert told["failures_24_hours"] == {}
     assert "cents" not in answer.get_data(as_text=True)
 

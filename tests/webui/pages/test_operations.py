@@ -8,6 +8,7 @@ import pytest
 from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import Engine, text
 
+from core import zone_database
 from core.access.models import Role
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
@@ -49,6 +50,16 @@ def test_it_is_where_operations_people_land_and_nobody_else_gets_in(
         assert other.get(PAGE).status_code == 403
         assert PAGE not in other.links("/claims")
     assert ops.links(PAGE)[1:4].count("/claims") == 0
+
+
+def test_it_shows_the_time_zone_database_in_use_and_warns_of_one_that_is_too_old(
+    ops: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert f"Time zone database {zone_database.in_use().words}" in ops.says(PAGE)
+    assert "Install a newer tzdata wheel" not in ops.says(PAGE)
+
+    monkeypatch.setattr(zone_database, "NEEDED", "2999a")
+    assert "Install a newer tzdata wheel" in ops.says(PAGE)
 
 
 def test_it_shows_who_lives_what_they_do_and_who_fell_silent(

@@ -1,0 +1,110 @@
+"""Choose the time zone database of this process: the system's or the tzdata wheel's, whichever is newer.
+
+Python's zoneinfo prefers the system's, however old. In a zone that changed its clocks since, a scheduled run would
+start at the wrong hour and a late-evening posting would get the wrong date.
+"""
+
+import datetime as dt
+import importlib
+import re
+import zoneinfo
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import structlog
+
+NEEDED: Final = "2026f"  # the newest release that changed clocks ahead; pyproject.toml asks for its wheel
+CHANGED: Final = "Alberta, British Columbia, Cuba, Manitoba and Morocco"  # since 2026b, up to `NEEDED`
+_VERSION_FILES: Final = ("tzdata.zi", "+VERSION")  # of Linux and the BSDs; of macOS
+_RELEASE: Final = re.compile(r"\d{4}[a-z]+")  # a wheel once said "2026b-dirty"
+
+
+_SOURCES: Final = {"wheel": "tzdata wheel", "system": "operating system"}
+
+
+class ZoneDatabase(NamedTuple):
+    """A compiled time zone database. Releases compare as text: 2025b < 2026a < 2026z < 2026za."""
+
+    directory: str
+    version: str  # such as 2026f; empty if it does not say
+    source: str  # wheel or system
+
+    @property
+    def words(self) -> str:
+        """The version and source, for people."""
+        return f"{self.version or 'unknown version'} ({_SOURCES[self.source]})"
+
+    def as_json(self) -> dict[str, Any]:
+        """The version and source, for programs."""
+        return {"version": self.version or None, "source": self.source}
+
+
+@cache
+def in_use() -> ZoneDatabase:
+    """Let this process use the newest database, once. Return it."""
+    return use_newest(zoneinfo.TZPATH)
+
+
+def use_newest(system: Sequence[str], *, package: str = "tzdata") -> ZoneDatabase:
+    """Order zoneinfo's search path by version, newest first, with the wheel of `package` in it. Return the first.
+
+    Older databases stay behind the newest for names that only they have. One without a version goes last, because
+    nothing shows that it is newer than the wheel. Between equals the wheel wins: it is the one that was tested.
+    """
+    databases = [*_of_wheel(package), *(_of_system(directory) for directory in system)]
+    databases.sort(key=lambda one: one.version, reverse=True)  # stable
+    zoneinfo.reset_tzpath([one.directory for one in databases])
+    zoneinfo.ZoneInfo.clear_cache()  # a library may have read a zone from the old path
+    return databases[0] if databases else ZoneDatabase("", "", "system")
+
+
+def warnings(used: ZoneDatabase, *, now: dt.datetime) -> list[str]:
+    """Return what is known, without asking a network, to be wrong with this database."""
+    cure = "Install a newer tzdata wheel or system package, and restart every process."
+    if used.version < NEEDED:
+        says = f"is {used.version}" if used.version else "does not say its version"
+        return [f"The time zone database {says}, and {NEEDED} changed clocks in {CHANGED}. {cure}"]
+    if int(used.version[:4]) + 1 < now.year:  # released in that year, so at least a year ago
+        return [f"The time zone database ({used.version}) is over a year old, and may miss clock changes. {cure}"]
+    return []
+
+
+def log_at_start(*, now: dt.datetime) -> None:
+    """Log which database this process uses, and what is wrong with it."""
+    used, log = in_use(), structlog.get_logger(__name__)
+    log.info("time_zone_database", **used.as_json())
+    for sentence in warnings(used, now=now):
+        log.warning("time_zone_database_old", version=used.version, words=sentence)
+
+
+def _of_wheel(package: str) -> list[ZoneDatabase]:
+    try:
+        wheel = importlib.import_module(package)
+    except ImportError:
+        return []
+    directory = Path(wheel.__path__[0]).absolute() / "zoneinfo"
+    version = _release(getattr(wheel, "IANA_VERSION", "")) or _version_in(directory)
+    return [ZoneDatabase(str(directory), version, "wheel")]
+
+
+def _of_system(directory: str) -> ZoneDatabase:
+    return ZoneDatabase(directory, _version_in(Path(directory)), "system")
+
+
+def _version_in(directory: Path) -> str:
+    for name in _VERSION_FILES:
+        try:
+            with (directory / name).open(encoding="ascii", errors="replace") as file:
+                version = _release(file.readline(100))
+        except OSError:
+            continue
+        if version:
+            return version
+    return ""
+
+
+def _release(text: str) -> str:
+    found = _RELEASE.search(text)
+    return found[0] if found else ""
