@@ -1,6 +1,5 @@
 """Jobs: the list, and one job through its life."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -75,12 +74,11 @@ def index() -> Response | str:
         returned = taken_back.of_jobs(db, practice_id, [job.id for job in shown])
     moving = any(job.status in lifecycle.MOVING_STATUSES for job in shown)
     older = shown[-1].id if len(jobs) > PAGE_JOBS else None
-    etag = _etag(*(f"{job.id} {job.status} {by_job[job.id].etag()} {returned.get(job.id)}" for job in shown))
     facts = {
         "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving,
         "RUN_WORDS": RUN_WORDS, "taken_back": returned,
     }  # fmt: skip
-    return _page_or_part("jobs/index.html", "jobs/_list.html", etag, **facts)
+    return _page_or_part("jobs/index.html", "jobs/_list.html", **facts)
 
 
 @blueprint.get(f"/{a_job}")
@@ -119,8 +117,7 @@ def page(job_id: int, **said: Any) -> Response:
         }
         if job.status in _PART_FACTS:
             facts |= _PART_FACTS[job.status](db, job, request.args) | said
-    etag = _etag(so_far.etag(), str(points), request.query_string.decode("latin-1"))
-    return _page_or_part("jobs/show.html", "jobs/_job.html", etag, **facts)
+    return _page_or_part("jobs/show.html", "jobs/_job.html", **facts)
 
 
 @blueprint.post(f"/{a_job}/pause")
@@ -240,19 +237,10 @@ def _selected(selection: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _page_or_part(page: str, part: str, etag: str, **facts: Any) -> Response:
+def _page_or_part(page: str, part: str, **facts: Any) -> Response:
     if not live.part_is_asked():
         return Response(render_template(page, **facts), mimetype="text/html")
-    if request.if_none_match.contains(etag):
-        response = Response(status=304)
-    else:
-        response = Response(render_template(part, **facts), mimetype="text/html")
-    response.set_etag(etag)
-    return response
-
-
-def _etag(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+    return live.part(render_template(part, **facts))
 
 
 def _people(*jobs: SettleJob) -> list[int]:

@@ -1,8 +1,10 @@
 """Open pages that ask every few seconds for the part of them that moves, without the page around it."""
 
+import hashlib
+from http import HTTPStatus
 from typing import Final
 
-from flask import request
+from flask import Response, g, request
 
 HEADER: Final = "X-Live"
 ENDPOINTS: Final = frozenset({"jobs.index", "jobs.show", "operations.show", "schedule_runs.show"})
@@ -11,3 +13,14 @@ ENDPOINTS: Final = frozenset({"jobs.index", "jobs.show", "operations.show", "sch
 def part_is_asked() -> bool:
     """Whether this request asks for the part alone."""
     return request.method == "GET" and request.endpoint in ENDPOINTS and HEADER in request.headers
+
+
+def part(html: str) -> Response:
+    """Answer with the part, or with 304 if the browser has it. The ETag changes exactly when the part does."""
+    # Every rendering signs the forms' token anew; a page may keep the one that it has.
+    token = g.get("csrf_token", "")
+    etag = hashlib.sha256((html.replace(token, "") if token else html).encode()).hexdigest()[:32]
+    is_known = request.if_none_match.contains(etag)
+    response = Response(status=HTTPStatus.NOT_MODIFIED) if is_known else Response(html, mimetype="text/html")
+    response.set_etag(etag)
+    return response

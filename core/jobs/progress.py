@@ -1,7 +1,6 @@
 """Progress: a value made from the job and its chunks in one statement. It stores nothing, so it is never wrong."""
 
 import datetime as dt
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -58,10 +57,6 @@ class Progress:
     def reconciling(self) -> bool:
         """Whether every claim has its outcome, but the job still checks its totals before it ends."""
         return self.total > 0 and self.remaining == 0 and self.status in MOVING_STATUSES
-
-    def etag(self) -> str:
-        """Changes whenever anything that progress tells has changed."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:32]
 
 
 def of_job(session: Session, key: JobKey, *, now: dt.datetime) -> Progress:

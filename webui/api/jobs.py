@@ -169,7 +169,7 @@ def show_progress(path: JobPath) -> BaseResponse:
         key = path.key(current_actor())
         found, kind = progress.of_job(session, key, now=now()), queries.find(session, key).kind
     response = jsonify({**progress.as_json(found), "words": outcome_words.sentence(found, kind)})
-    response.set_etag(found.etag())
+    response.add_etag()  # of the answer itself, so that it changes exactly when the answer does
     return response.make_conditional(request)
 
 

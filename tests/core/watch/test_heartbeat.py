@@ -131,7 +131,7 @@ def test_processes_with_different_time_zone_databases_are_a_warning(sessions: Se
     newest = zone_database.in_use().version
     say(sessions, a_process(pid=1, time_zones=newest))
     say(sessions, a_process(pid=2, time_zones=newest))
-    say(sessions, Alive(BEAT, "host", 3, "1.2", NOW))  # a beat does not tell
+    say(sessions, Alive(WEB, "host", 3, "0.1", NOW))  # an older version does not tell
     assert warnings(overview.look(sessions, now=NOW)) == []
 
     say(sessions, a_process(WEB, pid=4, time_zones="2025b"))

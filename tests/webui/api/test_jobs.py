@@ -293,6 +293,38 @@ def test_progress_that_did_not_change_is_not_sent_again(world: World, biller: Ap
     assert changed.headers["ETag"] != etag
 
 
+def test_the_etag_of_progress_changes_exactly_when_the_answer_does(world: World, biller: Api) -> None:
+    job_id = biller.previewed()
+    path = f"/settle-jobs/{job_id}/progress"
+    seen: list[tuple[str, str]] = []
+
+    def look() -> None:
+        answer = biller.get(path)
+        seen.append((answer.headers["ETag"], answer.get_data(as_text=True)))
+        again = biller.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+        assert (again.status_code, again.headers["ETag"]) == (304, answer.headers["ETag"])
+
+    look()
+    biller.confirm(job_id)
+    look()
+    world.sql("UPDATE job_chunk SET taken_by = 'host:1', taken_at = :at", at=world.clock())  # heard and at work
+    look()
+    for seconds in (6, 31, 61):  # not heard any more, not at work any more, stalled
+        world.clock.turn_on(seconds=seconds)
+        look()
+    assert len(set(seen)) == 2, "of what workers do, progress tells nothing until a chunk is done"
+    biller.post(f"/settle-jobs/{job_id}/pause")
+    look()
+    biller.post(f"/settle-jobs/{job_id}/resume")
+    look()
+    world.work()
+    look()
+    world.clock.turn_on(days=1)
+    look()
+
+    assert len({etag for etag, _ in seen}) == len({answer for _, answer in seen}) == len(set(seen))
+
+
 def test_every_item_is_listed_once_with_its_outcome_in_words(world: World, biller: Api) -> None:
     job_id = biller.previewed()
     biller.confirm(job_id)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text, update
 
+from core.access.models import Role, User
 from core.access.permissions import Actor
 from core.claims.models import Hold
 from core.db.engine import Sessions, transaction
@@ -103,6 +104,51 @@ def test_the_list_asks_again_too(practice: GivenPractice, biller: Browser) -> No
     practice.run()
 
     assert "data-moving" not in biller.get("/jobs", **LIVE, **{"If-None-Match": first.headers["ETag"]}).text
+
+
+def test_the_etag_of_a_part_changes_exactly_when_the_part_does(
+    practice: GivenPractice, biller: Browser, browser_of: OPEN, clock: Clock
+) -> None:
+    practice.claims(8)
+    job = practice.preview(chunk_claims=4)
+    approver = browser_of(practice.person("approver@lakeside.example", Role.APPROVER))
+    seen: list[tuple[str, str]] = []
+
+    def look(path: str = f"/jobs/{job.job_id}") -> None:
+        part = biller.get(path, **LIVE)
+        without_token = re.sub(r'name="csrf_token" value="[^"]*"', "", part.text)
+        seen.append((part.headers["ETag"], f"{path} {without_token}"))
+        assert biller.get(path, **LIVE, **{"If-None-Match": part.headers["ETag"]}).status_code == 304
+
+    look()
+    practice.confirm(job)
+    for path in (f"/jobs/{job.job_id}", f"/jobs/{job.job_id}?outcome=failed", "/jobs"):
+        look(path)
+    with transaction(practice.sessions) as session:
+        taken = update(JobChunk).where(*job.of(JobChunk)).values(taken_by="host:1", taken_at=clock())
+        session.execute(taken)
+    look()
+    for seconds in (1, 6, 31, 61):
+        clock.turn_on(seconds=seconds)
+        look()
+        look("/jobs")
+    with transaction(practice.sessions) as session:
+        commands.pause(session, job, by=practice.biller, now=clock())
+    look()
+    practice.run(now=clock())
+    look()
+    with transaction(practice.sessions) as session:
+        commands.resume(session, job, by=practice.biller, now=clock())
+    practice.run(now=clock())
+    look()
+    approver.post(f"/jobs/{job.job_id}/reverse", on=f"/jobs/{job.job_id}/reverse", note="Wrong list")
+    look()  # it names the reversal, though its progress is as it was
+    with transaction(practice.sessions) as session:
+        session.execute(update(User).values(name="Another Name"))
+    look()
+    look("/jobs")
+
+    assert len({etag for etag, _ in seen}) == len({part for _, part in seen}) == len(set(seen))
 
 
 def test_skips_are_listed_by_outcome_and_by_rule(practice: GivenPractice, biller: Browser) -> None:
