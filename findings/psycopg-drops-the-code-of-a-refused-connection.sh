@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# psycopg 3.3.9 (binary): a refused connection has no SQLSTATE, although the server sends one.
+#
+# Guess before the run: the error of a wrong password carries sqlstate 28P01, which the server's answer holds.
+# Seen: sqlstate is None and diag.sqlstate too; only the sentence is left, in the server's language.
+# It matters because a program that tells an operator which thing is wrong (password, database, too many connections)
+# has to match words instead of codes.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m pip install --quiet --quiet --quiet --disable-pip-version-check --root-user-action ignore --target "$folder/libraries" 'psycopg[binary]==3.3.9'
+cat >"$folder/script.py" <<'PYTHON'
+import socket
+import struct
+import threading
+
+import psycopg
+
+FIELDS = {"S": "FATAL", "V": "FATAL", "C": "28P01", "M": "password authentication failed"}
+
+
+def refuse(listener: socket.socket) -> None:
+    """Answer the startup message as PostgreSQL does for a wrong password."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1_000)
+        body = b"".join(name.encode() + value.encode() + b"\0" for name, value in FIELDS.items()) + b"\0"
+        connection.sendall(b"E" + struct.pack("!I", len(body) + 4) + body)
+
+
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    threading.Thread(target=refuse, args=(listener,), daemon=True).start()
+    try:
+        psycopg.connect(f"host=127.0.0.1 port={listener.getsockname()[1]} user=u dbname=d sslmode=disable gssencmode=disable")
+    except psycopg.OperationalError as error:
+        print(psycopg.__version__, error.sqlstate, error.diag.sqlstate, FIELDS["M"] in str(error))
+PYTHON
+seen=$(PYTHONPATH="$folder/libraries" python3 "$folder/script.py")
+echo "psycopg $seen"
+test "$seen" = "3.3.9 None None True"
