@@ -125,10 +125,10 @@ def test_a_web_process_killed_between_its_commit_and_its_hint_leaves_a_job_that_
         api = Api.of_biller(web, practice)
         job = JobKey(practice.id, int(api.preview().json["id"]))
         # The web process has sent nothing yet, so its hint cannot leave before the broker answers its greeting.
-        with OwnBroker(servers[1], tmp_path).frozen():
+        with OwnBroker(servers[1], tmp_path).frozen(), product.hold_chunk(job, first=1):
             assert api.confirm(str(job.job_id)).status == 202
             web.kill()
-    assert practice.progress(job).status is JobStatus.CONFIRMED
+            assert practice.progress(job).status is JobStatus.CONFIRMED
 
     product.assert_all_settled(practice, job)
 

@@ -173,6 +173,9 @@ def _imported(all_: Installation) -> Api:
         for broken in (True, False):
             _write_her(folder / "template", born="17th of February 1931" if broken else BORN)
             all_.command("import", "csv", str(folder / "template"), "--practice", CLINIC, ok=not broken)
+    # The import prints control totals in dollars to the person who imports; hers is the largest charge in them.
+    _, printed = all_.said.popitem()
+    assert [word for word in CANARIES if word in printed] == ["73,192.83"]
     all_.command("write-off-setting", "both", "--practice", CLINIC)
     for email, role in ((ADMIN, "admin"), (APPROVER, "approver"), (OPS, "ops")):
         all_.command("user", "add", email, "--practice", CLINIC, "--role", role, "--limit", "unlimited")

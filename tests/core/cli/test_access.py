@@ -177,7 +177,9 @@ def test_the_write_off_setting_is_chosen_by_command(settle: Settle, session: Ses
 
 def test_the_write_off_setting_names_the_administrator_who_chose_it(settle: Settle, session: Session) -> None:
     for email, role, name in [("bill@example.org", "biller", "Bill"), ("boss@example.org", "admin", "Bea Boss")]:
-        settle("user", "add", email, "--practice", "Hill Clinic", "--role", role, "--name", name)
+        settle(
+            "user", "add", email, "--practice", "Hill Clinic", "--role", role, "--name", name, "--limit", "unlimited"
+        )
     setting = ("write-off-setting", "insurance", "--practice", "Hill Clinic", "--as")
 
     refused = settle(*setting, "bill@example.org")

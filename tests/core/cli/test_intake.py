@@ -135,7 +135,7 @@ def test_an_import_of_claims_prints_control_totals_in_dollars(settle: Typed, tmp
 
     lines = settle("import", "csv", tmp_path, "--practice", "Lakeside").stdout.splitlines()
 
-    totals = [" ".join(line.split()) for line in lines[2:]]
+    totals = [" ".join(line.split()) for line in lines[3:]]
     assert lines[0] == "CREATED A NEW PRACTICE: Lakeside."
     assert totals == [
         "Control totals of what was added:",
@@ -233,7 +233,7 @@ def test_empty_claims_of_synthea_are_left_out_by_an_option_and_counted(settle: T
     assert (refused.exit_code, done.exit_code) == (1, 0)
     assert "--skip-empty-claims leaves such claims out" in refused.stderr
     assert "claims.csv 2, claims_transactions.csv 1." in done.stdout
-    assert done.stdout.splitlines()[-1] == "Left out: 1 claim without transactions."
+    assert "Left out: 1 claim without transactions." in done.stdout.splitlines()
 
 
 def test_a_workbook_given_as_postings_is_named_as_one(settle: Typed, tmp_path: Path) -> None:
