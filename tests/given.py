@@ -141,11 +141,20 @@ class GivenPractice:
             return JobKey(job.practice_id, job.id)
 
     def confirm(
-        self, job: JobKey, *, by: Actor | None = None, confirmation: str = "CONFIRM", now: dt.datetime = NOW
+        self,
+        job: JobKey,
+        *,
+        by: Actor | None = None,
+        confirmation: str = "CONFIRM",
+        cost_share_reason: str | None = None,
+        now: dt.datetime = NOW,
     ) -> SettleJob:
         """Confirm a job."""
         with transaction(self.sessions) as session:
-            return commands.confirm(session, job, confirmation=confirmation, by=by or self.biller, now=now)
+            return commands.confirm(
+                session, job, confirmation=confirmation, cost_share_reason=cost_share_reason, by=by or self.biller,
+                now=now,
+            )  # fmt: skip
 
     def approve(self, job: JobKey, *, by: Actor, now: dt.datetime = NOW) -> SettleJob:
         """Let a job run that waits for another person."""
@@ -175,10 +184,10 @@ class GivenPractice:
         with transaction(self.sessions) as session:
             session.execute(update(Practice).where(Practice.id == self.id).values(write_off=setting))
 
-    def settle(self, selection: Any = None, **asked: Any) -> JobKey:
+    def settle(self, selection: Any = None, *, cost_share_reason: str | None = None, **asked: Any) -> JobKey:
         """Preview, confirm and run a job to its end in this process."""
         job = self.preview(selection, **asked)
-        self.confirm(job)
+        self.confirm(job, cost_share_reason=cost_share_reason)
         self.run()
         return job
 

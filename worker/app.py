@@ -14,6 +14,7 @@ app = Celery(
     "settle",
     broker=_broker_url.get_secret_value() if _broker_url else None,
     task_cls=QuietTask,
+    events="worker.events:Events",
     include=["worker.tasks", "worker.hooks", "worker.pulse", "worker.poll", "worker.timer"],
 )
 app.conf.update(

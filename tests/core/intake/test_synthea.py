@@ -143,7 +143,7 @@ def test_settling_everything_writes_off_to_the_cent(
     imported(sessions, synthea, payments)
     given = practice(sessions, write_off=WriteOffSetting(setting))
 
-    job = given.settle(reason=reason)
+    job = given.settle(reason=reason, cost_share_reason="Financial hardship on file")
 
     assert given.counts(job) == {"settled": settled, "skipped": skipped, "failed": 0, "remaining": 0}
     with sessions() as session:
@@ -159,7 +159,9 @@ def test_settling_everything_writes_off_to_the_cent(
 
 def test_a_second_import_adds_nothing_even_after_the_claims_were_settled(sessions: Sessions, synthea: Path) -> None:
     imported(sessions, synthea, Payments.WITHOUT_LAST)
-    practice(sessions, write_off=WriteOffSetting.BOTH).settle(reason="small_balance")
+    practice(sessions, write_off=WriteOffSetting.BOTH).settle(
+        reason="small_balance", cost_share_reason="Financial hardship on file"
+    )
 
     again = imported(sessions, synthea, Payments.WITHOUT_LAST)
 

@@ -19,7 +19,9 @@ from tests.given import NOW, GivenPractice, Line, a_practice, ticking
 
 def _csv(practice: GivenPractice, job: JobKey, file: File) -> list[list[str]]:
     with practice.sessions() as session:
-        return list(csv.reader(io.StringIO("".join(downloads.csv_file(session, job, file)), newline="")))
+        whole = "".join(downloads.csv_file(session, job, file))
+    assert whole.startswith("\ufeff"), "spreadsheets read the file as UTF-8 by its byte order mark"
+    return list(csv.reader(io.StringIO(whole[1:], newline="")))
 
 
 def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
