@@ -15,7 +15,7 @@ from core.practices.models import WriteOffSetting
 Id = Annotated[str, BeforeValidator(str)]
 Ceiling = Annotated[int | Literal["unlimited"], Field(description="Cents, or the word unlimited")]
 # Pydantic would describe a time as the format "time". By RFC 3339 that requires an offset, and this has none.
-LocalTime = Annotated[
+ClockTime = Annotated[
     dt.time,
     WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$", "examples": ["14:30:00"]}),
 ]
@@ -71,7 +71,7 @@ class Claim(Answer):
     patient: Annotated[str, Field(validation_alias="patient_name")]
     service_date: dt.date
     service_time: Annotated[
-        LocalTime | None,
+        ClockTime | None,
         Field(description="HH:MM:SS on the service date, local and without a time zone; null: none was given"),
     ]
     claim_type: str
