@@ -12,7 +12,11 @@ class Refusal(Exception):
     retry_after_seconds: ClassVar[int | None] = None  # where waiting helps
 
     def __init__(self, message: str | None = None, **facts: Any) -> None:
-        """`message` replaces the docstring where the sentence needs a value; `facts` go to the API as they are."""
+        """`message` replaces the docstring where the sentence needs a value; `facts` go to the API as they are.
+
+        Days in the message are written YYYY-MM-DD, for programs. The fact `days` lists them, and pages write those as
+        people do.
+        """
         self.message = message or " ".join((type(self).__doc__ or "").split())
         self.facts = facts
         super().__init__(self.message)

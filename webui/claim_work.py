@@ -26,7 +26,7 @@ from webui import claims
 from webui.auth import current_actor, requires
 from webui.door import door, now
 from webui.exclusions import read_day
-from webui.labels import words
+from webui.labels import on_page, words
 
 _KEY_CHARACTERS_MAX: Final = 100
 _POSTED_ALREADY: Final = (
@@ -79,7 +79,7 @@ def post(claim_id: str) -> Response | tuple[str, int]:
     except EntryMismatch:
         return _again(claim_id, {"": _POSTED_ALREADY})
     except BadEntry as refusal:
-        return _again(claim_id, refusal.facts["faults"])
+        return _again(claim_id, {name: on_page(refusal, said) for name, said in refusal.facts["faults"].items()})
     except tuple(_FIELD_OF) as refusal:
         return _again(claim_id, {_FIELD_OF[type(refusal)]: refusal.message}, refusal.http_status)
     what = f"{words(PostingKind(entry.kind))} of {format_cents(entry.amount_cents)}"

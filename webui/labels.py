@@ -13,6 +13,7 @@ from core.access.models import Role
 from core.access.permissions import ROLE_WORDS
 from core.claims.models import ClaimStatus, ClaimType, Hold
 from core.counting import counted
+from core.errors import Refusal
 from core.jobs import outcome_words
 from core.jobs.models import JobKind, JobStatus, Outcome, SettleJob, Verdict
 from core.jobs.progress import Progress
@@ -205,6 +206,14 @@ def day_text(written: str) -> str:
         return date(dt.date.fromisoformat(written))
     except ValueError:
         return written
+
+
+def on_page(refusal: Refusal, sentence: str | None = None) -> str:
+    """Return the refusal's message, or another sentence of it, with the days that it names as people write them."""
+    said = refusal.message if sentence is None else sentence
+    for day in refusal.facts.get("days", ()):
+        said = said.replace(day, day_text(day))
+    return said
 
 
 def clock_time(time: dt.time | dt.datetime | None) -> str:

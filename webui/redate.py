@@ -15,6 +15,7 @@ from webui import confirm
 from webui.auth import current_actor, requires
 from webui.door import door, hint, now
 from webui.jobs import a_job
+from webui.labels import on_page
 
 blueprint = Blueprint("redate", __name__, url_prefix="/jobs")
 
@@ -47,7 +48,7 @@ def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
     except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:
-        return confirm.render(job_id, refusal.http_status, refused=refusal.message)
+        return confirm.render(job_id, refusal.http_status, refused=on_page(refusal))
     hint(job)
     if confirm.in_dialog():
         return confirm.render(job.id, HTTPStatus.CREATED)

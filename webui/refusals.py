@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from core.db.transient import is_away
 from core.errors import Refusal
 from webui import errors
+from webui.labels import on_page
 
 _WORDS: Final = {
     HTTPStatus.NOT_FOUND: ("Not found", "There is no such page, or no such thing in your practice."),
@@ -42,7 +43,7 @@ def _refusal(refusal: Refusal) -> tuple[str, int, dict[str, str]] | Response:
     if _asked_by_a_program():
         return errors.of_refusal(refusal)
     status = refusal.http_status
-    page = _page(status, _HEADINGS.get(status, "This cannot be done"), refusal.message)
+    page = _page(status, _HEADINGS.get(status, "This cannot be done"), on_page(refusal))
     return *page, errors.wait_before_retry(refusal)
 
 

@@ -20,6 +20,7 @@ from core.reading import NOTE_CHARACTERS_MAX, day
 from webui.auth import current_actor, requires
 from webui.door import door, hint, now
 from webui.jobs import a_job
+from webui.labels import on_page
 
 _KEY_CHARACTERS_MAX: Final = 100
 
@@ -49,7 +50,7 @@ def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
         raise
     except Refusal as refusal:
         offered = refusal.facts.get("next_open_date", "")
-        return _form(job_id, claim_id, note=note, refused=refusal.message, posting_date=offered), refusal.http_status
+        return _form(job_id, claim_id, note=note, refused=on_page(refusal), posting_date=offered), refusal.http_status
     hint(job)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
 

@@ -24,6 +24,7 @@ from webui import confirm
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, hint, now
 from webui.feed_selection import Selected
+from webui.labels import on_page
 
 _KEY_CHARACTERS_MAX: Final = 100
 
@@ -112,7 +113,7 @@ def _previewed(asked: Asked) -> BaseResponse | tuple[str, int]:
     try:
         job = _preview(asked, request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
     except Refusal as refusal:
-        asked.faults[""] = refusal.message
+        asked.faults[""] = on_page(refusal)
         offered = refusal.facts.get("next_open_date", "")
         return ask(replace(asked, posting_date=offered), refusal.http_status)
     return _answer(job)

@@ -234,8 +234,10 @@ def _posted_before(
 def _posting_date(session: Session, practice: Practice, entry: _Entry, *, today: dt.date) -> dt.date:
     """The entry's date, its month held open until the commit; raises `BadEntry`, `PeriodClosed` and `PeriodBusy`."""
     day = entry.posted_on or today
-    if day > today and day != periods.latest_date(session, practice.id, today=today):
-        raise _bad(posted_on=f"{day} is in the future; the latest is {today}")
+    if day > today and day != (latest := periods.latest_date(session, practice.id, today=today)):
+        refusal = _bad(posted_on=f"{day} is in the future; the latest is {latest}")
+        refusal.facts["days"] = [str(day), str(latest)]
+        raise refusal
     periods.hold_open(session, practice.id, [day], today=today)
     return day
 

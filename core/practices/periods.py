@@ -177,8 +177,10 @@ def posting_date(session: Session, practice_id: int, *, asked: dt.date | None, t
         return day
     if day == today:
         raise refusal(session, practice_id, month_of(today), today=today)
-    also = f" or {offered}, the next open date" if offered != today else ""
-    raise BadPostingDate(f"posting_date: {today}{also}, and no other day")
+    choices = ([f"today, {today}"] if offered <= today else []) + (
+        [f"the next open date, {offered}"] if offered != today else []
+    )
+    raise BadPostingDate(f"The posting date must be {' or '.join(choices)}.", days=[str(today), str(offered)])
 
 
 def refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.date) -> PeriodClosed:

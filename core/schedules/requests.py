@@ -46,10 +46,6 @@ def claims_typed(typed: str) -> int | str | None:
     return UNLIMITED_WORD if typed.strip().lower() == UNLIMITED_WORD else number(typed)
 
 
-def _as_tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
 _TimeText = Annotated[str, Field(pattern=rf"^\s*({_TIME.pattern})\s*$")]
 Cap = Annotated[int, Field(ge=1, le=CENTS_MAX, strict=True)] | Literal["unlimited"]
 
@@ -62,13 +58,13 @@ class ScheduleRequest(BaseModel):
     name: str
     filter: dict[str, Any]
     local_time: Annotated[dt.time, BeforeValidator(_time, json_schema_input_type=_TimeText)]
-    weekdays: Annotated[tuple[Literal[WEEKDAYS], ...], BeforeValidator(_as_tuple)]  # type: ignore[valid-type]
+    weekdays: tuple[Literal[WEEKDAYS], ...]  # type: ignore[valid-type]
     reason: WriteOffReason
     note: str = ""
     claims_max: Cap
     cents_max: Cap
     late_minutes: Annotated[int, Field(ge=1, le=LATE_MINUTES_MAX, strict=True)] = LATE_MINUTES
-    mail_to: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    mail_to: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:

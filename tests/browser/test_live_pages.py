@@ -114,6 +114,16 @@ def test_without_javascript_the_page_asks_again_by_itself(practice: GivenPractic
     expect(page.get_by_text("50%")).to_be_visible(timeout=10_000)
 
 
+def test_axe_finds_buttons_that_are_too_small_and_too_close_to_hit(practice: GivenPractice, open_as: OPEN) -> None:
+    page = open_as("/jobs", practice.biller)
+    small = "<p><button>x</button><button>y</button></p>"
+    page.evaluate("html => document.querySelector('main').insertAdjacentHTML('beforeend', html)", small)
+    for button in page.locator("main p:last-child button").all():
+        button.evaluate("one => Object.assign(one.style, {width: '12px', height: '12px', padding: 0})")
+
+    assert "target-size" in faults_of(page)
+
+
 @pytest.mark.parametrize(
     "window",
     [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 380, "height": 800}}],
@@ -126,7 +136,10 @@ def test_axe_finds_nothing_on_any_page(practice: GivenPractice, open_as: OPEN, w
     practice.preview({"claim_ids": ["A/1"]}, key="second")
     job = a_running_job(practice)
     admin = practice.person("m.chen@lakeside.example", Role.ADMIN)
-    pages = ["/jobs", "/jobs/1", f"/jobs/{job.job_id}", "/claims/A~2F1", "/claims/CREDIT", "/settings", "/no-such-page"]
+    pages = ["/jobs", "/jobs/1", f"/jobs/{job.job_id}", "/claims/A~2F1", "/claims/CREDIT", "/settings", "/no-such-page",
+             "/claims", "/jobs/1/certificate", "/audit", "/users", "/exclusions", "/operations", "/schedules",
+             "/schedule-runs", "/schedules/new", "/approvals", "/months", "/credits", "/late-payments",
+             "/jobs/1/reverse", "/jobs?status=completed"]  # fmt: skip
     page = open_as("/sign-in", None, **window)
     assert faults_of(page) == ""
     page = open_as("/jobs", admin, **window)

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from core.jobs import why
 from core.jobs.limits import OverLimit
@@ -14,6 +14,11 @@ from core.practices.models import WriteOffSetting
 
 Id = Annotated[str, BeforeValidator(str)]
 Ceiling = Annotated[int | Literal["unlimited"], Field(description="Cents, or the word unlimited")]
+# Pydantic would describe a time as the format "time". By RFC 3339 that requires an offset, and this has none.
+ClockTime = Annotated[
+    dt.time,
+    WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$", "examples": ["14:30:00"]}),
+]
 
 
 class Answer(BaseModel):
@@ -65,7 +70,10 @@ class Claim(Answer):
     version: Annotated[int, Field(description="Rises with every change that a rule, an amount or a status reads")]
     patient: Annotated[str, Field(validation_alias="patient_name")]
     service_date: dt.date
-    service_time: dt.time | None
+    service_time: Annotated[
+        ClockTime | None,
+        Field(description="HH:MM:SS on the service date, local and without a time zone; null: none was given"),
+    ]
     claim_type: str
     office: str
     supervising_provider: str | None

@@ -40,6 +40,17 @@ def test_a_payment_lowers_what_is_due_and_stands_in_the_ledger(biller: Api) -> N
     assert last["posted_on"] == f"{NOON:%Y-%m-%d}"
 
 
+def test_a_payment_in_the_future_is_refused_with_the_latest_date(biller: Api, world: World) -> None:
+    claim = a_claim(biller)
+    said = "posted_on: 2025-03-04 is in the future; the latest is 2025-03-03"
+    assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-03-04").json["detail"] == said
+    assert world.api(Role.ADMIN).post("/periods/2025-03/close").status_code == 200
+
+    said = "posted_on: 2025-04-02 is in the future; the latest is 2025-04-01"
+    assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-04-02").json["detail"] == said
+    assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-04-01").status_code == 201
+
+
 def test_an_adjustment_and_a_transfer_are_posted_too(biller: Api) -> None:
     claim = a_claim(biller)
     adjusted = biller.enter(claim["id"], kind="adjustment", line=1, responsibility="patient", amount_cents=50,

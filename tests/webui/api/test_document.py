@@ -1,12 +1,14 @@
 """The OpenAPI document says what the API does, and its page loads nothing from another host."""
 
 import re
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from flask_openapi3.models import APISpec
 from flask_openapi3.openapi import OpenAPI
+from jsonschema import Draft202012Validator
 
 from core.claims.filters import ClaimFilter
 from tests.webui.api.conftest import Api, World
@@ -93,6 +95,39 @@ def test_answers_have_the_members_that_the_document_says(biller: Api) -> None:
         (biller.get(f"/claims/{claim_id}/postings").json["postings"][0], models.PostingEntry),
     ]:
         assert answer.keys() == model.model_fields.keys()
+
+
+def faults(document: Mapping[str, Any], path: str, answer: Any) -> list[str]:
+    """What the document's schema of this path's answer does not allow in the answer."""
+    content = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]
+    schema = {**content["application/json"]["schema"], "components": document["components"]}
+    reader = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return [f"{fault.json_path}: {fault.message}" for fault in reader.iter_errors(answer)]
+
+
+SERVED_AT = [("08:15", "08:15:00"), ("00:00:07", "00:00:07"), ("23:59:59", "23:59:59"), (None, None)]
+
+
+@pytest.mark.parametrize(("kept", "answered"), SERVED_AT)
+def test_the_time_of_service_is_described_as_it_is_answered(
+    world: World, biller: Api, kept: str | None, answered: str | None
+) -> None:
+    document = world.app.test_client().get("/api/v1/openapi.json").json
+    assert document is not None
+    world.sql("UPDATE claim SET service_time = CAST(:kept AS time)", kept=kept)
+    (claim_id,) = biller.claim_ids(1)
+    page, claim = biller.get("/claims").json, biller.get(f"/claims/{claim_id}").json
+    assert page is not None
+    assert claim is not None
+
+    assert {one["service_time"] for one in (*page["claims"], claim)} == {answered}
+    assert faults(document, "/claims", page) == []
+    assert faults(document, "/claims/{claim_id}", claim) == []
+    for slip in ("08:15", "08:15:00Z", "08:15:00-05:00", "24:00:00", "8:15 AM", 29_700):
+        assert len(faults(document, "/claims/{claim_id}", {**claim, "service_time": slip})) == 1
+    schema = document["components"]["schemas"]["Claim"]["properties"]["service_time"]
+    assert "format" not in str(schema)
+    assert "without a time zone" in schema["description"]
 
 
 class Addresses(HTMLParser):

@@ -22,6 +22,8 @@ from tests.given import NOW, GivenPractice, a_practice
 from tests.once import application
 from webui.auth import SESSION_COOKIE
 
+_UNSEEN = re.compile(r"<textarea.*?</textarea>|<[^>]+>", re.DOTALL)
+_ISO_DATE = re.compile(r"(?<![\w-])(?:19|20)\d\d-\d\d-\d\d(?![\w-])")
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
@@ -54,6 +56,13 @@ class Link(HTMLParser):
             self.forms.append(said.get("action") or "")
 
 
+def _american(answer: TestResponse) -> TestResponse:
+    """Return a page, after a look that it shows people no date as YYYY-MM-DD."""
+    if answer.mimetype == "text/html" and answer.status_code not in range(300, 400):
+        assert _ISO_DATE.findall(_UNSEEN.sub(" ", answer.text)) == []
+    return answer
+
+
 @dataclass
 class Browser:
     """One person's browser."""
@@ -63,7 +72,7 @@ class Browser:
     headers: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str, **headers: str) -> TestResponse:
-        return self.client.get(path, headers={**self.headers, **headers})
+        return _american(self.client.get(path, headers={**self.headers, **headers}))
 
     def read(self, path: str) -> str:
         answer = self.get(path)
@@ -84,7 +93,7 @@ class Browser:
         """Send a form as the page `on` would, with its token."""
         token = _TOKEN.search(self.get(on).text)
         assert token, f"{on} has no form"
-        return self.client.post(path, data={"csrf_token": token[1], **fields})
+        return _american(self.client.post(path, data={"csrf_token": token[1], **fields}))
 
     def links(self, path: str) -> list[str]:
         parsed = Link()

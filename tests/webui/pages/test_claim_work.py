@@ -130,6 +130,14 @@ def test_a_fault_stands_at_its_field_and_nothing_is_lost(
     assert entered(practice) == []
 
 
+def test_a_date_in_the_future_is_refused_in_the_practices_own_way_of_writing(
+    practice: GivenPractice, biller: Browser, claim: str
+) -> None:
+    answer = post(biller, **PAYMENT, posted_on="2030-01-31")
+
+    assert "01/31/2030 is in the future; the latest is 11/23/2026" in answer.text
+
+
 def test_every_faulty_field_is_named_at_once(practice: GivenPractice, biller: Browser, claim: str) -> None:
     answer = post(biller, **{**ADJUSTMENT, "amount": "x", "group_code": "", "reason_code": "ABCD"})
 

@@ -145,6 +145,10 @@ def test_a_preview_in_a_closed_month_is_dated_on_the_next_open_date_with_one_cli
     assert "Preview it dated 12/01/2026" in page
     assert 'id="confirm-form"' not in biller.read(f"/jobs/{job.job_id}")
 
+    refused = biller.post(f"/jobs/{job.job_id}/date", on=f"/jobs/{job.job_id}", posting_date="2026-12-02")
+    assert refused.status_code == 422
+    assert "The posting date must be the next open date, 12/01/2026." in refused.text
+
     clicked = biller.post(f"/jobs/{job.job_id}/date", on=f"/jobs/{job.job_id}", posting_date="2026-12-01")
 
     assert clicked.status_code == 303
@@ -166,6 +170,8 @@ def test_the_reason_step_offers_the_next_open_date(practice: GivenPractice, bill
     assert refused.status_code == 409
     assert "November 2026 is closed: nothing can be posted into it. The next open date is 12/01/2026;" in refused.text
     assert "Preview, dated 12/01/2026" in refused.text
+    other = biller.post("/jobs", on="/claims", posting_date="2026-11-24", **form)
+    assert (other.status_code, "must be the next open date, 12/01/2026." in other.text) == (422, True)
     dated = biller.post("/jobs", on="/claims", posting_date="2026-12-01", **form)
 
     assert dated.status_code == 303
@@ -178,10 +184,12 @@ def test_the_reversal_step_offers_the_next_open_date(practice: GivenPractice, ad
     path = f"/jobs/{job.job_id}/reverse"
 
     refused = admin.post(path, on=path, note="Wrong list", idempotency_key="k")
+    other = admin.post(path, on=path, note="Wrong list", idempotency_key="k", posting_date="2026-12-02")
     dated = admin.post(path, on=path, note="Wrong list", idempotency_key="k", posting_date="2026-12-01")
 
     assert refused.status_code == 409
     assert "Preview, dated 12/01/2026" in refused.text
+    assert (other.status_code, "must be the next open date, 12/01/2026." in other.text) == (422, True)
     assert dated.status_code == 303
 
 
