@@ -68,7 +68,8 @@ def test_a_lost_broker_does_not_take_the_web_away(database_url: str, sessions: S
     status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz")
     assert (status, answer["degraded"]) == (200, ["broker"])
     reason = str(answer["reasons"])
-    assert "The broker's host refuses the connection. Workers find work by themselves." in reason
+    assert "The broker's host refuses the connection." in reason
+    assert "Workers find work by themselves." in reason
 
 
 def test_lost_workers_do_not_take_the_web_away(database_url: str, broker_url: str, sessions: Sessions) -> None:

@@ -135,7 +135,8 @@ def test_the_etag_of_a_part_changes_exactly_when_the_part_does(
     with transaction(practice.sessions) as session:
         commands.pause(session, job, by=practice.biller, now=clock())
     look()
-    practice.run(now=clock())
+    with transaction(practice.sessions) as session:
+        lifecycle.step(session, job, now=clock())
     look()
     with transaction(practice.sessions) as session:
         commands.resume(session, job, by=practice.biller, now=clock())
