@@ -51,7 +51,7 @@ bench: install ## ratios against hand-written SQL and naive baselines
 	@.venv/bin/python -m tests.benchmarks $(ARGS)
 
 soak: install ## accidents at random for MINUTES=10, then the books are proved
-	@.venv/bin/python -m tests.soak --minutes $(or $(MINUTES),10)
+	@.venv/bin/python -m tests.soak --minutes $(or $(MINUTES),10) $(ARGS)
 
 clean: ## remove the environment (not var/, where your data lives)
 	rm -rf .venv .tools

@@ -16,17 +16,9 @@ import pytest
 
 from core.local import running
 from core.local.reach import free_port
-from tests.core.local.conftest import open_folder
+from tests.core.local.conftest import READY_SECONDS, environment, open_folder
 from tests.processes import command_of, family_of, living
 from tests.waiting import eventually
-
-READY_SECONDS = 180  # eight programs on two cores that others use too
-
-
-def environment(data_dir: Path) -> dict[str, str]:
-    """The caller's, without any server of the caller's."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SETTLE_")}
-    return {**kept, "SETTLE_DATA_DIR": str(data_dir)}
 
 
 def settle(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
