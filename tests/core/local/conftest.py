@@ -11,7 +11,6 @@ import pytest
 
 from core.local.guardian import Guardian
 
-
 READY_SECONDS = 180  # eight programs on two cores that others use too
 
 
