@@ -180,6 +180,27 @@ def test_servers_given_by_url_are_used_and_none_is_started(folder: Path, databas
     assert not (run.data_dir / "postgres").exists()
 
 
+def test_a_dead_broker_given_by_url_is_named_and_a_job_settles_without_it(folder: Path, database_url: str) -> None:
+    dead = f"redis://127.0.0.1:{free_port('127.0.0.1', 0)}/0"
+    run = start(folder, SETTLE_DATABASE_URL=database_url, SETTLE_BROKER_URL=dead)
+    practice, who = ("--practice", "Hill Clinic"), ("--as", "ann@hill.example")
+    for words in (
+        ("sample", *practice, "--claims", "25"),
+        ("user", "add", "ann@hill.example", *practice, "--role", "admin", "--limit", "unlimited"),
+        ("preview", *practice, *who, "--all", "--reason", "small_balance"),
+        ("confirm", "1", *who, "--confirmation", "CONFIRM", "--cost-share-reason", "Hardship"),
+        ("watch", "1"),
+    ):
+        done = settle(run.data_dir, *words)
+        assert done.returncode == 0, done.stderr
+
+    run.process.terminate()
+
+    assert run.process.wait(60) == 0, run.screen()
+    assert "The broker of SETTLE_BROKER_URL takes no hints; jobs and schedules run without them." in run.screen()
+    assert "The broker's host refuses the connection." in (run.data_dir / "log" / "hint.log").read_text()
+
+
 def test_nothing_is_left_behind_when_the_run_is_killed_and_the_next_one_starts(folder: Path) -> None:
     run = start(folder)
     family = family_of(run.process.pid)
