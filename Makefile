@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help install run test check fmt lock bench soak clean
 PYTHON ?= python3
+LOCK := requirements.lock
 UV_VERSION := 0.13.8
 UV := .tools/bin/uv
 export UV_PYTHON_DOWNLOADS := never
@@ -37,21 +38,21 @@ check: install ## ruff, mypy, import contracts, and that the lock is fresh
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	@$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra local --extra dev --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o .venv/requirements.check --constraint requirements.lock
+	@cp requirements.lock .venv/requirements.check && $(MAKE) --silent lock LOCK=.venv/requirements.check >/dev/null
 	@grep -v '^#' requirements.lock | grep -E '^[a-z0-9]' > .venv/lock.committed; grep -E '^[a-z0-9]' .venv/requirements.check > .venv/lock.fresh; diff .venv/lock.committed .venv/lock.fresh || { echo "requirements.lock is stale: run make lock"; exit 1; }
 
 fmt: install ## let ruff format and repair
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-lock: $(UV) ## resolve pyproject.toml anew into requirements.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra local --extra dev --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+lock: $(UV) ## resolve pyproject.toml into requirements.lock; pinned versions that still fit stay
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra local --extra dev --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o $(LOCK)
 
 bench: install ## ratios against hand-written SQL and naive baselines
 	@.venv/bin/python -m tests.benchmarks $(ARGS)
 
 soak: install ## accidents at random for MINUTES=10, then the books are proved
-	@.venv/bin/python -m tests.soak --minutes $(or $(MINUTES),10)
+	@.venv/bin/python -m tests.soak --minutes $(or $(MINUTES),10) $(ARGS)
 
 clean: ## remove the environment (not var/, where your data lives)
 	rm -rf .venv .tools

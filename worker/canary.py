@@ -2,6 +2,7 @@
 
 import sys
 
+from core import broker_causes
 from core.settings import HINT_EXPIRES_SECONDS, TASK_CANARY
 from worker.app import app
 
@@ -13,4 +14,7 @@ def hint(queue: str, canary_id: int) -> None:
 
 if __name__ == "__main__":
     for queue, canary_id in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-        hint(queue, int(canary_id))
+        try:
+            hint(queue, int(canary_id))
+        except Exception as error:  # noqa: BLE001  kombu and redis-py raise many kinds; the cause tells them apart
+            sys.exit(broker_causes.why(error).sentence)

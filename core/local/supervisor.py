@@ -25,6 +25,7 @@ from core.local.postgres import Postgres
 from core.local.reach import answers_http, free_port, reached, refuse_if_taken
 from core.local.stopping import StopAsked, StopSignals
 from core.settings import Settings
+from core.watch import heartbeat
 
 _FLOWER_USER: Final = "ops"
 _OTHER_PORT: Final = 8011  # an example of one that is seldom taken
@@ -150,29 +151,42 @@ class Supervisor:
         kept.start()
 
     def _wait_until_ready(self, engine: Engine) -> None:
-        """Wait for the proof: a worker of each queue stamps a row because a hint told it to; and the web answers."""
+        """Wait until a worker of each queue has stamped a row because a hint told it to, and the web answers.
+
+        Without the broker, wait for each worker's heartbeat instead.
+        """
         sessions = make_sessions(engine)
+        started_at = self._clock()
         with transaction(sessions) as session:
-            asked = {queue: canary.ask(session, now=self._clock()) for queue in programs.QUEUES}
-        self._send_hints(asked)
+            asked = {queue: canary.ask(session, now=started_at) for queue in programs.QUEUES}
+        hinted = self._send_hints(asked)
         for queue, canary_id in asked.items():
 
-            def is_stamped(canary_id: int = canary_id) -> bool:
+            def is_ready(queue: str = queue, canary_id: int = canary_id) -> bool:
                 with transaction(sessions) as session:
-                    return canary.is_stamped(session, canary_id)
+                    if hinted:
+                        return canary.is_stamped(session, canary_id)
+                    return heartbeat.works(session, queue, since=started_at)
 
-            self._wait_for(f"worker-{queue}", is_stamped)
+            self._wait_for(f"worker-{queue}", is_ready)
         settings = self._settings
         self._wait_for("web", lambda: answers_http(settings.web_host, settings.web_port, "/healthz"))
 
-    def _send_hints(self, asked: Mapping[str, int]) -> None:
+    def _send_hints(self, asked: Mapping[str, int]) -> bool:
+        """Return whether the broker took the hints. Raise `NotReady` if our own broker did not."""
         words = [word for queue, canary_id in asked.items() for word in (queue, str(canary_id))]
         argv = [sys.executable, "-m", "worker.canary", *words]
         environment = {**os.environ, **_variables(self._settings)}
         hinter = self._guardian.start(argv, log=self._log_of("hint"), env=environment, ending=Ending())
         self._wait_for("hint", lambda: not hinter.is_running())
-        if hinter.process.returncode != 0:
-            raise NotReady(f"A hint could not be sent to the broker; the reason is in {self._log_of('hint')}")
+        if hinter.process.returncode == 0:
+            return True
+        reason = f"The reason is in {self._log_of('hint')}."
+        if any(kept.name == "broker" for kept in self._kept):
+            raise NotReady(f"A hint could not be sent to the broker. {reason}")
+        without = "The broker of SETTLE_BROKER_URL takes no hints; jobs and schedules run without them."
+        self._screen.line(f"{without} {reason}")
+        return False
 
     def _wait_for(self, name: str, condition: Callable[[], bool]) -> None:
         until = time.monotonic() + _READY_SECONDS

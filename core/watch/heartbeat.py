@@ -102,6 +102,14 @@ def living(session: Session, *, now: dt.datetime) -> list[Process]:
     return list(session.scalars(select(Process).where(heard)))
 
 
+def works(session: Session, queue: str, *, since: dt.datetime) -> bool:
+    """Return whether a worker of this host and of that queue lives and has been heard since then."""
+    here = (
+        one for one in living(session, now=since) if one.seen_at > since and one.says["host"] == socket.gethostname()
+    )
+    return any(one.kind == WORKER and queue in one.says["queues"] for one in here)
+
+
 def is_alive(process: Process, *, now: dt.datetime) -> bool:
     """Tell whether it was heard lately and has not said that it stops."""
     return process.stopped_at is None and now - process.seen_at <= ALIVE_FOR

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from core.jobs.models import JobStatus
 from tests.acceptance.product import PATIENCE_SECONDS, Product
+from tests.waiting import eventually
 
 PRACTICE = "Lakeside Family Medicine"
 WHO = ("--as", "me@example.org")
@@ -122,6 +124,43 @@ def test_a_cancelled_job_says_by_its_exit_code_that_it_did_not_complete(product:
 
     assert terminal.facts("watch", str(job.job_id), code=1)["status"] == "cancelled"
     assert practice.counts(job) == {"settled": 0, "skipped": 0, "failed": 0, "remaining": 4}
+    assert practice.violations() == []
+
+
+def test_a_paused_job_settles_nothing_until_it_is_resumed(product: Product, terminal: Terminal) -> None:
+    practice = product.practice(claims=4)
+    job = product.preview(practice)
+    number, who = str(job.job_id), ("--as", practice.biller.email)
+    with product.hold_chunk(job, first=1):
+        terminal.settle("confirm", number, *who, "--confirmation", "CONFIRM")
+        assert terminal.facts("pause", number, *who)["status"] == "pausing"
+    eventually(lambda: practice.read_job(job).status is JobStatus.PAUSED, seconds=PATIENCE_SECONDS)
+    assert practice.counts(job) == {"settled": 0, "skipped": 0, "failed": 0, "remaining": 4}
+
+    assert terminal.facts("resume", number, *who)["status"] == "confirmed"
+
+    assert terminal.facts("watch", number)["settled"] == 4
+    assert practice.violations() == []
+
+
+def test_failed_claims_are_settled_by_a_retry_once_their_cause_is_gone(product: Product, terminal: Terminal) -> None:
+    practice = product.practice(claims=2)
+    job = product.preview(practice)
+    number, who = str(job.job_id), ("--as", practice.biller.email)
+    refuse = "BEGIN IF NEW.external_id = 'C00002' THEN RAISE check_violation; END IF; RETURN NEW; END"
+    _run(product, f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $${refuse}$$")
+    try:
+        _run(product, "CREATE TRIGGER refuse BEFORE UPDATE ON claim FOR EACH ROW EXECUTE FUNCTION refuse()")
+        terminal.settle("confirm", number, *who, "--confirmation", "CONFIRM")
+        seen = terminal.facts("watch", number)
+        assert (seen["settled"], seen["failed"]) == (1, 1)
+    finally:
+        _run(product, "DROP FUNCTION refuse CASCADE")
+
+    assert terminal.facts("retry-failed", number, *who)["status"] == "confirmed"
+
+    seen = terminal.facts("watch", number)
+    assert (seen["settled"], seen["failed"]) == (2, 0)
     assert practice.violations() == []
 
 

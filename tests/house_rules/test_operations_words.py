@@ -1,8 +1,10 @@
 """What the documents name is there: commands and their options, settings, and how long things are kept."""
 
+import ast
 import datetime as dt
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import click
@@ -19,33 +21,89 @@ from core.settings import HINT_EXPIRES_SECONDS, HINTS_WAITING_MAX, Settings
 HOUSE = Path(__file__).parents[2]
 DOCUMENTS = {path.name: path.read_text() for path in (HOUSE / "README.md", *(HOUSE / "docs").glob("*.md"))}
 OPERATIONS = DOCUMENTS["operations.md"]
+RUNNERS = {"typed", "settle", "facts"}  # the tests' functions that run `settle` with their arguments
 # Read before the settings are; read by tests alone; shows an error's words; an example.
 NO_FIELDS = {"SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", TRACE, "SETTLE_NAME"}
 
 
-def commands() -> set[tuple[str, ...]]:
-    """The words of every `settle …` that stands in a block or a span of code."""
-    found = set()
+def code_of_documents() -> str:
+    """Return every block and span of code in the documents, one below the other."""
+    code = []
     for text in DOCUMENTS.values():
-        blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+        code += re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
         spans = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-        code = [*blocks, *(" ".join(span.split()) for span in spans)]
-        lines = re.findall(r"(?:^|\s)settle ([a-z][^\n#|<>;]*)", "\n".join(code), re.MULTILINE)
-        found |= {tuple(shlex.split(line)) for line in lines}
-    return found
+        code += [" ".join(span.split()) for span in spans]
+    return "\n".join(code)
+
+
+def commands() -> set[tuple[str, ...]]:
+    """Return the words of every `settle …` in the documents' code."""
+    lines = re.findall(r"(?:^|\s)settle ([a-z][^\n#|<>;]*)", code_of_documents(), re.MULTILINE)
+    return {tuple(shlex.split(line)) for line in lines}
+
+
+def command_and_rest(words: tuple[str, ...]) -> tuple[click.Command, tuple[str, ...]]:
+    """Return the command that the words name, and the words after its name."""
+    command: click.Command = main
+    for count, word in enumerate(words):
+        if not isinstance(command, click.Group) or word.startswith("-"):
+            return command, words[count:]
+        found = command.get_command(click.Context(command), word)
+        assert found is not None, words
+        command = found
+    return command, ()
+
+
+@cache
+def commands_that_tests_run() -> set[tuple[str, ...]]:
+    """Return the first strings of each call that runs a command, and each service's command of the compose file."""
+    of_compose = re.findall(r"command: \[settle, (.*)\]", (HOUSE / "docker-compose.yml").read_text())
+    run = {tuple(words.split(", ")) for words in of_compose}  # tests/acceptance/test_compose.py starts them all
+    for folder in ("core/cli", "core/local", "acceptance"):
+        for path in (HOUSE / "tests" / folder).glob("test_*.py"):
+            calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+            run |= {strings_of(call) for call in calls if ast.unparse(call.func).split(".")[-1] in RUNNERS}
+    return run
+
+
+def strings_of(call: ast.Call) -> tuple[str, ...]:
+    """Return the call's strings up to the first argument that is none; a folder may come before them."""
+    strings: list[str] = []
+    for argument in call.args:
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+            strings.append(argument.value)
+        elif strings:
+            break
+    return tuple(strings)
 
 
 @pytest.mark.parametrize("words", sorted(commands()), ids=" ".join)
 def test_a_command_that_is_written_down_is_there_with_its_options(words: tuple[str, ...]) -> None:
-    command: click.Command = main
-    rest = list(words)
-    while isinstance(command, click.Group) and not rest[0].startswith("-"):
-        found = command.get_command(click.Context(command), rest.pop(0))
-        assert found is not None, words
-        command = found
+    command, rest = command_and_rest(words)
     options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
 
     assert {word for word in rest if word.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("words", sorted(commands()), ids=" ".join)
+def test_a_command_that_is_written_down_is_run_by_a_test(words: tuple[str, ...]) -> None:
+    _, rest = command_and_rest(words)
+    name = words[: len(words) - len(rest)]
+
+    assert any(run[: len(name)] == name for run in commands_that_tests_run())
+
+
+def test_a_make_target_that_is_written_down_is_run_by_the_checks_or_by_a_test() -> None:
+    written = set(re.findall(r"\bmake ([a-z]+)", code_of_documents()))
+    makefile = (HOUSE / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    by_targets = set(re.findall(r"\$\(MAKE\).* ([a-z]+) [A-Z]+=", makefile))
+    by_checks = set(re.findall(r"^make ([a-z]+)", (HOUSE / ".ci" / "run").read_text(), re.MULTILINE))
+    tests = "\n".join(path.read_text() for path in (HOUSE / "tests" / "acceptance").glob("test_*.py"))
+    by_tests = set(re.findall(r'\["make", "([a-z]+)"', tests))
+
+    assert {"run", "test", "soak"} <= written <= targets
+    assert written <= by_checks | by_targets | by_tests
 
 
 def test_a_setting_that_is_written_down_is_one_of_the_product_or_of_the_compose_file() -> None:

@@ -25,6 +25,7 @@ from tests.workers import running_workers
 
 CLINICS = 3
 BETWEEN_ACCIDENTS_SECONDS = (0.1, 1.5)
+_ENDED_WITHOUT = "jobs ended while the broker was away"
 
 
 def main() -> int:
@@ -54,11 +55,16 @@ def main() -> int:
 def _soak(product: Product, accidents: Accidents, *, until: float) -> Counter[str]:
     survived: Counter[str] = Counter()
     clinics = [Clinic(product, survived) for _ in range(CLINICS)]
+    _work_without_the_broker(accidents, clinics)
     while time.monotonic() < until:
         survived[accidents.happen()] += 1
         accidents.repair()
         for clinic in clinics:
-            for job in clinic.act():
+            ended = survived["jobs ended"]
+            unfinished = clinic.act()
+            if accidents.broker_is_away:
+                survived[_ENDED_WITHOUT] += survived["jobs ended"] - ended
+            for job in unfinished:
                 if not accidents.broker_is_away:
                     with suppress(OperationalError):  # its connections were just cut; the sweep finds the job
                         product.hint(job)
@@ -68,6 +74,18 @@ def _soak(product: Product, accidents: Accidents, *, until: float) -> Counter[st
     assert clinics[0].given.violations() == []  # every invariant, over all practices
     assert survived["jobs ended"], "no job ended, so the soak proves nothing"
     return survived
+
+
+def _work_without_the_broker(accidents: Accidents, clinics: list[Clinic]) -> None:
+    """Let the first job of each practice run from CONFIRM to its end while the broker is away."""
+    survived = clinics[0].survived
+    accidents.take_the_broker_away(seconds=JOB_SECONDS)
+    for clinic in clinics:
+        clinic.act()
+    eventually(lambda: not [clinic for clinic in clinics if not clinic.finish()], seconds=JOB_SECONDS)
+    survived[_ENDED_WITHOUT] += survived["jobs ended"]
+    assert survived[_ENDED_WITHOUT], "no job ended while the broker was away"
+    accidents.repair(now=True)
 
 
 def _all_finished(product: Product, accidents: Accidents, clinics: list[Clinic]) -> bool:

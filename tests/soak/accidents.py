@@ -34,7 +34,7 @@ class Accidents:
             "hints forgotten": self._forget_every_hint,
             "database connections cut": self._cut_every_connection,
             "broker connections cut": self._cut_the_brokers_connections,
-            "broker stayed away": self._take_the_broker_away,
+            "broker stayed away": self.take_the_broker_away,
             "broker hung": self._freeze_the_broker,
         }
 
@@ -42,6 +42,12 @@ class Accidents:
     def broker_is_away(self) -> bool:
         """Tell whether the broker is down now."""
         return self._broker_returns_at is not None
+
+    def take_the_broker_away(self, *, seconds: float | None = None) -> None:
+        """Stop the broker; `repair` starts it again after the seconds, by default a random number."""
+        if not self.broker_is_away:
+            self._broker.kill()
+            self._broker_returns_at = time.monotonic() + (seconds or random.uniform(*BROKER_AWAY_SECONDS))
 
     def happen(self) -> str:
         """Cause one accident at random and return its name."""
@@ -76,11 +82,6 @@ class Accidents:
         if not self.broker_is_away:
             with self._broker.frozen():
                 time.sleep(random.uniform(*FREEZE_SECONDS))
-
-    def _take_the_broker_away(self) -> None:
-        if not self.broker_is_away:
-            self._broker.kill()
-            self._broker_returns_at = time.monotonic() + random.uniform(*BROKER_AWAY_SECONDS)
 
     def _forget_every_hint(self) -> None:
         self._broker.client.flushall()

@@ -44,7 +44,7 @@ class Clinic:
     def __init__(self, product: Product, survived: Counter[str]) -> None:
         """Open the practice with its claims."""
         self._product = product
-        self._survived = survived
+        self.survived = survived
         self.given = product.practice(claims=CLAIMS)
         self._numbers = [f"C{number:05d}" for number in range(1, CLAIMS + 1)]
         self._admin = self.given.person(f"admin@{self.given.id}.example", Role.ADMIN)
@@ -80,13 +80,13 @@ class Clinic:
             with transaction(self.given.sessions) as session:
                 act(session)
         except Refusal:
-            self._survived["acts refused"] += 1
+            self.survived["acts refused"] += 1
         except DBAPIError as error:
             if not is_transient(error):
                 raise
-            self._survived["acts cut off"] += 1
+            self.survived["acts cut off"] += 1
         else:
-            self._survived[name] += 1
+            self.survived[name] += 1
 
     def _look_after_the_jobs(self) -> list[JobKey]:
         """Resume what waits for a person, and count what ended. Return the jobs that have not ended."""
@@ -99,7 +99,7 @@ class Clinic:
             return list(self._must_end_by)
         for job in self._must_end_by.keys() - unfinished.keys():
             del self._must_end_by[job]
-            self._survived["jobs ended"] += 1
+            self.survived["jobs ended"] += 1
             if random.random() < REVERSED_SHARE:
                 self._do("reversals confirmed", lambda session, job=job: self._reverse(session, job))
         for job, status in unfinished.items():

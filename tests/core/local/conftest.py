@@ -1,5 +1,6 @@
 """A private folder and a guardian for servers that a test starts itself."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,14 @@ from pathlib import Path
 import pytest
 
 from core.local.guardian import Guardian
+
+READY_SECONDS = 180  # eight programs on two cores that others use too
+
+
+def environment(data_dir: Path) -> dict[str, str]:
+    """Return the caller's environment without any server of the caller's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SETTLE_")}
+    return {**kept, "SETTLE_DATA_DIR": str(data_dir)}
 
 
 @contextmanager

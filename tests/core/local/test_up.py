@@ -16,17 +16,9 @@ import pytest
 
 from core.local import running
 from core.local.reach import free_port
-from tests.core.local.conftest import open_folder
+from tests.core.local.conftest import READY_SECONDS, environment, open_folder
 from tests.processes import command_of, family_of, living
 from tests.waiting import eventually
-
-READY_SECONDS = 180  # eight programs on two cores that others use too
-
-
-def environment(data_dir: Path) -> dict[str, str]:
-    """The caller's, without any server of the caller's."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SETTLE_")}
-    return {**kept, "SETTLE_DATA_DIR": str(data_dir)}
 
 
 def settle(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -186,6 +178,27 @@ def test_servers_given_by_url_are_used_and_none_is_started(folder: Path, databas
     assert "celery" in commands
     assert not re.search(r"postgres -D|valkey-server|redis-server", commands)
     assert not (run.data_dir / "postgres").exists()
+
+
+def test_a_dead_broker_given_by_url_is_named_and_a_job_settles_without_it(folder: Path, database_url: str) -> None:
+    dead = f"redis://127.0.0.1:{free_port('127.0.0.1', 0)}/0"
+    run = start(folder, SETTLE_DATABASE_URL=database_url, SETTLE_BROKER_URL=dead)
+    practice, who = ("--practice", "Hill Clinic"), ("--as", "ann@hill.example")
+    for words in (
+        ("sample", *practice, "--claims", "25"),
+        ("user", "add", "ann@hill.example", *practice, "--role", "admin", "--limit", "unlimited"),
+        ("preview", *practice, *who, "--all", "--reason", "small_balance"),
+        ("confirm", "1", *who, "--confirmation", "CONFIRM", "--cost-share-reason", "Hardship"),
+        ("watch", "1"),
+    ):
+        done = settle(run.data_dir, *words)
+        assert done.returncode == 0, done.stderr
+
+    run.process.terminate()
+
+    assert run.process.wait(60) == 0, run.screen()
+    assert "The broker of SETTLE_BROKER_URL takes no hints; jobs and schedules run without them." in run.screen()
+    assert "The broker's host refuses the connection." in (run.data_dir / "log" / "hint.log").read_text()
 
 
 def test_nothing_is_left_behind_when_the_run_is_killed_and_the_next_one_starts(folder: Path) -> None:
