@@ -13,8 +13,9 @@ from core.claims import holds
 from core.claims.models import Hold
 from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
-from core.practices import calendar, exclusions, queries
+from core.practices import calendar, exclusions, names
 from core.practices.exclusions import AlreadyExcluded, BadExclusion, TooManyExclusions
+from core.practices.models import Payer
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 
@@ -80,7 +81,7 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
             db, practice_id, today=today, lasting_only=not every, before_id=_positive("before"), limit=ROWS + 1
         )
         held = holds.listed(db, practice_id, today=today, hold=hold, after_id=_positive("after"), limit=ROWS + 1)
-        payers = queries.payers(db, practice_id)
+        payers = names.by_number(db, practice_id, Payer)
     return render_template(
         "exclusions/index.html",
         exclusions=excluded[:ROWS],

@@ -18,7 +18,7 @@ from core.errors import NotFound
 from core.policy import facts
 from core.policy.facts import PAYER, PROVIDER, Terms
 from core.policy.rules import CAN_SETTLE
-from core.practices import calendar, exclusions, queries as practices
+from core.practices import calendar, exclusions, names, queries as practices
 from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
 
 __all__ = [
@@ -131,7 +131,7 @@ def page(
 
     def read(few: Select[int]) -> list[FeedRow]:
         few = few.limit(limit + 1)  # one more says whether there is more
-        return [FeedRow(*row) for row in session.execute(_query(practice_id, few, sort, terms))]
+        return [FeedRow(*row) for row in session.execute(_query(session, practice_id, few, sort, terms))]
 
     rows: list[FeedRow] = []
     if sort.by is SortBy.PATIENT:
@@ -147,30 +147,25 @@ def every_row(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sort,
     """All claims that match, in order and of one moment, some hundred in memory at a time: for a file."""
     check(session, practice_id, f)
     plan_for_values(session)
-    query = _query(practice_id, matching_ids(practice_id, f, terms), sort, terms)
+    query = _query(session, practice_id, matching_ids(practice_id, f, terms), sort, terms)
     rows = session.execute(query, execution_options={"yield_per": ROWS_READ_AT_ONCE})
     return (FeedRow(*row) for row in rows)
 
 
 def choices_of(session: Session, practice_id: int) -> FeedChoices:
     """What the practice has to choose from."""
-
-    def named(table: type[Office | Provider]) -> list[tuple[str, str]]:
-        found = select(table.external_id, table.name).where(table.practice_id == practice_id)
-        return [(row.external_id, row.name) for row in session.execute(found.order_by(table.name, table.id))]
-
     statuses = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
     return FeedChoices(
         billing_statuses=list(session.scalars(statuses.order_by(BillingStatus.position, BillingStatus.name))),
-        offices=named(Office),
-        providers=named(Provider),
+        offices=names.by_number(session, practice_id, Office),
+        providers=names.by_number(session, practice_id, Provider),
     )
 
 
 def one(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> FeedRow:
     """The claim of that number, as the feed shows it; raises `NotFound`, also where it is another practice's."""
     this = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
-    row = session.execute(_query(practice_id, this, DEFAULT_SORT, terms)).one_or_none()
+    row = session.execute(_query(session, practice_id, this, DEFAULT_SORT, terms)).one_or_none()
     if row is None:
         raise NotFound(f"There is no claim {claim_id[:60]} in this practice.")
     return FeedRow(*row)
@@ -206,7 +201,7 @@ def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int
     )
 
 
-def _query(practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Select[Any]:
+def _query(session: Session, practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Select[Any]:
     """What the feed shows of the claims `ids`; names are joined for these alone."""
     chosen = ids.subquery("chosen")
     codes = (
@@ -218,11 +213,11 @@ def _query(practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Sele
     elsewhere = {
         "claim_id": Claim.external_id,
         "patient_name": Patient.name,
-        "office": Office.name,
-        "billing_provider": PROVIDER.c.name,
-        "supervising_provider": _SUPERVISING.name,
-        "primary_payer": PAYER.c.name,
-        "secondary_payer": _SECONDARY.name,
+        "office": names.shown(session, practice_id, Office),
+        "billing_provider": names.shown(session, practice_id, Provider, of=PROVIDER.c),
+        "supervising_provider": names.shown(session, practice_id, Provider, of=_SUPERVISING),
+        "primary_payer": names.shown(session, practice_id, Payer, of=PAYER.c),
+        "secondary_payer": names.shown(session, practice_id, Payer, of=_SECONDARY),
         "total_due": Claim.insurance_due + Claim.patient_due,
         "service_codes": func.coalesce(codes, ""),
         "hold": facts.holds_it(terms.as_of, terms.excluded),

@@ -23,6 +23,7 @@ from core.jobs.keys import JobKey
 from core.jobs.models import JobItem, JobKind, SettleJob, Verdict
 from core.ledger import write_offs
 from core.ledger.models import Posting
+from core.practices import names
 from core.practices.models import Payer, Provider
 
 HASHED_FROM_CLAIMS: Final = 100_000  # so many are added up faster by going through all claims than one by one
@@ -143,7 +144,7 @@ def groups(
     )
     by_name = and_(named.practice_id == key.practice_id, named.id == summed.c.id)
     rows = session.execute(
-        select(named.external_id, named.name, summed)
+        select(named.external_id, names.shown(session, key.practice_id, named).label("name"), summed)
         .select_from(summed)
         .outerjoin(named, by_name)
         .order_by((summed.c.insurance_cents + summed.c.patient_cents).desc(), named.name)

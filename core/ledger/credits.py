@@ -34,6 +34,7 @@ from core.claims.models import Claim, LineItem
 from core.errors import BadInput
 from core.ledger.models import Posting, Responsibility
 from core.money import CENTS_MAX, plain_cents
+from core.practices import names
 from core.practices.models import Patient, Payer, PayerClass
 
 PAGE_MAX: Final = 200
@@ -139,7 +140,7 @@ class Page(NamedTuple):
 
 def page(session: Session, practice_id: int, f: CreditsFilter, *, cursor: str | None = None, limit: int) -> Page:
     """At most `limit` credits, those after `cursor`. Raises `BadCreditsFilter` for a cursor that is none of ours."""
-    found = _query(practice_id, f, after=_place(session, practice_id, cursor) if cursor else None)
+    found = _query(session, practice_id, f, after=_place(session, practice_id, cursor) if cursor else None)
     rows = [Credit(**row._mapping) for row in session.execute(found.limit(limit + 1))]
     shown = rows[:limit]
     return Page(shown, _cursor(shown[-1]) if len(rows) > limit else None)
@@ -167,7 +168,7 @@ def read_by(session: Session, *, by: Actor, now: dt.datetime) -> None:
 
 def csv_file(session: Session, practice_id: int, f: CreditsFilter, *, today: dt.date) -> Iterator[str]:
     """All that match as CSV, in pieces; words that a spreadsheet would take for a formula are guarded."""
-    found = session.execute(_query(practice_id, f), execution_options={"yield_per": 1_000})
+    found = session.execute(_query(session, practice_id, f), execution_options={"yield_per": 1_000})
     return csv_pieces(HEAD, (_cells(Credit(**row._mapping), today) for row in found))
 
 
@@ -221,7 +222,7 @@ def _lines(practice_id: int, f: CreditsFilter) -> Subquery:
     return lines.subquery("credit")
 
 
-def _query(practice_id: int, f: CreditsFilter, *, after: _Place | None = None) -> Select[Any]:
+def _query(session: Session, practice_id: int, f: CreditsFilter, *, after: _Place | None = None) -> Select[Any]:
     credit = _lines(practice_id, f)
     payer, secondary = aliased(Payer, name="primary_payer"), aliased(Payer, name="secondary_payer")
     since = _since(practice_id, credit)
@@ -241,9 +242,9 @@ def _query(practice_id: int, f: CreditsFilter, *, after: _Place | None = None) -
             type_coerce(credit.c.responsibility, Posting.responsibility.type).label("responsibility"),
             credit.c.credit_cents,
             credit.c.claim_due.label("claim_due_cents"),
-            payer.name.label("payer"),
+            names.shown(session, practice_id, Payer, of=payer).label("payer"),
             payer.payer_class,
-            secondary.name.label("secondary_payer"),
+            names.shown(session, practice_id, Payer, of=secondary).label("secondary_payer"),
             secondary.payer_class.label("secondary_payer_class"),
             since.c.since,
         )

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
-from core.practices.models import Payer, Practice
+from core.practices.models import Practice
 
 _NAMED_MAX: Final = 5  # practices in a refusal: a typo is seen among a few
 _NAME_CHARACTERS_MAX: Final = 60
@@ -59,9 +59,3 @@ def locked(session: Session, practice_id: int) -> Practice:
     if practice is None:
         raise NotFound
     return practice
-
-
-def payers(session: Session, practice_id: int) -> list[tuple[str, str]]:
-    """The practice's own number and the name of each payer, by name."""
-    found = select(Payer.external_id, Payer.name).where(Payer.practice_id == practice_id)
-    return [(row.external_id, row.name) for row in session.execute(found.order_by(Payer.name, Payer.id))]

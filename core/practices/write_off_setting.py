@@ -13,7 +13,7 @@ from core.access import audit
 from core.access.models import User
 from core.access.permissions import Action, Actor
 from core.errors import NotFound
-from core.practices import queries
+from core.practices import names, queries
 from core.practices.models import Practice, Provider, WriteOffSetting
 
 _ACT = "write_off_setting.changed"
@@ -87,7 +87,13 @@ def overview(session: Session, practice_id: int) -> Overview:
     if practice is None:
         raise NotFound
     providers = session.execute(
-        select(Provider.external_id, Provider.name, Provider.write_off, User.name, Provider.write_off_changed_at)
+        select(
+            Provider.external_id,
+            names.shown(session, practice_id, Provider),
+            Provider.write_off,
+            User.name,
+            Provider.write_off_changed_at,
+        )
         .outerjoin(User, User.id == Provider.write_off_changed_by)
         .where(Provider.practice_id == practice_id)
         .order_by(Provider.name, Provider.external_id)

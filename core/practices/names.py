@@ -1,0 +1,34 @@
+"""Tell apart offices, providers and payers of one name: such a name is shown with the practice's own number."""
+
+from typing import Any
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from core.practices.models import Office, Payer, Provider
+
+Named = type[Office] | type[Provider] | type[Payer]
+
+
+def shown(session: Session, practice_id: int, table: Named, *, of: Any = None) -> Any:
+    """Return an expression for the name of `table`, or of its alias `of` (columns `id` and `name`), as screens show it.
+
+    A name that another row of the practice has too is followed by the own number: "Main Street Office (MAIN-2)".
+    """
+    named = table if of is None else of
+    labels = _labels(session, practice_id, table)
+    return case(labels, value=named.id, else_=named.name) if labels else named.name
+
+
+def by_number(session: Session, practice_id: int, table: Named) -> list[tuple[str, str]]:
+    """Return the practice's own number and the shown name of each row, by name."""
+    found = select(table.external_id, shown(session, practice_id, table)).where(table.practice_id == practice_id)
+    return [(number, name) for number, name in session.execute(found.order_by(table.name, table.id))]
+
+
+def _labels(session: Session, practice_id: int, table: Named) -> dict[int, str]:
+    """Return what is shown, by internal id, of the rows whose name is not theirs alone. Most practices have none."""
+    of_practice = table.practice_id == practice_id
+    shared = select(table.name).where(of_practice).group_by(table.name).having(func.count() > 1)
+    rows = session.execute(select(table.id, table.name, table.external_id).where(of_practice, table.name.in_(shared)))
+    return {row.id: f"{row.name} ({row.external_id})" for row in rows}
