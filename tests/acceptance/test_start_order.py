@@ -1,0 +1,154 @@
+"""Processes start in any order: each waits for a migrated database, says so once, and stops properly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url, text
+
+from core.db.engine import make_engine
+from core.local.broker import Broker
+from core.local.postgres import Postgres
+from core.local.reach import free_port
+from tests.acceptance.own_postgres import own_postgres
+from tests.acceptance.product import PATIENCE_SECONDS
+from tests.servers import Databases
+from tests.waiting import eventually
+
+COMMANDS = {
+    "web": ("web",),
+    "settle": ("worker", "--queue", "settle"),
+    "control": ("worker", "--queue", "control"),
+    "beat": ("beat",),
+}
+AWAY = '"cause": "no_socket"'
+NOT_MIGRATED = '"cause": "not_migrated"'
+
+
+class Process:
+    """One `settle` process of an installation."""
+
+    def __init__(self, name: str, folder: Path, environment: dict[str, str]) -> None:
+        self.log = folder / f"{name}.log"
+        with self.log.open("wb") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "core.cli", *COMMANDS[name]],
+                env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_until_it_says(self, words: str) -> None:
+        def said() -> bool:
+            assert self.popen.poll() is None, self.said()
+            return words in self.said()
+
+        eventually(said, seconds=PATIENCE_SECONDS)
+
+    def stop(self) -> int:
+        """Ask it to stop, and return its exit code."""
+        self.popen.terminate()
+        return self.popen.wait(PATIENCE_SECONDS)
+
+    def kill(self) -> None:
+        """End what is left of it and its children."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
+
+
+class Installation:
+    """The four kinds of processes on one database, started while its server is down."""
+
+    def __init__(self, server: Postgres, url: str, broker: Broker, folder: Path) -> None:
+        self.server, self.url = server, url
+        self.port = free_port("127.0.0.1", 0)
+        given = {
+            "DATABASE_URL": url, "BROKER_URL": broker.url, "DATA_DIR": str(folder), "WEB_PORT": str(self.port),
+            "SECRET_KEY": "k" * 40,
+        }  # fmt: skip
+        environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
+        self.environment = environment
+        self.processes = {name: Process(name, folder, environment) for name in COMMANDS}
+
+    def ask(self, path: str) -> tuple[int, dict[str, object]]:
+        """Ask the web process; return status and body, or 0 while it does not listen."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+        except OSError:
+            return 0, {}
+
+
+@pytest.fixture
+def installation(servers: tuple[Databases, Broker], tmp_path: Path) -> Iterator[Installation]:
+    """Everything started, and no database server."""
+    with own_postgres() as (server, _):
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE without_tables")
+        url = make_url(server.url).set(database="without_tables").render_as_string(hide_password=False)
+        server.stop()
+        started = Installation(server, url, servers[1], tmp_path)
+        try:
+            yield started
+        finally:
+            for process in started.processes.values():
+                process.kill()
+
+
+def test_each_process_waits_for_the_migrated_database_and_its_stop_is_no_silence(installation: Installation) -> None:
+    processes = installation.processes
+    for process in processes.values():
+        process.wait_until_it_says(AWAY)
+    assert eventually(lambda: installation.ask("/healthz")[0], seconds=PATIENCE_SECONDS) == 200
+    status, answer = installation.ask("/readyz")
+    assert (status, answer["cause"]) == (503, "no_socket")
+
+    installation.server.start()
+    for process in processes.values():
+        process.wait_until_it_says(NOT_MIGRATED)
+    assert installation.ask("/readyz")[1]["cause"] == "not_migrated"
+
+    argv = [sys.executable, "-m", "core.cli", "migrate"]
+    subprocess.run(argv, env=installation.environment, check=True, capture_output=True)
+    for name in ("settle", "control"):
+        processes[name].wait_until_it_says(" ready.")
+    for process in processes.values():
+        process.wait_until_it_says("database_is_ready")
+        assert process.said().count(AWAY) == process.said().count(NOT_MIGRATED) == 1, "each reason is said once"
+    eventually(lambda: len(_kinds(installation, "TRUE")) == len(processes), seconds=PATIENCE_SECONDS)
+    eventually(lambda: installation.ask("/readyz")[0] == 200, seconds=PATIENCE_SECONDS)
+
+    assert {name: process.stop() for name, process in processes.items()} == dict.fromkeys(COMMANDS, 0)
+    assert _kinds(installation, "stopped_at IS NULL") == [], "each had a last word"
+
+
+def test_a_process_that_waits_stops_when_it_is_asked_to(installation: Installation) -> None:
+    for process in installation.processes.values():
+        process.wait_until_it_says(AWAY)
+
+    codes = {name: process.stop() for name, process in installation.processes.items()}
+
+    assert codes == dict.fromkeys(COMMANDS, 0)
+
+
+def _kinds(installation: Installation, condition: str) -> list[str]:
+    engine = make_engine(installation.url, pool_size=1)
+    try:
+        with engine.connect() as connection:
+            found = connection.scalars(text(f"SELECT kind FROM watch_process WHERE {condition} ORDER BY kind"))
+            return list(found)
+    finally:
+        engine.dispose()
