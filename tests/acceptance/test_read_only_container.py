@@ -1,0 +1,77 @@
+"""Files get in and out of a container that can write to /tmp alone, run as another user.
+
+No container engine is needed: a mount namespace makes every file system read-only but /tmp and the mounted folder. What
+only an engine does (its volume syntax, its image) is not proved here.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from core.local.broker import Broker
+from tests.servers import Databases
+
+NOBODY = 65_534
+# The folder is mounted first, because it may itself be under /tmp.
+READ_ONLY = """
+set -e
+mount --make-rprivate /
+mount --bind "$FOLDER" /mnt
+mount -o remount,bind,ro /
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+cd /
+exec setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups "$@"
+"""
+
+
+def _can_be_tried() -> bool:
+    if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "setpriv"))):
+        return False
+    nobody = ["setpriv", "--reuid", str(NOBODY), "--clear-groups", "test", "-x", sys.executable]
+    tries = (["unshare", "--mount", "true"], nobody)
+    return all(subprocess.run(words, check=False, capture_output=True).returncode == 0 for words in tries)
+
+
+pytestmark = pytest.mark.skipif(
+    not _can_be_tried(), reason="takes root, mount namespaces, and a checkout that another user may read"
+)
+
+
+class Container:
+    """Runs one command as `docker compose run --user … -v FOLDER:/mnt` does."""
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        # The test's database lets in only the user that it runs as; here that is not root.
+        self.user_id = Path(str(make_url(database_url).query["host"])).stat().st_uid
+        folder.chmod(0o755)
+        os.chown(folder, self.user_id, -1)
+        self._environment = {
+            **os.environ, "FOLDER": str(folder), "USER_ID": str(self.user_id), "HOME": "/nonexistent",
+            "SETTLE_DATABASE_URL": database_url, "PYTHONDONTWRITEBYTECODE": "1",
+        }  # fmt: skip
+
+    def settle(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
+        argv = ["unshare", "--mount", "bash", "-c", READ_ONLY, "bash", sys.executable, "-m", "core.cli", *words]
+        return subprocess.run(argv, env=self._environment, capture_output=True, check=False, timeout=60)
+
+
+def test_a_template_gets_out_claims_get_in_and_nothing_else_is_written(
+    servers: tuple[Databases, Broker], tmp_path: Path
+) -> None:
+    with servers[0].fresh() as url:
+        container = Container(tmp_path, url)
+
+        template = container.settle("import", "csv", "--template", "/mnt/in")
+        assert template.returncode == 0, template.stderr
+        assert (tmp_path / "in" / "claims.csv").stat().st_uid == container.user_id != 0, "the files are the caller's"
+        imported = container.settle("import", "csv", "/mnt/in", "--practice", "Your Practice")
+        assert imported.returncode == 0, imported.stderr
+        assert b"added" in imported.stdout
+
+        refused = container.settle("import", "csv", "--template", "/var/in")
+        assert refused.returncode != 0, "the file system is read-only"
