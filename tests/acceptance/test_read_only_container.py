@@ -32,7 +32,7 @@ exec setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups "$@"
 def _can_be_tried() -> bool:
     if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "setpriv"))):
         return False
-    nobody = ["setpriv", "--reuid", str(NOBODY), "--clear-groups", "test", "-x", sys.executable]
+    nobody = ["setpriv", "--reuid", str(NOBODY), "--clear-groups", sys.executable, "-c", ""]
     tries = (["unshare", "--mount", "true"], nobody)
     return all(subprocess.run(words, check=False, capture_output=True).returncode == 0 for words in tries)
 
