@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# tzdata 2026.2: the wheel's two names of its release differ: IANA_VERSION is 2026b, tzdata.zi says 2026b-dirty.
+#
+# Guess before the run: both are 2026b.
+# Seen: the first line of tzdata.zi reads "# version 2026b-dirty"; tzdata 2026.6 says 2026f in both places.
+# It matters to a program that compares the wheel with the system's database by that line: one that expects a year and
+# a letter finds no version at all.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+seen=""
+for version in 2026.2 2026.6; do
+    python3 -m pip install --quiet --quiet --quiet --disable-pip-version-check --root-user-action ignore --target "$folder/$version" "tzdata==$version" 2>/dev/null
+    iana=$(PYTHONPATH="$folder/$version" python3 -c 'import tzdata; print(tzdata.IANA_VERSION)')
+    seen="$seen$version: $iana, $(head -n 1 "$folder/$version/tzdata/zoneinfo/tzdata.zi"); "
+done
+echo "tzdata $seen"
+test "$seen" = "2026.2: 2026b, # version 2026b-dirty; 2026.6: 2026f, # version 2026f; "
