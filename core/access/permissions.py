@@ -74,7 +74,7 @@ def roles_that_may(action: Action) -> list[Role]:
 
 
 def _refusal(role: Role, action: Action) -> str:
-    """Say which roles allow it, as the header calls them, and send nobody to themselves."""
+    """Name the roles that allow it, as the header calls them. Never send administrators to an administrator."""
     may = " or ".join(ROLE_WORDS[one] for one in roles_that_may(action))
     ask = "" if role is Role.ADMIN else " Ask an administrator of the practice."
     return f"Your role ({ROLE_WORDS[role]}) does not allow this. It needs the role {may}.{ask}"

@@ -121,7 +121,7 @@ def sign_in(session: Session, *, email: str, password: str, now: dt.datetime) ->
         _HASHER.hash(_bytes(password))  # as dear as a check, so that the time tells nobody who has an account
         raise SignInFailed
     if not _matches(user.password_hash, password) or not user.active:
-        _record(session, user, "user.sign_in_failed", now, by=None)  # whoever tried is not known
+        _record(session, user, "user.sign_in_failed", now, by=None)  # the password was wrong, so the person is unknown
         session.commit()
         raise SignInFailed
     if _HASHER.check_needs_rehash(user.password_hash):

@@ -12,7 +12,7 @@ from core.errors import NotFound, Refusal
 
 
 class ClaimBusy(Refusal):
-    """Another hand holds this claim at the moment; try again."""
+    """Another user or process is working on this claim. Try again."""
 
     code = "claim_busy"
     http_status = HTTPStatus.CONFLICT

@@ -38,7 +38,8 @@ def show_audit(
 ) -> None:
     """Show who did what, the newest first; or write it to a file, with the number and digest of each act.
 
-    It takes no --as: whoever can type this can read the database. Of a file, the audit names the command line.
+    It takes no --as, because anyone at this terminal can read the database. The audit records a file as read by the
+    command line.
     """
     with acting.sessions() as sessions:
         with transaction(sessions) as session:

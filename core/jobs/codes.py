@@ -13,7 +13,7 @@ UNEXPECTED_ERROR: Final = "unexpected_error"
 
 FAILURES: Final = {
     WORKER_DIED: "The worker died three times on this claim",
-    CLAIM_LOCKED: "Another hand holds this claim; tried five times",
+    CLAIM_LOCKED: "Locked by another user or process; gave up after five tries",
     DATABASE_REFUSED: "The database refused this claim",
     UNEXPECTED_ERROR: "Something unexpected broke on this claim",
 }

@@ -163,7 +163,7 @@ def test_a_claim_held_by_another_hand_is_said_and_nothing_is_lost(
         answer = post(biller, **PAYMENT)
 
     assert answer.status_code == 409
-    assert "Another hand holds this claim" in answer.text
+    assert "Another user or process is working on this claim" in answer.text
     assert 'value="$1,002.50"' in answer.text
     assert 'name="idempotency_key" value="one"' in answer.text or 'name="idempotency_key"' in answer.text
     assert entered(practice) == []

@@ -165,7 +165,7 @@ def test_a_stall_and_the_failures_of_a_day_are_said(
 
     assert "1 running job has not moved for a minute." in said
     assert "for a minute: no worker takes it up" in said
-    assert "Another hand holds this claim; tried five times claim_locked 1" in said
+    assert "Locked by another user or process; gave up after five tries claim_locked 1" in said
     clock.turn_on(hours=25)
     assert ops.actor is not None
     assert "No claim failed." in browser_of(ops.actor).says(PAGE)
