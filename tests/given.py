@@ -146,7 +146,7 @@ class GivenPractice:
         *,
         by: Actor | None = None,
         confirmation: str = "CONFIRM",
-        cost_share_reason: str | None = None,
+        cost_share_reason: str = "",
         now: dt.datetime = NOW,
     ) -> SettleJob:
         """Confirm a job."""
@@ -184,7 +184,7 @@ class GivenPractice:
         with transaction(self.sessions) as session:
             session.execute(update(Practice).where(Practice.id == self.id).values(write_off=setting))
 
-    def settle(self, selection: Any = None, *, cost_share_reason: str | None = None, **asked: Any) -> JobKey:
+    def settle(self, selection: Any = None, *, cost_share_reason: str = "", **asked: Any) -> JobKey:
         """Preview, confirm and run a job to its end in this process."""
         job = self.preview(selection, **asked)
         self.confirm(job, cost_share_reason=cost_share_reason)
