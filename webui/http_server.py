@@ -108,7 +108,9 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 
     @property
     def is_heavy(self) -> bool:
-        """Whether it takes seconds of computing."""
+        """Whether it takes seconds of computing. One that is refused does not, and its length may be no number."""
+        if self.error:
+            return False
         return self.asked_path.endswith(FILE_ENDINGS) or self.body_bytes > LARGE_BODY_BYTES
 
 
@@ -129,6 +131,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     parser_class = Request
     task_class = Answer
     sendbuf_len: int
+    requests: list[Request]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Begin to wait for the client."""
@@ -175,10 +178,18 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
         A file is not made for a client that hung up while it waited for its turn.
         """
-        if self.requests[0].is_heavy and self._has_hung_up():
-            self.connected = False
-        super().service()
-        self._moved_at = time.monotonic()
+        try:
+            if self.requests[0].is_heavy and self._has_hung_up():
+                self.connected = False
+            super().service()
+        except BaseException:
+            # Its request would stay unanswered, and a client with an unanswered request is never late.
+            self.will_close = True
+            self.requests = []
+            self.server.pull_trigger()
+            raise
+        finally:
+            self._moved_at = time.monotonic()
 
     def _has_hung_up(self) -> bool:
         try:

@@ -4,6 +4,7 @@ import http.client
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,20 @@ def test_the_server_hangs_up_on_who_stops_in_the_middle_of_a_request(half: str, 
 def test_the_server_hangs_up_on_who_sends_on_and_on_without_an_end(hasty_web: Web, clinic: Clinic) -> None:
     caller = _caller(hasty_web, clinic)
     with holding(caller, b"GET /claims HTTP/1.1\r\nX: ", clients=3, drips=b"x" * 1_000) as held:
+        eventually(lambda: held.given_up() == 3, seconds=PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("length", [b"abc", b"1\r\nContent-Length: 2"], ids=["no number", "two lengths"])
+def test_a_length_that_cannot_be_read_is_refused_and_holds_no_connection(
+    length: bytes, hasty_web: Web, clinic: Clinic
+) -> None:
+    asked = b"POST /sign-in HTTP/1.1\r\nHost: settle\r\nContent-Length: %b\r\n\r\n" % length
+    with holding(_caller(hasty_web, clinic), asked, clients=3) as held:
+        for client in held.sockets:
+            client.settimeout(PATIENCE_SECONDS)
+            answer = http.client.HTTPResponse(client)
+            answer.begin()
+            assert answer.status == HTTPStatus.BAD_REQUEST
         eventually(lambda: held.given_up() == 3, seconds=PATIENCE_SECONDS)
 
 
