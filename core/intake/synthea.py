@@ -78,8 +78,9 @@ _POSTINGS: Final = """
       AND (r.type <> 'PAYMENT' OR CASE :payments WHEN 'all' THEN true WHEN 'without_last' THEN r.from_last > 1
                                                  WHEN 'only_copays' THEN r.method = 'COPAY' ELSE false END)
 """
-# Synthea 3.3.0 gives one ID to different transactions. The first keeps it; the others get their CHARGEID beside it. A
-# claim that the practice has with the ID comes first, so that a second import knows every row again.
+# Synthea 3.3.0 gives one ID to different transactions. The first keeps it; the others get their claim and CHARGEID
+# beside it, because a CHARGEID counts within its claim. A claim that the practice has with the ID comes first, so that
+# a second import knows every row again.
 _IDS: Final = """
     WITH here AS (
         SELECT p.source_id AS id, c.external_id AS claim
@@ -91,7 +92,7 @@ _IDS: Final = """
                row_number() OVER (PARTITION BY s.id, here.claim <> s.claim ORDER BY s.number, s.claim) AS nth
         FROM stage_synthea_row s LEFT JOIN here ON here.id = s.id
     )
-    UPDATE stage_synthea_row s SET id = s.id || '/' || s.number
+    UPDATE stage_synthea_row s SET id = s.id || '/' || s.claim || '/' || s.number
     FROM ranked WHERE ranked.at = s.at AND (ranked.is_taken OR ranked.nth > 1)
 """
 # Where the claim was served, and its billing status from the money.

@@ -134,7 +134,21 @@ def test_two_different_transactions_with_one_id_both_come_in_and_are_known_again
 
     assert (first.added["postings"], again.nothing_new) == (5, True)
     assert export.balances() == {"c1": (40_00, 0), "c2": (0, 80_00)}
-    assert export.source_ids() == ["same", "same/5", "t1", "t3", "t4"]
+    assert export.source_ids() == ["same", "same/c2/5", "t1", "t3", "t4"]
+
+
+def test_one_id_in_three_claims_under_one_chargeid_comes_in_three_times(export: Export) -> None:
+    claims = ("c1", "c2", "c3")
+    export.claims(*claims)
+    export.transactions(
+        *(row(f"t{claim}", claim, 1, "CHARGE", amount="100.00", owner="1") for claim in claims),
+        *(row("same", claim, 2, "PAYMENT", method="ECHECK", paid="60.00") for claim in claims),
+    )
+
+    first, again = export.load(), export.load()
+
+    assert (first.added["postings"], again.nothing_new) == (6, True)
+    assert export.balances() == dict.fromkeys(claims, (40_00, 0))
 
 
 def test_transactions_with_one_id_come_in_from_files_one_after_the_other_in_any_order(export: Export) -> None:
