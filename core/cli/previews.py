@@ -27,7 +27,7 @@ _posting_date_option = click.option(
     type=click.DateTime(["%Y-%m-%d"]),
     callback=lambda _context, _option, given: given and given.date(),
     metavar="YYYY-MM-DD",
-    help="The posting date: today, or the next open date.  [default: today]",
+    help="The posting date: today, or the next open date where this month is closed.  [default: today]",
 )
 
 

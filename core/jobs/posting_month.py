@@ -14,7 +14,7 @@ from core.practices.models import Practice
 def dated(
     session: Session, practice: Practice, *, asked: dt.date | None, moves_money: bool, now: dt.datetime
 ) -> dt.date:
-    """The posting date of a new job: today, or the next open date where that was `asked`.
+    """The posting date of a new job: today, or the next open date where this month is closed and that was `asked`.
 
     Raises `PeriodClosed` and `BadPostingDate`; a job that moves no money posts nothing, so that any day will do.
     """

@@ -81,7 +81,7 @@ class JobRequest(_Frozen):
     reason: WriteOffReason | None = None
     note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
     include: tuple[Literal[MAY_INCLUDE], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
-    posting_date: reading.Day | None = None  # today if not given; else the next open date
+    posting_date: reading.Day | None = None  # today if not given; else the next open date, where this month is closed
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:

@@ -42,7 +42,7 @@ class BadMonth(BadInput):
 
 
 class BadPostingDate(BadInput):
-    """The posting date is today or the next open date."""
+    """The posting date is today or, where today's month is closed, the next open date."""
 
     code = "bad_posting_date"
 
@@ -167,20 +167,19 @@ def first_open(closed: Collection[dt.date], day: dt.date) -> dt.date:
 
 
 def posting_date(session: Session, practice_id: int, *, asked: dt.date | None, today: dt.date) -> dt.date:
-    """Return a job's posting date: today, or the next open date where that was asked for.
+    """Return a job's posting date: today, or the next open date where today's month is closed and that was asked for.
 
+    Never an earlier day, because a write-off would be dated before its charge, and a reversal before its write-off.
     Raises `PeriodClosed` where today is in a closed month and nothing else was asked, and `BadPostingDate`.
     """
-    offered = next_open_date(session, practice_id, today=today)
+    offered = latest_date(session, practice_id, today=today)
     day = asked or today
-    if day == offered or (day == today and offered < today):
+    if day == offered:
         return day
     if day == today:
         raise refusal(session, practice_id, month_of(today), today=today)
-    choices = ([f"today, {today}"] if offered <= today else []) + (
-        [f"the next open date, {offered}"] if offered != today else []
-    )
-    raise BadPostingDate(f"The posting date must be {' or '.join(choices)}.", days=[str(today), str(offered)])
+    choice = f"today, {today}" if offered == today else f"the next open date, {offered}"
+    raise BadPostingDate(f"The posting date must be {choice}.", days=[str(offered)])
 
 
 def refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.date) -> PeriodClosed:

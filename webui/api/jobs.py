@@ -57,7 +57,9 @@ class Reversal(Body):
         Field(description="Some of the job's settled claims; null for all of them"),
     ]
     note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="Kept with the job")] = ""
-    posting_date: Annotated[Day | None, Field(description="Today if not given; else the next open date")] = None
+    posting_date: Annotated[
+        Day | None, Field(description="Today if not given, or the next open date if this month is closed")
+    ] = None
 
 
 @api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **refusals(400, 413, 415)})

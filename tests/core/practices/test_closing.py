@@ -187,7 +187,7 @@ def test_a_preview_in_a_closed_month_is_refused_and_may_be_dated_on_the_next_ope
         (["2026-09", "2026-11"], "2026-12-01"),
     ],
 )
-def test_the_next_open_date_is_the_first_day_after_the_last_closed_month_and_a_job_may_be_dated_on_it(
+def test_the_next_open_date_is_the_first_day_after_the_last_closed_month_and_no_job_is_dated_before_today(
     practice: GivenPractice, admin: Actor, closed: list[str], earliest: str
 ) -> None:
     practice.claim("1", Line(0, 100_00))
@@ -200,24 +200,29 @@ def test_the_next_open_date_is_the_first_day_after_the_last_closed_month_and_a_j
             with pytest.raises(PeriodClosed, match=f"{earliest[5:7]}/01/{earliest[:4]}") as refused:
                 periods.hold_open(session, practice.id, [periods.named(month)], today=TODAY)
             assert refused.value.facts["next_open_date"] == earliest
-    assert str(practice.read_job(practice.preview(posting_date=earliest)).posting_date) == earliest
-    if "2026-11" not in closed:
-        assert practice.read_job(practice.preview(key="today")).posting_date == TODAY
+    if "2026-11" in closed:
+        assert str(practice.read_job(practice.preview(posting_date=earliest)).posting_date) == earliest
+        return
+    assert practice.read_job(practice.preview(key="today")).posting_date == TODAY
+    if earliest != str(TODAY):
+        with pytest.raises(BadPostingDate, match=f"must be today, {TODAY}"):
+            practice.preview(posting_date=earliest, key="before its charge")
 
 
 def test_a_job_that_a_worker_previews_keeps_the_next_open_date_that_was_asked_for(
     practice: GivenPractice, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claim("1", Line(0, 100_00))
-    close(practice, admin, OCTOBER)
     monkeypatch.setattr(prepare, "PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
-    asked, default = practice.preview(posting_date="2026-11-01", key="asked"), practice.preview(key="default")
+    default = practice.preview(key="default")
+    close(practice, admin)
+    asked = practice.preview(posting_date="2026-12-01", key="asked")
 
     for job in (asked, default):
         with transaction(practice.sessions) as session:
             assert prepare.prepare(session, job, now=NOW + dt.timedelta(days=1))
 
-    assert str(practice.read_job(asked).posting_date) == "2026-11-01"
+    assert str(practice.read_job(asked).posting_date) == "2026-12-01"
     assert practice.read_job(default).posting_date == TODAY + dt.timedelta(days=1)
 
 
