@@ -85,7 +85,7 @@ def post(claim_id: str) -> Response | tuple[str, int]:
     what = f"{words(PostingKind(entry.kind))} of {format_cents(entry.amount_cents)}"
     flash(
         f"{what} posted on line {entry.line}.{_besides(posted)}",
-        "warn" if posted.credit_cents or posted.looks_like else "good",
+        "warn" if posted.credit_cents or posted.looks_like or posted.restored_cents else "good",
     )
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
 
@@ -97,6 +97,8 @@ def _besides(posted: Posted) -> str:
         jobs = ", ".join(f"job {job}" for job in posted.took_back.job_ids)
         of_jobs = f" of {jobs}" if jobs else ""
         said.append(f"It took back {format_cents(posted.took_back.recovered_cents)} of the write-off{of_jobs}.")
+    if posted.restored_cents:
+        said.append(f"{format_cents(posted.restored_cents)} of an earlier write-off was restored on the other side.")
     if posted.written_off_elsewhere:
         places = ", ".join(
             f"line {one.line} ({words(one.responsibility).lower()}, {format_cents(one.cents)})"

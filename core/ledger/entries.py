@@ -105,6 +105,7 @@ class Posted(NamedTuple):
 
     claim: Claim
     took_back: Recovery | None  # what it took back of the write-off, where it came late
+    restored_cents: int  # of earlier write-offs, posted again because a transfer raised the other side's balance
     credit_cents: int  # what the entry's line and responsibility has too much now; 0 where it has not
     written_off_elsewhere: tuple[WrittenOff, ...]  # of a payment where nothing was written off: where it was
     looks_like: look_alikes.LookAlike | None  # the earlier payment that this one may repeat
@@ -131,7 +132,7 @@ def post(
     posting_id = _posted_before(session, claim, source_id, entry)
     if posting_id is None:
         posting_id = _post(session, claim, entry, source_id, by=by, now=now)
-    return _posted(session, claim, entry, posting_id)
+    return _posted(session, claim, entry, posting_id, source_id)
 
 
 def _post(
@@ -173,17 +174,25 @@ def _post(
     return ids[0]
 
 
-def _posted(session: Session, claim: Claim, entry: Payment | Adjustment | Transfer, posting_id: int) -> Posted:
+def _posted(
+    session: Session, claim: Claim, entry: Payment | Adjustment | Transfer, posting_id: int, source_id: str
+) -> Posted:
     found = recoveries.of_claim(session, claim.practice_id, claim.id)
     took_back = next((one for one in found if one.posting_id == posting_id), None)
+    own = [f"{source_id}:{index}" for index in range(len(_postings(entry)))]
+    of_entry = select(Posting.id).where(
+        Posting.practice_id == claim.practice_id, Posting.source == SOURCE, Posting.source_id.in_(own)
+    )
+    ids = set(session.scalars(of_entry))
+    restored = sum(max(0, -one.recovered_cents) for one in found if one.posting_id in ids)
     line = session.get_one(LineItem, (claim.practice_id, claim.id, entry.line), populate_existing=True)
     due = line.insurance_due if entry.responsibility is Responsibility.INSURANCE else line.patient_due
     if not isinstance(entry, Payment):
-        return Posted(claim, took_back, max(0, -due), (), None)
+        return Posted(claim, took_back, restored, max(0, -due), (), None)
     elsewhere = [] if took_back else written_off(session, claim.practice_id, claim.id)
     here = (entry.line, entry.responsibility)
     others = () if any(one[:2] == here for one in elsewhere) else tuple(elsewhere)
-    return Posted(claim, took_back, max(0, -due), others, look_alikes.of_posting(session, posting_id))
+    return Posted(claim, took_back, restored, max(0, -due), others, look_alikes.of_posting(session, posting_id))
 
 
 def written_off(session: Session, practice_id: int, claim_id: int) -> list[WrittenOff]:

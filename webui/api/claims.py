@@ -47,6 +47,9 @@ class PostedClaim(ClaimWithLines):
     """The claim after an entry, and what the entry did besides."""
 
     took_back: Annotated[Recovery | None, Field(description="What it took back of the write-off that stood there")]
+    restored_cents: Annotated[
+        int, Field(description="Of earlier write-offs, posted again because a transfer raised the other side's balance")
+    ]
     credit_cents: Annotated[int, Field(description="What the entry's line and responsibility has too much now")]
     written_off_elsewhere: Annotated[
         list[WrittenOffLine], Field(description="Of a payment where nothing was written off: where it was")
@@ -156,9 +159,10 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
     """Post a payment, an adjustment or a transfer on one line, once; the answer is the claim as it is then.
 
     A Settled claim on which something is due afterwards goes back to Balance Due. Where something stands written off,
-    it takes back just enough of that: `took_back` says what; what exceeds it is `credit_cents`. `paid_by` names a payer
-    that the claim has. An adjustment may not lower the claim by more than the poster's limit for one claim: otherwise
-    the answer is `over_claim_limit`.
+    it takes back just enough of that: `took_back` says what; what exceeds it is `credit_cents`. A transfer to a side
+    whose write-off was taken back earlier restores that write-off, up to the transfer: `restored_cents`. `paid_by`
+    names a payer that the claim has. An adjustment may not lower the claim by more than the poster's limit for one
+    claim: otherwise the answer is `over_claim_limit`.
     """
     with transaction(door().sessions) as session:
         key = header.idempotency_key
@@ -166,6 +170,7 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
         facts = _facts(session, path)
     besides = {
         "took_back": posted.took_back,
+        "restored_cents": posted.restored_cents,
         "credit_cents": posted.credit_cents,
         "written_off_elsewhere": list(posted.written_off_elsewhere),
         "looks_like": posted.looks_like,

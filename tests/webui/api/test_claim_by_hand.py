@@ -28,7 +28,9 @@ def test_a_payment_lowers_what_is_due_and_stands_in_the_ledger(biller: Api) -> N
     answer = biller.enter(claim["id"], **PAYMENT, note="Card")
 
     assert answer.status_code == 201, answer.json
-    besides = {"took_back": None, "credit_cents": 0, "written_off_elsewhere": [], "looks_like": None}
+    besides = {
+        "took_back": None, "restored_cents": 0, "credit_cents": 0, "written_off_elsewhere": [], "looks_like": None,
+    }  # fmt: skip
     assert answer.json == {**biller.get(f"/claims/{claim['id']}").json, **besides}
     assert answer.json["patient_due_cents"] == claim["patient_due_cents"] - 100
     assert answer.json["patient_paid_cents"] == claim["patient_paid_cents"] + 100

@@ -13,6 +13,7 @@ from core.claims.models import Claim, Hold
 from core.db.engine import Sessions
 from core.ledger.models import Posting
 from core.practices import limits
+from core.practices.models import WriteOffSetting
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.webui.pages.conftest import Browser
 from webui import claim_keys
@@ -39,6 +40,18 @@ def post(browser: Browser, number: str = "C1", **fields: str) -> TestResponse:
 def entered(practice: GivenPractice) -> list[Posting]:
     with practice.sessions() as session:
         return list(session.scalars(select(Posting).where(Posting.source == "entry").order_by(Posting.id)))
+
+
+def test_a_transfer_that_restores_a_write_off_says_so(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(500, 1_000))
+    practice.set_write_off(WriteOffSetting.PATIENT)
+    practice.settle()
+    post(biller, **{**PAYMENT, "amount": "3.00"}, idempotency_key="paid")
+
+    post(biller, **{**TRANSFER, "amount": "3.00"}, idempotency_key="moved")
+
+    assert "$3.00 of an earlier write-off was restored on the other side." in biller.says("/claims/C1")
+    assert (practice.read("C1").insurance_due, practice.read("C1").patient_due) == (200, 0)
 
 
 @pytest.mark.parametrize(
