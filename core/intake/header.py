@@ -1,5 +1,6 @@
 """The line that names the columns: where each column of the format stands, or what is wrong with the line."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,6 +23,7 @@ _OF_MONEY: Final = (
     *("amount", "amt", "paid", "billed", "charge", "balance", "due", "cost", "fee", "total", "adjust", "copay"),
     *("deduct", "coins", "write", "refund", "payment", "credit", "debit", "price", "owed", "allowed", "dollar"),
 )
+_VALUE: Final = re.compile(r"[-+$(\s]*\d[\d.,:/-]*\)?")  # a number, an amount, a date or a time
 _TO_DOCUMENT: Final = "docs/import-format.md says which column holds what"
 
 
@@ -69,13 +71,15 @@ def _not_a_header(rows: Rows, file: "FileFormat") -> str | None:
             return f"separate the columns by commas; here they are separated by {plural}"
     if first.startswith("sep="):
         return 'remove the line "sep=", which only Excel reads'
-    if _recognized(fields, file):
+    recognized = _recognized(fields, file)
+    # A line of data may hold a word that is a column's name too, and its other values may be a patient's.
+    if recognized * 2 >= len(fields) or (recognized and not any(_VALUE.fullmatch(field.strip()) for field in fields)):
         return None
     for at, later in rows[1:]:
         if _recognized(later, file) * 2 >= min(len(file.columns), len(later)):
             return f"the first line must name the columns; here line {at} does: remove the lines above it"
     expected = ", ".join(column.name for column in file.columns[:3])
-    return f"the first line must name the columns ({expected} …); none of them stands there"
+    return f"the first line must name the columns ({expected} …), but it holds other values"
 
 
 def _recognized(fields: Sequence[str], file: "FileFormat") -> int:

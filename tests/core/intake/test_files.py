@@ -71,13 +71,14 @@ def test_a_file_that_is_no_plain_csv_is_named_for_what_it_is_and_nothing_follows
     assert faults[0].startswith("offices.csv")
 
 
-def test_a_file_without_header_shows_nothing_of_its_first_row(files: FilesOfPractice) -> None:
-    files.write("patients.csv", b'P-1,"Sample, Petra",1980-02-28\n')
+@pytest.mark.parametrize("own_number", ["P-1", "name"], ids=["plain", "a word that is a column's name"])
+def test_a_file_without_header_shows_nothing_of_its_first_row(files: FilesOfPractice, own_number: str) -> None:
+    files.write("patients.csv", f'{own_number},"Sample, Petra",1980-02-28\n'.encode())
 
     assert files.faults() == [
         (
-            "patients.csv, line 1: the first line must name the columns (patient_id, name, birth_date …); "
-            "none of them stands there"
+            "patients.csv, line 1: the first line must name the columns (patient_id, name, birth_date …), "
+            "but it holds other values"
         )
     ]
 
