@@ -37,7 +37,7 @@ app.conf.update(
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
-    task_publish_retry=False,  # a lost hint costs a few seconds until the sweep
+    task_publish_retry=False,  # a worker finds the work of a lost hint by itself
     enable_utc=True,
     beat_schedule=BEAT_SCHEDULE,
     worker_send_task_events=True,  # Flower listens
