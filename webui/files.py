@@ -30,6 +30,8 @@ IN_MEMORY_BYTES_MAX: Final = 1024 * 1024  # of one file; the rest of a larger on
 UNFETCHED_BYTES_OF_PERSON_MAX: Final = 64 * 1024 * 1024
 UNFETCHED_BYTES_MAX: Final = 256 * 1024 * 1024
 
+# What the server offers in a request's environ: wait a moment while pages are being answered.
+GIVE_WAY: Final = "settle.give_way"
 _SHELF: Final = "settle-files"
 
 
@@ -125,13 +127,19 @@ def answer(
     return response
 
 
+def _go_on() -> None:
+    """Another server offers nothing to wait for."""
+
+
 def _made(pieces: Callable[[Session], Iterator[str] | Iterator[bytes]]) -> tuple[Unfetched, int]:
     """Write the file in one transaction, which ends before anything is sent; give it, rewound, and its size."""
+    give_way = request.environ.get(GIVE_WAY, _go_on)
     file = Unfetched(max_size=IN_MEMORY_BYTES_MAX)
     try:
         with door().sessions() as session:
             for piece in pieces(session):
                 file.write(piece.encode() if isinstance(piece, str) else piece)
+                give_way()
     except OSError as error:
         file.close()
         if error.errno == errno.ENOSPC:

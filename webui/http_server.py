@@ -22,6 +22,7 @@ from core.settings import Settings
 from webui.auth import SESSION_COOKIE
 from webui.body_limits import BODY_BYTES_BEFORE_SIGN_IN_MAX, BODY_BYTES_MAX, HEAD_BYTES_MAX
 from webui.errors import API_PATH, PROBLEM_JSON
+from webui.files import GIVE_WAY
 
 CONNECTIONS_MAX: Final = 1_000  # of one process; each takes a few KB and at most two file descriptors
 CROWDED_AT: Final = 800  # from so many connections on, one that asks for nothing makes room for one that may
@@ -29,6 +30,9 @@ RATE_BYTES_MIN: Final = 16 * 1024  # a second: a slow phone line; longer bodies 
 UNREAD_BYTES_MAX: Final = 2 * BODY_BYTES_MAX  # of a body that is too large; a client that sends more is hung up on
 FLUSH_BYTES: Final = 256 * 1024  # to one client before the next gets its turn
 FILE_THREADS: Final = 1  # files and large bodies compute for seconds each: more at once would slow every page down
+# For each piece of a file: as long as a page takes, so that a file under constant load still comes to its end.
+GIVE_WAY_SECONDS_MAX: Final = 0.03
+GIVE_WAY_LOOK_SECONDS: Final = 0.001
 LARGE_BODY_BYTES: Final = 1024 * 1024  # some 50,000 claim ids
 FILE_ENDINGS: Final = (".csv", ".xlsx")
 ALIVE_PATH: Final = "/healthz"
@@ -116,6 +120,10 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 
 class Answer(WSGITask):  # type: ignore[misc]
     """The application's answer to one request."""
+
+    def get_environment(self) -> dict[str, Any]:
+        """Let the application give way to pages while it makes a file."""
+        return {**super().get_environment(), GIVE_WAY: self.channel.server.task_dispatcher.give_way}
 
     def build_response_header(self) -> bytes:
         """Write the names of headers as the application does: some programs look for `ETag` and not for `Etag`."""
@@ -243,6 +251,12 @@ class Lanes:
     def add_task(self, channel: Channel) -> None:
         """Let the channel's first request be answered."""
         self._lane(channel.requests[0]).add_task(channel)
+
+    def give_way(self) -> None:
+        """Wait while a page is being answered, for a moment at most: a file's computing would slow the page down."""
+        until = time.monotonic() + GIVE_WAY_SECONDS_MAX
+        while self._pages.active_count and time.monotonic() < until:
+            time.sleep(GIVE_WAY_LOOK_SECONDS)
 
     def _lane(self, request: Request) -> ThreadedTaskDispatcher:
         path = request.asked_path

@@ -10,7 +10,7 @@ from typing import Final
 FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 SKIPPED_BEFORE_SIGNS: Final = " \u00a0\u200b\ufeff"
 
-ROWS_PER_PIECE: Final = 500
+ROWS_PER_PIECE: Final = 50  # between two pieces, a web process gives way to pages: some milliseconds apart
 _BYTE_ORDER_MARK: Final = "\ufeff"  # without it, Excel reads UTF-8 as the code page of its system
 
 

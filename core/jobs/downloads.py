@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.permissions import Action, Actor
-from core.claims.export import csv_pieces, guard
+from core.claims.export import ROWS_PER_PIECE, csv_pieces, guard
 from core.errors import NotFound
 from core.jobs import queries, reports, why
 from core.jobs.keys import JobKey
@@ -86,16 +86,20 @@ def _csv_cell(cell: str | int) -> str:
 
 
 def xlsx_file(session: Session, key: JobKey, file: File) -> Iterator[bytes]:
-    """The file as XLSX, in pieces. Text is written as text, so that none of it can be a formula."""
+    """The file as XLSX, in pieces. Text is written as text, so that none of it can be a formula.
+
+    The first pieces are empty: one for some rows that are written, so that the caller can pause between them.
+    """
     with tempfile.TemporaryDirectory(prefix="settle-") as folder:
         path = Path(folder) / "job.xlsx"
-        _write_workbook(path, _head(session, key, file), _rows(session, key, file))
+        yield from (b"" for _ in _write_workbook(path, _head(session, key, file), _rows(session, key, file)))
         with path.open("rb") as written:
             while piece := written.read(_PIECE_BYTES):
                 yield piece
 
 
-def _write_workbook(path: Path, head: tuple[str, ...], rows: Iterator[list[str | int]]) -> None:
+def _write_workbook(path: Path, head: tuple[str, ...], rows: Iterator[list[str | int]]) -> Iterator[None]:
+    """Write the workbook, and yield after some rows each time."""
     # Constant memory: a row is on disk when the next one begins.
     with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)}) as book:
         bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
@@ -110,6 +114,8 @@ def _write_workbook(path: Path, head: tuple[str, ...], rows: Iterator[list[str |
                     sheet.write_number(at + 1, column, Decimal(cell) / 100, money)
                 else:
                     sheet.write_string(at + 1, column, cell)
+            if count % ROWS_PER_PIECE == 0:
+                yield
         if sheet is None:
             _sheet(book, head, bold)
 
