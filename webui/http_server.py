@@ -15,7 +15,7 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher, WSGITask
+from waitress.task import WSGITask
 from waitress.utilities import Error
 
 from core.settings import Settings
@@ -23,20 +23,15 @@ from webui.auth import SESSION_COOKIE
 from webui.body_limits import BODY_BYTES_BEFORE_SIGN_IN_MAX, BODY_BYTES_MAX, HEAD_BYTES_MAX
 from webui.errors import API_PATH, PROBLEM_JSON
 from webui.files import GIVE_WAY
+from webui.lanes import Lanes
 
 CONNECTIONS_MAX: Final = 1_000  # of one process; each takes a few KB and at most two file descriptors
 CROWDED_AT: Final = 800  # from so many connections on, one that asks for nothing makes room for one that may
 RATE_BYTES_MIN: Final = 16 * 1024  # a second: a slow phone line; longer bodies and answers get time in proportion
 UNREAD_BYTES_MAX: Final = 2 * BODY_BYTES_MAX  # of a body that is too large; a client that sends more is hung up on
 FLUSH_BYTES: Final = 256 * 1024  # to one client before the next gets its turn
-FILE_THREADS: Final = 1  # files and large bodies compute for seconds each: more at once would slow every page down
-# For each piece of a file: as long as a page takes, so that a file under constant load still comes to its end.
-GIVE_WAY_SECONDS_MAX: Final = 0.03
-GIVE_WAY_LOOK_SECONDS: Final = 0.001
 LARGE_BODY_BYTES: Final = 1024 * 1024  # some 50,000 claim ids
 FILE_ENDINGS: Final = (".csv", ".xlsx")
-ALIVE_PATH: Final = "/healthz"
-WATCH_PATHS: Final = frozenset({"/readyz", "/metrics"})
 
 
 class Refused(Error):  # type: ignore[misc]  # waitress has no types
@@ -238,39 +233,6 @@ class Waits:
         self.read_seconds = settings.web_read_seconds
         self.write_seconds = settings.web_write_seconds
         self.idle_seconds = settings.web_idle_seconds
-
-
-class Lanes:
-    """The application threads, in lanes that do not wait for each other."""
-
-    def __init__(self, page_threads: int) -> None:
-        """Start all of them."""
-        self._pages, self._files = _threads(page_threads), _threads(FILE_THREADS)
-        self._watch, self._alive = _threads(1), _threads(1)
-
-    def add_task(self, channel: Channel) -> None:
-        """Let the channel's first request be answered."""
-        self._lane(channel.requests[0]).add_task(channel)
-
-    def give_way(self) -> None:
-        """Wait while a page is being answered, for a moment at most: a file's computing would slow the page down."""
-        until = time.monotonic() + GIVE_WAY_SECONDS_MAX
-        while self._pages.active_count and time.monotonic() < until:
-            time.sleep(GIVE_WAY_LOOK_SECONDS)
-
-    def _lane(self, request: Request) -> ThreadedTaskDispatcher:
-        path = request.asked_path
-        if request.error or path == ALIVE_PATH:
-            return self._alive
-        if path in WATCH_PATHS:
-            return self._watch
-        return self._files if request.is_heavy else self._pages
-
-
-def _threads(count: int) -> ThreadedTaskDispatcher:
-    lane = ThreadedTaskDispatcher()
-    lane.set_thread_count(count)
-    return lane
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]

@@ -12,7 +12,8 @@ from gunicorn.workers.base import Worker as GunicornWorker
 from waitress import wasyncore
 
 from core.settings import settings
-from webui.http_server import CONNECTIONS_MAX, Lanes, Server, Waits, serve_on
+from webui.http_server import CONNECTIONS_MAX, Server, Waits, serve_on
+from webui.lanes import Lanes
 
 LOOK_SECONDS: Final = 1.0  # how often clients that are late are looked for
 SAY_STOP_SECONDS: Final = 1  # left of the grace, to write down that the process stops
