@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from core import broker_log
+from core.broker import log
 from core.db import causes
 from core.db.transient import sqlstate
 
@@ -33,7 +33,7 @@ def configure(level: str) -> None:
     )
     handler = logging.StreamHandler()
     handler.addFilter(_without_an_errors_words)
-    handler.addFilter(broker_log.in_our_words)
+    handler.addFilter(log.in_our_words)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,

@@ -8,21 +8,23 @@ from typing import Any
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
-from core.access.models import Role, User
 from core.access.permissions import Actor
-from core.claims.models import BALANCE_DUE, Claim, ClaimStatus, ClaimType, LineItem
+from core.books.invariants import Violation, violations
 from core.db.engine import Sessions, transaction
-from core.jobs import commands, engine
+from core.jobs import commands
+from core.jobs.execution import engine
 from core.jobs.keys import JobKey
-from core.jobs.models import JobItem, SettleJob
-from core.jobs.progress import Progress, of_job
-from core.jobs.requests import JobRequest
-from core.ledger import caches, late_payments
-from core.ledger.invariants import Violation, violations
-from core.ledger.models import PaidBy, Posting, PostingKind, Responsibility
+from core.jobs.preview.job_request import JobRequest
+from core.jobs.results.progress import Progress, of_job
+from core.ledger import balances, late_payments
+from core.models.claims import BALANCE_DUE, Claim, ClaimStatus, ClaimType, LineItem
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+from core.models.people import Role, User
+from core.models.practices import Office, Patient, Payer, PayerClass, Practice, Provider, WriteOffSetting
 from core.money import UNLIMITED
 from core.practices.create import create_practice
-from core.practices.models import Office, Patient, Payer, PayerClass, Practice, Provider, WriteOffSetting
 
 NOW = dt.datetime(2026, 11, 23, 15, 0, tzinfo=dt.UTC)
 TODAY = NOW.date()
@@ -104,7 +106,7 @@ class GivenPractice:
                 session, self.id, ids, claim_ids=[claim.id], user_id=None, now=NOW, today=TODAY
             )
             session.flush()
-            caches.recompute(session, self.id, select(Claim.id).where(Claim.practice_id == self.id))
+            balances.recompute(session, self.id, select(Claim.id).where(Claim.practice_id == self.id))
 
     def _claim(self, session: Session, number: str) -> Claim:
         found = select(Claim).where(Claim.practice_id == self.id, Claim.external_id == number).with_for_update()
@@ -305,7 +307,7 @@ def _add_claims(
         # Else the sums of a thousand claims are planned as for a table of none, and take minutes.
         session.execute(text("ANALYZE claim, line_item, posting"))
     new = [claim_id for _, claim_id in added]
-    caches.recompute(session, given.id, select(Claim.id).where(Claim.practice_id == given.id, Claim.id.in_(new)))
+    balances.recompute(session, given.id, select(Claim.id).where(Claim.practice_id == given.id, Claim.id.in_(new)))
 
 
 def _insert(session: Session, table: type[LineItem | Posting], rows: list[dict[str, Any]]) -> None:

@@ -17,10 +17,10 @@ import redis
 from psycopg import sql
 from sqlalchemy import make_url
 
-from core.db.migrating import migrate
 from core.local.broker import Broker
 from core.local.guardian import Guardian
 from core.local.postgres import Postgres
+from core.migrations.run import migrate
 
 TEMPLATE: Final = "settle_template"
 # The suite runs on another PostgreSQL where this names a bin folder, such as /usr/lib/postgresql/15/bin.

@@ -13,13 +13,15 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import approval, askers, commands, limits, queries, stale, taken_back, waiting
-from core.jobs.approval import ReasonMissing
+from core.jobs import commands, queries, reversed_totals
+from core.jobs.approval import decide, inbox, limits, requesters
+from core.jobs.approval.decide import ReasonMissing
+from core.jobs.approval.limits import OverLimit
 from core.jobs.commands import ConfirmationMismatch
 from core.jobs.keys import JobKey
-from core.jobs.limits import OverLimit
-from core.jobs.models import JobStatus, SettleJob
-from core.jobs.totals import PreviewTotals
+from core.jobs.preview import stale
+from core.jobs.preview.totals import PreviewTotals
+from core.models.jobs import JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX
 from webui import confirm, jobs
 from webui.auth import current_actor, requires, signed_in
@@ -44,9 +46,9 @@ def index() -> str:
     """What waits for me, what of mine waits for another, and what was decided on mine."""
     actor, at = current_actor(), now()
     with door().sessions() as db:
-        mine, others = waiting.for_me(db, actor, now=at), waiting.of_mine(db, actor)
-        decided = waiting.decided_of_mine(db, actor, now=at)
-        approvers = {job.id: [user.name for user in waiting.who_may_approve(db, job)] for job in others}
+        mine, others = inbox.for_me(db, actor, now=at), inbox.of_mine(db, actor)
+        decided = inbox.decided_of_mine(db, actor, now=at)
+        approvers = {job.id: [user.name for user in inbox.who_may_approve(db, job)] for job in others}
         changed = {job.id: stale.words(job, stale.count(db, job)) for job in (*mine, *others)}
         names = _names(db, [*mine, *others, *decided])
     return render_template(
@@ -58,8 +60,8 @@ def index() -> str:
         changed=changed,
         names=names,
         now=at,
-        answers=askers.answers,
-        expires_at=approval.expires_at,
+        answers=requesters.answers,
+        expires_at=decide.expires_at,
         cents=limits.cents,
         may_approve=actor.may(Action.APPROVE_JOB),
     )
@@ -105,7 +107,7 @@ def reject(job_id: int) -> Response:
 def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
     """What the page of a job shows that waits for another person: the same frozen preview, and what is over."""
     actor, at = current_actor(), now()
-    asked_by = askers.answers(job)
+    asked_by = requesters.answers(job)
     of_day = limits.jobs_of_the_day(db, job, by=asked_by, at=job.approval_asked_at or at)
     return {
         "changed_words": stale.words(job, stale.count(db, job)),
@@ -113,15 +115,15 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
         "claims": confirm.table(db, job, args),
         "short": SHORT_WORDS,
         "of_day": of_day,
-        "of_day_reversed": taken_back.of_jobs(db, job.practice_id, [other.id for other in of_day]),
+        "of_day_reversed": reversed_totals.of_jobs(db, job.practice_id, [other.id for other in of_day]),
         "cents": limits.cents,
         "asked_by": queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
-        "left": waiting.who_left(db, job),
-        "is_own": waiting.is_own(actor, job),
-        "may_decide": commands.may(actor, job, Action.APPROVE_JOB) and not waiting.is_own(actor, job),
-        "approvers": [user.name for user in waiting.who_may_approve(db, job)],
-        "approval_expires_at": approval.expires_at(job),
-        "approval_expired": approval.is_expired(job, now=at),
+        "left": inbox.who_left(db, job),
+        "is_own": inbox.is_own(actor, job),
+        "may_decide": commands.may(actor, job, Action.APPROVE_JOB) and not inbox.is_own(actor, job),
+        "approvers": [user.name for user in inbox.who_may_approve(db, job)],
+        "approval_expires_at": decide.expires_at(job),
+        "approval_expired": decide.is_expired(job, now=at),
         "reason_max": NOTE_CHARACTERS_MAX,
         **confirm.over_claims(db, job, job.over),
         **confirm.box_words(job),
@@ -149,7 +151,7 @@ def _waiting_for_me() -> int:
     if "waiting_for_me" not in g:
         actor = signed_in()
         with door().sessions() as db:
-            g.waiting_for_me = waiting.count_for_me(db, actor, now=now()) if actor else 0
+            g.waiting_for_me = inbox.count_for_me(db, actor, now=now()) if actor else 0
     count: int = g.waiting_for_me
     return count
 
@@ -158,7 +160,7 @@ def _news() -> dict[str, Any]:
     """What was decided on this person's jobs lately, with the names of who did."""
     at: dt.datetime = now()
     with door().sessions() as db:
-        decided = waiting.decided_of_mine(db, current_actor(), now=at)
+        decided = inbox.decided_of_mine(db, current_actor(), now=at)
         return {"decided": decided[:NEWS_MAX], "more": len(decided) - NEWS_MAX, "names": _names(db, decided[:NEWS_MAX])}
 
 

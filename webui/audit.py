@@ -6,9 +6,9 @@ from typing import Any, Final
 from flask import Blueprint, Response, render_template, request
 
 from core import reading
-from core.access import audit_log
-from core.access.audit_log import AuditFilter, BadAuditFilter
 from core.access.permissions import Action
+from core.audit import log
+from core.audit.log import AuditFilter, BadAuditFilter
 from webui import files
 from webui.auth import current_actor, requires
 from webui.door import door, now
@@ -36,20 +36,20 @@ def export() -> Response:
     actor, wanted = current_actor(), _filter()
     return files.answer(
         by=actor,
-        name=audit_log.file_name(now()),
+        name=log.file_name(now()),
         content_type=files.CSV,
-        record=lambda db: audit_log.export_by(db, wanted, by=actor, now=now()),
-        pieces=lambda db: audit_log.csv_file(db, actor.practice_id, wanted),
+        record=lambda db: log.export_by(db, wanted, by=actor, now=now()),
+        pieces=lambda db: log.csv_file(db, actor.practice_id, wanted),
     )
 
 
 def _page(wanted: AuditFilter | None, **said: Any) -> str:
     practice_id = current_actor().practice_id
-    acts: list[audit_log.Act] = []
+    acts: list[log.Act] = []
     with door().sessions() as db:
         if wanted is not None:
-            acts = audit_log.acts(db, practice_id, wanted, before=_number("before"), limit=ROWS + 1)
-        people, head = audit_log.people(db, practice_id), audit_log.head(db, practice_id)
+            acts = log.acts(db, practice_id, wanted, before=_number("before"), limit=ROWS + 1)
+        people, head = log.people(db, practice_id), log.head(db, practice_id)
     return render_template(
         "audit/index.html",
         acts=acts[:ROWS],

@@ -29,8 +29,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access import sessions, users
 from core.access.permissions import Action, Actor
 from core.db.engine import transaction
+from core.models.practices import Practice
 from core.practices import queries as practices
-from core.practices.models import Practice
 from webui.door import door, now
 
 SESSION_COOKIE: Final = "settle_session"

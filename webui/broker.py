@@ -10,10 +10,10 @@ from flask import Flask, current_app
 from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
-from core import broker_causes
+from core.broker import causes
 from core.causes import Cause
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
-from core.watch.asking import Asked, Silent
+from core.watch.deadline import Asked, Silent
 from webui.door import Door
 
 ANSWER_SECONDS: Final = 1
@@ -62,12 +62,12 @@ def _asked() -> Broker | Cause:
     try:
         return asked.answer()
     except Silent:
-        return broker_causes.SILENT
+        return causes.SILENT
 
 
 def _look(settings: Settings) -> Broker | Cause:
     if settings.broker_url is None:
-        return broker_causes.NONE_SET
+        return causes.NONE_SET
     # Celery's form of an address is not the client's.
     address = settings.broker_url.get_secret_value().replace("redis+socket://", "unix://")
     address = address.replace("virtual_host=", "db=")
@@ -77,7 +77,7 @@ def _look(settings: Settings) -> Broker | Cause:
             lengths = {queue: int(broker.llen(f"{prefix}{queue}")) for queue in QUEUES}
             said = _info(broker)
     except (RedisError, ValueError) as error:
-        return broker_causes.why(error)
+        return causes.why(error)
     version = str(said.get("valkey_version") or said.get("redis_version") or "unknown")
     memory = said.get("used_memory")
     return Broker(lengths, version, None if memory is None else int(memory))

@@ -13,13 +13,13 @@ from core.access.permissions import Action
 from core.claims import holds
 from core.claims.holds import BadHold
 from core.claims.locks import ClaimBusy
-from core.claims.models import Hold
 from core.db.engine import transaction
 from core.errors import BadInput, Refusal
-from core.ledger import entries
+from core.ledger import manual_postings
 from core.ledger.adjustment_limits import AdjustmentOverLimit
-from core.ledger.entries import Adjustment, BadEntry, EntryMismatch, Payment, Posted, Transfer
-from core.ledger.models import PostingKind
+from core.ledger.manual_postings import Adjustment, BadEntry, EntryMismatch, Payment, Posted, Transfer
+from core.models.claims import Hold
+from core.models.ledger import PostingKind
 from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
 from core.practices.periods import PeriodBusy, PeriodClosed
 from webui import claims
@@ -75,7 +75,7 @@ def post(claim_id: str) -> Response | tuple[str, int]:
     key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     try:
         with transaction(door().sessions) as db:
-            posted = entries.post(db, claim_id, entry, by=current_actor(), idempotency_key=key, now=now())
+            posted = manual_postings.post(db, claim_id, entry, by=current_actor(), idempotency_key=key, now=now())
     except EntryMismatch:
         return _again(claim_id, {"": _POSTED_ALREADY})
     except BadEntry as refusal:
@@ -147,7 +147,7 @@ def _read(form: MultiDict[str, str]) -> tuple[Payment | Adjustment | Transfer | 
     if "\x00" in given["note"]:
         faults["note"] = "The note has a character that cannot be kept; type it again."
     try:
-        entry = entries.entry_of({**given, "amount_cents": amount})
+        entry = manual_postings.entry_of({**given, "amount_cents": amount})
     except BadEntry as refusal:
         faults |= {name: _CURES.get(name, words) for name, words in refusal.facts["faults"].items()}
     return (None if faults else entry), faults

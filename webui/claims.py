@@ -9,15 +9,16 @@ from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.claims import feed, holds, queries
-from core.claims.models import SETTLED, Hold
+from core.claims import feed, holds, lookup
 from core.db.engine import transaction
-from core.jobs import codes, queries as jobs, reversal, why
+from core.jobs import codes, queries as jobs
 from core.jobs.keys import JobKey
-from core.ledger import entries, queries as ledger, recoveries
-from core.ledger.models import GroupCode, PostingKind, Responsibility
+from core.jobs.reversal import create
+from core.ledger import manual_postings, queries as ledger, recoveries
 from core.ledger.queries import LedgerRow
-from core.practices import calendar, exclusions
+from core.models.claims import SETTLED, Hold
+from core.models.ledger import GroupCode, PostingKind, Responsibility
+from core.practices import exclusions, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
@@ -46,14 +47,14 @@ def page(claim_id: str, **said: Any) -> str:
     """The claim's page; `said` is what a form of it was refused for, in words, and what was typed."""
     practice_id = current_actor().practice_id
     with transaction(door().sessions) as db:
-        internal = queries.find(db, practice_id, claim_id)
+        internal = lookup.find(db, practice_id, claim_id)
         terms = feed.terms_of(db, practice_id, now=now())
         postings = ledger.ledger(db, practice_id, internal.id)
         facts: dict[str, Any] = {
             "claim": feed.one(db, practice_id, claim_id, terms=terms),
-            "saw": why.words(feed.why(db, practice_id, claim_id, terms=terms)),
+            "saw": codes.values_seen(feed.why(db, practice_id, claim_id, terms=terms)),
             "held": holds.of_claim(db, practice_id, claim_id, today=terms.as_of),
-            "patient_number": queries.patient_number(db, internal),
+            "patient_number": lookup.patient_number(db, internal),
             "excluded": exclusions.listed(
                 db,
                 practice_id,
@@ -61,8 +62,8 @@ def page(claim_id: str, **said: Any) -> str:
                 patient_id=internal.patient_id,
                 payer_ids=[payer for payer in (internal.primary_payer_id, internal.secondary_payer_id) if payer],
             ),
-            "payers": entries.payers_of(db, internal),
-            "lines": queries.lines(db, practice_id, internal.id),
+            "payers": manual_postings.payers_of(db, internal),
+            "lines": lookup.lines(db, practice_id, internal.id),
             "entries": list(with_running_dues(postings)),
             "reversible_job": _reversible_job(db, practice_id, postings),
             "recoveries": {one.posting_id: one for one in recoveries.of_claim(db, practice_id, internal.id)},
@@ -88,7 +89,7 @@ def _posting_choices() -> dict[str, Any]:
         "responsibilities": list(Responsibility),
         "group_codes": list(GroupCode),
         "note_max": NOTE_CHARACTERS_MAX,
-        "today": calendar.today(current_practice(), now=now()),
+        "today": practice_days.today(current_practice(), now=now()),
         "idempotency_key": secrets.token_urlsafe(16),
     }
 
@@ -107,7 +108,7 @@ def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]
     if not standing:
         return None
     _, job_id = max(standing)
-    return job_id if reversal.is_reversible(jobs.find(db, JobKey(practice_id, job_id))) else None
+    return job_id if create.is_reversible(jobs.find(db, JobKey(practice_id, job_id))) else None
 
 
 def with_running_dues(postings: Iterable[LedgerRow]) -> Iterator[Entry]:

@@ -15,14 +15,19 @@ from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import commands, limits, posting_month, queries, reports, stale, waiting
-from core.jobs.commands import PREVIEW_LIFE, ConfirmationMismatch, is_expired
-from core.jobs.cost_share import CostShareReasonMissing
+from core.jobs import commands, posting_month, queries
+from core.jobs.approval import inbox, limits
+from core.jobs.approval.limits import Over
+from core.jobs.commands import ConfirmationMismatch
 from core.jobs.keys import JobKey
-from core.jobs.limits import Over
-from core.jobs.models import JobKind, JobStatus, SettleJob, Verdict
-from core.jobs.reports import ItemRow
-from core.jobs.totals import PreviewTotals
+from core.jobs.preview import stale
+from core.jobs.preview.cost_share import CostShareReasonMissing
+from core.jobs.preview.freezing import PREVIEW_LIFE, is_expired
+from core.jobs.preview.totals import PreviewTotals
+from core.jobs.results import outcomes
+from core.jobs.results.outcomes import ItemRow
+from core.models.job_items import Verdict
+from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX
 from webui import jobs
 from webui.auth import current_actor, requires
@@ -74,7 +79,7 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
         "left_out": _left_out(db, job),
         "next_open_date": posting_month.offered(db, job, now=now()),
         "over": limits.told(over),
-        "approvers": [user.name for user in waiting.who_may_approve(db, job, confirmer=_confirmer(job))],
+        "approvers": [user.name for user in inbox.who_may_approve(db, job, confirmer=_confirmer(job))],
         **over_claims(db, job, over),
         **box_words(job),
     }
@@ -211,7 +216,7 @@ def _left_out(db: Session, job: SettleJob) -> list[str]:
     """The first claims that a reversal leaves out, by number."""
     if job.kind is not JobKind.REVERSE:
         return []
-    rows = reports.items(db, JobKey(job.practice_id, job.id), verdict=Verdict.SKIP, limit=NAMED_MAX)
+    rows = outcomes.items(db, JobKey(job.practice_id, job.id), verdict=Verdict.SKIP, limit=NAMED_MAX)
     return [row.claim_id for row in rows]
 
 
@@ -222,7 +227,7 @@ def table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
     position = reading.number(args.get("after", "")) or 0
     above = limits.is_over_claim_limit(_claim_limit(db, job)) if args.get("over") else None
     key = JobKey(job.practice_id, job.id)
-    rows = reports.items(db, key, verdict=verdict, where=above, after_position=position, limit=ROWS + 1)
+    rows = outcomes.items(db, key, verdict=verdict, where=above, after_position=position, limit=ROWS + 1)
     more = rows[ROWS - 1].position if len(rows) > ROWS else None
     return ClaimTable(rows[:ROWS], verdict, above is not None, more, position)
 

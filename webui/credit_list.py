@@ -7,10 +7,10 @@ from flask import Blueprint, Response, render_template, request
 from core.access.permissions import Action
 from core.ledger import credits as work_list
 from core.ledger.credits import BadCreditsFilter, CreditsFilter
-from core.ledger.models import Responsibility
+from core.models.ledger import Responsibility
+from core.models.practices import PayerClass
 from core.money import BadAmount, parse_amount
-from core.practices import calendar
-from core.practices.models import PayerClass
+from core.practices import practice_days
 from webui import files
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
@@ -37,7 +37,7 @@ def index() -> str | tuple[str, int]:
 @requires(Action.SEE_CLAIMS)
 def download() -> Response:
     """All that match, as a file."""
-    actor, wanted, today = current_actor(), _filter(), calendar.today(current_practice(), now=now())
+    actor, wanted, today = current_actor(), _filter(), practice_days.today(current_practice(), now=now())
     return files.answer(
         by=actor,
         name=f"credits-{today}.csv",
@@ -67,7 +67,7 @@ def _page(wanted: CreditsFilter | None, **said: Any) -> str:
         next_cursor=found.next_cursor,
         totals=totals,
         asked=asked,
-        today=calendar.today(current_practice(), now=now()),
+        today=practice_days.today(current_practice(), now=now()),
         sides=list(Responsibility),
         classes=list(PayerClass),
         **said,

@@ -10,8 +10,7 @@ from flask import current_app
 from sqlalchemy import Engine
 
 from core.db.engine import Sessions
-from core.jobs.lifecycle import MOVING_STATUSES
-from core.jobs.models import JobStatus, SettleJob
+from core.models.jobs import MOVING_STATUSES, JobStatus, SettleJob
 from core.settings import Settings
 
 

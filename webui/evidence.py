@@ -5,13 +5,13 @@ from typing import Final
 from flask import Blueprint, Response, render_template
 
 from core.access.permissions import Action, Actor
-from core.jobs import certificate, downloads
-from core.jobs.certificate import Certificate
-from core.jobs.downloads import File
 from core.jobs.keys import JobKey
-from core.jobs.models import JobKind, JobStatus
-from core.ledger.models import WriteOffReason
-from core.practices.models import WriteOffSetting
+from core.jobs.results import certificate, files as downloads
+from core.jobs.results.certificate import Certificate
+from core.jobs.results.files import File
+from core.models.jobs import JobKind, JobStatus
+from core.models.ledger import WriteOffReason
+from core.models.practices import WriteOffSetting
 from webui import files
 from webui.auth import current_actor, requires
 from webui.door import door, now

@@ -10,12 +10,12 @@ from werkzeug.wrappers import Response
 from core import reading
 from core.access.permissions import Action
 from core.claims import holds
-from core.claims.models import Hold
 from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
-from core.practices import calendar, exclusions, names
+from core.models.claims import Hold
+from core.models.practices import Payer
+from core.practices import exclusions, names, practice_days
 from core.practices.exclusions import AlreadyExcluded, BadExclusion, TooManyExclusions
-from core.practices.models import Payer
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 
@@ -75,7 +75,7 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
     practice_id, every = current_actor().practice_id, "all" in request.args
     wanted = request.args.get("hold", "")
     hold = Hold(wanted) if wanted in set(Hold) else None
-    today = calendar.today(current_practice(), now=now())
+    today = practice_days.today(current_practice(), now=now())
     with door().sessions() as db:
         excluded = exclusions.listed(
             db, practice_id, today=today, lasting_only=not every, before_id=_positive("before"), limit=ROWS + 1

@@ -17,7 +17,7 @@ from core.claims.feed import FeedPage, FeedTotals
 from core.claims.filters import BadFilter
 from core.db.engine import transaction
 from core.errors import Refusal
-from core.practices import calendar
+from core.practices import practice_days
 from webui import confirm, feed_columns, files, status_change
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
@@ -184,7 +184,7 @@ def export_csv() -> Response:
 
     return files.answer(
         by=actor,
-        name=f"claims-{calendar.today(current_practice(), now=now())}.csv",
+        name=f"claims-{practice_days.today(current_practice(), now=now())}.csv",
         content_type=files.CSV,
         record=record,
         pieces=lambda db: _lines(db, query, actor.practice_id),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.claims.feed import CAN_SETTLE, FeedRow, SortBy
-from core.claims.models import ClaimStatus, ClaimType
+from core.models.claims import ClaimStatus, ClaimType
 from core.money import plain_cents
 from webui.labels import Pill, clock_time, date, words
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from core.claims.feed import DEFAULT_SORT, ELIGIBILITY, PAGE_CLAIMS_MAX, Sort
 from core.claims.filters import BadFilter, ClaimFilter
-from core.claims.models import ClaimStatus, ClaimType
+from core.models.claims import ClaimStatus, ClaimType
 from core.money import BadAmount, parse_amount, plain_cents
 
 PAGE_SIZES: Final = (50, 100, PAGE_CLAIMS_MAX)

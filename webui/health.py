@@ -9,10 +9,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from core import zone_database
 from core.causes import Cause
 from core.db import causes
-from core.db.migrating import unmigrated
-from core.jobs import progress
+from core.jobs.results import progress
+from core.migrations.run import unmigrated
 from core.watch import heartbeat
-from core.watch.asking import Asked, Silent
+from core.watch.deadline import Asked, Silent
 from core.watch.heartbeat import WORKER
 from core.watch.warnings import TICK_LATE_AFTER
 from webui import broker

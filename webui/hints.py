@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import structlog
 from celery import Celery
 
-from core.broker_causes import why
+from core.broker.causes import why
 from core.settings import (
     BROKER_TRANSPORT_OPTIONS,
     HEADER_REQUEST,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from core.jobs.models import JobKind
+from core.models.jobs import JobKind
 from webui.labels import Pill
 
 

@@ -10,28 +10,21 @@ from werkzeug.wrappers import Response
 
 from core import reading
 from core.access.permissions import Action
+from core.audit import job_history
 from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import (
-    codes,
-    commands,
-    cost_share,
-    history,
-    lifecycle,
-    progress,
-    queries,
-    reports,
-    retry,
-    reversal,
-    taken_back,
-    why,
-)
-from core.jobs.downloads import File
+from core.jobs import codes, commands, queries, reversed_totals
+from core.jobs.execution import retry
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, Outcome, SettleJob
-from core.jobs.progress import Progress
-from core.jobs.totals import PreviewTotals
+from core.jobs.preview import cost_share
+from core.jobs.preview.totals import PreviewTotals
+from core.jobs.results import outcomes, progress
+from core.jobs.results.files import File
+from core.jobs.results.progress import Progress
+from core.jobs.reversal import create
+from core.models.job_items import Outcome
+from core.models.jobs import FINAL_STATUSES, MOVING_STATUSES, JobStatus, SettleJob
 from webui import flower, live
 from webui.auth import current_actor, requires
 from webui.door import door, hint, now
@@ -71,8 +64,8 @@ def index() -> Response | str:
         shown = jobs[:PAGE_JOBS]
         by_job = progress.of_jobs(db, practice_id, [job.id for job in shown], now=now())
         names = queries.names_of_users(db, practice_id, _people(*shown))
-        returned = taken_back.of_jobs(db, practice_id, [job.id for job in shown])
-    moving = any(job.status in lifecycle.MOVING_STATUSES for job in shown)
+        returned = reversed_totals.of_jobs(db, practice_id, [job.id for job in shown])
+    moving = any(job.status in MOVING_STATUSES for job in shown)
     older = shown[-1].id if len(jobs) > PAGE_JOBS else None
     facts = {
         "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving,
@@ -104,12 +97,12 @@ def page(job_id: int, **said: Any) -> Response:
             "selection": _selected(job.selection),
             "names": queries.names_of_users(db, key.practice_id, _people(job)),
             "table": _table(db, key, job, so_far),
-            "moving": job.status in lifecycle.MOVING_STATUSES,
+            "moving": job.status in MOVING_STATUSES,
             "now": at,
             "run": RUN_WORDS[job.kind],
             "reversals": queries.reversals_of(db, key),
-            "taken_back": taken_back.of_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
-            "history": history.of_job(db, key),
+            "taken_back": reversed_totals.of_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
+            "history": job_history.of_job(db, key),
             "flower": flower.of_job(door().settings, *key) if current_actor().may(Action.CHANGE_SETTING) else None,
             **_at_rest(db, key, job, so_far),
             **_rights(job),
@@ -172,14 +165,14 @@ def _do(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Respon
 
 def _at_rest(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:
     """What a confirmed job shows when it does not move: its claims by code, and its files."""
-    if job.confirmed_at is None or job.status in lifecycle.MOVING_STATUSES:
+    if job.confirmed_at is None or job.status in MOVING_STATUSES:
         return {"codes": [], "files": []}
     counts = {
         File.SETTLED: so_far.settled,
         File.NOT_SETTLED: so_far.skipped + so_far.failed,
         File.NOT_REACHED: so_far.remaining,
     }
-    return {"codes": reports.by_code(db, key), "files": [(file, count) for file, count in counts.items() if count]}
+    return {"codes": outcomes.by_code(db, key), "files": [(file, count) for file, count in counts.items() if count]}
 
 
 def _rights(job: SettleJob) -> dict[str, bool]:
@@ -189,7 +182,7 @@ def _rights(job: SettleJob) -> dict[str, bool]:
         "may_control": commands.may(actor, job, Action.CONTROL_JOB),
         "may_discard": commands.may(actor, job, Action.PREVIEW_JOB),
         "may_reverse": actor.may(Action.REVERSE_JOB),
-        "is_reversible": reversal.is_reversible(job),
+        "is_reversible": create.is_reversible(job),
     }
 
 
@@ -204,10 +197,10 @@ def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[s
         REMAINING: so_far.remaining,
     }
     wanted = request.args.get("outcome")
-    outcome = wanted if wanted in counts else _most_telling(counts, finished=job.status in lifecycle.FINAL_STATUSES)
+    outcome = wanted if wanted in counts else _most_telling(counts, finished=job.status in FINAL_STATUSES)
     after = reading.number(request.args.get("after", "")) or 0
     code = request.args.get("code") or None
-    rows = reports.items(db, key, outcome=outcome, code=code, after_position=after, limit=PAGE_ITEMS + 1)
+    rows = outcomes.items(db, key, outcome=outcome, code=code, after_position=after, limit=PAGE_ITEMS + 1)
     return {
         "counts": counts,
         "outcome": outcome,
@@ -266,4 +259,4 @@ def cost_share_reason(job: SettleJob) -> str:
 @blueprint.app_template_filter("why_words")
 def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Label and value of each thing that a rule saw."""
-    return why.words(values)
+    return codes.values_seen(values)

@@ -9,17 +9,19 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from core.access.models import Role
 from core.access.permissions import ROLE_WORDS
-from core.claims.models import ClaimStatus, ClaimType, Hold
 from core.counting import counted
 from core.errors import Refusal
-from core.jobs import outcome_words
-from core.jobs.models import JobKind, JobStatus, Outcome, SettleJob, Verdict
-from core.jobs.progress import Progress
-from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.jobs import codes
+from core.jobs.results import outcome_sentences
+from core.jobs.results.progress import Progress
+from core.models.claims import ClaimStatus, ClaimType, Hold
+from core.models.job_items import Outcome, Verdict
+from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.models.people import Role
+from core.models.practices import PayerClass, PeriodState, WriteOffSetting
 from core.money import format_cents, format_limit, plain_cents
-from core.practices.models import PayerClass, PeriodState, WriteOffSetting
 from webui import auth
 from webui.door import now
 
@@ -51,7 +53,7 @@ JOB_STATUS: Final[Mapping[JobStatus, Pill]] = {
 }
 # A completed job that settled, changed or reversed no claim.
 DID_NOTHING: Final[Mapping[JobKind, Pill]] = {
-    kind: Pill(f"Completed, none {done}", "skip", "warn") for kind, done in outcome_words.DONE.items()
+    kind: Pill(f"Completed, none {done}", "skip", "warn") for kind, done in codes.DONE.items()
 }
 OUTCOME: Final[Mapping[Outcome, Pill]] = {
     Outcome.SETTLED: Pill("Settled", "check", "good"),
@@ -170,7 +172,7 @@ def register(app: Flask) -> None:
 
 def job_status(job: SettleJob, progress: Progress) -> Pill:
     """Return the job's status as it is shown; green only where a completed job did something."""
-    return DID_NOTHING[job.kind] if outcome_words.did_nothing(progress) else JOB_STATUS[job.status]
+    return DID_NOTHING[job.kind] if outcome_sentences.did_nothing(progress) else JOB_STATUS[job.status]
 
 
 def words(value: StrEnum | str | None) -> str:

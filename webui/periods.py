@@ -8,11 +8,12 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
+from core.books import closing
+from core.books.closing import ReopenReasonMissing
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.ledger.models import PostingKind, Responsibility
-from core.practices import calendar, closing, periods
-from core.practices.closing import ReopenReasonMissing
+from core.models.ledger import PostingKind, Responsibility
+from core.practices import periods, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import queries as schedules
 from webui.auth import current_actor, current_practice, requires
@@ -110,7 +111,7 @@ def _page(month: dt.date, **said: Any) -> str:
         jobs=jobs,
         waiting=waiting,
         nights=nights,
-        is_future=month > calendar.today(current_practice(), now=now()),
+        is_future=month > practice_days.today(current_practice(), now=now()),
         may_close=actor.may(Action.CLOSE_MONTH),
         reason_max=NOTE_CHARACTERS_MAX,
         **said,

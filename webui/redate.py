@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import BadInput, NotAllowed, NotFound, Refusal
-from core.jobs import redate
+from core.jobs import preview_again
 from core.jobs.keys import JobKey
 from core.reading import day
 from webui import confirm
@@ -37,7 +37,7 @@ def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
         raise BadDate from None
     try:
         with transaction(door().sessions) as db:
-            job = redate.preview_dated(
+            job = preview_again.preview_dated(
                 db,
                 JobKey(actor.practice_id, job_id),
                 posting_date,

@@ -12,9 +12,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import commands, progress, queries, reversal
+from core.jobs import commands, queries
 from core.jobs.keys import JobKey
-from core.jobs.models import SettleJob
+from core.jobs.results import progress
+from core.jobs.reversal import create
+from core.models.jobs import SettleJob
 from core.practices.periods import BadPostingDate
 from core.reading import NOTE_CHARACTERS_MAX, day
 from webui.auth import current_actor, requires
@@ -98,7 +100,7 @@ def _form(job_id: int, claim_id: str | None, **said: Any) -> str:
             "progress": progress.of_job(db, key, now=now()),
             "reversals": queries.reversals_of(db, key),
         }
-    facts["is_reversible"] = reversal.is_reversible(facts["job"])
+    facts["is_reversible"] = create.is_reversible(facts["job"])
     return render_template(
         "jobs/reverse.html",
         claim_id=claim_id,

@@ -11,10 +11,10 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import queries as jobs
-from core.jobs.acts import ConfirmationMismatch
 from core.jobs.keys import JobKey
+from core.jobs.lifecycle import ConfirmationMismatch
+from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import commands
-from core.schedules.models import Schedule, ScheduleRun
 from webui import schedules
 from webui.auth import current_actor, requires
 from webui.door import door, hint, now

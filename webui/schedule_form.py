@@ -8,9 +8,10 @@ from typing import Any, Final, Self
 
 from werkzeug.datastructures import MultiDict
 
+from core.models.schedules import Schedule
 from core.money import UNLIMITED, UNLIMITED_WORD, BadAmount, parse_amount, plain_cents
 from core.reading import NOTE_CHARACTERS_MAX, number
-from core.schedules.models import Schedule
+from core.schedules.descriptions import clock
 from core.schedules.requests import (
     LATE_MINUTES,
     LATE_MINUTES_MAX,
@@ -20,7 +21,6 @@ from core.schedules.requests import (
     ScheduleRequest,
     claims_typed,
 )
-from core.schedules.words import clock
 from webui.feed_query import FILTER_KEYS, FeedQuery
 from webui.labels import feed_text
 

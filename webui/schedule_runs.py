@@ -10,10 +10,10 @@ from core.access.permissions import Action
 from core.claims import feed
 from core.db.base import BIGINT_MAX
 from core.jobs import codes, queries as jobs
-from core.jobs.models import SettleJob
-from core.ledger.models import WriteOffReason
-from core.schedules import queries, reports, words
-from core.schedules.models import ScheduleRun
+from core.models.jobs import SettleJob
+from core.models.ledger import WriteOffReason
+from core.models.schedules import ScheduleRun
+from core.schedules import descriptions, queries, reports
 from core.schedules.queries import NoSuchSchedule
 from core.schedules.reports import MorningReport
 from webui import live, schedule_words
@@ -66,7 +66,7 @@ def show(run_id: int) -> str:
             "names": jobs.names_of_users(db, practice.id, {run.asked_by, run.asked["owner_id"]}),
             "reason": WriteOffReason(run.asked["reason"]),
             "failures": codes.FAILURES,
-            "mail": words.mail(run),
+            "mail": descriptions.mail(run),
         }
     template = "schedules/_report.html" if live.part_is_asked() else "schedules/run.html"
     return render_template(template, **facts)

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from core.claims.feed import FeedChoices
-from core.schedules.due import Night
-from core.schedules.models import Schedule, ScheduleMode, ScheduleState
-from core.schedules.words import because, cents_cap, claims_cap, clock, minutes
+from core.models.schedules import Schedule, ScheduleMode, ScheduleState
+from core.schedules.descriptions import because, cents_cap, claims_cap, clock, minutes
+from core.schedules.run_times import Night
 from webui.feed_columns import ELIGIBILITY_PILLS
 from webui.labels import Pill, date, money
 

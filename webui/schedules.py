@@ -17,13 +17,13 @@ from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import queries as jobs
-from core.jobs.acts import ConfirmationMismatch
-from core.ledger.models import WriteOffReason
-from core.practices import calendar
+from core.jobs.lifecycle import ConfirmationMismatch
+from core.models.ledger import WriteOffReason
+from core.models.schedules import Schedule, ScheduleMode
+from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX
-from core.schedules import commands, queries, tonight, words
+from core.schedules import commands, descriptions, estimate, queries
 from core.schedules.commands import StaleSchedule
-from core.schedules.models import Schedule, ScheduleMode
 from core.schedules.requests import NAME_CHARACTERS_MAX, ScheduleRequest
 from webui import feed_columns, schedule_words
 from webui.auth import current_actor, current_practice, requires
@@ -60,7 +60,7 @@ def index() -> str:
         rows = [
             Row(
                 schedule,
-                words.sentence(schedule, practice.time_zone),
+                descriptions.sentence(schedule, practice.time_zone),
                 next_run(db, schedule, practice.time_zone),
                 reported(db, last[schedule.id]) if schedule.id in last else None,
             )
@@ -84,20 +84,20 @@ def tonight_of(schedule_id: int) -> str:
     practice = current_practice()
     with transaction(door().sessions) as db:
         schedule = queries.find(db, practice.id, schedule_id)
-        seen = _added_up(lambda: tonight.tonight(db, schedule, now=now()))
+        seen = _added_up(lambda: estimate.tonight(db, schedule, now=now()))
     if not request.headers.get("HX-Request"):
         return page(schedule_id, **seen)
     settles = schedule.mode is ScheduleMode.SETTLE
     return render_template(
-        "schedules/_tonight.html", settles=settles, today=calendar.today(practice, now=now()), **seen
+        "schedules/_tonight.html", settles=settles, today=practice_days.today(practice, now=now()), **seen
     )
 
 
-def _added_up(add_up: Callable[[], tonight.Tonight]) -> dict[str, Any]:
+def _added_up(add_up: Callable[[], estimate.Tonight]) -> dict[str, Any]:
     """What it would settle tonight, or why that is not said."""
     try:
         return {"tonight": add_up()}
-    except tonight.TonightTooSlow as slow:
+    except estimate.TonightTooSlow as slow:
         return {"too_slow": slow.message}
 
 
@@ -108,10 +108,10 @@ def page(schedule_id: int, **said: Any) -> str:
         schedule = queries.find(db, practice.id, schedule_id)
         facts = {
             "schedule": schedule,
-            "sentence": words.sentence(schedule, practice.time_zone),
+            "sentence": descriptions.sentence(schedule, practice.time_zone),
             "next": next_run(db, schedule, practice.time_zone),
             "terms": schedule_words.filter_words(schedule.filter, feed.choices_of(db, practice.id)),
-            "today": calendar.today(practice, now=now()),
+            "today": practice_days.today(practice, now=now()),
             "runs": [reported(db, run) for run in queries.runs(db, practice.id, schedule.id, limit=RUNS_SHOWN)],
             "names": jobs.names_of_users(db, practice.id, {schedule.owner_id, schedule.changed_by}),
         }
@@ -216,9 +216,9 @@ def _form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> 
         asked = form.request
         with transaction(door().sessions) as db:
             seen = {
-                "sentence": words.sentence(_as_schedule(asked, schedule), practice.time_zone),
-                "today": calendar.today(practice, now=now()),
-                **_added_up(lambda: tonight.tonight_of(db, asked, by=current_actor(), now=now())),
+                "sentence": descriptions.sentence(_as_schedule(asked, schedule), practice.time_zone),
+                "today": practice_days.today(practice, now=now()),
+                **_added_up(lambda: estimate.tonight_of(db, asked, by=current_actor(), now=now())),
             }
     return render_template(
         "schedules/form.html",
@@ -235,7 +235,7 @@ def _form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> 
         reasons_said=[(reason.value, spoken(reason)) for reason in WriteOffReason],
         name_max=NAME_CHARACTERS_MAX,
         note_max=NOTE_CHARACTERS_MAX,
-        weekdays=words.DAYS,
+        weekdays=descriptions.DAYS,
         look=ONLY_LOOK,
         mail_is_set_up=door().settings.smtp_url is not None,
         confirmed_as=request.form.get("confirmation", ""),

@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import BadInput
+from core.models.practices import WriteOffSetting
 from core.practices import limits, write_off_setting
-from core.practices.models import WriteOffSetting
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 

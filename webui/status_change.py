@@ -11,14 +11,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import reading
 from core.access.permissions import Action
 from core.claims import feed
-from core.claims.models import SETTLED
 from core.db.engine import transaction
 from core.errors import Refusal
-from core.jobs import again, commands, queries
+from core.jobs import commands, preview_again, queries
 from core.jobs.keys import JobKey, NoSuchJob
-from core.jobs.models import JobKind, SettleJob
-from core.jobs.requests import JobRequest
-from core.ledger.models import WriteOffReason
+from core.jobs.preview.job_request import JobRequest
+from core.models.claims import SETTLED
+from core.models.jobs import JobKind, SettleJob
+from core.models.ledger import WriteOffReason
 from core.policy.rules import BY_CODE, MAY_INCLUDE
 from webui import confirm
 from webui.auth import current_actor, current_practice, requires
@@ -138,7 +138,9 @@ def _preview(asked: Asked, form_key: str) -> SettleJob:
     with transaction(door().sessions) as db:
         if asked.again:
             old = JobKey(actor.practice_id, asked.again)
-            return again.preview_again(db, old, lambda numbers: make({"claim_ids": numbers}), by=actor, now=now())
+            return preview_again.preview_again(
+                db, old, lambda numbers: make({"claim_ids": numbers}), by=actor, now=now()
+            )
         assert asked.selected is not None
         return make(asked.selected.asked())
 

@@ -7,8 +7,8 @@ from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.practices import time_zone
 from core.practices.create import BadTimeZone
+from core.schedules import time_zone
 from webui import settings
 from webui.auth import current_actor, requires
 from webui.door import door, now

@@ -7,14 +7,14 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from core.access import people, users
-from core.access.models import Role, User
-from core.access.people import OwnAccount
+from core.access import user_management, users
 from core.access.permissions import Action
+from core.access.user_management import OwnAccount
 from core.access.users import EmailTaken
 from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import BadInput
+from core.models.people import Role, User
 from webui.auth import current_actor, requires
 from webui.door import door, now
 from webui.limits import read_limits
@@ -45,7 +45,7 @@ def index() -> str:
 
 def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
     with door().sessions() as db:
-        found = people.of_practice(db, current_actor())
+        found = user_management.of_practice(db, current_actor())
     return render_template(
         "users/index.html", people=found, roles=list(Role), means=ROLE_MEANS, faults=faults or {}, typed=typed or {}
     )
@@ -63,7 +63,7 @@ def add() -> tuple[str, int]:
     try:
         with transaction(door().sessions) as db:
             role = _role(typed["role"])
-            added = people.add(
+            added = user_management.add(
                 db, email=typed["email"], name=typed["name"], role=role, password=password, **limits,
                 by=current_actor(), now=now(),
             )  # fmt: skip
@@ -82,8 +82,8 @@ def show(user_id: int) -> str:
 
 def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
     with door().sessions() as db:
-        person = people.find(db, user_id, by=current_actor())
-        browsers, tokens = people.doors_open_to(db, person)
+        person = user_management.find(db, user_id, by=current_actor())
+        browsers, tokens = user_management.doors_open_to(db, person)
     return render_template(
         "users/show.html",
         person=person,
@@ -102,7 +102,9 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
 def change_role(user_id: int) -> Response:
     """Give another role."""
     role = _role(request.form.get("role"))
-    return _do(people.change_role, user_id, role, said="The role is saved; it counts from their next click on.")
+    return _do(
+        user_management.change_role, user_id, role, said="The role is saved; it counts from their next click on."
+    )
 
 
 @blueprint.post(f"/{a_user}/limits")
@@ -113,21 +115,21 @@ def set_limits(user_id: int) -> Response | tuple[str, int]:
     if faults:
         return _page(user_id, faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
     said = "The limits are saved. Jobs that were previewed before keep the limits of then."
-    return _do(people.set_limits, user_id, said=said, **cents)
+    return _do(user_management.set_limits, user_id, said=said, **cents)
 
 
 @blueprint.post(f"/{a_user}/deactivate")
 @requires(Action.MANAGE_USERS)
 def deactivate(user_id: int) -> Response:
     """Let them in no longer."""
-    return _do(people.deactivate, user_id, said="Deactivated: signed out everywhere, every token revoked.")
+    return _do(user_management.deactivate, user_id, said="Deactivated: signed out everywhere, every token revoked.")
 
 
 @blueprint.post(f"/{a_user}/reactivate")
 @requires(Action.MANAGE_USERS)
 def reactivate(user_id: int) -> Response:
     """Let them in again."""
-    return _do(people.reactivate, user_id, said="Reactivated: they may sign in again; tokens stay revoked.")
+    return _do(user_management.reactivate, user_id, said="Reactivated: they may sign in again; tokens stay revoked.")
 
 
 def _do(act: Callable[..., User], user_id: int, *given: Any, said: str, **more: Any) -> Response:

@@ -2,7 +2,7 @@
 
 import sys
 
-from core import broker_causes
+from core.broker import causes
 from core.settings import HINT_EXPIRES_SECONDS, TASK_CANARY
 from worker.app import app
 
@@ -17,4 +17,4 @@ if __name__ == "__main__":
         try:
             hint(queue, int(canary_id))
         except Exception as error:  # noqa: BLE001  kombu and redis-py raise many kinds; the cause tells them apart
-            sys.exit(broker_causes.why(error).sentence)
+            sys.exit(causes.why(error).sentence)

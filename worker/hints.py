@@ -1,4 +1,4 @@
-"""Hints that a worker sends: each may be lost, doubled or late without harm."""
+"""WorkFound that a worker sends: each may be lost, doubled or late without harm."""
 
 import logging
 import time
@@ -8,9 +8,9 @@ import structlog
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from core import broker_causes
+from core.broker import causes
+from core.jobs.execution.sweep import WorkFound
 from core.jobs.keys import JobKey
-from core.jobs.sweep import Hints
 from core.settings import (
     HEADER_REQUEST,
     HINT_EXPIRES_SECONDS,
@@ -34,7 +34,7 @@ def work(key: JobKey, *, count: int = 1) -> bool:
     return all(_send(TASK_WORK, key) for _ in range(count))
 
 
-def of_jobs(found: Hints) -> None:
+def of_jobs(found: WorkFound) -> None:
     """Say what the sweep or the tick found to do."""
     for key, chunks in found.work:
         work(key, count=chunks)
@@ -66,7 +66,7 @@ def _send(task: str, key: JobKey | None = None) -> bool:
         app.send_task(task, args=args, expires=HINT_EXPIRES_SECONDS, retry=False, headers=_origin())
     except (OperationalError, RedisError) as error:
         _silent_until[0] = time.monotonic() + SILENT_SECONDS
-        why = broker_causes.why(error).sentence
+        why = causes.why(error).sentence
         _log.warning("hint dropped, a worker finds its work without it: %s%s %s", task, args, why)
         return _lost(task)
     tally.count("hints_sent", task)

@@ -15,7 +15,8 @@ import structlog
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from core.db.engine import transaction
-from core.jobs import engine, prepare as preparing, queries
+from core.jobs import prepare as preparing, queries
+from core.jobs.execution import engine
 from core.schedules import mail as mailing
 from core.settings import QUEUE_SETTLE, TASK_MAIL, TASK_PREPARE, TASK_WORK
 from core.watch import tally
@@ -29,7 +30,9 @@ log: Final = structlog.get_logger(__name__)
 
 
 def _work() -> bool:
-    return engine.work(sessions(), worker=worker_name(), clock=utc_now).chunks > 0
+    worked = engine.work(sessions(), worker=worker_name(), clock=utc_now)
+    tally.count_work(worked)
+    return worked.chunks > 0
 
 
 def _prepare() -> bool:

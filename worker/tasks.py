@@ -1,12 +1,12 @@
 """The tasks. A message is only a hint; each task asks the database what there is to do."""
 
 from core.db.engine import transaction
-from core.jobs import engine, prepare as preparing, sweep as sweeping
+from core.jobs import prepare as preparing
+from core.jobs.execution import engine, sweep as sweeping
 from core.jobs.keys import JobKey
-from core.local import canary as canaries
 from core.schedules import mail as mailing, tick as ticking
 from core.settings import TASK_CANARY, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
-from core.watch import heartbeat
+from core.watch import canary as canaries, heartbeat, tally
 from worker import hints, turns
 from worker.app import app
 from worker.hooks import sessions, utc_now, worker_name
@@ -17,6 +17,7 @@ def work(practice_id: int, job_id: int) -> None:
     """Settle free chunks for about a second; the job is only a label for those who watch."""
     with turns.of_a_task():
         worked = engine.work(sessions(), worker=worker_name(), clock=utc_now)
+        tally.count_work(worked)
     # After the turn: a broker that hangs may keep this hint for seconds, and the process goes on by itself.
     if worked.more_to_do:
         hints.work(JobKey(practice_id, job_id))
@@ -32,7 +33,9 @@ def prepare(practice_id: int, job_id: int) -> None:
 @app.task(name=TASK_SWEEP)
 def sweep() -> None:
     """Find what is still to do, whatever was lost, and hint for it."""
-    hints.of_jobs(sweeping.sweep(sessions(), now=utc_now()))
+    found = sweeping.sweep(sessions(), now=utc_now())
+    tally.count("sweep_rescues", by=found.rescued)
+    hints.of_jobs(found)
 
 
 @app.task(name=TASK_TICK)

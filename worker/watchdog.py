@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 
 from core.db.engine import transaction
-from core.jobs import progress
+from core.jobs.results import progress
 from core.settings import QUEUE_SETTLE, settings
 from worker.app import app
 from worker.hooks import sessions

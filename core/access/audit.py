@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from core.access.models import AuditEntry
+from core.models.people import AuditEntry
 
 
 def record(

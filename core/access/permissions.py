@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from core.access.models import Role
 from core.errors import NotAllowed
+from core.models.people import Role
 
 
 class Action(StrEnum):

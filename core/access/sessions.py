@@ -7,10 +7,10 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.access.models import User, UserSession
-from core.access.opaque import TOUCH_SECONDS, hash_of, make_token
 from core.access.permissions import Actor
+from core.access.token_hash import TOUCH_SECONDS, hash_of, make_token
 from core.access.users import actor_for
+from core.models.people import User, UserSession
 
 UNSEEN_DAYS_MAX: Final = 30  # a browser that was closed without signing out; longer than any idle time-out
 

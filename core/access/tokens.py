@@ -7,11 +7,11 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.access.models import ApiToken, User
-from core.access.opaque import TOUCH_SECONDS, hash_of, make_token
 from core.access.permissions import Actor
+from core.access.token_hash import TOUCH_SECONDS, hash_of, make_token
 from core.access.users import actor_for
 from core.errors import NotFound
+from core.models.people import ApiToken, User
 
 TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that whoever finds one in a file or a log knows what it opens
 

@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.access.models import Role, User
 from core.access.permissions import Actor
 from core.errors import BadInput, NotAllowed, Refusal
+from core.models.people import Role, User
 from core.money import UNLIMITED, checked_limit, plain_limit
 
 PASSWORD_CHARACTERS_MIN: Final = 12

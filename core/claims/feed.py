@@ -8,18 +8,18 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, case, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
-from core.access.models import User
 from core.claims.feed_conditions import ELIGIBILITY, check, eligibility, matching_ids, plan_for_values, saw
 from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, near, value_of
 from core.claims.feed_totals import Amounts, FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
 from core.claims.filters import ClaimFilter
-from core.claims.models import Claim, ClaimStatus, ClaimType, Hold, LineItem
 from core.errors import NotFound
+from core.models.claims import Claim, ClaimStatus, ClaimType, Hold, LineItem
+from core.models.people import User
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 from core.policy import facts
 from core.policy.facts import PAYER, PROVIDER, Terms
 from core.policy.rules import CAN_SETTLE
-from core.practices import calendar, exclusions, names, queries as practices
-from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
+from core.practices import exclusions, names, practice_days, queries as practices
 
 __all__ = [
     "CAN_SETTLE", "DEFAULT_SORT", "ELIGIBILITY", "PAGE_CLAIMS_MAX", "FeedChoices", "FeedPage", "FeedRow", "FeedTotals",
@@ -95,7 +95,7 @@ class FeedPage:
 def terms_of(session: Session, practice_id: int, *, now: dt.datetime) -> Terms:
     """What the feed judges eligibility by: the practice's setting and windows, and today in its zone."""
     practice = practices.find(session, practice_id)
-    today = calendar.today(practice, now=now)
+    today = practice_days.today(practice, now=now)
     return Terms(
         setting=practice.write_off,
         as_of=today,

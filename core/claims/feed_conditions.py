@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 
 from core.claims import filters
 from core.claims.filters import NAMED_CHARACTERS_MAX, BadFilter, ClaimFilter
-from core.claims.models import SETTLED, Claim
-from core.jobs.holding import is_open, still_to_settle
-from core.jobs.models import JobItem, JobKind, SettleJob
+from core.models.claims import SETTLED, Claim
+from core.models.job_items import JobItem, still_to_settle
+from core.models.jobs import JobKind, SettleJob, is_open
+from core.models.practices import BillingStatus
 from core.policy import facts
 from core.policy.facts import Terms
 from core.policy.rules import BY_CODE, CAN_SETTLE, Moment, first_match, rules_at, why
-from core.practices.models import BillingStatus
 
 FEED_RULES: Final = rules_at(Moment.FEED, kind=JobKind.SETTLE)
 ELIGIBILITY: Final = (CAN_SETTLE, *(rule.code for rule in FEED_RULES))

@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.claims.filters import BadFilter
-from core.claims.models import Claim
 from core.db.base import BIGINT_MAX
-from core.practices.models import Patient
+from core.models.claims import Claim
+from core.models.practices import Patient
 
 Columns = TypeVarTuple("Columns")
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.claims.feed_conditions import conditions, is_one_of, plan_for_values
 from core.claims.filters import ClaimFilter
-from core.claims.models import Claim
+from core.models.claims import Claim
 from core.policy import facts
 from core.policy.facts import Terms
 

@@ -9,10 +9,10 @@ from pydantic_core import ErrorDetails
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from core import reading
-from core.claims.models import Claim, ClaimStatus, ClaimType
 from core.errors import BadInput
+from core.models.claims import Claim, ClaimStatus, ClaimType
+from core.models.practices import Office, Patient, Payer, Provider
 from core.money import CENTS_MAX
-from core.practices.models import Office, Patient, Payer, Provider
 
 NAMED_CHARACTERS_MAX = 60  # of a key or a value that an error repeats
 

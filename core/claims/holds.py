@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session
 
 from core import reading
 from core.access import audit
-from core.access.models import User
 from core.access.permissions import Action, Actor
-from core.claims import locks, queries
-from core.claims.models import Claim, Hold
+from core.claims import locks, lookup
 from core.errors import BadInput
+from core.models.claims import Claim, Hold
+from core.models.people import User
+from core.models.practices import Patient, Practice
 from core.policy import facts
-from core.practices import calendar
+from core.practices import practice_days
 from core.practices.exclusions import fault_of_why
-from core.practices.models import Patient, Practice
 
 PAGE_CLAIMS_MAX: Final = 200
 
@@ -58,7 +58,7 @@ def set_hold(
     Raises `NotFound`, `NotAllowed`, `ClaimBusy`, and `BadHold` naming each fault.
     """
     by.require(Action.HOLD)
-    today = calendar.today(session.get_one(Practice, by.practice_id), now=now)
+    today = practice_days.today(session.get_one(Practice, by.practice_id), now=now)
     _check(why, until, today=today)
     claim = locks.lock_one(session, by.practice_id, claim_id)
     wanted = (hold, why.strip() or None, until) if hold else (None, None, None)
@@ -85,7 +85,7 @@ def set_hold(
 
 def of_claim(session: Session, practice_id: int, claim_id: str, *, today: dt.date) -> HeldClaim | None:
     """The hold of that claim, if it lasts; raises `NotFound`."""
-    claim = queries.find(session, practice_id, claim_id)
+    claim = lookup.find(session, practice_id, claim_id)
     return next(iter(_read(session, practice_id, today=today, only=claim.id, after_id=None, limit=1)), None)
 
 

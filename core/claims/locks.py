@@ -6,9 +6,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from core.claims.models import Claim
 from core.db.transient import LOCK_NOT_AVAILABLE, sqlstate
 from core.errors import NotFound, Refusal
+from core.models.claims import Claim
 
 
 class ClaimBusy(Refusal):

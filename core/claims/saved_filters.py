@@ -9,9 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.access.models import SavedFilter
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotAllowed, NotFound, Refusal
+from core.models.people import SavedFilter
 
 NAME_CHARACTERS_MAX: Final = 60
 FILTERS_MAX: Final = 200  # of one practice; a longer menu is read by nobody

@@ -9,14 +9,14 @@ import click
 from sqlalchemy.orm import Session
 
 from core.access import tokens, users
-from core.access.models import Role, User
 from core.cli import acting, context, practices
 from core.db.engine import make_sessions, transaction
 from core.errors import BadInput, NotFound
+from core.models.people import Role, User
+from core.models.practices import WriteOffSetting
 from core.money import format_limit, parse_limit
 from core.practices import queries, write_off_setting
 from core.practices.create import find_or_create_practice
-from core.practices.models import WriteOffSetting
 
 _LIMIT: Final = "AMOUNT|unlimited"
 _practice_option = click.option("--practice", "practice_name", required=True, metavar="NAME")

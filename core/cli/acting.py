@@ -15,7 +15,7 @@ from core.access.users import actor_for, find_by_email
 from core.cli import context
 from core.db.engine import Sessions, make_sessions
 from core.errors import NotFound
-from core.practices.models import Practice
+from core.models.practices import Practice
 
 as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="Who does it.")
 

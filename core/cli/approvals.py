@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.cli import acting, context, job_words
 from core.cli.jobs import act_on, warn_of_changes
-from core.jobs import approval, askers, commands, limits, queries, stale, waiting
+from core.jobs import commands, queries
+from core.jobs.approval import decide, inbox, limits, requesters
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
+from core.jobs.preview import stale
+from core.models.jobs import JobStatus, SettleJob
 from core.money import format_cents
 
 
@@ -64,22 +66,22 @@ def approvals(email: str, as_json: bool) -> None:
     with acting.sessions() as sessions, sessions() as session:
         by, now = acting.actor(session, email), context.utc_now()
         lists = {
-            "waiting_for_me": waiting.for_me(session, by, now=now),
-            "waiting_for_others": waiting.of_mine(session, by),
-            "decided": waiting.decided_of_mine(session, by, now=now),
+            "waiting_for_me": inbox.for_me(session, by, now=now),
+            "waiting_for_others": inbox.of_mine(session, by),
+            "decided": inbox.decided_of_mine(session, by, now=now),
         }
-        people = {one for jobs in lists.values() for job in jobs for one in (askers.answers(job), job.decided_by)}
+        people = {one for jobs in lists.values() for job in jobs for one in (requesters.answers(job), job.decided_by)}
         names = queries.names_of_users(session, by.practice_id, people)
         facts = {what: [_facts(session, job, names) for job in jobs] for what, jobs in lists.items()}
     click.echo(json.dumps(facts) if as_json else _words(facts))
 
 
 def _facts(session: Session, job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
-    expires_at, changed = approval.expires_at(job), stale.count(session, job)
+    expires_at, changed = decide.expires_at(job), stale.count(session, job)
     return {
         "id": str(job.id),
         "status": job.status.value,
-        "asked_by": names.get(askers.answers(job)),
+        "asked_by": names.get(requesters.answers(job)),
         "asked_at": job.approval_asked_at.isoformat() if job.approval_asked_at else None,
         "expires_at": expires_at.isoformat() if expires_at else None,
         "cents": limits.cents(job),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from core.access import audit_log
-from core.access.audit_log import AuditFilter
+from core.audit import log
+from core.audit.log import AuditFilter
 from core.cli import acting, context
 from core.db.engine import Sessions, transaction
 from core.practices import queries
@@ -45,7 +45,7 @@ def show_audit(
         with transaction(sessions) as session:
             practice_id = queries.named(session, practice).id
             wanted = AuditFilter(
-                person=audit_log.person_of(session, practice_id, person) if person else None,
+                person=log.person_of(session, practice_id, person) if person else None,
                 claim=claim,
                 job=job,
                 first_day=first_day,
@@ -59,24 +59,24 @@ def show_audit(
 
 def _write(sessions: Sessions, practice_id: int, wanted: AuditFilter, path: Path) -> None:
     with transaction(sessions) as session:
-        audit_log.record_export(session, practice_id, wanted, by=None, now=context.utc_now())
+        log.record_export(session, practice_id, wanted, by=None, now=context.utc_now())
     with sessions() as session, path.open("w", encoding="utf-8", newline="") as file:
-        for piece in audit_log.csv_file(session, practice_id, wanted):
+        for piece in log.csv_file(session, practice_id, wanted):
             file.write(piece)
-        last = audit_log.head(session, practice_id)
+        last = log.head(session, practice_id)
     click.echo(f"Written to {path}. The chain ends with act {last.number:,}, digest {last.digest}.")
 
 
 def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int, *, as_json: bool) -> None:
     with sessions() as session:
-        found: list[audit_log.Act] = []
+        found: list[log.Act] = []
         while len(found) < limit:
             before = found[-1].number if found else None
-            more = audit_log.acts(session, practice_id, wanted, before=before, limit=min(200, limit - len(found)))
+            more = log.acts(session, practice_id, wanted, before=before, limit=min(200, limit - len(found)))
             if not more:
                 break
             found += more
-        last = audit_log.head(session, practice_id)
+        last = log.head(session, practice_id)
     if as_json:
         shown = [{**act._asdict(), "at": act.at.isoformat(), "who": act.who} for act in found]
         click.echo(json.dumps({"acts": shown, "head": last._asdict()}))

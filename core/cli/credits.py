@@ -10,10 +10,10 @@ from core.cli import acting, context
 from core.db.engine import transaction
 from core.ledger import credits as work_list
 from core.ledger.credits import CreditsFilter
-from core.ledger.models import Responsibility
+from core.models.ledger import Responsibility
+from core.models.practices import PayerClass
 from core.money import format_cents
-from core.practices import calendar, queries
-from core.practices.models import PayerClass
+from core.practices import practice_days, queries
 
 
 @click.command("credits")
@@ -32,7 +32,7 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
         with transaction(sessions) as session:
             by = acting.actor(session, email)
             by.require(Action.SEE_CLAIMS)
-            today = calendar.today(queries.find(session, by.practice_id), now=context.utc_now())
+            today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
             if as_csv:
                 work_list.read_by(session, by=by, now=context.utc_now())
         with sessions() as session:

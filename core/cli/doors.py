@@ -16,9 +16,9 @@ import structlog
 from core import logs
 from core.cli import acting, context
 from core.db.engine import make_engine
-from core.db.migrating import Migrated, migrate as migrate_database
-from core.db.waiting import wait_until_migrated
 from core.local import alive, programs
+from core.migrations.run import Migrated, migrate as migrate_database
+from core.migrations.wait import wait_until_migrated
 from core.settings import settings
 
 

@@ -13,15 +13,16 @@ from core.access.permissions import Action
 from core.cli import acting, context
 from core.counting import counted
 from core.db.engine import transaction
-from core.jobs import certificate as certificates, codes, downloads
-from core.jobs.certificate import Certificate, Money
-from core.jobs.downloads import File
+from core.jobs import codes
 from core.jobs.keys import JobKey
-from core.jobs.models import JobKind
+from core.jobs.results import certificate as certificates, files
+from core.jobs.results.certificate import Certificate, Money
+from core.jobs.results.files import File
+from core.models.jobs import JobKind
 from core.money import format_cents
 from core.practices.queries import find
 
-_FORMS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": downloads.csv_file, "xlsx": downloads.xlsx_file}
+_FORMS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": files.csv_file, "xlsx": files.xlsx_file}
 
 
 @click.command()
@@ -40,14 +41,14 @@ def download(job: int, file: str, email: str, form: str, path: Path | None) -> N
         with transaction(sessions) as session:
             by = acting.actor(session, email)
             key = JobKey(by.practice_id, job)
-            downloads.read_by(session, key, wanted, by=by, now=context.utc_now())
+            files.read_by(session, key, wanted, by=by, now=context.utc_now())
         with sessions() as session:
             pieces = _FORMS[form](session, key, wanted)
             if path == Path("-"):
                 for piece in pieces:
                     click.echo(_as_bytes(piece), nl=False)
                 return
-            target = path or Path(downloads.file_name(key, wanted, form))
+            target = path or Path(files.file_name(key, wanted, form))
             _write(target, pieces)
     click.echo(f"{target} is written.")
 

@@ -8,10 +8,10 @@ import click
 
 from core.access.permissions import Action
 from core.claims import holds
-from core.claims.models import Hold
 from core.cli import acting, context
 from core.db.engine import transaction
-from core.practices import calendar, exclusions, queries
+from core.models.claims import Hold
+from core.practices import exclusions, practice_days, queries
 
 _NONE = "none"
 
@@ -85,7 +85,7 @@ def list_exclusions(every: bool, email: str, as_json: bool) -> None:
     with acting.sessions() as sessions, transaction(sessions) as session:
         by = acting.actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        today = calendar.today(queries.find(session, by.practice_id), now=context.utc_now())
+        today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
         found = exclusions.listed(session, by.practice_id, today=today, lasting_only=not every)
     if as_json:
         click.echo(json.dumps([row._asdict() for row in found], default=str))
@@ -108,7 +108,7 @@ def list_holds(hold: str | None, email: str, as_json: bool) -> None:
     with acting.sessions() as sessions, transaction(sessions) as session:
         by = acting.actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        today = calendar.today(queries.find(session, by.practice_id), now=context.utc_now())
+        today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
         found: list[holds.HeldClaim] = []
         kind = Hold(hold) if hold else None
         while page := holds.listed(

@@ -5,9 +5,11 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from core.counting import counted
-from core.jobs import approval, askers, codes, cost_share, limits, queries, stale
-from core.jobs.models import JobKind, JobStatus, SettleJob
-from core.jobs.totals import CodeCount, Group, PreviewTotals
+from core.jobs import codes, queries
+from core.jobs.approval import decide, limits, requesters
+from core.jobs.preview import cost_share, stale
+from core.jobs.preview.totals import CodeCount, Group, PreviewTotals
+from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.money import format_cents
 
 GROUPS_SHOWN: Final = 10  # payers or providers, the largest first; --json has more
@@ -15,9 +17,9 @@ GROUPS_SHOWN: Final = 10  # payers or providers, the largest first; --json has m
 
 def facts(session: Session, job: SettleJob) -> dict[str, Any]:
     """What the preview froze, who asked for it, and what it is over."""
-    names = queries.names_of_users(session, job.practice_id, (*askers.of_job(job), job.decided_by))
+    names = queries.names_of_users(session, job.practice_id, (*requesters.of_job(job), job.decided_by))
     let_run = job.approval_asked_at or job.confirmed_at
-    expires_at = approval.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None
+    expires_at = decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None
     totals = _totals(job)
     return {
         "id": str(job.id),
@@ -29,7 +31,7 @@ def facts(session: Session, job: SettleJob) -> dict[str, Any]:
         "posting_date": job.posting_date.isoformat(),
         "requested_by": names.get(job.requested_by),
         "confirmed_by": names.get(job.confirmed_by or 0) if let_run else None,
-        "asked_by": names.get(askers.answers(job)),
+        "asked_by": names.get(requesters.answers(job)),
         "decided_by": names.get(job.decided_by or 0),
         "expires_at": expires_at.isoformat() if expires_at else None,
         "include": list(job.include),
@@ -105,7 +107,7 @@ def _groups(what: str, groups: list[Group]) -> list[str]:
 
 def _told(session: Session, job: SettleJob) -> list[str]:
     """Who asked for it, why, dated when, and against which rules."""
-    names = queries.names_of_users(session, job.practice_id, askers.of_job(job))
+    names = queries.names_of_users(session, job.practice_id, requesters.of_job(job))
     said = [f"Requested by {names.get(job.requested_by, 'nobody known')}"]
     if job.approval_asked_at or job.confirmed_at:
         said.append(f"Confirmed by {names.get(job.confirmed_by or 0, 'nobody known')}")

@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.cli import acting, context
 from core.db.engine import transaction
-from core.jobs import commands, cost_share, limits, queries, stale
-from core.jobs.cost_share import CostShareReasonMissing
+from core.jobs import commands, queries
+from core.jobs.approval import limits
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
+from core.jobs.preview import cost_share, stale
+from core.jobs.preview.cost_share import CostShareReasonMissing
+from core.models.jobs import JobStatus, SettleJob
 
 
 @click.command()

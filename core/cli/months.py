@@ -9,11 +9,12 @@ import click
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
+from core.books import closing
+from core.books.closing import Month, MonthAct
 from core.cli import acting, context
 from core.db.engine import transaction
-from core.practices import closing, periods
-from core.practices.closing import Month, MonthAct
-from core.practices.models import PeriodState
+from core.models.practices import PeriodState
+from core.practices import periods
 from core.schedules import queries as schedules
 
 

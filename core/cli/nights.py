@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, Actor
 from core.cli import acting, context
 from core.jobs import codes
+from core.models.schedules import Schedule, ScheduleRun
 from core.money import format_cents, plain_limit
 from core.practices.queries import find as practice_of
-from core.schedules import queries, reports, tonight as nightly, words
-from core.schedules.models import Schedule, ScheduleRun
+from core.schedules import descriptions, estimate as nightly, queries, reports
 
 _SCHEDULE: Final = acting.Number("schedule", where="`settle schedule list` prints it")
 _RUN: Final = acting.Number("run", where="`settle schedule runs` prints it")
@@ -155,7 +155,7 @@ def facts_of(session: Session, schedule: Schedule, *, now: dt.datetime) -> dict[
 
 def sentence_of(session: Session, schedule: Schedule) -> str:
     """What it does, in words."""
-    return words.sentence(schedule, practice_of(session, schedule.practice_id).time_zone)
+    return descriptions.sentence(schedule, practice_of(session, schedule.practice_id).time_zone)
 
 
 def told_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import click
 
 from core.cli import acting, context
 from core.jobs import codes
-from core.watch import overview, told
+from core.watch import overview, overview_json
 from core.watch.overview import Overview, Seen
 from core.watch.warnings import warnings
 
@@ -21,7 +21,7 @@ def operations(as_json: bool) -> None:
     with acting.sessions() as sessions:
         seen = overview.look(sessions, now=context.utc_now())
     wrong = warnings(seen)
-    click.echo(json.dumps({**told.as_json(seen), "wrong": wrong}) if as_json else _in_words(seen, wrong))
+    click.echo(json.dumps({**overview_json.as_json(seen), "wrong": wrong}) if as_json else _in_words(seen, wrong))
     click.get_current_context().exit(1 if wrong else 0)
 
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 import click
 from sqlalchemy.orm import Session
 
-from core.access import people
-from core.access.models import Role, User
+from core.access import user_management
 from core.access.permissions import Action, Actor
 from core.cli import acting, context
 from core.cli.access import user
 from core.db.engine import transaction
+from core.models.people import Role, User
 from core.money import format_limit, parse_limit, plain_limit
 from core.practices import limits, queries as practices
 
@@ -28,7 +28,7 @@ _NOT_RETROACTIVE: Final = "Jobs that were previewed before keep the limits of th
 def list_users(email: str, as_json: bool) -> None:
     """List the people of the practice, with role and limits."""
     with acting.sessions() as sessions, sessions() as session:
-        found = [_facts(user) for user in people.of_practice(session, acting.actor(session, email))]
+        found = [_facts(user) for user in user_management.of_practice(session, acting.actor(session, email))]
     if as_json:
         click.echo(json.dumps({"users": found}))
         return
@@ -43,7 +43,7 @@ def list_users(email: str, as_json: bool) -> None:
 @acting.as_option
 def change_role(who: str, role: str, email: str) -> None:
     """Change what another person may do; nobody changes an own role."""
-    _do(who, email, lambda session, user_id, **by: people.change_role(session, user_id, Role(role), **by))
+    _do(who, email, lambda session, user_id, **by: user_management.change_role(session, user_id, Role(role), **by))
     click.echo(f"{who} is {'an' if role[0] in 'ao' else 'a'} {role} from now on.")
 
 
@@ -58,7 +58,7 @@ def set_user_limit(who: str, which: str, amount: str, email: str) -> None:
     _do(
         who,
         email,
-        lambda session, user_id, **by: people.set_limits(session, user_id, **cents, **by),
+        lambda session, user_id, **by: user_management.set_limits(session, user_id, **cents, **by),
     )
     click.echo(f"Limit of {who} for one {which}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
 
@@ -68,7 +68,7 @@ def set_user_limit(who: str, which: str, amount: str, email: str) -> None:
 @acting.as_option
 def deactivate(who: str, email: str) -> None:
     """Let another person in no longer: their browsers are signed out, their tokens revoked."""
-    _do(who, email, people.deactivate)
+    _do(who, email, user_management.deactivate)
     click.echo(f"{who} is deactivated: signed out everywhere, every token revoked.")
 
 
@@ -77,7 +77,7 @@ def deactivate(who: str, email: str) -> None:
 @acting.as_option
 def reactivate(who: str, email: str) -> None:
     """Let a person in again; their tokens stay revoked."""
-    _do(who, email, people.reactivate)
+    _do(who, email, user_management.reactivate)
     click.echo(f"{who} may sign in again; tokens stay revoked.")
 
 
@@ -111,7 +111,7 @@ def show_limits(email: str, as_json: bool) -> None:
         by.require(Action.SEE_CLAIMS)
         practice = practices.find(session, by.practice_id)
         everybody = by.may(Action.MANAGE_USERS)
-        found = people.of_practice(session, by) if everybody else [session.get_one(User, by.user_id)]
+        found = user_management.of_practice(session, by) if everybody else [session.get_one(User, by.user_id)]
         of_practice = {
             "name": practice.name,
             "claim_limit_cents": plain_limit(practice.claim_limit_cents),
@@ -132,7 +132,7 @@ def _do(who: str, email: str, act: Callable[..., User]) -> None:
 
 
 def _id(session: Session, who: str, by: Actor) -> int:
-    return people.find_by_email(session, who, by=by).id
+    return user_management.find_by_email(session, who, by=by).id
 
 
 def _facts(person: User) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import click
 from sqlalchemy import exists, select
 
 from core.cli import acting
+from core.models.practices import Practice
 from core.practices import queries
-from core.practices.models import Practice
 from core.practices.queries import NoSuchPractice
 
 _CURE = "Add --create to create it."

@@ -16,9 +16,9 @@ from core.cli.watching import WATCH_SECONDS
 from core.db.engine import Sessions, transaction
 from core.jobs import commands, prepare, queries
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
-from core.jobs.requests import JobRequest
-from core.ledger.models import WriteOffReason
+from core.jobs.preview.job_request import JobRequest
+from core.models.jobs import JobStatus, SettleJob
+from core.models.ledger import WriteOffReason
 from core.policy.rules import MAY_INCLUDE
 from core.practices.periods import PeriodClosed
 

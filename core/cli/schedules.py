@@ -12,12 +12,11 @@ from core.claims.filters import ClaimFilter
 from core.cli import acting, context
 from core.cli.nights import SHOWN, facts_of, schedule_argument, sentence_of, told_run
 from core.db.engine import transaction
-from core.jobs.acts import CONFIRMATION
-from core.ledger.models import WriteOffReason
+from core.jobs.lifecycle import CONFIRMATION
+from core.models.ledger import WriteOffReason
+from core.models.schedules import Schedule, ScheduleMode
 from core.money import UNLIMITED, UNLIMITED_WORD, parse_limit, plain_limit
-from core.practices import time_zone
-from core.schedules import commands, queries
-from core.schedules.models import Schedule, ScheduleMode
+from core.schedules import commands, queries, time_zone
 from core.schedules.requests import WEEKDAYS, ScheduleRequest, claims_typed
 
 practice_option = click.option("--practice", metavar="NAME", help="Checked against who does it, where it is given.")

@@ -5,14 +5,14 @@ from dataclasses import asdict
 
 import click
 
-from core.access import audit_log
-from core.access.audit_log import Head
+from core.audit import log
+from core.audit.log import Head
+from core.books.invariants import Violation, begin_snapshot, violations
+from core.books.invariants_sql import INVARIANTS
+from core.books.mismatches import flag_mismatches
 from core.cli import context
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
-from core.ledger.invariants import Violation, begin_snapshot, violations
-from core.ledger.invariants_sql import INVARIANTS
-from core.ledger.mismatches import flag_mismatches
 from core.practices import queries
 
 
@@ -44,7 +44,7 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
             begin_snapshot(session)
             practice_id = queries.named(session, name).id if name else None
             found = violations(session, practice_id=practice_id)
-            if kept and practice_id is not None and not audit_log.holds(session, practice_id, kept):
+            if kept and practice_id is not None and not log.holds(session, practice_id, kept):
                 found.append(_forked(practice_id, kept))
         with transaction(sessions) as session:
             flag_mismatches(session, practice_id=practice_id)

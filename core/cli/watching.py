@@ -13,10 +13,10 @@ from sqlalchemy import select
 from core.cli import acting, context
 from core.db.engine import Sessions
 from core.errors import NotFound
-from core.jobs import outcome_words, progress
+from core.jobs import codes
 from core.jobs.keys import JobKey
-from core.jobs.lifecycle import MOVING_STATUSES
-from core.jobs.models import JobKind, JobStatus, SettleJob
+from core.jobs.results import outcome_sentences, progress
+from core.models.jobs import MOVING_STATUSES, JobKind, JobStatus, SettleJob
 from core.money import format_cents
 
 WATCH_SECONDS: Final = 0.5
@@ -33,9 +33,9 @@ def watch(job: int, as_json: bool) -> None:
         key, kind = _found(sessions, job)
         seen = _follow(sessions, key) if not as_json else _wait(sessions, key, lambda _: None)
     if as_json:
-        click.echo(json.dumps({**progress.as_json(seen), "words": outcome_words.sentence(seen, kind)}))
+        click.echo(json.dumps({**progress.as_json(seen), "words": outcome_sentences.sentence(seen, kind)}))
     else:
-        but = f", but no claim was {outcome_words.DONE[kind]}" if outcome_words.did_nothing(seen) else ""
+        but = f", but no claim was {codes.DONE[kind]}" if outcome_sentences.did_nothing(seen) else ""
         click.echo(f"Job {job} is {seen.status.value}{but}: {_counted(seen, kind)}.")
     click.get_current_context().exit(0 if seen.status is JobStatus.COMPLETED else 1)
 
@@ -51,7 +51,7 @@ def _found(sessions: Sessions, job_id: int) -> tuple[JobKey, JobKind]:
 
 def _counted(seen: progress.Progress, kind: JobKind) -> str:
     """What became of its claims, in the words of its kind."""
-    done, moved = outcome_words.DONE[kind], _MOVED[kind]
+    done, moved = codes.DONE[kind], _MOVED[kind]
     counts = f"{seen.settled:,} {done}, {seen.skipped:,} skipped, {seen.failed:,} failed, {seen.remaining:,} remaining"
     return f"{counts}; {format_cents(seen.insurance_cents + seen.patient_cents)} {moved}" if moved else counts
 

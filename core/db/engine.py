@@ -40,11 +40,6 @@ def make_engine(url: str, *, pool_size: int = 5, pool_timeout_seconds: int = 10)
 
 def make_sessions(engine: Engine) -> Sessions:
     """Sessions whose objects stay readable after the commit."""
-    # Late, since the tables are made of what this package offers. A foreign key names its table by a word, so that
-    # a process that never imports schedules could not write a job.
-    from core.db import tables
-
-    assert tables.metadata.tables
     return sessionmaker(engine, expire_on_commit=False)
 
 

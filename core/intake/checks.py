@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from core.intake import stages
 from core.intake.faults import PLACES_SHOWN, Fault, Faults, Kind
 from core.intake.hints import HINTS, hint_at
-from core.ledger.models import PostingKind
-from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
+from core.models.ledger import PostingKind
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from typing import Any, Final
 from sqlalchemy import Enum, Select, Table, Text, and_, cast, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from core.claims.models import Claim, LineItem
 from core.intake import stages
 from core.intake.checks import Origins, first_places
 from core.intake.faults import HIDDEN, Faults, Kind, shown
 from core.intake.insert import CLAIM_AS_STAGED, PEOPLE_AND_PLACES, POSTING_AS_STAGED
-from core.ledger.models import Posting, PostingKind
+from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting, PostingKind
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 from core.money import plain_cents
-from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
 
 _PRIVATE: Final = {(stages.PATIENT, "name"), (stages.PATIENT, "birth_date")}
 _DIFFERS: Final = "already imported with a different value; imports don't update existing records"

@@ -2,13 +2,13 @@
 
 from typing import Any, Final
 
-from core.claims.models import ClaimStatus, ClaimType, Hold
 from core.intake import fields, stages
 from core.intake.checks import Origin
 from core.intake.fields import Column
 from core.intake.files import FileFormat
-from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility
-from core.practices.models import PayerClass
+from core.models.claims import ClaimStatus, ClaimType, Hold
+from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
+from core.models.practices import PayerClass
 
 REFUND: Final = "refund"
 KINDS: Final = (PostingKind.PAYMENT.value, REFUND, PostingKind.ADJUSTMENT.value, PostingKind.TRANSFER.value)

@@ -15,7 +15,7 @@ from core.intake.faults import Fault
 from core.intake.files import FileFormat, Folder, Progress, Row
 from core.intake.load import Imported, load
 from core.intake.unguard import unguard
-from core.ledger.models import PostingKind
+from core.models.ledger import PostingKind
 from core.practices.create import find_or_create_practice
 
 SOURCE: Final = "csv"

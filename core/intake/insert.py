@@ -6,11 +6,11 @@ from typing import Any, Final
 from sqlalchemy import FromClause, Insert, and_, insert, literal, null, select
 from sqlalchemy.orm import Session, aliased
 
-from core.claims.models import Claim, LineItem
 from core.intake import stages
-from core.ledger.caches import CLAIM_CACHES, LINE_CACHES, claim_sums, line_sums, or_nothing
-from core.ledger.models import Posting
-from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
+from core.ledger.balances import CLAIM_CACHES, LINE_CACHES, claim_sums, line_sums, or_nothing
+from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
 PEOPLE_AND_PLACES: Final = (
     (Office, stages.OFFICE),

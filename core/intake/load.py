@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
+from core.books.closing import IMPORT_LOCK
 from core.intake import stages
 from core.intake.checks import Origins, check_staged
 from core.intake.compare import leave_out_known, report_differences
@@ -17,7 +18,6 @@ from core.intake.insert import insert_claims, insert_people_and_places
 from core.intake.look_alikes import report_look_alikes
 from core.intake.months import check_months
 from core.intake.summary import Summary, look_alikes, summarize
-from core.practices.closing import IMPORT_LOCK
 
 _COUNTED: Final = (
     ("offices", stages.OFFICE),

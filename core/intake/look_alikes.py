@@ -5,12 +5,12 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Integer, Select, Table, Text, cast, exists, func, null, select, union
 from sqlalchemy.orm import Session
 
-from core.claims.models import Claim
 from core.intake import stages
 from core.intake.characters import looks_in_sql
 from core.intake.checks import Origins, first_places
 from core.intake.faults import Faults, shown
-from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
+from core.models.claims import Claim
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
 _IDS: Final = (
     (stages.BILLING_STATUS, "name", BillingStatus, "name"),

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.intake import stages
 from core.intake.checks import Origins, first_places
 from core.intake.faults import Faults, Kind
-from core.practices import calendar, periods, queries
+from core.practices import periods, practice_days, queries
 
 _MONTH: Final = periods.month_of_column(stages.POSTING.c.posted_on)
 
@@ -26,7 +26,7 @@ def report_closed(
     if not closed:
         return
     posting = stages.POSTING
-    today = calendar.today(queries.find(session, practice_id), now=now)
+    today = practice_days.today(queries.find(session, practice_id), now=now)
     offered = periods.next_open_date(session, practice_id, today=today)
     rows = select(posting.c.at, posting.c.kind, posting.c.posted_on, _MONTH.label("month")).where(_MONTH.in_(closed))
     for row in first_places(session, rows, "kind", "month"):

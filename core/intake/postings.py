@@ -30,7 +30,6 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.permissions import Action, Actor
-from core.claims.models import Claim, LineItem
 from core.intake import csv_format, stages
 from core.intake.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money, first_places
 from core.intake.compare import report_changed_postings
@@ -43,11 +42,12 @@ from core.intake.load import hold_imports
 from core.intake.months import report_closed, staged_months
 from core.intake.summary import Summary, look_alikes, summarize
 from core.intake.unguard import unguard
-from core.ledger import adjustment_limits, entries, late_payments
+from core.ledger import adjustment_limits, late_payments, manual_postings
 from core.ledger.late_payments import Moved
-from core.ledger.models import Posting, PostingKind
-from core.practices import calendar, periods, queries
-from core.practices.models import Practice
+from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting, PostingKind
+from core.models.practices import Practice
+from core.practices import periods, practice_days, queries
 
 _STAGE: Final = stages.POSTING
 _ROWS_AT_ONCE: Final = 5_000  # a statement has room for so many ids
@@ -151,7 +151,7 @@ def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: F
 
 
 def _add_future(session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime) -> None:
-    today = calendar.today(practice, now=now)
+    today = practice_days.today(practice, now=now)
     latest = periods.latest_date(session, practice.id, today=today)
     rows = select(_STAGE.c.at, _STAGE.c.kind, _STAGE.c.posted_on).where(_STAGE.c.posted_on > latest)
     for row in first_places(session, rows):
@@ -201,7 +201,9 @@ def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.d
         _post(session, practice.id, picked, by=by, now=now)
         moved = moved.and_then(_match_write_offs(session, practice, rows, by=by, now=now))
         of_round = exists().where(_STAGE.c.claim == Claim.external_id, picked)
-        entries.bring_up(session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round))
+        manual_postings.bring_up(
+            session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round)
+        )
     return moved
 
 
@@ -255,7 +257,7 @@ def _match_write_offs(
     session: Session, practice: Practice, rows: list[int], *, by: Actor | None, now: dt.datetime
 ) -> Moved:
     moved = Moved()
-    today = calendar.today(practice, now=now)
+    today = practice_days.today(practice, now=now)
     of_source = and_(
         Posting.practice_id == practice.id, Posting.source == SOURCE, Posting.source_id == _STAGE.c.source_id
     )

@@ -13,8 +13,8 @@ from core.intake import sample_people, stages
 from core.intake.files import Progress
 from core.intake.insert import insert_claims, insert_people_and_places
 from core.intake.sample_claims import Batch, World, batches
+from core.models.practices import WriteOffSetting
 from core.practices.create import DEFAULT_TIME_ZONE, create_practice
-from core.practices.models import WriteOffSetting
 
 BATCH_CLAIMS: Final = 5_000  # some 40,000 rows in memory at a time, however large the sample
 CLAIMS_PER_PATIENT: Final = 5

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from core.claims.models import BALANCE_DUE, ClaimStatus, ClaimType, Hold
 from core.intake import sample_fees, sample_ledger
 from core.intake.sample_ledger import Course
 from core.intake.sample_people import (
@@ -20,7 +19,8 @@ from core.intake.sample_people import (
     provider_id,
 )
 from core.intake.sample_stories import NOT_SUBMITTED, WITH_PAYER, Dues, Story, draw_story
-from core.practices.models import PayerClass
+from core.models.claims import BALANCE_DUE, ClaimStatus, ClaimType, Hold
+from core.models.practices import PayerClass
 
 SPAN_DAYS: Final = 548  # eighteen months
 RECENT_SHARE: Final = 0.2  # the newest fifth of the claims is where those in process are

@@ -7,9 +7,9 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from core.claims.models import Claim, LineItem
 from core.intake import stages
-from core.ledger.models import PaidBy, Posting, PostingKind, Responsibility
+from core.models.claims import Claim, LineItem
+from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 
 NAMED_MAX: Final = 20  # of each list, so that a large import stays readable; the sums count all of them
 _STAGE: Final = stages.POSTING

@@ -15,14 +15,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, delete, exists, select, text
 from sqlalchemy.orm import Session
 
-from core.claims.models import ClaimStatus, ClaimType
 from core.intake import stages, synthea_format
 from core.intake.checks import add_duplicates, first_places
 from core.intake.faults import Fault, Kind
 from core.intake.files import FileFormat, Folder, Progress
 from core.intake.load import Imported, load
+from core.models.claims import ClaimStatus, ClaimType
+from core.models.practices import PayerClass, Practice
 from core.practices.create import find_or_create_practice
-from core.practices.models import PayerClass, Practice
 
 SOURCE: Final = "synthea"
 

@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, Table, and_, exists, func, or_, update
 from sqlalchemy.orm import Session
 
 from core.claims.export import FORMULA_SIGNS, SKIPPED_BEFORE_SIGNS
-from core.claims.models import Claim, LineItem
 from core.intake import stages
-from core.ledger.models import Posting
-from core.practices.models import BillingStatus, Office, Patient, Payer, Provider
+from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
 # A minus stands last in a bracket expression; elsewhere it would mean a range.
 _SIGNS: Final = "".join(sorted(FORMULA_SIGNS, key=lambda sign: sign == "-"))

@@ -1,8 +1,12 @@
 """What became of a claim, in words: one sentence for each code, of a rule or of a failure."""
 
-from typing import Final
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
 
-from core.jobs import budget, lifecycle, limits
+from core.models.claims import Hold
+from core.models.jobs import JobKind
+from core.money import format_cents
 from core.policy import rules
 
 WORKER_DIED: Final = "worker_died"
@@ -10,6 +14,12 @@ CLAIM_LOCKED: Final = "claim_locked"
 DATABASE_REFUSED: Final = "database_refused"
 UNEXPECTED_ERROR: Final = "unexpected_error"
 
+
+DONE: Final[Mapping[JobKind, str]] = {
+    JobKind.SETTLE: "settled",
+    JobKind.STATUS: "changed",
+    JobKind.REVERSE: "reversed",
+}
 
 FAILURES: Final = {
     WORKER_DIED: "The worker died three times on this claim",
@@ -19,12 +29,25 @@ FAILURES: Final = {
 }
 
 MONTH_CLOSED: Final = "month_closed"
+TOO_MANY_FAILED: Final = "too_many_failed"
+FAILURES_ALIKE: Final = "failures_alike"
+BOOKS_DO_NOT_BALANCE: Final = "books_do_not_balance"
 
 HALTS: Final = {
     MONTH_CLOSED: "The month of its posting date was closed under it; nothing was posted into it since",
-    budget.TOO_MANY_FAILED: "More of its claims have failed than the practice allows",
-    budget.FAILURES_ALIKE: "Its last failures are all alike, so that something is wrong with all of them",
-    lifecycle.BOOKS_DO_NOT_BALANCE: "Its counts and the ledger do not agree; look into it before anything else",
+    TOO_MANY_FAILED: "More of its claims have failed than the practice allows",
+    FAILURES_ALIKE: "Its last failures are all alike, so that something is wrong with all of them",
+    BOOKS_DO_NOT_BALANCE: "Its counts and the ledger do not agree; look into it before anything else",
+}
+
+LIMITS: Final = {
+    "over_claim_limit": "Claims above the practice's limit for one claim",
+    "over_job_limit": "More than the practice's limit for one job",
+    "over_user_claim_limit": "Claims above the person's own limit for one claim",
+    "over_user_job_limit": "More than the person's own limit for one job",
+    "over_day_limit": "With the same person's other jobs of this day, more than the limit for one job",
+    "over_cap_claims": "More claims than the schedule's cap",
+    "over_cap_amount": "More dollars than the schedule's cap",
 }
 
 
@@ -34,8 +57,56 @@ def words(code: str) -> str:
         return FAILURES[code]
     if code in HALTS:
         return HALTS[code]
-    if code in limits.SENTENCES:
-        return limits.SENTENCES[code]
+    if code in LIMITS:
+        return LIMITS[code]
     if code in rules.BY_CODE:
         return rules.BY_CODE[code].sentence
     return "Can settle" if code == rules.CAN_SETTLE else code.replace("_", " ")
+
+
+_LABELS: Final = {
+    "billing_status": "billing status",
+    "previewed_status": "billing status at the preview",
+    "hold": "hold",
+    "hold_until": "its last day",
+    "excluded": "excluded",
+    "other_job": "job that holds it",
+    "service_date": "date of service",
+    "today": "today",
+    "insurance_due": "insurance due",
+    "patient_due": "patient due",
+    "primary_status": "Ins 1 status",
+    "secondary_status": "Ins 2 status",
+    "last_payment_on": "last payment",
+    "recent_payment_days": "days that count as lately",
+    "payer_class": "class of Ins 1",
+    "schedule_note": "note of the schedule",
+    "version": "version",
+    "previewed_version": "version at the preview",
+    "reversed_by": "reversed by job",
+    "version_after": "version when it was settled",
+}
+_AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})
+_DATES: Final = frozenset({"service_date", "today", "last_payment_on", "hold_until"})
+_HOLDS: Final = {
+    Hold.HOLD: "hold",
+    Hold.LEGAL: "legal hold",
+    Hold.APPEAL: "appeal open",
+    Hold.PAYMENT_PLAN: "payment plan",
+    Hold.EXCLUDED: "excluded patient or payer",
+}
+
+
+def values_seen(why: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Label and value of each thing that the rule saw; dates as MM/DD/YYYY, amounts as dollars."""
+    return [(_LABELS.get(name, name), _value(name, value)) for name, value in (why or {}).items()]
+
+
+def _value(name: str, value: Any) -> str:
+    if value is None:
+        return "none"
+    if name in _AMOUNTS:
+        return format_cents(value)
+    if name in _DATES:
+        return dt.date.fromisoformat(value).strftime("%m/%d/%Y")
+    return _HOLDS[Hold(value)] if name == "hold" else str(value)

@@ -1,26 +1,35 @@
 """What people do to a job. Each locks the job, asks the role, moves the status and writes the audit."""
 
 import datetime as dt
-from typing import Final
 
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.errors import Refusal
-from core.jobs import approval, askers, budget, cost_share, limits, posting_month, retry
-from core.jobs.acts import CONFIRMATION, ConfirmationMismatch, WrongStatus, locked, may, move, refusal, still_may
-from core.jobs.approval import approve, reject
+from core.jobs import posting_month
+from core.jobs.approval import decide, limits, requesters
+from core.jobs.approval.decide import approve, reject
+from core.jobs.execution import failure_budget, retry
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
-from core.jobs.prepare import request_job as preview
-from core.jobs.reversal import request_reversal as reverse
+from core.jobs.lifecycle import (
+    CONFIRMATION,
+    ConfirmationMismatch,
+    WrongStatus,
+    locked,
+    may,
+    move_locked,
+    refusal,
+    still_may,
+)
+from core.jobs.preview import cost_share, freezing
+from core.jobs.preview.create import request_job as preview
+from core.jobs.reversal.create import request_reversal as reverse
+from core.models.jobs import JobStatus, SettleJob
 
 __all__ = [
     "CONFIRMATION", "ConfirmationMismatch", "WrongStatus", "approve", "cancel", "confirm", "discard", "may", "pause",
     "preview", "reject", "resume", "retry_failed", "reverse",
 ]  # fmt: skip
-
-PREVIEW_LIFE: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it still tells the truth
 
 S = JobStatus
 
@@ -58,44 +67,39 @@ def confirm(
         return job
     if job.status is S.PREPARING:
         raise PreviewPreparing
-    if job.status is S.EXPIRED or (job.status is S.PREVIEWED and is_expired(job, now=now)):
-        raise PreviewExpired if job.approval_asked_at is None else approval.ApprovalExpired
+    if job.status is S.EXPIRED or (job.status is S.PREVIEWED and freezing.is_expired(job, now=now)):
+        raise PreviewExpired if job.approval_asked_at is None else decide.ApprovalExpired
     if job.status is not S.PREVIEWED:
         raise refusal(job, "be confirmed")
     cost_share.take_reason(job, cost_share_reason)
     still_may(session, job, by, Action.CONFIRM_JOB)
     job.limits = limits.of_confirmer(session, job, by.user_id)
     job.confirmed_by = by.user_id
-    return approval.go_on(session, job, now=now)
-
-
-def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
-    """Tell whether the preview is too old to be confirmed."""
-    return job.previewed_at is not None and now - job.previewed_at >= PREVIEW_LIFE
+    return decide.go_on(session, job, now=now)
 
 
 def discard(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Give up a preview; nothing was done and nothing will be. Who asked for it reads who gave up what waited."""
     job = locked(session, key, by, Action.PREVIEW_JOB)
     sources = (S.PREPARING, S.PREVIEWED, S.AWAITING_APPROVAL)
-    in_their_stead = job.status is S.AWAITING_APPROVAL and by.user_id not in askers.of_job(job)
+    in_their_stead = job.status is S.AWAITING_APPROVAL and by.user_id not in requesters.of_job(job)
     decided = {"decided_by": by.user_id, "decided_at": now} if in_their_stead else {}
-    return move(session, job, S.DISCARDED, by=by, now=now, sources=sources, act="discarded", **decided)
+    return move_locked(session, job, S.DISCARDED, by=by, now=now, sources=sources, act="discarded", **decided)
 
 
 def pause(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Ask the job to pause: no chunk is begun from now on, and it is paused when no worker is inside."""
     job = locked(session, key, by, Action.CONTROL_JOB)
-    return move(session, job, S.PAUSING, by=by, now=now, sources=(S.CONFIRMED, S.RUNNING), act="pause_asked")
+    return move_locked(session, job, S.PAUSING, by=by, now=now, sources=(S.CONFIRMED, S.RUNNING), act="pause_asked")
 
 
 def resume(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Let a paused or halted job go on; after a halt its failure budget counts anew from here."""
     job = locked(session, key, by, Action.CONTROL_JOB)
     posting_month.hold(session, job, now=now)
-    values = budget.forgiven(session, key) if job.status is S.HALTED else {}
+    values = failure_budget.forgiven(session, key) if job.status is S.HALTED else {}
     sources = (S.PAUSED, S.HALTED)
-    return move(
+    return move_locked(
         session, job, S.CONFIRMED, by=by, now=now, sources=sources, act="resumed", halted_because=None, **values
     )
 
@@ -104,7 +108,7 @@ def cancel(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Set
     """Ask the job to end where it is: what is settled stays settled, the rest is not reached."""
     job = locked(session, key, by, Action.CONTROL_JOB)
     sources = (S.CONFIRMED, S.RUNNING, S.PAUSING, S.PAUSED, S.HALTED)
-    return move(session, job, S.CANCELLING, by=by, now=now, sources=sources, act="cancel_asked")
+    return move_locked(session, job, S.CANCELLING, by=by, now=now, sources=sources, act="cancel_asked")
 
 
 def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, code: str | None = None) -> SettleJob:
@@ -115,5 +119,5 @@ def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, 
     posting_month.hold(session, job, now=now)
     if retry.reopen_failed(session, key, code=code, now=now) == 0:
         return job
-    values = {"finished_at": None, "halted_because": None, **budget.forgiven(session, key)}
-    return move(session, job, S.CONFIRMED, by=by, now=now, sources=retry.STATUSES, act="retried", **values)
+    values = {"finished_at": None, "halted_because": None, **failure_budget.forgiven(session, key)}
+    return move_locked(session, job, S.CONFIRMED, by=by, now=now, sources=retry.STATUSES, act="retried", **values)

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement
 
 from core.errors import NotFound
-from core.jobs.models import JobChunk, JobItem, SettleJob
+from core.models.job_items import JobChunk, JobItem
+from core.models.jobs import SettleJob
 
 
 class NoSuchJob(NotFound):

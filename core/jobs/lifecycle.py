@@ -1,15 +1,17 @@
-"""A job's life: one table of edges, and the only function that moves a job along one."""
+"""A job's life: one table of edges, the only function that moves a job along one, and what every act on a job does."""
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core.access import audit
-from core.jobs import budget, ending, reconcile
-from core.jobs.keys import JobKey
-from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
+from core.access import audit, authorize
+from core.access.permissions import Action, Actor
+from core.errors import BadInput, Refusal
+from core.jobs.keys import JobKey, NoSuchJob
+from core.models.jobs import JobKind, JobStatus, SettleJob
 
 S = JobStatus
 
@@ -46,22 +48,6 @@ TRANSITIONS: Final[dict[tuple[JobStatus, JobStatus], str]] = {
     (S.COMPLETED, S.CONFIRMED): "its failed claims are tried again",
 }
 
-OPEN_STATUSES: Final = (
-    S.AWAITING_APPROVAL, S.CONFIRMED, S.RUNNING, S.PAUSING, S.PAUSED, S.HALTED, S.CANCELLING,
-)  # fmt: skip
-MOVING_STATUSES: Final = (S.PREPARING, S.CONFIRMED, S.RUNNING, S.PAUSING, S.CANCELLING)
-WORKED_STATUSES: Final = (S.CONFIRMED, S.RUNNING)  # workers take chunks of these
-FINAL_STATUSES: Final = (
-    S.COMPLETED,
-    S.CANCELLED,
-    S.DISCARDED,
-    S.EXPIRED,
-    S.REJECTED,
-    S.REPORTED,
-)
-
-BOOKS_DO_NOT_BALANCE: Final = "books_do_not_balance"
-
 
 def move(
     session: Session,
@@ -87,78 +73,92 @@ def lock(session: Session, job: JobKey) -> SettleJob | None:
     return session.scalars(found.execution_options(populate_existing=True)).one_or_none()
 
 
-def step(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
-    """Take the job's next step that needs nobody: complete, pause or cancel it. Give the new status if it moved."""
-    if _is_busy(session, key):
-        return None  # the common case, asked without a lock: whoever commits last asks again
-    # Locked first and asked in a new statement: a single UPDATE … WHERE NOT EXISTS (open
-    # chunk) waits on the row and then judges by its old snapshot.
+CONFIRMATION: Final = "CONFIRM"
+
+
+class ConfirmationMismatch(BadInput):
+    """Type CONFIRM, all in capitals, to confirm."""
+
+    code = "confirmation_mismatch"
+
+
+class WrongStatus(Refusal):
+    """The job's status does not allow this."""
+
+    code = "wrong_status"
+
+
+def may(by: Actor, job: SettleJob, action: Action) -> bool:
+    """Tell whether `by` may do `action` to this job: whatever is done to a reversal takes who may reverse."""
+    return by.may(_needed(job, action))
+
+
+def _needed(job: SettleJob, action: Action) -> Action:
+    return Action.REVERSE_JOB if job.kind is JobKind.REVERSE else action
+
+
+def locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJob:
+    """The job, locked, if `by` may do `action` to it."""
+    if key.practice_id != by.practice_id:
+        raise NoSuchJob
     job = lock(session, key)
-    if job is None or job.status not in (S.RUNNING, S.PAUSING, S.CANCELLING):
-        return None
-    if not _has_open_chunks(session, key):
-        return _finish(session, key, job, now=now)
-    if job.status is S.RUNNING:
-        return _halt_if_spent(session, key, now=now)
-    return _rest(session, key, job.status, now=now) if _no_worker_inside(session, key) else None
+    if job is None:
+        raise NoSuchJob
+    by.require(_needed(job, action))
+    return job
 
 
-def _is_busy(session: Session, key: JobKey) -> bool:
-    """Running with chunks open, and no failure that a budget could count."""
-    failed = exists().where(*key.of(JobChunk), JobChunk.failed > 0)
-    running = exists().where(*key.of(SettleJob), SettleJob.status == S.RUNNING)
-    return bool(session.scalar(select(and_(running, ~failed)))) and _has_open_chunks(session, key)
+def still_may(session: Session, job: SettleJob, by: Actor, action: Action) -> None:
+    """Hold the person as they are until the commit. Raises `NotAllowed` where they lost the right meanwhile."""
+    authorize.require(session, by, _needed(job, action))
 
 
-def _halt_if_spent(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
-    because = budget.spent(session, key)
-    return halt(session, key, because=because, now=now) if because else None
+_ACTS: Final = {
+    S.CONFIRMED: "go on",
+    S.AWAITING_APPROVAL: "wait for approval",
+    S.REJECTED: "be rejected",
+    S.DISCARDED: "be discarded",
+    S.PAUSING: "be paused",
+    S.CANCELLING: "be cancelled",
+}
 
 
-def halt(session: Session, key: JobKey, *, because: str, now: dt.datetime) -> JobStatus:
-    """Halt the locked, running job for a reason that a person must look into, as a code."""
-    moved = move(session, key, source=S.RUNNING, target=S.HALTED, halted_because=because)
-    assert moved, "the row is locked"
-    _record(session, key, "job.halted", now=now, because=because)
-    return S.HALTED
+def by_schedule(job: SettleJob) -> dict[str, int]:
+    """Return the schedule for the audit, where it asked in its owner's name and the owner typed nothing."""
+    return {} if job.schedule_id is None else {"schedule": job.schedule_id}
 
 
-def _has_open_chunks(session: Session, key: JobKey) -> bool:
-    open_chunk = exists().where(*key.of(JobChunk), JobChunk.state == ChunkState.OPEN)
-    return bool(session.scalar(select(open_chunk)))
-
-
-def _no_worker_inside(session: Session, key: JobKey) -> bool:
-    """Row locks cannot be seen, but they can be tried: every open chunk can be locked, or somebody is inside."""
-    of_job = (*key.of(JobChunk), JobChunk.state == ChunkState.OPEN)
-    free = select(JobChunk.first_position).where(*of_job).with_for_update(skip_locked=True).subquery()
-    counts = select(
-        select(func.count()).select_from(free).scalar_subquery(),
-        select(func.count()).select_from(JobChunk).where(*of_job).scalar_subquery(),
+def refusal(job: SettleJob, what: str) -> WrongStatus:
+    """The refusal that says what the job is and what it therefore cannot."""
+    return WrongStatus(
+        f"The job is {job.status.replace('_', ' ')}; it cannot {what}.",
+        status=job.status.value,
     )
-    lockable, open_ = session.execute(counts).one()
-    return bool(lockable == open_)
 
 
-def _rest(session: Session, key: JobKey, source: JobStatus, *, now: dt.datetime) -> JobStatus:
-    target = S.PAUSED if source is S.PAUSING else S.CANCELLED
-    finished = {"finished_at": now} if target is S.CANCELLED else {}
-    moved = move(session, key, source=source, target=target, **finished)
+def move_locked(
+    session: Session,
+    job: SettleJob,
+    target: JobStatus,
+    *,
+    by: Actor,
+    now: dt.datetime,
+    sources: Collection[JobStatus],
+    act: str,
+    **values: Any,
+) -> SettleJob:
+    """Move the locked job; asked twice, the second changes nothing."""
+    if job.status is target:
+        return job
+    if job.status not in sources:
+        raise refusal(job, _ACTS[target])
+    key = JobKey(job.practice_id, job.id)
+    source = job.status
+    moved = move(session, key, source=source, target=target, **values)
     assert moved, "the row is locked"
-    _record(session, key, f"job.{target}", now=now, **(ending.counted(session, key) if finished else {}))
-    return target
-
-
-def _finish(session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime) -> JobStatus:
-    faults = reconcile.faults(session, job)
-    target = S.HALTED if faults else S.COMPLETED
-    values: dict[str, Any] = {"halted_because": BOOKS_DO_NOT_BALANCE} if faults else {"finished_at": now}
-    moved = move(session, key, source=job.status, target=target, **values)
-    assert moved, "the row is locked"
-    _record(session, key, f"job.{target}", now=now, faults=faults, **ending.counted(session, key))
-    return target
-
-
-def _record(session: Session, key: JobKey, act: str, *, now: dt.datetime, **facts: Any) -> None:
-    subject = f"job:{key.job_id}"
-    audit.record(session, act, practice_id=key.practice_id, subject=subject, by=None, now=now, **facts)
+    subject = f"job:{job.id}"
+    audit.record(
+        session, f"job.{act}", practice_id=job.practice_id, subject=subject, by=by.user_id, now=now, was=source.value
+    )
+    session.refresh(job)
+    return job

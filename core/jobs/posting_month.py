@@ -6,9 +6,9 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.jobs.keys import JobKey
-from core.jobs.models import JobKind, SettleJob
-from core.practices import calendar, periods
-from core.practices.models import Practice
+from core.models.jobs import JobKind, SettleJob
+from core.models.practices import Practice
+from core.practices import periods, practice_days
 
 
 def dated(
@@ -18,7 +18,7 @@ def dated(
 
     Raises `PeriodClosed` and `BadPostingDate`; a job that moves no money posts nothing, so that any day will do.
     """
-    today = calendar.today(practice, now=now)
+    today = practice_days.today(practice, now=now)
     return periods.posting_date(session, practice.id, asked=asked, today=today) if moves_money else today
 
 
@@ -43,7 +43,7 @@ def posts() -> ColumnElement[bool]:
 def hold(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
     """Keep the month of the job's posting date open until the commit. Raises `PeriodClosed` and `PeriodBusy`."""
     if moves_money(session, job):
-        today = calendar.today(session.get_one(Practice, job.practice_id), now=now)
+        today = practice_days.today(session.get_one(Practice, job.practice_id), now=now)
         periods.hold_open(session, job.practice_id, [job.posting_date], today=today)
 
 
@@ -54,7 +54,7 @@ def offered(session: Session, job: SettleJob, *, now: dt.datetime) -> dt.date | 
     """
     if not is_closed(session, job):
         return None
-    today = calendar.today(session.get_one(Practice, job.practice_id), now=now)
+    today = practice_days.today(session.get_one(Practice, job.practice_id), now=now)
     return periods.latest_date(session, job.practice_id, today=today)
 
 

@@ -1,120 +1,19 @@
-"""From a request to a previewed job."""
+"""Prepare a preview that was too large for a request: a worker freezes its items."""
 
 import datetime as dt
-from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.access import still
-from core.access.permissions import Action, Actor
+from core.access import authorize
 from core.db import timeouts
-from core.errors import BadInput
-from core.jobs import askers, freezing, limits, one_night, posting_month, preview, reversal, selection as selections
-from core.jobs.freezing import IdempotencyMismatch
+from core.jobs.approval import limits, requesters
 from core.jobs.keys import JobKey
-from core.jobs.models import AfterPreview, JobKind, JobStatus, SettleJob
-from core.jobs.requests import JobRequest, Selection
-from core.jobs.selection import NothingSelected
-from core.policy.facts import Terms
-from core.practices import calendar, exclusions
-from core.practices.models import BillingStatus
-from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
-
-__all__ = ["IdempotencyMismatch", "NightTerms", "UnknownStatus", "prepare", "request_job"]
-
-
-class UnknownStatus(BadInput):
-    """This practice has no such billing status."""
-
-    code = "unknown_billing_status"
-
-
-class NightTerms(NamedTuple):
-    """What a schedule adds to a request: its owner's CONFIRM lets it go on, and its caps are limits."""
-
-    schedule_id: int
-    made_by: int  # the schedule
-    owner_id: int
-    night: dt.date | None  # by local date; None: somebody pressed "run now"
-    after_preview: AfterPreview  # REPORT or CONFIRM
-    claims_max: int
-    cents_max: int
-
-    def values(self) -> dict[str, Any]:
-        """The job's columns."""
-        return {
-            "schedule_id": self.schedule_id,
-            "schedule_made_by": self.made_by,
-            "confirmed_by": self.owner_id,
-            "night": self.night,
-            "after_preview": self.after_preview,
-        }
-
-
-def request_job(
-    session: Session,
-    request: JobRequest,
-    *,
-    by: Actor,
-    idempotency_key: str,
-    now: dt.datetime,
-    chunk_claims: int | None = None,
-    night: NightTerms | None = None,
-) -> SettleJob:
-    """Make the job that `request` asks for, previewed, or preparing where a worker must do it (over 20,000 claims).
-
-    The same key with the same request gives the same job, whoever asks how often. Raises
-    `IdempotencyMismatch`, `UnknownClaim`, `NothingSelected`, `UnknownStatus`, `NotAllowed`, `PeriodClosed` or
-    `BadPostingDate`.
-    """
-    by.require(Action.PREVIEW_JOB)
-    if request.include:
-        by.require(Action.OVERRIDE_RULE)
-    _check_status(session, by.practice_id, request.target_status)
-    practice = freezing.practice_as_it_is(session, by.practice_id)
-    job, is_new = freezing.write_down(
-        session,
-        practice,
-        by=by,
-        idempotency_key=idempotency_key,
-        request_hash=request.hash(),
-        today=calendar.today(practice, now=now),
-        now=now,
-        kind=JobKind.SETTLE if request.settles else JobKind.STATUS,
-        target_status=request.target_status,
-        selection=request.selection.model_dump(mode="json"),
-        reason=request.reason if request.settles else None,
-        note=request.note,
-        include=list(request.include),
-        **(night.values() if night else {}),
-    )
-    if not is_new:
-        return job
-    if night is not None:
-        job.limits = {**job.limits, "cap_claims": night.claims_max, "cap_cents": night.cents_max}
-    job.posting_date = posting_month.dated(
-        session, practice, asked=request.posting_date, moves_money=request.settles, now=now
-    )
-    _begin(session, job, request.selection, chunk_claims=chunk_claims, now=now)
-    return job
-
-
-def _begin(
-    session: Session, job: SettleJob, selected: Selection, *, chunk_claims: int | None, now: dt.datetime
-) -> None:
-    """Freeze a selection that is small enough to wait for; leave a larger one to a worker."""
-    selections.check_named(session, job.practice_id, selected)
-    asked, few = terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
-    counted = selections.count(session, job.practice_id, selected, terms=asked, at_most=few)
-    if counted == 0:
-        raise NothingSelected
-    if counted <= few:
-        if job.schedule_id is not None:
-            one_night.wait(session, job)
-        _freeze(session, job, selected, chunk_claims=chunk_claims, now=now)
-    else:
-        job.claims_expected = selections.count(session, job.practice_id, selected, terms=asked)
+from core.jobs.preview import create, freezing, schedule_lock
+from core.jobs.preview.job_request import JobRequest
+from core.jobs.reversal import create as create_reversal
+from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.practices import practice_days
 
 
 def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: int | None = None) -> bool:
@@ -130,50 +29,21 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     if job is None:
         return False
     # The people first, as a tick and whoever changes a limit take them: no two wait for each other.
-    still.held(session, askers.of_job(job))
-    if job.schedule_id is not None and not one_night.is_mine(session, job):
+    authorize.held(session, requesters.of_job(job))
+    if job.schedule_id is not None and not schedule_lock.is_mine(session, job):
         return False
     practice = freezing.practice_as_it_is(session, key.practice_id)
     job.setting = practice.write_off
     job.provider_settings = freezing.provider_settings(session, key.practice_id)
     job.rule_values = {"recent_payment_days": practice.recent_payment_days}
-    job.limits = {**job.limits, **limits.of_people(session, practice, askers.of_job(job))}
-    today = calendar.today(practice, now=now)
+    job.limits = {**job.limits, **limits.of_people(session, practice, requesters.of_job(job))}
+    today = practice_days.today(practice, now=now)
     if job.posting_date == job.as_of:  # else the next open date was asked for
         job.posting_date = today
     job.as_of = today
     if job.kind is JobKind.REVERSE:
-        reversal.freeze(session, job, chunk_claims=chunk_claims, now=now)
+        create_reversal.freeze(session, job, chunk_claims=chunk_claims, now=now)
         return True
     asked = {"selection": job.selection, "target_status": job.target_status, "reason": job.reason}
-    _freeze(session, job, JobRequest.of(asked).selection, chunk_claims=chunk_claims, now=now)
+    create.freeze_selected(session, job, JobRequest.of(asked).selection, chunk_claims=chunk_claims, now=now)
     return True
-
-
-def _check_status(session: Session, practice_id: int, name: str) -> None:
-    known = session.scalars(
-        select(BillingStatus.name).where(BillingStatus.practice_id == practice_id).order_by(BillingStatus.position)
-    ).all()
-    if name not in known:
-        raise UnknownStatus(f"This practice has no billing status {name!r}; it has {', '.join(known)}.")
-
-
-def terms(session: Session, job: SettleJob) -> Terms:
-    """What the rules are asked for this job at its preview."""
-    return Terms(
-        setting=job.setting,
-        as_of=job.as_of,
-        target_status=job.target_status,
-        reason=job.reason,
-        recent_payment_days=job.rule_values["recent_payment_days"],
-        excluded=exclusions.lasting(session, job.practice_id, on=job.as_of),
-    )
-
-
-def _freeze(
-    session: Session, job: SettleJob, selected: Selection, *, chunk_claims: int | None, now: dt.datetime
-) -> None:
-    def items() -> int:
-        return preview.freeze_items(session, job, selected, terms=terms(session, job))
-
-    freezing.freeze(session, job, items, chunk_claims=chunk_claims, now=now)

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.access.models import User
 from core.jobs.keys import JobKey, NoSuchJob
-from core.jobs.models import JobStatus, SettleJob
+from core.models.jobs import JobStatus, SettleJob
+from core.models.people import User
 
 
 def find(session: Session, key: JobKey) -> SettleJob:

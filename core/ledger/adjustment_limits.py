@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.access.models import User
 from core.access.permissions import Actor
-from core.claims.models import Claim
 from core.errors import Refusal
-from core.ledger.models import Posting, PostingKind
+from core.models.claims import Claim
+from core.models.ledger import Posting, PostingKind
+from core.models.people import User
+from core.models.practices import Practice
 from core.money import format_cents
-from core.practices import calendar, queries
-from core.practices.models import Practice
+from core.practices import practice_days, queries
 
 
 class AdjustmentOverLimit(Refusal):
@@ -40,7 +40,7 @@ def of_person(session: Session, by: Actor) -> Limit:
 
 def by_person_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple[Any, ...]:
     """The conditions on a posting that this person adjusted a balance down today. Several count together."""
-    begins, ends = calendar.day_of(practice, calendar.today(practice, now=now))
+    begins, ends = practice_days.day_of(practice, practice_days.today(practice, now=now))
     return (
         Posting.practice_id == practice.id,
         Posting.kind == PostingKind.ADJUSTMENT,

@@ -30,12 +30,12 @@ from core import reading
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims.export import csv_pieces, guard
-from core.claims.models import Claim, LineItem
 from core.errors import BadInput
-from core.ledger.models import Posting, Responsibility
+from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting, Responsibility
+from core.models.practices import Patient, Payer, PayerClass
 from core.money import CENTS_MAX, plain_cents
 from core.practices import names
-from core.practices.models import Patient, Payer, PayerClass
 
 PAGE_MAX: Final = 200
 RETURN_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: of an overpayment's identification

@@ -16,10 +16,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from core.claims.models import Claim
 from core.ledger import write_offs
-from core.ledger.models import Posting, PostingKind
 from core.ledger.write_offs import Place, WriteOff
+from core.models.claims import Claim
+from core.models.ledger import Posting, PostingKind
 from core.practices import periods
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, aliased
 
-from core.ledger.models import Posting
+from core.models.ledger import Posting
 
 
 class LookAlike(NamedTuple):

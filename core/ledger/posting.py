@@ -24,9 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from core.claims.models import Claim, LineItem
-from core.jobs.models import SettleJob
-from core.ledger.models import Posting, PostingKind, Responsibility
+from core.models.claims import Claim, LineItem
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting, PostingKind, Responsibility
 
 
 class Cents(NamedTuple):

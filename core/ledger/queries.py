@@ -6,16 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
-from core.access.models import User
-from core.jobs.models import SettleJob
-from core.ledger.models import (
-    GroupCode,
-    PaidBy,
-    Posting,
-    PostingKind,
-    Responsibility,
-    WriteOffReason,
-)
+from core.models.jobs import SettleJob
+from core.models.ledger import GroupCode, PaidBy, Posting, PostingKind, Responsibility, WriteOffReason
+from core.models.people import User
 
 
 @dataclass(frozen=True)

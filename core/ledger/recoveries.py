@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from core.access.models import User
-from core.claims.models import Claim
 from core.errors import BadInput
-from core.ledger.models import PaidBy, Posting, PostingKind, Responsibility
+from core.models.claims import Claim
+from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+from core.models.people import User
 from core.practices import periods
 
 _CURSOR: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,18})", re.ASCII)

@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, func, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
-from core.claims.ids import ClaimIds
-from core.claims.models import Claim, LineItem
-from core.jobs.models import JobItem, SettleJob
+from core.claims.claim_id_array import ClaimIds
 from core.ledger import write_offs
-from core.ledger.models import Posting, PostingKind, Responsibility
 from core.ledger.posting import Cents, insert_postings, update_claims
+from core.models.claims import Claim, LineItem
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting, PostingKind, Responsibility
 
 
 def answer_write_offs(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> Cents:

@@ -8,8 +8,9 @@ from typing import Any, Final
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from core.jobs.models import JobItem, SettleJob
-from core.ledger.models import Posting, PostingKind, Responsibility, WriteOffReason
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
 
 Place = tuple[int, int, Responsibility]  # claim, line, responsibility
 _REVERSAL: Final = aliased(Posting, name="answer")

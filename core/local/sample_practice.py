@@ -9,11 +9,11 @@ from typing import Final
 from sqlalchemy import Engine, exists, select
 
 from core.access import users
-from core.access.models import Role, User
 from core.db.engine import make_sessions, transaction
 from core.intake.sample import make_sample
 from core.local.kept import kept_secret
-from core.practices.models import Practice
+from core.models.people import Role, User
+from core.models.practices import Practice
 
 PRACTICE: Final = "Lakeside Family Medicine"
 CLAIMS: Final = 5_000

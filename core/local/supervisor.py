@@ -13,9 +13,8 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from core.db.engine import make_sessions, transaction
-from core.db.migrating import migrate
 from core.errors import Refusal
-from core.local import canary, programs, running, sample_practice
+from core.local import programs, running, sample_practice
 from core.local.broker import Broker
 from core.local.guardian import Child, Ending, Guardian
 from core.local.keeping import Kept
@@ -24,8 +23,9 @@ from core.local.logs import keep_small, log_folder
 from core.local.postgres import Postgres
 from core.local.reach import answers_http, free_port, reached, refuse_if_taken
 from core.local.stopping import StopAsked, StopSignals
+from core.migrations.run import migrate
 from core.settings import Settings
-from core.watch import heartbeat
+from core.watch import canary, heartbeat
 
 _FLOWER_USER: Final = "ops"
 _OTHER_PORT: Final = 8011  # an example of one that is seldom taken

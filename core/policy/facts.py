@@ -21,10 +21,10 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from core.claims.models import SETTLED, Claim, ClaimStatus, Hold
-from core.ledger.models import WriteOffReason
+from core.models.claims import SETTLED, Claim, ClaimStatus, Hold
+from core.models.ledger import WriteOffReason
+from core.models.practices import Payer, PayerClass, Provider, WriteOffSetting
 from core.practices.exclusions import NOBODY, Excluded
-from core.practices.models import Payer, PayerClass, Provider, WriteOffSetting
 
 Condition = ColumnElement[bool]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, null
 
-from core.jobs.models import JobKind
+from core.models.jobs import JobKind
 from core.policy.facts import Condition, Facts
 
 

@@ -8,9 +8,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from core.claims.models import BILLING_STATUSES
 from core.errors import BadInput, Refusal
-from core.practices.models import BillingStatus, Practice, WriteOffSetting
+from core.models.claims import BILLING_STATUSES
+from core.models.practices import BillingStatus, Practice, WriteOffSetting
 
 DEFAULT_TIME_ZONE: Final = "America/New_York"
 NAME_CHARACTERS_MAX: Final = 200

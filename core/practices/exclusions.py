@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session, aliased
 
 from core import reading
 from core.access import audit
-from core.access.models import User
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, NotFound, Refusal
-from core.practices import calendar
-from core.practices.models import Exclusion, Patient, Payer, Practice
+from core.models.people import User
+from core.models.practices import Exclusion, Patient, Payer, Practice
+from core.practices import practice_days
 
 LASTING_MAX: Final = 10_000  # of one practice at a time: every question of the rules carries them along
 
@@ -110,7 +110,7 @@ def exclude(
     `TooManyExclusions`.
     """
     by.require(Action.EXCLUDE)
-    today = calendar.today(session.get_one(Practice, by.practice_id), now=now)
+    today = practice_days.today(session.get_one(Practice, by.practice_id), now=now)
     whom = _check(session, by.practice_id, patient, payer, why=why, until=until, today=today)
     session.execute(_ALONE, {"practice_id": by.practice_id})
     of_practice = Exclusion.practice_id == by.practice_id

@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from core.access import audit, limit_changes, still
+from core.access import audit, authorize, write_off_limits
 from core.access.permissions import Action, Actor
 from core.errors import BadInput
+from core.models.practices import Practice
 from core.practices import queries
-from core.practices.models import Practice
 
 
 class Limit(NamedTuple):
@@ -60,9 +60,9 @@ def set_write_off_limits(
     `core.money.UNLIMITED` is a word that somebody chose; None leaves that limit as it is. Jobs that were previewed
     before keep the limits of then. Raises `NotAllowed`, and `BadLimitAmount` where a number can be no limit.
     """
-    still.require(session, by, Action.CHANGE_SETTING)
+    authorize.require(session, by, Action.CHANGE_SETTING)
     practice = queries.locked(session, by.practice_id)
-    changed = limit_changes.change(practice, claim_cents=claim_cents, job_cents=job_cents)
+    changed = write_off_limits.change(practice, claim_cents=claim_cents, job_cents=job_cents)
     _record(session, "write_off_limits.changed", practice, changed, by=by, now=now)
     return practice
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from core.practices.models import Office, Payer, Provider
+from core.models.practices import Office, Payer, Provider
 
 Named = type[Office] | type[Provider] | type[Payer]
 

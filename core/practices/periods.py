@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.db.transient import LOCK_NOT_AVAILABLE, sqlstate
 from core.errors import BadInput, Refusal
-from core.practices.models import Period, PeriodState
+from core.models.practices import Period, PeriodState
 
 _YEAR_LEAST: Final = 1900
 _YEAR_MOST: Final = 2199

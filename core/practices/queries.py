@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
-from core.practices.models import Practice
+from core.models.practices import Practice
 
 _NAMED_MAX: Final = 5  # practices in a refusal: a typo is seen among a few
 _NAME_CHARACTERS_MAX: Final = 60

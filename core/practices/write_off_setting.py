@@ -10,11 +10,11 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.access.models import User
 from core.access.permissions import Action, Actor
 from core.errors import NotFound
+from core.models.people import User
+from core.models.practices import Practice, Provider, WriteOffSetting
 from core.practices import names, queries
-from core.practices.models import Practice, Provider, WriteOffSetting
 
 _ACT = "write_off_setting.changed"
 

@@ -8,12 +8,12 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core.access import audit, still
+from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
-from core.jobs.acts import CONFIRMATION, ConfirmationMismatch
-from core.schedules import nights, owners, runs, words
-from core.schedules.models import Schedule, ScheduleMode, ScheduleRun, ScheduleState
+from core.jobs.lifecycle import CONFIRMATION, ConfirmationMismatch
+from core.models.schedules import Schedule, ScheduleMode, ScheduleRun, ScheduleState
+from core.schedules import descriptions, missed_runs, owner_check, runs
 from core.schedules.queries import NoSuchSchedule
 from core.schedules.requests import ScheduleRequest
 
@@ -105,7 +105,7 @@ def change(
     asked = request.columns()
     changed = sorted(name for name, value in asked.items() if getattr(schedule, name) != value)
     if {"local_time", "weekdays"} & set(changed):
-        nights.move(session, schedule, asked, now=now)
+        missed_runs.move(session, schedule, asked, now=now)
     for name in changed:
         setattr(schedule, name, asked[name])
     try:
@@ -147,7 +147,7 @@ def pause(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) ->
     """Let its nights pass until somebody resumes it; asked twice, the second changes nothing."""
     schedule = _locked(session, schedule_id, by)
     if schedule.state is not ScheduleState.PAUSED:
-        nights.end(session, schedule, words.PAUSED, now=now)
+        missed_runs.end(session, schedule, descriptions.PAUSED, now=now)
         _touch(schedule, by, now, state=ScheduleState.PAUSED, stopped_because=None)
         _audit(session, schedule, "paused", by, now)
     return schedule
@@ -158,8 +158,8 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
     schedule = _locked(session, schedule_id, by)
     if schedule.state is ScheduleState.ACTIVE:
         return schedule
-    nights.say_if_it_stopped(session, schedule, now=now)
-    if owners.why_not(still.held(session, [schedule.owner_id])[schedule.owner_id]) is not None:
+    missed_runs.say_if_it_stopped(session, schedule, now=now)
+    if owner_check.why_not(authorize.held(session, [schedule.owner_id])[schedule.owner_id]) is not None:
         schedule.owner_id = by.user_id
     was = schedule.state
     _touch(schedule, by, now, state=ScheduleState.ACTIVE, stopped_because=None, counts_from=now)
@@ -170,7 +170,7 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
 def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
     """Let no night come any more. Its runs stay, and so does a job of it that runs or waits."""
     schedule = _locked(session, schedule_id, by)
-    nights.end(session, schedule, words.DELETED, now=now)
+    missed_runs.end(session, schedule, descriptions.DELETED, now=now)
     _touch(schedule, by, now, deleted_at=now)
     _audit(session, schedule, "deleted", by, now)
     return schedule
@@ -198,9 +198,9 @@ def run_now(
     if version is not None and schedule.version != version:
         raise StaleSchedule  # the page said that it only reports, perhaps, and it settles now
     if schedule.state is ScheduleState.STOPPED:
-        raise ScheduleIsStopped(f"This schedule has stopped. {words.because(schedule.stopped_because)}.")
-    people = still.require(session, by, Action.MANAGE_SCHEDULES, besides=[schedule.owner_id])
-    if owners.why_not(people[schedule.owner_id]) is not None:
+        raise ScheduleIsStopped(f"This schedule has stopped. {descriptions.because(schedule.stopped_because)}.")
+    people = authorize.require(session, by, Action.MANAGE_SCHEDULES, besides=[schedule.owner_id])
+    if owner_check.why_not(people[schedule.owner_id]) is not None:
         raise OwnerMayNot
     return runs.begin_now(session, schedule, key=key, by=by, now=now)
 

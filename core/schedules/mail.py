@@ -18,12 +18,11 @@ from core.access import audit
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.jobs import codes
-from core.jobs.engine import Clock
-from core.jobs.lifecycle import FINAL_STATUSES
-from core.jobs.models import SettleJob
-from core.practices.models import Practice
+from core.jobs.execution.engine import Clock
+from core.models.jobs import FINAL_STATUSES, SettleJob
+from core.models.practices import Practice
+from core.models.schedules import MailState, ScheduleRun
 from core.schedules import reports, smtp
-from core.schedules.models import MailState, ScheduleRun
 from core.schedules.runs import MAIL_LIFE
 from core.settings import settings
 

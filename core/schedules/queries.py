@@ -9,10 +9,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
+from core.models.practices import Practice
+from core.models.schedules import Schedule, ScheduleRun, ScheduleState
 from core.practices import periods
-from core.practices.models import Practice
-from core.schedules import due
-from core.schedules.models import Schedule, ScheduleRun, ScheduleState
+from core.schedules import run_times
 
 
 class NoSuchSchedule(NotFound):
@@ -82,7 +82,7 @@ def run_of_job(session: Session, practice_id: int, job_id: int) -> ScheduleRun |
     return session.scalars(select(ScheduleRun).where(*of_job)).one_or_none()
 
 
-def next_night(session: Session, schedule: Schedule, *, now: dt.datetime) -> due.Night | None:
+def next_night(session: Session, schedule: Schedule, *, now: dt.datetime) -> run_times.Night | None:
     """When it runs next: a night that was decided already does not come twice. None where it does not run at all."""
     if schedule.state is not ScheduleState.ACTIVE or schedule.deleted_at is not None:
         return None
@@ -90,5 +90,5 @@ def next_night(session: Session, schedule: Schedule, *, now: dt.datetime) -> due
     of_schedule = (ScheduleRun.practice_id == schedule.practice_id, ScheduleRun.schedule_id == schedule.id)
     recent = now.date() - dt.timedelta(days=2)
     decided = session.scalars(select(ScheduleRun.local_date).where(*of_schedule, ScheduleRun.local_date >= recent))
-    found = due.next_due(schedule, zone, now, {date for date in decided if date is not None})
-    return None if found is None else due.Night(*found)
+    found = run_times.next_due(schedule, zone, now, {date for date in decided if date is not None})
+    return None if found is None else run_times.Night(*found)

@@ -8,14 +8,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.counting import counted
-from core.jobs import progress, queries, reports as job_reports
+from core.jobs import queries
 from core.jobs.keys import JobKey
-from core.jobs.lifecycle import FINAL_STATUSES, MOVING_STATUSES, OPEN_STATUSES
-from core.jobs.models import JobItem, JobStatus, Outcome, SettleJob, Verdict
-from core.jobs.progress import Progress
-from core.jobs.totals import PreviewTotals
-from core.schedules import words
-from core.schedules.models import RunOutcome, ScheduleMode, ScheduleRun
+from core.jobs.preview.totals import PreviewTotals
+from core.jobs.results import outcomes as job_reports, progress
+from core.jobs.results.progress import Progress
+from core.models.job_items import JobItem, Outcome, Verdict
+from core.models.jobs import FINAL_STATUSES, MOVING_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
+from core.models.schedules import RunOutcome, ScheduleMode, ScheduleRun
+from core.schedules import descriptions
 
 IN_OTHER_JOB: Final = "in_other_job"
 NONE_SETTLED: Final = "none_settled"  # the state of a run whose job completed and settled no claim
@@ -65,9 +66,9 @@ class _Figures(NamedTuple):
 def of_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> MorningReport:
     """The report as things stand at `now`."""
     if run.job_id is None:
-        said = f"{words.OUTCOMES[run.outcome]}."
+        said = f"{descriptions.OUTCOMES[run.outcome]}."
         if run.because is not None:
-            said = f"{words.OUTCOMES[run.outcome]}: {words.because(run.because)}."
+            said = f"{descriptions.OUTCOMES[run.outcome]}: {descriptions.because(run.because)}."
         return MorningReport(state=run.outcome.value, sentence=said)
     key = JobKey(run.practice_id, run.job_id)
     job, seen = queries.find(session, key), progress.of_job(session, key, now=now)
@@ -76,7 +77,7 @@ def of_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> MorningRe
     state, because = _state(run, job, figures), job.discarded_because
     return MorningReport(
         state=state,
-        sentence=_sentence(state, figures, held_by) + (f" {words.because(because)}." if because else ""),
+        sentence=_sentence(state, figures, held_by) + (f" {descriptions.because(because)}." if because else ""),
         **figures._asdict(),
         job_id=job.id,
         over=tuple(one["code"] for one in job.over),
@@ -90,7 +91,7 @@ def _state(run: ScheduleRun, job: SettleJob, figures: _Figures) -> str:
         return HELD if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else RunOutcome.NOTHING.value
     if job.status is JobStatus.COMPLETED and not figures.settled:
         return NONE_SETTLED
-    return words.STATES[job.status]
+    return descriptions.STATES[job.status]
 
 
 def _ran(session: Session, key: JobKey, job: SettleJob, seen: Progress) -> _Figures:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from core.claims.filters import ClaimFilter
 from core.errors import BadInput
-from core.ledger.models import WriteOffReason
+from core.models.ledger import WriteOffReason
 from core.money import CENTS_MAX, UNLIMITED, UNLIMITED_WORD
 from core.reading import NOTE_CHARACTERS_MAX, can_keep, number, sentence
 

@@ -7,17 +7,17 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.access.models import User
 from core.access.permissions import Actor
 from core.access.users import actor_for
 from core.errors import Refusal
-from core.jobs.models import AfterPreview, SettleJob
-from core.jobs.one_night import NightBusy
-from core.jobs.prepare import NightTerms, request_job
-from core.jobs.requests import JobRequest
-from core.jobs.selection import NothingSelected
+from core.jobs.preview.create import NightTerms, request_job
+from core.jobs.preview.job_request import JobRequest
+from core.jobs.preview.schedule_lock import NightBusy
+from core.jobs.preview.selection import NothingSelected
+from core.models.jobs import AfterPreview, SettleJob
+from core.models.people import User
+from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun
 from core.practices.periods import PeriodBusy
-from core.schedules.models import RunOutcome, Schedule, ScheduleMode, ScheduleRun
 
 BUSY: Final = (PeriodBusy, NightBusy)  # refusals that in a moment are none; the next tick tries again
 _NOBODYS: Final = "\x1f"  # begins the key of a run's job: no key of a person's own has it

@@ -13,18 +13,18 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core.access import audit, still
-from core.access.models import User
+from core.access import audit, authorize
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.db.transient import is_transient
-from core.jobs import chunks
+from core.jobs.execution import chunks
+from core.jobs.execution.sweep import WorkFound
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
-from core.jobs.sweep import Hints
-from core.practices.models import Practice
-from core.schedules import due, mail, nights, owners, runs, words
-from core.schedules.models import Schedule, ScheduleRun, ScheduleState
+from core.models.jobs import JobStatus, SettleJob
+from core.models.people import User
+from core.models.practices import Practice
+from core.models.schedules import Schedule, ScheduleRun, ScheduleState
+from core.schedules import descriptions, mail, missed_runs, owner_check, run_times, runs
 from core.schedules.runs import BUSY
 
 log: Final = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ NIGHTS_PER_TICK_MAX: Final = 20  # a few seconds of previews: the sweep stands i
 class Ticked(NamedTuple):
     """What is worth a message: the jobs of the nights, mail, another tick."""
 
-    jobs: Hints
+    jobs: WorkFound
     has_mail: bool
     more_to_do: bool
 
@@ -84,7 +84,7 @@ def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
     live = and_(
         Schedule.deleted_at.is_(None),
         Schedule.state != ScheduleState.PAUSED,
-        ~and_(Schedule.state == ScheduleState.STOPPED, nights.has_said_that_it_stopped(Schedule)),
+        ~and_(Schedule.state == ScheduleState.STOPPED, missed_runs.has_said_that_it_stopped(Schedule)),
     )
     rows = session.execute(
         select(Schedule, Practice.time_zone, User, last)
@@ -101,9 +101,9 @@ def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
             log.error("time_zone_unknown", practice_id=key.practice_id, schedule_id=key.schedule_id)  # noqa: TRY400
             continue
         since = None if last_date is None else last_date + dt.timedelta(days=1)
-        open_ = due.nights(schedule, zone, now, (), since)
+        open_ = run_times.nights(schedule, zone, now, (), since)
         newest = open_.due or (open_.missed[-1] if open_.missed else None)
-        stops = schedule.state is ScheduleState.ACTIVE and owners.why_not(owner) is not None
+        stops = schedule.state is ScheduleState.ACTIVE and owner_check.why_not(owner) is not None
         if newest is not None or stops:
             night = open_.due.date if open_.due else None
             found.append(_Waiting(newest.instant if newest else now, key, night))
@@ -129,16 +129,16 @@ def _decide(session: Session, key: _Key, *, now: dt.datetime) -> ScheduleRun | N
     schedule = session.scalars(free.execution_options(populate_existing=True)).one_or_none()
     if schedule is None or schedule.state is ScheduleState.PAUSED:
         return None  # another tick, or a person, is at it
-    owner = still.held(session, [schedule.owner_id])[schedule.owner_id]
-    stopped_because = schedule.stopped_because or owners.why_not(owner)
+    owner = authorize.held(session, [schedule.owner_id])[schedule.owner_id]
+    stopped_because = schedule.stopped_because or owner_check.why_not(owner)
     if schedule.state is ScheduleState.ACTIVE and stopped_because is not None:
         _stop(session, schedule, stopped_because, now=now)
-    open_ = nights.still_open(session, schedule, nights.zone_of(session, key.practice_id), now=now)
+    open_ = missed_runs.still_open(session, schedule, missed_runs.zone_of(session, key.practice_id), now=now)
     if stopped_because is not None:
-        return nights.say_that_it_stopped(session, schedule, open_, stopped_because, now=now)
+        return missed_runs.say_that_it_stopped(session, schedule, open_, stopped_because, now=now)
     run = None
     for night in open_.missed:
-        run = nights.miss(session, schedule, night, next_came=open_.due is not None, now=now)
+        run = missed_runs.miss(session, schedule, night, next_came=open_.due is not None, now=now)
     if open_.due is None:
         return run
     return runs.begin(session, schedule, owner, local_date=open_.due.date, due_at=open_.due.instant, now=now)
@@ -157,18 +157,18 @@ def _note(sessions: Sessions, waiting: _Waiting, error: Exception, *, now: dt.da
     """Remember that the night failed, and how, so that at its deadline it is not called missed."""
     if waiting.night is None:
         return
-    because = words.DATABASE_BUSY if is_transient(error) or isinstance(error, BUSY) else words.BROKE
+    because = descriptions.DATABASE_BUSY if is_transient(error) or isinstance(error, BUSY) else descriptions.BROKE
     key = waiting.key
     try:
         with transaction(sessions) as session:
             timeouts.limit(session)
-            nights.note_failure(session, *key, waiting.night, because, now=now)
+            missed_runs.note_failure(session, *key, waiting.night, because, now=now)
     except DBAPIError as failed:  # a database that is away takes no note either; the night is tried again
         log.warning("schedule_night_not_noted", schedule_id=key.schedule_id, error=type(failed).__name__)
 
 
-def _hints(session: Session, begun: list[JobKey], *, now: dt.datetime) -> Hints:
-    hints = Hints([], [])
+def _hints(session: Session, begun: list[JobKey], *, now: dt.datetime) -> WorkFound:
+    hints = WorkFound([], [])
     for key in begun:
         status = session.scalars(select(SettleJob.status).where(*key.of(SettleJob))).one()
         if status is JobStatus.PREPARING:

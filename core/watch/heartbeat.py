@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import zone_database
-from core.watch.models import Process, Tally
+from core.models.operations import Process, Tally
 from core.watch.tally import BRIEFLY
 
 WEB: Final = "web"

@@ -18,13 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.db.engine import Sessions
-from core.jobs import progress
-from core.jobs.lifecycle import WORKED_STATUSES
-from core.jobs.models import JobKind
+from core.jobs.results import progress
+from core.models.jobs import WORKED_STATUSES, JobKind
 from core.settings import QUEUE_CONTROL, QUEUE_SETTLE
-from core.watch import figures, heartbeat, tally
-from core.watch.asking import Asked, Round, Silent
-from core.watch.names import COUNTED, FAILURE_CODES, OTHER
+from core.watch import heartbeat, statistics, tally
+from core.watch.deadline import Asked, Round, Silent
+from core.watch.metric_names import COUNTED, FAILURE_CODES, OTHER
 
 KEPT_SECONDS: Final = 5  # less than the time between two scrapes, so that no counter ever goes back
 WAIT_SECONDS: Final = 4  # longer than a round of questions; Prometheus gives up after ten
@@ -102,7 +101,7 @@ class Watch:
 
 
 def _jobs(session: Session, now: dt.datetime) -> Iterator[Metric]:
-    by_status = figures.jobs_by_status(session)
+    by_status = statistics.jobs_by_status(session)
     yield _gauge(
         "jobs", "Jobs by status", [((status.value,), count) for status, count in by_status.items()], ["status"]
     )
@@ -111,13 +110,13 @@ def _jobs(session: Session, now: dt.datetime) -> Iterator[Metric]:
     yield _gauge("jobs_stalled", "Jobs on which nothing moved for a minute", [((), stalled)])
     waiting = progress.previews_waiting(session, now=now)
     yield _gauge("previews_waiting", "Previews that waited for a minute with no worker on them", [((), waiting)])
-    chunks = figures.open_chunks(session, now=now)
+    chunks = statistics.open_chunks(session, now=now)
     yield _gauge("chunks_open", "Chunks that wait for a worker or are in one's hands", [((), chunks.chunks)])
     yield _gauge("oldest_open_chunk_seconds", "Age of the oldest open chunk", [((), chunks.oldest_seconds)])
 
 
 def _claims(session: Session, _: dt.datetime) -> Iterator[Metric]:
-    worked = figures.worked(session)
+    worked = statistics.worked(session)
     by_kind = {of.kind: of for of in worked}
     outcomes = [
         ((kind.value, name), getattr(by_kind[kind], name) if kind in by_kind else 0)
@@ -135,24 +134,24 @@ def _claims(session: Session, _: dt.datetime) -> Iterator[Metric]:
 
 def _failures(session: Session, _: dt.datetime) -> Iterator[Metric]:
     known = dict.fromkeys((*FAILURE_CODES, OTHER), 0)
-    for code, count in figures.failures_by_code(session).items():
+    for code, count in statistics.failures_by_code(session).items():
         known[code if code in known else OTHER] += count
     yield _counter("claims_failed", "Failures of claims by code", [((code,), n) for code, n in known.items()], ["code"])
 
 
 def _waits(session: Session, now: dt.datetime) -> Iterator[Metric]:
-    waiting = figures.approvals(session, now=now)
+    waiting = statistics.approvals(session, now=now)
     yield _gauge("approvals_waiting", "Jobs that wait for another person", [((), waiting.jobs)])
     yield _gauge("oldest_approval_seconds", "How long the longest has waited for a person", [((), waiting.seconds)])
-    flagged = figures.mismatches(session)
+    flagged = statistics.mismatches(session)
     yield _gauge("ledger_mismatches", "Claims whose balance differs from their ledger", [((), flagged)])
 
 
 def _nights(session: Session, _: dt.datetime) -> Iterator[Metric]:
-    runs = figures.runs_by_outcome(session)
+    runs = statistics.runs_by_outcome(session)
     samples = [((outcome.value,), count) for outcome, count in runs.items()]
     yield _counter("schedule_runs", "Nights of schedules by what came of them", samples, ["outcome"])
-    mails = figures.mails(session)
+    mails = statistics.mails(session)
     yield _counter(
         "mails", "Morning reports by mail", [(("sent",), mails.sent), (("given_up",), mails.given_up)], ["outcome"]
     )
@@ -178,7 +177,7 @@ def _living(session: Session, now: dt.datetime) -> Iterator[Metric]:
 
 
 def _tallies(session: Session, _: dt.datetime) -> Iterator[Metric]:
-    told = figures.tallies(session)
+    told = statistics.tallies(session)
     for name, counted in COUNTED.items():
         of_name = {label: value for (other, label), value in told.items() if other == name}
         if counted.buckets:
@@ -192,7 +191,7 @@ def _tallies(session: Session, _: dt.datetime) -> Iterator[Metric]:
 
 def _practices(session: Session, _: dt.datetime) -> Iterator[Metric]:
     cents: list[Sample] = []
-    for practice, insurance, patient in figures.written_off_by_practice(session):
+    for practice, insurance, patient in statistics.written_off_by_practice(session):
         label = OTHER if practice is None else str(practice)
         cents += [((label, "insurance"), insurance), ((label, "patient"), patient)]
     labels = ["practice", "responsibility"]

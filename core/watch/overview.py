@@ -12,17 +12,17 @@ from sqlalchemy.orm import Session
 
 from core import zone_database
 from core.db.engine import Sessions
-from core.jobs import progress
 from core.jobs.keys import JobKey
-from core.jobs.lifecycle import MOVING_STATUSES
-from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
-from core.jobs.progress import Progress
-from core.practices.models import Practice
-from core.schedules import due
-from core.schedules.models import RunOutcome, Schedule, ScheduleRun, ScheduleState
-from core.watch import figures, heartbeat
-from core.watch.asking import Round
-from core.watch.models import Process
+from core.jobs.results import progress
+from core.jobs.results.progress import Progress
+from core.models.job_items import ChunkState, JobChunk
+from core.models.jobs import MOVING_STATUSES, JobStatus, SettleJob
+from core.models.operations import Process
+from core.models.practices import Practice
+from core.models.schedules import RunOutcome, Schedule, ScheduleRun, ScheduleState
+from core.schedules import run_times as due
+from core.watch import heartbeat, statistics
+from core.watch.deadline import Round
 from core.zone_database import ZoneDatabase
 
 JOBS_MAX: Final = 100  # that are shown; the rest is a number
@@ -116,7 +116,7 @@ class Overview:
     processes: tuple[Seen, ...] | None
     ticks: Ticks | None
     jobs: Jobs | None
-    chunks: figures.OpenChunks | None
+    chunks: statistics.OpenChunks | None
     nights: Nights | None
     failures: dict[str, int] | None
     mismatches: int | None
@@ -147,11 +147,11 @@ def look(sessions: Sessions, *, now: dt.datetime) -> Overview:
         "processes": ask(_processes),
         "ticks": ask(_ticks),
         "jobs": ask(_jobs),
-        "chunks": ask(figures.open_chunks),
+        "chunks": ask(statistics.open_chunks),
         "nights": ask(_nights),
-        "failures": ask(lambda session, now: figures.failures_by_code(session, since=now - FAILURES_OF)),
-        "mismatches": ask(lambda session, now: figures.mismatches(session)),  # noqa: ARG005  all are asked alike
-        "database_version": ask(lambda session, now: figures.server_version(session)),  # noqa: ARG005
+        "failures": ask(lambda session, now: statistics.failures_by_code(session, since=now - FAILURES_OF)),
+        "mismatches": ask(lambda session, now: statistics.mismatches(session)),  # noqa: ARG005  all are asked alike
+        "database_version": ask(lambda session, now: statistics.server_version(session)),  # noqa: ARG005
     }
     took = time.perf_counter() - began
     version, zones = heartbeat.product_version(), zone_database.in_use()
@@ -205,7 +205,7 @@ def _jobs(session: Session, *, now: dt.datetime) -> Jobs:
     return Jobs(
         moving=progress.of_everybody(session, MOVING_STATUSES, now=now, limit=JOBS_MAX),
         resting=progress.of_everybody(session, RESTING, now=now, limit=JOBS_MAX),
-        by_status=figures.jobs_by_status(session),
+        by_status=statistics.jobs_by_status(session),
         previews_waiting=progress.previews_waiting(session, now=now),
     )
 

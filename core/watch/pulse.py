@@ -10,7 +10,7 @@ from typing import Final
 
 from core import logs
 from core.db.engine import Sessions, transaction
-from core.db.waiting import wait_until_migrated
+from core.migrations.wait import wait_until_migrated
 from core.watch import heartbeat, tally
 from core.watch.heartbeat import Alive
 

@@ -1,4 +1,4 @@
-"""What this process counted since it last told the database, by the names of `core.watch.names`.
+"""What this process counted since it last told the database, by the names of `core.watch.metric_names`.
 
 Counting costs no statement. `flush` adds everything to the table in one, with the heartbeat or before a scrape; what
 a killed process had not told yet is lost, a few seconds of it.
@@ -14,8 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
 from core.db.engine import Sessions, transaction
-from core.watch.models import Tally
-from core.watch.names import COUNTED
+from core.jobs.execution.engine import Worked
+from core.models.operations import Tally
+from core.watch.metric_names import COUNTED
 
 SUM: Final = "sum"  # of a histogram, beside its buckets
 PLUS_INF: Final = "+Inf"
@@ -45,6 +46,14 @@ def observe(name: str, seconds: float) -> None:
     """Put one duration into a histogram."""
     fits = next((str(bound) for bound in COUNTED[name].buckets if seconds <= bound), PLUS_INF)
     _add({Cell(name, fits): 1, Cell(name, SUM): seconds})
+
+
+def count_work(worked: Worked) -> None:
+    """Count what a worker did for a hint."""
+    for seconds in worked.chunk_seconds:
+        observe("chunk_seconds", seconds)
+    for code, claims in worked.skipped.items():
+        count("claims_skipped", code, claims)
 
 
 def waiting() -> int:

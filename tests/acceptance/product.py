@@ -18,9 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from core.db.engine import Sessions, make_engine, make_sessions, transaction
 from core.jobs import commands
 from core.jobs.keys import JobKey
-from core.jobs.lifecycle import FINAL_STATUSES
-from core.jobs.models import JobChunk, JobStatus
-from core.jobs.progress import Progress
+from core.jobs.results.progress import Progress
+from core.models.job_items import JobChunk
+from core.models.jobs import FINAL_STATUSES, JobStatus
 from core.settings import QUEUE_CONTROL, TASK_SWEEP, TASK_WORK
 from tests.given import GivenPractice, a_practice
 from tests.servers import broker_client

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
+from core.models.jobs import JobStatus
 from core.settings import TASK_PREPARE, TASK_WORK
 from tests.acceptance.own_broker import OwnBroker, own_broker
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now

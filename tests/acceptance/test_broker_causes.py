@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core import broker_causes
+from core.broker import causes
 from core.db.engine import Sessions
 from core.local import programs
 from core.local.guardian import Ending, Guardian
@@ -24,7 +24,7 @@ from tests.webui.test_health import hear_a_worker
 from webui import create_app
 
 USER, PASSWORD = "biller-of-hints", "a-right-password"
-BY_CODE = {cause.code: cause for cause in broker_causes.CAUSES}
+BY_CODE = {cause.code: cause for cause in causes.CAUSES}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from core.jobs.keys import JobKey
-from core.jobs.models import ChunkState, JobChunk
+from core.models.job_items import ChunkState, JobChunk
 from core.settings import QUEUE_SETTLE
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.processes import family_of

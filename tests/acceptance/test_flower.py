@@ -19,7 +19,7 @@ from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.guardian import Ending, Guardian
 from core.local.reach import answers_http, free_port
-from core.practices.models import Patient
+from core.models.practices import Patient
 from core.settings import TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.given import GivenPractice, Line

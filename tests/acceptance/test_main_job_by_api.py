@@ -2,9 +2,9 @@
 
 import json
 
-from core.claims.models import Hold
 from core.jobs.keys import JobKey
-from core.practices.models import WriteOffSetting
+from core.models.claims import Hold
+from core.models.practices import WriteOffSetting
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.acceptance.web import Answer, Api, Web
 from tests.given import GivenPractice, Line

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.jobs.models import JobStatus
+from core.models.jobs import JobStatus
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.waiting import eventually
 

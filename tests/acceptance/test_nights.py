@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from core.access.models import Role
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
-from core.jobs.models import SettleJob
 from core.local import programs
 from core.local.broker import Broker
 from core.local.guardian import Ending, Guardian
+from core.models.jobs import SettleJob
+from core.models.people import Role
+from core.models.schedules import MailState, RunOutcome, ScheduleRun
 from core.practices.create import DEFAULT_TIME_ZONE
 from core.schedules import commands
-from core.schedules.models import MailState, RunOutcome, ScheduleRun
 from core.settings import QUEUE_CONTROL, TASK_TICK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.core.schedules.conftest import a_request

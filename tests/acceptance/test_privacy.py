@@ -25,13 +25,13 @@ from sqlalchemy import select, text
 
 from core.access import sessions as user_sessions
 from core.access.users import actor_for, find_by_email
+from core.books.invariants import violations
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
-from core.ledger.invariants import violations
 from core.local import programs
 from core.local.broker import Broker
 from core.local.guardian import Ending, Guardian
-from core.practices.models import Practice
+from core.models.practices import Practice
 from core.settings import QUEUE_CONTROL, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.acceptance.test_flower import HOST, PAGES as FLOWER_PAGES, Flower, running_flower

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import text, update
 
 from core.access import audit, sessions as user_sessions
-from core.access.models import Role
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
-from core.practices.models import Patient
+from core.models.people import Role
+from core.models.practices import Patient
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
 from tests.acceptance.slow_clients import DOWNLOADS, HALVES, Caller, holding
 from tests.acceptance.web import HOST, Answer, Api, Web, running_web

@@ -12,11 +12,12 @@ from sqlalchemy import select
 
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
-from core.jobs.models import ChunkState, JobStatus
 from core.local.broker import Broker
-from core.schedules.models import ScheduleRun
+from core.models.job_items import ChunkState
+from core.models.jobs import JobStatus
+from core.models.schedules import ScheduleRun
 from core.settings import Settings
-from core.watch import figures, heartbeat
+from core.watch import heartbeat, statistics
 from core.watch.heartbeat import WORKER
 from tests import alerting
 from tests.acceptance.own_broker import OwnBroker, own_broker
@@ -122,7 +123,7 @@ def _last_tick(product: Product) -> dt.datetime:
 def test_a_preview_too_large_for_a_request_is_prepared_and_runs_without_the_broker(
     product: Product, broker: OwnBroker, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
     practice = product.practice(claims=6)
     with trouble(broker):
         job = product.preview(practice)
@@ -209,7 +210,7 @@ def test_a_worker_whose_whole_pool_was_killed_while_the_broker_is_dead_is_replac
 def test_work_found_without_a_hint_is_counted(product: Product, broker: OwnBroker) -> None:
     def found() -> float:
         with product.sessions() as session:
-            return figures.tallies(session).get(("unhinted_acts", "settle.work"), 0)
+            return statistics.tallies(session).get(("unhinted_acts", "settle.work"), 0)
 
     before, practice = found(), product.practice(claims=2)
     with broker.killed():
@@ -300,4 +301,4 @@ def test_no_invariant_is_broken_by_anything_above(product: Product) -> None:
     practice: GivenPractice = product.practice()
     assert practice.violations() == []
     with transaction(product.sessions) as session:
-        assert figures.jobs_by_status(session)[JobStatus.HALTED] == 0
+        assert statistics.jobs_by_status(session)[JobStatus.HALTED] == 0

@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from core.access import tokens
-from core.access.models import User
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.local import programs
 from core.local.guardian import Child, Ending, Guardian
 from core.local.reach import answers_http, free_port
+from core.models.people import User
 from core.settings import Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
 from tests.given import GivenPractice

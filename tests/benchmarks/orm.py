@@ -14,11 +14,12 @@ from celery.signals import worker_process_init
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.claims.models import Claim, LineItem
 from core.db.engine import Sessions, make_engine, make_sessions, transaction
 from core.jobs.keys import JobKey
-from core.jobs.models import JobItem, Outcome, SettleJob, Verdict
-from core.ledger.models import Posting, PostingKind, Responsibility
+from core.models.claims import Claim, LineItem
+from core.models.job_items import JobItem, Outcome, Verdict
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting, PostingKind, Responsibility
 from core.settings import BROKER_TRANSPORT_OPTIONS
 
 QUEUE = "one_by_one"

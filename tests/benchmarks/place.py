@@ -11,10 +11,10 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from core.db.migrating import migrate
 from core.local.broker import Broker
 from core.local.guardian import Guardian
 from core.local.postgres import Postgres
+from core.migrations.run import migrate
 
 _SHOWN: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "wal_level")
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from core.claims import feed
 from core.claims.feed_order import Cursor, value_of
 from core.claims.filters import ClaimFilter
-from core.claims.models import Claim
 from core.db.engine import Sessions
+from core.models.claims import Claim
 from tests.benchmarks import runs
 from tests.benchmarks.claims import Practice, make_practice
 from tests.benchmarks.measure import Row, Watch, ms, timed

@@ -13,13 +13,13 @@ from celery import Celery
 from sqlalchemy import select
 
 from core.access.permissions import Actor
-from core.claims.models import Claim
 from core.db.engine import Sessions, make_engine, make_sessions, transaction
 from core.jobs import commands, prepare
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
-from core.jobs.progress import Progress, of_job
-from core.jobs.requests import JobRequest
+from core.jobs.preview.job_request import JobRequest
+from core.jobs.results.progress import Progress, of_job
+from core.models.claims import Claim
+from core.models.jobs import JobStatus, SettleJob
 from core.settings import BROKER_TRANSPORT_OPTIONS, HINTS_PER_CONFIRM_MAX, QUEUE_SETTLE, TASK_WORK
 from tests.benchmarks.measure import Watch
 from tests.benchmarks.place import Place

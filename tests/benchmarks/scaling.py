@@ -166,7 +166,7 @@ class Play:
         self.result.open_chunks_max = max(self.result.open_chunks_max, self._chunks_open)
 
     def _take(self, now: float) -> None:
-        """A practice with free chunks by lot, one of its jobs by lot, its first chunk: as core/jobs/chunks.py does."""
+        """Take the first chunk of a random job of a random practice, as core/jobs/execution/chunks.py does."""
         jobs = self._open[self._random.choice(list(self._open))]
         job = self._random.choice(jobs)
         claims = job.open.pop()

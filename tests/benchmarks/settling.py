@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.jobs.keys import JobKey
-from core.jobs.models import JobItem
 from core.local.guardian import Ending
+from core.models.job_items import JobItem
 from core.settings import BROKER_TRANSPORT_OPTIONS
 from tests.benchmarks import one_transaction, orm, runs
 from tests.benchmarks.claims import Practice, make_practice

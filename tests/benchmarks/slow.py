@@ -7,10 +7,10 @@ from functools import partial
 from typing import Final
 
 from core.access import sessions as user_sessions, tokens
-from core.access.models import Role, User
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
+from core.models.people import Role, User
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product
 from tests.acceptance.slow_clients import DOWNLOADS, HALVES, Caller, holding
 from tests.acceptance.web import HOST, Web, running_web

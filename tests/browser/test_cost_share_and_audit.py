@@ -2,12 +2,12 @@
 
 import pytest
 
-from core.access.models import Role
 from core.claims import holds
-from core.claims.models import Hold
 from core.db.engine import transaction
+from core.models.claims import Hold
+from core.models.people import Role
+from core.models.practices import PayerClass
 from core.practices import exclusions
-from core.practices.models import PayerClass
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.given import NOW, GivenPractice, Line
 

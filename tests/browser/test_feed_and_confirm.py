@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.jobs.models import JobStatus, SettleJob
-from core.practices.models import PayerClass
+from core.models.jobs import JobStatus, SettleJob
+from core.models.practices import PayerClass
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.given import GivenPractice, Line
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from core.access.models import Role
-from core.jobs import engine as jobs_engine
+from core.jobs.execution import engine as jobs_engine
 from core.jobs.keys import JobKey
+from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.given import NOW, GivenPractice, Line, ticking
 from tests.zone_files import a_database, using

@@ -2,9 +2,9 @@
 
 import datetime as dt
 
-from core.access.models import Role
+from core.books import closing
 from core.db.engine import transaction
-from core.practices import closing
+from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.given import NOW, GivenPractice, Line
 

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.access.models import Role
-from core.claims.models import Hold
+from core.models.claims import Hold
+from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.given import GivenPractice, Line
 

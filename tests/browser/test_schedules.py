@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.access.models import Role
 from core.access.permissions import Actor
-from core.claims.models import SETTLED
+from core.models.claims import SETTLED
+from core.models.people import Role
+from core.models.schedules import ScheduleMode
 from core.schedules import queries
-from core.schedules.models import ScheduleMode
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.given import GivenPractice, Line
 

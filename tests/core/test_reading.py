@@ -6,10 +6,10 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from core import reading
-from core.claims.models import ClaimType
 from core.errors import BadInput
-from core.jobs.requests import JobRequest
-from core.ledger import entries
+from core.jobs.preview.job_request import JobRequest
+from core.ledger import manual_postings
+from core.models.claims import ClaimType
 
 
 class Small(BaseModel, extra="forbid"):
@@ -125,8 +125,8 @@ _PAYMENT = {"kind": "payment", "line": 1, "amount_cents": 500, "responsibility":
 )
 def test_an_entry_is_refused_in_our_words(given: dict[str, Any], said: str) -> None:
     entry = {key: value for key, value in {**_PAYMENT, **given}.items() if value is not ...}
-    with pytest.raises(entries.BadEntry) as refused:
-        entries.entry_of(entry)
+    with pytest.raises(manual_postings.BadEntry) as refused:
+        manual_postings.entry_of(entry)
 
     assert refused.value.message.startswith(said)
     assert refused.value.facts["faults"].keys() == {said.split(":", maxsplit=1)[0]}

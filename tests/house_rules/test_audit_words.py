@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from core.access.audit_words import ACTS, details, sentence, who
-from core.jobs.models import JobStatus
-from core.schedules.models import MailState
+from core.audit.sentences import ACTS, details, sentence, who
+from core.models.jobs import JobStatus
+from core.models.schedules import MailState
 
 HOUSE = Path(__file__).parents[2]
 AN_ACT = re.compile(r"[a-z_]+\.[a-z_]+")
@@ -121,7 +121,7 @@ def test_an_act_put_together_from_parts_is_put_together_where_this_test_looks() 
         if re.search(r'record\(\s*session(, \w+)?,\s*f"\w+\.', path.read_text())
     }
     assert composed == {
-        ("jobs", "acts.py"),
+        ("execution", "finish.py"),
         ("jobs", "lifecycle.py"),
         ("schedules", "commands.py"),
         ("schedules", "mail.py"),

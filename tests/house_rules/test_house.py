@@ -12,8 +12,8 @@ import pytest
 
 from core import cli, settings as core_settings
 from core.jobs import codes
-from core.jobs.lifecycle import FINAL_STATUSES, MOVING_STATUSES, OPEN_STATUSES, TRANSITIONS
-from core.jobs.models import JobStatus
+from core.jobs.lifecycle import TRANSITIONS
+from core.models.jobs import FINAL_STATUSES, MOVING_STATUSES, OPEN_STATUSES, JobStatus
 from core.policy.rules import RULES
 
 HOUSE = Path(__file__).parents[2]

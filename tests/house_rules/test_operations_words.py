@@ -11,10 +11,10 @@ import click
 import pytest
 
 from core.cli import TRACE, main
-from core.jobs.approval import APPROVAL_LIFE
-from core.jobs.commands import PREVIEW_LIFE
-from core.jobs.sweep import ITEMS_REMOVED_PER_SWEEP_MAX, REPORT_LIFE
-from core.jobs.waiting import NEWS_LIFE
+from core.jobs.approval.decide import APPROVAL_LIFE
+from core.jobs.approval.inbox import NEWS_LIFE
+from core.jobs.execution.sweep import ITEMS_REMOVED_PER_SWEEP_MAX, REPORT_LIFE
+from core.jobs.preview.freezing import PREVIEW_LIFE
 from core.schedules.runs import MAIL_LIFE
 from core.settings import HINT_EXPIRES_SECONDS, HINTS_WAITING_MAX, Settings
 

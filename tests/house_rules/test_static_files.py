@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.jobs.models import JobStatus
+from core.models.jobs import JobStatus
 
 WEBUI = Path(__file__).parents[2] / "webui"
 VENDOR = WEBUI / "static" / "vendor"

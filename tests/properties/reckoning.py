@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, func, select
 
-from core.claims.models import Claim
 from core.ledger import write_offs
-from core.ledger.models import Posting
+from core.models.claims import Claim
+from core.models.ledger import Posting
 from tests.given import GivenPractice
 
 Place = tuple[str, int, str]  # claim, line, responsibility

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 from sqlalchemy import select
 
+from core.books.invariants import violations
 from core.db.engine import Sessions, make_sessions, transaction
 from core.intake.postings import import_postings
 from core.ledger import recoveries, write_offs
-from core.ledger.invariants import violations
-from core.ledger.models import Posting
-from core.practices.models import Practice, WriteOffSetting
+from core.models.ledger import Posting
+from core.models.practices import Practice, WriteOffSetting
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.once import engine_on
 from tests.properties import reckoning

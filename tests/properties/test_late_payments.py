@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from core.access.models import Role
 from core.access.permissions import Actor
+from core.books.invariants import violations
 from core.db.engine import Sessions, make_sessions, transaction
 from core.jobs import commands
 from core.jobs.keys import JobKey
-from core.ledger import entries
-from core.ledger.entries import entry_of
-from core.ledger.invariants import violations
+from core.ledger import manual_postings
+from core.ledger.manual_postings import entry_of
+from core.models.people import Role
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.once import engine_on
 from tests.servers import Databases
@@ -92,12 +92,12 @@ def test_no_dollar_is_lost_and_no_credit_is_false(
 def _post(practice: GivenPractice, kind: str, cents: int, key: str, **entry: str) -> None:
     given_ = {"kind": kind, "line": 1, "amount_cents": cents, **entry}
     with transaction(practice.sessions) as session:
-        entries.post(session, "1", entry_of(given_), by=practice.biller, idempotency_key=key, now=NOW)
+        manual_postings.post(session, "1", entry_of(given_), by=practice.biller, idempotency_key=key, now=NOW)
 
 
-def _standing(practice: GivenPractice) -> list[entries.WrittenOff]:
+def _standing(practice: GivenPractice) -> list[manual_postings.WrittenOff]:
     with practice.sessions() as session:
-        return entries.written_off(session, practice.id, practice.read("1").id)
+        return manual_postings.written_off(session, practice.id, practice.read("1").id)
 
 
 def _reverse(practice: GivenPractice, job: JobKey, *, by: Actor, key: str) -> None:

@@ -20,22 +20,24 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from core.access import people
-from core.access.models import Role
+from core.access import user_management
+from core.books import closing
+from core.books.invariants import violations
 from core.claims.holds import set_hold
-from core.claims.models import Claim, Hold
 from core.db.engine import Sessions, make_sessions, transaction
 from core.errors import Refusal
 from core.intake.postings import import_postings
-from core.jobs import chunks, commands, engine, settle_chunk, sweep
+from core.jobs import commands
+from core.jobs.execution import chunks, engine, settle_chunk, sweep
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
-from core.ledger import entries
-from core.ledger.invariants import violations
-from core.ledger.models import Posting, PostingKind
+from core.ledger import manual_postings
+from core.models.claims import Claim, Hold
+from core.models.jobs import JobStatus
+from core.models.ledger import Posting, PostingKind
+from core.models.people import Role
+from core.models.practices import WriteOffSetting
 from core.money import UNLIMITED, plain_cents
-from core.practices import closing, exclusions, limits, periods, write_off_setting
-from core.practices.models import WriteOffSetting
+from core.practices import exclusions, limits, periods, write_off_setting
 from core.practices.periods import PeriodClosed
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.once import engine_on
@@ -105,7 +107,7 @@ class Practice(RuleBasedStateMachine):
     def set_the_limits(self, claim: int, job: int, own: int) -> None:
         def set_limits(session: Any) -> None:
             limits.set_write_off_limits(session, by=self.admin, claim_cents=claim, job_cents=job, now=self.now)
-            people.set_limits(
+            user_management.set_limits(
                 session, self.given.biller.user_id, claim_cents=UNLIMITED, job_cents=own, by=self.admin, now=self.now
             )
 
@@ -128,8 +130,10 @@ class Practice(RuleBasedStateMachine):
     def the_approver_loses_the_role_or_gets_it_back(self, role: Role, active: bool) -> None:
         def change(session: Any) -> None:
             user_id = self.approver.user_id
-            people.change_role(session, user_id, role, by=self.admin, now=self.now)
-            (people.reactivate if active else people.deactivate)(session, user_id, by=self.admin, now=self.now)
+            user_management.change_role(session, user_id, role, by=self.admin, now=self.now)
+            (user_management.reactivate if active else user_management.deactivate)(
+                session, user_id, by=self.admin, now=self.now
+            )
 
         self._try(change)
 
@@ -143,8 +147,8 @@ class Practice(RuleBasedStateMachine):
     def reverse_a_job(self, pick: int, chunk_claims: int) -> None:
         def reverse(session: Any) -> None:
             made = commands.reverse(
-                session, self._job(pick), claim_ids=None, by=self.admin, idempotency_key=f"k{next(self.keys)}",
-                now=self.now, chunk_claims=chunk_claims,
+                session, self._job(pick), claim_ids=None, by=self.admin,
+                idempotency_key=f"k{next(self.keys)}", now=self.now, chunk_claims=chunk_claims,
             )  # fmt: skip
             commands.confirm(
                 session, JobKey(made.practice_id, made.id), confirmation="CONFIRM", by=self.admin, now=self.now
@@ -162,9 +166,9 @@ class Practice(RuleBasedStateMachine):
             kind, {}
         )
         self._post(
-            lambda session: entries.post(
-                session, place[0], entries.entry_of(entry), by=self.admin, idempotency_key=f"k{next(self.keys)}",
-                now=self.now,
+            lambda session: manual_postings.post(
+                session, place[0], manual_postings.entry_of(entry), by=self.admin,
+                idempotency_key=f"k{next(self.keys)}", now=self.now,
             ),
             reckoning.moves(kind, place, cents),
         )  # fmt: skip

@@ -12,19 +12,18 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core.access.models import Role
+from core.books import closing
 from core.claims.holds import set_hold
-from core.claims.models import Hold
 from core.db.engine import transaction
 from core.db.transient import is_transient
 from core.errors import Refusal
 from core.jobs import commands
 from core.jobs.keys import JobKey
-from core.jobs.lifecycle import FINAL_STATUSES
-from core.jobs.models import JobStatus, SettleJob
-from core.jobs.requests import JobRequest
-from core.ledger import entries
-from core.practices import closing
+from core.jobs.preview.job_request import JobRequest
+from core.ledger import manual_postings
+from core.models.claims import Hold
+from core.models.jobs import FINAL_STATUSES, JobStatus, SettleJob
+from core.models.people import Role
 from core.practices.periods import PeriodClosed, month_of
 from tests.acceptance.product import Product, utc_now
 
@@ -155,8 +154,8 @@ class Clinic:
             "kind": "payment", "line": 1, "responsibility": side, "paid_by": payer,
             "amount_cents": random.randint(1, 500), "posted_on": str(utc_now().date()),
         }  # fmt: skip
-        entries.post(
-            session, random.choice(self._numbers), entries.entry_of(entry), by=self._admin,
+        manual_postings.post(
+            session, random.choice(self._numbers), manual_postings.entry_of(entry), by=self._admin,
             idempotency_key=next(self._keys), now=utc_now(),
         )  # fmt: skip
 

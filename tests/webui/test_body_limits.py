@@ -4,8 +4,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from core.access import sessions as user_sessions, tokens
-from core.access.models import User
 from core.db.engine import Sessions, transaction
+from core.models.people import User
 from tests.given import NOW, GivenPractice, a_practice
 from tests.webui.test_metrics import an_app
 from webui.auth import SESSION_COOKIE

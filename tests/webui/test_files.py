@@ -9,9 +9,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from core.access import sessions as user_sessions
-from core.access.models import AuditEntry, Role
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
+from core.models.people import AuditEntry, Role
 from tests.given import NOW, GivenPractice, a_practice
 from tests.webui.test_metrics import an_app
 from webui import files

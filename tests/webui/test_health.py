@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 from core import zone_database
 from core.db.engine import Sessions, transaction
-from core.jobs.models import SettleJob
+from core.models.jobs import SettleJob
 from core.settings import Settings
 from core.watch import heartbeat
 from core.watch.heartbeat import WORKER, Alive
@@ -95,7 +95,7 @@ def test_a_job_that_nobody_works_on_is_said(database_url: str, broker_url: str, 
 def test_a_preview_that_no_worker_prepares_is_said_until_one_does(
     database_url: str, broker_url: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
     practice = a_practice(sessions)
     practice.claims(2)
     job = practice.preview()

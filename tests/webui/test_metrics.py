@@ -14,15 +14,15 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from core.access import sessions as user_sessions
-from core.claims.models import Hold
 from core.db.engine import Sessions, transaction
 from core.jobs import commands
-from core.jobs.models import JobStatus
+from core.models.claims import Hold
+from core.models.jobs import JobStatus
 from core.policy.rules import RULES
 from core.settings import Settings
-from core.watch import asking, figures, heartbeat, metrics, tally
+from core.watch import deadline, heartbeat, metrics, statistics, tally
 from core.watch.heartbeat import WEB, WORKER, Alive
-from core.watch.names import FAILURE_CODES
+from core.watch.metric_names import FAILURE_CODES
 from tests.given import NOW, GivenPractice, a_practice
 from webui import create_app
 from webui.auth import SESSION_COOKIE
@@ -194,8 +194,8 @@ def test_questions_that_stay_slow_keep_no_other_from_its_answer(
     def slower(session: Session, now: dt.datetime) -> Iterator[Metric]:
         return slow(session, now)
 
-    monkeypatch.setattr(asking, "ROUND_SECONDS", 2.5)
-    monkeypatch.setattr(asking, "QUESTION_SECONDS", 0.8)
+    monkeypatch.setattr(deadline, "ROUND_SECONDS", 2.5)
+    monkeypatch.setattr(deadline, "QUESTION_SECONDS", 0.8)
     monkeypatch.setattr(metrics, "_QUESTIONS", (slow, slower, *metrics._QUESTIONS))
     with an_app(database_url) as client:
         first, second = scrape(client), scrape(client)
@@ -249,7 +249,7 @@ def test_practices_are_told_apart_only_where_that_is_switched_on(database_url: s
 def test_practices_past_the_first_are_told_together(
     database_url: str, sessions: Sessions, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "PRACTICES_MAX", 1)
+    monkeypatch.setattr(statistics, "PRACTICES_MAX", 1)
     for number, one in enumerate((practice, a_practice(sessions, name="Second"), a_practice(sessions, name="Third"))):
         one.claims(number + 1)
         one.settle()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from core.db.engine import Sessions, transaction
-from core.local import canary
 from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, TASK_CANARY, TASK_PREPARE, TASK_WORK
+from core.watch import canary
 from tests.servers import broker_client
 from tests.waiting import eventually
 from tests.workers import Workers
@@ -65,7 +65,7 @@ A_LONG_TIME_WITHOUT_WORKERS = f"""
 from core import settings
 settings.HINTS_WAITING_MAX = {HINTS_MAX}
 from core.jobs.keys import JobKey
-from core.jobs.sweep import Hints
+from core.jobs.execution.sweep import WorkFound
 from worker import hints
 from worker.app import app
 from worker.clock import Clock

@@ -15,10 +15,10 @@ from core.db.engine import Sessions, transaction
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.guardian import Ending, Guardian
+from core.models.operations import Process
 from core.settings import QUEUE_CONTROL, TASK_SWEEP, TASK_TICK, TASK_WORK, Settings
-from core.watch import figures, heartbeat, overview
+from core.watch import heartbeat, overview, statistics
 from core.watch.heartbeat import BEAT, WORKER
-from core.watch.models import Process
 from tests.acceptance.product import PATIENCE_SECONDS
 from tests.given import a_practice
 from tests.servers import broker_client
@@ -149,7 +149,7 @@ def test_the_id_of_a_request_is_on_the_workers_lines_and_its_counts_are_told(
 
     def chunks_told() -> float:
         with sessions() as session:
-            told = figures.tallies(session)
+            told = statistics.tallies(session)
         return sum(value for (name, label), value in told.items() if name == "chunk_seconds" and label != "sum")
 
     eventually(lambda: chunks_told() == len(jobs), seconds=PATIENCE_SECONDS)

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import commands, waiting
+from core.jobs import commands
+from core.jobs.approval import inbox
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.confirmed import Confirmed
 from webui.api.jobs_as_json import confirmed, job_answer, summaries
@@ -44,9 +45,9 @@ def list_approvals() -> Response:
     actor = current_actor()
     with door().sessions() as session:
         answer = Approvals(
-            waiting_for_me=[job_answer(session, job) for job in waiting.for_me(session, actor, now=now())],
-            waiting_for_others=[job_answer(session, job) for job in waiting.of_mine(session, actor)],
-            decided=summaries(session, actor.practice_id, waiting.decided_of_mine(session, actor, now=now())),
+            waiting_for_me=[job_answer(session, job) for job in inbox.for_me(session, actor, now=now())],
+            waiting_for_others=[job_answer(session, job) for job in inbox.of_mine(session, actor)],
+            decided=summaries(session, actor.practice_id, inbox.decided_of_mine(session, actor, now=now())),
         )
     return jsonify(answer.json_ready())
 

@@ -9,9 +9,9 @@ from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Session
 
 from core import reading
-from core.access import audit_log
-from core.access.audit_log import AuditFilter
 from core.access.permissions import Action
+from core.audit import log
+from core.audit.log import AuditFilter
 from core.db.base import BIGINT_MAX
 from webui import files
 from webui.api.blueprint import api, refusals
@@ -42,7 +42,7 @@ class AuditFileQuery(Parameters):
 
     def narrowed(self, session: Session, practice_id: int) -> AuditFilter:
         """The filter alone; raises `NotFound` for a person whom the practice has not."""
-        person = audit_log.person_of(session, practice_id, self.person) if self.person else None
+        person = log.person_of(session, practice_id, self.person) if self.person else None
         return AuditFilter(person=person, claim=self.claim, job=self.job, first_day=self.from_, last_day=self.to)
 
 
@@ -87,8 +87,8 @@ def list_acts(query: AuditQuery) -> Response:
     practice_id = current_actor().practice_id
     with door().sessions() as session:
         wanted = query.narrowed(session, practice_id)
-        found = audit_log.acts(session, practice_id, wanted, before=query.after(), limit=query.limit + 1)
-        head = audit_log.head(session, practice_id)
+        found = log.acts(session, practice_id, wanted, before=query.after(), limit=query.limit + 1)
+        head = log.head(session, practice_id)
     shown = found[: query.limit]
     answer = AuditPage(
         acts=[AuditAct.model_validate(act) for act in shown],
@@ -110,8 +110,8 @@ def export(query: AuditFileQuery) -> Response:
         wanted = query.narrowed(session, actor.practice_id)
     return files.answer(
         by=actor,
-        name=audit_log.file_name(now()),
+        name=log.file_name(now()),
         content_type=files.CSV,
-        record=lambda db: audit_log.export_by(db, wanted, by=actor, now=now()),
-        pieces=lambda db: audit_log.csv_file(db, actor.practice_id, wanted),
+        record=lambda db: log.export_by(db, wanted, by=actor, now=now()),
+        pieces=lambda db: log.csv_file(db, actor.practice_id, wanted),
     )

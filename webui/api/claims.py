@@ -12,15 +12,15 @@ from sqlalchemy.orm import Session
 
 from core import reading
 from core.access.permissions import Action
-from core.claims import feed, holds, queries
+from core.claims import feed, holds, lookup
 from core.claims.feed import DEFAULT_SORT, Sort
 from core.claims.filters import ClaimFilter
-from core.claims.models import Hold
 from core.db.engine import transaction
 from core.jobs import codes
-from core.ledger import entries, queries as ledger_queries
-from core.ledger.entries import Entry
-from core.ledger.models import Responsibility
+from core.ledger import manual_postings as entries, queries as ledger_queries
+from core.ledger.manual_postings import Entry
+from core.models.claims import Hold
+from core.models.ledger import Responsibility
 from webui.api.blueprint import CLAIMS, api, refusals
 from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, Id, PostingEntry, Postings
 from webui.api.reading import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, asks, current_actor
@@ -142,7 +142,7 @@ def list_postings(path: ClaimPath) -> Response:
     """List the ledger of one claim, from the first charge on."""
     practice_id = current_actor().practice_id
     with door().sessions() as session:
-        claim = queries.find(session, practice_id, path.claim_id)
+        claim = lookup.find(session, practice_id, path.claim_id)
         entries = ledger_queries.ledger(session, practice_id, claim.id)
     answer = Postings(claim_id=claim.external_id, postings=[PostingEntry.model_validate(entry) for entry in entries])
     return jsonify(answer.json_ready())
@@ -202,11 +202,11 @@ def _facts(session: Session, path: ClaimPath) -> dict[str, Any]:
     practice_id = current_actor().practice_id
     terms = feed.terms_of(session, practice_id, now=now())
     row = feed.one(session, practice_id, path.claim_id, terms=terms)
-    internal_id = queries.find(session, practice_id, path.claim_id).id
+    internal_id = lookup.find(session, practice_id, path.claim_id).id
     return {
         **asdict(row),
         "written_off": row.written_off,
         "eligibility_words": codes.words(row.eligibility),
         "why": feed.why(session, practice_id, path.claim_id, terms=terms),
-        "lines": queries.lines(session, practice_id, internal_id),
+        "lines": lookup.lines(session, practice_id, internal_id),
     }

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.jobs.limits import OverLimit
+from core.jobs.approval.limits import OverLimit
 from webui.api.models import Answer
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import commands
-from core.jobs.models import SettleJob
+from core.models.jobs import SettleJob
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.jobs_as_json import job_answer
 from webui.api.models import SettleJobAnswer

@@ -9,9 +9,9 @@ from pydantic import Field
 from core.access.permissions import Action
 from core.ledger import credits as work_list
 from core.ledger.credits import CreditsFilter
-from core.ledger.models import Responsibility
-from core.practices import calendar, queries
-from core.practices.models import PayerClass
+from core.models.ledger import Responsibility
+from core.models.practices import PayerClass
+from core.practices import practice_days, queries
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer
 from webui.api.reading import LIMIT_DEFAULT, Limit, Parameters, asks, current_actor
@@ -88,7 +88,7 @@ def list_credits(query: CreditsQuery) -> Response:
     """List every line on which a payer or a patient has a credit."""
     practice_id, wanted = current_actor().practice_id, query.narrowed()
     with door().sessions() as session:
-        today = calendar.today(queries.find(session, practice_id), now=now())
+        today = practice_days.today(queries.find(session, practice_id), now=now())
         page = work_list.page(session, practice_id, wanted, cursor=query.cursor or None, limit=query.limit)
         totals = work_list.totals(session, practice_id, wanted)
     answer = Credits(

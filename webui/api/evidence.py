@@ -7,9 +7,9 @@ from flask import Response, jsonify
 
 from core.access.permissions import Action
 from core.errors import NotFound
-from core.jobs import certificate, downloads
-from core.jobs.certificate import Certificate
-from core.jobs.downloads import File
+from core.jobs.results import certificate, files
+from core.jobs.results.certificate import Certificate
+from core.jobs.results.files import File
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.reading import JobPath, asks, current_actor
 from webui.door import door
@@ -30,7 +30,7 @@ class FilePath(JobPath):
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it; raise `NotFound` where a job has no such file."""
-        job, file = JobPath.of(given), downloads.file_of(given["file"])
+        job, file = JobPath.of(given), files.file_of(given["file"])
         if given["form"] not in TYPES:
             raise NotFound(f"The files of a job are there as {' and '.join(TYPES)}.")
         return cls(job_id=job.job_id, file=file, form=given["form"])

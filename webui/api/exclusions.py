@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.practices import calendar, exclusions, queries
+from core.practices import exclusions, practice_days, queries
 from core.practices.exclusions import ExclusionRow, NoSuchExclusion
 from webui.api.blueprint import CLAIMS, api, refusals
 from webui.api.models import Answer, Id
@@ -104,5 +104,5 @@ def _one(exclusion_id: int) -> ExclusionAnswer:
 def _listed(**which: Any) -> list[ExclusionRow]:
     practice_id = current_actor().practice_id
     with door().sessions() as session:
-        today = calendar.today(queries.find(session, practice_id), now=now())
+        today = practice_days.today(queries.find(session, practice_id), now=now())
         return exclusions.listed(session, practice_id, today=today, **which)

@@ -9,9 +9,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import commands, outcome_words, progress, queries, reports
-from core.jobs.models import JobStatus, SettleJob
-from core.jobs.requests import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
+from core.jobs import commands, queries
+from core.jobs.preview.job_request import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
+from core.jobs.results import outcome_sentences, outcomes, progress
+from core.models.jobs import JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX, Day
 from webui.api.blueprint import JOBS, api, refusals
 from webui.api.confirmed import Confirmed
@@ -170,7 +171,7 @@ def show_progress(path: JobPath) -> BaseResponse:
     with door().sessions() as session:
         key = path.key(current_actor())
         found, kind = progress.of_job(session, key, now=now()), queries.find(session, key).kind
-    response = jsonify({**progress.as_json(found), "words": outcome_words.sentence(found, kind)})
+    response = jsonify({**progress.as_json(found), "words": outcome_sentences.sentence(found, kind)})
     response.add_etag()  # of the answer itself, so that it changes exactly when the answer does
     return response.make_conditional(request)
 
@@ -182,7 +183,7 @@ def list_items(path: JobPath, query: ItemsQuery) -> Response:
     key, after = path.key(current_actor()), query.after() or 0
     with door().sessions() as session:
         queries.find(session, key)
-        rows = reports.items(session, key, outcome=query.outcome, after_position=after, limit=query.limit + 1)
+        rows = outcomes.items(session, key, outcome=query.outcome, after_position=after, limit=query.limit + 1)
     shown = rows[: query.limit]
     answer = ItemsPage(
         items=[Item.model_validate(row) for row in shown],

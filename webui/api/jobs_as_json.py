@@ -6,10 +6,12 @@ from typing import Any
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from core.jobs import approval, cost_share, limits, queries, stale
-from core.jobs.commands import PREVIEW_LIFE
-from core.jobs.models import JobStatus, SettleJob
-from core.jobs.totals import PreviewTotals
+from core.jobs import queries
+from core.jobs.approval import decide, limits
+from core.jobs.preview import cost_share, stale
+from core.jobs.preview.freezing import PREVIEW_LIFE
+from core.jobs.preview.totals import PreviewTotals
+from core.models.jobs import JobStatus, SettleJob
 from core.money import plain_limit
 from webui.api.confirmed import Confirmed
 from webui.api.models import (
@@ -91,7 +93,7 @@ def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "limits": {name: plain_limit(limit) for name, limit in job.limits.items()},
         "over": limits.told(job.over),
         "approval_asked_at": job.approval_asked_at,
-        "approval_expires_at": approval.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None,
+        "approval_expires_at": decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None,
         "decided_by": names.get(job.decided_by or 0),
         "decided_at": job.decided_at,
         "decision_note": job.decision_note,

@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from core.jobs import why
-from core.jobs.limits import OverLimit
-from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
-from core.jobs.totals import CodeCount, Group
-from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
-from core.practices.models import WriteOffSetting
+from core.jobs import codes
+from core.jobs.approval.limits import OverLimit
+from core.jobs.preview.totals import CodeCount, Group
+from core.models.job_items import Outcome, Verdict
+from core.models.jobs import JobKind, JobStatus
+from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.models.practices import WriteOffSetting
 
 Id = Annotated[str, BeforeValidator(str)]
 Ceiling = Annotated[int | Literal["unlimited"], Field(description="Cents, or the word unlimited")]
@@ -39,7 +40,7 @@ class Seen(Answer):
 
 
 def _in_words(seen: dict[str, Any] | None) -> list[Seen]:
-    return [Seen(label=label, value=value) for label, value in why.words(seen)]
+    return [Seen(label=label, value=value) for label, value in codes.values_seen(seen)]
 
 
 Why = Annotated[

@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
+from core.books import closing
+from core.books.closing import Month
 from core.db.engine import transaction
 from core.errors import NotFound
-from core.practices import closing, periods
-from core.practices.closing import Month
-from core.practices.models import PeriodState
+from core.models.practices import PeriodState
+from core.practices import periods
 from core.schedules import queries as schedules
 from webui.api.blueprint import api, refusals
 from webui.api.models import Answer, Id

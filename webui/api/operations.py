@@ -7,7 +7,7 @@ from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
 from core.access.permissions import Action
-from core.watch import overview, told
+from core.watch import overview, overview_json
 from webui import broker
 from webui.api.blueprint import api
 from webui.api.models import Answer
@@ -42,5 +42,5 @@ def show_operations() -> Response:
     """Show processes, broker, jobs, schedules and failures of the whole installation."""
     seen = broker.look()
     hints = seen and {"hints_waiting": seen.hints_waiting, "version": seen.version, "memory_bytes": seen.memory_bytes}
-    answer = OperationsAnswer(broker=hints, **told.as_json(overview.look(door().sessions, now=now())))
+    answer = OperationsAnswer(broker=hints, **overview_json.as_json(overview.look(door().sessions, now=now())))
     return jsonify(answer.json_ready())

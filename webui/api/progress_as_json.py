@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from core.jobs.models import JobStatus
+from core.models.jobs import JobStatus
 from webui.api.models import Answer
 
 

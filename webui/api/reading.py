@@ -18,8 +18,8 @@ from core.access import tokens
 from core.access.permissions import Action, Actor
 from core.db.engine import transaction
 from core.errors import BadInput, NotFound, Refusal
-from core.jobs.freezing import BadIdempotencyKey
 from core.jobs.keys import JobKey, NoSuchJob
+from core.jobs.preview.freezing import BadIdempotencyKey
 from webui.door import door, now
 from webui.errors import BadRequestBody
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from core.access.permissions import Action
 from core.ledger import recoveries
-from core.ledger.models import PaidBy, PostingKind, Responsibility
+from core.models.ledger import PaidBy, PostingKind, Responsibility
 from core.practices import periods
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from core.ledger.models import WriteOffReason
-from core.schedules.models import MailState, RunOutcome, ScheduleMode, ScheduleState
+from core.models.ledger import WriteOffReason
+from core.models.schedules import MailState, RunOutcome, ScheduleMode, ScheduleState
 from webui.api.models import Answer, Id
 
 Cap = int | Literal["unlimited"]

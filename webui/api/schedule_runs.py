@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.jobs import codes
+from core.models.schedules import ScheduleRun
 from core.schedules import queries, reports
-from core.schedules.models import ScheduleRun
 from core.schedules.queries import NoSuchRun
 from webui.api.blueprint import SCHEDULES, api, refusals
 from webui.api.reading import IdPath, Page, asks, current_actor

@@ -12,10 +12,10 @@ from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import queries as jobs
+from core.models.schedules import Schedule
 from core.money import plain_limit
 from core.practices.queries import find as practice_of
-from core.schedules import commands, queries, tonight, words
-from core.schedules.models import Schedule
+from core.schedules import commands, descriptions, estimate, queries
 from core.schedules.queries import NoSuchSchedule
 from core.schedules.requests import ScheduleRequest
 from webui import schedule_words
@@ -199,7 +199,7 @@ def show_tonight(path: SchedulePath) -> Response:
     """Tell what a schedule would settle in its next night, by the rules and claims as they are now."""
     with door().sessions() as session:
         schedule = queries.find(session, current_actor().practice_id, path.id)
-        found = tonight.tonight(session, schedule, now=now())
+        found = estimate.tonight(session, schedule, now=now())
     answer = TonightAnswer(
         as_of=found.as_of,
         notes=found.notes,
@@ -234,12 +234,12 @@ def _members(session: Session, schedule: Schedule, zone: str, names: Mapping[int
     )  # fmt: skip
     return {
         **{member: getattr(schedule, member) for member in own},
-        "words": words.sentence(schedule, zone),
+        "words": descriptions.sentence(schedule, zone),
         "local_time": schedule.local_time.isoformat("minutes"),
         "time_zone": zone,
         "claims_max": plain_limit(schedule.claims_max),
         "cents_max": plain_limit(schedule.cents_max),
-        "stopped_words": words.because(schedule.stopped_because) if schedule.stopped_because else None,
+        "stopped_words": descriptions.because(schedule.stopped_because) if schedule.stopped_because else None,
         "next_run": night,
         "next_run_words": schedule_words.next_run(schedule, night, zone),
         "owner": names.get(schedule.owner_id),

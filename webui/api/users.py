@@ -8,14 +8,14 @@ from flask import Response, jsonify, url_for
 from flask_openapi3.models.tag import Tag
 from pydantic import Field, Strict
 
-from core.access import people
-from core.access.models import Role, User
-from core.access.people import NoSuchUser
+from core.access import user_management
 from core.access.permissions import Action
+from core.access.user_management import NoSuchUser
 from core.db.engine import transaction
+from core.models.people import Role, User
+from core.models.practices import Practice
 from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, plain_limit
 from core.practices import limits, queries as practices
-from core.practices.models import Practice
 from webui.api.blueprint import api, refusals
 from webui.api.models import Answer, Ceiling
 from webui.api.reading import Body, IdPath, asks, current_actor
@@ -107,7 +107,7 @@ _ANSWERS: Final[dict[str, Any]] = {"tags": [PEOPLE], "responses": {200: UserAnsw
 def list_users() -> Response:
     """List the people of the practice."""
     with door().sessions() as session:
-        found = [_answer(user) for user in people.of_practice(session, current_actor())]
+        found = [_answer(user) for user in user_management.of_practice(session, current_actor())]
     return jsonify(Users(users=found).json_ready())
 
 
@@ -116,7 +116,7 @@ def list_users() -> Response:
 def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
     """Add a person; the e-mail address is unique, so that twice is once."""
     with transaction(door().sessions) as session:
-        user = people.add(session, **{**body.model_dump(), **body.cents()}, by=current_actor(), now=now())
+        user = user_management.add(session, **{**body.model_dump(), **body.cents()}, by=current_actor(), now=now())
         answer = _answer(user)
     headers = {"Location": url_for("api.show_user", user_id=answer.id)}
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, headers
@@ -127,7 +127,7 @@ def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
 def show_user(path: UserPath) -> Response:
     """Show one person."""
     with door().sessions() as session:
-        answer = _answer(people.find(session, path.id, by=current_actor()))
+        answer = _answer(user_management.find(session, path.id, by=current_actor()))
     return jsonify(answer.json_ready())
 
 
@@ -135,28 +135,28 @@ def show_user(path: UserPath) -> Response:
 @asks(Action.MANAGE_USERS)
 def change_role(path: UserPath, body: NewRole) -> Response:
     """Change what another person may do, from their next request on; nobody changes an own role."""
-    return _do(people.change_role, path, body.role)
+    return _do(user_management.change_role, path, body.role)
 
 
 @api.put("/users/<user_id>/limits", **_ANSWERS)
 @asks(Action.MANAGE_USERS)
 def set_user_limits(path: UserPath, body: NewLimits) -> Response:
     """Set what another person may write off without a second one; not retroactive, and nobody sets an own limit."""
-    return _do(people.set_limits, path, **body.cents())
+    return _do(user_management.set_limits, path, **body.cents())
 
 
 @api.post("/users/<user_id>/deactivate", **_ANSWERS)
 @asks(Action.MANAGE_USERS)
 def deactivate_user(path: UserPath) -> Response:
     """Let another person in no longer: their browsers are signed out, their tokens revoked."""
-    return _do(people.deactivate, path)
+    return _do(user_management.deactivate, path)
 
 
 @api.post("/users/<user_id>/reactivate", **_ANSWERS)
 @asks(Action.MANAGE_USERS)
 def reactivate_user(path: UserPath) -> Response:
     """Let a person in again; their tokens stay revoked."""
-    return _do(people.reactivate, path)
+    return _do(user_management.reactivate, path)
 
 
 @api.get("/limits", tags=[PEOPLE], responses={200: LimitsAnswer})

@@ -12,19 +12,20 @@ import pytest
 from sqlalchemy import create_engine, func, make_url, select, text
 from sqlalchemy.orm import Session
 
-from core.access import audit, audit_log
-from core.access.audit_log import AuditFilter
-from core.access.models import AuditEntry, AuditHead, AuditLink, Role
+from core.access import audit
+from core.audit import log
+from core.audit.log import AuditFilter
+from core.books.invariants import violations
+from core.books.invariants_audit import AUDIT_INVARIANTS
 from core.claims import holds
-from core.claims.models import Hold
 from core.db.engine import Sessions, make_sessions, transaction
-from core.db.migrating import migrate
 from core.intake.postings import import_postings
 from core.jobs import commands
-from core.ledger.invariants import violations
-from core.ledger.invariants_audit import AUDIT_INVARIANTS
+from core.migrations.run import migrate
+from core.models.claims import Hold
+from core.models.people import AuditEntry, AuditHead, AuditLink, Role
+from core.models.practices import PayerClass
 from core.practices import exclusions
-from core.practices.models import PayerClass
 from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
 from tests.servers import Databases
 
@@ -202,8 +203,8 @@ def test_whoever_wipes_the_audit_is_seen_by_the_jobs_and_by_a_head_that_was_kept
     practice.claim("1", Line(0, 100))
     practice.settle()
     with practice.sessions() as session:
-        head = audit_log.head(session, practice.id)
-        assert audit_log.holds(session, practice.id, head)
+        head = log.head(session, practice.id)
+        assert log.holds(session, practice.id, head)
 
     superuser = create_engine(_as_superuser(database_url))
     with superuser.begin() as connection:
@@ -221,7 +222,7 @@ def test_whoever_wipes_the_audit_is_seen_by_the_jobs_and_by_a_head_that_was_kept
 
     assert broken(practice) == (set() if kept else {"every_job_has_its_acts"})
     with practice.sessions() as session:
-        assert not audit_log.holds(session, practice.id, head)
+        assert not log.holds(session, practice.id, head)
 
 
 @pytest.mark.parametrize("table", ["audit_entry", "audit_link"])
@@ -277,7 +278,7 @@ def test_the_acts_of_a_claim_and_of_a_job_are_all_that_concern_them(practice: Gi
 
     def found(**wanted: Any) -> set[tuple[str, str]]:
         with practice.sessions() as session:
-            acts = audit_log.acts(session, practice.id, AuditFilter(**wanted))
+            acts = log.acts(session, practice.id, AuditFilter(**wanted))
             return {(act.act, act.subject) for act in acts}
 
     assert ("job.requested", f"job:{made.id}") in found(job=job.job_id)
@@ -297,9 +298,9 @@ def test_an_auditor_computes_every_digest_from_the_file_alone(practice: GivenPra
         holds.set_hold(session, "=1+1", None, by=practice.biller, now=NOW)
     practice.settle()
     with transaction(practice.sessions) as session:
-        audit_log.export_by(session, AuditFilter(), by=admin, now=NOW)
+        log.export_by(session, AuditFilter(), by=admin, now=NOW)
     with practice.sessions() as session:
-        written = "".join(audit_log.csv_file(session, practice.id, AuditFilter()))
+        written = "".join(log.csv_file(session, practice.id, AuditFilter()))
 
     rows = list(csv.DictReader(io.StringIO(written.removeprefix("\ufeff"))))
     previous = ""
@@ -315,7 +316,7 @@ def test_an_auditor_computes_every_digest_from_the_file_alone(practice: GivenPra
 
 def seen_by(practice: GivenPractice, **asked: object) -> list[str]:
     with practice.sessions() as session:
-        return [act.act for act in audit_log.acts(session, practice.id, AuditFilter(**asked))]  # type: ignore[arg-type]
+        return [act.act for act in log.acts(session, practice.id, AuditFilter(**asked))]  # type: ignore[arg-type]
 
 
 def test_the_audit_is_read_by_person_claim_job_and_day(practice: GivenPractice) -> None:
@@ -343,12 +344,10 @@ def test_the_audit_is_read_a_page_at_a_time(practice: GivenPractice) -> None:
             act(session, practice, number)
     every: list[int] = []
     with practice.sessions() as session:
-        while page := audit_log.acts(
-            session, practice.id, AuditFilter(), before=every[-1] if every else None, limit=10
-        ):
+        while page := log.acts(session, practice.id, AuditFilter(), before=every[-1] if every else None, limit=10):
             every += [act.number for act in page]
         total = session.scalar(select(func.count()).select_from(AuditLink))
-        head = audit_log.head(session, practice.id)
+        head = log.head(session, practice.id)
     assert every == list(range(total or 0, 0, -1))
     assert head.number == total
 
@@ -359,7 +358,7 @@ def test_the_end_of_a_job_says_its_counts_and_what_its_chunks_count(practice: Gi
     job = practice.settle(chunk_claims=2)
 
     with practice.sessions() as session:
-        ended = audit_log.acts(session, practice.id, AuditFilter(job=job.job_id))[0]
+        ended = log.acts(session, practice.id, AuditFilter(job=job.job_id))[0]
     assert ended.act == "job.completed"
     assert {name: value for name, value in ended.facts.items() if name not in ("faults", "chunks_sha256")} == {
         "settled": 4, "skipped": 1, "failed": 0, "insurance_cents": 4_000, "patient_cents": 2_000,

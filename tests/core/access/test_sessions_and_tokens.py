@@ -7,9 +7,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.access import sessions, tokens
-from core.access.models import ApiToken, User, UserSession
 from core.access.permissions import Actor
 from core.access.users import actor_for
+from core.models.people import ApiToken, User, UserSession
 from tests.core.access.conftest import NOW, acts
 
 MINUTE = dt.timedelta(minutes=1)

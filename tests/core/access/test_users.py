@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from core.access import users
-from core.access.models import AuditEntry, Role, User
 from core.db.engine import Sessions
 from core.errors import Refusal
+from core.models.people import AuditEntry, Role, User
 from core.practices.create import create_practice
 from tests.core.access.conftest import NOW, PASSWORD, acts
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from core.access import people, sessions as browsers, tokens, users
-from core.access.models import ApiToken, AuditEntry, Role, User, UserSession
-from core.access.people import OwnAccount
+from core.access import sessions as browsers, tokens, user_management, users
 from core.access.permissions import Actor
+from core.access.user_management import OwnAccount
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed, NotFound
+from core.models.people import ApiToken, AuditEntry, Role, User, UserSession
 from core.money import CENTS_MAX, UNLIMITED, BadLimitAmount
 from tests.given import NOW, GivenPractice, a_practice
 
@@ -46,8 +46,8 @@ def audited(practice: GivenPractice) -> list[tuple[str, str, int | None, dict[st
 def test_an_administrator_changes_a_role_and_the_audit_says_from_what_to_what(
     practice: GivenPractice, admin: Actor
 ) -> None:
-    do(practice, people.change_role, practice.biller, Role.APPROVER, by=admin)
-    do(practice, people.change_role, practice.biller, Role.APPROVER, by=admin)  # the same again is no act
+    do(practice, user_management.change_role, practice.biller, Role.APPROVER, by=admin)
+    do(practice, user_management.change_role, practice.biller, Role.APPROVER, by=admin)  # the same again is no act
 
     assert read(practice, practice.biller).role is Role.APPROVER
     subject = f"user:{practice.biller.user_id}"
@@ -59,8 +59,8 @@ def test_an_administrator_changes_a_role_and_the_audit_says_from_what_to_what(
 def test_limits_are_set_in_cents_or_by_the_word_and_audited_with_old_and_new(
     practice: GivenPractice, admin: Actor
 ) -> None:
-    do(practice, people.set_limits, practice.biller, claim_cents=5_000, job_cents=UNLIMITED, by=admin)
-    do(practice, people.set_limits, practice.biller, claim_cents=0, job_cents=100_000, by=admin)
+    do(practice, user_management.set_limits, practice.biller, claim_cents=5_000, job_cents=UNLIMITED, by=admin)
+    do(practice, user_management.set_limits, practice.biller, claim_cents=0, job_cents=100_000, by=admin)
 
     user = read(practice, practice.biller)
     assert (user.claim_limit_cents, user.job_limit_cents) == (0, 100_000)
@@ -73,15 +73,15 @@ def test_limits_are_set_in_cents_or_by_the_word_and_audited_with_old_and_new(
 @pytest.mark.parametrize("cents", [-1, CENTS_MAX + 1, UNLIMITED - 1, UNLIMITED + 1])
 def test_a_number_that_is_no_limit_is_refused(practice: GivenPractice, admin: Actor, cents: int) -> None:
     with pytest.raises(BadLimitAmount):
-        do(practice, people.set_limits, practice.biller, claim_cents=cents, job_cents=0, by=admin)
+        do(practice, user_management.set_limits, practice.biller, claim_cents=cents, job_cents=0, by=admin)
     assert audited(practice) == []
 
 
 ACTS = [
-    lambda session, user_id, **who: people.change_role(session, user_id, Role.APPROVER, **who),
-    lambda session, user_id, **who: people.set_limits(session, user_id, claim_cents=1, job_cents=1, **who),
-    people.deactivate,
-    people.reactivate,
+    lambda session, user_id, **who: user_management.change_role(session, user_id, Role.APPROVER, **who),
+    lambda session, user_id, **who: user_management.set_limits(session, user_id, claim_cents=1, job_cents=1, **who),
+    user_management.deactivate,
+    user_management.reactivate,
 ]
 
 
@@ -100,7 +100,7 @@ def test_nobody_else_does_it(practice: GivenPractice, admin: Actor, act: Callabl
     with pytest.raises(NotAllowed):
         do(practice, act, practice.biller, by=other)
     with pytest.raises(NotAllowed), practice.sessions() as session:
-        people.of_practice(session, other)
+        user_management.of_practice(session, other)
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -109,10 +109,13 @@ def test_another_practices_people_are_not_there(practice: GivenPractice, act: Ca
     with pytest.raises(NotFound):
         do(practice, act, practice.biller, by=stranger)
     with practice.sessions() as session:
-        assert [user.id for user in people.of_practice(session, stranger)] == [stranger.user_id, stranger.user_id - 1]
+        assert [user.id for user in user_management.of_practice(session, stranger)] == [
+            stranger.user_id,
+            stranger.user_id - 1,
+        ]
         for find in (
-            lambda: people.find(session, practice.biller.user_id, by=stranger),
-            lambda: people.find_by_email(session, practice.biller.email, by=stranger),
+            lambda: user_management.find(session, practice.biller.user_id, by=stranger),
+            lambda: user_management.find_by_email(session, practice.biller.email, by=stranger),
         ):
             with pytest.raises(NotFound):
                 find()
@@ -126,16 +129,16 @@ def test_who_is_deactivated_is_signed_out_everywhere_and_their_tokens_are_revoke
         cookie = browsers.start(session, practice.biller, NOW)
         browsers.start(session, practice.biller, NOW)
         token = tokens.add_token(session, owner, NOW)
-        assert people.doors_open_to(session, owner) == (2, 1)
+        assert user_management.doors_open_to(session, owner) == (2, 1)
 
-    do(practice, people.deactivate, practice.biller, by=admin)
+    do(practice, user_management.deactivate, practice.biller, by=admin)
 
     with transaction(practice.sessions) as session:
         assert browsers.actor_of(session, cookie, NOW, 60) is None
         assert tokens.actor_of_token(session, token, NOW) is None
         assert session.scalars(select(UserSession)).all() == []
         assert session.scalars(select(ApiToken.revoked_at)).all() == [NOW]
-        assert people.doors_open_to(session, session.get_one(User, practice.biller.user_id)) == (0, 0)
+        assert user_management.doors_open_to(session, session.get_one(User, practice.biller.user_id)) == (0, 0)
     assert audited(practice)[-1][3] == {"sessions_ended": 2, "tokens_revoked": 1}
 
 
@@ -145,12 +148,12 @@ def test_who_is_reactivated_signs_in_again_but_old_browsers_and_tokens_stay_out(
     with transaction(practice.sessions) as session:
         owner = session.get_one(User, practice.biller.user_id)
         token = tokens.add_token(session, owner, NOW)
-    do(practice, people.deactivate, practice.biller, by=admin)
+    do(practice, user_management.deactivate, practice.biller, by=admin)
     with transaction(practice.sessions) as session:  # a sign-in that was under way
         cookie = browsers.start(session, practice.biller, NOW)
-    do(practice, people.deactivate, practice.biller, by=admin)
-    do(practice, people.reactivate, practice.biller, by=admin)
-    do(practice, people.reactivate, practice.biller, by=admin)
+    do(practice, user_management.deactivate, practice.biller, by=admin)
+    do(practice, user_management.reactivate, practice.biller, by=admin)
+    do(practice, user_management.reactivate, practice.biller, by=admin)
 
     with transaction(practice.sessions) as session:
         assert browsers.actor_of(session, cookie, NOW, 60) is None
@@ -163,13 +166,13 @@ def test_an_administrator_whom_another_deactivated_meanwhile_changes_nothing(
     practice: GivenPractice, admin: Actor
 ) -> None:
     second = practice.person("second@lakeside.example", Role.ADMIN)
-    do(practice, people.deactivate, admin, by=second)
+    do(practice, user_management.deactivate, admin, by=second)
     with pytest.raises(NotAllowed, match="deactivated"):
-        do(practice, people.change_role, practice.biller, Role.ADMIN, by=admin)
-    do(practice, people.reactivate, admin, by=second)
-    do(practice, people.change_role, admin, Role.BILLER, by=second)
+        do(practice, user_management.change_role, practice.biller, Role.ADMIN, by=admin)
+    do(practice, user_management.reactivate, admin, by=second)
+    do(practice, user_management.change_role, admin, Role.BILLER, by=second)
     with pytest.raises(NotAllowed, match="role"):
-        do(practice, people.change_role, practice.biller, Role.ADMIN, by=admin)
+        do(practice, user_management.change_role, practice.biller, Role.ADMIN, by=admin)
     assert read(practice, practice.biller).role is Role.BILLER
 
 
@@ -177,7 +180,7 @@ def test_a_person_is_added_by_an_administrator_with_the_limits_that_somebody_cho
     practice: GivenPractice, admin: Actor
 ) -> None:
     with transaction(practice.sessions) as session:
-        added = people.add(
+        added = user_management.add(
             session, email="New@Lakeside.example", name="New", role=Role.BILLER, password=users.make_password(),
             claim_cents=50_00, job_cents=UNLIMITED, by=admin, now=NOW,
         )  # fmt: skip
@@ -186,7 +189,7 @@ def test_a_person_is_added_by_an_administrator_with_the_limits_that_somebody_cho
     facts = {"role": "biller", "claim_limit_cents": 50_00, "job_limit_cents": "unlimited"}
     assert audited(practice) == [("user.added", f"user:{added.id}", admin.user_id, facts)]
     with pytest.raises(NotAllowed), transaction(practice.sessions) as session:
-        people.add(
+        user_management.add(
             session, email="x@y.example", name="X", role=Role.ADMIN, password="x" * 12, claim_cents=1, job_cents=1,
             by=practice.biller, now=NOW,
         )  # fmt: skip
@@ -200,7 +203,7 @@ def test_two_administrators_who_deactivate_each_other_at_once_leave_one(practice
         def deactivate(who: Actor, by: Actor) -> None:
             barrier.wait()  # noqa: B023  it is called here
             try:
-                do(practice, people.deactivate, who, by=by)
+                do(practice, user_management.deactivate, who, by=by)
             except NotAllowed as refusal:
                 raised.append(refusal)  # noqa: B023
 
@@ -213,12 +216,12 @@ def test_two_administrators_who_deactivate_each_other_at_once_leave_one(practice
         active = [who for who in (admin, second) if read(practice, who).active]
         assert (len(active), len(raised)) == (1, 1)
         (left,), (out,) = active, [who for who in (admin, second) if who not in active]
-        do(practice, people.reactivate, out, by=left)
+        do(practice, user_management.reactivate, out, by=left)
 
 
 def test_the_clock_of_an_act_is_the_callers(practice: GivenPractice, admin: Actor) -> None:
     at = NOW + dt.timedelta(days=3)
     with transaction(practice.sessions) as session:
-        people.deactivate(session, practice.biller.user_id, by=admin, now=at)
+        user_management.deactivate(session, practice.biller.user_id, by=admin, now=at)
     with practice.sessions() as session:
         assert session.scalars(select(AuditEntry.at)).all() == [at]

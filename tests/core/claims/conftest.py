@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import insert
 
 from core.db.engine import Sessions, transaction
-from core.practices.models import Patient
+from core.models.practices import Patient
 from tests.given import GivenPractice, a_practice
 
 

@@ -5,11 +5,11 @@ import io
 
 import pytest
 
-from core.access.models import Role
 from core.claims import export, saved_filters
 from core.claims.saved_filters import BadFilterName, FilterNameTaken
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
+from core.models.people import Role
 from tests.given import NOW, GivenPractice, a_practice
 
 

@@ -9,11 +9,12 @@ from sqlalchemy import update
 from core.claims import feed
 from core.claims.feed import Sort
 from core.claims.filters import BadFilter, ClaimFilter
-from core.claims.models import ClaimStatus, ClaimType, Hold
-from core.claims.queries import find
+from core.claims.lookup import find
 from core.errors import NotFound
-from core.jobs.models import JobItem, JobStatus, Outcome, SettleJob
-from core.practices.models import WriteOffSetting
+from core.models.claims import ClaimStatus, ClaimType, Hold
+from core.models.job_items import JobItem, Outcome
+from core.models.jobs import JobStatus, SettleJob
+from core.models.practices import WriteOffSetting
 from tests.core.claims.conftest import a_patient
 from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
 

@@ -11,8 +11,8 @@ import pytest
 from core.claims import feed
 from core.claims.feed import FeedPage, Sort, SortBy
 from core.claims.filters import BadFilter, ClaimFilter
-from core.claims.models import Hold
-from core.practices.models import WriteOffSetting
+from core.models.claims import Hold
+from core.models.practices import WriteOffSetting
 from tests.core.claims.conftest import a_patient
 from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
 

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, text
 
-from core.access.models import AuditEntry, Role
 from core.access.permissions import Actor
 from core.claims import feed, holds
 from core.claims.filters import ClaimFilter
 from core.claims.holds import BadHold
-from core.claims.models import Claim, Hold
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
-from core.jobs import engine
-from core.jobs.models import Outcome
+from core.jobs.execution import engine
+from core.models.claims import Claim, Hold
+from core.models.job_items import Outcome
+from core.models.people import AuditEntry, Role
+from core.models.practices import Patient, PayerClass
 from core.practices import exclusions
 from core.practices.exclusions import AlreadyExcluded, BadExclusion
-from core.practices.models import Patient, PayerClass
 from tests.given import NOW, TODAY, GivenPractice, Line, a_practice, ticking
 from tests.waiting import eventually
 

@@ -11,11 +11,11 @@ from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session
 
 from core.access import tokens, users
-from core.access.models import Role, User
 from core.cli import main
+from core.models.people import Role, User
+from core.models.practices import Practice, WriteOffSetting
 from core.money import UNLIMITED
 from core.practices import write_off_setting
-from core.practices.models import Practice, WriteOffSetting
 from core.settings import settings
 from tests.core.access.conftest import NOW
 

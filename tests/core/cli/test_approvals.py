@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from core.access.models import Role, User
-from core.claims.models import ClaimStatus
 from core.db.engine import Sessions
-from core.jobs.models import JobStatus, SettleJob
-from core.practices.models import PayerClass, Practice
+from core.models.claims import ClaimStatus
+from core.models.jobs import JobStatus, SettleJob
+from core.models.people import Role, User
+from core.models.practices import PayerClass, Practice
 from tests.core.cli.conftest import Typed
 from tests.given import GivenPractice, Line, a_practice
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.access.models import Role
 from core.db.engine import Sessions
+from core.models.people import Role
 from tests.core.cli.conftest import Typed
 from tests.given import GivenPractice, Line, a_practice
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core.access.models import AuditEntry, Role
-from core.claims.models import SETTLED, Hold
 from core.db.engine import Sessions
 from core.jobs import prepare
 from core.jobs.keys import JobKey
+from core.models.claims import SETTLED, Hold
+from core.models.people import AuditEntry, Role
 from tests.core.cli.conftest import Typed
 from tests.given import GivenPractice, Line, a_practice
 
@@ -80,7 +80,7 @@ def test_a_touched_claim_is_counted_by_its_code(typed: Typed, practice: GivenPra
 def test_a_large_job_is_prepared_by_the_command_itself(
     typed: Typed, practice: GivenPractice, job: JobKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.reversal.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    monkeypatch.setattr("core.jobs.reversal.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
     tries: list[JobKey] = []
     earnest = prepare.prepare
 

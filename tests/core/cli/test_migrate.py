@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from core.db.engine import make_engine
-from core.db.migrating import migrate, newest_revision
+from core.migrations.run import migrate, newest_revision
 from core.settings import settings
 from tests.core.cli.conftest import Typed
 from tests.servers import Databases

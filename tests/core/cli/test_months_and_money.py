@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from core.access.models import Role
 from core.db.engine import Sessions
-from core.practices.models import PayerClass
+from core.models.people import Role
+from core.models.practices import PayerClass
 from tests.core.cli.conftest import Typed
 from tests.given import GivenPractice, Line, a_practice
 

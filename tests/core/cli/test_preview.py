@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from core.access.models import Role
+from core.books import closing
 from core.cli import jobs
 from core.cli.context import utc_now
 from core.db.engine import Sessions, transaction
-from core.practices import calendar, closing, periods
-from core.practices.models import PayerClass, Practice
+from core.models.people import Role
+from core.models.practices import PayerClass, Practice
+from core.practices import periods, practice_days
 from tests.core.cli.conftest import Typed
 from tests.given import GivenPractice, Line, a_practice
 
@@ -84,7 +85,7 @@ def test_in_a_closed_month_the_refusal_says_the_option_that_dates_it_on_the_next
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     settled = practice.settle({"claim_ids": ["2"]})
     with transaction(practice.sessions) as session:
-        today = calendar.today(session.get_one(Practice, practice.id), now=utc_now())
+        today = practice_days.today(session.get_one(Practice, practice.id), now=utc_now())
         closing.close(session, periods.month_of(today), by=admin, now=utc_now())
     offered = str(periods.after(periods.month_of(today)))
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from core.access.models import Role
 from core.db.engine import Sessions, transaction
+from core.models.people import Role
 from core.practices.queries import find as practice_of
 from core.schedules import tick
 from tests.core.cli.conftest import Typed

@@ -8,8 +8,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 import core.db
-from core.db.migrating import current_revision, newest_revision
-from core.db.tables import metadata
+from core.migrations.run import current_revision, newest_revision
+from core.models import metadata
 
 
 def test_the_migrated_database_is_what_the_models_say(engine: Engine) -> None:

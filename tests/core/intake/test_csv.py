@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import func, select, text
 
-from core.claims.models import Claim, LineItem
 from core.intake.csv_template import template_files
-from core.ledger.models import Posting
-from core.practices.models import Patient, Practice
+from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting
+from core.models.practices import Patient, Practice
 from tests.core.intake.conftest import FilesOfPractice
 
 

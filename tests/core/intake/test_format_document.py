@@ -5,11 +5,11 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from core.claims.models import Claim
 from core.db.engine import Sessions, transaction
 from core.intake import csv_format
 from core.intake.csv_import import import_csv
 from core.intake.csv_template import template_files
+from core.models.claims import Claim
 from tests.given import NOW
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "import-format.md"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.access.models import Role
 from core.access.permissions import Actor
+from core.books import closing
 from core.claims import export
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed, NotFound
@@ -14,8 +14,8 @@ from core.intake.csv_import import import_csv
 from core.intake.csv_template import template_files
 from core.intake.faults import ImportRefused
 from core.intake.postings import ImportedPostings, import_postings
-from core.ledger import entries
-from core.practices import closing
+from core.ledger import manual_postings
+from core.models.people import Role
 from tests.given import NOW, GivenPractice, Line, a_practice
 
 HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
@@ -268,7 +268,7 @@ def _state(practice: GivenPractice, number: str) -> tuple[str, int, int]:
     """Billing status, insurance balance, and what stands written off of the insurance's share."""
     claim = practice.read(number)
     with practice.sessions() as session:
-        stands = entries.written_off(session, practice.id, claim.id)
+        stands = manual_postings.written_off(session, practice.id, claim.id)
     return claim.billing_status, claim.insurance_due, sum(one.cents for one in stands)
 
 

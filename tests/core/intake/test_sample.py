@@ -5,14 +5,14 @@ import datetime as dt
 import pytest
 from sqlalchemy import Engine, select, text
 
-from core.access.models import Role
-from core.claims.models import Claim
+from core.books.invariants import violations
 from core.db.engine import Sessions
 from core.intake.sample import make_sample
-from core.jobs.models import JobItem
-from core.ledger.invariants import violations
+from core.models.claims import Claim
+from core.models.job_items import JobItem
+from core.models.people import Role
+from core.models.practices import Patient, Practice, WriteOffSetting
 from core.practices.create import PracticeExists
-from core.practices.models import Patient, Practice, WriteOffSetting
 from tests.given import NOW, TODAY, GivenPractice, _add_user
 
 CLAIMS = 4_000

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import select, text
 
-from core.access.models import Role
-from core.claims.models import Claim
 from core.db.engine import Sessions, transaction
 from core.intake.faults import ImportRefused
 from core.intake.load import Imported
 from core.intake.synthea import Payments, import_synthea
-from core.practices.models import Practice, WriteOffSetting
+from core.models.claims import Claim
+from core.models.people import Role
+from core.models.practices import Practice, WriteOffSetting
 from tests.given import NOW, GivenPractice, _add_user
 
 PEOPLE = {"offices": 63, "providers": 166, "payers": 10, "patients": 27}

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
-from core.claims.models import Claim
 from core.db.engine import Sessions, transaction
 from core.intake.faults import ImportRefused
 from core.intake.load import Imported
 from core.intake.synthea import import_synthea
-from core.ledger.models import Posting
+from core.models.claims import Claim
+from core.models.ledger import Posting
 from tests.given import NOW
 
 CLAIMS = (

@@ -9,21 +9,25 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from core.access import people
-from core.access.models import AuditEntry, Role, User
+from core.access import user_management
 from core.access.permissions import Actor
-from core.claims.models import Hold
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import approval, certificate, commands, sweep, waiting
-from core.jobs.approval import AlreadyDecided, ApprovalExpired, OwnJob, ReasonMissing
+from core.jobs import commands
+from core.jobs.approval import decide as approval, inbox
+from core.jobs.approval.decide import AlreadyDecided, ApprovalExpired, OwnJob, ReasonMissing
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
+from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
-from core.jobs.models import AfterPreview, JobItem, JobStatus, SettleJob
-from core.jobs.prepare import NightTerms
-from core.jobs.requests import JobRequest
-from core.ledger.models import Posting, PostingKind, WriteOffReason
-from core.schedules.models import Schedule, ScheduleMode, ScheduleState
+from core.jobs.preview.create import NightTerms
+from core.jobs.preview.job_request import JobRequest
+from core.jobs.results import certificate
+from core.models.claims import Hold
+from core.models.job_items import JobItem
+from core.models.jobs import AfterPreview, JobStatus, SettleJob
+from core.models.ledger import Posting, PostingKind, WriteOffReason
+from core.models.people import AuditEntry, Role, User
+from core.models.schedules import Schedule, ScheduleMode, ScheduleState
 from tests.given import NOW, GivenPractice, a_practice
 
 S = JobStatus
@@ -134,7 +138,7 @@ def test_nobody_approves_a_job_that_they_asked_for_or_confirmed(practice: GivenP
         with pytest.raises(OwnJob):
             practice.reject(job, by=admin)
         assert practice.progress(job).status is S.AWAITING_APPROVAL
-        assert waiting.is_own(admin, read(practice, job))
+        assert inbox.is_own(admin, read(practice, job))
 
 
 def test_a_biller_may_not_and_another_practices_approver_finds_no_such_job(
@@ -304,8 +308,8 @@ def test_after_seven_days_it_expires_with_and_without_the_sweep(
 ) -> None:
     last = NOW + approval.APPROVAL_LIFE - dt.timedelta(seconds=1)
     over = NOW + approval.APPROVAL_LIFE
-    assert waiting.count_for_me(practice.sessions(), approver, now=last) == 1
-    assert waiting.count_for_me(practice.sessions(), approver, now=over) == 0
+    assert inbox.count_for_me(practice.sessions(), approver, now=last) == 1
+    assert inbox.count_for_me(practice.sessions(), approver, now=over) == 0
     for decide in (practice.approve, practice.reject):
         with pytest.raises(ApprovalExpired):
             decide(job, by=approver, now=over)
@@ -342,17 +346,17 @@ def test_what_waits_for_me_are_not_my_own_jobs_and_only_where_my_role_decides(
 
     with practice.sessions() as session:
         ids = {
-            who.role: [job.id for job in waiting.for_me(session, who, now=LATER)]
+            who.role: [job.id for job in inbox.for_me(session, who, now=LATER)]
             for who in (practice.biller, approver, admin)
         }
         assert ids == {Role.BILLER: [], Role.APPROVER: [job.job_id, own.job_id], Role.ADMIN: [job.job_id]}
-        assert [waiting.count_for_me(session, who, now=LATER) for who in (practice.biller, approver, admin)] == [
+        assert [inbox.count_for_me(session, who, now=LATER) for who in (practice.biller, approver, admin)] == [
             0,
             2,
             1,
         ]
-        assert [found.id for found in waiting.of_mine(session, practice.biller)] == [job.job_id]
-        may = waiting.who_may_approve(session, session.get_one(SettleJob, own))
+        assert [found.id for found in inbox.of_mine(session, practice.biller)] == [job.job_id]
+        may = inbox.who_may_approve(session, session.get_one(SettleJob, own))
         assert [user.name for user in may] == ["approver"]
 
 
@@ -363,8 +367,8 @@ def test_a_decision_is_news_to_the_requester_for_seven_days(
     with practice.sessions() as session:
         for after, count in ((0, 1), (6, 1), (8, 0)):
             at = LATER + dt.timedelta(days=after)
-            assert len(waiting.decided_of_mine(session, practice.biller, now=at)) == count
-        assert waiting.decided_of_mine(session, approver, now=LATER) == []
+            assert len(inbox.decided_of_mine(session, practice.biller, now=at)) == count
+        assert inbox.decided_of_mine(session, approver, now=LATER) == []
 
 
 def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_oneself_is_none(
@@ -380,7 +384,7 @@ def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_o
     discard(job, admin)
 
     with practice.sessions() as session:
-        (news,) = waiting.decided_of_mine(session, practice.biller, now=LATER)
+        (news,) = inbox.decided_of_mine(session, practice.biller, now=LATER)
     assert (news.id, news.status, news.decided_by) == (job.job_id, S.DISCARDED, admin.user_id)
     with pytest.raises(AlreadyDecided, match="Somebody else has already given up this job"):
         practice.approve(job, by=approver, now=LATER)
@@ -391,8 +395,8 @@ def test_an_expired_job_is_news_too(practice: GivenPractice, job: JobKey) -> Non
     over = NOW + approval.APPROVAL_LIFE
     sweep.sweep(practice.sessions, now=over)
     with practice.sessions() as session:
-        assert [found.id for found in waiting.decided_of_mine(session, practice.biller, now=over)] == [job.job_id]
-        assert waiting.decided_of_mine(session, practice.biller, now=over + dt.timedelta(days=8)) == []
+        assert [found.id for found in inbox.decided_of_mine(session, practice.biller, now=over)] == [job.job_id]
+        assert inbox.decided_of_mine(session, practice.biller, now=over + dt.timedelta(days=8)) == []
 
 
 # Schedules
@@ -523,7 +527,7 @@ def test_an_approver_who_is_deactivated_at_that_moment_was_either_in_time_or_is_
 ) -> None:
     def deactivate() -> None:
         with transaction(practice.sessions) as session:
-            people.deactivate(session, approver.user_id, by=admin, now=NOW)
+            user_management.deactivate(session, approver.user_id, by=admin, now=NOW)
 
     for _ in range(rounds // 2):
         job = another_job(practice)

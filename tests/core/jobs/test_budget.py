@@ -6,7 +6,7 @@ from sqlalchemy import text
 from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
+from core.models.jobs import JobStatus, SettleJob
 from tests.core.jobs.test_engine import _refuse
 from tests.given import NOW, GivenPractice
 

@@ -5,19 +5,21 @@ import datetime as dt
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from core.access.models import Role
-from core.claims.models import Claim
 from core.db.engine import transaction
-from core.jobs import certificate, codes, commands, cost_share, why
-from core.jobs.cost_share import CostShare, CostShareReasonMissing
+from core.jobs import codes, commands
 from core.jobs.keys import JobKey
-from core.jobs.models import AfterPreview, JobStatus, SettleJob
-from core.jobs.prepare import NightTerms, request_job
-from core.jobs.requests import JobRequest
-from core.ledger.models import Posting, PostingKind, Responsibility, WriteOffReason
+from core.jobs.preview import cost_share
+from core.jobs.preview.cost_share import CostShare, CostShareReasonMissing
+from core.jobs.preview.create import NightTerms, request_job
+from core.jobs.preview.job_request import JobRequest
+from core.jobs.results import certificate
+from core.models.claims import Claim
+from core.models.jobs import AfterPreview, JobStatus, SettleJob
+from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
+from core.models.people import Role
+from core.models.practices import PayerClass
+from core.models.schedules import Schedule, ScheduleMode, ScheduleState
 from core.money import UNLIMITED
-from core.practices.models import PayerClass
-from core.schedules.models import Schedule, ScheduleMode, ScheduleState
 from tests.given import NOW, TODAY, GivenPractice, Line
 
 WHY = "Hardship, looked into one by one"
@@ -256,7 +258,7 @@ def test_a_schedule_that_cannot_be_asked_waives_nothing(
     skipped = practice.item(key, "1")
     assert skipped.verdict_code == "medicare_cost_share"
     assert "by a schedule only with a note" in codes.words("medicare_cost_share")
-    assert (("note of the schedule", "none") in why.words(skipped.why)) == (note == "")
+    assert (("note of the schedule", "none") in codes.values_seen(skipped.why)) == (note == "")
     assert practice.item(key, "2").verdict_code is None
     assert job.cost_share_reason == ""
 

@@ -12,11 +12,13 @@ from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from core.claims.models import Claim
 from core.db.engine import transaction
-from core.jobs import chunks, commands, engine, lifecycle, settle_chunk, sweep
+from core.jobs import commands
+from core.jobs.execution import chunks, engine, finish, settle_chunk, sweep
 from core.jobs.keys import JobKey
-from core.jobs.models import ChunkState, JobChunk, JobFailure, JobStatus, Outcome, SettleJob
+from core.models.claims import Claim
+from core.models.job_items import ChunkState, JobChunk, JobFailure, Outcome
+from core.models.jobs import JobStatus, SettleJob
 from tests.given import NOW, GivenPractice, Line, ticking
 
 REFUSE_ONE = """
@@ -230,7 +232,7 @@ def test_a_commit_whose_answer_is_lost_is_neither_doubled_nor_lost(
     assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
     assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
     with transaction(practice.sessions) as session:
-        lifecycle.step(session, job, now=NOW)
+        finish.step(session, job, now=NOW)
     assert practice.progress(job).status is JobStatus.COMPLETED
 
 
@@ -287,7 +289,7 @@ def test_a_worker_that_slept_through_another_take_lets_go(practice: GivenPractic
     assert slept is not None
     practice.run(now=NOW + dt.timedelta(seconds=10))
 
-    assert not engine._settle(practice.sessions, slept, clock=ticking(NOW))
+    assert not engine._settle(practice.sessions, slept, clock=ticking(NOW)).processed
 
     assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
     assert practice.violations() == []
@@ -301,12 +303,12 @@ def test_a_pause_waits_for_the_worker_inside_and_stops_before_the_next_chunk(pra
         with transaction(practice.sessions) as session:
             commands.pause(session, job, by=practice.biller, now=NOW)
         with transaction(practice.sessions) as session:
-            assert lifecycle.step(session, job, now=NOW) is None
+            assert finish.step(session, job, now=NOW) is None
         assert practice.progress(job).status is JobStatus.PAUSING
         assert _work(practice, now=NOW + dt.timedelta(seconds=5)).chunks == 0
 
     with transaction(practice.sessions) as session:
-        assert lifecycle.step(session, job, now=NOW) is JobStatus.PAUSED
+        assert finish.step(session, job, now=NOW) is JobStatus.PAUSED
 
     with transaction(practice.sessions) as session:
         commands.resume(session, job, by=practice.biller, now=NOW)
@@ -342,7 +344,7 @@ def test_a_cancelled_job_keeps_what_is_settled_and_says_what_was_not_reached(pra
     engine._settle(practice.sessions, chunk, clock=ticking(NOW))
     with transaction(practice.sessions) as session:
         commands.cancel(session, job, by=practice.biller, now=NOW)
-        lifecycle.step(session, job, now=NOW)
+        finish.step(session, job, now=NOW)
 
     assert practice.progress(job).status is JobStatus.CANCELLED
     assert practice.counts(job) == {"settled": 2, "skipped": 0, "failed": 0, "remaining": 2}

@@ -6,20 +6,22 @@ import zipfile
 
 import pytest
 
-from core.claims.models import Hold
 from core.db.engine import transaction
-from core.jobs import certificate, chunks, commands, downloads, engine, lifecycle
-from core.jobs.certificate import NotFinished
-from core.jobs.downloads import File
+from core.jobs import commands
+from core.jobs.execution import chunks, engine, finish
 from core.jobs.keys import JobKey
-from core.practices.models import Patient, WriteOffSetting
+from core.jobs.results import certificate, files
+from core.jobs.results.certificate import NotFinished
+from core.jobs.results.files import File
+from core.models.claims import Hold
+from core.models.practices import Patient, WriteOffSetting
 from tests.core.jobs.test_engine import _refuse
 from tests.given import NOW, GivenPractice, Line, a_practice, ticking
 
 
 def _csv(practice: GivenPractice, job: JobKey, file: File) -> list[list[str]]:
     with practice.sessions() as session:
-        whole = "".join(downloads.csv_file(session, job, file))
+        whole = "".join(files.csv_file(session, job, file))
     assert whole.startswith("\ufeff"), "spreadsheets read the file as UTF-8 by its byte order mark"
     return list(csv.reader(io.StringIO(whole[1:], newline="")))
 
@@ -39,7 +41,7 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
         engine._settle(practice.sessions, chunk, clock=ticking(NOW))
     with transaction(practice.sessions) as session:
         commands.cancel(session, job, by=practice.biller, now=NOW)
-        lifecycle.step(session, job, now=NOW)
+        finish.step(session, job, now=NOW)
 
     settled, not_settled, not_reached = (_csv(practice, job, file) for file in File)
 
@@ -65,7 +67,7 @@ def test_a_patients_name_is_never_a_formula(practice: GivenPractice, name: str) 
 
     row = _csv(practice, job, File.SETTLED)[1]
     with practice.sessions() as session:
-        book = b"".join(downloads.xlsx_file(session, job, File.SETTLED))
+        book = b"".join(files.xlsx_file(session, job, File.SETTLED))
 
     assert row[0] == "'=1+1"
     assert row[1] == f"'{name}"
@@ -139,4 +141,4 @@ def test_files_of_an_empty_job_have_a_header(sessions: object, practice: GivenPr
     empty.claim("1", Line(0, 1))
     job = empty.settle()
 
-    assert _csv(empty, job, File.NOT_SETTLED) == [list(downloads.HEADS[File.NOT_SETTLED])]
+    assert _csv(empty, job, File.NOT_SETTLED) == [list(files.HEADS[File.NOT_SETTLED])]

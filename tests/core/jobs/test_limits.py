@@ -9,16 +9,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import select, text
 
-from core.access.models import Role
 from core.access.permissions import Actor
 from core.db.engine import Sessions, make_sessions, transaction
-from core.jobs import chunks, commands, engine, limits, prepare, sweep
+from core.jobs import commands, prepare
+from core.jobs.approval import limits
+from core.jobs.execution import chunks, engine, sweep
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
-from core.ledger.models import Posting, PostingKind
+from core.models.jobs import JobStatus, SettleJob
+from core.models.ledger import Posting, PostingKind
+from core.models.people import Role
+from core.models.practices import WriteOffSetting
 from core.money import UNLIMITED
-from core.practices import time_zone
-from core.practices.models import WriteOffSetting
+from core.schedules import time_zone
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.once import engine_on
 from tests.servers import Databases

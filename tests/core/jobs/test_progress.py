@@ -6,11 +6,13 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select, update
 
-from core.claims.models import Claim
 from core.db.engine import transaction
-from core.jobs import chunks, commands, engine, lifecycle, progress
+from core.jobs import commands, lifecycle
+from core.jobs.execution import chunks, engine, finish
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
+from core.jobs.results import progress
+from core.models.claims import Claim
+from core.models.jobs import JobStatus, SettleJob
 from tests.given import NOW, GivenPractice, ticking
 
 
@@ -36,7 +38,7 @@ class Run:
         with transaction(self.practice.sessions) as session:
             command(session, self.job, by=self.practice.biller, now=self.at)
         with transaction(self.practice.sessions) as session:
-            lifecycle.step(session, self.job, now=self.at)
+            finish.step(session, self.job, now=self.at)
 
     def wait(self, **by: float) -> None:
         self.at += dt.timedelta(**by)
@@ -128,7 +130,7 @@ def test_a_halt_is_a_pause_too(run: Run) -> None:
     run.work(3)
     with transaction(run.practice.sessions) as session:
         lifecycle.lock(session, run.job)
-        lifecycle.halt(session, run.job, because="failure_budget", now=run.at)
+        finish.halt(session, run.job, because="failure_budget", now=run.at)
     run.wait(minutes=5)
     assert (run.progress.rate_per_second, run.progress.worked_seconds) == (None, 6)
 
@@ -210,7 +212,7 @@ def test_a_job_without_remaining_claims_that_has_not_ended_is_reconciling(before
     assert progress.as_json(seen)["reconciling"] is True
 
     with transaction(before_its_end.practice.sessions) as session:
-        lifecycle.step(session, before_its_end.job, now=before_its_end.at)
+        finish.step(session, before_its_end.job, now=before_its_end.at)
     assert (before_its_end.progress.status, before_its_end.progress.reconciling) == (JobStatus.COMPLETED, False)
 
 

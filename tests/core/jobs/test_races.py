@@ -8,8 +8,10 @@ from sqlalchemy import select
 
 from core.db.engine import transaction
 from core.errors import Refusal
-from core.jobs import chunks, commands, engine, lifecycle
-from core.jobs.models import JobChunk, JobFailure, JobStatus, SettleJob
+from core.jobs import commands
+from core.jobs.execution import chunks, engine, finish
+from core.models.job_items import JobChunk, JobFailure
+from core.models.jobs import JobStatus, SettleJob
 from tests.given import NOW, GivenPractice
 
 
@@ -67,11 +69,11 @@ def test_a_retry_that_reopens_a_chunk_while_the_job_finishes_is_never_lost(
             with transaction(practice.sessions) as session:
                 commands.retry_failed(session, job, by=practice.biller, now=NOW)
 
-        def finish() -> None:
+        def end() -> None:
             with transaction(practice.sessions) as session:
-                lifecycle.step(session, job, now=NOW)
+                finish.step(session, job, now=NOW)
 
-        raised = _at_once(retry, finish)
+        raised = _at_once(retry, end)
 
         assert all(isinstance(error, Refusal) for error in raised)
         seen = practice.progress(job)
@@ -86,7 +88,7 @@ def _fail_the_second_again(practice: GivenPractice, job: tuple[int, int]) -> Non
     """Put the job where its second claim has failed and it runs with nothing open: about to finish."""
     from sqlalchemy import update
 
-    from core.jobs.models import ChunkState, JobItem, Outcome
+    from core.models.job_items import ChunkState, JobItem, Outcome
 
     of = {"practice_id": job[0], "job_id": job[1]}
     with transaction(practice.sessions) as session:

@@ -4,17 +4,18 @@ import datetime as dt
 
 import pytest
 
-from core.access.models import Role
-from core.claims.models import Hold
 from core.db.engine import transaction
 from core.errors import NotAllowed
 from core.jobs import commands
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, Outcome
-from core.jobs.requests import BadRequest
-from core.jobs.reversal import NotReversible
-from core.jobs.selection import UnknownClaim
-from core.practices.models import WriteOffSetting
+from core.jobs.preview.job_request import BadRequest
+from core.jobs.preview.selection import UnknownClaim
+from core.jobs.reversal.create import NotReversible
+from core.models.claims import Hold
+from core.models.job_items import Outcome
+from core.models.jobs import JobStatus
+from core.models.people import Role
+from core.models.practices import WriteOffSetting
 from tests.given import NOW, TODAY, GivenPractice, Line
 
 

@@ -11,12 +11,14 @@ from core.db.engine import Sessions, transaction
 from core.errors import NotFound
 from core.jobs import commands, prepare
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
-from core.jobs.models import JobItem, JobKind, JobStatus, Outcome, SettleJob
-from core.jobs.prepare import IdempotencyMismatch, UnknownStatus
-from core.jobs.selection import NothingSelected, UnknownClaim
-from core.jobs.totals import PreviewTotals
+from core.jobs.preview.create import UnknownStatus
+from core.jobs.preview.freezing import IdempotencyMismatch
+from core.jobs.preview.selection import NothingSelected, UnknownClaim
+from core.jobs.preview.totals import PreviewTotals
+from core.models.job_items import JobItem, Outcome
+from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.practices import WriteOffSetting
 from core.money import CENTS_MAX
-from core.practices.models import WriteOffSetting
 from tests.given import NOW, GivenPractice, Line, a_practice
 
 
@@ -231,7 +233,7 @@ def test_another_status_moves_the_claim_and_posts_nothing(practice: GivenPractic
 def test_a_preview_of_more_claims_than_a_request_bears_is_prepared_by_a_worker(
     practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "PREVIEW_IN_REQUEST_CLAIMS_MAX", 4)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 4)
     practice.claims(5)
     job = practice.preview()
     assert (practice.progress(job).status, practice.progress(job).total) == (JobStatus.PREPARING, 5)

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import Engine, select, text
 
-from core.claims.models import Claim
 from core.db.engine import Sessions, transaction
 from core.intake.sample import make_sample
-from core.ledger.caches import CLAIM_CACHES, LINE_CACHES, recompute
+from core.ledger.balances import CLAIM_CACHES, LINE_CACHES, recompute
+from core.models.claims import Claim
 from tests.given import NOW
 
 SPOILED = "charge = 1, insurance_due = 2, patient_due = 3"

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from core.access.models import Role
 from core.claims.holds import set_hold
 from core.claims.locks import ClaimBusy
-from core.claims.models import Claim, Hold
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
-from core.jobs import engine
-from core.ledger import entries
-from core.ledger.entries import BadEntry, EntryMismatch, entry_of
-from core.ledger.models import Posting
-from core.practices.models import PayerClass
+from core.jobs.execution import engine
+from core.ledger import manual_postings
+from core.ledger.manual_postings import BadEntry, EntryMismatch, entry_of
+from core.models.claims import Claim, Hold
+from core.models.ledger import Posting
+from core.models.people import Role
+from core.models.practices import PayerClass
 from tests.given import NOW, GivenPractice, Line, ticking
 
 
@@ -33,7 +33,9 @@ def _post(practice: GivenPractice, number: str = "1", key: str = "key", now: dt.
     if given["kind"] != "payment":
         del given["paid_by"]
     with transaction(practice.sessions) as session:
-        return entries.post(session, number, entry_of(given), by=practice.biller, idempotency_key=key, now=now).claim
+        return manual_postings.post(
+            session, number, entry_of(given), by=practice.biller, idempotency_key=key, now=now
+        ).claim
 
 
 def test_a_payment_lowers_what_is_due_and_says_who_paid(practice: GivenPractice) -> None:

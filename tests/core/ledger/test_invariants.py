@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
+from core.books.invariants_sql import INVARIANTS
+from core.books.mismatches import flag_mismatches
 from core.db.engine import transaction
-from core.ledger import entries, late_payments
-from core.ledger.entries import entry_of
-from core.ledger.invariants_sql import INVARIANTS
+from core.ledger import late_payments, manual_postings
 from core.ledger.late_payments import Moved
-from core.ledger.mismatches import flag_mismatches
-from core.ledger.models import Posting, PostingKind, WriteOffReason
+from core.ledger.manual_postings import entry_of
+from core.models.ledger import Posting, PostingKind, WriteOffReason
 from tests.given import NOW, GivenPractice, Line
 
 POSTING = """INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on,
@@ -194,7 +194,7 @@ def test_a_late_payment_that_takes_back_wrongly_is_seen(
     ):
         entry = entry_of({"line": 1, "responsibility": "patient", **given})
         with transaction(settled.sessions) as session:
-            entries.post(session, "done", entry, by=settled.biller, idempotency_key=given["kind"], now=NOW)
+            manual_postings.post(session, "done", entry, by=settled.biller, idempotency_key=given["kind"], now=NOW)
         monkeypatch.setattr(late_payments, name, bug)
 
     assert invariant in {violation.invariant for violation in settled.violations()}

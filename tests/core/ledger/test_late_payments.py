@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from core.access.models import Role
 from core.db.engine import transaction
 from core.intake.postings import import_postings
-from core.jobs import certificate, chunks, commands, engine
-from core.jobs.certificate import Certificate
+from core.jobs import commands
+from core.jobs.execution import chunks, engine
 from core.jobs.keys import JobKey
-from core.jobs.models import Outcome
-from core.ledger import entries, recoveries, write_offs
-from core.ledger.entries import Posted, entry_of
-from core.ledger.models import Posting, PostingKind
-from core.practices.models import WriteOffSetting
+from core.jobs.results import certificate
+from core.jobs.results.certificate import Certificate
+from core.ledger import manual_postings, recoveries, write_offs
+from core.ledger.manual_postings import Posted, entry_of
+from core.models.job_items import Outcome
+from core.models.ledger import Posting, PostingKind
+from core.models.people import Role
+from core.models.practices import WriteOffSetting
 from tests.given import NOW, GivenPractice, Line, ticking
 from tests.workers import Workers
 
@@ -30,7 +32,7 @@ def pay(practice: GivenPractice, cents: int, *, number: str = "1", key: str | No
     if given["kind"] != "payment":
         del given["paid_by"]
     with transaction(practice.sessions) as session:
-        return entries.post(
+        return manual_postings.post(
             session, number, entry_of(given), by=practice.biller, idempotency_key=key or f"{number}:{cents}:{entry}",
             now=NOW,
         )  # fmt: skip
@@ -38,7 +40,7 @@ def pay(practice: GivenPractice, cents: int, *, number: str = "1", key: str | No
 
 def stands(practice: GivenPractice, number: str = "1") -> list[tuple[int, str, int]]:
     with practice.sessions() as session:
-        found = entries.written_off(session, practice.id, practice.read(number).id)
+        found = manual_postings.written_off(session, practice.id, practice.read(number).id)
         return [(line, side.value, cents) for line, side, cents in found]
 
 

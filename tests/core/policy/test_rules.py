@@ -8,18 +8,19 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.sql.util import find_tables
 
-from core.access.models import Role
-from core.claims.models import Claim, ClaimStatus, Hold
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed
-from core.jobs import preview
-from core.jobs.models import JobItem, JobKind, Outcome, Verdict
-from core.jobs.requests import BadRequest
-from core.ledger.models import WriteOffReason
+from core.jobs.preview import items
+from core.jobs.preview.job_request import BadRequest
+from core.models.claims import Claim, ClaimStatus, Hold
+from core.models.job_items import JobItem, Outcome, Verdict
+from core.models.jobs import JobKind
+from core.models.ledger import WriteOffReason
+from core.models.people import Role
+from core.models.practices import PayerClass, Practice, WriteOffSetting
 from core.policy.facts import Terms, of_claim, source
 from core.policy.rules import BY_CODE, RULES, Moment, first_match, rules_at, why
 from core.practices import exclusions
-from core.practices.models import PayerClass, Practice, WriteOffSetting
 from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
 
 SKIPPED: list[tuple[str, tuple[Line, ...], dict[str, Any]]] = [
@@ -95,7 +96,7 @@ def test_a_schedule_leaves_to_another_open_job_what_it_holds(practice: GivenPrac
     practice.confirm(held)
     with practice.sessions() as session:
         terms = Terms(WriteOffSetting.BOTH, TODAY)
-        seen = preview.left_to_others(of_claim(terms), practice.id)
+        seen = items.left_to_others(of_claim(terms), practice.id)
         asked = rules_at(Moment.PREVIEW, kind=JobKind.SETTLE)
         verdicts = select(Claim.external_id, first_match(seen, asked), why(seen, asked)).select_from(source())
         assert {number: (code, saw) for number, code, saw in session.execute(verdicts)} == {

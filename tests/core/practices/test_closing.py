@@ -9,20 +9,21 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
-from core.access import people
-from core.access.models import Role, User
+from core.access import user_management
 from core.access.permissions import Actor
+from core.books import closing, month_sums
+from core.books.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen, ReopenReasonMissing
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed, Refusal
 from core.jobs import commands, prepare
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
-from core.ledger import entries, month_sums
-from core.ledger.entries import entry_of
-from core.ledger.models import Posting
-from core.practices import closing, limits, periods
-from core.practices.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen, ReopenReasonMissing
-from core.practices.models import Period, PeriodState
+from core.ledger import manual_postings
+from core.ledger.manual_postings import entry_of
+from core.models.jobs import JobStatus
+from core.models.ledger import Posting
+from core.models.people import Role, User
+from core.models.practices import Period, PeriodState
+from core.practices import limits, periods
 from core.practices.periods import BadMonth, BadPostingDate, PeriodBusy, PeriodClosed
 from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
 
@@ -54,7 +55,7 @@ def pay(practice: GivenPractice, cents: int = 10_00, *, now: dt.datetime = NOW, 
         "kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": cents, **entry
     }  # fmt: skip
     with transaction(practice.sessions) as session:
-        entries.post(session, "1", entry_of(given), by=practice.biller, idempotency_key=str(given), now=now)
+        manual_postings.post(session, "1", entry_of(given), by=practice.biller, idempotency_key=str(given), now=now)
 
 
 def closed_behind_our_back(practice: GivenPractice, month: dt.date = NOVEMBER) -> None:
@@ -114,7 +115,7 @@ def test_a_payment_into_a_closed_month_is_refused_with_the_next_open_date(
         pay(practice, 7_00)
     assert refused.value.facts["next_open_date"] == "2026-12-01"
     pay(practice, 7_00, posted_on="2026-12-01")
-    with pytest.raises(entries.BadEntry, match="2026-12-02 is in the future; the latest is 2026-12-01"):
+    with pytest.raises(manual_postings.BadEntry, match="2026-12-02 is in the future; the latest is 2026-12-01"):
         pay(practice, 8_00, posted_on="2026-12-02")
 
     assert practice.read("1").patient_due == 83_00
@@ -213,7 +214,7 @@ def test_a_job_that_a_worker_previews_keeps_the_next_open_date_that_was_asked_fo
     practice: GivenPractice, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claim("1", Line(0, 100_00))
-    monkeypatch.setattr(prepare, "PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
     default = practice.preview(key="default")
     close(practice, admin)
     asked = practice.preview(posting_date="2026-12-01", key="asked")
@@ -338,7 +339,7 @@ def test_a_close_waits_for_who_is_posting_and_who_comes_later_waits_for_the_clos
     outcomes: list[Any] = []
     poster = practice.sessions()
     given = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 10_00}
-    entries.post(poster, "1", entry_of(given), by=practice.biller, idempotency_key="held", now=NOW)
+    manual_postings.post(poster, "1", entry_of(given), by=practice.biller, idempotency_key="held", now=NOW)
 
     def closes() -> None:
         outcomes.append(close(practice, admin).totals)
@@ -519,7 +520,7 @@ def test_who_has_lost_the_role_since_the_request_began_neither_closes_nor_reopen
         lambda session: closing.close(session, NOVEMBER, by=admin, now=NOW),
         lambda session: closing.reopen(session, OCTOBER, reason="x", by=admin, now=NOW),
         lambda session: limits.set_write_off_limits(session, by=admin, claim_cents=1, now=NOW),
-        lambda session: people.add(
+        lambda session: user_management.add(
             session, email="x@y.example", name="X", role=Role.ADMIN, password="x" * 12, claim_cents=1, job_cents=1,
             by=admin, now=NOW,
         ),

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.claims.models import BILLING_STATUSES
+from core.models.claims import BILLING_STATUSES
+from core.models.practices import BillingStatus, Practice, WriteOffSetting
 from core.practices.create import (
     BadPracticeName,
     BadTimeZone,
@@ -13,7 +14,6 @@ from core.practices.create import (
     create_practice,
     find_or_create_practice,
 )
-from core.practices.models import BillingStatus, Practice, WriteOffSetting
 from tests.given import NOW
 
 

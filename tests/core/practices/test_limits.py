@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.orm import Session
 
-from core.access.models import AuditEntry, Role
 from core.access.permissions import Actor
 from core.db.engine import Sessions
 from core.errors import NotAllowed
+from core.models.people import AuditEntry, Role
+from core.models.practices import Practice
 from core.money import UNLIMITED, BadLimitAmount, format_limit, parse_limit
 from core.practices import limits
 from core.practices.limits import BadLimit
-from core.practices.models import Practice
 from tests.given import NOW, GivenPractice, a_practice
 
 

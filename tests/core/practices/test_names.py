@@ -6,11 +6,11 @@ from sqlalchemy import insert
 from core.claims import feed
 from core.claims.filters import ClaimFilter
 from core.db.engine import Sessions, transaction
-from core.jobs import certificate
+from core.jobs.results import certificate
 from core.ledger import credits as credit_list
 from core.ledger.credits import CreditsFilter
+from core.models.practices import Office, Payer, PayerClass, Provider
 from core.practices import write_off_setting
-from core.practices.models import Office, Payer, PayerClass, Provider
 from tests.given import NOW, GivenPractice, Line, a_practice
 
 

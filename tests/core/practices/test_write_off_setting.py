@@ -7,14 +7,14 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from core.access import users
-from core.access.models import AuditEntry, Role
 from core.access.permissions import Actor
-from core.claims.models import Claim
 from core.db.engine import Sessions
 from core.errors import NotAllowed, NotFound
 from core.intake.sample import make_sample
+from core.models.claims import Claim
+from core.models.people import AuditEntry, Role
+from core.models.practices import Provider, WriteOffSetting
 from core.practices import write_off_setting
-from core.practices.models import Provider, WriteOffSetting
 
 NOW = dt.datetime(2025, 3, 3, 15, 0, tzinfo=dt.UTC)
 NEITHER, BOTH, PATIENT = WriteOffSetting.NEITHER, WriteOffSetting.BOTH, WriteOffSetting.PATIENT

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from core.access.models import Role, User
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
 from core.jobs import prepare
 from core.jobs.keys import JobKey
-from core.jobs.models import SettleJob
-from core.practices import time_zone
-from core.schedules import commands, queries, reports, tick as ticking
-from core.schedules.models import Schedule, ScheduleRun
+from core.models.jobs import SettleJob
+from core.models.people import Role, User
+from core.models.schedules import Schedule, ScheduleRun
+from core.schedules import commands, queries, reports, tick as ticking, time_zone
 from core.schedules.reports import MorningReport
 from core.schedules.requests import ScheduleRequest
 from core.schedules.tick import Ticked

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import select, text
 
 from core import logs
-from core.access.models import AuditEntry, Role
 from core.db import timeouts
 from core.db.engine import transaction
 from core.jobs import commands as job_commands
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
-from core.schedules import commands, words
-from core.schedules.models import ScheduleRun
+from core.models.jobs import JobStatus
+from core.models.people import AuditEntry, Role
+from core.models.schedules import ScheduleRun
+from core.schedules import commands, descriptions
 from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request
 from tests.given import a_practice
 
@@ -87,7 +87,7 @@ def test_a_night_that_breaks_until_its_deadline_has_failed_and_the_next_one_come
     night.tick(FIRST_NIGHT + dt.timedelta(minutes=61))
     night.tick(FIRST_NIGHT + DAY)
 
-    assert night.nights() == [("2026-11-24", "failed", words.BROKE), ("2026-11-25", "job", None)]
+    assert night.nights() == [("2026-11-24", "failed", descriptions.BROKE), ("2026-11-25", "job", None)]
     with night.sessions() as session:
         failures = select(AuditEntry).where(AuditEntry.act == "schedule.night_failed")
         assert len(session.scalars(failures).all()) == 1
@@ -102,7 +102,7 @@ def test_a_night_for_which_the_database_has_no_room_until_its_deadline_says_so(n
             night.tick(FIRST_NIGHT + dt.timedelta(minutes=minutes))
     night.tick(FIRST_NIGHT + dt.timedelta(minutes=61))
 
-    assert night.nights() == [("2026-11-24", "failed", words.DATABASE_BUSY)]
+    assert night.nights() == [("2026-11-24", "failed", descriptions.DATABASE_BUSY)]
     assert "database was busy" in night.report(night.run(), FIRST_NIGHT).sentence
 
 
@@ -115,9 +115,9 @@ def test_a_night_that_breaks_puts_no_blame_on_those_that_were_missed_before(nigh
     night.tick(FIRST_NIGHT + 2 * DAY + dt.timedelta(minutes=61))
 
     assert night.nights() == [
-        ("2026-11-24", "missed", words.TOO_LATE),
-        ("2026-11-25", "missed", words.TOO_LATE),
-        ("2026-11-26", "failed", words.BROKE),
+        ("2026-11-24", "missed", descriptions.TOO_LATE),
+        ("2026-11-25", "missed", descriptions.TOO_LATE),
+        ("2026-11-26", "failed", descriptions.BROKE),
     ]
 
 
@@ -191,7 +191,7 @@ def test_more_nights_than_one_tick_takes_are_all_run_by_the_ticks_that_follow(ni
 @pytest.fixture
 def few_in_a_tick(monkeypatch: pytest.MonkeyPatch) -> int:
     """How many claims a tick prepares at most: a thousandth of what it really is, and the same way."""
-    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 20)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 20)
     return 20
 
 
@@ -233,8 +233,8 @@ def test_a_large_night_over_its_cap_waits_once_it_is_prepared(night: Night, few_
 @pytest.mark.parametrize(
     ("change", "because"),
     [
-        ("UPDATE app_user SET active = false WHERE id = :owner", words.OWNER_LEFT),
-        ("UPDATE app_user SET role = 'approver' WHERE id = :owner", words.OWNER_MAY_NOT),
+        ("UPDATE app_user SET active = false WHERE id = :owner", descriptions.OWNER_LEFT),
+        ("UPDATE app_user SET role = 'approver' WHERE id = :owner", descriptions.OWNER_MAY_NOT),
         (
             (
                 "INSERT INTO period (practice_id, month, state, closed_at, totals, digest) "
@@ -247,7 +247,7 @@ def test_a_large_night_over_its_cap_waits_once_it_is_prepared(night: Night, few_
 def test_a_large_night_for_which_nobody_may_answer_any_more_is_discarded_and_says_why(
     night: Night, monkeypatch: pytest.MonkeyPatch, change: str, because: str | None
 ) -> None:
-    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
     night.practice.claims(3)
     night.schedule()
     night.tick(FIRST_NIGHT)
@@ -258,7 +258,7 @@ def test_a_large_night_for_which_nobody_may_answer_any_more_is_discarded_and_say
 
     job = night.job(night.run())
     assert (job.status, job.discarded_because) == (JobStatus.DISCARDED, because)
-    assert words.because(because) in night.report(night.run(), FIRST_NIGHT).sentence
+    assert descriptions.because(because) in night.report(night.run(), FIRST_NIGHT).sentence
     assert night.practice.read("C00001").billing_status == "Balance Due"
     with night.sessions() as session:
         (act,) = session.scalars(select(AuditEntry).where(AuditEntry.act == "job.discarded"))

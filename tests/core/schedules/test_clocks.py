@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from core.schedules import words
+from core.schedules import descriptions
 from tests.core.schedules.conftest import FIRST_NIGHT, Night, at
 
 
@@ -90,7 +90,7 @@ def test_a_practice_that_moves_east_past_its_night_is_told_that_it_was_missed_fo
 
     assert night.nights() == [
         ("2026-11-24", "job", None),
-        ("2026-11-25", "missed", words.TIME_ZONE_CHANGED),
+        ("2026-11-25", "missed", descriptions.TIME_ZONE_CHANGED),
         ("2026-11-26", "job", None),
     ]
 

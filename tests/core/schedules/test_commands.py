@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from core.access import people
-from core.access.models import Role
+from core.access import user_management
+from core.books import closing
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
-from core.jobs.acts import ConfirmationMismatch
-from core.jobs.freezing import BadIdempotencyKey
+from core.jobs.lifecycle import ConfirmationMismatch
+from core.jobs.preview.freezing import BadIdempotencyKey
+from core.models.people import Role
+from core.models.practices import PayerClass
+from core.models.schedules import ScheduleMode, ScheduleState
 from core.money import UNLIMITED
-from core.practices import closing
 from core.practices.create import BadTimeZone
-from core.practices.models import PayerClass
-from core.schedules import commands, queries, tonight, words
-from core.schedules.models import ScheduleMode, ScheduleState
+from core.schedules import commands, descriptions, estimate, queries
 from core.schedules.requests import BadSchedule, ScheduleRequest
 from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request, at
 from tests.given import Line, a_practice
@@ -116,7 +116,7 @@ def test_a_stopped_schedule_does_not_run_now_and_says_why(night: Night) -> None:
     schedule = night.schedule()
     with transaction(night.sessions) as session:
         admin = night.practice.person("admin@lakeside.example", Role.ADMIN)
-        people.deactivate(session, night.owner.user_id, by=admin, now=MADE)
+        user_management.deactivate(session, night.owner.user_id, by=admin, now=MADE)
     with pytest.raises(commands.OwnerMayNot):
         night.act(commands.run_now, schedule, now=MADE, key="k", by=admin)
     night.tick(MADE)
@@ -224,7 +224,7 @@ def test_weekdays_and_addresses_are_kept_once_and_in_order() -> None:
     ],
 )
 def test_a_schedule_says_in_words_what_it_does(night: Night, asked: dict[str, Any], said: str) -> None:
-    assert words.sentence(night.read(night.schedule(**asked)), "America/New_York") == said
+    assert descriptions.sentence(night.read(night.schedule(**asked)), "America/New_York") == said
 
 
 # Tonight
@@ -236,7 +236,7 @@ def test_tonight_is_what_the_night_then_does_and_writes_nothing(night: Night) ->
     schedule = night.schedule(claims_max=2, filter={"total_due_max_cents": 1_000_000})
 
     with night.sessions() as session:
-        seen = tonight.tonight(session, night.read(schedule), now=MADE)
+        seen = estimate.tonight(session, night.read(schedule), now=MADE)
         session.rollback()
     assert night.jobs() == []
     night.tick(FIRST_NIGHT)
@@ -257,7 +257,7 @@ def test_tonight_says_which_limits_for_one_claim_it_would_be_over(night: Night) 
     night.user(night.owner, claim_limit_cents=1_499)
 
     with night.sessions() as session:
-        seen = tonight.tonight_of(session, a_request(), by=night.owner, now=MADE)
+        seen = estimate.tonight_of(session, a_request(), by=night.owner, now=MADE)
 
     assert seen.over == ["over_user_claim_limit"]
 
@@ -267,7 +267,7 @@ def test_tonight_says_first_that_its_month_is_closed_and_that_a_note_is_missing(
 
     def notes(**asked: Any) -> list[str]:
         with night.sessions() as session:
-            return tonight.tonight_of(session, a_request(**asked), by=night.owner, now=MADE).notes
+            return estimate.tonight_of(session, a_request(**asked), by=night.owner, now=MADE).notes
 
     assert notes(note="Costs more to collect") == []
     assert [said.partition(",")[0] for said in notes()] == ["This schedule has no note"]
@@ -282,7 +282,7 @@ def test_tonight_leaves_out_what_an_open_job_holds(night: Night) -> None:
     night.tick(FIRST_NIGHT)
 
     with night.sessions() as session:
-        seen = tonight.tonight(session, night.read(schedule), now=FIRST_NIGHT)
+        seen = estimate.tonight(session, night.read(schedule), now=FIRST_NIGHT)
 
     assert (seen.will_settle, seen.by_code) == (0, [("in_other_job", 2)])
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core.schedules import due
+from core.schedules import run_times
 from tests.core.schedules.conftest import EVERY_DAY, at
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -42,7 +42,7 @@ class Timed:
 def test_a_night_begins_when_the_clock_first_shows_its_time_or_has_just_passed_it(
     zone: str, date: str, time: str, begins: str, shows: str
 ) -> None:
-    found = due.instant(dt.date.fromisoformat(date), dt.time.fromisoformat(time), ZoneInfo(zone))
+    found = run_times.instant(dt.date.fromisoformat(date), dt.time.fromisoformat(time), ZoneInfo(zone))
 
     assert found == at(begins)
     local = found.astimezone(ZoneInfo(zone))
@@ -54,7 +54,7 @@ def test_a_night_begins_when_the_clock_first_shows_its_time_or_has_just_passed_i
 def test_every_date_of_two_years_has_one_night_and_they_come_in_order(zone: str, time: str) -> None:
     schedule = Timed(dt.time.fromisoformat(time), late_minutes=1, counts_from=at("2027-01-01 00:00"))
 
-    found = due.nights(schedule, ZoneInfo(zone), at("2028-12-31 00:00"), ())
+    found = run_times.nights(schedule, ZoneInfo(zone), at("2028-12-31 00:00"), ())
 
     dates = [night.date for night in (*found.missed, *filter(None, [found.due]))]
     assert dates == [dates[0] + dt.timedelta(days=n) for n in range(len(dates))]
@@ -67,7 +67,7 @@ def test_every_date_of_two_years_has_one_night_and_they_come_in_order(zone: str,
 def test_a_date_that_the_zone_skips_has_no_night() -> None:
     schedule = Timed(counts_from=at("2011-12-28 00:00"), late_minutes=1)
 
-    found = due.nights(schedule, ZoneInfo("Pacific/Apia"), at("2012-01-01 00:00"), ())
+    found = run_times.nights(schedule, ZoneInfo("Pacific/Apia"), at("2012-01-01 00:00"), ())
 
     assert [night.date.day for night in found.missed] == [28, 29, 31, 1]
 
@@ -76,18 +76,20 @@ def test_a_night_is_due_from_its_instant_to_its_deadline() -> None:
     schedule = Timed(late_minutes=60, counts_from=at("2026-11-24 00:00"))
     begins = at("2026-11-24 07:30")
 
-    assert due.nights(schedule, NEW_YORK, begins - dt.timedelta(seconds=1), ()) == (None, [])
-    only = due.Night(dt.date(2026, 11, 24), begins)
-    assert due.nights(schedule, NEW_YORK, begins, ()) == (only, [])
-    assert due.nights(schedule, NEW_YORK, begins + dt.timedelta(minutes=60), ()) == (only, [])
-    assert due.nights(schedule, NEW_YORK, begins + dt.timedelta(minutes=60, seconds=1), ()) == (None, [only])
-    assert due.nights(schedule, NEW_YORK, begins, {only.date}) == (None, [])
+    assert run_times.nights(schedule, NEW_YORK, begins - dt.timedelta(seconds=1), ()) == (None, [])
+    only = run_times.Night(dt.date(2026, 11, 24), begins)
+    assert run_times.nights(schedule, NEW_YORK, begins, ()) == (only, [])
+    assert run_times.nights(schedule, NEW_YORK, begins + dt.timedelta(minutes=60), ()) == (only, [])
+    assert run_times.nights(schedule, NEW_YORK, begins + dt.timedelta(minutes=60, seconds=1), ()) == (None, [only])
+    assert run_times.nights(schedule, NEW_YORK, begins, {only.date}) == (None, [])
 
 
 def test_after_three_days_without_a_tick_only_the_newest_night_runs_and_only_if_it_is_not_too_late() -> None:
     schedule = Timed()
 
-    early, late = (due.nights(schedule, NEW_YORK, at(now), ()) for now in ("2026-11-24 08:00", "2026-11-24 15:00"))
+    early, late = (
+        run_times.nights(schedule, NEW_YORK, at(now), ()) for now in ("2026-11-24 08:00", "2026-11-24 15:00")
+    )
 
     assert early.due is not None
     assert [early.due.date.day, *(night.date.day for night in early.missed)] == [24, 21, 22, 23]
@@ -98,26 +100,35 @@ def test_after_three_days_without_a_tick_only_the_newest_night_runs_and_only_if_
 def test_only_the_chosen_weekdays_have_nights() -> None:
     schedule = Timed(weekdays=["mon", "thu"])
 
-    assert due.next_due(schedule, NEW_YORK, at("2026-11-24 12:00")) == (dt.date(2026, 11, 26), at("2026-11-26 07:30"))
-    assert due.next_due(Timed(weekdays=[]), NEW_YORK, at("2026-11-24 12:00")) is None
+    assert run_times.next_due(schedule, NEW_YORK, at("2026-11-24 12:00")) == (
+        dt.date(2026, 11, 26),
+        at("2026-11-26 07:30"),
+    )
+    assert run_times.next_due(Timed(weekdays=[]), NEW_YORK, at("2026-11-24 12:00")) is None
 
 
 def test_a_weekday_is_that_of_the_practices_date_and_not_of_utc() -> None:
     schedule = Timed(dt.time(23, 30), weekdays=["mon"])
 
-    assert due.next_due(schedule, NEW_YORK, at("2026-11-23 12:00")) == (dt.date(2026, 11, 23), at("2026-11-24 04:30"))
+    assert run_times.next_due(schedule, NEW_YORK, at("2026-11-23 12:00")) == (
+        dt.date(2026, 11, 23),
+        at("2026-11-24 04:30"),
+    )
 
 
 def test_no_night_before_the_schedule_was_there_counts() -> None:
     schedule = Timed(counts_from=at("2026-11-24 07:31"))
 
-    assert due.nights(schedule, NEW_YORK, at("2026-11-24 12:00"), ()) == (None, [])
-    assert due.next_due(schedule, NEW_YORK, at("2026-11-24 05:00")) == (dt.date(2026, 11, 25), at("2026-11-25 07:30"))
+    assert run_times.nights(schedule, NEW_YORK, at("2026-11-24 12:00"), ()) == (None, [])
+    assert run_times.next_due(schedule, NEW_YORK, at("2026-11-24 05:00")) == (
+        dt.date(2026, 11, 25),
+        at("2026-11-25 07:30"),
+    )
 
 
 def test_the_next_night_is_not_one_that_was_decided_already() -> None:
     schedule, now = Timed(dt.time(23, 0)), at("2026-11-24 12:00")
 
-    found = due.next_due(schedule, NEW_YORK, now, decided={dt.date(2026, 11, 24)})
+    found = run_times.next_due(schedule, NEW_YORK, now, decided={dt.date(2026, 11, 24)})
 
     assert found == (dt.date(2026, 11, 25), at("2026-11-26 04:00"))

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select, text
 
-from core.access.models import AuditEntry
 from core.db.engine import transaction
 from core.jobs import commands as job_commands
 from core.jobs.keys import JobKey
-from core.schedules import mail, smtp, words
-from core.schedules.models import MailState
+from core.models.people import AuditEntry
+from core.models.schedules import MailState
+from core.schedules import descriptions, mail, smtp
 from core.settings import settings
 from tests.core.schedules.conftest import FIRST_NIGHT, Night
 from tests.core.schedules.mail_server import MailServer, Mood
@@ -197,13 +197,13 @@ def test_an_address_that_is_put_off_gets_the_mail_later_and_the_others_get_it_on
     assert send(night, FIRST_NIGHT) == 0
     run = night.run()
     assert (run.mail_state, run.mail_left) == (MailState.DUE, [TO[1]])
-    assert words.mail(run).endswith("It was not taken for 1 of 2 addresses")
+    assert descriptions.mail(run).endswith("It was not taken for 1 of 2 addresses")
     server.defers = ""
     assert send(night, FIRST_NIGHT + mail.WAITS[0]) == 1
 
     assert [letter.recipients for letter in server.letters] == [[f"<{to}>"] for to in TO]
     assert [night.run().mail_state, night.run().mail_left] == [MailState.SENT, []]
-    assert "not taken" not in words.mail(night.run())
+    assert "not taken" not in descriptions.mail(night.run())
 
 
 def test_a_name_that_no_name_server_tells_holds_nobody_up(

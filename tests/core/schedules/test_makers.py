@@ -4,13 +4,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from core.access.models import Role
 from core.access.permissions import Actor
 from core.db.engine import transaction
-from core.jobs import approval, waiting
-from core.jobs.approval import OwnJob
+from core.jobs.approval import decide, inbox
+from core.jobs.approval.decide import OwnJob
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
+from core.models.jobs import JobStatus
+from core.models.people import Role
 from core.schedules import commands
 from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request
 
@@ -40,16 +40,16 @@ def test_neither_its_maker_nor_its_owner_approves_or_rejects_it_or_has_it_waitin
     by = maker if who == "maker" else night.owner
 
     with night.sessions() as session, pytest.raises(OwnJob):
-        approval.approve(session, job, confirmation="CONFIRM", by=by, now=FIRST_NIGHT)
+        decide.approve(session, job, confirmation="CONFIRM", by=by, now=FIRST_NIGHT)
     with night.sessions() as session, pytest.raises(OwnJob):
-        approval.reject(session, job, reason="No", by=by, now=FIRST_NIGHT)
+        decide.reject(session, job, reason="No", by=by, now=FIRST_NIGHT)
 
     with night.sessions() as session:
-        assert waiting.for_me(session, by, now=FIRST_NIGHT) == []
-        assert waiting.count_for_me(session, by, now=FIRST_NIGHT) == 0
-        (waits,) = waiting.for_me(session, night.approver, now=FIRST_NIGHT)
-        assert waiting.is_own(by, waits)
-        assert by.user_id not in {user.id for user in waiting.who_may_approve(session, waits)}
+        assert inbox.for_me(session, by, now=FIRST_NIGHT) == []
+        assert inbox.count_for_me(session, by, now=FIRST_NIGHT) == 0
+        (waits,) = inbox.for_me(session, night.approver, now=FIRST_NIGHT)
+        assert inbox.is_own(by, waits)
+        assert by.user_id not in {user.id for user in inbox.who_may_approve(session, waits)}
 
 
 def test_the_database_itself_lets_no_maker_decide(night: Night, maker: Actor, job: JobKey) -> None:
@@ -59,7 +59,7 @@ def test_the_database_itself_lets_no_maker_decide(night: Night, maker: Actor, jo
 
 def test_another_person_approves_it(night: Night, job: JobKey) -> None:
     with transaction(night.sessions) as session:
-        approval.approve(session, job, confirmation="CONFIRM", by=night.approver, now=FIRST_NIGHT)
+        decide.approve(session, job, confirmation="CONFIRM", by=night.approver, now=FIRST_NIGHT)
     night.work(FIRST_NIGHT)
 
     assert night.jobs()[0].status is JobStatus.COMPLETED

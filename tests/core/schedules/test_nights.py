@@ -5,17 +5,19 @@ import datetime as dt
 import pytest
 from sqlalchemy import delete, select
 
-from core.access import audit_log
-from core.access.audit_log import AuditFilter
-from core.access.models import AuditEntry
-from core.claims.models import Claim, Hold
+from core.audit import log
+from core.audit.log import AuditFilter
 from core.db.engine import transaction
-from core.jobs import approval, commands as job_commands
+from core.jobs import commands as job_commands
+from core.jobs.approval import decide
+from core.jobs.execution.sweep import WorkFound
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
-from core.practices.models import BillingStatus
-from core.schedules import commands, words
-from core.schedules.models import RunOutcome, ScheduleMode
+from core.models.claims import Claim, Hold
+from core.models.jobs import JobStatus
+from core.models.people import AuditEntry
+from core.models.practices import BillingStatus
+from core.models.schedules import RunOutcome, ScheduleMode
+from core.schedules import commands, descriptions
 from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request, at
 from tests.given import Line, a_practice
 
@@ -26,7 +28,7 @@ def test_a_night_settles_by_itself_what_its_filter_finds_and_once(night: Night) 
     night.practice.claims(3)
     schedule = night.schedule()
 
-    assert night.tick(FIRST_NIGHT - dt.timedelta(seconds=1)) == (([], []), False, False)
+    assert night.tick(FIRST_NIGHT - dt.timedelta(seconds=1)) == (WorkFound([], []), False, False)
     found = night.tick(FIRST_NIGHT)
     again = night.tick(FIRST_NIGHT + dt.timedelta(seconds=30))
 
@@ -47,7 +49,7 @@ def test_the_audit_says_that_a_schedule_asked_in_its_owners_name(night: Night) -
     night.tick(FIRST_NIGHT)
 
     with night.sessions() as session:
-        acts = audit_log.acts(session, night.practice.id, AuditFilter(job=night.job(night.run()).id))
+        acts = log.acts(session, night.practice.id, AuditFilter(job=night.job(night.run()).id))
 
     asked = {act.act: act.details for act in acts if act.act in ("job.requested", "job.confirmed")}
     assert len(asked) == 2
@@ -153,7 +155,7 @@ def test_over_its_owners_limit_the_job_waits_and_never_for_the_owner(night: Nigh
     assert job.status is JobStatus.AWAITING_APPROVAL
     key = JobKey(job.practice_id, job.id)
 
-    with pytest.raises(approval.OwnJob), transaction(night.sessions) as session:
+    with pytest.raises(decide.OwnJob), transaction(night.sessions) as session:
         job_commands.approve(session, key, confirmation="CONFIRM", by=night.owner, now=FIRST_NIGHT)
     with transaction(night.sessions) as session:
         job_commands.approve(session, key, confirmation="CONFIRM", by=night.approver, now=FIRST_NIGHT)
@@ -225,7 +227,7 @@ def test_past_its_deadline_it_is_missed_and_says_why(night: Night) -> None:
 
     night.tick(FIRST_NIGHT + dt.timedelta(minutes=61))
 
-    assert night.nights() == [("2026-11-24", "missed", words.TOO_LATE)]
+    assert night.nights() == [("2026-11-24", "missed", descriptions.TOO_LATE)]
     assert night.jobs() == []
     report = night.report(night.run(), FIRST_NIGHT)
     assert (report.state, report.is_final) == ("missed", True)
@@ -240,7 +242,7 @@ def test_after_three_days_without_beat_one_night_runs_late_and_the_others_are_mi
     night.tick(FIRST_NIGHT + 3 * DAY + dt.timedelta(hours=3))
 
     assert night.nights() == [
-        *((f"2026-11-{day}", "missed", words.TOO_LATE) for day in (24, 25, 26)),
+        *((f"2026-11-{day}", "missed", descriptions.TOO_LATE) for day in (24, 25, 26)),
         ("2026-11-27", "job", None),
     ]
     assert len(night.jobs()) == 1
@@ -253,7 +255,7 @@ def test_a_night_still_within_its_deadline_gives_way_to_the_next_one(night: Nigh
 
     night.tick(at("2026-03-08 07:00"))  # the second night begins, the first was due at 08:00 of the day before
 
-    assert night.nights() == [("2026-03-07", "missed", words.NEXT_NIGHT_CAME), ("2026-03-08", "job", None)]
+    assert night.nights() == [("2026-03-07", "missed", descriptions.NEXT_NIGHT_CAME), ("2026-03-08", "job", None)]
 
 
 def test_paused_nights_pass_and_are_nobodys(night: Night) -> None:

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from core.jobs.models import JobStatus
-from core.schedules import commands, words
-from core.schedules.models import ScheduleRun
+from core.models.jobs import JobStatus
+from core.models.schedules import ScheduleRun
+from core.schedules import commands, descriptions
 from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request, at
 
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
 THIRD_NIGHT = FIRST_NIGHT + 2 * DAY
-LATE = [("2026-11-24", "missed", words.TOO_LATE), ("2026-11-25", "missed", words.TOO_LATE)]
+LATE = [("2026-11-24", "missed", descriptions.TOO_LATE), ("2026-11-25", "missed", descriptions.TOO_LATE)]
 
 
 def edit(night: Night, schedule_id: int, *, now: dt.datetime, **asked: Any) -> None:
@@ -31,7 +31,7 @@ def test_a_pause_writes_down_the_nights_that_were_due_and_those_that_pass_then_a
     night.act(commands.resume, schedule, now=THIRD_NIGHT + 2 * DAY - HOUR)
     night.tick(THIRD_NIGHT + 2 * DAY)
 
-    assert night.nights() == [*LATE, ("2026-11-26", "missed", words.PAUSED), ("2026-11-28", "nothing", None)]
+    assert night.nights() == [*LATE, ("2026-11-26", "missed", descriptions.PAUSED), ("2026-11-28", "nothing", None)]
 
 
 def test_a_delete_writes_down_the_nights_that_were_due(night: Night) -> None:
@@ -40,7 +40,7 @@ def test_a_delete_writes_down_the_nights_that_were_due(night: Night) -> None:
     night.act(commands.delete, schedule, now=THIRD_NIGHT + HOUR)
     night.tick(THIRD_NIGHT + DAY)
 
-    assert night.nights() == [*LATE, ("2026-11-26", "missed", words.DELETED)]
+    assert night.nights() == [*LATE, ("2026-11-26", "missed", descriptions.DELETED)]
     assert "deleted" in night.report(night.runs()[-1], THIRD_NIGHT).sentence
 
 
@@ -48,9 +48,9 @@ def test_a_delete_writes_down_the_nights_that_were_due(night: Night) -> None:
     ("asked", "came"),
     [
         ({"weekdays": ["mon", "thu"]}, [("2026-11-26", "nothing", None)]),
-        ({"weekdays": ["mon", "tue"]}, [("2026-11-26", "missed", words.EDITED)]),
+        ({"weekdays": ["mon", "tue"]}, [("2026-11-26", "missed", descriptions.EDITED)]),
         ({"local_time": "02:00"}, [("2026-11-26", "nothing", None)]),
-        ({"local_time": "00:30", "late_minutes": 60}, [("2026-11-26", "missed", words.EDITED)]),
+        ({"local_time": "00:30", "late_minutes": 60}, [("2026-11-26", "missed", descriptions.EDITED)]),
         ({"note": "Another"}, [("2026-11-26", "nothing", None)]),
     ],
 )
@@ -85,7 +85,7 @@ def test_a_night_that_did_not_come_for_a_schedule_that_had_stopped_is_said_by_wh
 
     night.act(commands.resume, schedule, now=FIRST_NIGHT + HOUR)
 
-    assert night.nights() == [("2026-11-24", "stopped", words.OWNER_LEFT)]
+    assert night.nights() == [("2026-11-24", "stopped", descriptions.OWNER_LEFT)]
 
 
 def test_a_new_schedule_whose_first_night_a_move_east_leaps_over_runs_it_within_its_deadline(night: Night) -> None:
@@ -105,7 +105,7 @@ def test_a_new_schedule_whose_first_night_a_move_east_leaps_over_says_so_after_i
     night.move_to("Asia/Tokyo", now=moved)
     night.tick(moved)
 
-    assert night.nights() == [("2026-11-23", "missed", words.TIME_ZONE_CHANGED)]
+    assert night.nights() == [("2026-11-23", "missed", descriptions.TIME_ZONE_CHANGED)]
 
 
 def test_nights_that_were_missed_before_a_move_keep_their_own_reason(night: Night) -> None:
@@ -114,7 +114,7 @@ def test_nights_that_were_missed_before_a_move_keep_their_own_reason(night: Nigh
     night.move_to("Asia/Tokyo", now=at("2026-11-26 00:00"))  # nine in the morning of the 26th there
     night.tick(at("2026-11-26 00:00"))
 
-    assert night.nights() == [*LATE, ("2026-11-26", "missed", words.TIME_ZONE_CHANGED)]
+    assert night.nights() == [*LATE, ("2026-11-26", "missed", descriptions.TIME_ZONE_CHANGED)]
 
 
 def test_a_night_kept_by_an_edit_settles_by_the_new_terms(night: Night) -> None:

@@ -2,9 +2,9 @@
 
 import datetime as dt
 
-from core.access.models import Role
-from core.schedules import commands, words
-from core.schedules.models import ScheduleState
+from core.models.people import Role
+from core.models.schedules import ScheduleState
+from core.schedules import commands, descriptions
 from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night
 
 DAY = dt.timedelta(days=1)
@@ -18,8 +18,8 @@ def test_a_schedule_whose_owner_left_stops_at_the_next_tick_and_says_why(night: 
     night.tick(MADE + dt.timedelta(seconds=30))
 
     stopped = night.read(schedule)
-    assert (stopped.state, stopped.stopped_because) == (ScheduleState.STOPPED, words.OWNER_LEFT)
-    assert "deactivated" in words.because(stopped.stopped_because)
+    assert (stopped.state, stopped.stopped_because) == (ScheduleState.STOPPED, descriptions.OWNER_LEFT)
+    assert "deactivated" in descriptions.because(stopped.stopped_because)
     assert night.runs() == []
 
 
@@ -31,7 +31,7 @@ def test_its_first_night_says_that_it_stopped_and_those_after_it_say_nothing(nig
     for day in range(3):
         night.tick(FIRST_NIGHT + day * DAY)
 
-    assert night.nights() == [("2026-11-24", "stopped", words.OWNER_LEFT)]
+    assert night.nights() == [("2026-11-24", "stopped", descriptions.OWNER_LEFT)]
     assert night.jobs() == []
 
 
@@ -41,7 +41,7 @@ def test_a_schedule_whose_owner_lost_the_role_stops_too(night: Night) -> None:
 
     night.tick(MADE)
 
-    assert night.read(schedule).stopped_because == words.OWNER_MAY_NOT
+    assert night.read(schedule).stopped_because == descriptions.OWNER_MAY_NOT
 
 
 def test_who_resumes_a_stopped_schedule_becomes_its_owner(night: Night) -> None:
@@ -55,7 +55,7 @@ def test_who_resumes_a_stopped_schedule_becomes_its_owner(night: Night) -> None:
     night.tick(FIRST_NIGHT + DAY)
 
     assert night.read(schedule).owner_id == other.user_id
-    assert night.nights() == [("2026-11-24", "stopped", words.OWNER_LEFT), ("2026-11-25", "job", None)]
+    assert night.nights() == [("2026-11-24", "stopped", descriptions.OWNER_LEFT), ("2026-11-25", "job", None)]
     assert night.job(night.runs()[1]).requested_by == other.user_id
 
 

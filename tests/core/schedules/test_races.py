@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from core.access.models import Role
 from core.db.engine import transaction
 from core.errors import Refusal
 from core.jobs import prepare
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
+from core.models.jobs import JobStatus
+from core.models.people import Role
+from core.models.schedules import ScheduleState
 from core.schedules import commands
-from core.schedules.models import ScheduleState
 from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request
 
 ROUNDS = 6
@@ -129,7 +129,7 @@ def test_two_owners_nights_at_once_never_take_the_same_claims(
     night: Night, cents_max: object, is_large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if is_large:
-        monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+        monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
     night.practice.claims(20)
     schedules = {night.owner: night.schedule(name="One", cents_max=cents_max)}
     other = night.practice.person("other@lakeside.example", Role.ADMIN)
@@ -158,7 +158,7 @@ def test_two_owners_nights_at_once_never_take_the_same_claims(
 def test_a_night_waits_for_another_that_is_being_frozen_and_then_sees_what_it_holds(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
     night.practice.claims(3)
     night.schedule()
     night.tick(FIRST_NIGHT)

@@ -5,14 +5,14 @@ import datetime as dt
 import pytest
 from sqlalchemy import text
 
-from core.access.models import Role
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.errors import NotAllowed
-from core.jobs import waiting
-from core.jobs.approval import OwnJob
+from core.jobs.approval import inbox
+from core.jobs.approval.decide import OwnJob
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus, SettleJob
+from core.models.jobs import JobStatus, SettleJob
+from core.models.people import Role
 from core.schedules import commands
 from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night
 
@@ -48,10 +48,10 @@ def test_neither_who_presses_run_now_nor_the_owner_approves_it(night: Night, pre
         with pytest.raises(OwnJob):
             night.practice.reject(key_of(job), by=asker, now=MADE)
         with night.sessions() as session:
-            assert waiting.for_me(session, asker, now=MADE) == []
-            assert [one.id for one in waiting.of_mine(session, asker)] == [job.id]
+            assert inbox.for_me(session, asker, now=MADE) == []
+            assert [one.id for one in inbox.of_mine(session, asker)] == [job.id]
     with night.sessions() as session:
-        assert [user.id for user in waiting.who_may_approve(session, job)] == [night.approver.user_id]
+        assert [user.id for user in inbox.who_may_approve(session, job)] == [night.approver.user_id]
     night.practice.approve(key_of(job), by=night.approver, now=MADE)
     night.work(MADE)
     assert night.practice.counts(key_of(job))["settled"] == 2
@@ -71,7 +71,7 @@ def test_the_stricter_limits_of_presser_and_owner_count(night: Night, presser: A
 def test_a_large_run_now_takes_the_stricter_limits_when_it_is_prepared(
     night: Night, presser: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 1)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 1)
     night.practice.claims(2)
     job = run_now(night, night.schedule(), by=presser)
     night.practice.limit_of(presser, job=2_999)
@@ -127,7 +127,7 @@ def test_who_has_lost_the_role_meanwhile_presses_in_vain(night: Night, presser: 
 def test_a_run_whose_presser_leaves_while_it_is_prepared_settles_nothing_and_says_why(
     night: Night, presser: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 1)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 1)
     night.practice.claims(2)
     job = run_now(night, night.schedule(), by=presser)
     night.user(presser, active=False)

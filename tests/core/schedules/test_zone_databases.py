@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from core.db.engine import transaction
-from core.ledger import entries
-from core.ledger.models import Posting, PostingKind
+from core.ledger import manual_postings
+from core.models.ledger import Posting, PostingKind
 from tests.core.schedules.conftest import Night, at
 from tests.given import Line
 from tests.zone_files import NEW, OLD, a_database, a_wheel, using
@@ -73,8 +73,8 @@ def test_a_posting_around_midnight_gets_the_practices_date(night: Night, zone: s
     payment = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 40}
 
     with transaction(night.sessions) as session:
-        entry = entries.entry_of(payment)
-        entries.post(session, "1", entry, by=night.practice.biller, idempotency_key="once", now=at(now))
+        entry = manual_postings.entry_of(payment)
+        manual_postings.post(session, "1", entry, by=night.practice.biller, idempotency_key="once", now=at(now))
         posted_on = session.scalars(select(Posting.posted_on).where(Posting.kind == PostingKind.PAYMENT)).one()
 
     assert str(posted_on) == date

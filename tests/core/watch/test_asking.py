@@ -8,16 +8,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.db.engine import Sessions, make_engine, make_sessions
-from core.jobs.models import JobStatus
-from core.watch import asking
-from core.watch.asking import Asked, Round, Silent
+from core.models.jobs import JobStatus
+from core.watch import deadline
+from core.watch.deadline import Asked, Round, Silent
 from tests.waiting import eventually
 
 
 def test_a_question_that_is_too_slow_or_locked_out_or_broken_is_left_out_and_the_others_are_answered(
     sessions: Sessions, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "QUESTION_SECONDS", 0.5)
+    monkeypatch.setattr(deadline, "QUESTION_SECONDS", 0.5)
     asked = Round(sessions)
     with engine.connect() as holder:
         holder.execute(text("LOCK TABLE claim IN ACCESS EXCLUSIVE MODE"))
@@ -31,7 +31,7 @@ def test_a_question_that_is_too_slow_or_locked_out_or_broken_is_left_out_and_the
 def test_a_question_of_many_statements_has_no_more_time_than_one(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "QUESTION_SECONDS", 0.3)
+    monkeypatch.setattr(deadline, "QUESTION_SECONDS", 0.3)
     said = []
 
     def question(session: object) -> None:
@@ -44,7 +44,7 @@ def test_a_question_of_many_statements_has_no_more_time_than_one(
 
 
 def test_when_the_round_is_over_nothing_more_is_asked(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "ROUND_SECONDS", 0)
+    monkeypatch.setattr(deadline, "ROUND_SECONDS", 0)
 
     asked = Round(sessions)
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.db.engine import Sessions, make_engine, make_sessions
-from core.watch import figures, tally
-from core.watch.names import COUNTED, OTHER
+from core.watch import statistics, tally
+from core.watch.metric_names import COUNTED, OTHER
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def _of_nobody_else() -> Iterator[None]:
 
 def told(sessions: Sessions) -> dict[tuple[str, str], float]:
     with sessions() as session:
-        return figures.tallies(session)
+        return statistics.tallies(session)
 
 
 def test_counts_of_several_flushes_add_up(sessions: Sessions) -> None:

@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from core import zone_database
 from core.db.engine import Sessions, transaction
-from core.jobs import sweep
-from core.watch import figures, heartbeat, overview, tally
+from core.jobs.execution import sweep
+from core.watch import heartbeat, overview, statistics
 from core.watch.heartbeat import WEB, WORKER, Alive
 from core.watch.warnings import warnings
 from core.zone_database import ZoneDatabase
@@ -145,17 +145,14 @@ def test_the_oldest_chunk_is_as_old_as_its_wait(sessions: Sessions, practice: Gi
     job = practice.preview(chunk_claims=4)
     practice.confirm(job)
     with sessions() as session:
-        chunks = figures.open_chunks(session, now=NOW + 20 * SECOND)
+        chunks = statistics.open_chunks(session, now=NOW + 20 * SECOND)
 
     assert (chunks.chunks, chunks.oldest, chunks.oldest_seconds) == (2, job, 20.0)
 
 
 def test_only_a_job_that_nobody_came_to_for_a_round_is_a_rescue(sessions: Sessions, practice: GivenPractice) -> None:
-    tally._counted.clear()
     practice.claims(2)
     practice.confirm(practice.preview())
 
-    sweep.sweep(sessions, now=NOW + SECOND)
-    assert tally._counted[tally.Cell("sweep_rescues", "")] == 0
-    sweep.sweep(sessions, now=NOW + 11 * SECOND)
-    assert tally._counted[tally.Cell("sweep_rescues", "")] == 1
+    assert sweep.sweep(sessions, now=NOW + SECOND).rescued == 0
+    assert sweep.sweep(sessions, now=NOW + 11 * SECOND).rescued == 1

@@ -15,10 +15,10 @@ from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
 from core.access import tokens, users
-from core.access.models import Role
 from core.db.engine import make_sessions
 from core.intake.sample import make_sample
-from core.jobs import engine as jobs_engine
+from core.jobs.execution import engine as jobs_engine
+from core.models.people import Role
 from core.settings import Settings
 from tests.once import application, engine_on
 from tests.servers import Databases

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.access.models import Role
+from core.models.people import Role
 from tests.webui.api.conftest import Api, World
 
 

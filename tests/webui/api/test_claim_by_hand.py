@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from core.access.models import Role
+from core.models.people import Role
 from tests.webui.api.conftest import NOON, Api, World
 from tests.webui.api.test_jobs import refused
 

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from core.access.models import Role
 from core.claims.filters import ClaimFilter
+from core.models.people import Role
 from tests.webui.api.conftest import CLAIMS, Api, World
 
 

@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from core.access.models import Role
-from core.jobs import downloads
+from core.jobs.results import files as downloads
+from core.models.people import Role
 from tests.webui.api.conftest import CLAIMS, Api, World
 from tests.webui.api.test_jobs import CAN_SETTLE, refused
 

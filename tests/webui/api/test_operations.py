@@ -3,8 +3,8 @@
 import pytest
 
 from core import zone_database
-from core.access.models import Role
 from core.db.engine import make_sessions, transaction
+from core.models.people import Role
 from core.watch import heartbeat
 from core.watch.heartbeat import WORKER, Alive
 from tests.webui.api.conftest import NOON, Api, World

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from core.access.models import Role
+from core.books.invariants import violations
 from core.db.engine import make_sessions
-from core.ledger.invariants import violations
+from core.models.people import Role
 from tests.webui.api.conftest import Api, World
 from tests.webui.api.test_claim_by_hand import PAYMENT
 from tests.webui.api.test_claims import everything

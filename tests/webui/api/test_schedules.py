@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from core.access.models import Role
+from core.models.people import Role
 from tests.webui.api.conftest import Api, World
 
 ASKED: dict[str, Any] = {

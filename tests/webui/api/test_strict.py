@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 from pydantic import BaseModel
 
-from core.access.models import Role
 from core.errors import BadInput
-from core.jobs.requests import JobRequest
+from core.jobs.preview.job_request import JobRequest
+from core.models.people import Role
 from core.schedules.requests import ScheduleRequest
 from tests.webui.api.conftest import Api, World
 from webui.api.claims import NewPosting

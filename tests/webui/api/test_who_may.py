@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from core.access import tokens
-from core.access.models import Role
 from core.db.engine import make_sessions
+from core.models.people import Role
 from tests.webui.api.conftest import NOON, Api, World
 
 PATHS = [

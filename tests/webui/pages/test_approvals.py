@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from core.access.models import Role
 from core.access.permissions import Actor
-from core.jobs import sweep
+from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
-from core.jobs.models import JobStatus
+from core.models.jobs import JobStatus
+from core.models.people import Role
 from tests.given import GivenPractice, Line
 from tests.webui.pages.conftest import Browser, Clock
 

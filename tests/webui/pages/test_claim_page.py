@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from core.access.models import Role
 from core.access.permissions import Actor
-from core.claims.models import Hold
 from core.db.engine import Sessions
+from core.models.claims import Hold
+from core.models.people import Role
 from core.money import parse_amount
 from tests.given import GivenPractice, Line, a_practice
 from tests.webui.pages.conftest import Browser

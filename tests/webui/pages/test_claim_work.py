@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from core.access.models import Role
 from core.access.permissions import Actor
-from core.claims.models import Claim, Hold
 from core.db.engine import Sessions
-from core.ledger.models import Posting
+from core.models.claims import Claim, Hold
+from core.models.ledger import Posting
+from core.models.people import Role
+from core.models.practices import WriteOffSetting
 from core.practices import limits
-from core.practices.models import WriteOffSetting
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.webui.pages.conftest import Browser
 from webui import claim_keys

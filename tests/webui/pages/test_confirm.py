@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from core.access.models import Role
 from core.access.permissions import Actor
-from core.claims.models import ClaimStatus, Hold
 from core.db.engine import transaction
-from core.jobs import commands, reversal
+from core.jobs import commands
 from core.jobs.keys import JobKey
-from core.jobs.models import JobKind, JobStatus, SettleJob
-from core.practices.models import PayerClass, WriteOffSetting
+from core.jobs.reversal import create
+from core.models.claims import ClaimStatus, Hold
+from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.people import Role
+from core.models.practices import PayerClass, WriteOffSetting
 from tests.core.claims.conftest import a_patient
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.webui.pages.conftest import Browser, Clock
@@ -386,7 +387,7 @@ def test_a_large_preview_says_that_it_is_being_prepared(
     practice: GivenPractice, biller: Browser, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     practice.claims(3)
-    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
 
     job = preview(biller, scope="matching", filter="").headers["Location"]
     clock.turn_on(seconds=5)
@@ -446,7 +447,7 @@ def test_a_reversal_is_confirmed_in_the_same_box(two: GivenPractice, browser_of:
     original = two.settle({"claim_ids": ["good"]})
     with transaction(two.sessions) as session:
         asked = {"claim_ids": None, "by": admin, "idempotency_key": "r", "now": NOW}
-        job = reversal.request_reversal(session, original, **asked)  # type: ignore[arg-type]
+        job = create.request_reversal(session, original, **asked)  # type: ignore[arg-type]
 
     page = " ".join(browser_of(admin).read(f"/jobs/{job.id}").split())
 

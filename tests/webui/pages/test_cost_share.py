@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 
-from core.access.models import Role
 from core.access.permissions import Actor
 from core.db.engine import transaction
-from core.practices.models import PayerClass, Practice
+from core.models.people import Role
+from core.models.practices import PayerClass, Practice
 from tests.given import GivenPractice, Line
 from tests.webui.pages.conftest import Browser
 

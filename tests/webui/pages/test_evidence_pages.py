@@ -10,13 +10,15 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select, update
 
-from core.access.models import AuditEntry, Role
 from core.access.permissions import Actor
-from core.claims.models import Claim, Hold
 from core.db.engine import Sessions, transaction
-from core.jobs import codes, engine, lifecycle
+from core.jobs import codes
+from core.jobs.execution import engine, finish
 from core.jobs.keys import JobKey
-from core.jobs.models import JobItem, JobStatus, Outcome, SettleJob
+from core.models.claims import Claim, Hold
+from core.models.job_items import JobItem, Outcome
+from core.models.jobs import JobStatus, SettleJob
+from core.models.people import AuditEntry, Role
 from tests.given import NOW, GivenPractice, Line, a_practice, ticking
 from tests.webui.pages.conftest import Browser, Clock
 
@@ -113,7 +115,7 @@ def test_a_cancelled_job_offers_what_was_not_reached(practice: GivenPractice, bi
     assert "/files/" not in biller.read(path)
     biller.post(f"{path}/cancel", on=path)
     with transaction(practice.sessions) as session:
-        lifecycle.step(session, job, now=NOW)
+        finish.step(session, job, now=NOW)
 
     assert "Not reached 3 claims CSV XLSX" in biller.says(path)
     assert len(rows_of(biller, f"{path}/files/not-reached.csv")) == 4

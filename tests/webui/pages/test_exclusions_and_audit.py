@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from core.access import users
-from core.access.models import Role
 from core.access.permissions import Actor
+from core.models.people import Role
+from core.models.practices import WriteOffSetting
 from core.practices import write_off_setting
-from core.practices.models import WriteOffSetting
 from tests.given import NOW, GivenPractice, Line
 from tests.webui.pages.conftest import Browser
 

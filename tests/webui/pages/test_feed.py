@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 import pytest
 from werkzeug.test import TestResponse
 
-from core.access.models import Role
 from core.access.permissions import Actor
 from core.claims.feed import ELIGIBILITY
+from core.models.people import Role
 from core.policy.rules import RULES
 from tests.core.claims.conftest import a_patient
 from tests.given import GivenPractice, Line, a_practice

@@ -9,16 +9,19 @@ import pytest
 from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import select, update
 
-from core.access.models import Role
 from core.access.permissions import Actor
-from core.claims.models import Claim
+from core.books import closing
 from core.db.engine import transaction
 from core.errors import Refusal
-from core.jobs import commands, downloads, engine, lifecycle, reports
-from core.jobs.downloads import File
+from core.jobs import commands
+from core.jobs.execution import engine, finish
 from core.jobs.keys import JobKey
-from core.jobs.models import JobItem, JobStatus, SettleJob
-from core.practices import closing
+from core.jobs.results import files, outcomes
+from core.jobs.results.files import File
+from core.models.claims import Claim
+from core.models.job_items import JobItem
+from core.models.jobs import JobStatus, SettleJob
+from core.models.people import Role
 from tests.given import NOW, GivenPractice, Line, ticking
 from tests.webui.api.conftest import SentHints
 from tests.webui.pages.conftest import Browser
@@ -95,8 +98,8 @@ def test_what_page_api_and_file_call_retryable_is_what_retry_takes(
 
     def told() -> set[bool]:
         with practice.sessions() as session:
-            rows = list(csv.DictReader("".join(downloads.csv_file(session, job, File.NOT_SETTLED)).splitlines()))
-            items = reports.items(session, job, outcome="failed")
+            rows = list(csv.DictReader("".join(files.csv_file(session, job, File.NOT_SETTLED)).splitlines()))
+            items = outcomes.items(session, job, outcome="failed")
         said = biller.says(path)
         page = f" {code} yes" in said
         assert (f" {code} no" in said) != page
@@ -134,7 +137,7 @@ def test_a_biller_pauses_resumes_and_cancels(practice: GivenPractice, biller: Br
     biller.post(f"{path}/pause", on=path)
     assert biller.status_of(job) == "Pausing"
     with transaction(practice.sessions) as session:
-        lifecycle.step(session, job, now=NOW)
+        finish.step(session, job, now=NOW)
     assert biller.status_of(job) == "Paused"
 
     biller.post(f"{path}/resume", on=path)
@@ -142,7 +145,7 @@ def test_a_biller_pauses_resumes_and_cancels(practice: GivenPractice, biller: Br
 
     biller.post(f"{path}/cancel", on=path)
     with transaction(practice.sessions) as session:
-        lifecycle.step(session, job, now=NOW)
+        finish.step(session, job, now=NOW)
     assert biller.status_of(job) == "Cancelled"
     assert "3 claims were not reached and stayed as they were" in biller.says(path)
     assert practice.read("C00001").billing_status == "Balance Due"

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text, update
 
-from core.access.models import Role, User
 from core.access.permissions import Actor
-from core.claims.models import Hold
 from core.db.engine import Sessions, transaction
-from core.jobs import commands, engine, lifecycle
-from core.jobs.models import ChunkState, JobChunk, JobStatus, SettleJob
+from core.jobs import commands
+from core.jobs.execution import engine, finish
+from core.models.claims import Hold
+from core.models.job_items import ChunkState, JobChunk
+from core.models.jobs import MOVING_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
+from core.models.people import Role, User
 from tests.given import NOW, GivenPractice, Line, a_practice, ticking
 from tests.webui.pages.conftest import Browser, Clock
 from webui.labels import JOB_STATUS
@@ -25,7 +27,7 @@ LIVE = {"X-Live": "1"}
 def test_a_job_has_a_page_in_every_status(practice: GivenPractice, biller: Browser, status: JobStatus) -> None:
     practice.claims(3)
     job = practice.preview()
-    ever_ran = status in (*lifecycle.OPEN_STATUSES, JobStatus.COMPLETED, JobStatus.CANCELLED)
+    ever_ran = status in (*OPEN_STATUSES, JobStatus.COMPLETED, JobStatus.CANCELLED)
     confirmed = {"confirmed_at": NOW, "confirmed_by": practice.biller.user_id} if ever_ran else {}
     with transaction(practice.sessions) as session:
         session.execute(update(SettleJob).where(*job.of(SettleJob)).values(status=status, **confirmed))
@@ -33,7 +35,7 @@ def test_a_job_has_a_page_in_every_status(practice: GivenPractice, biller: Brows
     page = biller.read(f"/jobs/{job.job_id}")
 
     assert JOB_STATUS[status].word in page
-    assert ('http-equiv="refresh"' in page) == (status in lifecycle.MOVING_STATUSES)
+    assert ('http-equiv="refresh"' in page) == (status in MOVING_STATUSES)
     assert JOB_STATUS[status].word in biller.read("/jobs")
 
 
@@ -136,7 +138,7 @@ def test_the_etag_of_a_part_changes_exactly_when_the_part_does(
         commands.pause(session, job, by=practice.biller, now=clock())
     look()
     with transaction(practice.sessions) as session:
-        lifecycle.step(session, job, now=clock())
+        finish.step(session, job, now=clock())
     look()
     with transaction(practice.sessions) as session:
         commands.resume(session, job, by=practice.biller, now=clock())
@@ -277,7 +279,7 @@ def test_a_pause_is_told_apart_from_the_time_at_work(practice: GivenPractice, bi
         with transaction(practice.sessions) as session:
             command(session, job, by=practice.biller, now=NOW + dt.timedelta(seconds=at))
         with transaction(practice.sessions) as session:
-            lifecycle.step(session, job, now=NOW + dt.timedelta(seconds=at))
+            finish.step(session, job, now=NOW + dt.timedelta(seconds=at))
     practice.run(now=NOW + dt.timedelta(seconds=245))
     clock.turn_on(minutes=10)
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import update
 
-from core.access.models import Role
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
-from core.jobs.models import AfterPreview, SettleJob
-from core.practices.models import PayerClass
+from core.models.jobs import AfterPreview, SettleJob
+from core.models.people import Role
+from core.models.practices import PayerClass
 from tests.given import GivenPractice, Line
 from tests.webui.pages.conftest import Browser
 

@@ -9,9 +9,9 @@ from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import Engine, text
 
 from core import zone_database
-from core.access.models import Role
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
+from core.models.people import Role
 from core.settings import Settings
 from core.watch import heartbeat
 from core.watch.heartbeat import BEAT, WEB, WORKER, Alive
@@ -130,7 +130,7 @@ def test_redis_down_and_work_that_waits_over_a_minute_is_more_than_a_warning(
 def test_a_preview_that_no_worker_prepares_for_a_minute_is_said(
     ops: Browser, practice: GivenPractice, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.prepare.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
     practice.claims(1)
     practice.preview()
     assert "preview has waited" not in ops.says(PAGE)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from core.access.models import Role
 from core.access.permissions import Actor
-from core.claims.models import Hold
 from core.db.engine import Sessions
 from core.jobs.keys import JobKey
-from core.jobs.models import JobKind, SettleJob
+from core.models.claims import Hold
+from core.models.jobs import JobKind, SettleJob
+from core.models.people import Role
 from tests.given import GivenPractice, Line, a_practice
 from tests.webui.pages.conftest import Browser, Clock
 
@@ -255,7 +255,7 @@ def test_a_change_of_status_is_taken_back_without_a_word_of_money(practice: Give
 def test_a_large_reversal_says_that_it_is_being_prepared(
     practice: GivenPractice, job: JobKey, approver: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.reversal.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    monkeypatch.setattr("core.jobs.reversal.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
 
     page = approver.read(ask(approver, job))
 

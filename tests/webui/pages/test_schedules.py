@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
-from core.access.models import AuditEntry, Role, User
 from core.access.permissions import Actor
 from core.claims.filters import ClaimFilter
-from core.claims.models import SETTLED
 from core.db.engine import transaction
-from core.schedules import queries, reports, tick, tonight, words
-from core.schedules.models import RunOutcome, Schedule, ScheduleMode, ScheduleRun, ScheduleState
+from core.models.claims import SETTLED
+from core.models.people import AuditEntry, Role, User
+from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun, ScheduleState
+from core.schedules import descriptions, estimate, queries, reports, tick
 from tests.given import NOW, GivenPractice, Line, a_practice
 from tests.webui.pages.conftest import Browser, Clock
 from webui import schedule_words
@@ -131,8 +131,8 @@ def test_what_takes_too_long_to_add_up_says_so_and_the_page_is_there(
 ) -> None:
     practice.claims(1)
     page = made(admin)
-    monkeypatch.setattr(tonight, "_added_up", lambda session, *_: session.execute(text("SELECT pg_sleep(60)")))
-    monkeypatch.setattr(tonight, "ADDING_UP_SECONDS", 1)
+    monkeypatch.setattr(estimate, "_added_up", lambda session, *_: session.execute(text("SELECT pg_sleep(60)")))
+    monkeypatch.setattr(estimate, "ADDING_UP_SECONDS", 1)
 
     said = admin.says(f"{page}/tonight")
 
@@ -528,7 +528,7 @@ def test_a_schedule_stops_when_its_owner_left_and_whoever_resumes_it_owns_it(
 def test_every_key_of_a_filter_and_every_state_of_a_run_has_its_words() -> None:
     keys = {field.alias or name for name, field in ClaimFilter.model_fields.items()}
     assert set(schedule_words.FILTER_LABELS) == keys
-    states = {*words.STATES.values(), *RunOutcome, reports.HELD, reports.NONE_SETTLED} - {RunOutcome.JOB}
+    states = {*descriptions.STATES.values(), *RunOutcome, reports.HELD, reports.NONE_SETTLED} - {RunOutcome.JOB}
     assert set(schedule_words.REPORT) == {str(state) for state in states}
 
 

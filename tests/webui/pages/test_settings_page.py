@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from core.access.models import AuditEntry, Role
 from core.access.permissions import Actor
+from core.models.people import AuditEntry, Role
+from core.models.practices import Practice, WriteOffSetting
 from core.practices import write_off_setting
-from core.practices.models import Practice, WriteOffSetting
 from tests.given import GivenPractice
 from tests.webui.pages.conftest import Browser
 

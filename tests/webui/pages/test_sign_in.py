@@ -6,8 +6,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from core.access import users
-from core.access.models import Role
 from core.db.engine import transaction
+from core.models.people import Role
 from tests.given import NOW, GivenPractice
 from tests.webui.pages.conftest import Browser, Clock
 from webui.auth import SESSION_COOKIE, safe_next

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from core.access import users
-from core.access.models import Role, User
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.models.people import Role, User
+from core.models.practices import Practice
 from core.money import UNLIMITED
-from core.practices.models import Practice
 from tests.given import NOW, GivenPractice, a_practice
 from tests.webui.pages.conftest import Browser
 

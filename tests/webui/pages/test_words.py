@@ -5,11 +5,12 @@ from enum import StrEnum
 
 import pytest
 
-from core.access.models import Role
-from core.claims.models import ClaimStatus, ClaimType, Hold
-from core.jobs.models import JobKind, JobStatus, Outcome, Verdict
-from core.ledger.models import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
-from core.practices.models import PayerClass, WriteOffSetting
+from core.models.claims import ClaimStatus, ClaimType, Hold
+from core.models.job_items import Outcome, Verdict
+from core.models.jobs import JobKind, JobStatus
+from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.models.people import Role
+from core.models.practices import PayerClass, WriteOffSetting
 from webui import labels
 
 KINDS = [

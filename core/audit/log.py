@@ -1,0 +1,261 @@
+"""Reading the audit: every act of a practice, the newest first, by person, claim, job and day; and as a file."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, extract, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from core.access import audit
+from core.access.permissions import Action, Actor
+from core.access.users import find_by_email
+from core.audit import sentences
+from core.claims.export import csv_pieces, guard
+from core.errors import BadInput, NotFound
+from core.models.claims import Claim
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting
+from core.models.people import AuditEntry, AuditLink, User
+from core.models.practices import Exclusion, Patient, Payer, Provider
+from core.practices import queries as practices
+
+PAGE_ACTS_MAX: Final = 200
+_READ_AT_ONCE: Final = 1_000
+IMPORTS: Final = ("practice.imported", "postings.imported")
+HEAD: Final = ("Number", "At (UTC)", "Who", "E-mail", "Act", "Subject", "In words", "Facts", "Digest", "What is hashed")
+
+
+class BadAuditFilter(BadInput):
+    """The filter of the audit cannot be read."""
+
+    code = "bad_audit_filter"
+
+
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which acts; each that is given narrows. Days are the practice's own, both included."""
+
+    person: int | None = None  # a user's id
+    claim: str | None = None  # its number: acts on it, on jobs, exclusions and imports that concern it
+    job: int | None = None  # and the jobs that reverse it
+    first_day: dt.date | None = None
+    last_day: dt.date | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse days that no act can have; raises `BadAuditFilter`."""
+        if self.first_day and self.last_day and self.last_day < self.first_day:
+            fault = "The last day is before the first."
+            raise BadAuditFilter(fault, faults={"to": fault})
+
+    def given(self) -> dict[str, str]:
+        """What narrows, as the audit writes it down."""
+        return {name: str(value) for name, value in vars(self).items() if value is not None}
+
+
+class Act(NamedTuple):
+    """One link of the chain, in words; `person` is None where no user did it, or it is not known who."""
+
+    number: int
+    at: dt.datetime
+    user_id: int | None
+    person: str | None
+    email: str | None
+    act: str
+    subject: str
+    facts: dict[str, Any]
+    digest: str
+    sentence: str
+    details: list[tuple[str, str]]  # label and value of its facts
+
+    @property
+    def who(self) -> str:
+        """Who did it, in words."""
+        return sentences.who(self.act, self.person)
+
+
+class Head(NamedTuple):
+    """The end of a chain: kept elsewhere, it proves that nobody wrote the whole chain anew."""
+
+    number: int
+    digest: str
+
+
+def acts(
+    session: Session, practice_id: int, f: AuditFilter, *, before: int | None = None, limit: int = PAGE_ACTS_MAX
+) -> list[Act]:
+    """At most `limit` acts, the newest first, older than number `before`."""
+    found = _select(session, practice_id, f).order_by(AuditLink.number.desc()).limit(limit)
+    if before is not None:
+        found = found.where(AuditLink.number < before)
+    rows = session.execute(found).all()
+    names, known = people(session, practice_id), _known(session, practice_id)
+    return [_act(row, names, known) for row in rows]
+
+
+def people(session: Session, practice_id: int) -> dict[int, str]:
+    """The names of everybody who has ever been a user of the practice, by id, in the order of names."""
+    found = select(User.id, User.name).where(User.practice_id == practice_id).order_by(User.name, User.id)
+    return dict(session.execute(found).all())
+
+
+def person_of(session: Session, practice_id: int, email: str) -> int:
+    """The id of the practice's user of that address; raises `NotFound`."""
+    user = find_by_email(session, email)
+    if user is None or user.practice_id != practice_id:
+        raise NotFound(f"This practice has no user {email[:254]}.")
+    return user.id
+
+
+def head(session: Session, practice_id: int) -> Head:
+    """The last link of the practice's chain."""
+    last = select(AuditLink.number, AuditLink.digest).where(AuditLink.practice_id == practice_id)
+    found = session.execute(last.order_by(AuditLink.number.desc()).limit(1)).one_or_none()
+    return Head(*found) if found else Head(0, "")
+
+
+def holds(session: Session, practice_id: int, kept: Head) -> bool:
+    """Tell whether the practice's chain still has the link that somebody kept elsewhere."""
+    link = (AuditLink.practice_id == practice_id, AuditLink.number == kept.number)
+    return session.scalar(select(AuditLink.digest).where(*link)) == kept.digest
+
+
+def export_by(session: Session, f: AuditFilter, *, by: Actor, now: dt.datetime) -> None:
+    """Let `by` take the acts as a file, and write that down; in a transaction of its own, before the first byte."""
+    by.require(Action.SEE_AUDIT)
+    record_export(session, by.practice_id, f, by=by.user_id, now=now)
+
+
+def record_export(session: Session, practice_id: int, f: AuditFilter, *, by: int | None, now: dt.datetime) -> None:
+    """Write down that user `by` (None: the command line) takes the acts as a file."""
+    subject = f"practice:{practice_id}"
+    audit.record(session, "audit.exported", practice_id=practice_id, subject=subject, by=by, now=now, asked=f.given())
+
+
+def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str]:
+    """The acts from the first to the last, for an auditor, in pieces.
+
+    The digest of each is SHA-256 of "What is hashed" in UTF-8, which begins with the digest before it.
+    """
+    names, known = people(session, practice_id), _known(session, practice_id)
+    before = aliased(AuditLink)
+    previous = and_(before.practice_id == AuditLink.practice_id, before.number == AuditLink.number - 1)
+    found = _select(session, practice_id, f).add_columns(_hashed(func.coalesce(before.digest, "")))
+    rows = session.execute(
+        found.outerjoin(before, previous).order_by(AuditLink.number), execution_options={"yield_per": _READ_AT_ONCE}
+    )
+
+    def cells() -> Iterator[list[str]]:
+        for row in rows:
+            act = _act(row[:-1], names, known)
+            yield [
+                str(act.number), act.at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
+                guard(act.who), guard(act.email or ""), act.act, guard(act.subject),
+                guard(act.sentence), json.dumps(act.facts), act.digest, row[-1],
+            ]  # fmt: skip
+
+    yield from csv_pieces(HEAD, cells())
+
+
+def file_name(now: dt.datetime) -> str:
+    """What the file is called."""
+    return f"audit-{now.astimezone(dt.UTC):%Y-%m-%d}.csv"
+
+
+def _hashed(previous: ColumnElement[str]) -> ColumnElement[str]:
+    """The text of which a link's digest is the hash, as the trigger puts it together."""
+    entry = (
+        AuditEntry.practice_id, AuditEntry.id, extract("epoch", AuditEntry.at), AuditEntry.user_id,
+        AuditEntry.act, AuditEntry.subject, AuditEntry.facts,
+    )  # fmt: skip
+    return cast(func.jsonb_build_array(previous, *entry), Text)
+
+
+def _select(session: Session, practice_id: int, f: AuditFilter) -> Select[Any]:
+    of_entry = and_(AuditEntry.practice_id == AuditLink.practice_id, AuditEntry.id == AuditLink.entry_id)
+    found = (
+        select(
+            AuditLink.number, AuditEntry.at, AuditEntry.user_id, User.name, User.email, AuditEntry.act,
+            AuditEntry.subject, AuditEntry.facts, AuditLink.digest,
+        )
+        .join(AuditEntry, of_entry)
+        .outerjoin(User, User.id == AuditEntry.user_id)
+        .where(AuditLink.practice_id == practice_id)
+    )  # fmt: skip
+    return found.where(*_conditions(session, practice_id, f))
+
+
+def _conditions(session: Session, practice_id: int, f: AuditFilter) -> Iterator[ColumnElement[bool]]:
+    if f.person is not None:
+        yield AuditEntry.user_id == f.person
+    if f.job is not None:
+        yield AuditEntry.subject.in_([f"job:{f.job}", *_reversals_of(session, practice_id, f.job)])
+    if f.claim is not None:
+        yield _on_claim(session, practice_id, f.claim)
+    zone = ZoneInfo(practices.find(session, practice_id).time_zone)
+    if f.first_day is not None:
+        yield AuditEntry.at >= dt.datetime.combine(f.first_day, dt.time.min, zone)
+    if f.last_day is not None and f.last_day < dt.date.max:
+        yield AuditEntry.at < dt.datetime.combine(f.last_day + dt.timedelta(days=1), dt.time.min, zone)
+
+
+def _reversals_of(session: Session, practice_id: int, job: int) -> list[str]:
+    reversals = select(SettleJob.id).where(SettleJob.practice_id == practice_id, SettleJob.reverses_job_id == job)
+    return [f"job:{job_id}" for job_id in session.scalars(reversals)]
+
+
+def _on_claim(session: Session, practice_id: int, number: str) -> ColumnElement[bool]:
+    """Acts on the claim, on jobs that hold it, on exclusions of its patient and payers, and imports onto it."""
+    found = select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == number)
+    claim = session.scalars(found).one_or_none()
+    subjects = [f"claim:{number}", *_jobs_that_hold(session, practice_id, number)]
+    if claim is None:
+        return AuditEntry.subject.in_(subjects)
+    excluded = select(Exclusion.id).where(
+        Exclusion.practice_id == practice_id,
+        or_(
+            Exclusion.patient_id == claim.patient_id,
+            Exclusion.payer_id.in_([claim.primary_payer_id, claim.secondary_payer_id]),
+        ),
+    )
+    subjects += [f"exclusion:{number}" for number in session.scalars(excluded)]
+    # An import is one act for all its claims; it made its postings and the act at one moment.
+    imported = select(Posting.created_at).where(
+        Posting.practice_id == practice_id, Posting.claim_id == claim.id, Posting.source.is_not(None)
+    )
+    return or_(
+        AuditEntry.subject.in_(subjects), and_(AuditEntry.act.in_(IMPORTS), AuditEntry.at.in_(imported.distinct()))
+    )
+
+
+def _jobs_that_hold(session: Session, practice_id: int, claim: str) -> list[str]:
+    of_claim = and_(JobItem.practice_id == Claim.practice_id, JobItem.claim_id == Claim.id)
+    held = select(JobItem.job_id).join(Claim, of_claim)
+    jobs = session.scalars(held.where(Claim.practice_id == practice_id, Claim.external_id == claim))
+    return [f"job:{job_id}" for job_id in jobs]
+
+
+def _known(session: Session, practice_id: int) -> dict[str, str]:
+    """The practice's own numbers of what the audit names by an internal one, by subject."""
+    providers = select(Provider.id, Provider.external_id).where(Provider.practice_id == practice_id)
+    known = {f"provider:{id_}": f"provider {number}" for id_, number in session.execute(providers)}
+    for table, id_, kind in ((Patient, Exclusion.patient_id, "patient"), (Payer, Exclusion.payer_id, "payer")):
+        excluded = select(Exclusion.id, table.id, table.external_id).where(
+            Exclusion.practice_id == practice_id, table.practice_id == practice_id, table.id == id_
+        )
+        for exclusion, internal, number in session.execute(excluded):
+            known |= {f"exclusion:{exclusion}": f"{kind} {number}", f"{kind}:{internal}": number}
+    return known
+
+
+def _act(row: Any, names: dict[int, str], known: dict[str, str]) -> Act:
+    number, at, user_id, person, email, act, subject, facts, digest = row
+    if act == sentences.SIGN_IN_FAILED:  # an earlier version took the account's owner for who tried
+        user_id = person = email = None
+    words = sentences.sentence(act, subject, names=names, known=known)
+    details = sentences.details(facts, names=names, known=known)
+    return Act(number, at, user_id, person, email, act, subject, facts, digest, words, details)

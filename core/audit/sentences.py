@@ -1,0 +1,174 @@
+"""The audit in words: a sentence for each act that the product writes down; a test holds the table to the code."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from core.access.permissions import ROLE_WORDS
+from core.jobs import codes
+from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
+from core.schedules import descriptions as schedules
+
+# `{it}` is what it was done to: job 1,042, claim 184146026, a person by name.
+ACTS: Final = {
+    "audit.exported": "Exported the audit",
+    "claim.held": "Put {it} on hold",
+    "claim.posted": "Posted on {it}",
+    "claim.released": "Released {it} from its hold",
+    "claims.exported": "Exported claims of the feed",
+    "credits.downloaded": "Downloaded the list of credits",
+    "exclusion.ended": "Ended the exclusion of {it}",
+    "exclusion.made": "Excluded {it} from write-offs",
+    "failure_budget.changed": "Changed the failure budget",
+    "filter.deleted": "Deleted the saved {it}",
+    "filter.saved": "Saved {it}",
+    "job.approval_asked": "Confirmed {it}, which is over a limit and waits for another person",
+    "job.approved": "Approved {it}",
+    "job.cancel_asked": "Asked {it} to end where it is",
+    "job.cancelled": "Ended {it} before all its claims were reached",
+    "job.completed": "Completed {it}",
+    "job.confirmed": "Confirmed {it}",
+    "job.discarded": "Discarded {it}, which nobody had let run",
+    "job.expired": "Let {it} expire, because nobody confirmed or approved it in time",
+    "job.file_downloaded": "Downloaded a file of {it}",
+    "job.halted": "Halted {it}",
+    "job.pause_asked": "Asked {it} to pause",
+    "job.paused": "Paused {it}: no worker is inside",
+    "job.rejected": "Rejected {it}",
+    "job.requested": "Requested {it}",
+    "job.resumed": "Resumed {it}",
+    "job.retried": "Tried the failed claims of {it} again",
+    "month.closed": "Closed {it}",
+    "month.reopened": "Reopened {it}",
+    "postings.imported": "Imported postings",
+    "practice.imported": "Imported claims with their ledgers",
+    "recent_payment_window.changed": "Changed the recent-payment window",
+    "schedule.changed": "Changed {it}",
+    "schedule.deleted": "Deleted {it}",
+    "schedule.made": "Made {it}",
+    "schedule.mail_given_up": "Gave up sending the report of {it}",
+    "schedule.mail_sent": "Sent the report of {it}",
+    "schedule.mode_changed": "Changed what {it} does with what it finds",
+    "schedule.night_failed": "A night of {it} broke",
+    "schedule.paused": "Paused {it}",
+    "schedule.ran": "Ran {it}",
+    "schedule.resumed": "Resumed {it}",
+    "schedule.stopped": "Stopped {it}",
+    "time_zone.changed": "Changed the practice's time zone",
+    "token.added": "Made {it} for the API",
+    "token.revoked": "Revoked {it}",
+    "user.added": "Added {it}",
+    "user.deactivated": "Deactivated {it}",
+    "user.limits_changed": "Changed the limits of {it}",
+    "user.reactivated": "Let {it} sign in again",
+    "user.role_changed": "Changed the role of {it}",
+    "user.sign_in_failed": "A sign-in as {it} failed",
+    "user.signed_in": "Signed in",
+    "user.signed_out": "Signed out",
+    "write_off_limits.changed": "Changed the practice's limits",
+    "write_off_setting.changed": "Changed the Balance Writeoff setting of {it}",
+}
+
+_LABELS: Final = {
+    "until": "last day",
+    "keys": "filters",
+    "chunks_sha256": "digest of its chunks",
+    "patient_id": "patient",
+    "payer_id": "payer",
+    "user_id": "of user",
+    "schedule": "by schedule",
+    "over": "waits because",
+    "include": "although",
+}
+_ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
+# Acts that only a command does without naming a user.
+_BY_COMMAND: Final = frozenset({
+    "audit.exported", "postings.imported", "practice.imported", "token.added", "token.revoked", "user.added",
+    "write_off_setting.changed",
+})  # fmt: skip
+SIGN_IN_FAILED: Final = "user.sign_in_failed"
+_VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
+    **dict.fromkeys(("role", "from", "to"), _ROLES),
+    "outcome": schedules.OUTCOMES,
+    "because": schedules.BECAUSE,
+}
+_OF_CODES: Final = ("because", "code", "include", "over")  # each a sentence
+
+_NOTHING: Final[Mapping[str, str]] = {}
+_A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def who(act: str, person: str | None) -> str:
+    """Who did it: a user by name, or what acted where no user is known."""
+    if act == SIGN_IN_FAILED:
+        return "Not signed in"
+    return person or ("Command line" if act in _BY_COMMAND else "System")
+
+
+def sentence(act: str, subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
+    """What was done to what; `names` are users by id, `known` what else is known by another name than its subject.
+
+    An act of another version is shown as it is.
+    """
+    it = named(subject, names=names, known=known)
+    words = ACTS.get(act)
+    # Replaced and not formatted: a claim's number may hold any sign.
+    return words.replace("{it}", it) if words else f"{act.replace('_', ' ').replace('.', ': ')} ({it})"
+
+
+def named(subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
+    """What `subject` is called: "job:1042" is job 1,042."""
+    if subject in known:
+        return known[subject]
+    kind, _, key = subject.partition(":")
+    is_number = key.isascii() and key.isdigit()
+    if kind == "user" and is_number:
+        return names.get(int(key), f"user {key}")
+    if kind == "practice":
+        return "the practice"
+    if kind == "claim" or not is_number:
+        return f"{kind.replace('_', ' ')} {key}".strip()
+    return f"{kind.replace('_', ' ')} {int(key):,}"
+
+
+def details(
+    facts: Mapping[str, Any], *, names: Mapping[int, str] | None = None, known: Mapping[str, str] = _NOTHING
+) -> list[tuple[str, str]]:
+    """Label and value of each fact that says something; the practice's own numbers and names for internal ones."""
+    shown = {name: _by_name(name, value, names or {}, known) for name, value in facts.items()}
+    said = [(name, _value(name, value)) for name, value in shown.items()]
+    return [(_LABELS.get(n, n.replace("_", " ").removesuffix(" cents")), value) for n, value in said if value]
+
+
+def _by_name(name: str, value: Any, names: Mapping[int, str], known: Mapping[str, str]) -> Any:
+    if name in ("user_id", "owner"):
+        return names.get(value, value)
+    return known.get(f"{name.removesuffix('_id')}:{value}", value) if name in ("patient_id", "payer_id") else value
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {_value(name, inner) or 'none'}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ("; " if name in _OF_CODES else ", ").join(_value(name, one) for one in value)
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if isinstance(value, int):
+        return _number(name, value)
+    return _text(name, str(value))
+
+
+def _text(name: str, value: str) -> str:
+    found = _VALUES.get(name, {}).get(value)
+    if found is not None or name in _OF_CODES:
+        said = found or codes.words(value)
+        return f"{said[:1].lower()}{said[1:]}"
+    if _A_DAY.fullmatch(value):
+        return "{1}/{2}/{0}".format(*value.split("-"))
+    return value.replace("_", " ") if value.islower() else value
+
+
+def _number(name: str, value: int) -> str:
+    if value == UNLIMITED:
+        return UNLIMITED_WORD
+    return format_cents(value) if name.endswith("_cents") else f"{value:,}"

@@ -1,0 +1,237 @@
+"""Closing a month, with its totals and a digest kept, and reopening it, with a reason."""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy.orm import Session
+
+from core.access import audit, authorize
+from core.access.permissions import Action, Actor
+from core.books import month_sums
+from core.errors import BadInput, Refusal
+from core.jobs import posting_month
+from core.models.claims import Claim
+from core.models.jobs import OPEN_STATUSES, AfterPreview, JobStatus, SettleJob
+from core.models.people import User
+from core.models.practices import Period, PeriodAct, PeriodState
+from core.practices import periods, practice_days, queries
+from core.reading import can_keep
+
+_JOBS_NAMED_MAX: Final = 5
+IMPORT_LOCK: Final = 7_265 << 32  # with the practice's id added, an advisory lock that an import holds to its commit
+
+
+class FutureMonth(BadInput):
+    """This month has not begun; only the current one and those before it can be closed."""
+
+    code = "future_month"
+
+
+class MonthHasJobs(Refusal):
+    """Unfinished jobs are dated in this month."""
+
+    code = "month_has_jobs"
+
+
+class MonthOpen(Refusal):
+    """This month is open already."""
+
+    code = "month_open"
+
+
+class ImportRuns(Refusal):
+    """An import is running; close the month when it is done."""
+
+    code = "import_runs"
+
+
+class ReopenReasonMissing(BadInput):
+    """Say why the month is reopened, in at most 500 characters; whoever reported it will ask."""
+
+    code = "reason_missing"
+
+
+@dataclass(frozen=True)
+class MonthAct:
+    """It was closed, or reopened for a reason: what that close kept, which no later one changes."""
+
+    state: PeriodState  # what it became
+    at: dt.datetime
+    by: str | None
+    reason: str
+    totals: dict[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Month:
+    """One month as it stands, and all that was done to it, the newest first."""
+
+    month: dt.date
+    state: PeriodState
+    totals: dict[str, Any] | None
+    digest: str | None
+    closed_by: str | None
+    closed_at: dt.datetime | None
+    reopened_by: str | None
+    reopened_at: dt.datetime | None
+    reopened_because: str | None
+    history: tuple[MonthAct, ...]
+
+
+def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> Month:
+    """Let nothing be posted into the month (its first day) from now on; asked again, it stays as it was closed.
+
+    Raises `NotAllowed`, `FutureMonth`, `MonthHasJobs`, `ImportRuns` and `PeriodBusy`.
+    """
+    authorize.require(session, by, Action.CLOSE_MONTH)
+    practice = queries.find(session, by.practice_id)
+    if month > practice_days.today(practice, now=now):
+        raise FutureMonth
+    # Asked before the lock too: the chunks of a job at work hold the month in turn, and the lock would only time out.
+    _refuse_unfinished(session, by.practice_id, month)
+    if not session.scalar(select(func.pg_try_advisory_xact_lock(IMPORT_LOCK + by.practice_id))):
+        raise ImportRuns
+    period = periods.lock_for_closing(session, by.practice_id, month)
+    if period.state is PeriodState.CLOSED:
+        return find(session, by.practice_id, month)
+    _refuse_unfinished(session, by.practice_id, month)
+    sums = month_sums.of_month(session, by.practice_id, month, periods.after(month))
+    period.state = PeriodState.CLOSED
+    period.closed_by = by.user_id
+    # Another machine's clock may be ahead; nothing that is in the month was made after its close.
+    period.closed_at = max(now, sums.latest or now)
+    period.totals, period.digest = sums.totals, sums.digest
+    _keep(session, period, by=by, now=now)
+    facts = {"digest": sums.digest, "postings": count_of(sums.totals)}
+    _record(session, "month.closed", month, by=by, now=now, **facts)
+    return find(session, by.practice_id, month)
+
+
+def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.datetime) -> Month:
+    """Let the month take postings again. Raises `NotAllowed`, `ReopenReasonMissing`, `MonthOpen` and `PeriodBusy`."""
+    authorize.require(session, by, Action.CLOSE_MONTH)
+    reason = reason.strip()
+    if not can_keep(reason):
+        raise ReopenReasonMissing
+    period = periods.lock_for_closing(session, by.practice_id, month)
+    if period.state is PeriodState.OPEN:
+        raise MonthOpen(f"{periods.words_of(month)} is open already.")
+    period.state = PeriodState.OPEN
+    period.reopened_by, period.reopened_at, period.reopened_because = by.user_id, now, reason
+    _keep(session, period, by=by, now=now, reason=reason)
+    _record(session, "month.reopened", month, by=by, now=now, digest=period.digest)
+    return find(session, by.practice_id, month)
+
+
+def _keep(session: Session, period: Period, *, by: Actor, now: dt.datetime, reason: str = "") -> None:
+    session.add(
+        PeriodAct(
+            practice_id=period.practice_id, month=period.month, state=period.state, at=now, by=by.user_id,
+            reason=reason, totals=period.totals, digest=period.digest,
+        )
+    )  # fmt: skip
+    session.flush()
+
+
+def unfinished_jobs(session: Session, practice_id: int, month: dt.date) -> list[int]:
+    """The ids of jobs that are confirmed, or wait for approval, and would still post into the month."""
+    return _jobs_dated_in(session, practice_id, month, OPEN_STATUSES)
+
+
+def waiting_previews(session: Session, practice_id: int, month: dt.date) -> list[int]:
+    """The ids of jobs that people will confirm and that would post into the month; once it is closed they cannot."""
+    previewed = (JobStatus.PREPARING, JobStatus.PREVIEWED)
+    return _jobs_dated_in(session, practice_id, month, previewed, SettleJob.after_preview == AfterPreview.ASK)
+
+
+def _jobs_dated_in(
+    session: Session, practice_id: int, month: dt.date, statuses: Collection[JobStatus], *which: ColumnElement[bool]
+) -> list[int]:
+    dated = (SettleJob.posting_date >= month, SettleJob.posting_date < periods.after(month))
+    of_practice = (SettleJob.practice_id == practice_id, SettleJob.status.in_(statuses))
+    found = select(SettleJob.id).where(*of_practice, *dated, *which, posting_month.posts())
+    return list(session.scalars(found.order_by(SettleJob.id)))
+
+
+def _refuse_unfinished(session: Session, practice_id: int, month: dt.date) -> None:
+    jobs = unfinished_jobs(session, practice_id, month)
+    if jobs:
+        named = ", ".join(map(str, jobs[:_JOBS_NAMED_MAX]))
+        more = f" and {len(jobs) - _JOBS_NAMED_MAX} more" if len(jobs) > _JOBS_NAMED_MAX else ""
+        words, into = "job" if len(jobs) == 1 else "jobs", periods.words_of(month)
+        raise MonthHasJobs(
+            f"Unfinished {words} {named}{more} would post into {into}: let them end, or cancel them.",
+            job_ids=[str(job) for job in jobs],
+        )
+
+
+def find(session: Session, practice_id: int, month: dt.date) -> Month:
+    """The month as it stands; one that nobody has touched is open."""
+    period = session.get(Period, (practice_id, month))
+    return _months(session, practice_id, [month], {month: period} if period else {})[0]
+
+
+def months(session: Session, practice_id: int, *, now: dt.datetime) -> list[Month]:
+    """Every month from the first date of service to today's, and those that have a state of their own; newest first."""
+    practice = queries.find(session, practice_id)
+    last = periods.month_of(practice_days.today(practice, now=now))
+    first = session.scalar(select(func.min(Claim.service_date)).where(Claim.practice_id == practice_id))
+    touched = {row.month: row for row in session.scalars(select(Period).where(Period.practice_id == practice_id))}
+    named = {last, *touched}
+    month = periods.month_of(first) if first else last
+    while month < last:
+        named.add(month)
+        month = periods.after(month)
+    return _months(session, practice_id, sorted(named, reverse=True), touched)
+
+
+def would_keep(session: Session, practice_id: int, month: dt.date) -> dict[str, Any]:
+    """The totals of the month as they are now."""
+    session.execute(text("SELECT set_config('jit', 'off', true)"))
+    return month_sums.of_month(session, practice_id, month, periods.after(month)).totals
+
+
+def count_of(totals: dict[str, Any] | None) -> int:
+    """How many postings the totals count."""
+    return sum(side["count"] for sides in (totals or {}).values() for side in sides.values())
+
+
+def cents_of(totals: dict[str, Any] | None, kind: str) -> int:
+    """What the postings of a kind sum to, of both responsibilities."""
+    return sum(side["cents"] for side in (totals or {}).get(kind, {}).values())
+
+
+def _months(session: Session, practice_id: int, named: list[dt.date], touched: dict[dt.date, Period]) -> list[Month]:
+    of_practice = (PeriodAct.practice_id == practice_id, PeriodAct.month.in_(touched))
+    acts = session.scalars(select(PeriodAct).where(*of_practice).order_by(PeriodAct.id.desc())).all()
+    ids = {act.by for act in acts}
+    names = dict(session.execute(select(User.id, User.name).where(User.id.in_(ids))).all())
+    return [_month(month, touched.get(month), [act for act in acts if act.month == month], names) for month in named]
+
+
+def _month(month: dt.date, row: Period | None, acts: list[PeriodAct], names: dict[int, str]) -> Month:
+    if row is None:
+        return Month(month, PeriodState.OPEN, None, None, None, None, None, None, None, ())
+    return Month(
+        month=month,
+        state=row.state,
+        totals=row.totals,
+        digest=row.digest,
+        closed_by=names.get(row.closed_by or 0),
+        closed_at=row.closed_at,
+        reopened_by=names.get(row.reopened_by or 0),
+        reopened_at=row.reopened_at,
+        reopened_because=row.reopened_because,
+        history=tuple(
+            MonthAct(act.state, act.at, names.get(act.by), act.reason, act.totals, act.digest) for act in acts
+        ),
+    )
+
+
+def _record(session: Session, act: str, month: dt.date, *, by: Actor, now: dt.datetime, **facts: Any) -> None:
+    subject = f"month:{periods.name_of(month)}"
+    audit.record(session, act, practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts)

@@ -1,0 +1,252 @@
+"""The invariants, each a query for the rows that break it. They repeat nothing of the code that they check."""
+
+from typing import Final
+
+from core.books.check import Invariant, of_practice as _practice
+from core.books.invariants_audit import AUDIT_INVARIANTS
+from core.books.invariants_late import LATE_INVARIANTS
+
+_CLAIM: Final = "'practice ' || c.practice_id || ', claim ' || c.external_id"
+_JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
+_ITEM: Final = "'practice ' || i.practice_id || ', job ' || i.job_id || ', position ' || i.position"
+_POSTING: Final = "'practice ' || p.practice_id || ', posting ' || p.id"
+
+# What was given up, or only read, is removed after a while.
+_HAS_ITEMS: Final = "j.status NOT IN ('expired', 'discarded', 'rejected', 'reported')"
+
+_LINE_SUMS: Final = f"""
+    SELECT p.practice_id, p.claim_id, p.line,
+           coalesce(sum(amount_cents) FILTER (WHERE kind = 'charge'), 0) AS charge,
+           coalesce(sum(amount_cents) FILTER (WHERE responsibility = 'insurance'), 0) AS insurance_due,
+           coalesce(sum(amount_cents) FILTER (WHERE responsibility = 'patient'), 0) AS patient_due
+    FROM posting p WHERE {_practice("p")} GROUP BY 1, 2, 3"""
+
+_LINES_THAT_DIFFER: Final = f"""
+    FROM line_item l JOIN claim c ON c.practice_id = l.practice_id AND c.id = l.claim_id
+    LEFT JOIN ({_LINE_SUMS}) s ON s.practice_id = l.practice_id AND s.claim_id = l.claim_id AND s.line = l.number
+    WHERE {_practice("l")} AND (l.charge, l.insurance_due, l.patient_due)
+      <> (coalesce(s.charge, 0), coalesce(s.insurance_due, 0), coalesce(s.patient_due, 0))"""
+
+_CLAIMS_THAT_DIFFER: Final = f"""
+    FROM claim c LEFT JOIN (
+        SELECT practice_id, claim_id, sum(charge) AS billed, sum(insurance_due) AS insurance_due,
+               sum(patient_due) AS patient_due, bool_or(insurance_due < 0 OR patient_due < 0) AS credit
+        FROM line_item l WHERE {_practice("l")} GROUP BY 1, 2
+    ) s ON s.practice_id = c.practice_id AND s.claim_id = c.id
+    WHERE {_practice("c")} AND (c.billed, c.insurance_due, c.patient_due, c.has_credit_line) <>
+      (coalesce(s.billed, 0), coalesce(s.insurance_due, 0), coalesce(s.patient_due, 0), coalesce(s.credit, false))"""
+
+# The claims (practice_id, claim_id) whose amounts due cannot be trusted.
+BALANCE_DIFFERS: Final = (
+    f"SELECT c.practice_id, c.id AS claim_id {_LINES_THAT_DIFFER} "
+    f"UNION SELECT c.practice_id, c.id {_CLAIMS_THAT_DIFFER}"
+)
+
+INVARIANTS: Final[dict[str, Invariant]] = {
+    "lines_equal_postings": Invariant(
+        "what is due on a line is the sum of its postings",
+        f"SELECT {_CLAIM} || ', line ' || l.number {_LINES_THAT_DIFFER}",
+    ),
+    "claims_equal_lines": Invariant(
+        "what is due on a claim is the sum of its lines, and it knows whether a line has a credit",
+        f"SELECT {_CLAIM} {_CLAIMS_THAT_DIFFER}",
+    ),
+    "claims_equal_ledger": Invariant(
+        "what was adjusted, who paid what and when a claim was last paid follow from its postings",
+        f"""SELECT {_CLAIM}
+            FROM claim c LEFT JOIN (
+                SELECT p.practice_id, p.claim_id,
+                       -coalesce(sum(amount_cents) FILTER (WHERE kind = 'adjustment'), 0) AS adjustment,
+                       -coalesce(sum(amount_cents) FILTER (WHERE paid_by = 'primary'), 0) AS primary_paid,
+                       -coalesce(sum(amount_cents) FILTER (WHERE paid_by = 'secondary'), 0) AS secondary_paid,
+                       -coalesce(sum(amount_cents) FILTER (WHERE paid_by = 'patient'), 0) AS patient_paid,
+                       max(posted_on) FILTER (WHERE kind = 'payment' AND amount_cents < 0) AS last_payment_on
+                FROM posting p WHERE {_practice("p")} GROUP BY 1, 2
+            ) s ON s.practice_id = c.practice_id AND s.claim_id = c.id
+            WHERE {_practice("c")} AND ((c.adjustment, c.primary_paid, c.secondary_paid, c.patient_paid) <>
+              (coalesce(s.adjustment, 0), coalesce(s.primary_paid, 0), coalesce(s.secondary_paid, 0),
+               coalesce(s.patient_paid, 0)) OR c.last_payment_on IS DISTINCT FROM s.last_payment_on)""",
+    ),
+    "settled_claims_have_nothing_due": Invariant(
+        "a claim that a job settled and nothing touched since is Settled, with nothing due in what it was settled for",
+        f"""SELECT {_CLAIM}
+            FROM job_item i
+            JOIN settle_job j ON j.practice_id = i.practice_id AND j.id = i.job_id AND j.kind = 'settle'
+            JOIN claim c ON c.practice_id = i.practice_id AND c.id = i.claim_id AND c.version = i.version_after
+            WHERE {_practice("i")} AND i.outcome = 'settled'
+              AND ((i.settles_insurance AND c.insurance_due <> 0) OR (i.settles_patient AND c.patient_due <> 0)
+                   OR c.billing_status <> j.target_status)""",
+    ),
+    "one_write_off_for_each_line": Invariant(
+        "a line is written off at most once for each responsibility and version of its claim",
+        f"""SELECT {_CLAIM} || ', line ' || p.line || ', ' || p.responsibility
+            FROM posting p JOIN claim c ON c.practice_id = p.practice_id AND c.id = p.claim_id
+            WHERE {_practice("p")} AND p.kind = 'write_off'
+            GROUP BY c.practice_id, c.external_id, p.line, p.responsibility, p.claim_version HAVING count(*) > 1""",
+    ),
+    "job_postings_belong_to_settled_items": Invariant(
+        "every posting that names a job belongs to a settled item of that job, in a responsibility that it settles",
+        f"""SELECT {_POSTING}
+            FROM posting p LEFT JOIN job_item i
+              ON i.practice_id = p.practice_id AND i.claim_id = p.claim_id AND i.job_id = p.job_id
+             AND i.outcome = 'settled' AND (p.kind = 'reversal' OR i.claim_version = p.claim_version)
+             AND CASE p.responsibility WHEN 'insurance' THEN i.settles_insurance ELSE i.settles_patient END
+            WHERE {_practice("p")} AND p.job_id IS NOT NULL AND i.position IS NULL""",
+    ),
+    "settled_items_equal_postings": Invariant(
+        "what a settled item wrote off (or restored) is the sum of its job's postings on the claim",
+        f"""SELECT {_ITEM}
+            FROM job_item i LEFT JOIN (
+                SELECT practice_id, job_id, claim_id,
+                     coalesce(sum(abs(amount_cents)) FILTER (WHERE responsibility = 'insurance'), 0) AS insurance_cents,
+                     coalesce(sum(abs(amount_cents)) FILTER (WHERE responsibility = 'patient'), 0) AS patient_cents
+                FROM posting p WHERE {_practice("p")} AND p.job_id IS NOT NULL GROUP BY 1, 2, 3
+            ) s ON s.practice_id = i.practice_id AND s.job_id = i.job_id AND s.claim_id = i.claim_id
+            WHERE {_practice("i")} AND i.outcome = 'settled' AND (i.insurance_cents, i.patient_cents) <>
+              (coalesce(s.insurance_cents, 0), coalesce(s.patient_cents, 0))""",
+    ),
+    "chunks_equal_items": Invariant(
+        "a chunk counts what its items say",
+        f"""SELECT 'practice ' || k.practice_id || ', job ' || k.job_id || ', chunk from ' || k.first_position
+            FROM job_chunk k LEFT JOIN LATERAL (
+                SELECT count(*) FILTER (WHERE outcome = 'settled') AS settled,
+                       count(*) FILTER (WHERE outcome = 'skipped') AS skipped,
+                       count(*) FILTER (WHERE outcome = 'failed') AS failed,
+                       count(*) FILTER (WHERE outcome IS NULL) AS undone,
+                       coalesce(sum(insurance_cents) FILTER (WHERE outcome = 'settled'), 0) AS insurance_cents,
+                       coalesce(sum(patient_cents) FILTER (WHERE outcome = 'settled'), 0) AS patient_cents
+                FROM job_item i WHERE i.practice_id = k.practice_id AND i.job_id = k.job_id
+                  AND i.position BETWEEN k.first_position AND k.last_position
+            ) s ON true
+            JOIN settle_job j ON j.practice_id = k.practice_id AND j.id = k.job_id
+            WHERE {_practice("k")} AND {_HAS_ITEMS} AND (
+              (k.settled, k.skipped, k.failed, k.insurance_cents, k.patient_cents) <>
+              (s.settled, s.skipped, s.failed, s.insurance_cents, s.patient_cents)
+              OR (k.state = 'done') <> (s.undone = 0))""",
+    ),
+    "chunks_cover_the_job": Invariant(
+        "chunks cover a job's items without gap or overlap: settled + skipped + failed + remaining = total",
+        f"""SELECT {_JOB}
+            FROM settle_job j LEFT JOIN LATERAL (
+                SELECT sum(k.last_position - k.first_position + 1) AS covered, max(k.last_position) AS last,
+                       min(k.first_position) AS first, sum(k.settled + k.skipped + k.failed) AS done
+                FROM job_chunk k WHERE k.practice_id = j.practice_id AND k.job_id = j.id
+            ) s ON true
+            LEFT JOIN LATERAL (
+                SELECT count(*) AS items FROM job_item i WHERE i.practice_id = j.practice_id AND i.job_id = j.id
+            ) t ON true
+            WHERE {_practice("j")} AND j.claims_total > 0 AND {_HAS_ITEMS} AND (
+              (coalesce(s.covered, 0), coalesce(s.first, 0), coalesce(s.last, 0), t.items) <>
+              (j.claims_total, 1, j.claims_total, j.claims_total) OR s.done > j.claims_total)""",
+    ),
+    "completed_jobs_have_nothing_open": Invariant(
+        "a completed job has an outcome for every claim",
+        f"""SELECT {_JOB} FROM settle_job j
+            WHERE {_practice("j")} AND j.status = 'completed' AND EXISTS (
+              SELECT FROM job_chunk k WHERE k.practice_id = j.practice_id AND k.job_id = j.id AND k.state = 'open')""",
+    ),
+    "items_are_claims": Invariant(
+        "every item of a job is a claim of the job's own practice",
+        f"""SELECT {_ITEM}
+            FROM job_item i LEFT JOIN claim c ON c.practice_id = i.practice_id AND c.id = i.claim_id
+            LEFT JOIN settle_job j ON j.practice_id = i.practice_id AND j.id = i.job_id
+            WHERE {_practice("i")} AND (c.id IS NULL OR j.id IS NULL)""",
+    ),
+    "no_empty_posting": Invariant(
+        "no posting is of zero cents",
+        f"SELECT {_POSTING} FROM posting p WHERE {_practice('p')} AND p.amount_cents = 0",
+    ),
+    "write_offs_make_no_credit": Invariant(
+        "a write-off takes no line below zero",
+        f"""SELECT {_POSTING} FROM (
+                SELECT p.practice_id, p.id, p.kind,
+                       sum(p.amount_cents) OVER (PARTITION BY p.practice_id, p.claim_id, p.line, p.responsibility
+                                                 ORDER BY p.id) AS due_after
+                FROM posting p WHERE {_practice("p")} AND EXISTS (
+                  SELECT FROM posting w WHERE w.practice_id = p.practice_id AND w.claim_id = p.claim_id
+                     AND w.line = p.line AND w.kind = 'write_off')
+            ) p WHERE p.kind = 'write_off' AND p.due_after < 0""",
+    ),
+    "credits_are_untouched": Invariant(
+        "no job writes off a claim of which anything was below zero at the time",
+        f"""SELECT {_CLAIM} || ', line ' || b.line FROM (
+                SELECT p.practice_id, p.claim_id, p.line
+                FROM (SELECT p.practice_id, p.claim_id, p.job_id, min(p.id) AS first FROM posting p
+                      WHERE {_practice("p")} AND p.kind = 'write_off' AND p.job_id IS NOT NULL GROUP BY 1, 2, 3) w
+                JOIN posting p ON p.practice_id = w.practice_id AND p.claim_id = w.claim_id AND p.id < w.first
+                GROUP BY p.practice_id, p.claim_id, p.line, p.responsibility, w.job_id
+                HAVING sum(p.amount_cents) < 0
+            ) b JOIN claim c ON c.practice_id = b.practice_id AND c.id = b.claim_id""",
+    ),
+    "reversals_answer_one_posting": Invariant(
+        "a reversal is equal and opposite to its one original, and no posting is reversed twice",
+        f"""SELECT {_POSTING}
+            FROM posting p LEFT JOIN posting o
+              ON o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line AND o.id = p.reverses_id
+            WHERE {_practice("p")} AND p.kind = 'reversal'
+              AND (o.id IS NULL OR o.amount_cents <> -p.amount_cents OR o.responsibility <> p.responsibility)
+            UNION ALL
+            SELECT {_POSTING} FROM posting p WHERE {_practice("p")} AND EXISTS (
+              SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.reverses_id = p.id
+              OFFSET 1)""",
+    ),
+    "money_moves_by_confirmed_jobs": Invariant(
+        "only a job that was confirmed moves money, and never one that moves statuses alone",
+        f"""SELECT {_JOB} FROM settle_job j
+            WHERE {_practice("j")} AND (j.kind = 'status' OR j.confirmed_at IS NULL) AND EXISTS (
+              SELECT FROM job_chunk k WHERE k.practice_id = j.practice_id AND k.job_id = j.id
+                 AND (k.insurance_cents <> 0 OR k.patient_cents <> 0))""",
+    ),
+    "jobs_over_a_limit_were_approved": Invariant(
+        "a job that writes off more than a limit frozen into it, of one claim or in all, ran by the word of two people",
+        f"""SELECT {_JOB} FROM settle_job j
+            WHERE {_practice("j")} AND j.kind = 'settle' AND j.confirmed_at IS NOT NULL
+              AND (j.decided_by IS NULL OR j.decided_by IN (j.requested_by, j.confirmed_by))
+              AND (j.over <> '[]'
+                OR (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint
+                   > least((j.limits->>'practice_job_cents')::bigint, (j.limits->>'user_job_cents')::bigint)
+                OR EXISTS (SELECT FROM job_item i
+                   WHERE i.practice_id = j.practice_id AND i.job_id = j.id AND i.verdict = 'settle'
+                     AND i.insurance_cents + i.patient_cents
+                       > least((j.limits->>'practice_claim_cents')::bigint, (j.limits->>'user_claim_cents')::bigint))
+              )""",
+    ),
+    "jobs_of_one_day_were_added_up": Invariant(
+        "a job that, with the same person's earlier jobs of the day, writes off more than the limit for one job ran by "
+        "the word of two people",
+        f"""SELECT {_JOB} FROM (
+                SELECT j.*, CASE WHEN j.schedule_id IS NULL THEN j.confirmed_by ELSE j.requested_by END AS answers,
+                       (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint AS cents,
+                       least((j.limits->>'practice_job_cents')::bigint, (j.limits->>'user_job_cents')::bigint) AS most
+                FROM settle_job j WHERE {_practice("j")} AND j.kind = 'settle' AND j.confirmed_at IS NOT NULL
+            ) j JOIN LATERAL (
+                SELECT sum(CASE o.status WHEN 'cancelled' THEN (
+                         SELECT coalesce(sum(k.insurance_cents + k.patient_cents), 0) FROM job_chunk k
+                         WHERE k.practice_id = o.practice_id AND k.job_id = o.id)
+                       ELSE (o.preview->>'insurance_cents')::bigint + (o.preview->>'patient_cents')::bigint
+                       END) AS cents
+                FROM settle_job o
+                WHERE o.practice_id = j.practice_id AND o.kind = 'settle' AND o.as_of = j.as_of
+                  AND o.approval_asked_at IS NULL AND o.confirmed_at < j.confirmed_at
+                  AND (o.night IS NULL) = (j.night IS NULL)
+                  AND CASE WHEN o.schedule_id IS NULL THEN o.confirmed_by ELSE o.requested_by END = j.answers
+            ) others ON true
+            WHERE j.cents > 0 AND j.cents + others.cents > j.most
+              AND (j.decided_by IS NULL OR j.decided_by IN (j.requested_by, j.confirmed_by))""",
+    ),
+    "jobs_reconcile": Invariant(
+        "the receivable of a job's settled claims before, less what was written off (plus what was restored), is "
+        "that after",
+        f"""SELECT {_JOB} FROM settle_job j JOIN (
+                SELECT k.practice_id, k.job_id,
+                       sum(k.insurance_before_cents - k.insurance_after_cents) AS insurance_cents,
+                       sum(k.patient_before_cents - k.patient_after_cents) AS patient_cents,
+                       sum(k.insurance_cents) AS insurance_moved, sum(k.patient_cents) AS patient_moved
+                FROM job_chunk k WHERE {_practice("k")} GROUP BY 1, 2
+            ) s ON s.practice_id = j.practice_id AND s.job_id = j.id
+            WHERE CASE j.kind WHEN 'reverse' THEN (-s.insurance_cents, -s.patient_cents)
+                              ELSE (s.insurance_cents, s.patient_cents) END <> (s.insurance_moved, s.patient_moved)""",
+    ),
+    **AUDIT_INVARIANTS,
+    **LATE_INVARIANTS,
+}

@@ -1,0 +1,26 @@
+"""The flag that keeps a claim out of settling while its balance and its ledger disagree."""
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from core.books.invariants_sql import BALANCE_DIFFERS
+
+_FLAG = text(
+    f"""WITH differs AS ({BALANCE_DIFFERS}), stale AS (
+            SELECT c.practice_id, c.id, d.claim_id IS NOT NULL AS mismatch
+            FROM claim c LEFT JOIN differs d ON d.practice_id = c.practice_id AND d.claim_id = c.id
+            WHERE (CAST(:practice_id AS bigint) IS NULL OR c.practice_id = :practice_id)
+              AND c.balance_mismatch <> (d.claim_id IS NOT NULL)
+            ORDER BY c.practice_id, c.id FOR NO KEY UPDATE OF c
+        )
+        UPDATE claim c SET balance_mismatch = s.mismatch, version = c.version + 1
+        FROM stale s WHERE c.practice_id = s.practice_id AND c.id = s.id RETURNING c.id"""
+)
+
+
+def flag_mismatches(session: Session, *, practice_id: int | None) -> int:
+    """Raise the flag of claims whose balance differs from their ledger, lower it where it agrees; give how many.
+
+    The feed and the preview read the flag; the run of a job sums the ledger itself and does not need it.
+    """
+    return len(session.scalars(_FLAG, {"practice_id": practice_id}).all())

@@ -1,0 +1,226 @@
+"""What a job may write off without a second person: the limits frozen into it, and what of it is over which.
+
+A limit is in cents, or a number of claims for a schedule's cap; `core.money.UNLIMITED` where somebody chose the word.
+Limits that change later change nothing about a job that was previewed before.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final, Literal, NotRequired, TypedDict
+
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from core.jobs import codes, reversed_totals
+from core.jobs.approval import requesters
+from core.jobs.keys import JobKey
+from core.models.job_items import JobChunk, JobItem, Verdict
+from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
+from core.models.people import User
+from core.models.practices import Practice
+from core.money import UNLIMITED, format_cents
+from core.practices import practice_days
+
+# By code, of which limit each is.
+OF_ONE_CLAIM: Final = {"over_claim_limit": "practice_claim_cents", "over_user_claim_limit": "user_claim_cents"}
+COUNTED_IN_CLAIMS: Final = frozenset({"over_cap_claims"})  # every other limit is in cents
+
+# Jobs that write nothing off for their requester's day.
+_NOT_COUNTED: Final = (
+    JobStatus.PREPARING,
+    JobStatus.PREVIEWED,
+    *(status for status in FINAL_STATUSES if status not in (JobStatus.COMPLETED, JobStatus.CANCELLED)),
+)
+
+
+# By name: practice_claim_cents, practice_job_cents, user_claim_cents, user_job_cents, and of a schedule cap_claims and
+# cap_cents. A name that is missing is no limit of this job's.
+Limits = dict[str, int]
+
+
+class Over(TypedDict):
+    """One limit that a job is over: `found` is in the unit of `limit`."""
+
+    code: str
+    limit: int
+    found: int  # the largest claim's cents, the sum of cents, or the number of claims
+    claims: int  # how many claims are over it; all of the job's where the sum is
+    jobs: list[int]  # of the day's sum: the other jobs
+    reversed_jobs: NotRequired[list[int]]  # those of them that were reversed since, in whole or in part
+
+
+class OverLimit(BaseModel):
+    """The same, as people and programs read it."""
+
+    code: str
+    words: str
+    unit: Literal["cents", "claims"]  # of `limit` and `found`
+    limit: int
+    found: int
+    claims: int
+    jobs: list[str]
+
+    @property
+    def is_of_one_claim(self) -> bool:
+        """Whether `limit` is what one claim may write off, so that `found` is the largest."""
+        return self.code in OF_ONE_CLAIM
+
+    @property
+    def sentence(self) -> str:
+        """Which limit, and by how much."""
+        write: Callable[[int], str] = format_cents if self.unit == "cents" else "{:,}".format
+        by_how_much = write(self.found - self.limit)
+        return f"{self.words}: {write(self.found)}, the limit is {write(self.limit)}, {by_how_much} over"
+
+
+def told(over: Iterable[Over]) -> list[OverLimit]:
+    """What is over which limit, in words; a claim's own amount is the largest of them."""
+    return [
+        OverLimit(
+            code=one["code"],
+            words=_words(one),
+            unit="claims" if one["code"] in COUNTED_IN_CLAIMS else "cents",
+            limit=one["limit"],
+            found=one["found"],
+            claims=one["claims"],
+            jobs=[str(job_id) for job_id in one["jobs"]],
+        )
+        for one in over
+    ]
+
+
+def _words(one: Over) -> str:
+    words, jobs = codes.LIMITS[one["code"]], one.get("reversed_jobs", [])
+    if not jobs:
+        return words
+    named = f"job{'s' * (len(jobs) > 1)} {', '.join(f'{job_id:,}' for job_id in jobs)}"
+    return f"{words} (including {named}, which still count{'s' * (len(jobs) == 1)} although reversed since)"
+
+
+def of_people(session: Session, practice: Practice, user_ids: Collection[int]) -> Limits:
+    """The limits under which these users ask for a job today: of their own the stricter."""
+    people = session.scalars(select(User).where(User.id.in_(user_ids))).all()
+    return Limits(
+        practice_claim_cents=practice.claim_limit_cents,
+        practice_job_cents=practice.job_limit_cents,
+        user_claim_cents=min(user.claim_limit_cents for user in people),
+        user_job_cents=min(user.job_limit_cents for user in people),
+    )
+
+
+def of_confirmer(session: Session, job: SettleJob, user_id: int) -> Limits:
+    """The job's limits, where another confirms than previewed the stricter of both persons'."""
+    limits: Limits = dict(job.limits)
+    if user_id != job.requested_by:
+        user = session.get_one(User, user_id)
+        for name, own in (("user_claim_cents", user.claim_limit_cents), ("user_job_cents", user.job_limit_cents)):
+            limits[name] = min(own, limits.get(name, UNLIMITED))
+    return limits
+
+
+def if_confirmed(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> list[Over]:
+    """What of the previewed job would be over which limit if user `by` confirmed it now."""
+    return over(session, job, by=by, now=now, limits=of_confirmer(session, job, by))
+
+
+def over(session: Session, job: SettleJob, *, by: int, now: dt.datetime, limits: Limits | None = None) -> list[Over]:
+    """What of the previewed job is over which of its `limits`, with what else user `by` let run on the same day.
+
+    `now` is when it is confirmed, or would be.
+    """
+    if job.kind is not JobKind.SETTLE:
+        return []
+    limits = job.limits if limits is None else limits
+    found: list[Over] = []
+    for code, name in OF_ONE_CLAIM.items():
+        found += _claims_over(session, job, code, limits.get(name, UNLIMITED))
+    total, settles = cents(job), (job.preview or {})["will_settle"]
+    sums = (
+        ("over_job_limit", limits.get("practice_job_cents", UNLIMITED), total),
+        ("over_user_job_limit", limits.get("user_job_cents", UNLIMITED), total),
+        ("over_cap_claims", limits.get("cap_claims", UNLIMITED), settles),
+        ("over_cap_amount", limits.get("cap_cents", UNLIMITED), total),
+    )
+    found += [_over(code, limit, sum_, claims=settles) for code, limit, sum_ in sums if sum_ > limit]
+    of_one_job = min(limits.get("practice_job_cents", UNLIMITED), limits.get("user_job_cents", UNLIMITED))
+    if total and total <= of_one_job < UNLIMITED:
+        others = _unapproved_of_the_day(session, job, by, now)
+        sum_ = total + sum(others.values())
+        if sum_ > of_one_job:
+            day = _over("over_day_limit", of_one_job, sum_, claims=settles, jobs=list(others))
+            if reversed_jobs := sorted(reversed_totals.of_jobs(session, job.practice_id, others)):
+                day["reversed_jobs"] = reversed_jobs
+            found.append(day)
+    return found
+
+
+def _over(code: str, limit: int, found: int, *, claims: int, jobs: list[int] | None = None) -> Over:
+    return Over(code=code, limit=limit, found=found, claims=claims, jobs=jobs or [])
+
+
+def of_one_claim(limits: Limits) -> int:
+    """The least of the limits for one claim, in cents."""
+    return min(limits.get("practice_claim_cents", UNLIMITED), limits.get("user_claim_cents", UNLIMITED))
+
+
+def is_over_claim_limit(limit: int) -> ColumnElement[bool]:
+    """The condition on an item that it alone is more than one claim may be."""
+    return and_(JobItem.verdict == Verdict.SETTLE, JobItem.insurance_cents + JobItem.patient_cents > limit)
+
+
+def _claims_over(session: Session, job: SettleJob, code: str, limit: int) -> list[Over]:
+    if limit >= UNLIMITED:
+        return []
+    of_claim = JobItem.insurance_cents + JobItem.patient_cents
+    of_job = (*JobKey(job.practice_id, job.id).of(JobItem), JobItem.verdict == Verdict.SETTLE, of_claim > limit)
+    largest, claims = session.execute(select(func.max(of_claim), func.count()).where(*of_job)).one()
+    return [_over(code, limit, largest, claims=claims)] if claims else []
+
+
+def _unapproved_of_the_day(session: Session, job: SettleJob, by: int, now: dt.datetime) -> dict[int, int]:
+    """What the user's other settle jobs of the same day write off with nobody else's word: cents by job.
+
+    A job that waits, or that another person approved, was not slipped in under the limit: it does not count.
+    """
+    others = [other for other in jobs_of_the_day(session, job, by=by, at=now) if other.approval_asked_at is None]
+    found = dict(zip((other.id for other in others), _at_most(session, job.practice_id, others), strict=True))
+    return {job_id: sum_ for job_id, sum_ in found.items() if sum_}
+
+
+def jobs_of_the_day(session: Session, job: SettleJob, *, by: int, at: dt.datetime) -> list[SettleJob]:
+    """The other settle jobs that the user let run, or asked to, on the same day, oldest first.
+
+    On the day of which the previews tell, and on that of `at`, when this one is confirmed: two previews of both sides
+    of a midnight do not get a day each.
+    """
+    practice = session.get_one(Practice, job.practice_id)
+    begins, ends = practice_days.day_of(practice, practice_days.today(practice, now=at))
+    let_run_at = func.coalesce(SettleJob.approval_asked_at, SettleJob.confirmed_at)
+    of_day = (
+        SettleJob.practice_id == job.practice_id,
+        SettleJob.id != job.id,
+        requesters.is_answered_by(by),
+        SettleJob.kind == JobKind.SETTLE,
+        # Nights are added up among themselves: they have caps, and must not use up their owner's day.
+        SettleJob.night.is_(None) if job.night is None else SettleJob.night.is_not(None),
+        or_(SettleJob.as_of == job.as_of, and_(let_run_at >= begins, let_run_at < ends)),
+        SettleJob.status.not_in(_NOT_COUNTED),
+    )
+    return list(session.scalars(select(SettleJob).where(*of_day).order_by(SettleJob.id)))
+
+
+def _at_most(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[int]:
+    """The most that each job will have written off: of a cancelled one what it did, because it never goes on."""
+    cancelled = [job.id for job in jobs if job.status is JobStatus.CANCELLED]
+    done = func.sum(JobChunk.insurance_cents + JobChunk.patient_cents)
+    of_jobs = (JobChunk.practice_id == practice_id, JobChunk.job_id.in_(cancelled))
+    rows = session.execute(select(JobChunk.job_id, done).where(*of_jobs).group_by(JobChunk.job_id))
+    did = {job_id: int(sum_) for job_id, sum_ in rows}
+    return [did.get(job.id, 0) if job.status is JobStatus.CANCELLED else cents(job) for job in jobs]
+
+
+def cents(job: SettleJob) -> int:
+    """What the previewed job will write off."""
+    frozen = job.preview or {}
+    return int(frozen.get("insurance_cents", 0)) + int(frozen.get("patient_cents", 0))

@@ -1,0 +1,223 @@
+"""Taking, locking, giving back and splitting chunks. The row lock is the lease: a worker that dies lets go of it."""
+
+import datetime as dt
+import random
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from core.jobs import lifecycle
+from core.jobs.keys import JobKey
+from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome
+from core.models.jobs import WORKED_STATUSES, JobStatus, SettleJob
+from core.settings import HINTS_PER_CONFIRM_MAX
+
+ATTEMPTS_MAX: Final = 3  # times that a worker took a chunk and was never heard of again
+BUSY_TRIES_MAX: Final = 5
+BUSY_WAIT: Final = dt.timedelta(seconds=0.5)  # doubled with each try, up to:
+BUSY_WAIT_MAX: Final = dt.timedelta(seconds=30)
+TRANSIENT_WAIT: Final = dt.timedelta(seconds=0.5)
+# Between a take and its lock stands a commit: for so long nobody else takes the same chunk.
+TAKE_TO_LOCK: Final = dt.timedelta(seconds=1)
+
+
+class Chunk(NamedTuple):
+    """A chunk that a worker has taken: the range of positions, and which take of it this is."""
+
+    job: JobKey
+    first: int
+    last: int
+    attempts: int
+    busy_tries: int
+
+    def row(self) -> ColumnElement[bool]:
+        """The condition that picks this chunk, if it is still open and nobody has taken it since."""
+        return and_(
+            *self.job.of(JobChunk),
+            JobChunk.first_position == self.first,
+            JobChunk.last_position == self.last,
+            JobChunk.state == ChunkState.OPEN,
+            JobChunk.attempts == self.attempts,
+        )
+
+    def items(self) -> ColumnElement[bool]:
+        """The condition that picks its items."""
+        return and_(*self.job.of(JobItem), JobItem.position.between(self.first, self.last))
+
+
+def free(now: dt.datetime) -> ColumnElement[bool]:
+    """The condition on a chunk that may be taken at `now`, as far as can be seen without its lock."""
+    return and_(
+        JobChunk.state == ChunkState.OPEN,
+        or_(JobChunk.not_before.is_(None), JobChunk.not_before <= now),
+        or_(JobChunk.taken_at.is_(None), JobChunk.taken_at <= now - TAKE_TO_LOCK),
+    )
+
+
+def jobs_with_free_chunks(session: Session, *, now: dt.datetime) -> list[JobKey]:
+    """Every job of every practice on which a worker could begin."""
+    of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
+    has_free = select(JobChunk.first_position).where(of_job, free(now)).exists()
+    jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status.in_(WORKED_STATUSES), has_free)
+    return [JobKey(*row) for row in session.execute(jobs)]
+
+
+def count_free(session: Session, job: JobKey, *, now: dt.datetime) -> int:
+    """On how many chunks of the job a worker could begin, up to the number of hints that are sent at once."""
+    some = select(JobChunk.first_position).where(*job.of(JobChunk), free(now)).limit(HINTS_PER_CONFIRM_MAX).subquery()
+    return session.scalars(select(func.count()).select_from(some)).one()
+
+
+def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:
+    """Take a chunk for `worker`: a practice with free chunks at random, one of its jobs at random, its first free one.
+
+    None where there is nothing to do.
+    """
+    for job in _in_fair_order(jobs_with_free_chunks(session, now=now)):
+        chunk = _take_first(session, job, worker=worker, now=now)
+        if chunk is not None:
+            started = func.coalesce(SettleJob.started_at, now)
+            lifecycle.move(session, job, source=JobStatus.CONFIRMED, target=JobStatus.RUNNING, started_at=started)
+            return chunk
+    return None
+
+
+def _in_fair_order(jobs: list[JobKey]) -> list[JobKey]:
+    by_practice = [list(group) for _, group in groupby(sorted(jobs), key=lambda job: job.practice_id)]
+    random.shuffle(by_practice)
+    return [job for group in by_practice for job in random.sample(group, len(group))]
+
+
+def _take_first(session: Session, job: JobKey, *, worker: str, now: dt.datetime) -> Chunk | None:
+    first_free = (
+        select(
+            JobChunk.first_position,
+            JobChunk.last_position,
+            JobChunk.attempts,
+            JobChunk.busy_tries,
+        )
+        .where(*job.of(JobChunk), free(now))
+        .order_by(JobChunk.first_position)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    found = session.execute(first_free).one_or_none()
+    if found is None:
+        return None
+    taken = update(JobChunk).where(*job.of(JobChunk), JobChunk.first_position == found.first_position)
+    session.execute(taken.values(attempts=JobChunk.attempts + 1, taken_at=now, taken_by=worker))
+    return Chunk(
+        job,
+        found.first_position,
+        found.last_position,
+        found.attempts + 1,
+        found.busy_tries,
+    )
+
+
+def lock(session: Session, chunk: Chunk) -> bool:
+    """Lock the chunk for this transaction; False where it is done, taken by another or split meanwhile."""
+    mine = select(JobChunk.first_position).where(chunk.row()).with_for_update(skip_locked=True)
+    return session.scalar(mine) is not None
+
+
+def give_back(session: Session, chunk: Chunk, *, not_before: dt.datetime | None) -> None:
+    """Undo the take, if nobody has gone on from it: this attempt is nobody's fault."""
+    if lock(session, chunk):
+        values = {
+            "attempts": JobChunk.attempts - 1,
+            "taken_at": None,
+            "taken_by": None,
+            "not_before": not_before,
+        }
+        session.execute(update(JobChunk).where(chunk.row()).values(values))
+
+
+class Counts(NamedTuple):
+    """What one transaction adds to its chunk's counters."""
+
+    settled: int = 0
+    skipped: int = 0
+    failed: int = 0
+    insurance_cents: int = 0
+    patient_cents: int = 0
+    insurance_before_cents: int = 0
+    patient_before_cents: int = 0
+    insurance_after_cents: int = 0
+    patient_after_cents: int = 0
+
+
+def close(session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetime) -> None:
+    """Add to the chunk's counters; it has no item without an outcome left."""
+    _add(session, chunk, counts, state=ChunkState.DONE, done_at=now, not_before=None)
+
+
+def keep_open(session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetime) -> None:
+    """Add to the chunk's counters; what another hand holds is tried again after a while, twice as long each time."""
+    wait = min(BUSY_WAIT * 2**chunk.busy_tries, BUSY_WAIT_MAX)
+    _add(
+        session, chunk, counts, busy_tries=JobChunk.busy_tries + 1, attempts=0, not_before=now + wait,
+        taken_at=None, done_at=now,
+    )  # fmt: skip
+
+
+def _add(session: Session, chunk: Chunk, counts: Counts, **values: Any) -> None:
+    added = {name: getattr(JobChunk, name) + count for name, count in counts._asdict().items() if count}
+    session.execute(update(JobChunk).where(chunk.row()).values(**added, **values))
+
+
+def split(session: Session, chunk: Chunk, *, code: str, now: dt.datetime) -> None:
+    """Close in on the claim at fault: two halves instead of the chunk, or the one claim failed with `code`.
+
+    Nothing happens where another worker has the chunk or has done it.
+    """
+    if not lock(session, chunk):
+        return
+    undone = session.scalars(
+        select(JobItem.position).where(chunk.items(), JobItem.outcome.is_(None)).order_by(JobItem.position)
+    ).all()
+    if len(undone) == 1:
+        _fail(session, chunk, undone[0], code=code, now=now)
+        return
+    # In the middle of what is undone, so that each half has half of the suspects.
+    middle = undone[len(undone) // 2]
+    halves = ((chunk.first, middle - 1), (middle, chunk.last))
+    session.execute(update(JobChunk).where(chunk.row()).values(_range_values(session, chunk, *halves[0])))
+    session.execute(insert(JobChunk).values(**_key_values(chunk), **_range_values(session, chunk, *halves[1])))
+
+
+def _fail(session: Session, chunk: Chunk, position: int, *, code: str, now: dt.datetime) -> None:
+    failed = update(JobItem).where(*chunk.job.of(JobItem), JobItem.position == position)
+    session.execute(failed.values(outcome=Outcome.FAILED, code=code))
+    close(session, chunk, Counts(failed=1), now=now)
+
+
+def _key_values(chunk: Chunk) -> dict[str, Any]:
+    return {"practice_id": chunk.job.practice_id, "job_id": chunk.job.job_id}
+
+
+def _range_values(session: Session, chunk: Chunk, first: int, last: int) -> dict[str, Any]:
+    """A chunk for the positions `first` to `last`, its counters taken from the items."""
+    of_half = and_(*chunk.job.of(JobItem), JobItem.position.between(first, last))
+    settled = JobItem.outcome == Outcome.SETTLED
+
+    def sum_of(cents: Any) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((settled, cents))), 0)
+
+    counted = session.execute(
+        select(
+            *(func.count().filter(JobItem.outcome == outcome).label(outcome.value) for outcome in Outcome),
+            sum_of(JobItem.insurance_cents).label("insurance_cents"),
+            sum_of(JobItem.patient_cents).label("patient_cents"),
+        ).where(of_half)
+    ).one()
+    fresh = {
+        "attempts": 0,
+        "busy_tries": chunk.busy_tries,
+        "taken_at": None,
+        "taken_by": None,
+        "not_before": None,
+    }
+    return {"first_position": first, "last_position": last, **fresh, **counted._mapping}

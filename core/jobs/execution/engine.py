@@ -1,0 +1,166 @@
+"""What a worker does with a hint: take free chunks and settle them, for about a second."""
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from core.db.engine import Sessions, transaction
+from core.db.transient import is_transient, sqlstate
+from core.jobs import codes, lifecycle
+from core.jobs.execution import chunks, finish, settle_chunk
+from core.jobs.execution.chunks import ATTEMPTS_MAX, TRANSIENT_WAIT, Chunk
+from core.jobs.execution.settle_chunk import MonthIsClosed
+from core.models.jobs import JobStatus
+
+log = structlog.get_logger(__name__)
+
+BALANCE_MISMATCH: Final = "balance_mismatch"  # the one skip that is an alarm: the books themselves are in doubt
+
+Clock = Callable[[], dt.datetime]
+
+GIVE_BACK_WAITS_SECONDS: Final = (0.2, 0.5, 1, 2, 4, 8)  # a database that is restarted is back by then
+WORK_FOR: Final = dt.timedelta(seconds=1)  # long enough that messages cost nothing, short enough for a warm stop
+
+
+class Worked(NamedTuple):
+    """What came of a hint, and what the caller counts for metrics."""
+
+    chunks: int  # processed; a chunk that was released or halted does not count
+    more_to_do: bool  # something was settled and chunks are left: worth another hint
+    chunk_seconds: list[float]  # of each transaction
+    skipped: Counter[str]  # claims by the code of the rule that skipped them
+
+
+class _Chunk(NamedTuple):
+    """What came of one chunk."""
+
+    processed: bool
+    seconds: float | None = None
+    skipped: Mapping[str, int] = {}
+
+
+def work(sessions: Sessions, *, worker: str, clock: Clock) -> Worked:
+    """Settle free chunks of any job for about a second, or until none is free."""
+    done, seconds, skipped = 0, list[float](), Counter[str]()
+    until = clock() + WORK_FOR
+    while True:
+        with transaction(sessions) as session:
+            chunk = chunks.take(session, worker=worker, now=clock())
+        if chunk is None:
+            return Worked(done, more_to_do=False, chunk_seconds=seconds, skipped=skipped)
+        of_chunk = _settle(sessions, chunk, clock=clock)
+        done += of_chunk.processed
+        skipped.update(of_chunk.skipped)
+        if of_chunk.seconds is not None:
+            seconds.append(of_chunk.seconds)
+        if clock() >= until:
+            more = done > 0 and _something_is_free(sessions, clock=clock)
+            return Worked(done, more_to_do=more, chunk_seconds=seconds, skipped=skipped)
+
+
+def _something_is_free(sessions: Sessions, *, clock: Clock) -> bool:
+    with transaction(sessions) as session:
+        return bool(chunks.jobs_with_free_chunks(session, now=clock()))
+
+
+def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _Chunk:
+    """Settle one taken chunk, whatever happens."""
+    where = log.bind(
+        practice_id=chunk.job.practice_id,
+        job_id=chunk.job.job_id,
+        first=chunk.first,
+        last=chunk.last,
+    )
+    if chunk.attempts > ATTEMPTS_MAX:
+        where.warning("chunk_killed_its_workers")
+        return _Chunk(_split(sessions, chunk, code=codes.WORKER_DIED, clock=clock))
+    began = time.perf_counter()
+    try:
+        with transaction(sessions) as session:
+            done = settle_chunk.settle(session, chunk, now=clock())
+    except MonthIsClosed:
+        where.error("month_closed")
+        return _Chunk(_halt(sessions, chunk, code=codes.MONTH_CLOSED, clock=clock))
+    except Exception as error:  # noqa: BLE001  whatever it is, the chunk is given back or the claim at fault found
+        return _Chunk(_recover(sessions, chunk, error, clock=clock))
+    if done is None:
+        _step(sessions, chunk, clock=clock)
+        return _Chunk(processed=False)
+    seconds = time.perf_counter() - began
+    if mismatched := done.skipped.get(BALANCE_MISMATCH):
+        where.error("balance_mismatch", claims=mismatched)
+    where.info(
+        "chunk_settled",
+        busy=done.busy,
+        settled=done.counts.settled,
+        skipped=done.counts.skipped,
+    )
+    _step(sessions, chunk, clock=clock)
+    return _Chunk(processed=True, seconds=seconds, skipped=done.skipped)
+
+
+def _step(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
+    with transaction(sessions) as session:
+        status = finish.step(session, chunk.job, now=clock())
+    if status is not None:
+        log.info(
+            "job_moved",
+            practice_id=chunk.job.practice_id,
+            job_id=chunk.job.job_id,
+            status=status.value,
+        )
+
+
+def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock) -> bool:
+    """Give a chunk back that met with no fault of its own; close in on the claim at fault otherwise.
+
+    Either asks the database what became of the chunk: a COMMIT whose answer was lost may have happened.
+    """
+    # The class and the server's code only: the text of an error may hold values.
+    where = log.bind(
+        practice_id=chunk.job.practice_id, job_id=chunk.job.job_id, first=chunk.first, last=chunk.last,
+        error=type(error).__name__, sqlstate=sqlstate(error),
+    )  # fmt: skip
+    if is_transient(error):
+        where.warning("chunk_given_back")
+        _give_back(sessions, chunk, clock=clock)
+        return False
+    where.warning("chunk_split")
+    code = codes.DATABASE_REFUSED if isinstance(error, DBAPIError) else codes.UNEXPECTED_ERROR
+    return _split(sessions, chunk, code=code, clock=clock)
+
+
+def _halt(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
+    """Undo the take, and let a person look into it before anything else is posted."""
+    _give_back(sessions, chunk, clock=clock)
+    with transaction(sessions) as session:
+        job = lifecycle.lock(session, chunk.job)
+        if job is not None and job.status is JobStatus.RUNNING:
+            finish.halt(session, chunk.job, because=code, now=clock())
+    return False
+
+
+def _give_back(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
+    """Undo the take. If the database is what is away, wait for it a while: an outage is no death of the worker."""
+    for seconds in (*GIVE_BACK_WAITS_SECONDS, None):
+        try:
+            with transaction(sessions) as session:
+                chunks.give_back(session, chunk, not_before=clock() + TRANSIENT_WAIT)
+        except DBAPIError as error:
+            if seconds is None or not is_transient(error):
+                raise
+            time.sleep(seconds)
+        else:
+            return
+
+
+def _split(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
+    with transaction(sessions) as session:
+        chunks.split(session, chunk, code=code, now=clock())
+    _step(sessions, chunk, clock=clock)
+    return True

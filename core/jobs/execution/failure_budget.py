@@ -1,0 +1,54 @@
+"""The failure budget: a job whose claims fail on and on halts and waits for a person."""
+
+from sqlalchemy import and_, func, select, true
+from sqlalchemy.orm import Session
+
+from core.jobs import codes
+from core.jobs.keys import JobKey
+from core.models.job_items import JobChunk, JobItem, Outcome
+from core.models.jobs import SettleJob
+from core.models.practices import Practice
+
+
+def spent(session: Session, key: JobKey) -> str | None:
+    """Why the job must halt, as a code, or None. Counted since somebody last resumed it after a halt."""
+    done, failed = _counted(session, key)
+    job, practice = session.get_one(SettleJob, key), session.get_one(Practice, key.practice_id)
+    done, failed = done - job.forgiven_done, failed - job.forgiven_failed
+    if done >= practice.failure_claims_min and failed * 100 > done * practice.failure_percent_max:
+        return codes.TOO_MANY_FAILED
+    if failed >= practice.failures_alike_max and _last_are_alike(session, key, practice.failures_alike_max):
+        return codes.FAILURES_ALIKE
+    return None
+
+
+def forgiven(session: Session, key: JobKey) -> dict[str, int]:
+    """What is no longer counted, as values of the job."""
+    done, failed = _counted(session, key)
+    return {"forgiven_done": done, "forgiven_failed": failed}
+
+
+def _counted(session: Session, key: JobKey) -> tuple[int, int]:
+    outcomes = JobChunk.settled + JobChunk.skipped + JobChunk.failed
+    sums = select(func.coalesce(func.sum(outcomes), 0), func.coalesce(func.sum(JobChunk.failed), 0))
+    done, failed = session.execute(sums.where(*key.of(JobChunk))).one()
+    return int(done), int(failed)
+
+
+def _last_are_alike(session: Session, key: JobKey, count: int) -> bool:
+    """Tell whether the last `count` failures have one code; the chunk that was done last has the last ones."""
+    ranges = (
+        select(JobChunk.first_position, JobChunk.last_position, JobChunk.done_at)
+        .where(*key.of(JobChunk), JobChunk.failed > 0)
+        .order_by(JobChunk.done_at.desc())
+        .limit(count)
+        .subquery("ranges")
+    )
+    within = JobItem.position.between(ranges.c.first_position, ranges.c.last_position)
+    item = select(JobItem.code, JobItem.position).where(
+        and_(*key.of(JobItem), within, JobItem.outcome == Outcome.FAILED)
+    )
+    failures = item.lateral("failure")
+    last = select(failures.c.code).select_from(ranges).join(failures, true())
+    last = last.order_by(ranges.c.done_at.desc(), failures.c.position.desc()).limit(count)
+    return len(set(session.scalars(last))) == 1

@@ -1,0 +1,114 @@
+"""Take the next step of a job that needs no user: complete, pause, cancel or halt it.
+
+The audit entry that ends a job records its totals and a digest of its chunk counters. Chunks are not chained one by
+one, because each would wait for the chain's end.
+"""
+
+import datetime as dt
+from typing import Any, Final
+
+from sqlalchemy import and_, exists, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.jobs import codes, lifecycle
+from core.jobs.execution import failure_budget, reconcile
+from core.jobs.keys import JobKey
+from core.models.job_items import ChunkState, JobChunk
+from core.models.jobs import JobStatus, SettleJob
+
+S = JobStatus
+
+SUMMED: Final = ("settled", "skipped", "failed", "insurance_cents", "patient_cents")
+_HASHED: Final = (
+    "first_position", "last_position", *SUMMED, "insurance_before_cents", "patient_before_cents",
+    "insurance_after_cents", "patient_after_cents",
+)  # fmt: skip
+
+
+def step(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
+    """Take the job's next step that needs nobody: complete, pause or cancel it. Give the new status if it moved."""
+    if _is_busy(session, key):
+        return None  # the common case, asked without a lock: whoever commits last asks again
+    # Locked first and asked in a new statement: a single UPDATE … WHERE NOT EXISTS (open
+    # chunk) waits on the row and then judges by its old snapshot.
+    job = lifecycle.lock(session, key)
+    if job is None or job.status not in (S.RUNNING, S.PAUSING, S.CANCELLING):
+        return None
+    if not _has_open_chunks(session, key):
+        return _finish(session, key, job, now=now)
+    if job.status is S.RUNNING:
+        return _halt_if_spent(session, key, now=now)
+    return _rest(session, key, job.status, now=now) if _no_worker_inside(session, key) else None
+
+
+def _is_busy(session: Session, key: JobKey) -> bool:
+    """Running with chunks open, and no failure that a budget could count."""
+    failed = exists().where(*key.of(JobChunk), JobChunk.failed > 0)
+    running = exists().where(*key.of(SettleJob), SettleJob.status == S.RUNNING)
+    return bool(session.scalar(select(and_(running, ~failed)))) and _has_open_chunks(session, key)
+
+
+def _halt_if_spent(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
+    because = failure_budget.spent(session, key)
+    return halt(session, key, because=because, now=now) if because else None
+
+
+def halt(session: Session, key: JobKey, *, because: str, now: dt.datetime) -> JobStatus:
+    """Halt the locked, running job for a reason that a person must look into, as a code."""
+    moved = lifecycle.move(session, key, source=S.RUNNING, target=S.HALTED, halted_because=because)
+    assert moved, "the row is locked"
+    _record(session, key, "job.halted", now=now, because=because)
+    return S.HALTED
+
+
+def _has_open_chunks(session: Session, key: JobKey) -> bool:
+    open_chunk = exists().where(*key.of(JobChunk), JobChunk.state == ChunkState.OPEN)
+    return bool(session.scalar(select(open_chunk)))
+
+
+def _no_worker_inside(session: Session, key: JobKey) -> bool:
+    """Row locks cannot be seen, but they can be tried: every open chunk can be locked, or somebody is inside."""
+    of_job = (*key.of(JobChunk), JobChunk.state == ChunkState.OPEN)
+    free = select(JobChunk.first_position).where(*of_job).with_for_update(skip_locked=True).subquery()
+    counts = select(
+        select(func.count()).select_from(free).scalar_subquery(),
+        select(func.count()).select_from(JobChunk).where(*of_job).scalar_subquery(),
+    )
+    lockable, open_ = session.execute(counts).one()
+    return bool(lockable == open_)
+
+
+def _rest(session: Session, key: JobKey, source: JobStatus, *, now: dt.datetime) -> JobStatus:
+    target = S.PAUSED if source is S.PAUSING else S.CANCELLED
+    finished = {"finished_at": now} if target is S.CANCELLED else {}
+    moved = lifecycle.move(session, key, source=source, target=target, **finished)
+    assert moved, "the row is locked"
+    _record(session, key, f"job.{target}", now=now, **(counted(session, key) if finished else {}))
+    return target
+
+
+def _finish(session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime) -> JobStatus:
+    faults = reconcile.faults(session, job)
+    target = S.HALTED if faults else S.COMPLETED
+    values: dict[str, Any] = {"halted_because": codes.BOOKS_DO_NOT_BALANCE} if faults else {"finished_at": now}
+    moved = lifecycle.move(session, key, source=job.status, target=target, **values)
+    assert moved, "the row is locked"
+    _record(session, key, f"job.{target}", now=now, faults=faults, **counted(session, key))
+    return target
+
+
+def _record(session: Session, key: JobKey, act: str, *, now: dt.datetime, **facts: Any) -> None:
+    subject = f"job:{key.job_id}"
+    audit.record(session, act, practice_id=key.practice_id, subject=subject, by=None, now=now, **facts)
+
+
+def counted(session: Session, key: JobKey) -> dict[str, Any]:
+    """The sums over the job's chunks, and SHA-256 of their numbers: a line "first|last|settled|…" each, in order."""
+    line = func.concat_ws("|", *(getattr(JobChunk, name) for name in _HASHED))
+    lines = func.string_agg(line, aggregate_order_by(literal("\n"), JobChunk.first_position))
+    sums = [func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in SUMMED]
+    digest = func.encode(func.sha256(func.convert_to(lines, "UTF8")), "hex").label("chunks_sha256")
+    row = session.execute(select(*sums, digest).where(*key.of(JobChunk))).one()._mapping
+    return {**{name: int(row[name]) for name in SUMMED}, "chunks_sha256": row["chunks_sha256"]}

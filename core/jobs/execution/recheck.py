@@ -1,0 +1,161 @@
+"""The run's check: what the preview promised to settle, seen again under the claims' locks, against the ledger."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import CTE, Subquery, and_, case, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from core.claims.claim_id_array import ClaimIds
+from core.jobs.execution.chunks import Chunk
+from core.jobs.preview import stale
+from core.ledger.posting import Cents
+from core.models.claims import Claim, LineItem
+from core.models.job_items import JobItem, Outcome
+from core.models.jobs import JobKind, SettleJob
+from core.models.ledger import Posting, Responsibility
+from core.policy import facts, rules
+from core.policy.facts import Facts, Terms
+from core.policy.rules import Moment
+from core.practices import exclusions
+from core.practices.exclusions import Excluded
+
+Skipped = Counter[str]  # how many claims, by the code of the rule
+
+
+class Judged(NamedTuple):
+    """The claims that are to be settled, what they owe and what their items promised; and how many are skipped."""
+
+    settled: ClaimIds
+    skipped: Skipped
+    owed: Cents
+    promised: Cents
+
+
+def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> Judged:
+    """Give the locked claims their outcome by the rules of the run.
+
+    A rule can only turn into a skip what the preview promised to settle.
+    """
+    if not locked:
+        return Judged(ClaimIds(), Skipped(), Cents(0, 0), Cents(0, 0))
+    asked = rules.rules_at(Moment.RUN, kind=job.kind)
+    practice_id = chunk.job.practice_id
+    settles_money = job.kind is JobKind.SETTLE
+    excluded = exclusions.lasting_for_run(session, practice_id, on=job.as_of) if settles_money else exclusions.NOBODY
+    seen = _run_facts(job, mismatched(session, practice_id, locked), excluded)
+    code = rules.first_match(seen, asked)
+    settles = code.is_(None)
+    # Item and claim are joined as they are: a rule of the run reads these two alone (a test holds it to that).
+    decided = (
+        update(JobItem)
+        .where(
+            chunk.items(),
+            locked.has(JobItem.claim_id),
+            Claim.practice_id == practice_id,
+            Claim.id == JobItem.claim_id,
+        )
+        .values(
+            outcome=case((settles, Outcome.SETTLED.value), else_=Outcome.SKIPPED.value),
+            code=func.coalesce(code, JobItem.verdict_code),
+            version_after=case((settles, Claim.version + 1)),
+            why=rules.why(seen, asked),
+        )
+        .returning(
+            JobItem.claim_id,
+            JobItem.outcome,
+            JobItem.code,
+            JobItem.insurance_cents,
+            JobItem.patient_cents,
+            Claim.insurance_due,
+            Claim.patient_due,
+        )
+        .cte("decided")
+    )
+    return _counted(session, decided, [rule.code for rule in asked])
+
+
+def _counted(session: Session, decided: CTE, codes: list[str]) -> Judged:
+    settled = decided.c.outcome == Outcome.SETTLED
+    sums = [
+        func.coalesce(func.sum(decided.c[name]).filter(settled), 0)
+        for name in ("insurance_due", "patient_due", "insurance_cents", "patient_cents")
+    ]
+    by_code = [func.count().filter(~settled, decided.c.code == code) for code in codes]
+    ids = ClaimIds.of(decided.c.claim_id, settled)
+    array, size, *figures = session.execute(select(*ids, *sums, *by_code)).one()
+    owed, promised = (Cents(*map(int, figures[first : first + 2])) for first in (0, 2))
+    return Judged(ClaimIds(array, size), Skipped(dict(zip(codes, figures[4:], strict=True))), owed, promised)
+
+
+def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: Excluded) -> Facts:
+    terms = Terms(
+        setting=job.setting,
+        as_of=job.as_of,
+        target_status=job.target_status,
+        reason=job.reason,
+        excluded=excluded,
+    )
+    of_claim = facts.of_claim(terms)
+    promised: dict[str, Any] = {
+        "previewed_version": JobItem.claim_version,
+        "previewed_status": JobItem.billing_status_before,
+    }
+    return replace(
+        of_claim,
+        changed_since_preview=stale.is_changed(),
+        balance_mismatch=mismatched_ids.has(JobItem.claim_id),
+        values={**of_claim.values, **promised},
+    )
+
+
+def mismatched(session: Session, practice_id: int, claim_ids: ClaimIds) -> ClaimIds:
+    """Those of the claims whose dues differ from their lines', or a line of which differs from its postings.
+
+    A statement of its own: joined to the items, of which the database knows nothing yet, it was planned as
+    a comparison of every claim with every other.
+    """
+    books = _books(practice_id, claim_ids)
+    differs = or_(
+        func.coalesce(books.c.line_differs, False),
+        Claim.insurance_due != func.coalesce(books.c.insurance_due, 0),
+        Claim.patient_due != func.coalesce(books.c.patient_due, 0),
+    )
+    found = select(*ClaimIds.of(Claim.id)).outerjoin(books, books.c.claim_id == Claim.id)
+    of_claims = (Claim.practice_id == practice_id, claim_ids.has(Claim.id))
+    return ClaimIds(*session.execute(found.where(*of_claims, differs)).one())
+
+
+def _books(practice_id: int, claim_ids: ClaimIds) -> Subquery:
+    """For each claim with lines: the sums of its lines, and whether a line differs from its postings."""
+    owed = func.sum(Posting.amount_cents)
+    ledger = (
+        select(
+            Posting.claim_id,
+            Posting.line,
+            func.coalesce(owed.filter(Posting.responsibility == Responsibility.INSURANCE), 0).label("insurance_due"),
+            func.coalesce(owed.filter(Posting.responsibility == Responsibility.PATIENT), 0).label("patient_due"),
+        )
+        .where(Posting.practice_id == practice_id, claim_ids.has(Posting.claim_id))
+        .group_by(Posting.claim_id, Posting.line)
+        .subquery("ledger")
+    )
+    of_line = and_(ledger.c.claim_id == LineItem.claim_id, ledger.c.line == LineItem.number)
+    differs = or_(
+        LineItem.insurance_due != func.coalesce(ledger.c.insurance_due, 0),
+        LineItem.patient_due != func.coalesce(ledger.c.patient_due, 0),
+    )
+    return (
+        select(
+            LineItem.claim_id,
+            func.sum(LineItem.insurance_due).label("insurance_due"),
+            func.sum(LineItem.patient_due).label("patient_due"),
+            func.bool_or(differs).label("line_differs"),
+        )
+        .select_from(LineItem)
+        .outerjoin(ledger, of_line)
+        .where(LineItem.practice_id == practice_id, claim_ids.has(LineItem.claim_id))
+        .group_by(LineItem.claim_id)
+        .subquery("books")
+    )

@@ -1,0 +1,79 @@
+"""Before a job may say completed, its counters, its items and the ledger must tell the same story to the cent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import Session
+
+from core.jobs.keys import JobKey
+from core.models.job_items import JobChunk, JobItem, Outcome
+from core.models.jobs import JobKind, SettleJob
+from core.models.ledger import Posting, Responsibility
+
+
+def faults(session: Session, job: SettleJob) -> list[str]:
+    """Compare what the job's chunks count with its items and its postings; name what differs, or give nothing."""
+    key = JobKey(job.practice_id, job.id)
+    chunks, items, ledger = (
+        _of_chunks(session, key),
+        _of_items(session, key),
+        _of_ledger(session, job),
+    )
+    found = [f"chunks_and_items_{name}" for name, count in items.items() if chunks[name] != count]
+    found += [f"items_and_ledger_{name}" for name, cents in ledger.items() if items[name] != cents]
+    found += [f"before_and_after_{side.value}" for side in Responsibility if not _balances(session, job, side)]
+    if sum(items[outcome] for outcome in Outcome) != job.claims_total:
+        found.append("items_and_total")
+    return found
+
+
+def _row(
+    session: Session,
+    columns: Mapping[str, ColumnElement[Any]],
+    *conditions: ColumnElement[bool],
+) -> dict[str, int]:
+    row = session.execute(select(*(column.label(name) for name, column in columns.items())).where(*conditions)).one()
+    return {name: int(value or 0) for name, value in row._mapping.items()}
+
+
+def _of_chunks(session: Session, key: JobKey) -> dict[str, int]:
+    names = (*Outcome, "insurance_cents", "patient_cents")
+    return _row(
+        session,
+        {name: func.sum(getattr(JobChunk, name)) for name in names},
+        *key.of(JobChunk),
+    )
+
+
+def _of_items(session: Session, key: JobKey) -> dict[str, int]:
+    settled = JobItem.outcome == Outcome.SETTLED
+    counts = {outcome.value: func.count().filter(JobItem.outcome == outcome) for outcome in Outcome}
+    sums = {
+        "insurance_cents": func.sum(JobItem.insurance_cents).filter(settled),
+        "patient_cents": func.sum(JobItem.patient_cents).filter(settled),
+    }
+    return _row(session, {**counts, **sums}, *key.of(JobItem))
+
+
+def _of_ledger(session: Session, job: SettleJob) -> dict[str, int]:
+    """What the job's postings moved: a write-off lowers what is due, a reversal raises it; never the other way."""
+    key = JobKey(job.practice_id, job.id)
+    by_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
+    moved = _sign(job) * Posting.amount_cents
+    sums = {f"{side.value}_cents": func.sum(moved).filter(Posting.responsibility == side) for side in Responsibility}
+    return _row(session, sums, *key.of(JobItem), by_item, Posting.job_id == key.job_id)
+
+
+def _balances(session: Session, job: SettleJob, side: Responsibility) -> bool:
+    """Whether what was due before, less what was moved, is what was due after."""
+    names = ("before", "after")
+    columns = {name: func.sum(getattr(JobChunk, f"{side.value}_{name}_cents")) for name in names}
+    moved = {"moved": func.sum(getattr(JobChunk, f"{side.value}_cents"))}
+    sums = _row(session, {**columns, **moved}, *JobKey(job.practice_id, job.id).of(JobChunk))
+    return sums["before"] + _sign(job) * sums["moved"] == sums["after"]
+
+
+def _sign(job: SettleJob) -> int:
+    """What a cent that the job moved does to what is due."""
+    return 1 if job.kind is JobKind.REVERSE else -1

@@ -1,0 +1,142 @@
+"""The only recoverer: whatever was lost (a hint, a worker, the broker), the sweep finds what is still to do."""
+
+import datetime as dt
+from typing import Final, NamedTuple
+
+from sqlalchemy import and_, delete, func, or_, select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.db.engine import Sessions, transaction
+from core.jobs import lifecycle, queries
+from core.jobs.approval.decide import APPROVAL_LIFE
+from core.jobs.execution import chunks, finish
+from core.jobs.keys import JobKey
+from core.jobs.preview.freezing import PREVIEW_LIFE
+from core.models.job_items import JobChunk, JobItem
+from core.models.jobs import MOVING_STATUSES, HintRound, JobStatus, SettleJob
+from core.settings import HINTS_WAITING_MAX, SWEEP_SECONDS
+
+ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000  # of previews that nobody confirmed; a delete this small is not felt
+REPORT_LIFE: Final = dt.timedelta(days=30)  # so long the claims of a nightly report, or of a rejected job, can be read
+
+_SINGLE_FLIGHT: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('settle sweep'))")
+
+
+class WorkFound(NamedTuple):
+    """What is worth a hint: jobs with free chunks (and how many), and previews to prepare."""
+
+    work: list[tuple[JobKey, int]]
+    prepare: list[JobKey]
+    rescued: int = 0  # jobs that waited a whole round without a worker
+
+
+def sweep(sessions: Sessions, *, now: dt.datetime) -> WorkFound:
+    """Move every job that only waits for a step, expire old previews, and say where hints are needed.
+
+    Any number may run at once: one does the work, the others give nothing.
+    """
+    with transaction(sessions) as session:
+        if not session.scalar(_SINGLE_FLIGHT):
+            return WorkFound([], [])
+        _expire(session, now=now)
+        _remove_items(session, now=now)
+        moving = _jobs_in(session, *MOVING_STATUSES)
+        hints = _hints(session, now=now)
+    for key, status in moving:
+        if status is not JobStatus.PREPARING:
+            with transaction(sessions) as session:
+                finish.step(session, key, now=now)
+    return hints
+
+
+def _jobs_in(session: Session, *statuses: JobStatus) -> list[tuple[JobKey, JobStatus]]:
+    jobs = select(SettleJob.practice_id, SettleJob.id, SettleJob.status).where(SettleJob.status.in_(statuses))
+    return [(JobKey(practice, job), status) for practice, job, status in session.execute(jobs)]
+
+
+def _hints(session: Session, *, now: dt.datetime) -> WorkFound:
+    """At most one round for each practice in ten seconds, so that hints never breed."""
+    working = chunks.jobs_with_free_chunks(session, now=now)
+    preparing = queries.preparing(session)
+    due = _begin_rounds(session, {key.practice_id for key in (*working, *preparing)}, now=now)
+    work = _within([(key, chunks.count_free(session, key, now=now)) for key in working if key.practice_id in due])
+    prepare = [key for key in preparing if key.practice_id in due]
+    rescued = _rescued(session, [*(key for key, _ in work), *prepare], now=now)
+    return WorkFound(work, prepare, rescued)
+
+
+def _within(work: list[tuple[JobKey, int]]) -> list[tuple[JobKey, int]]:
+    """At most so many hints in all. Whoever gets one draws its job by lot, so a job without a hint waits for nobody."""
+    each = max(1, HINTS_WAITING_MAX // max(1, len(work)))
+    return [(key, min(chunks_, each)) for key, chunks_ in work[:HINTS_WAITING_MAX]]
+
+
+def _rescued(session: Session, keys: list[JobKey], *, now: dt.datetime) -> int:
+    """How many of the jobs waited for a whole round in which nobody came: their hint was lost, or their worker."""
+    if not keys:
+        return 0
+    lately = now - dt.timedelta(seconds=SWEEP_SECONDS)
+    of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
+    heard = select(JobChunk.first_position).where(of_job, func.greatest(JobChunk.taken_at, JobChunk.done_at) > lately)
+    waited = func.coalesce(SettleJob.confirmed_at, SettleJob.requested_at) <= lately
+    jobs = tuple_(SettleJob.practice_id, SettleJob.id).in_(keys)
+    return session.scalars(select(func.count()).select_from(SettleJob).where(jobs, waited, ~heard.exists())).one()
+
+
+def _begin_rounds(session: Session, practices: set[int], *, now: dt.datetime) -> set[int]:
+    if not practices:
+        return set()
+    rows = [{"practice_id": practice, "hinted_at": now} for practice in sorted(practices)]
+    # A little less than the beat, so that the beat's own jitter does not skip a round.
+    last = now - dt.timedelta(seconds=SWEEP_SECONDS - 1)
+    made = insert(HintRound).values(rows)
+    begun = made.on_conflict_do_update(
+        index_elements=[HintRound.practice_id],
+        set_={"hinted_at": now},
+        where=HintRound.hinted_at <= last,
+    )
+    return set(session.scalars(begun.returning(HintRound.practice_id)))
+
+
+def _expire(session: Session, *, now: dt.datetime) -> None:
+    unconfirmed = and_(SettleJob.status == JobStatus.PREVIEWED, SettleJob.previewed_at <= now - PREVIEW_LIFE)
+    unapproved = and_(
+        SettleJob.status == JobStatus.AWAITING_APPROVAL, SettleJob.approval_asked_at <= now - APPROVAL_LIFE
+    )
+    old = select(SettleJob).where(or_(unconfirmed, unapproved))
+    for job in session.scalars(old.limit(100).with_for_update(key_share=True, skip_locked=True)).all():
+        key = JobKey(job.practice_id, job.id)
+        lifecycle.move(session, key, source=job.status, target=JobStatus.EXPIRED)
+        audit.record(
+            session,
+            "job.expired",
+            practice_id=key.practice_id,
+            subject=f"job:{key.job_id}",
+            by=None,
+            now=now,
+        )
+
+
+def _remove_items(session: Session, *, now: dt.datetime) -> None:
+    """Drop the items of a preview that ended without CONFIRM, a bounded number at a time."""
+    given_up = SettleJob.status.in_((JobStatus.EXPIRED, JobStatus.DISCARDED))
+    read = and_(
+        SettleJob.status.in_((JobStatus.REPORTED, JobStatus.REJECTED)), SettleJob.previewed_at <= now - REPORT_LIFE
+    )
+    of_job = and_(JobItem.practice_id == SettleJob.practice_id, JobItem.job_id == SettleJob.id)
+    left = select(SettleJob.practice_id, SettleJob.id).where(
+        or_(given_up, read),
+        SettleJob.confirmed_at.is_(None),
+        select(JobItem.position).where(of_job).exists(),
+    )
+    found = session.execute(left.order_by(SettleJob.id).limit(1)).one_or_none()
+    if found is None:
+        return
+    key = JobKey(*found)
+    first = session.scalars(select(func.min(JobItem.position)).where(*key.of(JobItem))).one()
+    assert first is not None
+    upto = first + ITEMS_REMOVED_PER_SWEEP_MAX
+    session.execute(delete(JobItem).where(*key.of(JobItem), JobItem.position < upto))
+    session.execute(delete(JobChunk).where(*key.of(JobChunk), JobChunk.last_position < upto))

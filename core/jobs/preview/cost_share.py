@@ -1,0 +1,209 @@
+"""Medicare and Medicaid cost sharing: how much of it the practice writes off, and why this job does.
+
+Routinely waiving it can violate federal law (42 U.S.C. 1320a-7a(a)(5)); waiving it for a recorded reason, such as a
+hardship that the practice looked into, does not. So the preview shows the last twelve months, and CONFIRM requires a
+reason. A reason is only ever what a person gave: at CONFIRM, or as the note of the schedule that settles.
+"""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
+
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, and_, func, literal, select, true
+from sqlalchemy.orm import Session, aliased
+
+from core.counting import counted
+from core.errors import BadInput
+from core.jobs.keys import JobKey
+from core.models.claims import Claim
+from core.models.job_items import JobItem, Outcome, Verdict
+from core.models.jobs import JobKind, SettleJob
+from core.models.ledger import Posting, PostingKind, Responsibility
+from core.models.practices import Payer, PayerClass
+from core.money import format_cents
+from core.policy import facts
+from core.policy.facts import Facts
+from core.reading import can_keep
+
+RULE: Final = "medicare_cost_share"
+NOT_RECORDED: Final = "not recorded"  # shown where an earlier version filled in a reason by itself
+_WITHOUT_MEDICAID: Final = (PayerClass.MEDICARE, PayerClass.DUAL)  # what an earlier version added up
+_MAKES_PATIENT_OWE: Final = (PostingKind.CHARGE, PostingKind.TRANSFER, PostingKind.ADJUSTMENT)
+
+
+class CostShareReasonMissing(BadInput):
+    """State the reason for writing off Medicare or Medicaid cost sharing, in at most 500 characters."""
+
+    code = "cost_share_reason_missing"
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class CostShare(BaseModel):
+    """The cost sharing that a job writes off, and that of the twelve months up to its day.
+
+    All sums are in cents, of the patient's responsibility on claims whose primary payer is Medicare, Medicaid or both.
+    From `since` through `until`, both included, by posting date: `written_off_cents` was written off and not reversed;
+    `became_due_cents` is charges and transfers to the patient, less transfers away and adjustments.
+    """
+
+    claims: int  # of the job
+    job_cents: int  # what the job will write off
+    since: dt.date
+    until: dt.date
+    written_off_cents: int
+    became_due_cents: int
+    includes_medicaid: bool = False  # False: frozen by an earlier version, which left out Medicaid alone
+
+    @property
+    def name(self) -> str:
+        """Whose cost sharing the sums are of."""
+        return f"{self.payers} cost sharing"
+
+    @property
+    def payers(self) -> str:
+        """Which primary insurances count."""
+        return "Medicare or Medicaid" if self.includes_medicaid else "Medicare"
+
+    def sentence(self, verb: str = "writes off") -> str:
+        """What the job does to it, and the share of the twelve months."""
+        of_job = f"This job {verb} {format_cents(self.job_cents)} of {self.name} on {counted(self.claims, 'claim')}"
+        year, wrote_off = f"Over the 12 months through {self.until:%m/%d/%Y}", format_cents(self.written_off_cents)
+        if self.percent is None:
+            return f"{of_job}. {year}, you billed these patients nothing and wrote off {wrote_off}"
+        share = "under 1" if self.percent == 0 and self.written_off_cents else f"{self.percent}"
+        billed = format_cents(self.became_due_cents)
+        return f"{of_job}. {year}, you billed these patients {billed} and wrote off {wrote_off} ({share}%)"
+
+    @property
+    def percent(self) -> int | None:
+        """The share written off in whole percent, rounded down; None where nothing became due."""
+        if self.became_due_cents <= 0:
+            return None
+        return self.written_off_cents * 100 // self.became_due_cents
+
+
+def of_job(session: Session, job: SettleJob) -> CostShare | None:
+    """Add up the cost sharing that the frozen job will write off; None where there is none."""
+    if job.kind is not JobKind.SETTLE:
+        return None
+    is_shared = _is_primary(session, job.practice_id, facts.COST_SHARE_CLASSES)
+    claims, cents = _sums(session, job, JobItem.verdict == Verdict.SETTLE, is_shared)
+    if not cents:
+        return None
+    since = _year_before(job.as_of) + dt.timedelta(days=1)
+    written_off, became_due = _of_year(session, job.practice_id, is_shared, since=since, until=job.as_of)
+    return CostShare(
+        claims=claims, job_cents=cents, since=since, until=job.as_of, written_off_cents=written_off,
+        became_due_cents=became_due, includes_medicaid=True,
+    )  # fmt: skip
+
+
+def written_off(session: Session, job: SettleJob) -> CostShare | None:
+    """What the ended job did write off of it, beside the frozen twelve months; None where it was nothing."""
+    share = frozen(job)
+    if share is None:
+        return None
+    classes = facts.COST_SHARE_CLASSES if share.includes_medicaid else _WITHOUT_MEDICAID
+    is_shared = _is_primary(session, job.practice_id, classes)
+    claims, cents = _sums(session, job, JobItem.outcome == Outcome.SETTLED, is_shared)
+    return share.model_copy(update={"claims": claims, "job_cents": cents}) if cents else None
+
+
+def frozen(job: SettleJob) -> CostShare | None:
+    """Return what the preview showed."""
+    shown = (job.preview or {}).get("cost_share")
+    return CostShare.model_validate(shown) if shown else None
+
+
+def take_reason(job: SettleJob, reason: str) -> None:
+    """Keep the reason given at CONFIRM, where the job needs one. Raises `CostShareReasonMissing`."""
+    if frozen(job) is None:
+        return
+    given = reason.strip()
+    if not can_keep(given):
+        missing = CostShareReasonMissing()
+        missing.facts["faults"] = {"cost_share_reason": missing.message}
+        raise missing
+    job.cost_share_reason = given
+
+
+def reason_of(job: SettleJob) -> str:
+    """Return the reason that a person gave, or `NOT_RECORDED`; empty where the job needs none or has none yet.
+
+    An earlier version filled in the job's note, or the write-off's reason, where a program gave none.
+    """
+    share = frozen(job)
+    if share is None or share.includes_medicaid or job.schedule_id is not None:
+        return job.cost_share_reason
+    filled_in = {job.note.strip(), str(job.reason).replace("_", " ")}
+    return NOT_RECORDED if job.cost_share_reason in filled_in - {""} else job.cost_share_reason
+
+
+def take_note(job: SettleJob) -> None:
+    """Keep a schedule's note as the reason of its job, where the job needs one."""
+    if job.schedule_id is not None and frozen(job) is not None:
+        job.cost_share_reason = job.note.strip()
+
+
+def of_night(job: SettleJob, of_claim: Facts) -> Facts:
+    """Return the facts as a schedule's job reads them: without a note that gives a reason, it waives nothing."""
+    if job.schedule_id is None or job.note.strip():
+        return of_claim
+    is_missing = {**of_claim.values, "schedule_note": literal("none")}
+    return replace(of_claim, owes_medicare_cost_share=facts.is_cost_share(), values=is_missing)
+
+
+def include_of(job: SettleJob) -> Collection[str]:
+    """The rules that the job overrides: a schedule never this one."""
+    return job.include if job.schedule_id is None else [code for code in job.include if code != RULE]
+
+
+def _year_before(day: dt.date) -> dt.date:
+    try:
+        return day.replace(year=day.year - 1)
+    except ValueError:  # February 29
+        return day.replace(year=day.year - 1, day=28)
+
+
+def _is_primary(session: Session, practice_id: int, classes: Collection[PayerClass]) -> ColumnElement[bool]:
+    # Values and no join: there are a few payers, and the database knows how many claims each has.
+    payers = select(Payer.id).where(Payer.practice_id == practice_id, Payer.payer_class.in_(classes))
+    return Claim.primary_payer_id.in_(session.scalars(payers).all())
+
+
+def _sums(
+    session: Session, job: SettleJob, picked: ColumnElement[bool], is_shared: ColumnElement[bool]
+) -> tuple[int, int]:
+    """Claims and patient cents of the picked items."""
+    of_item = (Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
+    sums = select(func.count(), func.coalesce(func.sum(JobItem.patient_cents), 0))
+    of_job = JobKey(job.practice_id, job.id).of(JobItem)
+    claims, cents = session.execute(sums.where(*of_job, picked, JobItem.patient_cents > 0, *of_item, is_shared)).one()
+    return claims, int(cents)
+
+
+def _of_year(
+    session: Session, practice_id: int, is_shared: ColumnElement[bool], *, since: dt.date, until: dt.date
+) -> tuple[int, int]:
+    """What was written off, and what became due."""
+    reversal = aliased(Posting, name="reversal")
+    reversed_ = select(true()).where(
+        reversal.practice_id == Posting.practice_id, reversal.reverses_id == Posting.id
+    ).exists()  # fmt: skip
+    is_write_off = Posting.kind == PostingKind.WRITE_OFF
+    sums = select(
+        func.coalesce(-func.sum(Posting.amount_cents).filter(is_write_off, ~reversed_), 0),
+        func.coalesce(func.sum(Posting.amount_cents).filter(~is_write_off), 0),
+    )
+    in_year = and_(
+        Posting.practice_id == practice_id,
+        Posting.responsibility == Responsibility.PATIENT,
+        Posting.posted_on.between(since, until),
+        Posting.kind.in_((PostingKind.WRITE_OFF, *_MAKES_PATIENT_OWE)),
+    )
+    of_claim = (Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id)
+    written_off_, became_due = session.execute(sums.where(in_year, *of_claim, is_shared)).one()
+    return int(written_off_), int(became_due)

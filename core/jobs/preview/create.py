@@ -1,0 +1,143 @@
+"""Create a job from a request: previewed at once, or preparing where a worker must freeze its items."""
+
+import datetime as dt
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action, Actor
+from core.errors import BadInput
+from core.jobs import posting_month
+from core.jobs.preview import freezing, items, schedule_lock, selection as selections
+from core.jobs.preview.job_request import JobRequest, Selection
+from core.jobs.preview.selection import NothingSelected
+from core.models.jobs import AfterPreview, JobKind, SettleJob
+from core.models.practices import BillingStatus
+from core.policy.facts import Terms
+from core.practices import exclusions, practice_days
+from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
+
+
+class UnknownStatus(BadInput):
+    """This practice has no such billing status."""
+
+    code = "unknown_billing_status"
+
+
+class NightTerms(NamedTuple):
+    """What a schedule adds to a request: its owner's CONFIRM lets it go on, and its caps are limits."""
+
+    schedule_id: int
+    made_by: int  # the schedule
+    owner_id: int
+    night: dt.date | None  # by local date; None: somebody pressed "run now"
+    after_preview: AfterPreview  # REPORT or CONFIRM
+    claims_max: int
+    cents_max: int
+
+    def values(self) -> dict[str, Any]:
+        """The job's columns."""
+        return {
+            "schedule_id": self.schedule_id,
+            "schedule_made_by": self.made_by,
+            "confirmed_by": self.owner_id,
+            "night": self.night,
+            "after_preview": self.after_preview,
+        }
+
+
+def request_job(
+    session: Session,
+    request: JobRequest,
+    *,
+    by: Actor,
+    idempotency_key: str,
+    now: dt.datetime,
+    chunk_claims: int | None = None,
+    night: NightTerms | None = None,
+) -> SettleJob:
+    """Make the job that `request` asks for, previewed, or preparing where a worker must do it (over 20,000 claims).
+
+    The same key with the same request gives the same job, whoever asks how often. Raises
+    `IdempotencyMismatch`, `UnknownClaim`, `NothingSelected`, `UnknownStatus`, `NotAllowed`, `PeriodClosed` or
+    `BadPostingDate`.
+    """
+    by.require(Action.PREVIEW_JOB)
+    if request.include:
+        by.require(Action.OVERRIDE_RULE)
+    _check_status(session, by.practice_id, request.target_status)
+    practice = freezing.practice_as_it_is(session, by.practice_id)
+    job, is_new = freezing.write_down(
+        session,
+        practice,
+        by=by,
+        idempotency_key=idempotency_key,
+        request_hash=request.hash(),
+        today=practice_days.today(practice, now=now),
+        now=now,
+        kind=JobKind.SETTLE if request.settles else JobKind.STATUS,
+        target_status=request.target_status,
+        selection=request.selection.model_dump(mode="json"),
+        reason=request.reason if request.settles else None,
+        note=request.note,
+        include=list(request.include),
+        **(night.values() if night else {}),
+    )
+    if not is_new:
+        return job
+    if night is not None:
+        job.limits = {**job.limits, "cap_claims": night.claims_max, "cap_cents": night.cents_max}
+    job.posting_date = posting_month.dated(
+        session, practice, asked=request.posting_date, moves_money=request.settles, now=now
+    )
+    _begin(session, job, request.selection, chunk_claims=chunk_claims, now=now)
+    return job
+
+
+def _begin(
+    session: Session, job: SettleJob, selected: Selection, *, chunk_claims: int | None, now: dt.datetime
+) -> None:
+    """Freeze a selection that is small enough to wait for; leave a larger one to a worker."""
+    selections.check_named(session, job.practice_id, selected)
+    asked, few = terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
+    counted = selections.count(session, job.practice_id, selected, terms=asked, at_most=few)
+    if counted == 0:
+        raise NothingSelected
+    if counted <= few:
+        if job.schedule_id is not None:
+            schedule_lock.wait(session, job)
+        freeze_selected(session, job, selected, chunk_claims=chunk_claims, now=now)
+    else:
+        job.claims_expected = selections.count(session, job.practice_id, selected, terms=asked)
+
+
+def _check_status(session: Session, practice_id: int, name: str) -> None:
+    known = session.scalars(
+        select(BillingStatus.name).where(BillingStatus.practice_id == practice_id).order_by(BillingStatus.position)
+    ).all()
+    if name not in known:
+        raise UnknownStatus(f"This practice has no billing status {name!r}; it has {', '.join(known)}.")
+
+
+def terms(session: Session, job: SettleJob) -> Terms:
+    """What the rules are asked for this job at its preview."""
+    return Terms(
+        setting=job.setting,
+        as_of=job.as_of,
+        target_status=job.target_status,
+        reason=job.reason,
+        recent_payment_days=job.rule_values["recent_payment_days"],
+        excluded=exclusions.lasting(session, job.practice_id, on=job.as_of),
+    )
+
+
+def freeze_selected(
+    session: Session, job: SettleJob, selected: Selection, *, chunk_claims: int | None, now: dt.datetime
+) -> None:
+    """Freeze the items of the selection, with totals and chunks."""
+
+    def insert_items() -> int:
+        return items.freeze_items(session, job, selected, terms=terms(session, job))
+
+    freezing.freeze(session, job, insert_items, chunk_claims=chunk_claims, now=now)

@@ -1,0 +1,183 @@
+"""What every kind of job has in common until it is previewed: written down once, then frozen."""
+
+import datetime as dt
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.access import audit, authorize
+from core.access.permissions import Action, Actor
+from core.access.users import actor_for
+from core.errors import BadInput
+from core.jobs import lifecycle, posting_month
+from core.jobs.approval import decide, limits, requesters
+from core.jobs.keys import JobKey
+from core.jobs.preview import cost_share, items as preview, totals
+from core.models.jobs import AfterPreview, DiscardedBecause, JobStatus, SettleJob
+from core.models.practices import Practice, Provider
+from core.settings import settings
+
+PREVIEW_LIFE: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it still tells the truth
+
+
+class IdempotencyMismatch(BadInput):
+    """This idempotency key was used for another request; use a new key for a new request."""
+
+    code = "idempotency_mismatch"
+
+
+class BadIdempotencyKey(BadInput):
+    """An Idempotency-Key is 1 to 200 printable characters."""
+
+    code = "bad_idempotency_key"
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+
+
+def practice_as_it_is(session: Session, practice_id: int) -> Practice:
+    """The practice, held so that its setting (whose change updates this row) stays while items are frozen under it."""
+    return session.scalars(select(Practice).where(Practice.id == practice_id).with_for_update(read=True)).one()
+
+
+def provider_settings(session: Session, practice_id: int) -> dict[str, Any]:
+    """The Balance Writeoff settings of providers that have their own, by provider id."""
+    own = select(Provider.external_id, Provider.write_off).where(
+        Provider.practice_id == practice_id, Provider.write_off.is_not(None)
+    )
+    return {provider: setting.value for provider, setting in session.execute(own) if setting}
+
+
+def write_down(
+    session: Session,
+    practice: Practice,
+    *,
+    by: Actor,
+    idempotency_key: str,
+    request_hash: str,
+    today: dt.date,
+    now: dt.datetime,
+    **asked: Any,
+) -> tuple[SettleJob, bool]:
+    """Make the job's row, or find the one that this key made before; tell whether it is new.
+
+    Raises `IdempotencyMismatch` where the key asked for something else before, and `BadIdempotencyKey` where a person's
+    has a sign that only a night's may have.
+    """
+    if asked.get("schedule_id") is None and not idempotency_key.isprintable():
+        raise BadIdempotencyKey
+    values = {
+        "practice_id": practice.id,
+        "status": JobStatus.PREPARING,
+        "setting": practice.write_off,
+        "provider_settings": provider_settings(session, practice.id),
+        "rule_values": {"recent_payment_days": practice.recent_payment_days},
+        "limits": limits.of_people(session, practice, {by.user_id, asked.get("confirmed_by", by.user_id)}),
+        "as_of": today,
+        "posting_date": today,
+        "requested_by": by.user_id,
+        "requested_at": now,
+        "idempotency_key": idempotency_key,
+        "request_hash": request_hash,
+        **asked,
+    }
+    # Two that come at once: the second waits here for the first, then finds its job.
+    made = insert(SettleJob).values(values).on_conflict_do_nothing(constraint="one_job_for_each_idempotency_key")
+    new_id = session.scalar(made.returning(SettleJob.id))
+    of_key = (
+        SettleJob.practice_id == practice.id,
+        SettleJob.requested_by == by.user_id,
+        SettleJob.idempotency_key == idempotency_key,
+    )
+    job = session.scalars(select(SettleJob).where(*of_key)).one()
+    if job.request_hash != request_hash:
+        raise IdempotencyMismatch
+    if new_id is not None:
+        _record_request(session, job, by=by, now=now)
+    return job, new_id is not None
+
+
+def _record_request(session: Session, job: SettleJob, *, by: Actor, now: dt.datetime) -> None:
+    audit.record(
+        session, "job.requested", practice_id=job.practice_id, subject=f"job:{job.id}", by=by.user_id, now=now,
+        kind=job.kind.value, reason=job.reason, include=list(job.include), reverses=job.reverses_job_id,
+        **lifecycle.by_schedule(job),
+    )  # fmt: skip
+
+
+def freeze(
+    session: Session, job: SettleJob, items: Callable[[], int], *, chunk_claims: int | None, now: dt.datetime
+) -> None:
+    """Let `items` write the job's items, cut them into chunks, add them up: the job is previewed.
+
+    A job of no items is discarded.
+    """
+    key = JobKey(job.practice_id, job.id)
+    job.claims_total = items()
+    preview.make_chunks(session, key, claims=job.claims_total, chunk_claims=chunk_claims or settings().chunk_claims)
+    job.preview = totals.of_job(session, job).model_dump(mode="json")
+    cost_share.take_note(job)
+    job.selection = _summary(job.selection)
+    job.previewed_at = now
+    session.flush()
+    moved = lifecycle.move(session, key, source=JobStatus.PREPARING, target=_after_freezing(job))
+    assert moved, "the row is locked"
+    session.refresh(job)
+    if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report says what would have to wait
+        job.over = [dict(one) for one in limits.over(session, job, by=requesters.answers(job), now=now)]
+        session.flush()
+        if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM:
+            _go_on_by_itself(session, job, now=now)
+
+
+def _go_on_by_itself(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
+    """Confirm a night's job; discard it, saying why, where something came between while it was prepared."""
+    because = _why_not(session, job, now=now)
+    if because is None:
+        decide.go_on(session, job, now=now)
+        return
+    key = JobKey(job.practice_id, job.id)
+    moved = lifecycle.move(
+        session, key, source=JobStatus.PREVIEWED, target=JobStatus.DISCARDED, discarded_because=because, finished_at=now
+    )
+    assert moved, "the row is locked"
+    audit.record(
+        session, "job.discarded", practice_id=job.practice_id, subject=f"job:{job.id}", by=None, now=now,
+        because=because.value,
+    )  # fmt: skip
+    session.refresh(job)
+
+
+def _why_not(session: Session, job: SettleJob, *, now: dt.datetime) -> DiscardedBecause | None:
+    people = authorize.held(session, requesters.of_job(job))
+    owner, asker = people[job.confirmed_by or job.requested_by], people[job.requested_by]
+    if not owner.active:
+        return DiscardedBecause.OWNER_LEFT
+    if not actor_for(owner).may(Action.CONFIRM_JOB):
+        return DiscardedBecause.OWNER_MAY_NOT
+    if not (asker.active and actor_for(asker).may(Action.CONFIRM_JOB)):
+        return DiscardedBecause.ASKER_MAY_NOT
+    # Nobody is there to choose another date.
+    return None if posting_month.offered(session, job, now=now) is None else DiscardedBecause.PERIOD_CLOSED
+
+
+def _after_freezing(job: SettleJob) -> JobStatus:
+    if not job.claims_total:
+        return JobStatus.DISCARDED
+    # A night that finds nothing to settle is a report too: no job waits, runs or asks for nothing.
+    nothing = job.schedule_id is not None and not (job.preview or {})["will_settle"]
+    return JobStatus.REPORTED if nothing or job.after_preview is AfterPreview.REPORT else JobStatus.PREVIEWED
+
+
+def _summary(selection: dict[str, Any]) -> dict[str, Any]:
+    """What was selected, without a list of 200,000 ids: from here on the items are the selection."""
+    counted = {key: len(value) for key, value in selection.items() if key.endswith("claim_ids") and value is not None}
+    kept = {key: value for key, value in selection.items() if not key.endswith("claim_ids")}
+    return {**kept, **counted}
+
+
+def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
+    """Tell whether the preview is too old to be confirmed."""
+    return job.previewed_at is not None and now - job.previewed_at >= PREVIEW_LIFE

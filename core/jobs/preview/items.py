@@ -1,0 +1,131 @@
+"""The preview: every selected claim with its verdict, frozen as the job's items in one statement."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Subquery,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from core.jobs.keys import JobKey
+from core.jobs.preview import cost_share, selection as selections
+from core.jobs.preview.job_request import Selection
+from core.models.claims import Claim
+from core.models.job_items import JobChunk, JobItem, Verdict, still_to_settle
+from core.models.jobs import JobKind, SettleJob, is_open
+from core.policy import facts, rules
+from core.policy.facts import Facts, Terms
+from core.policy.rules import Moment
+
+
+def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:
+    """Write an item for each selected claim, with the rules' verdict. One statement, one moment; give how many."""
+    return write_items(session, job, **dict(verdicts(job, selected, terms=terms).c.items()))
+
+
+def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
+    """Each selected claim as the item that it would be: the rules' verdict, and what would be written off."""
+    claim_facts = facts_of_job(job, terms)
+    asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=cost_share.include_of(job))
+    picked = (
+        select(
+            Claim.id,
+            Claim.version,
+            Claim.billing_status,
+            Claim.insurance_due,
+            Claim.patient_due,
+            *(side.label(name) for name, side in _sides(job, claim_facts).items()),
+            rules.first_match(claim_facts, asked).label("code"),
+            rules.why(claim_facts, asked).label("why"),
+            _overridden(job, claim_facts).label("overridden"),
+        )
+        .select_from(facts.source())
+        .where(selections.condition(job.practice_id, selected, terms=terms))
+        .subquery("picked")
+    )
+    skips = func.coalesce(picked.c.code.in_(rules.skip_codes()), False)
+    return select(
+        picked.c.id.label("claim_id"),
+        picked.c.version.label("claim_version"),
+        picked.c.billing_status.label("billing_status_before"),
+        picked.c.settles_insurance,
+        picked.c.settles_patient,
+        case((and_(~skips, picked.c.settles_insurance), picked.c.insurance_due), else_=0).label("insurance_cents"),
+        case((and_(~skips, picked.c.settles_patient), picked.c.patient_due), else_=0).label("patient_cents"),
+        case((skips, Verdict.SKIP.value), else_=Verdict.SETTLE.value).label("verdict"),
+        func.coalesce(picked.c.code, picked.c.overridden).label("verdict_code"),
+        picked.c.why,
+    ).subquery("verdicts")
+
+
+def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
+    """The rule against which a claim will be settled, where the job overrides the first that matches."""
+    included = set(cost_share.include_of(job))
+    if not included:
+        return null()
+    asked = rules.rules_at(Moment.PREVIEW, kind=job.kind)
+    return rules.first_match(claim_facts, [rule for rule in asked if rule.code in included])
+
+
+def facts_of_job(job: SettleJob, terms: Terms) -> Facts:
+    """What the rules read at the preview of `job`: a schedule leaves to other open jobs what they hold."""
+    of_claim = cost_share.of_night(job, facts.of_claim(terms))
+    return of_claim if job.schedule_id is None else left_to_others(of_claim, job.practice_id)
+
+
+def left_to_others(of_claim: Facts, practice_id: int) -> Facts:
+    """The same facts, with the job that holds the claim where an open job does."""
+    held = (
+        select(func.min(JobItem.job_id))
+        .join(SettleJob, and_(SettleJob.practice_id == JobItem.practice_id, SettleJob.id == JobItem.job_id))
+        .where(
+            JobItem.practice_id == practice_id,
+            JobItem.claim_id == Claim.id,
+            is_open(),
+            still_to_settle(),
+        )
+        .correlate(Claim)
+        .scalar_subquery()
+    )
+    return replace(of_claim, in_other_job=held.is_not(None), values={**of_claim.values, "other_job": held})
+
+
+def write_items(session: Session, job: SettleJob, **columns: ColumnElement[Any]) -> int:
+    """Write the job's items from expressions, numbered in claim order; give how many."""
+    position = func.row_number().over(order_by=columns["claim_id"])
+    rows = select(literal(job.practice_id), literal(job.id), position, *columns.values())
+    made = insert(JobItem).from_select(["practice_id", "job_id", "position", *columns], rows)
+    # A million rows are counted by the server's own answer, not by sending them back.
+    result = session.connection().execute(made, execution_options={"preserve_rowcount": True})
+    return int(result.rowcount)
+
+
+def _sides(job: SettleJob, claim_facts: Facts) -> dict[str, ColumnElement[bool]]:
+    """Which responsibilities are written off; none where only the status moves."""
+    moves_money = literal(job.kind is JobKind.SETTLE)
+    return {
+        "settles_insurance": and_(moves_money, claim_facts.settles_insurance),
+        "settles_patient": and_(moves_money, claim_facts.settles_patient),
+    }
+
+
+def make_chunks(session: Session, key: JobKey, *, claims: int, chunk_claims: int) -> None:
+    """Cut positions 1 to `claims` into open chunks of at most `chunk_claims`."""
+    first = func.generate_series(1, claims, chunk_claims).column_valued("first")
+    ranges = select(
+        literal(key.practice_id),
+        literal(key.job_id),
+        first,
+        func.least(first + chunk_claims - 1, claims),
+    )
+    names = ["practice_id", "job_id", "first_position", "last_position"]
+    session.execute(insert(JobChunk).from_select(names, ranges))

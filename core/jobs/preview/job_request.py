@@ -1,0 +1,121 @@
+"""What may be asked of a job: which claims, to which billing status, why."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from core import reading
+from core.claims.filters import ClaimFilter
+from core.errors import BadInput
+from core.models.claims import SETTLED
+from core.models.ledger import WriteOffReason
+from core.policy.rules import MAY_INCLUDE
+
+SELECTION_CLAIM_IDS_MAX = 1_000_000
+SHOWN_MAX = 3  # faults of a selection that an error names
+
+ClaimIdText = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class BadRequest(BadInput):
+    """The request for a job is not as it must be."""
+
+    code = "bad_job_request"
+
+
+class EmptySelection(BadInput):
+    """Nothing is selected; select at least one claim."""
+
+    code = "empty_selection"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Chosen(_Frozen):
+    """Claims one by one, by the practice's own numbers."""
+
+    claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)]
+
+
+class Matching(_Frozen):
+    """All that match a filter, but for some. A filter must narrow: a typo never means every claim."""
+
+    filter: dict[str, Any]
+    excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
+
+    @field_validator("filter")
+    @classmethod
+    def _narrows(cls, given: dict[str, Any]) -> dict[str, Any]:
+        narrowed = ClaimFilter.of(given).given()
+        if not narrowed:
+            raise BadRequest('The filter is empty; give at least one key, or {"all": true} for every claim.')
+        return narrowed
+
+
+def _is_true(value: Any) -> Any:
+    if value is not True:  # 1 and 1.0 equal it, and a literal takes what is equal
+        raise ValueError("must be true")
+    return value
+
+
+class All(_Frozen):
+    """Every claim of the practice, but for some."""
+
+    all: Annotated[Literal[True], BeforeValidator(_is_true)]
+    excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
+
+
+Selection = Chosen | Matching | All
+
+
+class JobRequest(_Frozen):
+    """One request for a settle job (target Settled) or a status job (any other target)."""
+
+    target_status: Annotated[str, Field(min_length=1, max_length=100)] = SETTLED
+    selection: Selection
+    reason: WriteOffReason | None = None
+    note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
+    include: tuple[Literal[MAY_INCLUDE], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
+    posting_date: reading.Day | None = None  # today if not given; else the next open date, where this month is closed
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read a request from JSON; raise a `BadInput` that names the place and the cure."""
+        try:
+            request = cls.model_validate(given)
+        except ValidationError as error:
+            raise BadRequest(reading.sentence(_faults(error))) from None
+        if isinstance(request.selection, Chosen) and not request.selection.claim_ids:
+            raise EmptySelection
+        if request.settles and request.reason is None:
+            raise BadRequest(f"reason: say why; one of {', '.join(WriteOffReason)}")
+        return request
+
+    @property
+    def settles(self) -> bool:
+        """Only Settled moves money."""
+        return self.target_status == SETTLED
+
+    def hash(self) -> str:
+        """A digest of what is asked, so that one idempotency key cannot mean two requests."""
+        asked = self.model_dump(mode="json", exclude={"posting_date"} if self.posting_date is None else None)
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+_SELECTION_SHAPES = '{"claim_ids": […]}, {"filter": {…}, "excluded_claim_ids": […]} or {"all": true}'
+
+
+def _faults(error: ValidationError) -> dict[str, str]:
+    # A union reports every shape that did not fit; only the one that was meant helps.
+    of_shapes = [fault for fault in error.errors(include_url=False) if fault["loc"][:1] == ("selection",)]
+    meant = [fault for fault in of_shapes if fault["type"] not in ("missing", "extra_forbidden")]
+    found = {reading.place((fault["loc"][0], *fault["loc"][2:])): reading.words(fault) for fault in meant[:SHOWN_MAX]}
+    if of_shapes and not found:
+        found["selection"] = f"must be one of {_SELECTION_SHAPES}"
+    others = reading.faults(error)
+    return found | {where: said for where, said in others.items() if where.split(".")[0] != "selection"}

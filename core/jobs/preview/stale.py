@@ -1,0 +1,41 @@
+"""How many claims of a preview that waits changed since: the run will skip them."""
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import Session
+
+from core.counting import counted
+from core.jobs import codes
+from core.jobs.keys import JobKey
+from core.models.claims import Claim
+from core.models.job_items import JobItem, Verdict
+from core.models.jobs import JobStatus, SettleJob
+
+WAITING: Final = (JobStatus.PREVIEWED, JobStatus.AWAITING_APPROVAL)
+
+
+def is_changed() -> ColumnElement[bool]:
+    """The condition on an item and its claim: the claim changed since the preview."""
+    return Claim.version != JobItem.claim_version
+
+
+def count(session: Session, job: SettleJob) -> int | None:
+    """Count the claims to settle that changed since the preview; None where the job does not wait for a decision."""
+    if job.status not in WAITING:
+        return None
+    of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
+    to_settle = (*JobKey(job.practice_id, job.id).of(JobItem), JobItem.verdict == Verdict.SETTLE)
+    changed = select(func.count()).select_from(JobItem).join(Claim, of_item).where(*to_settle, is_changed())
+    return session.scalars(changed).one()
+
+
+def words(job: SettleJob, changed: int | None) -> str:
+    """Say how many changed, and what to do; nothing where none did."""
+    if not changed or job.preview is None:
+        return ""
+    claims = job.preview["will_settle"]
+    of_all = f"{counted(claims, 'claim')} to be {codes.DONE[job.kind]}"
+    how_many = f"All of the {of_all}" if changed == claims > 1 else f"{changed:,} of the {of_all}"
+    have = "has" if changed == 1 else "have"
+    return f"{how_many} {have} changed since this preview and will be skipped. Preview again."

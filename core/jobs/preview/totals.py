@@ -1,0 +1,210 @@
+"""The totals of a preview: its frozen items added up by responsibility, payer, provider and rule."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from pydantic import BaseModel
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    func,
+    or_,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.orm import Session, aliased
+
+from core.jobs.keys import JobKey
+from core.jobs.preview import cost_share
+from core.jobs.preview.cost_share import CostShare
+from core.ledger import write_offs
+from core.models.claims import Claim, LineItem
+from core.models.job_items import JobItem, Verdict, still_to_settle
+from core.models.jobs import JobKind, SettleJob, is_open
+from core.models.ledger import Posting
+from core.models.practices import Payer, Provider
+from core.practices import names
+
+HASHED_FROM_CLAIMS: Final = 100_000  # so many are added up faster by going through all claims than one by one
+GROUPS_SHOWN_MAX: Final = 200  # payers or providers of one preview, by dollars; the rest is one group "others"
+
+
+class Group(BaseModel):
+    """What will be written off for one payer or provider."""
+
+    key: str
+    name: str
+    claims: int
+    insurance_cents: int
+    patient_cents: int
+
+
+class CodeCount(BaseModel):
+    """How many claims one rule decided."""
+
+    code: str
+    claims: int
+    action: str
+    overridden: bool = False  # they will be settled against the rule
+    insurance_cents: int = 0  # of what will be settled
+    patient_cents: int = 0
+
+
+class PreviewTotals(BaseModel):
+    """The frozen totals of a preview."""
+
+    claims: int
+    will_settle: int
+    with_money: int
+    status_only: int
+    skipped: int
+    write_offs: int  # postings
+    insurance_cents: int
+    patient_cents: int
+    by_payer: list[Group]
+    by_provider: list[Group]
+    by_code: list[CodeCount]
+    in_other_jobs: int  # a warning to people
+    cost_share: CostShare | None = None  # where it writes off what Medicare left to its patients
+
+
+def of_job(session: Session, job: SettleJob) -> PreviewTotals:
+    """Add up the frozen items by responsibility, payer, provider and code."""
+    key = JobKey(job.practice_id, job.id)
+    if (job.claims_total or 0) >= HASHED_FROM_CLAIMS:
+        # Of items just written the database has no statistics; it expects one and would look each claim up.
+        session.execute(text("SET LOCAL enable_nestloop = off"))
+    money = or_(JobItem.insurance_cents > 0, JobItem.patient_cents > 0)
+    settles = JobItem.verdict == Verdict.SETTLE
+    overall = session.execute(
+        select(
+            func.count().label("claims"),
+            func.count().filter(settles).label("will_settle"),
+            func.count().filter(settles, money).label("with_money"),
+            func.coalesce(func.sum(JobItem.insurance_cents), 0).label("insurance_cents"),
+            func.coalesce(func.sum(JobItem.patient_cents), 0).label("patient_cents"),
+        ).where(*key.of(JobItem))
+    ).one()
+    return PreviewTotals(
+        claims=overall.claims,
+        will_settle=overall.will_settle,
+        with_money=overall.with_money,
+        status_only=overall.will_settle - overall.with_money,
+        skipped=overall.claims - overall.will_settle,
+        write_offs=_reversed(session, job) if job.kind is JobKind.REVERSE else _write_offs(session, key),
+        insurance_cents=overall.insurance_cents,
+        patient_cents=overall.patient_cents,
+        by_payer=groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
+        by_provider=groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
+        by_code=_codes(session, key, overridden=cost_share.include_of(job)),
+        in_other_jobs=_in_other_jobs(session, key),
+        cost_share=cost_share.of_job(session, job),
+    )
+
+
+def _write_offs(session: Session, key: JobKey) -> int:
+    of_item = and_(
+        LineItem.practice_id == JobItem.practice_id,
+        LineItem.claim_id == JobItem.claim_id,
+    )
+    insurance = func.count().filter(JobItem.settles_insurance, LineItem.insurance_due > 0)
+    patient = func.count().filter(JobItem.settles_patient, LineItem.patient_due > 0)
+    return session.scalars(
+        select(insurance + patient).where(*key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item)
+    ).one()
+
+
+def _reversed(session: Session, job: SettleJob) -> int:
+    """How many write-offs of the original a reverse job will answer."""
+    key = JobKey(job.practice_id, job.id)
+    of_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
+    of_original = (write_offs.job_of() == job.reverses_job_id, write_offs.standing())
+    answered = select(func.count()).where(*key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item, *of_original)
+    return session.scalars(answered).one()
+
+
+def groups(
+    session: Session, key: JobKey, named: Any, group_id: Any, *, none: str, picked: ColumnElement[bool] | None = None
+) -> list[Group]:
+    """What the picked items (those that will settle, unless told) write off, for each payer or provider."""
+    if picked is None:
+        picked = JobItem.verdict == Verdict.SETTLE
+    of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
+    summed = (
+        select(
+            group_id.label("id"),
+            func.count().label("claims"),
+            func.sum(JobItem.insurance_cents).label("insurance_cents"),
+            func.sum(JobItem.patient_cents).label("patient_cents"),
+        )
+        .where(*key.of(JobItem), picked, of_item)
+        .group_by(group_id)
+        .subquery()
+    )
+    by_name = and_(named.practice_id == key.practice_id, named.id == summed.c.id)
+    rows = session.execute(
+        select(named.external_id, names.shown(session, key.practice_id, named).label("name"), summed)
+        .select_from(summed)
+        .outerjoin(named, by_name)
+        .order_by((summed.c.insurance_cents + summed.c.patient_cents).desc(), named.name)
+    ).all()
+    found = [
+        Group(
+            key=row.external_id or "",
+            name=row.name or none,
+            claims=row.claims,
+            insurance_cents=row.insurance_cents,
+            patient_cents=row.patient_cents,
+        )
+        for row in rows
+    ]
+    return _shortened(found)
+
+
+def _shortened(groups: list[Group]) -> list[Group]:
+    shown, rest = groups[:GROUPS_SHOWN_MAX], groups[GROUPS_SHOWN_MAX:]
+    if rest:
+        shown.append(
+            Group(
+                key="",
+                name=f"{len(rest)} others",
+                claims=sum(group.claims for group in rest),
+                insurance_cents=sum(group.insurance_cents for group in rest),
+                patient_cents=sum(group.patient_cents for group in rest),
+            )
+        )
+    return shown
+
+
+def _codes(session: Session, key: JobKey, *, overridden: Collection[str]) -> list[CodeCount]:
+    insurance, patient = (func.coalesce(func.sum(c), 0) for c in (JobItem.insurance_cents, JobItem.patient_cents))
+    rows = session.execute(
+        select(JobItem.verdict_code, JobItem.verdict, func.count(), insurance, patient)
+        .where(*key.of(JobItem), JobItem.verdict_code.is_not(None))
+        .group_by(JobItem.verdict_code, JobItem.verdict)
+        .order_by(func.count().desc(), JobItem.verdict_code)
+    ).all()
+    return [
+        CodeCount(
+            code=code, claims=claims, action=verdict, overridden=code in overridden,
+            insurance_cents=int(insurance_cents), patient_cents=int(patient_cents),
+        )
+        for code, verdict, claims, insurance_cents, patient_cents in rows
+    ]  # fmt: skip
+
+
+def _in_other_jobs(session: Session, key: JobKey) -> int:
+    """How many of the claims another open job holds; no look at the items unless there is such a job."""
+    of_practice = (SettleJob.practice_id == key.practice_id, SettleJob.id != key.job_id)
+    open_jobs = session.scalars(select(SettleJob.id).where(*of_practice, is_open())).all()
+    if not open_jobs:
+        return 0
+    other = aliased(JobItem)
+    same_claim = (
+        other.practice_id == JobItem.practice_id,
+        other.claim_id == JobItem.claim_id,
+    )
+    held = select(true()).where(*same_claim, other.job_id.in_(open_jobs), still_to_settle(other)).exists()
+    settles = JobItem.verdict == Verdict.SETTLE
+    return session.scalars(select(func.count()).select_from(JobItem).where(*key.of(JobItem), settles, held)).one()

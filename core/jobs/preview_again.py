@@ -1,0 +1,88 @@
+"""Ask once more for the claims of a preview: it expired, its month was closed, or its reason is to be another."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.errors import Refusal
+from core.jobs import commands, queries
+from core.jobs.keys import JobKey
+from core.jobs.preview.job_request import JobRequest
+from core.models.claims import Claim
+from core.models.job_items import JobItem
+from core.models.jobs import JobKind, JobStatus, SettleJob
+
+
+class PreviewGone(Refusal):
+    """The claims of this preview are no longer kept; select them again in the Live Claims Feed."""
+
+    code = "preview_gone"
+
+
+def preview_again(
+    session: Session, key: JobKey, make: Callable[[list[str]], SettleJob], *, by: Actor, now: dt.datetime
+) -> SettleJob:
+    """Let `make` preview the claims of job `key` once more, by their numbers, and give the old preview up.
+
+    Raises what `make` raises, and `PreviewGone` where the claims were removed.
+    """
+    old = queries.find(session, key)
+    job = make(_claim_ids(session, key))
+    if old.status is JobStatus.PREVIEWED and old.id != job.id:
+        commands.discard(session, key, by=by, now=now)
+    return job
+
+
+def _claim_ids(session: Session, key: JobKey) -> list[str]:
+    of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
+    found = session.scalars(
+        select(Claim.external_id).join(JobItem, of_item).where(*key.of(JobItem)).order_by(JobItem.position)
+    ).all()
+    if not found:
+        raise PreviewGone
+    return list(found)
+
+
+def preview_dated(
+    session: Session,
+    key: JobKey,
+    posting_date: dt.date,
+    *,
+    by: Actor,
+    now: dt.datetime,
+    chunk_claims: int | None = None,
+) -> SettleJob:
+    """Preview what job `key` asked for with another posting date, and give that preview up; asked twice, it is one job.
+
+    Raises what a preview raises, and `PreviewGone`.
+    """
+    old = queries.find(session, key)
+    how: dict[str, Any] = {
+        "by": by,
+        "idempotency_key": f"dated:{key.job_id}:{posting_date}",
+        "now": now,
+        "chunk_claims": chunk_claims,
+    }
+
+    def reverse(claim_ids: list[str]) -> SettleJob:
+        assert old.reverses_job_id is not None
+        original = JobKey(key.practice_id, old.reverses_job_id)
+        return commands.reverse(session, original, claim_ids=claim_ids, note=old.note, posting_date=posting_date, **how)
+
+    def change(claim_ids: list[str]) -> SettleJob:
+        asked = {
+            "target_status": old.target_status,
+            "selection": {"claim_ids": claim_ids},
+            "reason": old.reason,
+            "note": old.note,
+            "include": list(old.include),
+            "posting_date": posting_date,
+        }
+        return commands.preview(session, JobRequest.of(asked), **how)
+
+    make = reverse if old.kind is JobKind.REVERSE else change
+    return preview_again(session, key, make, by=by, now=now)

@@ -1,0 +1,244 @@
+"""The reconciliation certificate: what a finished job did to the receivable, to the cent, and under which rules."""
+
+import datetime as dt
+import hashlib
+from typing import Any, Final
+
+from pydantic import BaseModel
+from sqlalchemy import and_, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session
+
+from core.errors import Refusal
+from core.jobs import queries, reversed_totals as taken_back
+from core.jobs.approval import limits
+from core.jobs.approval.limits import OverLimit
+from core.jobs.execution import reconcile
+from core.jobs.keys import JobKey
+from core.jobs.preview import cost_share, totals
+from core.jobs.preview.cost_share import CostShare
+from core.jobs.preview.totals import Group
+from core.ledger import recoveries
+from core.models.claims import Claim
+from core.models.job_items import JobChunk, JobItem, Outcome
+from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
+from core.models.practices import Payer, Practice, Provider
+from core.policy.rules import RULES
+
+_LATE_PAYMENTS_MAX: Final = 200  # named one by one; the sums are of all
+_HASHED_TOGETHER: Final = 10_000  # items whose lines are hashed as one text, so that no text grows without bound
+
+
+class NotFinished(Refusal):
+    """A certificate is for a job that has ended; this one has not."""
+
+    code = "job_not_finished"
+
+
+class Money(BaseModel):
+    """Cents for each responsibility."""
+
+    insurance_cents: int
+    patient_cents: int
+    total_cents: int
+
+
+class LatePayment(BaseModel):
+    """A payment (or an adjustment, a transfer) after the job, and by how much it lowered what the job wrote off."""
+
+    kind: str
+    claim_id: str
+    line: int
+    responsibility: str
+    posted_on: dt.date
+    amount_cents: int
+    recovered_cents: int  # of this job's write-off; the rest of the amount paid what was due, or is a credit
+
+
+class Since(BaseModel):
+    """What happened to the write-offs since; the job's own sums stand as they were.
+
+    Written off − reversed − recovered − replaced = still written off.
+    """
+
+    written_off_cents: int
+    reversed_cents: int  # by jobs that took this one back
+    payments: int
+    recovered_cents: int  # by payments that came late
+    replaced_cents: int  # by adjustments and transfers that came late
+    still_written_off_cents: int
+    first: list[LatePayment]  # the first 200, in the order in which they came
+
+
+class Certificate(BaseModel):
+    """What a finished job did. Receivable before − moved = after, where a reversal moves the other way."""
+
+    practice: str
+    job_id: str
+    kind: str
+    status: str
+    reverses_job_id: str | None
+    target_status: str
+    requested_by: str
+    requested_at: dt.datetime
+    confirmed_by: str | None
+    confirmed_at: dt.datetime | None
+    approved_by: str | None  # of a job over a limit: the second person
+    approved_at: dt.datetime | None
+    over: list[OverLimit]  # what was over which limit
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    posting_date: dt.date
+    reason: str | None
+    note: str
+    cost_share: CostShare | None  # what the job wrote off of it, where it did
+    cost_share_reason: str
+    setting: str
+    provider_settings: dict[str, str]
+    rules: list[str]  # in force, in order
+    rules_overridden: list[str]
+    rule_values: dict[str, Any]
+    total: int
+    settled: int
+    skipped: int
+    failed: int
+    not_reached: int
+    by_code: dict[str, int]
+    receivable_before: Money  # of the settled claims
+    written_off: Money  # restored, for a reversal
+    receivable_after: Money
+    by_payer: list[Group]
+    by_provider: list[Group]
+    items_sha256: str
+    since: Since | None  # of a job that settles
+    reconciles: bool
+
+
+def of_job(session: Session, key: JobKey) -> Certificate:
+    """Draw up the certificate of an ended job; raises `NotFound` and `NotFinished`."""
+    job = queries.find(session, key)
+    if job.status not in FINAL_STATUSES or job.confirmed_at is None:
+        raise NotFinished
+    names = queries.names_of_users(session, key.practice_id, (job.requested_by, job.confirmed_by, job.decided_by))
+    chunks = _sums(session, key)
+    before, after = _money(chunks, "before_cents"), _money(chunks, "after_cents")
+    moved = _money(chunks, "cents")
+    sign = -1 if job.kind is JobKind.REVERSE else 1
+    agrees = before.total_cents - sign * moved.total_cents == after.total_cents
+    done = chunks["settled"] + chunks["skipped"] + chunks["failed"]
+    return Certificate(
+        practice=session.get_one(Practice, key.practice_id).name,
+        job_id=str(job.id),
+        kind=job.kind.value,
+        status=job.status.value,
+        reverses_job_id=str(job.reverses_job_id) if job.reverses_job_id else None,
+        target_status=job.target_status,
+        **_who_and_when(job, names),
+        over=limits.told(job.over),
+        posting_date=job.posting_date,
+        reason=job.reason.value if job.reason else None,
+        note=job.note,
+        cost_share=cost_share.written_off(session, job),
+        cost_share_reason=cost_share.reason_of(job),
+        setting=job.setting.value,
+        provider_settings=job.provider_settings,
+        rules=[rule.code for rule in RULES if job.kind in rule.kinds],
+        rules_overridden=list(job.include),
+        rule_values=job.rule_values,
+        total=job.claims_total or 0,
+        settled=chunks["settled"],
+        skipped=chunks["skipped"],
+        failed=chunks["failed"],
+        not_reached=(job.claims_total or 0) - done,
+        by_code=_codes(session, key),
+        receivable_before=before,
+        written_off=moved,
+        receivable_after=after,
+        by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
+        by_provider=_groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
+        items_sha256=items_hash(session, key),
+        since=_since(session, key, moved.total_cents) if job.kind is JobKind.SETTLE else None,
+        reconciles=agrees and not _faults(session, job),
+    )
+
+
+def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
+    return {
+        "requested_by": names.get(job.requested_by, "the system"),
+        "requested_at": job.requested_at,
+        "confirmed_by": names.get(job.confirmed_by) if job.confirmed_by else None,
+        "confirmed_at": job.approval_asked_at or job.confirmed_at,  # by the first person; the job itself ran later
+        "approved_by": names.get(job.decided_by) if job.decided_by else None,
+        "approved_at": job.decided_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+    }
+
+
+def _since(session: Session, key: JobKey, written_off_cents: int) -> Since:
+    late = recoveries.totals_of_job(session, key.practice_id, key.job_id)
+    reversals = taken_back.of_jobs(session, key.practice_id, [key.job_id]).get(key.job_id)
+    reversed_cents = reversals.cents if reversals else 0
+    return Since(
+        written_off_cents=written_off_cents,
+        reversed_cents=reversed_cents,
+        **late._asdict(),
+        still_written_off_cents=written_off_cents - reversed_cents - late.recovered_cents - late.replaced_cents,
+        first=[
+            LatePayment(
+                kind=one.kind.value, claim_id=one.claim_id, line=one.line, responsibility=one.responsibility.value,
+                posted_on=one.posted_on, amount_cents=one.amount_cents, recovered_cents=one.recovered_cents,
+            )
+            for one in recoveries.of_job(session, key.practice_id, key.job_id, limit=_LATE_PAYMENTS_MAX)
+        ],
+    )  # fmt: skip
+
+
+def _faults(session: Session, job: SettleJob) -> list[str]:
+    """A cancelled job has claims that were not reached; everything else must agree as in a completed one."""
+    faults = reconcile.faults(session, job)
+    return [fault for fault in faults if not (job.status is JobStatus.CANCELLED and fault == "items_and_total")]
+
+
+def _sums(session: Session, key: JobKey) -> dict[str, int]:
+    names = [
+        "settled", "skipped", "failed", "insurance_cents", "patient_cents", "insurance_before_cents",
+        "patient_before_cents", "insurance_after_cents", "patient_after_cents",
+    ]  # fmt: skip
+    sums = select(*(func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in names))
+    return {name: int(value) for name, value in session.execute(sums.where(*key.of(JobChunk))).one()._mapping.items()}
+
+
+def _money(sums: dict[str, int], suffix: str) -> Money:
+    insurance, patient = sums[f"insurance_{suffix}"], sums[f"patient_{suffix}"]
+    return Money(insurance_cents=insurance, patient_cents=patient, total_cents=insurance + patient)
+
+
+def _codes(session: Session, key: JobKey) -> dict[str, int]:
+    coded = select(JobItem.code, func.count()).where(*key.of(JobItem), JobItem.code.is_not(None))
+    return {code: count for code, count in session.execute(coded.group_by(JobItem.code).order_by(JobItem.code)) if code}
+
+
+def _groups(session: Session, key: JobKey, named: Any, group_id: Any, *, none: str) -> list[Group]:
+    return totals.groups(session, key, named, group_id, none=none, picked=JobItem.outcome == Outcome.SETTLED)
+
+
+def items_hash(session: Session, key: JobKey) -> str:
+    """SHA-256 over the frozen items in order: of blocks of lines "position|claim|version|verdict|cents|cents".
+
+    The claim is the practice's own number; blocks are of 10,000 positions, each hashed as lower-case hex, the hexes
+    hashed together.
+    """
+    block = func.div(JobItem.position - 1, _HASHED_TOGETHER).label("block")
+    line = func.concat_ws(
+        "|", JobItem.position, Claim.external_id, JobItem.claim_version, JobItem.verdict, JobItem.insurance_cents,
+        JobItem.patient_cents,
+    )  # fmt: skip
+    lines = func.string_agg(line, aggregate_order_by(literal("\n"), JobItem.position))
+    of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
+    digest = func.encode(func.sha256(func.convert_to(lines, "UTF8")), "hex")
+    blocks = select(digest).join_from(JobItem, Claim, of_item).where(*key.of(JobItem)).group_by(block).order_by(block)
+    together = hashlib.sha256()
+    for text in session.scalars(blocks):
+        together.update(text.encode())
+    return together.hexdigest()

@@ -1,0 +1,159 @@
+"""The three files of a job: what was settled, what was not and why, what was not reached. CSV and XLSX, streamed."""
+
+import datetime as dt
+import tempfile
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import xlsxwriter
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.permissions import Action, Actor
+from core.claims.export import ROWS_PER_PIECE, csv_pieces, guard
+from core.errors import NotFound
+from core.jobs import codes, queries
+from core.jobs.keys import JobKey
+from core.jobs.results import outcomes
+from core.jobs.results.outcomes import ItemRow, ItemsOf
+from core.models.jobs import JobKind
+from core.money import plain_cents
+
+PAGE_CLAIMS: Final = 250  # of one look into the database: other threads wait while its rows are read
+SHEET_ROWS_MAX: Final = 1_048_575  # of an XLSX sheet, below its header; what is more goes on in another sheet
+_PIECE_BYTES: Final = 65_536
+
+
+class File(StrEnum):
+    """One of the three."""
+
+    SETTLED = "settled"
+    NOT_SETTLED = "not-settled"
+    NOT_REACHED = "not-reached"
+
+
+_OUTCOMES: Final = {
+    File.SETTLED: (ItemsOf.SETTLED,),
+    File.NOT_SETTLED: (ItemsOf.SKIPPED, ItemsOf.FAILED),
+    File.NOT_REACHED: (ItemsOf.REMAINING,),
+}
+_CLAIM: Final = ("Claim ID", "Patient", "Date of Service")
+HEADS: Final = {
+    File.SETTLED: (*_CLAIM, "Insurance written off", "Patient written off", "Code", "What happened"),
+    File.NOT_SETTLED: (
+        *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be tried again", "Insurance due", "Patient due"
+    ),
+    File.NOT_REACHED: (*_CLAIM, "Insurance due", "Patient due"),
+}  # fmt: skip
+
+
+def file_of(name: str) -> File:
+    """The file called `name`; raises `NotFound`."""
+    try:
+        return File(name)
+    except ValueError:
+        raise NotFound(f"A job has the files {', '.join(File)}; there is no {name[:40]}.") from None
+
+
+def read_by(session: Session, key: JobKey, file: File, *, by: Actor, now: dt.datetime) -> None:
+    """Let `by` read the file, and write that down; raises `NotAllowed` and `NotFound`.
+
+    In a transaction of its own, before the first byte: who stops reading has still read.
+    """
+    by.require(Action.SEE_CLAIMS)
+    queries.find(session, key)
+    subject, facts = f"job:{key.job_id}", {"file": file.value}
+    audit.record(
+        session, "job.file_downloaded", practice_id=key.practice_id, subject=subject, by=by.user_id, now=now, **facts
+    )
+
+
+def file_name(key: JobKey, file: File, form: str) -> str:
+    """What the file is called on a disk."""
+    return f"job-{key.job_id}-{file}.{form}"
+
+
+def csv_file(session: Session, key: JobKey, file: File) -> Iterator[str]:
+    """The file as CSV, in pieces; words that a spreadsheet would take for a formula are guarded."""
+    rows = ([_csv_cell(cell) for cell in row] for row in _rows(session, key, file))
+    return csv_pieces(_head(session, key, file), rows)
+
+
+def _csv_cell(cell: str | int) -> str:
+    return plain_cents(cell) if isinstance(cell, int) else guard(cell)
+
+
+def xlsx_file(session: Session, key: JobKey, file: File) -> Iterator[bytes]:
+    """The file as XLSX, in pieces. Text is written as text, so that none of it can be a formula.
+
+    The first pieces are empty: one for some rows that are written, so that the caller can pause between them.
+    """
+    with tempfile.TemporaryDirectory(prefix="settle-") as folder:
+        path = Path(folder) / "job.xlsx"
+        yield from (b"" for _ in _write_workbook(path, _head(session, key, file), _rows(session, key, file)))
+        with path.open("rb") as written:
+            while piece := written.read(_PIECE_BYTES):
+                yield piece
+
+
+def _write_workbook(path: Path, head: tuple[str, ...], rows: Iterator[list[str | int]]) -> Iterator[None]:
+    """Write the workbook, and yield after some rows each time."""
+    # Constant memory: a row is on disk when the next one begins.
+    with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)}) as book:
+        bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
+        sheet: Any = None
+        for count, row in enumerate(rows):
+            at = count % SHEET_ROWS_MAX
+            if at == 0:
+                sheet = _sheet(book, head, bold)
+            for column, cell in enumerate(row):
+                if isinstance(cell, int):
+                    # xlsxwriter writes 16 digits of a number. A float of 8.19 would become 8.190000000000001.
+                    sheet.write_number(at + 1, column, Decimal(cell) / 100, money)
+                else:
+                    sheet.write_string(at + 1, column, cell)
+            if count % ROWS_PER_PIECE == 0:
+                yield
+        if sheet is None:
+            _sheet(book, head, bold)
+
+
+def _sheet(book: Any, head: tuple[str, ...], bold: Any) -> Any:
+    sheet = book.add_worksheet()
+    sheet.freeze_panes(1, 0)
+    sheet.set_column(0, len(head) - 1, 18)
+    for column, title in enumerate(head):
+        sheet.write_string(0, column, title, bold)
+    return sheet
+
+
+def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
+    if queries.find(session, key).kind is not JobKind.REVERSE:
+        return HEADS[file]
+    return tuple(title.replace("written off", "restored") for title in HEADS[file])
+
+
+def _rows(session: Session, key: JobKey, file: File) -> Iterator[list[str | int]]:
+    """Text, and amounts as integer cents."""
+    for outcome in _OUTCOMES[file]:
+        after = 0
+        while page := outcomes.items(session, key, outcome=outcome, after_position=after, limit=PAGE_CLAIMS):
+            yield from (_row(file, item) for item in page)
+            after = page[-1].position
+            session.expunge_all()
+
+
+def _row(file: File, item: ItemRow) -> list[str | int]:
+    claim: list[str | int] = [item.claim_id, item.patient_name, f"{item.service_date:%m/%d/%Y}"]
+    due: list[str | int] = [item.insurance_due, item.patient_due]
+    if file is File.SETTLED:
+        return [*claim, item.insurance_cents, item.patient_cents, item.code or "", item.words or ""]
+    if file is File.NOT_REACHED:
+        return [*claim, *due]
+    reasons = "; ".join(f"{label}: {value}" for label, value in codes.values_seen(item.why))
+    outcome = item.outcome.value if item.outcome else ""
+    again = "yes" if item.retryable else "no"
+    return [*claim, outcome, item.code or "", item.words or "", reasons, again, *due]

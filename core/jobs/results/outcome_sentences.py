@@ -1,0 +1,21 @@
+"""What became of a job's claims, in words: a job that ended without settling any says so first."""
+
+from core.counting import counted
+from core.jobs import codes
+from core.jobs.results.progress import Progress
+from core.models.jobs import JobKind, JobStatus
+
+
+def did_nothing(seen: Progress) -> bool:
+    """Return whether the job completed without settling, changing or reversing a claim."""
+    return seen.status is JobStatus.COMPLETED and seen.settled == 0
+
+
+def sentence(seen: Progress, kind: JobKind) -> str:
+    """Say what became of the claims, such as "Completed, but no claim was settled: 2 skipped, 0 failed"."""
+    status, done = seen.status.value.replace("_", " ").capitalize(), codes.DONE[kind]
+    rest = f"{seen.skipped:,} skipped, {seen.failed:,} failed"
+    if did_nothing(seen):
+        return f"{status}, but no claim was {done}: {rest}"
+    left = f", {seen.remaining:,} remaining" if seen.remaining else ""
+    return f"{status}: {counted(seen.settled, 'claim')} {done}, {rest}{left}"

@@ -1,0 +1,169 @@
+"""What became of each claim of a job: pages of items with their words."""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select, true
+from sqlalchemy.orm import Session
+
+from core.jobs import codes
+from core.jobs.execution import retry
+from core.jobs.keys import JobKey
+from core.models.claims import Claim
+from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome, Verdict
+from core.models.practices import Patient
+
+
+class ItemsOf(StrEnum):
+    """Which items are asked for."""
+
+    SETTLED = "settled"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    REMAINING = "remaining"
+
+
+@dataclass(frozen=True)
+class ItemRow:
+    """One claim of a job; cents are positive."""
+
+    position: int
+    claim_id: str
+    patient_name: str
+    service_date: dt.date
+    service_time: dt.time | None
+    insurance_cents: int  # expected at the preview
+    patient_cents: int
+    insurance_due: int  # now
+    patient_due: int
+    verdict: Verdict
+    verdict_code: str | None
+    outcome: Outcome | None
+    code: str | None
+    why: dict[str, Any] | None  # the values that its rule saw
+    retryable: bool = False  # `retry_failed` takes it, as things stand
+
+    @property
+    def words(self) -> str | None:
+        """Why, for people; None where it was settled in the ordinary way."""
+        code = self.code if self.outcome else self.verdict_code
+        return codes.words(code) if code else None
+
+
+@dataclass(frozen=True)
+class CodeGroup:
+    """How many claims of a job share an outcome and its code."""
+
+    outcome: Outcome
+    code: str
+    claims: int
+
+
+def by_code(session: Session, key: JobKey) -> list[CodeGroup]:
+    """What became of the job's claims, by outcome and code, the largest group first; without the ordinary write-offs.
+
+    It reads every item: for a job that rests.
+    """
+    counted = func.count().label("claims")
+    coded = (*key.of(JobItem), JobItem.outcome.is_not(None), JobItem.code.is_not(None))
+    groups = select(JobItem.outcome, JobItem.code, counted).where(*coded).group_by(JobItem.outcome, JobItem.code)
+    rows = session.execute(groups.order_by(counted.desc(), JobItem.code))
+    return [CodeGroup(outcome, code, claims) for outcome, code, claims in rows if outcome and code]
+
+
+def items(
+    session: Session,
+    key: JobKey,
+    *,
+    outcome: ItemsOf | str | None = None,
+    verdict: Verdict | str | None = None,
+    code: str | None = None,
+    where: ColumnElement[bool] | None = None,
+    after_position: int = 0,
+    limit: int = 50,
+) -> list[ItemRow]:
+    """A page of the job's items after a position, in order; every condition given narrows."""
+    conditions: list[ColumnElement[bool]] = []
+    if where is not None:
+        conditions.append(where)
+    if verdict is not None:
+        conditions.append(JobItem.verdict == Verdict(verdict))
+    if code is not None:
+        conditions.append(func.coalesce(JobItem.code, JobItem.verdict_code) == code)
+    page = _page(
+        key,
+        ItemsOf(outcome) if outcome else None,
+        conditions,
+        after=after_position,
+        limit=limit,
+    )
+    rows = [ItemRow(**row._mapping) for row in session.execute(_named(key, page))]
+    if not any(row.outcome is Outcome.FAILED for row in rows) or not retry.is_possible(session, key):
+        return rows
+    return [replace(row, retryable=row.outcome is Outcome.FAILED) for row in rows]
+
+
+def _page(
+    key: JobKey,
+    outcome: ItemsOf | None,
+    conditions: list[ColumnElement[bool]],
+    *,
+    after: int,
+    limit: int,
+) -> Subquery:
+    columns = [
+        JobItem.position, JobItem.claim_id, JobItem.insurance_cents, JobItem.patient_cents, JobItem.verdict,
+        JobItem.verdict_code, JobItem.outcome, JobItem.code, JobItem.why,
+    ]  # fmt: skip
+    wanted = select(*columns).where(*key.of(JobItem), JobItem.position > after, *conditions)
+    if outcome is None:
+        return wanted.order_by(JobItem.position).limit(limit).subquery("page")
+    # Outcomes have no index: one goes from the chunks that count some to their ranges, in order.
+    chunks = _chunks_with(key, outcome, after)
+    within = JobItem.position.between(chunks.c.first_position, chunks.c.last_position)
+    item = wanted.where(within, _has(outcome)).lateral("item")
+    rows = select(item).select_from(chunks).join(item, true())
+    return rows.order_by(chunks.c.first_position, item.c.position).limit(limit).subquery("page")
+
+
+def _chunks_with(key: JobKey, outcome: ItemsOf, after: int) -> Subquery:
+    counted = JobChunk.state == ChunkState.OPEN if outcome is ItemsOf.REMAINING else getattr(JobChunk, outcome) > 0
+    of_job = select(JobChunk.first_position, JobChunk.last_position).where(*key.of(JobChunk))
+    return of_job.where(counted, JobChunk.last_position > after).subquery("chunks")
+
+
+def _has(outcome: ItemsOf) -> ColumnElement[bool]:
+    return JobItem.outcome.is_(None) if outcome is ItemsOf.REMAINING else JobItem.outcome == Outcome(outcome.value)
+
+
+def _named(key: JobKey, page: Any) -> Select[Any]:
+    return (
+        select(
+            page.c.position,
+            Claim.external_id.label("claim_id"),
+            Patient.name.label("patient_name"),
+            Claim.service_date,
+            Claim.service_time,
+            page.c.insurance_cents,
+            page.c.patient_cents,
+            Claim.insurance_due,
+            Claim.patient_due,
+            page.c.verdict,
+            page.c.verdict_code,
+            page.c.outcome,
+            page.c.code,
+            page.c.why,
+        )
+        .join_from(
+            page,
+            Claim,
+            and_(Claim.practice_id == key.practice_id, Claim.id == page.c.claim_id),
+        )
+        .join(
+            Patient,
+            and_(Patient.practice_id == key.practice_id, Patient.id == Claim.patient_id),
+        )
+        .order_by(page.c.position)
+    )

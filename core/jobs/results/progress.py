@@ -1,0 +1,272 @@
+"""Progress: a value made from the job and its chunks in one statement. It stores nothing, so it is never wrong."""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, and_, extract, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from core.jobs.keys import JobKey, NoSuchJob
+from core.jobs.results import stopped_time
+from core.models.job_items import ChunkState, JobChunk, JobFailure
+from core.models.jobs import MOVING_STATUSES, WORKED_STATUSES, JobStatus, SettleJob
+
+RATE_WINDOW: Final = dt.timedelta(seconds=10)
+SECOND: Final = dt.timedelta(seconds=1)  # no rate is told of less time, because it would say nothing
+AT_WORK: Final = dt.timedelta(seconds=30)  # an open chunk taken this lately is taken to be at work
+HEARD: Final = dt.timedelta(seconds=5)
+STALLED_AFTER: Final = dt.timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is; settled + skipped + failed + remaining = total, at every instant. Money in positive cents."""
+
+    status: JobStatus
+    total: int
+    settled: int = 0
+    skipped: int = 0
+    failed: int = 0
+    insurance_cents: int = 0  # written off
+    patient_cents: int = 0
+    rate_per_second: float | None = None
+    seconds_left: int | None = None
+    started_at: dt.datetime | None = None
+    finished_at: dt.datetime | None = None
+    worked_seconds: int | None = None  # until its end or its present rest, without rests; None while it runs
+    paused_seconds: int = 0  # in the rests that are over: pauses, halts, and from its end until a retry
+    chunks_done: int = 0
+    chunks_open: int = 0
+    chunks_at_work: int = 0
+    workers_heard: int = 0
+    stalled_because: str | None = None
+
+    @property
+    def done(self) -> int:
+        """Claims with an outcome."""
+        return self.settled + self.skipped + self.failed
+
+    @property
+    def remaining(self) -> int:
+        """Claims without an outcome yet."""
+        return self.total - self.done
+
+    @property
+    def reconciling(self) -> bool:
+        """Whether every claim has its outcome, but the job still checks its totals before it ends."""
+        return self.total > 0 and self.remaining == 0 and self.status in MOVING_STATUSES
+
+
+def of_job(session: Session, key: JobKey, *, now: dt.datetime) -> Progress:
+    """The job's progress at `now`; raises `NoSuchJob`."""
+    found = session.execute(_sums(now).where(*key.of(SettleJob))).one_or_none()
+    if found is None:
+        raise NoSuchJob
+    return _progress(found, now=now)
+
+
+def of_jobs(session: Session, practice_id: int, job_ids: Collection[int], *, now: dt.datetime) -> dict[int, Progress]:
+    """The progress of several jobs of a practice, by id."""
+    rows = session.execute(_sums(now).where(SettleJob.practice_id == practice_id, SettleJob.id.in_(job_ids)))
+    return {row.id: _progress(row, now=now) for row in rows}
+
+
+def of_everybody(
+    session: Session, statuses: Collection[JobStatus], *, now: dt.datetime, limit: int
+) -> dict[JobKey, Progress]:
+    """The progress of the jobs of all practices in these statuses, oldest first: counts, and nobody's name."""
+    asked = _sums(now).add_columns(SettleJob.practice_id).where(SettleJob.status.in_(statuses))
+    rows = session.execute(asked.order_by(SettleJob.id).limit(limit))
+    return {JobKey(row.practice_id, row.id): _progress(row, now=now) for row in rows}
+
+
+def claims_per_second(session: Session, key: JobKey, *, now: dt.datetime, seconds: int = 60) -> list[tuple[int, int]]:
+    """Return the last `seconds` seconds (Unix time) in which the job ran, and how many claims each brought."""
+    job = session.execute(select(SettleJob.started_at, SettleJob.finished_at).where(*key.of(SettleJob))).one()
+    if job.started_at is None:
+        return []
+    ran = _seconds_at_work(job.started_at, job.finished_at or now, stopped_time.of_job(session, key), most=seconds)
+    second = func.floor(extract("epoch", JobChunk.done_at))  # the same in every time zone
+    since = dt.datetime.fromtimestamp(ran[0], dt.UTC)
+    rows = select(second, func.sum(_claims_of_last_try())).where(*key.of(JobChunk), JobChunk.done_at >= since)
+    claims = {int(at): int(count) for at, count in session.execute(rows.group_by(second))}
+    return [(at, claims.get(at, 0)) for at in ran]
+
+
+def _seconds_at_work(
+    started_at: dt.datetime, end: dt.datetime, rested: list[stopped_time.Rest], *, most: int
+) -> list[int]:
+    begins = [started_at, *(until for _, until in rested if until)]
+    ends = [*(at for at, _ in rested), end]  # the last is left over while the job rests
+    found: set[int] = set()
+    for begin, stop in zip(begins, ends, strict=False):
+        first = int(begin.timestamp())
+        last = max(int(stop.timestamp()), first)  # the clock of the worker that began may be ahead of ours
+        found.update(range(max(first, last - most + 1), last + 1))
+    return sorted(found)[-most:]
+
+
+def _claims_of_last_try() -> Any:
+    """Return how many claims a chunk brought when it was done: after a retry, only those that were tried again."""
+    of_chunk = and_(
+        JobFailure.practice_id == JobChunk.practice_id,
+        JobFailure.job_id == JobChunk.job_id,
+        JobFailure.position.between(JobChunk.first_position, JobChunk.last_position),
+    )
+    retried = select(func.count()).where(of_chunk).group_by(JobFailure.retried_at)
+    newest = retried.order_by(JobFailure.retried_at.desc()).limit(1).correlate(JobChunk).scalar_subquery()
+    return func.coalesce(newest, JobChunk.settled + JobChunk.skipped + JobChunk.failed)
+
+
+def somebody_waits_for_a_worker(session: Session, *, now: dt.datetime) -> bool:
+    """Tell whether a job has waited for a minute in which no worker took or finished a chunk of any job."""
+    return job_that_nobody_works_on(session, now=now, for_at_least=STALLED_AFTER) is not None
+
+
+def job_that_nobody_works_on(session: Session, *, now: dt.datetime, for_at_least: dt.timedelta) -> JobKey | None:
+    """A job with open chunks, if no worker took or finished a chunk of any job for so long; else None."""
+    since = now - for_at_least
+    of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
+    moving = or_(SettleJob.status.in_(WORKED_STATUSES), SettleJob.finished_at > since)
+    lately = select(SettleJob.id).where(moving, of_job, or_(JobChunk.taken_at > since, JobChunk.done_at > since))
+    is_open = select(JobChunk.first_position).where(of_job, JobChunk.state == ChunkState.OPEN)
+    waits = select(SettleJob.practice_id, SettleJob.id).where(
+        SettleJob.status.in_(WORKED_STATUSES), SettleJob.confirmed_at <= since, is_open.exists()
+    )
+    found = session.execute(waits.limit(1)).one_or_none()
+    return None if found is None or session.execute(lately.limit(1)).first() else JobKey(*found)
+
+
+def previews_waiting(session: Session, *, now: dt.datetime) -> int:
+    """How many previews have waited for a minute and are in no worker's hands."""
+    waits = and_(SettleJob.status == JobStatus.PREPARING, SettleJob.requested_at <= now - STALLED_AFTER)
+    # A worker locks the job while it prepares it.
+    free = select(SettleJob.id).where(waits).with_for_update(read=True, skip_locked=True)
+    return len(session.scalars(free).all())
+
+
+def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
+    is_open = JobChunk.state == ChunkState.OPEN
+    rest = stopped_time.of_each_job()
+    since = func.greatest(now - RATE_WINDOW, rest.c.woke_at)
+    heard = func.greatest(JobChunk.taken_at, JobChunk.done_at)
+    zero = (func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in _COUNTERS)
+    of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
+    return (
+        select(
+            SettleJob.id,
+            SettleJob.status,
+            SettleJob.claims_total,
+            SettleJob.claims_expected,
+            SettleJob.confirmed_at,
+            SettleJob.started_at,
+            SettleJob.finished_at,
+            *zero,
+            func.count().filter(JobChunk.state == ChunkState.DONE).label("chunks_done"),
+            func.count().filter(is_open).label("chunks_open"),
+            func.count().filter(is_open, JobChunk.taken_at > now - AT_WORK).label("chunks_at_work"),
+            func.count(JobChunk.taken_by.distinct()).filter(heard > now - HEARD).label("workers_heard"),
+            func.coalesce(func.sum(_claims_of_last_try()).filter(JobChunk.done_at > since), 0).label("done_lately"),
+            func.max(JobChunk.done_at).label("last_done_at"),
+            *rest.c,
+        )
+        .select_from(SettleJob)
+        .join(rest, true())
+        .outerjoin(JobChunk, of_job)
+        .group_by(SettleJob.practice_id, SettleJob.id, *rest.c)
+    )
+
+
+_COUNTERS: Final = ("settled", "skipped", "failed", "insurance_cents", "patient_cents")
+
+
+def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
+    total = row.claims_total if row.claims_total is not None else (row.claims_expected or 0)
+    done = row.settled + row.skipped + row.failed
+    worked = _worked(row)
+    rate = _rate(row, done, worked, now=now)
+    moving = row.status in WORKED_STATUSES
+    return Progress(
+        status=row.status,
+        total=total,
+        **{name: int(getattr(row, name)) for name in _COUNTERS},
+        rate_per_second=rate,
+        seconds_left=_seconds_left(total - done, rate) if moving else None,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        worked_seconds=None if worked is None else round(worked.total_seconds()),
+        paused_seconds=round(row.rested.total_seconds()),
+        chunks_done=row.chunks_done,
+        chunks_open=row.chunks_open,
+        chunks_at_work=row.chunks_at_work,
+        workers_heard=row.workers_heard,
+        stalled_because=_stalled(row, now=now) if moving else None,
+    )
+
+
+def _worked(row: Row[Any]) -> dt.timedelta | None:
+    """Return how long the job was at work until its end or its present rest; None while it moves, or never started."""
+    end = row.finished_at or (row.rests_since if row.status not in MOVING_STATUSES else None)
+    if row.started_at is None or end is None:
+        return None
+    worked: dt.timedelta = end - row.started_at - row.rested
+    return max(worked, dt.timedelta(0))
+
+
+def _rate(row: Row[Any], done: int, worked: dt.timedelta | None, *, now: dt.datetime) -> float | None:
+    """Return claims a second: of the whole time at work for a job that ended, of the last ten seconds while it moves.
+
+    Rests are left out. None for a job that rests, and for one that was at work for less than a second.
+    """
+    if row.started_at is None or done == 0:
+        return None
+    if row.finished_at is not None:
+        return None if worked is None or worked < SECOND else round(done / worked.total_seconds(), 1)
+    if row.status not in MOVING_STATUSES:
+        return None
+    since = max(row.started_at, row.woke_at or row.started_at)
+    window = min(RATE_WINDOW, max(now - since, SECOND))
+    rate: float = int(row.done_lately) / window.total_seconds()
+    return round(rate, 1)
+
+
+def _seconds_left(remaining: int, rate: float | None) -> int | None:
+    return None if not rate or not remaining else round(remaining / rate)
+
+
+def _stalled(row: Row[Any], *, now: dt.datetime) -> str | None:
+    moments = (row.confirmed_at, row.last_done_at, row.started_at, row.woke_at)
+    since = max(at for at in moments if at is not None)
+    if row.chunks_open == 0 or now - since < STALLED_AFTER:
+        return None
+    return "locks" if row.chunks_at_work else "no_worker"
+
+
+def as_json(progress: Progress) -> dict[str, Any]:
+    """The progress as the API and the commands tell it: cents, ISO times."""
+    return {
+        "status": progress.status.value,
+        "total": progress.total,
+        "settled": progress.settled,
+        "skipped": progress.skipped,
+        "failed": progress.failed,
+        "remaining": progress.remaining,
+        "reconciling": progress.reconciling,
+        "written_off_cents": {
+            "insurance": progress.insurance_cents,
+            "patient": progress.patient_cents,
+        },
+        "rate_per_second": progress.rate_per_second,
+        "seconds_left": progress.seconds_left,
+        "started_at": _as_utc(progress.started_at),
+        "finished_at": _as_utc(progress.finished_at),
+        "worked_seconds": progress.worked_seconds,
+        "paused_seconds": progress.paused_seconds,
+    }
+
+
+def _as_utc(at: dt.datetime | None) -> str | None:
+    """As the job itself writes its times: in UTC, with a Z."""
+    return None if at is None else at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,46 @@
+"""When a job did not run, by its audit: from its pause, halt or end until someone resumed, retried or canceled it."""
+
+import datetime as dt
+from typing import Any, Final
+
+from sqlalchemy import Interval, Select, String, cast, func, literal, select
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.selectable import LateralFromClause
+
+from core.jobs.keys import JobKey
+from core.models.jobs import SettleJob
+from core.models.people import AuditEntry
+
+_BEGIN: Final = ("job.paused", "job.halted", "job.completed")
+_WAKE: Final = ("job.resumed", "job.retried")
+_END: Final = (*_WAKE, "job.cancel_asked")
+
+Rest = tuple[dt.datetime, dt.datetime | None]  # its start, and its end; None while it lasts
+
+
+def of_job(session: Session, key: JobKey) -> list[Rest]:
+    """Return the job's rests, oldest first."""
+    acts = _acts(key.practice_id, literal(f"job:{key.job_id}")).subquery()
+    rests = select(acts.c.at, acts.c.next_at).where(acts.c.act.in_(_BEGIN)).order_by(acts.c.at)
+    return [(at, next_at) for at, next_at in session.execute(rests)]
+
+
+def of_each_job() -> LateralFromClause:
+    """Return, for each row of `settle_job`: how long it rested, when it last woke, and since when it rests now."""
+    acts = _acts(SettleJob.practice_id, literal("job:").concat(cast(SettleJob.id, String))).correlate(SettleJob)
+    act = acts.subquery().c
+    rests = act.act.in_(_BEGIN)
+    nothing = cast(dt.timedelta(0), Interval)
+    return select(
+        func.coalesce(func.sum(act.next_at - act.at).filter(rests), nothing).label("rested"),
+        func.max(act.at).filter(act.act.in_(_WAKE)).label("woke_at"),
+        func.max(act.at).filter(rests, act.next_at.is_(None)).label("rests_since"),
+    ).lateral("rests")
+
+
+def _acts(practice_id: Any, subject: Any) -> Select[Any]:
+    following = func.lead(AuditEntry.at).over(order_by=AuditEntry.id)
+    found = select(AuditEntry.act, AuditEntry.at, following.label("next_at"))
+    return found.where(
+        AuditEntry.practice_id == practice_id, AuditEntry.subject == subject, AuditEntry.act.in_((*_BEGIN, *_END))
+    )

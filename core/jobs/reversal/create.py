@@ -1,0 +1,186 @@
+"""Reversing what a job did: a job of kind reverse, with a preview and a CONFIRM of its own."""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, any_, case, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session, aliased
+
+from core.access.permissions import Action, Actor
+from core.errors import Refusal
+from core.jobs import lifecycle, posting_month
+from core.jobs.keys import JobKey, NoSuchJob
+from core.jobs.preview import freezing, items
+from core.jobs.preview.job_request import BadRequest
+from core.jobs.preview.selection import NothingSelected, UnknownClaim
+from core.jobs.reversal import eligibility
+from core.models.claims import Claim
+from core.models.job_items import JobItem, Outcome, Verdict
+from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.ledger import Responsibility
+from core.policy import facts, rules
+from core.policy.facts import Facts, Terms
+from core.policy.rules import Moment
+from core.practices import practice_days
+from core.reading import NOTE_CHARACTERS_MAX, can_keep
+from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
+
+NAMED_MAX = 5
+AS_BEFORE = "as before"  # the target status of a reverse job: of each claim its own earlier one
+
+_REVERSIBLE = (JobStatus.COMPLETED, JobStatus.CANCELLED)
+
+
+class NotReversible(Refusal):
+    """Only a finished or cancelled job that settled something can be reversed."""
+
+    code = "not_reversible"
+
+
+def is_reversible(job: SettleJob) -> bool:
+    """Tell whether the job's kind and status let it be taken back; the preview then judges each claim."""
+    return job.status in _REVERSIBLE and job.kind is not JobKind.REVERSE
+
+
+def request_reversal(
+    session: Session,
+    original: JobKey,
+    *,
+    claim_ids: Sequence[str] | None,
+    by: Actor,
+    idempotency_key: str,
+    now: dt.datetime,
+    note: str = "",
+    posting_date: dt.date | None = None,
+    chunk_claims: int | None = None,
+) -> SettleJob:
+    """Make the job that takes back `original`, or only `claim_ids` of it: previewed, or preparing over 20,000 claims.
+
+    Raises `NotAllowed`, `NotFound`, `NotReversible`, `UnknownClaim` for a claim that the job did not settle,
+    `NothingSelected`, `IdempotencyMismatch`, `PeriodClosed` and `BadPostingDate`.
+    """
+    by.require(Action.REVERSE_JOB)
+    if not can_keep(note, least=0):
+        raise BadRequest(f"note: at most {NOTE_CHARACTERS_MAX} characters")
+    reversed_job = lifecycle.lock(session, original) if original.practice_id == by.practice_id else None
+    if reversed_job is None:
+        raise NoSuchJob
+    if not is_reversible(reversed_job):
+        raise NotReversible
+    practice = freezing.practice_as_it_is(session, by.practice_id)
+    selection = {"claim_ids": None if claim_ids is None else sorted(set(claim_ids))}
+    dated = {} if posting_date is None else {"posting_date": posting_date.isoformat()}
+    asked = json.dumps({"reverses": original.job_id, "note": note, **dated, **selection}, sort_keys=True)
+    job, is_new = freezing.write_down(
+        session,
+        practice,
+        by=by,
+        idempotency_key=idempotency_key,
+        request_hash=hashlib.sha256(asked.encode()).hexdigest(),
+        today=practice_days.today(practice, now=now),
+        now=now,
+        kind=JobKind.REVERSE,
+        reverses_job_id=original.job_id,
+        target_status=AS_BEFORE,
+        selection=selection,
+        note=note,
+        include=[],
+    )
+    if is_new:
+        moves_money = reversed_job.kind is not JobKind.STATUS
+        job.posting_date = posting_month.dated(session, practice, asked=posting_date, moves_money=moves_money, now=now)
+        _begin(session, job, chunk_claims=chunk_claims, now=now)
+    return job
+
+
+def _begin(session: Session, job: SettleJob, *, chunk_claims: int | None, now: dt.datetime) -> None:
+    _check_named(session, job)
+    counted = session.scalars(select(func.count()).select_from(JobItem, Claim).where(_settled(job, JobItem))).one()
+    if counted == 0:
+        raise NothingSelected
+    if counted <= PREVIEW_IN_REQUEST_CLAIMS_MAX:
+        freeze(session, job, chunk_claims=chunk_claims, now=now)
+    else:
+        job.claims_expected = counted
+
+
+def freeze(session: Session, job: SettleJob, *, chunk_claims: int | None, now: dt.datetime) -> None:
+    """Write an item for each claim that the original settled, as it stands now; skip one that changed otherwise."""
+    freezing.freeze(session, job, lambda: _freeze_items(session, job), chunk_claims=chunk_claims, now=now)
+
+
+def _settled(job: SettleJob, item: Any) -> ColumnElement[bool]:
+    """The condition on `item` and its claim: the original settled it, and it is named where some are named."""
+    of_original = and_(
+        item.practice_id == job.practice_id,
+        item.job_id == job.reverses_job_id,
+        item.outcome == Outcome.SETTLED,
+        Claim.practice_id == item.practice_id,
+        Claim.id == item.claim_id,
+    )
+    named = job.selection.get("claim_ids")
+    return of_original if named is None else and_(of_original, Claim.external_id == any_(cast(named, ARRAY(Text))))
+
+
+def _check_named(session: Session, job: SettleJob) -> None:
+    named = job.selection.get("claim_ids")
+    if named is None:
+        return
+    found = select(Claim.external_id).where(_settled(job, JobItem))
+    missing = sorted(set(named) - set(session.scalars(found)))
+    if missing:
+        first = ", ".join(missing[:NAMED_MAX])
+        raise UnknownClaim(f"Job {job.reverses_job_id} did not settle: {first}", claim_ids=missing[:NAMED_MAX])
+
+
+def _freeze_items(session: Session, job: SettleJob) -> int:
+    was = aliased(JobItem, name="was")
+    seen = _facts(job, was)
+    asked = rules.rules_at(Moment.PREVIEW, kind=JobKind.REVERSE)
+    judged = (
+        select(
+            Claim.id,
+            Claim.version,
+            Claim.billing_status,
+            was.settles_insurance,
+            was.settles_patient,
+            eligibility.stands_cents(job, Responsibility.INSURANCE).label("insurance_cents"),
+            eligibility.stands_cents(job, Responsibility.PATIENT).label("patient_cents"),
+            rules.first_match(seen, asked).label("code"),
+            rules.why(seen, asked).label("why"),
+        )
+        .select_from(facts.source().join(was, _settled(job, was)))
+        .subquery("judged")
+    )
+    skips = judged.c.code.is_not(None)
+    return items.write_items(
+        session,
+        job,
+        claim_id=judged.c.id,
+        claim_version=judged.c.version,
+        billing_status_before=judged.c.billing_status,
+        settles_insurance=judged.c.settles_insurance,
+        settles_patient=judged.c.settles_patient,
+        insurance_cents=case((skips, 0), else_=judged.c.insurance_cents),
+        patient_cents=case((skips, 0), else_=judged.c.patient_cents),
+        verdict=case((skips, Verdict.SKIP.value), else_=Verdict.SETTLE.value),
+        verdict_code=judged.c.code,
+        why=judged.c.why,
+    )
+
+
+def _facts(job: SettleJob, was: Any) -> Facts:
+    taken_back_by = eligibility.taken_back_by(job)
+    of_claim = facts.of_claim(Terms(setting=job.setting, as_of=job.as_of, target_status=job.target_status))
+    return replace(
+        of_claim,
+        touched_since_settled=eligibility.is_touched(job, was),
+        already_reversed=taken_back_by.is_not(None),
+        late_payment_took_all=eligibility.late_payment_took_all(job),
+        values={**of_claim.values, "version_after": was.version_after, "reversed_by": taken_back_by},
+    )

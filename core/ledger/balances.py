@@ -1,0 +1,190 @@
+"""The amounts that lines and claims cache, as sums of postings: said once, for the ledger's writers and the imports."""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    cast,
+    false,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.orm import Session, aliased
+
+from core.models.claims import Claim, LineItem
+from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+
+LINE_CACHES: Final = ("charge", "insurance_due", "patient_due")
+CLAIM_CACHES: Final = (
+    "billed",
+    "adjustment",
+    "primary_paid",
+    "secondary_paid",
+    "patient_paid",
+    "insurance_due",
+    "patient_due",
+    "has_credit_line",
+    "last_payment_on",
+)
+
+
+def recompute(session: Session, practice_id: int, claim_ids: Select[int] | None) -> None:
+    """Set what lines and claims cache from their postings, for `claim_ids` (None: the whole practice).
+
+    Rows that are right already are not written. The caller holds the locks of these claims; versions
+    are the caller's too, because only the caller knows whether something changed or was only counted again.
+    """
+    sums = _entries(practice_id, claim_ids).cte("entries")
+    _recompute_lines(session, practice_id, claim_ids, line_sums(sums).subquery("sums"))
+    _recompute_claims(session, practice_id, claim_ids, line_sums(sums).subquery("lines"))
+
+
+def line_sums(entries: FromClause) -> Select[Any]:
+    """One row for each line of `entries` (claim_id, line, responsibility, kind, amount_cents, paid_by, posted_on).
+
+    Positive cents are due or paid; `adjustment` is positive where it lowers the due.
+    """
+    of = entries.c
+    return select(
+        of.claim_id,
+        of.line,
+        _sum(of.amount_cents, of.kind == PostingKind.CHARGE).label("charge"),
+        _sum(of.amount_cents, of.responsibility == Responsibility.INSURANCE).label("insurance_due"),
+        _sum(of.amount_cents, of.responsibility == Responsibility.PATIENT).label("patient_due"),
+        _sum(-of.amount_cents, of.kind == PostingKind.ADJUSTMENT).label("adjustment"),
+        _sum(-of.amount_cents, of.paid_by == PaidBy.PRIMARY).label("primary_paid"),
+        _sum(-of.amount_cents, of.paid_by == PaidBy.SECONDARY).label("secondary_paid"),
+        _sum(-of.amount_cents, of.paid_by == PaidBy.PATIENT).label("patient_paid"),
+        # Money given back (above zero) is no payment.
+        func.max(of.posted_on)
+        .filter(and_(of.kind == PostingKind.PAYMENT, of.amount_cents < 0))
+        .label("last_payment_on"),
+    ).group_by(of.claim_id, of.line)
+
+
+def claim_sums(lines: FromClause) -> Select[Any]:
+    """One row for each claim of `lines` (rows of `line_sums`), named as the claim's columns are."""
+    of = lines.c
+    return select(
+        of.claim_id,
+        _sum(of.charge).label("billed"),
+        _sum(of.adjustment).label("adjustment"),
+        _sum(of.primary_paid).label("primary_paid"),
+        _sum(of.secondary_paid).label("secondary_paid"),
+        _sum(of.patient_paid).label("patient_paid"),
+        _sum(of.insurance_due).label("insurance_due"),
+        _sum(of.patient_due).label("patient_due"),
+        func.bool_or(or_(of.insurance_due < 0, of.patient_due < 0)).label("has_credit_line"),
+        func.max(of.last_payment_on).label("last_payment_on"),
+    ).group_by(of.claim_id)
+
+
+def or_nothing(sums: FromClause, cache: str) -> ColumnElement[Any]:
+    """The cache of an outer-joined row of sums: 0, or false, where there is no posting at all."""
+    if cache == "last_payment_on":
+        return sums.c[cache]
+    return func.coalesce(sums.c[cache], false() if cache == "has_credit_line" else 0)
+
+
+def _sum(cents: ColumnElement[int], where: ColumnElement[bool] | None = None) -> ColumnElement[int]:
+    total = func.sum(cents)
+    filtered = total if where is None else total.filter(where)
+    return cast(func.coalesce(filtered, 0), BigInteger)  # sum() of bigint is numeric
+
+
+def _entries(practice_id: int, claim_ids: Select[int] | None) -> Select[*tuple[Any, ...]]:
+    """Postings, where a reversal counts as the kind of posting that it undoes."""
+    original = aliased(Posting)
+    undone = and_(
+        original.practice_id == Posting.practice_id,
+        original.claim_id == Posting.claim_id,
+        original.line == Posting.line,
+        original.id == Posting.reverses_id,
+    )
+    entries = (
+        select(
+            Posting.claim_id,
+            Posting.line,
+            Posting.responsibility,
+            func.coalesce(original.kind, Posting.kind).label("kind"),
+            Posting.amount_cents,
+            func.coalesce(original.paid_by, Posting.paid_by).label("paid_by"),
+            Posting.posted_on,
+        )
+        .outerjoin(original, undone)
+        .where(Posting.practice_id == practice_id)
+    )
+    return entries if claim_ids is None else entries.where(Posting.claim_id.in_(claim_ids))
+
+
+def _recompute_lines(
+    session: Session,
+    practice_id: int,
+    claim_ids: Select[int] | None,
+    sums: FromClause,
+) -> None:
+    line = aliased(LineItem)
+    right = (
+        select(
+            line.claim_id,
+            line.number,
+            *(or_nothing(sums, cache).label(cache) for cache in LINE_CACHES),
+        )
+        .outerjoin(sums, and_(sums.c.claim_id == line.claim_id, sums.c.line == line.number))
+        .where(line.practice_id == practice_id)
+    )
+    if claim_ids is not None:
+        right = right.where(line.claim_id.in_(claim_ids))
+    new = right.subquery("new")
+    session.execute(
+        update(LineItem)
+        .where(
+            LineItem.practice_id == practice_id,
+            LineItem.claim_id == new.c.claim_id,
+            LineItem.number == new.c.number,
+            _differs(LineItem, new, LINE_CACHES),
+        )
+        .values({cache: new.c[cache] for cache in LINE_CACHES})
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _recompute_claims(
+    session: Session,
+    practice_id: int,
+    claim_ids: Select[int] | None,
+    lines: FromClause,
+) -> None:
+    claim = aliased(Claim)
+    sums = claim_sums(lines).subquery("sums")
+    right = (
+        select(claim.id, *(or_nothing(sums, cache).label(cache) for cache in CLAIM_CACHES))
+        .outerjoin(sums, sums.c.claim_id == claim.id)
+        .where(claim.practice_id == practice_id)
+    )
+    if claim_ids is not None:
+        right = right.where(claim.id.in_(claim_ids))
+    new = right.subquery("new")
+    session.execute(
+        update(Claim)
+        .where(
+            Claim.practice_id == practice_id,
+            Claim.id == new.c.id,
+            _differs(Claim, new, CLAIM_CACHES),
+        )
+        .values({cache: new.c[cache] for cache in CLAIM_CACHES})
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _differs(table: type[Claim | LineItem], new: FromClause, caches: tuple[str, ...]) -> ColumnElement[bool]:
+    return tuple_(*(getattr(table, cache) for cache in caches)).is_distinct_from(
+        tuple_(*(new.c[cache] for cache in caches))
+    )

@@ -1,0 +1,24 @@
+"""Alembic's entry: run the migrations over the URL that `core.migrations.run.migrate` was given."""
+
+from alembic import context
+from sqlalchemy import create_engine, make_url, text
+
+from core.models import metadata
+
+# Two that migrate at once wait for each other.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('settle migrate'))")
+
+url = make_url(context.config.attributes["url"]).set(drivername="postgresql+psycopg")
+engine = create_engine(url, hide_parameters=True)
+with engine.connect() as connection:
+    applied = context.config.attributes.get("applied", lambda _step: None)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        transaction_per_migration=False,
+        on_version_apply=lambda *, step, **_: applied(step),
+    )
+    with context.begin_transaction():
+        connection.execute(_LOCK)
+        context.run_migrations()
+engine.dispose()

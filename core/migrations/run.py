@@ -1,0 +1,116 @@
+"""Migrations. Apart from the engine: Alembic takes as long to import as all else together, and few commands need it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, make_url
+
+from core.causes import Cause
+from core.errors import Refusal
+
+
+class NewerDatabase(Refusal):
+    """The database was migrated by a newer version of the product; nothing was changed."""
+
+    code = "newer_database"
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One migration that ran."""
+
+    revision: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What `migrate` did: the revision before and after, and each migration that it ran."""
+
+    before: str | None
+    after: str
+    done: tuple[Migration, ...]
+
+
+def _alembic_config(url: str | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["url"] = url
+    return config
+
+
+def migrate(url: str, revision: str = "head") -> Migrated:
+    """Bring the database at `url` to `revision`. Raises `NewerDatabase` where this version does not know its revision.
+
+    The answer says what this call did: two that run at once wait for each other, and the second finds nothing to do.
+    """
+    config = _alembic_config(url)
+    steps: list[MigrationInfo] = []
+    config.attributes["applied"] = steps.append
+    found = _revision_at(url)
+    if found is not None and is_unknown(found):
+        raise NewerDatabase(
+            f"The database is at migration {found}, which this version does not know: a newer version migrated it. "
+            "Nothing was changed."
+        )
+    command.upgrade(config, revision)
+    if steps:
+        before, after = next(iter(steps[0].down_revision_ids), None), steps[-1].up_revision_id
+    else:
+        before = after = _revision_at(url)
+    assert after is not None
+    return Migrated(before, after, tuple(Migration(str(step.up_revision_id), _title(step)) for step in steps))
+
+
+def _title(step: MigrationInfo) -> str:
+    """Return the first line of the migration's docstring."""
+    scripts = ScriptDirectory.from_config(_alembic_config())
+    return scripts.get_revision(str(step.up_revision_id)).doc.split("\n", 1)[0].rstrip(".")
+
+
+def _revision_at(url: str) -> str | None:
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), hide_parameters=True)
+    try:
+        return current_revision(engine)
+    finally:
+        engine.dispose()
+
+
+def newest_revision() -> str:
+    """The revision that this version of the code expects."""
+    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def is_unknown(revision: str) -> bool:
+    """Tell whether this version has no such migration: then a newer version has migrated the database."""
+    scripts = ScriptDirectory.from_config(_alembic_config()).walk_revisions()
+    return revision not in {script.revision for script in scripts}
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the database, or None where nothing was migrated yet."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def unmigrated(engine: Engine) -> Cause | None:
+    """Return why this version cannot work on the database: it is not migrated, or not far enough; else None.
+
+    A newer schema is no obstacle: each migration is compatible with the version that still runs.
+    Raises what the database's driver raises.
+    """
+    revision, newest = current_revision(engine), newest_revision()
+    if revision == newest or (revision is not None and is_unknown(revision)):
+        return None
+    words = (
+        "The database has no tables yet."
+        if revision is None
+        else f"The database is at migration {revision}, and this version needs {newest}."
+    )
+    return Cause("not_migrated", words, "Run settle migrate.")

@@ -1,0 +1,43 @@
+"""Waiting for a database that can be reached and is migrated, so that processes may start in any order."""
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.causes import Cause
+from core.db import causes
+from core.migrations.run import unmigrated
+
+FIRST_PAUSE_SECONDS: Final = 0.5  # doubled after each look
+PAUSE_SECONDS_MAX: Final = 5.0
+
+_log: Final = structlog.get_logger(__name__)
+
+
+def wait_until_migrated(engine: Engine, *, pause: Callable[[float], bool]) -> bool:
+    """Wait until the database is there and migrated. Log the reason once, and again when it changes.
+
+    `pause` sleeps for so many seconds and returns True to give up; only then is the answer False.
+    """
+    said, seconds = None, FIRST_PAUSE_SECONDS
+    while (cause := obstacle(engine)) is not None:
+        if cause.sentence != said:
+            said = cause.sentence
+            _log.warning("waiting_for_database", cause=cause.code, why=said)
+        if pause(seconds):
+            return False
+        seconds = min(2 * seconds, PAUSE_SECONDS_MAX)
+    if said is not None:
+        _log.info("database_is_ready")
+    return True
+
+
+def obstacle(engine: Engine) -> Cause | None:
+    """Return why this version cannot work on the database now; None where it can."""
+    try:
+        return unmigrated(engine)
+    except SQLAlchemyError as error:
+        return causes.why(error) or causes.NO_ANSWER

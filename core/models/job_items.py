@@ -1,0 +1,144 @@
+"""The chunks of a job, its items and their failures. Counters live on chunks and nowhere else."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKeyConstraint, Index, and_, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import ROOM_FOR_UPDATES, At, Base, Big, Cents, PracticeId, Str, one_of
+
+
+class ChunkState(StrEnum):
+    """Whether a chunk still has claims to do."""
+
+    OPEN = "open"
+    DONE = "done"
+
+
+class Verdict(StrEnum):
+    """What the preview says of a claim."""
+
+    SETTLE = "settle"
+    SKIP = "skip"
+
+
+class Outcome(StrEnum):
+    """What became of a claim in its job."""
+
+    SETTLED = "settled"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class JobChunk(Base):
+    """The items from `first_position` to `last_position`: they commit together, and its row lock is the lease."""
+
+    __tablename__ = "job_chunk"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"]),
+        CheckConstraint("first_position <= last_position", name="chunk_is_not_empty"),
+        CheckConstraint(
+            "state = 'open' OR settled + skipped + failed = last_position - first_position + 1",
+            name="a_done_chunk_has_an_outcome_for_every_item",
+        ),
+        Index(
+            "ix_job_chunk_open",
+            "practice_id",
+            "job_id",
+            "first_position",
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    practice_id: Mapped[PracticeId]
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    first_position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    last_position: Mapped[Big]
+    state: Mapped[ChunkState] = mapped_column(one_of(ChunkState, "chunk_state_known"), default=ChunkState.OPEN)
+    attempts: Mapped[int] = mapped_column(default=0)  # times a worker took it and was never heard of again
+    busy_tries: Mapped[int] = mapped_column(default=0)  # rounds in which another hand held a claim
+    not_before: Mapped[dt.datetime | None]
+    taken_at: Mapped[dt.datetime | None]
+    taken_by: Mapped[str | None]
+    done_at: Mapped[dt.datetime | None]
+    settled: Mapped[int] = mapped_column(default=0)
+    skipped: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    insurance_cents: Mapped[Cents] = mapped_column(default=0)  # written off
+    patient_cents: Mapped[Cents] = mapped_column(default=0)
+    # The receivable of its settled claims, summed before and after in the transaction that settled them.
+    insurance_before_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
+    patient_before_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
+    insurance_after_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
+    patient_after_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
+
+
+class JobItem(Base):
+    """One claim inside a job: what was promised of it at the preview, then what became of it. Never moves."""
+
+    __tablename__ = "job_item"
+    __table_args__ = (
+        # No foreign keys: items come from one INSERT … SELECT over claim, and a check for each of a million
+        # would lock and dirty a million claims at the preview. `core.books.invariants` compares instead.
+        CheckConstraint(
+            "(verdict = 'settle') OR (verdict_code IS NOT NULL)",
+            name="a_skip_has_a_code",
+        ),
+        CheckConstraint(
+            "outcome IS NULL OR outcome = 'settled' OR code IS NOT NULL",
+            name="what_is_not_settled_has_a_code",
+        ),
+        CheckConstraint(
+            "outcome IS DISTINCT FROM 'settled' OR version_after IS NOT NULL",
+            name="a_settled_item_has_its_new_version",
+        ),
+        CheckConstraint(
+            "insurance_cents >= 0 AND patient_cents >= 0",
+            name="expected_write_offs_not_negative",
+        ),
+        Index(
+            "one_item_for_each_claim_of_a_job",
+            "practice_id",
+            "claim_id",
+            "job_id",
+            unique=True,
+        ),
+        ROOM_FOR_UPDATES,
+    )
+
+    practice_id: Mapped[PracticeId]
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    claim_id: Mapped[Big]
+    claim_version: Mapped[int]  # at the preview
+    billing_status_before: Mapped[Str]
+    settles_insurance: Mapped[bool]
+    settles_patient: Mapped[bool]
+    insurance_cents: Mapped[Cents]  # will be written off
+    patient_cents: Mapped[Cents]
+    verdict: Mapped[Verdict] = mapped_column(one_of(Verdict, "verdict_known"))
+    verdict_code: Mapped[str | None]  # why skipped, or why settled by status alone
+    outcome: Mapped[Outcome | None] = mapped_column(one_of(Outcome, "outcome_known"))
+    code: Mapped[str | None]
+    version_after: Mapped[int | None]
+    why: Mapped[dict[str, Any] | None]  # of a skip: the values that its rule saw, by name; amounts in cents
+
+
+class JobFailure(Base):
+    """A failure that was tried again: the history of an item. Its newest failure is on the item itself."""
+
+    __tablename__ = "job_failure"
+
+    practice_id: Mapped[PracticeId]
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    code: Mapped[Str]
+    retried_at: Mapped[At]
+
+
+def still_to_settle(item: Any = JobItem) -> ColumnElement[bool]:
+    """Return the condition that a job has reserved the item's claim: selected to settle, not yet processed."""
+    return and_(item.verdict == Verdict.SETTLE, item.outcome.is_(None))

@@ -1,0 +1,212 @@
+"""The table of settle jobs and the sweep's rounds of hints."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import At, Base, Big, PracticeId, Str, one_of
+from core.models.ledger import WriteOffReason
+from core.models.practices import WriteOffSetting
+
+
+class JobKind(StrEnum):
+    """What a job does to its claims."""
+
+    SETTLE = "settle"  # status and money
+    STATUS = "status"  # status alone
+    REVERSE = "reverse"
+
+
+class JobStatus(StrEnum):
+    """Where a job is in its life; `core.jobs.lifecycle` has the edges."""
+
+    PREPARING = "preparing"
+    PREVIEWED = "previewed"
+    AWAITING_APPROVAL = "awaiting_approval"
+    CONFIRMED = "confirmed"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    HALTED = "halted"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    DISCARDED = "discarded"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    REPORTED = "reported"
+
+
+OPEN_STATUSES: Final = (
+    JobStatus.AWAITING_APPROVAL,
+    JobStatus.CONFIRMED,
+    JobStatus.RUNNING,
+    JobStatus.PAUSING,
+    JobStatus.PAUSED,
+    JobStatus.HALTED,
+    JobStatus.CANCELLING,
+)
+MOVING_STATUSES: Final = (
+    JobStatus.PREPARING,
+    JobStatus.CONFIRMED,
+    JobStatus.RUNNING,
+    JobStatus.PAUSING,
+    JobStatus.CANCELLING,
+)
+WORKED_STATUSES: Final = (JobStatus.CONFIRMED, JobStatus.RUNNING)  # workers take chunks of these
+FINAL_STATUSES: Final = (
+    JobStatus.COMPLETED,
+    JobStatus.CANCELLED,
+    JobStatus.DISCARDED,
+    JobStatus.EXPIRED,
+    JobStatus.REJECTED,
+    JobStatus.REPORTED,
+)
+
+
+class AfterPreview(StrEnum):
+    """What happens once the items are frozen."""
+
+    ASK = "ask"  # somebody reads it and types CONFIRM
+    REPORT = "report"  # a schedule that only reports
+    CONFIRM = "confirm"  # a schedule that settles
+
+
+class DiscardedBecause(StrEnum):
+    """Why a night's job was discarded by itself: what came between while it was prepared."""
+
+    OWNER_LEFT = "owner_left"
+    OWNER_MAY_NOT = "owner_may_not"
+    ASKER_MAY_NOT = "asker_may_not"  # who pressed "run now"
+    PERIOD_CLOSED = "period_closed"
+
+
+class SettleJob(Base):
+    """One confirmed request: previewed, confirmed, run. What it will do is frozen when it is previewed."""
+
+    __tablename__ = "settle_job"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id"], ["practice.id"]),
+        ForeignKeyConstraint(["requested_by"], ["app_user.id"]),
+        UniqueConstraint(
+            "practice_id",
+            "requested_by",
+            "idempotency_key",
+            name="one_job_for_each_idempotency_key",
+        ),
+        CheckConstraint("(kind = 'settle') = (reason IS NOT NULL)", name="a_settle_job_has_a_reason"),
+        CheckConstraint("(kind = 'reverse') = (reverses_job_id IS NOT NULL)", name="a_reverse_job_names_its_original"),
+        ForeignKeyConstraint(
+            ["practice_id", "reverses_job_id"],
+            ["settle_job.practice_id", "settle_job.id"],
+            name="a_reversed_job_is_a_job",
+        ),
+        ForeignKeyConstraint(
+            ["practice_id", "schedule_id"], ["schedule.practice_id", "schedule.id"], name="a_job_names_its_schedule"
+        ),
+        CheckConstraint(
+            "(schedule_id IS NULL) = (schedule_made_by IS NULL)", name="a_schedules_job_names_who_made_the_schedule"
+        ),
+        CheckConstraint(
+            "(after_preview = 'ask') = (schedule_id IS NULL)", name="only_a_schedule_goes_on_without_being_asked"
+        ),
+        CheckConstraint("night IS NULL OR schedule_id IS NOT NULL", name="only_a_schedule_has_nights"),
+        CheckConstraint(
+            "decided_by IS NULL OR (decided_by <> requested_by AND decided_by IS DISTINCT FROM confirmed_by "
+            "AND decided_by IS DISTINCT FROM schedule_made_by)",
+            name="nobody_decides_on_a_job_of_their_own",
+        ),
+        CheckConstraint(
+            "over = '[]' OR confirmed_at IS NULL OR decided_by IS NOT NULL",
+            name="a_job_over_a_limit_runs_only_approved",
+        ),
+        Index(
+            "ix_settle_job_moving",
+            "status",
+            postgresql_where=text("status IN ('preparing', 'confirmed', 'running', 'pausing', 'cancelling')"),
+        ),
+    )
+
+    practice_id: Mapped[PracticeId]
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[JobKind] = mapped_column(one_of(JobKind, "job_kind_known"))
+    status: Mapped[JobStatus] = mapped_column(one_of(JobStatus, "job_status_known"))
+    target_status: Mapped[Str]
+
+    selection: Mapped[
+        dict[str, Any]
+    ]  # {"claim_ids": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
+    reason: Mapped[WriteOffReason | None] = mapped_column(one_of(WriteOffReason, "job_reason_known"))
+    note: Mapped[Str] = mapped_column(default="")
+    include: Mapped[list[str]]  # codes of rules that this job overrides
+    setting: Mapped[WriteOffSetting] = mapped_column(one_of(WriteOffSetting, "job_setting_known"))  # frozen
+    provider_settings: Mapped[dict[str, Any]]  # frozen overrides by provider id
+    rule_values: Mapped[dict[str, Any]]  # frozen values that rules compare with, such as recent_payment_days
+    as_of: Mapped[dt.date]  # today in the practice's zone when it was previewed
+    posting_date: Mapped[dt.date]
+
+    requested_by: Mapped[Big]
+    requested_at: Mapped[At]
+    idempotency_key: Mapped[Str]
+    request_hash: Mapped[Str]  # of what was asked, so that one key cannot mean two requests
+    previewed_at: Mapped[dt.datetime | None]
+    claims_expected: Mapped[int | None]  # the feed's count, shown while preparing
+    claims_total: Mapped[int | None]  # frozen items
+    preview: Mapped[dict[str, Any] | None]  # frozen totals: `core.jobs.preview.totals.PreviewTotals`
+    confirmed_by: Mapped[int | None] = mapped_column(BigInteger)  # of a schedule's job its owner, from the start
+    confirmed_at: Mapped[dt.datetime | None]
+    started_at: Mapped[dt.datetime | None]
+    finished_at: Mapped[dt.datetime | None]
+    halted_because: Mapped[str | None]  # a code
+    forgiven_done: Mapped[int] = mapped_column(default=0, server_default="0")  # when somebody last resumed it after
+    forgiven_failed: Mapped[int] = mapped_column(default=0, server_default="0")  # a halt: the budget counts from there
+    reverses_job_id: Mapped[int | None] = mapped_column(BigInteger)
+
+    schedule_id: Mapped[int | None] = mapped_column(BigInteger)  # whose night, or "run now", made it
+    schedule_made_by: Mapped[int | None] = mapped_column(BigInteger)
+    night: Mapped[dt.date | None]  # of a schedule, by local date; None: a person asked for it
+    after_preview: Mapped[AfterPreview] = mapped_column(
+        one_of(AfterPreview, "after_preview_known"), default=AfterPreview.ASK, server_default=AfterPreview.ASK.value
+    )
+    discarded_because: Mapped[DiscardedBecause | None] = mapped_column(
+        one_of(DiscardedBecause, "discarded_because_known")
+    )
+    limits: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, server_default="{}"
+    )  # frozen: `core.jobs.approval.limits`
+    over: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")  # what is over which limit
+    approval_asked_at: Mapped[dt.datetime | None]
+    decided_by: Mapped[int | None] = mapped_column(BigInteger)  # who approved, rejected or gave it up, never who asked
+    decided_at: Mapped[dt.datetime | None]
+    decision_note: Mapped[Str] = mapped_column(default="", server_default="")
+    cost_share_reason: Mapped[Str] = mapped_column(
+        default="", server_default=""
+    )  # as a person gave it: `core.jobs.preview.cost_share`
+
+
+def is_open() -> ColumnElement[bool]:
+    """Return the condition that a job was confirmed or waits for approval, and has not ended."""
+    return SettleJob.status.in_(OPEN_STATUSES)
+
+
+class HintRound(Base):
+    """When the sweep last hinted for a practice: at most one round in ten seconds."""
+
+    __tablename__ = "hint_round"
+    __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
+
+    practice_id: Mapped[PracticeId]
+    hinted_at: Mapped[At]

@@ -1,0 +1,143 @@
+"""What a schedule does and what came of its nights, in words."""
+
+import datetime as dt
+from typing import Final
+
+from core.counting import counted
+from core.models.jobs import DiscardedBecause, JobStatus
+from core.models.schedules import MailState, RunOutcome, Schedule, ScheduleMode, ScheduleRun
+from core.money import UNLIMITED, format_cents
+from core.schedules.requests import WEEKDAYS
+
+OWNER_LEFT: Final = DiscardedBecause.OWNER_LEFT.value
+OWNER_MAY_NOT: Final = DiscardedBecause.OWNER_MAY_NOT.value
+TOO_LATE: Final = "too_late"
+NEXT_NIGHT_CAME: Final = "next_night_came"
+TIME_ZONE_CHANGED: Final = "time_zone_changed"
+EDITED: Final = "edited"
+PAUSED: Final = "paused"
+DELETED: Final = "deleted"
+BROKE: Final = "broke"
+DATABASE_BUSY: Final = "database_busy"
+
+BECAUSE: Final = {
+    OWNER_LEFT: "The account of its owner was deactivated; whoever resumes it becomes its owner",
+    DiscardedBecause.ASKER_MAY_NOT: "Whoever pressed run now has left or lost the role since; press it again yourself",
+    OWNER_MAY_NOT: "Its owner's role no longer allows it; whoever resumes it becomes its owner",
+    TOO_LATE: "Nothing was running to start it until its deadline",
+    NEXT_NIGHT_CAME: "Nothing was running to start it before the next night was due",
+    TIME_ZONE_CHANGED: "The practice's time zone was changed, and by the new clock its deadline had passed",
+    EDITED: "Somebody changed its days or its time before it had begun",
+    PAUSED: "Somebody paused the schedule before it had begun",
+    DELETED: "Somebody deleted the schedule before it had begun",
+    DiscardedBecause.PERIOD_CLOSED: "The month of its posting is closed; a person may choose the next open date",
+    BROKE: "Something unexpected broke each time it was tried until its deadline; the log says where",
+    DATABASE_BUSY: "The database was busy or away each time it was tried until its deadline",
+}
+
+OUTCOMES: Final = {
+    RunOutcome.JOB: "A job was made",
+    RunOutcome.NOTHING: "No claim matched",
+    RunOutcome.MISSED: "Missed",
+    RunOutcome.STOPPED: "The schedule stopped",
+    RunOutcome.FAILED: "Failed",
+}
+
+_MAILS: Final = {
+    MailState.NONE: "",
+    MailState.DUE: "The report's mail has not gone out yet",
+    MailState.SENDING: "The report's mail is going out",
+    MailState.SENT: "The report was mailed",
+    MailState.GIVEN_UP: "The report could not be mailed, and is tried no more",
+}
+
+# What a run is, by the status of its job: one word each, for pages and programs alike.
+STATES: Final = {
+    JobStatus.PREPARING: "preparing",
+    JobStatus.PREVIEWED: "preparing",
+    JobStatus.AWAITING_APPROVAL: "waiting",
+    JobStatus.CONFIRMED: "running",
+    JobStatus.RUNNING: "running",
+    JobStatus.PAUSING: "running",
+    JobStatus.PAUSED: "paused",
+    JobStatus.HALTED: "halted",
+    JobStatus.CANCELLING: "running",
+    JobStatus.CANCELLED: "cancelled",
+    JobStatus.COMPLETED: "settled",
+    JobStatus.DISCARDED: "discarded",
+    JobStatus.EXPIRED: "expired",
+    JobStatus.REJECTED: "rejected",
+    JobStatus.REPORTED: "report",
+}
+
+DAYS: Final = dict(
+    zip(WEEKDAYS, ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), strict=True)
+)
+_RUN_OFDAYS_MIN: Final = 3  # fewer are listed
+
+
+def because(code: str | None) -> str:
+    """Why a run did not run, or a schedule stopped; a code of a refusal is shown as it is."""
+    return BECAUSE.get(code or "", (code or "").replace("_", " "))
+
+
+def mail(run: ScheduleRun) -> str:
+    """Whether the report has gone out, and for how many of its addresses it was not taken."""
+    said, all_ = _MAILS[run.mail_state], len(run.asked["mail_to"])
+    is_partly = run.mail_tries > 0 and 0 < len(run.mail_left) < all_
+    return f"{said}. It was not taken for {len(run.mail_left)} of {all_} addresses" if is_partly else said
+
+
+def sentence(schedule: Schedule, time_zone: str) -> str:
+    """What it does, when and up to which caps."""
+    when = f"{days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
+    reason = schedule.reason.value.replace("_", " ")
+    caps = _caps(schedule.claims_max, schedule.cents_max)
+    if schedule.mode is ScheduleMode.REPORT:
+        return (
+            f"{when}, reports what it would settle as {reason}, and settles nothing. Its caps are {caps.rstrip(',')}."
+        )
+    capped = schedule.claims_max < UNLIMITED or schedule.cents_max < UNLIMITED
+    waits = " More than that waits for another person's approval." if capped else ""
+    return f"{when}, settles {caps} as {reason}.{waits}"
+
+
+def _caps(claims_max: int, cents_max: int) -> str:
+    """Such as "at most 500 claims and $5,000.00", or "any number of claims, at most $5,000.00 in total,"."""
+    claims, cents = claims_cap(claims_max), cents_cap(cents_max)
+    if claims_max < UNLIMITED:
+        return f"at most {claims} and {cents}"
+    return f"{claims}, at most {cents} in total," if cents_max < UNLIMITED else f"{claims} and {cents}"
+
+
+def days(weekdays: list[str]) -> str:
+    """Such as "Every Monday to Friday"."""
+    at = sorted(WEEKDAYS.index(day) for day in weekdays)
+    named = [DAYS[WEEKDAYS[index]] for index in at]
+    if len(named) == len(WEEKDAYS):
+        return "Every day"
+    if len(named) >= _RUN_OFDAYS_MIN and at[-1] - at[0] == len(at) - 1:
+        return f"Every {named[0]} to {named[-1]}"
+    return f"Every {' and '.join(filter(None, (', '.join(named[:-1]), named[-1])))}"
+
+
+def clock(time: dt.time) -> str:
+    """Such as "2:30 AM"."""
+    return f"{time.hour % 12 or 12}:{time.minute:02d} {'AM' if time.hour < 12 else 'PM'}"  # noqa: PLR2004  noon
+
+
+def minutes(count: int) -> str:
+    """Such as "4 hours" or "1 hour 30 minutes"."""
+    hours, rest = divmod(count, 60)
+    parts = [counted(n, unit) for n, unit in ((hours, "hour"), (rest, "minute")) if n]
+    return " ".join(parts)
+
+
+def claims_cap(most: int) -> str:
+    """A cap on claims, such as "1 claim"."""
+    return "any number of claims" if most >= UNLIMITED else counted(most, "claim")
+
+
+def cents_cap(most: int) -> str:
+    """A cap on dollars, such as "$1,000.00"."""
+    return "any amount" if most >= UNLIMITED else format_cents(most)

@@ -1,0 +1,154 @@
+"""What a schedule would settle tonight: the preview's own rules, added up, with nothing written."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action, Actor
+from core.db import timeouts
+from core.db.transient import QUERY_CANCELED, sqlstate
+from core.errors import Refusal
+from core.jobs.approval import limits
+from core.jobs.approval.limits import Limits
+from core.jobs.preview import cost_share, create, items
+from core.jobs.preview.job_request import Matching
+from core.models.claims import SETTLED
+from core.models.job_items import Verdict
+from core.models.jobs import JobKind, SettleJob
+from core.models.practices import Practice
+from core.models.schedules import Schedule
+from core.practices import periods, practice_days
+from core.schedules import run_times
+from core.schedules.requests import ScheduleRequest
+
+ADDING_UP_SECONDS: Final = 10  # somebody waits for it
+
+
+class TonightTooSlow(Refusal):
+    """Adding up what it would settle takes too long to wait for; the report of a run in report mode says it."""
+
+    code = "tonight_too_slow"
+
+
+@dataclass(frozen=True)
+class Tonight:
+    """What would come of the next night as things stand. Cents are positive."""
+
+    claims: int
+    will_settle: int
+    insurance_cents: int
+    patient_cents: int
+    by_code: list[tuple[str, int]]  # skipped, or settled by status alone: code and how many, the most first
+    over: list[str]  # codes of caps and limits; with any of them, the job would wait for another person
+    as_of: dt.date  # the night's date
+    notes: list[str]  # sentences to be read before the figures
+
+    @property
+    def skipped(self) -> int:
+        """Claims that a rule leaves as they are."""
+        return self.claims - self.will_settle
+
+
+def tonight(session: Session, schedule: Schedule, *, now: dt.datetime) -> Tonight:
+    """What this schedule would settle in its next night; today, where none comes. Raises `TonightTooSlow`."""
+    practice = session.get_one(Practice, schedule.practice_id)
+    night = run_times.next_due(schedule, ZoneInfo(practice.time_zone), now)
+    as_of, begins = night or (practice_days.today(practice, now=now), now)
+    timeouts.limit(session, statement_seconds=ADDING_UP_SECONDS)
+    try:
+        return _added_up(session, practice, schedule, as_of, begins)
+    except OperationalError as error:
+        if sqlstate(error) == QUERY_CANCELED:
+            raise TonightTooSlow from None
+        raise
+
+
+def tonight_of(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> Tonight:
+    """What a schedule like this would settle, were it `by`'s. Raises `TonightTooSlow`."""
+    by.require(Action.MANAGE_SCHEDULES)
+    # Never added to the session: it is only read from.
+    made = Schedule(practice_id=by.practice_id, id=0, owner_id=by.user_id, counts_from=now, **request.columns())
+    return tonight(session, made, now=now)
+
+
+def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date, begins: dt.datetime) -> Tonight:
+    job = _job_like(session, practice, schedule, as_of)
+    selected = Matching(filter=schedule.filter)
+    judged = items.verdicts(job, selected, terms=create.terms(session, job)).c
+    cents = judged.insurance_cents + judged.patient_cents
+    groups = session.execute(
+        select(
+            judged.verdict,
+            judged.verdict_code,
+            func.count().label("claims"),
+            func.sum(judged.insurance_cents).label("insurance_cents"),
+            func.sum(judged.patient_cents).label("patient_cents"),
+            func.max(cents).label("largest_cents"),
+        )
+        .group_by(judged.verdict, judged.verdict_code)
+        .order_by(func.count().desc(), judged.verdict_code)
+    ).all()
+    settles = [group for group in groups if group.verdict == Verdict.SETTLE.value]
+    sums = {
+        "will_settle": sum(group.claims for group in settles),
+        "insurance_cents": sum(int(group.insurance_cents) for group in settles),
+        "patient_cents": sum(int(group.patient_cents) for group in settles),
+    }
+    job.preview = sums
+    codes = [group.verdict_code for group in groups]
+    return Tonight(
+        claims=sum(group.claims for group in groups),
+        **sums,
+        by_code=[(group.verdict_code, group.claims) for group in groups if group.verdict_code],
+        over=[
+            *_claims_over(job.limits, settles),
+            *(one["code"] for one in limits.over(session, job, by=job.requested_by, now=begins)),
+        ],
+        as_of=as_of,
+        notes=_notes(session, schedule, as_of, codes),
+    )
+
+
+def _notes(session: Session, schedule: Schedule, as_of: dt.date, codes: Sequence[str | None]) -> list[str]:
+    notes = []
+    if periods.month_of(as_of) in periods.closed_months(session, schedule.practice_id):
+        month = periods.words_of(as_of)
+        notes.append(f"{month} is closed: the night is refused and settles none of these, unless it is reopened.")
+    if cost_share.RULE in codes and not schedule.note.strip():
+        notes.append(
+            "This schedule has no note, so it skips Medicare and Medicaid cost sharing. Add a note with the reason."
+        )
+    return notes
+
+
+def _claims_over(limits_: Limits, settles: Sequence[Row[Any]]) -> list[str]:
+    """The limits for one claim that the largest is over: what a job asks of its items, asked of what they would be."""
+    largest = max((int(group.largest_cents) for group in settles), default=0)
+    return [code for code, name in limits.OF_ONE_CLAIM.items() if largest > limits_[name]]
+
+
+def _job_like(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date) -> SettleJob:
+    """The job that the night would make, never added to the session."""
+    of_owner = limits.of_people(session, practice, [schedule.owner_id])
+    return SettleJob(
+        practice_id=practice.id,
+        id=0,
+        kind=JobKind.SETTLE,
+        target_status=SETTLED,
+        reason=schedule.reason,
+        note=schedule.note,
+        include=[],
+        setting=practice.write_off,
+        rule_values={"recent_payment_days": practice.recent_payment_days},
+        limits={**of_owner, "cap_claims": schedule.claims_max, "cap_cents": schedule.cents_max},
+        as_of=as_of,
+        requested_by=schedule.owner_id,
+        schedule_id=schedule.id,
+        night=as_of,
+    )

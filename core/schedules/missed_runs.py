@@ -1,0 +1,152 @@
+"""The nights of a locked schedule that are still to be decided, and what is written of those that do not run.
+
+Nights are decided in order, so that the last one decided says all. Whoever ends a schedule's nights, or moves them,
+first writes down those that were due: none is ever gone without a word.
+"""
+
+import datetime as dt
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.models.people import AuditEntry
+from core.models.practices import Practice
+from core.models.schedules import RunOutcome, Schedule, ScheduleRun, ScheduleState
+from core.schedules import descriptions, run_times, runs
+from core.schedules.requests import WEEKDAYS
+from core.schedules.run_times import Night, Nights
+
+_FAILED: Final = "schedule.night_failed"
+
+
+def zone_of(session: Session, practice_id: int) -> ZoneInfo:
+    """The practice's time zone, held as it is: a change of it locks the schedules first, and then this."""
+    held = select(Practice.time_zone).where(Practice.id == practice_id).with_for_update(read=True)
+    return ZoneInfo(session.scalars(held).one())
+
+
+def still_open(session: Session, schedule: Schedule, zone: ZoneInfo, *, now: dt.datetime) -> Nights:
+    """What of the schedule's nights is still to be decided by the clock of `zone`."""
+    return run_times.nights(schedule, zone, now, (), first_undecided(session, schedule))
+
+
+def first_undecided(session: Session, schedule: Schedule) -> dt.date | None:
+    """The date after the last night that was decided; None where none was."""
+    of_schedule = (ScheduleRun.practice_id == schedule.practice_id, ScheduleRun.schedule_id == schedule.id)
+    last = session.scalar(select(func.max(ScheduleRun.local_date)).where(*of_schedule))
+    return None if last is None else last + dt.timedelta(days=1)
+
+
+def end(session: Session, schedule: Schedule, because: str, *, now: dt.datetime) -> None:
+    """Write down every night that was due before somebody pauses or deletes the schedule."""
+    say_if_it_stopped(session, schedule, now=now)
+    if schedule.state is not ScheduleState.ACTIVE:
+        return  # nights that pass while it is paused do not count
+    open_ = still_open(session, schedule, zone_of(session, schedule.practice_id), now=now)
+    for night in open_.missed:
+        miss(session, schedule, night, next_came=open_.due is not None, now=now)
+    if open_.due is not None:
+        leave_out(session, schedule, open_.due, because, now=now)
+
+
+def move(session: Session, schedule: Schedule, asked: dict[str, Any], *, now: dt.datetime) -> None:
+    """Write down the nights that were due before their times become what is `asked`; those from now on count.
+
+    A night that is due, that the new days keep and that the new time does not make too late is run all the same.
+    """
+    if schedule.state is not ScheduleState.ACTIVE:
+        return  # whoever resumes it lets them count from then on
+    zone = zone_of(session, schedule.practice_id)
+    open_ = still_open(session, schedule, zone, now=now)
+    for night in open_.missed:
+        miss(session, schedule, night, next_came=open_.due is not None, now=now)
+    counts_from = now
+    if open_.due is not None:
+        begins = run_times.instant(open_.due.date, asked["local_time"], zone)
+        is_kept = WEEKDAYS[open_.due.date.weekday()] in asked["weekdays"]
+        if is_kept and now - begins <= _minutes(asked["late_minutes"]):
+            counts_from = min(now, begins)
+        else:
+            leave_out(session, schedule, open_.due, descriptions.EDITED, now=now)
+    schedule.counts_from = counts_from
+
+
+def miss(session: Session, schedule: Schedule, night: Night, *, next_came: bool, now: dt.datetime) -> ScheduleRun:
+    """Write down that nothing came of the night, and why: nothing ran, the next night came, or it failed until then."""
+    failed = _noted(session, schedule.practice_id, schedule.id, night.date)
+    if failed:
+        because = descriptions.BROKE if descriptions.BROKE in failed else descriptions.DATABASE_BUSY
+        return _record(session, schedule, night, RunOutcome.FAILED, because, now=now)
+    in_time = now - night.instant <= _minutes(schedule.late_minutes)
+    because = descriptions.NEXT_NIGHT_CAME if next_came and in_time else descriptions.TOO_LATE
+    return leave_out(session, schedule, night, because, now=now)
+
+
+def leave_out(session: Session, schedule: Schedule, night: Night, because: str, *, now: dt.datetime) -> ScheduleRun:
+    """Write down that the night does not run, for this reason."""
+    return _record(session, schedule, night, RunOutcome.MISSED, because, now=now)
+
+
+def say_if_it_stopped(session: Session, schedule: Schedule, *, now: dt.datetime) -> None:
+    """Write down the night that did not come because the schedule stopped, where no tick has done so yet."""
+    if schedule.stopped_because is None or session.scalar(select(has_said_that_it_stopped(schedule))):
+        return
+    open_ = still_open(session, schedule, zone_of(session, schedule.practice_id), now=now)
+    say_that_it_stopped(session, schedule, open_, schedule.stopped_because, now=now)
+
+
+def say_that_it_stopped(
+    session: Session, schedule: Schedule, open_: Nights, because: str, *, now: dt.datetime
+) -> ScheduleRun | None:
+    """Write down the first night that did not come for it; those that follow are not said one by one."""
+    *missed, last = *open_.missed, open_.due
+    if last is None and missed:
+        last = missed.pop()
+    for night in missed:
+        miss(session, schedule, night, next_came=False, now=now)
+    return None if last is None else _record(session, schedule, last, RunOutcome.STOPPED, because, now=now)
+
+
+def has_said_that_it_stopped(schedule: Schedule | type[Schedule]) -> ColumnElement[bool]:
+    """Whether a run of the schedule says that it stopped, since its nights last began to come."""
+    return exists().where(
+        ScheduleRun.practice_id == schedule.practice_id,
+        ScheduleRun.schedule_id == schedule.id,
+        ScheduleRun.outcome == RunOutcome.STOPPED,
+        ScheduleRun.begun_at >= schedule.counts_from,
+    )
+
+
+def note_failure(
+    session: Session, practice_id: int, schedule_id: int, night: dt.date, because: str, *, now: dt.datetime
+) -> None:
+    """Remember that a try of this night failed, once for each reason: at its deadline it is not called missed."""
+    if because not in _noted(session, practice_id, schedule_id, night):
+        subject, facts = f"schedule:{schedule_id}", {"night": night.isoformat(), "because": because}
+        audit.record(session, _FAILED, practice_id=practice_id, subject=subject, by=None, now=now, **facts)
+
+
+def _noted(session: Session, practice_id: int, schedule_id: int, night: dt.date) -> set[str]:
+    """For which reasons tries of this night failed."""
+    noted = select(AuditEntry.facts["because"].as_string()).where(
+        AuditEntry.practice_id == practice_id,
+        AuditEntry.subject == f"schedule:{schedule_id}",
+        AuditEntry.act == _FAILED,
+        AuditEntry.facts["night"].as_string() == night.isoformat(),
+    )
+    return set(session.scalars(noted))
+
+
+def _record(
+    session: Session, schedule: Schedule, night: Night, outcome: RunOutcome, because: str, *, now: dt.datetime
+) -> ScheduleRun:
+    return runs.record(
+        session, schedule, outcome, because=because, local_date=night.date, due_at=night.instant, now=now
+    )
+
+
+def _minutes(count: int) -> dt.timedelta:
+    return dt.timedelta(minutes=count)

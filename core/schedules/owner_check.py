@@ -1,0 +1,16 @@
+"""Whether a schedule's owner may still do what it does on their behalf."""
+
+from typing import Final
+
+from core.access.permissions import MAY, Action
+from core.models.people import User
+from core.schedules.descriptions import OWNER_LEFT, OWNER_MAY_NOT
+
+_NEEDED: Final = frozenset({Action.MANAGE_SCHEDULES, Action.PREVIEW_JOB, Action.CONFIRM_JOB})
+
+
+def why_not(user: User) -> str | None:
+    """The code of what forbids it; None where nothing does."""
+    if not user.active:
+        return OWNER_LEFT
+    return None if MAY[user.role].issuperset(_NEEDED) else OWNER_MAY_NOT

@@ -1,0 +1,83 @@
+"""The overview as the API and the command tell it: ids as strings, seconds, UTC."""
+
+from typing import Any
+
+from core.jobs.keys import JobKey
+from core.jobs.results import progress
+from core.jobs.results.progress import Progress
+from core.watch.overview import Jobs, Nights, NightToWatch, Overview, Seen
+
+
+def as_json(seen: Overview) -> dict[str, Any]:
+    """Every part by name; null for one that the database could not tell in time."""
+    return {
+        "at": seen.at.isoformat(),
+        "version": seen.product_version,
+        "time_zones": seen.time_zones.as_json(),
+        "database": {"version": seen.database_version, "seconds": round(seen.asked_seconds, 3), "slow": seen.is_slow},
+        "processes": None if seen.processes is None else [_process(one) for one in seen.processes],
+        "last_tick_seconds": seen.ticks and _whole(seen.ticks.last_seconds),
+        "last_beat_seconds": seen.ticks and _whole(seen.ticks.beat_seconds),
+        "jobs": None if seen.jobs is None else _jobs(seen.jobs),
+        "chunks_open": seen.chunks and seen.chunks.chunks,
+        "oldest_open_chunk_seconds": seen.chunks and _whole(seen.chunks.oldest_seconds),
+        "schedules": None if seen.nights is None else _nights(seen.nights),
+        "failures_24_hours": seen.failures,
+        "ledger_mismatches": seen.mismatches,
+    }
+
+
+def _process(one: Seen) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "host": one.host,
+        "pid": one.pid,
+        "version": one.version,
+        "alive": one.is_alive,
+        "stopped": one.has_stopped,
+        "seen_seconds": _whole(one.seen_seconds),
+        "started_at": one.started_at.isoformat(),
+        "queues": list(one.queues),
+        "time_zones": one.time_zones,
+        "doing": [
+            {**_of(chunk.job), "first": chunk.first, "last": chunk.last, "seconds": _whole(chunk.seconds)}
+            for chunk in one.doing
+        ],
+    }
+
+
+def _jobs(jobs: Jobs) -> dict[str, Any]:
+    return {
+        "by_status": {status.value: count for status, count in jobs.by_status.items()},
+        "moving": [_job(key, one) for key, one in jobs.moving.items()],
+        "resting": [_job(key, one) for key, one in jobs.resting.items()],
+        "stalled": jobs.stalled,
+    }
+
+
+def _job(key: JobKey, one: Progress) -> dict[str, Any]:
+    # Counts, and not what was written off: a practice's money is its own business.
+    told = progress.as_json(one)
+    told.pop("written_off_cents")
+    return {**_of(key), **told, "chunks_open": one.chunks_open, "stalled_because": one.stalled_because}
+
+
+def _nights(nights: Nights) -> dict[str, Any]:
+    return {
+        "active": nights.active,
+        "due": [_night(night) for night in nights.due],
+        "missed_7_days": [_night(night) for night in nights.missed],
+    }
+
+
+def _night(night: NightToWatch) -> dict[str, Any]:
+    ids = {"practice_id": str(night.practice_id), "schedule_id": str(night.schedule_id)}
+    return {**ids, "due_at": night.at.isoformat(), "because": night.because}
+
+
+def _of(key: JobKey) -> dict[str, str]:
+    return {"practice_id": str(key.practice_id), "job_id": str(key.job_id)}
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds)

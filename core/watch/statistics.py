@@ -1,0 +1,160 @@
+"""What the database knows of the whole installation: figures by code and status, a cheap question each."""
+
+import datetime as dt
+from typing import Final, NamedTuple
+
+from sqlalchemy import and_, case, func, literal, select, union_all
+from sqlalchemy.orm import Session
+
+from core.jobs.keys import JobKey
+from core.models.claims import Claim
+from core.models.job_items import ChunkState, JobChunk, JobFailure, JobItem, Outcome
+from core.models.jobs import WORKED_STATUSES, JobKind, JobStatus, SettleJob
+from core.models.operations import Tally
+from core.models.practices import Practice
+from core.models.schedules import MailState, RunOutcome, ScheduleRun
+
+PRACTICES_MAX: Final = 1_000  # that have figures of their own, where that is switched on
+
+_OF_CHUNK: Final = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
+_OF_FAILURE: Final = and_(JobFailure.practice_id == SettleJob.practice_id, JobFailure.job_id == SettleJob.id)
+_ITEM_OF_CHUNK: Final = and_(
+    JobItem.practice_id == JobChunk.practice_id,
+    JobItem.job_id == JobChunk.job_id,
+    JobItem.position.between(JobChunk.first_position, JobChunk.last_position),
+    JobItem.outcome == Outcome.FAILED,
+)
+
+
+class Worked(NamedTuple):
+    """What the jobs of one kind have done, ever. A failure counts once each time it happened; money in cents."""
+
+    kind: JobKind
+    settled: int
+    skipped: int
+    failed: int
+    insurance_cents: int
+    patient_cents: int
+
+
+class OpenChunks(NamedTuple):
+    """Chunks that wait for a worker or are in one's hands."""
+
+    chunks: int
+    oldest: JobKey | None
+    oldest_seconds: float  # since its job was confirmed, its claims opened again or a worker took it
+
+
+class Waiting(NamedTuple):
+    """Things that wait, and since when the one that waits longest does."""
+
+    jobs: int
+    seconds: float
+
+
+def jobs_by_status(session: Session) -> dict[JobStatus, int]:
+    """How many jobs of all practices are in each status."""
+    found = session.execute(select(SettleJob.status, func.count()).group_by(SettleJob.status)).all()
+    counted = dict(found)
+    return {status: counted.get(status, 0) for status in JobStatus}
+
+
+def worked(session: Session) -> list[Worked]:
+    """What all jobs have done, by kind; it only ever grows."""
+    zero = literal(0)
+    names = ("settled", "skipped", "failed", "insurance_cents", "patient_cents")
+    chunks = select(SettleJob.kind, *(getattr(JobChunk, name) for name in names)).join(JobChunk, _OF_CHUNK)
+    # In one statement with the chunks: a retry moves a failure from there to here.
+    tried_again = select(SettleJob.kind, zero, zero, literal(1), zero, zero).join(JobFailure, _OF_FAILURE)
+    both = union_all(chunks, tried_again).subquery()
+    sums = [func.coalesce(func.sum(both.c[name]), 0) for name in names]
+    return [
+        Worked(kind, *map(int, figures))
+        for kind, *figures in session.execute(select(both.c.kind, *sums).group_by("kind"))
+    ]
+
+
+def written_off_by_practice(session: Session) -> list[tuple[int | None, int, int]]:
+    """Practice, insurance cents and patient cents, of the first thousand practices; None is all that came later."""
+    # The first of all practices and not of those that have jobs: a practice never moves from one figure to another.
+    first = select(Practice.id).order_by(Practice.id).limit(PRACTICES_MAX)
+    practice = case((JobChunk.practice_id.in_(first), JobChunk.practice_id)).label("practice")
+    sums = [func.sum(JobChunk.insurance_cents), func.sum(JobChunk.patient_cents)]
+    asked = select(practice, *sums).join(SettleJob, _OF_CHUNK).where(SettleJob.kind == JobKind.SETTLE)
+    rows = session.execute(asked.group_by("practice").order_by("practice"))
+    return [(row[0], int(row[1]), int(row[2])) for row in rows]
+
+
+def failures_by_code(session: Session, *, since: dt.datetime | None = None) -> dict[str, int]:
+    """How often a claim failed, by code, also where it was tried again; all, or those of the chunks done `since`."""
+    failed = select(JobItem.code.label("code")).join(JobChunk, _ITEM_OF_CHUNK).where(JobChunk.failed > 0)
+    again = select(JobFailure.code.label("code"))
+    if since is not None:
+        failed, again = failed.where(JobChunk.done_at >= since), again.where(JobFailure.retried_at >= since)
+    both = union_all(failed, again).subquery()
+    return {str(code): count for code, count in session.execute(select(both.c.code, func.count()).group_by("code"))}
+
+
+def open_chunks(session: Session, *, now: dt.datetime) -> OpenChunks:
+    """Those of the jobs on which workers may be."""
+    open_ = and_(SettleJob.status.in_(WORKED_STATUSES), JobChunk.state == ChunkState.OPEN)
+    count = session.scalars(select(func.count()).select_from(SettleJob).join(JobChunk, _OF_CHUNK).where(open_)).one()
+    again = select(func.max(JobFailure.retried_at)).where(_OF_FAILURE).correlate(SettleJob).scalar_subquery()
+    since = func.greatest(SettleJob.confirmed_at, JobChunk.taken_at, again)
+    asked = select(SettleJob.practice_id, SettleJob.id, since).join(JobChunk, _OF_CHUNK).where(open_)
+    found = session.execute(asked.order_by(since).limit(1)).one_or_none()
+    if found is None:
+        return OpenChunks(count, None, 0)
+    return OpenChunks(count, JobKey(found[0], found[1]), _seconds(found[2], now))
+
+
+def approvals(session: Session, *, now: dt.datetime) -> Waiting:
+    """Jobs that wait for another person."""
+    waiting = SettleJob.status == JobStatus.AWAITING_APPROVAL
+    asked = select(func.count(), func.min(SettleJob.approval_asked_at)).where(waiting)
+    count, since = session.execute(asked).one()
+    return Waiting(count, _seconds(since, now))
+
+
+def runs_by_outcome(session: Session) -> dict[RunOutcome, int]:
+    """How many nights of schedules (and "run now") came to what."""
+    found = session.execute(select(ScheduleRun.outcome, func.count()).group_by(ScheduleRun.outcome)).all()
+    counted = dict(found)
+    return {outcome: counted.get(outcome, 0) for outcome in RunOutcome}
+
+
+class Mails(NamedTuple):
+    """Morning reports: those that went out, those that were given up, those that fail for now."""
+
+    sent: int
+    given_up: int
+    failing: int
+
+
+def mails(session: Session) -> Mails:
+    """How the mails of all practices fare."""
+    state = ScheduleRun.mail_state
+    failing = and_(state.in_((MailState.DUE, MailState.SENDING)), ScheduleRun.mail_tries > 0)
+    counts = (func.count().filter(kind) for kind in (state == MailState.SENT, state == MailState.GIVEN_UP, failing))
+    return Mails._make(session.execute(select(*counts)).one())
+
+
+def mismatches(session: Session) -> int:
+    """Claims whose balance differs from their ledger, as far as anybody has looked."""
+    return session.scalars(select(func.count()).select_from(Claim).where(Claim.balance_mismatch)).one()
+
+
+def tallies(session: Session) -> dict[tuple[str, str], float]:
+    """What all processes counted together, by name and label."""
+    return {
+        (name, label): value for name, label, value in session.execute(select(Tally.name, Tally.label, Tally.value))
+    }
+
+
+def server_version(session: Session) -> str:
+    """The version of the database's server."""
+    return str(session.scalar(select(func.current_setting("server_version"))))
+
+
+def _seconds(since: dt.datetime | None, now: dt.datetime) -> float:
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
