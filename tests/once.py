@@ -11,7 +11,8 @@ from sqlalchemy.util import LRUCache
 
 from core.db.engine import make_engine, make_sessions
 from core.settings import Settings
-from webui import create_app, hints
+from webui import hints
+from webui.app import create_app
 from webui.auth import limiter
 from webui.door import Door, Hints
 

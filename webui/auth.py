@@ -23,6 +23,7 @@ from flask import (
 )
 from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
+from flask_wtf.csrf import CSRFProtect
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -42,6 +43,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 blueprint = Blueprint("auth", __name__)
+csrf = CSRFProtect()
 limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=True)
 
 

@@ -18,12 +18,11 @@ from core.claims.filters import BadFilter
 from core.db.engine import transaction
 from core.errors import Refusal
 from core.practices import practice_days
-from webui import confirm, feed_columns, files, status_change
+from webui import feed_columns, files
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, now
 from webui.feed_query import PAGE_SIZES, FeedQuery
 from webui.feed_selection import Selected
-from webui.jobs import a_job
 from webui.labels import money, number
 
 blueprint = Blueprint("feed", __name__)
@@ -32,9 +31,8 @@ _NO_PAGE: Final = FeedPage([], None, None, 0)
 
 
 def register(app: Flask) -> None:
-    """Add the feed and what opens over it."""
+    """Add the feed."""
     app.register_blueprint(blueprint)
-    confirm.register(app)
 
 
 @blueprint.get("/claims")
@@ -199,10 +197,6 @@ def _lines(db: Session, query: FeedQuery, practice_id: int) -> Iterator[str]:
         [column.text(row) if column.is_money else export.guard(column.text(row)) for column in columns] for row in rows
     )
     yield from export.csv_pieces([column.name for column in columns], cells)
-
-
-blueprint.add_url_rule("/jobs", "change_status", status_change.change_status, methods=["POST"])
-blueprint.add_url_rule(f"/jobs/{a_job}/again", "preview_again", status_change.ask_again, methods=["POST"])
 
 
 def _readable(query: FeedQuery) -> FeedQuery:

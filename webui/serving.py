@@ -10,7 +10,7 @@ from core import logs, zone_database
 from core.settings import settings
 from core.watch import heartbeat
 from core.watch.pulse import Pulse
-from webui import create_app
+from webui.app import create_app
 from webui.door import Door, utc_now
 
 # What gunicorn and waitress say before they repeat a request, or an error that may hold some of it.

@@ -20,10 +20,11 @@ from core.models.claims import SETTLED
 from core.models.jobs import JobKind, SettleJob
 from core.models.ledger import WriteOffReason
 from core.policy.rules import BY_CODE, MAY_INCLUDE
-from webui import confirm
+from webui import confirm, feed as feed_pages
 from webui.auth import current_actor, current_practice, requires
 from webui.door import door, hint, now
 from webui.feed_selection import Selected
+from webui.jobs import a_job
 from webui.labels import on_page
 
 _KEY_CHARACTERS_MAX: Final = 100
@@ -161,3 +162,7 @@ def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
     reason = job.reason.value if job.reason else ""
     asked = Asked(job.target_status, None, job.id, reason, job.note, tuple(job.include))
     return ask(asked) if job.kind is JobKind.SETTLE else _previewed(asked)
+
+
+feed_pages.blueprint.add_url_rule("/jobs", "change_status", change_status, methods=["POST"])
+feed_pages.blueprint.add_url_rule(f"/jobs/{a_job}/again", "preview_again", ask_again, methods=["POST"])

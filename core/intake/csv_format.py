@@ -4,8 +4,7 @@ from typing import Any, Final
 
 from core.intake import fields, stages
 from core.intake.checks import Origin
-from core.intake.fields import Column
-from core.intake.files import FileFormat
+from core.intake.fields import Column, FileFormat
 from core.models.claims import ClaimStatus, ClaimType, Hold
 from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
 from core.models.practices import PayerClass

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from core.intake import csv_format, stages
 from core.intake.faults import Fault
-from core.intake.files import FileFormat, Folder, Progress, Row
+from core.intake.fields import FileFormat
+from core.intake.files import Folder, Progress, Row
 from core.intake.load import Imported, load
 from core.intake.unguard import unguard
 from core.models.ledger import PostingKind

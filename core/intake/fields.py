@@ -198,3 +198,14 @@ def one_of(*values: str) -> Read:
 def member_of(enum: type[StrEnum]) -> Read:
     """Return a reader of the enum's values."""
     return one_of(*(member.value for member in enum))
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A file that is read: which columns, and whether others may stand beside them."""
+
+    name: str
+    columns: tuple[Column, ...]
+    others_allowed: bool = False
+    may_be_absent: bool = False
+    first_is_key: bool = True  # the first column is the id of the rows

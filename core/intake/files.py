@@ -12,7 +12,7 @@ from core.counting import counted
 from core.errors import BadInput
 from core.intake import spreadsheet
 from core.intake.faults import HIDDEN, Fault, Faults, Kind
-from core.intake.fields import BadField, Column, SpreadsheetDamage
+from core.intake.fields import BadField, Column, FileFormat, SpreadsheetDamage
 from core.intake.file_kind import instead_of_csv
 from core.intake.header import Header, understand
 from core.intake.lines import OPEN_QUOTE, BadLine, NotReadable, count_lines, fields_of, first_rows, lines_of
@@ -27,17 +27,6 @@ class NoSuchFolder(BadInput):
     """There is no such folder."""
 
     code = "no_such_folder"
-
-
-@dataclass(frozen=True)
-class FileFormat:
-    """A file that is read: which columns, and whether others may stand beside them."""
-
-    name: str
-    columns: tuple[Column, ...]
-    others_allowed: bool = False
-    may_be_absent: bool = False
-    first_is_key: bool = True  # the first column is the id of the rows
 
 
 @dataclass(frozen=True)

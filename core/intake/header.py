@@ -4,15 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from unicodedata import normalize
 
 from core.intake.characters import hidden_in, is_hidden, looks, named
 from core.intake.faults import Fault, Faults, Kind
-from core.intake.fields import Column
-
-if TYPE_CHECKING:
-    from core.intake.files import FileFormat
+from core.intake.fields import Column, FileFormat
 
 Rows = Sequence[tuple[int, list[str]]]  # line and fields
 
@@ -38,7 +35,7 @@ class Header:
     unnamed: list[int]  # places before that without a name
 
 
-def understand(rows: Rows, file: "FileFormat", faults: Faults) -> Header | None:
+def understand(rows: Rows, file: FileFormat, faults: Faults) -> Header | None:
     """Read the header from the first rows of a file; None if it is faulty, with faults added."""
     if not rows:
         faults.add(Fault(file.name, "the file is empty; its first line names the columns", kind=Kind.COLUMNS))
@@ -59,7 +56,7 @@ def understand(rows: Rows, file: "FileFormat", faults: Faults) -> Header | None:
     return Header(at, fields, [(places[column.name], column) for column in file.columns], width, unnamed)
 
 
-def _not_a_header(rows: Rows, file: "FileFormat") -> str | None:
+def _not_a_header(rows: Rows, file: FileFormat) -> str | None:
     """Return the cure if the first row is no header at all. What stands there is not repeated: it may be a patient."""
     fields = rows[0][1]
     first = fields[0].strip().lower()
@@ -82,13 +79,13 @@ def _not_a_header(rows: Rows, file: "FileFormat") -> str | None:
     return f"the first line must name the columns ({expected} …), but it holds other values"
 
 
-def _recognized(fields: Sequence[str], file: "FileFormat") -> int:
+def _recognized(fields: Sequence[str], file: FileFormat) -> int:
     known = [column.name for column in file.columns]
     keys = set(map(_key, known))
     return sum(1 for field in fields if _key(field) in keys or _guess(field.strip(), known, file))
 
 
-def _visible(fields: list[str], at: int, file: "FileFormat", faults: Faults) -> list[str]:
+def _visible(fields: list[str], at: int, file: FileFormat, faults: Faults) -> list[str]:
     """Return the names as they look; a hidden character in one is a fault."""
     names = []
     known = {_key(column.name) for column in file.columns}
@@ -104,7 +101,7 @@ def _visible(fields: list[str], at: int, file: "FileFormat", faults: Faults) -> 
     return names
 
 
-def _place(known: str, names: list[str], at: int, file: "FileFormat", faults: Faults) -> int | None:
+def _place(known: str, names: list[str], at: int, file: FileFormat, faults: Faults) -> int | None:
     """Return where the column stands: under its own name, else under the name in other letter case."""
     exact = [index for index, found in enumerate(names) if found == known]
     alike = [index for index, found in enumerate(names) if _key(found) == _key(known)]
@@ -114,7 +111,7 @@ def _place(known: str, names: list[str], at: int, file: "FileFormat", faults: Fa
     return found[0] if found else None
 
 
-def _add_unknown(names: list[str], places: dict[str, int | None], at: int, file: "FileFormat", faults: Faults) -> None:
+def _add_unknown(names: list[str], places: dict[str, int | None], at: int, file: FileFormat, faults: Faults) -> None:
     """Add faults for names that the format has not and for columns that are missing; a guess makes one of the two."""
     known = {_key(column.name) for column in file.columns}
     missing = [column.name for column in file.columns if places[column.name] is None]
@@ -138,7 +135,7 @@ def _add_unknown(names: list[str], places: dict[str, int | None], at: int, file:
             faults.add(Fault(file.name, cure, line=at, column=column.name, kind=Kind.COLUMNS))
 
 
-def _guess(name: str, missing: Sequence[str], file: "FileFormat") -> str | None:
+def _guess(name: str, missing: Sequence[str], file: FileFormat) -> str | None:
     """Return the missing column that the name means; None unless that is all but sure, since a wrong guess misleads."""
     bare = {_bare(column): column for column in missing}
     looked = _bare(looks(name))

@@ -35,7 +35,8 @@ from core.intake.checks import Origin, Origins, add_duplicates, add_transfers_th
 from core.intake.compare import report_changed_postings
 from core.intake.csv_import import SOURCE, posting_rows
 from core.intake.faults import Faults
-from core.intake.files import FileFormat, Folder, Progress, RowsRead
+from core.intake.fields import FileFormat
+from core.intake.files import Folder, Progress, RowsRead
 from core.intake.hints import HINTS, hint_at
 from core.intake.insert import POSTING_AS_STAGED
 from core.intake.load import hold_imports

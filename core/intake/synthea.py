@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 from core.intake import stages, synthea_format
 from core.intake.checks import add_duplicates, first_places
 from core.intake.faults import Fault, Kind
-from core.intake.files import FileFormat, Folder, Progress
+from core.intake.fields import FileFormat
+from core.intake.files import Folder, Progress
 from core.intake.load import Imported, load
 from core.models.claims import ClaimStatus, ClaimType
 from core.models.practices import PayerClass, Practice

@@ -5,8 +5,7 @@ from zoneinfo import ZoneInfo
 
 from core.intake import fields, stages
 from core.intake.checks import Origin
-from core.intake.fields import Column
-from core.intake.files import FileFormat
+from core.intake.fields import Column, FileFormat
 
 CHARGE: Final = "CHARGE"
 PAYMENT: Final = "PAYMENT"

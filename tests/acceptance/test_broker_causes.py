@@ -21,7 +21,7 @@ from tests.acceptance.product import PATIENCE_SECONDS
 from tests.fronts import HOST, Authority, front, plain, tls
 from tests.waiting import eventually
 from tests.webui.test_health import hear_a_worker
-from webui import create_app
+from webui.app import create_app
 
 USER, PASSWORD = "biller-of-hints", "a-right-password"
 BY_CODE = {cause.code: cause for cause in causes.CAUSES}

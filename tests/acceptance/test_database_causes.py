@@ -25,7 +25,7 @@ from core.settings import Settings, settings
 from tests.acceptance.own_postgres import SOCKET, own_postgres
 from tests.fronts import HOST, Authority, front, plain, postgres_tls
 from tests.waiting import eventually
-from webui import create_app
+from webui.app import create_app
 
 USER, PASSWORD, DATABASE = "settle", "a-right-password", "settle"
 RULES = f"""

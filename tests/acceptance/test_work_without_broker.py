@@ -27,7 +27,7 @@ from tests.given import GivenPractice
 from tests.processes import children_of
 from tests.servers import Databases
 from tests.waiting import eventually
-from webui import create_app
+from webui.app import create_app
 
 Trouble = Callable[[OwnBroker], AbstractContextManager[None]]
 

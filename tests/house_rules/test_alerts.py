@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.settings import Settings
 from tests.servers import Databases
-from webui import create_app
+from webui.app import create_app
 
 DOCS = Path(__file__).parents[2] / "docs"
 NAMES = re.compile(r"\bsettle_[a-z_]+\b")

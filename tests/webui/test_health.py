@@ -15,7 +15,7 @@ from core.settings import Settings
 from core.watch import heartbeat
 from core.watch.heartbeat import WORKER, Alive
 from tests.given import NOW, a_practice
-from webui import create_app
+from webui.app import create_app
 
 
 def _ask(

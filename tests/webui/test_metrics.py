@@ -24,7 +24,7 @@ from core.watch import deadline, heartbeat, metrics, statistics, tally
 from core.watch.heartbeat import WEB, WORKER, Alive
 from core.watch.metric_names import FAILURE_CODES
 from tests.given import NOW, GivenPractice, a_practice
-from webui import create_app
+from webui.app import create_app
 from webui.auth import SESSION_COOKIE
 
 AWAY = "postgresql://nobody@127.0.0.1:1/none"

@@ -8,7 +8,7 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import HTTPException
 
 from core.errors import Refusal
-from webui import csrf, errors
+from webui import errors
 from webui.api import (
     approvals,
     audit,
@@ -27,7 +27,7 @@ from webui.api import (
     users,
 )
 from webui.api.blueprint import api
-from webui.auth import limiter
+from webui.auth import csrf, limiter
 
 __all__ = [
     "approvals",

@@ -1,0 +1,178 @@
+"""The web door: pages and forms. It translates between HTTP and core, and decides nothing."""
+
+import datetime as dt
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from flask import Flask, Response, redirect, request, url_for
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response as BaseResponse
+
+from core.access.permissions import Action
+from core.db.engine import make_engine, make_sessions
+from core.errors import BadSettings
+from core.settings import Settings, settings as settings_of_environment
+from webui import (
+    api,
+    approvals,
+    audit,
+    auth,
+    body_limits,
+    broker,
+    claim_work,
+    claims,
+    confirm,
+    credit_list,
+    errors,
+    evidence,
+    exclusions,
+    feed,
+    files,
+    health,
+    hints,
+    jobs,
+    labels,
+    limits,
+    metrics,
+    navigation,
+    observing,
+    operations,
+    periods,
+    recoveries,
+    redate,
+    refusals,
+    reversals,
+    schedule_acts,
+    schedule_runs,
+    schedule_words,
+    schedules,
+    settings as settings_pages,
+    time_zone,
+    users,
+)
+from webui.auth import csrf, signed_in
+from webui.claim_keys import ClaimIdConverter
+from webui.door import Door, Hints, utc_now
+
+# Threads that take a connection too: that of files, the heartbeat's, and those that ask for /readyz and /metrics.
+THREADS_BESIDES: Final = 4
+
+# Scripts, styles, images and requests come from here and nowhere else; nothing inline, nothing evaluated.
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+)
+
+
+def create_app(
+    settings: Settings | None = None,
+    engine: Engine | None = None,
+    clock: Callable[[], dt.datetime] = utc_now,
+) -> OpenAPI:
+    """Make the web application; `app.extensions["settle"]` is its `Door`.
+
+    Raises `BadSettings` where neither an engine nor a database is given.
+    """
+    settings = settings or settings_of_environment()
+    if engine is None:
+        if settings.database_url is None:
+            raise BadSettings("SETTLE_DATABASE_URL: the web server needs a database; `settle up` starts one")
+        engine = make_engine(settings.database_url.get_secret_value(), pool_size=settings.web_threads + THREADS_BESIDES)
+    app = OpenAPI("webui", info=Info(title="Batch Settle", version="1"), doc_ui=False)
+    app.extensions["settle"] = Door(engine, make_sessions(engine), settings, _hints(settings), clock)
+    _configure(app, settings)
+    _register(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        SECRET_KEY=_secret_key(settings),
+        SESSION_COOKIE_NAME="settle_forms",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.https_only,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the browser's session; a form may stay open over lunch
+        WTF_CSRF_SSL_STRICT=settings.https_only,
+    )
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.url_map.converters["claim_id"] = ClaimIdConverter
+    csrf.init_app(app)
+    body_limits.register(app)
+    app.after_request(_secure)
+
+
+def _register(app: OpenAPI) -> None:
+    _register_watch(app)
+    errors.register(app)
+    labels.register(app)
+    navigation.register(app)
+    refusals.register(app)
+    auth.register(app)
+    feed.register(app)
+    confirm.register(app)
+    schedule_words.register(app)
+    approvals.register(app)
+    for pages in (jobs, evidence, reversals, claims, claim_work, settings_pages, limits):
+        app.register_blueprint(pages.blueprint)
+    for pages in (schedules, schedule_acts, schedule_runs, time_zone, users):
+        app.register_blueprint(pages.blueprint)
+    _register_books(app)
+    api.register(app)
+    app.add_url_rule("/", "home", _home)
+
+
+def _register_watch(app: OpenAPI) -> None:
+    """What those see who keep it running."""
+    observing.register(app)
+    broker.register(app)
+    files.register(app)
+    health.register(app)
+    metrics.register(app)
+    app.register_blueprint(operations.blueprint)
+
+
+def _register_books(app: OpenAPI) -> None:
+    """Months, what was paid too much or too late, what is kept from every write-off, and who did what."""
+    for pages in (periods, redate, credit_list, recoveries, exclusions, audit):
+        app.register_blueprint(pages.blueprint)
+
+
+def _home() -> BaseResponse:
+    actor = signed_in()
+    if actor is None:
+        return redirect(url_for("auth.sign_in"))  # which leads back here, and then on by the role
+    return redirect(url_for("feed.show" if actor.may(Action.SEE_CLAIMS) else "operations.show"))
+
+
+def _hints(settings: Settings) -> Hints:
+    return hints.start(settings)
+
+
+def _secret_key(settings: Settings) -> str:
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    if settings.web_workers > 1:
+        raise BadSettings("SETTLE_SECRET_KEY: several web workers need one key to sign forms with")
+    return secrets.token_hex()
+
+
+def _secure(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    if request.is_secure:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if request.endpoint != "static":
+        headers.setdefault("Cache-Control", "no-store")  # pages hold names and amounts
+    return response
