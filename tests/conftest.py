@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from core.db.engine import Sessions, make_sessions
 from core.local.broker import Broker
-from tests.once import engine_on
 from tests.servers import Databases, broker_client, running_servers
+from tests.shared_app import engine_on
 from tests.workers import Workers, running_workers
 
 

@@ -16,47 +16,26 @@ from core.access.permissions import Action
 from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
 from core.settings import Settings, settings as settings_of_environment
-from webui import (
-    api,
-    approvals,
-    audit,
+from webui import api
+from webui.claims import claim_actions, claim_page, credit_balances, exclusions, feed, recoveries
+from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change
+from webui.operations import broker, dashboard, health, metrics
+from webui.practice import audit, limits, months, settings as settings_pages, time_zone, users
+from webui.schedules import schedule_actions, schedule_labels, schedule_pages, schedule_runs
+from webui.shared import (
     auth,
     body_limits,
-    broker,
-    claim_work,
-    claims,
-    confirm,
-    credit_list,
-    errors,
-    evidence,
-    exclusions,
-    feed,
-    files,
-    health,
+    file_downloads,
     hints,
-    jobs,
+    html_errors,
     labels,
-    limits,
-    metrics,
     navigation,
-    observing,
-    operations,
-    periods,
-    recoveries,
-    redate,
-    refusals,
-    reversals,
-    schedule_acts,
-    schedule_runs,
-    schedule_words,
-    schedules,
-    settings as settings_pages,
-    time_zone,
-    users,
+    problem_json,
+    request_log,
 )
-from webui.auth import csrf, signed_in
-from webui.claim_keys import ClaimIdConverter
-from webui.door import Door, Hints, utc_now
+from webui.shared.app_context import Door, Hints, utc_now
+from webui.shared.auth import csrf, signed_in
+from webui.shared.url_converters import ClaimIdConverter
 
 # Threads that take a connection too: that of files, the heartbeat's, and those that ask for /readyz and /metrics.
 THREADS_BESIDES: Final = 4
@@ -111,18 +90,19 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 def _register(app: OpenAPI) -> None:
     _register_watch(app)
-    errors.register(app)
+    problem_json.register(app)
     labels.register(app)
     navigation.register(app)
-    refusals.register(app)
+    html_errors.register(app)
     auth.register(app)
     feed.register(app)
     confirm.register(app)
-    schedule_words.register(app)
+    status_change.register(app)
+    schedule_labels.register(app)
     approvals.register(app)
-    for pages in (jobs, evidence, reversals, claims, claim_work, settings_pages, limits):
+    for pages in (job_pages, job_files, reversals, claim_page, claim_actions, settings_pages, limits):
         app.register_blueprint(pages.blueprint)
-    for pages in (schedules, schedule_acts, schedule_runs, time_zone, users):
+    for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, users):
         app.register_blueprint(pages.blueprint)
     _register_books(app)
     api.register(app)
@@ -131,17 +111,17 @@ def _register(app: OpenAPI) -> None:
 
 def _register_watch(app: OpenAPI) -> None:
     """What those see who keep it running."""
-    observing.register(app)
+    request_log.register(app)
     broker.register(app)
-    files.register(app)
+    file_downloads.register(app)
     health.register(app)
     metrics.register(app)
-    app.register_blueprint(operations.blueprint)
+    app.register_blueprint(dashboard.blueprint)
 
 
 def _register_books(app: OpenAPI) -> None:
     """Months, what was paid too much or too late, what is kept from every write-off, and who did what."""
-    for pages in (periods, redate, credit_list, recoveries, exclusions, audit):
+    for pages in (months, posting_date, credit_balances, recoveries, exclusions, audit):
         app.register_blueprint(pages.blueprint)
 
 

@@ -5,8 +5,8 @@ from celery.signals import celeryd_init
 
 from core import logs
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_TICK, settings
-from worker.beat import BEAT_SCHEDULE
-from worker.quiet import QuietTask
+from worker.beat_schedule import BEAT_SCHEDULE
+from worker.redacted_task import QuietTask
 
 _broker_url = settings().broker_url
 
@@ -15,7 +15,7 @@ app = Celery(
     broker=_broker_url.get_secret_value() if _broker_url else None,
     task_cls=QuietTask,
     events="worker.events:Events",
-    include=["worker.tasks", "worker.hooks", "worker.pulse", "worker.poll", "worker.timer"],
+    include=["worker.tasks", "worker.process", "worker.heartbeat", "worker.poll", "worker.timer"],
 )
 app.conf.update(
     # A worker goes on without a broker, so it never gives up on one: not on a dead one, nor on one that is full and

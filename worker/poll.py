@@ -20,9 +20,9 @@ from core.jobs.execution import engine
 from core.schedules import mail as mailing
 from core.settings import QUEUE_SETTLE, TASK_MAIL, TASK_PREPARE, TASK_WORK
 from core.watch import tally
-from worker import pulse, turns
+from worker import heartbeat, turns
 from worker.app import app
-from worker.hooks import sessions, utc_now, worker_name
+from worker.process import sessions, utc_now, worker_name
 
 REST_SECONDS: Final = 10  # after an act broke; the other acts go on
 
@@ -113,5 +113,5 @@ def _try(act: Act, rests_until: dict[str, float]) -> bool:
         return False
     if found:
         tally.count("unhinted_acts", act.task)
-        pulse.flush()
+        heartbeat.flush()
     return found

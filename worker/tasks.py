@@ -9,7 +9,7 @@ from core.settings import TASK_CANARY, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK
 from core.watch import canary as canaries, heartbeat, tally
 from worker import hints, turns
 from worker.app import app
-from worker.hooks import sessions, utc_now, worker_name
+from worker.process import sessions, utc_now, worker_name
 
 
 @app.task(name=TASK_WORK)

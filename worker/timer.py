@@ -10,7 +10,7 @@ from celery import bootsteps
 from celery.signals import worker_shutting_down
 
 from core.settings import SWEEP_SECONDS, TASK_SWEEP, TASK_TICK
-from worker import alive, pulse
+from worker import health_file, heartbeat
 from worker.app import app
 from worker.watchdog import Watchdog
 
@@ -29,7 +29,7 @@ class Timer(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no typ
         """Start them."""
         watchdog = Watchdog(parent.pool, _stopping)
         threading.Thread(target=_sweep_until_stopped, args=(watchdog,), name="sweep", daemon=True).start()
-        pulse.begin(parent.pool)
+        heartbeat.begin(parent.pool)
 
 
 class Calm(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
@@ -54,14 +54,14 @@ def stop(**_: object) -> None:
 
 
 def _sweep_until_stopped(watchdog: Watchdog) -> None:
-    alive.touch()
+    health_file.touch()
     next_at = time.monotonic()
     while True:
         # From one beginning to the next, however long a hint hung in between: a scheduled run starts on time.
         next_at = max(next_at + SWEEP_SECONDS, time.monotonic())
         if _stopping.wait(next_at - time.monotonic()):
             return
-        alive.touch()
+        health_file.touch()
         _try(TASK_TICK)
         _try(TASK_SWEEP)
         try:

@@ -17,7 +17,7 @@ from core.db.engine import transaction
 from core.jobs.results import progress
 from core.settings import QUEUE_SETTLE, settings
 from worker.app import app
-from worker.hooks import sessions
+from worker.process import sessions
 
 REPLACED_SECONDS: Final = 1  # a main process that is not stuck itself replaces a dead pool process sooner
 

@@ -9,7 +9,7 @@ import click
 from sqlalchemy.orm import Session
 
 from core.access import tokens, users
-from core.cli import acting, context, practices
+from core.cli import context, options, practices
 from core.db.engine import make_sessions, transaction
 from core.errors import BadInput, NotFound
 from core.models.people import Role, User
@@ -116,7 +116,7 @@ def add_token(email: str) -> None:
 
 @token.command("list")
 @click.argument("email")
-@acting.json_option
+@options.json_option
 def list_tokens(email: str, as_json: bool) -> None:
     """List the user's tokens by number, the newest first: when made, last used and revoked; never the token."""
     with context.database() as engine, transaction(make_sessions(engine)) as session:
@@ -137,7 +137,7 @@ def list_tokens(email: str, as_json: bool) -> None:
 
 
 @token.command("revoke")
-@click.argument("number", required=False, type=acting.Number("token", where="`settle token list EMAIL` prints it"))
+@click.argument("number", required=False, type=options.Number("token", where="`settle token list EMAIL` prints it"))
 def revoke_token(number: int | None) -> None:
     """Let a token open nothing from now on; without its NUMBER the token itself is asked for, and not shown."""
     leaked = "" if number else click.prompt("Token", hide_input=True)
@@ -168,7 +168,7 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         practice_id = queries.named(session, practice_name).id
         who: dict[str, Any] = {
-            "by": acting.actor(session, email, practice_name) if email else None, "now": context.utc_now()
+            "by": options.actor(session, email, practice_name) if email else None, "now": context.utc_now()
         }  # fmt: skip
         if provider_id is None:
             write_off_setting.set_for_practice(session, practice_id=practice_id, setting=chosen, **who)
@@ -190,4 +190,4 @@ def _ask_password() -> str:
     return asked
 
 
-COMMANDS = [token, set_write_off]  # `user` is whole only in `core.cli.people`
+COMMANDS = [token, set_write_off]  # `user` is whole only in `core.cli.users`

@@ -7,7 +7,7 @@ import click
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.cli import acting, context, job_words
+from core.cli import context, job_output, options
 from core.cli.jobs import act_on, warn_of_changes
 from core.jobs import commands, queries
 from core.jobs.approval import decide, inbox, limits, requesters
@@ -18,10 +18,10 @@ from core.money import format_cents
 
 
 @click.command()
-@acting.job_argument
-@acting.as_option
+@options.job_argument
+@options.as_option
 @click.option("--confirmation", help="The word CONFIRM; asked for without it, below what the job's preview says.")
-@acting.json_option
+@options.json_option
 def approve(job: int, email: str, confirmation: str | None, as_json: bool) -> None:
     """Let a job run that is over a limit and waits for another person; `settle show` says what it would do."""
     if confirmation is not None:
@@ -35,20 +35,20 @@ def approve(job: int, email: str, confirmation: str | None, as_json: bool) -> No
 
 
 def _asked_for_word(job_id: int, email: str) -> str:
-    with acting.sessions() as sessions, sessions() as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, sessions() as session:
+        by = options.actor(session, email)
         by.require(Action.SEE_CLAIMS)
         found = queries.find(session, JobKey(by.practice_id, job_id))
-        click.echo(job_words.words(session, found), err=True)  # standard output is for the answer
+        click.echo(job_output.words(session, found), err=True)  # standard output is for the answer
     word: str = click.prompt("Type CONFIRM to approve", err=True)
     return word
 
 
 @click.command()
-@acting.job_argument
-@acting.as_option
+@options.job_argument
+@options.as_option
 @click.option("--reason", required=True, help="Why; the requester reads it.")
-@acting.json_option
+@options.json_option
 def reject(job: int, email: str, reason: str, as_json: bool) -> None:
     """Say no to a job that waits; nothing was done and nothing will be."""
 
@@ -59,12 +59,12 @@ def reject(job: int, email: str, reason: str, as_json: bool) -> None:
 
 
 @click.command()
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def approvals(email: str, as_json: bool) -> None:
     """List what waits for you, what of yours waits for another, and what was decided on yours in the last 7 days."""
-    with acting.sessions() as sessions, sessions() as session:
-        by, now = acting.actor(session, email), context.utc_now()
+    with options.sessions() as sessions, sessions() as session:
+        by, now = options.actor(session, email), context.utc_now()
         lists = {
             "waiting_for_me": inbox.for_me(session, by, now=now),
             "waiting_for_others": inbox.of_mine(session, by),

@@ -8,7 +8,7 @@ import click
 
 from core.audit import log
 from core.audit.log import AuditFilter
-from core.cli import acting, context
+from core.cli import context, options
 from core.db.engine import Sessions, transaction
 from core.practices import queries
 
@@ -17,14 +17,14 @@ from core.practices import queries
 @click.option("--practice", "practice", required=True, help="Whose acts.")
 @click.option("--person", metavar="EMAIL", help="What this person did.")
 @click.option("--claim", help="What was done to this claim, and to jobs, exclusions and imports that concern it.")
-@click.option("--job", type=acting.JOB, help="What was done to this job, and to those that reverse it.")
-@click.option("--from", "first_day", type=acting.DAY, metavar="YYYY-MM-DD", help="From this day of the practice on.")
-@click.option("--to", "last_day", type=acting.DAY, metavar="YYYY-MM-DD", help="Through this day.")
+@click.option("--job", type=options.JOB, help="What was done to this job, and to those that reverse it.")
+@click.option("--from", "first_day", type=options.DAY, metavar="YYYY-MM-DD", help="From this day of the practice on.")
+@click.option("--to", "last_day", type=options.DAY, metavar="YYYY-MM-DD", help="Through this day.")
 @click.option("--csv", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write all of them to this file.")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Of the newest, if no file."
 )
-@acting.json_option
+@options.json_option
 def show_audit(
     practice: str,
     person: str | None,
@@ -41,7 +41,7 @@ def show_audit(
     It takes no --as, because anyone at this terminal can read the database. The audit records a file as read by the
     command line.
     """
-    with acting.sessions() as sessions:
+    with options.sessions() as sessions:
         with transaction(sessions) as session:
             practice_id = queries.named(session, practice).id
             wanted = AuditFilter(

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 
 from core.errors import Refusal
-from core.local import running
-from core.local.reach import reached
+from core.local import run_lock
+from core.local.connectivity import reached
 from core.settings import settings
 
 
@@ -47,9 +47,9 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _running(variable: str) -> running.RunningServers:
+def _running(variable: str) -> run_lock.RunningServers:
     data_dir = settings().data_dir.absolute()
-    servers = running.find(data_dir)
+    servers = run_lock.find(data_dir)
     if servers is None:
         raise NothingRuns(f'Nothing runs in {data_dir}: start it with "make run", or set {variable}.')
     return servers

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from core.access.permissions import Action
-from core.cli import acting, context
+from core.cli import context, options
 from core.db.engine import transaction
 from core.ledger import credits as work_list
 from core.ledger.credits import CreditsFilter
@@ -17,20 +17,20 @@ from core.practices import practice_days, queries
 
 
 @click.command("credits")
-@acting.as_option
+@options.as_option
 @click.option("--responsibility", type=click.Choice([side.value for side in Responsibility]))
 @click.option("--payer-class", type=click.Choice([kind.value for kind in PayerClass]), help="Of the primary payer.")
 @click.option("--at-least-cents", metavar="CENTS", help="Credits of at least so much.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the list as CSV.")
-@acting.json_option
+@options.json_option
 def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> None:
     """List every line on which a payer or a patient has a credit, the oldest date of service first."""
     if as_csv and as_json:
         raise click.UsageError("Either --csv or --json.")
     wanted = CreditsFilter.of({name: value for name, value in given.items() if value})
-    with acting.sessions() as sessions:
+    with options.sessions() as sessions:
         with transaction(sessions) as session:
-            by = acting.actor(session, email)
+            by = options.actor(session, email)
             by.require(Action.SEE_CLAIMS)
             today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
             if as_csv:

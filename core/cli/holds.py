@@ -8,7 +8,7 @@ import click
 
 from core.access.permissions import Action
 from core.claims import holds
-from core.cli import acting, context
+from core.cli import context, options
 from core.db.engine import transaction
 from core.models.claims import Hold
 from core.practices import exclusions, practice_days, queries
@@ -16,7 +16,7 @@ from core.practices import exclusions, practice_days, queries
 _NONE = "none"
 
 _until = click.option(
-    "--until", type=acting.DAY, metavar="YYYY-MM-DD", help="Its last day; without it, until it is ended."
+    "--until", type=options.DAY, metavar="YYYY-MM-DD", help="Its last day; without it, until it is ended."
 )
 
 
@@ -25,7 +25,7 @@ _until = click.option(
 @click.argument("hold", type=click.Choice([*(hold.value for hold in Hold), _NONE]))
 @click.option("--why", default="", help="In words, for whoever reads it later.")
 @_until
-@acting.as_option
+@options.as_option
 def set_hold(claim: str, hold: str, why: str, until: dt.date | None, email: str) -> None:
     """Put a claim on hold, so that nobody settles it; none releases it."""
     _hold(claim, None if hold == _NONE else Hold(hold), email, why=why, until=until)
@@ -33,15 +33,15 @@ def set_hold(claim: str, hold: str, why: str, until: dt.date | None, email: str)
 
 @click.command()
 @click.argument("claim")
-@acting.as_option
+@options.as_option
 def release(claim: str, email: str) -> None:
     """Let a claim go that is on hold."""
     _hold(claim, None, email)
 
 
 def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: dt.date | None = None) -> None:
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by = options.actor(session, email)
         holds.set_hold(session, claim, wanted, why=why, until=until, by=by, now=context.utc_now())
     said = f"on hold ({wanted.value})" if wanted else "not on hold"
     click.echo(f"Claim {claim} is {said}{f' through {until:%m/%d/%Y}' if wanted and until else ''}.")
@@ -52,12 +52,12 @@ def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: 
 @click.argument("number", metavar="ID")
 @click.option("--why", required=True, help="In words, for whoever reads it later.")
 @_until
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def exclude(kind: str, number: str, why: str, until: dt.date | None, email: str, as_json: bool) -> None:
     """Keep every claim of a patient, or of a payer, from every write-off."""
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by = options.actor(session, email)
         whom: dict[str, Any] = {kind: number}
         made = exclusions.exclude(session, **whom, why=why, until=until, by=by, now=context.utc_now())
     if as_json:
@@ -67,23 +67,23 @@ def exclude(kind: str, number: str, why: str, until: dt.date | None, email: str,
 
 
 @click.command("end-exclusion")
-@click.argument("exclusion", type=acting.Number("exclusion", where="`settle exclusions` prints it"))
-@acting.as_option
+@click.argument("exclusion", type=options.Number("exclusion", where="`settle exclusions` prints it"))
+@options.as_option
 def end_exclusion(exclusion: int, email: str) -> None:
     """End an exclusion, by the number that `settle exclusions` shows."""
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        exclusions.end(session, exclusion, by=acting.actor(session, email), now=context.utc_now())
+    with options.sessions() as sessions, transaction(sessions) as session:
+        exclusions.end(session, exclusion, by=options.actor(session, email), now=context.utc_now())
     click.echo(f"Exclusion {exclusion} has ended.")
 
 
 @click.command("exclusions")
 @click.option("--all", "every", is_flag=True, help="Those that have ended too.")
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def list_exclusions(every: bool, email: str, as_json: bool) -> None:
     """List who is excluded from write-offs: why, by whom, until when."""
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by = options.actor(session, email)
         by.require(Action.SEE_CLAIMS)
         today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
         found = exclusions.listed(session, by.practice_id, today=today, lasting_only=not every)
@@ -101,12 +101,12 @@ def list_exclusions(every: bool, email: str, as_json: bool) -> None:
 
 @click.command("holds")
 @click.option("--hold", type=click.Choice([hold.value for hold in Hold]), help="Of this kind alone.")
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def list_holds(hold: str | None, email: str, as_json: bool) -> None:
     """List the claims that are on hold: why, by whom, until when."""
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by = options.actor(session, email)
         by.require(Action.SEE_CLAIMS)
         today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
         found: list[holds.HeldClaim] = []

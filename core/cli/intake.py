@@ -9,16 +9,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
-from core.cli import acting, context, import_words, practices
+from core.cli import context, import_output, options, practices
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
-from core.intake.csv_import import import_csv
-from core.intake.csv_template import write_template
-from core.intake.faults import ImportRefused
-from core.intake.files import Progress
-from core.intake.postings import import_postings
-from core.intake.sample import make_sample
-from core.intake.synthea import Payments, import_synthea
+from core.intake.csv.csv_import import import_csv
+from core.intake.csv.csv_template import write_template
+from core.intake.csv.postings_import import import_postings
+from core.intake.parsing.faults import ImportRefused
+from core.intake.parsing.folder import Progress
+from core.intake.sample.make_sample import make_sample
+from core.intake.synthea.synthea_import import Payments, import_synthea
 
 _SAMPLE_CLAIMS_MAX = 10_000_000
 
@@ -38,7 +38,7 @@ def import_() -> None:
 @practices.create_option
 @_time_zone_option
 @click.option("--template", type=_folder, metavar="DIR", help="Write example files there instead of importing.")
-@acting.json_option
+@options.json_option
 def csv_(
     folder: Path | None,
     practice_name: str | None,
@@ -61,7 +61,7 @@ def csv_(
         imported = import_csv(
             session, folder, practice_name=practice_name, time_zone=time_zone, now=context.utc_now(), progress=progress
         )
-    import_words.say_imported(imported, practice_name, created=created, as_json=as_json)
+    import_output.say_imported(imported, practice_name, created=created, as_json=as_json)
 
 
 @import_.command()
@@ -75,7 +75,7 @@ def csv_(
 @click.option("--only-copays", "payments", flag_value=Payments.ONLY_COPAYS.value, help="Leave out all but copays.")
 @click.option("--without-payments", "payments", flag_value=Payments.NONE.value, help="Leave out every payment.")
 @click.option("--skip-empty-claims", is_flag=True, help="Leave out claims without transactions, and count them.")
-@acting.json_option
+@options.json_option
 def synthea(
     folder: Path,
     practice_name: str,
@@ -98,7 +98,7 @@ def synthea(
             now=context.utc_now(),
             progress=progress,
         )
-    import_words.say_imported(imported, practice_name, created=created, as_json=as_json)
+    import_output.say_imported(imported, practice_name, created=created, as_json=as_json)
 
 
 @click.command()
@@ -123,15 +123,15 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
 @click.argument("file", metavar="FILE", type=_folder)
 @click.option("--practice", "practice_name", metavar="NAME", required=True, help="Whose claims they are for.")
 @click.option("--as", "email", metavar="EMAIL", help="Who posts them; else nobody is named.")
-@acting.json_option
+@options.json_option
 def postings(file: Path, practice_name: str, email: str | None, as_json: bool) -> None:
     """Post payments, refunds, adjustments and transfers on claims that are there: a FILE like postings.csv."""
     with _import() as (session, progress):
-        by = acting.actor(session, email, practice_name) if email else None
+        by = options.actor(session, email, practice_name) if email else None
         done = import_postings(
             session, file, practice_name=practice_name, by=by, now=context.utc_now(), progress=progress
         )
-    import_words.say_postings(done, practice_name, as_json=as_json)
+    import_output.say_postings(done, practice_name, as_json=as_json)
 
 
 @contextmanager

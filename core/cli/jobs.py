@@ -9,7 +9,7 @@ import click
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.cli import acting, context
+from core.cli import context, options
 from core.db.engine import transaction
 from core.jobs import commands, queries
 from core.jobs.approval import limits
@@ -20,15 +20,15 @@ from core.models.jobs import JobStatus, SettleJob
 
 
 @click.command()
-@acting.job_argument
-@acting.as_option
+@options.job_argument
+@options.as_option
 @click.option("--confirmation", help="The word CONFIRM; asked for without it.")
 @click.option(
     "--cost-share-reason",
     help="Why Medicare or Medicaid cost sharing is written off, where the job writes off some; asked for at a "
     "terminal, required elsewhere.",
 )
-@acting.json_option
+@options.json_option
 def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: str | None, as_json: bool) -> None:
     """Let a previewed job run."""
     reason, word = cost_share_reason, confirmation
@@ -49,8 +49,8 @@ def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: s
 
 def warn_of_changes(job_id: int, email: str) -> None:
     """Say before CONFIRM how many claims changed since the preview."""
-    with acting.sessions() as sessions, sessions() as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, sessions() as session:
+        by = options.actor(session, email)
         by.require(Action.SEE_CLAIMS)
         job = queries.find(session, JobKey(by.practice_id, job_id))
         if changed := stale.words(job, stale.count(session, job)):
@@ -64,8 +64,8 @@ def _at_terminal() -> bool:
 
 def _asked_why(job_id: int, email: str) -> str | None:
     """Ask why cost sharing is written off, where the job writes off some; None where it does not."""
-    with acting.sessions() as sessions, sessions() as session:
-        job = queries.find(session, JobKey(acting.actor(session, email).practice_id, job_id))
+    with options.sessions() as sessions, sessions() as session:
+        job = queries.find(session, JobKey(options.actor(session, email).practice_id, job_id))
         share = cost_share.frozen(job) if job.status is JobStatus.PREVIEWED else None
     if share is None:
         return None
@@ -83,8 +83,8 @@ def act_on(
     **more: Any,
 ) -> None:
     """Do `act` to the job on that person's behalf, and say where the job is then."""
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by = options.actor(session, email)
         job = act(
             session,
             JobKey(by.practice_id, job_id),
@@ -103,9 +103,9 @@ def act_on(
 
 def _act(name: str, act: Callable[..., SettleJob], help_: str) -> click.Command:
     @click.command(name, help=help_)
-    @acting.job_argument
-    @acting.as_option
-    @acting.json_option
+    @options.job_argument
+    @options.as_option
+    @options.json_option
     def command(job: int, email: str, as_json: bool) -> None:
         act_on(job, email, act, as_json=as_json)
 
@@ -113,10 +113,10 @@ def _act(name: str, act: Callable[..., SettleJob], help_: str) -> click.Command:
 
 
 @click.command("retry-failed")
-@acting.job_argument
-@acting.as_option
+@options.job_argument
+@options.as_option
 @click.option("--code", help="Only the claims that failed with this code.")
-@acting.json_option
+@options.json_option
 def retry_failed(job: int, email: str, code: str | None, as_json: bool) -> None:
     """Try a job's failed claims again."""
     act_on(job, email, commands.retry_failed, as_json=as_json, code=code)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.books import closing
 from core.books.closing import Month, MonthAct
-from core.cli import acting, context
+from core.cli import context, options
 from core.db.engine import transaction
 from core.models.practices import PeriodState
 from core.practices import periods
@@ -24,12 +24,12 @@ def month() -> None:
 
 
 @month.command("list")
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def list_(email: str, as_json: bool) -> None:
     """List the months, the newest first."""
-    with acting.sessions() as sessions, sessions() as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, sessions() as session:
+        by = options.actor(session, email)
         by.require(Action.SEE_CLAIMS)
         found = closing.months(session, by.practice_id, now=context.utc_now())
     click.echo(json.dumps([_facts(one) for one in found]) if as_json else "\n".join(map(_words, found)))
@@ -37,12 +37,12 @@ def list_(email: str, as_json: bool) -> None:
 
 @month.command()
 @click.argument("name", metavar="YYYY-MM")
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def show(name: str, email: str, as_json: bool) -> None:
     """Show a month, what closing it would stop, and every close and reopening of it with what each kept and why."""
-    with acting.sessions() as sessions, sessions() as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, sessions() as session:
+        by = options.actor(session, email)
         by.require(Action.SEE_CLAIMS)
         found = closing.find(session, by.practice_id, periods.named(name))
         stops = _stopped(session, by.practice_id, found.month) if found.state is PeriodState.OPEN else []
@@ -52,17 +52,17 @@ def show(name: str, email: str, as_json: bool) -> None:
 
 @month.command()
 @click.argument("name", metavar="YYYY-MM")
-@acting.as_option
+@options.as_option
 @click.option("--yes", is_flag=True, help="Do not ask, although something stops.")
-@acting.json_option
+@options.json_option
 def close(name: str, email: str, yes: bool, as_json: bool) -> None:
     """Close a month: its totals and a digest of its postings are kept, and nothing is posted into it any more.
 
     The command first says what that stops; at a terminal, it asks before it goes on.
     """
-    with acting.sessions() as sessions:
+    with options.sessions() as sessions:
         with sessions() as session:
-            by = acting.actor(session, email)
+            by = options.actor(session, email)
             by.require(Action.CLOSE_MONTH)
             stopped = _stopped(session, by.practice_id, periods.named(name))
         for one in stopped:
@@ -76,13 +76,13 @@ def close(name: str, email: str, yes: bool, as_json: bool) -> None:
 
 @month.command()
 @click.argument("name", metavar="YYYY-MM")
-@acting.as_option
+@options.as_option
 @click.option("--reason", required=True, help="Why; kept with the month.")
-@acting.json_option
+@options.json_option
 def reopen(name: str, email: str, reason: str, as_json: bool) -> None:
     """Let a closed month take postings again."""
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by = options.actor(session, email)
         opened = closing.reopen(session, periods.named(name), reason=reason, by=by, now=context.utc_now())
     click.echo(json.dumps(_facts(opened)) if as_json else _words(opened))
 

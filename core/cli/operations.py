@@ -4,7 +4,7 @@ import json
 
 import click
 
-from core.cli import acting, context
+from core.cli import context, options
 from core.jobs import codes
 from core.watch import overview, overview_json
 from core.watch.overview import Overview, Seen
@@ -12,13 +12,13 @@ from core.watch.warnings import warnings
 
 
 @click.command()
-@acting.json_option
+@options.json_option
 def operations(as_json: bool) -> None:
     """Show processes, jobs, schedules and failures of the whole installation; exit 0 only if nothing is wrong.
 
     It asks the database alone: how many hints wait in the broker is on the Operations page.
     """
-    with acting.sessions() as sessions:
+    with options.sessions() as sessions:
         seen = overview.look(sessions, now=context.utc_now())
     wrong = warnings(seen)
     click.echo(json.dumps({**overview_json.as_json(seen), "wrong": wrong}) if as_json else _in_words(seen, wrong))

@@ -5,7 +5,7 @@ import sys
 import click
 from sqlalchemy import exists, select
 
-from core.cli import acting
+from core.cli import options
 from core.models.practices import Practice
 from core.practices import queries
 from core.practices.queries import NoSuchPractice
@@ -20,7 +20,7 @@ def creates(name: str, *, create: bool) -> bool:
     The first practice of a database is created without a question, because no name can be mistyped there. Later ones
     take --create, or a yes at a terminal. Raises `NoSuchPractice`.
     """
-    with acting.sessions() as sessions, sessions() as session:
+    with options.sessions() as sessions, sessions() as session:
         try:
             queries.named(session, name)
         except NoSuchPractice as missing:

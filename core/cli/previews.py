@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.claims.filters import ClaimFilter
-from core.cli import acting, context, job_words
-from core.cli.watching import WATCH_SECONDS
+from core.cli import context, job_output, options
+from core.cli.watch import WATCH_SECONDS
 from core.db.engine import Sessions, transaction
 from core.jobs import commands, prepare, queries
 from core.jobs.keys import JobKey
@@ -33,7 +33,7 @@ _posting_date_option = click.option(
 
 @click.command()
 @click.option("--practice", required=True, metavar="NAME")
-@acting.as_option
+@options.as_option
 @click.option(
     "--filter",
     "filters",
@@ -64,7 +64,7 @@ _posting_date_option = click.option(
     help="Override a rule, if your role may.",
 )
 @_posting_date_option
-@acting.json_option
+@options.json_option
 def preview(
     practice: str,
     email: str,
@@ -96,16 +96,16 @@ def preview(
 def _selection(filters: tuple[str, ...], claims: tuple[str, ...]) -> dict[str, Any]:
     if claims:
         return {"claim_ids": list(dict.fromkeys(claims))}
-    return {"filter": ClaimFilter.of_texts(acting.filter_of(filters)).given()} if filters else {"all": True}
+    return {"filter": ClaimFilter.of_texts(options.filter_of(filters)).given()} if filters else {"all": True}
 
 
 @click.command()
-@acting.job_argument
-@acting.as_option
+@options.job_argument
+@options.as_option
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="Only this claim; as often as needed.")
 @click.option("--note", default="", help="Kept with the reversal.")
 @_posting_date_option
-@acting.json_option
+@options.json_option
 def reverse(job: int, email: str, claims: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Show what reversing a job would do; nothing happens until `settle confirm` of the job that this makes.
 
@@ -122,9 +122,9 @@ def reverse(job: int, email: str, claims: tuple[str, ...], as_json: bool, **give
 
 def _preview(ask: Callable[..., SettleJob], *, email: str, as_json: bool, practice: str | None = None) -> None:
     """Make the job that `ask` asks for, prepare it here where it is too large for a request, and print its preview."""
-    with acting.sessions() as sessions:
+    with options.sessions() as sessions:
         with transaction(sessions) as session:
-            by = acting.actor(session, email, practice)
+            by = options.actor(session, email, practice)
             try:
                 job = ask(session, by=by, idempotency_key=secrets.token_urlsafe(16), now=context.utc_now())
             except PeriodClosed as refused:
@@ -149,20 +149,20 @@ def _prepared(sessions: Sessions, key: JobKey) -> SettleJob:
 
 
 @click.command()
-@acting.job_argument
-@acting.as_option
-@acting.json_option
+@options.job_argument
+@options.as_option
+@options.json_option
 def show(job: int, email: str, as_json: bool) -> None:
     """Show what a job's preview froze: counts, dollars, rules, limits, and who asked for it."""
-    with acting.sessions() as sessions, sessions() as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, sessions() as session:
+        by = options.actor(session, email)
         by.require(Action.SEE_CLAIMS)
         found = queries.find(session, JobKey(by.practice_id, job))
         click.echo(_shown(session, found, as_json=as_json))
 
 
 def _shown(session: Session, job: SettleJob, *, as_json: bool) -> str:
-    return json.dumps(job_words.facts(session, job)) if as_json else job_words.words(session, job)
+    return json.dumps(job_output.facts(session, job)) if as_json else job_output.words(session, job)
 
 
 COMMANDS = [preview, reverse, show]

@@ -5,21 +5,21 @@ import json
 import click
 
 from core.access.permissions import Action
-from core.cli import acting
+from core.cli import options
 from core.ledger import recoveries as late
 from core.money import format_cents
 from core.practices import periods
 
 
 @click.command()
-@acting.as_option
+@options.as_option
 @click.option("--month", "name", metavar="YYYY-MM", help="The payments of this month, one by one.")
-@acting.json_option
+@options.json_option
 def recoveries(email: str, name: str | None, as_json: bool) -> None:
     """Say what payments that came after a write-off took back, by month."""
     month = periods.named(name) if name else None
-    with acting.sessions() as sessions, sessions() as session:
-        by = acting.actor(session, email)
+    with options.sessions() as sessions, sessions() as session:
+        by = options.actor(session, email)
         by.require(Action.SEE_CLAIMS)
         months = late.by_month(session, by.practice_id)
         rows = late.page(session, by.practice_id, month=month, limit=None) if month else []

@@ -9,8 +9,8 @@ import click
 from sqlalchemy.orm import Session
 
 from core.claims.filters import ClaimFilter
-from core.cli import acting, context
-from core.cli.nights import SHOWN, facts_of, schedule_argument, sentence_of, told_run
+from core.cli import context, options
+from core.cli.schedule_output import SHOWN, facts_of, schedule_argument, sentence_of, told_run
 from core.db.engine import transaction
 from core.jobs.lifecycle import CONFIRMATION
 from core.models.ledger import WriteOffReason
@@ -57,8 +57,8 @@ def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
 @schedule.command("add")
 @_with_fields
 @practice_option
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
     """Make a schedule. It reports what it would settle, until `settle schedule settle` lets it."""
     request = ScheduleRequest.of({"weekdays": WEEKDAYS, **_asked(given)})
@@ -70,14 +70,14 @@ def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
 @_with_fields
 @_confirmation_option
 @practice_option
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def change(
     schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool, **given: Any
 ) -> None:
     """Change what is given, from the next night on; CONFIRM is asked for where the schedule settles."""
-    with acting.sessions() as sessions, sessions() as session:
-        by = acting.actor(session, email, practice)
+    with options.sessions() as sessions, sessions() as session:
+        by = options.actor(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
     request = ScheduleRequest.of({**_as_given(found), **_asked(given)})
     if found.mode is ScheduleMode.SETTLE and confirmation is None:
@@ -92,12 +92,12 @@ def change(
 @schedule_argument
 @_confirmation_option
 @practice_option
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def settle(schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool) -> None:
     """Let a schedule settle from its next night on; takes CONFIRM."""
-    with acting.sessions() as sessions, sessions() as session:
-        by = acting.actor(session, email, practice)
+    with options.sessions() as sessions, sessions() as session:
+        by = options.actor(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
     word = confirmation if confirmation is not None else click.prompt(f"Type {CONFIRMATION} to let it settle by itself")
     _do(
@@ -109,8 +109,8 @@ def settle(schedule_id: int, confirmation: str | None, practice: str | None, ema
 @schedule.command("report-only")
 @schedule_argument
 @practice_option
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def report_only(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
     """Let a schedule settle nothing any more, and only report."""
 
@@ -125,8 +125,8 @@ def _act(name: str, act: Callable[..., Schedule], help_: str) -> None:
     @schedule.command(name, help=help_)
     @schedule_argument
     @practice_option
-    @acting.as_option
-    @acting.json_option
+    @options.as_option
+    @options.json_option
     def command(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
         _do(act, schedule_id, email=email, practice=practice, as_json=as_json)
 
@@ -140,12 +140,12 @@ _act("delete", commands.delete, "Let no night come any more; what runs or waits 
 @schedule_argument
 @click.option("--key", help="The same key is the same run; a new one is made without it.")
 @practice_option
-@acting.as_option
-@acting.json_option
+@options.as_option
+@options.json_option
 def run_now(schedule_id: int, key: str | None, practice: str | None, email: str, as_json: bool) -> None:
     """Run a schedule at once, beside its nights."""
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        by, now = acting.actor(session, email, practice), context.utc_now()
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by, now = options.actor(session, email, practice), context.utc_now()
         run = commands.run_now(session, schedule_id, key=key or secrets.token_urlsafe(16), by=by, now=now)
         told = told_run(session, run, now=now)
     click.echo(json.dumps(told) if as_json else f"Run {told['id']}: {told['sentence']}")
@@ -154,18 +154,18 @@ def run_now(schedule_id: int, key: str | None, practice: str | None, email: str,
 @click.command("time-zone")
 @click.argument("name")
 @practice_option
-@acting.as_option
+@options.as_option
 def set_time_zone(name: str, practice: str | None, email: str) -> None:
     """Let the practice's days and nights go by a zone, such as America/Chicago."""
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        by = acting.actor(session, email, practice)
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by = options.actor(session, email, practice)
         time_zone.set_time_zone(session, name, by=by, now=context.utc_now())
     click.echo(f"Days and nights go by {name} from now on; what was posted keeps its date.")
 
 
 def _do(act: Callable[..., Schedule], *what: Any, email: str, practice: str | None, as_json: bool, **more: Any) -> None:
-    with acting.sessions() as sessions, transaction(sessions) as session:
-        by, now = acting.actor(session, email, practice), context.utc_now()
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by, now = options.actor(session, email, practice), context.utc_now()
         found = act(session, *what, by=by, now=now, **more)
         facts, sentence = facts_of(session, found, now=now), sentence_of(session, found)
     if as_json:
@@ -180,7 +180,7 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """The fields that were given, as a schedule is asked for."""
     asked = {name: value for name, value in given.items() if value is not None and value != ()}
     if "filters" in asked:
-        asked["filter"] = ClaimFilter.of_texts(acting.filter_of(asked.pop("filters"))).given()
+        asked["filter"] = ClaimFilter.of_texts(options.filter_of(asked.pop("filters"))).given()
     if "claims_max" in asked:
         asked["claims_max"] = claims_typed(asked["claims_max"])
     if "amount_max" in asked:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from core.cli.context import utc_now
-from core.local.running import RunningServers
+from core.local.run_lock import RunningServers
 from core.local.sample_practice import SignIn
 from core.local.supervisor import Screen, Supervisor
 from core.settings import settings

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from core.errors import Refusal
-from core.local import binaries, nobody
+from core.local import binaries, unprivileged
 from core.local.guardian import DATABASE, Child, Ending, Guardian
 from core.local.sockets import socket_folder
 
@@ -94,7 +94,7 @@ class Postgres:
 
     def start(self) -> None:
         """Make the database if there is none, start the server, wait until it answers. Raises a `Refusal`."""
-        place = nobody.choose(self._programs or binaries.find_postgres(), self._wanted)
+        place = unprivileged.choose(self._programs or binaries.find_postgres(), self._wanted)
         if place.folder != self._wanted:
             self._say(
                 f'PostgreSQL runs as "nobody", which may not enter {self._wanted.parent}: its data is in {place.folder}'
@@ -125,7 +125,7 @@ class Postgres:
         """Stop."""
         self.stop()
 
-    def _launch(self, place: nobody.Place, data: Path) -> Child:
+    def _launch(self, place: unprivileged.Place, data: Path) -> Child:
         settings = self._settings | {"unix_socket_directories": str(self._sockets)}
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return self._guardian.start(
@@ -164,7 +164,7 @@ class Postgres:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
 
 
-def _initialise(place: nobody.Place, data: Path) -> None:
+def _initialise(place: unprivileged.Place, data: Path) -> None:
     """Make the cluster under another name until it is whole."""
     partial = data.with_name("data.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -197,7 +197,7 @@ def _initialise(place: nobody.Place, data: Path) -> None:
     partial.rename(data)
 
 
-def _refuse_other_version(place: nobody.Place, data: Path) -> None:
+def _refuse_other_version(place: unprivileged.Place, data: Path) -> None:
     made_by, found = (int((data / "PG_VERSION").read_text()), binaries.postgres_major(place.binaries))
     if made_by != found:
         raise OtherPostgresVersion(

@@ -16,10 +16,10 @@ _APP_OF_FLOWER: Final = "worker.flower"  # the same, with what Flower needs besi
 def web(settings: Settings) -> list[str]:
     """The web server. It keeps no access log of its own: an address can hold what somebody searched for."""
     return [
-        *(sys.executable, "-m", "gunicorn", "webui.serving:application()"),
-        *("--logger-class", "webui.serving.ServerLog"),
+        *(sys.executable, "-m", "gunicorn", "webui.server.wsgi:application()"),
+        *("--logger-class", "webui.server.wsgi.ServerLog"),
         *("--bind", f"{settings.web_host}:{settings.web_port}"),
-        *("--worker-class", "webui.web_worker.Worker"),
+        *("--worker-class", "webui.server.web_worker.Worker"),
         *("--workers", str(settings.web_workers)),
         *("--graceful-timeout", str(_WEB_GRACE_SECONDS)),
         "--no-control-socket",
@@ -43,7 +43,7 @@ def worker(queue: str, settings: Settings, *, name: str | None = None) -> list[s
 
 def beat(settings: Settings) -> list[str]:
     """The clock. It keeps nothing on disk, since an extra or a missing beat does no harm."""
-    return [*_CELERY, _APP, "beat", "--scheduler", "worker.clock:Clock", "--loglevel", settings.log_level.upper()]
+    return [*_CELERY, _APP, "beat", "--scheduler", "worker.scheduler:Clock", "--loglevel", settings.log_level.upper()]
 
 
 def flower(settings: Settings) -> list[str]:

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, exists, select
 
 from core.access import users
 from core.db.engine import make_sessions, transaction
-from core.intake.sample import make_sample
-from core.local.kept import kept_secret
+from core.intake.sample.make_sample import make_sample
+from core.local.saved_secret import kept_secret
 from core.models.people import Role, User
 from core.models.practices import Practice
 

@@ -14,15 +14,15 @@ from sqlalchemy import Engine
 
 from core.db.engine import make_sessions, transaction
 from core.errors import Refusal
-from core.local import programs, running, sample_practice
+from core.local import programs, run_lock, sample_practice
 from core.local.broker import Broker
+from core.local.connectivity import answers_http, free_port, reached, refuse_if_taken
 from core.local.guardian import Child, Ending, Guardian
-from core.local.keeping import Kept
-from core.local.kept import kept_secret
-from core.local.logs import keep_small, log_folder
+from core.local.log_files import keep_small, log_folder
 from core.local.postgres import Postgres
-from core.local.reach import answers_http, free_port, reached, refuse_if_taken
-from core.local.stopping import StopAsked, StopSignals
+from core.local.restart_policy import Kept
+from core.local.saved_secret import kept_secret
+from core.local.stop_signals import StopAsked, StopSignals
 from core.migrations.run import migrate
 from core.settings import Settings
 from core.watch import canary, heartbeat
@@ -44,7 +44,7 @@ class Screen:
     """What `up` says to people: lines as they come, and the block when all is ready."""
 
     line: Callable[[str], None]
-    ready: Callable[[running.RunningServers, sample_practice.SignIn | None, Path], None]
+    ready: Callable[[run_lock.RunningServers, sample_practice.SignIn | None, Path], None]
 
 
 class Supervisor:
@@ -65,7 +65,7 @@ class Supervisor:
         """Bring everything up, keep it up until a signal, stop it in order. Raises a `Refusal`."""
         if not self._data_dir.exists():
             self._refuse_taken_port()  # before a folder is made that nobody would need
-        with StopSignals(self._screen.line) as signals, running.hold(self._data_dir), Guardian() as guardian:
+        with StopSignals(self._screen.line) as signals, run_lock.hold(self._data_dir), Guardian() as guardian:
             self._signals, self._guardian = signals, guardian
             try:
                 self._bring_up()
@@ -88,7 +88,7 @@ class Supervisor:
                 sample_practice.make_if_empty(engine, self._data_dir, now=self._clock(), say=self._screen.line)
             self._start_doors()
             servers = self._where()
-            running.announce(self._data_dir, servers)
+            run_lock.announce(self._data_dir, servers)
             self._wait_until_ready(engine)
             sign_in = sample_practice.sign_in(engine, self._data_dir)
         self._screen.ready(servers, sign_in, self._data_dir)
@@ -223,9 +223,9 @@ class Supervisor:
     def _log_of(self, name: str) -> Path:
         return self._logs / f"{name}.log"
 
-    def _where(self) -> running.RunningServers:
+    def _where(self) -> run_lock.RunningServers:
         settings = self._settings
-        return running.RunningServers(
+        return run_lock.RunningServers(
             database_url=_value(settings.database_url),
             broker_url=_value(settings.broker_url),
             web_url=f"http://{settings.web_host}:{settings.web_port}",

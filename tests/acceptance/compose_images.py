@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.local import binaries, nobody
+from core.local import binaries, unprivileged
 from core.local.sockets import socket_folder
 from tests.acceptance.compose_file import HOUSE, ComposeFile, Service
 
@@ -44,7 +44,7 @@ class PostgresImage:
         """`environment` is the service's, with this machine's paths in it."""
         assert "POSTGRES_USER" not in environment
         self._compose, self._service, self._environment = compose, service, environment
-        self._place = nobody.choose(binaries.find_postgres(), volume)
+        self._place = unprivileged.choose(binaries.find_postgres(), volume)
         self.user = self._place.user
         self._data = self._place.folder / "data"
         self._sockets = socket_folder(self._place.folder / "socket", owner=self.user)

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
+from core.local.connectivity import free_port
 from core.local.guardian import Child, Ending, Guardian
-from core.local.reach import free_port
 from tests.acceptance import compose_images
 from tests.acceptance.compose_file import ComposeFile, Service, image_environment
 from tests.acceptance.compose_images import PostgresImage

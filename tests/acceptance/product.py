@@ -22,7 +22,7 @@ from core.jobs.results.progress import Progress
 from core.models.job_items import JobChunk
 from core.models.jobs import FINAL_STATUSES, JobStatus
 from core.settings import QUEUE_CONTROL, TASK_SWEEP, TASK_WORK
-from tests.given import GivenPractice, a_practice
+from tests.factories import GivenPractice, a_practice
 from tests.servers import broker_client
 from tests.waiting import eventually
 from tests.workers import Workers, running_workers

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from webui.auth import SESSION_COOKIE
+from webui.shared.auth import SESSION_COOKIE
 
 _WINDOW_BYTES: Final = 4_096  # so that little of an answer fits into the client's own socket
 _DRIP_SECONDS: Final = 0.2

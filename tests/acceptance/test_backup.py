@@ -6,11 +6,11 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from core.db.engine import make_engine, make_sessions
-from core.local import binaries, nobody
+from core.local import binaries, unprivileged
 from core.local.broker import Broker
 from core.models.jobs import JobStatus
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
-from tests.given import GivenPractice
+from tests.factories import GivenPractice
 from tests.servers import Databases
 from tests.waiting import eventually
 
@@ -19,7 +19,7 @@ def _run(program: str, url: str, *words: str | Path) -> None:
     """One of PostgreSQL's own programs, on the database at `url`."""
     where = make_url(url)
     folder = Path(str(where.query["host"])).parent
-    place = nobody.choose(binaries.find_postgres(), folder)
+    place = unprivileged.choose(binaries.find_postgres(), folder)
     connect = [f"--host={where.query['host']}", f"--username={where.username}", f"--dbname={where.database}"]
     done = subprocess.run(
         [place.binaries / program, *connect, *words], capture_output=True, text=True, check=False

@@ -11,7 +11,7 @@ from core.settings import TASK_PREPARE, TASK_WORK
 from tests.acceptance.own_broker import OwnBroker, own_broker
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.acceptance.web import Api, Web
-from tests.given import GivenPractice
+from tests.factories import GivenPractice
 from tests.servers import Databases
 from tests.waiting import eventually
 

@@ -13,14 +13,14 @@ import pytest
 from core.broker import causes
 from core.db.engine import Sessions
 from core.local import programs
+from core.local.connectivity import free_port
 from core.local.guardian import Ending, Guardian
-from core.local.reach import free_port
 from core.settings import QUEUE_SETTLE, Settings
 from tests.acceptance.own_broker import own_broker
 from tests.acceptance.product import PATIENCE_SECONDS
 from tests.fronts import HOST, Authority, front, plain, tls
 from tests.waiting import eventually
-from tests.webui.test_health import hear_a_worker
+from tests.webui.operations.test_health import hear_a_worker
 from webui.app import create_app
 
 USER, PASSWORD = "biller-of-hints", "a-right-password"

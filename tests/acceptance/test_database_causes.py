@@ -19,7 +19,7 @@ from core import logs
 from core.cli import TRACE, main
 from core.db import causes
 from core.db.engine import make_engine
-from core.local import binaries, nobody
+from core.local import binaries, unprivileged
 from core.local.postgres import Postgres
 from core.settings import Settings, settings
 from tests.acceptance.own_postgres import SOCKET, own_postgres
@@ -220,5 +220,5 @@ def test_a_server_that_is_full_shuts_down_or_starts_says_so(tmp_path: Path, monk
         server.postgres.child.kill()
 
 
-def _place_of(postgres: Postgres) -> nobody.Place:
-    return nobody.choose(binaries.find_postgres(), postgres._wanted)
+def _place_of(postgres: Postgres) -> unprivileged.Place:
+    return unprivileged.choose(binaries.find_postgres(), postgres._wanted)

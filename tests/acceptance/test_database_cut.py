@@ -15,7 +15,7 @@ from core.models.job_items import ChunkState
 from core.models.jobs import JobStatus
 from tests.acceptance.own_postgres import LossyNetwork, lossy_network, own_postgres
 from tests.acceptance.product import PATIENCE_SECONDS, Hold, Product, running_product, utc_now
-from tests.given import GivenPractice
+from tests.factories import GivenPractice
 from tests.servers import Databases
 from tests.waiting import eventually
 

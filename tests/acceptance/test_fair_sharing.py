@@ -79,7 +79,7 @@ def test_three_practices_share_two_workers_evenly_though_one_job_is_three_times_
     assert {state for _, state in in_order} == {ChunkState.DONE}
     share = Counter(practice for practice, _ in in_order)
     # 20 each is even; a practice drawn by lot for each chunk gets fewer than 6 once in 60,000 runs. How even the lot is
-    # over thousands of draws, tests/core/jobs/test_engine.py asks.
+    # over thousands of draws, tests/core/jobs/execution/test_engine.py asks.
     assert set(share) == {practice.id for practice in practices}
     assert min(share.values()) >= 6, share
     both = pool_of(product.workers.settle), pool_of(second)

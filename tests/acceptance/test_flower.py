@@ -17,14 +17,14 @@ from sqlalchemy import insert
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
 from core.local import programs
+from core.local.connectivity import answers_http, free_port
 from core.local.guardian import Ending, Guardian
-from core.local.reach import answers_http, free_port
 from core.models.practices import Patient
 from core.settings import TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product
-from tests.given import GivenPractice, Line
+from tests.factories import GivenPractice, Line
 from tests.waiting import eventually
-from webui import flower as flower_links
+from webui.operations import flower_links
 
 HOST = "127.0.0.1"
 USER, PASSWORD = "ops", "a-password-of-this-test"

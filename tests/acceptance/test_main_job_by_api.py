@@ -7,7 +7,7 @@ from core.models.claims import Hold
 from core.models.practices import WriteOffSetting
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.acceptance.web import Answer, Api, Web
-from tests.given import GivenPractice, Line
+from tests.factories import GivenPractice, Line
 from tests.waiting import eventually
 
 

@@ -23,7 +23,7 @@ from core.settings import QUEUE_CONTROL, TASK_TICK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.core.schedules.conftest import a_request
 from tests.core.schedules.mail_server import MailServer, Mood
-from tests.given import GivenPractice
+from tests.factories import GivenPractice
 from tests.servers import Databases
 from tests.waiting import eventually
 

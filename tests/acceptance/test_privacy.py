@@ -39,7 +39,7 @@ from tests.acceptance.web import Answer, Api, Web, running_web
 from tests.core.schedules.mail_server import MailServer
 from tests.servers import Databases, broker_client
 from tests.waiting import eventually
-from webui.auth import SESSION_COOKIE
+from webui.shared.auth import SESSION_COOKIE
 
 NAME = "Quillfeather, Zephyrine"
 BORN = "1931-02-17"

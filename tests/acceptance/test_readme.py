@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core.local.reach import free_port
+from core.local.connectivity import free_port
 from core.local.sample_practice import DEMO_EMAIL
 from tests.core.local.conftest import READY_SECONDS, environment, open_folder
 from tests.processes import family_of, living

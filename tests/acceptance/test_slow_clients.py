@@ -19,7 +19,7 @@ from core.models.practices import Patient
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
 from tests.acceptance.slow_clients import DOWNLOADS, HALVES, Caller, holding
 from tests.acceptance.web import HOST, Answer, Api, Web, running_web
-from tests.given import GivenPractice
+from tests.factories import GivenPractice
 from tests.waiting import eventually
 
 CLIENTS = 50

@@ -17,8 +17,8 @@ from sqlalchemy import make_url, text
 
 from core.db.engine import make_engine
 from core.local.broker import Broker
+from core.local.connectivity import free_port
 from core.local.postgres import Postgres
-from core.local.reach import free_port
 from tests.acceptance.own_postgres import own_postgres
 from tests.acceptance.product import PATIENCE_SECONDS
 from tests.servers import Databases

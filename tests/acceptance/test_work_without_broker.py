@@ -23,7 +23,7 @@ from tests import alerting
 from tests.acceptance.own_broker import OwnBroker, own_broker
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.acceptance.test_nights import due_now
-from tests.given import GivenPractice
+from tests.factories import GivenPractice
 from tests.processes import children_of
 from tests.servers import Databases
 from tests.waiting import eventually

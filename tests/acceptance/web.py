@@ -14,12 +14,12 @@ from core.access import tokens
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.local import programs
+from core.local.connectivity import answers_http, free_port
 from core.local.guardian import Child, Ending, Guardian
-from core.local.reach import answers_http, free_port
 from core.models.people import User
 from core.settings import Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
-from tests.given import GivenPractice
+from tests.factories import GivenPractice
 from tests.waiting import eventually
 
 HOST = "127.0.0.1"

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from core.access.permissions import Actor
 from core.db.engine import make_engine, make_sessions
-from tests.given import a_practice
+from tests.factories import a_practice
 
 # A hundredth is on hold, so that every contestant has something to skip. Line 1 has a patient's due and, for six in
 # ten, an insurance's; line 2 an insurance's: 2.6 write-offs a claim, on six postings that are there before.

@@ -20,7 +20,7 @@ from tests.benchmarks.measure import Row, Watch, ms, timed
 from tests.benchmarks.place import Place
 from tests.benchmarks.runs import Sizes
 from tests.waiting import eventually
-from webui.auth import SESSION_COOKIE
+from webui.shared.auth import SESSION_COOKIE
 
 CLIENTS: Final = 50
 CLAIMS_MAX: Final = 20_000

@@ -13,9 +13,9 @@ from werkzeug.serving import make_server
 from core.access import sessions as user_sessions
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
-from tests.given import NOW, GivenPractice, a_practice
-from tests.once import application
-from webui.auth import SESSION_COOKIE
+from tests.factories import NOW, GivenPractice, a_practice
+from tests.shared_app import application
+from webui.shared.auth import SESSION_COOKIE
 
 # The shell first: it is the same browser without the windows around the pages, of which each test opens several.
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from core.jobs.keys import JobKey
 from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
-from tests.given import GivenPractice, Line
+from tests.factories import GivenPractice, Line
 
 pytestmark = no_browser
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.conftest import OPEN, faults_of, no_browser
-from tests.given import GivenPractice, Line
+from tests.factories import GivenPractice, Line
 
 pytestmark = no_browser
 

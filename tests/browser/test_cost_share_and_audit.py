@@ -9,7 +9,7 @@ from core.models.people import Role
 from core.models.practices import PayerClass
 from core.practices import exclusions
 from tests.browser.conftest import OPEN, faults_of, no_browser
-from tests.given import NOW, GivenPractice, Line
+from tests.factories import NOW, GivenPractice, Line
 
 pytestmark = no_browser
 WHY = "Hardship, looked into"

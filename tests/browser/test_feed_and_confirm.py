@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from core.models.jobs import JobStatus, SettleJob
 from core.models.practices import PayerClass
 from tests.browser.conftest import OPEN, faults_of, no_browser
-from tests.given import GivenPractice, Line
+from tests.factories import GivenPractice, Line
 
 pytestmark = no_browser
 

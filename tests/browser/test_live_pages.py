@@ -11,7 +11,7 @@ from core.jobs.execution import engine as jobs_engine
 from core.jobs.keys import JobKey
 from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
-from tests.given import NOW, GivenPractice, Line, ticking
+from tests.factories import NOW, GivenPractice, Line, ticking
 from tests.zone_files import a_database, using
 
 pytestmark = no_browser

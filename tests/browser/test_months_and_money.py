@@ -6,7 +6,7 @@ from core.books import closing
 from core.db.engine import transaction
 from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
-from tests.given import NOW, GivenPractice, Line
+from tests.factories import NOW, GivenPractice, Line
 
 pytestmark = no_browser
 

@@ -12,7 +12,7 @@ from core.models.people import Role
 from core.models.schedules import ScheduleMode
 from core.schedules import queries
 from tests.browser.conftest import OPEN, faults_of, no_browser
-from tests.given import GivenPractice, Line
+from tests.factories import GivenPractice, Line
 
 pytestmark = no_browser
 

@@ -75,7 +75,8 @@ def _ask_a_process(*program: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "module", ["core.cli", "core.schedules.run_times", "core.zone_database", "webui", "worker.app", "worker.beat"]
+    "module",
+    ["core.cli", "core.schedules.run_times", "core.zone_database", "webui.app", "worker.app", "worker.beat_schedule"],
 )
 def test_every_process_uses_the_newer_database_whatever_it_imports_first(tmp_path: Path, module: str) -> None:
     old = a_database(tmp_path, OLD, version="2025b")

@@ -12,14 +12,14 @@ from sqlalchemy import select
 
 from core.books.invariants import violations
 from core.db.engine import Sessions, make_sessions, transaction
-from core.intake.postings import import_postings
+from core.intake.csv.postings_import import import_postings
 from core.ledger import recoveries, write_offs
 from core.models.ledger import Posting
 from core.models.practices import Practice, WriteOffSetting
-from tests.given import NOW, GivenPractice, Line, a_practice
-from tests.once import engine_on
-from tests.properties import reckoning
+from tests.factories import NOW, GivenPractice, Line, a_practice
+from tests.properties import expected_balances
 from tests.servers import Databases
+from tests.shared_app import engine_on
 
 HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
 PAYER = {"insurance": "primary", "patient": "patient"}
@@ -39,7 +39,10 @@ class Later(NamedTuple):
             case "refund":
                 return [((self.line, self.side), self.cents)]
             case "transfer":
-                return [((self.line, self.side), -self.cents), ((self.line, reckoning.other(self.side)), self.cents)]
+                return [
+                    ((self.line, self.side), -self.cents),
+                    ((self.line, expected_balances.other(self.side)), self.cents),
+                ]
             case _:
                 return [((self.line, self.side), -self.cents)]
 
@@ -54,7 +57,7 @@ class Later(NamedTuple):
         ]
 
 
-_place = (st.integers(1, 2), st.sampled_from(reckoning.SIDES))
+_place = (st.integers(1, 2), st.sampled_from(expected_balances.SIDES))
 _later = st.one_of(
     st.builds(Later, st.sampled_from(["payment", "refund", "transfer"]), *_place, st.integers(1, 30)),
     st.builds(Later, st.just("adjustment"), *_place, st.integers(-30, 30).filter(bool)),
@@ -96,7 +99,7 @@ def test_any_order_and_any_split_over_files_end_the_same(
     practice.alike(variants, *lines)
     folder = tmp_path_factory.mktemp("files")
     _settle_twice(practice, folder, list(variants), moved)
-    before = reckoning.read(practice)
+    before = expected_balances.read(practice)
     status = practice.read("V1").billing_status
 
     for n in range(len(postings)):
@@ -108,10 +111,10 @@ def test_any_order_and_any_split_over_files_end_the_same(
         ]
         _import(practice, folder, rows)
 
-    after = reckoning.read(practice)
+    after = expected_balances.read(practice)
     for number in variants:
         expected = _expected(before, number, postings)
-        places = [(number, line, side) for line in (1, 2) for side in reckoning.SIDES]
+        places = [(number, line, side) for line in (1, 2) for side in expected_balances.SIDES]
         assert [after.due[place] for place in places] == [expected[0][place] for place in places], number
         assert [after.written_off[place] for place in places] == [expected[1][place] for place in places], number
         owes = any(after.due[place] > 0 for place in places)
@@ -150,11 +153,11 @@ def _import(practice: GivenPractice, folder: Path, rows: list[str]) -> None:
 
 
 def _expected(
-    before: reckoning.Books, number: str, postings: list[Later]
-) -> tuple[Counter[reckoning.Place], Counter[reckoning.Place]]:
+    before: expected_balances.Books, number: str, postings: list[Later]
+) -> tuple[Counter[expected_balances.Place], Counter[expected_balances.Place]]:
     """What the set of postings makes of it: the least of what was written off and what is owed stands written off."""
-    due, written_off = Counter[reckoning.Place](), Counter[reckoning.Place]()
-    for line, side in itertools.product((1, 2), reckoning.SIDES):
+    due, written_off = Counter[expected_balances.Place](), Counter[expected_balances.Place]()
+    for line, side in itertools.product((1, 2), expected_balances.SIDES):
         place = (number, line, side)
         moved = sum(cents for posting in postings for where, cents in posting.moves() if where == (line, side))
         owed = before.due[place] + before.written_off[place] + moved

@@ -14,9 +14,9 @@ from core.jobs.keys import JobKey
 from core.ledger import manual_postings
 from core.ledger.manual_postings import entry_of
 from core.models.people import Role
-from tests.given import NOW, GivenPractice, Line, a_practice
-from tests.once import engine_on
+from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.servers import Databases
+from tests.shared_app import engine_on
 
 _names = itertools.count(1)
 _acts = st.one_of(

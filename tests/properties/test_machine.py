@@ -26,7 +26,7 @@ from core.books.invariants import violations
 from core.claims.holds import set_hold
 from core.db.engine import Sessions, make_sessions, transaction
 from core.errors import Refusal
-from core.intake.postings import import_postings
+from core.intake.csv.postings_import import import_postings
 from core.jobs import commands
 from core.jobs.execution import chunks, engine, settle_chunk, sweep
 from core.jobs.keys import JobKey
@@ -39,10 +39,10 @@ from core.models.practices import WriteOffSetting
 from core.money import UNLIMITED, plain_cents
 from core.practices import exclusions, limits, periods, write_off_setting
 from core.practices.periods import PeriodClosed
-from tests.given import NOW, GivenPractice, Line, a_practice
-from tests.once import engine_on
-from tests.properties import reckoning
+from tests.factories import NOW, GivenPractice, Line, a_practice
+from tests.properties import expected_balances
 from tests.servers import Databases
+from tests.shared_app import engine_on
 
 CLAIMS = 8
 EXAMPLES = int(os.environ.get("SETTLE_SOAK_ROUNDS", "10"))  # each asks every invariant after each of its steps
@@ -55,7 +55,7 @@ _limits = st.one_of(st.just(UNLIMITED), st.integers(min_value=0, max_value=3_000
 
 Moved = tuple[int, int, str, int, int]  # which claim, line, responsibility, cents, days ago
 _moved = st.tuples(
-    st.integers(0, CLAIMS - 1), st.integers(1, 2), st.sampled_from(reckoning.SIDES), st.integers(1, 400),
+    st.integers(0, CLAIMS - 1), st.integers(1, 2), st.sampled_from(expected_balances.SIDES), st.integers(1, 400),
     st.sampled_from([0, 3, 40, 190]),
 )  # fmt: skip
 HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
@@ -170,7 +170,7 @@ class Practice(RuleBasedStateMachine):
                 session, place[0], manual_postings.entry_of(entry), by=self.admin,
                 idempotency_key=f"k{next(self.keys)}", now=self.now,
             ),
-            reckoning.moves(kind, place, cents),
+            expected_balances.moves(kind, place, cents),
         )  # fmt: skip
 
     @rule(
@@ -180,9 +180,9 @@ class Practice(RuleBasedStateMachine):
     )
     def a_file_comes(self, rows: list[tuple[str, Moved]]) -> None:
         """Several on one line and side, in any order; one row in a closed month refuses them all."""
-        written, moves = [HEAD], list[tuple[reckoning.Place, int]]()
+        written, moves = [HEAD], list[tuple[expected_balances.Place, int]]()
         for kind, moved in rows:
-            done = reckoning.moves(kind, self._place(moved), moved[3])
+            done = expected_balances.moves(kind, self._place(moved), moved[3])
             moves += done
             paid_by = "patient" if kind in ("payment", "refund") else ""
             codes = "CO,45" if kind == "adjustment" else ","
@@ -194,12 +194,12 @@ class Practice(RuleBasedStateMachine):
         file.write_text("\n".join([*written, ""]), encoding="utf-8")
         self._post(lambda session: import_postings(session, file, practice_name=self.name, now=self.now), moves)
 
-    def _post(self, act: Any, moves: list[tuple[reckoning.Place, int]]) -> None:
-        before = reckoning.read(self.given)
+    def _post(self, act: Any, moves: list[tuple[expected_balances.Place, int]]) -> None:
+        before = expected_balances.read(self.given)
         done = self._try(act)
-        assert reckoning.read(self.given) == (reckoning.posted(before, moves) if done else before)
+        assert expected_balances.read(self.given) == (expected_balances.posted(before, moves) if done else before)
 
-    def _place(self, moved: Moved) -> reckoning.Place:
+    def _place(self, moved: Moved) -> expected_balances.Place:
         return self.numbers[moved[0]], moved[1], moved[2]
 
     def _day(self, moved: Moved) -> str:

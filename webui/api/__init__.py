@@ -8,16 +8,15 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import HTTPException
 
 from core.errors import Refusal
-from webui import errors
 from webui.api import (
     approvals,
     audit,
     claims,
-    control,
-    credit_list,
+    credit_balances,
     docs,
-    evidence,
     exclusions,
+    job_control,
+    job_files,
     jobs,
     months,
     operations,
@@ -27,16 +26,17 @@ from webui.api import (
     users,
 )
 from webui.api.blueprint import api
-from webui.auth import csrf, limiter
+from webui.shared import problem_json
+from webui.shared.auth import csrf, limiter
 
 __all__ = [
     "approvals",
     "audit",
     "claims",
-    "control",
-    "credit_list",
-    "evidence",
+    "credit_balances",
     "exclusions",
+    "job_control",
+    "job_files",
     "jobs",
     "months",
     "operations",
@@ -57,7 +57,7 @@ def register(app: OpenAPI) -> None:
 
 
 def _refusal(refusal: Refusal) -> Response:
-    answer = errors.of_refusal(refusal)
+    answer = problem_json.of_refusal(refusal)
     if refusal.http_status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
@@ -71,5 +71,5 @@ def _token_failed(response: Response) -> bool:
 csrf.exempt(api)  # a browser never sends a token by itself, so no other site can
 limiter.limit(FAILED_TOKENS_PER_ADDRESS, deduct_when=_token_failed)(api)
 api.register_error_handler(Refusal, _refusal)
-api.register_error_handler(HTTPException, errors.of_http)
-api.register_error_handler(Exception, errors.of_unexpected)
+api.register_error_handler(HTTPException, problem_json.of_http)
+api.register_error_handler(Exception, problem_json.of_unexpected)

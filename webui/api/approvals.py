@@ -11,11 +11,12 @@ from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.approval import inbox
 from webui.api.blueprint import JOBS, api, refusals
-from webui.api.confirmed import Confirmed
-from webui.api.jobs_as_json import confirmed, job_answer, summaries
+from webui.api.confirm_response import Confirmed
+from webui.api.job_responses import confirmed, job_answer, summaries
 from webui.api.models import Answer, SettleJobAnswer, SettleJobSummary
-from webui.api.reading import Body, JobPath, asks, current_actor
-from webui.door import door, hint, now
+from webui.api.request_parsing import Body, JobPath, asks
+from webui.shared.app_context import door, hint, now
+from webui.shared.token_auth import current_actor
 
 
 class Approval(Body):

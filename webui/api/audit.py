@@ -13,11 +13,12 @@ from core.access.permissions import Action
 from core.audit import log
 from core.audit.log import AuditFilter
 from core.db.base import BIGINT_MAX
-from webui import files
 from webui.api.blueprint import api, refusals
 from webui.api.models import Answer, Id
-from webui.api.reading import Page, Parameters, asks, current_actor
-from webui.door import door, now
+from webui.api.request_parsing import Page, Parameters, asks
+from webui.shared import file_downloads
+from webui.shared.app_context import door, now
+from webui.shared.token_auth import current_actor
 
 AUDIT = Tag(name="Audit", description="Who did what; nothing is ever changed or removed")
 
@@ -108,10 +109,10 @@ def export(query: AuditFileQuery) -> Response:
     actor = current_actor()
     with door().sessions() as session:
         wanted = query.narrowed(session, actor.practice_id)
-    return files.answer(
+    return file_downloads.answer(
         by=actor,
         name=log.file_name(now()),
-        content_type=files.CSV,
+        content_type=file_downloads.CSV,
         record=lambda db: log.export_by(db, wanted, by=actor, now=now()),
         pieces=lambda db: log.csv_file(db, actor.practice_id, wanted),
     )

@@ -9,7 +9,7 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from werkzeug.routing import PathConverter
 
-from webui.errors import PROBLEM_JSON
+from webui.shared.problem_json import PROBLEM_JSON
 
 VERSION_PATH: Final = "/api/v1"
 CLAIMS: Final = Tag(name="Claims", description="What is owed, and why")

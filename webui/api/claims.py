@@ -23,9 +23,10 @@ from core.models.claims import Hold
 from core.models.ledger import Responsibility
 from webui.api.blueprint import CLAIMS, api, refusals
 from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, Id, PostingEntry, Postings
-from webui.api.reading import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, asks, current_actor
 from webui.api.recoveries import Recovery
-from webui.door import door, now
+from webui.api.request_parsing import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, asks
+from webui.shared.app_context import door, now
+from webui.shared.token_auth import current_actor
 
 
 class WrittenOffLine(Answer):

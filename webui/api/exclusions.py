@@ -14,8 +14,9 @@ from core.practices import exclusions, practice_days, queries
 from core.practices.exclusions import ExclusionRow, NoSuchExclusion
 from webui.api.blueprint import CLAIMS, api, refusals
 from webui.api.models import Answer, Id
-from webui.api.reading import Body, IdPath, Page, asks, current_actor
-from webui.door import door, now
+from webui.api.request_parsing import Body, IdPath, Page, asks
+from webui.shared.app_context import door, now
+from webui.shared.token_auth import current_actor
 
 
 class ExclusionsQuery(Page):

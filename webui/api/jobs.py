@@ -15,12 +15,13 @@ from core.jobs.results import outcome_sentences, outcomes, progress
 from core.models.jobs import JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX, Day
 from webui.api.blueprint import JOBS, api, refusals
-from webui.api.confirmed import Confirmed
-from webui.api.jobs_as_json import confirmed, job_answer, summaries
+from webui.api.confirm_response import Confirmed
+from webui.api.job_responses import confirmed, job_answer, summaries
 from webui.api.models import Item, ItemsPage, SettleJobAnswer, SettleJobsPage
-from webui.api.progress_as_json import ProgressAnswer
-from webui.api.reading import Body, JobPath, OnceHeaders, Page, asks, current_actor
-from webui.door import door, hint, now
+from webui.api.progress_response import ProgressAnswer
+from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page, asks
+from webui.shared.app_context import door, hint, now
+from webui.shared.token_auth import current_actor
 
 Created = tuple[Response, int, dict[str, str]]
 

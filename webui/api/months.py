@@ -19,8 +19,9 @@ from core.practices import periods
 from core.schedules import queries as schedules
 from webui.api.blueprint import api, refusals
 from webui.api.models import Answer, Id
-from webui.api.reading import LIMIT_DEFAULT, BadCursor, Body, Limit, Parameters, asks, current_actor
-from webui.door import door, now
+from webui.api.request_parsing import LIMIT_DEFAULT, BadCursor, Body, Limit, Parameters, asks
+from webui.shared.app_context import door, now
+from webui.shared.token_auth import current_actor
 
 MONTHS: Final = Tag(name="Months", description="A closed month takes no posting")
 

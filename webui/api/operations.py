@@ -8,11 +8,11 @@ from pydantic import Field
 
 from core.access.permissions import Action
 from core.watch import overview, overview_json
-from webui import broker
 from webui.api.blueprint import api
 from webui.api.models import Answer
-from webui.api.reading import asks
-from webui.door import door, now
+from webui.api.request_parsing import asks
+from webui.operations import broker
+from webui.shared.app_context import door, now
 
 OPERATIONS = Tag(name="Operations", description="What lives, what runs, what waits")
 

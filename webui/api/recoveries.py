@@ -13,8 +13,9 @@ from core.models.ledger import PaidBy, PostingKind, Responsibility
 from core.practices import periods
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id
-from webui.api.reading import LIMIT_DEFAULT, Limit, Parameters, asks, current_actor
-from webui.door import door
+from webui.api.request_parsing import LIMIT_DEFAULT, Limit, Parameters, asks
+from webui.shared.app_context import door
+from webui.shared.token_auth import current_actor
 
 
 class RecoveriesQuery(Parameters):

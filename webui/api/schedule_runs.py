@@ -13,9 +13,10 @@ from core.models.schedules import ScheduleRun
 from core.schedules import queries, reports
 from core.schedules.queries import NoSuchRun
 from webui.api.blueprint import SCHEDULES, api, refusals
-from webui.api.reading import IdPath, Page, asks, current_actor
+from webui.api.request_parsing import IdPath, Page, asks
 from webui.api.schedule_models import Coded, ScheduleRunAnswer, ScheduleRuns
-from webui.door import door, now
+from webui.shared.app_context import door, now
+from webui.shared.token_auth import current_actor
 
 
 class RunsQuery(Page):

@@ -18,13 +18,14 @@ from core.practices.queries import find as practice_of
 from core.schedules import commands, descriptions, estimate, queries
 from core.schedules.queries import NoSuchSchedule
 from core.schedules.requests import ScheduleRequest
-from webui import schedule_words
 from webui.api.blueprint import SCHEDULES, api, refusals
-from webui.api.reading import Body, IdPath, OnceHeaders, Parameters, asks, current_actor
+from webui.api.request_parsing import Body, IdPath, OnceHeaders, Parameters, asks
 from webui.api.schedule_models import ScheduleAnswer, ScheduleRunAnswer, Schedules, TonightAnswer
 from webui.api.schedule_runs import coded, run_answer
-from webui.door import door, now
-from webui.schedule_acts import hint_run
+from webui.schedules import schedule_labels
+from webui.schedules.schedule_actions import hint_run
+from webui.shared.app_context import door, now
+from webui.shared.token_auth import current_actor
 
 Version = Annotated[int, Field(ge=1, strict=True, description="The schedule's version as you know it")]
 
@@ -241,7 +242,7 @@ def _members(session: Session, schedule: Schedule, zone: str, names: Mapping[int
         "cents_max": plain_limit(schedule.cents_max),
         "stopped_words": descriptions.because(schedule.stopped_because) if schedule.stopped_because else None,
         "next_run": night,
-        "next_run_words": schedule_words.next_run(schedule, night, zone),
+        "next_run_words": schedule_labels.next_run(schedule, night, zone),
         "owner": names.get(schedule.owner_id),
         "changed_by": names.get(schedule.changed_by),
     }

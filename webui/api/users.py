@@ -18,8 +18,9 @@ from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, plain_limit
 from core.practices import limits, queries as practices
 from webui.api.blueprint import api, refusals
 from webui.api.models import Answer, Ceiling
-from webui.api.reading import Body, IdPath, asks, current_actor
-from webui.door import door, now
+from webui.api.request_parsing import Body, IdPath, asks
+from webui.shared.app_context import door, now
+from webui.shared.token_auth import current_actor
 
 PEOPLE: Final = Tag(name="Users and limits", description="Who may, and how much without a second person")
 _Role = Annotated[Role, Strict(strict=False)]  # JSON has text

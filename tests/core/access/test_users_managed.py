@@ -14,7 +14,7 @@ from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed, NotFound
 from core.models.people import ApiToken, AuditEntry, Role, User, UserSession
 from core.money import CENTS_MAX, UNLIMITED, BadLimitAmount
-from tests.given import NOW, GivenPractice, a_practice
+from tests.factories import NOW, GivenPractice, a_practice
 
 
 @pytest.fixture

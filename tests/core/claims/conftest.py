@@ -5,7 +5,7 @@ from sqlalchemy import insert
 
 from core.db.engine import Sessions, transaction
 from core.models.practices import Patient
-from tests.given import GivenPractice, a_practice
+from tests.factories import GivenPractice, a_practice
 
 
 @pytest.fixture

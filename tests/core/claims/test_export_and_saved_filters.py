@@ -10,7 +10,7 @@ from core.claims.saved_filters import BadFilterName, FilterNameTaken
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
 from core.models.people import Role
-from tests.given import NOW, GivenPractice, a_practice
+from tests.factories import NOW, GivenPractice, a_practice
 
 
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =cmd()", "＝1+1", "|calc", "%x"])

@@ -16,7 +16,7 @@ from core.models.job_items import JobItem, Outcome
 from core.models.jobs import JobStatus, SettleJob
 from core.models.practices import WriteOffSetting
 from tests.core.claims.conftest import a_patient
-from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
+from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
 
 def found(practice: GivenPractice, **given: Any) -> list[str]:

@@ -14,7 +14,7 @@ from core.claims.filters import BadFilter, ClaimFilter
 from core.models.claims import Hold
 from core.models.practices import WriteOffSetting
 from tests.core.claims.conftest import a_patient
-from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
+from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
 ALL = ClaimFilter()
 

@@ -21,7 +21,7 @@ from core.models.people import AuditEntry, Role
 from core.models.practices import Patient, PayerClass
 from core.practices import exclusions
 from core.practices.exclusions import AlreadyExcluded, BadExclusion
-from tests.given import NOW, TODAY, GivenPractice, Line, a_practice, ticking
+from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice, ticking
 from tests.waiting import eventually
 
 YESTERDAY, TOMORROW = TODAY - dt.timedelta(days=1), TODAY + dt.timedelta(days=1)

@@ -10,7 +10,7 @@ from core.models.jobs import JobStatus, SettleJob
 from core.models.people import Role, User
 from core.models.practices import PayerClass, Practice
 from tests.core.cli.conftest import Typed
-from tests.given import GivenPractice, Line, a_practice
+from tests.factories import GivenPractice, Line, a_practice
 
 BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
 

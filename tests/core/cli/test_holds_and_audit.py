@@ -9,7 +9,7 @@ import pytest
 from core.db.engine import Sessions
 from core.models.people import Role
 from tests.core.cli.conftest import Typed
-from tests.given import GivenPractice, Line, a_practice
+from tests.factories import GivenPractice, Line, a_practice
 
 ADMIN = "admin@lakeside.example"
 

@@ -14,7 +14,7 @@ from core.jobs.keys import JobKey
 from core.models.claims import SETTLED, Hold
 from core.models.people import AuditEntry, Role
 from tests.core.cli.conftest import Typed
-from tests.given import GivenPractice, Line, a_practice
+from tests.factories import GivenPractice, Line, a_practice
 
 BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
 # The command's clock is the real one, so the job it confirms runs by the real one too.

@@ -9,7 +9,7 @@ from core.db.engine import Sessions
 from core.models.people import Role
 from core.models.practices import PayerClass
 from tests.core.cli.conftest import Typed
-from tests.given import GivenPractice, Line, a_practice
+from tests.factories import GivenPractice, Line, a_practice
 
 HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
 BILLER, ADMIN = "biller@lakeside.example", "admin@lakeside.example"

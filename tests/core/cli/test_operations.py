@@ -10,7 +10,7 @@ from core.db.engine import Sessions, transaction
 from core.watch import heartbeat, overview
 from core.watch.heartbeat import WORKER, Alive
 from tests.core.cli.conftest import Typed
-from tests.given import a_practice
+from tests.factories import a_practice
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from core.models.people import Role
 from core.models.practices import PayerClass, Practice
 from core.practices import periods, practice_days
 from tests.core.cli.conftest import Typed
-from tests.given import GivenPractice, Line, a_practice
+from tests.factories import GivenPractice, Line, a_practice
 
 ASKED = ("preview", "--practice", "Lakeside", "--as", "biller@lakeside.example", "--reason", "small_balance")
 

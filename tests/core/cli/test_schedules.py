@@ -12,7 +12,7 @@ from core.models.people import Role
 from core.practices.queries import find as practice_of
 from core.schedules import tick
 from tests.core.cli.conftest import Typed
-from tests.given import GivenPractice, a_practice
+from tests.factories import GivenPractice, a_practice
 
 OWNER, BILLER, OPS = "owner@lakeside.example", "biller@lakeside.example", "ops@lakeside.example"
 FIELDS = ("--name", "Small balances", "--filter", "total_due_max_cents=100000", "--at", "02:30")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from core.db.engine import Sessions, transaction
-from core.intake.csv_import import import_csv
-from core.intake.csv_template import write_template
-from core.intake.faults import ImportRefused
-from core.intake.load import Imported
-from tests.given import NOW
+from core.intake.csv.csv_import import import_csv
+from core.intake.csv.csv_template import write_template
+from core.intake.loading.load import Imported
+from core.intake.parsing.faults import ImportRefused
+from tests.factories import NOW
 
 PRACTICE = "Lakeside"
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from core.db.engine import Sessions
-from tests.given import GivenPractice, a_practice
+from tests.factories import GivenPractice, a_practice
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from core.db.engine import Sessions
-from tests.given import GivenPractice, a_practice
+from tests.factories import GivenPractice, a_practice
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from core.ledger.credits import Credit, CreditsFilter
 from core.ledger.manual_postings import entry_of
 from core.models.people import Role
 from core.models.practices import PayerClass
-from tests.given import NOW, TODAY, GivenPractice, Line
+from tests.factories import NOW, TODAY, GivenPractice, Line
 
 IN_SIXTY_DAYS = TODAY + dt.timedelta(days=60)
 

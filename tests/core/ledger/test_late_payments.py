@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from core.db.engine import transaction
-from core.intake.postings import import_postings
+from core.intake.csv.postings_import import import_postings
 from core.jobs import commands
 from core.jobs.execution import chunks, engine
 from core.jobs.keys import JobKey
@@ -21,7 +21,7 @@ from core.models.job_items import Outcome
 from core.models.ledger import Posting, PostingKind
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
-from tests.given import NOW, GivenPractice, Line, ticking
+from tests.factories import NOW, GivenPractice, Line, ticking
 from tests.workers import Workers
 
 

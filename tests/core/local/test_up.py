@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from core.local import running
-from core.local.reach import free_port
+from core.local import run_lock
+from core.local.connectivity import free_port
 from tests.core.local.conftest import READY_SECONDS, environment, open_folder
 from tests.processes import command_of, family_of, living
 from tests.waiting import eventually
@@ -127,7 +127,7 @@ def test_a_database_that_is_killed_is_started_again(run: Run) -> None:
 
 def flower(run: Run, path: str, *, password: str | None = None, method: str = "GET") -> int:
     """Ask Flower; give the status."""
-    servers = running.find(run.data_dir)
+    servers = run_lock.find(run.data_dir)
     assert servers is not None
     request = urllib.request.Request(servers.flower_url + path, method=method)  # noqa: S310 – our own loopback
     if password is not None:

@@ -21,7 +21,7 @@ from core.models.practices import PayerClass, Practice, WriteOffSetting
 from core.policy.facts import Terms, of_claim, source
 from core.policy.rules import BY_CODE, RULES, Moment, first_match, rules_at, why
 from core.practices import exclusions
-from tests.given import NOW, TODAY, GivenPractice, Line, a_practice
+from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
 SKIPPED: list[tuple[str, tuple[Line, ...], dict[str, Any]]] = [
     ("already_settled", (Line(),), {"billing_status": "Settled"}),

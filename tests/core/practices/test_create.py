@@ -14,7 +14,7 @@ from core.practices.create import (
     create_practice,
     find_or_create_practice,
 )
-from tests.given import NOW
+from tests.factories import NOW
 
 
 def test_a_new_practice_writes_nothing_off_and_has_the_standard_statuses(session: Session) -> None:

@@ -11,7 +11,7 @@ from core.ledger import credits as credit_list
 from core.ledger.credits import CreditsFilter
 from core.models.practices import Office, Payer, PayerClass, Provider
 from core.practices import write_off_setting
-from tests.given import NOW, GivenPractice, Line, a_practice
+from tests.factories import NOW, GivenPractice, Line, a_practice
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from core.access import users
 from core.access.permissions import Actor
 from core.db.engine import Sessions
 from core.errors import NotAllowed, NotFound
-from core.intake.sample import make_sample
+from core.intake.sample.make_sample import make_sample
 from core.models.claims import Claim
 from core.models.people import AuditEntry, Role
 from core.models.practices import Provider, WriteOffSetting

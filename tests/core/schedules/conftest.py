@@ -18,7 +18,7 @@ from core.schedules import commands, queries, reports, tick as ticking, time_zon
 from core.schedules.reports import MorningReport
 from core.schedules.requests import ScheduleRequest
 from core.schedules.tick import Ticked
-from tests.given import GivenPractice, a_practice
+from tests.factories import GivenPractice, a_practice
 
 EVERY_DAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

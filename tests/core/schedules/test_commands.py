@@ -19,7 +19,7 @@ from core.practices.create import BadTimeZone
 from core.schedules import commands, descriptions, estimate, queries
 from core.schedules.requests import BadSchedule, ScheduleRequest
 from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request, at
-from tests.given import Line, a_practice
+from tests.factories import Line, a_practice
 
 DAY = dt.timedelta(days=1)
 

@@ -11,7 +11,7 @@ from core.db.engine import transaction
 from core.ledger import manual_postings
 from core.models.ledger import Posting, PostingKind
 from tests.core.schedules.conftest import Night, at
-from tests.given import Line
+from tests.factories import Line
 from tests.zone_files import NEW, OLD, a_database, a_wheel, using
 
 MADE = at("2026-10-30 15:00")

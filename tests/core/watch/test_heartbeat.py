@@ -13,7 +13,7 @@ from core.watch import heartbeat, overview, statistics
 from core.watch.heartbeat import WEB, WORKER, Alive
 from core.watch.warnings import warnings
 from core.zone_database import ZoneDatabase
-from tests.given import NOW, GivenPractice, a_practice
+from tests.factories import NOW, GivenPractice, a_practice
 
 SECOND = dt.timedelta(seconds=1)
 

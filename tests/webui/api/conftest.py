@@ -16,12 +16,12 @@ from werkzeug.test import TestResponse
 
 from core.access import tokens, users
 from core.db.engine import make_sessions
-from core.intake.sample import make_sample
+from core.intake.sample.make_sample import make_sample
 from core.jobs.execution import engine as jobs_engine
 from core.models.people import Role
 from core.settings import Settings
-from tests.once import application, engine_on
 from tests.servers import Databases
+from tests.shared_app import application, engine_on
 
 NOON = dt.datetime(2025, 3, 3, 17, 0, tzinfo=dt.UTC)
 CLAIMS = 300

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 from core.claims.filters import ClaimFilter
 from tests.webui.api.conftest import Api, World
 from webui.api import models
-from webui.api.confirmed import Confirmed
-from webui.api.progress_as_json import ProgressAnswer
+from webui.api.confirm_response import Confirmed
+from webui.api.progress_response import ProgressAnswer
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from tests.waiting import eventually
 from tests.webui.api.conftest import CLAIMS, Api, World
-from webui.hints import Hints
+from webui.shared.hints import Hints
 
 
 def hint_at(world: World, broker_url: str) -> None:

@@ -1,0 +1,144 @@
+"""Print what an import brought: counts, control totals in dollars, look-alike payments and credit balances."""
+
+import json
+
+import click
+
+from core.cli.practices import say_created
+from core.counting import counted
+from core.intake.csv.postings_import import ImportedPostings
+from core.intake.loading.load import Imported
+from core.intake.loading.summary import LeftCredit, LookAlike, Summary
+from core.intake.parsing.folder import RowsRead
+from core.money import format_cents
+
+
+def say_imported(imported: Imported, practice_name: str, *, created: bool, as_json: bool) -> None:
+    """Print what an import of claims did."""
+    if as_json:
+        facts = {
+            "added": imported.added,
+            "already_there": imported.already_there,
+            "left_out": imported.left_out,
+            "rows_read": _rows(imported.rows_read),
+            **imported.summary.facts(),
+        }
+        click.echo(json.dumps({"practice": practice_name, "created": created, **facts}))
+        return
+    if created:
+        say_created(practice_name)
+    _say_rows(imported.rows_read)
+    if imported.left_out:
+        click.echo(f"Left out: {counted(imported.left_out, 'claim')} without transactions.")
+    if imported.nothing_new:
+        click.echo(
+            f"Nothing new: {practice_name} has all {counted(imported.already_there['claims'], 'claim')} already."
+        )
+        return
+    click.echo(f"{practice_name}: added {_counts(imported.added)}.")
+    if any(imported.already_there.values()):
+        click.echo(f"Already there: {_counts(imported.already_there)}.")
+    _say_summary(imported.summary)
+
+
+def say_postings(done: ImportedPostings, practice_name: str, *, as_json: bool) -> None:
+    """Print what an import of postings did."""
+    moved = done.moved
+    if as_json:
+        facts = {"added": done.added, "already_there": done.already_there, "rows_read": _rows(done.rows_read)}
+        click.echo(json.dumps({"practice": practice_name, **facts, **moved._asdict(), **done.summary.facts()}))
+        return
+    _say_rows(done.rows_read)
+    if not done.added:
+        click.echo(f"Nothing new: {practice_name} has all {counted(done.already_there, 'posting')} already.")
+        return
+    there = f" Already there: {done.already_there:,}." if done.already_there else ""
+    click.echo(f"{practice_name}: added {counted(done.added, 'posting')}.{there}")
+    if moved.reversed_cents:
+        late = counted(moved.late, "posting")
+        click.echo(f"{late} came after a write-off: {format_cents(moved.reversed_cents)} of it was reversed.")
+    if moved.restored_cents:
+        click.echo(f"Balances went up again: {format_cents(moved.restored_cents)} of write-offs was restored.")
+    _say_summary(done.summary)
+
+
+def _say_rows(rows_read: dict[str, RowsRead]) -> None:
+    """Print how many rows each file had, so that missing ones are noticed."""
+    files = (
+        f"{name} {rows.read:,}" + (f" ({counted(rows.empty, 'empty row')} skipped)" if rows.empty else "")
+        for name, rows in rows_read.items()
+    )
+    click.echo(f"Rows read: {', '.join(files)}.")
+
+
+def _rows(rows_read: dict[str, RowsRead]) -> dict[str, dict[str, int]]:
+    return {name: {"read": rows.read, "empty": rows.empty} for name, rows in rows_read.items()}
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(counted(count, kind.removesuffix("s")) for kind, count in counts.items() if count)
+
+
+def _say_summary(summary: Summary) -> None:
+    """The totals that tie to the practice's own reports, then what someone should look into."""
+    click.echo("Control totals of what was added:")
+    for words, part in (
+        ("Charges", summary.charges),
+        ("Payments by insurance", summary.insurance_payments),
+        ("Payments by patients", summary.patient_payments),
+        ("Refunds", summary.refunds),
+        ("Adjustments", summary.adjustments),
+        ("Transfers", summary.transfers),
+    ):
+        click.echo(f"  {words:<24}{part.number:>12,}{format_cents(part.cents):>20}")
+    click.echo("Balances of these claims now:")
+    click.echo(f"  {'Insurance balance':<36}{format_cents(summary.insurance_balance_cents):>20}")
+    click.echo(f"  {'Patient balance':<36}{format_cents(summary.patient_balance_cents):>20}")
+    click.echo(f"  {'Credit balances in them':<24}{summary.credit.number:>12,}{format_cents(summary.credit.cents):>20}")
+    _say_look_alikes(summary)
+    _say_credits(summary)
+
+
+def _say_look_alikes(summary: Summary) -> None:
+    alike = summary.look_alike
+    if not alike.number:
+        return
+    click.echo(
+        f"{counted(alike.number, 'payment')} ({format_cents(alike.cents)}) "
+        f"{'looks' if alike.number == 1 else 'look'} like another one: same claim, line, payer, amount and date, "
+        "but another id. Posted anyway. Check for duplicates:"
+    )
+    for one in summary.look_alikes:
+        click.echo(f"  {_look_alike(one)}")
+    _say_more(alike.number - len(summary.look_alikes))
+
+
+def _look_alike(one: LookAlike) -> str:
+    other = one.other_id or "a posting entered by hand"
+    kind = "payment" if one.amount_cents < 0 else "refund"
+    amount = format_cents(abs(one.amount_cents))
+    return (
+        f"line {one.line_of_file}: {one.posting_id} is like {other}: claim {one.claim_id}, line {one.line}, "
+        f"{kind} by {one.paid_by}, {amount}, {one.posted_on}"
+    )
+
+
+def _say_credits(summary: Summary) -> None:
+    credit = summary.credit
+    if not credit.number:
+        return
+    click.echo(
+        f"{counted(credit.number, 'credit balance')} left: {format_cents(credit.cents)}. `settle credits` lists all."
+    )
+    for one in summary.credits:
+        click.echo(f"  {_credit(one)}")
+    _say_more(credit.number - len(summary.credits))
+
+
+def _credit(one: LeftCredit) -> str:
+    return f"claim {one.claim_id}, line {one.line}, {one.responsibility}: {format_cents(one.cents)}"
+
+
+def _say_more(count: int) -> None:
+    if count:
+        click.echo(f"  and {count:,} more")

@@ -1,0 +1,155 @@
+"""What a job leaves to keep: its three files, and the reconciliation certificate."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import click
+
+from core.access.permissions import Action
+from core.cli import context, options
+from core.counting import counted
+from core.db.engine import transaction
+from core.jobs import codes
+from core.jobs.keys import JobKey
+from core.jobs.results import certificate as certificates, files
+from core.jobs.results.certificate import Certificate, Money
+from core.jobs.results.files import File
+from core.models.jobs import JobKind
+from core.money import format_cents
+from core.practices.queries import find
+
+_FORMS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": files.csv_file, "xlsx": files.xlsx_file}
+
+
+@click.command()
+@options.job_argument
+@click.argument("file", type=click.Choice([file.value for file in File]))
+@options.as_option
+@click.option("--format", "form", type=click.Choice(list(_FORMS)), default="csv", show_default=True)
+@click.option(
+    "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Where to write it; - for the terminal.  [default: job-JOB-FILE.FORMAT here]",
+)  # fmt: skip
+def download(job: int, file: str, email: str, form: str, path: Path | None) -> None:
+    """Write which claims of a job were settled, which were not and why, or which were not reached."""
+    wanted = File(file)
+    with options.sessions() as sessions:
+        with transaction(sessions) as session:
+            by = options.actor(session, email)
+            key = JobKey(by.practice_id, job)
+            files.read_by(session, key, wanted, by=by, now=context.utc_now())
+        with sessions() as session:
+            pieces = _FORMS[form](session, key, wanted)
+            if path == Path("-"):
+                for piece in pieces:
+                    click.echo(_as_bytes(piece), nl=False)
+                return
+            target = path or Path(files.file_name(key, wanted, form))
+            _write(target, pieces)
+    click.echo(f"{target} is written.")
+
+
+def _write(path: Path, pieces: Iterable[str | bytes]) -> None:
+    # Under another name until it is whole, so that a file cut short is never taken for all of it.
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            for piece in pieces:
+                file.write(_as_bytes(piece))
+        partial.replace(path)
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror) from None
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _as_bytes(piece: str | bytes) -> bytes:
+    return piece.encode() if isinstance(piece, str) else piece
+
+
+@click.command()
+@options.job_argument
+@options.as_option
+@options.json_option
+def certificate(job: int, email: str, as_json: bool) -> None:
+    """Draw up the reconciliation certificate of a job that has ended; exit 0 only if it reconciles."""
+    with options.sessions() as sessions, sessions() as session:
+        by = options.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        drawn_up = certificates.of_job(session, JobKey(by.practice_id, job))
+        zone = ZoneInfo(find(session, by.practice_id).time_zone)
+    click.echo(drawn_up.model_dump_json(indent=2) if as_json else _words(drawn_up, zone))
+    click.get_current_context().exit(0 if drawn_up.reconciles else 1)
+
+
+def _words(drawn_up: Certificate, zone: ZoneInfo) -> str:
+    is_reversal = drawn_up.kind == JobKind.REVERSE
+    what = f"a reversal of job {drawn_up.reverses_job_id}" if is_reversal else f"to {drawn_up.target_status}"
+    done = "reversed" if is_reversal else "settled"
+    counts = (
+        f"{counted(drawn_up.total, 'claim')}: {drawn_up.settled:,} {done}, {drawn_up.skipped:,} skipped, "
+        f"{drawn_up.failed:,} failed, {drawn_up.not_reached:,} not reached"
+    )
+    rows = [
+        ("Practice", drawn_up.practice),
+        ("Confirmed by", f"{drawn_up.confirmed_by}, {_moment(drawn_up.confirmed_at, zone)}"),
+        *_approval(drawn_up, zone),
+        *([("Reason", drawn_up.reason.replace("_", " "))] if drawn_up.reason else []),
+        ("Setting", drawn_up.setting),
+        *_cost_share(drawn_up),
+        ("Receivable before", _money(drawn_up.receivable_before)),
+        ("Restored" if is_reversal else "Written off", _money(drawn_up.written_off)),
+        ("Receivable after", _money(drawn_up.receivable_after)),
+        *_since(drawn_up),
+        *((f"  {count:>10,}", codes.words(code)) for code, count in drawn_up.by_code.items()),
+        ("Items (SHA-256)", drawn_up.items_sha256),
+        ("Reconciles", "yes" if drawn_up.reconciles else "NO"),
+    ]
+    head = f"Job {drawn_up.job_id}, {what}, is {drawn_up.status}. {counts}."
+    return "\n".join([head, *(f"  {name:<20}{value}" for name, value in rows)])
+
+
+def _approval(drawn_up: Certificate, zone: ZoneInfo) -> list[tuple[str, str]]:
+    """The second person, and for what, where the job was over a limit."""
+    if drawn_up.approved_at is None:
+        return []
+    by = ("Approved by", f"{drawn_up.approved_by}, {_moment(drawn_up.approved_at, zone)}")
+    return [by, *(("Over a limit", one.sentence) for one in drawn_up.over)]
+
+
+def _since(drawn_up: Certificate) -> list[tuple[str, str]]:
+    """What became of the write-offs after the job, where anything did."""
+    since = drawn_up.since
+    if since is None or since.still_written_off_cents == since.written_off_cents:
+        return []
+    rows = [
+        ("Reversed since", since.reversed_cents, ""),
+        ("Recovered since", since.recovered_cents, f" by {counted(since.payments, 'late payment')}"),
+        ("Replaced since", since.replaced_cents, " by late adjustments and transfers"),
+    ]
+    said = [(name, f"{format_cents(cents)}{by}") for name, cents, by in rows if cents]
+    return [*said, ("Still written off", format_cents(since.still_written_off_cents))]
+
+
+def _cost_share(drawn_up: Certificate) -> list[tuple[str, str]]:
+    """What it wrote off of Medicare or Medicaid cost sharing, and why."""
+    share = drawn_up.cost_share
+    return [("Cost sharing", share.sentence("wrote off")), ("  because", drawn_up.cost_share_reason)] if share else []
+
+
+def _money(money: Money) -> str:
+    parts = f"insurance {format_cents(money.insurance_cents)}, patient {format_cents(money.patient_cents)}"
+    return f"{format_cents(money.total_cents)} ({parts})"
+
+
+def _moment(at: dt.datetime | None, zone: ZoneInfo) -> str:
+    """As the practice's clock shows it."""
+    return f"{at.astimezone(zone):%m/%d/%Y %H:%M} ({zone})" if at else ""
+
+
+COMMANDS = [download, certificate]

@@ -1,0 +1,99 @@
+"""One process each, for containers: the command becomes the program, so that signals reach it directly."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from types import FrameType
+from typing import NoReturn
+
+import click
+import structlog
+
+from core import logs
+from core.cli import context, options
+from core.db.engine import make_engine
+from core.local import health_file, programs
+from core.migrations.run import Migrated, migrate as migrate_database
+from core.migrations.wait import wait_until_migrated
+from core.settings import settings
+
+
+@click.command()
+@options.json_option
+def migrate(as_json: bool) -> None:
+    """Bring the database to this version, and say which migrations ran."""
+    with context.database() as engine:
+        migrated = migrate_database(engine.url.render_as_string(hide_password=False))
+    click.echo(json.dumps(asdict(migrated)) if as_json else _in_words(migrated))
+
+
+def _in_words(migrated: Migrated) -> str:
+    if not migrated.done:
+        return f"The database is already at migration {migrated.after}; nothing to do."
+    what = f"the database from {migrated.before}" if migrated.before else "an empty database"
+    each = [f"  {one.revision}  {one.title}" for one in migrated.done]
+    return "\n".join([f"Migrated {what} to {migrated.after}:", *each])
+
+
+@click.command()
+def web() -> None:
+    """Serve the pages and the API."""
+    _become(programs.web(settings()))
+
+
+@click.command()
+@click.option("--queue", type=click.Choice(programs.QUEUES), default=programs.QUEUES[0], show_default=True)
+@click.option("--name", help="Needed where two workers of one queue run on one host.")
+def worker(queue: str, name: str | None) -> None:
+    """Work off one queue: settle (chunks and previews) or control (sweep and tick)."""
+    _wait_for_the_schema()
+    _become(programs.worker(queue, settings(), name=name))
+
+
+@click.command()
+def beat() -> None:
+    """Send the sweep's hint every few seconds; more than one of them does no harm."""
+    _wait_for_the_schema()
+    _become(programs.beat(settings()))
+
+
+@click.command()
+def flower() -> None:
+    """Show workers and hints, read-only, to whom SETTLE_FLOWER_BASIC_AUTH (user:password) lets in."""
+    if settings().flower_basic_auth is None:
+        raise click.UsageError("Set SETTLE_FLOWER_BASIC_AUTH to user:password; Flower is never open to everyone.")
+    _become(programs.flower(settings()), programs.flower_environment(settings()))
+
+
+def _wait_for_the_schema() -> None:
+    """Return when the database is there and migrated. SIGTERM and SIGINT end the process in good order, code 0."""
+    logs.configure(settings().log_level)
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGINT)}
+    engine = make_engine(context.database_url(), pool_size=1)
+    wait_until_migrated(engine, pause=_pause)
+    engine.dispose()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _pause(seconds: float) -> bool:
+    health_file.touch()
+    time.sleep(seconds)
+    return False
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    structlog.get_logger(__name__).info("stopped_while_waiting")
+    sys.exit(0)
+
+
+def _become(argv: list[str], more: Mapping[str, str] | None = None) -> NoReturn:
+    servers = {"SETTLE_DATABASE_URL": context.database_url(), "SETTLE_BROKER_URL": context.broker_url()}
+    os.execve(argv[0], argv, {**os.environ, **servers, **(more or {})})  # noqa: S606 – signals reach it without a shell
+
+
+COMMANDS = [migrate, web, worker, beat, flower]

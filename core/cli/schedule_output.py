@@ -1,0 +1,186 @@
+"""What `settle schedule` shows: what schedules do, when next, and what came of their nights."""
+
+import datetime as dt
+import json
+from typing import Any, Final
+
+import click
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action, Actor
+from core.cli import context, options
+from core.jobs import codes
+from core.models.schedules import Schedule, ScheduleRun
+from core.money import format_cents, plain_limit
+from core.practices.queries import find as practice_of
+from core.schedules import descriptions, estimate as nightly, queries, reports
+
+_SCHEDULE: Final = options.Number("schedule", where="`settle schedule list` prints it")
+_RUN: Final = options.Number("run", where="`settle schedule runs` prints it")
+schedule_argument = click.argument("schedule_id", metavar="SCHEDULE", type=_SCHEDULE)
+
+
+@click.command("list")
+@click.option("--practice", metavar="NAME")
+@options.as_option
+@options.json_option
+def list_schedules(practice: str | None, email: str, as_json: bool) -> None:
+    """List the practice's schedules, what each does and when next."""
+    with options.sessions() as sessions, sessions() as session:
+        by, now = _reader(session, email, practice), context.utc_now()
+        found = [facts_of(session, one, now=now) for one in queries.of_practice(session, by.practice_id)]
+    if as_json:
+        click.echo(json.dumps({"schedules": found}))
+        return
+    for one in found:
+        click.echo(f"{one['id']:>6}  {one['state']:<8} {one['mode']:<7} next {one['next'] or 'never'}  {one['name']}")
+        click.echo(f"        {one['sentence']}")
+
+
+@click.command("show")
+@schedule_argument
+@click.option("--practice", metavar="NAME")
+@options.as_option
+@options.json_option
+def show(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
+    """Show one schedule."""
+    with options.sessions() as sessions, sessions() as session:
+        by, now = _reader(session, email, practice), context.utc_now()
+        facts = facts_of(session, queries.find(session, by.practice_id, schedule_id), now=now)
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    click.echo(facts["sentence"])
+    for name in ("name", "state", "stopped_because", "next", "filter", "note", "late_minutes", "mail_to"):
+        if facts[name]:
+            click.echo(f"  {name.replace('_', ' ')}: {facts[name]}")
+
+
+@click.command("tonight")
+@schedule_argument
+@click.option("--practice", metavar="NAME")
+@options.as_option
+@options.json_option
+def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
+    """Show what a schedule would settle in its next night as things stand."""
+    with options.sessions() as sessions, sessions() as session:
+        by = _reader(session, email, practice)
+        found = queries.find(session, by.practice_id, schedule_id)
+        seen = nightly.tonight(session, found, now=context.utc_now())
+    if as_json:
+        money = {"insurance_cents": seen.insurance_cents, "patient_cents": seen.patient_cents}
+        facts = {"claims": seen.claims, "will_settle": seen.will_settle, "skipped": seen.skipped, **money}
+        more = {"by_code": dict(seen.by_code), "over": seen.over, "as_of": str(seen.as_of), "notes": seen.notes}
+        click.echo(json.dumps({**facts, **more}))
+        return
+    for note in seen.notes:
+        click.echo(note)
+    total = format_cents(seen.insurance_cents + seen.patient_cents)
+    click.echo(f"Of {seen.claims:,} claims it would settle {seen.will_settle:,} and write off {total}.")
+    for code, claims in seen.by_code:
+        click.echo(f"  {claims:>10,}  {code}: {codes.words(code)}")
+    for code in seen.over:
+        click.echo(f"  It would wait for another person: {codes.words(code)}.")
+
+
+@click.command("runs")
+@click.argument("schedule_id", metavar="[SCHEDULE]", required=False, type=_SCHEDULE)
+@click.option("--limit", type=click.IntRange(1, 1_000), default=30, show_default=True)
+@click.option("--practice", metavar="NAME")
+@options.as_option
+@options.json_option
+def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, as_json: bool) -> None:
+    """List what came of the nights, newest first; of one schedule, or of all."""
+    with options.sessions() as sessions, sessions() as session:
+        by, now = _reader(session, email, practice), context.utc_now()
+        found = queries.runs(session, by.practice_id, schedule_id, limit=limit)
+        told = [told_run(session, run, now=now) for run in found]
+    if as_json:
+        click.echo(json.dumps({"runs": told}))
+        return
+    for run in told:
+        click.echo(f"{run['id']:>6}  {run['night'] or 'run now':<10}  schedule {run['schedule_id']}  {run['sentence']}")
+
+
+@click.command("report")
+@click.argument("run_id", metavar="RUN", type=_RUN)
+@click.option("--practice", metavar="NAME")
+@options.as_option
+@options.json_option
+def report(run_id: int, practice: str | None, email: str, as_json: bool) -> None:
+    """Show the morning report of one run."""
+    with options.sessions() as sessions, sessions() as session:
+        by, now = _reader(session, email, practice), context.utc_now()
+        told = told_run(session, queries.find_run(session, by.practice_id, run_id), now=now)
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    click.echo(told["sentence"])
+    if told["job_id"]:
+        insurance, patient = format_cents(told["insurance_cents"]), format_cents(told["patient_cents"])
+        click.echo(f"  Job {told['job_id']}: insurance {insurance}, patient {patient}.")
+    for code, claims in told["by_code"].items():
+        click.echo(f"  {claims:>10,}  {code}: {codes.words(code)}")
+
+
+def _reader(session: Session, email: str, practice: str | None) -> Actor:
+    by = options.actor(session, email, practice)
+    by.require(Action.SEE_CLAIMS)
+    return by
+
+
+def facts_of(session: Session, schedule: Schedule, *, now: dt.datetime) -> dict[str, Any]:
+    """A schedule as programs read it."""
+    night = queries.next_night(session, schedule, now=now)
+    return {
+        "id": str(schedule.id),
+        "name": schedule.name,
+        "state": schedule.state.value,
+        "stopped_because": schedule.stopped_because,
+        "mode": schedule.mode.value,
+        "sentence": sentence_of(session, schedule),
+        "next": night.instant.isoformat() if night else None,
+        "filter": schedule.filter,
+        "local_time": schedule.local_time.isoformat("minutes"),
+        "weekdays": schedule.weekdays,
+        "reason": schedule.reason.value,
+        "note": schedule.note,
+        "claims_max": plain_limit(schedule.claims_max),
+        "cents_max": plain_limit(schedule.cents_max),
+        "late_minutes": schedule.late_minutes,
+        "mail_to": schedule.mail_to,
+        "version": schedule.version,
+    }
+
+
+def sentence_of(session: Session, schedule: Schedule) -> str:
+    """What it does, in words."""
+    return descriptions.sentence(schedule, practice_of(session, schedule.practice_id).time_zone)
+
+
+def told_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> dict[str, Any]:
+    """A run and its report as programs read them."""
+    seen = reports.of_run(session, run, now=now)
+    return {
+        "id": str(run.id),
+        "schedule_id": str(run.schedule_id),
+        "night": run.local_date.isoformat() if run.local_date else None,
+        "due_at": run.due_at.isoformat(),
+        "begun_at": run.begun_at.isoformat(),
+        "mode": run.mode.value,
+        "outcome": run.outcome.value,
+        "because": run.because,
+        "state": seen.state,
+        "sentence": seen.sentence,
+        "job_id": str(seen.job_id) if seen.job_id is not None else None,
+        **{name: getattr(seen, name) for name in ("claims", "settled", "skipped", "failed", "remaining")},
+        "insurance_cents": seen.insurance_cents,
+        "patient_cents": seen.patient_cents,
+        "by_code": dict(seen.by_code),
+        "over": list(seen.over),
+        "held_by": [str(job_id) for job_id in seen.held_by],
+        "mail": run.mail_state.value,
+    }
+
+
+SHOWN = (list_schedules, show, tonight, runs, report)

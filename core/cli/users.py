@@ -1,0 +1,154 @@
+"""The people of a practice, and what one claim and one job may write off without a second one."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+from sqlalchemy.orm import Session
+
+from core.access import user_management
+from core.access.permissions import Action, Actor
+from core.cli import context, options
+from core.cli.access import user
+from core.db.engine import transaction
+from core.models.people import Role, User
+from core.money import format_limit, parse_limit, plain_limit
+from core.practices import limits, queries as practices
+
+_email_argument = click.argument("who", metavar="EMAIL")
+_which_argument = click.argument("which", type=click.Choice(["claim", "job"]))
+_amount_argument = click.argument("amount", metavar="AMOUNT|unlimited")
+_NOT_RETROACTIVE: Final = "Jobs that were previewed before keep the limits of then."
+
+
+@user.command("list")
+@options.as_option
+@options.json_option
+def list_users(email: str, as_json: bool) -> None:
+    """List the people of the practice, with role and limits."""
+    with options.sessions() as sessions, sessions() as session:
+        found = [_facts(user) for user in user_management.of_practice(session, options.actor(session, email))]
+    if as_json:
+        click.echo(json.dumps({"users": found}))
+        return
+    for one in found:
+        money = f"claim {_limit(one['claim_limit_cents'])}, job {_limit(one['job_limit_cents'])}"
+        click.echo(f"{one['email']:<40} {one['role']:<9} {money}{'' if one['active'] else ', deactivated'}")
+
+
+@user.command("role")
+@_email_argument
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@options.as_option
+def change_role(who: str, role: str, email: str) -> None:
+    """Change what another person may do; nobody changes an own role."""
+    _do(who, email, lambda session, user_id, **by: user_management.change_role(session, user_id, Role(role), **by))
+    click.echo(f"{who} is {'an' if role[0] in 'ao' else 'a'} {role} from now on.")
+
+
+@user.command("limit")
+@_email_argument
+@_which_argument
+@_amount_argument
+@options.as_option
+def set_user_limit(who: str, which: str, amount: str, email: str) -> None:
+    """Set what one claim, or one job, of another person may write off alone: dollars, or the word unlimited."""
+    cents: dict[str, Any] = {f"{which}_cents": parse_limit(amount)}
+    _do(
+        who,
+        email,
+        lambda session, user_id, **by: user_management.set_limits(session, user_id, **cents, **by),
+    )
+    click.echo(f"Limit of {who} for one {which}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
+
+
+@user.command("deactivate")
+@_email_argument
+@options.as_option
+def deactivate(who: str, email: str) -> None:
+    """Let another person in no longer: their browsers are signed out, their tokens revoked."""
+    _do(who, email, user_management.deactivate)
+    click.echo(f"{who} is deactivated: signed out everywhere, every token revoked.")
+
+
+@user.command("reactivate")
+@_email_argument
+@options.as_option
+def reactivate(who: str, email: str) -> None:
+    """Let a person in again; their tokens stay revoked."""
+    _do(who, email, user_management.reactivate)
+    click.echo(f"{who} may sign in again; tokens stay revoked.")
+
+
+@click.command("limit")
+@_which_argument
+@_amount_argument
+@click.option("--practice", required=True, metavar="NAME")
+@options.as_option
+def set_limit(which: str, amount: str, practice: str, email: str) -> None:
+    """Set what one claim, or one job, of the practice may write off without a second person.
+
+    In dollars, or the word unlimited. Over a limit the whole job waits for another person.
+    """
+    cents: dict[str, Any] = {f"{which}_cents": parse_limit(amount)}
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by = options.actor(session, email, practice)
+        limits.set_write_off_limits(session, **cents, by=by, now=context.utc_now())
+    click.echo(f"Limit of {practice} for one {which}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
+
+
+@click.command("limits")
+@options.as_option
+@options.json_option
+def show_limits(email: str, as_json: bool) -> None:
+    """Show what one claim and one job may write off without a second person: the practice's, and each person's.
+
+    Everybody's to an administrator, your own to others; of the practice's and a person's the smaller one counts.
+    """
+    with options.sessions() as sessions, sessions() as session:
+        by = options.actor(session, email)
+        by.require(Action.SEE_CLAIMS)
+        practice = practices.find(session, by.practice_id)
+        everybody = by.may(Action.MANAGE_USERS)
+        found = user_management.of_practice(session, by) if everybody else [session.get_one(User, by.user_id)]
+        of_practice = {
+            "name": practice.name,
+            "claim_limit_cents": plain_limit(practice.claim_limit_cents),
+            "job_limit_cents": plain_limit(practice.job_limit_cents),
+        }
+        of_people = [_facts(person) for person in found if person.active]
+    if as_json:
+        click.echo(json.dumps({"practice": of_practice, "users": of_people}))
+        return
+    for who, one in [(of_practice["name"], of_practice), *((person["email"], person) for person in of_people)]:
+        click.echo(f"{who:<40} claim {_limit(one['claim_limit_cents'])}, job {_limit(one['job_limit_cents'])}")
+
+
+def _do(who: str, email: str, act: Callable[..., User]) -> None:
+    with options.sessions() as sessions, transaction(sessions) as session:
+        by: Actor = options.actor(session, email)
+        act(session, _id(session, who, by), by=by, now=context.utc_now())
+
+
+def _id(session: Session, who: str, by: Actor) -> int:
+    return user_management.find_by_email(session, who, by=by).id
+
+
+def _facts(person: User) -> dict[str, Any]:
+    return {
+        "id": str(person.id),
+        "email": person.email,
+        "name": person.name,
+        "role": person.role.value,
+        "active": person.active,
+        "claim_limit_cents": plain_limit(person.claim_limit_cents),
+        "job_limit_cents": plain_limit(person.job_limit_cents),
+    }
+
+
+def _limit(limit: int | str) -> str:
+    return limit if isinstance(limit, str) else format_limit(limit)
+
+
+COMMANDS = [user, set_limit, show_limits]

@@ -1,0 +1,137 @@
+"""Our own CSV format, column by column; docs/import-format.md explains it to practices."""
+
+from typing import Any, Final
+
+from core.intake.loading import stages
+from core.intake.loading.checks import Origin
+from core.intake.parsing import fields
+from core.intake.parsing.fields import Column, FileFormat
+from core.models.claims import ClaimStatus, ClaimType, Hold
+from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
+from core.models.practices import PayerClass
+
+REFUND: Final = "refund"
+KINDS: Final = (PostingKind.PAYMENT.value, REFUND, PostingKind.ADJUSTMENT.value, PostingKind.TRANSFER.value)
+
+BILLING_STATUSES: Final = FileFormat("billing_statuses.csv", (Column("name", fields.label),), may_be_absent=True)
+OFFICES: Final = FileFormat(
+    "offices.csv", (Column("office_id", fields.outside_id), Column("name", fields.text)), may_be_absent=True
+)
+PROVIDERS: Final = FileFormat(
+    "providers.csv", (Column("provider_id", fields.outside_id), Column("name", fields.text)), may_be_absent=True
+)
+PAYERS: Final = FileFormat(
+    "payers.csv",
+    (
+        Column("payer_id", fields.outside_id),
+        Column("name", fields.text),
+        Column("payer_class", fields.member_of(PayerClass)),
+    ),
+    may_be_absent=True,
+)
+PATIENTS: Final = FileFormat(
+    "patients.csv",
+    (
+        Column("patient_id", fields.outside_id),
+        Column("name", fields.text, private=True),
+        Column("birth_date", fields.date, optional=True, private=True),
+    ),
+    may_be_absent=True,
+)
+CLAIMS: Final = FileFormat(
+    "claims.csv",
+    (
+        Column("claim_id", fields.outside_id),
+        Column("patient_id", fields.outside_id),
+        Column("office_id", fields.outside_id),
+        Column("billing_provider_id", fields.outside_id),
+        Column("supervising_provider_id", fields.outside_id, optional=True),
+        Column("claim_type", fields.member_of(ClaimType), optional=True, empty=ClaimType.PROFESSIONAL.value),
+        Column("service_date", fields.date),
+        Column("service_time", fields.time, optional=True),
+        Column("billing_status", fields.label),
+        Column("primary_payer_id", fields.outside_id, optional=True),
+        Column("primary_status", fields.member_of(ClaimStatus), optional=True, empty=ClaimStatus.NONE.value),
+        Column("secondary_payer_id", fields.outside_id, optional=True),
+        Column("secondary_status", fields.member_of(ClaimStatus), optional=True, empty=ClaimStatus.NONE.value),
+        Column("hold", fields.member_of(Hold), optional=True),
+        Column("allowed", fields.cents_not_negative, optional=True),
+        Column("expected", fields.cents_not_negative, optional=True),
+        Column("first_edi_date", fields.date, optional=True),
+        Column("last_edi_date", fields.date, optional=True),
+    ),
+)
+LINE_ITEMS: Final = FileFormat(
+    "line_items.csv",
+    (
+        Column("claim_id", fields.outside_id),
+        Column("line", fields.line_number),
+        Column("procedure_code", fields.outside_id),
+        Column("charge", fields.cents_not_negative),
+        Column("responsibility", fields.member_of(Responsibility)),
+    ),
+    first_is_key=False,
+)
+POSTINGS: Final = FileFormat(
+    "postings.csv",
+    (
+        Column("posting_id", fields.outside_id),
+        Column("claim_id", fields.outside_id),
+        Column("line", fields.line_number),
+        Column("responsibility", fields.member_of(Responsibility)),
+        Column("kind", fields.one_of(*KINDS)),
+        Column("amount", fields.cents),
+        Column("paid_by", fields.member_of(PaidBy), optional=True),
+        Column("group_code", fields.member_of(GroupCode), optional=True),
+        Column("reason_code", fields.reason_code, optional=True),
+        Column("posting_date", fields.date),
+    ),
+)
+FORMATS: Final = (BILLING_STATUSES, OFFICES, PROVIDERS, PAYERS, PATIENTS, CLAIMS, LINE_ITEMS, POSTINGS)
+
+ORIGINS: Final = {
+    stages.BILLING_STATUS: Origin(BILLING_STATUSES.name),
+    stages.OFFICE: Origin(OFFICES.name, {"external_id": "office_id"}),
+    stages.PROVIDER: Origin(PROVIDERS.name, {"external_id": "provider_id"}),
+    stages.PAYER: Origin(PAYERS.name, {"external_id": "payer_id"}),
+    stages.PATIENT: Origin(PATIENTS.name, {"external_id": "patient_id"}),
+    stages.CLAIM: Origin(
+        CLAIMS.name,
+        {
+            "external_id": "claim_id",
+            "patient": "patient_id",
+            "office": "office_id",
+            "billing_provider": "billing_provider_id",
+            "supervising_provider": "supervising_provider_id",
+            "primary_payer": "primary_payer_id",
+            "secondary_payer": "secondary_payer_id",
+            "first_edi_on": "first_edi_date",
+            "last_edi_on": "last_edi_date",
+        },
+    ),
+    stages.LINE: Origin(LINE_ITEMS.name, {"claim": "claim_id", "number": "line"}),
+    stages.CHARGED_LINE: Origin(LINE_ITEMS.name, {"claim": "claim_id", "number": "line"}),
+    stages.POSTING: Origin(
+        POSTINGS.name,
+        {"source_id": "posting_id", "claim": "claim_id", "amount_cents": "amount", "posted_on": "posting_date"},
+        charges=Origin(LINE_ITEMS.name, {"claim": "claim_id", "amount_cents": "charge", "posted_on": "claim_id"}),
+    ),
+}
+"""Where each stage's rows come from."""
+
+
+def fault_of_posting(values: tuple[Any, ...]) -> tuple[str, str] | None:
+    """(column, cure) where the fields of a posting are right one by one but not together."""
+    _, _, _, _, kind, amount, paid_by, group_code, reason_code, _ = values
+    paid = kind in (PostingKind.PAYMENT.value, REFUND)
+    if amount == 0:
+        return "amount", "a posting of 0.00 changes nothing; leave the row out"
+    if kind == PostingKind.PAYMENT.value and amount > 0:
+        return "amount", "a payment lowers what is due: write it with a minus; for money given back write kind refund"
+    if kind == REFUND and amount < 0:
+        return "amount", "a refund raises what is due: write it without a minus"
+    if paid != (paid_by is not None):
+        return "paid_by", "say whose money it was" if paid else "only a payment or a refund has it; leave it empty"
+    if kind != PostingKind.ADJUSTMENT.value and (group_code or reason_code):
+        return "group_code", "only an adjustment has group and reason codes; leave them empty"
+    return None

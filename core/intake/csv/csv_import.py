@@ -1,0 +1,103 @@
+"""`settle import csv`: read the documented format into a practice."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Text, cast, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from core.intake.csv import csv_format
+from core.intake.loading import stages
+from core.intake.loading.formula_escapes import unguard
+from core.intake.loading.load import Imported, load
+from core.intake.parsing.faults import Fault
+from core.intake.parsing.fields import FileFormat
+from core.intake.parsing.folder import Folder, Progress, Row
+from core.models.ledger import PostingKind
+from core.practices.create import find_or_create_practice
+
+SOURCE: Final = "csv"
+_AS_THEY_STAND: Final = (
+    (csv_format.BILLING_STATUSES, stages.BILLING_STATUS),
+    (csv_format.OFFICES, stages.OFFICE),
+    (csv_format.PROVIDERS, stages.PROVIDER),
+    (csv_format.PAYERS, stages.PAYER),
+    (csv_format.PATIENTS, stages.PATIENT),
+    (csv_format.CLAIMS, stages.CLAIM),
+    (csv_format.LINE_ITEMS, stages.CHARGED_LINE),
+)
+
+
+def import_csv(
+    session: Session,
+    path: Path,
+    *,
+    practice_name: str,
+    time_zone: str | None = None,
+    now: dt.datetime,
+    progress: Progress | None = None,
+) -> Imported:
+    """Bring the claims in the folder `path` into the practice, made where there is none; all or nothing.
+
+    Raises `ImportRefused` with every mistake, `NoSuchFolder`, and what `find_or_create_practice` does.
+    """
+    folder = Folder(path, csv_format.FORMATS, progress=progress)
+    practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
+    stages.open_stages(session)
+    for file, stage in _AS_THEY_STAND:
+        stages.copy_rows(session, stage, ((row.at, *row.values) for row in folder.rows(file)))
+    stages.copy_rows(session, stages.POSTING, posting_rows(folder))
+    folder.refuse_if_rows_were_lost()
+    folder.say("checking and loading")
+    unguard(session, practice_id)
+    _split_charged_lines(session)
+    done = load(session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, now=now)
+    return replace(done, rows_read=folder.rows_read)
+
+
+def posting_rows(folder: Folder, file: FileFormat = csv_format.POSTINGS) -> Iterator[tuple[Any, ...]]:
+    """Rows for the stage: a refund is a payment above zero."""
+    for row in folder.rows(file):
+        _check_together(folder, file, row)
+        posting_id, claim, line, responsibility, kind, *rest = row.values
+        kind = PostingKind.PAYMENT.value if kind == csv_format.REFUND else kind
+        yield row.at, posting_id, claim, line, responsibility, kind, *rest
+
+
+def _check_together(folder: Folder, file: FileFormat, row: Row) -> None:
+    fault = csv_format.fault_of_posting(row.values) if row.is_sound else None
+    if fault is not None:
+        column, cure = fault
+        folder.faults.add(Fault(file.name, cure, line=row.at, column=column))
+
+
+def _split_charged_lines(session: Session) -> None:
+    """Make from each charged line the line and, unless it is 0.00, the charge, posted on the claim's day of service."""
+    charged, claim, posting = stages.CHARGED_LINE, stages.CLAIM, stages.POSTING
+    lines = select(charged.c.at, charged.c.claim, charged.c.number, charged.c.procedure_code)
+    session.execute(insert(stages.LINE).from_select(["at", "claim", "number", "procedure_code"], lines))
+    served = select(claim.c.external_id, func.min(claim.c.service_date).label("on")).group_by(claim.c.external_id)
+    served_on = served.subquery("served")
+    charges = (
+        # Lines and claims that stand there twice are reported as such; once is enough here.
+        select(
+            charged.c.at,
+            literal("charge:") + charged.c.claim + literal(":") + cast(charged.c.number, Text),
+            charged.c.claim,
+            charged.c.number,
+            charged.c.responsibility,
+            literal(PostingKind.CHARGE.value),
+            charged.c.charge,
+            served_on.c.on,
+        )
+        .ext(distinct_on(charged.c.claim, charged.c.number))
+        .join(served_on, served_on.c.external_id == charged.c.claim)
+        .where(charged.c.charge > 0)
+        .order_by(charged.c.claim, charged.c.number, charged.c.at)
+    )
+    columns = ["at", "source_id", "claim", "line", "responsibility", "kind", "amount_cents", "posted_on"]
+    session.execute(insert(posting).from_select(columns, charges))

@@ -1,0 +1,203 @@
+"""What can only be checked once everything is staged: each check is one query that gives the first rows at fault."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, Table, Text, and_, case, cast, exists, func, select, tuple_, union_all
+from sqlalchemy.orm import Session
+
+from core.intake.loading import stages
+from core.intake.loading.near_matches import HINTS, hint_at
+from core.intake.parsing.faults import PLACES_SHOWN, Fault, Faults, Kind
+from core.models.ledger import PostingKind
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a stage was read from, and its columns' names where they differ from the stage's."""
+
+    file: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    charges: "Origin | None" = None  # where charge postings come from, if not from the file of the others
+
+    def fault(
+        self,
+        row: Any,
+        column: str | None,
+        value: str | None,
+        cure: str,
+        *,
+        kind: Kind = Kind.REFERENCE,
+        note: str | None = None,
+    ) -> Fault:
+        """Return a fault of the staged row, which has `at` and, if it is a posting, may have `kind`."""
+        if self.charges is not None and getattr(row, "kind", None) == PostingKind.CHARGE:
+            return self.charges.fault(row, column, value, cure, kind=kind, note=note)
+        name = None if column is None else self.columns.get(column, column)
+        return Fault(self.file, cure, line=row.at, column=name, value=value, note=note, kind=kind)
+
+
+Origins = Mapping[Table, Origin]
+
+_KEYS: Final = (
+    (stages.BILLING_STATUS, ("name",)),
+    (stages.OFFICE, ("external_id",)),
+    (stages.PROVIDER, ("external_id",)),
+    (stages.PAYER, ("external_id",)),
+    (stages.PATIENT, ("external_id",)),
+    (stages.CLAIM, ("external_id",)),
+    (stages.CHARGED_LINE, ("claim", "number")),
+    (stages.POSTING, ("source_id",)),
+)
+_SAME_ROW: Final = "the same row stands there already, in every column that is read; was the file joined twice?"
+_OTHER_VALUES: Final = "another row has this id with other values; correct the row that is wrong"
+_OTHER_ROW: Final = {
+    stages.CLAIM: "another claim has this id; rows that name it cannot be told apart: give each claim its own",
+    stages.CHARGED_LINE: "another line of the claim has this number; give each line its own",
+    stages.POSTING: "another posting has this id; give each posting its own",
+    stages.SYNTHEA_ROW: "another transaction of the claim has this number, so their order is not known; export again",
+}
+_NAMED_BY_CLAIMS: Final = (
+    ("patient", stages.PATIENT, Patient),
+    ("office", stages.OFFICE, Office),
+    ("billing_provider", stages.PROVIDER, Provider),
+    ("supervising_provider", stages.PROVIDER, Provider),
+    ("primary_payer", stages.PAYER, Payer),
+    ("secondary_payer", stages.PAYER, Payer),
+)
+
+
+def check_staged(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
+    """Look for duplicates and for references to what neither the files nor the practice have."""
+    for stage, key in _KEYS:
+        if stage in origins:
+            add_duplicates(session, stage, key, origins[stage], faults)
+    for column, stage, table in _NAMED_BY_CLAIMS:
+        _add_unknown(session, practice_id, column, stage, table, origins, faults)
+    _add_unknown_billing_status(session, practice_id, origins, faults)
+    _add_lines_without_claim(session, origins, faults)
+    _add_postings_without_line(session, origins, faults)
+    add_transfers_that_lose_money(session, origins, faults)
+
+
+def first_places(session: Session, rows: Select[Any], *alike: str) -> Sequence[Row[Any]]:
+    """Return the first rows by `at`, those for each value of `alike`; the first has the count in `times`, others 0."""
+    found = rows.subquery("found")
+    columns = [found.c[name] for name in alike]
+    nth = func.row_number().over(partition_by=columns, order_by=found.c.at)
+    counted = select(found, nth.label("nth"), func.count().over(partition_by=columns).label("all")).subquery("counted")
+    times = case((counted.c.nth == 1, counted.c.all), else_=0).label("times")
+    first = select(counted, times).where(counted.c.nth <= PLACES_SHOWN).order_by(counted.c.at, counted.c.nth)
+    return session.execute(first).all()
+
+
+def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin: Origin, faults: Faults) -> None:
+    """Add a fault for each staged row whose key stands in the file already: the same row again, or another one.
+
+    The cure never is to drop a row that differs, because its money would be lost.
+    """
+    columns = [stage.c[name] for name in key]
+    occurrence = func.row_number().over(partition_by=columns, order_by=stage.c.at).label("occurrence")
+    first_at = func.min(stage.c.at).over(partition_by=columns).label("first_at")
+    keyed = select(stage.c.at, first_at, occurrence, *columns).where(*(column.is_not(None) for column in columns))
+    repeated = keyed.subquery("repeated")
+    again, first = stage.alias("again"), stage.alias("first")
+    read = [column.name for column in stage.c if column.name != "at" and column.server_default is None]
+    is_equal = tuple_(*(again.c[n] for n in read)).is_not_distinct_from(tuple_(*(first.c[n] for n in read)))
+    rows = (
+        select(repeated, is_equal.label("is_equal"))
+        .join(again, and_(again.c.at == repeated.c.at, *(again.c[n] == repeated.c[n] for n in key)))
+        .join(first, and_(first.c.at == repeated.c.first_at, *(first.c[n] == repeated.c[n] for n in key)))
+        .where(repeated.c.occurrence > 1)
+    )
+    for row in first_places(session, rows, "is_equal"):
+        value = " / ".join(str(row._mapping[name]) for name in key)
+        cure = _SAME_ROW if row.is_equal else _OTHER_ROW.get(stage, _OTHER_VALUES)
+        faults.add(origin.fault(row, key[-1], value, cure, note=f"as line {row.first_at}"), times=row.times)
+
+
+def _add_unknown(
+    session: Session, practice_id: int, column: str, stage: Table, table: Any, origins: Origins, faults: Faults
+) -> None:
+    claim = stages.CLAIM
+    named = claim.c[column]
+    here = select(table.external_id).where(table.practice_id == practice_id)
+    known = union_all(select(stage.c.external_id), here)
+    unknown = select(claim.c.at, named.label("value"), hint_at(named, known)).where(
+        named.is_not(None),
+        ~exists().where(stage.c.external_id == named),
+        ~exists().where(table.practice_id == practice_id, table.external_id == named),
+    )
+    base = f"no such {stage.name.removeprefix('stage_')} in the practice or in {_file(origins, stage)}"
+    _add_with_hints(session, unknown, column, base, f"{base}; add it there", origins[claim], faults)
+
+
+def _add_with_hints(
+    session: Session, unknown: Select[Any], column: str, base: str, cure: str, origin: Origin, faults: Faults
+) -> None:
+    """Add a fault for each row of `unknown`, with what is there that nearly fits it."""
+    for row in first_places(session, unknown, "hint"):
+        told = f"{base}; {HINTS[row.hint]}" if row.hint else cure
+        faults.add(origin.fault(row, column, row.value, told), times=row.times)
+
+
+def _file(origins: Origins, stage: Table) -> str:
+    return origins[stage].file if stage in origins else "the files"
+
+
+def _add_unknown_billing_status(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
+    claim, staged = stages.CLAIM, stages.BILLING_STATUS
+    status = claim.c.billing_status
+    here = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
+    unknown = select(claim.c.at, status.label("value"), hint_at(status, union_all(select(staged.c.name), here))).where(
+        status.is_not(None),
+        ~exists().where(staged.c.name == status),
+        ~exists().where(BillingStatus.practice_id == practice_id, BillingStatus.name == status),
+    )
+    base = "the practice has no such billing status"
+    cure = f"{base}; use one of its own or add it to {_file(origins, staged)}"
+    _add_with_hints(session, unknown, "billing_status", base, cure, origins[claim], faults)
+
+
+def _add_lines_without_claim(session: Session, origins: Origins, faults: Faults) -> None:
+    line, claim = stages.LINE, stages.CLAIM
+    hint = hint_at(line.c.claim, select(claim.c.external_id))
+    alone = select(line.c.at, line.c.claim.label("value"), hint).where(
+        line.c.claim.is_not(None), ~exists().where(claim.c.external_id == line.c.claim)
+    )
+    base = "a line without its claim"
+    cure = f"{base}; add the claim to {origins[claim].file}"
+    _add_with_hints(session, alone, "claim", base, cure, origins[line], faults)
+
+
+def _add_postings_without_line(session: Session, origins: Origins, faults: Faults) -> None:
+    posting, line = stages.POSTING, stages.LINE
+    place = posting.c.claim + " / " + cast(posting.c.line, Text)
+    hint = hint_at(posting.c.claim, select(line.c.claim))
+    alone = select(posting.c.at, place.label("value"), hint).where(
+        posting.c.claim.is_not(None),
+        posting.c.line.is_not(None),
+        # A charge was made from its line.
+        posting.c.kind.is_distinct_from(PostingKind.CHARGE.value),
+        ~exists().where(line.c.claim == posting.c.claim, line.c.number == posting.c.line),
+    )
+    base = "a posting without its line"
+    cure = f"{base}; add the line to {origins[line].file}"
+    _add_with_hints(session, alone, "line", base, cure, origins[posting], faults)
+
+
+def add_transfers_that_lose_money(session: Session, origins: Origins, faults: Faults) -> None:
+    """Add a fault for each line whose staged transfers do not sum to zero."""
+    posting = stages.POSTING
+    place = posting.c.claim + " / " + cast(posting.c.line, Text)
+    uneven = (
+        select(func.min(posting.c.at).label("at"), func.min(place).label("value"))
+        .where(posting.c.kind == PostingKind.TRANSFER.value, posting.c.claim.is_not(None), posting.c.line.is_not(None))
+        .group_by(posting.c.claim, posting.c.line)
+        .having(func.sum(posting.c.amount_cents) != 0)
+    )
+    for row in first_places(session, uneven):
+        cure = "the transfers of a line must sum to 0.00: what one responsibility loses the other gains"
+        faults.add(origins[posting].fault(row, "amount_cents", row.value, cure), times=row.times)

@@ -1,0 +1,194 @@
+"""What the practice has already: equal rows are left out, rows that differ are reported, nothing is overwritten."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Enum, Select, Table, Text, and_, cast, delete, exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from core.intake.loading import stages
+from core.intake.loading.checks import Origins, first_places
+from core.intake.loading.insert import CLAIM_AS_STAGED, PEOPLE_AND_PLACES, POSTING_AS_STAGED
+from core.intake.parsing.faults import HIDDEN, Faults, Kind, shown
+from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting, PostingKind
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
+from core.money import plain_cents
+
+_PRIVATE: Final = {(stages.PATIENT, "name"), (stages.PATIENT, "birth_date")}
+_DIFFERS: Final = "already imported with a different value; imports don't update existing records"
+_AMOUNTS: Final = {"amount_cents", "allowed", "expected"}
+# What the practice may change after the import; from then on the file is no longer the truth about it.
+_CHANGES_HERE: Final = (
+    "billing_provider",
+    "supervising_provider",
+    "billing_status",
+    "primary_payer",
+    "primary_status",
+    "secondary_payer",
+    "secondary_status",
+    "hold",
+)
+_CLAIM_FIXED: Final = ("patient", "office", *(name for name in CLAIM_AS_STAGED if name not in _CHANGES_HERE))
+
+
+def report_differences(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
+    """Add a fault for each staged row that the practice has in another form, and for each addition to its claims."""
+    for table, stage in PEOPLE_AND_PLACES:
+        columns = [column.name for column in stage.c if column.name not in ("at", "external_id")]
+        here = _select(table, ("external_id", *columns)).where(table.practice_id == practice_id)
+        _report(session, stage, ("external_id",), columns, here, origins, faults)
+    claims = _claims(practice_id)
+    unchanged = claims.where(Claim.version == 1)
+    _report(session, stages.CLAIM, ("external_id",), _CLAIM_FIXED, claims, origins, faults)
+    _report(session, stages.CLAIM, ("external_id",), _CHANGES_HERE, unchanged, origins, faults)
+    _report(session, stages.LINE, ("claim", "number"), ("procedure_code",), _lines(practice_id), origins, faults)
+    report_changed_postings(session, practice_id, source, origins, faults)
+    _report_additions(session, practice_id, stages.LINE, ("claim", "number"), _lines(practice_id), origins, faults)
+    _report_additions(
+        session, practice_id, stages.POSTING, ("source_id",), _postings(practice_id, source), origins, faults
+    )
+
+
+def report_changed_postings(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
+    """Add a fault for each staged posting whose id the practice has with other values."""
+    columns = ("claim", *POSTING_AS_STAGED)
+    _report(session, stages.POSTING, ("source_id",), columns, _postings(practice_id, source), origins, faults)
+
+
+def leave_out_known(session: Session, practice_id: int, source: str) -> None:
+    """Take out of the stages what the practice has already; `report_differences` has found it equal."""
+    status = stages.BILLING_STATUS
+    session.execute(
+        delete(status).where(
+            exists().where(BillingStatus.practice_id == practice_id, BillingStatus.name == status.c.name)
+        )
+    )
+    for table, stage in PEOPLE_AND_PLACES:
+        session.execute(
+            delete(stage).where(
+                exists().where(table.practice_id == practice_id, table.external_id == stage.c.external_id)
+            )
+        )
+    for stage, key, here in (
+        (stages.POSTING, ("source_id",), _postings(practice_id, source)),
+        (stages.LINE, ("claim", "number"), _lines(practice_id)),
+        (stages.CLAIM, ("external_id",), _claims(practice_id)),
+    ):
+        known = here.subquery("here")
+        session.execute(delete(stage).where(exists().where(*(stage.c[name] == known.c[name] for name in key))))
+
+
+def _report(
+    session: Session,
+    stage: Table,
+    key: Sequence[str],
+    columns: Sequence[str],
+    here: Select[Any],
+    origins: Origins,
+    faults: Faults,
+) -> None:
+    """Add a fault for each of `columns` in which a staged row differs from the row of `here` with the same key."""
+    if stage not in origins:
+        return
+    known = here.subquery("here")
+    pairs = [(name, stage.c[name], known.c[name]) for name in columns]
+    same_row = and_(*(stage.c[name] == known.c[name] for name in key))
+    counts = [func.count().filter(new.is_distinct_from(old)).label(name) for name, new, old in pairs]
+    count_of = session.execute(select(*counts).select_from(stage).join(known, same_row)).one()._mapping
+    for name, new, old in pairs:
+        if not count_of[name]:
+            continue
+        kinds = [stage.c.kind] if "kind" in stage.c else []  # charges come from another file
+        differing = select(stage.c.at, *kinds, new.label("new"), old.label("old")).join(known, same_row)
+        private = (stage, name) in _PRIVATE
+        places = differing.where(new.is_distinct_from(old))
+        for row in first_places(session, places, *(column.name for column in kinds)):
+            value = HIDDEN if private else _shown(name, row.new)
+            note = "another value" if private else shown(_shown(name, row.old))
+            fault = origins[stage].fault(
+                row, name, value, _DIFFERS, kind=Kind.PRACTICE, note=f"the practice has {note}"
+            )
+            faults.add(fault, times=row.times)
+
+
+def _report_additions(
+    session: Session,
+    practice_id: int,
+    stage: Table,
+    key: Sequence[str],
+    here: Select[Any],
+    origins: Origins,
+    faults: Faults,
+) -> None:
+    """Add a fault for each staged line or posting that is new on a claim that the practice has already."""
+    known = here.subquery("here")
+    additions = select(stage.c.at, stage.c.claim).where(
+        exists().where(Claim.practice_id == practice_id, Claim.external_id == stage.c.claim),
+        ~exists().where(*(stage.c[name] == known.c[name] for name in key)),
+        *([stage.c.kind != PostingKind.CHARGE] if stage is stages.POSTING else []),  # told with their line
+    )
+    for row in first_places(session, additions):
+        cure = "the practice has this claim already, without this row; an import adds whole claims only"
+        faults.add(origins[stage].fault(row, "claim", row.claim, cure, kind=Kind.PRACTICE), times=row.times)
+
+
+def _shown(column: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return plain_cents(value) if column in _AMOUNTS else str(value)
+
+
+def _select(table: Any, columns: Sequence[str]) -> Select[Any]:
+    return select(*(_as_staged(getattr(table, name), name) for name in columns))
+
+
+def _as_staged(column: Any, name: str) -> Any:
+    # Stages hold plain text; read as an enum the two sides would never be equal.
+    return (cast(column, Text) if isinstance(column.type, Enum) else column).label(name)
+
+
+def _claims(practice_id: int) -> Select[Any]:
+    """The practice's claims in the form of the stage."""
+    patient, office, billing, supervising = aliased(Patient), aliased(Office), aliased(Provider), aliased(Provider)
+    primary, secondary = aliased(Payer), aliased(Payer)
+
+    def named(table: Any, id_of_claim: Any) -> Any:
+        return and_(table.practice_id == practice_id, table.id == id_of_claim)
+
+    return (
+        select(
+            patient.external_id.label("patient"),
+            office.external_id.label("office"),
+            billing.external_id.label("billing_provider"),
+            supervising.external_id.label("supervising_provider"),
+            primary.external_id.label("primary_payer"),
+            secondary.external_id.label("secondary_payer"),
+            *(_as_staged(getattr(Claim, name), name) for name in CLAIM_AS_STAGED),
+        )
+        .select_from(Claim)
+        .join(patient, named(patient, Claim.patient_id))
+        .join(office, named(office, Claim.office_id))
+        .join(billing, named(billing, Claim.billing_provider_id))
+        .outerjoin(supervising, named(supervising, Claim.supervising_provider_id))
+        .outerjoin(primary, named(primary, Claim.primary_payer_id))
+        .outerjoin(secondary, named(secondary, Claim.secondary_payer_id))
+        .where(Claim.practice_id == practice_id)
+    )
+
+
+def _lines(practice_id: int) -> Select[*tuple[Any, ...]]:
+    return (
+        select(Claim.external_id.label("claim"), LineItem.number, LineItem.procedure_code)
+        .join(LineItem, and_(LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id))
+        .where(Claim.practice_id == practice_id)
+    )
+
+
+def _postings(practice_id: int, source: str) -> Select[Any]:
+    columns = (_as_staged(getattr(Posting, name), name) for name in POSTING_AS_STAGED)
+    return (
+        select(Posting.source_id, Claim.external_id.label("claim"), *columns)
+        .join(Claim, and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id))
+        .where(Posting.practice_id == practice_id, Posting.source == source)
+    )

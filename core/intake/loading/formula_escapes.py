@@ -1,0 +1,62 @@
+"""Read back what our own CSV files guard: an apostrophe in front of what a spreadsheet takes for a formula.
+
+An id that the practice has with the apostrophe keeps it. Any other is read without it, in every file alike.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Table, and_, exists, func, or_, update
+from sqlalchemy.orm import Session
+
+from core.claims.export import FORMULA_SIGNS, SKIPPED_BEFORE_SIGNS
+from core.intake.loading import stages
+from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
+
+# A minus stands last in a bracket expression; elsewhere it would mean a range.
+_SIGNS: Final = "".join(sorted(FORMULA_SIGNS, key=lambda sign: sign == "-"))
+_GUARDED: Final = f"^'+[{SKIPPED_BEFORE_SIGNS}]*[{_SIGNS}]"
+# Whose id or name each column is; a reference is read as the id that it refers to.
+_IDS: Final = (
+    (stages.BILLING_STATUS, "name", BillingStatus.name),
+    (stages.OFFICE, "external_id", Office.external_id),
+    (stages.PROVIDER, "external_id", Provider.external_id),
+    (stages.PAYER, "external_id", Payer.external_id),
+    (stages.PATIENT, "external_id", Patient.external_id),
+    (stages.CLAIM, "external_id", Claim.external_id),
+    (stages.CLAIM, "patient", Patient.external_id),
+    (stages.CLAIM, "office", Office.external_id),
+    (stages.CLAIM, "billing_provider", Provider.external_id),
+    (stages.CLAIM, "supervising_provider", Provider.external_id),
+    (stages.CLAIM, "billing_status", BillingStatus.name),
+    (stages.CLAIM, "primary_payer", Payer.external_id),
+    (stages.CLAIM, "secondary_payer", Payer.external_id),
+    (stages.CHARGED_LINE, "claim", Claim.external_id),
+    (stages.CHARGED_LINE, "procedure_code", LineItem.procedure_code),
+    (stages.POSTING, "claim", Claim.external_id),
+    (stages.POSTING, "source_id", Posting.source_id),
+)
+_NAMES: Final = ((stages.OFFICE, Office), (stages.PROVIDER, Provider), (stages.PAYER, Payer), (stages.PATIENT, Patient))
+
+
+def unguard(session: Session, practice_id: int) -> None:
+    """Take the guard off the ids and texts that were read into the stages."""
+    # Names first, because they find their row in the practice by the id as the file has it or without its guard.
+    for stage, table in _NAMES:
+        is_its_id = or_(table.external_id == stage.c.external_id, table.external_id == _bare(stage.c.external_id))
+        known = and_(table.practice_id == practice_id, is_its_id, table.name == stage.c.name)
+        _take_off(session, stage, "name", exists().where(known))
+    for stage, column, known_id in _IDS:
+        of_practice = known_id.class_.practice_id == practice_id
+        _take_off(session, stage, column, exists().where(of_practice, known_id == stage.c[column]))
+
+
+def _take_off(session: Session, stage: Table, column: str, is_known: ColumnElement[bool]) -> None:
+    value = stage.c[column]
+    guarded = update(stage).where(value.startswith("'"), value.regexp_match(_GUARDED), ~is_known)
+    session.execute(guarded.values({column: _bare(value)}))
+
+
+def _bare(value: Any) -> Any:
+    return func.substr(value, 2)

@@ -1,0 +1,148 @@
+"""From the stages into the practice, as sets; caches are summed from the staged postings on the way in."""
+
+import datetime as dt
+from typing import Any, Final
+
+from sqlalchemy import FromClause, Insert, and_, insert, literal, null, select
+from sqlalchemy.orm import Session, aliased
+
+from core.intake.loading import stages
+from core.ledger.balances import CLAIM_CACHES, LINE_CACHES, claim_sums, line_sums, or_nothing
+from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
+
+PEOPLE_AND_PLACES: Final = (
+    (Office, stages.OFFICE),
+    (Provider, stages.PROVIDER),
+    (Payer, stages.PAYER),
+    (Patient, stages.PATIENT),
+)
+CLAIM_AS_STAGED: Final = (
+    "external_id",
+    "claim_type",
+    "service_date",
+    "service_time",
+    "billing_status",
+    "primary_status",
+    "secondary_status",
+    "hold",
+    "allowed",
+    "expected",
+    "first_edi_on",
+    "last_edi_on",
+)
+POSTING_AS_STAGED: Final = (
+    "line",
+    "responsibility",
+    "kind",
+    "amount_cents",
+    "paid_by",
+    "group_code",
+    "reason_code",
+    "posted_on",
+)
+
+
+def insert_people_and_places(session: Session, practice_id: int) -> None:
+    """Add what is staged of billing statuses, offices, providers, payers and patients."""
+    for table, stage in PEOPLE_AND_PLACES:
+        columns = [column.name for column in stage.c if column.name != "at"]
+        staged = select(literal(practice_id), *(stage.c[name] for name in columns)).order_by(stage.c.at)
+        session.execute(insert(table).from_select(["practice_id", *columns], staged))
+    status = stages.BILLING_STATUS
+    staged = select(literal(practice_id), status.c.name, status.c.at + 1000)  # after the standard ones
+    session.execute(insert(BillingStatus).from_select(["practice_id", "name", "position"], staged))
+
+
+def insert_claims(session: Session, practice_id: int, *, source: str | None, now: dt.datetime) -> None:
+    """Add the staged claims with their lines and postings; whom they name must be in the practice already.
+
+    `source` says where the postings came from; with their source id it is unique in the practice.
+    """
+    postings = stages.POSTING
+    entries = select(
+        postings.c.claim.label("claim_id"),
+        postings.c.line,
+        postings.c.responsibility,
+        postings.c.kind,
+        postings.c.amount_cents,
+        postings.c.paid_by,
+        postings.c.posted_on,
+    ).subquery("entries")
+    lines = line_sums(entries).subquery("line_sums")
+    session.execute(_claims(practice_id, claim_sums(lines).subquery("claim_sums")))
+    session.execute(_lines(practice_id, lines))
+    session.execute(_postings(practice_id, source=source, now=now))
+
+
+def _claims(practice_id: int, sums: FromClause) -> Insert:
+    staged = stages.CLAIM
+    patient, office, billing, supervising = aliased(Patient), aliased(Office), aliased(Provider), aliased(Provider)
+    primary, secondary = aliased(Payer), aliased(Payer)
+
+    def named(table: Any, external_id: Any) -> Any:
+        return and_(table.practice_id == practice_id, table.external_id == external_id)
+
+    columns = {
+        "id": staged.c.id,
+        "patient_id": patient.id,
+        "office_id": office.id,
+        "billing_provider_id": billing.id,
+        "supervising_provider_id": supervising.id,
+        "primary_payer_id": primary.id,
+        "secondary_payer_id": secondary.id,
+        **{name: staged.c[name] for name in CLAIM_AS_STAGED},
+        **{name: or_nothing(sums, name) for name in CLAIM_CACHES},
+    }
+    rows = (
+        select(literal(practice_id), literal(1), literal(value=False), *columns.values())
+        .select_from(staged)
+        .join(patient, named(patient, staged.c.patient))
+        .join(office, named(office, staged.c.office))
+        .join(billing, named(billing, staged.c.billing_provider))
+        .outerjoin(supervising, named(supervising, staged.c.supervising_provider))
+        .outerjoin(primary, named(primary, staged.c.primary_payer))
+        .outerjoin(secondary, named(secondary, staged.c.secondary_payer))
+        .outerjoin(sums, sums.c.claim_id == staged.c.external_id)
+        .order_by(staged.c.id)
+    )
+    return insert(Claim).from_select(
+        ["practice_id", "version", "balance_mismatch", *columns], rows, include_defaults=False
+    )
+
+
+def _lines(practice_id: int, sums: FromClause) -> Insert:
+    staged, claim = stages.LINE, stages.CLAIM
+    columns = {
+        "claim_id": claim.c.id,
+        "number": staged.c.number,
+        "procedure_code": staged.c.procedure_code,
+        **{name: or_nothing(sums, name) for name in LINE_CACHES},
+    }
+    rows = (
+        select(literal(practice_id), *columns.values())
+        .select_from(staged)
+        .join(claim, claim.c.external_id == staged.c.claim)
+        .outerjoin(sums, and_(sums.c.claim_id == staged.c.claim, sums.c.line == staged.c.number))
+        .order_by(claim.c.id, staged.c.number)
+    )
+    return insert(LineItem).from_select(["practice_id", *columns], rows, include_defaults=False)
+
+
+def _postings(practice_id: int, *, source: str | None, now: dt.datetime) -> Insert:
+    staged, claim = stages.POSTING, stages.CLAIM
+    columns = {
+        "claim_id": claim.c.id,
+        "created_at": literal(now),
+        "source": null() if source is None else literal(source),
+        "source_id": staged.c.source_id,
+        **{name: staged.c[name] for name in POSTING_AS_STAGED},
+    }
+    rows = (
+        select(literal(practice_id), *columns.values())
+        .select_from(staged)
+        .join(claim, claim.c.external_id == staged.c.claim)
+        .order_by(claim.c.id, staged.c.at)
+    )
+    return insert(Posting).from_select(["practice_id", *columns], rows, include_defaults=False)

@@ -1,0 +1,81 @@
+"""Ids that look alike but are not equal would make two payers or two patients of one."""
+
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Integer, Select, Table, Text, cast, exists, func, null, select, union
+from sqlalchemy.orm import Session
+
+from core.intake.loading import stages
+from core.intake.loading.checks import Origins, first_places
+from core.intake.parsing.characters import looks_in_sql
+from core.intake.parsing.faults import Faults, shown
+from core.models.claims import Claim
+from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
+
+_IDS: Final = (
+    (stages.BILLING_STATUS, "name", BillingStatus, "name"),
+    (stages.OFFICE, "external_id", Office, "external_id"),
+    (stages.PROVIDER, "external_id", Provider, "external_id"),
+    (stages.PAYER, "external_id", Payer, "external_id"),
+    (stages.PATIENT, "external_id", Patient, "external_id"),
+    (stages.CLAIM, "external_id", Claim, "external_id"),
+)
+
+
+def report_look_alikes(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
+    """Add a fault for each new id that looks like another one of its file or of the practice."""
+    for stage, key, table, name in _IDS:
+        if stage not in origins:
+            continue
+        rows = _pairs(stage, key, select(getattr(table, name).label("id")).where(table.practice_id == practice_id))
+        for row in first_places(session, rows, "is_here"):
+            where = "the practice has" if row.is_here else f"line {row.other_at} has"
+            cure = "it looks like another id but holds other characters; type both alike"
+            note = f"{where} {shown(row.other)}"
+            faults.add(origins[stage].fault(row, key, row.value, cure, note=note), times=row.times)
+
+
+def _pairs(stage: Table, key: str, here: Select[Any]) -> Select[Any]:
+    """Return each staged id that is new with the other one that it looks like.
+
+    Two ids of plain characters never look alike, so one of a pair is odd: few rows are compared by their looks.
+    """
+    known = here.subquery("known")
+    staged = select(stage.c.at, stage.c[key].label("id")).where(~exists().where(known.c.id == stage.c[key]))
+    new, other = staged.subquery("new"), select(stage.c.at, stage.c[key].label("id")).subquery("other")
+    odd, odd_other = _odd(new, "odd"), _odd(other, "odd_other")
+    odd_known = _odd(known, "odd_known")
+    from_file = [
+        select(odd.c.at, odd.c.id, other.c.id.label("other"), other.c.at.label("other_at")).where(
+            other.c.id == odd.c.looks, other.c.id != odd.c.id
+        ),
+        select(odd.c.at, odd.c.id, odd_other.c.id, odd_other.c.at).where(
+            odd_other.c.looks == odd.c.looks, odd_other.c.id != odd.c.id, odd_other.c.at < odd.c.at
+        ),
+    ]
+    nowhere = cast(null(), Integer)
+    from_practice = [
+        select(odd.c.at, odd.c.id, known.c.id, nowhere).where(known.c.id == odd.c.looks),
+        select(odd.c.at, odd.c.id, odd_known.c.id, nowhere).where(odd_known.c.looks == odd.c.looks),
+        select(new.c.at, new.c.id, odd_known.c.id, nowhere).where(odd_known.c.looks == new.c.id),
+    ]
+    pairs = union(*from_file, *from_practice).subquery("pairs")
+    return select(
+        pairs.c.at,
+        pairs.c.id.label("value"),
+        pairs.c.other,
+        pairs.c.other_at,
+        pairs.c.other_at.is_(None).label("is_here"),
+    )
+
+
+def _odd(ids: Any, name: str) -> Any:
+    """Return, with what they look like, the ids that are not of plain characters alone."""
+    column: ColumnElement[str] = ids.c.id
+    is_odd = func.octet_length(column) != func.char_length(column)
+    columns = [c for c in ids.c if c.name != "id"]
+    return (
+        select(*columns, column.label("id"), cast(looks_in_sql(column), Text).label("looks"))
+        .where(is_odd)
+        .subquery(name)
+    )

@@ -1,0 +1,33 @@
+"""What an unknown id nearly is: a hint beside the fault."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, CompoundSelect, Label, Select, Text, case, cast, func, null, select
+
+from core.intake.parsing.characters import looks_in_sql
+
+_ZEROS, _LETTERS, _LOOKS = "zeros", "letters", "looks"
+HINTS: Final[Mapping[str, str]] = {
+    _ZEROS: "it is there with other leading zeros; a spreadsheet drops them: format the column as text before export",
+    _LETTERS: "it is there in other upper and lower case; write both alike",
+    _LOOKS: "one that looks the same is there, but holds other characters; type both alike",
+}
+"""The cure for each hint that `hint_at` gives."""
+
+
+def hint_at(named: ColumnElement[Any], known: Select[Any] | CompoundSelect[Any]) -> Label[str | None]:
+    """Return, as `hint`, in what `named` differs from a known id that is near; null if none is near or it is known."""
+    (known_id,) = known.subquery().c
+
+    def is_near(form: Callable[[ColumnElement[Any]], ColumnElement[Any]]) -> ColumnElement[bool]:
+        # A set that does not depend on the row, so that PostgreSQL hashes it once.
+        return form(named).in_(select(form(known_id)).where(known_id.is_not(None)))
+
+    return case(
+        (is_near(lambda value: value), null()),
+        (is_near(lambda value: func.ltrim(value, "0")), _ZEROS),
+        (is_near(func.lower), _LETTERS),
+        (is_near(looks_in_sql), _LOOKS),
+        else_=cast(null(), Text),
+    ).label("hint")

@@ -1,0 +1,207 @@
+"""Add up what an import brought: control totals in dollars, payments that look alike, and the credits that it left."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, literal, select, union_all
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from core.intake.loading import stages
+from core.models.claims import Claim, LineItem
+from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+
+NAMED_MAX: Final = 20  # of each list, so that a large import stays readable; the sums count all of them
+_STAGE: Final = stages.POSTING
+_INSURERS: Final = (PaidBy.PRIMARY.value, PaidBy.SECONDARY.value)
+
+
+class Sum(NamedTuple):
+    """How many, and how much together. Cents above zero, unless a correction outweighs the rest."""
+
+    number: int = 0
+    cents: int = 0
+
+
+class LookAlike(NamedTuple):
+    """A payment that equals another one in claim, line, payer, amount and date."""
+
+    line_of_file: int
+    posting_id: str
+    other_id: str | None  # None: entered by hand
+    claim_id: str
+    line: int
+    paid_by: str
+    amount_cents: int  # below zero for a payment, above zero for a refund
+    posted_on: str
+
+
+class LeftCredit(NamedTuple):
+    """A line and responsibility with a credit balance, in cents above zero."""
+
+    claim_id: str
+    line: int
+    responsibility: str
+    cents: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came in, in numbers. `look_alikes` and `credits` name the first ones only."""
+
+    charges: Sum
+    insurance_payments: Sum
+    patient_payments: Sum
+    refunds: Sum
+    adjustments: Sum
+    transfers: Sum
+    insurance_balance_cents: int  # of the claims of the import, after it
+    patient_balance_cents: int
+    look_alike: Sum
+    look_alikes: list[LookAlike]
+    credit: Sum
+    credits: list[LeftCredit]
+
+    def facts(self) -> dict[str, Any]:
+        """All of it for programs."""
+        facts = asdict(self)
+        for name, value in facts.items():
+            if isinstance(value, Sum):
+                facts[name] = value._asdict()
+            elif isinstance(value, list):
+                facts[name] = [one._asdict() for one in value]
+        return facts
+
+
+def look_alikes(session: Session, practice_id: int) -> tuple[Sum, list[LookAlike]]:
+    """The staged payments that equal an earlier one, in the file or in the practice, under another id.
+
+    They are posted all the same: two equal payments on one day happen. Ask before they are inserted.
+    """
+    found = union_all(_like_posted(practice_id), _like_staged()).subquery("found")
+    # A payment that equals several others is one that looks alike.
+    first = (
+        select(found)
+        .ext(distinct_on(found.c.line_of_file))
+        .order_by(found.c.line_of_file, found.c.is_staged, found.c.other_id)
+        .subquery("first")
+    )
+    names = [first.c[name] for name in LookAlike._fields]
+    rows = session.execute(select(*names).order_by(first.c.line_of_file).limit(NAMED_MAX)).all()
+    total = select(func.count(), _cents(-first.c.amount_cents)).select_from(first)
+    return Sum(*session.execute(total).one()), [LookAlike(*row) for row in rows]
+
+
+def summarize(session: Session, practice_id: int, alike: tuple[Sum, list[LookAlike]]) -> Summary:
+    """The summary of what is staged, after it was inserted."""
+    of = _STAGE.c
+    is_payment, is_paid = of.kind == PostingKind.PAYMENT.value, of.amount_cents < 0
+    parts = {
+        "charges": (of.kind == PostingKind.CHARGE.value, of.amount_cents),
+        "insurance_payments": (and_(is_payment, is_paid, of.paid_by.in_(_INSURERS)), -of.amount_cents),
+        "patient_payments": (and_(is_payment, is_paid, of.paid_by == PaidBy.PATIENT.value), -of.amount_cents),
+        "refunds": (and_(is_payment, ~is_paid), of.amount_cents),
+        "adjustments": (of.kind == PostingKind.ADJUSTMENT.value, -of.amount_cents),
+        "transfers": (and_(of.kind == PostingKind.TRANSFER.value, ~is_paid), of.amount_cents),
+    }
+    columns = [
+        column
+        for condition, cents in parts.values()
+        for column in (func.count().filter(condition), _cents(cents, condition))
+    ]
+    sums = session.execute(select(*columns).select_from(_STAGE)).one()
+    credit, credits_ = _credits(session, practice_id)
+    insurance, patient = _balances(session, practice_id)
+    return Summary(
+        **{name: Sum(*sums[2 * n : 2 * n + 2]) for n, name in enumerate(parts)},
+        insurance_balance_cents=insurance,
+        patient_balance_cents=patient,
+        look_alike=alike[0],
+        look_alikes=alike[1],
+        credit=credit,
+        credits=credits_,
+    )
+
+
+def _cents(cents: Any, where: ColumnElement[bool] | None = None) -> ColumnElement[int]:
+    total = func.sum(cents)
+    return cast(func.coalesce(total if where is None else total.filter(where), 0), BigInteger)
+
+
+def _like_posted(practice_id: int) -> Select[Any]:
+    """Staged payments that equal one that the practice has."""
+    equal = and_(
+        Posting.practice_id == practice_id,
+        Posting.claim_id == Claim.id,
+        Posting.line == _STAGE.c.line,
+        cast(Posting.kind, Text) == PostingKind.PAYMENT.value,
+        cast(Posting.paid_by, Text) == _STAGE.c.paid_by,
+        Posting.amount_cents == _STAGE.c.amount_cents,
+        Posting.posted_on == _STAGE.c.posted_on,
+    )
+    # An entry by hand has a digest for an id, which says nothing to people.
+    other_id = case((Posting.source != "entry", Posting.source_id))
+    return (
+        _alike(_STAGE, other_id, staged=False)
+        .join(Claim, and_(Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim))
+        .join(Posting, equal)
+    )
+
+
+def _like_staged() -> Select[Any]:
+    """Staged payments that equal an earlier row of the file."""
+    key = [_STAGE.c[name] for name in ("claim", "line", "paid_by", "amount_cents", "posted_on")]
+    first_id = func.first_value(_STAGE.c.source_id).over(partition_by=key, order_by=_STAGE.c.at).label("first_id")
+    nth = func.row_number().over(partition_by=key, order_by=_STAGE.c.at).label("nth")
+    payments = select(_STAGE, first_id, nth).where(_STAGE.c.kind == PostingKind.PAYMENT.value).subquery("payment")
+    return _alike(payments, payments.c.first_id, staged=True).where(payments.c.nth > 1)
+
+
+def _alike(rows: Any, other_id: ColumnElement[Any], *, staged: bool) -> Select[Any]:
+    of = rows.c
+    return select(
+        of.at.label("line_of_file"),
+        of.source_id.label("posting_id"),
+        other_id.label("other_id"),
+        of.claim.label("claim_id"),
+        of.line,
+        of.paid_by,
+        of.amount_cents,
+        cast(of.posted_on, Text).label("posted_on"),
+        literal(staged).label("is_staged"),
+    ).where(of.kind == PostingKind.PAYMENT.value)
+
+
+def _touched(practice_id: int) -> Select[Any]:
+    """The ids of the claims of the import."""
+    named = select(stages.CLAIM.c.external_id).union(select(_STAGE.c.claim)).subquery("named")
+    return select(Claim.id).join(named, and_(Claim.practice_id == practice_id, Claim.external_id == named.c[0]))
+
+
+def _balances(session: Session, practice_id: int) -> tuple[int, int]:
+    sums = select(_cents(Claim.insurance_due), _cents(Claim.patient_due))
+    row = session.execute(sums.where(Claim.practice_id == practice_id, Claim.id.in_(_touched(practice_id)))).one()
+    return row[0], row[1]
+
+
+def _credits(session: Session, practice_id: int) -> tuple[Sum, list[LeftCredit]]:
+    """Every credit balance on the claims of the import."""
+    sides = [
+        select(
+            Claim.external_id.label("claim_id"),
+            LineItem.number.label("line"),
+            literal(side.value).label("responsibility"),
+            (-due).label("cents"),
+        )
+        .join(Claim, and_(Claim.practice_id == LineItem.practice_id, Claim.id == LineItem.claim_id))
+        .where(LineItem.practice_id == practice_id, Claim.has_credit_line, due < 0)
+        .where(Claim.id.in_(_touched(practice_id)))
+        for side, due in (
+            (Responsibility.INSURANCE, LineItem.insurance_due),
+            (Responsibility.PATIENT, LineItem.patient_due),
+        )
+    ]
+    found = union_all(*sides).subquery("credit")
+    total = session.execute(select(func.count(), _cents(found.c.cents)).select_from(found)).one()
+    order = (found.c.claim_id, found.c.line, found.c.responsibility)
+    return Sum(*total), [LeftCredit(*row) for row in session.execute(select(found).order_by(*order).limit(NAMED_MAX))]

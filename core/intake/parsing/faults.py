@@ -1,0 +1,147 @@
+"""What is wrong with the files: one line for each mistake, with its count, its first places and its cure."""
+
+import unicodedata
+from dataclasses import dataclass, field
+from enum import IntEnum
+from http import HTTPStatus
+from typing import Final
+
+from core.counting import counted
+from core.errors import Refusal
+from core.intake.parsing.characters import is_hidden
+
+PLACES_SHOWN: Final = 3  # enough to find the others, which are alike
+HIDDEN: Final = "(hidden)"  # names, births and numbers of people are never repeated
+_VALUE_CHARACTERS_MAX: Final = 60
+
+
+class Kind(IntEnum):
+    """What sort of mistake it is, most important first: a later kind may only follow from an earlier one."""
+
+    MISSING_FILE = 1
+    COLUMNS = 2
+    STRUCTURE = 3  # rows or fields cannot be told apart
+    SPREADSHEET = 4  # a spreadsheet rewrote values, mostly whole columns
+    VALUE = 5
+    REFERENCE = 6  # rows do not fit each other
+    PRACTICE = 7  # rows do not fit what the practice has
+
+
+_ACROSS_COLUMNS: Final = {Kind.COLUMNS, Kind.SPREADSHEET}  # here one mistake concerns several columns of a file
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One place that is wrong. `line` counts from 1 at the top of the file; `note` is what only this place has."""
+
+    file: str
+    cure: str
+    line: int | None = None
+    column: str | None = None
+    value: str | None = None
+    note: str | None = None
+    kind: Kind = Kind.VALUE
+
+    @property
+    def mistake(self) -> tuple[Kind, str, str | None, str]:
+        """What faults have in common that are the same mistake."""
+        return self.kind, self.file, None if self.kind in _ACROSS_COLUMNS else self.column, self.cure
+
+
+@dataclass
+class Mistake:
+    """Faults that are alike: how many there are and the first of them."""
+
+    first: list[Fault] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, fault: Fault, *, times: int) -> None:
+        """Count the fault `times` times; keep it as a place to look at if it is among the first."""
+        self.count += times
+        if fault.column is not None and fault.column not in self.columns:
+            self.columns.append(fault.column)
+        if len(self.first) < PLACES_SHOWN:
+            self.first.append(fault)
+
+    @property
+    def order(self) -> tuple[Kind, str, int]:
+        """Sorts mistakes: the most important kind first, then by file and line."""
+        return self.first[0].kind, self.first[0].file, self.first[0].line or 0
+
+    def __str__(self) -> str:
+        """In one line, as `file, line 3, column amount, value "1,234.56": what to do`."""
+        first = self.first[0]
+        where = [first.file]
+        alone = self.count == 1 or (first.kind is Kind.COLUMNS and self.count == len(self.columns))
+        if alone and first.line is not None:
+            where.append(f"line {first.line}")
+        if self.columns:
+            where.append(("column " if len(self.columns) == 1 else "columns ") + _listed(self.columns))
+        if not alone:
+            rows = "row" if len(self.columns) <= 1 else "value"
+            more = ", …" if self.count > len(self.first) else ""
+            where.append(f"{counted(self.count, rows)} ({', '.join(map(_place, self.first))}{more})")
+        elif first.value is not None:
+            where.append(f"value {shown(first.value)}")
+        note = f" ({first.note})" if alone and first.note else ""
+        return f"{', '.join(where)}: {first.cure}{note}"
+
+
+class ImportRefused(Refusal):
+    """Nothing was imported."""
+
+    code = "import_refused"
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        """The message holds counts only, so that it may be logged; the mistakes may not."""
+        self.faults = sorted(mistakes, key=lambda mistake: mistake.order)
+        places = sum(mistake.count for mistake in mistakes)
+        where = f" in {places:,} places" if places > len(mistakes) else ""
+        super().__init__(f"Nothing was imported: {counted(len(mistakes), 'fault')}{where}.")
+
+
+class Faults:
+    """The faults found so far, grouped by mistake, so that a million equal ones need no memory and hide no other."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Kind, str, str | None, str], Mistake] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self._count
+
+    def add(self, fault: Fault, *, times: int = 1) -> None:
+        """Add a fault. A query gives only the first places: `times` is then the count for the first, 0 for others."""
+        self._count += times
+        self._found.setdefault(fault.mistake, Mistake()).add(fault, times=times)
+
+    def refuse_if_any(self) -> None:
+        """Raise `ImportRefused` with what was found."""
+        if self._found:
+            raise ImportRefused(list(self._found.values()))
+
+
+def shown(value: str) -> str:
+    """Return the value in quotes, shortened; a character that cannot be seen is shown by its number."""
+    if value == HIDDEN:
+        return HIDDEN
+    seen = (f"<U+{ord(c):04X}>" if is_hidden(c) or unicodedata.combining(c) else c for c in _cut(value))
+    return f'"{"".join(seen)}"'
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _VALUE_CHARACTERS_MAX else value[:_VALUE_CHARACTERS_MAX] + "…"
+
+
+def _place(fault: Fault) -> str:
+    value = f" {shown(fault.value)}" if fault.value not in (None, HIDDEN) else ""
+    note = f" ({fault.note})" if fault.note else ""
+    return f"line {fault.line}{value}{note}" if fault.line is not None else f"{fault.column}{value}{note}"
+
+
+def _listed(columns: list[str]) -> str:
+    names = [_cut(column) for column in columns]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,211 @@
+"""How one field of a file is read: from text to a value, or to a sentence that says how it must be written."""
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, NoReturn
+from zoneinfo import ZoneInfo
+
+from core.intake.parsing import spreadsheet
+from core.intake.parsing.characters import hidden_in, named, not_plain
+from core.intake.parsing.spreadsheet import SAVED
+from core.money import BadAmount, parse_plain_amount
+
+ID_CHARACTERS_MAX: Final = 100
+TEXT_CHARACTERS_MAX: Final = 200
+LINES_MAX: Final = 999  # of a claim; an institutional claim has up to 999
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_LINE_BREAKING: Final = {"Cc", "Zl", "Zp"}
+_EARLIEST: Final = dt.date(1900, 1, 1)
+_LATEST: Final = dt.date(2199, 12, 31)
+_DECIMALS: Final = re.compile(r"-?\d+\.\d{3,}", re.ASCII)
+_MINUS_ELSEWHERE: Final = re.compile(r"\(\$?[\d.,]+\)|\$?[\d.,]+-|\$-[\d.,]+|-\$[\d.,]+", re.ASCII)
+_FULL_WIDTH: Final = re.compile(r"[\uff01-\uff5e]")
+
+
+class BadField(Exception):
+    """A field cannot be read; the text is the cure."""
+
+
+class SpreadsheetDamage(BadField):
+    """A spreadsheet rewrote the field; the text is the cure."""
+
+
+Read = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is read. An empty field is None where it is optional, else a fault."""
+
+    name: str
+    read: Read
+    optional: bool = False
+    private: bool = False  # names, births, numbers of people: never repeated in a fault
+    empty: Any = None  # what an empty optional field means
+    may_be_absent: bool = False  # a file without this column is read as if the column were empty
+
+
+def text(field: str, *, characters_max: int = TEXT_CHARACTERS_MAX) -> str:
+    """Read any text of one line."""
+    if len(field) > characters_max:
+        raise BadField(f"shorten it to {characters_max} characters")
+    if not field.isprintable() and any(unicodedata.category(character) in _LINE_BREAKING for character in field):
+        raise BadField("remove the line break, tab or other control character")
+    return field
+
+
+def label(field: str) -> str:
+    """Read a text that others refer to: what cannot be seen would make two of it."""
+    hidden = hidden_in(field)
+    if hidden is not None and unicodedata.category(hidden) != "Cc":
+        raise BadField(f"remove the hidden character {named(hidden)}")
+    return text(field)
+
+
+def outside_id(field: str) -> str:
+    """Read an id in the practice's own form. Refuse what cannot be seen and what a spreadsheet made of it."""
+    label(field)
+    if not field.isascii() and _FULL_WIDTH.search(field):
+        raise BadField("the id has full-width characters; write plain letters and digits")
+    damage = spreadsheet.damage_to_id(field)
+    if damage is not None:
+        raise SpreadsheetDamage(damage)
+    return text(field, characters_max=ID_CHARACTERS_MAX)
+
+
+def cents(field: str) -> int:
+    """Read dollars and cents, such as 1234.56 or -20.00; return cents."""
+    try:
+        return parse_plain_amount(field)
+    except BadAmount:
+        pass
+    plain = "write dollars and cents as 1234.56: at most two decimals, no $ or commas"
+    if spreadsheet.is_scientific(field):
+        raise SpreadsheetDamage(f"the amount is in scientific notation, and cents may be lost; {SAVED}")
+    if _MINUS_ELSEWHERE.fullmatch(field):
+        raise BadField("put the minus first and write the amount as -1234.56, without $, commas or parentheses")
+    if _DECIMALS.fullmatch(field):
+        raise BadField("the amount has more than two decimals; round it to whole cents")
+    raise BadField(not_plain(field) or plain)
+
+
+def cents_not_negative(field: str) -> int:
+    """Read dollars and cents, 0.00 or more; return cents."""
+    amount = cents(field)
+    if amount < 0:
+        raise BadField("must not be negative")
+    return amount
+
+
+def date(field: str) -> dt.date:
+    """Read a day written as YYYY-MM-DD."""
+    try:
+        # fromisoformat alone would also read 20250131 and 2025-W05-5.
+        day = dt.date.fromisoformat(field) if _DATE.fullmatch(field) else None
+    except ValueError:
+        raise BadField(_no_such_day(field)) from None
+    if day is None:
+        if spreadsheet.is_date(field):
+            raise SpreadsheetDamage(f"{SAVED} and write the date as YYYY-MM-DD, such as 2025-01-31")
+        raise BadField(not_plain(field) or "write the date as YYYY-MM-DD, such as 2025-01-31")
+    if not _EARLIEST <= day <= _LATEST:
+        raise BadField("the year is not between 1900 and 2199")
+    return day
+
+
+def _no_such_day(field: str) -> str:
+    month, day = field[5:7], field[8:]
+    if "12" < month <= "31" and "01" <= day <= "12":
+        return "the day stands where the month belongs; write YYYY-MM-DD, such as 2025-01-31"
+    return "there is no such day; write YYYY-MM-DD, such as 2025-01-31"
+
+
+def time(field: str) -> dt.time:
+    """Read a time of day written as HH:MM."""
+    try:
+        if _TIME.fullmatch(field):
+            return dt.time.fromisoformat(field)
+    except ValueError:
+        pass  # 25:00 gets the same answer as any other text that is no time
+    if spreadsheet.is_time(field):
+        raise SpreadsheetDamage(f"{SAVED} and write the time as HH:MM, such as 14:30")
+    raise BadField(not_plain(field) or "write the time as HH:MM, such as 14:30")
+
+
+def timestamp_in(zone: ZoneInfo) -> Callable[[str], dt.datetime]:
+    """Return a reader of UTC moments such as 2025-01-31T14:30:00Z; it gives the local time without its zone."""
+
+    def read(field: str) -> dt.datetime:
+        try:
+            moment = dt.datetime.fromisoformat(field) if _TIMESTAMP.fullmatch(field) else None
+        except ValueError:
+            moment = None
+        if moment is None:
+            cure = "write the moment in UTC, such as 2025-01-31T14:30:00Z"
+            if spreadsheet.is_date(field):
+                raise SpreadsheetDamage(f"{SAVED} and {cure}")
+            raise BadField(not_plain(field) or cure)
+        return moment.astimezone(zone).replace(tzinfo=None)
+
+    return read
+
+
+def line_number(field: str) -> int:
+    """Read the number of a line on its claim."""
+    if not re.fullmatch(r"[0-9]{1,3}", field) or int(field) == 0:
+        _refuse_number(field, f"number the claim's lines 1, 2, 3 … up to {LINES_MAX}")
+    return int(field)
+
+
+def whole_number(field: str) -> int:
+    """Read digits only."""
+    if not re.fullmatch(r"[0-9]{1,18}", field):
+        _refuse_number(field, "write a whole number")
+    return int(field)
+
+
+def _refuse_number(field: str, cure: str) -> NoReturn:
+    if spreadsheet.is_whole_number_with_zeros(field) or spreadsheet.is_scientific(field):
+        raise SpreadsheetDamage(f"{SAVED} and {cure}")
+    raise BadField(not_plain(field) or cure)
+
+
+def reason_code(field: str) -> str:
+    """Read a CARC, such as 45 or A1."""
+    if not re.fullmatch(r"[0-9A-Z]{1,4}", field):
+        raise BadField(not_plain(field) or "write the claim adjustment reason code alone, such as 45")
+    return field
+
+
+def one_of(*values: str) -> Read:
+    """Return a reader of exactly these words."""
+
+    def read(field: str) -> str:
+        if field not in values:
+            raise BadField(not_plain(field) or "write one of: " + ", ".join(values))
+        return field
+
+    return read
+
+
+def member_of(enum: type[StrEnum]) -> Read:
+    """Return a reader of the enum's values."""
+    return one_of(*(member.value for member in enum))
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A file that is read: which columns, and whether others may stand beside them."""
+
+    name: str
+    columns: tuple[Column, ...]
+    others_allowed: bool = False
+    may_be_absent: bool = False
+    first_is_key: bool = True  # the first column is the id of the rows

@@ -1,0 +1,223 @@
+"""Read a folder's CSV files, row by row: UTF-8 with or without BOM, LF or CRLF, commas, a header of known columns.
+
+No value may hold a line break, so every line is read on its own: a stray quote can swallow nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, NamedTuple
+
+from core.counting import counted
+from core.errors import BadInput
+from core.intake.parsing import spreadsheet
+from core.intake.parsing.faults import HIDDEN, Fault, Faults, Kind
+from core.intake.parsing.fields import BadField, Column, FileFormat, SpreadsheetDamage
+from core.intake.parsing.file_kind import instead_of_csv
+from core.intake.parsing.header import Header, understand
+from core.intake.parsing.lines import OPEN_QUOTE, BadLine, NotReadable, count_lines, fields_of, first_rows, lines_of
+
+Progress = Callable[[str, int, int], None]  # what, done, total
+
+_HEAD_BYTES: Final = 65_536
+_PROGRESS_ROWS: Final = 5_000
+
+
+class NoSuchFolder(BadInput):
+    """There is no such folder."""
+
+    code = "no_such_folder"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its line in the file (counted from 1) and its values in the format's order."""
+
+    at: int
+    values: tuple[Any, ...]
+    is_sound: bool  # no field of it was a fault
+
+
+class RowsRead(NamedTuple):
+    """How many rows of a file were read, and how many empty ones were skipped."""
+
+    read: int
+    empty: int
+
+
+class Folder:
+    """The folder that is read, the faults found in it and how many rows each file had."""
+
+    def __init__(self, path: Path, formats: tuple[FileFormat, ...], *, progress: Progress | None = None) -> None:
+        """Look at every file's header first. Raise `NoSuchFolder`, or `ImportRefused` if a file is missing."""
+        if not path.is_dir():
+            raise NoSuchFolder(f"{path} is not a folder.")
+        self.faults = Faults()
+        self.rows_read: dict[str, RowsRead] = {}
+        self._path = path
+        self._progress = progress
+        self._bytes_total = sum(f.stat().st_size for f in (path / known.name for known in formats) if f.is_file())
+        self._bytes_done = 0
+        self._rows_lost = False
+        self._missing = False
+        self._headers = {file.name: self._header(file) for file in formats}
+        if self._missing:
+            self.faults.refuse_if_any()  # what else there is may only follow from it
+
+    def rows(self, file: FileFormat) -> Iterator[Row]:
+        """Yield every row whose fields can be told apart; what cannot be read goes to `faults`, its value is None."""
+        header = self._headers[file.name]
+        if header is None:
+            return
+        path = self._path / file.name
+        with path.open("rb") as binary:
+            yield from self._read(binary, header, file)
+        self._bytes_done += path.stat().st_size
+        self._report(file, self._bytes_done)
+
+    def refuse_if_rows_were_lost(self) -> None:
+        """Raise `ImportRefused` if rows could not be read: other rows that name them would seem wrong."""
+        if self._rows_lost:
+            self.faults.refuse_if_any()
+
+    def _header(self, file: FileFormat) -> Header | None:
+        path = self._path / file.name
+        if not path.is_file():
+            self._add_missing(file)
+            return None
+        before = len(self.faults)
+        header = None
+        try:
+            with path.open("rb") as binary:
+                cure = instead_of_csv(binary.read(_HEAD_BYTES))
+                if cure is not None:
+                    self.faults.add(Fault(file.name, cure, kind=Kind.COLUMNS))
+                else:
+                    binary.seek(0)
+                    header = understand(first_rows(binary), file, self.faults)
+        except PermissionError:
+            cure = "the file may not be read; change its permissions"
+            self.faults.add(Fault(file.name, cure, kind=Kind.MISSING_FILE))
+        except NotReadable as stop:
+            self.faults.add(Fault(file.name, stop.cure, line=stop.line, kind=Kind.STRUCTURE))
+        self._rows_lost |= len(self.faults) > before
+        return header
+
+    def _add_missing(self, file: FileFormat) -> None:
+        """Add a fault for a file that is needed, and for one whose name is there in other letters."""
+        stem = file.name.removesuffix(".csv").lower()
+        alike = sorted(f.name for f in self._path.iterdir() if f.name.lower().partition(".")[0] == stem)
+        other = next((name for name in alike if name.lower() in (file.name, f"{file.name}.txt")), None)
+        if file.may_be_absent and other is None:
+            return
+        cure = "the file is missing; put it into the folder"
+        if other is not None:
+            cure = f"the file is missing; is it {other}? Rename it"
+        elif alike:
+            cure = f"the file is missing; if {alike[0]} holds it, export it as CSV UTF-8"
+        self.faults.add(Fault(file.name, cure, kind=Kind.MISSING_FILE))
+        self._missing = True
+
+    def _read(self, binary: BinaryIO, header: Header, file: FileFormat) -> Iterator[Row]:
+        """Yield the rows below the header; count the lines, and see that all of the file came through."""
+        rows = empty = others = 0
+        in_quote = False
+        try:
+            for number, text in lines_of(binary):
+                if number % _PROGRESS_ROWS == 0:
+                    self._report(file, self._bytes_done + binary.tell())
+                try:
+                    fields = fields_of(text)
+                except BadLine as bad:
+                    in_quote = in_quote or str(bad) == OPEN_QUOTE
+                    self._add_lost(file, str(bad), number)
+                    others += 1
+                    continue
+                if number == header.at or not any(map(str.strip, fields)):
+                    others += 1
+                    empty += number != header.at
+                    continue
+                if in_quote and not header.width <= len(fields) <= len(header.fields):
+                    others += 1  # the rest of the value that the quote opened
+                    continue
+                in_quote = False
+                if [fields[0].removeprefix("\ufeff"), *fields[1:]] == header.fields:
+                    others += 1
+                    self._add_lost(file, "the header stands here again; was the file pasted twice?", number)
+                    continue
+                rows += 1
+                yield self._row(number, fields, header, file)
+        except NotReadable as stop:
+            self._add_lost(file, stop.cure, stop.line)
+            return
+        self.rows_read[file.name] = RowsRead(rows, empty)
+        lines = count_lines(self._path / file.name)
+        if rows + others != lines:
+            cure = f"{counted(rows + others, 'line')} of {lines:,} came through; did the file change during the import?"
+            self._add_lost(file, cure, lines)
+
+    def _add_lost(self, file: FileFormat, cure: str, line: int) -> None:
+        self._rows_lost = True
+        self.faults.add(Fault(file.name, cure, line=line, kind=Kind.STRUCTURE))
+
+    def say(self, what: str) -> None:
+        """Tell what is done now that the files are read; how long it takes is not known."""
+        if self._progress is not None:
+            self._progress(what, 0, 0)
+
+    def _report(self, file: FileFormat, done: int) -> None:
+        if self._progress is not None:
+            self._progress(file.name, done, self._bytes_total)
+
+    def _row(self, at: int, fields: list[str], header: Header, file: FileFormat) -> Row:
+        before = len(self.faults)
+        cure = _misfit(fields, header)
+        if cure is not None:
+            note = f"{len(fields)} fields, the header has {header.width}"
+            self.faults.add(Fault(file.name, cure, line=at, note=note, kind=Kind.STRUCTURE))
+            # Its first fields may well be right, so that what refers to this row causes no further faults.
+            fields = fields + [""] * (header.width - len(fields))
+            values = tuple(
+                None if place is None else _value_or_none(column, fields[place]) for place, column in header.read
+            )
+        else:
+            values = tuple(
+                column.empty if place is None else self._value(file, at, column, fields[place])
+                for place, column in header.read
+            )
+        return Row(at, values, is_sound=len(self.faults) == before)
+
+    def _value(self, file: FileFormat, at: int, column: Column, field: str) -> Any:
+        field = field.strip()
+        if not field:
+            if not column.optional:
+                self.faults.add(Fault(file.name, "must not be empty", line=at, column=column.name))
+            return column.empty
+        try:
+            if spreadsheet.error_in(field):
+                raise SpreadsheetDamage("the spreadsheet shows an error here; correct it before export")
+            return column.read(field)
+        except BadField as bad:
+            kind = Kind.SPREADSHEET if isinstance(bad, SpreadsheetDamage) else Kind.VALUE
+            value = HIDDEN if column.private else field
+            self.faults.add(Fault(file.name, str(bad), line=at, column=column.name, value=value, kind=kind))
+            return None
+
+
+def _misfit(fields: list[str], header: Header) -> str | None:
+    """Return the cure for a row whose fields do not fit the header; empty ones beyond it, or without a name, do."""
+    if len(fields) < header.width:
+        return "the row ends too early; is the file cut off here?"
+    beyond = [*header.unnamed, *range(header.width, len(header.fields))]
+    if any(fields[index].strip() for index in beyond if index < len(fields)):
+        return "a value stands in a column without a name; name the column in the first line or empty it"
+    if any(field.strip() for field in fields[len(header.fields) :]):
+        return "the row has too many fields; put a value that holds a comma in quotes"
+    return None
+
+
+def _value_or_none(column: Column, field: str) -> Any:
+    try:
+        return column.read(field.strip()) if field.strip() else None
+    except BadField:
+        return None

@@ -1,0 +1,638 @@
+"""Closed months: nothing is posted into one after its close, by no hand and at no moment."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text, update
+
+from core.access import user_management
+from core.access.permissions import Actor
+from core.books import closing, month_sums
+from core.books.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen, ReopenReasonMissing
+from core.db.engine import Sessions, transaction
+from core.errors import NotAllowed, Refusal
+from core.jobs import commands, prepare
+from core.jobs.keys import JobKey
+from core.ledger import manual_postings
+from core.ledger.manual_postings import entry_of
+from core.models.jobs import JobStatus
+from core.models.ledger import Posting
+from core.models.people import Role, User
+from core.models.practices import Period, PeriodState
+from core.practices import limits, periods
+from core.practices.periods import BadMonth, BadPostingDate, PeriodBusy, PeriodClosed
+from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
+
+OCTOBER, NOVEMBER, DECEMBER = (dt.date(2026, month, 1) for month in (10, 11, 12))
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    return a_practice(sessions)
+
+
+@pytest.fixture
+def admin(practice: GivenPractice) -> Actor:
+    return practice.person("admin@lakeside.example", Role.ADMIN)
+
+
+def close(practice: GivenPractice, admin: Actor, month: dt.date = NOVEMBER, *, now: dt.datetime = NOW) -> closing.Month:
+    with transaction(practice.sessions) as session:
+        return closing.close(session, month, by=admin, now=now)
+
+
+def reopen(practice: GivenPractice, admin: Actor, month: dt.date = NOVEMBER, reason: str = "A late file") -> None:
+    with transaction(practice.sessions) as session:
+        closing.reopen(session, month, reason=reason, by=admin, now=NOW)
+
+
+def pay(practice: GivenPractice, cents: int = 10_00, *, now: dt.datetime = NOW, **entry: Any) -> None:
+    given = {
+        "kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": cents, **entry
+    }  # fmt: skip
+    with transaction(practice.sessions) as session:
+        manual_postings.post(session, "1", entry_of(given), by=practice.biller, idempotency_key=str(given), now=now)
+
+
+def closed_behind_our_back(practice: GivenPractice, month: dt.date = NOVEMBER) -> None:
+    """As no close ever would: under an unfinished job."""
+    with transaction(practice.sessions) as session:
+        session.execute(
+            text(
+                "INSERT INTO period (practice_id, month, state, closed_at, totals, digest) "
+                "VALUES (:practice, :month, 'closed', :at, '{}', '') ON CONFLICT (practice_id, month) "
+                "DO UPDATE SET state = 'closed', closed_at = :at, totals = '{}', digest = ''"
+            ),
+            {"practice": practice.id, "month": month, "at": NOW},
+        )
+
+
+def test_a_closed_month_keeps_its_totals_and_a_digest_that_any_posting_would_change(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    pay(practice)
+    pay(practice, 5_00, posted_on="2026-11-02")
+
+    month = close(practice, admin)
+
+    assert month.state is PeriodState.CLOSED
+    assert month.totals == {"payment": {"patient": {"count": 2, "cents": -15_00}}}
+    assert (month.closed_by, len(month.digest or "")) == ("admin", 64)
+    assert practice.violations() == []
+    first = month.digest
+    reopen(practice, admin)
+    pay(practice, 1)
+    assert close(practice, admin).digest != first
+    assert practice.violations() == []
+
+
+def test_closing_twice_keeps_the_first_and_an_empty_month_closes_too(practice: GivenPractice, admin: Actor) -> None:
+    first = close(practice, admin, OCTOBER)
+    again = close(practice, admin, OCTOBER, now=NOW + dt.timedelta(days=1))
+
+    assert first == again
+    assert (first.totals, first.digest) == ({}, "")
+    assert practice.violations() == []
+
+
+def test_a_payment_into_a_closed_month_is_refused_with_the_next_open_date(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    close(practice, admin, OCTOBER)
+
+    with pytest.raises(PeriodClosed) as refused:
+        pay(practice, posted_on="2026-10-31")
+    assert refused.value.facts == {"month": "2026-10", "next_open_date": "2026-11-01"}
+    pay(practice)
+    close(practice, admin)
+    with pytest.raises(PeriodClosed) as refused:
+        pay(practice, 7_00)
+    assert refused.value.facts["next_open_date"] == "2026-12-01"
+    pay(practice, 7_00, posted_on="2026-12-01")
+    with pytest.raises(manual_postings.BadEntry, match="2026-12-02 is in the future; the latest is 2026-12-01"):
+        pay(practice, 8_00, posted_on="2026-12-02")
+
+    assert practice.read("1").patient_due == 83_00
+    assert practice.violations() == []
+
+
+def test_a_late_payment_never_posts_into_a_closed_month_either(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(0, 100_00))
+    practice.settle()
+    close(practice, admin)
+
+    pay(practice, 40_00, posted_on="2026-10-31")
+
+    claim = practice.read("1")
+    assert (claim.billing_status, claim.patient_due) == ("Settled", 0)
+    with practice.sessions() as session:
+        dated = session.execute(text("SELECT kind, posted_on FROM posting WHERE caused_by_id IS NOT NULL ORDER BY id"))
+        assert [(kind, str(day)) for kind, day in dated] == [("reversal", "2026-12-01"), ("write_off", "2026-12-01")]
+    assert practice.violations() == []
+
+
+def test_a_month_with_an_unfinished_job_is_not_closed_and_the_refusal_names_it(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    previewed = practice.preview(key="only previewed")
+    job = practice.preview()
+    practice.confirm(job)
+
+    with pytest.raises(MonthHasJobs, match=str(job.job_id)) as refused:
+        close(practice, admin)
+
+    assert refused.value.facts["job_ids"] == [str(job.job_id)]
+    practice.run()
+    assert close(practice, admin).totals == {"write_off": {"patient": {"count": 1, "cents": -100_00}}}
+    with pytest.raises(PeriodClosed):
+        practice.confirm(previewed)
+    assert practice.violations() == []
+
+
+def test_a_preview_in_a_closed_month_is_refused_and_may_be_dated_on_the_next_open_date(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    close(practice, admin)
+
+    with pytest.raises(PeriodClosed) as refused:
+        practice.preview()
+    for day in ("2026-12-02", "2026-10-31", "2027-01-01"):
+        with pytest.raises(BadPostingDate):
+            practice.preview(posting_date=day)
+    job = practice.settle(posting_date=refused.value.facts["next_open_date"], key="dated")
+
+    with practice.sessions() as session:
+        assert session.scalar(text("SELECT posted_on FROM posting WHERE kind = 'write_off'")) == DECEMBER
+    assert practice.counts(job)["settled"] == 1
+    assert practice.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("closed", "earliest"),
+    [
+        ([], "2026-11-23"),
+        (["2026-10"], "2026-11-01"),
+        (["2026-09"], "2026-10-01"),
+        (["2026-08", "2026-09"], "2026-10-01"),
+        (["2026-07", "2026-09"], "2026-10-01"),
+        (["2025-12"], "2026-01-01"),
+        (["2026-11"], "2026-12-01"),
+        (["2026-09", "2026-11"], "2026-12-01"),
+    ],
+)
+def test_the_next_open_date_is_the_first_day_after_the_last_closed_month_and_no_job_is_dated_before_today(
+    practice: GivenPractice, admin: Actor, closed: list[str], earliest: str
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    for month in closed:
+        close(practice, admin, periods.named(month))
+
+    with practice.sessions() as session:
+        assert str(periods.next_open_date(session, practice.id, today=TODAY)) == earliest
+        for month in closed:
+            with pytest.raises(PeriodClosed, match=f"{earliest[5:7]}/01/{earliest[:4]}") as refused:
+                periods.hold_open(session, practice.id, [periods.named(month)], today=TODAY)
+            assert refused.value.facts["next_open_date"] == earliest
+    if "2026-11" in closed:
+        assert str(practice.read_job(practice.preview(posting_date=earliest)).posting_date) == earliest
+        return
+    assert practice.read_job(practice.preview(key="today")).posting_date == TODAY
+    if earliest != str(TODAY):
+        with pytest.raises(BadPostingDate, match=f"must be today, {TODAY}"):
+            practice.preview(posting_date=earliest, key="before its charge")
+
+
+def test_a_job_that_a_worker_previews_keeps_the_next_open_date_that_was_asked_for(
+    practice: GivenPractice, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    default = practice.preview(key="default")
+    close(practice, admin)
+    asked = practice.preview(posting_date="2026-12-01", key="asked")
+
+    for job in (asked, default):
+        with transaction(practice.sessions) as session:
+            assert prepare.prepare(session, job, now=NOW + dt.timedelta(days=1))
+
+    assert str(practice.read_job(asked).posting_date) == "2026-12-01"
+    assert practice.read_job(default).posting_date == TODAY + dt.timedelta(days=1)
+
+
+def test_while_the_month_is_open_a_job_is_dated_today_and_no_later_day(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100_00))
+
+    with pytest.raises(BadPostingDate):
+        practice.preview(posting_date="2026-12-01")
+    assert practice.preview(posting_date="2026-11-23").job_id
+
+
+def test_the_same_request_after_the_close_is_the_same_job(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(0, 100_00))
+    job = practice.preview()
+    close(practice, admin)
+
+    assert practice.preview() == job
+
+
+def test_a_change_of_status_posts_nothing_and_is_free_of_months(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(0, 100_00))
+    close(practice, admin)
+
+    job = practice.settle(target_status="Internal Review", reason=None)
+    assert practice.read("1").billing_status == "Internal Review"
+    back = practice.reverse(job, by=admin)
+    practice.run()
+
+    assert practice.progress(back).status is JobStatus.COMPLETED
+    assert practice.read("1").billing_status == "Balance Due"
+    assert practice.violations() == []
+
+
+def test_a_reversal_of_a_change_of_status_keeps_no_month_open(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(0, 100_00))
+    back = practice.reverse(practice.settle(target_status="Internal Review", reason=None), by=admin)
+
+    assert close(practice, admin).state is PeriodState.CLOSED
+    practice.run()
+    assert practice.progress(back).status is JobStatus.COMPLETED
+
+
+def test_a_reversal_of_write_offs_keeps_its_month_open_until_it_ends(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(0, 100_00))
+    back = practice.reverse(practice.settle(), by=admin)
+
+    with pytest.raises(MonthHasJobs, match=f"job {back.job_id} would post into November 2026"):
+        close(practice, admin)
+    practice.run()
+    assert close(practice, admin).state is PeriodState.CLOSED
+
+
+ACTS: dict[str, tuple[JobStatus, Callable[..., Any]]] = {
+    "resume a paused job": (JobStatus.PAUSED, commands.resume),
+    "resume a halted job": (JobStatus.HALTED, commands.resume),
+    "try its failed claims again": (JobStatus.COMPLETED, commands.retry_failed),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_whatever_lets_a_job_go_on_asks_for_the_month_again(practice: GivenPractice, admin: Actor, act: str) -> None:
+    status, command = ACTS[act]
+    practice.claim("1", Line(0, 100_00))
+    job = practice.preview()
+    practice.confirm(job)
+    with transaction(practice.sessions) as session:
+        session.execute(text("UPDATE settle_job SET status = :status"), {"status": status.value})
+    closed_behind_our_back(practice)
+
+    with pytest.raises(PeriodClosed), transaction(practice.sessions) as session:
+        command(session, job, by=admin, now=NOW)
+
+
+def test_an_approval_after_the_month_was_closed_is_refused(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(0, 100_00))
+    with transaction(practice.sessions) as session:
+        session.execute(text("UPDATE practice SET job_limit_cents = 1"))
+    job = practice.preview()
+    assert practice.confirm(job).status is JobStatus.AWAITING_APPROVAL
+    with pytest.raises(MonthHasJobs):
+        close(practice, admin)
+    closed_behind_our_back(practice)
+
+    with pytest.raises(PeriodClosed), transaction(practice.sessions) as session:
+        commands.approve(session, job, confirmation="CONFIRM", by=admin, now=NOW)
+    assert practice.progress(job).status is JobStatus.AWAITING_APPROVAL
+
+
+def test_a_month_closed_under_a_running_job_halts_it_and_nothing_is_posted(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claims(6)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    closed_behind_our_back(practice)
+
+    practice.run()
+
+    progress = practice.progress(job)
+    assert (progress.status, progress.remaining, progress.failed) == (JobStatus.HALTED, 6, 0)
+    reopen(practice, admin)
+    with transaction(practice.sessions) as session:
+        commands.resume(session, job, by=admin, now=NOW)
+    practice.run(now=NOW + dt.timedelta(minutes=1))
+    assert practice.counts(job)["settled"] == 6
+    assert practice.violations() == []
+
+
+def test_a_close_waits_for_who_is_posting_and_who_comes_later_waits_for_the_close(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    outcomes: list[Any] = []
+    poster = practice.sessions()
+    given = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 10_00}
+    manual_postings.post(poster, "1", entry_of(given), by=practice.biller, idempotency_key="held", now=NOW)
+
+    def closes() -> None:
+        outcomes.append(close(practice, admin).totals)
+
+    closer = threading.Thread(target=closes)
+    closer.start()
+    while not _waits_for_a_lock(practice):
+        assert outcomes == [], "it did not wait"
+    poster.commit()
+    poster.close()
+    closer.join()
+
+    assert outcomes == [{"payment": {"patient": {"count": 1, "cents": -10_00}}}]
+    with pytest.raises(PeriodClosed):
+        pay(practice)
+    assert practice.violations() == []
+
+
+def test_a_late_payment_in_an_open_month_goes_through_while_the_write_offs_month_is_being_closed(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    practice.settle()
+    raised: list[Exception] = []
+    closer = practice.sessions()
+    closing.close(closer, NOVEMBER, by=admin, now=NOW)
+
+    def pays() -> None:
+        try:
+            pay(practice, posted_on="2026-10-15")
+        except Refusal as refusal:
+            raised.append(refusal)
+
+    payer = threading.Thread(target=pays)
+    payer.start()
+    while not _waits_for_a_lock(practice):
+        assert payer.is_alive(), "it did not wait"
+    closer.commit()
+    closer.close()
+    payer.join()
+
+    assert raised == []
+    with practice.sessions() as session:
+        dates = session.execute(
+            select(Posting.kind, Posting.posted_on).where(Posting.posted_on > dt.date(2026, 10, 1)).order_by(Posting.id)
+        ).all()
+    assert dates == [
+        ("write_off", dt.date(2026, 11, 23)), ("payment", dt.date(2026, 10, 15)),
+        ("reversal", DECEMBER), ("write_off", DECEMBER),
+    ]  # fmt: skip
+    assert practice.violations() == []
+
+
+def _waits_for_a_lock(practice: GivenPractice) -> bool:
+    with practice.sessions() as session:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(session.scalar(text(waiting)))
+
+
+def test_a_month_that_somebody_posts_into_for_long_is_busy(practice: GivenPractice, admin: Actor) -> None:
+    with practice.sessions() as holder, holder.begin():
+        periods.hold_open(holder, practice.id, [NOVEMBER], today=NOW.date())
+        with pytest.raises(PeriodBusy):
+            close(practice, admin)
+
+
+def test_no_month_is_closed_while_an_import_runs(practice: GivenPractice, admin: Actor) -> None:
+    with practice.sessions() as importer, importer.begin():
+        importer.execute(text(f"SELECT pg_advisory_xact_lock({closing.IMPORT_LOCK + practice.id})"))
+        with pytest.raises(ImportRuns):
+            close(practice, admin)
+    close(practice, admin)
+
+
+def test_payments_jobs_and_closes_at_once_leave_every_closed_month_as_it_was(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    numbers = practice.claims(20, insurance=0, patient=50_00)
+    job = practice.preview({"claim_ids": numbers}, chunk_claims=2)
+    practice.confirm(job)
+    stop = threading.Event()
+
+    def payments() -> None:
+        cents = 0
+        while not stop.is_set():
+            cents += 1
+            with suppress(Refusal):
+                pay(practice, cents)
+
+    def closes() -> None:
+        while not stop.is_set():
+            with suppress(Refusal):
+                close(practice, admin)
+                reopen(practice, admin)
+
+    hands = [threading.Thread(target=hand) for hand in (payments, closes)]
+    for hand in hands:
+        hand.start()
+    practice.run()
+    stop.set()
+    for hand in hands:
+        hand.join()
+    close(practice, admin)
+
+    assert practice.counts(job)["settled"] == 20
+    assert practice.violations() == []
+
+
+def test_reopening_asks_for_a_reason_and_is_written_down(practice: GivenPractice, admin: Actor) -> None:
+    close(practice, admin)
+    for reason in ("", "  ", "x" * 501, "a\x00b"):
+        with pytest.raises(ReopenReasonMissing):
+            reopen(practice, admin, reason=reason)
+
+    reopen(practice, admin, reason="A late file")
+
+    with practice.sessions() as session:
+        month = closing.find(session, practice.id, NOVEMBER)
+        acts = session.execute(text("SELECT act, subject, facts FROM audit_entry WHERE act LIKE 'month.%' ORDER BY id"))
+        said = [(act, subject) for act, subject, facts in acts if "late file" not in str(facts)]
+    assert (month.state, month.reopened_by, month.reopened_because) == (PeriodState.OPEN, "admin", "A late file")
+    assert said == [("month.closed", "month:2026-11"), ("month.reopened", "month:2026-11")]
+    with pytest.raises(MonthOpen):
+        reopen(practice, admin)
+
+
+def test_every_close_and_reopening_is_kept_with_its_totals_and_its_reason(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    close(practice, admin)
+    reopen(practice, admin, reason="First file")
+    pay(practice)
+    close(practice, admin)
+    reopen(practice, admin, reason="Second file")
+
+    with practice.sessions() as session:
+        newest_first = closing.find(session, practice.id, NOVEMBER).history
+
+    kept = [(act.state, act.by, act.reason, closing.count_of(act.totals)) for act in newest_first]
+    assert kept == [
+        (PeriodState.OPEN, "admin", "Second file", 1), (PeriodState.CLOSED, "admin", "", 1),
+        (PeriodState.OPEN, "admin", "First file", 0), (PeriodState.CLOSED, "admin", "", 0),
+    ]  # fmt: skip
+    assert [bool(act.digest) for act in newest_first] == [True, True, False, False]
+    assert practice.violations() == []
+
+
+def test_a_month_that_was_opened_behind_the_audit_and_closed_again_with_more_in_it_is_seen(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    practice.claim("1", Line(0, 100_00))
+    close(practice, admin)
+    with transaction(practice.sessions) as session:
+        session.execute(text("UPDATE period SET state = 'open'"))
+    assert [violation.invariant for violation in practice.violations()] == ["a_month_is_as_the_audit_says"]
+    pay(practice, now=NOW + dt.timedelta(hours=1))
+    with transaction(practice.sessions) as session:
+        sums = month_sums.of_month(session, practice.id, NOVEMBER, DECEMBER)
+        period = session.get_one(Period, (practice.id, NOVEMBER))
+        period.state, period.closed_at = PeriodState.CLOSED, NOW + dt.timedelta(hours=2)
+        period.totals, period.digest = sums.totals, sums.digest
+
+    assert [violation.invariant for violation in practice.violations()] == ["a_month_is_as_the_audit_says"]
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"role": Role.BILLER}])
+def test_who_has_lost_the_role_since_the_request_began_neither_closes_nor_reopens_nor_limits_nor_adds(
+    practice: GivenPractice, admin: Actor, change: dict[str, Any]
+) -> None:
+    close(practice, admin, OCTOBER)
+    with transaction(practice.sessions) as session:
+        session.execute(update(User).where(User.id == admin.user_id).values(**change))
+    acts: list[Callable[[Any], Any]] = [
+        lambda session: closing.close(session, NOVEMBER, by=admin, now=NOW),
+        lambda session: closing.reopen(session, OCTOBER, reason="x", by=admin, now=NOW),
+        lambda session: limits.set_write_off_limits(session, by=admin, claim_cents=1, now=NOW),
+        lambda session: user_management.add(
+            session, email="x@y.example", name="X", role=Role.ADMIN, password="x" * 12, claim_cents=1, job_cents=1,
+            by=admin, now=NOW,
+        ),
+    ]  # fmt: skip
+
+    for act in acts:
+        with pytest.raises(NotAllowed), transaction(practice.sessions) as session:
+            act(session)
+
+
+def test_only_an_administrator_closes_and_only_months_that_have_begun(practice: GivenPractice, admin: Actor) -> None:
+    for who in (practice.biller, practice.person("approver@lakeside.example", Role.APPROVER)):
+        with pytest.raises(NotAllowed):
+            close(practice, who)
+    with pytest.raises(FutureMonth):
+        close(practice, admin, DECEMBER)
+
+
+def test_a_month_begins_and_ends_by_the_practices_clock_also_when_it_changes(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    """In Havana the hour after midnight of November 1, 2026 comes twice."""
+    with transaction(practice.sessions) as session:
+        session.execute(text("UPDATE practice SET time_zone = 'America/Havana'"))
+    practice.claim("1", Line(0, 100_00))
+    before = dt.datetime(2026, 11, 1, 3, 59, 59, tzinfo=dt.UTC)  # 11:59:59 PM of October 31
+    twice = [dt.datetime(2026, 11, 1, hour, 30, tzinfo=dt.UTC) for hour in (4, 5)]  # 12:30 AM, and again
+
+    with pytest.raises(FutureMonth):
+        close(practice, admin, NOVEMBER, now=before)
+    pay(practice, 1, now=before)
+    close(practice, admin, OCTOBER, now=twice[0])
+    with pytest.raises(PeriodClosed):
+        pay(practice, 2, now=before)
+    for cents, moment in enumerate(twice, start=3):
+        pay(practice, cents, now=moment)
+
+    with practice.sessions() as session:
+        rows = session.execute(text("SELECT amount_cents, posted_on FROM posting WHERE kind = 'payment' ORDER BY id"))
+        assert [(cents, str(day)) for cents, day in rows] == [
+            (-1, "2026-10-31"),
+            (-3, "2026-11-01"),
+            (-4, "2026-11-01"),
+        ]
+    assert practice.violations() == []
+
+
+def test_a_reversal_in_a_closed_month_takes_the_next_open_date(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(0, 100_00))
+    job = practice.settle()
+    close(practice, admin)
+
+    def reverse(**dated: Any) -> JobKey:
+        with transaction(practice.sessions) as session:
+            made = commands.reverse(session, job, claim_ids=None, by=admin, idempotency_key="r", now=NOW, **dated)
+            key = JobKey(made.practice_id, made.id)
+            commands.confirm(session, key, confirmation="CONFIRM", by=admin, now=NOW)
+            return key
+
+    with pytest.raises(PeriodClosed):
+        reverse()
+    reverse(posting_date=DECEMBER)
+    practice.run()
+
+    assert practice.read("1").patient_due == 100_00
+    assert practice.violations() == []
+
+
+def test_months_are_listed_from_the_first_service_to_today(practice: GivenPractice, admin: Actor) -> None:
+    practice.claim("1", Line(0, 100_00))  # served on 05/07/2026
+    close(practice, admin, dt.date(2025, 1, 1))
+
+    with practice.sessions() as session:
+        found = closing.months(session, practice.id, now=NOW)
+
+    names = [periods.name_of(month.month) for month in found]
+    assert names == ["2026-11", "2026-10", "2026-09", "2026-08", "2026-07", "2026-06", "2026-05", "2025-01"]
+    assert [month.state.value for month in found[-2:]] == ["open", "closed"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "2026", "2026-13", "2026-00", "26-11", "2026-1", "2026-11-01", "1899-12", "２０２６-11"]
+)
+def test_a_month_is_named_in_one_way(name: str) -> None:
+    with pytest.raises(BadMonth):
+        periods.named(name)
+
+
+def test_a_confirmation_and_a_close_at_once_leave_no_unfinished_job_in_a_closed_month(
+    practice: GivenPractice, admin: Actor
+) -> None:
+    for round_ in range(10):
+        (number,) = practice.claims(1, first=1 + round_)
+        job = practice.preview({"claim_ids": [number]}, key=f"round {round_}")
+        barrier = threading.Barrier(2)
+
+        def at_once(act: Callable[[], Any]) -> None:
+            barrier.wait()  # noqa: B023  it is called here
+            with suppress(Refusal):
+                act()
+
+        acts = (lambda: practice.confirm(job), lambda: close(practice, admin))  # noqa: B023  as above
+        hands = [threading.Thread(target=at_once, args=(act,)) for act in acts]
+        for hand in hands:
+            hand.start()
+        for hand in hands:
+            hand.join()
+
+        with practice.sessions() as session:
+            is_closed = closing.find(session, practice.id, NOVEMBER).state is PeriodState.CLOSED
+            assert not (is_closed and closing.unfinished_jobs(session, practice.id, NOVEMBER))
+        practice.run()
+        if is_closed:
+            reopen(practice, admin)
+    assert practice.violations() == []

@@ -1,0 +1,202 @@
+"""Every figure of Synthea's 1,267 claims, to the cent, in each of the four imports, and after settling them."""
+
+import datetime as dt
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy import select, text
+
+from core.db.engine import Sessions, transaction
+from core.intake.loading.load import Imported
+from core.intake.parsing.faults import ImportRefused
+from core.intake.synthea.synthea_import import Payments, import_synthea
+from core.models.claims import Claim
+from core.models.people import Role
+from core.models.practices import Practice, WriteOffSetting
+from tests.factories import NOW, GivenPractice, _add_user
+
+PEOPLE = {"offices": 63, "providers": 166, "payers": 10, "patients": 27}
+
+
+class Figures(NamedTuple):
+    """Claims by the sign of what is due, then cents."""
+
+    due: int
+    zero: int
+    credit: int
+    insurance: int
+    patient: int
+    primary_paid: int
+    secondary_paid: int
+    patient_paid: int
+    owing_in_both: int
+    with_several_open_lines: int
+
+
+FIGURES = """
+    SELECT count(*) FILTER (WHERE insurance_due + patient_due > 0),
+           count(*) FILTER (WHERE insurance_due + patient_due = 0),
+           count(*) FILTER (WHERE insurance_due + patient_due < 0),
+           sum(insurance_due), sum(patient_due), sum(primary_paid), sum(secondary_paid), sum(patient_paid),
+           count(*) FILTER (WHERE insurance_due > 0 AND patient_due > 0),
+           (SELECT count(*) FROM (SELECT claim_id FROM line_item WHERE insurance_due <> 0 OR patient_due <> 0
+                                  GROUP BY claim_id HAVING count(*) > 1) several)
+    FROM claim
+"""
+
+
+def imported(
+    sessions: Sessions, folder: Path, payments: Payments = Payments.ALL, *, time_zone: str | None = None
+) -> Imported:
+    with transaction(sessions) as session:
+        return import_synthea(session, folder, practice_name="Synthea", payments=payments, time_zone=time_zone, now=NOW)
+
+
+def figures(sessions: Sessions) -> Figures:
+    with sessions() as session:
+        return Figures(*map(int, session.execute(text(FIGURES)).one()))
+
+
+def practice(sessions: Sessions, *, write_off: WriteOffSetting) -> GivenPractice:
+    with transaction(sessions) as session:
+        found = session.scalars(select(Practice)).one()
+        found.write_off = write_off
+        biller = _add_user(session, found.id, "biller@synthea.example", Role.ADMIN)
+        return GivenPractice(sessions, found.id, biller)
+
+
+@pytest.mark.parametrize(
+    ("payments", "postings", "expected"),
+    [
+        (Payments.ALL, 5_101, (0, 1_077, 190, -11_101_22, 0, 14_950_30, 523_28, 1_088_030_37)),
+        (Payments.WITHOUT_LAST, 3_883, (1_218, 49, 0, 1_270_87, 683_965_65, 14_950_30, 211_19, 392_004_72)),
+        (Payments.ONLY_COPAYS, 3_703, (1_029, 49, 189, 4_372_36, 1_059_490_37)),
+        (Payments.NONE, 3_258, (1_218, 49, 0, 32_912_36, 1_059_490_37, 0, 0, 0)),
+    ],
+)
+def test_each_import_reaches_its_figures_to_the_cent(
+    sessions: Sessions, synthea: Path, payments: Payments, postings: int, expected: tuple[int, ...]
+) -> None:
+    done = imported(sessions, synthea, payments)
+
+    assert done.added == PEOPLE | {"claims": 1_267, "lines": 1_545, "postings": postings}
+    assert figures(sessions)[: len(expected)] == expected
+    assert practice(sessions, write_off=WriteOffSetting.BOTH).violations() == []
+
+
+@pytest.mark.parametrize(
+    ("payments", "in_both", "several_lines"),
+    [(Payments.NONE, 286, 82), (Payments.ONLY_COPAYS, 144, 82), (Payments.WITHOUT_LAST, 0, 0)],
+)
+def test_claims_that_owe_in_both_responsibilities_and_on_several_lines(
+    sessions: Sessions, synthea: Path, payments: Payments, in_both: int, several_lines: int
+) -> None:
+    imported(sessions, synthea, payments)
+
+    seen = figures(sessions)
+
+    assert (seen.owing_in_both, seen.with_several_open_lines) == (in_both, several_lines)
+
+
+def test_postings_are_1418_charges_1840_transfers_1843_payments(sessions: Sessions, synthea: Path) -> None:
+    imported(sessions, synthea)
+
+    with sessions() as session:
+        kinds = session.execute(text("SELECT kind, count(*) FROM posting GROUP BY kind")).all()
+
+    assert dict(map(tuple, kinds)) == {"charge": 1_418, "transfer": 1_840, "payment": 1_843}
+
+
+def test_one_claim_hides_a_credit(sessions: Sessions, synthea: Path) -> None:
+    imported(sessions, synthea, Payments.WITHOUT_LAST)
+
+    with sessions() as session:
+        dues = session.execute(select(Claim.insurance_due, Claim.patient_due).where(Claim.has_credit_line)).all()
+
+    assert [tuple(due) for due in dues] == [(-1, 43_87)]
+
+
+@pytest.mark.parametrize(
+    ("payments", "setting", "reason", "settled", "skipped", "with_money", "write_offs", "cents"),
+    [
+        (Payments.WITHOUT_LAST, "both", "small_balance", 1_266, 1, 1_217, 1_217, 685_192_66),
+        (Payments.WITHOUT_LAST, "both", "administrative", 1_156, 111, None, None, 684_740_57),
+        (Payments.WITHOUT_LAST, "patient", "small_balance", 1_266, 1, 1_018, None, 683_921_78),
+        (Payments.WITHOUT_LAST, "insurance", "small_balance", 1_266, 1, 199, None, 1_270_88),
+        (Payments.ONLY_COPAYS, "both", "small_balance", 1_078, 189, 1_029, 1_383, 1_074_963_94),
+        (Payments.NONE, "both", "small_balance", 1_267, 0, None, 1_714, 1_092_402_73),
+    ],
+)
+def test_settling_everything_writes_off_to_the_cent(
+    sessions: Sessions,
+    synthea: Path,
+    payments: Payments,
+    setting: str,
+    reason: str,
+    settled: int,
+    skipped: int,
+    with_money: int | None,
+    write_offs: int | None,
+    cents: int,
+) -> None:
+    imported(sessions, synthea, payments)
+    given = practice(sessions, write_off=WriteOffSetting(setting))
+
+    job = given.settle(reason=reason, cost_share_reason="Financial hardship on file")
+
+    assert given.counts(job) == {"settled": settled, "skipped": skipped, "failed": 0, "remaining": 0}
+    with sessions() as session:
+        written_off = (
+            "SELECT count(*), count(DISTINCT claim_id), -sum(amount_cents) FROM posting WHERE kind = 'write_off'"
+        )
+        count, claims, total = session.execute(text(written_off)).one()
+    assert total == cents
+    assert write_offs in (None, count)
+    assert with_money in (None, claims)
+    assert given.violations() == []
+
+
+def test_a_second_import_adds_nothing_even_after_the_claims_were_settled(sessions: Sessions, synthea: Path) -> None:
+    imported(sessions, synthea, Payments.WITHOUT_LAST)
+    practice(sessions, write_off=WriteOffSetting.BOTH).settle(
+        reason="small_balance", cost_share_reason="Financial hardship on file"
+    )
+
+    again = imported(sessions, synthea, Payments.WITHOUT_LAST)
+
+    assert again.nothing_new
+    assert again.already_there == PEOPLE | {"claims": 1_267, "lines": 1_545, "postings": 3_883}
+
+
+def test_payments_that_were_left_out_are_not_slipped_under_the_claims_later(sessions: Sessions, synthea: Path) -> None:
+    imported(sessions, synthea, Payments.NONE)
+    before = figures(sessions)
+
+    with pytest.raises(ImportRefused):
+        imported(sessions, synthea, Payments.ALL)
+
+    assert figures(sessions) == before
+
+
+def test_what_identifies_a_person_beyond_name_and_birth_is_not_stored(sessions: Sessions, synthea: Path) -> None:
+    imported(sessions, synthea)
+
+    with sessions() as session:
+        stored = session.scalars(text("SELECT string_agg(p::text, ' ') FROM patient p")).one()
+
+    assert "Maynard46" in stored
+    assert "999-17-5017" not in stored  # SSN
+    assert "S99994942" not in stored  # driver's licence
+    assert "X79835501X" not in stored  # passport
+
+
+def test_days_are_those_of_the_practice(sessions: Sessions, synthea: Path) -> None:
+    imported(sessions, synthea, time_zone="Asia/Tokyo")
+
+    with sessions() as session:
+        claim = session.scalars(
+            select(Claim).where(Claim.external_id == "9120543f-28b9-96ae-09eb-d54f6d918234")  # 16:17:47 UTC
+        ).one()
+
+    assert (claim.service_date, claim.service_time) == (dt.date(2023, 1, 28), dt.time(1, 17, 47))

@@ -1,0 +1,572 @@
+"""Over a limit, another person decides: never the requester, nobody who has lost the role, once, within 7 days."""
+
+import datetime as dt
+import itertools
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+
+from core.access import user_management
+from core.access.permissions import Actor
+from core.db.engine import transaction
+from core.errors import NotAllowed, NotFound, Refusal
+from core.jobs import commands
+from core.jobs.approval import decide as approval, inbox
+from core.jobs.approval.decide import AlreadyDecided, ApprovalExpired, OwnJob, ReasonMissing
+from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
+from core.jobs.execution import sweep
+from core.jobs.keys import JobKey
+from core.jobs.preview.create import NightTerms
+from core.jobs.preview.job_request import JobRequest
+from core.jobs.results import certificate
+from core.models.claims import Hold
+from core.models.job_items import JobItem
+from core.models.jobs import AfterPreview, JobStatus, SettleJob
+from core.models.ledger import Posting, PostingKind, WriteOffReason
+from core.models.people import AuditEntry, Role, User
+from core.models.schedules import Schedule, ScheduleMode, ScheduleState
+from tests.factories import NOW, GivenPractice, a_practice
+
+S = JobStatus
+LATER = NOW + dt.timedelta(hours=5)
+_keys = itertools.count(1)
+
+
+@pytest.fixture
+def approver(practice: GivenPractice) -> Actor:
+    return practice.person("approver@lakeside.example", Role.APPROVER)
+
+
+@pytest.fixture
+def admin(practice: GivenPractice) -> Actor:
+    return practice.person("admin@lakeside.example", Role.ADMIN)
+
+
+@pytest.fixture
+def job(practice: GivenPractice) -> JobKey:
+    """A job of two claims that the biller confirmed and that is over the practice's limit."""
+    practice.claims(2)
+    practice.limit(job=2_000)
+    made = practice.preview(by=practice.biller)
+    practice.confirm(made)
+    return made
+
+
+def read(practice: GivenPractice, job: JobKey) -> SettleJob:
+    with practice.sessions() as session:
+        return session.get_one(SettleJob, job)
+
+
+def acts(practice: GivenPractice, job: JobKey) -> list[tuple[str, int | None]]:
+    with practice.sessions() as session:
+        entries = select(AuditEntry).where(AuditEntry.subject == f"job:{job.job_id}").order_by(AuditEntry.id)
+        return [(entry.act, entry.user_id) for entry in session.scalars(entries)]
+
+
+def change(practice: GivenPractice, person: Actor, **columns: object) -> None:
+    with transaction(practice.sessions) as session:
+        user = session.get_one(User, person.user_id)
+        for name, value in columns.items():
+            setattr(user, name, value)
+
+
+# Approve
+
+
+def test_a_job_over_a_limit_does_nothing_until_another_person_approves(
+    practice: GivenPractice, job: JobKey, approver: Actor
+) -> None:
+    practice.run()
+    assert (practice.progress(job).status, practice.write_offs("C00001")) == (S.AWAITING_APPROVAL, [])
+
+    practice.approve(job, by=approver, now=LATER)
+    practice.run(now=LATER)
+
+    done = read(practice, job)
+    assert done.status is S.COMPLETED
+    assert (done.requested_by, done.confirmed_by, done.decided_by) == (
+        practice.biller.user_id, practice.biller.user_id, approver.user_id
+    )  # fmt: skip
+    assert (done.confirmed_at, done.decided_at) == (LATER, LATER)
+    assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
+    assert practice.violations() == []
+
+
+def test_the_write_offs_are_his_who_confirmed_first_and_audit_and_certificate_name_both(
+    practice: GivenPractice, job: JobKey, approver: Actor
+) -> None:
+    practice.approve(job, by=approver)
+    practice.run()
+
+    with practice.sessions() as session:
+        posted_by = set(session.scalars(select(Posting.user_id).where(Posting.kind == PostingKind.WRITE_OFF)))
+        drawn_up = certificate.of_job(session, job)
+    assert posted_by == {practice.biller.user_id}
+    assert (drawn_up.confirmed_by, drawn_up.approved_by, drawn_up.approved_at) == ("biller", "approver", NOW)
+    assert drawn_up.over[0].sentence == (
+        "More than the practice's limit for one job: $30.00, the limit is $20.00, $10.00 over"
+    )
+    assert [act for act in acts(practice, job) if act[0] in ("job.approval_asked", "job.approved")] == [
+        ("job.approval_asked", practice.biller.user_id),
+        ("job.approved", approver.user_id),
+    ]
+
+
+@pytest.mark.parametrize("word", ["", "confirm", "CONFIRM ", "APPROVE"])
+def test_an_approval_takes_the_word(practice: GivenPractice, job: JobKey, approver: Actor, word: str) -> None:
+    with pytest.raises(ConfirmationMismatch), transaction(practice.sessions) as session:
+        commands.approve(session, job, confirmation=word, by=approver, now=NOW)
+    assert practice.progress(job).status is S.AWAITING_APPROVAL
+
+
+def test_nobody_approves_a_job_that_they_asked_for_or_confirmed(practice: GivenPractice, admin: Actor) -> None:
+    practice.claims(4)
+    practice.limit(job=1)
+    own = practice.preview({"claim_ids": ["C00001"]}, by=admin, key="own")
+    practice.confirm(own, by=admin)
+    confirmed = practice.preview({"claim_ids": ["C00002"]}, key="confirmed for another")
+    practice.confirm(confirmed, by=admin)
+    requested = practice.preview({"claim_ids": ["C00003"]}, by=admin, key="confirmed by another")
+    practice.confirm(requested)
+
+    for job in (own, confirmed, requested):
+        with pytest.raises(OwnJob):
+            practice.approve(job, by=admin)
+        with pytest.raises(OwnJob):
+            practice.reject(job, by=admin)
+        assert practice.progress(job).status is S.AWAITING_APPROVAL
+        assert inbox.is_own(admin, read(practice, job))
+
+
+def test_a_biller_may_not_and_another_practices_approver_finds_no_such_job(
+    practice: GivenPractice, job: JobKey
+) -> None:
+    colleague = practice.person("colleague@lakeside.example", Role.BILLER)
+    with pytest.raises(NotAllowed):
+        practice.approve(job, by=colleague)
+    with pytest.raises(NotAllowed):
+        practice.reject(job, by=colleague)
+    stranger = a_practice(practice.sessions, name="Other").person("approver@other.example", Role.APPROVER)
+    with pytest.raises(NotFound):
+        practice.approve(job, by=stranger)
+    assert practice.progress(job).status is S.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize("loss", [{"active": False}, {"role": Role.BILLER}, {"role": Role.OPS}])
+def test_whoever_was_deactivated_or_lost_the_role_between_page_and_click_decides_nothing(
+    practice: GivenPractice, job: JobKey, approver: Actor, loss: dict[str, object]
+) -> None:
+    change(practice, approver, **loss)
+
+    for decide in (practice.approve, practice.reject):
+        with pytest.raises(NotAllowed):
+            decide(job, by=approver)
+
+    assert practice.progress(job).status is S.AWAITING_APPROVAL
+
+
+def test_an_administrator_who_became_an_approver_meanwhile_still_may(
+    practice: GivenPractice, job: JobKey, admin: Actor
+) -> None:
+    change(practice, admin, role=Role.APPROVER)
+    assert practice.approve(job, by=admin).status is S.CONFIRMED
+
+
+def test_the_requester_who_was_deactivated_meanwhile_takes_nothing_with_them(
+    practice: GivenPractice, job: JobKey, approver: Actor
+) -> None:
+    change(practice, practice.biller, active=False)
+    practice.approve(job, by=approver)
+    practice.run()
+    assert practice.counts(job)["settled"] == 2
+    assert practice.violations() == []
+
+
+def test_a_deactivated_person_confirms_no_preview_either(practice: GivenPractice) -> None:
+    practice.claims(1)
+    job = practice.preview()
+    change(practice, practice.biller, active=False)
+    with pytest.raises(NotAllowed):
+        practice.confirm(job)
+    assert practice.progress(job).status is S.PREVIEWED
+
+
+def test_a_limit_lowered_or_raised_while_a_job_waits_changes_nothing_about_it(
+    practice: GivenPractice, job: JobKey, approver: Actor
+) -> None:
+    before = read(practice, job)
+    practice.limit(claim=1, job=1)
+    practice.limit_of(practice.biller, claim=1, job=1)
+    assert read(practice, job).over == before.over
+    practice.limit()
+    practice.limit_of(practice.biller)
+    assert practice.progress(job).status is S.AWAITING_APPROVAL
+
+    practice.approve(job, by=approver)
+
+    assert (read(practice, job).limits, read(practice, job).over) == (before.limits, before.over)
+
+
+def test_a_claim_that_changed_while_the_job_waited_is_skipped(
+    practice: GivenPractice, job: JobKey, approver: Actor
+) -> None:
+    practice.change("C00001", hold=Hold.LEGAL)
+    practice.approve(job, by=approver)
+    practice.run()
+    assert practice.counts(job) == {"settled": 1, "skipped": 1, "failed": 0, "remaining": 0}
+    assert practice.item(job, "C00001").code == "changed_since_preview"
+    assert practice.violations() == []
+
+
+def test_approved_twice_by_the_same_person_it_runs_once(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
+    first = practice.approve(job, by=approver)
+    again = practice.approve(job, by=approver, now=LATER)
+    assert (again.id, again.decided_at) == (first.id, NOW)
+    practice.run()
+    assert practice.approve(job, by=approver, now=LATER).status is S.COMPLETED
+    assert [act for act, _ in acts(practice, job)].count("job.approved") == 1
+
+
+def test_confirmed_again_while_it_waits_or_after_the_approval_it_comes_back_as_it_is(
+    practice: GivenPractice, job: JobKey, approver: Actor
+) -> None:
+    assert practice.confirm(job, now=LATER).status is S.AWAITING_APPROVAL
+    practice.approve(job, by=approver)
+    assert practice.confirm(job, now=LATER).status is S.CONFIRMED
+
+
+# Reject
+
+
+def test_a_rejection_says_why_and_nothing_happens(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
+    practice.reject(job, by=approver, reason="  Call the patients first  ", now=LATER)
+    practice.run()
+
+    said = read(practice, job)
+    assert (said.status, said.decision_note, said.decided_by) == (
+        S.REJECTED, "Call the patients first", approver.user_id
+    )  # fmt: skip
+    assert practice.write_offs("C00001") == []
+    with pytest.raises(WrongStatus):
+        practice.confirm(job)
+    with practice.sessions() as session:  # the audit has no text of people
+        facts = session.scalars(select(AuditEntry.facts).where(AuditEntry.act == "job.rejected")).one()
+    assert "patients" not in str(facts)
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\x00b"])
+def test_a_rejection_without_a_reason_or_with_a_book_is_refused(
+    practice: GivenPractice, job: JobKey, approver: Actor, reason: str
+) -> None:
+    with pytest.raises(ReasonMissing):
+        practice.reject(job, by=approver, reason=reason)
+    assert practice.progress(job).status is S.AWAITING_APPROVAL
+
+
+def test_what_one_person_decided_another_cannot_decide_again(
+    practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor
+) -> None:
+    practice.approve(job, by=approver)
+    with pytest.raises(AlreadyDecided, match="Somebody else has already approved"):
+        practice.approve(job, by=admin)
+    with pytest.raises(AlreadyDecided, match="Somebody else has already approved"):
+        practice.reject(job, by=admin)
+    with pytest.raises(AlreadyDecided, match="You have already approved"):
+        practice.reject(job, by=approver)
+    assert practice.progress(job).status is S.CONFIRMED
+
+
+def test_a_requester_may_take_a_waiting_job_back(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
+    with transaction(practice.sessions) as session:
+        commands.discard(session, job, by=practice.biller, now=NOW)
+    with pytest.raises(WrongStatus, match="discarded"):
+        practice.approve(job, by=approver)
+    with pytest.raises(WrongStatus):
+        practice.confirm(job)
+
+
+def test_only_a_job_that_waits_can_be_decided_on(practice: GivenPractice, approver: Actor) -> None:
+    practice.claims(1)
+    job = practice.preview()
+    with pytest.raises(WrongStatus):
+        practice.approve(job, by=approver)
+    practice.confirm(job)
+    for decide in (practice.approve, practice.reject):
+        with pytest.raises(WrongStatus):
+            decide(job, by=approver)
+    assert read(practice, job).decided_by is None
+
+
+# Expire
+
+
+def test_after_seven_days_it_expires_with_and_without_the_sweep(
+    practice: GivenPractice, job: JobKey, approver: Actor
+) -> None:
+    last = NOW + approval.APPROVAL_LIFE - dt.timedelta(seconds=1)
+    over = NOW + approval.APPROVAL_LIFE
+    assert inbox.count_for_me(practice.sessions(), approver, now=last) == 1
+    assert inbox.count_for_me(practice.sessions(), approver, now=over) == 0
+    for decide in (practice.approve, practice.reject):
+        with pytest.raises(ApprovalExpired):
+            decide(job, by=approver, now=over)
+
+    sweep.sweep(practice.sessions, now=last)
+    assert practice.progress(job).status is S.AWAITING_APPROVAL
+    sweep.sweep(practice.sessions, now=over)
+
+    assert practice.progress(job).status is S.EXPIRED
+    with pytest.raises(ApprovalExpired):
+        practice.approve(job, by=approver, now=over)
+    with pytest.raises(ApprovalExpired):
+        practice.confirm(job, now=over)
+    assert practice.violations() == []
+
+
+def test_a_preview_that_nobody_confirmed_expires_as_before(practice: GivenPractice) -> None:
+    practice.claims(1)
+    job = practice.preview()
+    sweep.sweep(practice.sessions, now=NOW + dt.timedelta(hours=2))
+    with pytest.raises(PreviewExpired):
+        practice.confirm(job, now=NOW + dt.timedelta(hours=2))
+
+
+# What waits, and what was decided
+
+
+def test_what_waits_for_me_are_not_my_own_jobs_and_only_where_my_role_decides(
+    practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor
+) -> None:
+    practice.limit(job=0)
+    own = practice.preview({"claim_ids": ["C00001"]}, by=admin, key="own, over", now=LATER)
+    practice.confirm(own, by=admin, now=LATER)
+
+    with practice.sessions() as session:
+        ids = {
+            who.role: [job.id for job in inbox.for_me(session, who, now=LATER)]
+            for who in (practice.biller, approver, admin)
+        }
+        assert ids == {Role.BILLER: [], Role.APPROVER: [job.job_id, own.job_id], Role.ADMIN: [job.job_id]}
+        assert [inbox.count_for_me(session, who, now=LATER) for who in (practice.biller, approver, admin)] == [
+            0,
+            2,
+            1,
+        ]
+        assert [found.id for found in inbox.of_mine(session, practice.biller)] == [job.job_id]
+        may = inbox.who_may_approve(session, session.get_one(SettleJob, own))
+        assert [user.name for user in may] == ["approver"]
+
+
+def test_a_decision_is_news_to_the_requester_for_seven_days(
+    practice: GivenPractice, job: JobKey, approver: Actor
+) -> None:
+    practice.reject(job, by=approver, now=LATER)
+    with practice.sessions() as session:
+        for after, count in ((0, 1), (6, 1), (8, 0)):
+            at = LATER + dt.timedelta(days=after)
+            assert len(inbox.decided_of_mine(session, practice.biller, now=at)) == count
+        assert inbox.decided_of_mine(session, approver, now=LATER) == []
+
+
+def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_oneself_is_none(
+    practice: GivenPractice, job: JobKey, admin: Actor, approver: Actor
+) -> None:
+    def discard(key: JobKey, by: Actor) -> None:
+        with transaction(practice.sessions) as session:
+            commands.discard(session, key, by=by, now=LATER)
+
+    own = practice.preview(key="own")
+    practice.confirm(own)
+    discard(own, practice.biller)
+    discard(job, admin)
+
+    with practice.sessions() as session:
+        (news,) = inbox.decided_of_mine(session, practice.biller, now=LATER)
+    assert (news.id, news.status, news.decided_by) == (job.job_id, S.DISCARDED, admin.user_id)
+    with pytest.raises(AlreadyDecided, match="Somebody else has already given up this job"):
+        practice.approve(job, by=approver, now=LATER)
+    assert practice.violations() == []
+
+
+def test_an_expired_job_is_news_too(practice: GivenPractice, job: JobKey) -> None:
+    over = NOW + approval.APPROVAL_LIFE
+    sweep.sweep(practice.sessions, now=over)
+    with practice.sessions() as session:
+        assert [found.id for found in inbox.decided_of_mine(session, practice.biller, now=over)] == [job.job_id]
+        assert inbox.decided_of_mine(session, practice.biller, now=over + dt.timedelta(days=8)) == []
+
+
+# Schedules
+
+
+def test_the_owner_of_a_schedule_never_approves_what_it_made(
+    practice: GivenPractice, admin: Actor, approver: Actor
+) -> None:
+    practice.claims(2)
+    practice.limit(job=2_000)
+    with transaction(practice.sessions) as session:
+        schedule = _a_schedule(practice, admin)
+        session.add(schedule)
+        session.flush()
+        night = NightTerms(schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, 1, 10**9)
+        request = JobRequest.of({"selection": {"all": True}, "reason": "small_balance"})
+        made = commands.preview(session, request, by=admin, idempotency_key="night", now=NOW, night=night)
+        job = JobKey(made.practice_id, made.id)
+        assert [one["code"] for one in made.over] == ["over_job_limit", "over_cap_claims"]
+
+    with pytest.raises(OwnJob):
+        practice.approve(job, by=admin)
+    practice.approve(job, by=approver)
+    practice.run()
+
+    assert practice.counts(job)["settled"] == 2
+
+
+def _a_schedule(practice: GivenPractice, owner: Actor) -> Schedule:
+    return Schedule(
+        practice_id=practice.id, name="Small balances", filter={"total_due_max_cents": 5_000}, local_time=dt.time(2),
+        weekdays=["mon"], reason=WriteOffReason.SMALL_BALANCE, note="", claims_max=1, cents_max=10**9,
+        mode=ScheduleMode.SETTLE, late_minutes=60, mail_to=[], state=ScheduleState.ACTIVE, owner_id=owner.user_id,
+        counts_from=NOW, made_at=NOW, made_by=owner.user_id, changed_at=NOW, changed_by=owner.user_id,
+    )  # fmt: skip
+
+
+# Promises of the database
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE settle_job SET decided_by = requested_by",
+        "UPDATE settle_job SET decided_by = confirmed_by, requested_by = :other",
+        "UPDATE settle_job SET confirmed_at = now()",
+    ],
+)
+def test_the_database_refuses_a_decision_of_ones_own_and_a_run_without_one(
+    practice: GivenPractice, job: JobKey, approver: Actor, statement: str
+) -> None:
+    with pytest.raises(IntegrityError), transaction(practice.sessions) as session:
+        session.execute(text(statement), {"other": approver.user_id} if ":other" in statement else {})
+
+
+# Two at once
+
+
+def at_once(*todo: Callable[[], object]) -> list[BaseException | None]:
+    """What each raised, in their order."""
+    barrier = threading.Barrier(len(todo))
+    raised: list[BaseException | None] = [None] * len(todo)
+
+    def run(index: int, act: Callable[[], object]) -> None:
+        barrier.wait()
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001  whatever it was is judged by the test
+            raised[index] = error
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(todo)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+def another_job(practice: GivenPractice) -> JobKey:
+    made = practice.preview(key=f"race {next(_keys)}")
+    practice.confirm(made)
+    return made
+
+
+def test_of_two_approvers_at_once_one_decides(
+    practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor, rounds: int
+) -> None:
+    for _ in range(rounds // 2):
+        job = another_job(practice)
+        raised = at_once(lambda: practice.approve(job, by=approver), lambda: practice.approve(job, by=admin))  # noqa: B023
+        assert sorted(type(error).__name__ for error in raised) == ["AlreadyDecided", "NoneType"]
+        decided_by = read(practice, job).decided_by
+        assert decided_by == (approver if raised[0] is None else admin).user_id
+        assert [act for act, _ in acts(practice, job)].count("job.approved") == 1
+    practice.run()
+    assert practice.violations() == []
+
+
+def test_approved_and_rejected_at_once_it_is_one_of_both(
+    practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor, rounds: int
+) -> None:
+    for _ in range(rounds // 2):
+        job = another_job(practice)
+        raised = at_once(lambda: practice.approve(job, by=approver), lambda: practice.reject(job, by=admin))  # noqa: B023
+        assert sorted(type(error).__name__ for error in raised) == ["AlreadyDecided", "NoneType"]
+        assert practice.progress(job).status is (S.CONFIRMED if raised[0] is None else S.REJECTED)
+    practice.run()
+    assert practice.violations() == []
+
+
+def test_approved_and_discarded_at_once_it_is_one_of_both(
+    practice: GivenPractice, job: JobKey, approver: Actor, rounds: int
+) -> None:
+    def discard() -> None:
+        with transaction(practice.sessions) as session:
+            commands.discard(session, job, by=practice.biller, now=NOW)
+
+    for _ in range(rounds // 2):
+        job = another_job(practice)
+        raised = at_once(lambda: practice.approve(job, by=approver), discard)  # noqa: B023
+        assert [error for error in raised if error is not None and not isinstance(error, Refusal)] == []
+        assert raised.count(None) == 1
+        assert practice.progress(job).status is (S.CONFIRMED if raised[0] is None else S.DISCARDED)
+
+
+def test_an_approver_who_is_deactivated_at_that_moment_was_either_in_time_or_is_refused(
+    practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor, rounds: int
+) -> None:
+    def deactivate() -> None:
+        with transaction(practice.sessions) as session:
+            user_management.deactivate(session, approver.user_id, by=admin, now=NOW)
+
+    for _ in range(rounds // 2):
+        job = another_job(practice)
+        change(practice, approver, active=True)
+        raised = at_once(lambda: practice.approve(job, by=approver), deactivate)  # noqa: B023
+        assert raised[1] is None
+        assert raised[0] is None or isinstance(raised[0], NotAllowed)
+        order = [
+            act for act in _acts_in_order(practice) if act in (f"job.approved job:{job.job_id}", "user.deactivated")
+        ]
+        assert practice.progress(job).status is (S.CONFIRMED if raised[0] is None else S.AWAITING_APPROVAL)
+        if raised[0] is None:
+            assert order.index(f"job.approved job:{job.job_id}") == len(order) - 2, "the approval came first"
+
+
+def _acts_in_order(practice: GivenPractice) -> list[str]:
+    with practice.sessions() as session:
+        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
+        return [f"{e.act} {e.subject}" if e.act.startswith("job.") else e.act for e in entries]
+
+
+def test_approved_at_the_moment_of_its_expiry_it_runs_or_not_but_never_both(
+    practice: GivenPractice, job: JobKey, approver: Actor, rounds: int
+) -> None:
+    last = NOW + approval.APPROVAL_LIFE - dt.timedelta(seconds=1)
+    over = NOW + approval.APPROVAL_LIFE
+    for _ in range(rounds // 2):
+        job = another_job(practice)
+        raised = at_once(
+            lambda: practice.approve(job, by=approver, now=last),  # noqa: B023
+            lambda: sweep.sweep(practice.sessions, now=over),
+        )
+        assert raised[1] is None
+        assert raised[0] is None or isinstance(raised[0], ApprovalExpired)
+        assert practice.progress(job).status is (S.CONFIRMED if raised[0] is None else S.EXPIRED)
+
+
+def test_a_rejected_jobs_claims_can_be_read_for_a_month(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
+    practice.reject(job, by=approver)
+    sweep.sweep(practice.sessions, now=NOW + dt.timedelta(days=29))
+    with practice.sessions() as session:
+        assert len(session.scalars(select(JobItem).where(*job.of(JobItem))).all()) == 2

@@ -1,0 +1,423 @@
+"""The engine when something is in its way: other hands, bad claims, dying workers, pauses."""
+
+import datetime as dt
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select, text, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from core.db.engine import transaction
+from core.jobs import commands
+from core.jobs.execution import chunks, engine, finish, settle_chunk, sweep
+from core.jobs.keys import JobKey
+from core.models.claims import Claim
+from core.models.job_items import ChunkState, JobChunk, JobFailure, Outcome
+from core.models.jobs import JobStatus, SettleJob
+from tests.factories import NOW, GivenPractice, Line, ticking
+
+REFUSE_ONE = """
+CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.external_id IN ({bad}) AND NEW.billing_status = 'Settled' THEN
+        RAISE EXCEPTION 'refused' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER refuse_one BEFORE UPDATE ON claim FOR EACH ROW EXECUTE FUNCTION refuse_one();
+"""
+
+
+def _refuse(practice: GivenPractice, *bad: str) -> None:
+    """Make the database refuse to settle these claims."""
+    with transaction(practice.sessions) as session:
+        session.execute(text(REFUSE_ONE.format(bad=", ".join(f"'{number}'" for number in bad))))
+
+
+@contextmanager
+def _another_hand_on(practice: GivenPractice, *numbers: str) -> Iterator[Session]:
+    """Another session holds these claims' locks for as long as the block lasts."""
+    with practice.sessions() as session, session.begin():
+        session.scalars(
+            select(Claim.id).where(Claim.practice_id == practice.id, Claim.external_id.in_(numbers)).with_for_update()
+        ).all()
+        yield session
+
+
+@contextmanager
+def _a_worker_inside(practice: GivenPractice, job: JobKey) -> Iterator[None]:
+    """A worker has taken the first chunk and is in its effect transaction."""
+    with transaction(practice.sessions) as session:
+        chunk = chunks.take(session, worker="slow", now=NOW)
+    assert chunk is not None
+    assert chunk.job == job
+    with practice.sessions() as session, session.begin():
+        assert chunks.lock(session, chunk)
+        yield
+
+
+def _chunks(practice: GivenPractice, job: JobKey) -> list[JobChunk]:
+    with practice.sessions() as session:
+        return list(session.scalars(select(JobChunk).where(*job.of(JobChunk)).order_by(JobChunk.first_position)))
+
+
+def _work(practice: GivenPractice, *, now: dt.datetime = NOW) -> engine.Worked:
+    return engine.work(practice.sessions, worker="tester", clock=lambda: now)
+
+
+def test_one_bad_claim_in_a_thousand_fails_alone_in_few_transactions(practice: GivenPractice) -> None:
+    practice.claims(1_000)
+    _refuse(practice, "C00700")
+    job = practice.preview()
+    practice.confirm(job)
+    locked: list[str] = []
+
+    def note_locks(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM claim" in statement and "FOR NO KEY UPDATE" in statement:
+            locked.append(statement)
+
+    event.listen(practice.sessions.kw["bind"], "before_cursor_execute", note_locks)
+    practice.run()
+
+    assert practice.counts(job) == {"settled": 999, "skipped": 0, "failed": 1, "remaining": 0}
+    assert practice.item(job, "C00700").code == "database_refused"
+    assert practice.progress(job).status is JobStatus.COMPLETED
+    assert len(locked) <= 25
+    assert practice.violations() == []
+
+
+def test_several_bad_claims_are_each_found(practice: GivenPractice) -> None:
+    practice.claims(64)
+    bad = ("C00001", "C00002", "C00033", "C00064")
+    _refuse(practice, *bad)
+    job = practice.preview(chunk_claims=16)
+    practice.confirm(job)
+
+    practice.run()
+
+    assert practice.counts(job) == {"settled": 60, "skipped": 0, "failed": 4, "remaining": 0}
+    assert {practice.item(job, number).code for number in bad} == {"database_refused"}
+    assert practice.violations() == []
+
+
+def test_a_claim_that_another_hand_holds_is_left_for_later_and_stalls_nobody(practice: GivenPractice) -> None:
+    practice.claims(5)
+    job = practice.preview()
+    practice.confirm(job)
+    with _another_hand_on(practice, "C00003"):
+        _work(practice)
+        assert practice.counts(job) == {"settled": 4, "skipped": 0, "failed": 0, "remaining": 1}
+        assert _chunks(practice, job)[0].not_before == NOW + dt.timedelta(seconds=0.5)
+
+    practice.run(now=NOW + dt.timedelta(seconds=2))
+
+    assert practice.counts(job) == {"settled": 5, "skipped": 0, "failed": 0, "remaining": 0}
+    assert practice.violations() == []
+
+
+def test_a_claim_held_through_five_tries_fails_and_may_be_tried_again(practice: GivenPractice) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    practice.confirm(job)
+    with _another_hand_on(practice, "C00002"):
+        for seconds in (0, 1, 3, 6, 11):
+            _work(practice, now=NOW + dt.timedelta(seconds=seconds))
+
+    assert practice.counts(job) == {"settled": 2, "skipped": 0, "failed": 1, "remaining": 0}
+    assert practice.item(job, "C00002").code == "claim_locked"
+    assert practice.progress(job).status is JobStatus.COMPLETED
+
+    with transaction(practice.sessions) as session:
+        commands.retry_failed(session, job, by=practice.biller, now=NOW)
+    practice.run(now=NOW + dt.timedelta(seconds=60))
+
+    assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
+    with practice.sessions() as session:
+        assert [(f.attempt, f.code) for f in session.scalars(select(JobFailure))] == [(1, "claim_locked")]
+    assert practice.violations() == []
+
+
+def test_a_payment_that_waits_for_the_job_and_a_job_that_waits_for_a_payment_agree(practice: GivenPractice) -> None:
+    """Decided after the lock: a payment of 60 on a due of 100 must never meet a write-off of 100."""
+    practice.claim("1", Line(0, 100))
+    job = practice.preview()
+    practice.confirm(job)
+    with _another_hand_on(practice, "1"):
+        _work(practice)
+    practice.pay("1", 60)
+
+    practice.run(now=NOW + dt.timedelta(seconds=5))
+
+    assert practice.item(job, "1").code == "changed_since_preview"
+    assert practice.read("1").patient_due == 40
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "57014", "53300"])
+def test_a_transient_error_gives_the_attempt_back_and_blames_no_claim(
+    practice: GivenPractice, sqlstate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    practice.confirm(job)
+    real, failures = settle_chunk.posting.move_claims, iter([True, True, True, True, True])
+
+    def stumble(session: Session, *args: object) -> object:
+        if next(failures, False):
+            session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{sqlstate}'; END $$"))
+        return real(session, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(settle_chunk.posting, "move_claims", stumble)
+    _work(practice)
+    assert [(chunk.attempts, chunk.state) for chunk in _chunks(practice, job)] == [(0, ChunkState.OPEN)]
+
+    for seconds in range(1, 7):
+        _work(practice, now=NOW + dt.timedelta(seconds=seconds))
+
+    assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
+    assert len(_chunks(practice, job)) == 1
+    assert practice.violations() == []
+
+
+def test_outages_of_the_database_are_not_counted_as_deaths(
+    practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is away when the chunk breaks, and still away when it is given back: four times in a row."""
+    practice.claims(1)
+    job = practice.preview()
+    practice.confirm(job)
+    real, away = chunks.give_back, OperationalError("BEGIN", None, Exception("the server is away"))
+    outages = itertools.cycle([True, True, False])
+    monkeypatch.setattr(engine, "GIVE_BACK_WAITS_SECONDS", (0, 0))
+
+    def broken(*_: object, **__: object) -> None:
+        raise away
+
+    def away_at_first(*args: Any, **kwargs: Any) -> None:
+        if next(outages):
+            raise away
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(engine.chunks, "give_back", away_at_first)
+    with monkeypatch.context() as while_broken:
+        while_broken.setattr(engine.settle_chunk, "settle", broken)
+        for seconds in range(4):
+            _work(practice, now=NOW + dt.timedelta(seconds=2 * seconds))
+    practice.run(now=NOW + dt.timedelta(seconds=60))
+
+    assert practice.counts(job) == {"settled": 1, "skipped": 0, "failed": 0, "remaining": 0}
+
+
+def test_a_commit_whose_answer_is_lost_is_neither_doubled_nor_lost(
+    practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    practice.confirm(job)
+    real = settle_chunk.settle
+
+    def commit_and_lose_the_answer(session: Session, chunk: chunks.Chunk, *, now: dt.datetime) -> object:
+        real(session, chunk, now=now)
+        session.commit()
+        raise OperationalError("COMMIT", None, Exception("the connection was lost"))
+
+    monkeypatch.setattr(engine.settle_chunk, "settle", commit_and_lose_the_answer)
+    _work(practice)
+    monkeypatch.undo()
+
+    assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
+    assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
+    with transaction(practice.sessions) as session:
+        finish.step(session, job, now=NOW)
+    assert practice.progress(job).status is JobStatus.COMPLETED
+
+
+def _take_and_die(practice: GivenPractice, *, now: dt.datetime) -> None:
+    with transaction(practice.sessions) as session:
+        assert chunks.take(session, worker="doomed", now=now) is not None
+
+
+def test_a_claim_that_kills_its_workers_is_found_and_the_others_are_settled(practice: GivenPractice) -> None:
+    practice.claims(4)
+    job = practice.preview()
+    practice.confirm(job)
+    now = NOW
+    while practice.progress(job).status is not JobStatus.COMPLETED:
+        now += dt.timedelta(seconds=2)
+        holding_killer = next(c for c in _chunks(practice, job) if c.first_position <= 3 <= c.last_position)
+        first_free = next(c for c in _chunks(practice, job) if c.state is ChunkState.OPEN)
+        if first_free.first_position == holding_killer.first_position and holding_killer.attempts < 3:
+            _take_and_die(practice, now=now)
+        else:
+            with transaction(practice.sessions) as session:
+                chunk = chunks.take(session, worker="tester", now=now)
+            assert chunk is not None
+            engine._settle(practice.sessions, chunk, clock=ticking(now))
+
+    assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 1, "remaining": 0}
+    assert practice.item(job, "C00003").code == "worker_died"
+    assert practice.violations() == []
+
+
+def test_two_workers_never_have_the_same_chunk(practice: GivenPractice) -> None:
+    practice.claims(4)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+
+    with transaction(practice.sessions) as session:
+        first = chunks.take(session, worker="a", now=NOW)
+    with transaction(practice.sessions) as session:
+        second = chunks.take(session, worker="b", now=NOW)
+        third = chunks.take(session, worker="c", now=NOW)
+
+    assert first is not None
+    assert second is not None
+    assert {first.first, second.first} == {1, 3}
+    assert third is None
+
+
+def test_a_worker_that_slept_through_another_take_lets_go(practice: GivenPractice) -> None:
+    practice.claims(2)
+    job = practice.preview()
+    practice.confirm(job)
+    with transaction(practice.sessions) as session:
+        slept = chunks.take(session, worker="frozen", now=NOW)
+    assert slept is not None
+    practice.run(now=NOW + dt.timedelta(seconds=10))
+
+    assert not engine._settle(practice.sessions, slept, clock=ticking(NOW)).processed
+
+    assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
+    assert practice.violations() == []
+
+
+def test_a_pause_waits_for_the_worker_inside_and_stops_before_the_next_chunk(practice: GivenPractice) -> None:
+    practice.claims(4)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    with _a_worker_inside(practice, job):
+        with transaction(practice.sessions) as session:
+            commands.pause(session, job, by=practice.biller, now=NOW)
+        with transaction(practice.sessions) as session:
+            assert finish.step(session, job, now=NOW) is None
+        assert practice.progress(job).status is JobStatus.PAUSING
+        assert _work(practice, now=NOW + dt.timedelta(seconds=5)).chunks == 0
+
+    with transaction(practice.sessions) as session:
+        assert finish.step(session, job, now=NOW) is JobStatus.PAUSED
+
+    with transaction(practice.sessions) as session:
+        commands.resume(session, job, by=practice.biller, now=NOW)
+    practice.run(now=NOW + dt.timedelta(seconds=10))
+    assert practice.counts(job)["settled"] == 4
+    assert practice.violations() == []
+
+
+def test_a_worker_that_took_a_chunk_before_the_pause_lets_it_go_after(practice: GivenPractice) -> None:
+    practice.claims(2)
+    job = practice.preview()
+    practice.confirm(job)
+    with transaction(practice.sessions) as session:
+        taken = chunks.take(session, worker="tester", now=NOW)
+    assert taken is not None
+    with transaction(practice.sessions) as session:
+        commands.pause(session, job, by=practice.biller, now=NOW)
+
+    engine._settle(practice.sessions, taken, clock=ticking(NOW))
+
+    assert practice.progress(job).status is JobStatus.PAUSED
+    assert practice.counts(job)["remaining"] == 2
+    assert _chunks(practice, job)[0].attempts == 0
+
+
+def test_a_cancelled_job_keeps_what_is_settled_and_says_what_was_not_reached(practice: GivenPractice) -> None:
+    practice.claims(4)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    with transaction(practice.sessions) as session:
+        chunk = chunks.take(session, worker="tester", now=NOW)
+    assert chunk is not None
+    engine._settle(practice.sessions, chunk, clock=ticking(NOW))
+    with transaction(practice.sessions) as session:
+        commands.cancel(session, job, by=practice.biller, now=NOW)
+        finish.step(session, job, now=NOW)
+
+    assert practice.progress(job).status is JobStatus.CANCELLED
+    assert practice.counts(job) == {"settled": 2, "skipped": 0, "failed": 0, "remaining": 2}
+    assert practice.item(job, "C00001").outcome is Outcome.SETTLED
+    practice.run(now=NOW + dt.timedelta(seconds=10))
+    assert practice.read("C00004").billing_status == "Balance Due"
+    assert practice.violations() == []
+
+
+@pytest.mark.parametrize("falsified", ["patient_cents", "patient_before_cents", "insurance_after_cents"])
+def test_books_that_do_not_balance_halt_the_job(practice: GivenPractice, falsified: str) -> None:
+    practice.claims(2)
+    job = practice.preview(chunk_claims=1)
+    practice.confirm(job)
+    with transaction(practice.sessions) as session:
+        chunk = chunks.take(session, worker="tester", now=NOW)
+    assert chunk is not None
+    engine._settle(practice.sessions, chunk, clock=ticking(NOW))
+    with transaction(practice.sessions) as session:
+        session.execute(
+            update(JobChunk)
+            .where(JobChunk.state == ChunkState.DONE)
+            .values({falsified: getattr(JobChunk, falsified) + 1})
+        )
+
+    practice.run(now=NOW + dt.timedelta(seconds=5))
+
+    assert practice.progress(job).status is JobStatus.HALTED
+    with practice.sessions() as session:
+        assert session.get_one(SettleJob, job).halted_because == "books_do_not_balance"
+
+
+def test_practices_share_the_workers_whatever_the_size_of_their_jobs(practice: GivenPractice) -> None:
+    from tests.factories import a_practice
+
+    small = a_practice(practice.sessions, name="Small")
+    practice.claims(60)
+    small.claims(2)
+    practice.confirm(practice.preview(chunk_claims=1))
+    job = small.preview()
+    small.confirm(job)
+
+    taken = []
+    for second in range(40):
+        with transaction(practice.sessions) as session:
+            chunk = chunks.take(session, worker="tester", now=NOW + dt.timedelta(seconds=second / 1_000))
+        assert chunk is not None
+        taken.append(chunk.job.practice_id)
+        if chunk.job == job:
+            break
+
+    assert taken[-1] == small.id, "a fair coin misses forty times in a row once in 10^12"
+
+
+def test_the_lot_gives_each_practice_a_third_though_one_has_thirty_jobs() -> None:
+    jobs = [JobKey(1, number) for number in range(30)] + [JobKey(2, 30), JobKey(3, 31)]
+
+    drawn = Counter(chunks._in_fair_order(jobs)[0].practice_id for _ in range(3_000))
+
+    assert drawn.total() == 3_000
+    # A thousand each, give or take 26; six times that happens once in 100 million runs.
+    assert all(abs(drawn[practice] - 1_000) < 160 for practice in (1, 2, 3)), drawn
+
+
+def test_a_sweep_sends_no_flood_of_hints_and_forgets_no_job(
+    practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice.claims(12)
+    jobs = [practice.preview(key=f"job {number}", chunk_claims=1) for number in range(2)]
+    for job in jobs:
+        practice.confirm(job)
+    monkeypatch.setattr(sweep, "HINTS_WAITING_MAX", 10)
+
+    hints = sweep.sweep(practice.sessions, now=NOW)
+
+    assert sorted(hints.work) == [(job, 5) for job in jobs]

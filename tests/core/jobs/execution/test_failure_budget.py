@@ -1,0 +1,77 @@
+"""A job that fails on and on halts and waits for a person."""
+
+import pytest
+from sqlalchemy import text
+
+from core.db.engine import transaction
+from core.jobs import commands
+from core.jobs.keys import JobKey
+from core.models.jobs import JobStatus, SettleJob
+from tests.core.jobs.execution.test_engine import _refuse
+from tests.factories import NOW, GivenPractice
+
+
+def _halted_because(practice: GivenPractice, job: JobKey) -> str | None:
+    with practice.sessions() as session:
+        return session.get_one(SettleJob, job).halted_because
+
+
+def test_twenty_failures_alike_halt_the_job_before_it_fails_them_all(practice: GivenPractice) -> None:
+    numbers = practice.claims(120)
+    _refuse(practice, *numbers)
+    job = practice.preview(chunk_claims=10)
+    practice.confirm(job)
+
+    practice.run()
+
+    seen = practice.progress(job)
+    assert seen.status is JobStatus.HALTED
+    assert _halted_because(practice, job) == "failures_alike"
+    assert 20 <= seen.failed < 40
+    assert seen.remaining >= 80
+    assert practice.violations() == []
+
+
+def test_more_than_half_of_at_least_fifty_halt_the_job(practice: GivenPractice) -> None:
+    numbers = practice.claims(120)
+    with transaction(practice.sessions) as session:  # alike failures are not what this is about
+        session.execute(text("UPDATE practice SET failures_alike_max = 1000"))
+    _refuse(practice, *numbers[5:])
+    job = practice.preview(chunk_claims=10)
+    practice.confirm(job)
+
+    practice.run()
+
+    seen = practice.progress(job)
+    assert (seen.status, _halted_because(practice, job)) == (JobStatus.HALTED, "too_many_failed")
+    assert 50 <= seen.done < 70
+
+
+def test_a_halted_job_goes_on_when_a_person_says_so_and_counts_anew(practice: GivenPractice) -> None:
+    numbers = practice.claims(60)
+    _refuse(practice, *numbers[:25])
+    job = practice.preview(chunk_claims=10)
+    practice.confirm(job)
+    practice.run()
+    assert practice.progress(job).status is JobStatus.HALTED
+
+    with transaction(practice.sessions) as session:
+        commands.resume(session, job, by=practice.biller, now=NOW)
+    practice.run()
+
+    seen = practice.progress(job)
+    assert (seen.status, seen.failed, seen.settled) == (JobStatus.COMPLETED, 25, 35)
+    assert practice.violations() == []
+
+
+@pytest.mark.parametrize("failures", [1, 19])
+def test_a_few_failures_halt_nothing(practice: GivenPractice, failures: int) -> None:
+    numbers = practice.claims(60)
+    _refuse(practice, *numbers[:failures])
+    job = practice.preview(chunk_claims=20)
+    practice.confirm(job)
+
+    practice.run()
+
+    assert practice.progress(job).status is JobStatus.COMPLETED
+    assert practice.counts(job)["failed"] == failures

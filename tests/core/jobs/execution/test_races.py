@@ -1,0 +1,123 @@
+"""Two at once, with two connections and a barrier: right every time."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from core.db.engine import transaction
+from core.errors import Refusal
+from core.jobs import commands
+from core.jobs.execution import chunks, engine, finish
+from core.models.job_items import JobChunk, JobFailure
+from core.models.jobs import JobStatus, SettleJob
+from tests.factories import NOW, GivenPractice
+
+
+def _at_once(*acts: Callable[[], object]) -> list[BaseException]:
+    """Run the acts in threads that start together; give what they raised."""
+    barrier, raised = threading.Barrier(len(acts)), []
+
+    def run(act: Callable[[], object]) -> None:
+        barrier.wait()
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001  whatever it was is judged by the test
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+def test_the_last_two_chunks_finishing_together_complete_the_job_once(practice: GivenPractice, rounds: int) -> None:
+    for round_ in range(rounds):
+        first = 1 + 2 * round_
+        practice.claims(2, first=first)
+        numbers = [f"C{first:05d}", f"C{first + 1:05d}"]
+        job = practice.preview({"claim_ids": numbers}, key=f"round {round_}", chunk_claims=1)
+        practice.confirm(job)
+        taken = []
+        for _ in range(2):
+            with transaction(practice.sessions) as session:
+                taken.append(chunks.take(session, worker="tester", now=NOW))
+
+        raised = _at_once(
+            *(lambda chunk=chunk: engine._settle(practice.sessions, chunk, clock=lambda: NOW) for chunk in taken)
+        )
+
+        assert raised == []
+        assert practice.progress(job).status is JobStatus.COMPLETED, round_
+    assert practice.violations() == []
+
+
+def test_a_retry_that_reopens_a_chunk_while_the_job_finishes_is_never_lost(
+    practice: GivenPractice, rounds: int
+) -> None:
+    practice.claims(2)
+    job = practice.preview(chunk_claims=1)
+    practice.confirm(job)
+    practice.run()
+    for round_ in range(rounds):
+        _fail_the_second_again(practice, job)
+
+        def retry() -> None:
+            with transaction(practice.sessions) as session:
+                commands.retry_failed(session, job, by=practice.biller, now=NOW)
+
+        def end() -> None:
+            with transaction(practice.sessions) as session:
+                finish.step(session, job, now=NOW)
+
+        raised = _at_once(retry, end)
+
+        assert all(isinstance(error, Refusal) for error in raised)
+        seen = practice.progress(job)
+        if seen.status is JobStatus.COMPLETED:
+            assert seen.chunks_open == 0, round_
+        else:
+            assert seen.status is JobStatus.CONFIRMED
+            assert seen.chunks_open == 1
+
+
+def _fail_the_second_again(practice: GivenPractice, job: tuple[int, int]) -> None:
+    """Put the job where its second claim has failed and it runs with nothing open: about to finish."""
+    from sqlalchemy import update
+
+    from core.models.job_items import ChunkState, JobItem, Outcome
+
+    of = {"practice_id": job[0], "job_id": job[1]}
+    with transaction(practice.sessions) as session:
+        session.execute(
+            update(JobItem)
+            .filter_by(**of, position=2)
+            .values(outcome=Outcome.FAILED, code="claim_locked", version_after=None)
+        )
+        session.execute(
+            update(JobChunk)
+            .filter_by(**of, first_position=2)
+            .values(state=ChunkState.DONE, settled=0, failed=1, insurance_cents=0, patient_cents=0)
+        )
+        session.execute(update(SettleJob).filter_by(practice_id=job[0], id=job[1]).values(status=JobStatus.HALTED))
+
+
+def test_two_who_retry_at_once_make_one_attempt(practice: GivenPractice) -> None:
+    practice.claims(2)
+    job = practice.preview(chunk_claims=1)
+    practice.confirm(job)
+    practice.run()
+    _fail_the_second_again(practice, job)
+
+    def retry() -> None:
+        with transaction(practice.sessions) as session:
+            commands.retry_failed(session, job, by=practice.biller, now=NOW + dt.timedelta(seconds=1))
+
+    raised = _at_once(retry, retry, retry)
+
+    assert all(isinstance(error, commands.WrongStatus) for error in raised)
+    with practice.sessions() as session:
+        assert [failure.attempt for failure in session.scalars(select(JobFailure))] == [1]

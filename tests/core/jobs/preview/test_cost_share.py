@@ -1,0 +1,272 @@
+"""Medicare and Medicaid cost sharing: shown before CONFIRM, and written off only with a reason that a person gave."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import insert, select, text, update
+
+from core.db.engine import transaction
+from core.jobs import codes, commands
+from core.jobs.keys import JobKey
+from core.jobs.preview import cost_share
+from core.jobs.preview.cost_share import CostShare, CostShareReasonMissing
+from core.jobs.preview.create import NightTerms, request_job
+from core.jobs.preview.job_request import JobRequest
+from core.jobs.results import certificate
+from core.models.claims import Claim
+from core.models.jobs import AfterPreview, JobStatus, SettleJob
+from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
+from core.models.people import Role
+from core.models.practices import PayerClass
+from core.models.schedules import Schedule, ScheduleMode, ScheduleState
+from core.money import UNLIMITED
+from tests.factories import NOW, TODAY, GivenPractice, Line
+
+WHY = "Hardship, looked into one by one"
+
+
+def confirm(practice: GivenPractice, job: JobKey, reason: str = "") -> SettleJob:
+    with transaction(practice.sessions) as session:
+        return commands.confirm(
+            session, job, confirmation="CONFIRM", cost_share_reason=reason, by=practice.biller, now=NOW
+        )
+
+
+def share(practice: GivenPractice, job: JobKey) -> CostShare | None:
+    with practice.sessions() as session:
+        return cost_share.frozen(session.get_one(SettleJob, job))
+
+
+def posted(practice: GivenPractice, number: str, kind: PostingKind, cents: int, on: dt.date) -> None:
+    """A posting on the patient's due, of any day; the caches are not looked at here."""
+    reason = {"write_off_reason": WriteOffReason.CHARITY, "claim_version": on.toordinal()}
+    with transaction(practice.sessions) as session:
+        claim_id = session.scalars(select(Claim.id).where(Claim.external_id == number)).one()
+        session.execute(
+            insert(Posting).values(
+                practice_id=practice.id, claim_id=claim_id, line=1, kind=kind, amount_cents=cents, posted_on=on,
+                responsibility=Responsibility.PATIENT, created_at=NOW,
+                **(reason if kind is PostingKind.WRITE_OFF else {}),
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("payer_class", list(PayerClass))
+def test_medicare_and_medicaid_patients_are_one_population_in_rule_warning_and_sum(
+    practice: GivenPractice, payer_class: PayerClass
+) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("P", payer_class))
+
+    job = practice.preview()
+
+    guarded = practice.item(practice.preview(reason="bad_debt", key="rule"), "1").verdict_code == cost_share.RULE
+    said = share(practice, job)
+    assert guarded == (payer_class in (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL))
+    assert (said is not None) == guarded
+    if said is None:
+        assert confirm(practice, job).status is JobStatus.CONFIRMED
+    else:
+        assert (said.job_cents, said.became_due_cents) == (500, 500)
+        assert "Medicare or Medicaid cost sharing" in said.sentence()
+
+
+@pytest.mark.parametrize("note", [" Hardship", " ", ""])
+@pytest.mark.parametrize("reason", ["small_balance", "charity"])
+def test_neither_note_nor_write_off_reason_is_taken_for_a_reason_to_write_off_cost_sharing(
+    practice: GivenPractice, note: str, reason: str
+) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview(note=note, reason=reason)
+
+    with pytest.raises(CostShareReasonMissing) as missing:
+        practice.confirm(job)
+
+    assert set(missing.value.facts["faults"]) == {"cost_share_reason"}
+    assert practice.read_job(job).cost_share_reason == ""
+
+
+@pytest.mark.parametrize("filled_in", ["Wrong address", "small balance"])
+def test_a_certificate_of_an_earlier_version_shows_no_reason_that_nobody_gave(
+    practice: GivenPractice, filled_in: str
+) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview(note="Wrong address")
+    confirm(practice, job, WHY)
+    practice.run()
+    as_before = text("preview #- '{cost_share,includes_medicaid}'")
+    for kept, shown in [(WHY, WHY), (filled_in, "not recorded")]:
+        with transaction(practice.sessions) as session:
+            session.execute(update(SettleJob).values(preview=as_before, cost_share_reason=kept))
+        with practice.sessions() as session:
+            drawn_up = certificate.of_job(session, job)
+        assert drawn_up.cost_share_reason == shown
+        assert drawn_up.cost_share is not None
+        assert "Medicaid" not in drawn_up.cost_share.sentence(), "its sums left out Medicaid alone"
+
+
+def test_the_reason_given_may_repeat_the_reason_of_the_write_off(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview()
+
+    confirm(practice, job, "small balance")
+
+    practice.run()
+    with practice.sessions() as session:
+        assert certificate.of_job(session, job).cost_share_reason == "small balance"
+
+
+def test_a_certificate_adds_up_the_cost_sharing_that_was_written_off(practice: GivenPractice) -> None:
+    medicaid = practice.payer("M", PayerClass.MEDICAID)
+    practice.claim("1", Line(0, 500), primary_payer_id=medicaid)
+    practice.claim("2", Line(0, 300), primary_payer_id=medicaid)
+    job = practice.preview()
+    confirm(practice, job, WHY)
+    practice.change("2")  # so that the run skips it
+
+    practice.run()
+
+    with practice.sessions() as session:
+        share_of_job = certificate.of_job(session, job).cost_share
+    assert share_of_job is not None
+    assert (share_of_job.claims, share_of_job.job_cents) == (1, 500)
+
+
+def test_where_the_rule_is_overridden_for_another_reason_a_person_must_say_why(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    admin = practice.person("m.chen@lakeside.example", Role.ADMIN)
+    job = practice.preview(reason="bad_debt", include=["medicare_cost_share"], by=admin)
+
+    with pytest.raises(CostShareReasonMissing):
+        practice.confirm(job, by=admin)
+
+
+@pytest.mark.parametrize("reason", ["", "  \n", "x" * 501, "a\x00b"])
+def test_without_a_reason_nothing_is_confirmed(practice: GivenPractice, reason: str) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview()
+
+    with pytest.raises(CostShareReasonMissing):
+        confirm(practice, job, reason)
+
+    practice.run()
+    assert practice.read("1").patient_due == 500
+    assert confirm(practice, job, f" {WHY} ").cost_share_reason == WHY
+    practice.run()
+    assert practice.read("1").patient_due == 0
+    with practice.sessions() as session:
+        drawn_up = certificate.of_job(session, job)
+    assert (drawn_up.cost_share_reason, drawn_up.cost_share) == (WHY, share(practice, job))
+    assert practice.violations() == []
+
+
+def test_what_insurance_owes_of_a_medicare_claim_is_no_cost_sharing(practice: GivenPractice) -> None:
+    practice.claim("1", Line(500, 0), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+
+    assert share(practice, practice.preview()) is None
+
+
+def test_a_claim_that_is_skipped_asks_for_nothing(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE), hold="hold")
+
+    assert share(practice, practice.preview()) is None
+
+
+def test_the_share_is_of_the_last_twelve_months_and_of_medicare_alone(practice: GivenPractice) -> None:
+    medicare, a_year = practice.payer("M", PayerClass.MEDICARE), TODAY.replace(year=TODAY.year - 1)
+    practice.claim("old", Line(0, 1), primary_payer_id=medicare)  # 190 days ago
+    practice.claim("other", Line(0, 1))
+    kinds = PostingKind
+    for number in ("old", "other"):
+        posted(practice, number, kinds.CHARGE, 1_000, a_year + dt.timedelta(days=1))
+        posted(practice, number, kinds.CHARGE, 50_000, a_year)  # a day too early
+        posted(practice, number, kinds.TRANSFER, 2_000, TODAY)
+        posted(practice, number, kinds.TRANSFER, -500, TODAY)
+        posted(practice, number, kinds.ADJUSTMENT, -501, TODAY)
+        posted(practice, number, kinds.WRITE_OFF, -400, TODAY)
+        posted(practice, number, kinds.WRITE_OFF, -90_000, a_year)
+
+    said = share(practice, practice.preview())
+
+    assert said is not None
+    assert (said.since, said.until) == (a_year + dt.timedelta(days=1), TODAY)
+    assert (said.claims, said.job_cents, said.written_off_cents, said.became_due_cents) == (1, 1, 400, 2_000)
+    assert said.percent == 20
+
+
+def test_what_was_reversed_is_not_written_off(practice: GivenPractice) -> None:
+    medicare, approver = practice.payer("M", PayerClass.MEDICARE), practice.person("a@x.example", Role.APPROVER)
+    practice.claim("1", Line(0, 500), primary_payer_id=medicare)
+    practice.claim("2", Line(0, 300), primary_payer_id=medicare)
+    first = practice.preview({"claim_ids": ["1"]})
+    confirm(practice, first, WHY)
+    practice.run()
+    before = share(practice, practice.preview({"claim_ids": ["2"]}, key="before"))
+    with transaction(practice.sessions) as session:
+        back = commands.reverse(session, first, claim_ids=None, by=approver, idempotency_key="back", now=NOW)
+        back_key = JobKey(back.practice_id, back.id)
+    with transaction(practice.sessions) as session:
+        commands.confirm(session, back_key, confirmation="CONFIRM", by=approver, now=NOW)
+    practice.run()
+    after = share(practice, practice.preview({"claim_ids": ["2"]}, key="after"))
+
+    assert before is not None
+    assert after is not None
+    assert (before.written_off_cents, before.became_due_cents, before.percent) == (500, 800, 62)
+    assert (after.written_off_cents, after.percent) == (0, 0)
+    assert practice.violations() == []
+
+
+def night_job(practice: GivenPractice, *, note: str, reason: str = "small_balance", include: list[str]) -> SettleJob:
+    admin = practice.person("night@x.example", Role.ADMIN)
+    with transaction(practice.sessions) as session:
+        schedule = Schedule(
+            practice_id=practice.id, name="Night", filter={}, local_time=dt.time(2), weekdays=["mon"],
+            reason=WriteOffReason(reason), note=note, claims_max=UNLIMITED, cents_max=UNLIMITED,
+            mode=ScheduleMode.SETTLE, late_minutes=60, mail_to=[], state=ScheduleState.ACTIVE,
+            owner_id=admin.user_id, counts_from=NOW, made_at=NOW, made_by=admin.user_id, changed_at=NOW,
+            changed_by=admin.user_id,
+        )  # fmt: skip
+        session.add(schedule)
+        session.flush()
+        asked = JobRequest.of({"selection": {"all": True}, "reason": reason, "note": note, "include": include})
+        night = NightTerms(
+            schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED
+        )
+        return request_job(session, asked, by=admin, idempotency_key="night", now=NOW, night=night)
+
+
+def test_a_schedule_gives_its_note_as_the_reason(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+
+    job = night_job(practice, note="Small balances cost more to collect", include=[])
+
+    assert (job.status, job.cost_share_reason) == (JobStatus.CONFIRMED, "Small balances cost more to collect")
+
+
+@pytest.mark.parametrize(
+    ("note", "reason", "include"), [("", "small_balance", []), ("A note", "bad_debt", ["medicare_cost_share"])]
+)
+def test_a_schedule_that_cannot_be_asked_waives_nothing(
+    practice: GivenPractice, note: str, reason: str, include: list[str]
+) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    practice.claim("2", Line(0, 500))
+
+    job = night_job(practice, note=note, reason=reason, include=include)
+
+    key = JobKey(job.practice_id, job.id)
+    skipped = practice.item(key, "1")
+    assert skipped.verdict_code == "medicare_cost_share"
+    assert "by a schedule only with a note" in codes.words("medicare_cost_share")
+    assert (("note of the schedule", "none") in codes.values_seen(skipped.why)) == (note == "")
+    assert practice.item(key, "2").verdict_code is None
+    assert job.cost_share_reason == ""
+
+
+def test_a_preview_of_before_this_was_asked_needs_no_reason(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    job = practice.preview()
+    with transaction(practice.sessions) as session:
+        session.execute(update(SettleJob).values(preview=text("preview - 'cost_share'")))
+
+    assert confirm(practice, job).status is JobStatus.CONFIRMED

@@ -1,0 +1,233 @@
+"""What a job's progress says of its time: rates and charts of the time at work, and pauses apart."""
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select, update
+
+from core.db.engine import transaction
+from core.jobs import commands, lifecycle
+from core.jobs.execution import chunks, engine, finish
+from core.jobs.keys import JobKey
+from core.jobs.results import progress
+from core.models.claims import Claim
+from core.models.jobs import JobStatus, SettleJob
+from tests.factories import NOW, GivenPractice, ticking
+
+
+class Run:
+    """A job of 12 claims in chunks of 2; each chunk takes two seconds."""
+
+    def __init__(self, practice: GivenPractice) -> None:
+        self.practice = practice
+        practice.claims(12)
+        self.job = practice.preview(chunk_claims=2)
+        practice.confirm(self.job)
+        self.at = NOW
+
+    def work(self, chunks_wanted: int = 1) -> None:
+        for _ in range(chunks_wanted):
+            with transaction(self.practice.sessions) as session:
+                taken = chunks.take(session, worker="tester", now=self.at)
+            assert taken is not None
+            self.at += dt.timedelta(seconds=2)
+            engine._settle(self.practice.sessions, taken, clock=lambda: self.at)
+
+    def act(self, command: Callable[..., SettleJob]) -> None:
+        with transaction(self.practice.sessions) as session:
+            command(session, self.job, by=self.practice.biller, now=self.at)
+        with transaction(self.practice.sessions) as session:
+            finish.step(session, self.job, now=self.at)
+
+    def wait(self, **by: float) -> None:
+        self.at += dt.timedelta(**by)
+
+    def pause(self, **by: float) -> None:
+        self.act(commands.pause)
+        self.wait(**by)
+        self.act(commands.resume)
+
+    @property
+    def progress(self) -> progress.Progress:
+        return self.practice.progress(self.job, now=self.at)
+
+    def chart(self) -> list[tuple[int, int]]:
+        start = int(NOW.timestamp())
+        with self.practice.sessions() as session:
+            points = progress.claims_per_second(session, self.job, now=self.at)
+        return [(at - start, claims) for at, claims in points]
+
+
+@pytest.fixture
+def run(practice: GivenPractice) -> Run:
+    return Run(practice)
+
+
+def test_a_pause_is_no_time_at_work(run: Run) -> None:
+    run.work(3)
+    run.pause(minutes=4)
+    run.work(3)
+
+    seen = run.progress
+
+    assert seen.status is JobStatus.COMPLETED
+    assert (seen.worked_seconds, seen.paused_seconds) == (12, 240)
+    assert seen.rate_per_second == 1.0
+    assert seen.finished_at == NOW + dt.timedelta(seconds=12, minutes=4)
+
+
+def test_a_paused_job_shows_the_minute_in_which_it_ran(run: Run) -> None:
+    run.work(3)
+    run.act(commands.pause)
+    shown = run.chart()
+    run.wait(hours=2)
+
+    assert run.progress.status is JobStatus.PAUSED
+    assert run.chart() == shown == [(0, 0), (1, 0), (2, 2), (3, 0), (4, 2), (5, 0), (6, 2)]
+    assert (run.progress.rate_per_second, run.progress.seconds_left) == (None, None)
+    assert (run.progress.worked_seconds, run.progress.paused_seconds) == (6, 0)
+
+
+def test_the_chart_of_a_resumed_job_leaves_its_pauses_out(run: Run) -> None:
+    run.work(2)
+    run.pause(minutes=10)
+    run.work(1)
+    run.pause(minutes=20)
+    run.work(3)
+    run.wait(days=1)
+
+    first, second = 600, 1_800
+    assert run.chart() == [
+        *((0, 0), (1, 0), (2, 2), (3, 0), (4, 2)),
+        *((first + 4, 0), (first + 5, 0), (first + 6, 2)),
+        *((second + 6, 0), (second + 7, 0), (second + 8, 2), (second + 9, 0), (second + 10, 2), (second + 11, 0)),
+        (second + 12, 2),
+    ]
+    assert (run.progress.worked_seconds, run.progress.paused_seconds) == (12, 1_800)
+
+
+def test_the_rate_of_a_resumed_job_is_that_since_it_was_resumed(run: Run) -> None:
+    run.work(2)
+    run.pause(seconds=3)
+    run.work(1)
+
+    assert run.progress.rate_per_second == 1.0, "2 claims in the 2 seconds since; 6 claims in the last 10 before"
+    assert run.progress.seconds_left == 6
+    assert run.progress.worked_seconds is None
+
+
+def test_a_job_that_was_resumed_after_a_long_pause_does_not_stall_at_once(run: Run) -> None:
+    run.work(1)
+    run.pause(hours=1)
+
+    assert run.progress.stalled_because is None
+    run.wait(minutes=2)
+    assert run.progress.stalled_because == "no_worker"
+
+
+def test_a_halt_is_a_pause_too(run: Run) -> None:
+    run.work(3)
+    with transaction(run.practice.sessions) as session:
+        lifecycle.lock(session, run.job)
+        finish.halt(session, run.job, because="failure_budget", now=run.at)
+    run.wait(minutes=5)
+    assert (run.progress.rate_per_second, run.progress.worked_seconds) == (None, 6)
+
+    run.act(commands.resume)
+    run.work(3)
+
+    assert (run.progress.worked_seconds, run.progress.paused_seconds) == (12, 300)
+    assert run.progress.rate_per_second == 1.0
+
+
+def test_the_time_until_a_retry_is_no_time_at_work_and_the_retry_counts_what_it_tried(practice: GivenPractice) -> None:
+    practice.claims(10)
+    job = practice.preview()
+    practice.confirm(job)
+    with practice.sessions() as session, session.begin():
+        session.execute(select(Claim.id).where(Claim.external_id == "C00004").with_for_update())
+        clock = ticking(NOW)
+        for _ in range(60):
+            engine.work(practice.sessions, worker="tester", clock=clock)
+    failed = practice.progress(job)
+    assert (failed.status, failed.failed) == (JobStatus.COMPLETED, 1)
+    assert failed.worked_seconds is not None
+
+    later = NOW + dt.timedelta(days=1)
+    with transaction(practice.sessions) as session:
+        commands.retry_failed(session, job, by=practice.biller, now=later)
+    with transaction(practice.sessions) as session:
+        taken = chunks.take(session, worker="tester", now=later)
+    assert taken is not None
+    until = later + dt.timedelta(seconds=4)
+    engine._settle(practice.sessions, taken, clock=lambda: until)
+
+    seen = practice.progress(job, now=until)
+    assert seen.status is JobStatus.COMPLETED
+    assert seen.worked_seconds == failed.worked_seconds + 4
+    assert failed.finished_at is not None
+    assert seen.paused_seconds == (later - failed.finished_at).total_seconds()
+    with practice.sessions() as session:
+        chart = progress.claims_per_second(session, job, now=until)
+    assert chart[-1] == (int(until.timestamp()), 1), "the nine others were settled a day before"
+
+
+def test_a_job_that_was_cancelled_while_paused_took_the_time_before_its_pause(run: Run) -> None:
+    run.work(2)
+    run.act(commands.pause)
+    run.wait(hours=3)
+    run.act(commands.cancel)
+
+    assert run.progress.status is JobStatus.CANCELLED
+    assert (run.progress.worked_seconds, run.progress.paused_seconds) == (4, 3 * 3_600)
+    assert run.progress.rate_per_second == 1.0
+
+
+def test_a_run_of_less_than_a_second_has_no_rate(practice: GivenPractice) -> None:
+    practice.claims(5)
+    job = practice.preview()
+    practice.confirm(job)
+    engine.work(practice.sessions, worker="tester", clock=lambda: NOW)
+
+    seen = practice.progress(job)
+
+    assert (seen.status, seen.worked_seconds, seen.rate_per_second) == (JobStatus.COMPLETED, 0, None)
+
+
+@pytest.fixture
+def before_its_end(run: Run) -> Run:
+    """The job after its last claim and before its totals are checked."""
+    run.work(6)
+    with transaction(run.practice.sessions) as session:
+        running = {"status": JobStatus.RUNNING, "finished_at": None}
+        session.execute(update(SettleJob).where(*run.job.of(SettleJob)).values(running))
+    return run
+
+
+def test_a_job_without_remaining_claims_that_has_not_ended_is_reconciling(before_its_end: Run) -> None:
+    seen = before_its_end.progress
+
+    assert (seen.remaining, seen.reconciling, seen.seconds_left) == (0, True, None)
+    assert progress.as_json(seen)["reconciling"] is True
+
+    with transaction(before_its_end.practice.sessions) as session:
+        finish.step(session, before_its_end.job, now=before_its_end.at)
+    assert (before_its_end.progress.status, before_its_end.progress.reconciling) == (JobStatus.COMPLETED, False)
+
+
+def test_a_job_with_claims_left_is_not_reconciling(run: Run) -> None:
+    run.work(5)
+
+    assert not run.progress.reconciling
+
+
+def test_the_progress_of_several_jobs_is_that_of_each(practice: GivenPractice) -> None:
+    practice.claims(2)
+    job = practice.settle()
+    other: JobKey = practice.preview(key="other")
+
+    with practice.sessions() as session:
+        by_job = progress.of_jobs(session, practice.id, [job.job_id, other.job_id], now=NOW)
+
+    assert by_job == {job.job_id: practice.progress(job), other.job_id: practice.progress(other)}

@@ -1,0 +1,222 @@
+"""A job taken back: by counter-postings, claim by claim, and only what nobody touched since."""
+
+import datetime as dt
+
+import pytest
+
+from core.db.engine import transaction
+from core.errors import NotAllowed
+from core.jobs import commands
+from core.jobs.keys import JobKey
+from core.jobs.preview.job_request import BadRequest
+from core.jobs.preview.selection import UnknownClaim
+from core.jobs.reversal.create import NotReversible
+from core.models.claims import Hold
+from core.models.job_items import Outcome
+from core.models.jobs import JobStatus
+from core.models.people import Role
+from core.models.practices import WriteOffSetting
+from tests.factories import NOW, TODAY, GivenPractice, Line
+
+
+def _reverse(practice: GivenPractice, job: JobKey, *claim_ids: str, key: str = "reverse", run: bool = True) -> JobKey:
+    approver = practice.person(f"approver.{key}@lakeside.example".replace(" ", "."), Role.APPROVER)
+    with transaction(practice.sessions) as session:
+        made = commands.reverse(
+            session, job, claim_ids=claim_ids or None, by=approver, idempotency_key=key, now=NOW, chunk_claims=2
+        )
+        reversal = JobKey(made.practice_id, made.id)
+    if run:
+        with transaction(practice.sessions) as session:
+            commands.confirm(session, reversal, confirmation="CONFIRM", by=approver, now=NOW)
+        practice.run()
+    return reversal
+
+
+def test_a_reversed_job_leaves_dues_and_statuses_as_they_were(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 50), Line(0, 25))
+    practice.claim("2", Line(), billing_status="Internal Review")
+    practice.claim("3", Line(7, 0), billing_status="Bill Insurance")
+    job = practice.settle()
+
+    reversal = _reverse(practice, job)
+
+    seen = practice.progress(reversal)
+    assert (seen.status, seen.settled, seen.insurance_cents, seen.patient_cents) == (JobStatus.COMPLETED, 3, 107, 75)
+    claims = [practice.read(number) for number in "123"]
+    assert [(c.billing_status, c.insurance_due, c.patient_due, c.version) for c in claims] == [
+        ("Balance Due", 100, 75, 3), ("Internal Review", 0, 0, 3), ("Bill Insurance", 7, 0, 3)
+    ]  # fmt: skip
+    assert len(practice.write_offs("1")) == 3, "nothing was deleted"
+    assert practice.violations() == []
+
+
+def test_a_claim_that_was_paid_late_in_full_is_refused_by_name_and_of_the_others_goes_what_stands(
+    practice: GivenPractice,
+) -> None:
+    practice.claim("paid late", Line(0, 100))
+    practice.claim("paid some", Line(0, 100))
+    practice.claim("still", Line(0, 100))
+    job = practice.settle()
+    practice.pay("paid late", 100)
+    practice.pay("paid some", 40)
+
+    reversal = _reverse(practice, job)
+
+    assert practice.progress(reversal).patient_cents == 160
+    assert practice.read("paid some").patient_due == 60
+    item = practice.item(reversal, "paid late")
+    assert (item.outcome, item.code) == (Outcome.SKIPPED, "late_payment")
+    assert item.why is not None
+    assert item.why.keys() == {"last_payment_on", "insurance_due", "patient_due"}
+    assert practice.read("paid late").patient_due == 0, "the payment took back of the write-off what it paid"
+    assert practice.read("still").patient_due == 100
+    assert practice.violations() == []
+
+
+def test_a_claim_held_and_released_since_is_as_good_as_untouched(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    practice.claim("held still", Line(0, 100))
+    job = practice.settle()
+    for number in ("1", "held still"):
+        practice.change(number, hold=Hold.HOLD)
+    practice.change("1", hold=None)
+    practice.claim("held until yesterday", Line(0, 100))
+    lapsed = practice.settle({"claim_ids": ["held until yesterday"]}, key="lapsed")
+    practice.change("held until yesterday", hold=Hold.HOLD, hold_until=TODAY - dt.timedelta(days=1))
+
+    reversal = _reverse(practice, job)
+
+    assert practice.item(_reverse(practice, lapsed, key="l"), "held until yesterday").outcome is Outcome.SETTLED
+    assert practice.item(reversal, "held still").code == "touched_since"
+    assert practice.item(reversal, "1").outcome is Outcome.SETTLED
+    assert (practice.read("1").billing_status, practice.read("1").patient_due) == ("Balance Due", 100)
+    assert practice.violations() == []
+
+
+def test_two_jobs_on_one_claim_are_taken_back_the_last_one_first(practice: GivenPractice) -> None:
+    practice.claim("1", Line(70, 30))
+    practice.set_write_off(WriteOffSetting.PATIENT)
+    first = practice.settle(key="patient")
+    practice.set_write_off(WriteOffSetting.INSURANCE)
+    second = practice.settle(key="insurance")
+
+    too_early = _reverse(practice, first, key="too early")
+    last = _reverse(practice, second, key="last")
+    then = _reverse(practice, first, key="then")
+
+    assert practice.item(too_early, "1").code == "touched_since"
+    assert [practice.item(job, "1").outcome for job in (last, then)] == [Outcome.SETTLED, Outcome.SETTLED]
+    claim = practice.read("1")
+    assert (claim.billing_status, claim.insurance_due, claim.patient_due) == ("Balance Due", 70, 30)
+    assert practice.violations() == []
+
+
+def test_what_was_taken_back_already_says_so_and_by_which_job(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    job = practice.settle()
+    first = _reverse(practice, job, key="first")
+
+    second = _reverse(practice, job, key="second")
+
+    item = practice.item(second, "1")
+    assert (item.code, item.why) == ("already_reversed", {"reversed_by": first.job_id})
+
+
+def test_only_some_claims_of_a_job_may_be_taken_back(practice: GivenPractice) -> None:
+    practice.claims(3)
+    job = practice.settle()
+
+    reversal = _reverse(practice, job, "C00002")
+
+    assert practice.counts(reversal) == {"settled": 1, "skipped": 0, "failed": 0, "remaining": 0}
+    assert [practice.read(f"C0000{n}").billing_status for n in (1, 2, 3)] == ["Settled", "Balance Due", "Settled"]
+    with pytest.raises(UnknownClaim, match="C00009"):
+        _reverse(practice, job, "C00009", key="another")
+
+
+def test_reversing_twice_is_once(practice: GivenPractice) -> None:
+    practice.claims(2)
+    job = practice.settle()
+    first = _reverse(practice, job, key="first", run=False)
+    second = _reverse(practice, job, key="second")
+    with transaction(practice.sessions) as session:
+        admin = practice.person("admin@lakeside.example", Role.ADMIN)
+        commands.confirm(session, first, confirmation="CONFIRM", by=admin, now=NOW)
+    practice.run()
+    third = _reverse(practice, job, key="third")
+
+    assert practice.counts(second)["settled"] == 2
+    assert practice.counts(first)["skipped"] == 2
+    assert practice.counts(third)["skipped"] == 2
+    assert practice.read("C00001").patient_due == 500
+    assert practice.violations() == []
+
+
+def test_a_reversed_claim_may_be_settled_again(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 50))
+    _reverse(practice, practice.settle())
+
+    again = practice.settle(key="again")
+
+    assert practice.counts(again)["settled"] == 1
+    assert (practice.read("1").insurance_due, practice.read("1").billing_status) == (0, "Settled")
+    assert len(practice.write_offs("1")) == 4
+    assert practice.violations() == []
+
+
+def test_what_the_setting_left_due_is_left_due(sessions_practice: GivenPractice) -> None:
+    practice = sessions_practice
+    practice.claim("1", Line(100, 50))
+    job = practice.settle()
+
+    _reverse(practice, job)
+
+    assert (practice.read("1").insurance_due, practice.read("1").patient_due) == (100, 50)
+    assert practice.violations() == []
+
+
+@pytest.fixture
+def sessions_practice(practice: GivenPractice) -> GivenPractice:
+    """A practice that writes off the patient's balance alone."""
+    from tests.factories import a_practice
+
+    return a_practice(practice.sessions, name="Patients", write_off=WriteOffSetting.PATIENT)
+
+
+def test_a_status_job_is_taken_back_too(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 0))
+    job = practice.settle(target_status="Internal Review", reason=None)
+
+    _reverse(practice, job)
+
+    assert practice.read("1").billing_status == "Balance Due"
+    assert practice.violations() == []
+
+
+def test_a_biller_reverses_nothing(practice: GivenPractice) -> None:
+    practice.claims(1)
+    job = practice.settle()
+
+    with pytest.raises(NotAllowed), transaction(practice.sessions) as session:
+        commands.reverse(session, job, claim_ids=None, by=practice.biller, idempotency_key="k", now=NOW)
+    reversal = _reverse(practice, job, run=False)
+    with pytest.raises(NotAllowed):
+        practice.confirm(reversal)
+
+
+def test_a_note_of_a_reversal_has_its_limit(practice: GivenPractice) -> None:
+    practice.claims(1)
+    job = practice.settle()
+    approver = practice.person("approver@lakeside.example", Role.APPROVER)
+
+    with pytest.raises(BadRequest, match="note"), transaction(practice.sessions) as session:
+        commands.reverse(session, job, claim_ids=None, by=approver, idempotency_key="k", now=NOW, note="x" * 501)
+
+
+def test_only_a_job_that_has_ended_is_reversed(practice: GivenPractice) -> None:
+    practice.claims(1)
+    job = practice.preview()
+
+    with pytest.raises(NotReversible):
+        _reverse(practice, job)

@@ -1,0 +1,236 @@
+"""Payments, adjustments, transfers and holds by other hands, before, during and after a job."""
+
+import datetime as dt
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from core.claims.holds import set_hold
+from core.claims.locks import ClaimBusy
+from core.db.engine import transaction
+from core.errors import NotAllowed, NotFound
+from core.jobs.execution import engine
+from core.ledger import manual_postings
+from core.ledger.manual_postings import BadEntry, EntryMismatch, entry_of
+from core.models.claims import Claim, Hold
+from core.models.ledger import Posting
+from core.models.people import Role
+from core.models.practices import PayerClass
+from tests.factories import NOW, GivenPractice, Line, ticking
+
+
+def _post(practice: GivenPractice, number: str = "1", key: str = "key", now: dt.datetime = NOW, **entry: Any) -> Claim:
+    given = {
+        "kind": "payment",
+        "line": 1,
+        "responsibility": "patient",
+        "paid_by": "patient",
+        "amount_cents": 40,
+        **entry,
+    }
+    if given["kind"] != "payment":
+        del given["paid_by"]
+    with transaction(practice.sessions) as session:
+        return manual_postings.post(
+            session, number, entry_of(given), by=practice.biller, idempotency_key=key, now=now
+        ).claim
+
+
+def test_a_payment_lowers_what_is_due_and_says_who_paid(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 90))
+
+    claim = _post(practice)
+
+    assert (claim.insurance_due, claim.patient_due, claim.patient_paid, claim.version) == (100, 50, 40, 2)
+    assert str(claim.last_payment_on) == "2026-11-23"
+    assert practice.violations() == []
+
+
+def test_an_insurance_that_the_claim_has_not_pays_nothing_on_it(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 90))  # with Ins 1 alone
+
+    with pytest.raises(BadEntry, match="paid_by: claim 1 has no Ins 2; say who paid"):
+        _post(practice, paid_by="secondary")
+
+    assert _post(practice, paid_by="primary").patient_due == 50
+    practice.claim("2", Line(0, 90), primary_payer_id=practice.payer("Self Pay", PayerClass.SELF_PAY))
+    with pytest.raises(BadEntry, match="paid_by: claim 2 has no Ins 1"):
+        _post(practice, "2", "another", paid_by="primary")
+    assert _post(practice, "2", "another").patient_due == 50
+
+
+def test_an_adjustment_carries_its_codes(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 0))
+
+    claim = _post(practice, kind="adjustment", responsibility="insurance", group_code="CO", reason_code="45")
+
+    assert (claim.insurance_due, claim.adjustment) == (60, 40)
+    assert practice.violations() == []
+
+
+def test_a_transfer_moves_what_is_due(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 0))
+
+    claim = _post(practice, kind="transfer", responsibility="insurance")
+
+    assert (claim.insurance_due, claim.patient_due) == (60, 40)
+    assert practice.violations() == []
+
+
+def test_one_key_posts_once(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+
+    _post(practice)
+    claim = _post(practice)
+
+    assert claim.patient_due == 60
+    for other in ({"amount_cents": 41}, {"posted_on": "2026-11-01"}, {"note": "Check 12"}, {"paid_by": "primary"}):
+        with pytest.raises(EntryMismatch):
+            _post(practice, **other)
+    assert _post(practice, key="another").patient_due == 20
+
+
+def test_a_key_without_a_date_is_the_same_entry_a_day_later(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    _post(practice)
+
+    assert _post(practice, now=NOW + dt.timedelta(days=1)).patient_due == 60
+    with pytest.raises(EntryMismatch):
+        _post(practice, now=NOW + dt.timedelta(days=1), posted_on="2026-11-24")
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        ({"amount_cents": 0}, "amount_cents"),
+        ({"amount_cents": -5}, "amount_cents"),
+        ({"amount_cents": 1.5}, "amount_cents"),
+        ({"amount_cents": "40"}, "amount_cents"),
+        ({"line": 2}, "line"),
+        ({"kind": "gift"}, "kind"),
+        ({"paid_by": "nobody"}, "paid_by"),
+        ({"responsibility": "payer"}, "responsibility"),
+        ({"posted_on": "2026-11-24"}, "posted_on"),
+        ({"posted_on": "yesterday"}, "posted_on"),
+        ({"posted_on": 0}, "posted_on"),
+        ({"line": "1"}, "line"),
+        ({"kind": "adjustment"}, "group_code"),
+        ({"extra": 1}, "extra"),
+    ],
+)
+def test_a_bad_entry_names_its_field_and_posts_nothing(practice: GivenPractice, entry: Any, named: str) -> None:
+    practice.claim("1", Line(0, 100))
+
+    with pytest.raises(BadEntry, match=named):
+        _post(practice, **entry)
+
+    assert (practice.read("1").patient_due, practice.read("1").version) == (100, 1)
+
+
+def test_money_on_a_settled_claim_that_leaves_something_due_reopens_it(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    practice.settle()
+
+    claim = _post(practice, kind="transfer", responsibility="insurance")
+
+    assert (claim.billing_status, claim.patient_due, claim.insurance_due) == ("Balance Due", 40, -40)
+    assert practice.violations() == []
+
+
+def test_a_credit_on_another_line_does_not_keep_a_claim_settled_that_is_due(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 100), Line(0, 0))
+    practice.settle()
+    _post(practice, line=2, amount_cents=60)  # the wrong line: a credit there
+
+    claim = _post(practice, key="t", kind="transfer", responsibility="insurance", amount_cents=50)
+
+    assert (claim.billing_status, claim.patient_due) == ("Balance Due", -10)
+    assert practice.violations() == []
+
+
+def test_a_payment_on_a_settled_claim_takes_back_of_the_write_off_and_leaves_it_settled(
+    practice: GivenPractice,
+) -> None:
+    practice.claim("1", Line(0, 100))
+    practice.settle()
+
+    claim = _post(practice)
+
+    assert (claim.billing_status, claim.patient_due, claim.has_credit_line) == ("Settled", 0, False)
+    assert practice.violations() == []
+
+
+def test_a_claim_paid_after_the_preview_is_skipped_as_changed(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    job = practice.preview()
+    practice.confirm(job)
+    _post(practice)
+
+    practice.run()
+
+    item = practice.item(job, "1")
+    assert item.code == "changed_since_preview"
+    assert item.why is not None
+    assert (item.why["previewed_version"], item.why["version"], item.why["patient_due"]) == (1, 2, 60)
+
+
+def test_payments_and_a_job_at_the_same_time_never_disagree(practice: GivenPractice) -> None:
+    numbers = practice.claims(40, insurance=0, patient=100)
+    job = practice.preview(chunk_claims=5)
+    practice.confirm(job)
+
+    def pay_all() -> None:
+        for number in numbers:
+            _post(practice, number, key=number)
+
+    payer = threading.Thread(target=pay_all)
+    payer.start()
+    clock = ticking(NOW)
+    while practice.progress(job).remaining:
+        engine.work(practice.sessions, worker="tester", clock=clock)
+    payer.join()
+
+    for number in numbers:
+        claim, outcome = practice.read(number), practice.item(job, number).outcome
+        assert claim.patient_due == (0 if outcome == "settled" else 60), number
+    assert practice.violations() == []
+
+
+def test_a_hold_keeps_a_claim_out_of_jobs_until_it_is_released(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    with transaction(practice.sessions) as session:
+        assert set_hold(session, "1", Hold.LEGAL, by=practice.biller, now=NOW).version == 2
+    with transaction(practice.sessions) as session:
+        assert set_hold(session, "1", Hold.LEGAL, by=practice.biller, now=NOW).version == 2
+    item = practice.item(practice.preview(key="held"), "1")
+    assert (item.verdict_code, item.why) == ("on_hold", {"hold": "legal_hold"})
+
+    with transaction(practice.sessions) as session:
+        set_hold(session, "1", None, by=practice.biller, now=NOW)
+
+    assert practice.item(practice.preview(key="released"), "1").verdict_code is None
+
+
+def test_a_claim_that_another_hand_holds_too_long_is_busy(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    with practice.sessions() as holder, holder.begin():
+        holder.scalars(select(Claim).with_for_update()).all()
+        with pytest.raises(ClaimBusy):
+            _post(practice)
+
+    assert practice.read("1").version == 1
+
+
+def test_who_may_not_post_posts_nothing(practice: GivenPractice) -> None:
+    practice.claim("1", Line(0, 100))
+    practice.biller = practice.person("approver@lakeside.example", Role.APPROVER)
+
+    with pytest.raises(NotAllowed):
+        _post(practice)
+    practice.biller = practice.person("admin@lakeside.example", Role.ADMIN)
+    with pytest.raises(NotFound):
+        _post(practice, "no such claim")
+    with practice.sessions() as session:
+        assert session.scalar(select(func.count()).select_from(Posting)) == 1

@@ -1,0 +1,336 @@
+"""Practices, people and claims for tests, said in the words of the trade. Amounts in cents."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Actor
+from core.books.invariants import Violation, violations
+from core.db.engine import Sessions, transaction
+from core.jobs import commands
+from core.jobs.execution import engine
+from core.jobs.keys import JobKey
+from core.jobs.preview.job_request import JobRequest
+from core.jobs.results.progress import Progress, of_job
+from core.ledger import balances, late_payments
+from core.models.claims import BALANCE_DUE, Claim, ClaimStatus, ClaimType, LineItem
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+from core.models.people import Role, User
+from core.models.practices import Office, Patient, Payer, PayerClass, Practice, Provider, WriteOffSetting
+from core.money import UNLIMITED
+from core.practices.create import create_practice
+from core.watch import tally
+
+NOW = dt.datetime(2026, 11, 23, 15, 0, tzinfo=dt.UTC)
+TODAY = NOW.date()
+
+_MANY = 50  # claims
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line item by what is due on it."""
+
+    insurance: int = 0
+    patient: int = 0
+
+
+@dataclass
+class GivenPractice:
+    """A practice with one office, one provider, one payer, and a biller who acts."""
+
+    sessions: Sessions
+    id: int
+    biller: Actor
+    ids: dict[str, int] = field(default_factory=dict)
+
+    def claim(self, number: str, *lines: Line, **columns: Any) -> str:
+        """Add a claim with a posting behind every due; give its number."""
+        with transaction(self.sessions) as session:
+            _add_claims(session, self, {number: lines}, columns)
+        return number
+
+    def alike(self, numbers: Iterable[str], *lines: Line) -> None:
+        """Add claims with the same lines."""
+        with transaction(self.sessions) as session:
+            _add_claims(session, self, dict.fromkeys(numbers, lines), {})
+            session.execute(text("ANALYZE claim, line_item, posting"))
+
+    def claims(self, count: int, *, insurance: int = 1_000, patient: int = 500, first: int = 1) -> list[str]:
+        """Add `count` claims of one line each, numbered C00001 and on; give their numbers."""
+        numbers = [f"C{index:05d}" for index in range(first, first + count)]
+        if numbers:
+            with transaction(self.sessions) as session:
+                _add_claims(session, self, dict.fromkeys(numbers, (Line(insurance, patient),)), {})
+        return numbers
+
+    def provider(self, number: str, *, write_off: WriteOffSetting | None) -> int:
+        """Add a billing provider with a setting of its own."""
+        with transaction(self.sessions) as session:
+            made = insert(Provider).values(practice_id=self.id, external_id=number, name=number, write_off=write_off)
+            return session.scalars(made.returning(Provider.id)).one()
+
+    def payer(self, number: str, payer_class: PayerClass) -> int:
+        """Add a payer of a class."""
+        with transaction(self.sessions) as session:
+            made = insert(Payer).values(practice_id=self.id, external_id=number, name=number, payer_class=payer_class)
+            return session.scalars(made.returning(Payer.id)).one()
+
+    def person(self, email: str, role: Role) -> Actor:
+        """Add a user."""
+        with transaction(self.sessions) as session:
+            return _add_user(session, self.id, email, role)
+
+    def change(self, number: str, **columns: Any) -> None:
+        """Another hand changes a claim: the columns, and its version."""
+        with transaction(self.sessions) as session:
+            claim = self._claim(session, number)
+            claim.version += 1
+            for name, value in columns.items():
+                setattr(claim, name, value)
+
+    def pay(self, number: str, cents: int, *, by: PaidBy = PaidBy.PATIENT, line: int = 1) -> None:
+        """Another hand posts a payment on a claim's line, on the patient's due."""
+        with transaction(self.sessions) as session:
+            claim = self._claim(session, number)
+            claim.version += 1
+            entry = _entry(self, claim.id, line, PostingKind.PAYMENT, Responsibility.PATIENT, -cents)
+            paid = insert(Posting).values({**entry, "paid_by": by}).returning(Posting.id)
+            ids = [session.scalars(paid).one()]
+            late_payments.match_write_offs(
+                session, self.id, ids, claim_ids=[claim.id], user_id=None, now=NOW, today=TODAY
+            )
+            session.flush()
+            balances.recompute(session, self.id, select(Claim.id).where(Claim.practice_id == self.id))
+
+    def _claim(self, session: Session, number: str) -> Claim:
+        found = select(Claim).where(Claim.practice_id == self.id, Claim.external_id == number).with_for_update()
+        return session.scalars(found).one()
+
+    def read(self, number: str) -> Claim:
+        """The claim as it is now."""
+        with self.sessions() as session:
+            found = select(Claim).where(Claim.practice_id == self.id, Claim.external_id == number)
+            return session.scalars(found).one()
+
+    def write_offs(self, number: str) -> list[tuple[int, str, int]]:
+        """The write-offs on a claim: line, responsibility, cents, in order."""
+        claim_id = self.read(number).id
+        with self.sessions() as session:
+            of_claim = (Posting.practice_id == self.id, Posting.claim_id == claim_id)
+            rows = session.execute(
+                select(Posting.line, Posting.responsibility, Posting.amount_cents)
+                .where(*of_claim, Posting.kind == PostingKind.WRITE_OFF)
+                .order_by(Posting.line, Posting.responsibility)
+            )
+            return [(line, side.value, cents) for line, side, cents in rows]
+
+    def preview(self, selection: Any = None, *, by: Actor | None = None, key: str = "key", **asked: Any) -> JobKey:
+        """Preview a job, of every claim unless told otherwise; for small balances unless told otherwise."""
+        chunk_claims = asked.pop("chunk_claims", 1_000)
+        now = asked.pop("now", NOW)
+        body = {"selection": selection or {"all": True}, "reason": "small_balance", **asked}
+        with transaction(self.sessions) as session:
+            request = JobRequest.of(body)
+            job = commands.preview(
+                session, request, by=by or self.biller, idempotency_key=key, now=now, chunk_claims=chunk_claims
+            )
+            return JobKey(job.practice_id, job.id)
+
+    def confirm(
+        self,
+        job: JobKey,
+        *,
+        by: Actor | None = None,
+        confirmation: str = "CONFIRM",
+        cost_share_reason: str = "",
+        now: dt.datetime = NOW,
+    ) -> SettleJob:
+        """Confirm a job."""
+        with transaction(self.sessions) as session:
+            return commands.confirm(
+                session, job, confirmation=confirmation, cost_share_reason=cost_share_reason, by=by or self.biller,
+                now=now,
+            )  # fmt: skip
+
+    def approve(self, job: JobKey, *, by: Actor, now: dt.datetime = NOW) -> SettleJob:
+        """Let a job run that waits for another person."""
+        with transaction(self.sessions) as session:
+            return commands.approve(session, job, confirmation="CONFIRM", by=by, now=now)
+
+    def reject(self, job: JobKey, *, by: Actor, reason: str = "Not these", now: dt.datetime = NOW) -> SettleJob:
+        """Say no to a job that waits for another person."""
+        with transaction(self.sessions) as session:
+            return commands.reject(session, job, reason=reason, by=by, now=now)
+
+    def limit(self, *, claim: int = UNLIMITED, job: int = UNLIMITED) -> None:
+        """Set the practice's limits for one claim and one job."""
+        self._set(Practice, self.id, claim, job)
+
+    def limit_of(self, person: Actor, *, claim: int = UNLIMITED, job: int = UNLIMITED) -> None:
+        """Set a person's limits."""
+        self._set(User, person.user_id, claim, job)
+
+    def _set(self, table: Any, id_: int, claim: int, job: int) -> None:
+        with transaction(self.sessions) as session:
+            limits = {"claim_limit_cents": claim, "job_limit_cents": job}
+            session.execute(update(table).where(table.id == id_).values(limits))
+
+    def set_write_off(self, setting: WriteOffSetting) -> None:
+        """Set the practice's Balance Writeoff."""
+        with transaction(self.sessions) as session:
+            session.execute(update(Practice).where(Practice.id == self.id).values(write_off=setting))
+
+    def settle(self, selection: Any = None, *, cost_share_reason: str = "", **asked: Any) -> JobKey:
+        """Preview, confirm and run a job to its end in this process."""
+        job = self.preview(selection, **asked)
+        self.confirm(job, cost_share_reason=cost_share_reason)
+        self.run()
+        return job
+
+    def reverse(self, job: JobKey, *, by: Actor, key: str = "reverse", now: dt.datetime = NOW) -> JobKey:
+        """Ask for a job to be taken back, and confirm it."""
+        with transaction(self.sessions) as session:
+            made = commands.reverse(session, job, claim_ids=None, by=by, idempotency_key=key, now=now)
+        back = JobKey(made.practice_id, made.id)
+        self.confirm(back, by=by, now=now)
+        return back
+
+    def run(self, *, now: dt.datetime = NOW) -> None:
+        """Work until nothing is free, as a worker does, at a clock that moves a second at each look."""
+        clock = ticking(now)
+        while (worked := engine.work(self.sessions, worker="tester", clock=clock)).chunks:
+            tally.count_work(worked)
+
+    def progress(self, job: JobKey, *, now: dt.datetime = NOW) -> Progress:
+        """The job's progress."""
+        with self.sessions() as session:
+            return of_job(session, job, now=now)
+
+    def read_job(self, job: JobKey) -> SettleJob:
+        """The job as it is now."""
+        with self.sessions() as session:
+            return session.get_one(SettleJob, job)
+
+    def counts(self, job: JobKey) -> dict[str, int]:
+        """How many claims are settled, skipped, failed, remaining."""
+        seen = self.progress(job)
+        assert seen.settled + seen.skipped + seen.failed + seen.remaining == seen.total
+        return {
+            "settled": seen.settled, "skipped": seen.skipped, "failed": seen.failed, "remaining": seen.remaining
+        }  # fmt: skip
+
+    def item(self, job: JobKey, number: str) -> JobItem:
+        """What became of a claim in a job."""
+        claim_id = self.read(number).id
+        with self.sessions() as session:
+            return session.scalars(select(JobItem).where(*job.of(JobItem), JobItem.claim_id == claim_id)).one()
+
+    def violations(self) -> list[Violation]:
+        """What `settle verify` finds."""
+        with self.sessions() as session:
+            return violations(session)
+
+
+def ticking(start: dt.datetime) -> engine.Clock:
+    """A clock that is a second later at each look, so that what must wait a while is due at the next."""
+    seconds = iter(range(10**9))
+    return lambda: start + dt.timedelta(seconds=next(seconds))
+
+
+def a_practice(
+    sessions: Sessions, *, name: str = "Lakeside", write_off: WriteOffSetting = WriteOffSetting.BOTH
+) -> GivenPractice:
+    """Make a practice."""
+    with transaction(sessions) as session:
+        practice_id = create_practice(session, name=name, write_off=write_off, now=NOW)
+        biller = _add_user(session, practice_id, f"biller@{name.lower()}.example", Role.BILLER)
+        given = GivenPractice(sessions, practice_id, biller)
+        for table in (Office, Provider, Payer, Patient):
+            columns: dict[str, Any] = {"practice_id": practice_id, "external_id": "1", "name": f"The {table.__name__}"}
+            if table is Payer:
+                columns["payer_class"] = PayerClass.COMMERCIAL
+            given.ids[table.__name__] = session.scalars(insert(table).values(columns).returning(table.id)).one()
+        return given
+
+
+def _add_user(session: Session, practice_id: int, email: str, role: Role) -> Actor:
+    user = User(
+        practice_id=practice_id, email=email, name=email.split("@", maxsplit=1)[0], role=role, password_hash="-",
+        created_at=NOW,
+    )  # fmt: skip
+    session.add(user)
+    session.flush()
+    return Actor(user.id, practice_id, role, email, user.name)
+
+
+def _add_claims(
+    session: Session, given: GivenPractice, lines_of: Mapping[str, tuple[Line, ...]], columns: dict[str, Any]
+) -> None:
+    """Add claims by number, all with the same `columns`: as sets, so that hundreds are as quick as one."""
+    standard = {
+        "practice_id": given.id,
+        "patient_id": given.ids["Patient"],
+        "office_id": given.ids["Office"],
+        "billing_provider_id": given.ids["Provider"],
+        "claim_type": ClaimType.PROFESSIONAL,
+        "service_date": TODAY - dt.timedelta(days=200),
+        "billing_status": BALANCE_DUE,
+        "primary_payer_id": given.ids["Payer"],
+        "primary_status": ClaimStatus.ERA_RECEIVED,
+        "secondary_status": ClaimStatus.NONE,
+    }
+    claims = [{**standard, **columns, "external_id": number} for number in lines_of]
+    added = session.execute(insert(Claim).returning(Claim.external_id, Claim.id), claims).all()
+    lines = [(claim_id, index, line) for number, claim_id in added for index, line in enumerate(lines_of[number], 1)]
+    _insert(
+        session,
+        LineItem,
+        [
+            {"practice_id": given.id, "claim_id": claim_id, "number": index, "procedure_code": "99213"}
+            for claim_id, index, _ in lines
+        ],
+    )
+    owed = (
+        posting
+        for claim_id, index, line in lines
+        for side, cents in ((Responsibility.INSURANCE, line.insurance), (Responsibility.PATIENT, line.patient))
+        for posting in _owed(given, claim_id, index, side, cents)
+    )
+    _insert(session, Posting, list(owed))
+    if len(added) >= _MANY:
+        # Else the sums of a thousand claims are planned as for a table of none, and take minutes.
+        session.execute(text("ANALYZE claim, line_item, posting"))
+    new = [claim_id for _, claim_id in added]
+    balances.recompute(session, given.id, select(Claim.id).where(Claim.practice_id == given.id, Claim.id.in_(new)))
+
+
+def _insert(session: Session, table: type[LineItem | Posting], rows: list[dict[str, Any]]) -> None:
+    if rows:
+        session.execute(insert(table), rows)
+
+
+def _owed(given: GivenPractice, claim_id: int, line: int, side: Responsibility, cents: int) -> list[dict[str, Any]]:
+    """A charge for what is due; for a credit, a charge that was paid too well."""
+    if cents == 0:
+        return []
+    charge = _entry(given, claim_id, line, PostingKind.CHARGE, side, cents if cents > 0 else 100)
+    if cents > 0:
+        return [{**charge, "paid_by": None}]
+    paid = _entry(given, claim_id, line, PostingKind.PAYMENT, side, cents - 100)
+    return [{**charge, "paid_by": None}, {**paid, "paid_by": PaidBy.PRIMARY}]
+
+
+def _entry(
+    given: GivenPractice, claim_id: int, line: int, kind: PostingKind, side: Responsibility, cents: int
+) -> dict[str, Any]:
+    return {
+        "practice_id": given.id, "claim_id": claim_id, "line": line, "kind": kind, "responsibility": side,
+        "amount_cents": cents, "posted_on": TODAY - dt.timedelta(days=190), "created_at": NOW,
+    }  # fmt: skip

@@ -1,0 +1,59 @@
+"""What a test process makes once and lends to each test, for it is the same every time and slow to make."""
+
+import datetime as dt
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from flask_openapi3.openapi import OpenAPI
+from sqlalchemy import Dialect, Engine
+from sqlalchemy.util import LRUCache
+
+from core.db.engine import make_engine, make_sessions
+from core.settings import Settings
+from webui.app import create_app
+from webui.shared import hints
+from webui.shared.app_context import Door, Hints
+from webui.shared.auth import limiter
+
+_STATEMENTS_KEPT = 2_000
+_compiled: LRUCache[Any, Any] = LRUCache(_STATEMENTS_KEPT)
+_dialects: list[Dialect] = []
+
+
+def engine_on(url: str) -> Engine:
+    """An engine as the product makes it; what it compiles, those on this process's other databases take from it."""
+    engine = make_engine(url)
+    if not _dialects:
+        with engine.connect():  # a dialect asks the server for its version at the first connection
+            _dialects.append(engine.dialect)
+    engine.dialect = _dialects[0]  # statements are kept by it
+    engine.update_execution_options(compiled_cache=_compiled)
+    return engine
+
+
+def application(
+    engine: Engine,
+    clock: Callable[[], dt.datetime],
+    *,
+    settings: Settings | None = None,
+    hints_: Hints | None = None,
+    name: str = "one",
+) -> OpenAPI:
+    """The application on this database, with that clock. Of each `name` there is one: it serves the last who asked.
+
+    Not for /readyz and /metrics, which ask the database that the application was made with.
+    """
+    settings = settings or Settings(database_url=None, broker_url=None)
+    app = _application(name)
+    limiter.reset()  # of how often somebody may try to sign in
+    app.extensions["settle"] = Door(engine, make_sessions(engine), settings, hints_ or hints.start(settings), clock)
+    return app
+
+
+@cache
+def _application(name: str) -> OpenAPI:
+    nowhere = make_engine("postgresql://nobody@127.0.0.1:1/none")
+    return create_app(
+        Settings(secret_key="a key of tests, long enough to sign with", database_url=None, broker_url=None), nowhere
+    )

@@ -1,0 +1,254 @@
+"""What people do to one claim by hand: postings and holds, once, in words, and only who may."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from core.access.permissions import Actor
+from core.db.engine import Sessions
+from core.models.claims import Claim, Hold
+from core.models.ledger import Posting
+from core.models.people import Role
+from core.models.practices import WriteOffSetting
+from core.practices import limits
+from tests.factories import NOW, GivenPractice, Line, a_practice
+from tests.webui.conftest import Browser
+from webui.shared import url_converters
+
+OPEN = Callable[[Actor], Browser]
+PAYMENT = {"kind": "payment", "line": "1", "responsibility": "patient", "paid_by": "patient", "amount": "$1,002.50"}
+ADJUSTMENT = {
+    "kind": "adjustment", "line": "1", "responsibility": "insurance", "group_code": "CO", "reason_code": "45",
+    "amount": "10",
+}  # fmt: skip
+TRANSFER = {"kind": "transfer", "line": "1", "responsibility": "insurance", "amount": "4.00"}
+
+
+@pytest.fixture
+def claim(practice: GivenPractice) -> str:
+    return practice.claim("C1", Line(1_000, 200_000))
+
+
+def post(browser: Browser, number: str = "C1", **fields: str) -> TestResponse:
+    page = f"/claims/{url_converters.encode(number)}"
+    return browser.post(f"{page}/postings", on=page, **{"idempotency_key": "one", **fields})
+
+
+def entered(practice: GivenPractice) -> list[Posting]:
+    with practice.sessions() as session:
+        return list(session.scalars(select(Posting).where(Posting.source == "entry").order_by(Posting.id)))
+
+
+def test_a_transfer_that_restores_a_write_off_says_so(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(500, 1_000))
+    practice.set_write_off(WriteOffSetting.PATIENT)
+    practice.settle()
+    post(biller, **{**PAYMENT, "amount": "3.00"}, idempotency_key="paid")
+
+    post(biller, **{**TRANSFER, "amount": "3.00"}, idempotency_key="moved")
+
+    assert "$3.00 of an earlier write-off was restored on the other side." in biller.says("/claims/C1")
+    assert (practice.read("C1").insurance_due, practice.read("C1").patient_due) == (200, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "dues"),
+    [(PAYMENT, (1_000, 99_750)), (ADJUSTMENT, (0, 200_000)), (TRANSFER, (600, 200_400))],
+    ids=["payment", "adjustment", "transfer"],
+)
+def test_each_kind_is_posted_and_stands_in_the_ledger(
+    practice: GivenPractice, biller: Browser, claim: str, fields: dict[str, str], dues: tuple[int, int]
+) -> None:
+    answer = post(biller, **fields, note="By phone")
+
+    assert (answer.status_code, answer.location) == (303, "/claims/C1")
+    after = practice.read(claim)
+    assert (after.insurance_due, after.patient_due) == dues
+    said = biller.says("/claims/C1")
+    assert "posted on line 1" in said
+    assert "“By phone” biller" in said
+    assert practice.violations() == []
+
+
+def test_the_form_offers_only_the_payers_that_the_claim_has(biller: Browser, claim: str) -> None:
+    page = biller.read("/claims/C1")
+
+    offered = page[page.index('name="paid_by"') :].split("</select>")[0]
+    assert re.findall(r'value="(\w+)"', offered) == ["primary", "patient"]
+    refused = post(biller, **{**PAYMENT, "paid_by": "secondary"})
+    assert (refused.status_code, "claim C1 has no Ins 2; say who paid" in refused.text) == (422, True)
+
+
+def test_fields_of_another_kind_are_not_read(practice: GivenPractice, biller: Browser, claim: str) -> None:
+    answer = post(biller, **{**PAYMENT, **TRANSFER, "group_code": "nonsense", "reason_code": "nonsense"})
+
+    assert answer.status_code == 303
+    assert {posting.paid_by for posting in entered(practice)} == {None}
+
+
+def test_a_double_click_posts_once(practice: GivenPractice, biller: Browser, claim: str) -> None:
+    first, second = post(biller, **PAYMENT), post(biller, **PAYMENT)
+
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert len(entered(practice)) == 1
+
+
+def test_the_same_form_with_other_values_is_not_posted_silently(
+    practice: GivenPractice, biller: Browser, claim: str
+) -> None:
+    post(biller, **PAYMENT)
+
+    answer = post(biller, **{**PAYMENT, "amount": "7.00"})
+
+    assert answer.status_code == 422
+    assert "This form was posted already with other values" in answer.text
+    assert 'value="7.00"' in answer.text
+    assert 'name="idempotency_key" value="one"' not in answer.text  # the next click means a second posting
+    assert len(entered(practice)) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"amount": ""}, "amount"),
+        ({"amount": "ten"}, "amount"),
+        ({"amount": "1.005"}, "amount"),
+        ({"amount": "0"}, "amount"),
+        ({"amount": "-5"}, "amount"),
+        ({"kind": "write_off"}, "kind"),
+        ({"line": "9"}, "line"),
+        ({"line": "x"}, "line"),
+        ({"line": "9" * 5_000}, "line"),
+        ({"responsibility": "nobody"}, "responsibility"),
+        ({"paid_by": ""}, "paid_by"),
+        ({"posted_on": "2026-13-40"}, "posted_on"),
+        ({"posted_on": "2030-01-01"}, "posted_on"),
+        ({"note": "x" * 501}, "note"),
+        ({"note": "a\x00b"}, "note"),
+    ],
+)
+def test_a_fault_stands_at_its_field_and_nothing_is_lost(
+    practice: GivenPractice, biller: Browser, claim: str, wrong: dict[str, str], field: str
+) -> None:
+    answer = post(biller, **{**PAYMENT, "note": "By phone", **wrong})
+
+    assert answer.status_code == 422
+    assert re.findall(r'id="(\w+)-fault"', answer.text) == [field]
+    assert '<details id="post" open>' in answer.text
+    assert ('value="$1,002.50"' in answer.text) == ("amount" not in wrong)
+    assert ("By phone" in answer.text) == ("note" not in wrong)
+    assert entered(practice) == []
+
+
+def test_a_date_in_the_future_is_refused_in_the_practices_own_way_of_writing(
+    practice: GivenPractice, biller: Browser, claim: str
+) -> None:
+    answer = post(biller, **PAYMENT, posted_on="2030-01-31")
+
+    assert "01/31/2030 is in the future; the latest is 11/23/2026" in answer.text
+
+
+def test_every_faulty_field_is_named_at_once(practice: GivenPractice, biller: Browser, claim: str) -> None:
+    answer = post(biller, **{**ADJUSTMENT, "amount": "x", "group_code": "", "reason_code": "ABCD"})
+
+    assert set(re.findall(r'id="(\w+)-fault"', answer.text)) == {"amount", "group_code", "reason_code"}
+
+
+def test_a_settled_claim_that_owes_again_goes_back_to_work(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(1_000, 0))
+    practice.settle()
+
+    post(biller, **{**PAYMENT, "amount": "5.00"})
+
+    assert practice.read("C1").patient_due == -500
+    post(biller, **{**TRANSFER, "responsibility": "patient", "idempotency_key": "two", "amount": "5.00"})
+    assert practice.violations() == []
+
+
+def test_a_claim_held_by_another_hand_is_said_and_nothing_is_lost(
+    practice: GivenPractice, biller: Browser, claim: str
+) -> None:
+    with practice.sessions() as session, session.begin():
+        session.execute(select(Claim.id).with_for_update())
+        answer = post(biller, **PAYMENT)
+
+    assert answer.status_code == 409
+    assert "Another user or process is working on this claim" in answer.text
+    assert 'value="$1,002.50"' in answer.text
+    assert 'name="idempotency_key" value="one"' in answer.text or 'name="idempotency_key"' in answer.text
+    assert entered(practice) == []
+
+
+def test_a_claim_is_put_on_hold_changed_and_released(practice: GivenPractice, biller: Browser, claim: str) -> None:
+    biller.post("/claims/C1/hold", on="/claims/C1", hold="legal_hold")
+    assert practice.read(claim).hold is Hold.LEGAL
+    said = biller.says("/claims/C1")
+    assert "On hold: Legal hold" in said
+    assert "On hold On hold, or excluded from write-offs. Why? Claim C1 hold legal hold" in said
+
+    biller.post("/claims/C1/hold", on="/claims/C1", hold="appeal_open")
+    assert practice.read(claim).hold is Hold.APPEAL
+
+    biller.post("/claims/C1/hold", on="/claims/C1", hold="")
+    assert practice.read(claim).hold is None
+    assert "Can settle" in biller.says("/claims/C1")
+
+
+def test_a_hold_of_no_kind_changes_nothing(practice: GivenPractice, biller: Browser, claim: str) -> None:
+    answer = biller.post("/claims/C1/hold", on="/claims/C1", hold="forever")
+
+    assert answer.status_code == 422
+    assert practice.read(claim).hold is None
+
+
+def test_a_claim_touched_after_the_preview_is_skipped_as_changed(
+    practice: GivenPractice, biller: Browser, claim: str
+) -> None:
+    job = practice.preview()
+    practice.confirm(job)
+
+    post(biller, **PAYMENT)
+    practice.run()
+
+    assert practice.item(job, claim).code == "changed_since_preview"
+
+
+def test_the_eligibility_of_today_answers_why(practice: GivenPractice, biller: Browser, claim: str) -> None:
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+    with practice.sessions() as session, session.begin():
+        limits.set_recent_payment_days(session, by=admin, days=30, now=NOW)
+    post(biller, **PAYMENT)
+
+    said = biller.says("/claims/C1")
+
+    assert "A payment came in within the recent-payment window. Why? Claim C1" in said
+    assert "last payment 11/23/2026 days that count as lately 30" in said
+
+
+def test_who_may_not_post_or_hold_sees_no_form(practice: GivenPractice, browser_of: OPEN, claim: str) -> None:
+    approver = browser_of(practice.person("p@lakeside.example", Role.APPROVER))
+
+    assert not [form for form in approver.forms("/claims/C1") if form.startswith("/claims/")]
+    assert approver.post("/claims/C1/postings", **PAYMENT).status_code == 403
+    assert approver.post("/claims/C1/hold", hold="hold").status_code == 403
+    assert entered(practice) == []
+
+
+def test_another_practices_claim_is_not_there(
+    practice: GivenPractice, sessions: Sessions, browser_of: OPEN, claim: str
+) -> None:
+    stranger = browser_of(a_practice(sessions, name="Harbor").biller)
+
+    assert stranger.post("/claims/C1/postings", **PAYMENT).status_code == 404
+    assert stranger.post("/claims/C1/hold", hold="hold").status_code == 404
+    assert entered(practice) == []
+
+
+def test_any_number_has_its_forms(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("A/1 é", Line(1_000, 200_000))
+
+    assert post(biller, "A/1 é", **PAYMENT).status_code == 303
+    assert practice.read("A/1 é").patient_due == 99_750

@@ -1,0 +1,147 @@
+"""The claim page: any number, the lines, and the ledger from the first charge to the write-off."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from core.access.permissions import Actor
+from core.db.engine import Sessions
+from core.models.claims import Hold
+from core.models.people import Role
+from core.money import parse_amount
+from tests.factories import GivenPractice, Line, a_practice
+from tests.webui.conftest import Browser
+from webui.shared import url_converters
+
+OPEN = Callable[[Actor], Browser]
+
+NUMBERS = [
+    "184146026", "A/1", "/A", "A/", "A//B", "..", ".", "../jobs", "a b", " a", "100%", "%2F", "%", "~", "~2F", "A~2F1",
+    "A+B", "a?b#c", "a&b=c", "é", "e\u0301", "💊", "קליניקה", "<script>alert(1)</script>", "\"'", "a\\b",
+    "a;b", "x" * 200,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_claim_of_any_number_has_an_address_that_finds_it(
+    practice: GivenPractice, biller: Browser, number: str
+) -> None:
+    practice.claim(number, Line(1_000, 500))
+    practice.claim("another", Line(100, 0))
+
+    key = url_converters.encode(number)
+
+    assert re.fullmatch(r"[A-Za-z0-9_~-]+", key)
+    assert url_converters.decode(key) == number
+    page = biller.read(f"/claims/{key}")
+    assert f"<bdi>{number}</bdi>" in page
+    assert "$15.00" in page
+
+
+def test_a_number_with_markup_is_only_text(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("<script>alert(1)</script>", Line(1_000, 500))
+
+    page = biller.get(f"/claims/{url_converters.encode('<script>alert(1)</script>')}").text
+
+    assert "<script>alert" not in page
+
+
+@pytest.mark.parametrize("key", ["~2", "~zz", "~2f", "~FF", "C1~"])
+def test_a_key_that_is_none_is_an_unknown_address(biller: Browser, key: str) -> None:
+    assert biller.get(f"/claims/{key}").status_code == 404
+
+
+def test_no_other_page_stands_where_a_claim_could(app: object) -> None:
+    """Any text may be a claim's number, so no page may have an address of one part below /claims."""
+    rules = [rule.rule for rule in app.url_map.iter_rules()]  # type: ignore[attr-defined]
+
+    assert [rule for rule in rules if re.fullmatch(r"/claims/[^/]+", rule)] == ["/claims/<claim_id:claim_id>"]
+
+
+def test_the_ledger_goes_from_the_first_charge_to_the_write_off(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(1_000, 500))
+    job = practice.settle(note="Year-end clean-up")
+
+    page = biller.read("/claims/C1")
+
+    ledger = page[page.index("Ledger") :]
+    rows = [re.sub(r"<[^>]+>|\s+", " ", row).split() for row in re.findall(r"<tr.*?</tr>", ledger, re.DOTALL)]
+    said = [" ".join(row) for row in rows]
+    assert [row.split()[1] for row in said[1:]] == ["Charge", "Charge", "Write-off", "Write-off"]
+    assert "Insurance $10.00 $10.00 $0.00" in said[1]
+    assert "Patient $5.00 $10.00 $5.00" in said[2]
+    assert said[-1].count("$0.00") == 2
+    assert "Small balance “Year-end clean-up”" in said[-1]
+    assert f"/jobs/{job.job_id}" in biller.links("/claims/C1")
+
+
+def test_the_amounts_of_a_claim_add_up_with_what_was_written_off(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(10_02, 0), Line(0, -26_48))
+    practice.claim("C2", Line(10_02, 5_00))
+    practice.settle()
+    practice.pay("C2", 1_00)
+
+    tiles = {claim: amounts_of(biller.read(f"/claims/{claim}")) for claim in ("C1", "C2")}
+
+    assert (tiles["C2"]["Patient paid"], tiles["C2"]["Written off"], tiles["C2"]["Total balance"]) == (1_00, 14_02, 0)
+    for amounts in tiles.values():
+        billed, total = amounts.pop("Billed"), amounts.pop("Total balance")
+        assert amounts["Insurance balance"] + amounts["Patient balance"] == total
+        assert sum(amounts.values()) == billed
+
+
+def amounts_of(page: str) -> dict[str, int]:
+    """The claim's amounts in cents, by their words; those that are no part of the sum are left out."""
+    (amounts,) = re.findall(r'aria-label="Amounts">(.*?)</section>', page, re.DOTALL)
+    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", re.sub(r"</?[bs].*?>", "", amounts), re.DOTALL)
+    return {words: parse_amount(said) for words, said in found if words not in ("Allowed", "Expected")}
+
+
+def test_a_claim_without_lines_says_that_nothing_is_due(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1")
+
+    page = biller.read("/claims/C1")
+
+    assert "This claim has no lines" in page
+    assert "No postings on this claim" in page
+
+
+def test_a_credit_and_a_hold_are_said_in_words(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(-1_500, 500), hold=Hold.LEGAL)
+
+    page = biller.read("/claims/C1")
+
+    assert "-$15.00" in page
+    assert "Legal hold" in page
+    assert "On hold, or excluded from write-offs." in page
+
+
+def test_one_claim_goes_the_same_way_as_many(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("A/1", Line(1_000, 500))
+    page = f"/claims/{url_converters.encode('A/1')}"
+    assert "/jobs" in biller.forms(page)
+
+    asked = biller.post(
+        "/jobs", on=page, target_status="Settled", scope="chosen", claim_id="A/1", reason="small_balance", note=""
+    )
+
+    assert asked.status_code == 303
+    assert "Awaiting CONFIRM" in biller.read(asked.location)
+
+
+def test_who_may_not_preview_sees_no_button(practice: GivenPractice, browser_of: OPEN) -> None:
+    practice.claim("C1", Line(1_000, 500))
+    approver = browser_of(practice.person("p@lakeside.example", Role.APPROVER))
+
+    assert "Change this one claim" not in approver.read("/claims/C1")
+
+
+def test_another_practices_claim_is_not_there(practice: GivenPractice, sessions: Sessions, browser_of: OPEN) -> None:
+    practice.claim("C1", Line(1_000, 500))
+    other = browser_of(a_practice(sessions, name="Harbor").biller)
+
+    answer = other.get("/claims/C1")
+
+    assert answer.status_code == 404
+    assert "There is no claim C1 in this practice." in answer.text

@@ -1,0 +1,162 @@
+"""Browsers without a window: the application on a real database, and people who are signed in to it."""
+
+import datetime as dt
+import re
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from flask_openapi3.openapi import OpenAPI
+from sqlalchemy import Engine
+from werkzeug.test import TestResponse
+
+from core.access import sessions as user_sessions
+from core.access.permissions import Actor
+from core.db.engine import Sessions, transaction
+from core.jobs.keys import JobKey
+from tests.factories import NOW, GivenPractice, a_practice
+from tests.shared_app import application
+from webui.shared.auth import SESSION_COOKIE
+
+_UNSEEN = re.compile(r"<textarea.*?</textarea>|<[^>]+>", re.DOTALL)
+_ISO_DATE = re.compile(r"(?<![\w-])(?:19|20)\d\d-\d\d-\d\d(?![\w-])")
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+class Clock:
+    """The application's time: it stands still, but for what a test turns it on."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def __call__(self) -> dt.datetime:
+        return self.at
+
+    def turn_on(self, **by: float) -> None:
+        self.at += dt.timedelta(**by)
+
+
+class Link(HTMLParser):
+    """Every link and form of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.forms: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        if tag == "a" and said.get("href"):
+            self.links.append(said["href"] or "")
+        if tag == "form":
+            self.forms.append(said.get("action") or "")
+
+
+def _american(answer: TestResponse) -> TestResponse:
+    """Return a page, after a look that it shows people no date as YYYY-MM-DD."""
+    if answer.mimetype == "text/html" and answer.status_code not in range(300, 400):
+        assert _ISO_DATE.findall(_UNSEEN.sub(" ", answer.text)) == []
+    return answer
+
+
+@dataclass
+class Browser:
+    """One person's browser."""
+
+    client: FlaskClient
+    actor: Actor | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return _american(self.client.get(path, headers={**self.headers, **headers}))
+
+    def read(self, path: str) -> str:
+        answer = self.get(path)
+        assert answer.status_code == 200, (answer.status_code, answer.text)
+        return unescape(answer.text)
+
+    def says(self, path: str) -> str:
+        """What a page says, without its markup."""
+        return " ".join(re.sub(r"<[^>]+>", " ", self.read(path)).split())
+
+    def status_of(self, job: JobKey) -> str:
+        """The word of the job's status on its page."""
+        found = re.search(r'id="job-status">.*?</svg>([^<]+)<', self.read(f"/jobs/{job.job_id}"), re.DOTALL)
+        assert found
+        return found[1]
+
+    def post(self, path: str, *, on: str = "/settings", **fields: Any) -> TestResponse:
+        """Send a form as the page `on` would, with its token."""
+        token = _TOKEN.search(self.get(on).text)
+        assert token, f"{on} has no form"
+        return _american(self.client.post(path, data={"csrf_token": token[1], **fields}))
+
+    def links(self, path: str) -> list[str]:
+        parsed = Link()
+        parsed.feed(self.get(path).text)
+        return parsed.links
+
+    def forms(self, path: str) -> list[str]:
+        parsed = Link()
+        parsed.feed(self.get(path).text)
+        return parsed.forms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The application's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def app(engine: Engine, clock: Clock) -> OpenAPI:
+    """The application on this test's database, without a broker."""
+    return application(engine, clock)
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    """A practice with a biller."""
+    return a_practice(sessions)
+
+
+@pytest.fixture
+def stranger(app: OpenAPI) -> Browser:
+    """A browser in which nobody is signed in."""
+    return Browser(app.test_client())
+
+
+@pytest.fixture
+def browser_of(app: OpenAPI, sessions: Sessions, clock: Clock) -> Callable[[Actor], Browser]:
+    """A browser in which this person is signed in."""
+
+    def open_browser(actor: Actor) -> Browser:
+        with transaction(sessions) as session:
+            token = user_sessions.start(session, actor, clock())
+        client = app.test_client()
+        client.set_cookie(SESSION_COOKIE, token)
+        return Browser(client, actor)
+
+    return open_browser
+
+
+@pytest.fixture
+def biller(browser_of: Callable[[Actor], Browser], practice: GivenPractice) -> Browser:
+    """The biller's browser."""
+    return browser_of(practice.biller)
+
+
+@pytest.fixture
+def mute_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker that takes every connection and never answers, as one that is paused."""
+    path = Path(tmp_path_factory.mktemp("b")) / "s"
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(path))
+        mute.listen(100)
+        yield f"redis+socket://{path}?virtual_host=0"

@@ -1,0 +1,73 @@
+"""Medicare and Medicaid cost sharing on the confirm box: shown in words, and asked about before CONFIRM."""
+
+import re
+from collections.abc import Callable
+
+from core.access.permissions import Actor
+from core.db.engine import transaction
+from core.models.people import Role
+from core.models.practices import PayerClass, Practice
+from tests.factories import GivenPractice, Line
+from tests.webui.conftest import Browser
+
+WHY = "Hardship, <looked> into"
+
+
+def given_medicare_claim(practice: GivenPractice) -> str:
+    practice.claim("1", Line(0, 1_000), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
+    return f"/jobs/{practice.preview().job_id}"
+
+
+def test_the_box_says_the_share_and_asks_why(practice: GivenPractice, biller: Browser) -> None:
+    page = given_medicare_claim(practice)
+
+    said = biller.says(page)
+
+    assert "This job writes off $10.00 of Medicare or Medicaid cost sharing on 1 claim." in said
+    assert "Over the 12 months through 11/23/2026, you billed these patients $10.00 and wrote off $0.00 (0%)." in said
+    assert "Reason for writing off Medicare or Medicaid cost sharing" in said
+    assert re.findall(r'<input id="(\w+)"[^>]* data-first', biller.read(page)) == ["cost_share_reason"]
+
+
+def test_without_the_reason_the_box_keeps_what_was_typed(practice: GivenPractice, biller: Browser) -> None:
+    page = given_medicare_claim(practice)
+
+    answer = biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM")
+
+    assert answer.status_code == 422
+    assert 'id="cost_share_reason-fault"' in answer.text
+    assert 'value="CONFIRM"' in answer.text
+    assert practice.read("1").patient_due == 1_000
+
+    wrong_word = biller.post(f"{page}/confirm", on=page, confirmation="confirm", cost_share_reason=WHY)
+    assert wrong_word.status_code == 422
+    assert "Hardship, &lt;looked&gt; into" in wrong_word.text
+
+    assert biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM", cost_share_reason=WHY).status_code == 303
+    practice.run()
+    assert WHY in biller.read(page)
+    assert WHY in biller.read(f"{page}/certificate")
+    assert "This job wrote off $10.00 of Medicare or Medicaid cost sharing" in biller.says(f"{page}/certificate")
+
+
+def test_the_second_person_reads_the_reason(
+    practice: GivenPractice, biller: Browser, browser_of: Callable[[Actor], Browser]
+) -> None:
+    with transaction(practice.sessions) as session:
+        session.get_one(Practice, practice.id).job_limit_cents = 1
+    page = given_medicare_claim(practice)
+    biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM", cost_share_reason=WHY)
+
+    approver = browser_of(practice.person("a@x.example", Role.APPROVER))
+
+    assert approver.read(page).count(WHY) == 2, "in the note on Medicare's share, and among the facts of the job"
+    assert re.search("<textarea[^>]*></textarea>", approver.read(page)), "the approver has not yet said why not"
+    assert "writes off $10.00 of Medicare or Medicaid cost sharing on 1 claim" in approver.says(page)
+
+
+def test_a_job_without_medicare_claims_is_not_asked(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("1", Line(0, 1_000))
+    page = f"/jobs/{practice.preview().job_id}"
+
+    assert "Medicare" not in biller.says(page)
+    assert biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM").status_code == 303

@@ -1,0 +1,198 @@
+"""What people do to a job from its page: pause, resume, cancel, discard, try again."""
+
+import csv
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from flask_openapi3.openapi import OpenAPI
+from sqlalchemy import select, update
+
+from core.access.permissions import Actor
+from core.books import closing
+from core.db.engine import transaction
+from core.errors import Refusal
+from core.jobs import commands
+from core.jobs.execution import engine, finish
+from core.jobs.keys import JobKey
+from core.jobs.results import files, outcomes
+from core.jobs.results.files import File
+from core.models.claims import Claim
+from core.models.job_items import JobItem
+from core.models.jobs import JobStatus, SettleJob
+from core.models.people import Role
+from tests.factories import NOW, GivenPractice, Line, ticking
+from tests.webui.api.conftest import SentHints
+from tests.webui.conftest import Browser
+from webui.shared import url_converters
+
+OPEN = Callable[[Actor], Browser]
+LIVE = {"X-Live": "1"}
+
+
+def held_by_another_hand(practice: GivenPractice, number: str, job: JobKey) -> None:
+    """Work the job while somebody else holds one of its claims."""
+    with practice.sessions() as session, session.begin():
+        this = select(Claim.id).where(Claim.practice_id == practice.id, Claim.external_id == number)
+        session.execute(this.with_for_update())
+        clock = ticking(NOW)
+        for _ in range(60):
+            engine.work(practice.sessions, worker="tester", clock=clock)
+    assert practice.counts(job)["failed"] == 1
+
+
+def test_a_failure_is_listed_in_words_with_its_claim_and_can_be_tried_again(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claims(2)
+    practice.claim("A/1", Line(1_000, 500))
+    job = practice.preview()
+    practice.confirm(job)
+    held_by_another_hand(practice, "A/1", job)
+    path = f"/jobs/{job.job_id}"
+
+    said = biller.says(path)
+
+    assert "Completed; 1 claim failed and may be tried again." in said
+    assert "Locked by another user or process; gave up after five tries claim_locked yes" in said
+    assert f"/claims/{url_converters.encode('A/1')}" in biller.links(path)
+
+    answer = biller.post(f"{path}/retry-failed", on=path)
+    assert answer.location == path
+    assert biller.status_of(job) == "Confirmed"
+    practice.run()
+    assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
+
+
+@pytest.mark.parametrize(("kind", "done"), [("settle", "settled"), ("status", "changed")])
+def test_a_completed_job_that_did_nothing_is_not_green(
+    practice: GivenPractice, biller: Browser, kind: str, done: str
+) -> None:
+    practice.claims(2)
+    asked = {"target_status": "Internal Review", "reason": None} if kind == "status" else {}
+    job = practice.preview(**asked)
+    for number in ("C00001", "C00002"):
+        practice.change(number)
+    practice.confirm(job)
+    practice.run()
+    path = f"/jobs/{job.job_id}"
+
+    assert f"Completed, but no claim was {done}: 2 skipped, 0 failed" in biller.says(path)
+    assert f"Completed, none {done}" in biller.says("/jobs")
+    for page in (path, "/jobs"):
+        assert re.findall(r'class="(?:pill|note) good"', biller.read(page)) == []
+
+
+@pytest.mark.parametrize("code", ["claim_locked", "database_refused", "worker_died", "unexpected_error"])
+def test_what_page_api_and_file_call_retryable_is_what_retry_takes(
+    practice: GivenPractice, biller: Browser, code: str
+) -> None:
+    practice.claims(2)
+    job = practice.preview(chunk_claims=1)
+    practice.confirm(job)
+    held_by_another_hand(practice, "C00002", job)
+    with practice.sessions() as session, session.begin():
+        session.execute(update(JobItem).where(*job.of(JobItem), JobItem.outcome == "failed").values(code=code))
+    path = f"/jobs/{job.job_id}"
+
+    def told() -> set[bool]:
+        with practice.sessions() as session:
+            rows = list(csv.DictReader("".join(files.csv_file(session, job, File.NOT_SETTLED)).splitlines()))
+            items = outcomes.items(session, job, outcome="failed")
+        said = biller.says(path)
+        page = f" {code} yes" in said
+        assert (f" {code} no" in said) != page
+        assert ("Try 1 failed again" in said) == page
+        return {page, rows[0]["Can be tried again"] == "yes", items[0].retryable}
+
+    def is_retried() -> bool:
+        try:
+            with practice.sessions() as session:  # never committed
+                commands.retry_failed(session, job, by=practice.biller, now=NOW)
+        except Refusal:
+            return False
+        return True
+
+    assert told() == {is_retried()} == {True}
+
+    admin = practice.person("admin@x.example", Role.ADMIN)
+    with practice.sessions() as session, session.begin():
+        closing.close(session, NOW.date().replace(day=1), by=admin, now=NOW)
+    assert told() == {is_retried()} == {False}
+    assert "their month is closed" in biller.says(path)
+
+    with practice.sessions() as session, session.begin():
+        closing.reopen(session, NOW.date().replace(day=1), reason="Late", by=admin, now=NOW)
+        session.execute(update(SettleJob).values(status=JobStatus.CANCELLED))
+    assert told() == {is_retried()} == {False}
+
+
+def test_a_biller_pauses_resumes_and_cancels(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    practice.confirm(job)
+    path = f"/jobs/{job.job_id}"
+
+    biller.post(f"{path}/pause", on=path)
+    assert biller.status_of(job) == "Pausing"
+    with transaction(practice.sessions) as session:
+        finish.step(session, job, now=NOW)
+    assert biller.status_of(job) == "Paused"
+
+    biller.post(f"{path}/resume", on=path)
+    assert biller.status_of(job) == "Confirmed"
+
+    biller.post(f"{path}/cancel", on=path)
+    with transaction(practice.sessions) as session:
+        finish.step(session, job, now=NOW)
+    assert biller.status_of(job) == "Cancelled"
+    assert "3 claims were not reached and stayed as they were" in biller.says(path)
+    assert practice.read("C00001").billing_status == "Balance Due"
+
+
+def test_what_the_status_does_not_allow_is_refused_in_words(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(1)
+    job = practice.settle()
+    path = f"/jobs/{job.job_id}"
+
+    assert biller.post(f"{path}/pause").location == path
+
+    assert "The job is completed; it cannot be paused." in biller.says(path)
+    assert biller.status_of(job) == "Completed"
+
+
+def test_a_preview_can_be_discarded(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(1)
+    job = practice.preview()
+
+    biller.post(f"/jobs/{job.job_id}/discard")
+
+    assert biller.status_of(job) == "Discarded"
+    assert practice.read("C00001").billing_status == "Balance Due"
+
+
+def test_an_act_hints_as_often_as_the_job_has_chunks_and_giving_up_a_preview_hints_nothing(
+    app: OpenAPI, practice: GivenPractice, biller: Browser
+) -> None:
+    hints, door = SentHints(), app.extensions["settle"]
+    app.extensions["settle"] = replace(door, hints=hints, settings=door.settings.model_copy(update={"chunk_claims": 2}))
+    practice.claims(5)
+    given_up, job = practice.preview(key="given up"), practice.preview()
+
+    biller.post(f"/jobs/{given_up.job_id}/discard")
+    assert hints.sent == []
+
+    for act in ("confirm", "pause", "cancel"):
+        biller.post(f"/jobs/{job.job_id}/{act}", on=f"/jobs/{job.job_id}", confirmation="CONFIRM")
+    assert hints.sent == [(*job, 3)] * 3
+
+
+def test_an_approver_sees_a_job_and_no_button(practice: GivenPractice, browser_of: OPEN) -> None:
+    practice.claims(1)
+    job = practice.preview()
+    practice.confirm(job)
+    approver = browser_of(practice.person("p.okafor@lakeside.example", Role.APPROVER))
+
+    assert "/pause" not in " ".join(approver.forms(f"/jobs/{job.job_id}"))
+    assert approver.post(f"/jobs/{job.job_id}/pause").status_code == 403

@@ -1,0 +1,321 @@
+"""The jobs list, and one job through its life."""
+
+import datetime as dt
+import re
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text, update
+
+from core.access.permissions import Actor
+from core.db.engine import Sessions, transaction
+from core.jobs import commands
+from core.jobs.execution import engine, finish
+from core.models.claims import Hold
+from core.models.job_items import ChunkState, JobChunk
+from core.models.jobs import MOVING_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
+from core.models.people import Role, User
+from tests.factories import NOW, GivenPractice, Line, a_practice, ticking
+from tests.webui.conftest import Browser, Clock
+from webui.shared.labels import JOB_STATUS
+
+OPEN = Callable[[Actor], Browser]
+LIVE = {"X-Live": "1"}
+
+
+@pytest.mark.parametrize("status", list(JobStatus))
+def test_a_job_has_a_page_in_every_status(practice: GivenPractice, biller: Browser, status: JobStatus) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    ever_ran = status in (*OPEN_STATUSES, JobStatus.COMPLETED, JobStatus.CANCELLED)
+    confirmed = {"confirmed_at": NOW, "confirmed_by": practice.biller.user_id} if ever_ran else {}
+    with transaction(practice.sessions) as session:
+        session.execute(update(SettleJob).where(*job.of(SettleJob)).values(status=status, **confirmed))
+
+    page = biller.read(f"/jobs/{job.job_id}")
+
+    assert JOB_STATUS[status].word in page
+    assert ('http-equiv="refresh"' in page) == (status in MOVING_STATUSES)
+    assert JOB_STATUS[status].word in biller.read("/jobs")
+
+
+def test_counts_always_add_up_and_dollars_are_said_by_responsibility(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(4)
+    practice.claim("HELD", Line(1_000, 500), hold=Hold.HOLD)
+    job = practice.settle(note="Year-end clean-up")
+
+    said = biller.says(f"/jobs/{job.job_id}")
+
+    assert "Job 1 · settle 5 claims Completed" in said
+    assert "100% 5 of 5 claims" in said
+    assert "Settled 4 Skipped 1 Failed 0 Remaining 0" in said
+    assert "Written off $60.00 insurance $40.00 · patient $20.00" in said
+    assert "Small balance · “Year-end clean-up”" in said
+    assert "Setting patient and insurance" in said
+    assert "every claim of the practice, frozen 10:00:00AM" in said
+
+
+def test_a_running_job_says_how_far_it_is(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(8)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    engine.work(practice.sessions, worker="tester", clock=lambda: NOW)  # its clock stands still: all of it
+    with transaction(practice.sessions) as session:
+        # As if two of four chunks were still to do.
+        undone = {"state": ChunkState.OPEN, "settled": 0, "insurance_cents": 0, "patient_cents": 0}
+        session.execute(update(JobChunk).where(JobChunk.first_position > 4).values(undone))
+        session.execute(update(SettleJob).where(*job.of(SettleJob)).values(status=JobStatus.RUNNING, finished_at=None))
+
+    page = biller.read(f"/jobs/{job.job_id}")
+
+    assert 'role="progressbar" aria-label="Claims done" aria-valuemin="0" aria-valuemax="8" aria-valuenow="4"' in page
+    assert 'data-percent="50"' in page
+    said = biller.says(f"/jobs/{job.job_id}")
+    assert "50% 4 of 8 claims" in said
+    assert "you can leave this page" in said
+    assert "Remaining 4" in said
+    assert "Claims per second" in said
+
+
+def test_the_page_asks_again_and_hears_only_of_changes(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    practice.confirm(job)
+    path = f"/jobs/{job.job_id}"
+    first = biller.get(path, **LIVE)
+    assert "<html" not in first.text
+    assert 'data-state="confirmed" data-moving' in first.text
+
+    assert biller.get(path, **LIVE, **{"If-None-Match": first.headers["ETag"]}).status_code == 304
+
+    practice.run()
+    after = biller.get(path, **LIVE, **{"If-None-Match": first.headers["ETag"]})
+    assert after.status_code == 200
+    assert 'data-state="completed"' in after.text
+    assert "data-moving" not in after.text
+
+
+def test_the_list_asks_again_too(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(3)
+    job = practice.preview()
+    practice.confirm(job)
+    first = biller.get("/jobs", **LIVE)
+    assert "data-moving" in first.text
+    assert biller.get("/jobs", **LIVE, **{"If-None-Match": first.headers["ETag"]}).status_code == 304
+
+    practice.run()
+
+    assert "data-moving" not in biller.get("/jobs", **LIVE, **{"If-None-Match": first.headers["ETag"]}).text
+
+
+def test_the_etag_of_a_part_changes_exactly_when_the_part_does(
+    practice: GivenPractice, biller: Browser, browser_of: OPEN, clock: Clock
+) -> None:
+    practice.claims(8)
+    job = practice.preview(chunk_claims=4)
+    approver = browser_of(practice.person("approver@lakeside.example", Role.APPROVER))
+    seen: list[tuple[str, str]] = []
+
+    def look(path: str = f"/jobs/{job.job_id}") -> None:
+        part = biller.get(path, **LIVE)
+        without_token = re.sub(r'name="csrf_token" value="[^"]*"', "", part.text)
+        seen.append((part.headers["ETag"], f"{path} {without_token}"))
+        assert biller.get(path, **LIVE, **{"If-None-Match": part.headers["ETag"]}).status_code == 304
+
+    look()
+    practice.confirm(job)
+    for path in (f"/jobs/{job.job_id}", f"/jobs/{job.job_id}?outcome=failed", "/jobs"):
+        look(path)
+    with transaction(practice.sessions) as session:
+        taken = update(JobChunk).where(*job.of(JobChunk)).values(taken_by="host:1", taken_at=clock())
+        session.execute(taken)
+    look()
+    for seconds in (1, 6, 31, 61):
+        clock.turn_on(seconds=seconds)
+        look()
+        look("/jobs")
+    with transaction(practice.sessions) as session:
+        commands.pause(session, job, by=practice.biller, now=clock())
+    look()
+    with transaction(practice.sessions) as session:
+        finish.step(session, job, now=clock())
+    look()
+    with transaction(practice.sessions) as session:
+        commands.resume(session, job, by=practice.biller, now=clock())
+    practice.run(now=clock())
+    look()
+    approver.post(f"/jobs/{job.job_id}/reverse", on=f"/jobs/{job.job_id}/reverse", note="Wrong list")
+    look()  # it names the reversal, though its progress is as it was
+    with transaction(practice.sessions) as session:
+        session.execute(update(User).values(name="Another Name"))
+    look()
+    look("/jobs")
+
+    assert len({etag for etag, _ in seen}) == len({part for _, part in seen}) == len(set(seen))
+
+
+def test_skips_are_listed_by_outcome_and_by_rule(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(2)
+    practice.claim("HELD", Line(1_000, 500), hold=Hold.HOLD)
+    practice.claim("CREDIT", Line(1_000, -500))
+    practice.claim("NOTHING", Line())
+    job = practice.settle()
+    path = f"/jobs/{job.job_id}"
+
+    skipped, settled = biller.says(f"{path}?outcome=skipped"), biller.says(f"{path}?outcome=settled")
+    held = biller.says(f"{path}?outcome=skipped&code=on_hold")
+
+    assert "HELD The Patient" in skipped
+    assert "On hold, or excluded from write-offs on_hold" in skipped
+    assert "CREDIT The Patient" in skipped
+    assert "C00001 The Patient 05/07/2026 $10.00 $5.00 Settled" in settled
+    assert "Status only: nothing is due" in settled
+    assert "CREDIT The Patient" not in held
+    assert f"{path}?outcome=skipped&code=on_hold#items" in biller.links(path)
+
+
+def test_the_selection_is_said_as_it_was_made(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(3)
+    chosen = practice.preview({"claim_ids": ["C00001", "C00002"]}, key="chosen")
+    narrowed = {"filter": {"billing_status": ["Balance Due"]}, "excluded_claim_ids": ["C00003"]}
+    filtered = practice.preview(narrowed, key="filtered")
+    for job in (chosen, filtered):
+        practice.confirm(job)
+
+    assert "Selection 2 claims, by number, frozen" in biller.says(f"/jobs/{chosen.job_id}")
+    assert re.search("Selection 1 filter ?, 1 excluded, frozen", biller.says(f"/jobs/{filtered.job_id}"))
+    assert "/claims?billing_status=Balance+Due" in biller.links(f"/jobs/{filtered.job_id}")
+
+
+def test_long_lists_are_paged(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(55)
+    job = practice.settle()
+    path = f"/jobs/{job.job_id}"
+
+    assert f"{path}?outcome=settled&after=50" in biller.links(f"{path}?outcome=settled")
+    second = biller.says(f"{path}?outcome=settled&after=50")
+
+    assert "C00051" in second
+    assert "C00050" not in second
+    assert "First page" in second
+
+
+def test_the_list_is_newest_first_by_status_and_paged(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(1)
+    jobs = [practice.preview(key=str(index)) for index in range(52)]
+    practice.confirm(jobs[0])
+
+    links = [link for link in biller.links("/jobs") if re.fullmatch(r"/jobs/\d+", link)]
+    assert links == [f"/jobs/{job.job_id}" for job in reversed(jobs)][:50]
+    assert f"/jobs?before={jobs[2].job_id}" in biller.links("/jobs")
+    older = [link for link in biller.links(f"/jobs?before={jobs[2].job_id}") if re.fullmatch(r"/jobs/\d+", link)]
+    assert older == [f"/jobs/{jobs[1].job_id}", f"/jobs/{jobs[0].job_id}"]
+    confirmed = [link for link in biller.links("/jobs?status=confirmed") if re.fullmatch(r"/jobs/\d+", link)]
+    assert confirmed == [f"/jobs/{jobs[0].job_id}"]
+    assert "No job is halted." in biller.says("/jobs?status=halted")
+
+
+@pytest.mark.parametrize("path", ["/jobs/999", "/jobs/0", "/jobs/99999999999999999999999", "/jobs/abc", "/jobs/-1"])
+def test_a_job_that_is_not_there_is_not_found(biller: Browser, path: str) -> None:
+    assert biller.get(path).status_code == 404
+
+
+def test_another_practices_job_is_not_there(practice: GivenPractice, sessions: Sessions, browser_of: OPEN) -> None:
+    practice.claims(1)
+    job = practice.preview()
+    practice.confirm(job)
+    other = browser_of(a_practice(sessions, name="Harbor").biller)
+
+    assert other.get(f"/jobs/{job.job_id}").status_code == 404
+    assert other.post(f"/jobs/{job.job_id}/cancel").status_code == 404
+    assert browser_of(practice.biller).status_of(job) == "Confirmed"
+    assert "No job yet" in other.says("/jobs")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("after=-1", 200), ("after=x", 200), ("after=99999999999999999999999", 200), ("outcome=no", 200),
+        ("code=x", 200), ("code=%00", 400),
+    ],
+)  # fmt: skip
+def test_an_odd_address_is_read_as_well_as_it_can(
+    practice: GivenPractice, biller: Browser, asked: str, status: int
+) -> None:
+    practice.claims(1)
+    job = practice.settle()
+
+    assert biller.get(f"/jobs/{job.job_id}?{asked}").status_code == status
+
+
+def test_a_note_and_a_name_with_markup_are_only_text(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(1_000, 500))
+    with transaction(practice.sessions) as session:
+        session.execute(text("UPDATE patient SET name = '<script>alert(1)</script> \"O''Neil\" 💊 קליניקה'"))
+    job = practice.settle(note="<b>bold</b> & 'quoted'")
+
+    page = biller.get(f"/jobs/{job.job_id}").text
+
+    assert "<script>alert" not in page
+    assert "<b>bold" not in page
+    assert "“<b>bold</b> & 'quoted'”" in biller.read(f"/jobs/{job.job_id}")
+
+
+def test_a_job_that_nobody_works_on_says_so(practice: GivenPractice, biller: Browser, clock: Clock) -> None:
+    practice.claims(1)
+    job = practice.preview()
+    practice.confirm(job)
+    clock.turn_on(minutes=2)
+
+    assert "Most likely none is running. Nothing is lost" in biller.says(f"/jobs/{job.job_id}")
+
+
+def test_a_pause_is_told_apart_from_the_time_at_work(practice: GivenPractice, biller: Browser, clock: Clock) -> None:
+    practice.claims(24)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    engine.work(practice.sessions, worker="tester", clock=ticking(NOW))
+    for command, at in ((commands.pause, 5), (commands.resume, 245)):
+        with transaction(practice.sessions) as session:
+            command(session, job, by=practice.biller, now=NOW + dt.timedelta(seconds=at))
+        with transaction(practice.sessions) as session:
+            finish.step(session, job, now=NOW + dt.timedelta(seconds=at))
+    practice.run(now=NOW + dt.timedelta(seconds=245))
+    clock.turn_on(minutes=10)
+
+    said = biller.says(f"/jobs/{job.job_id}")
+
+    assert "paused for 4 minutes" in said
+    assert "took 5 minutes" not in said
+    assert "Last minute of the run" in said
+    assert "0 in the busiest second" not in said
+    assert "Pauses are left out." in said
+
+
+def test_all_claims_done_is_not_the_end_of_a_job(practice: GivenPractice, biller: Browser) -> None:
+    practice.claims(2)
+    job = practice.settle()
+    assert "reconciling" not in biller.says(f"/jobs/{job.job_id}")
+    with transaction(practice.sessions) as session:
+        running = {"status": JobStatus.RUNNING, "finished_at": None}
+        session.execute(update(SettleJob).where(*job.of(SettleJob)).values(running))
+
+    assert "2 of 2 claims" in biller.says(f"/jobs/{job.job_id}")
+    for page in (f"/jobs/{job.job_id}", "/jobs"):
+        assert "reconciling" in biller.says(page)
+
+
+def test_a_run_of_a_moment_has_no_rate_and_no_chart_of_parts_of_seconds(
+    practice: GivenPractice, biller: Browser
+) -> None:
+    practice.claims(8)
+    job = practice.preview(chunk_claims=2)
+    practice.confirm(job)
+    engine.work(practice.sessions, worker="tester", clock=lambda: NOW)  # all of it in one second
+
+    page = biller.read(f"/jobs/{job.job_id}")
+
+    assert "took less than a second" in page
+    assert " a second ·" not in page.replace("less than a second", "")
+    assert "Claims per second" not in page
+    assert "on average" not in page

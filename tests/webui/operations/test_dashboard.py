@@ -1,0 +1,207 @@
+"""The Operations page: the whole installation for who keeps it running, and nobody's name."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from flask_openapi3.openapi import OpenAPI
+from sqlalchemy import Engine, text
+
+from core import zone_database
+from core.access.permissions import Actor
+from core.db.engine import Sessions, transaction
+from core.models.people import Role
+from core.settings import Settings
+from core.watch import heartbeat
+from core.watch.heartbeat import BEAT, WEB, WORKER, Alive
+from tests.factories import NOW, GivenPractice, a_practice
+from tests.servers import broker_client
+from tests.webui.conftest import Browser, Clock
+
+OPEN = Callable[[Actor], Browser]
+PAGE = "/operations"
+
+
+@pytest.fixture
+def ops(browser_of: OPEN, practice: GivenPractice) -> Browser:
+    return browser_of(practice.person("ops@lakeside.example", Role.OPS))
+
+
+def hear(sessions: Sessions, *processes: Alive, at: dt.datetime = NOW) -> None:
+    with transaction(sessions) as session:
+        for process in processes:
+            heartbeat.beat(session, process, now=at)
+
+
+def with_broker(app: OpenAPI, url: str) -> None:
+    settings = Settings.model_validate({"broker_url": url, "database_url": None})
+    app.extensions["settle"] = replace(app.extensions["settle"], settings=settings)
+
+
+def test_it_is_where_operations_people_land_and_nobody_else_gets_in(
+    ops: Browser, browser_of: OPEN, biller: Browser, practice: GivenPractice, stranger: Browser
+) -> None:
+    assert ops.get("/").location == PAGE
+    assert biller.get("/").location == "/claims"
+    assert stranger.get("/").location == "/sign-in"
+    for role in (Role.BILLER, Role.APPROVER, Role.ADMIN):
+        other = browser_of(practice.person(f"{role}@other.example", role))
+        assert other.get(PAGE).status_code == 403
+        assert PAGE not in other.links("/claims")
+    assert ops.links(PAGE)[1:4].count("/claims") == 0
+
+
+def test_it_shows_the_time_zone_database_in_use_and_warns_of_one_that_is_too_old(
+    ops: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert f"Time zone database {zone_database.in_use().words}" in ops.says(PAGE)
+    assert "Install a newer tzdata wheel" not in ops.says(PAGE)
+
+    monkeypatch.setattr(zone_database, "NEEDED", "2999a")
+    assert "Install a newer tzdata wheel" in ops.says(PAGE)
+
+
+def test_it_shows_who_lives_what_they_do_and_who_fell_silent(
+    ops: Browser, sessions: Sessions, practice: GivenPractice
+) -> None:
+    practice.claims(8)
+    job = practice.preview(chunk_claims=4)
+    practice.confirm(job)
+    hear(sessions, Alive(WORKER, "old", 9, "0.0", NOW, {"queues": ["settle"]}), at=NOW - dt.timedelta(minutes=10))
+    hear(
+        sessions, Alive(WEB, "host", 1, "0.1.0", NOW), Alive(BEAT, "host", 2, "0.1.0", NOW),
+        Alive(WORKER, "host", 3, "0.1.0", NOW, {"queues": ["settle"], "pool": [4]}),
+    )  # fmt: skip
+    with transaction(sessions) as session:
+        at = {"at": NOW - dt.timedelta(seconds=2)}
+        session.execute(text("UPDATE job_chunk SET taken_by = 'host:4', taken_at = :at WHERE first_position = 1"), at)
+
+    said = ops.says(PAGE)
+
+    assert "1 workers alive" in said
+    assert f"job {job.job_id} of practice {practice.id}, claims 1–4, 2 seconds" in said
+    assert "old:9 Silent 10 minutes ago" in said
+    assert "beat host:2 Alive" in said
+    assert "0 seconds since beat's last tick came through" in said
+
+
+def test_it_names_no_claim_no_patient_no_person_and_no_dollar(
+    ops: Browser, sessions: Sessions, practice: GivenPractice
+) -> None:
+    other = a_practice(sessions, name="Elsewhere")
+    for one in (practice, other):
+        one.claims(3)
+        one.confirm(one.preview(note="cousin of the mayor"))
+
+    page = ops.read(PAGE)
+
+    assert f'aria-label="Job {2} in Flower"' in page
+    for word in ("C00001", "The Patient", "biller", "Elsewhere", "cousin", "$"):
+        assert word not in page, word
+
+
+def test_while_redis_is_down_it_says_so_and_shows_the_rest(
+    ops: Browser, sessions: Sessions, practice: GivenPractice, app: OpenAPI, mute_broker: str
+) -> None:
+    practice.claims(1)
+    practice.confirm(practice.preview())
+    hear(sessions, Alive(WORKER, "host", 3, "0.1.0", NOW, {"queues": ["settle"]}))
+    for url in ("redis://127.0.0.1:1/0", mute_broker):
+        with_broker(app, url)
+        said = ops.says(PAGE)
+        assert "The broker (Redis) does not answer. Pages" in said
+        assert "work has waited" not in said, "workers find work without it: a warning"
+        assert "1 workers alive" in said
+        assert "Confirmed" in said
+
+
+def test_redis_down_and_work_that_waits_over_a_minute_is_more_than_a_warning(
+    ops: Browser, practice: GivenPractice, app: OpenAPI, clock: Clock
+) -> None:
+    practice.claims(1)
+    practice.confirm(practice.preview())
+    with_broker(app, "redis://127.0.0.1:1/0")
+    clock.turn_on(seconds=61)
+
+    assert "does not answer, and work has waited for over a minute. Workers find work" in ops.says(PAGE)
+
+
+def test_a_preview_that_no_worker_prepares_for_a_minute_is_said(
+    ops: Browser, practice: GivenPractice, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    practice.claims(1)
+    practice.preview()
+    assert "preview has waited" not in ops.says(PAGE)
+    clock.turn_on(seconds=61)
+
+    assert "1 preview has waited for a minute with no worker on it." in ops.says(PAGE)
+
+
+def test_hints_that_wait_are_counted_by_queue(ops: Browser, app: OpenAPI, broker_url: str) -> None:
+    broker_client(broker_url).rpush("settle:settle", "{}", "{}")
+    with_broker(app, broker_url)
+
+    said = ops.says(PAGE)
+
+    assert "2 hints waiting (settle 2, control 0)" in said
+    assert "does not answer" not in said
+
+
+def test_a_stall_and_the_failures_of_a_day_are_said(
+    ops: Browser, browser_of: OPEN, practice: GivenPractice, clock: Clock, sessions: Sessions
+) -> None:
+    practice.claims(3)
+    practice.settle()
+    with transaction(sessions) as session:
+        session.execute(text("UPDATE job_item SET outcome = 'failed', code = 'claim_locked' WHERE position = 1"))
+        session.execute(text("UPDATE job_chunk SET settled = 2, failed = 1"))
+    practice.claims(2, first=10)
+    practice.confirm(practice.preview(key="second"))
+    clock.turn_on(minutes=2)
+
+    said = ops.says(PAGE)
+
+    assert "1 running job has not moved for a minute." in said
+    assert "for a minute: no worker takes it up" in said
+    assert "Locked by another user or process; gave up after five tries claim_locked 1" in said
+    clock.turn_on(hours=25)
+    assert ops.actor is not None
+    assert "No claim failed." in browser_of(ops.actor).says(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("table", "told", "untold"),
+    [
+        ("job_chunk", "0 claims that differ from the ledger", "– chunks open"),
+        ("claim", "0 chunks open", "– claims that differ from the ledger"),
+    ],
+)
+def test_of_a_locked_table_is_said_that_something_is_missing_and_the_rest_is_shown(
+    ops: Browser, engine: Engine, table: str, told: str, untold: str
+) -> None:
+    with engine.connect() as holder:
+        holder.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+        said = ops.says(PAGE)
+
+    assert "Some of this could not be told" in said
+    assert untold in said
+    assert told in said
+    assert "No night is due" in said
+
+
+def test_it_refreshes_by_the_part_that_changes(ops: Browser) -> None:
+    part = ops.get(PAGE, **{"X-Live": "1"})
+
+    assert part.status_code == 200
+    assert "<html" not in part.text
+    assert "data-moving" in part.text
+
+
+@pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.ADMIN])
+def test_the_navigation_shows_it_to_operations_alone(
+    ops: Browser, browser_of: OPEN, practice: GivenPractice, role: Role
+) -> None:
+    assert PAGE in ops.links(PAGE)
+    assert PAGE not in browser_of(practice.person("x@lakeside.example", role)).links("/jobs")

@@ -1,0 +1,179 @@
+"""What a load balancer and a person on duty are told."""
+
+import datetime as dt
+import socket
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from core import zone_database
+from core.db.engine import Sessions, transaction
+from core.models.jobs import SettleJob
+from core.settings import Settings
+from core.watch import heartbeat
+from core.watch.heartbeat import WORKER, Alive
+from tests.factories import NOW, a_practice
+from webui.app import create_app
+
+
+def _ask(
+    database_url: str, broker_url: str | None, path: str, *, at: dt.datetime = NOW
+) -> tuple[int, dict[str, object]]:
+    settings = Settings.model_validate({"database_url": database_url, "broker_url": broker_url})
+    app = create_app(settings, clock=lambda: at)
+    try:
+        answer = app.test_client().get(path)
+        return answer.status_code, answer.get_json()
+    finally:
+        app.extensions["settle"].engine.dispose()
+
+
+def test_a_live_process_says_so(database_url: str) -> None:
+    assert _ask(database_url, None, "/healthz") == (200, {"status": "ok"})
+
+
+def hear_a_worker(sessions: Sessions, *, at: dt.datetime = NOW) -> None:
+    with transaction(sessions) as session:
+        heartbeat.beat(session, Alive(WORKER, "host", 1, "1", NOW, {"queues": ["settle"]}), now=at)
+
+
+def test_all_is_well(database_url: str, broker_url: str, sessions: Sessions) -> None:
+    hear_a_worker(sessions)
+    zones = zone_database.in_use()
+    assert _ask(database_url, broker_url, "/readyz") == (
+        200,
+        {
+            "status": "ready",
+            "degraded": [],
+            "reasons": {},
+            "time_zones": {"version": zones.version, "source": zones.source},
+        },
+    )
+
+
+def test_a_time_zone_database_that_is_too_old_is_said_and_the_web_stays_ready(
+    database_url: str, broker_url: str, sessions: Sessions
+) -> None:
+    years_later = NOW.replace(year=2100)
+    hear_a_worker(sessions, at=years_later)
+    status, answer = _ask(database_url, broker_url, "/readyz", at=years_later)
+    assert (status, answer["degraded"]) == (200, ["time_zones"])
+    assert "is over a year old" in str(answer["reasons"])
+
+
+def test_a_lost_broker_does_not_take_the_web_away(database_url: str, sessions: Sessions) -> None:
+    hear_a_worker(sessions)
+    status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz")
+    assert (status, answer["degraded"]) == (200, ["broker"])
+    reason = str(answer["reasons"])
+    assert "The broker's host refuses the connection." in reason
+    assert "Workers find work by themselves." in reason
+
+
+def test_lost_workers_do_not_take_the_web_away(database_url: str, broker_url: str, sessions: Sessions) -> None:
+    hear_a_worker(sessions)
+    status, answer = _ask(database_url, broker_url, "/readyz", at=NOW + dt.timedelta(seconds=46))
+    assert (status, answer["degraded"]) == (200, ["worker"])
+    assert "no worker has been heard" in str(answer["reasons"])
+
+
+def test_a_job_that_nobody_works_on_is_said(database_url: str, broker_url: str, sessions: Sessions) -> None:
+    practice = a_practice(sessions)
+    practice.claims(2)
+    practice.confirm(practice.preview())
+    later = NOW + dt.timedelta(seconds=61)
+    hear_a_worker(sessions, at=later)
+
+    assert _ask(database_url, broker_url, "/readyz")[1]["degraded"] == []
+    answer = _ask(database_url, broker_url, "/readyz", at=later)[1]
+    assert answer["degraded"] == ["worker"]
+    assert "a job has waited" in str(answer["reasons"])
+
+
+def test_a_preview_that_no_worker_prepares_is_said_until_one_does(
+    database_url: str, broker_url: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    practice = a_practice(sessions)
+    practice.claims(2)
+    job = practice.preview()
+    later = NOW + dt.timedelta(seconds=61)
+    hear_a_worker(sessions, at=later)
+
+    assert "a preview has waited" in str(_ask(database_url, broker_url, "/readyz", at=later)[1]["reasons"])
+    with transaction(sessions) as worker:
+        worker.execute(select(SettleJob).where(*job.of(SettleJob)).with_for_update(key_share=True))
+        assert _ask(database_url, broker_url, "/readyz", at=later)[1]["degraded"] == []
+
+
+def test_work_that_waits_while_the_broker_is_away_is_said_as_both(database_url: str, sessions: Sessions) -> None:
+    practice = a_practice(sessions)
+    practice.claims(2)
+    practice.confirm(practice.preview())
+    later = NOW + dt.timedelta(seconds=61)
+    hear_a_worker(sessions, at=later)
+
+    status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz", at=later)
+
+    assert (status, answer["degraded"]) == (200, ["broker", "worker"])
+    assert "No worker finds the work that waits" in str(answer["reasons"])
+
+
+def test_a_tick_that_nobody_sends_is_said(database_url: str, broker_url: str, sessions: Sessions) -> None:
+    later = NOW + dt.timedelta(minutes=6)
+    hear_a_worker(sessions, at=later)
+    with transaction(sessions) as session:
+        heartbeat.ticked(session, now=NOW)
+
+    status, answer = _ask(database_url, broker_url, "/readyz", at=later)
+
+    assert (status, answer["degraded"]) == (200, ["tick"])
+
+
+def test_a_lost_database_is_not_ready(broker_url: str) -> None:
+    status, answer = _ask("postgresql://nobody@127.0.0.1:1/none", broker_url, "/readyz")
+    assert (status, answer["cause"]) == (503, "refused")
+    assert str(answer["reason"]).startswith("The database's host refuses the connection.")
+
+
+def test_a_database_of_another_version_is_not_ready(database_url: str, broker_url: str, sessions: Sessions) -> None:
+    with transaction(sessions) as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+    status, answer = _ask(database_url, broker_url, "/readyz")
+
+    assert (status, answer["cause"]) == (503, "not_migrated")
+    assert "0001" in str(answer["reason"])
+    assert "settle migrate" in str(answer["reason"])
+
+
+def test_a_database_that_a_newer_version_migrated_is_ready(
+    database_url: str, broker_url: str, sessions: Sessions
+) -> None:
+    """As while a version is replaced: the one that still runs works on."""
+    hear_a_worker(sessions)
+    with transaction(sessions) as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    assert _ask(database_url, broker_url, "/readyz")[0] == 200
+
+
+def test_a_broker_whose_name_is_looked_up_for_ever_holds_up_nobody(
+    database_url: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear_a_worker(sessions)
+    told, real = threading.Event(), socket.getaddrinfo
+
+    def look_up(host: str, *args: Any, **kwargs: Any) -> Any:
+        if host == "redis.example":
+            told.wait()
+            raise socket.gaierror
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    status, answer = _ask(database_url, "redis://redis.example/0", "/readyz")
+    told.set()
+
+    assert (status, answer["degraded"]) == (200, ["broker"])

@@ -1,0 +1,304 @@
+"""What Prometheus reads: right to the claim and the cent, never going back, and there while the database is not."""
+
+import datetime as dt
+import math
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from core.access import sessions as user_sessions
+from core.db.engine import Sessions, transaction
+from core.jobs import commands
+from core.models.claims import Hold
+from core.models.jobs import JobStatus
+from core.policy.rules import RULES
+from core.settings import Settings
+from core.watch import deadline, heartbeat, metrics, statistics, tally
+from core.watch.heartbeat import WEB, WORKER, Alive
+from core.watch.metric_names import FAILURE_CODES
+from tests.factories import NOW, GivenPractice, a_practice
+from webui.app import create_app
+from webui.shared.auth import SESSION_COOKIE
+
+AWAY = "postgresql://nobody@127.0.0.1:1/none"
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture(autouse=True)
+def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "KEPT_SECONDS", 0)
+    tally._counted.clear()
+
+
+@contextmanager
+def an_app(database_url: str, at: dt.datetime = NOW, **settings: object) -> Iterator[FlaskClient]:
+    given = Settings.model_validate({"database_url": database_url, "broker_url": None, **settings})
+    app = create_app(given, clock=lambda: at)
+    yield app.test_client()
+    app.extensions["settle"].engine.dispose()
+
+
+def scrape(client: FlaskClient) -> Samples:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    families = text_string_to_metric_families(answer.text)
+    return {(sample.name, frozenset(sample.labels.items())): sample.value for of in families for sample in of.samples}
+
+
+def of(samples: Samples, name: str, **labels: str) -> float:
+    return samples[f"settle_{name}", frozenset(labels.items())]
+
+
+@pytest.fixture
+def practice(sessions: Sessions) -> GivenPractice:
+    return a_practice(sessions)
+
+
+def fail(practice: GivenPractice, position: int, code: str) -> None:
+    """As if a settled claim's chunk had ended with a failure instead."""
+    with transaction(practice.sessions) as session:
+        where = {"position": position, "code": code}
+        session.execute(text("UPDATE job_item SET outcome = 'failed', code = :code WHERE position = :position"), where)
+        counted = (
+            "UPDATE job_chunk SET settled = settled - 1, failed = failed + 1 WHERE :position BETWEEN first_position"
+        )
+        session.execute(text(f"{counted} AND last_position"), where)
+
+
+def test_claims_and_cents_are_those_of_the_jobs(database_url: str, practice: GivenPractice) -> None:
+    practice.claims(5, insurance=1_000, patient=500)
+    practice.change("C00001", hold=Hold.APPEAL)
+    job = practice.settle()
+    with an_app(database_url) as client:
+        found = scrape(client)
+
+    assert of(found, "claims_total", kind="settle", outcome="settled") == 4
+    assert of(found, "claims_total", kind="settle", outcome="skipped") == 1
+    assert of(found, "claims_skipped_total", code="on_hold") == 1
+    assert of(found, "written_off_cents_total", responsibility="insurance") == 4_000
+    assert of(found, "written_off_cents_total", responsibility="patient") == 2_000
+    assert of(found, "jobs", status=JobStatus.COMPLETED.value) == 1
+    assert of(found, "chunk_seconds_count") == 1
+    assert practice.counts(job)["settled"] == 4
+    assert practice.violations() == []
+
+
+def test_a_retry_takes_no_failure_back(database_url: str, practice: GivenPractice) -> None:
+    practice.claims(3)
+    job = practice.settle()
+    fail(practice, 1, "worker_died")
+    fail(practice, 2, "a_code_of_tomorrow")
+    with an_app(database_url) as client:
+        before = scrape(client)
+        with transaction(practice.sessions) as session:
+            commands.retry_failed(session, job, by=practice.biller, now=NOW)
+        after = scrape(client)
+
+    for found in (before, after):
+        assert of(found, "claims_total", kind="settle", outcome="failed") == 2
+        assert of(found, "claims_failed_total", code="worker_died") == 1
+        assert of(found, "claims_failed_total", code="other") == 1
+    falling = {
+        key for key, value in before.items() if key[0].endswith(("_total", "_bucket", "_count")) and after[key] < value
+    }
+    assert falling == set()
+
+
+def test_what_waits_and_who_lives_is_told(database_url: str, sessions: Sessions, practice: GivenPractice) -> None:
+    practice.claims(8)
+    practice.confirm(practice.preview(chunk_claims=4))
+    with transaction(sessions) as session:
+        heartbeat.beat(
+            session, Alive(WORKER, "h", 1, "1", NOW, {"queues": ["settle"]}), now=NOW + dt.timedelta(seconds=90)
+        )
+        heartbeat.beat(session, Alive(WEB, "h", 2, "1", NOW), now=NOW)
+        heartbeat.ticked(session, now=NOW + dt.timedelta(seconds=30))
+        session.execute(text("UPDATE claim SET balance_mismatch = external_id = 'C00001'"))
+    with an_app(database_url, at=NOW + dt.timedelta(seconds=100)) as client:
+        found = scrape(client)
+
+    assert (of(found, "chunks_open"), of(found, "oldest_open_chunk_seconds")) == (2, 100)
+    assert of(found, "jobs_stalled") == 1
+    assert (of(found, "processes", kind="worker"), of(found, "processes", kind="web")) == (1, 0)
+    assert (of(found, "workers", queue="settle"), of(found, "workers", queue="control")) == (1, 0)
+    assert of(found, "tick_age_seconds") == 70
+    assert of(found, "ledger_mismatches") == 1
+    assert (of(found, "database_up"), of(found, "broker_up"), of(found, "questions_unanswered")) == (1, 0, 0)
+
+
+def test_of_schedules_that_nobody_ever_looked_at_the_age_is_without_end(database_url: str) -> None:
+    with an_app(database_url) as client:
+        assert of(scrape(client), "tick_age_seconds") == math.inf
+
+
+def test_without_the_database_a_scrape_says_so_and_what_this_process_knows() -> None:
+    with an_app(AWAY) as client:
+        tally.count("hints_lost", "settle.work", 2)
+        found = scrape(client)
+
+    assert of(found, "database_up") == 0
+    assert of(found, "build_info", version=heartbeat.product_version()) == 1
+    assert of(found, "counts_untold") == 1
+    assert not [name for name, _ in found if name.endswith("_total")], "a count of nothing would be read as a restart"
+
+
+@pytest.fixture
+def mute_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database that takes every connection and never answers, as one that is frozen."""
+    folder = tmp_path_factory.mktemp("m")
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(folder / ".s.PGSQL.5432"))
+        mute.listen(100)
+        yield f"postgresql://nobody@/none?host={folder}"
+
+
+def test_a_database_that_takes_connections_and_answers_nobody_holds_up_neither_scrape_nor_balancer(
+    mute_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "WAIT_SECONDS", 0.2)
+    with an_app(mute_database) as client:
+        for _ in range(3):
+            assert of(scrape(client), "database_up") == 0
+        ready = client.get("/readyz")
+
+    assert (ready.status_code, ready.json["cause"]) == (503, "silent")
+    assert ready.json["reason"].startswith("The database does not answer within 3 seconds.")
+
+
+def test_a_locked_table_leaves_out_what_is_in_it_and_no_more(
+    database_url: str, practice: GivenPractice, engine: Engine
+) -> None:
+    with an_app(database_url) as client, engine.connect() as holder:
+        holder.execute(text("LOCK TABLE job_chunk IN ACCESS EXCLUSIVE MODE"))
+        found = scrape(client)
+
+    assert (of(found, "database_up"), of(found, "questions_unanswered")) == (1, 3)  # jobs, claims, failures
+    assert of(found, "approvals_waiting") == 0
+    assert of(found, "mails_total", outcome="sent") == 0
+
+
+def test_questions_that_stay_slow_keep_no_other_from_its_answer(
+    database_url: str, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(session: Session, _: dt.datetime) -> Iterator[Metric]:
+        session.execute(text("SELECT pg_sleep(30)"))
+        yield from ()
+
+    def slower(session: Session, now: dt.datetime) -> Iterator[Metric]:
+        return slow(session, now)
+
+    monkeypatch.setattr(deadline, "ROUND_SECONDS", 2.5)
+    monkeypatch.setattr(deadline, "QUESTION_SECONDS", 0.8)
+    monkeypatch.setattr(metrics, "_QUESTIONS", (slow, slower, *metrics._QUESTIONS))
+    with an_app(database_url) as client:
+        first, second = scrape(client), scrape(client)
+
+    assert of(first, "database_up") == of(second, "database_up") == 1
+    assert of(first, "questions_unanswered") >= 2
+    assert of(second, "questions_unanswered") == 2
+    assert of(second, "claims_total", kind="settle", outcome="settled") == 0
+
+
+def test_what_another_version_wrote_costs_its_own_question_alone(
+    database_url: str, practice: GivenPractice, engine: Engine
+) -> None:
+    practice.claims(1)
+    practice.settle()
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE settle_job DROP CONSTRAINT job_status_known"))
+        connection.execute(text("UPDATE settle_job SET status = 'tomorrow'"))
+    with an_app(database_url) as client:
+        found = scrape(client)
+
+    assert (of(found, "database_up"), of(found, "questions_unanswered")) == (1, 1)
+    assert of(found, "claims_total", kind="settle", outcome="settled") == 1
+
+
+def test_who_lives_is_counted_however_many_died(database_url: str, sessions: Sessions) -> None:
+    with transaction(sessions) as session:
+        long_ago = NOW - dt.timedelta(hours=2)
+        for pid in range(heartbeat.PROCESSES_MAX):
+            heartbeat.beat(session, Alive(WEB, "h", pid, "1", long_ago), now=long_ago)
+        heartbeat.beat(session, Alive(WORKER, "h", 9, "1", NOW, {"queues": ["settle"]}), now=NOW)
+    with an_app(database_url) as client:
+        found, ready = scrape(client), client.get("/readyz").json
+
+    assert of(found, "workers", queue="settle") == 1
+    assert "worker" not in ready["degraded"]
+    with sessions() as session:
+        assert "worker h:9" in {one.name for one in heartbeat.seen(session)}
+
+
+def test_practices_are_told_apart_only_where_that_is_switched_on(database_url: str, practice: GivenPractice) -> None:
+    practice.claims(1)
+    practice.settle()
+    with an_app(database_url) as client:
+        assert "practice" not in {label for _, labels in scrape(client) for label, _ in labels}
+    with an_app(database_url, metrics_by_practice=True) as client:
+        found = scrape(client)
+    assert of(found, "practice_written_off_cents_total", practice=str(practice.id), responsibility="patient") == 500
+
+
+def test_practices_past_the_first_are_told_together(
+    database_url: str, sessions: Sessions, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "PRACTICES_MAX", 1)
+    for number, one in enumerate((practice, a_practice(sessions, name="Second"), a_practice(sessions, name="Third"))):
+        one.claims(number + 1)
+        one.settle()
+    with an_app(database_url, metrics_by_practice=True) as client:
+        found = scrape(client)
+
+    name = "practice_written_off_cents_total"
+    assert of(found, name, practice=str(practice.id), responsibility="patient") == 500
+    assert of(found, name, practice="other", responsibility="patient") == 2_500
+    assert sum(sample == f"settle_{name}" for sample, _ in found) == 4
+
+
+def test_no_label_holds_anything_but_known_words(database_url: str, practice: GivenPractice) -> None:
+    practice.claims(2)
+    practice.settle(note="cousin of the mayor")
+    with an_app(database_url) as client:
+        client.get("/claims?patient=Quillfeather")
+        found = scrape(client)
+
+    codes = {rule.code for rule in RULES} | {*FAILURE_CODES, "other"}
+    for _, labels in found:
+        for label, value in labels:
+            assert label != "code" or value in codes
+            assert label in {"code", "kind", "outcome", "status", "task", "queue", "responsibility", "le", "version"}
+    assert len(found) < 250
+
+
+def test_where_a_token_is_set_only_who_has_it_reads(database_url: str) -> None:
+    token = "a-token-of-sixteen-or-more"
+    with an_app(database_url, metrics_token=token) as client:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {token}"}):
+            answer = client.get("/metrics", headers=headers)
+            assert (answer.status_code, b"settle_" in answer.data) == (401, False)
+        assert client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+
+
+def test_the_feed_and_the_progress_are_timed_and_the_way_to_the_sign_in_is_not(
+    database_url: str, sessions: Sessions, practice: GivenPractice
+) -> None:
+    practice.claims(1)
+    job = practice.settle()
+    with an_app(database_url) as client:
+        client.get("/claims")
+        with transaction(sessions) as session:
+            client.set_cookie(SESSION_COOKIE, user_sessions.start(session, practice.biller, NOW))
+        client.get("/claims")
+        client.get(f"/jobs/{job.job_id}")
+        client.get("/jobs/999")
+        found = scrape(client)
+
+    assert of(found, "feed_seconds_count") == 1
+    assert of(found, "progress_seconds_count") == 1

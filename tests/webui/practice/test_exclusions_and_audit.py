@@ -1,0 +1,209 @@
+"""Holds and exclusions, and the audit, as pages."""
+
+import csv
+import io
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+
+from core.access import users
+from core.access.permissions import Actor
+from core.models.people import Role
+from core.models.practices import WriteOffSetting
+from core.practices import write_off_setting
+from tests.factories import NOW, GivenPractice, Line
+from tests.webui.conftest import Browser
+
+PAGE = "/exclusions"
+
+
+@pytest.fixture
+def admin(practice: GivenPractice, browser_of: Callable[[Actor], Browser]) -> Browser:
+    return browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
+
+
+def test_a_patient_is_excluded_and_the_exclusion_ended(
+    practice: GivenPractice, admin: Browser, biller: Browser
+) -> None:
+    practice.claim("C1", Line(100, 50))
+
+    made = admin.post(PAGE, on=PAGE, kind="patient", number="1", why="Court <order>", until="2026-11-30")
+
+    assert made.status_code == 303
+    said = biller.read(PAGE)
+    assert "Court <order>" in said
+    assert "11/30/2026" in said
+    assert "Exclude a patient or a payer" not in said, "only an administrator excludes"
+    claim = biller.says("/claims/C1")
+    assert "The patient The Patient is excluded from write-offs through 11/30/2026 , by admin" in claim
+    assert "On hold, or excluded from write-offs" in claim
+    assert "C1" in biller.read("/claims?on_hold=true")
+
+    assert admin.post(f"{PAGE}/1/end", on=PAGE).status_code == 303
+    assert "Nobody is excluded from write-offs" in biller.says(PAGE)
+    assert "Court <order>" in biller.read(f"{PAGE}?all=1")
+
+
+@pytest.mark.parametrize(
+    ("typed", "fault"),
+    [
+        ({"kind": "patient", "number": "9", "why": "x"}, "no patient with this number"),
+        ({"kind": "", "number": "1", "why": "x"}, "Name a patient or a payer"),
+        ({"kind": "payer", "number": "1", "why": ""}, "Say why"),
+        ({"kind": "payer", "number": "1", "why": "x", "until": "2026-11-22"}, "cannot be in the past"),
+        ({"kind": "payer", "number": "1", "why": "x", "until": "soon"}, "Choose a day"),
+        ({"kind": "payer", "number": "1", "why": "x", "until": "20261130"}, "Choose a day"),
+        ({"kind": "payer", "number": "1", "why": "x", "until": "2026-W48-1"}, "Choose a day"),
+    ],
+)
+def test_a_fault_stands_at_its_field_and_what_was_typed_stays(
+    practice: GivenPractice, admin: Browser, typed: dict[str, str], fault: str
+) -> None:
+    answer = admin.post(PAGE, on=PAGE, **{**typed, "why": typed["why"] and "Typed words"})
+
+    assert answer.status_code == 422
+    assert fault in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert not typed["why"] or 'value="Typed words"' in answer.text
+
+
+def test_excluding_again_is_told(practice: GivenPractice, admin: Browser) -> None:
+    admin.post(PAGE, on=PAGE, kind="payer", number="1", why="x")
+
+    answer = admin.post(PAGE, on=PAGE, kind="payer", number="1", why="x")
+
+    assert answer.status_code == 409
+    assert "This is excluded already" in answer.text
+
+
+@pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER])
+def test_nobody_else_excludes(practice: GivenPractice, browser_of: Callable[[Actor], Browser], role: Role) -> None:
+    person = browser_of(practice.person("other@lakeside.example", role))
+
+    assert person.post(PAGE, kind="payer", number="1", why="x").status_code == 403
+    assert person.post(f"{PAGE}/1/end").status_code == 403
+
+
+def test_a_hold_is_set_with_who_why_and_until_and_listed(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(100, 50))
+    page = "/claims/C1"
+
+    answer = biller.post(f"{page}/hold", on=page, hold="legal_hold", why="Letter of <x>", until="2026-11-30")
+
+    assert answer.status_code == 303
+    for path in (page, PAGE, f"{PAGE}?hold=legal_hold"):
+        said = biller.read(path)
+        assert "Letter of <x>" in said
+        assert "11/30/2026" in said
+    assert "No claim is on such a hold" in biller.says(f"{PAGE}?hold=appeal_open")
+    assert "last day 11/30/2026, by biller: Letter of <x>" in biller.read("/claims")
+
+    refused = biller.post(f"{page}/hold", on=page, hold="hold", why="Kept words", until="2026-11-01")
+    assert refused.status_code == 422
+    assert 'value="Kept words"' in refused.text
+    assert "cannot be in the past" in refused.text
+
+    released = biller.post("/claims/C1/hold", on=PAGE, hold="", back="exclusions")
+    assert released.headers["Location"].startswith(PAGE)
+    assert practice.read("C1").hold is None
+
+
+def test_the_audit_says_who_did_what_and_is_narrowed(practice: GivenPractice, admin: Browser, biller: Browser) -> None:
+    practice.claims(2)
+    biller.post("/claims/C00001/hold", on="/claims/C00001", hold="legal_hold", why="Secret words")
+    job = practice.settle({"claim_ids": ["C00002"]})
+
+    every = admin.says("/audit")
+    assert "Put claim C00001 on hold" in every
+    assert f"Completed job {job.job_id}" in every
+    assert "settled 1" in every
+    assert "Secret" not in every
+    assert "Confirmed job" not in admin.says("/audit?claim=C00001")
+    assert f"Confirmed job {job.job_id}" in admin.says("/audit?claim=C00002")
+    assert "No act matches" in admin.says("/audit?from=2026-11-24")
+    assert "Put claim C00001 on hold" in admin.says(f"/audit?person={practice.biller.user_id}")
+
+
+def test_the_audit_accuses_nobody_of_anothers_act_and_shows_the_practices_own_numbers(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    with practice.sessions() as session:
+        cai = users.add_user(
+            session, practice_id=practice.id, email="cai@x.example", name="Cai", role=Role.BILLER,
+            password=users.make_password(), now=NOW,
+        )  # fmt: skip
+        with pytest.raises(users.SignInFailed):
+            users.sign_in(session, email=cai.email, password="wrong", now=NOW)
+        session.execute(  # as an earlier version wrote it
+            text(
+                "INSERT INTO audit_entry (practice_id, at, user_id, act, subject, facts) VALUES "
+                "(:practice, now(), :user, 'user.sign_in_failed', :subject, '{}'), "
+                "(:practice, now(), :user, 'exclusion.made', 'exclusion:1', jsonb_build_object('patient_id', 9001))"
+            ),
+            {"practice": practice.id, "user": cai.id, "subject": f"user:{cai.id}"},
+        )
+        session.execute(
+            text(
+                "INSERT INTO patient (practice_id, id, external_id, name) OVERRIDING SYSTEM VALUE "
+                "VALUES (:practice, 9001, 'PT-100771', 'Ann')"
+            ),
+            {"practice": practice.id},
+        )
+        write_off_setting.set_for_practice(
+            session, practice_id=practice.id, setting=WriteOffSetting.NEITHER, by=None, now=NOW
+        )
+        session.commit()
+    admin.post(PAGE, on=PAGE, kind="patient", number="PT-100771", why="Court order")
+    admin.post(f"{PAGE}/1/end", on=PAGE)
+
+    said = admin.says("/audit")
+
+    assert said.count("Not signed in A sign-in as Cai failed") == 2
+    assert "Cai A sign-in" not in said
+    assert "Command line Changed the Balance Writeoff setting of the practice" in said
+    assert said.count("Excluded patient PT-100771 from write-offs patient PT-100771") == 2
+    assert "admin Ended the exclusion of patient PT-100771" in said
+    assert "9001" not in said
+    assert "internal number" not in said
+    rows = list(csv.DictReader(io.StringIO(admin.get("/audit/audit.csv").text.removeprefix("\ufeff"))))
+    assert {row["Who"] for row in rows if row["Act"] == "user.sign_in_failed"} == {"Not signed in"}
+    assert {row["E-mail"] for row in rows if row["Act"] == "user.sign_in_failed"} == {""}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["job=x", "job=12.0", "from=monday", "from=2026-W48-1", "to=20261130", "from=2026-11-02&to=2026-11-01",
+     "person=Ann"],
+)  # fmt: skip
+def test_a_filter_that_cannot_be_read_lists_nothing(admin: Browser, query: str) -> None:
+    answer = admin.get(f"/audit?{query}")
+
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
+    assert "Nothing is listed until" in answer.text
+
+
+def test_the_audit_is_exported_and_that_is_written_down(practice: GivenPractice, admin: Browser) -> None:
+    practice.claims(1)
+    practice.settle()
+
+    answer = admin.get("/audit/audit.csv")
+
+    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert [row["Number"] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
+    assert rows[-1]["Act"] == "audit.exported"
+    assert "Exported the audit" in admin.says("/audit")
+
+
+@pytest.mark.parametrize("path", ["/audit", "/audit/audit.csv"])
+def test_a_biller_does_not_read_the_audit(biller: Browser, path: str) -> None:
+    assert biller.get(path).status_code == 403
+    assert not any(link.startswith("/audit") for link in biller.links("/settings"))
+
+
+def test_an_approver_reads_it(practice: GivenPractice, browser_of: Callable[[Actor], Browser]) -> None:
+    approver = browser_of(practice.person("second@lakeside.example", Role.APPROVER))
+
+    assert approver.get("/audit").status_code == 200
+    assert "/audit" in approver.links("/settings")

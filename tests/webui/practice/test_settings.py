@@ -1,0 +1,134 @@
+"""The Balance Writeoff setting: only administrators change it, everybody reads what it means."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from core.access.permissions import Actor
+from core.models.people import AuditEntry, Role
+from core.models.practices import Practice, WriteOffSetting
+from core.practices import write_off_setting
+from tests.factories import GivenPractice
+from tests.webui.conftest import Browser
+
+OPEN = Callable[[Actor], Browser]
+
+
+@pytest.fixture
+def admin(practice: GivenPractice, browser_of: OPEN) -> Browser:
+    return browser_of(practice.person("m.chen@lakeside.example", Role.ADMIN))
+
+
+def setting_of(practice: GivenPractice) -> write_off_setting.Overview:
+    with practice.sessions() as session:
+        return write_off_setting.overview(session, practice.id)
+
+
+def test_an_administrator_changes_it_and_the_page_says_who_and_when(practice: GivenPractice, admin: Browser) -> None:
+    answer = admin.post("/settings/write-off", setting="neither")
+
+    assert answer.location == "/settings"
+    assert setting_of(practice).setting is WriteOffSetting.NEITHER
+    page = admin.read("/settings")
+    assert "by m.chen" in page
+    assert "11/23/2026 10:00:00AM" in page  # the practice's time, in New York
+    assert "keeps every balance" in page
+    with practice.sessions() as session:
+        assert "write_off_setting.changed" in session.scalars(select(AuditEntry.act)).all()
+
+
+def test_a_biller_reads_it_and_may_not_change_it(practice: GivenPractice, biller: Browser) -> None:
+    page = biller.read("/settings")
+    assert "Only an administrator of the practice may change them" in page
+    assert "<fieldset" in page
+    assert " disabled" in page
+
+    refused = biller.post("/settings/write-off", setting="neither")
+
+    assert refused.status_code == 403
+    assert setting_of(practice).setting is WriteOffSetting.BOTH
+
+
+@pytest.mark.parametrize("setting", ["", "Both", "everything"])
+def test_what_is_no_setting_changes_nothing(practice: GivenPractice, admin: Browser, setting: str) -> None:
+    answer = admin.post("/settings/write-off", setting=setting)
+
+    assert answer.status_code == 422
+    assert "Choose patient, insurance, both or neither." in answer.text
+    assert setting_of(practice).setting is WriteOffSetting.BOTH
+
+
+def test_a_provider_differs_and_then_follows_the_practice_again(practice: GivenPractice, admin: Browser) -> None:
+    practice.provider("77", write_off=None)
+
+    admin.post("/settings/write-off/provider", provider_id="77", setting="patient")
+    assert {p.external_id: p.setting for p in setting_of(practice).providers}["77"] is WriteOffSetting.PATIENT
+    assert "1 of 2 with a setting of their own" in admin.read("/settings")
+
+    admin.post("/settings/write-off/provider", provider_id="77", setting="practice")
+    assert {p.external_id: p.setting for p in setting_of(practice).providers}["77"] is None
+
+
+def test_an_unknown_provider_is_not_found(admin: Browser) -> None:
+    assert admin.post("/settings/write-off/provider", provider_id="no", setting="both").status_code == 404
+
+
+def test_many_providers_are_searched_by_name_or_id(practice: GivenPractice, admin: Browser) -> None:
+    for index in range(20):
+        practice.provider(f"NPI{index:02d}", write_off=None)
+    assert "Search a provider" in admin.read("/settings")
+
+    found = admin.read("/settings?provider=npi07")
+
+    assert "NPI07" in found
+    assert "NPI08" not in found
+    assert "No provider matches “nobody”" in admin.read("/settings?provider=nobody")
+
+
+def limits_of(practice: GivenPractice) -> tuple[int, int, int, int]:
+    with practice.sessions() as session:
+        p = session.get_one(Practice, practice.id)
+        return (p.failure_percent_max, p.failure_claims_min, p.failures_alike_max, p.recent_payment_days)
+
+
+BUDGET = {"failure_percent_max": "10", "failure_claims_min": "1,000", "failures_alike_max": "5"}
+
+
+def test_an_administrator_sets_the_failure_budget_and_the_window(practice: GivenPractice, admin: Browser) -> None:
+    assert admin.post("/settings/failure-budget", **BUDGET).status_code == 303
+    assert admin.post("/settings/recent-payment", recent_payment_days="14").status_code == 303
+
+    assert limits_of(practice) == (10, 1_000, 5, 14)
+    said = admin.says("/settings")
+    assert "Now: more than 10 % of at least 1,000 claims, or 5 failures alike in a row." in said
+    assert "skipped as “a payment came in lately”" in said
+
+
+@pytest.mark.parametrize("number", ["", "0", "101", "1.5", "-1", "x", "²", "9" * 40, "1\x00"])
+def test_a_limit_that_is_none_is_a_fault_at_its_field_and_nothing_is_lost(
+    practice: GivenPractice, admin: Browser, number: str
+) -> None:
+    answer = admin.post("/settings/failure-budget", **{**BUDGET, "failure_percent_max": number})
+
+    assert answer.status_code == 422
+    assert 'id="failure_percent_max-fault"' in answer.text
+    assert 'id="failure_claims_min-fault"' not in answer.text
+    assert 'value="1,000"' in answer.text
+    assert limits_of(practice) == (50, 50, 20, 0)
+
+
+def test_a_window_of_more_than_a_year_is_a_fault_at_its_field(practice: GivenPractice, admin: Browser) -> None:
+    answer = admin.post("/settings/recent-payment", recent_payment_days="366")
+
+    assert answer.status_code == 422
+    assert "Type a whole number from 0 to 365." in answer.text
+    assert limits_of(practice) == (50, 50, 20, 0)
+
+
+def test_a_biller_reads_the_limits_and_may_not_change_them(practice: GivenPractice, biller: Browser) -> None:
+    assert "Now: more than 50 % of at least 50 claims" in biller.says("/settings")
+    assert "Save the failure budget" not in biller.read("/settings")
+    assert biller.post("/settings/failure-budget", **BUDGET).status_code == 403
+    assert biller.post("/settings/recent-payment", recent_payment_days="14").status_code == 403
+    assert limits_of(practice) == (50, 50, 20, 0)

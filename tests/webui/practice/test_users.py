@@ -1,0 +1,196 @@
+"""The Users page and the limits among the settings: administrators, never on themselves; an empty field is an error."""
+
+from collections.abc import Callable
+
+import pytest
+
+from core.access import users
+from core.access.permissions import Actor
+from core.db.engine import transaction
+from core.models.people import Role, User
+from core.models.practices import Practice
+from core.money import UNLIMITED
+from tests.factories import NOW, GivenPractice, a_practice
+from tests.webui.conftest import Browser
+
+OPEN = Callable[[Actor], Browser]
+LIMITS = {"claim_limit_cents": "250", "job_limit_cents": "unlimited"}
+
+
+@pytest.fixture
+def admin(practice: GivenPractice, browser_of: OPEN) -> Browser:
+    return browser_of(practice.person("m.chen@lakeside.example", Role.ADMIN))
+
+
+def person(practice: GivenPractice) -> User:
+    with practice.sessions() as session:
+        return session.get_one(User, practice.biller.user_id)
+
+
+def page_of(practice: GivenPractice) -> str:
+    return f"/users/{practice.biller.user_id}"
+
+
+def limits_of(practice: GivenPractice) -> tuple[int, int]:
+    with practice.sessions() as session:
+        found = session.get_one(Practice, practice.id)
+        return found.claim_limit_cents, found.job_limit_cents
+
+
+# Users
+
+
+def test_everybody_is_listed_with_role_and_limits(practice: GivenPractice, admin: Browser) -> None:
+    practice.limit_of(practice.biller, claim=5_000)
+    says = admin.says("/users")
+    assert "biller biller@lakeside.example biller $50.00 unlimited active" in says
+    assert "m.chen you m.chen@lakeside.example administrator unlimited unlimited active" in says
+
+
+@pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
+def test_only_administrators_come_here(practice: GivenPractice, browser_of: OPEN, role: Role) -> None:
+    other = browser_of(practice.person("other@lakeside.example", role))
+    for path in ("/users", page_of(practice)):
+        assert other.get(path).status_code == 403
+    if role is not Role.OPS:
+        assert "/users" not in other.links("/settings")
+        assert other.post(f"{page_of(practice)}/deactivate").status_code == 403
+    assert person(practice).active
+
+
+def test_a_role_is_changed_and_the_next_click_knows_it(
+    practice: GivenPractice, admin: Browser, biller: Browser
+) -> None:
+    admin.post(f"{page_of(practice)}/role", on=page_of(practice), role="ops")
+    assert person(practice).role is Role.OPS
+    assert "The role is saved" in admin.read(page_of(practice))
+    assert biller.get("/claims").status_code == 403
+
+
+@pytest.mark.parametrize("role", ["", "Admin", "king"])
+def test_what_is_no_role_changes_nothing(practice: GivenPractice, admin: Browser, role: str) -> None:
+    assert admin.post(f"{page_of(practice)}/role", on=page_of(practice), role=role).status_code == 422
+    assert person(practice).role is Role.BILLER
+
+
+def test_limits_are_an_amount_or_the_word(practice: GivenPractice, admin: Browser) -> None:
+    admin.post(
+        f"{page_of(practice)}/limits", on=page_of(practice), claim_limit_cents="$1,250", job_limit_cents="Unlimited"
+    )
+    assert (person(practice).claim_limit_cents, person(practice).job_limit_cents) == (125_000, UNLIMITED)
+    page = admin.read(page_of(practice))
+    assert 'value="$1,250.00"' in page
+    assert "Jobs that were previewed before keep the limits of then" in page
+
+
+def test_an_empty_field_is_an_error_beside_it_and_what_was_typed_stays(practice: GivenPractice, admin: Browser) -> None:
+    answer = admin.post(
+        f"{page_of(practice)}/limits", on=page_of(practice), claim_limit_cents="", job_limit_cents="12.345"
+    )
+    assert answer.status_code == 422
+    assert answer.text.count("Type an amount, or the word unlimited.") == 2
+    assert 'value="12.345"' in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert person(practice).claim_limit_cents == UNLIMITED
+
+
+def test_nobody_changes_themselves_and_the_page_says_why(practice: GivenPractice, admin: Browser) -> None:
+    assert admin.actor
+    own = f"/users/{admin.actor.user_id}"
+    assert "Nobody changes an own role or limit" in admin.read(own)
+    assert [form for form in admin.forms(own) if form.startswith(f"{own}/") and "limits" not in form and
+            "role" not in form] == []  # fmt: skip
+    for act, fields in (
+        ("role", {"role": "biller"}),
+        ("limits", {"claim_limit_cents": "unlimited", "job_limit_cents": "unlimited"}),
+        ("deactivate", {}),
+    ):
+        assert admin.post(f"{own}/{act}", on=own, **fields).status_code == 303
+        assert admin.read(own).count("Nobody changes an own role or limit") == 2, act
+    with practice.sessions() as session:
+        me = session.get_one(User, admin.actor.user_id)
+        assert (me.role, me.active) == (Role.ADMIN, True)
+
+
+def test_deactivated_a_person_is_out_at_once_and_may_come_back(
+    practice: GivenPractice, admin: Browser, biller: Browser
+) -> None:
+    assert biller.get("/claims").status_code == 200
+    assert "Signed-in browsers 1" in admin.says(page_of(practice))
+
+    admin.post(f"{page_of(practice)}/deactivate", on=page_of(practice))
+
+    assert biller.get("/claims").status_code == 302, "to the sign-in"
+    assert "Deactivated" in admin.says("/users")
+    admin.post(f"{page_of(practice)}/reactivate", on=page_of(practice))
+    assert person(practice).active
+    assert biller.get("/claims").status_code == 302, "the old browser stays out"
+
+
+def test_somebody_is_added_and_the_password_is_shown_once_and_opens_the_door(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    answer = admin.post(
+        "/users", on="/users", name="Ruth Baker", email="Ruth@lakeside.example", role="approver", **LIMITS
+    )
+    assert answer.status_code == 201
+    password = answer.text.split('id="password">')[1].split("<")[0]
+    with transaction(practice.sessions) as session:
+        ruth = users.sign_in(session, email="ruth@lakeside.example", password=password, now=NOW)
+        kept = session.get_one(User, ruth.user_id)
+        assert (kept.claim_limit_cents, kept.job_limit_cents) == (25_000, UNLIMITED)
+    assert (ruth.name, ruth.role, ruth.practice_id) == ("Ruth Baker", Role.APPROVER, practice.id)
+    assert password not in admin.read("/users")
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "status"),
+    [
+        ({"name": "", "email": "a@b.example", "role": "biller"}, "name-fault", 422),
+        ({"name": "A", "email": "nobody", "role": "biller"}, "email-fault", 422),
+        ({"name": "A", "email": "biller@lakeside.example", "role": "biller"}, "email-fault", 409),
+        ({"name": "A", "email": "a@b.example", "role": ""}, "role-fault", 422),
+        ({"email": "a@b.example", "claim_limit_cents": ""}, "claim_limit_cents-fault", 422),
+        ({"email": "a@b.example", "job_limit_cents": "none"}, "job_limit_cents-fault", 422),
+    ],
+)
+def test_a_fault_stands_at_its_field(admin: Browser, fields: dict[str, str], place: str, status: int) -> None:
+    answer = admin.post("/users", on="/users", **{"name": "A", "role": "biller", **LIMITS, **fields})
+    assert answer.status_code == status
+    assert f'id="{place}"' in answer.text
+    assert f'value="{fields["email"]}"' in answer.text
+
+
+def test_another_practices_person_is_not_there(practice: GivenPractice, admin: Browser) -> None:
+    other = a_practice(practice.sessions, name="Other").biller
+    assert admin.get(f"/users/{other.user_id}").status_code == 404
+    assert admin.post(f"/users/{other.user_id}/deactivate", on="/users").status_code == 404
+    assert other.email not in admin.read("/users")
+
+
+# The practice's limits, on the Settings page
+
+
+def test_an_administrator_sets_what_takes_two_people(practice: GivenPractice, admin: Browser) -> None:
+    assert "Now: unlimited for one claim, unlimited for one job." in admin.says("/settings")
+    answer = admin.post("/settings/write-off-limits", claim_limit_cents="250", job_limit_cents="unlimited")
+    assert answer.location == "/settings#limits"
+    assert limits_of(practice) == (25_000, UNLIMITED)
+    says = admin.says("/settings")
+    assert "Now: $250.00 for one claim, unlimited for one job. A change is not retroactive" in says
+
+
+def test_an_empty_limit_is_an_error_and_changes_nothing(practice: GivenPractice, admin: Browser) -> None:
+    answer = admin.post("/settings/write-off-limits", claim_limit_cents="250", job_limit_cents="")
+    assert answer.status_code == 422
+    assert 'id="job_limit_cents-fault"' in answer.text
+    assert "Type an amount, or the word unlimited." in answer.text
+    assert 'value="250"' in answer.text
+    assert limits_of(practice) == (UNLIMITED, UNLIMITED)
+
+
+def test_a_biller_reads_the_limits_and_may_not_set_them(practice: GivenPractice, biller: Browser) -> None:
+    assert "Now: unlimited for one claim" in biller.says("/settings")
+    refused = biller.post("/settings/write-off-limits", claim_limit_cents="1", job_limit_cents="1")
+    assert refused.status_code == 403
+    assert limits_of(practice) == (UNLIMITED, UNLIMITED)

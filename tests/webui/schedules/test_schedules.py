@@ -1,0 +1,574 @@
+"""Schedules on screen: made from the feed's filter, reporting first, run once, readable by all who see claims."""
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+
+from core.access.permissions import Actor
+from core.claims.filters import ClaimFilter
+from core.db.engine import transaction
+from core.models.claims import SETTLED
+from core.models.people import AuditEntry, Role, User
+from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun, ScheduleState
+from core.schedules import descriptions, estimate, queries, reports, tick
+from tests.factories import NOW, GivenPractice, Line, a_practice
+from tests.webui.conftest import Browser, Clock
+from webui.schedules import schedule_labels
+
+OPEN = Callable[[Actor], Browser]
+FORM: dict[str, Any] = {
+    "name": "Small balances",
+    "local_time": "2:30 AM",
+    "weekdays": ["mon", "tue", "wed", "thu", "fri"],
+    "late_minutes": "240",
+    "total_due_max": "50.00",
+    "reason": "small_balance",
+    "note": "Not worth a stamp",
+    "claims_max": "500",
+    "cents_max": "5,000.00",
+}
+
+
+@pytest.fixture
+def admin(practice: GivenPractice, browser_of: OPEN) -> Browser:
+    return browser_of(practice.person("m.chen@lakeside.example", Role.ADMIN))
+
+
+def made(admin: Browser, **fields: Any) -> str:
+    """The path of a new schedule's page."""
+    answer = admin.post("/schedules", on="/schedules/new", **{**FORM, **fields})
+    assert answer.status_code == 303, answer.text
+    return str(answer.location)
+
+
+def settling(admin: Browser, **fields: Any) -> str:
+    """The path of a schedule that settles."""
+    page = made(admin, **fields)
+    assert admin.post(f"{page}/settle", confirmation="CONFIRM", version="1").status_code == 303
+    return page
+
+
+def button(admin: Browser, page: str) -> dict[str, str]:
+    """What "run now" sends, as the page shows it now."""
+    (form,) = re.findall(r'<form[^>]*/run-now".*?</form>', admin.read(page), re.DOTALL)
+    return dict(re.findall(r'name="(run_key|version)" value="([^"]+)"', form))
+
+
+def pressed(admin: Browser, page: str) -> str:
+    """Press "run now" as the page shows it; the path of the run's report."""
+    answer = admin.post(f"{page}/run-now", **button(admin, page))
+    assert answer.status_code == 303
+    return str(answer.location)
+
+
+def schedules_of(practice: GivenPractice) -> list[Schedule]:
+    with practice.sessions() as session:
+        return list(queries.of_practice(session, practice.id))
+
+
+def runs_of(practice: GivenPractice) -> list[ScheduleRun]:
+    with practice.sessions() as session:
+        return list(queries.runs(session, practice.id, limit=100))
+
+
+# ---- making one
+
+
+def test_the_feed_offers_its_filter_to_who_may_make_schedules(admin: Browser, biller: Browser) -> None:
+    filtered = "/claims?office=1&total_due_max=50.00&billing_status=Balance+Due"
+
+    (link,) = [link for link in admin.links(filtered) if "/schedules/new" in link]
+    assert not [link for link in admin.links("/claims") if "/schedules/new" in link], "an empty filter is none"
+    assert not [link for link in biller.links(filtered) if "/schedules/new" in link]
+
+    form = admin.read(link.replace("&amp;", "&"))
+    assert 'name="total_due_max" value="50.00"' in form
+    assert re.search(r'value="Balance Due" checked', form)
+    assert re.search(r'<option value="1" selected>The Office', form)
+
+
+def test_a_schedule_says_in_words_what_it_does_when_next_and_what_tonight(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    practice.claims(3)
+    practice.claim("HELD", Line(1_000), hold="hold")
+
+    said = admin.says(made(admin) + "/tonight")
+
+    assert "Every Monday to Friday at 2:30 AM (America/New_York), reports what it would settle" in said
+    assert "Next: Tuesday 11/24/2026 at 2:30 AM" in said
+    assert "Total due at most $50.00" in said
+    assert "What it would settle tonight Claims that match 4 Would settle 3 Skipped 1" in said
+    assert "From insurance $30.00 From patients $15.00" in said
+    assert "On hold, or excluded from write-offs" in said
+    assert "Report only" in said
+    assert [schedule.mode for schedule in schedules_of(practice)] == [ScheduleMode.REPORT]
+    assert practice.violations() == []
+
+
+def test_the_page_does_not_wait_for_what_it_would_settle_and_asks_for_it_then(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    practice.claims(3)
+    page = made(admin)
+
+    answer = admin.get(page)
+    part = admin.get(f"{page}/tonight", **{"HX-Request": "true"})
+
+    assert f'hx-get="{page}/tonight"' in answer.text
+    assert f'href="{page}/tonight#tonight"' in answer.text
+    assert "Would settle" not in answer.text
+    assert "<html" not in part.text
+    assert "Would settle <b>3</b>" in part.text
+
+
+def test_what_takes_too_long_to_add_up_says_so_and_the_page_is_there(
+    practice: GivenPractice, admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice.claims(1)
+    page = made(admin)
+    monkeypatch.setattr(estimate, "_added_up", lambda session, *_: session.execute(text("SELECT pg_sleep(60)")))
+    monkeypatch.setattr(estimate, "ADDING_UP_SECONDS", 1)
+
+    said = admin.says(f"{page}/tonight")
+
+    assert "Adding up what it would settle takes too long" in said
+    assert "Every Monday to Friday" in said
+
+
+def test_looking_shows_what_it_would_settle_and_saves_nothing(practice: GivenPractice, admin: Browser) -> None:
+    practice.claims(2)
+
+    answer = admin.post("/schedules", on="/schedules/new", **FORM, act="look")
+
+    assert answer.status_code == 200
+    assert "What it would settle tonight" in answer.text
+    assert "Every Monday to Friday at 2:30 AM" in answer.text
+    assert 'value="Small balances"' in answer.text
+    assert schedules_of(practice) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "cure"),
+    [
+        ("name", "", "Give it a name of at most 60 characters."),
+        ("local_time", "25:00", "Write the time as hours and minutes"),
+        ("local_time", "half past two", "Write the time as hours and minutes"),
+        ("local_time", "13:30 PM", "Write the time as hours and minutes"),
+        ("weekdays", [], "Choose at least one day of the week."),
+        ("late_minutes", "0", "Type a number of minutes, 1 to 1,380"),
+        ("total_due_max", "", "a schedule never means every claim"),
+        ("total_due_max", "fifty", "Correct the marked fields of the filter."),
+        ("reason", "", "Choose why these balances will not be collected."),
+        ("claims_max", "", "or the word unlimited"),
+        ("claims_max", "0", "or the word unlimited"),
+        ("claims_max", "many", "or the word unlimited"),
+        ("cents_max", "", "or the word unlimited"),
+        ("cents_max", "12.345", "or the word unlimited"),
+        ("cents_max", "-1", "or the word unlimited"),
+        ("mail_to", "nobody", "Write addresses such as name@example.org"),
+        ("note", "x" * 501, "Shorten the note to 500 characters."),
+    ],
+)
+def test_a_fault_stands_at_its_field_and_nothing_that_was_typed_is_lost(
+    practice: GivenPractice, admin: Browser, field: str, typed: Any, cure: str
+) -> None:
+    fields = {**FORM, "name": "Kept as typed", field: typed}
+    answer = admin.post("/schedules", on="/schedules/new", **fields)
+
+    assert answer.status_code == 422
+    assert cure in answer.text
+    assert f'id="{"filter" if field == "total_due_max" else field}-fault"' in answer.text
+    for name, value in fields.items():
+        if isinstance(value, str) and value and name != "reason":
+            assert f'value="{value}"' in answer.text, name
+    assert schedules_of(practice) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("2:30 AM", "2:30 AM"),
+        ("02:30", "2:30 AM"),
+        ("12:05 am", "12:05 AM"),
+        ("14:30", "2:30 PM"),
+        ("12:00 PM", "12:00 PM"),
+    ],
+)
+def test_a_time_is_read_as_people_write_it(admin: Browser, typed: str, kept: str) -> None:
+    assert f"at {kept} (America/New_York)" in admin.says(made(admin, local_time=typed))
+
+
+def test_unlimited_is_a_word_that_somebody_chose(practice: GivenPractice, admin: Browser) -> None:
+    page = made(admin, claims_max="Unlimited", cents_max="unlimited")
+
+    assert "any number of claims" in admin.says(page)
+    assert 'name="cents_max" type="text" value="unlimited"' in admin.read(f"{page}/change")
+
+
+def test_a_name_is_taken_once(practice: GivenPractice, admin: Browser) -> None:
+    made(admin)
+    answer = admin.post("/schedules", on="/schedules/new", **FORM)
+
+    assert answer.status_code == 409
+    assert re.search(r'id="name-fault">.*?choose another', answer.text, re.DOTALL)
+    assert len(schedules_of(practice)) == 1
+
+
+def test_a_filter_that_matches_nothing_is_said_and_its_run_does_nothing(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    page = made(admin, claim_id="NOBODY")
+    assert "No claim matches the filter as things stand." in admin.says(f"{page}/tonight")
+
+    report = pressed(admin, page)
+
+    assert "No claim matched." in admin.says(report)
+    assert "Nothing to do" in admin.says("/schedule-runs")
+
+
+# ---- when next
+
+
+@pytest.mark.parametrize(
+    ("now", "local_time", "said"),
+    [
+        (
+            dt.datetime(2027, 3, 13, 17, 0, tzinfo=dt.UTC),
+            "2:30 AM",
+            "at 3:00 AM. The clock goes forward that night and has no 2:30 AM: it runs at 3:00 AM.",
+        ),
+        (
+            dt.datetime(2027, 11, 6, 16, 0, tzinfo=dt.UTC),
+            "1:30 AM",
+            "at 1:30 AM. The clock goes back that night and shows 1:30 AM twice: it runs once, the first time.",
+        ),
+    ],
+)
+def test_the_night_of_a_clock_change_is_said_in_words(
+    admin: Browser, clock: Clock, browser_of: OPEN, now: dt.datetime, local_time: str, said: str
+) -> None:
+    clock.at = now
+    assert admin.actor is not None
+    later = browser_of(admin.actor)
+
+    page = made(later, weekdays=["sun"], local_time=local_time)
+
+    assert said in later.says(page)
+
+
+def test_an_administrator_changes_the_time_zone_and_the_next_night_moves(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    page = made(admin)
+
+    assert admin.post("/settings/time-zone", time_zone="Pacific/Honolulu").status_code == 303
+
+    assert "at 2:30 AM (Pacific/Honolulu)" in admin.says(page)
+    with practice.sessions() as session:
+        assert "time_zone.changed" in [entry.act for entry in session.query(AuditEntry)]
+
+
+@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../etc/passwd"])
+def test_a_time_zone_that_is_none_is_a_fault_at_its_field(admin: Browser, zone: str) -> None:
+    answer = admin.post("/settings/time-zone", time_zone=zone)
+
+    assert answer.status_code == 422
+    assert 'id="time_zone-fault"' in answer.text
+    assert '<option value="America/New_York" selected>' in answer.text
+
+
+# ---- changing one
+
+
+def test_a_change_is_saved_and_a_stale_one_says_so_and_keeps_what_was_typed(
+    practice: GivenPractice, admin: Browser, browser_of: OPEN
+) -> None:
+    page = made(admin)
+    other = browser_of(practice.person("r.okafor@lakeside.example", Role.ADMIN))
+    assert other.post(f"{page}/change", **{**FORM, "claims_max": "7"}, version="1").status_code == 303
+
+    stale = admin.post(f"{page}/change", **{**FORM, "note": "My own words"}, version="1")
+
+    assert stale.status_code == 409
+    assert "r.okafor changed this schedule on" in stale.text
+    assert 'value="My own words"' in stale.text
+    assert 'name="version" value="2"' in stale.text
+    assert [(it.claims_max, it.note) for it in schedules_of(practice)] == [(7, "Not worth a stamp")]
+    assert admin.post(f"{page}/change", **{**FORM, "note": "My own words"}, version="2").status_code == 303
+    assert [(it.claims_max, it.note) for it in schedules_of(practice)] == [(500, "My own words")]
+
+
+def test_the_form_comes_back_as_the_schedule_fills_it(admin: Browser) -> None:
+    page = made(admin, mail_to="office@lakeside.example, m.chen@lakeside.example", **{"from": "01/31/2026"})
+
+    form = admin.read(f"{page}/change")
+
+    for value in ("Small balances", "2:30 AM", "5000.00", "240", "01/31/2026", "50.00"):
+        assert f'value="{value}"' in form, value
+    assert "office@lakeside.example, m.chen@lakeside.example" in form
+    assert form.count('name="weekdays"') == 7
+    assert len(re.findall(r'name="weekdays" value="\w+" checked', form)) == 5
+
+
+def test_what_settles_takes_confirm_again_to_be_changed(practice: GivenPractice, admin: Browser) -> None:
+    page = settling(admin)
+
+    refused = admin.post(f"{page}/change", **{**FORM, "claims_max": "9"}, version="2", confirmation="yes")
+
+    assert refused.status_code == 422
+    assert 'id="confirmation-fault"' in refused.text
+    assert 'value="9"' in refused.text
+    assert [it.claims_max for it in schedules_of(practice)] == [500]
+    done = admin.post(f"{page}/change", **{**FORM, "claims_max": "9"}, version="2", confirmation="CONFIRM")
+    assert done.status_code == 303
+    assert [(it.claims_max, it.mode) for it in schedules_of(practice)] == [(9, ScheduleMode.SETTLE)]
+
+
+@pytest.mark.parametrize("typed", ["", "confirm", "CONFIRM ", "CONFIRMED"])
+def test_only_confirm_lets_it_settle(practice: GivenPractice, admin: Browser, typed: str) -> None:
+    page = made(admin)
+
+    answer = admin.post(f"{page}/settle", confirmation=typed, version="1")
+
+    assert answer.status_code == 422
+    assert 'id="confirmation-fault"' in answer.text
+    assert schedules_of(practice)[0].mode is ScheduleMode.REPORT
+
+
+def test_a_schedule_that_settles_can_be_told_to_only_report(practice: GivenPractice, admin: Browser) -> None:
+    page = settling(admin)
+    assert "settles at most 500 claims and $5,000.00" in admin.says(page)
+
+    admin.post(f"{page}/report-only", version="1")
+    assert "Somebody has changed this schedule meanwhile" in admin.says(page)
+    assert schedules_of(practice)[0].mode is ScheduleMode.SETTLE
+
+    admin.post(f"{page}/report-only", version="2")
+    assert schedules_of(practice)[0].mode is ScheduleMode.REPORT
+
+
+def test_letting_a_schedule_settle_that_somebody_changed_is_refused(practice: GivenPractice, admin: Browser) -> None:
+    page = made(admin)
+    admin.post(f"{page}/change", **{**FORM, "claims_max": "7"}, version="1")
+
+    answer = admin.post(f"{page}/settle", confirmation="CONFIRM", version="1")
+
+    assert answer.status_code == 409
+    assert "Somebody has changed this schedule meanwhile" in answer.text
+    assert schedules_of(practice)[0].mode is ScheduleMode.REPORT
+
+
+def test_pausing_resuming_and_deleting(practice: GivenPractice, admin: Browser) -> None:
+    page = made(admin)
+
+    admin.post(f"{page}/pause")
+    assert "Paused: no night comes until somebody resumes it." in admin.says(page)
+    assert schedules_of(practice)[0].state is ScheduleState.PAUSED
+
+    admin.post(f"{page}/resume")
+    assert "Next: Tuesday 11/24/2026 at 2:30 AM" in admin.says(page)
+
+    admin.post(f"{page}/delete")
+    assert "is deleted" in admin.says("/schedules")
+    assert "No schedule yet." in admin.says("/schedules")
+    assert admin.get(page).status_code == 404
+    assert schedules_of(practice) == []
+
+
+# ---- runs and their reports
+
+
+def test_run_now_of_a_page_that_said_report_only_does_nothing_after_somebody_let_it_settle(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    practice.claims(1)
+    page = made(admin)
+    shown = button(admin, page)
+    admin.post(f"{page}/settle", confirmation="CONFIRM", version="1")
+
+    answer = admin.post(f"{page}/run-now", **shown)
+
+    assert "Somebody has changed this schedule meanwhile" in admin.says(answer.location)
+    assert runs_of(practice) == []
+
+
+def test_run_now_pressed_twice_is_one_run_and_in_report_mode_touches_no_claim(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    practice.claims(3)
+    page = made(admin)
+    shown = button(admin, page)
+
+    first, second = (admin.post(f"{page}/run-now", **shown) for _ in range(2))
+
+    assert first.location == second.location
+    assert len(runs_of(practice)) == 1
+    said = admin.says(first.location)
+    assert "It would settle 3 claims and skip 0; it settled none, as it only reports." in said
+    assert "Would settle 3" in said
+    assert "From insurance $30.00 From patients $15.00" in said
+    assert {practice.read(f"C0000{n}").billing_status for n in (1, 2, 3)} == {"Balance Due"}
+    job = re.search(r'href="(/jobs/\d+)"', admin.read(first.location))
+    assert job
+    assert "Made by the schedule Small balances" in admin.says(job[1])
+    assert "Its report" in admin.says(job[1])
+
+
+def test_the_report_of_a_run_that_settles_follows_its_job(practice: GivenPractice, admin: Browser) -> None:
+    practice.claims(2)
+    practice.claim("HELD", Line(1_000), hold="hold")
+    page = settling(admin)
+
+    report = pressed(admin, page)
+    assert "Running" in admin.says(report)
+    assert "data-moving" in admin.read(report)
+    practice.run()
+
+    said = admin.says(report)
+    assert "2 claims settled, 1 skipped, 0 failed, 0 remaining." in said
+    assert "What it did Claims 3 Settled 2 Skipped 1 Failed 0 Not reached 0" in said
+    assert "On hold, or excluded from write-offs" in said
+    assert "on_hold" in said
+    assert "data-moving" not in admin.read(report)
+    (held,) = [link for link in admin.links(report) if "code=on_hold" in link]
+    assert "HELD" in admin.says(held.replace("&amp;", "&").partition("#")[0])
+    assert practice.read("C00001").billing_status == SETTLED
+    assert practice.violations() == []
+
+
+def test_a_run_over_its_cap_waits_and_its_report_says_so(practice: GivenPractice, admin: Browser) -> None:
+    practice.claims(2)
+    page = settling(admin, claims_max="1")
+    assert "It would wait for another person" in admin.says(f"{page}/tonight")
+
+    said = admin.says(pressed(admin, page))
+
+    assert "Waits for approval" in said
+    assert "More claims than the schedule's cap" in said
+    assert practice.read("C00001").billing_status == "Balance Due"
+
+
+def test_a_job_that_waits_says_to_who_made_its_schedule_that_another_decides_and_to_the_other_who_left(
+    practice: GivenPractice, admin: Browser, browser_of: OPEN
+) -> None:
+    practice.claims(2)
+    report = pressed(admin, settling(admin, claims_max="1"))
+    path = re.search(r'href="(/jobs/\d+)"', admin.read(report))
+    assert path
+    owner = schedules_of(practice)[0].made_by
+    approver = practice.person("other@lakeside.example", Role.APPROVER)
+
+    refused = admin.post(f"{path[1]}/approve", confirmation="CONFIRM")
+    with transaction(practice.sessions) as session:
+        session.execute(update(User).where(User.id == owner).values(active=False))
+
+    assert refused.status_code == 403
+    assert "was deactivated since" in browser_of(approver).says(path[1])
+
+
+def test_the_runs_of_a_deleted_schedule_stay_readable(practice: GivenPractice, admin: Browser) -> None:
+    practice.claims(1)
+    page = made(admin)
+    report = pressed(admin, page)
+    job = re.search(r'href="(/jobs/\d+)"', admin.read(report))
+    assert job
+
+    admin.post(f"{page}/delete")
+
+    said = admin.says(report)
+    assert "The schedule of this run was deleted." in said
+    assert "Small balances" in said
+    assert page not in admin.links(report)
+    assert report in admin.links("/schedule-runs")
+    assert "Made by the schedule Small balances" in admin.says(job[1])
+    assert page not in admin.links(job[1])
+
+
+def test_a_change_is_not_in_the_report_of_a_run_that_began_before(practice: GivenPractice, admin: Browser) -> None:
+    practice.claims(1)
+    page = made(admin)
+    report = pressed(admin, page)
+
+    admin.post(f"{page}/change", **{**FORM, "name": "Renamed", "total_due_max": "10.00"}, version="1")
+
+    said = admin.says(report)
+    assert "Total due at most $50.00" in said
+    assert "Renamed" not in said
+
+
+def test_a_schedule_stops_when_its_owner_left_and_whoever_resumes_it_owns_it(
+    practice: GivenPractice, admin: Browser, browser_of: OPEN, clock: Clock
+) -> None:
+    leaving = practice.person("leaving@lakeside.example", Role.ADMIN)
+    page = made(browser_of(leaving))
+    with transaction(practice.sessions) as session:
+        session.execute(update(User).where(User.id == leaving.user_id).values(active=False))
+    clock.at = NOW + dt.timedelta(hours=17)
+    tick.tick(practice.sessions, now=clock.at)
+    assert admin.actor is not None
+    later = browser_of(admin.actor)
+
+    for place in (page, "/schedules"):
+        said = later.says(place)
+        assert "Stopped" in said
+        assert "The account of its owner was deactivated" in said
+    assert "Run now" not in later.says(page)
+    assert "The schedule stopped: The account of its owner was deactivated" in later.says(later.links(page)[-1])
+
+    later.post(f"{page}/resume")
+    assert "m.chen" in later.says("/schedules")
+    assert schedules_of(practice)[0].state is ScheduleState.ACTIVE
+
+
+def test_every_key_of_a_filter_and_every_state_of_a_run_has_its_words() -> None:
+    keys = {field.alias or name for name, field in ClaimFilter.model_fields.items()}
+    assert set(schedule_labels.FILTER_LABELS) == keys
+    states = {*descriptions.STATES.values(), *RunOutcome, reports.HELD, reports.NONE_SETTLED} - {RunOutcome.JOB}
+    assert set(schedule_labels.REPORT) == {str(state) for state in states}
+
+
+# ---- who may
+
+
+def test_who_sees_claims_reads_schedules_and_their_reports_and_changes_nothing(
+    practice: GivenPractice, admin: Browser, biller: Browser
+) -> None:
+    practice.claims(1)
+    page = made(admin)
+    report = pressed(admin, page)
+
+    assert "Only an administrator of the practice may change them" in biller.says("/schedules")
+    assert "Next: Tuesday 11/24/2026" in biller.says(page)
+    assert "It would settle 1 claim" in biller.says(report)
+    assert biller.forms(page) == ["/sign-out"]
+    assert biller.get("/schedules/new").status_code == 403
+    assert biller.get(f"{page}/change").status_code == 403
+    for act in ("change", "pause", "resume", "delete", "settle", "report-only", "run-now"):
+        assert biller.post(f"{page}/{act}", **FORM).status_code == 403, act
+    assert biller.post("/schedules", **FORM).status_code == 403
+    assert biller.post("/settings/time-zone", time_zone="America/Chicago").status_code == 403
+
+
+def test_another_practices_schedule_and_run_are_not_there(
+    practice: GivenPractice, admin: Browser, browser_of: OPEN
+) -> None:
+    practice.claims(1)
+    page = made(admin)
+    report = pressed(admin, page)
+    stranger = browser_of(a_practice(practice.sessions, name="Elsewhere").person("x@elsewhere.example", Role.ADMIN))
+
+    assert stranger.get(page).status_code == 404
+    assert stranger.get(report).status_code == 404
+    for act in ("change", "pause", "resume", "delete", "settle", "report-only", "run-now"):
+        assert stranger.post(f"{page}/{act}", **FORM, run_key="1").status_code == 404, act
+
+
+def test_operations_see_no_schedule(practice: GivenPractice, browser_of: OPEN) -> None:
+    ops = browser_of(practice.person("ops@lakeside.example", Role.OPS))
+    assert ops.get("/schedules").status_code == 403
+    assert ops.get("/schedule-runs").status_code == 403

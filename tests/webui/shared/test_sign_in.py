@@ -1,0 +1,150 @@
+"""Signing in and out, and what nobody sees without."""
+
+import re
+
+import pytest
+from werkzeug.test import TestResponse
+
+from core.access import users
+from core.db.engine import transaction
+from core.models.people import Role
+from tests.factories import NOW, GivenPractice
+from tests.webui.conftest import Browser, Clock
+from webui.shared.auth import SESSION_COOKIE, safe_next
+
+EMAIL = "j.ortiz@lakeside.example"
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def ortiz(practice: GivenPractice) -> str:
+    with transaction(practice.sessions) as session:
+        users.add_user(
+            session, practice_id=practice.id, email=EMAIL, name="J. Ortiz", role=Role.BILLER, password=PASSWORD, now=NOW
+        )
+    return EMAIL
+
+
+def sign_in(browser: Browser, email: str, password: str, **fields: str) -> TestResponse:
+    return browser.post("/sign-in", on="/sign-in", email=email, password=password, **fields)
+
+
+def test_the_right_password_opens_the_page_that_was_asked_for(ortiz: str, stranger: Browser) -> None:
+    asked = stranger.get("/jobs?status=running")
+    assert asked.status_code == 302
+    assert asked.location == "/sign-in?next=/jobs?status%3Drunning"
+
+    answer = sign_in(stranger, ortiz, PASSWORD, next="/jobs?status=running")
+
+    assert answer.location == "/jobs?status=running"
+    cookie = next(header for header in answer.headers.getlist("Set-Cookie") if header.startswith(SESSION_COOKIE))
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    page = stranger.read("/jobs")
+    assert "J. Ortiz · biller" in page
+    assert "Lakeside" in page
+
+
+@pytest.mark.parametrize("email", [EMAIL, "nobody@lakeside.example"])
+def test_a_wrong_password_and_an_unknown_address_read_the_same(ortiz: str, stranger: Browser, email: str) -> None:
+    answer = sign_in(stranger, email, "wrong")
+
+    assert answer.status_code == 401
+    assert "The e-mail address or the password is wrong." in answer.text
+    assert stranger.get("/jobs").status_code == 302
+
+
+def test_after_eight_failures_an_account_waits_and_others_do_not(ortiz: str, stranger: Browser) -> None:
+    for _ in range(8):
+        assert sign_in(stranger, ortiz, "wrong").status_code == 401
+
+    refused = sign_in(stranger, ortiz, PASSWORD)
+
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 300
+    assert re.search(r"Too many failed sign-ins. Wait \d minutes? and try again.", refused.text)
+    assert sign_in(stranger, "m.chen@lakeside.example", "wrong").status_code == 401
+
+
+def test_signing_in_rightly_never_counts_as_a_failure(ortiz: str, stranger: Browser) -> None:
+    for _ in range(12):
+        assert sign_in(stranger, ortiz, PASSWORD).status_code == 302
+        stranger.post("/sign-out")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "//evil.example",
+        "https://evil.example/",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "/\n/x",
+        "",
+        None,
+    ],
+)
+def test_sign_in_never_sends_anyone_to_another_host(app: object, wanted: str | None) -> None:
+    with app.test_request_context():  # type: ignore[attr-defined]
+        assert safe_next(wanted) == "/"
+        assert safe_next("/claims?office=1") == "/claims?office=1"
+
+
+def test_a_session_that_was_idle_too_long_asks_again(biller: Browser, clock: Clock) -> None:
+    clock.turn_on(minutes=29)
+    assert biller.get("/jobs").status_code == 200
+
+    clock.turn_on(minutes=31)
+
+    assert biller.get("/jobs").location == "/sign-in?next=/jobs"
+
+
+def test_signing_out_ends_the_session_in_the_database(biller: Browser, app: object) -> None:
+    token = biller.client.get_cookie(SESSION_COOKIE)
+    assert token
+
+    biller.post("/sign-out")
+
+    again = Browser(app.test_client())  # type: ignore[attr-defined]
+    again.client.set_cookie(SESSION_COOKIE, token.value)
+    assert again.get("/jobs").status_code == 302
+
+
+def test_a_part_of_a_page_is_refused_and_not_replaced_by_the_sign_in_page(stranger: Browser) -> None:
+    assert stranger.get("/jobs", **{"Sec-Fetch-Dest": "empty"}).status_code == 401
+
+
+def test_a_form_without_its_token_changes_nothing(biller: Browser) -> None:
+    answer = biller.client.post("/sign-out")
+
+    assert answer.status_code == 400
+    assert "This form is too old" in answer.text
+    assert biller.get("/jobs").status_code == 200
+
+
+def test_operations_people_see_no_claim_and_read_why(browser_of: object, practice: GivenPractice) -> None:
+    ops = browser_of(practice.person("ops@lakeside.example", Role.OPS))  # type: ignore[operator]
+
+    for path in ("/claims", "/jobs", "/settings", "/claims/C1"):
+        answer = ops.get(path)
+        assert answer.status_code == 403
+        assert "Your role (operations) does not allow this" in answer.text
+
+
+def test_an_administrator_is_not_sent_to_the_administrator(browser_of: object, practice: GivenPractice) -> None:
+    admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))  # type: ignore[operator]
+    assert "admin · administrator" in admin.says("/claims"), "as the header calls the role"
+
+    answer = admin.get("/operations")
+
+    assert answer.status_code == 403
+    assert "Your role (administrator) does not allow this. It needs the role operations." in answer.text
+    assert "ask an administrator" not in answer.text.lower()
+
+
+def test_a_biller_reads_which_roles_allow_it_and_whom_to_ask(biller: Browser) -> None:
+    answer = biller.get("/audit")
+
+    said = "Your role (biller) does not allow this. It needs the role approver or administrator."
+    assert f"{said} Ask an administrator of the practice." in answer.text

@@ -1,0 +1,62 @@
+"""What holds for every page: nothing inline, nothing from elsewhere, nothing kept, every error in words."""
+
+import re
+
+import pytest
+
+from tests.factories import GivenPractice, Line
+from tests.webui.conftest import Browser
+
+PAGES = [
+    "/sign-in", "/jobs", "/jobs/1", "/jobs/1/certificate", "/jobs/1/reverse", "/claims/C1", "/settings", "/schedules",
+    "/schedule-runs",
+    "/months", "/months/2026-11", "/credits", "/late-payments", "/approvals",
+    "/exclusions",
+    "/no-such-page", "/jobs/999",
+]  # fmt: skip
+POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+
+
+@pytest.fixture
+def a_job(practice: GivenPractice) -> None:
+    practice.claim("C1", Line(1_000, 500))
+    practice.settle()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_nothing_inline_and_nothing_from_another_host(a_job: None, biller: Browser, path: str) -> None:
+    answer = biller.get(path)
+
+    assert answer.headers["Content-Security-Policy"] == POLICY
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)", answer.text)
+    assert not re.findall(r'(?:src|href|action)="(?!/|#|\?)[^"]*"', answer.text)
+
+
+def test_an_unknown_page_says_so_in_words(biller: Browser) -> None:
+    answer = biller.get("/no-such-page")
+
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.text
+
+
+def test_a_database_that_is_away_still_gives_a_page(biller: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr("webui.shared.auth.sessions.actor_of", away)
+
+    answer = biller.get("/jobs")
+
+    assert answer.status_code == 500
+    assert "Nothing was half done" in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_static_files_are_asked_for_again_only_when_they_changed(stranger: Browser) -> None:
+    with stranger.get("/static/style.css") as first:
+        assert first.status_code == 200
+
+    with stranger.get("/static/style.css", **{"If-None-Match": first.headers["ETag"]}) as second:
+        assert second.status_code == 304

@@ -1,0 +1,79 @@
+"""Every value has its words, and figures are written as the practice writes them."""
+
+import datetime as dt
+from enum import StrEnum
+
+import pytest
+
+from core.models.claims import ClaimStatus, ClaimType, Hold
+from core.models.job_items import Outcome, Verdict
+from core.models.jobs import JobKind, JobStatus
+from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.models.people import Role
+from core.models.practices import PayerClass, WriteOffSetting
+from webui.shared import labels
+
+KINDS = [
+    ClaimStatus, ClaimType, GroupCode, Hold, JobKind, JobStatus, Outcome, PaidBy, PayerClass, PostingKind,
+    Responsibility, Role, Verdict, WriteOffReason, WriteOffSetting,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value", [value for kind in KINDS for value in kind], ids=lambda value: f"{type(value).__name__}.{value.name}"
+)
+def test_every_value_has_words(value: StrEnum) -> None:
+    said = labels.words(value)
+
+    assert said
+    assert "_" not in said
+
+
+def test_two_values_that_read_alike_keep_their_own_words() -> None:
+    assert labels.words(PaidBy.PATIENT) == "the patient"
+    assert labels.words(Responsibility.PATIENT) == "Patient"
+
+
+@pytest.mark.parametrize("setting", list(WriteOffSetting))
+def test_every_setting_says_what_it_means(setting: WriteOffSetting) -> None:
+    assert labels.SETTING_MEANS[setting]
+
+
+@pytest.mark.parametrize("pill", [*labels.JOB_STATUS.values(), *labels.OUTCOME.values(), *labels.VERDICT.values()])
+def test_every_status_has_a_word_and_a_sign_beside_its_colour(pill: labels.Pill) -> None:
+    assert pill.word
+    assert pill.icon
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, "unknown"), (0, "0 seconds"), (1, "1 second"), (59.4, "59 seconds"), (60, "1 minute"), (61, "2 minutes"),
+        (3_600, "1 hour"), (3_660, "1 hour 1 minute"), (7_500, "2 hours 5 minutes"),
+    ],
+)  # fmt: skip
+def test_a_stretch_of_time_is_said_as_people_say_it(seconds: float | None, said: str) -> None:
+    assert labels.duration(seconds) == said
+
+
+def test_dates_times_and_numbers_are_as_the_practice_writes_them() -> None:
+    assert labels.date(dt.date(2021, 8, 28)) == "08/28/2021"
+    assert labels.clock_time(dt.time(8, 15)) == "08:15AM"
+    assert labels.clock_time(None) == ""
+    assert labels.number(12_431) == "12,431"
+    assert labels.money(-1_500) == "-$15.00"
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "percent"), [(0, 0, 0), (0, None, 0), (999, 1_000, 99), (1_000, 1_000, 100), (1, 3, 33)]
+)
+def test_a_hundred_percent_means_all(part: int, whole: int | None, percent: int) -> None:
+    assert labels.percent(part, whole) == percent
+
+
+def test_a_filter_leads_back_to_the_feed_as_its_fields_write_it() -> None:
+    given = {"billing_status": ["Balance Due", "Bill Insurance"], "total_due_max_cents": 5_000, "on_hold": False}
+
+    assert labels.feed_address(given) == (
+        "/claims?billing_status=Balance+Due&billing_status=Bill+Insurance&total_due_max=50.00&on_hold=false"
+    )

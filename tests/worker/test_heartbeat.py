@@ -1,0 +1,164 @@
+"""What workers and beats tell those who watch, by real processes."""
+
+import datetime as dt
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from sqlalchemy import text
+
+from core import zone_database
+from core.db.engine import Sessions, transaction
+from core.jobs.keys import JobKey
+from core.local import programs
+from core.local.guardian import Ending, Guardian
+from core.models.operations import Process
+from core.settings import QUEUE_CONTROL, TASK_SWEEP, TASK_TICK, TASK_WORK, Settings
+from core.watch import heartbeat, overview, statistics
+from core.watch.heartbeat import BEAT, WORKER
+from tests.acceptance.product import PATIENCE_SECONDS
+from tests.factories import a_practice
+from tests.servers import broker_client
+from tests.waiting import eventually
+from tests.workers import Workers, running_workers
+from tests.zone_files import OLD, a_database
+from webui.shared import hints
+
+
+def processes(sessions: Sessions, kind: str) -> list[Process]:
+    with sessions() as session:
+        return [one for one in heartbeat.seen(session) if one.kind == kind]
+
+
+@pytest.fixture
+def beat(worker: Workers, database_url: str, broker_url: str, tmp_path: Path) -> Iterator[int]:
+    """A beat; give its process id."""
+    urls = {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
+    with Guardian() as guardian:
+        log = tmp_path / "beat.log"
+        yield guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=Ending()).pid
+
+
+def test_each_worker_says_that_it_lives_and_that_it_was_stopped(worker: Workers, sessions: Sessions) -> None:
+    def living() -> dict[int, list[str]]:
+        now = dt.datetime.now(dt.UTC)
+        found = [one for one in processes(sessions, WORKER) if heartbeat.is_alive(one, now=now)]
+        return {one.says["pid"]: one.says["queues"] for one in found}
+
+    both = {worker.settle.pid: ["settle"], worker.control.pid: ["control"]}
+    eventually(lambda: living() == both, seconds=PATIENCE_SECONDS)
+    pools = [len(one.says["pool"]) for one in processes(sessions, WORKER)]
+    assert sorted(pools) == [1, Settings().worker_concurrency]
+
+    worker.settle.stop()
+    assert living() == {worker.control.pid: ["control"]}
+    worker.control.kill()
+    assert living() == {worker.control.pid: ["control"]}, "whoever is killed is only silent"
+
+
+def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
+    database_url: str, broker_url: str, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONTZPATH", a_database(tmp_path / "zones", OLD, version="2025b"))
+    newest = zone_database.in_use()
+    with running_workers(folder=tmp_path, database_url=database_url, broker_url=broker_url) as workers:
+        eventually(lambda: len(processes(sessions, WORKER)) == 2, seconds=PATIENCE_SECONDS)
+        assert {one.says["time_zones"] for one in processes(sessions, WORKER)} == {newest.version}
+        eventually(lambda: "time_zone_database" in workers.control.said(), seconds=PATIENCE_SECONDS)
+        (line,) = [json.loads(line) for line in workers.control.said().splitlines() if "time_zone_database" in line]
+        assert (line["level"], line["version"], line["source"]) == ("info", newest.version, "wheel")
+        with Guardian() as guardian:
+            log, urls = tmp_path / "beat.log", {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
+            guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=Ending())
+            eventually(
+                lambda: log.exists() and f'"version": "{newest.version}"' in log.read_text(), seconds=PATIENCE_SECONDS
+            )
+
+
+def test_a_beat_is_known_by_what_came_through_from_it(beat: int, worker: Workers, sessions: Sessions) -> None:
+    worker.hint(TASK_SWEEP, queue=QUEUE_CONTROL)  # not from a beat
+    eventually(lambda: processes(sessions, BEAT), seconds=PATIENCE_SECONDS)
+
+    assert [(one.says["pid"], one.version) for one in processes(sessions, BEAT)] == [
+        (beat, heartbeat.product_version())
+    ]
+
+
+def test_a_tick_from_anybody_is_when_the_schedules_were_last_looked_at(worker: Workers, sessions: Sessions) -> None:
+    worker.hint(TASK_TICK, queue=QUEUE_CONTROL)
+
+    def ticked() -> bool:
+        with sessions() as session:
+            return heartbeat.last_tick(session) is not None
+
+    eventually(ticked, seconds=PATIENCE_SECONDS)
+    assert processes(sessions, BEAT) == []
+
+
+def test_a_worker_in_the_middle_of_a_chunk_is_seen_with_it(worker: Workers, sessions: Sessions) -> None:
+    practice = a_practice(sessions)
+    practice.claims(4)
+    now = dt.datetime.now(dt.UTC)
+    job = practice.preview(now=now)
+
+    def doing() -> set[int]:
+        seen = overview.look(sessions, now=dt.datetime.now(dt.UTC))
+        assert seen.processes is not None
+        return {chunk.job.job_id for one in seen.processes if one.pid == worker.settle.pid for chunk in one.doing}
+
+    with transaction(sessions) as holder:
+        holder.execute(text("SELECT 1 FROM line_item FOR UPDATE"))
+        practice.confirm(job, now=now)
+        worker.hint(TASK_WORK, *job)
+        eventually(lambda: doing() == {job.job_id}, seconds=PATIENCE_SECONDS)
+    eventually(lambda: practice.counts(job)["settled"] == 4, seconds=PATIENCE_SECONDS)
+    assert practice.violations() == []
+
+
+def test_the_id_of_a_request_is_on_the_workers_lines_and_its_counts_are_told(
+    worker: Workers, sessions: Sessions, broker_url: str
+) -> None:
+    practice = a_practice(sessions)
+    sender = hints.Hints(broker_url)
+    jobs: list[JobKey] = []
+
+    def lines(**said: object) -> list[dict[str, object]]:
+        """What the workers said of chunks, of those lines that say all this."""
+        found = [json.loads(line) for line in worker.settle.said().splitlines() if line.startswith("{")]
+        chunks = [line for line in found if line["event"] == "chunk_settled"]
+        return [line for line in chunks if said.items() <= line.items()]
+
+    def came_by_a_hint() -> bool:
+        """Confirm one more claim with a hint; a process that looks by itself in that moment may be quicker."""
+        now, (claim,) = dt.datetime.now(dt.UTC), practice.claims(1, first=len(jobs) + 1)
+        jobs.append(practice.preview({"claim_ids": [claim]}, key=claim, now=now))
+        practice.confirm(jobs[-1], now=now)
+        with structlog.contextvars.bound_contextvars(request_id="a1b2c3"):
+            sender.send(*jobs[-1])
+        eventually(lambda: lines(job_id=jobs[-1].job_id), seconds=PATIENCE_SECONDS)
+        return bool(lines(job_id=jobs[-1].job_id, first=1, task=TASK_WORK, request_id="a1b2c3"))
+
+    eventually(came_by_a_hint, seconds=PATIENCE_SECONDS)
+    for line in lines(hinted=False):
+        assert line["task"] == TASK_WORK
+        assert "request_id" not in line, "a line about work that was found belongs to no request"
+    assert len(lines()) == len(jobs)
+
+    def chunks_told() -> float:
+        with sessions() as session:
+            told = statistics.tallies(session)
+        return sum(value for (name, label), value in told.items() if name == "chunk_seconds" and label != "sum")
+
+    eventually(lambda: chunks_told() == len(jobs), seconds=PATIENCE_SECONDS)
+
+
+def test_every_line_of_a_worker_is_one_event_of_json(worker: Workers, broker_url: str) -> None:
+    worker.hint(TASK_WORK, 1, 1)
+    eventually(lambda: broker_client(broker_url).llen("settle:settle") == 0, seconds=PATIENCE_SECONDS)
+
+    lines = [line for line in worker.settle.said().splitlines() if line]
+    assert lines
+    assert all("event" in json.loads(line) for line in lines)

@@ -1,0 +1,100 @@
+"""Jobs as the API answers them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import url_for
+from sqlalchemy.orm import Session
+
+from core.jobs import queries
+from core.jobs.approval import decide, limits
+from core.jobs.preview import cost_share, stale
+from core.jobs.preview.freezing import PREVIEW_LIFE
+from core.jobs.preview.totals import PreviewTotals
+from core.models.jobs import JobStatus, SettleJob
+from core.money import plain_limit
+from webui.api.confirm_response import Confirmed
+from webui.api.models import (
+    Counts,
+    SettleJobAnswer,
+    SettleJobSummary,
+    Totals,
+)
+
+
+def summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
+    """Each job, with the names of who asked for it and who confirmed it."""
+    names = queries.names_of_users(session, practice_id, {person for job in jobs for person in _people(job)})
+    return [SettleJobSummary(**_members(job, names)) for job in jobs]
+
+
+def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
+    """The job with its frozen totals."""
+    names = queries.names_of_users(session, job.practice_id, _people(job))
+    preview = _preview(job)
+    return SettleJobAnswer(
+        **_members(job, names),
+        totals=Totals.model_validate(preview) if preview else None,
+        changed_since_preview=stale.count(session, job),
+    )
+
+
+def confirmed(session: Session, job: SettleJob) -> Confirmed:
+    """That the job is confirmed, by whom and when; or that it waits for another person."""
+    names = queries.names_of_users(session, job.practice_id, _people(job))
+    return Confirmed(
+        id=str(job.id),
+        status="confirmed" if job.confirmed_at is not None else "awaiting_approval",
+        claims=job.claims_total or 0,
+        confirmed_by=names.get(job.confirmed_by or 0),
+        confirmed_at=job.confirmed_at,
+        approved_by=names.get(job.decided_by or 0),
+        over=limits.told(job.over),
+        progress=url_for("api.show_progress", job_id=job.id),
+    )
+
+
+def _people(job: SettleJob) -> set[int | None]:
+    return {job.requested_by, job.confirmed_by, job.decided_by}
+
+
+def _preview(job: SettleJob) -> PreviewTotals | None:
+    return PreviewTotals.model_validate(job.preview) if job.preview is not None else None
+
+
+def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
+    """The members that a summary and the whole have in common."""
+    preview = _preview(job)
+    waits_since = job.previewed_at if job.status is JobStatus.PREVIEWED else None
+    return {
+        "id": str(job.id),
+        "kind": job.kind,
+        "status": job.status,
+        "reverses_job_id": str(job.reverses_job_id) if job.reverses_job_id else None,
+        "target_status": job.target_status,
+        "reason": job.reason,
+        "note": job.note,
+        "cost_share_reason": cost_share.reason_of(job),
+        "include": job.include,
+        "setting": job.setting,
+        "as_of": job.as_of,
+        "posting_date": job.posting_date,
+        "claims_expected": job.claims_expected,
+        "counts": Counts.model_validate(preview) if preview else None,
+        "requested_by": names.get(job.requested_by),
+        "requested_at": job.requested_at,
+        "previewed_at": job.previewed_at,
+        "expires_at": waits_since + PREVIEW_LIFE if waits_since else None,
+        "confirmed_by": names.get(job.confirmed_by or 0) if job.confirmed_at or job.approval_asked_at else None,
+        "confirmed_at": job.confirmed_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "halted_because": job.halted_because,
+        "limits": {name: plain_limit(limit) for name, limit in job.limits.items()},
+        "over": limits.told(job.over),
+        "approval_asked_at": job.approval_asked_at,
+        "approval_expires_at": decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None,
+        "decided_by": names.get(job.decided_by or 0),
+        "decided_at": job.decided_at,
+        "decision_note": job.decision_note,
+    }

@@ -1,0 +1,232 @@
+"""Who asks, and what of: every view of the API gets a person whose role allows it, and arguments that were read."""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import wraps
+from http import HTTPStatus
+from typing import Annotated, Any, ClassVar, Final, Protocol, Self, TypeVar, get_type_hints
+
+from flask import request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import from_json
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.wrappers import Response
+
+from core import reading
+from core.access.permissions import Action, Actor
+from core.errors import BadInput, NotFound
+from core.jobs.keys import JobKey, NoSuchJob
+from core.jobs.preview.freezing import BadIdempotencyKey
+from webui.shared.problem_json import BadRequestBody
+from webui.shared.token_auth import current_actor
+
+LIMIT_MAX: Final = 200
+LIMIT_DEFAULT: Final = 100
+IDEMPOTENCY_KEY_CHARACTERS_MAX: Final = 200
+_ID: Final = re.compile(r"[1-9][0-9]{0,17}")  # what a bigint holds
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+Limit = Annotated[
+    int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(reading.whole(f"write a whole number from 1 to {LIMIT_MAX}"))
+]
+View = Callable[..., Any]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class BadQuery(BadInput):
+    """A parameter of the address is not as it must be."""
+
+    code = "bad_query"
+
+
+class BadBody(BadInput):
+    """The body of the request is not as it must be."""
+
+    code = "bad_body"
+
+
+class BadCursor(BadInput):
+    """This cursor is of another list; begin again at the first page."""
+
+    code = "bad_cursor"
+
+
+class IdempotencyKeyMissing(BadInput):
+    """Send an Idempotency-Key header with an id of your own: the same key and body act once, however often sent."""
+
+    code = "idempotency_key_missing"
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+
+
+class Readable(Protocol):
+    """A model that refuses what does not fit in words of its own."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read it, or raise a `Refusal`."""
+
+
+class Parameters(BaseModel):
+    """What may stand in an address; anything else is refused, so that a typo never means everything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the parameters; raise `BadQuery` naming each bad one."""
+        return _read(cls, given, BadQuery, context=reading.TEXTS)
+
+
+class Page(Parameters):
+    """Which part of a list."""
+
+    cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
+    limit: Limit = LIMIT_DEFAULT
+
+    def after(self) -> int | None:
+        """The number in the cursor of a list that is ordered by one; raises `BadCursor`."""
+        if not self.cursor:
+            return None
+        if not _ID.fullmatch(self.cursor):
+            raise BadCursor
+        return int(self.cursor)
+
+
+class IdPath(BaseModel):
+    """Which one, by the first field of a subclass: its id, as the path writes it."""
+
+    missing: ClassVar[type[NotFound]]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the id; raise `missing` where nothing can have it."""
+        if not _ID.fullmatch(given[cls._field()]):
+            raise cls.missing
+        return cls.model_validate(given)
+
+    @property
+    def id(self) -> int:
+        """The id."""
+        return int(getattr(self, self._field()))
+
+    @classmethod
+    def _field(cls) -> str:
+        return next(iter(cls.model_fields))
+
+
+class JobPath(IdPath):
+    """Which job."""
+
+    missing = NoSuchJob
+    job_id: str
+
+    def key(self, actor: Actor) -> JobKey:
+        """The job, in the practice of who asks."""
+        return JobKey(actor.practice_id, self.id)
+
+
+class ClaimPath(BaseModel):
+    """Which claim, by the practice's own number."""
+
+    claim_id: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Any text may be a claim's number."""
+        return cls(claim_id=given["claim_id"])
+
+
+class Body(BaseModel):
+    """What a request says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the body; raise `BadBody` naming each bad place."""
+        return _read(cls, given, BadBody)
+
+
+class OnceHeaders(BaseModel):
+    """What a request that is to act once carries beside its body."""
+
+    idempotency_key: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=IDEMPOTENCY_KEY_CHARACTERS_MAX),
+        Field(
+            alias="Idempotency-Key",
+            description="An id of your own: the same key and body act once, however often they are sent",
+        ),
+    ]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the headers; raise `IdempotencyKeyMissing` or `BadIdempotencyKey`."""
+        key = given.get("Idempotency-Key", "")
+        if not key.strip():
+            raise IdempotencyKeyMissing
+        if len(key) > IDEMPOTENCY_KEY_CHARACTERS_MAX or not key.isprintable():
+            raise BadIdempotencyKey
+        return cls.model_validate({"Idempotency-Key": key})
+
+
+def asks(action: Action) -> Callable[[View], View]:
+    """Let a view be asked by those whose role allows `action`, with the path, query, header and body that it names.
+
+    The models in a view's signature describe it in the OpenAPI document; here they read the request too. flask-openapi3
+    could, but takes a body that is no JSON for an empty one and the first of two values for the only one.
+    """
+
+    def wrap(view: View) -> View:
+        models: dict[str, type[Readable]] = {
+            part: model for part, model in get_type_hints(view).items() if part in _SOURCES
+        }
+
+        @wraps(view)
+        def answer(**path: str) -> Response:
+            actor = current_actor()
+            actor.require(action)
+            found: Response = view(**{part: model.of(_SOURCES[part](path)) for part, model in models.items()})
+            return found
+
+        answer.__delay_validate_request__ = True  # type: ignore[attr-defined]  # tells flask-openapi3 that we read
+        return answer
+
+    return wrap
+
+
+def json_object() -> dict[str, Any]:
+    """The body as a JSON object; raises `BadRequestBody` naming the place, or 415 where it says that it is no JSON."""
+    if not request.is_json:
+        raise UnsupportedMediaType("Send the body as application/json.")
+    text = request.get_data()
+    if _NUL.search(text):
+        raise BadRequestBody("The body holds a NUL character (\\u0000), which no name and no number has.")
+    try:
+        given = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadRequestBody(f"The body is not JSON: {error}.") from None
+    if not isinstance(given, dict):
+        raise BadRequestBody
+    return given
+
+
+def single_or_many(given: MultiDict[str, str]) -> dict[str, str | list[str]]:
+    """Each key with its value, or with all of them where it stands more than once."""
+    return {key: values if len(values) > 1 else values[0] for key, values in given.lists()}
+
+
+_SOURCES: Final[dict[str, Callable[[dict[str, str]], Mapping[str, Any]]]] = {
+    "path": lambda path: path,
+    "query": lambda _: single_or_many(request.args),
+    "header": lambda _: dict(request.headers),
+    "body": lambda _: json_object(),
+}
+
+
+def _read(model: type[Model], given: Mapping[str, Any], refusal: type[BadInput], **how: Any) -> Model:
+    try:
+        return model.model_validate(given, **how)
+    except ValidationError as error:
+        raise refusal(reading.sentence(reading.faults(error))) from None

@@ -1,0 +1,189 @@
+"""What people do to one claim by hand: post a payment, an adjustment or a transfer; put it on hold, release it."""
+
+import secrets
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from core import reading
+from core.access.permissions import Action
+from core.claims import holds
+from core.claims.holds import BadHold
+from core.claims.locks import ClaimBusy
+from core.db.engine import transaction
+from core.errors import BadInput, Refusal
+from core.ledger import manual_postings
+from core.ledger.adjustment_limits import AdjustmentOverLimit
+from core.ledger.manual_postings import Adjustment, BadEntry, EntryMismatch, Payment, Posted, Transfer
+from core.models.claims import Hold
+from core.models.ledger import PostingKind
+from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
+from core.practices.periods import PeriodBusy, PeriodClosed
+from webui.claims import claim_page
+from webui.claims.exclusions import read_day
+from webui.shared.app_context import door, now
+from webui.shared.auth import current_actor, requires
+from webui.shared.labels import on_page, words
+
+_KEY_CHARACTERS_MAX: Final = 100
+_POSTED_ALREADY: Final = (
+    "This form was posted already with other values; see the ledger below. Post again if you mean this one too."
+)
+_NEEDED: Final[dict[str, tuple[str, ...]]] = {
+    PostingKind.PAYMENT: ("responsibility", "paid_by"),
+    PostingKind.ADJUSTMENT: ("responsibility", "group_code", "reason_code"),
+    PostingKind.TRANSFER: ("responsibility",),
+}
+# At which field a refusal is shown; "" is the form as a whole.
+_FIELD_OF: Final[dict[type[Refusal], str]] = {
+    AdjustmentOverLimit: "amount",
+    PeriodClosed: "posted_on",
+    ClaimBusy: "",
+    PeriodBusy: "",
+}
+# What to do about a field that core refuses, as people need to read it.
+_CURES: Final = {
+    "kind": "Choose what to post.",
+    "line": "Choose one of the claim's lines.",
+    "responsibility": "Choose insurance or patient.",
+    "paid_by": "Choose who paid.",
+    "group_code": "Choose the group code of the adjustment.",
+    "reason_code": "Type the reason code (CARC) as on the remittance: up to two letters and one to three digits.",
+    "posted_on": "Type a date, or leave it empty for today.",
+    "note": f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters.",
+}
+
+blueprint = Blueprint("claim_work", __name__, url_prefix="/claims")
+
+
+class UnknownHold(BadInput):
+    """Choose why the claim is put on hold."""
+
+    code = "unknown_hold"
+
+
+@blueprint.post("/<claim_id:claim_id>/postings")
+@requires(Action.POST)
+def post(claim_id: str) -> Response | tuple[str, int]:
+    """Post the entry of the form, once however often it is sent; a fault stands at its field."""
+    entry, faults = _read(request.form)
+    if entry is None:
+        return _again(claim_id, faults)
+    key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
+    try:
+        with transaction(door().sessions) as db:
+            posted = manual_postings.post(db, claim_id, entry, by=current_actor(), idempotency_key=key, now=now())
+    except EntryMismatch:
+        return _again(claim_id, {"": _POSTED_ALREADY})
+    except BadEntry as refusal:
+        return _again(claim_id, {name: on_page(refusal, said) for name, said in refusal.facts["faults"].items()})
+    except tuple(_FIELD_OF) as refusal:
+        return _again(claim_id, {_FIELD_OF[type(refusal)]: refusal.message}, refusal.http_status)
+    what = f"{words(PostingKind(entry.kind))} of {format_cents(entry.amount_cents)}"
+    flash(
+        f"{what} posted on line {entry.line}.{_besides(posted)}",
+        "warn" if posted.credit_cents or posted.looks_like or posted.restored_cents else "good",
+    )
+    return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
+
+
+def _besides(posted: Posted) -> str:
+    """What it did besides lowering the due."""
+    said = []
+    if posted.took_back is not None and posted.took_back.recovered_cents > 0:
+        jobs = ", ".join(f"job {job}" for job in posted.took_back.job_ids)
+        of_jobs = f" of {jobs}" if jobs else ""
+        said.append(f"It took back {format_cents(posted.took_back.recovered_cents)} of the write-off{of_jobs}.")
+    if posted.restored_cents:
+        said.append(f"{format_cents(posted.restored_cents)} of an earlier write-off was restored on the other side.")
+    if posted.written_off_elsewhere:
+        places = ", ".join(
+            f"line {one.line} ({words(one.responsibility).lower()}, {format_cents(one.cents)})"
+            for one in posted.written_off_elsewhere
+        )
+        said.append(f"Nothing is written off there, so nothing was taken back; it is on {places}.")
+    if posted.looks_like:
+        said.append("An equal payment from the same payer and date is already on this line. Check for a duplicate.")
+    if posted.credit_cents:
+        said.append(f"{format_cents(posted.credit_cents)} is too much there now: a credit.")
+    return "".join(f" {one}" for one in said)
+
+
+@blueprint.post("/<claim_id:claim_id>/hold")
+@requires(Action.HOLD)
+def hold(claim_id: str) -> Response | tuple[str, int]:
+    """Put the claim on hold for a reason, or release it."""
+    wanted = request.form.get("hold", "")
+    if wanted and wanted not in set(Hold):
+        raise UnknownHold
+    kind = Hold(wanted) if wanted else None
+    until, fault = read_day(request.form.get("until", ""))
+    if fault:
+        return _again_hold(claim_id, {"until": fault})
+    try:
+        with transaction(door().sessions) as db:
+            why = request.form.get("why", "")
+            holds.set_hold(db, claim_id, kind, why=why, until=until, by=current_actor(), now=now())
+    except BadHold as refusal:
+        return _again_hold(claim_id, refusal.facts["faults"])
+    except ClaimBusy as refusal:
+        flash(refusal.message, "warn")
+    else:
+        said = f"The claim is on hold: {words(kind)}." if kind else "The claim is released."
+        flash(f"{said} Jobs that were previewed before skip it as changed.", "good")
+    if request.form.get("back") == "exclusions":
+        return redirect(url_for("exclusions.index", _anchor="held-heading"), code=HTTPStatus.SEE_OTHER)
+    return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
+
+
+def _read(form: MultiDict[str, str]) -> tuple[Payment | Adjustment | Transfer | None, dict[str, str]]:
+    """The entry, or what is wrong with each field, all at once."""
+    given = _given(form)
+    amount, fault = _amount(form.get("amount", ""))
+    faults = {"amount": fault} if fault else {}
+    if "\x00" in given["note"]:
+        faults["note"] = "The note has a character that cannot be kept; type it again."
+    try:
+        entry = manual_postings.entry_of({**given, "amount_cents": amount})
+    except BadEntry as refusal:
+        faults |= {name: _CURES.get(name, words) for name, words in refusal.facts["faults"].items()}
+    return (None if faults else entry), faults
+
+
+def _given(form: MultiDict[str, str]) -> dict[str, Any]:
+    """The fields as core reads them, without those that the kind does not have."""
+    kind, line, note = form.get("kind", ""), form.get("line", ""), form.get("note", "").strip()
+    number = reading.number(line)
+    given: dict[str, Any] = {"kind": kind, "line": line if number is None else number, "note": note}
+    for name in _NEEDED.get(kind, ()):
+        given[name] = form.get(name, "").strip()
+    if "reason_code" in given:
+        given["reason_code"] = given["reason_code"].upper()
+    if form.get("posted_on", "").strip():
+        given["posted_on"] = form["posted_on"].strip()
+    return given
+
+
+def _amount(text: str) -> tuple[int, str | None]:
+    """The cents, or why it is no amount; the cents are then one, so that the other fields are looked at too."""
+    try:
+        cents = parse_amount(text)
+    except BadAmount as refusal:
+        return 1, refusal.message
+    if not 1 <= cents <= CENTS_MAX:
+        return 1, "Type an amount above zero; what it does to the due follows from what is posted."
+    return cents, None
+
+
+def _again_hold(claim_id: str, faults: dict[str, str]) -> tuple[str, int]:
+    """The claim's page with the form of the hold as it was filled in."""
+    page = claim_page.page(claim_id, hold_faults=faults, hold_typed=request.form)
+    return page, HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def _again(claim_id: str, faults: dict[str, str], status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> tuple[str, int]:
+    """The claim's page with the form as it was filled in."""
+    return claim_page.page(claim_id, faults=faults, typed=request.form), status

@@ -1,0 +1,119 @@
+"""One claim: its lines, and its ledger from the first charge to the write-off."""
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, render_template
+from sqlalchemy.orm import Session
+
+from core.access.permissions import Action
+from core.claims import feed, holds, lookup
+from core.db.engine import transaction
+from core.jobs import codes, queries as jobs
+from core.jobs.keys import JobKey
+from core.jobs.reversal import create
+from core.ledger import manual_postings, queries as ledger, recoveries
+from core.ledger.queries import LedgerRow
+from core.models.claims import SETTLED, Hold
+from core.models.ledger import GroupCode, PostingKind, Responsibility
+from core.practices import exclusions, practice_days
+from core.reading import NOTE_CHARACTERS_MAX
+from webui.claims.feed_columns import ELIGIBILITY_PILLS
+from webui.shared.app_context import door, now
+from webui.shared.auth import current_actor, current_practice, requires
+
+blueprint = Blueprint("claims", __name__, url_prefix="/claims")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A posting, and what was due after it."""
+
+    posting: LedgerRow
+    insurance_due: int
+    patient_due: int
+
+
+@blueprint.get("/<claim_id:claim_id>")
+@requires(Action.SEE_CLAIMS)
+def show(claim_id: str) -> str:
+    """The claim of that number; raises `NotFound`, also where it is another practice's."""
+    return page(claim_id)
+
+
+def page(claim_id: str, **said: Any) -> str:
+    """The claim's page; `said` is what a form of it was refused for, in words, and what was typed."""
+    practice_id = current_actor().practice_id
+    with transaction(door().sessions) as db:
+        internal = lookup.find(db, practice_id, claim_id)
+        terms = feed.terms_of(db, practice_id, now=now())
+        postings = ledger.ledger(db, practice_id, internal.id)
+        facts: dict[str, Any] = {
+            "claim": feed.one(db, practice_id, claim_id, terms=terms),
+            "saw": codes.values_seen(feed.why(db, practice_id, claim_id, terms=terms)),
+            "held": holds.of_claim(db, practice_id, claim_id, today=terms.as_of),
+            "patient_number": lookup.patient_number(db, internal),
+            "excluded": exclusions.listed(
+                db,
+                practice_id,
+                today=terms.as_of,
+                patient_id=internal.patient_id,
+                payer_ids=[payer for payer in (internal.primary_payer_id, internal.secondary_payer_id) if payer],
+            ),
+            "payers": manual_postings.payers_of(db, internal),
+            "lines": lookup.lines(db, practice_id, internal.id),
+            "entries": list(with_running_dues(postings)),
+            "reversible_job": _reversible_job(db, practice_id, postings),
+            "recoveries": {one.posting_id: one for one in recoveries.of_claim(db, practice_id, internal.id)},
+        }
+    verdict = facts["claim"].eligibility
+    return render_template(
+        "claims/show.html",
+        settled=SETTLED,
+        verdict=ELIGIBILITY_PILLS[verdict],
+        why=codes.words(verdict),
+        holds=list(Hold),
+        why_max=NOTE_CHARACTERS_MAX,
+        may_exclude=current_actor().may(Action.EXCLUDE),
+        **_posting_choices(),
+        **facts,
+        **said,
+    )
+
+
+def _posting_choices() -> dict[str, Any]:
+    return {
+        "posting_kinds": [PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER],
+        "responsibilities": list(Responsibility),
+        "group_codes": list(GroupCode),
+        "note_max": NOTE_CHARACTERS_MAX,
+        "today": practice_days.today(current_practice(), now=now()),
+        "idempotency_key": secrets.token_urlsafe(16),
+    }
+
+
+def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]) -> int | None:
+    """The last job whose write-off stands on this claim, where it has ended and this person may take it back."""
+    if not current_actor().may(Action.REVERSE_JOB):
+        return None
+    answered = {posting.reverses_id for posting in postings}
+    standing = [
+        (posting.id, job_id)
+        for posting in postings
+        if posting.kind is PostingKind.WRITE_OFF and posting.id not in answered
+        if (job_id := posting.job_id or posting.origin_job_id)  # one of the two is always there
+    ]
+    if not standing:
+        return None
+    _, job_id = max(standing)
+    return job_id if create.is_reversible(jobs.find(db, JobKey(practice_id, job_id))) else None
+
+
+def with_running_dues(postings: Iterable[LedgerRow]) -> Iterator[Entry]:
+    """Each posting with the dues of the whole claim after it."""
+    due = dict.fromkeys(Responsibility, 0)
+    for posting in postings:
+        due[posting.responsibility] += posting.amount_cents
+        yield Entry(posting, due[Responsibility.INSURANCE], due[Responsibility.PATIENT])

@@ -1,0 +1,74 @@
+"""Credits: what payers and patients have paid too much, line by line, as a work list."""
+
+from typing import Any, Final
+
+from flask import Blueprint, Response, render_template, request
+
+from core.access.permissions import Action
+from core.ledger import credits as work_list
+from core.ledger.credits import BadCreditsFilter, CreditsFilter
+from core.models.ledger import Responsibility
+from core.models.practices import PayerClass
+from core.money import BadAmount, parse_amount
+from core.practices import practice_days
+from webui.shared import file_downloads
+from webui.shared.app_context import door, now
+from webui.shared.auth import current_actor, current_practice, requires
+
+ROWS: Final = 100
+_FIELDS: Final = ("responsibility", "payer_class", "at_least")
+
+blueprint = Blueprint("credits", __name__, url_prefix="/credits")
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> str | tuple[str, int]:
+    """The list, a page at a time; what cannot be read of the filter is said at its field, and nothing is listed."""
+    try:
+        return _page(_filter())
+    except BadAmount as fault:
+        return _page(None, faults={"at_least": fault.message}), fault.http_status
+    except BadCreditsFilter as fault:
+        return _page(None, refused=fault.message), fault.http_status
+
+
+@blueprint.get("/credits.csv")
+@requires(Action.SEE_CLAIMS)
+def download() -> Response:
+    """All that match, as a file."""
+    actor, wanted, today = current_actor(), _filter(), practice_days.today(current_practice(), now=now())
+    return file_downloads.answer(
+        by=actor,
+        name=f"credits-{today}.csv",
+        content_type=file_downloads.CSV,
+        record=lambda db: work_list.read_by(db, by=actor, now=now()),
+        pieces=lambda db: work_list.csv_file(db, actor.practice_id, wanted, today=today),
+    )
+
+
+def _filter() -> CreditsFilter:
+    given = {name: request.args[name] for name in ("responsibility", "payer_class") if request.args.get(name)}
+    at_least = request.args.get("at_least", "").strip()
+    return CreditsFilter.of({**given, **({"at_least_cents": str(parse_amount(at_least))} if at_least else {})})
+
+
+def _page(wanted: CreditsFilter | None, **said: Any) -> str:
+    practice_id, cursor = current_actor().practice_id, request.args.get("cursor")
+    found, totals = work_list.Page([], None), None
+    if wanted is not None:
+        with door().sessions() as db:
+            found = work_list.page(db, practice_id, wanted, cursor=cursor, limit=ROWS)
+            totals = work_list.totals(db, practice_id, wanted)
+    asked = {name: request.args[name] for name in _FIELDS if request.args.get(name)}
+    return render_template(
+        "credits/index.html",
+        rows=found.rows,
+        next_cursor=found.next_cursor,
+        totals=totals,
+        asked=asked,
+        today=practice_days.today(current_practice(), now=now()),
+        sides=list(Responsibility),
+        classes=list(PayerClass),
+        **said,
+    )

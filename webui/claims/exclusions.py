@@ -1,0 +1,105 @@
+"""Holds and exclusions: which claims, patients and payers are kept from every write-off, by whom, why, until when."""
+
+import datetime as dt
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from core import reading
+from core.access.permissions import Action
+from core.claims import holds
+from core.db.base import BIGINT_MAX
+from core.db.engine import transaction
+from core.models.claims import Hold
+from core.models.practices import Payer
+from core.practices import exclusions, names, practice_days
+from core.practices.exclusions import AlreadyExcluded, BadExclusion, TooManyExclusions
+from webui.shared.app_context import door, now
+from webui.shared.auth import current_actor, current_practice, requires
+
+ROWS: Final = 100
+KINDS: Final = ("patient", "payer")
+
+blueprint = Blueprint("exclusions", __name__, url_prefix="/exclusions")
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> str:
+    """Both lists, and the form for who may exclude; filled in where a claim's page asks for it."""
+    return _page(typed={name: request.args.get(name, "") for name in ("kind", "number")})
+
+
+@blueprint.post("")
+@requires(Action.EXCLUDE)
+def exclude() -> Response | tuple[str, int]:
+    """Exclude a patient or a payer; a fault stands at its field."""
+    kind, number = request.form.get("kind", ""), request.form.get("number", "").strip()
+    until, fault = read_day(request.form.get("until", ""))
+    if fault:
+        return _page(typed=request.form, faults={"until": fault}), HTTPStatus.UNPROCESSABLE_ENTITY
+    whom: dict[str, Any] = {kind: number} if kind in KINDS else {}
+    try:
+        with transaction(door().sessions) as db:
+            why = request.form.get("why", "")
+            exclusions.exclude(db, **whom, why=why, until=until, by=current_actor(), now=now())
+    except BadExclusion as refusal:
+        return _page(typed=request.form, faults=refusal.facts["faults"]), refusal.http_status
+    except (AlreadyExcluded, TooManyExclusions) as refusal:
+        return _page(typed=request.form, faults={"whom": refusal.message}), refusal.http_status
+    flash(f"The {kind} is excluded: jobs write off none of its claims, also those that run already.", "good")
+    return redirect(url_for("exclusions.index"), code=HTTPStatus.SEE_OTHER)
+
+
+@blueprint.post(f"/<int(max={BIGINT_MAX}):exclusion_id>/end")
+@requires(Action.EXCLUDE)
+def end(exclusion_id: int) -> Response:
+    """End an exclusion."""
+    with transaction(door().sessions) as db:
+        exclusions.end(db, exclusion_id, by=current_actor(), now=now())
+    flash("The exclusion has ended. What was previewed before stays as it was previewed.", "good")
+    return redirect(url_for("exclusions.index"), code=HTTPStatus.SEE_OTHER)
+
+
+def read_day(typed: str) -> tuple[dt.date | None, str | None]:
+    """The day, or why it is none; nothing typed is no day."""
+    try:
+        return (reading.day(typed.strip()) if typed.strip() else None), None
+    except ValueError:
+        return None, "Choose a day, or leave it empty."
+
+
+def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
+    practice_id, every = current_actor().practice_id, "all" in request.args
+    wanted = request.args.get("hold", "")
+    hold = Hold(wanted) if wanted in set(Hold) else None
+    today = practice_days.today(current_practice(), now=now())
+    with door().sessions() as db:
+        excluded = exclusions.listed(
+            db, practice_id, today=today, lasting_only=not every, before_id=_positive("before"), limit=ROWS + 1
+        )
+        held = holds.listed(db, practice_id, today=today, hold=hold, after_id=_positive("after"), limit=ROWS + 1)
+        payers = names.by_number(db, practice_id, Payer)
+    return render_template(
+        "exclusions/index.html",
+        exclusions=excluded[:ROWS],
+        more_exclusions=excluded[ROWS - 1].id if len(excluded) > ROWS else None,
+        held=held[:ROWS],
+        more_held=held[ROWS - 1].id if len(held) > ROWS else None,
+        payers=payers,
+        hold=hold,
+        holds=list(Hold),
+        every=every,
+        typed=typed,
+        faults=faults or {},
+        today=today,
+        why_max=reading.NOTE_CHARACTERS_MAX,
+        may_exclude=current_actor().may(Action.EXCLUDE),
+        may_release=current_actor().may(Action.HOLD),
+    )
+
+
+def _positive(name: str) -> int | None:
+    return reading.number(request.args.get(name, ""))

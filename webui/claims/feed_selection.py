@@ -1,0 +1,79 @@
+"""What a form of the feed selects: claims one by one, or all that match its filter but for some."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from core.claims import feed
+from core.claims.feed import FeedTotals, Terms
+from core.claims.filters import BadFilter, ClaimFilter
+from core.errors import BadInput
+from webui.claims.feed_query import FeedQuery
+
+MATCHING: Final = "matching"
+CHOSEN: Final = "chosen"
+
+
+class BadSelection(BadInput):
+    """The selection could not be read; select the claims again."""
+
+    code = "bad_selection"
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A selection as the page sent it. Without JavaScript each box is a field; with it, all are one JSON list."""
+
+    scope: str
+    claim_ids: tuple[str, ...]  # the chosen ones; where all that match are meant, the excluded ones
+    filter_text: str
+    filter: ClaimFilter | None
+
+    @classmethod
+    def of(cls, form: MultiDict[str, str]) -> Self:
+        """Read it; raises `BadSelection` or `BadFilter`."""
+        scope = form.get("scope", CHOSEN)
+        if scope not in (MATCHING, CHOSEN):
+            raise BadSelection
+        query = FeedQuery.of_text(form.get("filter", ""))
+        if scope == MATCHING and query.filter is None:
+            raise BadFilter(" ".join(query.faults.values()))
+        listed = _listed(form.get("claim_ids") or "[]")
+        # Without JavaScript a box that is ticked chooses; there is no way to exclude.
+        boxes = form.getlist("claim_id") if scope == CHOSEN else []
+        return cls(scope, tuple(dict.fromkeys([*listed, *boxes])), query.filter_text, query.filter)
+
+    def asked(self) -> dict[str, Any]:
+        """The selection of a job request."""
+        if self.scope == CHOSEN:
+            return {"claim_ids": list(self.claim_ids)}
+        assert self.filter is not None
+        narrowed = self.filter.given()
+        which: dict[str, Any] = {"filter": narrowed} if narrowed else {"all": True}
+        return {**which, "excluded_claim_ids": list(self.claim_ids)}
+
+    def totals(self, session: Session, practice_id: int, terms: Terms) -> FeedTotals:
+        """Count and sum what is selected."""
+        if self.scope == CHOSEN:
+            return feed.totals_of_claim_ids(session, practice_id, self.claim_ids)
+        assert self.filter is not None
+        return feed.totals(session, practice_id, self.filter, terms, excluded=self.claim_ids)
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The same selection as hidden fields of the next form."""
+        return {"scope": self.scope, "filter": self.filter_text, "claim_ids": json.dumps(self.claim_ids)}
+
+
+def _listed(text: str) -> list[str]:
+    try:
+        listed = json.loads(text)
+    except ValueError:
+        raise BadSelection from None
+    if not isinstance(listed, list) or not all(isinstance(claim_id, str) and claim_id for claim_id in listed):
+        raise BadSelection
+    return listed

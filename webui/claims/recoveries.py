@@ -1,0 +1,41 @@
+"""Late payments: what came after the write-off, and what it took back, by month."""
+
+import datetime as dt
+from typing import Final
+
+from flask import Blueprint, render_template, request
+
+from core.access.permissions import Action
+from core.ledger import recoveries
+from core.practices import periods
+from webui.shared.app_context import door
+from webui.shared.auth import current_actor, requires
+
+ROWS: Final = 100
+
+blueprint = Blueprint("recoveries", __name__, url_prefix="/late-payments")
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> str:
+    """The months, and the payments of one or of all, newest first. Raises `BadMonth` and `BadCursor`."""
+    practice_id = current_actor().practice_id
+    month = periods.named(request.args["month"]) if request.args.get("month") else None
+    after = recoveries.place(request.args["after"]) if request.args.get("after") else None
+    with door().sessions() as db:
+        months = recoveries.by_month(db, practice_id)
+        rows = recoveries.page(db, practice_id, month=month, after=after, limit=ROWS + 1)
+    shown = rows[:ROWS]
+    return render_template(
+        "recoveries/index.html",
+        months=months,
+        month=month,
+        rows=shown,
+        next_cursor=recoveries.cursor(shown[-1]) if len(rows) > ROWS else None,
+        name=_name,
+    )
+
+
+def _name(month: dt.date) -> str:
+    return periods.name_of(month)

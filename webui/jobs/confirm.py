@@ -1,0 +1,236 @@
+"""Confirm Bulk Status Change: what a previewed job will do, claim by claim, and the word that lets it run."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Flask, jsonify, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as BaseResponse
+
+from core import reading
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import NotAllowed, NotFound, Refusal
+from core.jobs import commands, posting_month, queries
+from core.jobs.approval import inbox, limits
+from core.jobs.approval.limits import Over
+from core.jobs.commands import ConfirmationMismatch
+from core.jobs.keys import JobKey
+from core.jobs.preview import stale
+from core.jobs.preview.cost_share import CostShareReasonMissing
+from core.jobs.preview.freezing import PREVIEW_LIFE, is_expired
+from core.jobs.preview.totals import PreviewTotals
+from core.jobs.results import outcomes
+from core.jobs.results.outcomes import ItemRow
+from core.models.job_items import Verdict
+from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.reading import NOTE_CHARACTERS_MAX
+from webui.claims.feed_columns import SHORT_WORDS
+from webui.jobs import job_pages
+from webui.jobs.job_labels import BOX_WORDS
+from webui.shared.app_context import door, hint, now
+from webui.shared.auth import current_actor, requires
+
+NAMED_MAX: Final = 5  # claims that a reversal leaves out, in its sentence; the table has them all
+ROWS: Final = 200  # of the preview at a time: more than anyone reads before asking for a file
+
+
+DIALOG_HEADER: Final = "X-Dialog"  # asks for the part that stands in the dialog, without the page around it
+
+
+@dataclass(frozen=True)
+class ClaimTable:
+    """Some claims of the preview, and where the next ones begin."""
+
+    rows: list[ItemRow]
+    verdict: Verdict | None
+    over: bool  # only those above the limit for one claim
+    next: int | None
+    after: int
+
+
+def register(app: Flask) -> None:
+    """Add the box to the pages of jobs."""
+    add, a_job = app.add_url_rule, f"/jobs/{job_pages.a_job}"
+    add(f"{a_job}/confirm", "confirm.show", show)
+    add(f"{a_job}/confirm", "confirm.confirm", confirm, methods=["POST"])
+    add(f"{a_job}/preview", "confirm.claims", claims)
+
+
+@job_pages.part_facts(JobStatus.PREVIEWED, JobStatus.PREPARING)
+def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
+    """What the page parts of a job that waits for CONFIRM show."""
+    if job.status is JobStatus.PREPARING or job.preview is None:
+        return {"waited": now() - job.requested_at, **box_words(job)}
+    over, changed = over_now(db, job), stale.count(db, job)
+    return {
+        "changed": changed,
+        "changed_words": stale.words(job, changed),
+        "totals": PreviewTotals.model_validate(job.preview),
+        "claims": table(db, job, args),
+        "expired": is_expired(job, now=now()),
+        "expires_at": _expires_at(job),
+        "short": SHORT_WORDS,
+        "cost_share_max": NOTE_CHARACTERS_MAX,
+        "left_out": _left_out(db, job),
+        "next_open_date": posting_month.offered(db, job, now=now()),
+        "over": limits.told(over),
+        "approvers": [user.name for user in inbox.who_may_approve(db, job, confirmer=_confirmer(job))],
+        **over_claims(db, job, over),
+        **box_words(job),
+    }
+
+
+@requires(Action.SEE_CLAIMS)
+def show(job_id: int) -> BaseResponse | tuple[str, int]:
+    """The box alone, for the dialog over the feed; without JavaScript it is part of the job's page."""
+    if not in_dialog():
+        return redirect(url_for("jobs.show", job_id=job_id))
+    return render(job_id)
+
+
+@requires(Action.SEE_CLAIMS)
+def claims(job_id: int) -> BaseResponse | str:
+    """More claims of the preview, or those of one verdict."""
+    if not in_dialog():
+        asked = {
+            "verdict": request.args.get("verdict"),
+            "after": request.args.get("after"),
+            "over": request.args.get("over"),
+        }
+        return redirect(url_for("jobs.show", job_id=job_id, **asked))  # type: ignore[arg-type]
+    key = JobKey(current_actor().practice_id, job_id)
+    with door().sessions() as db:
+        job = queries.find(db, key)
+        facts = {
+            "job": job,
+            "claims": table(db, job, request.args),
+            **over_claims(db, job, over_now(db, job)),
+            **box_words(job),
+        }
+    totals = PreviewTotals.model_validate(job.preview) if job.preview else None
+    return render_template("jobs/_confirm_claims.html", totals=totals, **facts)
+
+
+@requires(Action.SEE_CLAIMS)  # core asks who may confirm this kind of job
+def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
+    """Let the job run, if the word is right; anything else is a fault at the field, and nothing happens."""
+    actor = current_actor()
+    typed, reason = request.form.get("confirmation", ""), request.form.get("cost_share_reason", "")
+    try:
+        with transaction(door().sessions) as db:
+            job = commands.confirm(
+                db,
+                JobKey(actor.practice_id, job_id),
+                confirmation=typed,
+                cost_share_reason=reason,
+                by=actor,
+                now=now(),
+            )
+    except (NotFound, NotAllowed):
+        raise
+    except ConfirmationMismatch as fault:
+        said = {"fault": fault.message, "typed": typed, "cost_share_reason": reason}
+        return render(job_id, fault.http_status, **said)
+    except CostShareReasonMissing as fault:
+        said = {"cost_share_fault": fault.message, "typed": typed, "cost_share_reason": reason}
+        return render(job_id, fault.http_status, **said)
+    except Refusal as refusal:
+        return render(job_id, refusal.http_status, refused=refusal.message)
+    hint(job)
+    page = url_for("jobs.show", job_id=job_id)
+    return jsonify(location=page) if in_dialog() else redirect(page, code=HTTPStatus.SEE_OTHER)
+
+
+def in_dialog() -> bool:
+    """Whether the feed asks for the part that stands in its dialog."""
+    return request.headers.get(DIALOG_HEADER) is not None
+
+
+def template(part: str) -> str:
+    """The part itself for the dialog, else the page that holds it."""
+    return part if in_dialog() else "jobs/_confirm_page.html"
+
+
+def render(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, int]:
+    """The box of a job in whatever status it is; `said` is what was refused, in words."""
+    key = JobKey(current_actor().practice_id, job_id)
+    with door().sessions() as db:
+        job = queries.find(db, key)
+        facts: dict[str, Any] = {"job": job, "now": now()}
+        if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
+            facts |= of_job(db, job, request.args)
+    part = "jobs/_confirm_elsewhere.html"
+    if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
+        part = f"jobs/_{job.status}.html"
+    return render_template(template(part), part=part, **facts, **said), status
+
+
+def over_now(db: Session, job: SettleJob) -> list[Over]:
+    """What of the job is over which limit: frozen, and until CONFIRM as if who looks confirmed it."""
+    previewed = job.status is JobStatus.PREVIEWED
+    return limits.if_confirmed(db, job, by=_confirmer(job), now=now()) if previewed else job.over
+
+
+def over_claims(db: Session, job: SettleJob, over: Sequence[Over]) -> dict[str, Any]:
+    """The limit for one claim, and how many are above it."""
+    counts = [one["claims"] for one in over if one["code"] in limits.OF_ONE_CLAIM]
+    return {"claim_limit": _claim_limit(db, job), "over_claims": max(counts, default=0)}
+
+
+def _claim_limit(db: Session, job: SettleJob) -> int:
+    previewed = job.status is JobStatus.PREVIEWED
+    return limits.of_one_claim(limits.of_confirmer(db, job, _confirmer(job)) if previewed else job.limits)
+
+
+def _confirmer(job: SettleJob) -> int:
+    """Who would confirm it: the person who looks, or who asked for it where that person may not."""
+    actor = current_actor()
+    return actor.user_id if commands.may(actor, job, Action.CONFIRM_JOB) else job.requested_by
+
+
+def box_words(job: SettleJob) -> dict[str, Any]:
+    """What the box calls things, by the job's kind, and what this person may do to it."""
+    actor = current_actor()
+    return {
+        "w": BOX_WORDS[job.kind],
+        "settles": job.kind is JobKind.SETTLE,
+        "reverses": job.kind is JobKind.REVERSE,
+        "money": job.kind is JobKind.SETTLE or (job.kind is JobKind.REVERSE and _restores(job)),
+        "rows_max": ROWS,
+        "may_confirm": commands.may(actor, job, Action.CONFIRM_JOB),
+        "may_discard": commands.may(actor, job, Action.PREVIEW_JOB),
+    }
+
+
+def _restores(job: SettleJob) -> bool:
+    """Whether the reversal moves money: that of a change of status does not."""
+    return job.preview is not None and PreviewTotals.model_validate(job.preview).with_money > 0
+
+
+def _left_out(db: Session, job: SettleJob) -> list[str]:
+    """The first claims that a reversal leaves out, by number."""
+    if job.kind is not JobKind.REVERSE:
+        return []
+    rows = outcomes.items(db, JobKey(job.practice_id, job.id), verdict=Verdict.SKIP, limit=NAMED_MAX)
+    return [row.claim_id for row in rows]
+
+
+def table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
+    """The claims that the address asks for: of a verdict, or above the limit for one claim, after a position."""
+    wanted = args.get("verdict")
+    verdict = Verdict(wanted) if wanted in set(Verdict) else None
+    position = reading.number(args.get("after", "")) or 0
+    above = limits.is_over_claim_limit(_claim_limit(db, job)) if args.get("over") else None
+    key = JobKey(job.practice_id, job.id)
+    rows = outcomes.items(db, key, verdict=verdict, where=above, after_position=position, limit=ROWS + 1)
+    more = rows[ROWS - 1].position if len(rows) > ROWS else None
+    return ClaimTable(rows[:ROWS], verdict, above is not None, more, position)
+
+
+def _expires_at(job: SettleJob) -> dt.datetime | None:
+    return job.previewed_at + PREVIEW_LIFE if job.previewed_at else None

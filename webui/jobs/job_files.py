@@ -1,0 +1,75 @@
+"""What a job leaves to keep: its three files, and the reconciliation certificate."""
+
+from typing import Final
+
+from flask import Blueprint, Response, render_template
+
+from core.access.permissions import Action, Actor
+from core.jobs.keys import JobKey
+from core.jobs.results import certificate, files as downloads
+from core.jobs.results.certificate import Certificate
+from core.jobs.results.files import File
+from core.models.jobs import JobKind, JobStatus
+from core.models.ledger import WriteOffReason
+from core.models.practices import WriteOffSetting
+from webui.jobs.job_pages import a_job
+from webui.shared import file_downloads
+from webui.shared.app_context import door, now
+from webui.shared.auth import current_actor, requires
+
+TYPES: Final = {"csv": file_downloads.CSV, "xlsx": file_downloads.XLSX}
+
+blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
+
+
+@blueprint.get(f"/{a_job}/files/<name>.<any(csv, xlsx):form>")
+@requires(Action.SEE_CLAIMS)
+def download(job_id: int, name: str, form: str) -> Response:
+    """One of the three files, as it stands now; a million claims are never in memory at once."""
+    actor = current_actor()
+    return job_file(JobKey(actor.practice_id, job_id), downloads.file_of(name), form, by=actor)
+
+
+def job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
+    """Answer with a file of a job, as `csv` or `xlsx`."""
+    return file_downloads.answer(
+        by=by,
+        name=downloads.file_name(key, file, form),
+        content_type=TYPES[form],
+        record=lambda db: downloads.read_by(db, key, file, by=by, now=now()),
+        pieces=lambda db: (downloads.csv_file if form == "csv" else downloads.xlsx_file)(db, key, file),
+    )
+
+
+@blueprint.get(f"/{a_job}/certificate")
+@requires(Action.SEE_CLAIMS)
+def show(job_id: int) -> str:
+    """The certificate to read and to print."""
+    drawn_up = _certificate(job_id)
+    return render_template(
+        "jobs/certificate.html",
+        certificate=drawn_up,
+        job_id=job_id,
+        reverses=drawn_up.kind == JobKind.REVERSE,
+        changes_status=drawn_up.kind == JobKind.STATUS,
+        kind=JobKind(drawn_up.kind),
+        status=JobStatus(drawn_up.status),
+        reason=WriteOffReason(drawn_up.reason) if drawn_up.reason else None,
+        setting=WriteOffSetting(drawn_up.setting),
+        provider_settings={who: WriteOffSetting(own) for who, own in drawn_up.provider_settings.items()},
+        drawn_up_at=now(),
+    )
+
+
+@blueprint.get(f"/{a_job}/certificate.json")
+@requires(Action.SEE_CLAIMS)
+def as_json(job_id: int) -> Response:
+    """The same for programs and archives."""
+    response = Response(_certificate(job_id).model_dump_json(indent=2), mimetype="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="job-{job_id}-certificate.json"'
+    return response
+
+
+def _certificate(job_id: int) -> Certificate:
+    with door().sessions() as db:
+        return certificate.of_job(db, JobKey(current_actor().practice_id, job_id))

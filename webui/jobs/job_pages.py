@@ -1,0 +1,265 @@
+"""Jobs: the list, and one job through its life."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from core import reading
+from core.access.permissions import Action
+from core.audit import job_history
+from core.db.base import BIGINT_MAX
+from core.db.engine import transaction
+from core.errors import NotAllowed, NotFound, Refusal
+from core.jobs import codes, commands, queries, reversed_totals
+from core.jobs.execution import retry
+from core.jobs.keys import JobKey
+from core.jobs.preview import cost_share
+from core.jobs.preview.totals import PreviewTotals
+from core.jobs.results import outcomes, progress
+from core.jobs.results.files import File
+from core.jobs.results.progress import Progress
+from core.jobs.reversal import create
+from core.models.job_items import Outcome
+from core.models.jobs import FINAL_STATUSES, MOVING_STATUSES, JobStatus, SettleJob
+from webui.jobs.job_labels import RUN_WORDS
+from webui.operations import flower_links
+from webui.shared import partials
+from webui.shared.app_context import door, hint, now
+from webui.shared.auth import current_actor, requires
+
+PAGE_JOBS: Final = 50
+PAGE_ITEMS: Final = 50
+CHART_SECONDS: Final = 60
+REMAINING: Final = "remaining"
+
+blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
+a_job: Final = f"<int(max={BIGINT_MAX}):job_id>"
+
+PartFacts = Callable[[Session, SettleJob, MultiDict[str, str]], dict[str, Any]]
+_PART_FACTS: Final[dict[JobStatus, PartFacts]] = {}
+
+
+def part_facts(*statuses: JobStatus) -> Callable[[PartFacts], PartFacts]:
+    """Let a function add to what the page parts of these statuses are rendered with."""
+
+    def register(function: PartFacts) -> PartFacts:
+        _PART_FACTS.update(dict.fromkeys(statuses, function))
+        return function
+
+    return register
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> Response | str:
+    """The practice's jobs, newest first, of all statuses or of one."""
+    practice_id = current_actor().practice_id
+    status = _one_of(JobStatus, request.args.get("status"))
+    before = reading.number(request.args.get("before", ""))
+    with door().sessions() as db:
+        jobs = queries.list_jobs(db, practice_id, before_id=before, status=status, limit=PAGE_JOBS + 1)
+        shown = jobs[:PAGE_JOBS]
+        by_job = progress.of_jobs(db, practice_id, [job.id for job in shown], now=now())
+        names = queries.names_of_users(db, practice_id, _people(*shown))
+        returned = reversed_totals.of_jobs(db, practice_id, [job.id for job in shown])
+    moving = any(job.status in MOVING_STATUSES for job in shown)
+    older = shown[-1].id if len(jobs) > PAGE_JOBS else None
+    facts = {
+        "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving,
+        "RUN_WORDS": RUN_WORDS, "taken_back": returned,
+    }  # fmt: skip
+    return _page_or_part("jobs/index.html", "jobs/_list.html", **facts)
+
+
+@blueprint.get(f"/{a_job}")
+@requires(Action.SEE_CLAIMS)
+def show(job_id: int) -> Response:
+    """One job as it stands now; asked again by the page while the job moves."""
+    return page(job_id)
+
+
+def page(job_id: int, **said: Any) -> Response:
+    """The page of one job; `said` is what was refused there, in words."""
+    key = JobKey(current_actor().practice_id, job_id)
+    at = now()
+    with door().sessions() as db:
+        job = queries.find(db, key)
+        so_far = progress.of_job(db, key, now=at)
+        points = progress.claims_per_second(db, key, now=at, seconds=CHART_SECONDS)
+        facts = {
+            "job": job,
+            "progress": so_far,
+            "points": points,
+            "totals": PreviewTotals.model_validate(job.preview) if job.preview else None,
+            "selection": _selected(job.selection),
+            "names": queries.names_of_users(db, key.practice_id, _people(job)),
+            "table": _table(db, key, job, so_far),
+            "moving": job.status in MOVING_STATUSES,
+            "now": at,
+            "run": RUN_WORDS[job.kind],
+            "reversals": queries.reversals_of(db, key),
+            "taken_back": reversed_totals.of_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
+            "history": job_history.of_job(db, key),
+            "flower": flower_links.of_job(door().settings, *key)
+            if current_actor().may(Action.CHANGE_SETTING)
+            else None,
+            **_at_rest(db, key, job, so_far),
+            **_rights(job),
+            "can_retry": retry.is_possible(db, key),
+        }
+        if job.status in _PART_FACTS:
+            facts |= _PART_FACTS[job.status](db, job, request.args) | said
+    return _page_or_part("jobs/show.html", "jobs/_job.html", **facts)
+
+
+@blueprint.post(f"/{a_job}/pause")
+@requires(Action.SEE_CLAIMS)
+def pause(job_id: int) -> Response:
+    """Ask the job to pause."""
+    return _do(commands.pause, job_id)
+
+
+@blueprint.post(f"/{a_job}/resume")
+@requires(Action.SEE_CLAIMS)
+def resume(job_id: int) -> Response:
+    """Let it go on."""
+    return _do(commands.resume, job_id)
+
+
+@blueprint.post(f"/{a_job}/cancel")
+@requires(Action.SEE_CLAIMS)
+def cancel(job_id: int) -> Response:
+    """Ask the job to end where it is."""
+    return _do(commands.cancel, job_id)
+
+
+@blueprint.post(f"/{a_job}/discard")
+@requires(Action.SEE_CLAIMS)
+def discard(job_id: int) -> Response:
+    """Give up a preview."""
+    return _do(commands.discard, job_id)
+
+
+@blueprint.post(f"/{a_job}/retry-failed")
+@requires(Action.SEE_CLAIMS)
+def retry_failed(job_id: int) -> Response:
+    """Try the failed claims again; those with one code, where the form names it."""
+    return _do(commands.retry_failed, job_id, code=request.form.get("code") or None)
+
+
+def _do(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:
+    # Who may depends on the job's kind, so core is asked and not the table of roles.
+    actor = current_actor()
+    try:
+        with transaction(door().sessions) as db:
+            job = command(db, JobKey(actor.practice_id, job_id), by=actor, now=now(), **values)
+    except (NotFound, NotAllowed):
+        raise
+    except Refusal as refusal:
+        flash(refusal.message, "warn")
+    else:
+        hint(job)
+    return redirect(url_for("jobs.show", job_id=job_id))
+
+
+def _at_rest(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:
+    """What a confirmed job shows when it does not move: its claims by code, and its files."""
+    if job.confirmed_at is None or job.status in MOVING_STATUSES:
+        return {"codes": [], "files": []}
+    counts = {
+        File.SETTLED: so_far.settled,
+        File.NOT_SETTLED: so_far.skipped + so_far.failed,
+        File.NOT_REACHED: so_far.remaining,
+    }
+    return {"codes": outcomes.by_code(db, key), "files": [(file, count) for file, count in counts.items() if count]}
+
+
+def _rights(job: SettleJob) -> dict[str, bool]:
+    """What this person may do to this job, as far as role and status tell."""
+    actor = current_actor()
+    return {
+        "may_control": commands.may(actor, job, Action.CONTROL_JOB),
+        "may_discard": commands.may(actor, job, Action.PREVIEW_JOB),
+        "may_reverse": actor.may(Action.REVERSE_JOB),
+        "is_reversible": create.is_reversible(job),
+    }
+
+
+def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any] | None:
+    """The job's claims of one outcome, a page at a time; nothing before it was confirmed."""
+    if job.confirmed_at is None:
+        return None
+    counts = {
+        Outcome.FAILED.value: so_far.failed,
+        Outcome.SKIPPED.value: so_far.skipped,
+        Outcome.SETTLED.value: so_far.settled,
+        REMAINING: so_far.remaining,
+    }
+    wanted = request.args.get("outcome")
+    outcome = wanted if wanted in counts else _most_telling(counts, finished=job.status in FINAL_STATUSES)
+    after = reading.number(request.args.get("after", "")) or 0
+    code = request.args.get("code") or None
+    rows = outcomes.items(db, key, outcome=outcome, code=code, after_position=after, limit=PAGE_ITEMS + 1)
+    return {
+        "counts": counts,
+        "outcome": outcome,
+        "code": code,
+        "after": after,
+        "rows": rows[:PAGE_ITEMS],
+        "next": rows[PAGE_ITEMS - 1].position if len(rows) > PAGE_ITEMS else None,
+    }
+
+
+def _most_telling(counts: dict[str, int], *, finished: bool) -> str:
+    """What failed goes before what was skipped; what was settled is looked at when the job is over."""
+    looked_at = counts if finished else (Outcome.FAILED.value, Outcome.SKIPPED.value)
+    return next((name for name in looked_at if counts[name]), Outcome.SKIPPED.value)
+
+
+def _selected(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """What was selected. The claim numbers stand in it only until they are frozen as items, then how many they were."""
+
+    def count(numbers: int | list[str] | None) -> int | None:
+        return len(numbers) if isinstance(numbers, list) else numbers
+
+    return {
+        "claims": count(selection.get("claim_ids")),
+        "filter": selection.get("filter"),
+        "excluded": count(selection.get("excluded_claim_ids")),
+    }
+
+
+def _page_or_part(page: str, part: str, **facts: Any) -> Response:
+    if not partials.part_is_asked():
+        return Response(render_template(page, **facts), mimetype="text/html")
+    return partials.part(render_template(part, **facts))
+
+
+def _people(*jobs: SettleJob) -> list[int]:
+    return [person for job in jobs for person in (job.requested_by, job.confirmed_by, job.decided_by) if person]
+
+
+def _one_of(kinds: type[JobStatus], text: str | None) -> JobStatus | None:
+    return kinds(text) if text in set(kinds) else None
+
+
+@blueprint.app_template_filter("code_words")
+def code_words(code: str | None) -> str:
+    """The sentence of a rule's or failure's code; nothing where there is none."""
+    return codes.words(code) if code else ""
+
+
+@blueprint.app_template_filter("cost_share_reason")
+def cost_share_reason(job: SettleJob) -> str:
+    """Return the reason that a person gave for writing off cost sharing."""
+    return cost_share.reason_of(job)
+
+
+@blueprint.app_template_filter("why_words")
+def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Label and value of each thing that a rule saw."""
+    return codes.values_seen(values)

@@ -1,0 +1,111 @@
+"""Taking a job back, or one claim of it: why, then the same preview and the same CONFIRM as for every job."""
+
+import datetime as dt
+import hashlib
+import secrets
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import NotAllowed, NotFound, Refusal
+from core.jobs import commands, queries
+from core.jobs.keys import JobKey
+from core.jobs.results import progress
+from core.jobs.reversal import create
+from core.models.jobs import SettleJob
+from core.practices.periods import BadPostingDate
+from core.reading import NOTE_CHARACTERS_MAX, day
+from webui.jobs.job_pages import a_job
+from webui.shared.app_context import door, hint, now
+from webui.shared.auth import current_actor, requires
+from webui.shared.labels import on_page
+
+_KEY_CHARACTERS_MAX: Final = 100
+
+blueprint = Blueprint("reversals", __name__, url_prefix="/jobs")
+
+
+@blueprint.get(f"/{a_job}/reverse")
+@requires(Action.REVERSE_JOB)
+def ask(job_id: int) -> str:
+    """The first step: why is it taken back. Nothing is changed by it."""
+    return _form(job_id, request.args.get("claim") or None)
+
+
+@blueprint.post(f"/{a_job}/reverse")
+@requires(Action.REVERSE_JOB)
+def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
+    """Preview the reversal; its CONFIRM stands on its own page."""
+    claim_id, note = request.form.get("claim") or None, request.form.get("note", "").strip()
+    if claim_id and "\x00" in claim_id:
+        raise NotFound
+    fault = _fault(note)
+    if fault:
+        return _form(job_id, claim_id, note=note, fault=fault), HTTPStatus.UNPROCESSABLE_ENTITY
+    try:
+        job = _previewed(job_id, claim_id, note)
+    except (NotFound, NotAllowed):
+        raise
+    except Refusal as refusal:
+        offered = refusal.facts.get("next_open_date", "")
+        return _form(job_id, claim_id, note=note, refused=on_page(refusal), posting_date=offered), refusal.http_status
+    hint(job)
+    return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
+
+
+def _previewed(job_id: int, claim_id: str | None, note: str) -> SettleJob:
+    actor = current_actor()
+    # What is asked is part of the key: sent twice it is one job, and with another note another job.
+    dated = request.form.get("posting_date", "")
+    asked = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}\n{dated}".encode()).hexdigest()[:16]
+    form_key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
+    with transaction(door().sessions) as db:
+        return commands.reverse(
+            db,
+            JobKey(actor.practice_id, job_id),
+            claim_ids=[claim_id] if claim_id else None,
+            by=actor,
+            idempotency_key=f"{form_key}:{asked}",
+            now=now(),
+            note=note,
+            posting_date=_day(dated) if dated else None,
+            chunk_claims=door().settings.chunk_claims,
+        )
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return day(text)
+    except ValueError:
+        raise BadPostingDate from None
+
+
+def _fault(note: str) -> str | None:
+    if not note:
+        return "Say why it is taken back; whoever reads the ledger later will ask."
+    if len(note) > NOTE_CHARACTERS_MAX:
+        return f"Shorten the note to {NOTE_CHARACTERS_MAX} characters; it has {len(note)}."
+    return "The note has a character that cannot be kept; type it again." if "\x00" in note else None
+
+
+def _form(job_id: int, claim_id: str | None, **said: Any) -> str:
+    key = JobKey(current_actor().practice_id, job_id)
+    with door().sessions() as db:
+        facts: dict[str, Any] = {
+            "job": queries.find(db, key),
+            "progress": progress.of_job(db, key, now=now()),
+            "reversals": queries.reversals_of(db, key),
+        }
+    facts["is_reversible"] = create.is_reversible(facts["job"])
+    return render_template(
+        "jobs/reverse.html",
+        claim_id=claim_id,
+        note_max=NOTE_CHARACTERS_MAX,
+        idempotency_key=secrets.token_urlsafe(16),
+        **facts,
+        **said,
+    )

@@ -1,0 +1,170 @@
+"""Batch Status Change: from a selection to a previewed job, by way of the reason where money moves."""
+
+import secrets
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Flask, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from core import reading
+from core.access.permissions import Action
+from core.claims import feed
+from core.db.engine import transaction
+from core.errors import Refusal
+from core.jobs import commands, preview_again, queries
+from core.jobs.keys import JobKey, NoSuchJob
+from core.jobs.preview.job_request import JobRequest
+from core.models.claims import SETTLED
+from core.models.jobs import JobKind, SettleJob
+from core.models.ledger import WriteOffReason
+from core.policy.rules import BY_CODE, MAY_INCLUDE
+from webui.claims.feed_selection import Selected
+from webui.jobs import confirm
+from webui.jobs.job_pages import a_job
+from webui.shared.app_context import door, hint, now
+from webui.shared.auth import current_actor, current_practice, requires
+from webui.shared.labels import on_page
+
+_KEY_CHARACTERS_MAX: Final = 100
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The first step of the dialog as it was filled in: target, reason, note, and what to override."""
+
+    target: str
+    selected: Selected | None  # None: the claims of job `again`
+    again: int | None
+    reason: str = ""
+    note: str = ""
+    include: tuple[str, ...] = ()
+    posting_date: str = ""  # today if empty; else the next open date, as offered
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+def register(app: Flask) -> None:
+    """Add what the feed posts its selection to."""
+    app.add_url_rule("/jobs", "feed.change_status", change_status, methods=["POST"])
+    app.add_url_rule(f"/jobs/{a_job}/again", "feed.preview_again", ask_again, methods=["POST"])
+
+
+@requires(Action.PREVIEW_JOB)
+def change_status() -> BaseResponse | tuple[str, int] | str:
+    """Preview the change of what is selected; for Settled, ask the reason first."""
+    form = request.form
+    job_id = reading.number(form.get("again", ""))
+    if form.get("again") and not job_id:
+        raise NoSuchJob
+    asked = Asked(
+        target=form.get("target_status", ""),
+        selected=None if job_id else Selected.of(form),
+        again=job_id,
+        reason=form.get("reason", ""),
+        note=form.get("note", "").strip(),
+        include=tuple(form.getlist("include")),
+        posting_date=form.get("posting_date", ""),
+    )
+    if asked.target == SETTLED and "reason" not in form:
+        return ask(asked)
+    asked.faults.update(_faults(asked))
+    if asked.faults:
+        return ask(asked, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return _previewed(asked)
+
+
+def ask(asked: Asked, status: int = HTTPStatus.OK) -> tuple[str, int]:
+    """The first step: reason and note, and the rules that this person may override."""
+    actor = current_actor()
+    may_override = actor.may(Action.OVERRIDE_RULE)
+    claims = _count(asked)
+    if claims == 0:
+        asked.faults.setdefault("", "No claim is selected. Close this, and select at least one claim first.")
+    facts: dict[str, Any] = {
+        "claims": claims,
+        "asked": asked,
+        "settles": asked.target == SETTLED,
+        "reasons": list(WriteOffReason),
+        "rules": [BY_CODE[code] for code in MAY_INCLUDE] if may_override else [],
+        "setting": current_practice().write_off,
+        "note_max": reading.NOTE_CHARACTERS_MAX,
+        "idempotency_key": secrets.token_urlsafe(16),
+    }
+    part = "jobs/_confirm_reason.html"
+    return render_template(confirm.template(part), part=part, **facts), status
+
+
+def _count(asked: Asked) -> int:
+    """How many claims are meant, as things stand; the preview freezes them."""
+    practice_id = current_actor().practice_id
+    with transaction(door().sessions) as db:
+        if asked.again:
+            return queries.find(db, JobKey(practice_id, asked.again)).claims_total or 0
+        assert asked.selected is not None
+        return asked.selected.totals(db, practice_id, feed.terms_of(db, practice_id, now=now())).claims
+
+
+def _faults(asked: Asked) -> dict[str, str]:
+    faults = {}
+    if asked.target == SETTLED and asked.reason not in set(WriteOffReason):
+        faults["reason"] = "Choose why these balances will not be collected."
+    if len(asked.note) > reading.NOTE_CHARACTERS_MAX:
+        faults["note"] = f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters; it has {len(asked.note)}."
+    if "\x00" in asked.note:
+        faults["note"] = "The note has a character that cannot be kept; type it again."
+    return faults
+
+
+def _previewed(asked: Asked) -> BaseResponse | tuple[str, int]:
+    try:
+        job = _preview(asked, request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
+    except Refusal as refusal:
+        asked.faults[""] = on_page(refusal)
+        offered = refusal.facts.get("next_open_date", "")
+        return ask(replace(asked, posting_date=offered), refusal.http_status)
+    return _answer(job)
+
+
+def _preview(asked: Asked, form_key: str) -> SettleJob:
+    """Make the job. One rendering of the form and one request make one job, however often it is sent."""
+    actor = current_actor()
+    wanted: dict[str, Any] = {"target_status": asked.target, "note": asked.note}
+    if asked.target == SETTLED:
+        wanted |= {"reason": asked.reason, "include": list(asked.include)}
+        wanted |= {"posting_date": asked.posting_date} if asked.posting_date else {}
+
+    def make(selection: dict[str, Any]) -> SettleJob:
+        job_request = JobRequest.of({**wanted, "selection": selection})
+        # The request is part of the key, so that a changed selection is another job and not a refusal.
+        key = f"{form_key or secrets.token_urlsafe(16)}:{job_request.hash()[:16]}"
+        return commands.preview(
+            db, job_request, by=actor, idempotency_key=key, chunk_claims=door().settings.chunk_claims, now=now()
+        )
+
+    with transaction(door().sessions) as db:
+        if asked.again:
+            old = JobKey(actor.practice_id, asked.again)
+            return preview_again.preview_again(
+                db, old, lambda numbers: make({"claim_ids": numbers}), by=actor, now=now()
+            )
+        assert asked.selected is not None
+        return make(asked.selected.asked())
+
+
+def _answer(job: SettleJob) -> BaseResponse | tuple[str, int]:
+    hint(job)
+    if confirm.in_dialog():
+        return confirm.render(job.id, HTTPStatus.CREATED)
+    return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
+
+
+@requires(Action.PREVIEW_JOB)
+def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
+    """The first step once more, for the claims of an earlier preview: expired, or with another reason."""
+    actor = current_actor()
+    with transaction(door().sessions) as db:
+        job = queries.find(db, JobKey(actor.practice_id, job_id))
+    reason = job.reason.value if job.reason else ""
+    asked = Asked(job.target_status, None, job.id, reason, job.note, tuple(job.include))
+    return ask(asked) if job.kind is JobKind.SETTLE else _previewed(asked)

@@ -1,0 +1,92 @@
+"""What the web asks the broker itself: whether it answers, and how many hints wait. It never waits long.
+
+It is asked in a thread of its own: the look-up of its name may hang for longer than any time-out of a socket.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask import Flask, current_app
+from redis import Redis
+from redis.exceptions import NoPermissionError, RedisError
+
+from core.broker import causes
+from core.causes import Cause
+from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
+from core.watch.deadline import Asked, Silent
+from webui.shared.app_context import Door
+
+ANSWER_SECONDS: Final = 1
+_ASKED: Final = "settle-broker"
+QUEUES: Final = (QUEUE_SETTLE, QUEUE_CONTROL)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """What a broker that answers says of itself."""
+
+    hints_waiting: dict[str, int]  # by queue
+    version: str
+    memory_bytes: int | None  # None where the user may not ask
+
+
+def register(app: Flask) -> None:
+    """Whoever asks at once shares one question."""
+
+    def look_now() -> Broker | Cause:
+        made: Door = app.extensions["settle"]
+        return _look(made.settings)
+
+    app.extensions[_ASKED] = Asked(look_now, wait_seconds=ANSWER_SECONDS)
+
+
+def answers() -> bool:
+    """Tell whether the broker answers within a second."""
+    return why_away() is None
+
+
+def look() -> Broker | None:
+    """What the broker says; None where there is none, or none that answers within a second."""
+    seen = _asked()
+    return seen if isinstance(seen, Broker) else None
+
+
+def why_away() -> Cause | None:
+    """Return why the broker cannot be used; None where it answers."""
+    seen = _asked()
+    return seen if isinstance(seen, Cause) else None
+
+
+def _asked() -> Broker | Cause:
+    asked: Asked[Broker | Cause] = current_app.extensions[_ASKED]
+    try:
+        return asked.answer()
+    except Silent:
+        return causes.SILENT
+
+
+def _look(settings: Settings) -> Broker | Cause:
+    if settings.broker_url is None:
+        return causes.NONE_SET
+    # Celery's form of an address is not the client's.
+    address = settings.broker_url.get_secret_value().replace("redis+socket://", "unix://")
+    address = address.replace("virtual_host=", "db=")
+    prefix = BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
+    try:
+        with Redis.from_url(address, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS) as broker:
+            lengths = {queue: int(broker.llen(f"{prefix}{queue}")) for queue in QUEUES}
+            said = _info(broker)
+    except (RedisError, ValueError) as error:
+        return causes.why(error)
+    version = str(said.get("valkey_version") or said.get("redis_version") or "unknown")
+    memory = said.get("used_memory")
+    return Broker(lengths, version, None if memory is None else int(memory))
+
+
+def _info(broker: Redis) -> dict[str, Any]:
+    """What it says of itself; nothing where the user may not ask, which is no fault: hints need none of it."""
+    try:
+        said: dict[str, Any] = broker.info()
+    except NoPermissionError:
+        return {}
+    return said

@@ -1,0 +1,58 @@
+"""Operations: what lives, what runs, what waits. For those who keep the installation running; they see no claim."""
+
+from typing import Any, Final
+
+from flask import Blueprint, Response, render_template
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+
+from core.access.permissions import Action
+from core.jobs import codes
+from core.watch import overview
+from core.watch.warnings import warnings
+from webui.operations import broker, flower_links
+from webui.shared import html_errors, partials
+from webui.shared.app_context import door, now
+from webui.shared.auth import requires
+from webui.shared.labels import Pill
+
+STALLED: Final = {"locks": "other hands hold its claims", "no_worker": "no worker takes it up"}
+STATES: Final = {
+    "alive": Pill("Alive", "check", "good"),
+    "silent": Pill("Silent", "alert", "bad"),
+    "stopped": Pill("Stopped", "stop", ""),
+}
+
+blueprint = Blueprint("operations", __name__)
+
+
+@blueprint.get("/operations")
+@requires(Action.SEE_OPERATIONS)
+def show() -> Response:
+    """The whole installation as it stands now; the page asks again every few seconds."""
+    settings = door().settings
+    seen = overview.look(door().sessions, now=now())
+    facts: dict[str, Any] = {
+        "seen": seen,
+        "warnings": warnings(seen),
+        "broker": broker.look(),
+        "broker_away": broker.why_away(),
+        "flower": flower_links.address(settings),
+        "flower_of": lambda key: flower_links.of_job(settings, *key),
+        "failures": [(code, codes.words(code), count) for code, count in _most_first(seen.failures)],
+        "STALLED": STALLED,
+        "STATES": STATES,
+    }
+    part = "operations/_now.html" if partials.part_is_asked() else "operations/show.html"
+    return Response(render_template(part, **facts), mimetype="text/html")
+
+
+@blueprint.errorhandler(DBAPIError)
+@blueprint.errorhandler(PoolTimeout)
+def _without_the_database(error: DBAPIError | PoolTimeout) -> Response:
+    """What can be known then: whether the other server answers."""
+    answers = "answers" if broker.answers() else "does not answer either"
+    return html_errors.database_away(error, besides=f"The broker (Redis) {answers}.")
+
+
+def _most_first(failures: dict[str, int] | None) -> list[tuple[str, int]]:
+    return sorted((failures or {}).items(), key=lambda pair: -pair[1])

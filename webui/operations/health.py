@@ -1,0 +1,101 @@
+"""Whether this web process lives, and what it can reach. Neither answer names anything private."""
+
+from http import HTTPStatus
+from typing import Final
+
+from flask import Blueprint, Flask, Response, current_app, jsonify
+from sqlalchemy.exc import SQLAlchemyError
+
+from core import zone_database
+from core.causes import Cause
+from core.db import causes
+from core.jobs.results import progress
+from core.migrations.run import unmigrated
+from core.watch import heartbeat
+from core.watch.deadline import Asked, Silent
+from core.watch.heartbeat import WORKER
+from core.watch.warnings import TICK_LATE_AFTER
+from webui.operations import broker
+from webui.shared.app_context import Door
+
+WAIT_SECONDS: Final = 3  # for the database; a balancer gives up soon after
+_ASKED: Final = "settle-ready"
+_SILENT: Final = Cause(
+    "silent", f"The database does not answer within {WAIT_SECONDS} seconds.", "Look for what keeps the server busy."
+)
+
+_WITHOUT_BROKER: Final = {
+    False: "Workers find work by themselves.",
+    True: "No worker finds the work that waits.",
+}
+
+blueprint = Blueprint("health", __name__)
+
+
+class NotMigrated(Exception):
+    """The database lacks what this version needs."""
+
+    def __init__(self, cause: Cause) -> None:
+        """`cause` says what it lacks."""
+        super().__init__(cause.code)
+        self.cause = cause
+
+
+def register(app: Flask) -> None:
+    """Add both; whoever asks meanwhile shares one question to the database, so that one that hangs holds up nobody."""
+    made: Door = app.extensions["settle"]
+    app.extensions[_ASKED] = Asked(lambda: _degraded(made), wait_seconds=WAIT_SECONDS)
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """Alive: this process answers."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+def readyz() -> tuple[Response, HTTPStatus]:
+    """Ready where the database answers and is migrated; a lost broker, worker or tick only degrades.
+
+    Without them, pages and confirmations work as before, and jobs and nights go on when they are back.
+    """
+    asked: Asked[dict[str, str]] = current_app.extensions[_ASKED]
+    try:
+        degraded = asked.answer()
+    except NotMigrated as error:
+        return _not_ready(error.cause)
+    except Silent:
+        return _not_ready(_SILENT)
+    except SQLAlchemyError as error:
+        return _not_ready(causes.why(error) or causes.NO_ANSWER)
+    no_broker = broker.why_away()
+    if no_broker is not None:
+        degraded = {"broker": f"{no_broker.sentence} {_WITHOUT_BROKER['worker' in degraded]}", **degraded}
+    zones = zone_database.in_use().as_json()
+    return jsonify(status="ready", degraded=list(degraded), reasons=degraded, time_zones=zones), HTTPStatus.OK
+
+
+def _degraded(made: Door) -> dict[str, str]:
+    """What is not as it should be although the web works: its name, and why."""
+    cause = unmigrated(made.engine)
+    if cause is not None:
+        raise NotMigrated(cause)
+    now, reasons = made.clock(), {}
+    with made.sessions() as session:
+        if progress.somebody_waits_for_a_worker(session, now=now):
+            reasons["worker"] = "a job has waited for a minute and no worker took or finished a chunk of any job"
+        elif progress.previews_waiting(session, now=now):
+            reasons["worker"] = "a preview has waited for a minute and no worker prepares it"
+        elif WORKER not in {one.kind for one in heartbeat.living(session, now=now)}:
+            reasons["worker"] = "no worker has been heard for 45 seconds; jobs wait until one is"
+        ticked = heartbeat.last_tick(session)
+        if ticked is not None and now - ticked > TICK_LATE_AFTER:
+            reasons["tick"] = "nobody has looked at the schedules for five minutes; nights start when somebody does"
+    if old := zone_database.warnings(zone_database.in_use(), now=now):
+        reasons["time_zones"] = " ".join(old)
+    return reasons
+
+
+def _not_ready(cause: Cause) -> tuple[Response, HTTPStatus]:
+    return jsonify(status="not ready", cause=cause.code, reason=cause.sentence), HTTPStatus.SERVICE_UNAVAILABLE

@@ -1,0 +1,47 @@
+"""What Prometheus scrapes: `/metrics`, open inside the network, or for whoever has the token where one is set."""
+
+import hmac
+from typing import Final
+
+from flask import Blueprint, Flask, Response, current_app, request
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from core.watch.metrics import Watch, World
+from webui.operations import broker
+from webui.shared.app_context import Door, door
+
+_WATCH: Final = "settle-watch"
+
+blueprint = Blueprint("metrics", __name__)
+
+
+def register(app: Flask) -> None:
+    """Add the page; each process keeps what it was told for a few seconds."""
+    made: Door = app.extensions["settle"]
+    app.extensions[_WATCH] = Watch(
+        World(
+            made.sessions,
+            made.clock,
+            broker.answers,
+            by_practice=made.settings.metrics_by_practice,
+        )
+    )
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/metrics")
+def show() -> Response:
+    """Tell everything that is counted; 200 also while the database is down, with `settle_database_up 0`."""
+    if not _may_read():
+        return Response("A bearer token is needed.\n", 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain")
+    watch: Watch = current_app.extensions[_WATCH]
+    return Response(watch.text(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _may_read() -> bool:
+    token = door().settings.metrics_token
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if token is None:
+        return True
+    expected = token.get_secret_value().encode()
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), expected)

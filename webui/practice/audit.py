@@ -1,0 +1,88 @@
+"""The audit: who did what, when, to which claim or job; and a file of it for an auditor."""
+
+import datetime as dt
+from typing import Any, Final
+
+from flask import Blueprint, Response, render_template, request
+
+from core import reading
+from core.access.permissions import Action
+from core.audit import log
+from core.audit.log import AuditFilter, BadAuditFilter
+from webui.shared import file_downloads
+from webui.shared.app_context import door, now
+from webui.shared.auth import current_actor, requires
+
+ROWS: Final = 100
+_FIELDS: Final = ("person", "claim", "job", "from", "to")
+
+blueprint = Blueprint("audit", __name__, url_prefix="/audit")
+
+
+@blueprint.get("")
+@requires(Action.SEE_AUDIT)
+def index() -> str | tuple[str, int]:
+    """The acts, a page at a time; what cannot be read of the filter is said at its field, and nothing is listed."""
+    try:
+        return _page(_filter())
+    except BadAuditFilter as refusal:
+        return _page(None, faults=refusal.facts["faults"]), refusal.http_status
+
+
+@blueprint.get("/audit.csv")
+@requires(Action.SEE_AUDIT)
+def export() -> Response:
+    """All that match, the first act first, as a file."""
+    actor, wanted = current_actor(), _filter()
+    return file_downloads.answer(
+        by=actor,
+        name=log.file_name(now()),
+        content_type=file_downloads.CSV,
+        record=lambda db: log.export_by(db, wanted, by=actor, now=now()),
+        pieces=lambda db: log.csv_file(db, actor.practice_id, wanted),
+    )
+
+
+def _page(wanted: AuditFilter | None, **said: Any) -> str:
+    practice_id = current_actor().practice_id
+    acts: list[log.Act] = []
+    with door().sessions() as db:
+        if wanted is not None:
+            acts = log.acts(db, practice_id, wanted, before=_number("before"), limit=ROWS + 1)
+        people, head = log.people(db, practice_id), log.head(db, practice_id)
+    return render_template(
+        "audit/index.html",
+        acts=acts[:ROWS],
+        older=acts[ROWS - 1].number if len(acts) > ROWS else None,
+        listed=wanted is not None,
+        people=people,
+        head=head,
+        asked={name: request.args[name] for name in _FIELDS if request.args.get(name, "").strip()},
+        **said,
+    )
+
+
+def _filter() -> AuditFilter:
+    """What the address asks for; raises `BadAuditFilter` naming each fault."""
+    faults: dict[str, str] = {}
+
+    def day(name: str) -> dt.date | None:
+        typed = request.args.get(name, "").strip()
+        try:
+            return reading.day(typed) if typed else None
+        except ValueError:
+            faults[name] = "Choose a day."
+            return None
+
+    for name in ("person", "job"):
+        if request.args.get(name, "").strip() and _number(name) is None:
+            faults[name] = "Type the number of a job." if name == "job" else "Choose a person."
+    first, last = day("from"), day("to")
+    if faults:
+        raise BadAuditFilter(reading.sentence(faults), faults=faults)
+    claim = request.args.get("claim", "").strip() or None
+    return AuditFilter(person=_number("person"), claim=claim, job=_number("job"), first_day=first, last_day=last)
+
+
+def _number(name: str) -> int | None:
+    return reading.number(request.args.get(name, ""))

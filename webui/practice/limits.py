@@ -1,0 +1,85 @@
+"""The limits of the practice: what takes two people, its failure budget, and how long a payment counts as recent."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from core import reading
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.money import BadLimitAmount, parse_limit
+from core.practices import limits
+from core.practices.limits import BadLimit, Limit
+from webui.practice import settings
+from webui.shared.app_context import door, now
+from webui.shared.auth import current_actor, requires
+
+blueprint = Blueprint("limits", __name__, url_prefix="/settings")
+
+
+@blueprint.post("/failure-budget")
+@requires(Action.CHANGE_SETTING)
+def change_budget() -> Response | tuple[str, int]:
+    """Say when failures halt a job."""
+    try:
+        with transaction(door().sessions) as db:
+            limits.set_failure_budget(
+                db,
+                by=current_actor(),
+                percent=_number(limits.PERCENT),
+                claims=_number(limits.CLAIMS),
+                alike=_number(limits.ALIKE),
+                now=now(),
+            )
+    except BadLimit as refusal:
+        return settings.page(faults=refusal.facts["faults"], typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+    flash("The failure budget is saved. Jobs that run now are measured by it from their next failure on.", "good")
+    return redirect(url_for("settings.show", _anchor="limits"), code=303)
+
+
+@blueprint.post("/write-off-limits")
+@requires(Action.CHANGE_SETTING)
+def change_write_off_limits() -> Response | tuple[str, int]:
+    """Say what one claim and one job may write off without a second person."""
+    cents, faults = read_limits(request.form)
+    if faults:
+        return settings.page(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+    with transaction(door().sessions) as db:
+        limits.set_write_off_limits(db, **cents, by=current_actor(), now=now())
+    flash("The limits are saved. Jobs that were previewed before keep the limits of then.", "good")
+    return redirect(url_for("settings.show", _anchor="limits"), code=303)
+
+
+def read_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The limits in a form as core takes them, in cents; and what is wrong with which field."""
+    cents: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    for which in ("claim", "job"):
+        name = f"{which}_limit_cents"
+        try:
+            cents[f"{which}_cents"] = parse_limit(form.get(name, ""))
+        except BadLimitAmount as fault:
+            faults[name] = fault.message
+    return cents, faults
+
+
+@blueprint.post("/recent-payment")
+@requires(Action.CHANGE_SETTING)
+def change_recent_payment() -> Response | tuple[str, int]:
+    """Say for how many days a payment keeps a claim from being settled."""
+    try:
+        with transaction(door().sessions) as db:
+            limits.set_recent_payment_days(db, by=current_actor(), days=_number(limits.RECENT_DAYS), now=now())
+    except BadLimit as refusal:
+        return settings.page(faults=refusal.facts["faults"], typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+    flash("The recent-payment window is saved. Jobs that were previewed before keep theirs.", "good")
+    return redirect(url_for("settings.show", _anchor="limits"), code=303)
+
+
+def _number(limit: Limit) -> int:
+    """The whole number of that field; what is none is out of every bound."""
+    found = reading.number(request.form.get(limit.column, ""))
+    return -1 if found is None else found

@@ -1,0 +1,118 @@
+"""Months: which are closed, with which totals; closing one, and reopening it with a reason."""
+
+import datetime as dt
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from core.access.permissions import Action
+from core.books import closing
+from core.books.closing import ReopenReasonMissing
+from core.db.engine import transaction
+from core.errors import NotAllowed, NotFound, Refusal
+from core.models.ledger import PostingKind, Responsibility
+from core.practices import periods, practice_days
+from core.reading import NOTE_CHARACTERS_MAX
+from core.schedules import queries as schedules
+from webui.shared.app_context import door, now
+from webui.shared.auth import current_actor, current_practice, requires
+
+MONTHS_SHOWN: Final = 24
+
+blueprint = Blueprint("periods", __name__, url_prefix="/months")
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def index() -> str:
+    """The months, newest first: two years, or all."""
+    actor, every = current_actor(), "all" in request.args
+    with door().sessions() as db:
+        found = closing.months(db, actor.practice_id, now=now())
+    shown = found if every else found[:MONTHS_SHOWN]
+    return render_template(
+        "periods/index.html",
+        months=shown,
+        hidden=len(found) - len(shown),
+        kinds=list(PostingKind),
+        cents_of=closing.cents_of,
+        count_of=closing.count_of,
+        may_close=actor.may(Action.CLOSE_MONTH),
+    )
+
+
+@blueprint.get("/<name>")
+@requires(Action.SEE_CLAIMS)
+def show(name: str) -> str:
+    """One month: what it keeps, or what closing it now would keep."""
+    return _page(_month(name))
+
+
+@blueprint.post("/<name>/close")
+@requires(Action.CLOSE_MONTH)
+def close(name: str) -> Response | tuple[str, int]:
+    """Close it; a refusal is said on its page."""
+    month = _month(name)
+    try:
+        with transaction(door().sessions) as db:
+            closing.close(db, month, by=current_actor(), now=now())
+    except (NotAllowed, NotFound):
+        raise
+    except Refusal as refusal:
+        return _page(month, refused=refusal.message), refusal.http_status
+    flash(f"{periods.words_of(month)} is closed. Nothing can be posted into it any more.", "good")
+    return redirect(url_for("periods.show", name=name), code=HTTPStatus.SEE_OTHER)
+
+
+@blueprint.post("/<name>/reopen")
+@requires(Action.CLOSE_MONTH)
+def reopen(name: str) -> Response | tuple[str, int]:
+    """Reopen it for a reason."""
+    month, reason = _month(name), request.form.get("reason", "")
+    try:
+        with transaction(door().sessions) as db:
+            closing.reopen(db, month, reason=reason, by=current_actor(), now=now())
+    except (NotAllowed, NotFound):
+        raise
+    except ReopenReasonMissing as fault:
+        return _page(month, fault=fault.message, typed=reason), fault.http_status
+    except Refusal as refusal:
+        return _page(month, refused=refusal.message, typed=reason), refusal.http_status
+    flash(f"{periods.words_of(month)} is open again.", "good")
+    return redirect(url_for("periods.show", name=name), code=HTTPStatus.SEE_OTHER)
+
+
+def _month(name: str) -> dt.date:
+    try:
+        return periods.named(name)
+    except periods.BadMonth:
+        raise NotFound("There is no such month; its name is written as 2026-11.") from None
+
+
+def _page(month: dt.date, **said: Any) -> str:
+    actor = current_actor()
+    with door().sessions() as db:
+        found = closing.find(db, actor.practice_id, month)
+        keeps = found.totals if found.state == "closed" else closing.would_keep(db, actor.practice_id, month)
+        jobs = closing.unfinished_jobs(db, actor.practice_id, month)
+        waiting = closing.waiting_previews(db, actor.practice_id, month)
+        nights = schedules.with_nights_in(db, actor.practice_id, month, now=now())
+    return render_template(
+        "periods/show.html",
+        month=found,
+        name=periods.name_of(month),
+        totals=keeps,
+        kinds=list(PostingKind),
+        sides=list(Responsibility),
+        cents_of=closing.cents_of,
+        count_of=closing.count_of,
+        jobs=jobs,
+        waiting=waiting,
+        nights=nights,
+        is_future=month > practice_days.today(current_practice(), now=now()),
+        may_close=actor.may(Action.CLOSE_MONTH),
+        reason_max=NOTE_CHARACTERS_MAX,
+        **said,
+    )

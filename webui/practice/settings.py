@@ -1,0 +1,132 @@
+"""The settings page, and its Balance Writeoff setting, of the practice and of its billing providers."""
+
+from collections.abc import Mapping
+from typing import Final
+from zoneinfo import available_timezones
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from core.access.permissions import Action
+from core.db.engine import transaction
+from core.errors import BadInput
+from core.models.practices import WriteOffSetting
+from core.practices import limits, write_off_setting
+from webui.shared.app_context import door, now
+from webui.shared.auth import current_actor, current_practice, requires
+
+LIMITS: Final = {
+    "percent": limits.PERCENT,
+    "claims": limits.CLAIMS,
+    "alike": limits.ALIKE,
+    "recent": limits.RECENT_DAYS,
+}
+US_ZONES: Final = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Los_Angeles",
+    "America/Anchorage",
+    "Pacific/Honolulu",
+    "America/Puerto_Rico",
+    "Pacific/Guam",
+)
+CONTINENTS: Final = (
+    "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/",
+    "Pacific/",
+)  # fmt: skip
+AS_THE_PRACTICE: Final = "practice"  # a provider without a setting of its own
+SEARCH_FROM_PROVIDERS: Final = 12  # fewer are seen at a glance
+PROVIDERS_SHOWN_MAX: Final = 200
+
+blueprint = Blueprint("settings", __name__, url_prefix="/settings")
+
+
+class UnknownSetting(BadInput):
+    """Choose patient, insurance, both or neither."""
+
+    code = "unknown_setting"
+
+
+@blueprint.get("")
+@requires(Action.SEE_CLAIMS)
+def show() -> str:
+    """What stands, who changed it and when; a form for those who may change it."""
+    return page()
+
+
+def page(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
+    """The whole page; `faults` stand at their fields, with what was `typed` there."""
+    searched = request.args.get("provider", "").strip()
+    with door().sessions() as db:
+        overview = write_off_setting.overview(db, current_actor().practice_id)
+    matching = [
+        provider
+        for provider in overview.providers
+        if searched.casefold() in provider.name.casefold() or searched == provider.external_id
+    ]
+    own = [provider for provider in overview.providers if provider.setting is not None]
+    return render_template(
+        "settings/show.html",
+        overview=overview,
+        providers=sorted(matching, key=lambda provider: provider.setting is None)[:PROVIDERS_SHOWN_MAX],
+        hidden=max(0, len(matching) - PROVIDERS_SHOWN_MAX),
+        own=len(own),
+        searched=searched,
+        searchable=len(overview.providers) >= SEARCH_FROM_PROVIDERS,
+        choices=list(WriteOffSetting),
+        as_the_practice=AS_THE_PRACTICE,
+        limits=LIMITS,
+        two_people={name: getattr(current_practice(), name) for name in ("claim_limit_cents", "job_limit_cents")},
+        standing={limit.column: getattr(current_practice(), limit.column) for limit in LIMITS.values()},
+        faults=faults or {},
+        typed=typed or {},
+        zones=_zones(),
+        may_change=current_actor().may(Action.CHANGE_SETTING),
+    )
+
+
+def _zones() -> dict[str, list[str]]:
+    """The time zones to choose from: those of the United States first, and the practice's own in any case."""
+    ours = {*US_ZONES, current_practice().time_zone}
+    others = {zone for zone in available_timezones() if zone.startswith(CONTINENTS)} - ours
+    return {"United States": [*US_ZONES, *sorted(ours.difference(US_ZONES))], "Elsewhere": sorted(others)}
+
+
+@blueprint.post("/write-off")
+@requires(Action.CHANGE_SETTING)
+def change() -> Response:
+    """Choose for the practice."""
+    actor = current_actor()
+    setting = _setting(request.form.get("setting"))
+    with transaction(door().sessions) as db:
+        write_off_setting.set_for_practice(db, practice_id=actor.practice_id, setting=setting, by=actor, now=now())
+    flash("The Balance Writeoff setting is saved. Jobs that were previewed before keep theirs.", "good")
+    return redirect(url_for("settings.show"), code=303)
+
+
+@blueprint.post("/write-off/provider")
+@requires(Action.CHANGE_SETTING)
+def change_for_provider() -> Response:
+    """Choose for one billing provider, or let the practice's setting stand again."""
+    actor = current_actor()
+    chosen = request.form.get("setting")
+    setting = None if chosen == AS_THE_PRACTICE else _setting(chosen)
+    with transaction(door().sessions) as db:
+        write_off_setting.set_for_provider(
+            db,
+            practice_id=actor.practice_id,
+            provider_external_id=request.form.get("provider_id", ""),
+            setting=setting,
+            by=actor,
+            now=now(),
+        )
+    flash("The provider's setting is saved.", "good")
+    return redirect(url_for("settings.show", provider=request.form.get("searched") or None), code=303)
+
+
+def _setting(text: str | None) -> WriteOffSetting:
+    if text not in set(WriteOffSetting):
+        raise UnknownSetting
+    return WriteOffSetting(text)

@@ -1,0 +1,160 @@
+"""The people of the practice: who may do what, up to which limits, and who may come in no longer."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from core.access import user_management, users
+from core.access.permissions import Action
+from core.access.user_management import OwnAccount
+from core.access.users import EmailTaken
+from core.db.base import BIGINT_MAX
+from core.db.engine import transaction
+from core.errors import BadInput
+from core.models.people import Role, User
+from webui.practice.limits import read_limits
+from webui.shared.app_context import door, now
+from webui.shared.auth import current_actor, requires
+
+ROLE_MEANS = {
+    Role.BILLER: "previews, confirms and controls jobs, posts payments, holds claims",
+    Role.APPROVER: "approves other people's jobs that are over a limit, and takes jobs back",
+    Role.ADMIN: "everything a biller and an approver may, and settings, limits, months and people",
+    Role.OPS: "the Operations page; no claim and no name",
+}
+
+blueprint = Blueprint("users", __name__, url_prefix="/users")
+a_user = f"<int(max={BIGINT_MAX}):user_id>"
+
+
+class UnknownRole(BadInput):
+    """Choose one of the roles."""
+
+    code = "unknown_role"
+
+
+@blueprint.get("")
+@requires(Action.MANAGE_USERS)
+def index() -> str:
+    """Everybody, with role and limits; a form to add somebody."""
+    return _index()
+
+
+def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
+    with door().sessions() as db:
+        found = user_management.of_practice(db, current_actor())
+    return render_template(
+        "users/index.html", people=found, roles=list(Role), means=ROLE_MEANS, faults=faults or {}, typed=typed or {}
+    )
+
+
+@blueprint.post("")
+@requires(Action.MANAGE_USERS)
+def add() -> tuple[str, int]:
+    """Add somebody with a password that is made here and shown this once."""
+    typed, password = request.form, users.make_password()
+    limits, of_limits = read_limits(typed)
+    faults = {**_faults(typed), **of_limits}
+    if faults:
+        return _index(faults=faults, typed=typed), HTTPStatus.UNPROCESSABLE_ENTITY
+    try:
+        with transaction(door().sessions) as db:
+            role = _role(typed["role"])
+            added = user_management.add(
+                db, email=typed["email"], name=typed["name"], role=role, password=password, **limits,
+                by=current_actor(), now=now(),
+            )  # fmt: skip
+    except EmailTaken as fault:
+        return _index(faults={"email": fault.message}, typed=typed), fault.http_status
+    # Not a redirect: the password stands in this answer and nowhere else.
+    return render_template("users/added.html", person=added, password=password), HTTPStatus.CREATED
+
+
+@blueprint.get(f"/{a_user}")
+@requires(Action.MANAGE_USERS)
+def show(user_id: int) -> str:
+    """One person."""
+    return _page(user_id)
+
+
+def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
+    with door().sessions() as db:
+        person = user_management.find(db, user_id, by=current_actor())
+        browsers, tokens = user_management.doors_open_to(db, person)
+    return render_template(
+        "users/show.html",
+        person=person,
+        browsers=browsers,
+        tokens=tokens,
+        is_own=person.id == current_actor().user_id,
+        roles=list(Role),
+        means=ROLE_MEANS,
+        faults=faults or {},
+        typed=typed or {},
+    )
+
+
+@blueprint.post(f"/{a_user}/role")
+@requires(Action.MANAGE_USERS)
+def change_role(user_id: int) -> Response:
+    """Give another role."""
+    role = _role(request.form.get("role"))
+    return _do(
+        user_management.change_role, user_id, role, said="The role is saved; it counts from their next click on."
+    )
+
+
+@blueprint.post(f"/{a_user}/limits")
+@requires(Action.MANAGE_USERS)
+def set_limits(user_id: int) -> Response | tuple[str, int]:
+    """Say what one claim and one job of this person may write off without a second one."""
+    cents, faults = read_limits(request.form)
+    if faults:
+        return _page(user_id, faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+    said = "The limits are saved. Jobs that were previewed before keep the limits of then."
+    return _do(user_management.set_limits, user_id, said=said, **cents)
+
+
+@blueprint.post(f"/{a_user}/deactivate")
+@requires(Action.MANAGE_USERS)
+def deactivate(user_id: int) -> Response:
+    """Let them in no longer."""
+    return _do(user_management.deactivate, user_id, said="Deactivated: signed out everywhere, every token revoked.")
+
+
+@blueprint.post(f"/{a_user}/reactivate")
+@requires(Action.MANAGE_USERS)
+def reactivate(user_id: int) -> Response:
+    """Let them in again."""
+    return _do(user_management.reactivate, user_id, said="Reactivated: they may sign in again; tokens stay revoked.")
+
+
+def _do(act: Callable[..., User], user_id: int, *given: Any, said: str, **more: Any) -> Response:
+    try:
+        with transaction(door().sessions) as db:
+            act(db, user_id, *given, **more, by=current_actor(), now=now())
+    except OwnAccount as refusal:
+        flash(refusal.message, "warn")
+    else:
+        flash(said, "good")
+    return redirect(url_for("users.show", user_id=user_id), code=HTTPStatus.SEE_OTHER)
+
+
+def _faults(typed: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with which field, all at once."""
+    faults = {}
+    for field, read in (("name", users.checked_name), ("email", users.checked_email), ("role", _role)):
+        try:
+            read(typed.get(field, ""))
+        except BadInput as fault:
+            faults[field] = fault.message
+    return faults
+
+
+def _role(text: str | None) -> Role:
+    if text not in set(Role):
+        raise UnknownRole
+    return Role(text)

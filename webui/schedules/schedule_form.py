@@ -1,0 +1,128 @@
+"""The form of a schedule: what people typed, read into a request; every fault stays beside its field."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from werkzeug.datastructures import MultiDict
+
+from core.models.schedules import Schedule
+from core.money import UNLIMITED, UNLIMITED_WORD, BadAmount, parse_amount, plain_cents
+from core.reading import NOTE_CHARACTERS_MAX, number
+from core.schedules.descriptions import clock
+from core.schedules.requests import (
+    LATE_MINUTES,
+    LATE_MINUTES_MAX,
+    MAIL_TO_MAX,
+    NAME_CHARACTERS_MAX,
+    BadSchedule,
+    ScheduleRequest,
+    claims_typed,
+)
+from webui.claims.feed_query import FILTER_KEYS, FeedQuery
+from webui.shared.labels import feed_text
+
+TEXTS: Final = ("name", "local_time", "reason", "note", "claims_max", "cents_max", "late_minutes", "mail_to")
+_USUAL: Final = {"local_time": "2:00 AM", "late_minutes": str(LATE_MINUTES)}
+_WORKDAYS: Final = ("mon", "tue", "wed", "thu", "fri")
+_TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::00)?\s*(?:([AaPp])\.?[Mm]\.?)?", re.ASCII)
+_NOON: Final = 12
+# Core says which field is faulty; these say what to do on a screen, where dollars are typed and names are chosen.
+_CURES: Final = {
+    "name": f"Give it a name of at most {NAME_CHARACTERS_MAX} characters.",
+    "filter": "The filter is empty. Narrow it by at least one field: a schedule never means every claim.",
+    "local_time": "Write the time as hours and minutes, such as 2:30 AM or 14:30.",
+    "weekdays": "Choose at least one day of the week.",
+    "reason": "Choose why these balances will not be collected.",
+    "note": f"Shorten the note to {NOTE_CHARACTERS_MAX} characters.",
+    "claims_max": "Type a number of claims, such as 500, or the word unlimited.",
+    "cents_max": "Type dollars and cents, such as 5,000.00, or the word unlimited.",
+    "late_minutes": f"Type a number of minutes, 1 to {LATE_MINUTES_MAX:,} (23 hours).",
+    "mail_to": f"Write addresses such as name@example.org, {MAIL_TO_MAX} at most, with a comma between them.",
+}
+
+
+@dataclass(frozen=True)
+class ScheduleForm:
+    """The fields as they stand, and the request that they make (None where one is faulty)."""
+
+    typed: Mapping[str, str]
+    weekdays: Sequence[str]
+    query: FeedQuery  # the filter's fields
+    request: ScheduleRequest | None = None
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, query: FeedQuery) -> Self:
+        """An empty form on a filter; the filter's own faults are said at once."""
+        return cls(_USUAL, _WORKDAYS, query)
+
+    @classmethod
+    def of_schedule(cls, schedule: Schedule) -> Self:
+        """The form as this schedule fills it."""
+        typed = {
+            "name": schedule.name,
+            "local_time": clock(schedule.local_time),
+            "reason": schedule.reason.value,
+            "note": schedule.note,
+            "claims_max": UNLIMITED_WORD if schedule.claims_max == UNLIMITED else f"{schedule.claims_max:,}",
+            "cents_max": UNLIMITED_WORD if schedule.cents_max == UNLIMITED else plain_cents(schedule.cents_max),
+            "late_minutes": str(schedule.late_minutes),
+            "mail_to": ", ".join(schedule.mail_to),
+        }
+        return cls(typed, schedule.weekdays, FeedQuery.of_text(feed_text(schedule.filter)))
+
+    @classmethod
+    def of(cls, form: MultiDict[str, str]) -> Self:
+        """Read what was sent; nothing that was typed is lost."""
+        query = FeedQuery.of((key, value) for key, value in form.items(multi=True) if key in FILTER_KEYS)
+        typed = {name: form.get(name, "").strip() for name in TEXTS}
+        weekdays = form.getlist("weekdays")
+        request, faults = None, {}
+        try:
+            request = ScheduleRequest.of(_asked(typed, weekdays, query))
+        except BadSchedule as refusal:
+            faults = {name: _CURES.get(name, words) for name, words in refusal.facts["faults"].items()}
+        if query.faults:
+            faults["filter"] = query.faults.get("", "Correct the marked fields of the filter.")
+        return cls(typed, weekdays, query, None if faults else request, faults)
+
+
+def _asked(typed: Mapping[str, str], weekdays: Sequence[str], query: FeedQuery) -> dict[str, Any]:
+    """The request as core reads it; what cannot be read becomes what core refuses."""
+    return {
+        **{name: typed[name] for name in ("name", "reason", "note")},
+        "claims_max": claims_typed(typed["claims_max"]),
+        "filter": query.filter.given() if query.filter is not None else {},
+        "local_time": _time(typed["local_time"]),
+        "weekdays": weekdays,
+        "cents_max": _cents(typed["cents_max"]),
+        "late_minutes": number(typed["late_minutes"]),
+        "mail_to": [address for address in re.split(r"[\s,;]+", typed["mail_to"]) if address],
+    }
+
+
+def _time(text: str) -> dt.time | None:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    hour, minute, half = int(match[1]), int(match[2]), (match[3] or "").lower()
+    if half and not 1 <= hour <= _NOON:
+        return None
+    if half:
+        hour = hour % _NOON + (_NOON if half == "p" else 0)
+    try:
+        return dt.time(hour, minute)
+    except ValueError:
+        return None
+
+
+def _cents(text: str) -> int | str | None:
+    if text.lower() == UNLIMITED_WORD:
+        return UNLIMITED_WORD
+    try:
+        return parse_amount(text)
+    except BadAmount:
+        return None

@@ -1,0 +1,131 @@
+"""What the pages of schedules call things: modes, states, what came of a night, and a filter in words."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+
+from core.claims.feed import FeedChoices
+from core.models.schedules import Schedule, ScheduleMode, ScheduleState
+from core.schedules.descriptions import because, cents_cap, claims_cap, clock, minutes
+from core.schedules.run_times import Night
+from webui.claims.feed_columns import ELIGIBILITY_PILLS
+from webui.shared.labels import Pill, date, money
+
+MODE: Final[Mapping[ScheduleMode, Pill]] = {
+    ScheduleMode.REPORT: Pill("Report only", "eye", ""),
+    ScheduleMode.SETTLE: Pill("Settles", "check", "run"),
+}
+STATE: Final[Mapping[ScheduleState, Pill]] = {
+    ScheduleState.ACTIVE: Pill("Active", "play", "good"),
+    ScheduleState.PAUSED: Pill("Paused", "pause", "warn"),
+    ScheduleState.STOPPED: Pill("Stopped", "stop", "bad"),
+}
+# By `MorningReport.state`.
+REPORT: Final[Mapping[str, Pill]] = {
+    "preparing": Pill("Preparing", "dots", "run"),
+    "waiting": Pill("Waits for approval", "people", "warn"),
+    "running": Pill("Running", "play", "run"),
+    "paused": Pill("Paused", "pause", "warn"),
+    "halted": Pill("Halted", "alert", "bad"),
+    "cancelled": Pill("Cancelled", "stop", ""),
+    "settled": Pill("Settled", "check", "good"),
+    "none_settled": Pill("None settled", "skip", "warn"),
+    "discarded": Pill("Discarded", "cross", ""),
+    "expired": Pill("Expired", "clock", ""),
+    "rejected": Pill("Rejected", "cross", "bad"),
+    "report": Pill("Report", "eye", ""),
+    "nothing": Pill("Nothing to do", "info", ""),
+    "held": Pill("Held by another job", "lock", "warn"),
+    "missed": Pill("Missed", "alert", "bad"),
+    "stopped": Pill("Stopped", "stop", "bad"),
+    "failed": Pill("Failed", "alert", "bad"),
+}
+# Of these the dollars and claims are what would be, not what was.
+WOULD: Final = frozenset({"preparing", "waiting", "rejected", "expired", "discarded", "report"})
+
+FILTER_LABELS: Final = {
+    "billing_status": "Billing status",
+    "claim_status": "Claim status",
+    "claim_type": "Claim type",
+    "office": "Office",
+    "billing_provider": "Billing provider",
+    "supervising_provider": "Supervising provider",
+    "payer": "Payer name contains",
+    "payer_id": "Payer ID",
+    "patient": "Patient's name contains",
+    "claim_id": "Claim number",
+    "claim_id_prefix": "Claim number begins with",
+    "from": "Date of service from",
+    "to": "Date of service to",
+    **{
+        f"{side}_due_{end}_cents": f"{name} due {words}"
+        for side, name in (("insurance", "Insurance"), ("patient", "Patient"), ("total", "Total"))
+        for end, words in (("min", "at least"), ("max", "at most"))
+    },
+    "age_min_days": "At least this many days old",
+    "age_max_days": "At most this many days old",
+    "last_payment_before": "No payment since",
+    "has_secondary": "Has a secondary insurance",
+    "on_hold": "On hold",
+    "in_job": "In another open job",
+    "eligibility": "Eligibility",
+}
+
+
+def register(app: Flask) -> None:
+    """Give templates the signs and the words."""
+    app.jinja_env.globals.update(SCHEDULE_MODE=MODE, SCHEDULE_STATE=STATE, REPORT_STATE=REPORT, WOULD=WOULD)
+    app.add_template_filter(because, "because_words")
+    for filter_ in (clock, minutes, claims_cap, cents_cap):
+        app.add_template_filter(filter_)
+
+
+def next_run(schedule: Schedule, night: Night | None, time_zone: str) -> str:
+    """When it runs next, as people say it; on the night of a clock change, what the change does to it."""
+    if schedule.state is ScheduleState.PAUSED:
+        return "Paused: no night comes until somebody resumes it."
+    if schedule.state is ScheduleState.STOPPED:
+        return "Stopped: no night comes until somebody resumes it."
+    if night is None:
+        return "No night comes."
+    at = night.instant.astimezone(ZoneInfo(time_zone))
+    said = f"{at:%A} {date(at.date())} at {clock(at.time())}"
+    return f"{said}. {change}" if (change := clock_change(night, schedule.local_time, time_zone)) else said
+
+
+def clock_change(night: Night, local_time: dt.time, time_zone: str) -> str:
+    """What a change of the clock in this very night does to the run; nothing in other nights."""
+    zone = ZoneInfo(time_zone)
+    wanted, at = dt.datetime.combine(night.date, local_time), night.instant.astimezone(zone)
+    if at.replace(tzinfo=None) != wanted:
+        return f"The clock goes forward that night and has no {clock(local_time)}: it runs at {clock(at.time())}."
+    first, second = (wanted.replace(tzinfo=zone, fold=fold).astimezone(dt.UTC) for fold in (0, 1))
+    if first != second:
+        return f"The clock goes back that night and shows {clock(local_time)} twice: it runs once, the first time."
+    return ""
+
+
+def filter_words(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tuple[str, str]]:
+    """Each term of a filter with its label, as people say it; offices and providers by name."""
+    named = {
+        "office": dict(choices.offices),
+        "billing_provider": dict(choices.providers),
+        "supervising_provider": dict(choices.providers),
+        "eligibility": {code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
+    }
+    return [(FILTER_LABELS[key], _said(key, value, named.get(key, {}))) for key, value in filter_.items()]
+
+
+def _said(key: str, value: Any, names: Mapping[str, str]) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(names.get(one, one) for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key.endswith("_cents"):
+        return money(value)
+    if key in ("from", "to", "last_payment_before"):
+        return date(dt.date.fromisoformat(value))
+    return str(value)

@@ -1,0 +1,276 @@
+"""The HTTP server of one web process: one thread moves bytes for all clients, application threads never wait for one.
+
+A request reaches an application thread when it is here whole, and an answer leaves the thread at once. A client that is
+slow, stalled or gone costs a socket until its time is over.
+"""
+
+import copy
+import json
+import socket
+import time
+from http import HTTPStatus
+from typing import Any, Final
+
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import TcpWSGIServer
+from waitress.task import WSGITask
+from waitress.utilities import Error
+
+from core.settings import Settings
+from webui.server.thread_pools import Lanes
+from webui.shared.auth import SESSION_COOKIE
+from webui.shared.body_limits import BODY_BYTES_BEFORE_SIGN_IN_MAX, BODY_BYTES_MAX, HEAD_BYTES_MAX
+from webui.shared.file_downloads import GIVE_WAY
+from webui.shared.problem_json import API_PATH, PROBLEM_JSON
+
+CONNECTIONS_MAX: Final = 1_000  # of one process; each takes a few KB and at most two file descriptors
+CROWDED_AT: Final = 800  # from so many connections on, one that asks for nothing makes room for one that may
+RATE_BYTES_MIN: Final = 16 * 1024  # a second: a slow phone line; longer bodies and answers get time in proportion
+UNREAD_BYTES_MAX: Final = 2 * BODY_BYTES_MAX  # of a body that is too large; a client that sends more is hung up on
+FLUSH_BYTES: Final = 256 * 1024  # to one client before the next gets its turn
+LARGE_BODY_BYTES: Final = 1024 * 1024  # some 50,000 claim ids
+FILE_ENDINGS: Final = (".csv", ".xlsx")
+
+
+class Refused(Error):  # type: ignore[misc]  # waitress has no types
+    """A request that the application never sees; the answer repeats nothing of it."""
+
+    def __init__(self, error: Error, *, to_a_program: bool) -> None:
+        """Answer `error`, to a program as the API answers its refusals."""
+        super().__init__(_WORDS.get(error.code, "The server cannot read this request."))
+        self.code, self.reason = error.code, error.reason
+        self._to_a_program = to_a_program
+
+    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:  # noqa: ARG002
+        """Give status, headers and body."""
+        status = f"{self.code} {self.reason}"
+        if not self._to_a_program:
+            return status, [("Content-Type", "text/plain; charset=utf-8")], f"{self.body}\n".encode()
+        code = {413: "too_large"}.get(self.code, self.reason.lower().replace(" ", "_"))
+        said = {"type": "about:blank", "title": self.reason, "status": self.code, "code": code, "detail": self.body}
+        return status, [("Content-Type", PROBLEM_JSON)], json.dumps(said).encode()
+
+
+_WORDS: Final = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This request is larger than the server reads.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The address or a header of this request is too long.",
+}
+
+
+class Request(HTTPRequestParser):  # type: ignore[misc]
+    """A request on its way in."""
+
+    error: Error | None
+    adj: Any
+    expect_continue: bool
+    _unread_bytes = 0  # of a body that is refused
+
+    def received(self, data: bytes) -> int:
+        """Read more of it; refuse it as soon as it is clear that it is too large or cannot be read."""
+        if self._unread_bytes:
+            thrown_away = min(self._unread_bytes, len(data))
+            self._unread_bytes -= thrown_away
+            self.completed = not self._unread_bytes
+            return thrown_away
+        used: int = super().received(data)
+        if self.error and not isinstance(self.error, Refused):
+            self._refuse(self.error)
+        return used
+
+    def _refuse(self, error: Error) -> None:
+        self.error = Refused(error, to_a_program=self.asked_path.startswith(API_PATH))
+        if self.content_length and not self.expect_continue:
+            # Thrown away as it comes: a client that still sends would see a broken connection and not the answer.
+            self._unread_bytes = min(self.content_length, UNREAD_BYTES_MAX)
+            self.completed = False
+        self.expect_continue = False  # waitress would ask for the body all the same
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the head; who shows neither a session nor a token sends a small body."""
+        super().parse_header(header_plus)
+        cookies = self.headers.get("COOKIE", "")
+        if "AUTHORIZATION" not in self.headers and f"{SESSION_COOKIE}=" not in cookies:
+            self.adj = self.adj.before_sign_in
+
+    @property
+    def asked_path(self) -> str:
+        """The path; empty where the head could not be read."""
+        path: str = getattr(self, "path", "")
+        return path
+
+    @property
+    def body_bytes(self) -> int:
+        """How long its body is, now that it is here."""
+        return int(self.headers.get("CONTENT_LENGTH", 0))
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether it takes seconds of computing. One that is refused does not, and its length may be no number."""
+        if self.error:
+            return False
+        return self.asked_path.endswith(FILE_ENDINGS) or self.body_bytes > LARGE_BODY_BYTES
+
+
+class Answer(WSGITask):  # type: ignore[misc]
+    """The application's answer to one request."""
+
+    def get_environment(self) -> dict[str, Any]:
+        """Let the application give way to pages while it makes a file."""
+        return {**super().get_environment(), GIVE_WAY: self.channel.server.task_dispatcher.give_way}
+
+    def build_response_header(self) -> bytes:
+        """Write the names of headers as the application does: some programs look for `ETag` and not for `Etag`."""
+        names = {name.lower().encode(): name.encode() for name, _ in self.response_headers}
+        first, *others = super().build_response_header().split(b"\r\n")
+        parts = (line.partition(b":") for line in others)
+        return b"\r\n".join([first, *(names.get(name.lower(), name) + rest + value for name, rest, value in parts)])
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """The connection of one client."""
+
+    parser_class = Request
+    task_class = Answer
+    sendbuf_len: int
+    requests: list[Request]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin to wait for the client."""
+        self._request_began = self._answer_began = self._moved_at = time.monotonic()
+        self._request_bytes = self._answer_bytes = self._turn_bytes = 0
+        super().__init__(*args, **kwargs)
+        self.sendbuf_len = min(self.sendbuf_len, FLUSH_BYTES)
+
+    def received(self, data: bytes) -> bool:
+        """Take what the client sent."""
+        self._moved_at = time.monotonic()
+        if self.request is None:
+            self._request_began, self._request_bytes = self._moved_at, 0
+        self._request_bytes += len(data)
+        more: bool = super().received(data)
+        return more
+
+    def write_soon(self, data: Any) -> int:
+        """Take what the application answers; it goes out as quickly as the client reads."""
+        if not self.total_outbufs_len:
+            self._answer_began = self._moved_at = time.monotonic()
+            self._answer_bytes = 0
+        taken: int = super().write_soon(data)
+        return taken
+
+    def _flush_some(self, do_close: bool = True) -> bool:  # noqa: FBT001, FBT002
+        self._turn_bytes = FLUSH_BYTES
+        more: bool = super()._flush_some(do_close)
+        return more
+
+    def send(self, data: bytes, do_close: bool = True) -> int:  # noqa: FBT001, FBT002
+        """Send some of the answer; nothing more once the client has had its turn."""
+        if self._turn_bytes <= 0:
+            return 0
+        sent: int = super().send(data, do_close)
+        if sent:
+            self._moved_at = time.monotonic()
+            self._answer_bytes += sent
+            self._turn_bytes -= sent
+        return sent
+
+    def service(self) -> None:
+        """Let the application answer; the wait for the next request begins after it.
+
+        A file is not made for a client that hung up while it waited for its turn.
+        """
+        try:
+            if self.requests[0].is_heavy and self._has_hung_up():
+                self.connected = False
+            super().service()
+        except BaseException:
+            # Its request would stay unanswered, and a client with an unanswered request is never late.
+            self.will_close = True
+            self.requests = []
+            self.server.pull_trigger()
+            raise
+        finally:
+            self._moved_at = time.monotonic()
+
+    def _has_hung_up(self) -> bool:
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is asked and nothing is left to send."""
+        return not self.requests and self.request is None and not self.total_outbufs_len
+
+    def is_late(self, now: float, waits: "Waits", *, crowded: bool) -> bool:
+        """Tell whether the client has had all the time that it gets."""
+        if self.total_outbufs_len:
+            lasts = waits.write_seconds + self._answer_bytes / RATE_BYTES_MIN
+            return now - self._moved_at > waits.write_seconds or now - self._answer_began > lasts
+        if self.requests:
+            return False  # the application has it
+        if self.request is not None:
+            return now - self._request_began > waits.read_seconds + self._request_bytes / RATE_BYTES_MIN
+        return now - self._moved_at > (1 if crowded else waits.idle_seconds)
+
+    def hang_up(self) -> None:
+        """Close the connection at once; a client that was promised more sees that its answer is broken."""
+        if self.request is not None:
+            self.request.close()
+        self.handle_close()
+
+
+class Waits:
+    """For how long a client is waited for."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take them from the settings."""
+        self.read_seconds = settings.web_read_seconds
+        self.write_seconds = settings.web_write_seconds
+        self.idle_seconds = settings.web_idle_seconds
+
+
+class Server(TcpWSGIServer):  # type: ignore[misc]
+    """What accepts connections on one socket."""
+
+    channel_class = Channel
+
+    def maintenance(self, now: float) -> None:
+        """Do nothing: waitress only marks a stalled client, and closes it when it reads again, which it never does."""
+
+    def hang_up_on_the_late(self, waits: Waits) -> int:
+        """Close the connections of clients whose time is over; tell how many were in the middle of something."""
+        now, crowded = time.monotonic(), len(self._map) > CROWDED_AT
+        late = [one for one in list(self.active_channels.values()) if one.is_late(now, waits, crowded=crowded)]
+        slow = sum(not one.is_idle for one in late)
+        for channel in late:
+            channel.hang_up()
+        return slow
+
+    def stop_accepting(self) -> None:
+        """Take no new connection; close those that ask for nothing."""
+        self.accepting = False
+        for channel in list(self.active_channels.values()):
+            if channel.is_idle:
+                channel.hang_up()
+
+
+def serve_on(listening: socket.socket, application: Any, lanes: Lanes, loop: dict[int, Any]) -> Server:
+    """Accept connections on a socket that is bound, as one of `loop`."""
+    adj = Adjustments(
+        # ProxyFix reads X-Forwarded-… where SETTLE_TRUSTED_PROXIES says so, and nothing does otherwise.
+        clear_untrusted_proxy_headers=False,
+        connection_limit=CONNECTIONS_MAX,
+        max_request_header_size=HEAD_BYTES_MAX,
+        max_request_body_size=BODY_BYTES_MAX + 1,  # waitress refuses what is as long as this
+        ident="",
+    )
+    adj.before_sign_in = copy.copy(adj)
+    adj.before_sign_in.max_request_body_size = BODY_BYTES_BEFORE_SIGN_IN_MAX + 1
+    found = (listening.family, listening.type, listening.proto, listening.getsockname())
+    return Server(application, loop, _sock=listening, dispatcher=lanes, adj=adj, sockinfo=found, bind_socket=False)

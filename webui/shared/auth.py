@@ -1,0 +1,188 @@
+"""Sign-in, sign-out, and who is asking."""
+
+import hashlib
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from time import time
+from typing import Final, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    flash,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask_limiter import Limiter, RequestLimit
+from flask_limiter.util import get_remote_address
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.local import LocalProxy
+from werkzeug.wrappers import Response as BaseResponse
+
+from core.access import sessions, users
+from core.access.permissions import Action, Actor
+from core.db.engine import transaction
+from core.models.practices import Practice
+from core.practices import queries as practices
+from webui.shared.app_context import door, now
+
+SESSION_COOKIE: Final = "settle_session"
+# Only failures count. An office shares one address, so it gets more room than one account.
+FAILURES_PER_ADDRESS: Final = "30 per 5 minutes"
+FAILURES_PER_ACCOUNT: Final = "8 per 5 minutes"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+blueprint = Blueprint("auth", __name__)
+csrf = CSRFProtect()
+limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=True)
+
+
+class SignInRequired(Exception):
+    """Nobody is signed in."""
+
+
+def register(app: Flask) -> None:
+    """Add the pages, and the signed-in person to every page."""
+    limiter.init_app(app)
+    app.register_blueprint(blueprint)
+    app.register_error_handler(SignInRequired, _to_sign_in)
+    # Asked only when a template looks, so that an error page needs no database.
+    app.context_processor(lambda: {"actor": LocalProxy(signed_in), "practice": LocalProxy(current_practice)})
+
+
+def signed_in() -> Actor | None:
+    """The person whose browser this is, or None."""
+    if "actor" not in g:
+        token = request.cookies.get(SESSION_COOKIE)
+        g.actor = None
+        if token:
+            idle = door().settings.session_idle_minutes
+            with transaction(door().sessions) as db:
+                g.actor = sessions.actor_of(db, token, now(), idle)
+    actor: Actor | None = g.actor
+    return actor
+
+
+def current_actor() -> Actor:
+    """The person whose browser this is; raises `SignInRequired`."""
+    actor = signed_in()
+    if actor is None:
+        raise SignInRequired
+    return actor
+
+
+def current_practice() -> Practice:
+    """The practice of the signed-in person."""
+    if "practice" not in g:
+        with door().sessions() as db:
+            g.practice = practices.find(db, current_actor().practice_id)
+    practice: Practice = g.practice
+    return practice
+
+
+def requires(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let only a signed-in person do it whose role allows `action`; others go to sign-in, or read why not."""
+
+    def wrap(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            current_actor().require(action)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return wrap
+
+
+@blueprint.get("/sign-in")
+def sign_in() -> BaseResponse | str:
+    """The sign-in page; a person who is signed in already goes on."""
+    if signed_in():
+        return redirect(safe_next(request.args.get("next")))
+    return render_template("signin.html", next=request.args.get("next", ""))
+
+
+def _failed(response: Response) -> bool:
+    return response.status_code == HTTPStatus.UNAUTHORIZED
+
+
+def _account() -> str:
+    # A hash, so that the counters hold no address.
+    return hashlib.sha256(request.form.get("email", "").strip().lower().encode("utf-8", "replace")).hexdigest()
+
+
+@blueprint.post("/sign-in")
+@limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_failed)
+@limiter.limit(FAILURES_PER_ACCOUNT, key_func=_account, deduct_when=_failed)
+def start_session() -> BaseResponse | tuple[str, int]:
+    """Check the password, set the cookie, go where the person wanted to go."""
+    email = request.form.get("email", "")
+    try:
+        with transaction(door().sessions) as db:
+            actor = users.sign_in(db, email=email, password=request.form.get("password", ""), now=now())
+            token = sessions.start(db, actor, now())
+    except users.SignInFailed as refusal:
+        page = render_template("signin.html", next=request.form.get("next", ""), email=email, fault=refusal.message)
+        return page, refusal.http_status
+    session.clear()  # a form token of before the sign-in is worth nothing after it
+    response = redirect(safe_next(request.form.get("next")))
+    response.set_cookie(
+        SESSION_COOKIE, token, httponly=True, samesite="Lax", secure=door().settings.https_only, path="/"
+    )
+    return response
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> BaseResponse:
+    """End the session in the database and in the browser."""
+    token = request.cookies.get(SESSION_COOKIE)
+    if token:
+        with transaction(door().sessions) as db:
+            sessions.end(db, token, now())
+    session.clear()
+    flash("You are signed out.", "good")
+    response = redirect(url_for("auth.sign_in"))
+    response.delete_cookie(SESSION_COOKIE, path="/")
+    return response
+
+
+@blueprint.errorhandler(HTTPStatus.TOO_MANY_REQUESTS)
+def _too_many(_: Exception) -> Response:
+    limit: RequestLimit | None = limiter.current_limit
+    seconds = max(1, int(limit.reset_at - time())) if limit else 300
+    minutes = -(-seconds // 60)
+    fault = f"Too many failed sign-ins. Wait {minutes} {'minute' if minutes == 1 else 'minutes'} and try again."
+    form = request.form
+    page = render_template("signin.html", next=form.get("next", ""), email=form.get("email"), fault=fault)
+    response = make_response(page, HTTPStatus.TOO_MANY_REQUESTS)
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _to_sign_in(_: SignInRequired) -> BaseResponse:
+    if request.headers.get("HX-Request") or request.headers.get("Sec-Fetch-Dest") == "empty":
+        # A part of a page cannot become the sign-in page: let the whole page go there.
+        response = Response(status=HTTPStatus.UNAUTHORIZED)
+        response.headers["HX-Redirect"] = url_for("auth.sign_in")
+        return response
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("auth.sign_in", next=wanted))
+
+
+def safe_next(wanted: str | None) -> str:
+    """`wanted` if it is a path of this site, else the first page; never another host."""
+    if wanted and wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable():
+        parts = urlsplit(wanted)
+        if not parts.scheme and not parts.netloc and "\\" not in wanted:
+            return wanted
+    return url_for("home")

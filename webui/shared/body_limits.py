@@ -1,0 +1,31 @@
+"""How large a request may be, and from whom."""
+
+from typing import Final
+
+from flask import Flask, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from webui.shared import auth, token_auth
+from webui.shared.problem_json import API_PATH
+
+BODY_BYTES_MAX: Final = 32 * 1024 * 1024  # a million claim ids in one request, with room
+BODY_BYTES_BEFORE_SIGN_IN_MAX: Final = 64 * 1024  # a sign-in form has some hundred
+HEAD_BYTES_MAX: Final = 32 * 1024  # the address with the feed's filter, and the cookies, have some thousand
+
+
+def register(app: Flask) -> None:
+    """Refuse a large body from a caller who is not signed in, before anything reads it."""
+    app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, MAX_FORM_MEMORY_SIZE=BODY_BYTES_MAX)
+    # First of all, because the check of a form's token reads the form.
+    app.before_request_funcs.setdefault(None, []).insert(0, _refuse_large_body_before_sign_in)
+
+
+def _refuse_large_body_before_sign_in() -> None:
+    if (request.content_length or 0) > BODY_BYTES_BEFORE_SIGN_IN_MAX and not _is_signed_in():
+        raise RequestEntityTooLarge
+
+
+def _is_signed_in() -> bool:
+    if request.path.startswith(API_PATH):
+        return token_auth.current_actor() is not None  # raises `TokenNeeded`
+    return auth.signed_in() is not None

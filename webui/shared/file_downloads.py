@@ -1,0 +1,150 @@
+"""Files to save: made whole before their first byte goes out, so that a slow client holds no transaction.
+
+What a client has not fetched yet lies in the temporary folder, and is bounded for each person and in all.
+"""
+
+import errno
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from http import HTTPStatus
+from tempfile import SpooledTemporaryFile
+from typing import ClassVar, Final
+
+from flask import Flask, Response, current_app, request
+from sqlalchemy.orm import Session
+from werkzeug.wsgi import wrap_file
+
+from core.access.permissions import Actor
+from core.db.engine import transaction
+from core.errors import Refusal
+from webui.shared.app_context import door
+
+CSV: Final = "text/csv; charset=utf-8"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+IN_MEMORY_BYTES_MAX: Final = 1024 * 1024  # of one file; the rest of a larger one is on disk
+# A person with so much unfetched gets no further file. One file of a million claims has some 200 MB, so that the
+# temporary folder holds at most the second figure and one of those, beside what a workbook needs while it is made.
+UNFETCHED_BYTES_OF_PERSON_MAX: Final = 64 * 1024 * 1024
+UNFETCHED_BYTES_MAX: Final = 256 * 1024 * 1024
+
+# What the server offers in a request's environ: wait a moment while pages are being answered.
+GIVE_WAY: Final = "settle.give_way"
+_SHELF: Final = "settle-files"
+
+
+class TooManyFiles(Refusal):
+    """Your other downloads are not fetched yet. Finish or cancel them, then try again."""
+
+    code = "too_many_files"
+    http_status = HTTPStatus.TOO_MANY_REQUESTS
+    retry_after_seconds: ClassVar[int | None] = 30
+
+
+class NoRoomForFile(Refusal):
+    """The server has no room for another file right now. Try again in a minute."""
+
+    code = "no_room_for_file"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds: ClassVar[int | None] = 60
+
+
+class Unfetched(SpooledTemporaryFile[bytes]):
+    """A file that is made, until it is closed, or lost with the request that made it."""
+
+    make_room: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        """Remove it, and make room for another."""
+        super().close()
+        make_room, self.make_room = self.make_room, None
+        if make_room is not None:
+            make_room()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Shelf:
+    """The unfetched files of this process, by person."""
+
+    def __init__(
+        self, *, of_person_bytes_max: int = UNFETCHED_BYTES_OF_PERSON_MAX, bytes_max: int = UNFETCHED_BYTES_MAX
+    ) -> None:
+        """Begin empty."""
+        self._of_person_bytes_max, self._bytes_max = of_person_bytes_max, bytes_max
+        self._lock = threading.RLock()  # a lost file may be closed by the very thread that counts another
+        self._bytes_of: Counter[int] = Counter()
+
+    def refuse_if_full(self, user_id: int) -> None:
+        """Raise `TooManyFiles` or `NoRoomForFile` where another file would be too much."""
+        with self._lock:
+            if self._bytes_of[user_id] >= self._of_person_bytes_max:
+                raise TooManyFiles
+            if self._bytes_of.total() >= self._bytes_max:
+                raise NoRoomForFile
+
+    def keep(self, file: Unfetched, user_id: int, size: int) -> None:
+        """Count the file until it is closed."""
+        self._add(user_id, size)
+        file.make_room = partial(self._add, user_id, -size)
+
+    def _add(self, user_id: int, size: int) -> None:
+        with self._lock:
+            self._bytes_of[user_id] += size
+            if not self._bytes_of[user_id]:
+                del self._bytes_of[user_id]
+
+
+def register(app: Flask) -> None:
+    """Give the application a shelf."""
+    app.extensions[_SHELF] = Shelf()
+
+
+def answer(
+    *,
+    by: Actor,
+    name: str,
+    content_type: str,
+    record: Callable[[Session], None],
+    pieces: Callable[[Session], Iterator[str] | Iterator[bytes]],
+) -> Response:
+    """Answer with the file that `pieces` make, after `record` has committed who reads it.
+
+    `record` raises what forbids it. Raises `TooManyFiles` and `NoRoomForFile` before anything is recorded or made.
+    """
+    shelf: Shelf = current_app.extensions[_SHELF]
+    shelf.refuse_if_full(by.user_id)
+    with transaction(door().sessions) as session:
+        record(session)
+    file, size = _made(pieces)
+    shelf.keep(file, by.user_id, size)
+    response = Response(wrap_file(request.environ, file), content_type=content_type, direct_passthrough=True)
+    response.content_length = size
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _go_on() -> None:
+    """Another server offers nothing to wait for."""
+
+
+def _made(pieces: Callable[[Session], Iterator[str] | Iterator[bytes]]) -> tuple[Unfetched, int]:
+    """Write the file in one transaction, which ends before anything is sent; give it, rewound, and its size."""
+    give_way = request.environ.get(GIVE_WAY, _go_on)
+    file = Unfetched(max_size=IN_MEMORY_BYTES_MAX)
+    try:
+        with door().sessions() as session:
+            for piece in pieces(session):
+                file.write(piece.encode() if isinstance(piece, str) else piece)
+                give_way()
+    except OSError as error:
+        file.close()
+        if error.errno == errno.ENOSPC:
+            raise NoRoomForFile from error
+        raise
+    size = file.tell()
+    file.seek(0)
+    return file, size

@@ -1,0 +1,83 @@
+"""Errors as pages: a refusal in its own words, everything else in ours, and never a trace."""
+
+from http import HTTPStatus
+from typing import Final
+
+from flask import Flask, Response, render_template, request
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from core.db.transient import is_away
+from core.errors import Refusal
+from webui.shared import problem_json
+from webui.shared.labels import on_page
+
+_WORDS: Final = {
+    HTTPStatus.NOT_FOUND: ("Not found", "There is no such page, or no such thing in your practice."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Not possible here", "This page cannot be asked in that way."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("Too large", "This request is larger than the server reads."),
+    HTTPStatus.INTERNAL_SERVER_ERROR: (
+        "Something broke",
+        "The server could not answer. Nothing was half done: every change is a whole or not at all. Try again.",
+    ),
+}
+_HEADINGS: Final = {
+    HTTPStatus.NOT_FOUND: "Not found",
+    HTTPStatus.FORBIDDEN: "Not allowed",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Not as it must be",
+}
+
+
+def register(app: Flask) -> None:
+    """Answer errors of pages; the API answers its own."""
+    app.register_error_handler(Refusal, _refusal)
+    app.register_error_handler(CSRFError, _form_too_old)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(InternalServerError, _http)
+    app.register_error_handler(DBAPIError, database_away)
+    app.register_error_handler(PoolTimeout, database_away)
+
+
+def _refusal(refusal: Refusal) -> tuple[str, int, dict[str, str]] | Response:
+    if _asked_by_a_program():
+        return problem_json.of_refusal(refusal)
+    status = refusal.http_status
+    page = _page(status, _HEADINGS.get(status, "This cannot be done"), on_page(refusal))
+    return *page, problem_json.wait_before_retry(refusal)
+
+
+def database_away(error: DBAPIError | PoolTimeout, besides: str = "") -> Response:
+    """Say that the database does not answer, if that is what it is; any other error goes on as a bug."""
+    if not is_away(error):
+        raise error
+    if _asked_by_a_program():
+        return problem_json.of_away(error)
+    problem_json.log_away(error)
+    words = f"{problem_json.DATABASE_AWAY} {besides}".strip()
+    page, status = _page(HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer", words)
+    return Response(page, status, {"Retry-After": str(problem_json.RETRY_AFTER_SECONDS)}, mimetype="text/html")
+
+
+def _form_too_old(_: CSRFError) -> tuple[str, int]:
+    words = "The page was opened before you signed in, or in another browser. Open it again and repeat what you did."
+    return _page(HTTPStatus.BAD_REQUEST, "This form is too old", words)
+
+
+def _http(error: HTTPException) -> tuple[str, int] | Response:
+    if _asked_by_a_program():
+        return problem_json.of_http(error)
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    heading, words = _WORDS.get(status, (status.phrase, error.description or status.description))
+    return _page(status, heading, words)
+
+
+def _asked_by_a_program() -> bool:
+    return request.path.startswith(problem_json.API_PATH)
+
+
+def _page(status: HTTPStatus, heading: str, words: str) -> tuple[str, int]:
+    # A database that is away must still give a page: the plain one asks for no name and no practice.
+    plain = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    shown = {"heading": heading, "words": words, "status": int(status), "path": request.path, "plain": plain}
+    return render_template("error.html", **shown), int(status)

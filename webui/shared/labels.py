@@ -1,0 +1,280 @@
+"""The words of every value that a screen shows, and how money, dates and numbers are written."""
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+
+from core.access.permissions import ROLE_WORDS
+from core.counting import counted
+from core.errors import Refusal
+from core.jobs import codes
+from core.jobs.results import outcome_sentences
+from core.jobs.results.progress import Progress
+from core.models.claims import ClaimStatus, ClaimType, Hold
+from core.models.job_items import Outcome, Verdict
+from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.models.people import Role
+from core.models.practices import PayerClass, PeriodState, WriteOffSetting
+from core.money import format_cents, format_limit, plain_cents
+from webui.shared import auth
+from webui.shared.app_context import now
+
+
+class Pill(NamedTuple):
+    """A status as it is shown: a word, a sign of its own shape, and a colour that repeats what both say."""
+
+    word: str
+    icon: str  # a symbol of static/icons.svg
+    tone: str  # a class: good, warn, bad, run or none
+
+
+JOB_STATUS: Final[Mapping[JobStatus, Pill]] = {
+    JobStatus.PREPARING: Pill("Preparing", "dots", "run"),
+    JobStatus.PREVIEWED: Pill("Awaiting CONFIRM", "eye", "warn"),
+    JobStatus.AWAITING_APPROVAL: Pill("Awaiting approval", "people", "warn"),
+    JobStatus.CONFIRMED: Pill("Confirmed", "clock", "run"),
+    JobStatus.RUNNING: Pill("Running", "play", "run"),
+    JobStatus.PAUSING: Pill("Pausing", "pause", "warn"),
+    JobStatus.PAUSED: Pill("Paused", "pause", "warn"),
+    JobStatus.HALTED: Pill("Halted", "alert", "bad"),
+    JobStatus.CANCELLING: Pill("Cancelling", "stop", "warn"),
+    JobStatus.CANCELLED: Pill("Cancelled", "stop", ""),
+    JobStatus.COMPLETED: Pill("Completed", "check", "good"),
+    JobStatus.DISCARDED: Pill("Discarded", "cross", ""),
+    JobStatus.EXPIRED: Pill("Expired", "clock", ""),
+    JobStatus.REJECTED: Pill("Rejected", "cross", "bad"),
+    JobStatus.REPORTED: Pill("Reported", "eye", ""),
+}
+# A completed job that settled, changed or reversed no claim.
+DID_NOTHING: Final[Mapping[JobKind, Pill]] = {
+    kind: Pill(f"Completed, none {done}", "skip", "warn") for kind, done in codes.DONE.items()
+}
+OUTCOME: Final[Mapping[Outcome, Pill]] = {
+    Outcome.SETTLED: Pill("Settled", "check", "good"),
+    Outcome.SKIPPED: Pill("Skipped", "skip", "warn"),
+    Outcome.FAILED: Pill("Failed", "alert", "bad"),
+}
+PERIOD_STATE: Final[Mapping[PeriodState, Pill]] = {
+    PeriodState.OPEN: Pill("Open", "check", ""),
+    PeriodState.CLOSED: Pill("Closed", "lock", "good"),
+}
+VERDICT: Final[Mapping[Verdict, Pill]] = {
+    Verdict.SETTLE: Pill("Will settle", "check", "good"),
+    Verdict.SKIP: Pill("Skipped", "skip", "warn"),
+}
+OVER_LIMIT: Final = Pill("Over the limit", "people", "warn")
+
+# By type first: two of them may share a value (a patient owes, and a patient pays).
+WORDS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
+    JobKind: {
+        JobKind.SETTLE: "Settle",
+        JobKind.STATUS: "Change status",
+        JobKind.REVERSE: "Reverse",
+    },
+    JobStatus: {status: pill.word for status, pill in JOB_STATUS.items()},
+    Outcome: {outcome: pill.word for outcome, pill in OUTCOME.items()},
+    Verdict: {verdict: pill.word for verdict, pill in VERDICT.items()},
+    WriteOffReason: {
+        WriteOffReason.SMALL_BALANCE: "Small balance",
+        WriteOffReason.BAD_DEBT: "Bad debt",
+        WriteOffReason.TIMELY_FILING: "Timely filing",
+        WriteOffReason.CHARITY: "Charity",
+        WriteOffReason.COURTESY: "Courtesy",
+        WriteOffReason.ADMINISTRATIVE: "Administrative",
+    },
+    WriteOffSetting: {
+        WriteOffSetting.PATIENT: "Patient",
+        WriteOffSetting.INSURANCE: "Insurance",
+        WriteOffSetting.BOTH: "Both: patient and insurance",
+        WriteOffSetting.NEITHER: "Neither",
+    },
+    Responsibility: {
+        Responsibility.INSURANCE: "Insurance",
+        Responsibility.PATIENT: "Patient",
+    },
+    PostingKind: {
+        PostingKind.CHARGE: "Charge",
+        PostingKind.PAYMENT: "Payment",
+        PostingKind.ADJUSTMENT: "Adjustment",
+        PostingKind.TRANSFER: "Transfer",
+        PostingKind.WRITE_OFF: "Write-off",
+        PostingKind.REVERSAL: "Reversal",
+    },
+    PaidBy: {
+        PaidBy.PRIMARY: "Ins 1",
+        PaidBy.SECONDARY: "Ins 2",
+        PaidBy.PATIENT: "the patient",
+    },
+    GroupCode: {
+        GroupCode.CONTRACTUAL: "Contractual obligation",
+        GroupCode.PATIENT_RESPONSIBILITY: "Patient responsibility",
+        GroupCode.OTHER: "Other adjustment",
+        GroupCode.PAYER_INITIATED: "Payer initiated",
+    },
+    # A payer's status and a claim's type are their own words.
+    ClaimStatus: {status: "None" if status is ClaimStatus.NONE else status.value for status in ClaimStatus},
+    ClaimType: {kind: kind.value for kind in ClaimType},
+    Hold: {
+        Hold.HOLD: "Hold",
+        Hold.LEGAL: "Legal hold",
+        Hold.APPEAL: "Appeal open",
+        Hold.PAYMENT_PLAN: "Payment plan",
+        Hold.EXCLUDED: "Excluded from write-offs",
+    },
+    Role: ROLE_WORDS,
+    PayerClass: {
+        PayerClass.COMMERCIAL: "Commercial",
+        PayerClass.MEDICARE: "Medicare",
+        PayerClass.MEDICAID: "Medicaid",
+        PayerClass.DUAL: "Medicare and Medicaid",
+        PayerClass.TRICARE: "TRICARE",
+        PayerClass.WORKERS_COMP: "Workers' compensation",
+        PayerClass.AUTO: "Auto",
+        PayerClass.SELF_PAY: "Self-pay",
+        PayerClass.OTHER: "Other",
+    },
+}
+
+SETTING_MEANS: Final[Mapping[WriteOffSetting, str]] = {
+    WriteOffSetting.PATIENT: "What the patient owes is written off to zero. What insurance owes stays.",
+    WriteOffSetting.INSURANCE: "What insurance owes is written off to zero. What the patient owes stays.",
+    WriteOffSetting.BOTH: "Both are written off to zero: nothing stays due on the claim.",
+    WriteOffSetting.NEITHER: "Only the billing status moves to Settled: nothing is written off, every balance stays.",
+}
+
+_FILTERS: Final = (
+    "money", "limit", "number", "date", "clock_time", "moment", "clock_seconds", "words", "duration", "percent",
+    "feed_address", "day_text", "counted",
+)  # fmt: skip
+
+
+def register(app: Flask) -> None:
+    """Give templates the filters, the words and the signs."""
+    app.add_template_global(utc_offset_seconds)
+    for name in _FILTERS:
+        app.add_template_filter(globals()[name], name)
+    app.jinja_env.globals.update(
+        OVER_LIMIT=OVER_LIMIT,
+        JOB_STATUS=JOB_STATUS,
+        job_status=job_status,
+        OUTCOME=OUTCOME,
+        VERDICT=VERDICT,
+        PERIOD_STATE=PERIOD_STATE,
+        SETTING_MEANS=SETTING_MEANS,
+    )
+
+
+def job_status(job: SettleJob, progress: Progress) -> Pill:
+    """Return the job's status as it is shown; green only where a completed job did something."""
+    return DID_NOTHING[job.kind] if outcome_sentences.did_nothing(progress) else JOB_STATUS[job.status]
+
+
+def words(value: StrEnum | str | None) -> str:
+    """What people call it; a plain text is its own word, and nothing is a dash."""
+    if value is None:
+        return "–"
+    return WORDS[type(value)][value] if isinstance(value, StrEnum) else value
+
+
+def money(cents: int | None) -> str:
+    """123456 → "$1,234.56"; nothing is a dash."""
+    return "–" if cents is None else format_cents(cents)
+
+
+def limit(cents: int) -> str:
+    """As people type it: "$1,234.56", or "unlimited"."""
+    return format_limit(cents)
+
+
+def number(count: int | None) -> str:
+    """12431 → "12,431"; nothing is a dash."""
+    return "–" if count is None else f"{count:,}"
+
+
+def date(day: dt.date | None) -> str:
+    """As the practice writes it: MM/DD/YYYY."""
+    return "–" if day is None else f"{day:%m/%d/%Y}"
+
+
+def day_text(written: str) -> str:
+    """2026-12-01 → 12/01/2026; what is no date is shown as it is."""
+    try:
+        return date(dt.date.fromisoformat(written))
+    except ValueError:
+        return written
+
+
+def on_page(refusal: Refusal, sentence: str | None = None) -> str:
+    """Return the refusal's message, or another sentence of it, with the days that it names as people write them."""
+    said = refusal.message if sentence is None else sentence
+    for day in refusal.facts.get("days", ()):
+        said = said.replace(day, day_text(day))
+    return said
+
+
+def clock_time(time: dt.time | dt.datetime | None) -> str:
+    """08:15AM; nothing where no time is known."""
+    return "" if time is None else f"{time:%I:%M%p}"
+
+
+def moment(at: dt.datetime | None) -> str:
+    """A moment in the practice's time zone, to the second: 11/23/2026 09:14:02AM."""
+    return "–" if at is None else f"{_local(at):%m/%d/%Y %I:%M:%S%p}"
+
+
+def clock_seconds(at: dt.datetime | None) -> str:
+    """Only the time of a moment, in the practice's time zone: 09:14:02AM."""
+    return "–" if at is None else f"{_local(at):%I:%M:%S%p}"
+
+
+def utc_offset_seconds() -> int:
+    """How far the practice's clock is ahead of UTC now."""
+    ahead = _local(now()).utcoffset()
+    assert ahead is not None
+    return round(ahead.total_seconds())
+
+
+def _local(at: dt.datetime) -> dt.datetime:
+    return at.astimezone(ZoneInfo(auth.current_practice().time_zone))
+
+
+def duration(seconds: float | None) -> str:
+    """A stretch of time as people say it: "1 second", "3 minutes", "2 hours 5 minutes"."""
+    if seconds is None:
+        return "unknown"
+    whole = max(0, round(seconds))
+    if whole < 60:  # noqa: PLR2004  (seconds in a minute)
+        return counted(whole, "second")
+    hours, minutes = divmod(-(-whole // 60), 60)
+    said = [counted(hours, "hour")] if hours else []
+    return " ".join(said + ([counted(minutes, "minute")] if minutes or not hours else []))
+
+
+def percent(part: int, whole: int | None) -> int:
+    """Whole percent, rounded down, so that 100 means all and nothing less."""
+    return part * 100 // whole if whole else 0
+
+
+def feed_address(filter_: Mapping[str, Any]) -> str:
+    """The address of the feed with this filter."""
+    return f"/claims?{feed_text(filter_)}"
+
+
+def feed_text(filter_: Mapping[str, Any]) -> str:
+    """The filter as the feed's address and its fields write it: dollars, true and false."""
+    pairs = []
+    for key, value in filter_.items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(one, bool):
+                pairs.append((key, "true" if one else "false"))
+            elif key.endswith("_cents"):
+                pairs.append((key.removesuffix("_cents"), plain_cents(one)))
+            else:
+                pairs.append((key, str(one)))
+    return urlencode(pairs)

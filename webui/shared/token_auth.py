@@ -1,0 +1,32 @@
+"""Authenticate a program by the API token in its request."""
+
+from http import HTTPStatus
+
+from flask import g, request
+
+from core.access import tokens
+from core.access.permissions import Actor
+from core.db.engine import transaction
+from core.errors import Refusal
+from webui.shared.app_context import door, now
+
+
+class TokenNeeded(Refusal):
+    """Send the header "Authorization: Bearer TOKEN" with a token that is valid; `settle token add EMAIL` makes one."""
+
+    code = "token_needed"
+    http_status = HTTPStatus.UNAUTHORIZED
+
+
+def current_actor() -> Actor:
+    """Return the user that the request's token acts for. Raise `TokenNeeded` without a valid token."""
+    if "api_actor" not in g:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise TokenNeeded
+        with transaction(door().sessions) as session:
+            g.api_actor = tokens.actor_of_token(session, token.strip(), now())
+    if g.api_actor is None:
+        raise TokenNeeded
+    actor: Actor = g.api_actor
+    return actor
