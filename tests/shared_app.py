@@ -13,7 +13,7 @@ from core.db.engine import make_engine, make_sessions
 from core.settings import Settings
 from webui.app import create_app
 from webui.shared import hints
-from webui.shared.app_context import Door, Hints
+from webui.shared.app_context import AppContext, HintSender
 from webui.shared.auth import limiter
 
 _STATEMENTS_KEPT = 2_000
@@ -37,7 +37,7 @@ def application(
     clock: Callable[[], dt.datetime],
     *,
     settings: Settings | None = None,
-    hints_: Hints | None = None,
+    hints_: HintSender | None = None,
     name: str = "one",
 ) -> OpenAPI:
     """The application on this database, with that clock. Of each `name` there is one: it serves the last who asked.
@@ -47,7 +47,9 @@ def application(
     settings = settings or Settings(database_url=None, broker_url=None)
     app = _application(name)
     limiter.reset()  # of how often somebody may try to sign in
-    app.extensions["settle"] = Door(engine, make_sessions(engine), settings, hints_ or hints.start(settings), clock)
+    app.extensions["settle"] = AppContext(
+        engine, make_sessions(engine), settings, hints_ or hints.make_hints(settings), clock
+    )
     return app
 
 

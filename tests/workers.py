@@ -9,7 +9,7 @@ from pathlib import Path
 from celery import Celery
 
 from core.local import programs
-from core.local.guardian import Child, Ending, Guardian
+from core.local.guardian import Child, Guardian, StopPolicy
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
 from tests.waiting import eventually
 
@@ -48,7 +48,7 @@ class Worker:
         """Start it; do not wait."""
         self._said_before = len(self.said())
         self._is_wanted = True
-        self._child = self._guardian.start(self._argv, log=self.log, env=self._environment, ending=Ending())
+        self._child = self._guardian.start(self._argv, log=self.log, env=self._environment, ending=StopPolicy())
 
     def wait_until_ready(self) -> None:
         """Wait until it takes hints."""

@@ -33,12 +33,12 @@ from webui.shared import (
     problem_json,
     request_log,
 )
-from webui.shared.app_context import Door, Hints, utc_now
-from webui.shared.auth import csrf, signed_in
+from webui.shared.app_context import AppContext, HintSender, utc_now
+from webui.shared.auth import csrf, signed_in_actor
 from webui.shared.url_converters import ClaimIdConverter
 
 # Threads that take a connection too: that of files, the heartbeat's, and those that ask for /readyz and /metrics.
-THREADS_BESIDES: Final = 4
+EXTRA_DATABASE_THREADS: Final = 4
 
 # Scripts, styles, images and requests come from here and nowhere else; nothing inline, nothing evaluated.
 CONTENT_SECURITY_POLICY: Final = (
@@ -51,7 +51,7 @@ def create_app(
     engine: Engine | None = None,
     clock: Callable[[], dt.datetime] = utc_now,
 ) -> OpenAPI:
-    """Make the web application; `app.extensions["settle"]` is its `Door`.
+    """Make the web application; `app.extensions["settle"]` is its `AppContext`.
 
     Raises `BadSettings` where neither an engine nor a database is given.
     """
@@ -59,9 +59,11 @@ def create_app(
     if engine is None:
         if settings.database_url is None:
             raise BadSettings("SETTLE_DATABASE_URL: the web server needs a database; `settle up` starts one")
-        engine = make_engine(settings.database_url.get_secret_value(), pool_size=settings.web_threads + THREADS_BESIDES)
+        engine = make_engine(
+            settings.database_url.get_secret_value(), pool_size=settings.web_threads + EXTRA_DATABASE_THREADS
+        )
     app = OpenAPI("webui", info=Info(title="Batch Settle", version="1"), doc_ui=False)
-    app.extensions["settle"] = Door(engine, make_sessions(engine), settings, _hints(settings), clock)
+    app.extensions["settle"] = AppContext(engine, make_sessions(engine), settings, _make_hint_sender(settings), clock)
     _configure(app, settings)
     _register(app)
     return app
@@ -85,11 +87,11 @@ def _configure(app: Flask, settings: Settings) -> None:
     app.url_map.converters["claim_id"] = ClaimIdConverter
     csrf.init_app(app)
     body_limits.register(app)
-    app.after_request(_secure)
+    app.after_request(_add_security_headers)
 
 
 def _register(app: OpenAPI) -> None:
-    _register_watch(app)
+    _register_operations(app)
     problem_json.register(app)
     labels.register(app)
     navigation.register(app)
@@ -104,12 +106,12 @@ def _register(app: OpenAPI) -> None:
         app.register_blueprint(pages.blueprint)
     for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, users):
         app.register_blueprint(pages.blueprint)
-    _register_books(app)
+    _register_practice_pages(app)
     api.register(app)
     app.add_url_rule("/", "home", _home)
 
 
-def _register_watch(app: OpenAPI) -> None:
+def _register_operations(app: OpenAPI) -> None:
     """What those see who keep it running."""
     request_log.register(app)
     broker.register(app)
@@ -119,21 +121,21 @@ def _register_watch(app: OpenAPI) -> None:
     app.register_blueprint(dashboard.blueprint)
 
 
-def _register_books(app: OpenAPI) -> None:
+def _register_practice_pages(app: OpenAPI) -> None:
     """Months, what was paid too much or too late, what is kept from every write-off, and who did what."""
     for pages in (months, posting_date, credit_balances, recoveries, exclusions, audit):
         app.register_blueprint(pages.blueprint)
 
 
 def _home() -> BaseResponse:
-    actor = signed_in()
+    actor = signed_in_actor()
     if actor is None:
         return redirect(url_for("auth.sign_in"))  # which leads back here, and then on by the role
     return redirect(url_for("feed.show" if actor.may(Action.SEE_CLAIMS) else "operations.show"))
 
 
-def _hints(settings: Settings) -> Hints:
-    return hints.start(settings)
+def _make_hint_sender(settings: Settings) -> HintSender:
+    return hints.make_hints(settings)
 
 
 def _secret_key(settings: Settings) -> str:
@@ -144,7 +146,7 @@ def _secret_key(settings: Settings) -> str:
     return secrets.token_hex()
 
 
-def _secure(response: Response) -> Response:
+def _add_security_headers(response: Response) -> Response:
     headers = response.headers
     headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     headers.setdefault("X-Content-Type-Options", "nosniff")

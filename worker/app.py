@@ -6,14 +6,14 @@ from celery.signals import celeryd_init
 from core import logs
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_TICK, settings
 from worker.beat_schedule import BEAT_SCHEDULE
-from worker.redacted_task import QuietTask
+from worker.redacted_task import RedactedTask
 
 _broker_url = settings().broker_url
 
 app = Celery(
     "settle",
     broker=_broker_url.get_secret_value() if _broker_url else None,
-    task_cls=QuietTask,
+    task_cls=RedactedTask,
     events="worker.events:Events",
     include=["worker.tasks", "worker.process", "worker.heartbeat", "worker.poll", "worker.timer"],
 )
@@ -45,6 +45,6 @@ app.conf.update(
 
 
 @celeryd_init.connect
-def log_in_one_form_from_the_start(**_: object) -> None:
+def configure_logging_early(**_: object) -> None:
     """Celery warns of things before it sets up its logging."""
     logs.configure(settings().log_level)

@@ -13,7 +13,7 @@ from worker.app import app
 __all__ = ["app"]
 
 
-def _without_the_request(record: logging.LogRecord) -> bool:
+def _redact_request(record: logging.LogRecord) -> bool:
     """Of a request that was refused or broke, not its address: people search there."""
     status = record.args[0] if isinstance(record.args, tuple) and record.args else None
     record.msg, record.args = "flower_refused %s", (status if isinstance(status, int) else "a request",)
@@ -25,5 +25,5 @@ app.conf.task_queues = [Queue(name) for name in (QUEUE_SETTLE, QUEUE_CONTROL)]  
 # It asks nobody when it sets up its logging, but leaves what it finds.
 logs.configure(settings().log_level)
 for name in ("tornado.general", "tornado.application"):
-    logging.getLogger(name).addFilter(_without_the_request)
+    logging.getLogger(name).addFilter(_redact_request)
 Metrics.get = authenticated(Metrics.get)  # Flower leaves them open

@@ -31,32 +31,32 @@ _stopping: Final = threading.Event()
 _alive: list[Alive] = []  # this worker, once its pool is there
 
 
-def begin(pool: Any) -> None:
+def start_heartbeat(pool: Any) -> None:
     """Say from a thread of the main process that it lives, what it takes and which processes are its pool."""
     threading.Thread(target=_beat_until_stopped, args=(pool,), name="pulse", daemon=True).start()
 
 
 @worker_shutting_down.connect
-def end(**_: object) -> None:
+def stop_heartbeat(**_: object) -> None:
     """Begin no heartbeat any more."""
     _stopping.set()
 
 
 @worker_shutdown.connect
-def say_that_it_stops(**_: object) -> None:
+def record_stop(**_: object) -> None:
     """The last word of a warm stop; one that was killed has none."""
     for me in _alive:
-        _try(lambda session, now, me=me: heartbeat.stop(session, me, now=now))
+        _write_heartbeat(lambda session, now, me=me: heartbeat.stop(session, me, now=now))
 
 
 @worker_process_shutdown.connect
-def tell_the_rest(**_: object) -> None:
+def flush_at_exit(**_: object) -> None:
     """What this process of the pool has not told yet."""
-    flush()
+    flush_counts()
 
 
 @task_prerun.connect
-def name_the_lines(task: Any, task_id: str, args: tuple[int, ...], **_: object) -> None:
+def bind_log_context(task: Any, task_id: str, args: tuple[int, ...], **_: object) -> None:
     """Until the task ends, its lines carry its id and that of the request that hinted."""
     given = task.request.headers or {}
     ids = {"task_id": task_id, "task": task.name, "request_id": given.get(HEADER_REQUEST)}
@@ -66,25 +66,27 @@ def name_the_lines(task: Any, task_id: str, args: tuple[int, ...], **_: object) 
 
 
 @task_postrun.connect
-def tell_after_a_task(**_: object) -> None:
+def flush_after_task(**_: object) -> None:
     """Tell what was counted."""
     structlog.contextvars.clear_contextvars()
-    flush()
+    flush_counts()
 
 
 def _beat_until_stopped(pool: Any) -> None:
     started_at = dt.datetime.now(dt.UTC)
     queues = sorted(app.amqp.queues.consume_from)
     while True:
-        me = heartbeat.this_process(heartbeat.WORKER, started_at=started_at, queues=queues, pool=watchdog.pids(pool))
+        me = heartbeat.this_process(
+            heartbeat.WORKER, started_at=started_at, queues=queues, pool=watchdog.pool_pids(pool)
+        )
         _alive[:] = [me]
-        _try(lambda session, now, me=me: heartbeat.beat(session, me, now=now))
-        flush()
+        _write_heartbeat(lambda session, now, me=me: heartbeat.beat(session, me, now=now))
+        flush_counts()
         if _stopping.wait(heartbeat.HEARTBEAT_SECONDS):
             return
 
 
-def flush() -> None:
+def flush_counts() -> None:
     """Tell what this process counted, if the database takes it."""
     try:
         tally.flush(sessions())
@@ -92,7 +94,7 @@ def flush() -> None:
         _log.warning("counts are not told yet: %s", kind_of(error))
 
 
-def _try(say: Any) -> None:
+def _write_heartbeat(say: Any) -> None:
     try:
         with transaction(sessions()) as session:
             say(session, dt.datetime.now(dt.UTC))

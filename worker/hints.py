@@ -23,33 +23,33 @@ from core.settings import (
 from core.watch import tally
 from worker.app import app
 
-SILENT_SECONDS: Final = 30  # after a hint was lost: one that hangs costs seconds, and sweep and tick must not wait
+BACKOFF_SECONDS: Final = 30  # after a hint was lost: one that hangs costs seconds, and sweep and tick must not wait
 
-_silent_until: Final = [float("-inf")]
+_backoff_until: Final = [float("-inf")]
 _log: Final = logging.getLogger(__name__)
 
 
-def work(key: JobKey, *, count: int = 1) -> bool:
+def send_work(key: JobKey, *, count: int = 1) -> bool:
     """Say `count` times that this job has free chunks; tell whether the broker has it each time."""
     return all(_send(TASK_WORK, key) for _ in range(count))
 
 
-def of_jobs(found: WorkFound) -> None:
+def send_found_work(found: WorkFound) -> None:
     """Say what the sweep or the tick found to do."""
     for key, chunks in found.work:
-        work(key, count=chunks)
+        send_work(key, count=chunks)
     for key in found.prepare:
         _send(TASK_PREPARE, key)
 
 
-def after_tick(*, mail: bool, tick: bool) -> None:
+def send_after_tick(*, mail: bool, tick: bool) -> None:
     """Say that reports wait to be mailed, and that one tick was not enough."""
     for task, is_wanted in ((TASK_MAIL, mail), (TASK_TICK, tick)):
         if is_wanted:
             _send(task)
 
 
-def enough_wait(task: str) -> bool:
+def queue_has_enough(task: str) -> bool:
     """Tell whether so many messages wait in the task's queue that one more would start nothing sooner."""
     queue = app.amqp.router.route({}, task)["queue"].name
     with app.producer_or_acquire() as producer:
@@ -58,27 +58,27 @@ def enough_wait(task: str) -> bool:
 
 def _send(task: str, key: JobKey | None = None) -> bool:
     args = tuple(key or ())
-    if time.monotonic() < _silent_until[0]:
-        return _lost(task)
+    if time.monotonic() < _backoff_until[0]:
+        return _count_lost(task)
     try:
-        if enough_wait(task):
+        if queue_has_enough(task):
             return True
-        app.send_task(task, args=args, expires=HINT_EXPIRES_SECONDS, retry=False, headers=_origin())
+        app.send_task(task, args=args, expires=HINT_EXPIRES_SECONDS, retry=False, headers=_request_headers())
     except (OperationalError, RedisError) as error:
-        _silent_until[0] = time.monotonic() + SILENT_SECONDS
+        _backoff_until[0] = time.monotonic() + BACKOFF_SECONDS
         why = causes.why(error).sentence
         _log.warning("hint dropped, a worker finds its work without it: %s%s %s", task, args, why)
-        return _lost(task)
+        return _count_lost(task)
     tally.count("hints_sent", task)
     return True
 
 
-def _lost(task: str) -> bool:
+def _count_lost(task: str) -> bool:
     tally.count("hints_lost", task)
     return False
 
 
-def _origin() -> dict[str, str]:
+def _request_headers() -> dict[str, str]:
     """The id of the request that brought on what this task does, if one did: it goes on with the hint."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     return {HEADER_REQUEST: request_id} if request_id else {}

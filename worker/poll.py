@@ -24,7 +24,7 @@ from worker import heartbeat, turns
 from worker.app import app
 from worker.process import sessions, utc_now, worker_name
 
-REST_SECONDS: Final = 10  # after an act broke; the other acts go on
+ERROR_BACKOFF_SECONDS: Final = 10  # after an act broke; the other acts go on
 
 log: Final = structlog.get_logger(__name__)
 
@@ -50,58 +50,58 @@ def _mail() -> bool:
     return mailing.send_due(sessions(), clock=utc_now) > 0
 
 
-class Act(NamedTuple):
+class PollStep(NamedTuple):
     """One thing to look for. `do` tells whether it found some."""
 
     task: str  # the task that does the same on a hint
     do: Callable[[], bool]
 
 
-ACTS: Final = (Act(TASK_WORK, _work), Act(TASK_PREPARE, _prepare), Act(TASK_MAIL, _mail))
+POLL_STEPS: Final = (PollStep(TASK_WORK, _work), PollStep(TASK_PREPARE, _prepare), PollStep(TASK_MAIL, _mail))
 
 _stopping: Final = threading.Event()
 _threads: Final[list[threading.Thread]] = []
 # Shared with the pool processes that fork later: a main process that is stuck in a call to the broker cannot ask them
 # to stop, and what they begin after SIGTERM would be killed in the middle.
-_worker_stops: Final = mmap.mmap(-1, 1)
+_worker_shutdown_flag: Final = mmap.mmap(-1, 1)
 
 
 @worker_process_init.connect
-def begin(**_: object) -> None:
+def start_polling(**_: object) -> None:
     """Start the thread in a pool process, connected to the broker or not."""
     if QUEUE_SETTLE in app.amqp.queues.consume_from:
-        _threads.append(threading.Thread(target=_look_until_stopped, name="poll", daemon=True))
+        _threads.append(threading.Thread(target=_poll_until_stopped, name="poll", daemon=True))
         _threads[-1].start()
 
 
 @worker_shutting_down.connect
-def say_that_the_worker_stops(**_: object) -> None:
+def flag_worker_shutdown(**_: object) -> None:
     """Let the pool processes begin nothing more."""
-    _worker_stops[0] = 1
+    _worker_shutdown_flag[0] = 1
 
 
 @worker_process_shutdown.connect
-def end(**_: object) -> None:
+def stop_polling(**_: object) -> None:
     """Finish the act in hand, so that no chunk counts an attempt that nobody made."""
     _stopping.set()
     for thread in _threads:
         thread.join()
 
 
-def _look_until_stopped() -> None:
+def _poll_until_stopped() -> None:
     rests_until: dict[str, float] = {}
-    while not _stopping.wait(turns.LOOK_SECONDS):
-        while not _worker_stops[0] and _look(rests_until):
+    while not _stopping.wait(turns.POLL_SECONDS):
+        while not _worker_shutdown_flag[0] and _poll_once(rests_until):
             pass
 
 
-def _look(rests_until: dict[str, float]) -> bool:
+def _poll_once(rests_until: dict[str, float]) -> bool:
     """Do the first act that finds something to do, if it is this thread's turn; tell whether there was one."""
-    with turns.of_its_own() as is_mine:
-        return is_mine and not _stopping.is_set() and any(_try(act, rests_until) for act in ACTS)
+    with turns.try_polling_turn() as is_mine:
+        return is_mine and not _stopping.is_set() and any(_try(act, rests_until) for act in POLL_STEPS)
 
 
-def _try(act: Act, rests_until: dict[str, float]) -> bool:
+def _try(act: PollStep, rests_until: dict[str, float]) -> bool:
     if time.monotonic() < rests_until.get(act.task, 0):
         return False
     structlog.contextvars.bind_contextvars(task=act.task, hinted=False)
@@ -109,9 +109,9 @@ def _try(act: Act, rests_until: dict[str, float]) -> bool:
         found = act.do()
     except Exception:  # whatever it was, it is tried again
         log.exception("unhinted_act_broke")
-        rests_until[act.task] = time.monotonic() + REST_SECONDS
+        rests_until[act.task] = time.monotonic() + ERROR_BACKOFF_SECONDS
         return False
     if found:
         tally.count("unhinted_acts", act.task)
-        heartbeat.flush()
+        heartbeat.flush_counts()
     return found

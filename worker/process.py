@@ -23,14 +23,14 @@ def sessions() -> Sessions:
 
 
 @setup_logging.connect
-def log_in_one_form(**_: object) -> None:
+def configure_logging(**_: object) -> None:
     """Log as every process of the product does; Celery asks whoever listens here instead of setting up its own."""
     logs.configure(settings().log_level)
     zone_database.log_at_start(now=utc_now())
 
 
 @worker_process_init.connect
-def leave_the_parents_connection(**_: object) -> None:
+def discard_parent_connection(**_: object) -> None:
     """A forked process makes its own: two processes on one connection would mix their answers."""
     if sessions.cache_info().currsize:
         sessions().kw["bind"].dispose(close=False)

@@ -18,7 +18,7 @@ class TaskBroke(Exception):
     """The class of the error, and the server's code where there is one."""
 
 
-class QuietTask(Task):  # type: ignore[misc]  # Celery has no types
+class RedactedTask(Task):  # type: ignore[misc]  # Celery has no types
     """A task whose errors are told by their class."""
 
     abstract = True

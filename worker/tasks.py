@@ -15,18 +15,18 @@ from worker.process import sessions, utc_now, worker_name
 @app.task(name=TASK_WORK)
 def work(practice_id: int, job_id: int) -> None:
     """Settle free chunks for about a second; the job is only a label for those who watch."""
-    with turns.of_a_task():
+    with turns.task_turn():
         worked = engine.work(sessions(), worker=worker_name(), clock=utc_now)
         tally.count_work(worked)
     # After the turn: a broker that hangs may keep this hint for seconds, and the process goes on by itself.
     if worked.more_to_do:
-        hints.work(JobKey(practice_id, job_id))
+        hints.send_work(JobKey(practice_id, job_id))
 
 
 @app.task(name=TASK_PREPARE)
 def prepare(practice_id: int, job_id: int) -> None:
     """Freeze the items of a preview that was too large for a request."""
-    with turns.of_a_task(), transaction(sessions()) as session:
+    with turns.task_turn(), transaction(sessions()) as session:
         preparing.prepare(session, JobKey(practice_id, job_id), now=utc_now())
 
 
@@ -35,15 +35,15 @@ def sweep() -> None:
     """Find what is still to do, whatever was lost, and hint for it."""
     found = sweeping.sweep(sessions(), now=utc_now())
     tally.count("sweep_rescues", by=found.rescued)
-    hints.of_jobs(found)
+    hints.send_found_work(found)
 
 
 @app.task(name=TASK_TICK)
 def tick() -> None:
     """Start the nights that are due, and hint for what they left to do."""
     found = ticking.tick(sessions(), now=utc_now())
-    hints.of_jobs(found.jobs)
-    hints.after_tick(mail=found.has_mail, tick=found.more_to_do)
+    hints.send_found_work(found.jobs)
+    hints.send_after_tick(mail=found.has_mail, tick=found.more_to_do)
     with transaction(sessions()) as session:
         heartbeat.ticked(session, now=utc_now())
 
@@ -51,12 +51,12 @@ def tick() -> None:
 @app.task(name=TASK_MAIL)
 def mail() -> None:
     """Send the morning reports that are due."""
-    with turns.of_a_task():
+    with turns.task_turn():
         mailing.send_due(sessions(), clock=utc_now)
 
 
 @app.task(name=TASK_CANARY)
 def canary(canary_id: int) -> None:
     """Stamp a row, to show that hints arrive."""
-    with turns.of_a_task(), transaction(sessions()) as session:
+    with turns.task_turn(), transaction(sessions()) as session:
         canaries.stamp(session, canary_id, by=worker_name(), now=utc_now())

@@ -14,7 +14,7 @@ from worker import health_file, heartbeat
 from worker.app import app
 from worker.watchdog import Watchdog
 
-CALM_SECONDS: Final = 2
+RECONNECT_PAUSE_SECONDS: Final = 2
 
 _log: Final = logging.getLogger(__name__)
 _stopping: Final = threading.Event()
@@ -29,10 +29,10 @@ class Timer(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no typ
         """Start them."""
         watchdog = Watchdog(parent.pool, _stopping)
         threading.Thread(target=_sweep_until_stopped, args=(watchdog,), name="sweep", daemon=True).start()
-        heartbeat.begin(parent.pool)
+        heartbeat.start_heartbeat(parent.pool)
 
 
-class Calm(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+class ReconnectPause(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
     """Waits before a consumer that lost its broker tries again."""
 
     def stop(self, parent: Any) -> None:
@@ -40,11 +40,11 @@ class Calm(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no type
         # Celery itself waits where it cannot connect. A broker that is full takes connections and refuses the rest,
         # five times a second, with a line in the log each time.
         if parent.blueprint.state == bootsteps.RUN:
-            time.sleep(CALM_SECONDS)  # not on the event: this thread sets it, in a signal handler
+            time.sleep(RECONNECT_PAUSE_SECONDS)  # not on the event: this thread sets it, in a signal handler
 
 
 app.steps["worker"].add(Timer)
-app.steps["consumer"].add(Calm)
+app.steps["consumer"].add(ReconnectPause)
 
 
 @worker_shutting_down.connect
@@ -62,15 +62,15 @@ def _sweep_until_stopped(watchdog: Watchdog) -> None:
         if _stopping.wait(next_at - time.monotonic()):
             return
         health_file.touch()
-        _try(TASK_TICK)
-        _try(TASK_SWEEP)
+        _run_task(TASK_TICK)
+        _run_task(TASK_SWEEP)
         try:
             watchdog.look(now=dt.datetime.now(dt.UTC))
         except Exception:  # noqa: BLE001  it looks again
             _log.exception("watchdog failed; it looks again")
 
 
-def _try(task: str) -> None:
+def _run_task(task: str) -> None:
     try:
         app.tasks[task]()
     except Exception:  # noqa: BLE001  whatever it was, the next sweep or tick recovers

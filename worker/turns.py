@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-LOOK_SECONDS: Final = 0.5  # a CONFIRM by command starts within it; three short statements a look cost next to nothing
+POLL_SECONDS: Final = 0.5  # a CONFIRM by command starts within it; three short statements a look cost next to nothing
 
 _turn: Final = threading.Lock()
 _tasks: Final[list[float]] = []  # when each task that waits or works came
@@ -17,7 +17,7 @@ _last_task_ended: Final = [float("-inf")]
 
 
 @contextmanager
-def of_a_task() -> Iterator[None]:
+def task_turn() -> Iterator[None]:
     """Wait until the process's own act is done, then let this task act alone."""
     _tasks.append(time.monotonic())
     try:
@@ -29,10 +29,10 @@ def of_a_task() -> Iterator[None]:
 
 
 @contextmanager
-def of_its_own() -> Iterator[bool]:
+def try_polling_turn() -> Iterator[bool]:
     """Take the turn if no task wants it or had it a moment ago; give whether it was taken."""
     # A task that settled for a second hints for the next second: while such hints come back, they are enough.
-    is_mine = not _tasks and time.monotonic() - _last_task_ended[0] >= LOOK_SECONDS and _turn.acquire(blocking=False)
+    is_mine = not _tasks and time.monotonic() - _last_task_ended[0] >= POLL_SECONDS and _turn.acquire(blocking=False)
     try:
         yield is_mine
     finally:

@@ -19,7 +19,7 @@ from core.settings import QUEUE_SETTLE, settings
 from worker.app import app
 from worker.process import sessions
 
-REPLACED_SECONDS: Final = 1  # a main process that is not stuck itself replaces a dead pool process sooner
+POOL_REPLACEMENT_SECONDS: Final = 1  # a main process that is not stuck itself replaces a dead pool process sooner
 
 log: Final = structlog.get_logger(__name__)
 
@@ -39,9 +39,9 @@ class Watchdog:
         """
         if QUEUE_SETTLE not in app.amqp.queues.consume_from:
             return
-        if self._is_gone() and not self._stopping.wait(REPLACED_SECONDS) and self._is_gone():
+        if self._is_gone() and not self._stopping.wait(POOL_REPLACEMENT_SECONDS) and self._is_gone():
             log.error("pool_is_gone")
-            _end()
+            _kill_worker()
         patience = dt.timedelta(seconds=settings().worker_stuck_seconds)
         with transaction(sessions()) as session:
             waiting = progress.job_that_nobody_works_on(session, now=now, for_at_least=patience)
@@ -51,14 +51,14 @@ class Watchdog:
             self._since = now
         elif now - self._since >= patience:
             log.error("worker_is_stuck", job_id=waiting.job_id)
-            _end()
+            _kill_worker()
 
     def _is_gone(self) -> bool:
-        processes = pids(self._pool)
+        processes = pool_pids(self._pool)
         return bool(processes) and all(map(_has_ended, processes))
 
 
-def pids(pool: Any) -> list[int]:
+def pool_pids(pool: Any) -> list[int]:
     """The processes of Celery's pool."""
     return sorted(pool.info.get("processes", ())) if isinstance(pool.info, dict) else []
 
@@ -71,7 +71,7 @@ def _has_ended(pid: int) -> bool:
         return True
 
 
-def _end() -> None:
+def _kill_worker() -> None:
     """End the whole group where it is ours alone: a stuck pool process would outlive its parent."""
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)

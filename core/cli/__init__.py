@@ -33,7 +33,7 @@ _MODULES: Final = {
 }
 MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 
-TRACE: Final = (
+TRACE_VARIABLE: Final = (
     "SETTLE_TRACE"  # shows an error's words; no field of the settings, since reading those may be what breaks
 )
 
@@ -47,15 +47,15 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except Refusal as refusal:
             click.echo(refusal.message, err=True)
-            if os.environ.get(TRACE) and refusal.__cause__ is not None:
+            if os.environ.get(TRACE_VARIABLE) and refusal.__cause__ is not None:
                 click.echo("".join(traceback.format_exception(refusal.__cause__)), err=True, nl=False)
             ctx.exit(1)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise  # click's own, which it tells itself
         except Exception as error:
-            if os.environ.get(TRACE):
+            if os.environ.get(TRACE_VARIABLE):
                 raise
-            click.echo(_without_its_words(error), err=True)
+            click.echo(_redact_error(error), err=True)
             ctx.exit(1)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
@@ -64,10 +64,10 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  as above
         """The command, from its own module alone."""
-        return _of_module(MODULE_OF[cmd_name])[cmd_name] if cmd_name in MODULE_OF else None
+        return _commands_of_module(MODULE_OF[cmd_name])[cmd_name] if cmd_name in MODULE_OF else None
 
 
-def _without_its_words(error: Exception) -> str:
+def _redact_error(error: Exception) -> str:
     """Which error and where. Its own words may hold a patient's row, and a night's output is kept in a file."""
     # When something broke is early enough for the log's libraries.
     from core.db import causes
@@ -80,12 +80,12 @@ def _without_its_words(error: Exception) -> str:
     code = f" ({told['sqlstate']})" if told["sqlstate"] else ""
     return (
         f"The command broke: {told['error']}{code} at {', '.join(told['at'])}. "
-        f"The error's own words may name a patient, so they are left out; {TRACE}=1 shows them to you alone."
+        f"The error's own words may name a patient, so they are left out; {TRACE_VARIABLE}=1 shows them to you alone."
     )
 
 
 @cache
-def _of_module(module: str) -> dict[str, click.Command]:
+def _commands_of_module(module: str) -> dict[str, click.Command]:
     commands = importlib.import_module(f"{__name__}.{module}").COMMANDS
     return {command.name: command for command in commands}
 

@@ -58,7 +58,7 @@ def add_user(
     password, prints it once, and refuses to guess a limit.
     """
     limits = _limits(claim=limit if claim_limit is None else claim_limit, job=limit if job_limit is None else job_limit)
-    created = practices.creates(practice_name, create=create)
+    created = practices.may_create(practice_name, create=create)
     asked = _ask_password() if sys.stdin.isatty() else None
     password = asked or users.make_password()
     with context.database() as engine, transaction(make_sessions(engine)) as session:
@@ -74,7 +74,7 @@ def add_user(
             now=context.utc_now(),
         )
     if created:
-        practices.say_created(practice_name)
+        practices.print_created(practice_name)
     click.echo(
         f"{added.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {practice_name.strip()}, shown as {added.name}."
     )
@@ -129,15 +129,17 @@ def list_tokens(email: str, as_json: bool) -> None:
         click.echo(json.dumps({"tokens": shown}, default=dt.datetime.isoformat))
         return
     for one in found:
-        used = f"last used {context.moment(one.used_at)}" if one.used_at else "never used"
-        state = f", revoked {context.moment(one.revoked_at)}" if one.revoked_at else ""
-        click.echo(f"{one.id:>6}  made {context.moment(one.created_at)}, {used}{state}")
+        used = f"last used {context.format_utc(one.used_at)}" if one.used_at else "never used"
+        state = f", revoked {context.format_utc(one.revoked_at)}" if one.revoked_at else ""
+        click.echo(f"{one.id:>6}  made {context.format_utc(one.created_at)}, {used}{state}")
     if not found:
         click.echo(f"No token was made for {email}.")
 
 
 @token.command("revoke")
-@click.argument("number", required=False, type=options.Number("token", where="`settle token list EMAIL` prints it"))
+@click.argument(
+    "number", required=False, type=options.RecordNumber("token", where="`settle token list EMAIL` prints it")
+)
 def revoke_token(number: int | None) -> None:
     """Let a token open nothing from now on; without its NUMBER the token itself is asked for, and not shown."""
     leaked = "" if number else click.prompt("Token", hide_input=True)
@@ -168,7 +170,7 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         practice_id = queries.named(session, practice_name).id
         who: dict[str, Any] = {
-            "by": options.actor(session, email, practice_name) if email else None, "now": context.utc_now()
+            "by": options.find_actor(session, email, practice_name) if email else None, "now": context.utc_now()
         }  # fmt: skip
         if provider_id is None:
             write_off_setting.set_for_practice(session, practice_id=practice_id, setting=chosen, **who)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.cli import context, job_output, options
-from core.cli.jobs import act_on, warn_of_changes
+from core.cli.jobs import run_job_command, warn_of_changes
 from core.jobs import commands, queries
 from core.jobs.approval import decide, inbox, limits, requesters
 from core.jobs.keys import JobKey
@@ -26,20 +26,20 @@ def approve(job: int, email: str, confirmation: str | None, as_json: bool) -> No
     """Let a job run that is over a limit and waits for another person; `settle show` says what it would do."""
     if confirmation is not None:
         warn_of_changes(job, email)
-    word = _asked_for_word(job, email) if confirmation is None else confirmation
+    word = _prompt_for_confirmation(job, email) if confirmation is None else confirmation
 
     def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
         return commands.approve(session, key, confirmation=word, **who)
 
-    act_on(job, email, by_word, as_json=as_json)
+    run_job_command(job, email, by_word, as_json=as_json)
 
 
-def _asked_for_word(job_id: int, email: str) -> str:
+def _prompt_for_confirmation(job_id: int, email: str) -> str:
     with options.sessions() as sessions, sessions() as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         found = queries.find(session, JobKey(by.practice_id, job_id))
-        click.echo(job_output.words(session, found), err=True)  # standard output is for the answer
+        click.echo(job_output.format_preview(session, found), err=True)  # standard output is for the answer
     word: str = click.prompt("Type CONFIRM to approve", err=True)
     return word
 
@@ -55,7 +55,7 @@ def reject(job: int, email: str, reason: str, as_json: bool) -> None:
     def with_reason(session: Session, key: JobKey, **who: Any) -> SettleJob:
         return commands.reject(session, key, reason=reason, **who)
 
-    act_on(job, email, with_reason, as_json=as_json)
+    run_job_command(job, email, with_reason, as_json=as_json)
 
 
 @click.command()
@@ -64,7 +64,7 @@ def reject(job: int, email: str, reason: str, as_json: bool) -> None:
 def approvals(email: str, as_json: bool) -> None:
     """List what waits for you, what of yours waits for another, and what was decided on yours in the last 7 days."""
     with options.sessions() as sessions, sessions() as session:
-        by, now = options.actor(session, email), context.utc_now()
+        by, now = options.find_actor(session, email), context.utc_now()
         lists = {
             "waiting_for_me": inbox.for_me(session, by, now=now),
             "waiting_for_others": inbox.of_mine(session, by),
@@ -72,11 +72,11 @@ def approvals(email: str, as_json: bool) -> None:
         }
         people = {one for jobs in lists.values() for job in jobs for one in (requesters.answers(job), job.decided_by)}
         names = queries.names_of_users(session, by.practice_id, people)
-        facts = {what: [_facts(session, job, names) for job in jobs] for what, jobs in lists.items()}
-    click.echo(json.dumps(facts) if as_json else _words(facts))
+        facts = {what: [_job_facts(session, job, names) for job in jobs] for what, jobs in lists.items()}
+    click.echo(json.dumps(facts) if as_json else _format_lists(facts))
 
 
-def _facts(session: Session, job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
+def _job_facts(session: Session, job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
     expires_at, changed = decide.expires_at(job), stale.count(session, job)
     return {
         "id": str(job.id),
@@ -94,7 +94,7 @@ def _facts(session: Session, job: SettleJob, names: dict[int, str]) -> dict[str,
     }
 
 
-def _words(facts: dict[str, list[dict[str, Any]]]) -> str:
+def _format_lists(facts: dict[str, list[dict[str, Any]]]) -> str:
     lines = []
     for what, heading in (("waiting_for_me", "Waiting for you"), ("waiting_for_others", "Yours, waiting for another")):
         lines.append(f"{heading}: {len(facts[what]) or 'nothing'}")
@@ -103,11 +103,11 @@ def _words(facts: dict[str, list[dict[str, Any]]]) -> str:
             lines.append(f"  Job {job['id']}: {format_cents(job['cents'])}, {until}")
             lines += [f"    {one['sentence']}" for one in job["over"]]
             lines += [f"    {job['changed_words']}"] if job["changed_words"] else []
-    lines += [f"Decided: {_decision(job)}" for job in facts["decided"]]
+    lines += [f"Decided: {_describe_decision(job)}" for job in facts["decided"]]
     return "\n".join(lines)
 
 
-def _decision(job: dict[str, Any]) -> str:
+def _describe_decision(job: dict[str, Any]) -> str:
     if job["decided_by"] is None:
         return f"job {job['id']} expired, because nobody approved it within 7 days"
     if job["status"] == JobStatus.DISCARDED:

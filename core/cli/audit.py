@@ -83,7 +83,7 @@ def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int,
         return
     for act in found:
         said = "; ".join(f"{label}: {value}" for label, value in act.details)
-        click.echo(f"{act.number}  {context.moment(act.at)}  {act.who}: {act.sentence}"
+        click.echo(f"{act.number}  {context.format_utc(act.at)}  {act.who}: {act.sentence}"
                    f"{f' ({said})' if said else ''}")  # fmt: skip
     click.echo(f"The chain ends with act {last.number:,}, digest {last.digest}." if last.number else "No act yet.")
 

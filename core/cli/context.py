@@ -8,36 +8,36 @@ from sqlalchemy import Engine
 
 from core.errors import Refusal
 from core.local import run_lock
-from core.local.connectivity import reached
+from core.local.connectivity import connected_engine
 from core.settings import settings
 
 
-class NothingRuns(Refusal):
+class NoRunningServers(Refusal):
     """Nothing runs here: start it with "make run", or name a server."""
 
     code = "nothing_runs"
 
 
 def database_url() -> str:
-    """The database's URL. Raises `NothingRuns`."""
+    """The database's URL. Raises `NoRunningServers`."""
     given = settings().database_url
-    return given.get_secret_value() if given else _running("SETTLE_DATABASE_URL").database_url
+    return given.get_secret_value() if given else _running_servers("SETTLE_DATABASE_URL").database_url
 
 
 def broker_url() -> str:
-    """The broker's URL. Raises `NothingRuns`."""
+    """The broker's URL. Raises `NoRunningServers`."""
     given = settings().broker_url
-    return given.get_secret_value() if given else _running("SETTLE_BROKER_URL").broker_url
+    return given.get_secret_value() if given else _running_servers("SETTLE_BROKER_URL").broker_url
 
 
 @contextmanager
 def database() -> Iterator[Engine]:
-    """An engine on the database, which answers. Raises `NothingRuns` and `DatabaseAway`."""
-    with reached(database_url()) as engine:
+    """An engine on the database, which answers. Raises `NoRunningServers` and `DatabaseAway`."""
+    with connected_engine(database_url()) as engine:
         yield engine
 
 
-def moment(at: dt.datetime) -> str:
+def format_utc(at: dt.datetime) -> str:
     """When, as every list of a command writes it: 2026-11-23 15:04:05 UTC."""
     return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -47,9 +47,9 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _running(variable: str) -> run_lock.RunningServers:
+def _running_servers(variable: str) -> run_lock.RunningServers:
     data_dir = settings().data_dir.absolute()
-    servers = run_lock.find(data_dir)
+    servers = run_lock.find_running_servers(data_dir)
     if servers is None:
-        raise NothingRuns(f'Nothing runs in {data_dir}: start it with "make run", or set {variable}.')
+        raise NoRunningServers(f'Nothing runs in {data_dir}: start it with "make run", or set {variable}.')
     return servers

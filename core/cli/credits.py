@@ -30,7 +30,7 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
     wanted = CreditsFilter.of({name: value for name, value in given.items() if value})
     with options.sessions() as sessions:
         with transaction(sessions) as session:
-            by = options.actor(session, email)
+            by = options.find_actor(session, email)
             by.require(Action.SEE_CLAIMS)
             today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
             if as_csv:

@@ -15,7 +15,7 @@ from core.practices import exclusions, practice_days, queries
 
 _NONE = "none"
 
-_until = click.option(
+_until_option = click.option(
     "--until", type=options.DAY, metavar="YYYY-MM-DD", help="Its last day; without it, until it is ended."
 )
 
@@ -24,7 +24,7 @@ _until = click.option(
 @click.argument("claim")
 @click.argument("hold", type=click.Choice([*(hold.value for hold in Hold), _NONE]))
 @click.option("--why", default="", help="In words, for whoever reads it later.")
-@_until
+@_until_option
 @options.as_option
 def set_hold(claim: str, hold: str, why: str, until: dt.date | None, email: str) -> None:
     """Put a claim on hold, so that nobody settles it; none releases it."""
@@ -41,7 +41,7 @@ def release(claim: str, email: str) -> None:
 
 def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: dt.date | None = None) -> None:
     with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         holds.set_hold(session, claim, wanted, why=why, until=until, by=by, now=context.utc_now())
     said = f"on hold ({wanted.value})" if wanted else "not on hold"
     click.echo(f"Claim {claim} is {said}{f' through {until:%m/%d/%Y}' if wanted and until else ''}.")
@@ -51,13 +51,13 @@ def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: 
 @click.argument("kind", type=click.Choice(["patient", "payer"]))
 @click.argument("number", metavar="ID")
 @click.option("--why", required=True, help="In words, for whoever reads it later.")
-@_until
+@_until_option
 @options.as_option
 @options.json_option
 def exclude(kind: str, number: str, why: str, until: dt.date | None, email: str, as_json: bool) -> None:
     """Keep every claim of a patient, or of a payer, from every write-off."""
     with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         whom: dict[str, Any] = {kind: number}
         made = exclusions.exclude(session, **whom, why=why, until=until, by=by, now=context.utc_now())
     if as_json:
@@ -67,12 +67,12 @@ def exclude(kind: str, number: str, why: str, until: dt.date | None, email: str,
 
 
 @click.command("end-exclusion")
-@click.argument("exclusion", type=options.Number("exclusion", where="`settle exclusions` prints it"))
+@click.argument("exclusion", type=options.RecordNumber("exclusion", where="`settle exclusions` prints it"))
 @options.as_option
 def end_exclusion(exclusion: int, email: str) -> None:
     """End an exclusion, by the number that `settle exclusions` shows."""
     with options.sessions() as sessions, transaction(sessions) as session:
-        exclusions.end(session, exclusion, by=options.actor(session, email), now=context.utc_now())
+        exclusions.end(session, exclusion, by=options.find_actor(session, email), now=context.utc_now())
     click.echo(f"Exclusion {exclusion} has ended.")
 
 
@@ -83,7 +83,7 @@ def end_exclusion(exclusion: int, email: str) -> None:
 def list_exclusions(every: bool, email: str, as_json: bool) -> None:
     """List who is excluded from write-offs: why, by whom, until when."""
     with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
         found = exclusions.listed(session, by.practice_id, today=today, lasting_only=not every)
@@ -106,7 +106,7 @@ def list_exclusions(every: bool, email: str, as_json: bool) -> None:
 def list_holds(hold: str | None, email: str, as_json: bool) -> None:
     """List the claims that are on hold: why, by whom, until when."""
     with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
         found: list[holds.HeldClaim] = []

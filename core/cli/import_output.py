@@ -4,16 +4,16 @@ import json
 
 import click
 
-from core.cli.practices import say_created
+from core.cli.practices import print_created
 from core.counting import counted
 from core.intake.csv.postings_import import ImportedPostings
 from core.intake.loading.load import Imported
-from core.intake.loading.summary import LeftCredit, LookAlike, Summary
+from core.intake.loading.summary import CreditBalance, LookAlike, Summary
 from core.intake.parsing.folder import RowsRead
 from core.money import format_cents
 
 
-def say_imported(imported: Imported, practice_name: str, *, created: bool, as_json: bool) -> None:
+def print_import(imported: Imported, practice_name: str, *, created: bool, as_json: bool) -> None:
     """Print what an import of claims did."""
     if as_json:
         facts = {
@@ -26,8 +26,8 @@ def say_imported(imported: Imported, practice_name: str, *, created: bool, as_js
         click.echo(json.dumps({"practice": practice_name, "created": created, **facts}))
         return
     if created:
-        say_created(practice_name)
-    _say_rows(imported.rows_read)
+        print_created(practice_name)
+    _print_rows_read(imported.rows_read)
     if imported.left_out:
         click.echo(f"Left out: {counted(imported.left_out, 'claim')} without transactions.")
     if imported.nothing_new:
@@ -38,17 +38,17 @@ def say_imported(imported: Imported, practice_name: str, *, created: bool, as_js
     click.echo(f"{practice_name}: added {_counts(imported.added)}.")
     if any(imported.already_there.values()):
         click.echo(f"Already there: {_counts(imported.already_there)}.")
-    _say_summary(imported.summary)
+    _print_summary(imported.summary)
 
 
-def say_postings(done: ImportedPostings, practice_name: str, *, as_json: bool) -> None:
+def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json: bool) -> None:
     """Print what an import of postings did."""
     moved = done.moved
     if as_json:
         facts = {"added": done.added, "already_there": done.already_there, "rows_read": _rows(done.rows_read)}
         click.echo(json.dumps({"practice": practice_name, **facts, **moved._asdict(), **done.summary.facts()}))
         return
-    _say_rows(done.rows_read)
+    _print_rows_read(done.rows_read)
     if not done.added:
         click.echo(f"Nothing new: {practice_name} has all {counted(done.already_there, 'posting')} already.")
         return
@@ -59,10 +59,10 @@ def say_postings(done: ImportedPostings, practice_name: str, *, as_json: bool) -
         click.echo(f"{late} came after a write-off: {format_cents(moved.reversed_cents)} of it was reversed.")
     if moved.restored_cents:
         click.echo(f"Balances went up again: {format_cents(moved.restored_cents)} of write-offs was restored.")
-    _say_summary(done.summary)
+    _print_summary(done.summary)
 
 
-def _say_rows(rows_read: dict[str, RowsRead]) -> None:
+def _print_rows_read(rows_read: dict[str, RowsRead]) -> None:
     """Print how many rows each file had, so that missing ones are noticed."""
     files = (
         f"{name} {rows.read:,}" + (f" ({counted(rows.empty, 'empty row')} skipped)" if rows.empty else "")
@@ -79,7 +79,7 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(counted(count, kind.removesuffix("s")) for kind, count in counts.items() if count)
 
 
-def _say_summary(summary: Summary) -> None:
+def _print_summary(summary: Summary) -> None:
     """The totals that tie to the practice's own reports, then what someone should look into."""
     click.echo("Control totals of what was added:")
     for words, part in (
@@ -95,11 +95,11 @@ def _say_summary(summary: Summary) -> None:
     click.echo(f"  {'Insurance balance':<36}{format_cents(summary.insurance_balance_cents):>20}")
     click.echo(f"  {'Patient balance':<36}{format_cents(summary.patient_balance_cents):>20}")
     click.echo(f"  {'Credit balances in them':<24}{summary.credit.number:>12,}{format_cents(summary.credit.cents):>20}")
-    _say_look_alikes(summary)
-    _say_credits(summary)
+    _print_look_alikes(summary)
+    _print_credits(summary)
 
 
-def _say_look_alikes(summary: Summary) -> None:
+def _print_look_alikes(summary: Summary) -> None:
     alike = summary.look_alike
     if not alike.number:
         return
@@ -110,7 +110,7 @@ def _say_look_alikes(summary: Summary) -> None:
     )
     for one in summary.look_alikes:
         click.echo(f"  {_look_alike(one)}")
-    _say_more(alike.number - len(summary.look_alikes))
+    _print_remaining_count(alike.number - len(summary.look_alikes))
 
 
 def _look_alike(one: LookAlike) -> str:
@@ -123,7 +123,7 @@ def _look_alike(one: LookAlike) -> str:
     )
 
 
-def _say_credits(summary: Summary) -> None:
+def _print_credits(summary: Summary) -> None:
     credit = summary.credit
     if not credit.number:
         return
@@ -132,13 +132,13 @@ def _say_credits(summary: Summary) -> None:
     )
     for one in summary.credits:
         click.echo(f"  {_credit(one)}")
-    _say_more(credit.number - len(summary.credits))
+    _print_remaining_count(credit.number - len(summary.credits))
 
 
-def _credit(one: LeftCredit) -> str:
+def _credit(one: CreditBalance) -> str:
     return f"claim {one.claim_id}, line {one.line}, {one.responsibility}: {format_cents(one.cents)}"
 
 
-def _say_more(count: int) -> None:
+def _print_remaining_count(count: int) -> None:
     if count:
         click.echo(f"  and {count:,} more")

@@ -56,12 +56,12 @@ def csv_(
         return
     if folder is None or practice_name is None:
         raise click.UsageError("Name the folder and --practice NAME.")
-    created = practices.creates(practice_name, create=create)
+    created = practices.may_create(practice_name, create=create)
     with _import() as (session, progress):
         imported = import_csv(
             session, folder, practice_name=practice_name, time_zone=time_zone, now=context.utc_now(), progress=progress
         )
-    import_output.say_imported(imported, practice_name, created=created, as_json=as_json)
+    import_output.print_import(imported, practice_name, created=created, as_json=as_json)
 
 
 @import_.command()
@@ -86,7 +86,7 @@ def synthea(
     as_json: bool,
 ) -> None:
     """Import Synthea's CSV export in DIR; leaving payments out leaves something due."""
-    created = practices.creates(practice_name, create=create)
+    created = practices.may_create(practice_name, create=create)
     with _import() as (session, progress):
         imported = import_synthea(
             session,
@@ -98,7 +98,7 @@ def synthea(
             now=context.utc_now(),
             progress=progress,
         )
-    import_output.say_imported(imported, practice_name, created=created, as_json=as_json)
+    import_output.print_import(imported, practice_name, created=created, as_json=as_json)
 
 
 @click.command()
@@ -127,11 +127,11 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
 def postings(file: Path, practice_name: str, email: str | None, as_json: bool) -> None:
     """Post payments, refunds, adjustments and transfers on claims that are there: a FILE like postings.csv."""
     with _import() as (session, progress):
-        by = options.actor(session, email, practice_name) if email else None
+        by = options.find_actor(session, email, practice_name) if email else None
         done = import_postings(
             session, file, practice_name=practice_name, by=by, now=context.utc_now(), progress=progress
         )
-    import_output.say_postings(done, practice_name, as_json=as_json)
+    import_output.print_postings_import(done, practice_name, as_json=as_json)
 
 
 @contextmanager

@@ -22,14 +22,14 @@ from core.models.jobs import JobKind
 from core.money import format_cents
 from core.practices.queries import find
 
-_FORMS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": files.csv_file, "xlsx": files.xlsx_file}
+_WRITERS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": files.csv_file, "xlsx": files.xlsx_file}
 
 
 @click.command()
 @options.job_argument
 @click.argument("file", type=click.Choice([file.value for file in File]))
 @options.as_option
-@click.option("--format", "form", type=click.Choice(list(_FORMS)), default="csv", show_default=True)
+@click.option("--format", "form", type=click.Choice(list(_WRITERS)), default="csv", show_default=True)
 @click.option(
     "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="Where to write it; - for the terminal.  [default: job-JOB-FILE.FORMAT here]",
@@ -39,11 +39,11 @@ def download(job: int, file: str, email: str, form: str, path: Path | None) -> N
     wanted = File(file)
     with options.sessions() as sessions:
         with transaction(sessions) as session:
-            by = options.actor(session, email)
+            by = options.find_actor(session, email)
             key = JobKey(by.practice_id, job)
             files.read_by(session, key, wanted, by=by, now=context.utc_now())
         with sessions() as session:
-            pieces = _FORMS[form](session, key, wanted)
+            pieces = _WRITERS[form](session, key, wanted)
             if path == Path("-"):
                 for piece in pieces:
                     click.echo(_as_bytes(piece), nl=False)
@@ -79,15 +79,15 @@ def _as_bytes(piece: str | bytes) -> bytes:
 def certificate(job: int, email: str, as_json: bool) -> None:
     """Draw up the reconciliation certificate of a job that has ended; exit 0 only if it reconciles."""
     with options.sessions() as sessions, sessions() as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         drawn_up = certificates.of_job(session, JobKey(by.practice_id, job))
         zone = ZoneInfo(find(session, by.practice_id).time_zone)
-    click.echo(drawn_up.model_dump_json(indent=2) if as_json else _words(drawn_up, zone))
+    click.echo(drawn_up.model_dump_json(indent=2) if as_json else _format_certificate(drawn_up, zone))
     click.get_current_context().exit(0 if drawn_up.reconciles else 1)
 
 
-def _words(drawn_up: Certificate, zone: ZoneInfo) -> str:
+def _format_certificate(drawn_up: Certificate, zone: ZoneInfo) -> str:
     is_reversal = drawn_up.kind == JobKind.REVERSE
     what = f"a reversal of job {drawn_up.reverses_job_id}" if is_reversal else f"to {drawn_up.target_status}"
     done = "reversed" if is_reversal else "settled"
@@ -105,7 +105,7 @@ def _words(drawn_up: Certificate, zone: ZoneInfo) -> str:
         ("Receivable before", _money(drawn_up.receivable_before)),
         ("Restored" if is_reversal else "Written off", _money(drawn_up.written_off)),
         ("Receivable after", _money(drawn_up.receivable_after)),
-        *_since(drawn_up),
+        *_changes_since(drawn_up),
         *((f"  {count:>10,}", codes.words(code)) for code, count in drawn_up.by_code.items()),
         ("Items (SHA-256)", drawn_up.items_sha256),
         ("Reconciles", "yes" if drawn_up.reconciles else "NO"),
@@ -122,7 +122,7 @@ def _approval(drawn_up: Certificate, zone: ZoneInfo) -> list[tuple[str, str]]:
     return [by, *(("Over a limit", one.sentence) for one in drawn_up.over)]
 
 
-def _since(drawn_up: Certificate) -> list[tuple[str, str]]:
+def _changes_since(drawn_up: Certificate) -> list[tuple[str, str]]:
     """What became of the write-offs after the job, where anything did."""
     since = drawn_up.since
     if since is None or since.still_written_off_cents == since.written_off_cents:

@@ -15,7 +15,7 @@ from core.money import format_cents
 GROUPS_SHOWN: Final = 10  # payers or providers, the largest first; --json has more
 
 
-def facts(session: Session, job: SettleJob) -> dict[str, Any]:
+def preview_facts(session: Session, job: SettleJob) -> dict[str, Any]:
     """What the preview froze, who asked for it, and what it is over."""
     names = queries.names_of_users(session, job.practice_id, (*requesters.of_job(job), job.decided_by))
     let_run = job.approval_asked_at or job.confirmed_at
@@ -42,7 +42,7 @@ def facts(session: Session, job: SettleJob) -> dict[str, Any]:
     }
 
 
-def words(session: Session, job: SettleJob) -> str:
+def format_preview(session: Session, job: SettleJob) -> str:
     """The same, for people."""
     totals = _totals(job)
     if totals is None:
@@ -56,7 +56,7 @@ def words(session: Session, job: SettleJob) -> str:
         )
     if totals.with_money:
         lines += [*_groups("payer", totals.by_payer), *_groups("billing provider", totals.by_provider)]
-    lines += [f"  {one}." for one in (*_told(session, job), *_cost_share(job))]
+    lines += [f"  {one}." for one in (*_request_lines(session, job), *_cost_share(job))]
     if changed := stale.words(job, stale.count(session, job)):
         lines.append(f"  {changed}")
     if job.over:
@@ -105,7 +105,7 @@ def _groups(what: str, groups: list[Group]) -> list[str]:
     return [f"  By {what}:", *shown, *more] if shown else []
 
 
-def _told(session: Session, job: SettleJob) -> list[str]:
+def _request_lines(session: Session, job: SettleJob) -> list[str]:
     """Who asked for it, why, dated when, and against which rules."""
     names = queries.names_of_users(session, job.practice_id, requesters.of_job(job))
     said = [f"Requested by {names.get(job.requested_by, 'nobody known')}"]

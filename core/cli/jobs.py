@@ -34,7 +34,7 @@ def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: s
     reason, word = cost_share_reason, confirmation
     warn_of_changes(job, email)
     if reason is None and _at_terminal():
-        reason = _asked_why(job, email)
+        reason = _prompt_for_cost_share_reason(job, email)
     if word is None:
         word = click.prompt("Type CONFIRM to let it run", err=as_json)
 
@@ -44,13 +44,13 @@ def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: s
         except CostShareReasonMissing as missing:
             raise CostShareReasonMissing(f"{missing.message} Add: --cost-share-reason TEXT", **missing.facts) from None
 
-    act_on(job, email, by_word, as_json=as_json)
+    run_job_command(job, email, by_word, as_json=as_json)
 
 
 def warn_of_changes(job_id: int, email: str) -> None:
     """Say before CONFIRM how many claims changed since the preview."""
     with options.sessions() as sessions, sessions() as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         job = queries.find(session, JobKey(by.practice_id, job_id))
         if changed := stale.words(job, stale.count(session, job)):
@@ -62,10 +62,10 @@ def _at_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _asked_why(job_id: int, email: str) -> str | None:
+def _prompt_for_cost_share_reason(job_id: int, email: str) -> str | None:
     """Ask why cost sharing is written off, where the job writes off some; None where it does not."""
     with options.sessions() as sessions, sessions() as session:
-        job = queries.find(session, JobKey(options.actor(session, email).practice_id, job_id))
+        job = queries.find(session, JobKey(options.find_actor(session, email).practice_id, job_id))
         share = cost_share.frozen(job) if job.status is JobStatus.PREVIEWED else None
     if share is None:
         return None
@@ -74,7 +74,7 @@ def _asked_why(job_id: int, email: str) -> str | None:
     return reason
 
 
-def act_on(
+def run_job_command(
     job_id: int,
     email: str,
     act: Callable[..., SettleJob],
@@ -84,7 +84,7 @@ def act_on(
 ) -> None:
     """Do `act` to the job on that person's behalf, and say where the job is then."""
     with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         job = act(
             session,
             JobKey(by.practice_id, job_id),
@@ -101,13 +101,13 @@ def act_on(
             click.echo(f"  {one.sentence}")
 
 
-def _act(name: str, act: Callable[..., SettleJob], help_: str) -> click.Command:
+def _job_command(name: str, act: Callable[..., SettleJob], help_: str) -> click.Command:
     @click.command(name, help=help_)
     @options.job_argument
     @options.as_option
     @options.json_option
     def command(job: int, email: str, as_json: bool) -> None:
-        act_on(job, email, act, as_json=as_json)
+        run_job_command(job, email, act, as_json=as_json)
 
     return command
 
@@ -119,18 +119,18 @@ def _act(name: str, act: Callable[..., SettleJob], help_: str) -> click.Command:
 @options.json_option
 def retry_failed(job: int, email: str, code: str | None, as_json: bool) -> None:
     """Try a job's failed claims again."""
-    act_on(job, email, commands.retry_failed, as_json=as_json, code=code)
+    run_job_command(job, email, commands.retry_failed, as_json=as_json, code=code)
 
 
 COMMANDS = [
     confirm,
     retry_failed,
-    _act("pause", commands.pause, "Pause a job: no chunk is begun from now on."),
-    _act("resume", commands.resume, "Let a paused or halted job go on."),
-    _act(
+    _job_command("pause", commands.pause, "Pause a job: no chunk is begun from now on."),
+    _job_command("resume", commands.resume, "Let a paused or halted job go on."),
+    _job_command(
         "cancel",
         commands.cancel,
         "End a job where it is; what is settled stays settled.",
     ),
-    _act("discard", commands.discard, "Give up a preview."),
+    _job_command("discard", commands.discard, "Give up a preview."),
 ]

@@ -29,10 +29,10 @@ def month() -> None:
 def list_(email: str, as_json: bool) -> None:
     """List the months, the newest first."""
     with options.sessions() as sessions, sessions() as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         found = closing.months(session, by.practice_id, now=context.utc_now())
-    click.echo(json.dumps([_facts(one) for one in found]) if as_json else "\n".join(map(_words, found)))
+    click.echo(json.dumps([_month_facts(one) for one in found]) if as_json else "\n".join(map(_describe_month, found)))
 
 
 @month.command()
@@ -42,12 +42,16 @@ def list_(email: str, as_json: bool) -> None:
 def show(name: str, email: str, as_json: bool) -> None:
     """Show a month, what closing it would stop, and every close and reopening of it with what each kept and why."""
     with options.sessions() as sessions, sessions() as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         found = closing.find(session, by.practice_id, periods.named(name))
-        stops = _stopped(session, by.practice_id, found.month) if found.state is PeriodState.OPEN else []
-    lines = [_words(found), *(f"  Closing it stops this: {one}" for one in stops), *map(_act_words, found.history)]
-    click.echo(json.dumps({**_facts(found), "stops": stops}) if as_json else "\n".join(lines))
+        stops = _blocked_by_closing(session, by.practice_id, found.month) if found.state is PeriodState.OPEN else []
+    lines = [
+        _describe_month(found),
+        *(f"  Closing it stops this: {one}" for one in stops),
+        *map(_describe_event, found.history),
+    ]
+    click.echo(json.dumps({**_month_facts(found), "stops": stops}) if as_json else "\n".join(lines))
 
 
 @month.command()
@@ -62,16 +66,16 @@ def close(name: str, email: str, yes: bool, as_json: bool) -> None:
     """
     with options.sessions() as sessions:
         with sessions() as session:
-            by = options.actor(session, email)
+            by = options.find_actor(session, email)
             by.require(Action.CLOSE_MONTH)
-            stopped = _stopped(session, by.practice_id, periods.named(name))
+            stopped = _blocked_by_closing(session, by.practice_id, periods.named(name))
         for one in stopped:
             click.echo(one, err=True)
         if stopped and not yes and sys.stdin.isatty():
             click.confirm(f"Close {name}?", abort=True, err=True)
         with transaction(sessions) as session:
             closed = closing.close(session, periods.named(name), by=by, now=context.utc_now())
-    click.echo(json.dumps({**_facts(closed), "stops": stopped}) if as_json else _words(closed))
+    click.echo(json.dumps({**_month_facts(closed), "stops": stopped}) if as_json else _describe_month(closed))
 
 
 @month.command()
@@ -82,12 +86,12 @@ def close(name: str, email: str, yes: bool, as_json: bool) -> None:
 def reopen(name: str, email: str, reason: str, as_json: bool) -> None:
     """Let a closed month take postings again."""
     with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         opened = closing.reopen(session, periods.named(name), reason=reason, by=by, now=context.utc_now())
-    click.echo(json.dumps(_facts(opened)) if as_json else _words(opened))
+    click.echo(json.dumps(_month_facts(opened)) if as_json else _describe_month(opened))
 
 
-def _facts(one: Month) -> dict[str, Any]:
+def _month_facts(one: Month) -> dict[str, Any]:
     return {
         "month": periods.name_of(one.month),
         "state": one.state.value,
@@ -102,7 +106,7 @@ def _facts(one: Month) -> dict[str, Any]:
     }
 
 
-def _stopped(session: Session, practice_id: int, month: dt.date) -> list[str]:
+def _blocked_by_closing(session: Session, practice_id: int, month: dt.date) -> list[str]:
     """What can post nothing into the month once it is closed, in words."""
     nights = schedules.with_nights_in(session, practice_id, month, now=context.utc_now())
     previews = closing.waiting_previews(session, practice_id, month)
@@ -112,14 +116,14 @@ def _stopped(session: Session, practice_id: int, month: dt.date) -> list[str]:
     ]
 
 
-def _act_words(act: MonthAct) -> str:
-    said = f"  {context.moment(act.at)}  {act.by or 'nobody known'}"
+def _describe_event(act: MonthAct) -> str:
+    said = f"  {context.format_utc(act.at)}  {act.by or 'nobody known'}"
     if act.state is PeriodState.OPEN:
         return f"{said} reopened it: {act.reason}"
     return f"{said} closed it: {closing.count_of(act.totals):,} postings, digest {(act.digest or 'of nothing')[:12]}"
 
 
-def _words(one: Month) -> str:
+def _describe_month(one: Month) -> str:
     said = f"{periods.name_of(one.month)}  {one.state.value}"
     if one.closed_at and one.state == "closed":
         return f"{said}  {closing.count_of(one.totals):>10,} postings, digest {(one.digest or 'of nothing')[:12]}"

@@ -20,7 +20,7 @@ from core.models.practices import Practice
 as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="Who does it.")
 
 
-class Number(click.ParamType[int]):
+class RecordNumber(click.ParamType[int]):
     """The number of a job, a schedule, a run or an exclusion."""
 
     def __init__(self, of: str, *, where: str) -> None:
@@ -35,7 +35,7 @@ class Number(click.ParamType[int]):
         return found
 
 
-class Day(click.ParamType[dt.date]):
+class DateType(click.ParamType[dt.date]):
     """A day."""
 
     name = "day"
@@ -48,8 +48,8 @@ class Day(click.ParamType[dt.date]):
             self.fail(f"{fault}.", param, ctx)
 
 
-JOB: Final = Number("job", where="`settle preview` prints it, and the Jobs page")
-DAY: Final = Day()
+JOB: Final = RecordNumber("job", where="`settle preview` prints it, and the Jobs page")
+DAY: Final = DateType()
 job_argument = click.argument("job", type=JOB)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print facts for programs.")
 
@@ -61,7 +61,7 @@ def sessions() -> Iterator[Sessions]:
         yield make_sessions(engine)
 
 
-def actor(session: Session, email: str, practice: str | None = None) -> Actor:
+def find_actor(session: Session, email: str, practice: str | None = None) -> Actor:
     """The active user of that address, who belongs to `practice` where it is given. Raises `NotFound`."""
     user = find_by_email(session, email)
     if user is None or not user.active:
@@ -76,7 +76,7 @@ def actor(session: Session, email: str, practice: str | None = None) -> Actor:
     return actor_for(user)
 
 
-def filter_of(pairs: tuple[str, ...]) -> dict[str, str | list[str]]:
+def parse_filters(pairs: tuple[str, ...]) -> dict[str, str | list[str]]:
     """What --filter KEY=VALUE says, given as often as needed: a key that comes twice means any of its values."""
     given: dict[str, list[str]] = {}
     for pair in pairs:

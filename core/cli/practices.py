@@ -14,7 +14,7 @@ _CURE = "Add --create to create it."
 create_option = click.option("--create", is_flag=True, help="Create the practice if there is none of that name.")
 
 
-def creates(name: str, *, create: bool) -> bool:
+def may_create(name: str, *, create: bool) -> bool:
     """Tell whether the command may go on and create the practice; False where there is one of that name.
 
     The first practice of a database is created without a question, because no name can be mistyped there. Later ones
@@ -34,6 +34,6 @@ def creates(name: str, *, create: bool) -> bool:
     raise NoSuchPractice(f"{refusal.message} {_CURE}")
 
 
-def say_created(name: str) -> None:
+def print_created(name: str) -> None:
     """Say it loudly, because a new practice is easily taken for one that was there."""
     click.secho(f"CREATED A NEW PRACTICE: {name.strip()}.", bold=True)

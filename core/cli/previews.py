@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, Actor
 from core.claims.filters import ClaimFilter
 from core.cli import context, job_output, options
-from core.cli.watch import WATCH_SECONDS
+from core.cli.watch import POLL_SECONDS
 from core.db.engine import Sessions, transaction
 from core.jobs import commands, prepare, queries
 from core.jobs.keys import JobKey
@@ -90,13 +90,13 @@ def preview(
     def ask(session: Session, **who: Any) -> SettleJob:
         return commands.preview(session, request, **who)
 
-    _preview(ask, email=email, practice=practice, as_json=as_json)
+    _print_preview(ask, email=email, practice=practice, as_json=as_json)
 
 
 def _selection(filters: tuple[str, ...], claims: tuple[str, ...]) -> dict[str, Any]:
     if claims:
         return {"claim_ids": list(dict.fromkeys(claims))}
-    return {"filter": ClaimFilter.of_texts(options.filter_of(filters)).given()} if filters else {"all": True}
+    return {"filter": ClaimFilter.of_texts(options.parse_filters(filters)).given()} if filters else {"all": True}
 
 
 @click.command()
@@ -117,25 +117,25 @@ def reverse(job: int, email: str, claims: tuple[str, ...], as_json: bool, **give
         key = JobKey(by.practice_id, job)
         return commands.reverse(session, key, claim_ids=list(claims) or None, by=by, **given, **who)
 
-    _preview(ask, email=email, as_json=as_json)
+    _print_preview(ask, email=email, as_json=as_json)
 
 
-def _preview(ask: Callable[..., SettleJob], *, email: str, as_json: bool, practice: str | None = None) -> None:
+def _print_preview(ask: Callable[..., SettleJob], *, email: str, as_json: bool, practice: str | None = None) -> None:
     """Make the job that `ask` asks for, prepare it here where it is too large for a request, and print its preview."""
     with options.sessions() as sessions:
         with transaction(sessions) as session:
-            by = options.actor(session, email, practice)
+            by = options.find_actor(session, email, practice)
             try:
                 job = ask(session, by=by, idempotency_key=secrets.token_urlsafe(16), now=context.utc_now())
             except PeriodClosed as refused:
                 cure = f"For that date, add: --posting-date {refused.facts['next_open_date']}"
                 raise PeriodClosed(f"{refused.message} {cure}", **refused.facts) from None
-        job = _prepared(sessions, JobKey(job.practice_id, job.id))
+        job = _wait_until_prepared(sessions, JobKey(job.practice_id, job.id))
         with sessions() as session:
-            click.echo(_shown(session, job, as_json=as_json))
+            click.echo(_format_preview(session, job, as_json=as_json))
 
 
-def _prepared(sessions: Sessions, key: JobKey) -> SettleJob:
+def _wait_until_prepared(sessions: Sessions, key: JobKey) -> SettleJob:
     """The job with its preview: too many claims for a web request are not too many for a command."""
     while True:
         with sessions() as session:
@@ -145,7 +145,7 @@ def _prepared(sessions: Sessions, key: JobKey) -> SettleJob:
         with transaction(sessions) as session:
             if prepare.prepare(session, key, now=context.utc_now()):
                 continue
-        time.sleep(WATCH_SECONDS)  # a worker was quicker, and is at it
+        time.sleep(POLL_SECONDS)  # a worker was quicker, and is at it
 
 
 @click.command()
@@ -155,14 +155,14 @@ def _prepared(sessions: Sessions, key: JobKey) -> SettleJob:
 def show(job: int, email: str, as_json: bool) -> None:
     """Show what a job's preview froze: counts, dollars, rules, limits, and who asked for it."""
     with options.sessions() as sessions, sessions() as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         found = queries.find(session, JobKey(by.practice_id, job))
-        click.echo(_shown(session, found, as_json=as_json))
+        click.echo(_format_preview(session, found, as_json=as_json))
 
 
-def _shown(session: Session, job: SettleJob, *, as_json: bool) -> str:
-    return json.dumps(job_output.facts(session, job)) if as_json else job_output.words(session, job)
+def _format_preview(session: Session, job: SettleJob, *, as_json: bool) -> str:
+    return json.dumps(job_output.preview_facts(session, job)) if as_json else job_output.format_preview(session, job)
 
 
 COMMANDS = [preview, reverse, show]

@@ -28,10 +28,10 @@ def migrate(as_json: bool) -> None:
     """Bring the database to this version, and say which migrations ran."""
     with context.database() as engine:
         migrated = migrate_database(engine.url.render_as_string(hide_password=False))
-    click.echo(json.dumps(asdict(migrated)) if as_json else _in_words(migrated))
+    click.echo(json.dumps(asdict(migrated)) if as_json else _describe_migration(migrated))
 
 
-def _in_words(migrated: Migrated) -> str:
+def _describe_migration(migrated: Migrated) -> str:
     if not migrated.done:
         return f"The database is already at migration {migrated.after}; nothing to do."
     what = f"the database from {migrated.before}" if migrated.before else "an empty database"
@@ -42,7 +42,7 @@ def _in_words(migrated: Migrated) -> str:
 @click.command()
 def web() -> None:
     """Serve the pages and the API."""
-    _become(programs.web(settings()))
+    _exec_program(programs.web(settings()))
 
 
 @click.command()
@@ -50,15 +50,15 @@ def web() -> None:
 @click.option("--name", help="Needed where two workers of one queue run on one host.")
 def worker(queue: str, name: str | None) -> None:
     """Work off one queue: settle (chunks and previews) or control (sweep and tick)."""
-    _wait_for_the_schema()
-    _become(programs.worker(queue, settings(), name=name))
+    _wait_until_migrated()
+    _exec_program(programs.worker(queue, settings(), name=name))
 
 
 @click.command()
 def beat() -> None:
     """Send the sweep's hint every few seconds; more than one of them does no harm."""
-    _wait_for_the_schema()
-    _become(programs.beat(settings()))
+    _wait_until_migrated()
+    _exec_program(programs.beat(settings()))
 
 
 @click.command()
@@ -66,13 +66,13 @@ def flower() -> None:
     """Show workers and hints, read-only, to whom SETTLE_FLOWER_BASIC_AUTH (user:password) lets in."""
     if settings().flower_basic_auth is None:
         raise click.UsageError("Set SETTLE_FLOWER_BASIC_AUTH to user:password; Flower is never open to everyone.")
-    _become(programs.flower(settings()), programs.flower_environment(settings()))
+    _exec_program(programs.flower(settings()), programs.flower_environment(settings()))
 
 
-def _wait_for_the_schema() -> None:
+def _wait_until_migrated() -> None:
     """Return when the database is there and migrated. SIGTERM and SIGINT end the process in good order, code 0."""
     logs.configure(settings().log_level)
-    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, _exit_on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     engine = make_engine(context.database_url(), pool_size=1)
     wait_until_migrated(engine, pause=_pause)
     engine.dispose()
@@ -86,12 +86,12 @@ def _pause(seconds: float) -> bool:
     return False
 
 
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+def _exit_on_signal(_number: int, _frame: FrameType | None) -> NoReturn:
     structlog.get_logger(__name__).info("stopped_while_waiting")
     sys.exit(0)
 
 
-def _become(argv: list[str], more: Mapping[str, str] | None = None) -> NoReturn:
+def _exec_program(argv: list[str], more: Mapping[str, str] | None = None) -> NoReturn:
     servers = {"SETTLE_DATABASE_URL": context.database_url(), "SETTLE_BROKER_URL": context.broker_url()}
     os.execve(argv[0], argv, {**os.environ, **servers, **(more or {})})  # noqa: S606 – signals reach it without a shell
 

@@ -19,7 +19,7 @@ def recoveries(email: str, name: str | None, as_json: bool) -> None:
     """Say what payments that came after a write-off took back, by month."""
     month = periods.named(name) if name else None
     with options.sessions() as sessions, sessions() as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         months = late.by_month(session, by.practice_id)
         rows = late.page(session, by.practice_id, month=month, limit=None) if month else []

@@ -15,8 +15,8 @@ from core.money import format_cents, plain_limit
 from core.practices.queries import find as practice_of
 from core.schedules import descriptions, estimate as nightly, queries, reports
 
-_SCHEDULE: Final = options.Number("schedule", where="`settle schedule list` prints it")
-_RUN: Final = options.Number("run", where="`settle schedule runs` prints it")
+_SCHEDULE: Final = options.RecordNumber("schedule", where="`settle schedule list` prints it")
+_RUN: Final = options.RecordNumber("run", where="`settle schedule runs` prints it")
 schedule_argument = click.argument("schedule_id", metavar="SCHEDULE", type=_SCHEDULE)
 
 
@@ -27,8 +27,8 @@ schedule_argument = click.argument("schedule_id", metavar="SCHEDULE", type=_SCHE
 def list_schedules(practice: str | None, email: str, as_json: bool) -> None:
     """List the practice's schedules, what each does and when next."""
     with options.sessions() as sessions, sessions() as session:
-        by, now = _reader(session, email, practice), context.utc_now()
-        found = [facts_of(session, one, now=now) for one in queries.of_practice(session, by.practice_id)]
+        by, now = _find_reader(session, email, practice), context.utc_now()
+        found = [schedule_facts(session, one, now=now) for one in queries.of_practice(session, by.practice_id)]
     if as_json:
         click.echo(json.dumps({"schedules": found}))
         return
@@ -45,8 +45,8 @@ def list_schedules(practice: str | None, email: str, as_json: bool) -> None:
 def show(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
     """Show one schedule."""
     with options.sessions() as sessions, sessions() as session:
-        by, now = _reader(session, email, practice), context.utc_now()
-        facts = facts_of(session, queries.find(session, by.practice_id, schedule_id), now=now)
+        by, now = _find_reader(session, email, practice), context.utc_now()
+        facts = schedule_facts(session, queries.find(session, by.practice_id, schedule_id), now=now)
     if as_json:
         click.echo(json.dumps(facts))
         return
@@ -64,7 +64,7 @@ def show(schedule_id: int, practice: str | None, email: str, as_json: bool) -> N
 def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
     """Show what a schedule would settle in its next night as things stand."""
     with options.sessions() as sessions, sessions() as session:
-        by = _reader(session, email, practice)
+        by = _find_reader(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
         seen = nightly.tonight(session, found, now=context.utc_now())
     if as_json:
@@ -92,9 +92,9 @@ def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -
 def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, as_json: bool) -> None:
     """List what came of the nights, newest first; of one schedule, or of all."""
     with options.sessions() as sessions, sessions() as session:
-        by, now = _reader(session, email, practice), context.utc_now()
+        by, now = _find_reader(session, email, practice), context.utc_now()
         found = queries.runs(session, by.practice_id, schedule_id, limit=limit)
-        told = [told_run(session, run, now=now) for run in found]
+        told = [run_facts(session, run, now=now) for run in found]
     if as_json:
         click.echo(json.dumps({"runs": told}))
         return
@@ -110,8 +110,8 @@ def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, 
 def report(run_id: int, practice: str | None, email: str, as_json: bool) -> None:
     """Show the morning report of one run."""
     with options.sessions() as sessions, sessions() as session:
-        by, now = _reader(session, email, practice), context.utc_now()
-        told = told_run(session, queries.find_run(session, by.practice_id, run_id), now=now)
+        by, now = _find_reader(session, email, practice), context.utc_now()
+        told = run_facts(session, queries.find_run(session, by.practice_id, run_id), now=now)
     if as_json:
         click.echo(json.dumps(told))
         return
@@ -123,13 +123,13 @@ def report(run_id: int, practice: str | None, email: str, as_json: bool) -> None
         click.echo(f"  {claims:>10,}  {code}: {codes.words(code)}")
 
 
-def _reader(session: Session, email: str, practice: str | None) -> Actor:
-    by = options.actor(session, email, practice)
+def _find_reader(session: Session, email: str, practice: str | None) -> Actor:
+    by = options.find_actor(session, email, practice)
     by.require(Action.SEE_CLAIMS)
     return by
 
 
-def facts_of(session: Session, schedule: Schedule, *, now: dt.datetime) -> dict[str, Any]:
+def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) -> dict[str, Any]:
     """A schedule as programs read it."""
     night = queries.next_night(session, schedule, now=now)
     return {
@@ -138,7 +138,7 @@ def facts_of(session: Session, schedule: Schedule, *, now: dt.datetime) -> dict[
         "state": schedule.state.value,
         "stopped_because": schedule.stopped_because,
         "mode": schedule.mode.value,
-        "sentence": sentence_of(session, schedule),
+        "sentence": schedule_sentence(session, schedule),
         "next": night.instant.isoformat() if night else None,
         "filter": schedule.filter,
         "local_time": schedule.local_time.isoformat("minutes"),
@@ -153,12 +153,12 @@ def facts_of(session: Session, schedule: Schedule, *, now: dt.datetime) -> dict[
     }
 
 
-def sentence_of(session: Session, schedule: Schedule) -> str:
+def schedule_sentence(session: Session, schedule: Schedule) -> str:
     """What it does, in words."""
     return descriptions.sentence(schedule, practice_of(session, schedule.practice_id).time_zone)
 
 
-def told_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> dict[str, Any]:
+def run_facts(session: Session, run: ScheduleRun, *, now: dt.datetime) -> dict[str, Any]:
     """A run and its report as programs read them."""
     seen = reports.of_run(session, run, now=now)
     return {
@@ -183,4 +183,4 @@ def told_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> dict[st
     }
 
 
-SHOWN = (list_schedules, show, tonight, runs, report)
+READ_COMMANDS = (list_schedules, show, tonight, runs, report)

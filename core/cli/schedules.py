@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.claims.filters import ClaimFilter
 from core.cli import context, options
-from core.cli.schedule_output import SHOWN, facts_of, schedule_argument, sentence_of, told_run
+from core.cli.schedule_output import READ_COMMANDS, run_facts, schedule_argument, schedule_facts, schedule_sentence
 from core.db.engine import transaction
 from core.jobs.lifecycle import CONFIRMATION
 from core.models.ledger import WriteOffReason
@@ -61,8 +61,8 @@ def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
 @options.json_option
 def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
     """Make a schedule. It reports what it would settle, until `settle schedule settle` lets it."""
-    request = ScheduleRequest.of({"weekdays": WEEKDAYS, **_asked(given)})
-    _do(commands.make, request, email=email, practice=practice, as_json=as_json)
+    request = ScheduleRequest.of({"weekdays": WEEKDAYS, **_given_fields(given)})
+    _run_schedule_command(commands.make, request, email=email, practice=practice, as_json=as_json)
 
 
 @schedule.command("change")
@@ -77,12 +77,12 @@ def change(
 ) -> None:
     """Change what is given, from the next night on; CONFIRM is asked for where the schedule settles."""
     with options.sessions() as sessions, sessions() as session:
-        by = options.actor(session, email, practice)
+        by = options.find_actor(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
-    request = ScheduleRequest.of({**_as_given(found), **_asked(given)})
+    request = ScheduleRequest.of({**_current_fields(found), **_given_fields(given)})
     if found.mode is ScheduleMode.SETTLE and confirmation is None:
         confirmation = click.prompt(f"Type {CONFIRMATION} to let it settle so")
-    _do(
+    _run_schedule_command(
         commands.change, schedule_id, request, version=found.version, confirmation=confirmation, email=email,
         practice=practice, as_json=as_json,
     )  # fmt: skip
@@ -97,10 +97,10 @@ def change(
 def settle(schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool) -> None:
     """Let a schedule settle from its next night on; takes CONFIRM."""
     with options.sessions() as sessions, sessions() as session:
-        by = options.actor(session, email, practice)
+        by = options.find_actor(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
     word = confirmation if confirmation is not None else click.prompt(f"Type {CONFIRMATION} to let it settle by itself")
-    _do(
+    _run_schedule_command(
         commands.start_settling, schedule_id, confirmation=word, version=found.version, email=email,
         practice=practice, as_json=as_json,
     )  # fmt: skip
@@ -118,22 +118,24 @@ def report_only(schedule_id: int, practice: str | None, email: str, as_json: boo
         version = queries.find(session, who["by"].practice_id, schedule_id).version
         return commands.only_report(session, schedule_id, version=version, **who)
 
-    _do(act, email=email, practice=practice, as_json=as_json)
+    _run_schedule_command(act, email=email, practice=practice, as_json=as_json)
 
 
-def _act(name: str, act: Callable[..., Schedule], help_: str) -> None:
+def _add_action_command(name: str, act: Callable[..., Schedule], help_: str) -> None:
     @schedule.command(name, help=help_)
     @schedule_argument
     @practice_option
     @options.as_option
     @options.json_option
     def command(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
-        _do(act, schedule_id, email=email, practice=practice, as_json=as_json)
+        _run_schedule_command(act, schedule_id, email=email, practice=practice, as_json=as_json)
 
 
-_act("pause", commands.pause, "Let a schedule's nights pass until it is resumed.")
-_act("resume", commands.resume, "Let a schedule's nights come again; whoever resumes a stopped one answers for it.")
-_act("delete", commands.delete, "Let no night come any more; what runs or waits goes on.")
+_add_action_command("pause", commands.pause, "Let a schedule's nights pass until it is resumed.")
+_add_action_command(
+    "resume", commands.resume, "Let a schedule's nights come again; whoever resumes a stopped one answers for it."
+)
+_add_action_command("delete", commands.delete, "Let no night come any more; what runs or waits goes on.")
 
 
 @schedule.command("run-now")
@@ -145,9 +147,9 @@ _act("delete", commands.delete, "Let no night come any more; what runs or waits 
 def run_now(schedule_id: int, key: str | None, practice: str | None, email: str, as_json: bool) -> None:
     """Run a schedule at once, beside its nights."""
     with options.sessions() as sessions, transaction(sessions) as session:
-        by, now = options.actor(session, email, practice), context.utc_now()
+        by, now = options.find_actor(session, email, practice), context.utc_now()
         run = commands.run_now(session, schedule_id, key=key or secrets.token_urlsafe(16), by=by, now=now)
-        told = told_run(session, run, now=now)
+        told = run_facts(session, run, now=now)
     click.echo(json.dumps(told) if as_json else f"Run {told['id']}: {told['sentence']}")
 
 
@@ -158,16 +160,18 @@ def run_now(schedule_id: int, key: str | None, practice: str | None, email: str,
 def set_time_zone(name: str, practice: str | None, email: str) -> None:
     """Let the practice's days and nights go by a zone, such as America/Chicago."""
     with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.actor(session, email, practice)
+        by = options.find_actor(session, email, practice)
         time_zone.set_time_zone(session, name, by=by, now=context.utc_now())
     click.echo(f"Days and nights go by {name} from now on; what was posted keeps its date.")
 
 
-def _do(act: Callable[..., Schedule], *what: Any, email: str, practice: str | None, as_json: bool, **more: Any) -> None:
+def _run_schedule_command(
+    act: Callable[..., Schedule], *what: Any, email: str, practice: str | None, as_json: bool, **more: Any
+) -> None:
     with options.sessions() as sessions, transaction(sessions) as session:
-        by, now = options.actor(session, email, practice), context.utc_now()
+        by, now = options.find_actor(session, email, practice), context.utc_now()
         found = act(session, *what, by=by, now=now, **more)
-        facts, sentence = facts_of(session, found, now=now), sentence_of(session, found)
+        facts, sentence = schedule_facts(session, found, now=now), schedule_sentence(session, found)
     if as_json:
         click.echo(json.dumps(facts))
     elif found.deleted_at is not None:
@@ -176,11 +180,11 @@ def _do(act: Callable[..., Schedule], *what: Any, email: str, practice: str | No
         click.echo(f"Schedule {found.id} is {found.state.value}. {sentence}")
 
 
-def _asked(given: dict[str, Any]) -> dict[str, Any]:
+def _given_fields(given: dict[str, Any]) -> dict[str, Any]:
     """The fields that were given, as a schedule is asked for."""
     asked = {name: value for name, value in given.items() if value is not None and value != ()}
     if "filters" in asked:
-        asked["filter"] = ClaimFilter.of_texts(options.filter_of(asked.pop("filters"))).given()
+        asked["filter"] = ClaimFilter.of_texts(options.parse_filters(asked.pop("filters"))).given()
     if "claims_max" in asked:
         asked["claims_max"] = claims_typed(asked["claims_max"])
     if "amount_max" in asked:
@@ -188,13 +192,13 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def _as_given(found: Schedule) -> dict[str, Any]:
+def _current_fields(found: Schedule) -> dict[str, Any]:
     """A schedule as it would be asked for."""
     asked = {name: getattr(found, name) for name in ScheduleRequest.model_fields}
     return {**asked, **{cap: UNLIMITED_WORD for cap in ("claims_max", "cents_max") if asked[cap] >= UNLIMITED}}
 
 
-for _shown in SHOWN:
+for _shown in READ_COMMANDS:
     schedule.add_command(_shown)
 
 COMMANDS = [schedule, set_time_zone]

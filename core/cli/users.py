@@ -28,7 +28,7 @@ _NOT_RETROACTIVE: Final = "Jobs that were previewed before keep the limits of th
 def list_users(email: str, as_json: bool) -> None:
     """List the people of the practice, with role and limits."""
     with options.sessions() as sessions, sessions() as session:
-        found = [_facts(user) for user in user_management.of_practice(session, options.actor(session, email))]
+        found = [_user_facts(user) for user in user_management.of_practice(session, options.find_actor(session, email))]
     if as_json:
         click.echo(json.dumps({"users": found}))
         return
@@ -43,7 +43,9 @@ def list_users(email: str, as_json: bool) -> None:
 @options.as_option
 def change_role(who: str, role: str, email: str) -> None:
     """Change what another person may do; nobody changes an own role."""
-    _do(who, email, lambda session, user_id, **by: user_management.change_role(session, user_id, Role(role), **by))
+    _run_user_command(
+        who, email, lambda session, user_id, **by: user_management.change_role(session, user_id, Role(role), **by)
+    )
     click.echo(f"{who} is {'an' if role[0] in 'ao' else 'a'} {role} from now on.")
 
 
@@ -55,7 +57,7 @@ def change_role(who: str, role: str, email: str) -> None:
 def set_user_limit(who: str, which: str, amount: str, email: str) -> None:
     """Set what one claim, or one job, of another person may write off alone: dollars, or the word unlimited."""
     cents: dict[str, Any] = {f"{which}_cents": parse_limit(amount)}
-    _do(
+    _run_user_command(
         who,
         email,
         lambda session, user_id, **by: user_management.set_limits(session, user_id, **cents, **by),
@@ -68,7 +70,7 @@ def set_user_limit(who: str, which: str, amount: str, email: str) -> None:
 @options.as_option
 def deactivate(who: str, email: str) -> None:
     """Let another person in no longer: their browsers are signed out, their tokens revoked."""
-    _do(who, email, user_management.deactivate)
+    _run_user_command(who, email, user_management.deactivate)
     click.echo(f"{who} is deactivated: signed out everywhere, every token revoked.")
 
 
@@ -77,7 +79,7 @@ def deactivate(who: str, email: str) -> None:
 @options.as_option
 def reactivate(who: str, email: str) -> None:
     """Let a person in again; their tokens stay revoked."""
-    _do(who, email, user_management.reactivate)
+    _run_user_command(who, email, user_management.reactivate)
     click.echo(f"{who} may sign in again; tokens stay revoked.")
 
 
@@ -93,7 +95,7 @@ def set_limit(which: str, amount: str, practice: str, email: str) -> None:
     """
     cents: dict[str, Any] = {f"{which}_cents": parse_limit(amount)}
     with options.sessions() as sessions, transaction(sessions) as session:
-        by = options.actor(session, email, practice)
+        by = options.find_actor(session, email, practice)
         limits.set_write_off_limits(session, **cents, by=by, now=context.utc_now())
     click.echo(f"Limit of {practice} for one {which}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
 
@@ -107,7 +109,7 @@ def show_limits(email: str, as_json: bool) -> None:
     Everybody's to an administrator, your own to others; of the practice's and a person's the smaller one counts.
     """
     with options.sessions() as sessions, sessions() as session:
-        by = options.actor(session, email)
+        by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         practice = practices.find(session, by.practice_id)
         everybody = by.may(Action.MANAGE_USERS)
@@ -117,7 +119,7 @@ def show_limits(email: str, as_json: bool) -> None:
             "claim_limit_cents": plain_limit(practice.claim_limit_cents),
             "job_limit_cents": plain_limit(practice.job_limit_cents),
         }
-        of_people = [_facts(person) for person in found if person.active]
+        of_people = [_user_facts(person) for person in found if person.active]
     if as_json:
         click.echo(json.dumps({"practice": of_practice, "users": of_people}))
         return
@@ -125,17 +127,17 @@ def show_limits(email: str, as_json: bool) -> None:
         click.echo(f"{who:<40} claim {_limit(one['claim_limit_cents'])}, job {_limit(one['job_limit_cents'])}")
 
 
-def _do(who: str, email: str, act: Callable[..., User]) -> None:
+def _run_user_command(who: str, email: str, act: Callable[..., User]) -> None:
     with options.sessions() as sessions, transaction(sessions) as session:
-        by: Actor = options.actor(session, email)
-        act(session, _id(session, who, by), by=by, now=context.utc_now())
+        by: Actor = options.find_actor(session, email)
+        act(session, _user_id(session, who, by), by=by, now=context.utc_now())
 
 
-def _id(session: Session, who: str, by: Actor) -> int:
+def _user_id(session: Session, who: str, by: Actor) -> int:
     return user_management.find_by_email(session, who, by=by).id
 
 
-def _facts(person: User) -> dict[str, Any]:
+def _user_facts(person: User) -> dict[str, Any]:
     return {
         "id": str(person.id),
         "email": person.email,

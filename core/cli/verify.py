@@ -16,7 +16,7 @@ from core.db.engine import make_sessions, transaction
 from core.practices import queries
 
 
-def _head(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Head | None:
+def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Head | None:
     number, _, digest = (given or "").replace(",", "").partition(":")
     if given is not None and not (number.isascii() and number.isdigit() and digest):
         raise click.BadParameter("write the number and the digest, such as 1042:9f86d081…")
@@ -29,7 +29,7 @@ def _head(_ctx: click.Context, _option: click.Parameter, given: str | None) -> H
     "--head",
     "kept",
     metavar="N:DIGEST",
-    callback=_head,
+    callback=_parse_head,
     help="The end of this practice's audit as it was kept elsewhere: it must still be in the chain.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print facts for programs.")
@@ -45,14 +45,14 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
             practice_id = queries.named(session, name).id if name else None
             found = violations(session, practice_id=practice_id)
             if kept and practice_id is not None and not log.holds(session, practice_id, kept):
-                found.append(_forked(practice_id, kept))
+                found.append(_missing_head_violation(practice_id, kept))
         with transaction(sessions) as session:
             flag_mismatches(session, practice_id=practice_id)
     click.echo(_as_json(found) if as_json else _as_words(found))
     ctx.exit(1 if found else 0)
 
 
-def _forked(practice_id: int, kept: Head) -> Violation:
+def _missing_head_violation(practice_id: int, kept: Head) -> Violation:
     return Violation(
         "the_kept_head_is_in_the_chain",
         "the act that was kept elsewhere is in the audit under the same number and digest",

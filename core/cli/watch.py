@@ -19,7 +19,7 @@ from core.jobs.results import outcome_sentences, progress
 from core.models.jobs import MOVING_STATUSES, JobKind, JobStatus, SettleJob
 from core.money import format_cents
 
-WATCH_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.5
 # What a job of each kind did to the dollars, where any moved.
 _MOVED: Final = {JobKind.SETTLE: "written off", JobKind.STATUS: "", JobKind.REVERSE: "restored"}
 
@@ -30,17 +30,17 @@ _MOVED: Final = {JobKind.SETTLE: "written off", JobKind.STATUS: "", JobKind.REVE
 def watch(job: int, as_json: bool) -> None:
     """Follow a job until it rests; exit 0 if it completed."""
     with options.sessions() as sessions:
-        key, kind = _found(sessions, job)
-        seen = _follow(sessions, key) if not as_json else _wait(sessions, key, lambda _: None)
+        key, kind = _find_job(sessions, job)
+        seen = _show_progress_bar(sessions, key) if not as_json else _poll_until_stopped(sessions, key, lambda _: None)
     if as_json:
         click.echo(json.dumps({**progress.as_json(seen), "words": outcome_sentences.sentence(seen, kind)}))
     else:
         but = f", but no claim was {codes.DONE[kind]}" if outcome_sentences.did_nothing(seen) else ""
-        click.echo(f"Job {job} is {seen.status.value}{but}: {_counted(seen, kind)}.")
+        click.echo(f"Job {job} is {seen.status.value}{but}: {_describe_counts(seen, kind)}.")
     click.get_current_context().exit(0 if seen.status is JobStatus.COMPLETED else 1)
 
 
-def _found(sessions: Sessions, job_id: int) -> tuple[JobKey, JobKind]:
+def _find_job(sessions: Sessions, job_id: int) -> tuple[JobKey, JobKind]:
     with sessions() as session:
         found = session.execute(select(SettleJob.practice_id, SettleJob.kind).where(SettleJob.id == job_id))
         row = found.one_or_none()
@@ -49,14 +49,14 @@ def _found(sessions: Sessions, job_id: int) -> tuple[JobKey, JobKind]:
     return JobKey(row.practice_id, job_id), row.kind
 
 
-def _counted(seen: progress.Progress, kind: JobKind) -> str:
+def _describe_counts(seen: progress.Progress, kind: JobKind) -> str:
     """What became of its claims, in the words of its kind."""
     done, moved = codes.DONE[kind], _MOVED[kind]
     counts = f"{seen.settled:,} {done}, {seen.skipped:,} skipped, {seen.failed:,} failed, {seen.remaining:,} remaining"
     return f"{counts}; {format_cents(seen.insurance_cents + seen.patient_cents)} {moved}" if moved else counts
 
 
-def _follow(sessions: Sessions, key: JobKey) -> progress.Progress:
+def _show_progress_bar(sessions: Sessions, key: JobKey) -> progress.Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -73,17 +73,19 @@ def _follow(sessions: Sessions, key: JobKey) -> progress.Progress:
                 total=seen.total,
             )
 
-        return _wait(sessions, key, show)
+        return _poll_until_stopped(sessions, key, show)
 
 
-def _wait(sessions: Sessions, key: JobKey, show: Callable[[progress.Progress], None]) -> progress.Progress:
+def _poll_until_stopped(
+    sessions: Sessions, key: JobKey, show: Callable[[progress.Progress], None]
+) -> progress.Progress:
     while True:
         with sessions() as session:
             seen = progress.of_job(session, key, now=context.utc_now())
         show(seen)
         if seen.status not in MOVING_STATUSES:
             return seen
-        time.sleep(WATCH_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 COMMANDS = [watch]

@@ -9,7 +9,7 @@ from typing import Self
 
 from core.errors import Refusal
 from core.local import binaries
-from core.local.guardian import BROKER, Child, Ending, Guardian
+from core.local.guardian import BROKER, Child, Guardian, StopPolicy
 from core.local.sockets import socket_folder
 
 _START_SECONDS = 30
@@ -92,7 +92,7 @@ class Broker:
             "daemonize": "no",
         }
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
-        return self._guardian.start([program, *words], log=self._log, ending=Ending(stage=BROKER))
+        return self._guardian.start([program, *words], log=self._log, ending=StopPolicy(stage=BROKER))
 
     def _end_leftover(self) -> None:
         """End the server of a killed run. The caller holds the data folder's lock, so no other run can be meant."""

@@ -14,7 +14,7 @@ from core.db.engine import make_engine
 from core.errors import Refusal
 
 
-class DatabaseAway(Refusal):
+class DatabaseUnavailable(Refusal):
     """The database does not answer; look at SETTLE_DATABASE_URL and at the server."""
 
     code = "database_away"
@@ -27,21 +27,21 @@ class PortTaken(Refusal):
 
 
 @contextlib.contextmanager
-def reached(url: str, *, pool_size: int = 1) -> Iterator[Engine]:
-    """An engine on a database that answers, disposed of at the end. Raises `DatabaseAway`, which says why."""
+def connected_engine(url: str, *, pool_size: int = 1) -> Iterator[Engine]:
+    """An engine on a database that answers, disposed of at the end. Raises `DatabaseUnavailable`, which says why."""
     engine = make_engine(url, pool_size=pool_size)
     try:
         try:
             engine.connect().close()
         except DBAPIError as error:
             cause = causes.why(error)
-            raise DatabaseAway(cause.sentence if cause else None) from error
+            raise DatabaseUnavailable(cause.sentence if cause else None) from error
         yield engine
     finally:
         engine.dispose()
 
 
-def refuse_if_taken(host: str, port: int, *, cure: str) -> None:
+def require_free_port(host: str, port: int, *, cure: str) -> None:
     """Raise `PortTaken`, naming the port and the cure, where another program listens on it."""
     try:
         _bind(host, port)

@@ -21,15 +21,15 @@ _LOOK_SECONDS = 0.02
 _HAS_PROC = Path("/proc/self/stat").exists()
 
 # The later the stage, the earlier it ends: the database last of all.
-DATABASE, BROKER, DOORS = 0, 1, 2
+DATABASE, BROKER, SERVICES = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Ending:
+class StopPolicy:
     """How a child is ended: the signal that asks it, when its turn is, and how long it may take before SIGKILL."""
 
     stop_signal: signal.Signals = signal.SIGTERM
-    stage: int = DOORS
+    stage: int = SERVICES
     grace_seconds: float = 8.0  # a worker's chunk takes tens of milliseconds, a web request a few seconds
 
 
@@ -38,7 +38,7 @@ class Child:
     """A process that leads a group of its own."""
 
     process: "subprocess.Popen[bytes]"
-    ending: Ending
+    ending: StopPolicy
 
     @property
     def pid(self) -> int:
@@ -49,14 +49,14 @@ class Child:
         """Tell whether it has not ended yet."""
         return self.process.poll() is None
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """Send the signal; do not wait."""
         if self.is_running():
             self.process.send_signal(self.ending.stop_signal)
 
     def stop(self) -> None:
         """Ask it to stop, wait as long as it may take, then kill what is left of its group."""
-        self.ask_to_stop()
+        self.request_stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(self.ending.grace_seconds)
         self.kill()
@@ -81,7 +81,7 @@ class Guardian:
         argv: Sequence[str | Path],
         *,
         log: Path,
-        ending: Ending,
+        ending: StopPolicy,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         user: int | None = None,
@@ -144,54 +144,54 @@ class Guardian:
         )
         os.close(read)
 
-    def _report(self, pid: int, ending: Ending) -> None:
+    def _report(self, pid: int, ending: StopPolicy) -> None:
         os.write(self._pipe, f"{pid} {int(ending.stop_signal)} {ending.stage} {ending.grace_seconds}\n".encode())
 
 
 @dataclass(frozen=True)
-class _Charge:
+class _WatchedProcess:
     """A process that the guard watches over, and when it began: its id alone may later be another's."""
 
     pid: int
-    ending: Ending
+    ending: StopPolicy
     began: str | None
 
     @classmethod
     def from_report(cls, line: str) -> Self:
         pid, stop_signal, stage, grace_seconds = line.split()
-        ending = Ending(signal.Signals(int(stop_signal)), int(stage), float(grace_seconds))
-        return cls(int(pid), ending, _began_at(int(pid)))
+        ending = StopPolicy(signal.Signals(int(stop_signal)), int(stage), float(grace_seconds))
+        return cls(int(pid), ending, _start_ticks(int(pid)))
 
     def is_running(self) -> bool:
         """Tell whether this very process, and not another with its id, has not ended yet."""
         if not _HAS_PROC:
             return _exists(self.pid)
-        return self.began is not None and _began_at(self.pid) == self.began
+        return self.began is not None and _start_ticks(self.pid) == self.began
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         if self.is_running():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self.pid, self.ending.stop_signal)
 
     def kill(self) -> None:
         """Kill its group, which can outlive it; the id is nobody else's while the group exists."""
-        if _began_at(self.pid) in (None, self.began):
+        if _start_ticks(self.pid) in (None, self.began):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
 
 @dataclass
-class _Charges:
+class _WatchedProcesses:
     """All that the guard watches over, by process id."""
 
-    known: dict[int, _Charge] = field(default_factory=dict)
+    known: dict[int, _WatchedProcess] = field(default_factory=dict)
 
     def end_all(self) -> None:
         """End stage by stage, the last first."""
         for stage in sorted({charge.ending.stage for charge in self.known.values()}, reverse=True):
             charges = [charge for charge in self.known.values() if charge.ending.stage == stage]
             for charge in charges:
-                charge.ask_to_stop()
+                charge.request_stop()
             asked_at = time.monotonic()
             while running := [charge for charge in charges if charge.is_running()]:
                 waited_seconds = time.monotonic() - asked_at
@@ -213,7 +213,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _began_at(pid: int) -> str | None:
+def _start_ticks(pid: int) -> str | None:
     """When the process began, in the kernel's ticks; None where it has ended or the system does not say."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
@@ -223,15 +223,15 @@ def _began_at(pid: int) -> str | None:
     return None if state in "ZX" else rest[18]
 
 
-def _guard() -> None:
+def _run_guard() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    charges = _Charges()
+    charges = _WatchedProcesses()
     for line in sys.stdin:
-        charge = _Charge.from_report(line)
+        charge = _WatchedProcess.from_report(line)
         charges.known[charge.pid] = charge  # a later one with the same id is another process
     charges.end_all()
 
 
 if __name__ == "__main__":
-    _guard()
+    _run_guard()

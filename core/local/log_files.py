@@ -7,14 +7,14 @@ from typing import Final
 LOG_BYTES_MAX: Final = 5_000_000  # days of a quiet installation; two files of it are kept for each child
 
 
-def log_folder(data_dir: Path) -> Path:
+def make_log_folder(data_dir: Path) -> Path:
     """Make the folder of the logs, ours alone."""
     folder = data_dir / "log"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
-def keep_small(folder: Path, *, bytes_max: int = LOG_BYTES_MAX) -> None:
+def rotate_large_logs(folder: Path, *, bytes_max: int = LOG_BYTES_MAX) -> None:
     """Move what is in a log that has grown too large to NAME.log.1 and begin it anew."""
     for log in folder.glob("*.log"):
         if log.stat().st_size > bytes_max:

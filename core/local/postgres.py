@@ -17,7 +17,7 @@ from psycopg import sql
 
 from core.errors import Refusal
 from core.local import binaries, unprivileged
-from core.local.guardian import DATABASE, Child, Ending, Guardian
+from core.local.guardian import DATABASE, Child, Guardian, StopPolicy
 from core.local.sockets import socket_folder
 
 ROLE: Final = "settle"
@@ -25,10 +25,12 @@ _SUPERUSER: Final = "postgres"
 _BUILTIN_LOCALES_SINCE: Final = 17
 _START_SECONDS = 60  # recovery after a crash included
 _STOP_SECONDS = 20
-_ENDING: Final = Ending(signal.SIGINT, DATABASE, _STOP_SECONDS)  # "fast": SIGTERM would wait for the last client
+_STOP_POLICY: Final = StopPolicy(
+    signal.SIGINT, DATABASE, _STOP_SECONDS
+)  # "fast": SIGTERM would wait for the last client
 _LOOK_SECONDS = 0.02
 
-_ALWAYS = {
+_SERVER_SETTINGS = {
     "listen_addresses": "",  # the socket only
     "unix_socket_permissions": "0700",
     "max_connections": "100",
@@ -39,7 +41,7 @@ _ALWAYS = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
-_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_NON_DURABLE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class PostgresFailed(Refusal):
@@ -75,7 +77,7 @@ class Postgres:
         self._wanted = folder.absolute()
         self._guardian = guardian
         self._log = log
-        self._settings = _ALWAYS | ({} if durable else _NOT_DURABLE)
+        self._settings = _SERVER_SETTINGS | ({} if durable else _NON_DURABLE_SETTINGS)
         self._programs = programs
         self._say = say
         self._child: Child | None = None
@@ -94,7 +96,7 @@ class Postgres:
 
     def start(self) -> None:
         """Make the database if there is none, start the server, wait until it answers. Raises a `Refusal`."""
-        place = unprivileged.choose(self._programs or binaries.find_postgres(), self._wanted)
+        place = unprivileged.choose_location(self._programs or binaries.find_postgres(), self._wanted)
         if place.folder != self._wanted:
             self._say(
                 f'PostgreSQL runs as "nobody", which may not enter {self._wanted.parent}: its data is in {place.folder}'
@@ -102,9 +104,9 @@ class Postgres:
         self._sockets = socket_folder(place.folder / "socket", owner=place.user)
         data = place.folder / "data"
         if not data.exists():
-            _initialise(place, data)
+            _initialize(place, data)
         _refuse_other_version(place, data)
-        _end_leftover(data)
+        _stop_leftover_server(data)
         self._child = self._launch(place, data)
         self._wait_until_it_answers()
         self._make_database()
@@ -125,13 +127,13 @@ class Postgres:
         """Stop."""
         self.stop()
 
-    def _launch(self, place: unprivileged.Place, data: Path) -> Child:
+    def _launch(self, place: unprivileged.PostgresLocation, data: Path) -> Child:
         settings = self._settings | {"unix_socket_directories": str(self._sockets)}
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return self._guardian.start(
             [place.binaries / "postgres", "-D", data, *words],
             log=self._log,
-            ending=_ENDING,
+            ending=_STOP_POLICY,
             env=_clean_environment(),
             cwd=place.folder,
             user=place.user,
@@ -164,7 +166,7 @@ class Postgres:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
 
 
-def _initialise(place: unprivileged.Place, data: Path) -> None:
+def _initialize(place: unprivileged.PostgresLocation, data: Path) -> None:
     """Make the cluster under another name until it is whole."""
     partial = data.with_name("data.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -197,7 +199,7 @@ def _initialise(place: unprivileged.Place, data: Path) -> None:
     partial.rename(data)
 
 
-def _refuse_other_version(place: unprivileged.Place, data: Path) -> None:
+def _refuse_other_version(place: unprivileged.PostgresLocation, data: Path) -> None:
     made_by, found = (int((data / "PG_VERSION").read_text()), binaries.postgres_major(place.binaries))
     if made_by != found:
         raise OtherPostgresVersion(
@@ -206,7 +208,7 @@ def _refuse_other_version(place: unprivileged.Place, data: Path) -> None:
         )
 
 
-def _end_leftover(data: Path) -> None:
+def _stop_leftover_server(data: Path) -> None:
     """Clear away what a killed run left: a server that still runs on this data, or the file that says so.
 
     The caller holds the data folder's lock, so no other run can be meant.

@@ -10,14 +10,14 @@ QUEUES: Final = (QUEUE_SETTLE, QUEUE_CONTROL)
 _WEB_GRACE_SECONDS: Final = 5
 _CELERY: Final = (sys.executable, "-m", "celery", "--quiet", "--app")
 _APP: Final = "worker.app"
-_APP_OF_FLOWER: Final = "worker.flower"  # the same, with what Flower needs besides
+_FLOWER_APP: Final = "worker.flower"  # the same, with what Flower needs besides
 
 
 def web(settings: Settings) -> list[str]:
     """The web server. It keeps no access log of its own: an address can hold what somebody searched for."""
     return [
         *(sys.executable, "-m", "gunicorn", "webui.server.wsgi:application()"),
-        *("--logger-class", "webui.server.wsgi.ServerLog"),
+        *("--logger-class", "webui.server.wsgi.GunicornLogger"),
         *("--bind", f"{settings.web_host}:{settings.web_port}"),
         *("--worker-class", "webui.server.web_worker.Worker"),
         *("--workers", str(settings.web_workers)),
@@ -43,13 +43,21 @@ def worker(queue: str, settings: Settings, *, name: str | None = None) -> list[s
 
 def beat(settings: Settings) -> list[str]:
     """The clock. It keeps nothing on disk, since an extra or a missing beat does no harm."""
-    return [*_CELERY, _APP, "beat", "--scheduler", "worker.scheduler:Clock", "--loglevel", settings.log_level.upper()]
+    return [
+        *_CELERY,
+        _APP,
+        "beat",
+        "--scheduler",
+        "worker.scheduler:BoundedScheduler",
+        "--loglevel",
+        settings.log_level.upper(),
+    ]
 
 
 def flower(settings: Settings) -> list[str]:
     """Flower, to look and not to touch."""
     return [
-        *(*_CELERY, _APP_OF_FLOWER, "flower"),
+        *(*_CELERY, _FLOWER_APP, "flower"),
         f"--address={settings.flower_host}",
         f"--port={settings.flower_port}",
         "--read_only=True",

@@ -14,14 +14,14 @@ RESTARTS_SECONDS: Final = 60.0
 _BACKOFF_SECONDS: Final = 0.25  # doubled at each restart within RESTARTS_SECONDS
 
 
-class GaveUp(Refusal):
+class RestartLimitReached(Refusal):
     """A program that everything else needs keeps ending."""
 
     code = "gave_up"
 
 
 @dataclass
-class Kept:
+class SupervisedProgram:
     """A program with its log; without an `essential` one the run stops, without another it goes on."""
 
     name: str
@@ -30,33 +30,33 @@ class Kept:
     say: Callable[[str], None]
     essential: bool = False
     child: Child | None = None
-    _deaths: deque[float] = field(default_factory=deque)
-    _again_at: float | None = None
+    _exit_times: deque[float] = field(default_factory=deque)
+    _restart_at: float | None = None
 
     def start(self) -> None:
         """Start it."""
-        self._again_at = None
+        self._restart_at = None
         self.child = self.start_child()
 
     def look(self, now: float) -> None:
-        """Notice a death; start it again when its pause is over. Raises `GaveUp` for an essential one.
+        """Notice a death; start it again when its pause is over. Raises `RestartLimitReached` for an essential one.
 
         `now` is monotonic seconds.
         """
         if self.child is not None and not self.child.is_running():
-            self._note_death(self.child, now)
-        if self._again_at is not None and now >= self._again_at:
+            self._record_exit(self.child, now)
+        if self._restart_at is not None and now >= self._restart_at:
             self._start_again(now)
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """Begin to stop it; never start it again."""
-        self._again_at = None
+        self._restart_at = None
         if self.child is not None:
-            self.child.ask_to_stop()
+            self.child.request_stop()
 
     def stop(self) -> None:
         """Stop it and wait for its end; never start it again."""
-        self._again_at = None
+        self._restart_at = None
         if self.child is not None:
             self.child.stop()
 
@@ -67,25 +67,25 @@ class Kept:
             self.say(f"{self.name}: {refusal.message}")
             self._plan_restart(now)
 
-    def _note_death(self, child: Child, now: float) -> None:
+    def _record_exit(self, child: Child, now: float) -> None:
         child.kill()  # what its group left behind, such as the pool of a killed worker
         self.child = None
-        self.say(f"{self.name} ended ({_how(child.process.returncode)}); its log is {self.log}")
+        self.say(f"{self.name} ended ({_exit_reason(child.process.returncode)}); its log is {self.log}")
         self._plan_restart(now)
 
     def _plan_restart(self, now: float) -> None:
-        self._deaths.append(now)
-        while self._deaths and self._deaths[0] < now - RESTARTS_SECONDS:
-            self._deaths.popleft()
-        if len(self._deaths) <= RESTARTS_MAX:
-            self._again_at = now + _BACKOFF_SECONDS * 2 ** (len(self._deaths) - 1)
+        self._exit_times.append(now)
+        while self._exit_times and self._exit_times[0] < now - RESTARTS_SECONDS:
+            self._exit_times.popleft()
+        if len(self._exit_times) <= RESTARTS_MAX:
+            self._restart_at = now + _BACKOFF_SECONDS * 2 ** (len(self._exit_times) - 1)
             return
-        self._again_at = None
-        words = f"{self.name} ended {len(self._deaths)} times within {RESTARTS_SECONDS:.0f} seconds"
+        self._restart_at = None
+        words = f"{self.name} ended {len(self._exit_times)} times within {RESTARTS_SECONDS:.0f} seconds"
         if self.essential:
-            raise GaveUp(f"{words}; stopping, since nothing works without it. Its log is {self.log}")
+            raise RestartLimitReached(f"{words}; stopping, since nothing works without it. Its log is {self.log}")
         self.say(f"{words}; it stays down, everything else goes on. Its log is {self.log}")
 
 
-def _how(code: int) -> str:
+def _exit_reason(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"signal {-code}"

@@ -13,8 +13,8 @@ from typing import Final
 from core.errors import Refusal
 
 _LOCK: Final = "lock"
-_WHERE: Final = "run.json"
-_LOCK_SECONDS: Final = 0.5  # `find` holds the lock for an instant
+_SERVERS_FILE: Final = "run.json"
+_LOCK_SECONDS: Final = 0.5  # `find_running_servers` holds the lock for an instant
 
 
 class AlreadyRunning(Refusal):
@@ -23,7 +23,7 @@ class AlreadyRunning(Refusal):
     code = "already_running"
 
 
-class NotOurFolder(Refusal):
+class DataDirNotOwned(Refusal):
     """The data folder belongs to another user."""
 
     code = "not_our_folder"
@@ -40,32 +40,32 @@ class RunningServers:
 
 
 @contextmanager
-def hold(data_dir: Path) -> Iterator[None]:
+def lock_data_dir(data_dir: Path) -> Iterator[None]:
     """Own the folder until the end, or raise `AlreadyRunning` with the other run's address."""
     try:
         # Root's PostgreSQL runs as somebody else, who must be able to pass.
         data_dir.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
         lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except PermissionError:
-        raise NotOurFolder(f"{data_dir} belongs to another user; choose another with --data-dir.") from None
+        raise DataDirNotOwned(f"{data_dir} belongs to another user; choose another with --data-dir.") from None
     try:
-        _take(lock, data_dir)
+        _acquire_lock(lock, data_dir)
         yield
-        (data_dir / _WHERE).unlink(missing_ok=True)
+        (data_dir / _SERVERS_FILE).unlink(missing_ok=True)
     finally:
         os.close(lock)
 
 
-def announce(data_dir: Path, servers: RunningServers) -> None:
-    """Say where this run's servers are; `find` reads it."""
-    partial = data_dir / f"{_WHERE}.partial"
+def publish_servers(data_dir: Path, servers: RunningServers) -> None:
+    """Say where this run's servers are; `find_running_servers` reads it."""
+    partial = data_dir / f"{_SERVERS_FILE}.partial"
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(asdict(servers), file, indent=1)
-    partial.replace(data_dir / _WHERE)
+    partial.replace(data_dir / _SERVERS_FILE)
 
 
-def find(data_dir: Path) -> RunningServers | None:
+def find_running_servers(data_dir: Path) -> RunningServers | None:
     """The servers of the run that owns the folder; None if none runs or it has none yet."""
     try:
         lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CLOEXEC)
@@ -81,7 +81,7 @@ def find(data_dir: Path) -> RunningServers | None:
         os.close(lock)
 
 
-def _take(lock: int, data_dir: Path) -> None:
+def _acquire_lock(lock: int, data_dir: Path) -> None:
     until = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
@@ -93,12 +93,12 @@ def _take(lock: int, data_dir: Path) -> None:
             servers = _read(data_dir)
             where = f", at {servers.web_url}" if servers else ""
             raise AlreadyRunning(f"Batch Settle is already running in {data_dir}{where}.") from None
-        (data_dir / _WHERE).unlink(missing_ok=True)
+        (data_dir / _SERVERS_FILE).unlink(missing_ok=True)
         return
 
 
 def _read(data_dir: Path) -> RunningServers | None:
     try:
-        return RunningServers(**json.loads((data_dir / _WHERE).read_text()))
+        return RunningServers(**json.loads((data_dir / _SERVERS_FILE).read_text()))
     except (OSError, ValueError, TypeError):
         return None

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, exists, select
 from core.access import users
 from core.db.engine import make_sessions, transaction
 from core.intake.sample.make_sample import make_sample
-from core.local.saved_secret import kept_secret
+from core.local.saved_secret import load_or_create_secret
 from core.models.people import Role, User
 from core.models.practices import Practice
 
@@ -29,16 +29,16 @@ class SignIn:
     password: str
 
 
-def make_if_empty(engine: Engine, data_dir: Path, *, now: dt.datetime, say: Callable[[str], None]) -> None:
+def create_if_empty(engine: Engine, data_dir: Path, *, now: dt.datetime, say: Callable[[str], None]) -> None:
     """Make the practice unless the database has any, and its demo user unless there is any user."""
-    if not _any(engine, Practice):
+    if not _has_rows(engine, Practice):
         say(f"Making the sample practice {PRACTICE} with {CLAIMS:,} claims …")
         make_sample(engine, practice_name=PRACTICE, claims=CLAIMS, seed=1, now=now)
-    if not _any(engine, User):
+    if not _has_rows(engine, User):
         _add_demo_user(engine, data_dir, now=now)
 
 
-def _any(engine: Engine, table: type[Practice | User]) -> bool:
+def _has_rows(engine: Engine, table: type[Practice | User]) -> bool:
     with transaction(make_sessions(engine)) as session:
         return bool(session.scalar(select(exists().where(table.id.is_not(None)))))
 
@@ -53,15 +53,15 @@ def _add_demo_user(engine: Engine, data_dir: Path, *, now: dt.datetime) -> None:
                 email=DEMO_EMAIL,
                 name="Demo User",
                 role=Role.ADMIN,
-                password=kept_secret(data_dir, _PASSWORD, make=users.make_password),
+                password=load_or_create_secret(data_dir, _PASSWORD, make=users.make_password),
                 now=now,
             )
 
 
-def sign_in(engine: Engine, data_dir: Path) -> SignIn | None:
+def find_sign_in(engine: Engine, data_dir: Path) -> SignIn | None:
     """How to sign in as the demo user; None where this folder's demo user is not in this database."""
     with transaction(make_sessions(engine)) as session:
         known = users.find_by_email(session, DEMO_EMAIL) is not None
     if not known or not (data_dir / _PASSWORD).exists():
         return None
-    return SignIn(DEMO_EMAIL, kept_secret(data_dir, _PASSWORD))
+    return SignIn(DEMO_EMAIL, load_or_create_secret(data_dir, _PASSWORD))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def _long_secret() -> str:
+def _random_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def kept_secret(data_dir: Path, name: str, *, make: Callable[[], str] = _long_secret) -> str:
+def load_or_create_secret(data_dir: Path, name: str, *, make: Callable[[], str] = _random_secret) -> str:
     """The secret called `name`, made at the first call; its file is ours alone."""
     path = data_dir / name
     if not path.exists():

@@ -26,11 +26,11 @@ def socket_folder(wanted: Path, *, owner: int | None = None) -> Path:
 
     They cannot where the path is too long or has odd characters, and on some shared or network file systems.
     """
-    if _fits(wanted) and _takes_socket(_private(wanted, owner)):
+    if _fits(wanted) and _takes_socket(_make_private(wanted, owner)):
         return wanted
     label = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:10]
     short = _SHORT_ROOT / f"settle-{os.getuid()}-{label}"
-    if not _takes_socket(_private(short, owner)):
+    if not _takes_socket(_make_private(short, owner)):
         raise NoSocketFolder(f"Neither {wanted} nor {short} takes a unix socket; choose another --data-dir.")
     return short
 
@@ -39,7 +39,7 @@ def _fits(folder: Path) -> bool:
     return len(os.fsencode(folder)) + _NAME_BYTES_MAX <= _PATH_BYTES_MAX and _PLAIN.fullmatch(str(folder)) is not None
 
 
-def _private(folder: Path, owner: int | None) -> Path:
+def _make_private(folder: Path, owner: int | None) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     # Below /tmp somebody else may have been here first.

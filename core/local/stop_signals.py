@@ -8,12 +8,12 @@ from typing import Final, Self
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class StopAsked(Exception):
+class StopRequested(Exception):
     """Somebody asked the run to stop."""
 
 
 class StopSignals:
-    """Within its block a signal asks the run to stop; `check` raises `StopAsked` from then on."""
+    """Within its block a signal asks the run to stop; `check` raises `StopRequested` from then on."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         """`say` gets a line at each signal."""
@@ -21,9 +21,9 @@ class StopSignals:
         self._asked = False
 
     def check(self) -> None:
-        """Raise `StopAsked` if a signal came."""
+        """Raise `StopRequested` if a signal came."""
         if self._asked:
-            raise StopAsked
+            raise StopRequested
 
     def __enter__(self) -> Self:
         """Take the signals over."""

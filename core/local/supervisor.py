@@ -16,19 +16,19 @@ from core.db.engine import make_sessions, transaction
 from core.errors import Refusal
 from core.local import programs, run_lock, sample_practice
 from core.local.broker import Broker
-from core.local.connectivity import answers_http, free_port, reached, refuse_if_taken
-from core.local.guardian import Child, Ending, Guardian
-from core.local.log_files import keep_small, log_folder
+from core.local.connectivity import answers_http, connected_engine, free_port, require_free_port
+from core.local.guardian import Child, Guardian, StopPolicy
+from core.local.log_files import make_log_folder, rotate_large_logs
 from core.local.postgres import Postgres
-from core.local.restart_policy import Kept
-from core.local.saved_secret import kept_secret
-from core.local.stop_signals import StopAsked, StopSignals
+from core.local.restart_policy import SupervisedProgram
+from core.local.saved_secret import load_or_create_secret
+from core.local.stop_signals import StopRequested, StopSignals
 from core.migrations.run import migrate
 from core.settings import Settings
 from core.watch import canary, heartbeat
 
 _FLOWER_USER: Final = "ops"
-_OTHER_PORT: Final = 8011  # an example of one that is seldom taken
+_EXAMPLE_PORT: Final = 8011  # an example of one that is seldom taken
 _LOOK_SECONDS: Final = 0.1
 _READY_SECONDS: Final = 120  # a cold start on a small, busy machine
 
@@ -59,43 +59,43 @@ class Supervisor:
         self._with_sample = with_sample
         self._screen = screen
         self._clock = clock
-        self._kept: list[Kept] = []  # in the order of their start
+        self._kept: list[SupervisedProgram] = []  # in the order of their start
 
     def run(self) -> None:
         """Bring everything up, keep it up until a signal, stop it in order. Raises a `Refusal`."""
         if not self._data_dir.exists():
             self._refuse_taken_port()  # before a folder is made that nobody would need
-        with StopSignals(self._screen.line) as signals, run_lock.hold(self._data_dir), Guardian() as guardian:
+        with StopSignals(self._screen.line) as signals, run_lock.lock_data_dir(self._data_dir), Guardian() as guardian:
             self._signals, self._guardian = signals, guardian
             try:
                 self._bring_up()
                 self._keep_up()
-            except StopAsked:
+            except StopRequested:
                 pass
             finally:
                 self._stop()
 
     def _bring_up(self) -> None:
         self._refuse_taken_port()
-        self._logs = log_folder(self._data_dir)
+        self._logs = make_log_folder(self._data_dir)
         self._start_servers()
         self._complete_settings()
-        database_url = _value(self._settings.database_url)
-        with reached(database_url) as engine:
+        database_url = _secret_value(self._settings.database_url)
+        with connected_engine(database_url) as engine:
             migrate(database_url)
             self._signals.check()
             if self._with_sample:
-                sample_practice.make_if_empty(engine, self._data_dir, now=self._clock(), say=self._screen.line)
-            self._start_doors()
+                sample_practice.create_if_empty(engine, self._data_dir, now=self._clock(), say=self._screen.line)
+            self._start_services()
             servers = self._where()
-            run_lock.announce(self._data_dir, servers)
+            run_lock.publish_servers(self._data_dir, servers)
             self._wait_until_ready(engine)
-            sign_in = sample_practice.sign_in(engine, self._data_dir)
+            sign_in = sample_practice.find_sign_in(engine, self._data_dir)
         self._screen.ready(servers, sign_in, self._data_dir)
 
     def _refuse_taken_port(self) -> None:
-        cure = f'choose another: settle up --port {_OTHER_PORT}, or make run ARGS="--port {_OTHER_PORT}"'
-        refuse_if_taken(self._settings.web_host, self._settings.web_port, cure=cure)
+        cure = f'choose another: settle up --port {_EXAMPLE_PORT}, or make run ARGS="--port {_EXAMPLE_PORT}"'
+        require_free_port(self._settings.web_host, self._settings.web_port, cure=cure)
 
     def _start_servers(self) -> None:
         """Start the database and the broker that no URL names."""
@@ -114,19 +114,19 @@ class Supervisor:
     def _complete_settings(self) -> None:
         """Add what a newcomer does not want to think about: secrets, and a port for Flower."""
         settings = self._settings
-        password = kept_secret(self._data_dir, "flower_password")
+        password = load_or_create_secret(self._data_dir, "flower_password")
         self._settings = settings.model_copy(
             update={
                 "data_dir": self._data_dir,
-                "secret_key": settings.secret_key or SecretStr(kept_secret(self._data_dir, "secret_key")),
+                "secret_key": settings.secret_key or SecretStr(load_or_create_secret(self._data_dir, "secret_key")),
                 "flower_basic_auth": settings.flower_basic_auth or SecretStr(f"{_FLOWER_USER}:{password}"),
                 "flower_port": free_port(settings.flower_host, settings.flower_port),
             }
         )
 
-    def _start_doors(self) -> None:
+    def _start_services(self) -> None:
         settings = self._settings
-        environment = {**os.environ, **_variables(settings), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **_environment_of(settings), "PYTHONUNBUFFERED": "1"}
         for queue in programs.QUEUES:
             self._keep_program(f"worker-{queue}", programs.worker(queue, settings), environment)
         self._keep_program("beat", programs.beat(settings), environment)
@@ -140,12 +140,12 @@ class Supervisor:
         log = self._log_of(name)
 
         def start() -> Child:
-            return self._guardian.start(argv, log=log, env=environment, ending=Ending())
+            return self._guardian.start(argv, log=log, env=environment, ending=StopPolicy())
 
         self._keep(name, start, essential=essential)
 
     def _keep(self, name: str, start: Callable[[], Child], *, essential: bool = False) -> None:
-        kept = Kept(name, start, self._log_of(name), self._screen.line, essential=essential)
+        kept = SupervisedProgram(name, start, self._log_of(name), self._screen.line, essential=essential)
         self._kept.append(kept)
         self._signals.check()
         kept.start()
@@ -176,8 +176,8 @@ class Supervisor:
         """Return whether the broker took the hints. Raise `NotReady` if our own broker did not."""
         words = [word for queue, canary_id in asked.items() for word in (queue, str(canary_id))]
         argv = [sys.executable, "-m", "worker.canary", *words]
-        environment = {**os.environ, **_variables(self._settings)}
-        hinter = self._guardian.start(argv, log=self._log_of("hint"), env=environment, ending=Ending())
+        environment = {**os.environ, **_environment_of(self._settings)}
+        hinter = self._guardian.start(argv, log=self._log_of("hint"), env=environment, ending=StopPolicy())
         self._wait_for("hint", lambda: not hinter.is_running())
         if hinter.process.returncode == 0:
             return True
@@ -200,7 +200,7 @@ class Supervisor:
     def _keep_up(self) -> None:
         while True:
             self._look()
-            keep_small(self._logs)
+            rotate_large_logs(self._logs)
             time.sleep(_LOOK_SECONDS)
 
     def _look(self) -> None:
@@ -216,7 +216,7 @@ class Supervisor:
         servers = [kept for kept in reversed(self._kept) if kept not in doors + workers]
         for together in (doors, workers, *([server] for server in servers)):
             for kept in together:
-                kept.ask_to_stop()
+                kept.request_stop()
             for kept in together:
                 kept.stop()
 
@@ -226,8 +226,8 @@ class Supervisor:
     def _where(self) -> run_lock.RunningServers:
         settings = self._settings
         return run_lock.RunningServers(
-            database_url=_value(settings.database_url),
-            broker_url=_value(settings.broker_url),
+            database_url=_secret_value(settings.database_url),
+            broker_url=_secret_value(settings.broker_url),
             web_url=f"http://{settings.web_host}:{settings.web_port}",
             flower_url=f"http://{settings.flower_host}:{settings.flower_port}",
         )
@@ -238,12 +238,12 @@ def _started(server: Postgres | Broker) -> Child:
     return server.child
 
 
-def _value(secret: SecretStr | None) -> str:
+def _secret_value(secret: SecretStr | None) -> str:
     assert secret is not None, "set by _start_servers"
     return secret.get_secret_value()
 
 
-def _variables(settings: Settings) -> dict[str, str]:
+def _environment_of(settings: Settings) -> dict[str, str]:
     """The settings as the environment of a child."""
     values = {name: getattr(settings, name) for name in type(settings).model_fields}
     return {

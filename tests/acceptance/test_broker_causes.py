@@ -14,7 +14,7 @@ from core.broker import causes
 from core.db.engine import Sessions
 from core.local import programs
 from core.local.connectivity import free_port
-from core.local.guardian import Ending, Guardian
+from core.local.guardian import Guardian, StopPolicy
 from core.settings import QUEUE_SETTLE, Settings
 from tests.acceptance.own_broker import own_broker
 from tests.acceptance.product import PATIENCE_SECONDS
@@ -127,7 +127,7 @@ def test_each_process_logs_the_cause_and_no_name(
     with Guardian() as guardian:
         logs = {name: tmp_path / f"{name}.log" for name in started}
         for name, argv in started.items():
-            guardian.start(argv, log=logs[name], env=environment, ending=Ending(grace_seconds=1))
+            guardian.start(argv, log=logs[name], env=environment, ending=StopPolicy(grace_seconds=1))
         for log in logs.values():
             eventually(lambda log=log: code in _causes(log), seconds=PATIENCE_SECONDS)
 

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 from core.db.engine import make_engine
 from core.local import programs
 from core.local.broker import Broker
-from core.local.guardian import Ending, Guardian
+from core.local.guardian import Guardian, StopPolicy
 from core.settings import TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.compose_file import HOUSE
 from tests.acceptance.own_broker import own_broker
@@ -81,7 +81,7 @@ def stack(servers: tuple[Databases, Broker], tmp_path_factory: pytest.TempPathFa
         environment = {
             **os.environ, "SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": urls["settle-beat"]
         }  # fmt: skip
-        guardian.start(programs.beat(Settings()), log=folder / "beat.log", env=environment, ending=Ending())
+        guardian.start(programs.beat(Settings()), log=folder / "beat.log", env=environment, ending=StopPolicy())
         yield Stack(product, web, flower, broker.client)
 
 

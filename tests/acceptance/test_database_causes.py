@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import logs
-from core.cli import TRACE, main
+from core.cli import TRACE_VARIABLE, main
 from core.db import causes
 from core.db.engine import make_engine
 from core.local import binaries, unprivileged
@@ -104,11 +104,11 @@ def _assert_said_everywhere(url: str, code: str, monkeypatch: pytest.MonkeyPatch
     assert (cause.code, str(error)) == (code, str(error))
 
     monkeypatch.setenv("SETTLE_DATABASE_URL", url)
-    monkeypatch.delenv(TRACE, raising=False)
+    monkeypatch.delenv(TRACE_VARIABLE, raising=False)
     settings.cache_clear()
     typed = CliRunner().invoke(main, ["verify"])
     assert (typed.exit_code, typed.stderr) == (1, f"{cause.sentence}\n")
-    monkeypatch.setenv(TRACE, "1")
+    monkeypatch.setenv(TRACE_VARIABLE, "1")
     traced = CliRunner().invoke(main, ["verify"]).stderr
     assert traced.startswith(f"{cause.sentence}\n")
     assert "Traceback" in traced
@@ -220,5 +220,5 @@ def test_a_server_that_is_full_shuts_down_or_starts_says_so(tmp_path: Path, monk
         server.postgres.child.kill()
 
 
-def _place_of(postgres: Postgres) -> unprivileged.Place:
-    return unprivileged.choose(binaries.find_postgres(), postgres._wanted)
+def _place_of(postgres: Postgres) -> unprivileged.PostgresLocation:
+    return unprivileged.choose_location(binaries.find_postgres(), postgres._wanted)

@@ -18,7 +18,7 @@ from core.db.engine import transaction
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.connectivity import answers_http, free_port
-from core.local.guardian import Ending, Guardian
+from core.local.guardian import Guardian, StopPolicy
 from core.models.practices import Patient
 from core.settings import TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product
@@ -81,7 +81,7 @@ def running_flower(product: Product, folder: Path) -> Iterator[Flower]:
     environment = {**os.environ, **urls, **programs.flower_environment(settings), "HOME": str(folder)}
     started = Flower(settings.flower_port, folder, folder / "flower.log")
     with Guardian() as guardian:
-        guardian.start(programs.flower(settings), log=started.log, env=environment, ending=Ending())
+        guardian.start(programs.flower(settings), log=started.log, env=environment, ending=StopPolicy())
         eventually(lambda: answers_http(HOST, started.port, "/healthcheck"), seconds=PATIENCE_SECONDS)
         yield started
 
@@ -142,7 +142,7 @@ def test_a_jobs_hints_are_found_by_its_id_and_their_arguments_are_ids(
     flower: Flower, job: tuple[GivenPractice, JobKey]
 ) -> None:
     _, key = job
-    link = flower_links.of_job(Settings(web_host=HOST, flower_host=HOST, flower_port=flower.port), *key)
+    link = flower_links.job_hints_url(Settings(web_host=HOST, flower_host=HOST, flower_port=flower.port), *key)
     assert link is not None
     page = urlsplit(link)
     assert flower.ask(f"{page.path}?{page.query}")[0] == 200

@@ -13,7 +13,7 @@ from core.db.engine import transaction
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.broker import Broker
-from core.local.guardian import Ending, Guardian
+from core.local.guardian import Guardian, StopPolicy
 from core.models.jobs import SettleJob
 from core.models.people import Role
 from core.models.schedules import MailState, RunOutcome, ScheduleRun
@@ -126,7 +126,7 @@ def two_beats(product: Product, tmp_path: Path) -> Iterator[list[Path]]:
     logs = [tmp_path / f"beat-{number}.log" for number in range(2)]
     with Guardian() as guardian:
         for log in logs:
-            guardian.start(programs.beat(Settings()), log=log, env=environment, ending=Ending())
+            guardian.start(programs.beat(Settings()), log=log, env=environment, ending=StopPolicy())
         yield logs
 
 

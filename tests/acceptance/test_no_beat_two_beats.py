@@ -13,7 +13,7 @@ from sqlalchemy import text
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.broker import Broker
-from core.local.guardian import Ending, Guardian
+from core.local.guardian import Guardian, StopPolicy
 from core.models.jobs import JobStatus
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.own_broker import OwnBroker
@@ -48,7 +48,7 @@ def two_beats(product: Product, tmp_path: Path) -> Iterator[list[Path]]:
     logs = [tmp_path / "beat-1.log", tmp_path / "beat-2.log"]
     with Guardian() as guardian:
         for log in logs:
-            guardian.start(programs.beat(Settings()), log=log, env=environment, ending=Ending())
+            guardian.start(programs.beat(Settings()), log=log, env=environment, ending=StopPolicy())
         yield logs
 
 

@@ -30,7 +30,7 @@ from core.db.engine import transaction
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.broker import Broker
-from core.local.guardian import Ending, Guardian
+from core.local.guardian import Guardian, StopPolicy
 from core.models.practices import Practice
 from core.settings import QUEUE_CONTROL, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
@@ -135,7 +135,7 @@ def installation(servers: tuple[Databases, Broker], tmp_path: Path) -> Iterator[
         guardian = stack.enter_context(Guardian())
         urls = {"SETTLE_DATABASE_URL": url, "SETTLE_BROKER_URL": broker.url}
         beat_log = tmp_path / "beat.log"
-        guardian.start(programs.beat(Settings()), log=beat_log, env={**os.environ, **urls}, ending=Ending())
+        guardian.start(programs.beat(Settings()), log=beat_log, env={**os.environ, **urls}, ending=StopPolicy())
         flower = stack.enter_context(running_flower(product, tmp_path))
         eventually(lambda: len(flower.tell("/api/workers?refresh=1")) >= 2, seconds=PATIENCE_SECONDS)
         yield Installation(product, web, flower, mail, tmp_path, databases.server._log)

@@ -223,7 +223,7 @@ def test_a_request_in_flight_is_answered_when_the_web_process_is_asked_to_stop(
             asking = threading.Thread(target=lambda: answers.append(api.confirm(job_id)), daemon=True)
             asking.start()
             eventually(lambda: _waiting_for_a_lock(product) == 1, seconds=PATIENCE_SECONDS)
-            web.ask_to_stop()
+            web.request_stop()
             eventually(lambda: "Handling signal: term" in web.said(), seconds=PATIENCE_SECONDS)
         asking.join()
         eventually(lambda: not web.is_running(), seconds=PATIENCE_SECONDS)

@@ -15,7 +15,7 @@ from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.local import programs
 from core.local.connectivity import answers_http, free_port
-from core.local.guardian import Child, Ending, Guardian
+from core.local.guardian import Child, Guardian, StopPolicy
 from core.models.people import User
 from core.settings import Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
@@ -62,7 +62,7 @@ class Web:
     def start(self) -> None:
         """Start it and wait until it answers."""
         argv = programs.web(self._settings)
-        self._child = self._guardian.start(argv, log=self.log, env=self._environment, ending=Ending())
+        self._child = self._guardian.start(argv, log=self.log, env=self._environment, ending=StopPolicy())
         eventually(lambda: answers_http(HOST, self.port, "/healthz") or self._died(), seconds=PATIENCE_SECONDS)
 
     def _died(self) -> bool:
@@ -75,10 +75,10 @@ class Web:
         if self._child is not None:
             self._child.kill()
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """SIGTERM, as the supervisor or a container's end sends it."""
         assert self._child is not None
-        self._child.ask_to_stop()
+        self._child.request_stop()
 
     def is_running(self) -> bool:
         """Whether it has not ended yet."""

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.jobs.keys import JobKey
-from core.local.guardian import Ending
+from core.local.guardian import StopPolicy
 from core.models.job_items import JobItem
 from core.settings import BROKER_TRANSPORT_OPTIONS
 from tests.benchmarks import one_transaction, orm, runs
@@ -119,7 +119,7 @@ def _by_task(place: Place, database: str, sessions: Sessions, job: JobKey, claim
     words = [sys.executable, "-m", "celery", "--quiet", "--app", "tests.benchmarks.orm", "worker"]
     options = ["--concurrency", "2", "--loglevel", "INFO", "--without-mingle", "--without-gossip"]
     log = place.folder / "one-by-one.log"
-    worker = place.guardian.start([*words, *options], log=log, env=environment, ending=Ending())
+    worker = place.guardian.start([*words, *options], log=log, env=environment, ending=StopPolicy())
     try:
         while " ready." not in (log.read_text() if log.exists() else ""):
             time.sleep(runs.LOOK_SECONDS)

@@ -76,7 +76,7 @@ def test_what_a_hint_brought_on_carries_its_requests_id_and_another_jobs_line_do
 
 def test_what_the_server_says_of_a_request_does_not_repeat_it() -> None:
     said = [
-        wsgi._without_the_request(*given)
+        wsgi._redact_request(*given)
         for given in (
             ("Invalid request from ip=1.2.3.4: Invalid HTTP request line: 'GET /claims?patient=Canary, Zelda'", ()),
             ("Error handling request %s %s", ("GET", "/claims?patient=Canary")),

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from core.cli import TRACE, main
+from core.cli import TRACE_VARIABLE, main
 from core.jobs.approval.decide import APPROVAL_LIFE
 from core.jobs.approval.inbox import NEWS_LIFE
 from core.jobs.execution.sweep import ITEMS_REMOVED_PER_SWEEP_MAX, REPORT_LIFE
@@ -23,7 +23,7 @@ DOCUMENTS = {path.name: path.read_text() for path in (HOUSE / "README.md", *(HOU
 OPERATIONS = DOCUMENTS["operations.md"]
 RUNNERS = {"typed", "settle", "facts"}  # the tests' functions that run `settle` with their arguments
 # Read before the settings are; read by tests alone; shows an error's words; an example.
-NO_FIELDS = {"SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", TRACE, "SETTLE_NAME"}
+NO_FIELDS = {"SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", TRACE_VARIABLE, "SETTLE_NAME"}
 
 
 def code_of_documents() -> str:

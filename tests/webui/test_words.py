@@ -36,7 +36,7 @@ def test_two_values_that_read_alike_keep_their_own_words() -> None:
 
 @pytest.mark.parametrize("setting", list(WriteOffSetting))
 def test_every_setting_says_what_it_means(setting: WriteOffSetting) -> None:
-    assert labels.SETTING_MEANS[setting]
+    assert labels.SETTING_DESCRIPTIONS[setting]
 
 
 @pytest.mark.parametrize("pill", [*labels.JOB_STATUS.values(), *labels.OUTCOME.values(), *labels.VERDICT.values()])

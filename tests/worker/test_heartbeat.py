@@ -14,7 +14,7 @@ from core import zone_database
 from core.db.engine import Sessions, transaction
 from core.jobs.keys import JobKey
 from core.local import programs
-from core.local.guardian import Ending, Guardian
+from core.local.guardian import Guardian, StopPolicy
 from core.models.operations import Process
 from core.settings import QUEUE_CONTROL, TASK_SWEEP, TASK_TICK, TASK_WORK, Settings
 from core.watch import heartbeat, overview, statistics
@@ -39,7 +39,7 @@ def beat(worker: Workers, database_url: str, broker_url: str, tmp_path: Path) ->
     urls = {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
     with Guardian() as guardian:
         log = tmp_path / "beat.log"
-        yield guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=Ending()).pid
+        yield guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=StopPolicy()).pid
 
 
 def test_each_worker_says_that_it_lives_and_that_it_was_stopped(worker: Workers, sessions: Sessions) -> None:
@@ -72,7 +72,7 @@ def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
         assert (line["level"], line["version"], line["source"]) == ("info", newest.version, "wheel")
         with Guardian() as guardian:
             log, urls = tmp_path / "beat.log", {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
-            guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=Ending())
+            guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=StopPolicy())
             eventually(
                 lambda: log.exists() and f'"version": "{newest.version}"' in log.read_text(), seconds=PATIENCE_SECONDS
             )

@@ -68,11 +68,11 @@ from core.jobs.keys import JobKey
 from core.jobs.execution.sweep import WorkFound
 from worker import hints
 from worker.app import app
-from worker.scheduler import Clock
-taken = [hints.work(JobKey(1, 2), count=32) for _ in range(3)]
+from worker.scheduler import BoundedScheduler
+taken = [hints.send_work(JobKey(1, 2), count=32) for _ in range(3)]
 assert all(taken), "a full queue is no broker that is away"
-hints.of_jobs(WorkFound([], [JobKey(1, 3)]))
-clock = Clock(app)
+hints.send_found_work(WorkFound([], [JobKey(1, 3)]))
+clock = BoundedScheduler(app)
 for _ in range({HINTS_MAX} + 3):
     for entry in clock.schedule.values():
         clock.apply_async(entry)

@@ -57,7 +57,7 @@ def register(app: OpenAPI) -> None:
 
 
 def _refusal(refusal: Refusal) -> Response:
-    answer = problem_json.of_refusal(refusal)
+    answer = problem_json.problem_from_refusal(refusal)
     if refusal.http_status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
@@ -71,5 +71,5 @@ def _token_failed(response: Response) -> bool:
 csrf.exempt(api)  # a browser never sends a token by itself, so no other site can
 limiter.limit(FAILED_TOKENS_PER_ADDRESS, deduct_when=_token_failed)(api)
 api.register_error_handler(Refusal, _refusal)
-api.register_error_handler(HTTPException, problem_json.of_http)
-api.register_error_handler(Exception, problem_json.of_unexpected)
+api.register_error_handler(HTTPException, problem_json.problem_from_http_error)
+api.register_error_handler(Exception, problem_json.problem_from_unexpected_error)

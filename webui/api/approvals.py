@@ -10,12 +10,12 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.approval import inbox
-from webui.api.blueprint import JOBS, api, refusals
+from webui.api.blueprint import JOBS, api, problem_responses
 from webui.api.confirm_response import Confirmed
-from webui.api.job_responses import confirmed, job_answer, summaries
+from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
 from webui.api.models import Answer, SettleJobAnswer, SettleJobSummary
-from webui.api.request_parsing import Body, JobPath, asks
-from webui.shared.app_context import door, hint, now
+from webui.api.request_parsing import Body, JobPath, requires
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
 
 
@@ -40,38 +40,44 @@ class Approvals(Answer):
 
 
 @api.get("/approvals", tags=[JOBS], responses={200: Approvals})
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def list_approvals() -> Response:
     """List what waits for you, what of yours waits for another, and what was decided on yours."""
     actor = current_actor()
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         answer = Approvals(
             waiting_for_me=[job_answer(session, job) for job in inbox.for_me(session, actor, now=now())],
             waiting_for_others=[job_answer(session, job) for job in inbox.of_mine(session, actor)],
-            decided=summaries(session, actor.practice_id, inbox.decided_of_mine(session, actor, now=now())),
+            decided=job_summaries(session, actor.practice_id, inbox.decided_of_mine(session, actor, now=now())),
         )
     return jsonify(answer.json_ready())
 
 
-@api.post("/settle-jobs/<job_id>/approve", tags=[JOBS], responses={202: Confirmed, **refusals(400, 404, 409, 413, 415)})
-@asks(Action.SEE_CLAIMS)  # core asks who may, by the job's kind, and that it is not their own
+@api.post(
+    "/settle-jobs/<job_id>/approve",
+    tags=[JOBS],
+    responses={202: Confirmed, **problem_responses(400, 404, 409, 413, 415)},
+)
+@requires(Action.SEE_CLAIMS)  # core asks who may, by the job's kind, and that it is not their own
 def approve_job(path: JobPath, body: Approval) -> tuple[Response, int]:
     """Approve a job that is over a limit: it runs as it was previewed; again, the answer is the same."""
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         key = path.key(current_actor())
         job = commands.approve(session, key, confirmation=body.confirmation, by=current_actor(), now=now())
-        answer = confirmed(session, job)
-    hint(job)
+        answer = confirmed_answer(session, job)
+    hint_workers(job)
     return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
 
 
 @api.post(
-    "/settle-jobs/<job_id>/reject", tags=[JOBS], responses={200: SettleJobAnswer, **refusals(400, 404, 409, 413, 415)}
+    "/settle-jobs/<job_id>/reject",
+    tags=[JOBS],
+    responses={200: SettleJobAnswer, **problem_responses(400, 404, 409, 413, 415)},
 )
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def reject_job(path: JobPath, body: Rejection) -> Response:
     """Reject a job that is over a limit, with a reason; nothing was done and nothing will be."""
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         job = commands.reject(session, path.key(current_actor()), reason=body.reason, by=current_actor(), now=now())
         answer = job_answer(session, job)
     return jsonify(answer.json_ready())

@@ -13,11 +13,11 @@ from core.access.permissions import Action
 from core.audit import log
 from core.audit.log import AuditFilter
 from core.db.base import BIGINT_MAX
-from webui.api.blueprint import api, refusals
+from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Page, Parameters, asks
+from webui.api.request_parsing import Page, Parameters, requires
 from webui.shared import file_downloads
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 AUDIT = Tag(name="Audit", description="Who did what; nothing is ever changed or removed")
@@ -81,12 +81,12 @@ class AuditPage(Answer):
     next_cursor: str | None
 
 
-@api.get("/audit", tags=[AUDIT], responses={200: AuditPage, **refusals(404)})
-@asks(Action.SEE_AUDIT)
+@api.get("/audit", tags=[AUDIT], responses={200: AuditPage, **problem_responses(404)})
+@requires(Action.SEE_AUDIT)
 def list_acts(query: AuditQuery) -> Response:
     """List who did what, the newest first."""
     practice_id = current_actor().practice_id
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         wanted = query.narrowed(session, practice_id)
         found = log.acts(session, practice_id, wanted, before=query.after(), limit=query.limit + 1)
         head = log.head(session, practice_id)
@@ -99,17 +99,17 @@ def list_acts(query: AuditQuery) -> Response:
     return jsonify(answer.json_ready())
 
 
-@api.get("/audit.csv", tags=[AUDIT], responses={200: _CSV, **refusals(404, 429, 503)})
-@asks(Action.SEE_AUDIT)
+@api.get("/audit.csv", tags=[AUDIT], responses={200: _CSV, **problem_responses(404, 429, 503)})
+@requires(Action.SEE_AUDIT)
 def export(query: AuditFileQuery) -> Response:
     """Give the acts as CSV, the first act first, with what is hashed of each, so that anybody can walk the chain.
 
     It is made whole before its first byte is sent, and the export is an act of the audit too.
     """
     actor = current_actor()
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         wanted = query.narrowed(session, actor.practice_id)
-    return file_downloads.answer(
+    return file_downloads.send_file(
         by=actor,
         name=log.file_name(now()),
         content_type=file_downloads.CSV,

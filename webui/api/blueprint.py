@@ -16,7 +16,7 @@ CLAIMS: Final = Tag(name="Claims", description="What is owed, and why")
 JOBS: Final = Tag(name="Settle jobs", description="Previewed, confirmed once, run")
 SCHEDULES: Final = Tag(name="Schedules", description="Jobs that make themselves at night")
 
-_WORDS: Final = {
+_STATUS_DESCRIPTIONS: Final = {
     400: "The request cannot be read",
     401: "There is no valid token",
     403: "The role does not allow it",
@@ -32,10 +32,10 @@ _WORDS: Final = {
 
 def _problem(status: int) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": _WORDS[status], "content": {PROBLEM_JSON: {"schema": schema}}}
+    return {"description": _STATUS_DESCRIPTIONS[status], "content": {PROBLEM_JSON: {"schema": schema}}}
 
 
-def refusals(*statuses: int) -> ResponseDict:
+def problem_responses(*statuses: int) -> ResponseDict:
     """The problems that a view can answer, for the OpenAPI document."""
     return {str(status): _problem(status) for status in statuses}
 
@@ -45,7 +45,7 @@ api = APIBlueprint(
     __name__,
     url_prefix=VERSION_PATH,
     abp_security=[{"token": []}],
-    abp_responses=refusals(401, 403, 422),
+    abp_responses=problem_responses(401, 403, 422),
 )
 
 
@@ -57,11 +57,11 @@ class Anything(PathConverter):
 
 
 @api.record_once
-def _know_anything(state: BlueprintSetupState) -> None:
+def _register_anything_converter(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["anything"] = Anything
 
 
 @api.after_request
-def _never_kept(response: Response) -> Response:
+def _require_revalidation(response: Response) -> Response:
     response.headers["Cache-Control"] = "private, no-cache"  # asked again each time, but an ETag may say "unchanged"
     return response

@@ -21,11 +21,11 @@ from core.ledger import manual_postings as entries, queries as ledger_queries
 from core.ledger.manual_postings import Entry
 from core.models.claims import Hold
 from core.models.ledger import Responsibility
-from webui.api.blueprint import CLAIMS, api, refusals
+from webui.api.blueprint import CLAIMS, api, problem_responses
 from webui.api.models import Answer, Claim, ClaimsPage, ClaimWithLines, Id, PostingEntry, Postings
 from webui.api.recoveries import Recovery
-from webui.api.request_parsing import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, asks
-from webui.shared.app_context import door, now
+from webui.api.request_parsing import LIMIT_DEFAULT, Body, ClaimPath, Limit, OnceHeaders, requires
+from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 
@@ -76,7 +76,7 @@ class ClaimsQuery(ClaimFilter):
 
     def narrowed(self) -> ClaimFilter:
         """The filter alone."""
-        return ClaimFilter.of({key: value for key, value in self.given().items() if key not in _OF_THE_LIST})
+        return ClaimFilter.of({key: value for key, value in self.given().items() if key not in _PAGING_KEYS})
 
 
 class NewPosting(RootModel[Entry]):
@@ -98,15 +98,15 @@ class NewHold(Body):
     until: Annotated[reading.Day | None, Field(description="Its last day; null: until it is released")] = None
 
 
-_OF_THE_LIST: Final = frozenset({"sort", "cursor", "limit"})
+_PAGING_KEYS: Final = frozenset({"sort", "cursor", "limit"})
 
 
 @api.get("/claims", tags=[CLAIMS], responses={200: ClaimsPage})
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def list_claims(query: ClaimsQuery) -> Response:
     """List the claims that match, each with the rule that would decide it."""
     practice_id = current_actor().practice_id
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         page = feed.page(
             session,
             practice_id,
@@ -122,27 +122,30 @@ def list_claims(query: ClaimsQuery) -> Response:
 
 # A claim's number may hold two slashes in a row.
 @api.get(
-    "/claims/<anything:claim_id>", tags=[CLAIMS], responses={200: ClaimWithLines, **refusals(404)}, merge_slashes=False
+    "/claims/<anything:claim_id>",
+    tags=[CLAIMS],
+    responses={200: ClaimWithLines, **problem_responses(404)},
+    merge_slashes=False,
 )
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def show_claim(path: ClaimPath) -> Response:
     """Show one claim with its line items."""
-    with door().sessions() as session:
-        claim = _as_it_is(session, path)
+    with app_context().sessions() as session:
+        claim = _claim_answer(session, path)
     return jsonify(claim.json_ready())
 
 
 @api.get(
     "/claims/<anything:claim_id>/postings",
     tags=[CLAIMS],
-    responses={200: Postings, **refusals(404)},
+    responses={200: Postings, **problem_responses(404)},
     merge_slashes=False,
 )
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def list_postings(path: ClaimPath) -> Response:
     """List the ledger of one claim, from the first charge on."""
     practice_id = current_actor().practice_id
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         claim = lookup.find(session, practice_id, path.claim_id)
         entries = ledger_queries.ledger(session, practice_id, claim.id)
     answer = Postings(claim_id=claim.external_id, postings=[PostingEntry.model_validate(entry) for entry in entries])
@@ -152,10 +155,10 @@ def list_postings(path: ClaimPath) -> Response:
 @api.post(
     "/claims/<anything:claim_id>/postings",
     tags=[CLAIMS],
-    responses={201: PostedClaim, **refusals(400, 404, 409, 413, 415)},
+    responses={201: PostedClaim, **problem_responses(400, 404, 409, 413, 415)},
     merge_slashes=False,
 )
-@asks(Action.POST)
+@requires(Action.POST)
 def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[Response, int]:
     """Post a payment, an adjustment or a transfer on one line, once; the answer is the claim as it is then.
 
@@ -165,10 +168,10 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
     names a payer that the claim has. An adjustment may not lower the claim by more than the poster's limit for one
     claim: otherwise the answer is `over_claim_limit`.
     """
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         key = header.idempotency_key
         posted = entries.post(session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now())
-        facts = _facts(session, path)
+        facts = _claim_fields(session, path)
     besides = {
         "took_back": posted.took_back,
         "restored_cents": posted.restored_cents,
@@ -183,23 +186,23 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
 @api.put(
     "/claims/<anything:claim_id>/hold",
     tags=[CLAIMS],
-    responses={200: ClaimWithLines, **refusals(400, 404, 409, 413, 415)},
+    responses={200: ClaimWithLines, **problem_responses(400, 404, 409, 413, 415)},
     merge_slashes=False,
 )
-@asks(Action.HOLD)
+@requires(Action.HOLD)
 def set_hold(path: ClaimPath, body: NewHold) -> Response:
     """Put the claim on hold, so that nobody settles it, or release it; the same again changes nothing."""
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         holds.set_hold(session, path.claim_id, body.hold, why=body.why, until=body.until, by=current_actor(), now=now())
-        claim = _as_it_is(session, path)
+        claim = _claim_answer(session, path)
     return jsonify(claim.json_ready())
 
 
-def _as_it_is(session: Session, path: ClaimPath) -> ClaimWithLines:
-    return ClaimWithLines.model_validate(_facts(session, path))
+def _claim_answer(session: Session, path: ClaimPath) -> ClaimWithLines:
+    return ClaimWithLines.model_validate(_claim_fields(session, path))
 
 
-def _facts(session: Session, path: ClaimPath) -> dict[str, Any]:
+def _claim_fields(session: Session, path: ClaimPath) -> dict[str, Any]:
     practice_id = current_actor().practice_id
     terms = feed.terms_of(session, practice_id, now=now())
     row = feed.one(session, practice_id, path.claim_id, terms=terms)

@@ -14,8 +14,8 @@ from core.models.practices import PayerClass
 from core.practices import practice_days, queries
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer
-from webui.api.request_parsing import LIMIT_DEFAULT, Limit, Parameters, asks
-from webui.shared.app_context import door, now
+from webui.api.request_parsing import LIMIT_DEFAULT, Limit, Parameters, requires
+from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 
@@ -84,11 +84,11 @@ class Credits(Answer):
 
 
 @api.get("/credits", tags=[CLAIMS], responses={200: Credits})
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def list_credits(query: CreditsQuery) -> Response:
     """List every line on which a payer or a patient has a credit."""
     practice_id, wanted = current_actor().practice_id, query.narrowed()
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         today = practice_days.today(queries.find(session, practice_id), now=now())
         page = work_list.page(session, practice_id, wanted, cursor=query.cursor or None, limit=query.limit)
         totals = work_list.totals(session, practice_id, wanted)

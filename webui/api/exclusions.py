@@ -12,10 +12,10 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.practices import exclusions, practice_days, queries
 from core.practices.exclusions import ExclusionRow, NoSuchExclusion
-from webui.api.blueprint import CLAIMS, api, refusals
+from webui.api.blueprint import CLAIMS, api, problem_responses
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import Body, IdPath, Page, asks
-from webui.shared.app_context import door, now
+from webui.api.request_parsing import Body, IdPath, Page, requires
+from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 
@@ -65,7 +65,7 @@ class ExclusionsAnswer(Answer):
 
 
 @api.get("/exclusions", tags=[CLAIMS], responses={200: ExclusionsAnswer})
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def list_exclusions(query: ExclusionsQuery) -> Response:
     """List who is excluded from write-offs, the newest first."""
     found = _listed(lasting_only=not query.all, before_id=query.after(), limit=query.limit + 1)
@@ -77,23 +77,23 @@ def list_exclusions(query: ExclusionsQuery) -> Response:
     return jsonify(answer.json_ready())
 
 
-@api.post("/exclusions", tags=[CLAIMS], responses={201: ExclusionAnswer, **refusals(400, 409, 413, 415)})
-@asks(Action.EXCLUDE)
+@api.post("/exclusions", tags=[CLAIMS], responses={201: ExclusionAnswer, **problem_responses(400, 409, 413, 415)})
+@requires(Action.EXCLUDE)
 def make_exclusion(body: NewExclusion) -> tuple[Response, int]:
     """Exclude a patient or a payer; none of its claims is written off then, not even by jobs that run."""
     actor = current_actor()
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         made = exclusions.exclude(
             session, patient=body.patient, payer=body.payer, why=body.why, until=body.until, by=actor, now=now()
         )
     return jsonify(_one(made).json_ready()), HTTPStatus.CREATED
 
 
-@api.post("/exclusions/<exclusion_id>/end", tags=[CLAIMS], responses={200: ExclusionAnswer, **refusals(404)})
-@asks(Action.EXCLUDE)
+@api.post("/exclusions/<exclusion_id>/end", tags=[CLAIMS], responses={200: ExclusionAnswer, **problem_responses(404)})
+@requires(Action.EXCLUDE)
 def end_exclusion(path: ExclusionPath) -> Response:
     """End an exclusion; the same again changes nothing."""
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         exclusions.end(session, path.id, by=current_actor(), now=now())
     return jsonify(_one(path.id).json_ready())
 
@@ -104,6 +104,6 @@ def _one(exclusion_id: int) -> ExclusionAnswer:
 
 def _listed(**which: Any) -> list[ExclusionRow]:
     practice_id = current_actor().practice_id
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         today = practice_days.today(queries.find(session, practice_id), now=now())
         return exclusions.listed(session, practice_id, today=today, **which)

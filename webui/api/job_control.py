@@ -12,14 +12,14 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import commands
 from core.models.jobs import SettleJob
-from webui.api.blueprint import JOBS, api, refusals
+from webui.api.blueprint import JOBS, api, problem_responses
 from webui.api.job_responses import job_answer
 from webui.api.models import SettleJobAnswer
-from webui.api.request_parsing import JobPath, Parameters, asks
-from webui.shared.app_context import door, hint, now
+from webui.api.request_parsing import JobPath, Parameters, requires
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
 
-_ANSWERS: Final[dict[str, Any]] = {"tags": [JOBS], "responses": {200: SettleJobAnswer, **refusals(404, 409)}}
+_ANSWERS: Final[dict[str, Any]] = {"tags": [JOBS], "responses": {200: SettleJobAnswer, **problem_responses(404, 409)}}
 
 
 class Command(Protocol):
@@ -36,45 +36,45 @@ class RetryQuery(Parameters):
 
 
 @api.post("/settle-jobs/<job_id>/discard", **_ANSWERS)
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def discard_job(path: JobPath) -> Response:
     """Give up a preview; nothing was done and nothing will be."""
-    return _do(commands.discard, path)
+    return _run_command(commands.discard, path)
 
 
 @api.post("/settle-jobs/<job_id>/pause", **_ANSWERS)
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def pause_job(path: JobPath) -> Response:
     """Begin no further chunk; the job is paused when no worker is inside."""
-    return _do(commands.pause, path)
+    return _run_command(commands.pause, path)
 
 
 @api.post("/settle-jobs/<job_id>/resume", **_ANSWERS)
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def resume_job(path: JobPath) -> Response:
     """Let a paused or halted job go on."""
-    return _do(commands.resume, path)
+    return _run_command(commands.resume, path)
 
 
 @api.post("/settle-jobs/<job_id>/cancel", **_ANSWERS)
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def cancel_job(path: JobPath) -> Response:
     """End the job where it is: what is settled stays settled, the rest is not reached."""
-    return _do(commands.cancel, path)
+    return _run_command(commands.cancel, path)
 
 
 @api.post("/settle-jobs/<job_id>/retry-failed", **_ANSWERS)
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def retry_failed(path: JobPath, query: RetryQuery) -> Response:
     """Try the failed claims again; a second call changes nothing."""
-    return _do(commands.retry_failed, path, code=query.code)
+    return _run_command(commands.retry_failed, path, code=query.code)
 
 
-def _do(command: Command, path: JobPath, **arguments: Any) -> Response:
+def _run_command(command: Command, path: JobPath, **arguments: Any) -> Response:
     actor = current_actor()
     key = path.key(actor)
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         job = command(session, key, by=actor, now=now(), **arguments)
         answer = job_answer(session, job)
-    hint(job)
+    hint_workers(job)
     return jsonify(answer.json_ready())

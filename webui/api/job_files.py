@@ -10,15 +10,15 @@ from core.errors import NotFound
 from core.jobs.results import certificate, files
 from core.jobs.results.certificate import Certificate
 from core.jobs.results.files import File
-from webui.api.blueprint import JOBS, api, refusals
-from webui.api.request_parsing import JobPath, asks
-from webui.jobs.job_files import TYPES, job_file
-from webui.shared.app_context import door
+from webui.api.blueprint import JOBS, api, problem_responses
+from webui.api.request_parsing import JobPath, requires
+from webui.jobs.job_files import CONTENT_TYPES, send_job_file
+from webui.shared.app_context import app_context
 from webui.shared.token_auth import current_actor
 
 _FILE: Final = {
     "description": "The file",
-    "content": {name.partition(";")[0]: {"schema": {"type": "string"}} for name in TYPES.values()},
+    "content": {name.partition(";")[0]: {"schema": {"type": "string"}} for name in CONTENT_TYPES.values()},
 }
 
 
@@ -32,26 +32,26 @@ class FilePath(JobPath):
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it; raise `NotFound` where a job has no such file."""
         job, file = JobPath.of(given), files.file_of(given["file"])
-        if given["form"] not in TYPES:
-            raise NotFound(f"The files of a job are there as {' and '.join(TYPES)}.")
+        if given["form"] not in CONTENT_TYPES:
+            raise NotFound(f"The files of a job are there as {' and '.join(CONTENT_TYPES)}.")
         return cls(job_id=job.job_id, file=file, form=given["form"])
 
 
-@api.get("/settle-jobs/<job_id>/<file>.<form>", tags=[JOBS], responses={200: _FILE, **refusals(404, 429, 503)})
-@asks(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>/<file>.<form>", tags=[JOBS], responses={200: _FILE, **problem_responses(404, 429, 503)})
+@requires(Action.SEE_CLAIMS)
 def download(path: FilePath) -> Response:
     """Give the claims that were settled, those that were not and why, or those that were not reached, as they are now.
 
     It is made whole before its first byte is sent. Fetch one file before you ask for many more: 429 says when to.
     """
     actor = current_actor()
-    return job_file(path.key(actor), path.file, path.form, by=actor)
+    return send_job_file(path.key(actor), path.file, path.form, by=actor)
 
 
-@api.get("/settle-jobs/<job_id>/certificate", tags=[JOBS], responses={200: Certificate, **refusals(404, 409)})
-@asks(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>/certificate", tags=[JOBS], responses={200: Certificate, **problem_responses(404, 409)})
+@requires(Action.SEE_CLAIMS)
 def show_certificate(path: JobPath) -> Response:
     """Draw up the reconciliation certificate of a job that has ended: receivable before - written off = after."""
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         drawn_up = certificate.of_job(session, path.key(current_actor()))
     return jsonify(drawn_up.model_dump(mode="json"))

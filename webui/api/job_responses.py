@@ -22,26 +22,26 @@ from webui.api.models import (
 )
 
 
-def summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
+def job_summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
     """Each job, with the names of who asked for it and who confirmed it."""
-    names = queries.names_of_users(session, practice_id, {person for job in jobs for person in _people(job)})
-    return [SettleJobSummary(**_members(job, names)) for job in jobs]
+    names = queries.names_of_users(session, practice_id, {person for job in jobs for person in _user_ids(job)})
+    return [SettleJobSummary(**_summary_fields(job, names)) for job in jobs]
 
 
 def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
     """The job with its frozen totals."""
-    names = queries.names_of_users(session, job.practice_id, _people(job))
+    names = queries.names_of_users(session, job.practice_id, _user_ids(job))
     preview = _preview(job)
     return SettleJobAnswer(
-        **_members(job, names),
+        **_summary_fields(job, names),
         totals=Totals.model_validate(preview) if preview else None,
         changed_since_preview=stale.count(session, job),
     )
 
 
-def confirmed(session: Session, job: SettleJob) -> Confirmed:
+def confirmed_answer(session: Session, job: SettleJob) -> Confirmed:
     """That the job is confirmed, by whom and when; or that it waits for another person."""
-    names = queries.names_of_users(session, job.practice_id, _people(job))
+    names = queries.names_of_users(session, job.practice_id, _user_ids(job))
     return Confirmed(
         id=str(job.id),
         status="confirmed" if job.confirmed_at is not None else "awaiting_approval",
@@ -54,7 +54,7 @@ def confirmed(session: Session, job: SettleJob) -> Confirmed:
     )
 
 
-def _people(job: SettleJob) -> set[int | None]:
+def _user_ids(job: SettleJob) -> set[int | None]:
     return {job.requested_by, job.confirmed_by, job.decided_by}
 
 
@@ -62,7 +62,7 @@ def _preview(job: SettleJob) -> PreviewTotals | None:
     return PreviewTotals.model_validate(job.preview) if job.preview is not None else None
 
 
-def _members(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
+def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
     """The members that a summary and the whole have in common."""
     preview = _preview(job)
     waits_since = job.previewed_at if job.status is JobStatus.PREVIEWED else None

@@ -14,13 +14,13 @@ from core.jobs.preview.job_request import SELECTION_CLAIM_IDS_MAX, ClaimIdText, 
 from core.jobs.results import outcome_sentences, outcomes, progress
 from core.models.jobs import JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX, Day
-from webui.api.blueprint import JOBS, api, refusals
+from webui.api.blueprint import JOBS, api, problem_responses
 from webui.api.confirm_response import Confirmed
-from webui.api.job_responses import confirmed, job_answer, summaries
+from webui.api.job_responses import confirmed_answer, job_answer, job_summaries
 from webui.api.models import Item, ItemsPage, SettleJobAnswer, SettleJobsPage
 from webui.api.progress_response import ProgressAnswer
-from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page, asks
-from webui.shared.app_context import door, hint, now
+from webui.api.request_parsing import Body, JobPath, OnceHeaders, Page, requires
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.token_auth import current_actor
 
 Created = tuple[Response, int, dict[str, str]]
@@ -64,40 +64,40 @@ class Reversal(Body):
     ] = None
 
 
-@api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **refusals(400, 413, 415)})
-@asks(Action.PREVIEW_JOB)
+@api.post("/settle-jobs", tags=[JOBS], responses={201: SettleJobAnswer, **problem_responses(400, 413, 415)})
+@requires(Action.PREVIEW_JOB)
 def create_job(header: OnceHeaders, body: JobRequest) -> Created:
     """Preview a job: freeze the selected claims, each with its verdict.
 
     Up to 20,000 claims the answer is the preview; above that the job is preparing, and its preview is there later.
     """
     actor = current_actor()
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         job = commands.preview(
             session,
             body,
             by=actor,
             idempotency_key=header.idempotency_key,
-            chunk_claims=door().settings.chunk_claims,
+            chunk_claims=app_context().settings.chunk_claims,
             now=now(),
         )
         answer = job_answer(session, job)
-    return made(job, answer)
+    return created_response(job, answer)
 
 
 @api.post(
     "/settle-jobs/<job_id>/reverse",
     tags=[JOBS],
-    responses={201: SettleJobAnswer, **refusals(400, 404, 409, 413, 415)},
+    responses={201: SettleJobAnswer, **problem_responses(400, 404, 409, 413, 415)},
 )
-@asks(Action.REVERSE_JOB)
+@requires(Action.REVERSE_JOB)
 def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
     """Preview a reversal of a finished or cancelled job, or of some of its claims: a job that is confirmed like any.
 
     A payment that arrived after the write-off stays: the claim is reversed for the write-off that remains. A claim with
     any other change that still stands is skipped as touched_since; one that late payments took whole, as late_payment.
     """
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         job = commands.reverse(
             session,
             path.key(current_actor()),
@@ -106,52 +106,56 @@ def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
             posting_date=body.posting_date,
             by=current_actor(),
             idempotency_key=header.idempotency_key,
-            chunk_claims=door().settings.chunk_claims,
+            chunk_claims=app_context().settings.chunk_claims,
             now=now(),
         )
         answer = job_answer(session, job)
-    return made(job, answer)
+    return created_response(job, answer)
 
 
-def made(job: SettleJob, answer: SettleJobAnswer) -> Created:
+def created_response(job: SettleJob, answer: SettleJobAnswer) -> Created:
     """The answer to a request for a job: its preview, or that a worker is to prepare it."""
-    hint(job)
+    hint_workers(job)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_job", job_id=job.id)}
 
 
 @api.get("/settle-jobs", tags=[JOBS], responses={200: SettleJobsPage})
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def list_jobs(query: JobsQuery) -> Response:
     """List the practice's jobs, the newest first."""
     practice_id, after = current_actor().practice_id, query.after()
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         jobs = queries.list_jobs(session, practice_id, before_id=after, status=query.status, limit=query.limit + 1)
         shown = jobs[: query.limit]
         answer = SettleJobsPage(
-            settle_jobs=summaries(session, practice_id, shown),
+            settle_jobs=job_summaries(session, practice_id, shown),
             next_cursor=str(shown[-1].id) if len(jobs) > len(shown) else None,
         )
     return jsonify(answer.json_ready())
 
 
-@api.get("/settle-jobs/<job_id>", tags=[JOBS], responses={200: SettleJobAnswer, **refusals(404)})
-@asks(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>", tags=[JOBS], responses={200: SettleJobAnswer, **problem_responses(404)})
+@requires(Action.SEE_CLAIMS)
 def show_job(path: JobPath) -> Response:
     """Show one job with its frozen totals."""
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         answer = job_answer(session, queries.find(session, path.key(current_actor())))
     return jsonify(answer.json_ready())
 
 
-@api.post("/settle-jobs/<job_id>/confirm", tags=[JOBS], responses={202: Confirmed, **refusals(400, 404, 409, 413, 415)})
-@asks(Action.SEE_CLAIMS)  # a biller confirms, and an approver a reversal: core asks by the job's kind
+@api.post(
+    "/settle-jobs/<job_id>/confirm",
+    tags=[JOBS],
+    responses={202: Confirmed, **problem_responses(400, 404, 409, 413, 415)},
+)
+@requires(Action.SEE_CLAIMS)  # a biller confirms, and an approver a reversal: core asks by the job's kind
 def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
     """Confirm a previewed job; it runs in the background, once, however often it is confirmed.
 
     Over a limit it waits for another person instead: the status says so.
     """
     key = path.key(current_actor())
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         job = commands.confirm(
             session,
             key,
@@ -160,16 +164,16 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
             by=current_actor(),
             now=now(),
         )
-        answer = confirmed(session, job)
-    hint(job)
+        answer = confirmed_answer(session, job)
+    hint_workers(job)
     return jsonify(answer.json_ready()), HTTPStatus.ACCEPTED
 
 
-@api.get("/settle-jobs/<job_id>/progress", tags=[JOBS], responses={200: ProgressAnswer, **refusals(404)})
-@asks(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>/progress", tags=[JOBS], responses={200: ProgressAnswer, **problem_responses(404)})
+@requires(Action.SEE_CLAIMS)
 def show_progress(path: JobPath) -> BaseResponse:
     """Tell how far a job is; send the ETag back as If-None-Match and get 304 while nothing changed."""
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         key = path.key(current_actor())
         found, kind = progress.of_job(session, key, now=now()), queries.find(session, key).kind
     response = jsonify({**progress.as_json(found), "words": outcome_sentences.sentence(found, kind)})
@@ -177,12 +181,12 @@ def show_progress(path: JobPath) -> BaseResponse:
     return response.make_conditional(request)
 
 
-@api.get("/settle-jobs/<job_id>/items", tags=[JOBS], responses={200: ItemsPage, **refusals(404)})
-@asks(Action.SEE_CLAIMS)
+@api.get("/settle-jobs/<job_id>/items", tags=[JOBS], responses={200: ItemsPage, **problem_responses(404)})
+@requires(Action.SEE_CLAIMS)
 def list_items(path: JobPath, query: ItemsQuery) -> Response:
     """List a job's claims in its order, with what became of each and why."""
     key, after = path.key(current_actor()), query.after() or 0
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         queries.find(session, key)
         rows = outcomes.items(session, key, outcome=query.outcome, after_position=after, limit=query.limit + 1)
     shown = rows[: query.limit]

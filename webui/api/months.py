@@ -17,10 +17,10 @@ from core.errors import NotFound
 from core.models.practices import PeriodState
 from core.practices import periods
 from core.schedules import queries as schedules
-from webui.api.blueprint import api, refusals
+from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import LIMIT_DEFAULT, BadCursor, Body, Limit, Parameters, asks
-from webui.shared.app_context import door, now
+from webui.api.request_parsing import LIMIT_DEFAULT, BadCursor, Body, Limit, Parameters, requires
+from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 MONTHS: Final = Tag(name="Months", description="A closed month takes no posting")
@@ -131,13 +131,13 @@ class Reopening(Body):
 
 
 @api.get("/periods", tags=[MONTHS], responses={200: Periods})
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def list_periods(query: PeriodsQuery) -> Response:
     """List the months from today's back to the first date of service."""
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         found = closing.months(session, current_actor().practice_id, now=now())
     if query.cursor:
-        found = [one for one in found if one.month < _of_cursor(query.cursor)]
+        found = [one for one in found if one.month < _month_from_cursor(query.cursor)]
     shown = found[: query.limit]
     more = len(found) > len(shown)
     answer = Periods(
@@ -147,40 +147,42 @@ def list_periods(query: PeriodsQuery) -> Response:
     return jsonify(answer.json_ready())
 
 
-def _of_cursor(cursor: str) -> dt.date:
+def _month_from_cursor(cursor: str) -> dt.date:
     try:
         return periods.named(cursor)
     except periods.BadMonth:
         raise BadCursor from None
 
 
-@api.get("/periods/<month>/stops", tags=[MONTHS], responses={200: Stops, **refusals(404)})
-@asks(Action.SEE_CLAIMS)
+@api.get("/periods/<month>/stops", tags=[MONTHS], responses={200: Stops, **problem_responses(404)})
+@requires(Action.SEE_CLAIMS)
 def show_stops(path: PeriodPath) -> Response:
     """List what closing the month stops: schedules that run in it, and previews that wait for CONFIRM."""
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         stops = Stops.of(session, current_actor().practice_id, periods.named(path.month))
     return jsonify(stops.json_ready())
 
 
-@api.post("/periods/<month>/close", tags=[MONTHS], responses={200: ClosedPeriod, **refusals(404, 409)})
-@asks(Action.CLOSE_MONTH)
+@api.post("/periods/<month>/close", tags=[MONTHS], responses={200: ClosedPeriod, **problem_responses(404, 409)})
+@requires(Action.CLOSE_MONTH)
 def close_period(path: PeriodPath) -> Response:
     """Close a month, so that nothing can be posted into it; a closed one stays as it was closed.
 
     `stops` lists what can no longer post into it. Ask for /periods/{month}/stops to know before.
     """
     actor, day = current_actor(), periods.named(path.month)
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         month = closing.close(session, day, by=actor, now=now())
         stops = Stops.of(session, actor.practice_id, day)
     return jsonify({**Period.of(month).json_ready(), "stops": stops.json_ready()})
 
 
-@api.post("/periods/<month>/reopen", tags=[MONTHS], responses={200: Period, **refusals(400, 404, 409, 413, 415)})
-@asks(Action.CLOSE_MONTH)
+@api.post(
+    "/periods/<month>/reopen", tags=[MONTHS], responses={200: Period, **problem_responses(400, 404, 409, 413, 415)}
+)
+@requires(Action.CLOSE_MONTH)
 def reopen_period(path: PeriodPath, body: Reopening) -> Response:
     """Reopen a closed month for a reason."""
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         month = closing.reopen(session, periods.named(path.month), reason=body.reason, by=current_actor(), now=now())
     return jsonify(Period.of(month).json_ready())

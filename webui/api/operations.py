@@ -10,9 +10,9 @@ from core.access.permissions import Action
 from core.watch import overview, overview_json
 from webui.api.blueprint import api
 from webui.api.models import Answer
-from webui.api.request_parsing import asks
+from webui.api.request_parsing import requires
 from webui.operations import broker
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 
 OPERATIONS = Tag(name="Operations", description="What lives, what runs, what waits")
 
@@ -37,10 +37,10 @@ class OperationsAnswer(Answer):
 
 
 @api.get("/operations", tags=[OPERATIONS], responses={200: OperationsAnswer})
-@asks(Action.SEE_OPERATIONS)
+@requires(Action.SEE_OPERATIONS)
 def show_operations() -> Response:
     """Show processes, broker, jobs, schedules and failures of the whole installation."""
-    seen = broker.look()
+    seen = broker.fetch_status()
     hints = seen and {"hints_waiting": seen.hints_waiting, "version": seen.version, "memory_bytes": seen.memory_bytes}
-    answer = OperationsAnswer(broker=hints, **overview_json.as_json(overview.look(door().sessions, now=now())))
+    answer = OperationsAnswer(broker=hints, **overview_json.as_json(overview.look(app_context().sessions, now=now())))
     return jsonify(answer.json_ready())

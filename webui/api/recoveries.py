@@ -13,8 +13,8 @@ from core.models.ledger import PaidBy, PostingKind, Responsibility
 from core.practices import periods
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id
-from webui.api.request_parsing import LIMIT_DEFAULT, Limit, Parameters, asks
-from webui.shared.app_context import door
+from webui.api.request_parsing import LIMIT_DEFAULT, Limit, Parameters, requires
+from webui.shared.app_context import app_context
 from webui.shared.token_auth import current_actor
 
 
@@ -75,13 +75,13 @@ class Recoveries(Answer):
 
 
 @api.get("/recoveries", tags=[CLAIMS], responses={200: Recoveries})
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def list_recoveries(query: RecoveriesQuery) -> Response:
     """List payments that came after a write-off, and what they took back."""
     practice_id = current_actor().practice_id
     month = periods.named(query.month) if query.month else None
     after = recoveries.place(query.cursor) if query.cursor else None
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         rows = recoveries.page(session, practice_id, month=month, after=after, limit=query.limit + 1)
         months = recoveries.by_month(session, practice_id)
     shown = rows[: query.limit]

@@ -171,7 +171,7 @@ class OnceHeaders(BaseModel):
         return cls.model_validate({"Idempotency-Key": key})
 
 
-def asks(action: Action) -> Callable[[View], View]:
+def requires(action: Action) -> Callable[[View], View]:
     """Let a view be asked by those whose role allows `action`, with the path, query, header and body that it names.
 
     The models in a view's signature describe it in the OpenAPI document; here they read the request too. flask-openapi3

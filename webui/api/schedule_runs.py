@@ -12,10 +12,10 @@ from core.jobs import codes
 from core.models.schedules import ScheduleRun
 from core.schedules import queries, reports
 from core.schedules.queries import NoSuchRun
-from webui.api.blueprint import SCHEDULES, api, refusals
-from webui.api.request_parsing import IdPath, Page, asks
+from webui.api.blueprint import SCHEDULES, api, problem_responses
+from webui.api.request_parsing import IdPath, Page, requires
 from webui.api.schedule_models import Coded, ScheduleRunAnswer, ScheduleRuns
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 
@@ -35,12 +35,12 @@ class RunPath(IdPath):
 
 
 @api.get("/schedule-runs", tags=[SCHEDULES], responses={200: ScheduleRuns})
-@asks(Action.SEE_CLAIMS)
+@requires(Action.SEE_CLAIMS)
 def list_runs(query: RunsQuery) -> Response:
     """List the runs of the practice's schedules, the newest first, also of schedules that were deleted."""
     schedule_id = int(query.schedule_id) if query.schedule_id else None
     practice_id, before = current_actor().practice_id, query.after()
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         runs = queries.runs(session, practice_id, schedule_id, before=before, limit=query.limit + 1)
         shown = runs[: query.limit]
         answer = ScheduleRuns(
@@ -50,11 +50,11 @@ def list_runs(query: RunsQuery) -> Response:
     return jsonify(answer.json_ready())
 
 
-@api.get("/schedule-runs/<run_id>", tags=[SCHEDULES], responses={200: ScheduleRunAnswer, **refusals(404)})
-@asks(Action.SEE_CLAIMS)
+@api.get("/schedule-runs/<run_id>", tags=[SCHEDULES], responses={200: ScheduleRunAnswer, **problem_responses(404)})
+@requires(Action.SEE_CLAIMS)
 def show_run(path: RunPath) -> Response:
     """Show one run with its morning report, as things stand."""
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         answer = run_answer(session, queries.find_run(session, current_actor().practice_id, path.id))
     return jsonify(answer.json_ready())
 
@@ -76,11 +76,11 @@ def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
         schedule=run.asked["name"],
         words=report.sentence,
         settle_job_id=report.job_id,
-        by_code=coded(report.by_code),
+        by_code=code_counts(report.by_code),
         held_by_settle_job_ids=report.held_by,
     )
 
 
-def coded(by_code: Iterable[tuple[str, int]]) -> list[Coded]:
+def code_counts(by_code: Iterable[tuple[str, int]]) -> list[Coded]:
     """Codes with their words and how many claims each holds for."""
     return [Coded(code=code, words=codes.words(code), claims=claims) for code, claims in by_code]

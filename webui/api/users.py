@@ -16,13 +16,13 @@ from core.models.people import Role, User
 from core.models.practices import Practice
 from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, plain_limit
 from core.practices import limits, queries as practices
-from webui.api.blueprint import api, refusals
+from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Ceiling
-from webui.api.request_parsing import Body, IdPath, asks
-from webui.shared.app_context import door, now
+from webui.api.request_parsing import Body, IdPath, requires
+from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
-PEOPLE: Final = Tag(name="Users and limits", description="Who may, and how much without a second person")
+USERS_AND_LIMITS: Final = Tag(name="Users and limits", description="Who may, and how much without a second person")
 _Role = Annotated[Role, Strict(strict=False)]  # JSON has text
 
 
@@ -100,88 +100,91 @@ class LimitsAnswer(Answer):
     my_job_cents: Ceiling
 
 
-_ANSWERS: Final[dict[str, Any]] = {"tags": [PEOPLE], "responses": {200: UserAnswer, **refusals(400, 404, 413, 415)}}
+_ANSWERS: Final[dict[str, Any]] = {
+    "tags": [USERS_AND_LIMITS],
+    "responses": {200: UserAnswer, **problem_responses(400, 404, 413, 415)},
+}
 
 
-@api.get("/users", tags=[PEOPLE], responses={200: Users})
-@asks(Action.MANAGE_USERS)
+@api.get("/users", tags=[USERS_AND_LIMITS], responses={200: Users})
+@requires(Action.MANAGE_USERS)
 def list_users() -> Response:
     """List the people of the practice."""
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         found = [_answer(user) for user in user_management.of_practice(session, current_actor())]
     return jsonify(Users(users=found).json_ready())
 
 
-@api.post("/users", tags=[PEOPLE], responses={201: UserAnswer, **refusals(400, 409, 413, 415)})
-@asks(Action.MANAGE_USERS)
+@api.post("/users", tags=[USERS_AND_LIMITS], responses={201: UserAnswer, **problem_responses(400, 409, 413, 415)})
+@requires(Action.MANAGE_USERS)
 def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
     """Add a person; the e-mail address is unique, so that twice is once."""
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         user = user_management.add(session, **{**body.model_dump(), **body.cents()}, by=current_actor(), now=now())
         answer = _answer(user)
     headers = {"Location": url_for("api.show_user", user_id=answer.id)}
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, headers
 
 
-@api.get("/users/<user_id>", tags=[PEOPLE], responses={200: UserAnswer, **refusals(404)})
-@asks(Action.MANAGE_USERS)
+@api.get("/users/<user_id>", tags=[USERS_AND_LIMITS], responses={200: UserAnswer, **problem_responses(404)})
+@requires(Action.MANAGE_USERS)
 def show_user(path: UserPath) -> Response:
     """Show one person."""
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         answer = _answer(user_management.find(session, path.id, by=current_actor()))
     return jsonify(answer.json_ready())
 
 
 @api.put("/users/<user_id>/role", **_ANSWERS)
-@asks(Action.MANAGE_USERS)
+@requires(Action.MANAGE_USERS)
 def change_role(path: UserPath, body: NewRole) -> Response:
     """Change what another person may do, from their next request on; nobody changes an own role."""
-    return _do(user_management.change_role, path, body.role)
+    return _run_command(user_management.change_role, path, body.role)
 
 
 @api.put("/users/<user_id>/limits", **_ANSWERS)
-@asks(Action.MANAGE_USERS)
+@requires(Action.MANAGE_USERS)
 def set_user_limits(path: UserPath, body: NewLimits) -> Response:
     """Set what another person may write off without a second one; not retroactive, and nobody sets an own limit."""
-    return _do(user_management.set_limits, path, **body.cents())
+    return _run_command(user_management.set_limits, path, **body.cents())
 
 
 @api.post("/users/<user_id>/deactivate", **_ANSWERS)
-@asks(Action.MANAGE_USERS)
+@requires(Action.MANAGE_USERS)
 def deactivate_user(path: UserPath) -> Response:
     """Let another person in no longer: their browsers are signed out, their tokens revoked."""
-    return _do(user_management.deactivate, path)
+    return _run_command(user_management.deactivate, path)
 
 
 @api.post("/users/<user_id>/reactivate", **_ANSWERS)
-@asks(Action.MANAGE_USERS)
+@requires(Action.MANAGE_USERS)
 def reactivate_user(path: UserPath) -> Response:
     """Let a person in again; their tokens stay revoked."""
-    return _do(user_management.reactivate, path)
+    return _run_command(user_management.reactivate, path)
 
 
-@api.get("/limits", tags=[PEOPLE], responses={200: LimitsAnswer})
-@asks(Action.SEE_CLAIMS)
+@api.get("/limits", tags=[USERS_AND_LIMITS], responses={200: LimitsAnswer})
+@requires(Action.SEE_CLAIMS)
 def show_limits() -> Response:
     """Show what one claim and one job may write off without a second person."""
-    with door().sessions() as session:
+    with app_context().sessions() as session:
         practice = practices.find(session, current_actor().practice_id)
         answer = _limits(practice, session.get_one(User, current_actor().user_id))
     return jsonify(answer.json_ready())
 
 
-@api.put("/limits", tags=[PEOPLE], responses={200: LimitsAnswer, **refusals(400, 413, 415)})
-@asks(Action.CHANGE_SETTING)
+@api.put("/limits", tags=[USERS_AND_LIMITS], responses={200: LimitsAnswer, **problem_responses(400, 413, 415)})
+@requires(Action.CHANGE_SETTING)
 def set_limits(body: NewLimits) -> Response:
     """Set the practice's limits; jobs that were previewed before keep those of then."""
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         practice = limits.set_write_off_limits(session, **body.cents(), by=current_actor(), now=now())
         answer = _limits(practice, session.get_one(User, current_actor().user_id))
     return jsonify(answer.json_ready())
 
 
-def _do(act: Any, path: UserPath, *given: Any, **more: Any) -> Response:
-    with transaction(door().sessions) as session:
+def _run_command(act: Any, path: UserPath, *given: Any, **more: Any) -> Response:
+    with transaction(app_context().sessions) as session:
         answer = _answer(act(session, path.id, *given, **more, by=current_actor(), now=now()))
     return jsonify(answer.json_ready())
 
@@ -193,17 +196,17 @@ def _answer(user: User) -> UserAnswer:
         name=user.name,
         role=user.role,
         active=user.active,
-        claim_limit_cents=_told(user.claim_limit_cents),
-        job_limit_cents=_told(user.job_limit_cents),
+        claim_limit_cents=_limit_value(user.claim_limit_cents),
+        job_limit_cents=_limit_value(user.job_limit_cents),
     )
 
 
 def _limits(practice: Practice, user: User) -> LimitsAnswer:
     return LimitsAnswer(
-        claim_cents=_told(practice.claim_limit_cents),
-        job_cents=_told(practice.job_limit_cents),
-        my_claim_cents=_told(user.claim_limit_cents),
-        my_job_cents=_told(user.job_limit_cents),
+        claim_cents=_limit_value(practice.claim_limit_cents),
+        job_cents=_limit_value(practice.job_limit_cents),
+        my_claim_cents=_limit_value(user.claim_limit_cents),
+        my_job_cents=_limit_value(user.job_limit_cents),
     )
 
 
@@ -211,6 +214,6 @@ def _cents(limit: int | Literal["unlimited"]) -> int:
     return UNLIMITED if limit == UNLIMITED_WORD else int(limit)
 
 
-def _told(cents: int) -> int | Literal["unlimited"]:
+def _limit_value(cents: int) -> int | Literal["unlimited"]:
     limit = plain_limit(cents)
     return limit if isinstance(limit, int) else "unlimited"

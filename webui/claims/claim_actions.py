@@ -23,29 +23,29 @@ from core.models.ledger import PostingKind
 from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
 from core.practices.periods import PeriodBusy, PeriodClosed
 from webui.claims import claim_page
-from webui.claims.exclusions import read_day
-from webui.shared.app_context import door, now
+from webui.claims.exclusions import parse_optional_date
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
-from webui.shared.labels import on_page, words
+from webui.shared.labels import message_for_page, words
 
 _KEY_CHARACTERS_MAX: Final = 100
-_POSTED_ALREADY: Final = (
+_ALREADY_POSTED: Final = (
     "This form was posted already with other values; see the ledger below. Post again if you mean this one too."
 )
-_NEEDED: Final[dict[str, tuple[str, ...]]] = {
+_FIELDS_BY_KIND: Final[dict[str, tuple[str, ...]]] = {
     PostingKind.PAYMENT: ("responsibility", "paid_by"),
     PostingKind.ADJUSTMENT: ("responsibility", "group_code", "reason_code"),
     PostingKind.TRANSFER: ("responsibility",),
 }
 # At which field a refusal is shown; "" is the form as a whole.
-_FIELD_OF: Final[dict[type[Refusal], str]] = {
+_FIELD_BY_REFUSAL: Final[dict[type[Refusal], str]] = {
     AdjustmentOverLimit: "amount",
     PeriodClosed: "posted_on",
     ClaimBusy: "",
     PeriodBusy: "",
 }
 # What to do about a field that core refuses, as people need to read it.
-_CURES: Final = {
+_FIELD_MESSAGES: Final = {
     "kind": "Choose what to post.",
     "line": "Choose one of the claim's lines.",
     "responsibility": "Choose insurance or patient.",
@@ -69,28 +69,32 @@ class UnknownHold(BadInput):
 @requires(Action.POST)
 def post(claim_id: str) -> Response | tuple[str, int]:
     """Post the entry of the form, once however often it is sent; a fault stands at its field."""
-    entry, faults = _read(request.form)
+    entry, faults = _parse_posting_form(request.form)
     if entry is None:
-        return _again(claim_id, faults)
+        return _claim_page_with_errors(claim_id, faults)
     key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             posted = manual_postings.post(db, claim_id, entry, by=current_actor(), idempotency_key=key, now=now())
     except EntryMismatch:
-        return _again(claim_id, {"": _POSTED_ALREADY})
+        return _claim_page_with_errors(claim_id, {"": _ALREADY_POSTED})
     except BadEntry as refusal:
-        return _again(claim_id, {name: on_page(refusal, said) for name, said in refusal.facts["faults"].items()})
-    except tuple(_FIELD_OF) as refusal:
-        return _again(claim_id, {_FIELD_OF[type(refusal)]: refusal.message}, refusal.http_status)
+        return _claim_page_with_errors(
+            claim_id, {name: message_for_page(refusal, said) for name, said in refusal.facts["faults"].items()}
+        )
+    except tuple(_FIELD_BY_REFUSAL) as refusal:
+        return _claim_page_with_errors(
+            claim_id, {_FIELD_BY_REFUSAL[type(refusal)]: refusal.message}, refusal.http_status
+        )
     what = f"{words(PostingKind(entry.kind))} of {format_cents(entry.amount_cents)}"
     flash(
-        f"{what} posted on line {entry.line}.{_besides(posted)}",
+        f"{what} posted on line {entry.line}.{_describe_side_effects(posted)}",
         "warn" if posted.credit_cents or posted.looks_like or posted.restored_cents else "good",
     )
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
 
 
-def _besides(posted: Posted) -> str:
+def _describe_side_effects(posted: Posted) -> str:
     """What it did besides lowering the due."""
     said = []
     if posted.took_back is not None and posted.took_back.recovered_cents > 0:
@@ -120,15 +124,15 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
     if wanted and wanted not in set(Hold):
         raise UnknownHold
     kind = Hold(wanted) if wanted else None
-    until, fault = read_day(request.form.get("until", ""))
+    until, fault = parse_optional_date(request.form.get("until", ""))
     if fault:
-        return _again_hold(claim_id, {"until": fault})
+        return _claim_page_with_hold_errors(claim_id, {"until": fault})
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             why = request.form.get("why", "")
             holds.set_hold(db, claim_id, kind, why=why, until=until, by=current_actor(), now=now())
     except BadHold as refusal:
-        return _again_hold(claim_id, refusal.facts["faults"])
+        return _claim_page_with_hold_errors(claim_id, refusal.facts["faults"])
     except ClaimBusy as refusal:
         flash(refusal.message, "warn")
     else:
@@ -139,26 +143,26 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
 
 
-def _read(form: MultiDict[str, str]) -> tuple[Payment | Adjustment | Transfer | None, dict[str, str]]:
+def _parse_posting_form(form: MultiDict[str, str]) -> tuple[Payment | Adjustment | Transfer | None, dict[str, str]]:
     """The entry, or what is wrong with each field, all at once."""
-    given = _given(form)
-    amount, fault = _amount(form.get("amount", ""))
+    given = _posting_fields(form)
+    amount, fault = _parse_amount_field(form.get("amount", ""))
     faults = {"amount": fault} if fault else {}
     if "\x00" in given["note"]:
         faults["note"] = "The note has a character that cannot be kept; type it again."
     try:
         entry = manual_postings.entry_of({**given, "amount_cents": amount})
     except BadEntry as refusal:
-        faults |= {name: _CURES.get(name, words) for name, words in refusal.facts["faults"].items()}
+        faults |= {name: _FIELD_MESSAGES.get(name, words) for name, words in refusal.facts["faults"].items()}
     return (None if faults else entry), faults
 
 
-def _given(form: MultiDict[str, str]) -> dict[str, Any]:
+def _posting_fields(form: MultiDict[str, str]) -> dict[str, Any]:
     """The fields as core reads them, without those that the kind does not have."""
     kind, line, note = form.get("kind", ""), form.get("line", ""), form.get("note", "").strip()
     number = reading.number(line)
     given: dict[str, Any] = {"kind": kind, "line": line if number is None else number, "note": note}
-    for name in _NEEDED.get(kind, ()):
+    for name in _FIELDS_BY_KIND.get(kind, ()):
         given[name] = form.get(name, "").strip()
     if "reason_code" in given:
         given["reason_code"] = given["reason_code"].upper()
@@ -167,7 +171,7 @@ def _given(form: MultiDict[str, str]) -> dict[str, Any]:
     return given
 
 
-def _amount(text: str) -> tuple[int, str | None]:
+def _parse_amount_field(text: str) -> tuple[int, str | None]:
     """The cents, or why it is no amount; the cents are then one, so that the other fields are looked at too."""
     try:
         cents = parse_amount(text)
@@ -178,12 +182,14 @@ def _amount(text: str) -> tuple[int, str | None]:
     return cents, None
 
 
-def _again_hold(claim_id: str, faults: dict[str, str]) -> tuple[str, int]:
+def _claim_page_with_hold_errors(claim_id: str, faults: dict[str, str]) -> tuple[str, int]:
     """The claim's page with the form of the hold as it was filled in."""
-    page = claim_page.page(claim_id, hold_faults=faults, hold_typed=request.form)
+    page = claim_page.render_claim(claim_id, hold_faults=faults, hold_typed=request.form)
     return page, HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-def _again(claim_id: str, faults: dict[str, str], status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> tuple[str, int]:
+def _claim_page_with_errors(
+    claim_id: str, faults: dict[str, str], status: int = HTTPStatus.UNPROCESSABLE_ENTITY
+) -> tuple[str, int]:
     """The claim's page with the form as it was filled in."""
-    return claim_page.page(claim_id, faults=faults, typed=request.form), status
+    return claim_page.render_claim(claim_id, faults=faults, typed=request.form), status

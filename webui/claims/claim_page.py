@@ -21,14 +21,14 @@ from core.models.ledger import GroupCode, PostingKind, Responsibility
 from core.practices import exclusions, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims.feed_columns import ELIGIBILITY_PILLS
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
 blueprint = Blueprint("claims", __name__, url_prefix="/claims")
 
 
 @dataclass(frozen=True)
-class Entry:
+class EntryWithBalances:
     """A posting, and what was due after it."""
 
     posting: LedgerRow
@@ -40,13 +40,13 @@ class Entry:
 @requires(Action.SEE_CLAIMS)
 def show(claim_id: str) -> str:
     """The claim of that number; raises `NotFound`, also where it is another practice's."""
-    return page(claim_id)
+    return render_claim(claim_id)
 
 
-def page(claim_id: str, **said: Any) -> str:
+def render_claim(claim_id: str, **said: Any) -> str:
     """The claim's page; `said` is what a form of it was refused for, in words, and what was typed."""
     practice_id = current_actor().practice_id
-    with transaction(door().sessions) as db:
+    with transaction(app_context().sessions) as db:
         internal = lookup.find(db, practice_id, claim_id)
         terms = feed.terms_of(db, practice_id, now=now())
         postings = ledger.ledger(db, practice_id, internal.id)
@@ -64,7 +64,7 @@ def page(claim_id: str, **said: Any) -> str:
             ),
             "payers": manual_postings.payers_of(db, internal),
             "lines": lookup.lines(db, practice_id, internal.id),
-            "entries": list(with_running_dues(postings)),
+            "entries": list(with_running_balances(postings)),
             "reversible_job": _reversible_job(db, practice_id, postings),
             "recoveries": {one.posting_id: one for one in recoveries.of_claim(db, practice_id, internal.id)},
         }
@@ -111,9 +111,9 @@ def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]
     return job_id if create.is_reversible(jobs.find(db, JobKey(practice_id, job_id))) else None
 
 
-def with_running_dues(postings: Iterable[LedgerRow]) -> Iterator[Entry]:
+def with_running_balances(postings: Iterable[LedgerRow]) -> Iterator[EntryWithBalances]:
     """Each posting with the dues of the whole claim after it."""
     due = dict.fromkeys(Responsibility, 0)
     for posting in postings:
         due[posting.responsibility] += posting.amount_cents
-        yield Entry(posting, due[Responsibility.INSURANCE], due[Responsibility.PATIENT])
+        yield EntryWithBalances(posting, due[Responsibility.INSURANCE], due[Responsibility.PATIENT])

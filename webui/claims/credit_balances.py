@@ -12,7 +12,7 @@ from core.models.practices import PayerClass
 from core.money import BadAmount, parse_amount
 from core.practices import practice_days
 from webui.shared import file_downloads
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
 ROWS: Final = 100
@@ -38,7 +38,7 @@ def index() -> str | tuple[str, int]:
 def download() -> Response:
     """All that match, as a file."""
     actor, wanted, today = current_actor(), _filter(), practice_days.today(current_practice(), now=now())
-    return file_downloads.answer(
+    return file_downloads.send_file(
         by=actor,
         name=f"credits-{today}.csv",
         content_type=file_downloads.CSV,
@@ -57,7 +57,7 @@ def _page(wanted: CreditsFilter | None, **said: Any) -> str:
     practice_id, cursor = current_actor().practice_id, request.args.get("cursor")
     found, totals = work_list.Page([], None), None
     if wanted is not None:
-        with door().sessions() as db:
+        with app_context().sessions() as db:
             found = work_list.page(db, practice_id, wanted, cursor=cursor, limit=ROWS)
             totals = work_list.totals(db, practice_id, wanted)
     asked = {name: request.args[name] for name in _FIELDS if request.args.get(name)}

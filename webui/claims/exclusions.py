@@ -16,7 +16,7 @@ from core.models.claims import Hold
 from core.models.practices import Payer
 from core.practices import exclusions, names, practice_days
 from core.practices.exclusions import AlreadyExcluded, BadExclusion, TooManyExclusions
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
 ROWS: Final = 100
@@ -37,12 +37,12 @@ def index() -> str:
 def exclude() -> Response | tuple[str, int]:
     """Exclude a patient or a payer; a fault stands at its field."""
     kind, number = request.form.get("kind", ""), request.form.get("number", "").strip()
-    until, fault = read_day(request.form.get("until", ""))
+    until, fault = parse_optional_date(request.form.get("until", ""))
     if fault:
         return _page(typed=request.form, faults={"until": fault}), HTTPStatus.UNPROCESSABLE_ENTITY
     whom: dict[str, Any] = {kind: number} if kind in KINDS else {}
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             why = request.form.get("why", "")
             exclusions.exclude(db, **whom, why=why, until=until, by=current_actor(), now=now())
     except BadExclusion as refusal:
@@ -57,13 +57,13 @@ def exclude() -> Response | tuple[str, int]:
 @requires(Action.EXCLUDE)
 def end(exclusion_id: int) -> Response:
     """End an exclusion."""
-    with transaction(door().sessions) as db:
+    with transaction(app_context().sessions) as db:
         exclusions.end(db, exclusion_id, by=current_actor(), now=now())
     flash("The exclusion has ended. What was previewed before stays as it was previewed.", "good")
     return redirect(url_for("exclusions.index"), code=HTTPStatus.SEE_OTHER)
 
 
-def read_day(typed: str) -> tuple[dt.date | None, str | None]:
+def parse_optional_date(typed: str) -> tuple[dt.date | None, str | None]:
     """The day, or why it is none; nothing typed is no day."""
     try:
         return (reading.day(typed.strip()) if typed.strip() else None), None
@@ -76,11 +76,11 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
     wanted = request.args.get("hold", "")
     hold = Hold(wanted) if wanted in set(Hold) else None
     today = practice_days.today(current_practice(), now=now())
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         excluded = exclusions.listed(
-            db, practice_id, today=today, lasting_only=not every, before_id=_positive("before"), limit=ROWS + 1
+            db, practice_id, today=today, lasting_only=not every, before_id=_number_argument("before"), limit=ROWS + 1
         )
-        held = holds.listed(db, practice_id, today=today, hold=hold, after_id=_positive("after"), limit=ROWS + 1)
+        held = holds.listed(db, practice_id, today=today, hold=hold, after_id=_number_argument("after"), limit=ROWS + 1)
         payers = names.by_number(db, practice_id, Payer)
     return render_template(
         "exclusions/index.html",
@@ -101,5 +101,5 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
     )
 
 
-def _positive(name: str) -> int | None:
+def _number_argument(name: str) -> int | None:
     return reading.number(request.args.get(name, ""))

@@ -20,15 +20,15 @@ from core.errors import Refusal
 from core.practices import practice_days
 from webui.claims import feed_columns
 from webui.claims.feed_query import PAGE_SIZES, FeedQuery
-from webui.claims.feed_selection import Selected
+from webui.claims.feed_selection import FeedSelection
 from webui.shared import file_downloads
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 from webui.shared.labels import money, number
 
 blueprint = Blueprint("feed", __name__)
 
-_NO_PAGE: Final = FeedPage([], None, None, 0)
+_EMPTY_PAGE: Final = FeedPage([], None, None, 0)
 
 
 def register(app: Flask) -> None:
@@ -40,10 +40,10 @@ def register(app: Flask) -> None:
 @requires(Action.SEE_CLAIMS)
 def show() -> BaseResponse | str | tuple[str, int]:
     """The feed; an address with empty or unusual spellings is first made short."""
-    query = FeedQuery.of(_pairs())
+    query = FeedQuery.of(_query_pairs())
     extras = {key: "1" for key in ("counts", "totals") if request.args.get(key)}  # asked for without JavaScript
     tidy = query.text(**extras)
-    if not query.faults and sorted(_pairs()) != sorted(FeedQuery.pairs_of(tidy)):
+    if not query.faults and sorted(_query_pairs()) != sorted(FeedQuery.pairs_of(tidy)):
         return redirect(f"{url_for('feed.show')}?{tidy}" if tidy else url_for("feed.show"))
     try:
         page = _page(query, extras)
@@ -54,14 +54,14 @@ def show() -> BaseResponse | str | tuple[str, int]:
     return (body, HTTPStatus.UNPROCESSABLE_ENTITY) if faulty else body
 
 
-def _pairs() -> list[tuple[str, str]]:
+def _query_pairs() -> list[tuple[str, str]]:
     return list(request.args.items(multi=True))
 
 
 def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
     actor, practice_id = current_actor(), current_actor().practice_id
-    page, totals, counts = _NO_PAGE, None, {}
-    with transaction(door().sessions) as db:
+    page, totals, counts = _EMPTY_PAGE, None, {}
+    with transaction(app_context().sessions) as db:
         choices = feed.choices_of(db, practice_id)
         saved = saved_filters.of_practice(db, practice_id)
         if query.filter is not None:
@@ -93,19 +93,19 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
 @requires(Action.SEE_CLAIMS)
 def totals() -> Response:
     """The totals row of all that match, asked for after the page is there."""
-    query = _readable(FeedQuery.of(_pairs()))
-    with transaction(door().sessions) as db:
+    query = _require_valid_filter(FeedQuery.of(_query_pairs()))
+    with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
         sums = feed.totals(db, practice_id, query.filter, feed.terms_of(db, practice_id, now=now()))  # type: ignore[arg-type]
-    return _json(**_of_totals(sums, f"All {number(sums.claims)} that match"))
+    return _json(**_totals_json(sums, f"All {number(sums.claims)} that match"))
 
 
 @blueprint.get("/feed/counts")
 @requires(Action.SEE_CLAIMS)
 def counts() -> Response:
     """How many claims each billing status has under the other filters: Calculate Counts."""
-    query = _readable(FeedQuery.of(_pairs()))
-    with transaction(door().sessions) as db:
+    query = _require_valid_filter(FeedQuery.of(_query_pairs()))
+    with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
         terms = feed.terms_of(db, practice_id, now=now())
         found = feed.counts_by_billing_status(db, practice_id, query.filter, terms)  # type: ignore[arg-type]
@@ -117,27 +117,27 @@ def counts() -> Response:
 @requires(Action.SEE_CLAIMS)
 def selection() -> Response:
     """Count and dollars of a selection; the browser adds up nothing."""
-    selected = Selected.of(request.form)
-    with transaction(door().sessions) as db:
+    selected = FeedSelection.of(request.form)
+    with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
         sums = selected.totals(db, practice_id, feed.terms_of(db, practice_id, now=now()))
     dollars = f"insurance {money(sums.insurance_due)} · patient {money(sums.patient_due)}"
-    return _json(**_of_totals(sums, f"{number(sums.claims)} selected"), dollars=dollars, total=money(sums.total_due))
+    return _json(**_totals_json(sums, f"{number(sums.claims)} selected"), dollars=dollars, total=money(sums.total_due))
 
 
 @blueprint.post("/feed/columns")
 @requires(Action.SEE_CLAIMS)
 def choose_columns() -> BaseResponse:
     """Show these columns from now on, in this browser."""
-    response = _back()
-    cookie = feed_columns.cookie_of(request.form.getlist("column"))
+    response = _redirect_to_feed()
+    cookie = feed_columns.hidden_columns_cookie(request.form.getlist("column"))
     response.set_cookie(
-        feed_columns.COOKIE,
+        feed_columns.HIDDEN_COLUMNS_COOKIE,
         cookie,
         max_age=feed_columns.COOKIE_SECONDS,
         httponly=True,
         samesite="Lax",
-        secure=door().settings.https_only,
+        secure=app_context().settings.https_only,
     )
     return response
 
@@ -146,33 +146,33 @@ def choose_columns() -> BaseResponse:
 @requires(Action.SEE_CLAIMS)
 def save_filter() -> BaseResponse:
     """Keep the feed's present filter under a name."""
-    query = _readable(FeedQuery.of_text(request.form.get("query", "")))
+    query = _require_valid_filter(FeedQuery.of_text(request.form.get("query", "")))
     name = request.form.get("name", "")
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             kept = query.text(limit=None, cursor=None)
             saved_filters.save(db, name=name, query=kept, by=current_actor(), now=now())
         flash(f"The filter is saved as “{' '.join(name.split())}”.", "good")
     except Refusal as refusal:
         flash(refusal.message, "bad")
-    return _back()
+    return _redirect_to_feed()
 
 
 @blueprint.post("/feed/filters/<int:filter_id>/delete")
 @requires(Action.SEE_CLAIMS)
 def delete_filter(filter_id: int) -> BaseResponse:
     """Forget a saved filter."""
-    with transaction(door().sessions) as db:
+    with transaction(app_context().sessions) as db:
         saved_filters.remove(db, filter_id, by=current_actor(), now=now())
     flash("The saved filter is deleted.", "good")
-    return _back()
+    return _redirect_to_feed()
 
 
 @blueprint.get("/feed/export.csv")
 @requires(Action.SEE_CLAIMS)
 def export_csv() -> Response:
     """Every claim that matches, with the feed's columns, as a file."""
-    query = _readable(FeedQuery.of(_pairs()))
+    query = _require_valid_filter(FeedQuery.of(_query_pairs()))
     actor = current_actor()
 
     def record(db: Session) -> None:
@@ -181,16 +181,16 @@ def export_csv() -> Response:
             keys=sorted(query.typed),
         )  # fmt: skip
 
-    return file_downloads.answer(
+    return file_downloads.send_file(
         by=actor,
         name=f"claims-{practice_days.today(current_practice(), now=now())}.csv",
         content_type=file_downloads.CSV,
         record=record,
-        pieces=lambda db: _lines(db, query, actor.practice_id),
+        pieces=lambda db: _csv_lines(db, query, actor.practice_id),
     )
 
 
-def _lines(db: Session, query: FeedQuery, practice_id: int) -> Iterator[str]:
+def _csv_lines(db: Session, query: FeedQuery, practice_id: int) -> Iterator[str]:
     columns = _shown_columns()
     terms = feed.terms_of(db, practice_id, now=now())
     rows = feed.every_row(db, practice_id, query.filter, sort=query.sort, terms=terms)  # type: ignore[arg-type]
@@ -200,17 +200,21 @@ def _lines(db: Session, query: FeedQuery, practice_id: int) -> Iterator[str]:
     yield from export.csv_pieces([column.name for column in columns], cells)
 
 
-def _readable(query: FeedQuery) -> FeedQuery:
+def _require_valid_filter(query: FeedQuery) -> FeedQuery:
     if query.filter is None:
         raise BadFilter(" ".join(query.faults.values()))
     return query
 
 
 def _shown_columns() -> list[feed_columns.Column]:
-    return list(feed_columns.shown(feed_columns.hidden_of(request.cookies.get(feed_columns.COOKIE))))
+    return list(
+        feed_columns.visible_columns(
+            feed_columns.hidden_columns_from_cookie(request.cookies.get(feed_columns.HIDDEN_COLUMNS_COOKIE))
+        )
+    )
 
 
-def _of_totals(sums: FeedTotals, said: str) -> dict[str, Any]:
+def _totals_json(sums: FeedTotals, said: str) -> dict[str, Any]:
     row = render_template("feed/_totals.html", sums=sums, words=said, columns=_shown_columns())
     return {"claims": sums.claims, "words": number(sums.claims), "row": row}
 
@@ -219,6 +223,6 @@ def _json(**facts: Any) -> Response:
     return Response(json.dumps(facts), mimetype="application/json", headers={"Cache-Control": "no-store"})
 
 
-def _back() -> BaseResponse:
+def _redirect_to_feed() -> BaseResponse:
     kept = FeedQuery.of_text(request.form.get("query", "")).text()
     return redirect(f"{url_for('feed.show')}?{kept}" if kept else url_for("feed.show"), code=HTTPStatus.SEE_OTHER)

@@ -9,7 +9,7 @@ from core.models.claims import ClaimStatus, ClaimType
 from core.money import plain_cents
 from webui.shared.labels import Pill, clock_time, date, words
 
-COOKIE: Final = "feed_hidden"  # hidden columns by key, so that a page without JavaScript agrees
+HIDDEN_COLUMNS_COOKIE: Final = "feed_hidden"  # hidden columns by key, so that a page without JavaScript agrees
 COOKIE_SECONDS: Final = 365 * 24 * 3600
 
 ELIGIBILITY_PILLS: Final = {
@@ -34,7 +34,7 @@ FILTER_CHOICES: Final[Mapping[str, Any]] = {
     "claim_statuses": [(status.value, words(status)) for status in ClaimStatus],
 }
 # One or two words for each rule, also for those that only a preview asks.
-SHORT_WORDS: Final = {
+SHORT_LABELS: Final = {
     **{code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
     "already_in_status": "Already in this status",
     "already_reversed": "Already reversed",
@@ -61,11 +61,11 @@ def _service(row: FeedRow) -> str:
     return f"{date(row.service_date)} {clock_time(row.service_time)}".strip()
 
 
-def _own(name: str) -> Callable[[FeedRow], str]:
+def _text_column(name: str) -> Callable[[FeedRow], str]:
     return lambda row: getattr(row, name) or ""
 
 
-def _day(name: str) -> Callable[[FeedRow], str]:
+def _date_column(name: str) -> Callable[[FeedRow], str]:
     return lambda row: date(getattr(row, name)) if getattr(row, name) else ""
 
 
@@ -74,7 +74,7 @@ def _payer_status(payer: str | None, status: ClaimStatus) -> str:
     return "" if payer is None or status is ClaimStatus.NONE else words(status)
 
 
-def _money(key: str, name: str, sort: SortBy | None = None) -> Column:
+def _money_column(key: str, name: str, sort: SortBy | None = None) -> Column:
     def text(row: FeedRow) -> str:
         cents = getattr(row, key)
         return "" if cents is None else plain_cents(cents)
@@ -83,36 +83,36 @@ def _money(key: str, name: str, sort: SortBy | None = None) -> Column:
 
 
 COLUMNS: Final = (
-    Column("claim_id", "Claim ID", _own("claim_id"), SortBy.CLAIM),
-    Column("patient_name", "Patient", _own("patient_name"), SortBy.PATIENT),
+    Column("claim_id", "Claim ID", _text_column("claim_id"), SortBy.CLAIM),
+    Column("patient_name", "Patient", _text_column("patient_name"), SortBy.PATIENT),
     Column("service_date", "Date of Service", _service, SortBy.DATE),
-    Column("office", "Office", _own("office")),
-    Column("supervising_provider", "Supervising Provider", _own("supervising_provider")),
-    Column("billing_provider", "Billing Provider", _own("billing_provider")),
-    _money("billed", "Billed"),
-    _money("allowed", "Allowed"),
-    _money("adjustment", "Adjmt"),
-    _money("primary_paid", "Ins 1 Paid"),
-    _money("secondary_paid", "Ins 2 Paid"),
-    _money("patient_paid", "Pt Paid"),
-    _money("written_off", "Written Off"),
-    _money("insurance_due", "Ins Bal", SortBy.INSURANCE_DUE),
-    _money("patient_due", "Pt Bal", SortBy.PATIENT_DUE),
-    _money("total_due", "Total Bal", SortBy.TOTAL_DUE),
-    _money("expected", "Exp Reimbr"),
-    Column("primary_payer", "Ins 1", _own("primary_payer")),
+    Column("office", "Office", _text_column("office")),
+    Column("supervising_provider", "Supervising Provider", _text_column("supervising_provider")),
+    Column("billing_provider", "Billing Provider", _text_column("billing_provider")),
+    _money_column("billed", "Billed"),
+    _money_column("allowed", "Allowed"),
+    _money_column("adjustment", "Adjmt"),
+    _money_column("primary_paid", "Ins 1 Paid"),
+    _money_column("secondary_paid", "Ins 2 Paid"),
+    _money_column("patient_paid", "Pt Paid"),
+    _money_column("written_off", "Written Off"),
+    _money_column("insurance_due", "Ins Bal", SortBy.INSURANCE_DUE),
+    _money_column("patient_due", "Pt Bal", SortBy.PATIENT_DUE),
+    _money_column("total_due", "Total Bal", SortBy.TOTAL_DUE),
+    _money_column("expected", "Exp Reimbr"),
+    Column("primary_payer", "Ins 1", _text_column("primary_payer")),
     Column("primary_status", "Ins 1 Status", lambda row: _payer_status(row.primary_payer, row.primary_status)),
-    Column("secondary_payer", "Ins 2", _own("secondary_payer")),
+    Column("secondary_payer", "Ins 2", _text_column("secondary_payer")),
     Column("secondary_status", "Ins 2 Status", lambda row: _payer_status(row.secondary_payer, row.secondary_status)),
-    Column("first_edi_on", "First EDI", _day("first_edi_on")),
-    Column("last_edi_on", "Last EDI", _day("last_edi_on")),
-    Column("service_codes", "Service", _own("service_codes")),
-    Column("billing_status", "Billing Status", _own("billing_status")),
+    Column("first_edi_on", "First EDI", _date_column("first_edi_on")),
+    Column("last_edi_on", "Last EDI", _date_column("last_edi_on")),
+    Column("service_codes", "Service", _text_column("service_codes")),
+    Column("billing_status", "Billing Status", _text_column("billing_status")),
     Column("eligibility", "Eligibility", lambda row: ELIGIBILITY_PILLS[row.eligibility].word),
 )
-ALWAYS: Final = frozenset({"claim_id"})  # it opens the claim
+ALWAYS_SHOWN: Final = frozenset({"claim_id"})  # it opens the claim
 # Until somebody chooses: so few that what one decides by, the balances, is in sight on a laptop.
-HIDDEN_AT_FIRST: Final = frozenset(
+HIDDEN_BY_DEFAULT: Final = frozenset(
     {
         "supervising_provider",
         "allowed",
@@ -129,18 +129,18 @@ HIDDEN_AT_FIRST: Final = frozenset(
 _KEYS: Final = frozenset(column.key for column in COLUMNS)
 
 
-def shown(hidden: Collection[str]) -> Sequence[Column]:
+def visible_columns(hidden: Collection[str]) -> Sequence[Column]:
     """The columns that are not hidden, in their order."""
-    return [column for column in COLUMNS if column.key in ALWAYS or column.key not in hidden]
+    return [column for column in COLUMNS if column.key in ALWAYS_SHOWN or column.key not in hidden]
 
 
-def hidden_of(cookie: str | None) -> frozenset[str]:
+def hidden_columns_from_cookie(cookie: str | None) -> frozenset[str]:
     """What the cookie hides; keys of other versions are passed over."""
     if cookie is None:
-        return HIDDEN_AT_FIRST
-    return _KEYS.intersection(cookie.split(".")) - ALWAYS
+        return HIDDEN_BY_DEFAULT
+    return _KEYS.intersection(cookie.split(".")) - ALWAYS_SHOWN
 
 
-def cookie_of(shown_keys: Collection[str]) -> str:
+def hidden_columns_cookie(shown_keys: Collection[str]) -> str:
     """The cookie where exactly these are shown."""
-    return ".".join(column.key for column in COLUMNS if column.key not in ALWAYS and column.key not in shown_keys)
+    return ".".join(column.key for column in COLUMNS if column.key not in ALWAYS_SHOWN and column.key not in shown_keys)

@@ -16,7 +16,7 @@ PAGE_SIZES: Final = (50, 100, PAGE_CLAIMS_MAX)
 TEXT_CHARACTERS_MAX: Final = 200
 DAYS_MAX: Final = 40_000
 CENTS_KEYS: Final = tuple(f"{side}_due_{end}" for side in ("insurance", "patient", "total") for end in ("min", "max"))
-MANY: Final = frozenset(
+MULTI_VALUE_KEYS: Final = frozenset(
     {"billing_status", "claim_status", "office", "billing_provider", "supervising_provider", "eligibility"}
 )
 
@@ -24,7 +24,7 @@ _DAYS_KEYS: Final = ("age_min_days", "age_max_days")
 _DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})-(\d{2})-(\d{2})")
 _YES_NO_KEYS: Final = ("has_secondary", "on_hold", "in_job")
 _YES_OR_NO: Final = {"true": True, "false": False}  # as the API's address writes them
-_OLD_WORDS: Final = {"yes": "true", "no": "false"}  # of addresses that people kept
+_LEGACY_YES_NO: Final = {"yes": "true", "no": "false"}  # of addresses that people kept
 
 
 class BadField(Exception):
@@ -75,10 +75,10 @@ def _one_of(known: Iterable[str]) -> Callable[[str], str]:
 
 
 def _yes_or_no(typed: str) -> str:
-    return _one_of(_YES_OR_NO)(_OLD_WORDS.get(typed, typed))
+    return _one_of(_YES_OR_NO)(_LEGACY_YES_NO.get(typed, typed))
 
 
-_READ: Final[Mapping[str, Callable[[str], str]]] = {
+_PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
     "billing_status": _text,
     "claim_status": _one_of(ClaimStatus),
     "claim_type": _one_of(ClaimType),
@@ -98,8 +98,8 @@ _READ: Final[Mapping[str, Callable[[str], str]]] = {
     **dict.fromkeys(_YES_NO_KEYS, _yes_or_no),
     "eligibility": _one_of(ELIGIBILITY),
 }
-FILTER_KEYS: Final = frozenset(_READ)
-_ENDS: Final = (
+FILTER_KEYS: Final = frozenset(_PARSERS)
+_RANGES: Final = (
     *((f"{side}_due_min", f"{side}_due_max", "at least") for side in ("insurance", "patient", "total")),
     ("age_min_days", "age_max_days", "at least"),
     ("from", "to", "from"),
@@ -124,14 +124,14 @@ class FeedQuery:
         other: dict[str, str] = {}
         faults: dict[str, str] = {}
         for key, value in pairs:
-            if key not in _READ:
+            if key not in _PARSERS:
                 other[key] = value
             elif value.strip():
-                before = typed.get(key, []) if key in MANY else []
-                typed[key] = [*before, _read(key, value.strip(), faults)]
-        faults |= _crossed(typed, faults)
-        sort, limit = _order(other, faults)
-        read = None if faults else ClaimFilter.of(_filter_of(typed))
+                before = typed.get(key, []) if key in MULTI_VALUE_KEYS else []
+                typed[key] = [*before, _parse_field(key, value.strip(), faults)]
+        faults |= _empty_range_errors(typed, faults)
+        sort, limit = _parse_sort_and_limit(other, faults)
+        read = None if faults else ClaimFilter.of(_filter_arguments(typed))
         return cls(typed, read, faults, sort, limit, other.get("cursor") or None)
 
     @classmethod
@@ -151,7 +151,7 @@ class FeedQuery:
     @property
     def filter_text(self) -> str:
         """The filter alone as it stands in an address; the selection is kept under this name."""
-        return urlencode([(key, value) for key in _READ for value in self.typed.get(key, ())])
+        return urlencode([(key, value) for key in _PARSERS for value in self.typed.get(key, ())])
 
     def text(self, **changes: str | int | None) -> str:
         """The address after the question mark, with `changes` to order and page; what is usual is left out."""
@@ -163,23 +163,23 @@ class FeedQuery:
     def first(self, key: str) -> str:
         """What one field shows; dates as the practice writes them."""
         value = next(iter(self.typed.get(key, ())), "")
-        if _READ[key] is _date and key not in self.faults:
+        if _PARSERS[key] is _date and key not in self.faults:
             return f"{dt.date.fromisoformat(value):%m/%d/%Y}" if value else ""
         return value
 
 
-def _read(key: str, value: str, faults: dict[str, str]) -> str:
+def _parse_field(key: str, value: str, faults: dict[str, str]) -> str:
     try:
-        return _READ[key](value)
+        return _PARSERS[key](value)
     except BadField as fault:
         faults[key] = str(fault)
         return value
 
 
-def _crossed(typed: Mapping[str, list[str]], faults: Mapping[str, str]) -> dict[str, str]:
+def _empty_range_errors(typed: Mapping[str, list[str]], faults: Mapping[str, str]) -> dict[str, str]:
     """A range that ends before it begins matches nothing and is always a slip."""
     found = {}
-    for least, most, words in _ENDS:
+    for least, most, words in _RANGES:
         if least in typed and most in typed and least not in faults and most not in faults:
             low, high = _comparable(least, typed[least][-1]), _comparable(most, typed[most][-1])
             if low > high:
@@ -191,7 +191,7 @@ def _comparable(key: str, value: str) -> Any:
     return parse_amount(value) if key in CENTS_KEYS else int(value) if key in _DAYS_KEYS else value
 
 
-def _order(other: dict[str, str], faults: dict[str, str]) -> tuple[Sort, int]:
+def _parse_sort_and_limit(other: dict[str, str], faults: dict[str, str]) -> tuple[Sort, int]:
     sort = DEFAULT_SORT
     try:
         sort = Sort.of(other.get("sort", str(DEFAULT_SORT)))
@@ -209,7 +209,7 @@ def _order(other: dict[str, str], faults: dict[str, str]) -> tuple[Sort, int]:
     return sort, limit
 
 
-def _filter_of(typed: Mapping[str, list[str]]) -> dict[str, Any]:
+def _filter_arguments(typed: Mapping[str, list[str]]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for key, values in typed.items():
         if key in CENTS_KEYS:
@@ -219,5 +219,5 @@ def _filter_of(typed: Mapping[str, list[str]]) -> dict[str, Any]:
         elif key in _YES_NO_KEYS:
             given[key] = _YES_OR_NO[values[-1]]
         else:
-            given[key] = values if key in MANY else values[-1]
+            given[key] = values if key in MULTI_VALUE_KEYS else values[-1]
     return given

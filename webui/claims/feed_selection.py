@@ -14,8 +14,8 @@ from core.claims.filters import BadFilter, ClaimFilter
 from core.errors import BadInput
 from webui.claims.feed_query import FeedQuery
 
-MATCHING: Final = "matching"
-CHOSEN: Final = "chosen"
+ALL_MATCHING: Final = "matching"
+SELECTED_CLAIMS: Final = "chosen"
 
 
 class BadSelection(BadInput):
@@ -25,7 +25,7 @@ class BadSelection(BadInput):
 
 
 @dataclass(frozen=True)
-class Selected:
+class FeedSelection:
     """A selection as the page sent it. Without JavaScript each box is a field; with it, all are one JSON list."""
 
     scope: str
@@ -36,20 +36,20 @@ class Selected:
     @classmethod
     def of(cls, form: MultiDict[str, str]) -> Self:
         """Read it; raises `BadSelection` or `BadFilter`."""
-        scope = form.get("scope", CHOSEN)
-        if scope not in (MATCHING, CHOSEN):
+        scope = form.get("scope", SELECTED_CLAIMS)
+        if scope not in (ALL_MATCHING, SELECTED_CLAIMS):
             raise BadSelection
         query = FeedQuery.of_text(form.get("filter", ""))
-        if scope == MATCHING and query.filter is None:
+        if scope == ALL_MATCHING and query.filter is None:
             raise BadFilter(" ".join(query.faults.values()))
-        listed = _listed(form.get("claim_ids") or "[]")
+        listed = _parse_claim_ids(form.get("claim_ids") or "[]")
         # Without JavaScript a box that is ticked chooses; there is no way to exclude.
-        boxes = form.getlist("claim_id") if scope == CHOSEN else []
+        boxes = form.getlist("claim_id") if scope == SELECTED_CLAIMS else []
         return cls(scope, tuple(dict.fromkeys([*listed, *boxes])), query.filter_text, query.filter)
 
     def asked(self) -> dict[str, Any]:
         """The selection of a job request."""
-        if self.scope == CHOSEN:
+        if self.scope == SELECTED_CLAIMS:
             return {"claim_ids": list(self.claim_ids)}
         assert self.filter is not None
         narrowed = self.filter.given()
@@ -58,7 +58,7 @@ class Selected:
 
     def totals(self, session: Session, practice_id: int, terms: Terms) -> FeedTotals:
         """Count and sum what is selected."""
-        if self.scope == CHOSEN:
+        if self.scope == SELECTED_CLAIMS:
             return feed.totals_of_claim_ids(session, practice_id, self.claim_ids)
         assert self.filter is not None
         return feed.totals(session, practice_id, self.filter, terms, excluded=self.claim_ids)
@@ -69,7 +69,7 @@ class Selected:
         return {"scope": self.scope, "filter": self.filter_text, "claim_ids": json.dumps(self.claim_ids)}
 
 
-def _listed(text: str) -> list[str]:
+def _parse_claim_ids(text: str) -> list[str]:
     try:
         listed = json.loads(text)
     except ValueError:

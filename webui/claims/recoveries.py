@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 from core.access.permissions import Action
 from core.ledger import recoveries
 from core.practices import periods
-from webui.shared.app_context import door
+from webui.shared.app_context import app_context
 from webui.shared.auth import current_actor, requires
 
 ROWS: Final = 100
@@ -23,7 +23,7 @@ def index() -> str:
     practice_id = current_actor().practice_id
     month = periods.named(request.args["month"]) if request.args.get("month") else None
     after = recoveries.place(request.args["after"]) if request.args.get("after") else None
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         months = recoveries.by_month(db, practice_id)
         rows = recoveries.page(db, practice_id, month=month, after=after, limit=ROWS + 1)
     shown = rows[:ROWS]

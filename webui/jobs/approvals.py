@@ -23,12 +23,12 @@ from core.jobs.preview import stale
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX
-from webui.claims.feed_columns import SHORT_WORDS
+from webui.claims.feed_columns import SHORT_LABELS
 from webui.jobs import confirm, job_pages
-from webui.shared.app_context import door, hint, now
-from webui.shared.auth import current_actor, requires, signed_in
+from webui.shared.app_context import app_context, hint_workers, now
+from webui.shared.auth import current_actor, requires, signed_in_actor
 
-NEWS_MAX: Final = 5  # decisions that stand above the list of jobs; the page Approvals has them all
+DECISIONS_SHOWN: Final = 5  # decisions that stand above the list of jobs; the page Approvals has them all
 
 blueprint = Blueprint("approvals", __name__)
 
@@ -36,8 +36,8 @@ blueprint = Blueprint("approvals", __name__)
 def register(app: Flask) -> None:
     """Add the pages; tell every page how many jobs wait for this person, and what was decided on theirs."""
     app.register_blueprint(blueprint)
-    app.context_processor(lambda: {"waiting_for_me": _waiting_for_me, "news": _news})
-    app.add_template_filter(over_limits, "over_limits")
+    app.context_processor(lambda: {"waiting_for_me": _count_waiting_for_me, "news": _recent_decisions})
+    app.add_template_filter(exceeded_limits, "over_limits")
 
 
 @blueprint.get("/approvals")
@@ -45,12 +45,12 @@ def register(app: Flask) -> None:
 def index() -> str:
     """What waits for me, what of mine waits for another, and what was decided on mine."""
     actor, at = current_actor(), now()
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         mine, others = inbox.for_me(db, actor, now=at), inbox.of_mine(db, actor)
         decided = inbox.decided_of_mine(db, actor, now=at)
         approvers = {job.id: [user.name for user in inbox.who_may_approve(db, job)] for job in others}
         changed = {job.id: stale.words(job, stale.count(db, job)) for job in (*mine, *others)}
-        names = _names(db, [*mine, *others, *decided])
+        names = _user_names(db, [*mine, *others, *decided])
     return render_template(
         "approvals/index.html",
         mine=mine,
@@ -67,44 +67,46 @@ def index() -> str:
     )
 
 
-@blueprint.post(f"/jobs/{job_pages.a_job}/approve")
+@blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/approve")
 @requires(Action.SEE_CLAIMS)  # core asks who may, by the job's kind, and that it is not their own
 def approve(job_id: int) -> Response:
     """Let the job run, if the word is right; anything else is a fault at the field, and nothing happens."""
     actor, typed = current_actor(), request.form.get("confirmation", "")
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             key = JobKey(actor.practice_id, job_id)
             job = commands.approve(db, key, confirmation=typed, by=actor, now=now())
     except (NotFound, NotAllowed):
         raise
     except ConfirmationMismatch as fault:
-        return _again(job_id, fault.http_status, fault=fault.message, typed=typed)
+        return _job_page_with_error(job_id, fault.http_status, fault=fault.message, typed=typed)
     except Refusal as refusal:
-        return _told(job_id, refusal.message, "warn")
-    hint(job)
-    return _told(job_id, "Approved. It runs as it was previewed; you may leave this page.", "good")
+        return _flash_and_redirect(job_id, refusal.message, "warn")
+    hint_workers(job)
+    return _flash_and_redirect(job_id, "Approved. It runs as it was previewed; you may leave this page.", "good")
 
 
-@blueprint.post(f"/jobs/{job_pages.a_job}/reject")
+@blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/reject")
 @requires(Action.SEE_CLAIMS)
 def reject(job_id: int) -> Response:
     """Say no, with a reason that the requester reads."""
     actor, reason = current_actor(), request.form.get("reason", "")
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             commands.reject(db, JobKey(actor.practice_id, job_id), reason=reason, by=actor, now=now())
     except (NotFound, NotAllowed):
         raise
     except ReasonMissing as fault:
-        return _again(job_id, fault.http_status, reason_fault=fault.message, reason=reason)
+        return _job_page_with_error(job_id, fault.http_status, reason_fault=fault.message, reason=reason)
     except Refusal as refusal:
-        return _told(job_id, refusal.message, "warn")
-    return _told(job_id, "Rejected. Nothing was done to any claim, and the requester reads your reason.", "good")
+        return _flash_and_redirect(job_id, refusal.message, "warn")
+    return _flash_and_redirect(
+        job_id, "Rejected. Nothing was done to any claim, and the requester reads your reason.", "good"
+    )
 
 
-@job_pages.part_facts(JobStatus.AWAITING_APPROVAL)
-def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
+@job_pages.facts_for_status(JobStatus.AWAITING_APPROVAL)
+def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
     """What the page of a job shows that waits for another person: the same frozen preview, and what is over."""
     actor, at = current_actor(), now()
     asked_by = requesters.answers(job)
@@ -112,8 +114,8 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
     return {
         "changed_words": stale.words(job, stale.count(db, job)),
         "totals": PreviewTotals.model_validate(job.preview),
-        "claims": confirm.table(db, job, args),
-        "short": SHORT_WORDS,
+        "claims": confirm.preview_claims_table(db, job, args),
+        "short": SHORT_LABELS,
         "of_day": of_day,
         "of_day_reversed": reversed_totals.of_jobs(db, job.practice_id, [other.id for other in of_day]),
         "cents": limits.cents,
@@ -125,45 +127,49 @@ def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, 
         "approval_expires_at": decide.expires_at(job),
         "approval_expired": decide.is_expired(job, now=at),
         "reason_max": NOTE_CHARACTERS_MAX,
-        **confirm.over_claims(db, job, job.over),
-        **confirm.box_words(job),
+        **confirm.claim_limit_facts(db, job, job.over),
+        **confirm.dialog_labels(job),
     }
 
 
-def over_limits(job: SettleJob) -> list[OverLimit]:
+def exceeded_limits(job: SettleJob) -> list[OverLimit]:
     """What of the job is over which limit, in words."""
     return limits.told(job.over)
 
 
-def _again(job_id: int, status: HTTPStatus, **said: Any) -> Response:
-    page = job_pages.page(job_id, **said)
+def _job_page_with_error(job_id: int, status: HTTPStatus, **said: Any) -> Response:
+    page = job_pages.render_job(job_id, **said)
     page.status_code = status
     return page
 
 
-def _told(job_id: int, words: str, tone: str) -> Response:
+def _flash_and_redirect(job_id: int, words: str, tone: str) -> Response:
     flash(words, tone)
     return redirect(url_for("jobs.show", job_id=job_id), code=HTTPStatus.SEE_OTHER)
 
 
-def _waiting_for_me() -> int:
+def _count_waiting_for_me() -> int:
     """How many jobs this person may decide on; asked once a page."""
     if "waiting_for_me" not in g:
-        actor = signed_in()
-        with door().sessions() as db:
+        actor = signed_in_actor()
+        with app_context().sessions() as db:
             g.waiting_for_me = inbox.count_for_me(db, actor, now=now()) if actor else 0
     count: int = g.waiting_for_me
     return count
 
 
-def _news() -> dict[str, Any]:
+def _recent_decisions() -> dict[str, Any]:
     """What was decided on this person's jobs lately, with the names of who did."""
     at: dt.datetime = now()
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         decided = inbox.decided_of_mine(db, current_actor(), now=at)
-        return {"decided": decided[:NEWS_MAX], "more": len(decided) - NEWS_MAX, "names": _names(db, decided[:NEWS_MAX])}
+        return {
+            "decided": decided[:DECISIONS_SHOWN],
+            "more": len(decided) - DECISIONS_SHOWN,
+            "names": _user_names(db, decided[:DECISIONS_SHOWN]),
+        }
 
 
-def _names(db: Session, shown: Iterable[SettleJob]) -> dict[int, str]:
+def _user_names(db: Session, shown: Iterable[SettleJob]) -> dict[int, str]:
     people = {person for job in shown for person in (job.requested_by, job.confirmed_by, job.decided_by)}
     return queries.names_of_users(db, current_actor().practice_id, people)

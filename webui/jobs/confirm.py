@@ -29,13 +29,13 @@ from core.jobs.results.outcomes import ItemRow
 from core.models.job_items import Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.reading import NOTE_CHARACTERS_MAX
-from webui.claims.feed_columns import SHORT_WORDS
+from webui.claims.feed_columns import SHORT_LABELS
 from webui.jobs import job_pages
-from webui.jobs.job_labels import BOX_WORDS
-from webui.shared.app_context import door, hint, now
+from webui.jobs.job_labels import CONFIRM_LABELS
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires
 
-NAMED_MAX: Final = 5  # claims that a reversal leaves out, in its sentence; the table has them all
+LEFT_OUT_SHOWN: Final = 5  # claims that a reversal leaves out, in its sentence; the table has them all
 ROWS: Final = 200  # of the preview at a time: more than anyone reads before asking for a file
 
 
@@ -55,33 +55,33 @@ class ClaimTable:
 
 def register(app: Flask) -> None:
     """Add the box to the pages of jobs."""
-    add, a_job = app.add_url_rule, f"/jobs/{job_pages.a_job}"
+    add, a_job = app.add_url_rule, f"/jobs/{job_pages.JOB_ID_RULE}"
     add(f"{a_job}/confirm", "confirm.show", show)
     add(f"{a_job}/confirm", "confirm.confirm", confirm, methods=["POST"])
     add(f"{a_job}/preview", "confirm.claims", claims)
 
 
-@job_pages.part_facts(JobStatus.PREVIEWED, JobStatus.PREPARING)
-def of_job(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
+@job_pages.facts_for_status(JobStatus.PREVIEWED, JobStatus.PREPARING)
+def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
     """What the page parts of a job that waits for CONFIRM show."""
     if job.status is JobStatus.PREPARING or job.preview is None:
-        return {"waited": now() - job.requested_at, **box_words(job)}
-    over, changed = over_now(db, job), stale.count(db, job)
+        return {"waited": now() - job.requested_at, **dialog_labels(job)}
+    over, changed = limits_exceeded_now(db, job), stale.count(db, job)
     return {
         "changed": changed,
         "changed_words": stale.words(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
-        "claims": table(db, job, args),
+        "claims": preview_claims_table(db, job, args),
         "expired": is_expired(job, now=now()),
         "expires_at": _expires_at(job),
-        "short": SHORT_WORDS,
+        "short": SHORT_LABELS,
         "cost_share_max": NOTE_CHARACTERS_MAX,
-        "left_out": _left_out(db, job),
+        "left_out": _claims_left_out(db, job),
         "next_open_date": posting_month.offered(db, job, now=now()),
         "over": limits.told(over),
         "approvers": [user.name for user in inbox.who_may_approve(db, job, confirmer=_confirmer(job))],
-        **over_claims(db, job, over),
-        **box_words(job),
+        **claim_limit_facts(db, job, over),
+        **dialog_labels(job),
     }
 
 
@@ -90,7 +90,7 @@ def show(job_id: int) -> BaseResponse | tuple[str, int]:
     """The box alone, for the dialog over the feed; without JavaScript it is part of the job's page."""
     if not in_dialog():
         return redirect(url_for("jobs.show", job_id=job_id))
-    return render(job_id)
+    return render_job_dialog(job_id)
 
 
 @requires(Action.SEE_CLAIMS)
@@ -104,13 +104,13 @@ def claims(job_id: int) -> BaseResponse | str:
         }
         return redirect(url_for("jobs.show", job_id=job_id, **asked))  # type: ignore[arg-type]
     key = JobKey(current_actor().practice_id, job_id)
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         job = queries.find(db, key)
         facts = {
             "job": job,
-            "claims": table(db, job, request.args),
-            **over_claims(db, job, over_now(db, job)),
-            **box_words(job),
+            "claims": preview_claims_table(db, job, request.args),
+            **claim_limit_facts(db, job, limits_exceeded_now(db, job)),
+            **dialog_labels(job),
         }
     totals = PreviewTotals.model_validate(job.preview) if job.preview else None
     return render_template("jobs/_confirm_claims.html", totals=totals, **facts)
@@ -122,7 +122,7 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     actor = current_actor()
     typed, reason = request.form.get("confirmation", ""), request.form.get("cost_share_reason", "")
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             job = commands.confirm(
                 db,
                 JobKey(actor.practice_id, job_id),
@@ -135,13 +135,13 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
         raise
     except ConfirmationMismatch as fault:
         said = {"fault": fault.message, "typed": typed, "cost_share_reason": reason}
-        return render(job_id, fault.http_status, **said)
+        return render_job_dialog(job_id, fault.http_status, **said)
     except CostShareReasonMissing as fault:
         said = {"cost_share_fault": fault.message, "typed": typed, "cost_share_reason": reason}
-        return render(job_id, fault.http_status, **said)
+        return render_job_dialog(job_id, fault.http_status, **said)
     except Refusal as refusal:
-        return render(job_id, refusal.http_status, refused=refusal.message)
-    hint(job)
+        return render_job_dialog(job_id, refusal.http_status, refused=refusal.message)
+    hint_workers(job)
     page = url_for("jobs.show", job_id=job_id)
     return jsonify(location=page) if in_dialog() else redirect(page, code=HTTPStatus.SEE_OTHER)
 
@@ -151,32 +151,32 @@ def in_dialog() -> bool:
     return request.headers.get(DIALOG_HEADER) is not None
 
 
-def template(part: str) -> str:
+def dialog_or_page(part: str) -> str:
     """The part itself for the dialog, else the page that holds it."""
     return part if in_dialog() else "jobs/_confirm_page.html"
 
 
-def render(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, int]:
+def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, int]:
     """The box of a job in whatever status it is; `said` is what was refused, in words."""
     key = JobKey(current_actor().practice_id, job_id)
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         job = queries.find(db, key)
         facts: dict[str, Any] = {"job": job, "now": now()}
         if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
-            facts |= of_job(db, job, request.args)
+            facts |= preview_page_facts(db, job, request.args)
     part = "jobs/_confirm_elsewhere.html"
     if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
         part = f"jobs/_{job.status}.html"
-    return render_template(template(part), part=part, **facts, **said), status
+    return render_template(dialog_or_page(part), part=part, **facts, **said), status
 
 
-def over_now(db: Session, job: SettleJob) -> list[Over]:
+def limits_exceeded_now(db: Session, job: SettleJob) -> list[Over]:
     """What of the job is over which limit: frozen, and until CONFIRM as if who looks confirmed it."""
     previewed = job.status is JobStatus.PREVIEWED
     return limits.if_confirmed(db, job, by=_confirmer(job), now=now()) if previewed else job.over
 
 
-def over_claims(db: Session, job: SettleJob, over: Sequence[Over]) -> dict[str, Any]:
+def claim_limit_facts(db: Session, job: SettleJob, over: Sequence[Over]) -> dict[str, Any]:
     """The limit for one claim, and how many are above it."""
     counts = [one["claims"] for one in over if one["code"] in limits.OF_ONE_CLAIM]
     return {"claim_limit": _claim_limit(db, job), "over_claims": max(counts, default=0)}
@@ -193,34 +193,34 @@ def _confirmer(job: SettleJob) -> int:
     return actor.user_id if commands.may(actor, job, Action.CONFIRM_JOB) else job.requested_by
 
 
-def box_words(job: SettleJob) -> dict[str, Any]:
+def dialog_labels(job: SettleJob) -> dict[str, Any]:
     """What the box calls things, by the job's kind, and what this person may do to it."""
     actor = current_actor()
     return {
-        "w": BOX_WORDS[job.kind],
+        "w": CONFIRM_LABELS[job.kind],
         "settles": job.kind is JobKind.SETTLE,
         "reverses": job.kind is JobKind.REVERSE,
-        "money": job.kind is JobKind.SETTLE or (job.kind is JobKind.REVERSE and _restores(job)),
+        "money": job.kind is JobKind.SETTLE or (job.kind is JobKind.REVERSE and _moves_money(job)),
         "rows_max": ROWS,
         "may_confirm": commands.may(actor, job, Action.CONFIRM_JOB),
         "may_discard": commands.may(actor, job, Action.PREVIEW_JOB),
     }
 
 
-def _restores(job: SettleJob) -> bool:
+def _moves_money(job: SettleJob) -> bool:
     """Whether the reversal moves money: that of a change of status does not."""
     return job.preview is not None and PreviewTotals.model_validate(job.preview).with_money > 0
 
 
-def _left_out(db: Session, job: SettleJob) -> list[str]:
+def _claims_left_out(db: Session, job: SettleJob) -> list[str]:
     """The first claims that a reversal leaves out, by number."""
     if job.kind is not JobKind.REVERSE:
         return []
-    rows = outcomes.items(db, JobKey(job.practice_id, job.id), verdict=Verdict.SKIP, limit=NAMED_MAX)
+    rows = outcomes.items(db, JobKey(job.practice_id, job.id), verdict=Verdict.SKIP, limit=LEFT_OUT_SHOWN)
     return [row.claim_id for row in rows]
 
 
-def table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
+def preview_claims_table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
     """The claims that the address asks for: of a verdict, or above the limit for one claim, after a position."""
     wanted = args.get("verdict")
     verdict = Verdict(wanted) if wanted in set(Verdict) else None

@@ -12,36 +12,36 @@ from core.jobs.results.files import File
 from core.models.jobs import JobKind, JobStatus
 from core.models.ledger import WriteOffReason
 from core.models.practices import WriteOffSetting
-from webui.jobs.job_pages import a_job
+from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import file_downloads
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
-TYPES: Final = {"csv": file_downloads.CSV, "xlsx": file_downloads.XLSX}
+CONTENT_TYPES: Final = {"csv": file_downloads.CSV, "xlsx": file_downloads.XLSX}
 
 blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
 
 
-@blueprint.get(f"/{a_job}/files/<name>.<any(csv, xlsx):form>")
+@blueprint.get(f"/{JOB_ID_RULE}/files/<name>.<any(csv, xlsx):form>")
 @requires(Action.SEE_CLAIMS)
 def download(job_id: int, name: str, form: str) -> Response:
     """One of the three files, as it stands now; a million claims are never in memory at once."""
     actor = current_actor()
-    return job_file(JobKey(actor.practice_id, job_id), downloads.file_of(name), form, by=actor)
+    return send_job_file(JobKey(actor.practice_id, job_id), downloads.file_of(name), form, by=actor)
 
 
-def job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
+def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
     """Answer with a file of a job, as `csv` or `xlsx`."""
-    return file_downloads.answer(
+    return file_downloads.send_file(
         by=by,
         name=downloads.file_name(key, file, form),
-        content_type=TYPES[form],
+        content_type=CONTENT_TYPES[form],
         record=lambda db: downloads.read_by(db, key, file, by=by, now=now()),
         pieces=lambda db: (downloads.csv_file if form == "csv" else downloads.xlsx_file)(db, key, file),
     )
 
 
-@blueprint.get(f"/{a_job}/certificate")
+@blueprint.get(f"/{JOB_ID_RULE}/certificate")
 @requires(Action.SEE_CLAIMS)
 def show(job_id: int) -> str:
     """The certificate to read and to print."""
@@ -61,7 +61,7 @@ def show(job_id: int) -> str:
     )
 
 
-@blueprint.get(f"/{a_job}/certificate.json")
+@blueprint.get(f"/{JOB_ID_RULE}/certificate.json")
 @requires(Action.SEE_CLAIMS)
 def as_json(job_id: int) -> Response:
     """The same for programs and archives."""
@@ -71,5 +71,5 @@ def as_json(job_id: int) -> Response:
 
 
 def _certificate(job_id: int) -> Certificate:
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         return certificate.of_job(db, JobKey(current_actor().practice_id, job_id))

@@ -7,7 +7,7 @@ from core.models.jobs import JobKind
 from webui.shared.labels import Pill
 
 
-class BoxWords(NamedTuple):
+class ConfirmLabels(NamedTuple):
     """What the box of CONFIRM calls things; no word of money where none moves."""
 
     will: Pill
@@ -19,7 +19,7 @@ class BoxWords(NamedTuple):
     title: str = "Confirm Bulk Status Change"
 
 
-class RunWords(NamedTuple):
+class RunLabels(NamedTuple):
     """What the pages of a job that was confirmed call things."""
 
     heading: str  # "Job 7 · settle 72 claims"
@@ -29,8 +29,8 @@ class RunWords(NamedTuple):
     patient_column: str = ""
 
 
-BOX_WORDS: Final[Mapping[JobKind, BoxWords]] = {
-    JobKind.SETTLE: BoxWords(
+CONFIRM_LABELS: Final[Mapping[JobKind, ConfirmLabels]] = {
+    JobKind.SETTLE: ConfirmLabels(
         Pill("Will settle", "check", "good"),
         "Settle",
         "Insurance write-off",
@@ -38,8 +38,8 @@ BOX_WORDS: Final[Mapping[JobKind, BoxWords]] = {
         "Ins write-off",
         "Pt write-off",
     ),
-    JobKind.STATUS: BoxWords(Pill("Will change", "check", "good"), "Change"),
-    JobKind.REVERSE: BoxWords(
+    JobKind.STATUS: ConfirmLabels(Pill("Will change", "check", "good"), "Change"),
+    JobKind.REVERSE: ConfirmLabels(
         Pill("Will be reversed", "check", "good"),
         "Reverse",
         "Insurance balance restored",
@@ -49,8 +49,8 @@ BOX_WORDS: Final[Mapping[JobKind, BoxWords]] = {
         "Confirm Reversal",
     ),
 }
-RUN_WORDS: Final[Mapping[JobKind, RunWords]] = {
-    JobKind.SETTLE: RunWords("settle", "Settled", "Written off", "Ins written off", "Pt written off"),
-    JobKind.STATUS: RunWords("change", "Changed", ""),
-    JobKind.REVERSE: RunWords("reverse", "Reversed", "Restored", "Ins restored", "Pt restored"),
+RUN_LABELS: Final[Mapping[JobKind, RunLabels]] = {
+    JobKind.SETTLE: RunLabels("settle", "Settled", "Written off", "Ins written off", "Pt written off"),
+    JobKind.STATUS: RunLabels("change", "Changed", ""),
+    JobKind.REVERSE: RunLabels("reverse", "Reversed", "Restored", "Ins restored", "Pt restored"),
 }

@@ -25,10 +25,10 @@ from core.jobs.results.progress import Progress
 from core.jobs.reversal import create
 from core.models.job_items import Outcome
 from core.models.jobs import FINAL_STATUSES, MOVING_STATUSES, JobStatus, SettleJob
-from webui.jobs.job_labels import RUN_WORDS
+from webui.jobs.job_labels import RUN_LABELS
 from webui.operations import flower_links
 from webui.shared import partials
-from webui.shared.app_context import door, hint, now
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires
 
 PAGE_JOBS: Final = 50
@@ -37,17 +37,17 @@ CHART_SECONDS: Final = 60
 REMAINING: Final = "remaining"
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
-a_job: Final = f"<int(max={BIGINT_MAX}):job_id>"
+JOB_ID_RULE: Final = f"<int(max={BIGINT_MAX}):job_id>"
 
-PartFacts = Callable[[Session, SettleJob, MultiDict[str, str]], dict[str, Any]]
-_PART_FACTS: Final[dict[JobStatus, PartFacts]] = {}
+StatusFacts = Callable[[Session, SettleJob, MultiDict[str, str]], dict[str, Any]]
+_FACTS_BY_STATUS: Final[dict[JobStatus, StatusFacts]] = {}
 
 
-def part_facts(*statuses: JobStatus) -> Callable[[PartFacts], PartFacts]:
+def facts_for_status(*statuses: JobStatus) -> Callable[[StatusFacts], StatusFacts]:
     """Let a function add to what the page parts of these statuses are rendered with."""
 
-    def register(function: PartFacts) -> PartFacts:
-        _PART_FACTS.update(dict.fromkeys(statuses, function))
+    def register(function: StatusFacts) -> StatusFacts:
+        _FACTS_BY_STATUS.update(dict.fromkeys(statuses, function))
         return function
 
     return register
@@ -60,33 +60,33 @@ def index() -> Response | str:
     practice_id = current_actor().practice_id
     status = _one_of(JobStatus, request.args.get("status"))
     before = reading.number(request.args.get("before", ""))
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         jobs = queries.list_jobs(db, practice_id, before_id=before, status=status, limit=PAGE_JOBS + 1)
         shown = jobs[:PAGE_JOBS]
         by_job = progress.of_jobs(db, practice_id, [job.id for job in shown], now=now())
-        names = queries.names_of_users(db, practice_id, _people(*shown))
+        names = queries.names_of_users(db, practice_id, _user_ids(*shown))
         returned = reversed_totals.of_jobs(db, practice_id, [job.id for job in shown])
     moving = any(job.status in MOVING_STATUSES for job in shown)
     older = shown[-1].id if len(jobs) > PAGE_JOBS else None
     facts = {
         "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving,
-        "RUN_WORDS": RUN_WORDS, "taken_back": returned,
+        "RUN_WORDS": RUN_LABELS, "taken_back": returned,
     }  # fmt: skip
-    return _page_or_part("jobs/index.html", "jobs/_list.html", **facts)
+    return _render_page_or_partial("jobs/index.html", "jobs/_list.html", **facts)
 
 
-@blueprint.get(f"/{a_job}")
+@blueprint.get(f"/{JOB_ID_RULE}")
 @requires(Action.SEE_CLAIMS)
 def show(job_id: int) -> Response:
     """One job as it stands now; asked again by the page while the job moves."""
-    return page(job_id)
+    return render_job(job_id)
 
 
-def page(job_id: int, **said: Any) -> Response:
+def render_job(job_id: int, **said: Any) -> Response:
     """The page of one job; `said` is what was refused there, in words."""
     key = JobKey(current_actor().practice_id, job_id)
     at = now()
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         job = queries.find(db, key)
         so_far = progress.of_job(db, key, now=at)
         points = progress.claims_per_second(db, key, now=at, seconds=CHART_SECONDS)
@@ -95,78 +95,78 @@ def page(job_id: int, **said: Any) -> Response:
             "progress": so_far,
             "points": points,
             "totals": PreviewTotals.model_validate(job.preview) if job.preview else None,
-            "selection": _selected(job.selection),
-            "names": queries.names_of_users(db, key.practice_id, _people(job)),
-            "table": _table(db, key, job, so_far),
+            "selection": _selection_counts(job.selection),
+            "names": queries.names_of_users(db, key.practice_id, _user_ids(job)),
+            "table": _outcome_table(db, key, job, so_far),
             "moving": job.status in MOVING_STATUSES,
             "now": at,
-            "run": RUN_WORDS[job.kind],
+            "run": RUN_LABELS[job.kind],
             "reversals": queries.reversals_of(db, key),
             "taken_back": reversed_totals.of_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
             "history": job_history.of_job(db, key),
-            "flower": flower_links.of_job(door().settings, *key)
+            "flower": flower_links.job_hints_url(app_context().settings, *key)
             if current_actor().may(Action.CHANGE_SETTING)
             else None,
-            **_at_rest(db, key, job, so_far),
-            **_rights(job),
+            **_files_and_codes(db, key, job, so_far),
+            **_permissions(job),
             "can_retry": retry.is_possible(db, key),
         }
-        if job.status in _PART_FACTS:
-            facts |= _PART_FACTS[job.status](db, job, request.args) | said
-    return _page_or_part("jobs/show.html", "jobs/_job.html", **facts)
+        if job.status in _FACTS_BY_STATUS:
+            facts |= _FACTS_BY_STATUS[job.status](db, job, request.args) | said
+    return _render_page_or_partial("jobs/show.html", "jobs/_job.html", **facts)
 
 
-@blueprint.post(f"/{a_job}/pause")
+@blueprint.post(f"/{JOB_ID_RULE}/pause")
 @requires(Action.SEE_CLAIMS)
 def pause(job_id: int) -> Response:
     """Ask the job to pause."""
-    return _do(commands.pause, job_id)
+    return _run_command(commands.pause, job_id)
 
 
-@blueprint.post(f"/{a_job}/resume")
+@blueprint.post(f"/{JOB_ID_RULE}/resume")
 @requires(Action.SEE_CLAIMS)
 def resume(job_id: int) -> Response:
     """Let it go on."""
-    return _do(commands.resume, job_id)
+    return _run_command(commands.resume, job_id)
 
 
-@blueprint.post(f"/{a_job}/cancel")
+@blueprint.post(f"/{JOB_ID_RULE}/cancel")
 @requires(Action.SEE_CLAIMS)
 def cancel(job_id: int) -> Response:
     """Ask the job to end where it is."""
-    return _do(commands.cancel, job_id)
+    return _run_command(commands.cancel, job_id)
 
 
-@blueprint.post(f"/{a_job}/discard")
+@blueprint.post(f"/{JOB_ID_RULE}/discard")
 @requires(Action.SEE_CLAIMS)
 def discard(job_id: int) -> Response:
     """Give up a preview."""
-    return _do(commands.discard, job_id)
+    return _run_command(commands.discard, job_id)
 
 
-@blueprint.post(f"/{a_job}/retry-failed")
+@blueprint.post(f"/{JOB_ID_RULE}/retry-failed")
 @requires(Action.SEE_CLAIMS)
 def retry_failed(job_id: int) -> Response:
     """Try the failed claims again; those with one code, where the form names it."""
-    return _do(commands.retry_failed, job_id, code=request.form.get("code") or None)
+    return _run_command(commands.retry_failed, job_id, code=request.form.get("code") or None)
 
 
-def _do(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:
+def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:
     # Who may depends on the job's kind, so core is asked and not the table of roles.
     actor = current_actor()
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             job = command(db, JobKey(actor.practice_id, job_id), by=actor, now=now(), **values)
     except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:
         flash(refusal.message, "warn")
     else:
-        hint(job)
+        hint_workers(job)
     return redirect(url_for("jobs.show", job_id=job_id))
 
 
-def _at_rest(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:
+def _files_and_codes(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:
     """What a confirmed job shows when it does not move: its claims by code, and its files."""
     if job.confirmed_at is None or job.status in MOVING_STATUSES:
         return {"codes": [], "files": []}
@@ -178,7 +178,7 @@ def _at_rest(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict
     return {"codes": outcomes.by_code(db, key), "files": [(file, count) for file, count in counts.items() if count]}
 
 
-def _rights(job: SettleJob) -> dict[str, bool]:
+def _permissions(job: SettleJob) -> dict[str, bool]:
     """What this person may do to this job, as far as role and status tell."""
     actor = current_actor()
     return {
@@ -189,7 +189,7 @@ def _rights(job: SettleJob) -> dict[str, bool]:
     }
 
 
-def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any] | None:
+def _outcome_table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any] | None:
     """The job's claims of one outcome, a page at a time; nothing before it was confirmed."""
     if job.confirmed_at is None:
         return None
@@ -200,7 +200,7 @@ def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[s
         REMAINING: so_far.remaining,
     }
     wanted = request.args.get("outcome")
-    outcome = wanted if wanted in counts else _most_telling(counts, finished=job.status in FINAL_STATUSES)
+    outcome = wanted if wanted in counts else _default_outcome(counts, finished=job.status in FINAL_STATUSES)
     after = reading.number(request.args.get("after", "")) or 0
     code = request.args.get("code") or None
     rows = outcomes.items(db, key, outcome=outcome, code=code, after_position=after, limit=PAGE_ITEMS + 1)
@@ -214,13 +214,13 @@ def _table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[s
     }
 
 
-def _most_telling(counts: dict[str, int], *, finished: bool) -> str:
+def _default_outcome(counts: dict[str, int], *, finished: bool) -> str:
     """What failed goes before what was skipped; what was settled is looked at when the job is over."""
     looked_at = counts if finished else (Outcome.FAILED.value, Outcome.SKIPPED.value)
     return next((name for name in looked_at if counts[name]), Outcome.SKIPPED.value)
 
 
-def _selected(selection: Mapping[str, Any]) -> dict[str, Any]:
+def _selection_counts(selection: Mapping[str, Any]) -> dict[str, Any]:
     """What was selected. The claim numbers stand in it only until they are frozen as items, then how many they were."""
 
     def count(numbers: int | list[str] | None) -> int | None:
@@ -233,13 +233,13 @@ def _selected(selection: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _page_or_part(page: str, part: str, **facts: Any) -> Response:
-    if not partials.part_is_asked():
+def _render_page_or_partial(page: str, part: str, **facts: Any) -> Response:
+    if not partials.is_partial_request():
         return Response(render_template(page, **facts), mimetype="text/html")
-    return partials.part(render_template(part, **facts))
+    return partials.partial_response(render_template(part, **facts))
 
 
-def _people(*jobs: SettleJob) -> list[int]:
+def _user_ids(*jobs: SettleJob) -> list[int]:
     return [person for job in jobs for person in (job.requested_by, job.confirmed_by, job.decided_by) if person]
 
 

@@ -12,10 +12,10 @@ from core.jobs import preview_again
 from core.jobs.keys import JobKey
 from core.reading import day
 from webui.jobs import confirm
-from webui.jobs.job_pages import a_job
-from webui.shared.app_context import door, hint, now
+from webui.jobs.job_pages import JOB_ID_RULE
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires
-from webui.shared.labels import on_page
+from webui.shared.labels import message_for_page
 
 blueprint = Blueprint("redate", __name__, url_prefix="/jobs")
 
@@ -26,7 +26,7 @@ class BadDate(BadInput):
     code = "bad_date"
 
 
-@blueprint.post(f"/{a_job}/date")
+@blueprint.post(f"/{JOB_ID_RULE}/date")
 @requires(Action.SEE_CLAIMS)  # core asks who may preview this kind of job
 def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
     """Preview it again with the date of the form."""
@@ -36,20 +36,20 @@ def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
     except ValueError:
         raise BadDate from None
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             job = preview_again.preview_dated(
                 db,
                 JobKey(actor.practice_id, job_id),
                 posting_date,
                 by=actor,
                 now=now(),
-                chunk_claims=door().settings.chunk_claims,
+                chunk_claims=app_context().settings.chunk_claims,
             )
     except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:
-        return confirm.render(job_id, refusal.http_status, refused=on_page(refusal))
-    hint(job)
+        return confirm.render_job_dialog(job_id, refusal.http_status, refused=message_for_page(refusal))
+    hint_workers(job)
     if confirm.in_dialog():
-        return confirm.render(job.id, HTTPStatus.CREATED)
+        return confirm.render_job_dialog(job.id, HTTPStatus.CREATED)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)

@@ -19,51 +19,53 @@ from core.jobs.reversal import create
 from core.models.jobs import SettleJob
 from core.practices.periods import BadPostingDate
 from core.reading import NOTE_CHARACTERS_MAX, day
-from webui.jobs.job_pages import a_job
-from webui.shared.app_context import door, hint, now
+from webui.jobs.job_pages import JOB_ID_RULE
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires
-from webui.shared.labels import on_page
+from webui.shared.labels import message_for_page
 
 _KEY_CHARACTERS_MAX: Final = 100
 
 blueprint = Blueprint("reversals", __name__, url_prefix="/jobs")
 
 
-@blueprint.get(f"/{a_job}/reverse")
+@blueprint.get(f"/{JOB_ID_RULE}/reverse")
 @requires(Action.REVERSE_JOB)
 def ask(job_id: int) -> str:
     """The first step: why is it taken back. Nothing is changed by it."""
-    return _form(job_id, request.args.get("claim") or None)
+    return _render_form(job_id, request.args.get("claim") or None)
 
 
-@blueprint.post(f"/{a_job}/reverse")
+@blueprint.post(f"/{JOB_ID_RULE}/reverse")
 @requires(Action.REVERSE_JOB)
 def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
     """Preview the reversal; its CONFIRM stands on its own page."""
     claim_id, note = request.form.get("claim") or None, request.form.get("note", "").strip()
     if claim_id and "\x00" in claim_id:
         raise NotFound
-    fault = _fault(note)
+    fault = _note_error(note)
     if fault:
-        return _form(job_id, claim_id, note=note, fault=fault), HTTPStatus.UNPROCESSABLE_ENTITY
+        return _render_form(job_id, claim_id, note=note, fault=fault), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
-        job = _previewed(job_id, claim_id, note)
+        job = _preview_reversal(job_id, claim_id, note)
     except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:
         offered = refusal.facts.get("next_open_date", "")
-        return _form(job_id, claim_id, note=note, refused=on_page(refusal), posting_date=offered), refusal.http_status
-    hint(job)
+        return _render_form(
+            job_id, claim_id, note=note, refused=message_for_page(refusal), posting_date=offered
+        ), refusal.http_status
+    hint_workers(job)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
 
 
-def _previewed(job_id: int, claim_id: str | None, note: str) -> SettleJob:
+def _preview_reversal(job_id: int, claim_id: str | None, note: str) -> SettleJob:
     actor = current_actor()
     # What is asked is part of the key: sent twice it is one job, and with another note another job.
     dated = request.form.get("posting_date", "")
     asked = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}\n{dated}".encode()).hexdigest()[:16]
     form_key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
-    with transaction(door().sessions) as db:
+    with transaction(app_context().sessions) as db:
         return commands.reverse(
             db,
             JobKey(actor.practice_id, job_id),
@@ -73,7 +75,7 @@ def _previewed(job_id: int, claim_id: str | None, note: str) -> SettleJob:
             now=now(),
             note=note,
             posting_date=_day(dated) if dated else None,
-            chunk_claims=door().settings.chunk_claims,
+            chunk_claims=app_context().settings.chunk_claims,
         )
 
 
@@ -84,7 +86,7 @@ def _day(text: str) -> dt.date:
         raise BadPostingDate from None
 
 
-def _fault(note: str) -> str | None:
+def _note_error(note: str) -> str | None:
     if not note:
         return "Say why it is taken back; whoever reads the ledger later will ask."
     if len(note) > NOTE_CHARACTERS_MAX:
@@ -92,9 +94,9 @@ def _fault(note: str) -> str | None:
     return "The note has a character that cannot be kept; type it again." if "\x00" in note else None
 
 
-def _form(job_id: int, claim_id: str | None, **said: Any) -> str:
+def _render_form(job_id: int, claim_id: str | None, **said: Any) -> str:
     key = JobKey(current_actor().practice_id, job_id)
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         facts: dict[str, Any] = {
             "job": queries.find(db, key),
             "progress": progress.of_job(db, key, now=now()),

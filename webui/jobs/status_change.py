@@ -20,22 +20,22 @@ from core.models.claims import SETTLED
 from core.models.jobs import JobKind, SettleJob
 from core.models.ledger import WriteOffReason
 from core.policy.rules import BY_CODE, MAY_INCLUDE
-from webui.claims.feed_selection import Selected
+from webui.claims.feed_selection import FeedSelection
 from webui.jobs import confirm
-from webui.jobs.job_pages import a_job
-from webui.shared.app_context import door, hint, now
+from webui.jobs.job_pages import JOB_ID_RULE
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, current_practice, requires
-from webui.shared.labels import on_page
+from webui.shared.labels import message_for_page
 
 _KEY_CHARACTERS_MAX: Final = 100
 
 
 @dataclass(frozen=True)
-class Asked:
+class StatusChangeForm:
     """The first step of the dialog as it was filled in: target, reason, note, and what to override."""
 
     target: str
-    selected: Selected | None  # None: the claims of job `again`
+    selected: FeedSelection | None  # None: the claims of job `again`
     again: int | None
     reason: str = ""
     note: str = ""
@@ -47,7 +47,7 @@ class Asked:
 def register(app: Flask) -> None:
     """Add what the feed posts its selection to."""
     app.add_url_rule("/jobs", "feed.change_status", change_status, methods=["POST"])
-    app.add_url_rule(f"/jobs/{a_job}/again", "feed.preview_again", ask_again, methods=["POST"])
+    app.add_url_rule(f"/jobs/{JOB_ID_RULE}/again", "feed.preview_again", ask_again, methods=["POST"])
 
 
 @requires(Action.PREVIEW_JOB)
@@ -57,9 +57,9 @@ def change_status() -> BaseResponse | tuple[str, int] | str:
     job_id = reading.number(form.get("again", ""))
     if form.get("again") and not job_id:
         raise NoSuchJob
-    asked = Asked(
+    asked = StatusChangeForm(
         target=form.get("target_status", ""),
-        selected=None if job_id else Selected.of(form),
+        selected=None if job_id else FeedSelection.of(form),
         again=job_id,
         reason=form.get("reason", ""),
         note=form.get("note", "").strip(),
@@ -67,18 +67,18 @@ def change_status() -> BaseResponse | tuple[str, int] | str:
         posting_date=form.get("posting_date", ""),
     )
     if asked.target == SETTLED and "reason" not in form:
-        return ask(asked)
+        return render_reason_step(asked)
     asked.faults.update(_faults(asked))
     if asked.faults:
-        return ask(asked, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return _previewed(asked)
+        return render_reason_step(asked, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return _preview_or_refusal(asked)
 
 
-def ask(asked: Asked, status: int = HTTPStatus.OK) -> tuple[str, int]:
+def render_reason_step(asked: StatusChangeForm, status: int = HTTPStatus.OK) -> tuple[str, int]:
     """The first step: reason and note, and the rules that this person may override."""
     actor = current_actor()
     may_override = actor.may(Action.OVERRIDE_RULE)
-    claims = _count(asked)
+    claims = _count_claims(asked)
     if claims == 0:
         asked.faults.setdefault("", "No claim is selected. Close this, and select at least one claim first.")
     facts: dict[str, Any] = {
@@ -92,20 +92,20 @@ def ask(asked: Asked, status: int = HTTPStatus.OK) -> tuple[str, int]:
         "idempotency_key": secrets.token_urlsafe(16),
     }
     part = "jobs/_confirm_reason.html"
-    return render_template(confirm.template(part), part=part, **facts), status
+    return render_template(confirm.dialog_or_page(part), part=part, **facts), status
 
 
-def _count(asked: Asked) -> int:
+def _count_claims(asked: StatusChangeForm) -> int:
     """How many claims are meant, as things stand; the preview freezes them."""
     practice_id = current_actor().practice_id
-    with transaction(door().sessions) as db:
+    with transaction(app_context().sessions) as db:
         if asked.again:
             return queries.find(db, JobKey(practice_id, asked.again)).claims_total or 0
         assert asked.selected is not None
         return asked.selected.totals(db, practice_id, feed.terms_of(db, practice_id, now=now())).claims
 
 
-def _faults(asked: Asked) -> dict[str, str]:
+def _faults(asked: StatusChangeForm) -> dict[str, str]:
     faults = {}
     if asked.target == SETTLED and asked.reason not in set(WriteOffReason):
         faults["reason"] = "Choose why these balances will not be collected."
@@ -116,17 +116,17 @@ def _faults(asked: Asked) -> dict[str, str]:
     return faults
 
 
-def _previewed(asked: Asked) -> BaseResponse | tuple[str, int]:
+def _preview_or_refusal(asked: StatusChangeForm) -> BaseResponse | tuple[str, int]:
     try:
-        job = _preview(asked, request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
+        job = _create_preview(asked, request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
     except Refusal as refusal:
-        asked.faults[""] = on_page(refusal)
+        asked.faults[""] = message_for_page(refusal)
         offered = refusal.facts.get("next_open_date", "")
-        return ask(replace(asked, posting_date=offered), refusal.http_status)
-    return _answer(job)
+        return render_reason_step(replace(asked, posting_date=offered), refusal.http_status)
+    return _redirect_to_preview(job)
 
 
-def _preview(asked: Asked, form_key: str) -> SettleJob:
+def _create_preview(asked: StatusChangeForm, form_key: str) -> SettleJob:
     """Make the job. One rendering of the form and one request make one job, however often it is sent."""
     actor = current_actor()
     wanted: dict[str, Any] = {"target_status": asked.target, "note": asked.note}
@@ -139,10 +139,10 @@ def _preview(asked: Asked, form_key: str) -> SettleJob:
         # The request is part of the key, so that a changed selection is another job and not a refusal.
         key = f"{form_key or secrets.token_urlsafe(16)}:{job_request.hash()[:16]}"
         return commands.preview(
-            db, job_request, by=actor, idempotency_key=key, chunk_claims=door().settings.chunk_claims, now=now()
+            db, job_request, by=actor, idempotency_key=key, chunk_claims=app_context().settings.chunk_claims, now=now()
         )
 
-    with transaction(door().sessions) as db:
+    with transaction(app_context().sessions) as db:
         if asked.again:
             old = JobKey(actor.practice_id, asked.again)
             return preview_again.preview_again(
@@ -152,10 +152,10 @@ def _preview(asked: Asked, form_key: str) -> SettleJob:
         return make(asked.selected.asked())
 
 
-def _answer(job: SettleJob) -> BaseResponse | tuple[str, int]:
-    hint(job)
+def _redirect_to_preview(job: SettleJob) -> BaseResponse | tuple[str, int]:
+    hint_workers(job)
     if confirm.in_dialog():
-        return confirm.render(job.id, HTTPStatus.CREATED)
+        return confirm.render_job_dialog(job.id, HTTPStatus.CREATED)
     return redirect(url_for("jobs.show", job_id=job.id), code=HTTPStatus.SEE_OTHER)
 
 
@@ -163,8 +163,8 @@ def _answer(job: SettleJob) -> BaseResponse | tuple[str, int]:
 def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
     """The first step once more, for the claims of an earlier preview: expired, or with another reason."""
     actor = current_actor()
-    with transaction(door().sessions) as db:
+    with transaction(app_context().sessions) as db:
         job = queries.find(db, JobKey(actor.practice_id, job_id))
     reason = job.reason.value if job.reason else ""
-    asked = Asked(job.target_status, None, job.id, reason, job.note, tuple(job.include))
-    return ask(asked) if job.kind is JobKind.SETTLE else _previewed(asked)
+    asked = StatusChangeForm(job.target_status, None, job.id, reason, job.note, tuple(job.include))
+    return render_reason_step(asked) if job.kind is JobKind.SETTLE else _preview_or_refusal(asked)

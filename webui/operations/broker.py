@@ -14,15 +14,15 @@ from core.broker import causes
 from core.causes import Cause
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
 from core.watch.deadline import Asked, Silent
-from webui.shared.app_context import Door
+from webui.shared.app_context import AppContext
 
 ANSWER_SECONDS: Final = 1
-_ASKED: Final = "settle-broker"
+_EXTENSION_KEY: Final = "settle-broker"
 QUEUES: Final = (QUEUE_SETTLE, QUEUE_CONTROL)
 
 
 @dataclass(frozen=True)
-class Broker:
+class BrokerStatus:
     """What a broker that answers says of itself."""
 
     hints_waiting: dict[str, int]  # by queue
@@ -33,39 +33,39 @@ class Broker:
 def register(app: Flask) -> None:
     """Whoever asks at once shares one question."""
 
-    def look_now() -> Broker | Cause:
-        made: Door = app.extensions["settle"]
-        return _look(made.settings)
+    def look_now() -> BrokerStatus | Cause:
+        made: AppContext = app.extensions["settle"]
+        return _query_broker(made.settings)
 
-    app.extensions[_ASKED] = Asked(look_now, wait_seconds=ANSWER_SECONDS)
+    app.extensions[_EXTENSION_KEY] = Asked(look_now, wait_seconds=ANSWER_SECONDS)
 
 
-def answers() -> bool:
+def is_reachable() -> bool:
     """Tell whether the broker answers within a second."""
-    return why_away() is None
+    return failure_cause() is None
 
 
-def look() -> Broker | None:
+def fetch_status() -> BrokerStatus | None:
     """What the broker says; None where there is none, or none that answers within a second."""
-    seen = _asked()
-    return seen if isinstance(seen, Broker) else None
+    seen = _shared_answer()
+    return seen if isinstance(seen, BrokerStatus) else None
 
 
-def why_away() -> Cause | None:
+def failure_cause() -> Cause | None:
     """Return why the broker cannot be used; None where it answers."""
-    seen = _asked()
+    seen = _shared_answer()
     return seen if isinstance(seen, Cause) else None
 
 
-def _asked() -> Broker | Cause:
-    asked: Asked[Broker | Cause] = current_app.extensions[_ASKED]
+def _shared_answer() -> BrokerStatus | Cause:
+    asked: Asked[BrokerStatus | Cause] = current_app.extensions[_EXTENSION_KEY]
     try:
         return asked.answer()
     except Silent:
         return causes.SILENT
 
 
-def _look(settings: Settings) -> Broker | Cause:
+def _query_broker(settings: Settings) -> BrokerStatus | Cause:
     if settings.broker_url is None:
         return causes.NONE_SET
     # Celery's form of an address is not the client's.
@@ -75,15 +75,15 @@ def _look(settings: Settings) -> Broker | Cause:
     try:
         with Redis.from_url(address, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS) as broker:
             lengths = {queue: int(broker.llen(f"{prefix}{queue}")) for queue in QUEUES}
-            said = _info(broker)
+            said = _server_info(broker)
     except (RedisError, ValueError) as error:
         return causes.why(error)
     version = str(said.get("valkey_version") or said.get("redis_version") or "unknown")
     memory = said.get("used_memory")
-    return Broker(lengths, version, None if memory is None else int(memory))
+    return BrokerStatus(lengths, version, None if memory is None else int(memory))
 
 
-def _info(broker: Redis) -> dict[str, Any]:
+def _server_info(broker: Redis) -> dict[str, Any]:
     """What it says of itself; nothing where the user may not ask, which is no fault: hints need none of it."""
     try:
         said: dict[str, Any] = broker.info()

@@ -11,11 +11,11 @@ from core.watch import overview
 from core.watch.warnings import warnings
 from webui.operations import broker, flower_links
 from webui.shared import html_errors, partials
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import requires
 from webui.shared.labels import Pill
 
-STALLED: Final = {"locks": "other hands hold its claims", "no_worker": "no worker takes it up"}
+STALL_REASONS: Final = {"locks": "other hands hold its claims", "no_worker": "no worker takes it up"}
 STATES: Final = {
     "alive": Pill("Alive", "check", "good"),
     "silent": Pill("Silent", "alert", "bad"),
@@ -29,30 +29,30 @@ blueprint = Blueprint("operations", __name__)
 @requires(Action.SEE_OPERATIONS)
 def show() -> Response:
     """The whole installation as it stands now; the page asks again every few seconds."""
-    settings = door().settings
-    seen = overview.look(door().sessions, now=now())
+    settings = app_context().settings
+    seen = overview.look(app_context().sessions, now=now())
     facts: dict[str, Any] = {
         "seen": seen,
         "warnings": warnings(seen),
-        "broker": broker.look(),
-        "broker_away": broker.why_away(),
-        "flower": flower_links.address(settings),
-        "flower_of": lambda key: flower_links.of_job(settings, *key),
-        "failures": [(code, codes.words(code), count) for code, count in _most_first(seen.failures)],
-        "STALLED": STALLED,
+        "broker": broker.fetch_status(),
+        "broker_away": broker.failure_cause(),
+        "flower": flower_links.base_url(settings),
+        "flower_of": lambda key: flower_links.job_hints_url(settings, *key),
+        "failures": [(code, codes.words(code), count) for code, count in _most_frequent_first(seen.failures)],
+        "STALLED": STALL_REASONS,
         "STATES": STATES,
     }
-    part = "operations/_now.html" if partials.part_is_asked() else "operations/show.html"
+    part = "operations/_now.html" if partials.is_partial_request() else "operations/show.html"
     return Response(render_template(part, **facts), mimetype="text/html")
 
 
 @blueprint.errorhandler(DBAPIError)
 @blueprint.errorhandler(PoolTimeout)
-def _without_the_database(error: DBAPIError | PoolTimeout) -> Response:
+def _show_without_database(error: DBAPIError | PoolTimeout) -> Response:
     """What can be known then: whether the other server answers."""
-    answers = "answers" if broker.answers() else "does not answer either"
-    return html_errors.database_away(error, besides=f"The broker (Redis) {answers}.")
+    answers = "answers" if broker.is_reachable() else "does not answer either"
+    return html_errors.render_database_unavailable(error, besides=f"The broker (Redis) {answers}.")
 
 
-def _most_first(failures: dict[str, int] | None) -> list[tuple[str, int]]:
+def _most_frequent_first(failures: dict[str, int] | None) -> list[tuple[str, int]]:
     return sorted((failures or {}).items(), key=lambda pair: -pair[1])

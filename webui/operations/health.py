@@ -16,10 +16,10 @@ from core.watch.deadline import Asked, Silent
 from core.watch.heartbeat import WORKER
 from core.watch.warnings import TICK_LATE_AFTER
 from webui.operations import broker
-from webui.shared.app_context import Door
+from webui.shared.app_context import AppContext
 
 WAIT_SECONDS: Final = 3  # for the database; a balancer gives up soon after
-_ASKED: Final = "settle-ready"
+_EXTENSION_KEY: Final = "settle-ready"
 _SILENT: Final = Cause(
     "silent", f"The database does not answer within {WAIT_SECONDS} seconds.", "Look for what keeps the server busy."
 )
@@ -43,8 +43,8 @@ class NotMigrated(Exception):
 
 def register(app: Flask) -> None:
     """Add both; whoever asks meanwhile shares one question to the database, so that one that hangs holds up nobody."""
-    made: Door = app.extensions["settle"]
-    app.extensions[_ASKED] = Asked(lambda: _degraded(made), wait_seconds=WAIT_SECONDS)
+    made: AppContext = app.extensions["settle"]
+    app.extensions[_EXTENSION_KEY] = Asked(lambda: _degraded_parts(made), wait_seconds=WAIT_SECONDS)
     app.register_blueprint(blueprint)
 
 
@@ -60,7 +60,7 @@ def readyz() -> tuple[Response, HTTPStatus]:
 
     Without them, pages and confirmations work as before, and jobs and nights go on when they are back.
     """
-    asked: Asked[dict[str, str]] = current_app.extensions[_ASKED]
+    asked: Asked[dict[str, str]] = current_app.extensions[_EXTENSION_KEY]
     try:
         degraded = asked.answer()
     except NotMigrated as error:
@@ -69,14 +69,14 @@ def readyz() -> tuple[Response, HTTPStatus]:
         return _not_ready(_SILENT)
     except SQLAlchemyError as error:
         return _not_ready(causes.why(error) or causes.NO_ANSWER)
-    no_broker = broker.why_away()
+    no_broker = broker.failure_cause()
     if no_broker is not None:
         degraded = {"broker": f"{no_broker.sentence} {_WITHOUT_BROKER['worker' in degraded]}", **degraded}
     zones = zone_database.in_use().as_json()
     return jsonify(status="ready", degraded=list(degraded), reasons=degraded, time_zones=zones), HTTPStatus.OK
 
 
-def _degraded(made: Door) -> dict[str, str]:
+def _degraded_parts(made: AppContext) -> dict[str, str]:
     """What is not as it should be although the web works: its name, and why."""
     cause = unmigrated(made.engine)
     if cause is not None:

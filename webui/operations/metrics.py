@@ -8,21 +8,21 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from core.watch.metrics import Watch, World
 from webui.operations import broker
-from webui.shared.app_context import Door, door
+from webui.shared.app_context import AppContext, app_context
 
-_WATCH: Final = "settle-watch"
+_EXTENSION_KEY: Final = "settle-watch"
 
 blueprint = Blueprint("metrics", __name__)
 
 
 def register(app: Flask) -> None:
     """Add the page; each process keeps what it was told for a few seconds."""
-    made: Door = app.extensions["settle"]
-    app.extensions[_WATCH] = Watch(
+    made: AppContext = app.extensions["settle"]
+    app.extensions[_EXTENSION_KEY] = Watch(
         World(
             made.sessions,
             made.clock,
-            broker.answers,
+            broker.is_reachable,
             by_practice=made.settings.metrics_by_practice,
         )
     )
@@ -34,12 +34,12 @@ def show() -> Response:
     """Tell everything that is counted; 200 also while the database is down, with `settle_database_up 0`."""
     if not _may_read():
         return Response("A bearer token is needed.\n", 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain")
-    watch: Watch = current_app.extensions[_WATCH]
+    watch: Watch = current_app.extensions[_EXTENSION_KEY]
     return Response(watch.text(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _may_read() -> bool:
-    token = door().settings.metrics_token
+    token = app_context().settings.metrics_token
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if token is None:
         return True

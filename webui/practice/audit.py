@@ -10,7 +10,7 @@ from core.access.permissions import Action
 from core.audit import log
 from core.audit.log import AuditFilter, BadAuditFilter
 from webui.shared import file_downloads
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
 ROWS: Final = 100
@@ -34,7 +34,7 @@ def index() -> str | tuple[str, int]:
 def export() -> Response:
     """All that match, the first act first, as a file."""
     actor, wanted = current_actor(), _filter()
-    return file_downloads.answer(
+    return file_downloads.send_file(
         by=actor,
         name=log.file_name(now()),
         content_type=file_downloads.CSV,
@@ -46,7 +46,7 @@ def export() -> Response:
 def _page(wanted: AuditFilter | None, **said: Any) -> str:
     practice_id = current_actor().practice_id
     acts: list[log.Act] = []
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         if wanted is not None:
             acts = log.acts(db, practice_id, wanted, before=_number("before"), limit=ROWS + 1)
         people, head = log.people(db, practice_id), log.head(db, practice_id)

@@ -14,7 +14,7 @@ from core.money import BadLimitAmount, parse_limit
 from core.practices import limits
 from core.practices.limits import BadLimit, Limit
 from webui.practice import settings
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
 blueprint = Blueprint("limits", __name__, url_prefix="/settings")
@@ -25,7 +25,7 @@ blueprint = Blueprint("limits", __name__, url_prefix="/settings")
 def change_budget() -> Response | tuple[str, int]:
     """Say when failures halt a job."""
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             limits.set_failure_budget(
                 db,
                 by=current_actor(),
@@ -35,7 +35,9 @@ def change_budget() -> Response | tuple[str, int]:
                 now=now(),
             )
     except BadLimit as refusal:
-        return settings.page(faults=refusal.facts["faults"], typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+        return settings.render_settings(
+            faults=refusal.facts["faults"], typed=request.form
+        ), HTTPStatus.UNPROCESSABLE_ENTITY
     flash("The failure budget is saved. Jobs that run now are measured by it from their next failure on.", "good")
     return redirect(url_for("settings.show", _anchor="limits"), code=303)
 
@@ -44,16 +46,16 @@ def change_budget() -> Response | tuple[str, int]:
 @requires(Action.CHANGE_SETTING)
 def change_write_off_limits() -> Response | tuple[str, int]:
     """Say what one claim and one job may write off without a second person."""
-    cents, faults = read_limits(request.form)
+    cents, faults = parse_limits(request.form)
     if faults:
-        return settings.page(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
-    with transaction(door().sessions) as db:
+        return settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+    with transaction(app_context().sessions) as db:
         limits.set_write_off_limits(db, **cents, by=current_actor(), now=now())
     flash("The limits are saved. Jobs that were previewed before keep the limits of then.", "good")
     return redirect(url_for("settings.show", _anchor="limits"), code=303)
 
 
-def read_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def parse_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The limits in a form as core takes them, in cents; and what is wrong with which field."""
     cents: dict[str, Any] = {}
     faults: dict[str, str] = {}
@@ -71,10 +73,12 @@ def read_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]
 def change_recent_payment() -> Response | tuple[str, int]:
     """Say for how many days a payment keeps a claim from being settled."""
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             limits.set_recent_payment_days(db, by=current_actor(), days=_number(limits.RECENT_DAYS), now=now())
     except BadLimit as refusal:
-        return settings.page(faults=refusal.facts["faults"], typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+        return settings.render_settings(
+            faults=refusal.facts["faults"], typed=request.form
+        ), HTTPStatus.UNPROCESSABLE_ENTITY
     flash("The recent-payment window is saved. Jobs that were previewed before keep theirs.", "good")
     return redirect(url_for("settings.show", _anchor="limits"), code=303)
 

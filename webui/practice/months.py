@@ -16,7 +16,7 @@ from core.models.ledger import PostingKind, Responsibility
 from core.practices import periods, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import queries as schedules
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
 MONTHS_SHOWN: Final = 24
@@ -29,7 +29,7 @@ blueprint = Blueprint("periods", __name__, url_prefix="/months")
 def index() -> str:
     """The months, newest first: two years, or all."""
     actor, every = current_actor(), "all" in request.args
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         found = closing.months(db, actor.practice_id, now=now())
     shown = found if every else found[:MONTHS_SHOWN]
     return render_template(
@@ -47,16 +47,16 @@ def index() -> str:
 @requires(Action.SEE_CLAIMS)
 def show(name: str) -> str:
     """One month: what it keeps, or what closing it now would keep."""
-    return _page(_month(name))
+    return _page(_month_from_path(name))
 
 
 @blueprint.post("/<name>/close")
 @requires(Action.CLOSE_MONTH)
 def close(name: str) -> Response | tuple[str, int]:
     """Close it; a refusal is said on its page."""
-    month = _month(name)
+    month = _month_from_path(name)
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             closing.close(db, month, by=current_actor(), now=now())
     except (NotAllowed, NotFound):
         raise
@@ -70,9 +70,9 @@ def close(name: str) -> Response | tuple[str, int]:
 @requires(Action.CLOSE_MONTH)
 def reopen(name: str) -> Response | tuple[str, int]:
     """Reopen it for a reason."""
-    month, reason = _month(name), request.form.get("reason", "")
+    month, reason = _month_from_path(name), request.form.get("reason", "")
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             closing.reopen(db, month, reason=reason, by=current_actor(), now=now())
     except (NotAllowed, NotFound):
         raise
@@ -84,7 +84,7 @@ def reopen(name: str) -> Response | tuple[str, int]:
     return redirect(url_for("periods.show", name=name), code=HTTPStatus.SEE_OTHER)
 
 
-def _month(name: str) -> dt.date:
+def _month_from_path(name: str) -> dt.date:
     try:
         return periods.named(name)
     except periods.BadMonth:
@@ -93,7 +93,7 @@ def _month(name: str) -> dt.date:
 
 def _page(month: dt.date, **said: Any) -> str:
     actor = current_actor()
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         found = closing.find(db, actor.practice_id, month)
         keeps = found.totals if found.state == "closed" else closing.would_keep(db, actor.practice_id, month)
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)

@@ -12,7 +12,7 @@ from core.db.engine import transaction
 from core.errors import BadInput
 from core.models.practices import WriteOffSetting
 from core.practices import limits, write_off_setting
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
 LIMITS: Final = {
@@ -36,8 +36,8 @@ CONTINENTS: Final = (
     "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/",
     "Pacific/",
 )  # fmt: skip
-AS_THE_PRACTICE: Final = "practice"  # a provider without a setting of its own
-SEARCH_FROM_PROVIDERS: Final = 12  # fewer are seen at a glance
+SAME_AS_PRACTICE: Final = "practice"  # a provider without a setting of its own
+PROVIDERS_SEARCHABLE_FROM: Final = 12  # fewer are seen at a glance
 PROVIDERS_SHOWN_MAX: Final = 200
 
 blueprint = Blueprint("settings", __name__, url_prefix="/settings")
@@ -53,13 +53,13 @@ class UnknownSetting(BadInput):
 @requires(Action.SEE_CLAIMS)
 def show() -> str:
     """What stands, who changed it and when; a form for those who may change it."""
-    return page()
+    return render_settings()
 
 
-def page(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
+def render_settings(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
     """The whole page; `faults` stand at their fields, with what was `typed` there."""
     searched = request.args.get("provider", "").strip()
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         overview = write_off_setting.overview(db, current_actor().practice_id)
     matching = [
         provider
@@ -74,9 +74,9 @@ def page(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | 
         hidden=max(0, len(matching) - PROVIDERS_SHOWN_MAX),
         own=len(own),
         searched=searched,
-        searchable=len(overview.providers) >= SEARCH_FROM_PROVIDERS,
+        searchable=len(overview.providers) >= PROVIDERS_SEARCHABLE_FROM,
         choices=list(WriteOffSetting),
-        as_the_practice=AS_THE_PRACTICE,
+        as_the_practice=SAME_AS_PRACTICE,
         limits=LIMITS,
         two_people={name: getattr(current_practice(), name) for name in ("claim_limit_cents", "job_limit_cents")},
         standing={limit.column: getattr(current_practice(), limit.column) for limit in LIMITS.values()},
@@ -100,7 +100,7 @@ def change() -> Response:
     """Choose for the practice."""
     actor = current_actor()
     setting = _setting(request.form.get("setting"))
-    with transaction(door().sessions) as db:
+    with transaction(app_context().sessions) as db:
         write_off_setting.set_for_practice(db, practice_id=actor.practice_id, setting=setting, by=actor, now=now())
     flash("The Balance Writeoff setting is saved. Jobs that were previewed before keep theirs.", "good")
     return redirect(url_for("settings.show"), code=303)
@@ -112,8 +112,8 @@ def change_for_provider() -> Response:
     """Choose for one billing provider, or let the practice's setting stand again."""
     actor = current_actor()
     chosen = request.form.get("setting")
-    setting = None if chosen == AS_THE_PRACTICE else _setting(chosen)
-    with transaction(door().sessions) as db:
+    setting = None if chosen == SAME_AS_PRACTICE else _setting(chosen)
+    with transaction(app_context().sessions) as db:
         write_off_setting.set_for_provider(
             db,
             practice_id=actor.practice_id,

@@ -10,7 +10,7 @@ from core.db.engine import transaction
 from core.practices.create import BadTimeZone
 from core.schedules import time_zone
 from webui.practice import settings
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
 blueprint = Blueprint("time_zone", __name__, url_prefix="/settings")
@@ -22,10 +22,10 @@ def change() -> Response | tuple[str, int]:
     """Let the practice's days and nights go by another clock."""
     typed = request.form.get("time_zone", "")
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             time_zone.set_time_zone(db, typed, by=current_actor(), now=now())
     except BadTimeZone:
         faults = {"time_zone": "Choose a time zone of the list, such as America/Chicago."}
-        return settings.page(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+        return settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
     flash("The time zone is saved. Schedules run by the new clock from their next night on.", "good")
     return redirect(url_for("settings.show", _anchor="time-zone"), code=HTTPStatus.SEE_OTHER)

@@ -15,11 +15,11 @@ from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import BadInput
 from core.models.people import Role, User
-from webui.practice.limits import read_limits
-from webui.shared.app_context import door, now
+from webui.practice.limits import parse_limits
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
-ROLE_MEANS = {
+ROLE_DESCRIPTIONS = {
     Role.BILLER: "previews, confirms and controls jobs, posts payments, holds claims",
     Role.APPROVER: "approves other people's jobs that are over a limit, and takes jobs back",
     Role.ADMIN: "everything a biller and an approver may, and settings, limits, months and people",
@@ -27,7 +27,7 @@ ROLE_MEANS = {
 }
 
 blueprint = Blueprint("users", __name__, url_prefix="/users")
-a_user = f"<int(max={BIGINT_MAX}):user_id>"
+USER_ID_RULE = f"<int(max={BIGINT_MAX}):user_id>"
 
 
 class UnknownRole(BadInput):
@@ -44,10 +44,15 @@ def index() -> str:
 
 
 def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         found = user_management.of_practice(db, current_actor())
     return render_template(
-        "users/index.html", people=found, roles=list(Role), means=ROLE_MEANS, faults=faults or {}, typed=typed or {}
+        "users/index.html",
+        people=found,
+        roles=list(Role),
+        means=ROLE_DESCRIPTIONS,
+        faults=faults or {},
+        typed=typed or {},
     )
 
 
@@ -56,12 +61,12 @@ def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] 
 def add() -> tuple[str, int]:
     """Add somebody with a password that is made here and shown this once."""
     typed, password = request.form, users.make_password()
-    limits, of_limits = read_limits(typed)
+    limits, of_limits = parse_limits(typed)
     faults = {**_faults(typed), **of_limits}
     if faults:
         return _index(faults=faults, typed=typed), HTTPStatus.UNPROCESSABLE_ENTITY
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             role = _role(typed["role"])
             added = user_management.add(
                 db, email=typed["email"], name=typed["name"], role=role, password=password, **limits,
@@ -73,7 +78,7 @@ def add() -> tuple[str, int]:
     return render_template("users/added.html", person=added, password=password), HTTPStatus.CREATED
 
 
-@blueprint.get(f"/{a_user}")
+@blueprint.get(f"/{USER_ID_RULE}")
 @requires(Action.MANAGE_USERS)
 def show(user_id: int) -> str:
     """One person."""
@@ -81,7 +86,7 @@ def show(user_id: int) -> str:
 
 
 def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         person = user_management.find(db, user_id, by=current_actor())
         browsers, tokens = user_management.doors_open_to(db, person)
     return render_template(
@@ -91,50 +96,54 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
         tokens=tokens,
         is_own=person.id == current_actor().user_id,
         roles=list(Role),
-        means=ROLE_MEANS,
+        means=ROLE_DESCRIPTIONS,
         faults=faults or {},
         typed=typed or {},
     )
 
 
-@blueprint.post(f"/{a_user}/role")
+@blueprint.post(f"/{USER_ID_RULE}/role")
 @requires(Action.MANAGE_USERS)
 def change_role(user_id: int) -> Response:
     """Give another role."""
     role = _role(request.form.get("role"))
-    return _do(
+    return _run_command(
         user_management.change_role, user_id, role, said="The role is saved; it counts from their next click on."
     )
 
 
-@blueprint.post(f"/{a_user}/limits")
+@blueprint.post(f"/{USER_ID_RULE}/limits")
 @requires(Action.MANAGE_USERS)
 def set_limits(user_id: int) -> Response | tuple[str, int]:
     """Say what one claim and one job of this person may write off without a second one."""
-    cents, faults = read_limits(request.form)
+    cents, faults = parse_limits(request.form)
     if faults:
         return _page(user_id, faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
     said = "The limits are saved. Jobs that were previewed before keep the limits of then."
-    return _do(user_management.set_limits, user_id, said=said, **cents)
+    return _run_command(user_management.set_limits, user_id, said=said, **cents)
 
 
-@blueprint.post(f"/{a_user}/deactivate")
+@blueprint.post(f"/{USER_ID_RULE}/deactivate")
 @requires(Action.MANAGE_USERS)
 def deactivate(user_id: int) -> Response:
     """Let them in no longer."""
-    return _do(user_management.deactivate, user_id, said="Deactivated: signed out everywhere, every token revoked.")
+    return _run_command(
+        user_management.deactivate, user_id, said="Deactivated: signed out everywhere, every token revoked."
+    )
 
 
-@blueprint.post(f"/{a_user}/reactivate")
+@blueprint.post(f"/{USER_ID_RULE}/reactivate")
 @requires(Action.MANAGE_USERS)
 def reactivate(user_id: int) -> Response:
     """Let them in again."""
-    return _do(user_management.reactivate, user_id, said="Reactivated: they may sign in again; tokens stay revoked.")
+    return _run_command(
+        user_management.reactivate, user_id, said="Reactivated: they may sign in again; tokens stay revoked."
+    )
 
 
-def _do(act: Callable[..., User], user_id: int, *given: Any, said: str, **more: Any) -> Response:
+def _run_command(act: Callable[..., User], user_id: int, *given: Any, said: str, **more: Any) -> Response:
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             act(db, user_id, *given, **more, by=current_actor(), now=now())
     except OwnAccount as refusal:
         flash(refusal.message, "warn")

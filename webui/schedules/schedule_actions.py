@@ -16,100 +16,102 @@ from core.jobs.lifecycle import ConfirmationMismatch
 from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import commands
 from webui.schedules import schedule_pages
-from webui.schedules.schedule_pages import a_schedule
-from webui.shared.app_context import door, hint, now
+from webui.schedules.schedule_pages import SCHEDULE_ID_RULE
+from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires
 
 blueprint = Blueprint("schedule_acts", __name__, url_prefix="/schedules")
 
 
-@blueprint.post(f"/{a_schedule}/pause")
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/pause")
 @requires(Action.MANAGE_SCHEDULES)
 def pause(schedule_id: int) -> Response:
     """Let its nights pass."""
-    return _do(commands.pause, schedule_id, "The schedule is paused: no night comes until somebody resumes it.")
+    return _run_command(
+        commands.pause, schedule_id, "The schedule is paused: no night comes until somebody resumes it."
+    )
 
 
-@blueprint.post(f"/{a_schedule}/resume")
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/resume")
 @requires(Action.MANAGE_SCHEDULES)
 def resume(schedule_id: int) -> Response:
     """Let its nights come again."""
-    return _do(commands.resume, schedule_id, "The schedule is active again, from its next night on.")
+    return _run_command(commands.resume, schedule_id, "The schedule is active again, from its next night on.")
 
 
-@blueprint.post(f"/{a_schedule}/report-only")
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/report-only")
 @requires(Action.MANAGE_SCHEDULES)
 def report_only(schedule_id: int) -> Response:
     """Let it settle nothing any more."""
     said = "From the next run on, the schedule only reports."
-    return _do(commands.only_report, schedule_id, said, version=schedule_pages.version_of_form())
+    return _run_command(commands.only_report, schedule_id, said, version=schedule_pages.version_from_form())
 
 
-@blueprint.post(f"/{a_schedule}/settle")
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/settle")
 @requires(Action.MANAGE_SCHEDULES)
 def settle(schedule_id: int) -> Response | tuple[str, int]:
     """Let it settle, if the word is right; anything else is a fault at the field, and nothing happens."""
     typed = request.form.get("confirmation", "")
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             commands.start_settling(
                 db,
                 schedule_id,
                 confirmation=typed,
-                version=schedule_pages.version_of_form(),
+                version=schedule_pages.version_from_form(),
                 by=current_actor(),
                 now=now(),
             )
     except ConfirmationMismatch as fault:
-        return schedule_pages.page(schedule_id, unconfirmed=fault.message, typed=typed), fault.http_status
+        return schedule_pages.render_schedule(schedule_id, unconfirmed=fault.message, typed=typed), fault.http_status
     except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:
-        return schedule_pages.page(schedule_id, refused=refusal.message, typed=typed), refusal.http_status
+        return schedule_pages.render_schedule(schedule_id, refused=refusal.message, typed=typed), refusal.http_status
     flash("From its next run on, the schedule settles: at its time, or at once by “Run now”.", "good")
-    return _to(schedule_id)
+    return _redirect_to_schedule(schedule_id)
 
 
-@blueprint.post(f"/{a_schedule}/delete")
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/delete")
 @requires(Action.MANAGE_SCHEDULES)
 def delete(schedule_id: int) -> Response:
     """Let no night come any more; its runs stay."""
-    with transaction(door().sessions) as db:
+    with transaction(app_context().sessions) as db:
         deleted = commands.delete(db, schedule_id, by=current_actor(), now=now())
     flash(f"The schedule “{deleted.name}” is deleted. What its runs did stays, under Runs.", "good")
     return redirect(url_for("schedules.index"), code=HTTPStatus.SEE_OTHER)
 
 
-@blueprint.post(f"/{a_schedule}/run-now")
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/run-now")
 @requires(Action.MANAGE_SCHEDULES)
 def run_now(schedule_id: int) -> Response:
     """Run it at once, beside its nights. One rendering of the button is one run, however often it is pressed."""
     actor = current_actor()
     try:
-        with transaction(door().sessions) as db:
-            key, version = request.form.get("run_key", ""), schedule_pages.version_of_form()
+        with transaction(app_context().sessions) as db:
+            key, version = request.form.get("run_key", ""), schedule_pages.version_from_form()
             run = commands.run_now(db, schedule_id, key=key, version=version, by=actor, now=now())
     except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:
         flash(refusal.message, "bad")
-        return _to(schedule_id)
-    hint_run(run)
+        return _redirect_to_schedule(schedule_id)
+    hint_workers_of_run(run)
     return redirect(url_for("schedule_runs.show", run_id=run.id), code=HTTPStatus.SEE_OTHER)
 
 
-def hint_run(run: ScheduleRun) -> None:
+def hint_workers_of_run(run: ScheduleRun) -> None:
     """Tell the workers, after the commit, that a run's job has work."""
     if run.job_id is None:
         return
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         job = jobs.find(db, JobKey(run.practice_id, run.job_id))
-    hint(job)
+    hint_workers(job)
 
 
-def _do(command: Callable[..., Schedule], schedule_id: int, said: str, **values: Any) -> Response:
+def _run_command(command: Callable[..., Schedule], schedule_id: int, said: str, **values: Any) -> Response:
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             command(db, schedule_id, by=current_actor(), now=now(), **values)
     except (NotFound, NotAllowed):
         raise
@@ -117,8 +119,8 @@ def _do(command: Callable[..., Schedule], schedule_id: int, said: str, **values:
         flash(refusal.message, "warn")
     else:
         flash(said, "good")
-    return _to(schedule_id)
+    return _redirect_to_schedule(schedule_id)
 
 
-def _to(schedule_id: int) -> Response:
+def _redirect_to_schedule(schedule_id: int) -> Response:
     return redirect(url_for("schedules.show", schedule_id=schedule_id), code=HTTPStatus.SEE_OTHER)

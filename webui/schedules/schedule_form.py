@@ -22,15 +22,15 @@ from core.schedules.requests import (
     claims_typed,
 )
 from webui.claims.feed_query import FILTER_KEYS, FeedQuery
-from webui.shared.labels import feed_text
+from webui.shared.labels import feed_query_string
 
-TEXTS: Final = ("name", "local_time", "reason", "note", "claims_max", "cents_max", "late_minutes", "mail_to")
-_USUAL: Final = {"local_time": "2:00 AM", "late_minutes": str(LATE_MINUTES)}
+TEXT_FIELDS: Final = ("name", "local_time", "reason", "note", "claims_max", "cents_max", "late_minutes", "mail_to")
+_DEFAULTS: Final = {"local_time": "2:00 AM", "late_minutes": str(LATE_MINUTES)}
 _WORKDAYS: Final = ("mon", "tue", "wed", "thu", "fri")
 _TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::00)?\s*(?:([AaPp])\.?[Mm]\.?)?", re.ASCII)
 _NOON: Final = 12
 # Core says which field is faulty; these say what to do on a screen, where dollars are typed and names are chosen.
-_CURES: Final = {
+_FIELD_MESSAGES: Final = {
     "name": f"Give it a name of at most {NAME_CHARACTERS_MAX} characters.",
     "filter": "The filter is empty. Narrow it by at least one field: a schedule never means every claim.",
     "local_time": "Write the time as hours and minutes, such as 2:30 AM or 14:30.",
@@ -57,7 +57,7 @@ class ScheduleForm:
     @classmethod
     def new(cls, query: FeedQuery) -> Self:
         """An empty form on a filter; the filter's own faults are said at once."""
-        return cls(_USUAL, _WORKDAYS, query)
+        return cls(_DEFAULTS, _WORKDAYS, query)
 
     @classmethod
     def of_schedule(cls, schedule: Schedule) -> Self:
@@ -72,25 +72,25 @@ class ScheduleForm:
             "late_minutes": str(schedule.late_minutes),
             "mail_to": ", ".join(schedule.mail_to),
         }
-        return cls(typed, schedule.weekdays, FeedQuery.of_text(feed_text(schedule.filter)))
+        return cls(typed, schedule.weekdays, FeedQuery.of_text(feed_query_string(schedule.filter)))
 
     @classmethod
     def of(cls, form: MultiDict[str, str]) -> Self:
         """Read what was sent; nothing that was typed is lost."""
         query = FeedQuery.of((key, value) for key, value in form.items(multi=True) if key in FILTER_KEYS)
-        typed = {name: form.get(name, "").strip() for name in TEXTS}
+        typed = {name: form.get(name, "").strip() for name in TEXT_FIELDS}
         weekdays = form.getlist("weekdays")
         request, faults = None, {}
         try:
-            request = ScheduleRequest.of(_asked(typed, weekdays, query))
+            request = ScheduleRequest.of(_request_fields(typed, weekdays, query))
         except BadSchedule as refusal:
-            faults = {name: _CURES.get(name, words) for name, words in refusal.facts["faults"].items()}
+            faults = {name: _FIELD_MESSAGES.get(name, words) for name, words in refusal.facts["faults"].items()}
         if query.faults:
             faults["filter"] = query.faults.get("", "Correct the marked fields of the filter.")
         return cls(typed, weekdays, query, None if faults else request, faults)
 
 
-def _asked(typed: Mapping[str, str], weekdays: Sequence[str], query: FeedQuery) -> dict[str, Any]:
+def _request_fields(typed: Mapping[str, str], weekdays: Sequence[str], query: FeedQuery) -> dict[str, Any]:
     """The request as core reads it; what cannot be read becomes what core refuses."""
     return {
         **{name: typed[name] for name in ("name", "reason", "note")},

@@ -44,7 +44,7 @@ REPORT: Final[Mapping[str, Pill]] = {
     "failed": Pill("Failed", "alert", "bad"),
 }
 # Of these the dollars and claims are what would be, not what was.
-WOULD: Final = frozenset({"preparing", "waiting", "rejected", "expired", "discarded", "report"})
+PROJECTED_STATES: Final = frozenset({"preparing", "waiting", "rejected", "expired", "discarded", "report"})
 
 FILTER_LABELS: Final = {
     "billing_status": "Billing status",
@@ -77,13 +77,13 @@ FILTER_LABELS: Final = {
 
 def register(app: Flask) -> None:
     """Give templates the signs and the words."""
-    app.jinja_env.globals.update(SCHEDULE_MODE=MODE, SCHEDULE_STATE=STATE, REPORT_STATE=REPORT, WOULD=WOULD)
+    app.jinja_env.globals.update(SCHEDULE_MODE=MODE, SCHEDULE_STATE=STATE, REPORT_STATE=REPORT, WOULD=PROJECTED_STATES)
     app.add_template_filter(because, "because_words")
     for filter_ in (clock, minutes, claims_cap, cents_cap):
         app.add_template_filter(filter_)
 
 
-def next_run(schedule: Schedule, night: Night | None, time_zone: str) -> str:
+def describe_next_run(schedule: Schedule, night: Night | None, time_zone: str) -> str:
     """When it runs next, as people say it; on the night of a clock change, what the change does to it."""
     if schedule.state is ScheduleState.PAUSED:
         return "Paused: no night comes until somebody resumes it."
@@ -93,10 +93,10 @@ def next_run(schedule: Schedule, night: Night | None, time_zone: str) -> str:
         return "No night comes."
     at = night.instant.astimezone(ZoneInfo(time_zone))
     said = f"{at:%A} {date(at.date())} at {clock(at.time())}"
-    return f"{said}. {change}" if (change := clock_change(night, schedule.local_time, time_zone)) else said
+    return f"{said}. {change}" if (change := describe_clock_change(night, schedule.local_time, time_zone)) else said
 
 
-def clock_change(night: Night, local_time: dt.time, time_zone: str) -> str:
+def describe_clock_change(night: Night, local_time: dt.time, time_zone: str) -> str:
     """What a change of the clock in this very night does to the run; nothing in other nights."""
     zone = ZoneInfo(time_zone)
     wanted, at = dt.datetime.combine(night.date, local_time), night.instant.astimezone(zone)
@@ -108,7 +108,7 @@ def clock_change(night: Night, local_time: dt.time, time_zone: str) -> str:
     return ""
 
 
-def filter_words(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tuple[str, str]]:
+def describe_filter(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tuple[str, str]]:
     """Each term of a filter with its label, as people say it; offices and providers by name."""
     named = {
         "office": dict(choices.offices),
@@ -116,10 +116,10 @@ def filter_words(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tuple
         "supervising_provider": dict(choices.providers),
         "eligibility": {code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
     }
-    return [(FILTER_LABELS[key], _said(key, value, named.get(key, {}))) for key, value in filter_.items()]
+    return [(FILTER_LABELS[key], _format_value(key, value, named.get(key, {}))) for key, value in filter_.items()]
 
 
-def _said(key: str, value: Any, names: Mapping[str, str]) -> str:
+def _format_value(key: str, value: Any, names: Mapping[str, str]) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(names.get(one, one) for one in value)
     if isinstance(value, bool):

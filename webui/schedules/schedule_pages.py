@@ -29,25 +29,25 @@ from webui.claims import feed_columns
 from webui.claims.feed_query import FILTER_KEYS, FeedQuery
 from webui.schedules import schedule_labels
 from webui.schedules.schedule_form import ScheduleForm
-from webui.schedules.schedule_runs import Reported, reported
-from webui.shared.app_context import door, now
+from webui.schedules.schedule_runs import RunWithReport, with_report
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 from webui.shared.labels import words as spoken
 
 RUNS_SHOWN: Final = 10
-ONLY_LOOK: Final = "look"  # the form's other button: what would it settle, and nothing is saved
+PREVIEW_ONLY: Final = "look"  # the form's other button: what would it settle, and nothing is saved
 
 blueprint = Blueprint("schedules", __name__, url_prefix="/schedules")
-a_schedule: Final = f"<int(max={BIGINT_MAX}):schedule_id>"
+SCHEDULE_ID_RULE: Final = f"<int(max={BIGINT_MAX}):schedule_id>"
 
 
-class Row(NamedTuple):
+class ScheduleRow(NamedTuple):
     """A schedule in the list."""
 
     schedule: Schedule
     sentence: str
     next: str
-    last: Reported | None  # its newest run, with what came of it
+    last: RunWithReport | None  # its newest run, with what came of it
 
 
 @blueprint.get("")
@@ -55,15 +55,15 @@ class Row(NamedTuple):
 def index() -> str:
     """The practice's schedules: what each does, when next, what came of its last night."""
     practice = current_practice()
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         found = queries.of_practice(db, practice.id)
         last = queries.last_runs(db, practice.id)
         rows = [
-            Row(
+            ScheduleRow(
                 schedule,
                 descriptions.sentence(schedule, practice.time_zone),
-                next_run(db, schedule, practice.time_zone),
-                reported(db, last[schedule.id]) if schedule.id in last else None,
+                next_run_sentence(db, schedule, practice.time_zone),
+                with_report(db, last[schedule.id]) if schedule.id in last else None,
             )
             for schedule in found
         ]
@@ -71,30 +71,30 @@ def index() -> str:
     return render_template("schedules/index.html", rows=rows, names=names, may_manage=may_manage())
 
 
-@blueprint.get(f"/{a_schedule}")
+@blueprint.get(f"/{SCHEDULE_ID_RULE}")
 @requires(Action.SEE_CLAIMS)
 def show(schedule_id: int) -> str:
     """One schedule: what it does in words, when next, and its runs; the page asks then what it would settle tonight."""
-    return page(schedule_id)
+    return render_schedule(schedule_id)
 
 
-@blueprint.get(f"/{a_schedule}/tonight")
+@blueprint.get(f"/{SCHEDULE_ID_RULE}/tonight")
 @requires(Action.SEE_CLAIMS)
 def tonight_of(schedule_id: int) -> str:
     """What it would settle tonight: as a part of its page where the page asks, else with the whole page around it."""
     practice = current_practice()
-    with transaction(door().sessions) as db:
+    with transaction(app_context().sessions) as db:
         schedule = queries.find(db, practice.id, schedule_id)
-        seen = _added_up(lambda: estimate.tonight(db, schedule, now=now()))
+        seen = _estimate_or_reason(lambda: estimate.tonight(db, schedule, now=now()))
     if not request.headers.get("HX-Request"):
-        return page(schedule_id, **seen)
+        return render_schedule(schedule_id, **seen)
     settles = schedule.mode is ScheduleMode.SETTLE
     return render_template(
         "schedules/_tonight.html", settles=settles, today=practice_days.today(practice, now=now()), **seen
     )
 
 
-def _added_up(add_up: Callable[[], estimate.Tonight]) -> dict[str, Any]:
+def _estimate_or_reason(add_up: Callable[[], estimate.Tonight]) -> dict[str, Any]:
     """What it would settle tonight, or why that is not said."""
     try:
         return {"tonight": add_up()}
@@ -102,18 +102,18 @@ def _added_up(add_up: Callable[[], estimate.Tonight]) -> dict[str, Any]:
         return {"too_slow": slow.message}
 
 
-def page(schedule_id: int, **said: Any) -> str:
+def render_schedule(schedule_id: int, **said: Any) -> str:
     """The schedule's page; `said` is what was refused, in words, and what it would settle where that is known."""
     practice = current_practice()
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         schedule = queries.find(db, practice.id, schedule_id)
         facts = {
             "schedule": schedule,
             "sentence": descriptions.sentence(schedule, practice.time_zone),
-            "next": next_run(db, schedule, practice.time_zone),
-            "terms": schedule_labels.filter_words(schedule.filter, feed.choices_of(db, practice.id)),
+            "next": next_run_sentence(db, schedule, practice.time_zone),
+            "terms": schedule_labels.describe_filter(schedule.filter, feed.choices_of(db, practice.id)),
             "today": practice_days.today(practice, now=now()),
-            "runs": [reported(db, run) for run in queries.runs(db, practice.id, schedule.id, limit=RUNS_SHOWN)],
+            "runs": [with_report(db, run) for run in queries.runs(db, practice.id, schedule.id, limit=RUNS_SHOWN)],
             "names": jobs.names_of_users(db, practice.id, {schedule.owner_id, schedule.changed_by}),
         }
     return render_template(
@@ -126,7 +126,7 @@ def page(schedule_id: int, **said: Any) -> str:
 def new() -> str:
     """An empty form on the filter in the address, as the feed writes it."""
     query = FeedQuery.of((key, value) for key, value in request.args.items(multi=True) if key in FILTER_KEYS)
-    return _form(ScheduleForm.new(query))
+    return _render_form(ScheduleForm.new(query))
 
 
 @blueprint.post("")
@@ -135,47 +135,47 @@ def make() -> Response | tuple[str, int] | str:
     """Make a schedule, in report mode; or only look at what it would settle."""
     form = ScheduleForm.of(request.form)
     if form.request is None:
-        return _form(form), HTTPStatus.UNPROCESSABLE_ENTITY
-    if request.form.get("act") == ONLY_LOOK:
-        return _form(form)
+        return _render_form(form), HTTPStatus.UNPROCESSABLE_ENTITY
+    if request.form.get("act") == PREVIEW_ONLY:
+        return _render_form(form)
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             made = commands.make(db, form.request, by=current_actor(), now=now())
     except NotAllowed:
         raise
     except Refusal as refusal:
-        return _refused(form, None, refusal)
+        return _form_with_refusal(form, None, refusal)
     flash("The schedule is made. It only reports until somebody switches it to settling.", "good")
     return redirect(url_for("schedules.show", schedule_id=made.id), code=HTTPStatus.SEE_OTHER)
 
 
-@blueprint.get(f"/{a_schedule}/change")
+@blueprint.get(f"/{SCHEDULE_ID_RULE}/change")
 @requires(Action.MANAGE_SCHEDULES)
 def edit(schedule_id: int) -> str:
     """The form as the schedule fills it."""
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         schedule = queries.find(db, current_actor().practice_id, schedule_id)
-    return _form(ScheduleForm.of_schedule(schedule), schedule)
+    return _render_form(ScheduleForm.of_schedule(schedule), schedule)
 
 
-@blueprint.post(f"/{a_schedule}/change")
+@blueprint.post(f"/{SCHEDULE_ID_RULE}/change")
 @requires(Action.MANAGE_SCHEDULES)
 def change(schedule_id: int) -> Response | tuple[str, int] | str:
     """Change it, if nobody else did meanwhile; where it settles, CONFIRM is typed again."""
     form = ScheduleForm.of(request.form)
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         schedule = queries.find(db, current_actor().practice_id, schedule_id)
     if form.request is None:
-        return _form(form, schedule), HTTPStatus.UNPROCESSABLE_ENTITY
-    if request.form.get("act") == ONLY_LOOK:
-        return _form(form, schedule)
+        return _render_form(form, schedule), HTTPStatus.UNPROCESSABLE_ENTITY
+    if request.form.get("act") == PREVIEW_ONLY:
+        return _render_form(form, schedule)
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             commands.change(
                 db,
                 schedule_id,
                 form.request,
-                version=version_of_form(),
+                version=version_from_form(),
                 confirmation=request.form.get("confirmation"),
                 by=current_actor(),
                 now=now(),
@@ -183,43 +183,43 @@ def change(schedule_id: int) -> Response | tuple[str, int] | str:
     except (NotFound, NotAllowed):
         raise
     except StaleSchedule:
-        return _form(form, schedule, is_stale=True), HTTPStatus.CONFLICT
+        return _render_form(form, schedule, is_stale=True), HTTPStatus.CONFLICT
     except ConfirmationMismatch as fault:
-        return _form(form, schedule, unconfirmed=fault.message), fault.http_status
+        return _render_form(form, schedule, unconfirmed=fault.message), fault.http_status
     except Refusal as refusal:
-        return _refused(form, schedule, refusal)
+        return _form_with_refusal(form, schedule, refusal)
     flash("The schedule is changed. A run that has begun keeps what it began with.", "good")
     return redirect(url_for("schedules.show", schedule_id=schedule_id), code=HTTPStatus.SEE_OTHER)
 
 
-def _refused(form: ScheduleForm, schedule: Schedule | None, refusal: Refusal) -> tuple[str, int]:
+def _form_with_refusal(form: ScheduleForm, schedule: Schedule | None, refusal: Refusal) -> tuple[str, int]:
     """The form again, with what was refused beside its field, or above where it is of no field."""
     faults = refusal.facts.get("faults", {})
     above = {} if faults else {"refused": refusal.message}
     form = replace(form, faults=dict.fromkeys(faults, refusal.message))
-    return _form(form, schedule, **above), refusal.http_status
+    return _render_form(form, schedule, **above), refusal.http_status
 
 
-def next_run(db: Session, schedule: Schedule, time_zone: str) -> str:
+def next_run_sentence(db: Session, schedule: Schedule, time_zone: str) -> str:
     """When it runs next, in words."""
     night = queries.next_night(db, schedule, now=now())
-    return schedule_labels.next_run(schedule, night, time_zone)
+    return schedule_labels.describe_next_run(schedule, night, time_zone)
 
 
-def _form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> str:
+def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> str:
     """The form; where its request can be read, with what it would do and settle tonight."""
     practice = current_practice()
     seen: dict[str, Any] = {}
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         choices = feed.choices_of(db, practice.id)
         names = jobs.names_of_users(db, practice.id, {schedule.changed_by} if schedule else set())
     if form.request is not None:
         asked = form.request
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             seen = {
-                "sentence": descriptions.sentence(_as_schedule(asked, schedule), practice.time_zone),
+                "sentence": descriptions.sentence(_unsaved_schedule(asked, schedule), practice.time_zone),
                 "today": practice_days.today(practice, now=now()),
-                **_added_up(lambda: estimate.tonight_of(db, asked, by=current_actor(), now=now())),
+                **_estimate_or_reason(lambda: estimate.tonight_of(db, asked, by=current_actor(), now=now())),
             }
     return render_template(
         "schedules/form.html",
@@ -232,13 +232,13 @@ def _form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> 
         # A form that was refused as stale is sent again knowingly: it then answers the version that it shows.
         version=schedule.version
         if schedule and (said.get("is_stale") or request.method == "GET")
-        else version_of_form(),
+        else version_from_form(),
         reasons_said=[(reason.value, spoken(reason)) for reason in WriteOffReason],
         name_max=NAME_CHARACTERS_MAX,
         note_max=NOTE_CHARACTERS_MAX,
         weekdays=descriptions.DAYS,
-        look=ONLY_LOOK,
-        mail_is_set_up=door().settings.smtp_url is not None,
+        look=PREVIEW_ONLY,
+        mail_is_set_up=app_context().settings.smtp_url is not None,
         confirmed_as=request.form.get("confirmation", ""),
         names=names,
         **feed_columns.FILTER_CHOICES,
@@ -247,12 +247,12 @@ def _form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> 
     )
 
 
-def _as_schedule(asked: ScheduleRequest, schedule: Schedule | None) -> Schedule:
+def _unsaved_schedule(asked: ScheduleRequest, schedule: Schedule | None) -> Schedule:
     """What is asked as a schedule that nobody keeps, to say what it would do."""
     return Schedule(mode=schedule.mode if schedule else ScheduleMode.REPORT, **asked.columns())
 
 
-def version_of_form() -> int:
+def version_from_form() -> int:
     """Which version of the schedule the page showed that sent this form."""
     return reading.number(request.form.get("version", "")) or 0
 

@@ -18,25 +18,25 @@ from core.schedules.queries import NoSuchSchedule
 from core.schedules.reports import MorningReport
 from webui.schedules import schedule_labels
 from webui.shared import partials
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
 PAGE_RUNS: Final = 50
 
 blueprint = Blueprint("schedule_runs", __name__, url_prefix="/schedule-runs")
-a_run: Final = f"<int(max={BIGINT_MAX}):run_id>"
+RUN_ID_RULE: Final = f"<int(max={BIGINT_MAX}):run_id>"
 
 
-class Reported(NamedTuple):
+class RunWithReport(NamedTuple):
     """A run with what came of it."""
 
     run: ScheduleRun
     report: MorningReport
 
 
-def reported(db: Session, run: ScheduleRun) -> Reported:
+def with_report(db: Session, run: ScheduleRun) -> RunWithReport:
     """The run with what came of it by now."""
-    return Reported(run, reports.of_run(db, run, now=now()))
+    return RunWithReport(run, reports.of_run(db, run, now=now()))
 
 
 @blueprint.get("")
@@ -45,35 +45,35 @@ def index() -> str:
     """The practice's runs, newest first, also of schedules that were deleted."""
     practice_id = current_actor().practice_id
     before_id = reading.number(request.args.get("before", ""))
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         found = queries.runs(db, practice_id, before=before_id, limit=PAGE_RUNS + 1)
-        runs = [reported(db, run) for run in found[:PAGE_RUNS]]
+        runs = [with_report(db, run) for run in found[:PAGE_RUNS]]
     older = runs[-1].run.id if len(found) > PAGE_RUNS else None
     return render_template("schedules/runs.html", runs=runs, older=older, before=before_id)
 
 
-@blueprint.get(f"/{a_run}")
+@blueprint.get(f"/{RUN_ID_RULE}")
 @requires(Action.SEE_CLAIMS)
 def show(run_id: int) -> str:
     """The morning report of one run; asked again by the page while it changes."""
     practice = current_practice()
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         run = queries.find_run(db, practice.id, run_id)
         facts = {
             "run": run,
             "report": reports.of_run(db, run, now=now()),
-            "is_there": _is_there(db, run),
-            "terms": schedule_labels.filter_words(run.asked["filter"], feed.choices_of(db, practice.id)),
+            "is_there": _schedule_exists(db, run),
+            "terms": schedule_labels.describe_filter(run.asked["filter"], feed.choices_of(db, practice.id)),
             "names": jobs.names_of_users(db, practice.id, {run.asked_by, run.asked["owner_id"]}),
             "reason": WriteOffReason(run.asked["reason"]),
             "failures": codes.FAILURES,
             "mail": descriptions.mail(run),
         }
-    template = "schedules/_report.html" if partials.part_is_asked() else "schedules/run.html"
+    template = "schedules/_report.html" if partials.is_partial_request() else "schedules/run.html"
     return render_template(template, **facts)
 
 
-class Made(NamedTuple):
+class OriginatingRun(NamedTuple):
     """The run that made a job, and whether its schedule still is."""
 
     run: ScheduleRun
@@ -81,16 +81,16 @@ class Made(NamedTuple):
 
 
 @blueprint.app_template_global("run_that_made")
-def run_that_made(job: SettleJob) -> Made | None:
+def run_that_made(job: SettleJob) -> OriginatingRun | None:
     """The run that made this job; None where a person did."""
     if job.schedule_id is None:
         return None
-    with door().sessions() as db:
+    with app_context().sessions() as db:
         run = queries.run_of_job(db, job.practice_id, job.id)
-        return None if run is None else Made(run, _is_there(db, run))
+        return None if run is None else OriginatingRun(run, _schedule_exists(db, run))
 
 
-def _is_there(db: Session, run: ScheduleRun) -> bool:
+def _schedule_exists(db: Session, run: ScheduleRun) -> bool:
     """Whether the schedule still is: the runs of one that was deleted stay readable."""
     try:
         queries.find(db, run.practice_id, run.schedule_id)

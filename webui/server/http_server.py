@@ -19,27 +19,27 @@ from waitress.task import WSGITask
 from waitress.utilities import Error
 
 from core.settings import Settings
-from webui.server.thread_pools import Lanes
+from webui.server.thread_pools import ThreadPools
 from webui.shared.auth import SESSION_COOKIE
 from webui.shared.body_limits import BODY_BYTES_BEFORE_SIGN_IN_MAX, BODY_BYTES_MAX, HEAD_BYTES_MAX
-from webui.shared.file_downloads import GIVE_WAY
+from webui.shared.file_downloads import YIELD_TO_PAGES
 from webui.shared.problem_json import API_PATH, PROBLEM_JSON
 
 CONNECTIONS_MAX: Final = 1_000  # of one process; each takes a few KB and at most two file descriptors
-CROWDED_AT: Final = 800  # from so many connections on, one that asks for nothing makes room for one that may
+CROWDED_CONNECTIONS: Final = 800  # from so many connections on, one that asks for nothing makes room for one that may
 RATE_BYTES_MIN: Final = 16 * 1024  # a second: a slow phone line; longer bodies and answers get time in proportion
 UNREAD_BYTES_MAX: Final = 2 * BODY_BYTES_MAX  # of a body that is too large; a client that sends more is hung up on
 FLUSH_BYTES: Final = 256 * 1024  # to one client before the next gets its turn
 LARGE_BODY_BYTES: Final = 1024 * 1024  # some 50,000 claim ids
-FILE_ENDINGS: Final = (".csv", ".xlsx")
+FILE_EXTENSIONS: Final = (".csv", ".xlsx")
 
 
-class Refused(Error):  # type: ignore[misc]  # waitress has no types
+class RefusedRequest(Error):  # type: ignore[misc]  # waitress has no types
     """A request that the application never sees; the answer repeats nothing of it."""
 
     def __init__(self, error: Error, *, to_a_program: bool) -> None:
         """Answer `error`, to a program as the API answers its refusals."""
-        super().__init__(_WORDS.get(error.code, "The server cannot read this request."))
+        super().__init__(_ERROR_SENTENCES.get(error.code, "The server cannot read this request."))
         self.code, self.reason = error.code, error.reason
         self._to_a_program = to_a_program
 
@@ -53,7 +53,7 @@ class Refused(Error):  # type: ignore[misc]  # waitress has no types
         return status, [("Content-Type", PROBLEM_JSON)], json.dumps(said).encode()
 
 
-_WORDS: Final = {
+_ERROR_SENTENCES: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This request is larger than the server reads.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The address or a header of this request is too long.",
 }
@@ -75,12 +75,12 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
             self.completed = not self._unread_bytes
             return thrown_away
         used: int = super().received(data)
-        if self.error and not isinstance(self.error, Refused):
+        if self.error and not isinstance(self.error, RefusedRequest):
             self._refuse(self.error)
         return used
 
     def _refuse(self, error: Error) -> None:
-        self.error = Refused(error, to_a_program=self.asked_path.startswith(API_PATH))
+        self.error = RefusedRequest(error, to_a_program=self.request_path.startswith(API_PATH))
         if self.content_length and not self.expect_continue:
             # Thrown away as it comes: a client that still sends would see a broken connection and not the answer.
             self._unread_bytes = min(self.content_length, UNREAD_BYTES_MAX)
@@ -95,7 +95,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
             self.adj = self.adj.before_sign_in
 
     @property
-    def asked_path(self) -> str:
+    def request_path(self) -> str:
         """The path; empty where the head could not be read."""
         path: str = getattr(self, "path", "")
         return path
@@ -110,15 +110,15 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         """Whether it takes seconds of computing. One that is refused does not, and its length may be no number."""
         if self.error:
             return False
-        return self.asked_path.endswith(FILE_ENDINGS) or self.body_bytes > LARGE_BODY_BYTES
+        return self.request_path.endswith(FILE_EXTENSIONS) or self.body_bytes > LARGE_BODY_BYTES
 
 
-class Answer(WSGITask):  # type: ignore[misc]
+class ResponseTask(WSGITask):  # type: ignore[misc]
     """The application's answer to one request."""
 
     def get_environment(self) -> dict[str, Any]:
         """Let the application give way to pages while it makes a file."""
-        return {**super().get_environment(), GIVE_WAY: self.channel.server.task_dispatcher.give_way}
+        return {**super().get_environment(), YIELD_TO_PAGES: self.channel.server.task_dispatcher.yield_to_pages}
 
     def build_response_header(self) -> bytes:
         """Write the names of headers as the application does: some programs look for `ETag` and not for `Etag`."""
@@ -132,7 +132,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """The connection of one client."""
 
     parser_class = Request
-    task_class = Answer
+    task_class = ResponseTask
     sendbuf_len: int
     requests: list[Request]
 
@@ -207,7 +207,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Whether nothing is asked and nothing is left to send."""
         return not self.requests and self.request is None and not self.total_outbufs_len
 
-    def is_late(self, now: float, waits: "Waits", *, crowded: bool) -> bool:
+    def is_late(self, now: float, waits: "ClientTimeouts", *, crowded: bool) -> bool:
         """Tell whether the client has had all the time that it gets."""
         if self.total_outbufs_len:
             lasts = waits.write_seconds + self._answer_bytes / RATE_BYTES_MIN
@@ -225,7 +225,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.handle_close()
 
 
-class Waits:
+class ClientTimeouts:
     """For how long a client is waited for."""
 
     def __init__(self, settings: Settings) -> None:
@@ -243,9 +243,9 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def maintenance(self, now: float) -> None:
         """Do nothing: waitress only marks a stalled client, and closes it when it reads again, which it never does."""
 
-    def hang_up_on_the_late(self, waits: Waits) -> int:
+    def close_late_connections(self, waits: ClientTimeouts) -> int:
         """Close the connections of clients whose time is over; tell how many were in the middle of something."""
-        now, crowded = time.monotonic(), len(self._map) > CROWDED_AT
+        now, crowded = time.monotonic(), len(self._map) > CROWDED_CONNECTIONS
         late = [one for one in list(self.active_channels.values()) if one.is_late(now, waits, crowded=crowded)]
         slow = sum(not one.is_idle for one in late)
         for channel in late:
@@ -260,7 +260,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
                 channel.hang_up()
 
 
-def serve_on(listening: socket.socket, application: Any, lanes: Lanes, loop: dict[int, Any]) -> Server:
+def create_server(listening: socket.socket, application: Any, lanes: ThreadPools, loop: dict[int, Any]) -> Server:
     """Accept connections on a socket that is bound, as one of `loop`."""
     adj = Adjustments(
         # ProxyFix reads X-Forwarded-… where SETTLE_TRUSTED_PROXIES says so, and nothing does otherwise.

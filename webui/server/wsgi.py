@@ -11,10 +11,10 @@ from core.settings import settings
 from core.watch import heartbeat
 from core.watch.pulse import Pulse
 from webui.app import create_app
-from webui.shared.app_context import Door, utc_now
+from webui.shared.app_context import AppContext, utc_now
 
 # What gunicorn and waitress say before they repeat a request, or an error that may hold some of it.
-_REPEATING_THE_REQUEST: Final = (
+_PREFIXES_OF_REQUEST_LINES: Final = (
     "Invalid request", "Error handling request", "Invalid", "Exception while serving",
     "Client disconnected while serving", "uncaptured python exception",
 )  # fmt: skip
@@ -23,16 +23,16 @@ _REPEATING_THE_REQUEST: Final = (
 def application() -> OpenAPI:
     """Make the application of one web process, after the server has forked it."""
     logs.configure(settings().log_level)
-    _keep_the_request_out_of_the_log()
+    _redact_waitress_logs()
     zone_database.log_at_start(now=utc_now())
     app = create_app()
-    door: Door = app.extensions["settle"]
+    door: AppContext = app.extensions["settle"]
     me = heartbeat.this_process(heartbeat.WEB, started_at=utc_now(), threads=door.settings.web_threads)
     Pulse(door.sessions, me, clock=utc_now).start()
     return app
 
 
-class ServerLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
     """What gunicorn says, in our form; of a request that it could not read or answer, not what was asked."""
 
     def setup(self, cfg: Any) -> None:
@@ -45,26 +45,26 @@ class ServerLog(Logger):  # type: ignore[misc]  # gunicorn has no types
 
     def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Without what stands in the request."""
-        super().warning(*_without_the_request(msg, args), **kwargs)
+        super().warning(*_redact_request(msg, args), **kwargs)
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Without what stands in the request."""
-        super().exception(*_without_the_request(msg, args), **kwargs)
+        super().exception(*_redact_request(msg, args), **kwargs)
 
 
-def _keep_the_request_out_of_the_log() -> None:
-    logging.getLogger("waitress").addFilter(_said_without_the_request)
+def _redact_waitress_logs() -> None:
+    logging.getLogger("waitress").addFilter(_redact_log_record)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
 
 
-def _said_without_the_request(record: logging.LogRecord) -> bool:
-    said, *args = _without_the_request(record.getMessage(), ())
+def _redact_log_record(record: logging.LogRecord) -> bool:
+    said, *args = _redact_request(record.getMessage(), ())
     record.msg, record.args = said, tuple(args)
     return True
 
 
-def _without_the_request(msg: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    for words in _REPEATING_THE_REQUEST:
+def _redact_request(msg: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    for words in _PREFIXES_OF_REQUEST_LINES:
         if str(msg).startswith(words):
             return (words,)
     return (msg, *args)

@@ -14,7 +14,7 @@ from core.models.jobs import MOVING_STATUSES, JobStatus, SettleJob
 from core.settings import Settings
 
 
-class Hints(Protocol):
+class HintSender(Protocol):
     """Tells the workers that there is work, and never waits for them."""
 
     def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
@@ -25,38 +25,38 @@ class Hints(Protocol):
 
 
 @dataclass(frozen=True)
-class Door:
+class AppContext:
     """The world, as the views of one application see it."""
 
     engine: Engine
     sessions: Sessions
     settings: Settings
-    hints: Hints
+    hints: HintSender
     clock: Callable[[], dt.datetime]
 
 
-def door() -> Door:
+def app_context() -> AppContext:
     """The door of the application that serves this request."""
-    found: Door = current_app.extensions["settle"]
+    found: AppContext = current_app.extensions["settle"]
     return found
 
 
-def hint(job: SettleJob) -> None:
+def hint_workers(job: SettleJob) -> None:
     """Tell the workers, after the commit so that they find the job, what there is to do for it; of one at rest nothing.
 
     To settle it is hinted once for each chunk, for as many workers as may begin; they also take the second step of
     pausing and of cancelling.
     """
     if job.status is JobStatus.PREPARING:
-        door().hints.prepare(job.practice_id, job.id)
+        app_context().hints.prepare(job.practice_id, job.id)
     elif job.status in MOVING_STATUSES:
-        chunks = math.ceil((job.claims_total or 0) / door().settings.chunk_claims)
-        door().hints.send(job.practice_id, job.id, count=max(1, chunks))
+        chunks = math.ceil((job.claims_total or 0) / app_context().settings.chunk_claims)
+        app_context().hints.send(job.practice_id, job.id, count=max(1, chunks))
 
 
 def now() -> dt.datetime:
     """The time, as this application's clock tells it."""
-    return door().clock()
+    return app_context().clock()
 
 
 def utc_now() -> dt.datetime:

@@ -32,7 +32,7 @@ from core.access.permissions import Action, Actor
 from core.db.engine import transaction
 from core.models.practices import Practice
 from core.practices import queries as practices
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 
 SESSION_COOKIE: Final = "settle_session"
 # Only failures count. An office shares one address, so it gets more room than one account.
@@ -55,19 +55,19 @@ def register(app: Flask) -> None:
     """Add the pages, and the signed-in person to every page."""
     limiter.init_app(app)
     app.register_blueprint(blueprint)
-    app.register_error_handler(SignInRequired, _to_sign_in)
+    app.register_error_handler(SignInRequired, _redirect_to_sign_in)
     # Asked only when a template looks, so that an error page needs no database.
-    app.context_processor(lambda: {"actor": LocalProxy(signed_in), "practice": LocalProxy(current_practice)})
+    app.context_processor(lambda: {"actor": LocalProxy(signed_in_actor), "practice": LocalProxy(current_practice)})
 
 
-def signed_in() -> Actor | None:
+def signed_in_actor() -> Actor | None:
     """The person whose browser this is, or None."""
     if "actor" not in g:
         token = request.cookies.get(SESSION_COOKIE)
         g.actor = None
         if token:
-            idle = door().settings.session_idle_minutes
-            with transaction(door().sessions) as db:
+            idle = app_context().settings.session_idle_minutes
+            with transaction(app_context().sessions) as db:
                 g.actor = sessions.actor_of(db, token, now(), idle)
     actor: Actor | None = g.actor
     return actor
@@ -75,7 +75,7 @@ def signed_in() -> Actor | None:
 
 def current_actor() -> Actor:
     """The person whose browser this is; raises `SignInRequired`."""
-    actor = signed_in()
+    actor = signed_in_actor()
     if actor is None:
         raise SignInRequired
     return actor
@@ -84,7 +84,7 @@ def current_actor() -> Actor:
 def current_practice() -> Practice:
     """The practice of the signed-in person."""
     if "practice" not in g:
-        with door().sessions() as db:
+        with app_context().sessions() as db:
             g.practice = practices.find(db, current_actor().practice_id)
     practice: Practice = g.practice
     return practice
@@ -107,28 +107,28 @@ def requires(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
 @blueprint.get("/sign-in")
 def sign_in() -> BaseResponse | str:
     """The sign-in page; a person who is signed in already goes on."""
-    if signed_in():
+    if signed_in_actor():
         return redirect(safe_next(request.args.get("next")))
     return render_template("signin.html", next=request.args.get("next", ""))
 
 
-def _failed(response: Response) -> bool:
+def _sign_in_failed(response: Response) -> bool:
     return response.status_code == HTTPStatus.UNAUTHORIZED
 
 
-def _account() -> str:
+def _account_key() -> str:
     # A hash, so that the counters hold no address.
     return hashlib.sha256(request.form.get("email", "").strip().lower().encode("utf-8", "replace")).hexdigest()
 
 
 @blueprint.post("/sign-in")
-@limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_failed)
-@limiter.limit(FAILURES_PER_ACCOUNT, key_func=_account, deduct_when=_failed)
+@limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_sign_in_failed)
+@limiter.limit(FAILURES_PER_ACCOUNT, key_func=_account_key, deduct_when=_sign_in_failed)
 def start_session() -> BaseResponse | tuple[str, int]:
     """Check the password, set the cookie, go where the person wanted to go."""
     email = request.form.get("email", "")
     try:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             actor = users.sign_in(db, email=email, password=request.form.get("password", ""), now=now())
             token = sessions.start(db, actor, now())
     except users.SignInFailed as refusal:
@@ -137,7 +137,7 @@ def start_session() -> BaseResponse | tuple[str, int]:
     session.clear()  # a form token of before the sign-in is worth nothing after it
     response = redirect(safe_next(request.form.get("next")))
     response.set_cookie(
-        SESSION_COOKIE, token, httponly=True, samesite="Lax", secure=door().settings.https_only, path="/"
+        SESSION_COOKIE, token, httponly=True, samesite="Lax", secure=app_context().settings.https_only, path="/"
     )
     return response
 
@@ -147,7 +147,7 @@ def sign_out() -> BaseResponse:
     """End the session in the database and in the browser."""
     token = request.cookies.get(SESSION_COOKIE)
     if token:
-        with transaction(door().sessions) as db:
+        with transaction(app_context().sessions) as db:
             sessions.end(db, token, now())
     session.clear()
     flash("You are signed out.", "good")
@@ -169,7 +169,7 @@ def _too_many(_: Exception) -> Response:
     return response
 
 
-def _to_sign_in(_: SignInRequired) -> BaseResponse:
+def _redirect_to_sign_in(_: SignInRequired) -> BaseResponse:
     if request.headers.get("HX-Request") or request.headers.get("Sec-Fetch-Dest") == "empty":
         # A part of a page cannot become the sign-in page: let the whole page go there.
         response = Response(status=HTTPStatus.UNAUTHORIZED)

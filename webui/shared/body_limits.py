@@ -28,4 +28,4 @@ def _refuse_large_body_before_sign_in() -> None:
 def _is_signed_in() -> bool:
     if request.path.startswith(API_PATH):
         return token_auth.current_actor() is not None  # raises `TokenNeeded`
-    return auth.signed_in() is not None
+    return auth.signed_in_actor() is not None

@@ -19,7 +19,7 @@ from werkzeug.wsgi import wrap_file
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.errors import Refusal
-from webui.shared.app_context import door
+from webui.shared.app_context import app_context
 
 CSV: Final = "text/csv; charset=utf-8"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -27,12 +27,12 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 IN_MEMORY_BYTES_MAX: Final = 1024 * 1024  # of one file; the rest of a larger one is on disk
 # A person with so much unfetched gets no further file. One file of a million claims has some 200 MB, so that the
 # temporary folder holds at most the second figure and one of those, beside what a workbook needs while it is made.
-UNFETCHED_BYTES_OF_PERSON_MAX: Final = 64 * 1024 * 1024
+UNFETCHED_BYTES_PER_USER_MAX: Final = 64 * 1024 * 1024
 UNFETCHED_BYTES_MAX: Final = 256 * 1024 * 1024
 
 # What the server offers in a request's environ: wait a moment while pages are being answered.
-GIVE_WAY: Final = "settle.give_way"
-_SHELF: Final = "settle-files"
+YIELD_TO_PAGES: Final = "settle.yield_to_pages"
+_EXTENSION_KEY: Final = "settle-files"
 
 
 class TooManyFiles(Refusal):
@@ -51,15 +51,15 @@ class NoRoomForFile(Refusal):
     retry_after_seconds: ClassVar[int | None] = 60
 
 
-class Unfetched(SpooledTemporaryFile[bytes]):
+class UnfetchedFile(SpooledTemporaryFile[bytes]):
     """A file that is made, until it is closed, or lost with the request that made it."""
 
-    make_room: Callable[[], None] | None = None
+    release_quota: Callable[[], None] | None = None
 
     def close(self) -> None:
         """Remove it, and make room for another."""
         super().close()
-        make_room, self.make_room = self.make_room, None
+        make_room, self.release_quota = self.release_quota, None
         if make_room is not None:
             make_room()
 
@@ -67,43 +67,43 @@ class Unfetched(SpooledTemporaryFile[bytes]):
         self.close()
 
 
-class Shelf:
+class UnfetchedFiles:
     """The unfetched files of this process, by person."""
 
     def __init__(
-        self, *, of_person_bytes_max: int = UNFETCHED_BYTES_OF_PERSON_MAX, bytes_max: int = UNFETCHED_BYTES_MAX
+        self, *, of_person_bytes_max: int = UNFETCHED_BYTES_PER_USER_MAX, bytes_max: int = UNFETCHED_BYTES_MAX
     ) -> None:
         """Begin empty."""
-        self._of_person_bytes_max, self._bytes_max = of_person_bytes_max, bytes_max
+        self._user_bytes_max, self._bytes_max = of_person_bytes_max, bytes_max
         self._lock = threading.RLock()  # a lost file may be closed by the very thread that counts another
-        self._bytes_of: Counter[int] = Counter()
+        self._bytes_by_user: Counter[int] = Counter()
 
     def refuse_if_full(self, user_id: int) -> None:
         """Raise `TooManyFiles` or `NoRoomForFile` where another file would be too much."""
         with self._lock:
-            if self._bytes_of[user_id] >= self._of_person_bytes_max:
+            if self._bytes_by_user[user_id] >= self._user_bytes_max:
                 raise TooManyFiles
-            if self._bytes_of.total() >= self._bytes_max:
+            if self._bytes_by_user.total() >= self._bytes_max:
                 raise NoRoomForFile
 
-    def keep(self, file: Unfetched, user_id: int, size: int) -> None:
+    def keep(self, file: UnfetchedFile, user_id: int, size: int) -> None:
         """Count the file until it is closed."""
         self._add(user_id, size)
-        file.make_room = partial(self._add, user_id, -size)
+        file.release_quota = partial(self._add, user_id, -size)
 
     def _add(self, user_id: int, size: int) -> None:
         with self._lock:
-            self._bytes_of[user_id] += size
-            if not self._bytes_of[user_id]:
-                del self._bytes_of[user_id]
+            self._bytes_by_user[user_id] += size
+            if not self._bytes_by_user[user_id]:
+                del self._bytes_by_user[user_id]
 
 
 def register(app: Flask) -> None:
     """Give the application a shelf."""
-    app.extensions[_SHELF] = Shelf()
+    app.extensions[_EXTENSION_KEY] = UnfetchedFiles()
 
 
-def answer(
+def send_file(
     *,
     by: Actor,
     name: str,
@@ -115,11 +115,11 @@ def answer(
 
     `record` raises what forbids it. Raises `TooManyFiles` and `NoRoomForFile` before anything is recorded or made.
     """
-    shelf: Shelf = current_app.extensions[_SHELF]
+    shelf: UnfetchedFiles = current_app.extensions[_EXTENSION_KEY]
     shelf.refuse_if_full(by.user_id)
-    with transaction(door().sessions) as session:
+    with transaction(app_context().sessions) as session:
         record(session)
-    file, size = _made(pieces)
+    file, size = _write_file(pieces)
     shelf.keep(file, by.user_id, size)
     response = Response(wrap_file(request.environ, file), content_type=content_type, direct_passthrough=True)
     response.content_length = size
@@ -127,19 +127,19 @@ def answer(
     return response
 
 
-def _go_on() -> None:
+def _do_not_yield() -> None:
     """Another server offers nothing to wait for."""
 
 
-def _made(pieces: Callable[[Session], Iterator[str] | Iterator[bytes]]) -> tuple[Unfetched, int]:
+def _write_file(pieces: Callable[[Session], Iterator[str] | Iterator[bytes]]) -> tuple[UnfetchedFile, int]:
     """Write the file in one transaction, which ends before anything is sent; give it, rewound, and its size."""
-    give_way = request.environ.get(GIVE_WAY, _go_on)
-    file = Unfetched(max_size=IN_MEMORY_BYTES_MAX)
+    yield_to_pages = request.environ.get(YIELD_TO_PAGES, _do_not_yield)
+    file = UnfetchedFile(max_size=IN_MEMORY_BYTES_MAX)
     try:
-        with door().sessions() as session:
+        with app_context().sessions() as session:
             for piece in pieces(session):
                 file.write(piece.encode() if isinstance(piece, str) else piece)
-                give_way()
+                yield_to_pages()
     except OSError as error:
         file.close()
         if error.errno == errno.ENOSPC:

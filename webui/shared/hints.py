@@ -28,7 +28,7 @@ from core.settings import (
 )
 from core.watch import tally
 
-WAITING_MAX: Final = 1_000  # more than people confirm while a broker is away; workers find the rest
+QUEUED_HINTS_MAX: Final = 1_000  # more than people confirm while a broker is away; workers find the rest
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Hints:
         self._broker_url = broker_url
         self._lock = threading.Lock()
         self._process: int | None = None
-        self._waiting: queue.Queue[Hint] = queue.Queue(WAITING_MAX)
+        self._waiting: queue.Queue[Hint] = queue.Queue(QUEUED_HINTS_MAX)
 
     def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
         """Say, `count` times, that this job may have free chunks: so many workers can begin at once."""
@@ -70,7 +70,7 @@ class Hints:
             self._waiting.put_nowait(hint)
         except queue.Full:
             tally.count("hints_lost", task, times)
-            log.warning("hint dropped: %d are waiting for the broker", WAITING_MAX)
+            log.warning("hint dropped: %d are waiting for the broker", QUEUED_HINTS_MAX)
 
     def _start_in_this_process(self) -> None:
         # A web server that forks after it made the application leaves its threads behind.
@@ -79,15 +79,15 @@ class Hints:
         with self._lock:
             if self._process == os.getpid():
                 return
-            self._waiting = queue.Queue(WAITING_MAX)
+            self._waiting = queue.Queue(QUEUED_HINTS_MAX)
             publishing = threading.Thread(
-                target=_publish_for_ever, args=(self._broker_url, self._waiting), name="hints", daemon=True
+                target=_publish_forever, args=(self._broker_url, self._waiting), name="hints", daemon=True
             )
             publishing.start()
             self._process = os.getpid()
 
 
-def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint]) -> None:
+def _publish_forever(broker_url: str | None, waiting: queue.Queue[Hint]) -> None:
     producer = _producer(broker_url)
     while True:
         hint = waiting.get()
@@ -95,13 +95,13 @@ def _publish_for_ever(broker_url: str | None, waiting: queue.Queue[Hint]) -> Non
             tally.count("hints_sent", hint.task, _publish(producer, hint))
         except Exception as error:  # noqa: BLE001  (whatever it is, workers find the work)
             # Those that wait would only fail one by one, each after its time-out, while a newer one waits behind them.
-            dropped = [hint, *_emptied(waiting)]
+            dropped = [hint, *_drain(waiting)]
             for lost in dropped:
                 tally.count("hints_lost", lost.task, lost.times)
             log.warning("%d hints dropped: %s %s", len(dropped), type(error).__name__, why(error).sentence)
 
 
-def _emptied(waiting: queue.Queue[Hint]) -> list[Hint]:
+def _drain(waiting: queue.Queue[Hint]) -> list[Hint]:
     dropped = []
     with suppress(queue.Empty):
         while True:
@@ -112,7 +112,7 @@ def _emptied(waiting: queue.Queue[Hint]) -> list[Hint]:
 def _publish(producer: Celery, hint: Hint) -> int:
     """Send it as often as it says, or until enough wait; tell how often that was."""
     for sent in range(hint.times):
-        if _enough_wait(producer, hint.task):
+        if _queue_has_enough(producer, hint.task):
             return sent
         producer.send_task(
             hint.task,
@@ -126,12 +126,12 @@ def _publish(producer: Celery, hint: Hint) -> int:
     return hint.times
 
 
-def _enough_wait(producer: Celery, task: str) -> bool:
+def _queue_has_enough(producer: Celery, task: str) -> bool:
     with producer.producer_or_acquire() as sender:
         return bool(sender.channel.queue_declare(QUEUE_SETTLE).message_count >= waiting_max(task))
 
 
-def start(settings: Settings) -> Hints:
+def make_hints(settings: Settings) -> Hints:
     """The hints of an application with these settings."""
     return Hints(settings.broker_url.get_secret_value() if settings.broker_url else None)
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from core.db.transient import is_away
 from core.errors import Refusal
 from webui.shared import problem_json
-from webui.shared.labels import on_page
+from webui.shared.labels import message_for_page
 
 _WORDS: Final = {
     HTTPStatus.NOT_FOUND: ("Not found", "There is no such page, or no such thing in your practice."),
@@ -31,52 +31,52 @@ _HEADINGS: Final = {
 
 def register(app: Flask) -> None:
     """Answer errors of pages; the API answers its own."""
-    app.register_error_handler(Refusal, _refusal)
-    app.register_error_handler(CSRFError, _form_too_old)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(InternalServerError, _http)
-    app.register_error_handler(DBAPIError, database_away)
-    app.register_error_handler(PoolTimeout, database_away)
+    app.register_error_handler(Refusal, _render_refusal)
+    app.register_error_handler(CSRFError, _render_stale_form)
+    app.register_error_handler(HTTPException, _render_http_error)
+    app.register_error_handler(InternalServerError, _render_http_error)
+    app.register_error_handler(DBAPIError, render_database_unavailable)
+    app.register_error_handler(PoolTimeout, render_database_unavailable)
 
 
-def _refusal(refusal: Refusal) -> tuple[str, int, dict[str, str]] | Response:
-    if _asked_by_a_program():
-        return problem_json.of_refusal(refusal)
+def _render_refusal(refusal: Refusal) -> tuple[str, int, dict[str, str]] | Response:
+    if _is_api_request():
+        return problem_json.problem_from_refusal(refusal)
     status = refusal.http_status
-    page = _page(status, _HEADINGS.get(status, "This cannot be done"), on_page(refusal))
-    return *page, problem_json.wait_before_retry(refusal)
+    page = _error_page(status, _HEADINGS.get(status, "This cannot be done"), message_for_page(refusal))
+    return *page, problem_json.retry_after_header(refusal)
 
 
-def database_away(error: DBAPIError | PoolTimeout, besides: str = "") -> Response:
+def render_database_unavailable(error: DBAPIError | PoolTimeout, besides: str = "") -> Response:
     """Say that the database does not answer, if that is what it is; any other error goes on as a bug."""
     if not is_away(error):
         raise error
-    if _asked_by_a_program():
-        return problem_json.of_away(error)
-    problem_json.log_away(error)
-    words = f"{problem_json.DATABASE_AWAY} {besides}".strip()
-    page, status = _page(HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer", words)
+    if _is_api_request():
+        return problem_json.problem_database_unavailable(error)
+    problem_json.log_database_unavailable(error)
+    words = f"{problem_json.DATABASE_UNAVAILABLE} {besides}".strip()
+    page, status = _error_page(HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer", words)
     return Response(page, status, {"Retry-After": str(problem_json.RETRY_AFTER_SECONDS)}, mimetype="text/html")
 
 
-def _form_too_old(_: CSRFError) -> tuple[str, int]:
+def _render_stale_form(_: CSRFError) -> tuple[str, int]:
     words = "The page was opened before you signed in, or in another browser. Open it again and repeat what you did."
-    return _page(HTTPStatus.BAD_REQUEST, "This form is too old", words)
+    return _error_page(HTTPStatus.BAD_REQUEST, "This form is too old", words)
 
 
-def _http(error: HTTPException) -> tuple[str, int] | Response:
-    if _asked_by_a_program():
-        return problem_json.of_http(error)
+def _render_http_error(error: HTTPException) -> tuple[str, int] | Response:
+    if _is_api_request():
+        return problem_json.problem_from_http_error(error)
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     heading, words = _WORDS.get(status, (status.phrase, error.description or status.description))
-    return _page(status, heading, words)
+    return _error_page(status, heading, words)
 
 
-def _asked_by_a_program() -> bool:
+def _is_api_request() -> bool:
     return request.path.startswith(problem_json.API_PATH)
 
 
-def _page(status: HTTPStatus, heading: str, words: str) -> tuple[str, int]:
+def _error_page(status: HTTPStatus, heading: str, words: str) -> tuple[str, int]:
     # A database that is away must still give a page: the plain one asks for no name and no practice.
     plain = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     shown = {"heading": heading, "words": words, "status": int(status), "path": request.path, "plain": plain}

@@ -52,7 +52,7 @@ JOB_STATUS: Final[Mapping[JobStatus, Pill]] = {
     JobStatus.REPORTED: Pill("Reported", "eye", ""),
 }
 # A completed job that settled, changed or reversed no claim.
-DID_NOTHING: Final[Mapping[JobKind, Pill]] = {
+COMPLETED_WITHOUT_CHANGES: Final[Mapping[JobKind, Pill]] = {
     kind: Pill(f"Completed, none {done}", "skip", "warn") for kind, done in codes.DONE.items()
 }
 OUTCOME: Final[Mapping[Outcome, Pill]] = {
@@ -71,7 +71,7 @@ VERDICT: Final[Mapping[Verdict, Pill]] = {
 OVER_LIMIT: Final = Pill("Over the limit", "people", "warn")
 
 # By type first: two of them may share a value (a patient owes, and a patient pays).
-WORDS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
+LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
     JobKind: {
         JobKind.SETTLE: "Settle",
         JobKind.STATUS: "Change status",
@@ -141,7 +141,7 @@ WORDS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
     },
 }
 
-SETTING_MEANS: Final[Mapping[WriteOffSetting, str]] = {
+SETTING_DESCRIPTIONS: Final[Mapping[WriteOffSetting, str]] = {
     WriteOffSetting.PATIENT: "What the patient owes is written off to zero. What insurance owes stays.",
     WriteOffSetting.INSURANCE: "What insurance owes is written off to zero. What the patient owes stays.",
     WriteOffSetting.BOTH: "Both are written off to zero: nothing stays due on the claim.",
@@ -166,20 +166,20 @@ def register(app: Flask) -> None:
         OUTCOME=OUTCOME,
         VERDICT=VERDICT,
         PERIOD_STATE=PERIOD_STATE,
-        SETTING_MEANS=SETTING_MEANS,
+        SETTING_MEANS=SETTING_DESCRIPTIONS,
     )
 
 
 def job_status(job: SettleJob, progress: Progress) -> Pill:
     """Return the job's status as it is shown; green only where a completed job did something."""
-    return DID_NOTHING[job.kind] if outcome_sentences.did_nothing(progress) else JOB_STATUS[job.status]
+    return COMPLETED_WITHOUT_CHANGES[job.kind] if outcome_sentences.did_nothing(progress) else JOB_STATUS[job.status]
 
 
 def words(value: StrEnum | str | None) -> str:
     """What people call it; a plain text is its own word, and nothing is a dash."""
     if value is None:
         return "–"
-    return WORDS[type(value)][value] if isinstance(value, StrEnum) else value
+    return LABELS[type(value)][value] if isinstance(value, StrEnum) else value
 
 
 def money(cents: int | None) -> str:
@@ -210,7 +210,7 @@ def day_text(written: str) -> str:
         return written
 
 
-def on_page(refusal: Refusal, sentence: str | None = None) -> str:
+def message_for_page(refusal: Refusal, sentence: str | None = None) -> str:
     """Return the refusal's message, or another sentence of it, with the days that it names as people write them."""
     said = refusal.message if sentence is None else sentence
     for day in refusal.facts.get("days", ()):
@@ -225,22 +225,22 @@ def clock_time(time: dt.time | dt.datetime | None) -> str:
 
 def moment(at: dt.datetime | None) -> str:
     """A moment in the practice's time zone, to the second: 11/23/2026 09:14:02AM."""
-    return "–" if at is None else f"{_local(at):%m/%d/%Y %I:%M:%S%p}"
+    return "–" if at is None else f"{_practice_time(at):%m/%d/%Y %I:%M:%S%p}"
 
 
 def clock_seconds(at: dt.datetime | None) -> str:
     """Only the time of a moment, in the practice's time zone: 09:14:02AM."""
-    return "–" if at is None else f"{_local(at):%I:%M:%S%p}"
+    return "–" if at is None else f"{_practice_time(at):%I:%M:%S%p}"
 
 
 def utc_offset_seconds() -> int:
     """How far the practice's clock is ahead of UTC now."""
-    ahead = _local(now()).utcoffset()
+    ahead = _practice_time(now()).utcoffset()
     assert ahead is not None
     return round(ahead.total_seconds())
 
 
-def _local(at: dt.datetime) -> dt.datetime:
+def _practice_time(at: dt.datetime) -> dt.datetime:
     return at.astimezone(ZoneInfo(auth.current_practice().time_zone))
 
 
@@ -263,10 +263,10 @@ def percent(part: int, whole: int | None) -> int:
 
 def feed_address(filter_: Mapping[str, Any]) -> str:
     """The address of the feed with this filter."""
-    return f"/claims?{feed_text(filter_)}"
+    return f"/claims?{feed_query_string(filter_)}"
 
 
-def feed_text(filter_: Mapping[str, Any]) -> str:
+def feed_query_string(filter_: Mapping[str, Any]) -> str:
     """The filter as the feed's address and its fields write it: dollars, true and false."""
     pairs = []
     for key, value in filter_.items():

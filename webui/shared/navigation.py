@@ -7,7 +7,7 @@ from flask import Flask, current_app, request
 from core.access.permissions import Action, Actor
 
 
-class Place(NamedTuple):
+class NavItem(NamedTuple):
     """A page, and the blueprints whose pages belong to it."""
 
     words: str
@@ -16,31 +16,46 @@ class Place(NamedTuple):
     needs: Action = Action.SEE_CLAIMS
 
 
-class Section(NamedTuple):
+class NavSection(NamedTuple):
     """Places that belong together; the first that a person may see is where the section's link leads."""
 
     words: str
-    places: tuple[Place, ...]
+    places: tuple[NavItem, ...]
 
 
 SECTIONS: Final = (
-    Section("Claims", (Place("Live Claims Feed", "feed.show", ("feed", "claims", "claim_work")),
-                       Place("Credits", "credits.index", ("credits",)),
-                       Place("Late payments", "recoveries.index", ("recoveries",)),
-                       Place("Holds and exclusions", "exclusions.index", ("exclusions",)))),
-    Section("Jobs", (Place("Jobs", "jobs.index", ("jobs", "evidence", "reversals", "redate")),)),
-    Section("Approvals", (Place("Approvals", "approvals.index", ("approvals",)),)),
-    Section("Schedules", (Place("Schedules", "schedules.index", ("schedules", "schedule_acts")),
-                          Place("Runs", "schedule_runs.index", ("schedule_runs",)))),
-    Section("Settings", (Place("Balance Writeoff and limits", "settings.show", ("settings", "limits", "time_zone")),
-                         Place("Months", "periods.index", ("periods",)),
-                         Place("Users", "users.index", ("users",), Action.MANAGE_USERS),
-                         Place("Audit", "audit.index", ("audit",), Action.SEE_AUDIT))),
-    Section("Operations", (Place("Operations", "operations.show", ("operations",), Action.SEE_OPERATIONS),)),
-)  # fmt: skip
+    NavSection(
+        "Claims",
+        (
+            NavItem("Live Claims Feed", "feed.show", ("feed", "claims", "claim_work")),
+            NavItem("Credits", "credits.index", ("credits",)),
+            NavItem("Late payments", "recoveries.index", ("recoveries",)),
+            NavItem("Holds and exclusions", "exclusions.index", ("exclusions",)),
+        ),
+    ),
+    NavSection("Jobs", (NavItem("Jobs", "jobs.index", ("jobs", "evidence", "reversals", "redate")),)),
+    NavSection("Approvals", (NavItem("Approvals", "approvals.index", ("approvals",)),)),
+    NavSection(
+        "Schedules",
+        (
+            NavItem("Schedules", "schedules.index", ("schedules", "schedule_acts")),
+            NavItem("Runs", "schedule_runs.index", ("schedule_runs",)),
+        ),
+    ),
+    NavSection(
+        "Settings",
+        (
+            NavItem("Balance Writeoff and limits", "settings.show", ("settings", "limits", "time_zone")),
+            NavItem("Months", "periods.index", ("periods",)),
+            NavItem("Users", "users.index", ("users",), Action.MANAGE_USERS),
+            NavItem("Audit", "audit.index", ("audit",), Action.SEE_AUDIT),
+        ),
+    ),
+    NavSection("Operations", (NavItem("Operations", "operations.show", ("operations",), Action.SEE_OPERATIONS),)),
+)
 
 
-class Shown(NamedTuple):
+class NavLink(NamedTuple):
     """A link as the template draws it."""
 
     words: str
@@ -50,27 +65,27 @@ class Shown(NamedTuple):
 
 def register(app: Flask) -> None:
     """Give every template `sections(actor)` and `places(actor)`."""
-    app.context_processor(lambda: {"sections": _sections, "places": _places})
+    app.context_processor(lambda: {"sections": _sections, "places": _items_of_section})
 
 
-def _sections(actor: Actor) -> list[Shown]:
-    found = [(section, _seen(section, actor)) for section in SECTIONS]
-    return [Shown(section.words, seen[0].endpoint, any(map(_is_current, seen))) for section, seen in found if seen]
+def _sections(actor: Actor) -> list[NavLink]:
+    found = [(section, _visible_items(section, actor)) for section in SECTIONS]
+    return [NavLink(section.words, seen[0].endpoint, any(map(_is_current, seen))) for section, seen in found if seen]
 
 
-def _places(actor: Actor) -> list[Shown]:
+def _items_of_section(actor: Actor) -> list[NavLink]:
     """The places of the section that is open; none where it has but one."""
     for section in SECTIONS:
-        seen = _seen(section, actor)
+        seen = _visible_items(section, actor)
         if any(map(_is_current, seen)) and len(seen) > 1:
-            return [Shown(place.words, place.endpoint, _is_current(place)) for place in seen]
+            return [NavLink(place.words, place.endpoint, _is_current(place)) for place in seen]
     return []
 
 
-def _seen(section: Section, actor: Actor) -> list[Place]:
+def _visible_items(section: NavSection, actor: Actor) -> list[NavItem]:
     known: dict[str, Any] = current_app.view_functions
     return [place for place in section.places if place.endpoint in known and actor.may(place.needs)]
 
 
-def _is_current(place: Place) -> bool:
+def _is_current(place: NavItem) -> bool:
     return request.blueprint in place.blueprints

@@ -6,16 +6,16 @@ from typing import Final
 
 from flask import Response, g, request
 
-HEADER: Final = "X-Live"
-ENDPOINTS: Final = frozenset({"jobs.index", "jobs.show", "operations.show", "schedule_runs.show"})
+PARTIAL_HEADER: Final = "X-Live"
+LIVE_ENDPOINTS: Final = frozenset({"jobs.index", "jobs.show", "operations.show", "schedule_runs.show"})
 
 
-def part_is_asked() -> bool:
+def is_partial_request() -> bool:
     """Whether this request asks for the part alone."""
-    return request.method == "GET" and request.endpoint in ENDPOINTS and HEADER in request.headers
+    return request.method == "GET" and request.endpoint in LIVE_ENDPOINTS and PARTIAL_HEADER in request.headers
 
 
-def part(html: str) -> Response:
+def partial_response(html: str) -> Response:
     """Answer with the part, or with 304 if the browser has it. The ETag changes exactly when the part does."""
     # Every rendering signs the forms' token anew; a page may keep the one that it has.
     token = g.get("csrf_token", "")

@@ -25,7 +25,7 @@ _CODES: Final = {
 }
 
 RETRY_AFTER_SECONDS: Final = 5
-DATABASE_AWAY: Final = (
+DATABASE_UNAVAILABLE: Final = (
     "The database does not answer. Nothing is half done: what you did last is done whole or not at all. "
     "Try again in a few seconds."
 )
@@ -50,7 +50,7 @@ class NulInAddress(BadInput):
 def register(app: Flask) -> None:
     """Give every request an id, refuse what no database can compare, and log what breaks without its values."""
     app.before_request(_refuse_nul)
-    app.log_exception = log_unexpected  # type: ignore[method-assign, assignment]
+    app.log_exception = log_unexpected_error  # type: ignore[method-assign, assignment]
 
 
 def request_id() -> str:
@@ -61,20 +61,20 @@ def request_id() -> str:
     return made
 
 
-def of_refusal(refusal: Refusal) -> Response:
+def problem_from_refusal(refusal: Refusal) -> Response:
     """The refusal as a problem."""
     answer = _problem(refusal.http_status, refusal.code, refusal.message, refusal.facts)
-    answer.headers.update(wait_before_retry(refusal))
+    answer.headers.update(retry_after_header(refusal))
     return answer
 
 
-def wait_before_retry(refusal: Refusal) -> dict[str, str]:
+def retry_after_header(refusal: Refusal) -> dict[str, str]:
     """The header that says when to try again, where waiting helps."""
     seconds = refusal.retry_after_seconds
     return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
-def of_http(error: HTTPException) -> Response:
+def problem_from_http_error(error: HTTPException) -> Response:
     """What Flask or Werkzeug refused as a problem."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     code = _CODES.get(status, status.phrase.lower().replace(" ", "_"))
@@ -85,29 +85,31 @@ def of_http(error: HTTPException) -> Response:
     return answer
 
 
-def of_unexpected(error: Exception) -> Response:
+def problem_from_unexpected_error(error: Exception) -> Response:
     """Log the error without its values; answer with the id under which it is logged."""
     if is_away(error):
-        return of_away(error)
-    log_unexpected((type(error), error, error.__traceback__))
+        return problem_database_unavailable(error)
+    log_unexpected_error((type(error), error, error.__traceback__))
     words = "The server could not answer. Nothing was half done: every change is a whole or not at all. Try again."
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", words, {"request_id": request_id()})
 
 
-def of_away(error: Exception) -> Response:
+def problem_database_unavailable(error: Exception) -> Response:
     """The database does not answer: nobody's fault who asks, and worth another try soon."""
-    log_away(error)
-    answer = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_away", DATABASE_AWAY, {"request_id": request_id()})
+    log_database_unavailable(error)
+    answer = _problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "database_away", DATABASE_UNAVAILABLE, {"request_id": request_id()}
+    )
     answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer
 
 
-def log_away(error: Exception) -> None:
+def log_database_unavailable(error: Exception) -> None:
     """Log why the database could not be used, without a traceback, which adds nothing."""
     log.error("request %s of %s had no database: %s", request_id(), request.endpoint, kind_of(error))
 
 
-def log_unexpected(
+def log_unexpected_error(
     fault: tuple[type, BaseException, TracebackType | None] | tuple[None, None, None],
 ) -> None:
     """Write where it broke and what kind of error it was; an error's own words may hold a name or an amount."""

@@ -15,7 +15,7 @@ from core import reading
 from core.watch import tally
 from webui.shared import partials, problem_json
 
-SECONDS_OF: Final[Mapping[str, str]] = {
+TIMED_ENDPOINTS: Final[Mapping[str, str]] = {
     "feed.show": "feed_seconds",
     "api.list_claims": "feed_seconds",
     "jobs.show": "progress_seconds",
@@ -24,7 +24,7 @@ SECONDS_OF: Final[Mapping[str, str]] = {
 # Asked every few seconds by a machine or by an open page: of those a line each would be all that the log holds.
 PROBES: Final = frozenset({"health.healthz", "health.readyz"})
 QUIET_ENDPOINTS: Final = frozenset({*PROBES, "static", "metrics.show"})
-ANSWERED: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_MODIFIED})
+TIMED_STATUSES: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_MODIFIED})
 
 log: Final = structlog.get_logger(__name__)
 
@@ -32,24 +32,24 @@ log: Final = structlog.get_logger(__name__)
 def register(app: Flask) -> None:
     """Observe every request of the application."""
     # Before whatever was registered earlier, such as the check of a form's token: a refusal is observed too.
-    app.before_request_funcs.setdefault(None, []).insert(0, _begin)
-    app.after_request(_end)
-    app.teardown_request(_forget)
+    app.before_request_funcs.setdefault(None, []).insert(0, _start_request)
+    app.after_request(_log_request)
+    app.teardown_request(_clear_log_context)
 
 
-def _begin() -> None:
+def _start_request() -> None:
     g.began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=problem_json.request_id())
 
 
-def _end(response: Response) -> Response:
+def _log_request(response: Response) -> Response:
     took = time.perf_counter() - g.began
-    counted = SECONDS_OF.get(request.endpoint or "")
-    if counted and response.status_code in ANSWERED:  # not who was sent to the sign-in
+    counted = TIMED_ENDPOINTS.get(request.endpoint or "")
+    if counted and response.status_code in TIMED_STATUSES:  # not who was sent to the sign-in
         tally.observe(counted, took)
     if not _is_quiet(HTTPStatus(response.status_code)):
-        facts = {"method": request.method, "route": request.url_rule.rule if request.url_rule else None, **_ids()}
+        facts = {"method": request.method, "route": request.url_rule.rule if request.url_rule else None, **_log_ids()}
         log.info("request", status=response.status_code, ms=round(took * 1000), **facts)
     response.headers["X-Request-Id"] = problem_json.request_id()
     return response
@@ -60,10 +60,10 @@ def _is_quiet(status: HTTPStatus) -> bool:
         return True  # the heartbeat's thread logs why the database cannot be used
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return False
-    return request.endpoint in QUIET_ENDPOINTS or (partials.part_is_asked() and status < HTTPStatus.BAD_REQUEST)
+    return request.endpoint in QUIET_ENDPOINTS or (partials.is_partial_request() and status < HTTPStatus.BAD_REQUEST)
 
 
-def _ids() -> dict[str, Any]:
+def _log_ids() -> dict[str, Any]:
     """Who asked, where that is known already, and of which job."""
     actor = g.get("actor") or g.get("api_actor")
     job_id = reading.number(str((request.view_args or {}).get("job_id", "")))
@@ -71,5 +71,5 @@ def _ids() -> dict[str, Any]:
     return {**ids, "practice_id": actor.practice_id, "user_id": actor.user_id} if actor else ids
 
 
-def _forget(_: BaseException | None) -> None:
+def _clear_log_context(_: BaseException | None) -> None:
     structlog.contextvars.clear_contextvars()

@@ -8,7 +8,7 @@ from core.access import tokens
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.errors import Refusal
-from webui.shared.app_context import door, now
+from webui.shared.app_context import app_context, now
 
 
 class TokenNeeded(Refusal):
@@ -24,7 +24,7 @@ def current_actor() -> Actor:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise TokenNeeded
-        with transaction(door().sessions) as session:
+        with transaction(app_context().sessions) as session:
             g.api_actor = tokens.actor_of_token(session, token.strip(), now())
     if g.api_actor is None:
         raise TokenNeeded

@@ -9,12 +9,12 @@ _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 _ESCAPE: Final = re.compile(rb"~([0-9A-F]{2})")
 
 
-def encode(claim_id: str) -> str:
+def encode_claim_id(claim_id: str) -> str:
     """Write A/1 é as A~2F1~20~C3~A9: a slash, a percent or two dots would change the address on its way."""
     return "".join(chr(byte) if byte in _PLAIN else f"~{byte:02X}" for byte in claim_id.encode())
 
 
-def decode(key: str) -> str:
+def decode_claim_id(key: str) -> str:
     """The claim's number again; raises `ValueError` where the key is none."""
     plain = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), key.encode())
     if b"~" in _ESCAPE.sub(b"", key.encode()):
@@ -30,10 +30,10 @@ class ClaimIdConverter(BaseConverter):
     def to_python(self, value: str) -> str:
         """Give the claim's number; a bad key is an address that does not exist."""
         try:
-            return decode(value)
+            return decode_claim_id(value)
         except ValueError:
             raise ValidationError from None
 
     def to_url(self, value: str) -> str:
         """Give the key."""
-        return encode(value)
+        return encode_claim_id(value)

@@ -15,24 +15,24 @@ KINDS: Final = (PostingKind.PAYMENT.value, REFUND, PostingKind.ADJUSTMENT.value,
 
 BILLING_STATUSES: Final = FileFormat("billing_statuses.csv", (Column("name", fields.label),), may_be_absent=True)
 OFFICES: Final = FileFormat(
-    "offices.csv", (Column("office_id", fields.outside_id), Column("name", fields.text)), may_be_absent=True
+    "offices.csv", (Column("office_id", fields.external_id), Column("name", fields.text)), may_be_absent=True
 )
 PROVIDERS: Final = FileFormat(
-    "providers.csv", (Column("provider_id", fields.outside_id), Column("name", fields.text)), may_be_absent=True
+    "providers.csv", (Column("provider_id", fields.external_id), Column("name", fields.text)), may_be_absent=True
 )
 PAYERS: Final = FileFormat(
     "payers.csv",
     (
-        Column("payer_id", fields.outside_id),
+        Column("payer_id", fields.external_id),
         Column("name", fields.text),
-        Column("payer_class", fields.member_of(PayerClass)),
+        Column("payer_class", fields.enum_value(PayerClass)),
     ),
     may_be_absent=True,
 )
 PATIENTS: Final = FileFormat(
     "patients.csv",
     (
-        Column("patient_id", fields.outside_id),
+        Column("patient_id", fields.external_id),
         Column("name", fields.text, private=True),
         Column("birth_date", fields.date, optional=True, private=True),
     ),
@@ -41,20 +41,20 @@ PATIENTS: Final = FileFormat(
 CLAIMS: Final = FileFormat(
     "claims.csv",
     (
-        Column("claim_id", fields.outside_id),
-        Column("patient_id", fields.outside_id),
-        Column("office_id", fields.outside_id),
-        Column("billing_provider_id", fields.outside_id),
-        Column("supervising_provider_id", fields.outside_id, optional=True),
-        Column("claim_type", fields.member_of(ClaimType), optional=True, empty=ClaimType.PROFESSIONAL.value),
+        Column("claim_id", fields.external_id),
+        Column("patient_id", fields.external_id),
+        Column("office_id", fields.external_id),
+        Column("billing_provider_id", fields.external_id),
+        Column("supervising_provider_id", fields.external_id, optional=True),
+        Column("claim_type", fields.enum_value(ClaimType), optional=True, empty=ClaimType.PROFESSIONAL.value),
         Column("service_date", fields.date),
         Column("service_time", fields.time, optional=True),
         Column("billing_status", fields.label),
-        Column("primary_payer_id", fields.outside_id, optional=True),
-        Column("primary_status", fields.member_of(ClaimStatus), optional=True, empty=ClaimStatus.NONE.value),
-        Column("secondary_payer_id", fields.outside_id, optional=True),
-        Column("secondary_status", fields.member_of(ClaimStatus), optional=True, empty=ClaimStatus.NONE.value),
-        Column("hold", fields.member_of(Hold), optional=True),
+        Column("primary_payer_id", fields.external_id, optional=True),
+        Column("primary_status", fields.enum_value(ClaimStatus), optional=True, empty=ClaimStatus.NONE.value),
+        Column("secondary_payer_id", fields.external_id, optional=True),
+        Column("secondary_status", fields.enum_value(ClaimStatus), optional=True, empty=ClaimStatus.NONE.value),
+        Column("hold", fields.enum_value(Hold), optional=True),
         Column("allowed", fields.cents_not_negative, optional=True),
         Column("expected", fields.cents_not_negative, optional=True),
         Column("first_edi_date", fields.date, optional=True),
@@ -64,25 +64,25 @@ CLAIMS: Final = FileFormat(
 LINE_ITEMS: Final = FileFormat(
     "line_items.csv",
     (
-        Column("claim_id", fields.outside_id),
+        Column("claim_id", fields.external_id),
         Column("line", fields.line_number),
-        Column("procedure_code", fields.outside_id),
+        Column("procedure_code", fields.external_id),
         Column("charge", fields.cents_not_negative),
-        Column("responsibility", fields.member_of(Responsibility)),
+        Column("responsibility", fields.enum_value(Responsibility)),
     ),
     first_is_key=False,
 )
 POSTINGS: Final = FileFormat(
     "postings.csv",
     (
-        Column("posting_id", fields.outside_id),
-        Column("claim_id", fields.outside_id),
+        Column("posting_id", fields.external_id),
+        Column("claim_id", fields.external_id),
         Column("line", fields.line_number),
-        Column("responsibility", fields.member_of(Responsibility)),
+        Column("responsibility", fields.enum_value(Responsibility)),
         Column("kind", fields.one_of(*KINDS)),
         Column("amount", fields.cents),
-        Column("paid_by", fields.member_of(PaidBy), optional=True),
-        Column("group_code", fields.member_of(GroupCode), optional=True),
+        Column("paid_by", fields.enum_value(PaidBy), optional=True),
+        Column("group_code", fields.enum_value(GroupCode), optional=True),
         Column("reason_code", fields.reason_code, optional=True),
         Column("posting_date", fields.date),
     ),
@@ -120,7 +120,7 @@ ORIGINS: Final = {
 """Where each stage's rows come from."""
 
 
-def fault_of_posting(values: tuple[Any, ...]) -> tuple[str, str] | None:
+def posting_inconsistency(values: tuple[Any, ...]) -> tuple[str, str] | None:
     """(column, cure) where the fields of a posting are right one by one but not together."""
     _, _, _, _, kind, amount, paid_by, group_code, reason_code, _ = values
     paid = kind in (PostingKind.PAYMENT.value, REFUND)

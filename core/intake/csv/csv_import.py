@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.intake.csv import csv_format
 from core.intake.loading import stages
-from core.intake.loading.formula_escapes import unguard
+from core.intake.loading.formula_escapes import unescape_formulas
 from core.intake.loading.load import Imported, load
 from core.intake.parsing.faults import Fault
 from core.intake.parsing.fields import FileFormat
@@ -21,7 +21,7 @@ from core.models.ledger import PostingKind
 from core.practices.create import find_or_create_practice
 
 SOURCE: Final = "csv"
-_AS_THEY_STAND: Final = (
+_FILES_COPIED_UNCHANGED: Final = (
     (csv_format.BILLING_STATUSES, stages.BILLING_STATUS),
     (csv_format.OFFICES, stages.OFFICE),
     (csv_format.PROVIDERS, stages.PROVIDER),
@@ -48,12 +48,12 @@ def import_csv(
     folder = Folder(path, csv_format.FORMATS, progress=progress)
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     stages.open_stages(session)
-    for file, stage in _AS_THEY_STAND:
+    for file, stage in _FILES_COPIED_UNCHANGED:
         stages.copy_rows(session, stage, ((row.at, *row.values) for row in folder.rows(file)))
     stages.copy_rows(session, stages.POSTING, posting_rows(folder))
-    folder.refuse_if_rows_were_lost()
+    folder.refuse_if_rows_lost()
     folder.say("checking and loading")
-    unguard(session, practice_id)
+    unescape_formulas(session, practice_id)
     _split_charged_lines(session)
     done = load(session, practice_id, source=SOURCE, origins=csv_format.ORIGINS, faults=folder.faults, now=now)
     return replace(done, rows_read=folder.rows_read)
@@ -62,14 +62,14 @@ def import_csv(
 def posting_rows(folder: Folder, file: FileFormat = csv_format.POSTINGS) -> Iterator[tuple[Any, ...]]:
     """Rows for the stage: a refund is a payment above zero."""
     for row in folder.rows(file):
-        _check_together(folder, file, row)
+        _check_consistency(folder, file, row)
         posting_id, claim, line, responsibility, kind, *rest = row.values
         kind = PostingKind.PAYMENT.value if kind == csv_format.REFUND else kind
         yield row.at, posting_id, claim, line, responsibility, kind, *rest
 
 
-def _check_together(folder: Folder, file: FileFormat, row: Row) -> None:
-    fault = csv_format.fault_of_posting(row.values) if row.is_sound else None
+def _check_consistency(folder: Folder, file: FileFormat, row: Row) -> None:
+    fault = csv_format.posting_inconsistency(row.values) if row.is_valid else None
     if fault is not None:
         column, cure = fault
         folder.faults.add(Fault(file.name, cure, line=row.at, column=column))

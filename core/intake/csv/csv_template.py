@@ -47,7 +47,7 @@ _ROWS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 }
 
 
-class TemplateInTheWay(Refusal):
+class TemplateExists(Refusal):
     """A file of the template is there already; nothing was written."""
 
     code = "template_in_the_way"
@@ -59,11 +59,11 @@ def template_files() -> dict[str, tuple[tuple[str, ...], ...]]:
 
 
 def write_template(path: Path) -> None:
-    """Write the template's files into the folder `path`, which is made. Raises `TemplateInTheWay`."""
+    """Write the template's files into the folder `path`, which is made. Raises `TemplateExists`."""
     files = template_files()
     standing = sorted(name for name in files if (path / name).exists())
     if standing:
-        raise TemplateInTheWay(f"{path} holds {', '.join(standing)} already; nothing was written.")
+        raise TemplateExists(f"{path} holds {', '.join(standing)} already; nothing was written.")
     path.mkdir(parents=True, exist_ok=True)
     for name, rows in files.items():
         with (path / name).open("x", encoding="utf-8", newline="") as file:

@@ -33,13 +33,13 @@ from core.access.permissions import Action, Actor
 from core.intake.csv import csv_format
 from core.intake.csv.csv_import import SOURCE, posting_rows
 from core.intake.loading import stages
-from core.intake.loading.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money, first_places
-from core.intake.loading.closed_months import report_closed, staged_months
+from core.intake.loading.checks import Origin, Origins, add_duplicates, add_transfers_that_lose_money, first_faulty_rows
+from core.intake.loading.closed_months import report_postings_in_months, staged_months
 from core.intake.loading.compare import report_changed_postings
-from core.intake.loading.formula_escapes import unguard
-from core.intake.loading.insert import POSTING_AS_STAGED
-from core.intake.loading.load import hold_imports
-from core.intake.loading.near_matches import HINTS, hint_at
+from core.intake.loading.formula_escapes import unescape_formulas
+from core.intake.loading.insert import STAGED_POSTING_COLUMNS
+from core.intake.loading.load import lock_imports
+from core.intake.loading.near_matches import NEAR_MATCH_CURES, near_match
 from core.intake.loading.summary import Summary, look_alikes, summarize
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.fields import FileFormat
@@ -86,11 +86,11 @@ def import_postings(
     folder = Folder(path.parent, (file,), progress=progress)
     stages.open_stages(session)
     stages.copy_rows(session, _STAGE, posting_rows(folder, file))
-    folder.refuse_if_rows_were_lost()
+    folder.refuse_if_rows_lost()
     folder.say("checking and posting")
-    unguard(session, practice.id)
+    unescape_formulas(session, practice.id)
     origins: Origins = {_STAGE: Origin(file.name, csv_format.ORIGINS[_STAGE].columns)}
-    hold_imports(session, practice.id)
+    lock_imports(session, practice.id)
     stages.analyze(session, _STAGE.name)
     staged, added = _check(session, practice, origins, folder.faults, by=by, now=now)
     alike = look_alikes(session, practice.id)
@@ -121,7 +121,7 @@ def _check(
     _add_future(session, practice, origins, faults, now=now)
     _lock_claims(session, practice.id)
     closed = periods.held_closed(session, practice.id, staged_months(session))
-    report_closed(session, practice.id, closed, origins, faults, now=now)
+    report_postings_in_months(session, practice.id, closed, origins, faults, now=now)
     if by is not None:
         _add_over_limit(session, practice, origins, faults, by=by, now=now)
     faults.refuse_if_any()
@@ -137,17 +137,17 @@ def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: F
     staged = _STAGE.c
     of_claim = (Claim.practice_id == practice_id, Claim.external_id == staged.claim)
     of_line = and_(LineItem.practice_id == practice_id, LineItem.claim_id == Claim.id, LineItem.number == staged.line)
-    hint = hint_at(staged.claim, select(Claim.external_id).where(Claim.practice_id == practice_id))
+    hint = near_match(staged.claim, select(Claim.external_id).where(Claim.practice_id == practice_id))
     no_claim = select(staged.at, staged.kind, staged.claim.label("value"), hint).where(
         staged.claim.is_not(None), ~exists().where(*of_claim)
     )
-    for row in first_places(session, no_claim, "hint"):
-        cure = "the practice has no such claim; " + (HINTS[row.hint] if row.hint else "import it first")
+    for row in first_faulty_rows(session, no_claim, "hint"):
+        cure = "the practice has no such claim; " + (NEAR_MATCH_CURES[row.hint] if row.hint else "import it first")
         faults.add(origins[_STAGE].fault(row, "claim", row.value, cure), times=row.times)
     no_line = select(staged.at, staged.kind, staged.claim, staged.line).where(
         staged.line.is_not(None), exists().where(*of_claim), ~exists().where(*of_claim, of_line)
     )
-    for lost in first_places(session, no_line):
+    for lost in first_faulty_rows(session, no_line):
         cure = "the claim has no such line; a line cannot be added to a claim"
         faults.add(origins[_STAGE].fault(lost, "line", f"{lost.claim} / {lost.line}", cure), times=lost.times)
 
@@ -156,7 +156,7 @@ def _add_future(session: Session, practice: Practice, origins: Origins, faults: 
     today = practice_days.today(practice, now=now)
     latest = periods.latest_date(session, practice.id, today=today)
     rows = select(_STAGE.c.at, _STAGE.c.kind, _STAGE.c.posted_on).where(_STAGE.c.posted_on > latest)
-    for row in first_places(session, rows):
+    for row in first_faulty_rows(session, rows):
         cure = f"the date is in the future; the latest is {latest}"
         faults.add(origins[_STAGE].fault(row, "posted_on", str(row.posted_on), cure), times=row.times)
 
@@ -177,7 +177,7 @@ def _add_over_limit(
         .group_by(_STAGE.c.claim, Claim.id)
         .having(cents > limit.cents)
     )
-    for row in first_places(session, rows, "claim"):
+    for row in first_faulty_rows(session, rows, "claim"):
         cure = adjustment_limits.words(int(row.cents), limit)
         faults.add(origins[_STAGE].fault(row, "claim", row.claim, cure), times=row.times)
 
@@ -195,11 +195,11 @@ def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.d
     Several on one line and side that was ever written off are posted in rounds, in the order of the file. Each round
     sees what the one before has left, as if the rows had been entered one by one.
     """
-    rounds = _rounds(session, practice.id)
+    rounds = _posting_rounds(session, practice.id)
     later = [at for rows in rounds[1:] for at in rows]
     moved = Moved()
     for number, rows in enumerate(rounds or [[]]):
-        picked = not_(_among(later)) if number == 0 else _among(rows)
+        picked = not_(_at_lines(later)) if number == 0 else _at_lines(rows)
         _post(session, practice.id, picked, by=by, now=now)
         moved = moved.and_then(_match_write_offs(session, practice, rows, by=by, now=now))
         of_round = exists().where(_STAGE.c.claim == Claim.external_id, picked)
@@ -209,11 +209,11 @@ def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.d
     return moved
 
 
-def _among(rows: Sequence[int]) -> ColumnElement[bool]:
+def _at_lines(rows: Sequence[int]) -> ColumnElement[bool]:
     return _STAGE.c.at == any_(cast(list(rows), ARRAY(Integer)))
 
 
-def _rounds(session: Session, practice_id: int) -> list[list[int]]:
+def _posting_rounds(session: Session, practice_id: int) -> list[list[int]]:
     """The rows where anything was ever written off: the first of each line and side, the second, and so on."""
     place = (_STAGE.c.claim, _STAGE.c.line, _STAGE.c.responsibility)
     written_off = exists().where(
@@ -244,7 +244,7 @@ def _post(
         "user_id": literal(by.user_id if by else None, BigInteger),
         "source": literal(SOURCE),
         "source_id": _STAGE.c.source_id,
-        **{name: _STAGE.c[name] for name in POSTING_AS_STAGED},
+        **{name: _STAGE.c[name] for name in STAGED_POSTING_COLUMNS},
     }
     rows = (
         select(*columns.values())
@@ -265,7 +265,7 @@ def _match_write_offs(
     )
     for begin in range(0, len(rows), _ROWS_AT_ONCE):
         posted = select(Posting.id, Posting.claim_id).join_from(_STAGE, Posting, of_source)
-        found = session.execute(posted.where(_among(rows[begin : begin + _ROWS_AT_ONCE]))).all()
+        found = session.execute(posted.where(_at_lines(rows[begin : begin + _ROWS_AT_ONCE]))).all()
         done = late_payments.match_write_offs(
             session, practice.id, [row.id for row in found], claim_ids={row.claim_id for row in found},
             user_id=by.user_id if by else None, now=now, today=today,

@@ -8,8 +8,8 @@ from sqlalchemy import Row, Select, Table, Text, and_, case, cast, exists, func,
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
-from core.intake.loading.near_matches import HINTS, hint_at
-from core.intake.parsing.faults import PLACES_SHOWN, Fault, Faults, Kind
+from core.intake.loading.near_matches import NEAR_MATCH_CURES, near_match
+from core.intake.parsing.faults import EXAMPLES_MAX, Fault, FaultKind, Faults
 from core.models.ledger import PostingKind
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
@@ -29,7 +29,7 @@ class Origin:
         value: str | None,
         cure: str,
         *,
-        kind: Kind = Kind.REFERENCE,
+        kind: FaultKind = FaultKind.REFERENCE,
         note: str | None = None,
     ) -> Fault:
         """Return a fault of the staged row, which has `at` and, if it is a posting, may have `kind`."""
@@ -41,7 +41,7 @@ class Origin:
 
 Origins = Mapping[Table, Origin]
 
-_KEYS: Final = (
+_UNIQUE_KEYS: Final = (
     (stages.BILLING_STATUS, ("name",)),
     (stages.OFFICE, ("external_id",)),
     (stages.PROVIDER, ("external_id",)),
@@ -59,7 +59,7 @@ _OTHER_ROW: Final = {
     stages.POSTING: "another posting has this id; give each posting its own",
     stages.SYNTHEA_ROW: "another transaction of the claim has this number, so their order is not known; export again",
 }
-_NAMED_BY_CLAIMS: Final = (
+_CLAIM_REFERENCES: Final = (
     ("patient", stages.PATIENT, Patient),
     ("office", stages.OFFICE, Office),
     ("billing_provider", stages.PROVIDER, Provider),
@@ -71,10 +71,10 @@ _NAMED_BY_CLAIMS: Final = (
 
 def check_staged(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
     """Look for duplicates and for references to what neither the files nor the practice have."""
-    for stage, key in _KEYS:
+    for stage, key in _UNIQUE_KEYS:
         if stage in origins:
             add_duplicates(session, stage, key, origins[stage], faults)
-    for column, stage, table in _NAMED_BY_CLAIMS:
+    for column, stage, table in _CLAIM_REFERENCES:
         _add_unknown(session, practice_id, column, stage, table, origins, faults)
     _add_unknown_billing_status(session, practice_id, origins, faults)
     _add_lines_without_claim(session, origins, faults)
@@ -82,14 +82,14 @@ def check_staged(session: Session, practice_id: int, origins: Origins, faults: F
     add_transfers_that_lose_money(session, origins, faults)
 
 
-def first_places(session: Session, rows: Select[Any], *alike: str) -> Sequence[Row[Any]]:
+def first_faulty_rows(session: Session, rows: Select[Any], *alike: str) -> Sequence[Row[Any]]:
     """Return the first rows by `at`, those for each value of `alike`; the first has the count in `times`, others 0."""
     found = rows.subquery("found")
     columns = [found.c[name] for name in alike]
     nth = func.row_number().over(partition_by=columns, order_by=found.c.at)
     counted = select(found, nth.label("nth"), func.count().over(partition_by=columns).label("all")).subquery("counted")
     times = case((counted.c.nth == 1, counted.c.all), else_=0).label("times")
-    first = select(counted, times).where(counted.c.nth <= PLACES_SHOWN).order_by(counted.c.at, counted.c.nth)
+    first = select(counted, times).where(counted.c.nth <= EXAMPLES_MAX).order_by(counted.c.at, counted.c.nth)
     return session.execute(first).all()
 
 
@@ -112,7 +112,7 @@ def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin:
         .join(first, and_(first.c.at == repeated.c.first_at, *(first.c[n] == repeated.c[n] for n in key)))
         .where(repeated.c.occurrence > 1)
     )
-    for row in first_places(session, rows, "is_equal"):
+    for row in first_faulty_rows(session, rows, "is_equal"):
         value = " / ".join(str(row._mapping[name]) for name in key)
         cure = _SAME_ROW if row.is_equal else _OTHER_ROW.get(stage, _OTHER_VALUES)
         faults.add(origin.fault(row, key[-1], value, cure, note=f"as line {row.first_at}"), times=row.times)
@@ -125,12 +125,12 @@ def _add_unknown(
     named = claim.c[column]
     here = select(table.external_id).where(table.practice_id == practice_id)
     known = union_all(select(stage.c.external_id), here)
-    unknown = select(claim.c.at, named.label("value"), hint_at(named, known)).where(
+    unknown = select(claim.c.at, named.label("value"), near_match(named, known)).where(
         named.is_not(None),
         ~exists().where(stage.c.external_id == named),
         ~exists().where(table.practice_id == practice_id, table.external_id == named),
     )
-    base = f"no such {stage.name.removeprefix('stage_')} in the practice or in {_file(origins, stage)}"
+    base = f"no such {stage.name.removeprefix('stage_')} in the practice or in {_file_of_stage(origins, stage)}"
     _add_with_hints(session, unknown, column, base, f"{base}; add it there", origins[claim], faults)
 
 
@@ -138,12 +138,12 @@ def _add_with_hints(
     session: Session, unknown: Select[Any], column: str, base: str, cure: str, origin: Origin, faults: Faults
 ) -> None:
     """Add a fault for each row of `unknown`, with what is there that nearly fits it."""
-    for row in first_places(session, unknown, "hint"):
-        told = f"{base}; {HINTS[row.hint]}" if row.hint else cure
+    for row in first_faulty_rows(session, unknown, "hint"):
+        told = f"{base}; {NEAR_MATCH_CURES[row.hint]}" if row.hint else cure
         faults.add(origin.fault(row, column, row.value, told), times=row.times)
 
 
-def _file(origins: Origins, stage: Table) -> str:
+def _file_of_stage(origins: Origins, stage: Table) -> str:
     return origins[stage].file if stage in origins else "the files"
 
 
@@ -151,19 +151,21 @@ def _add_unknown_billing_status(session: Session, practice_id: int, origins: Ori
     claim, staged = stages.CLAIM, stages.BILLING_STATUS
     status = claim.c.billing_status
     here = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
-    unknown = select(claim.c.at, status.label("value"), hint_at(status, union_all(select(staged.c.name), here))).where(
+    unknown = select(
+        claim.c.at, status.label("value"), near_match(status, union_all(select(staged.c.name), here))
+    ).where(
         status.is_not(None),
         ~exists().where(staged.c.name == status),
         ~exists().where(BillingStatus.practice_id == practice_id, BillingStatus.name == status),
     )
     base = "the practice has no such billing status"
-    cure = f"{base}; use one of its own or add it to {_file(origins, staged)}"
+    cure = f"{base}; use one of its own or add it to {_file_of_stage(origins, staged)}"
     _add_with_hints(session, unknown, "billing_status", base, cure, origins[claim], faults)
 
 
 def _add_lines_without_claim(session: Session, origins: Origins, faults: Faults) -> None:
     line, claim = stages.LINE, stages.CLAIM
-    hint = hint_at(line.c.claim, select(claim.c.external_id))
+    hint = near_match(line.c.claim, select(claim.c.external_id))
     alone = select(line.c.at, line.c.claim.label("value"), hint).where(
         line.c.claim.is_not(None), ~exists().where(claim.c.external_id == line.c.claim)
     )
@@ -175,7 +177,7 @@ def _add_lines_without_claim(session: Session, origins: Origins, faults: Faults)
 def _add_postings_without_line(session: Session, origins: Origins, faults: Faults) -> None:
     posting, line = stages.POSTING, stages.LINE
     place = posting.c.claim + " / " + cast(posting.c.line, Text)
-    hint = hint_at(posting.c.claim, select(line.c.claim))
+    hint = near_match(posting.c.claim, select(line.c.claim))
     alone = select(posting.c.at, place.label("value"), hint).where(
         posting.c.claim.is_not(None),
         posting.c.line.is_not(None),
@@ -198,6 +200,6 @@ def add_transfers_that_lose_money(session: Session, origins: Origins, faults: Fa
         .group_by(posting.c.claim, posting.c.line)
         .having(func.sum(posting.c.amount_cents) != 0)
     )
-    for row in first_places(session, uneven):
+    for row in first_faulty_rows(session, uneven):
         cure = "the transfers of a line must sum to 0.00: what one responsibility loses the other gains"
         faults.add(origins[posting].fault(row, "amount_cents", row.value, cure), times=row.times)

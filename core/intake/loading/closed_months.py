@@ -7,19 +7,23 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
-from core.intake.loading.checks import Origins, first_places
-from core.intake.parsing.faults import Faults, Kind
+from core.intake.loading.checks import Origins, first_faulty_rows
+from core.intake.parsing.faults import FaultKind, Faults
 from core.practices import periods, practice_days, queries
 
 _MONTH: Final = periods.month_of_column(stages.POSTING.c.posted_on)
 
 
-def check_months(session: Session, practice_id: int, origins: Origins, faults: Faults, *, now: dt.datetime) -> None:
+def check_closed_months(
+    session: Session, practice_id: int, origins: Origins, faults: Faults, *, now: dt.datetime
+) -> None:
     """Add a fault for each staged posting that is dated in a month that the practice has closed."""
-    report_closed(session, practice_id, periods.closed_months(session, practice_id), origins, faults, now=now)
+    report_postings_in_months(
+        session, practice_id, periods.closed_months(session, practice_id), origins, faults, now=now
+    )
 
 
-def report_closed(
+def report_postings_in_months(
     session: Session, practice_id: int, closed: set[dt.date], origins: Origins, faults: Faults, *, now: dt.datetime
 ) -> None:
     """The same, of the months in `closed`."""
@@ -29,12 +33,12 @@ def report_closed(
     today = practice_days.today(queries.find(session, practice_id), now=now)
     offered = periods.next_open_date(session, practice_id, today=today)
     rows = select(posting.c.at, posting.c.kind, posting.c.posted_on, _MONTH.label("month")).where(_MONTH.in_(closed))
-    for row in first_places(session, rows, "kind", "month"):
+    for row in first_faulty_rows(session, rows, "kind", "month"):
         cure = (
             f"{periods.name_of(row.posted_on)} is closed; date it {offered}, the next open date, or have an "
             "administrator reopen the month"
         )
-        fault = origins[posting].fault(row, "posted_on", str(row.posted_on), cure, kind=Kind.PRACTICE)
+        fault = origins[posting].fault(row, "posted_on", str(row.posted_on), cure, kind=FaultKind.PRACTICE)
         faults.add(fault, times=row.times)
 
 

@@ -7,19 +7,19 @@ from sqlalchemy import Enum, Select, Table, Text, and_, cast, delete, exists, fu
 from sqlalchemy.orm import Session, aliased
 
 from core.intake.loading import stages
-from core.intake.loading.checks import Origins, first_places
-from core.intake.loading.insert import CLAIM_AS_STAGED, PEOPLE_AND_PLACES, POSTING_AS_STAGED
-from core.intake.parsing.faults import HIDDEN, Faults, Kind, shown
+from core.intake.loading.checks import Origins, first_faulty_rows
+from core.intake.loading.insert import REFERENCE_TABLES, STAGED_CLAIM_COLUMNS, STAGED_POSTING_COLUMNS
+from core.intake.parsing.faults import REDACTED, FaultKind, Faults, quote_value
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, PostingKind
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 from core.money import plain_cents
 
 _PRIVATE: Final = {(stages.PATIENT, "name"), (stages.PATIENT, "birth_date")}
-_DIFFERS: Final = "already imported with a different value; imports don't update existing records"
-_AMOUNTS: Final = {"amount_cents", "allowed", "expected"}
+_DIFFERENT_VALUE: Final = "already imported with a different value; imports don't update existing records"
+_AMOUNT_COLUMNS: Final = {"amount_cents", "allowed", "expected"}
 # What the practice may change after the import; from then on the file is no longer the truth about it.
-_CHANGES_HERE: Final = (
+_CHANGEABLE_AFTER_IMPORT: Final = (
     "billing_provider",
     "supervising_provider",
     "billing_status",
@@ -29,19 +29,23 @@ _CHANGES_HERE: Final = (
     "secondary_status",
     "hold",
 )
-_CLAIM_FIXED: Final = ("patient", "office", *(name for name in CLAIM_AS_STAGED if name not in _CHANGES_HERE))
+_FIXED_AFTER_IMPORT: Final = (
+    "patient",
+    "office",
+    *(name for name in STAGED_CLAIM_COLUMNS if name not in _CHANGEABLE_AFTER_IMPORT),
+)
 
 
 def report_differences(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
     """Add a fault for each staged row that the practice has in another form, and for each addition to its claims."""
-    for table, stage in PEOPLE_AND_PLACES:
+    for table, stage in REFERENCE_TABLES:
         columns = [column.name for column in stage.c if column.name not in ("at", "external_id")]
         here = _select(table, ("external_id", *columns)).where(table.practice_id == practice_id)
         _report(session, stage, ("external_id",), columns, here, origins, faults)
     claims = _claims(practice_id)
     unchanged = claims.where(Claim.version == 1)
-    _report(session, stages.CLAIM, ("external_id",), _CLAIM_FIXED, claims, origins, faults)
-    _report(session, stages.CLAIM, ("external_id",), _CHANGES_HERE, unchanged, origins, faults)
+    _report(session, stages.CLAIM, ("external_id",), _FIXED_AFTER_IMPORT, claims, origins, faults)
+    _report(session, stages.CLAIM, ("external_id",), _CHANGEABLE_AFTER_IMPORT, unchanged, origins, faults)
     _report(session, stages.LINE, ("claim", "number"), ("procedure_code",), _lines(practice_id), origins, faults)
     report_changed_postings(session, practice_id, source, origins, faults)
     _report_additions(session, practice_id, stages.LINE, ("claim", "number"), _lines(practice_id), origins, faults)
@@ -52,11 +56,11 @@ def report_differences(session: Session, practice_id: int, source: str, origins:
 
 def report_changed_postings(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
     """Add a fault for each staged posting whose id the practice has with other values."""
-    columns = ("claim", *POSTING_AS_STAGED)
+    columns = ("claim", *STAGED_POSTING_COLUMNS)
     _report(session, stages.POSTING, ("source_id",), columns, _postings(practice_id, source), origins, faults)
 
 
-def leave_out_known(session: Session, practice_id: int, source: str) -> None:
+def delete_known_rows(session: Session, practice_id: int, source: str) -> None:
     """Take out of the stages what the practice has already; `report_differences` has found it equal."""
     status = stages.BILLING_STATUS
     session.execute(
@@ -64,7 +68,7 @@ def leave_out_known(session: Session, practice_id: int, source: str) -> None:
             exists().where(BillingStatus.practice_id == practice_id, BillingStatus.name == status.c.name)
         )
     )
-    for table, stage in PEOPLE_AND_PLACES:
+    for table, stage in REFERENCE_TABLES:
         session.execute(
             delete(stage).where(
                 exists().where(table.practice_id == practice_id, table.external_id == stage.c.external_id)
@@ -103,11 +107,11 @@ def _report(
         differing = select(stage.c.at, *kinds, new.label("new"), old.label("old")).join(known, same_row)
         private = (stage, name) in _PRIVATE
         places = differing.where(new.is_distinct_from(old))
-        for row in first_places(session, places, *(column.name for column in kinds)):
-            value = HIDDEN if private else _shown(name, row.new)
-            note = "another value" if private else shown(_shown(name, row.old))
+        for row in first_faulty_rows(session, places, *(column.name for column in kinds)):
+            value = REDACTED if private else _shown(name, row.new)
+            note = "another value" if private else quote_value(_shown(name, row.old))
             fault = origins[stage].fault(
-                row, name, value, _DIFFERS, kind=Kind.PRACTICE, note=f"the practice has {note}"
+                row, name, value, _DIFFERENT_VALUE, kind=FaultKind.PRACTICE, note=f"the practice has {note}"
             )
             faults.add(fault, times=row.times)
 
@@ -128,15 +132,15 @@ def _report_additions(
         ~exists().where(*(stage.c[name] == known.c[name] for name in key)),
         *([stage.c.kind != PostingKind.CHARGE] if stage is stages.POSTING else []),  # told with their line
     )
-    for row in first_places(session, additions):
+    for row in first_faulty_rows(session, additions):
         cure = "the practice has this claim already, without this row; an import adds whole claims only"
-        faults.add(origins[stage].fault(row, "claim", row.claim, cure, kind=Kind.PRACTICE), times=row.times)
+        faults.add(origins[stage].fault(row, "claim", row.claim, cure, kind=FaultKind.PRACTICE), times=row.times)
 
 
 def _shown(column: str, value: Any) -> str:
     if value is None:
         return ""
-    return plain_cents(value) if column in _AMOUNTS else str(value)
+    return plain_cents(value) if column in _AMOUNT_COLUMNS else str(value)
 
 
 def _select(table: Any, columns: Sequence[str]) -> Select[Any]:
@@ -164,7 +168,7 @@ def _claims(practice_id: int) -> Select[Any]:
             supervising.external_id.label("supervising_provider"),
             primary.external_id.label("primary_payer"),
             secondary.external_id.label("secondary_payer"),
-            *(_as_staged(getattr(Claim, name), name) for name in CLAIM_AS_STAGED),
+            *(_as_staged(getattr(Claim, name), name) for name in STAGED_CLAIM_COLUMNS),
         )
         .select_from(Claim)
         .join(patient, named(patient, Claim.patient_id))
@@ -186,7 +190,7 @@ def _lines(practice_id: int) -> Select[*tuple[Any, ...]]:
 
 
 def _postings(practice_id: int, source: str) -> Select[Any]:
-    columns = (_as_staged(getattr(Posting, name), name) for name in POSTING_AS_STAGED)
+    columns = (_as_staged(getattr(Posting, name), name) for name in STAGED_POSTING_COLUMNS)
     return (
         select(Posting.source_id, Claim.external_id.label("claim"), *columns)
         .join(Claim, and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id))

@@ -40,23 +40,25 @@ _IDS: Final = (
 _NAMES: Final = ((stages.OFFICE, Office), (stages.PROVIDER, Provider), (stages.PAYER, Payer), (stages.PATIENT, Patient))
 
 
-def unguard(session: Session, practice_id: int) -> None:
+def unescape_formulas(session: Session, practice_id: int) -> None:
     """Take the guard off the ids and texts that were read into the stages."""
     # Names first, because they find their row in the practice by the id as the file has it or without its guard.
     for stage, table in _NAMES:
-        is_its_id = or_(table.external_id == stage.c.external_id, table.external_id == _bare(stage.c.external_id))
+        is_its_id = or_(
+            table.external_id == stage.c.external_id, table.external_id == _without_apostrophe(stage.c.external_id)
+        )
         known = and_(table.practice_id == practice_id, is_its_id, table.name == stage.c.name)
-        _take_off(session, stage, "name", exists().where(known))
+        _unescape_column(session, stage, "name", exists().where(known))
     for stage, column, known_id in _IDS:
         of_practice = known_id.class_.practice_id == practice_id
-        _take_off(session, stage, column, exists().where(of_practice, known_id == stage.c[column]))
+        _unescape_column(session, stage, column, exists().where(of_practice, known_id == stage.c[column]))
 
 
-def _take_off(session: Session, stage: Table, column: str, is_known: ColumnElement[bool]) -> None:
+def _unescape_column(session: Session, stage: Table, column: str, is_known: ColumnElement[bool]) -> None:
     value = stage.c[column]
     guarded = update(stage).where(value.startswith("'"), value.regexp_match(_GUARDED), ~is_known)
-    session.execute(guarded.values({column: _bare(value)}))
+    session.execute(guarded.values({column: _without_apostrophe(value)}))
 
 
-def _bare(value: Any) -> Any:
+def _without_apostrophe(value: Any) -> Any:
     return func.substr(value, 2)

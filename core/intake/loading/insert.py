@@ -12,13 +12,13 @@ from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
-PEOPLE_AND_PLACES: Final = (
+REFERENCE_TABLES: Final = (
     (Office, stages.OFFICE),
     (Provider, stages.PROVIDER),
     (Payer, stages.PAYER),
     (Patient, stages.PATIENT),
 )
-CLAIM_AS_STAGED: Final = (
+STAGED_CLAIM_COLUMNS: Final = (
     "external_id",
     "claim_type",
     "service_date",
@@ -32,7 +32,7 @@ CLAIM_AS_STAGED: Final = (
     "first_edi_on",
     "last_edi_on",
 )
-POSTING_AS_STAGED: Final = (
+STAGED_POSTING_COLUMNS: Final = (
     "line",
     "responsibility",
     "kind",
@@ -44,9 +44,9 @@ POSTING_AS_STAGED: Final = (
 )
 
 
-def insert_people_and_places(session: Session, practice_id: int) -> None:
+def insert_reference_rows(session: Session, practice_id: int) -> None:
     """Add what is staged of billing statuses, offices, providers, payers and patients."""
-    for table, stage in PEOPLE_AND_PLACES:
+    for table, stage in REFERENCE_TABLES:
         columns = [column.name for column in stage.c if column.name != "at"]
         staged = select(literal(practice_id), *(stage.c[name] for name in columns)).order_by(stage.c.at)
         session.execute(insert(table).from_select(["practice_id", *columns], staged))
@@ -92,7 +92,7 @@ def _claims(practice_id: int, sums: FromClause) -> Insert:
         "supervising_provider_id": supervising.id,
         "primary_payer_id": primary.id,
         "secondary_payer_id": secondary.id,
-        **{name: staged.c[name] for name in CLAIM_AS_STAGED},
+        **{name: staged.c[name] for name in STAGED_CLAIM_COLUMNS},
         **{name: or_nothing(sums, name) for name in CLAIM_CACHES},
     }
     rows = (
@@ -137,7 +137,7 @@ def _postings(practice_id: int, *, source: str | None, now: dt.datetime) -> Inse
         "created_at": literal(now),
         "source": null() if source is None else literal(source),
         "source_id": staged.c.source_id,
-        **{name: staged.c[name] for name in POSTING_AS_STAGED},
+        **{name: staged.c[name] for name in STAGED_POSTING_COLUMNS},
     }
     rows = (
         select(literal(practice_id), *columns.values())

@@ -11,15 +11,15 @@ from core.access import audit
 from core.books.closing import IMPORT_LOCK
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, check_staged
-from core.intake.loading.closed_months import check_months
-from core.intake.loading.compare import leave_out_known, report_differences
-from core.intake.loading.insert import insert_claims, insert_people_and_places
+from core.intake.loading.closed_months import check_closed_months
+from core.intake.loading.compare import delete_known_rows, report_differences
+from core.intake.loading.insert import insert_claims, insert_reference_rows
 from core.intake.loading.look_alike_ids import report_look_alikes
 from core.intake.loading.summary import Summary, look_alikes, summarize
 from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import RowsRead
 
-_COUNTED: Final = (
+_COUNTED_STAGES: Final = (
     ("offices", stages.OFFICE),
     ("providers", stages.PROVIDER),
     ("payers", stages.PAYER),
@@ -54,20 +54,20 @@ def load(
     Only new claims are written, so no claim needs a lock; two imports into one practice wait for each other, and no
     month is closed meanwhile.
     """
-    hold_imports(session, practice_id)
-    stages.analyze(session, *(stage.name for _, stage in _COUNTED))
+    lock_imports(session, practice_id)
+    stages.analyze(session, *(stage.name for _, stage in _COUNTED_STAGES))
     check_staged(session, practice_id, origins, faults)
     report_look_alikes(session, practice_id, origins, faults)
     faults.refuse_if_any()
     report_differences(session, practice_id, source, origins, faults)
     faults.refuse_if_any()
     staged = _counts(session)
-    leave_out_known(session, practice_id, source)
-    check_months(session, practice_id, origins, faults, now=now)
+    delete_known_rows(session, practice_id, source)
+    check_closed_months(session, practice_id, origins, faults, now=now)
     faults.refuse_if_any()
     added = _counts(session)
     alike = look_alikes(session, practice_id)
-    insert_people_and_places(session, practice_id)
+    insert_reference_rows(session, practice_id)
     if any(added[kind] for kind in ("offices", "providers", "payers", "patients")):
         # Unknown to the planner, the new patients would be looked through once for each claim.
         stages.analyze(session, "office", "provider", "payer", "patient")
@@ -85,11 +85,11 @@ def load(
     return done
 
 
-def hold_imports(session: Session, practice_id: int) -> None:
+def lock_imports(session: Session, practice_id: int) -> None:
     """Keep other imports, and whoever closes a month, waiting until the commit."""
     session.execute(select(func.pg_advisory_xact_lock(IMPORT_LOCK + practice_id)))
 
 
 def _counts(session: Session) -> dict[str, int]:
-    counts = (select(func.count()).select_from(stage).scalar_subquery().label(kind) for kind, stage in _COUNTED)
+    counts = (select(func.count()).select_from(stage).scalar_subquery().label(kind) for kind, stage in _COUNTED_STAGES)
     return dict(session.execute(select(*counts)).one()._mapping)

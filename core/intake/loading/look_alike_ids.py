@@ -6,9 +6,9 @@ from sqlalchemy import ColumnElement, Integer, Select, Table, Text, cast, exists
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
-from core.intake.loading.checks import Origins, first_places
-from core.intake.parsing.characters import looks_in_sql
-from core.intake.parsing.faults import Faults, shown
+from core.intake.loading.checks import Origins, first_faulty_rows
+from core.intake.parsing.characters import fold_look_alikes_sql
+from core.intake.parsing.faults import Faults, quote_value
 from core.models.claims import Claim
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
@@ -28,10 +28,10 @@ def report_look_alikes(session: Session, practice_id: int, origins: Origins, fau
         if stage not in origins:
             continue
         rows = _pairs(stage, key, select(getattr(table, name).label("id")).where(table.practice_id == practice_id))
-        for row in first_places(session, rows, "is_here"):
+        for row in first_faulty_rows(session, rows, "is_here"):
             where = "the practice has" if row.is_here else f"line {row.other_at} has"
             cure = "it looks like another id but holds other characters; type both alike"
-            note = f"{where} {shown(row.other)}"
+            note = f"{where} {quote_value(row.other)}"
             faults.add(origins[stage].fault(row, key, row.value, cure, note=note), times=row.times)
 
 
@@ -43,8 +43,8 @@ def _pairs(stage: Table, key: str, here: Select[Any]) -> Select[Any]:
     known = here.subquery("known")
     staged = select(stage.c.at, stage.c[key].label("id")).where(~exists().where(known.c.id == stage.c[key]))
     new, other = staged.subquery("new"), select(stage.c.at, stage.c[key].label("id")).subquery("other")
-    odd, odd_other = _odd(new, "odd"), _odd(other, "odd_other")
-    odd_known = _odd(known, "odd_known")
+    odd, odd_other = _ids_with_special_characters(new, "odd"), _ids_with_special_characters(other, "odd_other")
+    odd_known = _ids_with_special_characters(known, "odd_known")
     from_file = [
         select(odd.c.at, odd.c.id, other.c.id.label("other"), other.c.at.label("other_at")).where(
             other.c.id == odd.c.looks, other.c.id != odd.c.id
@@ -69,13 +69,13 @@ def _pairs(stage: Table, key: str, here: Select[Any]) -> Select[Any]:
     )
 
 
-def _odd(ids: Any, name: str) -> Any:
+def _ids_with_special_characters(ids: Any, name: str) -> Any:
     """Return, with what they look like, the ids that are not of plain characters alone."""
     column: ColumnElement[str] = ids.c.id
     is_odd = func.octet_length(column) != func.char_length(column)
     columns = [c for c in ids.c if c.name != "id"]
     return (
-        select(*columns, column.label("id"), cast(looks_in_sql(column), Text).label("looks"))
+        select(*columns, column.label("id"), cast(fold_look_alikes_sql(column), Text).label("looks"))
         .where(is_odd)
         .subquery(name)
     )

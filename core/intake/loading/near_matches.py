@@ -5,18 +5,18 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, CompoundSelect, Label, Select, Text, case, cast, func, null, select
 
-from core.intake.parsing.characters import looks_in_sql
+from core.intake.parsing.characters import fold_look_alikes_sql
 
-_ZEROS, _LETTERS, _LOOKS = "zeros", "letters", "looks"
-HINTS: Final[Mapping[str, str]] = {
+_ZEROS, _LETTER_CASE, _LOOK_ALIKE = "zeros", "letters", "looks"
+NEAR_MATCH_CURES: Final[Mapping[str, str]] = {
     _ZEROS: "it is there with other leading zeros; a spreadsheet drops them: format the column as text before export",
-    _LETTERS: "it is there in other upper and lower case; write both alike",
-    _LOOKS: "one that looks the same is there, but holds other characters; type both alike",
+    _LETTER_CASE: "it is there in other upper and lower case; write both alike",
+    _LOOK_ALIKE: "one that looks the same is there, but holds other characters; type both alike",
 }
-"""The cure for each hint that `hint_at` gives."""
+"""The cure for each hint that `near_match` gives."""
 
 
-def hint_at(named: ColumnElement[Any], known: Select[Any] | CompoundSelect[Any]) -> Label[str | None]:
+def near_match(named: ColumnElement[Any], known: Select[Any] | CompoundSelect[Any]) -> Label[str | None]:
     """Return, as `hint`, in what `named` differs from a known id that is near; null if none is near or it is known."""
     (known_id,) = known.subquery().c
 
@@ -27,7 +27,7 @@ def hint_at(named: ColumnElement[Any], known: Select[Any] | CompoundSelect[Any])
     return case(
         (is_near(lambda value: value), null()),
         (is_near(lambda value: func.ltrim(value, "0")), _ZEROS),
-        (is_near(func.lower), _LETTERS),
-        (is_near(looks_in_sql), _LOOKS),
+        (is_near(func.lower), _LETTER_CASE),
+        (is_near(fold_look_alikes_sql), _LOOK_ALIKE),
         else_=cast(null(), Text),
     ).label("hint")

@@ -11,12 +11,12 @@ from core.intake.loading import stages
 from core.models.claims import Claim, LineItem
 from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 
-NAMED_MAX: Final = 20  # of each list, so that a large import stays readable; the sums count all of them
+EXAMPLES_MAX: Final = 20  # of each list, so that a large import stays readable; the sums count all of them
 _STAGE: Final = stages.POSTING
 _INSURERS: Final = (PaidBy.PRIMARY.value, PaidBy.SECONDARY.value)
 
 
-class Sum(NamedTuple):
+class ControlTotal(NamedTuple):
     """How many, and how much together. Cents above zero, unless a correction outweighs the rest."""
 
     number: int = 0
@@ -36,7 +36,7 @@ class LookAlike(NamedTuple):
     posted_on: str
 
 
-class LeftCredit(NamedTuple):
+class CreditBalance(NamedTuple):
     """A line and responsibility with a credit balance, in cents above zero."""
 
     claim_id: str
@@ -49,36 +49,36 @@ class LeftCredit(NamedTuple):
 class Summary:
     """What came in, in numbers. `look_alikes` and `credits` name the first ones only."""
 
-    charges: Sum
-    insurance_payments: Sum
-    patient_payments: Sum
-    refunds: Sum
-    adjustments: Sum
-    transfers: Sum
+    charges: ControlTotal
+    insurance_payments: ControlTotal
+    patient_payments: ControlTotal
+    refunds: ControlTotal
+    adjustments: ControlTotal
+    transfers: ControlTotal
     insurance_balance_cents: int  # of the claims of the import, after it
     patient_balance_cents: int
-    look_alike: Sum
+    look_alike: ControlTotal
     look_alikes: list[LookAlike]
-    credit: Sum
-    credits: list[LeftCredit]
+    credit: ControlTotal
+    credits: list[CreditBalance]
 
     def facts(self) -> dict[str, Any]:
         """All of it for programs."""
         facts = asdict(self)
         for name, value in facts.items():
-            if isinstance(value, Sum):
+            if isinstance(value, ControlTotal):
                 facts[name] = value._asdict()
             elif isinstance(value, list):
                 facts[name] = [one._asdict() for one in value]
         return facts
 
 
-def look_alikes(session: Session, practice_id: int) -> tuple[Sum, list[LookAlike]]:
+def look_alikes(session: Session, practice_id: int) -> tuple[ControlTotal, list[LookAlike]]:
     """The staged payments that equal an earlier one, in the file or in the practice, under another id.
 
     They are posted all the same: two equal payments on one day happen. Ask before they are inserted.
     """
-    found = union_all(_like_posted(practice_id), _like_staged()).subquery("found")
+    found = union_all(_payments_like_posted(practice_id), _payments_like_staged()).subquery("found")
     # A payment that equals several others is one that looks alike.
     first = (
         select(found)
@@ -87,12 +87,12 @@ def look_alikes(session: Session, practice_id: int) -> tuple[Sum, list[LookAlike
         .subquery("first")
     )
     names = [first.c[name] for name in LookAlike._fields]
-    rows = session.execute(select(*names).order_by(first.c.line_of_file).limit(NAMED_MAX)).all()
+    rows = session.execute(select(*names).order_by(first.c.line_of_file).limit(EXAMPLES_MAX)).all()
     total = select(func.count(), _cents(-first.c.amount_cents)).select_from(first)
-    return Sum(*session.execute(total).one()), [LookAlike(*row) for row in rows]
+    return ControlTotal(*session.execute(total).one()), [LookAlike(*row) for row in rows]
 
 
-def summarize(session: Session, practice_id: int, alike: tuple[Sum, list[LookAlike]]) -> Summary:
+def summarize(session: Session, practice_id: int, alike: tuple[ControlTotal, list[LookAlike]]) -> Summary:
     """The summary of what is staged, after it was inserted."""
     of = _STAGE.c
     is_payment, is_paid = of.kind == PostingKind.PAYMENT.value, of.amount_cents < 0
@@ -113,7 +113,7 @@ def summarize(session: Session, practice_id: int, alike: tuple[Sum, list[LookAli
     credit, credits_ = _credits(session, practice_id)
     insurance, patient = _balances(session, practice_id)
     return Summary(
-        **{name: Sum(*sums[2 * n : 2 * n + 2]) for n, name in enumerate(parts)},
+        **{name: ControlTotal(*sums[2 * n : 2 * n + 2]) for n, name in enumerate(parts)},
         insurance_balance_cents=insurance,
         patient_balance_cents=patient,
         look_alike=alike[0],
@@ -128,7 +128,7 @@ def _cents(cents: Any, where: ColumnElement[bool] | None = None) -> ColumnElemen
     return cast(func.coalesce(total if where is None else total.filter(where), 0), BigInteger)
 
 
-def _like_posted(practice_id: int) -> Select[Any]:
+def _payments_like_posted(practice_id: int) -> Select[Any]:
     """Staged payments that equal one that the practice has."""
     equal = and_(
         Posting.practice_id == practice_id,
@@ -142,22 +142,22 @@ def _like_posted(practice_id: int) -> Select[Any]:
     # An entry by hand has a digest for an id, which says nothing to people.
     other_id = case((Posting.source != "entry", Posting.source_id))
     return (
-        _alike(_STAGE, other_id, staged=False)
+        _look_alike_columns(_STAGE, other_id, staged=False)
         .join(Claim, and_(Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim))
         .join(Posting, equal)
     )
 
 
-def _like_staged() -> Select[Any]:
+def _payments_like_staged() -> Select[Any]:
     """Staged payments that equal an earlier row of the file."""
     key = [_STAGE.c[name] for name in ("claim", "line", "paid_by", "amount_cents", "posted_on")]
     first_id = func.first_value(_STAGE.c.source_id).over(partition_by=key, order_by=_STAGE.c.at).label("first_id")
     nth = func.row_number().over(partition_by=key, order_by=_STAGE.c.at).label("nth")
     payments = select(_STAGE, first_id, nth).where(_STAGE.c.kind == PostingKind.PAYMENT.value).subquery("payment")
-    return _alike(payments, payments.c.first_id, staged=True).where(payments.c.nth > 1)
+    return _look_alike_columns(payments, payments.c.first_id, staged=True).where(payments.c.nth > 1)
 
 
-def _alike(rows: Any, other_id: ColumnElement[Any], *, staged: bool) -> Select[Any]:
+def _look_alike_columns(rows: Any, other_id: ColumnElement[Any], *, staged: bool) -> Select[Any]:
     of = rows.c
     return select(
         of.at.label("line_of_file"),
@@ -172,7 +172,7 @@ def _alike(rows: Any, other_id: ColumnElement[Any], *, staged: bool) -> Select[A
     ).where(of.kind == PostingKind.PAYMENT.value)
 
 
-def _touched(practice_id: int) -> Select[Any]:
+def _imported_claim_ids(practice_id: int) -> Select[Any]:
     """The ids of the claims of the import."""
     named = select(stages.CLAIM.c.external_id).union(select(_STAGE.c.claim)).subquery("named")
     return select(Claim.id).join(named, and_(Claim.practice_id == practice_id, Claim.external_id == named.c[0]))
@@ -180,11 +180,13 @@ def _touched(practice_id: int) -> Select[Any]:
 
 def _balances(session: Session, practice_id: int) -> tuple[int, int]:
     sums = select(_cents(Claim.insurance_due), _cents(Claim.patient_due))
-    row = session.execute(sums.where(Claim.practice_id == practice_id, Claim.id.in_(_touched(practice_id)))).one()
+    row = session.execute(
+        sums.where(Claim.practice_id == practice_id, Claim.id.in_(_imported_claim_ids(practice_id)))
+    ).one()
     return row[0], row[1]
 
 
-def _credits(session: Session, practice_id: int) -> tuple[Sum, list[LeftCredit]]:
+def _credits(session: Session, practice_id: int) -> tuple[ControlTotal, list[CreditBalance]]:
     """Every credit balance on the claims of the import."""
     sides = [
         select(
@@ -195,7 +197,7 @@ def _credits(session: Session, practice_id: int) -> tuple[Sum, list[LeftCredit]]
         )
         .join(Claim, and_(Claim.practice_id == LineItem.practice_id, Claim.id == LineItem.claim_id))
         .where(LineItem.practice_id == practice_id, Claim.has_credit_line, due < 0)
-        .where(Claim.id.in_(_touched(practice_id)))
+        .where(Claim.id.in_(_imported_claim_ids(practice_id)))
         for side, due in (
             (Responsibility.INSURANCE, LineItem.insurance_due),
             (Responsibility.PATIENT, LineItem.patient_due),
@@ -204,4 +206,6 @@ def _credits(session: Session, practice_id: int) -> tuple[Sum, list[LeftCredit]]
     found = union_all(*sides).subquery("credit")
     total = session.execute(select(func.count(), _cents(found.c.cents)).select_from(found)).one()
     order = (found.c.claim_id, found.c.line, found.c.responsibility)
-    return Sum(*total), [LeftCredit(*row) for row in session.execute(select(found).order_by(*order).limit(NAMED_MAX))]
+    return ControlTotal(*total), [
+        CreditBalance(*row) for row in session.execute(select(found).order_by(*order).limit(EXAMPLES_MAX))
+    ]

@@ -24,7 +24,7 @@ _ZERO_WIDTH: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff" + "".joi
 _FROM: Final = "".join(_LOOKS_LIKE) + _ZERO_WIDTH + _BLANK
 
 
-def named(character: str) -> str:
+def describe_character(character: str) -> str:
     """Return its number and Unicode name, as `U+200B (ZERO WIDTH SPACE)`."""
     name = unicodedata.name(character, "")
     return f"U+{ord(character):04X} ({name})" if name else f"U+{ord(character):04X}"
@@ -35,33 +35,33 @@ def is_hidden(character: str) -> bool:
     return character != " " and (unicodedata.category(character) in _INVISIBLE_CATEGORIES or character in _BLANK)
 
 
-def hidden_in(text: str) -> str | None:
+def first_hidden_character(text: str) -> str | None:
     """Return the first hidden character of the text, None if there is none."""
     if text.isascii() and text.isprintable():
         return None
     return next(filter(is_hidden, text), None)
 
 
-def not_plain(text: str) -> str | None:
+def explain_unplain_character(text: str) -> str | None:
     """Return the cure for the first character that stands where only plain ones may; None if all are plain."""
     for character in text:
         if is_hidden(character):
-            return f"remove the hidden character {named(character)}"
+            return f"remove the hidden character {describe_character(character)}"
         if character == "\u2212" or (unicodedata.category(character) == "Pd" and character != "-"):
-            return f'the sign is another character, {named(character)}; use the plain minus "-"'
+            return f'the sign is another character, {describe_character(character)}; use the plain minus "-"'
         if character not in "0123456789" and unicodedata.category(character) == "Nd":
-            return f"the digits are other characters, such as {named(character)}; use plain digits 0 to 9"
+            return f"the digits are other characters, such as {describe_character(character)}; use plain digits 0 to 9"
     return None
 
 
-def looks(text: str) -> str:
+def fold_look_alikes(text: str) -> str:
     """Return the text as it looks: without hidden characters, composed, look-alikes replaced by plain letters."""
     seen = "".join(_LOOKS_LIKE.get(c, c) for c in unicodedata.normalize("NFKC", text) if not is_hidden(c))
     return seen.strip()
 
 
-def looks_in_sql(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """Return what `looks` gives, computed by the database."""
+def fold_look_alikes_sql(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """Return what `fold_look_alikes` gives, computed by the database."""
     # Qualified, because NORMALIZE alone is PostgreSQL's syntax and takes the form without quotes.
     composed = func.pg_catalog.normalize(column, "NFKC", type_=Text)
     return func.translate(composed, _FROM, "".join(_LOOKS_LIKE.values()), type_=Text)

@@ -10,12 +10,12 @@ from core.counting import counted
 from core.errors import Refusal
 from core.intake.parsing.characters import is_hidden
 
-PLACES_SHOWN: Final = 3  # enough to find the others, which are alike
-HIDDEN: Final = "(hidden)"  # names, births and numbers of people are never repeated
+EXAMPLES_MAX: Final = 3  # enough to find the others, which are alike
+REDACTED: Final = "(hidden)"  # names, births and numbers of people are never repeated
 _VALUE_CHARACTERS_MAX: Final = 60
 
 
-class Kind(IntEnum):
+class FaultKind(IntEnum):
     """What sort of mistake it is, most important first: a later kind may only follow from an earlier one."""
 
     MISSING_FILE = 1
@@ -27,7 +27,10 @@ class Kind(IntEnum):
     PRACTICE = 7  # rows do not fit what the practice has
 
 
-_ACROSS_COLUMNS: Final = {Kind.COLUMNS, Kind.SPREADSHEET}  # here one mistake concerns several columns of a file
+_ACROSS_COLUMNS: Final = {
+    FaultKind.COLUMNS,
+    FaultKind.SPREADSHEET,
+}  # here one mistake concerns several columns of a file
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,10 @@ class Fault:
     column: str | None = None
     value: str | None = None
     note: str | None = None
-    kind: Kind = Kind.VALUE
+    kind: FaultKind = FaultKind.VALUE
 
     @property
-    def mistake(self) -> tuple[Kind, str, str | None, str]:
+    def mistake(self) -> tuple[FaultKind, str, str | None, str]:
         """What faults have in common that are the same mistake."""
         return self.kind, self.file, None if self.kind in _ACROSS_COLUMNS else self.column, self.cure
 
@@ -61,11 +64,11 @@ class Mistake:
         self.count += times
         if fault.column is not None and fault.column not in self.columns:
             self.columns.append(fault.column)
-        if len(self.first) < PLACES_SHOWN:
+        if len(self.first) < EXAMPLES_MAX:
             self.first.append(fault)
 
     @property
-    def order(self) -> tuple[Kind, str, int]:
+    def order(self) -> tuple[FaultKind, str, int]:
         """Sorts mistakes: the most important kind first, then by file and line."""
         return self.first[0].kind, self.first[0].file, self.first[0].line or 0
 
@@ -73,17 +76,17 @@ class Mistake:
         """In one line, as `file, line 3, column amount, value "1,234.56": what to do`."""
         first = self.first[0]
         where = [first.file]
-        alone = self.count == 1 or (first.kind is Kind.COLUMNS and self.count == len(self.columns))
+        alone = self.count == 1 or (first.kind is FaultKind.COLUMNS and self.count == len(self.columns))
         if alone and first.line is not None:
             where.append(f"line {first.line}")
         if self.columns:
-            where.append(("column " if len(self.columns) == 1 else "columns ") + _listed(self.columns))
+            where.append(("column " if len(self.columns) == 1 else "columns ") + _join_names(self.columns))
         if not alone:
             rows = "row" if len(self.columns) <= 1 else "value"
             more = ", …" if self.count > len(self.first) else ""
-            where.append(f"{counted(self.count, rows)} ({', '.join(map(_place, self.first))}{more})")
+            where.append(f"{counted(self.count, rows)} ({', '.join(map(_describe_place, self.first))}{more})")
         elif first.value is not None:
-            where.append(f"value {shown(first.value)}")
+            where.append(f"value {quote_value(first.value)}")
         note = f" ({first.note})" if alone and first.note else ""
         return f"{', '.join(where)}: {first.cure}{note}"
 
@@ -106,7 +109,7 @@ class Faults:
     """The faults found so far, grouped by mistake, so that a million equal ones need no memory and hide no other."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Kind, str, str | None, str], Mistake] = {}
+        self._found: dict[tuple[FaultKind, str, str | None, str], Mistake] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -124,24 +127,24 @@ class Faults:
             raise ImportRefused(list(self._found.values()))
 
 
-def shown(value: str) -> str:
+def quote_value(value: str) -> str:
     """Return the value in quotes, shortened; a character that cannot be seen is shown by its number."""
-    if value == HIDDEN:
-        return HIDDEN
-    seen = (f"<U+{ord(c):04X}>" if is_hidden(c) or unicodedata.combining(c) else c for c in _cut(value))
+    if value == REDACTED:
+        return REDACTED
+    seen = (f"<U+{ord(c):04X}>" if is_hidden(c) or unicodedata.combining(c) else c for c in _truncate(value))
     return f'"{"".join(seen)}"'
 
 
-def _cut(value: str) -> str:
+def _truncate(value: str) -> str:
     return value if len(value) <= _VALUE_CHARACTERS_MAX else value[:_VALUE_CHARACTERS_MAX] + "…"
 
 
-def _place(fault: Fault) -> str:
-    value = f" {shown(fault.value)}" if fault.value not in (None, HIDDEN) else ""
+def _describe_place(fault: Fault) -> str:
+    value = f" {quote_value(fault.value)}" if fault.value not in (None, REDACTED) else ""
     note = f" ({fault.note})" if fault.note else ""
     return f"line {fault.line}{value}{note}" if fault.line is not None else f"{fault.column}{value}{note}"
 
 
-def _listed(columns: list[str]) -> str:
-    names = [_cut(column) for column in columns]
+def _join_names(columns: list[str]) -> str:
+    names = [_truncate(column) for column in columns]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -10,8 +10,8 @@ from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
 
 from core.intake.parsing import spreadsheet
-from core.intake.parsing.characters import hidden_in, named, not_plain
-from core.intake.parsing.spreadsheet import SAVED
+from core.intake.parsing.characters import describe_character, explain_unplain_character, first_hidden_character
+from core.intake.parsing.spreadsheet import SAVED_BY_SPREADSHEET
 from core.money import BadAmount, parse_plain_amount
 
 ID_CHARACTERS_MAX: Final = 100
@@ -37,7 +37,7 @@ class SpreadsheetDamage(BadField):
     """A spreadsheet rewrote the field; the text is the cure."""
 
 
-Read = Callable[[str], Any]
+FieldReader = Callable[[str], Any]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Column:
     """A column that is read. An empty field is None where it is optional, else a fault."""
 
     name: str
-    read: Read
+    read: FieldReader
     optional: bool = False
     private: bool = False  # names, births, numbers of people: never repeated in a fault
     empty: Any = None  # what an empty optional field means
@@ -63,13 +63,13 @@ def text(field: str, *, characters_max: int = TEXT_CHARACTERS_MAX) -> str:
 
 def label(field: str) -> str:
     """Read a text that others refer to: what cannot be seen would make two of it."""
-    hidden = hidden_in(field)
+    hidden = first_hidden_character(field)
     if hidden is not None and unicodedata.category(hidden) != "Cc":
-        raise BadField(f"remove the hidden character {named(hidden)}")
+        raise BadField(f"remove the hidden character {describe_character(hidden)}")
     return text(field)
 
 
-def outside_id(field: str) -> str:
+def external_id(field: str) -> str:
     """Read an id in the practice's own form. Refuse what cannot be seen and what a spreadsheet made of it."""
     label(field)
     if not field.isascii() and _FULL_WIDTH.search(field):
@@ -88,12 +88,12 @@ def cents(field: str) -> int:
         pass
     plain = "write dollars and cents as 1234.56: at most two decimals, no $ or commas"
     if spreadsheet.is_scientific(field):
-        raise SpreadsheetDamage(f"the amount is in scientific notation, and cents may be lost; {SAVED}")
+        raise SpreadsheetDamage(f"the amount is in scientific notation, and cents may be lost; {SAVED_BY_SPREADSHEET}")
     if _MINUS_ELSEWHERE.fullmatch(field):
         raise BadField("put the minus first and write the amount as -1234.56, without $, commas or parentheses")
     if _DECIMALS.fullmatch(field):
         raise BadField("the amount has more than two decimals; round it to whole cents")
-    raise BadField(not_plain(field) or plain)
+    raise BadField(explain_unplain_character(field) or plain)
 
 
 def cents_not_negative(field: str) -> int:
@@ -113,8 +113,8 @@ def date(field: str) -> dt.date:
         raise BadField(_no_such_day(field)) from None
     if day is None:
         if spreadsheet.is_date(field):
-            raise SpreadsheetDamage(f"{SAVED} and write the date as YYYY-MM-DD, such as 2025-01-31")
-        raise BadField(not_plain(field) or "write the date as YYYY-MM-DD, such as 2025-01-31")
+            raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and write the date as YYYY-MM-DD, such as 2025-01-31")
+        raise BadField(explain_unplain_character(field) or "write the date as YYYY-MM-DD, such as 2025-01-31")
     if not _EARLIEST <= day <= _LATEST:
         raise BadField("the year is not between 1900 and 2199")
     return day
@@ -135,8 +135,8 @@ def time(field: str) -> dt.time:
     except ValueError:
         pass  # 25:00 gets the same answer as any other text that is no time
     if spreadsheet.is_time(field):
-        raise SpreadsheetDamage(f"{SAVED} and write the time as HH:MM, such as 14:30")
-    raise BadField(not_plain(field) or "write the time as HH:MM, such as 14:30")
+        raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and write the time as HH:MM, such as 14:30")
+    raise BadField(explain_unplain_character(field) or "write the time as HH:MM, such as 14:30")
 
 
 def timestamp_in(zone: ZoneInfo) -> Callable[[str], dt.datetime]:
@@ -150,8 +150,8 @@ def timestamp_in(zone: ZoneInfo) -> Callable[[str], dt.datetime]:
         if moment is None:
             cure = "write the moment in UTC, such as 2025-01-31T14:30:00Z"
             if spreadsheet.is_date(field):
-                raise SpreadsheetDamage(f"{SAVED} and {cure}")
-            raise BadField(not_plain(field) or cure)
+                raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and {cure}")
+            raise BadField(explain_unplain_character(field) or cure)
         return moment.astimezone(zone).replace(tzinfo=None)
 
     return read
@@ -173,29 +173,29 @@ def whole_number(field: str) -> int:
 
 def _refuse_number(field: str, cure: str) -> NoReturn:
     if spreadsheet.is_whole_number_with_zeros(field) or spreadsheet.is_scientific(field):
-        raise SpreadsheetDamage(f"{SAVED} and {cure}")
-    raise BadField(not_plain(field) or cure)
+        raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and {cure}")
+    raise BadField(explain_unplain_character(field) or cure)
 
 
 def reason_code(field: str) -> str:
     """Read a CARC, such as 45 or A1."""
     if not re.fullmatch(r"[0-9A-Z]{1,4}", field):
-        raise BadField(not_plain(field) or "write the claim adjustment reason code alone, such as 45")
+        raise BadField(explain_unplain_character(field) or "write the claim adjustment reason code alone, such as 45")
     return field
 
 
-def one_of(*values: str) -> Read:
+def one_of(*values: str) -> FieldReader:
     """Return a reader of exactly these words."""
 
     def read(field: str) -> str:
         if field not in values:
-            raise BadField(not_plain(field) or "write one of: " + ", ".join(values))
+            raise BadField(explain_unplain_character(field) or "write one of: " + ", ".join(values))
         return field
 
     return read
 
 
-def member_of(enum: type[StrEnum]) -> Read:
+def enum_value(enum: type[StrEnum]) -> FieldReader:
     """Return a reader of the enum's values."""
     return one_of(*(member.value for member in enum))
 

@@ -23,14 +23,14 @@ _TEXT: Final = re.compile(rb"\s*(<\?xml|<!doctype|<html|<table|<workbook|[{\[])"
 _UTF_16_BYTES: Final = 200  # enough to see that every second byte is 0
 
 
-def instead_of_csv(head: bytes) -> str | None:
+def explain_if_not_csv(head: bytes) -> str | None:
     """Return the cure for a file that begins with `head` and is no CSV; None if it may be one."""
     if head.startswith(_ZIP):
-        return _zipped(head)
-    return next((cure for signature, cure in _SIGNATURES if head.startswith(signature)), None) or _other_text(head)
+        return _explain_zip(head)
+    return next((cure for signature, cure in _SIGNATURES if head.startswith(signature)), None) or _explain_text(head)
 
 
-def _other_text(head: bytes) -> str | None:
+def _explain_text(head: bytes) -> str | None:
     begin = head[:_UTF_16_BYTES]
     if begin[1:] and (not any(begin[1::2]) or not any(begin[::2])):
         return "this is UTF-16 text, or the file is damaged; save it as CSV UTF-8"
@@ -44,7 +44,7 @@ def _other_text(head: bytes) -> str | None:
     return None
 
 
-def _zipped(head: bytes) -> str:
+def _explain_zip(head: bytes) -> str:
     if b"word/" in head:
         return f"this is a Word document (DOCX); {_EXPORT} in the program that made it"
     if b"[Content_Types].xml" in head or b"xl/" in head or b"_rels/" in head:

@@ -11,11 +11,19 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from core.counting import counted
 from core.errors import BadInput
 from core.intake.parsing import spreadsheet
-from core.intake.parsing.faults import HIDDEN, Fault, Faults, Kind
+from core.intake.parsing.faults import REDACTED, Fault, FaultKind, Faults
 from core.intake.parsing.fields import BadField, Column, FileFormat, SpreadsheetDamage
-from core.intake.parsing.file_kind import instead_of_csv
-from core.intake.parsing.header import Header, understand
-from core.intake.parsing.lines import OPEN_QUOTE, BadLine, NotReadable, count_lines, fields_of, first_rows, lines_of
+from core.intake.parsing.file_kind import explain_if_not_csv
+from core.intake.parsing.header import Header, parse_header
+from core.intake.parsing.lines import (
+    OPEN_QUOTE,
+    BadLine,
+    UnreadableFile,
+    count_lines,
+    first_rows,
+    read_lines,
+    split_fields,
+)
 
 Progress = Callable[[str, int, int], None]  # what, done, total
 
@@ -35,7 +43,7 @@ class Row:
 
     at: int
     values: tuple[Any, ...]
-    is_sound: bool  # no field of it was a fault
+    is_valid: bool  # no field of it was a fault
 
 
 class RowsRead(NamedTuple):
@@ -75,7 +83,7 @@ class Folder:
         self._bytes_done += path.stat().st_size
         self._report(file, self._bytes_done)
 
-    def refuse_if_rows_were_lost(self) -> None:
+    def refuse_if_rows_lost(self) -> None:
         """Raise `ImportRefused` if rows could not be read: other rows that name them would seem wrong."""
         if self._rows_lost:
             self.faults.refuse_if_any()
@@ -89,17 +97,17 @@ class Folder:
         header = None
         try:
             with path.open("rb") as binary:
-                cure = instead_of_csv(binary.read(_HEAD_BYTES))
+                cure = explain_if_not_csv(binary.read(_HEAD_BYTES))
                 if cure is not None:
-                    self.faults.add(Fault(file.name, cure, kind=Kind.COLUMNS))
+                    self.faults.add(Fault(file.name, cure, kind=FaultKind.COLUMNS))
                 else:
                     binary.seek(0)
-                    header = understand(first_rows(binary), file, self.faults)
+                    header = parse_header(first_rows(binary), file, self.faults)
         except PermissionError:
             cure = "the file may not be read; change its permissions"
-            self.faults.add(Fault(file.name, cure, kind=Kind.MISSING_FILE))
-        except NotReadable as stop:
-            self.faults.add(Fault(file.name, stop.cure, line=stop.line, kind=Kind.STRUCTURE))
+            self.faults.add(Fault(file.name, cure, kind=FaultKind.MISSING_FILE))
+        except UnreadableFile as stop:
+            self.faults.add(Fault(file.name, stop.cure, line=stop.line, kind=FaultKind.STRUCTURE))
         self._rows_lost |= len(self.faults) > before
         return header
 
@@ -115,7 +123,7 @@ class Folder:
             cure = f"the file is missing; is it {other}? Rename it"
         elif alike:
             cure = f"the file is missing; if {alike[0]} holds it, export it as CSV UTF-8"
-        self.faults.add(Fault(file.name, cure, kind=Kind.MISSING_FILE))
+        self.faults.add(Fault(file.name, cure, kind=FaultKind.MISSING_FILE))
         self._missing = True
 
     def _read(self, binary: BinaryIO, header: Header, file: FileFormat) -> Iterator[Row]:
@@ -123,11 +131,11 @@ class Folder:
         rows = empty = others = 0
         in_quote = False
         try:
-            for number, text in lines_of(binary):
+            for number, text in read_lines(binary):
                 if number % _PROGRESS_ROWS == 0:
                     self._report(file, self._bytes_done + binary.tell())
                 try:
-                    fields = fields_of(text)
+                    fields = split_fields(text)
                 except BadLine as bad:
                     in_quote = in_quote or str(bad) == OPEN_QUOTE
                     self._add_lost(file, str(bad), number)
@@ -147,7 +155,7 @@ class Folder:
                     continue
                 rows += 1
                 yield self._row(number, fields, header, file)
-        except NotReadable as stop:
+        except UnreadableFile as stop:
             self._add_lost(file, stop.cure, stop.line)
             return
         self.rows_read[file.name] = RowsRead(rows, empty)
@@ -158,7 +166,7 @@ class Folder:
 
     def _add_lost(self, file: FileFormat, cure: str, line: int) -> None:
         self._rows_lost = True
-        self.faults.add(Fault(file.name, cure, line=line, kind=Kind.STRUCTURE))
+        self.faults.add(Fault(file.name, cure, line=line, kind=FaultKind.STRUCTURE))
 
     def say(self, what: str) -> None:
         """Tell what is done now that the files are read; how long it takes is not known."""
@@ -171,10 +179,10 @@ class Folder:
 
     def _row(self, at: int, fields: list[str], header: Header, file: FileFormat) -> Row:
         before = len(self.faults)
-        cure = _misfit(fields, header)
+        cure = _explain_misfit(fields, header)
         if cure is not None:
             note = f"{len(fields)} fields, the header has {header.width}"
-            self.faults.add(Fault(file.name, cure, line=at, note=note, kind=Kind.STRUCTURE))
+            self.faults.add(Fault(file.name, cure, line=at, note=note, kind=FaultKind.STRUCTURE))
             # Its first fields may well be right, so that what refers to this row causes no further faults.
             fields = fields + [""] * (header.width - len(fields))
             values = tuple(
@@ -185,7 +193,7 @@ class Folder:
                 column.empty if place is None else self._value(file, at, column, fields[place])
                 for place, column in header.read
             )
-        return Row(at, values, is_sound=len(self.faults) == before)
+        return Row(at, values, is_valid=len(self.faults) == before)
 
     def _value(self, file: FileFormat, at: int, column: Column, field: str) -> Any:
         field = field.strip()
@@ -198,13 +206,13 @@ class Folder:
                 raise SpreadsheetDamage("the spreadsheet shows an error here; correct it before export")
             return column.read(field)
         except BadField as bad:
-            kind = Kind.SPREADSHEET if isinstance(bad, SpreadsheetDamage) else Kind.VALUE
-            value = HIDDEN if column.private else field
+            kind = FaultKind.SPREADSHEET if isinstance(bad, SpreadsheetDamage) else FaultKind.VALUE
+            value = REDACTED if column.private else field
             self.faults.add(Fault(file.name, str(bad), line=at, column=column.name, value=value, kind=kind))
             return None
 
 
-def _misfit(fields: list[str], header: Header) -> str | None:
+def _explain_misfit(fields: list[str], header: Header) -> str | None:
     """Return the cure for a row whose fields do not fit the header; empty ones beyond it, or without a name, do."""
     if len(fields) < header.width:
         return "the row ends too early; is the file cut off here?"

@@ -7,21 +7,21 @@ from difflib import get_close_matches
 from typing import Final
 from unicodedata import normalize
 
-from core.intake.parsing.characters import hidden_in, is_hidden, looks, named
-from core.intake.parsing.faults import Fault, Faults, Kind
+from core.intake.parsing.characters import describe_character, first_hidden_character, fold_look_alikes, is_hidden
+from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.parsing.fields import Column, FileFormat
 
 Rows = Sequence[tuple[int, list[str]]]  # line and fields
 
-_CLOSE: Final = 0.87  # a letter or two left out; below it a guess misleads
-_NUMBERS: Final = ("id", "no", "number", "num", "nr", "#")
+_CLOSE_MATCH_CUTOFF: Final = 0.87  # a letter or two left out; below it a guess misleads
+_ID_SUFFIXES: Final = ("id", "no", "number", "num", "nr", "#")
 _SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-_OF_MONEY: Final = (
+_MONEY_WORDS: Final = (
     *("amount", "amt", "paid", "billed", "charge", "balance", "due", "cost", "fee", "total", "adjust", "copay"),
     *("deduct", "coins", "write", "refund", "payment", "credit", "debit", "price", "owed", "allowed", "dollar"),
 )
-_VALUE: Final = re.compile(r"[-+$(\s]*\d[\d.,:/-]*\)?")  # a number, an amount, a date or a time
-_TO_DOCUMENT: Final = "docs/import-format.md says which column holds what"
+_DATA_VALUE: Final = re.compile(r"[-+$(\s]*\d[\d.,:/-]*\)?")  # a number, an amount, a date or a time
+_SEE_FORMAT_DOCUMENT: Final = "docs/import-format.md says which column holds what"
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,19 @@ class Header:
     unnamed: list[int]  # places before that without a name
 
 
-def understand(rows: Rows, file: FileFormat, faults: Faults) -> Header | None:
+def parse_header(rows: Rows, file: FileFormat, faults: Faults) -> Header | None:
     """Read the header from the first rows of a file; None if it is faulty, with faults added."""
     if not rows:
-        faults.add(Fault(file.name, "the file is empty; its first line names the columns", kind=Kind.COLUMNS))
+        faults.add(Fault(file.name, "the file is empty; its first line names the columns", kind=FaultKind.COLUMNS))
         return None
     at, fields = rows[0]
     cure = _not_a_header(rows, file)
     if cure is not None:
-        faults.add(Fault(file.name, cure, line=at, kind=Kind.COLUMNS))
+        faults.add(Fault(file.name, cure, line=at, kind=FaultKind.COLUMNS))
         return None
     before = len(faults)
-    names = _visible(fields, at, file, faults)
-    places = {column.name: _place(column.name, names, at, file, faults) for column in file.columns}
+    names = _visible_names(fields, at, file, faults)
+    places = {column.name: _find_column(column.name, names, at, file, faults) for column in file.columns}
     _add_unknown(names, places, at, file, faults)
     if len(faults) > before:
         return None
@@ -70,7 +70,9 @@ def _not_a_header(rows: Rows, file: FileFormat) -> str | None:
         return 'remove the line "sep=", which only Excel reads'
     recognized = _recognized(fields, file)
     # A line of data may hold a word that is a column's name too, and its other values may be a patient's.
-    if recognized * 2 >= len(fields) or (recognized and not any(_VALUE.fullmatch(field.strip()) for field in fields)):
+    if recognized * 2 >= len(fields) or (
+        recognized and not any(_DATA_VALUE.fullmatch(field.strip()) for field in fields)
+    ):
         return None
     for at, later in rows[1:]:
         if _recognized(later, file) * 2 >= min(len(file.columns), len(later)):
@@ -81,42 +83,42 @@ def _not_a_header(rows: Rows, file: FileFormat) -> str | None:
 
 def _recognized(fields: Sequence[str], file: FileFormat) -> int:
     known = [column.name for column in file.columns]
-    keys = set(map(_key, known))
-    return sum(1 for field in fields if _key(field) in keys or _guess(field.strip(), known, file))
+    keys = set(map(_normalize_name, known))
+    return sum(1 for field in fields if _normalize_name(field) in keys or _guess(field.strip(), known, file))
 
 
-def _visible(fields: list[str], at: int, file: FileFormat, faults: Faults) -> list[str]:
+def _visible_names(fields: list[str], at: int, file: FileFormat, faults: Faults) -> list[str]:
     """Return the names as they look; a hidden character in one is a fault."""
     names = []
-    known = {_key(column.name) for column in file.columns}
+    known = {_normalize_name(column.name) for column in file.columns}
     for field in fields:
         name = field.strip()
-        hidden = hidden_in(name)
+        hidden = first_hidden_character(name)
         if hidden is not None:
             name = "".join(character for character in name if not is_hidden(character)).strip()
-            cure = f"remove the hidden character {named(hidden)} from the column's name"
-            if not file.others_allowed or _key(name) in known:
-                faults.add(Fault(file.name, cure, line=at, column=name, kind=Kind.COLUMNS))
+            cure = f"remove the hidden character {describe_character(hidden)} from the column's name"
+            if not file.others_allowed or _normalize_name(name) in known:
+                faults.add(Fault(file.name, cure, line=at, column=name, kind=FaultKind.COLUMNS))
         names.append(name)
     return names
 
 
-def _place(known: str, names: list[str], at: int, file: FileFormat, faults: Faults) -> int | None:
+def _find_column(known: str, names: list[str], at: int, file: FileFormat, faults: Faults) -> int | None:
     """Return where the column stands: under its own name, else under the name in other letter case."""
     exact = [index for index, found in enumerate(names) if found == known]
-    alike = [index for index, found in enumerate(names) if _key(found) == _key(known)]
+    alike = [index for index, found in enumerate(names) if _normalize_name(found) == _normalize_name(known)]
     found = exact if file.others_allowed and len(exact) == 1 else alike
     if len(found) > 1:
-        faults.add(Fault(file.name, "name the column once only", line=at, column=known, kind=Kind.COLUMNS))
+        faults.add(Fault(file.name, "name the column once only", line=at, column=known, kind=FaultKind.COLUMNS))
     return found[0] if found else None
 
 
 def _add_unknown(names: list[str], places: dict[str, int | None], at: int, file: FileFormat, faults: Faults) -> None:
     """Add faults for names that the format has not and for columns that are missing; a guess makes one of the two."""
-    known = {_key(column.name) for column in file.columns}
+    known = {_normalize_name(column.name) for column in file.columns}
     missing = [column.name for column in file.columns if places[column.name] is None]
     for index, name in enumerate(names):
-        if not name or index in places.values() or _key(name) in known:
+        if not name or index in places.values() or _normalize_name(name) in known:
             continue
         guess = _guess(name, missing, file)
         if guess:
@@ -124,34 +126,34 @@ def _add_unknown(names: list[str], places: dict[str, int | None], at: int, file:
             cure = f"not a column of this file; is it {guess}?"
         elif file.others_allowed:
             continue
-        elif any(word in _bare(name) for word in _OF_MONEY):
-            cure = f"not a column of this file; amounts go into line_items.csv and postings.csv, and {_TO_DOCUMENT}"
+        elif any(word in _letters_and_digits(name) for word in _MONEY_WORDS):
+            cure = f"not a column of this file; amounts go in line_items.csv and postings.csv; {_SEE_FORMAT_DOCUMENT}"
         else:
-            cure = f"not a column of this file; {_TO_DOCUMENT}"
-        faults.add(Fault(file.name, cure, line=at, column=name, kind=Kind.COLUMNS))
+            cure = f"not a column of this file; {_SEE_FORMAT_DOCUMENT}"
+        faults.add(Fault(file.name, cure, line=at, column=name, kind=FaultKind.COLUMNS))
     for column in file.columns:
         if column.name in missing and not column.may_be_absent:
             cure = "missing; name it in the first line"
-            faults.add(Fault(file.name, cure, line=at, column=column.name, kind=Kind.COLUMNS))
+            faults.add(Fault(file.name, cure, line=at, column=column.name, kind=FaultKind.COLUMNS))
 
 
 def _guess(name: str, missing: Sequence[str], file: FileFormat) -> str | None:
     """Return the missing column that the name means; None unless that is all but sure, since a wrong guess misleads."""
-    bare = {_bare(column): column for column in missing}
-    looked = _bare(looks(name))
+    bare = {_letters_and_digits(column): column for column in missing}
+    looked = _letters_and_digits(fold_look_alikes(name))
     if looked in bare:
         return bare[looked]
     own = file.columns[0].name
-    of_own = {word + number for word in ("", _bare(own).removesuffix("id")) for number in _NUMBERS}
+    of_own = {word + number for word in ("", _letters_and_digits(own).removesuffix("id")) for number in _ID_SUFFIXES}
     if own in missing and file.first_is_key and own.endswith("_id") and looked in of_own:
         return own
     # A number makes it another column, as in STATUS1 and STATUS2.
     alike = [column for column in bare if _digits(column) == _digits(looked)]
-    near = get_close_matches(looked, alike, n=2, cutoff=_CLOSE)
+    near = get_close_matches(looked, alike, n=2, cutoff=_CLOSE_MATCH_CUTOFF)
     return bare[near[0]] if len(near) == 1 else None
 
 
-def _key(name: str) -> str:
+def _normalize_name(name: str) -> str:
     """Return the name regardless of letter case and width."""
     return normalize("NFKC", name.strip()).casefold()
 
@@ -160,5 +162,5 @@ def _digits(name: str) -> str:
     return "".join(filter(str.isdigit, name))
 
 
-def _bare(name: str) -> str:
-    return "".join(character for character in _key(name) if character.isalnum() or character == "#")
+def _letters_and_digits(name: str) -> str:
+    return "".join(character for character in _normalize_name(name) if character.isalnum() or character == "#")

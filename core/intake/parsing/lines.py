@@ -14,7 +14,7 @@ OPEN_QUOTE: Final = (
 )
 
 
-class NotReadable(Exception):
+class UnreadableFile(Exception):
     """From here on the file cannot be read."""
 
     def __init__(self, cure: str, line: int) -> None:
@@ -27,14 +27,14 @@ class BadLine(Exception):
 
 
 def first_rows(binary: BinaryIO) -> list[tuple[int, list[str]]]:
-    """Return the first rows that are not empty, with their lines. Raise `NotReadable`."""
+    """Return the first rows that are not empty, with their lines. Raise `UnreadableFile`."""
     rows: list[tuple[int, list[str]]] = []
-    for number, text in lines_of(binary):
+    for number, text in read_lines(binary):
         try:
-            fields = fields_of(text)
+            fields = split_fields(text)
         except BadLine as bad:
             if not rows:
-                raise NotReadable(str(bad), number) from None
+                raise UnreadableFile(str(bad), number) from None
             break  # it is told when the rows are read
         if any(map(str.strip, fields)):
             rows.append((number, fields))
@@ -43,20 +43,20 @@ def first_rows(binary: BinaryIO) -> list[tuple[int, list[str]]]:
     return rows
 
 
-def lines_of(binary: BinaryIO) -> Iterator[tuple[int, str]]:
-    """Yield the file's lines as text, counted from 1. Raise `NotReadable` at the first byte that is not UTF-8."""
+def read_lines(binary: BinaryIO) -> Iterator[tuple[int, str]]:
+    """Yield the file's lines as text, counted from 1. Raise `UnreadableFile` at the first byte that is not UTF-8."""
     position = 0
     number = 0
     while line := binary.readline(_LINE_BYTES_MAX):
         number += 1
         if len(line) == _LINE_BYTES_MAX:
-            raise NotReadable("the line is longer than a million bytes; is this a CSV file?", number)
+            raise UnreadableFile("the line is longer than a million bytes; is this a CSV file?", number)
         text = line.removeprefix(_BOM) if number == 1 else line
         position += len(line) - len(text)
         try:
             yield number, text.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise NotReadable(
+            raise UnreadableFile(
                 f"byte {position + error.start + 1} of the file (0x{text[error.start]:02X}, byte {error.start + 1} of "
                 "its line) is not UTF-8; save the file as UTF-8",
                 number,
@@ -74,7 +74,7 @@ def count_lines(path: Path) -> int:
     return count + (last != b"\n")
 
 
-def fields_of(text: str) -> list[str]:
+def split_fields(text: str) -> list[str]:
     """Return the fields of one line. Raise `BadLine` if they cannot be told apart."""
     bare = text.rstrip("\r\n")
     if "\0" in bare:

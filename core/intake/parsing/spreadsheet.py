@@ -18,7 +18,7 @@ _DATE: Final = re.compile(
 )
 _TIME: Final = re.compile(r"(\d:\d\d(:\d\d)?|\d{1,2}:\d\d(:\d\d)? ?[AaPp]\.?[Mm]\.?|0\.\d+)", re.ASCII)
 
-SAVED: Final = "saved by a spreadsheet: format the column as text before export"
+SAVED_BY_SPREADSHEET: Final = "saved by a spreadsheet: format the column as text before export"
 
 
 def is_date(field: str) -> bool:
@@ -44,11 +44,11 @@ def is_whole_number_with_zeros(field: str) -> bool:
 def damage_to_id(field: str) -> str | None:
     """Return how a spreadsheet damaged the id, None if it did not."""
     if is_scientific(field):
-        return f"Excel turned the id into a number in scientific notation, and digits are lost; {SAVED}"
+        return f"Excel turned the id into a number in scientific notation, and digits are lost; {SAVED_BY_SPREADSHEET}"
     if is_whole_number_with_zeros(field):
-        return f'the id was turned into a number with ".0"; {SAVED}'
+        return f'the id was turned into a number with ".0"; {SAVED_BY_SPREADSHEET}'
     if _ID_AS_DATE.fullmatch(field):
-        return f"the id was turned into a date; {SAVED}"
+        return f"the id was turned into a date; {SAVED_BY_SPREADSHEET}"
     return None
 
 

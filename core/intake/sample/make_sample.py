@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from core.db.engine import make_sessions, transaction
 from core.intake.loading import stages
-from core.intake.loading.insert import insert_claims, insert_people_and_places
+from core.intake.loading.insert import insert_claims, insert_reference_rows
 from core.intake.parsing.folder import Progress
 from core.intake.sample import sample_people
-from core.intake.sample.sample_claims import Batch, World, batches
+from core.intake.sample.sample_claims import Batch, SampleSize, batches
 from core.models.practices import WriteOffSetting
 from core.practices.create import DEFAULT_TIME_ZONE, create_practice
 
@@ -30,7 +30,7 @@ def make_sample(
     `progress` is told (what, done, total) after each batch.
     """
     today = now.astimezone(ZoneInfo(DEFAULT_TIME_ZONE)).date()
-    world = World(
+    world = SampleSize(
         claims=claims,
         patients=max(12, claims // CLAIMS_PER_PATIENT),
         billing_providers=min(60, 4 + claims // 2_000),
@@ -41,7 +41,7 @@ def make_sample(
     with transaction(make_sessions(engine)) as session:
         practice_id = create_practice(session, name=practice_name, write_off=WriteOffSetting.BOTH, now=now)
         stages.open_stages(session)
-        _trust_own_keys(session)
+        _skip_foreign_key_checks(session)
         _add_people(session, practice_id, random, world)
         done = 0
         for batch in batches(random, world, claims_per_batch=BATCH_CLAIMS):
@@ -53,7 +53,7 @@ def make_sample(
     return practice_id
 
 
-def _trust_own_keys(session: Session) -> None:
+def _skip_foreign_key_checks(session: Session) -> None:
     """Skip the foreign keys' row-by-row checks where the role may: they take half of the time.
 
     Every key that the sample names was inserted a moment ago by this same transaction and joined to.
@@ -66,7 +66,7 @@ def _trust_own_keys(session: Session) -> None:
     )
 
 
-def _add_people(session: Session, practice_id: int, random: Random, world: World) -> None:
+def _add_people(session: Session, practice_id: int, random: Random, world: SampleSize) -> None:
     stages.copy_rows(session, stages.OFFICE, sample_people.offices())
     stages.copy_rows(session, stages.PAYER, sample_people.payers())
     stages.copy_rows(
@@ -75,7 +75,7 @@ def _add_people(session: Session, practice_id: int, random: Random, world: World
         sample_people.providers(random, billing=world.billing_providers, supervising=world.supervising_providers),
     )
     stages.copy_rows(session, stages.PATIENT, sample_people.patients(random, count=world.patients, today=world.today))
-    insert_people_and_places(session, practice_id)
+    insert_reference_rows(session, practice_id)
     stages.analyze(session, "office", "provider", "payer", "patient")
 
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from core.intake.sample import sample_fees, sample_ledger
-from core.intake.sample.sample_ledger import Course
+from core.intake.sample.sample_ledger import PaymentDates
 from core.intake.sample.sample_people import (
     INSURERS,
     OFFICES,
@@ -18,7 +18,7 @@ from core.intake.sample.sample_people import (
     patient_id,
     provider_id,
 )
-from core.intake.sample.sample_scenarios import NOT_SUBMITTED, WITH_PAYER, Dues, Story, draw_story
+from core.intake.sample.sample_scenarios import NOT_SUBMITTED, WITH_PAYER, Dues, Scenario, draw_scenario
 from core.models.claims import BALANCE_DUE, ClaimStatus, ClaimType, Hold
 from core.models.practices import PayerClass
 
@@ -32,7 +32,7 @@ COPAY_CENTS: Final = 20_00
 SUPERVISED: Final = 0.4
 INSTITUTIONAL: Final = 0.12
 WITH_TIME_OF_DAY: Final = 0.8
-HELD: Final = 0.034  # of those that owe
+ON_HOLD_SHARE: Final = 0.034  # of those that owe
 WITH_SECONDARY: Final = 0.07  # of those that the primary has answered
 WITHOUT_LINES: Final = 0.001
 EQUIPMENT: Final = 0.03
@@ -72,7 +72,7 @@ class Batch:
     postings: list[tuple[Any, ...]] = field(default_factory=list)
 
 
-class World(NamedTuple):
+class SampleSize(NamedTuple):
     """How much there is of everything, and the day on which it is told."""
 
     claims: int
@@ -103,13 +103,13 @@ class Insurance(NamedTuple):
         return self.primary is not None and self.primary.payer_class != PayerClass.SELF_PAY
 
 
-def batches(seed: Random, world: World, *, claims_per_batch: int) -> Iterator[Batch]:
+def batches(seed: Random, world: SampleSize, *, claims_per_batch: int) -> Iterator[Batch]:
     """Every claim of the world, oldest service first, in batches."""
     number = FIRST_CLAIM_ID
     batch = Batch()
     for index in range(world.claims):
         number += 1 + int(seed.random() * 39)
-        _tell(batch, seed, world, index, str(number))
+        _add_claim(batch, seed, world, index, str(number))
         if len(batch.claims) == claims_per_batch:
             yield batch
             batch = Batch()
@@ -117,15 +117,15 @@ def batches(seed: Random, world: World, *, claims_per_batch: int) -> Iterator[Ba
         yield batch
 
 
-def _tell(batch: Batch, seed: Random, world: World, index: int, number: str) -> None:
+def _add_claim(batch: Batch, seed: Random, world: SampleSize, index: int, number: str) -> None:
     """Add one claim with its lines and postings."""
     age = index / world.claims
     in_future = age >= 1 - FUTURE_SHARE
-    story = NOT_SUBMITTED if in_future else draw_story(seed, recent=age >= 1 - RECENT_SHARE)
+    story = NOT_SUBMITTED if in_future else draw_scenario(seed, recent=age >= 1 - RECENT_SHARE)
     insurance = _insurance(seed, story)
     served = _service_date(seed, world.today, age, in_future=in_future)
     services = _services(seed, story)
-    course = _course(seed, world.today, served, insurance)
+    course = _payment_dates(seed, world.today, served, insurance)
     allowed = _add_lines(batch, seed, number, services, story, course)
     batch.claims.append(
         (
@@ -140,7 +140,7 @@ def _tell(batch: Batch, seed: Random, world: World, index: int, number: str) -> 
             insurance.primary_status,
             insurance.secondary and insurance.secondary.id,
             insurance.secondary_status,
-            _HOLDS[int(seed.random() * len(_HOLDS))] if story.owes and seed.random() < HELD else None,
+            _HOLDS[int(seed.random() * len(_HOLDS))] if story.owes and seed.random() < ON_HOLD_SHARE else None,
             allowed,
             int(allowed * (0.7 + 0.25 * seed.random())) if insurance.pays else 0,
             *_edi_dates(seed, world.today, served, insurance),
@@ -148,7 +148,7 @@ def _tell(batch: Batch, seed: Random, world: World, index: int, number: str) -> 
     )
 
 
-def _people_and_places(seed: Random, world: World) -> tuple[str, str, str, str | None]:
+def _people_and_places(seed: Random, world: SampleSize) -> tuple[str, str, str, str | None]:
     """Patient, office, billing provider, supervising provider; some offices and providers are busier than others."""
     random = seed.random
     supervising = world.billing_providers + int(random() * world.supervising_providers)
@@ -175,7 +175,7 @@ def _edi_dates(
     return first, min(first + dt.timedelta(int(seed.random() ** 3 * 40)), today)
 
 
-def _insurance(seed: Random, story: Story) -> Insurance:
+def _insurance(seed: Random, story: Scenario) -> Insurance:
     payers = _INSURER if story.insured else _ANYONE
     primary = payers[int(seed.random() * len(payers))]
     if primary is None or primary.payer_class == PayerClass.SELF_PAY:
@@ -198,7 +198,7 @@ def _service_date(seed: Random, today: dt.date, age: float, *, in_future: bool) 
     return served if served.weekday() != _SUNDAY else served - dt.timedelta(1)
 
 
-def _services(seed: Random, story: Story) -> Services:
+def _services(seed: Random, story: Scenario) -> Services:
     random = seed.random
     if random() < WITHOUT_LINES:
         return Services((), equipment=False)
@@ -215,14 +215,14 @@ def _priced(seed: Random, fees: tuple[tuple[str, int, int], ...]) -> tuple[str, 
     return code, low + int(seed.random() ** 2 * (high - low))
 
 
-def _course(seed: Random, today: dt.date, served: dt.date, insurance: Insurance) -> Course:
+def _payment_dates(seed: Random, today: dt.date, served: dt.date, insurance: Insurance) -> PaymentDates:
     """When the payer and the patient paid: weeks after the service, but never after today."""
     since = max(0, (today - served).days)
     adjudicated = min(14 + int(seed.random() * 26), since // 2)
     paid = min(adjudicated + 7 + int(seed.random() * 60), since * 4 // 5)
     if seed.random() < PAID_LATE:
         paid = max(paid, since - int(seed.random() * 10))  # a few pay late, and have just done so
-    return Course(
+    return PaymentDates(
         insured=insurance.pays,
         secondary_pays=insurance.secondary_status == _RECEIVED,
         charged=min(served, today),
@@ -231,7 +231,9 @@ def _course(seed: Random, today: dt.date, served: dt.date, insurance: Insurance)
     )
 
 
-def _add_lines(batch: Batch, seed: Random, number: str, services: Services, story: Story, course: Course) -> int:
+def _add_lines(
+    batch: Batch, seed: Random, number: str, services: Services, story: Scenario, course: PaymentDates
+) -> int:
     """Add the lines and their postings; give what is allowed for all of them, in cents."""
     allowed_cents = 0
     dues = _dues(seed, services, story, insured=course.insured)
@@ -241,7 +243,7 @@ def _add_lines(batch: Batch, seed: Random, number: str, services: Services, stor
         if dues is None:
             allowed = share
             copaid = line == 1 and course.insured and fee > 5 * COPAY_CENTS and seed.random() < COPAID
-            entries = sample_ledger.untouched(course, fee=fee, copay=COPAY_CENTS if copaid else 0)
+            entries = sample_ledger.unadjudicated_entries(course, fee=fee, copay=COPAY_CENTS if copaid else 0)
         else:
             insurance = min(dues[line - 1][0], fee)
             patient = min(dues[line - 1][1], fee - max(insurance, 0))
@@ -257,11 +259,11 @@ def _add_lines(batch: Batch, seed: Random, number: str, services: Services, stor
     return allowed_cents
 
 
-def _dues(seed: Random, services: Services, story: Story, *, insured: bool) -> list[Dues] | None:
+def _dues(seed: Random, services: Services, story: Scenario, *, insured: bool) -> list[Dues] | None:
     """What each line is to be left with; None where nothing is adjudicated."""
-    if story.leaves is None or not services.lines:
+    if story.amounts_left is None or not services.lines:
         return None
-    insurance, patient = story.leaves(seed.random(), seed.random(), services.lines[0][1])
+    insurance, patient = story.amounts_left(seed.random(), seed.random(), services.lines[0][1])
     if not insured:
         insurance, patient = 0, insurance + patient
     dues: list[Dues] = [(insurance, patient)] + [(0, 0)] * (len(services.lines) - 1)
@@ -273,7 +275,7 @@ def _dues(seed: Random, services: Services, story: Story, *, insured: bool) -> l
     return dues
 
 
-def _billing_status(seed: Random, story: Story, insurance: Insurance, services: Services) -> str:
+def _billing_status(seed: Random, story: Scenario, insurance: Insurance, services: Services) -> str:
     status = story.billing_statuses[int(seed.random() * len(story.billing_statuses))]
     if status != _BILL_INSURANCE or insurance.primary is None:
         return status if insurance.pays or status != _BILL_INSURANCE else BALANCE_DUE

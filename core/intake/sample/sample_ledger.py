@@ -8,7 +8,7 @@ from typing import NamedTuple
 from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
 
 # (responsibility, kind, cents, paid by, group code, reason code, posted on)
-Entry = tuple[str, str, int, str | None, str | None, str | None, dt.date]
+SampleEntry = tuple[str, str, int, str | None, str | None, str | None, dt.date]
 
 _INSURANCE = Responsibility.INSURANCE.value
 _PATIENT = Responsibility.PATIENT.value
@@ -23,7 +23,7 @@ _BY_PATIENT = PaidBy.PATIENT.value
 _FEE_ABOVE_CONTRACT = "45"  # CARC: the charge exceeds the fee schedule
 
 
-class Course(NamedTuple):
+class PaymentDates(NamedTuple):
     """What is the same for all lines of a claim."""
 
     insured: bool
@@ -33,7 +33,7 @@ class Course(NamedTuple):
     patient_paid: dt.date
 
 
-def untouched(course: Course, *, fee: int, copay: int) -> Iterator[Entry]:
+def unadjudicated_entries(course: PaymentDates, *, fee: int, copay: int) -> Iterator[SampleEntry]:
     """A charge on which nothing but a copay has happened."""
     yield _charge(course, fee)
     if copay:
@@ -41,8 +41,8 @@ def untouched(course: Course, *, fee: int, copay: int) -> Iterator[Entry]:
 
 
 def adjudicated(
-    seed: Random, course: Course, *, fee: int, allowed: int, insurance: int, patient: int
-) -> Iterator[Entry]:
+    seed: Random, course: PaymentDates, *, fee: int, allowed: int, insurance: int, patient: int
+) -> Iterator[SampleEntry]:
     """A charge that was adjusted to `allowed` and paid until `insurance` and `patient` cents are left due."""
     yield _charge(course, fee)
     if fee > allowed:
@@ -56,11 +56,11 @@ def adjudicated(
         yield (_PATIENT, _PAYMENT, -paid, _BY_PATIENT, None, None, course.patient_paid)
 
 
-def _charge(course: Course, fee: int) -> Entry:
+def _charge(course: PaymentDates, fee: int) -> SampleEntry:
     return (_INSURANCE if course.insured else _PATIENT, _CHARGE, fee, None, None, None, course.charged)
 
 
-def _paid_by_both(seed: Random, course: Course, *, paid: int, patient: int) -> Iterator[Entry]:
+def _paid_by_both(seed: Random, course: PaymentDates, *, paid: int, patient: int) -> Iterator[SampleEntry]:
     """The payers' part, the transfer of the patient's share to the patient, and the patient's part."""
     by_patient = max(int(paid * (0.1 + 0.2 * seed.random())), -patient)
     by_payers = paid - by_patient

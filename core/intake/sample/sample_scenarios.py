@@ -30,7 +30,7 @@ def _larger(random: float, fee: int) -> int:
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     """One course of events. Shares are weights: among claims of the last months, and among older ones."""
 
     name: str
@@ -39,7 +39,7 @@ class Story:
     billing_statuses: tuple[str, ...]
     primary_statuses: tuple[str, ...] = _RECEIVED
     # (random, random, fee of the first line) → what is left due; None: nothing is adjudicated, the whole charge is due.
-    leaves: Callable[[float, float, int], Dues] | None = None
+    amounts_left: Callable[[float, float, int], Dues] | None = None
     insured: bool = True  # False: may be a claim without a payer
     with_secondary: bool = False
     credit_on_second_line: bool = False
@@ -50,46 +50,62 @@ def _nothing(_a: float, _b: float, _fee: int) -> Dues:
     return 0, 0
 
 
-NOT_SUBMITTED: Final = Story("not submitted", 6, 0.3, ("Not Submitted",), _NONE)
-STORIES: Final = (
-    Story("in process", 65, 0, (_BILL_INSURANCE,), WITH_PAYER),
+NOT_SUBMITTED: Final = Scenario("not submitted", 6, 0.3, ("Not Submitted",), _NONE)
+SCENARIOS: Final = (
+    Scenario("in process", 65, 0, (_BILL_INSURANCE,), WITH_PAYER),
     NOT_SUBMITTED,
-    Story("rejected", 4, 1.5, ("Internal Review", _BILL_INSURANCE), (ClaimStatus.REJECTED.value,)),
-    Story("denied", 1, 4, ("Internal Review", _BILL_INSURANCE), (ClaimStatus.ERA_DENIED.value,)),
-    Story("coordination of benefits", 1, 0.7, (_BILL_INSURANCE,), (ClaimStatus.COORDINATION_OF_BENEFITS.value,)),
-    Story("small patient due", 12, 30, (BALANCE_DUE,), leaves=lambda a, _, _fee: (0, _small(a)), insured=False),
-    Story("small insurance due", 1, 11, (BALANCE_DUE, _BILL_INSURANCE), leaves=lambda a, _, _fee: (_small(a), 0)),
-    Story("patient due", 6, 17, (BALANCE_DUE,), leaves=lambda a, _, fee: (0, _larger(a, fee)), insured=False),
-    Story("insurance due", 1, 9, (_BILL_INSURANCE, BALANCE_DUE), leaves=lambda a, _, fee: (_larger(a, fee), 0)),
-    Story("both due", 1, 6, (BALANCE_DUE,), leaves=lambda a, b, fee: (_small(a), _larger(b, fee // 2))),
-    Story(
+    Scenario("rejected", 4, 1.5, ("Internal Review", _BILL_INSURANCE), (ClaimStatus.REJECTED.value,)),
+    Scenario("denied", 1, 4, ("Internal Review", _BILL_INSURANCE), (ClaimStatus.ERA_DENIED.value,)),
+    Scenario("coordination of benefits", 1, 0.7, (_BILL_INSURANCE,), (ClaimStatus.COORDINATION_OF_BENEFITS.value,)),
+    Scenario(
+        "small patient due", 12, 30, (BALANCE_DUE,), amounts_left=lambda a, _, _fee: (0, _small(a)), insured=False
+    ),
+    Scenario(
+        "small insurance due", 1, 11, (BALANCE_DUE, _BILL_INSURANCE), amounts_left=lambda a, _, _fee: (_small(a), 0)
+    ),
+    Scenario("patient due", 6, 17, (BALANCE_DUE,), amounts_left=lambda a, _, fee: (0, _larger(a, fee)), insured=False),
+    Scenario(
+        "insurance due", 1, 9, (_BILL_INSURANCE, BALANCE_DUE), amounts_left=lambda a, _, fee: (_larger(a, fee), 0)
+    ),
+    Scenario("both due", 1, 6, (BALANCE_DUE,), amounts_left=lambda a, b, fee: (_small(a), _larger(b, fee // 2))),
+    Scenario(
         "waits for the secondary",
         1,
         4,
         ("Bill Secondary Insurance",),
-        leaves=lambda a, _, fee: (_larger(a, fee // 2), 0),
+        amounts_left=lambda a, _, fee: (_larger(a, fee // 2), 0),
         with_secondary=True,
     ),
-    Story("patient credit", 0.5, 1.6, ("Internal Review", BALANCE_DUE), leaves=lambda a, _, _fee: (0, -_small(a))),
-    Story("insurance credit", 0.3, 1.2, ("Internal Review", BALANCE_DUE), leaves=lambda a, _, _fee: (-_small(a), 0)),
-    Story("credit under a sum", 0.1, 1, (BALANCE_DUE,), leaves=lambda a, b, fee: (-_small(a), _larger(b, fee) + 5_00)),
-    Story(
+    Scenario(
+        "patient credit", 0.5, 1.6, ("Internal Review", BALANCE_DUE), amounts_left=lambda a, _, _fee: (0, -_small(a))
+    ),
+    Scenario(
+        "insurance credit", 0.3, 1.2, ("Internal Review", BALANCE_DUE), amounts_left=lambda a, _, _fee: (-_small(a), 0)
+    ),
+    Scenario(
+        "credit under a sum",
+        0.1,
+        1,
+        (BALANCE_DUE,),
+        amounts_left=lambda a, b, fee: (-_small(a), _larger(b, fee) + 5_00),
+    ),
+    Scenario(
         "credit on one line",
         0.1,
         0.9,
         (BALANCE_DUE,),
-        leaves=lambda a, _, fee: (0, _larger(a, fee)),
+        amounts_left=lambda a, _, fee: (0, _larger(a, fee)),
         credit_on_second_line=True,
     ),
-    Story("paid", 4, 6.5, ("Paid In Full",), leaves=_nothing, insured=False, owes=False),
-    Story("settled before", 0, 5, (SETTLED,), leaves=_nothing, owes=False),
+    Scenario("paid", 4, 6.5, ("Paid In Full",), amounts_left=_nothing, insured=False, owes=False),
+    Scenario("settled before", 0, 5, (SETTLED,), amounts_left=_nothing, owes=False),
 )
 
-_RECENT: Final = tuple(accumulate(story.recent for story in STORIES))
-_OLDER: Final = tuple(accumulate(story.older for story in STORIES))
+_RECENT: Final = tuple(accumulate(story.recent for story in SCENARIOS))
+_OLDER: Final = tuple(accumulate(story.older for story in SCENARIOS))
 
 
-def draw_story(seed: Random, *, recent: bool) -> Story:
+def draw_scenario(seed: Random, *, recent: bool) -> Scenario:
     """The next story by its share."""
     shares = _RECENT if recent else _OLDER
-    return STORIES[bisect(shares, seed.random() * shares[-1])]
+    return SCENARIOS[bisect(shares, seed.random() * shares[-1])]

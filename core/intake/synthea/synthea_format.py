@@ -21,12 +21,12 @@ def _file(name: str, *columns: Column) -> FileFormat:
     return FileFormat(name, columns, others_allowed=True)
 
 
-ORGANIZATIONS: Final = _file("organizations.csv", Column("Id", fields.outside_id), Column("NAME", fields.text))
-PROVIDERS: Final = _file("providers.csv", Column("Id", fields.outside_id), Column("NAME", fields.text))
-PAYERS: Final = _file("payers.csv", Column("Id", fields.outside_id), Column("NAME", fields.text))
+ORGANIZATIONS: Final = _file("organizations.csv", Column("Id", fields.external_id), Column("NAME", fields.text))
+PROVIDERS: Final = _file("providers.csv", Column("Id", fields.external_id), Column("NAME", fields.text))
+PAYERS: Final = _file("payers.csv", Column("Id", fields.external_id), Column("NAME", fields.text))
 PATIENTS: Final = _file(
     "patients.csv",
-    Column("Id", fields.outside_id),
+    Column("Id", fields.external_id),
     Column("FIRST", fields.text, private=True),
     Column("LAST", fields.text, private=True),
     Column("BIRTHDATE", fields.date, private=True),
@@ -38,15 +38,15 @@ def claims(zone: ZoneInfo) -> FileFormat:
     status = fields.one_of("CLOSED", "BILLED")
     return _file(
         "claims.csv",
-        Column("Id", fields.outside_id),
-        Column("PATIENTID", fields.outside_id),
-        Column("PROVIDERID", fields.outside_id),
-        Column("SUPERVISINGPROVIDERID", fields.outside_id, optional=True),
+        Column("Id", fields.external_id),
+        Column("PATIENTID", fields.external_id),
+        Column("PROVIDERID", fields.external_id),
+        Column("SUPERVISINGPROVIDERID", fields.external_id, optional=True),
         Column("HEALTHCARECLAIMTYPEID1", fields.one_of("1", "2")),
         Column("SERVICEDATE", fields.timestamp_in(zone)),
-        Column("PRIMARYPATIENTINSURANCEID", fields.outside_id, optional=True),
+        Column("PRIMARYPATIENTINSURANCEID", fields.external_id, optional=True),
         Column("STATUS1", status, optional=True),
-        Column("SECONDARYPATIENTINSURANCEID", fields.outside_id, optional=True),
+        Column("SECONDARYPATIENTINSURANCEID", fields.external_id, optional=True),
         Column("STATUS2", status, optional=True),
     )
 
@@ -55,8 +55,8 @@ def transactions(zone: ZoneInfo) -> FileFormat:
     """claims_transactions.csv in the order of the stage, its moments read as local time in `zone`."""
     return _file(
         "claims_transactions.csv",
-        Column("ID", fields.outside_id),
-        Column("CLAIMID", fields.outside_id),
+        Column("ID", fields.external_id),
+        Column("CLAIMID", fields.external_id),
         Column("CHARGEID", fields.whole_number),
         Column("TYPE", fields.one_of(CHARGE, PAYMENT, ADJUSTMENT, TRANSFER_OUT, TRANSFER_IN)),
         Column("AMOUNT", fields.cents_not_negative, optional=True),
@@ -65,13 +65,13 @@ def transactions(zone: ZoneInfo) -> FileFormat:
         Column("PAYMENTS", fields.cents_not_negative, optional=True),
         Column("ADJUSTMENTS", fields.cents_not_negative, optional=True, may_be_absent=True),
         Column("TRANSFERS", fields.cents_not_negative, optional=True),
-        Column("PLACEOFSERVICE", fields.outside_id),
-        Column("PROCEDURECODE", fields.outside_id),
+        Column("PLACEOFSERVICE", fields.external_id),
+        Column("PROCEDURECODE", fields.external_id),
         Column("FROMDATE", fields.timestamp_in(zone)),
     )
 
 
-NEEDS: Final = {
+REQUIRED_COLUMNS: Final = {
     CHARGE: ("AMOUNT", "TRANSFERTYPE"),
     PAYMENT: ("PAYMENTS", "METHOD"),
     ADJUSTMENT: ("ADJUSTMENTS",),

@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, and_, delete, exists, select, text
 from sqlalchemy.orm import Session
 
 from core.intake.loading import stages
-from core.intake.loading.checks import add_duplicates, first_places
+from core.intake.loading.checks import add_duplicates, first_faulty_rows
 from core.intake.loading.load import Imported, load
-from core.intake.parsing.faults import Fault, Kind
+from core.intake.parsing.faults import Fault, FaultKind
 from core.intake.parsing.fields import FileFormat
 from core.intake.parsing.folder import Folder, Progress
 from core.intake.synthea import synthea_format
@@ -45,7 +45,7 @@ _CLASS_OF_PAYER: Final = {
     "NO_INSURANCE": PayerClass.SELF_PAY,
 }
 _CLAIM_TYPE: Final = {"1": ClaimType.PROFESSIONAL.value, "2": ClaimType.INSTITUTIONAL.value}
-_STATUS: Final = {"CLOSED": ClaimStatus.ERA_RECEIVED.value, "BILLED": ClaimStatus.AT_PAYER.value}
+_CLAIM_STATUS: Final = {"CLOSED": ClaimStatus.ERA_RECEIVED.value, "BILLED": ClaimStatus.AT_PAYER.value}
 
 _ROWS_ON_LINES: Final = """
     CREATE TEMP TABLE synthea_row_on_line ON COMMIT DROP AS
@@ -138,22 +138,22 @@ def import_synthea(
     )
     folder = Folder(path, files, progress=progress)
     stages.open_stages(session)
-    stages.copy_rows(session, stages.OFFICE, _as_they_stand(folder, synthea_format.ORGANIZATIONS))
-    stages.copy_rows(session, stages.PROVIDER, _as_they_stand(folder, synthea_format.PROVIDERS))
+    stages.copy_rows(session, stages.OFFICE, _unchanged_rows(folder, synthea_format.ORGANIZATIONS))
+    stages.copy_rows(session, stages.PROVIDER, _unchanged_rows(folder, synthea_format.PROVIDERS))
     stages.copy_rows(session, stages.PAYER, _payers(folder))
     stages.copy_rows(session, stages.PATIENT, _patients(folder))
     stages.copy_rows(session, stages.CLAIM, _claims(folder, claims))
     stages.copy_rows(session, stages.SYNTHEA_ROW, _ledger(folder, ledger))
-    folder.refuse_if_rows_were_lost()
+    folder.refuse_if_rows_lost()
     folder.say("checking and loading")
     left_out = _leave_out_empty_claims(session) if skip_empty_claims else 0
-    _derive(session, practice_id, folder, payments)
+    _build_lines_and_postings(session, practice_id, folder, payments)
     _report_empty_claims(session, folder)
     done = load(session, practice_id, source=SOURCE, origins=synthea_format.ORIGINS, faults=folder.faults, now=now)
     return replace(done, rows_read=folder.rows_read, left_out=left_out)
 
 
-def _as_they_stand(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
+def _unchanged_rows(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
     for row in folder.rows(file):
         yield row.at, *row.values
 
@@ -187,9 +187,9 @@ def _claims(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
             served and served.time(),
             None,
             None if primary == synthea_format.NO_PAYER else primary,
-            _STATUS.get(status, none),
+            _CLAIM_STATUS.get(status, none),
             None if secondary == synthea_format.NO_PAYER else secondary,
-            _STATUS.get(secondary_status, none),
+            _CLAIM_STATUS.get(secondary_status, none),
             *(None,) * 5,  # hold, allowed, expected and the EDI dates are not in it
         )
 
@@ -198,16 +198,16 @@ def _ledger(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
     names = [column.name for column in file.columns]
     for row in folder.rows(file):
         values = dict(zip(names, row.values, strict=True))
-        if row.is_sound:
-            _check_together(folder, file, row.at, values)
+        if row.is_valid:
+            _check_consistency(folder, file, row.at, values)
         moment = values["FROMDATE"]
         yield row.at, *row.values[:-1], moment and moment.date()
 
 
-def _check_together(folder: Folder, file: FileFormat, at: int, values: dict[str, Any]) -> None:
+def _check_consistency(folder: Folder, file: FileFormat, at: int, values: dict[str, Any]) -> None:
     """Add faults for fields that are right one by one but not together."""
     kind = values["TYPE"]
-    for column in synthea_format.NEEDS[kind]:
+    for column in synthea_format.REQUIRED_COLUMNS[kind]:
         if values[column] is None:
             cure = f"must not be empty in a row of TYPE {kind}"
             folder.faults.add(Fault(file.name, cure, line=at, column=column))
@@ -216,7 +216,7 @@ def _check_together(folder: Folder, file: FileFormat, at: int, values: dict[str,
         folder.faults.add(Fault(file.name, cure, line=at, column="METHOD"))
 
 
-def _derive(session: Session, practice_id: int, folder: Folder, payments: Payments) -> None:
+def _build_lines_and_postings(session: Session, practice_id: int, folder: Folder, payments: Payments) -> None:
     """Make lines and postings from the ledger's rows, and what the claims take from them."""
     ledger = stages.SYNTHEA_ROW
     stages.analyze(session, ledger.name)
@@ -243,7 +243,7 @@ def _leave_out_empty_claims(session: Session) -> int:
 
 def _report_empty_claims(session: Session, folder: Folder) -> None:
     claim = stages.CLAIM
-    for row in first_places(session, select(claim.c.at, claim.c.external_id).where(_is_empty())):
+    for row in first_faulty_rows(session, select(claim.c.at, claim.c.external_id).where(_is_empty())):
         cure = "no row of claims_transactions.csv belongs to it; --skip-empty-claims leaves such claims out"
-        fault = Fault("claims.csv", cure, line=row.at, column="Id", value=row.external_id, kind=Kind.REFERENCE)
+        fault = Fault("claims.csv", cure, line=row.at, column="Id", value=row.external_id, kind=FaultKind.REFERENCE)
         folder.faults.add(fault, times=row.times)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from core.cli import TRACE, main
+from core.cli import TRACE_VARIABLE, main
 from core.settings import settings
 
 Typed = Callable[..., Result]
@@ -16,7 +16,7 @@ Typed = Callable[..., Result]
 def typed(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Typed]:
     """The command on this test's database, in a folder of its own, with no terminal."""
     monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
-    monkeypatch.setenv(TRACE, "1")  # what breaks in a test, breaks the test
+    monkeypatch.setenv(TRACE_VARIABLE, "1")  # what breaks in a test, breaks the test
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
     yield lambda *words, **more: CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False, **more)

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from core.cli import TRACE
+from core.cli import TRACE_VARIABLE
 from core.db.engine import Sessions
 from tests.core.cli.conftest import Typed
 from tests.factories import a_practice
@@ -29,7 +29,7 @@ def _refusing(sessions: Sessions, engine: Engine) -> None:
 def test_what_the_database_refuses_is_told_by_its_code_and_our_place(
     typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(TRACE)
+    monkeypatch.delenv(TRACE_VARIABLE)
 
     broke = typed(*ASKED)
 
@@ -48,7 +48,7 @@ def test_who_asks_for_the_words_gets_them(typed: Typed) -> None:
 
 
 def test_a_wrong_use_and_a_refusal_are_as_before(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(TRACE)
+    monkeypatch.delenv(TRACE_VARIABLE)
 
     assert typed("preview", "--nonsense").exit_code == 2
     refused = typed("watch", "7")

@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from core.local.guardian import Ending, Guardian
+from core.local.guardian import Guardian, StopPolicy
 from tests.processes import Process, family_of, living
 from tests.waiting import eventually
 
 _STARTER = """
 import signal, sys, time
 from pathlib import Path
-from core.local.guardian import Ending, Guardian
+from core.local.guardian import Guardian, StopPolicy
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a suite under nohup hands it down ignored
 guardian = Guardian()
 for name, stage in ("database", 0), ("broker", 1), ("door", 2):
     script = f"trap 'echo {name} >> order; exit' TERM; echo {name} >> begun; while :; do sleep 0.05; done"
-    guardian.start(["/bin/sh", "-c", script], log=Path("log"), ending=Ending(stage=stage))
+    guardian.start(["/bin/sh", "-c", script], log=Path("log"), ending=StopPolicy(stage=stage))
 stubborn = "trap '' TERM; echo stubborn >> begun; while :; do sleep 0.05; done"
-guardian.start(["/bin/sh", "-c", stubborn], log=Path("log"), ending=Ending(grace_seconds=0.2))
+guardian.start(["/bin/sh", "-c", stubborn], log=Path("log"), ending=StopPolicy(grace_seconds=0.2))
 time.sleep(600)
 """
 
@@ -62,7 +62,7 @@ def test_the_doors_end_first_and_the_database_last(starter: "subprocess.Popen[by
 
 def test_a_guard_that_was_killed_is_replaced_and_knows_the_children(tmp_path: Path) -> None:
     guardian = Guardian()
-    child = guardian.start(["/bin/sleep", "600"], log=tmp_path / "log", ending=Ending())
+    child = guardian.start(["/bin/sleep", "600"], log=tmp_path / "log", ending=StopPolicy())
     guardian._guard.kill()  # somebody from outside
     guardian._guard.wait()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.local.guardian import Child, Ending, Guardian
-from core.local.log_files import keep_small
-from core.local.restart_policy import RESTARTS_MAX, GaveUp, Kept
+from core.local.guardian import Child, Guardian, StopPolicy
+from core.local.log_files import rotate_large_logs
+from core.local.restart_policy import RESTARTS_MAX, RestartLimitReached, SupervisedProgram
 from tests.processes import family_of, living
 from tests.waiting import eventually
 
@@ -22,12 +22,12 @@ class Program:
         self._log = folder / "program.log"
         self._argv = ["/bin/sh", "-c", script]
         self._guardian = guardian
-        self.kept = Kept("program", self._start, self._log, self.said.append, essential=essential)
+        self.kept = SupervisedProgram("program", self._start, self._log, self.said.append, essential=essential)
         self.kept.start()
         self.now = 0.0
 
     def _start(self) -> Child:
-        self.started.append(self._guardian.start(self._argv, log=self._log, ending=Ending()))
+        self.started.append(self._guardian.start(self._argv, log=self._log, ending=StopPolicy()))
         return self.started[-1]
 
     def look_after_its_end(self) -> None:
@@ -70,7 +70,7 @@ def test_a_program_that_keeps_dying_stays_down_and_the_rest_goes_on(guardian: Gu
 def test_an_essential_program_that_keeps_dying_ends_the_run(guardian: Guardian, folder: Path) -> None:
     program = Program("exit 3", guardian, folder, essential=True)
 
-    with pytest.raises(GaveUp, match="nothing works without it"):
+    with pytest.raises(RestartLimitReached, match="nothing works without it"):
         program.die_until(lambda: False)
 
 
@@ -103,7 +103,7 @@ def test_a_log_that_has_grown_too_large_begins_anew_and_keeps_one_older(guardian
     log = folder / "program.log"
     eventually(lambda: log.exists() and log.read_text())
 
-    keep_small(folder, bytes_max=3)
+    rotate_large_logs(folder, bytes_max=3)
 
     assert log.read_text() == ""
     assert (folder / "program.log.1").read_text() == "before\n"

@@ -127,7 +127,7 @@ def test_a_database_that_is_killed_is_started_again(run: Run) -> None:
 
 def flower(run: Run, path: str, *, password: str | None = None, method: str = "GET") -> int:
     """Ask Flower; give the status."""
-    servers = run_lock.find(run.data_dir)
+    servers = run_lock.find_running_servers(run.data_dir)
     assert servers is not None
     request = urllib.request.Request(servers.flower_url + path, method=method)  # noqa: S310 – our own loopback
     if password is not None:

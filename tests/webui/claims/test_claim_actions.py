@@ -33,7 +33,7 @@ def claim(practice: GivenPractice) -> str:
 
 
 def post(browser: Browser, number: str = "C1", **fields: str) -> TestResponse:
-    page = f"/claims/{url_converters.encode(number)}"
+    page = f"/claims/{url_converters.encode_claim_id(number)}"
     return browser.post(f"{page}/postings", on=page, **{"idempotency_key": "one", **fields})
 
 

@@ -30,10 +30,10 @@ def test_a_claim_of_any_number_has_an_address_that_finds_it(
     practice.claim(number, Line(1_000, 500))
     practice.claim("another", Line(100, 0))
 
-    key = url_converters.encode(number)
+    key = url_converters.encode_claim_id(number)
 
     assert re.fullmatch(r"[A-Za-z0-9_~-]+", key)
-    assert url_converters.decode(key) == number
+    assert url_converters.decode_claim_id(key) == number
     page = biller.read(f"/claims/{key}")
     assert f"<bdi>{number}</bdi>" in page
     assert "$15.00" in page
@@ -42,7 +42,7 @@ def test_a_claim_of_any_number_has_an_address_that_finds_it(
 def test_a_number_with_markup_is_only_text(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("<script>alert(1)</script>", Line(1_000, 500))
 
-    page = biller.get(f"/claims/{url_converters.encode('<script>alert(1)</script>')}").text
+    page = biller.get(f"/claims/{url_converters.encode_claim_id('<script>alert(1)</script>')}").text
 
     assert "<script>alert" not in page
 
@@ -119,7 +119,7 @@ def test_a_credit_and_a_hold_are_said_in_words(practice: GivenPractice, biller: 
 
 def test_one_claim_goes_the_same_way_as_many(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("A/1", Line(1_000, 500))
-    page = f"/claims/{url_converters.encode('A/1')}"
+    page = f"/claims/{url_converters.encode_claim_id('A/1')}"
     assert "/jobs" in biller.forms(page)
 
     asked = biller.post(

@@ -19,7 +19,7 @@ from core.policy.rules import RULES
 from tests.core.claims.conftest import a_patient
 from tests.factories import GivenPractice, Line, a_practice
 from tests.webui.conftest import Browser, Clock
-from webui.claims.feed_columns import COLUMNS, ELIGIBILITY_PILLS, SHORT_WORDS
+from webui.claims.feed_columns import COLUMNS, ELIGIBILITY_PILLS, SHORT_LABELS
 
 NAMES = ["<script>alert(1)</script>", 'O\'Neil "Bob" & Söhne', "😀 Zoë", "مريم العلي", "=cmd()"]
 
@@ -42,7 +42,7 @@ def rows_of(browser: Browser, address: str = "/claims") -> int:
 
 def test_every_rule_has_short_words() -> None:
     assert set(ELIGIBILITY_PILLS) == set(ELIGIBILITY)
-    assert {rule.code for rule in RULES} <= set(SHORT_WORDS)
+    assert {rule.code for rule in RULES} <= set(SHORT_LABELS)
 
 
 def test_the_feed_shows_names_as_they_are_and_runs_none(named: GivenPractice, biller: Browser) -> None:

@@ -56,7 +56,7 @@ def test_a_failure_is_listed_in_words_with_its_claim_and_can_be_tried_again(
 
     assert "Completed; 1 claim failed and may be tried again." in said
     assert "Locked by another user or process; gave up after five tries claim_locked yes" in said
-    assert f"/claims/{url_converters.encode('A/1')}" in biller.links(path)
+    assert f"/claims/{url_converters.encode_claim_id('A/1')}" in biller.links(path)
 
     answer = biller.post(f"{path}/retry-failed", on=path)
     assert answer.location == path

@@ -16,7 +16,7 @@ from tests.factories import NOW, GivenPractice, a_practice
 from tests.webui.operations.test_metrics import an_app
 from webui.shared import file_downloads
 from webui.shared.auth import SESSION_COOKIE
-from webui.shared.file_downloads import Shelf, Unfetched
+from webui.shared.file_downloads import UnfetchedFile, UnfetchedFiles
 
 FEED = "/feed/export.csv"
 
@@ -42,7 +42,7 @@ def _sign_in(client: FlaskClient, practice: GivenPractice, person: Actor) -> Non
 
 
 def _allow(client: FlaskClient, **limits: int) -> None:
-    client.application.extensions[file_downloads._SHELF] = Shelf(**limits)
+    client.application.extensions[file_downloads._EXTENSION_KEY] = UnfetchedFiles(**limits)
 
 
 def _exports(practice: GivenPractice) -> int:
@@ -93,12 +93,12 @@ def test_the_files_of_all_are_bounded_and_a_program_reads_why(
 def test_a_full_disk_refuses_the_file_and_sends_nothing_of_it(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: Unfetched, piece: bytes) -> int:
+    def full(_: UnfetchedFile, piece: bytes) -> int:
         if b"Claim" not in piece:
             return len(piece)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Unfetched, "write", full)
+    monkeypatch.setattr(UnfetchedFile, "write", full)
 
     answer = client.get(FEED)
 

@@ -69,7 +69,7 @@ def test_nobody_waits_for_a_broker_that_is_mute_gone_or_none(broker: str, mute_b
     hints = Hints(url)
 
     before = time.monotonic()
-    for job in range(3 * hints_module.WAITING_MAX):
+    for job in range(3 * hints_module.QUEUED_HINTS_MAX):
         hints.send(1, job, count=32)
 
     assert time.monotonic() - before < 30  # who waited for the broker each time would take hours

@@ -130,7 +130,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(files: FilesOfPractice)
     list(rows)
 
     with pytest.raises(ImportRefused) as refused:
-        folder.refuse_if_rows_were_lost()
+        folder.refuse_if_rows_lost()
     assert [str(fault) for fault in refused.value.faults] == [
         "payers.csv, line 1: 3 lines of 1 came through; did the file change during the import?"
     ]

@@ -227,8 +227,8 @@ def test_columns_that_are_not_ours_are_guessed_only_where_the_guess_is_sure(file
         "claims.csv, line 1, column id: not a column of this file; is it claim_id?",
         (f"claims.csv, line 1, columns patient_name, encounter_id and status: not a column of this file; {DOCUMENT}"),
         (
-            "claims.csv, line 1, columns paid_amount and billed_amount: not a column of this file; amounts go into "
-            f"line_items.csv and postings.csv, and {DOCUMENT}"
+            "claims.csv, line 1, columns paid_amount and billed_amount: not a column of this file; amounts go in "
+            f"line_items.csv and postings.csv; {DOCUMENT}"
         ),
     ]
     assert len(faults) == 4
@@ -245,7 +245,7 @@ def test_columns_that_are_not_ours_are_guessed_only_where_the_guess_is_sure(file
         ("clam_id", "is it claim_id?"),
         ("\u0441laim_id", "is it claim_id?"),  # a Cyrillic letter
         ("encounter_id", DOCUMENT),
-        ("balance", "amounts go into line_items.csv and postings.csv"),
+        ("balance", "amounts go in line_items.csv and postings.csv"),
     ],
 )
 def test_a_column_by_another_name_is_guessed_or_left_to_the_document(
