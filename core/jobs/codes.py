@@ -1,4 +1,4 @@
-"""What became of a claim, in words: one sentence for each code, of a rule or of a failure."""
+"""One sentence for each code: why a claim was skipped or failed, why a job halted, which limit it exceeds."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ LIMITS: Final = {
 
 
 def words(code: str) -> str:
-    """The sentence that people read for `code`; a code of another version is shown as it is."""
+    """Return the sentence for `code`. A code of another version is shown as it is."""
     if code in FAILURES:
         return FAILURES[code]
     if code in HALTS:
@@ -98,7 +98,7 @@ _HOLDS: Final = {
 
 
 def values_seen(why: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Label and value of each thing that the rule saw; dates as MM/DD/YYYY, amounts as dollars."""
+    """Return label and value of each fact that a rule used, with dates as MM/DD/YYYY and amounts in dollars."""
     return [(_LABELS.get(name, name), _value(name, value)) for name, value in (why or {}).items()]
 
 

@@ -1,4 +1,4 @@
-"""What people do to a job. Each locks the job, asks the role, moves the status and writes the audit."""
+"""The commands on a job. Each locks the job, checks the role, moves the status and records the act in the audit."""
 
 import datetime as dt
 
@@ -35,13 +35,13 @@ S = JobStatus
 
 
 class PreviewPreparing(Refusal):
-    """The preview is still being prepared; confirm when it is there."""
+    """The preview is still being prepared. Confirm when it is ready."""
 
     code = "preview_preparing"
 
 
 class PreviewExpired(Refusal):
-    """This preview is over an hour old; preview again before confirming."""
+    """This preview is over an hour old. Preview again before confirming."""
 
     code = "preview_expired"
 
@@ -55,10 +55,10 @@ def confirm(
     by: Actor,
     now: dt.datetime,
 ) -> SettleJob:
-    """Let the previewed job run, once: a job that was confirmed before comes back as it is.
+    """Confirm the previewed job, so that it runs. A job that was confirmed before is returned unchanged.
 
-    Over a limit, it waits for another person instead. Raises `ConfirmationMismatch`, `CostShareReasonMissing`,
-    `PreviewPreparing`, `PreviewExpired` or `WrongStatus`; then nothing happens.
+    A job that exceeds a limit waits for approval instead. Raise `ConfirmationMismatch`, `CostShareReasonMissing`,
+    `PreviewPreparing`, `PreviewExpired` or `WrongStatus`. In each case nothing changes.
     """
     job = locked(session, key, by, Action.CONFIRM_JOB)
     if confirmation != CONFIRMATION:
@@ -79,7 +79,7 @@ def confirm(
 
 
 def discard(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
-    """Give up a preview; nothing was done and nothing will be. Who asked for it reads who gave up what waited."""
+    """Discard a preview. If the job needed approval, the requester sees who discarded it."""
     job = locked(session, key, by, Action.PREVIEW_JOB)
     sources = (S.PREPARING, S.PREVIEWED, S.AWAITING_APPROVAL)
     in_their_stead = job.status is S.AWAITING_APPROVAL and by.user_id not in requesters.of_job(job)
@@ -88,13 +88,13 @@ def discard(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Se
 
 
 def pause(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
-    """Ask the job to pause: no chunk is begun from now on, and it is paused when no worker is inside."""
+    """Pause the job. Workers take no more chunks, and the job is paused when the last worker has finished its chunk."""
     job = locked(session, key, by, Action.CONTROL_JOB)
     return move_locked(session, job, S.PAUSING, by=by, now=now, sources=(S.CONFIRMED, S.RUNNING), act="pause_asked")
 
 
 def resume(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
-    """Let a paused or halted job go on; after a halt its failure budget counts anew from here."""
+    """Resume a paused or halted job. After a halt, the failure budget starts over."""
     job = locked(session, key, by, Action.CONTROL_JOB)
     posting_month.hold(session, job, now=now)
     values = failure_budget.forgiven(session, key) if job.status is S.HALTED else {}
@@ -105,14 +105,14 @@ def resume(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> Set
 
 
 def cancel(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
-    """Ask the job to end where it is: what is settled stays settled, the rest is not reached."""
+    """Cancel the rest of the job. Settled claims stay settled."""
     job = locked(session, key, by, Action.CONTROL_JOB)
     sources = (S.CONFIRMED, S.RUNNING, S.PAUSING, S.PAUSED, S.HALTED)
     return move_locked(session, job, S.CANCELLING, by=by, now=now, sources=sources, act="cancel_asked")
 
 
 def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, code: str | None = None) -> SettleJob:
-    """Open the failed claims of a finished, paused or halted job again (only those with `code`, where given)."""
+    """Reopen the failed claims of a completed, paused or halted job, or only those with `code`."""
     job = locked(session, key, by, Action.CONTROL_JOB)
     if job.status not in retry.STATUSES:
         raise refusal(job, "try its failed claims again")

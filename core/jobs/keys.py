@@ -1,4 +1,4 @@
-"""How a job is named inside: its practice first, as in every key."""
+"""The key of a job: its practice first, as in every primary key."""
 
 from typing import Any, NamedTuple
 
@@ -20,6 +20,6 @@ class JobKey(NamedTuple):
     job_id: int
 
     def of(self, table: type[SettleJob | JobChunk | JobItem]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        """The conditions that pick this job's rows of `table`."""
+        """Return the conditions that select this job's rows of `table`."""
         job_id: Any = table.id if table is SettleJob else table.job_id  # type: ignore[union-attr]
         return (table.practice_id == self.practice_id, job_id == self.job_id)

@@ -1,4 +1,4 @@
-"""A job's life: one table of edges, the only function that moves a job along one, and what every act on a job does."""
+"""The statuses of a job and the moves between them: one table, and the only functions that change a status."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -57,17 +57,17 @@ def move(
     target: JobStatus,
     **values: Any,
 ) -> bool:
-    """Move the job if it is still in `source`, setting `values` too; tell the caller whether it was the mover."""
+    """Move the job if it is still in `source`, and set `values`. Return whether this call moved it."""
     assert (source, target) in TRANSITIONS, (source, target)
     moved = update(SettleJob).where(*job.of(SettleJob), SettleJob.status == source)
     return session.scalar(moved.values(status=target, **values).returning(SettleJob.id)) is not None
 
 
 def lock(session: Session, job: JobKey) -> SettleJob | None:
-    """Lock the job row until the transaction ends and read it as it is then; None where there is none.
+    """Lock the job row until the transaction ends and return it as it is now, or None if there is none.
 
-    Whatever opens a chunk or ends a job holds this lock. It is `NO KEY`, so that postings, which name
-    the job by a foreign key, go on meanwhile.
+    Every transaction that opens a chunk or ends a job takes this lock. It is `NO KEY`, so that postings, which
+    reference the job by a foreign key, do not wait for it.
     """
     found = select(SettleJob).where(*job.of(SettleJob)).with_for_update(key_share=True)
     return session.scalars(found.execution_options(populate_existing=True)).one_or_none()
@@ -77,7 +77,7 @@ CONFIRMATION: Final = "CONFIRM"
 
 
 class ConfirmationMismatch(BadInput):
-    """Type CONFIRM, all in capitals, to confirm."""
+    """Type CONFIRM, in capitals, to confirm."""
 
     code = "confirmation_mismatch"
 
@@ -89,7 +89,7 @@ class WrongStatus(Refusal):
 
 
 def may(by: Actor, job: SettleJob, action: Action) -> bool:
-    """Tell whether `by` may do `action` to this job: whatever is done to a reversal takes who may reverse."""
+    """Return whether `by` may do `action` to this job. For a reversal, the right to reverse is required."""
     return by.may(_needed(job, action))
 
 
@@ -98,7 +98,7 @@ def _needed(job: SettleJob, action: Action) -> Action:
 
 
 def locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJob:
-    """The job, locked, if `by` may do `action` to it."""
+    """Lock and return the job. Raise `NoSuchJob` or `NotAllowed`."""
     if key.practice_id != by.practice_id:
         raise NoSuchJob
     job = lock(session, key)
@@ -109,7 +109,7 @@ def locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJo
 
 
 def still_may(session: Session, job: SettleJob, by: Actor, action: Action) -> None:
-    """Hold the person as they are until the commit. Raises `NotAllowed` where they lost the right meanwhile."""
+    """Re-check the user's role under lock. It may have changed since the page was loaded. Raise `NotAllowed`."""
     authorize.require(session, by, _needed(job, action))
 
 
@@ -124,12 +124,12 @@ _ACTS: Final = {
 
 
 def by_schedule(job: SettleJob) -> dict[str, int]:
-    """Return the schedule for the audit, where it asked in its owner's name and the owner typed nothing."""
+    """Return the schedule for the audit if a scheduled run acted in its owner's name."""
     return {} if job.schedule_id is None else {"schedule": job.schedule_id}
 
 
 def refusal(job: SettleJob, what: str) -> WrongStatus:
-    """The refusal that says what the job is and what it therefore cannot."""
+    """Return the refusal that names the job's status and what it does not allow."""
     return WrongStatus(
         f"The job is {job.status.replace('_', ' ')}; it cannot {what}.",
         status=job.status.value,
@@ -147,7 +147,7 @@ def move_locked(
     act: str,
     **values: Any,
 ) -> SettleJob:
-    """Move the locked job; asked twice, the second changes nothing."""
+    """Move the locked job and record the act. A second call changes nothing."""
     if job.status is target:
         return job
     if job.status not in sources:

@@ -1,4 +1,4 @@
-"""The month that a job posts into: it must be open when the job may go on, and stays open until the job has ended."""
+"""The month that a job posts into. It must be open when the job is confirmed, and it stays open until the job ends."""
 
 import datetime as dt
 
@@ -14,23 +14,23 @@ from core.practices import periods, practice_days
 def dated(
     session: Session, practice: Practice, *, asked: dt.date | None, moves_money: bool, now: dt.datetime
 ) -> dt.date:
-    """The posting date of a new job: today, or the next open date where this month is closed and that was `asked`.
+    """Return the posting date of a new job: today, or the next open date if this month is closed and it was `asked`.
 
-    Raises `PeriodClosed` and `BadPostingDate`; a job that moves no money posts nothing, so that any day will do.
+    Raise `PeriodClosed` and `BadPostingDate`. A job that posts nothing may have any date.
     """
     today = practice_days.today(practice, now=now)
     return periods.posting_date(session, practice.id, asked=asked, today=today) if moves_money else today
 
 
 def moves_money(session: Session, job: SettleJob) -> bool:
-    """Tell whether the job posts anything: one that changes statuses, or takes such a job back, does not."""
+    """Return whether the job posts anything. A status change and the reversal of one do not."""
     if job.kind is not JobKind.REVERSE:
         return job.kind is JobKind.SETTLE
     return bool(session.scalar(select(posts()).where(*JobKey(job.practice_id, job.id).of(SettleJob))))
 
 
 def posts() -> ColumnElement[bool]:
-    """The same, as a condition on a job."""
+    """Return the condition that a job posts anything."""
     original = aliased(SettleJob, name="original")
     of_original = exists().where(
         original.practice_id == SettleJob.practice_id,
@@ -41,16 +41,16 @@ def posts() -> ColumnElement[bool]:
 
 
 def hold(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
-    """Keep the month of the job's posting date open until the commit. Raises `PeriodClosed` and `PeriodBusy`."""
+    """Lock the month of the job's posting date open until the commit. Raise `PeriodClosed` and `PeriodBusy`."""
     if moves_money(session, job):
         today = practice_days.today(session.get_one(Practice, job.practice_id), now=now)
         periods.hold_open(session, job.practice_id, [job.posting_date], today=today)
 
 
 def offered(session: Session, job: SettleJob, *, now: dt.datetime) -> dt.date | None:
-    """Return the date of a new preview, where the job's posting date is in a closed month; None where it is open.
+    """Return the posting date for a new preview if the job's month is closed, or None if it is open.
 
-    Today, or the next open date where today's month is closed too.
+    It is today, or the next open date if today's month is closed too.
     """
     if not is_closed(session, job):
         return None

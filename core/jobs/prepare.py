@@ -17,18 +17,17 @@ from core.practices import practice_days
 
 
 def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: int | None = None) -> bool:
-    """Freeze the items of a job that is still preparing, if no other worker is at it; tell whether this call did.
+    """Freeze the items of a preparing job unless another worker is doing so. Return whether this call did.
 
-    A night's job waits while another night of the practice is frozen, so that both do not take the same claims.
-
-    A crash leaves nothing behind, so that the next call starts from nothing.
+    A scheduled run waits while another run of the practice is prepared, so that both do not take the same claims. After
+    a crash, the next call starts over.
     """
     timeouts.limit(session, statement_seconds=timeouts.PREPARE_SECONDS)
     mine = select(SettleJob).where(*key.of(SettleJob), SettleJob.status == JobStatus.PREPARING)
     job = session.scalars(mine.with_for_update(key_share=True, skip_locked=True)).one_or_none()
     if job is None:
         return False
-    # The people first, as a tick and whoever changes a limit take them: no two wait for each other.
+    # Lock users first, in the same order as a tick and a change of limits, to avoid a deadlock.
     authorize.held(session, requesters.of_job(job))
     if job.schedule_id is not None and not schedule_lock.is_mine(session, job):
         return False
@@ -38,7 +37,7 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     job.rule_values = {"recent_payment_days": practice.recent_payment_days}
     job.limits = {**job.limits, **limits.of_people(session, practice, requesters.of_job(job))}
     today = practice_days.today(practice, now=now)
-    if job.posting_date == job.as_of:  # else the next open date was asked for
+    if job.posting_date == job.as_of:  # otherwise the next open date was chosen
         job.posting_date = today
     job.as_of = today
     if job.kind is JobKind.REVERSE:

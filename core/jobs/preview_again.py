@@ -1,4 +1,4 @@
-"""Ask once more for the claims of a preview: it expired, its month was closed, or its reason is to be another."""
+"""Preview the same claims again, because the preview expired, its month was closed, or the reason changes."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from core.models.jobs import JobKind, JobStatus, SettleJob
 
 
 class PreviewGone(Refusal):
-    """The claims of this preview are no longer kept; select them again in the Live Claims Feed."""
+    """The claims of this preview are no longer stored. Select them again in the Live Claims Feed."""
 
     code = "preview_gone"
 
@@ -26,9 +26,9 @@ class PreviewGone(Refusal):
 def preview_again(
     session: Session, key: JobKey, make: Callable[[list[str]], SettleJob], *, by: Actor, now: dt.datetime
 ) -> SettleJob:
-    """Let `make` preview the claims of job `key` once more, by their numbers, and give the old preview up.
+    """Let `make` preview the claims of job `key` again, by their numbers, and discard the old preview.
 
-    Raises what `make` raises, and `PreviewGone` where the claims were removed.
+    Raise what `make` raises, and `PreviewGone` if the claims were removed.
     """
     old = queries.find(session, key)
     job = make(_claim_ids(session, key))
@@ -56,9 +56,9 @@ def preview_dated(
     now: dt.datetime,
     chunk_claims: int | None = None,
 ) -> SettleJob:
-    """Preview what job `key` asked for with another posting date, and give that preview up; asked twice, it is one job.
+    """Preview the claims of job `key` again with another posting date, and discard the old preview.
 
-    Raises what a preview raises, and `PreviewGone`.
+    A second call returns the same job. Raise what a preview raises, and `PreviewGone`.
     """
     old = queries.find(session, key)
     how: dict[str, Any] = {

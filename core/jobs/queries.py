@@ -1,4 +1,4 @@
-"""Finding jobs, and the names of those who act on them."""
+"""Find jobs, and the names of their users."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from core.models.people import User
 
 
 def find(session: Session, key: JobKey) -> SettleJob:
-    """The job; raises `NoSuchJob`, also where it is another practice's."""
+    """Return the job. Raise `NoSuchJob`, also for a job of another practice."""
     job = session.scalars(select(SettleJob).where(*key.of(SettleJob))).one_or_none()
     if job is None:
         raise NoSuchJob
@@ -26,7 +26,7 @@ def list_jobs(
     before_id: int | None = None,
     status: JobStatus | None = None,
 ) -> list[SettleJob]:
-    """The practice's jobs, newest first; those older than `before_id` where it is given."""
+    """Return the practice's jobs, newest first, optionally only those older than `before_id`."""
     jobs = select(SettleJob).where(SettleJob.practice_id == practice_id)
     if before_id is not None:
         jobs = jobs.where(SettleJob.id < before_id)
@@ -36,13 +36,13 @@ def list_jobs(
 
 
 def preparing(session: Session) -> list[JobKey]:
-    """The jobs of all practices whose items a worker has yet to freeze."""
+    """Return the jobs of all practices that a worker has yet to prepare."""
     jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status == JobStatus.PREPARING)
     return [JobKey(*row) for row in session.execute(jobs)]
 
 
 def reversals_of(session: Session, key: JobKey) -> list[SettleJob]:
-    """The jobs that take back this one, or some of its claims, oldest first; those that were given up are left out."""
+    """Return the reversals of this job, oldest first, without those that were discarded, rejected or expired."""
     given_up = (JobStatus.DISCARDED, JobStatus.EXPIRED, JobStatus.REJECTED)
     of_job = (SettleJob.practice_id == key.practice_id, SettleJob.reverses_job_id == key.job_id)
     found = select(SettleJob).where(*of_job, SettleJob.status.not_in(given_up))
@@ -50,7 +50,7 @@ def reversals_of(session: Session, key: JobKey) -> list[SettleJob]:
 
 
 def names_of_users(session: Session, practice_id: int, user_ids: Iterable[int | None]) -> dict[int, str]:
-    """The names of those users of the practice, by id."""
+    """Return the names of these users of the practice, by id."""
     wanted = {user_id for user_id in user_ids if user_id is not None}
     named = select(User.id, User.name).where(User.practice_id == practice_id, User.id.in_(wanted))
     return dict(session.execute(named).all())

@@ -1,4 +1,4 @@
-"""How much of a job its reversals have taken back."""
+"""Totals of a job's reversals."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from core.models.jobs import SettleJob
 
 
 class TakenBack(NamedTuple):
-    """Claims, and the cents that are due again, of all reversals of a job together."""
+    """The claims and cents that all reversals of a job restored."""
 
     claims: int
     insurance_cents: int
@@ -19,12 +19,12 @@ class TakenBack(NamedTuple):
 
     @property
     def cents(self) -> int:
-        """Of both responsibilities."""
+        """Return the sum of insurance and patient cents."""
         return self.insurance_cents + self.patient_cents
 
 
 def of_jobs(session: Session, practice_id: int, job_ids: Collection[int]) -> dict[int, TakenBack]:
-    """What was taken back of each of the jobs, by id; a job of which nothing was is left out."""
+    """Return the reversed totals by job id. Jobs without a reversal are left out."""
     of_reversal = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     sums = (func.sum(getattr(JobChunk, name)) for name in ("settled", "insurance_cents", "patient_cents"))
     rows = session.execute(

@@ -1,4 +1,4 @@
-"""Over a limit, a job waits for another person, who sees the same frozen preview and types CONFIRM, or says no."""
+"""Decide on a job that exceeds a limit: another user sees the same frozen preview and approves or rejects it."""
 
 import datetime as dt
 from http import HTTPStatus
@@ -23,36 +23,36 @@ _DECIDED: Final = {S.CONFIRMED: "approved", S.REJECTED: "rejected", S.DISCARDED:
 
 
 class OwnJob(NotAllowed):
-    """Another person must decide on this job: you asked for it yourself."""
+    """You requested this job, so another user must approve it."""
 
     code = "own_job"
 
 
 class AlreadyDecided(Refusal):
-    """Somebody has already decided on this job."""
+    """Another user has already decided on this job."""
 
     code = "already_decided"
 
 
 class ApprovalExpired(Refusal):
-    """Nobody approved this job within 7 days; it must be previewed again."""
+    """This job was not approved within 7 days. Preview it again."""
 
     code = "approval_expired"
 
 
 class ReasonMissing(BadInput):
-    """Say why you reject it, in at most 500 characters: the requester reads it."""
+    """Enter a reason of at most 500 characters. The requester reads it."""
 
     code = "reason_missing"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def go_on(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
-    """Let the locked, previewed job run for those who asked for it; over a limit, it waits for another person.
+    """Confirm the locked, previewed job. If it exceeds a limit, hand it to an approver instead.
 
-    Raises `PeriodClosed` and `PeriodBusy`.
+    Raise `PeriodClosed` and `PeriodBusy`.
     """
-    # Held until the commit: two jobs of one person that come at once are added up one after the other.
+    # Locked until the commit, so that two jobs of one user are added up one after the other.
     authorize.held(session, requesters.of_job(job))
     posting_month.hold(session, job, now=now)
     by = requesters.answers(job)
@@ -73,10 +73,10 @@ def go_on(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
 
 
 def approve(session: Session, key: JobKey, *, confirmation: str, by: Actor, now: dt.datetime) -> SettleJob:
-    """Let a job that waits run; asked again by the same person, it comes back as it is.
+    """Approve the job, so that it runs. A second approval by the same user changes nothing.
 
-    Raises `ConfirmationMismatch`, `OwnJob`, `NotAllowed` (the role was lost meanwhile too), `AlreadyDecided`,
-    `ApprovalExpired`, `PeriodClosed` or `WrongStatus`; then nothing happens.
+    Raise `ConfirmationMismatch`, `OwnJob`, `NotAllowed` (also if the role changed since the page was loaded),
+    `AlreadyDecided`, `ApprovalExpired`, `PeriodClosed` or `WrongStatus`. In each case nothing changes.
     """
     job = lifecycle.locked(session, key, by, Action.APPROVE_JOB)
     if confirmation != lifecycle.CONFIRMATION:
@@ -91,7 +91,7 @@ def approve(session: Session, key: JobKey, *, confirmation: str, by: Actor, now:
 
 
 def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.datetime) -> SettleJob:
-    """Say no to a job that waits, with a reason that its requester reads. Raises as `approve`, and `ReasonMissing`."""
+    """Reject the job with a reason that its requester reads. Raise what `approve` raises, and `ReasonMissing`."""
     job = lifecycle.locked(session, key, by, Action.APPROVE_JOB)
     reason = reason.strip()
     if not can_keep(reason):
@@ -105,9 +105,9 @@ def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.dat
 
 
 def _decides(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, now: dt.datetime) -> bool:
-    """Tell whether `by` is to decide; False where they have decided just this before."""
+    """Return True if `by` may decide now, or False if they made the same decision before."""
     if job.decided_at is not None:
-        decided = job.status if job.status in _DECIDED else S.CONFIRMED  # it has run on since
+        decided = job.status if job.status in _DECIDED else S.CONFIRMED  # it has been running since
         if job.decided_by == by.user_id and decided is target:
             return False
         who = "You have" if job.decided_by == by.user_id else "Somebody else has"
@@ -127,10 +127,10 @@ def _decides(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, 
 
 
 def expires_at(job: SettleJob) -> dt.datetime | None:
-    """Until when somebody may approve it; None where nobody was asked."""
+    """Return the deadline for approval, or None if the job needs none."""
     return job.approval_asked_at + APPROVAL_LIFE if job.approval_asked_at else None
 
 
 def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
-    """Tell whether it has waited too long."""
+    """Return whether the deadline for approval has passed."""
     return job.approval_asked_at is not None and now - job.approval_asked_at >= APPROVAL_LIFE

@@ -1,4 +1,4 @@
-"""Jobs that wait for another person's word: for whom, since when, and what was decided."""
+"""Jobs that need approval, and recent decisions on a user's jobs."""
 
 import datetime as dt
 from typing import Final
@@ -12,31 +12,31 @@ from core.jobs.approval.decide import APPROVAL_LIFE
 from core.models.jobs import JobStatus, SettleJob
 from core.models.people import User
 
-NEWS_LIFE: Final = dt.timedelta(days=7)  # so long a decision is news to who asked for it
+NEWS_LIFE: Final = dt.timedelta(days=7)  # how long a decision is shown to the requester
 
 
 def for_me(session: Session, actor: Actor, *, now: dt.datetime) -> list[SettleJob]:
-    """The jobs that this person may approve or reject, the oldest first."""
+    """Return the jobs that this user may approve or reject, oldest first."""
     if not actor.may(Action.APPROVE_JOB):
         return []
     return list(session.scalars(select(SettleJob).where(*_for(actor, now)).order_by(SettleJob.approval_asked_at)))
 
 
 def count_for_me(session: Session, actor: Actor, *, now: dt.datetime) -> int:
-    """How many jobs this person may approve or reject."""
+    """Count the jobs that this user may approve or reject."""
     if not actor.may(Action.APPROVE_JOB):
         return 0
     return session.scalars(select(func.count()).select_from(SettleJob).where(*_for(actor, now))).one()
 
 
 def of_mine(session: Session, actor: Actor) -> list[SettleJob]:
-    """The jobs that this person asked for and that wait for another, the oldest first."""
+    """Return this user's jobs that need approval, oldest first."""
     waits = (*_asked_by(actor), SettleJob.status == JobStatus.AWAITING_APPROVAL)
     return list(session.scalars(select(SettleJob).where(*waits).order_by(SettleJob.approval_asked_at)))
 
 
 def decided_of_mine(session: Session, actor: Actor, *, now: dt.datetime) -> list[SettleJob]:
-    """The jobs of this person that another decided on or gave up lately, or on which nobody did: newest first."""
+    """Return this user's jobs that were recently approved, rejected, discarded or expired, newest first."""
     expired_at = SettleJob.approval_asked_at + APPROVAL_LIFE
     lately = or_(
         SettleJob.decided_at > now - NEWS_LIFE,
@@ -49,7 +49,7 @@ def decided_of_mine(session: Session, actor: Actor, *, now: dt.datetime) -> list
 
 
 def who_may_approve(session: Session, job: SettleJob, *, confirmer: int | None = None) -> list[User]:
-    """The people who may decide on the job now, by name; of a preview, were `confirmer` to let it go on."""
+    """Return the users who may approve the job, by name. For a preview, assume that `confirmer` confirms it."""
     people = select(User).where(
         User.practice_id == job.practice_id,
         User.active,
@@ -60,13 +60,13 @@ def who_may_approve(session: Session, job: SettleJob, *, confirmer: int | None =
 
 
 def who_left(session: Session, job: SettleJob) -> list[str]:
-    """The names of those on whose behalf the job would run and whose accounts were deactivated meanwhile."""
+    """Return the names of the requesters whose accounts were deactivated."""
     asked = User.id.in_(requesters.of_job(job))
     return list(session.scalars(select(User.name).where(asked, ~User.active).order_by(User.name)))
 
 
 def is_own(actor: Actor, job: SettleJob) -> bool:
-    """Tell whether the person asked for the job, or made its schedule: then another must decide."""
+    """Return whether the user requested the job or created its schedule, so that another user must decide."""
     return actor.user_id in requesters.barred(job)
 
 

@@ -1,7 +1,7 @@
-"""What a job may write off without a second person: the limits frozen into it, and what of it is over which.
+"""What a job may write off without approval: the limits frozen into it, and the limits that it exceeds.
 
-A limit is in cents, or a number of claims for a schedule's cap; `core.money.UNLIMITED` where somebody chose the word.
-Limits that change later change nothing about a job that was previewed before.
+A limit is in cents. A schedule's cap may be a number of claims. `core.money.UNLIMITED` stands for the word "unlimited".
+A job keeps the limits that were in effect at its preview.
 """
 
 import datetime as dt
@@ -22,11 +22,11 @@ from core.models.practices import Practice
 from core.money import UNLIMITED, format_cents
 from core.practices import practice_days
 
-# By code, of which limit each is.
+# The name of the limit on one claim, by code.
 OF_ONE_CLAIM: Final = {"over_claim_limit": "practice_claim_cents", "over_user_claim_limit": "user_claim_cents"}
 COUNTED_IN_CLAIMS: Final = frozenset({"over_cap_claims"})  # every other limit is in cents
 
-# Jobs that write nothing off for their requester's day.
+# Jobs that do not count against their requester's daily limit.
 _NOT_COUNTED: Final = (
     JobStatus.PREPARING,
     JobStatus.PREVIEWED,
@@ -34,28 +34,28 @@ _NOT_COUNTED: Final = (
 )
 
 
-# By name: practice_claim_cents, practice_job_cents, user_claim_cents, user_job_cents, and of a schedule cap_claims and
-# cap_cents. A name that is missing is no limit of this job's.
+# Keys: practice_claim_cents, practice_job_cents, user_claim_cents, user_job_cents, and for a schedule cap_claims and
+# cap_cents. A missing key means no such limit.
 Limits = dict[str, int]
 
 
 class Over(TypedDict):
-    """One limit that a job is over: `found` is in the unit of `limit`."""
+    """One limit that a job exceeds. `found` has the unit of `limit`."""
 
     code: str
     limit: int
-    found: int  # the largest claim's cents, the sum of cents, or the number of claims
-    claims: int  # how many claims are over it; all of the job's where the sum is
-    jobs: list[int]  # of the day's sum: the other jobs
-    reversed_jobs: NotRequired[list[int]]  # those of them that were reversed since, in whole or in part
+    found: int  # the largest claim in cents, the sum in cents, or the number of claims
+    claims: int  # how many claims exceed it; all claims of the job if the sum does
+    jobs: list[int]  # for the daily limit: the user's other jobs
+    reversed_jobs: NotRequired[list[int]]  # the other jobs that were reversed later, in whole or in part
 
 
 class OverLimit(BaseModel):
-    """The same, as people and programs read it."""
+    """A limit that a job exceeds, as pages and the API show it."""
 
     code: str
     words: str
-    unit: Literal["cents", "claims"]  # of `limit` and `found`
+    unit: Literal["cents", "claims"]  # of both `limit` and `found`
     limit: int
     found: int
     claims: int
@@ -63,19 +63,19 @@ class OverLimit(BaseModel):
 
     @property
     def is_of_one_claim(self) -> bool:
-        """Whether `limit` is what one claim may write off, so that `found` is the largest."""
+        """Return whether the limit applies to one claim, so that `found` is the largest claim."""
         return self.code in OF_ONE_CLAIM
 
     @property
     def sentence(self) -> str:
-        """Which limit, and by how much."""
+        """Return a sentence that names the limit and the amount."""
         write: Callable[[int], str] = format_cents if self.unit == "cents" else "{:,}".format
         by_how_much = write(self.found - self.limit)
         return f"{self.words}: {write(self.found)}, the limit is {write(self.limit)}, {by_how_much} over"
 
 
 def told(over: Iterable[Over]) -> list[OverLimit]:
-    """What is over which limit, in words; a claim's own amount is the largest of them."""
+    """Describe the exceeded limits. For a limit on one claim, the amount is that of the largest claim."""
     return [
         OverLimit(
             code=one["code"],
@@ -99,7 +99,7 @@ def _words(one: Over) -> str:
 
 
 def of_people(session: Session, practice: Practice, user_ids: Collection[int]) -> Limits:
-    """The limits under which these users ask for a job today: of their own the stricter."""
+    """Return the limits for a job that these users request today. The stricter of their own limits applies."""
     people = session.scalars(select(User).where(User.id.in_(user_ids))).all()
     return Limits(
         practice_claim_cents=practice.claim_limit_cents,
@@ -110,7 +110,7 @@ def of_people(session: Session, practice: Practice, user_ids: Collection[int]) -
 
 
 def of_confirmer(session: Session, job: SettleJob, user_id: int) -> Limits:
-    """The job's limits, where another confirms than previewed the stricter of both persons'."""
+    """Return the job's limits. If another user confirms than previewed, the stricter of both users' limits applies."""
     limits: Limits = dict(job.limits)
     if user_id != job.requested_by:
         user = session.get_one(User, user_id)
@@ -120,14 +120,14 @@ def of_confirmer(session: Session, job: SettleJob, user_id: int) -> Limits:
 
 
 def if_confirmed(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> list[Over]:
-    """What of the previewed job would be over which limit if user `by` confirmed it now."""
+    """Return the limits that the previewed job would exceed if user `by` confirmed it now."""
     return over(session, job, by=by, now=now, limits=of_confirmer(session, job, by))
 
 
 def over(session: Session, job: SettleJob, *, by: int, now: dt.datetime, limits: Limits | None = None) -> list[Over]:
-    """What of the previewed job is over which of its `limits`, with what else user `by` let run on the same day.
+    """Return the limits that the previewed job exceeds together with user `by`'s other jobs of the day.
 
-    `now` is when it is confirmed, or would be.
+    `now` is the time of the confirmation.
     """
     if job.kind is not JobKind.SETTLE:
         return []
@@ -160,12 +160,12 @@ def _over(code: str, limit: int, found: int, *, claims: int, jobs: list[int] | N
 
 
 def of_one_claim(limits: Limits) -> int:
-    """The least of the limits for one claim, in cents."""
+    """Return the strictest limit for one claim, in cents."""
     return min(limits.get("practice_claim_cents", UNLIMITED), limits.get("user_claim_cents", UNLIMITED))
 
 
 def is_over_claim_limit(limit: int) -> ColumnElement[bool]:
-    """The condition on an item that it alone is more than one claim may be."""
+    """Return the condition that an item alone exceeds the limit for one claim."""
     return and_(JobItem.verdict == Verdict.SETTLE, JobItem.insurance_cents + JobItem.patient_cents > limit)
 
 
@@ -179,9 +179,9 @@ def _claims_over(session: Session, job: SettleJob, code: str, limit: int) -> lis
 
 
 def _unapproved_of_the_day(session: Session, job: SettleJob, by: int, now: dt.datetime) -> dict[int, int]:
-    """What the user's other settle jobs of the same day write off with nobody else's word: cents by job.
+    """Return what the user's other settle jobs of the same day write off without approval, in cents by job.
 
-    A job that waits, or that another person approved, was not slipped in under the limit: it does not count.
+    A job that was approved or still needs approval does not count, because it did not slip under the limit.
     """
     others = [other for other in jobs_of_the_day(session, job, by=by, at=now) if other.approval_asked_at is None]
     found = dict(zip((other.id for other in others), _at_most(session, job.practice_id, others), strict=True))
@@ -189,10 +189,9 @@ def _unapproved_of_the_day(session: Session, job: SettleJob, by: int, now: dt.da
 
 
 def jobs_of_the_day(session: Session, job: SettleJob, *, by: int, at: dt.datetime) -> list[SettleJob]:
-    """The other settle jobs that the user let run, or asked to, on the same day, oldest first.
+    """Return the other settle jobs that the user confirmed on the same day, oldest first.
 
-    On the day of which the previews tell, and on that of `at`, when this one is confirmed: two previews of both sides
-    of a midnight do not get a day each.
+    Counts jobs previewed or confirmed on the same day, so that two previews made around midnight share one daily limit.
     """
     practice = session.get_one(Practice, job.practice_id)
     begins, ends = practice_days.day_of(practice, practice_days.today(practice, now=at))
@@ -202,7 +201,7 @@ def jobs_of_the_day(session: Session, job: SettleJob, *, by: int, at: dt.datetim
         SettleJob.id != job.id,
         requesters.is_answered_by(by),
         SettleJob.kind == JobKind.SETTLE,
-        # Nights are added up among themselves: they have caps, and must not use up their owner's day.
+        # Scheduled runs have caps of their own, so that they do not use up their owner's daily limit.
         SettleJob.night.is_(None) if job.night is None else SettleJob.night.is_not(None),
         or_(SettleJob.as_of == job.as_of, and_(let_run_at >= begins, let_run_at < ends)),
         SettleJob.status.not_in(_NOT_COUNTED),
@@ -211,7 +210,7 @@ def jobs_of_the_day(session: Session, job: SettleJob, *, by: int, at: dt.datetim
 
 
 def _at_most(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[int]:
-    """The most that each job will have written off: of a cancelled one what it did, because it never goes on."""
+    """Return the most that each job can write off, in cents. A canceled job counts only what it did."""
     cancelled = [job.id for job in jobs if job.status is JobStatus.CANCELLED]
     done = func.sum(JobChunk.insurance_cents + JobChunk.patient_cents)
     of_jobs = (JobChunk.practice_id == practice_id, JobChunk.job_id.in_(cancelled))
@@ -221,6 +220,6 @@ def _at_most(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> l
 
 
 def cents(job: SettleJob) -> int:
-    """What the previewed job will write off."""
+    """Return what the previewed job writes off, in cents."""
     frozen = job.preview or {}
     return int(frozen.get("insurance_cents", 0)) + int(frozen.get("patient_cents", 0))

@@ -1,7 +1,7 @@
-"""Who asked for a job: who requested it, and whose CONFIRM lets it run. Another person decides on it, never they.
+"""A job's requesters: the user who previewed it and the user who confirmed it. Neither may approve it.
 
-A person's own job has one asker, or two where another confirms than previewed. A schedule's has its owner, who typed
-CONFIRM when it began to settle, and, where somebody pressed "run now", that person too.
+They are often the same user. A scheduled run has its owner as requester, and for "run now" also the user who pressed
+it.
 """
 
 from sqlalchemy import ColumnElement, case, or_
@@ -10,31 +10,31 @@ from core.models.jobs import SettleJob
 
 
 def of_job(job: SettleJob) -> frozenset[int]:
-    """The ids of the users who asked for it."""
+    """Return the ids of the job's requesters."""
     return frozenset({job.requested_by, job.confirmed_by or job.requested_by})
 
 
 def is_one(user_id: int) -> ColumnElement[bool]:
-    """The condition on a job that this user asked for it."""
+    """Return the condition that this user is a requester of the job."""
     return or_(SettleJob.requested_by == user_id, SettleJob.confirmed_by.is_not_distinct_from(user_id))
 
 
 def barred(job: SettleJob) -> frozenset[int]:
-    """Who may not decide on it: who asked for it, and who made its schedule, whoever owns that now."""
+    """Return the users who may not approve the job: its requesters, and the user who created its schedule."""
     return of_job(job) | {job.schedule_made_by or job.requested_by}
 
 
 def is_barred(user_id: int) -> ColumnElement[bool]:
-    """The same, as a condition on a job."""
+    """Return the condition that this user may not approve the job."""
     return or_(is_one(user_id), SettleJob.schedule_made_by.is_not_distinct_from(user_id))
 
 
 def answers(job: SettleJob) -> int:
-    """Which of them let it run, or will: whose day it uses up, and who reads what was decided."""
+    """Return the requester whose daily limit the job counts against and who is notified of the decision."""
     return job.requested_by if job.schedule_id is not None or job.confirmed_by is None else job.confirmed_by
 
 
 def is_answered_by(user_id: int) -> ColumnElement[bool]:
-    """The same, as a condition on a job."""
+    """Return the condition that the job counts against this user's daily limit."""
     answers_ = case((SettleJob.schedule_id.is_(None), SettleJob.confirmed_by), else_=SettleJob.requested_by)
     return answers_ == user_id

@@ -1,4 +1,4 @@
-"""Taking, locking, giving back and splitting chunks. The row lock is the lease: a worker that dies lets go of it."""
+"""Take, lock, release and split chunks. The row lock is the lease: it ends when its worker dies."""
 
 import datetime as dt
 import random
@@ -14,17 +14,17 @@ from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome
 from core.models.jobs import WORKED_STATUSES, JobStatus, SettleJob
 from core.settings import HINTS_PER_CONFIRM_MAX
 
-ATTEMPTS_MAX: Final = 3  # times that a worker took a chunk and was never heard of again
+ATTEMPTS_MAX: Final = 3  # times that a worker took the chunk and did not come back
 BUSY_TRIES_MAX: Final = 5
-BUSY_WAIT: Final = dt.timedelta(seconds=0.5)  # doubled with each try, up to:
+BUSY_WAIT: Final = dt.timedelta(seconds=0.5)  # doubled with each try, up to BUSY_WAIT_MAX
 BUSY_WAIT_MAX: Final = dt.timedelta(seconds=30)
 TRANSIENT_WAIT: Final = dt.timedelta(seconds=0.5)
-# Between a take and its lock stands a commit: for so long nobody else takes the same chunk.
+# A take commits before the chunk is locked. Chunks taken within this window are skipped.
 TAKE_TO_LOCK: Final = dt.timedelta(seconds=1)
 
 
 class Chunk(NamedTuple):
-    """A chunk that a worker has taken: the range of positions, and which take of it this is."""
+    """A chunk that a worker has taken: its range of positions, and the number of the take."""
 
     job: JobKey
     first: int
@@ -33,7 +33,7 @@ class Chunk(NamedTuple):
     busy_tries: int
 
     def row(self) -> ColumnElement[bool]:
-        """The condition that picks this chunk, if it is still open and nobody has taken it since."""
+        """Return the condition that selects this chunk while it is open and still ours."""
         return and_(
             *self.job.of(JobChunk),
             JobChunk.first_position == self.first,
@@ -43,12 +43,12 @@ class Chunk(NamedTuple):
         )
 
     def items(self) -> ColumnElement[bool]:
-        """The condition that picks its items."""
+        """Return the condition that selects its items."""
         return and_(*self.job.of(JobItem), JobItem.position.between(self.first, self.last))
 
 
 def free(now: dt.datetime) -> ColumnElement[bool]:
-    """The condition on a chunk that may be taken at `now`, as far as can be seen without its lock."""
+    """Return the condition that a chunk may be taken at `now`, as far as can be seen without its lock."""
     return and_(
         JobChunk.state == ChunkState.OPEN,
         or_(JobChunk.not_before.is_(None), JobChunk.not_before <= now),
@@ -57,7 +57,7 @@ def free(now: dt.datetime) -> ColumnElement[bool]:
 
 
 def jobs_with_free_chunks(session: Session, *, now: dt.datetime) -> list[JobKey]:
-    """Every job of every practice on which a worker could begin."""
+    """Return every job, of any practice, that has a chunk to take."""
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     has_free = select(JobChunk.first_position).where(of_job, free(now)).exists()
     jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status.in_(WORKED_STATUSES), has_free)
@@ -65,16 +65,13 @@ def jobs_with_free_chunks(session: Session, *, now: dt.datetime) -> list[JobKey]
 
 
 def count_free(session: Session, job: JobKey, *, now: dt.datetime) -> int:
-    """On how many chunks of the job a worker could begin, up to the number of hints that are sent at once."""
+    """Count the job's chunks that can be taken, up to the number of hints that are sent at once."""
     some = select(JobChunk.first_position).where(*job.of(JobChunk), free(now)).limit(HINTS_PER_CONFIRM_MAX).subquery()
     return session.scalars(select(func.count()).select_from(some)).one()
 
 
 def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:
-    """Take a chunk for `worker`: a practice with free chunks at random, one of its jobs at random, its first free one.
-
-    None where there is nothing to do.
-    """
+    """Take a chunk: the first free one of a random job of a random practice. Return None if there is none."""
     for job in _in_fair_order(jobs_with_free_chunks(session, now=now)):
         chunk = _take_first(session, job, worker=worker, now=now)
         if chunk is not None:
@@ -118,13 +115,13 @@ def _take_first(session: Session, job: JobKey, *, worker: str, now: dt.datetime)
 
 
 def lock(session: Session, chunk: Chunk) -> bool:
-    """Lock the chunk for this transaction; False where it is done, taken by another or split meanwhile."""
+    """Lock the chunk for this transaction. Return False if it is done, split or taken by another worker."""
     mine = select(JobChunk.first_position).where(chunk.row()).with_for_update(skip_locked=True)
     return session.scalar(mine) is not None
 
 
 def give_back(session: Session, chunk: Chunk, *, not_before: dt.datetime | None) -> None:
-    """Undo the take, if nobody has gone on from it: this attempt is nobody's fault."""
+    """Release the chunk if we still own it. The attempt does not count."""
     if lock(session, chunk):
         values = {
             "attempts": JobChunk.attempts - 1,
@@ -150,12 +147,15 @@ class Counts(NamedTuple):
 
 
 def close(session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetime) -> None:
-    """Add to the chunk's counters; it has no item without an outcome left."""
+    """Add to the chunk's counters and mark it done. Every item has an outcome."""
     _add(session, chunk, counts, state=ChunkState.DONE, done_at=now, not_before=None)
 
 
 def keep_open(session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetime) -> None:
-    """Add to the chunk's counters; what another hand holds is tried again after a while, twice as long each time."""
+    """Add to the chunk's counters and keep it open, because other users or processes have locked some of its claims.
+
+    Each retry waits twice as long.
+    """
     wait = min(BUSY_WAIT * 2**chunk.busy_tries, BUSY_WAIT_MAX)
     _add(
         session, chunk, counts, busy_tries=JobChunk.busy_tries + 1, attempts=0, not_before=now + wait,
@@ -169,9 +169,9 @@ def _add(session: Session, chunk: Chunk, counts: Counts, **values: Any) -> None:
 
 
 def split(session: Session, chunk: Chunk, *, code: str, now: dt.datetime) -> None:
-    """Close in on the claim at fault: two halves instead of the chunk, or the one claim failed with `code`.
+    """Narrow down the claim that breaks the chunk: split it in two, or fail its one claim with `code`.
 
-    Nothing happens where another worker has the chunk or has done it.
+    Do nothing if another worker has the chunk or has finished it.
     """
     if not lock(session, chunk):
         return
@@ -181,7 +181,7 @@ def split(session: Session, chunk: Chunk, *, code: str, now: dt.datetime) -> Non
     if len(undone) == 1:
         _fail(session, chunk, undone[0], code=code, now=now)
         return
-    # In the middle of what is undone, so that each half has half of the suspects.
+    # Split in the middle of the unprocessed items, so that each half has half of the suspects.
     middle = undone[len(undone) // 2]
     halves = ((chunk.first, middle - 1), (middle, chunk.last))
     session.execute(update(JobChunk).where(chunk.row()).values(_range_values(session, chunk, *halves[0])))
@@ -199,7 +199,7 @@ def _key_values(chunk: Chunk) -> dict[str, Any]:
 
 
 def _range_values(session: Session, chunk: Chunk, first: int, last: int) -> dict[str, Any]:
-    """A chunk for the positions `first` to `last`, its counters taken from the items."""
+    """Return the values of a chunk for positions `first` to `last`, with counters recomputed from its items."""
     of_half = and_(*chunk.job.of(JobItem), JobItem.position.between(first, last))
     settled = JobItem.outcome == Outcome.SETTLED
 

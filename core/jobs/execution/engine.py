@@ -1,4 +1,4 @@
-"""What a worker does with a hint: take free chunks and settle them, for about a second."""
+"""What a worker does for a hint: take chunks and settle them for about a second."""
 
 import datetime as dt
 import time
@@ -19,25 +19,26 @@ from core.models.jobs import JobStatus
 
 log = structlog.get_logger(__name__)
 
-BALANCE_MISMATCH: Final = "balance_mismatch"  # the one skip that is an alarm: the books themselves are in doubt
+# the only skip that raises an alarm, because the books themselves are in doubt
+BALANCE_MISMATCH: Final = "balance_mismatch"
 
 Clock = Callable[[], dt.datetime]
 
-GIVE_BACK_WAITS_SECONDS: Final = (0.2, 0.5, 1, 2, 4, 8)  # a database that is restarted is back by then
-WORK_FOR: Final = dt.timedelta(seconds=1)  # long enough that messages cost nothing, short enough for a warm stop
+GIVE_BACK_WAITS_SECONDS: Final = (0.2, 0.5, 1, 2, 4, 8)  # a restarted database is back by then
+WORK_FOR: Final = dt.timedelta(seconds=1)  # long enough that hints cost little, short enough for a warm shutdown
 
 
 class Worked(NamedTuple):
-    """What came of a hint, and what the caller counts for metrics."""
+    """What was done for a hint, with the counts for metrics."""
 
     chunks: int  # processed; a chunk that was released or halted does not count
     more_to_do: bool  # something was settled and chunks are left: worth another hint
     chunk_seconds: list[float]  # of each transaction
-    skipped: Counter[str]  # claims by the code of the rule that skipped them
+    skipped: Counter[str]  # number of claims by the code of the rule
 
 
 class _Chunk(NamedTuple):
-    """What came of one chunk."""
+    """The result of one chunk."""
 
     processed: bool
     seconds: float | None = None
@@ -69,7 +70,7 @@ def _something_is_free(sessions: Sessions, *, clock: Clock) -> bool:
 
 
 def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _Chunk:
-    """Settle one taken chunk, whatever happens."""
+    """Settle one chunk, and release or split it if that fails."""
     where = log.bind(
         practice_id=chunk.job.practice_id,
         job_id=chunk.job.job_id,
@@ -117,11 +118,11 @@ def _step(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
 
 
 def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock) -> bool:
-    """Give a chunk back that met with no fault of its own; close in on the claim at fault otherwise.
+    """Release the chunk after a transient error. Split it after any other error, to find the claim at fault.
 
-    Either asks the database what became of the chunk: a COMMIT whose answer was lost may have happened.
+    Both re-read the chunk, because a COMMIT whose answer was lost may have happened.
     """
-    # The class and the server's code only: the text of an error may hold values.
+    # Log the class and SQLSTATE only, because the text of an error may hold values.
     where = log.bind(
         practice_id=chunk.job.practice_id, job_id=chunk.job.job_id, first=chunk.first, last=chunk.last,
         error=type(error).__name__, sqlstate=sqlstate(error),
@@ -136,7 +137,7 @@ def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock
 
 
 def _halt(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
-    """Undo the take, and let a person look into it before anything else is posted."""
+    """Release the chunk and halt the job, so that a user looks into it before anything else is posted."""
     _give_back(sessions, chunk, clock=clock)
     with transaction(sessions) as session:
         job = lifecycle.lock(session, chunk.job)
@@ -146,7 +147,7 @@ def _halt(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
 
 
 def _give_back(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
-    """Undo the take. If the database is what is away, wait for it a while: an outage is no death of the worker."""
+    """Release the chunk. Wait for a database that is down, so that the outage does not count as a dead worker."""
     for seconds in (*GIVE_BACK_WAITS_SECONDS, None):
         try:
             with transaction(sessions) as session:

@@ -1,4 +1,4 @@
-"""The failure budget: a job whose claims fail on and on halts and waits for a person."""
+"""The failure budget: a job with too many failed claims halts until a user resumes or cancels it."""
 
 from sqlalchemy import and_, func, select, true
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from core.models.practices import Practice
 
 
 def spent(session: Session, key: JobKey) -> str | None:
-    """Why the job must halt, as a code, or None. Counted since somebody last resumed it after a halt."""
+    """Return the code of the reason to halt the job, or None. Count since the last resume after a halt."""
     done, failed = _counted(session, key)
     job, practice = session.get_one(SettleJob, key), session.get_one(Practice, key.practice_id)
     done, failed = done - job.forgiven_done, failed - job.forgiven_failed
@@ -23,7 +23,7 @@ def spent(session: Session, key: JobKey) -> str | None:
 
 
 def forgiven(session: Session, key: JobKey) -> dict[str, int]:
-    """What is no longer counted, as values of the job."""
+    """Return the job's values that start its failure budget over."""
     done, failed = _counted(session, key)
     return {"forgiven_done": done, "forgiven_failed": failed}
 
@@ -36,7 +36,7 @@ def _counted(session: Session, key: JobKey) -> tuple[int, int]:
 
 
 def _last_are_alike(session: Session, key: JobKey, count: int) -> bool:
-    """Tell whether the last `count` failures have one code; the chunk that was done last has the last ones."""
+    """Return whether the last `count` failures have the same code. The chunk finished last has the last failures."""
     ranges = (
         select(JobChunk.first_position, JobChunk.last_position, JobChunk.done_at)
         .where(*key.of(JobChunk), JobChunk.failed > 0)

@@ -28,11 +28,11 @@ _HASHED: Final = (
 
 
 def step(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
-    """Take the job's next step that needs nobody: complete, pause or cancel it. Give the new status if it moved."""
+    """Move the job on if nothing else is needed: complete, pause, cancel or halt it. Return the new status, or None."""
     if _is_busy(session, key):
-        return None  # the common case, asked without a lock: whoever commits last asks again
-    # Locked first and asked in a new statement: a single UPDATE … WHERE NOT EXISTS (open
-    # chunk) waits on the row and then judges by its old snapshot.
+        return None  # the common case, checked without a lock: the worker that commits last checks again
+    # Lock first and check in a second statement. A single UPDATE … WHERE NOT EXISTS (open chunk) would wait for the row
+    # and then decide by its old snapshot.
     job = lifecycle.lock(session, key)
     if job is None or job.status not in (S.RUNNING, S.PAUSING, S.CANCELLING):
         return None
@@ -44,7 +44,7 @@ def step(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None
 
 
 def _is_busy(session: Session, key: JobKey) -> bool:
-    """Running with chunks open, and no failure that a budget could count."""
+    """Return whether the job is running with open chunks and without a failure."""
     failed = exists().where(*key.of(JobChunk), JobChunk.failed > 0)
     running = exists().where(*key.of(SettleJob), SettleJob.status == S.RUNNING)
     return bool(session.scalar(select(and_(running, ~failed)))) and _has_open_chunks(session, key)
@@ -56,7 +56,7 @@ def _halt_if_spent(session: Session, key: JobKey, *, now: dt.datetime) -> JobSta
 
 
 def halt(session: Session, key: JobKey, *, because: str, now: dt.datetime) -> JobStatus:
-    """Halt the locked, running job for a reason that a person must look into, as a code."""
+    """Halt the locked, running job with the code of the reason."""
     moved = lifecycle.move(session, key, source=S.RUNNING, target=S.HALTED, halted_because=because)
     assert moved, "the row is locked"
     _record(session, key, "job.halted", now=now, because=because)
@@ -69,7 +69,7 @@ def _has_open_chunks(session: Session, key: JobKey) -> bool:
 
 
 def _no_worker_inside(session: Session, key: JobKey) -> bool:
-    """Row locks cannot be seen, but they can be tried: every open chunk can be locked, or somebody is inside."""
+    """Return whether no worker has a chunk. Row locks cannot be seen, so try to lock every open chunk."""
     of_job = (*key.of(JobChunk), JobChunk.state == ChunkState.OPEN)
     free = select(JobChunk.first_position).where(*of_job).with_for_update(skip_locked=True).subquery()
     counts = select(
@@ -105,7 +105,10 @@ def _record(session: Session, key: JobKey, act: str, *, now: dt.datetime, **fact
 
 
 def counted(session: Session, key: JobKey) -> dict[str, Any]:
-    """The sums over the job's chunks, and SHA-256 of their numbers: a line "first|last|settled|…" each, in order."""
+    """Return the sums over the job's chunks and a SHA-256 of their counters.
+
+    The hashed text has a line "first|last|settled|…" for each chunk, in order.
+    """
     line = func.concat_ws("|", *(getattr(JobChunk, name) for name in _HASHED))
     lines = func.string_agg(line, aggregate_order_by(literal("\n"), JobChunk.first_position))
     sums = [func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in SUMMED]

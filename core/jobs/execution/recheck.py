@@ -1,4 +1,4 @@
-"""The run's check: what the preview promised to settle, seen again under the claims' locks, against the ledger."""
+"""Check again, under the claims' locks, what the preview said would be settled."""
 
 from collections import Counter
 from dataclasses import replace
@@ -21,11 +21,11 @@ from core.policy.rules import Moment
 from core.practices import exclusions
 from core.practices.exclusions import Excluded
 
-Skipped = Counter[str]  # how many claims, by the code of the rule
+Skipped = Counter[str]  # number of claims by the code of the rule
 
 
 class Judged(NamedTuple):
-    """The claims that are to be settled, what they owe and what their items promised; and how many are skipped."""
+    """The claims to settle, with their balances and what their items promised, and the number of skipped claims."""
 
     settled: ClaimIds
     skipped: Skipped
@@ -34,9 +34,9 @@ class Judged(NamedTuple):
 
 
 def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> Judged:
-    """Give the locked claims their outcome by the rules of the run.
+    """Decide on the locked claims by the rules of the run.
 
-    A rule can only turn into a skip what the preview promised to settle.
+    A rule can only turn a claim that would settle into a skip.
     """
     if not locked:
         return Judged(ClaimIds(), Skipped(), Cents(0, 0), Cents(0, 0))
@@ -47,7 +47,7 @@ def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> J
     seen = _run_facts(job, mismatched(session, practice_id, locked), excluded)
     code = rules.first_match(seen, asked)
     settles = code.is_(None)
-    # Item and claim are joined as they are: a rule of the run reads these two alone (a test holds it to that).
+    # A rule of the run reads item and claim only, so nothing else is joined. A test checks that.
     decided = (
         update(JobItem)
         .where(
@@ -111,10 +111,10 @@ def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: Excluded) -> 
 
 
 def mismatched(session: Session, practice_id: int, claim_ids: ClaimIds) -> ClaimIds:
-    """Those of the claims whose dues differ from their lines', or a line of which differs from its postings.
+    """Return the claims whose balances differ from those of their lines, or whose lines differ from their postings.
 
-    A statement of its own: joined to the items, of which the database knows nothing yet, it was planned as
-    a comparison of every claim with every other.
+    This is a statement of its own. Joined to the items, for which PostgreSQL has no statistics yet, it was planned as a
+    comparison of every claim with every other claim.
     """
     books = _books(practice_id, claim_ids)
     differs = or_(
@@ -128,7 +128,7 @@ def mismatched(session: Session, practice_id: int, claim_ids: ClaimIds) -> Claim
 
 
 def _books(practice_id: int, claim_ids: ClaimIds) -> Subquery:
-    """For each claim with lines: the sums of its lines, and whether a line differs from its postings."""
+    """Return, for each claim with lines, the sums of its lines and whether a line differs from its postings."""
     owed = func.sum(Posting.amount_cents)
     ledger = (
         select(

@@ -1,4 +1,4 @@
-"""Before a job may say completed, its counters, its items and the ledger must tell the same story to the cent."""
+"""Compare a job's counters, items and ledger to the cent before it completes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from core.models.ledger import Posting, Responsibility
 
 
 def faults(session: Session, job: SettleJob) -> list[str]:
-    """Compare what the job's chunks count with its items and its postings; name what differs, or give nothing."""
+    """Return the names of the totals that differ between the job's chunks, items and postings."""
     key = JobKey(job.practice_id, job.id)
     chunks, items, ledger = (
         _of_chunks(session, key),
@@ -57,7 +57,7 @@ def _of_items(session: Session, key: JobKey) -> dict[str, int]:
 
 
 def _of_ledger(session: Session, job: SettleJob) -> dict[str, int]:
-    """What the job's postings moved: a write-off lowers what is due, a reversal raises it; never the other way."""
+    """Return what the job's postings moved, in cents. A write-off lowers the balance, a reversal raises it."""
     key = JobKey(job.practice_id, job.id)
     by_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
     moved = _sign(job) * Posting.amount_cents
@@ -66,7 +66,7 @@ def _of_ledger(session: Session, job: SettleJob) -> dict[str, int]:
 
 
 def _balances(session: Session, job: SettleJob, side: Responsibility) -> bool:
-    """Whether what was due before, less what was moved, is what was due after."""
+    """Return whether the balance before, less what was posted, is the balance after."""
     names = ("before", "after")
     columns = {name: func.sum(getattr(JobChunk, f"{side.value}_{name}_cents")) for name in names}
     moved = {"moved": func.sum(getattr(JobChunk, f"{side.value}_cents"))}
@@ -75,5 +75,5 @@ def _balances(session: Session, job: SettleJob, side: Responsibility) -> bool:
 
 
 def _sign(job: SettleJob) -> int:
-    """What a cent that the job moved does to what is due."""
+    """Return 1 if the job lowers balances and -1 if it raises them."""
     return 1 if job.kind is JobKind.REVERSE else -1

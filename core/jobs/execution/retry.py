@@ -1,4 +1,4 @@
-"""Failed claims, opened for another try: when that is possible, and doing it."""
+"""Reopen failed claims for another try."""
 
 import datetime as dt
 from typing import Final
@@ -15,15 +15,15 @@ STATUSES: Final = (JobStatus.COMPLETED, JobStatus.PAUSED, JobStatus.HALTED)
 
 
 def is_possible(session: Session, key: JobKey) -> bool:
-    """Return whether the job's failed claims can be retried now: by its status, and its month is open."""
+    """Return whether the job's failed claims can be retried now: its status allows it and its month is open."""
     job = session.get_one(SettleJob, key)
     return job.status in STATUSES and not posting_month.is_closed(session, job)
 
 
 def reopen_failed(session: Session, key: JobKey, *, code: str | None, now: dt.datetime) -> int:
-    """Keep each failure in the job's history, clear its outcome and open its chunk; return how many claims.
+    """Copy each failure to the job's history, clear its outcome and open its chunk. Return the number of claims.
 
-    The caller holds the job's lock.
+    The caller has locked the job.
     """
     chunks = session.execute(
         select(JobChunk.first_position, JobChunk.last_position)

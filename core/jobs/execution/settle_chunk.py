@@ -1,7 +1,7 @@
-"""The effect: one transaction that settles a chunk's claims, each step a statement over sets.
+"""Settle the claims of a chunk in one transaction, each step as one statement over all of them.
 
-Every read that decides comes in a statement after the locks. Locking and deciding in one was shown to
-write off $1.00 where a payment had left $0.40.
+Every read that decides comes in a statement after the locks. A statement that locked and decided at once wrote off
+$1.00 although a payment had left $0.40.
 """
 
 import datetime as dt
@@ -24,20 +24,20 @@ from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.practices import periods
 
-# A statement over a thousand claims is done before it would be compiled.
+# A statement over a thousand claims finishes sooner than JIT compiles it.
 _UNCOMPILED: Final = text("SELECT set_config('jit', 'off', true)")
 
 
 class BooksDiffer(Exception):
-    """What was posted is not what the items promised; the transaction must not commit."""
+    """The postings differ from what the items promised, so the transaction must not commit."""
 
 
 class MonthIsClosed(Exception):
-    """The month of the posting date was closed under an unfinished job, which must never be: the job halts."""
+    """The month of the posting date was closed under an unfinished job. This must never happen, so the job halts."""
 
 
 class Done(NamedTuple):
-    """What one transaction did: what it counted, how many claims another hand held, and the skipped by code."""
+    """The result of one transaction: its counts, the number of locked claims, and the skipped claims by code."""
 
     counts: Counts
     busy: int
@@ -45,12 +45,12 @@ class Done(NamedTuple):
 
 
 def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
-    """Settle what can be settled of `chunk`; None where it must be let go (not ours any more, or the job rests)."""
+    """Settle the chunk's claims. Return None if we lost the chunk or the job is no longer running."""
     timeouts.limit(session)
     session.execute(_UNCOMPILED)
     if not chunks.lock(session, chunk):
         return None
-    # Read after the lock and in a statement of its own: whoever pauses needs this chunk's lock to be done.
+    # Read the job after locking the chunk, in a statement of its own. A pause completes only when no chunk is locked.
     job = session.get_one(SettleJob, chunk.job)
     if job.status is not JobStatus.RUNNING:
         chunks.give_back(session, chunk, not_before=None)
@@ -74,7 +74,7 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
 
 
 def _hold_month(session: Session, job: SettleJob) -> None:
-    """Keep the month open until the commit, before any claim is locked. Raises `MonthIsClosed`."""
+    """Lock the month open until the commit, before any claim is locked. Raise `MonthIsClosed`."""
     if not posting_month.moves_money(session, job):
         return
     if periods.held_closed(session, job.practice_id, [periods.month_of(job.posting_date)]):
@@ -87,8 +87,8 @@ def _wanted(session: Session, chunk: Chunk) -> ClaimIds:
 
 
 def _lock_claims(session: Session, chunk: Chunk, wanted: ClaimIds) -> ClaimIds:
-    """Lock what nobody else holds, in id order; give the ids."""
-    # NO KEY: a plain FOR UPDATE would call a claim busy while anyone's foreign-key insert on it is open.
+    """Lock the claims that are free, in id order, and return their ids."""
+    # NO KEY, because a plain FOR UPDATE would skip a claim while a foreign-key insert on it is open.
     free = (
         select(Claim.id)
         .where(Claim.practice_id == chunk.job.practice_id, wanted.has(Claim.id))
@@ -116,9 +116,9 @@ def _count(session: Session, changed: Any) -> Counter[str]:
 
 
 def _apply(session: Session, job: SettleJob, chunk: Chunk, judged: Judged, *, now: dt.datetime) -> dict[str, int]:
-    """Post and move; give the cents written off (or restored) and the receivable before and after.
+    """Post and move the claims. Return the cents written off (or restored) and the balances before and after.
 
-    Raises `BooksDiffer` unless what was posted is what the items promised and before − written off = after.
+    Raise `BooksDiffer` unless the postings are what the items promised and before − written off = after.
     """
     before, decided = judged.owed, _decided(chunk, judged.settled)
     if job.kind is JobKind.SETTLE:

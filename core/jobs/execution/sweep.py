@@ -1,4 +1,4 @@
-"""The only recoverer: whatever was lost (a hint, a worker, the broker), the sweep finds what is still to do."""
+"""Find whatever was left undone after a lost hint, a dead worker or a broker outage. Nothing else recovers work."""
 
 import datetime as dt
 from typing import Final, NamedTuple
@@ -18,14 +18,15 @@ from core.models.job_items import JobChunk, JobItem
 from core.models.jobs import MOVING_STATUSES, HintRound, JobStatus, SettleJob
 from core.settings import HINTS_WAITING_MAX, SWEEP_SECONDS
 
-ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000  # of previews that nobody confirmed; a delete this small is not felt
-REPORT_LIFE: Final = dt.timedelta(days=30)  # so long the claims of a nightly report, or of a rejected job, can be read
+# of previews without CONFIRM; a delete of this size does not slow other work
+ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000
+REPORT_LIFE: Final = dt.timedelta(days=30)  # how long the claims of a report-only run or of a rejected job are kept
 
 _SINGLE_FLIGHT: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('settle sweep'))")
 
 
 class WorkFound(NamedTuple):
-    """What is worth a hint: jobs with free chunks (and how many), and previews to prepare."""
+    """Work that is worth a hint: jobs with free chunks (and how many), and previews to prepare."""
 
     work: list[tuple[JobKey, int]]
     prepare: list[JobKey]
@@ -33,9 +34,9 @@ class WorkFound(NamedTuple):
 
 
 def sweep(sessions: Sessions, *, now: dt.datetime) -> WorkFound:
-    """Move every job that only waits for a step, expire old previews, and say where hints are needed.
+    """Move every job that is ready for its next step, expire old previews, and return the work to hint for.
 
-    Any number may run at once: one does the work, the others give nothing.
+    Only one sweep runs at a time. The others return nothing.
     """
     with transaction(sessions) as session:
         if not session.scalar(_SINGLE_FLIGHT):
@@ -57,7 +58,7 @@ def _jobs_in(session: Session, *statuses: JobStatus) -> list[tuple[JobKey, JobSt
 
 
 def _hints(session: Session, *, now: dt.datetime) -> WorkFound:
-    """At most one round for each practice in ten seconds, so that hints never breed."""
+    """Return at most one round of hints for each practice in ten seconds, so that hints do not multiply."""
     working = chunks.jobs_with_free_chunks(session, now=now)
     preparing = queries.preparing(session)
     due = _begin_rounds(session, {key.practice_id for key in (*working, *preparing)}, now=now)
@@ -68,13 +69,13 @@ def _hints(session: Session, *, now: dt.datetime) -> WorkFound:
 
 
 def _within(work: list[tuple[JobKey, int]]) -> list[tuple[JobKey, int]]:
-    """At most so many hints in all. Whoever gets one draws its job by lot, so a job without a hint waits for nobody."""
+    """Cap the number of hints. Workers pick a job at random, so a job without its own hint is still worked on."""
     each = max(1, HINTS_WAITING_MAX // max(1, len(work)))
     return [(key, min(chunks_, each)) for key, chunks_ in work[:HINTS_WAITING_MAX]]
 
 
 def _rescued(session: Session, keys: list[JobKey], *, now: dt.datetime) -> int:
-    """How many of the jobs waited for a whole round in which nobody came: their hint was lost, or their worker."""
+    """Count the jobs that no worker touched for a whole round: their hint was lost, or their worker died."""
     if not keys:
         return 0
     lately = now - dt.timedelta(seconds=SWEEP_SECONDS)
@@ -89,7 +90,7 @@ def _begin_rounds(session: Session, practices: set[int], *, now: dt.datetime) ->
     if not practices:
         return set()
     rows = [{"practice_id": practice, "hinted_at": now} for practice in sorted(practices)]
-    # A little less than the beat, so that the beat's own jitter does not skip a round.
+    # A little less than the interval of beat, so that its jitter does not skip a round.
     last = now - dt.timedelta(seconds=SWEEP_SECONDS - 1)
     made = insert(HintRound).values(rows)
     begun = made.on_conflict_do_update(
@@ -120,7 +121,7 @@ def _expire(session: Session, *, now: dt.datetime) -> None:
 
 
 def _remove_items(session: Session, *, now: dt.datetime) -> None:
-    """Drop the items of a preview that ended without CONFIRM, a bounded number at a time."""
+    """Delete the items of previews that ended without CONFIRM, a limited number at a time."""
     given_up = SettleJob.status.in_((JobStatus.EXPIRED, JobStatus.DISCARDED))
     read = and_(
         SettleJob.status.in_((JobStatus.REPORTED, JobStatus.REJECTED)), SettleJob.previewed_at <= now - REPORT_LIFE
