@@ -1,4 +1,4 @@
-"""What people and the product did to a job, from its audit: who paused it, who resumed it, and when."""
+"""The acts on a job, from its audit: who paused it, who resumed it, and when."""
 
 import datetime as dt
 from typing import Final, NamedTuple
@@ -10,12 +10,12 @@ from core.audit import sentences
 from core.jobs.keys import JobKey
 from core.models.people import AuditEntry, User
 
-# Of a job's other acts its page tells elsewhere: who requested, confirmed and decided, when it started and finished.
+# The job's page shows its other acts elsewhere: who requested, confirmed and decided, when it started and finished.
 ACTS: Final = ("job.pause_asked", "job.resumed", "job.cancel_asked", "job.retried", "job.discarded", "job.halted")
 
 
 class Act(NamedTuple):
-    """One act on a job; `by` is the person's name, None where the product did it."""
+    """One act on a job. `by` is the user's name, or None for the system."""
 
     act: str
     at: dt.datetime
@@ -23,12 +23,12 @@ class Act(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What was done, as the audit says it."""
+        """Return what was done, in the audit's words."""
         return sentences.ACTS[self.act].replace("{it}", "the job")
 
 
 def of_job(session: Session, key: JobKey) -> list[Act]:
-    """The acts on the job that it may have had more than once, or none of, oldest first."""
+    """Return the job's acts of these kinds, oldest first."""
     of_job = (AuditEntry.practice_id == key.practice_id, AuditEntry.subject == f"job:{key.job_id}")
     acts = select(AuditEntry.act, AuditEntry.at, User.name).outerjoin(User, User.id == AuditEntry.user_id)
     rows = session.execute(acts.where(*of_job, AuditEntry.act.in_(ACTS)).order_by(AuditEntry.id))

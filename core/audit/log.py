@@ -1,4 +1,4 @@
-"""Reading the audit: every act of a practice, the newest first, by person, claim, job and day; and as a file."""
+"""Read the audit of a practice, newest first, by user, claim, job and day, and export it."""
 
 import datetime as dt
 import json
@@ -31,34 +31,34 @@ HEAD: Final = ("Number", "At (UTC)", "Who", "E-mail", "Act", "Subject", "In word
 
 
 class BadAuditFilter(BadInput):
-    """The filter of the audit cannot be read."""
+    """The audit filter is not valid."""
 
     code = "bad_audit_filter"
 
 
 @dataclass(frozen=True)
 class AuditFilter:
-    """Which acts; each that is given narrows. Days are the practice's own, both included."""
+    """Which acts to return. All keys given apply. Days are in the practice's time zone, both included."""
 
     person: int | None = None  # a user's id
-    claim: str | None = None  # its number: acts on it, on jobs, exclusions and imports that concern it
-    job: int | None = None  # and the jobs that reverse it
+    claim: str | None = None  # its number: acts on it, and on jobs, exclusions and imports that concern it
+    job: int | None = None  # and its reversals
     first_day: dt.date | None = None
     last_day: dt.date | None = None
 
     def __post_init__(self) -> None:
-        """Refuse days that no act can have; raises `BadAuditFilter`."""
+        """Raise `BadAuditFilter` for days that no act can have."""
         if self.first_day and self.last_day and self.last_day < self.first_day:
             fault = "The last day is before the first."
             raise BadAuditFilter(fault, faults={"to": fault})
 
     def given(self) -> dict[str, str]:
-        """What narrows, as the audit writes it down."""
+        """Return the given keys, as the audit records them."""
         return {name: str(value) for name, value in vars(self).items() if value is not None}
 
 
 class Act(NamedTuple):
-    """One link of the chain, in words; `person` is None where no user did it, or it is not known who."""
+    """One link of the chain, in words. `person` is None if no user acted or the user is unknown."""
 
     number: int
     at: dt.datetime
@@ -70,16 +70,16 @@ class Act(NamedTuple):
     facts: dict[str, Any]
     digest: str
     sentence: str
-    details: list[tuple[str, str]]  # label and value of its facts
+    details: list[tuple[str, str]]  # label and value of each fact
 
     @property
     def who(self) -> str:
-        """Who did it, in words."""
+        """Return who acted, in words."""
         return sentences.who(self.act, self.person)
 
 
 class Head(NamedTuple):
-    """The end of a chain: kept elsewhere, it proves that nobody wrote the whole chain anew."""
+    """The end of a chain. A copy stored elsewhere proves later that the chain was not rewritten."""
 
     number: int
     digest: str
@@ -88,7 +88,7 @@ class Head(NamedTuple):
 def acts(
     session: Session, practice_id: int, f: AuditFilter, *, before: int | None = None, limit: int = PAGE_ACTS_MAX
 ) -> list[Act]:
-    """At most `limit` acts, the newest first, older than number `before`."""
+    """Return at most `limit` acts, newest first, with numbers below `before`."""
     found = _select(session, practice_id, f).order_by(AuditLink.number.desc()).limit(limit)
     if before is not None:
         found = found.where(AuditLink.number < before)
@@ -98,13 +98,13 @@ def acts(
 
 
 def people(session: Session, practice_id: int) -> dict[int, str]:
-    """The names of everybody who has ever been a user of the practice, by id, in the order of names."""
+    """Return the names of all present and former users of the practice, by id, in name order."""
     found = select(User.id, User.name).where(User.practice_id == practice_id).order_by(User.name, User.id)
     return dict(session.execute(found).all())
 
 
 def person_of(session: Session, practice_id: int, email: str) -> int:
-    """The id of the practice's user of that address; raises `NotFound`."""
+    """Return the id of the practice's user with that e-mail address. Raise `NotFound`."""
     user = find_by_email(session, email)
     if user is None or user.practice_id != practice_id:
         raise NotFound(f"This practice has no user {email[:254]}.")
@@ -112,34 +112,34 @@ def person_of(session: Session, practice_id: int, email: str) -> int:
 
 
 def head(session: Session, practice_id: int) -> Head:
-    """The last link of the practice's chain."""
+    """Return the last link of the practice's chain."""
     last = select(AuditLink.number, AuditLink.digest).where(AuditLink.practice_id == practice_id)
     found = session.execute(last.order_by(AuditLink.number.desc()).limit(1)).one_or_none()
     return Head(*found) if found else Head(0, "")
 
 
 def holds(session: Session, practice_id: int, kept: Head) -> bool:
-    """Tell whether the practice's chain still has the link that somebody kept elsewhere."""
+    """Return whether the practice's chain still contains a link that was stored elsewhere."""
     link = (AuditLink.practice_id == practice_id, AuditLink.number == kept.number)
     return session.scalar(select(AuditLink.digest).where(*link)) == kept.digest
 
 
 def export_by(session: Session, f: AuditFilter, *, by: Actor, now: dt.datetime) -> None:
-    """Let `by` take the acts as a file, and write that down; in a transaction of its own, before the first byte."""
+    """Check that `by` may export the acts, and record the export, in a transaction of its own before the first byte."""
     by.require(Action.SEE_AUDIT)
     record_export(session, by.practice_id, f, by=by.user_id, now=now)
 
 
 def record_export(session: Session, practice_id: int, f: AuditFilter, *, by: int | None, now: dt.datetime) -> None:
-    """Write down that user `by` (None: the command line) takes the acts as a file."""
+    """Record that user `by` (None: the command line) exports the acts."""
     subject = f"practice:{practice_id}"
     audit.record(session, "audit.exported", practice_id=practice_id, subject=subject, by=by, now=now, asked=f.given())
 
 
 def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str]:
-    """The acts from the first to the last, for an auditor, in pieces.
+    """Yield the acts from first to last as CSV for an auditor, in pieces.
 
-    The digest of each is SHA-256 of "What is hashed" in UTF-8, which begins with the digest before it.
+    Each digest is the SHA-256 of "What is hashed" in UTF-8, which begins with the digest before it.
     """
     names, known = people(session, practice_id), _known(session, practice_id)
     before = aliased(AuditLink)
@@ -162,12 +162,12 @@ def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str
 
 
 def file_name(now: dt.datetime) -> str:
-    """What the file is called."""
+    """Return the name of the exported file."""
     return f"audit-{now.astimezone(dt.UTC):%Y-%m-%d}.csv"
 
 
 def _hashed(previous: ColumnElement[str]) -> ColumnElement[str]:
-    """The text of which a link's digest is the hash, as the trigger puts it together."""
+    """Return the text that a link's digest hashes, as the trigger builds it."""
     entry = (
         AuditEntry.practice_id, AuditEntry.id, extract("epoch", AuditEntry.at), AuditEntry.user_id,
         AuditEntry.act, AuditEntry.subject, AuditEntry.facts,
@@ -209,7 +209,7 @@ def _reversals_of(session: Session, practice_id: int, job: int) -> list[str]:
 
 
 def _on_claim(session: Session, practice_id: int, number: str) -> ColumnElement[bool]:
-    """Acts on the claim, on jobs that hold it, on exclusions of its patient and payers, and imports onto it."""
+    """Return the condition for acts on the claim, its jobs, exclusions of its patient and payers, and imports."""
     found = select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == number)
     claim = session.scalars(found).one_or_none()
     subjects = [f"claim:{number}", *_jobs_that_hold(session, practice_id, number)]
@@ -223,7 +223,7 @@ def _on_claim(session: Session, practice_id: int, number: str) -> ColumnElement[
         ),
     )
     subjects += [f"exclusion:{number}" for number in session.scalars(excluded)]
-    # An import is one act for all its claims; it made its postings and the act at one moment.
+    # An import records one act for all its claims. Its postings have the same time as the act.
     imported = select(Posting.created_at).where(
         Posting.practice_id == practice_id, Posting.claim_id == claim.id, Posting.source.is_not(None)
     )
@@ -240,7 +240,7 @@ def _jobs_that_hold(session: Session, practice_id: int, claim: str) -> list[str]
 
 
 def _known(session: Session, practice_id: int) -> dict[str, str]:
-    """The practice's own numbers of what the audit names by an internal one, by subject."""
+    """Return the practice's own numbers for subjects that the audit names by internal ids."""
     providers = select(Provider.id, Provider.external_id).where(Provider.practice_id == practice_id)
     known = {f"provider:{id_}": f"provider {number}" for id_, number in session.execute(providers)}
     for table, id_, kind in ((Patient, Exclusion.patient_id, "patient"), (Payer, Exclusion.payer_id, "payer")):
@@ -254,7 +254,7 @@ def _known(session: Session, practice_id: int) -> dict[str, str]:
 
 def _act(row: Any, names: dict[int, str], known: dict[str, str]) -> Act:
     number, at, user_id, person, email, act, subject, facts, digest = row
-    if act == sentences.SIGN_IN_FAILED:  # an earlier version took the account's owner for who tried
+    if act == sentences.SIGN_IN_FAILED:  # an earlier version recorded the account's owner as the user who tried
         user_id = person = email = None
     words = sentences.sentence(act, subject, names=names, known=known)
     details = sentences.details(facts, names=names, known=known)

@@ -1,4 +1,4 @@
-"""The audit in words: a sentence for each act that the product writes down; a test holds the table to the code."""
+"""A sentence for each act in the audit. A test compares the table with the acts in the code."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from core.jobs import codes
 from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
 from core.schedules import descriptions as schedules
 
-# `{it}` is what it was done to: job 1,042, claim 184146026, a person by name.
+# `{it}` is the subject: job 1,042, claim 184146026, a user by name.
 ACTS: Final = {
     "audit.exported": "Exported the audit",
     "claim.held": "Put {it} on hold",
@@ -81,7 +81,7 @@ _LABELS: Final = {
     "include": "although",
 }
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
-# Acts that only a command does without naming a user.
+# Acts that a command does without a user.
 _BY_COMMAND: Final = frozenset({
     "audit.exported", "postings.imported", "practice.imported", "token.added", "token.revoked", "user.added",
     "write_off_setting.changed",
@@ -92,32 +92,32 @@ _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
     "outcome": schedules.OUTCOMES,
     "because": schedules.BECAUSE,
 }
-_OF_CODES: Final = ("because", "code", "include", "over")  # each a sentence
+_OF_CODES: Final = ("because", "code", "include", "over")  # shown as sentences
 
 _NOTHING: Final[Mapping[str, str]] = {}
 _A_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def who(act: str, person: str | None) -> str:
-    """Who did it: a user by name, or what acted where no user is known."""
+    """Return who acted: a user by name, or the system if no user is known."""
     if act == SIGN_IN_FAILED:
         return "Not signed in"
     return person or ("Command line" if act in _BY_COMMAND else "System")
 
 
 def sentence(act: str, subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
-    """What was done to what; `names` are users by id, `known` what else is known by another name than its subject.
+    """Return the sentence of an act. `names` are users by id; `known` are other subjects' own numbers and names.
 
     An act of another version is shown as it is.
     """
     it = named(subject, names=names, known=known)
     words = ACTS.get(act)
-    # Replaced and not formatted: a claim's number may hold any sign.
+    # Use replace and not format, because a claim's number may contain braces.
     return words.replace("{it}", it) if words else f"{act.replace('_', ' ').replace('.', ': ')} ({it})"
 
 
 def named(subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
-    """What `subject` is called: "job:1042" is job 1,042."""
+    """Return the name of `subject`: "job:1042" is job 1,042."""
     if subject in known:
         return known[subject]
     kind, _, key = subject.partition(":")
@@ -134,7 +134,7 @@ def named(subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = 
 def details(
     facts: Mapping[str, Any], *, names: Mapping[int, str] | None = None, known: Mapping[str, str] = _NOTHING
 ) -> list[tuple[str, str]]:
-    """Label and value of each fact that says something; the practice's own numbers and names for internal ones."""
+    """Return label and value of each fact worth showing, with the practice's own numbers and names for internal ids."""
     shown = {name: _by_name(name, value, names or {}, known) for name, value in facts.items()}
     said = [(name, _value(name, value)) for name, value in shown.items()]
     return [(_LABELS.get(n, n.replace("_", " ").removesuffix(" cents")), value) for n, value in said if value]

@@ -1,15 +1,15 @@
-"""What an invariant is."""
+"""The type of an invariant."""
 
 from typing import NamedTuple
 
 
 class Invariant(NamedTuple):
-    """A sentence that must be true, and the query (one column: the subject) that finds where it is not."""
+    """A sentence that must be true, and a query (one column: the subject) that finds the exceptions."""
 
     sentence: str
     sql: str
 
 
 def of_practice(alias: str) -> str:
-    """The condition that a row is of the practice that is asked about, or that all are."""
+    """Return the condition that a row belongs to the practice that is checked, or to any if all are."""
     return f"(CAST(:practice_id AS bigint) IS NULL OR {alias}.practice_id = :practice_id)"

@@ -1,4 +1,4 @@
-"""Closing a month, with its totals and a digest kept, and reopening it, with a reason."""
+"""Close a month, storing its totals and a digest, and reopen it with a reason."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -21,11 +21,11 @@ from core.practices import periods, practice_days, queries
 from core.reading import can_keep
 
 _JOBS_NAMED_MAX: Final = 5
-IMPORT_LOCK: Final = 7_265 << 32  # with the practice's id added, an advisory lock that an import holds to its commit
+IMPORT_LOCK: Final = 7_265 << 32  # plus the practice's id: the advisory lock that an import takes until its commit
 
 
 class FutureMonth(BadInput):
-    """This month has not begun; only the current one and those before it can be closed."""
+    """This month has not begun. Only the current month and earlier ones can be closed."""
 
     code = "future_month"
 
@@ -37,28 +37,28 @@ class MonthHasJobs(Refusal):
 
 
 class MonthOpen(Refusal):
-    """This month is open already."""
+    """This month is already open."""
 
     code = "month_open"
 
 
 class ImportRuns(Refusal):
-    """An import is running; close the month when it is done."""
+    """An import is running. Close the month when it is done."""
 
     code = "import_runs"
 
 
 class ReopenReasonMissing(BadInput):
-    """Say why the month is reopened, in at most 500 characters; whoever reported it will ask."""
+    """Enter a reason of at most 500 characters for reopening the month. It is kept on record."""
 
     code = "reason_missing"
 
 
 @dataclass(frozen=True)
 class MonthAct:
-    """It was closed, or reopened for a reason: what that close kept, which no later one changes."""
+    """One close or reopening, with the totals of that close. A later close does not change it."""
 
-    state: PeriodState  # what it became
+    state: PeriodState  # the new state
     at: dt.datetime
     by: str | None
     reason: str
@@ -68,7 +68,7 @@ class MonthAct:
 
 @dataclass(frozen=True)
 class Month:
-    """One month as it stands, and all that was done to it, the newest first."""
+    """One month: its current state, and its closes and reopenings, newest first."""
 
     month: dt.date
     state: PeriodState
@@ -83,15 +83,15 @@ class Month:
 
 
 def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> Month:
-    """Let nothing be posted into the month (its first day) from now on; asked again, it stays as it was closed.
+    """Close the month (given by its first day) to postings. A second call changes nothing.
 
-    Raises `NotAllowed`, `FutureMonth`, `MonthHasJobs`, `ImportRuns` and `PeriodBusy`.
+    Raise `NotAllowed`, `FutureMonth`, `MonthHasJobs`, `ImportRuns` and `PeriodBusy`.
     """
     authorize.require(session, by, Action.CLOSE_MONTH)
     practice = queries.find(session, by.practice_id)
     if month > practice_days.today(practice, now=now):
         raise FutureMonth
-    # Asked before the lock too: the chunks of a job at work hold the month in turn, and the lock would only time out.
+    # Check before the lock too: the chunks of a running job lock the month in turn, so that our lock would time out.
     _refuse_unfinished(session, by.practice_id, month)
     if not session.scalar(select(func.pg_try_advisory_xact_lock(IMPORT_LOCK + by.practice_id))):
         raise ImportRuns
@@ -102,7 +102,7 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
     sums = month_sums.of_month(session, by.practice_id, month, periods.after(month))
     period.state = PeriodState.CLOSED
     period.closed_by = by.user_id
-    # Another machine's clock may be ahead; nothing that is in the month was made after its close.
+    # Another machine's clock may be ahead. No posting of the month may be newer than its close.
     period.closed_at = max(now, sums.latest or now)
     period.totals, period.digest = sums.totals, sums.digest
     _keep(session, period, by=by, now=now)
@@ -112,7 +112,7 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
 
 
 def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.datetime) -> Month:
-    """Let the month take postings again. Raises `NotAllowed`, `ReopenReasonMissing`, `MonthOpen` and `PeriodBusy`."""
+    """Reopen the month to postings. Raise `NotAllowed`, `ReopenReasonMissing`, `MonthOpen` and `PeriodBusy`."""
     authorize.require(session, by, Action.CLOSE_MONTH)
     reason = reason.strip()
     if not can_keep(reason):
@@ -138,12 +138,12 @@ def _keep(session: Session, period: Period, *, by: Actor, now: dt.datetime, reas
 
 
 def unfinished_jobs(session: Session, practice_id: int, month: dt.date) -> list[int]:
-    """The ids of jobs that are confirmed, or wait for approval, and would still post into the month."""
+    """Return the ids of jobs that are confirmed or need approval and would still post into the month."""
     return _jobs_dated_in(session, practice_id, month, OPEN_STATUSES)
 
 
 def waiting_previews(session: Session, practice_id: int, month: dt.date) -> list[int]:
-    """The ids of jobs that people will confirm and that would post into the month; once it is closed they cannot."""
+    """Return the ids of previews that would post into the month. Once it is closed, they cannot be confirmed."""
     previewed = (JobStatus.PREPARING, JobStatus.PREVIEWED)
     return _jobs_dated_in(session, practice_id, month, previewed, SettleJob.after_preview == AfterPreview.ASK)
 
@@ -170,13 +170,13 @@ def _refuse_unfinished(session: Session, practice_id: int, month: dt.date) -> No
 
 
 def find(session: Session, practice_id: int, month: dt.date) -> Month:
-    """The month as it stands; one that nobody has touched is open."""
+    """Return the month. A month without a row is open."""
     period = session.get(Period, (practice_id, month))
     return _months(session, practice_id, [month], {month: period} if period else {})[0]
 
 
 def months(session: Session, practice_id: int, *, now: dt.datetime) -> list[Month]:
-    """Every month from the first date of service to today's, and those that have a state of their own; newest first."""
+    """Return every month from the first date of service to today's, and other months with a row, newest first."""
     practice = queries.find(session, practice_id)
     last = periods.month_of(practice_days.today(practice, now=now))
     first = session.scalar(select(func.min(Claim.service_date)).where(Claim.practice_id == practice_id))
@@ -190,18 +190,18 @@ def months(session: Session, practice_id: int, *, now: dt.datetime) -> list[Mont
 
 
 def would_keep(session: Session, practice_id: int, month: dt.date) -> dict[str, Any]:
-    """The totals of the month as they are now."""
+    """Return the current totals of the month."""
     session.execute(text("SELECT set_config('jit', 'off', true)"))
     return month_sums.of_month(session, practice_id, month, periods.after(month)).totals
 
 
 def count_of(totals: dict[str, Any] | None) -> int:
-    """How many postings the totals count."""
+    """Return the number of postings in the totals."""
     return sum(side["count"] for sides in (totals or {}).values() for side in sides.values())
 
 
 def cents_of(totals: dict[str, Any] | None, kind: str) -> int:
-    """What the postings of a kind sum to, of both responsibilities."""
+    """Return the sum of the postings of a kind, for both responsibilities."""
     return sum(side["cents"] for side in (totals or {}).get(kind, {}).values())
 
 

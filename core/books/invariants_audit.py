@@ -1,4 +1,4 @@
-"""The invariants of what is kept beside the ledger: the audit's chain, what jobs say of their end, exclusions."""
+"""Invariants beside the ledger: the audit's chain, the totals of ended jobs, and exclusions."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from core.books.check import Invariant, of_practice
 _LINK: Final = "'practice ' || l.practice_id || ', act number ' || l.number"
 _JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
 
-# Written out again, and not by the function that the trigger asks: whoever replaces that one is seen too.
+# Spelled out again instead of calling the trigger's function, so that a replaced function is detected too.
 _DIGEST: Final = """encode(sha256(convert_to(jsonb_build_array(
     l.previous, e.practice_id, e.id, extract(epoch FROM e.at), e.user_id, e.act, e.subject, e.facts)::text,
     'UTF8')), 'hex')"""
@@ -92,8 +92,8 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
     ),
     "excluded_claims_are_not_written_off": Invariant(
         "no job writes off a claim while its patient or a payer of it is excluded",
-        # A chunk that was begun before may post a moment later, and clocks differ: five minutes tell one from the
-        # other. What a late payment took back and posted again was written off before.
+        # A chunk that started earlier may post a moment later, and clocks differ, so allow five minutes. A remainder
+        # that a late payment re-posted was written off earlier.
         f"""SELECT 'practice ' || p.practice_id || ', posting ' || p.id
             FROM posting p JOIN claim c ON c.practice_id = p.practice_id AND c.id = p.claim_id
             JOIN exclusion x ON x.practice_id = c.practice_id AND

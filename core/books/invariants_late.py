@@ -1,4 +1,4 @@
-"""The invariants of what comes late: a payment after a write-off, a posting after a month's close."""
+"""Invariants of late events: a payment after a write-off, and a posting after a month's close."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The invariants, each a query for the rows that break it. They repeat nothing of the code that they check."""
+"""The invariants, each a query for the rows that break it. They share no code with what they check."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _JOB: Final = "'practice ' || j.practice_id || ', job ' || j.id"
 _ITEM: Final = "'practice ' || i.practice_id || ', job ' || i.job_id || ', position ' || i.position"
 _POSTING: Final = "'practice ' || p.practice_id || ', posting ' || p.id"
 
-# What was given up, or only read, is removed after a while.
+# Items of previews that were discarded, expired or only read are deleted after a while.
 _HAS_ITEMS: Final = "j.status NOT IN ('expired', 'discarded', 'rejected', 'reported')"
 
 _LINE_SUMS: Final = f"""
@@ -36,7 +36,7 @@ _CLAIMS_THAT_DIFFER: Final = f"""
     WHERE {_practice("c")} AND (c.billed, c.insurance_due, c.patient_due, c.has_credit_line) <>
       (coalesce(s.billed, 0), coalesce(s.insurance_due, 0), coalesce(s.patient_due, 0), coalesce(s.credit, false))"""
 
-# The claims (practice_id, claim_id) whose amounts due cannot be trusted.
+# The claims (practice_id, claim_id) whose balances do not match the ledger.
 BALANCE_DIFFERS: Final = (
     f"SELECT c.practice_id, c.id AS claim_id {_LINES_THAT_DIFFER} "
     f"UNION SELECT c.practice_id, c.id {_CLAIMS_THAT_DIFFER}"

@@ -1,4 +1,4 @@
-"""The flag that keeps a claim out of settling while its balance and its ledger disagree."""
+"""The flag that blocks a claim from settling while its balance and its ledger disagree."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -19,8 +19,8 @@ _FLAG = text(
 
 
 def flag_mismatches(session: Session, *, practice_id: int | None) -> int:
-    """Raise the flag of claims whose balance differs from their ledger, lower it where it agrees; give how many.
+    """Set the flag on claims whose balance differs from their ledger, and clear it on others. Return how many are set.
 
-    The feed and the preview read the flag; the run of a job sums the ledger itself and does not need it.
+    The feed and the preview read the flag. A running job sums the ledger itself.
     """
     return len(session.scalars(_FLAG, {"practice_id": practice_id}).all())

@@ -1,4 +1,4 @@
-"""What a month of the ledger adds up to: its totals, and a digest of every posting of it."""
+"""The totals of a month of the ledger, and a digest of all its postings."""
 
 import datetime as dt
 from typing import Any, Final, NamedTuple
@@ -6,13 +6,13 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-# Of each posting a SHA-256 over all that it says; added up, so that no order and no large text is needed: two numbers
-# of 64 bits, taken from the hash, are summed over the month, and the sums and the count are hashed together.
+# Hash each posting, and add up two 64-bit numbers of each hash over the month. The sums and the count are hashed
+# together, so that the order of postings does not matter and no large text is needed.
 _HASH: Final = """sha256(convert_to(jsonb_build_array(p.id, p.claim_id, p.line, p.responsibility, p.kind,
     p.amount_cents, p.paid_by, p.group_code, p.reason_code, p.write_off_reason, p.note, p.posted_on - date '1970-01-01',
     extract(epoch FROM p.created_at), p.user_id, p.job_id, p.claim_version, p.reverses_id, p.caused_by_id,
     p.origin_job_id, p.source, p.source_id)::text, 'UTF8'))"""
-_LANES: Final = (1, 9)  # where in the hash each number begins
+_LANES: Final = (1, 9)  # where each number begins in the hash
 
 
 def _lane(first: int) -> str:
@@ -20,7 +20,7 @@ def _lane(first: int) -> str:
 
 
 def sums_by_month(where: str) -> str:
-    """A query for (practice_id, month, totals, digest) of the postings `p` that `where` picks.
+    """Return a query for (practice_id, month, totals, digest) of the postings `p` that `where` selects.
 
     `totals` is {kind: {responsibility: {"count": …, "cents": …}}}.
     """
@@ -46,11 +46,11 @@ def sums_by_month(where: str) -> str:
 
 
 class MonthSums(NamedTuple):
-    """What the postings of one month add up to."""
+    """The sums of the postings of one month."""
 
     totals: dict[str, Any]
-    digest: str  # empty where nothing was posted
-    latest: dt.datetime | None  # when the last of them was made
+    digest: str  # empty without postings
+    latest: dt.datetime | None  # when the newest was created
 
 
 _OF_MONTH: Final = "p.practice_id = :practice_id AND p.posted_on >= :first AND p.posted_on < :next"
@@ -59,7 +59,7 @@ _LATEST: Final = text(f"SELECT max(p.created_at) FROM posting p WHERE {_OF_MONTH
 
 
 def of_month(session: Session, practice_id: int, first: dt.date, following: dt.date) -> MonthSums:
-    """The sums of the postings dated from `first` to before `following`, as they are now."""
+    """Return the current sums of the postings dated from `first` to before `following`."""
     period = {"practice_id": practice_id, "first": first, "next": following}
     found = session.execute(_SUMS, period).one_or_none()
     latest = session.scalar(_LATEST, period)

@@ -1,4 +1,4 @@
-"""A set of claims by their internal ids, as one parameter however many they are."""
+"""A set of internal claim ids as one array parameter."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,19 +9,19 @@ from sqlalchemy.types import UserDefinedType
 
 
 class _WrittenArray(UserDefinedType[str]):
-    """A bigint[] that comes as the database writes it: `{1,2,3}`."""
+    """A bigint[] in PostgreSQL's own notation: `{1,2,3}`."""
 
     cache_ok = True
     render_bind_cast = True
 
     def get_col_spec(self, **_: object) -> str:
-        """Its name in SQL."""
+        """Return its name in SQL."""
         return "BIGINT[]"
 
 
 @dataclass(frozen=True)
 class ClaimIds:
-    """Ids as the database writes an array: a thousand go to and fro without being taken apart on the way."""
+    """Ids in PostgreSQL's notation of an array, so that a thousand ids pass through without being parsed."""
 
     array: str = "{}"
     size: int = 0
@@ -30,8 +30,8 @@ class ClaimIds:
         return self.size
 
     def has(self, column: Any) -> ColumnElement[bool]:
-        """The condition that `column` is one of the ids."""
-        # A text that is cast would be parsed again for every row.
+        """Return the condition that `column` is one of the ids."""
+        # A text with a cast would be parsed again for every row.
         ids: Any = bindparam(None, self.array, type_=_WrittenArray(), unique=True)
         condition: ColumnElement[bool] = column == any_(ids)
         return condition
@@ -40,7 +40,7 @@ class ClaimIds:
     def of(
         claim_id: ColumnElement[int] | InstrumentedAttribute[int], picked: ColumnElement[bool] | None = None
     ) -> tuple[Any, Any]:
-        """The two columns of a query that gives the ids of its rows, or of its `picked` rows."""
+        """Return the two columns of a query that gives the ids of its rows, or of its `picked` rows."""
         where = true() if picked is None else picked
         array = func.array_agg(claim_id).filter(where)
         return func.coalesce(cast(array, Text), "{}"), func.count(claim_id).filter(where)

@@ -1,29 +1,29 @@
-"""CSV that a spreadsheet opens without running what is in it."""
+"""CSV files whose cells a spreadsheet does not run as formulas."""
 
 import csv
 import io
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-# A cell that begins with one of these is a formula to Excel, LibreOffice or Google Sheets; tab, carriage
-# return and line feed let a second one in; the full-width forms are read as the plain ones.
+# Excel, LibreOffice and Google Sheets take a cell that begins with one of these as a formula. Tab, carriage return and
+# line feed start a second cell. Full-width forms count as the plain ones.
 FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 SKIPPED_BEFORE_SIGNS: Final = " \u00a0\u200b\ufeff"
 
-ROWS_PER_PIECE: Final = 50  # between two pieces, a web process gives way to pages: some milliseconds apart
-_BYTE_ORDER_MARK: Final = "\ufeff"  # without it, Excel reads UTF-8 as the code page of its system
+ROWS_PER_PIECE: Final = 50  # a web process yields to pages between two pieces, some milliseconds apart
+_BYTE_ORDER_MARK: Final = "\ufeff"  # without it, Excel reads UTF-8 in the system's code page
 
 
 def guard(text: str) -> str:
-    """`text` as it may stand in a CSV cell: an apostrophe in front where a spreadsheet would see a formula.
+    """Return `text` for a CSV cell, with an apostrophe in front if a spreadsheet would take it as a formula.
 
-    For words that people or payers wrote. Amounts are our own digits and stay numbers.
+    Use it for text from people or payers. Amounts are our own digits and stay numbers.
     """
     return f"'{text}" if text.lstrip(SKIPPED_BEFORE_SIGNS).startswith(FORMULA_SIGNS) else text
 
 
 def csv_pieces(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Yield the file, byte order mark first, in pieces of some hundred rows: a million claims never fill the memory."""
+    """Yield the file, byte order mark first, in small pieces, so that a million claims do not fill the memory."""
     buffer = io.StringIO(newline="")
     buffer.write(_BYTE_ORDER_MARK)
     writer = csv.writer(buffer)

@@ -1,4 +1,4 @@
-"""The Live Claims Feed: keyset pages of claims in any of its orders; totals and counts of the same filters."""
+"""The Live Claims Feed: keyset pages of claims in each order, with totals and counts of the same filter."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ __all__ = [
     "terms_of", "totals", "totals_of_claim_ids",
 ]  # fmt: skip
 
-PAGE_CLAIMS_MAX: Final = 200  # more than anyone reads at once
-ROWS_READ_AT_ONCE: Final = 250  # other threads wait while they are read
+PAGE_CLAIMS_MAX: Final = 200  # more than a page needs
+ROWS_READ_AT_ONCE: Final = 250  # other threads wait while rows are read
 
 _SUPERVISING: Final = aliased(Provider)
 _SECONDARY: Final = aliased(Payer)
@@ -37,7 +37,7 @@ _HOLDER: Final = aliased(User)
 
 @dataclass(frozen=True)
 class FeedRow(Amounts):
-    """One claim as the feed shows it; amounts in cents, days in the practice's zone."""
+    """One claim in the feed. Amounts in cents, dates in the practice's time zone."""
 
     claim_id: str  # the practice's own number
     version: int
@@ -64,18 +64,18 @@ class FeedRow(Amounts):
     secondary_status: ClaimStatus
     first_edi_on: dt.date | None
     last_edi_on: dt.date | None
-    service_codes: str  # of its lines in order, "99213, 87880"
+    service_codes: str  # of its lines in order, for example "99213, 87880"
     billing_status: str
-    hold: Hold | None  # what keeps it today: a hold that lasts, or "excluded"
-    hold_until: dt.date | None  # the last day of the hold; None: until somebody releases it
-    hold_why: str | None  # of the hold, in words
-    hold_by: str | None  # who put it on hold; None too where it came with an import
+    hold: Hold | None  # what blocks the claim today: a current hold, or "excluded"
+    hold_until: dt.date | None  # last day of the hold; None: no end date
+    hold_why: str | None  # reason for the hold
+    hold_by: str | None  # the user who set the hold; None also for an import
     eligibility: str  # "can_settle", or the code of the first rule that matches
 
 
 @dataclass(frozen=True)
 class FeedChoices:
-    """What a filter can choose from: names by the practice's own ids, in the order of its screens."""
+    """The values that a filter can choose from: names by the practice's own ids, in screen order."""
 
     billing_statuses: list[str]
     offices: list[tuple[str, str]]
@@ -84,16 +84,16 @@ class FeedChoices:
 
 @dataclass(frozen=True)
 class FeedPage:
-    """Some claims in order, and where the pages before and after begin (None: there is none)."""
+    """A page of claims, and the cursors of the pages before and after (None: there is none)."""
 
     rows: list[FeedRow]
     next_cursor: str | None
     previous_cursor: str | None
-    first_place: int  # how many claims stood before its first row, when the pages before were read
+    first_place: int  # number of claims before its first row, counted when those pages were read
 
 
 def terms_of(session: Session, practice_id: int, *, now: dt.datetime) -> Terms:
-    """What the feed judges eligibility by: the practice's setting and windows, and today in its zone."""
+    """Return the terms for the write-off check: the practice's settings, and today in its time zone."""
     practice = practices.find(session, practice_id)
     today = practice_days.today(practice, now=now)
     return Terms(
@@ -114,9 +114,9 @@ def page(
     limit: int,
     terms: Terms,
 ) -> FeedPage:
-    """One page of at most `limit` claims, page 10,000 as fast as the first.
+    """Return a page of at most `limit` claims. Page 10,000 is as fast as the first.
 
-    Raises `BadFilter` for a cursor that is not of this practice and order, and for a status that it does not have.
+    Raise `BadFilter` for a cursor of another practice or order, and for a status that the practice does not have.
     """
     assert 1 <= limit <= PAGE_CLAIMS_MAX
     check(session, practice_id, f)
@@ -130,7 +130,7 @@ def page(
         ids = ids.where(here.beyond(value, claim_id))
 
     def read(few: Select[int]) -> list[FeedRow]:
-        few = few.limit(limit + 1)  # one more says whether there is more
+        few = few.limit(limit + 1)  # one more tells whether there is a next page
         return [FeedRow(*row) for row in session.execute(_query(session, practice_id, few, sort, terms))]
 
     rows: list[FeedRow] = []
@@ -144,7 +144,7 @@ def page(
 
 
 def every_row(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sort, terms: Terms) -> Iterator[FeedRow]:
-    """All claims that match, in order and of one moment, some hundred in memory at a time: for a file."""
+    """Yield all matching claims in order, from one snapshot, a few hundred in memory at a time."""
     check(session, practice_id, f)
     plan_for_values(session)
     query = _query(session, practice_id, matching_ids(practice_id, f, terms), sort, terms)
@@ -153,7 +153,7 @@ def every_row(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sort,
 
 
 def choices_of(session: Session, practice_id: int) -> FeedChoices:
-    """What the practice has to choose from."""
+    """Return the values that the practice's filters can choose from."""
     statuses = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
     return FeedChoices(
         billing_statuses=list(session.scalars(statuses.order_by(BillingStatus.position, BillingStatus.name))),
@@ -163,7 +163,7 @@ def choices_of(session: Session, practice_id: int) -> FeedChoices:
 
 
 def one(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> FeedRow:
-    """The claim of that number, as the feed shows it; raises `NotFound`, also where it is another practice's."""
+    """Return the claim with that number as the feed shows it. Raise `NotFound`, also for another practice's claim."""
     this = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
     row = session.execute(_query(session, practice_id, this, DEFAULT_SORT, terms)).one_or_none()
     if row is None:
@@ -172,7 +172,7 @@ def one(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> F
 
 
 def why(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> dict[str, Any] | None:
-    """The values, by name, that the rule of the claim's eligibility saw; None where no rule keeps it."""
+    """Return the facts, by name, that blocked the claim's write-off, or None if no rule blocks it."""
     this = select(saw(terms)).select_from(facts.source())
     values: dict[str, Any] | None = session.scalars(
         this.where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
@@ -191,7 +191,7 @@ def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int
     def beside(row: FeedRow, place: int, *, before: bool) -> str:
         return Cursor(sort, before, row.claim_id, value_of(sort, row), place).text(practice_id)
 
-    has_next = more or backwards  # whoever came backwards came from somewhere
+    has_next = more or backwards  # a reader who paged back came from a next page
     has_previous = more if backwards else here is not None
     return FeedPage(
         rows,
@@ -202,7 +202,7 @@ def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int
 
 
 def _query(session: Session, practice_id: int, ids: Select[int], sort: Sort, terms: Terms) -> Select[Any]:
-    """What the feed shows of the claims `ids`; names are joined for these alone."""
+    """Return the feed's columns for the claims `ids`. Names are joined for these only."""
     chosen = ids.subquery("chosen")
     codes = (
         select(func.string_agg(LineItem.procedure_code, ", ").aggregate_order_by(LineItem.number))
@@ -226,7 +226,7 @@ def _query(session: Session, practice_id: int, ids: Select[int], sort: Sort, ter
         "hold_by": _HOLDER.name,
         "eligibility": func.coalesce(eligibility(terms), literal(CAN_SETTLE)),
     }
-    # In the order of the row's fields: a row of the answer is a row of the feed.
+    # Columns are in the order of the row's fields, so that a result row is a feed row.
     columns: list[Any] = [elsewhere.get(f.name, getattr(Claim, f.name, None)).label(f.name) for f in fields(FeedRow)]  # type: ignore[union-attr]
     source = (
         facts.source()

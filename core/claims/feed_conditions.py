@@ -1,4 +1,4 @@
-"""Which claims a filter means, with the keys that read more than the claim: eligibility, exclusions and open jobs."""
+"""The condition of a filter, including the keys that need more than the claim: write-off check, holds and open jobs."""
 
 from collections.abc import Collection, Iterable
 from typing import Any, Final
@@ -21,7 +21,7 @@ ELIGIBILITY: Final = (CAN_SETTLE, *(rule.code for rule in FEED_RULES))
 
 
 def check(session: Session, practice_id: int, f: ClaimFilter) -> None:
-    """Raise `BadFilter` for a billing status that this practice does not have, or an eligibility that nobody has."""
+    """Raise `BadFilter` for a billing status that this practice does not have, or an unknown write-off check."""
     _known("eligibility", f.eligibility, ELIGIBILITY)
     if f.billing_status:
         there = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
@@ -29,16 +29,16 @@ def check(session: Session, practice_id: int, f: ClaimFilter) -> None:
 
 
 def matching_ids(practice_id: int, f: ClaimFilter, terms: Terms) -> Select[int]:
-    """A SELECT of the internal ids of all claims that `f` means, for a job or a page."""
+    """Return a SELECT of the internal ids of all claims that match `f`."""
     ids = select(Claim.id).where(*conditions(practice_id, f, terms)).correlate(None)
     return ids.select_from(facts.source()) if f.eligibility else ids
 
 
 def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[ColumnElement[bool]]:
-    """The whole WHERE of `f`; where it asks for an eligibility, over `facts.source()`, else over claim alone."""
+    """Return the WHERE of `f`: over `facts.source()` if it names a write-off check, else over claim only."""
     yield filters.where(practice_id, f, today=terms.as_of)
     if f.billing_status and SETTLED not in f.billing_status:
-        # Said in so many words, so that the index of open claims is seen to fit.
+        # Spelled out, so that PostgreSQL sees that the index of open claims fits.
         yield Claim.billing_status != literal_column(f"'{SETTLED}'")
     if f.on_hold is not None:
         on_hold = facts.on_hold(terms.as_of, terms.excluded)
@@ -50,24 +50,24 @@ def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[Colum
 
 
 def eligibility(terms: Terms) -> ColumnElement[str | None]:
-    """The code of the first rule that would keep the claim from an ordinary write-off, or NULL."""
+    """Return the code of the first rule that would block an ordinary write-off, or NULL."""
     return first_match(facts.of_claim(terms), FEED_RULES)
 
 
 def saw(terms: Terms) -> ColumnElement[Any]:
-    """The values that this first rule saw, as JSON by name, or NULL."""
+    """Return the facts that this rule used, as JSON by name, or NULL."""
     return why(facts.of_claim(terms), FEED_RULES)
 
 
 def is_one_of(external_ids: Collection[str]) -> ColumnElement[bool]:
-    """Whether the claim's number is among these, as one parameter however many they are."""
+    """Return the condition that the claim's number is one of these, passed as one parameter."""
     return Claim.external_id == any_(literal(list(external_ids), ARRAY(Text)))
 
 
 def plan_for_values(session: Session) -> None:
-    """Let the database plan this transaction's queries for the very values they ask for, and not compile them.
+    """Plan this transaction's queries for their actual values, and do not compile them.
 
-    A plan for any value walks the whole index where a filter is narrow, and compiling costs more than it saves.
+    A generic plan walks the whole index for a narrow filter, and compiling costs more than it saves.
     """
     session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     session.execute(text("SET LOCAL jit = off"))
@@ -78,7 +78,7 @@ def _eligible(codes: Collection[str], terms: Terms) -> ColumnElement[bool]:
     claim = facts.of_claim(terms)
     verdict = first_match(claim, FEED_RULES)
     wanted: list[ColumnElement[bool]] = [verdict.is_(None)] if CAN_SETTLE in codes else []
-    # The rule itself again: what the database knows of its columns tells it whether few or many match.
+    # Repeat the rule itself: PostgreSQL's statistics of its columns tell whether few or many claims match.
     wanted += [and_(BY_CODE[code].when(claim), verdict == code) for code in codes if code != CAN_SETTLE]
     return or_(*wanted)
 

@@ -1,4 +1,4 @@
-"""The orders of the feed, and the cursor that says where in an order a page begins."""
+"""The sort orders of the feed, and cursors into them."""
 
 import base64
 import datetime as dt
@@ -19,15 +19,15 @@ from core.models.practices import Patient
 Columns = TypeVarTuple("Columns")
 
 _DIGEST_BYTES: Final = 8
-_PLACE_MAX: Final = 10**9  # no practice has that many claims
+_PLACE_MAX: Final = 10**9  # no practice has this many claims
 NAMES_NEAR: Final = 500  # more than two full pages of patients with one claim each
 _STALE: Final = "cursor: it belongs to another list, order or practice; begin again at the first page"
 
 
 class SortBy(StrEnum):
-    """What the feed can be ordered by."""
+    """The keys that the feed can be sorted by."""
 
-    DATE = "date"  # of service
+    DATE = "date"  # date of service
     CLAIM = "claim"
     PATIENT = "patient"
     INSURANCE_DUE = "insurance_due"
@@ -47,14 +47,14 @@ _KEYS: Final[dict[SortBy, ColumnElement[Any]]] = {
 
 @dataclass(frozen=True)
 class Sort:
-    """An order of the feed; its text is "date", or "-date" for the other way round."""
+    """A sort order of the feed. Its text is "date", or "-date" for descending."""
 
     by: SortBy = SortBy.DATE
     descending: bool = True
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Read "date" or "-date"; raise `BadFilter` for what the feed cannot be ordered by."""
+        """Read "date" or "-date". Raise `BadFilter` for an unknown order."""
         try:
             return cls(SortBy(text.removeprefix("-")), descending=text.startswith("-"))
         except ValueError:
@@ -65,17 +65,17 @@ class Sort:
 
     @property
     def key(self) -> ColumnElement[Any]:
-        """What is compared first; the claim's id breaks ties."""
+        """Return the column to compare first. The claim's id breaks ties."""
         return _KEYS[self.by]
 
     def joined(self, query: Select[*Columns]) -> Select[*Columns]:
-        """`query`, a select from claim, with the table that the key is in."""
+        """Return `query`, a select from claim, joined to the table of the sort key."""
         if self.by is not SortBy.PATIENT:
             return query
         return query.join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
 
     def order(self, *, backwards: bool = False) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-        """ORDER BY, or its mirror image for the page before."""
+        """Return the ORDER BY columns, reversed for the page before."""
         if self.descending is not backwards:
             return self.key.desc(), Claim.id.desc()
         return self.key.asc(), Claim.id.asc()
@@ -86,34 +86,34 @@ DEFAULT_SORT: Final = Sort()
 
 @dataclass(frozen=True)
 class Cursor:
-    """A place in an order: just after one claim, or just before it.
+    """A place in a sort order, just after or just before one claim.
 
-    It holds what the order compared when the page was made (a due may have changed since), but never
-    a patient's name, because cursors stand in addresses and addresses in logs: that is looked up.
+    It holds the value that was sorted by when the page was read, because a balance may have changed since. It never
+    holds a patient's name, because cursors appear in addresses and addresses in logs. Names are looked up.
     """
 
     sort: Sort
     backwards: bool
-    claim_id: str  # the practice's own number: internal ids never leave
+    claim_id: str  # the practice's own number; internal ids are never shown
     value: str | int | None
-    place: int  # how many claims stood before this page: what people read as "51-100 of 12,431"
+    place: int  # number of claims before this page, for "51-100 of 12,431"
 
     def text(self, practice_id: int) -> str:
-        """The cursor as it stands in an address, opaque and of this practice."""
+        """Return the cursor for an address, opaque and valid for this practice only."""
         fields = [str(self.sort), self.backwards, self.claim_id, self.value, self.place]
         body = json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(_digest(body, practice_id) + body).decode().rstrip("=")
 
     @classmethod
     def of(cls, text: str, *, practice_id: int, sort: Sort) -> Self:
-        """Read a cursor of this practice and order; raise `BadFilter` for anything else."""
+        """Read a cursor of this practice and order. Raise `BadFilter` for anything else."""
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             digest, body = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
             if digest != _digest(body, practice_id):
                 raise BadFilter(_STALE)
             order, backwards, claim_id, value, place = json.loads(body)
-        except (ValueError, TypeError):  # of base64, of UTF-8, of JSON
+        except (ValueError, TypeError):  # from base64, UTF-8 or JSON
             raise BadFilter(_STALE) from None
         is_whole = isinstance(backwards, bool) and isinstance(claim_id, str) and "\x00" not in claim_id
         if order != str(sort) or not is_whole or type(place) is not int or not _fits(sort, value):
@@ -122,11 +122,11 @@ class Cursor:
 
     @property
     def downwards(self) -> bool:
-        """Whether what comes next compares as less."""
+        """Return whether later rows compare as less."""
         return self.sort.descending is not self.backwards
 
     def where(self, session: Session, practice_id: int) -> tuple[Any, int]:
-        """What the order compares at this place, and the claim's internal id."""
+        """Return the sort value at this place, and the claim's internal id."""
         here = select(self.sort.key, Claim.id).where(
             Claim.practice_id == practice_id, Claim.external_id == self.claim_id
         )
@@ -137,16 +137,16 @@ class Cursor:
         return (value if self.value is None else _value(self.sort, self.value)), claim_id
 
     def beyond(self, value: Any, claim_id: int) -> ColumnElement[bool]:
-        """The condition on claims that come after the place (before it, if backwards)."""
+        """Return the condition for claims after the place, or before it if paging back."""
         mine = tuple_(self.sort.key, Claim.id)
         place = tuple_(literal(value, self.sort.key.type), literal(claim_id, Claim.id.type))
         return mine < place if self.downwards else mine > place
 
 
 def near(session: Session, practice_id: int, *, name: str | None, downwards: bool) -> ColumnElement[bool] | None:
-    """The condition that a claim's patient is among the next names after `name`; None where few are left.
+    """Return the condition that a patient has one of the next names after `name`, or None if few are left.
 
-    Ordering every claim by a joined name takes three times as long as looking among some hundred names first.
+    Sorting every claim by a joined name takes three times as long as looking among a few hundred names first.
     """
     names = select(Patient.name).where(Patient.practice_id == practice_id)
     if name is not None:
@@ -159,7 +159,7 @@ def near(session: Session, practice_id: int, *, name: str | None, downwards: boo
 
 
 def value_of(sort: Sort, row: Any) -> str | int | None:
-    """What a cursor keeps of a feed row."""
+    """Return the value of a feed row that a cursor holds."""
     match sort.by:
         case SortBy.DATE:
             return row.service_date.isoformat()  # type: ignore[no-any-return]
@@ -170,7 +170,7 @@ def value_of(sort: Sort, row: Any) -> str | int | None:
 
 
 def _fits(sort: Sort, value: object) -> bool:
-    """Whether a cursor of this order can hold `value`."""
+    """Return whether a cursor of this order can hold `value`."""
     if sort.by in (SortBy.CLAIM, SortBy.PATIENT):
         return value is None
     if sort.by is not SortBy.DATE:
@@ -186,5 +186,5 @@ def _value(sort: Sort, value: str | int) -> dt.date | int:
 
 
 def _digest(body: bytes, practice_id: int) -> bytes:
-    # Not a secret, only a seal: whatever a made-up cursor says, it reads no more than its practice.
+    # A checksum, not a secret: a forged cursor reads nothing beyond its practice.
     return hashlib.blake2b(body, digest_size=_DIGEST_BYTES, key=str(practice_id).encode()).digest()

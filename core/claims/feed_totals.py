@@ -1,4 +1,4 @@
-"""Sums and counts of claims: of all that match a filter, of a selection, by billing status."""
+"""Sums and counts of claims: of a filter, of a selection, and by billing status."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
@@ -15,7 +15,7 @@ from core.policy.facts import Terms
 
 
 class Amounts:
-    """What a claim, or several, add up to: billed = adjustment + paid + written off + due, in cents."""
+    """The amounts of one or more claims in cents: billed = adjustment + paid + written off + balance."""
 
     billed: int
     adjustment: int
@@ -27,14 +27,14 @@ class Amounts:
 
     @property
     def written_off(self) -> int:
-        """Write-offs less reversals. It is the rest of what was billed, because transfers of a line sum to zero."""
+        """Return write-offs less reversals: the rest of the billed amount, because transfers of a line sum to zero."""
         paid = self.primary_paid + self.secondary_paid + self.patient_paid
         return self.billed - self.adjustment - paid - self.insurance_due - self.patient_due
 
 
 @dataclass(frozen=True)
 class FeedTotals(Amounts):
-    """How many claims, and the sums of their amounts in cents; allowed and expected of those that have one."""
+    """The number of claims and the sums of their amounts in cents. Allowed and expected are summed where given."""
 
     claims: int
     billed: int
@@ -49,7 +49,7 @@ class FeedTotals(Amounts):
 
     @property
     def total_due(self) -> int:
-        """What insurance and patient owe together."""
+        """Return the insurance and the patient balance together."""
         return self.insurance_due + self.patient_due
 
 
@@ -59,7 +59,7 @@ SUMMED = tuple(field.name for field in fields(FeedTotals) if field.name != "clai
 def totals(
     session: Session, practice_id: int, f: ClaimFilter, terms: Terms, *, excluded: Collection[str] = ()
 ) -> FeedTotals:
-    """Sum all claims that match, but for those whose numbers are `excluded`."""
+    """Sum all matching claims, except those whose numbers are `excluded`."""
     where = [*conditions(practice_id, f, terms)]
     if excluded:
         where.append(not_(is_one_of(excluded)))
@@ -67,12 +67,12 @@ def totals(
 
 
 def totals_of_claim_ids(session: Session, practice_id: int, external_ids: Collection[str]) -> FeedTotals:
-    """Sum the claims of these numbers; a number that the practice does not have counts nothing."""
+    """Sum the claims with these numbers. Unknown numbers are ignored."""
     return _sum(session, [Claim.practice_id == practice_id, is_one_of(external_ids)])
 
 
 def counts_by_billing_status(session: Session, practice_id: int, f: ClaimFilter, terms: Terms) -> dict[str, int]:
-    """How many claims each billing status has under the filter's other keys; a status without claims is absent."""
+    """Count the claims of each billing status under the filter's other keys. A status without claims is absent."""
     plan_for_values(session)
     others = f.model_copy(update={"billing_status": ()})
     counts = select(Claim.billing_status, func.count()).where(*conditions(practice_id, others, terms))

@@ -1,4 +1,4 @@
-"""ClaimFilter → WHERE: the one reading of a filter, for feed, preview, API, command and schedule."""
+"""Translate a ClaimFilter to a WHERE clause, for the feed, previews, the API, commands and schedules."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -14,11 +14,11 @@ from core.models.claims import Claim, ClaimStatus, ClaimType
 from core.models.practices import Office, Patient, Payer, Provider
 from core.money import CENTS_MAX
 
-NAMED_CHARACTERS_MAX = 60  # of a key or a value that an error repeats
+NAMED_CHARACTERS_MAX = 60  # of a key or value that an error message repeats
 
 
 class BadFilter(BadInput):
-    """The filter names something unknown."""
+    """The filter has an unknown key or value."""
 
     code = "bad_filter"
 
@@ -27,7 +27,7 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-# Each is read so strictly that a slip is refused: whoever filters wrongly settles wrongly.
+# Values are read strictly, because a wrong filter settles the wrong claims.
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Many = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
 CentsBound = Annotated[int, Field(ge=-CENTS_MAX, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))]
@@ -38,24 +38,28 @@ YesNo = Annotated[bool, BeforeValidator(reading.true_or_false)]
 
 
 class ClaimFilter(BaseModel):
-    """Which claims; every key given narrows, a list means any of. No key at all means every claim."""
+    """Which claims to select. All keys given apply; a list means any of its values.
+
+    Without keys, it selects every claim.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     billing_status: Many = ()
     claim_status: Annotated[
         tuple[ClaimStatus, ...], BeforeValidator(_as_list), Field(min_length=1)
-    ] = ()  # of Ins 1 or Ins 2
+    ] = ()  # for Ins 1 or Ins 2
     claim_type: ClaimType | None = None
-    office: Many = ()  # external ids, as all the ids below
+    office: Many = ()  # the practice's own ids, as for all ids below
     billing_provider: Many = ()
     supervising_provider: Many = ()
-    payer: Text | None = None  # a part of the name, of Ins 1 or Ins 2
+    payer: Text | None = None  # part of the name of Ins 1 or Ins 2
     payer_id: Text | None = None
-    patient: Text | None = None  # a part of the name
+    patient: Text | None = None  # part of the name
     claim_id: Text | None = None  # exactly this claim
-    claim_id_prefix: Text | None = None  # the beginning of a claim number: 1 means 1, 10, 100, …
-    from_: Annotated[reading.Day | None, Field(alias="from")] = None  # service date, inclusive, practice's zone
+    claim_id_prefix: Text | None = None  # beginning of a claim number: 1 means 1, 10, 100, …
+    # date of service, inclusive, in the practice's time zone
+    from_: Annotated[reading.Day | None, Field(alias="from")] = None
     to: reading.Day | None = None
     insurance_due_min_cents: CentsBound | None = None
     insurance_due_max_cents: CentsBound | None = None
@@ -67,18 +71,18 @@ class ClaimFilter(BaseModel):
     age_max_days: Days | None = None
     last_payment_before: reading.Day | None = None  # or never paid
     has_secondary: YesNo | None = None
-    on_hold: YesNo | None = None  # by a hold that lasts, or an exclusion
-    in_job: YesNo | None = None  # another open job holds it
+    on_hold: YesNo | None = None  # by a current hold or an exclusion
+    in_job: YesNo | None = None  # reserved by another open job
     eligibility: Many = ()  # can_settle, or the code of a rule
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read a filter from JSON; raise `BadFilter` naming each bad key and its cure."""
+        """Read a filter from JSON. Raise `BadFilter` naming each bad key and its cure."""
         return cls._read(given)
 
     @classmethod
     def of_texts(cls, given: Mapping[str, str | list[str]]) -> Self:
-        """Read a filter from an address or a command line, where every value is a text; raise `BadFilter`."""
+        """Read a filter from an address or a command line, where every value is text. Raise `BadFilter`."""
         return cls._read(given, context=reading.TEXTS)
 
     @classmethod
@@ -93,7 +97,7 @@ class ClaimFilter(BaseModel):
         raise BadFilter(reading.sentence(found))
 
     def given(self) -> dict[str, Any]:
-        """The keys that narrow, as JSON; empty where the filter means every claim."""
+        """Return the keys given, as JSON. It is empty if the filter selects every claim."""
         return {
             key: value for key, value in self.model_dump(mode="json", by_alias=True).items() if value not in (None, [])
         }
@@ -109,12 +113,15 @@ def _words(fault: ErrorDetails) -> str:
 
 
 def like(text: str) -> str:
-    """`text` with LIKE's own signs taken literally."""
+    """Return `text` with LIKE's wildcards escaped."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def where(practice_id: int, f: ClaimFilter, *, today: dt.date) -> ColumnElement[bool]:
-    """The condition on `claim` for every key but `eligibility`, `on_hold` and `in_job`: these read rules and jobs."""
+    """Return the condition on `claim` for all keys but `eligibility`, `on_hold` and `in_job`.
+
+    Those three need rules and jobs.
+    """
     return and_(
         Claim.practice_id == practice_id,
         *_of_places(practice_id, f),

@@ -1,6 +1,6 @@
-"""Putting a claim on hold, with who, why and until when; letting it go; and all claims that are on hold.
+"""Put a claim on hold, with user, reason and last day; release it; list the claims on hold.
 
-A hold ends by itself with its last day: `core.policy.facts.is_held` reads the day, and nobody has to clear it.
+A hold ends with its last day: `core.policy.facts.is_held` reads the day, so that no job has to clear it.
 """
 
 import datetime as dt
@@ -25,21 +25,21 @@ PAGE_CLAIMS_MAX: Final = 200
 
 
 class BadHold(BadInput):
-    """The hold is not as it must be."""
+    """The hold is not valid."""
 
     code = "bad_hold"
 
 
 class HeldClaim(NamedTuple):
-    """A claim whose hold lasts, as people see it."""
+    """A claim with a current hold."""
 
     claim_id: str  # the practice's own number
-    id: int  # internal: where the list goes on
+    id: int  # internal id, for the next page
     patient: str
     hold: Hold
     why: str | None
-    until: dt.date | None  # its last day; None: until somebody releases it
-    by: str | None  # None: it came with an import
+    until: dt.date | None  # last day; None: no end date
+    by: str | None  # None: set by an import
     at: dt.datetime | None
 
 
@@ -53,9 +53,9 @@ def set_hold(
     by: Actor,
     now: dt.datetime,
 ) -> Claim:
-    """Hold the claim (its number) through the day `until`, or release it (None); the same again changes nothing.
+    """Put the claim (by its number) on hold through the day `until`, or release it (None). Repeating changes nothing.
 
-    Raises `NotFound`, `NotAllowed`, `ClaimBusy`, and `BadHold` naming each fault.
+    Raise `NotFound`, `NotAllowed`, `ClaimBusy`, and `BadHold` naming each fault.
     """
     by.require(Action.HOLD)
     today = practice_days.today(session.get_one(Practice, by.practice_id), now=now)
@@ -84,7 +84,7 @@ def set_hold(
 
 
 def of_claim(session: Session, practice_id: int, claim_id: str, *, today: dt.date) -> HeldClaim | None:
-    """The hold of that claim, if it lasts; raises `NotFound`."""
+    """Return the claim's current hold, if any. Raise `NotFound`."""
     claim = lookup.find(session, practice_id, claim_id)
     return next(iter(_read(session, practice_id, today=today, only=claim.id, after_id=None, limit=1)), None)
 
@@ -98,7 +98,7 @@ def listed(
     after_id: int | None = None,
     limit: int = PAGE_CLAIMS_MAX,
 ) -> list[HeldClaim]:
-    """Claims whose hold lasts, in the order they came in; of one kind, where `hold` is given."""
+    """Return the claims with a current hold, in order of creation, optionally of one kind."""
     return _read(session, practice_id, today=today, hold=hold, after_id=after_id, limit=limit)
 
 

@@ -1,4 +1,4 @@
-"""One claim, held by the hand that changes it."""
+"""Lock one claim before it is changed."""
 
 from http import HTTPStatus
 
@@ -19,9 +19,9 @@ class ClaimBusy(Refusal):
 
 
 def lock_one(session: Session, practice_id: int, external_id: str) -> Claim:
-    """Lock the claim and give it as it is then; wait for another hand for at most five seconds.
+    """Lock the claim and return it as it is now. Wait at most five seconds for another user or process.
 
-    Raises `NotFound` and `ClaimBusy`. Nothing of the claim may be written before this.
+    Raise `NotFound` and `ClaimBusy`. Write nothing of the claim before this.
     """
     session.execute(text("SELECT set_config('lock_timeout', '5s', true)"))
     found = select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == external_id)

@@ -1,4 +1,4 @@
-"""Feed filters that people saved by name; everyone in the practice may open them."""
+"""Named feed filters. All users of the practice may open them."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from core.errors import BadInput, NotAllowed, NotFound, Refusal
 from core.models.people import SavedFilter
 
 NAME_CHARACTERS_MAX: Final = 60
-FILTERS_MAX: Final = 200  # of one practice; a longer menu is read by nobody
+FILTERS_MAX: Final = 200  # for each practice; a longer menu is not readable
 
 
 class BadFilterName(BadInput):
@@ -24,28 +24,28 @@ class BadFilterName(BadInput):
 
 
 class FilterNameTaken(Refusal):
-    """Another filter already has this name; choose another or delete that one first."""
+    """Another filter already has this name. Choose another name or delete that filter first."""
 
     code = "filter_name_taken"
 
 
 class TooManyFilters(Refusal):
-    """The practice has 200 saved filters; delete one that nobody uses."""
+    """The practice has 200 saved filters. Delete one that is no longer used."""
 
     code = "too_many_filters"
 
 
 def of_practice(session: Session, practice_id: int) -> Sequence[SavedFilter]:
-    """The practice's saved filters by name."""
+    """Return the practice's saved filters by name."""
     return session.scalars(
         select(SavedFilter).where(SavedFilter.practice_id == practice_id).order_by(SavedFilter.name)
     ).all()
 
 
 def save(session: Session, *, name: str, query: str, by: Actor, now: dt.datetime) -> None:
-    """Keep `query`, as it stands in the feed's address, under `name`.
+    """Save `query`, as in the feed's address, under `name`.
 
-    Raises `BadFilterName`, `FilterNameTaken` or `TooManyFilters`.
+    Raise `BadFilterName`, `FilterNameTaken` or `TooManyFilters`.
     """
     by.require(Action.SEE_CLAIMS)
     name = " ".join(name.split())
@@ -62,7 +62,7 @@ def save(session: Session, *, name: str, query: str, by: Actor, now: dt.datetime
 
 
 def remove(session: Session, filter_id: int, *, by: Actor, now: dt.datetime) -> None:
-    """Delete a saved filter: one's own, or anybody's for an administrator. Raises `NotFound` or `NotAllowed`."""
+    """Delete one's own saved filter, or any filter as an administrator. Raise `NotFound` or `NotAllowed`."""
     mine = (SavedFilter.practice_id == by.practice_id, SavedFilter.id == filter_id)
     found = session.scalar(select(SavedFilter).where(*mine))
     if found is None:
@@ -74,7 +74,7 @@ def remove(session: Session, filter_id: int, *, by: Actor, now: dt.datetime) -> 
 
 
 def may_remove(saved: SavedFilter, *, by: Actor) -> bool:
-    """Tell whether this person may delete it."""
+    """Return whether the user may delete it."""
     return saved.created_by == by.user_id or by.may(Action.CHANGE_SETTING)
 
 

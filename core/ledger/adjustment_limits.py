@@ -1,4 +1,4 @@
-"""Hold adjustments by hand under the limit for one claim, as write-offs are: both make a balance go away."""
+"""Apply the limit for one claim to manual adjustments, because they clear a balance as write-offs do."""
 
 import datetime as dt
 from http import HTTPStatus
@@ -18,28 +18,28 @@ from core.practices import practice_days, queries
 
 
 class AdjustmentOverLimit(Refusal):
-    """This adjustment is over the limit for one claim."""
+    """This adjustment exceeds the limit for one claim."""
 
     code = "over_claim_limit"
     http_status = HTTPStatus.FORBIDDEN
 
 
 class Limit(NamedTuple):
-    """What one person may take off one claim, and whose limit that is."""
+    """The most that a user may take off one claim, and whose limit it is."""
 
     cents: int
-    is_own: bool  # the person's own; else the practice's
+    is_own: bool  # the user's own limit; otherwise the practice's
 
 
 def of_person(session: Session, by: Actor) -> Limit:
-    """The smaller one of the practice's limit and the person's own."""
+    """Return the stricter of the practice's limit and the user's own."""
     practice = queries.find(session, by.practice_id)
     own = session.get_one(User, by.user_id).claim_limit_cents
     return Limit(min(own, practice.claim_limit_cents), own <= practice.claim_limit_cents)
 
 
 def by_person_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple[Any, ...]:
-    """The conditions on a posting that this person adjusted a balance down today. Several count together."""
+    """Return the conditions that a posting is a balance-lowering adjustment by this user today."""
     begins, ends = practice_days.day_of(practice, practice_days.today(practice, now=now))
     return (
         Posting.practice_id == practice.id,
@@ -52,7 +52,7 @@ def by_person_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple
 
 
 def check(session: Session, practice: Practice, claim: Claim, cents: int, *, by: Actor, now: dt.datetime) -> None:
-    """Refuse to lower the locked claim by `cents` more where that is over a limit. Raises `AdjustmentOverLimit`."""
+    """Check that the locked claim may be lowered by `cents` more. Raise `AdjustmentOverLimit`."""
     limit = of_person(session, by)
     day = by_person_today(practice, by, now=now)
     sums = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == claim.id)
@@ -62,7 +62,7 @@ def check(session: Session, practice: Practice, claim: Claim, cents: int, *, by:
 
 
 def words(cents: int, limit: Limit) -> str:
-    """What is over which limit, and the cure."""
+    """Say which limit is exceeded, and the cure."""
     whose = "your limit" if limit.is_own else "the practice's limit"
     return (
         f"adjustments of {format_cents(cents)} today are over {whose} of {format_cents(limit.cents)} for one claim; "

@@ -1,4 +1,4 @@
-"""The amounts that lines and claims cache, as sums of postings: said once, for the ledger's writers and the imports."""
+"""The cached amounts of lines and claims as sums of postings, for the ledger and the imports."""
 
 from typing import Any, Final
 
@@ -36,10 +36,10 @@ CLAIM_CACHES: Final = (
 
 
 def recompute(session: Session, practice_id: int, claim_ids: Select[int] | None) -> None:
-    """Set what lines and claims cache from their postings, for `claim_ids` (None: the whole practice).
+    """Recompute the cached amounts of lines and claims for `claim_ids` (None: the whole practice).
 
-    Rows that are right already are not written. The caller holds the locks of these claims; versions
-    are the caller's too, because only the caller knows whether something changed or was only counted again.
+    Rows that are already right are not written. The caller has locked the claims and raises their versions, because
+    only the caller knows whether an amount really changed.
     """
     sums = _entries(practice_id, claim_ids).cte("entries")
     _recompute_lines(session, practice_id, claim_ids, line_sums(sums).subquery("sums"))
@@ -47,9 +47,9 @@ def recompute(session: Session, practice_id: int, claim_ids: Select[int] | None)
 
 
 def line_sums(entries: FromClause) -> Select[Any]:
-    """One row for each line of `entries` (claim_id, line, responsibility, kind, amount_cents, paid_by, posted_on).
+    """Return a row for each line of `entries` (claim_id, line, responsibility, kind, amount_cents, paid_by, posted_on).
 
-    Positive cents are due or paid; `adjustment` is positive where it lowers the due.
+    Balances and payments are positive cents. `adjustment` is positive if it lowers the balance.
     """
     of = entries.c
     return select(
@@ -62,7 +62,7 @@ def line_sums(entries: FromClause) -> Select[Any]:
         _sum(-of.amount_cents, of.paid_by == PaidBy.PRIMARY).label("primary_paid"),
         _sum(-of.amount_cents, of.paid_by == PaidBy.SECONDARY).label("secondary_paid"),
         _sum(-of.amount_cents, of.paid_by == PaidBy.PATIENT).label("patient_paid"),
-        # Money given back (above zero) is no payment.
+        # A refund (above zero) is no payment.
         func.max(of.posted_on)
         .filter(and_(of.kind == PostingKind.PAYMENT, of.amount_cents < 0))
         .label("last_payment_on"),
@@ -70,7 +70,7 @@ def line_sums(entries: FromClause) -> Select[Any]:
 
 
 def claim_sums(lines: FromClause) -> Select[Any]:
-    """One row for each claim of `lines` (rows of `line_sums`), named as the claim's columns are."""
+    """Return a row for each claim of `lines` (rows of `line_sums`), with the claim's column names."""
     of = lines.c
     return select(
         of.claim_id,
@@ -87,7 +87,7 @@ def claim_sums(lines: FromClause) -> Select[Any]:
 
 
 def or_nothing(sums: FromClause, cache: str) -> ColumnElement[Any]:
-    """The cache of an outer-joined row of sums: 0, or false, where there is no posting at all."""
+    """Return the sum of an outer-joined row: 0, or false, if there is no posting."""
     if cache == "last_payment_on":
         return sums.c[cache]
     return func.coalesce(sums.c[cache], false() if cache == "has_credit_line" else 0)
@@ -100,7 +100,7 @@ def _sum(cents: ColumnElement[int], where: ColumnElement[bool] | None = None) ->
 
 
 def _entries(practice_id: int, claim_ids: Select[int] | None) -> Select[*tuple[Any, ...]]:
-    """Postings, where a reversal counts as the kind of posting that it undoes."""
+    """Return the postings, where a reversal counts as the kind of posting that it reverses."""
     original = aliased(Posting)
     undone = and_(
         original.practice_id == Posting.practice_id,

@@ -1,6 +1,6 @@
-"""The work list of credits: every line on which a payer or a patient has too much, the oldest date of service first.
+"""The work list of credit balances by line, oldest date of service first.
 
-No job touches a claim with a credit, and nothing is ever netted: somebody looks into each and returns or moves it.
+No job touches a claim with a credit, and credits are never netted. A user reviews each and refunds or transfers it.
 """
 
 import datetime as dt
@@ -38,7 +38,7 @@ from core.money import CENTS_MAX, plain_cents
 from core.practices import names
 
 PAGE_MAX: Final = 200
-RETURN_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: of an overpayment's identification
+RETURN_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: from the identification of an overpayment
 RETURNED_TO: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
 HEAD: Final = (
     "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Due of the claim",
@@ -47,13 +47,11 @@ HEAD: Final = (
 )  # fmt: skip
 
 
-_Place = tuple[
-    dt.date, int, int, str
-]  # in the order of the list: date of service, claim (inside), line, responsibility
+_Place = tuple[dt.date, int, int, str]  # in list order: date of service, claim (internal id), line, responsibility
 
 
 class BadCreditsFilter(BadInput):
-    """The list of credits cannot be asked like this."""
+    """The request for credit balances is not valid."""
 
     code = "bad_credits_filter"
 
@@ -62,7 +60,7 @@ AtLeastCents = Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading
 
 
 class CreditsFilter(BaseModel):
-    """Which credits."""
+    """Which credits to return."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,7 +70,7 @@ class CreditsFilter(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read it from texts; raise `BadCreditsFilter` naming each bad key."""
+        """Read the filter from texts. Raise `BadCreditsFilter` naming each bad key."""
         try:
             return cls.model_validate(given, context=reading.TEXTS)
         except ValidationError as error:
@@ -82,7 +80,7 @@ class CreditsFilter(BaseModel):
 
 @dataclass(frozen=True)
 class Credit:
-    """One line and responsibility below zero. Cents above zero are the credit."""
+    """One line and responsibility with a balance below zero. Cents above zero are the credit."""
 
     claim_id: str  # the practice's own number
     patient_name: str
@@ -91,39 +89,39 @@ class Credit:
     procedure_code: str
     responsibility: Responsibility
     credit_cents: int
-    claim_due_cents: int  # of this responsibility, all lines together; it may be above zero
-    payer: str | None  # the primary
+    claim_due_cents: int  # for this responsibility, all lines together; may be above zero
+    payer: str | None  # primary payer
     payer_class: PayerClass | None
     secondary_payer: str | None
     secondary_payer_class: PayerClass | None
-    since: dt.date  # the date of the posting that took it below zero
+    since: dt.date  # date of the posting that took it below zero
 
     def days(self, today: dt.date) -> int:
-        """How old it is; a posting may be dated on a later day, where the month of this one is closed."""
+        """Return its age in days. A posting may have a later date if the month of its own date is closed."""
         return max(0, (today - self.since).days)
 
     @property
     def return_to(self) -> str | None:
-        """The payer of Medicare or Medicaid, primary or secondary, to whom an overpayment is to be returned."""
+        """Return the Medicare or Medicaid payer, primary or secondary, that an overpayment must be returned to."""
         if self.responsibility is Responsibility.PATIENT:
             return None
         payers = ((self.payer, self.payer_class), (self.secondary_payer, self.secondary_payer_class))
         return next((name for name, payer_class in payers if payer_class in RETURNED_TO), None)
 
     def return_by(self, today: dt.date) -> dt.date | None:
-        """The day by which it would have to be returned, were it identified today as an overpayment; None for others.
+        """Return the refund deadline if it were identified today as an overpayment, or None for other payers.
 
-        Information and no legal advice: of what Medicare or Medicaid paid, and not of a patient's money.
+        This is information and not legal advice. It covers what Medicare or Medicaid paid, not a patient's money.
         """
         return today + RETURN_WITHIN if self.return_to is not None else None
 
     def reckoned(self, today: dt.date) -> dict[str, Any]:
-        """What follows from the day, by name, for those who print all of it."""
+        """Return the values that depend on the day, by name."""
         return {"days": self.days(today), "return_by": self.return_by(today), "return_to": self.return_to}
 
 
 class Totals(NamedTuple):
-    """How many lines have a credit, of how many claims, and of how much."""
+    """The number of lines with a credit, the number of their claims, and the total."""
 
     lines: int
     claims: int
@@ -132,14 +130,14 @@ class Totals(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some credits, and where the next begin; None where there are no more."""
+    """A page of credits, and the cursor of the next page (None: there is none)."""
 
     rows: list[Credit]
     next_cursor: str | None
 
 
 def page(session: Session, practice_id: int, f: CreditsFilter, *, cursor: str | None = None, limit: int) -> Page:
-    """At most `limit` credits, those after `cursor`. Raises `BadCreditsFilter` for a cursor that is none of ours."""
+    """Return at most `limit` credits after `cursor`. Raise `BadCreditsFilter` for an invalid cursor."""
     found = _query(session, practice_id, f, after=_place(session, practice_id, cursor) if cursor else None)
     rows = [Credit(**row._mapping) for row in session.execute(found.limit(limit + 1))]
     shown = rows[:limit]
@@ -147,7 +145,7 @@ def page(session: Session, practice_id: int, f: CreditsFilter, *, cursor: str | 
 
 
 def totals(session: Session, practice_id: int, f: CreditsFilter) -> Totals:
-    """Of all that match."""
+    """Return the totals of all matching credits."""
     lines = _lines(practice_id, f)
 
     def of(side: Responsibility) -> Any:
@@ -160,14 +158,14 @@ def totals(session: Session, practice_id: int, f: CreditsFilter) -> Totals:
 
 
 def read_by(session: Session, *, by: Actor, now: dt.datetime) -> None:
-    """Let `by` read all of it as a file, and write that down. Raises `NotAllowed`."""
+    """Check that `by` may export the credits, and record the export. Raise `NotAllowed`."""
     by.require(Action.SEE_CLAIMS)
     subject = f"practice:{by.practice_id}"
     audit.record(session, "credits.downloaded", practice_id=by.practice_id, subject=subject, by=by.user_id, now=now)
 
 
 def csv_file(session: Session, practice_id: int, f: CreditsFilter, *, today: dt.date) -> Iterator[str]:
-    """All that match as CSV, in pieces; words that a spreadsheet would take for a formula are guarded."""
+    """Yield all matching credits as CSV, in pieces. Text that a spreadsheet would take as a formula is escaped."""
     found = session.execute(_query(session, practice_id, f), execution_options={"yield_per": 1_000})
     return csv_pieces(HEAD, (_cells(Credit(**row._mapping), today) for row in found))
 
@@ -186,7 +184,7 @@ def _cells(credit: Credit, today: dt.date) -> list[str]:
 
 
 def _lines(practice_id: int, f: CreditsFilter) -> Subquery:
-    """claim_id, number, responsibility, credit_cents, claim_due_cents of every credit that matches."""
+    """Return claim_id, number, responsibility, credit_cents, claim_due_cents of every matching credit."""
     rows = [
         select(literal(side.value).label("responsibility"), (-due).label("credit_cents"), claim_due.label("claim_due"))
         .where(due < 0)
@@ -260,7 +258,7 @@ def _query(session: Session, practice_id: int, f: CreditsFilter, *, after: _Plac
 
 
 def _since(practice_id: int, credit: Subquery) -> Any:
-    """The date of the first posting after which the line was never again at zero or above."""
+    """Return the date of the posting since which the line has been below zero."""
     running = (
         select(
             Posting.id,

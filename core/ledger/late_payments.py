@@ -1,12 +1,12 @@
-"""Keep write-offs in step with what is paid after them.
+"""Keep write-offs in step with later payments.
 
-The write-offs that stand on a line and responsibility are the least of two sums: what jobs wrote off there, and what
-would be due there without any write-off. Neither sum depends on the order of the postings, so nor does the balance.
+The unreversed write-offs on a line and responsibility are the smaller of two sums: what jobs wrote off there, and the
+balance without any write-off. Neither sum depends on the order of postings, so the balance does not either.
 
 A posting that lowers the balance below zero reverses write-offs, newest first, until the credit is gone. The last one
-is reversed whole, and its remainder is posted again. A posting that raises the balance restores what earlier postings
-reversed, oldest write-off first. It never restores more than it raised. A job that wrote off or reversed something
-there since ends the restoring: what is due then is a new decision. What exceeds the write-offs is a credit.
+is reversed whole, and its remainder is re-posted. A posting that raises the balance restores what earlier postings
+reversed, oldest write-off first, and never more than it raised. A job that later wrote off or reversed something there
+ends the restoring, because the balance was decided on again. What exceeds the write-offs is a credit.
 """
 
 import datetime as dt
@@ -24,14 +24,14 @@ from core.practices import periods
 
 
 class Moved(NamedTuple):
-    """What postings did to the write-offs before them."""
+    """How much postings reversed or restored of earlier write-offs."""
 
     late: int = 0  # postings that reversed a write-off, in whole or in part
     reversed_cents: int = 0
     restored_cents: int = 0
 
     def and_then(self, other: "Moved") -> "Moved":
-        """Add up two of them."""
+        """Add up two results."""
         return Moved(*map(sum, zip(self, other, strict=True)))
 
 
@@ -48,11 +48,10 @@ def match_write_offs(
     now: dt.datetime,
     today: dt.date,
 ) -> Moved:
-    """Reverse or restore write-offs so that they match what is due after these postings, just made on `claim_ids`.
+    """Reverse or restore write-offs to match the balances after these postings, just made on `claim_ids`.
 
-    At most one of the postings may be on each line and responsibility; else only the last one counts.
-    The caller holds the claims' locks, has held the postings' months, and brings up caches and versions.
-    Raises `PeriodBusy`.
+    Pass at most one posting for each line and responsibility; of several, only the last one counts. The caller has
+    locked the claims and the postings' months, and refreshes balances and versions. Raise `PeriodBusy`.
     """
     causes = _causes(session, practice_id, posting_ids, claim_ids)
     touched = {claim_id for claim_id, _, _ in causes}
@@ -90,7 +89,7 @@ def match_write_offs(
 
 
 def _reverse(session: Session, standing: list[WriteOff], credit: int, version: int, common: dict[str, Any]) -> int:
-    """Reverse these, and post again what the credit leaves of the last; give by how much less is written off."""
+    """Reverse these write-offs and re-post what the credit leaves of the last. Return the net reversed cents."""
     stood = sum(write_off.cents for write_off in standing)
     remainder = max(0, stood - credit)
     for write_off in standing:
@@ -105,7 +104,7 @@ def _reverse(session: Session, standing: list[WriteOff], credit: int, version: i
 
 
 def _write_off(session: Session, of: WriteOff, cents: int, version: int, common: dict[str, Any]) -> None:
-    """Post so much of it again, under its own reason and job."""
+    """Re-post this amount of the write-off, under its own reason and job."""
     again = {
         "kind": PostingKind.WRITE_OFF, "amount_cents": -cents, "claim_version": version,
         "write_off_reason": of.reason, "origin_job_id": of.job_id,
@@ -114,9 +113,9 @@ def _write_off(session: Session, of: WriteOff, cents: int, version: int, common:
 
 
 def _take_versions(session: Session, practice_id: int, restoring: Mapping[Place, list[WriteOff]]) -> None:
-    """Raise the versions of claims on which one line got back the write-offs of several jobs.
+    """Raise the versions of claims on which one line got back write-offs of several jobs.
 
-    A version allows one write-off for each line and responsibility; the caller's own rise covers the first.
+    A version allows one write-off for each line and responsibility. The caller raises the version for the first.
     """
     more: dict[int, int] = {}
     for (claim_id, _, _), parts in restoring.items():
@@ -135,7 +134,7 @@ def _dates(
     *,
     today: dt.date,
 ) -> dict[Place, dt.date]:
-    """The day of what is posted at each place, in months that stay open until the commit. Raises `PeriodBusy`."""
+    """Return the posting date at each place, in months that are locked open until the commit. Raise `PeriodBusy`."""
     closed = periods.closed_months(session, practice_id)
     while True:
         dated = {place: _dated(causes[place], moved[place], closed, today=today) for place in moved}
@@ -146,7 +145,7 @@ def _dates(
 
 
 def _dated(cause: Any, moved: list[WriteOff], closed: set[dt.date], *, today: dt.date) -> dt.date:
-    """The date of the cause, but never before that of a write-off, and never in a closed month."""
+    """Return the date of the cause, but no earlier than a write-off and not in a closed month."""
     day = max(cause.posted_on, *(one.posted_on for one in moved))
     return day if periods.month_of(day) not in closed else periods.first_open(closed, max(day, today))
 
@@ -154,7 +153,7 @@ def _dated(cause: Any, moved: list[WriteOff], closed: set[dt.date], *, today: dt
 def _causes(
     session: Session, practice_id: int, posting_ids: Collection[int], claim_ids: Collection[int]
 ) -> dict[Place, Any]:
-    """The postings that may reverse or restore, by line and side; of two on one, the later."""
+    """Return the postings that may reverse or restore, by line and responsibility. Of two, the later counts."""
     columns = (Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.posted_on)
     moving = select(*columns, Posting.amount_cents).where(
         Posting.practice_id == practice_id,
@@ -167,7 +166,7 @@ def _causes(
 
 
 def _dues(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[Place, int]:
-    """What is due on each line and side, summed from the ledger."""
+    """Return the balance of each line and responsibility, summed from the ledger."""
     sums = select(Posting.claim_id, Posting.line, Posting.responsibility, func.sum(Posting.amount_cents))
     of_claims = sums.where(Posting.practice_id == practice_id, Posting.claim_id.in_(claim_ids))
     rows = session.execute(of_claims.group_by(Posting.claim_id, Posting.line, Posting.responsibility))

@@ -1,4 +1,4 @@
-"""Find the payment that another one may repeat. Both are posted: two equal payments on one day happen."""
+"""Find payments that look like duplicates. Both are posted, because two equal payments on one day do happen."""
 
 import datetime as dt
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from core.models.ledger import Posting
 
 
 class LookAlike(NamedTuple):
-    """A payment that equals the one just posted in line, payer, amount and date."""
+    """A payment with the same line, payer, amount and date as the one just posted."""
 
     posting_id: int
     posted_on: dt.date
 
 
 def of_posting(session: Session, posting_id: int) -> LookAlike | None:
-    """The last earlier payment that equals this one in all but its id."""
+    """Return the last earlier payment that differs only in its id."""
     other = aliased(Posting)
     equal = ("practice_id", "claim_id", "line", "kind", "paid_by", "amount_cents", "posted_on")
     found = (

@@ -1,6 +1,6 @@
-"""Post a payment, an adjustment or a transfer by hand, each an immutable posting on one line.
+"""Post a payment, an adjustment or a transfer manually, each as an immutable posting on one line.
 
-One that comes after a write-off reverses just enough of it: `core.ledger.late_payments`.
+A posting after a write-off reverses as much of it as needed: `core.ledger.late_payments`.
 """
 
 import datetime as dt
@@ -25,17 +25,17 @@ from core.models.practices import Payer, PayerClass, Practice
 from core.money import CENTS_MAX
 from core.practices import periods, practice_days
 
-SOURCE: Final = "entry"  # of postings that people and programs make one by one
+SOURCE: Final = "entry"  # for single postings by users and programs
 
 
 class BadEntry(BadInput):
-    """The entry is not as it must be."""
+    """The posting is not valid."""
 
     code = "bad_entry"
 
 
 class EntryMismatch(BadInput):
-    """This idempotency key was used for another entry; use a new key for a new one."""
+    """This idempotency key was used for another posting. Use a new key for a new posting."""
 
     code = "idempotency_mismatch"
 
@@ -44,17 +44,17 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     line: Annotated[int, Field(ge=1, le=32_767), BeforeValidator(reading.whole("write a whole number, such as 1"))]
-    # Of a payment or an adjustment: lowers the due.
+    # For a payment or an adjustment, this lowers the balance.
     amount_cents: Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))]
-    posted_on: reading.Day | None = None  # today in the practice's zone
+    posted_on: reading.Day | None = None  # default: today in the practice's time zone
     note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
 
 
 class Payment(_Entry):
-    """Money came in."""
+    """A payment received."""
 
     kind: Literal["payment"]
-    responsibility: Responsibility  # whose due it lowers
+    responsibility: Responsibility  # whose balance it lowers
     paid_by: PaidBy
 
 
@@ -68,10 +68,10 @@ class Adjustment(_Entry):
 
 
 class Transfer(_Entry):
-    """What one owed, the other owes from now on."""
+    """A move of a balance from one responsibility to the other."""
 
     kind: Literal["transfer"]
-    responsibility: Responsibility  # who owes it no longer
+    responsibility: Responsibility  # whose balance it lowers
 
 
 Entry = Annotated[Payment | Adjustment | Transfer, Field(discriminator="kind")]
@@ -80,11 +80,11 @@ _ENTRY: Final[TypeAdapter[Payment | Adjustment | Transfer]] = TypeAdapter(Entry)
 
 
 def entry_of(given: Mapping[str, Any]) -> Payment | Adjustment | Transfer:
-    """Read an entry from JSON; raise `BadEntry` naming each bad field and its cure."""
+    """Read an entry from JSON. Raise `BadEntry` naming each bad field and its cure."""
     try:
         return _ENTRY.validate_python(given)
     except ValidationError as error:
-        found = reading.faults(error, skip=1)  # the first part of a place is the kind
+        found = reading.faults(error, skip=1)  # the first part of a field path is the kind
         raise _bad(**{field or "kind": _CURES.get(field, said) for field, said in found.items()}) from None
 
 
@@ -93,7 +93,7 @@ def _bad(**faults: str) -> BadEntry:
 
 
 class WrittenOff(NamedTuple):
-    """What stands written off on a line, for one responsibility."""
+    """The unreversed write-offs on a line, for one responsibility."""
 
     line: int
     responsibility: Responsibility
@@ -101,14 +101,15 @@ class WrittenOff(NamedTuple):
 
 
 class Posted(NamedTuple):
-    """The claim after an entry, and what the entry did besides."""
+    """The claim after an entry, and the side effects of the entry."""
 
     claim: Claim
-    took_back: Recovery | None  # what it took back of the write-off, where it came late
-    restored_cents: int  # of earlier write-offs, posted again because a transfer raised the other side's balance
-    credit_cents: int  # what the entry's line and responsibility has too much now; 0 where it has not
-    written_off_elsewhere: tuple[WrittenOff, ...]  # of a payment where nothing was written off: where it was
-    looks_like: look_alikes.LookAlike | None  # the earlier payment that this one may repeat
+    took_back: Recovery | None  # how much of a write-off it reversed, if it came late
+    restored_cents: int  # of earlier write-offs, re-posted because a transfer raised the other balance
+    credit_cents: int  # credit on the entry's line and responsibility now; 0 if none
+    # for a payment on a line without write-offs: the write-offs on other lines
+    written_off_elsewhere: tuple[WrittenOff, ...]
+    looks_like: look_alikes.LookAlike | None  # the earlier payment that this one may duplicate
 
 
 def post(
@@ -120,11 +121,11 @@ def post(
     idempotency_key: str,
     now: dt.datetime,
 ) -> Posted:
-    """Post the entry on the claim (its number) and give the claim as it is then; the same key posts once.
+    """Post the entry on the claim (by its number) and return the claim. The same key posts once.
 
-    A Settled claim on which something is due afterwards goes back to Balance Due. Raises `NotFound`, `NotAllowed`,
-    `BadEntry`, `EntryMismatch`, `AdjustmentOverLimit`, `PeriodClosed`, and `ClaimBusy` or `PeriodBusy` where another
-    transaction holds on too long.
+    A Settled claim with a balance afterwards goes back to Balance Due. Raise `NotFound`, `NotAllowed`, `BadEntry`,
+    `EntryMismatch`, `AdjustmentOverLimit`, `PeriodClosed`, and `ClaimBusy` or `PeriodBusy` if a lock is not released in
+    time.
     """
     by.require(Action.POST)
     claim = locks.lock_one(session, by.practice_id, claim_id)
@@ -144,7 +145,7 @@ def _post(
     by: Actor,
     now: dt.datetime,
 ) -> int:
-    """Post it, with all that follows from it; give the id of its first posting."""
+    """Post the entry and its side effects. Return the id of its first posting."""
     practice = session.get_one(Practice, by.practice_id)
     today = practice_days.today(practice, now=now)
     posted_on = _posting_date(session, practice, entry, today=today)
@@ -196,7 +197,7 @@ def _posted(
 
 
 def written_off(session: Session, practice_id: int, claim_id: int) -> list[WrittenOff]:
-    """What stands written off on the claim (its internal id), by line and responsibility."""
+    """Return the unreversed write-offs on the claim (internal id), by line and responsibility."""
     sums = select(Posting.line, Posting.responsibility, -func.sum(Posting.amount_cents)).where(
         Posting.practice_id == practice_id, Posting.claim_id == claim_id, write_offs.standing()
     )
@@ -223,7 +224,7 @@ def _source_id(by: Actor, idempotency_key: str) -> str:
 def _posted_before(
     session: Session, claim: Claim, source_id: str, entry: Payment | Adjustment | Transfer
 ) -> int | None:
-    """The id of what this key has posted before, if it was this entry; raises `EntryMismatch` if it was another."""
+    """Return the id of the posting with this key, if it was the same entry. Raise `EntryMismatch` if it was another."""
     same_key = (Posting.practice_id == claim.practice_id, Posting.source == SOURCE)
     found = session.scalars(select(Posting).where(*same_key, Posting.source_id == f"{source_id}:0")).one_or_none()
     if found is None:
@@ -231,7 +232,7 @@ def _posted_before(
     practice = session.get_one(Practice, claim.practice_id)
     asked = {
         "claim_id": claim.id, "line": entry.line, "kind": entry.kind, "note": entry.note or None,
-        # Without a date it is that of the day on which it was first sent.
+        # Without a date, use the date on which the entry was first sent.
         "posted_on": entry.posted_on or practice_days.today(practice, now=found.created_at),
         **_postings(entry)[0],
     }  # fmt: skip
@@ -241,7 +242,7 @@ def _posted_before(
 
 
 def _posting_date(session: Session, practice: Practice, entry: _Entry, *, today: dt.date) -> dt.date:
-    """The entry's date, its month held open until the commit; raises `BadEntry`, `PeriodClosed` and `PeriodBusy`."""
+    """Return the entry's date and lock its month open. Raise `BadEntry`, `PeriodClosed` and `PeriodBusy`."""
     day = entry.posted_on or today
     if day > today and day != (latest := periods.latest_date(session, practice.id, today=today)):
         refusal = _bad(posted_on=f"{day} is in the future; the latest is {latest}")
@@ -263,7 +264,7 @@ def _check_payer(session: Session, claim: Claim, entry: Payment | Adjustment | T
 
 
 def payers_of(session: Session, claim: Claim) -> tuple[PaidBy, ...]:
-    """Who can have paid something on the claim: "Self Pay" is no insurance."""
+    """Return who can have paid on the claim. "Self Pay" is no insurance."""
     ids = {PaidBy.PRIMARY: claim.primary_payer_id, PaidBy.SECONDARY: claim.secondary_payer_id}
     of_claim = (Payer.practice_id == claim.practice_id, Payer.id.in_([one for one in ids.values() if one is not None]))
     insurers = set(session.scalars(select(Payer.id).where(*of_claim, Payer.payer_class != PayerClass.SELF_PAY)))
@@ -271,16 +272,16 @@ def payers_of(session: Session, claim: Claim) -> tuple[PaidBy, ...]:
 
 
 def bring_up(session: Session, practice_id: int, claim_ids: Select[int]) -> None:
-    """Bring up caches, versions and billing statuses of claims that were posted on.
+    """Refresh balances, versions and billing statuses of claims after postings.
 
-    A Settled claim with a balance on any line goes back to Balance Due. Once nothing is due, it is Settled again.
+    A Settled claim with a balance on any line goes back to Balance Due. Without a balance, it is Settled again.
     """
     balances.recompute(session, practice_id, claim_ids)
     of_claims = (Claim.practice_id == practice_id, Claim.id.in_(claim_ids))
     unsynchronized = {"synchronize_session": False}
     raised = update(Claim).where(*of_claims).values(version=Claim.version + 1)
     session.execute(raised, execution_options=unsynchronized)
-    # Each line counts by itself, because a credit on one line pays nothing on another.
+    # Check each line, because a credit on one line does not pay another line.
     of_claim = (LineItem.practice_id == Claim.practice_id, LineItem.claim_id == Claim.id)
     owes = exists().where(*of_claim, or_(LineItem.insurance_due > 0, LineItem.patient_due > 0)).correlate(Claim)
     reopened = update(Claim).where(*of_claims, Claim.billing_status == SETTLED, owes)

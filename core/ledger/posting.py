@@ -1,7 +1,7 @@
-"""Write-offs: posted, taken off the lines, taken off the claims, in sets.
+"""Post write-offs and update lines and claims, each step for a set of claims.
 
-The caller holds the claims' locks, taken in id order before anything is written, and gives `decided`: a row for
-each claim with claim_id, claim_version, settles_insurance, settles_patient, insurance_cents and patient_cents.
+The caller has locked the claims in id order before anything is written, and passes `decided`: a row for each claim with
+claim_id, claim_version, settles_insurance, settles_patient, insurance_cents and patient_cents.
 """
 
 import datetime as dt
@@ -30,18 +30,18 @@ from core.models.ledger import Posting, PostingKind, Responsibility
 
 
 class Cents(NamedTuple):
-    """An amount for each responsibility."""
+    """Insurance cents and patient cents."""
 
     insurance: int
     patient: int
 
     def less(self, other: "Cents", sign: int = 1) -> "Cents":
-        """This minus (sign 1) or plus (sign -1) the other."""
+        """Return this minus (sign 1) or plus (sign -1) the other."""
         return Cents(self.insurance - sign * other.insurance, self.patient - sign * other.patient)
 
 
 def write_off(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> Cents:
-    """Post a write-off for each positive due of each line, in the responsibilities that were decided on."""
+    """Post a write-off for each positive balance of each line, in the responsibilities decided on."""
     assert job.reason is not None
     due = _open_dues(decided, job.practice_id)
     return insert_postings(
@@ -63,7 +63,7 @@ def write_off(session: Session, decided: Subquery, job: SettleJob, *, now: dt.da
 
 
 def insert_postings(session: Session, source: Subquery, **columns: ColumnElement[Any]) -> Cents:
-    """Insert a posting for each row of `source`; give the sums posted, without their sign."""
+    """Insert a posting for each row of `source`. Return the sums posted, without their sign."""
     entries = select(*columns.values()).select_from(source)
     posted = insert(Posting).from_select(list(columns), entries)
     rows = posted.returning(Posting.responsibility, Posting.amount_cents).cte("posted")
@@ -75,8 +75,8 @@ def insert_postings(session: Session, source: Subquery, **columns: ColumnElement
 
 
 def _open_dues(decided: Subquery, practice_id: int) -> Subquery:
-    """claim_id, line, responsibility, due (positive cents), claim_version."""
-    # Two selects and no VALUES: a statement with VALUES is compiled anew for each chunk.
+    """Return claim_id, line, responsibility, due (positive cents), claim_version."""
+    # Two selects and no VALUES, because a statement with VALUES is compiled again for each chunk.
     rows = [
         select(literal(side.value).label("responsibility"), due.label("due"))
         .where(chosen, due > 0)
@@ -103,7 +103,7 @@ def _open_dues(decided: Subquery, practice_id: int) -> Subquery:
 
 
 def clear_lines(session: Session, decided: Subquery, *, practice_id: int) -> None:
-    """Set to zero the line dues that `write_off` has just posted away."""
+    """Set to zero the line balances that `write_off` has just written off."""
     insurance, patient = decided.c.settles_insurance, decided.c.settles_patient
     cleared = (
         update(LineItem)
@@ -121,7 +121,7 @@ def clear_lines(session: Session, decided: Subquery, *, practice_id: int) -> Non
 
 
 def move_claims(session: Session, decided: Subquery, job: SettleJob) -> Cents:
-    """Move the claims to the job's target status, take off what is written off; give what they owe then."""
+    """Move the claims to the job's target status and subtract the write-offs. Return the balances after."""
     changes: dict[str, Any] = {
         "billing_status": literal(job.target_status),
         "insurance_due": Claim.insurance_due - decided.c.insurance_cents,
@@ -131,9 +131,9 @@ def move_claims(session: Session, decided: Subquery, job: SettleJob) -> Cents:
 
 
 def update_claims(session: Session, picked: ColumnElement[bool], practice_id: int, changes: dict[str, Any]) -> Cents:
-    """Change the picked claims and raise their versions; give what they owe then."""
+    """Change the selected claims and raise their versions. Return their balances after."""
     moved = update(Claim).where(Claim.practice_id == practice_id, picked)
-    # A job decides the status: no later posting brings back the one before.
+    # A job decides on the status, so no later posting restores the earlier one.
     owing = moved.values(**changes, reopened=False, version=Claim.version + 1).returning(
         Claim.insurance_due, Claim.patient_due
     )

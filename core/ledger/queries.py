@@ -1,4 +1,4 @@
-"""Reading a claim's ledger."""
+"""Read a claim's ledger."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from core.models.people import User
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One posting with who, when, which job and why; cents, positive raises the due."""
+    """One posting with user, time, job and reason. Positive cents raise the balance."""
 
     id: int
     line: int
@@ -24,20 +24,20 @@ class LedgerRow:
     group_code: GroupCode | None
     reason_code: str | None
     write_off_reason: WriteOffReason | None
-    note: str | None  # the posting's own, or its job's, also of a write-off that is posted again
+    note: str | None  # the posting's own note, or its job's; also for a re-posted write-off
     posted_on: dt.date
     created_at: dt.datetime
     user_name: str | None  # None: an import or the system
     job_id: int | None
-    origin_job_id: int | None  # of what a late payment made: the job whose write-off it takes back or posts again
+    origin_job_id: int | None  # for a posting made by a late payment: the job whose write-off it reverses or re-posts
     reverses_id: int | None
-    caused_by_id: int | None  # what came late and took back, or posted again
+    caused_by_id: int | None  # the late posting that caused the reversal or re-posting
     source: str | None
 
 
 def ledger(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]:
-    """Every posting of the claim (its internal id), in the order in which they were made."""
-    # The note says why it was written off, so also of what is posted again, and not of what takes it back.
+    """Return every posting of the claim (internal id), in order of posting."""
+    # The note explains the write-off, so show it for a re-posted one and not for a reversal.
     is_write_off = Posting.kind == PostingKind.WRITE_OFF
     noted = case((is_write_off, func.coalesce(Posting.job_id, Posting.origin_job_id)), else_=Posting.job_id)
     of_job = and_(SettleJob.practice_id == Posting.practice_id, SettleJob.id == noted)

@@ -1,7 +1,7 @@
-"""What late payments reversed of write-offs, and what of it was posted again: by month, by claim, by job.
+"""What payments after a write-off reversed, and what of it was re-posted: by month, by claim, by job.
 
-A takeback that restores a write-off counts as a recovery below zero. A late adjustment or transfer recovers no money:
-claim and job show it, months do not.
+A takeback that restores a write-off counts as a negative recovery. A late adjustment or transfer recovers no money, so
+only the claim and the job show it.
 """
 
 import datetime as dt
@@ -22,19 +22,19 @@ _CURSOR: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,18})", re.ASCII)
 
 
 _CAUSE: Final = aliased(Posting, name="cause")
-_MADE: Final = aliased(Posting, name="made")  # the counter-postings and remainders
+_MADE: Final = aliased(Posting, name="made")  # the reversals and re-posted remainders
 _IS_PAYMENT: Final = _CAUSE.kind == PostingKind.PAYMENT
 
 
 class BadCursor(BadInput):
-    """This is no place in the list of late payments; begin again at the first page."""
+    """This cursor is not valid. Start again at the first page."""
 
     code = "bad_cursor"
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """One late posting, and what it did to the write-offs there."""
+    """One late posting, and what it did to the write-offs."""
 
     posting_id: int
     kind: PostingKind  # payment, adjustment or transfer
@@ -42,22 +42,22 @@ class Recovery:
     line: int
     responsibility: Responsibility
     paid_by: PaidBy | None
-    amount_cents: int  # below zero where it raised the balance
-    posted_on: dt.date  # when the write-off was reversed or restored
+    amount_cents: int  # negative if it raised the balance
+    posted_on: dt.date  # date of the reversal or re-posting
     taken_back_cents: int
     posted_again_cents: int
-    job_ids: list[int]  # whose write-offs they were
+    job_ids: list[int]  # jobs that wrote it off
     user_name: str | None  # None: an import
 
     @property
     def recovered_cents(self) -> int:
-        """By how much less is written off since; below zero where a write-off was restored."""
+        """Return the net reversed write-off. It is negative if a write-off was restored."""
         return self.taken_back_cents - self.posted_again_cents
 
 
 @dataclass(frozen=True)
 class RecoveredMonth:
-    """What late payments took back in a month."""
+    """What payments after a write-off reversed in one month."""
 
     month: dt.date
     payments: int
@@ -68,20 +68,20 @@ class RecoveredMonth:
 
     @property
     def recovered_cents(self) -> int:
-        """Of both."""
+        """Return the sum of insurance and patient cents."""
         return self.insurance_cents + self.patient_cents
 
 
 class OfJob(NamedTuple):
-    """What came late on all of a job's claims, and by how much less of the job's write-offs stands since."""
+    """The late postings on all claims of a job, and how much of its write-offs they reversed."""
 
     payments: int
     recovered_cents: int
-    replaced_cents: int  # by adjustments and transfers: it was owed by another, or never
+    replaced_cents: int  # by adjustments and transfers: another party owed it, or it was never owed
 
 
 def by_month(session: Session, practice_id: int) -> list[RecoveredMonth]:
-    """Each month in which a payment took anything back, the newest first."""
+    """Return each month in which a payment reversed a write-off, newest first."""
     late = _late(practice_id, _IS_PAYMENT).subquery("late")
     month = periods.month_of_column(late.c.posted_on).label("month")
     recovered = late.c.taken_back_cents - late.c.posted_again_cents
@@ -109,7 +109,7 @@ def page(
     after: tuple[dt.date, int] | None = None,
     limit: int | None,
 ) -> list[Recovery]:
-    """Late payments, the newest first, `after` one of them by its date and posting; of a month or of all."""
+    """Return late payments, newest first, of one month or of all, after the date and posting in `after`."""
     late = _late(practice_id, _IS_PAYMENT).subquery("late")
     rows = _rows(practice_id, late).order_by(late.c.posted_on.desc(), late.c.posting_id.desc()).limit(limit)
     if month is not None:
@@ -120,19 +120,19 @@ def page(
 
 
 def of_claim(session: Session, practice_id: int, claim_id: int) -> list[Recovery]:
-    """All that took back of the write-offs on a claim (its internal id), in the order in which it came."""
+    """Return the late postings on a claim (internal id), in order of posting."""
     late = _late(practice_id, _MADE.claim_id == claim_id).subquery("late")
     return _read(session, _rows(practice_id, late).order_by(late.c.posting_id))
 
 
 def of_job(session: Session, practice_id: int, job_id: int, *, limit: int) -> list[Recovery]:
-    """What took back of the job's write-offs, in the order in which it came; of each only the job's own share."""
+    """Return the late postings on the job's write-offs, in order of posting, each with the job's own share."""
     late = _late(practice_id, _MADE.origin_job_id == job_id).subquery("late")
     return _read(session, _rows(practice_id, late).order_by(late.c.posting_id).limit(limit))
 
 
 def totals_of_job(session: Session, practice_id: int, job_id: int) -> OfJob:
-    """All of them added up."""
+    """Return the totals of all late postings on the job's write-offs."""
     late = _late(practice_id, _MADE.origin_job_id == job_id).subquery("late")
     is_payment = late.c.kind == PostingKind.PAYMENT
     cents = func.sum(late.c.taken_back_cents - late.c.posted_again_cents)
@@ -142,12 +142,12 @@ def totals_of_job(session: Session, practice_id: int, job_id: int) -> OfJob:
 
 
 def cursor(recovery: Recovery) -> str:
-    """Where the page after this one begins."""
+    """Return the cursor of the page after this one."""
     return f"{recovery.posted_on}.{recovery.posting_id}"
 
 
 def place(text: str) -> tuple[dt.date, int]:
-    """What a cursor says. Raises `BadCursor`."""
+    """Read a cursor. Raise `BadCursor`."""
     written = _CURSOR.fullmatch(text)
     try:
         return dt.date.fromisoformat(written[1]), int(written[2])  # type: ignore[index]  # None is a TypeError
@@ -173,7 +173,7 @@ def _rows(practice_id: int, late: Any) -> Select[Any]:
 
 
 def _late(practice_id: int, *picked: ColumnElement[bool]) -> Select[Any]:
-    """A row for each posting that took something back, summed from what it caused."""
+    """Return a row for each posting that reversed something, summed from the postings that it caused."""
     of_cause = and_(
         _CAUSE.practice_id == _MADE.practice_id,
         _CAUSE.claim_id == _MADE.claim_id,
@@ -181,7 +181,7 @@ def _late(practice_id: int, *picked: ColumnElement[bool]) -> Select[Any]:
         _CAUSE.id == _MADE.caused_by_id,
     )
     is_reversal = _MADE.kind == PostingKind.REVERSAL
-    cents = cast(func.coalesce(func.sum(_MADE.amount_cents).filter(is_reversal), 0), BigInteger)  # a sum is numeric
+    cents = cast(func.coalesce(func.sum(_MADE.amount_cents).filter(is_reversal), 0), BigInteger)  # sum() is numeric
     again = cast(func.coalesce(-func.sum(_MADE.amount_cents).filter(~is_reversal), 0), BigInteger)
     job_ids: Any = func.array_agg(_MADE.origin_job_id.distinct()).filter(_MADE.origin_job_id.is_not(None))
     cause: tuple[Any, ...] = (

@@ -1,6 +1,6 @@
-"""Counter-postings: what a job wrote off is answered posting by posting, never deleted.
+"""Reverse a job's write-offs posting by posting. Nothing is deleted.
 
-The caller holds the claims' locks and has seen that nothing but late payments touched them since; `decided` is that of
+The caller has locked the claims and checked that only late payments changed them. `decided` is that of
 `core.ledger.posting`.
 """
 
@@ -20,7 +20,7 @@ from core.models.ledger import Posting, PostingKind, Responsibility
 
 
 def answer_write_offs(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> Cents:
-    """Post the opposite of each write-off of the reversed job that still stands on the decided claims."""
+    """Post the opposite of each unreversed write-off of the original job on these claims."""
     original = (
         select(Posting.claim_id, Posting.line, Posting.responsibility, Posting.amount_cents, Posting.id)
         .join_from(decided, Posting, Posting.claim_id == decided.c.claim_id)
@@ -49,7 +49,7 @@ def answer_write_offs(session: Session, decided: Subquery, job: SettleJob, *, no
 
 
 def restore_lines(session: Session, claim_ids: ClaimIds, job: SettleJob) -> None:
-    """Put back on the lines what this job's counter-postings restored."""
+    """Add what this job reversed to the balances of the lines."""
 
     def restored(side: Responsibility) -> ColumnElement[int]:
         return func.coalesce(func.sum(Posting.amount_cents).filter(Posting.responsibility == side), 0)
@@ -84,7 +84,7 @@ def restore_lines(session: Session, claim_ids: ClaimIds, job: SettleJob) -> None
 
 
 def restore_claims(session: Session, decided: Subquery, job: SettleJob) -> Cents:
-    """Put back the claims' dues and the billing status that each had before; give what they owe then."""
+    """Restore the balances and the earlier billing status of the claims. Return their balances after."""
     was = aliased(JobItem, name="was")
     of_original = and_(
         was.practice_id == job.practice_id, was.job_id == job.reverses_job_id, was.claim_id == decided.c.claim_id

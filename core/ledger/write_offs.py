@@ -1,4 +1,4 @@
-"""Which write-offs stand on a line and responsibility, and which parts of them later postings reversed."""
+"""Unreversed write-offs by line and responsibility, and the parts of them that later postings reversed."""
 
 import datetime as dt
 from collections.abc import Collection, Iterable
@@ -15,35 +15,35 @@ from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffRea
 Place = tuple[int, int, Responsibility]  # claim, line, responsibility
 _REVERSAL: Final = aliased(Posting, name="answer")
 _ORIGINAL: Final = aliased(Posting, name="original")
-_TOOK_ALL: Final = "late_payment"  # the rule by which a reversal skips a claim where nothing of its job stands
+_TOOK_ALL: Final = "late_payment"  # code of the rule by which a reversal skips a claim with nothing left to reverse
 
 
 @dataclass(frozen=True)
 class WriteOff:
-    """A write-off that stands, or the part of one that a late posting reversed."""
+    """An unreversed write-off, or the reversed part of one."""
 
     claim_id: int
     line: int
     responsibility: Responsibility
     cents: int  # above zero
     reason: WriteOffReason | None
-    posted_on: dt.date  # when it was posted; of a reversed part, when it was reversed
+    posted_on: dt.date  # date of its posting, or of the reversal for a reversed part
     job_id: int | None  # the job that wrote it off first
-    id: int = 0  # of one that stands
+    id: int = 0  # of an unreversed write-off
 
     @property
     def place(self) -> Place:
-        """Where it is."""
+        """Return its claim, line and responsibility."""
         return self.claim_id, self.line, self.responsibility
 
 
 def job_of(posting: Any = Posting) -> Any:
-    """Whose write-off it is: of the job that made it, or of the one of whose write-off it remained."""
+    """Return the job that owns the write-off: the one that posted it, or the original of a re-posted remainder."""
     return func.coalesce(posting.job_id, posting.origin_job_id)
 
 
 def standing(posting: Any = Posting) -> Any:
-    """The condition on a posting that it is a write-off which nothing has reversed."""
+    """Return the condition that a posting is an unreversed write-off."""
     answered = exists().where(
         _REVERSAL.practice_id == posting.practice_id,
         _REVERSAL.claim_id == posting.claim_id,
@@ -54,7 +54,7 @@ def standing(posting: Any = Posting) -> Any:
 
 
 def of_places(session: Session, practice_id: int, places: Collection[Place]) -> dict[Place, list[WriteOff]]:
-    """The write-offs that stand on these lines and sides, the oldest first."""
+    """Return the unreversed write-offs at these places, oldest first."""
     if not places:
         return {}
     found = select(
@@ -67,7 +67,7 @@ def of_places(session: Session, practice_id: int, places: Collection[Place]) -> 
 
 
 def restorable(session: Session, practice_id: int, places: Collection[Place]) -> dict[Place, list[WriteOff]]:
-    """What late postings reversed on these lines and sides and nothing restored; the oldest write-off last."""
+    """Return what late postings reversed at these places and nothing restored yet, oldest write-off last."""
     if not places:
         return {}
     claim_ids = {place[0] for place in places}
@@ -107,7 +107,7 @@ def restorable(session: Session, practice_id: int, places: Collection[Place]) ->
 
 
 def enough(write_offs: list[WriteOff], credit: int) -> list[WriteOff]:
-    """As many of them, the newest first, as the credit needs."""
+    """Return the newest write-offs that together cover the credit."""
     found, covered = [], 0
     for write_off in reversed(write_offs):
         if covered >= credit:
@@ -118,7 +118,7 @@ def enough(write_offs: list[WriteOff], credit: int) -> list[WriteOff]:
 
 
 def up_to(parts: list[WriteOff], cents: int) -> list[WriteOff]:
-    """The last of the parts, up to so many cents; those of one job and reason together."""
+    """Return the last parts, up to `cents`, with parts of the same job and reason merged."""
     found: list[WriteOff] = []
     for part in reversed(parts):
         taken = min(cents, part.cents)
@@ -134,7 +134,7 @@ def up_to(parts: list[WriteOff], cents: int) -> list[WriteOff]:
 
 
 def _pop(stack: list[WriteOff], cents: int) -> None:
-    """Take so many cents off the end of the stack."""
+    """Remove `cents` from the end of the stack."""
     while cents and stack:
         part = stack.pop()
         if part.cents > cents:
@@ -151,7 +151,7 @@ def _by_place(write_offs: Iterable[WriteOff], places: Collection[Place]) -> dict
 
 
 def _reversed_meanwhile(session: Session, practice_id: int, claim_ids: Collection[int]) -> set[tuple[int, int | None]]:
-    """The claims and jobs of which a reversal found nothing left to reverse: that job's write-off must not return."""
+    """Return the claims and jobs of reversals that found nothing left. Such a job's write-off must not be restored."""
     of_reversal = and_(SettleJob.practice_id == JobItem.practice_id, SettleJob.id == JobItem.job_id)
     rows = session.execute(
         select(JobItem.claim_id, SettleJob.reverses_job_id)

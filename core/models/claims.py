@@ -1,4 +1,4 @@
-"""A claim and its line items. Every amount here is a cache of the ledger, written only by `core.ledger`."""
+"""Claims and their line items. Every amount here is a cache of the ledger, written only by `core.ledger`."""
 
 import datetime as dt
 from enum import StrEnum
@@ -35,7 +35,7 @@ BILLING_STATUSES: Final = (
 
 
 class ClaimStatus(StrEnum):
-    """The payer's side of a claim, for Ins 1 and Ins 2 apart."""
+    """The payer's status of a claim, separate for Ins 1 and Ins 2."""
 
     NONE = "none"
     AT_CLEARINGHOUSE = "In Process at Clearinghouse"
@@ -48,24 +48,24 @@ class ClaimStatus(StrEnum):
 
 
 class ClaimType(StrEnum):
-    """Which form the claim is billed on."""
+    """The form that the claim is billed on."""
 
     PROFESSIONAL = "Professional"
     INSTITUTIONAL = "Institutional"
 
 
 class Hold(StrEnum):
-    """Why nobody may settle the claim for now."""
+    """Why the claim must not be settled for now."""
 
     HOLD = "hold"
     LEGAL = "legal_hold"
     APPEAL = "appeal_open"
     PAYMENT_PLAN = "payment_plan"
-    EXCLUDED = "excluded"  # the patient or a payer of it is excluded from write-offs
+    EXCLUDED = "excluded"  # the patient or a payer of the claim is excluded from write-offs
 
 
 class Claim(Base):
-    """One bill for one visit. `version` rises with every change that a rule, an amount or a status reads."""
+    """One bill for one visit. `version` rises with every change that affects a rule, an amount or a status."""
 
     __tablename__ = "claim"
     __table_args__ = (
@@ -87,18 +87,18 @@ class Claim(Base):
             "id",
             postgresql_where=text(f"billing_status <> '{SETTLED}'"),
         ),
-        # Settling touches no column of it.
+        # Settling changes none of its columns.
         Index("ix_claim_on_hold", "practice_id", "id", postgresql_where=text("hold IS NOT NULL")),
-        # Of the few claims with a credit; no job settles one, so that settling does not touch it.
+        # For the few claims with a credit. No job settles them, so settling does not write to this index.
         Index("ix_claim_with_credit", "practice_id", "service_date", "id", postgresql_where=text("has_credit_line")),
-        # Of the claims that are being looked into; those who watch count them.
+        # For the claims whose balance differs from the ledger. Operations count them.
         Index("ix_claim_mismatch", "practice_id", "id", postgresql_where=text("balance_mismatch")),
         ROOM_FOR_UPDATES,
     )
 
     practice_id: Mapped[PracticeId]
     id: Mapped[MadeId]
-    external_id: Mapped[Str]  # the practice's own claim number, in any form; the only one that people see
+    external_id: Mapped[Str]  # the practice's own claim number, in any form; the only number shown
     version: Mapped[int] = mapped_column(default=1)
 
     patient_id: Mapped[Big]
@@ -106,29 +106,30 @@ class Claim(Base):
     billing_provider_id: Mapped[Big]
     supervising_provider_id: Mapped[int | None] = mapped_column(BigInteger)
     claim_type: Mapped[ClaimType] = mapped_column(one_of(ClaimType, "claim_type_known"))
-    service_date: Mapped[dt.date]  # in the practice's zone
+    service_date: Mapped[dt.date]  # in the practice's time zone
     service_time: Mapped[dt.time | None]
 
-    # No foreign key to billing_status: it would lock one row of it for each claim that settles.
+    # No foreign key to billing_status, because it would lock one row of that table for each claim that settles.
     billing_status: Mapped[Str]
-    # A posting made the Settled claim due again; once nothing is due, it is Settled again. A job's status ends this.
+    # A posting gave the Settled claim a balance again. Without a balance, it is Settled again. A job's status ends
+    # this.
     reopened: Mapped[bool] = mapped_column(default=False, server_default=false())
     primary_payer_id: Mapped[int | None] = mapped_column(BigInteger)
     primary_status: Mapped[ClaimStatus] = mapped_column(one_of(ClaimStatus, "primary_status_known"))
     secondary_payer_id: Mapped[int | None] = mapped_column(BigInteger)
     secondary_status: Mapped[ClaimStatus] = mapped_column(one_of(ClaimStatus, "secondary_status_known"))
     hold: Mapped[Hold | None] = mapped_column(one_of(Hold, "hold_known"))
-    hold_until: Mapped[dt.date | None]  # its last day in the practice's zone; None: until somebody releases it
+    hold_until: Mapped[dt.date | None]  # last day in the practice's time zone; None: no end date
     hold_by: Mapped[int | None] = mapped_column(BigInteger)
     hold_at: Mapped[dt.datetime | None]
-    hold_why: Mapped[str | None]  # in words; shown, never logged
-    # Raised by `settle verify` where a cached amount differs from the ledger; the feed and the preview read it.
+    hold_why: Mapped[str | None]  # free text; shown, never logged
+    # Set by `settle verify` if a cached amount differs from the ledger. The feed and the preview read it.
     balance_mismatch: Mapped[bool] = mapped_column(default=False)
 
     billed: Mapped[Cents] = mapped_column(default=0)
     allowed: Mapped[int | None] = mapped_column(BigInteger)
     expected: Mapped[int | None] = mapped_column(BigInteger)  # expected reimbursement
-    adjustment: Mapped[Cents] = mapped_column(default=0)  # without write-offs; positive lowers the due
+    adjustment: Mapped[Cents] = mapped_column(default=0)  # without write-offs; positive lowers the balance
     primary_paid: Mapped[Cents] = mapped_column(default=0)
     secondary_paid: Mapped[Cents] = mapped_column(default=0)
     patient_paid: Mapped[Cents] = mapped_column(default=0)
@@ -141,7 +142,7 @@ class Claim(Base):
 
 
 class LineItem(Base):
-    """One charged service on a claim; balances live here. Positive is due, negative is a credit."""
+    """One charged service on a claim, with its balances. Positive is owed, negative is a credit."""
 
     __tablename__ = "line_item"
     __table_args__ = (

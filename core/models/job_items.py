@@ -11,21 +11,21 @@ from core.db.base import ROOM_FOR_UPDATES, At, Base, Big, Cents, PracticeId, Str
 
 
 class ChunkState(StrEnum):
-    """Whether a chunk still has claims to do."""
+    """Whether a chunk still has claims to process."""
 
     OPEN = "open"
     DONE = "done"
 
 
 class Verdict(StrEnum):
-    """What the preview says of a claim."""
+    """The preview's decision on a claim."""
 
     SETTLE = "settle"
     SKIP = "skip"
 
 
 class Outcome(StrEnum):
-    """What became of a claim in its job."""
+    """The result of a claim in its job."""
 
     SETTLED = "settled"
     SKIPPED = "skipped"
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 
 class JobChunk(Base):
-    """The items from `first_position` to `last_position`: they commit together, and its row lock is the lease."""
+    """The items from `first_position` to `last_position`. They commit together, and the row lock is the lease."""
 
     __tablename__ = "job_chunk"
     __table_args__ = (
@@ -57,8 +57,8 @@ class JobChunk(Base):
     first_position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     last_position: Mapped[Big]
     state: Mapped[ChunkState] = mapped_column(one_of(ChunkState, "chunk_state_known"), default=ChunkState.OPEN)
-    attempts: Mapped[int] = mapped_column(default=0)  # times a worker took it and was never heard of again
-    busy_tries: Mapped[int] = mapped_column(default=0)  # rounds in which another hand held a claim
+    attempts: Mapped[int] = mapped_column(default=0)  # times that a worker took the chunk and did not come back
+    busy_tries: Mapped[int] = mapped_column(default=0)  # times that another user or process had locked a claim
     not_before: Mapped[dt.datetime | None]
     taken_at: Mapped[dt.datetime | None]
     taken_by: Mapped[str | None]
@@ -68,7 +68,7 @@ class JobChunk(Base):
     failed: Mapped[int] = mapped_column(default=0)
     insurance_cents: Mapped[Cents] = mapped_column(default=0)  # written off
     patient_cents: Mapped[Cents] = mapped_column(default=0)
-    # The receivable of its settled claims, summed before and after in the transaction that settled them.
+    # Accounts receivable of its settled claims, before and after, summed in the transaction that settled them.
     insurance_before_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
     patient_before_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
     insurance_after_cents: Mapped[Cents] = mapped_column(default=0, server_default="0")
@@ -76,12 +76,12 @@ class JobChunk(Base):
 
 
 class JobItem(Base):
-    """One claim inside a job: what was promised of it at the preview, then what became of it. Never moves."""
+    """One claim in a job: what the preview promised, then the outcome. Items keep their position."""
 
     __tablename__ = "job_item"
     __table_args__ = (
-        # No foreign keys: items come from one INSERT … SELECT over claim, and a check for each of a million
-        # would lock and dirty a million claims at the preview. `core.books.invariants` compares instead.
+        # No foreign keys: items come from one INSERT … SELECT over claim, and a check for each of a million rows would
+        # lock and dirty a million claims at the preview. `core.books.invariants` compares instead.
         CheckConstraint(
             "(verdict = 'settle') OR (verdict_code IS NOT NULL)",
             name="a_skip_has_a_code",
@@ -116,18 +116,18 @@ class JobItem(Base):
     billing_status_before: Mapped[Str]
     settles_insurance: Mapped[bool]
     settles_patient: Mapped[bool]
-    insurance_cents: Mapped[Cents]  # will be written off
+    insurance_cents: Mapped[Cents]  # to be written off
     patient_cents: Mapped[Cents]
     verdict: Mapped[Verdict] = mapped_column(one_of(Verdict, "verdict_known"))
-    verdict_code: Mapped[str | None]  # why skipped, or why settled by status alone
+    verdict_code: Mapped[str | None]  # why it is skipped, or why only its status changes
     outcome: Mapped[Outcome | None] = mapped_column(one_of(Outcome, "outcome_known"))
     code: Mapped[str | None]
     version_after: Mapped[int | None]
-    why: Mapped[dict[str, Any] | None]  # of a skip: the values that its rule saw, by name; amounts in cents
+    why: Mapped[dict[str, Any] | None]  # for a skip: the facts that the rule used, by name; amounts in cents
 
 
 class JobFailure(Base):
-    """A failure that was tried again: the history of an item. Its newest failure is on the item itself."""
+    """A failure that was retried. The newest failure is on the item itself."""
 
     __tablename__ = "job_failure"
 

@@ -1,4 +1,4 @@
-"""The table of settle jobs and the sweep's rounds of hints."""
+"""Settle jobs, and the sweep's rounds of hints."""
 
 import datetime as dt
 from enum import StrEnum
@@ -26,12 +26,12 @@ class JobKind(StrEnum):
     """What a job does to its claims."""
 
     SETTLE = "settle"  # status and money
-    STATUS = "status"  # status alone
+    STATUS = "status"  # status only
     REVERSE = "reverse"
 
 
 class JobStatus(StrEnum):
-    """Where a job is in its life; `core.jobs.lifecycle` has the edges."""
+    """The status of a job. `core.jobs.lifecycle` has the moves between statuses."""
 
     PREPARING = "preparing"
     PREVIEWED = "previewed"
@@ -78,24 +78,24 @@ FINAL_STATUSES: Final = (
 
 
 class AfterPreview(StrEnum):
-    """What happens once the items are frozen."""
+    """What happens when the items are frozen."""
 
-    ASK = "ask"  # somebody reads it and types CONFIRM
-    REPORT = "report"  # a schedule that only reports
+    ASK = "ask"  # a user reads the preview and types CONFIRM
+    REPORT = "report"  # a report-only schedule
     CONFIRM = "confirm"  # a schedule that settles
 
 
 class DiscardedBecause(StrEnum):
-    """Why a night's job was discarded by itself: what came between while it was prepared."""
+    """Why a scheduled run's job was discarded: what changed while it was prepared."""
 
     OWNER_LEFT = "owner_left"
     OWNER_MAY_NOT = "owner_may_not"
-    ASKER_MAY_NOT = "asker_may_not"  # who pressed "run now"
+    ASKER_MAY_NOT = "asker_may_not"  # the user who pressed "run now"
     PERIOD_CLOSED = "period_closed"
 
 
 class SettleJob(Base):
-    """One confirmed request: previewed, confirmed, run. What it will do is frozen when it is previewed."""
+    """One job: previewed, confirmed, run. The preview freezes what it will do."""
 
     __tablename__ = "settle_job"
     __table_args__ = (
@@ -155,29 +155,30 @@ class SettleJob(Base):
     setting: Mapped[WriteOffSetting] = mapped_column(one_of(WriteOffSetting, "job_setting_known"))  # frozen
     provider_settings: Mapped[dict[str, Any]]  # frozen overrides by provider id
     rule_values: Mapped[dict[str, Any]]  # frozen values that rules compare with, such as recent_payment_days
-    as_of: Mapped[dt.date]  # today in the practice's zone when it was previewed
+    as_of: Mapped[dt.date]  # the practice's date at the preview
     posting_date: Mapped[dt.date]
 
     requested_by: Mapped[Big]
     requested_at: Mapped[At]
     idempotency_key: Mapped[Str]
-    request_hash: Mapped[Str]  # of what was asked, so that one key cannot mean two requests
+    request_hash: Mapped[Str]  # of the request, so that one key cannot stand for two requests
     previewed_at: Mapped[dt.datetime | None]
-    claims_expected: Mapped[int | None]  # the feed's count, shown while preparing
+    claims_expected: Mapped[int | None]  # the feed's count, shown while the job is preparing
     claims_total: Mapped[int | None]  # frozen items
     preview: Mapped[dict[str, Any] | None]  # frozen totals: `core.jobs.preview.totals.PreviewTotals`
-    confirmed_by: Mapped[int | None] = mapped_column(BigInteger)  # of a schedule's job its owner, from the start
+    confirmed_by: Mapped[int | None] = mapped_column(BigInteger)  # for a scheduled run its owner, from the start
     confirmed_at: Mapped[dt.datetime | None]
     started_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
     halted_because: Mapped[str | None]  # a code
-    forgiven_done: Mapped[int] = mapped_column(default=0, server_default="0")  # when somebody last resumed it after
-    forgiven_failed: Mapped[int] = mapped_column(default=0, server_default="0")  # a halt: the budget counts from there
+    # counted when the job was last resumed after a halt:
+    forgiven_done: Mapped[int] = mapped_column(default=0, server_default="0")
+    forgiven_failed: Mapped[int] = mapped_column(default=0, server_default="0")  # the failure budget counts from there
     reverses_job_id: Mapped[int | None] = mapped_column(BigInteger)
 
-    schedule_id: Mapped[int | None] = mapped_column(BigInteger)  # whose night, or "run now", made it
+    schedule_id: Mapped[int | None] = mapped_column(BigInteger)  # the schedule of this run, or of "run now"
     schedule_made_by: Mapped[int | None] = mapped_column(BigInteger)
-    night: Mapped[dt.date | None]  # of a schedule, by local date; None: a person asked for it
+    night: Mapped[dt.date | None]  # of a scheduled run, in the practice's time zone; None for a user's job
     after_preview: Mapped[AfterPreview] = mapped_column(
         one_of(AfterPreview, "after_preview_known"), default=AfterPreview.ASK, server_default=AfterPreview.ASK.value
     )
@@ -187,14 +188,15 @@ class SettleJob(Base):
     limits: Mapped[dict[str, Any]] = mapped_column(
         default=dict, server_default="{}"
     )  # frozen: `core.jobs.approval.limits`
-    over: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")  # what is over which limit
+    over: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")  # the limits that the job exceeds
     approval_asked_at: Mapped[dt.datetime | None]
-    decided_by: Mapped[int | None] = mapped_column(BigInteger)  # who approved, rejected or gave it up, never who asked
+    # who approved, rejected or discarded it; never a requester
+    decided_by: Mapped[int | None] = mapped_column(BigInteger)
     decided_at: Mapped[dt.datetime | None]
     decision_note: Mapped[Str] = mapped_column(default="", server_default="")
     cost_share_reason: Mapped[Str] = mapped_column(
         default="", server_default=""
-    )  # as a person gave it: `core.jobs.preview.cost_share`
+    )  # given by a user: `core.jobs.preview.cost_share`
 
 
 def is_open() -> ColumnElement[bool]:

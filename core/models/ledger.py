@@ -1,4 +1,4 @@
-"""Postings: the ledger. It only grows."""
+"""Postings: the ledger. Rows are only added."""
 
 import datetime as dt
 from enum import StrEnum
@@ -18,14 +18,14 @@ from core.db.base import At, Base, Cents, PracticeId, one_of
 
 
 class Responsibility(StrEnum):
-    """Who may owe."""
+    """Who owes: the insurance or the patient."""
 
     INSURANCE = "insurance"
     PATIENT = "patient"
 
 
 class PostingKind(StrEnum):
-    """What a ledger entry is."""
+    """The kind of a ledger entry."""
 
     CHARGE = "charge"
     PAYMENT = "payment"
@@ -36,7 +36,7 @@ class PostingKind(StrEnum):
 
 
 class PaidBy(StrEnum):
-    """Whose money a payment was; a copay is the patient's money on the insurance's due."""
+    """Who paid. A copay is the patient's money toward the insurance balance."""
 
     PRIMARY = "primary"
     SECONDARY = "secondary"
@@ -53,7 +53,7 @@ class GroupCode(StrEnum):
 
 
 class WriteOffReason(StrEnum):
-    """The practice's own reason to stop collecting; it never leaves as a CARC."""
+    """The practice's own reason for a write-off. It is never sent as a CARC."""
 
     SMALL_BALANCE = "small_balance"
     BAD_DEBT = "bad_debt"
@@ -134,7 +134,7 @@ class Posting(Base):
         ),
     )
 
-    # The key begins with the line, so that it is the ledger's reading order too and one index serves both.
+    # The key begins with the line, so that one index serves as key and as the ledger's reading order.
     practice_id: Mapped[PracticeId]
     claim_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     line: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
@@ -142,7 +142,7 @@ class Posting(Base):
 
     responsibility: Mapped[Responsibility] = mapped_column(one_of(Responsibility, "responsibility_known"))
     kind: Mapped[PostingKind] = mapped_column(one_of(PostingKind, "posting_kind_known"))
-    amount_cents: Mapped[Cents]  # positive raises the due, negative lowers it; due = sum
+    amount_cents: Mapped[Cents]  # positive raises the balance, negative lowers it; the balance is the sum
     paid_by: Mapped[PaidBy | None] = mapped_column(one_of(PaidBy, "paid_by_known"))
     group_code: Mapped[GroupCode | None] = mapped_column(one_of(GroupCode, "group_code_known"))
     reason_code: Mapped[str | None]  # CARC
@@ -152,10 +152,11 @@ class Posting(Base):
     created_at: Mapped[At]
     user_id: Mapped[int | None] = mapped_column(BigInteger)
     job_id: Mapped[int | None] = mapped_column(BigInteger)
-    claim_version: Mapped[int | None]  # of a write-off: the version it was decided on
+    claim_version: Mapped[int | None]  # for a write-off: the claim's version at the decision
     reverses_id: Mapped[int | None] = mapped_column(BigInteger)
-    # Of what a late payment took back and posted again: that payment, on the same claim, and the job that wrote it off.
+    # For a reversal or re-posting by a late payment: that payment, on the same claim. `job_id` is the job that wrote it
+    # off.
     caused_by_id: Mapped[int | None] = mapped_column(BigInteger)
     origin_job_id: Mapped[int | None] = mapped_column(BigInteger)
-    source: Mapped[str | None]  # of an import: where it came from
+    source: Mapped[str | None]  # for an import: where it came from
     source_id: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""What operations watch that is no business of a practice: which processes live, and what they counted."""
+"""Tables for operations: running processes, and counters."""
 
 import datetime as dt
 from typing import Any
@@ -10,7 +10,7 @@ from core.db.base import At, Base, MadeId, Str
 
 
 class Process(Base):
-    """A process that says every few seconds that it lives. It needs no broker for that."""
+    """The heartbeat of a process, written every few seconds. It needs no broker."""
 
     __tablename__ = "watch_process"
 
@@ -19,22 +19,22 @@ class Process(Base):
     version: Mapped[Str]
     started_at: Mapped[At]
     seen_at: Mapped[At]
-    says: Mapped[dict[str, Any]]  # ids, codes and counts: its queues, what it is doing
+    says: Mapped[dict[str, Any]]  # ids, codes and counts: its queues, its current work
     stopped_at: Mapped[dt.datetime | None]
 
 
 class Tally(Base):
-    """What all processes counted together, by name and label; each adds what it counted since it last did."""
+    """The counters of all processes together, by name and label. Each process adds its counts from time to time."""
 
     __tablename__ = "watch_tally"
 
-    name: Mapped[str] = mapped_column(primary_key=True)  # such as hints_sent
-    label: Mapped[str] = mapped_column(primary_key=True)  # such as work; "" where there is none
+    name: Mapped[str] = mapped_column(primary_key=True)  # for example hints_sent
+    label: Mapped[str] = mapped_column(primary_key=True)  # for example work; "" without a label
     value: Mapped[float] = mapped_column(Double)
 
 
 class Canary(Base):
-    """One question "does a hint arrive?", and the answer."""
+    """A test hint, and when a worker answered it."""
 
     __tablename__ = "canary"
 

@@ -1,4 +1,4 @@
-"""Who may, and who did."""
+"""Users, their sessions and tokens, and the audit."""
 
 import datetime as dt
 from enum import StrEnum
@@ -12,7 +12,7 @@ from core.money import UNLIMITED
 
 
 class Role(StrEnum):
-    """What a user is for."""
+    """What a user may do."""
 
     BILLER = "biller"
     APPROVER = "approver"
@@ -21,7 +21,7 @@ class Role(StrEnum):
 
 
 class User(Base):
-    """A person who signs in, of one practice. The e-mail address is unique everywhere."""
+    """A user of one practice. The e-mail address is unique across practices."""
 
     __tablename__ = "app_user"
     __table_args__ = (
@@ -37,14 +37,14 @@ class User(Base):
     role: Mapped[Role] = mapped_column(one_of(Role, "role_known"))
     password_hash: Mapped[str]  # argon2id
     active: Mapped[bool] = mapped_column(default=True)
-    # What this person may write off without a second one, besides the practice's own limits.
+    # What this user may write off without approval, besides the practice's own limits.
     claim_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     job_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     created_at: Mapped[At]
 
 
 class UserSession(Base):
-    """A signed-in browser; the cookie holds the token, this row only its hash."""
+    """A signed-in browser. The cookie holds the token, this row only its hash."""
 
     __tablename__ = "user_session"
 
@@ -55,7 +55,7 @@ class UserSession(Base):
 
 
 class ApiToken(Base):
-    """A key to the HTTP API that acts as its user; shown once, kept as a hash."""
+    """A token for the HTTP API that acts as its user. It is shown once and stored as a hash."""
 
     __tablename__ = "api_token"
     __table_args__ = (UniqueConstraint("token_hash", name="token_is_unique"),)
@@ -69,7 +69,7 @@ class ApiToken(Base):
 
 
 class SavedFilter(Base):
-    """A feed filter that a user gave a name; everyone in the practice may use it."""
+    """A named feed filter. All users of the practice may use it."""
 
     __tablename__ = "saved_filter"
     __table_args__ = (UniqueConstraint("practice_id", "name", name="saved_filter_name_is_unique"),)
@@ -77,13 +77,13 @@ class SavedFilter(Base):
     id: Mapped[MadeId]
     practice_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("practice.id"))
     name: Mapped[str]
-    query: Mapped[str]  # as it stands in the feed's URL
+    query: Mapped[str]  # as in the feed's URL
     created_by: Mapped[Big]
     created_at: Mapped[At]
 
 
 class AuditEntry(Base):
-    """One act of one person (or of the system), written in the act's own transaction. Append-only."""
+    """One act of one user (or of the system), written in the act's own transaction. Append-only."""
 
     __tablename__ = "audit_entry"
     __table_args__ = (
@@ -96,14 +96,14 @@ class AuditEntry(Base):
     practice_id: Mapped[PracticeId]
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     at: Mapped[At]
-    user_id: Mapped[int | None] = mapped_column(BigInteger)  # None: the system
-    act: Mapped[str]  # such as job.confirmed
-    subject: Mapped[str]  # such as job:1042 or claim:184146026
+    user_id: Mapped[int | None] = mapped_column(BigInteger)  # None for the system
+    act: Mapped[str]  # for example job.confirmed
+    subject: Mapped[str]  # for example job:1042 or claim:184146026
     facts: Mapped[dict[str, Any]]  # ids, codes and counts; never a name or a note
 
 
 class AuditLink(Base):
-    """One link of a practice's chain: each entry's digest holds the one before. Written by a trigger at the commit."""
+    """One link of a practice's audit chain. Its digest covers the digest before. A trigger writes it at the commit."""
 
     __tablename__ = "audit_link"
     __table_args__ = (
@@ -118,7 +118,7 @@ class AuditLink(Base):
 
 
 class AuditHead(Base):
-    """The end of a practice's chain; its row is locked last, just before the commit."""
+    """The end of a practice's chain. Its row is locked last, just before the commit."""
 
     __tablename__ = "audit_head"
     __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)

@@ -1,4 +1,4 @@
-"""A practice and the people and places of its claims."""
+"""A practice, its offices, providers, payers and patients, its months and exclusions."""
 
 import datetime as dt
 from enum import StrEnum
@@ -21,7 +21,7 @@ class WriteOffSetting(StrEnum):
 
 
 class PayerClass(StrEnum):
-    """What kind of payer it is, as far as a rule asks."""
+    """The class of a payer, as far as the rules use it."""
 
     COMMERCIAL = "commercial"
     MEDICARE = "medicare"
@@ -35,7 +35,7 @@ class PayerClass(StrEnum):
 
 
 class Practice(Base):
-    """One medical practice: a tenant. Nothing is ever shared between two."""
+    """One medical practice: a tenant. Two practices share nothing."""
 
     __tablename__ = "practice"
     __table_args__ = (
@@ -54,13 +54,13 @@ class Practice(Base):
     write_off: Mapped[WriteOffSetting] = mapped_column(one_of(WriteOffSetting, "write_off_setting_known"))
     write_off_changed_by: Mapped[int | None] = mapped_column(BigInteger)
     write_off_changed_at: Mapped[dt.datetime | None]
-    recent_payment_days: Mapped[int] = mapped_column(default=0)  # 0 = the window is off
-    # The failure budget of a job: it halts when more than so many percent of at least so many claims have
-    # failed, or when its last so many failures are alike.
+    recent_payment_days: Mapped[int] = mapped_column(default=0)  # 0 turns the rule off
+    # The failure budget. A job halts if more than this percent of at least this many claims failed, or if this many
+    # failures in a row have the same code.
     failure_percent_max: Mapped[int] = mapped_column(default=50, server_default="50")
     failure_claims_min: Mapped[int] = mapped_column(default=50, server_default="50")
     failures_alike_max: Mapped[int] = mapped_column(default=20, server_default="20")
-    # What may be written off without a second person; `core.money.UNLIMITED` where somebody chose the word.
+    # What may be written off without approval. `core.money.UNLIMITED` stands for the word "unlimited".
     claim_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     job_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     created_at: Mapped[At]
@@ -74,7 +74,7 @@ class PeriodState(StrEnum):
 
 
 class Period(Base):
-    """A month of the practice, by its own calendar. Whoever posts into it locks its row; whoever closes it, too."""
+    """A calendar month of the practice. Both posting into it and closing it lock its row."""
 
     __tablename__ = "period"
     __table_args__ = (
@@ -91,15 +91,15 @@ class Period(Base):
     state: Mapped[PeriodState] = mapped_column(one_of(PeriodState, "period_state_known"), default=PeriodState.OPEN)
     closed_by: Mapped[int | None] = mapped_column(BigInteger)
     closed_at: Mapped[dt.datetime | None]
-    totals: Mapped[dict[str, Any] | None]  # cents and counts by kind and responsibility, as they were at the close
-    digest: Mapped[str | None]  # of every posting of the month, as it was at the close
+    totals: Mapped[dict[str, Any] | None]  # cents and counts by kind and responsibility at the close
+    digest: Mapped[str | None]  # of every posting of the month at the close
     reopened_by: Mapped[int | None] = mapped_column(BigInteger)
     reopened_at: Mapped[dt.datetime | None]
     reopened_because: Mapped[str | None]
 
 
 class PeriodAct(Base):
-    """A month was closed or reopened: who, when, why, and what it kept. Append-only; `Period` says how it stands."""
+    """The close or reopening of a month: who, when, why, and its totals. Append-only."""
 
     __tablename__ = "period_act"
     __table_args__ = (
@@ -110,16 +110,16 @@ class PeriodAct(Base):
     practice_id: Mapped[PracticeId]
     id: Mapped[MadeId]
     month: Mapped[dt.date]
-    state: Mapped[PeriodState] = mapped_column(one_of(PeriodState, "period_act_state_known"))  # what it became
+    state: Mapped[PeriodState] = mapped_column(one_of(PeriodState, "period_act_state_known"))  # the new state
     at: Mapped[At]
     by: Mapped[Big]
     reason: Mapped[Str]
-    totals: Mapped[dict[str, Any]]  # of the close; of the close that a reopening ended
+    totals: Mapped[dict[str, Any]]  # of the close, or of the close that a reopening ended
     digest: Mapped[Str]
 
 
 class Exclusion(Base):
-    """A patient or a payer whose claims are never written off while it lasts."""
+    """A patient or a payer whose claims are not written off while the exclusion lasts."""
 
     __tablename__ = "exclusion"
     __table_args__ = (
@@ -142,7 +142,7 @@ class Exclusion(Base):
     patient_id: Mapped[int | None] = mapped_column(BigInteger)
     payer_id: Mapped[int | None] = mapped_column(BigInteger)
     why: Mapped[Str]
-    until: Mapped[dt.date | None]  # its last day; None: until somebody ends it
+    until: Mapped[dt.date | None]  # its last day; None: no end date
     made_by: Mapped[Big]
     made_at: Mapped[At]
     ended_by: Mapped[int | None] = mapped_column(BigInteger)
@@ -150,7 +150,7 @@ class Exclusion(Base):
 
 
 class BillingStatus(Base):
-    """A billing status that the practice uses: the standard ones and its own, in the order of its screens."""
+    """A billing status of the practice, standard or its own, in screen order."""
 
     __tablename__ = "billing_status"
     __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
@@ -176,7 +176,7 @@ class Office(Base):
 
 
 class Provider(Base):
-    """A billing or supervising provider; its own Balance Writeoff setting goes before the practice's."""
+    """A billing or supervising provider. Its own Balance Writeoff setting overrides the practice's."""
 
     __tablename__ = "provider"
     __table_args__ = (
@@ -196,7 +196,7 @@ class Provider(Base):
 
 
 class Payer(Base):
-    """An insurance, or whoever else owes before the patient."""
+    """An insurance, or another payer before the patient."""
 
     __tablename__ = "payer"
     __table_args__ = (
@@ -212,7 +212,7 @@ class Payer(Base):
 
 
 class Patient(Base):
-    """Whom the claim is about. Nothing here is ever logged."""
+    """The patient of a claim. Nothing here is ever logged."""
 
     __tablename__ = "patient"
     __table_args__ = (
@@ -223,5 +223,5 @@ class Patient(Base):
     practice_id: Mapped[PracticeId]
     id: Mapped[MadeId]
     external_id: Mapped[Str]
-    name: Mapped[Str]  # as the practice writes it, one field
+    name: Mapped[Str]  # one field, as the practice writes it
     birth_date: Mapped[dt.date | None]

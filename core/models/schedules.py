@@ -1,4 +1,4 @@
-"""Schedules and their nights. A run is (schedule, local date), unique: one job a night, whoever ticks how often."""
+"""Schedules and their runs. (schedule, local date) is unique: one run a day, however often beat ticks."""
 
 import datetime as dt
 from enum import StrEnum
@@ -12,32 +12,32 @@ from core.models.ledger import WriteOffReason
 
 
 class ScheduleMode(StrEnum):
-    """What a run does with what it finds."""
+    """What a run does with the claims that match."""
 
-    REPORT = "report"  # says what it would settle
+    REPORT = "report"  # report what would settle
     SETTLE = "settle"
 
 
 class ScheduleState(StrEnum):
-    """Whether its nights come."""
+    """Whether the schedule runs."""
 
     ACTIVE = "active"
-    PAUSED = "paused"  # by a person
-    STOPPED = "stopped"  # by the product, for a reason that it says
+    PAUSED = "paused"  # by a user
+    STOPPED = "stopped"  # by the system, with a reason
 
 
 class RunOutcome(StrEnum):
-    """What came of a run."""
+    """The result of a run."""
 
-    JOB = "job"  # a job was made; the job says the rest
+    JOB = "job"  # a job was created and has the result
     NOTHING = "nothing"  # no claim matched
-    MISSED = "missed"  # it was due and did not run; `because` says why
+    MISSED = "missed"  # it was due and did not run; `because` has the reason
     STOPPED = "stopped"  # the schedule stopped instead
-    FAILED = "failed"  # it broke; `because` is a code
+    FAILED = "failed"  # an error; `because` is a code
 
 
 class MailState(StrEnum):
-    """Whether the morning report has gone out."""
+    """Whether the run report was sent."""
 
     NONE = "none"  # nothing to send yet, or no mail server is configured
     DUE = "due"
@@ -47,7 +47,7 @@ class MailState(StrEnum):
 
 
 class Schedule(Base):
-    """A rule that makes a job at a local time of night."""
+    """A rule that creates a job at a set local time."""
 
     __tablename__ = "schedule"
     __table_args__ = (
@@ -65,30 +65,30 @@ class Schedule(Base):
     practice_id: Mapped[PracticeId]
     id: Mapped[MadeId]
     name: Mapped[Str]
-    filter: Mapped[dict[str, Any]]  # the feed's own terms, as a job's selection holds them
+    filter: Mapped[dict[str, Any]]  # in the feed's terms, as a job's selection holds them
     local_time: Mapped[dt.time]
     weekdays: Mapped[list[str]]  # of "mon" to "sun", in that order
     reason: Mapped[WriteOffReason] = mapped_column(one_of(WriteOffReason, "schedule_reason_known"))
     note: Mapped[Str]
-    claims_max: Mapped[Big]  # `core.money.UNLIMITED` where somebody chose the word
+    claims_max: Mapped[Big]  # `core.money.UNLIMITED` stands for the word "unlimited"
     cents_max: Mapped[Cents]
     mode: Mapped[ScheduleMode] = mapped_column(one_of(ScheduleMode, "schedule_mode_known"))
-    late_minutes: Mapped[int]  # so late a run may still start
-    mail_to: Mapped[list[str]]  # addresses of the morning report
+    late_minutes: Mapped[int]  # a run may start this late
+    mail_to: Mapped[list[str]]  # addresses for the run report
     state: Mapped[ScheduleState] = mapped_column(one_of(ScheduleState, "schedule_state_known"))
     stopped_because: Mapped[str | None]  # a code
-    owner_id: Mapped[Big]  # on whose behalf and under whose limits its jobs run
+    owner_id: Mapped[Big]  # its jobs run on behalf of this user and under this user's limits
     version: Mapped[int] = mapped_column(default=1)
-    counts_from: Mapped[At]  # earlier nights do not count: not made yet, paused, or another time
+    counts_from: Mapped[At]  # earlier runs do not count: before its creation, while paused, or at another time
     made_at: Mapped[At]
-    made_by: Mapped[Big]  # whoever owns it later: neither of them approves a job of it
+    made_by: Mapped[Big]  # neither this user nor a later owner may approve its jobs
     changed_at: Mapped[At]
     changed_by: Mapped[Big]
     deleted_at: Mapped[dt.datetime | None]
 
 
 class ScheduleRun(Base):
-    """One night of a schedule, or one "run now"."""
+    """One run of a schedule, scheduled or by "run now"."""
 
     __tablename__ = "schedule_run"
     __table_args__ = (
@@ -107,20 +107,21 @@ class ScheduleRun(Base):
     practice_id: Mapped[PracticeId]
     id: Mapped[MadeId]
     schedule_id: Mapped[Big]
-    local_date: Mapped[dt.date | None]  # of its night in the practice's zone; None: somebody pressed "run now"
-    run_key: Mapped[str | None]  # of "run now": pressed twice, it runs once
+    local_date: Mapped[dt.date | None]  # run date in the practice's time zone; None for "run now"
+    run_key: Mapped[str | None]  # for "run now": pressed twice, it runs once
     asked_by: Mapped[int | None] = mapped_column(BigInteger)
     due_at: Mapped[At]
     begun_at: Mapped[At]
     mode: Mapped[ScheduleMode] = mapped_column(one_of(ScheduleMode, "run_mode_known"))
-    asked: Mapped[dict[str, Any]]  # the schedule as it was: an edit changes the next run, never this one
+    asked: Mapped[dict[str, Any]]  # the schedule at the start: an edit changes the next run, not this one
     outcome: Mapped[RunOutcome] = mapped_column(one_of(RunOutcome, "run_outcome_known"))
     because: Mapped[str | None]  # a code
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     mail_state: Mapped[MailState] = mapped_column(one_of(MailState, "mail_state_known"), default=MailState.NONE)
-    mail_left: Mapped[list[str]]  # addresses to which it has not gone out yet
-    mail_again: Mapped[bool] = mapped_column(default=False)  # its job had not ended when it was mailed: the end is too
-    mail_since: Mapped[dt.datetime | None]  # it is tried for three days from here
+    mail_left: Mapped[list[str]]  # addresses that the report has not been sent to yet
+    # the job had not ended when the report was sent, so send a second one
+    mail_again: Mapped[bool] = mapped_column(default=False)
+    mail_since: Mapped[dt.datetime | None]  # sending is retried for three days from here
     mail_tries: Mapped[int] = mapped_column(default=0)
     mail_not_before: Mapped[dt.datetime | None]
     mail_sent_at: Mapped[dt.datetime | None]

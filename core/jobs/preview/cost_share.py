@@ -1,8 +1,8 @@
-"""Medicare and Medicaid cost sharing: how much of it the practice writes off, and why this job does.
+"""Medicare and Medicaid cost sharing: how much of it the practice writes off, and the reason for this job.
 
-Routinely waiving it can violate federal law (42 U.S.C. 1320a-7a(a)(5)); waiving it for a recorded reason, such as a
-hardship that the practice looked into, does not. So the preview shows the last twelve months, and CONFIRM requires a
-reason. A reason is only ever what a person gave: at CONFIRM, or as the note of the schedule that settles.
+Routinely waiving cost sharing can violate federal law (42 U.S.C. 1320a-7a(a)(5)). Waiving it for a recorded reason,
+such as a documented hardship, does not. So the preview shows the last twelve months, and CONFIRM requires a reason. A
+reason always comes from a user: at CONFIRM, or as the note of a schedule that settles.
 """
 
 import datetime as dt
@@ -29,7 +29,7 @@ from core.policy.facts import Facts
 from core.reading import can_keep
 
 RULE: Final = "medicare_cost_share"
-NOT_RECORDED: Final = "not recorded"  # shown where an earlier version filled in a reason by itself
+NOT_RECORDED: Final = "not recorded"  # shown where an earlier version filled in the reason
 _WITHOUT_MEDICAID: Final = (PayerClass.MEDICARE, PayerClass.DUAL)  # what an earlier version added up
 _MAKES_PATIENT_OWE: Final = (PostingKind.CHARGE, PostingKind.TRANSFER, PostingKind.ADJUSTMENT)
 
@@ -44,31 +44,31 @@ class CostShareReasonMissing(BadInput):
 class CostShare(BaseModel):
     """The cost sharing that a job writes off, and that of the twelve months up to its day.
 
-    All sums are in cents, of the patient's responsibility on claims whose primary payer is Medicare, Medicaid or both.
-    From `since` through `until`, both included, by posting date: `written_off_cents` was written off and not reversed;
-    `became_due_cents` is charges and transfers to the patient, less transfers away and adjustments.
+    All sums are in cents and cover the patient's responsibility on claims whose primary payer is Medicare, Medicaid or
+    both. They cover posting dates from `since` through `until`, both included. `written_off_cents` was written off and
+    not reversed. `became_due_cents` is charges and transfers to the patient, less transfers away and adjustments.
     """
 
-    claims: int  # of the job
+    claims: int  # of this job
     job_cents: int  # what the job will write off
     since: dt.date
     until: dt.date
     written_off_cents: int
     became_due_cents: int
-    includes_medicaid: bool = False  # False: frozen by an earlier version, which left out Medicaid alone
+    includes_medicaid: bool = False  # False: frozen by an earlier version, which left out claims with Medicaid only
 
     @property
     def name(self) -> str:
-        """Whose cost sharing the sums are of."""
+        """Return the program whose cost sharing it is."""
         return f"{self.payers} cost sharing"
 
     @property
     def payers(self) -> str:
-        """Which primary insurances count."""
+        """Return which primary insurances count."""
         return "Medicare or Medicaid" if self.includes_medicaid else "Medicare"
 
     def sentence(self, verb: str = "writes off") -> str:
-        """What the job does to it, and the share of the twelve months."""
+        """Say what the job writes off, and the share written off in the twelve months."""
         of_job = f"This job {verb} {format_cents(self.job_cents)} of {self.name} on {counted(self.claims, 'claim')}"
         year, wrote_off = f"Over the 12 months through {self.until:%m/%d/%Y}", format_cents(self.written_off_cents)
         if self.percent is None:
@@ -79,14 +79,14 @@ class CostShare(BaseModel):
 
     @property
     def percent(self) -> int | None:
-        """The share written off in whole percent, rounded down; None where nothing became due."""
+        """Return the share written off in whole percent, rounded down, or None if nothing became due."""
         if self.became_due_cents <= 0:
             return None
         return self.written_off_cents * 100 // self.became_due_cents
 
 
 def of_job(session: Session, job: SettleJob) -> CostShare | None:
-    """Add up the cost sharing that the frozen job will write off; None where there is none."""
+    """Add up the cost sharing that the frozen job will write off. Return None if there is none."""
     if job.kind is not JobKind.SETTLE:
         return None
     is_shared = _is_primary(session, job.practice_id, facts.COST_SHARE_CLASSES)
@@ -102,7 +102,7 @@ def of_job(session: Session, job: SettleJob) -> CostShare | None:
 
 
 def written_off(session: Session, job: SettleJob) -> CostShare | None:
-    """What the ended job did write off of it, beside the frozen twelve months; None where it was nothing."""
+    """Return what the ended job wrote off, with the frozen twelve months, or None if it wrote off none."""
     share = frozen(job)
     if share is None:
         return None
@@ -119,7 +119,7 @@ def frozen(job: SettleJob) -> CostShare | None:
 
 
 def take_reason(job: SettleJob, reason: str) -> None:
-    """Keep the reason given at CONFIRM, where the job needs one. Raises `CostShareReasonMissing`."""
+    """Record the reason given at CONFIRM if the job needs one. Raise `CostShareReasonMissing`."""
     if frozen(job) is None:
         return
     given = reason.strip()
@@ -131,9 +131,9 @@ def take_reason(job: SettleJob, reason: str) -> None:
 
 
 def reason_of(job: SettleJob) -> str:
-    """Return the reason that a person gave, or `NOT_RECORDED`; empty where the job needs none or has none yet.
+    """Return the reason that a user gave, or `NOT_RECORDED`. It is empty if the job needs none or has none yet.
 
-    An earlier version filled in the job's note, or the write-off's reason, where a program gave none.
+    Without a reason, an earlier version filled in the job's note or the write-off reason.
     """
     share = frozen(job)
     if share is None or share.includes_medicaid or job.schedule_id is not None:
@@ -143,13 +143,13 @@ def reason_of(job: SettleJob) -> str:
 
 
 def take_note(job: SettleJob) -> None:
-    """Keep a schedule's note as the reason of its job, where the job needs one."""
+    """Record a schedule's note as the reason of its job, if the job needs one."""
     if job.schedule_id is not None and frozen(job) is not None:
         job.cost_share_reason = job.note.strip()
 
 
 def of_night(job: SettleJob, of_claim: Facts) -> Facts:
-    """Return the facts as a schedule's job reads them: without a note that gives a reason, it waives nothing."""
+    """Return the facts for a scheduled run. Without a note that gives a reason, it waives nothing."""
     if job.schedule_id is None or job.note.strip():
         return of_claim
     is_missing = {**of_claim.values, "schedule_note": literal("none")}
@@ -157,7 +157,7 @@ def of_night(job: SettleJob, of_claim: Facts) -> Facts:
 
 
 def include_of(job: SettleJob) -> Collection[str]:
-    """The rules that the job overrides: a schedule never this one."""
+    """Return the rules that the job overrides. A schedule never overrides this one."""
     return job.include if job.schedule_id is None else [code for code in job.include if code != RULE]
 
 
@@ -169,7 +169,7 @@ def _year_before(day: dt.date) -> dt.date:
 
 
 def _is_primary(session: Session, practice_id: int, classes: Collection[PayerClass]) -> ColumnElement[bool]:
-    # Values and no join: there are a few payers, and the database knows how many claims each has.
+    # Pass the ids as values instead of a join: there are few payers, and PostgreSQL knows how many claims each has.
     payers = select(Payer.id).where(Payer.practice_id == practice_id, Payer.payer_class.in_(classes))
     return Claim.primary_payer_id.in_(session.scalars(payers).all())
 
@@ -177,7 +177,7 @@ def _is_primary(session: Session, practice_id: int, classes: Collection[PayerCla
 def _sums(
     session: Session, job: SettleJob, picked: ColumnElement[bool], is_shared: ColumnElement[bool]
 ) -> tuple[int, int]:
-    """Claims and patient cents of the picked items."""
+    """Return the number of claims and the patient cents of the selected items."""
     of_item = (Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
     sums = select(func.count(), func.coalesce(func.sum(JobItem.patient_cents), 0))
     of_job = JobKey(job.practice_id, job.id).of(JobItem)
@@ -188,7 +188,7 @@ def _sums(
 def _of_year(
     session: Session, practice_id: int, is_shared: ColumnElement[bool], *, since: dt.date, until: dt.date
 ) -> tuple[int, int]:
-    """What was written off, and what became due."""
+    """Return the cents written off and the cents that became due."""
     reversal = aliased(Posting, name="reversal")
     reversed_ = select(true()).where(
         reversal.practice_id == Posting.practice_id, reversal.reverses_id == Posting.id

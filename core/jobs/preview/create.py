@@ -1,4 +1,4 @@
-"""Create a job from a request: previewed at once, or preparing where a worker must freeze its items."""
+"""Create a job from a request. It is previewed at once, or a worker prepares it if it is large."""
 
 import datetime as dt
 from typing import Any, NamedTuple
@@ -26,18 +26,18 @@ class UnknownStatus(BadInput):
 
 
 class NightTerms(NamedTuple):
-    """What a schedule adds to a request: its owner's CONFIRM lets it go on, and its caps are limits."""
+    """What a schedule adds to a request: its owner's CONFIRM, which starts the job, and its caps."""
 
     schedule_id: int
-    made_by: int  # the schedule
+    made_by: int  # the user who created the schedule
     owner_id: int
-    night: dt.date | None  # by local date; None: somebody pressed "run now"
+    night: dt.date | None  # the run date in the practice's time zone; None for "run now"
     after_preview: AfterPreview  # REPORT or CONFIRM
     claims_max: int
     cents_max: int
 
     def values(self) -> dict[str, Any]:
-        """The job's columns."""
+        """Return the values of the job's columns."""
         return {
             "schedule_id": self.schedule_id,
             "schedule_made_by": self.made_by,
@@ -57,11 +57,10 @@ def request_job(
     chunk_claims: int | None = None,
     night: NightTerms | None = None,
 ) -> SettleJob:
-    """Make the job that `request` asks for, previewed, or preparing where a worker must do it (over 20,000 claims).
+    """Create the requested job: previewed, or preparing if a worker must preview it (over 20,000 claims).
 
-    The same key with the same request gives the same job, whoever asks how often. Raises
-    `IdempotencyMismatch`, `UnknownClaim`, `NothingSelected`, `UnknownStatus`, `NotAllowed`, `PeriodClosed` or
-    `BadPostingDate`.
+    The same key with the same request returns the same job. Raise `IdempotencyMismatch`, `UnknownClaim`,
+    `NothingSelected`, `UnknownStatus`, `NotAllowed`, `PeriodClosed` or `BadPostingDate`.
     """
     by.require(Action.PREVIEW_JOB)
     if request.include:
@@ -98,7 +97,7 @@ def request_job(
 def _begin(
     session: Session, job: SettleJob, selected: Selection, *, chunk_claims: int | None, now: dt.datetime
 ) -> None:
-    """Freeze a selection that is small enough to wait for; leave a larger one to a worker."""
+    """Freeze a small selection at once, and leave a large one to a worker."""
     selections.check_named(session, job.practice_id, selected)
     asked, few = terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
     counted = selections.count(session, job.practice_id, selected, terms=asked, at_most=few)
@@ -121,7 +120,7 @@ def _check_status(session: Session, practice_id: int, name: str) -> None:
 
 
 def terms(session: Session, job: SettleJob) -> Terms:
-    """What the rules are asked for this job at its preview."""
+    """Return what the rules need to know about this job at its preview."""
     return Terms(
         setting=job.setting,
         as_of=job.as_of,

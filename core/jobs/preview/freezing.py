@@ -1,4 +1,4 @@
-"""What every kind of job has in common until it is previewed: written down once, then frozen."""
+"""Create the job's row and freeze its items: the part of a preview that all kinds of jobs share."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -21,11 +21,11 @@ from core.models.jobs import AfterPreview, DiscardedBecause, JobStatus, SettleJo
 from core.models.practices import Practice, Provider
 from core.settings import settings
 
-PREVIEW_LIFE: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it still tells the truth
+PREVIEW_LIFE: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it is still up to date
 
 
 class IdempotencyMismatch(BadInput):
-    """This idempotency key was used for another request; use a new key for a new request."""
+    """This idempotency key was used for another request. Use a new key for a new request."""
 
     code = "idempotency_mismatch"
 
@@ -38,12 +38,12 @@ class BadIdempotencyKey(BadInput):
 
 
 def practice_as_it_is(session: Session, practice_id: int) -> Practice:
-    """The practice, held so that its setting (whose change updates this row) stays while items are frozen under it."""
+    """Lock and return the practice, so that its settings cannot change while items are frozen."""
     return session.scalars(select(Practice).where(Practice.id == practice_id).with_for_update(read=True)).one()
 
 
 def provider_settings(session: Session, practice_id: int) -> dict[str, Any]:
-    """The Balance Writeoff settings of providers that have their own, by provider id."""
+    """Return the Balance Writeoff settings of providers that have their own, by provider id."""
     own = select(Provider.external_id, Provider.write_off).where(
         Provider.practice_id == practice_id, Provider.write_off.is_not(None)
     )
@@ -61,10 +61,10 @@ def write_down(
     now: dt.datetime,
     **asked: Any,
 ) -> tuple[SettleJob, bool]:
-    """Make the job's row, or find the one that this key made before; tell whether it is new.
+    """Insert the job's row, or find the job that the same key created before. Return the job and whether it is new.
 
-    Raises `IdempotencyMismatch` where the key asked for something else before, and `BadIdempotencyKey` where a person's
-    has a sign that only a night's may have.
+    Raise `IdempotencyMismatch` if the key was used for another request, and `BadIdempotencyKey` if a user's key has a
+    character that only keys of scheduled runs may have.
     """
     if asked.get("schedule_id") is None and not idempotency_key.isprintable():
         raise BadIdempotencyKey
@@ -83,7 +83,7 @@ def write_down(
         "request_hash": request_hash,
         **asked,
     }
-    # Two that come at once: the second waits here for the first, then finds its job.
+    # Of two requests at once, the second waits here for the first and then finds its job.
     made = insert(SettleJob).values(values).on_conflict_do_nothing(constraint="one_job_for_each_idempotency_key")
     new_id = session.scalar(made.returning(SettleJob.id))
     of_key = (
@@ -110,9 +110,9 @@ def _record_request(session: Session, job: SettleJob, *, by: Actor, now: dt.date
 def freeze(
     session: Session, job: SettleJob, items: Callable[[], int], *, chunk_claims: int | None, now: dt.datetime
 ) -> None:
-    """Let `items` write the job's items, cut them into chunks, add them up: the job is previewed.
+    """Insert the job's items with `items`, cut them into chunks and add them up, so that the job is previewed.
 
-    A job of no items is discarded.
+    A job without items is discarded.
     """
     key = JobKey(job.practice_id, job.id)
     job.claims_total = items()
@@ -125,7 +125,7 @@ def freeze(
     moved = lifecycle.move(session, key, source=JobStatus.PREPARING, target=_after_freezing(job))
     assert moved, "the row is locked"
     session.refresh(job)
-    if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report says what would have to wait
+    if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report also says what would need approval
         job.over = [dict(one) for one in limits.over(session, job, by=requesters.answers(job), now=now)]
         session.flush()
         if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM:
@@ -133,7 +133,7 @@ def freeze(
 
 
 def _go_on_by_itself(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
-    """Confirm a night's job; discard it, saying why, where something came between while it was prepared."""
+    """Confirm a scheduled run's job. Discard it with a reason if a precondition failed while it was prepared."""
     because = _why_not(session, job, now=now)
     if because is None:
         decide.go_on(session, job, now=now)
@@ -159,25 +159,25 @@ def _why_not(session: Session, job: SettleJob, *, now: dt.datetime) -> Discarded
         return DiscardedBecause.OWNER_MAY_NOT
     if not (asker.active and actor_for(asker).may(Action.CONFIRM_JOB)):
         return DiscardedBecause.ASKER_MAY_NOT
-    # Nobody is there to choose another date.
+    # No user is present to choose another date.
     return None if posting_month.offered(session, job, now=now) is None else DiscardedBecause.PERIOD_CLOSED
 
 
 def _after_freezing(job: SettleJob) -> JobStatus:
     if not job.claims_total:
         return JobStatus.DISCARDED
-    # A night that finds nothing to settle is a report too: no job waits, runs or asks for nothing.
+    # A run that finds nothing to settle is only a report: no job starts or needs approval for nothing.
     nothing = job.schedule_id is not None and not (job.preview or {})["will_settle"]
     return JobStatus.REPORTED if nothing or job.after_preview is AfterPreview.REPORT else JobStatus.PREVIEWED
 
 
 def _summary(selection: dict[str, Any]) -> dict[str, Any]:
-    """What was selected, without a list of 200,000 ids: from here on the items are the selection."""
+    """Return the selection without its list of up to 200,000 ids, which the items replace."""
     counted = {key: len(value) for key, value in selection.items() if key.endswith("claim_ids") and value is not None}
     kept = {key: value for key, value in selection.items() if not key.endswith("claim_ids")}
     return {**kept, **counted}
 
 
 def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
-    """Tell whether the preview is too old to be confirmed."""
+    """Return whether the preview is too old to be confirmed."""
     return job.previewed_at is not None and now - job.previewed_at >= PREVIEW_LIFE

@@ -1,4 +1,4 @@
-"""The preview: every selected claim with its verdict, frozen as the job's items in one statement."""
+"""The items of a preview: every selected claim with its verdict, frozen in one statement."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,12 +28,15 @@ from core.policy.rules import Moment
 
 
 def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms: Terms) -> int:
-    """Write an item for each selected claim, with the rules' verdict. One statement, one moment; give how many."""
+    """Insert an item for each selected claim, with the rules' verdict. Return how many.
+
+    One statement, so that all claims are read at the same moment.
+    """
     return write_items(session, job, **dict(verdicts(job, selected, terms=terms).c.items()))
 
 
 def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
-    """Each selected claim as the item that it would be: the rules' verdict, and what would be written off."""
+    """Return each selected claim as an item: the rules' verdict, and what would be written off."""
     claim_facts = facts_of_job(job, terms)
     asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=cost_share.include_of(job))
     picked = (
@@ -68,7 +71,7 @@ def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
 
 
 def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
-    """The rule against which a claim will be settled, where the job overrides the first that matches."""
+    """Return the rule that the job overrides for a claim, if it overrides the first rule that matches."""
     included = set(cost_share.include_of(job))
     if not included:
         return null()
@@ -77,13 +80,13 @@ def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
 
 
 def facts_of_job(job: SettleJob, terms: Terms) -> Facts:
-    """What the rules read at the preview of `job`: a schedule leaves to other open jobs what they hold."""
+    """Return the facts that the rules use at the preview. A schedule leaves claims to jobs that reserved them."""
     of_claim = cost_share.of_night(job, facts.of_claim(terms))
     return of_claim if job.schedule_id is None else left_to_others(of_claim, job.practice_id)
 
 
 def left_to_others(of_claim: Facts, practice_id: int) -> Facts:
-    """The same facts, with the job that holds the claim where an open job does."""
+    """Return the facts with the open job that reserved the claim, if any."""
     held = (
         select(func.min(JobItem.job_id))
         .join(SettleJob, and_(SettleJob.practice_id == JobItem.practice_id, SettleJob.id == JobItem.job_id))
@@ -100,17 +103,17 @@ def left_to_others(of_claim: Facts, practice_id: int) -> Facts:
 
 
 def write_items(session: Session, job: SettleJob, **columns: ColumnElement[Any]) -> int:
-    """Write the job's items from expressions, numbered in claim order; give how many."""
+    """Insert the job's items from expressions, numbered in claim order. Return how many."""
     position = func.row_number().over(order_by=columns["claim_id"])
     rows = select(literal(job.practice_id), literal(job.id), position, *columns.values())
     made = insert(JobItem).from_select(["practice_id", "job_id", "position", *columns], rows)
-    # A million rows are counted by the server's own answer, not by sending them back.
+    # Read the row count from the server's answer instead of sending a million rows back.
     result = session.connection().execute(made, execution_options={"preserve_rowcount": True})
     return int(result.rowcount)
 
 
 def _sides(job: SettleJob, claim_facts: Facts) -> dict[str, ColumnElement[bool]]:
-    """Which responsibilities are written off; none where only the status moves."""
+    """Return which responsibilities are written off: none for a status change."""
     moves_money = literal(job.kind is JobKind.SETTLE)
     return {
         "settles_insurance": and_(moves_money, claim_facts.settles_insurance),

@@ -1,4 +1,4 @@
-"""What may be asked of a job: which claims, to which billing status, why."""
+"""A request for a job: which claims, to which billing status, and why."""
 
 import hashlib
 import json
@@ -15,19 +15,19 @@ from core.models.ledger import WriteOffReason
 from core.policy.rules import MAY_INCLUDE
 
 SELECTION_CLAIM_IDS_MAX = 1_000_000
-SHOWN_MAX = 3  # faults of a selection that an error names
+SHOWN_MAX = 3  # faults of a selection that an error message lists
 
 ClaimIdText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class BadRequest(BadInput):
-    """The request for a job is not as it must be."""
+    """The request for a job is not valid."""
 
     code = "bad_job_request"
 
 
 class EmptySelection(BadInput):
-    """Nothing is selected; select at least one claim."""
+    """Nothing is selected. Select at least one claim."""
 
     code = "empty_selection"
 
@@ -37,13 +37,16 @@ class _Frozen(BaseModel):
 
 
 class Chosen(_Frozen):
-    """Claims one by one, by the practice's own numbers."""
+    """Single claims, by the practice's own numbers."""
 
     claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)]
 
 
 class Matching(_Frozen):
-    """All that match a filter, but for some. A filter must narrow: a typo never means every claim."""
+    """All claims that match a filter, with exceptions.
+
+    The filter must not be empty, so that a typo never means every claim.
+    """
 
     filter: dict[str, Any]
     excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
@@ -58,13 +61,13 @@ class Matching(_Frozen):
 
 
 def _is_true(value: Any) -> Any:
-    if value is not True:  # 1 and 1.0 equal it, and a literal takes what is equal
+    if value is not True:  # 1 and 1.0 equal True, and Literal accepts equal values
         raise ValueError("must be true")
     return value
 
 
 class All(_Frozen):
-    """Every claim of the practice, but for some."""
+    """Every claim of the practice, with exceptions."""
 
     all: Annotated[Literal[True], BeforeValidator(_is_true)]
     excluded_claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)] = ()
@@ -81,11 +84,11 @@ class JobRequest(_Frozen):
     reason: WriteOffReason | None = None
     note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
     include: tuple[Literal[MAY_INCLUDE], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
-    posting_date: reading.Day | None = None  # today if not given; else the next open date, where this month is closed
+    posting_date: reading.Day | None = None  # today if not given; otherwise the next open date if this month is closed
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read a request from JSON; raise a `BadInput` that names the place and the cure."""
+        """Read a request from JSON. Raise a `BadInput` that names the place and the cure."""
         try:
             request = cls.model_validate(given)
         except ValidationError as error:
@@ -98,11 +101,11 @@ class JobRequest(_Frozen):
 
     @property
     def settles(self) -> bool:
-        """Only Settled moves money."""
+        """Return whether the job posts write-offs. Only a job with target Settled does."""
         return self.target_status == SETTLED
 
     def hash(self) -> str:
-        """A digest of what is asked, so that one idempotency key cannot mean two requests."""
+        """Return a digest of the request, so that one idempotency key cannot stand for two requests."""
         asked = self.model_dump(mode="json", exclude={"posting_date"} if self.posting_date is None else None)
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
@@ -111,7 +114,7 @@ _SELECTION_SHAPES = '{"claim_ids": […]}, {"filter": {…}, "excluded_claim_ids
 
 
 def _faults(error: ValidationError) -> dict[str, str]:
-    # A union reports every shape that did not fit; only the one that was meant helps.
+    # A union reports the faults of every shape. Show only those of the shape that was meant.
     of_shapes = [fault for fault in error.errors(include_url=False) if fault["loc"][:1] == ("selection",)]
     meant = [fault for fault in of_shapes if fault["type"] not in ("missing", "extra_forbidden")]
     found = {reading.place((fault["loc"][0], *fault["loc"][2:])): reading.words(fault) for fault in meant[:SHOWN_MAX]}

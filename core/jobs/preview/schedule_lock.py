@@ -1,4 +1,4 @@
-"""The nights of a practice freeze their claims one after the other: each sees what the one before it holds."""
+"""A lock for a practice's scheduled runs. They freeze claims one after the other, each seeing the one before."""
 
 from typing import Final
 
@@ -14,15 +14,15 @@ _WAIT: Final = text("SELECT set_config('lock_timeout', '5s', true)")
 
 
 class NightBusy(Refusal):
-    """Another run of this practice's schedules is being prepared; try again in a moment."""
+    """Another scheduled run of this practice is being prepared. Try again in a moment."""
 
     code = "night_busy"
 
 
 def wait(session: Session, job: SettleJob) -> None:
-    """Let no other night of the practice freeze claims until the commit. Raises `NightBusy` after five seconds.
+    """Lock out the practice's other scheduled runs until the commit. Raise `NightBusy` after five seconds.
 
-    The statement that freezes must be a later one, so that it sees what was committed meanwhile.
+    The statement that freezes must come later, so that it sees what was committed while it waited.
     """
     session.execute(_WAIT)
     try:
@@ -34,7 +34,7 @@ def wait(session: Session, job: SettleJob) -> None:
 
 
 def is_mine(session: Session, job: SettleJob) -> bool:
-    """The same for who can come again: tell whether no other night is at it."""
+    """Try to take the lock without waiting. Return whether we got it."""
     return bool(session.scalar(select(func.pg_try_advisory_xact_lock(_of_practice(job)))))
 
 

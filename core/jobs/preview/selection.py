@@ -1,4 +1,4 @@
-"""Which claims a request selects, as SQL; and a refusal for what it names in vain."""
+"""The claims that a request selects, as SQL, and a refusal for claims that do not exist."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,13 +24,13 @@ class UnknownClaim(BadInput):
 
 
 class NothingSelected(BadInput):
-    """No claim matches; change the filter or the selection."""
+    """No claim matches. Change the filter or the selection."""
 
     code = "nothing_selected"
 
 
 def condition(practice_id: int, selection: Selection, *, terms: Terms) -> ColumnElement[bool]:
-    """The condition on `claim` that picks the selected ones."""
+    """Return the condition on `claim` that selects the requested claims."""
     if isinstance(selection, Chosen):
         return and_(
             Claim.practice_id == practice_id,
@@ -53,7 +53,7 @@ def count(
     terms: Terms,
     at_most: int | None = None,
 ) -> int:
-    """How many claims are selected; with `at_most`, stop counting one above it."""
+    """Count the selected claims. With `at_most`, stop counting at one more."""
     picked = select(Claim.id).where(condition(practice_id, selection, terms=terms))
     if at_most is not None:
         picked = picked.limit(at_most + 1)
@@ -61,7 +61,7 @@ def count(
 
 
 def check_named(session: Session, practice_id: int, selection: Selection) -> None:
-    """Raise `UnknownClaim` naming the first ids that are not this practice's, `BadFilter` a status that is not."""
+    """Raise `UnknownClaim` with the first ids that the practice does not have, or `BadFilter` for a bad status."""
     if isinstance(selection, Matching):
         feed.check(session, practice_id, ClaimFilter.of(selection.filter))
     named = selection.claim_ids if isinstance(selection, Chosen) else selection.excluded_claim_ids
@@ -82,6 +82,6 @@ def _array(external_ids: Sequence[str]) -> Any:
 
 
 def _listed(external_ids: Sequence[str]) -> Select[tuple[str]]:
-    """The ids as a relation, so that 200,000 of them are one parameter and one hash."""
+    """Return the ids as a relation, so that 200,000 of them are one parameter and one hash."""
     listed = func.unnest(_array(external_ids)).table_valued("external_id").render_derived()
     return select(listed.c.external_id)

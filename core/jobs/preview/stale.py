@@ -1,4 +1,4 @@
-"""How many claims of a preview that waits changed since: the run will skip them."""
+"""Claims that changed after their preview. The run will skip them."""
 
 from typing import Final
 
@@ -16,12 +16,12 @@ WAITING: Final = (JobStatus.PREVIEWED, JobStatus.AWAITING_APPROVAL)
 
 
 def is_changed() -> ColumnElement[bool]:
-    """The condition on an item and its claim: the claim changed since the preview."""
+    """Return the condition that an item's claim changed after the preview."""
     return Claim.version != JobItem.claim_version
 
 
 def count(session: Session, job: SettleJob) -> int | None:
-    """Count the claims to settle that changed since the preview; None where the job does not wait for a decision."""
+    """Count the claims to settle that changed after the preview, or return None if the job needs no decision."""
     if job.status not in WAITING:
         return None
     of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
@@ -31,7 +31,7 @@ def count(session: Session, job: SettleJob) -> int | None:
 
 
 def words(job: SettleJob, changed: int | None) -> str:
-    """Say how many changed, and what to do; nothing where none did."""
+    """Say how many claims changed and what to do, or return an empty text if none did."""
     if not changed or job.preview is None:
         return ""
     claims = job.preview["will_settle"]

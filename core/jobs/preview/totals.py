@@ -1,4 +1,4 @@
-"""The totals of a preview: its frozen items added up by responsibility, payer, provider and rule."""
+"""The totals of a preview, by responsibility, payer, provider and rule."""
 
 from collections.abc import Collection
 from typing import Any, Final
@@ -26,8 +26,8 @@ from core.models.ledger import Posting
 from core.models.practices import Payer, Provider
 from core.practices import names
 
-HASHED_FROM_CLAIMS: Final = 100_000  # so many are added up faster by going through all claims than one by one
-GROUPS_SHOWN_MAX: Final = 200  # payers or providers of one preview, by dollars; the rest is one group "others"
+HASHED_FROM_CLAIMS: Final = 100_000  # from this many claims on, one pass over all claims is faster than a lookup each
+GROUPS_SHOWN_MAX: Final = 200  # payers or providers shown, by dollars; the others are one group
 
 
 class Group(BaseModel):
@@ -41,13 +41,13 @@ class Group(BaseModel):
 
 
 class CodeCount(BaseModel):
-    """How many claims one rule decided."""
+    """The number of claims that one rule decided."""
 
     code: str
     claims: int
     action: str
-    overridden: bool = False  # they will be settled against the rule
-    insurance_cents: int = 0  # of what will be settled
+    overridden: bool = False  # the job overrides the rule and settles them
+    insurance_cents: int = 0  # of the claims to settle
     patient_cents: int = 0
 
 
@@ -59,21 +59,21 @@ class PreviewTotals(BaseModel):
     with_money: int
     status_only: int
     skipped: int
-    write_offs: int  # postings
+    write_offs: int  # number of postings
     insurance_cents: int
     patient_cents: int
     by_payer: list[Group]
     by_provider: list[Group]
     by_code: list[CodeCount]
-    in_other_jobs: int  # a warning to people
-    cost_share: CostShare | None = None  # where it writes off what Medicare left to its patients
+    in_other_jobs: int  # shown as a warning
+    cost_share: CostShare | None = None  # None if no cost sharing is written off
 
 
 def of_job(session: Session, job: SettleJob) -> PreviewTotals:
     """Add up the frozen items by responsibility, payer, provider and code."""
     key = JobKey(job.practice_id, job.id)
     if (job.claims_total or 0) >= HASHED_FROM_CLAIMS:
-        # Of items just written the database has no statistics; it expects one and would look each claim up.
+        # PostgreSQL has no statistics for rows just inserted. It expects one row and would look up each claim.
         session.execute(text("SET LOCAL enable_nestloop = off"))
     money = or_(JobItem.insurance_cents > 0, JobItem.patient_cents > 0)
     settles = JobItem.verdict == Verdict.SETTLE
@@ -116,7 +116,7 @@ def _write_offs(session: Session, key: JobKey) -> int:
 
 
 def _reversed(session: Session, job: SettleJob) -> int:
-    """How many write-offs of the original a reverse job will answer."""
+    """Count the write-offs of the original that a reversal will reverse."""
     key = JobKey(job.practice_id, job.id)
     of_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
     of_original = (write_offs.job_of() == job.reverses_job_id, write_offs.standing())
@@ -127,7 +127,7 @@ def _reversed(session: Session, job: SettleJob) -> int:
 def groups(
     session: Session, key: JobKey, named: Any, group_id: Any, *, none: str, picked: ColumnElement[bool] | None = None
 ) -> list[Group]:
-    """What the picked items (those that will settle, unless told) write off, for each payer or provider."""
+    """Return what the selected items write off for each payer or provider. The default is all claims to settle."""
     if picked is None:
         picked = JobItem.verdict == Verdict.SETTLE
     of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
@@ -195,7 +195,7 @@ def _codes(session: Session, key: JobKey, *, overridden: Collection[str]) -> lis
 
 
 def _in_other_jobs(session: Session, key: JobKey) -> int:
-    """How many of the claims another open job holds; no look at the items unless there is such a job."""
+    """Count the claims that another open job has reserved. Skip the items if there is no such job."""
     of_practice = (SettleJob.practice_id == key.practice_id, SettleJob.id != key.job_id)
     open_jobs = session.scalars(select(SettleJob.id).where(*of_practice, is_open())).all()
     if not open_jobs:

@@ -1,4 +1,4 @@
-"""The reconciliation certificate: what a finished job did to the receivable, to the cent, and under which rules."""
+"""The reconciliation certificate: what a finished job did to accounts receivable, and under which rules."""
 
 import datetime as dt
 import hashlib
@@ -25,18 +25,18 @@ from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
 from core.models.practices import Payer, Practice, Provider
 from core.policy.rules import RULES
 
-_LATE_PAYMENTS_MAX: Final = 200  # named one by one; the sums are of all
-_HASHED_TOGETHER: Final = 10_000  # items whose lines are hashed as one text, so that no text grows without bound
+_LATE_PAYMENTS_MAX: Final = 200  # listed one by one; the sums cover all
+_HASHED_TOGETHER: Final = 10_000  # items whose lines are hashed as one text, to limit the size of the text
 
 
 class NotFinished(Refusal):
-    """A certificate is for a job that has ended; this one has not."""
+    """This job has not ended. A certificate is only for a job that has ended."""
 
     code = "job_not_finished"
 
 
 class Money(BaseModel):
-    """Cents for each responsibility."""
+    """Cents by responsibility."""
 
     insurance_cents: int
     patient_cents: int
@@ -44,7 +44,7 @@ class Money(BaseModel):
 
 
 class LatePayment(BaseModel):
-    """A payment (or an adjustment, a transfer) after the job, and by how much it lowered what the job wrote off."""
+    """A payment, adjustment or transfer after the job, and how much of the write-off it reversed."""
 
     kind: str
     claim_id: str
@@ -52,26 +52,26 @@ class LatePayment(BaseModel):
     responsibility: str
     posted_on: dt.date
     amount_cents: int
-    recovered_cents: int  # of this job's write-off; the rest of the amount paid what was due, or is a credit
+    recovered_cents: int  # of this job's write-off; the rest of the amount paid the balance or became a credit
 
 
 class Since(BaseModel):
-    """What happened to the write-offs since; the job's own sums stand as they were.
+    """What happened to the write-offs after the job. The job's own sums do not change.
 
     Written off − reversed − recovered − replaced = still written off.
     """
 
     written_off_cents: int
-    reversed_cents: int  # by jobs that took this one back
+    reversed_cents: int  # by reversals of this job
     payments: int
-    recovered_cents: int  # by payments that came late
-    replaced_cents: int  # by adjustments and transfers that came late
+    recovered_cents: int  # by payments after the write-off
+    replaced_cents: int  # by adjustments and transfers after the write-off
     still_written_off_cents: int
-    first: list[LatePayment]  # the first 200, in the order in which they came
+    first: list[LatePayment]  # the first 200, in the order of posting
 
 
 class Certificate(BaseModel):
-    """What a finished job did. Receivable before − moved = after, where a reversal moves the other way."""
+    """What a finished job did. Receivable before − written off = after. A reversal adds instead."""
 
     practice: str
     job_id: str
@@ -83,19 +83,19 @@ class Certificate(BaseModel):
     requested_at: dt.datetime
     confirmed_by: str | None
     confirmed_at: dt.datetime | None
-    approved_by: str | None  # of a job over a limit: the second person
+    approved_by: str | None  # the approver of a job over a limit
     approved_at: dt.datetime | None
-    over: list[OverLimit]  # what was over which limit
+    over: list[OverLimit]  # exceeded limits
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
     posting_date: dt.date
     reason: str | None
     note: str
-    cost_share: CostShare | None  # what the job wrote off of it, where it did
+    cost_share: CostShare | None  # None if the job wrote off no cost sharing
     cost_share_reason: str
     setting: str
     provider_settings: dict[str, str]
-    rules: list[str]  # in force, in order
+    rules: list[str]  # in effect, in order
     rules_overridden: list[str]
     rule_values: dict[str, Any]
     total: int
@@ -110,12 +110,12 @@ class Certificate(BaseModel):
     by_payer: list[Group]
     by_provider: list[Group]
     items_sha256: str
-    since: Since | None  # of a job that settles
+    since: Since | None  # None unless the job settles
     reconciles: bool
 
 
 def of_job(session: Session, key: JobKey) -> Certificate:
-    """Draw up the certificate of an ended job; raises `NotFound` and `NotFinished`."""
+    """Return the certificate of an ended job. Raise `NotFound` and `NotFinished`."""
     job = queries.find(session, key)
     if job.status not in FINAL_STATUSES or job.confirmed_at is None:
         raise NotFinished
@@ -167,7 +167,7 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "requested_by": names.get(job.requested_by, "the system"),
         "requested_at": job.requested_at,
         "confirmed_by": names.get(job.confirmed_by) if job.confirmed_by else None,
-        "confirmed_at": job.approval_asked_at or job.confirmed_at,  # by the first person; the job itself ran later
+        "confirmed_at": job.approval_asked_at or job.confirmed_at,  # by the requester; the job itself ran later
         "approved_by": names.get(job.decided_by) if job.decided_by else None,
         "approved_at": job.decided_at,
         "started_at": job.started_at,
@@ -195,7 +195,7 @@ def _since(session: Session, key: JobKey, written_off_cents: int) -> Since:
 
 
 def _faults(session: Session, job: SettleJob) -> list[str]:
-    """A cancelled job has claims that were not reached; everything else must agree as in a completed one."""
+    """Return the totals that differ. A canceled job may have unprocessed claims; all else must agree."""
     faults = reconcile.faults(session, job)
     return [fault for fault in faults if not (job.status is JobStatus.CANCELLED and fault == "items_and_total")]
 
@@ -224,10 +224,10 @@ def _groups(session: Session, key: JobKey, named: Any, group_id: Any, *, none: s
 
 
 def items_hash(session: Session, key: JobKey) -> str:
-    """SHA-256 over the frozen items in order: of blocks of lines "position|claim|version|verdict|cents|cents".
+    """Return a SHA-256 over the frozen items in order, with a line "position|claim|version|verdict|cents|cents" each.
 
-    The claim is the practice's own number; blocks are of 10,000 positions, each hashed as lower-case hex, the hexes
-    hashed together.
+    The claim is the practice's own number. Each block of 10,000 positions is hashed as lower-case hex, and the hex
+    digests are hashed together.
     """
     block = func.div(JobItem.position - 1, _HASHED_TOGETHER).label("block")
     line = func.concat_ws(

@@ -1,4 +1,4 @@
-"""The three files of a job: what was settled, what was not and why, what was not reached. CSV and XLSX, streamed."""
+"""The three files of a job: settled, not settled with the reason, and not processed. CSV and XLSX, streamed."""
 
 import datetime as dt
 import tempfile
@@ -22,13 +22,13 @@ from core.jobs.results.outcomes import ItemRow, ItemsOf
 from core.models.jobs import JobKind
 from core.money import plain_cents
 
-PAGE_CLAIMS: Final = 250  # of one look into the database: other threads wait while its rows are read
-SHEET_ROWS_MAX: Final = 1_048_575  # of an XLSX sheet, below its header; what is more goes on in another sheet
+PAGE_CLAIMS: Final = 250  # for each query, because other threads wait while its rows are read
+SHEET_ROWS_MAX: Final = 1_048_575  # rows of an XLSX sheet below its header; more rows go to another sheet
 _PIECE_BYTES: Final = 65_536
 
 
 class File(StrEnum):
-    """One of the three."""
+    """One of the three files."""
 
     SETTLED = "settled"
     NOT_SETTLED = "not-settled"
@@ -51,7 +51,7 @@ HEADS: Final = {
 
 
 def file_of(name: str) -> File:
-    """The file called `name`; raises `NotFound`."""
+    """Return the file called `name`. Raise `NotFound`."""
     try:
         return File(name)
     except ValueError:
@@ -59,9 +59,9 @@ def file_of(name: str) -> File:
 
 
 def read_by(session: Session, key: JobKey, file: File, *, by: Actor, now: dt.datetime) -> None:
-    """Let `by` read the file, and write that down; raises `NotAllowed` and `NotFound`.
+    """Check that `by` may download the file, and record the download in the audit. Raise `NotAllowed` and `NotFound`.
 
-    In a transaction of its own, before the first byte: who stops reading has still read.
+    Runs in a transaction of its own before the first byte, because a download that breaks off was read too.
     """
     by.require(Action.SEE_CLAIMS)
     queries.find(session, key)
@@ -72,12 +72,12 @@ def read_by(session: Session, key: JobKey, file: File, *, by: Actor, now: dt.dat
 
 
 def file_name(key: JobKey, file: File, form: str) -> str:
-    """What the file is called on a disk."""
+    """Return the name of the downloaded file."""
     return f"job-{key.job_id}-{file}.{form}"
 
 
 def csv_file(session: Session, key: JobKey, file: File) -> Iterator[str]:
-    """The file as CSV, in pieces; words that a spreadsheet would take for a formula are guarded."""
+    """Yield the file as CSV, in pieces. Text that a spreadsheet would take for a formula is escaped."""
     rows = ([_csv_cell(cell) for cell in row] for row in _rows(session, key, file))
     return csv_pieces(_head(session, key, file), rows)
 
@@ -87,9 +87,9 @@ def _csv_cell(cell: str | int) -> str:
 
 
 def xlsx_file(session: Session, key: JobKey, file: File) -> Iterator[bytes]:
-    """The file as XLSX, in pieces. Text is written as text, so that none of it can be a formula.
+    """Yield the file as XLSX, in pieces. Cells are written as text, so that none can be a formula.
 
-    The first pieces are empty: one for some rows that are written, so that the caller can pause between them.
+    The first pieces are empty, one for each few rows written, so that the caller can pause between them.
     """
     with tempfile.TemporaryDirectory(prefix="settle-") as folder:
         path = Path(folder) / "job.xlsx"
@@ -100,8 +100,8 @@ def xlsx_file(session: Session, key: JobKey, file: File) -> Iterator[bytes]:
 
 
 def _write_workbook(path: Path, head: tuple[str, ...], rows: Iterator[list[str | int]]) -> Iterator[None]:
-    """Write the workbook, and yield after some rows each time."""
-    # Constant memory: a row is on disk when the next one begins.
+    """Write the workbook and yield after each few rows."""
+    # Constant memory: each row is on disk when the next one begins.
     with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)}) as book:
         bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
         sheet: Any = None
@@ -137,7 +137,7 @@ def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
 
 
 def _rows(session: Session, key: JobKey, file: File) -> Iterator[list[str | int]]:
-    """Text, and amounts as integer cents."""
+    """Yield the rows: text, and amounts as integer cents."""
     for outcome in _OUTCOMES[file]:
         after = 0
         while page := outcomes.items(session, key, outcome=outcome, after_position=after, limit=PAGE_CLAIMS):

@@ -1,4 +1,4 @@
-"""What became of a job's claims, in words: a job that ended without settling any says so first."""
+"""A sentence on the outcome of a job. It says first if the job settled no claim."""
 
 from core.counting import counted
 from core.jobs import codes
@@ -12,7 +12,7 @@ def did_nothing(seen: Progress) -> bool:
 
 
 def sentence(seen: Progress, kind: JobKind) -> str:
-    """Say what became of the claims, such as "Completed, but no claim was settled: 2 skipped, 0 failed"."""
+    """Return a sentence such as "Completed, but no claim was settled: 2 skipped, 0 failed"."""
     status, done = seen.status.value.replace("_", " ").capitalize(), codes.DONE[kind]
     rest = f"{seen.skipped:,} skipped, {seen.failed:,} failed"
     if did_nothing(seen):

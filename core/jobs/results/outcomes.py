@@ -1,4 +1,4 @@
-"""What became of each claim of a job: pages of items with their words."""
+"""The outcome of each claim of a job, in pages."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from core.models.practices import Patient
 
 
 class ItemsOf(StrEnum):
-    """Which items are asked for."""
+    """Which items to return."""
 
     SETTLED = "settled"
     SKIPPED = "skipped"
@@ -27,34 +27,34 @@ class ItemsOf(StrEnum):
 
 @dataclass(frozen=True)
 class ItemRow:
-    """One claim of a job; cents are positive."""
+    """One claim of a job. Cents are positive."""
 
     position: int
     claim_id: str
     patient_name: str
     service_date: dt.date
     service_time: dt.time | None
-    insurance_cents: int  # expected at the preview
+    insurance_cents: int  # as previewed
     patient_cents: int
-    insurance_due: int  # now
+    insurance_due: int  # current balance
     patient_due: int
     verdict: Verdict
     verdict_code: str | None
     outcome: Outcome | None
     code: str | None
-    why: dict[str, Any] | None  # the values that its rule saw
-    retryable: bool = False  # `retry_failed` takes it, as things stand
+    why: dict[str, Any] | None  # the facts that the rule used
+    retryable: bool = False  # `retry_failed` would retry it now
 
     @property
     def words(self) -> str | None:
-        """Why, for people; None where it was settled in the ordinary way."""
+        """Return the reason as a sentence, or None for an ordinary settlement."""
         code = self.code if self.outcome else self.verdict_code
         return codes.words(code) if code else None
 
 
 @dataclass(frozen=True)
 class CodeGroup:
-    """How many claims of a job share an outcome and its code."""
+    """The number of claims of a job with the same outcome and code."""
 
     outcome: Outcome
     code: str
@@ -62,9 +62,9 @@ class CodeGroup:
 
 
 def by_code(session: Session, key: JobKey) -> list[CodeGroup]:
-    """What became of the job's claims, by outcome and code, the largest group first; without the ordinary write-offs.
+    """Count the job's claims by outcome and code, the largest group first, without ordinary write-offs.
 
-    It reads every item: for a job that rests.
+    It reads every item, so call it only for a job that is not moving.
     """
     counted = func.count().label("claims")
     coded = (*key.of(JobItem), JobItem.outcome.is_not(None), JobItem.code.is_not(None))
@@ -84,7 +84,7 @@ def items(
     after_position: int = 0,
     limit: int = 50,
 ) -> list[ItemRow]:
-    """A page of the job's items after a position, in order; every condition given narrows."""
+    """Return a page of the job's items after a position, in order. All conditions given apply."""
     conditions: list[ColumnElement[bool]] = []
     if where is not None:
         conditions.append(where)
@@ -120,7 +120,7 @@ def _page(
     wanted = select(*columns).where(*key.of(JobItem), JobItem.position > after, *conditions)
     if outcome is None:
         return wanted.order_by(JobItem.position).limit(limit).subquery("page")
-    # Outcomes have no index: one goes from the chunks that count some to their ranges, in order.
+    # Outcomes have no index, so find the chunks that count some and read their ranges in order.
     chunks = _chunks_with(key, outcome, after)
     within = JobItem.position.between(chunks.c.first_position, chunks.c.last_position)
     item = wanted.where(within, _has(outcome)).lateral("item")

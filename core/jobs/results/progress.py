@@ -1,4 +1,7 @@
-"""Progress: a value made from the job and its chunks in one statement. It stores nothing, so it is never wrong."""
+"""The progress of a job, computed from the job and its chunks in one statement.
+
+Nothing is stored, so it is never stale.
+"""
 
 import datetime as dt
 from collections.abc import Collection
@@ -14,15 +17,15 @@ from core.models.job_items import ChunkState, JobChunk, JobFailure
 from core.models.jobs import MOVING_STATUSES, WORKED_STATUSES, JobStatus, SettleJob
 
 RATE_WINDOW: Final = dt.timedelta(seconds=10)
-SECOND: Final = dt.timedelta(seconds=1)  # no rate is told of less time, because it would say nothing
-AT_WORK: Final = dt.timedelta(seconds=30)  # an open chunk taken this lately is taken to be at work
+SECOND: Final = dt.timedelta(seconds=1)  # no rate is shown for less time, because it would mean nothing
+AT_WORK: Final = dt.timedelta(seconds=30)  # an open chunk taken within this time counts as being worked on
 HEARD: Final = dt.timedelta(seconds=5)
 STALLED_AFTER: Final = dt.timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is; settled + skipped + failed + remaining = total, at every instant. Money in positive cents."""
+    """The progress of a job. Settled + skipped + failed + remaining = total at any time. Amounts are positive cents."""
 
     status: JobStatus
     total: int
@@ -35,8 +38,8 @@ class Progress:
     seconds_left: int | None = None
     started_at: dt.datetime | None = None
     finished_at: dt.datetime | None = None
-    worked_seconds: int | None = None  # until its end or its present rest, without rests; None while it runs
-    paused_seconds: int = 0  # in the rests that are over: pauses, halts, and from its end until a retry
+    worked_seconds: int | None = None  # until the job ended or last stopped, without pauses; None while it runs
+    paused_seconds: int = 0  # in pauses, in halts, and from the end until a retry
     chunks_done: int = 0
     chunks_open: int = 0
     chunks_at_work: int = 0
@@ -45,22 +48,22 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Claims with an outcome."""
+        """Return the number of claims with an outcome."""
         return self.settled + self.skipped + self.failed
 
     @property
     def remaining(self) -> int:
-        """Claims without an outcome yet."""
+        """Return the number of claims without an outcome."""
         return self.total - self.done
 
     @property
     def reconciling(self) -> bool:
-        """Whether every claim has its outcome, but the job still checks its totals before it ends."""
+        """Return whether every claim has its outcome and the job is still checking its totals."""
         return self.total > 0 and self.remaining == 0 and self.status in MOVING_STATUSES
 
 
 def of_job(session: Session, key: JobKey, *, now: dt.datetime) -> Progress:
-    """The job's progress at `now`; raises `NoSuchJob`."""
+    """Return the job's progress at `now`. Raise `NoSuchJob`."""
     found = session.execute(_sums(now).where(*key.of(SettleJob))).one_or_none()
     if found is None:
         raise NoSuchJob
@@ -68,7 +71,7 @@ def of_job(session: Session, key: JobKey, *, now: dt.datetime) -> Progress:
 
 
 def of_jobs(session: Session, practice_id: int, job_ids: Collection[int], *, now: dt.datetime) -> dict[int, Progress]:
-    """The progress of several jobs of a practice, by id."""
+    """Return the progress of several jobs of a practice, by id."""
     rows = session.execute(_sums(now).where(SettleJob.practice_id == practice_id, SettleJob.id.in_(job_ids)))
     return {row.id: _progress(row, now=now) for row in rows}
 
@@ -76,19 +79,19 @@ def of_jobs(session: Session, practice_id: int, job_ids: Collection[int], *, now
 def of_everybody(
     session: Session, statuses: Collection[JobStatus], *, now: dt.datetime, limit: int
 ) -> dict[JobKey, Progress]:
-    """The progress of the jobs of all practices in these statuses, oldest first: counts, and nobody's name."""
+    """Return the progress of all practices' jobs in these statuses, oldest first: counts, and no names."""
     asked = _sums(now).add_columns(SettleJob.practice_id).where(SettleJob.status.in_(statuses))
     rows = session.execute(asked.order_by(SettleJob.id).limit(limit))
     return {JobKey(row.practice_id, row.id): _progress(row, now=now) for row in rows}
 
 
 def claims_per_second(session: Session, key: JobKey, *, now: dt.datetime, seconds: int = 60) -> list[tuple[int, int]]:
-    """Return the last `seconds` seconds (Unix time) in which the job ran, and how many claims each brought."""
+    """Return the last `seconds` seconds (Unix time) in which the job ran, and how many claims each settled."""
     job = session.execute(select(SettleJob.started_at, SettleJob.finished_at).where(*key.of(SettleJob))).one()
     if job.started_at is None:
         return []
     ran = _seconds_at_work(job.started_at, job.finished_at or now, stopped_time.of_job(session, key), most=seconds)
-    second = func.floor(extract("epoch", JobChunk.done_at))  # the same in every time zone
+    second = func.floor(extract("epoch", JobChunk.done_at))  # independent of the time zone
     since = dt.datetime.fromtimestamp(ran[0], dt.UTC)
     rows = select(second, func.sum(_claims_of_last_try())).where(*key.of(JobChunk), JobChunk.done_at >= since)
     claims = {int(at): int(count) for at, count in session.execute(rows.group_by(second))}
@@ -99,17 +102,17 @@ def _seconds_at_work(
     started_at: dt.datetime, end: dt.datetime, rested: list[stopped_time.Rest], *, most: int
 ) -> list[int]:
     begins = [started_at, *(until for _, until in rested if until)]
-    ends = [*(at for at, _ in rested), end]  # the last is left over while the job rests
+    ends = [*(at for at, _ in rested), end]  # one more than `begins` while the job is stopped
     found: set[int] = set()
     for begin, stop in zip(begins, ends, strict=False):
         first = int(begin.timestamp())
-        last = max(int(stop.timestamp()), first)  # the clock of the worker that began may be ahead of ours
+        last = max(int(stop.timestamp()), first)  # the clock of the worker that started may be ahead of ours
         found.update(range(max(first, last - most + 1), last + 1))
     return sorted(found)[-most:]
 
 
 def _claims_of_last_try() -> Any:
-    """Return how many claims a chunk brought when it was done: after a retry, only those that were tried again."""
+    """Return how many claims a chunk processed when it was done: after a retry, only the retried ones."""
     of_chunk = and_(
         JobFailure.practice_id == JobChunk.practice_id,
         JobFailure.job_id == JobChunk.job_id,
@@ -121,12 +124,12 @@ def _claims_of_last_try() -> Any:
 
 
 def somebody_waits_for_a_worker(session: Session, *, now: dt.datetime) -> bool:
-    """Tell whether a job has waited for a minute in which no worker took or finished a chunk of any job."""
+    """Return whether a job has waited for a minute in which no worker took or finished any chunk."""
     return job_that_nobody_works_on(session, now=now, for_at_least=STALLED_AFTER) is not None
 
 
 def job_that_nobody_works_on(session: Session, *, now: dt.datetime, for_at_least: dt.timedelta) -> JobKey | None:
-    """A job with open chunks, if no worker took or finished a chunk of any job for so long; else None."""
+    """Return a job with open chunks if no worker took or finished any chunk for this long, else None."""
     since = now - for_at_least
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     moving = or_(SettleJob.status.in_(WORKED_STATUSES), SettleJob.finished_at > since)
@@ -140,9 +143,9 @@ def job_that_nobody_works_on(session: Session, *, now: dt.datetime, for_at_least
 
 
 def previews_waiting(session: Session, *, now: dt.datetime) -> int:
-    """How many previews have waited for a minute and are in no worker's hands."""
+    """Count the previews that have waited for a minute and that no worker is preparing."""
     waits = and_(SettleJob.status == JobStatus.PREPARING, SettleJob.requested_at <= now - STALLED_AFTER)
-    # A worker locks the job while it prepares it.
+    # A worker locks the job while it prepares it, so skip locked rows.
     free = select(SettleJob.id).where(waits).with_for_update(read=True, skip_locked=True)
     return len(session.scalars(free).all())
 
@@ -207,7 +210,7 @@ def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
 
 
 def _worked(row: Row[Any]) -> dt.timedelta | None:
-    """Return how long the job was at work until its end or its present rest; None while it moves, or never started."""
+    """Return how long the job ran until it ended or last stopped, or None while it moves or before it starts."""
     end = row.finished_at or (row.rests_since if row.status not in MOVING_STATUSES else None)
     if row.started_at is None or end is None:
         return None
@@ -216,9 +219,9 @@ def _worked(row: Row[Any]) -> dt.timedelta | None:
 
 
 def _rate(row: Row[Any], done: int, worked: dt.timedelta | None, *, now: dt.datetime) -> float | None:
-    """Return claims a second: of the whole time at work for a job that ended, of the last ten seconds while it moves.
+    """Return claims per second: over the whole run for a job that ended, over the last ten seconds while it moves.
 
-    Rests are left out. None for a job that rests, and for one that was at work for less than a second.
+    Pauses are left out. None for a stopped job, and for one that ran less than a second.
     """
     if row.started_at is None or done == 0:
         return None
@@ -245,7 +248,7 @@ def _stalled(row: Row[Any], *, now: dt.datetime) -> str | None:
 
 
 def as_json(progress: Progress) -> dict[str, Any]:
-    """The progress as the API and the commands tell it: cents, ISO times."""
+    """Return the progress as the API and the commands show it: cents, ISO times."""
     return {
         "status": progress.status.value,
         "total": progress.total,
@@ -268,5 +271,5 @@ def as_json(progress: Progress) -> dict[str, Any]:
 
 
 def _as_utc(at: dt.datetime | None) -> str | None:
-    """As the job itself writes its times: in UTC, with a Z."""
+    """Return the time in UTC with a Z, as the job's own times are written."""
     return None if at is None else at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

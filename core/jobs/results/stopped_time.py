@@ -1,4 +1,4 @@
-"""When a job did not run, by its audit: from its pause, halt or end until someone resumed, retried or canceled it."""
+"""The times in which a job was stopped, from its audit: from a pause, halt or end until it was resumed or retried."""
 
 import datetime as dt
 from typing import Any, Final
@@ -15,18 +15,18 @@ _BEGIN: Final = ("job.paused", "job.halted", "job.completed")
 _WAKE: Final = ("job.resumed", "job.retried")
 _END: Final = (*_WAKE, "job.cancel_asked")
 
-Rest = tuple[dt.datetime, dt.datetime | None]  # its start, and its end; None while it lasts
+Rest = tuple[dt.datetime, dt.datetime | None]  # start and end; None while it lasts
 
 
 def of_job(session: Session, key: JobKey) -> list[Rest]:
-    """Return the job's rests, oldest first."""
+    """Return the times in which the job was stopped, oldest first."""
     acts = _acts(key.practice_id, literal(f"job:{key.job_id}")).subquery()
     rests = select(acts.c.at, acts.c.next_at).where(acts.c.act.in_(_BEGIN)).order_by(acts.c.at)
     return [(at, next_at) for at, next_at in session.execute(rests)]
 
 
 def of_each_job() -> LateralFromClause:
-    """Return, for each row of `settle_job`: how long it rested, when it last woke, and since when it rests now."""
+    """Return, for each row of `settle_job`, its stopped time, when it last resumed, and since when it is stopped."""
     acts = _acts(SettleJob.practice_id, literal("job:").concat(cast(SettleJob.id, String))).correlate(SettleJob)
     act = acts.subquery().c
     rests = act.act.in_(_BEGIN)

@@ -1,4 +1,4 @@
-"""Reversing what a job did: a job of kind reverse, with a preview and a CONFIRM of its own."""
+"""Reverse a job: create a job of kind reverse with its own preview and CONFIRM."""
 
 import datetime as dt
 import hashlib
@@ -31,19 +31,19 @@ from core.reading import NOTE_CHARACTERS_MAX, can_keep
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
 
 NAMED_MAX = 5
-AS_BEFORE = "as before"  # the target status of a reverse job: of each claim its own earlier one
+AS_BEFORE = "as before"  # the target status of a reversal: each claim's own earlier status
 
 _REVERSIBLE = (JobStatus.COMPLETED, JobStatus.CANCELLED)
 
 
 class NotReversible(Refusal):
-    """Only a finished or cancelled job that settled something can be reversed."""
+    """Only a completed or canceled job that settled something can be reversed."""
 
     code = "not_reversible"
 
 
 def is_reversible(job: SettleJob) -> bool:
-    """Tell whether the job's kind and status let it be taken back; the preview then judges each claim."""
+    """Return whether the job's kind and status allow a reversal. The preview then checks each claim."""
     return job.status in _REVERSIBLE and job.kind is not JobKind.REVERSE
 
 
@@ -59,9 +59,9 @@ def request_reversal(
     posting_date: dt.date | None = None,
     chunk_claims: int | None = None,
 ) -> SettleJob:
-    """Make the job that takes back `original`, or only `claim_ids` of it: previewed, or preparing over 20,000 claims.
+    """Create the reversal of `original`, or of only `claim_ids`. A large one (over 20,000 claims) is left preparing.
 
-    Raises `NotAllowed`, `NotFound`, `NotReversible`, `UnknownClaim` for a claim that the job did not settle,
+    Raise `NotAllowed`, `NotFound`, `NotReversible`, `UnknownClaim` for a claim that the job did not settle,
     `NothingSelected`, `IdempotencyMismatch`, `PeriodClosed` and `BadPostingDate`.
     """
     by.require(Action.REVERSE_JOB)
@@ -110,12 +110,12 @@ def _begin(session: Session, job: SettleJob, *, chunk_claims: int | None, now: d
 
 
 def freeze(session: Session, job: SettleJob, *, chunk_claims: int | None, now: dt.datetime) -> None:
-    """Write an item for each claim that the original settled, as it stands now; skip one that changed otherwise."""
+    """Insert an item for each claim that the original settled. Skip claims that were changed later."""
     freezing.freeze(session, job, lambda: _freeze_items(session, job), chunk_claims=chunk_claims, now=now)
 
 
 def _settled(job: SettleJob, item: Any) -> ColumnElement[bool]:
-    """The condition on `item` and its claim: the original settled it, and it is named where some are named."""
+    """Return the condition that the original settled the item's claim and that the request includes it."""
     of_original = and_(
         item.practice_id == job.practice_id,
         item.job_id == job.reverses_job_id,

@@ -230,4 +230,4 @@ def test_a_job_that_has_not_ended_has_no_certificate(typed: Typed, practice: Giv
     job = practice.preview()
     refused = typed("certificate", job.job_id, "--as", BILLER)
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert refused.stderr == "A certificate is for a job that has ended; this one has not.\n"
+    assert refused.stderr == "This job has not ended. A certificate is only for a job that has ended.\n"
