@@ -1,4 +1,4 @@
-"""The product. Whatever process imports it, its time zones come from the newest database."""
+"""The product. Any process that imports it uses the newest time zone database."""
 
 from core.zone_database import in_use
 

@@ -1,4 +1,4 @@
-"""Named refusals: an expected "no" is a class, its docstring is the sentence that people read."""
+"""Refusals. Each expected "no" is a class, and its docstring is the sentence that users read."""
 
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -9,13 +9,13 @@ class Refusal(Exception):
 
     code: ClassVar[str] = "refused"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
-    retry_after_seconds: ClassVar[int | None] = None  # where waiting helps
+    retry_after_seconds: ClassVar[int | None] = None  # set if waiting helps
 
     def __init__(self, message: str | None = None, **facts: Any) -> None:
-        """`message` replaces the docstring where the sentence needs a value; `facts` go to the API as they are.
+        """Use `message` instead of the docstring if the sentence needs a value. The API returns `facts`.
 
-        Days in the message are written YYYY-MM-DD, for programs. The fact `days` lists them, and pages write those as
-        people do.
+        Days in the message are written YYYY-MM-DD, for programs. The fact `days` lists them, so that pages can write
+        them as MM/DD/YYYY.
         """
         self.message = message or " ".join((type(self).__doc__ or "").split())
         self.facts = facts
@@ -23,7 +23,7 @@ class Refusal(Exception):
 
 
 class NotFound(Refusal):
-    """There is no such thing in this practice."""
+    """This does not exist in this practice."""
 
     code = "not_found"
     http_status = HTTPStatus.NOT_FOUND
@@ -37,13 +37,13 @@ class NotAllowed(Refusal):
 
 
 class BadInput(Refusal):
-    """Something in the request is not as it must be."""
+    """Something in the request is not valid."""
 
     code = "bad_input"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class BadSettings(Refusal):
-    """A setting of the environment is not as it must be."""
+    """An environment setting is not valid."""
 
     code = "bad_settings"

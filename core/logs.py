@@ -1,7 +1,7 @@
-"""Logs: one line of JSON an event, ids and codes alone; what a request brought on carries its id in every process.
+"""Logs: one line of JSON an event, with ids and codes only. All events of a request carry its id, in every process.
 
-The words of an error may hold a name or an amount (PostgreSQL's DETAIL, a repr of a value), so what is logged of one
-is its class, the server's code and the place; never its text.
+An error's text may hold a name or an amount (PostgreSQL's DETAIL, a repr of a value). So the log has an error's class,
+SQLSTATE and location, and never its text.
 """
 
 import logging
@@ -17,7 +17,7 @@ from core.broker import log
 from core.db import causes
 from core.db.transient import sqlstate
 
-_PLACES_MAX: Final = 5  # the innermost frames of ours tell where; more is noise
+_PLACES_MAX: Final = 5  # the innermost frames of our code are enough
 _OURS: Final = tuple(f"{Path(__file__).parents[1] / package}/" for package in ("core", "webui", "worker"))
 _TASK_TRACE: Final = "celery.app.trace"
 
@@ -25,11 +25,11 @@ Event = MutableMapping[str, Any]
 
 
 def configure(level: str) -> None:
-    """Send every log line of this process, ours and the libraries', to standard error in one form."""
+    """Send every log line of this process, ours and the libraries', to standard error in one format."""
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,  # one that was used before would never hear of this
+        cache_logger_on_first_use=False,  # a logger that was used before would keep the old configuration
     )
     handler = logging.StreamHandler()
     handler.addFilter(_without_an_errors_words)
@@ -49,18 +49,18 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of its plugins at each look at the schema
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs its plugins each time the schema is checked
 
 
 def _without_an_errors_words(record: logging.LogRecord) -> bool:
-    """Celery puts the error's text into the message of a failed task; say which task instead."""
+    """Replace Celery's message of a failed task, which contains the error's text, by the name of the task."""
     if record.name == _TASK_TRACE and isinstance(record.args, dict) and "exc" in record.args:
         record.msg, record.args = "task_failed %(name)s[%(id)s]", {k: record.args.get(k) for k in ("name", "id")}
     return True
 
 
 def _of_its_own_request(_logger: object, _name: str, event: Event) -> Event:
-    """A hint is only a nudge: what its task does for another job was not brought on by the hint's request."""
+    """Drop the request id if the task worked on another job than the one that the request hinted for."""
     hinted = event.pop("hinted_job_id", None)
     if hinted is not None and event.get("job_id", hinted) != hinted:
         event.pop("request_id", None)
@@ -77,7 +77,7 @@ _SHARED: Final = (
 
 def _error_without_its_words(_logger: object, _name: str, event: Event) -> Event:
     info = event.pop("exc_info", None)
-    if info is True:  # as structlog says of the error that is being handled
+    if info is True:  # structlog's way to mean the error being handled
         info = sys.exc_info()
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
@@ -86,9 +86,9 @@ def _error_without_its_words(_logger: object, _name: str, event: Event) -> Event
 
 
 def facts_of(error: BaseException) -> dict[str, Any]:
-    """What may be said of an error: its class, the server's code, and where it broke, the innermost place last."""
+    """Return what may be logged of an error: its class, the SQLSTATE and the location, innermost frame last."""
     places = traceback.extract_tb(error.__traceback__)
-    # The database's driver is a dozen frames deep, and tells nobody what we asked it for.
+    # The database driver is a dozen frames deep, and its frames do not show our query.
     ours = [place for place in places if place.filename.startswith(_OURS)] or places
     at = [f"{place.filename.rpartition('/')[2]}:{place.lineno} {place.name}" for place in ours[-_PLACES_MAX:]]
     cause = causes.why(error)
@@ -97,6 +97,6 @@ def facts_of(error: BaseException) -> dict[str, Any]:
 
 
 def kind_of(error: BaseException) -> str:
-    """Return the error's class, the server's code and, where the database cannot be used, why: all that may be said."""
+    """Return what may be logged of an error: its class, the SQLSTATE, and the cause if the database is unavailable."""
     state, cause = sqlstate(error), causes.why(error)
     return f"{type(error).__name__}{f' ({state})' if state else ''}{f': {cause.sentence}' if cause else ''}"

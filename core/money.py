@@ -1,26 +1,26 @@
-"""Exact integer cents. No float anywhere; what was formatted for people is never parsed back."""
+"""Exact integer cents. No floats. Text that was formatted for people is never parsed."""
 
 import re
 from decimal import Decimal
 
 from core.errors import BadInput
 
-CENTS_MAX = 999_999_999_99  # a hundred times the largest claim ever; far inside bigint even when a million are added
+CENTS_MAX = 999_999_999_99  # a hundred times the largest claim ever seen; a million of them still fit in bigint
 
 UNLIMITED_WORD = "unlimited"
-UNLIMITED = 2**63 - 1  # a limit is never empty: "unlimited" is a word that somebody chose, and this number keeps it
+UNLIMITED = 2**63 - 1  # stands for the word "unlimited"; a limit is never empty
 
 _PLAIN_AMOUNT = re.compile(r"-?\d{1,9}(\.\d{1,2})?", re.ASCII)
 
 
 class BadAmount(BadInput):
-    """An amount is written in dollars and cents, such as 1234.56: digits, at most two of them after the point."""
+    """Write an amount in dollars and cents, such as 1234.56: digits, and at most two after the point."""
 
     code = "bad_amount"
 
 
 class BadLimitAmount(BadInput):
-    """Type an amount, or the word unlimited."""
+    """Enter an amount, or the word unlimited."""
 
     code = "bad_limit_amount"
 
@@ -40,10 +40,10 @@ def plain_cents(cents: int) -> str:
 
 
 def parse_amount(text: str) -> int:
-    """Read dollars as people type them into a field; give cents.
+    """Read dollars as typed into a field. Return cents.
 
-    A leading "$" and thousands commas in their right places are what people paste, so both are read.
-    Raises `BadAmount` for anything else: a third decimal, NaN, exponents, blanks inside.
+    A leading "$" and thousands commas in the right places are accepted, because people paste them. Raise `BadAmount`
+    for anything else: a third decimal, NaN, exponents, blanks inside.
     """
     bare = text.strip().replace("$", "", 1)
     if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d{1,2})?", bare):
@@ -52,16 +52,16 @@ def parse_amount(text: str) -> int:
 
 
 def parse_plain_amount(text: str) -> int:
-    """Read an amount of a file, "1234.56" or "-0.05", strictly; give cents. Raises `BadAmount`."""
+    """Read an amount from a file, "1234.56" or "-0.05", strictly. Return cents. Raise `BadAmount`."""
     if not _PLAIN_AMOUNT.fullmatch(text):
         raise BadAmount
     return int(Decimal(text).scaleb(2))
 
 
 def parse_limit(text: str) -> int:
-    """Read a limit as people type it: dollars, or the word; give cents, or `UNLIMITED`.
+    """Read a limit as typed: dollars, or the word "unlimited". Return cents or `UNLIMITED`.
 
-    Raises `BadLimitAmount` for an empty field too: unlimited is never what nobody said.
+    Raise `BadLimitAmount` for an empty field too, because unlimited must be an explicit choice.
     """
     if text.strip().lower() == UNLIMITED_WORD:
         return UNLIMITED
@@ -72,7 +72,7 @@ def parse_limit(text: str) -> int:
 
 
 def checked_limit(cents: int) -> int:
-    """`cents` where they can be a limit; raises `BadLimitAmount`."""
+    """Return `cents` if it is a valid limit. Raise `BadLimitAmount`."""
     if cents != UNLIMITED and not 0 <= cents <= CENTS_MAX:
         raise BadLimitAmount
     return cents
@@ -84,5 +84,5 @@ def format_limit(cents: int) -> str:
 
 
 def plain_limit(cents: int) -> int | str:
-    """A limit for programs: cents, or "unlimited"."""
+    """Return a limit for programs: cents, or "unlimited"."""
     return UNLIMITED_WORD if cents >= UNLIMITED else cents

@@ -1,4 +1,4 @@
-"""How what programs and commands send is read: strictly; and what does not fit is said in our words, not pydantic's."""
+"""Read values that programs and commands send, strictly, and describe faults in our own words instead of pydantic's."""
 
 import datetime as dt
 import re
@@ -10,21 +10,21 @@ from pydantic_core import ErrorDetails
 
 from core.db.base import BIGINT_MAX
 
-# The context of a reading in which every value is a text: an address, a command line. Without it, values are JSON's.
+# The validation context if every value is text (an address, a command line). Otherwise values have JSON types.
 TEXTS: Final = {"texts": True}
 
-NOTE_CHARACTERS_MAX: Final = 500  # of a note, or of a reason in words
+NOTE_CHARACTERS_MAX: Final = 500  # for a note or a reason
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DIGITS: Final = re.compile(r"\d+|\d{1,3}(?:,\d{3})+", re.ASCII)
 _WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 _TRUE_OR_FALSE: Final = {"true": True, "false": False}
 _PLACE_CHARACTERS_MAX: Final = 60
-_NUMBER_CHARACTERS_MAX: Final = 60  # Python refuses to read thousands of digits; no number that we keep has so many
+_NUMBER_CHARACTERS_MAX: Final = 60  # Python refuses to read thousands of digits, and no valid number is this long
 
 
 def day(value: Any) -> dt.date:
-    """The day that "YYYY-MM-DD" says; raises `ValueError` with the cure for anything else, a number above all."""
+    """Read "YYYY-MM-DD". Raise `ValueError` with the cure for anything else, such as a number."""
     if type(value) is dt.date:
         return value
     if not isinstance(value, str) or not _DAY.fullmatch(value):
@@ -36,7 +36,7 @@ def day(value: Any) -> dt.date:
 
 
 def number(typed: str, *, most: int = BIGINT_MAX) -> int | None:
-    """The whole number from 0 to `most` that a person typed or an address has: "1042", "1,042"; None for all else."""
+    """Read a whole number from 0 to `most`, as typed or in an address: "1042", "1,042". Return None otherwise."""
     digits = typed.strip()
     if not _DIGITS.fullmatch(digits) or len(digits) > _NUMBER_CHARACTERS_MAX:
         return None
@@ -45,12 +45,12 @@ def number(typed: str, *, most: int = BIGINT_MAX) -> int | None:
 
 
 def can_keep(note: str, *, least: int = 1) -> bool:
-    """Tell whether a note, or a reason in words, is neither too short nor too long, and has no NUL character."""
+    """Return whether a note or reason has a valid length and no NUL character."""
     return least <= len(note) <= NOTE_CHARACTERS_MAX and "\x00" not in note
 
 
 def whole(cure: str) -> Callable[[Any, ValidationInfo], int]:
-    """A reader of whole numbers that says `cure` of anything else: 50.0, "50" in JSON, true."""
+    """Return a reader of whole numbers. It raises `cure` for anything else: 50.0, "50" in JSON, true."""
 
     def read(value: Any, info: ValidationInfo) -> int:
         if info.context is TEXTS and isinstance(value, str) and _WHOLE.fullmatch(value):
@@ -63,7 +63,7 @@ def whole(cure: str) -> Callable[[Any, ValidationInfo], int]:
 
 
 def true_or_false(value: Any, info: ValidationInfo) -> bool:
-    """JSON's true or false, or these words where every value is a text; raises `ValueError` for anything else."""
+    """Read JSON's true or false, or these words if values are text. Raise `ValueError` for anything else."""
     if info.context is TEXTS and isinstance(value, str) and value in _TRUE_OR_FALSE:
         return _TRUE_OR_FALSE[value]
     if info.context is TEXTS or not isinstance(value, bool):
@@ -76,28 +76,28 @@ WHOLE_CENTS: Final = "write whole cents, such as 5000 for $50.00"
 
 
 def faults(error: ValidationError, *, skip: int = 0) -> dict[str, str]:
-    """What is wrong, in words that say the cure, by its place; `skip` leading parts of a place are not said."""
+    """Return the faults with their cures, by field path. `skip` leading parts of a path are left out."""
     found: dict[str, str] = {}
     for fault in error.errors(include_url=False):
-        found.setdefault(place(fault["loc"][skip:]), words(fault))  # the first of a value is enough to mend it
+        found.setdefault(place(fault["loc"][skip:]), words(fault))  # the first fault of a value is enough
     return found
 
 
 def sentence(found: Mapping[str, str]) -> str:
-    """All the faults in one line."""
+    """Return all faults in one line."""
     return "; ".join(f"{where}: {said}" if where else said for where, said in found.items())
 
 
 def place(parts: tuple[str | int, ...]) -> str:
-    """Where a fault is: "selection.claim_ids.3"."""
+    """Return the path of a fault: "selection.claim_ids.3"."""
     return ".".join(str(part)[:_PLACE_CHARACTERS_MAX] for part in parts)
 
 
 def words(fault: ErrorDetails) -> str:
-    """What is wrong with one value and what to write instead; never the value itself."""
+    """Return what is wrong with one value and what to write instead, without the value itself."""
     kind, facts = fault["type"], fault.get("ctx", {})
     if kind == "value_error" and str(facts["error"]):
-        return str(facts["error"])  # words of our own
+        return str(facts["error"])  # our own words
     if kind in ("enum", "literal_error", "union_tag_invalid"):
         return _one_of(facts.get("expected") or facts["expected_tags"])
     if kind in _WITH_LIMITS:
@@ -110,7 +110,7 @@ def words(fault: ErrorDetails) -> str:
 
 
 def _one_of(expected: str) -> str:
-    """The choices, out of pydantic's "'a', 'b' or 'c'"; of True, as JSON writes it."""
+    """Return the choices from pydantic's "'a', 'b' or 'c'", with True as JSON writes it."""
     choices = re.findall(r"'([^']*)'", expected) or [expected.lower()]
     return f"must be {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}"
 
@@ -121,7 +121,7 @@ _WITH_LIMITS: Final = {
     "less_than": "must be less than {lt:,}",
     "less_than_equal": "must be at most {le:,}",
 }
-# By how pydantic's kind begins; the first that fits.
+# By the beginning of pydantic's error type. The first match wins.
 _WORDS: Final = {
     "missing": "is missing",
     "extra_forbidden": "is not known here",

@@ -1,4 +1,4 @@
-"""One typed settings object, read from `SETTLE_…`, and the plain values on which both doors agree."""
+"""The settings, read from `SETTLE_…` variables, and constants that web and worker share."""
 
 import os
 import re
@@ -12,8 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import BadSettings
 
-# Celery's names. The web door sends by name and the worker registers the same ones;
-# a house rule compares the two.
+# Celery's names. The web process sends by name and the worker registers the same ones. A house rule compares the two.
 TASK_WORK: Final = "settle.work"
 TASK_PREPARE: Final = "settle.prepare"
 TASK_SWEEP: Final = "settle.sweep"
@@ -21,17 +20,17 @@ TASK_TICK: Final = "settle.tick"
 TASK_MAIL: Final = "settle.mail"
 TASK_CANARY: Final = "settle.canary"
 QUEUE_SETTLE: Final = "settle"  # chunks and previews
-QUEUE_CONTROL: Final = "control"  # sweep and tick, which never wait behind work
+QUEUE_CONTROL: Final = "control"  # sweep and tick, which must not wait behind chunks
 
-# What a message carries beside its task and its ids, for those who watch.
-HEADER_REQUEST: Final = "settle_request"  # the id of the request that brought it on
+# What a message carries besides its task and ids, for logs.
+HEADER_REQUEST: Final = "settle_request"  # the id of the request that caused it
 
-HINT_EXPIRES_SECONDS: Final = 60  # workers find work without it long before
-HINTS_PER_CONFIRM_MAX: Final = 32  # more than the workers of one installation; the rest follows from settle.work
-HINTS_WAITING_MAX: Final = 256  # a thousand practices at once would send 32,000 in ten seconds otherwise
+HINT_EXPIRES_SECONDS: Final = 60  # workers find the work without a hint long before
+HINTS_PER_CONFIRM_MAX: Final = 32  # more than the workers of one installation; settle.work sends more hints
+HINTS_WAITING_MAX: Final = 256  # without it, a thousand practices at once would send 32,000 in ten seconds
 SWEEP_SECONDS: Final = 10
-TICK_SECONDS: Final = 10  # a scheduled run starts at most so late
-PREVIEW_IN_REQUEST_CLAIMS_MAX: Final = 20_000  # about 0.2 s; above that a worker prepares it
+TICK_SECONDS: Final = 10  # a scheduled run starts at most this late
+PREVIEW_IN_REQUEST_CLAIMS_MAX: Final = 20_000  # about 0.2 s; a worker prepares larger previews
 
 SMTP_PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
@@ -45,24 +44,24 @@ BROKER_TRANSPORT_OPTIONS: Final[dict[str, Any]] = {
 
 
 def waiting_max(task: str) -> int:
-    """With how many messages in its queue another one of this task would start nothing sooner, and is not sent.
+    """Return the queue length above which another message of this task would be useless and is not sent.
 
-    A message expires when a worker receives it and not before: where no worker is, only this keeps Redis from filling.
+    A message expires only when a worker receives it. Without workers, this limit keeps Redis from filling up.
     """
-    # Whoever takes a hint to work draws its job by lot; every other message alone says what it says, so it passes.
+    # A work hint is for any job, so more are useless. Every other message is for one job, so more may pass.
     return HINTS_WAITING_MAX if task == TASK_WORK else 2 * HINTS_WAITING_MAX
 
 
-# A folder with a file for each secret, named as its variable: settle_secret_key, settle_database_password …
+# A folder with a file for each secret, named like its variable: settle_secret_key, settle_database_password …
 _SECRETS_FOLDER: Final = "SETTLE_SECRETS_DIR"
 
 
 class Settings(BaseSettings):
-    """Everything that differs between installations. The environment goes before a file of the same name."""
+    """Everything that differs between installations. A variable overrides a file with the same name."""
 
     model_config = SettingsConfigDict(env_prefix="SETTLE_", extra="ignore", frozen=True)
 
-    # The passwords stand before the URLs that they complete: a file may then hold a password and nothing else.
+    # Passwords come before the URLs that they complete, so that a file may hold only a password.
     database_password: SecretStr | None = Field(
         None, min_length=1, description="The password of a database URL that has none"
     )
@@ -186,7 +185,7 @@ class Settings(BaseSettings):
 
 
 def _completed(url: SecretStr, password: SecretStr) -> str:
-    """The URL with the password, unless it has one."""
+    """Return the URL with the password, unless it already has one."""
     parts = urlsplit(url.get_secret_value())
     if parts.password is not None:
         return url.get_secret_value()
@@ -196,7 +195,7 @@ def _completed(url: SecretStr, password: SecretStr) -> str:
 
 @cache
 def settings() -> Settings:
-    """Read the environment and the files of secrets once; raise `BadSettings` naming every bad one, never its value."""
+    """Read the environment and the secret files once. Raise `BadSettings` naming every bad one, without its value."""
     try:
         return Settings(_secrets_dir=_secrets_folder())
     except OSError as error:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-NEEDED: Final = "2026f"  # the newest release that changed clocks ahead; pyproject.toml asks for its wheel
+NEEDED: Final = "2026f"  # the newest release that changed future times; pyproject.toml requires its wheel
 CHANGED: Final = "Alberta, British Columbia, Cuba, Manitoba and Morocco"  # since 2026b, up to `NEEDED`
 _VERSION_FILES: Final = ("tzdata.zi", "+VERSION")  # of Linux and the BSDs; of macOS
 _RELEASE: Final = re.compile(r"\d{4}[a-z]+")  # a wheel once said "2026b-dirty"
@@ -28,30 +28,30 @@ class ZoneDatabase(NamedTuple):
     """A compiled time zone database. Releases compare as text: 2025b < 2026a < 2026z < 2026za."""
 
     directory: str
-    version: str  # such as 2026f; empty if it does not say
+    version: str  # for example 2026f; empty if unknown
     source: str  # wheel or system
 
     @property
     def words(self) -> str:
-        """The version and source, for people."""
+        """Return the version and source, for people."""
         return f"{self.version or 'unknown version'} ({_SOURCES[self.source]})"
 
     def as_json(self) -> dict[str, Any]:
-        """The version and source, for programs."""
+        """Return the version and source, for programs."""
         return {"version": self.version or None, "source": self.source}
 
 
 @cache
 def in_use() -> ZoneDatabase:
-    """Let this process use the newest database, once. Return it."""
+    """Switch this process to the newest database, once. Return it."""
     return use_newest(zoneinfo.TZPATH)
 
 
 def use_newest(system: Sequence[str], *, package: str = "tzdata") -> ZoneDatabase:
-    """Order zoneinfo's search path by version, newest first, with the wheel of `package` in it. Return the first.
+    """Sort zoneinfo's search path by version, newest first, with the wheel of `package` in it. Return the first.
 
     Older databases stay behind the newest for names that only they have. One without a version goes last, because
-    nothing shows that it is newer than the wheel. Between equals the wheel wins: it is the one that was tested.
+    nothing shows that it is newer than the wheel. Of two equal ones, the wheel comes first, because it was tested.
     """
     databases = [*_of_wheel(package), *(_of_system(directory) for directory in system)]
     databases.sort(key=lambda one: one.version, reverse=True)  # stable
@@ -61,7 +61,7 @@ def use_newest(system: Sequence[str], *, package: str = "tzdata") -> ZoneDatabas
 
 
 def warnings(used: ZoneDatabase, *, now: dt.datetime) -> list[str]:
-    """Return what is known, without asking a network, to be wrong with this database."""
+    """Return what is known to be wrong with this database, without asking a network."""
     cure = "Install a newer tzdata wheel or system package, and restart every process."
     if used.version < NEEDED:
         says = f"is {used.version}" if used.version else "does not say its version"

@@ -15,7 +15,7 @@ from core.jobs import commands
 from core.jobs.execution import engine
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
-from core.jobs.results.progress import Progress, of_job
+from core.jobs.results.progress import Progress, for_job
 from core.ledger import balances, late_payments
 from core.models.claims import BALANCE_DUE, Claim, ClaimStatus, ClaimType, LineItem
 from core.models.job_items import JobItem
@@ -211,7 +211,7 @@ class GivenPractice:
     def progress(self, job: JobKey, *, now: dt.datetime = NOW) -> Progress:
         """The job's progress."""
         with self.sessions() as session:
-            return of_job(session, job, now=now)
+            return for_job(session, job, now=now)
 
     def read_job(self, job: JobKey) -> SettleJob:
         """The job as it is now."""

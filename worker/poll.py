@@ -37,7 +37,7 @@ def _work() -> bool:
 
 def _prepare() -> bool:
     with transaction(sessions()) as session:
-        waiting = queries.preparing(session)
+        waiting = queries.list_preparing(session)
     random.shuffle(waiting)  # one that cannot be frozen must not keep the others waiting
     for key in waiting:
         with transaction(sessions()) as session:

@@ -44,7 +44,7 @@ class Watchdog:
             _kill_worker()
         patience = dt.timedelta(seconds=settings().worker_stuck_seconds)
         with transaction(sessions()) as session:
-            waiting = progress.job_that_nobody_works_on(session, now=now, for_at_least=patience)
+            waiting = progress.find_stalled_job(session, now=now, for_at_least=patience)
         if waiting is None:
             self._since = None
         elif self._since is None:

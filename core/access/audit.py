@@ -1,4 +1,4 @@
-"""The audit: one entry for each act, written in the act's own transaction."""
+"""Record acts in the audit, each in the transaction of the act itself."""
 
 import datetime as dt
 from typing import Any
@@ -19,9 +19,9 @@ def record(
     now: dt.datetime,
     **facts: Any,
 ) -> None:
-    """Write that user `by` (None: the system) did `act`, such as "job.confirmed", to `subject`, such as "job:1042".
+    """Record that user `by` (None: the system) did `act`, such as "job.confirmed", to `subject`, such as "job:1042".
 
-    `facts` are ids, codes and counts as JSON holds them; never a name or a note.
+    `facts` are ids, codes and counts in JSON, never a name or a note.
     """
     session.execute(
         insert(AuditEntry).values(practice_id=practice_id, at=now, user_id=by, act=act, subject=subject, facts=facts)

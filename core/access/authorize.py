@@ -1,4 +1,4 @@
-"""Whether a person still may do what they are about to do: their page may be older than their role."""
+"""Re-check a user's role under lock. It may have changed since the page was loaded."""
 
 from collections.abc import Collection
 
@@ -11,15 +11,15 @@ from core.models.people import User
 
 
 def held(session: Session, user_ids: Collection[int]) -> dict[int, User]:
-    """The users by id, held as they are until the commit; in the order of their ids, so that no two hands cross."""
+    """Lock the users until commit, in id order to avoid deadlocks. Return them by id."""
     found = select(User).where(User.id.in_(user_ids)).order_by(User.id).with_for_update(key_share=True)
     return {user.id: user for user in session.scalars(found.execution_options(populate_existing=True))}
 
 
 def require(session: Session, by: Actor, action: Action, *, besides: Collection[int] = ()) -> dict[int, User]:
-    """Hold the person, and those `besides`, as they are until the commit; give them by id.
+    """Lock the user, and the users `besides`, until commit. Return them by id.
 
-    Raises `NotAllowed` where the person was deactivated, or has lost the role, meanwhile.
+    Raise `NotAllowed` if the user was deactivated or lost the role.
     """
     by.require(action)
     people = held(session, {by.user_id, *besides})

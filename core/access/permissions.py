@@ -1,4 +1,4 @@
-"""What each role may do. One table; doors ask it, core asks it again where money moves."""
+"""What each role may do: one table. Pages, API and commands check it, and core checks it again where money moves."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ from core.models.people import Role
 
 
 class Action(StrEnum):
-    """An act that some role may not do."""
+    """An act that needs a right."""
 
     SEE_CLAIMS = "see_claims"
     PREVIEW_JOB = "preview_job"
@@ -23,8 +23,8 @@ class Action(StrEnum):
     CHANGE_SETTING = "change_setting"
     MANAGE_USERS = "manage_users"
     MANAGE_SCHEDULES = "manage_schedules"
-    CLOSE_MONTH = "close_month"  # and reopen it
-    EXCLUDE = "exclude"  # a patient or a payer from every write-off
+    CLOSE_MONTH = "close_month"  # and reopen
+    EXCLUDE = "exclude"  # a patient or a payer from all write-offs
     SEE_AUDIT = "see_audit"
     SEE_OPERATIONS = "see_operations"
 
@@ -69,12 +69,12 @@ ROLE_WORDS: Final[dict[Role, str]] = {
 
 
 def roles_that_may(action: Action) -> list[Role]:
-    """The roles that allow it."""
+    """Return the roles that allow the action."""
     return [role for role, allowed in MAY.items() if action in allowed]
 
 
 def _refusal(role: Role, action: Action) -> str:
-    """Name the roles that allow it, as the header calls them. Never send administrators to an administrator."""
+    """Name the roles that allow it, as the page header calls them. Do not send administrators to an administrator."""
     may = " or ".join(ROLE_WORDS[one] for one in roles_that_may(action))
     ask = "" if role is Role.ADMIN else " Ask an administrator of the practice."
     return f"Your role ({ROLE_WORDS[role]}) does not allow this. It needs the role {may}.{ask}"
@@ -82,7 +82,7 @@ def _refusal(role: Role, action: Action) -> str:
 
 @dataclass(frozen=True)
 class Actor:
-    """The signed-in person (or token) on whose behalf something is done, in one practice."""
+    """The user on whose behalf something is done, signed in or by token, in one practice."""
 
     user_id: int
     practice_id: int
@@ -91,10 +91,10 @@ class Actor:
     name: str
 
     def may(self, action: Action) -> bool:
-        """Tell whether the role allows it."""
+        """Return whether the role allows it."""
         return action in MAY[self.role]
 
     def require(self, action: Action) -> None:
-        """Raise `NotAllowed` where the role does not allow it."""
+        """Raise `NotAllowed` if the role does not allow it."""
         if not self.may(action):
             raise NotAllowed(_refusal(self.role, action))

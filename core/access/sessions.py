@@ -1,4 +1,4 @@
-"""Signed-in browsers: the cookie holds a token, the database its hash and when it was last seen."""
+"""Signed-in browsers. The cookie holds a token; the database holds its hash and when it was last seen."""
 
 import datetime as dt
 from typing import Final
@@ -12,11 +12,11 @@ from core.access.token_hash import TOUCH_SECONDS, hash_of, make_token
 from core.access.users import actor_for
 from core.models.people import User, UserSession
 
-UNSEEN_DAYS_MAX: Final = 30  # a browser that was closed without signing out; longer than any idle time-out
+UNSEEN_DAYS_MAX: Final = 30  # for browsers closed without signing out; longer than any idle time-out
 
 
 def start(session: Session, actor: Actor, now: dt.datetime) -> str:
-    """Start a session for a person who has just signed in; give the token for the cookie."""
+    """Start a session for a user who has just signed in. Return the token for the cookie."""
     forgotten = now - dt.timedelta(days=UNSEEN_DAYS_MAX)
     session.execute(delete(UserSession).where(UserSession.user_id == actor.user_id, UserSession.seen_at < forgotten))
     token = make_token()
@@ -27,7 +27,7 @@ def start(session: Session, actor: Actor, now: dt.datetime) -> str:
 
 
 def actor_of(session: Session, token: str, now: dt.datetime, idle_minutes: int) -> Actor | None:
-    """Whose session this is; None where it ended, was idle too long, or its user is no longer active."""
+    """Return the user of the session, or None if it ended, was idle too long, or its user is inactive."""
     found = session.execute(
         select(User, UserSession.seen_at)
         .join(UserSession, UserSession.user_id == User.id)
@@ -46,7 +46,7 @@ def actor_of(session: Session, token: str, now: dt.datetime, idle_minutes: int) 
 
 
 def end(session: Session, token: str, now: dt.datetime) -> None:
-    """Sign out; nothing happens where the session already ended."""
+    """Sign out. Do nothing if the session already ended."""
     user_id = session.scalar(
         delete(UserSession).where(UserSession.token_hash == hash_of(token)).returning(UserSession.user_id)
     )

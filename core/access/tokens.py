@@ -1,4 +1,4 @@
-"""Keys to the HTTP API: each acts as its user, is shown once and kept as a hash."""
+"""API tokens. Each acts as its user, is shown once and stored as a hash."""
 
 import datetime as dt
 from typing import Final
@@ -17,11 +17,11 @@ TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that whoever finds one in a
 
 
 class NoSuchToken(NotFound):
-    """There is no such token, or it was revoked already; `settle token list EMAIL` shows those of a user."""
+    """There is no such token, or it was already revoked. `settle token list EMAIL` shows a user's tokens."""
 
 
 def add_token(session: Session, user: User, now: dt.datetime, *, by: int | None = None) -> str:
-    """Make a token for `user`; this is the only time that anybody sees it."""
+    """Create a token for `user` and return it. It cannot be shown again."""
     token = make_token(TOKEN_PREFIX)
     token_id = session.scalars(
         insert(ApiToken).values(user_id=user.id, token_hash=hash_of(token), created_at=now).returning(ApiToken.id)
@@ -31,7 +31,7 @@ def add_token(session: Session, user: User, now: dt.datetime, *, by: int | None 
 
 
 def actor_of_token(session: Session, token: str, now: dt.datetime) -> Actor | None:
-    """On whose behalf the token acts; None where it is unknown or revoked, or its user is no longer active."""
+    """Return the user that the token acts for, or None if it is unknown or revoked or its user is inactive."""
     found = session.execute(
         select(User, ApiToken)
         .join(ApiToken, ApiToken.user_id == User.id)
@@ -46,17 +46,17 @@ def actor_of_token(session: Session, token: str, now: dt.datetime) -> Actor | No
 
 
 def of_user(session: Session, user: User) -> list[ApiToken]:
-    """Every token that was made for `user`, the newest first; none can be read out of it."""
+    """Return the tokens of `user`, newest first, without the secrets."""
     return list(session.scalars(select(ApiToken).where(ApiToken.user_id == user.id).order_by(ApiToken.id.desc())))
 
 
 def revoke(session: Session, token: str, now: dt.datetime, *, by: int | None = None) -> int:
-    """Make the token open nothing from now on; give its number. Raises `NoSuchToken`."""
+    """Revoke the token and return its number. Raise `NoSuchToken`."""
     return _revoke(session, ApiToken.token_hash == hash_of(token), by, now)
 
 
 def revoke_number(session: Session, number: int, now: dt.datetime, *, by: int | None = None) -> int:
-    """The same for whoever has not the token at hand, but its number."""
+    """Revoke a token by its number. Raise `NoSuchToken`."""
     return _revoke(session, ApiToken.id == number, by, now)
 
 

@@ -1,6 +1,6 @@
-"""The people of a practice, as its administrators manage them: role, limits, and whether they may come in at all.
+"""Manage the users of a practice as an administrator: add, role, limits, deactivate, reactivate.
 
-Nobody does any of it to themselves. So whoever acts stays an administrator, and a practice always keeps one.
+Users cannot do any of this to themselves. So a practice always keeps an administrator.
 """
 
 import datetime as dt
@@ -21,20 +21,20 @@ class NoSuchUser(NotFound):
 
 
 class OwnAccount(NotAllowed):
-    """Nobody changes an own role or limit, or deactivates themselves; another administrator does."""
+    """You can't change your own role or limits, or deactivate yourself. Another administrator can."""
 
     code = "own_account"
 
 
 def of_practice(session: Session, by: Actor) -> Sequence[User]:
-    """Everybody of the practice, those who may come in first, by name."""
+    """Return the practice's users by name, active ones first."""
     by.require(Action.MANAGE_USERS)
     people = select(User).where(User.practice_id == by.practice_id)
     return session.scalars(people.order_by(User.active.desc(), func.lower(User.name), User.id)).all()
 
 
 def find(session: Session, user_id: int, *, by: Actor) -> User:
-    """One person of the practice; raises `NoSuchUser`."""
+    """Return one user of the practice. Raise `NoSuchUser`."""
     by.require(Action.MANAGE_USERS)
     of_practice_ = select(User).where(User.id == user_id, User.practice_id == by.practice_id)
     user = session.scalars(of_practice_).one_or_none()
@@ -44,7 +44,7 @@ def find(session: Session, user_id: int, *, by: Actor) -> User:
 
 
 def find_by_email(session: Session, email: str, *, by: Actor) -> User:
-    """One person of the practice; raises `NoSuchUser`."""
+    """Return one user of the practice. Raise `NoSuchUser`."""
     user = users.find_by_email(session, email)
     if user is None or user.practice_id != by.practice_id:
         raise NoSuchUser
@@ -52,7 +52,7 @@ def find_by_email(session: Session, email: str, *, by: Actor) -> User:
 
 
 def doors_open_to(session: Session, user: User) -> tuple[int, int]:
-    """How many browsers the person is signed in with, and how many tokens act as them."""
+    """Return the number of the user's signed-in browsers and the number of their tokens."""
     browsers = select(func.count()).select_from(UserSession).where(UserSession.user_id == user.id)
     tokens = (
         select(func.count()).select_from(ApiToken).where(ApiToken.user_id == user.id, ApiToken.revoked_at.is_(None))
@@ -72,9 +72,9 @@ def add(
     by: Actor,
     now: dt.datetime,
 ) -> User:
-    """Add a person to the practice, with the limits that somebody chose; `UNLIMITED` is a word.
+    """Add a user to the practice, with limits in cents or `UNLIMITED`.
 
-    Raises what `core.access.users.add_user` raises, and `NotAllowed`.
+    Raise what `core.access.users.add_user` raises, and `NotAllowed`.
     """
     authorize.require(session, by, Action.MANAGE_USERS)
     return users.add_user(
@@ -84,7 +84,7 @@ def add(
 
 
 def change_role(session: Session, user_id: int, role: Role, *, by: Actor, now: dt.datetime) -> User:
-    """Let the person do what `role` may, from their next click on. The same role again changes nothing."""
+    """Change the user's role, from their next click on. Repeating changes nothing."""
     user = _held(session, user_id, by)
     if user.role is not role:
         _record(session, "user.role_changed", user, by, now, **{"from": user.role.value, "to": role.value})
@@ -101,10 +101,9 @@ def set_limits(
     by: Actor,
     now: dt.datetime,
 ) -> User:
-    """Say what one claim and one job of this person may write off without a second person; `UNLIMITED` is a word.
+    """Set what the user may write off without approval on one claim and in one job; `UNLIMITED` for no limit.
 
-    None leaves that limit as it is. Jobs that were previewed before keep the limits of then. Raises `BadLimitAmount`
-    where a number can be no limit.
+    None keeps that limit. Existing previews keep the old limits. Raise `BadLimitAmount` for an invalid amount.
     """
     user = _held(session, user_id, by)
     changed = write_off_limits.change(user, claim_cents=claim_cents, job_cents=job_cents)
@@ -114,7 +113,7 @@ def set_limits(
 
 
 def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
-    """Let the person in no longer: sign out their browsers, revoke their tokens. What they did stays theirs."""
+    """Deactivate the user: end sessions and revoke tokens. Their history keeps their name."""
     user = _held(session, user_id, by)
     if not user.active:
         return user
@@ -130,10 +129,10 @@ def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
 
 
 def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
-    """Let the person in again, with their password, role and limits of before; tokens stay revoked."""
+    """Reactivate the user with the same password, role and limits. Tokens stay revoked."""
     user = _held(session, user_id, by)
     if not user.active:
-        # A sign-in that was under way when they were deactivated may have left a session.
+        # A sign-in that ran while the user was deactivated may have left a session.
         session.execute(delete(UserSession).where(UserSession.user_id == user.id))
         user.active = True
         _record(session, "user.reactivated", user, by, now)
@@ -141,10 +140,10 @@ def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
 
 
 def _held(session: Session, user_id: int, by: Actor) -> User:
-    """The person, and who acts, held as they are until the commit.
+    """Lock and return the user, and lock the acting administrator, until commit.
 
-    In one order, so that two administrators who do it to each other at once do not wait for each other: the second is
-    told that they are none any more. Raises `NoSuchUser`, `OwnAccount` and `NotAllowed`.
+    Both are locked in id order, so that two administrators who deactivate each other do not deadlock: the second is
+    refused. Raise `NoSuchUser`, `OwnAccount` and `NotAllowed`.
     """
     find(session, user_id, by=by)
     people = authorize.require(session, by, Action.MANAGE_USERS, besides=[user_id])

@@ -1,4 +1,4 @@
-"""Users: adding one, and signing in."""
+"""Add users and sign them in."""
 
 import datetime as dt
 import re
@@ -19,7 +19,7 @@ from core.models.people import Role, User
 from core.money import UNLIMITED, checked_limit, plain_limit
 
 PASSWORD_CHARACTERS_MIN: Final = 12
-PASSWORD_CHARACTERS_MAX: Final = 1_000  # a hash of a megabyte would only keep a thread busy
+PASSWORD_CHARACTERS_MAX: Final = 1_000  # hashing a megabyte would only keep a thread busy
 EMAIL_CHARACTERS_MAX: Final = 254  # RFC 5321
 NAME_CHARACTERS_MAX: Final = 200
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f\ud800-\udfff]+")
@@ -34,13 +34,13 @@ class BadEmail(BadInput):
 
 
 class EmailTaken(Refusal):
-    """There already is a user with this e-mail address; it is unique everywhere."""
+    """There is already a user with this e-mail address. It must be unique across practices."""
 
     code = "email_taken"
 
 
 class BadUserName(BadInput):
-    """A user needs a name: some letters, and no more than 200 of them."""
+    """A user needs a name of 1 to 200 characters."""
 
     code = "bad_user_name"
 
@@ -52,7 +52,7 @@ class BadPassword(BadInput):
 
 
 class Deactivated(NotAllowed):
-    """Your account was deactivated; nothing was done."""
+    """Your account was deactivated. Nothing was changed."""
 
 
 class SignInFailed(Refusal):
@@ -75,10 +75,9 @@ def add_user(
     now: dt.datetime,
     by: int | None = None,
 ) -> User:
-    """Add a user to the practice; `by` is the user who does it (None: the command line).
+    """Add a user to the practice. `by` is the acting user (None: the command line).
 
-    Raises `BadEmail`, `BadUserName`, `BadPassword`, `BadLimitAmount`, and `EmailTaken` where any practice has the
-    address.
+    Raise `BadEmail`, `BadUserName`, `BadPassword`, `BadLimitAmount`, and `EmailTaken` if any practice has the address.
     """
     values = {
         "practice_id": practice_id,
@@ -91,7 +90,7 @@ def add_user(
         "job_limit_cents": checked_limit(job_cents),
         "created_at": now,
     }
-    # ON CONFLICT waits for whoever is adding the same address, where a SELECT first would not see them.
+    # ON CONFLICT waits for a transaction that adds the same address. A SELECT first would not see it.
     insertion = insert(User).values(**values).on_conflict_do_nothing(index_elements=["email"])
     user: User | None = session.scalar(insertion.returning(User))
     if user is None:
@@ -104,24 +103,28 @@ def add_user(
 
 
 def find_by_email(session: Session, email: str) -> User | None:
-    """The user with this address, in whatever case it is written."""
+    """Return the user with this address, in any case."""
     address = email.strip().lower()
     if not _EMAIL.fullmatch(address):
-        return None  # PostgreSQL would refuse to compare with a NUL
+        return None  # PostgreSQL cannot compare with a NUL character
     return session.scalar(select(User).where(User.email == address))
 
 
 def sign_in(session: Session, *, email: str, password: str, now: dt.datetime) -> Actor:
-    """Check the password and give the person; raise `SignInFailed`, in the same words and time, for any other case.
+    """Check the password and return the user.
 
-    A failure of a known user is committed to the audit at once: the refusal rolls back what its caller began.
+    Raise `SignInFailed`, with the same words and timing, in every other case.
+
+    A failure of a known user is committed to the audit at once, because the refusal rolls back the caller's
+    transaction.
     """
     user = find_by_email(session, email)
     if user is None:
-        _HASHER.hash(_bytes(password))  # as dear as a check, so that the time tells nobody who has an account
+        _HASHER.hash(_bytes(password))  # as slow as a check, so that the time does not reveal who has an account
         raise SignInFailed
     if not _matches(user.password_hash, password) or not user.active:
-        _record(session, user, "user.sign_in_failed", now, by=None)  # the password was wrong, so the person is unknown
+        # the password was wrong, so it is not known who tried
+        _record(session, user, "user.sign_in_failed", now, by=None)
         session.commit()
         raise SignInFailed
     if _HASHER.check_needs_rehash(user.password_hash):
@@ -131,12 +134,12 @@ def sign_in(session: Session, *, email: str, password: str, now: dt.datetime) ->
 
 
 def actor_for(user: User) -> Actor:
-    """The user as one on whose behalf something is done."""
+    """Return the user as an actor."""
     return Actor(user.id, user.practice_id, user.role, user.email, user.name)
 
 
 def make_password() -> str:
-    """A password to print once: four groups of four, about 78 bits."""
+    """Return a password to show once: four groups of four characters, about 78 bits."""
     groups = ("".join(secrets.choice(_MADE_PASSWORD_LETTERS) for _ in range(4)) for _ in range(4))
     return "-".join(groups)
 
@@ -157,7 +160,7 @@ def _bytes(password: str) -> bytes:
 
 
 def checked_email(email: str) -> str:
-    """The address as it is kept; raises `BadEmail`."""
+    """Return the address as it is stored. Raise `BadEmail`."""
     email = email.strip().lower()
     if len(email) > EMAIL_CHARACTERS_MAX or not _EMAIL.fullmatch(email):
         raise BadEmail
@@ -165,7 +168,7 @@ def checked_email(email: str) -> str:
 
 
 def checked_name(name: str) -> str:
-    """The name as it is kept; raises `BadUserName`."""
+    """Return the name as it is stored. Raise `BadUserName`."""
     name = name.strip()
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadUserName

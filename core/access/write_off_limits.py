@@ -1,4 +1,4 @@
-"""What changing a limit means, for a practice and for a person alike."""
+"""Change a write-off limit, of a practice or of a user."""
 
 from typing import Any, Protocol
 
@@ -6,14 +6,14 @@ from core.money import checked_limit, plain_limit
 
 
 class Limited(Protocol):
-    """Who has limits for one claim and for one job; `core.money.UNLIMITED` where somebody chose the word."""
+    """A row with limits for one claim and for one job. `core.money.UNLIMITED` stands for the word "unlimited"."""
 
     claim_limit_cents: Any
     job_limit_cents: Any
 
 
 def change(limited: Limited, *, claim_cents: int | None, job_cents: int | None) -> dict[str, Any]:
-    """Set the limits that are given; give what changed, from and to, as the audit keeps it. Raises `BadLimitAmount`."""
+    """Set the limits given. Return the old and new values for the audit. Raise `BadLimitAmount`."""
     changed: dict[str, Any] = {}
     for column, cents in (("claim_limit_cents", claim_cents), ("job_limit_cents", job_cents)):
         if cents is not None and getattr(limited, column) != checked_limit(cents):

@@ -11,10 +11,10 @@ from core.jobs.keys import JobKey
 from core.models.people import AuditEntry, User
 
 # The job's page shows its other acts elsewhere: who requested, confirmed and decided, when it started and finished.
-ACTS: Final = ("job.pause_asked", "job.resumed", "job.cancel_asked", "job.retried", "job.discarded", "job.halted")
+JOB_ACTS: Final = ("job.pause_asked", "job.resumed", "job.cancel_asked", "job.retried", "job.discarded", "job.halted")
 
 
-class Act(NamedTuple):
+class JobEvent(NamedTuple):
     """One act on a job. `by` is the user's name, or None for the system."""
 
     act: str
@@ -24,12 +24,12 @@ class Act(NamedTuple):
     @property
     def words(self) -> str:
         """Return what was done, in the audit's words."""
-        return sentences.ACTS[self.act].replace("{it}", "the job")
+        return sentences.ACT_SENTENCES[self.act].replace("{it}", "the job")
 
 
-def of_job(session: Session, key: JobKey) -> list[Act]:
+def for_job(session: Session, key: JobKey) -> list[JobEvent]:
     """Return the job's acts of these kinds, oldest first."""
     of_job = (AuditEntry.practice_id == key.practice_id, AuditEntry.subject == f"job:{key.job_id}")
     acts = select(AuditEntry.act, AuditEntry.at, User.name).outerjoin(User, User.id == AuditEntry.user_id)
-    rows = session.execute(acts.where(*of_job, AuditEntry.act.in_(ACTS)).order_by(AuditEntry.id))
-    return [Act(*row) for row in rows]
+    rows = session.execute(acts.where(*of_job, AuditEntry.act.in_(JOB_ACTS)).order_by(AuditEntry.id))
+    return [JobEvent(*row) for row in rows]

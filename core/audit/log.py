@@ -26,8 +26,19 @@ from core.practices import queries as practices
 
 PAGE_ACTS_MAX: Final = 200
 _READ_AT_ONCE: Final = 1_000
-IMPORTS: Final = ("practice.imported", "postings.imported")
-HEAD: Final = ("Number", "At (UTC)", "Who", "E-mail", "Act", "Subject", "In words", "Facts", "Digest", "What is hashed")
+IMPORT_ACTS: Final = ("practice.imported", "postings.imported")
+COLUMN_HEADINGS: Final = (
+    "Number",
+    "At (UTC)",
+    "Who",
+    "E-mail",
+    "Act",
+    "Subject",
+    "In words",
+    "Facts",
+    "Digest",
+    "What is hashed",
+)
 
 
 class BadAuditFilter(BadInput):
@@ -57,7 +68,7 @@ class AuditFilter:
         return {name: str(value) for name, value in vars(self).items() if value is not None}
 
 
-class Act(NamedTuple):
+class AuditRow(NamedTuple):
     """One link of the chain, in words. `person` is None if no user acted or the user is unknown."""
 
     number: int
@@ -87,23 +98,23 @@ class Head(NamedTuple):
 
 def acts(
     session: Session, practice_id: int, f: AuditFilter, *, before: int | None = None, limit: int = PAGE_ACTS_MAX
-) -> list[Act]:
+) -> list[AuditRow]:
     """Return at most `limit` acts, newest first, with numbers below `before`."""
     found = _select(session, practice_id, f).order_by(AuditLink.number.desc()).limit(limit)
     if before is not None:
         found = found.where(AuditLink.number < before)
     rows = session.execute(found).all()
-    names, known = people(session, practice_id), _known(session, practice_id)
+    names, known = user_names(session, practice_id), _display_numbers(session, practice_id)
     return [_act(row, names, known) for row in rows]
 
 
-def people(session: Session, practice_id: int) -> dict[int, str]:
+def user_names(session: Session, practice_id: int) -> dict[int, str]:
     """Return the names of all present and former users of the practice, by id, in name order."""
     found = select(User.id, User.name).where(User.practice_id == practice_id).order_by(User.name, User.id)
     return dict(session.execute(found).all())
 
 
-def person_of(session: Session, practice_id: int, email: str) -> int:
+def find_user_id(session: Session, practice_id: int, email: str) -> int:
     """Return the id of the practice's user with that e-mail address. Raise `NotFound`."""
     user = find_by_email(session, email)
     if user is None or user.practice_id != practice_id:
@@ -118,13 +129,13 @@ def head(session: Session, practice_id: int) -> Head:
     return Head(*found) if found else Head(0, "")
 
 
-def holds(session: Session, practice_id: int, kept: Head) -> bool:
+def contains_head(session: Session, practice_id: int, kept: Head) -> bool:
     """Return whether the practice's chain still contains a link that was stored elsewhere."""
     link = (AuditLink.practice_id == practice_id, AuditLink.number == kept.number)
     return session.scalar(select(AuditLink.digest).where(*link)) == kept.digest
 
 
-def export_by(session: Session, f: AuditFilter, *, by: Actor, now: dt.datetime) -> None:
+def authorize_export(session: Session, f: AuditFilter, *, by: Actor, now: dt.datetime) -> None:
     """Check that `by` may export the acts, and record the export, in a transaction of its own before the first byte."""
     by.require(Action.SEE_AUDIT)
     record_export(session, by.practice_id, f, by=by.user_id, now=now)
@@ -141,7 +152,7 @@ def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str
 
     Each digest is the SHA-256 of "What is hashed" in UTF-8, which begins with the digest before it.
     """
-    names, known = people(session, practice_id), _known(session, practice_id)
+    names, known = user_names(session, practice_id), _display_numbers(session, practice_id)
     before = aliased(AuditLink)
     previous = and_(before.practice_id == AuditLink.practice_id, before.number == AuditLink.number - 1)
     found = _select(session, practice_id, f).add_columns(_hashed(func.coalesce(before.digest, "")))
@@ -158,7 +169,7 @@ def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str
                 guard(act.sentence), json.dumps(act.facts), act.digest, row[-1],
             ]  # fmt: skip
 
-    yield from csv_pieces(HEAD, cells())
+    yield from csv_pieces(COLUMN_HEADINGS, cells())
 
 
 def file_name(now: dt.datetime) -> str:
@@ -212,7 +223,7 @@ def _on_claim(session: Session, practice_id: int, number: str) -> ColumnElement[
     """Return the condition for acts on the claim, its jobs, exclusions of its patient and payers, and imports."""
     found = select(Claim).where(Claim.practice_id == practice_id, Claim.external_id == number)
     claim = session.scalars(found).one_or_none()
-    subjects = [f"claim:{number}", *_jobs_that_hold(session, practice_id, number)]
+    subjects = [f"claim:{number}", *_jobs_containing(session, practice_id, number)]
     if claim is None:
         return AuditEntry.subject.in_(subjects)
     excluded = select(Exclusion.id).where(
@@ -228,18 +239,18 @@ def _on_claim(session: Session, practice_id: int, number: str) -> ColumnElement[
         Posting.practice_id == practice_id, Posting.claim_id == claim.id, Posting.source.is_not(None)
     )
     return or_(
-        AuditEntry.subject.in_(subjects), and_(AuditEntry.act.in_(IMPORTS), AuditEntry.at.in_(imported.distinct()))
+        AuditEntry.subject.in_(subjects), and_(AuditEntry.act.in_(IMPORT_ACTS), AuditEntry.at.in_(imported.distinct()))
     )
 
 
-def _jobs_that_hold(session: Session, practice_id: int, claim: str) -> list[str]:
+def _jobs_containing(session: Session, practice_id: int, claim: str) -> list[str]:
     of_claim = and_(JobItem.practice_id == Claim.practice_id, JobItem.claim_id == Claim.id)
     held = select(JobItem.job_id).join(Claim, of_claim)
     jobs = session.scalars(held.where(Claim.practice_id == practice_id, Claim.external_id == claim))
     return [f"job:{job_id}" for job_id in jobs]
 
 
-def _known(session: Session, practice_id: int) -> dict[str, str]:
+def _display_numbers(session: Session, practice_id: int) -> dict[str, str]:
     """Return the practice's own numbers for subjects that the audit names by internal ids."""
     providers = select(Provider.id, Provider.external_id).where(Provider.practice_id == practice_id)
     known = {f"provider:{id_}": f"provider {number}" for id_, number in session.execute(providers)}
@@ -252,10 +263,10 @@ def _known(session: Session, practice_id: int) -> dict[str, str]:
     return known
 
 
-def _act(row: Any, names: dict[int, str], known: dict[str, str]) -> Act:
+def _act(row: Any, names: dict[int, str], known: dict[str, str]) -> AuditRow:
     number, at, user_id, person, email, act, subject, facts, digest = row
     if act == sentences.SIGN_IN_FAILED:  # an earlier version recorded the account's owner as the user who tried
         user_id = person = email = None
     words = sentences.sentence(act, subject, names=names, known=known)
     details = sentences.details(facts, names=names, known=known)
-    return Act(number, at, user_id, person, email, act, subject, facts, digest, words, details)
+    return AuditRow(number, at, user_id, person, email, act, subject, facts, digest, words, details)

@@ -10,7 +10,7 @@ from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
 from core.schedules import descriptions as schedules
 
 # `{it}` is the subject: job 1,042, claim 184146026, a user by name.
-ACTS: Final = {
+ACT_SENTENCES: Final = {
     "audit.exported": "Exported the audit",
     "claim.held": "Put {it} on hold",
     "claim.posted": "Posted on {it}",
@@ -82,7 +82,7 @@ _LABELS: Final = {
 }
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
 # Acts that a command does without a user.
-_BY_COMMAND: Final = frozenset({
+_COMMAND_LINE_ACTS: Final = frozenset({
     "audit.exported", "postings.imported", "practice.imported", "token.added", "token.revoked", "user.added",
     "write_off_setting.changed",
 })  # fmt: skip
@@ -102,7 +102,7 @@ def who(act: str, person: str | None) -> str:
     """Return who acted: a user by name, or the system if no user is known."""
     if act == SIGN_IN_FAILED:
         return "Not signed in"
-    return person or ("Command line" if act in _BY_COMMAND else "System")
+    return person or ("Command line" if act in _COMMAND_LINE_ACTS else "System")
 
 
 def sentence(act: str, subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
@@ -110,13 +110,13 @@ def sentence(act: str, subject: str, *, names: Mapping[int, str], known: Mapping
 
     An act of another version is shown as it is.
     """
-    it = named(subject, names=names, known=known)
-    words = ACTS.get(act)
+    it = subject_name(subject, names=names, known=known)
+    words = ACT_SENTENCES.get(act)
     # Use replace and not format, because a claim's number may contain braces.
     return words.replace("{it}", it) if words else f"{act.replace('_', ' ').replace('.', ': ')} ({it})"
 
 
-def named(subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
+def subject_name(subject: str, *, names: Mapping[int, str], known: Mapping[str, str] = _NOTHING) -> str:
     """Return the name of `subject`: "job:1042" is job 1,042."""
     if subject in known:
         return known[subject]
@@ -161,7 +161,7 @@ def _value(name: str, value: Any) -> str:
 def _text(name: str, value: str) -> str:
     found = _VALUES.get(name, {}).get(value)
     if found is not None or name in _OF_CODES:
-        said = found or codes.words(value)
+        said = found or codes.describe(value)
         return f"{said[:1].lower()}{said[1:]}"
     if _A_DAY.fullmatch(value):
         return "{1}/{2}/{0}".format(*value.split("-"))

@@ -55,7 +55,7 @@ class ReopenReasonMissing(BadInput):
 
 
 @dataclass(frozen=True)
-class MonthAct:
+class MonthEvent:
     """One close or reopening, with the totals of that close. A later close does not change it."""
 
     state: PeriodState  # the new state
@@ -79,7 +79,7 @@ class Month:
     reopened_by: str | None
     reopened_at: dt.datetime | None
     reopened_because: str | None
-    history: tuple[MonthAct, ...]
+    history: tuple[MonthEvent, ...]
 
 
 def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> Month:
@@ -99,14 +99,14 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
     if period.state is PeriodState.CLOSED:
         return find(session, by.practice_id, month)
     _refuse_unfinished(session, by.practice_id, month)
-    sums = month_sums.of_month(session, by.practice_id, month, periods.after(month))
+    sums = month_sums.for_month(session, by.practice_id, month, periods.after(month))
     period.state = PeriodState.CLOSED
     period.closed_by = by.user_id
     # Another machine's clock may be ahead. No posting of the month may be newer than its close.
     period.closed_at = max(now, sums.latest or now)
     period.totals, period.digest = sums.totals, sums.digest
-    _keep(session, period, by=by, now=now)
-    facts = {"digest": sums.digest, "postings": count_of(sums.totals)}
+    _add_month_event(session, period, by=by, now=now)
+    facts = {"digest": sums.digest, "postings": posting_count(sums.totals)}
     _record(session, "month.closed", month, by=by, now=now, **facts)
     return find(session, by.practice_id, month)
 
@@ -122,12 +122,12 @@ def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.
         raise MonthOpen(f"{periods.words_of(month)} is open already.")
     period.state = PeriodState.OPEN
     period.reopened_by, period.reopened_at, period.reopened_because = by.user_id, now, reason
-    _keep(session, period, by=by, now=now, reason=reason)
+    _add_month_event(session, period, by=by, now=now, reason=reason)
     _record(session, "month.reopened", month, by=by, now=now, digest=period.digest)
     return find(session, by.practice_id, month)
 
 
-def _keep(session: Session, period: Period, *, by: Actor, now: dt.datetime, reason: str = "") -> None:
+def _add_month_event(session: Session, period: Period, *, by: Actor, now: dt.datetime, reason: str = "") -> None:
     session.add(
         PeriodAct(
             practice_id=period.practice_id, month=period.month, state=period.state, at=now, by=by.user_id,
@@ -153,7 +153,7 @@ def _jobs_dated_in(
 ) -> list[int]:
     dated = (SettleJob.posting_date >= month, SettleJob.posting_date < periods.after(month))
     of_practice = (SettleJob.practice_id == practice_id, SettleJob.status.in_(statuses))
-    found = select(SettleJob.id).where(*of_practice, *dated, *which, posting_month.posts())
+    found = select(SettleJob.id).where(*of_practice, *dated, *which, posting_month.posts_money_clause())
     return list(session.scalars(found.order_by(SettleJob.id)))
 
 
@@ -175,7 +175,7 @@ def find(session: Session, practice_id: int, month: dt.date) -> Month:
     return _months(session, practice_id, [month], {month: period} if period else {})[0]
 
 
-def months(session: Session, practice_id: int, *, now: dt.datetime) -> list[Month]:
+def list_months(session: Session, practice_id: int, *, now: dt.datetime) -> list[Month]:
     """Return every month from the first date of service to today's, and other months with a row, newest first."""
     practice = queries.find(session, practice_id)
     last = periods.month_of(practice_days.today(practice, now=now))
@@ -189,18 +189,18 @@ def months(session: Session, practice_id: int, *, now: dt.datetime) -> list[Mont
     return _months(session, practice_id, sorted(named, reverse=True), touched)
 
 
-def would_keep(session: Session, practice_id: int, month: dt.date) -> dict[str, Any]:
+def current_totals(session: Session, practice_id: int, month: dt.date) -> dict[str, Any]:
     """Return the current totals of the month."""
     session.execute(text("SELECT set_config('jit', 'off', true)"))
-    return month_sums.of_month(session, practice_id, month, periods.after(month)).totals
+    return month_sums.for_month(session, practice_id, month, periods.after(month)).totals
 
 
-def count_of(totals: dict[str, Any] | None) -> int:
+def posting_count(totals: dict[str, Any] | None) -> int:
     """Return the number of postings in the totals."""
     return sum(side["count"] for sides in (totals or {}).values() for side in sides.values())
 
 
-def cents_of(totals: dict[str, Any] | None, kind: str) -> int:
+def kind_cents(totals: dict[str, Any] | None, kind: str) -> int:
     """Return the sum of the postings of a kind, for both responsibilities."""
     return sum(side["cents"] for side in (totals or {}).get(kind, {}).values())
 
@@ -227,7 +227,7 @@ def _month(month: dt.date, row: Period | None, acts: list[PeriodAct], names: dic
         reopened_at=row.reopened_at,
         reopened_because=row.reopened_because,
         history=tuple(
-            MonthAct(act.state, act.at, names.get(act.by), act.reason, act.totals, act.digest) for act in acts
+            MonthEvent(act.state, act.at, names.get(act.by), act.reason, act.totals, act.digest) for act in acts
         ),
     )
 

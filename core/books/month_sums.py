@@ -58,7 +58,7 @@ _SUMS: Final = text(sums_by_month(_OF_MONTH))
 _LATEST: Final = text(f"SELECT max(p.created_at) FROM posting p WHERE {_OF_MONTH}")  # noqa: S608  as above
 
 
-def of_month(session: Session, practice_id: int, first: dt.date, following: dt.date) -> MonthSums:
+def for_month(session: Session, practice_id: int, first: dt.date, following: dt.date) -> MonthSums:
     """Return the current sums of the postings dated from `first` to before `following`."""
     period = {"practice_id": practice_id, "first": first, "next": following}
     found = session.execute(_SUMS, period).one_or_none()

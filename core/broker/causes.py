@@ -1,4 +1,4 @@
-"""Why the broker (Redis or Valkey) cannot be used. Core imports no client of it, so an error is known by its words."""
+"""Find out why the broker (Redis or Valkey) is unavailable. Core imports no client, so it reads the error's text."""
 
 from typing import Final
 
@@ -130,5 +130,5 @@ CAUSES: Final = (
 
 
 def why(error: BaseException | str) -> Cause:
-    """Return why the broker could not be used: `error` is what its client raised or said, or Celery in its place."""
+    """Return why the broker is unavailable. `error` is what its client or Celery raised or logged."""
     return first_that_shows(CAUSES, str(error)) or NO_ANSWER

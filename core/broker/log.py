@@ -1,4 +1,4 @@
-"""What Celery and Flower log of a broker that they cannot use, in our words: theirs hold its address and its user."""
+"""Rewrite log lines of Celery and Flower about an unavailable broker, because theirs contain its address and user."""
 
 import logging
 import re
@@ -7,10 +7,10 @@ from typing import Final
 from core.broker import causes
 
 _LIBRARIES: Final = ("celery.", "kombu.", "flower.")
-# How their lines on a broker begin, before anything is filled in.
+# How their lines about a broker begin, before values are filled in.
 _BEGINNINGS: Final = (
     "consumer: Cannot connect to",
-    "%s (%r)",  # the consumer's, on a connection that was lost
+    "%s (%r)",  # logged by the consumer after a lost connection
     "beat: Connection error",
     "beat pidbox: Connection error",
     "beat pidbox: could not connect",
@@ -25,12 +25,12 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 def in_our_words(record: logging.LogRecord) -> bool:
-    """Replace such a line by `broker_away` with the cause; in every other line leave out a URL's credentials."""
+    """Replace such a line by `broker_away` with the cause. Remove credentials from URLs in every other line."""
     text = record.getMessage()
     if record.name.startswith(_LIBRARIES) and str(record.msg).strip().startswith(_BEGINNINGS):
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         cause = causes.why(f"{text} {error}")
-        if error is None or cause is not causes.NO_ANSWER:  # else it is no error of the broker, told as any other
+        if error is None or cause is not causes.NO_ANSWER:  # otherwise it is no broker error
             record.msg, record.args, record.exc_info = f"broker_away: {cause.sentence}", (), None
             record.cause = cause.code
     elif "://" in text:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.claims import filters
 from core.claims.filters import NAMED_CHARACTERS_MAX, BadFilter, ClaimFilter
 from core.models.claims import SETTLED, Claim
-from core.models.job_items import JobItem, still_to_settle
+from core.models.job_items import JobItem, is_reserved
 from core.models.jobs import JobKind, SettleJob, is_open
 from core.models.practices import BillingStatus
 from core.policy import facts
@@ -94,5 +94,5 @@ def _held_by_jobs(practice_id: int) -> Select[int]:
     of_job = (SettleJob.practice_id == JobItem.practice_id) & (SettleJob.id == JobItem.job_id)
     held = select(JobItem.claim_id).join(SettleJob, of_job)
     return held.where(
-        JobItem.practice_id == practice_id, SettleJob.practice_id == practice_id, is_open(), still_to_settle()
+        JobItem.practice_id == practice_id, SettleJob.practice_id == practice_id, is_open(), is_reserved()
     ).correlate(None)

@@ -66,11 +66,13 @@ def approvals(email: str, as_json: bool) -> None:
     with options.sessions() as sessions, sessions() as session:
         by, now = options.find_actor(session, email), context.utc_now()
         lists = {
-            "waiting_for_me": inbox.for_me(session, by, now=now),
-            "waiting_for_others": inbox.of_mine(session, by),
-            "decided": inbox.decided_of_mine(session, by, now=now),
+            "waiting_for_me": inbox.jobs_to_approve(session, by, now=now),
+            "waiting_for_others": inbox.my_jobs_awaiting_approval(session, by),
+            "decided": inbox.my_decided_jobs(session, by, now=now),
         }
-        people = {one for jobs in lists.values() for job in jobs for one in (requesters.answers(job), job.decided_by)}
+        people = {
+            one for jobs in lists.values() for job in jobs for one in (requesters.accountable_user(job), job.decided_by)
+        }
         names = queries.names_of_users(session, by.practice_id, people)
         facts = {what: [_job_facts(session, job, names) for job in jobs] for what, jobs in lists.items()}
     click.echo(json.dumps(facts) if as_json else _format_lists(facts))
@@ -81,13 +83,13 @@ def _job_facts(session: Session, job: SettleJob, names: dict[int, str]) -> dict[
     return {
         "id": str(job.id),
         "status": job.status.value,
-        "asked_by": names.get(requesters.answers(job)),
+        "asked_by": names.get(requesters.accountable_user(job)),
         "asked_at": job.approval_asked_at.isoformat() if job.approval_asked_at else None,
         "expires_at": expires_at.isoformat() if expires_at else None,
-        "cents": limits.cents(job),
+        "cents": limits.write_off_total(job),
         "changed_since_preview": changed,
-        "changed_words": stale.words(job, changed),
-        "over": [one.model_dump() | {"sentence": one.sentence} for one in limits.told(job.over)],
+        "changed_words": stale.describe(job, changed),
+        "over": [one.model_dump() | {"sentence": one.sentence} for one in limits.describe(job.over)],
         "decided_by": names.get(job.decided_by or 0),
         "decided_at": job.decided_at.isoformat() if job.decided_at else None,
         "reason": job.decision_note or None,

@@ -45,7 +45,7 @@ def show_audit(
         with transaction(sessions) as session:
             practice_id = queries.named(session, practice).id
             wanted = AuditFilter(
-                person=log.person_of(session, practice_id, person) if person else None,
+                person=log.find_user_id(session, practice_id, person) if person else None,
                 claim=claim,
                 job=job,
                 first_day=first_day,
@@ -69,7 +69,7 @@ def _write(sessions: Sessions, practice_id: int, wanted: AuditFilter, path: Path
 
 def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int, *, as_json: bool) -> None:
     with sessions() as session:
-        found: list[log.Act] = []
+        found: list[log.AuditRow] = []
         while len(found) < limit:
             before = found[-1].number if found else None
             more = log.acts(session, practice_id, wanted, before=before, limit=min(200, limit - len(found)))

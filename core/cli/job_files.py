@@ -41,7 +41,7 @@ def download(job: int, file: str, email: str, form: str, path: Path | None) -> N
         with transaction(sessions) as session:
             by = options.find_actor(session, email)
             key = JobKey(by.practice_id, job)
-            files.read_by(session, key, wanted, by=by, now=context.utc_now())
+            files.authorize_download(session, key, wanted, by=by, now=context.utc_now())
         with sessions() as session:
             pieces = _WRITERS[form](session, key, wanted)
             if path == Path("-"):
@@ -81,7 +81,7 @@ def certificate(job: int, email: str, as_json: bool) -> None:
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        drawn_up = certificates.of_job(session, JobKey(by.practice_id, job))
+        drawn_up = certificates.for_job(session, JobKey(by.practice_id, job))
         zone = ZoneInfo(find(session, by.practice_id).time_zone)
     click.echo(drawn_up.model_dump_json(indent=2) if as_json else _format_certificate(drawn_up, zone))
     click.get_current_context().exit(0 if drawn_up.reconciles else 1)
@@ -106,7 +106,7 @@ def _format_certificate(drawn_up: Certificate, zone: ZoneInfo) -> str:
         ("Restored" if is_reversal else "Written off", _money(drawn_up.written_off)),
         ("Receivable after", _money(drawn_up.receivable_after)),
         *_changes_since(drawn_up),
-        *((f"  {count:>10,}", codes.words(code)) for code, count in drawn_up.by_code.items()),
+        *((f"  {count:>10,}", codes.describe(code)) for code, count in drawn_up.by_code.items()),
         ("Items (SHA-256)", drawn_up.items_sha256),
         ("Reconciles", "yes" if drawn_up.reconciles else "NO"),
     ]

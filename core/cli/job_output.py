@@ -17,7 +17,7 @@ GROUPS_SHOWN: Final = 10  # payers or providers, the largest first; --json has m
 
 def preview_facts(session: Session, job: SettleJob) -> dict[str, Any]:
     """What the preview froze, who asked for it, and what it is over."""
-    names = queries.names_of_users(session, job.practice_id, (*requesters.of_job(job), job.decided_by))
+    names = queries.names_of_users(session, job.practice_id, (*requesters.requester_ids(job), job.decided_by))
     let_run = job.approval_asked_at or job.confirmed_at
     expires_at = decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None
     totals = _totals(job)
@@ -31,11 +31,11 @@ def preview_facts(session: Session, job: SettleJob) -> dict[str, Any]:
         "posting_date": job.posting_date.isoformat(),
         "requested_by": names.get(job.requested_by),
         "confirmed_by": names.get(job.confirmed_by or 0) if let_run else None,
-        "asked_by": names.get(requesters.answers(job)),
+        "asked_by": names.get(requesters.accountable_user(job)),
         "decided_by": names.get(job.decided_by or 0),
         "expires_at": expires_at.isoformat() if expires_at else None,
         "include": list(job.include),
-        "over": [one.model_dump(mode="json") | {"sentence": one.sentence} for one in limits.told(job.over)],
+        "over": [one.model_dump(mode="json") | {"sentence": one.sentence} for one in limits.describe(job.over)],
         "cost_share_reason": cost_share.reason_of(job),
         "changed_since_preview": stale.count(session, job),
         **(totals.model_dump(mode="json") if totals else {}),
@@ -57,13 +57,13 @@ def format_preview(session: Session, job: SettleJob) -> str:
     if totals.with_money:
         lines += [*_groups("payer", totals.by_payer), *_groups("billing provider", totals.by_provider)]
     lines += [f"  {one}." for one in (*_request_lines(session, job), *_cost_share(job))]
-    if changed := stale.words(job, stale.count(session, job)):
+    if changed := stale.describe(job, stale.count(session, job)):
         lines.append(f"  {changed}")
     if job.over:
         waits = job.status is JobStatus.AWAITING_APPROVAL
         when = "it waits for another person" if waits else "after CONFIRM it waits for another person"
         lines.append(f"  It is over a limit: {when}.")
-        lines += [f"    {one.sentence}" for one in limits.told(job.over)]
+        lines += [f"    {one.sentence}" for one in limits.describe(job.over)]
     return "\n".join(lines)
 
 
@@ -92,7 +92,7 @@ def _code_line(count: CodeCount) -> str:
     against = ""
     if count.overridden:
         against = f", against the rule: {format_cents(count.insurance_cents + count.patient_cents)}"
-    return f"  {count.claims:>10,}  {count.action}  {count.code}: {codes.words(count.code)}{against}"
+    return f"  {count.claims:>10,}  {count.action}  {count.code}: {codes.describe(count.code)}{against}"
 
 
 def _groups(what: str, groups: list[Group]) -> list[str]:
@@ -107,7 +107,7 @@ def _groups(what: str, groups: list[Group]) -> list[str]:
 
 def _request_lines(session: Session, job: SettleJob) -> list[str]:
     """Who asked for it, why, dated when, and against which rules."""
-    names = queries.names_of_users(session, job.practice_id, requesters.of_job(job))
+    names = queries.names_of_users(session, job.practice_id, requesters.requester_ids(job))
     said = [f"Requested by {names.get(job.requested_by, 'nobody known')}"]
     if job.approval_asked_at or job.confirmed_at:
         said.append(f"Confirmed by {names.get(job.confirmed_by or 0, 'nobody known')}")
@@ -116,12 +116,12 @@ def _request_lines(session: Session, job: SettleJob) -> list[str]:
     if job.note:
         said.append(f"Note: {job.note}")
     if job.include:
-        said.append(f"Overridden: {'; '.join(map(codes.words, job.include))}")
+        said.append(f"Overridden: {'; '.join(map(codes.describe, job.include))}")
     return said
 
 
 def _cost_share(job: SettleJob) -> list[str]:
-    share = cost_share.frozen(job)
+    share = cost_share.as_previewed(job)
     given = cost_share.reason_of(job)
     reason = [f"Its reason: {given}"] if given else []
     return [share.sentence(), *reason] if share else []

@@ -53,7 +53,7 @@ def warn_of_changes(job_id: int, email: str) -> None:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         job = queries.find(session, JobKey(by.practice_id, job_id))
-        if changed := stale.words(job, stale.count(session, job)):
+        if changed := stale.describe(job, stale.count(session, job)):
             click.echo(changed, err=True)
 
 
@@ -66,7 +66,7 @@ def _prompt_for_cost_share_reason(job_id: int, email: str) -> str | None:
     """Ask why cost sharing is written off, where the job writes off some; None where it does not."""
     with options.sessions() as sessions, sessions() as session:
         job = queries.find(session, JobKey(options.find_actor(session, email).practice_id, job_id))
-        share = cost_share.frozen(job) if job.status is JobStatus.PREVIEWED else None
+        share = cost_share.as_previewed(job) if job.status is JobStatus.PREVIEWED else None
     if share is None:
         return None
     click.echo(f"{share.sentence()}.", err=True)
@@ -93,7 +93,7 @@ def run_job_command(
             **more,
         )
         facts = {"id": str(job.id), "status": job.status.value}
-        waits_because = limits.told(job.over) if job.status is JobStatus.AWAITING_APPROVAL else []
+        waits_because = limits.describe(job.over) if job.status is JobStatus.AWAITING_APPROVAL else []
     click.echo(json.dumps(facts) if as_json else f"Job {job_id} is {facts['status']}.")
     if waits_because and not as_json:
         click.echo("It waits for another person, an approver or an administrator, because it is over a limit:")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.books import closing
-from core.books.closing import Month, MonthAct
+from core.books.closing import Month, MonthEvent
 from core.cli import context, options
 from core.db.engine import transaction
 from core.models.practices import PeriodState
@@ -31,7 +31,7 @@ def list_(email: str, as_json: bool) -> None:
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        found = closing.months(session, by.practice_id, now=context.utc_now())
+        found = closing.list_months(session, by.practice_id, now=context.utc_now())
     click.echo(json.dumps([_month_facts(one) for one in found]) if as_json else "\n".join(map(_describe_month, found)))
 
 
@@ -116,17 +116,19 @@ def _blocked_by_closing(session: Session, practice_id: int, month: dt.date) -> l
     ]
 
 
-def _describe_event(act: MonthAct) -> str:
+def _describe_event(act: MonthEvent) -> str:
     said = f"  {context.format_utc(act.at)}  {act.by or 'nobody known'}"
     if act.state is PeriodState.OPEN:
         return f"{said} reopened it: {act.reason}"
-    return f"{said} closed it: {closing.count_of(act.totals):,} postings, digest {(act.digest or 'of nothing')[:12]}"
+    return (
+        f"{said} closed it: {closing.posting_count(act.totals):,} postings, digest {(act.digest or 'of nothing')[:12]}"
+    )
 
 
 def _describe_month(one: Month) -> str:
     said = f"{periods.name_of(one.month)}  {one.state.value}"
     if one.closed_at and one.state == "closed":
-        return f"{said}  {closing.count_of(one.totals):>10,} postings, digest {(one.digest or 'of nothing')[:12]}"
+        return f"{said}  {closing.posting_count(one.totals):>10,} postings, digest {(one.digest or 'of nothing')[:12]}"
     return f"{said}    reopened: {one.reopened_because}" if one.reopened_because else said
 
 

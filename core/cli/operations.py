@@ -29,7 +29,7 @@ def _in_words(seen: Overview, wrong: list[str]) -> str:
     lines = [*wrong, *([""] if wrong else []), *_processes(seen), *_jobs(seen)]
     lines.append(f"zones    time zone database {seen.time_zones.words}")
     for code, count in (seen.failures or {}).items():
-        lines.append(f"failed   {count:,} in 24 hours: {codes.words(code)}")
+        lines.append(f"failed   {count:,} in 24 hours: {codes.describe(code)}")
     return "\n".join(lines)
 
 

@@ -78,9 +78,9 @@ def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -
     total = format_cents(seen.insurance_cents + seen.patient_cents)
     click.echo(f"Of {seen.claims:,} claims it would settle {seen.will_settle:,} and write off {total}.")
     for code, claims in seen.by_code:
-        click.echo(f"  {claims:>10,}  {code}: {codes.words(code)}")
+        click.echo(f"  {claims:>10,}  {code}: {codes.describe(code)}")
     for code in seen.over:
-        click.echo(f"  It would wait for another person: {codes.words(code)}.")
+        click.echo(f"  It would wait for another person: {codes.describe(code)}.")
 
 
 @click.command("runs")
@@ -120,7 +120,7 @@ def report(run_id: int, practice: str | None, email: str, as_json: bool) -> None
         insurance, patient = format_cents(told["insurance_cents"]), format_cents(told["patient_cents"])
         click.echo(f"  Job {told['job_id']}: insurance {insurance}, patient {patient}.")
     for code, claims in told["by_code"].items():
-        click.echo(f"  {claims:>10,}  {code}: {codes.words(code)}")
+        click.echo(f"  {claims:>10,}  {code}: {codes.describe(code)}")
 
 
 def _find_reader(session: Session, email: str, practice: str | None) -> Actor:

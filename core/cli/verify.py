@@ -44,7 +44,7 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
             begin_snapshot(session)
             practice_id = queries.named(session, name).id if name else None
             found = violations(session, practice_id=practice_id)
-            if kept and practice_id is not None and not log.holds(session, practice_id, kept):
+            if kept and practice_id is not None and not log.contains_head(session, practice_id, kept):
                 found.append(_missing_head_violation(practice_id, kept))
         with transaction(sessions) as session:
             flag_mismatches(session, practice_id=practice_id)

@@ -16,7 +16,7 @@ from core.errors import NotFound
 from core.jobs import codes
 from core.jobs.keys import JobKey
 from core.jobs.results import outcome_sentences, progress
-from core.models.jobs import MOVING_STATUSES, JobKind, JobStatus, SettleJob
+from core.models.jobs import IN_PROGRESS_STATUSES, JobKind, JobStatus, SettleJob
 from core.money import format_cents
 
 POLL_SECONDS: Final = 0.5
@@ -35,7 +35,7 @@ def watch(job: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**progress.as_json(seen), "words": outcome_sentences.sentence(seen, kind)}))
     else:
-        but = f", but no claim was {codes.DONE[kind]}" if outcome_sentences.did_nothing(seen) else ""
+        but = f", but no claim was {codes.DONE_WORDS[kind]}" if outcome_sentences.did_nothing(seen) else ""
         click.echo(f"Job {job} is {seen.status.value}{but}: {_describe_counts(seen, kind)}.")
     click.get_current_context().exit(0 if seen.status is JobStatus.COMPLETED else 1)
 
@@ -51,7 +51,7 @@ def _find_job(sessions: Sessions, job_id: int) -> tuple[JobKey, JobKind]:
 
 def _describe_counts(seen: progress.Progress, kind: JobKind) -> str:
     """What became of its claims, in the words of its kind."""
-    done, moved = codes.DONE[kind], _MOVED[kind]
+    done, moved = codes.DONE_WORDS[kind], _MOVED[kind]
     counts = f"{seen.settled:,} {done}, {seen.skipped:,} skipped, {seen.failed:,} failed, {seen.remaining:,} remaining"
     return f"{counts}; {format_cents(seen.insurance_cents + seen.patient_cents)} {moved}" if moved else counts
 
@@ -81,9 +81,9 @@ def _poll_until_stopped(
 ) -> progress.Progress:
     while True:
         with sessions() as session:
-            seen = progress.of_job(session, key, now=context.utc_now())
+            seen = progress.for_job(session, key, now=context.utc_now())
         show(seen)
-        if seen.status not in MOVING_STATUSES:
+        if seen.status not in IN_PROGRESS_STATUSES:
             return seen
         time.sleep(POLL_SECONDS)
 

@@ -1,4 +1,7 @@
-"""Why the database cannot be used. libpq gives no SQLSTATE for a connection that fails, so its words are searched."""
+"""Find out why the database is unavailable.
+
+libpq has no SQLSTATE for a failed connection, so the error's text is searched.
+"""
 
 import re
 from typing import Final
@@ -23,7 +26,7 @@ _BAD_ADDRESS: Final = Cause(
            "invalid uri", "invalid percent-encoded"),
 )  # fmt: skip
 
-# The most telling first: a server with several addresses gives an error for each of them.
+# Most specific first, because a server with several addresses gives an error for each of them.
 CAUSES: Final = (
     Cause(
         "wrong_password",
@@ -172,7 +175,7 @@ CAUSES: Final = (
 
 
 def why(error: BaseException) -> Cause | None:
-    """Return why the database could not be used; None where the error is about the statement and not the database."""
+    """Return why the database is unavailable, or None if the error concerns the statement only."""
     if isinstance(error, PoolTimeout):
         return POOL_BUSY
     if not isinstance(error, DBAPIError):
@@ -189,5 +192,5 @@ def why(error: BaseException) -> Cause | None:
 
 
 def _words_of(error: DBAPIError) -> str:
-    """What the driver said, without the names of users, databases and hosts."""
+    """Return the driver's text without names of users, databases and hosts."""
     return _NAMES.sub('""', str(error.orig))

@@ -1,4 +1,4 @@
-"""Which database errors say nothing about the claims: the same work may simply be tried again."""
+"""Database errors that have nothing to do with the claims, so that the same work can be retried."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Timeout
 QUERY_CANCELED: Final = "57014"  # statement_timeout
 LOCK_NOT_AVAILABLE: Final = "55P03"  # lock_timeout
 
-# PostgreSQL manual, appendix A. A class of two signs stands for all of its codes.
+# PostgreSQL manual, appendix A. A class of two characters stands for all its codes.
 _TRANSIENT_SQLSTATES: Final = (
     "08",  # connection exceptions
     "40001",  # serialization failure
@@ -18,30 +18,30 @@ _TRANSIENT_SQLSTATES: Final = (
     "25P03",  # idle in transaction session timeout
     "25P04",  # transaction timeout
 )
-_AWAY_SQLSTATES: Final = ("08", "53", "57P")  # as above; of 57 the shutdowns alone
+_AWAY_SQLSTATES: Final = ("08", "53", "57P")  # see above; of class 57 only the shutdowns
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether the work may be tried again as it is; False means that the work itself is at fault."""
+    """Return whether the work can be retried as it is. False means that the work itself is at fault."""
     if isinstance(error, PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):
         return False
     state = sqlstate(error)
     if state is None:
-        # No answer from the server: the connection was lost, and what became of a COMMIT is unknown.
+        # No answer from the server: the connection was lost, and the fate of a COMMIT is unknown.
         return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
     return state.startswith(_TRANSIENT_SQLSTATES)
 
 
 def is_away(error: BaseException) -> bool:
-    """Tell whether the database gives no answer: it is down, out of reach, or takes nobody more."""
+    """Return True if the database is unreachable or out of connections."""
     if isinstance(error, DBAPIError) and sqlstate(error) is not None:
         return str(sqlstate(error)).startswith(_AWAY_SQLSTATES)
     return is_transient(error)
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """The server's code of the error, if the server said anything."""
+    """Return the SQLSTATE of the error, if the server gave one."""
     code = getattr(getattr(error, "orig", None), "sqlstate", None)
     return code if isinstance(code, str) else None

@@ -15,13 +15,13 @@ DATABASE_REFUSED: Final = "database_refused"
 UNEXPECTED_ERROR: Final = "unexpected_error"
 
 
-DONE: Final[Mapping[JobKind, str]] = {
+DONE_WORDS: Final[Mapping[JobKind, str]] = {
     JobKind.SETTLE: "settled",
     JobKind.STATUS: "changed",
     JobKind.REVERSE: "reversed",
 }
 
-FAILURES: Final = {
+FAILURE_SENTENCES: Final = {
     WORKER_DIED: "The worker died three times on this claim",
     CLAIM_LOCKED: "Locked by another user or process; gave up after five tries",
     DATABASE_REFUSED: "The database refused this claim",
@@ -33,14 +33,14 @@ TOO_MANY_FAILED: Final = "too_many_failed"
 FAILURES_ALIKE: Final = "failures_alike"
 BOOKS_DO_NOT_BALANCE: Final = "books_do_not_balance"
 
-HALTS: Final = {
+HALT_SENTENCES: Final = {
     MONTH_CLOSED: "The month of its posting date was closed under it; nothing was posted into it since",
     TOO_MANY_FAILED: "More of its claims have failed than the practice allows",
     FAILURES_ALIKE: "Its last failures are all alike, so that something is wrong with all of them",
     BOOKS_DO_NOT_BALANCE: "Its counts and the ledger do not agree; look into it before anything else",
 }
 
-LIMITS: Final = {
+LIMIT_SENTENCES: Final = {
     "over_claim_limit": "Claims above the practice's limit for one claim",
     "over_job_limit": "More than the practice's limit for one job",
     "over_user_claim_limit": "Claims above the person's own limit for one claim",
@@ -51,14 +51,14 @@ LIMITS: Final = {
 }
 
 
-def words(code: str) -> str:
+def describe(code: str) -> str:
     """Return the sentence for `code`. A code of another version is shown as it is."""
-    if code in FAILURES:
-        return FAILURES[code]
-    if code in HALTS:
-        return HALTS[code]
-    if code in LIMITS:
-        return LIMITS[code]
+    if code in FAILURE_SENTENCES:
+        return FAILURE_SENTENCES[code]
+    if code in HALT_SENTENCES:
+        return HALT_SENTENCES[code]
+    if code in LIMIT_SENTENCES:
+        return LIMIT_SENTENCES[code]
     if code in rules.BY_CODE:
         return rules.BY_CODE[code].sentence
     return "Can settle" if code == rules.CAN_SETTLE else code.replace("_", " ")
@@ -97,7 +97,7 @@ _HOLDS: Final = {
 }
 
 
-def values_seen(why: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+def rule_values(why: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Return label and value of each fact that a rule used, with dates as MM/DD/YYYY and amounts in dollars."""
     return [(_LABELS.get(name, name), _value(name, value)) for name, value in (why or {}).items()]
 

@@ -15,11 +15,11 @@ from core.jobs.lifecycle import (
     CONFIRMATION,
     ConfirmationMismatch,
     WrongStatus,
-    locked,
+    lock_if_allowed,
     may,
-    move_locked,
-    refusal,
-    still_may,
+    require_still_allowed,
+    transition_locked,
+    wrong_status,
 )
 from core.jobs.preview import cost_share, freezing
 from core.jobs.preview.create import request_job as preview
@@ -60,7 +60,7 @@ def confirm(
     A job that exceeds a limit waits for approval instead. Raise `ConfirmationMismatch`, `CostShareReasonMissing`,
     `PreviewPreparing`, `PreviewExpired` or `WrongStatus`. In each case nothing changes.
     """
-    job = locked(session, key, by, Action.CONFIRM_JOB)
+    job = lock_if_allowed(session, key, by, Action.CONFIRM_JOB)
     if confirmation != CONFIRMATION:
         raise ConfirmationMismatch
     if job.confirmed_at is not None or job.status is S.AWAITING_APPROVAL:
@@ -70,54 +70,58 @@ def confirm(
     if job.status is S.EXPIRED or (job.status is S.PREVIEWED and freezing.is_expired(job, now=now)):
         raise PreviewExpired if job.approval_asked_at is None else decide.ApprovalExpired
     if job.status is not S.PREVIEWED:
-        raise refusal(job, "be confirmed")
-    cost_share.take_reason(job, cost_share_reason)
-    still_may(session, job, by, Action.CONFIRM_JOB)
-    job.limits = limits.of_confirmer(session, job, by.user_id)
+        raise wrong_status(job, "be confirmed")
+    cost_share.set_reason(job, cost_share_reason)
+    require_still_allowed(session, job, by, Action.CONFIRM_JOB)
+    job.limits = limits.for_confirmer(session, job, by.user_id)
     job.confirmed_by = by.user_id
-    return decide.go_on(session, job, now=now)
+    return decide.confirm_or_request_approval(session, job, now=now)
 
 
 def discard(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Discard a preview. If the job needed approval, the requester sees who discarded it."""
-    job = locked(session, key, by, Action.PREVIEW_JOB)
+    job = lock_if_allowed(session, key, by, Action.PREVIEW_JOB)
     sources = (S.PREPARING, S.PREVIEWED, S.AWAITING_APPROVAL)
-    in_their_stead = job.status is S.AWAITING_APPROVAL and by.user_id not in requesters.of_job(job)
+    in_their_stead = job.status is S.AWAITING_APPROVAL and by.user_id not in requesters.requester_ids(job)
     decided = {"decided_by": by.user_id, "decided_at": now} if in_their_stead else {}
-    return move_locked(session, job, S.DISCARDED, by=by, now=now, sources=sources, act="discarded", **decided)
+    return transition_locked(session, job, S.DISCARDED, by=by, now=now, sources=sources, act="discarded", **decided)
 
 
 def pause(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Pause the job. Workers take no more chunks, and the job is paused when the last worker has finished its chunk."""
-    job = locked(session, key, by, Action.CONTROL_JOB)
-    return move_locked(session, job, S.PAUSING, by=by, now=now, sources=(S.CONFIRMED, S.RUNNING), act="pause_asked")
+    job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
+    return transition_locked(
+        session, job, S.PAUSING, by=by, now=now, sources=(S.CONFIRMED, S.RUNNING), act="pause_asked"
+    )
 
 
 def resume(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Resume a paused or halted job. After a halt, the failure budget starts over."""
-    job = locked(session, key, by, Action.CONTROL_JOB)
-    posting_month.hold(session, job, now=now)
-    values = failure_budget.forgiven(session, key) if job.status is S.HALTED else {}
+    job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
+    posting_month.lock_month_open(session, job, now=now)
+    values = failure_budget.reset_baseline(session, key) if job.status is S.HALTED else {}
     sources = (S.PAUSED, S.HALTED)
-    return move_locked(
+    return transition_locked(
         session, job, S.CONFIRMED, by=by, now=now, sources=sources, act="resumed", halted_because=None, **values
     )
 
 
 def cancel(session: Session, key: JobKey, *, by: Actor, now: dt.datetime) -> SettleJob:
     """Cancel the rest of the job. Settled claims stay settled."""
-    job = locked(session, key, by, Action.CONTROL_JOB)
+    job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
     sources = (S.CONFIRMED, S.RUNNING, S.PAUSING, S.PAUSED, S.HALTED)
-    return move_locked(session, job, S.CANCELLING, by=by, now=now, sources=sources, act="cancel_asked")
+    return transition_locked(session, job, S.CANCELLING, by=by, now=now, sources=sources, act="cancel_asked")
 
 
 def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, code: str | None = None) -> SettleJob:
     """Reopen the failed claims of a completed, paused or halted job, or only those with `code`."""
-    job = locked(session, key, by, Action.CONTROL_JOB)
-    if job.status not in retry.STATUSES:
-        raise refusal(job, "try its failed claims again")
-    posting_month.hold(session, job, now=now)
+    job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
+    if job.status not in retry.RETRYABLE_STATUSES:
+        raise wrong_status(job, "try its failed claims again")
+    posting_month.lock_month_open(session, job, now=now)
     if retry.reopen_failed(session, key, code=code, now=now) == 0:
         return job
-    values = {"finished_at": None, "halted_because": None, **failure_budget.forgiven(session, key)}
-    return move_locked(session, job, S.CONFIRMED, by=by, now=now, sources=retry.STATUSES, act="retried", **values)
+    values = {"finished_at": None, "halted_because": None, **failure_budget.reset_baseline(session, key)}
+    return transition_locked(
+        session, job, S.CONFIRMED, by=by, now=now, sources=retry.RETRYABLE_STATUSES, act="retried", **values
+    )

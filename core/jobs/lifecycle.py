@@ -49,7 +49,7 @@ TRANSITIONS: Final[dict[tuple[JobStatus, JobStatus], str]] = {
 }
 
 
-def move(
+def transition(
     session: Session,
     job: JobKey,
     *,
@@ -90,27 +90,27 @@ class WrongStatus(Refusal):
 
 def may(by: Actor, job: SettleJob, action: Action) -> bool:
     """Return whether `by` may do `action` to this job. For a reversal, the right to reverse is required."""
-    return by.may(_needed(job, action))
+    return by.may(_required_action(job, action))
 
 
-def _needed(job: SettleJob, action: Action) -> Action:
+def _required_action(job: SettleJob, action: Action) -> Action:
     return Action.REVERSE_JOB if job.kind is JobKind.REVERSE else action
 
 
-def locked(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJob:
+def lock_if_allowed(session: Session, key: JobKey, by: Actor, action: Action) -> SettleJob:
     """Lock and return the job. Raise `NoSuchJob` or `NotAllowed`."""
     if key.practice_id != by.practice_id:
         raise NoSuchJob
     job = lock(session, key)
     if job is None:
         raise NoSuchJob
-    by.require(_needed(job, action))
+    by.require(_required_action(job, action))
     return job
 
 
-def still_may(session: Session, job: SettleJob, by: Actor, action: Action) -> None:
+def require_still_allowed(session: Session, job: SettleJob, by: Actor, action: Action) -> None:
     """Re-check the user's role under lock. It may have changed since the page was loaded. Raise `NotAllowed`."""
-    authorize.require(session, by, _needed(job, action))
+    authorize.require(session, by, _required_action(job, action))
 
 
 _ACTS: Final = {
@@ -128,7 +128,7 @@ def by_schedule(job: SettleJob) -> dict[str, int]:
     return {} if job.schedule_id is None else {"schedule": job.schedule_id}
 
 
-def refusal(job: SettleJob, what: str) -> WrongStatus:
+def wrong_status(job: SettleJob, what: str) -> WrongStatus:
     """Return the refusal that names the job's status and what it does not allow."""
     return WrongStatus(
         f"The job is {job.status.replace('_', ' ')}; it cannot {what}.",
@@ -136,7 +136,7 @@ def refusal(job: SettleJob, what: str) -> WrongStatus:
     )
 
 
-def move_locked(
+def transition_locked(
     session: Session,
     job: SettleJob,
     target: JobStatus,
@@ -151,10 +151,10 @@ def move_locked(
     if job.status is target:
         return job
     if job.status not in sources:
-        raise refusal(job, _ACTS[target])
+        raise wrong_status(job, _ACTS[target])
     key = JobKey(job.practice_id, job.id)
     source = job.status
-    moved = move(session, key, source=source, target=target, **values)
+    moved = transition(session, key, source=source, target=target, **values)
     assert moved, "the row is locked"
     subject = f"job:{job.id}"
     audit.record(

@@ -11,7 +11,7 @@ from core.models.practices import Practice
 from core.practices import periods, practice_days
 
 
-def dated(
+def choose_posting_date(
     session: Session, practice: Practice, *, asked: dt.date | None, moves_money: bool, now: dt.datetime
 ) -> dt.date:
     """Return the posting date of a new job: today, or the next open date if this month is closed and it was `asked`.
@@ -26,10 +26,10 @@ def moves_money(session: Session, job: SettleJob) -> bool:
     """Return whether the job posts anything. A status change and the reversal of one do not."""
     if job.kind is not JobKind.REVERSE:
         return job.kind is JobKind.SETTLE
-    return bool(session.scalar(select(posts()).where(*JobKey(job.practice_id, job.id).of(SettleJob))))
+    return bool(session.scalar(select(posts_money_clause()).where(*JobKey(job.practice_id, job.id).of(SettleJob))))
 
 
-def posts() -> ColumnElement[bool]:
+def posts_money_clause() -> ColumnElement[bool]:
     """Return the condition that a job posts anything."""
     original = aliased(SettleJob, name="original")
     of_original = exists().where(
@@ -40,14 +40,14 @@ def posts() -> ColumnElement[bool]:
     return or_(SettleJob.kind == JobKind.SETTLE, of_original.correlate(SettleJob))
 
 
-def hold(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
+def lock_month_open(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
     """Lock the month of the job's posting date open until the commit. Raise `PeriodClosed` and `PeriodBusy`."""
     if moves_money(session, job):
         today = practice_days.today(session.get_one(Practice, job.practice_id), now=now)
         periods.hold_open(session, job.practice_id, [job.posting_date], today=today)
 
 
-def offered(session: Session, job: SettleJob, *, now: dt.datetime) -> dt.date | None:
+def next_open_date_if_closed(session: Session, job: SettleJob, *, now: dt.datetime) -> dt.date | None:
     """Return the posting date for a new preview if the job's month is closed, or None if it is open.
 
     It is today, or the next open date if today's month is closed too.

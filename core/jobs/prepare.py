@@ -28,14 +28,14 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     if job is None:
         return False
     # Lock users first, in the same order as a tick and a change of limits, to avoid a deadlock.
-    authorize.held(session, requesters.of_job(job))
-    if job.schedule_id is not None and not schedule_lock.is_mine(session, job):
+    authorize.held(session, requesters.requester_ids(job))
+    if job.schedule_id is not None and not schedule_lock.try_lock(session, job):
         return False
-    practice = freezing.practice_as_it_is(session, key.practice_id)
+    practice = freezing.lock_practice_settings(session, key.practice_id)
     job.setting = practice.write_off
     job.provider_settings = freezing.provider_settings(session, key.practice_id)
     job.rule_values = {"recent_payment_days": practice.recent_payment_days}
-    job.limits = {**job.limits, **limits.of_people(session, practice, requesters.of_job(job))}
+    job.limits = {**job.limits, **limits.for_users(session, practice, requesters.requester_ids(job))}
     today = practice_days.today(practice, now=now)
     if job.posting_date == job.as_of:  # otherwise the next open date was chosen
         job.posting_date = today

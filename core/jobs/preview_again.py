@@ -47,7 +47,7 @@ def _claim_ids(session: Session, key: JobKey) -> list[str]:
     return list(found)
 
 
-def preview_dated(
+def preview_with_posting_date(
     session: Session,
     key: JobKey,
     posting_date: dt.date,

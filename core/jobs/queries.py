@@ -35,7 +35,7 @@ def list_jobs(
     return list(session.scalars(jobs.order_by(SettleJob.id.desc()).limit(limit)))
 
 
-def preparing(session: Session) -> list[JobKey]:
+def list_preparing(session: Session) -> list[JobKey]:
     """Return the jobs of all practices that a worker has yet to prepare."""
     jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status == JobStatus.PREPARING)
     return [JobKey(*row) for row in session.execute(jobs)]

@@ -10,7 +10,7 @@ from core.models.job_items import JobChunk
 from core.models.jobs import SettleJob
 
 
-class TakenBack(NamedTuple):
+class ReversedTotals(NamedTuple):
     """The claims and cents that all reversals of a job restored."""
 
     claims: int
@@ -23,7 +23,7 @@ class TakenBack(NamedTuple):
         return self.insurance_cents + self.patient_cents
 
 
-def of_jobs(session: Session, practice_id: int, job_ids: Collection[int]) -> dict[int, TakenBack]:
+def for_jobs(session: Session, practice_id: int, job_ids: Collection[int]) -> dict[int, ReversedTotals]:
     """Return the reversed totals by job id. Jobs without a reversal are left out."""
     of_reversal = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     sums = (func.sum(getattr(JobChunk, name)) for name in ("settled", "insurance_cents", "patient_cents"))
@@ -33,4 +33,4 @@ def of_jobs(session: Session, practice_id: int, job_ids: Collection[int]) -> dic
         .where(SettleJob.practice_id == practice_id, SettleJob.reverses_job_id.in_(job_ids))
         .group_by(SettleJob.reverses_job_id)
     )
-    return {job_id: TakenBack(*map(int, counted)) for job_id, *counted in rows if counted[0]}
+    return {job_id: ReversedTotals(*map(int, counted)) for job_id, *counted in rows if counted[0]}

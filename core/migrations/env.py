@@ -1,11 +1,11 @@
-"""Alembic's entry: run the migrations over the URL that `core.migrations.run.migrate` was given."""
+"""Alembic's entry point: run the migrations on the URL passed to `core.migrations.run.migrate`."""
 
 from alembic import context
 from sqlalchemy import create_engine, make_url, text
 
 from core.models import metadata
 
-# Two that migrate at once wait for each other.
+# Two migrations at once wait for each other.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('settle migrate'))")
 
 url = make_url(context.config.attributes["url"]).set(drivername="postgresql+psycopg")

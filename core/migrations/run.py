@@ -1,4 +1,4 @@
-"""Migrations. Apart from the engine: Alembic takes as long to import as all else together, and few commands need it."""
+"""Run migrations. Kept apart from the engine, because Alembic is slow to import and few commands need it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from core.errors import Refusal
 
 
 class NewerDatabase(Refusal):
-    """The database was migrated by a newer version of the product; nothing was changed."""
+    """A newer version of the product migrated this database. Nothing was changed."""
 
     code = "newer_database"
 
@@ -29,7 +29,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class Migrated:
-    """What `migrate` did: the revision before and after, and each migration that it ran."""
+    """What `migrate` did: the revision before and after, and the migrations that it ran."""
 
     before: str | None
     after: str
@@ -44,9 +44,9 @@ def _alembic_config(url: str | None = None) -> Config:
 
 
 def migrate(url: str, revision: str = "head") -> Migrated:
-    """Bring the database at `url` to `revision`. Raises `NewerDatabase` where this version does not know its revision.
+    """Migrate the database at `url` to `revision`. Raise `NewerDatabase` for an unknown revision.
 
-    The answer says what this call did: two that run at once wait for each other, and the second finds nothing to do.
+    The result covers this call only: of two at once, the second waits and then finds nothing to do.
     """
     config = _alembic_config(url)
     steps: list[MigrationInfo] = []
@@ -81,29 +81,29 @@ def _revision_at(url: str) -> str | None:
 
 
 def newest_revision() -> str:
-    """The revision that this version of the code expects."""
+    """Return the revision that this version of the code expects."""
     head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
     assert head is not None
     return head
 
 
 def is_unknown(revision: str) -> bool:
-    """Tell whether this version has no such migration: then a newer version has migrated the database."""
+    """Return whether this version does not know the migration, because a newer version ran it."""
     scripts = ScriptDirectory.from_config(_alembic_config()).walk_revisions()
     return revision not in {script.revision for script in scripts}
 
 
 def current_revision(engine: Engine) -> str | None:
-    """The revision of the database, or None where nothing was migrated yet."""
+    """Return the revision of the database, or None if it was never migrated."""
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def unmigrated(engine: Engine) -> Cause | None:
-    """Return why this version cannot work on the database: it is not migrated, or not far enough; else None.
+    """Return why this version cannot use the database (not migrated, or not far enough), or None if it can.
 
-    A newer schema is no obstacle: each migration is compatible with the version that still runs.
-    Raises what the database's driver raises.
+    A newer schema is fine, because each migration is compatible with the version before it. Raise what the driver
+    raises.
     """
     revision, newest = current_revision(engine), newest_revision()
     if revision == newest or (revision is not None and is_unknown(revision)):

@@ -1,4 +1,4 @@
-"""Waiting for a database that can be reached and is migrated, so that processes may start in any order."""
+"""Wait for a reachable, migrated database, so that processes may start in any order."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,16 +11,16 @@ from core.causes import Cause
 from core.db import causes
 from core.migrations.run import unmigrated
 
-FIRST_PAUSE_SECONDS: Final = 0.5  # doubled after each look
+FIRST_PAUSE_SECONDS: Final = 0.5  # doubled after each try
 PAUSE_SECONDS_MAX: Final = 5.0
 
 _log: Final = structlog.get_logger(__name__)
 
 
 def wait_until_migrated(engine: Engine, *, pause: Callable[[float], bool]) -> bool:
-    """Wait until the database is there and migrated. Log the reason once, and again when it changes.
+    """Wait until the database is reachable and migrated. Log the reason once, and again when it changes.
 
-    `pause` sleeps for so many seconds and returns True to give up; only then is the answer False.
+    `pause` sleeps for so many seconds and returns True to give up. Then the result is False.
     """
     said, seconds = None, FIRST_PAUSE_SECONDS
     while (cause := obstacle(engine)) is not None:
@@ -36,7 +36,7 @@ def wait_until_migrated(engine: Engine, *, pause: Callable[[float], bool]) -> bo
 
 
 def obstacle(engine: Engine) -> Cause | None:
-    """Return why this version cannot work on the database now; None where it can."""
+    """Return why this version cannot use the database now, or None if it can."""
     try:
         return unmigrated(engine)
     except SQLAlchemyError as error:

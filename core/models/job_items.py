@@ -139,6 +139,6 @@ class JobFailure(Base):
     retried_at: Mapped[At]
 
 
-def still_to_settle(item: Any = JobItem) -> ColumnElement[bool]:
+def is_reserved(item: Any = JobItem) -> ColumnElement[bool]:
     """Return the condition that a job has reserved the item's claim: selected to settle, not yet processed."""
     return and_(item.verdict == Verdict.SETTLE, item.outcome.is_(None))

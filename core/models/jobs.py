@@ -59,14 +59,14 @@ OPEN_STATUSES: Final = (
     JobStatus.HALTED,
     JobStatus.CANCELLING,
 )
-MOVING_STATUSES: Final = (
+IN_PROGRESS_STATUSES: Final = (
     JobStatus.PREPARING,
     JobStatus.CONFIRMED,
     JobStatus.RUNNING,
     JobStatus.PAUSING,
     JobStatus.CANCELLING,
 )
-WORKED_STATUSES: Final = (JobStatus.CONFIRMED, JobStatus.RUNNING)  # workers take chunks of these
+WORKABLE_STATUSES: Final = (JobStatus.CONFIRMED, JobStatus.RUNNING)  # workers take chunks of these
 FINAL_STATUSES: Final = (
     JobStatus.COMPLETED,
     JobStatus.CANCELLED,

@@ -1,4 +1,4 @@
-"""What a rule may read, by name. Rules never name a table: one that named two would multiply the feed's rows."""
+"""The facts that rules use, by name. Rules name no table, because two tables would multiply the feed's rows."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _WITH_PAYER = (
     ClaimStatus.ACKNOWLEDGED,
 )
 _ADJUDICATED = (ClaimStatus.ERA_RECEIVED, ClaimStatus.ERA_DENIED)
-# The rules let cost sharing of patients of these payers be written off for these reasons alone.
+# The rules allow write-offs of cost sharing for patients of these payers only for certain reasons.
 COST_SHARE_CLASSES = (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
 COST_SHARE_REASONS = (WriteOffReason.CHARITY, WriteOffReason.SMALL_BALANCE)
 
@@ -44,19 +44,19 @@ PAYER: FromClause = Payer.__table__.alias("primary_payer")
 
 @dataclass(frozen=True)
 class Terms:
-    """What is asked of the claims: the values that rules compare with, the same for every claim of a job."""
+    """The values that rules compare with. They are the same for all claims of a job."""
 
-    setting: WriteOffSetting  # the practice's
-    as_of: dt.date  # today in the practice's zone
+    setting: WriteOffSetting  # the practice's setting
+    as_of: dt.date  # the practice's date
     target_status: str = SETTLED
-    reason: WriteOffReason | None = None  # None: not yet said, as in the feed
-    recent_payment_days: int = 0  # 0: the window is off
+    reason: WriteOffReason | None = None  # None: not chosen yet, as in the feed
+    recent_payment_days: int = 0  # 0: the rule is off
     excluded: Excluded = NOBODY  # on `as_of`
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One claim as the rules see it; every field is an SQL expression over `source()`."""
+    """One claim as the rules see it. Every field is an SQL expression over `source()`."""
 
     settles_insurance: Condition
     settles_patient: Condition
@@ -64,9 +64,9 @@ class Facts:
     has_target_status: Condition
     insurance_due: ColumnElement[int]
     patient_due: ColumnElement[int]
-    nothing_chosen_due: Condition  # in the responsibilities that the setting chooses
+    nothing_chosen_due: Condition  # in the responsibilities that the setting writes off
     has_credit_line: Condition
-    on_hold: Condition  # a hold, or an exclusion of its patient or of a payer of it
+    on_hold: Condition  # a hold, or an excluded patient or payer
     in_other_job: Condition
     in_future: Condition
     is_with_payer: Condition
@@ -78,11 +78,11 @@ class Facts:
     already_reversed: Condition
     late_payment_took_all: Condition
     balance_mismatch: Condition
-    values: Mapping[str, ColumnElement[Any]]  # what "why?" shows, by name; amounts in cents
+    values: Mapping[str, ColumnElement[Any]]  # shown as the reason, by name; amounts in cents
 
 
 def source() -> FromClause:
-    """`claim` with its billing provider and its primary payer: what `of_claim` reads from."""
+    """Return `claim` joined to its billing provider and primary payer, which `of_claim` reads."""
     claim = Claim.__table__
     return claim.join(
         PROVIDER,
@@ -100,7 +100,10 @@ def source() -> FromClause:
 
 
 def settles(setting: WriteOffSetting) -> tuple[Condition, Condition]:
-    """Whether insurance and patient balances are written off: the provider's own setting before the practice's."""
+    """Return whether insurance and patient balances are written off.
+
+    The provider's own setting overrides the practice's.
+    """
     effective = func.coalesce(PROVIDER.c.write_off, literal(setting.value))
     return (
         effective.in_([WriteOffSetting.INSURANCE.value, WriteOffSetting.BOTH.value]),
@@ -109,7 +112,7 @@ def settles(setting: WriteOffSetting) -> tuple[Condition, Condition]:
 
 
 def of_claim(terms: Terms) -> Facts:
-    """The facts of each claim in `source()`, for a job on `terms`."""
+    """Return the facts of each claim in `source()` for a job on `terms`."""
     settles_insurance, settles_patient = settles(terms.setting)
     return Facts(
         settles_insurance=settles_insurance,
@@ -124,7 +127,7 @@ def of_claim(terms: Terms) -> Facts:
         ),
         has_credit_line=Claim.has_credit_line.expression,
         on_hold=on_hold(terms.as_of, terms.excluded),
-        in_other_job=false(),  # asked for schedules alone; people see a warning
+        in_other_job=false(),  # used for schedules only; users see a warning instead
         in_future=Claim.service_date > terms.as_of,
         is_with_payer=or_(
             Claim.primary_status.in_(_WITH_PAYER),
@@ -140,7 +143,7 @@ def of_claim(terms: Terms) -> Facts:
         paid_recently=_paid_recently(terms),
         owes_medicare_cost_share=_cost_share(terms),
         changed_since_preview=false(),  # nothing was promised yet
-        touched_since_settled=false(),  # asked of reversals alone, as the next two
+        touched_since_settled=false(),  # used for reversals only, like the next two
         already_reversed=false(),
         late_payment_took_all=false(),
         balance_mismatch=Claim.balance_mismatch.expression,
@@ -149,22 +152,22 @@ def of_claim(terms: Terms) -> Facts:
 
 
 def on_hold(today: dt.date, excluded: Excluded) -> Condition:
-    """Whether a hold lasts on the day, or the claim's patient or a payer of it is excluded; over claim alone."""
+    """Return the condition that a hold is current on the day, or that the claim's patient or payer is excluded."""
     return or_(is_held(today), is_excluded(excluded))
 
 
 def is_held(today: dt.date) -> Condition:
-    """Whether somebody put the claim on hold, and the hold's last day is not over. Nobody has to clear it then."""
+    """Return the condition that the claim has a hold whose last day is not over. No job has to clear the hold then."""
     return and_(Claim.hold.is_not(None), or_(Claim.hold_until.is_(None), Claim.hold_until >= today))
 
 
 def is_excluded(excluded: Excluded) -> Condition:
-    """Whether the claim's patient, or a payer of it, is among the excluded."""
+    """Return the condition that the claim's patient or one of its payers is excluded."""
     return or_(_patient_excluded(excluded), _payer_excluded(excluded))
 
 
 def holds_it(today: dt.date, excluded: Excluded) -> ColumnElement[str | None]:
-    """What kind of hold keeps the claim, by its own name; an exclusion is one too. NULL where none does."""
+    """Return the kind of hold on the claim, including "excluded", or NULL."""
     kind = case((is_held(today), Claim.hold), (is_excluded(excluded), Hold.EXCLUDED.value), else_=null())
     return type_coerce(kind, Claim.hold.type)
 
@@ -175,13 +178,13 @@ def _patient_excluded(excluded: Excluded) -> Condition:
 
 def _payer_excluded(excluded: Excluded) -> Condition:
     payers = (Claim.primary_payer_id.expression, Claim.secondary_payer_id.expression)
-    # Never NULL, as a claim without that insurance would make it: its negation is asked too.
+    # Never NULL, which a claim without a second insurance would give, because the negation is used too.
     return or_(*(func.coalesce(_is_one_of(payer, excluded.payer_ids), False) for payer in payers))
 
 
 def _is_one_of(column: ColumnElement[Any], ids: tuple[int, ...]) -> Condition:
-    # Values and no sub-select: what the database knows of the column tells it how many match, and where nobody is
-    # excluded nothing is asked.
+    # Use values and no subselect: PostgreSQL's statistics then tell how many match, and without exclusions nothing is
+    # compared.
     return column == any_(literal(list(ids), ARRAY(BigInteger))) if ids else false()
 
 
@@ -203,7 +206,7 @@ def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
         "last_payment_on": Claim.last_payment_on.expression,
         "recent_payment_days": literal(terms.recent_payment_days),
         "payer_class": PAYER.c.payer_class,
-        "schedule_note": null(),  # shown where a schedule lacks the note that it needs
+        "schedule_note": null(),  # set if a schedule lacks the note that it needs
         "version": Claim.version.expression,
     }
 
@@ -216,13 +219,13 @@ def _paid_recently(terms: Terms) -> Condition:
 
 
 def _cost_share(terms: Terms) -> Condition:
-    # Which reasons may write off what Medicare or Medicaid leaves to the patient is known once
-    # a reason is given; the feed has none yet and does not judge.
+    # Which reasons allow write-offs of cost sharing is known only when a reason is given. The feed has none and skips
+    # the rule.
     if terms.reason is None or terms.reason in COST_SHARE_REASONS:
         return false()
     return is_cost_share()
 
 
 def is_cost_share() -> Condition:
-    """Whether what is left to the patient is Medicare's or Medicaid's cost sharing, whatever the reason."""
+    """Return the condition that the patient's balance is Medicare or Medicaid cost sharing, whatever the reason."""
     return func.coalesce(PAYER.c.payer_class.in_([kind.value for kind in COST_SHARE_CLASSES]), False)

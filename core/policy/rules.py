@@ -1,6 +1,6 @@
-"""The rules: when a claim is not written off. One table in order; the first that matches wins.
+"""The rules that decide when a claim is not written off: one table in order. The first match wins.
 
-The same rows give the feed's eligibility, the preview's verdict and the run's check.
+The same rows give the feed's write-off check, the preview's verdict and the run's check.
 """
 
 from collections.abc import Callable, Collection
@@ -15,7 +15,7 @@ from core.policy.facts import Condition, Facts
 
 
 class Moment(StrEnum):
-    """Where a rule is asked."""
+    """When a rule is checked."""
 
     FEED = "feed"
     PREVIEW = "preview"
@@ -23,10 +23,10 @@ class Moment(StrEnum):
 
 
 class RuleAction(StrEnum):
-    """What happens to a claim on which a rule matches."""
+    """What happens to a claim that matches a rule."""
 
     SKIP = "skip"
-    SETTLE = "settle"  # the status moves, no money does
+    SETTLE = "settle"  # the status changes, and nothing is written off
 
 
 FEED_AND_PREVIEW: Final = frozenset({Moment.FEED, Moment.PREVIEW})
@@ -41,7 +41,7 @@ ANY_KIND: Final = frozenset(JobKind)
 
 @dataclass(frozen=True)
 class Rule:
-    """One row: `sentence` is what people read, `code` is stable, `when` reads facts."""
+    """One row. `sentence` is for people, `code` is stable, `when` reads facts."""
 
     code: str
     sentence: str
@@ -49,9 +49,9 @@ class Rule:
     action: RuleAction = RuleAction.SKIP
     at: frozenset[Moment] = FEED_AND_PREVIEW
     kinds: frozenset[JobKind] = MONEY
-    shows: tuple[str, ...] = ()  # the values that answer "why?"
-    shows_too: tuple[str, ...] = ()  # and these, where there is one
-    may_include: bool = False  # a job may override it, if the user may
+    shows: tuple[str, ...] = ()  # facts shown as the reason
+    shows_too: tuple[str, ...] = ()  # more facts, shown if present
+    may_include: bool = False  # a job may override it, if the user has the right
 
 
 _OWED: Final = ("insurance_due", "patient_due")
@@ -116,7 +116,7 @@ RULES: Final = (
         "on_hold",
         "On hold, or excluded from write-offs",
         lambda f: f.on_hold,
-        at=EVERYWHERE,  # a hold changes the claim's version; an exclusion touches no claim, so the run asks again
+        at=EVERYWHERE,  # a hold changes the claim's version; an exclusion does not, so the run checks again
         shows=("hold",),
         shows_too=("hold_until", "excluded"),
     ),
@@ -178,21 +178,21 @@ RULES: Final = (
 
 BY_CODE: Final = {rule.code: rule for rule in RULES}
 MAY_INCLUDE: Final = tuple(rule.code for rule in RULES if rule.may_include)
-CAN_SETTLE: Final = "can_settle"  # the feed's word where no rule matches
+CAN_SETTLE: Final = "can_settle"  # the feed's code if no rule matches
 
 
 def rules_at(moment: Moment, *, kind: JobKind, include: Collection[str] = ()) -> list[Rule]:
-    """The rows that are asked at `moment`, without those that the job overrides."""
+    """Return the rules that apply at `moment`, without those that the job overrides."""
     return [rule for rule in RULES if moment in rule.at and kind in rule.kinds and rule.code not in include]
 
 
 def first_match(facts: Facts, rules: list[Rule]) -> ColumnElement[str | None]:
-    """The code of the first rule that matches, or NULL."""
+    """Return the code of the first rule that matches, or NULL."""
     return case(*((rule.when(facts), rule.code) for rule in rules), else_=null())
 
 
 def why(facts: Facts, rules: list[Rule]) -> ColumnElement[dict[str, Any] | None]:
-    """What the first matching rule saw, as JSON by name, where it skips; NULL elsewhere."""
+    """Return the facts of the first matching rule as JSON by name, if it skips the claim, else NULL."""
     shown = [(rule.when(facts), _shown(facts, rule)) for rule in rules]
     return case(*shown, else_=null())
 
@@ -211,5 +211,5 @@ def _named(facts: Facts, names: tuple[str, ...]) -> list[ColumnElement[Any]]:
 
 
 def skip_codes() -> list[str]:
-    """The codes whose claims are skipped."""
+    """Return the codes of rules that skip claims."""
     return [rule.code for rule in RULES if rule.action is RuleAction.SKIP]

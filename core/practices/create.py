@@ -1,4 +1,4 @@
-"""Make a practice with the statuses that every practice starts with."""
+"""Create a practice with the standard billing statuses."""
 
 import datetime as dt
 from typing import Final
@@ -17,25 +17,25 @@ NAME_CHARACTERS_MAX: Final = 200
 
 
 class PracticeExists(Refusal):
-    """There already is a practice of this name."""
+    """There is already a practice with this name."""
 
     code = "practice_exists"
 
 
 class BadTimeZone(BadInput):
-    """A time zone is named as in the IANA list, such as America/Chicago."""
+    """Use a time zone name from the IANA list, such as America/Chicago."""
 
     code = "bad_time_zone"
 
 
 class BadPracticeName(BadInput):
-    """A practice needs a name: some letters, and no more than 200 of them."""
+    """A practice needs a name of 1 to 200 characters."""
 
     code = "bad_practice_name"
 
 
 class OtherTimeZone(Refusal):
-    """The practice already has another time zone; its posting dates were made in it."""
+    """The practice already has another time zone, and its posting dates depend on it."""
 
     code = "other_time_zone"
 
@@ -48,15 +48,15 @@ def create_practice(
     write_off: WriteOffSetting = WriteOffSetting.NEITHER,
     now: dt.datetime,
 ) -> int:
-    """Make the practice and its standard billing statuses; give its id.
+    """Create the practice with its standard billing statuses. Return its id.
 
-    Raises `BadPracticeName`, `BadTimeZone`, and `PracticeExists` where the name is taken.
+    Raise `BadPracticeName`, `BadTimeZone`, and `PracticeExists` if the name is taken.
     """
     name = name.strip()
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadPracticeName
     new = {"name": name, "time_zone": known_zone(time_zone), "write_off": write_off, "created_at": now}
-    # ON CONFLICT waits for whoever is making the same practice, where a SELECT first would not see them.
+    # ON CONFLICT waits for a transaction that creates the same practice. A SELECT first would not see it.
     insertion = upsert(Practice).values(recent_payment_days=0, **new).on_conflict_do_nothing(index_elements=["name"])
     practice_id: int | None = session.scalar(insertion.returning(Practice.id))
     if practice_id is None:
@@ -70,9 +70,9 @@ def create_practice(
 
 
 def find_or_create_practice(session: Session, *, name: str, time_zone: str | None, now: dt.datetime) -> int:
-    """Give the id of the practice called `name`; make it (New York unless `time_zone` is told) where there is none.
+    """Return the id of the practice called `name`. Create it if needed, in New York time unless `time_zone` is given.
 
-    Raises `OtherTimeZone` where the practice is there and has another zone than the one told.
+    Raise `OtherTimeZone` if the practice exists with another time zone.
     """
     try:
         return create_practice(session, name=name, time_zone=time_zone or DEFAULT_TIME_ZONE, now=now)
@@ -85,7 +85,7 @@ def find_or_create_practice(session: Session, *, name: str, time_zone: str | Non
 
 
 def known_zone(time_zone: str) -> str:
-    """The name of a zone as it was given; raises `BadTimeZone` where there is none."""
+    """Return the zone's name. Raise `BadTimeZone` if there is no such zone."""
     try:
         ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

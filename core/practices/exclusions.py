@@ -1,7 +1,7 @@
-"""Patients and payers whose claims are never written off while it lasts.
+"""Exclusions: patients and payers whose claims are not written off for a time.
 
-The rules read who is excluded on a day (`lasting`); no claim is touched. A chunk that is settled reads it again under a
-lock that it shares with others and that whoever excludes waits for: once an exclusion is made, nothing is written off.
+The rules read the exclusions of a day; no claim is changed. A chunk reads them again under a shared lock that a new
+exclusion waits for. So nothing is written off once an exclusion is committed.
 """
 
 import datetime as dt
@@ -20,33 +20,33 @@ from core.models.people import User
 from core.models.practices import Exclusion, Patient, Payer, Practice
 from core.practices import practice_days
 
-LASTING_MAX: Final = 10_000  # of one practice at a time: every question of the rules carries them along
+LASTING_MAX: Final = 10_000  # of one practice at a time, because every rule check carries them
 
 _SHARED: Final = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('exclusions', :practice_id))")
 _ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('exclusions', :practice_id))")
 
 
 class BadExclusion(BadInput):
-    """The exclusion is not as it must be."""
+    """The exclusion is not valid."""
 
     code = "bad_exclusion"
 
 
 class AlreadyExcluded(Refusal):
-    """This is excluded already; end that exclusion first to change it."""
+    """This is already excluded. End that exclusion first to change it."""
 
     code = "already_excluded"
     http_status = HTTPStatus.CONFLICT
 
 
 class TooManyExclusions(Refusal):
-    """A practice has at most 10,000 exclusions that last; end some first."""
+    """A practice can have at most 10,000 active exclusions. End some first."""
 
     code = "too_many_exclusions"
 
 
 class Excluded(NamedTuple):
-    """Who is excluded on a day, by internal ids."""
+    """The patients and payers excluded on a day, by internal ids."""
 
     patient_ids: tuple[int, ...] = ()
     payer_ids: tuple[int, ...] = ()
@@ -60,7 +60,7 @@ class NoSuchExclusion(NotFound):
 
 
 class ExclusionRow(NamedTuple):
-    """One exclusion, as people see it."""
+    """One exclusion, for pages, API and commands."""
 
     id: int
     patient: str | None  # the practice's own number of the patient …
@@ -76,7 +76,7 @@ class ExclusionRow(NamedTuple):
 
 
 def lasting(session: Session, practice_id: int, *, on: dt.date) -> Excluded:
-    """Who is excluded on the day `on`."""
+    """Return the exclusions that are active on the day `on`."""
     found = session.execute(
         select(Exclusion.patient_id, Exclusion.payer_id)
         .where(Exclusion.practice_id == practice_id, _lasts(on))
@@ -89,9 +89,10 @@ def lasting(session: Session, practice_id: int, *, on: dt.date) -> Excluded:
 
 
 def lasting_for_run(session: Session, practice_id: int, *, on: dt.date) -> Excluded:
-    """The same, kept until the commit: whoever excludes now waits for it."""
+    """Return the active exclusions, under a shared lock that blocks new ones until commit."""
     session.execute(_SHARED, {"practice_id": practice_id})
-    return lasting(session, practice_id, on=on)  # in a statement of its own: it sees what the lock waited for
+    # in a statement of its own, so that it sees what was committed while we waited for the lock
+    return lasting(session, practice_id, on=on)
 
 
 def exclude(
@@ -104,9 +105,9 @@ def exclude(
     by: Actor,
     now: dt.datetime,
 ) -> int:
-    """Exclude a patient or a payer (the practice's own number) through the day `until`; give the exclusion's id.
+    """Exclude a patient or a payer (the practice's own number) through the day `until`. Return the exclusion's id.
 
-    Waits for chunks that are being settled. Raises `BadExclusion` naming each fault, `AlreadyExcluded` and
+    Wait for chunks that are being settled. Raise `BadExclusion` naming each fault, `AlreadyExcluded` and
     `TooManyExclusions`.
     """
     by.require(Action.EXCLUDE)
@@ -115,7 +116,7 @@ def exclude(
     session.execute(_ALONE, {"practice_id": by.practice_id})
     of_practice = Exclusion.practice_id == by.practice_id
     same = and_(of_practice, *(getattr(Exclusion, column) == number for column, number in whom.items()))
-    # What has lapsed by itself makes room; it ended with its last day, and nobody ended it.
+    # An expired exclusion makes room. It ended with its last day, and by no user.
     lapsed = update(Exclusion).where(same, Exclusion.ended_at.is_(None), Exclusion.until < today)
     session.execute(lapsed.values(ended_at=now))
     if session.scalar(select(Exclusion.id).where(same, Exclusion.ended_at.is_(None))) is not None:
@@ -130,7 +131,7 @@ def exclude(
 
 
 def end(session: Session, exclusion_id: int, *, by: Actor, now: dt.datetime) -> None:
-    """End an exclusion; one that has ended stays as it is. Raises `NoSuchExclusion`."""
+    """End an exclusion. Repeating changes nothing. Raise `NoSuchExclusion`."""
     by.require(Action.EXCLUDE)
     this = (Exclusion.practice_id == by.practice_id, Exclusion.id == exclusion_id)
     if session.scalar(select(Exclusion.id).where(*this)) is None:
@@ -151,7 +152,7 @@ def listed(
     before_id: int | None = None,
     limit: int | None = None,
 ) -> list[ExclusionRow]:
-    """The practice's exclusions, the newest first; of one claim's patient and payers where these are given."""
+    """Return the practice's exclusions, newest first, optionally only those of one claim's patient and payers."""
     made_by, ended_by = aliased(User), aliased(User)
     lasts = _lasts(today)
     found = (
@@ -189,7 +190,7 @@ def _check(
     until: dt.date | None,
     today: dt.date,
 ) -> dict[str, int]:
-    """The column and id of whom it is about."""
+    """Return the column and id of the excluded patient or payer."""
     faults: dict[str, str] = {}
     whom: dict[str, int] = {}
     if (patient is None) == (payer is None):
@@ -213,7 +214,7 @@ def _check(
 
 
 def fault_of_why(why: str, *, needed: bool) -> str | None:
-    """What is wrong with a reason in words; None where nothing is."""
+    """Return what is wrong with a reason, or None if nothing is."""
     if needed and not why.strip():
         return "Say why: whoever reads it later has only these words."
     if not reading.can_keep(why.strip(), least=0):

@@ -1,6 +1,6 @@
-"""The practice's limits: when failures halt a job, how long a payment counts as recent, and what takes two people.
+"""The practice's limits: failures that halt a job, days of a recent payment, and amounts that need approval.
 
-The failure budget is read when a failure is counted; the others are frozen into a job when it is previewed.
+The failure budget is read when a failure is counted. A preview freezes the others into its job.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from core.practices import queries
 
 
 class Limit(NamedTuple):
-    """A number that an administrator sets, and between which numbers it makes sense."""
+    """A number that an administrator sets, with its bounds."""
 
     column: str
     least: int
@@ -27,12 +27,12 @@ class Limit(NamedTuple):
 PERCENT: Final = Limit("failure_percent_max", 1, 100, "percent of failed claims")
 CLAIMS: Final = Limit("failure_claims_min", 1, 1_000_000, "claims before the percentage counts")
 ALIKE: Final = Limit("failures_alike_max", 2, 1_000_000, "failures alike in a row")
-# A year; who wants to spare claims for longer filters by "last payment before" in the feed.
+# A year. To spare claims for longer, filter by "last payment before" in the feed.
 RECENT_DAYS: Final = Limit("recent_payment_days", 0, 365, "days that count as lately")
 
 
 class BadLimit(BadInput):
-    """A limit is not as it must be."""
+    """A limit is not valid."""
 
     code = "bad_limit"
 
@@ -40,25 +40,25 @@ class BadLimit(BadInput):
 def set_failure_budget(
     session: Session, *, by: Actor, percent: int, claims: int, alike: int, now: dt.datetime
 ) -> Practice:
-    """Halt a job when more than `percent` of at least `claims` have failed, or the last `alike` failures are alike.
+    """Halt a job if more than `percent` of at least `claims` claims failed, or the last `alike` failures are alike.
 
-    Raises `NotAllowed`, and `BadLimit` naming each number that is out of bounds.
+    Raise `NotAllowed`, and `BadLimit` naming each number that is out of bounds.
     """
     return _set(session, "failure_budget.changed", {PERCENT: percent, CLAIMS: claims, ALIKE: alike}, by=by, now=now)
 
 
 def set_recent_payment_days(session: Session, *, by: Actor, days: int, now: dt.datetime) -> Practice:
-    """Skip claims with a payment in the last `days` days; 0 switches the rule off. Raises as above."""
+    """Skip claims with a payment in the last `days` days; 0 turns the rule off. Raise `NotAllowed` and `BadLimit`."""
     return _set(session, "recent_payment_window.changed", {RECENT_DAYS: days}, by=by, now=now)
 
 
 def set_write_off_limits(
     session: Session, *, by: Actor, claim_cents: int | None = None, job_cents: int | None = None, now: dt.datetime
 ) -> Practice:
-    """Let a job wait for another person that writes off more than `claim_cents` of one claim, or `job_cents` in all.
+    """Require approval for jobs that write off more than `claim_cents` per claim or `job_cents` in total.
 
-    `core.money.UNLIMITED` is a word that somebody chose; None leaves that limit as it is. Jobs that were previewed
-    before keep the limits of then. Raises `NotAllowed`, and `BadLimitAmount` where a number can be no limit.
+    `core.money.UNLIMITED` stands for the word "unlimited"; None keeps that limit. Existing previews keep the old
+    limits. Raise `NotAllowed`, and `BadLimitAmount` for an invalid amount.
     """
     authorize.require(session, by, Action.CHANGE_SETTING)
     practice = queries.locked(session, by.practice_id)

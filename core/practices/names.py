@@ -1,4 +1,4 @@
-"""Tell apart offices, providers and payers of one name: such a name is shown with the practice's own number."""
+"""Tell apart offices, providers and payers with the same name, by adding the practice's own number."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Named = type[Office] | type[Provider] | type[Payer]
 def shown(session: Session, practice_id: int, table: Named, *, of: Any = None) -> Any:
     """Return an expression for the name of `table`, or of its alias `of` (columns `id` and `name`), as screens show it.
 
-    A name that another row of the practice has too is followed by the own number: "Main Street Office (MAIN-2)".
+    If another row of the practice has the same name, the own number follows: "Main Street Office (MAIN-2)".
     """
     named = table if of is None else of
     labels = _labels(session, practice_id, table)
@@ -27,7 +27,7 @@ def by_number(session: Session, practice_id: int, table: Named) -> list[tuple[st
 
 
 def _labels(session: Session, practice_id: int, table: Named) -> dict[int, str]:
-    """Return what is shown, by internal id, of the rows whose name is not theirs alone. Most practices have none."""
+    """Return the shown names, by internal id, of rows whose name is not unique. Most practices have none."""
     of_practice = table.practice_id == practice_id
     shared = select(table.name).where(of_practice).group_by(table.name).having(func.count() > 1)
     rows = session.execute(select(table.id, table.name, table.external_id).where(of_practice, table.name.in_(shared)))

@@ -1,7 +1,6 @@
-"""Months of the practice, by its own calendar: a closed one takes no posting.
+"""Months of a practice, in its time zone. A closed month takes no posting.
 
-Whoever posts holds the month's row until the commit; whoever closes it, too. A hand that holds claims takes them
-before the months, so that no two wait for each other.
+Both posting into a month and closing it lock its row until commit. Claims are locked before months, to avoid deadlocks.
 """
 
 import calendar as days
@@ -30,7 +29,7 @@ class PeriodClosed(Refusal):
 
 
 class PeriodBusy(Refusal):
-    """This month is being closed, or something large is being posted into it; try again in a moment."""
+    """This month is being closed, or a large posting is in progress. Try again in a moment."""
 
     code = "period_busy"
 
@@ -42,31 +41,31 @@ class BadMonth(BadInput):
 
 
 class BadPostingDate(BadInput):
-    """The posting date is today or, where today's month is closed, the next open date."""
+    """The posting date must be today or, if today's month is closed, the next open date."""
 
     code = "bad_posting_date"
 
 
 def month_of(day: dt.date) -> dt.date:
-    """The first day of the day's month, which is the month's name."""
+    """Return the first day of the day's month, which identifies the month."""
     return day.replace(day=1)
 
 
 def month_of_column(day: ColumnElement[dt.date]) -> ColumnElement[dt.date]:
-    """The first day of a column's month.
+    """Return the first day of a column's month.
 
-    The cast is needed: PostgreSQL makes a plain date a moment in its session's time zone, and converts it back.
+    The cast is needed, because date_trunc turns a plain date into a timestamp in the session's time zone and back.
     """
     return cast(func.date_trunc("month", cast(day, DateTime(timezone=False))), Date)
 
 
 def after(month: dt.date) -> dt.date:
-    """The month after."""
+    """Return the next month."""
     return month + dt.timedelta(days=days.monthrange(month.year, month.month)[1])
 
 
 def named(name: str) -> dt.date:
-    """The month called `name`, such as 2026-11. Raises `BadMonth`."""
+    """Return the month called `name`, such as 2026-11. Raise `BadMonth`."""
     year, dash, number = name.partition("-")
     is_written = bool(dash) and len(year) == 4 and len(number) == 2 and (year + number).isascii()  # noqa: PLR2004
     if not (is_written and (year + number).isdigit()):
@@ -77,19 +76,19 @@ def named(name: str) -> dt.date:
 
 
 def name_of(month: dt.date) -> str:
-    """2026-11, as programs and files call it."""
+    """Return 2026-11, for programs and files."""
     return f"{month:%Y-%m}"
 
 
 def words_of(month: dt.date) -> str:
-    """November 2026, as people call it."""
+    """Return November 2026, for people."""
     return f"{month:%B %Y}"
 
 
 def hold_open(session: Session, practice_id: int, posting_dates: Collection[dt.date], *, today: dt.date) -> None:
-    """Keep the months of these dates open until the commit.
+    """Lock the months of these dates open until commit.
 
-    Raises `PeriodClosed` naming the first that is closed and the next open date, and `PeriodBusy`.
+    Raise `PeriodClosed` naming the first closed one and the next open date, and `PeriodBusy`.
     """
     closed = hold(session, practice_id, posting_dates)
     if closed:
@@ -97,13 +96,13 @@ def hold_open(session: Session, practice_id: int, posting_dates: Collection[dt.d
 
 
 def hold(session: Session, practice_id: int, days_: Collection[dt.date]) -> set[dt.date]:
-    """Hold the months of these days until the commit; give those that are closed. Raises `PeriodBusy`."""
+    """Lock the months of these days until commit. Return those that are closed. Raise `PeriodBusy`."""
     with _busy():
         return held_closed(session, practice_id, {month_of(day) for day in days_})
 
 
 def held_closed(session: Session, practice_id: int, months: Collection[dt.date]) -> set[dt.date]:
-    """Hold the months until the commit; give those that are closed. One small statement where nobody was late."""
+    """Lock the months until commit. Return those that are closed, usually with one small statement."""
     states = _held(session, practice_id, months)
     missing = sorted(set(months) - set(states))
     if missing:
@@ -124,13 +123,13 @@ def _busy() -> Iterator[None]:
 
 
 def _held(session: Session, practice_id: int, months: Collection[dt.date]) -> dict[dt.date, PeriodState]:
-    # What waited for a close sees its outcome: a locking SELECT reads the newest version of the row.
+    # A locking SELECT that waited for a close reads the newest version of the row.
     locked = select(Period.month, Period.state).where(Period.practice_id == practice_id, Period.month.in_(months))
     return dict(session.execute(locked.order_by(Period.month).with_for_update(read=True)).all())
 
 
 def lock_for_closing(session: Session, practice_id: int, month: dt.date) -> Period:
-    """Keep every writer out of the month until the commit. Raises `PeriodBusy` after five seconds."""
+    """Lock the month against postings until commit. Raise `PeriodBusy` after five seconds."""
     session.execute(text("SELECT set_config('lock_timeout', '5s', true)"))
     made = insert(Period).values(practice_id=practice_id, month=month, state=PeriodState.OPEN)
     found = select(Period).where(Period.practice_id == practice_id, Period.month == month).with_for_update()
@@ -140,37 +139,37 @@ def lock_for_closing(session: Session, practice_id: int, month: dt.date) -> Peri
 
 
 def closed_months(session: Session, practice_id: int) -> set[dt.date]:
-    """Every closed month, as it is now."""
+    """Return the closed months."""
     closed = select(Period.month).where(Period.practice_id == practice_id, Period.state == PeriodState.CLOSED)
     return set(session.scalars(closed))
 
 
 def next_open_date(session: Session, practice_id: int, *, today: dt.date) -> dt.date:
-    """Return the earliest open day: the first after the last closed month, or today where none is closed.
+    """Return the earliest open day: the first after the last closed month, or today if none is closed.
 
-    It is later than today only where today's month is closed.
+    It is later than today only if today's month is closed.
     """
     closed = closed_months(session, practice_id)
     return after(max(closed)) if closed else today
 
 
 def latest_date(session: Session, practice_id: int, *, today: dt.date) -> dt.date:
-    """Return the latest day that may be posted on: today, or the next open date where today's month is closed."""
+    """Return the latest posting date: today, or the next open date if today's month is closed."""
     return first_open(closed_months(session, practice_id), today)
 
 
 def first_open(closed: Collection[dt.date], day: dt.date) -> dt.date:
-    """Return the day, or the first day of the next month that is not among the closed ones."""
+    """Return the day, or the first day of the next month that is not closed."""
     while month_of(day) in closed:
         day = after(month_of(day))
     return day
 
 
 def posting_date(session: Session, practice_id: int, *, asked: dt.date | None, today: dt.date) -> dt.date:
-    """Return a job's posting date: today, or the next open date where today's month is closed and that was asked for.
+    """Return a job's posting date: today, or the next open date if today's month is closed and that date was chosen.
 
-    Never an earlier day, because a write-off would be dated before its charge, and a reversal before its write-off.
-    Raises `PeriodClosed` where today is in a closed month and nothing else was asked, and `BadPostingDate`.
+    An earlier day is refused, because a write-off would precede its charge, and a reversal its write-off. Raise
+    `PeriodClosed` if today is in a closed month and no date was chosen, and `BadPostingDate`.
     """
     offered = latest_date(session, practice_id, today=today)
     day = asked or today
@@ -183,7 +182,7 @@ def posting_date(session: Session, practice_id: int, *, asked: dt.date | None, t
 
 
 def refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.date) -> PeriodClosed:
-    """Return the refusal that says which month is closed, and what can be done instead."""
+    """Return the refusal that names the closed month and what can be done instead."""
     offered = next_open_date(session, practice_id, today=today)
     return PeriodClosed(
         f"{words_of(month)} is closed: nothing can be posted into it. The next open date is "

@@ -1,4 +1,4 @@
-"""Find a practice, and what belongs to it."""
+"""Find a practice by id or name, and lock it."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -10,18 +10,18 @@ from sqlalchemy.orm import Session
 from core.errors import NotFound
 from core.models.practices import Practice
 
-_NAMED_MAX: Final = 5  # practices in a refusal: a typo is seen among a few
+_NAMED_MAX: Final = 5  # practices named in a refusal, enough to spot a typo
 _NAME_CHARACTERS_MAX: Final = 60
 
 
 class NoSuchPractice(NotFound):
-    """There is no practice of that name."""
+    """There is no practice with that name."""
 
     code = "no_such_practice"
 
 
 def find(session: Session, practice_id: int) -> Practice:
-    """The practice; raises `NotFound`."""
+    """Return the practice. Raise `NotFound`."""
     practice = session.get(Practice, practice_id)
     if practice is None:
         raise NotFound
@@ -29,7 +29,7 @@ def find(session: Session, practice_id: int) -> Practice:
 
 
 def named(session: Session, name: str) -> Practice:
-    """The practice of that name; raises `NoSuchPractice` with the names that are near."""
+    """Return the practice with that name. Raise `NoSuchPractice` with similar names."""
     practice = session.scalars(select(Practice).where(Practice.name == name.strip())).one_or_none()
     if practice is None:
         near = _near(name.strip(), session.scalars(select(Practice.name).order_by(Practice.name)).all())
@@ -39,7 +39,7 @@ def named(session: Session, name: str) -> Practice:
 
 
 def _near(name: str, names: Sequence[str]) -> list[str]:
-    """The names most like it; where none is like it, the first ones."""
+    """Return the most similar names, or the first ones if none is similar."""
     by_folded = {one.casefold(): one for one in names}
     folded = name.casefold()
     begin_alike = [
@@ -50,10 +50,7 @@ def _near(name: str, names: Sequence[str]) -> list[str]:
 
 
 def locked(session: Session, practice_id: int) -> Practice:
-    """The practice as it is, locked until the commit: waits for what is previewed by its settings, and holds others up.
-
-    Raises `NotFound`.
-    """
+    """Lock the practice row until commit. Waits for, and blocks, previews that read its settings. Raise `NotFound`."""
     found = select(Practice).where(Practice.id == practice_id).with_for_update(key_share=True)
     practice = session.scalars(found.execution_options(populate_existing=True)).one_or_none()
     if practice is None:

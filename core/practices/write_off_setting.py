@@ -1,6 +1,6 @@
-"""The Balance Writeoff setting: for the practice, and for a billing provider where it differs.
+"""The Balance Writeoff setting of the practice, and of billing providers that override it.
 
-A job takes the setting that stands when it is previewed and keeps it; a change touches no claim and no job.
+A job uses the setting in effect at its preview. A change does not affect existing claims or jobs.
 """
 
 import datetime as dt
@@ -21,18 +21,18 @@ _ACT = "write_off_setting.changed"
 
 @dataclass(frozen=True)
 class ProviderSetting:
-    """What stands for one provider; `setting` is None where the practice's stands."""
+    """The setting of one provider. `setting` is None if it uses the practice default."""
 
     external_id: str
     name: str
     setting: WriteOffSetting | None
-    changed_by: str | None  # a name; None: nobody yet, or the command line
+    changed_by: str | None  # a name; None: never changed, or changed by the command line
     changed_at: dt.datetime | None
 
 
 @dataclass(frozen=True)
 class Overview:
-    """What stands for the practice, and for each of its providers by name."""
+    """The setting of the practice, and of each provider by name."""
 
     setting: WriteOffSetting
     changed_by: str | None
@@ -43,7 +43,7 @@ class Overview:
 def set_for_practice(
     session: Session, *, practice_id: int, setting: WriteOffSetting, by: Actor | None, now: dt.datetime
 ) -> None:
-    """Choose for the practice; `by` None is the command line. The same choice again changes nothing."""
+    """Set the practice's setting. `by` is None for the command line. Repeating changes nothing."""
     _require(by)
     before = queries.locked(session, practice_id).write_off
     if before == setting:
@@ -61,9 +61,9 @@ def set_for_provider(
     by: Actor | None,
     now: dt.datetime,
 ) -> None:
-    """Choose for one billing provider; None lets the practice's setting stand again.
+    """Set one billing provider's setting. None returns it to the practice default.
 
-    Raises `NotFound` where the practice has no such provider.
+    Raise `NotFound` if the practice has no such provider.
     """
     _require(by)
     queries.locked(session, practice_id)
@@ -78,7 +78,7 @@ def set_for_provider(
 
 
 def overview(session: Session, practice_id: int) -> Overview:
-    """What stands, who changed it and when; raises `NotFound`."""
+    """Return the settings with who changed them and when. Raise `NotFound`."""
     practice = session.execute(
         select(Practice.write_off, User.name, Practice.write_off_changed_at)
         .outerjoin(User, User.id == Practice.write_off_changed_by)

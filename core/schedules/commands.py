@@ -1,4 +1,4 @@
-"""What people do to a schedule. Each locks it, asks the role, and writes the audit."""
+"""The commands on a schedule. Each locks it, checks the role and records the act in the audit."""
 
 import datetime as dt
 from http import HTTPStatus
@@ -17,49 +17,49 @@ from core.schedules import descriptions, missed_runs, owner_check, runs
 from core.schedules.queries import NoSuchSchedule
 from core.schedules.requests import ScheduleRequest
 
-SCHEDULES_MAX: Final = 200  # of one practice
+SCHEDULES_MAX: Final = 200  # for each practice
 RUN_KEY_CHARACTERS_MAX: Final = 200
 
 
 class StaleSchedule(Refusal):
-    """Somebody has changed this schedule meanwhile; look at it again first."""
+    """Another user has changed this schedule. Reload it first."""
 
     code = "stale_schedule"
 
 
 class ScheduleNameTaken(Refusal):
-    """Another schedule of the practice has this name; choose another."""
+    """Another schedule of the practice has this name. Choose another."""
 
     code = "schedule_name_taken"
 
 
 class TooManySchedules(Refusal):
-    """The practice has 200 schedules; delete one that nobody needs."""
+    """The practice has 200 schedules. Delete one that is no longer needed."""
 
     code = "too_many_schedules"
 
 
 class ScheduleIsStopped(Refusal):
-    """This schedule has stopped; resume it first."""
+    """This schedule has stopped. Resume it first."""
 
     code = "schedule_stopped"
 
 
 class OwnerMayNot(Refusal):
-    """The schedule's owner may no longer do this; resume or change it to answer for it yourself."""
+    """The schedule's owner may no longer do this. Resume or change it to become its owner."""
 
     code = "owner_may_not"
 
 
 class BadRunKey(BadInput):
-    """Give the run a key of 1 to 200 characters; the same key is the same run."""
+    """Give the run a key of 1 to 200 characters. The same key is the same run."""
 
     code = "bad_run_key"
     http_status = HTTPStatus.BAD_REQUEST
 
 
 def make(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> Schedule:
-    """Make a schedule that reports; its first night is the next one. Raises `ScheduleNameTaken`, `TooManySchedules`."""
+    """Create a report-only schedule that starts with its next run. Raise `ScheduleNameTaken`, `TooManySchedules`."""
     by.require(Action.MANAGE_SCHEDULES)
     there = (Schedule.practice_id == by.practice_id, Schedule.deleted_at.is_(None))
     if session.scalars(select(func.count()).select_from(Schedule).where(*there)).one() >= SCHEDULES_MAX:
@@ -95,9 +95,9 @@ def change(
     now: dt.datetime,
     confirmation: str | None = None,
 ) -> Schedule:
-    """Let it be as `request` says from its next night on; who changes it answers for it. A run that goes on stays.
+    """Change the schedule from its next run on. The user becomes its owner. A run in progress does not change.
 
-    What settles asks for CONFIRM again. Raises `ConfirmationMismatch`, `StaleSchedule`, `ScheduleNameTaken`.
+    A schedule that settles needs CONFIRM again. Raise `ConfirmationMismatch`, `StaleSchedule`, `ScheduleNameTaken`.
     """
     schedule = _locked(session, schedule_id, by, version=version)
     if schedule.mode is ScheduleMode.SETTLE and confirmation != CONFIRMATION:
@@ -121,7 +121,7 @@ def change(
 def start_settling(
     session: Session, schedule_id: int, *, confirmation: str, version: int, by: Actor, now: dt.datetime
 ) -> Schedule:
-    """Let it settle from its next night on; who does it answers for it. Raises `ConfirmationMismatch`."""
+    """Let the schedule settle from its next run on. The user becomes its owner. Raise `ConfirmationMismatch`."""
     schedule = _locked(session, schedule_id, by, version=version)
     if confirmation != CONFIRMATION:
         raise ConfirmationMismatch
@@ -129,7 +129,7 @@ def start_settling(
 
 
 def only_report(session: Session, schedule_id: int, *, version: int, by: Actor, now: dt.datetime) -> Schedule:
-    """Let it report from its next night on."""
+    """Return the schedule to report-only mode from its next run on."""
     schedule = _locked(session, schedule_id, by, version=version)
     return _set_mode(session, schedule, ScheduleMode.REPORT, by, now)
 
@@ -144,7 +144,7 @@ def _set_mode(
 
 
 def pause(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
-    """Let its nights pass until somebody resumes it; asked twice, the second changes nothing."""
+    """Pause the schedule: its runs are skipped until it is resumed. Repeating changes nothing."""
     schedule = _locked(session, schedule_id, by)
     if schedule.state is not ScheduleState.PAUSED:
         missed_runs.end(session, schedule, descriptions.PAUSED, now=now)
@@ -154,7 +154,7 @@ def pause(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) ->
 
 
 def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
-    """Let its nights come again, from the next one on; who resumes one that had stopped becomes its owner."""
+    """Resume the schedule from its next run on. The user who resumes a stopped schedule becomes its owner."""
     schedule = _locked(session, schedule_id, by)
     if schedule.state is ScheduleState.ACTIVE:
         return schedule
@@ -168,7 +168,7 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
 
 
 def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
-    """Let no night come any more. Its runs stay, and so does a job of it that runs or waits."""
+    """Delete the schedule. Its runs stay, and so does a job of it that runs or needs approval."""
     schedule = _locked(session, schedule_id, by)
     missed_runs.end(session, schedule, descriptions.DELETED, now=now)
     _touch(schedule, by, now, deleted_at=now)
@@ -179,10 +179,10 @@ def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
 def run_now(
     session: Session, schedule_id: int, *, key: str, by: Actor, now: dt.datetime, version: int | None = None
 ) -> ScheduleRun:
-    """Run it at once, for who asks and its owner: the stricter limits of both count, and neither of them approves it.
+    """Run the schedule now. The stricter limits of the caller and the owner apply; neither may approve the job.
 
-    The same key gives the same run. It does not use up the night. Raises `StaleSchedule`, `ScheduleIsStopped`,
-    `OwnerMayNot`, `BadRunKey`, or what a preview of its filter refuses.
+    The same key returns the same run. The scheduled run still takes place. Raise `StaleSchedule`, `ScheduleIsStopped`,
+    `OwnerMayNot`, `BadRunKey`, or what a preview of its filter raises.
     """
     schedule = _locked(session, schedule_id, by)
     if not 1 <= len(key) <= RUN_KEY_CHARACTERS_MAX or "\x00" in key:
@@ -196,7 +196,7 @@ def run_now(
     if before is not None:
         return before
     if version is not None and schedule.version != version:
-        raise StaleSchedule  # the page said that it only reports, perhaps, and it settles now
+        raise StaleSchedule  # the page may have said report-only, and it settles now
     if schedule.state is ScheduleState.STOPPED:
         raise ScheduleIsStopped(f"This schedule has stopped. {descriptions.because(schedule.stopped_because)}.")
     people = authorize.require(session, by, Action.MANAGE_SCHEDULES, besides=[schedule.owner_id])
@@ -206,7 +206,7 @@ def run_now(
 
 
 def _locked(session: Session, schedule_id: int, by: Actor, *, version: int | None = None) -> Schedule:
-    """The schedule, locked, if `by` may; a tick that is at it is waited for."""
+    """Lock and return the schedule if `by` may change it. Wait for a tick that is running it."""
     by.require(Action.MANAGE_SCHEDULES)
     this = (Schedule.practice_id == by.practice_id, Schedule.id == schedule_id, Schedule.deleted_at.is_(None))
     locked = select(Schedule).where(*this).with_for_update(key_share=True)

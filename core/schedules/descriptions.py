@@ -1,4 +1,4 @@
-"""What a schedule does and what came of its nights, in words."""
+"""What a schedule does and the results of its runs, in words."""
 
 import datetime as dt
 from typing import Final
@@ -51,7 +51,7 @@ _MAILS: Final = {
     MailState.GIVEN_UP: "The report could not be mailed, and is tried no more",
 }
 
-# What a run is, by the status of its job: one word each, for pages and programs alike.
+# The state of a run by the status of its job, for pages and programs.
 STATES: Final = {
     JobStatus.PREPARING: "preparing",
     JobStatus.PREVIEWED: "preparing",
@@ -73,23 +73,23 @@ STATES: Final = {
 DAYS: Final = dict(
     zip(WEEKDAYS, ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), strict=True)
 )
-_RUN_OFDAYS_MIN: Final = 3  # fewer are listed
+_RUN_OFDAYS_MIN: Final = 3  # fewer days are listed one by one
 
 
 def because(code: str | None) -> str:
-    """Why a run did not run, or a schedule stopped; a code of a refusal is shown as it is."""
+    """Say why a run did not start or a schedule stopped. A refusal's code is shown as it is."""
     return BECAUSE.get(code or "", (code or "").replace("_", " "))
 
 
 def mail(run: ScheduleRun) -> str:
-    """Whether the report has gone out, and for how many of its addresses it was not taken."""
+    """Say whether the report was sent, and how many addresses refused it."""
     said, all_ = _MAILS[run.mail_state], len(run.asked["mail_to"])
     is_partly = run.mail_tries > 0 and 0 < len(run.mail_left) < all_
     return f"{said}. It was not taken for {len(run.mail_left)} of {all_} addresses" if is_partly else said
 
 
 def sentence(schedule: Schedule, time_zone: str) -> str:
-    """What it does, when and up to which caps."""
+    """Return a sentence on what it does, when, and its caps."""
     when = f"{days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
     reason = schedule.reason.value.replace("_", " ")
     caps = _caps(schedule.claims_max, schedule.cents_max)
@@ -103,7 +103,10 @@ def sentence(schedule: Schedule, time_zone: str) -> str:
 
 
 def _caps(claims_max: int, cents_max: int) -> str:
-    """Such as "at most 500 claims and $5,000.00", or "any number of claims, at most $5,000.00 in total,"."""
+    """Return, for example, "at most 500 claims and $5,000.00".
+
+    Without a cap on claims, it is "any number of claims, at most $5,000.00 in total,".
+    """
     claims, cents = claims_cap(claims_max), cents_cap(cents_max)
     if claims_max < UNLIMITED:
         return f"at most {claims} and {cents}"
@@ -111,7 +114,7 @@ def _caps(claims_max: int, cents_max: int) -> str:
 
 
 def days(weekdays: list[str]) -> str:
-    """Such as "Every Monday to Friday"."""
+    """Return, for example, "Every Monday to Friday"."""
     at = sorted(WEEKDAYS.index(day) for day in weekdays)
     named = [DAYS[WEEKDAYS[index]] for index in at]
     if len(named) == len(WEEKDAYS):
@@ -122,22 +125,22 @@ def days(weekdays: list[str]) -> str:
 
 
 def clock(time: dt.time) -> str:
-    """Such as "2:30 AM"."""
+    """Return, for example, "2:30 AM"."""
     return f"{time.hour % 12 or 12}:{time.minute:02d} {'AM' if time.hour < 12 else 'PM'}"  # noqa: PLR2004  noon
 
 
 def minutes(count: int) -> str:
-    """Such as "4 hours" or "1 hour 30 minutes"."""
+    """Return, for example, "4 hours" or "1 hour 30 minutes"."""
     hours, rest = divmod(count, 60)
     parts = [counted(n, unit) for n, unit in ((hours, "hour"), (rest, "minute")) if n]
     return " ".join(parts)
 
 
 def claims_cap(most: int) -> str:
-    """A cap on claims, such as "1 claim"."""
+    """Return a cap on claims, such as "1 claim"."""
     return "any number of claims" if most >= UNLIMITED else counted(most, "claim")
 
 
 def cents_cap(most: int) -> str:
-    """A cap on dollars, such as "$1,000.00"."""
+    """Return a cap on dollars, such as "$1,000.00"."""
     return "any amount" if most >= UNLIMITED else format_cents(most)

@@ -1,4 +1,4 @@
-"""What a schedule would settle tonight: the preview's own rules, added up, with nothing written."""
+"""Estimate what a schedule's next run would settle, by the rules of the preview, without writing anything."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -27,36 +27,36 @@ from core.practices import periods, practice_days
 from core.schedules import run_times
 from core.schedules.requests import ScheduleRequest
 
-ADDING_UP_SECONDS: Final = 10  # somebody waits for it
+ADDING_UP_SECONDS: Final = 10  # a user waits for it
 
 
 class TonightTooSlow(Refusal):
-    """Adding up what it would settle takes too long to wait for; the report of a run in report mode says it."""
+    """The estimate takes too long. A run in report-only mode gives the same figures."""
 
     code = "tonight_too_slow"
 
 
 @dataclass(frozen=True)
 class Tonight:
-    """What would come of the next night as things stand. Cents are positive."""
+    """An estimate of the next run. Cents are positive."""
 
     claims: int
     will_settle: int
     insurance_cents: int
     patient_cents: int
-    by_code: list[tuple[str, int]]  # skipped, or settled by status alone: code and how many, the most first
-    over: list[str]  # codes of caps and limits; with any of them, the job would wait for another person
-    as_of: dt.date  # the night's date
-    notes: list[str]  # sentences to be read before the figures
+    by_code: list[tuple[str, int]]  # claims skipped, or with a status change only: code and number, largest first
+    over: list[str]  # codes of exceeded caps and limits; with any, the job would need approval
+    as_of: dt.date  # the run date
+    notes: list[str]  # sentences to read before the figures
 
     @property
     def skipped(self) -> int:
-        """Claims that a rule leaves as they are."""
+        """Return the number of claims that a rule skips."""
         return self.claims - self.will_settle
 
 
 def tonight(session: Session, schedule: Schedule, *, now: dt.datetime) -> Tonight:
-    """What this schedule would settle in its next night; today, where none comes. Raises `TonightTooSlow`."""
+    """Estimate the schedule's next run, or a run today if there is none. Raise `TonightTooSlow`."""
     practice = session.get_one(Practice, schedule.practice_id)
     night = run_times.next_due(schedule, ZoneInfo(practice.time_zone), now)
     as_of, begins = night or (practice_days.today(practice, now=now), now)
@@ -70,9 +70,9 @@ def tonight(session: Session, schedule: Schedule, *, now: dt.datetime) -> Tonigh
 
 
 def tonight_of(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> Tonight:
-    """What a schedule like this would settle, were it `by`'s. Raises `TonightTooSlow`."""
+    """Estimate a schedule like this one if `by` owned it. Raise `TonightTooSlow`."""
     by.require(Action.MANAGE_SCHEDULES)
-    # Never added to the session: it is only read from.
+    # Never added to the session.
     made = Schedule(practice_id=by.practice_id, id=0, owner_id=by.user_id, counts_from=now, **request.columns())
     return tonight(session, made, now=now)
 
@@ -80,7 +80,7 @@ def tonight_of(session: Session, request: ScheduleRequest, *, by: Actor, now: dt
 def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date, begins: dt.datetime) -> Tonight:
     job = _job_like(session, practice, schedule, as_of)
     selected = Matching(filter=schedule.filter)
-    judged = items.verdicts(job, selected, terms=create.terms(session, job)).c
+    judged = items.verdicts(job, selected, terms=create.rule_terms(session, job)).c
     cents = judged.insurance_cents + judged.patient_cents
     groups = session.execute(
         select(
@@ -108,7 +108,7 @@ def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: d
         by_code=[(group.verdict_code, group.claims) for group in groups if group.verdict_code],
         over=[
             *_claims_over(job.limits, settles),
-            *(one["code"] for one in limits.over(session, job, by=job.requested_by, now=begins)),
+            *(one["code"] for one in limits.exceeded(session, job, by=job.requested_by, now=begins)),
         ],
         as_of=as_of,
         notes=_notes(session, schedule, as_of, codes),
@@ -128,14 +128,14 @@ def _notes(session: Session, schedule: Schedule, as_of: dt.date, codes: Sequence
 
 
 def _claims_over(limits_: Limits, settles: Sequence[Row[Any]]) -> list[str]:
-    """The limits for one claim that the largest is over: what a job asks of its items, asked of what they would be."""
+    """Return the limits for one claim that the largest claim exceeds, checked as a job checks its items."""
     largest = max((int(group.largest_cents) for group in settles), default=0)
-    return [code for code, name in limits.OF_ONE_CLAIM.items() if largest > limits_[name]]
+    return [code for code, name in limits.PER_CLAIM_LIMITS.items() if largest > limits_[name]]
 
 
 def _job_like(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date) -> SettleJob:
-    """The job that the night would make, never added to the session."""
-    of_owner = limits.of_people(session, practice, [schedule.owner_id])
+    """Return the job that the run would create. It is never added to the session."""
+    of_owner = limits.for_users(session, practice, [schedule.owner_id])
     return SettleJob(
         practice_id=practice.id,
         id=0,

@@ -1,7 +1,9 @@
-"""The morning report by mail: counts and links, nothing of a patient. Claimed in one transaction, sent in none.
+"""E-mail run reports: counts and links, without patient data.
 
-That it goes out is written down before it is sent, so that two workers never send it both. A worker that dies in
-between leaves it to be sent again, under the same Message-ID, by which a mail server knows it.
+Each is leased in one transaction and sent outside of any.
+
+The lease is committed before sending, so that two workers never send the same report. If a worker dies in between, the
+report is sent again under the same Message-ID, so that a mail server can recognize it.
 """
 
 import datetime as dt
@@ -29,22 +31,22 @@ from core.settings import settings
 log: Final = structlog.get_logger(__name__)
 
 MAILS_PER_ROUND_MAX: Final = 20
-LEASE: Final = dt.timedelta(minutes=10)  # far longer than a mail can take: whoever had it is dead by then
-# The last one comes again until `MAIL_LIFE` is over: who mends a server after a weekend gets the mail.
+LEASE: Final = dt.timedelta(minutes=10)  # far longer than sending takes, so its holder is dead by then
+# The last one repeats until `MAIL_LIFE` is over, so that a server repaired after a weekend still gets the report.
 WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
 
 
 class _Claim(NamedTuple):
-    """One report that this process sends, and which try this is."""
+    """One report that this process sends, and the number of the try."""
 
     practice_id: int
     run_id: int
     tries: int
-    left: list[str]  # addresses to which it has not gone out yet
+    left: list[str]  # addresses that the report has not been sent to yet
     gives_up_at: dt.datetime
 
     def still_mine(self) -> tuple[ColumnElement[bool], ...]:
-        """The run, unless somebody took it over meanwhile."""
+        """Return the condition that the run's mail is still leased to us."""
         return (
             ScheduleRun.practice_id == self.practice_id,
             ScheduleRun.id == self.run_id,
@@ -54,27 +56,27 @@ class _Claim(NamedTuple):
 
 
 class _Went(NamedTuple):
-    """What came of a try."""
+    """The result of a try."""
 
-    left: list[str]  # addresses for which it was not taken
-    is_final: bool = False  # what it said will not change any more
-    is_away: bool = False  # the server does not answer: the others need not try
+    left: list[str]  # addresses that were refused
+    is_final: bool = False  # the report will not change again
+    is_away: bool = False  # the server does not answer, so skip the other reports
 
 
 def queue(session: Session, *, now: dt.datetime) -> bool:
-    """Let the reports of runs that have come to rest be mailed; tell whether one can go out now."""
+    """Queue the reports of runs that ended or need a decision. Return whether one can be sent now."""
     if settings().smtp_url is None:
         return False
     job = (SettleJob.practice_id == ScheduleRun.practice_id, SettleJob.id == ScheduleRun.job_id)
     rests = or_(ScheduleRun.job_id.is_(None), exists().where(*job, SettleJob.status.in_(reports.AT_REST)))
     wanted = and_(
         ScheduleRun.mail_state == MailState.NONE,
-        ScheduleRun.mail_not_before.is_not(None),  # it has none where nobody is to be written to
+        ScheduleRun.mail_not_before.is_not(None),  # unset if there is no address
         ScheduleRun.mail_not_before > now - MAIL_LIFE,
     )
     begins = {"mail_state": MailState.DUE, "mail_since": now}
     session.execute(update(ScheduleRun).where(wanted, rests).values(begins))
-    # Mailed while a person had to decide; now that nothing more comes, what became of it is mailed as well.
+    # A report was sent while a decision was pending. Now that the job has ended, send its result too.
     ended = and_(
         ScheduleRun.mail_again,
         ScheduleRun.mail_state == MailState.SENT,
@@ -86,7 +88,7 @@ def queue(session: Session, *, now: dt.datetime) -> bool:
 
 
 def send_due(sessions: Sessions, *, clock: Clock) -> int:
-    """Send the reports that are due, one after the other; give how many went out. A server that is away ends it."""
+    """Send the reports that are due. Return how many were sent. Stop if the mail server does not answer."""
     sent = 0
     if settings().smtp_url is None:
         return sent
@@ -122,7 +124,7 @@ def _claim(session: Session, *, now: dt.datetime) -> _Claim | None:
 
 
 def _send(sessions: Sessions, claim: _Claim, *, now: dt.datetime) -> _Went:
-    """Send it, with no transaction open; give what came of it."""
+    """Send the report outside of any transaction. Return the result."""
     where = log.bind(practice_id=claim.practice_id, run_id=claim.run_id, tries=claim.tries)
     try:
         with sessions() as session:
@@ -161,7 +163,7 @@ def _finish(session: Session, claim: _Claim, went: _Went, *, now: dt.datetime) -
 
 
 def _message(session: Session, claim: _Claim, *, now: dt.datetime) -> tuple[EmailMessage, bool]:
-    """The mail, and whether what it says will not change any more."""
+    """Return the mail, and whether its content is final."""
     run = session.get_one(ScheduleRun, {"practice_id": claim.practice_id, "id": claim.run_id})
     zone = ZoneInfo(session.get_one(Practice, claim.practice_id).time_zone)
     night = run.local_date or run.begun_at.astimezone(zone).date()
@@ -187,8 +189,8 @@ def _lines(run: ScheduleRun, report: reports.MorningReport) -> list[str]:
     if report.job_id is not None:
         names = ("claims", "settled", "skipped", "failed", "remaining")
         lines += [f"{name.capitalize()}: {getattr(report, name):,}" for name in names]
-        lines += [f"  {claims:,} because: {codes.words(code)}" for code, claims in report.by_code]
-        lines += [f"  {codes.words(code)}: it waits for another person" for code in report.over]
+        lines += [f"  {claims:,} because: {codes.describe(code)}" for code, claims in report.by_code]
+        lines += [f"  {codes.describe(code)}: it waits for another person" for code in report.over]
     base = settings().public_url
     if base is not None:
         lines += ["", f"Report: {base}/schedule-runs/{run.id}", f"Schedule: {base}/schedules/{run.schedule_id}"]

@@ -1,7 +1,7 @@
-"""The nights of a locked schedule that are still to be decided, and what is written of those that do not run.
+"""The runs of a locked schedule that are still undecided, and the records of runs that do not start.
 
-Nights are decided in order, so that the last one decided says all. Whoever ends a schedule's nights, or moves them,
-first writes down those that were due: none is ever gone without a word.
+Runs are decided in order, so that the last decided date is enough. Ending or moving a schedule's runs first records
+every run that was already due, so that no run disappears silently.
 """
 
 import datetime as dt
@@ -23,28 +23,28 @@ _FAILED: Final = "schedule.night_failed"
 
 
 def zone_of(session: Session, practice_id: int) -> ZoneInfo:
-    """The practice's time zone, held as it is: a change of it locks the schedules first, and then this."""
+    """Lock and return the practice's time zone. A change of it locks the schedules first, and then this."""
     held = select(Practice.time_zone).where(Practice.id == practice_id).with_for_update(read=True)
     return ZoneInfo(session.scalars(held).one())
 
 
 def still_open(session: Session, schedule: Schedule, zone: ZoneInfo, *, now: dt.datetime) -> Nights:
-    """What of the schedule's nights is still to be decided by the clock of `zone`."""
+    """Return the schedule's undecided runs by the clock of `zone`."""
     return run_times.nights(schedule, zone, now, (), first_undecided(session, schedule))
 
 
 def first_undecided(session: Session, schedule: Schedule) -> dt.date | None:
-    """The date after the last night that was decided; None where none was."""
+    """Return the date after the last decided run, or None if none was decided."""
     of_schedule = (ScheduleRun.practice_id == schedule.practice_id, ScheduleRun.schedule_id == schedule.id)
     last = session.scalar(select(func.max(ScheduleRun.local_date)).where(*of_schedule))
     return None if last is None else last + dt.timedelta(days=1)
 
 
 def end(session: Session, schedule: Schedule, because: str, *, now: dt.datetime) -> None:
-    """Write down every night that was due before somebody pauses or deletes the schedule."""
+    """Record every run that was due before the schedule is paused or deleted."""
     say_if_it_stopped(session, schedule, now=now)
     if schedule.state is not ScheduleState.ACTIVE:
-        return  # nights that pass while it is paused do not count
+        return  # runs that pass while it is paused do not count
     open_ = still_open(session, schedule, zone_of(session, schedule.practice_id), now=now)
     for night in open_.missed:
         miss(session, schedule, night, next_came=open_.due is not None, now=now)
@@ -53,12 +53,12 @@ def end(session: Session, schedule: Schedule, because: str, *, now: dt.datetime)
 
 
 def move(session: Session, schedule: Schedule, asked: dict[str, Any], *, now: dt.datetime) -> None:
-    """Write down the nights that were due before their times become what is `asked`; those from now on count.
+    """Record the runs that were due before their times change to `asked`. Runs from now on count.
 
-    A night that is due, that the new days keep and that the new time does not make too late is run all the same.
+    A due run still starts if the new days include it and the new time does not make it too late.
     """
     if schedule.state is not ScheduleState.ACTIVE:
-        return  # whoever resumes it lets them count from then on
+        return  # a resume makes them count from then on
     zone = zone_of(session, schedule.practice_id)
     open_ = still_open(session, schedule, zone, now=now)
     for night in open_.missed:
@@ -75,7 +75,7 @@ def move(session: Session, schedule: Schedule, asked: dict[str, Any], *, now: dt
 
 
 def miss(session: Session, schedule: Schedule, night: Night, *, next_came: bool, now: dt.datetime) -> ScheduleRun:
-    """Write down that nothing came of the night, and why: nothing ran, the next night came, or it failed until then."""
+    """Record a missed run with its reason: nothing ran, the next run was due, or all tries failed."""
     failed = _noted(session, schedule.practice_id, schedule.id, night.date)
     if failed:
         because = descriptions.BROKE if descriptions.BROKE in failed else descriptions.DATABASE_BUSY
@@ -86,12 +86,12 @@ def miss(session: Session, schedule: Schedule, night: Night, *, next_came: bool,
 
 
 def leave_out(session: Session, schedule: Schedule, night: Night, because: str, *, now: dt.datetime) -> ScheduleRun:
-    """Write down that the night does not run, for this reason."""
+    """Record a run that was skipped for this reason."""
     return _record(session, schedule, night, RunOutcome.MISSED, because, now=now)
 
 
 def say_if_it_stopped(session: Session, schedule: Schedule, *, now: dt.datetime) -> None:
-    """Write down the night that did not come because the schedule stopped, where no tick has done so yet."""
+    """Record the first run that did not start because the schedule stopped, unless a tick already did."""
     if schedule.stopped_because is None or session.scalar(select(has_said_that_it_stopped(schedule))):
         return
     open_ = still_open(session, schedule, zone_of(session, schedule.practice_id), now=now)
@@ -101,7 +101,7 @@ def say_if_it_stopped(session: Session, schedule: Schedule, *, now: dt.datetime)
 def say_that_it_stopped(
     session: Session, schedule: Schedule, open_: Nights, because: str, *, now: dt.datetime
 ) -> ScheduleRun | None:
-    """Write down the first night that did not come for it; those that follow are not said one by one."""
+    """Record the first run that did not start because the schedule stopped. Later ones are not recorded."""
     *missed, last = *open_.missed, open_.due
     if last is None and missed:
         last = missed.pop()
@@ -111,7 +111,7 @@ def say_that_it_stopped(
 
 
 def has_said_that_it_stopped(schedule: Schedule | type[Schedule]) -> ColumnElement[bool]:
-    """Whether a run of the schedule says that it stopped, since its nights last began to come."""
+    """Return the condition that a run since the schedule last became active records that it stopped."""
     return exists().where(
         ScheduleRun.practice_id == schedule.practice_id,
         ScheduleRun.schedule_id == schedule.id,
@@ -123,14 +123,14 @@ def has_said_that_it_stopped(schedule: Schedule | type[Schedule]) -> ColumnEleme
 def note_failure(
     session: Session, practice_id: int, schedule_id: int, night: dt.date, because: str, *, now: dt.datetime
 ) -> None:
-    """Remember that a try of this night failed, once for each reason: at its deadline it is not called missed."""
+    """Remember that a try of this run failed, once for each reason, so that it is not called missed at its deadline."""
     if because not in _noted(session, practice_id, schedule_id, night):
         subject, facts = f"schedule:{schedule_id}", {"night": night.isoformat(), "because": because}
         audit.record(session, _FAILED, practice_id=practice_id, subject=subject, by=None, now=now, **facts)
 
 
 def _noted(session: Session, practice_id: int, schedule_id: int, night: dt.date) -> set[str]:
-    """For which reasons tries of this night failed."""
+    """Return the reasons why tries of this run failed."""
     noted = select(AuditEntry.facts["because"].as_string()).where(
         AuditEntry.practice_id == practice_id,
         AuditEntry.subject == f"schedule:{schedule_id}",

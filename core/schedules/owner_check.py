@@ -1,4 +1,4 @@
-"""Whether a schedule's owner may still do what it does on their behalf."""
+"""Check that a schedule's owner may still do what the schedule does on their behalf."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _NEEDED: Final = frozenset({Action.MANAGE_SCHEDULES, Action.PREVIEW_JOB, Action.
 
 
 def why_not(user: User) -> str | None:
-    """The code of what forbids it; None where nothing does."""
+    """Return the code of what forbids it, or None."""
     if not user.active:
         return OWNER_LEFT
     return None if MAY[user.role].issuperset(_NEEDED) else OWNER_MAY_NOT

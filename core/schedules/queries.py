@@ -1,4 +1,4 @@
-"""Finding schedules and their runs."""
+"""Find schedules and their runs."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -24,19 +24,19 @@ class NoSuchRun(NotFound):
 
 
 def of_practice(session: Session, practice_id: int) -> Sequence[Schedule]:
-    """The practice's schedules by name, without those that were deleted."""
+    """Return the practice's schedules by name, without deleted ones."""
     there = (Schedule.practice_id == practice_id, Schedule.deleted_at.is_(None))
     return session.scalars(select(Schedule).where(*there).order_by(Schedule.name)).all()
 
 
 def with_nights_in(session: Session, practice_id: int, month: dt.date, *, now: dt.datetime) -> list[Schedule]:
-    """Schedules whose next night is in the month (its first day): closing it refuses what nights it has left."""
+    """Return the schedules whose next run is in the month (its first day). Closing it refuses those runs."""
     coming = ((schedule, next_night(session, schedule, now=now)) for schedule in of_practice(session, practice_id))
     return [schedule for schedule, night in coming if night and periods.month_of(night.date) == month]
 
 
 def find(session: Session, practice_id: int, schedule_id: int) -> Schedule:
-    """The schedule; raises `NoSuchSchedule`, also where it was deleted."""
+    """Return the schedule. Raise `NoSuchSchedule`, also for a deleted one."""
     this = (Schedule.practice_id == practice_id, Schedule.id == schedule_id, Schedule.deleted_at.is_(None))
     schedule = session.scalars(select(Schedule).where(*this)).one_or_none()
     if schedule is None:
@@ -47,7 +47,7 @@ def find(session: Session, practice_id: int, schedule_id: int) -> Schedule:
 def runs(
     session: Session, practice_id: int, schedule_id: int | None = None, *, before: int | None = None, limit: int
 ) -> Sequence[ScheduleRun]:
-    """The practice's runs (of one schedule, where given), newest first; those older than run `before`."""
+    """Return the practice's runs, or one schedule's, newest first, with ids below `before`."""
     found = select(ScheduleRun).where(ScheduleRun.practice_id == practice_id)
     if schedule_id is not None:
         found = found.where(ScheduleRun.schedule_id == schedule_id)
@@ -57,7 +57,7 @@ def runs(
 
 
 def last_runs(session: Session, practice_id: int) -> dict[int, ScheduleRun]:
-    """The newest run of each of the practice's schedules, by schedule."""
+    """Return the newest run of each schedule of the practice, by schedule."""
     newest = (
         select(ScheduleRun)
         .where(ScheduleRun.practice_id == practice_id)
@@ -68,7 +68,7 @@ def last_runs(session: Session, practice_id: int) -> dict[int, ScheduleRun]:
 
 
 def find_run(session: Session, practice_id: int, run_id: int) -> ScheduleRun:
-    """The run; raises `NoSuchRun`."""
+    """Return the run. Raise `NoSuchRun`."""
     this = (ScheduleRun.practice_id == practice_id, ScheduleRun.id == run_id)
     run = session.scalars(select(ScheduleRun).where(*this)).one_or_none()
     if run is None:
@@ -77,13 +77,13 @@ def find_run(session: Session, practice_id: int, run_id: int) -> ScheduleRun:
 
 
 def run_of_job(session: Session, practice_id: int, job_id: int) -> ScheduleRun | None:
-    """The run that made this job; None where a person did."""
+    """Return the run that created this job, or None for a user's job."""
     of_job = (ScheduleRun.practice_id == practice_id, ScheduleRun.job_id == job_id)
     return session.scalars(select(ScheduleRun).where(*of_job)).one_or_none()
 
 
 def next_night(session: Session, schedule: Schedule, *, now: dt.datetime) -> run_times.Night | None:
-    """When it runs next: a night that was decided already does not come twice. None where it does not run at all."""
+    """Return the next run, or None if the schedule does not run. A decided run does not come again."""
     if schedule.state is not ScheduleState.ACTIVE or schedule.deleted_at is not None:
         return None
     zone = ZoneInfo(session.get_one(Practice, schedule.practice_id).time_zone)

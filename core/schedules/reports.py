@@ -1,4 +1,4 @@
-"""The morning report of a run: what was settled, skipped, failed, or waits."""
+"""The report of a run: claims settled, skipped, failed, or waiting for a decision."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from core.jobs.preview.totals import PreviewTotals
 from core.jobs.results import outcomes as job_reports, progress
 from core.jobs.results.progress import Progress
 from core.models.job_items import JobItem, Outcome, Verdict
-from core.models.jobs import FINAL_STATUSES, MOVING_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
+from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
 from core.models.schedules import RunOutcome, ScheduleMode, ScheduleRun
 from core.schedules import descriptions
 
 IN_OTHER_JOB: Final = "in_other_job"
-NONE_SETTLED: Final = "none_settled"  # the state of a run whose job completed and settled no claim
-HELD: Final = "held"  # the state of a run that found claims, all of them in other open jobs or skipped for other rules
+NONE_SETTLED: Final = "none_settled"  # state of a run whose job completed without settling a claim
+HELD: Final = "held"  # state of a run whose claims were all reserved by other open jobs or skipped by rules
 
-# Nobody is at work: a person has to decide, or nothing more comes.
-AT_REST: Final = tuple(status for status in (*FINAL_STATUSES, *OPEN_STATUSES) if status not in MOVING_STATUSES)
+# No worker is active: a user has to decide, or the job has ended.
+AT_REST: Final = tuple(status for status in (*FINAL_STATUSES, *OPEN_STATUSES) if status not in IN_PROGRESS_STATUSES)
 
 
 @dataclass(frozen=True)
 class MorningReport:
-    """What came of a run. settled + skipped + failed + remaining = claims, at every instant.
+    """The result of a run. Settled + skipped + failed + remaining = claims at any time.
 
-    `state` is one of `words.STATES`, or nothing, none_settled, held, missed, stopped, failed. Cents are positive:
-    written off where the job runs or ran, else what it would write off.
+    `state` is one of `descriptions.STATES`, or nothing, none_settled, held, missed, stopped, failed. Cents are
+    positive: the amount written off, or to be written off before the job runs.
     """
 
     state: str
@@ -43,15 +43,15 @@ class MorningReport:
     remaining: int = 0
     insurance_cents: int = 0
     patient_cents: int = 0
-    by_code: tuple[tuple[str, int], ...] = ()  # of what was not settled: code and how many claims, the most first
+    by_code: tuple[tuple[str, int], ...] = ()  # claims not settled: code and number, largest first
     job_id: int | None = None
-    over: tuple[str, ...] = ()  # codes of the caps and limits that it is over
-    held_by: tuple[int, ...] = ()  # the jobs that hold claims which this run therefore left alone
-    is_final: bool = True  # it will not change by itself any more
+    over: tuple[str, ...] = ()  # codes of exceeded caps and limits
+    held_by: tuple[int, ...] = ()  # jobs that had reserved claims, which this run therefore left out
+    is_final: bool = True  # it will not change again without a user
 
 
 class _Figures(NamedTuple):
-    """The figures of a run that made a job, by the names of `MorningReport`."""
+    """The figures of a run with a job, named as in `MorningReport`."""
 
     claims: int
     settled: int
@@ -64,14 +64,14 @@ class _Figures(NamedTuple):
 
 
 def of_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> MorningReport:
-    """The report as things stand at `now`."""
+    """Return the report as of `now`."""
     if run.job_id is None:
         said = f"{descriptions.OUTCOMES[run.outcome]}."
         if run.because is not None:
             said = f"{descriptions.OUTCOMES[run.outcome]}: {descriptions.because(run.because)}."
         return MorningReport(state=run.outcome.value, sentence=said)
     key = JobKey(run.practice_id, run.job_id)
-    job, seen = queries.find(session, key), progress.of_job(session, key, now=now)
+    job, seen = queries.find(session, key), progress.for_job(session, key, now=now)
     figures = _ran(session, key, job, seen) if job.confirmed_at is not None else _previewed(job, seen)
     held_by = _holders(session, key) if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else ()
     state, because = _state(run, job, figures), job.discarded_because
@@ -103,7 +103,7 @@ def _ran(session: Session, key: JobKey, job: SettleJob, seen: Progress) -> _Figu
             if group.outcome is not Outcome.SETTLED
         )
         if rests
-        else _skips(job)  # its items are being written; what the preview skipped is known
+        else _skips(job)  # items are still being written; the preview's skips are known
     )
     return _Figures(
         seen.total, seen.settled, seen.skipped, seen.failed, seen.remaining, seen.insurance_cents, seen.patient_cents,
@@ -125,7 +125,7 @@ def _skips(job: SettleJob) -> tuple[tuple[str, int], ...]:
 
 
 def _holders(session: Session, key: JobKey) -> tuple[int, ...]:
-    """The jobs that held claims when this one was previewed."""
+    """Return the jobs that had reserved claims when this one was previewed."""
     held = (*key.of(JobItem), JobItem.verdict_code == IN_OTHER_JOB)
     other = JobItem.why["other_job"].as_integer()
     return tuple(session.scalars(select(other).where(*held).distinct().order_by(other)))

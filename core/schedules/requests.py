@@ -1,4 +1,4 @@
-"""What a schedule is asked to be. Its mode is not among it: a new one reports, and settling takes CONFIRM."""
+"""The definition of a schedule, without its mode: a new one reports, and settling takes CONFIRM."""
 
 import datetime as dt
 import re
@@ -14,18 +14,18 @@ from core.money import CENTS_MAX, UNLIMITED, UNLIMITED_WORD
 from core.reading import NOTE_CHARACTERS_MAX, can_keep, number, sentence
 
 NAME_CHARACTERS_MAX: Final = 60
-MAIL_TO_MAX: Final = 20  # addresses; longer lists belong to a mailing list
-LATE_MINUTES_MAX: Final = 1_380  # 23 hours: one night is never late when the next is due
+MAIL_TO_MAX: Final = 20  # addresses; use a mailing list for more
+LATE_MINUTES_MAX: Final = 1_380  # 23 hours, so that a run is never late when the next is due
 LATE_MINUTES: Final = 240
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
-# Nothing that could end a header or begin another address; ASCII, since not every server takes more.
+# No character that could end a header or start another address. ASCII, because not every server accepts more.
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,180}[A-Za-z0-9])?")
 
 
 class BadSchedule(BadInput):
-    """Something in the schedule is not as it must be."""
+    """Something in the schedule is not valid."""
 
     code = "bad_schedule"
 
@@ -42,7 +42,7 @@ def _time(value: Any) -> dt.time:
 
 
 def claims_typed(typed: str) -> int | str | None:
-    """Read a cap of claims as a person types it: a whole number or the word; None for anything else."""
+    """Read a cap on claims as typed: a whole number or "unlimited". Return None for anything else."""
     return UNLIMITED_WORD if typed.strip().lower() == UNLIMITED_WORD else number(typed)
 
 
@@ -51,7 +51,7 @@ Cap = Annotated[int, Field(ge=1, le=CENTS_MAX, strict=True)] | Literal["unlimite
 
 
 class ScheduleRequest(BaseModel):
-    """A schedule as somebody writes it down: which claims, when, why, how much at most, and who reads of it."""
+    """A schedule as entered: which claims, when, why, the caps, and who gets the report."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,7 +68,7 @@ class ScheduleRequest(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read a schedule from JSON; raise `BadSchedule` with `faults`: words by field."""
+        """Read a schedule from JSON. Raise `BadSchedule` with `faults` by field."""
         try:
             return cls.model_validate(dict(given))
         except ValidationError as error:
@@ -76,7 +76,7 @@ class ScheduleRequest(BaseModel):
             for fault in error.errors():
                 field = str(fault["loc"][0]) if fault["loc"] else "schedule"
                 faults.setdefault(field, _words(field, fault))
-        # Outside of the `except`: pydantic's own error holds what was typed.
+        # Raised outside of the `except`, because pydantic's error contains what was typed.
         raise BadSchedule(sentence(faults), faults=faults)
 
     @field_validator("name")
@@ -121,7 +121,7 @@ class ScheduleRequest(BaseModel):
         return cleaned
 
     def columns(self) -> dict[str, Any]:
-        """The schedule's columns."""
+        """Return the values of the schedule's columns."""
         asked = self.model_dump(exclude={"weekdays", "mail_to"})
         caps = {cap: UNLIMITED if asked[cap] == UNLIMITED_WORD else asked[cap] for cap in ("claims_max", "cents_max")}
         return {**asked, **caps, "weekdays": list(self.weekdays), "mail_to": list(self.mail_to)}

@@ -1,4 +1,4 @@
-"""When a schedule's nights are: local dates and the instants at which they begin. No database, no clock."""
+"""When a schedule runs: local dates and the instants at which runs start. No database and no clock."""
 
 import datetime as dt
 from collections.abc import Collection, Iterator
@@ -9,11 +9,11 @@ from core.schedules.requests import WEEKDAYS
 
 _DAY: Final = dt.timedelta(days=1)
 _SECOND: Final = dt.timedelta(seconds=1)
-LOOK_AHEAD_DAYS: Final = 15  # a weekday comes within seven, unless its date is one that the zone skips
+LOOK_AHEAD_DAYS: Final = 15  # a weekday comes within seven days, unless the zone skips its date
 
 
 class Timed(Protocol):
-    """As much of a schedule as says when."""
+    """The part of a schedule that says when it runs."""
 
     local_time: dt.time
     weekdays: list[str]
@@ -22,21 +22,21 @@ class Timed(Protocol):
 
 
 class Night(NamedTuple):
-    """One night: the date in the practice's zone, and when it begins."""
+    """One run: the date in the practice's time zone, and the instant at which it starts."""
 
     date: dt.date
     instant: dt.datetime  # UTC
 
 
 class Nights(NamedTuple):
-    """What is to be decided now: at most one night that runs, and those that do not run any more."""
+    """The runs to decide now: at most one that starts, and those that are missed."""
 
     due: Night | None
     missed: list[Night]
 
 
 def instant(local_date: dt.date, local_time: dt.time, zone: ZoneInfo) -> dt.datetime:
-    """When the clock shows that time on that date: the first time it does; where it never does, the first after it."""
+    """Return when the clock first shows that time on that date, or the first instant after a gap that skips it."""
     wanted = dt.datetime.combine(local_date, local_time)
     # PEP 495: in a gap, fold=1 gives an instant before the change and fold=0 one after it.
     late, early = (wanted.replace(tzinfo=zone, fold=fold).astimezone(dt.UTC) for fold in (0, 1))
@@ -54,7 +54,7 @@ def instant(local_date: dt.date, local_time: dt.time, zone: ZoneInfo) -> dt.date
 def next_due(
     schedule: Timed, zone: ZoneInfo, now: dt.datetime, decided: Collection[dt.date] = ()
 ) -> tuple[dt.date, dt.datetime] | None:
-    """The next night that begins after `now` and is not in `decided`; None where the schedule has no weekday."""
+    """Return the next run that starts after `now` and is not in `decided`, or None without a weekday."""
     after = max(now, schedule.counts_from)
     first = after.astimezone(zone).date() - _DAY
     for night in _nights(schedule, zone, first, first + LOOK_AHEAD_DAYS * _DAY):
@@ -64,7 +64,7 @@ def next_due(
 
 
 def first(schedule: Timed, zone: ZoneInfo) -> Night | None:
-    """The first night that counts; None where the schedule has no weekday."""
+    """Return the first run that counts, or None without a weekday."""
     begin = schedule.counts_from.astimezone(zone).date() - _DAY
     ahead = _nights(schedule, zone, begin, begin + LOOK_AHEAD_DAYS * _DAY)
     return next((night for night in ahead if night.instant >= schedule.counts_from), None)
@@ -73,9 +73,10 @@ def first(schedule: Timed, zone: ZoneInfo) -> Night | None:
 def nights(
     schedule: Timed, zone: ZoneInfo, now: dt.datetime, decided: Collection[dt.date], since: dt.date | None = None
 ) -> Nights:
-    """What of the schedule's nights up to `now` is still to be decided.
+    """Return the schedule's undecided runs up to `now`.
 
-    The newest runs, late too, until its deadline; all before it are missed. Dates before `since` are taken as decided.
+    The newest one starts, even late, until its deadline. All before it are missed. Dates before `since` count as
+    decided.
     """
     begin = schedule.counts_from.astimezone(zone).date() - _DAY
     if since is not None:
@@ -98,5 +99,5 @@ def _nights(schedule: Timed, zone: ZoneInfo, first: dt.date, last: dt.date) -> I
 
 
 def _is_a_day(date: dt.date, zone: ZoneInfo) -> bool:
-    """Tell whether the zone has this date at all: Samoa had no 30 December 2011."""
+    """Return whether the zone has this date: Samoa had no December 30, 2011."""
     return instant(date, dt.time(), zone).astimezone(zone).date() == date

@@ -1,4 +1,4 @@
-"""One run: the schedule's selection as a job, made in the run's own transaction."""
+"""One run: the schedule's selection as a job, created in the run's own transaction."""
 
 import datetime as dt
 from typing import Any, Final
@@ -10,24 +10,24 @@ from core.access import audit
 from core.access.permissions import Actor
 from core.access.users import actor_for
 from core.errors import Refusal
-from core.jobs.preview.create import NightTerms, request_job
+from core.jobs.preview.create import ScheduleTerms, request_job
 from core.jobs.preview.job_request import JobRequest
-from core.jobs.preview.schedule_lock import NightBusy
+from core.jobs.preview.schedule_lock import ScheduleRunBusy
 from core.jobs.preview.selection import NothingSelected
 from core.models.jobs import AfterPreview, SettleJob
 from core.models.people import User
 from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun
 from core.practices.periods import PeriodBusy
 
-BUSY: Final = (PeriodBusy, NightBusy)  # refusals that in a moment are none; the next tick tries again
-_NOBODYS: Final = "\x1f"  # begins the key of a run's job: no key of a person's own has it
-MAIL_LIFE: Final = dt.timedelta(days=3)  # nobody reads of a night that is further back
+BUSY: Final = (PeriodBusy, ScheduleRunBusy)  # temporary refusals; the next tick tries again
+_NOBODYS: Final = "\x1f"  # first character of a run's job key; a user's key cannot contain it
+MAIL_LIFE: Final = dt.timedelta(days=3)  # older reports are not worth sending
 
 
 def begin(
     session: Session, schedule: Schedule, owner: User, *, local_date: dt.date, due_at: dt.datetime, now: dt.datetime
 ) -> ScheduleRun:
-    """Run a night of the locked schedule; a refusal is written down with its code."""
+    """Start a run of the locked schedule. A refusal is recorded with its code."""
     job, because = None, None
     try:
         key = f"{_NOBODYS}schedule {schedule.id} night {local_date}"
@@ -41,7 +41,7 @@ def begin(
 
 
 def begin_now(session: Session, schedule: Schedule, *, key: str, by: Actor, now: dt.datetime) -> ScheduleRun:
-    """Run the locked schedule because `by` asked for it, beside its nights. Raises what a preview refuses."""
+    """Run the locked schedule now for `by`, in addition to its scheduled runs. Raise what a preview raises."""
     job = _job(session, schedule, by, key=f"{_NOBODYS}schedule {schedule.id} now {key}", now=now)
     outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
     return record(session, schedule, outcome, because=None, job=job, by=by.user_id, now=now, run_key=key, due_at=now)
@@ -60,7 +60,10 @@ def record(
     local_date: dt.date | None = None,
     run_key: str | None = None,
 ) -> ScheduleRun:
-    """Write down what came of a run. A second one of the same night or key breaks a constraint, and with it the job."""
+    """Record the result of a run.
+
+    A second one with the same date or key violates a constraint, which undoes its job too.
+    """
     values = {
         "practice_id": schedule.practice_id,
         "schedule_id": schedule.id,
@@ -87,7 +90,7 @@ def record(
 
 
 def as_asked(schedule: Schedule) -> dict[str, Any]:
-    """The schedule as JSON: what a run shows of it, whatever becomes of the schedule."""
+    """Return the schedule as JSON. A run keeps this snapshot whatever happens to the schedule."""
     return {
         "name": schedule.name,
         "filter": schedule.filter,
@@ -108,12 +111,12 @@ def as_asked(schedule: Schedule) -> dict[str, Any]:
 def _job(
     session: Session, schedule: Schedule, by: Actor, *, key: str, now: dt.datetime, night: dt.date | None = None
 ) -> SettleJob | None:
-    """The job of a run that `by` asked for, previewed or preparing; None where no claim matches."""
+    """Return the job of a run for `by`, previewed or preparing, or None if no claim matches."""
     request = JobRequest.of(
         {"selection": {"filter": schedule.filter}, "reason": schedule.reason.value, "note": schedule.note}
     )
     settles = schedule.mode is ScheduleMode.SETTLE
-    of_schedule = NightTerms(
+    of_schedule = ScheduleTerms(
         schedule_id=schedule.id,
         made_by=schedule.made_by,
         owner_id=schedule.owner_id,
@@ -123,7 +126,7 @@ def _job(
         cents_max=schedule.cents_max,
     )
     try:
-        with session.begin_nested():  # what was written down of a job of no claims goes again
+        with session.begin_nested():  # a job without claims is undone
             return request_job(session, request, by=by, idempotency_key=key, now=now, night=of_schedule)
     except NothingSelected:
         return None

@@ -1,4 +1,4 @@
-"""One mail to one server, within a time that no server can stretch."""
+"""Send one mail to one server, within a time limit that no server can exceed."""
 
 import smtplib
 import socket
@@ -13,27 +13,27 @@ from urllib.parse import unquote, urlsplit
 
 from core.settings import SMTP_PORTS
 
-ANSWER_SECONDS: Final = 10  # for a server that says nothing
-CONNECT_SECONDS: Final = 15  # for all of its addresses, and for its name to be found
-WHOLE_SECONDS: Final = 30  # for one that says a little now and then
+ANSWER_SECONDS: Final = 10  # for a server that sends nothing
+CONNECT_SECONDS: Final = 15  # for the name lookup and all addresses
+WHOLE_SECONDS: Final = 30  # for a server that sends a little now and then
 _READY: Final = 220
 
 
 class ServerAway(Exception):
-    """The mail server does not answer, or not to the end."""
+    """The mail server does not answer, or not completely."""
 
 
 class MailRefused(Exception):
-    """The mail server answers, and does not take this mail."""
+    """The mail server answers and refuses this mail."""
 
 
 def send(url: str, message: EmailMessage, *, to: Sequence[str]) -> list[str]:
-    """Hand the message to the server of `url`, for these addresses; give those for which it was not taken.
+    """Send the message through the server at `url` to these addresses. Return the refused addresses.
 
-    Raises `ServerAway` and `MailRefused` where it was taken for none.
+    Raise `ServerAway`, and `MailRefused` if all were refused.
     """
     secure = ssl.create_default_context()
-    # Given, since this host's name is otherwise looked up, for as long as a name server likes.
+    # Passed explicitly, because smtplib would look up this host's name for as long as a name server takes.
     me = socket.gethostname()
     smtp = (
         _SecureConversation(local_hostname=me, timeout=ANSWER_SECONDS, context=secure)
@@ -46,22 +46,22 @@ def send(url: str, message: EmailMessage, *, to: Sequence[str]) -> list[str]:
         return _converse(smtp, url, message, secure, to)
     except (smtplib.SMTPServerDisconnected, smtplib.SMTPConnectError) as error:
         raise ServerAway(type(error).__name__) from None
-    except smtplib.SMTPException as error:  # before OSError, which it is too
+    except smtplib.SMTPException as error:  # before OSError, which is its base class
         raise MailRefused(type(error).__name__) from None
     except OSError as error:
         raise ServerAway(type(error).__name__) from None
     finally:
         hang_up.cancel()
-        smtp.close()  # without a good-bye, which could hang again
+        smtp.close()  # without QUIT, which could hang again
 
 
 class _Conversation(smtplib.SMTP):
-    """A conversation whose connection has a deadline, and that can be ended from outside at any moment of it."""
+    """A conversation whose connection has a deadline and can be ended from outside at any time."""
 
     _line: socket.socket | None = None
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        """Connect in a thread of its own: neither a name server nor a row of dead addresses can be hurried."""
+        """Connect in a thread of its own, because a name server or a list of dead addresses cannot be hurried."""
         connected: Future[socket.socket] = Future()
         threading.Thread(target=_connect, args=(connected, host, port, timeout), name="smtp", daemon=True).start()
         try:
@@ -69,24 +69,24 @@ class _Conversation(smtplib.SMTP):
         except TimeoutError:
             connected.add_done_callback(_close)
             raise
-        self._line = connection.dup()  # a handshake takes the connection away from its object, and may hang too
+        self._line = connection.dup()  # a TLS handshake takes the socket away from its object, and may hang too
         return connection
 
     def hang_up(self) -> None:
-        """End the connection under whoever reads from it."""
+        """Shut down the connection while another thread reads from it."""
         if self._line is not None:
-            with suppress(OSError):  # it may have ended by itself
+            with suppress(OSError):  # it may have ended already
                 self._line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         super().close()
         if self._line is not None:
             self._line.close()
 
 
 class _SecureConversation(smtplib.SMTP_SSL, _Conversation):
-    """The same, encrypted from its first byte."""
+    """A conversation that is encrypted from its first byte."""
 
 
 def _connect(connected: Future[socket.socket], host: str, port: int, timeout: float) -> None:

@@ -1,7 +1,7 @@
-"""The tick: start the nights that are due. Any number of ticks may run at once; one job a night comes of it.
+"""The tick: start the scheduled runs that are due. Any number of ticks may run at once; each run starts once.
 
-A night is decided in one transaction, with the schedule's row locked: its run, its job and the missed nights before it.
-A crash leaves nothing, and the next tick begins anew, until the night's deadline.
+One transaction decides a run with the schedule's row locked: the run, its job and the missed runs before it. After a
+crash, the next tick starts over, until the run's deadline.
 """
 
 import datetime as dt
@@ -29,11 +29,11 @@ from core.schedules.runs import BUSY
 
 log: Final = structlog.get_logger(__name__)
 
-NIGHTS_PER_TICK_MAX: Final = 20  # a few seconds of previews: the sweep stands in the same line
+NIGHTS_PER_TICK_MAX: Final = 20  # a few seconds of previews, because the sweep waits in the same queue
 
 
 class Ticked(NamedTuple):
-    """What is worth a message: the jobs of the nights, mail, another tick."""
+    """What is worth a hint: the jobs of runs, mail, another tick."""
 
     jobs: WorkFound
     has_mail: bool
@@ -46,15 +46,15 @@ class _Key(NamedTuple):
 
 
 class _Waiting(NamedTuple):
-    """A schedule of which something is to be decided."""
+    """A schedule with something to decide."""
 
     since: dt.datetime
     key: _Key
-    night: dt.date | None  # the one that may still run
+    night: dt.date | None  # the run that may still start
 
 
 def tick(sessions: Sessions, *, now: dt.datetime) -> Ticked:
-    """Start every night that is due, say what came of those that were missed, and stop what nobody answers for."""
+    """Start every run that is due, record missed runs, and stop schedules whose owner lost the right."""
     with transaction(sessions) as session:
         timeouts.limit(session)
         waiting = _waiting(session, now=now)
@@ -75,7 +75,7 @@ def tick(sessions: Sessions, *, now: dt.datetime) -> Ticked:
 
 
 def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
-    """The schedules of which something is to be decided, the one that waits longest first. Nothing is locked."""
+    """Return the schedules with something to decide, longest waiting first, without locking."""
     of_schedule = and_(
         ScheduleRun.practice_id == Schedule.practice_id,
         ScheduleRun.schedule_id == Schedule.id,
@@ -97,7 +97,7 @@ def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
         key = _Key(schedule.practice_id, schedule.id)
         try:
             zone = ZoneInfo(time_zone)
-        except ZoneInfoNotFoundError:  # this machine's list of zones is older than the practice's
+        except ZoneInfoNotFoundError:  # this machine's time zone list is older than the practice's
             log.error("time_zone_unknown", practice_id=key.practice_id, schedule_id=key.schedule_id)  # noqa: TRY400
             continue
         since = None if last_date is None else last_date + dt.timedelta(days=1)
@@ -111,13 +111,13 @@ def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
 
 
 def _decide_or_log(sessions: Sessions, waiting: _Waiting, *, now: dt.datetime) -> ScheduleRun | None:
-    """Decide one schedule's nights, whatever happens; give the run of the newest, if there is one."""
+    """Decide one schedule's runs and log any error. Return the newest run, if any."""
     key = waiting.key
     try:
         with transaction(sessions) as session:
             timeouts.limit(session)
             return _decide(session, key, now=now)
-    except Exception as error:  # one schedule never stops the others; its night is tried again
+    except Exception as error:  # one schedule must not stop the others; its run is tried again
         log.exception("schedule_night_failed", practice_id=key.practice_id, schedule_id=key.schedule_id)
         _note(sessions, waiting, error, now=now)
         return None
@@ -128,7 +128,7 @@ def _decide(session: Session, key: _Key, *, now: dt.datetime) -> ScheduleRun | N
     free = select(Schedule).where(*this).with_for_update(key_share=True, skip_locked=True)
     schedule = session.scalars(free.execution_options(populate_existing=True)).one_or_none()
     if schedule is None or schedule.state is ScheduleState.PAUSED:
-        return None  # another tick, or a person, is at it
+        return None  # another tick or a user has locked it
     owner = authorize.held(session, [schedule.owner_id])[schedule.owner_id]
     stopped_because = schedule.stopped_because or owner_check.why_not(owner)
     if schedule.state is ScheduleState.ACTIVE and stopped_because is not None:
@@ -154,7 +154,7 @@ def _stop(session: Session, schedule: Schedule, because: str, *, now: dt.datetim
 
 
 def _note(sessions: Sessions, waiting: _Waiting, error: Exception, *, now: dt.datetime) -> None:
-    """Remember that the night failed, and how, so that at its deadline it is not called missed."""
+    """Remember that the run failed, and how, so that it is not called missed at its deadline."""
     if waiting.night is None:
         return
     because = descriptions.DATABASE_BUSY if is_transient(error) or isinstance(error, BUSY) else descriptions.BROKE
@@ -163,7 +163,7 @@ def _note(sessions: Sessions, waiting: _Waiting, error: Exception, *, now: dt.da
         with transaction(sessions) as session:
             timeouts.limit(session)
             missed_runs.note_failure(session, *key, waiting.night, because, now=now)
-    except DBAPIError as failed:  # a database that is away takes no note either; the night is tried again
+    except DBAPIError as failed:  # an unavailable database takes no note either; the run is tried again
         log.warning("schedule_night_not_noted", schedule_id=key.schedule_id, error=type(failed).__name__)
 
 
@@ -174,5 +174,5 @@ def _hints(session: Session, begun: list[JobKey], *, now: dt.datetime) -> WorkFo
         if status is JobStatus.PREPARING:
             hints.prepare.append(key)
         elif status is JobStatus.CONFIRMED:
-            hints.work.append((key, chunks.count_free(session, key, now=now)))
+            hints.work.append((key, chunks.count_available(session, key, now=now)))
     return hints

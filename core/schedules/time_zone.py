@@ -1,4 +1,4 @@
-"""The practice's time zone: by it nights begin, and days are counted."""
+"""The practice's time zone, which determines its dates and the times of scheduled runs."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo
@@ -16,10 +16,10 @@ from core.schedules import descriptions, missed_runs, run_times
 
 
 def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -> Practice:
-    """Let the practice's days and nights go by this zone from now on. Raises `BadTimeZone` and `NotAllowed`.
+    """Change the practice's time zone. Raise `BadTimeZone` and `NotAllowed`.
 
-    What was posted keeps its date, a job its day. No night comes twice; one whose deadline has passed by the new clock
-    is written down as missed, for that reason.
+    Existing postings and jobs keep their dates. No run starts twice. A run whose deadline is past by the new clock is
+    recorded as missed for that reason.
     """
     by.require(Action.CHANGE_SETTING)
     zone = known_zone(name)
@@ -41,7 +41,7 @@ def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -
 
 
 def _lock_active(session: Session, practice_id: int) -> list[Schedule]:
-    """The practice's active schedules, locked in order: before the practice, as a tick does."""
+    """Lock and return the practice's active schedules in order, before the practice, as a tick does."""
     active = (
         Schedule.practice_id == practice_id,
         Schedule.deleted_at.is_(None),
@@ -54,9 +54,9 @@ def _lock_active(session: Session, practice_id: int) -> list[Schedule]:
 def _record_runs_that_stop(
     session: Session, schedules: list[Schedule], *, was: str, zone: str, now: dt.datetime
 ) -> int:
-    """Write down the nights that do not run any more by the new clock; give how many.
+    """Record the runs that no longer start by the new clock. Return how many.
 
-    Those whose deadline was past by the old clock too were missed for a reason of their own.
+    Runs whose deadline was past by the old clock too were missed for another reason.
     """
     missed = 0
     for schedule in schedules:
@@ -64,7 +64,7 @@ def _record_runs_that_stop(
         _count_the_same_nights(schedule, was=ZoneInfo(was), zone=ZoneInfo(zone))
         after = missed_runs.still_open(session, schedule, ZoneInfo(zone), now=now)
         missed_before = {night.date: night for night in before.missed}
-        for night in after.missed:  # all of them: nights are decided in order
+        for night in after.missed:  # all of them, because runs are decided in order
             if night.date in missed_before:
                 missed_runs.miss(
                     session, schedule, missed_before[night.date], next_came=before.due is not None, now=now
@@ -76,7 +76,7 @@ def _record_runs_that_stop(
 
 
 def _count_the_same_nights(schedule: Schedule, *, was: ZoneInfo, zone: ZoneInfo) -> None:
-    """A night that was still to come counts, though by the new clock it began before somebody made the schedule."""
+    """Keep a run that is still to come, even if by the new clock it starts before the schedule was created."""
     first = run_times.first(schedule, was)
     if first is not None:
         begins = run_times.instant(first.date, schedule.local_time, zone)

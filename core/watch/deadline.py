@@ -1,4 +1,4 @@
-"""Ask the database with a deadline: whoever watches must get an answer when the database gives none."""
+"""Query the database with a deadline, so that monitoring gets an answer when the database hangs."""
 
 import logging
 import threading
@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from core.db.engine import Sessions, transaction
 from core.db.transient import LOCK_NOT_AVAILABLE, QUERY_CANCELED, is_away, sqlstate
 
-ROUND_SECONDS: Final = 3  # of everything that is asked for one page or one scrape; a balancer gives up soon after
-QUESTION_SECONDS: Final = 2  # for one question; past it, the page says that it could not be told
+ROUND_SECONDS: Final = 3  # for all queries of one page or scrape; a load balancer gives up soon after
+QUESTION_SECONDS: Final = 2  # for one query; after that, the page shows the value as unknown
 _TOO_SLOW: Final = frozenset({QUERY_CANCELED, LOCK_NOT_AVAILABLE})
-# A question only reads: it waits for nobody but who changes a table, and that can last.
+# A query only reads, so it waits only for a transaction that alters a table, which can take long.
 _GENTLY: Final = text("SELECT set_config('lock_timeout', '300ms', true), set_config('jit', 'off', true)")
 _WITHIN: Final = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 
@@ -30,20 +30,20 @@ class Silent(Exception):
 
 
 class Asked(Generic[T]):
-    """A question that is asked once at a time, in a thread of its own; its answer is kept for a few seconds.
+    """A call that runs in a thread of its own, one at a time. Its result is cached for a few seconds.
 
-    A server that hangs keeps that one thread, and nobody else.
+    A hanging server blocks that thread only.
     """
 
     def __init__(self, ask: Callable[[], T], *, wait_seconds: float, keep_seconds: float = 0) -> None:
-        """`ask` raises what it raises; whoever asks gets it."""
+        """The caller of `answer` gets whatever `ask` raises."""
         self._ask, self._wait_seconds, self._keep_seconds = ask, wait_seconds, keep_seconds
         self._lock = threading.Lock()
         self._asked: Future[T] | None = None
         self._asked_at = 0.0
 
     def answer(self) -> T:
-        """The answer, or `Silent` if it does not come in time."""
+        """Return the result. Raise `Silent` if it does not come in time."""
         with self._lock:
             if self._asked is None or self._is_old(self._asked):
                 self._asked, self._asked_at = Future(), time.monotonic()
@@ -54,7 +54,7 @@ class Asked(Generic[T]):
             answer = asked.result(self._wait_seconds)
         except TimeoutError:
             raise Silent from None
-        # What was asked long ago, and answered only now, may be older than what another process told meanwhile.
+        # A result of a call that started long ago may be older than what another process already reported.
         if time.monotonic() - asked_at > max(self._wait_seconds, self._keep_seconds):
             raise Silent
         return answer
@@ -73,22 +73,22 @@ def _fill(asked: Future[T], ask: Callable[[], T]) -> None:
 
 
 class Round:
-    """Questions to the database under one deadline, each in a transaction of its own."""
+    """Queries under one deadline, each in a transaction of its own."""
 
     def __init__(self, sessions: Sessions) -> None:
-        """It lasts `ROUND_SECONDS` from now."""
+        """Start the deadline of `ROUND_SECONDS`."""
         self._sessions = sessions
         self._until = time.monotonic() + ROUND_SECONDS
 
     @property
     def is_over(self) -> bool:
-        """Whether its time is up: nothing more is asked."""
+        """Return whether the deadline has passed."""
         return time.monotonic() >= self._until
 
     def ask(self, question: Callable[[Session], T]) -> T | None:
-        """The answer; None where there is none in time, or where the question broke, which is logged.
+        """Return the result, or None if it does not come in time or the query fails, which is logged.
 
-        Raises what the database's driver raises if the database is away.
+        Raise what the driver raises if the database is unavailable.
         """
         until = min(self._until, time.monotonic() + QUESTION_SECONDS)
         try:
@@ -105,7 +105,7 @@ class Round:
 
 
 def _allow(session: Session, until: float) -> None:
-    """Before each statement: it has what is left of the question's time."""
+    """Give the next statement what is left of the query's time."""
     left = until - time.monotonic()
     if left <= 0:
         raise Silent

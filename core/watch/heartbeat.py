@@ -1,4 +1,4 @@
-"""Processes say every few seconds that they live, and what they are. It needs no broker."""
+"""Heartbeats: each process writes every few seconds what it is and that it is running. No broker is needed."""
 
 import datetime as dt
 import os
@@ -24,14 +24,14 @@ KINDS: Final = (WEB, WORKER, BEAT)
 HEARTBEAT_SECONDS: Final = 10
 ALIVE_FOR: Final = dt.timedelta(seconds=45)  # four heartbeats
 FORGOTTEN_AFTER: Final = dt.timedelta(days=1)
-PROCESSES_MAX: Final = 500  # that are shown
+PROCESSES_MAX: Final = 500  # processes shown
 
 _TICKED: Final = "ticked_at"
 
 
 @dataclass(frozen=True)
 class Alive:
-    """One process, as it names itself: its `says` are ids, codes and counts."""
+    """One process. `says` are ids, codes and counts."""
 
     kind: str
     host: str
@@ -42,13 +42,13 @@ class Alive:
 
     @property
     def name(self) -> str:
-        """What its row is called."""
+        """Return the key of its row."""
         return f"{self.kind} {self.host}:{self.pid}"
 
 
 @cache
 def product_version() -> str:
-    """The version of this code."""
+    """Return the version of this code."""
     try:
         return version("batch-settle")
     except PackageNotFoundError:
@@ -56,13 +56,13 @@ def product_version() -> str:
 
 
 def this_process(kind: str, *, started_at: dt.datetime, **says: Any) -> Alive:
-    """This process, as it stands in the table."""
+    """Return this process as it is stored."""
     says["time_zones"] = zone_database.in_use().version
     return Alive(kind, socket.gethostname(), os.getpid(), product_version(), started_at, says)
 
 
 def beat(session: Session, process: Alive, *, now: dt.datetime) -> None:
-    """Say that it lives; forget those that nobody has heard of for a day."""
+    """Write a heartbeat, and delete processes that were silent for a day."""
     _cheaply(session)
     row = {
         "name": process.name, "kind": process.kind, "version": process.version, "started_at": process.started_at,
@@ -70,8 +70,8 @@ def beat(session: Session, process: Alive, *, now: dt.datetime) -> None:
     }  # fmt: skip
     said = insert(Process).values(row)
     news = {name: said.excluded[name] for name in ("version", "started_at", "seen_at", "says")}
-    # A heartbeat that was under way at the last word must not undo it. A later one is from another process, to which
-    # the system gave the same number.
+    # A heartbeat that was under way when the process stopped must not undo the stop. A later one is from another
+    # process with the same process id.
     stopped_at = case((said.excluded.seen_at <= Process.stopped_at, Process.stopped_at))
     again = said.on_conflict_do_update(index_elements=[Process.name], set_={**news, "stopped_at": stopped_at})
     session.execute(again)
@@ -79,31 +79,31 @@ def beat(session: Session, process: Alive, *, now: dt.datetime) -> None:
 
 
 def _cheaply(session: Session) -> None:
-    """The next heartbeat says the same: this one is not worth a wait for the disk, or for anybody."""
+    """Skip fsync and long lock waits, because another heartbeat follows in seconds."""
     session.execute(BRIEFLY)
     session.execute(text("SELECT set_config('synchronous_commit', 'off', true)"))
 
 
 def stop(session: Session, process: Alive, *, now: dt.datetime) -> None:
-    """Say that it was asked to stop, and does."""
+    """Record that the process was asked to stop."""
     _cheaply(session)
     session.execute(update(Process).where(Process.name == process.name).values(stopped_at=now, seen_at=now))
 
 
 def seen(session: Session) -> list[Process]:
-    """The processes of the last day, by kind and name; where they are very many, those that were heard last."""
+    """Return the processes of the last day by kind and name. If there are too many, those seen last."""
     lately = session.scalars(select(Process).order_by(Process.seen_at.desc()).limit(PROCESSES_MAX))
     return sorted(lately, key=lambda one: (one.kind, one.name))
 
 
 def living(session: Session, *, now: dt.datetime) -> list[Process]:
-    """The processes that live, however many died on the same day."""
+    """Return the running processes, however many died the same day."""
     heard = and_(Process.stopped_at.is_(None), Process.seen_at >= now - ALIVE_FOR)
     return list(session.scalars(select(Process).where(heard)))
 
 
 def works(session: Session, queue: str, *, since: dt.datetime) -> bool:
-    """Return whether a worker of this host and of that queue lives and has been heard since then."""
+    """Return whether a worker of this host and queue is running and was seen since then."""
     here = (
         one for one in living(session, now=since) if one.seen_at > since and one.says["host"] == socket.gethostname()
     )
@@ -111,17 +111,17 @@ def works(session: Session, queue: str, *, since: dt.datetime) -> bool:
 
 
 def is_alive(process: Process, *, now: dt.datetime) -> bool:
-    """Tell whether it was heard lately and has not said that it stops."""
+    """Return whether the process was seen recently and did not stop."""
     return process.stopped_at is None and now - process.seen_at <= ALIVE_FOR
 
 
 def last_beat(session: Session) -> dt.datetime | None:
-    """When a beat was last heard; None where none was within a day."""
+    """Return when a beat was last seen, or None within the last day."""
     return session.scalar(select(func.max(Process.seen_at)).where(Process.kind == BEAT))
 
 
 def ticked(session: Session, *, now: dt.datetime) -> None:
-    """Say that the schedules were looked at, whoever brought it on: a beat or a worker's own timer."""
+    """Record that the schedules were checked, by beat or by a worker's own timer."""
     _cheaply(session)
     said = insert(Tally).values(name=_TICKED, label="", value=now.timestamp())
     latest = func.greatest(Tally.value, said.excluded.value)
@@ -129,6 +129,6 @@ def ticked(session: Session, *, now: dt.datetime) -> None:
 
 
 def last_tick(session: Session) -> dt.datetime | None:
-    """When the schedules were last looked at; None where nobody ever did."""
+    """Return when the schedules were last checked, or None."""
     at = session.scalar(select(Tally.value).where(Tally.name == _TICKED))
     return None if at is None else dt.datetime.fromtimestamp(at, dt.UTC)

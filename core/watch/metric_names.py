@@ -1,4 +1,4 @@
-"""What processes count by themselves, in one table: the names, and every label that a name may have."""
+"""The counters that processes keep themselves: names, and all labels of each."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,10 +7,10 @@ from core.jobs import codes
 from core.policy import rules
 from core.settings import TASK_CANARY, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
 
-OTHER: Final = "other"  # what a label of another version, or one that nobody foresaw, is counted under
+OTHER: Final = "other"  # for a label of another version, or an unknown one
 TASKS: Final = (TASK_WORK, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_MAIL, TASK_CANARY)
 SKIP_CODES: Final = tuple(rule.code for rule in rules.RULES)
-FAILURE_CODES: Final = tuple(codes.FAILURES)
+FAILURE_CODES: Final = tuple(codes.FAILURE_SENTENCES)
 
 _ANSWER_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _CHUNK_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -18,7 +18,7 @@ _CHUNK_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 
 @dataclass(frozen=True)
 class Counted:
-    """A counter; a histogram where it has `buckets`. `labels` are all that it may have; any other is `other`."""
+    """A counter, or a histogram if it has `buckets`. Any label outside `labels` counts as `other`."""
 
     help: str
     label: str = ""
@@ -26,7 +26,7 @@ class Counted:
     buckets: tuple[float, ...] = ()
 
     def known(self, label: str) -> str:
-        """`label` if it may be, else `other`."""
+        """Return `label` if it is known, else `other`."""
         return label if label in self.labels else OTHER
 
 

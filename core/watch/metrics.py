@@ -1,7 +1,7 @@
-"""What Prometheus reads. Everything that counts stands in the database, so that any web process tells the whole.
+"""Metrics for Prometheus. All counts are in the database, so that any web process reports the whole installation.
 
-No label comes from what people type: each is one of a known set, and what is outside of it is `other`. The one
-exception is the practice's id, where an installation switches that on, for the first thousand practices.
+No label comes from user input: each is from a known set, and anything else is `other`. The one exception is the
+practice's id, if an installation turns that on, for the first thousand practices.
 """
 
 import datetime as dt
@@ -19,14 +19,14 @@ from sqlalchemy.orm import Session
 
 from core.db.engine import Sessions
 from core.jobs.results import progress
-from core.models.jobs import WORKED_STATUSES, JobKind
+from core.models.jobs import WORKABLE_STATUSES, JobKind
 from core.settings import QUEUE_CONTROL, QUEUE_SETTLE
 from core.watch import heartbeat, statistics, tally
 from core.watch.deadline import Asked, Round, Silent
 from core.watch.metric_names import COUNTED, FAILURE_CODES, OTHER
 
-KEPT_SECONDS: Final = 5  # less than the time between two scrapes, so that no counter ever goes back
-WAIT_SECONDS: Final = 4  # longer than a round of questions; Prometheus gives up after ten
+KEPT_SECONDS: Final = 5  # less than the time between two scrapes, so that no counter goes back
+WAIT_SECONDS: Final = 4  # longer than all queries together; Prometheus gives up after ten
 JOBS_MAX: Final = 10_000
 
 _SIDES: Final = ("insurance", "patient")
@@ -38,7 +38,7 @@ Question = Callable[[Session, dt.datetime], Iterator[Metric]]
 
 @dataclass(frozen=True)
 class World:
-    """What is looked at: the database, the time, the broker, and whether practices are told apart."""
+    """What is observed: the database, the clock, the broker, and whether figures are split by practice."""
 
     sessions: Sessions
     clock: Callable[[], dt.datetime]
@@ -47,22 +47,22 @@ class World:
 
 
 class Watch:
-    """The metrics of one process; `text` is what a scrape gets."""
+    """The metrics of one process. `text` is the answer to a scrape."""
 
     def __init__(self, world: World) -> None:
-        """Nothing is asked before the first scrape."""
+        """Query nothing before the first scrape."""
         self._world = world
         self._database = Asked(lambda: list(self._of_database()), wait_seconds=WAIT_SECONDS, keep_seconds=KEPT_SECONDS)
-        self._slow: set[Question] = set()  # those of the last time
+        self._slow: set[Question] = set()  # of the last scrape
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format. It never raises because the database or the broker is away."""
+        """Return all metrics in Prometheus' text format. Never raise because the database or broker is unavailable."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """What this process knows itself, then what the database knows; without the database, the first alone."""
+        """Yield what this process knows, then what the database knows. Without a database, only the first."""
         try:
             told, is_up = self._database.answer(), True
         except _AWAY:
@@ -77,14 +77,14 @@ class Watch:
         yield from told
 
     def _of_database(self) -> Iterator[Metric]:
-        """Each question on its own, all under one deadline: one that is too slow is left out, and said to be."""
+        """Run each query on its own, all under one deadline. A slow one is left out and reported as such."""
         asked, now = Round(self._world.sessions), self._world.clock()
         if asked.ask(lambda session: session.scalar(text("SELECT 1"))) is None:
             raise Silent
-        with suppress(SQLAlchemyError):  # told with the next heartbeat
+        with suppress(SQLAlchemyError):  # sent with the next heartbeat
             tally.flush(self._world.sessions)
         slow, left_out = set(), 0
-        # Those that were slow come last, so that they keep nobody else from an answer.
+        # Slow queries run last, so that they do not delay the others.
         for question in sorted(self._questions(), key=self._slow.__contains__):
             was_in_time = not asked.is_over
             answer = asked.ask(lambda session, ask=question: list(ask(session, now)))  # type: ignore[misc]
@@ -105,7 +105,7 @@ def _jobs(session: Session, now: dt.datetime) -> Iterator[Metric]:
     yield _gauge(
         "jobs", "Jobs by status", [((status.value,), count) for status, count in by_status.items()], ["status"]
     )
-    seen = progress.of_everybody(session, WORKED_STATUSES, now=now, limit=JOBS_MAX)
+    seen = progress.for_all_practices(session, WORKABLE_STATUSES, now=now, limit=JOBS_MAX)
     stalled = sum(one.stalled_because is not None for one in seen.values())
     yield _gauge("jobs_stalled", "Jobs on which nothing moved for a minute", [((), stalled)])
     waiting = progress.previews_waiting(session, now=now)

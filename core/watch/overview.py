@@ -1,4 +1,4 @@
-"""What operations see of the whole installation: practices by their id, no claim, and no patient's or user's name."""
+"""The state of the whole installation for operations: practices by id, and no claims and no names."""
 
 import datetime as dt
 import time
@@ -16,7 +16,7 @@ from core.jobs.keys import JobKey
 from core.jobs.results import progress
 from core.jobs.results.progress import Progress
 from core.models.job_items import ChunkState, JobChunk
-from core.models.jobs import MOVING_STATUSES, JobStatus, SettleJob
+from core.models.jobs import IN_PROGRESS_STATUSES, JobStatus, SettleJob
 from core.models.operations import Process
 from core.models.practices import Practice
 from core.models.schedules import RunOutcome, Schedule, ScheduleRun, ScheduleState
@@ -25,18 +25,18 @@ from core.watch import heartbeat, statistics
 from core.watch.deadline import Round
 from core.zone_database import ZoneDatabase
 
-JOBS_MAX: Final = 100  # that are shown; the rest is a number
+JOBS_MAX: Final = 100  # jobs shown; the rest is a count
 SCHEDULES_MAX: Final = 50
 FAILURES_OF: Final = dt.timedelta(hours=24)
 MISSED_OF: Final = dt.timedelta(days=7)
-STOPPED_SHOWN_FOR: Final = dt.timedelta(minutes=15)  # how long a process that was stopped on purpose is still listed
+STOPPED_SHOWN_FOR: Final = dt.timedelta(minutes=15)  # how long a properly stopped process is still listed
 SLOW_SECONDS: Final = 1.0
 
 RESTING: Final = (JobStatus.HALTED, JobStatus.PAUSED, JobStatus.AWAITING_APPROVAL)
 
 
 class Doing(NamedTuple):
-    """A chunk in a worker's hands."""
+    """A chunk that a worker has taken."""
 
     job: JobKey
     first: int
@@ -46,7 +46,7 @@ class Doing(NamedTuple):
 
 @dataclass(frozen=True)
 class Seen:
-    """A process of the last day: whether it lives, and what it is doing."""
+    """A process of the last day: whether it is running, and its current work."""
 
     kind: str
     host: str
@@ -58,11 +58,11 @@ class Seen:
     has_stopped: bool
     queues: tuple[str, ...]
     doing: tuple[Doing, ...]
-    time_zones: str | None = None  # version of its database; a beat does not tell
+    time_zones: str | None = None  # version of its time zone database; beat does not report it
 
 
 class NightToWatch(NamedTuple):
-    """A schedule's night that is due, or that was missed."""
+    """A scheduled run that is due or was missed."""
 
     practice_id: int
     schedule_id: int
@@ -72,7 +72,7 @@ class NightToWatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Nights:
-    """Schedules: how many are active, which nights are due and not begun, which were missed in the last week."""
+    """The number of active schedules, the runs that are due, and those missed in the last week."""
 
     active: int
     due: tuple[NightToWatch, ...]
@@ -81,7 +81,7 @@ class Nights:
 
 @dataclass(frozen=True)
 class Jobs:
-    """Jobs that move, and those that wait for a person."""
+    """Moving jobs, and jobs that need a decision."""
 
     moving: dict[JobKey, Progress]
     resting: dict[JobKey, Progress]
@@ -90,18 +90,18 @@ class Jobs:
 
     @property
     def waiting(self) -> int:
-        """How much work has waited for a minute: jobs that have not moved, and previews that no worker prepares."""
+        """Return how much work has waited for a minute: jobs without progress, and previews that no worker prepares."""
         return self.stalled + self.previews_waiting
 
     @property
     def stalled(self) -> int:
-        """How many of those that are shown have not moved for a minute."""
+        """Return how many of the listed jobs made no progress for a minute."""
         return sum(one.stalled_because is not None for one in self.moving.values())
 
 
 @dataclass(frozen=True)
 class Ticks:
-    """When the schedules were last looked at, and by the tick of which beat a beat was last heard."""
+    """When the schedules were last checked, and when a beat was last seen by its tick."""
 
     last_seconds: float | None
     beat_seconds: float | None
@@ -109,10 +109,10 @@ class Ticks:
 
 @dataclass(frozen=True)
 class Overview:
-    """Everything at `at`. A part is None where the database did not tell it in time, or the question broke."""
+    """Everything as of `at`. A part is None if its query was too slow or failed."""
 
     at: dt.datetime
-    asked_seconds: float  # how long the database took for all of it
+    asked_seconds: float  # duration of all queries
     processes: tuple[Seen, ...] | None
     ticks: Ticks | None
     jobs: Jobs | None
@@ -122,22 +122,22 @@ class Overview:
     mismatches: int | None
     database_version: str | None
     product_version: str
-    time_zones: ZoneDatabase  # of the process that asks
+    time_zones: ZoneDatabase  # of the current process
 
     @property
     def is_slow(self) -> bool:
-        """Whether the database took long."""
+        """Return whether the queries were slow."""
         return self.asked_seconds > SLOW_SECONDS
 
     @property
     def is_partial(self) -> bool:
-        """Whether something could not be told."""
+        """Return whether a part is missing."""
         parts = (self.processes, self.ticks, self.jobs, self.chunks, self.nights, self.failures, self.mismatches)
         return any(part is None for part in parts)
 
 
 def look(sessions: Sessions, *, now: dt.datetime) -> Overview:
-    """Ask for every part on its own, all under one deadline. Raises what the database's driver raises if it is away."""
+    """Query every part on its own, all under one deadline. Raise what the driver raises without a database."""
     began, asked = time.perf_counter(), Round(sessions)
 
     def ask(question: Callable[..., Any]) -> Any:
@@ -180,11 +180,12 @@ def _seen(one: Process, hands: dict[str, list[Doing]], *, now: dt.datetime) -> S
 
 
 def _in_hands(session: Session, *, now: dt.datetime) -> dict[str, list[Doing]]:
-    """The chunks that somebody has taken and not done, by who signed for them: host and process; the latest first."""
-    # Also of a job that pauses: who is inside finishes. One at rest may have chunks that nobody holds any more.
+    """Return the chunks in progress by worker (host and process), newest first."""
+    # A pausing job counts too, because its workers finish their chunks. A stopped job's taken chunks are in no worker's
+    # hands.
     of_job = and_(SettleJob.practice_id == JobChunk.practice_id, SettleJob.id == JobChunk.job_id)
     taken = and_(
-        JobChunk.state == ChunkState.OPEN, JobChunk.taken_at.is_not(None), SettleJob.status.in_(MOVING_STATUSES)
+        JobChunk.state == ChunkState.OPEN, JobChunk.taken_at.is_not(None), SettleJob.status.in_(IN_PROGRESS_STATUSES)
     )
     columns = (JobChunk.practice_id, JobChunk.job_id, JobChunk.first_position, JobChunk.last_position)
     found: dict[str, list[Doing]] = {}
@@ -203,8 +204,8 @@ def _ticks(session: Session, *, now: dt.datetime) -> Ticks:
 
 def _jobs(session: Session, *, now: dt.datetime) -> Jobs:
     return Jobs(
-        moving=progress.of_everybody(session, MOVING_STATUSES, now=now, limit=JOBS_MAX),
-        resting=progress.of_everybody(session, RESTING, now=now, limit=JOBS_MAX),
+        moving=progress.for_all_practices(session, IN_PROGRESS_STATUSES, now=now, limit=JOBS_MAX),
+        resting=progress.for_all_practices(session, RESTING, now=now, limit=JOBS_MAX),
         by_status=statistics.jobs_by_status(session),
         previews_waiting=progress.previews_waiting(session, now=now),
     )
@@ -220,7 +221,7 @@ def _nights(session: Session, *, now: dt.datetime) -> Nights:
     for schedule, zone, decided in rows:
         since = None if decided is None else decided + dt.timedelta(days=1)
         nights = due.nights(schedule, ZoneInfo(zone), now, (), since)
-        newest = nights.due or (nights.missed[-1] if nights.missed else None)  # too late to run is still to be said
+        newest = nights.due or (nights.missed[-1] if nights.missed else None)  # too late to start, but not recorded yet
         if newest is not None:
             waiting.append(NightToWatch(schedule.practice_id, schedule.id, newest.instant))
     missed = select(ScheduleRun.practice_id, ScheduleRun.schedule_id, ScheduleRun.due_at, ScheduleRun.because).where(

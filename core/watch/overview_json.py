@@ -1,4 +1,4 @@
-"""The overview as the API and the command tell it: ids as strings, seconds, UTC."""
+"""The overview as JSON for the API and the command: ids as text, seconds, UTC."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from core.watch.overview import Jobs, Nights, NightToWatch, Overview, Seen
 
 
 def as_json(seen: Overview) -> dict[str, Any]:
-    """Every part by name; null for one that the database could not tell in time."""
+    """Return every part by name, with null for parts that are missing."""
     return {
         "at": seen.at.isoformat(),
         "version": seen.product_version,
@@ -56,7 +56,7 @@ def _jobs(jobs: Jobs) -> dict[str, Any]:
 
 
 def _job(key: JobKey, one: Progress) -> dict[str, Any]:
-    # Counts, and not what was written off: a practice's money is its own business.
+    # Counts only, because operations must not see a practice's amounts.
     told = progress.as_json(one)
     told.pop("written_off_cents")
     return {**_of(key), **told, "chunks_open": one.chunks_open, "stalled_because": one.stalled_because}

@@ -1,4 +1,4 @@
-"""A thread that says every few seconds that its process lives; the process's last word is that it stopped."""
+"""A thread that writes the process's heartbeat every few seconds, and at its end that it stopped."""
 
 import atexit
 import datetime as dt
@@ -15,21 +15,21 @@ from core.watch import heartbeat, tally
 from core.watch.heartbeat import Alive
 
 _log: Final = logging.getLogger(__name__)
-_LAST_WORD_WAITS_SECONDS: Final = 3  # for a heartbeat that is under way
+_LAST_WORD_WAITS_SECONDS: Final = 3  # for a heartbeat in progress
 
 
 class Pulse:
-    """The heartbeat of one process. What is watched must never stop what works, so no error leaves it."""
+    """The heartbeat of one process. Monitoring must never stop the work, so it raises no error."""
 
     def __init__(self, sessions: Sessions, me: Alive, *, clock: Callable[[], dt.datetime]) -> None:
-        """`sessions` has a connection to spare for it."""
+        """`sessions` must have a spare connection."""
         self._sessions, self._me, self._clock = sessions, me, clock
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_stopped, name="pulse", daemon=True)
         self._has_begun = False
 
     def start(self) -> None:
-        """Beat once the database is there and migrated, until the process ends."""
+        """Write heartbeats once the database is reachable and migrated, until the process ends."""
         atexit.register(self._stop, os.getpid())
         self._thread.start()
 
@@ -43,7 +43,7 @@ class Pulse:
                 return
 
     def _stop(self, started_by: int) -> None:
-        if os.getpid() != started_by:  # a forked process that ends is not this one
+        if os.getpid() != started_by:  # a forked process ends, not this one
             return
         self._stopping.set()
         self._thread.join(_LAST_WORD_WAITS_SECONDS)

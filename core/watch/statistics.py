@@ -1,4 +1,4 @@
-"""What the database knows of the whole installation: figures by code and status, a cheap question each."""
+"""Figures of the whole installation from the database, by code and status, each with a cheap query."""
 
 import datetime as dt
 from typing import Final, NamedTuple
@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 from core.jobs.keys import JobKey
 from core.models.claims import Claim
 from core.models.job_items import ChunkState, JobChunk, JobFailure, JobItem, Outcome
-from core.models.jobs import WORKED_STATUSES, JobKind, JobStatus, SettleJob
+from core.models.jobs import WORKABLE_STATUSES, JobKind, JobStatus, SettleJob
 from core.models.operations import Tally
 from core.models.practices import Practice
 from core.models.schedules import MailState, RunOutcome, ScheduleRun
 
-PRACTICES_MAX: Final = 1_000  # that have figures of their own, where that is switched on
+PRACTICES_MAX: Final = 1_000  # with figures of their own, if that is turned on
 
 _OF_CHUNK: Final = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
 _OF_FAILURE: Final = and_(JobFailure.practice_id == SettleJob.practice_id, JobFailure.job_id == SettleJob.id)
@@ -27,7 +27,7 @@ _ITEM_OF_CHUNK: Final = and_(
 
 
 class Worked(NamedTuple):
-    """What the jobs of one kind have done, ever. A failure counts once each time it happened; money in cents."""
+    """The totals of all jobs of one kind. A failure counts each time it happened. Amounts in cents."""
 
     kind: JobKind
     settled: int
@@ -38,33 +38,33 @@ class Worked(NamedTuple):
 
 
 class OpenChunks(NamedTuple):
-    """Chunks that wait for a worker or are in one's hands."""
+    """Chunks that wait for a worker or are in progress."""
 
     chunks: int
     oldest: JobKey | None
-    oldest_seconds: float  # since its job was confirmed, its claims opened again or a worker took it
+    oldest_seconds: float  # since its job was confirmed, its claims were reopened or a worker took it
 
 
 class Waiting(NamedTuple):
-    """Things that wait, and since when the one that waits longest does."""
+    """A number of waiting things, and the age of the oldest."""
 
     jobs: int
     seconds: float
 
 
 def jobs_by_status(session: Session) -> dict[JobStatus, int]:
-    """How many jobs of all practices are in each status."""
+    """Count the jobs of all practices by status."""
     found = session.execute(select(SettleJob.status, func.count()).group_by(SettleJob.status)).all()
     counted = dict(found)
     return {status: counted.get(status, 0) for status in JobStatus}
 
 
 def worked(session: Session) -> list[Worked]:
-    """What all jobs have done, by kind; it only ever grows."""
+    """Return the totals of all jobs by kind. They never decrease."""
     zero = literal(0)
     names = ("settled", "skipped", "failed", "insurance_cents", "patient_cents")
     chunks = select(SettleJob.kind, *(getattr(JobChunk, name) for name in names)).join(JobChunk, _OF_CHUNK)
-    # In one statement with the chunks: a retry moves a failure from there to here.
+    # In one statement with the chunks, because a retry moves a failure from one to the other.
     tried_again = select(SettleJob.kind, zero, zero, literal(1), zero, zero).join(JobFailure, _OF_FAILURE)
     both = union_all(chunks, tried_again).subquery()
     sums = [func.coalesce(func.sum(both.c[name]), 0) for name in names]
@@ -75,8 +75,8 @@ def worked(session: Session) -> list[Worked]:
 
 
 def written_off_by_practice(session: Session) -> list[tuple[int | None, int, int]]:
-    """Practice, insurance cents and patient cents, of the first thousand practices; None is all that came later."""
-    # The first of all practices and not of those that have jobs: a practice never moves from one figure to another.
+    """Return practice, insurance cents and patient cents for the first thousand practices. None is all later ones."""
+    # The first of all practices, not of those with jobs, so that a practice always counts in the same figure.
     first = select(Practice.id).order_by(Practice.id).limit(PRACTICES_MAX)
     practice = case((JobChunk.practice_id.in_(first), JobChunk.practice_id)).label("practice")
     sums = [func.sum(JobChunk.insurance_cents), func.sum(JobChunk.patient_cents)]
@@ -86,7 +86,7 @@ def written_off_by_practice(session: Session) -> list[tuple[int | None, int, int
 
 
 def failures_by_code(session: Session, *, since: dt.datetime | None = None) -> dict[str, int]:
-    """How often a claim failed, by code, also where it was tried again; all, or those of the chunks done `since`."""
+    """Count failures by code, including retried ones, of all chunks or of those finished `since`."""
     failed = select(JobItem.code.label("code")).join(JobChunk, _ITEM_OF_CHUNK).where(JobChunk.failed > 0)
     again = select(JobFailure.code.label("code"))
     if since is not None:
@@ -96,8 +96,8 @@ def failures_by_code(session: Session, *, since: dt.datetime | None = None) -> d
 
 
 def open_chunks(session: Session, *, now: dt.datetime) -> OpenChunks:
-    """Those of the jobs on which workers may be."""
-    open_ = and_(SettleJob.status.in_(WORKED_STATUSES), JobChunk.state == ChunkState.OPEN)
+    """Return the open chunks of jobs that workers may work on."""
+    open_ = and_(SettleJob.status.in_(WORKABLE_STATUSES), JobChunk.state == ChunkState.OPEN)
     count = session.scalars(select(func.count()).select_from(SettleJob).join(JobChunk, _OF_CHUNK).where(open_)).one()
     again = select(func.max(JobFailure.retried_at)).where(_OF_FAILURE).correlate(SettleJob).scalar_subquery()
     since = func.greatest(SettleJob.confirmed_at, JobChunk.taken_at, again)
@@ -109,7 +109,7 @@ def open_chunks(session: Session, *, now: dt.datetime) -> OpenChunks:
 
 
 def approvals(session: Session, *, now: dt.datetime) -> Waiting:
-    """Jobs that wait for another person."""
+    """Return the jobs that need approval."""
     waiting = SettleJob.status == JobStatus.AWAITING_APPROVAL
     asked = select(func.count(), func.min(SettleJob.approval_asked_at)).where(waiting)
     count, since = session.execute(asked).one()
@@ -117,14 +117,14 @@ def approvals(session: Session, *, now: dt.datetime) -> Waiting:
 
 
 def runs_by_outcome(session: Session) -> dict[RunOutcome, int]:
-    """How many nights of schedules (and "run now") came to what."""
+    """Count the runs of schedules (and "run now") by outcome."""
     found = session.execute(select(ScheduleRun.outcome, func.count()).group_by(ScheduleRun.outcome)).all()
     counted = dict(found)
     return {outcome: counted.get(outcome, 0) for outcome in RunOutcome}
 
 
 class Mails(NamedTuple):
-    """Morning reports: those that went out, those that were given up, those that fail for now."""
+    """Run reports: sent, given up, and failing for now."""
 
     sent: int
     given_up: int
@@ -132,7 +132,7 @@ class Mails(NamedTuple):
 
 
 def mails(session: Session) -> Mails:
-    """How the mails of all practices fare."""
+    """Count the run reports of all practices."""
     state = ScheduleRun.mail_state
     failing = and_(state.in_((MailState.DUE, MailState.SENDING)), ScheduleRun.mail_tries > 0)
     counts = (func.count().filter(kind) for kind in (state == MailState.SENT, state == MailState.GIVEN_UP, failing))
@@ -140,19 +140,19 @@ def mails(session: Session) -> Mails:
 
 
 def mismatches(session: Session) -> int:
-    """Claims whose balance differs from their ledger, as far as anybody has looked."""
+    """Count the claims flagged because their balance differs from their ledger."""
     return session.scalars(select(func.count()).select_from(Claim).where(Claim.balance_mismatch)).one()
 
 
 def tallies(session: Session) -> dict[tuple[str, str], float]:
-    """What all processes counted together, by name and label."""
+    """Return the counters of all processes, by name and label."""
     return {
         (name, label): value for name, label, value in session.execute(select(Tally.name, Tally.label, Tally.value))
     }
 
 
 def server_version(session: Session) -> str:
-    """The version of the database's server."""
+    """Return the version of the database server."""
     return str(session.scalar(select(func.current_setting("server_version"))))
 
 

@@ -1,7 +1,7 @@
-"""What this process counted since it last told the database, by the names of `core.watch.metric_names`.
+"""Counters of this process that were not written to the database yet, by the names of `core.watch.metric_names`.
 
-Counting costs no statement. `flush` adds everything to the table in one, with the heartbeat or before a scrape; what
-a killed process had not told yet is lost, a few seconds of it.
+Counting runs no statement. `flush` writes everything in one statement, with the heartbeat or before a scrape. A killed
+process loses a few seconds of counts.
 """
 
 import os
@@ -14,16 +14,16 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
 from core.db.engine import Sessions, transaction
-from core.jobs.execution.engine import Worked
+from core.jobs.execution.engine import WorkResult
 from core.models.operations import Tally
 from core.watch.metric_names import COUNTED
 
-SUM: Final = "sum"  # of a histogram, beside its buckets
+SUM: Final = "sum"  # of a histogram, next to its buckets
 PLUS_INF: Final = "+Inf"
 
 
 class Cell(NamedTuple):
-    """What the table has a row for."""
+    """The key of a row."""
 
     name: str
     label: str
@@ -31,24 +31,24 @@ class Cell(NamedTuple):
 
 _lock = threading.Lock()
 _counted: defaultdict[Cell, float] = defaultdict(float)
-# A statement that hangs must not hold up what counts. It does wait for the disk: a count that was told and that a crash
-# of the server takes back would be read as a restart, and all of it be counted again.
+# A hanging statement must not block counting. It does wait for fsync: if a crash lost a committed count, Prometheus
+# would see a counter reset and double-count.
 BRIEFLY: Final = text("SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '3s', true)")
 
 
 def count(name: str, label: str = "", by: int = 1) -> None:
-    """Count `by` more; a label that the table does not foresee is counted as `other`."""
+    """Count `by` more. An unknown label counts as `other`."""
     if by:
         _add({Cell(name, COUNTED[name].known(label)): by})
 
 
 def observe(name: str, seconds: float) -> None:
-    """Put one duration into a histogram."""
+    """Add one duration to a histogram."""
     fits = next((str(bound) for bound in COUNTED[name].buckets if seconds <= bound), PLUS_INF)
     _add({Cell(name, fits): 1, Cell(name, SUM): seconds})
 
 
-def count_work(worked: Worked) -> None:
+def count_work(worked: WorkResult) -> None:
     """Count what a worker did for a hint."""
     for seconds in worked.chunk_seconds:
         observe("chunk_seconds", seconds)
@@ -57,18 +57,18 @@ def count_work(worked: Worked) -> None:
 
 
 def waiting() -> int:
-    """How many cells wait to be told."""
+    """Return the number of counters that are not written yet."""
     return len(_counted)
 
 
 def flush(sessions: Sessions) -> None:
-    """Add what was counted to the table; keep it where the database does not take it, and raise."""
+    """Write the counts to the database. If that fails, keep them and raise."""
     with _lock:
         told = dict(_counted)
         _counted.clear()
     if not told:
         return
-    # In order: two processes that flush at once wait for each other instead of both giving up.
+    # Sorted, so that two processes that flush at once wait for each other instead of deadlocking.
     rows = [{"name": cell.name, "label": cell.label, "value": value} for cell, value in sorted(told.items())]
     added = insert(Tally).values(rows)
     added = added.on_conflict_do_update(
@@ -90,7 +90,7 @@ def _add(counted: Mapping[Cell, float]) -> None:
 
 
 def _begin_anew() -> None:
-    """In a forked child: what the parent counted is the parent's to tell, and its lock may be held by nobody here."""
+    """Reset in a forked child: the counts are the parent's, and a thread that is gone may hold the lock."""
     global _lock  # noqa: PLW0603  a lock that was held at the fork is never released in the child
     _lock = threading.Lock()
     _counted.clear()

@@ -1,4 +1,4 @@
-"""What needs somebody: a sentence for each thing of the overview that is not as it should be."""
+"""Warnings: a sentence for each part of the overview that needs attention."""
 
 import datetime as dt
 from typing import Final
@@ -12,7 +12,7 @@ TICK_LATE_AFTER: Final = dt.timedelta(minutes=5)  # it comes every half minute, 
 
 
 def warnings(seen: Overview) -> list[str]:
-    """The sentences, the gravest first; none where all is well."""
+    """Return the sentences, most serious first, or none if all is well."""
     found = []
     if seen.mismatches:
         claims = counted(seen.mismatches, "claim differs", "claims differ")

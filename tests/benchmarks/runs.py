@@ -17,7 +17,7 @@ from core.db.engine import Sessions, make_engine, make_sessions, transaction
 from core.jobs import commands, prepare
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
-from core.jobs.results.progress import Progress, of_job
+from core.jobs.results.progress import Progress, for_job
 from core.models.claims import Claim
 from core.models.jobs import JobStatus, SettleJob
 from core.settings import BROKER_TRANSPORT_OPTIONS, HINTS_PER_CONFIRM_MAX, QUEUE_SETTLE, TASK_WORK
@@ -76,7 +76,7 @@ def confirm(sessions: Sessions, job: JobKey, by: Actor) -> None:
 def progress(sessions: Sessions, job: JobKey) -> Progress:
     """How far it is."""
     with sessions() as session:
-        return of_job(session, job, now=utc_now())
+        return for_job(session, job, now=utc_now())
 
 
 def wait_for(sessions: Sessions, job: JobKey) -> Progress:

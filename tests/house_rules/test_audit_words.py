@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from core.audit.sentences import ACTS, details, sentence, who
+from core.audit.sentences import ACT_SENTENCES, details, sentence, who
 from core.models.jobs import JobStatus
 from core.models.schedules import MailState
 
@@ -94,11 +94,11 @@ def names_in(node: ast.AST) -> Counter[str]:
 
 
 def test_every_act_has_its_sentence() -> None:
-    assert recorded() - set(ACTS) == set()
+    assert recorded() - set(ACT_SENTENCES) == set()
 
 
 def test_no_sentence_is_of_an_act_that_nobody_writes() -> None:
-    assert set(ACTS) - recorded() == set()
+    assert set(ACT_SENTENCES) - recorded() == set()
 
 
 def test_what_writes_an_act_is_called_by_the_product() -> None:
@@ -129,7 +129,7 @@ def test_an_act_put_together_from_parts_is_put_together_where_this_test_looks() 
 
 
 def test_sentences_begin_alike_and_an_act_of_another_version_is_shown_as_it_is() -> None:
-    said = [sentence(act, "job:1042", names={}) for act in ACTS]
+    said = [sentence(act, "job:1042", names={}) for act in ACT_SENTENCES]
 
     assert all(words[0].isupper() and not words.endswith(".") for words in said)
     assert sentence("job.confirmed", "job:1042", names={}) == "Confirmed job 1,042"

@@ -13,7 +13,7 @@ import pytest
 from core import cli, settings as core_settings
 from core.jobs import codes
 from core.jobs.lifecycle import TRANSITIONS
-from core.models.jobs import FINAL_STATUSES, MOVING_STATUSES, OPEN_STATUSES, JobStatus
+from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus
 from core.policy.rules import RULES
 
 HOUSE = Path(__file__).parents[2]
@@ -73,14 +73,14 @@ def test_every_job_status_is_reached_and_left_as_the_table_says() -> None:
     assert reached == set(JobStatus)
     dead_ends = set(JobStatus) - {source for source, _ in TRANSITIONS}
     assert dead_ends == set(FINAL_STATUSES) - {JobStatus.COMPLETED}, "a completed job's failures may be tried again"
-    assert set(MOVING_STATUSES) & set(FINAL_STATUSES) == set()
+    assert set(IN_PROGRESS_STATUSES) & set(FINAL_STATUSES) == set()
     assert set(OPEN_STATUSES) & set(FINAL_STATUSES) == set()
 
 
 def test_every_code_has_its_words() -> None:
-    for code in [*(rule.code for rule in RULES), *codes.FAILURES]:
-        assert codes.words(code) != code.replace("_", " ")
-        assert codes.words(code)[0].isupper()
+    for code in [*(rule.code for rule in RULES), *codes.FAILURE_SENTENCES]:
+        assert codes.describe(code) != code.replace("_", " ")
+        assert codes.describe(code)[0].isupper()
 
 
 def test_the_diagrams_of_the_readme_are_those_of_the_code() -> None:

@@ -11,10 +11,10 @@ import click
 import pytest
 
 from core.cli import TRACE_VARIABLE, main
-from core.jobs.approval.decide import APPROVAL_LIFE
+from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
 from core.jobs.approval.inbox import NEWS_LIFE
-from core.jobs.execution.sweep import ITEMS_REMOVED_PER_SWEEP_MAX, REPORT_LIFE
-from core.jobs.preview.freezing import PREVIEW_LIFE
+from core.jobs.execution.sweep import ITEMS_KEPT_FOR, ITEMS_REMOVED_PER_SWEEP_MAX
+from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.schedules.runs import MAIL_LIFE
 from core.settings import HINT_EXPIRES_SECONDS, HINTS_WAITING_MAX, Settings
 
@@ -119,11 +119,11 @@ def test_a_setting_that_is_written_down_is_one_of_the_product_or_of_the_compose_
 @pytest.mark.parametrize(
     ("written", "kept", "meant"),
     [
-        ("it expires after an hour", PREVIEW_LIFE, dt.timedelta(hours=1)),
+        ("it expires after an hour", PREVIEW_EXPIRES_AFTER, dt.timedelta(hours=1)),
         ("are then removed, 20,000 at a sweep", ITEMS_REMOVED_PER_SWEEP_MAX, 20_000),
-        ("| seven days, then it expires", APPROVAL_LIFE, dt.timedelta(days=7)),
+        ("| seven days, then it expires", APPROVAL_EXPIRES_AFTER, dt.timedelta(days=7)),
         ("shown to who asked for seven more", NEWS_LIFE, dt.timedelta(days=7)),
-        ("| 30 days; its counts and dollars stay", REPORT_LIFE, dt.timedelta(days=30)),
+        ("| 30 days; its counts and dollars stay", ITEMS_KEPT_FOR, dt.timedelta(days=30)),
         ("| tried for three days", MAIL_LIFE, dt.timedelta(days=3)),
         ("| 30 minutes without a click", Settings.model_fields["session_idle_minutes"].default, 30),
         ("throws away those older than 60 seconds", HINT_EXPIRES_SECONDS, 60),

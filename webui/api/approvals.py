@@ -46,9 +46,9 @@ def list_approvals() -> Response:
     actor = current_actor()
     with app_context().sessions() as session:
         answer = Approvals(
-            waiting_for_me=[job_answer(session, job) for job in inbox.for_me(session, actor, now=now())],
-            waiting_for_others=[job_answer(session, job) for job in inbox.of_mine(session, actor)],
-            decided=job_summaries(session, actor.practice_id, inbox.decided_of_mine(session, actor, now=now())),
+            waiting_for_me=[job_answer(session, job) for job in inbox.jobs_to_approve(session, actor, now=now())],
+            waiting_for_others=[job_answer(session, job) for job in inbox.my_jobs_awaiting_approval(session, actor)],
+            decided=job_summaries(session, actor.practice_id, inbox.my_decided_jobs(session, actor, now=now())),
         )
     return jsonify(answer.json_ready())
 

@@ -43,7 +43,7 @@ class AuditFileQuery(Parameters):
 
     def narrowed(self, session: Session, practice_id: int) -> AuditFilter:
         """The filter alone; raises `NotFound` for a person whom the practice has not."""
-        person = log.person_of(session, practice_id, self.person) if self.person else None
+        person = log.find_user_id(session, practice_id, self.person) if self.person else None
         return AuditFilter(person=person, claim=self.claim, job=self.job, first_day=self.from_, last_day=self.to)
 
 
@@ -113,6 +113,6 @@ def export(query: AuditFileQuery) -> Response:
         by=actor,
         name=log.file_name(now()),
         content_type=file_downloads.CSV,
-        record=lambda db: log.export_by(db, wanted, by=actor, now=now()),
+        record=lambda db: log.authorize_export(db, wanted, by=actor, now=now()),
         pieces=lambda db: log.csv_file(db, actor.practice_id, wanted),
     )

@@ -210,7 +210,7 @@ def _claim_fields(session: Session, path: ClaimPath) -> dict[str, Any]:
     return {
         **asdict(row),
         "written_off": row.written_off,
-        "eligibility_words": codes.words(row.eligibility),
+        "eligibility_words": codes.describe(row.eligibility),
         "why": feed.why(session, practice_id, path.claim_id, terms=terms),
         "lines": lookup.lines(session, practice_id, internal_id),
     }

@@ -31,7 +31,7 @@ class FilePath(JobPath):
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it; raise `NotFound` where a job has no such file."""
-        job, file = JobPath.of(given), files.file_of(given["file"])
+        job, file = JobPath.of(given), files.parse_file(given["file"])
         if given["form"] not in CONTENT_TYPES:
             raise NotFound(f"The files of a job are there as {' and '.join(CONTENT_TYPES)}.")
         return cls(job_id=job.job_id, file=file, form=given["form"])
@@ -53,5 +53,5 @@ def download(path: FilePath) -> Response:
 def show_certificate(path: JobPath) -> Response:
     """Draw up the reconciliation certificate of a job that has ended: receivable before - written off = after."""
     with app_context().sessions() as session:
-        drawn_up = certificate.of_job(session, path.key(current_actor()))
+        drawn_up = certificate.for_job(session, path.key(current_actor()))
     return jsonify(drawn_up.model_dump(mode="json"))

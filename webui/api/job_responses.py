@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.jobs import queries
 from core.jobs.approval import decide, limits
 from core.jobs.preview import cost_share, stale
-from core.jobs.preview.freezing import PREVIEW_LIFE
+from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob
 from core.money import plain_limit
@@ -49,7 +49,7 @@ def confirmed_answer(session: Session, job: SettleJob) -> Confirmed:
         confirmed_by=names.get(job.confirmed_by or 0),
         confirmed_at=job.confirmed_at,
         approved_by=names.get(job.decided_by or 0),
-        over=limits.told(job.over),
+        over=limits.describe(job.over),
         progress=url_for("api.show_progress", job_id=job.id),
     )
 
@@ -84,14 +84,14 @@ def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "requested_by": names.get(job.requested_by),
         "requested_at": job.requested_at,
         "previewed_at": job.previewed_at,
-        "expires_at": waits_since + PREVIEW_LIFE if waits_since else None,
+        "expires_at": waits_since + PREVIEW_EXPIRES_AFTER if waits_since else None,
         "confirmed_by": names.get(job.confirmed_by or 0) if job.confirmed_at or job.approval_asked_at else None,
         "confirmed_at": job.confirmed_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "halted_because": job.halted_because,
         "limits": {name: plain_limit(limit) for name, limit in job.limits.items()},
-        "over": limits.told(job.over),
+        "over": limits.describe(job.over),
         "approval_asked_at": job.approval_asked_at,
         "approval_expires_at": decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None,
         "decided_by": names.get(job.decided_by or 0),

@@ -175,7 +175,7 @@ def show_progress(path: JobPath) -> BaseResponse:
     """Tell how far a job is; send the ETag back as If-None-Match and get 304 while nothing changed."""
     with app_context().sessions() as session:
         key = path.key(current_actor())
-        found, kind = progress.of_job(session, key, now=now()), queries.find(session, key).kind
+        found, kind = progress.for_job(session, key, now=now()), queries.find(session, key).kind
     response = jsonify({**progress.as_json(found), "words": outcome_sentences.sentence(found, kind)})
     response.add_etag()  # of the answer itself, so that it changes exactly when the answer does
     return response.make_conditional(request)

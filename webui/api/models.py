@@ -40,7 +40,7 @@ class Seen(Answer):
 
 
 def _in_words(seen: dict[str, Any] | None) -> list[Seen]:
-    return [Seen(label=label, value=value) for label, value in codes.values_seen(seen)]
+    return [Seen(label=label, value=value) for label, value in codes.rule_values(seen)]
 
 
 Why = Annotated[

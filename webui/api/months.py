@@ -135,7 +135,7 @@ class Reopening(Body):
 def list_periods(query: PeriodsQuery) -> Response:
     """List the months from today's back to the first date of service."""
     with app_context().sessions() as session:
-        found = closing.months(session, current_actor().practice_id, now=now())
+        found = closing.list_months(session, current_actor().practice_id, now=now())
     if query.cursor:
         found = [one for one in found if one.month < _month_from_cursor(query.cursor)]
     shown = found[: query.limit]

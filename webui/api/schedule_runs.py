@@ -83,4 +83,4 @@ def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
 
 def code_counts(by_code: Iterable[tuple[str, int]]) -> list[Coded]:
     """Codes with their words and how many claims each holds for."""
-    return [Coded(code=code, words=codes.words(code), claims=claims) for code, claims in by_code]
+    return [Coded(code=code, words=codes.describe(code), claims=claims) for code, claims in by_code]

@@ -52,7 +52,7 @@ def render_claim(claim_id: str, **said: Any) -> str:
         postings = ledger.ledger(db, practice_id, internal.id)
         facts: dict[str, Any] = {
             "claim": feed.one(db, practice_id, claim_id, terms=terms),
-            "saw": codes.values_seen(feed.why(db, practice_id, claim_id, terms=terms)),
+            "saw": codes.rule_values(feed.why(db, practice_id, claim_id, terms=terms)),
             "held": holds.of_claim(db, practice_id, claim_id, today=terms.as_of),
             "patient_number": lookup.patient_number(db, internal),
             "excluded": exclusions.listed(
@@ -73,7 +73,7 @@ def render_claim(claim_id: str, **said: Any) -> str:
         "claims/show.html",
         settled=SETTLED,
         verdict=ELIGIBILITY_PILLS[verdict],
-        why=codes.words(verdict),
+        why=codes.describe(verdict),
         holds=list(Hold),
         why_max=NOTE_CHARACTERS_MAX,
         may_exclude=current_actor().may(Action.EXCLUDE),

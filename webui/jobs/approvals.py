@@ -46,10 +46,10 @@ def index() -> str:
     """What waits for me, what of mine waits for another, and what was decided on mine."""
     actor, at = current_actor(), now()
     with app_context().sessions() as db:
-        mine, others = inbox.for_me(db, actor, now=at), inbox.of_mine(db, actor)
-        decided = inbox.decided_of_mine(db, actor, now=at)
-        approvers = {job.id: [user.name for user in inbox.who_may_approve(db, job)] for job in others}
-        changed = {job.id: stale.words(job, stale.count(db, job)) for job in (*mine, *others)}
+        mine, others = inbox.jobs_to_approve(db, actor, now=at), inbox.my_jobs_awaiting_approval(db, actor)
+        decided = inbox.my_decided_jobs(db, actor, now=at)
+        approvers = {job.id: [user.name for user in inbox.eligible_approvers(db, job)] for job in others}
+        changed = {job.id: stale.describe(job, stale.count(db, job)) for job in (*mine, *others)}
         names = _user_names(db, [*mine, *others, *decided])
     return render_template(
         "approvals/index.html",
@@ -60,9 +60,9 @@ def index() -> str:
         changed=changed,
         names=names,
         now=at,
-        answers=requesters.answers,
+        answers=requesters.accountable_user,
         expires_at=decide.expires_at,
-        cents=limits.cents,
+        cents=limits.write_off_total,
         may_approve=actor.may(Action.APPROVE_JOB),
     )
 
@@ -109,21 +109,21 @@ def reject(job_id: int) -> Response:
 def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
     """What the page of a job shows that waits for another person: the same frozen preview, and what is over."""
     actor, at = current_actor(), now()
-    asked_by = requesters.answers(job)
-    of_day = limits.jobs_of_the_day(db, job, by=asked_by, at=job.approval_asked_at or at)
+    asked_by = requesters.accountable_user(job)
+    of_day = limits.same_day_jobs(db, job, by=asked_by, at=job.approval_asked_at or at)
     return {
-        "changed_words": stale.words(job, stale.count(db, job)),
+        "changed_words": stale.describe(job, stale.count(db, job)),
         "totals": PreviewTotals.model_validate(job.preview),
         "claims": confirm.preview_claims_table(db, job, args),
         "short": SHORT_LABELS,
         "of_day": of_day,
-        "of_day_reversed": reversed_totals.of_jobs(db, job.practice_id, [other.id for other in of_day]),
-        "cents": limits.cents,
+        "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),
+        "cents": limits.write_off_total,
         "asked_by": queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
-        "left": inbox.who_left(db, job),
-        "is_own": inbox.is_own(actor, job),
-        "may_decide": commands.may(actor, job, Action.APPROVE_JOB) and not inbox.is_own(actor, job),
-        "approvers": [user.name for user in inbox.who_may_approve(db, job)],
+        "left": inbox.deactivated_requesters(db, job),
+        "is_own": inbox.is_own_job(actor, job),
+        "may_decide": commands.may(actor, job, Action.APPROVE_JOB) and not inbox.is_own_job(actor, job),
+        "approvers": [user.name for user in inbox.eligible_approvers(db, job)],
         "approval_expires_at": decide.expires_at(job),
         "approval_expired": decide.is_expired(job, now=at),
         "reason_max": NOTE_CHARACTERS_MAX,
@@ -134,7 +134,7 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
 
 def exceeded_limits(job: SettleJob) -> list[OverLimit]:
     """What of the job is over which limit, in words."""
-    return limits.told(job.over)
+    return limits.describe(job.over)
 
 
 def _job_page_with_error(job_id: int, status: HTTPStatus, **said: Any) -> Response:
@@ -153,7 +153,7 @@ def _count_waiting_for_me() -> int:
     if "waiting_for_me" not in g:
         actor = signed_in_actor()
         with app_context().sessions() as db:
-            g.waiting_for_me = inbox.count_for_me(db, actor, now=now()) if actor else 0
+            g.waiting_for_me = inbox.count_jobs_to_approve(db, actor, now=now()) if actor else 0
     count: int = g.waiting_for_me
     return count
 
@@ -162,7 +162,7 @@ def _recent_decisions() -> dict[str, Any]:
     """What was decided on this person's jobs lately, with the names of who did."""
     at: dt.datetime = now()
     with app_context().sessions() as db:
-        decided = inbox.decided_of_mine(db, current_actor(), now=at)
+        decided = inbox.my_decided_jobs(db, current_actor(), now=at)
         return {
             "decided": decided[:DECISIONS_SHOWN],
             "more": len(decided) - DECISIONS_SHOWN,

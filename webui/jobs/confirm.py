@@ -17,12 +17,12 @@ from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import commands, posting_month, queries
 from core.jobs.approval import inbox, limits
-from core.jobs.approval.limits import Over
+from core.jobs.approval.limits import LimitExceeded
 from core.jobs.commands import ConfirmationMismatch
 from core.jobs.keys import JobKey
 from core.jobs.preview import stale
 from core.jobs.preview.cost_share import CostShareReasonMissing
-from core.jobs.preview.freezing import PREVIEW_LIFE, is_expired
+from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER, is_expired
 from core.jobs.preview.totals import PreviewTotals
 from core.jobs.results import outcomes
 from core.jobs.results.outcomes import ItemRow
@@ -69,7 +69,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
     over, changed = limits_exceeded_now(db, job), stale.count(db, job)
     return {
         "changed": changed,
-        "changed_words": stale.words(job, changed),
+        "changed_words": stale.describe(job, changed),
         "totals": PreviewTotals.model_validate(job.preview),
         "claims": preview_claims_table(db, job, args),
         "expired": is_expired(job, now=now()),
@@ -77,9 +77,9 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
         "short": SHORT_LABELS,
         "cost_share_max": NOTE_CHARACTERS_MAX,
         "left_out": _claims_left_out(db, job),
-        "next_open_date": posting_month.offered(db, job, now=now()),
-        "over": limits.told(over),
-        "approvers": [user.name for user in inbox.who_may_approve(db, job, confirmer=_confirmer(job))],
+        "next_open_date": posting_month.next_open_date_if_closed(db, job, now=now()),
+        "over": limits.describe(over),
+        "approvers": [user.name for user in inbox.eligible_approvers(db, job, confirmer=_confirmer(job))],
         **claim_limit_facts(db, job, over),
         **dialog_labels(job),
     }
@@ -170,21 +170,21 @@ def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> 
     return render_template(dialog_or_page(part), part=part, **facts, **said), status
 
 
-def limits_exceeded_now(db: Session, job: SettleJob) -> list[Over]:
+def limits_exceeded_now(db: Session, job: SettleJob) -> list[LimitExceeded]:
     """What of the job is over which limit: frozen, and until CONFIRM as if who looks confirmed it."""
     previewed = job.status is JobStatus.PREVIEWED
-    return limits.if_confirmed(db, job, by=_confirmer(job), now=now()) if previewed else job.over
+    return limits.if_confirmed_by(db, job, by=_confirmer(job), now=now()) if previewed else job.over
 
 
-def claim_limit_facts(db: Session, job: SettleJob, over: Sequence[Over]) -> dict[str, Any]:
+def claim_limit_facts(db: Session, job: SettleJob, over: Sequence[LimitExceeded]) -> dict[str, Any]:
     """The limit for one claim, and how many are above it."""
-    counts = [one["claims"] for one in over if one["code"] in limits.OF_ONE_CLAIM]
+    counts = [one["claims"] for one in over if one["code"] in limits.PER_CLAIM_LIMITS]
     return {"claim_limit": _claim_limit(db, job), "over_claims": max(counts, default=0)}
 
 
 def _claim_limit(db: Session, job: SettleJob) -> int:
     previewed = job.status is JobStatus.PREVIEWED
-    return limits.of_one_claim(limits.of_confirmer(db, job, _confirmer(job)) if previewed else job.limits)
+    return limits.per_claim_cents(limits.for_confirmer(db, job, _confirmer(job)) if previewed else job.limits)
 
 
 def _confirmer(job: SettleJob) -> int:
@@ -233,4 +233,4 @@ def preview_claims_table(db: Session, job: SettleJob, args: MultiDict[str, str])
 
 
 def _expires_at(job: SettleJob) -> dt.datetime | None:
-    return job.previewed_at + PREVIEW_LIFE if job.previewed_at else None
+    return job.previewed_at + PREVIEW_EXPIRES_AFTER if job.previewed_at else None

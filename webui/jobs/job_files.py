@@ -27,7 +27,7 @@ blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
 def download(job_id: int, name: str, form: str) -> Response:
     """One of the three files, as it stands now; a million claims are never in memory at once."""
     actor = current_actor()
-    return send_job_file(JobKey(actor.practice_id, job_id), downloads.file_of(name), form, by=actor)
+    return send_job_file(JobKey(actor.practice_id, job_id), downloads.parse_file(name), form, by=actor)
 
 
 def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
@@ -36,7 +36,7 @@ def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
         by=by,
         name=downloads.file_name(key, file, form),
         content_type=CONTENT_TYPES[form],
-        record=lambda db: downloads.read_by(db, key, file, by=by, now=now()),
+        record=lambda db: downloads.authorize_download(db, key, file, by=by, now=now()),
         pieces=lambda db: (downloads.csv_file if form == "csv" else downloads.xlsx_file)(db, key, file),
     )
 
@@ -72,4 +72,4 @@ def as_json(job_id: int) -> Response:
 
 def _certificate(job_id: int) -> Certificate:
     with app_context().sessions() as db:
-        return certificate.of_job(db, JobKey(current_actor().practice_id, job_id))
+        return certificate.for_job(db, JobKey(current_actor().practice_id, job_id))

@@ -24,7 +24,7 @@ from core.jobs.results.files import File
 from core.jobs.results.progress import Progress
 from core.jobs.reversal import create
 from core.models.job_items import Outcome
-from core.models.jobs import FINAL_STATUSES, MOVING_STATUSES, JobStatus, SettleJob
+from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, SettleJob
 from webui.jobs.job_labels import RUN_LABELS
 from webui.operations import flower_links
 from webui.shared import partials
@@ -63,10 +63,10 @@ def index() -> Response | str:
     with app_context().sessions() as db:
         jobs = queries.list_jobs(db, practice_id, before_id=before, status=status, limit=PAGE_JOBS + 1)
         shown = jobs[:PAGE_JOBS]
-        by_job = progress.of_jobs(db, practice_id, [job.id for job in shown], now=now())
+        by_job = progress.for_jobs(db, practice_id, [job.id for job in shown], now=now())
         names = queries.names_of_users(db, practice_id, _user_ids(*shown))
-        returned = reversed_totals.of_jobs(db, practice_id, [job.id for job in shown])
-    moving = any(job.status in MOVING_STATUSES for job in shown)
+        returned = reversed_totals.for_jobs(db, practice_id, [job.id for job in shown])
+    moving = any(job.status in IN_PROGRESS_STATUSES for job in shown)
     older = shown[-1].id if len(jobs) > PAGE_JOBS else None
     facts = {
         "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving,
@@ -88,7 +88,7 @@ def render_job(job_id: int, **said: Any) -> Response:
     at = now()
     with app_context().sessions() as db:
         job = queries.find(db, key)
-        so_far = progress.of_job(db, key, now=at)
+        so_far = progress.for_job(db, key, now=at)
         points = progress.claims_per_second(db, key, now=at, seconds=CHART_SECONDS)
         facts = {
             "job": job,
@@ -98,18 +98,18 @@ def render_job(job_id: int, **said: Any) -> Response:
             "selection": _selection_counts(job.selection),
             "names": queries.names_of_users(db, key.practice_id, _user_ids(job)),
             "table": _outcome_table(db, key, job, so_far),
-            "moving": job.status in MOVING_STATUSES,
+            "moving": job.status in IN_PROGRESS_STATUSES,
             "now": at,
             "run": RUN_LABELS[job.kind],
             "reversals": queries.reversals_of(db, key),
-            "taken_back": reversed_totals.of_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
-            "history": job_history.of_job(db, key),
+            "taken_back": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
+            "history": job_history.for_job(db, key),
             "flower": flower_links.job_hints_url(app_context().settings, *key)
             if current_actor().may(Action.CHANGE_SETTING)
             else None,
             **_files_and_codes(db, key, job, so_far),
             **_permissions(job),
-            "can_retry": retry.is_possible(db, key),
+            "can_retry": retry.can_retry(db, key),
         }
         if job.status in _FACTS_BY_STATUS:
             facts |= _FACTS_BY_STATUS[job.status](db, job, request.args) | said
@@ -168,7 +168,7 @@ def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) 
 
 def _files_and_codes(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:
     """What a confirmed job shows when it does not move: its claims by code, and its files."""
-    if job.confirmed_at is None or job.status in MOVING_STATUSES:
+    if job.confirmed_at is None or job.status in IN_PROGRESS_STATUSES:
         return {"codes": [], "files": []}
     counts = {
         File.SETTLED: so_far.settled,
@@ -250,7 +250,7 @@ def _one_of(kinds: type[JobStatus], text: str | None) -> JobStatus | None:
 @blueprint.app_template_filter("code_words")
 def code_words(code: str | None) -> str:
     """The sentence of a rule's or failure's code; nothing where there is none."""
-    return codes.words(code) if code else ""
+    return codes.describe(code) if code else ""
 
 
 @blueprint.app_template_filter("cost_share_reason")
@@ -262,4 +262,4 @@ def cost_share_reason(job: SettleJob) -> str:
 @blueprint.app_template_filter("why_words")
 def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Label and value of each thing that a rule saw."""
-    return codes.values_seen(values)
+    return codes.rule_values(values)

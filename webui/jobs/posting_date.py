@@ -37,7 +37,7 @@ def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
         raise BadDate from None
     try:
         with transaction(app_context().sessions) as db:
-            job = preview_again.preview_dated(
+            job = preview_again.preview_with_posting_date(
                 db,
                 JobKey(actor.practice_id, job_id),
                 posting_date,

@@ -99,7 +99,7 @@ def _render_form(job_id: int, claim_id: str | None, **said: Any) -> str:
     with app_context().sessions() as db:
         facts: dict[str, Any] = {
             "job": queries.find(db, key),
-            "progress": progress.of_job(db, key, now=now()),
+            "progress": progress.for_job(db, key, now=now()),
             "reversals": queries.reversals_of(db, key),
         }
     facts["is_reversible"] = create.is_reversible(facts["job"])

@@ -38,7 +38,7 @@ def show() -> Response:
         "broker_away": broker.failure_cause(),
         "flower": flower_links.base_url(settings),
         "flower_of": lambda key: flower_links.job_hints_url(settings, *key),
-        "failures": [(code, codes.words(code), count) for code, count in _most_frequent_first(seen.failures)],
+        "failures": [(code, codes.describe(code), count) for code, count in _most_frequent_first(seen.failures)],
         "STALLED": STALL_REASONS,
         "STATES": STATES,
     }

@@ -83,7 +83,7 @@ def _degraded_parts(made: AppContext) -> dict[str, str]:
         raise NotMigrated(cause)
     now, reasons = made.clock(), {}
     with made.sessions() as session:
-        if progress.somebody_waits_for_a_worker(session, now=now):
+        if progress.is_any_job_stalled(session, now=now):
             reasons["worker"] = "a job has waited for a minute and no worker took or finished a chunk of any job"
         elif progress.previews_waiting(session, now=now):
             reasons["worker"] = "a preview has waited for a minute and no worker prepares it"

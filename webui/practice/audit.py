@@ -38,18 +38,18 @@ def export() -> Response:
         by=actor,
         name=log.file_name(now()),
         content_type=file_downloads.CSV,
-        record=lambda db: log.export_by(db, wanted, by=actor, now=now()),
+        record=lambda db: log.authorize_export(db, wanted, by=actor, now=now()),
         pieces=lambda db: log.csv_file(db, actor.practice_id, wanted),
     )
 
 
 def _page(wanted: AuditFilter | None, **said: Any) -> str:
     practice_id = current_actor().practice_id
-    acts: list[log.Act] = []
+    acts: list[log.AuditRow] = []
     with app_context().sessions() as db:
         if wanted is not None:
             acts = log.acts(db, practice_id, wanted, before=_number("before"), limit=ROWS + 1)
-        people, head = log.people(db, practice_id), log.head(db, practice_id)
+        people, head = log.user_names(db, practice_id), log.head(db, practice_id)
     return render_template(
         "audit/index.html",
         acts=acts[:ROWS],

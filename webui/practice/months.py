@@ -30,15 +30,15 @@ def index() -> str:
     """The months, newest first: two years, or all."""
     actor, every = current_actor(), "all" in request.args
     with app_context().sessions() as db:
-        found = closing.months(db, actor.practice_id, now=now())
+        found = closing.list_months(db, actor.practice_id, now=now())
     shown = found if every else found[:MONTHS_SHOWN]
     return render_template(
         "periods/index.html",
         months=shown,
         hidden=len(found) - len(shown),
         kinds=list(PostingKind),
-        cents_of=closing.cents_of,
-        count_of=closing.count_of,
+        cents_of=closing.kind_cents,
+        count_of=closing.posting_count,
         may_close=actor.may(Action.CLOSE_MONTH),
     )
 
@@ -95,7 +95,7 @@ def _page(month: dt.date, **said: Any) -> str:
     actor = current_actor()
     with app_context().sessions() as db:
         found = closing.find(db, actor.practice_id, month)
-        keeps = found.totals if found.state == "closed" else closing.would_keep(db, actor.practice_id, month)
+        keeps = found.totals if found.state == "closed" else closing.current_totals(db, actor.practice_id, month)
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)
         waiting = closing.waiting_previews(db, actor.practice_id, month)
         nights = schedules.with_nights_in(db, actor.practice_id, month, now=now())
@@ -106,8 +106,8 @@ def _page(month: dt.date, **said: Any) -> str:
         totals=keeps,
         kinds=list(PostingKind),
         sides=list(Responsibility),
-        cents_of=closing.cents_of,
-        count_of=closing.count_of,
+        cents_of=closing.kind_cents,
+        count_of=closing.posting_count,
         jobs=jobs,
         waiting=waiting,
         nights=nights,

@@ -66,7 +66,7 @@ def show(run_id: int) -> str:
             "terms": schedule_labels.describe_filter(run.asked["filter"], feed.choices_of(db, practice.id)),
             "names": jobs.names_of_users(db, practice.id, {run.asked_by, run.asked["owner_id"]}),
             "reason": WriteOffReason(run.asked["reason"]),
-            "failures": codes.FAILURES,
+            "failures": codes.FAILURE_SENTENCES,
             "mail": descriptions.mail(run),
         }
     template = "schedules/_report.html" if partials.is_partial_request() else "schedules/run.html"

@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy import Engine
 
 from core.db.engine import Sessions
-from core.models.jobs import MOVING_STATUSES, JobStatus, SettleJob
+from core.models.jobs import IN_PROGRESS_STATUSES, JobStatus, SettleJob
 from core.settings import Settings
 
 
@@ -49,7 +49,7 @@ def hint_workers(job: SettleJob) -> None:
     """
     if job.status is JobStatus.PREPARING:
         app_context().hints.prepare(job.practice_id, job.id)
-    elif job.status in MOVING_STATUSES:
+    elif job.status in IN_PROGRESS_STATUSES:
         chunks = math.ceil((job.claims_total or 0) / app_context().settings.chunk_claims)
         app_context().hints.send(job.practice_id, job.id, count=max(1, chunks))
 

@@ -53,7 +53,7 @@ JOB_STATUS: Final[Mapping[JobStatus, Pill]] = {
 }
 # A completed job that settled, changed or reversed no claim.
 COMPLETED_WITHOUT_CHANGES: Final[Mapping[JobKind, Pill]] = {
-    kind: Pill(f"Completed, none {done}", "skip", "warn") for kind, done in codes.DONE.items()
+    kind: Pill(f"Completed, none {done}", "skip", "warn") for kind, done in codes.DONE_WORDS.items()
 }
 OUTCOME: Final[Mapping[Outcome, Pill]] = {
     Outcome.SETTLED: Pill("Settled", "check", "good"),

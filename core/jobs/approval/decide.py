@@ -15,7 +15,7 @@ from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
 from core.reading import can_keep
 
-APPROVAL_LIFE: Final = dt.timedelta(days=7)
+APPROVAL_EXPIRES_AFTER: Final = dt.timedelta(days=7)
 
 S = JobStatus
 
@@ -47,23 +47,25 @@ class ReasonMissing(BadInput):
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-def go_on(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
+def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.datetime) -> SettleJob:
     """Confirm the locked, previewed job. If it exceeds a limit, hand it to an approver instead.
 
     Raise `PeriodClosed` and `PeriodBusy`.
     """
     # Locked until the commit, so that two jobs of one user are added up one after the other.
-    authorize.held(session, requesters.of_job(job))
-    posting_month.hold(session, job, now=now)
-    by = requesters.answers(job)
-    job.over = [dict(one) for one in limits.over(session, job, by=by, now=now)]
+    authorize.held(session, requesters.requester_ids(job))
+    posting_month.lock_month_open(session, job, now=now)
+    by = requesters.accountable_user(job)
+    job.over = [dict(one) for one in limits.exceeded(session, job, by=by, now=now)]
     session.flush()
     key = JobKey(job.practice_id, job.id)
     if job.over:
-        moved = lifecycle.move(session, key, source=S.PREVIEWED, target=S.AWAITING_APPROVAL, approval_asked_at=now)
+        moved = lifecycle.transition(
+            session, key, source=S.PREVIEWED, target=S.AWAITING_APPROVAL, approval_asked_at=now
+        )
         act, facts = "job.approval_asked", {"over": [one["code"] for one in job.over]}
     else:
-        moved = lifecycle.move(session, key, source=S.PREVIEWED, target=S.CONFIRMED, confirmed_at=now)
+        moved = lifecycle.transition(session, key, source=S.PREVIEWED, target=S.CONFIRMED, confirmed_at=now)
         act, facts = "job.confirmed", {"was": [S.PREVIEWED.value]}
     assert moved, "the row is locked"
     subject, by_schedule = f"job:{job.id}", lifecycle.by_schedule(job)
@@ -78,13 +80,13 @@ def approve(session: Session, key: JobKey, *, confirmation: str, by: Actor, now:
     Raise `ConfirmationMismatch`, `OwnJob`, `NotAllowed` (also if the role changed since the page was loaded),
     `AlreadyDecided`, `ApprovalExpired`, `PeriodClosed` or `WrongStatus`. In each case nothing changes.
     """
-    job = lifecycle.locked(session, key, by, Action.APPROVE_JOB)
+    job = lifecycle.lock_if_allowed(session, key, by, Action.APPROVE_JOB)
     if confirmation != lifecycle.CONFIRMATION:
         raise lifecycle.ConfirmationMismatch
-    if _decides(session, job, by, S.CONFIRMED, now=now):
-        posting_month.hold(session, job, now=now)
+    if _needs_decision(session, job, by, S.CONFIRMED, now=now):
+        posting_month.lock_month_open(session, job, now=now)
         decided = {"decided_by": by.user_id, "decided_at": now, "confirmed_at": now}
-        lifecycle.move_locked(
+        lifecycle.transition_locked(
             session, job, S.CONFIRMED, by=by, now=now, sources=(S.AWAITING_APPROVAL,), act="approved", **decided
         )
     return job
@@ -92,19 +94,19 @@ def approve(session: Session, key: JobKey, *, confirmation: str, by: Actor, now:
 
 def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.datetime) -> SettleJob:
     """Reject the job with a reason that its requester reads. Raise what `approve` raises, and `ReasonMissing`."""
-    job = lifecycle.locked(session, key, by, Action.APPROVE_JOB)
+    job = lifecycle.lock_if_allowed(session, key, by, Action.APPROVE_JOB)
     reason = reason.strip()
     if not can_keep(reason):
         raise ReasonMissing
-    if _decides(session, job, by, S.REJECTED, now=now):
+    if _needs_decision(session, job, by, S.REJECTED, now=now):
         decided = {"decided_by": by.user_id, "decided_at": now, "decision_note": reason, "finished_at": now}
-        lifecycle.move_locked(
+        lifecycle.transition_locked(
             session, job, S.REJECTED, by=by, now=now, sources=(S.AWAITING_APPROVAL,), act="rejected", **decided
         )
     return job
 
 
-def _decides(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, now: dt.datetime) -> bool:
+def _needs_decision(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, now: dt.datetime) -> bool:
     """Return True if `by` may decide now, or False if they made the same decision before."""
     if job.decided_at is not None:
         decided = job.status if job.status in _DECIDED else S.CONFIRMED  # it has been running since
@@ -117,20 +119,20 @@ def _decides(session: Session, job: SettleJob, by: Actor, target: JobStatus, *, 
     ):
         raise ApprovalExpired
     if job.status is not S.AWAITING_APPROVAL:
-        raise lifecycle.refusal(job, f"be {_DECIDED[target]}")
-    if by.user_id in requesters.of_job(job):
+        raise lifecycle.wrong_status(job, f"be {_DECIDED[target]}")
+    if by.user_id in requesters.requester_ids(job):
         raise OwnJob
-    if by.user_id in requesters.barred(job):
+    if by.user_id in requesters.cannot_approve(job):
         raise OwnJob("Another person must decide on this job: you made its schedule.")
-    lifecycle.still_may(session, job, by, Action.APPROVE_JOB)
+    lifecycle.require_still_allowed(session, job, by, Action.APPROVE_JOB)
     return True
 
 
 def expires_at(job: SettleJob) -> dt.datetime | None:
     """Return the deadline for approval, or None if the job needs none."""
-    return job.approval_asked_at + APPROVAL_LIFE if job.approval_asked_at else None
+    return job.approval_asked_at + APPROVAL_EXPIRES_AFTER if job.approval_asked_at else None
 
 
 def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
     """Return whether the deadline for approval has passed."""
-    return job.approval_asked_at is not None and now - job.approval_asked_at >= APPROVAL_LIFE
+    return job.approval_asked_at is not None and now - job.approval_asked_at >= APPROVAL_EXPIRES_AFTER

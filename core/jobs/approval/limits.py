@@ -23,8 +23,8 @@ from core.money import UNLIMITED, format_cents
 from core.practices import practice_days
 
 # The name of the limit on one claim, by code.
-OF_ONE_CLAIM: Final = {"over_claim_limit": "practice_claim_cents", "over_user_claim_limit": "user_claim_cents"}
-COUNTED_IN_CLAIMS: Final = frozenset({"over_cap_claims"})  # every other limit is in cents
+PER_CLAIM_LIMITS: Final = {"over_claim_limit": "practice_claim_cents", "over_user_claim_limit": "user_claim_cents"}
+LIMITS_IN_CLAIMS: Final = frozenset({"over_cap_claims"})  # every other limit is in cents
 
 # Jobs that do not count against their requester's daily limit.
 _NOT_COUNTED: Final = (
@@ -39,7 +39,7 @@ _NOT_COUNTED: Final = (
 Limits = dict[str, int]
 
 
-class Over(TypedDict):
+class LimitExceeded(TypedDict):
     """One limit that a job exceeds. `found` has the unit of `limit`."""
 
     code: str
@@ -62,9 +62,9 @@ class OverLimit(BaseModel):
     jobs: list[str]
 
     @property
-    def is_of_one_claim(self) -> bool:
+    def is_per_claim(self) -> bool:
         """Return whether the limit applies to one claim, so that `found` is the largest claim."""
-        return self.code in OF_ONE_CLAIM
+        return self.code in PER_CLAIM_LIMITS
 
     @property
     def sentence(self) -> str:
@@ -74,13 +74,13 @@ class OverLimit(BaseModel):
         return f"{self.words}: {write(self.found)}, the limit is {write(self.limit)}, {by_how_much} over"
 
 
-def told(over: Iterable[Over]) -> list[OverLimit]:
+def describe(over: Iterable[LimitExceeded]) -> list[OverLimit]:
     """Describe the exceeded limits. For a limit on one claim, the amount is that of the largest claim."""
     return [
         OverLimit(
             code=one["code"],
             words=_words(one),
-            unit="claims" if one["code"] in COUNTED_IN_CLAIMS else "cents",
+            unit="claims" if one["code"] in LIMITS_IN_CLAIMS else "cents",
             limit=one["limit"],
             found=one["found"],
             claims=one["claims"],
@@ -90,15 +90,15 @@ def told(over: Iterable[Over]) -> list[OverLimit]:
     ]
 
 
-def _words(one: Over) -> str:
-    words, jobs = codes.LIMITS[one["code"]], one.get("reversed_jobs", [])
+def _words(one: LimitExceeded) -> str:
+    words, jobs = codes.LIMIT_SENTENCES[one["code"]], one.get("reversed_jobs", [])
     if not jobs:
         return words
     named = f"job{'s' * (len(jobs) > 1)} {', '.join(f'{job_id:,}' for job_id in jobs)}"
     return f"{words} (including {named}, which still count{'s' * (len(jobs) == 1)} although reversed since)"
 
 
-def of_people(session: Session, practice: Practice, user_ids: Collection[int]) -> Limits:
+def for_users(session: Session, practice: Practice, user_ids: Collection[int]) -> Limits:
     """Return the limits for a job that these users request today. The stricter of their own limits applies."""
     people = session.scalars(select(User).where(User.id.in_(user_ids))).all()
     return Limits(
@@ -109,7 +109,7 @@ def of_people(session: Session, practice: Practice, user_ids: Collection[int]) -
     )
 
 
-def of_confirmer(session: Session, job: SettleJob, user_id: int) -> Limits:
+def for_confirmer(session: Session, job: SettleJob, user_id: int) -> Limits:
     """Return the job's limits. If another user confirms than previewed, the stricter of both users' limits applies."""
     limits: Limits = dict(job.limits)
     if user_id != job.requested_by:
@@ -119,12 +119,14 @@ def of_confirmer(session: Session, job: SettleJob, user_id: int) -> Limits:
     return limits
 
 
-def if_confirmed(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> list[Over]:
+def if_confirmed_by(session: Session, job: SettleJob, *, by: int, now: dt.datetime) -> list[LimitExceeded]:
     """Return the limits that the previewed job would exceed if user `by` confirmed it now."""
-    return over(session, job, by=by, now=now, limits=of_confirmer(session, job, by))
+    return exceeded(session, job, by=by, now=now, limits=for_confirmer(session, job, by))
 
 
-def over(session: Session, job: SettleJob, *, by: int, now: dt.datetime, limits: Limits | None = None) -> list[Over]:
+def exceeded(
+    session: Session, job: SettleJob, *, by: int, now: dt.datetime, limits: Limits | None = None
+) -> list[LimitExceeded]:
     """Return the limits that the previewed job exceeds together with user `by`'s other jobs of the day.
 
     `now` is the time of the confirmation.
@@ -132,34 +134,34 @@ def over(session: Session, job: SettleJob, *, by: int, now: dt.datetime, limits:
     if job.kind is not JobKind.SETTLE:
         return []
     limits = job.limits if limits is None else limits
-    found: list[Over] = []
-    for code, name in OF_ONE_CLAIM.items():
+    found: list[LimitExceeded] = []
+    for code, name in PER_CLAIM_LIMITS.items():
         found += _claims_over(session, job, code, limits.get(name, UNLIMITED))
-    total, settles = cents(job), (job.preview or {})["will_settle"]
+    total, settles = write_off_total(job), (job.preview or {})["will_settle"]
     sums = (
         ("over_job_limit", limits.get("practice_job_cents", UNLIMITED), total),
         ("over_user_job_limit", limits.get("user_job_cents", UNLIMITED), total),
         ("over_cap_claims", limits.get("cap_claims", UNLIMITED), settles),
         ("over_cap_amount", limits.get("cap_cents", UNLIMITED), total),
     )
-    found += [_over(code, limit, sum_, claims=settles) for code, limit, sum_ in sums if sum_ > limit]
+    found += [_exceeded_limit(code, limit, sum_, claims=settles) for code, limit, sum_ in sums if sum_ > limit]
     of_one_job = min(limits.get("practice_job_cents", UNLIMITED), limits.get("user_job_cents", UNLIMITED))
     if total and total <= of_one_job < UNLIMITED:
-        others = _unapproved_of_the_day(session, job, by, now)
+        others = _unapproved_same_day_cents(session, job, by, now)
         sum_ = total + sum(others.values())
         if sum_ > of_one_job:
-            day = _over("over_day_limit", of_one_job, sum_, claims=settles, jobs=list(others))
-            if reversed_jobs := sorted(reversed_totals.of_jobs(session, job.practice_id, others)):
+            day = _exceeded_limit("over_day_limit", of_one_job, sum_, claims=settles, jobs=list(others))
+            if reversed_jobs := sorted(reversed_totals.for_jobs(session, job.practice_id, others)):
                 day["reversed_jobs"] = reversed_jobs
             found.append(day)
     return found
 
 
-def _over(code: str, limit: int, found: int, *, claims: int, jobs: list[int] | None = None) -> Over:
-    return Over(code=code, limit=limit, found=found, claims=claims, jobs=jobs or [])
+def _exceeded_limit(code: str, limit: int, found: int, *, claims: int, jobs: list[int] | None = None) -> LimitExceeded:
+    return LimitExceeded(code=code, limit=limit, found=found, claims=claims, jobs=jobs or [])
 
 
-def of_one_claim(limits: Limits) -> int:
+def per_claim_cents(limits: Limits) -> int:
     """Return the strictest limit for one claim, in cents."""
     return min(limits.get("practice_claim_cents", UNLIMITED), limits.get("user_claim_cents", UNLIMITED))
 
@@ -169,26 +171,28 @@ def is_over_claim_limit(limit: int) -> ColumnElement[bool]:
     return and_(JobItem.verdict == Verdict.SETTLE, JobItem.insurance_cents + JobItem.patient_cents > limit)
 
 
-def _claims_over(session: Session, job: SettleJob, code: str, limit: int) -> list[Over]:
+def _claims_over(session: Session, job: SettleJob, code: str, limit: int) -> list[LimitExceeded]:
     if limit >= UNLIMITED:
         return []
     of_claim = JobItem.insurance_cents + JobItem.patient_cents
     of_job = (*JobKey(job.practice_id, job.id).of(JobItem), JobItem.verdict == Verdict.SETTLE, of_claim > limit)
     largest, claims = session.execute(select(func.max(of_claim), func.count()).where(*of_job)).one()
-    return [_over(code, limit, largest, claims=claims)] if claims else []
+    return [_exceeded_limit(code, limit, largest, claims=claims)] if claims else []
 
 
-def _unapproved_of_the_day(session: Session, job: SettleJob, by: int, now: dt.datetime) -> dict[int, int]:
+def _unapproved_same_day_cents(session: Session, job: SettleJob, by: int, now: dt.datetime) -> dict[int, int]:
     """Return what the user's other settle jobs of the same day write off without approval, in cents by job.
 
     A job that was approved or still needs approval does not count, because it did not slip under the limit.
     """
-    others = [other for other in jobs_of_the_day(session, job, by=by, at=now) if other.approval_asked_at is None]
-    found = dict(zip((other.id for other in others), _at_most(session, job.practice_id, others), strict=True))
+    others = [other for other in same_day_jobs(session, job, by=by, at=now) if other.approval_asked_at is None]
+    found = dict(
+        zip((other.id for other in others), _max_write_off_cents(session, job.practice_id, others), strict=True)
+    )
     return {job_id: sum_ for job_id, sum_ in found.items() if sum_}
 
 
-def jobs_of_the_day(session: Session, job: SettleJob, *, by: int, at: dt.datetime) -> list[SettleJob]:
+def same_day_jobs(session: Session, job: SettleJob, *, by: int, at: dt.datetime) -> list[SettleJob]:
     """Return the other settle jobs that the user confirmed on the same day, oldest first.
 
     Counts jobs previewed or confirmed on the same day, so that two previews made around midnight share one daily limit.
@@ -199,7 +203,7 @@ def jobs_of_the_day(session: Session, job: SettleJob, *, by: int, at: dt.datetim
     of_day = (
         SettleJob.practice_id == job.practice_id,
         SettleJob.id != job.id,
-        requesters.is_answered_by(by),
+        requesters.accountable_to(by),
         SettleJob.kind == JobKind.SETTLE,
         # Scheduled runs have caps of their own, so that they do not use up their owner's daily limit.
         SettleJob.night.is_(None) if job.night is None else SettleJob.night.is_not(None),
@@ -209,17 +213,17 @@ def jobs_of_the_day(session: Session, job: SettleJob, *, by: int, at: dt.datetim
     return list(session.scalars(select(SettleJob).where(*of_day).order_by(SettleJob.id)))
 
 
-def _at_most(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[int]:
+def _max_write_off_cents(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[int]:
     """Return the most that each job can write off, in cents. A canceled job counts only what it did."""
     cancelled = [job.id for job in jobs if job.status is JobStatus.CANCELLED]
     done = func.sum(JobChunk.insurance_cents + JobChunk.patient_cents)
     of_jobs = (JobChunk.practice_id == practice_id, JobChunk.job_id.in_(cancelled))
     rows = session.execute(select(JobChunk.job_id, done).where(*of_jobs).group_by(JobChunk.job_id))
     did = {job_id: int(sum_) for job_id, sum_ in rows}
-    return [did.get(job.id, 0) if job.status is JobStatus.CANCELLED else cents(job) for job in jobs]
+    return [did.get(job.id, 0) if job.status is JobStatus.CANCELLED else write_off_total(job) for job in jobs]
 
 
-def cents(job: SettleJob) -> int:
+def write_off_total(job: SettleJob) -> int:
     """Return what the previewed job writes off, in cents."""
     frozen = job.preview or {}
     return int(frozen.get("insurance_cents", 0)) + int(frozen.get("patient_cents", 0))

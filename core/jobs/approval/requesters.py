@@ -9,32 +9,32 @@ from sqlalchemy import ColumnElement, case, or_
 from core.models.jobs import SettleJob
 
 
-def of_job(job: SettleJob) -> frozenset[int]:
+def requester_ids(job: SettleJob) -> frozenset[int]:
     """Return the ids of the job's requesters."""
     return frozenset({job.requested_by, job.confirmed_by or job.requested_by})
 
 
-def is_one(user_id: int) -> ColumnElement[bool]:
+def requested_by(user_id: int) -> ColumnElement[bool]:
     """Return the condition that this user is a requester of the job."""
     return or_(SettleJob.requested_by == user_id, SettleJob.confirmed_by.is_not_distinct_from(user_id))
 
 
-def barred(job: SettleJob) -> frozenset[int]:
+def cannot_approve(job: SettleJob) -> frozenset[int]:
     """Return the users who may not approve the job: its requesters, and the user who created its schedule."""
-    return of_job(job) | {job.schedule_made_by or job.requested_by}
+    return requester_ids(job) | {job.schedule_made_by or job.requested_by}
 
 
-def is_barred(user_id: int) -> ColumnElement[bool]:
+def cannot_be_approved_by(user_id: int) -> ColumnElement[bool]:
     """Return the condition that this user may not approve the job."""
-    return or_(is_one(user_id), SettleJob.schedule_made_by.is_not_distinct_from(user_id))
+    return or_(requested_by(user_id), SettleJob.schedule_made_by.is_not_distinct_from(user_id))
 
 
-def answers(job: SettleJob) -> int:
+def accountable_user(job: SettleJob) -> int:
     """Return the requester whose daily limit the job counts against and who is notified of the decision."""
     return job.requested_by if job.schedule_id is not None or job.confirmed_by is None else job.confirmed_by
 
 
-def is_answered_by(user_id: int) -> ColumnElement[bool]:
+def accountable_to(user_id: int) -> ColumnElement[bool]:
     """Return the condition that the job counts against this user's daily limit."""
     answers_ = case((SettleJob.schedule_id.is_(None), SettleJob.confirmed_by), else_=SettleJob.requested_by)
     return answers_ == user_id

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.jobs import lifecycle
 from core.jobs.keys import JobKey
 from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome
-from core.models.jobs import WORKED_STATUSES, JobStatus, SettleJob
+from core.models.jobs import WORKABLE_STATUSES, JobStatus, SettleJob
 from core.settings import HINTS_PER_CONFIRM_MAX
 
 ATTEMPTS_MAX: Final = 3  # times that a worker took the chunk and did not come back
@@ -47,7 +47,7 @@ class Chunk(NamedTuple):
         return and_(*self.job.of(JobItem), JobItem.position.between(self.first, self.last))
 
 
-def free(now: dt.datetime) -> ColumnElement[bool]:
+def available(now: dt.datetime) -> ColumnElement[bool]:
     """Return the condition that a chunk may be taken at `now`, as far as can be seen without its lock."""
     return and_(
         JobChunk.state == ChunkState.OPEN,
@@ -56,27 +56,29 @@ def free(now: dt.datetime) -> ColumnElement[bool]:
     )
 
 
-def jobs_with_free_chunks(session: Session, *, now: dt.datetime) -> list[JobKey]:
+def jobs_with_available_chunks(session: Session, *, now: dt.datetime) -> list[JobKey]:
     """Return every job, of any practice, that has a chunk to take."""
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
-    has_free = select(JobChunk.first_position).where(of_job, free(now)).exists()
-    jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status.in_(WORKED_STATUSES), has_free)
+    has_free = select(JobChunk.first_position).where(of_job, available(now)).exists()
+    jobs = select(SettleJob.practice_id, SettleJob.id).where(SettleJob.status.in_(WORKABLE_STATUSES), has_free)
     return [JobKey(*row) for row in session.execute(jobs)]
 
 
-def count_free(session: Session, job: JobKey, *, now: dt.datetime) -> int:
+def count_available(session: Session, job: JobKey, *, now: dt.datetime) -> int:
     """Count the job's chunks that can be taken, up to the number of hints that are sent at once."""
-    some = select(JobChunk.first_position).where(*job.of(JobChunk), free(now)).limit(HINTS_PER_CONFIRM_MAX).subquery()
+    some = (
+        select(JobChunk.first_position).where(*job.of(JobChunk), available(now)).limit(HINTS_PER_CONFIRM_MAX).subquery()
+    )
     return session.scalars(select(func.count()).select_from(some)).one()
 
 
 def take(session: Session, *, worker: str, now: dt.datetime) -> Chunk | None:
     """Take a chunk: the first free one of a random job of a random practice. Return None if there is none."""
-    for job in _in_fair_order(jobs_with_free_chunks(session, now=now)):
+    for job in _in_fair_order(jobs_with_available_chunks(session, now=now)):
         chunk = _take_first(session, job, worker=worker, now=now)
         if chunk is not None:
             started = func.coalesce(SettleJob.started_at, now)
-            lifecycle.move(session, job, source=JobStatus.CONFIRMED, target=JobStatus.RUNNING, started_at=started)
+            lifecycle.transition(session, job, source=JobStatus.CONFIRMED, target=JobStatus.RUNNING, started_at=started)
             return chunk
     return None
 
@@ -95,7 +97,7 @@ def _take_first(session: Session, job: JobKey, *, worker: str, now: dt.datetime)
             JobChunk.attempts,
             JobChunk.busy_tries,
         )
-        .where(*job.of(JobChunk), free(now))
+        .where(*job.of(JobChunk), available(now))
         .order_by(JobChunk.first_position)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -120,7 +122,7 @@ def lock(session: Session, chunk: Chunk) -> bool:
     return session.scalar(mine) is not None
 
 
-def give_back(session: Session, chunk: Chunk, *, not_before: dt.datetime | None) -> None:
+def release(session: Session, chunk: Chunk, *, not_before: dt.datetime | None) -> None:
     """Release the chunk if we still own it. The attempt does not count."""
     if lock(session, chunk):
         values = {
@@ -132,7 +134,7 @@ def give_back(session: Session, chunk: Chunk, *, not_before: dt.datetime | None)
         session.execute(update(JobChunk).where(chunk.row()).values(values))
 
 
-class Counts(NamedTuple):
+class ChunkCounts(NamedTuple):
     """What one transaction adds to its chunk's counters."""
 
     settled: int = 0
@@ -146,12 +148,12 @@ class Counts(NamedTuple):
     patient_after_cents: int = 0
 
 
-def close(session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetime) -> None:
+def close(session: Session, chunk: Chunk, counts: ChunkCounts, *, now: dt.datetime) -> None:
     """Add to the chunk's counters and mark it done. Every item has an outcome."""
     _add(session, chunk, counts, state=ChunkState.DONE, done_at=now, not_before=None)
 
 
-def keep_open(session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetime) -> None:
+def reschedule_busy(session: Session, chunk: Chunk, counts: ChunkCounts, *, now: dt.datetime) -> None:
     """Add to the chunk's counters and keep it open, because other users or processes have locked some of its claims.
 
     Each retry waits twice as long.
@@ -163,7 +165,7 @@ def keep_open(session: Session, chunk: Chunk, counts: Counts, *, now: dt.datetim
     )  # fmt: skip
 
 
-def _add(session: Session, chunk: Chunk, counts: Counts, **values: Any) -> None:
+def _add(session: Session, chunk: Chunk, counts: ChunkCounts, **values: Any) -> None:
     added = {name: getattr(JobChunk, name) + count for name, count in counts._asdict().items() if count}
     session.execute(update(JobChunk).where(chunk.row()).values(**added, **values))
 
@@ -191,7 +193,7 @@ def split(session: Session, chunk: Chunk, *, code: str, now: dt.datetime) -> Non
 def _fail(session: Session, chunk: Chunk, position: int, *, code: str, now: dt.datetime) -> None:
     failed = update(JobItem).where(*chunk.job.of(JobItem), JobItem.position == position)
     session.execute(failed.values(outcome=Outcome.FAILED, code=code))
-    close(session, chunk, Counts(failed=1), now=now)
+    close(session, chunk, ChunkCounts(failed=1), now=now)
 
 
 def _key_values(chunk: Chunk) -> dict[str, Any]:

@@ -24,11 +24,11 @@ BALANCE_MISMATCH: Final = "balance_mismatch"
 
 Clock = Callable[[], dt.datetime]
 
-GIVE_BACK_WAITS_SECONDS: Final = (0.2, 0.5, 1, 2, 4, 8)  # a restarted database is back by then
-WORK_FOR: Final = dt.timedelta(seconds=1)  # long enough that hints cost little, short enough for a warm shutdown
+RELEASE_RETRY_SECONDS: Final = (0.2, 0.5, 1, 2, 4, 8)  # a restarted database is back by then
+WORK_SLICE: Final = dt.timedelta(seconds=1)  # long enough that hints cost little, short enough for a warm shutdown
 
 
-class Worked(NamedTuple):
+class WorkResult(NamedTuple):
     """What was done for a hint, with the counts for metrics."""
 
     chunks: int  # processed; a chunk that was released or halted does not count
@@ -37,7 +37,7 @@ class Worked(NamedTuple):
     skipped: Counter[str]  # number of claims by the code of the rule
 
 
-class _Chunk(NamedTuple):
+class _ChunkResult(NamedTuple):
     """The result of one chunk."""
 
     processed: bool
@@ -45,31 +45,31 @@ class _Chunk(NamedTuple):
     skipped: Mapping[str, int] = {}
 
 
-def work(sessions: Sessions, *, worker: str, clock: Clock) -> Worked:
+def work(sessions: Sessions, *, worker: str, clock: Clock) -> WorkResult:
     """Settle free chunks of any job for about a second, or until none is free."""
     done, seconds, skipped = 0, list[float](), Counter[str]()
-    until = clock() + WORK_FOR
+    until = clock() + WORK_SLICE
     while True:
         with transaction(sessions) as session:
             chunk = chunks.take(session, worker=worker, now=clock())
         if chunk is None:
-            return Worked(done, more_to_do=False, chunk_seconds=seconds, skipped=skipped)
+            return WorkResult(done, more_to_do=False, chunk_seconds=seconds, skipped=skipped)
         of_chunk = _settle(sessions, chunk, clock=clock)
         done += of_chunk.processed
         skipped.update(of_chunk.skipped)
         if of_chunk.seconds is not None:
             seconds.append(of_chunk.seconds)
         if clock() >= until:
-            more = done > 0 and _something_is_free(sessions, clock=clock)
-            return Worked(done, more_to_do=more, chunk_seconds=seconds, skipped=skipped)
+            more = done > 0 and _has_available_chunks(sessions, clock=clock)
+            return WorkResult(done, more_to_do=more, chunk_seconds=seconds, skipped=skipped)
 
 
-def _something_is_free(sessions: Sessions, *, clock: Clock) -> bool:
+def _has_available_chunks(sessions: Sessions, *, clock: Clock) -> bool:
     with transaction(sessions) as session:
-        return bool(chunks.jobs_with_free_chunks(session, now=clock()))
+        return bool(chunks.jobs_with_available_chunks(session, now=clock()))
 
 
-def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _Chunk:
+def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _ChunkResult:
     """Settle one chunk, and release or split it if that fails."""
     where = log.bind(
         practice_id=chunk.job.practice_id,
@@ -79,19 +79,19 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _Chunk:
     )
     if chunk.attempts > ATTEMPTS_MAX:
         where.warning("chunk_killed_its_workers")
-        return _Chunk(_split(sessions, chunk, code=codes.WORKER_DIED, clock=clock))
+        return _ChunkResult(_split(sessions, chunk, code=codes.WORKER_DIED, clock=clock))
     began = time.perf_counter()
     try:
         with transaction(sessions) as session:
             done = settle_chunk.settle(session, chunk, now=clock())
     except MonthIsClosed:
         where.error("month_closed")
-        return _Chunk(_halt(sessions, chunk, code=codes.MONTH_CLOSED, clock=clock))
+        return _ChunkResult(_halt(sessions, chunk, code=codes.MONTH_CLOSED, clock=clock))
     except Exception as error:  # noqa: BLE001  whatever it is, the chunk is given back or the claim at fault found
-        return _Chunk(_recover(sessions, chunk, error, clock=clock))
+        return _ChunkResult(_recover(sessions, chunk, error, clock=clock))
     if done is None:
-        _step(sessions, chunk, clock=clock)
-        return _Chunk(processed=False)
+        _advance(sessions, chunk, clock=clock)
+        return _ChunkResult(processed=False)
     seconds = time.perf_counter() - began
     if mismatched := done.skipped.get(BALANCE_MISMATCH):
         where.error("balance_mismatch", claims=mismatched)
@@ -101,13 +101,13 @@ def _settle(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> _Chunk:
         settled=done.counts.settled,
         skipped=done.counts.skipped,
     )
-    _step(sessions, chunk, clock=clock)
-    return _Chunk(processed=True, seconds=seconds, skipped=done.skipped)
+    _advance(sessions, chunk, clock=clock)
+    return _ChunkResult(processed=True, seconds=seconds, skipped=done.skipped)
 
 
-def _step(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
+def _advance(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
     with transaction(sessions) as session:
-        status = finish.step(session, chunk.job, now=clock())
+        status = finish.advance(session, chunk.job, now=clock())
     if status is not None:
         log.info(
             "job_moved",
@@ -129,7 +129,7 @@ def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock
     )  # fmt: skip
     if is_transient(error):
         where.warning("chunk_given_back")
-        _give_back(sessions, chunk, clock=clock)
+        _release(sessions, chunk, clock=clock)
         return False
     where.warning("chunk_split")
     code = codes.DATABASE_REFUSED if isinstance(error, DBAPIError) else codes.UNEXPECTED_ERROR
@@ -138,7 +138,7 @@ def _recover(sessions: Sessions, chunk: Chunk, error: Exception, *, clock: Clock
 
 def _halt(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
     """Release the chunk and halt the job, so that a user looks into it before anything else is posted."""
-    _give_back(sessions, chunk, clock=clock)
+    _release(sessions, chunk, clock=clock)
     with transaction(sessions) as session:
         job = lifecycle.lock(session, chunk.job)
         if job is not None and job.status is JobStatus.RUNNING:
@@ -146,12 +146,12 @@ def _halt(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
     return False
 
 
-def _give_back(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
+def _release(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
     """Release the chunk. Wait for a database that is down, so that the outage does not count as a dead worker."""
-    for seconds in (*GIVE_BACK_WAITS_SECONDS, None):
+    for seconds in (*RELEASE_RETRY_SECONDS, None):
         try:
             with transaction(sessions) as session:
-                chunks.give_back(session, chunk, not_before=clock() + TRANSIENT_WAIT)
+                chunks.release(session, chunk, not_before=clock() + TRANSIENT_WAIT)
         except DBAPIError as error:
             if seconds is None or not is_transient(error):
                 raise
@@ -163,5 +163,5 @@ def _give_back(sessions: Sessions, chunk: Chunk, *, clock: Clock) -> None:
 def _split(sessions: Sessions, chunk: Chunk, *, code: str, clock: Clock) -> bool:
     with transaction(sessions) as session:
         chunks.split(session, chunk, code=code, now=clock())
-    _step(sessions, chunk, clock=clock)
+    _advance(sessions, chunk, clock=clock)
     return True

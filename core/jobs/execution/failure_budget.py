@@ -10,32 +10,32 @@ from core.models.jobs import SettleJob
 from core.models.practices import Practice
 
 
-def spent(session: Session, key: JobKey) -> str | None:
+def exceeded(session: Session, key: JobKey) -> str | None:
     """Return the code of the reason to halt the job, or None. Count since the last resume after a halt."""
-    done, failed = _counted(session, key)
+    done, failed = _done_and_failed(session, key)
     job, practice = session.get_one(SettleJob, key), session.get_one(Practice, key.practice_id)
     done, failed = done - job.forgiven_done, failed - job.forgiven_failed
     if done >= practice.failure_claims_min and failed * 100 > done * practice.failure_percent_max:
         return codes.TOO_MANY_FAILED
-    if failed >= practice.failures_alike_max and _last_are_alike(session, key, practice.failures_alike_max):
+    if failed >= practice.failures_alike_max and _last_failures_share_code(session, key, practice.failures_alike_max):
         return codes.FAILURES_ALIKE
     return None
 
 
-def forgiven(session: Session, key: JobKey) -> dict[str, int]:
+def reset_baseline(session: Session, key: JobKey) -> dict[str, int]:
     """Return the job's values that start its failure budget over."""
-    done, failed = _counted(session, key)
+    done, failed = _done_and_failed(session, key)
     return {"forgiven_done": done, "forgiven_failed": failed}
 
 
-def _counted(session: Session, key: JobKey) -> tuple[int, int]:
+def _done_and_failed(session: Session, key: JobKey) -> tuple[int, int]:
     outcomes = JobChunk.settled + JobChunk.skipped + JobChunk.failed
     sums = select(func.coalesce(func.sum(outcomes), 0), func.coalesce(func.sum(JobChunk.failed), 0))
     done, failed = session.execute(sums.where(*key.of(JobChunk))).one()
     return int(done), int(failed)
 
 
-def _last_are_alike(session: Session, key: JobKey, count: int) -> bool:
+def _last_failures_share_code(session: Session, key: JobKey, count: int) -> bool:
     """Return whether the last `count` failures have the same code. The chunk finished last has the last failures."""
     ranges = (
         select(JobChunk.first_position, JobChunk.last_position, JobChunk.done_at)

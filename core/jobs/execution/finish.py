@@ -27,9 +27,9 @@ _HASHED: Final = (
 )  # fmt: skip
 
 
-def step(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
+def advance(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
     """Move the job on if nothing else is needed: complete, pause, cancel or halt it. Return the new status, or None."""
-    if _is_busy(session, key):
+    if _is_running_without_failures(session, key):
         return None  # the common case, checked without a lock: the worker that commits last checks again
     # Lock first and check in a second statement. A single UPDATE … WHERE NOT EXISTS (open chunk) would wait for the row
     # and then decide by its old snapshot.
@@ -39,25 +39,25 @@ def step(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None
     if not _has_open_chunks(session, key):
         return _finish(session, key, job, now=now)
     if job.status is S.RUNNING:
-        return _halt_if_spent(session, key, now=now)
-    return _rest(session, key, job.status, now=now) if _no_worker_inside(session, key) else None
+        return _halt_if_budget_exceeded(session, key, now=now)
+    return _stop(session, key, job.status, now=now) if _no_worker_active(session, key) else None
 
 
-def _is_busy(session: Session, key: JobKey) -> bool:
+def _is_running_without_failures(session: Session, key: JobKey) -> bool:
     """Return whether the job is running with open chunks and without a failure."""
     failed = exists().where(*key.of(JobChunk), JobChunk.failed > 0)
     running = exists().where(*key.of(SettleJob), SettleJob.status == S.RUNNING)
     return bool(session.scalar(select(and_(running, ~failed)))) and _has_open_chunks(session, key)
 
 
-def _halt_if_spent(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
-    because = failure_budget.spent(session, key)
+def _halt_if_budget_exceeded(session: Session, key: JobKey, *, now: dt.datetime) -> JobStatus | None:
+    because = failure_budget.exceeded(session, key)
     return halt(session, key, because=because, now=now) if because else None
 
 
 def halt(session: Session, key: JobKey, *, because: str, now: dt.datetime) -> JobStatus:
     """Halt the locked, running job with the code of the reason."""
-    moved = lifecycle.move(session, key, source=S.RUNNING, target=S.HALTED, halted_because=because)
+    moved = lifecycle.transition(session, key, source=S.RUNNING, target=S.HALTED, halted_because=because)
     assert moved, "the row is locked"
     _record(session, key, "job.halted", now=now, because=because)
     return S.HALTED
@@ -68,7 +68,7 @@ def _has_open_chunks(session: Session, key: JobKey) -> bool:
     return bool(session.scalar(select(open_chunk)))
 
 
-def _no_worker_inside(session: Session, key: JobKey) -> bool:
+def _no_worker_active(session: Session, key: JobKey) -> bool:
     """Return whether no worker has a chunk. Row locks cannot be seen, so try to lock every open chunk."""
     of_job = (*key.of(JobChunk), JobChunk.state == ChunkState.OPEN)
     free = select(JobChunk.first_position).where(*of_job).with_for_update(skip_locked=True).subquery()
@@ -80,22 +80,22 @@ def _no_worker_inside(session: Session, key: JobKey) -> bool:
     return bool(lockable == open_)
 
 
-def _rest(session: Session, key: JobKey, source: JobStatus, *, now: dt.datetime) -> JobStatus:
+def _stop(session: Session, key: JobKey, source: JobStatus, *, now: dt.datetime) -> JobStatus:
     target = S.PAUSED if source is S.PAUSING else S.CANCELLED
     finished = {"finished_at": now} if target is S.CANCELLED else {}
-    moved = lifecycle.move(session, key, source=source, target=target, **finished)
+    moved = lifecycle.transition(session, key, source=source, target=target, **finished)
     assert moved, "the row is locked"
-    _record(session, key, f"job.{target}", now=now, **(counted(session, key) if finished else {}))
+    _record(session, key, f"job.{target}", now=now, **(totals_with_digest(session, key) if finished else {}))
     return target
 
 
 def _finish(session: Session, key: JobKey, job: SettleJob, *, now: dt.datetime) -> JobStatus:
-    faults = reconcile.faults(session, job)
+    faults = reconcile.find_discrepancies(session, job)
     target = S.HALTED if faults else S.COMPLETED
     values: dict[str, Any] = {"halted_because": codes.BOOKS_DO_NOT_BALANCE} if faults else {"finished_at": now}
-    moved = lifecycle.move(session, key, source=job.status, target=target, **values)
+    moved = lifecycle.transition(session, key, source=job.status, target=target, **values)
     assert moved, "the row is locked"
-    _record(session, key, f"job.{target}", now=now, faults=faults, **counted(session, key))
+    _record(session, key, f"job.{target}", now=now, faults=faults, **totals_with_digest(session, key))
     return target
 
 
@@ -104,7 +104,7 @@ def _record(session: Session, key: JobKey, act: str, *, now: dt.datetime, **fact
     audit.record(session, act, practice_id=key.practice_id, subject=subject, by=None, now=now, **facts)
 
 
-def counted(session: Session, key: JobKey) -> dict[str, Any]:
+def totals_with_digest(session: Session, key: JobKey) -> dict[str, Any]:
     """Return the sums over the job's chunks and a SHA-256 of their counters.
 
     The hashed text has a line "first|last|settled|…" for each chunk, in order.

@@ -21,30 +21,30 @@ from core.policy.rules import Moment
 from core.practices import exclusions
 from core.practices.exclusions import Excluded
 
-Skipped = Counter[str]  # number of claims by the code of the rule
+SkippedByCode = Counter[str]  # number of claims by the code of the rule
 
 
-class Judged(NamedTuple):
+class RecheckResult(NamedTuple):
     """The claims to settle, with their balances and what their items promised, and the number of skipped claims."""
 
     settled: ClaimIds
-    skipped: Skipped
+    skipped: SkippedByCode
     owed: Cents
     promised: Cents
 
 
-def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> Judged:
+def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> RecheckResult:
     """Decide on the locked claims by the rules of the run.
 
     A rule can only turn a claim that would settle into a skip.
     """
     if not locked:
-        return Judged(ClaimIds(), Skipped(), Cents(0, 0), Cents(0, 0))
+        return RecheckResult(ClaimIds(), SkippedByCode(), Cents(0, 0), Cents(0, 0))
     asked = rules.rules_at(Moment.RUN, kind=job.kind)
     practice_id = chunk.job.practice_id
     settles_money = job.kind is JobKind.SETTLE
     excluded = exclusions.lasting_for_run(session, practice_id, on=job.as_of) if settles_money else exclusions.NOBODY
-    seen = _run_facts(job, mismatched(session, practice_id, locked), excluded)
+    seen = _run_facts(job, balance_mismatches(session, practice_id, locked), excluded)
     code = rules.first_match(seen, asked)
     settles = code.is_(None)
     # A rule of the run reads item and claim only, so nothing else is joined. A test checks that.
@@ -73,10 +73,10 @@ def judge(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> J
         )
         .cte("decided")
     )
-    return _counted(session, decided, [rule.code for rule in asked])
+    return _result_totals(session, decided, [rule.code for rule in asked])
 
 
-def _counted(session: Session, decided: CTE, codes: list[str]) -> Judged:
+def _result_totals(session: Session, decided: CTE, codes: list[str]) -> RecheckResult:
     settled = decided.c.outcome == Outcome.SETTLED
     sums = [
         func.coalesce(func.sum(decided.c[name]).filter(settled), 0)
@@ -86,7 +86,9 @@ def _counted(session: Session, decided: CTE, codes: list[str]) -> Judged:
     ids = ClaimIds.of(decided.c.claim_id, settled)
     array, size, *figures = session.execute(select(*ids, *sums, *by_code)).one()
     owed, promised = (Cents(*map(int, figures[first : first + 2])) for first in (0, 2))
-    return Judged(ClaimIds(array, size), Skipped(dict(zip(codes, figures[4:], strict=True))), owed, promised)
+    return RecheckResult(
+        ClaimIds(array, size), SkippedByCode(dict(zip(codes, figures[4:], strict=True))), owed, promised
+    )
 
 
 def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: Excluded) -> Facts:
@@ -104,13 +106,13 @@ def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: Excluded) -> 
     }
     return replace(
         of_claim,
-        changed_since_preview=stale.is_changed(),
+        changed_since_preview=stale.changed_since_preview_clause(),
         balance_mismatch=mismatched_ids.has(JobItem.claim_id),
         values={**of_claim.values, **promised},
     )
 
 
-def mismatched(session: Session, practice_id: int, claim_ids: ClaimIds) -> ClaimIds:
+def balance_mismatches(session: Session, practice_id: int, claim_ids: ClaimIds) -> ClaimIds:
     """Return the claims whose balances differ from those of their lines, or whose lines differ from their postings.
 
     This is a statement of its own. Joined to the items, for which PostgreSQL has no statistics yet, it was planned as a

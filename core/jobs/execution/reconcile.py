@@ -12,7 +12,7 @@ from core.models.jobs import JobKind, SettleJob
 from core.models.ledger import Posting, Responsibility
 
 
-def faults(session: Session, job: SettleJob) -> list[str]:
+def find_discrepancies(session: Session, job: SettleJob) -> list[str]:
     """Return the names of the totals that differ between the job's chunks, items and postings."""
     key = JobKey(job.practice_id, job.id)
     chunks, items, ledger = (

@@ -11,13 +11,13 @@ from core.jobs.keys import JobKey
 from core.models.job_items import ChunkState, JobChunk, JobFailure, JobItem, Outcome
 from core.models.jobs import JobStatus, SettleJob
 
-STATUSES: Final = (JobStatus.COMPLETED, JobStatus.PAUSED, JobStatus.HALTED)
+RETRYABLE_STATUSES: Final = (JobStatus.COMPLETED, JobStatus.PAUSED, JobStatus.HALTED)
 
 
-def is_possible(session: Session, key: JobKey) -> bool:
+def can_retry(session: Session, key: JobKey) -> bool:
     """Return whether the job's failed claims can be retried now: its status allows it and its month is open."""
     job = session.get_one(SettleJob, key)
-    return job.status in STATUSES and not posting_month.is_closed(session, job)
+    return job.status in RETRYABLE_STATUSES and not posting_month.is_closed(session, job)
 
 
 def reopen_failed(session: Session, key: JobKey, *, code: str | None, now: dt.datetime) -> int:

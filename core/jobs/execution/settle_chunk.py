@@ -15,8 +15,8 @@ from core.claims.claim_id_array import ClaimIds
 from core.db import timeouts
 from core.jobs import codes, posting_month
 from core.jobs.execution import chunks, recheck
-from core.jobs.execution.chunks import BUSY_TRIES_MAX, Chunk, Counts
-from core.jobs.execution.recheck import Judged, Skipped
+from core.jobs.execution.chunks import BUSY_TRIES_MAX, Chunk, ChunkCounts
+from core.jobs.execution.recheck import RecheckResult, SkippedByCode
 from core.ledger import posting, reversal
 from core.ledger.posting import Cents
 from core.models.claims import Claim
@@ -28,7 +28,7 @@ from core.practices import periods
 _UNCOMPILED: Final = text("SELECT set_config('jit', 'off', true)")
 
 
-class BooksDiffer(Exception):
+class LedgerMismatch(Exception):
     """The postings differ from what the items promised, so the transaction must not commit."""
 
 
@@ -36,15 +36,15 @@ class MonthIsClosed(Exception):
     """The month of the posting date was closed under an unfinished job. This must never happen, so the job halts."""
 
 
-class Done(NamedTuple):
+class ChunkOutcome(NamedTuple):
     """The result of one transaction: its counts, the number of locked claims, and the skipped claims by code."""
 
-    counts: Counts
+    counts: ChunkCounts
     busy: int
-    skipped: Skipped
+    skipped: SkippedByCode
 
 
-def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
+def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> ChunkOutcome | None:
     """Settle the chunk's claims. Return None if we lost the chunk or the job is no longer running."""
     timeouts.limit(session)
     session.execute(_UNCOMPILED)
@@ -53,27 +53,27 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> Done | None:
     # Read the job after locking the chunk, in a statement of its own. A pause completes only when no chunk is locked.
     job = session.get_one(SettleJob, chunk.job)
     if job.status is not JobStatus.RUNNING:
-        chunks.give_back(session, chunk, not_before=None)
+        chunks.release(session, chunk, not_before=None)
         return None
-    _hold_month(session, job)
-    wanted = _wanted(session, chunk)
+    _lock_month_open(session, job)
+    wanted = _claims_to_settle(session, chunk)
     locked = _lock_claims(session, chunk, wanted)
     as_previewed = _skip_as_previewed(session, chunk)
-    judged = recheck.judge(session, job, chunk, locked)
+    judged = recheck.recheck_claims(session, job, chunk, locked)
     skipped = as_previewed + judged.skipped
     money = _apply(session, job, chunk, judged, now=now) if judged.settled else {}
     busy = len(wanted) - len(locked)
     gave_up = busy > 0 and chunk.busy_tries + 1 >= BUSY_TRIES_MAX
     failed = _fail_busy(session, chunk) if gave_up else 0
-    counts = Counts(len(judged.settled), skipped.total(), failed, **money)
+    counts = ChunkCounts(len(judged.settled), skipped.total(), failed, **money)
     if busy and not gave_up:
-        chunks.keep_open(session, chunk, counts, now=now)
+        chunks.reschedule_busy(session, chunk, counts, now=now)
     else:
         chunks.close(session, chunk, counts, now=now)
-    return Done(counts, busy, skipped)
+    return ChunkOutcome(counts, busy, skipped)
 
 
-def _hold_month(session: Session, job: SettleJob) -> None:
+def _lock_month_open(session: Session, job: SettleJob) -> None:
     """Lock the month open until the commit, before any claim is locked. Raise `MonthIsClosed`."""
     if not posting_month.moves_money(session, job):
         return
@@ -81,7 +81,7 @@ def _hold_month(session: Session, job: SettleJob) -> None:
         raise MonthIsClosed
 
 
-def _wanted(session: Session, chunk: Chunk) -> ClaimIds:
+def _claims_to_settle(session: Session, chunk: Chunk) -> ClaimIds:
     to_settle = (chunk.items(), JobItem.outcome.is_(None), JobItem.verdict == Verdict.SETTLE)
     return ClaimIds(*session.execute(select(*ClaimIds.of(JobItem.claim_id)).where(*to_settle)).one())
 
@@ -99,7 +99,7 @@ def _lock_claims(session: Session, chunk: Chunk, wanted: ClaimIds) -> ClaimIds:
     return ClaimIds(*session.execute(select(*ClaimIds.of(free.c.id))).one())
 
 
-def _skip_as_previewed(session: Session, chunk: Chunk) -> Skipped:
+def _skip_as_previewed(session: Session, chunk: Chunk) -> SkippedByCode:
     skipped = update(JobItem).where(chunk.items(), JobItem.outcome.is_(None), JobItem.verdict == Verdict.SKIP)
     return _count(session, skipped.values(outcome=Outcome.SKIPPED, code=JobItem.verdict_code))
 
@@ -115,12 +115,14 @@ def _count(session: Session, changed: Any) -> Counter[str]:
     return Counter(dict(by_code.all()))
 
 
-def _apply(session: Session, job: SettleJob, chunk: Chunk, judged: Judged, *, now: dt.datetime) -> dict[str, int]:
+def _apply(
+    session: Session, job: SettleJob, chunk: Chunk, judged: RecheckResult, *, now: dt.datetime
+) -> dict[str, int]:
     """Post and move the claims. Return the cents written off (or restored) and the balances before and after.
 
-    Raise `BooksDiffer` unless the postings are what the items promised and before − written off = after.
+    Raise `LedgerMismatch` unless the postings are what the items promised and before − written off = after.
     """
-    before, decided = judged.owed, _decided(chunk, judged.settled)
+    before, decided = judged.owed, _settled_items(chunk, judged.settled)
     if job.kind is JobKind.SETTLE:
         posted = posting.write_off(session, decided, job, now=now)
         posting.clear_lines(session, decided, practice_id=job.practice_id)
@@ -132,7 +134,7 @@ def _apply(session: Session, job: SettleJob, chunk: Chunk, judged: Judged, *, no
     after = (reversal.restore_claims if job.kind is JobKind.REVERSE else posting.move_claims)(session, decided, job)
     sign = -1 if job.kind is JobKind.REVERSE else 1
     if posted != judged.promised or after != before.less(posted, sign):
-        raise BooksDiffer
+        raise LedgerMismatch
     return {
         "insurance_cents": posted.insurance, "patient_cents": posted.patient,
         "insurance_before_cents": before.insurance, "patient_before_cents": before.patient,
@@ -140,7 +142,7 @@ def _apply(session: Session, job: SettleJob, chunk: Chunk, judged: Judged, *, no
     }  # fmt: skip
 
 
-def _decided(chunk: Chunk, settled: ClaimIds) -> Subquery:
+def _settled_items(chunk: Chunk, settled: ClaimIds) -> Subquery:
     columns = [JobItem.claim_id, JobItem.claim_version, JobItem.settles_insurance, JobItem.settles_patient]
     amounts = [JobItem.insurance_cents, JobItem.patient_cents]
     return select(*columns, *amounts).where(chunk.items(), settled.has(JobItem.claim_id)).subquery("decided")

@@ -10,19 +10,19 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.db.engine import Sessions, transaction
 from core.jobs import lifecycle, queries
-from core.jobs.approval.decide import APPROVAL_LIFE
+from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
 from core.jobs.execution import chunks, finish
 from core.jobs.keys import JobKey
-from core.jobs.preview.freezing import PREVIEW_LIFE
+from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.models.job_items import JobChunk, JobItem
-from core.models.jobs import MOVING_STATUSES, HintRound, JobStatus, SettleJob
+from core.models.jobs import IN_PROGRESS_STATUSES, HintRound, JobStatus, SettleJob
 from core.settings import HINTS_WAITING_MAX, SWEEP_SECONDS
 
 # of previews without CONFIRM; a delete of this size does not slow other work
 ITEMS_REMOVED_PER_SWEEP_MAX: Final = 20_000
-REPORT_LIFE: Final = dt.timedelta(days=30)  # how long the claims of a report-only run or of a rejected job are kept
+ITEMS_KEPT_FOR: Final = dt.timedelta(days=30)  # how long the claims of a report-only run or of a rejected job are kept
 
-_SINGLE_FLIGHT: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('settle sweep'))")
+_TRY_SWEEP_LOCK: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('settle sweep'))")
 
 
 class WorkFound(NamedTuple):
@@ -39,16 +39,16 @@ def sweep(sessions: Sessions, *, now: dt.datetime) -> WorkFound:
     Only one sweep runs at a time. The others return nothing.
     """
     with transaction(sessions) as session:
-        if not session.scalar(_SINGLE_FLIGHT):
+        if not session.scalar(_TRY_SWEEP_LOCK):
             return WorkFound([], [])
         _expire(session, now=now)
         _remove_items(session, now=now)
-        moving = _jobs_in(session, *MOVING_STATUSES)
-        hints = _hints(session, now=now)
+        moving = _jobs_in(session, *IN_PROGRESS_STATUSES)
+        hints = _find_work(session, now=now)
     for key, status in moving:
         if status is not JobStatus.PREPARING:
             with transaction(sessions) as session:
-                finish.step(session, key, now=now)
+                finish.advance(session, key, now=now)
     return hints
 
 
@@ -57,18 +57,20 @@ def _jobs_in(session: Session, *statuses: JobStatus) -> list[tuple[JobKey, JobSt
     return [(JobKey(practice, job), status) for practice, job, status in session.execute(jobs)]
 
 
-def _hints(session: Session, *, now: dt.datetime) -> WorkFound:
+def _find_work(session: Session, *, now: dt.datetime) -> WorkFound:
     """Return at most one round of hints for each practice in ten seconds, so that hints do not multiply."""
-    working = chunks.jobs_with_free_chunks(session, now=now)
-    preparing = queries.preparing(session)
+    working = chunks.jobs_with_available_chunks(session, now=now)
+    preparing = queries.list_preparing(session)
     due = _begin_rounds(session, {key.practice_id for key in (*working, *preparing)}, now=now)
-    work = _within([(key, chunks.count_free(session, key, now=now)) for key in working if key.practice_id in due])
+    work = _cap_hints(
+        [(key, chunks.count_available(session, key, now=now)) for key in working if key.practice_id in due]
+    )
     prepare = [key for key in preparing if key.practice_id in due]
     rescued = _rescued(session, [*(key for key, _ in work), *prepare], now=now)
     return WorkFound(work, prepare, rescued)
 
 
-def _within(work: list[tuple[JobKey, int]]) -> list[tuple[JobKey, int]]:
+def _cap_hints(work: list[tuple[JobKey, int]]) -> list[tuple[JobKey, int]]:
     """Cap the number of hints. Workers pick a job at random, so a job without its own hint is still worked on."""
     each = max(1, HINTS_WAITING_MAX // max(1, len(work)))
     return [(key, min(chunks_, each)) for key, chunks_ in work[:HINTS_WAITING_MAX]]
@@ -102,14 +104,14 @@ def _begin_rounds(session: Session, practices: set[int], *, now: dt.datetime) ->
 
 
 def _expire(session: Session, *, now: dt.datetime) -> None:
-    unconfirmed = and_(SettleJob.status == JobStatus.PREVIEWED, SettleJob.previewed_at <= now - PREVIEW_LIFE)
+    unconfirmed = and_(SettleJob.status == JobStatus.PREVIEWED, SettleJob.previewed_at <= now - PREVIEW_EXPIRES_AFTER)
     unapproved = and_(
-        SettleJob.status == JobStatus.AWAITING_APPROVAL, SettleJob.approval_asked_at <= now - APPROVAL_LIFE
+        SettleJob.status == JobStatus.AWAITING_APPROVAL, SettleJob.approval_asked_at <= now - APPROVAL_EXPIRES_AFTER
     )
     old = select(SettleJob).where(or_(unconfirmed, unapproved))
     for job in session.scalars(old.limit(100).with_for_update(key_share=True, skip_locked=True)).all():
         key = JobKey(job.practice_id, job.id)
-        lifecycle.move(session, key, source=job.status, target=JobStatus.EXPIRED)
+        lifecycle.transition(session, key, source=job.status, target=JobStatus.EXPIRED)
         audit.record(
             session,
             "job.expired",
@@ -124,7 +126,7 @@ def _remove_items(session: Session, *, now: dt.datetime) -> None:
     """Delete the items of previews that ended without CONFIRM, a limited number at a time."""
     given_up = SettleJob.status.in_((JobStatus.EXPIRED, JobStatus.DISCARDED))
     read = and_(
-        SettleJob.status.in_((JobStatus.REPORTED, JobStatus.REJECTED)), SettleJob.previewed_at <= now - REPORT_LIFE
+        SettleJob.status.in_((JobStatus.REPORTED, JobStatus.REJECTED)), SettleJob.previewed_at <= now - ITEMS_KEPT_FOR
     )
     of_job = and_(JobItem.practice_id == SettleJob.practice_id, JobItem.job_id == SettleJob.id)
     left = select(SettleJob.practice_id, SettleJob.id).where(

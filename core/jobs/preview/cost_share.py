@@ -85,7 +85,7 @@ class CostShare(BaseModel):
         return self.written_off_cents * 100 // self.became_due_cents
 
 
-def of_job(session: Session, job: SettleJob) -> CostShare | None:
+def total_for_job(session: Session, job: SettleJob) -> CostShare | None:
     """Add up the cost sharing that the frozen job will write off. Return None if there is none."""
     if job.kind is not JobKind.SETTLE:
         return None
@@ -94,16 +94,16 @@ def of_job(session: Session, job: SettleJob) -> CostShare | None:
     if not cents:
         return None
     since = _year_before(job.as_of) + dt.timedelta(days=1)
-    written_off, became_due = _of_year(session, job.practice_id, is_shared, since=since, until=job.as_of)
+    written_off, became_due = _twelve_month_sums(session, job.practice_id, is_shared, since=since, until=job.as_of)
     return CostShare(
         claims=claims, job_cents=cents, since=since, until=job.as_of, written_off_cents=written_off,
         became_due_cents=became_due, includes_medicaid=True,
     )  # fmt: skip
 
 
-def written_off(session: Session, job: SettleJob) -> CostShare | None:
+def written_off_by_job(session: Session, job: SettleJob) -> CostShare | None:
     """Return what the ended job wrote off, with the frozen twelve months, or None if it wrote off none."""
-    share = frozen(job)
+    share = as_previewed(job)
     if share is None:
         return None
     classes = facts.COST_SHARE_CLASSES if share.includes_medicaid else _WITHOUT_MEDICAID
@@ -112,15 +112,15 @@ def written_off(session: Session, job: SettleJob) -> CostShare | None:
     return share.model_copy(update={"claims": claims, "job_cents": cents}) if cents else None
 
 
-def frozen(job: SettleJob) -> CostShare | None:
+def as_previewed(job: SettleJob) -> CostShare | None:
     """Return what the preview showed."""
     shown = (job.preview or {}).get("cost_share")
     return CostShare.model_validate(shown) if shown else None
 
 
-def take_reason(job: SettleJob, reason: str) -> None:
+def set_reason(job: SettleJob, reason: str) -> None:
     """Record the reason given at CONFIRM if the job needs one. Raise `CostShareReasonMissing`."""
-    if frozen(job) is None:
+    if as_previewed(job) is None:
         return
     given = reason.strip()
     if not can_keep(given):
@@ -135,20 +135,20 @@ def reason_of(job: SettleJob) -> str:
 
     Without a reason, an earlier version filled in the job's note or the write-off reason.
     """
-    share = frozen(job)
+    share = as_previewed(job)
     if share is None or share.includes_medicaid or job.schedule_id is not None:
         return job.cost_share_reason
     filled_in = {job.note.strip(), str(job.reason).replace("_", " ")}
     return NOT_RECORDED if job.cost_share_reason in filled_in - {""} else job.cost_share_reason
 
 
-def take_note(job: SettleJob) -> None:
+def use_schedule_note(job: SettleJob) -> None:
     """Record a schedule's note as the reason of its job, if the job needs one."""
-    if job.schedule_id is not None and frozen(job) is not None:
+    if job.schedule_id is not None and as_previewed(job) is not None:
         job.cost_share_reason = job.note.strip()
 
 
-def of_night(job: SettleJob, of_claim: Facts) -> Facts:
+def facts_for_schedule(job: SettleJob, of_claim: Facts) -> Facts:
     """Return the facts for a scheduled run. Without a note that gives a reason, it waives nothing."""
     if job.schedule_id is None or job.note.strip():
         return of_claim
@@ -156,7 +156,7 @@ def of_night(job: SettleJob, of_claim: Facts) -> Facts:
     return replace(of_claim, owes_medicare_cost_share=facts.is_cost_share(), values=is_missing)
 
 
-def include_of(job: SettleJob) -> Collection[str]:
+def overridden_rules(job: SettleJob) -> Collection[str]:
     """Return the rules that the job overrides. A schedule never overrides this one."""
     return job.include if job.schedule_id is None else [code for code in job.include if code != RULE]
 
@@ -185,7 +185,7 @@ def _sums(
     return claims, int(cents)
 
 
-def _of_year(
+def _twelve_month_sums(
     session: Session, practice_id: int, is_shared: ColumnElement[bool], *, since: dt.date, until: dt.date
 ) -> tuple[int, int]:
     """Return the cents written off and the cents that became due."""

@@ -25,7 +25,7 @@ class UnknownStatus(BadInput):
     code = "unknown_billing_status"
 
 
-class NightTerms(NamedTuple):
+class ScheduleTerms(NamedTuple):
     """What a schedule adds to a request: its owner's CONFIRM, which starts the job, and its caps."""
 
     schedule_id: int
@@ -55,7 +55,7 @@ def request_job(
     idempotency_key: str,
     now: dt.datetime,
     chunk_claims: int | None = None,
-    night: NightTerms | None = None,
+    night: ScheduleTerms | None = None,
 ) -> SettleJob:
     """Create the requested job: previewed, or preparing if a worker must preview it (over 20,000 claims).
 
@@ -66,8 +66,8 @@ def request_job(
     if request.include:
         by.require(Action.OVERRIDE_RULE)
     _check_status(session, by.practice_id, request.target_status)
-    practice = freezing.practice_as_it_is(session, by.practice_id)
-    job, is_new = freezing.write_down(
+    practice = freezing.lock_practice_settings(session, by.practice_id)
+    job, is_new = freezing.insert_job_once(
         session,
         practice,
         by=by,
@@ -87,7 +87,7 @@ def request_job(
         return job
     if night is not None:
         job.limits = {**job.limits, "cap_claims": night.claims_max, "cap_cents": night.cents_max}
-    job.posting_date = posting_month.dated(
+    job.posting_date = posting_month.choose_posting_date(
         session, practice, asked=request.posting_date, moves_money=request.settles, now=now
     )
     _begin(session, job, request.selection, chunk_claims=chunk_claims, now=now)
@@ -98,14 +98,14 @@ def _begin(
     session: Session, job: SettleJob, selected: Selection, *, chunk_claims: int | None, now: dt.datetime
 ) -> None:
     """Freeze a small selection at once, and leave a large one to a worker."""
-    selections.check_named(session, job.practice_id, selected)
-    asked, few = terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
+    selections.check_claim_ids(session, job.practice_id, selected)
+    asked, few = rule_terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
     counted = selections.count(session, job.practice_id, selected, terms=asked, at_most=few)
     if counted == 0:
         raise NothingSelected
     if counted <= few:
         if job.schedule_id is not None:
-            schedule_lock.wait(session, job)
+            schedule_lock.lock(session, job)
         freeze_selected(session, job, selected, chunk_claims=chunk_claims, now=now)
     else:
         job.claims_expected = selections.count(session, job.practice_id, selected, terms=asked)
@@ -119,7 +119,7 @@ def _check_status(session: Session, practice_id: int, name: str) -> None:
         raise UnknownStatus(f"This practice has no billing status {name!r}; it has {', '.join(known)}.")
 
 
-def terms(session: Session, job: SettleJob) -> Terms:
+def rule_terms(session: Session, job: SettleJob) -> Terms:
     """Return what the rules need to know about this job at its preview."""
     return Terms(
         setting=job.setting,
@@ -137,6 +137,6 @@ def freeze_selected(
     """Freeze the items of the selection, with totals and chunks."""
 
     def insert_items() -> int:
-        return items.freeze_items(session, job, selected, terms=terms(session, job))
+        return items.freeze_items(session, job, selected, terms=rule_terms(session, job))
 
     freezing.freeze(session, job, insert_items, chunk_claims=chunk_claims, now=now)

@@ -21,7 +21,7 @@ from core.models.jobs import AfterPreview, DiscardedBecause, JobStatus, SettleJo
 from core.models.practices import Practice, Provider
 from core.settings import settings
 
-PREVIEW_LIFE: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it is still up to date
+PREVIEW_EXPIRES_AFTER: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it is still up to date
 
 
 class IdempotencyMismatch(BadInput):
@@ -37,7 +37,7 @@ class BadIdempotencyKey(BadInput):
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
 
 
-def practice_as_it_is(session: Session, practice_id: int) -> Practice:
+def lock_practice_settings(session: Session, practice_id: int) -> Practice:
     """Lock and return the practice, so that its settings cannot change while items are frozen."""
     return session.scalars(select(Practice).where(Practice.id == practice_id).with_for_update(read=True)).one()
 
@@ -50,7 +50,7 @@ def provider_settings(session: Session, practice_id: int) -> dict[str, Any]:
     return {provider: setting.value for provider, setting in session.execute(own) if setting}
 
 
-def write_down(
+def insert_job_once(
     session: Session,
     practice: Practice,
     *,
@@ -74,7 +74,7 @@ def write_down(
         "setting": practice.write_off,
         "provider_settings": provider_settings(session, practice.id),
         "rule_values": {"recent_payment_days": practice.recent_payment_days},
-        "limits": limits.of_people(session, practice, {by.user_id, asked.get("confirmed_by", by.user_id)}),
+        "limits": limits.for_users(session, practice, {by.user_id, asked.get("confirmed_by", by.user_id)}),
         "as_of": today,
         "posting_date": today,
         "requested_by": by.user_id,
@@ -117,29 +117,29 @@ def freeze(
     key = JobKey(job.practice_id, job.id)
     job.claims_total = items()
     preview.make_chunks(session, key, claims=job.claims_total, chunk_claims=chunk_claims or settings().chunk_claims)
-    job.preview = totals.of_job(session, job).model_dump(mode="json")
-    cost_share.take_note(job)
+    job.preview = totals.for_job(session, job).model_dump(mode="json")
+    cost_share.use_schedule_note(job)
     job.selection = _summary(job.selection)
     job.previewed_at = now
     session.flush()
-    moved = lifecycle.move(session, key, source=JobStatus.PREPARING, target=_after_freezing(job))
+    moved = lifecycle.transition(session, key, source=JobStatus.PREPARING, target=_after_freezing(job))
     assert moved, "the row is locked"
     session.refresh(job)
     if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report also says what would need approval
-        job.over = [dict(one) for one in limits.over(session, job, by=requesters.answers(job), now=now)]
+        job.over = [dict(one) for one in limits.exceeded(session, job, by=requesters.accountable_user(job), now=now)]
         session.flush()
         if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM:
-            _go_on_by_itself(session, job, now=now)
+            _confirm_scheduled_job(session, job, now=now)
 
 
-def _go_on_by_itself(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
+def _confirm_scheduled_job(session: Session, job: SettleJob, *, now: dt.datetime) -> None:
     """Confirm a scheduled run's job. Discard it with a reason if a precondition failed while it was prepared."""
-    because = _why_not(session, job, now=now)
+    because = _discard_cause(session, job, now=now)
     if because is None:
-        decide.go_on(session, job, now=now)
+        decide.confirm_or_request_approval(session, job, now=now)
         return
     key = JobKey(job.practice_id, job.id)
-    moved = lifecycle.move(
+    moved = lifecycle.transition(
         session, key, source=JobStatus.PREVIEWED, target=JobStatus.DISCARDED, discarded_because=because, finished_at=now
     )
     assert moved, "the row is locked"
@@ -150,8 +150,8 @@ def _go_on_by_itself(session: Session, job: SettleJob, *, now: dt.datetime) -> N
     session.refresh(job)
 
 
-def _why_not(session: Session, job: SettleJob, *, now: dt.datetime) -> DiscardedBecause | None:
-    people = authorize.held(session, requesters.of_job(job))
+def _discard_cause(session: Session, job: SettleJob, *, now: dt.datetime) -> DiscardedBecause | None:
+    people = authorize.held(session, requesters.requester_ids(job))
     owner, asker = people[job.confirmed_by or job.requested_by], people[job.requested_by]
     if not owner.active:
         return DiscardedBecause.OWNER_LEFT
@@ -160,7 +160,11 @@ def _why_not(session: Session, job: SettleJob, *, now: dt.datetime) -> Discarded
     if not (asker.active and actor_for(asker).may(Action.CONFIRM_JOB)):
         return DiscardedBecause.ASKER_MAY_NOT
     # No user is present to choose another date.
-    return None if posting_month.offered(session, job, now=now) is None else DiscardedBecause.PERIOD_CLOSED
+    return (
+        None
+        if posting_month.next_open_date_if_closed(session, job, now=now) is None
+        else DiscardedBecause.PERIOD_CLOSED
+    )
 
 
 def _after_freezing(job: SettleJob) -> JobStatus:
@@ -180,4 +184,4 @@ def _summary(selection: dict[str, Any]) -> dict[str, Any]:
 
 def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
     """Return whether the preview is too old to be confirmed."""
-    return job.previewed_at is not None and now - job.previewed_at >= PREVIEW_LIFE
+    return job.previewed_at is not None and now - job.previewed_at >= PREVIEW_EXPIRES_AFTER

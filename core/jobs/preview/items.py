@@ -20,7 +20,7 @@ from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, selection as selections
 from core.jobs.preview.job_request import Selection
 from core.models.claims import Claim
-from core.models.job_items import JobChunk, JobItem, Verdict, still_to_settle
+from core.models.job_items import JobChunk, JobItem, Verdict, is_reserved
 from core.models.jobs import JobKind, SettleJob, is_open
 from core.policy import facts, rules
 from core.policy.facts import Facts, Terms
@@ -38,7 +38,7 @@ def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms
 def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
     """Return each selected claim as an item: the rules' verdict, and what would be written off."""
     claim_facts = facts_of_job(job, terms)
-    asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=cost_share.include_of(job))
+    asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=cost_share.overridden_rules(job))
     picked = (
         select(
             Claim.id,
@@ -72,7 +72,7 @@ def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
 
 def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
     """Return the rule that the job overrides for a claim, if it overrides the first rule that matches."""
-    included = set(cost_share.include_of(job))
+    included = set(cost_share.overridden_rules(job))
     if not included:
         return null()
     asked = rules.rules_at(Moment.PREVIEW, kind=job.kind)
@@ -81,11 +81,11 @@ def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
 
 def facts_of_job(job: SettleJob, terms: Terms) -> Facts:
     """Return the facts that the rules use at the preview. A schedule leaves claims to jobs that reserved them."""
-    of_claim = cost_share.of_night(job, facts.of_claim(terms))
-    return of_claim if job.schedule_id is None else left_to_others(of_claim, job.practice_id)
+    of_claim = cost_share.facts_for_schedule(job, facts.of_claim(terms))
+    return of_claim if job.schedule_id is None else exclude_claims_in_open_jobs(of_claim, job.practice_id)
 
 
-def left_to_others(of_claim: Facts, practice_id: int) -> Facts:
+def exclude_claims_in_open_jobs(of_claim: Facts, practice_id: int) -> Facts:
     """Return the facts with the open job that reserved the claim, if any."""
     held = (
         select(func.min(JobItem.job_id))
@@ -94,7 +94,7 @@ def left_to_others(of_claim: Facts, practice_id: int) -> Facts:
             JobItem.practice_id == practice_id,
             JobItem.claim_id == Claim.id,
             is_open(),
-            still_to_settle(),
+            is_reserved(),
         )
         .correlate(Claim)
         .scalar_subquery()

@@ -13,14 +13,14 @@ from core.models.jobs import SettleJob
 _WAIT: Final = text("SELECT set_config('lock_timeout', '5s', true)")
 
 
-class NightBusy(Refusal):
+class ScheduleRunBusy(Refusal):
     """Another scheduled run of this practice is being prepared. Try again in a moment."""
 
     code = "night_busy"
 
 
-def wait(session: Session, job: SettleJob) -> None:
-    """Lock out the practice's other scheduled runs until the commit. Raise `NightBusy` after five seconds.
+def lock(session: Session, job: SettleJob) -> None:
+    """Lock out the practice's other scheduled runs until the commit. Raise `ScheduleRunBusy` after five seconds.
 
     The statement that freezes must come later, so that it sees what was committed while it waited.
     """
@@ -29,11 +29,11 @@ def wait(session: Session, job: SettleJob) -> None:
         session.execute(select(func.pg_advisory_xact_lock(_of_practice(job))))
     except OperationalError as error:
         if sqlstate(error) == LOCK_NOT_AVAILABLE:
-            raise NightBusy from None
+            raise ScheduleRunBusy from None
         raise
 
 
-def is_mine(session: Session, job: SettleJob) -> bool:
+def try_lock(session: Session, job: SettleJob) -> bool:
     """Try to take the lock without waiting. Return whether we got it."""
     return bool(session.scalar(select(func.pg_try_advisory_xact_lock(_of_practice(job)))))
 

@@ -60,7 +60,7 @@ def count(
     return session.scalars(select(func.count()).select_from(picked.subquery())).one()
 
 
-def check_named(session: Session, practice_id: int, selection: Selection) -> None:
+def check_claim_ids(session: Session, practice_id: int, selection: Selection) -> None:
     """Raise `UnknownClaim` with the first ids that the practice does not have, or `BadFilter` for a bad status."""
     if isinstance(selection, Matching):
         feed.check(session, practice_id, ClaimFilter.of(selection.filter))

@@ -12,30 +12,32 @@ from core.models.claims import Claim
 from core.models.job_items import JobItem, Verdict
 from core.models.jobs import JobStatus, SettleJob
 
-WAITING: Final = (JobStatus.PREVIEWED, JobStatus.AWAITING_APPROVAL)
+AWAITING_DECISION: Final = (JobStatus.PREVIEWED, JobStatus.AWAITING_APPROVAL)
 
 
-def is_changed() -> ColumnElement[bool]:
+def changed_since_preview_clause() -> ColumnElement[bool]:
     """Return the condition that an item's claim changed after the preview."""
     return Claim.version != JobItem.claim_version
 
 
 def count(session: Session, job: SettleJob) -> int | None:
     """Count the claims to settle that changed after the preview, or return None if the job needs no decision."""
-    if job.status not in WAITING:
+    if job.status not in AWAITING_DECISION:
         return None
     of_item = and_(Claim.practice_id == JobItem.practice_id, Claim.id == JobItem.claim_id)
     to_settle = (*JobKey(job.practice_id, job.id).of(JobItem), JobItem.verdict == Verdict.SETTLE)
-    changed = select(func.count()).select_from(JobItem).join(Claim, of_item).where(*to_settle, is_changed())
+    changed = (
+        select(func.count()).select_from(JobItem).join(Claim, of_item).where(*to_settle, changed_since_preview_clause())
+    )
     return session.scalars(changed).one()
 
 
-def words(job: SettleJob, changed: int | None) -> str:
+def describe(job: SettleJob, changed: int | None) -> str:
     """Say how many claims changed and what to do, or return an empty text if none did."""
     if not changed or job.preview is None:
         return ""
     claims = job.preview["will_settle"]
-    of_all = f"{counted(claims, 'claim')} to be {codes.DONE[job.kind]}"
+    of_all = f"{counted(claims, 'claim')} to be {codes.DONE_WORDS[job.kind]}"
     how_many = f"All of the {of_all}" if changed == claims > 1 else f"{changed:,} of the {of_all}"
     have = "has" if changed == 1 else "have"
     return f"{how_many} {have} changed since this preview and will be skipped. Preview again."

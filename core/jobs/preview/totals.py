@@ -20,13 +20,15 @@ from core.jobs.preview import cost_share
 from core.jobs.preview.cost_share import CostShare
 from core.ledger import write_offs
 from core.models.claims import Claim, LineItem
-from core.models.job_items import JobItem, Verdict, still_to_settle
+from core.models.job_items import JobItem, Verdict, is_reserved
 from core.models.jobs import JobKind, SettleJob, is_open
 from core.models.ledger import Posting
 from core.models.practices import Payer, Provider
 from core.practices import names
 
-HASHED_FROM_CLAIMS: Final = 100_000  # from this many claims on, one pass over all claims is faster than a lookup each
+FULL_SCAN_FROM_CLAIMS: Final = (
+    100_000  # from this many claims on, one pass over all claims is faster than a lookup each
+)
 GROUPS_SHOWN_MAX: Final = 200  # payers or providers shown, by dollars; the others are one group
 
 
@@ -69,10 +71,10 @@ class PreviewTotals(BaseModel):
     cost_share: CostShare | None = None  # None if no cost sharing is written off
 
 
-def of_job(session: Session, job: SettleJob) -> PreviewTotals:
+def for_job(session: Session, job: SettleJob) -> PreviewTotals:
     """Add up the frozen items by responsibility, payer, provider and code."""
     key = JobKey(job.practice_id, job.id)
-    if (job.claims_total or 0) >= HASHED_FROM_CLAIMS:
+    if (job.claims_total or 0) >= FULL_SCAN_FROM_CLAIMS:
         # PostgreSQL has no statistics for rows just inserted. It expects one row and would look up each claim.
         session.execute(text("SET LOCAL enable_nestloop = off"))
     money = or_(JobItem.insurance_cents > 0, JobItem.patient_cents > 0)
@@ -97,9 +99,9 @@ def of_job(session: Session, job: SettleJob) -> PreviewTotals:
         patient_cents=overall.patient_cents,
         by_payer=groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
         by_provider=groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
-        by_code=_codes(session, key, overridden=cost_share.include_of(job)),
+        by_code=_codes(session, key, overridden=cost_share.overridden_rules(job)),
         in_other_jobs=_in_other_jobs(session, key),
-        cost_share=cost_share.of_job(session, job),
+        cost_share=cost_share.total_for_job(session, job),
     )
 
 
@@ -205,6 +207,6 @@ def _in_other_jobs(session: Session, key: JobKey) -> int:
         other.practice_id == JobItem.practice_id,
         other.claim_id == JobItem.claim_id,
     )
-    held = select(true()).where(*same_claim, other.job_id.in_(open_jobs), still_to_settle(other)).exists()
+    held = select(true()).where(*same_claim, other.job_id.in_(open_jobs), is_reserved(other)).exists()
     settles = JobItem.verdict == Verdict.SETTLE
     return session.scalars(select(func.count()).select_from(JobItem).where(*key.of(JobItem), settles, held)).one()

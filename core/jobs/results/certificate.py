@@ -114,7 +114,7 @@ class Certificate(BaseModel):
     reconciles: bool
 
 
-def of_job(session: Session, key: JobKey) -> Certificate:
+def for_job(session: Session, key: JobKey) -> Certificate:
     """Return the certificate of an ended job. Raise `NotFound` and `NotFinished`."""
     job = queries.find(session, key)
     if job.status not in FINAL_STATUSES or job.confirmed_at is None:
@@ -134,11 +134,11 @@ def of_job(session: Session, key: JobKey) -> Certificate:
         reverses_job_id=str(job.reverses_job_id) if job.reverses_job_id else None,
         target_status=job.target_status,
         **_who_and_when(job, names),
-        over=limits.told(job.over),
+        over=limits.describe(job.over),
         posting_date=job.posting_date,
         reason=job.reason.value if job.reason else None,
         note=job.note,
-        cost_share=cost_share.written_off(session, job),
+        cost_share=cost_share.written_off_by_job(session, job),
         cost_share_reason=cost_share.reason_of(job),
         setting=job.setting.value,
         provider_settings=job.provider_settings,
@@ -157,8 +157,8 @@ def of_job(session: Session, key: JobKey) -> Certificate:
         by_payer=_groups(session, key, Payer, Claim.primary_payer_id, none="No insurance"),
         by_provider=_groups(session, key, Provider, Claim.billing_provider_id, none="No provider"),
         items_sha256=items_hash(session, key),
-        since=_since(session, key, moved.total_cents) if job.kind is JobKind.SETTLE else None,
-        reconciles=agrees and not _faults(session, job),
+        since=_changes_since(session, key, moved.total_cents) if job.kind is JobKind.SETTLE else None,
+        reconciles=agrees and not _find_discrepancies(session, job),
     )
 
 
@@ -175,9 +175,9 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
     }
 
 
-def _since(session: Session, key: JobKey, written_off_cents: int) -> Since:
+def _changes_since(session: Session, key: JobKey, written_off_cents: int) -> Since:
     late = recoveries.totals_of_job(session, key.practice_id, key.job_id)
-    reversals = taken_back.of_jobs(session, key.practice_id, [key.job_id]).get(key.job_id)
+    reversals = taken_back.for_jobs(session, key.practice_id, [key.job_id]).get(key.job_id)
     reversed_cents = reversals.cents if reversals else 0
     return Since(
         written_off_cents=written_off_cents,
@@ -194,9 +194,9 @@ def _since(session: Session, key: JobKey, written_off_cents: int) -> Since:
     )  # fmt: skip
 
 
-def _faults(session: Session, job: SettleJob) -> list[str]:
+def _find_discrepancies(session: Session, job: SettleJob) -> list[str]:
     """Return the totals that differ. A canceled job may have unprocessed claims; all else must agree."""
-    faults = reconcile.faults(session, job)
+    faults = reconcile.find_discrepancies(session, job)
     return [fault for fault in faults if not (job.status is JobStatus.CANCELLED and fault == "items_and_total")]
 
 

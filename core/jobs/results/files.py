@@ -41,7 +41,7 @@ _OUTCOMES: Final = {
     File.NOT_REACHED: (ItemsOf.REMAINING,),
 }
 _CLAIM: Final = ("Claim ID", "Patient", "Date of Service")
-HEADS: Final = {
+COLUMN_HEADINGS: Final = {
     File.SETTLED: (*_CLAIM, "Insurance written off", "Patient written off", "Code", "What happened"),
     File.NOT_SETTLED: (
         *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be tried again", "Insurance due", "Patient due"
@@ -50,7 +50,7 @@ HEADS: Final = {
 }  # fmt: skip
 
 
-def file_of(name: str) -> File:
+def parse_file(name: str) -> File:
     """Return the file called `name`. Raise `NotFound`."""
     try:
         return File(name)
@@ -58,7 +58,7 @@ def file_of(name: str) -> File:
         raise NotFound(f"A job has the files {', '.join(File)}; there is no {name[:40]}.") from None
 
 
-def read_by(session: Session, key: JobKey, file: File, *, by: Actor, now: dt.datetime) -> None:
+def authorize_download(session: Session, key: JobKey, file: File, *, by: Actor, now: dt.datetime) -> None:
     """Check that `by` may download the file, and record the download in the audit. Raise `NotAllowed` and `NotFound`.
 
     Runs in a transaction of its own before the first byte, because a download that breaks off was read too.
@@ -132,8 +132,8 @@ def _sheet(book: Any, head: tuple[str, ...], bold: Any) -> Any:
 
 def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
     if queries.find(session, key).kind is not JobKind.REVERSE:
-        return HEADS[file]
-    return tuple(title.replace("written off", "restored") for title in HEADS[file])
+        return COLUMN_HEADINGS[file]
+    return tuple(title.replace("written off", "restored") for title in COLUMN_HEADINGS[file])
 
 
 def _rows(session: Session, key: JobKey, file: File) -> Iterator[list[str | int]]:
@@ -153,7 +153,7 @@ def _row(file: File, item: ItemRow) -> list[str | int]:
         return [*claim, item.insurance_cents, item.patient_cents, item.code or "", item.words or ""]
     if file is File.NOT_REACHED:
         return [*claim, *due]
-    reasons = "; ".join(f"{label}: {value}" for label, value in codes.values_seen(item.why))
+    reasons = "; ".join(f"{label}: {value}" for label, value in codes.rule_values(item.why))
     outcome = item.outcome.value if item.outcome else ""
     again = "yes" if item.retryable else "no"
     return [*claim, outcome, item.code or "", item.words or "", reasons, again, *due]

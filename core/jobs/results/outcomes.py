@@ -49,7 +49,7 @@ class ItemRow:
     def words(self) -> str | None:
         """Return the reason as a sentence, or None for an ordinary settlement."""
         code = self.code if self.outcome else self.verdict_code
-        return codes.words(code) if code else None
+        return codes.describe(code) if code else None
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def items(
         limit=limit,
     )
     rows = [ItemRow(**row._mapping) for row in session.execute(_named(key, page))]
-    if not any(row.outcome is Outcome.FAILED for row in rows) or not retry.is_possible(session, key):
+    if not any(row.outcome is Outcome.FAILED for row in rows) or not retry.can_retry(session, key):
         return rows
     return [replace(row, retryable=row.outcome is Outcome.FAILED) for row in rows]
 

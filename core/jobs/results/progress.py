@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.results import stopped_time
 from core.models.job_items import ChunkState, JobChunk, JobFailure
-from core.models.jobs import MOVING_STATUSES, WORKED_STATUSES, JobStatus, SettleJob
+from core.models.jobs import IN_PROGRESS_STATUSES, WORKABLE_STATUSES, JobStatus, SettleJob
 
 RATE_WINDOW: Final = dt.timedelta(seconds=10)
 SECOND: Final = dt.timedelta(seconds=1)  # no rate is shown for less time, because it would mean nothing
-AT_WORK: Final = dt.timedelta(seconds=30)  # an open chunk taken within this time counts as being worked on
-HEARD: Final = dt.timedelta(seconds=5)
+CHUNK_ACTIVE_WITHIN: Final = dt.timedelta(seconds=30)  # an open chunk taken within this time counts as being worked on
+WORKER_ALIVE_WITHIN: Final = dt.timedelta(seconds=5)
 STALLED_AFTER: Final = dt.timedelta(seconds=60)
 
 
@@ -59,10 +59,10 @@ class Progress:
     @property
     def reconciling(self) -> bool:
         """Return whether every claim has its outcome and the job is still checking its totals."""
-        return self.total > 0 and self.remaining == 0 and self.status in MOVING_STATUSES
+        return self.total > 0 and self.remaining == 0 and self.status in IN_PROGRESS_STATUSES
 
 
-def of_job(session: Session, key: JobKey, *, now: dt.datetime) -> Progress:
+def for_job(session: Session, key: JobKey, *, now: dt.datetime) -> Progress:
     """Return the job's progress at `now`. Raise `NoSuchJob`."""
     found = session.execute(_sums(now).where(*key.of(SettleJob))).one_or_none()
     if found is None:
@@ -70,13 +70,13 @@ def of_job(session: Session, key: JobKey, *, now: dt.datetime) -> Progress:
     return _progress(found, now=now)
 
 
-def of_jobs(session: Session, practice_id: int, job_ids: Collection[int], *, now: dt.datetime) -> dict[int, Progress]:
+def for_jobs(session: Session, practice_id: int, job_ids: Collection[int], *, now: dt.datetime) -> dict[int, Progress]:
     """Return the progress of several jobs of a practice, by id."""
     rows = session.execute(_sums(now).where(SettleJob.practice_id == practice_id, SettleJob.id.in_(job_ids)))
     return {row.id: _progress(row, now=now) for row in rows}
 
 
-def of_everybody(
+def for_all_practices(
     session: Session, statuses: Collection[JobStatus], *, now: dt.datetime, limit: int
 ) -> dict[JobKey, Progress]:
     """Return the progress of all practices' jobs in these statuses, oldest first: counts, and no names."""
@@ -90,7 +90,7 @@ def claims_per_second(session: Session, key: JobKey, *, now: dt.datetime, second
     job = session.execute(select(SettleJob.started_at, SettleJob.finished_at).where(*key.of(SettleJob))).one()
     if job.started_at is None:
         return []
-    ran = _seconds_at_work(job.started_at, job.finished_at or now, stopped_time.of_job(session, key), most=seconds)
+    ran = _seconds_at_work(job.started_at, job.finished_at or now, stopped_time.for_job(session, key), most=seconds)
     second = func.floor(extract("epoch", JobChunk.done_at))  # independent of the time zone
     since = dt.datetime.fromtimestamp(ran[0], dt.UTC)
     rows = select(second, func.sum(_claims_of_last_try())).where(*key.of(JobChunk), JobChunk.done_at >= since)
@@ -99,7 +99,7 @@ def claims_per_second(session: Session, key: JobKey, *, now: dt.datetime, second
 
 
 def _seconds_at_work(
-    started_at: dt.datetime, end: dt.datetime, rested: list[stopped_time.Rest], *, most: int
+    started_at: dt.datetime, end: dt.datetime, rested: list[stopped_time.StoppedInterval], *, most: int
 ) -> list[int]:
     begins = [started_at, *(until for _, until in rested if until)]
     ends = [*(at for at, _ in rested), end]  # one more than `begins` while the job is stopped
@@ -123,20 +123,20 @@ def _claims_of_last_try() -> Any:
     return func.coalesce(newest, JobChunk.settled + JobChunk.skipped + JobChunk.failed)
 
 
-def somebody_waits_for_a_worker(session: Session, *, now: dt.datetime) -> bool:
+def is_any_job_stalled(session: Session, *, now: dt.datetime) -> bool:
     """Return whether a job has waited for a minute in which no worker took or finished any chunk."""
-    return job_that_nobody_works_on(session, now=now, for_at_least=STALLED_AFTER) is not None
+    return find_stalled_job(session, now=now, for_at_least=STALLED_AFTER) is not None
 
 
-def job_that_nobody_works_on(session: Session, *, now: dt.datetime, for_at_least: dt.timedelta) -> JobKey | None:
+def find_stalled_job(session: Session, *, now: dt.datetime, for_at_least: dt.timedelta) -> JobKey | None:
     """Return a job with open chunks if no worker took or finished any chunk for this long, else None."""
     since = now - for_at_least
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
-    moving = or_(SettleJob.status.in_(WORKED_STATUSES), SettleJob.finished_at > since)
+    moving = or_(SettleJob.status.in_(WORKABLE_STATUSES), SettleJob.finished_at > since)
     lately = select(SettleJob.id).where(moving, of_job, or_(JobChunk.taken_at > since, JobChunk.done_at > since))
     is_open = select(JobChunk.first_position).where(of_job, JobChunk.state == ChunkState.OPEN)
     waits = select(SettleJob.practice_id, SettleJob.id).where(
-        SettleJob.status.in_(WORKED_STATUSES), SettleJob.confirmed_at <= since, is_open.exists()
+        SettleJob.status.in_(WORKABLE_STATUSES), SettleJob.confirmed_at <= since, is_open.exists()
     )
     found = session.execute(waits.limit(1)).one_or_none()
     return None if found is None or session.execute(lately.limit(1)).first() else JobKey(*found)
@@ -152,7 +152,7 @@ def previews_waiting(session: Session, *, now: dt.datetime) -> int:
 
 def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
     is_open = JobChunk.state == ChunkState.OPEN
-    rest = stopped_time.of_each_job()
+    rest = stopped_time.for_each_job()
     since = func.greatest(now - RATE_WINDOW, rest.c.woke_at)
     heard = func.greatest(JobChunk.taken_at, JobChunk.done_at)
     zero = (func.coalesce(func.sum(getattr(JobChunk, name)), 0).label(name) for name in _COUNTERS)
@@ -169,8 +169,8 @@ def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
             *zero,
             func.count().filter(JobChunk.state == ChunkState.DONE).label("chunks_done"),
             func.count().filter(is_open).label("chunks_open"),
-            func.count().filter(is_open, JobChunk.taken_at > now - AT_WORK).label("chunks_at_work"),
-            func.count(JobChunk.taken_by.distinct()).filter(heard > now - HEARD).label("workers_heard"),
+            func.count().filter(is_open, JobChunk.taken_at > now - CHUNK_ACTIVE_WITHIN).label("chunks_at_work"),
+            func.count(JobChunk.taken_by.distinct()).filter(heard > now - WORKER_ALIVE_WITHIN).label("workers_heard"),
             func.coalesce(func.sum(_claims_of_last_try()).filter(JobChunk.done_at > since), 0).label("done_lately"),
             func.max(JobChunk.done_at).label("last_done_at"),
             *rest.c,
@@ -188,9 +188,9 @@ _COUNTERS: Final = ("settled", "skipped", "failed", "insurance_cents", "patient_
 def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
     total = row.claims_total if row.claims_total is not None else (row.claims_expected or 0)
     done = row.settled + row.skipped + row.failed
-    worked = _worked(row)
+    worked = _seconds_worked(row)
     rate = _rate(row, done, worked, now=now)
-    moving = row.status in WORKED_STATUSES
+    moving = row.status in WORKABLE_STATUSES
     return Progress(
         status=row.status,
         total=total,
@@ -209,9 +209,9 @@ def _progress(row: Row[Any], *, now: dt.datetime) -> Progress:
     )
 
 
-def _worked(row: Row[Any]) -> dt.timedelta | None:
+def _seconds_worked(row: Row[Any]) -> dt.timedelta | None:
     """Return how long the job ran until it ended or last stopped, or None while it moves or before it starts."""
-    end = row.finished_at or (row.rests_since if row.status not in MOVING_STATUSES else None)
+    end = row.finished_at or (row.rests_since if row.status not in IN_PROGRESS_STATUSES else None)
     if row.started_at is None or end is None:
         return None
     worked: dt.timedelta = end - row.started_at - row.rested
@@ -227,7 +227,7 @@ def _rate(row: Row[Any], done: int, worked: dt.timedelta | None, *, now: dt.date
         return None
     if row.finished_at is not None:
         return None if worked is None or worked < SECOND else round(done / worked.total_seconds(), 1)
-    if row.status not in MOVING_STATUSES:
+    if row.status not in IN_PROGRESS_STATUSES:
         return None
     since = max(row.started_at, row.woke_at or row.started_at)
     window = min(RATE_WINDOW, max(now - since, SECOND))

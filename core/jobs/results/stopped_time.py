@@ -11,29 +11,29 @@ from core.jobs.keys import JobKey
 from core.models.jobs import SettleJob
 from core.models.people import AuditEntry
 
-_BEGIN: Final = ("job.paused", "job.halted", "job.completed")
-_WAKE: Final = ("job.resumed", "job.retried")
-_END: Final = (*_WAKE, "job.cancel_asked")
+_STOP_ACTS: Final = ("job.paused", "job.halted", "job.completed")
+_RESUME_ACTS: Final = ("job.resumed", "job.retried")
+_STOP_END_ACTS: Final = (*_RESUME_ACTS, "job.cancel_asked")
 
-Rest = tuple[dt.datetime, dt.datetime | None]  # start and end; None while it lasts
+StoppedInterval = tuple[dt.datetime, dt.datetime | None]  # start and end; None while it lasts
 
 
-def of_job(session: Session, key: JobKey) -> list[Rest]:
+def for_job(session: Session, key: JobKey) -> list[StoppedInterval]:
     """Return the times in which the job was stopped, oldest first."""
     acts = _acts(key.practice_id, literal(f"job:{key.job_id}")).subquery()
-    rests = select(acts.c.at, acts.c.next_at).where(acts.c.act.in_(_BEGIN)).order_by(acts.c.at)
+    rests = select(acts.c.at, acts.c.next_at).where(acts.c.act.in_(_STOP_ACTS)).order_by(acts.c.at)
     return [(at, next_at) for at, next_at in session.execute(rests)]
 
 
-def of_each_job() -> LateralFromClause:
+def for_each_job() -> LateralFromClause:
     """Return, for each row of `settle_job`, its stopped time, when it last resumed, and since when it is stopped."""
     acts = _acts(SettleJob.practice_id, literal("job:").concat(cast(SettleJob.id, String))).correlate(SettleJob)
     act = acts.subquery().c
-    rests = act.act.in_(_BEGIN)
+    rests = act.act.in_(_STOP_ACTS)
     nothing = cast(dt.timedelta(0), Interval)
     return select(
         func.coalesce(func.sum(act.next_at - act.at).filter(rests), nothing).label("rested"),
-        func.max(act.at).filter(act.act.in_(_WAKE)).label("woke_at"),
+        func.max(act.at).filter(act.act.in_(_RESUME_ACTS)).label("woke_at"),
         func.max(act.at).filter(rests, act.next_at.is_(None)).label("rests_since"),
     ).lateral("rests")
 
@@ -42,5 +42,7 @@ def _acts(practice_id: Any, subject: Any) -> Select[Any]:
     following = func.lead(AuditEntry.at).over(order_by=AuditEntry.id)
     found = select(AuditEntry.act, AuditEntry.at, following.label("next_at"))
     return found.where(
-        AuditEntry.practice_id == practice_id, AuditEntry.subject == subject, AuditEntry.act.in_((*_BEGIN, *_END))
+        AuditEntry.practice_id == practice_id,
+        AuditEntry.subject == subject,
+        AuditEntry.act.in_((*_STOP_ACTS, *_STOP_END_ACTS)),
     )

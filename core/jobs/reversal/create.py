@@ -31,7 +31,7 @@ from core.reading import NOTE_CHARACTERS_MAX, can_keep
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
 
 NAMED_MAX = 5
-AS_BEFORE = "as before"  # the target status of a reversal: each claim's own earlier status
+RESTORE_PREVIOUS_STATUS = "as before"  # the target status of a reversal: each claim's own earlier status
 
 _REVERSIBLE = (JobStatus.COMPLETED, JobStatus.CANCELLED)
 
@@ -72,11 +72,11 @@ def request_reversal(
         raise NoSuchJob
     if not is_reversible(reversed_job):
         raise NotReversible
-    practice = freezing.practice_as_it_is(session, by.practice_id)
+    practice = freezing.lock_practice_settings(session, by.practice_id)
     selection = {"claim_ids": None if claim_ids is None else sorted(set(claim_ids))}
     dated = {} if posting_date is None else {"posting_date": posting_date.isoformat()}
     asked = json.dumps({"reverses": original.job_id, "note": note, **dated, **selection}, sort_keys=True)
-    job, is_new = freezing.write_down(
+    job, is_new = freezing.insert_job_once(
         session,
         practice,
         by=by,
@@ -86,20 +86,22 @@ def request_reversal(
         now=now,
         kind=JobKind.REVERSE,
         reverses_job_id=original.job_id,
-        target_status=AS_BEFORE,
+        target_status=RESTORE_PREVIOUS_STATUS,
         selection=selection,
         note=note,
         include=[],
     )
     if is_new:
         moves_money = reversed_job.kind is not JobKind.STATUS
-        job.posting_date = posting_month.dated(session, practice, asked=posting_date, moves_money=moves_money, now=now)
+        job.posting_date = posting_month.choose_posting_date(
+            session, practice, asked=posting_date, moves_money=moves_money, now=now
+        )
         _begin(session, job, chunk_claims=chunk_claims, now=now)
     return job
 
 
 def _begin(session: Session, job: SettleJob, *, chunk_claims: int | None, now: dt.datetime) -> None:
-    _check_named(session, job)
+    _check_claim_ids(session, job)
     counted = session.scalars(select(func.count()).select_from(JobItem, Claim).where(_settled(job, JobItem))).one()
     if counted == 0:
         raise NothingSelected
@@ -127,7 +129,7 @@ def _settled(job: SettleJob, item: Any) -> ColumnElement[bool]:
     return of_original if named is None else and_(of_original, Claim.external_id == any_(cast(named, ARRAY(Text))))
 
 
-def _check_named(session: Session, job: SettleJob) -> None:
+def _check_claim_ids(session: Session, job: SettleJob) -> None:
     named = job.selection.get("claim_ids")
     if named is None:
         return
@@ -149,8 +151,8 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
             Claim.billing_status,
             was.settles_insurance,
             was.settles_patient,
-            eligibility.stands_cents(job, Responsibility.INSURANCE).label("insurance_cents"),
-            eligibility.stands_cents(job, Responsibility.PATIENT).label("patient_cents"),
+            eligibility.reversible_cents(job, Responsibility.INSURANCE).label("insurance_cents"),
+            eligibility.reversible_cents(job, Responsibility.PATIENT).label("patient_cents"),
             rules.first_match(seen, asked).label("code"),
             rules.why(seen, asked).label("why"),
         )
@@ -175,12 +177,12 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
 
 
 def _facts(job: SettleJob, was: Any) -> Facts:
-    taken_back_by = eligibility.taken_back_by(job)
+    taken_back_by = eligibility.reversing_job_id(job)
     of_claim = facts.of_claim(Terms(setting=job.setting, as_of=job.as_of, target_status=job.target_status))
     return replace(
         of_claim,
-        touched_since_settled=eligibility.is_touched(job, was),
+        touched_since_settled=eligibility.is_changed_since(job, was),
         already_reversed=taken_back_by.is_not(None),
-        late_payment_took_all=eligibility.late_payment_took_all(job),
+        late_payment_took_all=eligibility.fully_reversed_by_late_payments(job),
         values={**of_claim.values, "version_after": was.version_after, "reversed_by": taken_back_by},
     )

@@ -17,12 +17,12 @@ from core.models.jobs import SettleJob
 from core.models.ledger import Posting, PostingKind, Responsibility
 from core.policy import facts
 
-_MINE: Final = aliased(Posting, name="mine")
+_JOB_POSTING: Final = aliased(Posting, name="mine")
 _LATER: Final = aliased(Posting, name="later")
-_ANSWER: Final = aliased(Posting, name="answer")
+_REVERSAL: Final = aliased(Posting, name="answer")
 
 
-def taken_back_by(job: SettleJob) -> ColumnElement[int | None]:
+def reversing_job_id(job: SettleJob) -> ColumnElement[int | None]:
     """Return the job that already reversed this claim of the original, or NULL."""
     again = aliased(JobItem, name="again")
     of_claim = (again.practice_id == job.practice_id, again.claim_id == Claim.id, again.outcome == Outcome.SETTLED)
@@ -33,48 +33,51 @@ def taken_back_by(job: SettleJob) -> ColumnElement[int | None]:
     return taken.correlate(Claim).scalar_subquery()
 
 
-def is_touched(job: SettleJob, was: Any) -> ColumnElement[bool]:
+def is_changed_since(job: SettleJob, was: Any) -> ColumnElement[bool]:
     """Return the condition that the claim was changed after the original job and that the change is still in effect."""
     changed = Claim.version != was.version_after
     last_of_mine = _last_posting(job)
     # A late payment reopens a claim if the other responsibility still has a balance.
     as_left = or_(
         Claim.billing_status == literal(SETTLED),
-        and_(Claim.billing_status == literal(BALANCE_DUE), _late_payment_came(job)),
+        and_(Claim.billing_status == literal(BALANCE_DUE), _has_late_payment(job)),
     )
     stands = or_(
         ~as_left,
         facts.is_held(job.as_of),
         last_of_mine.is_(None),  # the job posted nothing here, so later postings cannot be told from earlier ones
-        _unanswered_since(job, last_of_mine),
+        _has_later_unreversed_posting(job, last_of_mine),
     )
     return and_(changed, stands)
 
 
-def late_payment_took_all(job: SettleJob) -> ColumnElement[bool]:
+def fully_reversed_by_late_payments(job: SettleJob) -> ColumnElement[bool]:
     """Return the condition that late payments reversed everything that the job wrote off on the claim."""
     return and_(
-        _late_payment_came(job), ~exists().where(*_on_claim(_MINE, job), still_stands(_MINE, job)).correlate(Claim)
+        _has_late_payment(job),
+        ~exists().where(*_on_claim(_JOB_POSTING, job), reversible_write_off(_JOB_POSTING, job)).correlate(Claim),
     )
 
 
-def still_stands(posting: Any, job: SettleJob) -> ColumnElement[bool]:
+def reversible_write_off(posting: Any, job: SettleJob) -> ColumnElement[bool]:
     """Return the condition that a posting is an unreversed write-off of the original, or its re-posted remainder."""
     return and_(write_offs.job_of(posting) == job.reverses_job_id, write_offs.standing(posting))
 
 
-def stands_cents(job: SettleJob, side: Responsibility) -> ColumnElement[int]:
+def reversible_cents(job: SettleJob, side: Responsibility) -> ColumnElement[int]:
     """Return the unreversed amount of the original's write-offs on the claim, in positive cents."""
-    cents = select(func.coalesce(-func.sum(_MINE.amount_cents), 0))
-    of_side = cents.where(*_on_claim(_MINE, job), _MINE.responsibility == side, still_stands(_MINE, job))
+    cents = select(func.coalesce(-func.sum(_JOB_POSTING.amount_cents), 0))
+    of_side = cents.where(
+        *_on_claim(_JOB_POSTING, job), _JOB_POSTING.responsibility == side, reversible_write_off(_JOB_POSTING, job)
+    )
     return cast(of_side.correlate(Claim).scalar_subquery(), BigInteger)
 
 
-def _late_payment_came(job: SettleJob) -> ColumnElement[bool]:
-    return exists().where(*_on_claim(_ANSWER, job), _came_late(_ANSWER, job)).correlate(Claim)
+def _has_late_payment(job: SettleJob) -> ColumnElement[bool]:
+    return exists().where(*_on_claim(_REVERSAL, job), _caused_by_late_payment(_REVERSAL, job)).correlate(Claim)
 
 
-def _came_late(posting: Any, job: SettleJob) -> ColumnElement[bool]:
+def _caused_by_late_payment(posting: Any, job: SettleJob) -> ColumnElement[bool]:
     """Return the condition that a late payment reversed or re-posted part of the original's write-off."""
     return and_(posting.caused_by_id.is_not(None), posting.origin_job_id == job.reverses_job_id)
 
@@ -84,20 +87,24 @@ def _on_claim(posting: Any, job: SettleJob) -> tuple[ColumnElement[bool], ...]:
 
 
 def _of_job(job: SettleJob) -> tuple[ColumnElement[bool], ...]:
-    return (*_on_claim(_MINE, job), _MINE.job_id == job.reverses_job_id, _MINE.kind == PostingKind.WRITE_OFF)
+    return (
+        *_on_claim(_JOB_POSTING, job),
+        _JOB_POSTING.job_id == job.reverses_job_id,
+        _JOB_POSTING.kind == PostingKind.WRITE_OFF,
+    )
 
 
 def _last_posting(job: SettleJob) -> ColumnElement[int | None]:
-    return select(func.max(_MINE.id)).where(*_of_job(job)).correlate(Claim).scalar_subquery()
+    return select(func.max(_JOB_POSTING.id)).where(*_of_job(job)).correlate(Claim).scalar_subquery()
 
 
-def _unanswered_since(job: SettleJob, last_of_mine: ColumnElement[int | None]) -> ColumnElement[bool]:
+def _has_later_unreversed_posting(job: SettleJob, last_of_mine: ColumnElement[int | None]) -> ColumnElement[bool]:
     """Return the condition that a later posting stands unreversed, or that a later reversal reverses an earlier one."""
-    is_answered = exists().where(*_on_claim(_ANSWER, job), _ANSWER.reverses_id == _LATER.id)
+    is_answered = exists().where(*_on_claim(_REVERSAL, job), _REVERSAL.reverses_id == _LATER.id)
     stands = and_(_LATER.kind != PostingKind.REVERSAL, ~is_answered)
     reaches_back = and_(_LATER.kind == PostingKind.REVERSAL, _LATER.reverses_id <= last_of_mine)
     # A late payment stays, with the part that it reversed. The reversal covers what it left of the write-off.
-    took_back = and_(_came_late(_ANSWER, job), _ANSWER.caused_by_id == _LATER.id)
-    is_late = or_(_came_late(_LATER, job), exists().where(*_on_claim(_ANSWER, job), took_back))
+    took_back = and_(_caused_by_late_payment(_REVERSAL, job), _REVERSAL.caused_by_id == _LATER.id)
+    is_late = or_(_caused_by_late_payment(_LATER, job), exists().where(*_on_claim(_REVERSAL, job), took_back))
     later = (*_on_claim(_LATER, job), _LATER.id > last_of_mine, or_(stands, reaches_back), ~is_late)
     return exists().where(*later).correlate(Claim)

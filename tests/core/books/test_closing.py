@@ -482,7 +482,7 @@ def test_every_close_and_reopening_is_kept_with_its_totals_and_its_reason(
     with practice.sessions() as session:
         newest_first = closing.find(session, practice.id, NOVEMBER).history
 
-    kept = [(act.state, act.by, act.reason, closing.count_of(act.totals)) for act in newest_first]
+    kept = [(act.state, act.by, act.reason, closing.posting_count(act.totals)) for act in newest_first]
     assert kept == [
         (PeriodState.OPEN, "admin", "Second file", 1), (PeriodState.CLOSED, "admin", "", 1),
         (PeriodState.OPEN, "admin", "First file", 0), (PeriodState.CLOSED, "admin", "", 0),
@@ -501,7 +501,7 @@ def test_a_month_that_was_opened_behind_the_audit_and_closed_again_with_more_in_
     assert [violation.invariant for violation in practice.violations()] == ["a_month_is_as_the_audit_says"]
     pay(practice, now=NOW + dt.timedelta(hours=1))
     with transaction(practice.sessions) as session:
-        sums = month_sums.of_month(session, practice.id, NOVEMBER, DECEMBER)
+        sums = month_sums.for_month(session, practice.id, NOVEMBER, DECEMBER)
         period = session.get_one(Period, (practice.id, NOVEMBER))
         period.state, period.closed_at = PeriodState.CLOSED, NOW + dt.timedelta(hours=2)
         period.totals, period.digest = sums.totals, sums.digest
@@ -594,7 +594,7 @@ def test_months_are_listed_from_the_first_service_to_today(practice: GivenPracti
     close(practice, admin, dt.date(2025, 1, 1))
 
     with practice.sessions() as session:
-        found = closing.months(session, practice.id, now=NOW)
+        found = closing.list_months(session, practice.id, now=NOW)
 
     names = [periods.name_of(month.month) for month in found]
     assert names == ["2026-11", "2026-10", "2026-09", "2026-08", "2026-07", "2026-06", "2026-05", "2025-01"]

@@ -110,7 +110,7 @@ def test_a_sample_says_what_it_made_and_is_not_made_twice(settle: Typed) -> None
     again = settle("sample", "--claims", "25", "--practice", "Sample", "--seed", "4")
 
     assert (first.exit_code, first.stdout) == (0, "Sample has 25 claims.\n")
-    assert (again.exit_code, again.stderr) == (1, "There already is a practice of this name.\n")
+    assert (again.exit_code, again.stderr) == (1, "There is already a practice with this name.\n")
 
 
 HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"

@@ -46,7 +46,7 @@ def stands(practice: GivenPractice, number: str = "1") -> list[tuple[int, str, i
 
 def certified(practice: GivenPractice, job: JobKey) -> Certificate:
     with practice.sessions() as session:
-        return certificate.of_job(session, job)
+        return certificate.for_job(session, job)
 
 
 def reasons(practice: GivenPractice) -> list[str | None]:

@@ -96,7 +96,7 @@ def test_a_schedule_leaves_to_another_open_job_what_it_holds(practice: GivenPrac
     practice.confirm(held)
     with practice.sessions() as session:
         terms = Terms(WriteOffSetting.BOTH, TODAY)
-        seen = items.left_to_others(of_claim(terms), practice.id)
+        seen = items.exclude_claims_in_open_jobs(of_claim(terms), practice.id)
         asked = rules_at(Moment.PREVIEW, kind=JobKind.SETTLE)
         verdicts = select(Claim.external_id, first_match(seen, asked), why(seen, asked)).select_from(source())
         assert {number: (code, saw) for number, code, saw in session.execute(verdicts)} == {

@@ -60,7 +60,7 @@ def test_credits_settings_and_certificates_tell_them_apart_too(practice: GivenPr
     with practice.sessions() as session:
         credit = credit_list.page(session, practice.id, CreditsFilter(), limit=10).rows[0]
         providers = write_off_setting.overview(session, practice.id).providers
-        drawn = certificate.of_job(session, job)
+        drawn = certificate.for_job(session, job)
 
     assert credit.payer == "The Payer (2)"
     assert [one.name for one in providers] == ["The Provider (1)", "The Provider (2)"]

@@ -48,10 +48,10 @@ def test_neither_who_presses_run_now_nor_the_owner_approves_it(night: Night, pre
         with pytest.raises(OwnJob):
             night.practice.reject(key_of(job), by=asker, now=MADE)
         with night.sessions() as session:
-            assert inbox.for_me(session, asker, now=MADE) == []
-            assert [one.id for one in inbox.of_mine(session, asker)] == [job.id]
+            assert inbox.jobs_to_approve(session, asker, now=MADE) == []
+            assert [one.id for one in inbox.my_jobs_awaiting_approval(session, asker)] == [job.id]
     with night.sessions() as session:
-        assert [user.id for user in inbox.who_may_approve(session, job)] == [night.approver.user_id]
+        assert [user.id for user in inbox.eligible_approvers(session, job)] == [night.approver.user_id]
     night.practice.approve(key_of(job), by=night.approver, now=MADE)
     night.work(MADE)
     assert night.practice.counts(key_of(job))["settled"] == 2

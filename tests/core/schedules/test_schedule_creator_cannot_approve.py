@@ -45,11 +45,11 @@ def test_neither_its_maker_nor_its_owner_approves_or_rejects_it_or_has_it_waitin
         decide.reject(session, job, reason="No", by=by, now=FIRST_NIGHT)
 
     with night.sessions() as session:
-        assert inbox.for_me(session, by, now=FIRST_NIGHT) == []
-        assert inbox.count_for_me(session, by, now=FIRST_NIGHT) == 0
-        (waits,) = inbox.for_me(session, night.approver, now=FIRST_NIGHT)
-        assert inbox.is_own(by, waits)
-        assert by.user_id not in {user.id for user in inbox.who_may_approve(session, waits)}
+        assert inbox.jobs_to_approve(session, by, now=FIRST_NIGHT) == []
+        assert inbox.count_jobs_to_approve(session, by, now=FIRST_NIGHT) == 0
+        (waits,) = inbox.jobs_to_approve(session, night.approver, now=FIRST_NIGHT)
+        assert inbox.is_own_job(by, waits)
+        assert by.user_id not in {user.id for user in inbox.eligible_approvers(session, waits)}
 
 
 def test_the_database_itself_lets_no_maker_decide(night: Night, maker: Actor, job: JobKey) -> None:

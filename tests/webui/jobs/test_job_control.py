@@ -137,7 +137,7 @@ def test_a_biller_pauses_resumes_and_cancels(practice: GivenPractice, biller: Br
     biller.post(f"{path}/pause", on=path)
     assert biller.status_of(job) == "Pausing"
     with transaction(practice.sessions) as session:
-        finish.step(session, job, now=NOW)
+        finish.advance(session, job, now=NOW)
     assert biller.status_of(job) == "Paused"
 
     biller.post(f"{path}/resume", on=path)
@@ -145,7 +145,7 @@ def test_a_biller_pauses_resumes_and_cancels(practice: GivenPractice, biller: Br
 
     biller.post(f"{path}/cancel", on=path)
     with transaction(practice.sessions) as session:
-        finish.step(session, job, now=NOW)
+        finish.advance(session, job, now=NOW)
     assert biller.status_of(job) == "Cancelled"
     assert "3 claims were not reached and stayed as they were" in biller.says(path)
     assert practice.read("C00001").billing_status == "Balance Due"

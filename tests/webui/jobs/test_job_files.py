@@ -115,7 +115,7 @@ def test_a_cancelled_job_offers_what_was_not_reached(practice: GivenPractice, bi
     assert "/files/" not in biller.read(path)
     biller.post(f"{path}/cancel", on=path)
     with transaction(practice.sessions) as session:
-        finish.step(session, job, now=NOW)
+        finish.advance(session, job, now=NOW)
 
     assert "Not reached 3 claims CSV XLSX" in biller.says(path)
     assert len(rows_of(biller, f"{path}/files/not-reached.csv")) == 4
@@ -231,7 +231,7 @@ def test_failures_of_several_causes_are_tried_again_cause_by_cause(practice: Giv
     assert "Try again by cause" not in biller.read(path)
 
 
-@pytest.mark.parametrize("because", list(codes.HALTS))
+@pytest.mark.parametrize("because", list(codes.HALT_SENTENCES))
 def test_a_halt_says_why_and_what_to_do(practice: GivenPractice, biller: Browser, because: str) -> None:
     practice.claims(1)
     job = practice.preview()
@@ -242,7 +242,7 @@ def test_a_halt_says_why_and_what_to_do(practice: GivenPractice, biller: Browser
 
     page = biller.says(f"/jobs/{job.job_id}")
 
-    assert codes.words(because) in page
+    assert codes.describe(because) in page
     assert "cancel the job" in page
     assert "resume" in page.lower()
 

@@ -13,7 +13,7 @@ from core.jobs import commands
 from core.jobs.execution import engine, finish
 from core.models.claims import Hold
 from core.models.job_items import ChunkState, JobChunk
-from core.models.jobs import MOVING_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
+from core.models.jobs import IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
 from core.models.people import Role, User
 from tests.factories import NOW, GivenPractice, Line, a_practice, ticking
 from tests.webui.conftest import Browser, Clock
@@ -35,7 +35,7 @@ def test_a_job_has_a_page_in_every_status(practice: GivenPractice, biller: Brows
     page = biller.read(f"/jobs/{job.job_id}")
 
     assert JOB_STATUS[status].word in page
-    assert ('http-equiv="refresh"' in page) == (status in MOVING_STATUSES)
+    assert ('http-equiv="refresh"' in page) == (status in IN_PROGRESS_STATUSES)
     assert JOB_STATUS[status].word in biller.read("/jobs")
 
 
@@ -138,7 +138,7 @@ def test_the_etag_of_a_part_changes_exactly_when_the_part_does(
         commands.pause(session, job, by=practice.biller, now=clock())
     look()
     with transaction(practice.sessions) as session:
-        finish.step(session, job, now=clock())
+        finish.advance(session, job, now=clock())
     look()
     with transaction(practice.sessions) as session:
         commands.resume(session, job, by=practice.biller, now=clock())
@@ -279,7 +279,7 @@ def test_a_pause_is_told_apart_from_the_time_at_work(practice: GivenPractice, bi
         with transaction(practice.sessions) as session:
             command(session, job, by=practice.biller, now=NOW + dt.timedelta(seconds=at))
         with transaction(practice.sessions) as session:
-            finish.step(session, job, now=NOW + dt.timedelta(seconds=at))
+            finish.advance(session, job, now=NOW + dt.timedelta(seconds=at))
     practice.run(now=NOW + dt.timedelta(seconds=245))
     clock.turn_on(minutes=10)
 

@@ -88,7 +88,7 @@ def test_an_empty_field_is_an_error_beside_it_and_what_was_typed_stays(practice:
         f"{page_of(practice)}/limits", on=page_of(practice), claim_limit_cents="", job_limit_cents="12.345"
     )
     assert answer.status_code == 422
-    assert answer.text.count("Type an amount, or the word unlimited.") == 2
+    assert answer.text.count("Enter an amount, or the word unlimited.") == 2
     assert 'value="12.345"' in answer.text
     assert 'aria-invalid="true"' in answer.text
     assert person(practice).claim_limit_cents == UNLIMITED
@@ -184,7 +184,7 @@ def test_an_empty_limit_is_an_error_and_changes_nothing(practice: GivenPractice,
     answer = admin.post("/settings/write-off-limits", claim_limit_cents="250", job_limit_cents="")
     assert answer.status_code == 422
     assert 'id="job_limit_cents-fault"' in answer.text
-    assert "Type an amount, or the word unlimited." in answer.text
+    assert "Enter an amount, or the word unlimited." in answer.text
     assert 'value="250"' in answer.text
     assert limits_of(practice) == (UNLIMITED, UNLIMITED)
 

@@ -19,7 +19,7 @@ from core.jobs.approval.decide import AlreadyDecided, ApprovalExpired, OwnJob, R
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
 from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
-from core.jobs.preview.create import NightTerms
+from core.jobs.preview.create import ScheduleTerms
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results import certificate
 from core.models.claims import Hold
@@ -103,7 +103,7 @@ def test_the_write_offs_are_his_who_confirmed_first_and_audit_and_certificate_na
 
     with practice.sessions() as session:
         posted_by = set(session.scalars(select(Posting.user_id).where(Posting.kind == PostingKind.WRITE_OFF)))
-        drawn_up = certificate.of_job(session, job)
+        drawn_up = certificate.for_job(session, job)
     assert posted_by == {practice.biller.user_id}
     assert (drawn_up.confirmed_by, drawn_up.approved_by, drawn_up.approved_at) == ("biller", "approver", NOW)
     assert drawn_up.over[0].sentence == (
@@ -138,7 +138,7 @@ def test_nobody_approves_a_job_that_they_asked_for_or_confirmed(practice: GivenP
         with pytest.raises(OwnJob):
             practice.reject(job, by=admin)
         assert practice.progress(job).status is S.AWAITING_APPROVAL
-        assert inbox.is_own(admin, read(practice, job))
+        assert inbox.is_own_job(admin, read(practice, job))
 
 
 def test_a_biller_may_not_and_another_practices_approver_finds_no_such_job(
@@ -306,10 +306,10 @@ def test_only_a_job_that_waits_can_be_decided_on(practice: GivenPractice, approv
 def test_after_seven_days_it_expires_with_and_without_the_sweep(
     practice: GivenPractice, job: JobKey, approver: Actor
 ) -> None:
-    last = NOW + approval.APPROVAL_LIFE - dt.timedelta(seconds=1)
-    over = NOW + approval.APPROVAL_LIFE
-    assert inbox.count_for_me(practice.sessions(), approver, now=last) == 1
-    assert inbox.count_for_me(practice.sessions(), approver, now=over) == 0
+    last = NOW + approval.APPROVAL_EXPIRES_AFTER - dt.timedelta(seconds=1)
+    over = NOW + approval.APPROVAL_EXPIRES_AFTER
+    assert inbox.count_jobs_to_approve(practice.sessions(), approver, now=last) == 1
+    assert inbox.count_jobs_to_approve(practice.sessions(), approver, now=over) == 0
     for decide in (practice.approve, practice.reject):
         with pytest.raises(ApprovalExpired):
             decide(job, by=approver, now=over)
@@ -346,17 +346,17 @@ def test_what_waits_for_me_are_not_my_own_jobs_and_only_where_my_role_decides(
 
     with practice.sessions() as session:
         ids = {
-            who.role: [job.id for job in inbox.for_me(session, who, now=LATER)]
+            who.role: [job.id for job in inbox.jobs_to_approve(session, who, now=LATER)]
             for who in (practice.biller, approver, admin)
         }
         assert ids == {Role.BILLER: [], Role.APPROVER: [job.job_id, own.job_id], Role.ADMIN: [job.job_id]}
-        assert [inbox.count_for_me(session, who, now=LATER) for who in (practice.biller, approver, admin)] == [
+        assert [inbox.count_jobs_to_approve(session, who, now=LATER) for who in (practice.biller, approver, admin)] == [
             0,
             2,
             1,
         ]
-        assert [found.id for found in inbox.of_mine(session, practice.biller)] == [job.job_id]
-        may = inbox.who_may_approve(session, session.get_one(SettleJob, own))
+        assert [found.id for found in inbox.my_jobs_awaiting_approval(session, practice.biller)] == [job.job_id]
+        may = inbox.eligible_approvers(session, session.get_one(SettleJob, own))
         assert [user.name for user in may] == ["approver"]
 
 
@@ -367,8 +367,8 @@ def test_a_decision_is_news_to_the_requester_for_seven_days(
     with practice.sessions() as session:
         for after, count in ((0, 1), (6, 1), (8, 0)):
             at = LATER + dt.timedelta(days=after)
-            assert len(inbox.decided_of_mine(session, practice.biller, now=at)) == count
-        assert inbox.decided_of_mine(session, approver, now=LATER) == []
+            assert len(inbox.my_decided_jobs(session, practice.biller, now=at)) == count
+        assert inbox.my_decided_jobs(session, approver, now=LATER) == []
 
 
 def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_oneself_is_none(
@@ -384,7 +384,7 @@ def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_o
     discard(job, admin)
 
     with practice.sessions() as session:
-        (news,) = inbox.decided_of_mine(session, practice.biller, now=LATER)
+        (news,) = inbox.my_decided_jobs(session, practice.biller, now=LATER)
     assert (news.id, news.status, news.decided_by) == (job.job_id, S.DISCARDED, admin.user_id)
     with pytest.raises(AlreadyDecided, match="Somebody else has already given up this job"):
         practice.approve(job, by=approver, now=LATER)
@@ -392,11 +392,11 @@ def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_o
 
 
 def test_an_expired_job_is_news_too(practice: GivenPractice, job: JobKey) -> None:
-    over = NOW + approval.APPROVAL_LIFE
+    over = NOW + approval.APPROVAL_EXPIRES_AFTER
     sweep.sweep(practice.sessions, now=over)
     with practice.sessions() as session:
-        assert [found.id for found in inbox.decided_of_mine(session, practice.biller, now=over)] == [job.job_id]
-        assert inbox.decided_of_mine(session, practice.biller, now=over + dt.timedelta(days=8)) == []
+        assert [found.id for found in inbox.my_decided_jobs(session, practice.biller, now=over)] == [job.job_id]
+        assert inbox.my_decided_jobs(session, practice.biller, now=over + dt.timedelta(days=8)) == []
 
 
 # Schedules
@@ -411,7 +411,7 @@ def test_the_owner_of_a_schedule_never_approves_what_it_made(
         schedule = _a_schedule(practice, admin)
         session.add(schedule)
         session.flush()
-        night = NightTerms(schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, 1, 10**9)
+        night = ScheduleTerms(schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, 1, 10**9)
         request = JobRequest.of({"selection": {"all": True}, "reason": "small_balance"})
         made = commands.preview(session, request, by=admin, idempotency_key="night", now=NOW, night=night)
         job = JobKey(made.practice_id, made.id)
@@ -552,8 +552,8 @@ def _acts_in_order(practice: GivenPractice) -> list[str]:
 def test_approved_at_the_moment_of_its_expiry_it_runs_or_not_but_never_both(
     practice: GivenPractice, job: JobKey, approver: Actor, rounds: int
 ) -> None:
-    last = NOW + approval.APPROVAL_LIFE - dt.timedelta(seconds=1)
-    over = NOW + approval.APPROVAL_LIFE
+    last = NOW + approval.APPROVAL_EXPIRES_AFTER - dt.timedelta(seconds=1)
+    over = NOW + approval.APPROVAL_EXPIRES_AFTER
     for _ in range(rounds // 2):
         job = another_job(practice)
         raised = at_once(

@@ -334,7 +334,7 @@ def test_a_reversed_job_that_still_counts_against_the_days_limit_is_named(
 
     third = confirmed(practice, "C00003")
 
-    told = limits.told(third.over)[0]
+    told = limits.describe(third.over)[0]
     assert told.jobs == [str(stands.id), str(undone.id)]
     said = f"(including job {undone.id}, which still counts although reversed since): $45.00, the limit is $30.00"
     assert said in told.sentence

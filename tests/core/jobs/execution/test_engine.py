@@ -66,7 +66,7 @@ def _chunks(practice: GivenPractice, job: JobKey) -> list[JobChunk]:
         return list(session.scalars(select(JobChunk).where(*job.of(JobChunk)).order_by(JobChunk.first_position)))
 
 
-def _work(practice: GivenPractice, *, now: dt.datetime = NOW) -> engine.Worked:
+def _work(practice: GivenPractice, *, now: dt.datetime = NOW) -> engine.WorkResult:
     return engine.work(practice.sessions, worker="tester", clock=lambda: now)
 
 
@@ -190,9 +190,9 @@ def test_outages_of_the_database_are_not_counted_as_deaths(
     practice.claims(1)
     job = practice.preview()
     practice.confirm(job)
-    real, away = chunks.give_back, OperationalError("BEGIN", None, Exception("the server is away"))
+    real, away = chunks.release, OperationalError("BEGIN", None, Exception("the server is away"))
     outages = itertools.cycle([True, True, False])
-    monkeypatch.setattr(engine, "GIVE_BACK_WAITS_SECONDS", (0, 0))
+    monkeypatch.setattr(engine, "RELEASE_RETRY_SECONDS", (0, 0))
 
     def broken(*_: object, **__: object) -> None:
         raise away
@@ -202,7 +202,7 @@ def test_outages_of_the_database_are_not_counted_as_deaths(
             raise away
         real(*args, **kwargs)
 
-    monkeypatch.setattr(engine.chunks, "give_back", away_at_first)
+    monkeypatch.setattr(engine.chunks, "release", away_at_first)
     with monkeypatch.context() as while_broken:
         while_broken.setattr(engine.settle_chunk, "settle", broken)
         for seconds in range(4):
@@ -232,7 +232,7 @@ def test_a_commit_whose_answer_is_lost_is_neither_doubled_nor_lost(
     assert practice.counts(job) == {"settled": 3, "skipped": 0, "failed": 0, "remaining": 0}
     assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
     with transaction(practice.sessions) as session:
-        finish.step(session, job, now=NOW)
+        finish.advance(session, job, now=NOW)
     assert practice.progress(job).status is JobStatus.COMPLETED
 
 
@@ -303,12 +303,12 @@ def test_a_pause_waits_for_the_worker_inside_and_stops_before_the_next_chunk(pra
         with transaction(practice.sessions) as session:
             commands.pause(session, job, by=practice.biller, now=NOW)
         with transaction(practice.sessions) as session:
-            assert finish.step(session, job, now=NOW) is None
+            assert finish.advance(session, job, now=NOW) is None
         assert practice.progress(job).status is JobStatus.PAUSING
         assert _work(practice, now=NOW + dt.timedelta(seconds=5)).chunks == 0
 
     with transaction(practice.sessions) as session:
-        assert finish.step(session, job, now=NOW) is JobStatus.PAUSED
+        assert finish.advance(session, job, now=NOW) is JobStatus.PAUSED
 
     with transaction(practice.sessions) as session:
         commands.resume(session, job, by=practice.biller, now=NOW)
@@ -344,7 +344,7 @@ def test_a_cancelled_job_keeps_what_is_settled_and_says_what_was_not_reached(pra
     engine._settle(practice.sessions, chunk, clock=ticking(NOW))
     with transaction(practice.sessions) as session:
         commands.cancel(session, job, by=practice.biller, now=NOW)
-        finish.step(session, job, now=NOW)
+        finish.advance(session, job, now=NOW)
 
     assert practice.progress(job).status is JobStatus.CANCELLED
     assert practice.counts(job) == {"settled": 2, "skipped": 0, "failed": 0, "remaining": 2}

@@ -71,7 +71,7 @@ def test_a_retry_that_reopens_a_chunk_while_the_job_finishes_is_never_lost(
 
         def end() -> None:
             with transaction(practice.sessions) as session:
-                finish.step(session, job, now=NOW)
+                finish.advance(session, job, now=NOW)
 
         raised = _at_once(retry, end)
 

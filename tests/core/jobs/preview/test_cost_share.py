@@ -10,7 +10,7 @@ from core.jobs import codes, commands
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share
 from core.jobs.preview.cost_share import CostShare, CostShareReasonMissing
-from core.jobs.preview.create import NightTerms, request_job
+from core.jobs.preview.create import ScheduleTerms, request_job
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results import certificate
 from core.models.claims import Claim
@@ -34,7 +34,7 @@ def confirm(practice: GivenPractice, job: JobKey, reason: str = "") -> SettleJob
 
 def share(practice: GivenPractice, job: JobKey) -> CostShare | None:
     with practice.sessions() as session:
-        return cost_share.frozen(session.get_one(SettleJob, job))
+        return cost_share.as_previewed(session.get_one(SettleJob, job))
 
 
 def posted(practice: GivenPractice, number: str, kind: PostingKind, cents: int, on: dt.date) -> None:
@@ -98,7 +98,7 @@ def test_a_certificate_of_an_earlier_version_shows_no_reason_that_nobody_gave(
         with transaction(practice.sessions) as session:
             session.execute(update(SettleJob).values(preview=as_before, cost_share_reason=kept))
         with practice.sessions() as session:
-            drawn_up = certificate.of_job(session, job)
+            drawn_up = certificate.for_job(session, job)
         assert drawn_up.cost_share_reason == shown
         assert drawn_up.cost_share is not None
         assert "Medicaid" not in drawn_up.cost_share.sentence(), "its sums left out Medicaid alone"
@@ -112,7 +112,7 @@ def test_the_reason_given_may_repeat_the_reason_of_the_write_off(practice: Given
 
     practice.run()
     with practice.sessions() as session:
-        assert certificate.of_job(session, job).cost_share_reason == "small balance"
+        assert certificate.for_job(session, job).cost_share_reason == "small balance"
 
 
 def test_a_certificate_adds_up_the_cost_sharing_that_was_written_off(practice: GivenPractice) -> None:
@@ -126,7 +126,7 @@ def test_a_certificate_adds_up_the_cost_sharing_that_was_written_off(practice: G
     practice.run()
 
     with practice.sessions() as session:
-        share_of_job = certificate.of_job(session, job).cost_share
+        share_of_job = certificate.for_job(session, job).cost_share
     assert share_of_job is not None
     assert (share_of_job.claims, share_of_job.job_cents) == (1, 500)
 
@@ -154,7 +154,7 @@ def test_without_a_reason_nothing_is_confirmed(practice: GivenPractice, reason: 
     practice.run()
     assert practice.read("1").patient_due == 0
     with practice.sessions() as session:
-        drawn_up = certificate.of_job(session, job)
+        drawn_up = certificate.for_job(session, job)
     assert (drawn_up.cost_share_reason, drawn_up.cost_share) == (WHY, share(practice, job))
     assert practice.violations() == []
 
@@ -229,7 +229,7 @@ def night_job(practice: GivenPractice, *, note: str, reason: str = "small_balanc
         session.add(schedule)
         session.flush()
         asked = JobRequest.of({"selection": {"all": True}, "reason": reason, "note": note, "include": include})
-        night = NightTerms(
+        night = ScheduleTerms(
             schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED
         )
         return request_job(session, asked, by=admin, idempotency_key="night", now=NOW, night=night)
@@ -257,8 +257,8 @@ def test_a_schedule_that_cannot_be_asked_waives_nothing(
     key = JobKey(job.practice_id, job.id)
     skipped = practice.item(key, "1")
     assert skipped.verdict_code == "medicare_cost_share"
-    assert "by a schedule only with a note" in codes.words("medicare_cost_share")
-    assert (("note of the schedule", "none") in codes.values_seen(skipped.why)) == (note == "")
+    assert "by a schedule only with a note" in codes.describe("medicare_cost_share")
+    assert (("note of the schedule", "none") in codes.rule_values(skipped.why)) == (note == "")
     assert practice.item(key, "2").verdict_code is None
     assert job.cost_share_reason == ""
 

@@ -41,7 +41,7 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
         engine._settle(practice.sessions, chunk, clock=ticking(NOW))
     with transaction(practice.sessions) as session:
         commands.cancel(session, job, by=practice.biller, now=NOW)
-        finish.step(session, job, now=NOW)
+        finish.advance(session, job, now=NOW)
 
     settled, not_settled, not_reached = (_csv(practice, job, file) for file in File)
 
@@ -85,7 +85,7 @@ def test_a_certificate_adds_up_to_the_cent(practice: GivenPractice) -> None:
     job = practice.settle(note="Year-end")
 
     with practice.sessions() as session:
-        found = certificate.of_job(session, job)
+        found = certificate.for_job(session, job)
 
     assert (found.total, found.settled, found.skipped, found.failed, found.not_reached) == (3, 2, 1, 0, 0)
     assert (found.receivable_before.total_cents, found.written_off.total_cents) == (222, 182)
@@ -120,7 +120,7 @@ def test_a_reversal_has_a_certificate_of_its_own(practice: GivenPractice) -> Non
     reversal = _reverse(practice, job)
 
     with practice.sessions() as session:
-        found = certificate.of_job(session, reversal)
+        found = certificate.for_job(session, reversal)
 
     assert (found.receivable_before.total_cents, found.receivable_after.total_cents) == (0, 150)
     assert _csv(practice, reversal, File.SETTLED)[0][3:5] == ["Insurance restored", "Patient restored"]
@@ -133,7 +133,7 @@ def test_an_unfinished_job_has_no_certificate(practice: GivenPractice) -> None:
     job = practice.preview()
 
     with pytest.raises(NotFinished), practice.sessions() as session:
-        certificate.of_job(session, job)
+        certificate.for_job(session, job)
 
 
 def test_files_of_an_empty_job_have_a_header(sessions: object, practice: GivenPractice) -> None:
@@ -141,4 +141,4 @@ def test_files_of_an_empty_job_have_a_header(sessions: object, practice: GivenPr
     empty.claim("1", Line(0, 1))
     job = empty.settle()
 
-    assert _csv(empty, job, File.NOT_SETTLED) == [list(files.HEADS[File.NOT_SETTLED])]
+    assert _csv(empty, job, File.NOT_SETTLED) == [list(files.COLUMN_HEADINGS[File.NOT_SETTLED])]

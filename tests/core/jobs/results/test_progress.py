@@ -38,7 +38,7 @@ class Run:
         with transaction(self.practice.sessions) as session:
             command(session, self.job, by=self.practice.biller, now=self.at)
         with transaction(self.practice.sessions) as session:
-            finish.step(session, self.job, now=self.at)
+            finish.advance(session, self.job, now=self.at)
 
     def wait(self, **by: float) -> None:
         self.at += dt.timedelta(**by)
@@ -212,7 +212,7 @@ def test_a_job_without_remaining_claims_that_has_not_ended_is_reconciling(before
     assert progress.as_json(seen)["reconciling"] is True
 
     with transaction(before_its_end.practice.sessions) as session:
-        finish.step(session, before_its_end.job, now=before_its_end.at)
+        finish.advance(session, before_its_end.job, now=before_its_end.at)
     assert (before_its_end.progress.status, before_its_end.progress.reconciling) == (JobStatus.COMPLETED, False)
 
 
@@ -228,6 +228,6 @@ def test_the_progress_of_several_jobs_is_that_of_each(practice: GivenPractice) -
     other: JobKey = practice.preview(key="other")
 
     with practice.sessions() as session:
-        by_job = progress.of_jobs(session, practice.id, [job.job_id, other.job_id], now=NOW)
+        by_job = progress.for_jobs(session, practice.id, [job.job_id, other.job_id], now=NOW)
 
     assert by_job == {job.job_id: practice.progress(job), other.job_id: practice.progress(other)}
