@@ -1,4 +1,4 @@
-"""The Celery app. It carries hints ("there is work") and nothing else; the database holds the truth."""
+"""The Celery app. It carries hints ("there is work") only. The database holds the state."""
 
 from celery import Celery
 from celery.signals import celeryd_init
@@ -18,33 +18,33 @@ app = Celery(
     include=["worker.tasks", "worker.process", "worker.heartbeat", "worker.poll", "worker.timer"],
 )
 app.conf.update(
-    # A worker goes on without a broker, so it never gives up on one: not on a dead one, nor on one that is full and
-    # refuses even the names of the queues.
+    # A worker works without a broker, so it keeps trying: a broker may be down, or full and refuse even the queues'
+    # names.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_channel_error_retry=True,
     broker_transport_options=BROKER_TRANSPORT_OPTIONS,
     task_default_queue=QUEUE_SETTLE,
-    # Not the mail: a server that hangs must not keep the one process of `control` from sweep and tick.
+    # Not mail: a hanging server must not block sweep and tick, which share the one process of `control`.
     task_routes={task: {"queue": QUEUE_CONTROL} for task in (TASK_SWEEP, TASK_TICK)},
-    # Acknowledged early and one at a time: the database recovers what a dead worker held, and a worker of 5.7
-    # with a reserved but unacknowledged message exits when the broker goes away.
+    # Acknowledge early and one at a time. The database recovers the work of a dead worker, and a worker of Celery 5.7
+    # with a reserved, unacknowledged message exits when the broker goes away.
     task_acks_late=False,
     worker_disable_prefetch=True,
     worker_prefetch_multiplier=1,
-    # Nothing is ever read back, and nothing but JSON is ever read.
+    # No results are read, and only JSON is accepted.
     result_backend=None,
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
-    task_publish_retry=False,  # a worker finds the work of a lost hint by itself
+    task_publish_retry=False,  # workers find the work of a lost hint
     enable_utc=True,
     beat_schedule=BEAT_SCHEDULE,
-    worker_send_task_events=True,  # Flower listens
+    worker_send_task_events=True,  # for Flower
 )
 
 
 @celeryd_init.connect
 def configure_logging_early(**_: object) -> None:
-    """Celery warns of things before it sets up its logging."""
+    """Configure logging early, because Celery logs warnings before its own setup."""
     logs.configure(settings().log_level)

@@ -1,4 +1,4 @@
-"""What beat sends, as often as it says. Any number of beats is harmless: whatever comes twice finds nothing to do."""
+"""What beat sends, and how often. More than one beat does no harm, because a second hint finds nothing to do."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from core.settings import QUEUE_CONTROL, SWEEP_SECONDS, TASK_SWEEP, TASK_TICK, T
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
-    # It expires before the next is sent: a worker that was away does not sweep once for each round that it missed.
+    # Expires before the next one, so that a worker that was away does not sweep once for each missed round.
     options = {"queue": QUEUE_CONTROL, "expires": seconds - 1}
     return {"task": task, "schedule": seconds, "options": options}
 

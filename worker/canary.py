@@ -1,4 +1,4 @@
-"""`python -m worker.canary QUEUE CANARY_ID …`: send hints that ask a worker of each queue to stamp its row."""
+"""`python -m worker.canary QUEUE CANARY_ID …`: send a test hint to each queue."""
 
 import sys
 
@@ -8,7 +8,7 @@ from worker.app import app
 
 
 def hint(queue: str, canary_id: int) -> None:
-    """Send it; a broker that does not answer raises."""
+    """Send it. Raise if the broker does not answer."""
     app.send_task(TASK_CANARY, args=[canary_id], queue=queue, expires=HINT_EXPIRES_SECONDS, retry=False)
 
 

@@ -1,4 +1,4 @@
-"""Events for Flower that never wait for a broker to return."""
+"""Events for Flower that never wait for the broker."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from celery.events.dispatcher import EventDispatcher
 
 
 class Dispatcher(EventDispatcher):  # type: ignore[misc]  # Celery has no types
-    """Keeps an event that the broker does not take, and sends it after the broker returns."""
+    """Keeps an event that the broker does not take, and sends it when the broker is back."""
 
     def send(self, type: str, *, retry: bool = False, **fields: Any) -> Any:  # noqa: A002, ARG002  Celery's own names
         """Send an event of the worker without retries.
 
-        Celery retries a worker's heartbeat without end, in the main thread. With a broker that hangs, that thread
-        never reads that it was asked to stop.
+        Celery retries a worker's heartbeat forever in the main thread. If the broker hangs, that thread never handles a
+        shutdown.
         """
         return super().send(type, retry=False, **fields)
 
 
 class Events(CeleryEvents):  # type: ignore[misc]  # Celery has no types
-    """What the app makes its dispatchers with."""
+    """The class that the app creates dispatchers with."""
 
     dispatcher_cls = "worker.events:Dispatcher"

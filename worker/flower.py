@@ -1,4 +1,4 @@
-"""The app as Flower is started on it: it logs in our form, and tells its figures to nobody without the password."""
+"""The app for Flower: it logs in our format, and requires the password for metrics."""
 
 import logging
 
@@ -14,15 +14,15 @@ __all__ = ["app"]
 
 
 def _redact_request(record: logging.LogRecord) -> bool:
-    """Of a request that was refused or broke, not its address: people search there."""
+    """Remove the address of a refused or failed request, because it may contain search terms."""
     status = record.args[0] if isinstance(record.args, tuple) and record.args else None
     record.msg, record.args = "flower_refused %s", (status if isinstance(status, int) else "a request",)
     return True
 
 
-# Until it has heard from the workers it shows the queues that it knows.
+# Flower shows these queues until it has heard from the workers.
 app.conf.task_queues = [Queue(name) for name in (QUEUE_SETTLE, QUEUE_CONTROL)]  # type: ignore[no-untyped-call]
-# It asks nobody when it sets up its logging, but leaves what it finds.
+# Flower keeps an existing logging configuration.
 logs.configure(settings().log_level)
 for name in ("tornado.general", "tornado.application"):
     logging.getLogger(name).addFilter(_redact_request)

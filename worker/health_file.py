@@ -1,4 +1,4 @@
-"""The file that shows that worker and beat make their rounds."""
+"""The file that shows that worker and beat are making progress."""
 
 from core.local.health_file import touch
 

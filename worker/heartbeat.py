@@ -1,6 +1,6 @@
-"""What a worker tells those who watch: that it lives and what it counted; and its lines' ids.
+"""A worker's heartbeat and counters, and the ids in its log lines.
 
-A line that a task writes carries the id of the request that brought the hint, from the web to the worker.
+A line that a task logs has the id of the request that sent the hint.
 """
 
 import datetime as dt
@@ -28,36 +28,36 @@ from worker.process import sessions
 
 _log: Final = logging.getLogger(__name__)
 _stopping: Final = threading.Event()
-_alive: list[Alive] = []  # this worker, once its pool is there
+_alive: list[Alive] = []  # this worker, once its pool exists
 
 
 def start_heartbeat(pool: Any) -> None:
-    """Say from a thread of the main process that it lives, what it takes and which processes are its pool."""
+    """Start the thread that writes the heartbeat, with the queues and the processes of the pool."""
     threading.Thread(target=_beat_until_stopped, args=(pool,), name="pulse", daemon=True).start()
 
 
 @worker_shutting_down.connect
 def stop_heartbeat(**_: object) -> None:
-    """Begin no heartbeat any more."""
+    """Start no more heartbeats."""
     _stopping.set()
 
 
 @worker_shutdown.connect
 def record_stop(**_: object) -> None:
-    """The last word of a warm stop; one that was killed has none."""
+    """Record a warm shutdown. A killed worker records none."""
     for me in _alive:
         _write_heartbeat(lambda session, now, me=me: heartbeat.stop(session, me, now=now))
 
 
 @worker_process_shutdown.connect
 def flush_at_exit(**_: object) -> None:
-    """What this process of the pool has not told yet."""
+    """Write the counts that this pool process has left."""
     flush_counts()
 
 
 @task_prerun.connect
 def bind_log_context(task: Any, task_id: str, args: tuple[int, ...], **_: object) -> None:
-    """Until the task ends, its lines carry its id and that of the request that hinted."""
+    """Add the task's id, and the id of the request that hinted, to the log lines of the task."""
     given = task.request.headers or {}
     ids = {"task_id": task_id, "task": task.name, "request_id": given.get(HEADER_REQUEST)}
     hinted = {"hinted_job_id": args[1]} if len(args) > 1 else {}
@@ -67,7 +67,7 @@ def bind_log_context(task: Any, task_id: str, args: tuple[int, ...], **_: object
 
 @task_postrun.connect
 def flush_after_task(**_: object) -> None:
-    """Tell what was counted."""
+    """Write the counts."""
     structlog.contextvars.clear_contextvars()
     flush_counts()
 
@@ -87,7 +87,7 @@ def _beat_until_stopped(pool: Any) -> None:
 
 
 def flush_counts() -> None:
-    """Tell what this process counted, if the database takes it."""
+    """Write this process's counts, if the database takes them."""
     try:
         tally.flush(sessions())
     except Exception as error:  # noqa: BLE001  it is told with the next one; nothing that is watched may stop what works

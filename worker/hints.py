@@ -1,4 +1,4 @@
-"""WorkFound that a worker sends: each may be lost, doubled or late without harm."""
+"""Hints that a worker sends. Each may be lost, duplicated or late without harm."""
 
 import logging
 import time
@@ -23,19 +23,19 @@ from core.settings import (
 from core.watch import tally
 from worker.app import app
 
-BACKOFF_SECONDS: Final = 30  # after a hint was lost: one that hangs costs seconds, and sweep and tick must not wait
+BACKOFF_SECONDS: Final = 30  # after a lost hint, because a hanging broker costs seconds that sweep and tick need
 
 _backoff_until: Final = [float("-inf")]
 _log: Final = logging.getLogger(__name__)
 
 
 def send_work(key: JobKey, *, count: int = 1) -> bool:
-    """Say `count` times that this job has free chunks; tell whether the broker has it each time."""
+    """Send `count` hints that this job has free chunks. Return whether the broker took all."""
     return all(_send(TASK_WORK, key) for _ in range(count))
 
 
 def send_found_work(found: WorkFound) -> None:
-    """Say what the sweep or the tick found to do."""
+    """Send hints for what the sweep or the tick found."""
     for key, chunks in found.work:
         send_work(key, count=chunks)
     for key in found.prepare:
@@ -43,14 +43,14 @@ def send_found_work(found: WorkFound) -> None:
 
 
 def send_after_tick(*, mail: bool, tick: bool) -> None:
-    """Say that reports wait to be mailed, and that one tick was not enough."""
+    """Send hints for run reports to send, and for another tick."""
     for task, is_wanted in ((TASK_MAIL, mail), (TASK_TICK, tick)):
         if is_wanted:
             _send(task)
 
 
 def queue_has_enough(task: str) -> bool:
-    """Tell whether so many messages wait in the task's queue that one more would start nothing sooner."""
+    """Return whether the task's queue is so long that another message would be useless."""
     queue = app.amqp.router.route({}, task)["queue"].name
     with app.producer_or_acquire() as producer:
         return bool(producer.channel.queue_declare(queue).message_count >= waiting_max(task))
@@ -79,6 +79,6 @@ def _count_lost(task: str) -> bool:
 
 
 def _request_headers() -> dict[str, str]:
-    """The id of the request that brought on what this task does, if one did: it goes on with the hint."""
+    """Return the id of the request that caused this task, if any, to pass it on with the hint."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     return {HEADER_REQUEST: request_id} if request_id else {}

@@ -1,7 +1,7 @@
-"""Each pool process that takes settle hints also looks for work by itself, because a hint may never come.
+"""Each pool process that takes settle hints also polls the database, because a hint may never come.
 
-The broker may be away, full or frozen, or it may lose a hint; a command confirms without one. So a thread asks the
-database twice a second and does the same acts as the tasks. It needs no broker and does not ask whether one is there.
+The broker may be down, full or hanging, or it may lose a hint. A command confirms without a hint. So a thread polls the
+database twice a second and does what the tasks do. It needs no broker and does not check for one.
 """
 
 import mmap
@@ -24,7 +24,7 @@ from worker import heartbeat, turns
 from worker.app import app
 from worker.process import sessions, utc_now, worker_name
 
-ERROR_BACKOFF_SECONDS: Final = 10  # after an act broke; the other acts go on
+ERROR_BACKOFF_SECONDS: Final = 10  # after a step failed; the other steps continue
 
 log: Final = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ def _work() -> bool:
 def _prepare() -> bool:
     with transaction(sessions()) as session:
         waiting = queries.list_preparing(session)
-    random.shuffle(waiting)  # one that cannot be frozen must not keep the others waiting
+    random.shuffle(waiting)  # a preview that cannot be prepared must not block the others
     for key in waiting:
         with transaction(sessions()) as session:
             if preparing.prepare(session, key, now=utc_now()):
@@ -51,9 +51,9 @@ def _mail() -> bool:
 
 
 class PollStep(NamedTuple):
-    """One thing to look for. `do` tells whether it found some."""
+    """One kind of work to look for. `do` returns whether there was any."""
 
-    task: str  # the task that does the same on a hint
+    task: str  # the task that does the same for a hint
     do: Callable[[], bool]
 
 
@@ -61,14 +61,14 @@ POLL_STEPS: Final = (PollStep(TASK_WORK, _work), PollStep(TASK_PREPARE, _prepare
 
 _stopping: Final = threading.Event()
 _threads: Final[list[threading.Thread]] = []
-# Shared with the pool processes that fork later: a main process that is stuck in a call to the broker cannot ask them
-# to stop, and what they begin after SIGTERM would be killed in the middle.
+# Shared with pool processes that fork later. A main process stuck in a call to the broker cannot ask them to stop, and
+# work started after SIGTERM would be killed.
 _worker_shutdown_flag: Final = mmap.mmap(-1, 1)
 
 
 @worker_process_init.connect
 def start_polling(**_: object) -> None:
-    """Start the thread in a pool process, connected to the broker or not."""
+    """Start the thread in a pool process, with or without a broker."""
     if QUEUE_SETTLE in app.amqp.queues.consume_from:
         _threads.append(threading.Thread(target=_poll_until_stopped, name="poll", daemon=True))
         _threads[-1].start()
@@ -76,13 +76,13 @@ def start_polling(**_: object) -> None:
 
 @worker_shutting_down.connect
 def flag_worker_shutdown(**_: object) -> None:
-    """Let the pool processes begin nothing more."""
+    """Let the pool processes start no more work."""
     _worker_shutdown_flag[0] = 1
 
 
 @worker_process_shutdown.connect
 def stop_polling(**_: object) -> None:
-    """Finish the act in hand, so that no chunk counts an attempt that nobody made."""
+    """Finish the current step, so that no chunk counts an attempt that was not made."""
     _stopping.set()
     for thread in _threads:
         thread.join()
@@ -96,7 +96,7 @@ def _poll_until_stopped() -> None:
 
 
 def _poll_once(rests_until: dict[str, float]) -> bool:
-    """Do the first act that finds something to do, if it is this thread's turn; tell whether there was one."""
+    """Run the first step that finds work, if it is this thread's turn. Return whether there was any."""
     with turns.try_polling_turn() as is_mine:
         return is_mine and not _stopping.is_set() and any(_try(act, rests_until) for act in POLL_STEPS)
 
@@ -107,7 +107,7 @@ def _try(act: PollStep, rests_until: dict[str, float]) -> bool:
     structlog.contextvars.bind_contextvars(task=act.task, hinted=False)
     try:
         found = act.do()
-    except Exception:  # whatever it was, it is tried again
+    except Exception:  # retried in any case
         log.exception("unhinted_act_broke")
         rests_until[act.task] = time.monotonic() + ERROR_BACKOFF_SECONDS
         return False

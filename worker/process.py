@@ -1,4 +1,4 @@
-"""What every worker process has: its own database connection, a clock, a name and logs in one form."""
+"""What each worker process has: a database connection, a clock, a name and logging in our format."""
 
 import datetime as dt
 import os
@@ -15,7 +15,7 @@ from core.settings import settings
 
 @cache
 def sessions() -> Sessions:
-    """Sessions of this process, on one connection. Raises `BadSettings` where no database is named."""
+    """Return the sessions of this process, on one connection. Raise `BadSettings` without a database."""
     url = settings().database_url
     if url is None:
         raise BadSettings("SETTLE_DATABASE_URL: a worker needs it")
@@ -24,24 +24,24 @@ def sessions() -> Sessions:
 
 @setup_logging.connect
 def configure_logging(**_: object) -> None:
-    """Log as every process of the product does; Celery asks whoever listens here instead of setting up its own."""
+    """Configure logging. Celery then does not set up its own."""
     logs.configure(settings().log_level)
     zone_database.log_at_start(now=utc_now())
 
 
 @worker_process_init.connect
 def discard_parent_connection(**_: object) -> None:
-    """A forked process makes its own: two processes on one connection would mix their answers."""
+    """Let a forked process open its own connection, because two processes on one would mix their answers."""
     if sessions.cache_info().currsize:
         sessions().kw["bind"].dispose(close=False)
         sessions.cache_clear()
 
 
 def utc_now() -> dt.datetime:
-    """The one clock of the worker's door."""
+    """Return the current time."""
     return dt.datetime.now(dt.UTC)
 
 
 def worker_name() -> str:
-    """How this process signs what it takes: host and process id."""
+    """Return the name under which this process takes chunks: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,4 +1,4 @@
-"""The clock of beat: Celery's own, but it sends nothing to a queue in which enough waits already."""
+"""Celery's scheduler for beat, which sends nothing to a queue that is long enough."""
 
 import datetime as dt
 from typing import Any
@@ -13,10 +13,10 @@ from worker.process import sessions
 
 
 class BoundedScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
-    """Sends what is due, and makes the rounds that a health check looks for, whether or not the broker takes it."""
+    """Send due tasks unless the queue is full, and touch the health-check file on every tick."""
 
     def apply_async(self, entry: ScheduleEntry, producer: Any = None, **options: Any) -> Any:
-        """Send the entry, unless its queue has enough; without a worker it would fill the broker for days."""
+        """Send the entry unless its queue is long enough. Without workers, beat would fill the broker for days."""
         health_file.touch()
         if hints.queue_has_enough(entry.task):
             return None
@@ -25,7 +25,7 @@ class BoundedScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
 
 @beat_init.connect
 def start_beat_heartbeat(**_: object) -> None:
-    """Beat in the database too: the broker may be away, and a stop has a last word."""
+    """Start beat's heartbeat in the database, which works without the broker and records a shutdown."""
     me = heartbeat.this_process(heartbeat.BEAT, started_at=_utc_now())
     Pulse(sessions(), me, clock=_utc_now).start()
 

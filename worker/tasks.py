@@ -1,4 +1,4 @@
-"""The tasks. A message is only a hint; each task asks the database what there is to do."""
+"""The tasks. A message is only a hint: each task asks the database what to do."""
 
 from core.db.engine import transaction
 from core.jobs import prepare as preparing
@@ -14,25 +14,25 @@ from worker.process import sessions, utc_now, worker_name
 
 @app.task(name=TASK_WORK)
 def work(practice_id: int, job_id: int) -> None:
-    """Settle free chunks for about a second; the job is only a label for those who watch."""
+    """Settle free chunks for about a second. The job is only a label for Flower."""
     with turns.task_turn():
         worked = engine.work(sessions(), worker=worker_name(), clock=utc_now)
         tally.count_work(worked)
-    # After the turn: a broker that hangs may keep this hint for seconds, and the process goes on by itself.
+    # After the turn, because a hanging broker may delay this hint for seconds while the process works on.
     if worked.more_to_do:
         hints.send_work(JobKey(practice_id, job_id))
 
 
 @app.task(name=TASK_PREPARE)
 def prepare(practice_id: int, job_id: int) -> None:
-    """Freeze the items of a preview that was too large for a request."""
+    """Prepare a preview that was too large for a request."""
     with turns.task_turn(), transaction(sessions()) as session:
         preparing.prepare(session, JobKey(practice_id, job_id), now=utc_now())
 
 
 @app.task(name=TASK_SWEEP)
 def sweep() -> None:
-    """Find what is still to do, whatever was lost, and hint for it."""
+    """Find work that was left undone, and send hints for it."""
     found = sweeping.sweep(sessions(), now=utc_now())
     tally.count("sweep_rescues", by=found.rescued)
     hints.send_found_work(found)
@@ -40,7 +40,7 @@ def sweep() -> None:
 
 @app.task(name=TASK_TICK)
 def tick() -> None:
-    """Start the nights that are due, and hint for what they left to do."""
+    """Start the scheduled runs that are due, and send hints for their work."""
     found = ticking.tick(sessions(), now=utc_now())
     hints.send_found_work(found.jobs)
     hints.send_after_tick(mail=found.has_mail, tick=found.more_to_do)
@@ -50,7 +50,7 @@ def tick() -> None:
 
 @app.task(name=TASK_MAIL)
 def mail() -> None:
-    """Send the morning reports that are due."""
+    """Send the run reports that are due."""
     with turns.task_turn():
         mailing.send_due(sessions(), clock=utc_now)
 

@@ -1,4 +1,4 @@
-"""The main process's own sweep, tick and heartbeat: they need neither beat nor the broker."""
+"""The main process's own sweep, tick and heartbeat, which need neither beat nor the broker."""
 
 import datetime as dt
 import logging
@@ -21,26 +21,26 @@ _stopping: Final = threading.Event()
 
 
 class Timer(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Starts the threads when the pool is there and before the broker is asked: it may not answer for hours."""
+    """Starts the threads after the pool and before the broker connection, which may take hours."""
 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, parent: Any) -> None:
-        """Start them."""
+        """Start the threads."""
         watchdog = Watchdog(parent.pool, _stopping)
         threading.Thread(target=_sweep_until_stopped, args=(watchdog,), name="sweep", daemon=True).start()
         heartbeat.start_heartbeat(parent.pool)
 
 
 class ReconnectPause(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Waits before a consumer that lost its broker tries again."""
+    """Waits before a consumer that lost its broker reconnects."""
 
     def stop(self, parent: Any) -> None:
-        """Wait, unless the worker stops."""
-        # Celery itself waits where it cannot connect. A broker that is full takes connections and refuses the rest,
-        # five times a second, with a line in the log each time.
+        """Wait, unless the worker is stopping."""
+        # Celery itself waits if it cannot connect. A full broker takes connections and refuses the rest, five times a
+        # second, with a log line each.
         if parent.blueprint.state == bootsteps.RUN:
-            time.sleep(RECONNECT_PAUSE_SECONDS)  # not on the event: this thread sets it, in a signal handler
+            time.sleep(RECONNECT_PAUSE_SECONDS)  # not on the event, because this thread sets it, in a signal handler
 
 
 app.steps["worker"].add(Timer)
@@ -49,7 +49,7 @@ app.steps["consumer"].add(ReconnectPause)
 
 @worker_shutting_down.connect
 def stop(**_: object) -> None:
-    """Begin no sweep any more."""
+    """Start no more sweeps."""
     _stopping.set()
 
 
@@ -57,7 +57,7 @@ def _sweep_until_stopped(watchdog: Watchdog) -> None:
     health_file.touch()
     next_at = time.monotonic()
     while True:
-        # From one beginning to the next, however long a hint hung in between: a scheduled run starts on time.
+        # Count from start to start, however long a hint hung in between, so that a scheduled run starts on time.
         next_at = max(next_at + SWEEP_SECONDS, time.monotonic())
         if _stopping.wait(next_at - time.monotonic()):
             return

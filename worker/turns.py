@@ -1,6 +1,6 @@
-"""Whose turn it is in a pool process: a task's, or that of the process's own look for work.
+"""Turns in a pool process: a task's, or that of its own polling.
 
-A process has one connection to the database, so it does one act at a time. Tasks go first.
+A process has one database connection, so it does one thing at a time. Tasks go first.
 """
 
 import threading
@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-POLL_SECONDS: Final = 0.5  # a CONFIRM by command starts within it; three short statements a look cost next to nothing
+POLL_SECONDS: Final = 0.5  # a CONFIRM by command starts within this time; a poll is three short statements
 
 _turn: Final = threading.Lock()
-_tasks: Final[list[float]] = []  # when each task that waits or works came
+_tasks: Final[list[float]] = []  # arrival of each waiting or running task
 _last_task_ended: Final = [float("-inf")]
 
 
 @contextmanager
 def task_turn() -> Iterator[None]:
-    """Wait until the process's own act is done, then let this task act alone."""
+    """Wait for the current poll to finish, then run this task alone."""
     _tasks.append(time.monotonic())
     try:
         with _turn:
@@ -30,8 +30,8 @@ def task_turn() -> Iterator[None]:
 
 @contextmanager
 def try_polling_turn() -> Iterator[bool]:
-    """Take the turn if no task wants it or had it a moment ago; give whether it was taken."""
-    # A task that settled for a second hints for the next second: while such hints come back, they are enough.
+    """Take the turn unless a task wants it or had it a moment ago. Yield whether it was taken."""
+    # A task that settled for a second hints for the next second. While such hints come back, polling is not needed.
     is_mine = not _tasks and time.monotonic() - _last_task_ended[0] >= POLL_SECONDS and _turn.acquire(blocking=False)
     try:
         yield is_mine

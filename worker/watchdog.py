@@ -1,8 +1,8 @@
-"""A worker whose pool is stuck or gone ends itself, so that its supervisor starts a fresh one.
+"""End a worker whose pool is stuck or gone, so that its supervisor starts a fresh one.
 
-A pool process that is killed while it writes its answer can leave the main process reading for ever. One that is killed
-while the broker is away is not replaced until the broker is back. Every process of a pool looks for work twice a
-second, hint or no hint, so where work waits and no process takes it, the pool does not work.
+A pool process killed while it writes its result can leave the main process reading forever. One killed while the broker
+is down is not replaced until the broker is back. Every pool process polls twice a second, so if work waits and no
+process takes it, the pool does not work.
 """
 
 import datetime as dt
@@ -19,23 +19,23 @@ from core.settings import QUEUE_SETTLE, settings
 from worker.app import app
 from worker.process import sessions
 
-POOL_REPLACEMENT_SECONDS: Final = 1  # a main process that is not stuck itself replaces a dead pool process sooner
+POOL_REPLACEMENT_SECONDS: Final = 1  # a healthy main process replaces a dead pool process sooner
 
 log: Final = structlog.get_logger(__name__)
 
 
 class Watchdog:
-    """Remembers since when work waits. `pool` is Celery's; it does not bite once `stopping` is set."""
+    """Remembers since when work has waited. `pool` is Celery's. It does nothing once `stopping` is set."""
 
     def __init__(self, pool: Any, stopping: threading.Event) -> None:
-        """Suspect nothing yet."""
+        """Start without a suspicion."""
         self._pool, self._stopping = pool, stopping
         self._since: dt.datetime | None = None
 
     def look(self, *, now: dt.datetime) -> None:
-        """End this worker if it takes settle hints and its pool is gone or does not take up work.
+        """End this worker if it takes settle hints and its pool is gone or does not take work.
 
-        A job must wait for `worker_stuck_seconds`, and then as long again in the sight of this worker.
+        A job must wait for `worker_stuck_seconds`, and then as long again while this worker watches.
         """
         if QUEUE_SETTLE not in app.amqp.queues.consume_from:
             return
@@ -59,12 +59,12 @@ class Watchdog:
 
 
 def pool_pids(pool: Any) -> list[int]:
-    """The processes of Celery's pool."""
+    """Return the process ids of Celery's pool."""
     return sorted(pool.info.get("processes", ())) if isinstance(pool.info, dict) else []
 
 
 def _has_ended(pid: int) -> bool:
-    """Tell whether a child has ended, and leave its exit code to the pool."""
+    """Return whether a child has ended, without taking its exit code from the pool."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
@@ -72,7 +72,7 @@ def _has_ended(pid: int) -> bool:
 
 
 def _kill_worker() -> None:
-    """End the whole group where it is ours alone: a stuck pool process would outlive its parent."""
+    """Kill the whole group if it is ours alone, because a stuck pool process would outlive its parent."""
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)

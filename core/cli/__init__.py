@@ -1,4 +1,4 @@
-"""The `settle` command: one module for each family of commands, each with a list `COMMANDS`."""
+"""The `settle` command. Each family of commands has a module with a list `COMMANDS`."""
 
 import importlib
 import os
@@ -10,7 +10,7 @@ import click
 
 from core.errors import Refusal
 
-# Which commands each module has, so that running one does not import all; a test holds the table to what they declare.
+# The commands of each module, so that running one command imports one module. A test checks the table.
 _MODULES: Final = {
     "access": ("token", "write-off-setting"),
     "approvals": ("approvals", "approve", "reject"),
@@ -34,15 +34,15 @@ _MODULES: Final = {
 MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 
 TRACE_VARIABLE: Final = (
-    "SETTLE_TRACE"  # shows an error's words; no field of the settings, since reading those may be what breaks
+    "SETTLE_TRACE"  # shows an error's text; not a field of the settings, because reading those may be what fails
 )
 
 
 class Commands(click.Group):
-    """A group that imports a command when it is run, and turns whatever breaks into one line and exit code 1."""
+    """A group that imports a command when it runs, and turns any error into one line and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; a wrong use of it is exit code 2."""
+        """Run the command. Wrong usage is exit code 2."""
         try:
             return super().invoke(ctx)
         except Refusal as refusal:
@@ -51,7 +51,7 @@ class Commands(click.Group):
                 click.echo("".join(traceback.format_exception(refusal.__cause__)), err=True, nl=False)
             ctx.exit(1)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
-            raise  # click's own, which it tells itself
+            raise  # click reports these itself
         except Exception as error:
             if os.environ.get(TRACE_VARIABLE):
                 raise
@@ -59,17 +59,17 @@ class Commands(click.Group):
             ctx.exit(1)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
-        """Every command's name."""
+        """Return the names of all commands."""
         return sorted(MODULE_OF)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  as above
-        """The command, from its own module alone."""
+        """Return the command from its own module."""
         return _commands_of_module(MODULE_OF[cmd_name])[cmd_name] if cmd_name in MODULE_OF else None
 
 
 def _redact_error(error: Exception) -> str:
-    """Which error and where. Its own words may hold a patient's row, and a night's output is kept in a file."""
-    # When something broke is early enough for the log's libraries.
+    """Return the class and location of the error. Its text may hold a patient's row."""
+    # Imported only on an error, because the log's libraries are slow to import.
     from core.db import causes
     from core.logs import facts_of
 

@@ -1,4 +1,4 @@
-"""`python -m core.cli`: the same as `settle`."""
+"""`python -m core.cli` is `settle`."""
 
 from core.cli import main
 

@@ -1,4 +1,4 @@
-"""Who may sign in, who may call the API, and what is written off."""
+"""Users who sign in, API tokens, and the Balance Writeoff setting."""
 
 import datetime as dt
 import json
@@ -23,14 +23,14 @@ _practice_option = click.option("--practice", "practice_name", required=True, me
 
 
 class LimitMissing(BadInput):
-    """Say what this user may write off alone: add --limit unlimited, or --claim-limit AMOUNT and --job-limit AMOUNT."""
+    """Set what this user may write off alone: add --limit unlimited, or --claim-limit AMOUNT and --job-limit AMOUNT."""
 
     code = "limit_missing"
 
 
 @click.group()
 def user() -> None:
-    """People who sign in."""
+    """Users."""
 
 
 @user.command("add")
@@ -87,7 +87,7 @@ def add_user(
 
 
 def _limits(**given: str | None) -> dict[str, int]:
-    """The limits for one claim and one job, asked for where they are not given. Raises `LimitMissing`."""
+    """Return the limits for one claim and one job, and ask for missing ones. Raise `LimitMissing`."""
     if None in given.values() and not sys.stdin.isatty():
         raise LimitMissing
     return {f"{which}_cents": parse_limit(_ask_limit(which) if text is None else text) for which, text in given.items()}
@@ -100,13 +100,13 @@ def _ask_limit(which: str) -> str:
 
 @click.group()
 def token() -> None:
-    """Keys to the HTTP API."""
+    """Tokens for the HTTP API."""
 
 
 @token.command("add")
 @click.argument("email")
 def add_token(email: str) -> None:
-    """Make a token that acts as the user; it is shown this once, alone on the last line."""
+    """Create a token that acts as the user. It is shown once, alone on the last line."""
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         owner = _owner(session, email)
         made = tokens.add_token(session, owner, context.utc_now())
@@ -118,7 +118,7 @@ def add_token(email: str) -> None:
 @click.argument("email")
 @options.json_option
 def list_tokens(email: str, as_json: bool) -> None:
-    """List the user's tokens by number, the newest first: when made, last used and revoked; never the token."""
+    """List the user's tokens by number, newest first, with the times of creation, last use and revocation."""
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         found = tokens.of_user(session, _owner(session, email))
     if as_json:
@@ -141,7 +141,7 @@ def list_tokens(email: str, as_json: bool) -> None:
     "number", required=False, type=options.RecordNumber("token", where="`settle token list EMAIL` prints it")
 )
 def revoke_token(number: int | None) -> None:
-    """Let a token open nothing from now on; without its NUMBER the token itself is asked for, and not shown."""
+    """Revoke a token. Without its NUMBER, the command asks for the token itself and does not show it."""
     leaked = "" if number else click.prompt("Token", hide_input=True)
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         now = context.utc_now()
@@ -192,4 +192,4 @@ def _ask_password() -> str:
     return asked
 
 
-COMMANDS = [token, set_write_off]  # `user` is whole only in `core.cli.users`
+COMMANDS = [token, set_write_off]  # `core.cli.users` completes `user`

@@ -1,4 +1,4 @@
-"""Two people: what waits for another person's word, and that word."""
+"""Approvals: list the jobs that need one, approve, reject."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ from core.money import format_cents
 @click.option("--confirmation", help="The word CONFIRM; asked for without it, below what the job's preview says.")
 @options.json_option
 def approve(job: int, email: str, confirmation: str | None, as_json: bool) -> None:
-    """Let a job run that is over a limit and waits for another person; `settle show` says what it would do."""
+    """Approve a job that exceeds a limit. `settle show` shows what it would do."""
     if confirmation is not None:
         warn_of_changes(job, email)
     word = _prompt_for_confirmation(job, email) if confirmation is None else confirmation
@@ -39,7 +39,7 @@ def _prompt_for_confirmation(job_id: int, email: str) -> str:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         found = queries.find(session, JobKey(by.practice_id, job_id))
-        click.echo(job_output.format_preview(session, found), err=True)  # standard output is for the answer
+        click.echo(job_output.format_preview(session, found), err=True)  # standard output is for the result
     word: str = click.prompt("Type CONFIRM to approve", err=True)
     return word
 
@@ -50,7 +50,7 @@ def _prompt_for_confirmation(job_id: int, email: str) -> str:
 @click.option("--reason", required=True, help="Why; the requester reads it.")
 @options.json_option
 def reject(job: int, email: str, reason: str, as_json: bool) -> None:
-    """Say no to a job that waits; nothing was done and nothing will be."""
+    """Reject a job that needs approval. Nothing was changed."""
 
     def with_reason(session: Session, key: JobKey, **who: Any) -> SettleJob:
         return commands.reject(session, key, reason=reason, **who)
@@ -62,7 +62,7 @@ def reject(job: int, email: str, reason: str, as_json: bool) -> None:
 @options.as_option
 @options.json_option
 def approvals(email: str, as_json: bool) -> None:
-    """List what waits for you, what of yours waits for another, and what was decided on yours in the last 7 days."""
+    """List the jobs that you may approve, your jobs that need approval, and last week's decisions on yours."""
     with options.sessions() as sessions, sessions() as session:
         by, now = options.find_actor(session, email), context.utc_now()
         lists = {

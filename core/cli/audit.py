@@ -1,4 +1,4 @@
-"""The audit: what was done, by whom, on what; on the screen, or as a file for an auditor."""
+"""The audit: who did what, on the screen or as a file for an auditor."""
 
 import datetime as dt
 import json
@@ -36,10 +36,10 @@ def show_audit(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Show who did what, the newest first; or write it to a file, with the number and digest of each act.
+    """Show who did what, newest first, or write it to a file with the number and digest of each act.
 
-    It takes no --as, because anyone at this terminal can read the database. The audit records a file as read by the
-    command line.
+    It takes no --as, because anyone at this terminal can read the database. The audit records an export by the command
+    line.
     """
     with options.sessions() as sessions:
         with transaction(sessions) as session:

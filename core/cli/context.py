@@ -1,4 +1,4 @@
-"""Where a command finds its servers: in the environment, else those that run in the data folder."""
+"""Find the servers for a command: from the environment, or those that run in the data folder."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -13,37 +13,37 @@ from core.settings import settings
 
 
 class NoRunningServers(Refusal):
-    """Nothing runs here: start it with "make run", or name a server."""
+    """Nothing runs here. Start it with "make run", or name a server."""
 
     code = "nothing_runs"
 
 
 def database_url() -> str:
-    """The database's URL. Raises `NoRunningServers`."""
+    """Return the database's URL. Raise `NoRunningServers`."""
     given = settings().database_url
     return given.get_secret_value() if given else _running_servers("SETTLE_DATABASE_URL").database_url
 
 
 def broker_url() -> str:
-    """The broker's URL. Raises `NoRunningServers`."""
+    """Return the broker's URL. Raise `NoRunningServers`."""
     given = settings().broker_url
     return given.get_secret_value() if given else _running_servers("SETTLE_BROKER_URL").broker_url
 
 
 @contextmanager
 def database() -> Iterator[Engine]:
-    """An engine on the database, which answers. Raises `NoRunningServers` and `DatabaseAway`."""
+    """Yield an engine on a reachable database. Raise `NoRunningServers` and `DatabaseUnavailable`."""
     with connected_engine(database_url()) as engine:
         yield engine
 
 
 def format_utc(at: dt.datetime) -> str:
-    """When, as every list of a command writes it: 2026-11-23 15:04:05 UTC."""
+    """Return a time as all commands print it: 2026-11-23 15:04:05 UTC."""
     return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def utc_now() -> dt.datetime:
-    """The moment a command acts at: commands are doors, so they may ask the clock."""
+    """Return the current time. Core takes it as an argument."""
     return dt.datetime.now(dt.UTC)
 
 

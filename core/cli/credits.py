@@ -1,4 +1,4 @@
-"""What was paid too much."""
+"""Credit balances."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ from core.practices import practice_days, queries
 @click.option("--csv", "as_csv", is_flag=True, help="Print the list as CSV.")
 @options.json_option
 def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> None:
-    """List every line on which a payer or a patient has a credit, the oldest date of service first."""
+    """List every line with a credit balance, oldest date of service first."""
     if as_csv and as_json:
         raise click.UsageError("Either --csv or --json.")
     wanted = CreditsFilter.of({name: value for name, value in given.items() if value})
@@ -38,7 +38,8 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
         with sessions() as session:
             if as_csv:
                 for piece in work_list.csv_file(session, by.practice_id, wanted, today=today):
-                    click.echo(piece.encode(), nl=False)  # the bytes of the page, whatever the terminal's encoding
+                    # the same bytes as the page's file, whatever the terminal's encoding
+                    click.echo(piece.encode(), nl=False)
                 return
             rows, cursor = [], None
             while True:

@@ -1,4 +1,4 @@
-"""Holds and exclusions: what keeps claims from every write-off."""
+"""Holds and exclusions, which block claims from being settled."""
 
 import datetime as dt
 import json
@@ -27,7 +27,7 @@ _until_option = click.option(
 @_until_option
 @options.as_option
 def set_hold(claim: str, hold: str, why: str, until: dt.date | None, email: str) -> None:
-    """Put a claim on hold, so that nobody settles it; none releases it."""
+    """Put a claim on hold, so that it is not settled; "none" releases it."""
     _hold(claim, None if hold == _NONE else Hold(hold), email, why=why, until=until)
 
 
@@ -35,7 +35,7 @@ def set_hold(claim: str, hold: str, why: str, until: dt.date | None, email: str)
 @click.argument("claim")
 @options.as_option
 def release(claim: str, email: str) -> None:
-    """Let a claim go that is on hold."""
+    """Release a claim that is on hold."""
     _hold(claim, None, email)
 
 
@@ -55,7 +55,7 @@ def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: 
 @options.as_option
 @options.json_option
 def exclude(kind: str, number: str, why: str, until: dt.date | None, email: str, as_json: bool) -> None:
-    """Keep every claim of a patient, or of a payer, from every write-off."""
+    """Exclude every claim of a patient or a payer from write-offs."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         whom: dict[str, Any] = {kind: number}
@@ -81,7 +81,7 @@ def end_exclusion(exclusion: int, email: str) -> None:
 @options.as_option
 @options.json_option
 def list_exclusions(every: bool, email: str, as_json: bool) -> None:
-    """List who is excluded from write-offs: why, by whom, until when."""
+    """List the exclusions with reason, user and last day."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
@@ -104,7 +104,7 @@ def list_exclusions(every: bool, email: str, as_json: bool) -> None:
 @options.as_option
 @options.json_option
 def list_holds(hold: str | None, email: str, as_json: bool) -> None:
-    """List the claims that are on hold: why, by whom, until when."""
+    """List the claims on hold with reason, user and last day."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)

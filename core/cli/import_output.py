@@ -1,4 +1,4 @@
-"""Print what an import brought: counts, control totals in dollars, look-alike payments and credit balances."""
+"""Print the result of an import: counts, control totals in dollars, possible duplicates and credit balances."""
 
 import json
 
@@ -14,7 +14,7 @@ from core.money import format_cents
 
 
 def print_import(imported: Imported, practice_name: str, *, created: bool, as_json: bool) -> None:
-    """Print what an import of claims did."""
+    """Print the result of an import of claims."""
     if as_json:
         facts = {
             "added": imported.added,
@@ -42,7 +42,7 @@ def print_import(imported: Imported, practice_name: str, *, created: bool, as_js
 
 
 def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json: bool) -> None:
-    """Print what an import of postings did."""
+    """Print the result of an import of postings."""
     moved = done.moved
     if as_json:
         facts = {"added": done.added, "already_there": done.already_there, "rows_read": _rows(done.rows_read)}
@@ -63,7 +63,7 @@ def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json
 
 
 def _print_rows_read(rows_read: dict[str, RowsRead]) -> None:
-    """Print how many rows each file had, so that missing ones are noticed."""
+    """Print how many rows each file had, so that missing rows are noticed."""
     files = (
         f"{name} {rows.read:,}" + (f" ({counted(rows.empty, 'empty row')} skipped)" if rows.empty else "")
         for name, rows in rows_read.items()
@@ -80,7 +80,7 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def _print_summary(summary: Summary) -> None:
-    """The totals that tie to the practice's own reports, then what someone should look into."""
+    """Print the totals to compare with the practice's own reports, then what needs review."""
     click.echo("Control totals of what was added:")
     for words, part in (
         ("Charges", summary.charges),

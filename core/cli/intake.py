@@ -1,4 +1,4 @@
-"""Claims come in: from the practice's files, from Synthea, or as a sample."""
+"""Import claims from the practice's files or from Synthea, or create a sample."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +22,14 @@ from core.intake.synthea.synthea_import import Payments, import_synthea
 
 _SAMPLE_CLAIMS_MAX = 10_000_000
 
-_folder = click.Path(file_okay=True, path_type=Path)  # whether it is a folder, core says in its own words
+_folder = click.Path(file_okay=True, path_type=Path)  # core reports a missing folder in its own words
 _practice_option = click.option("--practice", "practice_name", metavar="NAME", help="Into which practice.")
 _time_zone_option = click.option("--time-zone", metavar="Z", help="Of a new practice; else America/New_York.")
 
 
 @click.group("import")
 def import_() -> None:
-    """Import claims: all of them, or none, with each mistake and where it is."""
+    """Import claims, all or none. Each mistake is listed with its place."""
 
 
 @import_.command("csv")
@@ -85,7 +85,7 @@ def synthea(
     skip_empty_claims: bool,
     as_json: bool,
 ) -> None:
-    """Import Synthea's CSV export in DIR; leaving payments out leaves something due."""
+    """Import Synthea's CSV export in DIR. Without some payments, balances remain."""
     created = practices.may_create(practice_name, create=create)
     with _import() as (session, progress):
         imported = import_synthea(
@@ -106,7 +106,7 @@ def synthea(
 @click.option("--practice", "practice_name", required=True, metavar="NAME", help="A new practice.")
 @click.option("--seed", type=int, default=1, show_default=True, metavar="S", help="The same seed, the same claims.")
 def sample(claims: int, practice_name: str, seed: int) -> None:
-    """Make a practice of invented claims, of any size."""
+    """Create a practice with invented claims, of any size."""
     with context.database() as engine, _progress() as progress:
         make_sample(
             engine,
@@ -125,7 +125,7 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
 @click.option("--as", "email", metavar="EMAIL", help="Who posts them; else nobody is named.")
 @options.json_option
 def postings(file: Path, practice_name: str, email: str | None, as_json: bool) -> None:
-    """Post payments, refunds, adjustments and transfers on claims that are there: a FILE like postings.csv."""
+    """Post payments, refunds, adjustments and transfers on existing claims from a FILE like postings.csv."""
     with _import() as (session, progress):
         by = options.find_actor(session, email, practice_name) if email else None
         done = import_postings(
@@ -136,7 +136,7 @@ def postings(file: Path, practice_name: str, email: str | None, as_json: bool) -
 
 @contextmanager
 def _import() -> Iterator[tuple[Session, Progress | None]]:
-    """Run an import in one transaction, with a progress bar. Print each mistake before the refusal that counts them."""
+    """Run an import in one transaction with a progress bar. Print each mistake before the refusal that counts them."""
     with context.database() as engine, _progress() as progress:
         try:
             with transaction(make_sessions(engine)) as session:
@@ -149,7 +149,7 @@ def _import() -> Iterator[tuple[Session, Progress | None]]:
 
 @contextmanager
 def _progress() -> Iterator[Progress | None]:
-    """A bar on the terminal; None where the output goes elsewhere."""
+    """Show a progress bar on a terminal. Yield None for other output."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None

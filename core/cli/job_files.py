@@ -1,4 +1,4 @@
-"""What a job leaves to keep: its three files, and the reconciliation certificate."""
+"""The files of a job: settled, not settled, not processed, and the reconciliation certificate."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable
@@ -35,7 +35,7 @@ _WRITERS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": files.csv_fil
     help="Where to write it; - for the terminal.  [default: job-JOB-FILE.FORMAT here]",
 )  # fmt: skip
 def download(job: int, file: str, email: str, form: str, path: Path | None) -> None:
-    """Write which claims of a job were settled, which were not and why, or which were not reached."""
+    """Write the job's claims that were settled, that were not settled with the reason, or that were not processed."""
     wanted = File(file)
     with options.sessions() as sessions:
         with transaction(sessions) as session:
@@ -54,7 +54,7 @@ def download(job: int, file: str, email: str, form: str, path: Path | None) -> N
 
 
 def _write(path: Path, pieces: Iterable[str | bytes]) -> None:
-    # Under another name until it is whole, so that a file cut short is never taken for all of it.
+    # Write under another name first, so that a partial file is never taken for a complete one.
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -77,7 +77,7 @@ def _as_bytes(piece: str | bytes) -> bytes:
 @options.as_option
 @options.json_option
 def certificate(job: int, email: str, as_json: bool) -> None:
-    """Draw up the reconciliation certificate of a job that has ended; exit 0 only if it reconciles."""
+    """Print the reconciliation certificate of a job that has ended. Exit 0 only if it reconciles."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
@@ -115,7 +115,7 @@ def _format_certificate(drawn_up: Certificate, zone: ZoneInfo) -> str:
 
 
 def _approval(drawn_up: Certificate, zone: ZoneInfo) -> list[tuple[str, str]]:
-    """The second person, and for what, where the job was over a limit."""
+    """Return the approver and the exceeded limits, if the job needed approval."""
     if drawn_up.approved_at is None:
         return []
     by = ("Approved by", f"{drawn_up.approved_by}, {_moment(drawn_up.approved_at, zone)}")
@@ -123,7 +123,7 @@ def _approval(drawn_up: Certificate, zone: ZoneInfo) -> list[tuple[str, str]]:
 
 
 def _changes_since(drawn_up: Certificate) -> list[tuple[str, str]]:
-    """What became of the write-offs after the job, where anything did."""
+    """Return what happened to the write-offs after the job, if anything."""
     since = drawn_up.since
     if since is None or since.still_written_off_cents == since.written_off_cents:
         return []
@@ -137,7 +137,7 @@ def _changes_since(drawn_up: Certificate) -> list[tuple[str, str]]:
 
 
 def _cost_share(drawn_up: Certificate) -> list[tuple[str, str]]:
-    """What it wrote off of Medicare or Medicaid cost sharing, and why."""
+    """Return the Medicare or Medicaid cost sharing that the job wrote off, and the reason."""
     share = drawn_up.cost_share
     return [("Cost sharing", share.sentence("wrote off")), ("  because", drawn_up.cost_share_reason)] if share else []
 
@@ -148,7 +148,7 @@ def _money(money: Money) -> str:
 
 
 def _moment(at: dt.datetime | None, zone: ZoneInfo) -> str:
-    """As the practice's clock shows it."""
+    """Return the time in the practice's time zone."""
     return f"{at.astimezone(zone):%m/%d/%Y %H:%M} ({zone})" if at else ""
 
 

@@ -1,4 +1,4 @@
-"""A job's frozen preview, as people and programs read it by command: before CONFIRM, and before an approval."""
+"""Print a job's frozen preview, before CONFIRM and before an approval."""
 
 from typing import Any, Final
 
@@ -12,11 +12,11 @@ from core.jobs.preview.totals import CodeCount, Group, PreviewTotals
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.money import format_cents
 
-GROUPS_SHOWN: Final = 10  # payers or providers, the largest first; --json has more
+GROUPS_SHOWN: Final = 10  # payers or providers, largest first; --json has more
 
 
 def preview_facts(session: Session, job: SettleJob) -> dict[str, Any]:
-    """What the preview froze, who asked for it, and what it is over."""
+    """Return the preview, its requesters and the exceeded limits as JSON."""
     names = queries.names_of_users(session, job.practice_id, (*requesters.requester_ids(job), job.decided_by))
     let_run = job.approval_asked_at or job.confirmed_at
     expires_at = decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None
@@ -43,7 +43,7 @@ def preview_facts(session: Session, job: SettleJob) -> dict[str, Any]:
 
 
 def format_preview(session: Session, job: SettleJob) -> str:
-    """The same, for people."""
+    """Return the preview as text."""
     totals = _totals(job)
     if totals is None:
         return f"Job {job.id} is being prepared."
@@ -106,7 +106,7 @@ def _groups(what: str, groups: list[Group]) -> list[str]:
 
 
 def _request_lines(session: Session, job: SettleJob) -> list[str]:
-    """Who asked for it, why, dated when, and against which rules."""
+    """Return lines with the requester, reason, posting date and overridden rules."""
     names = queries.names_of_users(session, job.practice_id, requesters.requester_ids(job))
     said = [f"Requested by {names.get(job.requested_by, 'nobody known')}"]
     if job.approval_asked_at or job.confirmed_at:

@@ -1,4 +1,4 @@
-"""What may be done to a job after its preview: confirm, pause, resume, cancel, try again, discard."""
+"""Commands on a previewed job: confirm, pause, resume, cancel, retry, discard."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ from core.models.jobs import JobStatus, SettleJob
 )
 @options.json_option
 def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: str | None, as_json: bool) -> None:
-    """Let a previewed job run."""
+    """Confirm a previewed job, so that it runs."""
     reason, word = cost_share_reason, confirmation
     warn_of_changes(job, email)
     if reason is None and _at_terminal():
@@ -48,7 +48,7 @@ def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: s
 
 
 def warn_of_changes(job_id: int, email: str) -> None:
-    """Say before CONFIRM how many claims changed since the preview."""
+    """Print before CONFIRM how many claims changed since the preview."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
@@ -58,12 +58,12 @@ def warn_of_changes(job_id: int, email: str) -> None:
 
 
 def _at_terminal() -> bool:
-    """Return whether a person can be asked; a program's input holds the word alone."""
+    """Return whether a user can be asked. A program pipes in only the word CONFIRM."""
     return sys.stdin.isatty()
 
 
 def _prompt_for_cost_share_reason(job_id: int, email: str) -> str | None:
-    """Ask why cost sharing is written off, where the job writes off some; None where it does not."""
+    """Ask for the reason if the job writes off cost sharing. Return None if it does not."""
     with options.sessions() as sessions, sessions() as session:
         job = queries.find(session, JobKey(options.find_actor(session, email).practice_id, job_id))
         share = cost_share.as_previewed(job) if job.status is JobStatus.PREVIEWED else None
@@ -82,7 +82,7 @@ def run_job_command(
     as_json: bool,
     **more: Any,
 ) -> None:
-    """Do `act` to the job on that person's behalf, and say where the job is then."""
+    """Run `act` on the job for that user, and print the job's status after."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         job = act(
@@ -118,7 +118,7 @@ def _job_command(name: str, act: Callable[..., SettleJob], help_: str) -> click.
 @click.option("--code", help="Only the claims that failed with this code.")
 @options.json_option
 def retry_failed(job: int, email: str, code: str | None, as_json: bool) -> None:
-    """Try a job's failed claims again."""
+    """Retry a job's failed claims."""
     run_job_command(job, email, commands.retry_failed, as_json=as_json, code=code)
 
 

@@ -1,4 +1,4 @@
-"""Months: which are closed; closing one, and reopening it with a reason."""
+"""Month-end close: list the months, close one, reopen one with a reason."""
 
 import datetime as dt
 import json
@@ -20,14 +20,14 @@ from core.schedules import queries as schedules
 
 @click.group()
 def month() -> None:
-    """Closed months take no posting."""
+    """Month-end close. A closed month takes no postings."""
 
 
 @month.command("list")
 @options.as_option
 @options.json_option
 def list_(email: str, as_json: bool) -> None:
-    """List the months, the newest first."""
+    """List the months, newest first."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
@@ -40,7 +40,7 @@ def list_(email: str, as_json: bool) -> None:
 @options.as_option
 @options.json_option
 def show(name: str, email: str, as_json: bool) -> None:
-    """Show a month, what closing it would stop, and every close and reopening of it with what each kept and why."""
+    """Show a month, what closing it would block, and its closes and reopenings with totals and reasons."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
@@ -60,9 +60,9 @@ def show(name: str, email: str, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask, although something stops.")
 @options.json_option
 def close(name: str, email: str, yes: bool, as_json: bool) -> None:
-    """Close a month: its totals and a digest of its postings are kept, and nothing is posted into it any more.
+    """Close a month. Its totals and a digest of its postings are stored, and it takes no more postings.
 
-    The command first says what that stops; at a terminal, it asks before it goes on.
+    The command first lists what that blocks. At a terminal, it asks before it continues.
     """
     with options.sessions() as sessions:
         with sessions() as session:
@@ -84,7 +84,7 @@ def close(name: str, email: str, yes: bool, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why; kept with the month.")
 @options.json_option
 def reopen(name: str, email: str, reason: str, as_json: bool) -> None:
-    """Let a closed month take postings again."""
+    """Reopen a closed month to postings."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         opened = closing.reopen(session, periods.named(name), reason=reason, by=by, now=context.utc_now())
@@ -107,7 +107,7 @@ def _month_facts(one: Month) -> dict[str, Any]:
 
 
 def _blocked_by_closing(session: Session, practice_id: int, month: dt.date) -> list[str]:
-    """What can post nothing into the month once it is closed, in words."""
+    """Return what could no longer post into the month once it is closed, in words."""
     nights = schedules.with_nights_in(session, practice_id, month, now=context.utc_now())
     previews = closing.waiting_previews(session, practice_id, month)
     return [

@@ -1,4 +1,4 @@
-"""`settle operations`: what lives, what runs, what waits, in the whole installation."""
+"""`settle operations`: processes, jobs and warnings of the whole installation."""
 
 import json
 
@@ -14,9 +14,9 @@ from core.watch.warnings import warnings
 @click.command()
 @options.json_option
 def operations(as_json: bool) -> None:
-    """Show processes, jobs, schedules and failures of the whole installation; exit 0 only if nothing is wrong.
+    """Show processes, jobs, schedules and failures of the whole installation. Exit 0 only without a warning.
 
-    It asks the database alone: how many hints wait in the broker is on the Operations page.
+    It reads the database only. The Operations page also shows the queue depth of the broker.
     """
     with options.sessions() as sessions:
         seen = overview.look(sessions, now=context.utc_now())

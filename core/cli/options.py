@@ -1,4 +1,4 @@
-"""What the commands on jobs and claims have in common: on whose behalf, and on which database."""
+"""Options that commands share: the acting user, numbers, dates and filters."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -24,11 +24,11 @@ class RecordNumber(click.ParamType[int]):
     """The number of a job, a schedule, a run or an exclusion."""
 
     def __init__(self, of: str, *, where: str) -> None:
-        """Remember of what it is the number, and where that is shown, as the end of a sentence."""
+        """Store what the number identifies, and where it is shown, as the end of a sentence."""
         self.name, self._where = of, where
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number, or the cure."""
+        """Return the number, or fail with the cure."""
         found = reading.number(str(value))
         if not found:
             self.fail(f"{str(value)[:40]!r} is no {self.name}'s number; {self._where}.", param, ctx)
@@ -36,12 +36,12 @@ class RecordNumber(click.ParamType[int]):
 
 
 class DateType(click.ParamType[dt.date]):
-    """A day."""
+    """A date."""
 
     name = "day"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
-        """The day that YYYY-MM-DD says."""
+        """Read YYYY-MM-DD."""
         try:
             return reading.day(value)
         except ValueError as fault:
@@ -56,13 +56,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print facts 
 
 @contextmanager
 def sessions() -> Iterator[Sessions]:
-    """A maker of sessions on the database. Raises `NothingRuns` and `DatabaseAway`."""
+    """Yield a session factory on the database. Raise `NoRunningServers` and `DatabaseUnavailable`."""
     with context.database() as engine:
         yield make_sessions(engine)
 
 
 def find_actor(session: Session, email: str, practice: str | None = None) -> Actor:
-    """The active user of that address, who belongs to `practice` where it is given. Raises `NotFound`."""
+    """Return the active user with that address, of `practice` if given. Raise `NotFound`."""
     user = find_by_email(session, email)
     if user is None or not user.active:
         raise NotFound(
@@ -77,7 +77,7 @@ def find_actor(session: Session, email: str, practice: str | None = None) -> Act
 
 
 def parse_filters(pairs: tuple[str, ...]) -> dict[str, str | list[str]]:
-    """What --filter KEY=VALUE says, given as often as needed: a key that comes twice means any of its values."""
+    """Read repeated --filter KEY=VALUE options. A repeated key means any of its values."""
     given: dict[str, list[str]] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")

@@ -1,4 +1,4 @@
-"""Name a practice in a command: a typo never creates a new one."""
+"""Name a practice in a command, so that a typo never creates a new one."""
 
 import sys
 
@@ -15,10 +15,10 @@ create_option = click.option("--create", is_flag=True, help="Create the practice
 
 
 def may_create(name: str, *, create: bool) -> bool:
-    """Tell whether the command may go on and create the practice; False where there is one of that name.
+    """Return True if the command may create the practice, False if it already exists.
 
-    The first practice of a database is created without a question, because no name can be mistyped there. Later ones
-    take --create, or a yes at a terminal. Raises `NoSuchPractice`.
+    The first practice of a database is created without a question, because no name can be mistyped there. A later one
+    takes --create, or a yes at a terminal. Raise `NoSuchPractice`.
     """
     with options.sessions() as sessions, sessions() as session:
         try:
@@ -28,12 +28,12 @@ def may_create(name: str, *, create: bool) -> bool:
             is_first = not session.scalar(select(exists().where(Practice.id.is_not(None))))
         else:
             return False
-    # Asked when no transaction is open, because a person may take a while.
+    # Ask outside of a transaction, because the answer may take a while.
     if create or is_first or (sys.stdin.isatty() and click.confirm(f"{refusal.message} Create it?", err=True)):
         return True
     raise NoSuchPractice(f"{refusal.message} {_CURE}")
 
 
 def print_created(name: str) -> None:
-    """Say it loudly, because a new practice is easily taken for one that was there."""
+    """Print it prominently, because a new practice is easily taken for an existing one."""
     click.secho(f"CREATED A NEW PRACTICE: {name.strip()}.", bold=True)

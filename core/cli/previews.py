@@ -1,4 +1,4 @@
-"""Jobs begin with a preview: of settling, of another status, of taking a job back. None of it changes a claim."""
+"""Preview a job: a settlement, a status change or a reversal. No claim is changed."""
 
 import json
 import secrets
@@ -75,7 +75,7 @@ def preview(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Show what settling would do to each claim; nothing happens until `settle confirm`."""
+    """Show what settling would do to each claim. Nothing is changed before `settle confirm`."""
     if [every, bool(filters), bool(claims)].count(True) != 1:
         raise click.UsageError("Give --filter KEY=VALUE or --claim ID (as often as needed), or --all for every claim.")
     request = JobRequest.of(
@@ -107,10 +107,10 @@ def _selection(filters: tuple[str, ...], claims: tuple[str, ...]) -> dict[str, A
 @_posting_date_option
 @options.json_option
 def reverse(job: int, email: str, claims: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Show what reversing a job would do; nothing happens until `settle confirm` of the job that this makes.
+    """Show what reversing a job would do. Nothing is changed before `settle confirm` of the reversal.
 
-    A payment that arrived after the write-off stays: the claim is reversed for the write-off that remains. A claim with
-    any other change is skipped until that change is undone.
+    A payment that arrived after the write-off stays: only the remaining write-off is reversed. A claim with any other
+    change is skipped until that change is undone.
     """
 
     def ask(session: Session, *, by: Actor, **who: Any) -> SettleJob:
@@ -121,7 +121,7 @@ def reverse(job: int, email: str, claims: tuple[str, ...], as_json: bool, **give
 
 
 def _print_preview(ask: Callable[..., SettleJob], *, email: str, as_json: bool, practice: str | None = None) -> None:
-    """Make the job that `ask` asks for, prepare it here where it is too large for a request, and print its preview."""
+    """Create the job with `ask`, prepare it here if it is large, and print its preview."""
     with options.sessions() as sessions:
         with transaction(sessions) as session:
             by = options.find_actor(session, email, practice)
@@ -136,7 +136,7 @@ def _print_preview(ask: Callable[..., SettleJob], *, email: str, as_json: bool, 
 
 
 def _wait_until_prepared(sessions: Sessions, key: JobKey) -> SettleJob:
-    """The job with its preview: too many claims for a web request are not too many for a command."""
+    """Return the previewed job. A command can wait for a preview that is too large for a web request."""
     while True:
         with sessions() as session:
             job = session.get_one(SettleJob, key)
@@ -145,7 +145,7 @@ def _wait_until_prepared(sessions: Sessions, key: JobKey) -> SettleJob:
         with transaction(sessions) as session:
             if prepare.prepare(session, key, now=context.utc_now()):
                 continue
-        time.sleep(POLL_SECONDS)  # a worker was quicker, and is at it
+        time.sleep(POLL_SECONDS)  # a worker is already preparing it
 
 
 @click.command()
@@ -153,7 +153,7 @@ def _wait_until_prepared(sessions: Sessions, key: JobKey) -> SettleJob:
 @options.as_option
 @options.json_option
 def show(job: int, email: str, as_json: bool) -> None:
-    """Show what a job's preview froze: counts, dollars, rules, limits, and who asked for it."""
+    """Show a job's frozen preview: counts, dollars, rules, limits and requesters."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)

@@ -1,4 +1,4 @@
-"""One process each, for containers: the command becomes the program, so that signals reach it directly."""
+"""Commands that become one process each, for containers, so that signals reach the program directly."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from core.settings import settings
 @click.command()
 @options.json_option
 def migrate(as_json: bool) -> None:
-    """Bring the database to this version, and say which migrations ran."""
+    """Migrate the database to this version, and list the migrations that ran."""
     with context.database() as engine:
         migrated = migrate_database(engine.url.render_as_string(hide_password=False))
     click.echo(json.dumps(asdict(migrated)) if as_json else _describe_migration(migrated))
@@ -49,28 +49,28 @@ def web() -> None:
 @click.option("--queue", type=click.Choice(programs.QUEUES), default=programs.QUEUES[0], show_default=True)
 @click.option("--name", help="Needed where two workers of one queue run on one host.")
 def worker(queue: str, name: str | None) -> None:
-    """Work off one queue: settle (chunks and previews) or control (sweep and tick)."""
+    """Work on one queue: settle (chunks and previews) or control (sweep and tick)."""
     _wait_until_migrated()
     _exec_program(programs.worker(queue, settings(), name=name))
 
 
 @click.command()
 def beat() -> None:
-    """Send the sweep's hint every few seconds; more than one of them does no harm."""
+    """Send hints for sweep and tick every few seconds. More than one beat does no harm."""
     _wait_until_migrated()
     _exec_program(programs.beat(settings()))
 
 
 @click.command()
 def flower() -> None:
-    """Show workers and hints, read-only, to whom SETTLE_FLOWER_BASIC_AUTH (user:password) lets in."""
+    """Show workers and hints, read-only, to users of SETTLE_FLOWER_BASIC_AUTH (user:password)."""
     if settings().flower_basic_auth is None:
         raise click.UsageError("Set SETTLE_FLOWER_BASIC_AUTH to user:password; Flower is never open to everyone.")
     _exec_program(programs.flower(settings()), programs.flower_environment(settings()))
 
 
 def _wait_until_migrated() -> None:
-    """Return when the database is there and migrated. SIGTERM and SIGINT end the process in good order, code 0."""
+    """Wait until the database is reachable and migrated. SIGTERM and SIGINT end the process with code 0."""
     logs.configure(settings().log_level)
     before = {number: signal.signal(number, _exit_on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     engine = make_engine(context.database_url(), pool_size=1)

@@ -1,4 +1,4 @@
-"""What payments that came after a write-off took back of it."""
+"""Payments after a write-off."""
 
 import json
 
@@ -16,7 +16,7 @@ from core.practices import periods
 @click.option("--month", "name", metavar="YYYY-MM", help="The payments of this month, one by one.")
 @options.json_option
 def recoveries(email: str, name: str | None, as_json: bool) -> None:
-    """Say what payments that came after a write-off took back, by month."""
+    """Show what payments after a write-off reversed, by month."""
     month = periods.named(name) if name else None
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)

@@ -1,4 +1,4 @@
-"""What `settle schedule` shows: what schedules do, when next, and what came of their nights."""
+"""Output of `settle schedule`: schedules, next runs and results."""
 
 import datetime as dt
 import json
@@ -25,7 +25,7 @@ schedule_argument = click.argument("schedule_id", metavar="SCHEDULE", type=_SCHE
 @options.as_option
 @options.json_option
 def list_schedules(practice: str | None, email: str, as_json: bool) -> None:
-    """List the practice's schedules, what each does and when next."""
+    """List the practice's schedules, what each does and its next run."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
         found = [schedule_facts(session, one, now=now) for one in queries.of_practice(session, by.practice_id)]
@@ -62,7 +62,7 @@ def show(schedule_id: int, practice: str | None, email: str, as_json: bool) -> N
 @options.as_option
 @options.json_option
 def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
-    """Show what a schedule would settle in its next night as things stand."""
+    """Estimate what a schedule's next run would settle."""
     with options.sessions() as sessions, sessions() as session:
         by = _find_reader(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
@@ -90,7 +90,7 @@ def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -
 @options.as_option
 @options.json_option
 def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, as_json: bool) -> None:
-    """List what came of the nights, newest first; of one schedule, or of all."""
+    """List the results of runs, newest first, of one schedule or of all."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
         found = queries.runs(session, by.practice_id, schedule_id, limit=limit)
@@ -108,7 +108,7 @@ def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, 
 @options.as_option
 @options.json_option
 def report(run_id: int, practice: str | None, email: str, as_json: bool) -> None:
-    """Show the morning report of one run."""
+    """Show the report of one run."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
         told = run_facts(session, queries.find_run(session, by.practice_id, run_id), now=now)
@@ -130,7 +130,7 @@ def _find_reader(session: Session, email: str, practice: str | None) -> Actor:
 
 
 def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) -> dict[str, Any]:
-    """A schedule as programs read it."""
+    """Return a schedule as JSON."""
     night = queries.next_night(session, schedule, now=now)
     return {
         "id": str(schedule.id),
@@ -154,12 +154,12 @@ def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) ->
 
 
 def schedule_sentence(session: Session, schedule: Schedule) -> str:
-    """What it does, in words."""
+    """Return what the schedule does, in words."""
     return descriptions.sentence(schedule, practice_of(session, schedule.practice_id).time_zone)
 
 
 def run_facts(session: Session, run: ScheduleRun, *, now: dt.datetime) -> dict[str, Any]:
-    """A run and its report as programs read them."""
+    """Return a run and its report as JSON."""
     seen = reports.of_run(session, run, now=now)
     return {
         "id": str(run.id),

@@ -1,4 +1,4 @@
-"""`settle schedule`: make and change what settles by night; and the time zone by which nights begin."""
+"""`settle schedule`: create and change schedules, and the practice's time zone."""
 
 import json
 import secrets
@@ -22,7 +22,7 @@ from core.schedules.requests import WEEKDAYS, ScheduleRequest, claims_typed
 practice_option = click.option("--practice", metavar="NAME", help="Checked against who does it, where it is given.")
 _confirmation_option = click.option("--confirmation", help="The word CONFIRM; asked for without it.")
 
-# Every field of a schedule as an option; `change` keeps what is not given.
+# Every field of a schedule as an option. `change` keeps fields that are not given.
 _FIELDS: Final = (
     click.option("--name"),
     click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="Which claims; as often as needed."),
@@ -45,7 +45,7 @@ _FIELDS: Final = (
 
 @click.group()
 def schedule() -> None:
-    """Rules that make a job at a local time of night."""
+    """Schedules, which create a job at a set local time."""
 
 
 def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
@@ -60,7 +60,7 @@ def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
 @options.as_option
 @options.json_option
 def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
-    """Make a schedule. It reports what it would settle, until `settle schedule settle` lets it."""
+    """Create a schedule. It only reports until `settle schedule settle`."""
     request = ScheduleRequest.of({"weekdays": WEEKDAYS, **_given_fields(given)})
     _run_schedule_command(commands.make, request, email=email, practice=practice, as_json=as_json)
 
@@ -75,7 +75,7 @@ def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
 def change(
     schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool, **given: Any
 ) -> None:
-    """Change what is given, from the next night on; CONFIRM is asked for where the schedule settles."""
+    """Change the given fields from the next run on. A schedule that settles needs CONFIRM."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
@@ -95,7 +95,7 @@ def change(
 @options.as_option
 @options.json_option
 def settle(schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool) -> None:
-    """Let a schedule settle from its next night on; takes CONFIRM."""
+    """Let a schedule settle from its next run on. Needs CONFIRM."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
@@ -112,7 +112,7 @@ def settle(schedule_id: int, confirmation: str | None, practice: str | None, ema
 @options.as_option
 @options.json_option
 def report_only(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
-    """Let a schedule settle nothing any more, and only report."""
+    """Return a schedule to report-only mode."""
 
     def act(session: Session, **who: Any) -> Schedule:
         version = queries.find(session, who["by"].practice_id, schedule_id).version
@@ -145,7 +145,7 @@ _add_action_command("delete", commands.delete, "Let no night come any more; what
 @options.as_option
 @options.json_option
 def run_now(schedule_id: int, key: str | None, practice: str | None, email: str, as_json: bool) -> None:
-    """Run a schedule at once, beside its nights."""
+    """Run a schedule now, in addition to its scheduled runs."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by, now = options.find_actor(session, email, practice), context.utc_now()
         run = commands.run_now(session, schedule_id, key=key or secrets.token_urlsafe(16), by=by, now=now)
@@ -158,7 +158,7 @@ def run_now(schedule_id: int, key: str | None, practice: str | None, email: str,
 @practice_option
 @options.as_option
 def set_time_zone(name: str, practice: str | None, email: str) -> None:
-    """Let the practice's days and nights go by a zone, such as America/Chicago."""
+    """Set the practice's time zone, for example America/Chicago."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email, practice)
         time_zone.set_time_zone(session, name, by=by, now=context.utc_now())
@@ -181,7 +181,7 @@ def _run_schedule_command(
 
 
 def _given_fields(given: dict[str, Any]) -> dict[str, Any]:
-    """The fields that were given, as a schedule is asked for."""
+    """Return the given fields as a schedule request."""
     asked = {name: value for name, value in given.items() if value is not None and value != ()}
     if "filters" in asked:
         asked["filter"] = ClaimFilter.of_texts(options.parse_filters(asked.pop("filters"))).given()
@@ -193,7 +193,7 @@ def _given_fields(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _current_fields(found: Schedule) -> dict[str, Any]:
-    """A schedule as it would be asked for."""
+    """Return a schedule's fields as a request."""
     asked = {name: getattr(found, name) for name in ScheduleRequest.model_fields}
     return {**asked, **{cap: UNLIMITED_WORD for cap in ("claims_max", "cents_max") if asked[cap] >= UNLIMITED}}
 

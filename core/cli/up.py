@@ -1,4 +1,4 @@
-"""`settle up`: everything on this machine, until Ctrl-C."""
+"""`settle up`: run everything on this machine until Ctrl-C."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -19,10 +19,10 @@ from core.settings import settings
 )
 @click.option("--no-sample", is_flag=True, help="Make no sample practice in an empty database.")
 def up(port: int | None, data_dir: Path | None, no_sample: bool) -> None:
-    """Start everything on this machine and keep it up until Ctrl-C.
+    """Start everything on this machine and keep it running until Ctrl-C.
 
-    A database or broker named by SETTLE_DATABASE_URL or SETTLE_BROKER_URL is used as it is; what has no URL is
-    started here, with its files in the data folder.
+    SETTLE_DATABASE_URL and SETTLE_BROKER_URL name existing servers. A server without a URL is started here, with its
+    files in the data folder.
     """
     chosen = {"web_port": port, "data_dir": data_dir}
     with_choices = settings().model_copy(update={name: value for name, value in chosen.items() if value is not None})
@@ -32,7 +32,7 @@ def up(port: int | None, data_dir: Path | None, no_sample: bool) -> None:
 
 
 def _say(line: str) -> None:
-    # Neither a terminal that was closed nor a signal in the middle of a line keeps the stop from its work.
+    # A closed terminal, or a signal in the middle of a line, must not prevent the shutdown.
     with suppress(OSError, RuntimeError):
         click.echo(line)
 

@@ -1,4 +1,4 @@
-"""The people of a practice, and what one claim and one job may write off without a second one."""
+"""Manage the users of a practice and the write-off limits."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ _NOT_RETROACTIVE: Final = "Jobs that were previewed before keep the limits of th
 @options.as_option
 @options.json_option
 def list_users(email: str, as_json: bool) -> None:
-    """List the people of the practice, with role and limits."""
+    """List the users of the practice with role and limits."""
     with options.sessions() as sessions, sessions() as session:
         found = [_user_facts(user) for user in user_management.of_practice(session, options.find_actor(session, email))]
     if as_json:
@@ -42,7 +42,7 @@ def list_users(email: str, as_json: bool) -> None:
 @click.argument("role", type=click.Choice([role.value for role in Role]))
 @options.as_option
 def change_role(who: str, role: str, email: str) -> None:
-    """Change what another person may do; nobody changes an own role."""
+    """Change another user's role. You can't change your own."""
     _run_user_command(
         who, email, lambda session, user_id, **by: user_management.change_role(session, user_id, Role(role), **by)
     )
@@ -55,7 +55,7 @@ def change_role(who: str, role: str, email: str) -> None:
 @_amount_argument
 @options.as_option
 def set_user_limit(who: str, which: str, amount: str, email: str) -> None:
-    """Set what one claim, or one job, of another person may write off alone: dollars, or the word unlimited."""
+    """Set what another user may write off without approval on one claim or in one job: dollars, or unlimited."""
     cents: dict[str, Any] = {f"{which}_cents": parse_limit(amount)}
     _run_user_command(
         who,
@@ -69,7 +69,7 @@ def set_user_limit(who: str, which: str, amount: str, email: str) -> None:
 @_email_argument
 @options.as_option
 def deactivate(who: str, email: str) -> None:
-    """Let another person in no longer: their browsers are signed out, their tokens revoked."""
+    """Deactivate another user: sign out their browsers and revoke their tokens."""
     _run_user_command(who, email, user_management.deactivate)
     click.echo(f"{who} is deactivated: signed out everywhere, every token revoked.")
 
@@ -78,7 +78,7 @@ def deactivate(who: str, email: str) -> None:
 @_email_argument
 @options.as_option
 def reactivate(who: str, email: str) -> None:
-    """Let a person in again; their tokens stay revoked."""
+    """Reactivate a user. Their tokens stay revoked."""
     _run_user_command(who, email, user_management.reactivate)
     click.echo(f"{who} may sign in again; tokens stay revoked.")
 
@@ -89,9 +89,9 @@ def reactivate(who: str, email: str) -> None:
 @click.option("--practice", required=True, metavar="NAME")
 @options.as_option
 def set_limit(which: str, amount: str, practice: str, email: str) -> None:
-    """Set what one claim, or one job, of the practice may write off without a second person.
+    """Set what the practice may write off without approval on one claim or in one job.
 
-    In dollars, or the word unlimited. Over a limit the whole job waits for another person.
+    In dollars, or the word unlimited. A job over a limit needs approval as a whole.
     """
     cents: dict[str, Any] = {f"{which}_cents": parse_limit(amount)}
     with options.sessions() as sessions, transaction(sessions) as session:
@@ -104,9 +104,9 @@ def set_limit(which: str, amount: str, practice: str, email: str) -> None:
 @options.as_option
 @options.json_option
 def show_limits(email: str, as_json: bool) -> None:
-    """Show what one claim and one job may write off without a second person: the practice's, and each person's.
+    """Show what may be written off without approval on one claim and in one job, for the practice and by user.
 
-    Everybody's to an administrator, your own to others; of the practice's and a person's the smaller one counts.
+    Administrators see all users, others only themselves. The stricter of the practice's and the user's limit applies.
     """
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)

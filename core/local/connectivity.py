@@ -1,4 +1,4 @@
-"""Reaching a database that may be away, and the ports that may be taken."""
+"""Connect to a database that may be down, and find free ports."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ from core.errors import Refusal
 
 
 class DatabaseUnavailable(Refusal):
-    """The database does not answer; look at SETTLE_DATABASE_URL and at the server."""
+    """The database does not answer. Check SETTLE_DATABASE_URL and the server."""
 
     code = "database_away"
 
@@ -28,7 +28,7 @@ class PortTaken(Refusal):
 
 @contextlib.contextmanager
 def connected_engine(url: str, *, pool_size: int = 1) -> Iterator[Engine]:
-    """An engine on a database that answers, disposed of at the end. Raises `DatabaseUnavailable`, which says why."""
+    """Yield an engine on a reachable database, and dispose of it. Raise `DatabaseUnavailable` with the cause."""
     engine = make_engine(url, pool_size=pool_size)
     try:
         try:
@@ -42,7 +42,7 @@ def connected_engine(url: str, *, pool_size: int = 1) -> Iterator[Engine]:
 
 
 def require_free_port(host: str, port: int, *, cure: str) -> None:
-    """Raise `PortTaken`, naming the port and the cure, where another program listens on it."""
+    """Raise `PortTaken` with the port and the cure if another program listens on it."""
     try:
         _bind(host, port)
     except OSError as error:
@@ -51,7 +51,7 @@ def require_free_port(host: str, port: int, *, cure: str) -> None:
 
 
 def free_port(host: str, wanted: int) -> int:
-    """Give `wanted` if nobody listens on it, else one that is free now."""
+    """Return `wanted` if it is free, else another free port."""
     try:
         return _bind(host, wanted)
     except OSError:
@@ -59,7 +59,7 @@ def free_port(host: str, wanted: int) -> int:
 
 
 def answers_http(host: str, port: int, path: str) -> bool:
-    """Tell whether a web server answers there, whatever it says."""
+    """Return whether a web server answers there, with any status."""
     connection = HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", path)
@@ -74,7 +74,7 @@ def answers_http(host: str, port: int, path: str) -> bool:
 
 def _bind(host: str, port: int) -> int:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        # As the web server will: a connection that lingers from the run before is no obstacle.
+        # The web server sets it too, so a lingering connection of the previous run does not count.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen()

@@ -1,8 +1,8 @@
-"""Child processes that end when their starter is gone, however it went.
+"""Child processes that end when the process that started them ends, even by SIGKILL.
 
-The parent side (`Guardian`, `Child`) starts them; this same file, run as a program, is the guard: it reads from a
-pipe which children exist, and when the pipe closes it ends those that still do. The guard is plain standard
-library, so that it starts at once and keeps working whatever happens to the environment.
+The parent (`Guardian`, `Child`) starts them. This same file, run as a program, is the guard: it reads from a pipe which
+children exist, and when the pipe closes it ends those that still run. The guard uses only the standard library, so that
+it starts at once and works whatever happens to the environment.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from typing import Self
 _LOOK_SECONDS = 0.02
 _HAS_PROC = Path("/proc/self/stat").exists()
 
-# The later the stage, the earlier it ends: the database last of all.
+# Later stages end first. The database ends last.
 DATABASE, BROKER, SERVICES = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class StopPolicy:
-    """How a child is ended: the signal that asks it, when its turn is, and how long it may take before SIGKILL."""
+    """How a child is stopped: the signal, its stage, and the time before SIGKILL."""
 
     stop_signal: signal.Signals = signal.SIGTERM
     stage: int = SERVICES
@@ -35,27 +35,27 @@ class StopPolicy:
 
 @dataclass(frozen=True)
 class Child:
-    """A process that leads a group of its own."""
+    """A process that leads its own group."""
 
     process: "subprocess.Popen[bytes]"
     ending: StopPolicy
 
     @property
     def pid(self) -> int:
-        """Its process id, which is its group's id too."""
+        """Return its process id, which is also its group's id."""
         return self.process.pid
 
     def is_running(self) -> bool:
-        """Tell whether it has not ended yet."""
+        """Return whether it is still running."""
         return self.process.poll() is None
 
     def request_stop(self) -> None:
-        """Send the signal; do not wait."""
+        """Send the signal without waiting."""
         if self.is_running():
             self.process.send_signal(self.ending.stop_signal)
 
     def stop(self) -> None:
-        """Ask it to stop, wait as long as it may take, then kill what is left of its group."""
+        """Send the signal, wait for the grace period, then kill the rest of its group."""
         self.request_stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(self.ending.grace_seconds)
@@ -69,7 +69,7 @@ class Child:
 
 
 class Guardian:
-    """Starts children; a guard process ends them if this process dies first, even by SIGKILL."""
+    """Starts children. A guard process ends them if this process dies first, even by SIGKILL."""
 
     def __init__(self) -> None:
         """Start the guard."""
@@ -86,10 +86,10 @@ class Guardian:
         cwd: Path | None = None,
         user: int | None = None,
     ) -> Child:
-        """Start `argv` in a session of its own, its output added to `log`; as `user`, and in its group, if given."""
+        """Start `argv` in a session of its own and append its output to `log`; as `user` and in its group, if given."""
         with log.open("ab") as output:
-            # The child reports itself before it becomes the program, and holds the pipe open until then:
-            # there is no moment in which it runs and the guard does not know it.
+            # The child reports itself before it becomes the program and keeps the pipe open until then, so that the
+            # guard always knows it.
             process = subprocess.Popen(  # noqa: S603 – what this product starts
                 [str(word) for word in argv],
                 stdin=subprocess.DEVNULL,
@@ -108,7 +108,7 @@ class Guardian:
         return child
 
     def look(self) -> None:
-        """Replace the guard if somebody ended it."""
+        """Replace the guard if it was ended."""
         if self._guard.poll() is not None:
             os.close(self._pipe)
             self._start_guard()
@@ -117,14 +117,14 @@ class Guardian:
                     self._report(child.pid, child.ending)
 
     def close(self) -> None:
-        """End what still runs, in order, and the guard with it."""
+        """Stop the running children in order, and then the guard."""
         os.close(self._pipe)
         self._guard.wait()
         for child in self._children:
             child.process.wait()
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(
@@ -150,7 +150,7 @@ class Guardian:
 
 @dataclass(frozen=True)
 class _WatchedProcess:
-    """A process that the guard watches over, and when it began: its id alone may later be another's."""
+    """A process that the guard watches, with its start time, because its id may later be reused."""
 
     pid: int
     ending: StopPolicy
@@ -163,7 +163,7 @@ class _WatchedProcess:
         return cls(int(pid), ending, _start_ticks(int(pid)))
 
     def is_running(self) -> bool:
-        """Tell whether this very process, and not another with its id, has not ended yet."""
+        """Return whether this process, and not another with the same id, is still running."""
         if not _HAS_PROC:
             return _exists(self.pid)
         return self.began is not None and _start_ticks(self.pid) == self.began
@@ -174,7 +174,7 @@ class _WatchedProcess:
                 os.kill(self.pid, self.ending.stop_signal)
 
     def kill(self) -> None:
-        """Kill its group, which can outlive it; the id is nobody else's while the group exists."""
+        """Kill its group, which can outlive it. The id is not reused while the group exists."""
         if _start_ticks(self.pid) in (None, self.began):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -182,12 +182,12 @@ class _WatchedProcess:
 
 @dataclass
 class _WatchedProcesses:
-    """All that the guard watches over, by process id."""
+    """All processes that the guard watches, by process id."""
 
     known: dict[int, _WatchedProcess] = field(default_factory=dict)
 
     def end_all(self) -> None:
-        """End stage by stage, the last first."""
+        """End them stage by stage, the last stage first."""
         for stage in sorted({charge.ending.stage for charge in self.known.values()}, reverse=True):
             charges = [charge for charge in self.known.values() if charge.ending.stage == stage]
             for charge in charges:
@@ -214,7 +214,7 @@ def _exists(pid: int) -> bool:
 
 
 def _start_ticks(pid: int) -> str | None:
-    """When the process began, in the kernel's ticks; None where it has ended or the system does not say."""
+    """Return the start time in the kernel's ticks, or None if the process has ended or the system does not tell."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -1,10 +1,10 @@
-"""A file whose age tells a container's health check whether this process still makes its rounds."""
+"""A file that a container's health check reads: its age shows whether this process is still making progress."""
 
 from core.settings import settings
 
 
 def touch() -> None:
-    """Make the file new, where one is named."""
+    """Touch the file, if one is configured."""
     file = settings().alive_file
     if file is not None:
         file.touch()

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own: made, started and stopped here, reached by a unix socket that only we may enter."""
+"""Run our own PostgreSQL on a unix socket in a private folder."""
 
 import os
 import shutil
@@ -23,11 +23,11 @@ from core.local.sockets import socket_folder
 ROLE: Final = "settle"
 _SUPERUSER: Final = "postgres"
 _BUILTIN_LOCALES_SINCE: Final = 17
-_START_SECONDS = 60  # recovery after a crash included
+_START_SECONDS = 60  # including recovery after a crash
 _STOP_SECONDS = 20
 _STOP_POLICY: Final = StopPolicy(
     signal.SIGINT, DATABASE, _STOP_SECONDS
-)  # "fast": SIGTERM would wait for the last client
+)  # "fast" shutdown; SIGTERM would wait for the last client
 _LOOK_SECONDS = 0.02
 
 _SERVER_SETTINGS = {
@@ -37,7 +37,7 @@ _SERVER_SETTINGS = {
     "shared_buffers": "256MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # A server's log must not hold what a statement or a row holds.
+    # A server's log must not contain what a statement or a row contains.
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
@@ -51,13 +51,13 @@ class PostgresFailed(Refusal):
 
 
 class OtherPostgresVersion(Refusal):
-    """The database in the data folder was made by another major version of PostgreSQL."""
+    """Another major version of PostgreSQL created the database in the data folder."""
 
     code = "other_postgres_version"
 
 
 class Postgres:
-    """One server on one folder, with a database `settle` that belongs to the role `settle`."""
+    """One server with its folder, and a database `settle` owned by the role `settle`."""
 
     def __init__(
         self,
@@ -69,10 +69,10 @@ class Postgres:
         programs: Path | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Keep the data below `folder`; `durable=False` is for tests: a crash of the machine may spoil it.
+        """Keep the data below `folder`. `durable=False` is for tests: a crash of the machine may destroy it.
 
-        `programs` is a bin folder to use instead of the one found; `say` gets a line for people where data or
-        programs had to be put elsewhere.
+        `programs` replaces the bin folder that was found. `say` gets a message if data or programs had to be placed
+        elsewhere.
         """
         self._wanted = folder.absolute()
         self._guardian = guardian
@@ -85,17 +85,17 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """The database's URL, once started."""
+        """Return the database's URL, once started."""
         return f"postgresql://{ROLE}@/{ROLE}?host={quote(str(self._sockets))}"
 
     @property
     def child(self) -> Child:
-        """The running server."""
+        """Return the running server."""
         assert self._child is not None, "not started"
         return self._child
 
     def start(self) -> None:
-        """Make the database if there is none, start the server, wait until it answers. Raises a `Refusal`."""
+        """Create the database if needed, start the server, and wait until it answers. Raise a `Refusal`."""
         place = unprivileged.choose_location(self._programs or binaries.find_postgres(), self._wanted)
         if place.folder != self._wanted:
             self._say(
@@ -112,7 +112,7 @@ class Postgres:
         self._make_database()
 
     def stop(self) -> None:
-        """Disconnect everyone and shut down in good order."""
+        """Disconnect all clients and shut down."""
         if self._child is not None:
             self._child.stop()
 
@@ -167,13 +167,13 @@ class Postgres:
 
 
 def _initialize(place: unprivileged.PostgresLocation, data: Path) -> None:
-    """Make the cluster under another name until it is whole."""
+    """Create the cluster under another name until it is complete."""
     partial = data.with_name("data.partial")
     shutil.rmtree(partial, ignore_errors=True)
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     if (binaries.postgres_major(place.binaries) or 0) < _BUILTIN_LOCALES_SINCE:
         locale = ["--locale=C.UTF-8"]
-    # "trust" is trust in the socket's folder, which only we may enter.
+    # "trust" relies on the socket's private folder.
     done = subprocess.run(  # noqa: S603 – found by us
         [
             place.binaries / "initdb",
@@ -209,9 +209,9 @@ def _refuse_other_version(place: unprivileged.PostgresLocation, data: Path) -> N
 
 
 def _stop_leftover_server(data: Path) -> None:
-    """Clear away what a killed run left: a server that still runs on this data, or the file that says so.
+    """Clean up after a killed run: stop a server that still runs on this data, and remove its pid file.
 
-    The caller holds the data folder's lock, so no other run can be meant.
+    The caller has locked the data folder, so no other run owns it.
     """
     pid_file = data / "postmaster.pid"
     try:
@@ -219,7 +219,7 @@ def _stop_leftover_server(data: Path) -> None:
     except (OSError, ValueError):
         return
     if not _is_postgres_on(pid, data):
-        # The number may be another process's by now; PostgreSQL would refuse to start because of it.
+        # The process id may belong to another process by now, and PostgreSQL would refuse to start.
         pid_file.unlink(missing_ok=True)
         return
     until = time.monotonic() + _STOP_SECONDS
@@ -233,13 +233,13 @@ def _is_postgres_on(pid: int, data: Path) -> bool:
     try:
         return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
-        ps = shutil.which("ps")  # macOS has it instead
+        ps = shutil.which("ps")  # on macOS
         listing = [ps, "-p", str(pid), "-o", "command="] if ps else ["false"]
         return os.fsencode(data) in subprocess.run(listing, capture_output=True, check=False).stdout  # noqa: S603
 
 
 def _clean_environment() -> dict[str, str]:
-    """Nothing of the caller's PG… variables, and nothing secret."""
+    """Return the environment without the caller's PG… variables and without secrets."""
     return {name: os.environ[name] for name in ("PATH", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ} | {
         "LC_ALL": "C"
     }

@@ -1,4 +1,4 @@
-"""The command line of each door: what `settle web` and its like become, and what `settle up` starts."""
+"""The command lines of the processes that `settle web` and the like become, and that `settle up` starts."""
 
 import sys
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ QUEUES: Final = (QUEUE_SETTLE, QUEUE_CONTROL)
 _WEB_GRACE_SECONDS: Final = 5
 _CELERY: Final = (sys.executable, "-m", "celery", "--quiet", "--app")
 _APP: Final = "worker.app"
-_FLOWER_APP: Final = "worker.flower"  # the same, with what Flower needs besides
+_FLOWER_APP: Final = "worker.flower"  # the same app, with settings for Flower
 
 
 def web(settings: Settings) -> list[str]:
-    """The web server. It keeps no access log of its own: an address can hold what somebody searched for."""
+    """Return the web server. It writes no access log, because addresses can contain search terms."""
     return [
         *(sys.executable, "-m", "gunicorn", "webui.server.wsgi:application()"),
         *("--logger-class", "webui.server.wsgi.GunicornLogger"),
@@ -27,8 +27,8 @@ def web(settings: Settings) -> list[str]:
 
 
 def worker(queue: str, settings: Settings, *, name: str | None = None) -> list[str]:
-    """A worker for one queue. Two for one queue on one host need a `name` each."""
-    # Nothing that runs in `control` takes long, and a second one would find the sweep's lock taken.
+    """Return a worker for one queue. Two for one queue on one host need a `name` each."""
+    # Tasks in `control` are short, and a second process would find the sweep's lock taken.
     concurrency = settings.worker_concurrency if queue == QUEUE_SETTLE else 1
     return [
         *(*_CELERY, _APP, "worker"),
@@ -42,7 +42,7 @@ def worker(queue: str, settings: Settings, *, name: str | None = None) -> list[s
 
 
 def beat(settings: Settings) -> list[str]:
-    """The clock. It keeps nothing on disk, since an extra or a missing beat does no harm."""
+    """Return beat. It stores nothing on disk, because an extra or missing tick does no harm."""
     return [
         *_CELERY,
         _APP,
@@ -55,7 +55,7 @@ def beat(settings: Settings) -> list[str]:
 
 
 def flower(settings: Settings) -> list[str]:
-    """Flower, to look and not to touch."""
+    """Return Flower, read-only."""
     return [
         *(*_CELERY, _FLOWER_APP, "flower"),
         f"--address={settings.flower_host}",
@@ -67,6 +67,6 @@ def flower(settings: Settings) -> list[str]:
 
 
 def flower_environment(settings: Settings) -> Mapping[str, str]:
-    """Flower's user:password, by environment: a command line can be read by everyone on the machine."""
+    """Return Flower's user:password as an environment variable, because command lines are visible to all users."""
     auth = settings.flower_basic_auth
     return {"FLOWER_BASIC_AUTH": auth.get_secret_value()} if auth else {}

@@ -1,4 +1,4 @@
-"""Keeping one program up: started again when it dies, but not for ever."""
+"""Restart a program when it dies, but not forever."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from typing import Final
 from core.errors import Refusal
 from core.local.guardian import Child
 
-RESTARTS_MAX: Final = 5  # within RESTARTS_SECONDS; more often than that, starting it again does not help
+RESTARTS_MAX: Final = 5  # within RESTARTS_SECONDS; more restarts would not help
 RESTARTS_SECONDS: Final = 60.0
-_BACKOFF_SECONDS: Final = 0.25  # doubled at each restart within RESTARTS_SECONDS
+_BACKOFF_SECONDS: Final = 0.25  # doubled with each restart within RESTARTS_SECONDS
 
 
 class RestartLimitReached(Refusal):
@@ -22,7 +22,7 @@ class RestartLimitReached(Refusal):
 
 @dataclass
 class SupervisedProgram:
-    """A program with its log; without an `essential` one the run stops, without another it goes on."""
+    """A program with its log. Without an `essential` one the run stops; without another it continues."""
 
     name: str
     start_child: Callable[[], Child]
@@ -39,7 +39,7 @@ class SupervisedProgram:
         self.child = self.start_child()
 
     def look(self, now: float) -> None:
-        """Notice a death; start it again when its pause is over. Raises `RestartLimitReached` for an essential one.
+        """Notice a death and restart the program after a pause. Raise `RestartLimitReached` for an essential one.
 
         `now` is monotonic seconds.
         """
@@ -49,13 +49,13 @@ class SupervisedProgram:
             self._start_again(now)
 
     def request_stop(self) -> None:
-        """Begin to stop it; never start it again."""
+        """Start stopping it, and do not restart it."""
         self._restart_at = None
         if self.child is not None:
             self.child.request_stop()
 
     def stop(self) -> None:
-        """Stop it and wait for its end; never start it again."""
+        """Stop it, wait for its end, and do not restart it."""
         self._restart_at = None
         if self.child is not None:
             self.child.stop()
@@ -68,7 +68,7 @@ class SupervisedProgram:
             self._plan_restart(now)
 
     def _record_exit(self, child: Child, now: float) -> None:
-        child.kill()  # what its group left behind, such as the pool of a killed worker
+        child.kill()  # what is left of its group, such as the pool of a killed worker
         self.child = None
         self.say(f"{self.name} ended ({_exit_reason(child.process.returncode)}); its log is {self.log}")
         self._plan_restart(now)

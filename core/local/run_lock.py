@@ -1,4 +1,4 @@
-"""Which run owns a data folder, and where its servers are."""
+"""Lock a data folder for one run, and publish where its servers are."""
 
 import fcntl
 import json
@@ -14,7 +14,7 @@ from core.errors import Refusal
 
 _LOCK: Final = "lock"
 _SERVERS_FILE: Final = "run.json"
-_LOCK_SECONDS: Final = 0.5  # `find_running_servers` holds the lock for an instant
+_LOCK_SECONDS: Final = 0.5  # `find_running_servers` takes the lock for an instant
 
 
 class AlreadyRunning(Refusal):
@@ -31,7 +31,7 @@ class DataDirNotOwned(Refusal):
 
 @dataclass(frozen=True)
 class RunningServers:
-    """Where the servers of a run are. The URLs may hold passwords: the file that keeps them is ours alone."""
+    """Where the servers of a run are. The URLs may contain passwords, so the file is private."""
 
     database_url: str
     broker_url: str
@@ -41,9 +41,9 @@ class RunningServers:
 
 @contextmanager
 def lock_data_dir(data_dir: Path) -> Iterator[None]:
-    """Own the folder until the end, or raise `AlreadyRunning` with the other run's address."""
+    """Lock the folder until the end. Raise `AlreadyRunning` with the other run's address."""
     try:
-        # Root's PostgreSQL runs as somebody else, who must be able to pass.
+        # As root, PostgreSQL runs as another user, who needs access to the folder.
         data_dir.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
         lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except PermissionError:
@@ -57,7 +57,7 @@ def lock_data_dir(data_dir: Path) -> Iterator[None]:
 
 
 def publish_servers(data_dir: Path, servers: RunningServers) -> None:
-    """Say where this run's servers are; `find_running_servers` reads it."""
+    """Write where this run's servers are, for `find_running_servers`."""
     partial = data_dir / f"{_SERVERS_FILE}.partial"
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -66,7 +66,7 @@ def publish_servers(data_dir: Path, servers: RunningServers) -> None:
 
 
 def find_running_servers(data_dir: Path) -> RunningServers | None:
-    """The servers of the run that owns the folder; None if none runs or it has none yet."""
+    """Return the servers of the run that locked the folder, or None."""
     try:
         lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -76,7 +76,7 @@ def find_running_servers(data_dir: Path) -> RunningServers | None:
     except BlockingIOError:
         return _read(data_dir)
     else:
-        return None  # what the file says is from a run that was killed
+        return None  # the file is from a killed run
     finally:
         os.close(lock)
 

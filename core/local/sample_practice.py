@@ -1,4 +1,4 @@
-"""What a newcomer finds: a practice with claims, and somebody to sign in as."""
+"""A demo practice with claims, and a demo user."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class SignIn:
 
 
 def create_if_empty(engine: Engine, data_dir: Path, *, now: dt.datetime, say: Callable[[str], None]) -> None:
-    """Make the practice unless the database has any, and its demo user unless there is any user."""
+    """Create the demo practice unless the database has a practice, and its demo user unless it has users."""
     if not _has_rows(engine, Practice):
         say(f"Making the sample practice {PRACTICE} with {CLAIMS:,} claims …")
         make_sample(engine, practice_name=PRACTICE, claims=CLAIMS, seed=1, now=now)
@@ -59,7 +59,7 @@ def _add_demo_user(engine: Engine, data_dir: Path, *, now: dt.datetime) -> None:
 
 
 def find_sign_in(engine: Engine, data_dir: Path) -> SignIn | None:
-    """How to sign in as the demo user; None where this folder's demo user is not in this database."""
+    """Return the demo user's sign-in, or None if this folder's demo user is not in this database."""
     with transaction(make_sessions(engine)) as session:
         known = users.find_by_email(session, DEMO_EMAIL) is not None
     if not known or not (data_dir / _PASSWORD).exists():

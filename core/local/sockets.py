@@ -1,4 +1,4 @@
-"""Folders for unix sockets: private, and short enough for the kernel."""
+"""Folders for unix sockets: private, and with a path short enough for the kernel."""
 
 import hashlib
 import os
@@ -9,22 +9,24 @@ from pathlib import Path
 
 from core.errors import Refusal
 
-_PATH_BYTES_MAX = 103  # macOS takes 103, Linux 107
+_PATH_BYTES_MAX = 103  # macOS allows 103, Linux 107
 _NAME_BYTES_MAX = len("/.s.PGSQL.5432.lock")
-_PLAIN = re.compile(r"[A-Za-z0-9/_.+-]+")  # what needs no quoting in a URL, whoever parses it
+_PLAIN = re.compile(r"[A-Za-z0-9/_.+-]+")  # needs no quoting in a URL
 _SHORT_ROOT = Path("/tmp")  # noqa: S108 – the folder made below it is checked to be ours alone
 
 
 class NoSocketFolder(Refusal):
-    """There is no folder that is ours alone and takes a unix socket."""
+    """There is no private folder that can hold a unix socket."""
 
     code = "no_socket_folder"
 
 
 def socket_folder(wanted: Path, *, owner: int | None = None) -> Path:
-    """Make `wanted` if sockets can be there, else a short folder below /tmp; give the one made: `owner`'s, mode 700.
+    """Create `wanted` if it can hold sockets, else a short folder below /tmp.
 
-    They cannot where the path is too long or has odd characters, and on some shared or network file systems.
+    Return it; it belongs to `owner`, mode 700.
+
+    A folder cannot hold sockets if its path is too long or has special characters, or on some network file systems.
     """
     if _fits(wanted) and _takes_socket(_make_private(wanted, owner)):
         return wanted
@@ -42,7 +44,7 @@ def _fits(folder: Path) -> bool:
 def _make_private(folder: Path, owner: int | None) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
-    # Below /tmp somebody else may have been here first.
+    # Another user may have created it first below /tmp.
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.getuid(), owner):
         raise NoSocketFolder(f"{folder} belongs to somebody else; remove it or choose another --data-dir.")
     folder.chmod(0o700)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: heard at once, obeyed at the next step, so that no step is cut in two."""
+"""Handle Ctrl-C and SIGTERM between steps, so that no step is interrupted."""
 
 import signal
 from collections.abc import Callable
@@ -9,31 +9,31 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequested(Exception):
-    """Somebody asked the run to stop."""
+    """A signal asked the run to stop."""
 
 
 class StopSignals:
-    """Within its block a signal asks the run to stop; `check` raises `StopRequested` from then on."""
+    """In its block, a signal requests a stop, and `check` raises `StopRequested` from then on."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        """`say` gets a line at each signal."""
+        """`say` gets a line for each signal."""
         self._say = say
         self._asked = False
 
     def check(self) -> None:
-        """Raise `StopRequested` if a signal came."""
+        """Raise `StopRequested` after a signal."""
         if self._asked:
             raise StopRequested
 
     def __enter__(self) -> Self:
-        """Take the signals over."""
+        """Install the handlers."""
         self._before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give them back."""
+        """Restore the earlier handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -1,4 +1,4 @@
-"""`settle up`: everything on one machine, brought up in order, kept up, and stopped in order."""
+"""`settle up`: start everything on one machine in order, keep it running, and stop it in order."""
 
 import datetime as dt
 import os
@@ -28,20 +28,20 @@ from core.settings import Settings
 from core.watch import canary, heartbeat
 
 _FLOWER_USER: Final = "ops"
-_EXAMPLE_PORT: Final = 8011  # an example of one that is seldom taken
+_EXAMPLE_PORT: Final = 8011  # an example of a port that is usually free
 _LOOK_SECONDS: Final = 0.1
 _READY_SECONDS: Final = 120  # a cold start on a small, busy machine
 
 
 class NotReady(Refusal):
-    """The programs were started, and do not answer."""
+    """The programs were started but do not answer."""
 
     code = "not_ready"
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What `up` says to people: lines as they come, and the block when all is ready."""
+    """What `up` prints: lines of progress, and a block when all is ready."""
 
     line: Callable[[str], None]
     ready: Callable[[run_lock.RunningServers, sample_practice.SignIn | None, Path], None]
@@ -53,18 +53,18 @@ class Supervisor:
     def __init__(
         self, settings: Settings, *, with_sample: bool, screen: Screen, clock: Callable[[], dt.datetime]
     ) -> None:
-        """`settings` says which servers are given by URL; the others are started."""
+        """`settings` names the servers that have a URL. The others are started."""
         self._settings = settings
         self._data_dir = settings.data_dir.absolute()
         self._with_sample = with_sample
         self._screen = screen
         self._clock = clock
-        self._kept: list[SupervisedProgram] = []  # in the order of their start
+        self._kept: list[SupervisedProgram] = []  # in order of their start
 
     def run(self) -> None:
-        """Bring everything up, keep it up until a signal, stop it in order. Raises a `Refusal`."""
+        """Start everything, keep it running until a signal, and stop it in order. Raise a `Refusal`."""
         if not self._data_dir.exists():
-            self._refuse_taken_port()  # before a folder is made that nobody would need
+            self._refuse_taken_port()  # before a folder is created for nothing
         with StopSignals(self._screen.line) as signals, run_lock.lock_data_dir(self._data_dir), Guardian() as guardian:
             self._signals, self._guardian = signals, guardian
             try:
@@ -98,7 +98,7 @@ class Supervisor:
         require_free_port(self._settings.web_host, self._settings.web_port, cure=cure)
 
     def _start_servers(self) -> None:
-        """Start the database and the broker that no URL names."""
+        """Start the database and the broker that have no URL."""
         urls: dict[str, SecretStr] = {}
         if self._settings.database_url is None:
             log = self._log_of("database")
@@ -112,7 +112,7 @@ class Supervisor:
         self._settings = self._settings.model_copy(update=urls)
 
     def _complete_settings(self) -> None:
-        """Add what a newcomer does not want to think about: secrets, and a port for Flower."""
+        """Fill in secrets, and a port for Flower."""
         settings = self._settings
         password = load_or_create_secret(self._data_dir, "flower_password")
         self._settings = settings.model_copy(
@@ -151,7 +151,7 @@ class Supervisor:
         kept.start()
 
     def _wait_until_ready(self, engine: Engine) -> None:
-        """Wait until a worker of each queue has stamped a row because a hint told it to, and the web answers.
+        """Wait until a worker of each queue has answered a test hint and the web answers.
 
         Without the broker, wait for each worker's heartbeat instead.
         """
@@ -210,7 +210,7 @@ class Supervisor:
             kept.look(time.monotonic())
 
     def _stop(self) -> None:
-        """Stop what makes work, then what does it, then the broker, and the database last."""
+        """Stop what creates work, then the workers, then the broker, and the database last."""
         doors = [kept for kept in self._kept if kept.name in {"web", "beat", "flower"}]
         workers = [kept for kept in self._kept if kept.name.startswith("worker-")]
         servers = [kept for kept in reversed(self._kept) if kept not in doors + workers]
@@ -244,7 +244,7 @@ def _secret_value(secret: SecretStr | None) -> str:
 
 
 def _environment_of(settings: Settings) -> dict[str, str]:
-    """The settings as the environment of a child."""
+    """Return the settings as a child's environment."""
     values = {name: getattr(settings, name) for name in type(settings).model_fields}
     return {
         f"SETTLE_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)

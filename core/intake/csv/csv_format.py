@@ -1,4 +1,4 @@
-"""Our own CSV format, column by column; docs/import-format.md explains it to practices."""
+"""Our CSV format, column by column. docs/import-format.md explains it to practices."""
 
 from typing import Any, Final
 
@@ -121,7 +121,7 @@ ORIGINS: Final = {
 
 
 def posting_inconsistency(values: tuple[Any, ...]) -> tuple[str, str] | None:
-    """(column, cure) where the fields of a posting are right one by one but not together."""
+    """Return (column, cure) if the fields of a posting are valid one by one but not together."""
     _, _, _, _, kind, amount, paid_by, group_code, reason_code, _ = values
     paid = kind in (PostingKind.PAYMENT.value, REFUND)
     if amount == 0:

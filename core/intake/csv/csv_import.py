@@ -1,4 +1,4 @@
-"""`settle import csv`: read the documented format into a practice."""
+"""`settle import csv`: import the documented format into a practice."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -41,9 +41,9 @@ def import_csv(
     now: dt.datetime,
     progress: Progress | None = None,
 ) -> Imported:
-    """Bring the claims in the folder `path` into the practice, made where there is none; all or nothing.
+    """Import the claims in the folder `path` into the practice, created if needed, all or none.
 
-    Raises `ImportRefused` with every mistake, `NoSuchFolder`, and what `find_or_create_practice` does.
+    Raise `ImportRefused` with every mistake, `NoSuchFolder`, and what `find_or_create_practice` raises.
     """
     folder = Folder(path, csv_format.FORMATS, progress=progress)
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
@@ -60,7 +60,7 @@ def import_csv(
 
 
 def posting_rows(folder: Folder, file: FileFormat = csv_format.POSTINGS) -> Iterator[tuple[Any, ...]]:
-    """Rows for the stage: a refund is a payment above zero."""
+    """Yield rows for the stage. A refund becomes a payment above zero."""
     for row in folder.rows(file):
         _check_consistency(folder, file, row)
         posting_id, claim, line, responsibility, kind, *rest = row.values
@@ -76,14 +76,17 @@ def _check_consistency(folder: Folder, file: FileFormat, row: Row) -> None:
 
 
 def _split_charged_lines(session: Session) -> None:
-    """Make from each charged line the line and, unless it is 0.00, the charge, posted on the claim's day of service."""
+    """Split each charged line into the line and its charge, which is posted on the claim's date of service.
+
+    A charge of 0.00 is not posted.
+    """
     charged, claim, posting = stages.CHARGED_LINE, stages.CLAIM, stages.POSTING
     lines = select(charged.c.at, charged.c.claim, charged.c.number, charged.c.procedure_code)
     session.execute(insert(stages.LINE).from_select(["at", "claim", "number", "procedure_code"], lines))
     served = select(claim.c.external_id, func.min(claim.c.service_date).label("on")).group_by(claim.c.external_id)
     served_on = served.subquery("served")
     charges = (
-        # Lines and claims that stand there twice are reported as such; once is enough here.
+        # Duplicate lines and claims are reported elsewhere, so take each once.
         select(
             charged.c.at,
             literal("charge:") + charged.c.claim + literal(":") + cast(charged.c.number, Text),

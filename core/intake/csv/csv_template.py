@@ -1,4 +1,4 @@
-"""`settle import csv --template`: example files in the documented format, which import as they are."""
+"""`settle import csv --template`: write example files in the documented format, which import as they are."""
 
 import csv
 from pathlib import Path
@@ -48,18 +48,18 @@ _ROWS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 
 
 class TemplateExists(Refusal):
-    """A file of the template is there already; nothing was written."""
+    """A file of the template already exists. Nothing was written."""
 
     code = "template_in_the_way"
 
 
 def template_files() -> dict[str, tuple[tuple[str, ...], ...]]:
-    """The rows of each file of the template by its name, header first."""
+    """Return the rows of each template file by name, header first."""
     return {file.name: (tuple(c.name for c in file.columns), *_ROWS[file.name]) for file in csv_format.FORMATS}
 
 
 def write_template(path: Path) -> None:
-    """Write the template's files into the folder `path`, which is made. Raises `TemplateExists`."""
+    """Write the template's files into the folder `path`, created if needed. Raise `TemplateExists`."""
     files = template_files()
     standing = sorted(name for name in files if (path / name).exists())
     if standing:

@@ -1,6 +1,6 @@
-"""`settle import postings`: payments, refunds, adjustments and transfers onto claims that the practice has already.
+"""`settle import postings`: post payments, refunds, adjustments and transfers on existing claims.
 
-All of them or none. The posting id tells a new posting from one that is there. Write-offs follow, as everywhere.
+All or none. The posting id tells a new posting from an existing one. Write-offs are adjusted as for any other posting.
 """
 
 import datetime as dt
@@ -52,16 +52,16 @@ from core.models.practices import Practice
 from core.practices import periods, practice_days, queries
 
 _STAGE: Final = stages.POSTING
-_ROWS_AT_ONCE: Final = 5_000  # a statement has room for so many ids
+_ROWS_AT_ONCE: Final = 5_000  # ids that fit in one statement
 
 
 @dataclass(frozen=True)
 class ImportedPostings:
-    """What an import of postings did."""
+    """The result of an import of postings."""
 
     added: int
     already_there: int
-    moved: Moved  # what they did to write-offs
+    moved: Moved  # what was reversed or restored of write-offs
     summary: Summary
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
 
@@ -75,9 +75,9 @@ def import_postings(
     now: dt.datetime,
     progress: Progress | None = None,
 ) -> ImportedPostings:
-    """Post the rows of the file `path` on the practice's claims; `by` None is the command line.
+    """Post the rows of the file `path` on the practice's claims. `by` is None for the command line.
 
-    Raises `NoSuchPractice`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with every mistake.
+    Raise `NoSuchPractice`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with every mistake.
     """
     practice = queries.named(session, practice_name)
     if by is not None:
@@ -107,7 +107,10 @@ def import_postings(
 def _check(
     session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor | None, now: dt.datetime
 ) -> tuple[int, int]:
-    """Refuse what is wrong, leave out what is there, hold claims and months; give how many were staged and are new."""
+    """Check the rows, drop known ones, and lock claims and months.
+
+    Return how many rows were staged and how many are new.
+    """
     add_duplicates(session, _STAGE, ("source_id",), origins[_STAGE], faults)
     _add_unknown(session, practice.id, origins, faults)
     report_changed_postings(session, practice.id, SOURCE, origins, faults)
@@ -133,7 +136,7 @@ def _count(session: Session) -> int:
 
 
 def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Faults for rows whose claim, or whose line of it, the practice has not."""
+    """Add faults for rows whose claim or line the practice does not have."""
     staged = _STAGE.c
     of_claim = (Claim.practice_id == practice_id, Claim.external_id == staged.claim)
     of_line = and_(LineItem.practice_id == practice_id, LineItem.claim_id == Claim.id, LineItem.number == staged.line)
@@ -164,7 +167,7 @@ def _add_future(session: Session, practice: Practice, origins: Origins, faults: 
 def _add_over_limit(
     session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor, now: dt.datetime
 ) -> None:
-    """Faults for claims that `by` would adjust by more than one person may."""
+    """Add faults for claims that `by` would adjust by more than the limit for one claim."""
     limit = adjustment_limits.of_person(session, by)
     day = adjustment_limits.by_person_today(practice, by, now=now)
     already = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == Claim.id)
@@ -183,17 +186,17 @@ def _add_over_limit(
 
 
 def _lock_claims(session: Session, practice_id: int) -> None:
-    """Every claim of the file, in id order and before any month, as every other hand does."""
+    """Lock every claim of the file, in id order and before any month, as all others do."""
     named = exists().where(_STAGE.c.claim == Claim.external_id)
     claims = select(Claim.id).where(Claim.practice_id == practice_id, named).order_by(Claim.id)
     session.execute(select(func.count()).select_from(claims.with_for_update(key_share=True).subquery("locked")))
 
 
 def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.datetime) -> Moved:
-    """Post all rows, and tell what they did to write-offs.
+    """Post all rows. Return what they did to write-offs.
 
-    Several on one line and side that was ever written off are posted in rounds, in the order of the file. Each round
-    sees what the one before has left, as if the rows had been entered one by one.
+    Several rows on one line and responsibility with a write-off are posted in rounds, in the order of the file. Each
+    round sees the result of the one before, as if the rows had been entered one by one.
     """
     rounds = _posting_rounds(session, practice.id)
     later = [at for rows in rounds[1:] for at in rows]
@@ -214,7 +217,7 @@ def _at_lines(rows: Sequence[int]) -> ColumnElement[bool]:
 
 
 def _posting_rounds(session: Session, practice_id: int) -> list[list[int]]:
-    """The rows where anything was ever written off: the first of each line and side, the second, and so on."""
+    """Return the rounds for places with write-offs: the first row of each place, then the second, and so on."""
     place = (_STAGE.c.claim, _STAGE.c.line, _STAGE.c.responsibility)
     written_off = exists().where(
         Claim.practice_id == practice_id,

@@ -1,4 +1,4 @@
-"""What can only be checked once everything is staged: each check is one query that gives the first rows at fault."""
+"""Checks that need all rows staged. Each is one query that returns the first faulty rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from core.models.practices import BillingStatus, Office, Patient, Payer, Provide
 
 @dataclass(frozen=True)
 class Origin:
-    """The file that a stage was read from, and its columns' names where they differ from the stage's."""
+    """The file that a stage was read from, and its column names if they differ from the stage's."""
 
     file: str
     columns: Mapping[str, str] = field(default_factory=dict)
-    charges: "Origin | None" = None  # where charge postings come from, if not from the file of the others
+    charges: "Origin | None" = None  # the file of charge postings, if it is another one
 
     def fault(
         self,
@@ -70,7 +70,7 @@ _CLAIM_REFERENCES: Final = (
 
 
 def check_staged(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Look for duplicates and for references to what neither the files nor the practice have."""
+    """Check for duplicates and for references that neither the files nor the practice have."""
     for stage, key in _UNIQUE_KEYS:
         if stage in origins:
             add_duplicates(session, stage, key, origins[stage], faults)
@@ -83,7 +83,7 @@ def check_staged(session: Session, practice_id: int, origins: Origins, faults: F
 
 
 def first_faulty_rows(session: Session, rows: Select[Any], *alike: str) -> Sequence[Row[Any]]:
-    """Return the first rows by `at`, those for each value of `alike`; the first has the count in `times`, others 0."""
+    """Return the first rows by `at` for each value of `alike`. The first has the count in `times`, others 0."""
     found = rows.subquery("found")
     columns = [found.c[name] for name in alike]
     nth = func.row_number().over(partition_by=columns, order_by=found.c.at)
@@ -94,9 +94,9 @@ def first_faulty_rows(session: Session, rows: Select[Any], *alike: str) -> Seque
 
 
 def add_duplicates(session: Session, stage: Table, key: tuple[str, ...], origin: Origin, faults: Faults) -> None:
-    """Add a fault for each staged row whose key stands in the file already: the same row again, or another one.
+    """Add a fault for each staged row whose key is already in the file: an equal row or a different one.
 
-    The cure never is to drop a row that differs, because its money would be lost.
+    The cure never is to drop a different row, because its money would be lost.
     """
     columns = [stage.c[name] for name in key]
     occurrence = func.row_number().over(partition_by=columns, order_by=stage.c.at).label("occurrence")
@@ -137,7 +137,7 @@ def _add_unknown(
 def _add_with_hints(
     session: Session, unknown: Select[Any], column: str, base: str, cure: str, origin: Origin, faults: Faults
 ) -> None:
-    """Add a fault for each row of `unknown`, with what is there that nearly fits it."""
+    """Add a fault for each row of `unknown`, with the nearest known value."""
     for row in first_faulty_rows(session, unknown, "hint"):
         told = f"{base}; {NEAR_MATCH_CURES[row.hint]}" if row.hint else cure
         faults.add(origin.fault(row, column, row.value, told), times=row.times)
@@ -181,7 +181,7 @@ def _add_postings_without_line(session: Session, origins: Origins, faults: Fault
     alone = select(posting.c.at, place.label("value"), hint).where(
         posting.c.claim.is_not(None),
         posting.c.line.is_not(None),
-        # A charge was made from its line.
+        # A charge is reported with its line.
         posting.c.kind.is_distinct_from(PostingKind.CHARGE.value),
         ~exists().where(line.c.claim == posting.c.claim, line.c.number == posting.c.line),
     )

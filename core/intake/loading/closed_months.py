@@ -1,4 +1,4 @@
-"""Rows that are dated in a closed month: refused one by one, with the cure."""
+"""Refuse rows dated in a closed month, one by one, with the cure."""
 
 import datetime as dt
 from typing import Final
@@ -17,7 +17,7 @@ _MONTH: Final = periods.month_of_column(stages.POSTING.c.posted_on)
 def check_closed_months(
     session: Session, practice_id: int, origins: Origins, faults: Faults, *, now: dt.datetime
 ) -> None:
-    """Add a fault for each staged posting that is dated in a month that the practice has closed."""
+    """Add a fault for each staged posting dated in a closed month of the practice."""
     report_postings_in_months(
         session, practice_id, periods.closed_months(session, practice_id), origins, faults, now=now
     )
@@ -26,7 +26,7 @@ def check_closed_months(
 def report_postings_in_months(
     session: Session, practice_id: int, closed: set[dt.date], origins: Origins, faults: Faults, *, now: dt.datetime
 ) -> None:
-    """The same, of the months in `closed`."""
+    """Add a fault for each staged posting dated in one of the `closed` months."""
     if not closed:
         return
     posting = stages.POSTING
@@ -43,5 +43,5 @@ def report_postings_in_months(
 
 
 def staged_months(session: Session) -> set[dt.date]:
-    """The months in which anything staged is dated."""
+    """Return the months of all staged dates."""
     return set(session.scalars(select(_MONTH).where(stages.POSTING.c.posted_on.is_not(None)).distinct()))

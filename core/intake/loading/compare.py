@@ -1,4 +1,4 @@
-"""What the practice has already: equal rows are left out, rows that differ are reported, nothing is overwritten."""
+"""Compare with existing rows: equal rows are skipped, different rows are reported, nothing is overwritten."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -18,7 +18,7 @@ from core.money import plain_cents
 _PRIVATE: Final = {(stages.PATIENT, "name"), (stages.PATIENT, "birth_date")}
 _DIFFERENT_VALUE: Final = "already imported with a different value; imports don't update existing records"
 _AMOUNT_COLUMNS: Final = {"amount_cents", "allowed", "expected"}
-# What the practice may change after the import; from then on the file is no longer the truth about it.
+# The practice may change these after the import, so the file no longer decides.
 _CHANGEABLE_AFTER_IMPORT: Final = (
     "billing_provider",
     "supervising_provider",
@@ -37,7 +37,7 @@ _FIXED_AFTER_IMPORT: Final = (
 
 
 def report_differences(session: Session, practice_id: int, source: str, origins: Origins, faults: Faults) -> None:
-    """Add a fault for each staged row that the practice has in another form, and for each addition to its claims."""
+    """Add a fault for each staged row that differs from the practice's, and for each addition to its claims."""
     for table, stage in REFERENCE_TABLES:
         columns = [column.name for column in stage.c if column.name not in ("at", "external_id")]
         here = _select(table, ("external_id", *columns)).where(table.practice_id == practice_id)
@@ -61,7 +61,7 @@ def report_changed_postings(session: Session, practice_id: int, source: str, ori
 
 
 def delete_known_rows(session: Session, practice_id: int, source: str) -> None:
-    """Take out of the stages what the practice has already; `report_differences` has found it equal."""
+    """Delete staged rows that the practice already has. `report_differences` found them equal."""
     status = stages.BILLING_STATUS
     session.execute(
         delete(status).where(
@@ -125,12 +125,12 @@ def _report_additions(
     origins: Origins,
     faults: Faults,
 ) -> None:
-    """Add a fault for each staged line or posting that is new on a claim that the practice has already."""
+    """Add a fault for each staged line or posting that is new on an existing claim."""
     known = here.subquery("here")
     additions = select(stage.c.at, stage.c.claim).where(
         exists().where(Claim.practice_id == practice_id, Claim.external_id == stage.c.claim),
         ~exists().where(*(stage.c[name] == known.c[name] for name in key)),
-        *([stage.c.kind != PostingKind.CHARGE] if stage is stages.POSTING else []),  # told with their line
+        *([stage.c.kind != PostingKind.CHARGE] if stage is stages.POSTING else []),  # reported with their line
     )
     for row in first_faulty_rows(session, additions):
         cure = "the practice has this claim already, without this row; an import adds whole claims only"
@@ -148,12 +148,12 @@ def _select(table: Any, columns: Sequence[str]) -> Select[Any]:
 
 
 def _as_staged(column: Any, name: str) -> Any:
-    # Stages hold plain text; read as an enum the two sides would never be equal.
+    # Stages hold plain text. Read as an enum, the two sides would never be equal.
     return (cast(column, Text) if isinstance(column.type, Enum) else column).label(name)
 
 
 def _claims(practice_id: int) -> Select[Any]:
-    """The practice's claims in the form of the stage."""
+    """Return the practice's claims in the form of the stage."""
     patient, office, billing, supervising = aliased(Patient), aliased(Office), aliased(Provider), aliased(Provider)
     primary, secondary = aliased(Payer), aliased(Payer)
 

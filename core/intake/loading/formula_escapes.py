@@ -1,6 +1,6 @@
-"""Read back what our own CSV files guard: an apostrophe in front of what a spreadsheet takes for a formula.
+"""Read back our own CSV files: remove the apostrophe in front of text that looks like a formula.
 
-An id that the practice has with the apostrophe keeps it. Any other is read without it, in every file alike.
+If the practice has an id with the apostrophe, it stays. Otherwise it is removed, in every file alike.
 """
 
 from typing import Any, Final
@@ -14,10 +14,10 @@ from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
 
-# A minus stands last in a bracket expression; elsewhere it would mean a range.
+# A minus must stand last in a bracket expression, because elsewhere it means a range.
 _SIGNS: Final = "".join(sorted(FORMULA_SIGNS, key=lambda sign: sign == "-"))
 _GUARDED: Final = f"^'+[{SKIPPED_BEFORE_SIGNS}]*[{_SIGNS}]"
-# Whose id or name each column is; a reference is read as the id that it refers to.
+# The table of each id or name column. A reference is read like the id that it refers to.
 _IDS: Final = (
     (stages.BILLING_STATUS, "name", BillingStatus.name),
     (stages.OFFICE, "external_id", Office.external_id),
@@ -41,8 +41,8 @@ _NAMES: Final = ((stages.OFFICE, Office), (stages.PROVIDER, Provider), (stages.P
 
 
 def unescape_formulas(session: Session, practice_id: int) -> None:
-    """Take the guard off the ids and texts that were read into the stages."""
-    # Names first, because they find their row in the practice by the id as the file has it or without its guard.
+    """Remove the apostrophes from the staged ids and texts."""
+    # Names first, because they find their row by the id with or without the apostrophe.
     for stage, table in _NAMES:
         is_its_id = or_(
             table.external_id == stage.c.external_id, table.external_id == _without_apostrophe(stage.c.external_id)

@@ -1,4 +1,4 @@
-"""From the stages into the practice, as sets; caches are summed from the staged postings on the way in."""
+"""Insert staged rows into the practice as sets. Balances are summed from the staged postings."""
 
 import datetime as dt
 from typing import Any, Final
@@ -45,7 +45,7 @@ STAGED_POSTING_COLUMNS: Final = (
 
 
 def insert_reference_rows(session: Session, practice_id: int) -> None:
-    """Add what is staged of billing statuses, offices, providers, payers and patients."""
+    """Insert the staged billing statuses, offices, providers, payers and patients."""
     for table, stage in REFERENCE_TABLES:
         columns = [column.name for column in stage.c if column.name != "at"]
         staged = select(literal(practice_id), *(stage.c[name] for name in columns)).order_by(stage.c.at)
@@ -56,9 +56,9 @@ def insert_reference_rows(session: Session, practice_id: int) -> None:
 
 
 def insert_claims(session: Session, practice_id: int, *, source: str | None, now: dt.datetime) -> None:
-    """Add the staged claims with their lines and postings; whom they name must be in the practice already.
+    """Insert the staged claims with their lines and postings. The rows that they refer to must exist.
 
-    `source` says where the postings came from; with their source id it is unique in the practice.
+    `source` says where the postings came from. Together with their source id it is unique in the practice.
     """
     postings = stages.POSTING
     entries = select(

@@ -1,4 +1,4 @@
-"""From filled stages to a loaded practice: check, compare with what is there, insert what is new. All or nothing."""
+"""Load filled stages into a practice: check, compare with existing rows, insert new ones, all or none."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -32,27 +32,27 @@ _COUNTED_STAGES: Final = (
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did, by kind of row."""
+    """The result of an import, by kind of row."""
 
     added: dict[str, int]
     already_there: dict[str, int]
     summary: Summary
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
-    left_out: int = 0  # claims without transactions, by choice
+    left_out: int = 0  # claims without transactions, if skipping them was requested
 
     @property
     def nothing_new(self) -> bool:
-        """Whether every row was there already."""
+        """Return whether every row already existed."""
         return not any(self.added.values())
 
 
 def load(
     session: Session, practice_id: int, *, source: str, origins: Origins, faults: Faults, now: dt.datetime
 ) -> Imported:
-    """Bring what is staged into the practice. Raises `ImportRefused` for any fault, earlier ones included.
+    """Load the staged rows into the practice. Raise `ImportRefused` for any fault, earlier ones included.
 
-    Only new claims are written, so no claim needs a lock; two imports into one practice wait for each other, and no
-    month is closed meanwhile.
+    Only new claims are written, so no claim needs a lock. Two imports into one practice wait for each other, and so
+    does a month-end close.
     """
     lock_imports(session, practice_id)
     stages.analyze(session, *(stage.name for _, stage in _COUNTED_STAGES))
@@ -69,7 +69,7 @@ def load(
     alike = look_alikes(session, practice_id)
     insert_reference_rows(session, practice_id)
     if any(added[kind] for kind in ("offices", "providers", "payers", "patients")):
-        # Unknown to the planner, the new patients would be looked through once for each claim.
+        # Without statistics, PostgreSQL would scan the new patients once for each claim.
         stages.analyze(session, "office", "provider", "payer", "patient")
     insert_claims(session, practice_id, source=source, now=now)
     if added["claims"]:
@@ -86,7 +86,7 @@ def load(
 
 
 def lock_imports(session: Session, practice_id: int) -> None:
-    """Keep other imports, and whoever closes a month, waiting until the commit."""
+    """Make other imports and month-end closes wait until the commit."""
     session.execute(select(func.pg_advisory_xact_lock(IMPORT_LOCK + practice_id)))
 
 

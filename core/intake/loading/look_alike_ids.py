@@ -1,4 +1,4 @@
-"""Ids that look alike but are not equal would make two payers or two patients of one."""
+"""Ids that look alike but are not equal would split one payer or patient in two."""
 
 from typing import Any, Final
 
@@ -36,9 +36,9 @@ def report_look_alikes(session: Session, practice_id: int, origins: Origins, fau
 
 
 def _pairs(stage: Table, key: str, here: Select[Any]) -> Select[Any]:
-    """Return each staged id that is new with the other one that it looks like.
+    """Return each new staged id with the other id that it looks like.
 
-    Two ids of plain characters never look alike, so one of a pair is odd: few rows are compared by their looks.
+    Two ids of plain characters never look alike, so one of a pair has a special character, and few rows are compared.
     """
     known = here.subquery("known")
     staged = select(stage.c.at, stage.c[key].label("id")).where(~exists().where(known.c.id == stage.c[key]))
@@ -70,7 +70,7 @@ def _pairs(stage: Table, key: str, here: Select[Any]) -> Select[Any]:
 
 
 def _ids_with_special_characters(ids: Any, name: str) -> Any:
-    """Return, with what they look like, the ids that are not of plain characters alone."""
+    """Return the ids that contain special characters, with what they look like."""
     column: ColumnElement[str] = ids.c.id
     is_odd = func.octet_length(column) != func.char_length(column)
     columns = [c for c in ids.c if c.name != "id"]

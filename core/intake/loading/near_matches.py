@@ -1,4 +1,4 @@
-"""What an unknown id nearly is: a hint beside the fault."""
+"""The nearest known value of an unknown id, as a hint in the fault."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -17,7 +17,7 @@ NEAR_MATCH_CURES: Final[Mapping[str, str]] = {
 
 
 def near_match(named: ColumnElement[Any], known: Select[Any] | CompoundSelect[Any]) -> Label[str | None]:
-    """Return, as `hint`, in what `named` differs from a known id that is near; null if none is near or it is known."""
+    """Return, as `hint`, how `named` differs from the nearest known id. Null if none is near or it is known."""
     (known_id,) = known.subquery().c
 
     def is_near(form: Callable[[ColumnElement[Any]], ColumnElement[Any]]) -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
-"""The temporary tables through which everything comes in: rows are copied here, checked as sets, and inserted as sets.
+"""The temporary tables of an import. Rows are copied here, checked as sets, and inserted as sets.
 
-A row refers to others by their outside ids, as the files do. `at` is the line of the file that the row came from.
-Columns that a fault left unread are null, so that one fault does not cause others.
+A row refers to others by their outside ids, as the files do. `at` is the line of the file. Columns with a fault are
+null, so that one fault does not cause others.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _STAGES: Final = MetaData()
 
 
 def _stage(name: str, *columns: Column[Any], made: Column[Any] | None = None) -> Table:
-    """A stage whose rows are `at` and `columns`; the database fills in `made`."""
+    """Return a stage with the columns `at` and `columns`. PostgreSQL fills in `made`."""
     return Table(
         f"stage_{name}",
         _STAGES,
@@ -52,7 +52,7 @@ CLAIM: Final = _stage(
     Column("expected", BigInteger),
     Column("first_edi_on", Date),
     Column("last_edi_on", Date),
-    # The id that the claim will have, so that lines and postings need not look for it among all claims.
+    # The future id of the claim, so that lines and postings need not look it up among all claims.
     made=Column("id", BigInteger, server_default=text("nextval(pg_get_serial_sequence('claim', 'id'))")),
 )
 LINE: Final = _stage(
@@ -74,7 +74,7 @@ POSTING: Final = _stage(
     Column("reason_code", Text),
     Column("posted_on", Date),
 )
-# A line together with its charge, as a practice writes it; LINE and POSTING are made from it.
+# A line with its charge, as a practice writes it. LINE and POSTING are made from it.
 CHARGED_LINE: Final = _stage(
     "charged_line",
     Column("claim", Text),
@@ -84,7 +84,7 @@ CHARGED_LINE: Final = _stage(
     Column("responsibility", Text),
 )
 
-# Synthea's ledger as it stands in its file; LINE and POSTING are made from it.
+# Synthea's ledger as in its file. LINE and POSTING are made from it.
 SYNTHEA_ROW: Final = _stage(
     "synthea_row",
     Column("id", Text),
@@ -104,8 +104,8 @@ SYNTHEA_ROW: Final = _stage(
 
 
 def open_stages(session: Session) -> None:
-    """Make the empty stages of this transaction; they vanish with it."""
-    # Sets of this size want to be sorted in memory, and are over before compiling them would pay.
+    """Create the empty stages of this transaction. They are dropped at its end."""
+    # Sort sets of this size in memory. The queries finish sooner than JIT compiles them.
     session.execute(text("SET LOCAL work_mem = '64MB'"))
     session.execute(text("SET LOCAL jit = off"))
     _STAGES.create_all(session.connection(), checkfirst=False)
@@ -117,12 +117,12 @@ def clear_stages(session: Session, *stages: Table) -> None:
 
 
 def analyze(session: Session, *tables: str) -> None:
-    """Tell the planner what the tables hold now; the server would notice only minutes later, and stages never."""
+    """Refresh the planner's statistics, which autovacuum would do minutes later, and for stages never."""
     session.execute(text("ANALYZE " + ", ".join(tables)))
 
 
 def copy_rows(session: Session, stage: Table, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Stream rows, in the order of the stage's columns, into it; memory does not grow with their number."""
+    """Copy rows, in the order of the stage's columns. Memory does not grow with their number."""
     connection = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
     columns = ", ".join(column.name for column in stage.c if column.server_default is None)
     with connection.cursor() as cursor, cursor.copy(f"COPY {stage.name} ({columns}) FROM STDIN".encode()) as copy:

@@ -1,4 +1,4 @@
-"""Add up what an import brought: control totals in dollars, payments that look alike, and the credits that it left."""
+"""Summarize an import: control totals in dollars, possible duplicate payments, and credit balances."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
@@ -11,33 +11,33 @@ from core.intake.loading import stages
 from core.models.claims import Claim, LineItem
 from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 
-EXAMPLES_MAX: Final = 20  # of each list, so that a large import stays readable; the sums count all of them
+EXAMPLES_MAX: Final = 20  # of each list, so that a large import stays readable; the sums cover all
 _STAGE: Final = stages.POSTING
 _INSURERS: Final = (PaidBy.PRIMARY.value, PaidBy.SECONDARY.value)
 
 
 class ControlTotal(NamedTuple):
-    """How many, and how much together. Cents above zero, unless a correction outweighs the rest."""
+    """A count and a sum. Cents are positive unless corrections outweigh the rest."""
 
     number: int = 0
     cents: int = 0
 
 
 class LookAlike(NamedTuple):
-    """A payment that equals another one in claim, line, payer, amount and date."""
+    """A payment with the same claim, line, payer, amount and date as another one."""
 
     line_of_file: int
     posting_id: str
-    other_id: str | None  # None: entered by hand
+    other_id: str | None  # None: entered manually
     claim_id: str
     line: int
     paid_by: str
-    amount_cents: int  # below zero for a payment, above zero for a refund
+    amount_cents: int  # negative for a payment, positive for a refund
     posted_on: str
 
 
 class CreditBalance(NamedTuple):
-    """A line and responsibility with a credit balance, in cents above zero."""
+    """A line and responsibility with a credit balance, in positive cents."""
 
     claim_id: str
     line: int
@@ -47,7 +47,7 @@ class CreditBalance(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """What came in, in numbers. `look_alikes` and `credits` name the first ones only."""
+    """The result of an import in numbers. `look_alikes` and `credits` list the first ones only."""
 
     charges: ControlTotal
     insurance_payments: ControlTotal
@@ -55,7 +55,7 @@ class Summary:
     refunds: ControlTotal
     adjustments: ControlTotal
     transfers: ControlTotal
-    insurance_balance_cents: int  # of the claims of the import, after it
+    insurance_balance_cents: int  # of the imported claims, after the import
     patient_balance_cents: int
     look_alike: ControlTotal
     look_alikes: list[LookAlike]
@@ -63,7 +63,7 @@ class Summary:
     credits: list[CreditBalance]
 
     def facts(self) -> dict[str, Any]:
-        """All of it for programs."""
+        """Return all of it as JSON."""
         facts = asdict(self)
         for name, value in facts.items():
             if isinstance(value, ControlTotal):
@@ -74,12 +74,12 @@ class Summary:
 
 
 def look_alikes(session: Session, practice_id: int) -> tuple[ControlTotal, list[LookAlike]]:
-    """The staged payments that equal an earlier one, in the file or in the practice, under another id.
+    """Return the staged payments that equal an earlier one, in the file or in the practice, under another id.
 
-    They are posted all the same: two equal payments on one day happen. Ask before they are inserted.
+    They are posted anyway, because two equal payments on one day do happen. Call it before they are inserted.
     """
     found = union_all(_payments_like_posted(practice_id), _payments_like_staged()).subquery("found")
-    # A payment that equals several others is one that looks alike.
+    # A payment that equals several others counts once.
     first = (
         select(found)
         .ext(distinct_on(found.c.line_of_file))
@@ -93,7 +93,7 @@ def look_alikes(session: Session, practice_id: int) -> tuple[ControlTotal, list[
 
 
 def summarize(session: Session, practice_id: int, alike: tuple[ControlTotal, list[LookAlike]]) -> Summary:
-    """The summary of what is staged, after it was inserted."""
+    """Return the summary of the staged rows after they were inserted."""
     of = _STAGE.c
     is_payment, is_paid = of.kind == PostingKind.PAYMENT.value, of.amount_cents < 0
     parts = {
@@ -129,7 +129,7 @@ def _cents(cents: Any, where: ColumnElement[bool] | None = None) -> ColumnElemen
 
 
 def _payments_like_posted(practice_id: int) -> Select[Any]:
-    """Staged payments that equal one that the practice has."""
+    """Return staged payments that equal one of the practice's."""
     equal = and_(
         Posting.practice_id == practice_id,
         Posting.claim_id == Claim.id,
@@ -139,7 +139,7 @@ def _payments_like_posted(practice_id: int) -> Select[Any]:
         Posting.amount_cents == _STAGE.c.amount_cents,
         Posting.posted_on == _STAGE.c.posted_on,
     )
-    # An entry by hand has a digest for an id, which says nothing to people.
+    # A manual posting's id is a digest, which means nothing to users.
     other_id = case((Posting.source != "entry", Posting.source_id))
     return (
         _look_alike_columns(_STAGE, other_id, staged=False)
@@ -149,7 +149,7 @@ def _payments_like_posted(practice_id: int) -> Select[Any]:
 
 
 def _payments_like_staged() -> Select[Any]:
-    """Staged payments that equal an earlier row of the file."""
+    """Return staged payments that equal an earlier row of the file."""
     key = [_STAGE.c[name] for name in ("claim", "line", "paid_by", "amount_cents", "posted_on")]
     first_id = func.first_value(_STAGE.c.source_id).over(partition_by=key, order_by=_STAGE.c.at).label("first_id")
     nth = func.row_number().over(partition_by=key, order_by=_STAGE.c.at).label("nth")
@@ -173,7 +173,7 @@ def _look_alike_columns(rows: Any, other_id: ColumnElement[Any], *, staged: bool
 
 
 def _imported_claim_ids(practice_id: int) -> Select[Any]:
-    """The ids of the claims of the import."""
+    """Return the ids of the imported claims."""
     named = select(stages.CLAIM.c.external_id).union(select(_STAGE.c.claim)).subquery("named")
     return select(Claim.id).join(named, and_(Claim.practice_id == practice_id, Claim.external_id == named.c[0]))
 
@@ -187,7 +187,7 @@ def _balances(session: Session, practice_id: int) -> tuple[int, int]:
 
 
 def _credits(session: Session, practice_id: int) -> tuple[ControlTotal, list[CreditBalance]]:
-    """Every credit balance on the claims of the import."""
+    """Return every credit balance on the imported claims."""
     sides = [
         select(
             Claim.external_id.label("claim_id"),

@@ -1,11 +1,11 @@
-"""Characters that look like others or like nothing: names for them, and ids by how they look."""
+"""Characters that look like others or are invisible, and ids compared by how they look."""
 
 import unicodedata
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Text, func
 
-# Letters of other alphabets and signs that look like plain ones.
+# Letters of other alphabets and symbols that look like plain ones.
 _LOOKS_LIKE: Final = {
     "\u0410": "A", "\u0412": "B", "\u0415": "E", "\u041a": "K", "\u041c": "M", "\u041d": "H", "\u041e": "O",
     "\u0420": "P", "\u0421": "C", "\u0422": "T", "\u0425": "X", "\u0423": "Y", "\u0406": "I", "\u0408": "J",
@@ -17,7 +17,7 @@ _LOOKS_LIKE: Final = {
     "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2015": "-", "\u2212": "-",
     "\u2018": "'", "\u2019": "'",
 }  # fmt: skip
-# Seen as nothing, although Unicode counts some of them as letters or marks.
+# Invisible, although Unicode classes some of them as letters or marks.
 _BLANK: Final = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
 _INVISIBLE_CATEGORIES: Final = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
 _ZERO_WIDTH: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff" + "".join(map(chr, range(0x202A, 0x202F)))
@@ -31,19 +31,19 @@ def describe_character(character: str) -> str:
 
 
 def is_hidden(character: str) -> bool:
-    """Return whether the character is seen as nothing or as a space, but is no plain space."""
+    """Return whether the character is invisible or looks like a space, but is no plain space."""
     return character != " " and (unicodedata.category(character) in _INVISIBLE_CATEGORIES or character in _BLANK)
 
 
 def first_hidden_character(text: str) -> str | None:
-    """Return the first hidden character of the text, None if there is none."""
+    """Return the first hidden character of the text, or None."""
     if text.isascii() and text.isprintable():
         return None
     return next(filter(is_hidden, text), None)
 
 
 def explain_unplain_character(text: str) -> str | None:
-    """Return the cure for the first character that stands where only plain ones may; None if all are plain."""
+    """Return the cure for the first character that is not plain, or None if all are plain."""
     for character in text:
         if is_hidden(character):
             return f"remove the hidden character {describe_character(character)}"
@@ -55,13 +55,13 @@ def explain_unplain_character(text: str) -> str | None:
 
 
 def fold_look_alikes(text: str) -> str:
-    """Return the text as it looks: without hidden characters, composed, look-alikes replaced by plain letters."""
+    """Return the text as it looks: composed, without hidden characters, and with plain letters for look-alikes."""
     seen = "".join(_LOOKS_LIKE.get(c, c) for c in unicodedata.normalize("NFKC", text) if not is_hidden(c))
     return seen.strip()
 
 
 def fold_look_alikes_sql(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """Return what `fold_look_alikes` gives, computed by the database."""
-    # Qualified, because NORMALIZE alone is PostgreSQL's syntax and takes the form without quotes.
+    """Return the SQL expression for `fold_look_alikes`."""
+    # Qualified, because plain NORMALIZE is PostgreSQL syntax that takes the form without quotes.
     composed = func.pg_catalog.normalize(column, "NFKC", type_=Text)
     return func.translate(composed, _FROM, "".join(_LOOKS_LIKE.values()), type_=Text)

@@ -1,4 +1,4 @@
-"""What is wrong with the files: one line for each mistake, with its count, its first places and its cure."""
+"""Faults of the files: one line for each mistake, with its count, its first places and its cure."""
 
 import unicodedata
 from dataclasses import dataclass, field
@@ -11,31 +11,31 @@ from core.errors import Refusal
 from core.intake.parsing.characters import is_hidden
 
 EXAMPLES_MAX: Final = 3  # enough to find the others, which are alike
-REDACTED: Final = "(hidden)"  # names, births and numbers of people are never repeated
+REDACTED: Final = "(hidden)"  # names, dates of birth and numbers of people are never repeated
 _VALUE_CHARACTERS_MAX: Final = 60
 
 
 class FaultKind(IntEnum):
-    """What sort of mistake it is, most important first: a later kind may only follow from an earlier one."""
+    """The kind of a mistake, most important first. A later kind may be a consequence of an earlier one."""
 
     MISSING_FILE = 1
     COLUMNS = 2
-    STRUCTURE = 3  # rows or fields cannot be told apart
-    SPREADSHEET = 4  # a spreadsheet rewrote values, mostly whole columns
+    STRUCTURE = 3  # rows or fields cannot be split
+    SPREADSHEET = 4  # a spreadsheet rewrote values, usually whole columns
     VALUE = 5
     REFERENCE = 6  # rows do not fit each other
-    PRACTICE = 7  # rows do not fit what the practice has
+    PRACTICE = 7  # rows do not fit the practice's data
 
 
 _ACROSS_COLUMNS: Final = {
     FaultKind.COLUMNS,
     FaultKind.SPREADSHEET,
-}  # here one mistake concerns several columns of a file
+}  # kinds for which one mistake concerns several columns of a file
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One place that is wrong. `line` counts from 1 at the top of the file; `note` is what only this place has."""
+    """One faulty place. `line` counts from 1 at the top of the file. `note` is specific to this place."""
 
     file: str
     cure: str
@@ -47,20 +47,20 @@ class Fault:
 
     @property
     def mistake(self) -> tuple[FaultKind, str, str | None, str]:
-        """What faults have in common that are the same mistake."""
+        """Return what equal mistakes have in common."""
         return self.kind, self.file, None if self.kind in _ACROSS_COLUMNS else self.column, self.cure
 
 
 @dataclass
 class Mistake:
-    """Faults that are alike: how many there are and the first of them."""
+    """Equal faults: their number and the first of them."""
 
     first: list[Fault] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     count: int = 0
 
     def add(self, fault: Fault, *, times: int) -> None:
-        """Count the fault `times` times; keep it as a place to look at if it is among the first."""
+        """Count the fault `times` times. Keep it as an example if it is among the first."""
         self.count += times
         if fault.column is not None and fault.column not in self.columns:
             self.columns.append(fault.column)
@@ -69,11 +69,11 @@ class Mistake:
 
     @property
     def order(self) -> tuple[FaultKind, str, int]:
-        """Sorts mistakes: the most important kind first, then by file and line."""
+        """Return the sort key: the most important kind first, then by file and line."""
         return self.first[0].kind, self.first[0].file, self.first[0].line or 0
 
     def __str__(self) -> str:
-        """In one line, as `file, line 3, column amount, value "1,234.56": what to do`."""
+        """Return one line, as `file, line 3, column amount, value "1,234.56": what to do`."""
         first = self.first[0]
         where = [first.file]
         alone = self.count == 1 or (first.kind is FaultKind.COLUMNS and self.count == len(self.columns))
@@ -98,7 +98,7 @@ class ImportRefused(Refusal):
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     def __init__(self, mistakes: list[Mistake]) -> None:
-        """The message holds counts only, so that it may be logged; the mistakes may not."""
+        """The message contains counts only, so that it may be logged. The mistakes must not be logged."""
         self.faults = sorted(mistakes, key=lambda mistake: mistake.order)
         places = sum(mistake.count for mistake in mistakes)
         where = f" in {places:,} places" if places > len(mistakes) else ""
@@ -113,22 +113,25 @@ class Faults:
         self._count = 0
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of faults."""
         return self._count
 
     def add(self, fault: Fault, *, times: int = 1) -> None:
-        """Add a fault. A query gives only the first places: `times` is then the count for the first, 0 for others."""
+        """Add a fault.
+
+        If a query returns only the first places, `times` is the count for the first and 0 for the others.
+        """
         self._count += times
         self._found.setdefault(fault.mistake, Mistake()).add(fault, times=times)
 
     def refuse_if_any(self) -> None:
-        """Raise `ImportRefused` with what was found."""
+        """Raise `ImportRefused` if there are faults."""
         if self._found:
             raise ImportRefused(list(self._found.values()))
 
 
 def quote_value(value: str) -> str:
-    """Return the value in quotes, shortened; a character that cannot be seen is shown by its number."""
+    """Return the value in quotes, shortened. Invisible characters are shown by number."""
     if value == REDACTED:
         return REDACTED
     seen = (f"<U+{ord(c):04X}>" if is_hidden(c) or unicodedata.combining(c) else c for c in _truncate(value))

@@ -1,4 +1,4 @@
-"""How one field of a file is read: from text to a value, or to a sentence that says how it must be written."""
+"""Readers for one field of a file: from text to a value, or to a sentence that says how to write it."""
 
 import datetime as dt
 import re
@@ -30,11 +30,11 @@ _FULL_WIDTH: Final = re.compile(r"[\uff01-\uff5e]")
 
 
 class BadField(Exception):
-    """A field cannot be read; the text is the cure."""
+    """A field cannot be read. The text is the cure."""
 
 
 class SpreadsheetDamage(BadField):
-    """A spreadsheet rewrote the field; the text is the cure."""
+    """A spreadsheet rewrote the field. The text is the cure."""
 
 
 FieldReader = Callable[[str], Any]
@@ -42,18 +42,18 @@ FieldReader = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is read. An empty field is None where it is optional, else a fault."""
+    """A column that is read. An empty field is None if it is optional, else a fault."""
 
     name: str
     read: FieldReader
     optional: bool = False
-    private: bool = False  # names, births, numbers of people: never repeated in a fault
-    empty: Any = None  # what an empty optional field means
-    may_be_absent: bool = False  # a file without this column is read as if the column were empty
+    private: bool = False  # names, dates of birth, numbers of people: never repeated in a fault
+    empty: Any = None  # value of an empty optional field
+    may_be_absent: bool = False  # without this column, the file is read as if it were empty
 
 
 def text(field: str, *, characters_max: int = TEXT_CHARACTERS_MAX) -> str:
-    """Read any text of one line."""
+    """Read any text on one line."""
     if len(field) > characters_max:
         raise BadField(f"shorten it to {characters_max} characters")
     if not field.isprintable() and any(unicodedata.category(character) in _LINE_BREAKING for character in field):
@@ -62,7 +62,7 @@ def text(field: str, *, characters_max: int = TEXT_CHARACTERS_MAX) -> str:
 
 
 def label(field: str) -> str:
-    """Read a text that others refer to: what cannot be seen would make two of it."""
+    """Read a text that other rows refer to. Invisible characters are refused, because they would split it in two."""
     hidden = first_hidden_character(field)
     if hidden is not None and unicodedata.category(hidden) != "Cc":
         raise BadField(f"remove the hidden character {describe_character(hidden)}")
@@ -70,7 +70,7 @@ def label(field: str) -> str:
 
 
 def external_id(field: str) -> str:
-    """Read an id in the practice's own form. Refuse what cannot be seen and what a spreadsheet made of it."""
+    """Read an id in the practice's own form. Refuse invisible characters and spreadsheet damage."""
     label(field)
     if not field.isascii() and _FULL_WIDTH.search(field):
         raise BadField("the id has full-width characters; write plain letters and digits")
@@ -81,7 +81,7 @@ def external_id(field: str) -> str:
 
 
 def cents(field: str) -> int:
-    """Read dollars and cents, such as 1234.56 or -20.00; return cents."""
+    """Read dollars and cents, such as 1234.56 or -20.00. Return cents."""
     try:
         return parse_plain_amount(field)
     except BadAmount:
@@ -97,7 +97,7 @@ def cents(field: str) -> int:
 
 
 def cents_not_negative(field: str) -> int:
-    """Read dollars and cents, 0.00 or more; return cents."""
+    """Read dollars and cents, 0.00 or more. Return cents."""
     amount = cents(field)
     if amount < 0:
         raise BadField("must not be negative")
@@ -105,9 +105,9 @@ def cents_not_negative(field: str) -> int:
 
 
 def date(field: str) -> dt.date:
-    """Read a day written as YYYY-MM-DD."""
+    """Read a date written as YYYY-MM-DD."""
     try:
-        # fromisoformat alone would also read 20250131 and 2025-W05-5.
+        # fromisoformat alone would also accept 20250131 and 2025-W05-5.
         day = dt.date.fromisoformat(field) if _DATE.fullmatch(field) else None
     except ValueError:
         raise BadField(_no_such_day(field)) from None
@@ -133,14 +133,14 @@ def time(field: str) -> dt.time:
         if _TIME.fullmatch(field):
             return dt.time.fromisoformat(field)
     except ValueError:
-        pass  # 25:00 gets the same answer as any other text that is no time
+        pass  # 25:00 gets the same answer as any other invalid time
     if spreadsheet.is_time(field):
         raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and write the time as HH:MM, such as 14:30")
     raise BadField(explain_unplain_character(field) or "write the time as HH:MM, such as 14:30")
 
 
 def timestamp_in(zone: ZoneInfo) -> Callable[[str], dt.datetime]:
-    """Return a reader of UTC moments such as 2025-01-31T14:30:00Z; it gives the local time without its zone."""
+    """Return a reader of UTC times such as 2025-01-31T14:30:00Z. It returns the local time without a zone."""
 
     def read(field: str) -> dt.datetime:
         try:
@@ -202,7 +202,7 @@ def enum_value(enum: type[StrEnum]) -> FieldReader:
 
 @dataclass(frozen=True)
 class FileFormat:
-    """A file that is read: which columns, and whether others may stand beside them."""
+    """A file to read: its columns, and whether other columns may stand beside them."""
 
     name: str
     columns: tuple[Column, ...]

@@ -1,4 +1,4 @@
-"""What a file is that is no CSV in UTF-8, told by its first bytes, and how to make one of it."""
+"""Recognize files that are not CSV in UTF-8 by their first bytes, and say how to convert them."""
 
 import re
 from typing import Final
@@ -24,7 +24,7 @@ _UTF_16_BYTES: Final = 200  # enough to see that every second byte is 0
 
 
 def explain_if_not_csv(head: bytes) -> str | None:
-    """Return the cure for a file that begins with `head` and is no CSV; None if it may be one."""
+    """Return the cure if a file that begins with `head` is no CSV, or None if it may be one."""
     if head.startswith(_ZIP):
         return _explain_zip(head)
     return next((cure for signature, cure in _SIGNATURES if head.startswith(signature)), None) or _explain_text(head)

@@ -1,6 +1,6 @@
-"""Read a folder's CSV files, row by row: UTF-8 with or without BOM, LF or CRLF, commas, a header of known columns.
+"""Read a folder's CSV files row by row: UTF-8 with or without BOM, LF or CRLF, commas, a header of known columns.
 
-No value may hold a line break, so every line is read on its own: a stray quote can swallow nothing.
+No value may contain a line break, so each line is read on its own, and a stray quote cannot swallow rows.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,25 +39,25 @@ class NoSuchFolder(BadInput):
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its line in the file (counted from 1) and its values in the format's order."""
+    """One row: its line in the file (from 1) and its values in the format's order."""
 
     at: int
     values: tuple[Any, ...]
-    is_valid: bool  # no field of it was a fault
+    is_valid: bool  # no field has a fault
 
 
 class RowsRead(NamedTuple):
-    """How many rows of a file were read, and how many empty ones were skipped."""
+    """The number of rows read from a file, and of empty rows skipped."""
 
     read: int
     empty: int
 
 
 class Folder:
-    """The folder that is read, the faults found in it and how many rows each file had."""
+    """The folder to read, the faults found in it, and the number of rows of each file."""
 
     def __init__(self, path: Path, formats: tuple[FileFormat, ...], *, progress: Progress | None = None) -> None:
-        """Look at every file's header first. Raise `NoSuchFolder`, or `ImportRefused` if a file is missing."""
+        """Check every file's header first. Raise `NoSuchFolder`, or `ImportRefused` if a file is missing."""
         if not path.is_dir():
             raise NoSuchFolder(f"{path} is not a folder.")
         self.faults = Faults()
@@ -70,10 +70,10 @@ class Folder:
         self._missing = False
         self._headers = {file.name: self._header(file) for file in formats}
         if self._missing:
-            self.faults.refuse_if_any()  # what else there is may only follow from it
+            self.faults.refuse_if_any()  # other faults may be consequences
 
     def rows(self, file: FileFormat) -> Iterator[Row]:
-        """Yield every row whose fields can be told apart; what cannot be read goes to `faults`, its value is None."""
+        """Yield every row whose fields can be split. Unreadable values are None and add a fault."""
         header = self._headers[file.name]
         if header is None:
             return
@@ -84,7 +84,7 @@ class Folder:
         self._report(file, self._bytes_done)
 
     def refuse_if_rows_lost(self) -> None:
-        """Raise `ImportRefused` if rows could not be read: other rows that name them would seem wrong."""
+        """Raise `ImportRefused` if rows could not be read, because rows that refer to them would seem wrong."""
         if self._rows_lost:
             self.faults.refuse_if_any()
 
@@ -112,7 +112,7 @@ class Folder:
         return header
 
     def _add_missing(self, file: FileFormat) -> None:
-        """Add a fault for a file that is needed, and for one whose name is there in other letters."""
+        """Add a fault for a missing file, with a hint if its name exists in other letter case."""
         stem = file.name.removesuffix(".csv").lower()
         alike = sorted(f.name for f in self._path.iterdir() if f.name.lower().partition(".")[0] == stem)
         other = next((name for name in alike if name.lower() in (file.name, f"{file.name}.txt")), None)
@@ -127,7 +127,7 @@ class Folder:
         self._missing = True
 
     def _read(self, binary: BinaryIO, header: Header, file: FileFormat) -> Iterator[Row]:
-        """Yield the rows below the header; count the lines, and see that all of the file came through."""
+        """Yield the rows below the header. Count the lines and check that all of the file was read."""
         rows = empty = others = 0
         in_quote = False
         try:
@@ -169,7 +169,7 @@ class Folder:
         self.faults.add(Fault(file.name, cure, line=line, kind=FaultKind.STRUCTURE))
 
     def say(self, what: str) -> None:
-        """Tell what is done now that the files are read; how long it takes is not known."""
+        """Report the current step after the files are read. Its duration is unknown."""
         if self._progress is not None:
             self._progress(what, 0, 0)
 
@@ -183,7 +183,7 @@ class Folder:
         if cure is not None:
             note = f"{len(fields)} fields, the header has {header.width}"
             self.faults.add(Fault(file.name, cure, line=at, note=note, kind=FaultKind.STRUCTURE))
-            # Its first fields may well be right, so that what refers to this row causes no further faults.
+            # Its first fields may be valid, so that rows that refer to this one cause no more faults.
             fields = fields + [""] * (header.width - len(fields))
             values = tuple(
                 None if place is None else _value_or_none(column, fields[place]) for place, column in header.read
@@ -213,7 +213,7 @@ class Folder:
 
 
 def _explain_misfit(fields: list[str], header: Header) -> str | None:
-    """Return the cure for a row whose fields do not fit the header; empty ones beyond it, or without a name, do."""
+    """Return the cure for a row that does not fit the header. Extra empty fields are fine."""
     if len(fields) < header.width:
         return "the row ends too early; is the file cut off here?"
     beyond = [*header.unnamed, *range(header.width, len(header.fields))]

@@ -1,4 +1,4 @@
-"""The line that names the columns: where each column of the format stands, or what is wrong with the line."""
+"""The header line: where each column is, or what is wrong with the line."""
 
 import re
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from core.intake.parsing.characters import describe_character, first_hidden_char
 from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.parsing.fields import Column, FileFormat
 
-Rows = Sequence[tuple[int, list[str]]]  # line and fields
+Rows = Sequence[tuple[int, list[str]]]  # line number and fields
 
-_CLOSE_MATCH_CUTOFF: Final = 0.87  # a letter or two left out; below it a guess misleads
+_CLOSE_MATCH_CUTOFF: Final = 0.87  # a letter or two missing; lower values mislead
 _ID_SUFFIXES: Final = ("id", "no", "number", "num", "nr", "#")
 _SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _MONEY_WORDS: Final = (
@@ -26,17 +26,17 @@ _SEE_FORMAT_DOCUMENT: Final = "docs/import-format.md says which column holds wha
 
 @dataclass(frozen=True)
 class Header:
-    """The columns of a file that are read, by place; None where an older file lacks the column."""
+    """The columns of a file by position. None if an older file lacks the column."""
 
-    at: int  # its line
+    at: int  # line number
     fields: list[str]
     read: list[tuple[int | None, Column]]
-    width: int  # up to the last column that has a name
-    unnamed: list[int]  # places before that without a name
+    width: int  # up to the last named column
+    unnamed: list[int]  # positions before that without a name
 
 
 def parse_header(rows: Rows, file: FileFormat, faults: Faults) -> Header | None:
-    """Read the header from the first rows of a file; None if it is faulty, with faults added."""
+    """Read the header from the first rows of a file. Return None if it is faulty, with faults added."""
     if not rows:
         faults.add(Fault(file.name, "the file is empty; its first line names the columns", kind=FaultKind.COLUMNS))
         return None
@@ -57,7 +57,7 @@ def parse_header(rows: Rows, file: FileFormat, faults: Faults) -> Header | None:
 
 
 def _not_a_header(rows: Rows, file: FileFormat) -> str | None:
-    """Return the cure if the first row is no header at all. What stands there is not repeated: it may be a patient."""
+    """Return the cure if the first row is no header. Its content is not repeated, because it may be a patient's."""
     fields = rows[0][1]
     first = fields[0].strip().lower()
     for separator, plural in _SEPARATORS.items():
@@ -69,7 +69,7 @@ def _not_a_header(rows: Rows, file: FileFormat) -> str | None:
     if first.startswith("sep="):
         return 'remove the line "sep=", which only Excel reads'
     recognized = _recognized(fields, file)
-    # A line of data may hold a word that is a column's name too, and its other values may be a patient's.
+    # A line of data may contain a word that is also a column name, and its other values may be a patient's.
     if recognized * 2 >= len(fields) or (
         recognized and not any(_DATA_VALUE.fullmatch(field.strip()) for field in fields)
     ):
@@ -88,7 +88,7 @@ def _recognized(fields: Sequence[str], file: FileFormat) -> int:
 
 
 def _visible_names(fields: list[str], at: int, file: FileFormat, faults: Faults) -> list[str]:
-    """Return the names as they look; a hidden character in one is a fault."""
+    """Return the visible names. A hidden character in a name adds a fault."""
     names = []
     known = {_normalize_name(column.name) for column in file.columns}
     for field in fields:
@@ -104,7 +104,7 @@ def _visible_names(fields: list[str], at: int, file: FileFormat, faults: Faults)
 
 
 def _find_column(known: str, names: list[str], at: int, file: FileFormat, faults: Faults) -> int | None:
-    """Return where the column stands: under its own name, else under the name in other letter case."""
+    """Return the position of the column, by its name or its name in other letter case."""
     exact = [index for index, found in enumerate(names) if found == known]
     alike = [index for index, found in enumerate(names) if _normalize_name(found) == _normalize_name(known)]
     found = exact if file.others_allowed and len(exact) == 1 else alike
@@ -114,7 +114,7 @@ def _find_column(known: str, names: list[str], at: int, file: FileFormat, faults
 
 
 def _add_unknown(names: list[str], places: dict[str, int | None], at: int, file: FileFormat, faults: Faults) -> None:
-    """Add faults for names that the format has not and for columns that are missing; a guess makes one of the two."""
+    """Add faults for unknown and for missing columns. A good guess combines the two."""
     known = {_normalize_name(column.name) for column in file.columns}
     missing = [column.name for column in file.columns if places[column.name] is None]
     for index, name in enumerate(names):
@@ -138,7 +138,7 @@ def _add_unknown(names: list[str], places: dict[str, int | None], at: int, file:
 
 
 def _guess(name: str, missing: Sequence[str], file: FileFormat) -> str | None:
-    """Return the missing column that the name means; None unless that is all but sure, since a wrong guess misleads."""
+    """Return the missing column that the name probably means, or None if that is not nearly certain."""
     bare = {_letters_and_digits(column): column for column in missing}
     looked = _letters_and_digits(fold_look_alikes(name))
     if looked in bare:
@@ -147,7 +147,7 @@ def _guess(name: str, missing: Sequence[str], file: FileFormat) -> str | None:
     of_own = {word + number for word in ("", _letters_and_digits(own).removesuffix("id")) for number in _ID_SUFFIXES}
     if own in missing and file.first_is_key and own.endswith("_id") and looked in of_own:
         return own
-    # A number makes it another column, as in STATUS1 and STATUS2.
+    # A digit makes it another column, as in STATUS1 and STATUS2.
     alike = [column for column in bare if _digits(column) == _digits(looked)]
     near = get_close_matches(looked, alike, n=2, cutoff=_CLOSE_MATCH_CUTOFF)
     return bare[near[0]] if len(near) == 1 else None

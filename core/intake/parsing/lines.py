@@ -1,12 +1,12 @@
-"""Read a CSV file line by line, each line on its own, so that a stray quote can swallow nothing."""
+"""Read a CSV file line by line, each line on its own, so that a stray quote cannot swallow rows."""
 
 import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-_LINE_BYTES_MAX: Final = 1_000_000  # a "line" beyond it is no CSV; it is never read into memory whole
-_HEADER_ROWS: Final = 20  # so many rows are looked through for the header
+_LINE_BYTES_MAX: Final = 1_000_000  # a longer "line" is no CSV and is never read into memory
+_HEADER_ROWS: Final = 20  # rows searched for the header
 _BOM: Final = b"\xef\xbb\xbf"
 OPEN_QUOTE: Final = (
     "a quote opens here and does not close in this line, so the field runs over several lines; remove the quote, "
@@ -23,11 +23,11 @@ class UnreadableFile(Exception):
 
 
 class BadLine(Exception):
-    """The fields of a line cannot be told apart; the text is the cure."""
+    """The fields of a line cannot be split. The text is the cure."""
 
 
 def first_rows(binary: BinaryIO) -> list[tuple[int, list[str]]]:
-    """Return the first rows that are not empty, with their lines. Raise `UnreadableFile`."""
+    """Return the first non-empty rows with their line numbers. Raise `UnreadableFile`."""
     rows: list[tuple[int, list[str]]] = []
     for number, text in read_lines(binary):
         try:
@@ -35,7 +35,7 @@ def first_rows(binary: BinaryIO) -> list[tuple[int, list[str]]]:
         except BadLine as bad:
             if not rows:
                 raise UnreadableFile(str(bad), number) from None
-            break  # it is told when the rows are read
+            break  # reported when the rows are read
         if any(map(str.strip, fields)):
             rows.append((number, fields))
         if len(rows) == _HEADER_ROWS:
@@ -44,7 +44,7 @@ def first_rows(binary: BinaryIO) -> list[tuple[int, list[str]]]:
 
 
 def read_lines(binary: BinaryIO) -> Iterator[tuple[int, str]]:
-    """Yield the file's lines as text, counted from 1. Raise `UnreadableFile` at the first byte that is not UTF-8."""
+    """Yield the file's lines as text, numbered from 1. Raise `UnreadableFile` at the first byte that is not UTF-8."""
     position = 0
     number = 0
     while line := binary.readline(_LINE_BYTES_MAX):
@@ -65,7 +65,7 @@ def read_lines(binary: BinaryIO) -> Iterator[tuple[int, str]]:
 
 
 def count_lines(path: Path) -> int:
-    """Count the lines without reading what is in them, the last one also if no line end follows it."""
+    """Count the lines without reading them, including a last one without a line end."""
     count, last = 0, b"\n"
     with path.open("rb") as binary:
         while block := binary.read(_LINE_BYTES_MAX):
@@ -75,7 +75,7 @@ def count_lines(path: Path) -> int:
 
 
 def split_fields(text: str) -> list[str]:
-    """Return the fields of one line. Raise `BadLine` if they cannot be told apart."""
+    """Return the fields of one line. Raise `BadLine` if they cannot be split."""
     bare = text.rstrip("\r\n")
     if "\0" in bare:
         raise BadLine("the line holds a NUL byte; the file is damaged or is no text")

@@ -1,4 +1,4 @@
-"""The marks that a spreadsheet leaves on values when it opens and saves a CSV file."""
+"""Traces that a spreadsheet leaves on values when it opens and saves a CSV file."""
 
 import re
 from typing import Final
@@ -22,7 +22,7 @@ SAVED_BY_SPREADSHEET: Final = "saved by a spreadsheet: format the column as text
 
 
 def is_date(field: str) -> bool:
-    """Return whether the field is a date or moment in a form that spreadsheets write."""
+    """Return whether the field is a date or time in a form that spreadsheets write."""
     return bool(_DATE.fullmatch(field)) or _is_overflow(field)
 
 
@@ -32,17 +32,17 @@ def is_time(field: str) -> bool:
 
 
 def is_scientific(field: str) -> bool:
-    """Return whether the field is a number in scientific notation, such as 1.84146E+17: its last digits are lost."""
+    """Return whether the field is in scientific notation, such as 1.84146E+17, which loses digits."""
     return bool(_SCIENTIFIC.fullmatch(field))
 
 
 def is_whole_number_with_zeros(field: str) -> bool:
-    """Return whether the field is a whole number that was given a decimal, such as 10001.0."""
+    """Return whether the field is a whole number with an added decimal, such as 10001.0."""
     return bool(_NUMBER.fullmatch(field))
 
 
 def damage_to_id(field: str) -> str | None:
-    """Return how a spreadsheet damaged the id, None if it did not."""
+    """Return how a spreadsheet damaged the id, or None."""
     if is_scientific(field):
         return f"Excel turned the id into a number in scientific notation, and digits are lost; {SAVED_BY_SPREADSHEET}"
     if is_whole_number_with_zeros(field):
@@ -53,7 +53,7 @@ def damage_to_id(field: str) -> str | None:
 
 
 def error_in(field: str) -> bool:
-    """Return whether the field is a spreadsheet's error or a column that was too narrow."""
+    """Return whether the field is a spreadsheet's error value or a column that was too narrow."""
     return field.startswith("#") and (field in _ERRORS or _is_overflow(field))
 
 

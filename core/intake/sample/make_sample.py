@@ -1,4 +1,4 @@
-"""Make a believable practice of any size from a seed, for trying things out and for measuring."""
+"""Create a realistic practice of any size from a seed, for trials and measurements."""
 
 import datetime as dt
 from random import Random
@@ -17,17 +17,17 @@ from core.intake.sample.sample_claims import Batch, SampleSize, batches
 from core.models.practices import WriteOffSetting
 from core.practices.create import DEFAULT_TIME_ZONE, create_practice
 
-BATCH_CLAIMS: Final = 5_000  # some 40,000 rows in memory at a time, however large the sample
+BATCH_CLAIMS: Final = 5_000  # some 40,000 rows in memory at a time, however large the sample is
 CLAIMS_PER_PATIENT: Final = 5
 
 
 def make_sample(
     engine: Engine, *, practice_name: str, claims: int, seed: int, now: dt.datetime, progress: Progress | None = None
 ) -> int:
-    """Make the practice with `claims` claims in one transaction; give its id.
+    """Create the practice with `claims` claims in one transaction. Return its id.
 
-    The same seed, number and day make the same practice. Raises `PracticeExists`.
-    `progress` is told (what, done, total) after each batch.
+    The same seed, number and day create the same practice. Raise `PracticeExists`. `progress` gets (what, done, total)
+    after each batch.
     """
     today = now.astimezone(ZoneInfo(DEFAULT_TIME_ZONE)).date()
     world = SampleSize(
@@ -54,9 +54,9 @@ def make_sample(
 
 
 def _skip_foreign_key_checks(session: Session) -> None:
-    """Skip the foreign keys' row-by-row checks where the role may: they take half of the time.
+    """Skip the row-by-row foreign key checks if the role may, because they take half of the time.
 
-    Every key that the sample names was inserted a moment ago by this same transaction and joined to.
+    Every key in the sample was inserted a moment ago by this transaction and joined to.
     """
     session.execute(
         text(

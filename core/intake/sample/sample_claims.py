@@ -1,4 +1,4 @@
-"""The sample's claims, one after the other from a seed, in batches of rows for the stages."""
+"""The sample's claims from a seed, in batches of rows for the stages."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -23,23 +23,23 @@ from core.models.claims import BALANCE_DUE, ClaimStatus, ClaimType, Hold
 from core.models.practices import PayerClass
 
 SPAN_DAYS: Final = 548  # eighteen months
-RECENT_SHARE: Final = 0.2  # the newest fifth of the claims is where those in process are
+RECENT_SHARE: Final = 0.2  # claims in process are among the newest fifth
 FUTURE_SHARE: Final = 0.004
 FIRST_CLAIM_ID: Final = 184_000_000
 COPAY_CENTS: Final = 20_00
 
-# Shares of the claims (or of those to which it can happen), one being all.
+# Shares of the claims (or of those that qualify); 1 means all.
 SUPERVISED: Final = 0.4
 INSTITUTIONAL: Final = 0.12
 WITH_TIME_OF_DAY: Final = 0.8
-ON_HOLD_SHARE: Final = 0.034  # of those that owe
-WITH_SECONDARY: Final = 0.07  # of those that the primary has answered
+ON_HOLD_SHARE: Final = 0.034  # of claims with a balance
+WITH_SECONDARY: Final = 0.07  # of claims that the primary has answered
 WITHOUT_LINES: Final = 0.001
 EQUIPMENT: Final = 0.03
 SEVERAL_LINES: Final = 0.25
 PAID_LATE: Final = 0.01
-COPAID: Final = 0.2  # of the visits that nobody has answered
-DUE_ON_TWO_LINES: Final = 0.4  # of those with several lines
+COPAID: Final = 0.2  # of visits without an answer
+DUE_ON_TWO_LINES: Final = 0.4  # of claims with several lines
 
 _SUNDAY: Final = 6
 
@@ -73,7 +73,7 @@ class Batch:
 
 
 class SampleSize(NamedTuple):
-    """How much there is of everything, and the day on which it is told."""
+    """The number of rows of each kind, and the current date."""
 
     claims: int
     patients: int
@@ -83,14 +83,14 @@ class SampleSize(NamedTuple):
 
 
 class Services(NamedTuple):
-    """What was done: (code, fee in cents) of each line."""
+    """The services of a claim: (code, fee in cents) of each line."""
 
     lines: tuple[tuple[str, int], ...]
     equipment: bool
 
 
 class Insurance(NamedTuple):
-    """Who owes first, who second, and what they said."""
+    """The payers of a claim and their answers."""
 
     primary: SamplePayer | None
     primary_status: str
@@ -99,12 +99,12 @@ class Insurance(NamedTuple):
 
     @property
     def pays(self) -> bool:
-        """Whether anyone but the patient owes."""
+        """Return whether an insurance owes anything."""
         return self.primary is not None and self.primary.payer_class != PayerClass.SELF_PAY
 
 
 def batches(seed: Random, world: SampleSize, *, claims_per_batch: int) -> Iterator[Batch]:
-    """Every claim of the world, oldest service first, in batches."""
+    """Yield all claims, oldest date of service first, in batches."""
     number = FIRST_CLAIM_ID
     batch = Batch()
     for index in range(world.claims):
@@ -149,7 +149,7 @@ def _add_claim(batch: Batch, seed: Random, world: SampleSize, index: int, number
 
 
 def _people_and_places(seed: Random, world: SampleSize) -> tuple[str, str, str, str | None]:
-    """Patient, office, billing provider, supervising provider; some offices and providers are busier than others."""
+    """Return patient, office, billing provider and supervising provider. Some are busier than others."""
     random = seed.random
     supervising = world.billing_providers + int(random() * world.supervising_providers)
     return (
@@ -168,7 +168,7 @@ def _time_of_day(seed: Random) -> dt.time | None:
 def _edi_dates(
     seed: Random, today: dt.date, served: dt.date, insurance: Insurance
 ) -> tuple[dt.date, dt.date] | tuple[None, None]:
-    """When the claim was first and last sent to a payer, if it was."""
+    """Return when the claim was first and last sent to a payer, if it was."""
     if insurance.primary_status == _NONE:
         return None, None
     first = min(served + dt.timedelta(1 + int(seed.random() * 4)), today)
@@ -190,7 +190,7 @@ def _insurance(seed: Random, story: Scenario) -> Insurance:
 
 
 def _service_date(seed: Random, today: dt.date, age: float, *, in_future: bool) -> dt.date:
-    """The later the claim, the later its service; a few days to and fro, no Sundays."""
+    """Return a date of service: later for later claims, a few days' variation, no Sundays."""
     if in_future:
         return today + dt.timedelta(1 + int(seed.random() * 30))
     days_ago = int((1 - age) * SPAN_DAYS + seed.random() * 4)
@@ -216,12 +216,12 @@ def _priced(seed: Random, fees: tuple[tuple[str, int, int], ...]) -> tuple[str, 
 
 
 def _payment_dates(seed: Random, today: dt.date, served: dt.date, insurance: Insurance) -> PaymentDates:
-    """When the payer and the patient paid: weeks after the service, but never after today."""
+    """Return when the payer and the patient paid: weeks after the service, but not after today."""
     since = max(0, (today - served).days)
     adjudicated = min(14 + int(seed.random() * 26), since // 2)
     paid = min(adjudicated + 7 + int(seed.random() * 60), since * 4 // 5)
     if seed.random() < PAID_LATE:
-        paid = max(paid, since - int(seed.random() * 10))  # a few pay late, and have just done so
+        paid = max(paid, since - int(seed.random() * 10))  # a few pay late, within the last days
     return PaymentDates(
         insured=insurance.pays,
         secondary_pays=insurance.secondary_status == _RECEIVED,
@@ -234,7 +234,7 @@ def _payment_dates(seed: Random, today: dt.date, served: dt.date, insurance: Ins
 def _add_lines(
     batch: Batch, seed: Random, number: str, services: Services, story: Scenario, course: PaymentDates
 ) -> int:
-    """Add the lines and their postings; give what is allowed for all of them, in cents."""
+    """Add the lines and their postings. Return the allowed amount of all of them, in cents."""
     allowed_cents = 0
     dues = _dues(seed, services, story, insured=course.insured)
     for line, (code, fee) in enumerate(services.lines, start=1):
@@ -260,7 +260,7 @@ def _add_lines(
 
 
 def _dues(seed: Random, services: Services, story: Scenario, *, insured: bool) -> list[Dues] | None:
-    """What each line is to be left with; None where nothing is adjudicated."""
+    """Return the balance to leave on each line, or None if the claim is not adjudicated."""
     if story.amounts_left is None or not services.lines:
         return None
     insurance, patient = story.amounts_left(seed.random(), seed.random(), services.lines[0][1])

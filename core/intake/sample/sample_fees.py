@@ -1,8 +1,8 @@
-"""What the sample's providers do: real CPT and HCPCS codes with invented fees."""
+"""The sample's services: real CPT and HCPCS codes with invented fees."""
 
 from typing import Final
 
-# (code, lowest fee, highest fee) in cents; the first list opens a claim, the second follows on it.
+# (code, lowest fee, highest fee) in cents. The first list opens a claim, the second follows.
 VISITS: Final = (
     ("99202", 110_00, 165_00),
     ("99203", 160_00, 240_00),

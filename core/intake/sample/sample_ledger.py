@@ -1,4 +1,4 @@
-"""The ledger of one line of the sample: how its charge became what is due now."""
+"""The ledger of one line of the sample: from its charge to its current balance."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _FEE_ABOVE_CONTRACT = "45"  # CARC: the charge exceeds the fee schedule
 
 
 class PaymentDates(NamedTuple):
-    """What is the same for all lines of a claim."""
+    """What all lines of a claim share."""
 
     insured: bool
     secondary_pays: bool
@@ -34,7 +34,7 @@ class PaymentDates(NamedTuple):
 
 
 def unadjudicated_entries(course: PaymentDates, *, fee: int, copay: int) -> Iterator[SampleEntry]:
-    """A charge on which nothing but a copay has happened."""
+    """Yield a charge with nothing but a copay."""
     yield _charge(course, fee)
     if copay:
         yield (_INSURANCE, _PAYMENT, -copay, _BY_PATIENT, None, None, course.charged)
@@ -43,7 +43,7 @@ def unadjudicated_entries(course: PaymentDates, *, fee: int, copay: int) -> Iter
 def adjudicated(
     seed: Random, course: PaymentDates, *, fee: int, allowed: int, insurance: int, patient: int
 ) -> Iterator[SampleEntry]:
-    """A charge that was adjusted to `allowed` and paid until `insurance` and `patient` cents are left due."""
+    """Yield a charge that was adjusted to `allowed` and paid until `insurance` and `patient` cents are left."""
     yield _charge(course, fee)
     if fee > allowed:
         group, reason = (_CONTRACTUAL, _FEE_ABOVE_CONTRACT) if course.insured else (None, None)
@@ -61,7 +61,7 @@ def _charge(course: PaymentDates, fee: int) -> SampleEntry:
 
 
 def _paid_by_both(seed: Random, course: PaymentDates, *, paid: int, patient: int) -> Iterator[SampleEntry]:
-    """The payers' part, the transfer of the patient's share to the patient, and the patient's part."""
+    """Yield the payers' part, the transfer of the patient's share, and the patient's part."""
     by_patient = max(int(paid * (0.1 + 0.2 * seed.random())), -patient)
     by_payers = paid - by_patient
     by_secondary = by_payers // 5 if course.secondary_pays else 0

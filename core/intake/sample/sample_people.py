@@ -41,7 +41,7 @@ PAYERS: Final = (
     SamplePayer("90001", "County Indigent Care Program", PayerClass.OTHER, 2),
 )
 INSURERS: Final = tuple(payer for payer in PAYERS if payer.payer_class != PayerClass.SELF_PAY)
-UNINSURED_SHARE: Final = 6  # percent of the claims name no payer at all
+UNINSURED_SHARE: Final = 6  # percent of claims without a payer
 
 _FIRST: Final = (  # noqa: SIM905 – a list of quoted words hides the words
     "Ada Bram Cleo Dov Édith Femi Greta Hiro Inés Jonas Kaia Lars Mirela Nadia Otis Petra Quim Rosa Søren Tove "
@@ -64,36 +64,36 @@ _LONG: Final = (
 
 
 def offices() -> Iterator[tuple[int, str, str]]:
-    """(at, id, name) of each office."""
+    """Yield (at, id, name) of each office."""
     for at, name in enumerate(OFFICES, start=1):
         yield at, office_id(at - 1), name
 
 
 def office_id(index: int) -> str:
-    """The outside id of the office at `index`."""
+    """Return the outside id of the office at `index`."""
     return f"OFF-{index + 1:02}"
 
 
 def providers(seed: Random, *, billing: int, supervising: int) -> Iterator[tuple[int, str, str]]:
-    """(at, id, name) of each provider: those who bill first, then those who supervise."""
+    """Yield (at, id, name) of each provider: billing providers first, then supervising ones."""
     for at in range(1, billing + supervising + 1):
         title = "MD" if at > billing else seed.choice(("MD", "MD", "DO", "NP", "PA-C", "DPT"))
         yield at, provider_id(at - 1), f"{seed.choice(_LAST)}, {seed.choice(_FIRST)}, {title}"
 
 
 def provider_id(index: int) -> str:
-    """The outside id of the provider at `index`: ten digits, as an NPI has, but beginning with 9, as none does."""
+    """Return the outside id of the provider at `index`: ten digits like an NPI, but starting with 9, as no NPI does."""
     return f"9{index + 1:09}"
 
 
 def payers() -> Iterator[tuple[int, str, str, str]]:
-    """(at, id, name, payer class) of each payer."""
+    """Yield (at, id, name, payer class) of each payer."""
     for at, payer in enumerate(PAYERS, start=1):
         yield at, payer.id, payer.name, payer.payer_class.value
 
 
 def patients(seed: Random, *, count: int, today: dt.date) -> Iterator[tuple[int, str, str, dt.date]]:
-    """(at, id, name, date of birth) of each patient; one in 400 has a very long name."""
+    """Yield (at, id, name, date of birth) of each patient. One in 400 has a very long name."""
     for at in range(1, count + 1):
         if seed.randrange(400) == 0:
             name = seed.choice(_LONG)
@@ -103,5 +103,5 @@ def patients(seed: Random, *, count: int, today: dt.date) -> Iterator[tuple[int,
 
 
 def patient_id(index: int) -> str:
-    """The outside id of the patient at `index`."""
+    """Return the outside id of the patient at `index`."""
     return f"PT-{index + 100_001}"

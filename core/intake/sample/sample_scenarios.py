@@ -1,4 +1,4 @@
-"""What may have happened to a claim of the sample: one row for each story, with its share and what it leaves due."""
+"""Scenarios of the sample's claims: one row for each, with its share and the balance that it leaves."""
 
 from bisect import bisect
 from collections.abc import Callable
@@ -20,25 +20,25 @@ _BILL_INSURANCE: Final = "Bill Insurance"
 
 
 def _small(random: float) -> int:
-    """0.01 to 24.99, smaller ones more often."""
+    """Return 0.01 to 24.99, smaller amounts more often."""
     return 1 if random < ONE_CENT_SHARE else 2 + int((SMALL_BELOW - 2) * random**1.5)
 
 
 def _larger(random: float, fee: int) -> int:
-    """25.00 up to most of the fee."""
+    """Return 25.00 up to most of the fee."""
     return SMALL_BELOW + int(random * max(0, fee * 0.6 - SMALL_BELOW))
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One course of events. Shares are weights: among claims of the last months, and among older ones."""
+    """One course of events. Shares are weights, among recent claims and among older ones."""
 
     name: str
     recent: float
     older: float
     billing_statuses: tuple[str, ...]
     primary_statuses: tuple[str, ...] = _RECEIVED
-    # (random, random, fee of the first line) → what is left due; None: nothing is adjudicated, the whole charge is due.
+    # (random, random, fee of the first line) → the balances left. None: not adjudicated, the whole charge is owed.
     amounts_left: Callable[[float, float, int], Dues] | None = None
     insured: bool = True  # False: may be a claim without a payer
     with_secondary: bool = False
@@ -106,6 +106,6 @@ _OLDER: Final = tuple(accumulate(story.older for story in SCENARIOS))
 
 
 def draw_scenario(seed: Random, *, recent: bool) -> Scenario:
-    """The next story by its share."""
+    """Draw a scenario by its share."""
     shares = _RECENT if recent else _OLDER
     return SCENARIOS[bisect(shares, seed.random() * shares[-1])]

@@ -1,4 +1,4 @@
-"""The columns of Synthea's CSV export that are read. SSN, driver's licence and passport are not among them."""
+"""The columns of Synthea's CSV export that are read. SSN, driver's license and passport are not among them."""
 
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -34,7 +34,7 @@ PATIENTS: Final = _file(
 
 
 def claims(zone: ZoneInfo) -> FileFormat:
-    """claims.csv, its moments read as local time in `zone`."""
+    """Return claims.csv, with its times read as local time in `zone`."""
     status = fields.one_of("CLOSED", "BILLED")
     return _file(
         "claims.csv",
@@ -52,7 +52,7 @@ def claims(zone: ZoneInfo) -> FileFormat:
 
 
 def transactions(zone: ZoneInfo) -> FileFormat:
-    """claims_transactions.csv in the order of the stage, its moments read as local time in `zone`."""
+    """Return claims_transactions.csv in the order of the stage, with its times read as local time in `zone`."""
     return _file(
         "claims_transactions.csv",
         Column("ID", fields.external_id),

@@ -1,7 +1,7 @@
-"""`settle import synthea`: the claims and the ledger of Synthea's CSV export.
+"""`settle import synthea`: import the claims and the ledger of Synthea's CSV export.
 
-A CHARGE opens a line; every row up to the claim's next CHARGE, in the order of CHARGEID as a number, belongs to it.
-Whoever the last CHARGE or TRANSFERIN names owes; a PAYMENT lowers that due, whoever's money it is.
+A CHARGE opens a line. Every row up to the claim's next CHARGE, in numeric order of CHARGEID, belongs to it. The party
+of the last CHARGE or TRANSFERIN owes the balance. A PAYMENT lowers that balance, whoever paid.
 """
 
 import datetime as dt
@@ -30,10 +30,10 @@ SOURCE: Final = "synthea"
 
 
 class Payments(StrEnum):
-    """Which PAYMENT rows come in. Synthea's patients pay all they owe; without some of them something is due."""
+    """Which PAYMENT rows to import. Synthea's patients pay all they owe, so leave some out to have balances."""
 
     ALL = "all"
-    WITHOUT_LAST = "without_last"  # each claim's last one left out
+    WITHOUT_LAST = "without_last"  # without the last one of each claim
     ONLY_COPAYS = "only_copays"
     NONE = "none"
 
@@ -80,9 +80,9 @@ _POSTINGS: Final = """
       AND (r.type <> 'PAYMENT' OR CASE :payments WHEN 'all' THEN true WHEN 'without_last' THEN r.from_last > 1
                                                  WHEN 'only_copays' THEN r.method = 'COPAY' ELSE false END)
 """
-# Synthea 3.3.0 gives one ID to different transactions. The first keeps it; the others get their claim and CHARGEID
-# beside it, because a CHARGEID counts within its claim. A claim that the practice has with the ID comes first, so that
-# a second import knows every row again.
+# Synthea 3.3.0 gives one ID to different transactions. The first keeps it. The others get their claim and CHARGEID
+# added, because a CHARGEID counts within its claim. An existing claim with the ID comes first, so that a second import
+# recognizes every row.
 _IDS: Final = """
     WITH here AS (
         SELECT p.source_id AS id, c.external_id AS claim
@@ -97,7 +97,7 @@ _IDS: Final = """
     UPDATE stage_synthea_row s SET id = s.id || '/' || s.claim || '/' || s.number
     FROM ranked WHERE ranked.at = s.at AND (ranked.is_taken OR ranked.nth > 1)
 """
-# Where the claim was served, and its billing status from the money.
+# Where the claim was served, and its billing status derived from its balances.
 _CLAIMS: Final = """
     UPDATE stage_claim c
     SET office = served.office,
@@ -120,10 +120,10 @@ def import_synthea(
     now: dt.datetime,
     progress: Progress | None = None,
 ) -> Imported:
-    """Bring the export in the folder `path` into the practice, created if there is none; all or nothing.
+    """Import the export in the folder `path` into the practice, created if needed, all or none.
 
-    With `skip_empty_claims`, claims without transactions are left out and counted.
-    Raise `ImportRefused` with every mistake, `NoSuchFolder`, and what `find_or_create_practice` does.
+    With `skip_empty_claims`, claims without transactions are left out and counted. Raise `ImportRefused` with every
+    mistake, `NoSuchFolder`, and what `find_or_create_practice` raises.
     """
     practice_id = find_or_create_practice(session, name=practice_name, time_zone=time_zone, now=now)
     zone = ZoneInfo(session.scalars(select(Practice.time_zone).where(Practice.id == practice_id)).one())
@@ -171,7 +171,7 @@ def _patients(folder: Folder) -> Iterator[tuple[Any, ...]]:
 
 
 def _claims(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
-    """Rows for the stage; office and billing status follow from the ledger."""
+    """Yield rows for the stage. Office and billing status follow from the ledger."""
     none = ClaimStatus.NONE.value
     for row in folder.rows(file):
         claim, patient, billing, supervising, kind, served, primary, status, secondary, secondary_status = row.values
@@ -190,7 +190,7 @@ def _claims(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
             _CLAIM_STATUS.get(status, none),
             None if secondary == synthea_format.NO_PAYER else secondary,
             _CLAIM_STATUS.get(secondary_status, none),
-            *(None,) * 5,  # hold, allowed, expected and the EDI dates are not in it
+            *(None,) * 5,  # Synthea has no hold, allowed, expected and EDI dates
         )
 
 
@@ -205,7 +205,7 @@ def _ledger(folder: Folder, file: FileFormat) -> Iterator[tuple[Any, ...]]:
 
 
 def _check_consistency(folder: Folder, file: FileFormat, at: int, values: dict[str, Any]) -> None:
-    """Add faults for fields that are right one by one but not together."""
+    """Add faults for fields that are valid one by one but not together."""
     kind = values["TYPE"]
     for column in synthea_format.REQUIRED_COLUMNS[kind]:
         if values[column] is None:
@@ -217,13 +217,13 @@ def _check_consistency(folder: Folder, file: FileFormat, at: int, values: dict[s
 
 
 def _build_lines_and_postings(session: Session, practice_id: int, folder: Folder, payments: Payments) -> None:
-    """Make lines and postings from the ledger's rows, and what the claims take from them."""
+    """Build lines and postings from the ledger's rows, and the claims' values that depend on them."""
     ledger = stages.SYNTHEA_ROW
     stages.analyze(session, ledger.name)
     before = len(folder.faults)
     add_duplicates(session, ledger, ("claim", "number"), synthea_format.ORIGINS[ledger], folder.faults)
     if len(folder.faults) > before:
-        folder.faults.refuse_if_any()  # what is derived from rows in doubt would be in doubt too
+        folder.faults.refuse_if_any()  # values derived from faulty rows would be faulty too
     session.execute(text(_IDS), {"practice_id": practice_id, "source": SOURCE})
     session.execute(text(_ROWS_ON_LINES))
     session.execute(text(_LINES))
@@ -237,7 +237,7 @@ def _is_empty() -> ColumnElement[bool]:
 
 
 def _leave_out_empty_claims(session: Session) -> int:
-    """Take claims without transactions out of the stage; return how many."""
+    """Remove claims without transactions from the stage. Return how many."""
     return len(session.execute(delete(stages.CLAIM).where(_is_empty()).returning(stages.CLAIM.c.at)).all())
 
 
