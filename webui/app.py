@@ -1,4 +1,4 @@
-"""The web door: pages and forms. It translates between HTTP and core, and decides nothing."""
+"""The web application: pages, forms and the API. It translates between HTTP and core, and decides nothing."""
 
 import datetime as dt
 import secrets
@@ -37,10 +37,10 @@ from webui.shared.app_context import AppContext, HintSender, utc_now
 from webui.shared.auth import csrf, signed_in_actor
 from webui.shared.url_converters import ClaimIdConverter
 
-# Threads that take a connection too: that of files, the heartbeat's, and those that ask for /readyz and /metrics.
+# Threads that need a connection too: the one for files, the heartbeat, and those for /readyz and /metrics.
 EXTRA_DATABASE_THREADS: Final = 4
 
-# Scripts, styles, images and requests come from here and nowhere else; nothing inline, nothing evaluated.
+# Scripts, styles, images and requests come from this host only. Nothing is inline or evaluated.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 )
@@ -51,9 +51,9 @@ def create_app(
     engine: Engine | None = None,
     clock: Callable[[], dt.datetime] = utc_now,
 ) -> OpenAPI:
-    """Make the web application; `app.extensions["settle"]` is its `AppContext`.
+    """Create the web application. `app.extensions["settle"]` is its `AppContext`.
 
-    Raises `BadSettings` where neither an engine nor a database is given.
+    Raise `BadSettings` if neither an engine nor a database is given.
     """
     settings = settings or settings_of_environment()
     if engine is None:
@@ -76,7 +76,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.https_only,
-        WTF_CSRF_TIME_LIMIT=None,  # as long as the browser's session; a form may stay open over lunch
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the browser's session, because a form may stay open over lunch
         WTF_CSRF_SSL_STRICT=settings.https_only,
     )
     app.jinja_env.trim_blocks = True
@@ -112,7 +112,7 @@ def _register(app: OpenAPI) -> None:
 
 
 def _register_operations(app: OpenAPI) -> None:
-    """What those see who keep it running."""
+    """Register what operators need."""
     request_log.register(app)
     broker.register(app)
     file_downloads.register(app)
@@ -122,7 +122,7 @@ def _register_operations(app: OpenAPI) -> None:
 
 
 def _register_practice_pages(app: OpenAPI) -> None:
-    """Months, what was paid too much or too late, what is kept from every write-off, and who did what."""
+    """Register month-end close, credits, payments after write-off, exclusions and the audit."""
     for pages in (months, posting_date, credit_balances, recoveries, exclusions, audit):
         app.register_blueprint(pages.blueprint)
 
@@ -130,7 +130,7 @@ def _register_practice_pages(app: OpenAPI) -> None:
 def _home() -> BaseResponse:
     actor = signed_in_actor()
     if actor is None:
-        return redirect(url_for("auth.sign_in"))  # which leads back here, and then on by the role
+        return redirect(url_for("auth.sign_in"))  # which returns here after the sign-in
     return redirect(url_for("feed.show" if actor.may(Action.SEE_CLAIMS) else "operations.show"))
 
 
@@ -156,5 +156,5 @@ def _add_security_headers(response: Response) -> Response:
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     if request.endpoint != "static":
-        headers.setdefault("Cache-Control", "no-store")  # pages hold names and amounts
+        headers.setdefault("Cache-Control", "no-store")  # pages contain names and amounts
     return response

@@ -1,4 +1,4 @@
-"""What people do to one claim by hand: post a payment, an adjustment or a transfer; put it on hold, release it."""
+"""Actions on one claim: post a payment, an adjustment or a transfer; put it on hold; release it."""
 
 import secrets
 from http import HTTPStatus
@@ -37,14 +37,14 @@ _FIELDS_BY_KIND: Final[dict[str, tuple[str, ...]]] = {
     PostingKind.ADJUSTMENT: ("responsibility", "group_code", "reason_code"),
     PostingKind.TRANSFER: ("responsibility",),
 }
-# At which field a refusal is shown; "" is the form as a whole.
+# The field that shows a refusal. "" is the form as a whole.
 _FIELD_BY_REFUSAL: Final[dict[type[Refusal], str]] = {
     AdjustmentOverLimit: "amount",
     PeriodClosed: "posted_on",
     ClaimBusy: "",
     PeriodBusy: "",
 }
-# What to do about a field that core refuses, as people need to read it.
+# What a user can do about a field that core refuses.
 _FIELD_MESSAGES: Final = {
     "kind": "Choose what to post.",
     "line": "Choose one of the claim's lines.",
@@ -60,7 +60,7 @@ blueprint = Blueprint("claim_work", __name__, url_prefix="/claims")
 
 
 class UnknownHold(BadInput):
-    """Choose why the claim is put on hold."""
+    """Choose a reason for the hold."""
 
     code = "unknown_hold"
 
@@ -68,7 +68,7 @@ class UnknownHold(BadInput):
 @blueprint.post("/<claim_id:claim_id>/postings")
 @requires(Action.POST)
 def post(claim_id: str) -> Response | tuple[str, int]:
-    """Post the entry of the form, once however often it is sent; a fault stands at its field."""
+    """Post the entry of the form, once however often it is sent. Faults appear at their fields."""
     entry, faults = _parse_posting_form(request.form)
     if entry is None:
         return _claim_page_with_errors(claim_id, faults)
@@ -95,7 +95,7 @@ def post(claim_id: str) -> Response | tuple[str, int]:
 
 
 def _describe_side_effects(posted: Posted) -> str:
-    """What it did besides lowering the due."""
+    """Return a sentence on what the entry did besides changing the balance."""
     said = []
     if posted.took_back is not None and posted.took_back.recovered_cents > 0:
         jobs = ", ".join(f"job {job}" for job in posted.took_back.job_ids)
@@ -119,7 +119,7 @@ def _describe_side_effects(posted: Posted) -> str:
 @blueprint.post("/<claim_id:claim_id>/hold")
 @requires(Action.HOLD)
 def hold(claim_id: str) -> Response | tuple[str, int]:
-    """Put the claim on hold for a reason, or release it."""
+    """Put the claim on hold with a reason, or release it."""
     wanted = request.form.get("hold", "")
     if wanted and wanted not in set(Hold):
         raise UnknownHold
@@ -144,7 +144,7 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
 
 
 def _parse_posting_form(form: MultiDict[str, str]) -> tuple[Payment | Adjustment | Transfer | None, dict[str, str]]:
-    """The entry, or what is wrong with each field, all at once."""
+    """Return the entry, or all faults by field."""
     given = _posting_fields(form)
     amount, fault = _parse_amount_field(form.get("amount", ""))
     faults = {"amount": fault} if fault else {}
@@ -158,7 +158,7 @@ def _parse_posting_form(form: MultiDict[str, str]) -> tuple[Payment | Adjustment
 
 
 def _posting_fields(form: MultiDict[str, str]) -> dict[str, Any]:
-    """The fields as core reads them, without those that the kind does not have."""
+    """Return the fields for core, without those that the kind does not have."""
     kind, line, note = form.get("kind", ""), form.get("line", ""), form.get("note", "").strip()
     number = reading.number(line)
     given: dict[str, Any] = {"kind": kind, "line": line if number is None else number, "note": note}
@@ -172,7 +172,7 @@ def _posting_fields(form: MultiDict[str, str]) -> dict[str, Any]:
 
 
 def _parse_amount_field(text: str) -> tuple[int, str | None]:
-    """The cents, or why it is no amount; the cents are then one, so that the other fields are looked at too."""
+    """Return the cents, or a fault. With a fault, the cents are one, so that the other fields are checked too."""
     try:
         cents = parse_amount(text)
     except BadAmount as refusal:
@@ -183,7 +183,7 @@ def _parse_amount_field(text: str) -> tuple[int, str | None]:
 
 
 def _claim_page_with_hold_errors(claim_id: str, faults: dict[str, str]) -> tuple[str, int]:
-    """The claim's page with the form of the hold as it was filled in."""
+    """Return the claim's page with the hold form as it was filled in."""
     page = claim_page.render_claim(claim_id, hold_faults=faults, hold_typed=request.form)
     return page, HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -191,5 +191,5 @@ def _claim_page_with_hold_errors(claim_id: str, faults: dict[str, str]) -> tuple
 def _claim_page_with_errors(
     claim_id: str, faults: dict[str, str], status: int = HTTPStatus.UNPROCESSABLE_ENTITY
 ) -> tuple[str, int]:
-    """The claim's page with the form as it was filled in."""
+    """Return the claim's page with the form as it was filled in."""
     return claim_page.render_claim(claim_id, faults=faults, typed=request.form), status

@@ -1,4 +1,4 @@
-"""One claim: its lines, and its ledger from the first charge to the write-off."""
+"""The page of one claim: its lines, and its ledger from the first charge to the write-off."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ blueprint = Blueprint("claims", __name__, url_prefix="/claims")
 
 @dataclass(frozen=True)
 class EntryWithBalances:
-    """A posting, and what was due after it."""
+    """A posting with the balances after it."""
 
     posting: LedgerRow
     insurance_due: int
@@ -39,12 +39,12 @@ class EntryWithBalances:
 @blueprint.get("/<claim_id:claim_id>")
 @requires(Action.SEE_CLAIMS)
 def show(claim_id: str) -> str:
-    """The claim of that number; raises `NotFound`, also where it is another practice's."""
+    """Show the claim with that number. Raise `NotFound`, also for another practice's claim."""
     return render_claim(claim_id)
 
 
 def render_claim(claim_id: str, **said: Any) -> str:
-    """The claim's page; `said` is what a form of it was refused for, in words, and what was typed."""
+    """Return the claim's page. `said` has the faults of a form and what was typed."""
     practice_id = current_actor().practice_id
     with transaction(app_context().sessions) as db:
         internal = lookup.find(db, practice_id, claim_id)
@@ -95,7 +95,7 @@ def _posting_choices() -> dict[str, Any]:
 
 
 def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]) -> int | None:
-    """The last job whose write-off stands on this claim, where it has ended and this person may take it back."""
+    """Return the last job with an unreversed write-off on this claim, if it has ended and the user may reverse it."""
     if not current_actor().may(Action.REVERSE_JOB):
         return None
     answered = {posting.reverses_id for posting in postings}
@@ -103,7 +103,7 @@ def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]
         (posting.id, job_id)
         for posting in postings
         if posting.kind is PostingKind.WRITE_OFF and posting.id not in answered
-        if (job_id := posting.job_id or posting.origin_job_id)  # one of the two is always there
+        if (job_id := posting.job_id or posting.origin_job_id)  # one of the two is always set
     ]
     if not standing:
         return None
@@ -112,7 +112,7 @@ def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]
 
 
 def with_running_balances(postings: Iterable[LedgerRow]) -> Iterator[EntryWithBalances]:
-    """Each posting with the dues of the whole claim after it."""
+    """Yield each posting with the claim's balances after it."""
     due = dict.fromkeys(Responsibility, 0)
     for posting in postings:
         due[posting.responsibility] += posting.amount_cents

@@ -1,4 +1,4 @@
-"""Credits: what payers and patients have paid too much, line by line, as a work list."""
+"""Credit balances of payers and patients, line by line, as a work list."""
 
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ blueprint = Blueprint("credits", __name__, url_prefix="/credits")
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> str | tuple[str, int]:
-    """The list, a page at a time; what cannot be read of the filter is said at its field, and nothing is listed."""
+    """Show a page of the list. With a faulty filter, show the faults at their fields and no list."""
     try:
         return _page(_filter())
     except BadAmount as fault:
@@ -36,7 +36,7 @@ def index() -> str | tuple[str, int]:
 @blueprint.get("/credits.csv")
 @requires(Action.SEE_CLAIMS)
 def download() -> Response:
-    """All that match, as a file."""
+    """Download all matching credits."""
     actor, wanted, today = current_actor(), _filter(), practice_days.today(current_practice(), now=now())
     return file_downloads.send_file(
         by=actor,

@@ -1,4 +1,4 @@
-"""Holds and exclusions: which claims, patients and payers are kept from every write-off, by whom, why, until when."""
+"""Holds and exclusions: which claims, patients and payers are blocked from write-offs, by whom, why, until when."""
 
 import datetime as dt
 from http import HTTPStatus
@@ -28,14 +28,14 @@ blueprint = Blueprint("exclusions", __name__, url_prefix="/exclusions")
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> str:
-    """Both lists, and the form for who may exclude; filled in where a claim's page asks for it."""
+    """Show both lists, and the form for users who may exclude, filled in if a claim's page links here."""
     return _page(typed={name: request.args.get(name, "") for name in ("kind", "number")})
 
 
 @blueprint.post("")
 @requires(Action.EXCLUDE)
 def exclude() -> Response | tuple[str, int]:
-    """Exclude a patient or a payer; a fault stands at its field."""
+    """Exclude a patient or a payer. Faults appear at their fields."""
     kind, number = request.form.get("kind", ""), request.form.get("number", "").strip()
     until, fault = parse_optional_date(request.form.get("until", ""))
     if fault:
@@ -64,7 +64,7 @@ def end(exclusion_id: int) -> Response:
 
 
 def parse_optional_date(typed: str) -> tuple[dt.date | None, str | None]:
-    """The day, or why it is none; nothing typed is no day."""
+    """Return the date, or a fault. Nothing typed is no date."""
     try:
         return (reading.day(typed.strip()) if typed.strip() else None), None
     except ValueError:

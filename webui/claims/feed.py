@@ -1,4 +1,4 @@
-"""The Live Claims Feed: filter, page, totals, selection, export, and the way into a status change."""
+"""The Live Claims Feed: filter, page, totals, selection and export."""
 
 import json
 import secrets
@@ -39,9 +39,9 @@ def register(app: Flask) -> None:
 @blueprint.get("/claims")
 @requires(Action.SEE_CLAIMS)
 def show() -> BaseResponse | str | tuple[str, int]:
-    """The feed; an address with empty or unusual spellings is first made short."""
+    """Show the feed. An address with empty or unusual parameters redirects to its short form."""
     query = FeedQuery.of(_query_pairs())
-    extras = {key: "1" for key in ("counts", "totals") if request.args.get(key)}  # asked for without JavaScript
+    extras = {key: "1" for key in ("counts", "totals") if request.args.get(key)}  # requested without JavaScript
     tidy = query.text(**extras)
     if not query.faults and sorted(_query_pairs()) != sorted(FeedQuery.pairs_of(tidy)):
         return redirect(f"{url_for('feed.show')}?{tidy}" if tidy else url_for("feed.show"))
@@ -92,7 +92,7 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
 @blueprint.get("/feed/totals")
 @requires(Action.SEE_CLAIMS)
 def totals() -> Response:
-    """The totals row of all that match, asked for after the page is there."""
+    """Return the totals of all matching claims, requested after the page has loaded."""
     query = _require_valid_filter(FeedQuery.of(_query_pairs()))
     with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
@@ -103,7 +103,7 @@ def totals() -> Response:
 @blueprint.get("/feed/counts")
 @requires(Action.SEE_CLAIMS)
 def counts() -> Response:
-    """How many claims each billing status has under the other filters: Calculate Counts."""
+    """Return the number of claims by billing status under the other filters: Calculate Counts."""
     query = _require_valid_filter(FeedQuery.of(_query_pairs()))
     with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
@@ -116,7 +116,7 @@ def counts() -> Response:
 @blueprint.post("/feed/selection")
 @requires(Action.SEE_CLAIMS)
 def selection() -> Response:
-    """Count and dollars of a selection; the browser adds up nothing."""
+    """Return count and dollars of a selection, so that the browser adds up nothing."""
     selected = FeedSelection.of(request.form)
     with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
@@ -128,7 +128,7 @@ def selection() -> Response:
 @blueprint.post("/feed/columns")
 @requires(Action.SEE_CLAIMS)
 def choose_columns() -> BaseResponse:
-    """Show these columns from now on, in this browser."""
+    """Show these columns from now on in this browser."""
     response = _redirect_to_feed()
     cookie = feed_columns.hidden_columns_cookie(request.form.getlist("column"))
     response.set_cookie(
@@ -145,7 +145,7 @@ def choose_columns() -> BaseResponse:
 @blueprint.post("/feed/filters")
 @requires(Action.SEE_CLAIMS)
 def save_filter() -> BaseResponse:
-    """Keep the feed's present filter under a name."""
+    """Save the current filter under a name."""
     query = _require_valid_filter(FeedQuery.of_text(request.form.get("query", "")))
     name = request.form.get("name", "")
     try:
@@ -161,7 +161,7 @@ def save_filter() -> BaseResponse:
 @blueprint.post("/feed/filters/<int:filter_id>/delete")
 @requires(Action.SEE_CLAIMS)
 def delete_filter(filter_id: int) -> BaseResponse:
-    """Forget a saved filter."""
+    """Delete a saved filter."""
     with transaction(app_context().sessions) as db:
         saved_filters.remove(db, filter_id, by=current_actor(), now=now())
     flash("The saved filter is deleted.", "good")
@@ -171,7 +171,7 @@ def delete_filter(filter_id: int) -> BaseResponse:
 @blueprint.get("/feed/export.csv")
 @requires(Action.SEE_CLAIMS)
 def export_csv() -> Response:
-    """Every claim that matches, with the feed's columns, as a file."""
+    """Download every matching claim with the visible columns."""
     query = _require_valid_filter(FeedQuery.of(_query_pairs()))
     actor = current_actor()
 

@@ -1,4 +1,4 @@
-"""The feed's columns: their names, what a cell holds, and which of them one browser hides."""
+"""The feed's columns: names, cell content, and which ones a browser hides."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from core.models.claims import ClaimStatus, ClaimType
 from core.money import plain_cents
 from webui.shared.labels import Pill, clock_time, date, words
 
-HIDDEN_COLUMNS_COOKIE: Final = "feed_hidden"  # hidden columns by key, so that a page without JavaScript agrees
+HIDDEN_COLUMNS_COOKIE: Final = "feed_hidden"  # keys of hidden columns, in a cookie so that it works without JavaScript
 COOKIE_SECONDS: Final = 365 * 24 * 3600
 
 ELIGIBILITY_PILLS: Final = {
@@ -27,13 +27,13 @@ ELIGIBILITY_PILLS: Final = {
     "write_off_off": Pill("Status only", "info", ""),
     "nothing_due": Pill("Nothing due", "info", ""),
 }
-# What the filter's fields choose from, besides what the practice has.
+# The choices of the filter's fields, besides the practice's own names.
 FILTER_CHOICES: Final[Mapping[str, Any]] = {
     "eligibilities": [(code, pill.word) for code, pill in ELIGIBILITY_PILLS.items()],
     "claim_types": [(kind.value, words(kind)) for kind in ClaimType],
     "claim_statuses": [(status.value, words(status)) for status in ClaimStatus],
 }
-# One or two words for each rule, also for those that only a preview asks.
+# One or two words for each rule, including rules that only a preview checks.
 SHORT_LABELS: Final = {
     **{code: pill.word for code, pill in ELIGIBILITY_PILLS.items()},
     "already_in_status": "Already in this status",
@@ -48,7 +48,7 @@ SHORT_LABELS: Final = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `text` is what a file says in it."""
+    """One column. `text` returns the cell for a file."""
 
     key: str  # a field of FeedRow
     name: str
@@ -70,7 +70,7 @@ def _date_column(name: str) -> Callable[[FeedRow], str]:
 
 
 def _payer_status(payer: str | None, status: ClaimStatus) -> str:
-    # A status without its insurance is a leftover that no rule reads.
+    # A status without its insurance is left over, and no rule reads it.
     return "" if payer is None or status is ClaimStatus.NONE else words(status)
 
 
@@ -111,7 +111,7 @@ COLUMNS: Final = (
     Column("eligibility", "Eligibility", lambda row: ELIGIBILITY_PILLS[row.eligibility].word),
 )
 ALWAYS_SHOWN: Final = frozenset({"claim_id"})  # it opens the claim
-# Until somebody chooses: so few that what one decides by, the balances, is in sight on a laptop.
+# The default, few enough that the balances are visible on a laptop.
 HIDDEN_BY_DEFAULT: Final = frozenset(
     {
         "supervising_provider",
@@ -130,17 +130,17 @@ _KEYS: Final = frozenset(column.key for column in COLUMNS)
 
 
 def visible_columns(hidden: Collection[str]) -> Sequence[Column]:
-    """The columns that are not hidden, in their order."""
+    """Return the visible columns in order."""
     return [column for column in COLUMNS if column.key in ALWAYS_SHOWN or column.key not in hidden]
 
 
 def hidden_columns_from_cookie(cookie: str | None) -> frozenset[str]:
-    """What the cookie hides; keys of other versions are passed over."""
+    """Return the hidden columns of the cookie. Unknown keys are ignored."""
     if cookie is None:
         return HIDDEN_BY_DEFAULT
     return _KEYS.intersection(cookie.split(".")) - ALWAYS_SHOWN
 
 
 def hidden_columns_cookie(shown_keys: Collection[str]) -> str:
-    """The cookie where exactly these are shown."""
+    """Return the cookie that shows exactly these columns."""
     return ".".join(column.key for column in COLUMNS if column.key not in ALWAYS_SHOWN and column.key not in shown_keys)

@@ -1,4 +1,4 @@
-"""The feed's address: what people typed into its fields, read into a filter, and written back short."""
+"""The feed's address: read what was typed into the fields as a filter, and write it back in short form."""
 
 import datetime as dt
 import re
@@ -23,8 +23,8 @@ MULTI_VALUE_KEYS: Final = frozenset(
 _DAYS_KEYS: Final = ("age_min_days", "age_max_days")
 _DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})-(\d{2})-(\d{2})")
 _YES_NO_KEYS: Final = ("has_secondary", "on_hold", "in_job")
-_YES_OR_NO: Final = {"true": True, "false": False}  # as the API's address writes them
-_LEGACY_YES_NO: Final = {"yes": "true", "no": "false"}  # of addresses that people kept
+_YES_OR_NO: Final = {"true": True, "false": False}  # as in the API's address
+_LEGACY_YES_NO: Final = {"yes": "true", "no": "false"}  # in addresses that users saved
 
 
 class BadField(Exception):
@@ -88,7 +88,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
     "payer": _text,
     "payer_id": _text,
     "patient": _text,
-    "claim_id": _text,  # has no box: an exact number comes with a link or a schedule
+    "claim_id": _text,  # has no field: a link or a schedule sets an exact number
     "claim_id_prefix": _text,
     "from": _date,
     "to": _date,
@@ -108,18 +108,18 @@ _RANGES: Final = (
 
 @dataclass(frozen=True)
 class FeedQuery:
-    """What the feed is asked: a filter (None where a field is faulty), an order, a page."""
+    """A request to the feed: a filter (None if a field is faulty), an order, a page."""
 
-    typed: Mapping[str, Sequence[str]]  # as it goes back into the fields
+    typed: Mapping[str, Sequence[str]]  # as shown in the fields again
     filter: ClaimFilter | None
-    faults: Mapping[str, str] = field(default_factory=dict)  # words by field; "" is of the address itself
+    faults: Mapping[str, str] = field(default_factory=dict)  # messages by field; "" for the address itself
     sort: Sort = DEFAULT_SORT
     limit: int = PAGE_SIZES[0]
     cursor: str | None = None
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Read an address or a form; every fault is kept beside its field, and nothing that was typed is lost."""
+        """Read an address or a form. Faults are kept by field, and everything typed is kept."""
         typed: dict[str, list[str]] = {}
         other: dict[str, str] = {}
         faults: dict[str, str] = {}
@@ -136,32 +136,32 @@ class FeedQuery:
 
     @classmethod
     def of_text(cls, text: str) -> Self:
-        """Read what stands after the question mark."""
+        """Read what follows the question mark."""
         return cls.of(cls.pairs_of(text))
 
     @staticmethod
     def pairs_of(text: str) -> list[tuple[str, str]]:
-        """Take apart what stands after the question mark."""
+        """Split what follows the question mark."""
         return parse_qsl(text, keep_blank_values=True)
 
     def refused(self, words: str) -> Self:
-        """The same question with a fault of the address itself, and nothing found."""
+        """Return the same query with a fault of the address itself and no result."""
         return replace(self, filter=None, faults={**self.faults, "": words}, cursor=None)
 
     @property
     def filter_text(self) -> str:
-        """The filter alone as it stands in an address; the selection is kept under this name."""
+        """Return the filter as it appears in an address. The selection is stored under this name."""
         return urlencode([(key, value) for key in _PARSERS for value in self.typed.get(key, ())])
 
     def text(self, **changes: str | int | None) -> str:
-        """The address after the question mark, with `changes` to order and page; what is usual is left out."""
+        """Return the query string with `changes` to order and page, without defaults."""
         parts: dict[str, Any] = {"sort": str(self.sort), "limit": self.limit, "cursor": self.cursor, **changes}
         usual = {"sort": str(DEFAULT_SORT), "limit": PAGE_SIZES[0], "cursor": None}
         said = [(key, str(value)) for key, value in parts.items() if value is not None and value != usual.get(key)]
         return "&".join(filter(None, (self.filter_text, urlencode(said))))
 
     def first(self, key: str) -> str:
-        """What one field shows; dates as the practice writes them."""
+        """Return what one field shows, with dates as the practice writes them."""
         value = next(iter(self.typed.get(key, ())), "")
         if _PARSERS[key] is _date and key not in self.faults:
             return f"{dt.date.fromisoformat(value):%m/%d/%Y}" if value else ""
@@ -177,7 +177,7 @@ def _parse_field(key: str, value: str, faults: dict[str, str]) -> str:
 
 
 def _empty_range_errors(typed: Mapping[str, list[str]], faults: Mapping[str, str]) -> dict[str, str]:
-    """A range that ends before it begins matches nothing and is always a slip."""
+    """Return faults for ranges that end before they begin, which match nothing and are always mistakes."""
     found = {}
     for least, most, words in _RANGES:
         if least in typed and most in typed and least not in faults and most not in faults:
@@ -204,7 +204,7 @@ def _parse_sort_and_limit(other: dict[str, str], faults: dict[str, str]) -> tupl
         faults[""] = f"A page has {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} claims."
     unknown = other.keys() - {"sort", "limit", "cursor", "counts", "totals"}
     if unknown:
-        # A typo in an address must not show every claim as if it were asked for.
+        # A typo in an address must not show every claim.
         faults[""] = f"The feed has no filter {', '.join(sorted(name[:40] for name in unknown))}."
     return sort, limit
 

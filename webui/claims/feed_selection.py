@@ -1,4 +1,4 @@
-"""What a form of the feed selects: claims one by one, or all that match its filter but for some."""
+"""The selection that a form of the feed sends: single claims, or all that match the filter with exceptions."""
 
 import json
 from collections.abc import Mapping
@@ -19,23 +19,23 @@ SELECTED_CLAIMS: Final = "chosen"
 
 
 class BadSelection(BadInput):
-    """The selection could not be read; select the claims again."""
+    """The selection could not be read. Select the claims again."""
 
     code = "bad_selection"
 
 
 @dataclass(frozen=True)
 class FeedSelection:
-    """A selection as the page sent it. Without JavaScript each box is a field; with it, all are one JSON list."""
+    """A selection as the page sent it. Without JavaScript each box is a field; with it, one JSON list has all."""
 
     scope: str
-    claim_ids: tuple[str, ...]  # the chosen ones; where all that match are meant, the excluded ones
+    claim_ids: tuple[str, ...]  # the selected claims, or the exceptions if all matching claims are selected
     filter_text: str
     filter: ClaimFilter | None
 
     @classmethod
     def of(cls, form: MultiDict[str, str]) -> Self:
-        """Read it; raises `BadSelection` or `BadFilter`."""
+        """Read it. Raise `BadSelection` or `BadFilter`."""
         scope = form.get("scope", SELECTED_CLAIMS)
         if scope not in (ALL_MATCHING, SELECTED_CLAIMS):
             raise BadSelection
@@ -43,12 +43,12 @@ class FeedSelection:
         if scope == ALL_MATCHING and query.filter is None:
             raise BadFilter(" ".join(query.faults.values()))
         listed = _parse_claim_ids(form.get("claim_ids") or "[]")
-        # Without JavaScript a box that is ticked chooses; there is no way to exclude.
+        # Without JavaScript, a checked box selects, and there are no exceptions.
         boxes = form.getlist("claim_id") if scope == SELECTED_CLAIMS else []
         return cls(scope, tuple(dict.fromkeys([*listed, *boxes])), query.filter_text, query.filter)
 
     def asked(self) -> dict[str, Any]:
-        """The selection of a job request."""
+        """Return the selection for a job request."""
         if self.scope == SELECTED_CLAIMS:
             return {"claim_ids": list(self.claim_ids)}
         assert self.filter is not None
@@ -57,7 +57,7 @@ class FeedSelection:
         return {**which, "excluded_claim_ids": list(self.claim_ids)}
 
     def totals(self, session: Session, practice_id: int, terms: Terms) -> FeedTotals:
-        """Count and sum what is selected."""
+        """Count and sum the selection."""
         if self.scope == SELECTED_CLAIMS:
             return feed.totals_of_claim_ids(session, practice_id, self.claim_ids)
         assert self.filter is not None
@@ -65,7 +65,7 @@ class FeedSelection:
 
     @property
     def fields(self) -> Mapping[str, str]:
-        """The same selection as hidden fields of the next form."""
+        """Return the selection as hidden fields of the next form."""
         return {"scope": self.scope, "filter": self.filter_text, "claim_ids": json.dumps(self.claim_ids)}
 
 

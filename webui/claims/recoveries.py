@@ -1,4 +1,4 @@
-"""Late payments: what came after the write-off, and what it took back, by month."""
+"""Payments after write-off, and what they reversed, by month."""
 
 import datetime as dt
 from typing import Final
@@ -19,7 +19,7 @@ blueprint = Blueprint("recoveries", __name__, url_prefix="/late-payments")
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> str:
-    """The months, and the payments of one or of all, newest first. Raises `BadMonth` and `BadCursor`."""
+    """Show the months, and the payments of one or all, newest first. Raise `BadMonth` and `BadCursor`."""
     practice_id = current_actor().practice_id
     month = periods.named(request.args["month"]) if request.args.get("month") else None
     after = recoveries.place(request.args["after"]) if request.args.get("after") else None

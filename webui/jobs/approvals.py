@@ -1,4 +1,4 @@
-"""Two people: what waits for whom, the second CONFIRM on the same frozen preview, or a no with its reason."""
+"""Approvals: jobs that need one, the approver's CONFIRM on the same frozen preview, or a rejection with a reason."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -28,13 +28,13 @@ from webui.jobs import confirm, job_pages
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires, signed_in_actor
 
-DECISIONS_SHOWN: Final = 5  # decisions that stand above the list of jobs; the page Approvals has them all
+DECISIONS_SHOWN: Final = 5  # recent decisions shown above the list of jobs; the Approvals page has all
 
 blueprint = Blueprint("approvals", __name__)
 
 
 def register(app: Flask) -> None:
-    """Add the pages; tell every page how many jobs wait for this person, and what was decided on theirs."""
+    """Add the pages, and give every page the number of jobs to approve and recent decisions on the user's jobs."""
     app.register_blueprint(blueprint)
     app.context_processor(lambda: {"waiting_for_me": _count_waiting_for_me, "news": _recent_decisions})
     app.add_template_filter(exceeded_limits, "over_limits")
@@ -43,7 +43,7 @@ def register(app: Flask) -> None:
 @blueprint.get("/approvals")
 @requires(Action.SEE_CLAIMS)
 def index() -> str:
-    """What waits for me, what of mine waits for another, and what was decided on mine."""
+    """Show the jobs that I may approve, my jobs that need approval, and decisions on my jobs."""
     actor, at = current_actor(), now()
     with app_context().sessions() as db:
         mine, others = inbox.jobs_to_approve(db, actor, now=at), inbox.my_jobs_awaiting_approval(db, actor)
@@ -68,9 +68,9 @@ def index() -> str:
 
 
 @blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/approve")
-@requires(Action.SEE_CLAIMS)  # core asks who may, by the job's kind, and that it is not their own
+@requires(Action.SEE_CLAIMS)  # core checks who may, by the job's kind and requesters
 def approve(job_id: int) -> Response:
-    """Let the job run, if the word is right; anything else is a fault at the field, and nothing happens."""
+    """Approve the job if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
     actor, typed = current_actor(), request.form.get("confirmation", "")
     try:
         with transaction(app_context().sessions) as db:
@@ -89,7 +89,7 @@ def approve(job_id: int) -> Response:
 @blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/reject")
 @requires(Action.SEE_CLAIMS)
 def reject(job_id: int) -> Response:
-    """Say no, with a reason that the requester reads."""
+    """Reject the job with a reason that the requester reads."""
     actor, reason = current_actor(), request.form.get("reason", "")
     try:
         with transaction(app_context().sessions) as db:
@@ -107,7 +107,7 @@ def reject(job_id: int) -> Response:
 
 @job_pages.facts_for_status(JobStatus.AWAITING_APPROVAL)
 def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
-    """What the page of a job shows that waits for another person: the same frozen preview, and what is over."""
+    """Return what the page of a job that needs approval shows: the same frozen preview, and the exceeded limits."""
     actor, at = current_actor(), now()
     asked_by = requesters.accountable_user(job)
     of_day = limits.same_day_jobs(db, job, by=asked_by, at=job.approval_asked_at or at)
@@ -133,7 +133,7 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
 
 
 def exceeded_limits(job: SettleJob) -> list[OverLimit]:
-    """What of the job is over which limit, in words."""
+    """Return the exceeded limits, in words."""
     return limits.describe(job.over)
 
 
@@ -149,7 +149,7 @@ def _flash_and_redirect(job_id: int, words: str, tone: str) -> Response:
 
 
 def _count_waiting_for_me() -> int:
-    """How many jobs this person may decide on; asked once a page."""
+    """Count the jobs that this user may approve, once a page."""
     if "waiting_for_me" not in g:
         actor = signed_in_actor()
         with app_context().sessions() as db:
@@ -159,7 +159,7 @@ def _count_waiting_for_me() -> int:
 
 
 def _recent_decisions() -> dict[str, Any]:
-    """What was decided on this person's jobs lately, with the names of who did."""
+    """Return recent decisions on this user's jobs, with the names of the approvers."""
     at: dt.datetime = now()
     with app_context().sessions() as db:
         decided = inbox.my_decided_jobs(db, current_actor(), now=at)

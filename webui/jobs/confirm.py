@@ -1,4 +1,4 @@
-"""Confirm Bulk Status Change: what a previewed job will do, claim by claim, and the word that lets it run."""
+"""Confirm Bulk Status Change: what a previewed job will do to each claim, and the CONFIRM that starts it."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -35,26 +35,26 @@ from webui.jobs.job_labels import CONFIRM_LABELS
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires
 
-LEFT_OUT_SHOWN: Final = 5  # claims that a reversal leaves out, in its sentence; the table has them all
-ROWS: Final = 200  # of the preview at a time: more than anyone reads before asking for a file
+LEFT_OUT_SHOWN: Final = 5  # skipped claims named in a reversal's sentence; the table has all
+ROWS: Final = 200  # of the preview at a time; for more, there is the file
 
 
-DIALOG_HEADER: Final = "X-Dialog"  # asks for the part that stands in the dialog, without the page around it
+DIALOG_HEADER: Final = "X-Dialog"  # requests the dialog's content without the page
 
 
 @dataclass(frozen=True)
 class ClaimTable:
-    """Some claims of the preview, and where the next ones begin."""
+    """A page of the preview's claims, and where the next page begins."""
 
     rows: list[ItemRow]
     verdict: Verdict | None
-    over: bool  # only those above the limit for one claim
+    over: bool  # only claims over the limit for one claim
     next: int | None
     after: int
 
 
 def register(app: Flask) -> None:
-    """Add the box to the pages of jobs."""
+    """Add the dialog to the job pages."""
     add, a_job = app.add_url_rule, f"/jobs/{job_pages.JOB_ID_RULE}"
     add(f"{a_job}/confirm", "confirm.show", show)
     add(f"{a_job}/confirm", "confirm.confirm", confirm, methods=["POST"])
@@ -63,7 +63,7 @@ def register(app: Flask) -> None:
 
 @job_pages.facts_for_status(JobStatus.PREVIEWED, JobStatus.PREPARING)
 def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
-    """What the page parts of a job that waits for CONFIRM show."""
+    """Return what the page of a job that waits for CONFIRM shows."""
     if job.status is JobStatus.PREPARING or job.preview is None:
         return {"waited": now() - job.requested_at, **dialog_labels(job)}
     over, changed = limits_exceeded_now(db, job), stale.count(db, job)
@@ -87,7 +87,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
 
 @requires(Action.SEE_CLAIMS)
 def show(job_id: int) -> BaseResponse | tuple[str, int]:
-    """The box alone, for the dialog over the feed; without JavaScript it is part of the job's page."""
+    """Show the dialog over the feed. Without JavaScript it is part of the job's page."""
     if not in_dialog():
         return redirect(url_for("jobs.show", job_id=job_id))
     return render_job_dialog(job_id)
@@ -95,7 +95,7 @@ def show(job_id: int) -> BaseResponse | tuple[str, int]:
 
 @requires(Action.SEE_CLAIMS)
 def claims(job_id: int) -> BaseResponse | str:
-    """More claims of the preview, or those of one verdict."""
+    """Show more claims of the preview, or those with one verdict."""
     if not in_dialog():
         asked = {
             "verdict": request.args.get("verdict"),
@@ -116,9 +116,9 @@ def claims(job_id: int) -> BaseResponse | str:
     return render_template("jobs/_confirm_claims.html", totals=totals, **facts)
 
 
-@requires(Action.SEE_CLAIMS)  # core asks who may confirm this kind of job
+@requires(Action.SEE_CLAIMS)  # core checks who may confirm this kind of job
 def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
-    """Let the job run, if the word is right; anything else is a fault at the field, and nothing happens."""
+    """Confirm the job if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
     actor = current_actor()
     typed, reason = request.form.get("confirmation", ""), request.form.get("cost_share_reason", "")
     try:
@@ -147,17 +147,17 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
 
 
 def in_dialog() -> bool:
-    """Whether the feed asks for the part that stands in its dialog."""
+    """Return whether the feed requests the content of its dialog."""
     return request.headers.get(DIALOG_HEADER) is not None
 
 
 def dialog_or_page(part: str) -> str:
-    """The part itself for the dialog, else the page that holds it."""
+    """Return the template of the dialog, or of the page around it."""
     return part if in_dialog() else "jobs/_confirm_page.html"
 
 
 def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, int]:
-    """The box of a job in whatever status it is; `said` is what was refused, in words."""
+    """Return the dialog of a job in any status. `said` has the faults."""
     key = JobKey(current_actor().practice_id, job_id)
     with app_context().sessions() as db:
         job = queries.find(db, key)
@@ -171,13 +171,13 @@ def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> 
 
 
 def limits_exceeded_now(db: Session, job: SettleJob) -> list[LimitExceeded]:
-    """What of the job is over which limit: frozen, and until CONFIRM as if who looks confirmed it."""
+    """Return the exceeded limits: the frozen ones, or before CONFIRM those that this user would exceed."""
     previewed = job.status is JobStatus.PREVIEWED
     return limits.if_confirmed_by(db, job, by=_confirmer(job), now=now()) if previewed else job.over
 
 
 def claim_limit_facts(db: Session, job: SettleJob, over: Sequence[LimitExceeded]) -> dict[str, Any]:
-    """The limit for one claim, and how many are above it."""
+    """Return the limit for one claim, and how many claims exceed it."""
     counts = [one["claims"] for one in over if one["code"] in limits.PER_CLAIM_LIMITS]
     return {"claim_limit": _claim_limit(db, job), "over_claims": max(counts, default=0)}
 
@@ -188,13 +188,13 @@ def _claim_limit(db: Session, job: SettleJob) -> int:
 
 
 def _confirmer(job: SettleJob) -> int:
-    """Who would confirm it: the person who looks, or who asked for it where that person may not."""
+    """Return who would confirm it: this user, or the requester if this user may not."""
     actor = current_actor()
     return actor.user_id if commands.may(actor, job, Action.CONFIRM_JOB) else job.requested_by
 
 
 def dialog_labels(job: SettleJob) -> dict[str, Any]:
-    """What the box calls things, by the job's kind, and what this person may do to it."""
+    """Return the dialog's labels by the job's kind, and what this user may do."""
     actor = current_actor()
     return {
         "w": CONFIRM_LABELS[job.kind],
@@ -208,12 +208,12 @@ def dialog_labels(job: SettleJob) -> dict[str, Any]:
 
 
 def _moves_money(job: SettleJob) -> bool:
-    """Whether the reversal moves money: that of a change of status does not."""
+    """Return whether the reversal posts anything. The reversal of a status change does not."""
     return job.preview is not None and PreviewTotals.model_validate(job.preview).with_money > 0
 
 
 def _claims_left_out(db: Session, job: SettleJob) -> list[str]:
-    """The first claims that a reversal leaves out, by number."""
+    """Return the numbers of the first claims that a reversal skips."""
     if job.kind is not JobKind.REVERSE:
         return []
     rows = outcomes.items(db, JobKey(job.practice_id, job.id), verdict=Verdict.SKIP, limit=LEFT_OUT_SHOWN)
@@ -221,7 +221,7 @@ def _claims_left_out(db: Session, job: SettleJob) -> list[str]:
 
 
 def preview_claims_table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
-    """The claims that the address asks for: of a verdict, or above the limit for one claim, after a position."""
+    """Return the requested claims: with a verdict, or over the limit for one claim, after a position."""
     wanted = args.get("verdict")
     verdict = Verdict(wanted) if wanted in set(Verdict) else None
     position = reading.number(args.get("after", "")) or 0

@@ -1,4 +1,4 @@
-"""What a job leaves to keep: its three files, and the reconciliation certificate."""
+"""The files of a job, and its reconciliation certificate."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
 @blueprint.get(f"/{JOB_ID_RULE}/files/<name>.<any(csv, xlsx):form>")
 @requires(Action.SEE_CLAIMS)
 def download(job_id: int, name: str, form: str) -> Response:
-    """One of the three files, as it stands now; a million claims are never in memory at once."""
+    """Download one of the three files. It never needs a million claims in memory."""
     actor = current_actor()
     return send_job_file(JobKey(actor.practice_id, job_id), downloads.parse_file(name), form, by=actor)
 
@@ -44,7 +44,7 @@ def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
 @blueprint.get(f"/{JOB_ID_RULE}/certificate")
 @requires(Action.SEE_CLAIMS)
 def show(job_id: int) -> str:
-    """The certificate to read and to print."""
+    """Show the certificate for reading and printing."""
     drawn_up = _certificate(job_id)
     return render_template(
         "jobs/certificate.html",
@@ -64,7 +64,7 @@ def show(job_id: int) -> str:
 @blueprint.get(f"/{JOB_ID_RULE}/certificate.json")
 @requires(Action.SEE_CLAIMS)
 def as_json(job_id: int) -> Response:
-    """The same for programs and archives."""
+    """Return the certificate as JSON."""
     response = Response(_certificate(job_id).model_dump_json(indent=2), mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="job-{job_id}-certificate.json"'
     return response

@@ -1,4 +1,4 @@
-"""What a job's pages call things, by its kind: a reversal restores where a settle job writes off."""
+"""Labels of a job's pages, by its kind: a reversal restores, a settle job writes off."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -8,7 +8,7 @@ from webui.shared.labels import Pill
 
 
 class ConfirmLabels(NamedTuple):
-    """What the box of CONFIRM calls things; no word of money where none moves."""
+    """Labels of the CONFIRM dialog. They mention no money if nothing is posted."""
 
     will: Pill
     verb: str  # on the button
@@ -20,11 +20,11 @@ class ConfirmLabels(NamedTuple):
 
 
 class RunLabels(NamedTuple):
-    """What the pages of a job that was confirmed call things."""
+    """Labels of the pages of a confirmed job."""
 
     heading: str  # "Job 7 · settle 72 claims"
-    done: str  # the outcome of a claim that went
-    moved: str  # the dollars; "" where none move
+    done: str  # the outcome of a successful claim
+    moved: str  # the dollars; "" if nothing is posted
     insurance_column: str = ""
     patient_column: str = ""
 

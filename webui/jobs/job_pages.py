@@ -1,4 +1,4 @@
-"""Jobs: the list, and one job through its life."""
+"""The list of jobs, and the page of one job in each status."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -44,7 +44,7 @@ _FACTS_BY_STATUS: Final[dict[JobStatus, StatusFacts]] = {}
 
 
 def facts_for_status(*statuses: JobStatus) -> Callable[[StatusFacts], StatusFacts]:
-    """Let a function add to what the page parts of these statuses are rendered with."""
+    """Register a function that adds facts for the page of these statuses."""
 
     def register(function: StatusFacts) -> StatusFacts:
         _FACTS_BY_STATUS.update(dict.fromkeys(statuses, function))
@@ -56,7 +56,7 @@ def facts_for_status(*statuses: JobStatus) -> Callable[[StatusFacts], StatusFact
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> Response | str:
-    """The practice's jobs, newest first, of all statuses or of one."""
+    """List the practice's jobs, newest first, of all statuses or of one."""
     practice_id = current_actor().practice_id
     status = _one_of(JobStatus, request.args.get("status"))
     before = reading.number(request.args.get("before", ""))
@@ -78,12 +78,12 @@ def index() -> Response | str:
 @blueprint.get(f"/{JOB_ID_RULE}")
 @requires(Action.SEE_CLAIMS)
 def show(job_id: int) -> Response:
-    """One job as it stands now; asked again by the page while the job moves."""
+    """Show one job. The page requests it again while the job moves."""
     return render_job(job_id)
 
 
 def render_job(job_id: int, **said: Any) -> Response:
-    """The page of one job; `said` is what was refused there, in words."""
+    """Return the page of one job. `said` has the faults of a form."""
     key = JobKey(current_actor().practice_id, job_id)
     at = now()
     with app_context().sessions() as db:
@@ -119,40 +119,40 @@ def render_job(job_id: int, **said: Any) -> Response:
 @blueprint.post(f"/{JOB_ID_RULE}/pause")
 @requires(Action.SEE_CLAIMS)
 def pause(job_id: int) -> Response:
-    """Ask the job to pause."""
+    """Pause the job."""
     return _run_command(commands.pause, job_id)
 
 
 @blueprint.post(f"/{JOB_ID_RULE}/resume")
 @requires(Action.SEE_CLAIMS)
 def resume(job_id: int) -> Response:
-    """Let it go on."""
+    """Resume the job."""
     return _run_command(commands.resume, job_id)
 
 
 @blueprint.post(f"/{JOB_ID_RULE}/cancel")
 @requires(Action.SEE_CLAIMS)
 def cancel(job_id: int) -> Response:
-    """Ask the job to end where it is."""
+    """Cancel the rest of the job."""
     return _run_command(commands.cancel, job_id)
 
 
 @blueprint.post(f"/{JOB_ID_RULE}/discard")
 @requires(Action.SEE_CLAIMS)
 def discard(job_id: int) -> Response:
-    """Give up a preview."""
+    """Discard a preview."""
     return _run_command(commands.discard, job_id)
 
 
 @blueprint.post(f"/{JOB_ID_RULE}/retry-failed")
 @requires(Action.SEE_CLAIMS)
 def retry_failed(job_id: int) -> Response:
-    """Try the failed claims again; those with one code, where the form names it."""
+    """Retry the failed claims, or only those with one code."""
     return _run_command(commands.retry_failed, job_id, code=request.form.get("code") or None)
 
 
 def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:
-    # Who may depends on the job's kind, so core is asked and not the table of roles.
+    # The right depends on the job's kind, so core checks it.
     actor = current_actor()
     try:
         with transaction(app_context().sessions) as db:
@@ -167,7 +167,7 @@ def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) 
 
 
 def _files_and_codes(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:
-    """What a confirmed job shows when it does not move: its claims by code, and its files."""
+    """Return what a stopped job shows: its claims by code, and its files."""
     if job.confirmed_at is None or job.status in IN_PROGRESS_STATUSES:
         return {"codes": [], "files": []}
     counts = {
@@ -179,7 +179,7 @@ def _files_and_codes(db: Session, key: JobKey, job: SettleJob, so_far: Progress)
 
 
 def _permissions(job: SettleJob) -> dict[str, bool]:
-    """What this person may do to this job, as far as role and status tell."""
+    """Return what this user may do to this job, by role and status."""
     actor = current_actor()
     return {
         "may_control": commands.may(actor, job, Action.CONTROL_JOB),
@@ -190,7 +190,7 @@ def _permissions(job: SettleJob) -> dict[str, bool]:
 
 
 def _outcome_table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any] | None:
-    """The job's claims of one outcome, a page at a time; nothing before it was confirmed."""
+    """Return a page of the job's claims with one outcome, or None before CONFIRM."""
     if job.confirmed_at is None:
         return None
     counts = {
@@ -215,13 +215,13 @@ def _outcome_table(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -
 
 
 def _default_outcome(counts: dict[str, int], *, finished: bool) -> str:
-    """What failed goes before what was skipped; what was settled is looked at when the job is over."""
+    """Return the outcome to show first: failed, then skipped, and settled when the job has ended."""
     looked_at = counts if finished else (Outcome.FAILED.value, Outcome.SKIPPED.value)
     return next((name for name in looked_at if counts[name]), Outcome.SKIPPED.value)
 
 
 def _selection_counts(selection: Mapping[str, Any]) -> dict[str, Any]:
-    """What was selected. The claim numbers stand in it only until they are frozen as items, then how many they were."""
+    """Return what was selected. The selection has claim numbers until the items are frozen, then a count."""
 
     def count(numbers: int | list[str] | None) -> int | None:
         return len(numbers) if isinstance(numbers, list) else numbers
@@ -249,17 +249,17 @@ def _one_of(kinds: type[JobStatus], text: str | None) -> JobStatus | None:
 
 @blueprint.app_template_filter("code_words")
 def code_words(code: str | None) -> str:
-    """The sentence of a rule's or failure's code; nothing where there is none."""
+    """Return the sentence of a code, or an empty text."""
     return codes.describe(code) if code else ""
 
 
 @blueprint.app_template_filter("cost_share_reason")
 def cost_share_reason(job: SettleJob) -> str:
-    """Return the reason that a person gave for writing off cost sharing."""
+    """Return the reason that a user gave for writing off cost sharing."""
     return cost_share.reason_of(job)
 
 
 @blueprint.app_template_filter("why_words")
 def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Label and value of each thing that a rule saw."""
+    """Return label and value of each fact that a rule used."""
     return codes.rule_values(values)

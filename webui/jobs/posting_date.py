@@ -1,4 +1,4 @@
-"""One click from a preview in a closed month to the same preview at the next open date."""
+"""One click from a preview in a closed month to the same preview on the next open date."""
 
 from http import HTTPStatus
 
@@ -21,13 +21,13 @@ blueprint = Blueprint("redate", __name__, url_prefix="/jobs")
 
 
 class BadDate(BadInput):
-    """This is no date; open the preview again."""
+    """This is not a date. Open the preview again."""
 
     code = "bad_date"
 
 
 @blueprint.post(f"/{JOB_ID_RULE}/date")
-@requires(Action.SEE_CLAIMS)  # core asks who may preview this kind of job
+@requires(Action.SEE_CLAIMS)  # core checks who may preview this kind of job
 def preview_dated(job_id: int) -> BaseResponse | tuple[str, int]:
     """Preview it again with the date of the form."""
     actor = current_actor()

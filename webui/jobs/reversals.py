@@ -1,4 +1,4 @@
-"""Taking a job back, or one claim of it: why, then the same preview and the same CONFIRM as for every job."""
+"""Reverse a job, or one claim of it: the reason first, then a preview and CONFIRM as for every job."""
 
 import datetime as dt
 import hashlib
@@ -32,14 +32,14 @@ blueprint = Blueprint("reversals", __name__, url_prefix="/jobs")
 @blueprint.get(f"/{JOB_ID_RULE}/reverse")
 @requires(Action.REVERSE_JOB)
 def ask(job_id: int) -> str:
-    """The first step: why is it taken back. Nothing is changed by it."""
+    """Ask for the reason. Nothing is changed yet."""
     return _render_form(job_id, request.args.get("claim") or None)
 
 
 @blueprint.post(f"/{JOB_ID_RULE}/reverse")
 @requires(Action.REVERSE_JOB)
 def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
-    """Preview the reversal; its CONFIRM stands on its own page."""
+    """Preview the reversal. CONFIRM is on its own page."""
     claim_id, note = request.form.get("claim") or None, request.form.get("note", "").strip()
     if claim_id and "\x00" in claim_id:
         raise NotFound
@@ -61,7 +61,7 @@ def reverse(job_id: int) -> BaseResponse | tuple[str, int]:
 
 def _preview_reversal(job_id: int, claim_id: str | None, note: str) -> SettleJob:
     actor = current_actor()
-    # What is asked is part of the key: sent twice it is one job, and with another note another job.
+    # The key includes the request: sent twice it is one job, and with another note another job.
     dated = request.form.get("posting_date", "")
     asked = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}\n{dated}".encode()).hexdigest()[:16]
     form_key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)

@@ -1,4 +1,4 @@
-"""Batch Status Change: from a selection to a previewed job, by way of the reason where money moves."""
+"""Batch Status Change: from a selection to a previewed job, with a reason if something is posted."""
 
 import secrets
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ _KEY_CHARACTERS_MAX: Final = 100
 
 @dataclass(frozen=True)
 class StatusChangeForm:
-    """The first step of the dialog as it was filled in: target, reason, note, and what to override."""
+    """The first step of the dialog as filled in: target, reason, note, and overridden rules."""
 
     target: str
     selected: FeedSelection | None  # None: the claims of job `again`
@@ -40,19 +40,19 @@ class StatusChangeForm:
     reason: str = ""
     note: str = ""
     include: tuple[str, ...] = ()
-    posting_date: str = ""  # today if empty; else the next open date, as offered
+    posting_date: str = ""  # today if empty; otherwise the offered next open date
     faults: dict[str, str] = field(default_factory=dict)
 
 
 def register(app: Flask) -> None:
-    """Add what the feed posts its selection to."""
+    """Add the routes that the feed posts its selection to."""
     app.add_url_rule("/jobs", "feed.change_status", change_status, methods=["POST"])
     app.add_url_rule(f"/jobs/{JOB_ID_RULE}/again", "feed.preview_again", ask_again, methods=["POST"])
 
 
 @requires(Action.PREVIEW_JOB)
 def change_status() -> BaseResponse | tuple[str, int] | str:
-    """Preview the change of what is selected; for Settled, ask the reason first."""
+    """Preview the change of the selection. For Settled, ask for the reason first."""
     form = request.form
     job_id = reading.number(form.get("again", ""))
     if form.get("again") and not job_id:
@@ -75,7 +75,7 @@ def change_status() -> BaseResponse | tuple[str, int] | str:
 
 
 def render_reason_step(asked: StatusChangeForm, status: int = HTTPStatus.OK) -> tuple[str, int]:
-    """The first step: reason and note, and the rules that this person may override."""
+    """Return the first step: reason, note, and the rules that this user may override."""
     actor = current_actor()
     may_override = actor.may(Action.OVERRIDE_RULE)
     claims = _count_claims(asked)
@@ -96,7 +96,7 @@ def render_reason_step(asked: StatusChangeForm, status: int = HTTPStatus.OK) -> 
 
 
 def _count_claims(asked: StatusChangeForm) -> int:
-    """How many claims are meant, as things stand; the preview freezes them."""
+    """Count the selected claims now. The preview freezes them."""
     practice_id = current_actor().practice_id
     with transaction(app_context().sessions) as db:
         if asked.again:
@@ -127,7 +127,7 @@ def _preview_or_refusal(asked: StatusChangeForm) -> BaseResponse | tuple[str, in
 
 
 def _create_preview(asked: StatusChangeForm, form_key: str) -> SettleJob:
-    """Make the job. One rendering of the form and one request make one job, however often it is sent."""
+    """Create the job. The same form and request create one job, however often it is sent."""
     actor = current_actor()
     wanted: dict[str, Any] = {"target_status": asked.target, "note": asked.note}
     if asked.target == SETTLED:
@@ -136,7 +136,7 @@ def _create_preview(asked: StatusChangeForm, form_key: str) -> SettleJob:
 
     def make(selection: dict[str, Any]) -> SettleJob:
         job_request = JobRequest.of({**wanted, "selection": selection})
-        # The request is part of the key, so that a changed selection is another job and not a refusal.
+        # The key includes the request, so that a changed selection is another job and not a refusal.
         key = f"{form_key or secrets.token_urlsafe(16)}:{job_request.hash()[:16]}"
         return commands.preview(
             db, job_request, by=actor, idempotency_key=key, chunk_claims=app_context().settings.chunk_claims, now=now()
@@ -161,7 +161,7 @@ def _redirect_to_preview(job: SettleJob) -> BaseResponse | tuple[str, int]:
 
 @requires(Action.PREVIEW_JOB)
 def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
-    """The first step once more, for the claims of an earlier preview: expired, or with another reason."""
+    """Show the first step again for the claims of an earlier preview that expired or needs another reason."""
     actor = current_actor()
     with transaction(app_context().sessions) as db:
         job = queries.find(db, JobKey(actor.practice_id, job_id))

@@ -1,6 +1,6 @@
-"""What the web asks the broker itself: whether it answers, and how many hints wait. It never waits long.
+"""Query the broker from the web: whether it answers, and its queue depth. It never waits long.
 
-It is asked in a thread of its own: the look-up of its name may hang for longer than any time-out of a socket.
+The query runs in a thread of its own, because a name lookup may take longer than any socket time-out.
 """
 
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ QUEUES: Final = (QUEUE_SETTLE, QUEUE_CONTROL)
 
 @dataclass(frozen=True)
 class BrokerStatus:
-    """What a broker that answers says of itself."""
+    """The state of a broker that answers."""
 
     hints_waiting: dict[str, int]  # by queue
     version: str
-    memory_bytes: int | None  # None where the user may not ask
+    memory_bytes: int | None  # None if the user lacks the right
 
 
 def register(app: Flask) -> None:
-    """Whoever asks at once shares one question."""
+    """Let simultaneous requests share one query."""
 
     def look_now() -> BrokerStatus | Cause:
         made: AppContext = app.extensions["settle"]
@@ -41,18 +41,18 @@ def register(app: Flask) -> None:
 
 
 def is_reachable() -> bool:
-    """Tell whether the broker answers within a second."""
+    """Return whether the broker answers within a second."""
     return failure_cause() is None
 
 
 def fetch_status() -> BrokerStatus | None:
-    """What the broker says; None where there is none, or none that answers within a second."""
+    """Return the broker's state, or None without a broker or an answer within a second."""
     seen = _shared_answer()
     return seen if isinstance(seen, BrokerStatus) else None
 
 
 def failure_cause() -> Cause | None:
-    """Return why the broker cannot be used; None where it answers."""
+    """Return why the broker is unavailable, or None if it answers."""
     seen = _shared_answer()
     return seen if isinstance(seen, Cause) else None
 
@@ -68,7 +68,7 @@ def _shared_answer() -> BrokerStatus | Cause:
 def _query_broker(settings: Settings) -> BrokerStatus | Cause:
     if settings.broker_url is None:
         return causes.NONE_SET
-    # Celery's form of an address is not the client's.
+    # Celery and the client write the address differently.
     address = settings.broker_url.get_secret_value().replace("redis+socket://", "unix://")
     address = address.replace("virtual_host=", "db=")
     prefix = BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
@@ -84,7 +84,7 @@ def _query_broker(settings: Settings) -> BrokerStatus | Cause:
 
 
 def _server_info(broker: Redis) -> dict[str, Any]:
-    """What it says of itself; nothing where the user may not ask, which is no fault: hints need none of it."""
+    """Return the broker's INFO, or nothing if the user lacks the right, which is fine: hints do not need it."""
     try:
         said: dict[str, Any] = broker.info()
     except NoPermissionError:

@@ -1,4 +1,4 @@
-"""Operations: what lives, what runs, what waits. For those who keep the installation running; they see no claim."""
+"""The Operations page: processes, jobs and warnings, for operators, who see no claims."""
 
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ blueprint = Blueprint("operations", __name__)
 @blueprint.get("/operations")
 @requires(Action.SEE_OPERATIONS)
 def show() -> Response:
-    """The whole installation as it stands now; the page asks again every few seconds."""
+    """Show the state of the whole installation. The page refreshes every few seconds."""
     settings = app_context().settings
     seen = overview.look(app_context().sessions, now=now())
     facts: dict[str, Any] = {
@@ -49,7 +49,7 @@ def show() -> Response:
 @blueprint.errorhandler(DBAPIError)
 @blueprint.errorhandler(PoolTimeout)
 def _show_without_database(error: DBAPIError | PoolTimeout) -> Response:
-    """What can be known then: whether the other server answers."""
+    """Show what is known without the database: whether the broker answers."""
     answers = "answers" if broker.is_reachable() else "does not answer either"
     return html_errors.render_database_unavailable(error, besides=f"The broker (Redis) {answers}.")
 

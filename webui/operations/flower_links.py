@@ -1,4 +1,4 @@
-"""Where Flower is, and where in it a job's hints are."""
+"""Links to Flower, and to a job's hints in it."""
 
 from typing import Final
 from urllib.parse import quote
@@ -9,7 +9,7 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 def base_url(settings: Settings) -> str | None:
-    """As it is set; without that, for whoever sits at the machine itself. Elsewhere it is not ours to know."""
+    """Return the configured address, or the local one for a user at this machine."""
     if settings.flower_url:
         return settings.flower_url.rstrip("/")
     is_here = settings.web_host in LOOPBACK and settings.flower_host in LOOPBACK
@@ -17,8 +17,8 @@ def base_url(settings: Settings) -> str | None:
 
 
 def job_hints_url(settings: Settings, practice_id: int, job_id: int) -> str | None:
-    """Flower's list of tasks, searched for the hints of one job: its task, and the two ids that are its arguments."""
+    """Return Flower's task list, filtered by the hints of one job: the task, and the two ids that are its arguments."""
     where = base_url(settings)
-    # Flower writes `name:` before what stands in this parameter, and searches for all of it.
+    # Flower adds `name:` in front of this parameter and searches for all of it.
     search = quote(f'{TASK_WORK} args:"({practice_id}, {job_id})"', safe="")
     return f"{where}/tasks?name={search}" if where else None

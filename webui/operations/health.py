@@ -1,4 +1,4 @@
-"""Whether this web process lives, and what it can reach. Neither answer names anything private."""
+"""Health checks: whether this web process is alive, and what it can reach. The answers contain nothing private."""
 
 from http import HTTPStatus
 from typing import Final
@@ -18,7 +18,7 @@ from core.watch.warnings import TICK_LATE_AFTER
 from webui.operations import broker
 from webui.shared.app_context import AppContext
 
-WAIT_SECONDS: Final = 3  # for the database; a balancer gives up soon after
+WAIT_SECONDS: Final = 3  # for the database; a load balancer gives up soon after
 _EXTENSION_KEY: Final = "settle-ready"
 _SILENT: Final = Cause(
     "silent", f"The database does not answer within {WAIT_SECONDS} seconds.", "Look for what keeps the server busy."
@@ -33,16 +33,16 @@ blueprint = Blueprint("health", __name__)
 
 
 class NotMigrated(Exception):
-    """The database lacks what this version needs."""
+    """The database lacks a migration that this version needs."""
 
     def __init__(self, cause: Cause) -> None:
-        """`cause` says what it lacks."""
+        """`cause` says what is missing."""
         super().__init__(cause.code)
         self.cause = cause
 
 
 def register(app: Flask) -> None:
-    """Add both; whoever asks meanwhile shares one question to the database, so that one that hangs holds up nobody."""
+    """Add both. Simultaneous requests share one database query, so that a hanging one blocks no other."""
     made: AppContext = app.extensions["settle"]
     app.extensions[_EXTENSION_KEY] = Asked(lambda: _degraded_parts(made), wait_seconds=WAIT_SECONDS)
     app.register_blueprint(blueprint)
@@ -56,9 +56,9 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, HTTPStatus]:
-    """Ready where the database answers and is migrated; a lost broker, worker or tick only degrades.
+    """Ready if the database answers and is migrated. A lost broker, worker or tick is only degraded.
 
-    Without them, pages and confirmations work as before, and jobs and nights go on when they are back.
+    Without them, pages and confirmations work, and jobs and scheduled runs continue when they are back.
     """
     asked: Asked[dict[str, str]] = current_app.extensions[_EXTENSION_KEY]
     try:
@@ -77,7 +77,7 @@ def readyz() -> tuple[Response, HTTPStatus]:
 
 
 def _degraded_parts(made: AppContext) -> dict[str, str]:
-    """What is not as it should be although the web works: its name, and why."""
+    """Return the degraded parts with their reasons."""
     cause = unmigrated(made.engine)
     if cause is not None:
         raise NotMigrated(cause)

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes: `/metrics`, open inside the network, or for whoever has the token where one is set."""
+"""Prometheus metrics: `/metrics`, open inside the network, or with a token if one is set."""
 
 import hmac
 from typing import Final
@@ -16,7 +16,7 @@ blueprint = Blueprint("metrics", __name__)
 
 
 def register(app: Flask) -> None:
-    """Add the page; each process keeps what it was told for a few seconds."""
+    """Add the page. Each process caches the result for a few seconds."""
     made: AppContext = app.extensions["settle"]
     app.extensions[_EXTENSION_KEY] = Watch(
         World(
@@ -31,7 +31,7 @@ def register(app: Flask) -> None:
 
 @blueprint.get("/metrics")
 def show() -> Response:
-    """Tell everything that is counted; 200 also while the database is down, with `settle_database_up 0`."""
+    """Return all metrics, with status 200 even without a database: `settle_database_up 0`."""
     if not _may_read():
         return Response("A bearer token is needed.\n", 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain")
     watch: Watch = current_app.extensions[_EXTENSION_KEY]

@@ -1,4 +1,4 @@
-"""The audit: who did what, when, to which claim or job; and a file of it for an auditor."""
+"""The audit: who did what, when, to which claim or job, and an export for an auditor."""
 
 import datetime as dt
 from typing import Any, Final
@@ -22,7 +22,7 @@ blueprint = Blueprint("audit", __name__, url_prefix="/audit")
 @blueprint.get("")
 @requires(Action.SEE_AUDIT)
 def index() -> str | tuple[str, int]:
-    """The acts, a page at a time; what cannot be read of the filter is said at its field, and nothing is listed."""
+    """Show a page of acts. With a faulty filter, show the faults at their fields and no acts."""
     try:
         return _page(_filter())
     except BadAuditFilter as refusal:
@@ -32,7 +32,7 @@ def index() -> str | tuple[str, int]:
 @blueprint.get("/audit.csv")
 @requires(Action.SEE_AUDIT)
 def export() -> Response:
-    """All that match, the first act first, as a file."""
+    """Download all matching acts, first act first."""
     actor, wanted = current_actor(), _filter()
     return file_downloads.send_file(
         by=actor,
@@ -63,7 +63,7 @@ def _page(wanted: AuditFilter | None, **said: Any) -> str:
 
 
 def _filter() -> AuditFilter:
-    """What the address asks for; raises `BadAuditFilter` naming each fault."""
+    """Return the requested filter. Raise `BadAuditFilter` naming each fault."""
     faults: dict[str, str] = {}
 
     def day(name: str) -> dt.date | None:

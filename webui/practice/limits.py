@@ -1,4 +1,4 @@
-"""The limits of the practice: what takes two people, its failure budget, and how long a payment counts as recent."""
+"""The practice's limits: approval limits, failure budget, and days of a recent payment."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -23,7 +23,7 @@ blueprint = Blueprint("limits", __name__, url_prefix="/settings")
 @blueprint.post("/failure-budget")
 @requires(Action.CHANGE_SETTING)
 def change_budget() -> Response | tuple[str, int]:
-    """Say when failures halt a job."""
+    """Set when failures halt a job."""
     try:
         with transaction(app_context().sessions) as db:
             limits.set_failure_budget(
@@ -45,7 +45,7 @@ def change_budget() -> Response | tuple[str, int]:
 @blueprint.post("/write-off-limits")
 @requires(Action.CHANGE_SETTING)
 def change_write_off_limits() -> Response | tuple[str, int]:
-    """Say what one claim and one job may write off without a second person."""
+    """Set what may be written off without approval on one claim and in one job."""
     cents, faults = parse_limits(request.form)
     if faults:
         return settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
@@ -56,7 +56,7 @@ def change_write_off_limits() -> Response | tuple[str, int]:
 
 
 def parse_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The limits in a form as core takes them, in cents; and what is wrong with which field."""
+    """Return the form's limits in cents, and faults by field."""
     cents: dict[str, Any] = {}
     faults: dict[str, str] = {}
     for which in ("claim", "job"):
@@ -71,7 +71,7 @@ def parse_limits(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str
 @blueprint.post("/recent-payment")
 @requires(Action.CHANGE_SETTING)
 def change_recent_payment() -> Response | tuple[str, int]:
-    """Say for how many days a payment keeps a claim from being settled."""
+    """Set for how many days a payment blocks a claim."""
     try:
         with transaction(app_context().sessions) as db:
             limits.set_recent_payment_days(db, by=current_actor(), days=_number(limits.RECENT_DAYS), now=now())
@@ -84,6 +84,6 @@ def change_recent_payment() -> Response | tuple[str, int]:
 
 
 def _number(limit: Limit) -> int:
-    """The whole number of that field; what is none is out of every bound."""
+    """Return the whole number of that field, or one out of bounds."""
     found = reading.number(request.form.get(limit.column, ""))
     return -1 if found is None else found

@@ -1,4 +1,4 @@
-"""Months: which are closed, with which totals; closing one, and reopening it with a reason."""
+"""Month-end close: list the months with totals, close one, reopen one with a reason."""
 
 import datetime as dt
 from http import HTTPStatus
@@ -27,7 +27,7 @@ blueprint = Blueprint("periods", __name__, url_prefix="/months")
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> str:
-    """The months, newest first: two years, or all."""
+    """List the months, newest first: two years, or all."""
     actor, every = current_actor(), "all" in request.args
     with app_context().sessions() as db:
         found = closing.list_months(db, actor.practice_id, now=now())
@@ -46,14 +46,14 @@ def index() -> str:
 @blueprint.get("/<name>")
 @requires(Action.SEE_CLAIMS)
 def show(name: str) -> str:
-    """One month: what it keeps, or what closing it now would keep."""
+    """Show one month with its stored totals, or those that closing it now would store."""
     return _page(_month_from_path(name))
 
 
 @blueprint.post("/<name>/close")
 @requires(Action.CLOSE_MONTH)
 def close(name: str) -> Response | tuple[str, int]:
-    """Close it; a refusal is said on its page."""
+    """Close the month. A refusal appears on its page."""
     month = _month_from_path(name)
     try:
         with transaction(app_context().sessions) as db:
@@ -69,7 +69,7 @@ def close(name: str) -> Response | tuple[str, int]:
 @blueprint.post("/<name>/reopen")
 @requires(Action.CLOSE_MONTH)
 def reopen(name: str) -> Response | tuple[str, int]:
-    """Reopen it for a reason."""
+    """Reopen the month with a reason."""
     month, reason = _month_from_path(name), request.form.get("reason", "")
     try:
         with transaction(app_context().sessions) as db:

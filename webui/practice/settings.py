@@ -1,4 +1,4 @@
-"""The settings page, and its Balance Writeoff setting, of the practice and of its billing providers."""
+"""The settings page, and the Balance Writeoff setting of the practice and its billing providers."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -36,7 +36,7 @@ CONTINENTS: Final = (
     "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/",
     "Pacific/",
 )  # fmt: skip
-SAME_AS_PRACTICE: Final = "practice"  # a provider without a setting of its own
+SAME_AS_PRACTICE: Final = "practice"  # a provider without its own setting
 PROVIDERS_SEARCHABLE_FROM: Final = 12  # fewer are seen at a glance
 PROVIDERS_SHOWN_MAX: Final = 200
 
@@ -52,12 +52,12 @@ class UnknownSetting(BadInput):
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def show() -> str:
-    """What stands, who changed it and when; a form for those who may change it."""
+    """Show the settings with who changed them and when, and a form for users who may change them."""
     return render_settings()
 
 
 def render_settings(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
-    """The whole page; `faults` stand at their fields, with what was `typed` there."""
+    """Return the whole page. `faults` appear at their fields, with what was `typed`."""
     searched = request.args.get("provider", "").strip()
     with app_context().sessions() as db:
         overview = write_off_setting.overview(db, current_actor().practice_id)
@@ -88,7 +88,7 @@ def render_settings(*, faults: Mapping[str, str] | None = None, typed: Mapping[s
 
 
 def _zones() -> dict[str, list[str]]:
-    """The time zones to choose from: those of the United States first, and the practice's own in any case."""
+    """Return the time zones to choose from: those of the United States first, and always the practice's own."""
     ours = {*US_ZONES, current_practice().time_zone}
     others = {zone for zone in available_timezones() if zone.startswith(CONTINENTS)} - ours
     return {"United States": [*US_ZONES, *sorted(ours.difference(US_ZONES))], "Elsewhere": sorted(others)}
@@ -97,7 +97,7 @@ def _zones() -> dict[str, list[str]]:
 @blueprint.post("/write-off")
 @requires(Action.CHANGE_SETTING)
 def change() -> Response:
-    """Choose for the practice."""
+    """Set the practice's setting."""
     actor = current_actor()
     setting = _setting(request.form.get("setting"))
     with transaction(app_context().sessions) as db:
@@ -109,7 +109,7 @@ def change() -> Response:
 @blueprint.post("/write-off/provider")
 @requires(Action.CHANGE_SETTING)
 def change_for_provider() -> Response:
-    """Choose for one billing provider, or let the practice's setting stand again."""
+    """Set one billing provider's setting, or return it to the practice default."""
     actor = current_actor()
     chosen = request.form.get("setting")
     setting = None if chosen == SAME_AS_PRACTICE else _setting(chosen)

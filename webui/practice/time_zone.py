@@ -1,4 +1,4 @@
-"""The practice's time zone, on its settings page: by it nights begin and days are counted."""
+"""The practice's time zone, on its settings page."""
 
 from http import HTTPStatus
 
@@ -19,7 +19,7 @@ blueprint = Blueprint("time_zone", __name__, url_prefix="/settings")
 @blueprint.post("/time-zone")
 @requires(Action.CHANGE_SETTING)
 def change() -> Response | tuple[str, int]:
-    """Let the practice's days and nights go by another clock."""
+    """Change the practice's time zone."""
     typed = request.form.get("time_zone", "")
     try:
         with transaction(app_context().sessions) as db:

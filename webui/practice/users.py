@@ -1,4 +1,4 @@
-"""The people of the practice: who may do what, up to which limits, and who may come in no longer."""
+"""The users of the practice: roles, limits, deactivation."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -39,7 +39,7 @@ class UnknownRole(BadInput):
 @blueprint.get("")
 @requires(Action.MANAGE_USERS)
 def index() -> str:
-    """Everybody, with role and limits; a form to add somebody."""
+    """List all users with role and limits, and show a form to add one."""
     return _index()
 
 
@@ -59,7 +59,7 @@ def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] 
 @blueprint.post("")
 @requires(Action.MANAGE_USERS)
 def add() -> tuple[str, int]:
-    """Add somebody with a password that is made here and shown this once."""
+    """Add a user with a generated password that is shown once."""
     typed, password = request.form, users.make_password()
     limits, of_limits = parse_limits(typed)
     faults = {**_faults(typed), **of_limits}
@@ -74,14 +74,14 @@ def add() -> tuple[str, int]:
             )  # fmt: skip
     except EmailTaken as fault:
         return _index(faults={"email": fault.message}, typed=typed), fault.http_status
-    # Not a redirect: the password stands in this answer and nowhere else.
+    # Not a redirect, because the password is only in this answer.
     return render_template("users/added.html", person=added, password=password), HTTPStatus.CREATED
 
 
 @blueprint.get(f"/{USER_ID_RULE}")
 @requires(Action.MANAGE_USERS)
 def show(user_id: int) -> str:
-    """One person."""
+    """Show one user."""
     return _page(user_id)
 
 
@@ -105,7 +105,7 @@ def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mappi
 @blueprint.post(f"/{USER_ID_RULE}/role")
 @requires(Action.MANAGE_USERS)
 def change_role(user_id: int) -> Response:
-    """Give another role."""
+    """Change the user's role."""
     role = _role(request.form.get("role"))
     return _run_command(
         user_management.change_role, user_id, role, said="The role is saved; it counts from their next click on."
@@ -115,7 +115,7 @@ def change_role(user_id: int) -> Response:
 @blueprint.post(f"/{USER_ID_RULE}/limits")
 @requires(Action.MANAGE_USERS)
 def set_limits(user_id: int) -> Response | tuple[str, int]:
-    """Say what one claim and one job of this person may write off without a second one."""
+    """Set what this user may write off without approval on one claim and in one job."""
     cents, faults = parse_limits(request.form)
     if faults:
         return _page(user_id, faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
@@ -126,7 +126,7 @@ def set_limits(user_id: int) -> Response | tuple[str, int]:
 @blueprint.post(f"/{USER_ID_RULE}/deactivate")
 @requires(Action.MANAGE_USERS)
 def deactivate(user_id: int) -> Response:
-    """Let them in no longer."""
+    """Deactivate the user."""
     return _run_command(
         user_management.deactivate, user_id, said="Deactivated: signed out everywhere, every token revoked."
     )
@@ -135,7 +135,7 @@ def deactivate(user_id: int) -> Response:
 @blueprint.post(f"/{USER_ID_RULE}/reactivate")
 @requires(Action.MANAGE_USERS)
 def reactivate(user_id: int) -> Response:
-    """Let them in again."""
+    """Reactivate the user."""
     return _run_command(
         user_management.reactivate, user_id, said="Reactivated: they may sign in again; tokens stay revoked."
     )
@@ -153,7 +153,7 @@ def _run_command(act: Callable[..., User], user_id: int, *given: Any, said: str,
 
 
 def _faults(typed: Mapping[str, str]) -> dict[str, str]:
-    """What is wrong with which field, all at once."""
+    """Return all faults by field."""
     faults = {}
     for field, read in (("name", users.checked_name), ("email", users.checked_email), ("role", _role)):
         try:

@@ -1,4 +1,4 @@
-"""What is done to a schedule from its page: pause, resume, run now, settle or only report, delete."""
+"""Actions on a schedule: pause, resume, run now, settle, report only, delete."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -26,7 +26,7 @@ blueprint = Blueprint("schedule_acts", __name__, url_prefix="/schedules")
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/pause")
 @requires(Action.MANAGE_SCHEDULES)
 def pause(schedule_id: int) -> Response:
-    """Let its nights pass."""
+    """Pause the schedule."""
     return _run_command(
         commands.pause, schedule_id, "The schedule is paused: no night comes until somebody resumes it."
     )
@@ -35,14 +35,14 @@ def pause(schedule_id: int) -> Response:
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/resume")
 @requires(Action.MANAGE_SCHEDULES)
 def resume(schedule_id: int) -> Response:
-    """Let its nights come again."""
+    """Resume the schedule."""
     return _run_command(commands.resume, schedule_id, "The schedule is active again, from its next night on.")
 
 
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/report-only")
 @requires(Action.MANAGE_SCHEDULES)
 def report_only(schedule_id: int) -> Response:
-    """Let it settle nothing any more."""
+    """Return the schedule to report-only mode."""
     said = "From the next run on, the schedule only reports."
     return _run_command(commands.only_report, schedule_id, said, version=schedule_pages.version_from_form())
 
@@ -50,7 +50,7 @@ def report_only(schedule_id: int) -> Response:
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/settle")
 @requires(Action.MANAGE_SCHEDULES)
 def settle(schedule_id: int) -> Response | tuple[str, int]:
-    """Let it settle, if the word is right; anything else is a fault at the field, and nothing happens."""
+    """Let the schedule settle if CONFIRM is typed. Otherwise show the fault at the field and change nothing."""
     typed = request.form.get("confirmation", "")
     try:
         with transaction(app_context().sessions) as db:
@@ -75,7 +75,7 @@ def settle(schedule_id: int) -> Response | tuple[str, int]:
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/delete")
 @requires(Action.MANAGE_SCHEDULES)
 def delete(schedule_id: int) -> Response:
-    """Let no night come any more; its runs stay."""
+    """Delete the schedule. Its runs stay."""
     with transaction(app_context().sessions) as db:
         deleted = commands.delete(db, schedule_id, by=current_actor(), now=now())
     flash(f"The schedule “{deleted.name}” is deleted. What its runs did stays, under Runs.", "good")
@@ -85,7 +85,7 @@ def delete(schedule_id: int) -> Response:
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/run-now")
 @requires(Action.MANAGE_SCHEDULES)
 def run_now(schedule_id: int) -> Response:
-    """Run it at once, beside its nights. One rendering of the button is one run, however often it is pressed."""
+    """Run the schedule now. The same button is one run, however often it is pressed."""
     actor = current_actor()
     try:
         with transaction(app_context().sessions) as db:
@@ -101,7 +101,7 @@ def run_now(schedule_id: int) -> Response:
 
 
 def hint_workers_of_run(run: ScheduleRun) -> None:
-    """Tell the workers, after the commit, that a run's job has work."""
+    """Hint the workers, after the commit, that a run's job has work."""
     if run.job_id is None:
         return
     with app_context().sessions() as db:

@@ -1,4 +1,4 @@
-"""The form of a schedule: what people typed, read into a request; every fault stays beside its field."""
+"""The form of a schedule: read what was typed as a request, and keep faults by field."""
 
 import datetime as dt
 import re
@@ -29,7 +29,7 @@ _DEFAULTS: Final = {"local_time": "2:00 AM", "late_minutes": str(LATE_MINUTES)}
 _WORKDAYS: Final = ("mon", "tue", "wed", "thu", "fri")
 _TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::00)?\s*(?:([AaPp])\.?[Mm]\.?)?", re.ASCII)
 _NOON: Final = 12
-# Core says which field is faulty; these say what to do on a screen, where dollars are typed and names are chosen.
+# Core names the faulty field; these say what to do on a screen, where dollars are typed and names are chosen.
 _FIELD_MESSAGES: Final = {
     "name": f"Give it a name of at most {NAME_CHARACTERS_MAX} characters.",
     "filter": "The filter is empty. Narrow it by at least one field: a schedule never means every claim.",
@@ -46,7 +46,7 @@ _FIELD_MESSAGES: Final = {
 
 @dataclass(frozen=True)
 class ScheduleForm:
-    """The fields as they stand, and the request that they make (None where one is faulty)."""
+    """The fields as typed, and the request that they make (None if one is faulty)."""
 
     typed: Mapping[str, str]
     weekdays: Sequence[str]
@@ -56,12 +56,12 @@ class ScheduleForm:
 
     @classmethod
     def new(cls, query: FeedQuery) -> Self:
-        """An empty form on a filter; the filter's own faults are said at once."""
+        """Return an empty form with a filter, and the filter's faults."""
         return cls(_DEFAULTS, _WORKDAYS, query)
 
     @classmethod
     def of_schedule(cls, schedule: Schedule) -> Self:
-        """The form as this schedule fills it."""
+        """Return the form filled in with this schedule."""
         typed = {
             "name": schedule.name,
             "local_time": clock(schedule.local_time),
@@ -76,7 +76,7 @@ class ScheduleForm:
 
     @classmethod
     def of(cls, form: MultiDict[str, str]) -> Self:
-        """Read what was sent; nothing that was typed is lost."""
+        """Read what was sent. Everything typed is kept."""
         query = FeedQuery.of((key, value) for key, value in form.items(multi=True) if key in FILTER_KEYS)
         typed = {name: form.get(name, "").strip() for name in TEXT_FIELDS}
         weekdays = form.getlist("weekdays")
@@ -91,7 +91,7 @@ class ScheduleForm:
 
 
 def _request_fields(typed: Mapping[str, str], weekdays: Sequence[str], query: FeedQuery) -> dict[str, Any]:
-    """The request as core reads it; what cannot be read becomes what core refuses."""
+    """Return the request for core. Unreadable values become values that core refuses."""
     return {
         **{name: typed[name] for name in ("name", "reason", "note")},
         "claims_max": claims_typed(typed["claims_max"]),

@@ -1,4 +1,4 @@
-"""What the pages of schedules call things: modes, states, what came of a night, and a filter in words."""
+"""Labels of the schedule pages: modes, states, results of runs, and filters in words."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ REPORT: Final[Mapping[str, Pill]] = {
     "stopped": Pill("Stopped", "stop", "bad"),
     "failed": Pill("Failed", "alert", "bad"),
 }
-# Of these the dollars and claims are what would be, not what was.
+# States in which dollars and claims are a projection, not a result.
 PROJECTED_STATES: Final = frozenset({"preparing", "waiting", "rejected", "expired", "discarded", "report"})
 
 FILTER_LABELS: Final = {
@@ -76,7 +76,7 @@ FILTER_LABELS: Final = {
 
 
 def register(app: Flask) -> None:
-    """Give templates the signs and the words."""
+    """Give templates the pills and the filters."""
     app.jinja_env.globals.update(SCHEDULE_MODE=MODE, SCHEDULE_STATE=STATE, REPORT_STATE=REPORT, WOULD=PROJECTED_STATES)
     app.add_template_filter(because, "because_words")
     for filter_ in (clock, minutes, claims_cap, cents_cap):
@@ -84,7 +84,7 @@ def register(app: Flask) -> None:
 
 
 def describe_next_run(schedule: Schedule, night: Night | None, time_zone: str) -> str:
-    """When it runs next, as people say it; on the night of a clock change, what the change does to it."""
+    """Say when it runs next. If the clock changes that day, say what that does to the run."""
     if schedule.state is ScheduleState.PAUSED:
         return "Paused: no night comes until somebody resumes it."
     if schedule.state is ScheduleState.STOPPED:
@@ -97,7 +97,7 @@ def describe_next_run(schedule: Schedule, night: Night | None, time_zone: str) -
 
 
 def describe_clock_change(night: Night, local_time: dt.time, time_zone: str) -> str:
-    """What a change of the clock in this very night does to the run; nothing in other nights."""
+    """Say what a clock change on the run date does to the run, or nothing on other dates."""
     zone = ZoneInfo(time_zone)
     wanted, at = dt.datetime.combine(night.date, local_time), night.instant.astimezone(zone)
     if at.replace(tzinfo=None) != wanted:
@@ -109,7 +109,7 @@ def describe_clock_change(night: Night, local_time: dt.time, time_zone: str) -> 
 
 
 def describe_filter(filter_: Mapping[str, Any], choices: FeedChoices) -> list[tuple[str, str]]:
-    """Each term of a filter with its label, as people say it; offices and providers by name."""
+    """Return label and value of each filter term, with offices and providers by name."""
     named = {
         "office": dict(choices.offices),
         "billing_provider": dict(choices.providers),

@@ -1,4 +1,4 @@
-"""Schedules: the list, one schedule, and the form in which it is made and changed."""
+"""Schedules: the list, one schedule, and the form to create and change one."""
 
 import secrets
 from collections.abc import Callable
@@ -35,7 +35,7 @@ from webui.shared.auth import current_actor, current_practice, requires
 from webui.shared.labels import words as spoken
 
 RUNS_SHOWN: Final = 10
-PREVIEW_ONLY: Final = "look"  # the form's other button: what would it settle, and nothing is saved
+PREVIEW_ONLY: Final = "look"  # the form's other button: estimate only, save nothing
 
 blueprint = Blueprint("schedules", __name__, url_prefix="/schedules")
 SCHEDULE_ID_RULE: Final = f"<int(max={BIGINT_MAX}):schedule_id>"
@@ -47,13 +47,13 @@ class ScheduleRow(NamedTuple):
     schedule: Schedule
     sentence: str
     next: str
-    last: RunWithReport | None  # its newest run, with what came of it
+    last: RunWithReport | None  # its newest run with the result
 
 
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> str:
-    """The practice's schedules: what each does, when next, what came of its last night."""
+    """List the practice's schedules: what each does, its next run, and the result of its last run."""
     practice = current_practice()
     with app_context().sessions() as db:
         found = queries.of_practice(db, practice.id)
@@ -74,14 +74,14 @@ def index() -> str:
 @blueprint.get(f"/{SCHEDULE_ID_RULE}")
 @requires(Action.SEE_CLAIMS)
 def show(schedule_id: int) -> str:
-    """One schedule: what it does in words, when next, and its runs; the page asks then what it would settle tonight."""
+    """Show one schedule: what it does, its next run, and its runs. The page then requests the estimate."""
     return render_schedule(schedule_id)
 
 
 @blueprint.get(f"/{SCHEDULE_ID_RULE}/tonight")
 @requires(Action.SEE_CLAIMS)
 def tonight_of(schedule_id: int) -> str:
-    """What it would settle tonight: as a part of its page where the page asks, else with the whole page around it."""
+    """Show the estimate of the next run, as a part of the page if the page requests it."""
     practice = current_practice()
     with transaction(app_context().sessions) as db:
         schedule = queries.find(db, practice.id, schedule_id)
@@ -95,7 +95,7 @@ def tonight_of(schedule_id: int) -> str:
 
 
 def _estimate_or_reason(add_up: Callable[[], estimate.Tonight]) -> dict[str, Any]:
-    """What it would settle tonight, or why that is not said."""
+    """Return the estimate, or why there is none."""
     try:
         return {"tonight": add_up()}
     except estimate.TonightTooSlow as slow:
@@ -103,7 +103,7 @@ def _estimate_or_reason(add_up: Callable[[], estimate.Tonight]) -> dict[str, Any
 
 
 def render_schedule(schedule_id: int, **said: Any) -> str:
-    """The schedule's page; `said` is what was refused, in words, and what it would settle where that is known."""
+    """Return the schedule's page. `said` has faults, and the estimate if known."""
     practice = current_practice()
     with app_context().sessions() as db:
         schedule = queries.find(db, practice.id, schedule_id)
@@ -124,7 +124,7 @@ def render_schedule(schedule_id: int, **said: Any) -> str:
 @blueprint.get("/new")
 @requires(Action.MANAGE_SCHEDULES)
 def new() -> str:
-    """An empty form on the filter in the address, as the feed writes it."""
+    """Show an empty form with the filter of the address, as the feed writes it."""
     query = FeedQuery.of((key, value) for key, value in request.args.items(multi=True) if key in FILTER_KEYS)
     return _render_form(ScheduleForm.new(query))
 
@@ -132,7 +132,7 @@ def new() -> str:
 @blueprint.post("")
 @requires(Action.MANAGE_SCHEDULES)
 def make() -> Response | tuple[str, int] | str:
-    """Make a schedule, in report mode; or only look at what it would settle."""
+    """Create a schedule in report-only mode, or only estimate what it would settle."""
     form = ScheduleForm.of(request.form)
     if form.request is None:
         return _render_form(form), HTTPStatus.UNPROCESSABLE_ENTITY
@@ -152,7 +152,7 @@ def make() -> Response | tuple[str, int] | str:
 @blueprint.get(f"/{SCHEDULE_ID_RULE}/change")
 @requires(Action.MANAGE_SCHEDULES)
 def edit(schedule_id: int) -> str:
-    """The form as the schedule fills it."""
+    """Show the form filled in with the schedule."""
     with app_context().sessions() as db:
         schedule = queries.find(db, current_actor().practice_id, schedule_id)
     return _render_form(ScheduleForm.of_schedule(schedule), schedule)
@@ -161,7 +161,7 @@ def edit(schedule_id: int) -> str:
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/change")
 @requires(Action.MANAGE_SCHEDULES)
 def change(schedule_id: int) -> Response | tuple[str, int] | str:
-    """Change it, if nobody else did meanwhile; where it settles, CONFIRM is typed again."""
+    """Change the schedule unless another user changed it. If it settles, CONFIRM must be typed again."""
     form = ScheduleForm.of(request.form)
     with app_context().sessions() as db:
         schedule = queries.find(db, current_actor().practice_id, schedule_id)
@@ -193,7 +193,7 @@ def change(schedule_id: int) -> Response | tuple[str, int] | str:
 
 
 def _form_with_refusal(form: ScheduleForm, schedule: Schedule | None, refusal: Refusal) -> tuple[str, int]:
-    """The form again, with what was refused beside its field, or above where it is of no field."""
+    """Return the form with the refusal at its field, or above the form."""
     faults = refusal.facts.get("faults", {})
     above = {} if faults else {"refused": refusal.message}
     form = replace(form, faults=dict.fromkeys(faults, refusal.message))
@@ -201,13 +201,13 @@ def _form_with_refusal(form: ScheduleForm, schedule: Schedule | None, refusal: R
 
 
 def next_run_sentence(db: Session, schedule: Schedule, time_zone: str) -> str:
-    """When it runs next, in words."""
+    """Say when it runs next."""
     night = queries.next_night(db, schedule, now=now())
     return schedule_labels.describe_next_run(schedule, night, time_zone)
 
 
 def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> str:
-    """The form; where its request can be read, with what it would do and settle tonight."""
+    """Return the form. If its request is valid, add what it would do and an estimate."""
     practice = current_practice()
     seen: dict[str, Any] = {}
     with app_context().sessions() as db:
@@ -229,7 +229,7 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: A
         counts=None,
         schedule=schedule,
         settles=schedule is not None and schedule.mode is ScheduleMode.SETTLE,
-        # A form that was refused as stale is sent again knowingly: it then answers the version that it shows.
+        # After a refusal as stale, the form has the newer version, so that sending it again is a choice.
         version=schedule.version
         if schedule and (said.get("is_stale") or request.method == "GET")
         else version_from_form(),
@@ -248,15 +248,15 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: A
 
 
 def _unsaved_schedule(asked: ScheduleRequest, schedule: Schedule | None) -> Schedule:
-    """What is asked as a schedule that nobody keeps, to say what it would do."""
+    """Return the request as an unsaved schedule, to describe it."""
     return Schedule(mode=schedule.mode if schedule else ScheduleMode.REPORT, **asked.columns())
 
 
 def version_from_form() -> int:
-    """Which version of the schedule the page showed that sent this form."""
+    """Return the version of the schedule that the form was made from."""
     return reading.number(request.form.get("version", "")) or 0
 
 
 def may_manage() -> bool:
-    """Whether this person may change schedules; everybody who sees claims reads them."""
+    """Return whether the user may change schedules. All users who see claims may read them."""
     return current_actor().may(Action.MANAGE_SCHEDULES)

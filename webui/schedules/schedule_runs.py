@@ -1,4 +1,4 @@
-"""What came of the nights: the list of runs, and the morning report of each."""
+"""The list of runs, and the report of each."""
 
 from typing import Final, NamedTuple
 
@@ -28,21 +28,21 @@ RUN_ID_RULE: Final = f"<int(max={BIGINT_MAX}):run_id>"
 
 
 class RunWithReport(NamedTuple):
-    """A run with what came of it."""
+    """A run with its result."""
 
     run: ScheduleRun
     report: MorningReport
 
 
 def with_report(db: Session, run: ScheduleRun) -> RunWithReport:
-    """The run with what came of it by now."""
+    """Return the run with its current result."""
     return RunWithReport(run, reports.of_run(db, run, now=now()))
 
 
 @blueprint.get("")
 @requires(Action.SEE_CLAIMS)
 def index() -> str:
-    """The practice's runs, newest first, also of schedules that were deleted."""
+    """List the practice's runs, newest first, including those of deleted schedules."""
     practice_id = current_actor().practice_id
     before_id = reading.number(request.args.get("before", ""))
     with app_context().sessions() as db:
@@ -55,7 +55,7 @@ def index() -> str:
 @blueprint.get(f"/{RUN_ID_RULE}")
 @requires(Action.SEE_CLAIMS)
 def show(run_id: int) -> str:
-    """The morning report of one run; asked again by the page while it changes."""
+    """Show the report of one run. The page requests it again while it changes."""
     practice = current_practice()
     with app_context().sessions() as db:
         run = queries.find_run(db, practice.id, run_id)
@@ -74,7 +74,7 @@ def show(run_id: int) -> str:
 
 
 class OriginatingRun(NamedTuple):
-    """The run that made a job, and whether its schedule still is."""
+    """The run that created a job, and whether its schedule still exists."""
 
     run: ScheduleRun
     is_there: bool
@@ -82,7 +82,7 @@ class OriginatingRun(NamedTuple):
 
 @blueprint.app_template_global("run_that_made")
 def run_that_made(job: SettleJob) -> OriginatingRun | None:
-    """The run that made this job; None where a person did."""
+    """Return the run that created this job, or None for a user's job."""
     if job.schedule_id is None:
         return None
     with app_context().sessions() as db:
@@ -91,7 +91,7 @@ def run_that_made(job: SettleJob) -> OriginatingRun | None:
 
 
 def _schedule_exists(db: Session, run: ScheduleRun) -> bool:
-    """Whether the schedule still is: the runs of one that was deleted stay readable."""
+    """Return whether the schedule still exists. Runs of a deleted schedule stay readable."""
     try:
         queries.find(db, run.practice_id, run.schedule_id)
     except NoSuchSchedule:

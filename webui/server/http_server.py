@@ -1,7 +1,9 @@
-"""The HTTP server of one web process: one thread moves bytes for all clients, application threads never wait for one.
+"""The HTTP server of one web process.
 
-A request reaches an application thread when it is here whole, and an answer leaves the thread at once. A client that is
-slow, stalled or gone costs a socket until its time is over.
+One thread moves bytes for all clients, so that no application thread waits for one.
+
+A request reaches an application thread when it is complete, and an answer leaves the thread at once. A slow, stalled or
+vanished client costs a socket until its time is over.
 """
 
 import copy
@@ -25,26 +27,27 @@ from webui.shared.body_limits import BODY_BYTES_BEFORE_SIGN_IN_MAX, BODY_BYTES_M
 from webui.shared.file_downloads import YIELD_TO_PAGES
 from webui.shared.problem_json import API_PATH, PROBLEM_JSON
 
-CONNECTIONS_MAX: Final = 1_000  # of one process; each takes a few KB and at most two file descriptors
-CROWDED_CONNECTIONS: Final = 800  # from so many connections on, one that asks for nothing makes room for one that may
-RATE_BYTES_MIN: Final = 16 * 1024  # a second: a slow phone line; longer bodies and answers get time in proportion
-UNREAD_BYTES_MAX: Final = 2 * BODY_BYTES_MAX  # of a body that is too large; a client that sends more is hung up on
-FLUSH_BYTES: Final = 256 * 1024  # to one client before the next gets its turn
+CONNECTIONS_MAX: Final = 1_000  # for one process; each takes a few KB and at most two file descriptors
+CROWDED_CONNECTIONS: Final = 800  # from this many connections on, idle ones are closed to make room
+# per second: a slow phone line; longer bodies and answers get proportionally more time
+RATE_BYTES_MIN: Final = 16 * 1024
+UNREAD_BYTES_MAX: Final = 2 * BODY_BYTES_MAX  # of a body that is too large; a client that sends more is disconnected
+FLUSH_BYTES: Final = 256 * 1024  # to one client before it is the next one's turn
 LARGE_BODY_BYTES: Final = 1024 * 1024  # some 50,000 claim ids
 FILE_EXTENSIONS: Final = (".csv", ".xlsx")
 
 
 class RefusedRequest(Error):  # type: ignore[misc]  # waitress has no types
-    """A request that the application never sees; the answer repeats nothing of it."""
+    """A request that the application never sees. The answer repeats nothing of it."""
 
     def __init__(self, error: Error, *, to_a_program: bool) -> None:
-        """Answer `error`, to a program as the API answers its refusals."""
+        """Answer `error`, to a program in the API's format."""
         super().__init__(_ERROR_SENTENCES.get(error.code, "The server cannot read this request."))
         self.code, self.reason = error.code, error.reason
         self._to_a_program = to_a_program
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:  # noqa: ARG002
-        """Give status, headers and body."""
+        """Return status, headers and body."""
         status = f"{self.code} {self.reason}"
         if not self._to_a_program:
             return status, [("Content-Type", "text/plain; charset=utf-8")], f"{self.body}\n".encode()
@@ -60,15 +63,15 @@ _ERROR_SENTENCES: Final = {
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]
-    """A request on its way in."""
+    """A request that is being received."""
 
     error: Error | None
     adj: Any
     expect_continue: bool
-    _unread_bytes = 0  # of a body that is refused
+    _unread_bytes = 0  # bytes left of a refused body
 
     def received(self, data: bytes) -> int:
-        """Read more of it; refuse it as soon as it is clear that it is too large or cannot be read."""
+        """Read more of it. Refuse it as soon as it is known to be too large or unreadable."""
         if self._unread_bytes:
             thrown_away = min(self._unread_bytes, len(data))
             self._unread_bytes -= thrown_away
@@ -82,13 +85,14 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     def _refuse(self, error: Error) -> None:
         self.error = RefusedRequest(error, to_a_program=self.request_path.startswith(API_PATH))
         if self.content_length and not self.expect_continue:
-            # Thrown away as it comes: a client that still sends would see a broken connection and not the answer.
+            # Discard the body as it comes. Otherwise a client that is still sending would see a broken connection and
+            # no answer.
             self._unread_bytes = min(self.content_length, UNREAD_BYTES_MAX)
             self.completed = False
-        self.expect_continue = False  # waitress would ask for the body all the same
+        self.expect_continue = False  # waitress would request the body anyway
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the head; who shows neither a session nor a token sends a small body."""
+        """Read the head. A client without a session or token may send only a small body."""
         super().parse_header(header_plus)
         cookies = self.headers.get("COOKIE", "")
         if "AUTHORIZATION" not in self.headers and f"{SESSION_COOKIE}=" not in cookies:
@@ -96,18 +100,18 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 
     @property
     def request_path(self) -> str:
-        """The path; empty where the head could not be read."""
+        """Return the path, or an empty text if the head could not be read."""
         path: str = getattr(self, "path", "")
         return path
 
     @property
     def body_bytes(self) -> int:
-        """How long its body is, now that it is here."""
+        """Return the length of the received body."""
         return int(self.headers.get("CONTENT_LENGTH", 0))
 
     @property
     def is_heavy(self) -> bool:
-        """Whether it takes seconds of computing. One that is refused does not, and its length may be no number."""
+        """Return whether it takes seconds of computing. A refused request does not, and its length may be invalid."""
         if self.error:
             return False
         return self.request_path.endswith(FILE_EXTENSIONS) or self.body_bytes > LARGE_BODY_BYTES
@@ -117,11 +121,11 @@ class ResponseTask(WSGITask):  # type: ignore[misc]
     """The application's answer to one request."""
 
     def get_environment(self) -> dict[str, Any]:
-        """Let the application give way to pages while it makes a file."""
+        """Give the application a function that yields to pages while it writes a file."""
         return {**super().get_environment(), YIELD_TO_PAGES: self.channel.server.task_dispatcher.yield_to_pages}
 
     def build_response_header(self) -> bytes:
-        """Write the names of headers as the application does: some programs look for `ETag` and not for `Etag`."""
+        """Write header names as the application does, because some programs look for `ETag` and not for `Etag`."""
         names = {name.lower().encode(): name.encode() for name, _ in self.response_headers}
         first, *others = super().build_response_header().split(b"\r\n")
         parts = (line.partition(b":") for line in others)
@@ -137,7 +141,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     requests: list[Request]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Begin to wait for the client."""
+        """Start waiting for the client."""
         self._request_began = self._answer_began = self._moved_at = time.monotonic()
         self._request_bytes = self._answer_bytes = self._turn_bytes = 0
         super().__init__(*args, **kwargs)
@@ -153,7 +157,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return more
 
     def write_soon(self, data: Any) -> int:
-        """Take what the application answers; it goes out as quickly as the client reads."""
+        """Take what the application answers. It is sent as quickly as the client reads."""
         if not self.total_outbufs_len:
             self._answer_began = self._moved_at = time.monotonic()
             self._answer_bytes = 0
@@ -166,7 +170,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return more
 
     def send(self, data: bytes, do_close: bool = True) -> int:  # noqa: FBT001, FBT002
-        """Send some of the answer; nothing more once the client has had its turn."""
+        """Send a part of the answer, and no more after the client's turn."""
         if self._turn_bytes <= 0:
             return 0
         sent: int = super().send(data, do_close)
@@ -177,16 +181,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return sent
 
     def service(self) -> None:
-        """Let the application answer; the wait for the next request begins after it.
+        """Run the application. The time for the next request starts after it.
 
-        A file is not made for a client that hung up while it waited for its turn.
+        No file is made for a client that disconnected while it was waiting.
         """
         try:
             if self.requests[0].is_heavy and self._has_hung_up():
                 self.connected = False
             super().service()
         except BaseException:
-            # Its request would stay unanswered, and a client with an unanswered request is never late.
+            # Its request would stay unanswered, and a client with an unanswered request never times out.
             self.will_close = True
             self.requests = []
             self.server.pull_trigger()
@@ -204,47 +208,47 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is asked and nothing is left to send."""
+        """Return whether there is no request and nothing left to send."""
         return not self.requests and self.request is None and not self.total_outbufs_len
 
     def is_late(self, now: float, waits: "ClientTimeouts", *, crowded: bool) -> bool:
-        """Tell whether the client has had all the time that it gets."""
+        """Return whether the client has used up its time."""
         if self.total_outbufs_len:
             lasts = waits.write_seconds + self._answer_bytes / RATE_BYTES_MIN
             return now - self._moved_at > waits.write_seconds or now - self._answer_began > lasts
         if self.requests:
-            return False  # the application has it
+            return False  # the application is working on it
         if self.request is not None:
             return now - self._request_began > waits.read_seconds + self._request_bytes / RATE_BYTES_MIN
         return now - self._moved_at > (1 if crowded else waits.idle_seconds)
 
     def hang_up(self) -> None:
-        """Close the connection at once; a client that was promised more sees that its answer is broken."""
+        """Close the connection at once, even in the middle of an answer."""
         if self.request is not None:
             self.request.close()
         self.handle_close()
 
 
 class ClientTimeouts:
-    """For how long a client is waited for."""
+    """The time limits for clients."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take them from the settings."""
+        """Read them from the settings."""
         self.read_seconds = settings.web_read_seconds
         self.write_seconds = settings.web_write_seconds
         self.idle_seconds = settings.web_idle_seconds
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
-    """What accepts connections on one socket."""
+    """Accepts connections on one socket."""
 
     channel_class = Channel
 
     def maintenance(self, now: float) -> None:
-        """Do nothing: waitress only marks a stalled client, and closes it when it reads again, which it never does."""
+        """Do nothing. waitress would only mark a stalled client, and close it when it reads again."""
 
     def close_late_connections(self, waits: ClientTimeouts) -> int:
-        """Close the connections of clients whose time is over; tell how many were in the middle of something."""
+        """Close the connections of clients that used up their time. Return how many had a request."""
         now, crowded = time.monotonic(), len(self._map) > CROWDED_CONNECTIONS
         late = [one for one in list(self.active_channels.values()) if one.is_late(now, waits, crowded=crowded)]
         slow = sum(not one.is_idle for one in late)
@@ -253,7 +257,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         return slow
 
     def stop_accepting(self) -> None:
-        """Take no new connection; close those that ask for nothing."""
+        """Accept no more connections, and close idle ones."""
         self.accepting = False
         for channel in list(self.active_channels.values()):
             if channel.is_idle:
@@ -261,13 +265,13 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
 
 def create_server(listening: socket.socket, application: Any, lanes: ThreadPools, loop: dict[int, Any]) -> Server:
-    """Accept connections on a socket that is bound, as one of `loop`."""
+    """Create a server on a bound socket, as a part of `loop`."""
     adj = Adjustments(
-        # ProxyFix reads X-Forwarded-… where SETTLE_TRUSTED_PROXIES says so, and nothing does otherwise.
+        # Only ProxyFix reads X-Forwarded-…, and only if SETTLE_TRUSTED_PROXIES is set.
         clear_untrusted_proxy_headers=False,
         connection_limit=CONNECTIONS_MAX,
         max_request_header_size=HEAD_BYTES_MAX,
-        max_request_body_size=BODY_BYTES_MAX + 1,  # waitress refuses what is as long as this
+        max_request_body_size=BODY_BYTES_MAX + 1,  # waitress refuses a body of exactly this length
         ident="",
     )
     adj.before_sign_in = copy.copy(adj)

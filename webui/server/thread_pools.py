@@ -1,4 +1,4 @@
-"""The threads that answer requests: pages, files, health checks and the liveness check never wait for each other."""
+"""The threads that answer requests. Pages, files, health checks and the liveness check never wait for each other."""
 
 import time
 from typing import Any, Final
@@ -6,8 +6,8 @@ from typing import Any, Final
 from waitress.channel import HTTPChannel
 from waitress.task import ThreadedTaskDispatcher
 
-FILE_THREADS: Final = 1  # each file computes for seconds: more at once would slow every page down
-# For each piece of a file. A page takes about as long, so that a file under constant load still gets done.
+FILE_THREADS: Final = 1  # a file computes for seconds, and several at once would slow every page down
+# For each piece of a file. A page takes about as long, so a file under constant load still gets done.
 YIELD_SECONDS_MAX: Final = 0.03
 YIELD_CHECK_SECONDS: Final = 0.001
 ALIVE_PATH: Final = "/healthz"
@@ -15,19 +15,19 @@ WATCH_PATHS: Final = frozenset({"/readyz", "/metrics"})
 
 
 class ThreadPools:
-    """The application threads, in lanes that do not wait for each other."""
+    """The application threads, in pools that do not wait for each other."""
 
     def __init__(self, page_threads: int) -> None:
-        """Start all of them."""
+        """Start all threads."""
         self._pages, self._files = _start_threads(page_threads), _start_threads(FILE_THREADS)
         self._watch, self._alive = _start_threads(1), _start_threads(1)
 
     def add_task(self, channel: HTTPChannel) -> None:
-        """Let the channel's first request be answered."""
+        """Queue the channel's first request for its pool."""
         self._lane(channel.requests[0]).add_task(channel)
 
     def yield_to_pages(self) -> None:
-        """Wait while a page is being answered, for a moment at most: a file's computing would slow the page down."""
+        """Wait briefly while a page is being answered, because writing a file would slow it down."""
         until = time.monotonic() + YIELD_SECONDS_MAX
         while self._pages.active_count and time.monotonic() < until:
             time.sleep(YIELD_CHECK_SECONDS)

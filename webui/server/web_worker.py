@@ -1,4 +1,4 @@
-"""A process of gunicorn, which starts, watches and stops it, with a server in it that no slow client holds up."""
+"""A gunicorn worker process with a server in it that no slow client can block."""
 
 import os
 import resource
@@ -15,12 +15,12 @@ from core.settings import settings
 from webui.server.http_server import CONNECTIONS_MAX, ClientTimeouts, Server, create_server
 from webui.server.thread_pools import ThreadPools
 
-LATE_CHECK_SECONDS: Final = 1.0  # how often clients that are late are looked for
-STOP_RESERVE_SECONDS: Final = 1  # left of the grace, to write down that the process stops
-# How long a thread that computes keeps Python to itself. With the usual 5 ms, a page that asks the database twenty
-# times waits 0.1 s for a thread that writes a file.
+LATE_CHECK_SECONDS: Final = 1.0  # interval of the check for clients that used up their time
+STOP_RESERVE_SECONDS: Final = 1  # left of the grace period, to record that the process stops
+# How long a computing thread keeps the interpreter lock. With the usual 5 ms, a page with twenty queries waits 0.1 s
+# for a thread that writes a file.
 THREAD_SWITCH_SECONDS: Final = 0.0005
-OPEN_FILES_MAX: Final = 4 * CONNECTIONS_MAX  # sockets, temporary files of bodies and answers, and room
+OPEN_FILES_MAX: Final = 4 * CONNECTIONS_MAX  # sockets, temporary files of bodies and answers, and a reserve
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -29,14 +29,14 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     """One web process."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Keep nothing yet: gunicorn calls this before it forks."""
+        """Hold no resources yet, because gunicorn calls this before it forks."""
         super().__init__(*args, **kwargs)
         self._loop: dict[int, Any] = {}
         self._servers: list[Server] = []
         self._late_checked_at = 0.0
 
     def run(self) -> None:
-        """Serve until gunicorn asks for the end, or is gone."""
+        """Serve until gunicorn stops this process or is gone itself."""
         _raise_open_files_limit()
         sys.setswitchinterval(THREAD_SWITCH_SECONDS)
         conf = settings()
@@ -47,13 +47,13 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._finish(waits)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop (SIGTERM)."""
+        """Start to stop (SIGTERM)."""
         super().handle_exit(sig, frame)
         for server in self._servers:
             server.pull_trigger()
 
     def _turn(self, waits: ClientTimeouts) -> None:
-        """Move what can be moved, within a second."""
+        """Move the bytes that are ready, for at most a second."""
         self.notify()
         wasyncore.loop(timeout=LATE_CHECK_SECONDS, use_poll=True, map=self._loop, count=1)
         if time.monotonic() - self._late_checked_at >= LATE_CHECK_SECONDS:
@@ -62,7 +62,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
                 _log.info("slow_clients", hung_up_on=slow)
 
     def _finish(self, waits: ClientTimeouts) -> None:
-        """Answer the requests that are in flight, for as long as gunicorn's grace lasts."""
+        """Answer the requests in progress, for as long as gunicorn's grace period lasts."""
         until = time.monotonic() + self.cfg.graceful_timeout - STOP_RESERVE_SECONDS
         for server in self._servers:
             server.stop_accepting()
@@ -73,7 +73,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _raise_open_files_limit() -> None:
-    """Raise the soft limit of open files, which many systems set to 1,024, as far as the hard one allows."""
+    """Raise the soft limit of open files, often 1,024, up to the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(OPEN_FILES_MAX, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

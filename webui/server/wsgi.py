@@ -1,4 +1,4 @@
-"""The application as a web server runs it: its logs in our form, and a thread that says that the process lives."""
+"""The application for a web server, with logs in our format and a heartbeat."""
 
 import logging
 from typing import Any, Final
@@ -13,7 +13,7 @@ from core.watch.pulse import Pulse
 from webui.app import create_app
 from webui.shared.app_context import AppContext, utc_now
 
-# What gunicorn and waitress say before they repeat a request, or an error that may hold some of it.
+# Beginnings of lines in which gunicorn and waitress repeat a request.
 _PREFIXES_OF_REQUEST_LINES: Final = (
     "Invalid request", "Error handling request", "Invalid", "Exception while serving",
     "Client disconnected while serving", "uncaptured python exception",
@@ -21,7 +21,7 @@ _PREFIXES_OF_REQUEST_LINES: Final = (
 
 
 def application() -> OpenAPI:
-    """Make the application of one web process, after the server has forked it."""
+    """Create the application of one web process, after the fork."""
     logs.configure(settings().log_level)
     _redact_waitress_logs()
     zone_database.log_at_start(now=utc_now())
@@ -33,10 +33,10 @@ def application() -> OpenAPI:
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """What gunicorn says, in our form; of a request that it could not read or answer, not what was asked."""
+    """gunicorn's log in our format, without the content of requests that it could not read or answer."""
 
     def setup(self, cfg: Any) -> None:
-        """Leave the writing to ours."""
+        """Leave the output to our logging."""
         super().setup(cfg)
         logs.configure(settings().log_level)
         for theirs in (self.error_log, self.access_log):
@@ -44,17 +44,18 @@ class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
         self.error_log.propagate = True
 
     def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Without what stands in the request."""
+        """Log without the content of the request."""
         super().warning(*_redact_request(msg, args), **kwargs)
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Without what stands in the request."""
+        """Log without the content of the request."""
         super().exception(*_redact_request(msg, args), **kwargs)
 
 
 def _redact_waitress_logs() -> None:
     logging.getLogger("waitress").addFilter(_redact_log_record)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
+    # it logs a line for each request that waits for a thread
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def _redact_log_record(record: logging.LogRecord) -> bool:

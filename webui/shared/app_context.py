@@ -1,4 +1,4 @@
-"""What every view needs from outside: the database, the settings, the hints and the time."""
+"""What every view needs: the database, the settings, the hints and the clock."""
 
 import datetime as dt
 import math
@@ -15,18 +15,18 @@ from core.settings import Settings
 
 
 class HintSender(Protocol):
-    """Tells the workers that there is work, and never waits for them."""
+    """Sends hints to the workers and never waits for them."""
 
     def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
-        """Say, `count` times, that this job may have work."""
+        """Send `count` hints that this job may have work."""
 
     def prepare(self, practice_id: int, job_id: int) -> None:
-        """Say that this job's preview waits to be made."""
+        """Send a hint that this job's preview is to be prepared."""
 
 
 @dataclass(frozen=True)
 class AppContext:
-    """The world, as the views of one application see it."""
+    """The resources of one application."""
 
     engine: Engine
     sessions: Sessions
@@ -36,16 +36,16 @@ class AppContext:
 
 
 def app_context() -> AppContext:
-    """The door of the application that serves this request."""
+    """Return the resources of the current application."""
     found: AppContext = current_app.extensions["settle"]
     return found
 
 
 def hint_workers(job: SettleJob) -> None:
-    """Tell the workers, after the commit so that they find the job, what there is to do for it; of one at rest nothing.
+    """Hint the workers, after the commit, at the job's work. A stopped job has none.
 
-    To settle it is hinted once for each chunk, for as many workers as may begin; they also take the second step of
-    pausing and of cancelling.
+    A job to settle gets a hint for each chunk, so that as many workers can start. They also complete a pause or a
+    cancellation.
     """
     if job.status is JobStatus.PREPARING:
         app_context().hints.prepare(job.practice_id, job.id)
@@ -55,10 +55,10 @@ def hint_workers(job: SettleJob) -> None:
 
 
 def now() -> dt.datetime:
-    """The time, as this application's clock tells it."""
+    """Return the time of the application's clock."""
     return app_context().clock()
 
 
 def utc_now() -> dt.datetime:
-    """The real time."""
+    """Return the real time."""
     return dt.datetime.now(dt.UTC)

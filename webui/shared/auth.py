@@ -1,4 +1,4 @@
-"""Sign-in, sign-out, and who is asking."""
+"""Sign-in, sign-out, and the current user."""
 
 import hashlib
 from collections.abc import Callable
@@ -35,7 +35,7 @@ from core.practices import queries as practices
 from webui.shared.app_context import app_context, now
 
 SESSION_COOKIE: Final = "settle_session"
-# Only failures count. An office shares one address, so it gets more room than one account.
+# Only failures count. An office shares one address, so an address gets more tries than an account.
 FAILURES_PER_ADDRESS: Final = "30 per 5 minutes"
 FAILURES_PER_ACCOUNT: Final = "8 per 5 minutes"
 
@@ -48,20 +48,20 @@ limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=T
 
 
 class SignInRequired(Exception):
-    """Nobody is signed in."""
+    """No user is signed in."""
 
 
 def register(app: Flask) -> None:
-    """Add the pages, and the signed-in person to every page."""
+    """Add the pages, and the signed-in user to every page."""
     limiter.init_app(app)
     app.register_blueprint(blueprint)
     app.register_error_handler(SignInRequired, _redirect_to_sign_in)
-    # Asked only when a template looks, so that an error page needs no database.
+    # Queried only when a template uses it, so that an error page needs no database.
     app.context_processor(lambda: {"actor": LocalProxy(signed_in_actor), "practice": LocalProxy(current_practice)})
 
 
 def signed_in_actor() -> Actor | None:
-    """The person whose browser this is, or None."""
+    """Return the signed-in user, or None."""
     if "actor" not in g:
         token = request.cookies.get(SESSION_COOKIE)
         g.actor = None
@@ -74,7 +74,7 @@ def signed_in_actor() -> Actor | None:
 
 
 def current_actor() -> Actor:
-    """The person whose browser this is; raises `SignInRequired`."""
+    """Return the signed-in user. Raise `SignInRequired`."""
     actor = signed_in_actor()
     if actor is None:
         raise SignInRequired
@@ -82,7 +82,7 @@ def current_actor() -> Actor:
 
 
 def current_practice() -> Practice:
-    """The practice of the signed-in person."""
+    """Return the practice of the signed-in user."""
     if "practice" not in g:
         with app_context().sessions() as db:
             g.practice = practices.find(db, current_actor().practice_id)
@@ -91,7 +91,7 @@ def current_practice() -> Practice:
 
 
 def requires(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let only a signed-in person do it whose role allows `action`; others go to sign-in, or read why not."""
+    """Let only a signed-in user whose role allows `action` call the view. Send others to sign-in or refuse."""
 
     def wrap(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
@@ -106,7 +106,7 @@ def requires(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 @blueprint.get("/sign-in")
 def sign_in() -> BaseResponse | str:
-    """The sign-in page; a person who is signed in already goes on."""
+    """Show the sign-in page. A signed-in user is redirected."""
     if signed_in_actor():
         return redirect(safe_next(request.args.get("next")))
     return render_template("signin.html", next=request.args.get("next", ""))
@@ -117,7 +117,7 @@ def _sign_in_failed(response: Response) -> bool:
 
 
 def _account_key() -> str:
-    # A hash, so that the counters hold no address.
+    # A hash, so that the counters contain no address.
     return hashlib.sha256(request.form.get("email", "").strip().lower().encode("utf-8", "replace")).hexdigest()
 
 
@@ -125,7 +125,7 @@ def _account_key() -> str:
 @limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_sign_in_failed)
 @limiter.limit(FAILURES_PER_ACCOUNT, key_func=_account_key, deduct_when=_sign_in_failed)
 def start_session() -> BaseResponse | tuple[str, int]:
-    """Check the password, set the cookie, go where the person wanted to go."""
+    """Check the password, set the cookie, and redirect to the requested page."""
     email = request.form.get("email", "")
     try:
         with transaction(app_context().sessions) as db:
@@ -134,7 +134,7 @@ def start_session() -> BaseResponse | tuple[str, int]:
     except users.SignInFailed as refusal:
         page = render_template("signin.html", next=request.form.get("next", ""), email=email, fault=refusal.message)
         return page, refusal.http_status
-    session.clear()  # a form token of before the sign-in is worth nothing after it
+    session.clear()  # a form token from before the sign-in is no longer valid
     response = redirect(safe_next(request.form.get("next")))
     response.set_cookie(
         SESSION_COOKIE, token, httponly=True, samesite="Lax", secure=app_context().settings.https_only, path="/"
@@ -171,7 +171,7 @@ def _too_many(_: Exception) -> Response:
 
 def _redirect_to_sign_in(_: SignInRequired) -> BaseResponse:
     if request.headers.get("HX-Request") or request.headers.get("Sec-Fetch-Dest") == "empty":
-        # A part of a page cannot become the sign-in page: let the whole page go there.
+        # A part of a page cannot show the sign-in page, so redirect the whole page.
         response = Response(status=HTTPStatus.UNAUTHORIZED)
         response.headers["HX-Redirect"] = url_for("auth.sign_in")
         return response
@@ -180,7 +180,7 @@ def _redirect_to_sign_in(_: SignInRequired) -> BaseResponse:
 
 
 def safe_next(wanted: str | None) -> str:
-    """`wanted` if it is a path of this site, else the first page; never another host."""
+    """Return `wanted` if it is a path of this site, else the first page; never another host."""
     if wanted and wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable():
         parts = urlsplit(wanted)
         if not parts.scheme and not parts.netloc and "\\" not in wanted:

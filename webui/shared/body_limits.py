@@ -1,4 +1,4 @@
-"""How large a request may be, and from whom."""
+"""How large a request may be, and who may send a large one."""
 
 from typing import Final
 
@@ -8,15 +8,15 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from webui.shared import auth, token_auth
 from webui.shared.problem_json import API_PATH
 
-BODY_BYTES_MAX: Final = 32 * 1024 * 1024  # a million claim ids in one request, with room
-BODY_BYTES_BEFORE_SIGN_IN_MAX: Final = 64 * 1024  # a sign-in form has some hundred
-HEAD_BYTES_MAX: Final = 32 * 1024  # the address with the feed's filter, and the cookies, have some thousand
+BODY_BYTES_MAX: Final = 32 * 1024 * 1024  # a million claim ids in one request, with a reserve
+BODY_BYTES_BEFORE_SIGN_IN_MAX: Final = 64 * 1024  # a sign-in form has a few hundred
+HEAD_BYTES_MAX: Final = 32 * 1024  # the feed's filter in the address, and the cookies, have a few thousand
 
 
 def register(app: Flask) -> None:
     """Refuse a large body from a caller who is not signed in, before anything reads it."""
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, MAX_FORM_MEMORY_SIZE=BODY_BYTES_MAX)
-    # First of all, because the check of a form's token reads the form.
+    # First, because the check of the form token reads the form.
     app.before_request_funcs.setdefault(None, []).insert(0, _refuse_large_body_before_sign_in)
 
 

@@ -1,6 +1,6 @@
-"""Files to save: made whole before their first byte goes out, so that a slow client holds no transaction.
+"""Downloads. A file is complete before its first byte is sent, so that a slow client holds no transaction open.
 
-What a client has not fetched yet lies in the temporary folder, and is bounded for each person and in all.
+Unfetched files are in the temporary folder, limited for each user and in total.
 """
 
 import errno
@@ -25,12 +25,12 @@ CSV: Final = "text/csv; charset=utf-8"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 IN_MEMORY_BYTES_MAX: Final = 1024 * 1024  # of one file; the rest of a larger one is on disk
-# A person with so much unfetched gets no further file. One file of a million claims has some 200 MB, so that the
-# temporary folder holds at most the second figure and one of those, beside what a workbook needs while it is made.
+# A user with this many unfetched bytes gets no further file. A file of a million claims has some 200 MB, so the
+# temporary folder holds at most the second figure plus one such file, and what a workbook needs while it is written.
 UNFETCHED_BYTES_PER_USER_MAX: Final = 64 * 1024 * 1024
 UNFETCHED_BYTES_MAX: Final = 256 * 1024 * 1024
 
-# What the server offers in a request's environ: wait a moment while pages are being answered.
+# A function in a request's environ: wait briefly while pages are being answered.
 YIELD_TO_PAGES: Final = "settle.yield_to_pages"
 _EXTENSION_KEY: Final = "settle-files"
 
@@ -52,12 +52,12 @@ class NoRoomForFile(Refusal):
 
 
 class UnfetchedFile(SpooledTemporaryFile[bytes]):
-    """A file that is made, until it is closed, or lost with the request that made it."""
+    """A complete file, until it is closed or lost with its request."""
 
     release_quota: Callable[[], None] | None = None
 
     def close(self) -> None:
-        """Remove it, and make room for another."""
+        """Delete it and release its quota."""
         super().close()
         make_room, self.release_quota = self.release_quota, None
         if make_room is not None:
@@ -68,18 +68,18 @@ class UnfetchedFile(SpooledTemporaryFile[bytes]):
 
 
 class UnfetchedFiles:
-    """The unfetched files of this process, by person."""
+    """The unfetched files of this process, by user."""
 
     def __init__(
         self, *, of_person_bytes_max: int = UNFETCHED_BYTES_PER_USER_MAX, bytes_max: int = UNFETCHED_BYTES_MAX
     ) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._user_bytes_max, self._bytes_max = of_person_bytes_max, bytes_max
-        self._lock = threading.RLock()  # a lost file may be closed by the very thread that counts another
+        self._lock = threading.RLock()  # a lost file may be closed by the thread that is counting another
         self._bytes_by_user: Counter[int] = Counter()
 
     def refuse_if_full(self, user_id: int) -> None:
-        """Raise `TooManyFiles` or `NoRoomForFile` where another file would be too much."""
+        """Raise `TooManyFiles` or `NoRoomForFile` if another file would be too much."""
         with self._lock:
             if self._bytes_by_user[user_id] >= self._user_bytes_max:
                 raise TooManyFiles
@@ -99,7 +99,7 @@ class UnfetchedFiles:
 
 
 def register(app: Flask) -> None:
-    """Give the application a shelf."""
+    """Give the application its unfetched files."""
     app.extensions[_EXTENSION_KEY] = UnfetchedFiles()
 
 
@@ -111,9 +111,9 @@ def send_file(
     record: Callable[[Session], None],
     pieces: Callable[[Session], Iterator[str] | Iterator[bytes]],
 ) -> Response:
-    """Answer with the file that `pieces` make, after `record` has committed who reads it.
+    """Answer with the file that `pieces` make, after `record` has committed who downloads it.
 
-    `record` raises what forbids it. Raises `TooManyFiles` and `NoRoomForFile` before anything is recorded or made.
+    `record` raises what forbids it. Raise `TooManyFiles` and `NoRoomForFile` before anything is recorded or made.
     """
     shelf: UnfetchedFiles = current_app.extensions[_EXTENSION_KEY]
     shelf.refuse_if_full(by.user_id)
@@ -128,11 +128,11 @@ def send_file(
 
 
 def _do_not_yield() -> None:
-    """Another server offers nothing to wait for."""
+    """Another server offers no such function."""
 
 
 def _write_file(pieces: Callable[[Session], Iterator[str] | Iterator[bytes]]) -> tuple[UnfetchedFile, int]:
-    """Write the file in one transaction, which ends before anything is sent; give it, rewound, and its size."""
+    """Write the file in one transaction that ends before anything is sent. Return it, rewound, with its size."""
     yield_to_pages = request.environ.get(YIELD_TO_PAGES, _do_not_yield)
     file = UnfetchedFile(max_size=IN_MEMORY_BYTES_MAX)
     try:

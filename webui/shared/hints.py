@@ -1,7 +1,7 @@
-"""Hints: tell the workers that there is work, from a thread of its own, and never wait for them.
+"""Send hints to the workers from a thread of its own, and never wait for them.
 
-A request that confirms has committed before it hints. Whatever the broker does then (it is away, it hangs, it is full),
-the answer is out already. Workers find work without a hint, so a lost one costs under a second.
+A request commits before it hints. So the answer is sent whatever the broker does (it is down, it hangs, it is full).
+Workers find work without a hint, so a lost one costs less than a second.
 """
 
 import logging
@@ -28,13 +28,13 @@ from core.settings import (
 )
 from core.watch import tally
 
-QUEUED_HINTS_MAX: Final = 1_000  # more than people confirm while a broker is away; workers find the rest
+QUEUED_HINTS_MAX: Final = 1_000  # more than users confirm while a broker is down; workers find the rest
 
 log = logging.getLogger(__name__)
 
 
 class Hint(NamedTuple):
-    """As many messages of one task about one job, and the request that brought them on."""
+    """A number of messages of one task about one job, and the request that caused them."""
 
     task: str
     practice_id: int
@@ -44,21 +44,21 @@ class Hint(NamedTuple):
 
 
 class Hints:
-    """Sends hints to one broker, or to none at all where there is no address."""
+    """Sends hints to one broker, or to none without an address."""
 
     def __init__(self, broker_url: str | None) -> None:
-        """Remember the broker; nothing is connected or started before the first hint."""
+        """Remember the broker. Nothing is connected or started before the first hint."""
         self._broker_url = broker_url
         self._lock = threading.Lock()
         self._process: int | None = None
         self._waiting: queue.Queue[Hint] = queue.Queue(QUEUED_HINTS_MAX)
 
     def send(self, practice_id: int, job_id: int, count: int = 1) -> None:
-        """Say, `count` times, that this job may have free chunks: so many workers can begin at once."""
+        """Send `count` hints that this job may have free chunks, so that as many workers can start at once."""
         self._put(TASK_WORK, practice_id, job_id, min(count, HINTS_PER_CONFIRM_MAX))
 
     def prepare(self, practice_id: int, job_id: int) -> None:
-        """Say that this job's preview waits to be made."""
+        """Send a hint that this job's preview is to be prepared."""
         self._put(TASK_PREPARE, practice_id, job_id, 1)
 
     def _put(self, task: str, practice_id: int, job_id: int, times: int) -> None:
@@ -73,7 +73,7 @@ class Hints:
             log.warning("hint dropped: %d are waiting for the broker", QUEUED_HINTS_MAX)
 
     def _start_in_this_process(self) -> None:
-        # A web server that forks after it made the application leaves its threads behind.
+        # A web server that forks after creating the application leaves its threads behind.
         if self._process == os.getpid():
             return
         with self._lock:
@@ -94,7 +94,7 @@ def _publish_forever(broker_url: str | None, waiting: queue.Queue[Hint]) -> None
         try:
             tally.count("hints_sent", hint.task, _publish(producer, hint))
         except Exception as error:  # noqa: BLE001  (whatever it is, workers find the work)
-            # Those that wait would only fail one by one, each after its time-out, while a newer one waits behind them.
+            # Waiting hints would fail one by one, each after its time-out, while newer ones wait behind them.
             dropped = [hint, *_drain(waiting)]
             for lost in dropped:
                 tally.count("hints_lost", lost.task, lost.times)
@@ -110,7 +110,7 @@ def _drain(waiting: queue.Queue[Hint]) -> list[Hint]:
 
 
 def _publish(producer: Celery, hint: Hint) -> int:
-    """Send it as often as it says, or until enough wait; tell how often that was."""
+    """Send it as often as requested, or until the queue is long enough. Return how often it was sent."""
     for sent in range(hint.times):
         if _queue_has_enough(producer, hint.task):
             return sent
@@ -132,7 +132,7 @@ def _queue_has_enough(producer: Celery, task: str) -> bool:
 
 
 def make_hints(settings: Settings) -> Hints:
-    """The hints of an application with these settings."""
+    """Return the hints of an application with these settings."""
     return Hints(settings.broker_url.get_secret_value() if settings.broker_url else None)
 
 

@@ -1,4 +1,4 @@
-"""Errors as pages: a refusal in its own words, everything else in ours, and never a trace."""
+"""Errors as pages: a refusal in its own words, everything else in ours, and never a traceback."""
 
 from http import HTTPStatus
 from typing import Final
@@ -30,7 +30,7 @@ _HEADINGS: Final = {
 
 
 def register(app: Flask) -> None:
-    """Answer errors of pages; the API answers its own."""
+    """Handle errors of pages. The API handles its own."""
     app.register_error_handler(Refusal, _render_refusal)
     app.register_error_handler(CSRFError, _render_stale_form)
     app.register_error_handler(HTTPException, _render_http_error)
@@ -48,7 +48,7 @@ def _render_refusal(refusal: Refusal) -> tuple[str, int, dict[str, str]] | Respo
 
 
 def render_database_unavailable(error: DBAPIError | PoolTimeout, besides: str = "") -> Response:
-    """Say that the database does not answer, if that is what it is; any other error goes on as a bug."""
+    """Say that the database does not answer, if that is the error. Re-raise any other."""
     if not is_away(error):
         raise error
     if _is_api_request():
@@ -77,7 +77,7 @@ def _is_api_request() -> bool:
 
 
 def _error_page(status: HTTPStatus, heading: str, words: str) -> tuple[str, int]:
-    # A database that is away must still give a page: the plain one asks for no name and no practice.
+    # An unavailable database must still give a page, so the plain one needs no user and no practice.
     plain = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     shown = {"heading": heading, "words": words, "status": int(status), "path": request.path, "plain": plain}
     return render_template("error.html", **shown), int(status)

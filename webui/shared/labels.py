@@ -1,4 +1,4 @@
-"""The words of every value that a screen shows, and how money, dates and numbers are written."""
+"""Labels for every value on a screen, and the formats of money, dates and numbers."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from webui.shared.app_context import now
 
 
 class Pill(NamedTuple):
-    """A status as it is shown: a word, a sign of its own shape, and a colour that repeats what both say."""
+    """A status on a screen: a word, an icon of its own shape, and a color that repeats both."""
 
     word: str
     icon: str  # a symbol of static/icons.svg
@@ -70,7 +70,7 @@ VERDICT: Final[Mapping[Verdict, Pill]] = {
 }
 OVER_LIMIT: Final = Pill("Over the limit", "people", "warn")
 
-# By type first: two of them may share a value (a patient owes, and a patient pays).
+# By type first, because two types may share a value (a patient owes, and a patient pays).
 LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
     JobKind: {
         JobKind.SETTLE: "Settle",
@@ -117,7 +117,7 @@ LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
         GroupCode.OTHER: "Other adjustment",
         GroupCode.PAYER_INITIATED: "Payer initiated",
     },
-    # A payer's status and a claim's type are their own words.
+    # A payer's status and a claim's type are shown as they are.
     ClaimStatus: {status: "None" if status is ClaimStatus.NONE else status.value for status in ClaimStatus},
     ClaimType: {kind: kind.value for kind in ClaimType},
     Hold: {
@@ -155,7 +155,7 @@ _FILTERS: Final = (
 
 
 def register(app: Flask) -> None:
-    """Give templates the filters, the words and the signs."""
+    """Give templates the filters and the labels."""
     app.add_template_global(utc_offset_seconds)
     for name in _FILTERS:
         app.add_template_filter(globals()[name], name)
@@ -171,39 +171,39 @@ def register(app: Flask) -> None:
 
 
 def job_status(job: SettleJob, progress: Progress) -> Pill:
-    """Return the job's status as it is shown; green only where a completed job did something."""
+    """Return the job's status. It is green only if a completed job did something."""
     return COMPLETED_WITHOUT_CHANGES[job.kind] if outcome_sentences.did_nothing(progress) else JOB_STATUS[job.status]
 
 
 def words(value: StrEnum | str | None) -> str:
-    """What people call it; a plain text is its own word, and nothing is a dash."""
+    """Return the label of a value. Plain text is its own label, and None is a dash."""
     if value is None:
         return "–"
     return LABELS[type(value)][value] if isinstance(value, StrEnum) else value
 
 
 def money(cents: int | None) -> str:
-    """123456 → "$1,234.56"; nothing is a dash."""
+    """Format cents: 123456 → "$1,234.56". None is a dash."""
     return "–" if cents is None else format_cents(cents)
 
 
 def limit(cents: int) -> str:
-    """As people type it: "$1,234.56", or "unlimited"."""
+    """Format a limit as typed: "$1,234.56", or "unlimited"."""
     return format_limit(cents)
 
 
 def number(count: int | None) -> str:
-    """12431 → "12,431"; nothing is a dash."""
+    """Format a count: 12431 → "12,431". None is a dash."""
     return "–" if count is None else f"{count:,}"
 
 
 def date(day: dt.date | None) -> str:
-    """As the practice writes it: MM/DD/YYYY."""
+    """Format a date: MM/DD/YYYY."""
     return "–" if day is None else f"{day:%m/%d/%Y}"
 
 
 def day_text(written: str) -> str:
-    """2026-12-01 → 12/01/2026; what is no date is shown as it is."""
+    """Format 2026-12-01 as 12/01/2026. Other text is unchanged."""
     try:
         return date(dt.date.fromisoformat(written))
     except ValueError:
@@ -211,7 +211,7 @@ def day_text(written: str) -> str:
 
 
 def message_for_page(refusal: Refusal, sentence: str | None = None) -> str:
-    """Return the refusal's message, or another sentence of it, with the days that it names as people write them."""
+    """Return the refusal's message, or another sentence of it, with its dates as MM/DD/YYYY."""
     said = refusal.message if sentence is None else sentence
     for day in refusal.facts.get("days", ()):
         said = said.replace(day, day_text(day))
@@ -234,7 +234,7 @@ def clock_seconds(at: dt.datetime | None) -> str:
 
 
 def utc_offset_seconds() -> int:
-    """How far the practice's clock is ahead of UTC now."""
+    """Return how far the practice's clock is ahead of UTC now."""
     ahead = _practice_time(now()).utcoffset()
     assert ahead is not None
     return round(ahead.total_seconds())
@@ -245,7 +245,7 @@ def _practice_time(at: dt.datetime) -> dt.datetime:
 
 
 def duration(seconds: float | None) -> str:
-    """A stretch of time as people say it: "1 second", "3 minutes", "2 hours 5 minutes"."""
+    """Format a duration: "1 second", "3 minutes", "2 hours 5 minutes"."""
     if seconds is None:
         return "unknown"
     whole = max(0, round(seconds))
@@ -257,17 +257,17 @@ def duration(seconds: float | None) -> str:
 
 
 def percent(part: int, whole: int | None) -> int:
-    """Whole percent, rounded down, so that 100 means all and nothing less."""
+    """Return whole percent, rounded down, so that 100 means all."""
     return part * 100 // whole if whole else 0
 
 
 def feed_address(filter_: Mapping[str, Any]) -> str:
-    """The address of the feed with this filter."""
+    """Return the feed's address with this filter."""
     return f"/claims?{feed_query_string(filter_)}"
 
 
 def feed_query_string(filter_: Mapping[str, Any]) -> str:
-    """The filter as the feed's address and its fields write it: dollars, true and false."""
+    """Return the filter as the feed's address and fields write it: dollars, true and false."""
     pairs = []
     for key, value in filter_.items():
         for one in value if isinstance(value, list | tuple) else [value]:

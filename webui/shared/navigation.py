@@ -1,4 +1,4 @@
-"""Where one can go: sections along the top, the places of a section below. One table; who may not see, sees no link."""
+"""Navigation: sections along the top, the pages of a section below. A user sees only links that the role allows."""
 
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +17,7 @@ class NavItem(NamedTuple):
 
 
 class NavSection(NamedTuple):
-    """Places that belong together; the first that a person may see is where the section's link leads."""
+    """Pages that belong together. The section's link leads to the first page that the user may see."""
 
     words: str
     places: tuple[NavItem, ...]
@@ -56,7 +56,7 @@ SECTIONS: Final = (
 
 
 class NavLink(NamedTuple):
-    """A link as the template draws it."""
+    """A link for the template."""
 
     words: str
     endpoint: str
@@ -74,7 +74,7 @@ def _sections(actor: Actor) -> list[NavLink]:
 
 
 def _items_of_section(actor: Actor) -> list[NavLink]:
-    """The places of the section that is open; none where it has but one."""
+    """Return the pages of the open section, or none if it has only one."""
     for section in SECTIONS:
         seen = _visible_items(section, actor)
         if any(map(_is_current, seen)) and len(seen) > 1:

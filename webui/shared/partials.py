@@ -1,4 +1,4 @@
-"""Open pages that ask every few seconds for the part of them that moves, without the page around it."""
+"""Partial responses: open pages request their changing part every few seconds, without the page around it."""
 
 import hashlib
 from http import HTTPStatus
@@ -11,13 +11,13 @@ LIVE_ENDPOINTS: Final = frozenset({"jobs.index", "jobs.show", "operations.show",
 
 
 def is_partial_request() -> bool:
-    """Whether this request asks for the part alone."""
+    """Return whether this request is for the part alone."""
     return request.method == "GET" and request.endpoint in LIVE_ENDPOINTS and PARTIAL_HEADER in request.headers
 
 
 def partial_response(html: str) -> Response:
     """Answer with the part, or with 304 if the browser has it. The ETag changes exactly when the part does."""
-    # Every rendering signs the forms' token anew; a page may keep the one that it has.
+    # Each rendering signs a new form token, but a page may keep the one that it has.
     token = g.get("csrf_token", "")
     etag = hashlib.sha256((html.replace(token, "") if token else html).encode()).hexdigest()[:32]
     is_known = request.if_none_match.contains(etag)

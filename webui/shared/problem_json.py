@@ -1,6 +1,6 @@
-"""Errors of the API as problem+json (RFC 9457), and what is written to the log when something breaks.
+"""API errors as problem+json (RFC 9457), and the log of unexpected errors.
 
-`code` is stable, for programs; `detail` is a sentence, for people; the values of a refusal are its `facts`.
+`code` is stable, for programs. `detail` is a sentence, for people. `facts` are the values of a refusal.
 """
 
 import logging
@@ -34,27 +34,27 @@ log = logging.getLogger(__name__)
 
 
 class BadRequestBody(BadInput):
-    """The body of the request cannot be read; send one JSON object."""
+    """The body of the request cannot be read. Send one JSON object."""
 
     code = "bad_json"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
 
 
 class NulInAddress(BadInput):
-    """The address holds a NUL character, which no name and no number has."""
+    """The address contains a NUL character, which no name and no number has."""
 
     code = "nul_in_address"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
 
 
 def register(app: Flask) -> None:
-    """Give every request an id, refuse what no database can compare, and log what breaks without its values."""
+    """Give every request an id, refuse NUL characters, and log unexpected errors without their values."""
     app.before_request(_refuse_nul)
     app.log_exception = log_unexpected_error  # type: ignore[method-assign, assignment]
 
 
 def request_id() -> str:
-    """An id that the log and the answer of this request share."""
+    """Return the id of this request, for the log and the answer."""
     if "request_id" not in g:
         g.request_id = uuid.uuid4().hex[:12]
     made: str = g.request_id
@@ -62,20 +62,20 @@ def request_id() -> str:
 
 
 def problem_from_refusal(refusal: Refusal) -> Response:
-    """The refusal as a problem."""
+    """Return the refusal as a problem."""
     answer = _problem(refusal.http_status, refusal.code, refusal.message, refusal.facts)
     answer.headers.update(retry_after_header(refusal))
     return answer
 
 
 def retry_after_header(refusal: Refusal) -> dict[str, str]:
-    """The header that says when to try again, where waiting helps."""
+    """Return the Retry-After header, if waiting helps."""
     seconds = refusal.retry_after_seconds
     return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def problem_from_http_error(error: HTTPException) -> Response:
-    """What Flask or Werkzeug refused as a problem."""
+    """Return an error of Flask or Werkzeug as a problem."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     code = _CODES.get(status, status.phrase.lower().replace(" ", "_"))
     answer = _problem(status, code, error.description or status.description)
@@ -86,7 +86,7 @@ def problem_from_http_error(error: HTTPException) -> Response:
 
 
 def problem_from_unexpected_error(error: Exception) -> Response:
-    """Log the error without its values; answer with the id under which it is logged."""
+    """Log the error without its values. Answer with the request id of the log line."""
     if is_away(error):
         return problem_database_unavailable(error)
     log_unexpected_error((type(error), error, error.__traceback__))
@@ -95,7 +95,7 @@ def problem_from_unexpected_error(error: Exception) -> Response:
 
 
 def problem_database_unavailable(error: Exception) -> Response:
-    """The database does not answer: nobody's fault who asks, and worth another try soon."""
+    """Answer 503 with Retry-After, because the database is unavailable."""
     log_database_unavailable(error)
     answer = _problem(
         HTTPStatus.SERVICE_UNAVAILABLE, "database_away", DATABASE_UNAVAILABLE, {"request_id": request_id()}
@@ -105,14 +105,14 @@ def problem_database_unavailable(error: Exception) -> Response:
 
 
 def log_database_unavailable(error: Exception) -> None:
-    """Log why the database could not be used, without a traceback, which adds nothing."""
+    """Log why the database is unavailable, without a traceback, which adds nothing."""
     log.error("request %s of %s had no database: %s", request_id(), request.endpoint, kind_of(error))
 
 
 def log_unexpected_error(
     fault: tuple[type, BaseException, TracebackType | None] | tuple[None, None, None],
 ) -> None:
-    """Write where it broke and what kind of error it was; an error's own words may hold a name or an amount."""
+    """Log the class and location of an error. Its text may contain a name or an amount."""
     kinds = []
     error = fault[1]
     places = traceback.extract_tb(fault[2])

@@ -1,6 +1,6 @@
-"""One line of the log for each request, and how long feed and progress took.
+"""One log line for each request, and the times of feed and progress.
 
-The line has the route and not the address: an address can hold what somebody searched for.
+The line has the route and not the address, because an address can contain search terms.
 """
 
 import time
@@ -21,7 +21,7 @@ TIMED_ENDPOINTS: Final[Mapping[str, str]] = {
     "jobs.show": "progress_seconds",
     "api.show_progress": "progress_seconds",
 }
-# Asked every few seconds by a machine or by an open page: of those a line each would be all that the log holds.
+# Machines and open pages request these every few seconds. Logged, they would hide everything else.
 PROBES: Final = frozenset({"health.healthz", "health.readyz"})
 QUIET_ENDPOINTS: Final = frozenset({*PROBES, "static", "metrics.show"})
 TIMED_STATUSES: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_MODIFIED})
@@ -30,8 +30,8 @@ log: Final = structlog.get_logger(__name__)
 
 
 def register(app: Flask) -> None:
-    """Observe every request of the application."""
-    # Before whatever was registered earlier, such as the check of a form's token: a refusal is observed too.
+    """Log every request of the application."""
+    # Before earlier registrations, such as the check of the form token, so that refusals are logged too.
     app.before_request_funcs.setdefault(None, []).insert(0, _start_request)
     app.after_request(_log_request)
     app.teardown_request(_clear_log_context)
@@ -46,7 +46,7 @@ def _start_request() -> None:
 def _log_request(response: Response) -> Response:
     took = time.perf_counter() - g.began
     counted = TIMED_ENDPOINTS.get(request.endpoint or "")
-    if counted and response.status_code in TIMED_STATUSES:  # not who was sent to the sign-in
+    if counted and response.status_code in TIMED_STATUSES:  # not redirects to sign-in
         tally.observe(counted, took)
     if not _is_quiet(HTTPStatus(response.status_code)):
         facts = {"method": request.method, "route": request.url_rule.rule if request.url_rule else None, **_log_ids()}
@@ -57,14 +57,14 @@ def _log_request(response: Response) -> Response:
 
 def _is_quiet(status: HTTPStatus) -> bool:
     if request.endpoint in PROBES:
-        return True  # the heartbeat's thread logs why the database cannot be used
+        return True  # the heartbeat's thread logs why the database is unavailable
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return False
     return request.endpoint in QUIET_ENDPOINTS or (partials.is_partial_request() and status < HTTPStatus.BAD_REQUEST)
 
 
 def _log_ids() -> dict[str, Any]:
-    """Who asked, where that is known already, and of which job."""
+    """Return the user, if known, and the job."""
     actor = g.get("actor") or g.get("api_actor")
     job_id = reading.number(str((request.view_args or {}).get("job_id", "")))
     ids = {} if job_id is None else {"job_id": job_id}

@@ -12,7 +12,7 @@ from webui.shared.app_context import app_context, now
 
 
 class TokenNeeded(Refusal):
-    """Send the header "Authorization: Bearer TOKEN" with a token that is valid; `settle token add EMAIL` makes one."""
+    """Send the header "Authorization: Bearer TOKEN" with a valid token. `settle token add EMAIL` creates one."""
 
     code = "token_needed"
     http_status = HTTPStatus.UNAUTHORIZED

@@ -1,4 +1,4 @@
-"""A claim's number inside an address: any text at all, in letters that no browser or server touches."""
+"""A claim's number inside an address: any text, in characters that no browser or server changes."""
 
 import re
 from typing import Final
@@ -10,12 +10,12 @@ _ESCAPE: Final = re.compile(rb"~([0-9A-F]{2})")
 
 
 def encode_claim_id(claim_id: str) -> str:
-    """Write A/1 é as A~2F1~20~C3~A9: a slash, a percent or two dots would change the address on its way."""
+    """Write A/1 é as A~2F1~20~C3~A9, because a slash, a percent or two dots would change the address on its way."""
     return "".join(chr(byte) if byte in _PLAIN else f"~{byte:02X}" for byte in claim_id.encode())
 
 
 def decode_claim_id(key: str) -> str:
-    """The claim's number again; raises `ValueError` where the key is none."""
+    """Return the claim's number. Raise `ValueError` for an invalid key."""
     plain = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), key.encode())
     if b"~" in _ESCAPE.sub(b"", key.encode()):
         raise ValueError(key)
@@ -28,12 +28,12 @@ class ClaimIdConverter(BaseConverter):
     regex = r"[^/]+"
 
     def to_python(self, value: str) -> str:
-        """Give the claim's number; a bad key is an address that does not exist."""
+        """Return the claim's number. A bad key is an address that does not exist."""
         try:
             return decode_claim_id(value)
         except ValueError:
             raise ValidationError from None
 
     def to_url(self, value: str) -> str:
-        """Give the key."""
+        """Return the key."""
         return encode_claim_id(value)
