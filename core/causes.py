@@ -20,7 +20,7 @@ class Cause:
         return f"{self.words} {self.cure}"
 
 
-def first_that_shows(causes: Iterable[Cause], text: str) -> Cause | None:
+def find_cause(causes: Iterable[Cause], text: str) -> Cause | None:
     """Return the first cause with a sign in the text of an error."""
     said = " ".join(text.lower().split())
     return next((cause for cause in causes if any(sign in said for sign in cause.signs)), None)

@@ -32,15 +32,15 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=False,  # a logger that was used before would keep the old configuration
     )
     handler = logging.StreamHandler()
-    handler.addFilter(_without_an_errors_words)
-    handler.addFilter(log.in_our_words)
+    handler.addFilter(_redact_task_error)
+    handler.addFilter(log.rewrite_broker_line)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                _error_without_its_words,
+                _redact_error,
                 structlog.processors.JSONRenderer(default=str),
             ],
         )
@@ -52,14 +52,14 @@ def configure(level: str) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs its plugins each time the schema is checked
 
 
-def _without_an_errors_words(record: logging.LogRecord) -> bool:
+def _redact_task_error(record: logging.LogRecord) -> bool:
     """Replace Celery's message of a failed task, which contains the error's text, by the name of the task."""
     if record.name == _TASK_TRACE and isinstance(record.args, dict) and "exc" in record.args:
         record.msg, record.args = "task_failed %(name)s[%(id)s]", {k: record.args.get(k) for k in ("name", "id")}
     return True
 
 
-def _of_its_own_request(_logger: object, _name: str, event: Event) -> Event:
+def _drop_foreign_request_id(_logger: object, _name: str, event: Event) -> Event:
     """Drop the request id if the task worked on another job than the one that the request hinted for."""
     hinted = event.pop("hinted_job_id", None)
     if hinted is not None and event.get("job_id", hinted) != hinted:
@@ -69,13 +69,13 @@ def _of_its_own_request(_logger: object, _name: str, event: Event) -> Event:
 
 _SHARED: Final = (
     structlog.contextvars.merge_contextvars,
-    _of_its_own_request,
+    _drop_foreign_request_id,
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(["cause"]),
 )
 
 
-def _error_without_its_words(_logger: object, _name: str, event: Event) -> Event:
+def _redact_error(_logger: object, _name: str, event: Event) -> Event:
     info = event.pop("exc_info", None)
     if info is True:  # structlog's way to mean the error being handled
         info = sys.exc_info()

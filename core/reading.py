@@ -44,12 +44,12 @@ def number(typed: str, *, most: int = BIGINT_MAX) -> int | None:
     return found if found <= most else None
 
 
-def can_keep(note: str, *, least: int = 1) -> bool:
+def is_valid_note(note: str, *, least: int = 1) -> bool:
     """Return whether a note or reason has a valid length and no NUL character."""
     return least <= len(note) <= NOTE_CHARACTERS_MAX and "\x00" not in note
 
 
-def whole(cure: str) -> Callable[[Any, ValidationInfo], int]:
+def whole_number(cure: str) -> Callable[[Any, ValidationInfo], int]:
     """Return a reader of whole numbers. It raises `cure` for anything else: 50.0, "50" in JSON, true."""
 
     def read(value: Any, info: ValidationInfo) -> int:
@@ -79,7 +79,7 @@ def faults(error: ValidationError, *, skip: int = 0) -> dict[str, str]:
     """Return the faults with their cures, by field path. `skip` leading parts of a path are left out."""
     found: dict[str, str] = {}
     for fault in error.errors(include_url=False):
-        found.setdefault(place(fault["loc"][skip:]), words(fault))  # the first fault of a value is enough
+        found.setdefault(field_path(fault["loc"][skip:]), words(fault))  # the first fault of a value is enough
     return found
 
 
@@ -88,7 +88,7 @@ def sentence(found: Mapping[str, str]) -> str:
     return "; ".join(f"{where}: {said}" if where else said for where, said in found.items())
 
 
-def place(parts: tuple[str | int, ...]) -> str:
+def field_path(parts: tuple[str | int, ...]) -> str:
     """Return the path of a fault: "selection.claim_ids.3"."""
     return ".".join(str(part)[:_PLACE_CHARACTERS_MAX] for part in parts)
 

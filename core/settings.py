@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     @classmethod
     def _with_password(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         password = info.data.get(f"{str(info.field_name).removesuffix('_url')}_password")
-        return url if url is None or password is None else SecretStr(_completed(url, password))
+        return url if url is None or password is None else SecretStr(_with_password(url, password))
 
     @field_validator("flower_basic_auth", mode="after")
     @classmethod
@@ -184,7 +184,7 @@ class Settings(BaseSettings):
         return level.upper()
 
 
-def _completed(url: SecretStr, password: SecretStr) -> str:
+def _with_password(url: SecretStr, password: SecretStr) -> str:
     """Return the URL with the password, unless it already has one."""
     parts = urlsplit(url.get_secret_value())
     if parts.password is not None:

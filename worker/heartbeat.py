@@ -21,14 +21,14 @@ from core.db.engine import transaction
 from core.logs import kind_of
 from core.settings import HEADER_REQUEST
 from core.watch import heartbeat, tally
-from core.watch.heartbeat import Alive
+from core.watch.heartbeat import ProcessInfo
 from worker import watchdog
 from worker.app import app
 from worker.process import sessions
 
 _log: Final = logging.getLogger(__name__)
 _stopping: Final = threading.Event()
-_alive: list[Alive] = []  # this worker, once its pool exists
+_alive: list[ProcessInfo] = []  # this worker, once its pool exists
 
 
 def start_heartbeat(pool: Any) -> None:

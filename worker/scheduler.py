@@ -7,7 +7,7 @@ from celery.beat import ScheduleEntry, Scheduler
 from celery.signals import beat_init
 
 from core.watch import heartbeat
-from core.watch.pulse import Pulse
+from core.watch.pulse import HeartbeatThread
 from worker import health_file, hints
 from worker.process import sessions
 
@@ -27,7 +27,7 @@ class BoundedScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
 def start_beat_heartbeat(**_: object) -> None:
     """Start beat's heartbeat in the database, which works without the broker and records a shutdown."""
     me = heartbeat.this_process(heartbeat.BEAT, started_at=_utc_now())
-    Pulse(sessions(), me, clock=_utc_now).start()
+    HeartbeatThread(sessions(), me, clock=_utc_now).start()
 
 
 def _utc_now() -> dt.datetime:

@@ -26,7 +26,7 @@ def start(session: Session, actor: Actor, now: dt.datetime) -> str:
     return token
 
 
-def actor_of(session: Session, token: str, now: dt.datetime, idle_minutes: int) -> Actor | None:
+def find_actor(session: Session, token: str, now: dt.datetime, idle_minutes: int) -> Actor | None:
     """Return the user of the session, or None if it ended, was idle too long, or its user is inactive."""
     found = session.execute(
         select(User, UserSession.seen_at)

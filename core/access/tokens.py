@@ -45,7 +45,7 @@ def actor_of_token(session: Session, token: str, now: dt.datetime) -> Actor | No
     return actor_for(user)
 
 
-def of_user(session: Session, user: User) -> list[ApiToken]:
+def list_tokens(session: Session, user: User) -> list[ApiToken]:
     """Return the tokens of `user`, newest first, without the secrets."""
     return list(session.scalars(select(ApiToken).where(ApiToken.user_id == user.id).order_by(ApiToken.id.desc())))
 
@@ -55,7 +55,7 @@ def revoke(session: Session, token: str, now: dt.datetime, *, by: int | None = N
     return _revoke(session, ApiToken.token_hash == hash_of(token), by, now)
 
 
-def revoke_number(session: Session, number: int, now: dt.datetime, *, by: int | None = None) -> int:
+def revoke_by_id(session: Session, number: int, now: dt.datetime, *, by: int | None = None) -> int:
     """Revoke a token by its number. Raise `NoSuchToken`."""
     return _revoke(session, ApiToken.id == number, by, now)
 

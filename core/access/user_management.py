@@ -26,7 +26,7 @@ class OwnAccount(NotAllowed):
     code = "own_account"
 
 
-def of_practice(session: Session, by: Actor) -> Sequence[User]:
+def list_users(session: Session, by: Actor) -> Sequence[User]:
     """Return the practice's users by name, active ones first."""
     by.require(Action.MANAGE_USERS)
     people = select(User).where(User.practice_id == by.practice_id)
@@ -51,7 +51,7 @@ def find_by_email(session: Session, email: str, *, by: Actor) -> User:
     return user
 
 
-def doors_open_to(session: Session, user: User) -> tuple[int, int]:
+def count_sessions_and_tokens(session: Session, user: User) -> tuple[int, int]:
     """Return the number of the user's signed-in browsers and the number of their tokens."""
     browsers = select(func.count()).select_from(UserSession).where(UserSession.user_id == user.id)
     tokens = (
@@ -76,7 +76,7 @@ def add(
 
     Raise what `core.access.users.add_user` raises, and `NotAllowed`.
     """
-    authorize.require(session, by, Action.MANAGE_USERS)
+    authorize.require_current_role(session, by, Action.MANAGE_USERS)
     return users.add_user(
         session, practice_id=by.practice_id, email=email, name=name, role=role, password=password,
         claim_cents=claim_cents, job_cents=job_cents, now=now, by=by.user_id,
@@ -85,7 +85,7 @@ def add(
 
 def change_role(session: Session, user_id: int, role: Role, *, by: Actor, now: dt.datetime) -> User:
     """Change the user's role, from their next click on. Repeating changes nothing."""
-    user = _held(session, user_id, by)
+    user = _lock_user(session, user_id, by)
     if user.role is not role:
         _record(session, "user.role_changed", user, by, now, **{"from": user.role.value, "to": role.value})
         user.role = role
@@ -105,8 +105,8 @@ def set_limits(
 
     None keeps that limit. Existing previews keep the old limits. Raise `BadLimitAmount` for an invalid amount.
     """
-    user = _held(session, user_id, by)
-    changed = write_off_limits.change(user, claim_cents=claim_cents, job_cents=job_cents)
+    user = _lock_user(session, user_id, by)
+    changed = write_off_limits.change_limits(user, claim_cents=claim_cents, job_cents=job_cents)
     if changed:
         _record(session, "user.limits_changed", user, by, now, **changed)
     return user
@@ -114,7 +114,7 @@ def set_limits(
 
 def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
     """Deactivate the user: end sessions and revoke tokens. Their history keeps their name."""
-    user = _held(session, user_id, by)
+    user = _lock_user(session, user_id, by)
     if not user.active:
         return user
     user.active = False
@@ -130,7 +130,7 @@ def deactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
 
 def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -> User:
     """Reactivate the user with the same password, role and limits. Tokens stay revoked."""
-    user = _held(session, user_id, by)
+    user = _lock_user(session, user_id, by)
     if not user.active:
         # A sign-in that ran while the user was deactivated may have left a session.
         session.execute(delete(UserSession).where(UserSession.user_id == user.id))
@@ -139,14 +139,14 @@ def reactivate(session: Session, user_id: int, *, by: Actor, now: dt.datetime) -
     return user
 
 
-def _held(session: Session, user_id: int, by: Actor) -> User:
+def _lock_user(session: Session, user_id: int, by: Actor) -> User:
     """Lock and return the user, and lock the acting administrator, until commit.
 
     Both are locked in id order, so that two administrators who deactivate each other do not deadlock: the second is
     refused. Raise `NoSuchUser`, `OwnAccount` and `NotAllowed`.
     """
     find(session, user_id, by=by)
-    people = authorize.require(session, by, Action.MANAGE_USERS, besides=[user_id])
+    people = authorize.require_current_role(session, by, Action.MANAGE_USERS, besides=[user_id])
     if user_id == by.user_id:
         raise OwnAccount
     return people[user_id]

@@ -5,14 +5,14 @@ from typing import Any, Protocol
 from core.money import checked_limit, plain_limit
 
 
-class Limited(Protocol):
+class HasLimits(Protocol):
     """A row with limits for one claim and for one job. `core.money.UNLIMITED` stands for the word "unlimited"."""
 
     claim_limit_cents: Any
     job_limit_cents: Any
 
 
-def change(limited: Limited, *, claim_cents: int | None, job_cents: int | None) -> dict[str, Any]:
+def change_limits(limited: HasLimits, *, claim_cents: int | None, job_cents: int | None) -> dict[str, Any]:
     """Set the limits given. Return the old and new values for the audit. Raise `BadLimitAmount`."""
     changed: dict[str, Any] = {}
     for column, cents in (("claim_limit_cents", claim_cents), ("job_limit_cents", job_cents)):

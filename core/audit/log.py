@@ -14,7 +14,7 @@ from core.access import audit
 from core.access.permissions import Action, Actor
 from core.access.users import find_by_email
 from core.audit import sentences
-from core.claims.export import csv_pieces, guard
+from core.claims.export import csv_pieces, escape_formula
 from core.errors import BadInput, NotFound
 from core.models.claims import Claim
 from core.models.job_items import JobItem
@@ -165,8 +165,8 @@ def csv_file(session: Session, practice_id: int, f: AuditFilter) -> Iterator[str
             act = _act(row[:-1], names, known)
             yield [
                 str(act.number), act.at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
-                guard(act.who), guard(act.email or ""), act.act, guard(act.subject),
-                guard(act.sentence), json.dumps(act.facts), act.digest, row[-1],
+                escape_formula(act.who), escape_formula(act.email or ""), act.act, escape_formula(act.subject),
+                escape_formula(act.sentence), json.dumps(act.facts), act.digest, row[-1],
             ]  # fmt: skip
 
     yield from csv_pieces(COLUMN_HEADINGS, cells())

@@ -18,7 +18,7 @@ from core.models.jobs import OPEN_STATUSES, AfterPreview, JobStatus, SettleJob
 from core.models.people import User
 from core.models.practices import Period, PeriodAct, PeriodState
 from core.practices import periods, practice_days, queries
-from core.reading import can_keep
+from core.reading import is_valid_note
 
 _JOBS_NAMED_MAX: Final = 5
 IMPORT_LOCK: Final = 7_265 << 32  # plus the practice's id: the advisory lock that an import takes until its commit
@@ -87,7 +87,7 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
 
     Raise `NotAllowed`, `FutureMonth`, `MonthHasJobs`, `ImportRuns` and `PeriodBusy`.
     """
-    authorize.require(session, by, Action.CLOSE_MONTH)
+    authorize.require_current_role(session, by, Action.CLOSE_MONTH)
     practice = queries.find(session, by.practice_id)
     if month > practice_days.today(practice, now=now):
         raise FutureMonth
@@ -99,7 +99,7 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
     if period.state is PeriodState.CLOSED:
         return find(session, by.practice_id, month)
     _refuse_unfinished(session, by.practice_id, month)
-    sums = month_sums.for_month(session, by.practice_id, month, periods.after(month))
+    sums = month_sums.for_month(session, by.practice_id, month, periods.next_month(month))
     period.state = PeriodState.CLOSED
     period.closed_by = by.user_id
     # Another machine's clock may be ahead. No posting of the month may be newer than its close.
@@ -113,13 +113,13 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
 
 def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.datetime) -> Month:
     """Reopen the month to postings. Raise `NotAllowed`, `ReopenReasonMissing`, `MonthOpen` and `PeriodBusy`."""
-    authorize.require(session, by, Action.CLOSE_MONTH)
+    authorize.require_current_role(session, by, Action.CLOSE_MONTH)
     reason = reason.strip()
-    if not can_keep(reason):
+    if not is_valid_note(reason):
         raise ReopenReasonMissing
     period = periods.lock_for_closing(session, by.practice_id, month)
     if period.state is PeriodState.OPEN:
-        raise MonthOpen(f"{periods.words_of(month)} is open already.")
+        raise MonthOpen(f"{periods.format_long(month)} is open already.")
     period.state = PeriodState.OPEN
     period.reopened_by, period.reopened_at, period.reopened_because = by.user_id, now, reason
     _add_month_event(session, period, by=by, now=now, reason=reason)
@@ -151,7 +151,7 @@ def waiting_previews(session: Session, practice_id: int, month: dt.date) -> list
 def _jobs_dated_in(
     session: Session, practice_id: int, month: dt.date, statuses: Collection[JobStatus], *which: ColumnElement[bool]
 ) -> list[int]:
-    dated = (SettleJob.posting_date >= month, SettleJob.posting_date < periods.after(month))
+    dated = (SettleJob.posting_date >= month, SettleJob.posting_date < periods.next_month(month))
     of_practice = (SettleJob.practice_id == practice_id, SettleJob.status.in_(statuses))
     found = select(SettleJob.id).where(*of_practice, *dated, *which, posting_month.posts_money_clause())
     return list(session.scalars(found.order_by(SettleJob.id)))
@@ -162,7 +162,7 @@ def _refuse_unfinished(session: Session, practice_id: int, month: dt.date) -> No
     if jobs:
         named = ", ".join(map(str, jobs[:_JOBS_NAMED_MAX]))
         more = f" and {len(jobs) - _JOBS_NAMED_MAX} more" if len(jobs) > _JOBS_NAMED_MAX else ""
-        words, into = "job" if len(jobs) == 1 else "jobs", periods.words_of(month)
+        words, into = "job" if len(jobs) == 1 else "jobs", periods.format_long(month)
         raise MonthHasJobs(
             f"Unfinished {words} {named}{more} would post into {into}: let them end, or cancel them.",
             job_ids=[str(job) for job in jobs],
@@ -185,14 +185,14 @@ def list_months(session: Session, practice_id: int, *, now: dt.datetime) -> list
     month = periods.month_of(first) if first else last
     while month < last:
         named.add(month)
-        month = periods.after(month)
+        month = periods.next_month(month)
     return _months(session, practice_id, sorted(named, reverse=True), touched)
 
 
 def current_totals(session: Session, practice_id: int, month: dt.date) -> dict[str, Any]:
     """Return the current totals of the month."""
     session.execute(text("SELECT set_config('jit', 'off', true)"))
-    return month_sums.for_month(session, practice_id, month, periods.after(month)).totals
+    return month_sums.for_month(session, practice_id, month, periods.next_month(month)).totals
 
 
 def posting_count(totals: dict[str, Any] | None) -> int:
@@ -233,5 +233,5 @@ def _month(month: dt.date, row: Period | None, acts: list[PeriodAct], names: dic
 
 
 def _record(session: Session, act: str, month: dt.date, *, by: Actor, now: dt.datetime, **facts: Any) -> None:
-    subject = f"month:{periods.name_of(month)}"
+    subject = f"month:{periods.format_code(month)}"
     audit.record(session, act, practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts)

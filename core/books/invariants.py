@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.books.invariants_sql import INVARIANTS
 
-NAMED_MAX: Final = 20  # rows listed for each invariant; the count covers all
+SUBJECTS_SHOWN_MAX: Final = 20  # rows listed for each invariant; the count covers all
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def violations(session: Session, *, practice_id: int | None = None) -> list[Viol
 
     Run in a REPEATABLE READ READ ONLY transaction, so that all queries see the same moment.
     """
-    found = (_ask(session, name, practice_id) for name in INVARIANTS)
+    found = (_check_invariant(session, name, practice_id) for name in INVARIANTS)
     return [violation for violation in found if violation is not None]
 
 
@@ -39,13 +39,13 @@ def begin_snapshot(session: Session) -> None:
     session.execute(text("SELECT set_config('enable_nestloop', 'off', true)"))
 
 
-def _ask(session: Session, name: str, practice_id: int | None) -> Violation | None:
+def _check_invariant(session: Session, name: str, practice_id: int | None) -> Violation | None:
     invariant = INVARIANTS[name]
     counted = text(
         f"WITH broken(subject) AS ({invariant.sql}) "
         "SELECT count(*) OVER (), subject FROM broken ORDER BY subject LIMIT :named_max"
     )
-    rows = session.execute(counted, {"practice_id": practice_id, "named_max": NAMED_MAX}).all()
+    rows = session.execute(counted, {"practice_id": practice_id, "named_max": SUBJECTS_SHOWN_MAX}).all()
     if not rows:
         return None
     return Violation(name, invariant.sentence, rows[0][0], tuple(subject for _, subject in rows))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.causes import Cause, first_that_shows
+from core.causes import Cause, find_cause
 
 _URL: Final = "SETTLE_BROKER_URL"
 
@@ -131,4 +131,4 @@ CAUSES: Final = (
 
 def why(error: BaseException | str) -> Cause:
     """Return why the broker is unavailable. `error` is what its client or Celery raised or logged."""
-    return first_that_shows(CAUSES, str(error)) or NO_ANSWER
+    return find_cause(CAUSES, str(error)) or NO_ANSWER

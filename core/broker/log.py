@@ -24,7 +24,7 @@ _BEGINNINGS: Final = (
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]*@")
 
 
-def in_our_words(record: logging.LogRecord) -> bool:
+def rewrite_broker_line(record: logging.LogRecord) -> bool:
     """Replace such a line by `broker_away` with the cause. Remove credentials from URLs in every other line."""
     text = record.getMessage()
     if record.name.startswith(_LIBRARIES) and str(record.msg).strip().startswith(_BEGINNINGS):

@@ -14,7 +14,7 @@ ROWS_PER_PIECE: Final = 50  # a web process yields to pages between two pieces, 
 _BYTE_ORDER_MARK: Final = "\ufeff"  # without it, Excel reads UTF-8 in the system's code page
 
 
-def guard(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Return `text` for a CSV cell, with an apostrophe in front if a spreadsheet would take it as a formula.
 
     Use it for text from people or payers. Amounts are our own digits and stay numbers.

@@ -8,8 +8,15 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, case, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
-from core.claims.feed_conditions import ELIGIBILITY, check, eligibility, matching_ids, plan_for_values, saw
-from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, near, value_of
+from core.claims.feed_conditions import (
+    ELIGIBILITY,
+    check_known_values,
+    eligibility,
+    matching_ids,
+    rule_values_as_json,
+    use_custom_plans,
+)
+from core.claims.feed_order import DEFAULT_SORT, Cursor, Sort, SortBy, cursor_value, narrow_by_name
 from core.claims.feed_totals import Amounts, FeedTotals, counts_by_billing_status, totals, totals_of_claim_ids
 from core.claims.filters import ClaimFilter
 from core.errors import NotFound
@@ -22,9 +29,26 @@ from core.policy.rules import CAN_SETTLE
 from core.practices import exclusions, names, practice_days, queries as practices
 
 __all__ = [
-    "CAN_SETTLE", "DEFAULT_SORT", "ELIGIBILITY", "PAGE_CLAIMS_MAX", "FeedChoices", "FeedPage", "FeedRow", "FeedTotals",
-    "Sort", "SortBy", "Terms", "check", "choices_of", "counts_by_billing_status", "every_row", "matching_ids", "page",
-    "terms_of", "totals", "totals_of_claim_ids",
+    "CAN_SETTLE",
+    "DEFAULT_SORT",
+    "ELIGIBILITY",
+    "PAGE_CLAIMS_MAX",
+    "FeedChoices",
+    "FeedPage",
+    "FeedRow",
+    "FeedTotals",
+    "Sort",
+    "SortBy",
+    "Terms",
+    "check_known_values",
+    "counts_by_billing_status",
+    "filter_choices",
+    "matching_ids",
+    "page",
+    "stream_rows",
+    "terms_for",
+    "totals",
+    "totals_of_claim_ids",
 ]  # fmt: skip
 
 PAGE_CLAIMS_MAX: Final = 200  # more than a page needs
@@ -92,7 +116,7 @@ class FeedPage:
     first_place: int  # number of claims before its first row, counted when those pages were read
 
 
-def terms_of(session: Session, practice_id: int, *, now: dt.datetime) -> Terms:
+def terms_for(session: Session, practice_id: int, *, now: dt.datetime) -> Terms:
     """Return the terms for the write-off check: the practice's settings, and today in its time zone."""
     practice = practices.find(session, practice_id)
     today = practice_days.today(practice, now=now)
@@ -100,7 +124,7 @@ def terms_of(session: Session, practice_id: int, *, now: dt.datetime) -> Terms:
         setting=practice.write_off,
         as_of=today,
         recent_payment_days=practice.recent_payment_days,
-        excluded=exclusions.lasting(session, practice_id, on=today),
+        excluded=exclusions.active_exclusions(session, practice_id, on=today),
     )
 
 
@@ -119,8 +143,8 @@ def page(
     Raise `BadFilter` for a cursor of another practice or order, and for a status that the practice does not have.
     """
     assert 1 <= limit <= PAGE_CLAIMS_MAX
-    check(session, practice_id, f)
-    plan_for_values(session)
+    check_known_values(session, practice_id, f)
+    use_custom_plans(session)
     here = Cursor.of(cursor, practice_id=practice_id, sort=sort) if cursor else None
     backwards = here is not None and here.backwards
     ids = sort.joined(matching_ids(practice_id, f, terms)).order_by(*sort.order(backwards=backwards))
@@ -135,7 +159,7 @@ def page(
 
     rows: list[FeedRow] = []
     if sort.by is SortBy.PATIENT:
-        among = near(session, practice_id, name=value, downwards=sort.descending is not backwards)
+        among = narrow_by_name(session, practice_id, name=value, downwards=sort.descending is not backwards)
         rows = [] if among is None else read(ids.where(among))
     rows = rows if len(rows) > limit else read(ids)
     more = len(rows) > limit
@@ -143,26 +167,26 @@ def page(
     return _page(rows, here, sort, practice_id, more=more)
 
 
-def every_row(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sort, terms: Terms) -> Iterator[FeedRow]:
+def stream_rows(session: Session, practice_id: int, f: ClaimFilter, *, sort: Sort, terms: Terms) -> Iterator[FeedRow]:
     """Yield all matching claims in order, from one snapshot, a few hundred in memory at a time."""
-    check(session, practice_id, f)
-    plan_for_values(session)
+    check_known_values(session, practice_id, f)
+    use_custom_plans(session)
     query = _query(session, practice_id, matching_ids(practice_id, f, terms), sort, terms)
     rows = session.execute(query, execution_options={"yield_per": ROWS_READ_AT_ONCE})
     return (FeedRow(*row) for row in rows)
 
 
-def choices_of(session: Session, practice_id: int) -> FeedChoices:
+def filter_choices(session: Session, practice_id: int) -> FeedChoices:
     """Return the values that the practice's filters can choose from."""
     statuses = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
     return FeedChoices(
         billing_statuses=list(session.scalars(statuses.order_by(BillingStatus.position, BillingStatus.name))),
-        offices=names.by_number(session, practice_id, Office),
-        providers=names.by_number(session, practice_id, Provider),
+        offices=names.numbers_and_names(session, practice_id, Office),
+        providers=names.numbers_and_names(session, practice_id, Provider),
     )
 
 
-def one(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> FeedRow:
+def find_row(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> FeedRow:
     """Return the claim with that number as the feed shows it. Raise `NotFound`, also for another practice's claim."""
     this = select(Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
     row = session.execute(_query(session, practice_id, this, DEFAULT_SORT, terms)).one_or_none()
@@ -171,9 +195,9 @@ def one(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> F
     return FeedRow(*row)
 
 
-def why(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> dict[str, Any] | None:
+def blocking_rule_values(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> dict[str, Any] | None:
     """Return the facts, by name, that blocked the claim's write-off, or None if no rule blocks it."""
-    this = select(saw(terms)).select_from(facts.source())
+    this = select(rule_values_as_json(terms)).select_from(facts.source())
     values: dict[str, Any] | None = session.scalars(
         this.where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
     ).one_or_none()
@@ -189,7 +213,7 @@ def _page(rows: list[FeedRow], here: Cursor | None, sort: Sort, practice_id: int
         return FeedPage([], None, None, first)
 
     def beside(row: FeedRow, place: int, *, before: bool) -> str:
-        return Cursor(sort, before, row.claim_id, value_of(sort, row), place).text(practice_id)
+        return Cursor(sort, before, row.claim_id, cursor_value(sort, row), place).text(practice_id)
 
     has_next = more or backwards  # a reader who paged back came from a next page
     has_previous = more if backwards else here is not None
@@ -213,14 +237,14 @@ def _query(session: Session, practice_id: int, ids: Select[int], sort: Sort, ter
     elsewhere = {
         "claim_id": Claim.external_id,
         "patient_name": Patient.name,
-        "office": names.shown(session, practice_id, Office),
-        "billing_provider": names.shown(session, practice_id, Provider, of=PROVIDER.c),
-        "supervising_provider": names.shown(session, practice_id, Provider, of=_SUPERVISING),
-        "primary_payer": names.shown(session, practice_id, Payer, of=PAYER.c),
-        "secondary_payer": names.shown(session, practice_id, Payer, of=_SECONDARY),
+        "office": names.display_name(session, practice_id, Office),
+        "billing_provider": names.display_name(session, practice_id, Provider, of=PROVIDER.c),
+        "supervising_provider": names.display_name(session, practice_id, Provider, of=_SUPERVISING),
+        "primary_payer": names.display_name(session, practice_id, Payer, of=PAYER.c),
+        "secondary_payer": names.display_name(session, practice_id, Payer, of=_SECONDARY),
         "total_due": Claim.insurance_due + Claim.patient_due,
         "service_codes": func.coalesce(codes, ""),
-        "hold": facts.holds_it(terms.as_of, terms.excluded),
+        "hold": facts.hold_kind(terms.as_of, terms.excluded),
         "hold_until": case((facts.is_held(terms.as_of), Claim.hold_until)),
         "hold_why": case((facts.is_held(terms.as_of), Claim.hold_why)),
         "hold_by": _HOLDER.name,

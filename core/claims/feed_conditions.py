@@ -7,20 +7,20 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, any_, literal, 
 from sqlalchemy.orm import Session
 
 from core.claims import filters
-from core.claims.filters import NAMED_CHARACTERS_MAX, BadFilter, ClaimFilter
+from core.claims.filters import QUOTED_CHARACTERS_MAX, BadFilter, ClaimFilter
 from core.models.claims import SETTLED, Claim
 from core.models.job_items import JobItem, is_reserved
 from core.models.jobs import JobKind, SettleJob, is_open
 from core.models.practices import BillingStatus
 from core.policy import facts
 from core.policy.facts import Terms
-from core.policy.rules import BY_CODE, CAN_SETTLE, Moment, first_match, rules_at, why
+from core.policy.rules import BY_CODE, CAN_SETTLE, Moment, first_match, rule_values, rules_at
 
 FEED_RULES: Final = rules_at(Moment.FEED, kind=JobKind.SETTLE)
 ELIGIBILITY: Final = (CAN_SETTLE, *(rule.code for rule in FEED_RULES))
 
 
-def check(session: Session, practice_id: int, f: ClaimFilter) -> None:
+def check_known_values(session: Session, practice_id: int, f: ClaimFilter) -> None:
     """Raise `BadFilter` for a billing status that this practice does not have, or an unknown write-off check."""
     _known("eligibility", f.eligibility, ELIGIBILITY)
     if f.billing_status:
@@ -46,7 +46,11 @@ def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[Colum
     if f.eligibility:
         yield _eligible(f.eligibility, terms)
     if f.in_job is not None:
-        yield Claim.id.in_(_held_by_jobs(practice_id)) if f.in_job else Claim.id.not_in(_held_by_jobs(practice_id))
+        yield (
+            Claim.id.in_(_reserved_by_jobs(practice_id))
+            if f.in_job
+            else Claim.id.not_in(_reserved_by_jobs(practice_id))
+        )
 
 
 def eligibility(terms: Terms) -> ColumnElement[str | None]:
@@ -54,17 +58,17 @@ def eligibility(terms: Terms) -> ColumnElement[str | None]:
     return first_match(facts.of_claim(terms), FEED_RULES)
 
 
-def saw(terms: Terms) -> ColumnElement[Any]:
+def rule_values_as_json(terms: Terms) -> ColumnElement[Any]:
     """Return the facts that this rule used, as JSON by name, or NULL."""
-    return why(facts.of_claim(terms), FEED_RULES)
+    return rule_values(facts.of_claim(terms), FEED_RULES)
 
 
-def is_one_of(external_ids: Collection[str]) -> ColumnElement[bool]:
+def has_number_in(external_ids: Collection[str]) -> ColumnElement[bool]:
     """Return the condition that the claim's number is one of these, passed as one parameter."""
     return Claim.external_id == any_(literal(list(external_ids), ARRAY(Text)))
 
 
-def plan_for_values(session: Session) -> None:
+def use_custom_plans(session: Session) -> None:
     """Plan this transaction's queries for their actual values, and do not compile them.
 
     A generic plan walks the whole index for a narrow filter, and compiling costs more than it saves.
@@ -86,11 +90,11 @@ def _eligible(codes: Collection[str], terms: Terms) -> ColumnElement[bool]:
 def _known(key: str, given: Collection[str], known: Collection[str]) -> None:
     unknown = [value for value in given if value not in known]
     if unknown:
-        shown = unknown[0][:NAMED_CHARACTERS_MAX]
+        shown = unknown[0][:QUOTED_CHARACTERS_MAX]
         raise BadFilter(f"{key}: unknown {shown!r}; it must be one of {', '.join(known)}")
 
 
-def _held_by_jobs(practice_id: int) -> Select[int]:
+def _reserved_by_jobs(practice_id: int) -> Select[int]:
     of_job = (SettleJob.practice_id == JobItem.practice_id) & (SettleJob.id == JobItem.job_id)
     held = select(JobItem.claim_id).join(SettleJob, of_job)
     return held.where(

@@ -20,7 +20,7 @@ Columns = TypeVarTuple("Columns")
 
 _DIGEST_BYTES: Final = 8
 _PLACE_MAX: Final = 10**9  # no practice has this many claims
-NAMES_NEAR: Final = 500  # more than two full pages of patients with one claim each
+NAMES_NARROWED_TO: Final = 500  # more than two full pages of patients with one claim each
 _STALE: Final = "cursor: it belongs to another list, order or practice; begin again at the first page"
 
 
@@ -143,7 +143,9 @@ class Cursor:
         return mine < place if self.downwards else mine > place
 
 
-def near(session: Session, practice_id: int, *, name: str | None, downwards: bool) -> ColumnElement[bool] | None:
+def narrow_by_name(
+    session: Session, practice_id: int, *, name: str | None, downwards: bool
+) -> ColumnElement[bool] | None:
     """Return the condition that a patient has one of the next names after `name`, or None if few are left.
 
     Sorting every claim by a joined name takes three times as long as looking among a few hundred names first.
@@ -152,13 +154,13 @@ def near(session: Session, practice_id: int, *, name: str | None, downwards: boo
     if name is not None:
         names = names.where(Patient.name <= name if downwards else Patient.name >= name)
     by_name = Patient.name.desc() if downwards else Patient.name.asc()
-    last = session.scalar(names.order_by(by_name).offset(NAMES_NEAR).limit(1))
+    last = session.scalar(names.order_by(by_name).offset(NAMES_NARROWED_TO).limit(1))
     if last is None:
         return None
     return Patient.name >= last if downwards else Patient.name <= last
 
 
-def value_of(sort: Sort, row: Any) -> str | int | None:
+def cursor_value(sort: Sort, row: Any) -> str | int | None:
     """Return the value of a feed row that a cursor holds."""
     match sort.by:
         case SortBy.DATE:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, cast, func, not_, select
 from sqlalchemy.orm import Session
 
-from core.claims.feed_conditions import conditions, is_one_of, plan_for_values
+from core.claims.feed_conditions import conditions, has_number_in, use_custom_plans
 from core.claims.filters import ClaimFilter
 from core.models.claims import Claim
 from core.policy import facts
@@ -62,18 +62,18 @@ def totals(
     """Sum all matching claims, except those whose numbers are `excluded`."""
     where = [*conditions(practice_id, f, terms)]
     if excluded:
-        where.append(not_(is_one_of(excluded)))
+        where.append(not_(has_number_in(excluded)))
     return _sum(session, where, with_rules=bool(f.eligibility))
 
 
 def totals_of_claim_ids(session: Session, practice_id: int, external_ids: Collection[str]) -> FeedTotals:
     """Sum the claims with these numbers. Unknown numbers are ignored."""
-    return _sum(session, [Claim.practice_id == practice_id, is_one_of(external_ids)])
+    return _sum(session, [Claim.practice_id == practice_id, has_number_in(external_ids)])
 
 
 def counts_by_billing_status(session: Session, practice_id: int, f: ClaimFilter, terms: Terms) -> dict[str, int]:
     """Count the claims of each billing status under the filter's other keys. A status without claims is absent."""
-    plan_for_values(session)
+    use_custom_plans(session)
     others = f.model_copy(update={"billing_status": ()})
     counts = select(Claim.billing_status, func.count()).where(*conditions(practice_id, others, terms))
     if f.eligibility:
@@ -82,7 +82,7 @@ def counts_by_billing_status(session: Session, practice_id: int, f: ClaimFilter,
 
 
 def _sum(session: Session, where: Iterable[ColumnElement[bool]], *, with_rules: bool = False) -> FeedTotals:
-    plan_for_values(session)
+    use_custom_plans(session)
     sums: list[Any] = [_sum_of(name) for name in SUMMED]
     query = select(func.count(Claim.id).label("claims"), *sums).where(*where)
     if with_rules:

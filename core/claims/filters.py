@@ -14,7 +14,7 @@ from core.models.claims import Claim, ClaimStatus, ClaimType
 from core.models.practices import Office, Patient, Payer, Provider
 from core.money import CENTS_MAX
 
-NAMED_CHARACTERS_MAX = 60  # of a key or value that an error message repeats
+QUOTED_CHARACTERS_MAX = 60  # of a key or value that an error message repeats
 
 
 class BadFilter(BadInput):
@@ -30,9 +30,11 @@ def _as_list(value: Any) -> Any:
 # Values are read strictly, because a wrong filter settles the wrong claims.
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Many = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
-CentsBound = Annotated[int, Field(ge=-CENTS_MAX, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))]
+CentsBound = Annotated[
+    int, Field(ge=-CENTS_MAX, le=CENTS_MAX), BeforeValidator(reading.whole_number(reading.WHOLE_CENTS))
+]
 Days = Annotated[
-    int, Field(ge=0, le=40_000), BeforeValidator(reading.whole("write a whole number of days, such as 90"))
+    int, Field(ge=0, le=40_000), BeforeValidator(reading.whole_number("write a whole number of days, such as 90"))
 ]
 YesNo = Annotated[bool, BeforeValidator(reading.true_or_false)]
 
@@ -93,7 +95,7 @@ class ClaimFilter(BaseModel):
                 return cls.model_validate(given, **how)
         except ValidationError as error:
             for fault in error.errors(include_url=False):
-                found.setdefault(reading.place(fault["loc"][:1]), _words(fault))
+                found.setdefault(reading.field_path(fault["loc"][:1]), _words(fault))
         raise BadFilter(reading.sentence(found))
 
     def given(self) -> dict[str, Any]:
@@ -108,11 +110,11 @@ def _words(fault: ErrorDetails) -> str:
     if fault["type"] == "extra_forbidden":
         return f"unknown filter key; known are: {', '.join(known)}"
     if fault["type"] == "enum" and isinstance(named, str):
-        return f"unknown {named[:NAMED_CHARACTERS_MAX]!r}; it {reading.words(fault)}"
+        return f"unknown {named[:QUOTED_CHARACTERS_MAX]!r}; it {reading.words(fault)}"
     return reading.words(fault)
 
 
-def like(text: str) -> str:
+def escape_like(text: str) -> str:
     """Return `text` with LIKE's wildcards escaped."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
@@ -147,12 +149,12 @@ def _of_places(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElement[bool]
     if f.patient:
         named = select(Patient.id).where(
             Patient.practice_id == practice_id,
-            Patient.name.ilike(f"%{like(f.patient)}%", escape="\\"),
+            Patient.name.ilike(f"%{escape_like(f.patient)}%", escape="\\"),
         )
         yield Claim.patient_id.in_(named)
     payer = [Payer.practice_id == practice_id]
     if f.payer:
-        payer.append(Payer.name.ilike(f"%{like(f.payer)}%", escape="\\"))
+        payer.append(Payer.name.ilike(f"%{escape_like(f.payer)}%", escape="\\"))
     if f.payer_id:
         payer.append(Payer.external_id == f.payer_id)
     if len(payer) > 1:
@@ -176,7 +178,7 @@ def _of_claim(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
     if f.claim_id:
         yield Claim.external_id == f.claim_id
     if f.claim_id_prefix:
-        yield Claim.external_id.like(f"{like(f.claim_id_prefix)}%", escape="\\")
+        yield Claim.external_id.like(f"{escape_like(f.claim_id_prefix)}%", escape="\\")
     if f.has_secondary is not None:
         yield Claim.secondary_payer_id.is_not(None) == f.has_secondary
 

@@ -19,7 +19,7 @@ from core.models.people import User
 from core.models.practices import Patient, Practice
 from core.policy import facts
 from core.practices import practice_days
-from core.practices.exclusions import fault_of_why
+from core.practices.exclusions import reason_fault
 
 PAGE_CLAIMS_MAX: Final = 200
 
@@ -83,13 +83,13 @@ def set_hold(
     return claim
 
 
-def of_claim(session: Session, practice_id: int, claim_id: str, *, today: dt.date) -> HeldClaim | None:
+def hold_of_claim(session: Session, practice_id: int, claim_id: str, *, today: dt.date) -> HeldClaim | None:
     """Return the claim's current hold, if any. Raise `NotFound`."""
     claim = lookup.find(session, practice_id, claim_id)
     return next(iter(_read(session, practice_id, today=today, only=claim.id, after_id=None, limit=1)), None)
 
 
-def listed(
+def list_held_claims(
     session: Session,
     practice_id: int,
     *,
@@ -134,7 +134,7 @@ def _read(
 
 def _check(why: str, until: dt.date | None, *, today: dt.date) -> None:
     faults: dict[str, str] = {}
-    if fault := fault_of_why(why, needed=False):
+    if fault := reason_fault(why, needed=False):
         faults["why"] = fault
     if until is not None and until < today:
         faults["until"] = "The last day cannot be in the past."

@@ -120,7 +120,7 @@ def add_token(email: str) -> None:
 def list_tokens(email: str, as_json: bool) -> None:
     """List the user's tokens by number, newest first, with the times of creation, last use and revocation."""
     with context.database() as engine, transaction(make_sessions(engine)) as session:
-        found = tokens.of_user(session, _owner(session, email))
+        found = tokens.list_tokens(session, _owner(session, email))
     if as_json:
         shown = [
             {"number": one.id, "made_at": one.created_at, "used_at": one.used_at, "revoked_at": one.revoked_at}
@@ -145,7 +145,7 @@ def revoke_token(number: int | None) -> None:
     leaked = "" if number else click.prompt("Token", hide_input=True)
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         now = context.utc_now()
-        revoked = tokens.revoke_number(session, number, now) if number else tokens.revoke(session, leaked.strip(), now)
+        revoked = tokens.revoke_by_id(session, number, now) if number else tokens.revoke(session, leaked.strip(), now)
     click.echo(f"Token {revoked} opens nothing any more.")
 
 
@@ -168,7 +168,7 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
     """
     chosen = WriteOffSetting(setting)
     with context.database() as engine, transaction(make_sessions(engine)) as session:
-        practice_id = queries.named(session, practice_name).id
+        practice_id = queries.find_by_name(session, practice_name).id
         who: dict[str, Any] = {
             "by": options.find_actor(session, email, practice_name) if email else None, "now": context.utc_now()
         }  # fmt: skip

@@ -43,7 +43,7 @@ def show_audit(
     """
     with options.sessions() as sessions:
         with transaction(sessions) as session:
-            practice_id = queries.named(session, practice).id
+            practice_id = queries.find_by_name(session, practice).id
             wanted = AuditFilter(
                 person=log.find_user_id(session, practice_id, person) if person else None,
                 claim=claim,

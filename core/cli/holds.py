@@ -86,7 +86,7 @@ def list_exclusions(every: bool, email: str, as_json: bool) -> None:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
         today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
-        found = exclusions.listed(session, by.practice_id, today=today, lasting_only=not every)
+        found = exclusions.list_exclusions(session, by.practice_id, today=today, lasting_only=not every)
     if as_json:
         click.echo(json.dumps([row._asdict() for row in found], default=str))
         return
@@ -111,7 +111,7 @@ def list_holds(hold: str | None, email: str, as_json: bool) -> None:
         today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
         found: list[holds.HeldClaim] = []
         kind = Hold(hold) if hold else None
-        while page := holds.listed(
+        while page := holds.list_held_claims(
             session, by.practice_id, today=today, hold=kind, after_id=found[-1].id if found else None
         ):
             found += page

@@ -44,7 +44,7 @@ def show(name: str, email: str, as_json: bool) -> None:
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        found = closing.find(session, by.practice_id, periods.named(name))
+        found = closing.find(session, by.practice_id, periods.parse_month(name))
         stops = _blocked_by_closing(session, by.practice_id, found.month) if found.state is PeriodState.OPEN else []
     lines = [
         _describe_month(found),
@@ -68,13 +68,13 @@ def close(name: str, email: str, yes: bool, as_json: bool) -> None:
         with sessions() as session:
             by = options.find_actor(session, email)
             by.require(Action.CLOSE_MONTH)
-            stopped = _blocked_by_closing(session, by.practice_id, periods.named(name))
+            stopped = _blocked_by_closing(session, by.practice_id, periods.parse_month(name))
         for one in stopped:
             click.echo(one, err=True)
         if stopped and not yes and sys.stdin.isatty():
             click.confirm(f"Close {name}?", abort=True, err=True)
         with transaction(sessions) as session:
-            closed = closing.close(session, periods.named(name), by=by, now=context.utc_now())
+            closed = closing.close(session, periods.parse_month(name), by=by, now=context.utc_now())
     click.echo(json.dumps({**_month_facts(closed), "stops": stopped}) if as_json else _describe_month(closed))
 
 
@@ -87,13 +87,13 @@ def reopen(name: str, email: str, reason: str, as_json: bool) -> None:
     """Reopen a closed month to postings."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
-        opened = closing.reopen(session, periods.named(name), reason=reason, by=by, now=context.utc_now())
+        opened = closing.reopen(session, periods.parse_month(name), reason=reason, by=by, now=context.utc_now())
     click.echo(json.dumps(_month_facts(opened)) if as_json else _describe_month(opened))
 
 
 def _month_facts(one: Month) -> dict[str, Any]:
     return {
-        "month": periods.name_of(one.month),
+        "month": periods.format_code(one.month),
         "state": one.state.value,
         "totals": one.totals,
         "digest": one.digest,
@@ -108,7 +108,7 @@ def _month_facts(one: Month) -> dict[str, Any]:
 
 def _blocked_by_closing(session: Session, practice_id: int, month: dt.date) -> list[str]:
     """Return what could no longer post into the month once it is closed, in words."""
-    nights = schedules.with_nights_in(session, practice_id, month, now=context.utc_now())
+    nights = schedules.with_runs_in(session, practice_id, month, now=context.utc_now())
     previews = closing.waiting_previews(session, practice_id, month)
     return [
         *(f"Schedule “{one.name}” still has runs in it, which will be refused and settle nothing." for one in nights),
@@ -126,7 +126,7 @@ def _describe_event(act: MonthEvent) -> str:
 
 
 def _describe_month(one: Month) -> str:
-    said = f"{periods.name_of(one.month)}  {one.state.value}"
+    said = f"{periods.format_code(one.month)}  {one.state.value}"
     if one.closed_at and one.state == "closed":
         return f"{said}  {closing.posting_count(one.totals):>10,} postings, digest {(one.digest or 'of nothing')[:12]}"
     return f"{said}    reopened: {one.reopened_because}" if one.reopened_because else said

@@ -7,7 +7,7 @@ import click
 from core.cli import context, options
 from core.jobs import codes
 from core.watch import overview, overview_json
-from core.watch.overview import Overview, Seen
+from core.watch.overview import Overview, ProcessStatus
 from core.watch.warnings import warnings
 
 
@@ -19,7 +19,7 @@ def operations(as_json: bool) -> None:
     It reads the database only. The Operations page also shows the queue depth of the broker.
     """
     with options.sessions() as sessions:
-        seen = overview.look(sessions, now=context.utc_now())
+        seen = overview.fetch_overview(sessions, now=context.utc_now())
     wrong = warnings(seen)
     click.echo(json.dumps({**overview_json.as_json(seen), "wrong": wrong}) if as_json else _in_words(seen, wrong))
     click.get_current_context().exit(1 if wrong else 0)
@@ -37,7 +37,7 @@ def _processes(seen: Overview) -> list[str]:
     return [_process(one) for one in seen.processes or ()]
 
 
-def _process(one: Seen) -> str:
+def _process(one: ProcessStatus) -> str:
     state = "alive" if one.is_alive else "stopped" if one.has_stopped else "SILENT"
     at_work = ", ".join(f"job {chunk.job.job_id} from claim {chunk.first:,}" for chunk in one.doing)
     queues = f" {'+'.join(one.queues)}" if one.queues else ""

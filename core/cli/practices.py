@@ -22,7 +22,7 @@ def may_create(name: str, *, create: bool) -> bool:
     """
     with options.sessions() as sessions, sessions() as session:
         try:
-            queries.named(session, name)
+            queries.find_by_name(session, name)
         except NoSuchPractice as missing:
             refusal = missing
             is_first = not session.scalar(select(exists().where(Practice.id.is_not(None))))

@@ -17,7 +17,7 @@ from core.practices import periods
 @options.json_option
 def recoveries(email: str, name: str | None, as_json: bool) -> None:
     """Show what payments after a write-off reversed, by month."""
-    month = periods.named(name) if name else None
+    month = periods.parse_month(name) if name else None
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
@@ -30,7 +30,7 @@ def recoveries(email: str, name: str | None, as_json: bool) -> None:
     for one in months if month is None else []:
         taken_back, again = format_cents(one.taken_back_cents), format_cents(one.posted_again_cents)
         click.echo(
-            f"{periods.name_of(one.month)}  {one.payments:>6,} payments  taken back {taken_back}, posted again "
+            f"{periods.format_code(one.month)}  {one.payments:>6,} payments  taken back {taken_back}, posted again "
             f"{again}: recovered {format_cents(one.recovered_cents)}"
         )
     for row in rows:

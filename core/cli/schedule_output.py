@@ -28,7 +28,7 @@ def list_schedules(practice: str | None, email: str, as_json: bool) -> None:
     """List the practice's schedules, what each does and its next run."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
-        found = [schedule_facts(session, one, now=now) for one in queries.of_practice(session, by.practice_id)]
+        found = [schedule_facts(session, one, now=now) for one in queries.list_schedules(session, by.practice_id)]
     if as_json:
         click.echo(json.dumps({"schedules": found}))
         return
@@ -66,7 +66,7 @@ def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -
     with options.sessions() as sessions, sessions() as session:
         by = _find_reader(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
-        seen = nightly.tonight(session, found, now=context.utc_now())
+        seen = nightly.estimate_next_run(session, found, now=context.utc_now())
     if as_json:
         money = {"insurance_cents": seen.insurance_cents, "patient_cents": seen.patient_cents}
         facts = {"claims": seen.claims, "will_settle": seen.will_settle, "skipped": seen.skipped, **money}
@@ -93,7 +93,7 @@ def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, 
     """List the results of runs, newest first, of one schedule or of all."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
-        found = queries.runs(session, by.practice_id, schedule_id, limit=limit)
+        found = queries.list_runs(session, by.practice_id, schedule_id, limit=limit)
         told = [run_facts(session, run, now=now) for run in found]
     if as_json:
         click.echo(json.dumps({"runs": told}))
@@ -131,7 +131,7 @@ def _find_reader(session: Session, email: str, practice: str | None) -> Actor:
 
 def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) -> dict[str, Any]:
     """Return a schedule as JSON."""
-    night = queries.next_night(session, schedule, now=now)
+    night = queries.next_run(session, schedule, now=now)
     return {
         "id": str(schedule.id),
         "name": schedule.name,
@@ -155,12 +155,12 @@ def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) ->
 
 def schedule_sentence(session: Session, schedule: Schedule) -> str:
     """Return what the schedule does, in words."""
-    return descriptions.sentence(schedule, practice_of(session, schedule.practice_id).time_zone)
+    return descriptions.describe(schedule, practice_of(session, schedule.practice_id).time_zone)
 
 
 def run_facts(session: Session, run: ScheduleRun, *, now: dt.datetime) -> dict[str, Any]:
     """Return a run and its report as JSON."""
-    seen = reports.of_run(session, run, now=now)
+    seen = reports.report_for_run(session, run, now=now)
     return {
         "id": str(run.id),
         "schedule_id": str(run.schedule_id),

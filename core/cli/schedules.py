@@ -17,7 +17,7 @@ from core.models.ledger import WriteOffReason
 from core.models.schedules import Schedule, ScheduleMode
 from core.money import UNLIMITED, UNLIMITED_WORD, parse_limit, plain_limit
 from core.schedules import commands, queries, time_zone
-from core.schedules.requests import WEEKDAYS, ScheduleRequest, claims_typed
+from core.schedules.requests import WEEKDAYS, ScheduleRequest, parse_claims_cap
 
 practice_option = click.option("--practice", metavar="NAME", help="Checked against who does it, where it is given.")
 _confirmation_option = click.option("--confirmation", help="The word CONFIRM; asked for without it.")
@@ -62,7 +62,7 @@ def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
 def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
     """Create a schedule. It only reports until `settle schedule settle`."""
     request = ScheduleRequest.of({"weekdays": WEEKDAYS, **_given_fields(given)})
-    _run_schedule_command(commands.make, request, email=email, practice=practice, as_json=as_json)
+    _run_schedule_command(commands.create, request, email=email, practice=practice, as_json=as_json)
 
 
 @schedule.command("change")
@@ -116,7 +116,7 @@ def report_only(schedule_id: int, practice: str | None, email: str, as_json: boo
 
     def act(session: Session, **who: Any) -> Schedule:
         version = queries.find(session, who["by"].practice_id, schedule_id).version
-        return commands.only_report(session, schedule_id, version=version, **who)
+        return commands.report_only(session, schedule_id, version=version, **who)
 
     _run_schedule_command(act, email=email, practice=practice, as_json=as_json)
 
@@ -186,7 +186,7 @@ def _given_fields(given: dict[str, Any]) -> dict[str, Any]:
     if "filters" in asked:
         asked["filter"] = ClaimFilter.of_texts(options.parse_filters(asked.pop("filters"))).given()
     if "claims_max" in asked:
-        asked["claims_max"] = claims_typed(asked["claims_max"])
+        asked["claims_max"] = parse_claims_cap(asked["claims_max"])
     if "amount_max" in asked:
         asked["cents_max"] = plain_limit(parse_limit(asked.pop("amount_max")))
     return asked

@@ -28,7 +28,7 @@ _NOT_RETROACTIVE: Final = "Jobs that were previewed before keep the limits of th
 def list_users(email: str, as_json: bool) -> None:
     """List the users of the practice with role and limits."""
     with options.sessions() as sessions, sessions() as session:
-        found = [_user_facts(user) for user in user_management.of_practice(session, options.find_actor(session, email))]
+        found = [_user_facts(user) for user in user_management.list_users(session, options.find_actor(session, email))]
     if as_json:
         click.echo(json.dumps({"users": found}))
         return
@@ -113,7 +113,7 @@ def show_limits(email: str, as_json: bool) -> None:
         by.require(Action.SEE_CLAIMS)
         practice = practices.find(session, by.practice_id)
         everybody = by.may(Action.MANAGE_USERS)
-        found = user_management.of_practice(session, by) if everybody else [session.get_one(User, by.user_id)]
+        found = user_management.list_users(session, by) if everybody else [session.get_one(User, by.user_id)]
         of_practice = {
             "name": practice.name,
             "claim_limit_cents": plain_limit(practice.claim_limit_cents),

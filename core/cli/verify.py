@@ -42,7 +42,7 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
         sessions = make_sessions(engine)
         with transaction(sessions) as session:
             begin_snapshot(session)
-            practice_id = queries.named(session, name).id if name else None
+            practice_id = queries.find_by_name(session, name).id if name else None
             found = violations(session, practice_id=practice_id)
             if kept and practice_id is not None and not log.contains_head(session, practice_id, kept):
                 found.append(_missing_head_violation(practice_id, kept))

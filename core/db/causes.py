@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError, TimeoutError as PoolTimeout
 
-from core.causes import Cause, first_that_shows
+from core.causes import Cause, find_cause
 from core.db.transient import is_away, sqlstate
 
 _URL: Final = "SETTLE_DATABASE_URL"
@@ -185,9 +185,9 @@ def why(error: BaseException) -> Cause | None:
         by_state = next((cause for cause in CAUSES if state in cause.sqlstates), None)
         return by_state or (NO_ANSWER if is_away(error) else None)
     if isinstance(error, ProgrammingError):
-        return first_that_shows((_BAD_ADDRESS,), _words_of(error))
+        return find_cause((_BAD_ADDRESS,), _words_of(error))
     if isinstance(error, OperationalError | InterfaceError):
-        return first_that_shows(CAUSES, _words_of(error)) or NO_ANSWER
+        return find_cause(CAUSES, _words_of(error)) or NO_ANSWER
     return NO_ANSWER if error.connection_invalidated else None
 
 

@@ -17,6 +17,6 @@ _LIMITS: Final = text(
 )
 
 
-def limit(session: Session, *, statement_seconds: int = STATEMENT_SECONDS) -> None:
+def set_limits(session: Session, *, statement_seconds: int = STATEMENT_SECONDS) -> None:
     """Limit how long this transaction waits for locks and statements. The error is a transient one."""
     session.execute(_LIMITS, {"lock": LOCK, "statement": f"{statement_seconds}s"})

@@ -110,7 +110,7 @@ def lock_if_allowed(session: Session, key: JobKey, by: Actor, action: Action) ->
 
 def require_still_allowed(session: Session, job: SettleJob, by: Actor, action: Action) -> None:
     """Re-check the user's role under lock. It may have changed since the page was loaded. Raise `NotAllowed`."""
-    authorize.require(session, by, _required_action(job, action))
+    authorize.require_current_role(session, by, _required_action(job, action))
 
 
 _ACTS: Final = {

@@ -44,7 +44,7 @@ def lock_month_open(session: Session, job: SettleJob, *, now: dt.datetime) -> No
     """Lock the month of the job's posting date open until the commit. Raise `PeriodClosed` and `PeriodBusy`."""
     if moves_money(session, job):
         today = practice_days.today(session.get_one(Practice, job.practice_id), now=now)
-        periods.hold_open(session, job.practice_id, [job.posting_date], today=today)
+        periods.lock_open(session, job.practice_id, [job.posting_date], today=today)
 
 
 def next_open_date_if_closed(session: Session, job: SettleJob, *, now: dt.datetime) -> dt.date | None:

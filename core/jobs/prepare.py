@@ -22,13 +22,13 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     A scheduled run waits while another run of the practice is prepared, so that both do not take the same claims. After
     a crash, the next call starts over.
     """
-    timeouts.limit(session, statement_seconds=timeouts.PREPARE_SECONDS)
+    timeouts.set_limits(session, statement_seconds=timeouts.PREPARE_SECONDS)
     mine = select(SettleJob).where(*key.of(SettleJob), SettleJob.status == JobStatus.PREPARING)
     job = session.scalars(mine.with_for_update(key_share=True, skip_locked=True)).one_or_none()
     if job is None:
         return False
     # Lock users first, in the same order as a tick and a change of limits, to avoid a deadlock.
-    authorize.held(session, requesters.requester_ids(job))
+    authorize.lock_users(session, requesters.requester_ids(job))
     if job.schedule_id is not None and not schedule_lock.try_lock(session, job):
         return False
     practice = freezing.lock_practice_settings(session, key.practice_id)

@@ -31,16 +31,16 @@ class Limit(NamedTuple):
     is_own: bool  # the user's own limit; otherwise the practice's
 
 
-def of_person(session: Session, by: Actor) -> Limit:
+def limit_for_user(session: Session, by: Actor) -> Limit:
     """Return the stricter of the practice's limit and the user's own."""
     practice = queries.find(session, by.practice_id)
     own = session.get_one(User, by.user_id).claim_limit_cents
     return Limit(min(own, practice.claim_limit_cents), own <= practice.claim_limit_cents)
 
 
-def by_person_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple[Any, ...]:
+def adjusted_by_user_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple[Any, ...]:
     """Return the conditions that a posting is a balance-lowering adjustment by this user today."""
-    begins, ends = practice_days.day_of(practice, practice_days.today(practice, now=now))
+    begins, ends = practice_days.day_bounds(practice, practice_days.today(practice, now=now))
     return (
         Posting.practice_id == practice.id,
         Posting.kind == PostingKind.ADJUSTMENT,
@@ -53,15 +53,15 @@ def by_person_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple
 
 def check(session: Session, practice: Practice, claim: Claim, cents: int, *, by: Actor, now: dt.datetime) -> None:
     """Check that the locked claim may be lowered by `cents` more. Raise `AdjustmentOverLimit`."""
-    limit = of_person(session, by)
-    day = by_person_today(practice, by, now=now)
+    limit = limit_for_user(session, by)
+    day = adjusted_by_user_today(practice, by, now=now)
     sums = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == claim.id)
     total = cents + int(session.scalars(sums).one())
     if total > limit.cents:
-        raise AdjustmentOverLimit(f"{words(total, limit)[0].upper()}{words(total, limit)[1:]}.")
+        raise AdjustmentOverLimit(f"{describe(total, limit)[0].upper()}{describe(total, limit)[1:]}.")
 
 
-def words(cents: int, limit: Limit) -> str:
+def describe(cents: int, limit: Limit) -> str:
     """Say which limit is exceeded, and the cure."""
     whose = "your limit" if limit.is_own else "the practice's limit"
     return (

@@ -86,7 +86,7 @@ def claim_sums(lines: FromClause) -> Select[Any]:
     ).group_by(of.claim_id)
 
 
-def or_nothing(sums: FromClause, cache: str) -> ColumnElement[Any]:
+def or_zero(sums: FromClause, cache: str) -> ColumnElement[Any]:
     """Return the sum of an outer-joined row: 0, or false, if there is no posting."""
     if cache == "last_payment_on":
         return sums.c[cache]
@@ -135,7 +135,7 @@ def _recompute_lines(
         select(
             line.claim_id,
             line.number,
-            *(or_nothing(sums, cache).label(cache) for cache in LINE_CACHES),
+            *(or_zero(sums, cache).label(cache) for cache in LINE_CACHES),
         )
         .outerjoin(sums, and_(sums.c.claim_id == line.claim_id, sums.c.line == line.number))
         .where(line.practice_id == practice_id)
@@ -165,7 +165,7 @@ def _recompute_claims(
     claim = aliased(Claim)
     sums = claim_sums(lines).subquery("sums")
     right = (
-        select(claim.id, *(or_nothing(sums, cache).label(cache) for cache in CLAIM_CACHES))
+        select(claim.id, *(or_zero(sums, cache).label(cache) for cache in CLAIM_CACHES))
         .outerjoin(sums, sums.c.claim_id == claim.id)
         .where(claim.practice_id == practice_id)
     )

@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session, aliased
 from core import reading
 from core.access import audit
 from core.access.permissions import Action, Actor
-from core.claims.export import csv_pieces, guard
+from core.claims.export import csv_pieces, escape_formula
 from core.errors import BadInput
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, Responsibility
@@ -56,7 +56,7 @@ class BadCreditsFilter(BadInput):
     code = "bad_credits_filter"
 
 
-AtLeastCents = Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))]
+AtLeastCents = Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole_number(reading.WHOLE_CENTS))]
 
 
 class CreditsFilter(BaseModel):
@@ -173,13 +173,14 @@ def csv_file(session: Session, practice_id: int, f: CreditsFilter, *, today: dt.
 def _cells(credit: Credit, today: dt.date) -> list[str]:
     return_by = credit.return_by(today)
     return [
-        guard(credit.claim_id), guard(credit.patient_name), f"{credit.service_date:%m/%d/%Y}", str(credit.line),
-        guard(credit.procedure_code), credit.responsibility.value, plain_cents(credit.credit_cents),
-        plain_cents(credit.claim_due_cents), guard(credit.payer or ""),
-        credit.payer_class.value if credit.payer_class else "", guard(credit.secondary_payer or ""),
+        escape_formula(credit.claim_id), escape_formula(credit.patient_name),
+        f"{credit.service_date:%m/%d/%Y}", str(credit.line),
+        escape_formula(credit.procedure_code), credit.responsibility.value, plain_cents(credit.credit_cents),
+        plain_cents(credit.claim_due_cents), escape_formula(credit.payer or ""),
+        credit.payer_class.value if credit.payer_class else "", escape_formula(credit.secondary_payer or ""),
         credit.secondary_payer_class.value if credit.secondary_payer_class else "", f"{credit.since:%m/%d/%Y}",
         str(credit.days(today)),
-        f"{return_by:%m/%d/%Y}" if return_by else "", guard(credit.return_to or ""),
+        f"{return_by:%m/%d/%Y}" if return_by else "", escape_formula(credit.return_to or ""),
     ]  # fmt: skip
 
 
@@ -240,9 +241,9 @@ def _query(session: Session, practice_id: int, f: CreditsFilter, *, after: _Plac
             type_coerce(credit.c.responsibility, Posting.responsibility.type).label("responsibility"),
             credit.c.credit_cents,
             credit.c.claim_due.label("claim_due_cents"),
-            names.shown(session, practice_id, Payer, of=payer).label("payer"),
+            names.display_name(session, practice_id, Payer, of=payer).label("payer"),
             payer.payer_class,
-            names.shown(session, practice_id, Payer, of=secondary).label("secondary_payer"),
+            names.display_name(session, practice_id, Payer, of=secondary).label("secondary_payer"),
             secondary.payer_class.label("secondary_payer_class"),
             since.c.since,
         )

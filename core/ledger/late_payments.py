@@ -23,16 +23,16 @@ from core.models.ledger import Posting, PostingKind
 from core.practices import periods
 
 
-class Moved(NamedTuple):
+class WriteOffChanges(NamedTuple):
     """How much postings reversed or restored of earlier write-offs."""
 
     late: int = 0  # postings that reversed a write-off, in whole or in part
     reversed_cents: int = 0
     restored_cents: int = 0
 
-    def and_then(self, other: "Moved") -> "Moved":
+    def and_then(self, other: "WriteOffChanges") -> "WriteOffChanges":
         """Add up two results."""
-        return Moved(*map(sum, zip(self, other, strict=True)))
+        return WriteOffChanges(*map(sum, zip(self, other, strict=True)))
 
 
 MOVING: Final = (PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER)
@@ -47,7 +47,7 @@ def match_write_offs(
     user_id: int | None,
     now: dt.datetime,
     today: dt.date,
-) -> Moved:
+) -> WriteOffChanges:
     """Reverse or restore write-offs to match the balances after these postings, just made on `claim_ids`.
 
     Pass at most one posting for each line and responsibility; of several, only the last one counts. The caller has
@@ -55,19 +55,19 @@ def match_write_offs(
     """
     causes = _causes(session, practice_id, posting_ids, claim_ids)
     touched = {claim_id for claim_id, _, _ in causes}
-    due = _dues(session, practice_id, touched) if causes else {}
+    due = _balances(session, practice_id, touched) if causes else {}
     lowered = {place for place, cause in causes.items() if cause.amount_cents < 0 and due[place] < 0}
     raised = {place for place, cause in causes.items() if cause.amount_cents > 0 and due[place] > 0}
     reversing = {
-        place: write_offs.enough(standing, -due[place])
-        for place, standing in write_offs.of_places(session, practice_id, lowered).items()
+        place: write_offs.newest_covering(standing, -due[place])
+        for place, standing in write_offs.unreversed_at(session, practice_id, lowered).items()
     }
     restoring = {
-        place: write_offs.up_to(parts, min(due[place], causes[place].amount_cents))
+        place: write_offs.take_last(parts, min(due[place], causes[place].amount_cents))
         for place, parts in write_offs.restorable(session, practice_id, raised).items()
     }
     if not reversing and not restoring:
-        return Moved()
+        return WriteOffChanges()
     dated = _dates(session, practice_id, causes, {**reversing, **restoring}, today=today)
     versions = _versions(session, practice_id, {place[0] for place in dated})
 
@@ -85,7 +85,7 @@ def match_write_offs(
         for nth, part in enumerate(parts):
             _write_off(session, part, part.cents, versions[place[0]] + nth, common(place))
     _take_versions(session, practice_id, restoring)
-    return Moved(len(reversing), cents, sum(part.cents for parts in restoring.values() for part in parts))
+    return WriteOffChanges(len(reversing), cents, sum(part.cents for parts in restoring.values() for part in parts))
 
 
 def _reverse(session: Session, standing: list[WriteOff], credit: int, version: int, common: dict[str, Any]) -> int:
@@ -137,14 +137,14 @@ def _dates(
     """Return the posting date at each place, in months that are locked open until the commit. Raise `PeriodBusy`."""
     closed = periods.closed_months(session, practice_id)
     while True:
-        dated = {place: _dated(causes[place], moved[place], closed, today=today) for place in moved}
-        closed_meanwhile = periods.hold(session, practice_id, set(dated.values()))
+        dated = {place: _posting_date(causes[place], moved[place], closed, today=today) for place in moved}
+        closed_meanwhile = periods.lock_months(session, practice_id, set(dated.values()))
         if not closed_meanwhile:
             return dated
         closed |= closed_meanwhile
 
 
-def _dated(cause: Any, moved: list[WriteOff], closed: set[dt.date], *, today: dt.date) -> dt.date:
+def _posting_date(cause: Any, moved: list[WriteOff], closed: set[dt.date], *, today: dt.date) -> dt.date:
     """Return the date of the cause, but no earlier than a write-off and not in a closed month."""
     day = max(cause.posted_on, *(one.posted_on for one in moved))
     return day if periods.month_of(day) not in closed else periods.first_open(closed, max(day, today))
@@ -165,7 +165,7 @@ def _causes(
     return {(row.claim_id, row.line, row.responsibility): row for row in rows}
 
 
-def _dues(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[Place, int]:
+def _balances(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[Place, int]:
     """Return the balance of each line and responsibility, summed from the ledger."""
     sums = select(Posting.claim_id, Posting.line, Posting.responsibility, func.sum(Posting.amount_cents))
     of_claims = sums.where(Posting.practice_id == practice_id, Posting.claim_id.in_(claim_ids))

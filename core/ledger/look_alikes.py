@@ -16,7 +16,7 @@ class LookAlike(NamedTuple):
     posted_on: dt.date
 
 
-def of_posting(session: Session, posting_id: int) -> LookAlike | None:
+def find_look_alike(session: Session, posting_id: int) -> LookAlike | None:
     """Return the last earlier payment that differs only in its id."""
     other = aliased(Posting)
     equal = ("practice_id", "claim_id", "line", "kind", "paid_by", "amount_cents", "posted_on")

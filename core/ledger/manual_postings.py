@@ -43,9 +43,11 @@ class EntryMismatch(BadInput):
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    line: Annotated[int, Field(ge=1, le=32_767), BeforeValidator(reading.whole("write a whole number, such as 1"))]
+    line: Annotated[
+        int, Field(ge=1, le=32_767), BeforeValidator(reading.whole_number("write a whole number, such as 1"))
+    ]
     # For a payment or an adjustment, this lowers the balance.
-    amount_cents: Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole(reading.WHOLE_CENTS))]
+    amount_cents: Annotated[int, Field(ge=1, le=CENTS_MAX), BeforeValidator(reading.whole_number(reading.WHOLE_CENTS))]
     posted_on: reading.Day | None = None  # default: today in the practice's time zone
     note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
 
@@ -79,7 +81,7 @@ _CURES: Final = {"reason_code": "write the CARC, such as 45"}
 _ENTRY: Final[TypeAdapter[Payment | Adjustment | Transfer]] = TypeAdapter(Entry)
 
 
-def entry_of(given: Mapping[str, Any]) -> Payment | Adjustment | Transfer:
+def parse_entry(given: Mapping[str, Any]) -> Payment | Adjustment | Transfer:
     """Read an entry from JSON. Raise `BadEntry` naming each bad field and its cure."""
     try:
         return _ENTRY.validate_python(given)
@@ -167,7 +169,9 @@ def _post(
         session, by.practice_id, ids, claim_ids=[claim.id], user_id=by.user_id, now=now, today=today
     )
     session.flush()
-    bring_up(session, by.practice_id, select(Claim.id).where(Claim.practice_id == by.practice_id, Claim.id == claim.id))
+    refresh_balances(
+        session, by.practice_id, select(Claim.id).where(Claim.practice_id == by.practice_id, Claim.id == claim.id)
+    )
     subject = f"claim:{claim.external_id}"
     facts = {"kind": entry.kind, "line": entry.line, **({"late": True} if any(moved) else {})}
     audit.record(session, "claim.posted", practice_id=by.practice_id, subject=subject, by=by.user_id, now=now, **facts)
@@ -193,13 +197,13 @@ def _posted(
     elsewhere = [] if took_back else written_off(session, claim.practice_id, claim.id)
     here = (entry.line, entry.responsibility)
     others = () if any(one[:2] == here for one in elsewhere) else tuple(elsewhere)
-    return Posted(claim, took_back, restored, max(0, -due), others, look_alikes.of_posting(session, posting_id))
+    return Posted(claim, took_back, restored, max(0, -due), others, look_alikes.find_look_alike(session, posting_id))
 
 
 def written_off(session: Session, practice_id: int, claim_id: int) -> list[WrittenOff]:
     """Return the unreversed write-offs on the claim (internal id), by line and responsibility."""
     sums = select(Posting.line, Posting.responsibility, -func.sum(Posting.amount_cents)).where(
-        Posting.practice_id == practice_id, Posting.claim_id == claim_id, write_offs.standing()
+        Posting.practice_id == practice_id, Posting.claim_id == claim_id, write_offs.is_unreversed()
     )
     by_line = sums.group_by(Posting.line, Posting.responsibility).order_by(Posting.line, Posting.responsibility)
     return [WrittenOff(line, side, int(cents)) for line, side, cents in session.execute(by_line)]
@@ -248,7 +252,7 @@ def _posting_date(session: Session, practice: Practice, entry: _Entry, *, today:
         refusal = _bad(posted_on=f"{day} is in the future; the latest is {latest}")
         refusal.facts["days"] = [str(day), str(latest)]
         raise refusal
-    periods.hold_open(session, practice.id, [day], today=today)
+    periods.lock_open(session, practice.id, [day], today=today)
     return day
 
 
@@ -271,7 +275,7 @@ def payers_of(session: Session, claim: Claim) -> tuple[PaidBy, ...]:
     return tuple(payer for payer in PaidBy if payer not in ids or ids[payer] in insurers)
 
 
-def bring_up(session: Session, practice_id: int, claim_ids: Select[int]) -> None:
+def refresh_balances(session: Session, practice_id: int, claim_ids: Select[int]) -> None:
     """Refresh balances, versions and billing statuses of claims after postings.
 
     A Settled claim with a balance on any line goes back to Balance Due. Without a balance, it is Settled again.

@@ -29,21 +29,21 @@ from core.models.jobs import SettleJob
 from core.models.ledger import Posting, PostingKind, Responsibility
 
 
-class Cents(NamedTuple):
+class SplitAmount(NamedTuple):
     """Insurance cents and patient cents."""
 
     insurance: int
     patient: int
 
-    def less(self, other: "Cents", sign: int = 1) -> "Cents":
+    def less(self, other: "SplitAmount", sign: int = 1) -> "SplitAmount":
         """Return this minus (sign 1) or plus (sign -1) the other."""
-        return Cents(self.insurance - sign * other.insurance, self.patient - sign * other.patient)
+        return SplitAmount(self.insurance - sign * other.insurance, self.patient - sign * other.patient)
 
 
-def write_off(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> Cents:
+def write_off(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> SplitAmount:
     """Post a write-off for each positive balance of each line, in the responsibilities decided on."""
     assert job.reason is not None
-    due = _open_dues(decided, job.practice_id)
+    due = _open_balances(decided, job.practice_id)
     return insert_postings(
         session,
         due,
@@ -62,7 +62,7 @@ def write_off(session: Session, decided: Subquery, job: SettleJob, *, now: dt.da
     )
 
 
-def insert_postings(session: Session, source: Subquery, **columns: ColumnElement[Any]) -> Cents:
+def insert_postings(session: Session, source: Subquery, **columns: ColumnElement[Any]) -> SplitAmount:
     """Insert a posting for each row of `source`. Return the sums posted, without their sign."""
     entries = select(*columns.values()).select_from(source)
     posted = insert(Posting).from_select(list(columns), entries)
@@ -71,10 +71,10 @@ def insert_postings(session: Session, source: Subquery, **columns: ColumnElement
         func.coalesce(func.sum(func.abs(rows.c.amount_cents)).filter(rows.c.responsibility == side.value), 0)
         for side in (Responsibility.INSURANCE, Responsibility.PATIENT)
     ]
-    return Cents(*map(int, session.execute(select(*sums)).one()))
+    return SplitAmount(*map(int, session.execute(select(*sums)).one()))
 
 
-def _open_dues(decided: Subquery, practice_id: int) -> Subquery:
+def _open_balances(decided: Subquery, practice_id: int) -> Subquery:
     """Return claim_id, line, responsibility, due (positive cents), claim_version."""
     # Two selects and no VALUES, because a statement with VALUES is compiled again for each chunk.
     rows = [
@@ -120,7 +120,7 @@ def clear_lines(session: Session, decided: Subquery, *, practice_id: int) -> Non
     session.execute(cleared, execution_options={"synchronize_session": False})
 
 
-def move_claims(session: Session, decided: Subquery, job: SettleJob) -> Cents:
+def move_claims(session: Session, decided: Subquery, job: SettleJob) -> SplitAmount:
     """Move the claims to the job's target status and subtract the write-offs. Return the balances after."""
     changes: dict[str, Any] = {
         "billing_status": literal(job.target_status),
@@ -130,7 +130,9 @@ def move_claims(session: Session, decided: Subquery, job: SettleJob) -> Cents:
     return update_claims(session, Claim.id == decided.c.claim_id, job.practice_id, changes)
 
 
-def update_claims(session: Session, picked: ColumnElement[bool], practice_id: int, changes: dict[str, Any]) -> Cents:
+def update_claims(
+    session: Session, picked: ColumnElement[bool], practice_id: int, changes: dict[str, Any]
+) -> SplitAmount:
     """Change the selected claims and raise their versions. Return their balances after."""
     moved = update(Claim).where(Claim.practice_id == practice_id, picked)
     # A job decides on the status, so no later posting restores the earlier one.
@@ -139,4 +141,4 @@ def update_claims(session: Session, picked: ColumnElement[bool], practice_id: in
     )
     rows = owing.cte("moved")
     sums = [func.coalesce(func.sum(cents), 0) for cents in (rows.c.insurance_due, rows.c.patient_due)]
-    return Cents(*map(int, session.execute(select(*sums)).one()))
+    return SplitAmount(*map(int, session.execute(select(*sums)).one()))

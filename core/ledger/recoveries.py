@@ -72,7 +72,7 @@ class RecoveredMonth:
         return self.insurance_cents + self.patient_cents
 
 
-class OfJob(NamedTuple):
+class JobRecoveries(NamedTuple):
     """The late postings on all claims of a job, and how much of its write-offs they reversed."""
 
     payments: int
@@ -113,7 +113,7 @@ def page(
     late = _late(practice_id, _IS_PAYMENT).subquery("late")
     rows = _rows(practice_id, late).order_by(late.c.posted_on.desc(), late.c.posting_id.desc()).limit(limit)
     if month is not None:
-        rows = rows.where(late.c.posted_on >= month, late.c.posted_on < periods.after(month))
+        rows = rows.where(late.c.posted_on >= month, late.c.posted_on < periods.next_month(month))
     if after is not None:
         rows = rows.where(tuple_(late.c.posted_on, late.c.posting_id) < tuple_(*after))
     return _read(session, rows)
@@ -131,14 +131,14 @@ def of_job(session: Session, practice_id: int, job_id: int, *, limit: int) -> li
     return _read(session, _rows(practice_id, late).order_by(late.c.posting_id).limit(limit))
 
 
-def totals_of_job(session: Session, practice_id: int, job_id: int) -> OfJob:
+def recoveries_of_job(session: Session, practice_id: int, job_id: int) -> JobRecoveries:
     """Return the totals of all late postings on the job's write-offs."""
     late = _late(practice_id, _MADE.origin_job_id == job_id).subquery("late")
     is_payment = late.c.kind == PostingKind.PAYMENT
     cents = func.sum(late.c.taken_back_cents - late.c.posted_again_cents)
     came = and_(is_payment, late.c.amount_cents > 0)
     sums = select(func.count().filter(came), cents.filter(is_payment), cents.filter(~is_payment))
-    return OfJob(*(int(value or 0) for value in session.execute(sums).one()))
+    return JobRecoveries(*(int(value or 0) for value in session.execute(sums).one()))
 
 
 def cursor(recovery: Recovery) -> str:
@@ -146,7 +146,7 @@ def cursor(recovery: Recovery) -> str:
     return f"{recovery.posted_on}.{recovery.posting_id}"
 
 
-def place(text: str) -> tuple[dt.date, int]:
+def parse_cursor(text: str) -> tuple[dt.date, int]:
     """Read a cursor. Raise `BadCursor`."""
     written = _CURSOR.fullmatch(text)
     try:

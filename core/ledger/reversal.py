@@ -12,22 +12,22 @@ from sqlalchemy.orm import Session, aliased
 
 from core.claims.claim_id_array import ClaimIds
 from core.ledger import write_offs
-from core.ledger.posting import Cents, insert_postings, update_claims
+from core.ledger.posting import SplitAmount, insert_postings, update_claims
 from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
 from core.models.ledger import Posting, PostingKind, Responsibility
 
 
-def answer_write_offs(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> Cents:
+def post_counter_entries(session: Session, decided: Subquery, job: SettleJob, *, now: dt.datetime) -> SplitAmount:
     """Post the opposite of each unreversed write-off of the original job on these claims."""
     original = (
         select(Posting.claim_id, Posting.line, Posting.responsibility, Posting.amount_cents, Posting.id)
         .join_from(decided, Posting, Posting.claim_id == decided.c.claim_id)
         .where(
             Posting.practice_id == job.practice_id,
-            write_offs.job_of() == job.reverses_job_id,
-            write_offs.standing(),
+            write_offs.owning_job() == job.reverses_job_id,
+            write_offs.is_unreversed(),
         )
         .subquery("original")
     )
@@ -83,7 +83,7 @@ def restore_lines(session: Session, claim_ids: ClaimIds, job: SettleJob) -> None
     session.execute(put_back, execution_options={"synchronize_session": False})
 
 
-def restore_claims(session: Session, decided: Subquery, job: SettleJob) -> Cents:
+def restore_claims(session: Session, decided: Subquery, job: SettleJob) -> SplitAmount:
     """Restore the balances and the earlier billing status of the claims. Return their balances after."""
     was = aliased(JobItem, name="was")
     of_original = and_(

@@ -15,7 +15,9 @@ from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffRea
 Place = tuple[int, int, Responsibility]  # claim, line, responsibility
 _REVERSAL: Final = aliased(Posting, name="answer")
 _ORIGINAL: Final = aliased(Posting, name="original")
-_TOOK_ALL: Final = "late_payment"  # code of the rule by which a reversal skips a claim with nothing left to reverse
+_FULLY_REVERSED_CODE: Final = (
+    "late_payment"  # code of the rule by which a reversal skips a claim with nothing left to reverse
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,12 @@ class WriteOff:
         return self.claim_id, self.line, self.responsibility
 
 
-def job_of(posting: Any = Posting) -> Any:
+def owning_job(posting: Any = Posting) -> Any:
     """Return the job that owns the write-off: the one that posted it, or the original of a re-posted remainder."""
     return func.coalesce(posting.job_id, posting.origin_job_id)
 
 
-def standing(posting: Any = Posting) -> Any:
+def is_unreversed(posting: Any = Posting) -> Any:
     """Return the condition that a posting is an unreversed write-off."""
     answered = exists().where(
         _REVERSAL.practice_id == posting.practice_id,
@@ -53,15 +55,15 @@ def standing(posting: Any = Posting) -> Any:
     return and_(posting.kind == PostingKind.WRITE_OFF, ~answered)
 
 
-def of_places(session: Session, practice_id: int, places: Collection[Place]) -> dict[Place, list[WriteOff]]:
+def unreversed_at(session: Session, practice_id: int, places: Collection[Place]) -> dict[Place, list[WriteOff]]:
     """Return the unreversed write-offs at these places, oldest first."""
     if not places:
         return {}
     found = select(
         Posting.claim_id, Posting.line, Posting.responsibility, -Posting.amount_cents, Posting.write_off_reason,
-        Posting.posted_on, job_of(), Posting.id,
+        Posting.posted_on, owning_job(), Posting.id,
     ).where(
-        Posting.practice_id == practice_id, Posting.claim_id.in_({place[0] for place in places}), standing()
+        Posting.practice_id == practice_id, Posting.claim_id.in_({place[0] for place in places}), is_unreversed()
     )  # fmt: skip
     return _by_place((WriteOff(*row) for row in session.execute(found.order_by(Posting.id))), places)
 
@@ -101,12 +103,12 @@ def restorable(session: Session, practice_id: int, places: Collection[Place]) ->
             stack.append(posting)
         else:
             _pop(stack, -posting.cents)
-    dropped = _reversed_meanwhile(session, practice_id, claim_ids) if any(stacks.values()) else set()
+    dropped = _reversals_with_nothing_left(session, practice_id, claim_ids) if any(stacks.values()) else set()
     parts = (part for stack in stacks.values() for part in stack if (part.claim_id, part.job_id) not in dropped)
     return _by_place(parts, places)
 
 
-def enough(write_offs: list[WriteOff], credit: int) -> list[WriteOff]:
+def newest_covering(write_offs: list[WriteOff], credit: int) -> list[WriteOff]:
     """Return the newest write-offs that together cover the credit."""
     found, covered = [], 0
     for write_off in reversed(write_offs):
@@ -117,7 +119,7 @@ def enough(write_offs: list[WriteOff], credit: int) -> list[WriteOff]:
     return found
 
 
-def up_to(parts: list[WriteOff], cents: int) -> list[WriteOff]:
+def take_last(parts: list[WriteOff], cents: int) -> list[WriteOff]:
     """Return the last parts, up to `cents`, with parts of the same job and reason merged."""
     found: list[WriteOff] = []
     for part in reversed(parts):
@@ -150,7 +152,9 @@ def _by_place(write_offs: Iterable[WriteOff], places: Collection[Place]) -> dict
     return found
 
 
-def _reversed_meanwhile(session: Session, practice_id: int, claim_ids: Collection[int]) -> set[tuple[int, int | None]]:
+def _reversals_with_nothing_left(
+    session: Session, practice_id: int, claim_ids: Collection[int]
+) -> set[tuple[int, int | None]]:
     """Return the claims and jobs of reversals that found nothing left. Such a job's write-off must not be restored."""
     of_reversal = and_(SettleJob.practice_id == JobItem.practice_id, SettleJob.id == JobItem.job_id)
     rows = session.execute(
@@ -159,7 +163,7 @@ def _reversed_meanwhile(session: Session, practice_id: int, claim_ids: Collectio
         .where(
             JobItem.practice_id == practice_id,
             JobItem.claim_id.in_(claim_ids),
-            JobItem.code == _TOOK_ALL,
+            JobItem.code == _FULLY_REVERSED_CODE,
             SettleJob.reverses_job_id.is_not(None),
             SettleJob.confirmed_at.is_not(None),
         )

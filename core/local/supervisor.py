@@ -166,7 +166,7 @@ class Supervisor:
                 with transaction(sessions) as session:
                     if hinted:
                         return canary.is_stamped(session, canary_id)
-                    return heartbeat.works(session, queue, since=started_at)
+                    return heartbeat.worker_is_alive(session, queue, since=started_at)
 
             self._wait_for(f"worker-{queue}", is_ready)
         settings = self._settings

@@ -99,7 +99,7 @@ def current_revision(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def unmigrated(engine: Engine) -> Cause | None:
+def missing_migration(engine: Engine) -> Cause | None:
     """Return why this version cannot use the database (not migrated, or not far enough), or None if it can.
 
     A newer schema is fine, because each migration is compatible with the version before it. Raise what the driver

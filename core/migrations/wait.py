@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.causes import Cause
 from core.db import causes
-from core.migrations.run import unmigrated
+from core.migrations.run import missing_migration
 
 FIRST_PAUSE_SECONDS: Final = 0.5  # doubled after each try
 PAUSE_SECONDS_MAX: Final = 5.0
@@ -23,7 +23,7 @@ def wait_until_migrated(engine: Engine, *, pause: Callable[[float], bool]) -> bo
     `pause` sleeps for so many seconds and returns True to give up. Then the result is False.
     """
     said, seconds = None, FIRST_PAUSE_SECONDS
-    while (cause := obstacle(engine)) is not None:
+    while (cause := unavailable_cause(engine)) is not None:
         if cause.sentence != said:
             said = cause.sentence
             _log.warning("waiting_for_database", cause=cause.code, why=said)
@@ -35,9 +35,9 @@ def wait_until_migrated(engine: Engine, *, pause: Callable[[float], bool]) -> bo
     return True
 
 
-def obstacle(engine: Engine) -> Cause | None:
+def unavailable_cause(engine: Engine) -> Cause | None:
     """Return why this version cannot use the database now, or None if it can."""
     try:
-        return unmigrated(engine)
+        return missing_migration(engine)
     except SQLAlchemyError as error:
         return causes.why(error) or causes.NO_ANSWER

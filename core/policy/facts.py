@@ -24,7 +24,7 @@ from sqlalchemy import (
 from core.models.claims import SETTLED, Claim, ClaimStatus, Hold
 from core.models.ledger import WriteOffReason
 from core.models.practices import Payer, PayerClass, Provider, WriteOffSetting
-from core.practices.exclusions import NOBODY, Excluded
+from core.practices.exclusions import NO_EXCLUSIONS, Excluded
 
 Condition = ColumnElement[bool]
 
@@ -51,7 +51,7 @@ class Terms:
     target_status: str = SETTLED
     reason: WriteOffReason | None = None  # None: not chosen yet, as in the feed
     recent_payment_days: int = 0  # 0: the rule is off
-    excluded: Excluded = NOBODY  # on `as_of`
+    excluded: Excluded = NO_EXCLUSIONS  # on `as_of`
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def is_excluded(excluded: Excluded) -> Condition:
     return or_(_patient_excluded(excluded), _payer_excluded(excluded))
 
 
-def holds_it(today: dt.date, excluded: Excluded) -> ColumnElement[str | None]:
+def hold_kind(today: dt.date, excluded: Excluded) -> ColumnElement[str | None]:
     """Return the kind of hold on the claim, including "excluded", or NULL."""
     kind = case((is_held(today), Claim.hold), (is_excluded(excluded), Hold.EXCLUDED.value), else_=null())
     return type_coerce(kind, Claim.hold.type)
@@ -191,7 +191,7 @@ def _is_one_of(column: ColumnElement[Any], ids: tuple[int, ...]) -> Condition:
 def _values(terms: Terms) -> dict[str, ColumnElement[Any]]:
     return {
         "billing_status": Claim.billing_status.expression,
-        "hold": holds_it(terms.as_of, terms.excluded),
+        "hold": hold_kind(terms.as_of, terms.excluded),
         "hold_until": case((is_held(terms.as_of), Claim.hold_until)),
         "excluded": case(
             (_patient_excluded(terms.excluded), "patient"), (_payer_excluded(terms.excluded), "payer"), else_=null()

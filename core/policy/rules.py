@@ -191,7 +191,7 @@ def first_match(facts: Facts, rules: list[Rule]) -> ColumnElement[str | None]:
     return case(*((rule.when(facts), rule.code) for rule in rules), else_=null())
 
 
-def why(facts: Facts, rules: list[Rule]) -> ColumnElement[dict[str, Any] | None]:
+def rule_values(facts: Facts, rules: list[Rule]) -> ColumnElement[dict[str, Any] | None]:
     """Return the facts of the first matching rule as JSON by name, if it skips the claim, else NULL."""
     shown = [(rule.when(facts), _shown(facts, rule)) for rule in rules]
     return case(*shown, else_=null())

@@ -20,7 +20,7 @@ from core.models.people import User
 from core.models.practices import Exclusion, Patient, Payer, Practice
 from core.practices import practice_days
 
-LASTING_MAX: Final = 10_000  # of one practice at a time, because every rule check carries them
+ACTIVE_MAX: Final = 10_000  # of one practice at a time, because every rule check carries them
 
 _SHARED: Final = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('exclusions', :practice_id))")
 _ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('exclusions', :practice_id))")
@@ -52,7 +52,7 @@ class Excluded(NamedTuple):
     payer_ids: tuple[int, ...] = ()
 
 
-NOBODY: Final = Excluded()
+NO_EXCLUSIONS: Final = Excluded()
 
 
 class NoSuchExclusion(NotFound):
@@ -75,11 +75,11 @@ class ExclusionRow(NamedTuple):
     lasts: bool
 
 
-def lasting(session: Session, practice_id: int, *, on: dt.date) -> Excluded:
+def active_exclusions(session: Session, practice_id: int, *, on: dt.date) -> Excluded:
     """Return the exclusions that are active on the day `on`."""
     found = session.execute(
         select(Exclusion.patient_id, Exclusion.payer_id)
-        .where(Exclusion.practice_id == practice_id, _lasts(on))
+        .where(Exclusion.practice_id == practice_id, _is_active(on))
         .order_by(Exclusion.id)
     ).all()
     return Excluded(
@@ -88,11 +88,11 @@ def lasting(session: Session, practice_id: int, *, on: dt.date) -> Excluded:
     )
 
 
-def lasting_for_run(session: Session, practice_id: int, *, on: dt.date) -> Excluded:
+def lock_active_exclusions(session: Session, practice_id: int, *, on: dt.date) -> Excluded:
     """Return the active exclusions, under a shared lock that blocks new ones until commit."""
     session.execute(_SHARED, {"practice_id": practice_id})
     # in a statement of its own, so that it sees what was committed while we waited for the lock
-    return lasting(session, practice_id, on=on)
+    return active_exclusions(session, practice_id, on=on)
 
 
 def exclude(
@@ -121,7 +121,7 @@ def exclude(
     session.execute(lapsed.values(ended_at=now))
     if session.scalar(select(Exclusion.id).where(same, Exclusion.ended_at.is_(None))) is not None:
         raise AlreadyExcluded
-    if session.scalars(select(func.count()).where(of_practice, _lasts(today))).one() >= LASTING_MAX:
+    if session.scalars(select(func.count()).where(of_practice, _is_active(today))).one() >= ACTIVE_MAX:
         raise TooManyExclusions
     made = {"practice_id": by.practice_id, "why": why.strip(), "until": until, "made_by": by.user_id, "made_at": now}
     number = session.scalars(insert(Exclusion).values(**made, **whom).returning(Exclusion.id)).one()
@@ -141,7 +141,7 @@ def end(session: Session, exclusion_id: int, *, by: Actor, now: dt.datetime) -> 
         _record(session, "exclusion.ended", exclusion_id, by, now)
 
 
-def listed(
+def list_exclusions(
     session: Session,
     practice_id: int,
     *,
@@ -154,7 +154,7 @@ def listed(
 ) -> list[ExclusionRow]:
     """Return the practice's exclusions, newest first, optionally only those of one claim's patient and payers."""
     made_by, ended_by = aliased(User), aliased(User)
-    lasts = _lasts(today)
+    lasts = _is_active(today)
     found = (
         select(
             Exclusion.id, Patient.external_id, Payer.external_id, func.coalesce(Patient.name, Payer.name),
@@ -176,7 +176,7 @@ def listed(
     return [ExclusionRow(*row) for row in session.execute(found.limit(limit))]
 
 
-def _lasts(on: dt.date) -> ColumnElement[bool]:
+def _is_active(on: dt.date) -> ColumnElement[bool]:
     return and_(Exclusion.ended_at.is_(None), or_(Exclusion.until.is_(None), Exclusion.until >= on))
 
 
@@ -204,7 +204,7 @@ def _check(
             faults["whom"] = f"This practice has no {word} with this number."
         else:
             whom[column] = found
-    if fault := fault_of_why(why, needed=True):
+    if fault := reason_fault(why, needed=True):
         faults["why"] = fault
     if until is not None and until < today:
         faults["until"] = "The last day cannot be in the past."
@@ -213,11 +213,11 @@ def _check(
     return whom
 
 
-def fault_of_why(why: str, *, needed: bool) -> str | None:
+def reason_fault(why: str, *, needed: bool) -> str | None:
     """Return what is wrong with a reason, or None if nothing is."""
     if needed and not why.strip():
         return "Say why: whoever reads it later has only these words."
-    if not reading.can_keep(why.strip(), least=0):
+    if not reading.is_valid_note(why.strip(), least=0):
         return f"At most {reading.NOTE_CHARACTERS_MAX} characters."
     return None
 

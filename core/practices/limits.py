@@ -60,9 +60,9 @@ def set_write_off_limits(
     `core.money.UNLIMITED` stands for the word "unlimited"; None keeps that limit. Existing previews keep the old
     limits. Raise `NotAllowed`, and `BadLimitAmount` for an invalid amount.
     """
-    authorize.require(session, by, Action.CHANGE_SETTING)
-    practice = queries.locked(session, by.practice_id)
-    changed = write_off_limits.change(practice, claim_cents=claim_cents, job_cents=job_cents)
+    authorize.require_current_role(session, by, Action.CHANGE_SETTING)
+    practice = queries.lock_practice(session, by.practice_id)
+    changed = write_off_limits.change_limits(practice, claim_cents=claim_cents, job_cents=job_cents)
     _record(session, "write_off_limits.changed", practice, changed, by=by, now=now)
     return practice
 
@@ -76,7 +76,7 @@ def _set(session: Session, act: str, numbers: dict[Limit, int], *, by: Actor, no
     }
     if faults:
         raise BadLimit("; ".join(faults.values()), faults=faults)
-    practice = queries.locked(session, by.practice_id)
+    practice = queries.lock_practice(session, by.practice_id)
     changed: dict[str, Any] = {}
     for limit, number in numbers.items():
         if getattr(practice, limit.column) != number:

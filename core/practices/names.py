@@ -10,7 +10,7 @@ from core.models.practices import Office, Payer, Provider
 Named = type[Office] | type[Provider] | type[Payer]
 
 
-def shown(session: Session, practice_id: int, table: Named, *, of: Any = None) -> Any:
+def display_name(session: Session, practice_id: int, table: Named, *, of: Any = None) -> Any:
     """Return an expression for the name of `table`, or of its alias `of` (columns `id` and `name`), as screens show it.
 
     If another row of the practice has the same name, the own number follows: "Main Street Office (MAIN-2)".
@@ -20,9 +20,9 @@ def shown(session: Session, practice_id: int, table: Named, *, of: Any = None) -
     return case(labels, value=named.id, else_=named.name) if labels else named.name
 
 
-def by_number(session: Session, practice_id: int, table: Named) -> list[tuple[str, str]]:
+def numbers_and_names(session: Session, practice_id: int, table: Named) -> list[tuple[str, str]]:
     """Return the practice's own number and the shown name of each row, by name."""
-    found = select(table.external_id, shown(session, practice_id, table)).where(table.practice_id == practice_id)
+    found = select(table.external_id, display_name(session, practice_id, table)).where(table.practice_id == practice_id)
     return [(number, name) for number, name in session.execute(found.order_by(table.name, table.id))]
 
 

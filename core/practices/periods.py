@@ -59,12 +59,12 @@ def month_of_column(day: ColumnElement[dt.date]) -> ColumnElement[dt.date]:
     return cast(func.date_trunc("month", cast(day, DateTime(timezone=False))), Date)
 
 
-def after(month: dt.date) -> dt.date:
+def next_month(month: dt.date) -> dt.date:
     """Return the next month."""
     return month + dt.timedelta(days=days.monthrange(month.year, month.month)[1])
 
 
-def named(name: str) -> dt.date:
+def parse_month(name: str) -> dt.date:
     """Return the month called `name`, such as 2026-11. Raise `BadMonth`."""
     year, dash, number = name.partition("-")
     is_written = bool(dash) and len(year) == 4 and len(number) == 2 and (year + number).isascii()  # noqa: PLR2004
@@ -75,40 +75,40 @@ def named(name: str) -> dt.date:
     return dt.date(int(year), int(number), 1)
 
 
-def name_of(month: dt.date) -> str:
+def format_code(month: dt.date) -> str:
     """Return 2026-11, for programs and files."""
     return f"{month:%Y-%m}"
 
 
-def words_of(month: dt.date) -> str:
+def format_long(month: dt.date) -> str:
     """Return November 2026, for people."""
     return f"{month:%B %Y}"
 
 
-def hold_open(session: Session, practice_id: int, posting_dates: Collection[dt.date], *, today: dt.date) -> None:
+def lock_open(session: Session, practice_id: int, posting_dates: Collection[dt.date], *, today: dt.date) -> None:
     """Lock the months of these dates open until commit.
 
     Raise `PeriodClosed` naming the first closed one and the next open date, and `PeriodBusy`.
     """
-    closed = hold(session, practice_id, posting_dates)
+    closed = lock_months(session, practice_id, posting_dates)
     if closed:
         raise refusal(session, practice_id, min(closed), today=today)
 
 
-def hold(session: Session, practice_id: int, days_: Collection[dt.date]) -> set[dt.date]:
+def lock_months(session: Session, practice_id: int, days_: Collection[dt.date]) -> set[dt.date]:
     """Lock the months of these days until commit. Return those that are closed. Raise `PeriodBusy`."""
     with _busy():
-        return held_closed(session, practice_id, {month_of(day) for day in days_})
+        return lock_and_list_closed(session, practice_id, {month_of(day) for day in days_})
 
 
-def held_closed(session: Session, practice_id: int, months: Collection[dt.date]) -> set[dt.date]:
+def lock_and_list_closed(session: Session, practice_id: int, months: Collection[dt.date]) -> set[dt.date]:
     """Lock the months until commit. Return those that are closed, usually with one small statement."""
-    states = _held(session, practice_id, months)
+    states = _lock(session, practice_id, months)
     missing = sorted(set(months) - set(states))
     if missing:
         rows = [{"practice_id": practice_id, "month": month, "state": PeriodState.OPEN} for month in missing]
         session.execute(insert(Period).values(rows).on_conflict_do_nothing())
-        states |= _held(session, practice_id, missing)
+        states |= _lock(session, practice_id, missing)
     return {month for month, state in states.items() if state is PeriodState.CLOSED}
 
 
@@ -122,7 +122,7 @@ def _busy() -> Iterator[None]:
         raise
 
 
-def _held(session: Session, practice_id: int, months: Collection[dt.date]) -> dict[dt.date, PeriodState]:
+def _lock(session: Session, practice_id: int, months: Collection[dt.date]) -> dict[dt.date, PeriodState]:
     # A locking SELECT that waited for a close reads the newest version of the row.
     locked = select(Period.month, Period.state).where(Period.practice_id == practice_id, Period.month.in_(months))
     return dict(session.execute(locked.order_by(Period.month).with_for_update(read=True)).all())
@@ -150,7 +150,7 @@ def next_open_date(session: Session, practice_id: int, *, today: dt.date) -> dt.
     It is later than today only if today's month is closed.
     """
     closed = closed_months(session, practice_id)
-    return after(max(closed)) if closed else today
+    return next_month(max(closed)) if closed else today
 
 
 def latest_date(session: Session, practice_id: int, *, today: dt.date) -> dt.date:
@@ -161,7 +161,7 @@ def latest_date(session: Session, practice_id: int, *, today: dt.date) -> dt.dat
 def first_open(closed: Collection[dt.date], day: dt.date) -> dt.date:
     """Return the day, or the first day of the next month that is not closed."""
     while month_of(day) in closed:
-        day = after(month_of(day))
+        day = next_month(month_of(day))
     return day
 
 
@@ -185,8 +185,8 @@ def refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.dat
     """Return the refusal that names the closed month and what can be done instead."""
     offered = next_open_date(session, practice_id, today=today)
     return PeriodClosed(
-        f"{words_of(month)} is closed: nothing can be posted into it. The next open date is "
+        f"{format_long(month)} is closed: nothing can be posted into it. The next open date is "
         f"{offered:%m/%d/%Y}; or an administrator reopens the month.",
-        month=name_of(month),
+        month=format_code(month),
         next_open_date=offered.isoformat(),
     )

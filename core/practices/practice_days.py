@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from core.models.practices import Practice
 
 
-def day_of(practice: Practice, day: dt.date) -> tuple[dt.datetime, dt.datetime]:
+def day_bounds(practice: Practice, day: dt.date) -> tuple[dt.datetime, dt.datetime]:
     """Return when a day of the practice begins and ends."""
     zone = ZoneInfo(practice.time_zone)
     begins, ends = (dt.datetime.combine(one, dt.time.min, zone) for one in (day, day + dt.timedelta(days=1)))

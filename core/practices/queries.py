@@ -28,17 +28,17 @@ def find(session: Session, practice_id: int) -> Practice:
     return practice
 
 
-def named(session: Session, name: str) -> Practice:
+def find_by_name(session: Session, name: str) -> Practice:
     """Return the practice with that name. Raise `NoSuchPractice` with similar names."""
     practice = session.scalars(select(Practice).where(Practice.name == name.strip())).one_or_none()
     if practice is None:
-        near = _near(name.strip(), session.scalars(select(Practice.name).order_by(Practice.name)).all())
+        near = _similar_names(name.strip(), session.scalars(select(Practice.name).order_by(Practice.name)).all())
         meant = f" Did you mean: {', '.join(near)}?" if near else ""
         raise NoSuchPractice(f"There is no practice called {name.strip()[:_NAME_CHARACTERS_MAX]}.{meant}")
     return practice
 
 
-def _near(name: str, names: Sequence[str]) -> list[str]:
+def _similar_names(name: str, names: Sequence[str]) -> list[str]:
     """Return the most similar names, or the first ones if none is similar."""
     by_folded = {one.casefold(): one for one in names}
     folded = name.casefold()
@@ -49,7 +49,7 @@ def _near(name: str, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*close, *begin_alike]))[:_NAMED_MAX] or list(names[:_NAMED_MAX])
 
 
-def locked(session: Session, practice_id: int) -> Practice:
+def lock_practice(session: Session, practice_id: int) -> Practice:
     """Lock the practice row until commit. Waits for, and blocks, previews that read its settings. Raise `NotFound`."""
     found = select(Practice).where(Practice.id == practice_id).with_for_update(key_share=True)
     practice = session.scalars(found.execution_options(populate_existing=True)).one_or_none()

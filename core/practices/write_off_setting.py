@@ -45,7 +45,7 @@ def set_for_practice(
 ) -> None:
     """Set the practice's setting. `by` is None for the command line. Repeating changes nothing."""
     _require(by)
-    before = queries.locked(session, practice_id).write_off
+    before = queries.lock_practice(session, practice_id).write_off
     if before == setting:
         return
     session.execute(update(Practice).where(Practice.id == practice_id).values(write_off=setting, **_changed(by, now)))
@@ -66,7 +66,7 @@ def set_for_provider(
     Raise `NotFound` if the practice has no such provider.
     """
     _require(by)
-    queries.locked(session, practice_id)
+    queries.lock_practice(session, practice_id)
     this = (Provider.practice_id == practice_id, Provider.external_id == provider_external_id)
     found = session.execute(select(Provider.id, Provider.write_off).where(*this)).one_or_none()
     if found is None:
@@ -89,7 +89,7 @@ def overview(session: Session, practice_id: int) -> Overview:
     providers = session.execute(
         select(
             Provider.external_id,
-            names.shown(session, practice_id, Provider),
+            names.display_name(session, practice_id, Provider),
             Provider.write_off,
             User.name,
             Provider.write_off_changed_at,

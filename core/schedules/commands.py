@@ -58,7 +58,7 @@ class BadRunKey(BadInput):
     http_status = HTTPStatus.BAD_REQUEST
 
 
-def make(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> Schedule:
+def create(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> Schedule:
     """Create a report-only schedule that starts with its next run. Raise `ScheduleNameTaken`, `TooManySchedules`."""
     by.require(Action.MANAGE_SCHEDULES)
     there = (Schedule.practice_id == by.practice_id, Schedule.deleted_at.is_(None))
@@ -99,13 +99,13 @@ def change(
 
     A schedule that settles needs CONFIRM again. Raise `ConfirmationMismatch`, `StaleSchedule`, `ScheduleNameTaken`.
     """
-    schedule = _locked(session, schedule_id, by, version=version)
+    schedule = _lock_schedule(session, schedule_id, by, version=version)
     if schedule.mode is ScheduleMode.SETTLE and confirmation != CONFIRMATION:
         raise ConfirmationMismatch
     asked = request.columns()
     changed = sorted(name for name, value in asked.items() if getattr(schedule, name) != value)
     if {"local_time", "weekdays"} & set(changed):
-        missed_runs.move(session, schedule, asked, now=now)
+        missed_runs.record_due_before_change(session, schedule, asked, now=now)
     for name in changed:
         setattr(schedule, name, asked[name])
     try:
@@ -122,15 +122,15 @@ def start_settling(
     session: Session, schedule_id: int, *, confirmation: str, version: int, by: Actor, now: dt.datetime
 ) -> Schedule:
     """Let the schedule settle from its next run on. The user becomes its owner. Raise `ConfirmationMismatch`."""
-    schedule = _locked(session, schedule_id, by, version=version)
+    schedule = _lock_schedule(session, schedule_id, by, version=version)
     if confirmation != CONFIRMATION:
         raise ConfirmationMismatch
     return _set_mode(session, schedule, ScheduleMode.SETTLE, by, now, owner_id=by.user_id)
 
 
-def only_report(session: Session, schedule_id: int, *, version: int, by: Actor, now: dt.datetime) -> Schedule:
+def report_only(session: Session, schedule_id: int, *, version: int, by: Actor, now: dt.datetime) -> Schedule:
     """Return the schedule to report-only mode from its next run on."""
-    schedule = _locked(session, schedule_id, by, version=version)
+    schedule = _lock_schedule(session, schedule_id, by, version=version)
     return _set_mode(session, schedule, ScheduleMode.REPORT, by, now)
 
 
@@ -145,9 +145,9 @@ def _set_mode(
 
 def pause(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
     """Pause the schedule: its runs are skipped until it is resumed. Repeating changes nothing."""
-    schedule = _locked(session, schedule_id, by)
+    schedule = _lock_schedule(session, schedule_id, by)
     if schedule.state is not ScheduleState.PAUSED:
-        missed_runs.end(session, schedule, descriptions.PAUSED, now=now)
+        missed_runs.record_due_before_end(session, schedule, descriptions.PAUSED, now=now)
         _touch(schedule, by, now, state=ScheduleState.PAUSED, stopped_because=None)
         _audit(session, schedule, "paused", by, now)
     return schedule
@@ -155,11 +155,14 @@ def pause(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) ->
 
 def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
     """Resume the schedule from its next run on. The user who resumes a stopped schedule becomes its owner."""
-    schedule = _locked(session, schedule_id, by)
+    schedule = _lock_schedule(session, schedule_id, by)
     if schedule.state is ScheduleState.ACTIVE:
         return schedule
-    missed_runs.say_if_it_stopped(session, schedule, now=now)
-    if owner_check.why_not(authorize.held(session, [schedule.owner_id])[schedule.owner_id]) is not None:
+    missed_runs.record_stop_once(session, schedule, now=now)
+    if (
+        owner_check.reason_owner_may_not(authorize.lock_users(session, [schedule.owner_id])[schedule.owner_id])
+        is not None
+    ):
         schedule.owner_id = by.user_id
     was = schedule.state
     _touch(schedule, by, now, state=ScheduleState.ACTIVE, stopped_because=None, counts_from=now)
@@ -169,8 +172,8 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
 
 def delete(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
     """Delete the schedule. Its runs stay, and so does a job of it that runs or needs approval."""
-    schedule = _locked(session, schedule_id, by)
-    missed_runs.end(session, schedule, descriptions.DELETED, now=now)
+    schedule = _lock_schedule(session, schedule_id, by)
+    missed_runs.record_due_before_end(session, schedule, descriptions.DELETED, now=now)
     _touch(schedule, by, now, deleted_at=now)
     _audit(session, schedule, "deleted", by, now)
     return schedule
@@ -184,7 +187,7 @@ def run_now(
     The same key returns the same run. The scheduled run still takes place. Raise `StaleSchedule`, `ScheduleIsStopped`,
     `OwnerMayNot`, `BadRunKey`, or what a preview of its filter raises.
     """
-    schedule = _locked(session, schedule_id, by)
+    schedule = _lock_schedule(session, schedule_id, by)
     if not 1 <= len(key) <= RUN_KEY_CHARACTERS_MAX or "\x00" in key:
         raise BadRunKey
     same = (
@@ -198,14 +201,14 @@ def run_now(
     if version is not None and schedule.version != version:
         raise StaleSchedule  # the page may have said report-only, and it settles now
     if schedule.state is ScheduleState.STOPPED:
-        raise ScheduleIsStopped(f"This schedule has stopped. {descriptions.because(schedule.stopped_because)}.")
-    people = authorize.require(session, by, Action.MANAGE_SCHEDULES, besides=[schedule.owner_id])
-    if owner_check.why_not(people[schedule.owner_id]) is not None:
+        raise ScheduleIsStopped(f"This schedule has stopped. {descriptions.describe_reason(schedule.stopped_because)}.")
+    people = authorize.require_current_role(session, by, Action.MANAGE_SCHEDULES, besides=[schedule.owner_id])
+    if owner_check.reason_owner_may_not(people[schedule.owner_id]) is not None:
         raise OwnerMayNot
-    return runs.begin_now(session, schedule, key=key, by=by, now=now)
+    return runs.start_run_now(session, schedule, key=key, by=by, now=now)
 
 
-def _locked(session: Session, schedule_id: int, by: Actor, *, version: int | None = None) -> Schedule:
+def _lock_schedule(session: Session, schedule_id: int, by: Actor, *, version: int | None = None) -> Schedule:
     """Lock and return the schedule if `by` may change it. Wait for a tick that is running it."""
     by.require(Action.MANAGE_SCHEDULES)
     this = (Schedule.practice_id == by.practice_id, Schedule.id == schedule_id, Schedule.deleted_at.is_(None))

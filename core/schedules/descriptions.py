@@ -76,19 +76,19 @@ DAYS: Final = dict(
 _RUN_OFDAYS_MIN: Final = 3  # fewer days are listed one by one
 
 
-def because(code: str | None) -> str:
+def describe_reason(code: str | None) -> str:
     """Say why a run did not start or a schedule stopped. A refusal's code is shown as it is."""
     return BECAUSE.get(code or "", (code or "").replace("_", " "))
 
 
-def mail(run: ScheduleRun) -> str:
+def describe_mail(run: ScheduleRun) -> str:
     """Say whether the report was sent, and how many addresses refused it."""
     said, all_ = _MAILS[run.mail_state], len(run.asked["mail_to"])
     is_partly = run.mail_tries > 0 and 0 < len(run.mail_left) < all_
     return f"{said}. It was not taken for {len(run.mail_left)} of {all_} addresses" if is_partly else said
 
 
-def sentence(schedule: Schedule, time_zone: str) -> str:
+def describe(schedule: Schedule, time_zone: str) -> str:
     """Return a sentence on what it does, when, and its caps."""
     when = f"{days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
     reason = schedule.reason.value.replace("_", " ")

@@ -27,17 +27,17 @@ from core.practices import periods, practice_days
 from core.schedules import run_times
 from core.schedules.requests import ScheduleRequest
 
-ADDING_UP_SECONDS: Final = 10  # a user waits for it
+ESTIMATE_SECONDS: Final = 10  # a user waits for it
 
 
-class TonightTooSlow(Refusal):
+class EstimateTooSlow(Refusal):
     """The estimate takes too long. A run in report-only mode gives the same figures."""
 
     code = "tonight_too_slow"
 
 
 @dataclass(frozen=True)
-class Tonight:
+class RunEstimate:
     """An estimate of the next run. Cents are positive."""
 
     claims: int
@@ -55,29 +55,31 @@ class Tonight:
         return self.claims - self.will_settle
 
 
-def tonight(session: Session, schedule: Schedule, *, now: dt.datetime) -> Tonight:
-    """Estimate the schedule's next run, or a run today if there is none. Raise `TonightTooSlow`."""
+def estimate_next_run(session: Session, schedule: Schedule, *, now: dt.datetime) -> RunEstimate:
+    """Estimate the schedule's next run, or a run today if there is none. Raise `EstimateTooSlow`."""
     practice = session.get_one(Practice, schedule.practice_id)
     night = run_times.next_due(schedule, ZoneInfo(practice.time_zone), now)
     as_of, begins = night or (practice_days.today(practice, now=now), now)
-    timeouts.limit(session, statement_seconds=ADDING_UP_SECONDS)
+    timeouts.set_limits(session, statement_seconds=ESTIMATE_SECONDS)
     try:
-        return _added_up(session, practice, schedule, as_of, begins)
+        return _estimate(session, practice, schedule, as_of, begins)
     except OperationalError as error:
         if sqlstate(error) == QUERY_CANCELED:
-            raise TonightTooSlow from None
+            raise EstimateTooSlow from None
         raise
 
 
-def tonight_of(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> Tonight:
-    """Estimate a schedule like this one if `by` owned it. Raise `TonightTooSlow`."""
+def estimate_request(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> RunEstimate:
+    """Estimate a schedule like this one if `by` owned it. Raise `EstimateTooSlow`."""
     by.require(Action.MANAGE_SCHEDULES)
     # Never added to the session.
     made = Schedule(practice_id=by.practice_id, id=0, owner_id=by.user_id, counts_from=now, **request.columns())
-    return tonight(session, made, now=now)
+    return estimate_next_run(session, made, now=now)
 
 
-def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date, begins: dt.datetime) -> Tonight:
+def _estimate(
+    session: Session, practice: Practice, schedule: Schedule, as_of: dt.date, begins: dt.datetime
+) -> RunEstimate:
     job = _job_like(session, practice, schedule, as_of)
     selected = Matching(filter=schedule.filter)
     judged = items.verdicts(job, selected, terms=create.rule_terms(session, job)).c
@@ -102,7 +104,7 @@ def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: d
     }
     job.preview = sums
     codes = [group.verdict_code for group in groups]
-    return Tonight(
+    return RunEstimate(
         claims=sum(group.claims for group in groups),
         **sums,
         by_code=[(group.verdict_code, group.claims) for group in groups if group.verdict_code],
@@ -118,7 +120,7 @@ def _added_up(session: Session, practice: Practice, schedule: Schedule, as_of: d
 def _notes(session: Session, schedule: Schedule, as_of: dt.date, codes: Sequence[str | None]) -> list[str]:
     notes = []
     if periods.month_of(as_of) in periods.closed_months(session, schedule.practice_id):
-        month = periods.words_of(as_of)
+        month = periods.format_long(as_of)
         notes.append(f"{month} is closed: the night is refused and settles none of these, unless it is reopened.")
     if cost_share.RULE in codes and not schedule.note.strip():
         notes.append(

@@ -36,7 +36,7 @@ LEASE: Final = dt.timedelta(minutes=10)  # far longer than sending takes, so its
 WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
 
 
-class _Claim(NamedTuple):
+class _MailLease(NamedTuple):
     """One report that this process sends, and the number of the try."""
 
     practice_id: int
@@ -55,7 +55,7 @@ class _Claim(NamedTuple):
         )
 
 
-class _Went(NamedTuple):
+class _SendResult(NamedTuple):
     """The result of a try."""
 
     left: list[str]  # addresses that were refused
@@ -63,12 +63,12 @@ class _Went(NamedTuple):
     is_away: bool = False  # the server does not answer, so skip the other reports
 
 
-def queue(session: Session, *, now: dt.datetime) -> bool:
+def queue_reports(session: Session, *, now: dt.datetime) -> bool:
     """Queue the reports of runs that ended or need a decision. Return whether one can be sent now."""
     if settings().smtp_url is None:
         return False
     job = (SettleJob.practice_id == ScheduleRun.practice_id, SettleJob.id == ScheduleRun.job_id)
-    rests = or_(ScheduleRun.job_id.is_(None), exists().where(*job, SettleJob.status.in_(reports.AT_REST)))
+    rests = or_(ScheduleRun.job_id.is_(None), exists().where(*job, SettleJob.status.in_(reports.STOPPED_STATUSES)))
     wanted = and_(
         ScheduleRun.mail_state == MailState.NONE,
         ScheduleRun.mail_not_before.is_not(None),  # unset if there is no address
@@ -94,13 +94,13 @@ def send_due(sessions: Sessions, *, clock: Clock) -> int:
         return sent
     for _ in range(MAILS_PER_ROUND_MAX):
         with transaction(sessions) as session:
-            timeouts.limit(session)
-            claim = _claim(session, now=clock())
+            timeouts.set_limits(session)
+            claim = _lease_mail(session, now=clock())
         if claim is None:
             break
         went = _send(sessions, claim, now=clock())
         with transaction(sessions) as session:
-            timeouts.limit(session)
+            timeouts.set_limits(session)
             sent += _finish(session, claim, went, now=clock()) is MailState.SENT
         if went.is_away:
             break
@@ -112,7 +112,7 @@ def _can_go_out(now: dt.datetime) -> ColumnElement[bool]:
     return and_(waits, ScheduleRun.mail_not_before <= now)
 
 
-def _claim(session: Session, *, now: dt.datetime) -> _Claim | None:
+def _lease_mail(session: Session, *, now: dt.datetime) -> _MailLease | None:
     oldest = select(ScheduleRun).where(_can_go_out(now)).order_by(ScheduleRun.mail_not_before).limit(1)
     run = session.scalars(oldest.with_for_update(skip_locked=True)).one_or_none()
     if run is None:
@@ -120,31 +120,31 @@ def _claim(session: Session, *, now: dt.datetime) -> _Claim | None:
     run.mail_state, run.mail_not_before = MailState.SENDING, now + LEASE
     run.mail_tries += 1
     assert run.mail_since is not None
-    return _Claim(run.practice_id, run.id, run.mail_tries, run.mail_left, run.mail_since + MAIL_LIFE)
+    return _MailLease(run.practice_id, run.id, run.mail_tries, run.mail_left, run.mail_since + MAIL_LIFE)
 
 
-def _send(sessions: Sessions, claim: _Claim, *, now: dt.datetime) -> _Went:
+def _send(sessions: Sessions, claim: _MailLease, *, now: dt.datetime) -> _SendResult:
     """Send the report outside of any transaction. Return the result."""
     where = log.bind(practice_id=claim.practice_id, run_id=claim.run_id, tries=claim.tries)
     try:
         with sessions() as session:
-            timeouts.limit(session)
+            timeouts.set_limits(session)
             message, is_final = _message(session, claim, now=now)
         url = settings().smtp_url
         assert url is not None
         left = smtp.send(url.get_secret_value(), message, to=claim.left)
     except smtp.ServerAway as error:
         where.warning("mail_server_away", error=str(error))
-        return _Went(claim.left, is_away=True)
+        return _SendResult(claim.left, is_away=True)
     except Exception as error:  # noqa: BLE001  whatever it is, the others go out, and this one is tried again
         where.warning("mail_not_sent", error=type(error).__name__)
-        return _Went(claim.left)
+        return _SendResult(claim.left)
     if left:
         where.warning("mail_not_taken_for_all", addresses=len(left))
-    return _Went(left, is_final=is_final)
+    return _SendResult(left, is_final=is_final)
 
 
-def _finish(session: Session, claim: _Claim, went: _Went, *, now: dt.datetime) -> MailState:
+def _finish(session: Session, claim: _MailLease, went: _SendResult, *, now: dt.datetime) -> MailState:
     state = MailState.DUE if went.left else MailState.SENT
     if went.left and now >= claim.gives_up_at:
         state = MailState.GIVEN_UP
@@ -162,12 +162,12 @@ def _finish(session: Session, claim: _Claim, went: _Went, *, now: dt.datetime) -
     return state
 
 
-def _message(session: Session, claim: _Claim, *, now: dt.datetime) -> tuple[EmailMessage, bool]:
+def _message(session: Session, claim: _MailLease, *, now: dt.datetime) -> tuple[EmailMessage, bool]:
     """Return the mail, and whether its content is final."""
     run = session.get_one(ScheduleRun, {"practice_id": claim.practice_id, "id": claim.run_id})
     zone = ZoneInfo(session.get_one(Practice, claim.practice_id).time_zone)
     night = run.local_date or run.begun_at.astimezone(zone).date()
-    report = reports.of_run(session, run, now=now)
+    report = reports.report_for_run(session, run, now=now)
     sender = settings().mail_from or ""
     message = EmailMessage()
     what = "what became of it: " if run.mail_again else ""
@@ -182,7 +182,7 @@ def _message(session: Session, claim: _Claim, *, now: dt.datetime) -> tuple[Emai
     return message, report.is_final
 
 
-def _lines(run: ScheduleRun, report: reports.MorningReport) -> list[str]:
+def _lines(run: ScheduleRun, report: reports.RunReport) -> list[str]:
     lines = [report.sentence, ""]
     if not report.is_final:
         lines += ["This will change: another mail says what became of it.", ""]

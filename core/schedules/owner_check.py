@@ -9,7 +9,7 @@ from core.schedules.descriptions import OWNER_LEFT, OWNER_MAY_NOT
 _NEEDED: Final = frozenset({Action.MANAGE_SCHEDULES, Action.PREVIEW_JOB, Action.CONFIRM_JOB})
 
 
-def why_not(user: User) -> str | None:
+def reason_owner_may_not(user: User) -> str | None:
     """Return the code of what forbids it, or None."""
     if not user.active:
         return OWNER_LEFT

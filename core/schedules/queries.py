@@ -23,15 +23,15 @@ class NoSuchRun(NotFound):
     """There is no such run in this practice."""
 
 
-def of_practice(session: Session, practice_id: int) -> Sequence[Schedule]:
+def list_schedules(session: Session, practice_id: int) -> Sequence[Schedule]:
     """Return the practice's schedules by name, without deleted ones."""
     there = (Schedule.practice_id == practice_id, Schedule.deleted_at.is_(None))
     return session.scalars(select(Schedule).where(*there).order_by(Schedule.name)).all()
 
 
-def with_nights_in(session: Session, practice_id: int, month: dt.date, *, now: dt.datetime) -> list[Schedule]:
+def with_runs_in(session: Session, practice_id: int, month: dt.date, *, now: dt.datetime) -> list[Schedule]:
     """Return the schedules whose next run is in the month (its first day). Closing it refuses those runs."""
-    coming = ((schedule, next_night(session, schedule, now=now)) for schedule in of_practice(session, practice_id))
+    coming = ((schedule, next_run(session, schedule, now=now)) for schedule in list_schedules(session, practice_id))
     return [schedule for schedule, night in coming if night and periods.month_of(night.date) == month]
 
 
@@ -44,7 +44,7 @@ def find(session: Session, practice_id: int, schedule_id: int) -> Schedule:
     return schedule
 
 
-def runs(
+def list_runs(
     session: Session, practice_id: int, schedule_id: int | None = None, *, before: int | None = None, limit: int
 ) -> Sequence[ScheduleRun]:
     """Return the practice's runs, or one schedule's, newest first, with ids below `before`."""
@@ -76,13 +76,13 @@ def find_run(session: Session, practice_id: int, run_id: int) -> ScheduleRun:
     return run
 
 
-def run_of_job(session: Session, practice_id: int, job_id: int) -> ScheduleRun | None:
+def run_for_job(session: Session, practice_id: int, job_id: int) -> ScheduleRun | None:
     """Return the run that created this job, or None for a user's job."""
     of_job = (ScheduleRun.practice_id == practice_id, ScheduleRun.job_id == job_id)
     return session.scalars(select(ScheduleRun).where(*of_job)).one_or_none()
 
 
-def next_night(session: Session, schedule: Schedule, *, now: dt.datetime) -> run_times.Night | None:
+def next_run(session: Session, schedule: Schedule, *, now: dt.datetime) -> run_times.RunTime | None:
     """Return the next run, or None if the schedule does not run. A decided run does not come again."""
     if schedule.state is not ScheduleState.ACTIVE or schedule.deleted_at is not None:
         return None
@@ -91,4 +91,4 @@ def next_night(session: Session, schedule: Schedule, *, now: dt.datetime) -> run
     recent = now.date() - dt.timedelta(days=2)
     decided = session.scalars(select(ScheduleRun.local_date).where(*of_schedule, ScheduleRun.local_date >= recent))
     found = run_times.next_due(schedule, zone, now, {date for date in decided if date is not None})
-    return None if found is None else run_times.Night(*found)
+    return None if found is None else run_times.RunTime(*found)

@@ -23,11 +23,13 @@ NONE_SETTLED: Final = "none_settled"  # state of a run whose job completed witho
 HELD: Final = "held"  # state of a run whose claims were all reserved by other open jobs or skipped by rules
 
 # No worker is active: a user has to decide, or the job has ended.
-AT_REST: Final = tuple(status for status in (*FINAL_STATUSES, *OPEN_STATUSES) if status not in IN_PROGRESS_STATUSES)
+STOPPED_STATUSES: Final = tuple(
+    status for status in (*FINAL_STATUSES, *OPEN_STATUSES) if status not in IN_PROGRESS_STATUSES
+)
 
 
 @dataclass(frozen=True)
-class MorningReport:
+class RunReport:
     """The result of a run. Settled + skipped + failed + remaining = claims at any time.
 
     `state` is one of `descriptions.STATES`, or nothing, none_settled, held, missed, stopped, failed. Cents are
@@ -51,7 +53,7 @@ class MorningReport:
 
 
 class _Figures(NamedTuple):
-    """The figures of a run with a job, named as in `MorningReport`."""
+    """The figures of a run with a job, named as in `RunReport`."""
 
     claims: int
     settled: int
@@ -63,21 +65,21 @@ class _Figures(NamedTuple):
     by_code: tuple[tuple[str, int], ...]
 
 
-def of_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> MorningReport:
+def report_for_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> RunReport:
     """Return the report as of `now`."""
     if run.job_id is None:
         said = f"{descriptions.OUTCOMES[run.outcome]}."
         if run.because is not None:
-            said = f"{descriptions.OUTCOMES[run.outcome]}: {descriptions.because(run.because)}."
-        return MorningReport(state=run.outcome.value, sentence=said)
+            said = f"{descriptions.OUTCOMES[run.outcome]}: {descriptions.describe_reason(run.because)}."
+        return RunReport(state=run.outcome.value, sentence=said)
     key = JobKey(run.practice_id, run.job_id)
     job, seen = queries.find(session, key), progress.for_job(session, key, now=now)
     figures = _ran(session, key, job, seen) if job.confirmed_at is not None else _previewed(job, seen)
     held_by = _holders(session, key) if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else ()
     state, because = _state(run, job, figures), job.discarded_because
-    return MorningReport(
+    return RunReport(
         state=state,
-        sentence=_sentence(state, figures, held_by) + (f" {descriptions.because(because)}." if because else ""),
+        sentence=_sentence(state, figures, held_by) + (f" {descriptions.describe_reason(because)}." if because else ""),
         **figures._asdict(),
         job_id=job.id,
         over=tuple(one["code"] for one in job.over),
@@ -95,7 +97,7 @@ def _state(run: ScheduleRun, job: SettleJob, figures: _Figures) -> str:
 
 
 def _ran(session: Session, key: JobKey, job: SettleJob, seen: Progress) -> _Figures:
-    rests = job.status in AT_REST
+    rests = job.status in STOPPED_STATUSES
     by_code = (
         tuple(
             (group.code, group.claims)

@@ -11,7 +11,7 @@ from core.claims.filters import ClaimFilter
 from core.errors import BadInput
 from core.models.ledger import WriteOffReason
 from core.money import CENTS_MAX, UNLIMITED, UNLIMITED_WORD
-from core.reading import NOTE_CHARACTERS_MAX, can_keep, number, sentence
+from core.reading import NOTE_CHARACTERS_MAX, is_valid_note, number, sentence
 
 NAME_CHARACTERS_MAX: Final = 60
 MAIL_TO_MAX: Final = 20  # addresses; use a mailing list for more
@@ -41,7 +41,7 @@ def _time(value: Any) -> dt.time:
     return dt.time(int(hour), int(minute))
 
 
-def claims_typed(typed: str) -> int | str | None:
+def parse_claims_cap(typed: str) -> int | str | None:
     """Read a cap on claims as typed: a whole number or "unlimited". Return None for anything else."""
     return UNLIMITED_WORD if typed.strip().lower() == UNLIMITED_WORD else number(typed)
 
@@ -108,7 +108,7 @@ class ScheduleRequest(BaseModel):
     @field_validator("note")
     @classmethod
     def _fits(cls, note: str) -> str:
-        if not can_keep(note, least=0):
+        if not is_valid_note(note, least=0):
             raise ValueError
         return note.strip()
 

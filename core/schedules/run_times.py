@@ -12,7 +12,7 @@ _SECOND: Final = dt.timedelta(seconds=1)
 LOOK_AHEAD_DAYS: Final = 15  # a weekday comes within seven days, unless the zone skips its date
 
 
-class Timed(Protocol):
+class Timetable(Protocol):
     """The part of a schedule that says when it runs."""
 
     local_time: dt.time
@@ -21,18 +21,18 @@ class Timed(Protocol):
     counts_from: dt.datetime
 
 
-class Night(NamedTuple):
+class RunTime(NamedTuple):
     """One run: the date in the practice's time zone, and the instant at which it starts."""
 
     date: dt.date
     instant: dt.datetime  # UTC
 
 
-class Nights(NamedTuple):
+class PendingRuns(NamedTuple):
     """The runs to decide now: at most one that starts, and those that are missed."""
 
-    due: Night | None
-    missed: list[Night]
+    due: RunTime | None
+    missed: list[RunTime]
 
 
 def instant(local_date: dt.date, local_time: dt.time, zone: ZoneInfo) -> dt.datetime:
@@ -52,7 +52,7 @@ def instant(local_date: dt.date, local_time: dt.time, zone: ZoneInfo) -> dt.date
 
 
 def next_due(
-    schedule: Timed, zone: ZoneInfo, now: dt.datetime, decided: Collection[dt.date] = ()
+    schedule: Timetable, zone: ZoneInfo, now: dt.datetime, decided: Collection[dt.date] = ()
 ) -> tuple[dt.date, dt.datetime] | None:
     """Return the next run that starts after `now` and is not in `decided`, or None without a weekday."""
     after = max(now, schedule.counts_from)
@@ -63,16 +63,16 @@ def next_due(
     return None
 
 
-def first(schedule: Timed, zone: ZoneInfo) -> Night | None:
+def first(schedule: Timetable, zone: ZoneInfo) -> RunTime | None:
     """Return the first run that counts, or None without a weekday."""
     begin = schedule.counts_from.astimezone(zone).date() - _DAY
     ahead = _nights(schedule, zone, begin, begin + LOOK_AHEAD_DAYS * _DAY)
     return next((night for night in ahead if night.instant >= schedule.counts_from), None)
 
 
-def nights(
-    schedule: Timed, zone: ZoneInfo, now: dt.datetime, decided: Collection[dt.date], since: dt.date | None = None
-) -> Nights:
+def pending_runs(
+    schedule: Timetable, zone: ZoneInfo, now: dt.datetime, decided: Collection[dt.date], since: dt.date | None = None
+) -> PendingRuns:
     """Return the schedule's undecided runs up to `now`.
 
     The newest one starts, even late, until its deadline. All before it are missed. Dates before `since` count as
@@ -87,15 +87,15 @@ def nights(
         if schedule.counts_from <= night.instant <= now and night.date not in decided
     ]
     if open_ and now - open_[-1].instant <= dt.timedelta(minutes=schedule.late_minutes):
-        return Nights(open_[-1], open_[:-1])
-    return Nights(None, open_)
+        return PendingRuns(open_[-1], open_[:-1])
+    return PendingRuns(None, open_)
 
 
-def _nights(schedule: Timed, zone: ZoneInfo, first: dt.date, last: dt.date) -> Iterator[Night]:
+def _nights(schedule: Timetable, zone: ZoneInfo, first: dt.date, last: dt.date) -> Iterator[RunTime]:
     for days in range((last - first).days + 1):
         date = first + days * _DAY
         if WEEKDAYS[date.weekday()] in schedule.weekdays and _is_a_day(date, zone):
-            yield Night(date, instant(date, schedule.local_time, zone))
+            yield RunTime(date, instant(date, schedule.local_time, zone))
 
 
 def _is_a_day(date: dt.date, zone: ZoneInfo) -> bool:

@@ -19,35 +19,39 @@ from core.models.people import User
 from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun
 from core.practices.periods import PeriodBusy
 
-BUSY: Final = (PeriodBusy, ScheduleRunBusy)  # temporary refusals; the next tick tries again
-_NOBODYS: Final = "\x1f"  # first character of a run's job key; a user's key cannot contain it
+BUSY_REFUSALS: Final = (PeriodBusy, ScheduleRunBusy)  # temporary refusals; the next tick tries again
+_SCHEDULED_KEY_PREFIX: Final = "\x1f"  # first character of a run's job key; a user's key cannot contain it
 MAIL_LIFE: Final = dt.timedelta(days=3)  # older reports are not worth sending
 
 
-def begin(
+def start_run(
     session: Session, schedule: Schedule, owner: User, *, local_date: dt.date, due_at: dt.datetime, now: dt.datetime
 ) -> ScheduleRun:
     """Start a run of the locked schedule. A refusal is recorded with its code."""
     job, because = None, None
     try:
-        key = f"{_NOBODYS}schedule {schedule.id} night {local_date}"
+        key = f"{_SCHEDULED_KEY_PREFIX}schedule {schedule.id} night {local_date}"
         job = _job(session, schedule, actor_for(owner), key=key, night=local_date, now=now)
         outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
-    except BUSY:
+    except BUSY_REFUSALS:
         raise
     except Refusal as refusal:
         outcome, because = RunOutcome.FAILED, refusal.code
-    return record(session, schedule, outcome, because=because, job=job, local_date=local_date, due_at=due_at, now=now)
+    return record_run(
+        session, schedule, outcome, because=because, job=job, local_date=local_date, due_at=due_at, now=now
+    )
 
 
-def begin_now(session: Session, schedule: Schedule, *, key: str, by: Actor, now: dt.datetime) -> ScheduleRun:
+def start_run_now(session: Session, schedule: Schedule, *, key: str, by: Actor, now: dt.datetime) -> ScheduleRun:
     """Run the locked schedule now for `by`, in addition to its scheduled runs. Raise what a preview raises."""
-    job = _job(session, schedule, by, key=f"{_NOBODYS}schedule {schedule.id} now {key}", now=now)
+    job = _job(session, schedule, by, key=f"{_SCHEDULED_KEY_PREFIX}schedule {schedule.id} now {key}", now=now)
     outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
-    return record(session, schedule, outcome, because=None, job=job, by=by.user_id, now=now, run_key=key, due_at=now)
+    return record_run(
+        session, schedule, outcome, because=None, job=job, by=by.user_id, now=now, run_key=key, due_at=now
+    )
 
 
-def record(
+def record_run(
     session: Session,
     schedule: Schedule,
     outcome: RunOutcome,
@@ -73,7 +77,7 @@ def record(
         "due_at": due_at,
         "begun_at": now,
         "mode": schedule.mode,
-        "asked": as_asked(schedule),
+        "asked": schedule_snapshot(schedule),
         "outcome": outcome,
         "because": because,
         "job_id": job.id if job else None,
@@ -89,7 +93,7 @@ def record(
     return run
 
 
-def as_asked(schedule: Schedule) -> dict[str, Any]:
+def schedule_snapshot(schedule: Schedule) -> dict[str, Any]:
     """Return the schedule as JSON. A run keeps this snapshot whatever happens to the schedule."""
     return {
         "name": schedule.name,

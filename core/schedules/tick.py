@@ -25,11 +25,11 @@ from core.models.people import User
 from core.models.practices import Practice
 from core.models.schedules import Schedule, ScheduleRun, ScheduleState
 from core.schedules import descriptions, mail, missed_runs, owner_check, run_times, runs
-from core.schedules.runs import BUSY
+from core.schedules.runs import BUSY_REFUSALS
 
 log: Final = structlog.get_logger(__name__)
 
-NIGHTS_PER_TICK_MAX: Final = 20  # a few seconds of previews, because the sweep waits in the same queue
+RUNS_PER_TICK_MAX: Final = 20  # a few seconds of previews, because the sweep waits in the same queue
 
 
 class Ticked(NamedTuple):
@@ -56,22 +56,22 @@ class _Waiting(NamedTuple):
 def tick(sessions: Sessions, *, now: dt.datetime) -> Ticked:
     """Start every run that is due, record missed runs, and stop schedules whose owner lost the right."""
     with transaction(sessions) as session:
-        timeouts.limit(session)
+        timeouts.set_limits(session)
         waiting = _waiting(session, now=now)
     begun: list[JobKey] = []
     decided = 0
     for one in waiting:
-        if decided == NIGHTS_PER_TICK_MAX:
+        if decided == RUNS_PER_TICK_MAX:
             break
         run = _decide_or_log(sessions, one, now=now)
         decided += run is not None
         if run is not None and run.job_id is not None:
             begun.append(JobKey(run.practice_id, run.job_id))
     with transaction(sessions) as session:
-        timeouts.limit(session)
+        timeouts.set_limits(session)
         jobs = _hints(session, begun, now=now)
-        has_mail = mail.queue(session, now=now)
-    return Ticked(jobs, has_mail, more_to_do=decided == NIGHTS_PER_TICK_MAX)
+        has_mail = mail.queue_reports(session, now=now)
+    return Ticked(jobs, has_mail, more_to_do=decided == RUNS_PER_TICK_MAX)
 
 
 def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
@@ -84,7 +84,7 @@ def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
     live = and_(
         Schedule.deleted_at.is_(None),
         Schedule.state != ScheduleState.PAUSED,
-        ~and_(Schedule.state == ScheduleState.STOPPED, missed_runs.has_said_that_it_stopped(Schedule)),
+        ~and_(Schedule.state == ScheduleState.STOPPED, missed_runs.stop_is_recorded(Schedule)),
     )
     rows = session.execute(
         select(Schedule, Practice.time_zone, User, last)
@@ -101,9 +101,9 @@ def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
             log.error("time_zone_unknown", practice_id=key.practice_id, schedule_id=key.schedule_id)  # noqa: TRY400
             continue
         since = None if last_date is None else last_date + dt.timedelta(days=1)
-        open_ = run_times.nights(schedule, zone, now, (), since)
+        open_ = run_times.pending_runs(schedule, zone, now, (), since)
         newest = open_.due or (open_.missed[-1] if open_.missed else None)
-        stops = schedule.state is ScheduleState.ACTIVE and owner_check.why_not(owner) is not None
+        stops = schedule.state is ScheduleState.ACTIVE and owner_check.reason_owner_may_not(owner) is not None
         if newest is not None or stops:
             night = open_.due.date if open_.due else None
             found.append(_Waiting(newest.instant if newest else now, key, night))
@@ -115,11 +115,11 @@ def _decide_or_log(sessions: Sessions, waiting: _Waiting, *, now: dt.datetime) -
     key = waiting.key
     try:
         with transaction(sessions) as session:
-            timeouts.limit(session)
+            timeouts.set_limits(session)
             return _decide(session, key, now=now)
     except Exception as error:  # one schedule must not stop the others; its run is tried again
         log.exception("schedule_night_failed", practice_id=key.practice_id, schedule_id=key.schedule_id)
-        _note(sessions, waiting, error, now=now)
+        _note_failure(sessions, waiting, error, now=now)
         return None
 
 
@@ -129,19 +129,19 @@ def _decide(session: Session, key: _Key, *, now: dt.datetime) -> ScheduleRun | N
     schedule = session.scalars(free.execution_options(populate_existing=True)).one_or_none()
     if schedule is None or schedule.state is ScheduleState.PAUSED:
         return None  # another tick or a user has locked it
-    owner = authorize.held(session, [schedule.owner_id])[schedule.owner_id]
-    stopped_because = schedule.stopped_because or owner_check.why_not(owner)
+    owner = authorize.lock_users(session, [schedule.owner_id])[schedule.owner_id]
+    stopped_because = schedule.stopped_because or owner_check.reason_owner_may_not(owner)
     if schedule.state is ScheduleState.ACTIVE and stopped_because is not None:
         _stop(session, schedule, stopped_because, now=now)
-    open_ = missed_runs.still_open(session, schedule, missed_runs.zone_of(session, key.practice_id), now=now)
+    open_ = missed_runs.undecided_runs(session, schedule, missed_runs.lock_time_zone(session, key.practice_id), now=now)
     if stopped_because is not None:
-        return missed_runs.say_that_it_stopped(session, schedule, open_, stopped_because, now=now)
+        return missed_runs.record_stop(session, schedule, open_, stopped_because, now=now)
     run = None
     for night in open_.missed:
-        run = missed_runs.miss(session, schedule, night, next_came=open_.due is not None, now=now)
+        run = missed_runs.record_missed(session, schedule, night, next_came=open_.due is not None, now=now)
     if open_.due is None:
         return run
-    return runs.begin(session, schedule, owner, local_date=open_.due.date, due_at=open_.due.instant, now=now)
+    return runs.start_run(session, schedule, owner, local_date=open_.due.date, due_at=open_.due.instant, now=now)
 
 
 def _stop(session: Session, schedule: Schedule, because: str, *, now: dt.datetime) -> None:
@@ -153,15 +153,17 @@ def _stop(session: Session, schedule: Schedule, because: str, *, now: dt.datetim
     )  # fmt: skip
 
 
-def _note(sessions: Sessions, waiting: _Waiting, error: Exception, *, now: dt.datetime) -> None:
+def _note_failure(sessions: Sessions, waiting: _Waiting, error: Exception, *, now: dt.datetime) -> None:
     """Remember that the run failed, and how, so that it is not called missed at its deadline."""
     if waiting.night is None:
         return
-    because = descriptions.DATABASE_BUSY if is_transient(error) or isinstance(error, BUSY) else descriptions.BROKE
+    because = (
+        descriptions.DATABASE_BUSY if is_transient(error) or isinstance(error, BUSY_REFUSALS) else descriptions.BROKE
+    )
     key = waiting.key
     try:
         with transaction(sessions) as session:
-            timeouts.limit(session)
+            timeouts.set_limits(session)
             missed_runs.note_failure(session, *key, waiting.night, because, now=now)
     except DBAPIError as failed:  # an unavailable database takes no note either; the run is tried again
         log.warning("schedule_night_not_noted", schedule_id=key.schedule_id, error=type(failed).__name__)

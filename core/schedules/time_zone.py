@@ -24,7 +24,7 @@ def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -
     by.require(Action.CHANGE_SETTING)
     zone = known_zone(name)
     schedules = _lock_active(session, by.practice_id)
-    practice = queries.locked(session, by.practice_id)
+    practice = queries.lock_practice(session, by.practice_id)
     if practice.time_zone == zone:
         return practice
     was, practice.time_zone = practice.time_zone, zone
@@ -60,17 +60,17 @@ def _record_runs_that_stop(
     """
     missed = 0
     for schedule in schedules:
-        before = missed_runs.still_open(session, schedule, ZoneInfo(was), now=now)
+        before = missed_runs.undecided_runs(session, schedule, ZoneInfo(was), now=now)
         _count_the_same_nights(schedule, was=ZoneInfo(was), zone=ZoneInfo(zone))
-        after = missed_runs.still_open(session, schedule, ZoneInfo(zone), now=now)
+        after = missed_runs.undecided_runs(session, schedule, ZoneInfo(zone), now=now)
         missed_before = {night.date: night for night in before.missed}
         for night in after.missed:  # all of them, because runs are decided in order
             if night.date in missed_before:
-                missed_runs.miss(
+                missed_runs.record_missed(
                     session, schedule, missed_before[night.date], next_came=before.due is not None, now=now
                 )
             else:
-                missed_runs.leave_out(session, schedule, night, descriptions.TIME_ZONE_CHANGED, now=now)
+                missed_runs.record_skipped(session, schedule, night, descriptions.TIME_ZONE_CHANGED, now=now)
         missed += len(after.missed)
     return missed
 

@@ -25,11 +25,11 @@ _log: Final = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Silent(Exception):
+class TimedOut(Exception):
     """There was no answer in time."""
 
 
-class Asked(Generic[T]):
+class DeadlineCall(Generic[T]):
     """A call that runs in a thread of its own, one at a time. Its result is cached for a few seconds.
 
     A hanging server blocks that thread only.
@@ -43,7 +43,7 @@ class Asked(Generic[T]):
         self._asked_at = 0.0
 
     def answer(self) -> T:
-        """Return the result. Raise `Silent` if it does not come in time."""
+        """Return the result. Raise `TimedOut` if it does not come in time."""
         with self._lock:
             if self._asked is None or self._is_old(self._asked):
                 self._asked, self._asked_at = Future(), time.monotonic()
@@ -53,10 +53,10 @@ class Asked(Generic[T]):
         try:
             answer = asked.result(self._wait_seconds)
         except TimeoutError:
-            raise Silent from None
+            raise TimedOut from None
         # A result of a call that started long ago may be older than what another process already reported.
         if time.monotonic() - asked_at > max(self._wait_seconds, self._keep_seconds):
-            raise Silent
+            raise TimedOut
         return answer
 
     def _is_old(self, asked: Future[T]) -> bool:
@@ -72,7 +72,7 @@ def _fill(asked: Future[T], ask: Callable[[], T]) -> None:
         asked.set_exception(error)
 
 
-class Round:
+class QueryBudget:
     """Queries under one deadline, each in a transaction of its own."""
 
     def __init__(self, sessions: Sessions) -> None:
@@ -99,7 +99,7 @@ class Round:
         except Exception as error:
             if is_away(error):
                 raise
-            if not isinstance(error, Silent) and sqlstate(error) not in _TOO_SLOW:
+            if not isinstance(error, TimedOut) and sqlstate(error) not in _TOO_SLOW:
                 _log.exception("a question to the database broke")
             return None
 
@@ -108,5 +108,5 @@ def _allow(session: Session, until: float) -> None:
     """Give the next statement what is left of the query's time."""
     left = until - time.monotonic()
     if left <= 0:
-        raise Silent
+        raise TimedOut
     session.connection().execute(_WITHIN, {"milliseconds": f"{max(1, round(left * 1000))}ms"})

@@ -30,7 +30,7 @@ _TICKED: Final = "ticked_at"
 
 
 @dataclass(frozen=True)
-class Alive:
+class ProcessInfo:
     """One process. `says` are ids, codes and counts."""
 
     kind: str
@@ -55,13 +55,13 @@ def product_version() -> str:
         return "unknown"  # run from a folder that was never installed
 
 
-def this_process(kind: str, *, started_at: dt.datetime, **says: Any) -> Alive:
+def this_process(kind: str, *, started_at: dt.datetime, **says: Any) -> ProcessInfo:
     """Return this process as it is stored."""
     says["time_zones"] = zone_database.in_use().version
-    return Alive(kind, socket.gethostname(), os.getpid(), product_version(), started_at, says)
+    return ProcessInfo(kind, socket.gethostname(), os.getpid(), product_version(), started_at, says)
 
 
-def beat(session: Session, process: Alive, *, now: dt.datetime) -> None:
+def beat(session: Session, process: ProcessInfo, *, now: dt.datetime) -> None:
     """Write a heartbeat, and delete processes that were silent for a day."""
     _cheaply(session)
     row = {
@@ -84,28 +84,28 @@ def _cheaply(session: Session) -> None:
     session.execute(text("SELECT set_config('synchronous_commit', 'off', true)"))
 
 
-def stop(session: Session, process: Alive, *, now: dt.datetime) -> None:
+def stop(session: Session, process: ProcessInfo, *, now: dt.datetime) -> None:
     """Record that the process was asked to stop."""
     _cheaply(session)
     session.execute(update(Process).where(Process.name == process.name).values(stopped_at=now, seen_at=now))
 
 
-def seen(session: Session) -> list[Process]:
+def recent(session: Session) -> list[Process]:
     """Return the processes of the last day by kind and name. If there are too many, those seen last."""
     lately = session.scalars(select(Process).order_by(Process.seen_at.desc()).limit(PROCESSES_MAX))
     return sorted(lately, key=lambda one: (one.kind, one.name))
 
 
-def living(session: Session, *, now: dt.datetime) -> list[Process]:
+def alive(session: Session, *, now: dt.datetime) -> list[Process]:
     """Return the running processes, however many died the same day."""
     heard = and_(Process.stopped_at.is_(None), Process.seen_at >= now - ALIVE_FOR)
     return list(session.scalars(select(Process).where(heard)))
 
 
-def works(session: Session, queue: str, *, since: dt.datetime) -> bool:
+def worker_is_alive(session: Session, queue: str, *, since: dt.datetime) -> bool:
     """Return whether a worker of this host and queue is running and was seen since then."""
     here = (
-        one for one in living(session, now=since) if one.seen_at > since and one.says["host"] == socket.gethostname()
+        one for one in alive(session, now=since) if one.seen_at > since and one.says["host"] == socket.gethostname()
     )
     return any(one.kind == WORKER and queue in one.says["queues"] for one in here)
 

@@ -22,22 +22,22 @@ from core.jobs.results import progress
 from core.models.jobs import WORKABLE_STATUSES, JobKind
 from core.settings import QUEUE_CONTROL, QUEUE_SETTLE
 from core.watch import heartbeat, statistics, tally
-from core.watch.deadline import Asked, Round, Silent
+from core.watch.deadline import DeadlineCall, QueryBudget, TimedOut
 from core.watch.metric_names import COUNTED, FAILURE_CODES, OTHER
 
-KEPT_SECONDS: Final = 5  # less than the time between two scrapes, so that no counter goes back
+CACHE_SECONDS: Final = 5  # less than the time between two scrapes, so that no counter goes back
 WAIT_SECONDS: Final = 4  # longer than all queries together; Prometheus gives up after ten
 JOBS_MAX: Final = 10_000
 
 _SIDES: Final = ("insurance", "patient")
-_AWAY: Final = (SQLAlchemyError, Silent)
+_AWAY: Final = (SQLAlchemyError, TimedOut)
 
 Sample = tuple[tuple[str, ...], float]
 Question = Callable[[Session, dt.datetime], Iterator[Metric]]
 
 
 @dataclass(frozen=True)
-class World:
+class Context:
     """What is observed: the database, the clock, the broker, and whether figures are split by practice."""
 
     sessions: Sessions
@@ -46,13 +46,15 @@ class World:
     by_practice: bool = False
 
 
-class Watch:
+class MetricsCollector:
     """The metrics of one process. `text` is the answer to a scrape."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Context) -> None:
         """Query nothing before the first scrape."""
         self._world = world
-        self._database = Asked(lambda: list(self._of_database()), wait_seconds=WAIT_SECONDS, keep_seconds=KEPT_SECONDS)
+        self._database = DeadlineCall(
+            lambda: list(self._of_database()), wait_seconds=WAIT_SECONDS, keep_seconds=CACHE_SECONDS
+        )
         self._slow: set[Question] = set()  # of the last scrape
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -78,9 +80,9 @@ class Watch:
 
     def _of_database(self) -> Iterator[Metric]:
         """Run each query on its own, all under one deadline. A slow one is left out and reported as such."""
-        asked, now = Round(self._world.sessions), self._world.clock()
+        asked, now = QueryBudget(self._world.sessions), self._world.clock()
         if asked.ask(lambda session: session.scalar(text("SELECT 1"))) is None:
-            raise Silent
+            raise TimedOut
         with suppress(SQLAlchemyError):  # sent with the next heartbeat
             tally.flush(self._world.sessions)
         slow, left_out = set(), 0
@@ -116,7 +118,7 @@ def _jobs(session: Session, now: dt.datetime) -> Iterator[Metric]:
 
 
 def _claims(session: Session, _: dt.datetime) -> Iterator[Metric]:
-    worked = statistics.worked(session)
+    worked = statistics.job_totals(session)
     by_kind = {of.kind: of for of in worked}
     outcomes = [
         ((kind.value, name), getattr(by_kind[kind], name) if kind in by_kind else 0)
@@ -163,7 +165,7 @@ def _nights(session: Session, _: dt.datetime) -> Iterator[Metric]:
 
 
 def _living(session: Session, now: dt.datetime) -> Iterator[Metric]:
-    alive = heartbeat.living(session, now=now)
+    alive = heartbeat.alive(session, now=now)
     kinds = [((kind,), sum(process.kind == kind for process in alive)) for kind in heartbeat.KINDS]
     yield _gauge("processes", "Processes that were heard in the last 45 seconds", kinds, ["kind"])
     queues = [

@@ -22,7 +22,7 @@ from core.models.practices import Practice
 from core.models.schedules import RunOutcome, Schedule, ScheduleRun, ScheduleState
 from core.schedules import run_times as due
 from core.watch import heartbeat, statistics
-from core.watch.deadline import Round
+from core.watch.deadline import QueryBudget
 from core.zone_database import ZoneDatabase
 
 JOBS_MAX: Final = 100  # jobs shown; the rest is a count
@@ -35,7 +35,7 @@ SLOW_SECONDS: Final = 1.0
 RESTING: Final = (JobStatus.HALTED, JobStatus.PAUSED, JobStatus.AWAITING_APPROVAL)
 
 
-class Doing(NamedTuple):
+class ChunkInProgress(NamedTuple):
     """A chunk that a worker has taken."""
 
     job: JobKey
@@ -45,7 +45,7 @@ class Doing(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProcessStatus:
     """A process of the last day: whether it is running, and its current work."""
 
     kind: str
@@ -57,11 +57,11 @@ class Seen:
     is_alive: bool
     has_stopped: bool
     queues: tuple[str, ...]
-    doing: tuple[Doing, ...]
+    doing: tuple[ChunkInProgress, ...]
     time_zones: str | None = None  # version of its time zone database; beat does not report it
 
 
-class NightToWatch(NamedTuple):
+class RunToWatch(NamedTuple):
     """A scheduled run that is due or was missed."""
 
     practice_id: int
@@ -71,12 +71,12 @@ class NightToWatch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Nights:
+class RunsToWatch:
     """The number of active schedules, the runs that are due, and those missed in the last week."""
 
     active: int
-    due: tuple[NightToWatch, ...]
-    missed: tuple[NightToWatch, ...]
+    due: tuple[RunToWatch, ...]
+    missed: tuple[RunToWatch, ...]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Jobs:
 
 
 @dataclass(frozen=True)
-class Ticks:
+class LastTicks:
     """When the schedules were last checked, and when a beat was last seen by its tick."""
 
     last_seconds: float | None
@@ -113,11 +113,11 @@ class Overview:
 
     at: dt.datetime
     asked_seconds: float  # duration of all queries
-    processes: tuple[Seen, ...] | None
-    ticks: Ticks | None
+    processes: tuple[ProcessStatus, ...] | None
+    ticks: LastTicks | None
     jobs: Jobs | None
     chunks: statistics.OpenChunks | None
-    nights: Nights | None
+    nights: RunsToWatch | None
     failures: dict[str, int] | None
     mismatches: int | None
     database_version: str | None
@@ -136,9 +136,9 @@ class Overview:
         return any(part is None for part in parts)
 
 
-def look(sessions: Sessions, *, now: dt.datetime) -> Overview:
+def fetch_overview(sessions: Sessions, *, now: dt.datetime) -> Overview:
     """Query every part on its own, all under one deadline. Raise what the driver raises without a database."""
-    began, asked = time.perf_counter(), Round(sessions)
+    began, asked = time.perf_counter(), QueryBudget(sessions)
 
     def ask(question: Callable[..., Any]) -> Any:
         return asked.ask(lambda session: question(session, now=now))
@@ -158,9 +158,9 @@ def look(sessions: Sessions, *, now: dt.datetime) -> Overview:
     return Overview(at=now, asked_seconds=took, product_version=version, time_zones=zones, **parts)
 
 
-def _processes(session: Session, *, now: dt.datetime) -> tuple[Seen, ...]:
-    hands = _in_hands(session, now=now)
-    processes = heartbeat.seen(session)
+def _processes(session: Session, *, now: dt.datetime) -> tuple[ProcessStatus, ...]:
+    hands = _chunks_in_progress(session, now=now)
+    processes = heartbeat.recent(session)
     return tuple(_seen(one, hands, now=now) for one in processes if _is_of_interest(one, now=now))
 
 
@@ -168,10 +168,10 @@ def _is_of_interest(one: Process, *, now: dt.datetime) -> bool:
     return one.stopped_at is None or now - one.stopped_at <= STOPPED_SHOWN_FOR
 
 
-def _seen(one: Process, hands: dict[str, list[Doing]], *, now: dt.datetime) -> Seen:
+def _seen(one: Process, hands: dict[str, list[ChunkInProgress]], *, now: dt.datetime) -> ProcessStatus:
     host, pid = str(one.says.get("host", "")), int(one.says.get("pid", 0))
     doing = [chunk for member in one.says.get("pool", ()) for chunk in hands.get(f"{host}:{member}", ())]
-    return Seen(
+    return ProcessStatus(
         kind=one.kind, host=host, pid=pid, version=one.version, started_at=one.started_at,
         seen_seconds=max(0.0, (now - one.seen_at).total_seconds()), is_alive=heartbeat.is_alive(one, now=now),
         has_stopped=one.stopped_at is not None, queues=tuple(one.says.get("queues", ())), doing=tuple(doing),
@@ -179,7 +179,7 @@ def _seen(one: Process, hands: dict[str, list[Doing]], *, now: dt.datetime) -> S
     )  # fmt: skip
 
 
-def _in_hands(session: Session, *, now: dt.datetime) -> dict[str, list[Doing]]:
+def _chunks_in_progress(session: Session, *, now: dt.datetime) -> dict[str, list[ChunkInProgress]]:
     """Return the chunks in progress by worker (host and process), newest first."""
     # A pausing job counts too, because its workers finish their chunks. A stopped job's taken chunks are in no worker's
     # hands.
@@ -188,18 +188,18 @@ def _in_hands(session: Session, *, now: dt.datetime) -> dict[str, list[Doing]]:
         JobChunk.state == ChunkState.OPEN, JobChunk.taken_at.is_not(None), SettleJob.status.in_(IN_PROGRESS_STATUSES)
     )
     columns = (JobChunk.practice_id, JobChunk.job_id, JobChunk.first_position, JobChunk.last_position)
-    found: dict[str, list[Doing]] = {}
+    found: dict[str, list[ChunkInProgress]] = {}
     asked = select(*columns, JobChunk.taken_by, JobChunk.taken_at).join(SettleJob, of_job).where(taken)
     lately = asked.order_by(JobChunk.taken_at.desc()).limit(heartbeat.PROCESSES_MAX)
     for practice, job, first, last, by, at in session.execute(lately):
         seconds = 0.0 if at is None else max(0.0, (now - at).total_seconds())
-        found.setdefault(str(by), []).append(Doing(JobKey(practice, job), first, last, seconds))
+        found.setdefault(str(by), []).append(ChunkInProgress(JobKey(practice, job), first, last, seconds))
     return found
 
 
-def _ticks(session: Session, *, now: dt.datetime) -> Ticks:
+def _ticks(session: Session, *, now: dt.datetime) -> LastTicks:
     ticked, beat = heartbeat.last_tick(session), heartbeat.last_beat(session)
-    return Ticks(*(None if at is None else max(0.0, (now - at).total_seconds()) for at in (ticked, beat)))
+    return LastTicks(*(None if at is None else max(0.0, (now - at).total_seconds()) for at in (ticked, beat)))
 
 
 def _jobs(session: Session, *, now: dt.datetime) -> Jobs:
@@ -211,7 +211,7 @@ def _jobs(session: Session, *, now: dt.datetime) -> Jobs:
     )
 
 
-def _nights(session: Session, *, now: dt.datetime) -> Nights:
+def _nights(session: Session, *, now: dt.datetime) -> RunsToWatch:
     live = and_(Schedule.state == ScheduleState.ACTIVE, Schedule.deleted_at.is_(None))
     of_schedule = and_(ScheduleRun.practice_id == Schedule.practice_id, ScheduleRun.schedule_id == Schedule.id)
     last = select(func.max(ScheduleRun.local_date)).where(of_schedule).correlate(Schedule).scalar_subquery()
@@ -220,13 +220,13 @@ def _nights(session: Session, *, now: dt.datetime) -> Nights:
     waiting = []
     for schedule, zone, decided in rows:
         since = None if decided is None else decided + dt.timedelta(days=1)
-        nights = due.nights(schedule, ZoneInfo(zone), now, (), since)
+        nights = due.pending_runs(schedule, ZoneInfo(zone), now, (), since)
         newest = nights.due or (nights.missed[-1] if nights.missed else None)  # too late to start, but not recorded yet
         if newest is not None:
-            waiting.append(NightToWatch(schedule.practice_id, schedule.id, newest.instant))
+            waiting.append(RunToWatch(schedule.practice_id, schedule.id, newest.instant))
     missed = select(ScheduleRun.practice_id, ScheduleRun.schedule_id, ScheduleRun.due_at, ScheduleRun.because).where(
         ScheduleRun.outcome == RunOutcome.MISSED, ScheduleRun.due_at >= now - MISSED_OF
     )
     lately = session.execute(missed.order_by(ScheduleRun.due_at.desc()).limit(SCHEDULES_MAX))
     due_now = sorted(waiting, key=lambda night: night.at)[:SCHEDULES_MAX]
-    return Nights(len(rows), tuple(due_now), tuple(NightToWatch(*row) for row in lately))
+    return RunsToWatch(len(rows), tuple(due_now), tuple(RunToWatch(*row) for row in lately))

@@ -5,7 +5,7 @@ from typing import Any
 from core.jobs.keys import JobKey
 from core.jobs.results import progress
 from core.jobs.results.progress import Progress
-from core.watch.overview import Jobs, Nights, NightToWatch, Overview, Seen
+from core.watch.overview import Jobs, Overview, ProcessStatus, RunsToWatch, RunToWatch
 
 
 def as_json(seen: Overview) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def as_json(seen: Overview) -> dict[str, Any]:
     }
 
 
-def _process(one: Seen) -> dict[str, Any]:
+def _process(one: ProcessStatus) -> dict[str, Any]:
     return {
         "kind": one.kind,
         "host": one.host,
@@ -62,7 +62,7 @@ def _job(key: JobKey, one: Progress) -> dict[str, Any]:
     return {**_of(key), **told, "chunks_open": one.chunks_open, "stalled_because": one.stalled_because}
 
 
-def _nights(nights: Nights) -> dict[str, Any]:
+def _nights(nights: RunsToWatch) -> dict[str, Any]:
     return {
         "active": nights.active,
         "due": [_night(night) for night in nights.due],
@@ -70,7 +70,7 @@ def _nights(nights: Nights) -> dict[str, Any]:
     }
 
 
-def _night(night: NightToWatch) -> dict[str, Any]:
+def _night(night: RunToWatch) -> dict[str, Any]:
     ids = {"practice_id": str(night.practice_id), "schedule_id": str(night.schedule_id)}
     return {**ids, "due_at": night.at.isoformat(), "because": night.because}
 

@@ -12,16 +12,16 @@ from core import logs
 from core.db.engine import Sessions, transaction
 from core.migrations.wait import wait_until_migrated
 from core.watch import heartbeat, tally
-from core.watch.heartbeat import Alive
+from core.watch.heartbeat import ProcessInfo
 
 _log: Final = logging.getLogger(__name__)
 _LAST_WORD_WAITS_SECONDS: Final = 3  # for a heartbeat in progress
 
 
-class Pulse:
+class HeartbeatThread:
     """The heartbeat of one process. Monitoring must never stop the work, so it raises no error."""
 
-    def __init__(self, sessions: Sessions, me: Alive, *, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(self, sessions: Sessions, me: ProcessInfo, *, clock: Callable[[], dt.datetime]) -> None:
         """`sessions` must have a spare connection."""
         self._sessions, self._me, self._clock = sessions, me, clock
         self._stopping = threading.Event()

@@ -26,7 +26,7 @@ _ITEM_OF_CHUNK: Final = and_(
 )
 
 
-class Worked(NamedTuple):
+class JobTotals(NamedTuple):
     """The totals of all jobs of one kind. A failure counts each time it happened. Amounts in cents."""
 
     kind: JobKind
@@ -59,7 +59,7 @@ def jobs_by_status(session: Session) -> dict[JobStatus, int]:
     return {status: counted.get(status, 0) for status in JobStatus}
 
 
-def worked(session: Session) -> list[Worked]:
+def job_totals(session: Session) -> list[JobTotals]:
     """Return the totals of all jobs by kind. They never decrease."""
     zero = literal(0)
     names = ("settled", "skipped", "failed", "insurance_cents", "patient_cents")
@@ -69,7 +69,7 @@ def worked(session: Session) -> list[Worked]:
     both = union_all(chunks, tried_again).subquery()
     sums = [func.coalesce(func.sum(both.c[name]), 0) for name in names]
     return [
-        Worked(kind, *map(int, figures))
+        JobTotals(kind, *map(int, figures))
         for kind, *figures in session.execute(select(both.c.kind, *sums).group_by("kind"))
     ]
 
@@ -123,7 +123,7 @@ def runs_by_outcome(session: Session) -> dict[RunOutcome, int]:
     return {outcome: counted.get(outcome, 0) for outcome in RunOutcome}
 
 
-class Mails(NamedTuple):
+class ReportMails(NamedTuple):
     """Run reports: sent, given up, and failing for now."""
 
     sent: int
@@ -131,12 +131,12 @@ class Mails(NamedTuple):
     failing: int
 
 
-def mails(session: Session) -> Mails:
+def mails(session: Session) -> ReportMails:
     """Count the run reports of all practices."""
     state = ScheduleRun.mail_state
     failing = and_(state.in_((MailState.DUE, MailState.SENDING)), ScheduleRun.mail_tries > 0)
     counts = (func.count().filter(kind) for kind in (state == MailState.SENT, state == MailState.GIVEN_UP, failing))
-    return Mails._make(session.execute(select(*counts)).one())
+    return ReportMails._make(session.execute(select(*counts)).one())
 
 
 def mismatches(session: Session) -> int:

@@ -89,11 +89,11 @@ def _add(counted: Mapping[Cell, float]) -> None:
             _counted[cell] += value
 
 
-def _begin_anew() -> None:
+def _reset_after_fork() -> None:
     """Reset in a forked child: the counts are the parent's, and a thread that is gone may hold the lock."""
     global _lock  # noqa: PLW0603  a lock that was held at the fork is never released in the child
     _lock = threading.Lock()
     _counted.clear()
 
 
-os.register_at_fork(after_in_child=_begin_anew)
+os.register_at_fork(after_in_child=_reset_after_fork)

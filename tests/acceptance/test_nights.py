@@ -61,7 +61,7 @@ def due_now(practice: GivenPractice, *, name: str = "Night", **asked: object) ->
     request = a_request(name=name, local_time=local.isoformat("minutes"), **asked)
     owner = practice.person(f"{name.replace(' ', '').lower()}@{practice.id}.example", Role.ADMIN)
     with transaction(practice.sessions) as session:
-        made = commands.make(session, request, by=owner, now=at - dt.timedelta(hours=1))
+        made = commands.create(session, request, by=owner, now=at - dt.timedelta(hours=1))
         commands.start_settling(
             session, made.id, confirmation="CONFIRM", version=1, by=owner, now=at - dt.timedelta(hours=1)
         )

@@ -103,7 +103,7 @@ def test_a_worker_that_is_started_without_the_broker_works_sweeps_and_says_that_
 
         def lives() -> bool:
             with product.sessions() as session:
-                living = heartbeat.living(session, now=utc_now())
+                living = heartbeat.alive(session, now=utc_now())
             return worker.pid in {one.says["pid"] for one in living if one.kind == WORKER}
 
         eventually(lives, seconds=PATIENCE_SECONDS)

@@ -6,7 +6,7 @@ import psycopg
 from sqlalchemy import select
 
 from core.claims import feed
-from core.claims.feed_order import Cursor, value_of
+from core.claims.feed_order import Cursor, cursor_value
 from core.claims.filters import ClaimFilter
 from core.db.engine import Sessions
 from core.models.claims import Claim
@@ -76,7 +76,7 @@ def _cursor(sessions: Sessions, practice: Practice, *, place: int) -> str:
     before = select(Claim).where(Claim.practice_id == practice.id).order_by(*sort.order()).offset(place - 1).limit(1)
     with sessions() as session:
         last = session.scalars(before).one()
-    return Cursor(sort, backwards=False, claim_id=last.external_id, value=value_of(sort, last), place=place).text(
+    return Cursor(sort, backwards=False, claim_id=last.external_id, value=cursor_value(sort, last), place=place).text(
         practice.id
     )
 
@@ -94,7 +94,7 @@ def _page(
 ) -> Row:
     def read() -> None:
         with sessions() as session:
-            terms = feed.terms_of(session, practice.id, now=runs.utc_now())
+            terms = feed.terms_for(session, practice.id, now=runs.utc_now())
             feed.page(session, practice.id, ClaimFilter(), sort=sort, cursor=cursor, limit=PAGE_CLAIMS, terms=terms)
 
     return _p95(what, timed(read, times=TIMES), at_most)
@@ -103,12 +103,12 @@ def _page(
 def _sums(sessions: Sessions, practice: Practice) -> list[Row]:
     def totals() -> None:
         with sessions() as session:
-            terms = feed.terms_of(session, practice.id, now=runs.utc_now())
+            terms = feed.terms_for(session, practice.id, now=runs.utc_now())
             feed.totals(session, practice.id, ClaimFilter(), terms)
 
     def counts() -> None:
         with sessions() as session:
-            terms = feed.terms_of(session, practice.id, now=runs.utc_now())
+            terms = feed.terms_for(session, practice.id, now=runs.utc_now())
             feed.counts_by_billing_status(session, practice.id, ClaimFilter(), terms)
 
     return [

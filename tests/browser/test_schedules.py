@@ -35,12 +35,12 @@ def fill_in(page: Page) -> None:
 
 def runs_of(practice: GivenPractice) -> int:
     with practice.sessions() as session:
-        return len(queries.runs(session, practice.id, limit=10))
+        return len(queries.list_runs(session, practice.id, limit=10))
 
 
 def mode_of(practice: GivenPractice) -> ScheduleMode:
     with practice.sessions() as session:
-        (schedule,) = queries.of_practice(session, practice.id)
+        (schedule,) = queries.list_schedules(session, practice.id)
         return schedule.mode
 
 

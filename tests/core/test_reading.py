@@ -126,7 +126,7 @@ _PAYMENT = {"kind": "payment", "line": 1, "amount_cents": 500, "responsibility":
 def test_an_entry_is_refused_in_our_words(given: dict[str, Any], said: str) -> None:
     entry = {key: value for key, value in {**_PAYMENT, **given}.items() if value is not ...}
     with pytest.raises(manual_postings.BadEntry) as refused:
-        manual_postings.entry_of(entry)
+        manual_postings.parse_entry(entry)
 
     assert refused.value.message.startswith(said)
     assert refused.value.facts["faults"].keys() == {said.split(":", maxsplit=1)[0]}

@@ -34,7 +34,7 @@ def read(practice: GivenPractice) -> Books:
     place = (Claim.external_id, Posting.line, Posting.responsibility)
     sums = select(
         *place, Claim.id, func.sum(Posting.amount_cents),
-        -func.sum(Posting.amount_cents).filter(write_offs.standing()),
+        -func.sum(Posting.amount_cents).filter(write_offs.is_unreversed()),
     ).join_from(Posting, Claim, of_claim)  # fmt: skip
     books = Books(Counter(), Counter(), Counter())
     with practice.sessions() as session:

@@ -175,10 +175,10 @@ def _recovered(practice: GivenPractice, number: str) -> int:
 def _by_job(practice: GivenPractice, number: str) -> dict[tuple[int, str, int | None, str | None], int]:
     """What stands written off, by line, side, job and reason."""
     stands: Counter[tuple[int, str, int | None, str | None]] = Counter()
-    place = (Posting.line, Posting.responsibility, write_offs.job_of(), Posting.write_off_reason)
+    place = (Posting.line, Posting.responsibility, write_offs.owning_job(), Posting.write_off_reason)
     with practice.sessions() as session:
         found = select(*place, -Posting.amount_cents).where(
-            Posting.practice_id == practice.id, Posting.claim_id == practice.read(number).id, write_offs.standing()
+            Posting.practice_id == practice.id, Posting.claim_id == practice.read(number).id, write_offs.is_unreversed()
         )
         for *key, cents in session.execute(found):
             stands[tuple(key)] += cents

@@ -12,7 +12,7 @@ from core.db.engine import Sessions, make_sessions, transaction
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.ledger import manual_postings
-from core.ledger.manual_postings import entry_of
+from core.ledger.manual_postings import parse_entry
 from core.models.people import Role
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.servers import Databases
@@ -92,7 +92,7 @@ def test_no_dollar_is_lost_and_no_credit_is_false(
 def _post(practice: GivenPractice, kind: str, cents: int, key: str, **entry: str) -> None:
     given_ = {"kind": kind, "line": 1, "amount_cents": cents, **entry}
     with transaction(practice.sessions) as session:
-        manual_postings.post(session, "1", entry_of(given_), by=practice.biller, idempotency_key=key, now=NOW)
+        manual_postings.post(session, "1", parse_entry(given_), by=practice.biller, idempotency_key=key, now=NOW)
 
 
 def _standing(practice: GivenPractice) -> list[manual_postings.WrittenOff]:

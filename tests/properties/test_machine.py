@@ -167,7 +167,7 @@ class Practice(RuleBasedStateMachine):
         )
         self._post(
             lambda session: manual_postings.post(
-                session, place[0], manual_postings.entry_of(entry), by=self.admin,
+                session, place[0], manual_postings.parse_entry(entry), by=self.admin,
                 idempotency_key=f"k{next(self.keys)}", now=self.now,
             ),
             expected_balances.moves(kind, place, cents),
@@ -217,7 +217,7 @@ class Practice(RuleBasedStateMachine):
     @rule()
     def the_month_ends(self) -> None:
         """Jobs confirmed before it keep their posting date; later payments and reversals are dated after it."""
-        first = periods.after(periods.month_of(self.now.date()))
+        first = periods.next_month(periods.month_of(self.now.date()))
         self.now = dt.datetime.combine(first, self.now.timetz())
 
     def _month(self, months_ago: int) -> dt.date:

@@ -155,7 +155,7 @@ class Clinic:
             "amount_cents": random.randint(1, 500), "posted_on": str(utc_now().date()),
         }  # fmt: skip
         manual_postings.post(
-            session, random.choice(self._numbers), manual_postings.entry_of(entry), by=self._admin,
+            session, random.choice(self._numbers), manual_postings.parse_entry(entry), by=self._admin,
             idempotency_key=next(self._keys), now=utc_now(),
         )  # fmt: skip
 

@@ -45,7 +45,7 @@ def test_a_database_that_is_away_still_gives_a_page(biller: Browser, monkeypatch
     def away(*_: object, **__: object) -> None:
         raise OSError
 
-    monkeypatch.setattr("webui.shared.auth.sessions.actor_of", away)
+    monkeypatch.setattr("webui.shared.auth.sessions.find_actor", away)
 
     answer = biller.get("/jobs")
 

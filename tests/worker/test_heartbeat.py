@@ -30,7 +30,7 @@ from webui.shared import hints
 
 def processes(sessions: Sessions, kind: str) -> list[Process]:
     with sessions() as session:
-        return [one for one in heartbeat.seen(session) if one.kind == kind]
+        return [one for one in heartbeat.recent(session) if one.kind == kind]
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_worker_in_the_middle_of_a_chunk_is_seen_with_it(worker: Workers, sess
     job = practice.preview(now=now)
 
     def doing() -> set[int]:
-        seen = overview.look(sessions, now=dt.datetime.now(dt.UTC))
+        seen = overview.fetch_overview(sessions, now=dt.datetime.now(dt.UTC))
         assert seen.processes is not None
         return {chunk.job.job_id for one in seen.processes if one.pid == worker.settle.pid for chunk in one.doing}
 

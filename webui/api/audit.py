@@ -36,7 +36,7 @@ class AuditFileQuery(Parameters):
     job: Annotated[
         int | None,
         Field(ge=1, le=BIGINT_MAX, description="Done to this job, or to one that reverses it"),
-        BeforeValidator(reading.whole("write a job's number")),
+        BeforeValidator(reading.whole_number("write a job's number")),
     ] = None
     from_: Annotated[reading.Day | None, Field(alias="from")] = None
     to: reading.Day | None = None

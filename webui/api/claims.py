@@ -85,7 +85,7 @@ class NewPosting(RootModel[Entry]):
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read the entry; raise `BadEntry` naming each bad field."""
-        return cls(entries.entry_of(given))
+        return cls(entries.parse_entry(given))
 
 
 class NewHold(Body):
@@ -114,7 +114,7 @@ def list_claims(query: ClaimsQuery) -> Response:
             sort=Sort.of(query.sort),
             cursor=query.cursor or None,
             limit=query.limit,
-            terms=feed.terms_of(session, practice_id, now=now()),
+            terms=feed.terms_for(session, practice_id, now=now()),
         )
     answer = ClaimsPage(claims=[Claim.model_validate(row) for row in page.rows], next_cursor=page.next_cursor)
     return jsonify(answer.json_ready())
@@ -204,13 +204,13 @@ def _claim_answer(session: Session, path: ClaimPath) -> ClaimWithLines:
 
 def _claim_fields(session: Session, path: ClaimPath) -> dict[str, Any]:
     practice_id = current_actor().practice_id
-    terms = feed.terms_of(session, practice_id, now=now())
-    row = feed.one(session, practice_id, path.claim_id, terms=terms)
+    terms = feed.terms_for(session, practice_id, now=now())
+    row = feed.find_row(session, practice_id, path.claim_id, terms=terms)
     internal_id = lookup.find(session, practice_id, path.claim_id).id
     return {
         **asdict(row),
         "written_off": row.written_off,
         "eligibility_words": codes.describe(row.eligibility),
-        "why": feed.why(session, practice_id, path.claim_id, terms=terms),
+        "why": feed.blocking_rule_values(session, practice_id, path.claim_id, terms=terms),
         "lines": lookup.lines(session, practice_id, internal_id),
     }

@@ -106,4 +106,4 @@ def _listed(**which: Any) -> list[ExclusionRow]:
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
         today = practice_days.today(queries.find(session, practice_id), now=now())
-        return exclusions.listed(session, practice_id, today=today, **which)
+        return exclusions.list_exclusions(session, practice_id, today=today, **which)

@@ -61,7 +61,7 @@ class Period(Answer):
     def of(cls, month: Month) -> Self:
         """The month as an answer."""
         history = [vars(act) for act in month.history]
-        return cls.model_validate({**vars(month), "month": periods.name_of(month.month), "history": history})
+        return cls.model_validate({**vars(month), "month": periods.format_code(month.month), "history": history})
 
 
 class StoppedSchedule(Answer):
@@ -83,7 +83,7 @@ class Stops(Answer):
         return cls(
             schedules=[
                 StoppedSchedule.model_validate({"id": one.id, "name": one.name})
-                for one in schedules.with_nights_in(session, practice_id, month, now=now())
+                for one in schedules.with_runs_in(session, practice_id, month, now=now())
             ],
             settle_job_ids=[str(job_id) for job_id in closing.waiting_previews(session, practice_id, month)],
         )
@@ -118,7 +118,7 @@ class PeriodPath(BaseModel):
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it; raise `NotFound` where no month is called so."""
         try:
-            periods.named(given["month"])
+            periods.parse_month(given["month"])
         except periods.BadMonth:
             raise NotFound("There is no such month; its name is written as 2026-11.") from None
         return cls(month=given["month"])
@@ -142,14 +142,14 @@ def list_periods(query: PeriodsQuery) -> Response:
     more = len(found) > len(shown)
     answer = Periods(
         periods=[Period.of(one) for one in shown],
-        next_cursor=periods.name_of(shown[-1].month) if more else None,
+        next_cursor=periods.format_code(shown[-1].month) if more else None,
     )
     return jsonify(answer.json_ready())
 
 
 def _month_from_cursor(cursor: str) -> dt.date:
     try:
-        return periods.named(cursor)
+        return periods.parse_month(cursor)
     except periods.BadMonth:
         raise BadCursor from None
 
@@ -159,7 +159,7 @@ def _month_from_cursor(cursor: str) -> dt.date:
 def show_stops(path: PeriodPath) -> Response:
     """List what closing the month stops: schedules that run in it, and previews that wait for CONFIRM."""
     with app_context().sessions() as session:
-        stops = Stops.of(session, current_actor().practice_id, periods.named(path.month))
+        stops = Stops.of(session, current_actor().practice_id, periods.parse_month(path.month))
     return jsonify(stops.json_ready())
 
 
@@ -170,7 +170,7 @@ def close_period(path: PeriodPath) -> Response:
 
     `stops` lists what can no longer post into it. Ask for /periods/{month}/stops to know before.
     """
-    actor, day = current_actor(), periods.named(path.month)
+    actor, day = current_actor(), periods.parse_month(path.month)
     with transaction(app_context().sessions) as session:
         month = closing.close(session, day, by=actor, now=now())
         stops = Stops.of(session, actor.practice_id, day)
@@ -184,5 +184,7 @@ def close_period(path: PeriodPath) -> Response:
 def reopen_period(path: PeriodPath, body: Reopening) -> Response:
     """Reopen a closed month for a reason."""
     with transaction(app_context().sessions) as session:
-        month = closing.reopen(session, periods.named(path.month), reason=body.reason, by=current_actor(), now=now())
+        month = closing.reopen(
+            session, periods.parse_month(path.month), reason=body.reason, by=current_actor(), now=now()
+        )
     return jsonify(Period.of(month).json_ready())

@@ -42,5 +42,7 @@ def show_operations() -> Response:
     """Show processes, broker, jobs, schedules and failures of the whole installation."""
     seen = broker.fetch_status()
     hints = seen and {"hints_waiting": seen.hints_waiting, "version": seen.version, "memory_bytes": seen.memory_bytes}
-    answer = OperationsAnswer(broker=hints, **overview_json.as_json(overview.look(app_context().sessions, now=now())))
+    answer = OperationsAnswer(
+        broker=hints, **overview_json.as_json(overview.fetch_overview(app_context().sessions, now=now()))
+    )
     return jsonify(answer.json_ready())

@@ -41,7 +41,7 @@ class RecoveredMonth(Answer):
     def of(cls, month: recoveries.RecoveredMonth) -> Self:
         """The month as an answer."""
         given: Mapping[str, Any] = {**vars(month), "recovered_cents": month.recovered_cents}
-        return cls.model_validate({**given, "month": periods.name_of(month.month)})
+        return cls.model_validate({**given, "month": periods.format_code(month.month)})
 
 
 class Recovery(Answer):
@@ -79,8 +79,8 @@ class Recoveries(Answer):
 def list_recoveries(query: RecoveriesQuery) -> Response:
     """List payments that came after a write-off, and what they took back."""
     practice_id = current_actor().practice_id
-    month = periods.named(query.month) if query.month else None
-    after = recoveries.place(query.cursor) if query.cursor else None
+    month = periods.parse_month(query.month) if query.month else None
+    after = recoveries.parse_cursor(query.cursor) if query.cursor else None
     with app_context().sessions() as session:
         rows = recoveries.page(session, practice_id, month=month, after=after, limit=query.limit + 1)
         months = recoveries.by_month(session, practice_id)

@@ -28,7 +28,7 @@ _ID: Final = re.compile(r"[1-9][0-9]{0,17}")  # what a bigint holds
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Limit = Annotated[
-    int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(reading.whole(f"write a whole number from 1 to {LIMIT_MAX}"))
+    int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(reading.whole_number(f"write a whole number from 1 to {LIMIT_MAX}"))
 ]
 View = Callable[..., Any]
 Model = TypeVar("Model", bound=BaseModel)

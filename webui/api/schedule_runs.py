@@ -41,7 +41,7 @@ def list_runs(query: RunsQuery) -> Response:
     schedule_id = int(query.schedule_id) if query.schedule_id else None
     practice_id, before = current_actor().practice_id, query.after()
     with app_context().sessions() as session:
-        runs = queries.runs(session, practice_id, schedule_id, before=before, limit=query.limit + 1)
+        runs = queries.list_runs(session, practice_id, schedule_id, before=before, limit=query.limit + 1)
         shown = runs[: query.limit]
         answer = ScheduleRuns(
             schedule_runs=[run_answer(session, run) for run in shown],
@@ -61,7 +61,7 @@ def show_run(path: RunPath) -> Response:
 
 def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
     """The run with its morning report."""
-    report = reports.of_run(session, run, now=now())
+    report = reports.report_for_run(session, run, now=now())
     of_run = (
         "id", "schedule_id", "local_date", "due_at", "begun_at", "mode", "outcome", "because", "mail_state",
         "mail_sent_at",

@@ -60,7 +60,7 @@ class IfVersion(Parameters):
     """Which version of the schedule is meant, where that matters."""
 
     version: Annotated[
-        Annotated[int, Field(ge=1), BeforeValidator(reading.whole("write a schedule's version"))] | None,
+        Annotated[int, Field(ge=1), BeforeValidator(reading.whole_number("write a schedule's version"))] | None,
         Field(description="The schedule's version as you know it: if somebody changed it since, nothing is run"),
     ] = None
 
@@ -76,7 +76,7 @@ class LetSettle(OfVersion):
 def list_schedules() -> Response:
     """List the practice's schedules, by name."""
     with app_context().sessions() as session:
-        found = queries.of_practice(session, current_actor().practice_id)
+        found = queries.list_schedules(session, current_actor().practice_id)
         answer = Schedules(schedules=_answers(session, found))
     return jsonify(answer.json_ready())
 
@@ -86,7 +86,7 @@ def list_schedules() -> Response:
 def make_schedule(body: ScheduleRequest) -> tuple[Response, int, dict[str, str]]:
     """Make a schedule. It reports what it would settle, and settles nothing until POST …/settle."""
     with transaction(app_context().sessions) as session:
-        schedule = commands.make(session, body, by=current_actor(), now=now())
+        schedule = commands.create(session, body, by=current_actor(), now=now())
         answer = _answer(session, schedule)
     location = url_for("api.show_schedule", schedule_id=schedule.id)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": location}
@@ -181,7 +181,7 @@ def let_schedule_report(path: SchedulePath, body: OfVersion) -> Response:
     """Let a schedule only report from its next run on."""
     with transaction(app_context().sessions) as session:
         by = current_actor()
-        schedule = commands.only_report(session, path.id, version=body.version, by=by, now=now())
+        schedule = commands.report_only(session, path.id, version=body.version, by=by, now=now())
         answer = _answer(session, schedule)
     return jsonify(answer.json_ready())
 
@@ -210,7 +210,7 @@ def show_tonight(path: SchedulePath) -> Response:
     """Tell what a schedule would settle in its next night, by the rules and claims as they are now."""
     with app_context().sessions() as session:
         schedule = queries.find(session, current_actor().practice_id, path.id)
-        found = estimate.tonight(session, schedule, now=now())
+        found = estimate.estimate_next_run(session, schedule, now=now())
     answer = TonightAnswer(
         as_of=found.as_of,
         notes=found.notes,
@@ -238,19 +238,19 @@ def _answers(session: Session, schedules: Sequence[Schedule]) -> list[ScheduleAn
 
 
 def _schedule_fields(session: Session, schedule: Schedule, zone: str, names: Mapping[int, str]) -> dict[str, Any]:
-    night = queries.next_night(session, schedule, now=now())
+    night = queries.next_run(session, schedule, now=now())
     own = (
         "id", "name", "filter", "weekdays", "reason", "note", "late_minutes", "mail_to", "mode", "state",
         "stopped_because", "version", "made_at", "changed_at",
     )  # fmt: skip
     return {
         **{member: getattr(schedule, member) for member in own},
-        "words": descriptions.sentence(schedule, zone),
+        "words": descriptions.describe(schedule, zone),
         "local_time": schedule.local_time.isoformat("minutes"),
         "time_zone": zone,
         "claims_max": plain_limit(schedule.claims_max),
         "cents_max": plain_limit(schedule.cents_max),
-        "stopped_words": descriptions.because(schedule.stopped_because) if schedule.stopped_because else None,
+        "stopped_words": descriptions.describe_reason(schedule.stopped_because) if schedule.stopped_because else None,
         "next_run": night,
         "next_run_words": schedule_labels.describe_next_run(schedule, night, zone),
         "owner": names.get(schedule.owner_id),

@@ -111,7 +111,7 @@ _ANSWERS: Final[dict[str, Any]] = {
 def list_users() -> Response:
     """List the people of the practice."""
     with app_context().sessions() as session:
-        found = [_answer(user) for user in user_management.of_practice(session, current_actor())]
+        found = [_answer(user) for user in user_management.list_users(session, current_actor())]
     return jsonify(Users(users=found).json_ready())
 
 

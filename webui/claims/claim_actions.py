@@ -151,7 +151,7 @@ def _parse_posting_form(form: MultiDict[str, str]) -> tuple[Payment | Adjustment
     if "\x00" in given["note"]:
         faults["note"] = "The note has a character that cannot be kept; type it again."
     try:
-        entry = manual_postings.entry_of({**given, "amount_cents": amount})
+        entry = manual_postings.parse_entry({**given, "amount_cents": amount})
     except BadEntry as refusal:
         faults |= {name: _FIELD_MESSAGES.get(name, words) for name, words in refusal.facts["faults"].items()}
     return (None if faults else entry), faults

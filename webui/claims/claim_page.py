@@ -48,14 +48,14 @@ def render_claim(claim_id: str, **said: Any) -> str:
     practice_id = current_actor().practice_id
     with transaction(app_context().sessions) as db:
         internal = lookup.find(db, practice_id, claim_id)
-        terms = feed.terms_of(db, practice_id, now=now())
+        terms = feed.terms_for(db, practice_id, now=now())
         postings = ledger.ledger(db, practice_id, internal.id)
         facts: dict[str, Any] = {
-            "claim": feed.one(db, practice_id, claim_id, terms=terms),
-            "saw": codes.rule_values(feed.why(db, practice_id, claim_id, terms=terms)),
-            "held": holds.of_claim(db, practice_id, claim_id, today=terms.as_of),
+            "claim": feed.find_row(db, practice_id, claim_id, terms=terms),
+            "saw": codes.rule_values(feed.blocking_rule_values(db, practice_id, claim_id, terms=terms)),
+            "held": holds.hold_of_claim(db, practice_id, claim_id, today=terms.as_of),
             "patient_number": lookup.patient_number(db, internal),
-            "excluded": exclusions.listed(
+            "excluded": exclusions.list_exclusions(
                 db,
                 practice_id,
                 today=terms.as_of,

@@ -77,11 +77,13 @@ def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:
     hold = Hold(wanted) if wanted in set(Hold) else None
     today = practice_days.today(current_practice(), now=now())
     with app_context().sessions() as db:
-        excluded = exclusions.listed(
+        excluded = exclusions.list_exclusions(
             db, practice_id, today=today, lasting_only=not every, before_id=_number_argument("before"), limit=ROWS + 1
         )
-        held = holds.listed(db, practice_id, today=today, hold=hold, after_id=_number_argument("after"), limit=ROWS + 1)
-        payers = names.by_number(db, practice_id, Payer)
+        held = holds.list_held_claims(
+            db, practice_id, today=today, hold=hold, after_id=_number_argument("after"), limit=ROWS + 1
+        )
+        payers = names.numbers_and_names(db, practice_id, Payer)
     return render_template(
         "exclusions/index.html",
         exclusions=excluded[:ROWS],

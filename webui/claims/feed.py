@@ -62,10 +62,10 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
     actor, practice_id = current_actor(), current_actor().practice_id
     page, totals, counts = _EMPTY_PAGE, None, {}
     with transaction(app_context().sessions) as db:
-        choices = feed.choices_of(db, practice_id)
+        choices = feed.filter_choices(db, practice_id)
         saved = saved_filters.of_practice(db, practice_id)
         if query.filter is not None:
-            terms = feed.terms_of(db, practice_id, now=now())
+            terms = feed.terms_for(db, practice_id, now=now())
             page = feed.page(
                 db, practice_id, query.filter, sort=query.sort, cursor=query.cursor, limit=query.limit, terms=terms
             )
@@ -96,7 +96,7 @@ def totals() -> Response:
     query = _require_valid_filter(FeedQuery.of(_query_pairs()))
     with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
-        sums = feed.totals(db, practice_id, query.filter, feed.terms_of(db, practice_id, now=now()))  # type: ignore[arg-type]
+        sums = feed.totals(db, practice_id, query.filter, feed.terms_for(db, practice_id, now=now()))  # type: ignore[arg-type]
     return _json(**_totals_json(sums, f"All {number(sums.claims)} that match"))
 
 
@@ -107,9 +107,9 @@ def counts() -> Response:
     query = _require_valid_filter(FeedQuery.of(_query_pairs()))
     with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
-        terms = feed.terms_of(db, practice_id, now=now())
+        terms = feed.terms_for(db, practice_id, now=now())
         found = feed.counts_by_billing_status(db, practice_id, query.filter, terms)  # type: ignore[arg-type]
-        statuses = feed.choices_of(db, practice_id).billing_statuses
+        statuses = feed.filter_choices(db, practice_id).billing_statuses
     return _json(counts={status: number(found.get(status, 0)) for status in {*statuses, *found}})
 
 
@@ -120,7 +120,7 @@ def selection() -> Response:
     selected = FeedSelection.of(request.form)
     with transaction(app_context().sessions) as db:
         practice_id = current_actor().practice_id
-        sums = selected.totals(db, practice_id, feed.terms_of(db, practice_id, now=now()))
+        sums = selected.totals(db, practice_id, feed.terms_for(db, practice_id, now=now()))
     dollars = f"insurance {money(sums.insurance_due)} · patient {money(sums.patient_due)}"
     return _json(**_totals_json(sums, f"{number(sums.claims)} selected"), dollars=dollars, total=money(sums.total_due))
 
@@ -192,10 +192,11 @@ def export_csv() -> Response:
 
 def _csv_lines(db: Session, query: FeedQuery, practice_id: int) -> Iterator[str]:
     columns = _shown_columns()
-    terms = feed.terms_of(db, practice_id, now=now())
-    rows = feed.every_row(db, practice_id, query.filter, sort=query.sort, terms=terms)  # type: ignore[arg-type]
+    terms = feed.terms_for(db, practice_id, now=now())
+    rows = feed.stream_rows(db, practice_id, query.filter, sort=query.sort, terms=terms)  # type: ignore[arg-type]
     cells = (
-        [column.text(row) if column.is_money else export.guard(column.text(row)) for column in columns] for row in rows
+        [column.text(row) if column.is_money else export.escape_formula(column.text(row)) for column in columns]
+        for row in rows
     )
     yield from export.csv_pieces([column.name for column in columns], cells)
 

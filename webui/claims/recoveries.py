@@ -21,8 +21,8 @@ blueprint = Blueprint("recoveries", __name__, url_prefix="/late-payments")
 def index() -> str:
     """Show the months, and the payments of one or all, newest first. Raise `BadMonth` and `BadCursor`."""
     practice_id = current_actor().practice_id
-    month = periods.named(request.args["month"]) if request.args.get("month") else None
-    after = recoveries.place(request.args["after"]) if request.args.get("after") else None
+    month = periods.parse_month(request.args["month"]) if request.args.get("month") else None
+    after = recoveries.parse_cursor(request.args["after"]) if request.args.get("after") else None
     with app_context().sessions() as db:
         months = recoveries.by_month(db, practice_id)
         rows = recoveries.page(db, practice_id, month=month, after=after, limit=ROWS + 1)
@@ -38,4 +38,4 @@ def index() -> str:
 
 
 def _name(month: dt.date) -> str:
-    return periods.name_of(month)
+    return periods.format_code(month)

@@ -102,7 +102,7 @@ def _count_claims(asked: StatusChangeForm) -> int:
         if asked.again:
             return queries.find(db, JobKey(practice_id, asked.again)).claims_total or 0
         assert asked.selected is not None
-        return asked.selected.totals(db, practice_id, feed.terms_of(db, practice_id, now=now())).claims
+        return asked.selected.totals(db, practice_id, feed.terms_for(db, practice_id, now=now())).claims
 
 
 def _faults(asked: StatusChangeForm) -> dict[str, str]:

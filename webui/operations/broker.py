@@ -13,7 +13,7 @@ from redis.exceptions import NoPermissionError, RedisError
 from core.broker import causes
 from core.causes import Cause
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
-from core.watch.deadline import Asked, Silent
+from core.watch.deadline import DeadlineCall, TimedOut
 from webui.shared.app_context import AppContext
 
 ANSWER_SECONDS: Final = 1
@@ -37,7 +37,7 @@ def register(app: Flask) -> None:
         made: AppContext = app.extensions["settle"]
         return _query_broker(made.settings)
 
-    app.extensions[_EXTENSION_KEY] = Asked(look_now, wait_seconds=ANSWER_SECONDS)
+    app.extensions[_EXTENSION_KEY] = DeadlineCall(look_now, wait_seconds=ANSWER_SECONDS)
 
 
 def is_reachable() -> bool:
@@ -58,10 +58,10 @@ def failure_cause() -> Cause | None:
 
 
 def _shared_answer() -> BrokerStatus | Cause:
-    asked: Asked[BrokerStatus | Cause] = current_app.extensions[_EXTENSION_KEY]
+    asked: DeadlineCall[BrokerStatus | Cause] = current_app.extensions[_EXTENSION_KEY]
     try:
         return asked.answer()
-    except Silent:
+    except TimedOut:
         return causes.SILENT
 
 

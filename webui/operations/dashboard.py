@@ -30,7 +30,7 @@ blueprint = Blueprint("operations", __name__)
 def show() -> Response:
     """Show the state of the whole installation. The page refreshes every few seconds."""
     settings = app_context().settings
-    seen = overview.look(app_context().sessions, now=now())
+    seen = overview.fetch_overview(app_context().sessions, now=now())
     facts: dict[str, Any] = {
         "seen": seen,
         "warnings": warnings(seen),

@@ -10,9 +10,9 @@ from core import zone_database
 from core.causes import Cause
 from core.db import causes
 from core.jobs.results import progress
-from core.migrations.run import unmigrated
+from core.migrations.run import missing_migration
 from core.watch import heartbeat
-from core.watch.deadline import Asked, Silent
+from core.watch.deadline import DeadlineCall, TimedOut
 from core.watch.heartbeat import WORKER
 from core.watch.warnings import TICK_LATE_AFTER
 from webui.operations import broker
@@ -44,7 +44,7 @@ class NotMigrated(Exception):
 def register(app: Flask) -> None:
     """Add both. Simultaneous requests share one database query, so that a hanging one blocks no other."""
     made: AppContext = app.extensions["settle"]
-    app.extensions[_EXTENSION_KEY] = Asked(lambda: _degraded_parts(made), wait_seconds=WAIT_SECONDS)
+    app.extensions[_EXTENSION_KEY] = DeadlineCall(lambda: _degraded_parts(made), wait_seconds=WAIT_SECONDS)
     app.register_blueprint(blueprint)
 
 
@@ -60,12 +60,12 @@ def readyz() -> tuple[Response, HTTPStatus]:
 
     Without them, pages and confirmations work, and jobs and scheduled runs continue when they are back.
     """
-    asked: Asked[dict[str, str]] = current_app.extensions[_EXTENSION_KEY]
+    asked: DeadlineCall[dict[str, str]] = current_app.extensions[_EXTENSION_KEY]
     try:
         degraded = asked.answer()
     except NotMigrated as error:
         return _not_ready(error.cause)
-    except Silent:
+    except TimedOut:
         return _not_ready(_SILENT)
     except SQLAlchemyError as error:
         return _not_ready(causes.why(error) or causes.NO_ANSWER)
@@ -78,7 +78,7 @@ def readyz() -> tuple[Response, HTTPStatus]:
 
 def _degraded_parts(made: AppContext) -> dict[str, str]:
     """Return the degraded parts with their reasons."""
-    cause = unmigrated(made.engine)
+    cause = missing_migration(made.engine)
     if cause is not None:
         raise NotMigrated(cause)
     now, reasons = made.clock(), {}
@@ -87,7 +87,7 @@ def _degraded_parts(made: AppContext) -> dict[str, str]:
             reasons["worker"] = "a job has waited for a minute and no worker took or finished a chunk of any job"
         elif progress.previews_waiting(session, now=now):
             reasons["worker"] = "a preview has waited for a minute and no worker prepares it"
-        elif WORKER not in {one.kind for one in heartbeat.living(session, now=now)}:
+        elif WORKER not in {one.kind for one in heartbeat.alive(session, now=now)}:
             reasons["worker"] = "no worker has been heard for 45 seconds; jobs wait until one is"
         ticked = heartbeat.last_tick(session)
         if ticked is not None and now - ticked > TICK_LATE_AFTER:

@@ -6,7 +6,7 @@ from typing import Final
 from flask import Blueprint, Flask, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from core.watch.metrics import Watch, World
+from core.watch.metrics import Context, MetricsCollector
 from webui.operations import broker
 from webui.shared.app_context import AppContext, app_context
 
@@ -18,8 +18,8 @@ blueprint = Blueprint("metrics", __name__)
 def register(app: Flask) -> None:
     """Add the page. Each process caches the result for a few seconds."""
     made: AppContext = app.extensions["settle"]
-    app.extensions[_EXTENSION_KEY] = Watch(
-        World(
+    app.extensions[_EXTENSION_KEY] = MetricsCollector(
+        Context(
             made.sessions,
             made.clock,
             broker.is_reachable,
@@ -34,7 +34,7 @@ def show() -> Response:
     """Return all metrics, with status 200 even without a database: `settle_database_up 0`."""
     if not _may_read():
         return Response("A bearer token is needed.\n", 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain")
-    watch: Watch = current_app.extensions[_EXTENSION_KEY]
+    watch: MetricsCollector = current_app.extensions[_EXTENSION_KEY]
     return Response(watch.text(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

@@ -62,7 +62,7 @@ def close(name: str) -> Response | tuple[str, int]:
         raise
     except Refusal as refusal:
         return _page(month, refused=refusal.message), refusal.http_status
-    flash(f"{periods.words_of(month)} is closed. Nothing can be posted into it any more.", "good")
+    flash(f"{periods.format_long(month)} is closed. Nothing can be posted into it any more.", "good")
     return redirect(url_for("periods.show", name=name), code=HTTPStatus.SEE_OTHER)
 
 
@@ -80,13 +80,13 @@ def reopen(name: str) -> Response | tuple[str, int]:
         return _page(month, fault=fault.message, typed=reason), fault.http_status
     except Refusal as refusal:
         return _page(month, refused=refusal.message, typed=reason), refusal.http_status
-    flash(f"{periods.words_of(month)} is open again.", "good")
+    flash(f"{periods.format_long(month)} is open again.", "good")
     return redirect(url_for("periods.show", name=name), code=HTTPStatus.SEE_OTHER)
 
 
 def _month_from_path(name: str) -> dt.date:
     try:
-        return periods.named(name)
+        return periods.parse_month(name)
     except periods.BadMonth:
         raise NotFound("There is no such month; its name is written as 2026-11.") from None
 
@@ -98,11 +98,11 @@ def _page(month: dt.date, **said: Any) -> str:
         keeps = found.totals if found.state == "closed" else closing.current_totals(db, actor.practice_id, month)
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)
         waiting = closing.waiting_previews(db, actor.practice_id, month)
-        nights = schedules.with_nights_in(db, actor.practice_id, month, now=now())
+        nights = schedules.with_runs_in(db, actor.practice_id, month, now=now())
     return render_template(
         "periods/show.html",
         month=found,
-        name=periods.name_of(month),
+        name=periods.format_code(month),
         totals=keeps,
         kinds=list(PostingKind),
         sides=list(Responsibility),

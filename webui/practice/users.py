@@ -45,7 +45,7 @@ def index() -> str:
 
 def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
     with app_context().sessions() as db:
-        found = user_management.of_practice(db, current_actor())
+        found = user_management.list_users(db, current_actor())
     return render_template(
         "users/index.html",
         people=found,
@@ -88,7 +88,7 @@ def show(user_id: int) -> str:
 def _page(user_id: int, *, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> str:
     with app_context().sessions() as db:
         person = user_management.find(db, user_id, by=current_actor())
-        browsers, tokens = user_management.doors_open_to(db, person)
+        browsers, tokens = user_management.count_sessions_and_tokens(db, person)
     return render_template(
         "users/show.html",
         person=person,

@@ -44,7 +44,7 @@ def resume(schedule_id: int) -> Response:
 def report_only(schedule_id: int) -> Response:
     """Return the schedule to report-only mode."""
     said = "From the next run on, the schedule only reports."
-    return _run_command(commands.only_report, schedule_id, said, version=schedule_pages.version_from_form())
+    return _run_command(commands.report_only, schedule_id, said, version=schedule_pages.version_from_form())
 
 
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/settle")

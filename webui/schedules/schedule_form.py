@@ -19,7 +19,7 @@ from core.schedules.requests import (
     NAME_CHARACTERS_MAX,
     BadSchedule,
     ScheduleRequest,
-    claims_typed,
+    parse_claims_cap,
 )
 from webui.claims.feed_query import FILTER_KEYS, FeedQuery
 from webui.shared.labels import feed_query_string
@@ -94,7 +94,7 @@ def _request_fields(typed: Mapping[str, str], weekdays: Sequence[str], query: Fe
     """Return the request for core. Unreadable values become values that core refuses."""
     return {
         **{name: typed[name] for name in ("name", "reason", "note")},
-        "claims_max": claims_typed(typed["claims_max"]),
+        "claims_max": parse_claims_cap(typed["claims_max"]),
         "filter": query.filter.given() if query.filter is not None else {},
         "local_time": _time(typed["local_time"]),
         "weekdays": weekdays,

@@ -9,8 +9,8 @@ from flask import Flask
 
 from core.claims.feed import FeedChoices
 from core.models.schedules import Schedule, ScheduleMode, ScheduleState
-from core.schedules.descriptions import because, cents_cap, claims_cap, clock, minutes
-from core.schedules.run_times import Night
+from core.schedules.descriptions import cents_cap, claims_cap, clock, describe_reason, minutes
+from core.schedules.run_times import RunTime
 from webui.claims.feed_columns import ELIGIBILITY_PILLS
 from webui.shared.labels import Pill, date, money
 
@@ -78,12 +78,12 @@ FILTER_LABELS: Final = {
 def register(app: Flask) -> None:
     """Give templates the pills and the filters."""
     app.jinja_env.globals.update(SCHEDULE_MODE=MODE, SCHEDULE_STATE=STATE, REPORT_STATE=REPORT, WOULD=PROJECTED_STATES)
-    app.add_template_filter(because, "because_words")
+    app.add_template_filter(describe_reason, "because_words")
     for filter_ in (clock, minutes, claims_cap, cents_cap):
         app.add_template_filter(filter_)
 
 
-def describe_next_run(schedule: Schedule, night: Night | None, time_zone: str) -> str:
+def describe_next_run(schedule: Schedule, night: RunTime | None, time_zone: str) -> str:
     """Say when it runs next. If the clock changes that day, say what that does to the run."""
     if schedule.state is ScheduleState.PAUSED:
         return "Paused: no night comes until somebody resumes it."
@@ -96,7 +96,7 @@ def describe_next_run(schedule: Schedule, night: Night | None, time_zone: str) -
     return f"{said}. {change}" if (change := describe_clock_change(night, schedule.local_time, time_zone)) else said
 
 
-def describe_clock_change(night: Night, local_time: dt.time, time_zone: str) -> str:
+def describe_clock_change(night: RunTime, local_time: dt.time, time_zone: str) -> str:
     """Say what a clock change on the run date does to the run, or nothing on other dates."""
     zone = ZoneInfo(time_zone)
     wanted, at = dt.datetime.combine(night.date, local_time), night.instant.astimezone(zone)

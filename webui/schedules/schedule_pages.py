@@ -56,12 +56,12 @@ def index() -> str:
     """List the practice's schedules: what each does, its next run, and the result of its last run."""
     practice = current_practice()
     with app_context().sessions() as db:
-        found = queries.of_practice(db, practice.id)
+        found = queries.list_schedules(db, practice.id)
         last = queries.last_runs(db, practice.id)
         rows = [
             ScheduleRow(
                 schedule,
-                descriptions.sentence(schedule, practice.time_zone),
+                descriptions.describe(schedule, practice.time_zone),
                 next_run_sentence(db, schedule, practice.time_zone),
                 with_report(db, last[schedule.id]) if schedule.id in last else None,
             )
@@ -85,7 +85,7 @@ def tonight_of(schedule_id: int) -> str:
     practice = current_practice()
     with transaction(app_context().sessions) as db:
         schedule = queries.find(db, practice.id, schedule_id)
-        seen = _estimate_or_reason(lambda: estimate.tonight(db, schedule, now=now()))
+        seen = _estimate_or_reason(lambda: estimate.estimate_next_run(db, schedule, now=now()))
     if not request.headers.get("HX-Request"):
         return render_schedule(schedule_id, **seen)
     settles = schedule.mode is ScheduleMode.SETTLE
@@ -94,11 +94,11 @@ def tonight_of(schedule_id: int) -> str:
     )
 
 
-def _estimate_or_reason(add_up: Callable[[], estimate.Tonight]) -> dict[str, Any]:
+def _estimate_or_reason(add_up: Callable[[], estimate.RunEstimate]) -> dict[str, Any]:
     """Return the estimate, or why there is none."""
     try:
         return {"tonight": add_up()}
-    except estimate.TonightTooSlow as slow:
+    except estimate.EstimateTooSlow as slow:
         return {"too_slow": slow.message}
 
 
@@ -109,11 +109,11 @@ def render_schedule(schedule_id: int, **said: Any) -> str:
         schedule = queries.find(db, practice.id, schedule_id)
         facts = {
             "schedule": schedule,
-            "sentence": descriptions.sentence(schedule, practice.time_zone),
+            "sentence": descriptions.describe(schedule, practice.time_zone),
             "next": next_run_sentence(db, schedule, practice.time_zone),
-            "terms": schedule_labels.describe_filter(schedule.filter, feed.choices_of(db, practice.id)),
+            "terms": schedule_labels.describe_filter(schedule.filter, feed.filter_choices(db, practice.id)),
             "today": practice_days.today(practice, now=now()),
-            "runs": [with_report(db, run) for run in queries.runs(db, practice.id, schedule.id, limit=RUNS_SHOWN)],
+            "runs": [with_report(db, run) for run in queries.list_runs(db, practice.id, schedule.id, limit=RUNS_SHOWN)],
             "names": jobs.names_of_users(db, practice.id, {schedule.owner_id, schedule.changed_by}),
         }
     return render_template(
@@ -140,7 +140,7 @@ def make() -> Response | tuple[str, int] | str:
         return _render_form(form)
     try:
         with transaction(app_context().sessions) as db:
-            made = commands.make(db, form.request, by=current_actor(), now=now())
+            made = commands.create(db, form.request, by=current_actor(), now=now())
     except NotAllowed:
         raise
     except Refusal as refusal:
@@ -202,7 +202,7 @@ def _form_with_refusal(form: ScheduleForm, schedule: Schedule | None, refusal: R
 
 def next_run_sentence(db: Session, schedule: Schedule, time_zone: str) -> str:
     """Say when it runs next."""
-    night = queries.next_night(db, schedule, now=now())
+    night = queries.next_run(db, schedule, now=now())
     return schedule_labels.describe_next_run(schedule, night, time_zone)
 
 
@@ -211,15 +211,15 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: A
     practice = current_practice()
     seen: dict[str, Any] = {}
     with app_context().sessions() as db:
-        choices = feed.choices_of(db, practice.id)
+        choices = feed.filter_choices(db, practice.id)
         names = jobs.names_of_users(db, practice.id, {schedule.changed_by} if schedule else set())
     if form.request is not None:
         asked = form.request
         with transaction(app_context().sessions) as db:
             seen = {
-                "sentence": descriptions.sentence(_unsaved_schedule(asked, schedule), practice.time_zone),
+                "sentence": descriptions.describe(_unsaved_schedule(asked, schedule), practice.time_zone),
                 "today": practice_days.today(practice, now=now()),
-                **_estimate_or_reason(lambda: estimate.tonight_of(db, asked, by=current_actor(), now=now())),
+                **_estimate_or_reason(lambda: estimate.estimate_request(db, asked, by=current_actor(), now=now())),
             }
     return render_template(
         "schedules/form.html",

@@ -15,7 +15,7 @@ from core.models.ledger import WriteOffReason
 from core.models.schedules import ScheduleRun
 from core.schedules import descriptions, queries, reports
 from core.schedules.queries import NoSuchSchedule
-from core.schedules.reports import MorningReport
+from core.schedules.reports import RunReport
 from webui.schedules import schedule_labels
 from webui.shared import partials
 from webui.shared.app_context import app_context, now
@@ -31,12 +31,12 @@ class RunWithReport(NamedTuple):
     """A run with its result."""
 
     run: ScheduleRun
-    report: MorningReport
+    report: RunReport
 
 
 def with_report(db: Session, run: ScheduleRun) -> RunWithReport:
     """Return the run with its current result."""
-    return RunWithReport(run, reports.of_run(db, run, now=now()))
+    return RunWithReport(run, reports.report_for_run(db, run, now=now()))
 
 
 @blueprint.get("")
@@ -46,7 +46,7 @@ def index() -> str:
     practice_id = current_actor().practice_id
     before_id = reading.number(request.args.get("before", ""))
     with app_context().sessions() as db:
-        found = queries.runs(db, practice_id, before=before_id, limit=PAGE_RUNS + 1)
+        found = queries.list_runs(db, practice_id, before=before_id, limit=PAGE_RUNS + 1)
         runs = [with_report(db, run) for run in found[:PAGE_RUNS]]
     older = runs[-1].run.id if len(found) > PAGE_RUNS else None
     return render_template("schedules/runs.html", runs=runs, older=older, before=before_id)
@@ -61,13 +61,13 @@ def show(run_id: int) -> str:
         run = queries.find_run(db, practice.id, run_id)
         facts = {
             "run": run,
-            "report": reports.of_run(db, run, now=now()),
+            "report": reports.report_for_run(db, run, now=now()),
             "is_there": _schedule_exists(db, run),
-            "terms": schedule_labels.describe_filter(run.asked["filter"], feed.choices_of(db, practice.id)),
+            "terms": schedule_labels.describe_filter(run.asked["filter"], feed.filter_choices(db, practice.id)),
             "names": jobs.names_of_users(db, practice.id, {run.asked_by, run.asked["owner_id"]}),
             "reason": WriteOffReason(run.asked["reason"]),
             "failures": codes.FAILURE_SENTENCES,
-            "mail": descriptions.mail(run),
+            "mail": descriptions.describe_mail(run),
         }
     template = "schedules/_report.html" if partials.is_partial_request() else "schedules/run.html"
     return render_template(template, **facts)
@@ -86,7 +86,7 @@ def run_that_made(job: SettleJob) -> OriginatingRun | None:
     if job.schedule_id is None:
         return None
     with app_context().sessions() as db:
-        run = queries.run_of_job(db, job.practice_id, job.id)
+        run = queries.run_for_job(db, job.practice_id, job.id)
         return None if run is None else OriginatingRun(run, _schedule_exists(db, run))
 
 

@@ -9,7 +9,7 @@ from gunicorn.glogging import Logger
 from core import logs, zone_database
 from core.settings import settings
 from core.watch import heartbeat
-from core.watch.pulse import Pulse
+from core.watch.pulse import HeartbeatThread
 from webui.app import create_app
 from webui.shared.app_context import AppContext, utc_now
 
@@ -28,7 +28,7 @@ def application() -> OpenAPI:
     app = create_app()
     door: AppContext = app.extensions["settle"]
     me = heartbeat.this_process(heartbeat.WEB, started_at=utc_now(), threads=door.settings.web_threads)
-    Pulse(door.sessions, me, clock=utc_now).start()
+    HeartbeatThread(door.sessions, me, clock=utc_now).start()
     return app
 
 

@@ -68,7 +68,7 @@ def signed_in_actor() -> Actor | None:
         if token:
             idle = app_context().settings.session_idle_minutes
             with transaction(app_context().sessions) as db:
-                g.actor = sessions.actor_of(db, token, now(), idle)
+                g.actor = sessions.find_actor(db, token, now(), idle)
     actor: Actor | None = g.actor
     return actor
 

@@ -45,7 +45,7 @@ from core.intake.parsing.faults import Faults
 from core.intake.parsing.fields import FileFormat
 from core.intake.parsing.folder import Folder, Progress, RowsRead
 from core.ledger import adjustment_limits, late_payments, manual_postings
-from core.ledger.late_payments import Moved
+from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, PostingKind
 from core.models.practices import Practice
@@ -61,7 +61,7 @@ class ImportedPostings:
 
     added: int
     already_there: int
-    moved: Moved  # what was reversed or restored of write-offs
+    moved: WriteOffChanges  # what was reversed or restored of write-offs
     summary: Summary
     rows_read: dict[str, RowsRead] = field(default_factory=dict)  # by file
 
@@ -79,7 +79,7 @@ def import_postings(
 
     Raise `NoSuchPractice`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with every mistake.
     """
-    practice = queries.named(session, practice_name)
+    practice = queries.find_by_name(session, practice_name)
     if by is not None:
         by.require(Action.POST)
     file = FileFormat(path.name, csv_format.POSTINGS.columns)
@@ -94,7 +94,7 @@ def import_postings(
     stages.analyze(session, _STAGE.name)
     staged, added = _check(session, practice, origins, folder.faults, by=by, now=now)
     alike = look_alikes(session, practice.id)
-    moved = _insert(session, practice, by=by, now=now) if added else Moved()
+    moved = _insert(session, practice, by=by, now=now) if added else WriteOffChanges()
     done = ImportedPostings(added, staged - added, moved, summarize(session, practice.id, alike), folder.rows_read)
     if added:
         audit.record(
@@ -123,7 +123,7 @@ def _check(
     add_transfers_that_lose_money(session, origins, faults)
     _add_future(session, practice, origins, faults, now=now)
     _lock_claims(session, practice.id)
-    closed = periods.held_closed(session, practice.id, staged_months(session))
+    closed = periods.lock_and_list_closed(session, practice.id, staged_months(session))
     report_postings_in_months(session, practice.id, closed, origins, faults, now=now)
     if by is not None:
         _add_over_limit(session, practice, origins, faults, by=by, now=now)
@@ -168,8 +168,8 @@ def _add_over_limit(
     session: Session, practice: Practice, origins: Origins, faults: Faults, *, by: Actor, now: dt.datetime
 ) -> None:
     """Add faults for claims that `by` would adjust by more than the limit for one claim."""
-    limit = adjustment_limits.of_person(session, by)
-    day = adjustment_limits.by_person_today(practice, by, now=now)
+    limit = adjustment_limits.limit_for_user(session, by)
+    day = adjustment_limits.adjusted_by_user_today(practice, by, now=now)
     already = select(func.coalesce(func.sum(-Posting.amount_cents), 0)).where(*day, Posting.claim_id == Claim.id)
     cents = (func.sum(-_STAGE.c.amount_cents) + already.correlate(Claim).scalar_subquery()).label("cents")
     lowers = and_(_STAGE.c.kind == PostingKind.ADJUSTMENT.value, _STAGE.c.amount_cents < 0)
@@ -181,7 +181,7 @@ def _add_over_limit(
         .having(cents > limit.cents)
     )
     for row in first_faulty_rows(session, rows, "claim"):
-        cure = adjustment_limits.words(int(row.cents), limit)
+        cure = adjustment_limits.describe(int(row.cents), limit)
         faults.add(origins[_STAGE].fault(row, "claim", row.claim, cure), times=row.times)
 
 
@@ -192,7 +192,7 @@ def _lock_claims(session: Session, practice_id: int) -> None:
     session.execute(select(func.count()).select_from(claims.with_for_update(key_share=True).subquery("locked")))
 
 
-def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.datetime) -> Moved:
+def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.datetime) -> WriteOffChanges:
     """Post all rows. Return what they did to write-offs.
 
     Several rows on one line and responsibility with a write-off are posted in rounds, in the order of the file. Each
@@ -200,13 +200,13 @@ def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.d
     """
     rounds = _posting_rounds(session, practice.id)
     later = [at for rows in rounds[1:] for at in rows]
-    moved = Moved()
+    moved = WriteOffChanges()
     for number, rows in enumerate(rounds or [[]]):
         picked = not_(_at_lines(later)) if number == 0 else _at_lines(rows)
         _post(session, practice.id, picked, by=by, now=now)
         moved = moved.and_then(_match_write_offs(session, practice, rows, by=by, now=now))
         of_round = exists().where(_STAGE.c.claim == Claim.external_id, picked)
-        manual_postings.bring_up(
+        manual_postings.refresh_balances(
             session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round)
         )
     return moved
@@ -260,8 +260,8 @@ def _post(
 
 def _match_write_offs(
     session: Session, practice: Practice, rows: list[int], *, by: Actor | None, now: dt.datetime
-) -> Moved:
-    moved = Moved()
+) -> WriteOffChanges:
+    moved = WriteOffChanges()
     today = practice_days.today(practice, now=now)
     of_source = and_(
         Posting.practice_id == practice.id, Posting.source == SOURCE, Posting.source_id == _STAGE.c.source_id

@@ -13,7 +13,7 @@ from core.jobs import lifecycle, posting_month
 from core.jobs.approval import limits, requesters
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
-from core.reading import can_keep
+from core.reading import is_valid_note
 
 APPROVAL_EXPIRES_AFTER: Final = dt.timedelta(days=7)
 
@@ -53,7 +53,7 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
     Raise `PeriodClosed` and `PeriodBusy`.
     """
     # Locked until the commit, so that two jobs of one user are added up one after the other.
-    authorize.held(session, requesters.requester_ids(job))
+    authorize.lock_users(session, requesters.requester_ids(job))
     posting_month.lock_month_open(session, job, now=now)
     by = requesters.accountable_user(job)
     job.over = [dict(one) for one in limits.exceeded(session, job, by=by, now=now)]
@@ -96,7 +96,7 @@ def reject(session: Session, key: JobKey, *, reason: str, by: Actor, now: dt.dat
     """Reject the job with a reason that its requester reads. Raise what `approve` raises, and `ReasonMissing`."""
     job = lifecycle.lock_if_allowed(session, key, by, Action.APPROVE_JOB)
     reason = reason.strip()
-    if not can_keep(reason):
+    if not is_valid_note(reason):
         raise ReasonMissing
     if _needs_decision(session, job, by, S.REJECTED, now=now):
         decided = {"decided_by": by.user_id, "decided_at": now, "decision_note": reason, "finished_at": now}

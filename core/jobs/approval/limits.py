@@ -198,7 +198,7 @@ def same_day_jobs(session: Session, job: SettleJob, *, by: int, at: dt.datetime)
     Counts jobs previewed or confirmed on the same day, so that two previews made around midnight share one daily limit.
     """
     practice = session.get_one(Practice, job.practice_id)
-    begins, ends = practice_days.day_of(practice, practice_days.today(practice, now=at))
+    begins, ends = practice_days.day_bounds(practice, practice_days.today(practice, now=at))
     let_run_at = func.coalesce(SettleJob.approval_asked_at, SettleJob.confirmed_at)
     of_day = (
         SettleJob.practice_id == job.practice_id,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.claims.claim_id_array import ClaimIds
 from core.jobs.execution.chunks import Chunk
 from core.jobs.preview import stale
-from core.ledger.posting import Cents
+from core.ledger.posting import SplitAmount
 from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem, Outcome
 from core.models.jobs import JobKind, SettleJob
@@ -29,8 +29,8 @@ class RecheckResult(NamedTuple):
 
     settled: ClaimIds
     skipped: SkippedByCode
-    owed: Cents
-    promised: Cents
+    owed: SplitAmount
+    promised: SplitAmount
 
 
 def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: ClaimIds) -> RecheckResult:
@@ -39,11 +39,15 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
     A rule can only turn a claim that would settle into a skip.
     """
     if not locked:
-        return RecheckResult(ClaimIds(), SkippedByCode(), Cents(0, 0), Cents(0, 0))
+        return RecheckResult(ClaimIds(), SkippedByCode(), SplitAmount(0, 0), SplitAmount(0, 0))
     asked = rules.rules_at(Moment.RUN, kind=job.kind)
     practice_id = chunk.job.practice_id
     settles_money = job.kind is JobKind.SETTLE
-    excluded = exclusions.lasting_for_run(session, practice_id, on=job.as_of) if settles_money else exclusions.NOBODY
+    excluded = (
+        exclusions.lock_active_exclusions(session, practice_id, on=job.as_of)
+        if settles_money
+        else exclusions.NO_EXCLUSIONS
+    )
     seen = _run_facts(job, balance_mismatches(session, practice_id, locked), excluded)
     code = rules.first_match(seen, asked)
     settles = code.is_(None)
@@ -60,7 +64,7 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
             outcome=case((settles, Outcome.SETTLED.value), else_=Outcome.SKIPPED.value),
             code=func.coalesce(code, JobItem.verdict_code),
             version_after=case((settles, Claim.version + 1)),
-            why=rules.why(seen, asked),
+            why=rules.rule_values(seen, asked),
         )
         .returning(
             JobItem.claim_id,
@@ -85,7 +89,7 @@ def _result_totals(session: Session, decided: CTE, codes: list[str]) -> RecheckR
     by_code = [func.count().filter(~settled, decided.c.code == code) for code in codes]
     ids = ClaimIds.of(decided.c.claim_id, settled)
     array, size, *figures = session.execute(select(*ids, *sums, *by_code)).one()
-    owed, promised = (Cents(*map(int, figures[first : first + 2])) for first in (0, 2))
+    owed, promised = (SplitAmount(*map(int, figures[first : first + 2])) for first in (0, 2))
     return RecheckResult(
         ClaimIds(array, size), SkippedByCode(dict(zip(codes, figures[4:], strict=True))), owed, promised
     )

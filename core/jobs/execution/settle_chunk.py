@@ -18,7 +18,7 @@ from core.jobs.execution import chunks, recheck
 from core.jobs.execution.chunks import BUSY_TRIES_MAX, Chunk, ChunkCounts
 from core.jobs.execution.recheck import RecheckResult, SkippedByCode
 from core.ledger import posting, reversal
-from core.ledger.posting import Cents
+from core.ledger.posting import SplitAmount
 from core.models.claims import Claim
 from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
@@ -46,7 +46,7 @@ class ChunkOutcome(NamedTuple):
 
 def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> ChunkOutcome | None:
     """Settle the chunk's claims. Return None if we lost the chunk or the job is no longer running."""
-    timeouts.limit(session)
+    timeouts.set_limits(session)
     session.execute(_UNCOMPILED)
     if not chunks.lock(session, chunk):
         return None
@@ -77,7 +77,7 @@ def _lock_month_open(session: Session, job: SettleJob) -> None:
     """Lock the month open until the commit, before any claim is locked. Raise `MonthIsClosed`."""
     if not posting_month.moves_money(session, job):
         return
-    if periods.held_closed(session, job.practice_id, [periods.month_of(job.posting_date)]):
+    if periods.lock_and_list_closed(session, job.practice_id, [periods.month_of(job.posting_date)]):
         raise MonthIsClosed
 
 
@@ -127,10 +127,10 @@ def _apply(
         posted = posting.write_off(session, decided, job, now=now)
         posting.clear_lines(session, decided, practice_id=job.practice_id)
     elif job.kind is JobKind.REVERSE:
-        posted = reversal.answer_write_offs(session, decided, job, now=now)
+        posted = reversal.post_counter_entries(session, decided, job, now=now)
         reversal.restore_lines(session, judged.settled, job)
     else:
-        posted = Cents(0, 0)
+        posted = SplitAmount(0, 0)
     after = (reversal.restore_claims if job.kind is JobKind.REVERSE else posting.move_claims)(session, decided, job)
     sign = -1 if job.kind is JobKind.REVERSE else 1
     if posted != judged.promised or after != before.less(posted, sign):

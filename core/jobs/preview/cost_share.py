@@ -26,7 +26,7 @@ from core.models.practices import Payer, PayerClass
 from core.money import format_cents
 from core.policy import facts
 from core.policy.facts import Facts
-from core.reading import can_keep
+from core.reading import is_valid_note
 
 RULE: Final = "medicare_cost_share"
 NOT_RECORDED: Final = "not recorded"  # shown where an earlier version filled in the reason
@@ -123,7 +123,7 @@ def set_reason(job: SettleJob, reason: str) -> None:
     if as_previewed(job) is None:
         return
     given = reason.strip()
-    if not can_keep(given):
+    if not is_valid_note(given):
         missing = CostShareReasonMissing()
         missing.facts["faults"] = {"cost_share_reason": missing.message}
         raise missing

@@ -127,7 +127,7 @@ def rule_terms(session: Session, job: SettleJob) -> Terms:
         target_status=job.target_status,
         reason=job.reason,
         recent_payment_days=job.rule_values["recent_payment_days"],
-        excluded=exclusions.lasting(session, job.practice_id, on=job.as_of),
+        excluded=exclusions.active_exclusions(session, job.practice_id, on=job.as_of),
     )
 
 

@@ -151,7 +151,7 @@ def _confirm_scheduled_job(session: Session, job: SettleJob, *, now: dt.datetime
 
 
 def _discard_cause(session: Session, job: SettleJob, *, now: dt.datetime) -> DiscardedBecause | None:
-    people = authorize.held(session, requesters.requester_ids(job))
+    people = authorize.lock_users(session, requesters.requester_ids(job))
     owner, asker = people[job.confirmed_by or job.requested_by], people[job.requested_by]
     if not owner.active:
         return DiscardedBecause.OWNER_LEFT

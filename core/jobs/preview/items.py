@@ -48,7 +48,7 @@ def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
             Claim.patient_due,
             *(side.label(name) for name, side in _sides(job, claim_facts).items()),
             rules.first_match(claim_facts, asked).label("code"),
-            rules.why(claim_facts, asked).label("why"),
+            rules.rule_values(claim_facts, asked).label("why"),
             _overridden(job, claim_facts).label("overridden"),
         )
         .select_from(facts.source())

@@ -117,7 +117,9 @@ def _faults(error: ValidationError) -> dict[str, str]:
     # A union reports the faults of every shape. Show only those of the shape that was meant.
     of_shapes = [fault for fault in error.errors(include_url=False) if fault["loc"][:1] == ("selection",)]
     meant = [fault for fault in of_shapes if fault["type"] not in ("missing", "extra_forbidden")]
-    found = {reading.place((fault["loc"][0], *fault["loc"][2:])): reading.words(fault) for fault in meant[:SHOWN_MAX]}
+    found = {
+        reading.field_path((fault["loc"][0], *fault["loc"][2:])): reading.words(fault) for fault in meant[:SHOWN_MAX]
+    }
     if of_shapes and not found:
         found["selection"] = f"must be one of {_SELECTION_SHAPES}"
     others = reading.faults(error)

@@ -121,7 +121,7 @@ def _reversed(session: Session, job: SettleJob) -> int:
     """Count the write-offs of the original that a reversal will reverse."""
     key = JobKey(job.practice_id, job.id)
     of_item = and_(Posting.practice_id == JobItem.practice_id, Posting.claim_id == JobItem.claim_id)
-    of_original = (write_offs.job_of() == job.reverses_job_id, write_offs.standing())
+    of_original = (write_offs.owning_job() == job.reverses_job_id, write_offs.is_unreversed())
     answered = select(func.count()).where(*key.of(JobItem), JobItem.verdict == Verdict.SETTLE, of_item, *of_original)
     return session.scalars(answered).one()
 
@@ -146,7 +146,7 @@ def groups(
     )
     by_name = and_(named.practice_id == key.practice_id, named.id == summed.c.id)
     rows = session.execute(
-        select(named.external_id, names.shown(session, key.practice_id, named).label("name"), summed)
+        select(named.external_id, names.display_name(session, key.practice_id, named).label("name"), summed)
         .select_from(summed)
         .outerjoin(named, by_name)
         .order_by((summed.c.insurance_cents + summed.c.patient_cents).desc(), named.name)

@@ -176,7 +176,7 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
 
 
 def _changes_since(session: Session, key: JobKey, written_off_cents: int) -> Since:
-    late = recoveries.totals_of_job(session, key.practice_id, key.job_id)
+    late = recoveries.recoveries_of_job(session, key.practice_id, key.job_id)
     reversals = taken_back.for_jobs(session, key.practice_id, [key.job_id]).get(key.job_id)
     reversed_cents = reversals.cents if reversals else 0
     return Since(

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.permissions import Action, Actor
-from core.claims.export import ROWS_PER_PIECE, csv_pieces, guard
+from core.claims.export import ROWS_PER_PIECE, csv_pieces, escape_formula
 from core.errors import NotFound
 from core.jobs import codes, queries
 from core.jobs.keys import JobKey
@@ -83,7 +83,7 @@ def csv_file(session: Session, key: JobKey, file: File) -> Iterator[str]:
 
 
 def _csv_cell(cell: str | int) -> str:
-    return plain_cents(cell) if isinstance(cell, int) else guard(cell)
+    return plain_cents(cell) if isinstance(cell, int) else escape_formula(cell)
 
 
 def xlsx_file(session: Session, key: JobKey, file: File) -> Iterator[bytes]:

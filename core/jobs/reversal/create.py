@@ -27,7 +27,7 @@ from core.policy import facts, rules
 from core.policy.facts import Facts, Terms
 from core.policy.rules import Moment
 from core.practices import practice_days
-from core.reading import NOTE_CHARACTERS_MAX, can_keep
+from core.reading import NOTE_CHARACTERS_MAX, is_valid_note
 from core.settings import PREVIEW_IN_REQUEST_CLAIMS_MAX
 
 NAMED_MAX = 5
@@ -65,7 +65,7 @@ def request_reversal(
     `NothingSelected`, `IdempotencyMismatch`, `PeriodClosed` and `BadPostingDate`.
     """
     by.require(Action.REVERSE_JOB)
-    if not can_keep(note, least=0):
+    if not is_valid_note(note, least=0):
         raise BadRequest(f"note: at most {NOTE_CHARACTERS_MAX} characters")
     reversed_job = lifecycle.lock(session, original) if original.practice_id == by.practice_id else None
     if reversed_job is None:
@@ -154,7 +154,7 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
             eligibility.reversible_cents(job, Responsibility.INSURANCE).label("insurance_cents"),
             eligibility.reversible_cents(job, Responsibility.PATIENT).label("patient_cents"),
             rules.first_match(seen, asked).label("code"),
-            rules.why(seen, asked).label("why"),
+            rules.rule_values(seen, asked).label("why"),
         )
         .select_from(facts.source().join(was, _settled(job, was)))
         .subquery("judged")

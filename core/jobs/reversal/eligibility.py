@@ -61,7 +61,7 @@ def fully_reversed_by_late_payments(job: SettleJob) -> ColumnElement[bool]:
 
 def reversible_write_off(posting: Any, job: SettleJob) -> ColumnElement[bool]:
     """Return the condition that a posting is an unreversed write-off of the original, or its re-posted remainder."""
-    return and_(write_offs.job_of(posting) == job.reverses_job_id, write_offs.standing(posting))
+    return and_(write_offs.owning_job(posting) == job.reverses_job_id, write_offs.is_unreversed(posting))
 
 
 def reversible_cents(job: SettleJob, side: Responsibility) -> ColumnElement[int]:

@@ -24,18 +24,18 @@ def test_a_session_lasts_as_long_as_it_is_used(session: Session, ann: Actor) -> 
     token = sessions.start(session, ann, NOW)
 
     for minutes in (29, 58, 87):
-        assert sessions.actor_of(session, token, NOW + minutes * MINUTE, 30) == ann
-    assert sessions.actor_of(session, token, NOW + (87 + 30) * MINUTE, 30) is None
+        assert sessions.find_actor(session, token, NOW + minutes * MINUTE, 30) == ann
+    assert sessions.find_actor(session, token, NOW + (87 + 30) * MINUTE, 30) is None
 
 
 def test_reading_pages_writes_at_most_once_a_minute(session: Session, ann: Actor) -> None:
     token = sessions.start(session, ann, NOW)
     row = session.query(UserSession).one()
 
-    sessions.actor_of(session, token, NOW + dt.timedelta(seconds=59), 30)
+    sessions.find_actor(session, token, NOW + dt.timedelta(seconds=59), 30)
     session.refresh(row)
     assert row.seen_at == NOW
-    sessions.actor_of(session, token, NOW + MINUTE, 30)
+    sessions.find_actor(session, token, NOW + MINUTE, 30)
     session.refresh(row)
     assert row.seen_at == NOW + MINUTE
 
@@ -47,8 +47,8 @@ def test_a_session_ends_once(session: Session, ann: Actor) -> None:
     sessions.end(session, token, NOW)
     sessions.end(session, token, NOW)
 
-    assert sessions.actor_of(session, token, NOW, 30) is None
-    assert sessions.actor_of(session, other, NOW, 30) == ann
+    assert sessions.find_actor(session, token, NOW, 30) is None
+    assert sessions.find_actor(session, other, NOW, 30) == ann
     assert acts(session) == ["user.added", "user.signed_out"]
 
 
@@ -57,7 +57,7 @@ def test_whoever_is_made_inactive_is_out_at_once(session: Session, ann: Actor, b
     biller.active = False
     session.flush()
 
-    assert sessions.actor_of(session, cookie, NOW, 30) is None
+    assert sessions.find_actor(session, cookie, NOW, 30) is None
     assert tokens.actor_of_token(session, token, NOW) is None
 
 
@@ -73,7 +73,7 @@ def test_a_token_acts_as_its_user_until_it_is_revoked(session: Session, ann: Act
 
     assert tokens.actor_of_token(session, token, NOW) == ann
     number = tokens.revoke(session, token, NOW)
-    for again in (lambda: tokens.revoke(session, token, NOW), lambda: tokens.revoke_number(session, number, NOW)):
+    for again in (lambda: tokens.revoke(session, token, NOW), lambda: tokens.revoke_by_id(session, number, NOW)):
         with pytest.raises(tokens.NoSuchToken):
             again()
     assert tokens.actor_of_token(session, token, NOW) is None
@@ -95,7 +95,7 @@ def test_nonsense_opens_nothing(session: Session, biller: User, nonsense: str) -
     tokens.add_token(session, biller, NOW)
 
     assert tokens.actor_of_token(session, nonsense, NOW) is None
-    assert sessions.actor_of(session, nonsense, NOW, 30) is None
+    assert sessions.find_actor(session, nonsense, NOW, 30) is None
 
 
 def test_the_database_holds_neither_token_only_hashes(session: Session, ann: Actor, biller: User) -> None:

@@ -100,7 +100,7 @@ def test_nobody_else_does_it(practice: GivenPractice, admin: Actor, act: Callabl
     with pytest.raises(NotAllowed):
         do(practice, act, practice.biller, by=other)
     with pytest.raises(NotAllowed), practice.sessions() as session:
-        user_management.of_practice(session, other)
+        user_management.list_users(session, other)
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -109,7 +109,7 @@ def test_another_practices_people_are_not_there(practice: GivenPractice, act: Ca
     with pytest.raises(NotFound):
         do(practice, act, practice.biller, by=stranger)
     with practice.sessions() as session:
-        assert [user.id for user in user_management.of_practice(session, stranger)] == [
+        assert [user.id for user in user_management.list_users(session, stranger)] == [
             stranger.user_id,
             stranger.user_id - 1,
         ]
@@ -129,16 +129,19 @@ def test_who_is_deactivated_is_signed_out_everywhere_and_their_tokens_are_revoke
         cookie = browsers.start(session, practice.biller, NOW)
         browsers.start(session, practice.biller, NOW)
         token = tokens.add_token(session, owner, NOW)
-        assert user_management.doors_open_to(session, owner) == (2, 1)
+        assert user_management.count_sessions_and_tokens(session, owner) == (2, 1)
 
     do(practice, user_management.deactivate, practice.biller, by=admin)
 
     with transaction(practice.sessions) as session:
-        assert browsers.actor_of(session, cookie, NOW, 60) is None
+        assert browsers.find_actor(session, cookie, NOW, 60) is None
         assert tokens.actor_of_token(session, token, NOW) is None
         assert session.scalars(select(UserSession)).all() == []
         assert session.scalars(select(ApiToken.revoked_at)).all() == [NOW]
-        assert user_management.doors_open_to(session, session.get_one(User, practice.biller.user_id)) == (0, 0)
+        assert user_management.count_sessions_and_tokens(session, session.get_one(User, practice.biller.user_id)) == (
+            0,
+            0,
+        )
     assert audited(practice)[-1][3] == {"sessions_ended": 2, "tokens_revoked": 1}
 
 
@@ -156,7 +159,7 @@ def test_who_is_reactivated_signs_in_again_but_old_browsers_and_tokens_stay_out(
     do(practice, user_management.reactivate, practice.biller, by=admin)
 
     with transaction(practice.sessions) as session:
-        assert browsers.actor_of(session, cookie, NOW, 60) is None
+        assert browsers.find_actor(session, cookie, NOW, 60) is None
         assert tokens.actor_of_token(session, token, NOW) is None
     assert read(practice, practice.biller).active
     assert [act for act, *_ in audited(practice)] == ["token.added", "user.deactivated", "user.reactivated"]

@@ -18,7 +18,7 @@ from core.errors import NotAllowed, Refusal
 from core.jobs import commands, prepare
 from core.jobs.keys import JobKey
 from core.ledger import manual_postings
-from core.ledger.manual_postings import entry_of
+from core.ledger.manual_postings import parse_entry
 from core.models.jobs import JobStatus
 from core.models.ledger import Posting
 from core.models.people import Role, User
@@ -55,7 +55,7 @@ def pay(practice: GivenPractice, cents: int = 10_00, *, now: dt.datetime = NOW, 
         "kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": cents, **entry
     }  # fmt: skip
     with transaction(practice.sessions) as session:
-        manual_postings.post(session, "1", entry_of(given), by=practice.biller, idempotency_key=str(given), now=now)
+        manual_postings.post(session, "1", parse_entry(given), by=practice.biller, idempotency_key=str(given), now=now)
 
 
 def closed_behind_our_back(practice: GivenPractice, month: dt.date = NOVEMBER) -> None:
@@ -193,13 +193,13 @@ def test_the_next_open_date_is_the_first_day_after_the_last_closed_month_and_no_
 ) -> None:
     practice.claim("1", Line(0, 100_00))
     for month in closed:
-        close(practice, admin, periods.named(month))
+        close(practice, admin, periods.parse_month(month))
 
     with practice.sessions() as session:
         assert str(periods.next_open_date(session, practice.id, today=TODAY)) == earliest
         for month in closed:
             with pytest.raises(PeriodClosed, match=f"{earliest[5:7]}/01/{earliest[:4]}") as refused:
-                periods.hold_open(session, practice.id, [periods.named(month)], today=TODAY)
+                periods.lock_open(session, practice.id, [periods.parse_month(month)], today=TODAY)
             assert refused.value.facts["next_open_date"] == earliest
     if "2026-11" in closed:
         assert str(practice.read_job(practice.preview(posting_date=earliest)).posting_date) == earliest
@@ -339,7 +339,7 @@ def test_a_close_waits_for_who_is_posting_and_who_comes_later_waits_for_the_clos
     outcomes: list[Any] = []
     poster = practice.sessions()
     given = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 10_00}
-    manual_postings.post(poster, "1", entry_of(given), by=practice.biller, idempotency_key="held", now=NOW)
+    manual_postings.post(poster, "1", parse_entry(given), by=practice.biller, idempotency_key="held", now=NOW)
 
     def closes() -> None:
         outcomes.append(close(practice, admin).totals)
@@ -403,7 +403,7 @@ def _waits_for_a_lock(practice: GivenPractice) -> bool:
 
 def test_a_month_that_somebody_posts_into_for_long_is_busy(practice: GivenPractice, admin: Actor) -> None:
     with practice.sessions() as holder, holder.begin():
-        periods.hold_open(holder, practice.id, [NOVEMBER], today=NOW.date())
+        periods.lock_open(holder, practice.id, [NOVEMBER], today=NOW.date())
         with pytest.raises(PeriodBusy):
             close(practice, admin)
 
@@ -596,7 +596,7 @@ def test_months_are_listed_from_the_first_service_to_today(practice: GivenPracti
     with practice.sessions() as session:
         found = closing.list_months(session, practice.id, now=NOW)
 
-    names = [periods.name_of(month.month) for month in found]
+    names = [periods.format_code(month.month) for month in found]
     assert names == ["2026-11", "2026-10", "2026-09", "2026-08", "2026-07", "2026-06", "2026-05", "2025-01"]
     assert [month.state.value for month in found[-2:]] == ["open", "closed"]
 
@@ -606,7 +606,7 @@ def test_months_are_listed_from_the_first_service_to_today(practice: GivenPracti
 )
 def test_a_month_is_named_in_one_way(name: str) -> None:
     with pytest.raises(BadMonth):
-        periods.named(name)
+        periods.parse_month(name)
 
 
 def test_a_confirmation_and_a_close_at_once_leave_no_unfinished_job_in_a_closed_month(

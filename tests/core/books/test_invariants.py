@@ -11,8 +11,8 @@ from core.books.invariants_sql import INVARIANTS
 from core.books.mismatches import flag_mismatches
 from core.db.engine import transaction
 from core.ledger import late_payments, manual_postings
-from core.ledger.late_payments import Moved
-from core.ledger.manual_postings import entry_of
+from core.ledger.late_payments import WriteOffChanges
+from core.ledger.manual_postings import parse_entry
 from core.models.ledger import Posting, PostingKind, WriteOffReason
 from tests.factories import NOW, GivenPractice, Line
 
@@ -182,7 +182,7 @@ _REVERSE = late_payments._reverse
     [
         ("_reverse", _posts_nothing_again, "late_payments_take_back_just_enough"),
         ("_reverse", _takes_all_and_leaves_it_to_another, "what_came_late_names_its_job"),
-        ("match_write_offs", lambda *_, **__: Moved(), "no_credit_beside_a_write_off"),
+        ("match_write_offs", lambda *_, **__: WriteOffChanges(), "no_credit_beside_a_write_off"),
     ],
 )
 def test_a_late_payment_that_takes_back_wrongly_is_seen(
@@ -192,7 +192,7 @@ def test_a_late_payment_that_takes_back_wrongly_is_seen(
         {"kind": "adjustment", "amount_cents": 5, "group_code": "CO", "reason_code": "45"},
         {"kind": "payment", "amount_cents": 7, "paid_by": "patient"},
     ):
-        entry = entry_of({"line": 1, "responsibility": "patient", **given})
+        entry = parse_entry({"line": 1, "responsibility": "patient", **given})
         with transaction(settled.sessions) as session:
             manual_postings.post(session, "done", entry, by=settled.biller, idempotency_key=given["kind"], now=NOW)
         monkeypatch.setattr(late_payments, name, bug)

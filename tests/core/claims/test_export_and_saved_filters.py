@@ -15,12 +15,12 @@ from tests.factories import NOW, GivenPractice, a_practice
 
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =cmd()", "＝1+1", "|calc", "%x"])
 def test_a_formula_leaves_as_text(name: str) -> None:
-    assert export.guard(name) == f"'{name}"
+    assert export.escape_formula(name) == f"'{name}"
 
 
 @pytest.mark.parametrize("name", ["Ana", "O'Neil", "", "مريم", "1=1", "😀", "a-b"])
 def test_a_name_leaves_as_it_is(name: str) -> None:
-    assert export.guard(name) == name
+    assert export.escape_formula(name) == name
 
 
 def test_a_file_comes_in_pieces_and_reads_back() -> None:

@@ -23,7 +23,7 @@ def found(practice: GivenPractice, **given: Any) -> list[str]:
     """The claims that a filter finds; totals, counts and a job's selection must agree with the page."""
     f = ClaimFilter.of(given)
     with practice.sessions() as session:
-        terms = feed.terms_of(session, practice.id, now=NOW)
+        terms = feed.terms_for(session, practice.id, now=NOW)
         rows = feed.page(session, practice.id, f, sort=Sort.of("claim"), cursor=None, limit=200, terms=terms).rows
         totals = feed.totals(session, practice.id, f, terms)
         counts = feed.counts_by_billing_status(session, practice.id, f, terms)
@@ -280,7 +280,7 @@ def test_a_selection_is_summed_from_its_numbers(practice: GivenPractice) -> None
     practice.claim("2", Line(-50, 0))
     practice.claim("3", Line(999, 999))
     with practice.sessions() as session:
-        terms = feed.terms_of(session, practice.id, now=NOW)
+        terms = feed.terms_for(session, practice.id, now=NOW)
         chosen = feed.totals_of_claim_ids(session, practice.id, ["1", "2", "gone"])
         but_one = feed.totals(session, practice.id, ClaimFilter(), terms, excluded=["3"])
         none = feed.totals_of_claim_ids(session, practice.id, [])
@@ -294,6 +294,6 @@ def test_counts_pass_over_the_status_that_is_filtered(practice: GivenPractice) -
     practice.claim("1", Line(100, 0))
     practice.claim("2", Line(100, 0), billing_status="Our Own Status")
     with practice.sessions() as session:
-        terms = feed.terms_of(session, practice.id, now=NOW)
+        terms = feed.terms_for(session, practice.id, now=NOW)
         f = ClaimFilter.of({"billing_status": "Balance Due"})
         assert feed.counts_by_billing_status(session, practice.id, f, terms) == {"Balance Due": 1, "Our Own Status": 1}

@@ -21,7 +21,7 @@ ALL = ClaimFilter()
 
 def read(practice: GivenPractice, f: ClaimFilter = ALL, *, sort: str = "-date", **asked: object) -> FeedPage:
     with practice.sessions() as session:
-        terms = feed.terms_of(session, practice.id, now=NOW)
+        terms = feed.terms_for(session, practice.id, now=NOW)
         options = {"cursor": None, "limit": 7, **asked}
         return feed.page(session, practice.id, f, sort=Sort.of(sort), terms=terms, **options)  # type: ignore[arg-type]
 
@@ -81,7 +81,7 @@ def test_paging_by_patient_is_the_same_where_names_are_looked_at_first(
     many: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = [row.claim_id for row in read(many, sort="-patient", limit=200).rows]
-    monkeypatch.setattr("core.claims.feed_order.NAMES_NEAR", 2)
+    monkeypatch.setattr("core.claims.feed_order.NAMES_NARROWED_TO", 2)
 
     seen, pages = walk(many, "-patient")
 
@@ -196,7 +196,7 @@ def test_a_claim_without_lines_is_shown(practice: GivenPractice) -> None:
 def test_today_is_the_practices_own(practice: GivenPractice) -> None:
     midnight_in_london = dt.datetime(2026, 11, 24, 0, 30, tzinfo=dt.UTC)
     with practice.sessions() as session:
-        terms = feed.terms_of(session, practice.id, now=midnight_in_london)
+        terms = feed.terms_for(session, practice.id, now=midnight_in_london)
 
     assert terms.as_of == dt.date(2026, 11, 23)
     assert terms.setting is WriteOffSetting.BOTH
@@ -204,7 +204,7 @@ def test_today_is_the_practices_own(practice: GivenPractice) -> None:
 
 def test_what_is_exported_is_what_is_paged(many: GivenPractice) -> None:
     with many.sessions() as session:
-        terms = feed.terms_of(session, many.id, now=NOW)
-        rows = list(feed.every_row(session, many.id, ALL, sort=Sort.of("patient"), terms=terms))
+        terms = feed.terms_for(session, many.id, now=NOW)
+        rows = list(feed.stream_rows(session, many.id, ALL, sort=Sort.of("patient"), terms=terms))
 
     assert rows == read(many, sort="patient", limit=200).rows

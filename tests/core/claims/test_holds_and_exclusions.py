@@ -49,7 +49,7 @@ def hold(practice: GivenPractice, number: str, kind: Hold | None, now: dt.dateti
 
 def matching(practice: GivenPractice, now: dt.datetime = NOW, **given: Any) -> set[str]:
     with practice.sessions() as session:
-        terms = feed.terms_of(session, practice.id, now=now)
+        terms = feed.terms_for(session, practice.id, now=now)
         page = feed.page(session, practice.id, ClaimFilter.of(given), cursor=None, limit=50, terms=terms)
         return {row.claim_id for row in page.rows}
 
@@ -121,7 +121,7 @@ def test_whoever_excludes_waits_for_the_chunk_that_is_being_settled(practice: Gi
         done.append(time.monotonic())
 
     with transaction(practice.sessions) as session:  # as a chunk does, in the middle of its transaction
-        assert exclusions.lasting_for_run(session, practice.id, on=TODAY) == exclusions.NOBODY
+        assert exclusions.lock_active_exclusions(session, practice.id, on=TODAY) == exclusions.NO_EXCLUSIONS
         excluding = threading.Thread(target=exclude_it)
         excluding.start()
         with practice.sessions() as watching:
@@ -144,7 +144,7 @@ def test_an_exclusion_lasts_through_its_last_day_and_nobody_has_to_end_it(
     assert matching(practice, now=NOW + dt.timedelta(days=1), on_hold=True) == set()
     again = exclude(practice, admin, patient="1", now=NOW + dt.timedelta(days=1))
     with practice.sessions() as session:
-        rows = exclusions.listed(session, practice.id, today=TOMORROW, lasting_only=False)
+        rows = exclusions.list_exclusions(session, practice.id, today=TOMORROW, lasting_only=False)
     assert [(row.id == again, row.lasts, row.ended_by) for row in rows] == [(True, True, None), (False, False, None)]
 
 
@@ -215,8 +215,8 @@ def test_a_hold_says_who_why_and_until_when(practice: GivenPractice) -> None:
     hold(practice, "C00001", Hold.LEGAL, why=" Lawyer's letter ", until=TOMORROW)
 
     with practice.sessions() as session:
-        held = holds.of_claim(session, practice.id, "C00001", today=TODAY)
-        row = feed.one(session, practice.id, "C00001", terms=feed.terms_of(session, practice.id, now=NOW))
+        held = holds.hold_of_claim(session, practice.id, "C00001", today=TODAY)
+        row = feed.find_row(session, practice.id, "C00001", terms=feed.terms_for(session, practice.id, now=NOW))
     assert held is not None
     assert (held.hold, held.why, held.until, held.by, held.at) == (
         Hold.LEGAL, "Lawyer's letter", TOMORROW, "biller", NOW,
@@ -236,8 +236,8 @@ def test_a_hold_whose_last_day_is_over_holds_no_longer(practice: GivenPractice) 
     assert matching(practice, now=tomorrow, on_hold=True) == set()
     assert matching(practice, now=tomorrow, eligibility="can_settle") == {"C00001"}
     with practice.sessions() as session:
-        assert holds.listed(session, practice.id, today=TODAY) != []
-        assert holds.listed(session, practice.id, today=TOMORROW) == []
+        assert holds.list_held_claims(session, practice.id, today=TODAY) != []
+        assert holds.list_held_claims(session, practice.id, today=TOMORROW) == []
     job = practice.preview(now=tomorrow)
     practice.confirm(job, now=tomorrow)
     practice.run(now=tomorrow)

@@ -8,7 +8,7 @@ from core import zone_database
 from core.cli.context import utc_now
 from core.db.engine import Sessions, transaction
 from core.watch import heartbeat, overview
-from core.watch.heartbeat import WORKER, Alive
+from core.watch.heartbeat import WORKER, ProcessInfo
 from tests.core.cli.conftest import Typed
 from tests.factories import a_practice
 
@@ -22,7 +22,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def hear_a_worker(sessions: Sessions) -> None:
     with transaction(sessions) as session:
         now = utc_now()
-        heartbeat.beat(session, Alive(WORKER, "host", 3, "1", now, {"queues": ["settle"]}), now=now)
+        heartbeat.beat(session, ProcessInfo(WORKER, "host", 3, "1", now, {"queues": ["settle"]}), now=now)
 
 
 def test_without_a_worker_it_says_so_and_fails(typed: Typed) -> None:

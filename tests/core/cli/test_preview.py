@@ -87,7 +87,7 @@ def test_in_a_closed_month_the_refusal_says_the_option_that_dates_it_on_the_next
     with transaction(practice.sessions) as session:
         today = practice_days.today(session.get_one(Practice, practice.id), now=utc_now())
         closing.close(session, periods.month_of(today), by=admin, now=utc_now())
-    offered = str(periods.after(periods.month_of(today)))
+    offered = str(periods.next_month(periods.month_of(today)))
 
     for command in ((*ASKED, "--claim", "1"), ("reverse", settled.job_id, "--as", admin.email)):
         refused = typed(*command)

@@ -6,7 +6,7 @@ from core.books import closing
 from core.db.engine import transaction
 from core.ledger import credits as work_list, manual_postings
 from core.ledger.credits import Credit, CreditsFilter
-from core.ledger.manual_postings import entry_of
+from core.ledger.manual_postings import parse_entry
 from core.models.people import Role
 from core.models.practices import PayerClass
 from tests.factories import NOW, TODAY, GivenPractice, Line
@@ -51,7 +51,7 @@ def test_a_credit_that_is_dated_in_the_next_open_month_is_no_day_old(practice: G
         "posted_on": "2026-12-01",
     }  # fmt: skip
     with transaction(practice.sessions) as session:
-        manual_postings.post(session, "1", entry_of(entry), by=practice.biller, idempotency_key="k", now=NOW)
+        manual_postings.post(session, "1", parse_entry(entry), by=practice.biller, idempotency_key="k", now=NOW)
 
     (credit,) = listed(practice)
 

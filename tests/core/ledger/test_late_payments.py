@@ -16,7 +16,7 @@ from core.jobs.keys import JobKey
 from core.jobs.results import certificate
 from core.jobs.results.certificate import Certificate
 from core.ledger import manual_postings, recoveries, write_offs
-from core.ledger.manual_postings import Posted, entry_of
+from core.ledger.manual_postings import Posted, parse_entry
 from core.models.job_items import Outcome
 from core.models.ledger import Posting, PostingKind
 from core.models.people import Role
@@ -33,7 +33,7 @@ def pay(practice: GivenPractice, cents: int, *, number: str = "1", key: str | No
         del given["paid_by"]
     with transaction(practice.sessions) as session:
         return manual_postings.post(
-            session, number, entry_of(given), by=practice.biller, idempotency_key=key or f"{number}:{cents}:{entry}",
+            session, number, parse_entry(given), by=practice.biller, idempotency_key=key or f"{number}:{cents}:{entry}",
             now=NOW,
         )  # fmt: skip
 
@@ -51,7 +51,7 @@ def certified(practice: GivenPractice, job: JobKey) -> Certificate:
 
 def reasons(practice: GivenPractice) -> list[str | None]:
     with practice.sessions() as session:
-        return list(session.scalars(select(Posting.write_off_reason).where(write_offs.standing())))
+        return list(session.scalars(select(Posting.write_off_reason).where(write_offs.is_unreversed())))
 
 
 def reverse(practice: GivenPractice, job: JobKey) -> JobKey:
@@ -295,7 +295,7 @@ def test_recoveries_are_added_up_by_month_and_listed_newest_first(practice: Give
     with practice.sessions() as session:
         months = recoveries.by_month(session, practice.id)
         first = recoveries.page(session, practice.id, limit=1)
-        after = recoveries.place(recoveries.cursor(first[0]))
+        after = recoveries.parse_cursor(recoveries.cursor(first[0]))
         rest = recoveries.page(session, practice.id, after=after, month=months[0].month, limit=10)
 
     assert [(str(one.month), one.payments, one.insurance_cents, one.patient_cents) for one in months] == [

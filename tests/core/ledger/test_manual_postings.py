@@ -13,7 +13,7 @@ from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound
 from core.jobs.execution import engine
 from core.ledger import manual_postings
-from core.ledger.manual_postings import BadEntry, EntryMismatch, entry_of
+from core.ledger.manual_postings import BadEntry, EntryMismatch, parse_entry
 from core.models.claims import Claim, Hold
 from core.models.ledger import Posting
 from core.models.people import Role
@@ -34,7 +34,7 @@ def _post(practice: GivenPractice, number: str = "1", key: str = "key", now: dt.
         del given["paid_by"]
     with transaction(practice.sessions) as session:
         return manual_postings.post(
-            session, number, entry_of(given), by=practice.biller, idempotency_key=key, now=now
+            session, number, parse_entry(given), by=practice.biller, idempotency_key=key, now=now
         ).claim
 
 

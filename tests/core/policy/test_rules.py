@@ -19,7 +19,7 @@ from core.models.ledger import WriteOffReason
 from core.models.people import Role
 from core.models.practices import PayerClass, Practice, WriteOffSetting
 from core.policy.facts import Terms, of_claim, source
-from core.policy.rules import BY_CODE, RULES, Moment, first_match, rules_at, why
+from core.policy.rules import BY_CODE, RULES, Moment, first_match, rule_values, rules_at
 from core.practices import exclusions
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
@@ -98,7 +98,7 @@ def test_a_schedule_leaves_to_another_open_job_what_it_holds(practice: GivenPrac
         terms = Terms(WriteOffSetting.BOTH, TODAY)
         seen = items.exclude_claims_in_open_jobs(of_claim(terms), practice.id)
         asked = rules_at(Moment.PREVIEW, kind=JobKind.SETTLE)
-        verdicts = select(Claim.external_id, first_match(seen, asked), why(seen, asked)).select_from(source())
+        verdicts = select(Claim.external_id, first_match(seen, asked), rule_values(seen, asked)).select_from(source())
         assert {number: (code, saw) for number, code, saw in session.execute(verdicts)} == {
             "1": ("in_other_job", {"other_job": held.job_id}), "2": (None, None),
         }  # fmt: skip
@@ -242,7 +242,7 @@ def test_a_rule_of_the_run_reads_the_claim_and_its_item_alone(kind: JobKind) -> 
     promised = {"previewed_version": JobItem.claim_version, "previewed_status": JobItem.billing_status_before}
     seen = replace(seen, values={**seen.values, **promised})
 
-    read = [why(seen, [rule]) for rule in rules_at(Moment.RUN, kind=kind)]
+    read = [rule_values(seen, [rule]) for rule in rules_at(Moment.RUN, kind=kind)]
 
     tables = {table.name for expression in read for table in find_tables(expression, check_columns=True)}
     assert tables <= {"claim", "job_item"}

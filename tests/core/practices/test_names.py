@@ -37,8 +37,8 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 def test_the_feed_shows_the_number_beside_a_name_that_two_have(practice: GivenPractice) -> None:
     with practice.sessions() as session:
-        terms = feed.terms_of(session, practice.id, now=NOW)
-        rows = feed.every_row(session, practice.id, ClaimFilter(), sort=feed.Sort.of("claim"), terms=terms)
+        terms = feed.terms_for(session, practice.id, now=NOW)
+        rows = feed.stream_rows(session, practice.id, ClaimFilter(), sort=feed.Sort.of("claim"), terms=terms)
         shown = {row.claim_id: (row.office, row.billing_provider, row.primary_payer) for row in rows}
 
     assert shown["A"] == ("The Office (1)", "The Provider (1)", "The Payer (1)")
@@ -48,7 +48,7 @@ def test_the_feed_shows_the_number_beside_a_name_that_two_have(practice: GivenPr
 
 def test_filters_offer_both_of_one_name(practice: GivenPractice) -> None:
     with practice.sessions() as session:
-        choices = feed.choices_of(session, practice.id)
+        choices = feed.filter_choices(session, practice.id)
 
     assert choices.offices == [("3", "Lakeside"), ("1", "The Office (1)"), ("2", "The Office (2)")]
     assert choices.providers == [("1", "The Provider (1)"), ("2", "The Provider (2)")]

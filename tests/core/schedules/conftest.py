@@ -15,7 +15,7 @@ from core.models.jobs import SettleJob
 from core.models.people import Role, User
 from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import commands, queries, reports, tick as ticking, time_zone
-from core.schedules.reports import MorningReport
+from core.schedules.reports import RunReport
 from core.schedules.requests import ScheduleRequest
 from core.schedules.tick import Ticked
 from tests.factories import GivenPractice, a_practice
@@ -48,7 +48,7 @@ class Night:
     def schedule(self, *, now: dt.datetime = MADE, settles: bool = True, **asked: Any) -> int:
         """A schedule at half past two, of small balances without caps unless told otherwise; give its id."""
         with transaction(self.sessions) as session:
-            made = commands.make(session, a_request(**asked), by=self.owner, now=now)
+            made = commands.create(session, a_request(**asked), by=self.owner, now=now)
             if settles:
                 commands.start_settling(
                     session, made.id, confirmation="CONFIRM", version=made.version, by=self.owner, now=now
@@ -66,7 +66,7 @@ class Night:
     def runs(self, schedule_id: int | None = None) -> list[ScheduleRun]:
         """All runs, oldest first."""
         with self.sessions() as session:
-            return list(reversed(queries.runs(session, self.practice.id, schedule_id, limit=10_000)))
+            return list(reversed(queries.list_runs(session, self.practice.id, schedule_id, limit=10_000)))
 
     def run(self) -> ScheduleRun:
         """The only run."""
@@ -92,9 +92,9 @@ class Night:
                 prepare.prepare(session, JobKey(job.practice_id, job.id), now=now)
         self.practice.run(now=now)
 
-    def report(self, run: ScheduleRun, now: dt.datetime) -> MorningReport:
+    def report(self, run: ScheduleRun, now: dt.datetime) -> RunReport:
         with self.sessions() as session:
-            return reports.of_run(session, run, now=now)
+            return reports.report_for_run(session, run, now=now)
 
     def act(self, what: Any, schedule_id: int, *, now: dt.datetime, **more: Any) -> Any:
         """Let the owner do something to a schedule."""

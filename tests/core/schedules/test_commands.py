@@ -63,7 +63,7 @@ def test_a_page_that_is_older_than_the_schedule_changes_nothing(night: Night) ->
     for act, more in (
         (commands.change, {"request": a_request(note="Old")}),
         (commands.start_settling, {"confirmation": "CONFIRM"}),
-        (commands.only_report, {}),
+        (commands.report_only, {}),
     ):
         with pytest.raises(commands.StaleSchedule):
             night.act(act, schedule, now=MADE, version=1, **more)
@@ -91,14 +91,14 @@ def test_only_administrators_manage_schedules(night: Night, role: Role) -> None:
     acts: list[tuple[Any, dict[str, Any]]] = [
         (commands.change, {"request": a_request(), "version": 2}),
         (commands.start_settling, {"confirmation": "CONFIRM", "version": 2}),
-        (commands.only_report, {"version": 2}),
+        (commands.report_only, {"version": 2}),
         (commands.pause, {}), (commands.resume, {}), (commands.delete, {}), (commands.run_now, {"key": "k"}),
     ]  # fmt: skip
     for act, more in acts:
         with pytest.raises(NotAllowed):
             night.act(act, schedule, now=MADE, by=other, **more)
     with pytest.raises(NotAllowed), transaction(night.sessions) as session:
-        commands.make(session, a_request(name="Mine"), by=other, now=MADE)
+        commands.create(session, a_request(name="Mine"), by=other, now=MADE)
 
 
 def test_another_practices_schedule_is_not_there(night: Night) -> None:
@@ -144,12 +144,12 @@ def test_the_next_night_is_none_while_it_is_paused_and_never_one_that_was_decide
     )  # fmt: skip
 
     with night.sessions() as session:
-        found = queries.next_night(session, night.read(schedule), now=FIRST_NIGHT + dt.timedelta(hours=2))
+        found = queries.next_run(session, night.read(schedule), now=FIRST_NIGHT + dt.timedelta(hours=2))
     assert found is not None
     assert (str(found.date), found.instant) == ("2026-11-25", at("2026-11-26 04:00"))
     night.act(commands.pause, schedule, now=FIRST_NIGHT)
     with night.sessions() as session:
-        assert queries.next_night(session, night.read(schedule), now=FIRST_NIGHT) is None
+        assert queries.next_run(session, night.read(schedule), now=FIRST_NIGHT) is None
 
 
 def test_a_time_zone_that_is_none_is_refused(night: Night) -> None:
@@ -224,7 +224,7 @@ def test_weekdays_and_addresses_are_kept_once_and_in_order() -> None:
     ],
 )
 def test_a_schedule_says_in_words_what_it_does(night: Night, asked: dict[str, Any], said: str) -> None:
-    assert descriptions.sentence(night.read(night.schedule(**asked)), "America/New_York") == said
+    assert descriptions.describe(night.read(night.schedule(**asked)), "America/New_York") == said
 
 
 # Tonight
@@ -236,7 +236,7 @@ def test_tonight_is_what_the_night_then_does_and_writes_nothing(night: Night) ->
     schedule = night.schedule(claims_max=2, filter={"total_due_max_cents": 1_000_000})
 
     with night.sessions() as session:
-        seen = estimate.tonight(session, night.read(schedule), now=MADE)
+        seen = estimate.estimate_next_run(session, night.read(schedule), now=MADE)
         session.rollback()
     assert night.jobs() == []
     night.tick(FIRST_NIGHT)
@@ -257,7 +257,7 @@ def test_tonight_says_which_limits_for_one_claim_it_would_be_over(night: Night) 
     night.user(night.owner, claim_limit_cents=1_499)
 
     with night.sessions() as session:
-        seen = estimate.tonight_of(session, a_request(), by=night.owner, now=MADE)
+        seen = estimate.estimate_request(session, a_request(), by=night.owner, now=MADE)
 
     assert seen.over == ["over_user_claim_limit"]
 
@@ -267,7 +267,7 @@ def test_tonight_says_first_that_its_month_is_closed_and_that_a_note_is_missing(
 
     def notes(**asked: Any) -> list[str]:
         with night.sessions() as session:
-            return estimate.tonight_of(session, a_request(**asked), by=night.owner, now=MADE).notes
+            return estimate.estimate_request(session, a_request(**asked), by=night.owner, now=MADE).notes
 
     assert notes(note="Costs more to collect") == []
     assert [said.partition(",")[0] for said in notes()] == ["This schedule has no note"]
@@ -282,7 +282,7 @@ def test_tonight_leaves_out_what_an_open_job_holds(night: Night) -> None:
     night.tick(FIRST_NIGHT)
 
     with night.sessions() as session:
-        seen = estimate.tonight(session, night.read(schedule), now=FIRST_NIGHT)
+        seen = estimate.estimate_next_run(session, night.read(schedule), now=FIRST_NIGHT)
 
     assert (seen.will_settle, seen.by_code) == (0, [("in_other_job", 2)])
 

@@ -197,13 +197,13 @@ def test_an_address_that_is_put_off_gets_the_mail_later_and_the_others_get_it_on
     assert send(night, FIRST_NIGHT) == 0
     run = night.run()
     assert (run.mail_state, run.mail_left) == (MailState.DUE, [TO[1]])
-    assert descriptions.mail(run).endswith("It was not taken for 1 of 2 addresses")
+    assert descriptions.describe_mail(run).endswith("It was not taken for 1 of 2 addresses")
     server.defers = ""
     assert send(night, FIRST_NIGHT + mail.WAITS[0]) == 1
 
     assert [letter.recipients for letter in server.letters] == [[f"<{to}>"] for to in TO]
     assert [night.run().mail_state, night.run().mail_left] == [MailState.SENT, []]
-    assert "not taken" not in descriptions.mail(night.run())
+    assert "not taken" not in descriptions.describe_mail(night.run())
 
 
 def test_a_name_that_no_name_server_tells_holds_nobody_up(
@@ -319,14 +319,14 @@ def test_a_worker_that_dies_in_the_middle_leaves_the_mail_to_another_after_a_whi
     settled_night(night)
     night.tick(FIRST_NIGHT)
     with transaction(night.sessions) as session:
-        claim = mail._claim(session, now=FIRST_NIGHT)
+        claim = mail._lease_mail(session, now=FIRST_NIGHT)
     assert claim is not None  # and now it is dead
 
     assert send(night, FIRST_NIGHT + SOON) == 0
     assert send(night, FIRST_NIGHT + mail.LEASE) == 1
 
     with transaction(night.sessions) as session:  # it was only slow, and comes back
-        mail._finish(session, claim, mail._Went(claim.left), now=FIRST_NIGHT + mail.LEASE)
+        mail._finish(session, claim, mail._SendResult(claim.left), now=FIRST_NIGHT + mail.LEASE)
     assert night.run().mail_state is MailState.SENT
     assert len(server.letters) == 1
 

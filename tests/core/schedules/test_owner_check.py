@@ -19,7 +19,7 @@ def test_a_schedule_whose_owner_left_stops_at_the_next_tick_and_says_why(night: 
 
     stopped = night.read(schedule)
     assert (stopped.state, stopped.stopped_because) == (ScheduleState.STOPPED, descriptions.OWNER_LEFT)
-    assert "deactivated" in descriptions.because(stopped.stopped_because)
+    assert "deactivated" in descriptions.describe_reason(stopped.stopped_because)
     assert night.runs() == []
 
 

@@ -134,7 +134,7 @@ def test_two_owners_nights_at_once_never_take_the_same_claims(
     schedules = {night.owner: night.schedule(name="One", cents_max=cents_max)}
     other = night.practice.person("other@lakeside.example", Role.ADMIN)
     with transaction(night.sessions) as session:
-        made = commands.make(session, a_request(name="Two", cents_max=cents_max), by=other, now=MADE)
+        made = commands.create(session, a_request(name="Two", cents_max=cents_max), by=other, now=MADE)
         commands.start_settling(session, made.id, confirmation="CONFIRM", version=1, by=other, now=MADE)
     schedules[other] = made.id
 

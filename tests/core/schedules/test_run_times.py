@@ -54,7 +54,7 @@ def test_a_night_begins_when_the_clock_first_shows_its_time_or_has_just_passed_i
 def test_every_date_of_two_years_has_one_night_and_they_come_in_order(zone: str, time: str) -> None:
     schedule = Timed(dt.time.fromisoformat(time), late_minutes=1, counts_from=at("2027-01-01 00:00"))
 
-    found = run_times.nights(schedule, ZoneInfo(zone), at("2028-12-31 00:00"), ())
+    found = run_times.pending_runs(schedule, ZoneInfo(zone), at("2028-12-31 00:00"), ())
 
     dates = [night.date for night in (*found.missed, *filter(None, [found.due]))]
     assert dates == [dates[0] + dt.timedelta(days=n) for n in range(len(dates))]
@@ -67,7 +67,7 @@ def test_every_date_of_two_years_has_one_night_and_they_come_in_order(zone: str,
 def test_a_date_that_the_zone_skips_has_no_night() -> None:
     schedule = Timed(counts_from=at("2011-12-28 00:00"), late_minutes=1)
 
-    found = run_times.nights(schedule, ZoneInfo("Pacific/Apia"), at("2012-01-01 00:00"), ())
+    found = run_times.pending_runs(schedule, ZoneInfo("Pacific/Apia"), at("2012-01-01 00:00"), ())
 
     assert [night.date.day for night in found.missed] == [28, 29, 31, 1]
 
@@ -76,19 +76,22 @@ def test_a_night_is_due_from_its_instant_to_its_deadline() -> None:
     schedule = Timed(late_minutes=60, counts_from=at("2026-11-24 00:00"))
     begins = at("2026-11-24 07:30")
 
-    assert run_times.nights(schedule, NEW_YORK, begins - dt.timedelta(seconds=1), ()) == (None, [])
-    only = run_times.Night(dt.date(2026, 11, 24), begins)
-    assert run_times.nights(schedule, NEW_YORK, begins, ()) == (only, [])
-    assert run_times.nights(schedule, NEW_YORK, begins + dt.timedelta(minutes=60), ()) == (only, [])
-    assert run_times.nights(schedule, NEW_YORK, begins + dt.timedelta(minutes=60, seconds=1), ()) == (None, [only])
-    assert run_times.nights(schedule, NEW_YORK, begins, {only.date}) == (None, [])
+    assert run_times.pending_runs(schedule, NEW_YORK, begins - dt.timedelta(seconds=1), ()) == (None, [])
+    only = run_times.RunTime(dt.date(2026, 11, 24), begins)
+    assert run_times.pending_runs(schedule, NEW_YORK, begins, ()) == (only, [])
+    assert run_times.pending_runs(schedule, NEW_YORK, begins + dt.timedelta(minutes=60), ()) == (only, [])
+    assert run_times.pending_runs(schedule, NEW_YORK, begins + dt.timedelta(minutes=60, seconds=1), ()) == (
+        None,
+        [only],
+    )
+    assert run_times.pending_runs(schedule, NEW_YORK, begins, {only.date}) == (None, [])
 
 
 def test_after_three_days_without_a_tick_only_the_newest_night_runs_and_only_if_it_is_not_too_late() -> None:
     schedule = Timed()
 
     early, late = (
-        run_times.nights(schedule, NEW_YORK, at(now), ()) for now in ("2026-11-24 08:00", "2026-11-24 15:00")
+        run_times.pending_runs(schedule, NEW_YORK, at(now), ()) for now in ("2026-11-24 08:00", "2026-11-24 15:00")
     )
 
     assert early.due is not None
@@ -119,7 +122,7 @@ def test_a_weekday_is_that_of_the_practices_date_and_not_of_utc() -> None:
 def test_no_night_before_the_schedule_was_there_counts() -> None:
     schedule = Timed(counts_from=at("2026-11-24 07:31"))
 
-    assert run_times.nights(schedule, NEW_YORK, at("2026-11-24 12:00"), ()) == (None, [])
+    assert run_times.pending_runs(schedule, NEW_YORK, at("2026-11-24 12:00"), ()) == (None, [])
     assert run_times.next_due(schedule, NEW_YORK, at("2026-11-24 05:00")) == (
         dt.date(2026, 11, 25),
         at("2026-11-25 07:30"),

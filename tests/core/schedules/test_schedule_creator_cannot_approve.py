@@ -25,7 +25,7 @@ def job(night: Night, maker: Actor) -> JobKey:
     """A job over its cap, of a schedule that `maker` made and the owner let settle."""
     night.practice.claims(2)
     with transaction(night.sessions) as session:
-        made = commands.make(session, a_request(cents_max=1), by=maker, now=MADE)
+        made = commands.create(session, a_request(cents_max=1), by=maker, now=MADE)
     night.act(commands.start_settling, made.id, now=MADE, confirmation="CONFIRM", version=1)
     night.tick(FIRST_NIGHT)
     (job,) = night.jobs()

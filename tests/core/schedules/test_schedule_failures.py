@@ -129,7 +129,7 @@ def test_a_row_that_somebody_holds_stops_its_own_practices_nights_and_nobody_els
     other = a_practice(night.sessions, name="Other")
     with transaction(night.sessions) as session:
         owner = other.person("owner@other.example", Role.ADMIN)
-        schedule = commands.make(session, a_request(), by=owner, now=MADE)
+        schedule = commands.create(session, a_request(), by=owner, now=MADE)
 
     with night.sessions() as hand:
         hand.execute(text("SELECT 1 FROM practice WHERE id = :id FOR NO KEY UPDATE"), {"id": night.practice.id})
@@ -149,7 +149,7 @@ def test_a_time_zone_that_this_machine_does_not_know_stops_its_own_practices_nig
     other = a_practice(night.sessions, name="Other")
     with transaction(night.sessions) as session:
         owner = other.person("owner@other.example", Role.ADMIN)
-        commands.make(session, a_request(), by=owner, now=MADE)
+        commands.create(session, a_request(), by=owner, now=MADE)
         session.execute(text("UPDATE practice SET time_zone = 'US/Pacific-New' WHERE id = :id"), {"id": other.id})
 
     night.tick(FIRST_NIGHT)
@@ -258,7 +258,7 @@ def test_a_large_night_for_which_nobody_may_answer_any_more_is_discarded_and_say
 
     job = night.job(night.run())
     assert (job.status, job.discarded_because) == (JobStatus.DISCARDED, because)
-    assert descriptions.because(because) in night.report(night.run(), FIRST_NIGHT).sentence
+    assert descriptions.describe_reason(because) in night.report(night.run(), FIRST_NIGHT).sentence
     assert night.practice.read("C00001").billing_status == "Balance Due"
     with night.sessions() as session:
         (act,) = session.scalars(select(AuditEntry).where(AuditEntry.act == "job.discarded"))

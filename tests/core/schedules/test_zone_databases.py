@@ -73,7 +73,7 @@ def test_a_posting_around_midnight_gets_the_practices_date(night: Night, zone: s
     payment = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 40}
 
     with transaction(night.sessions) as session:
-        entry = manual_postings.entry_of(payment)
+        entry = manual_postings.parse_entry(payment)
         manual_postings.post(session, "1", entry, by=night.practice.biller, idempotency_key="once", now=at(now))
         posted_on = session.scalars(select(Posting.posted_on).where(Posting.kind == PostingKind.PAYMENT)).one()
 

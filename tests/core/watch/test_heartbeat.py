@@ -10,7 +10,7 @@ from core import zone_database
 from core.db.engine import Sessions, transaction
 from core.jobs.execution import sweep
 from core.watch import heartbeat, overview, statistics
-from core.watch.heartbeat import WEB, WORKER, Alive
+from core.watch.heartbeat import WEB, WORKER, ProcessInfo
 from core.watch.warnings import warnings
 from core.zone_database import ZoneDatabase
 from tests.factories import NOW, GivenPractice, a_practice
@@ -18,18 +18,18 @@ from tests.factories import NOW, GivenPractice, a_practice
 SECOND = dt.timedelta(seconds=1)
 
 
-def a_process(kind: str = WORKER, pid: int = 7, **says: object) -> Alive:
-    return Alive(kind, "host", pid, "1.2", NOW - dt.timedelta(hours=1), dict(says))
+def a_process(kind: str = WORKER, pid: int = 7, **says: object) -> ProcessInfo:
+    return ProcessInfo(kind, "host", pid, "1.2", NOW - dt.timedelta(hours=1), dict(says))
 
 
-def say(sessions: Sessions, process: Alive, *, at: dt.datetime = NOW) -> None:
+def say(sessions: Sessions, process: ProcessInfo, *, at: dt.datetime = NOW) -> None:
     with transaction(sessions) as session:
         heartbeat.beat(session, process, now=at)
 
 
 def alive(sessions: Sessions, *, at: dt.datetime) -> set[str]:
     with sessions() as session:
-        return {one.name for one in heartbeat.seen(session) if heartbeat.is_alive(one, now=at)}
+        return {one.name for one in heartbeat.recent(session) if heartbeat.is_alive(one, now=at)}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_who_was_not_heard_for_a_day_is_forgotten(sessions: Sessions) -> None:
     say(sessions, a_process(pid=2), at=NOW + dt.timedelta(hours=25))
 
     with sessions() as session:
-        assert [one.name for one in heartbeat.seen(session)] == ["worker host:2"]
+        assert [one.name for one in heartbeat.recent(session)] == ["worker host:2"]
 
 
 def test_a_heartbeat_that_was_under_way_at_the_last_word_does_not_undo_it(sessions: Sessions) -> None:
@@ -72,7 +72,7 @@ def test_a_heartbeat_that_was_under_way_at_the_last_word_does_not_undo_it(sessio
     say(sessions, a_process(), at=NOW + SECOND)
 
     with sessions() as session:
-        (process,) = heartbeat.seen(session)
+        (process,) = heartbeat.recent(session)
     assert process.stopped_at == NOW + SECOND
 
 
@@ -93,7 +93,7 @@ def test_a_worker_is_shown_with_the_chunk_in_its_hands(sessions: Sessions, pract
         taken = "UPDATE job_chunk SET taken_by = 'host:71', taken_at = :at WHERE first_position = 5"
         session.execute(text(taken), {"at": NOW - 3 * SECOND})
 
-    seen = overview.look(sessions, now=NOW)
+    seen = overview.fetch_overview(sessions, now=NOW)
 
     assert seen.processes is not None
     (worker,) = seen.processes
@@ -101,7 +101,7 @@ def test_a_worker_is_shown_with_the_chunk_in_its_hands(sessions: Sessions, pract
     assert warnings(seen) == []
     with transaction(sessions) as session:
         session.execute(text("UPDATE settle_job SET status = 'paused'"))
-    (worker,) = overview.look(sessions, now=NOW).processes or ()
+    (worker,) = overview.fetch_overview(sessions, now=NOW).processes or ()
     assert worker.doing == (), "a job at rest is in nobody's hands"
 
 
@@ -111,7 +111,7 @@ def test_a_job_that_stands_still_and_an_installation_without_a_worker_are_said(
     practice.claims(2)
     practice.confirm(practice.preview())
 
-    said = " ".join(warnings(overview.look(sessions, now=NOW + 61 * SECOND)))
+    said = " ".join(warnings(overview.fetch_overview(sessions, now=NOW + 61 * SECOND)))
 
     assert "No worker lives" in said
     assert "1 running job has not moved for a minute" in said
@@ -119,7 +119,7 @@ def test_a_job_that_stands_still_and_an_installation_without_a_worker_are_said(
 
 def test_an_old_time_zone_database_is_a_warning(sessions: Sessions) -> None:
     say(sessions, a_process())
-    seen = overview.look(sessions, now=NOW)
+    seen = overview.fetch_overview(sessions, now=NOW)
     assert seen.time_zones == zone_database.in_use()
 
     (said,) = warnings(replace(seen, time_zones=ZoneDatabase("/anywhere", "2025b", "system")))
@@ -131,11 +131,11 @@ def test_processes_with_different_time_zone_databases_are_a_warning(sessions: Se
     newest = zone_database.in_use().version
     say(sessions, a_process(pid=1, time_zones=newest))
     say(sessions, a_process(pid=2, time_zones=newest))
-    say(sessions, Alive(WEB, "host", 3, "0.1", NOW))  # an older version does not tell
-    assert warnings(overview.look(sessions, now=NOW)) == []
+    say(sessions, ProcessInfo(WEB, "host", 3, "0.1", NOW))  # an older version does not tell
+    assert warnings(overview.fetch_overview(sessions, now=NOW)) == []
 
     say(sessions, a_process(WEB, pid=4, time_zones="2025b"))
-    (said,) = warnings(overview.look(sessions, now=NOW))
+    (said,) = warnings(overview.fetch_overview(sessions, now=NOW))
 
     assert said.startswith(f"Processes use different time zone databases (2025b, {newest})")
 

@@ -6,7 +6,7 @@ from core import zone_database
 from core.db.engine import make_sessions, transaction
 from core.models.people import Role
 from core.watch import heartbeat
-from core.watch.heartbeat import WORKER, Alive
+from core.watch.heartbeat import WORKER, ProcessInfo
 from tests.webui.api.conftest import NOON, Api, World
 
 PATH = "/operations"
@@ -28,7 +28,7 @@ def test_jobs_of_every_practice_are_told_by_id_and_count(world: World, biller: A
     for api, (_, job_id) in zip((biller, stranger), sorted(jobs), strict=True):
         assert api.confirm(job_id).status_code == 202
     with transaction(make_sessions(world.engine)) as session:
-        heartbeat.beat(session, Alive(WORKER, "host", 3, "1", NOON, {"queues": ["settle"]}), now=NOON)
+        heartbeat.beat(session, ProcessInfo(WORKER, "host", 3, "1", NOON, {"queues": ["settle"]}), now=NOON)
 
     answer = world.api(Role.OPS).get(PATH)
 

@@ -14,7 +14,7 @@ from core.db.engine import Sessions, transaction
 from core.models.people import Role
 from core.settings import Settings
 from core.watch import heartbeat
-from core.watch.heartbeat import BEAT, WEB, WORKER, Alive
+from core.watch.heartbeat import BEAT, WEB, WORKER, ProcessInfo
 from tests.factories import NOW, GivenPractice, a_practice
 from tests.servers import broker_client
 from tests.webui.conftest import Browser, Clock
@@ -28,7 +28,7 @@ def ops(browser_of: OPEN, practice: GivenPractice) -> Browser:
     return browser_of(practice.person("ops@lakeside.example", Role.OPS))
 
 
-def hear(sessions: Sessions, *processes: Alive, at: dt.datetime = NOW) -> None:
+def hear(sessions: Sessions, *processes: ProcessInfo, at: dt.datetime = NOW) -> None:
     with transaction(sessions) as session:
         for process in processes:
             heartbeat.beat(session, process, now=at)
@@ -68,10 +68,10 @@ def test_it_shows_who_lives_what_they_do_and_who_fell_silent(
     practice.claims(8)
     job = practice.preview(chunk_claims=4)
     practice.confirm(job)
-    hear(sessions, Alive(WORKER, "old", 9, "0.0", NOW, {"queues": ["settle"]}), at=NOW - dt.timedelta(minutes=10))
+    hear(sessions, ProcessInfo(WORKER, "old", 9, "0.0", NOW, {"queues": ["settle"]}), at=NOW - dt.timedelta(minutes=10))
     hear(
-        sessions, Alive(WEB, "host", 1, "0.1.0", NOW), Alive(BEAT, "host", 2, "0.1.0", NOW),
-        Alive(WORKER, "host", 3, "0.1.0", NOW, {"queues": ["settle"], "pool": [4]}),
+        sessions, ProcessInfo(WEB, "host", 1, "0.1.0", NOW), ProcessInfo(BEAT, "host", 2, "0.1.0", NOW),
+        ProcessInfo(WORKER, "host", 3, "0.1.0", NOW, {"queues": ["settle"], "pool": [4]}),
     )  # fmt: skip
     with transaction(sessions) as session:
         at = {"at": NOW - dt.timedelta(seconds=2)}
@@ -106,7 +106,7 @@ def test_while_redis_is_down_it_says_so_and_shows_the_rest(
 ) -> None:
     practice.claims(1)
     practice.confirm(practice.preview())
-    hear(sessions, Alive(WORKER, "host", 3, "0.1.0", NOW, {"queues": ["settle"]}))
+    hear(sessions, ProcessInfo(WORKER, "host", 3, "0.1.0", NOW, {"queues": ["settle"]}))
     for url in ("redis://127.0.0.1:1/0", mute_broker):
         with_broker(app, url)
         said = ops.says(PAGE)

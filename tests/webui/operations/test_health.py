@@ -13,7 +13,7 @@ from core.db.engine import Sessions, transaction
 from core.models.jobs import SettleJob
 from core.settings import Settings
 from core.watch import heartbeat
-from core.watch.heartbeat import WORKER, Alive
+from core.watch.heartbeat import WORKER, ProcessInfo
 from tests.factories import NOW, a_practice
 from webui.app import create_app
 
@@ -36,7 +36,7 @@ def test_a_live_process_says_so(database_url: str) -> None:
 
 def hear_a_worker(sessions: Sessions, *, at: dt.datetime = NOW) -> None:
     with transaction(sessions) as session:
-        heartbeat.beat(session, Alive(WORKER, "host", 1, "1", NOW, {"queues": ["settle"]}), now=at)
+        heartbeat.beat(session, ProcessInfo(WORKER, "host", 1, "1", NOW, {"queues": ["settle"]}), now=at)
 
 
 def test_all_is_well(database_url: str, broker_url: str, sessions: Sessions) -> None:

@@ -21,7 +21,7 @@ from core.models.jobs import JobStatus
 from core.policy.rules import RULES
 from core.settings import Settings
 from core.watch import deadline, heartbeat, metrics, statistics, tally
-from core.watch.heartbeat import WEB, WORKER, Alive
+from core.watch.heartbeat import WEB, WORKER, ProcessInfo
 from core.watch.metric_names import FAILURE_CODES
 from tests.factories import NOW, GivenPractice, a_practice
 from webui.app import create_app
@@ -33,7 +33,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 @pytest.fixture(autouse=True)
 def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(metrics, "CACHE_SECONDS", 0)
     tally._counted.clear()
 
 
@@ -116,9 +116,9 @@ def test_what_waits_and_who_lives_is_told(database_url: str, sessions: Sessions,
     practice.confirm(practice.preview(chunk_claims=4))
     with transaction(sessions) as session:
         heartbeat.beat(
-            session, Alive(WORKER, "h", 1, "1", NOW, {"queues": ["settle"]}), now=NOW + dt.timedelta(seconds=90)
+            session, ProcessInfo(WORKER, "h", 1, "1", NOW, {"queues": ["settle"]}), now=NOW + dt.timedelta(seconds=90)
         )
-        heartbeat.beat(session, Alive(WEB, "h", 2, "1", NOW), now=NOW)
+        heartbeat.beat(session, ProcessInfo(WEB, "h", 2, "1", NOW), now=NOW)
         heartbeat.ticked(session, now=NOW + dt.timedelta(seconds=30))
         session.execute(text("UPDATE claim SET balance_mismatch = external_id = 'C00001'"))
     with an_app(database_url, at=NOW + dt.timedelta(seconds=100)) as client:
@@ -225,15 +225,15 @@ def test_who_lives_is_counted_however_many_died(database_url: str, sessions: Ses
     with transaction(sessions) as session:
         long_ago = NOW - dt.timedelta(hours=2)
         for pid in range(heartbeat.PROCESSES_MAX):
-            heartbeat.beat(session, Alive(WEB, "h", pid, "1", long_ago), now=long_ago)
-        heartbeat.beat(session, Alive(WORKER, "h", 9, "1", NOW, {"queues": ["settle"]}), now=NOW)
+            heartbeat.beat(session, ProcessInfo(WEB, "h", pid, "1", long_ago), now=long_ago)
+        heartbeat.beat(session, ProcessInfo(WORKER, "h", 9, "1", NOW, {"queues": ["settle"]}), now=NOW)
     with an_app(database_url) as client:
         found, ready = scrape(client), client.get("/readyz").json
 
     assert of(found, "workers", queue="settle") == 1
     assert "worker" not in ready["degraded"]
     with sessions() as session:
-        assert "worker h:9" in {one.name for one in heartbeat.seen(session)}
+        assert "worker h:9" in {one.name for one in heartbeat.recent(session)}
 
 
 def test_practices_are_told_apart_only_where_that_is_switched_on(database_url: str, practice: GivenPractice) -> None:

@@ -67,12 +67,12 @@ def pressed(admin: Browser, page: str) -> str:
 
 def schedules_of(practice: GivenPractice) -> list[Schedule]:
     with practice.sessions() as session:
-        return list(queries.of_practice(session, practice.id))
+        return list(queries.list_schedules(session, practice.id))
 
 
 def runs_of(practice: GivenPractice) -> list[ScheduleRun]:
     with practice.sessions() as session:
-        return list(queries.runs(session, practice.id, limit=100))
+        return list(queries.list_runs(session, practice.id, limit=100))
 
 
 # ---- making one
@@ -131,8 +131,8 @@ def test_what_takes_too_long_to_add_up_says_so_and_the_page_is_there(
 ) -> None:
     practice.claims(1)
     page = made(admin)
-    monkeypatch.setattr(estimate, "_added_up", lambda session, *_: session.execute(text("SELECT pg_sleep(60)")))
-    monkeypatch.setattr(estimate, "ADDING_UP_SECONDS", 1)
+    monkeypatch.setattr(estimate, "_estimate", lambda session, *_: session.execute(text("SELECT pg_sleep(60)")))
+    monkeypatch.setattr(estimate, "ESTIMATE_SECONDS", 1)
 
     said = admin.says(f"{page}/tonight")
 

@@ -356,10 +356,10 @@ def test_a_job_that_chose_balance_due_keeps_a_payment_from_making_the_claim_sett
 def test_an_id_that_an_export_guarded_is_read_without_its_apostrophe(practice: GivenPractice, tmp_path: Path) -> None:
     for number in ("-1001", "=2", "@3", "'-4", "plain"):
         practice.claim(number, Line(0, 10_00))
-    guarded = {number: export.guard(number) for number in ("-1001", "=2", "@3", "'-4", "plain")}
+    guarded = {number: export.escape_formula(number) for number in ("-1001", "=2", "@3", "'-4", "plain")}
 
     done = _post(practice, tmp_path, *(
-        f"{export.guard(f'+{n}')},{written},1,patient,payment,-1.00,patient,,,2026-11-20"
+        f"{export.escape_formula(f'+{n}')},{written},1,patient,payment,-1.00,patient,,,2026-11-20"
         for n, written in enumerate(guarded.values())
     ))  # fmt: skip
     again = _post(practice, tmp_path, "+0,-1001,1,patient,payment,-1.00,patient,,,2026-11-20")
