@@ -32,7 +32,7 @@ def day(value: Any) -> dt.date:
     try:
         return dt.date.fromisoformat(value)
     except ValueError:
-        raise ValueError("no calendar has this day; write the date as YYYY-MM-DD") from None
+        raise ValueError("this date does not exist; write the date as YYYY-MM-DD") from None
 
 
 def number(typed: str, *, most: int = BIGINT_MAX) -> int | None:
@@ -106,7 +106,7 @@ def words(fault: ErrorDetails) -> str:
         return "must not be empty" if facts["min_length"] == 1 else f"needs at least {facts['min_length']:,}"
     if kind in ("string_too_long", "too_long"):
         return f"at most {facts['max_length']:,}{' characters' if kind.startswith('string') else ''}"
-    return next((said for begins, said in _WORDS.items() if kind.startswith(begins)), "is not as it must be")
+    return next((said for begins, said in _WORDS.items() if kind.startswith(begins)), "is not valid")
 
 
 def _one_of(expected: str) -> str:
@@ -124,9 +124,9 @@ _WITH_LIMITS: Final = {
 # By the beginning of pydantic's error type. The first match wins.
 _WORDS: Final = {
     "missing": "is missing",
-    "extra_forbidden": "is not known here",
+    "extra_forbidden": "is unknown",
     "union_tag_not_found": "is missing",
-    "string_pattern_mismatch": "is not written as it must be",
+    "string_pattern_mismatch": "is not written correctly",
     "string": "write a text",
     "int": "write a whole number",
     "bool": "write true or false",

@@ -63,15 +63,17 @@ class Settings(BaseSettings):
 
     # Passwords come before the URLs that they complete, so that a file may hold only a password.
     database_password: SecretStr | None = Field(
-        None, min_length=1, description="The password of a database URL that has none"
+        None, min_length=1, description="The password for a database URL without one"
     )
-    broker_password: SecretStr | None = Field(None, min_length=1, description="The password of a broker URL without")
+    broker_password: SecretStr | None = Field(
+        None, min_length=1, description="The password for a broker URL without one"
+    )
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or newer; without it `settle up` starts its own"
     )
     broker_url: SecretStr | None = Field(None, description="Redis or Valkey; without it `settle up` starts its own")
     secret_key: SecretStr | None = Field(
-        None, min_length=32, description="Signs forms; made and kept in the data folder by `settle up`"
+        None, min_length=32, description="Signs forms; `settle up` creates one and keeps it in the data folder"
     )
     data_dir: Path = Field(Path("var"), description="Where `settle up` keeps its servers' data")
     web_host: str = Field("127.0.0.1", description="The address that the web server binds")
@@ -79,47 +81,48 @@ class Settings(BaseSettings):
     web_threads: PositiveInt = 8
     web_workers: PositiveInt = 1
     web_read_seconds: PositiveInt = Field(
-        20, description="How long a client may take to send a request; each 16 KB of it gives a second more"
+        20, description="Seconds that a client may take to send a request; each 16 KB adds a second"
     )
     web_write_seconds: PositiveInt = Field(
-        30, description="How long a client may read nothing of its answer; each 16 KB that it reads gives a second more"
+        30, description="Seconds that a client may read nothing of its answer; each 16 KB that it reads adds a second"
     )
     web_idle_seconds: PositiveInt = Field(
-        15, description="How long a connection stays open that asks for nothing: an open page asks every few seconds"
+        15, description="Seconds that an idle connection stays open; an open page sends a request every few seconds"
     )
-    https_only: bool = Field(False, description="Mark cookies as secure; switch on behind TLS")
+    https_only: bool = Field(False, description="Mark cookies as secure; turn on behind TLS")
     trusted_proxies: Annotated[int, Field(ge=0)] = Field(
         0,
-        description="How many proxies in front set X-Forwarded-For, -Proto and -Host, overwriting what the client sent",
+        description="Number of proxies in front that set X-Forwarded-For, -Proto and -Host and overwrite the client's",
     )
     flower_port: Annotated[int, Field(ge=1, le=65_535)] = 5555
     flower_host: str = "127.0.0.1"
-    flower_basic_auth: SecretStr | None = Field(None, description="user:password for Flower; made by `settle up`")
+    flower_basic_auth: SecretStr | None = Field(None, description="user:password for Flower; `settle up` creates one")
     chunk_claims: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        1_000, description="Claims that commit together: tens of milliseconds, so that a pause is felt at once"
+        1_000, description="Claims that commit together: tens of milliseconds, so that a pause takes effect at once"
     )
     worker_concurrency: PositiveInt = 2
     alive_file: Path | None = Field(
-        None, description="Worker and beat make it new at every round; a container's health check looks at its age"
+        None, description="Worker and beat touch this file regularly; a container's health check reads its age"
     )
     worker_stuck_seconds: PositiveInt = Field(
-        60, description="A worker that lets work wait so long, twice over, ends itself to be started afresh"
+        60,
+        description="A worker that leaves work waiting for twice this long ends itself, so that a fresh one is started",
     )
     smtp_url: SecretStr | None = Field(
         None,
-        description="The mail server of the morning reports: smtp:, smtp+starttls: or smtps://user:password@host:port",
+        description="The mail server for run reports: smtp:, smtp+starttls: or smtps://user:password@host:port",
     )
-    mail_from: str | None = Field(None, validate_default=True, description="The address that mails the reports")
-    public_url: str | None = Field(None, description="Where people reach the pages, for links in mails")
+    mail_from: str | None = Field(None, validate_default=True, description="The sender's address of run reports")
+    public_url: str | None = Field(None, description="The public URL of the pages, for links in e-mails")
     session_idle_minutes: PositiveInt = 30
     log_level: str = "INFO"
     flower_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s]+$",
-        description="Where people find Flower; a job's page links to its tasks there",
+        description="The public URL of Flower, for links on a job's page",
     )
     metrics_token: SecretStr | None = Field(
-        None, min_length=16, description="What /metrics asks for as a bearer token; open without it"
+        None, min_length=16, description="The bearer token for /metrics; open without one"
     )
     metrics_by_practice: bool = Field(False, description="Add the write-offs of each practice, by its id, to /metrics")
 

@@ -76,8 +76,8 @@ def roles_that_may(action: Action) -> list[Role]:
 def _refusal(role: Role, action: Action) -> str:
     """Name the roles that allow it, as the page header calls them. Do not send administrators to an administrator."""
     may = " or ".join(ROLE_WORDS[one] for one in roles_that_may(action))
-    ask = "" if role is Role.ADMIN else " Ask an administrator of the practice."
-    return f"Your role ({ROLE_WORDS[role]}) does not allow this. It needs the role {may}.{ask}"
+    ask = "" if role is Role.ADMIN else " Ask an administrator of your practice."
+    return f"Your role ({ROLE_WORDS[role]}) does not allow this. It requires the role {may}.{ask}"
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.
         raise ReopenReasonMissing
     period = periods.lock_for_closing(session, by.practice_id, month)
     if period.state is PeriodState.OPEN:
-        raise MonthOpen(f"{periods.format_long(month)} is open already.")
+        raise MonthOpen(f"{periods.format_long(month)} is already open.")
     period.state = PeriodState.OPEN
     period.reopened_by, period.reopened_at, period.reopened_because = by.user_id, now, reason
     _add_month_event(session, period, by=by, now=now, reason=reason)
@@ -164,7 +164,7 @@ def _refuse_unfinished(session: Session, practice_id: int, month: dt.date) -> No
         more = f" and {len(jobs) - _JOBS_NAMED_MAX} more" if len(jobs) > _JOBS_NAMED_MAX else ""
         words, into = "job" if len(jobs) == 1 else "jobs", periods.format_long(month)
         raise MonthHasJobs(
-            f"Unfinished {words} {named}{more} would post into {into}: let them end, or cancel them.",
+            f"Unfinished {words} {named}{more} would post into {into}. Let them finish, or cancel them.",
             job_ids=[str(job) for job in jobs],
         )
 

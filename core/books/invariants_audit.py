@@ -25,7 +25,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("e")} AND l.number IS NULL""",
     ),
     "the_chain_has_no_gap": Invariant(
-        "the links of a practice's chain are numbered from 1 without a gap, and no act that was chained is gone",
+        "the links of a practice's chain are numbered from 1 without a gap, and no chained act is missing",
         f"""SELECT {_LINK} FROM (
                 SELECT practice_id, number, entry_id,
                        row_number() OVER (PARTITION BY practice_id ORDER BY number) AS place
@@ -34,7 +34,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE l.number <> l.place OR e.id IS NULL""",
     ),
     "every_digest_is_right": Invariant(
-        "each link's digest is that of the link before and of its act: nothing was changed, swapped or slipped in",
+        "each link's digest covers the link before and its act: nothing was changed, swapped or inserted",
         f"""SELECT {_LINK} FROM (
                 SELECT practice_id, number, entry_id, digest,
                        lag(digest, 1, '') OVER (PARTITION BY practice_id ORDER BY number) AS previous
@@ -43,7 +43,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE l.digest <> {_DIGEST}""",
     ),
     "the_head_is_the_last_link": Invariant(
-        "the head of a practice's chain is its last link: its tail was not cut off",
+        "the head of a practice's chain is its last link: its end was not cut off",
         f"""SELECT 'practice ' || coalesce(h.practice_id, l.practice_id)
             FROM (SELECT * FROM audit_head h WHERE {of_practice("h")}) h
             FULL JOIN (SELECT DISTINCT ON (practice_id) practice_id, number, digest FROM audit_link l
@@ -51,7 +51,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE (h.number, h.digest) IS DISTINCT FROM (l.number, l.digest)""",
     ),
     "every_job_has_its_acts": Invariant(
-        "the audit has the act that confirmed each job that was confirmed, and the one that ended each that has ended",
+        "the audit has the act that confirmed each confirmed job, and the act that ended each ended job",
         f"""SELECT {_JOB} FROM settle_job j
             WHERE {of_practice("j")} AND (
               (j.confirmed_at IS NOT NULL AND NOT EXISTS (
@@ -62,7 +62,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
                    AND e.act = 'job.' || j.status)))""",
     ),
     "a_month_is_as_the_audit_says": Invariant(
-        "a closed month's digest is that of the act in the audit that closed it, and no act reopened it since",
+        "a closed month's digest is the one that the audit recorded at its close, and it was not reopened later",
         f"""SELECT 'practice ' || m.practice_id || ', month ' || to_char(m.month::timestamp, 'YYYY-MM') FROM period m
             LEFT JOIN LATERAL (
                 SELECT e.act, e.facts FROM audit_entry e
@@ -79,7 +79,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
               ELSE a.act = 'month.closed' OR h.state = 'closed' END""",
     ),
     "a_job_is_as_it_ended": Invariant(
-        "the chunks of an ended job count what the act that ended it says",
+        "the chunk counters of an ended job match the audit entry that ended it",
         f"""SELECT {_JOB} FROM settle_job j
             JOIN (SELECT DISTINCT ON (e.practice_id, e.subject) e.practice_id, e.subject, e.facts FROM audit_entry e
                   WHERE {of_practice("e")} AND e.act IN ('job.completed', 'job.cancelled')
@@ -91,7 +91,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
               AND a.facts->>'chunks_sha256' IS DISTINCT FROM k.digest""",
     ),
     "excluded_claims_are_not_written_off": Invariant(
-        "no job writes off a claim while its patient or a payer of it is excluded",
+        "no job writes off a claim while its patient or payer is excluded",
         # A chunk that started earlier may post a moment later, and clocks differ, so allow five minutes. A remainder
         # that a late payment re-posted was written off earlier.
         f"""SELECT 'practice ' || p.practice_id || ', posting ' || p.id

@@ -44,15 +44,15 @@ BALANCE_DIFFERS: Final = (
 
 INVARIANTS: Final[dict[str, Invariant]] = {
     "lines_equal_postings": Invariant(
-        "what is due on a line is the sum of its postings",
+        "the balance of a line is the sum of its postings",
         f"SELECT {_CLAIM} || ', line ' || l.number {_LINES_THAT_DIFFER}",
     ),
     "claims_equal_lines": Invariant(
-        "what is due on a claim is the sum of its lines, and it knows whether a line has a credit",
+        "the balance of a claim is the sum of its lines, and the claim knows whether a line has a credit",
         f"SELECT {_CLAIM} {_CLAIMS_THAT_DIFFER}",
     ),
     "claims_equal_ledger": Invariant(
-        "what was adjusted, who paid what and when a claim was last paid follow from its postings",
+        "a claim's adjustments, payments and last payment date follow from its postings",
         f"""SELECT {_CLAIM}
             FROM claim c LEFT JOIN (
                 SELECT p.practice_id, p.claim_id,
@@ -68,7 +68,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                coalesce(s.patient_paid, 0)) OR c.last_payment_on IS DISTINCT FROM s.last_payment_on)""",
     ),
     "settled_claims_have_nothing_due": Invariant(
-        "a claim that a job settled and nothing touched since is Settled, with nothing due in what it was settled for",
+        "a claim that a job settled and that was not changed later is Settled, without a balance that the job settled",
         f"""SELECT {_CLAIM}
             FROM job_item i
             JOIN settle_job j ON j.practice_id = i.practice_id AND j.id = i.job_id AND j.kind = 'settle'
@@ -85,7 +85,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             GROUP BY c.practice_id, c.external_id, p.line, p.responsibility, p.claim_version HAVING count(*) > 1""",
     ),
     "job_postings_belong_to_settled_items": Invariant(
-        "every posting that names a job belongs to a settled item of that job, in a responsibility that it settles",
+        "every posting of a job belongs to a settled item of that job, in a responsibility that the item settles",
         f"""SELECT {_POSTING}
             FROM posting p LEFT JOIN job_item i
               ON i.practice_id = p.practice_id AND i.claim_id = p.claim_id AND i.job_id = p.job_id
@@ -106,7 +106,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               (coalesce(s.insurance_cents, 0), coalesce(s.patient_cents, 0))""",
     ),
     "chunks_equal_items": Invariant(
-        "a chunk counts what its items say",
+        "a chunk's counters match its items",
         f"""SELECT 'practice ' || k.practice_id || ', job ' || k.job_id || ', chunk from ' || k.first_position
             FROM job_chunk k LEFT JOIN LATERAL (
                 SELECT count(*) FILTER (WHERE outcome = 'settled') AS settled,
@@ -168,7 +168,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             ) p WHERE p.kind = 'write_off' AND p.due_after < 0""",
     ),
     "credits_are_untouched": Invariant(
-        "no job writes off a claim of which anything was below zero at the time",
+        "no job writes off a claim that had a balance below zero at the time",
         f"""SELECT {_CLAIM} || ', line ' || b.line FROM (
                 SELECT p.practice_id, p.claim_id, p.line
                 FROM (SELECT p.practice_id, p.claim_id, p.job_id, min(p.id) AS first FROM posting p
@@ -191,14 +191,14 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               OFFSET 1)""",
     ),
     "money_moves_by_confirmed_jobs": Invariant(
-        "only a job that was confirmed moves money, and never one that moves statuses alone",
+        "only a confirmed job posts, and never one that only changes statuses",
         f"""SELECT {_JOB} FROM settle_job j
             WHERE {_practice("j")} AND (j.kind = 'status' OR j.confirmed_at IS NULL) AND EXISTS (
               SELECT FROM job_chunk k WHERE k.practice_id = j.practice_id AND k.job_id = j.id
                  AND (k.insurance_cents <> 0 OR k.patient_cents <> 0))""",
     ),
     "jobs_over_a_limit_were_approved": Invariant(
-        "a job that writes off more than a limit frozen into it, of one claim or in all, ran by the word of two people",
+        "a job that writes off more than a limit frozen into it, per claim or in total, was approved by another user",
         f"""SELECT {_JOB} FROM settle_job j
             WHERE {_practice("j")} AND j.kind = 'settle' AND j.confirmed_at IS NOT NULL
               AND (j.decided_by IS NULL OR j.decided_by IN (j.requested_by, j.confirmed_by))
@@ -212,8 +212,8 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               )""",
     ),
     "jobs_of_one_day_were_added_up": Invariant(
-        "a job that, with the same person's earlier jobs of the day, writes off more than the limit for one job ran by "
-        "the word of two people",
+        "a job that, with the same user's earlier jobs of the day, writes off more than the limit for one job was "
+        "approved by another user",
         f"""SELECT {_JOB} FROM (
                 SELECT j.*, CASE WHEN j.schedule_id IS NULL THEN j.confirmed_by ELSE j.requested_by END AS answers,
                        (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint AS cents,
@@ -236,7 +236,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
     ),
     "jobs_reconcile": Invariant(
         "the receivable of a job's settled claims before, less what was written off (plus what was restored), is "
-        "that after",
+        "the receivable after",
         f"""SELECT {_JOB} FROM settle_job j JOIN (
                 SELECT k.practice_id, k.job_id,
                        sum(k.insurance_before_cents - k.insurance_after_cents) AS insurance_cents,

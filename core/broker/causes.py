@@ -6,9 +6,9 @@ from core.causes import Cause, find_cause
 
 _URL: Final = "SETTLE_BROKER_URL"
 
-NO_ANSWER: Final = Cause("no_answer", "The broker does not answer.", f"Look at the server and {_URL}.")
+NO_ANSWER: Final = Cause("no_answer", "The broker does not answer.", f"Check the server and {_URL}.")
 
-SILENT: Final = Cause("silent", "The broker does not answer within a second.", f"Look at the server and {_URL}.")
+SILENT: Final = Cause("silent", "The broker does not answer within a second.", f"Check the server and {_URL}.")
 NONE_SET: Final = Cause("none_set", "No broker is set.", f"Set {_URL}.")
 
 CAUSES: Final = (
@@ -33,19 +33,19 @@ CAUSES: Final = (
     Cause(
         "full",
         "The broker's memory is full.",
-        "Look for what else writes to it; the product's queues are bounded.",
+        "Check what else writes to it; this product limits its own queues.",
         signs=("used memory > ", "oom command not allowed"),
     ),
     Cause(
         "read_only",
         "The broker takes no writes.",
-        f"Name the primary server in {_URL}, and look at its disk.",
+        f"Name the primary server in {_URL}, and check its disk.",
         signs=("read only replica", "readonly", "unable to persist", "misconf"),
     ),
     Cause(
         "too_many_connections",
         "The broker has no connection left.",
-        "Raise maxclients, or stop what holds connections.",
+        "Raise maxclients, or close unneeded connections.",
         signs=("max number of clients",),
     ),
     Cause(
@@ -111,7 +111,7 @@ CAUSES: Final = (
     Cause(
         "connection_lost",
         "The broker closed the connection.",
-        f"Look at the server's log; a server with TLS closes what comes without: use rediss:// in {_URL}.",
+        f"Check the server's log. A server with TLS closes connections without it: use rediss:// in {_URL}.",
         signs=("closed by server", "connection reset", "error while reading", "broken pipe"),
     ),
     Cause(

@@ -21,7 +21,7 @@ Columns = TypeVarTuple("Columns")
 _DIGEST_BYTES: Final = 8
 _PLACE_MAX: Final = 10**9  # no practice has this many claims
 NAMES_NARROWED_TO: Final = 500  # more than two full pages of patients with one claim each
-_STALE: Final = "cursor: it belongs to another list, order or practice; begin again at the first page"
+_STALE: Final = "cursor: it belongs to another list, order or practice; start again at the first page"
 
 
 class SortBy(StrEnum):

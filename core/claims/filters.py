@@ -89,7 +89,7 @@ class ClaimFilter(BaseModel):
 
     @classmethod
     def _read(cls, given: Mapping[str, Any], **how: Any) -> Self:
-        found = {key: "null narrows nothing; leave the key out" for key, value in given.items() if value is None}
+        found = {key: "null filters nothing; leave the key out" for key, value in given.items() if value is None}
         try:
             if not found:
                 return cls.model_validate(given, **how)

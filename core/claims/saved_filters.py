@@ -66,9 +66,9 @@ def remove(session: Session, filter_id: int, *, by: Actor, now: dt.datetime) -> 
     mine = (SavedFilter.practice_id == by.practice_id, SavedFilter.id == filter_id)
     found = session.scalar(select(SavedFilter).where(*mine))
     if found is None:
-        raise NotFound("This saved filter is gone already.")
+        raise NotFound("This saved filter was already deleted.")
     if not may_remove(found, by=by):
-        raise NotAllowed("Somebody else saved this filter; ask them or an administrator to delete it.")
+        raise NotAllowed("Another user saved this filter. Ask them or an administrator to delete it.")
     session.execute(delete(SavedFilter).where(*mine))
     _audit(session, "filter.deleted", filter_id, by=by, now=now)
 

@@ -14,9 +14,9 @@ from core.db.transient import is_away, sqlstate
 _URL: Final = "SETTLE_DATABASE_URL"
 _NAMES: Final = re.compile(r'"[^"]*"')
 
-NO_ANSWER: Final = Cause("no_answer", "The database does not answer.", f"Look at the server and {_URL}.")
+NO_ANSWER: Final = Cause("no_answer", "The database does not answer.", f"Check the server and {_URL}.")
 POOL_BUSY: Final = Cause(
-    "pool_busy", "Every database connection of this process is in use.", "Look for long statements on the server."
+    "pool_busy", "Every database connection of this process is in use.", "Check the server for long statements."
 )
 _BAD_ADDRESS: Final = Cause(
     "bad_address",
@@ -101,13 +101,13 @@ CAUSES: Final = (
     Cause(
         "tls_not_offered",
         "The server does not speak TLS, which the address requires.",
-        f"Switch TLS on at the server, or change sslmode in {_URL}.",
+        f"Turn on TLS at the server, or change sslmode in {_URL}.",
         signs=("server does not support ssl",),
     ),
     Cause(
         "too_many_connections",
         "The database has no connection left.",
-        "Raise max_connections, or stop what holds connections.",
+        "Raise max_connections, or close unneeded connections.",
         signs=("too many clients", "too many connections", "connection slots are reserved", "no more connections"),
         sqlstates=("53300",),
     ),
@@ -126,7 +126,7 @@ CAUSES: Final = (
         sqlstates=("57P02", "57P03"),
     ),
     Cause("disk_full", "The database's disk is full.", "Free space on the server.", sqlstates=("53100",)),
-    Cause("out_of_memory", "The database is out of memory.", "Look at the server's memory.", sqlstates=("53200",)),
+    Cause("out_of_memory", "The database is out of memory.", "Check the server's memory.", sqlstates=("53200",)),
     _BAD_ADDRESS,
     Cause(
         "not_postgresql",
@@ -168,7 +168,7 @@ CAUSES: Final = (
     Cause(
         "connection_lost",
         "The database closed the connection.",
-        "Look at the server's log.",
+        "Check the server's log.",
         signs=("server closed the connection", "connection reset", "the connection is lost", "connection is closed"),
     ),
 )  # fmt: skip

@@ -25,7 +25,7 @@ FAILURE_SENTENCES: Final = {
     WORKER_DIED: "The worker died three times on this claim",
     CLAIM_LOCKED: "Locked by another user or process; gave up after five tries",
     DATABASE_REFUSED: "The database refused this claim",
-    UNEXPECTED_ERROR: "Something unexpected broke on this claim",
+    UNEXPECTED_ERROR: "An unexpected error occurred on this claim",
 }
 
 MONTH_CLOSED: Final = "month_closed"
@@ -34,20 +34,20 @@ FAILURES_ALIKE: Final = "failures_alike"
 BOOKS_DO_NOT_BALANCE: Final = "books_do_not_balance"
 
 HALT_SENTENCES: Final = {
-    MONTH_CLOSED: "The month of its posting date was closed under it; nothing was posted into it since",
-    TOO_MANY_FAILED: "More of its claims have failed than the practice allows",
-    FAILURES_ALIKE: "Its last failures are all alike, so that something is wrong with all of them",
-    BOOKS_DO_NOT_BALANCE: "Its counts and the ledger do not agree; look into it before anything else",
+    MONTH_CLOSED: "The month of its posting date was closed while it ran. Nothing was posted after the close",
+    TOO_MANY_FAILED: "More claims failed than the practice allows",
+    FAILURES_ALIKE: "The last failures all have the same cause, so there may be a common problem",
+    BOOKS_DO_NOT_BALANCE: "Out of balance: its counts and the ledger do not agree. Find out why before you do anything else",
 }
 
 LIMIT_SENTENCES: Final = {
-    "over_claim_limit": "Claims above the practice's limit for one claim",
-    "over_job_limit": "More than the practice's limit for one job",
-    "over_user_claim_limit": "Claims above the person's own limit for one claim",
-    "over_user_job_limit": "More than the person's own limit for one job",
-    "over_day_limit": "With the same person's other jobs of this day, more than the limit for one job",
-    "over_cap_claims": "More claims than the schedule's cap",
-    "over_cap_amount": "More dollars than the schedule's cap",
+    "over_claim_limit": "Claims over the practice's limit for one claim",
+    "over_job_limit": "Over the practice's limit for one job",
+    "over_user_claim_limit": "Claims over the user's own limit for one claim",
+    "over_user_job_limit": "Over the user's own limit for one job",
+    "over_day_limit": "Over the limit for one job, together with the user's other jobs of the day",
+    "over_cap_claims": "Over the schedule's claim cap",
+    "over_cap_amount": "Over the schedule's dollar cap",
 }
 
 
@@ -68,9 +68,9 @@ _LABELS: Final = {
     "billing_status": "billing status",
     "previewed_status": "billing status at the preview",
     "hold": "hold",
-    "hold_until": "its last day",
+    "hold_until": "hold ends",
     "excluded": "excluded",
-    "other_job": "job that holds it",
+    "other_job": "reserved by job",
     "service_date": "date of service",
     "today": "today",
     "insurance_due": "insurance due",
@@ -78,13 +78,13 @@ _LABELS: Final = {
     "primary_status": "Ins 1 status",
     "secondary_status": "Ins 2 status",
     "last_payment_on": "last payment",
-    "recent_payment_days": "days that count as lately",
-    "payer_class": "class of Ins 1",
+    "recent_payment_days": "days that count as recent",
+    "payer_class": "payer class of Ins 1",
     "schedule_note": "note of the schedule",
     "version": "version",
     "previewed_version": "version at the preview",
     "reversed_by": "reversed by job",
-    "version_after": "version when it was settled",
+    "version_after": "version when settled",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})
 _DATES: Final = frozenset({"service_date", "today", "last_payment_on", "hold_until"})

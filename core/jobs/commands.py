@@ -117,7 +117,7 @@ def retry_failed(session: Session, key: JobKey, *, by: Actor, now: dt.datetime, 
     """Reopen the failed claims of a completed, paused or halted job, or only those with `code`."""
     job = lock_if_allowed(session, key, by, Action.CONTROL_JOB)
     if job.status not in retry.RETRYABLE_STATUSES:
-        raise wrong_status(job, "try its failed claims again")
+        raise wrong_status(job, "retry its failed claims")
     posting_month.lock_month_open(session, job, now=now)
     if retry.reopen_failed(session, key, code=code, now=now) == 0:
         return job

@@ -65,6 +65,6 @@ def describe(cents: int, limit: Limit) -> str:
     """Say which limit is exceeded, and the cure."""
     whose = "your limit" if limit.is_own else "the practice's limit"
     return (
-        f"adjustments of {format_cents(cents)} today are over {whose} of {format_cents(limit.cents)} for one claim; "
+        f"adjustments of {format_cents(cents)} today exceed {whose} of {format_cents(limit.cents)} for one claim; "
         f"ask an administrator to raise it{', or a user with a higher limit to post it' if limit.is_own else ''}"
     )

@@ -41,9 +41,9 @@ PAGE_MAX: Final = 200
 RETURN_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: from the identification of an overpayment
 RETURNED_TO: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
 HEAD: Final = (
-    "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Due of the claim",
+    "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Claim balance",
     "Payer", "Payer class", "Secondary payer", "Secondary payer class", "Since", "Days",
-    "Return by if identified today", "Return to",
+    "Refund due if identified today", "Return to",
 )  # fmt: skip
 
 
@@ -65,8 +65,8 @@ class CreditsFilter(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     responsibility: Responsibility | None = None
-    payer_class: Annotated[PayerClass | None, Field(description="Of either payer")] = None
-    at_least_cents: Annotated[AtLeastCents | None, Field(description="The credit of the line")] = None
+    payer_class: Annotated[PayerClass | None, Field(description="Payer class of Ins 1 or Ins 2")] = None
+    at_least_cents: Annotated[AtLeastCents | None, Field(description="The line's credit")] = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -292,5 +292,5 @@ def _place(session: Session, practice_id: int, cursor: str) -> _Place:
     claim = session.execute(found).one_or_none()
     is_ours = line.isascii() and line.isdigit() and len(line) <= 5 and side in set(Responsibility)  # noqa: PLR2004
     if claim is None or not is_ours:
-        raise BadCreditsFilter("cursor: use next_cursor of the page before, as it is")
+        raise BadCreditsFilter("cursor: use next_cursor of the page before, unchanged")
     return claim.service_date, claim.id, int(line), side

@@ -60,7 +60,7 @@ _DAYS: Final = ("service_date", "today")
 RULES: Final = (
     Rule(
         "already_settled",
-        "Already Settled, and nothing is due that the setting would write off",
+        "Already settled, nothing left to write off",
         lambda f: and_(f.is_settled, f.nothing_chosen_due),
         shows=("billing_status", "insurance_due", "patient_due"),
     ),
@@ -106,7 +106,7 @@ RULES: Final = (
     ),
     Rule(
         "balance_mismatch",
-        "A balance of this claim differs from its ledger; it is being looked into",
+        "Balance doesn't match the ledger. Contact support",
         lambda f: f.balance_mismatch,
         at=EVERYWHERE,
         kinds=MONEY | REVERSAL,
@@ -122,40 +122,40 @@ RULES: Final = (
     ),
     Rule(
         "in_other_job",
-        "Another open job holds this claim",
+        "Reserved by another unfinished job",
         lambda f: f.in_other_job,
         at=PREVIEW_ONLY,
         shows=("other_job",),
     ),
     Rule("future_service", "The date of service is in the future", lambda f: f.in_future, shows=_DAYS),
-    Rule("credit_insurance", "The insurance has a credit", lambda f: f.insurance_due < 0, shows=("insurance_due",)),
-    Rule("credit_patient", "The patient has a credit", lambda f: f.patient_due < 0, shows=("patient_due",)),
-    Rule("credit_line", "One of its lines has a credit", lambda f: f.has_credit_line, shows=_OWED),
+    Rule("credit_insurance", "Insurance credit balance", lambda f: f.insurance_due < 0, shows=("insurance_due",)),
+    Rule("credit_patient", "Patient credit balance", lambda f: f.patient_due < 0, shows=("patient_due",)),
+    Rule("credit_line", "Credit balance on a service line", lambda f: f.has_credit_line, shows=_OWED),
     Rule(
         "in_process",
-        "An insurance is still working on it, and insurance would be written off",
+        "Payer is still processing the claim",
         lambda f: and_(f.is_with_payer, f.insurance_due > 0, f.settles_insurance),
         shows=("primary_status", "secondary_status", "insurance_due"),
         may_include=True,
     ),
     Rule(
         "secondary_pending",
-        "The secondary insurance has not answered, and insurance would be written off",
+        "Waiting on secondary insurance",
         lambda f: and_(f.waits_for_secondary, f.insurance_due > 0, f.settles_insurance),
         shows=("secondary_status", "insurance_due"),
         may_include=True,
     ),
     Rule(
         "recent_payment",
-        "A payment came in within the recent-payment window",
+        "Recent payment",
         lambda f: f.paid_recently,
         shows=("last_payment_on", "recent_payment_days"),
         may_include=True,
     ),
     Rule(
         "medicare_cost_share",
-        "A Medicare or Medicaid patient's share may be written off only as charity or small balance, and by a "
-        "schedule only with a note",
+        "A Medicare or Medicaid patient's share may be written off only as charity or small balance. A schedule also "
+        "needs a note",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),
@@ -164,13 +164,13 @@ RULES: Final = (
     ),
     Rule(
         "write_off_off",
-        "Status only: the Balance Writeoff setting is neither",
+        "Status change only: the Balance Writeoff setting is neither",
         lambda f: and_(~f.settles_insurance, ~f.settles_patient),
         action=RuleAction.SETTLE,
     ),
     Rule(
         "nothing_due",
-        "Status only: nothing is due that the setting would write off",
+        "Status change only: no balance that the setting writes off",
         lambda f: f.nothing_chosen_due,
         action=RuleAction.SETTLE,
     ),

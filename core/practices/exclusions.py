@@ -194,7 +194,7 @@ def _check(
     faults: dict[str, str] = {}
     whom: dict[str, int] = {}
     if (patient is None) == (payer is None):
-        faults["whom"] = "Name a patient or a payer, one of the two."
+        faults["whom"] = "Name either a patient or a payer."
     else:
         table, column, word = (Patient, "patient_id", "patient") if patient else (Payer, "payer_id", "payer")
         number = (patient or payer or "").strip()
@@ -216,7 +216,7 @@ def _check(
 def reason_fault(why: str, *, needed: bool) -> str | None:
     """Return what is wrong with a reason, or None if nothing is."""
     if needed and not why.strip():
-        return "Say why: whoever reads it later has only these words."
+        return "Enter a reason. It is the only record."
     if not reading.is_valid_note(why.strip(), least=0):
         return f"At most {reading.NOTE_CHARACTERS_MAX} characters."
     return None

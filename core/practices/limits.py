@@ -25,10 +25,10 @@ class Limit(NamedTuple):
 
 
 PERCENT: Final = Limit("failure_percent_max", 1, 100, "percent of failed claims")
-CLAIMS: Final = Limit("failure_claims_min", 1, 1_000_000, "claims before the percentage counts")
-ALIKE: Final = Limit("failures_alike_max", 2, 1_000_000, "failures alike in a row")
+CLAIMS: Final = Limit("failure_claims_min", 1, 1_000_000, "claims before the percentage applies")
+ALIKE: Final = Limit("failures_alike_max", 2, 1_000_000, "same error in a row")
 # A year. To spare claims for longer, filter by "last payment before" in the feed.
-RECENT_DAYS: Final = Limit("recent_payment_days", 0, 365, "days that count as lately")
+RECENT_DAYS: Final = Limit("recent_payment_days", 0, 365, "days that count as recent")
 
 
 class BadLimit(BadInput):

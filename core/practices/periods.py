@@ -185,8 +185,8 @@ def refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.dat
     """Return the refusal that names the closed month and what can be done instead."""
     offered = next_open_date(session, practice_id, today=today)
     return PeriodClosed(
-        f"{format_long(month)} is closed: nothing can be posted into it. The next open date is "
-        f"{offered:%m/%d/%Y}; or an administrator reopens the month.",
+        f"{format_long(month)} is closed and takes no postings. The next open date is {offered:%m/%d/%Y}. An "
+        "administrator can reopen the month.",
         month=format_code(month),
         next_open_date=offered.isoformat(),
     )

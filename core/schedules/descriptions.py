@@ -21,22 +21,22 @@ BROKE: Final = "broke"
 DATABASE_BUSY: Final = "database_busy"
 
 BECAUSE: Final = {
-    OWNER_LEFT: "The account of its owner was deactivated; whoever resumes it becomes its owner",
-    DiscardedBecause.ASKER_MAY_NOT: "Whoever pressed run now has left or lost the role since; press it again yourself",
-    OWNER_MAY_NOT: "Its owner's role no longer allows it; whoever resumes it becomes its owner",
-    TOO_LATE: "Nothing was running to start it until its deadline",
-    NEXT_NIGHT_CAME: "Nothing was running to start it before the next night was due",
-    TIME_ZONE_CHANGED: "The practice's time zone was changed, and by the new clock its deadline had passed",
-    EDITED: "Somebody changed its days or its time before it had begun",
-    PAUSED: "Somebody paused the schedule before it had begun",
-    DELETED: "Somebody deleted the schedule before it had begun",
-    DiscardedBecause.PERIOD_CLOSED: "The month of its posting is closed; a person may choose the next open date",
-    BROKE: "Something unexpected broke each time it was tried until its deadline; the log says where",
-    DATABASE_BUSY: "The database was busy or away each time it was tried until its deadline",
+    OWNER_LEFT: "The owner's account was deactivated. Resume the schedule to become its owner",
+    DiscardedBecause.ASKER_MAY_NOT: "The user who pressed run now left or lost the role. Press it again yourself",
+    OWNER_MAY_NOT: "The owner's role no longer allows it. Resume the schedule to become its owner",
+    TOO_LATE: "No process was running to start it before its deadline",
+    NEXT_NIGHT_CAME: "No process was running to start it before the next run was due",
+    TIME_ZONE_CHANGED: "The practice's time zone was changed, and its deadline had passed by the new clock",
+    EDITED: "A user changed its days or time before it started",
+    PAUSED: "A user paused the schedule before it started",
+    DELETED: "A user deleted the schedule before it started",
+    DiscardedBecause.PERIOD_CLOSED: "The month of its posting date is closed. A user can preview the claims with the next open date",
+    BROKE: "An unexpected error occurred at each try before its deadline. The log says where",
+    DATABASE_BUSY: "The database was busy or unavailable at each try before its deadline",
 }
 
 OUTCOMES: Final = {
-    RunOutcome.JOB: "A job was made",
+    RunOutcome.JOB: "A job was created",
     RunOutcome.NOTHING: "No claim matched",
     RunOutcome.MISSED: "Missed",
     RunOutcome.STOPPED: "The schedule stopped",
@@ -45,10 +45,10 @@ OUTCOMES: Final = {
 
 _MAILS: Final = {
     MailState.NONE: "",
-    MailState.DUE: "The report's mail has not gone out yet",
-    MailState.SENDING: "The report's mail is going out",
-    MailState.SENT: "The report was mailed",
-    MailState.GIVEN_UP: "The report could not be mailed, and is tried no more",
+    MailState.DUE: "The report has not been e-mailed yet",
+    MailState.SENDING: "The report is being e-mailed",
+    MailState.SENT: "The report was e-mailed",
+    MailState.GIVEN_UP: "The report could not be e-mailed and will not be tried again",
 }
 
 # The state of a run by the status of its job, for pages and programs.
@@ -85,7 +85,7 @@ def describe_mail(run: ScheduleRun) -> str:
     """Say whether the report was sent, and how many addresses refused it."""
     said, all_ = _MAILS[run.mail_state], len(run.asked["mail_to"])
     is_partly = run.mail_tries > 0 and 0 < len(run.mail_left) < all_
-    return f"{said}. It was not taken for {len(run.mail_left)} of {all_} addresses" if is_partly else said
+    return f"{said}. {len(run.mail_left)} of {all_} addresses did not get it" if is_partly else said
 
 
 def describe(schedule: Schedule, time_zone: str) -> str:
@@ -98,7 +98,7 @@ def describe(schedule: Schedule, time_zone: str) -> str:
             f"{when}, reports what it would settle as {reason}, and settles nothing. Its caps are {caps.rstrip(',')}."
         )
     capped = schedule.claims_max < UNLIMITED or schedule.cents_max < UNLIMITED
-    waits = " More than that waits for another person's approval." if capped else ""
+    waits = " More than that needs another user's approval." if capped else ""
     return f"{when}, settles {caps} as {reason}.{waits}"
 
 

@@ -121,7 +121,7 @@ def _notes(session: Session, schedule: Schedule, as_of: dt.date, codes: Sequence
     notes = []
     if periods.month_of(as_of) in periods.closed_months(session, schedule.practice_id):
         month = periods.format_long(as_of)
-        notes.append(f"{month} is closed: the night is refused and settles none of these, unless it is reopened.")
+        notes.append(f"{month} is closed. The run is refused and settles nothing unless the month is reopened.")
     if cost_share.RULE in codes and not schedule.note.strip():
         notes.append(
             "This schedule has no note, so it skips Medicare and Medicaid cost sharing. Add a note with the reason."

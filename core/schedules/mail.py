@@ -170,7 +170,7 @@ def _message(session: Session, claim: _MailLease, *, now: dt.datetime) -> tuple[
     report = reports.report_for_run(session, run, now=now)
     sender = settings().mail_from or ""
     message = EmailMessage()
-    what = "what became of it: " if run.mail_again else ""
+    what = "final result: " if run.mail_again else ""
     message["Subject"] = f"Schedule {run.schedule_id}, {night:%m/%d/%Y}: {what}{report.state.replace('_', ' ')}"
     message["From"] = sender
     message["To"] = ", ".join(run.asked["mail_to"])
@@ -185,15 +185,15 @@ def _message(session: Session, claim: _MailLease, *, now: dt.datetime) -> tuple[
 def _lines(run: ScheduleRun, report: reports.RunReport) -> list[str]:
     lines = [report.sentence, ""]
     if not report.is_final:
-        lines += ["This will change: another mail says what became of it.", ""]
+        lines += ["This is not final. Another e-mail will follow.", ""]
     if report.job_id is not None:
         names = ("claims", "settled", "skipped", "failed", "remaining")
         lines += [f"{name.capitalize()}: {getattr(report, name):,}" for name in names]
         lines += [f"  {claims:,} because: {codes.describe(code)}" for code, claims in report.by_code]
-        lines += [f"  {codes.describe(code)}: it waits for another person" for code in report.over]
+        lines += [f"  {codes.describe(code)}: it needs another user's approval" for code in report.over]
     base = settings().public_url
     if base is not None:
         lines += ["", f"Report: {base}/schedule-runs/{run.id}", f"Schedule: {base}/schedules/{run.schedule_id}"]
         lines += [f"Job: {base}/jobs/{report.job_id}"] if report.job_id is not None else []
-        lines += [f"Job that holds its claims: {base}/jobs/{job_id}" for job_id in report.held_by]
+        lines += [f"Job that reserved its claims: {base}/jobs/{job_id}" for job_id in report.held_by]
     return lines

@@ -139,18 +139,18 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
     settled = counted(f.settled, "claim")
     of_claims = f"{settled} settled, {f.skipped:,} skipped, {f.failed:,} failed, {f.remaining:,} remaining"
     jobs = ", ".join(map(str, held_by))
-    holds = f" Left to the open job{'s' * (len(held_by) > 1)} {jobs}: {_held(f)}." if held_by else ""
+    holds = f" Left to the unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_held(f)}." if held_by else ""
     said = {
-        "preparing": f"Its job is being prepared, of {matched}.",
-        "waiting": f"Its job is over a cap or a limit and waits for another person: {left} would be "
+        "preparing": f"Its job is being prepared, with {matched}.",
+        "waiting": f"Its job exceeds a cap or limit and needs another user's approval: {left} would be "
         f"settled, {f.skipped:,} skipped.",
-        "report": f"It would settle {left} and skip {f.skipped:,}; it settled none, as it only reports.",
+        "report": f"It would settle {left} and skip {f.skipped:,}. It settled none, because it only reports.",
         "nothing": f"Nothing to settle: {matched} matched, and rules skip them all.",
         NONE_SETTLED: f"No claim was settled: {f.skipped:,} skipped, {f.failed:,} failed.",
-        HELD: f"Nothing to settle: {matched} matched, and all that could be settled are in other open jobs.",
-        "rejected": f"Another person said no: {not_settled} not settled.",
-        "expired": f"Nobody let it go on in time: {not_settled} not settled.",
-        "discarded": "Its job was given up; nothing was settled.",
+        HELD: f"Nothing to settle: {matched} matched, and all that could be settled are reserved by unfinished jobs.",
+        "rejected": f"Another user rejected it: {not_settled} not settled.",
+        "expired": f"It was not approved in time: {not_settled} not settled.",
+        "discarded": "Its job was discarded. Nothing was settled.",
     }.get(state, f"{of_claims}.")
     return said + holds
 

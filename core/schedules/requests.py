@@ -127,18 +127,18 @@ class ScheduleRequest(BaseModel):
         return {**asked, **caps, "weekdays": list(self.weekdays), "mail_to": list(self.mail_to)}
 
 
-_CAP: Final = "type a number, or the word unlimited"
+_CAP: Final = "enter a number, or the word unlimited"
 _CURES: Final = {
-    "name": f"give it a name of at most {NAME_CHARACTERS_MAX} characters",
-    "filter": "say which claims, by the keys of the feed's filter",
-    "local_time": "give a time of day, hours and minutes, such as 02:30",
+    "name": f"enter a name of at most {NAME_CHARACTERS_MAX} characters",
+    "filter": "choose claims by the keys of the feed's filter",
+    "local_time": "enter a time of day, hours and minutes, such as 02:30",
     "weekdays": f"choose at least one of {', '.join(WEEKDAYS)}",
-    "reason": f"say why; one of {', '.join(WriteOffReason)}",
+    "reason": f"choose one of {', '.join(WriteOffReason)}",
     "note": f"at most {NOTE_CHARACTERS_MAX} characters",
-    "claims_max": f"{_CAP}; one claim is the least",
-    "cents_max": f"{_CAP}; one cent is the least",
-    "late_minutes": f"a number of minutes from 1 to {LATE_MINUTES_MAX:,} (23 hours)",
-    "mail_to": f"e-mail addresses such as name@example.org, {MAIL_TO_MAX} at most",
+    "claims_max": f"{_CAP}; at least one claim",
+    "cents_max": f"{_CAP}; at least one cent",
+    "late_minutes": f"enter a number of minutes from 1 to {LATE_MINUTES_MAX:,} (23 hours)",
+    "mail_to": f"enter e-mail addresses such as name@example.org, at most {MAIL_TO_MAX}",
 }
 
 
@@ -146,4 +146,4 @@ def _words(field: str, fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         return f"a schedule has no such field; it has {', '.join(ScheduleRequest.model_fields)}"
     said = str(fault.get("ctx", {}).get("error", "")) if fault["type"] == "value_error" else ""
-    return said or _CURES.get(field, "is not as it must be")
+    return said or _CURES.get(field, "is not valid")

@@ -100,7 +100,7 @@ class QueryBudget:
             if is_away(error):
                 raise
             if not isinstance(error, TimedOut) and sqlstate(error) not in _TOO_SLOW:
-                _log.exception("a question to the database broke")
+                _log.exception("a database query failed")
             return None
 
 

@@ -31,12 +31,12 @@ class Counted:
 
 
 COUNTED: Final = {
-    "hints_sent": Counted("Hints that the broker took", "task", TASKS),
-    "hints_lost": Counted("Hints that the broker did not take; workers find the work without them", "task", TASKS),
-    "unhinted_acts": Counted("Times that a worker found work by itself, before or without a hint", "task", TASKS),
-    "sweep_rescues": Counted("Jobs that waited with nobody at work on them until the sweep found them"),
-    "claims_skipped": Counted("Claims that a rule skipped, as the workers counted them", "code", SKIP_CODES),
+    "hints_sent": Counted("Hints sent to the broker", "task", TASKS),
+    "hints_lost": Counted("Hints that the broker refused; workers find the work without them", "task", TASKS),
+    "unhinted_acts": Counted("Times that a worker found work by polling, before or without a hint", "task", TASKS),
+    "sweep_rescues": Counted("Jobs without a worker until the sweep found them"),
+    "claims_skipped": Counted("Claims skipped by a rule", "code", SKIP_CODES),
     "chunk_seconds": Counted("Seconds of a chunk's transaction", buckets=_CHUNK_SECONDS),
-    "feed_seconds": Counted("Seconds until a page of the feed was answered", buckets=_ANSWER_SECONDS),
-    "progress_seconds": Counted("Seconds until a job's progress was answered", buckets=_ANSWER_SECONDS),
+    "feed_seconds": Counted("Seconds to answer a page of the feed", buckets=_ANSWER_SECONDS),
+    "progress_seconds": Counted("Seconds to answer a job's progress", buckets=_ANSWER_SECONDS),
 }

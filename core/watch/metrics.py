@@ -74,7 +74,7 @@ class MetricsCollector:
         version = heartbeat.product_version()
         yield _gauge("build_info", "The version of the process that answers", [((version,), 1)], ["version"])
         yield _gauge(
-            "counts_untold", "Counters of this process that the database has not got yet", [((), tally.waiting())]
+            "counts_untold", "Counters of this process that are not in the database yet", [((), tally.waiting())]
         )
         yield from told
 
@@ -95,7 +95,7 @@ class MetricsCollector:
                 slow |= {question} if was_in_time else set()
             yield from answer or []
         self._slow = slow
-        words = "Groups of metrics that are missing: the database was too slow, or the question broke"
+        words = "Groups of metrics that are missing, because a query was too slow or failed"
         yield _gauge("questions_unanswered", words, [((), left_out)])
 
     def _questions(self) -> list[Question]:
@@ -109,11 +109,11 @@ def _jobs(session: Session, now: dt.datetime) -> Iterator[Metric]:
     )
     seen = progress.for_all_practices(session, WORKABLE_STATUSES, now=now, limit=JOBS_MAX)
     stalled = sum(one.stalled_because is not None for one in seen.values())
-    yield _gauge("jobs_stalled", "Jobs on which nothing moved for a minute", [((), stalled)])
+    yield _gauge("jobs_stalled", "Jobs without progress for a minute", [((), stalled)])
     waiting = progress.previews_waiting(session, now=now)
-    yield _gauge("previews_waiting", "Previews that waited for a minute with no worker on them", [((), waiting)])
+    yield _gauge("previews_waiting", "Previews that waited for a minute without a worker", [((), waiting)])
     chunks = statistics.open_chunks(session, now=now)
-    yield _gauge("chunks_open", "Chunks that wait for a worker or are in one's hands", [((), chunks.chunks)])
+    yield _gauge("chunks_open", "Chunks that wait for a worker or are in progress", [((), chunks.chunks)])
     yield _gauge("oldest_open_chunk_seconds", "Age of the oldest open chunk", [((), chunks.oldest_seconds)])
 
 
@@ -125,10 +125,10 @@ def _claims(session: Session, _: dt.datetime) -> Iterator[Metric]:
         for kind in JobKind
         for name in ("settled", "skipped", "failed")
     ]
-    yield _counter("claims", "Claims by what became of them, by kind of job", outcomes, ["kind", "outcome"])
+    yield _counter("claims", "Claims by outcome and kind of job", outcomes, ["kind", "outcome"])
     for name, words, kind in (
         ("written_off_cents", "Cents written off by jobs", JobKind.SETTLE),
-        ("restored_cents", "Cents restored by reversals of jobs", JobKind.REVERSE),
+        ("restored_cents", "Cents restored by reversals", JobKind.REVERSE),
     ):
         cents = [((side,), sum(getattr(of, f"{side}_cents") for of in worked if of.kind is kind)) for side in _SIDES]
         yield _counter(name, words, cents, ["responsibility"])
@@ -138,13 +138,13 @@ def _failures(session: Session, _: dt.datetime) -> Iterator[Metric]:
     known = dict.fromkeys((*FAILURE_CODES, OTHER), 0)
     for code, count in statistics.failures_by_code(session).items():
         known[code if code in known else OTHER] += count
-    yield _counter("claims_failed", "Failures of claims by code", [((code,), n) for code, n in known.items()], ["code"])
+    yield _counter("claims_failed", "Failed claims by code", [((code,), n) for code, n in known.items()], ["code"])
 
 
 def _waits(session: Session, now: dt.datetime) -> Iterator[Metric]:
     waiting = statistics.approvals(session, now=now)
-    yield _gauge("approvals_waiting", "Jobs that wait for another person", [((), waiting.jobs)])
-    yield _gauge("oldest_approval_seconds", "How long the longest has waited for a person", [((), waiting.seconds)])
+    yield _gauge("approvals_waiting", "Jobs that need approval", [((), waiting.jobs)])
+    yield _gauge("oldest_approval_seconds", "Age of the oldest job that needs approval", [((), waiting.seconds)])
     flagged = statistics.mismatches(session)
     yield _gauge("ledger_mismatches", "Claims whose balance differs from their ledger", [((), flagged)])
 
@@ -152,14 +152,14 @@ def _waits(session: Session, now: dt.datetime) -> Iterator[Metric]:
 def _nights(session: Session, _: dt.datetime) -> Iterator[Metric]:
     runs = statistics.runs_by_outcome(session)
     samples = [((outcome.value,), count) for outcome, count in runs.items()]
-    yield _counter("schedule_runs", "Nights of schedules by what came of them", samples, ["outcome"])
+    yield _counter("schedule_runs", "Scheduled runs by outcome", samples, ["outcome"])
     mails = statistics.mails(session)
     yield _counter(
-        "mails", "Morning reports by mail", [(("sent",), mails.sent), (("given_up",), mails.given_up)], ["outcome"]
+        "mails", "Run reports by e-mail", [(("sent",), mails.sent), (("given_up",), mails.given_up)], ["outcome"]
     )
     yield _gauge(
         "mails_failing",
-        "Morning reports that the mail server did not take and that are tried again",
+        "Run reports that the mail server refused and that will be retried",
         [((), mails.failing)],
     )
 
@@ -167,15 +167,15 @@ def _nights(session: Session, _: dt.datetime) -> Iterator[Metric]:
 def _living(session: Session, now: dt.datetime) -> Iterator[Metric]:
     alive = heartbeat.alive(session, now=now)
     kinds = [((kind,), sum(process.kind == kind for process in alive)) for kind in heartbeat.KINDS]
-    yield _gauge("processes", "Processes that were heard in the last 45 seconds", kinds, ["kind"])
+    yield _gauge("processes", "Processes seen in the last 45 seconds", kinds, ["kind"])
     queues = [
         ((queue,), sum(queue in process.says.get("queues", ()) for process in alive))
         for queue in (QUEUE_SETTLE, QUEUE_CONTROL)
     ]
-    yield _gauge("workers", "Workers that were heard in the last 45 seconds, by queue", queues, ["queue"])
+    yield _gauge("workers", "Workers seen in the last 45 seconds, by queue", queues, ["queue"])
     ticked = heartbeat.last_tick(session)
     age = math.inf if ticked is None else max(0.0, (now - ticked).total_seconds())
-    yield _gauge("tick_age_seconds", "Since the schedules were last looked at; +Inf if nobody ever did", [((), age)])
+    yield _gauge("tick_age_seconds", "Seconds since the schedules were last checked; +Inf if never", [((), age)])
 
 
 def _tallies(session: Session, _: dt.datetime) -> Iterator[Metric]:

@@ -18,24 +18,24 @@ def warnings(seen: Overview) -> list[str]:
         claims = counted(seen.mismatches, "claim differs", "claims differ")
         found.append(f"{claims} from the ledger: run settle verify.")
     if seen.processes is not None and not any(one.kind == WORKER and one.is_alive for one in seen.processes):
-        found.append("No worker lives: jobs wait until one is started.")
+        found.append("No worker is running. Jobs wait until one is started.")
     if seen.jobs is not None and seen.jobs.stalled:
         jobs = counted(seen.jobs.stalled, "running job has", "running jobs have")
-        found.append(f"{jobs} not moved for a minute.")
+        found.append(f"{jobs} made no progress for a minute.")
     if seen.jobs is not None and seen.jobs.previews_waiting:
         previews = counted(seen.jobs.previews_waiting, "preview has", "previews have")
-        found.append(f"{previews} waited for a minute with no worker on it.")
+        found.append(f"{previews} waited for a minute without a worker.")
     if seen.ticks is not None and (seen.ticks.last_seconds or 0) > TICK_LATE_AFTER.total_seconds():
-        found.append("Nobody has looked at the schedules for five minutes: nights start late, or are missed.")
+        found.append("The schedules were not checked for five minutes. Scheduled runs start late or are missed.")
     if seen.nights is not None and seen.nights.missed:
-        nights = counted(len(seen.nights.missed), "night")
-        found.append(f"{nights} of schedules missed in the last seven days.")
+        nights = counted(len(seen.nights.missed), "scheduled run")
+        found.append(f"{nights} missed in the last seven days.")
     found += zone_database.warnings(seen.time_zones, now=seen.at)
     found += _different_zones(seen)
     if seen.is_slow:
-        found.append(f"The database is slow: it took {seen.asked_seconds:.1f} s for this.")
+        found.append(f"The database is slow: these queries took {seen.asked_seconds:.1f} s.")
     if seen.is_partial:
-        found.append("Some of this could not be told: the database was too slow for it, or the log says what broke.")
+        found.append("Some values are missing: the database was too slow, or the log says what failed.")
     return found
 
 
@@ -43,4 +43,4 @@ def _different_zones(seen: Overview) -> list[str]:
     versions = sorted({one.time_zones for one in seen.processes or () if one.is_alive and one.time_zones})
     if len(versions) <= 1:
         return []
-    return [f"Processes use different time zone databases ({', '.join(versions)}): install one and restart them."]
+    return [f"Processes use different time zone databases ({', '.join(versions)}). Install one and restart them."]

@@ -41,10 +41,10 @@ class Small(BaseModel, extra="forbid"):
         ({"count": 5_001}, "count: must be at most 5,000"),
         ({"yes": "true"}, "yes: write true or false"),
         ({"day": 0}, "day: write the date as YYYY-MM-DD"),
-        ({"day": "2026-02-30"}, "day: no calendar has this day; write the date as YYYY-MM-DD"),
+        ({"day": "2026-02-30"}, "day: this date does not exist; write the date as YYYY-MM-DD"),
         ({"kind": "Dental"}, "kind: must be one of Professional, Institutional"),
         ({"word": "those"}, "word: must be one of this, that"),
-        ({"colour": "red"}, "colour: is not known here"),
+        ({"colour": "red"}, "colour: is unknown"),
         ({"inside": 5}, "inside: write an object"),
         ({"inside": {"count": 0}, "day": 1}, "day: write the date as YYYY-MM-DD; inside.count: must be at least 1"),
     ],
@@ -76,7 +76,7 @@ def test_a_number_is_no_larger_than_it_may_be() -> None:
 
 def test_what_nobody_thought_of_is_still_said_plainly() -> None:
     assert reading.words({"type": "frozen_instance", "loc": (), "msg": "Instance is frozen", "input": "Ana"}) == (
-        "is not as it must be"
+        "is not valid"
     )
 
 
@@ -93,7 +93,7 @@ def test_what_nobody_thought_of_is_still_said_plainly() -> None:
         ({"selection": {"all": 1.0}}, "selection.all: must be true"),
         ({"selection": {"all": "true"}}, "selection.all: must be true"),
         ({"selection": {"all": True}, "reason": "spite"}, "reason: must be one of small_balance, bad_debt"),
-        ({"selection": {"all": True}, "colour": 1}, "colour: is not known here"),
+        ({"selection": {"all": True}, "colour": 1}, "colour: is unknown"),
         ({"selection": {"all": True}, "include": ["on_hold"]}, "include.0: must be one of in_process"),
         ({"selection": {"all": True}, "posting_date": 0}, "posting_date: write the date as YYYY-MM-DD"),
         ({"selection": {"filter": {"from": 0}}}, "from: write the date as YYYY-MM-DD"),
@@ -119,7 +119,7 @@ _PAYMENT = {"kind": "payment", "line": 1, "amount_cents": 500, "responsibility":
         ({"line": True}, "line: write a whole number, such as 1"),
         ({"posted_on": "11/23/2026"}, "posted_on: write the date as YYYY-MM-DD"),
         ({"paid_by": "somebody"}, "paid_by: must be one of primary, secondary, patient"),
-        ({"memo": "x"}, "memo: is not known here"),
+        ({"memo": "x"}, "memo: is unknown"),
         ({"kind": "adjustment", "paid_by": ..., "group_code": "CO", "reason_code": "X"}, "reason_code: write the CARC"),
     ],
 )

@@ -112,7 +112,7 @@ def _needs_decision(session: Session, job: SettleJob, by: Actor, target: JobStat
         decided = job.status if job.status in _DECIDED else S.CONFIRMED  # it has been running since
         if job.decided_by == by.user_id and decided is target:
             return False
-        who = "You have" if job.decided_by == by.user_id else "Somebody else has"
+        who = "You have" if job.decided_by == by.user_id else "Another user has"
         raise AlreadyDecided(f"{who} already {_DECIDED[decided]} this job.", status=job.status.value)
     if (job.status is S.EXPIRED and job.approval_asked_at) or (
         job.status is S.AWAITING_APPROVAL and is_expired(job, now=now)
@@ -123,7 +123,7 @@ def _needs_decision(session: Session, job: SettleJob, by: Actor, target: JobStat
     if by.user_id in requesters.requester_ids(job):
         raise OwnJob
     if by.user_id in requesters.cannot_approve(job):
-        raise OwnJob("Another person must decide on this job: you made its schedule.")
+        raise OwnJob("You created this job's schedule, so another user must approve it.")
     lifecycle.require_still_allowed(session, job, by, Action.APPROVE_JOB)
     return True
 

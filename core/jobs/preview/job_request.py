@@ -96,7 +96,7 @@ class JobRequest(_Frozen):
         if isinstance(request.selection, Chosen) and not request.selection.claim_ids:
             raise EmptySelection
         if request.settles and request.reason is None:
-            raise BadRequest(f"reason: say why; one of {', '.join(WriteOffReason)}")
+            raise BadRequest(f"reason: give one of {', '.join(WriteOffReason)}")
         return request
 
     @property

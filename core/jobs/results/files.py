@@ -44,7 +44,7 @@ _CLAIM: Final = ("Claim ID", "Patient", "Date of Service")
 COLUMN_HEADINGS: Final = {
     File.SETTLED: (*_CLAIM, "Insurance written off", "Patient written off", "Code", "What happened"),
     File.NOT_SETTLED: (
-        *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be tried again", "Insurance due", "Patient due"
+        *_CLAIM, "Outcome", "Code", "What happened", "Why", "Can be retried", "Insurance due", "Patient due"
     ),
     File.NOT_REACHED: (*_CLAIM, "Insurance due", "Patient due"),
 }  # fmt: skip
@@ -55,7 +55,7 @@ def parse_file(name: str) -> File:
     try:
         return File(name)
     except ValueError:
-        raise NotFound(f"A job has the files {', '.join(File)}; there is no {name[:40]}.") from None
+        raise NotFound(f"A job has the files {', '.join(File)}, and no file {name[:40]}.") from None
 
 
 def authorize_download(session: Session, key: JobKey, file: File, *, by: Actor, now: dt.datetime) -> None:

@@ -65,8 +65,7 @@ def request_reversal(
     `NothingSelected`, `IdempotencyMismatch`, `PeriodClosed` and `BadPostingDate`.
     """
     by.require(Action.REVERSE_JOB)
-    if not is_valid_note(note, least=0):
-        raise BadRequest(f"note: at most {NOTE_CHARACTERS_MAX} characters")
+    _check_note(note)
     reversed_job = lifecycle.lock(session, original) if original.practice_id == by.practice_id else None
     if reversed_job is None:
         raise NoSuchJob
@@ -92,9 +91,9 @@ def request_reversal(
         include=[],
     )
     if is_new:
-        moves_money = reversed_job.kind is not JobKind.STATUS
+        posts = reversed_job.kind is not JobKind.STATUS
         job.posting_date = posting_month.choose_posting_date(
-            session, practice, asked=posting_date, moves_money=moves_money, now=now
+            session, practice, asked=posting_date, moves_money=posts, now=now
         )
         _begin(session, job, chunk_claims=chunk_claims, now=now)
     return job
@@ -109,6 +108,11 @@ def _begin(session: Session, job: SettleJob, *, chunk_claims: int | None, now: d
         freeze(session, job, chunk_claims=chunk_claims, now=now)
     else:
         job.claims_expected = counted
+
+
+def _check_note(note: str) -> None:
+    if not is_valid_note(note, least=0):
+        raise BadRequest(f"note: at most {NOTE_CHARACTERS_MAX} characters")
 
 
 def freeze(session: Session, job: SettleJob, *, chunk_claims: int | None, now: dt.datetime) -> None:

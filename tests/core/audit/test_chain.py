@@ -329,7 +329,7 @@ def test_the_audit_is_read_by_person_claim_job_and_day(practice: GivenPractice) 
     assert seen_by(practice, person=admin.user_id) == ["claim.held"]
     assert seen_by(practice, claim="C00002") == ["claim.held"]
     of_job = ["job.completed", "job.confirmed", "job.requested"]
-    assert seen_by(practice, claim="C00001") == of_job, "the acts on a job that holds it are acts on the claim"
+    assert seen_by(practice, claim="C00001") == of_job, "the acts on a reserved by job are acts on the claim"
     assert seen_by(practice, job=job.job_id) == of_job
     two_days_ago = TODAY - dt.timedelta(days=2)
     assert seen_by(practice, first_day=two_days_ago, last_day=two_days_ago) == ["claim.held"]

@@ -164,7 +164,7 @@ _LOOSE: list[tuple[dict[str, Any], str]] = [
     ({"claim_id": 1}, "claim_id: write a text"),
     ({"claim_id": ["1", "10"]}, "claim_id: write a text"),
     ({"claim_id": ""}, "claim_id: must not be empty"),
-    ({"claim_id": None}, "claim_id: null narrows nothing; leave the key out"),
+    ({"claim_id": None}, "claim_id: null filters nothing; leave the key out"),
     ({"office": []}, "office: must not be empty"),
     ({"office": [7]}, "office: write a text"),
     ({"claim_status": "Lost"}, "claim_status: unknown 'Lost'; it must be one of none, In Process"),

@@ -103,7 +103,7 @@ def test_a_mistyped_practice_is_refused_with_the_names_that_are_near(settle: Set
         (
             ("user", "add", "ann@example.org", "--practice", "New", "--create", "--limit", "1", "--role", "biller"),
             1,
-            "unique everywhere",
+            "unique across practices",
         ),
         (
             ("user", "add", "ann", "--practice", "New", "--create", "--limit", "1", "--role", "biller"),
@@ -163,7 +163,7 @@ def test_a_leaked_token_is_revoked_alone_by_its_number_or_by_itself(settle: Sett
     shown = settle("token", "list", "ann@example.org").stdout.splitlines()
     assert [", revoked 20" in line for line in shown] == [False, True, True]
     again = settle("token", "revoke", str(numbers[1]))
-    assert (again.exit_code, "or it was revoked already" in again.stderr) == (1, True)
+    assert (again.exit_code, "or it was already revoked" in again.stderr) == (1, True)
 
 
 def test_the_write_off_setting_is_chosen_by_command(settle: Settle, session: Session) -> None:

@@ -36,8 +36,8 @@ def waiting(typed: Typed, practice: GivenPractice) -> int:
     confirmed = typed("confirm", job, "--as", BILLER, "--confirmation", "CONFIRM")
     assert confirmed.stdout == (
         f"Job {job} is awaiting_approval.\n"
-        "It waits for another person, an approver or an administrator, because it is over a limit:\n"
-        "  More than the practice's limit for one job: $30.00, the limit is $10.00, $20.00 over\n"
+        "It waits for another person, an approver or an administrator, because it exceeds a limit:\n"
+        "  Over the practice's limit for one job: $30.00, the limit is $10.00, $20.00 over\n"
     )
     return job
 
@@ -46,7 +46,7 @@ def test_the_preview_says_that_it_will_wait(typed: Typed, practice: GivenPractic
     practice.limit(claim=1_000)
     said = typed("preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance").stdout
     assert "after CONFIRM it waits for another person" in said
-    assert "Claims above the practice's limit for one claim: $15.00, the limit is $10.00, $5.00 over" in said
+    assert "Claims over the practice's limit for one claim: $15.00, the limit is $10.00, $5.00 over" in said
 
 
 def test_another_person_approves(typed: Typed, practice: GivenPractice, waiting: int) -> None:
@@ -125,7 +125,7 @@ def test_the_second_person_reads_all_that_the_preview_froze(typed: Typed, practi
         "Requested by admin.", "Confirmed by admin.", "Note: Old ones.",
         "This job writes off $7.00 of Medicare or Medicaid cost sharing on 1 claim. Over the 12 months ",
         "Its reason: Hardship.",
-        "It is over a limit: it waits for another person.\n    Claims above the practice's limit for one claim: $15.00",
+        "It is over a limit: it waits for another person.\n    Claims over the practice's limit for one claim: $15.00",
     ):  # fmt: skip
         assert part in said
     assert (facts["asked_by"], facts["include"], facts["cost_share_reason"]) == ("admin", ["in_process"], "Hardship")
@@ -182,7 +182,7 @@ def test_limits_are_dollars_or_the_word(typed: Typed, practice: GivenPractice) -
         "Limit of Lakeside for one claim: unlimited. Jobs that were previewed before keep the limits of then.\n"
     )
     assert (
-        "Type an amount, or the word unlimited"
+        "Enter an amount, or the word unlimited"
         in typed("limit", "job", "", "--practice", "Lakeside", "--as", ADMIN).stderr
     )
     assert set_to("job", "1", BILLER) == 1
@@ -210,7 +210,7 @@ def test_people_are_listed_and_managed(typed: Typed, practice: GivenPractice) ->
 def test_nobody_manages_themselves_or_another_practice(typed: Typed, practice: GivenPractice) -> None:
     for words in (("role", ADMIN, "biller"), ("limit", ADMIN, "job", "unlimited"), ("deactivate", ADMIN)):
         refused = typed("user", *words, "--as", ADMIN)
-        assert (refused.exit_code, "Nobody changes an own role or limit" in refused.stderr) == (1, True)
+        assert (refused.exit_code, "You can't change your own role or limits" in refused.stderr) == (1, True)
     assert typed("user", "deactivate", "biller@other.example", "--as", ADMIN).exit_code == 1
     assert typed("user", "deactivate", BILLER, "--as", APPROVER).exit_code == 1
     assert typed("user", "list", "--as", BILLER).exit_code == 1

@@ -102,7 +102,7 @@ def test_an_unknown_time_zone_is_refused(settle: Typed, tmp_path: Path) -> None:
     refused = settle("import", "csv", tmp_path, "--practice", "Lakeside", "--time-zone", "America/Nowhere")
 
     assert refused.exit_code == 1
-    assert "A time zone is named as in the IANA list" in refused.stderr
+    assert "Use a time zone name from the IANA list" in refused.stderr
 
 
 def test_a_sample_says_what_it_made_and_is_not_made_twice(settle: Typed) -> None:

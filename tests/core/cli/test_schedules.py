@@ -59,7 +59,7 @@ def test_a_schedule_is_made_in_words_and_lists_what_it_does_and_when_next(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--claims-max", ""), "claims_max: type a number, or the word unlimited"),
+        (("--claims-max", ""), "claims_max: enter a number, or the word unlimited"),
         (("--at", "25:00"), "local_time: give a time of day"),
         (("--filter", "total_due_max=5"), "unknown filter key"),
         (("--mail-to", "nobody"), "mail_to: e-mail addresses"),
@@ -99,7 +99,7 @@ def test_tonight_says_what_it_would_settle_and_writes_nothing(typed: Typed, prac
 
     assert seen.stdout.splitlines() == [
         "Of 3 claims it would settle 3 and write off $45.00.",
-        "  It would wait for another person: More claims than the schedule's cap.",
+        "  It would wait for another person: Over the schedule's claim cap.",
     ]
     assert told(typed("schedule", "runs", "--as", BILLER, "--json")) == {"runs": []}
 
@@ -128,7 +128,7 @@ def test_who_made_a_schedule_decides_on_no_job_of_it_and_another_person_does(
     others = typed("approve", 1, "--as", "approver@lakeside.example", "--confirmation", "CONFIRM")
 
     assert (own.exit_code, others.exit_code) == (1, 0)
-    assert "Another person must decide on this job" in own.stderr
+    assert "another user must approve it" in own.stderr
 
 
 def test_pause_resume_and_delete_say_how_it_stands(typed: Typed, practice: GivenPractice) -> None:

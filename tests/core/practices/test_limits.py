@@ -136,5 +136,5 @@ def test_a_limit_is_an_amount_or_the_word(typed: str, cents: int) -> None:
 
 @pytest.mark.parametrize("typed", ["", "  ", "-1", "none", "no limit", "1.234", "1e3", "∞", "unlimited!", "1,23"])
 def test_an_empty_field_is_no_limit_and_the_refusal_says_what_to_type(typed: str) -> None:
-    with pytest.raises(BadLimitAmount, match="Type an amount, or the word unlimited"):
+    with pytest.raises(BadLimitAmount, match="Enter an amount, or the word unlimited"):
         parse_limit(typed)

@@ -163,8 +163,8 @@ def test_a_time_zone_that_is_none_is_refused(night: Night) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("claims_max", "", "type a number, or the word unlimited"),
-        ("cents_max", None, "type a number, or the word unlimited"),
+        ("claims_max", "", "enter a number, or the word unlimited"),
+        ("cents_max", None, "enter a number, or the word unlimited"),
         ("claims_max", 0, "type a number"), ("cents_max", True, "type a number"), ("claims_max", 1.5, "type a number"),
         ("filter", {}, "the filter is empty"), ("filter", {"foo": 1}, "unknown filter key"),
         ("local_time", "2.30", "give a time of day"), ("local_time", "02:30:30", "give a time of day"),
@@ -200,21 +200,21 @@ def test_weekdays_and_addresses_are_kept_once_and_in_order() -> None:
             {"weekdays": ["mon", "tue", "wed", "thu", "fri"], "claims_max": 500, "cents_max": 500_000},
             (
                 "Every Monday to Friday at 2:30 AM (America/New_York), settles at most 500 claims and $5,000.00 as "
-                "small balance. More than that waits for another person's approval."
+                "small balance. More than that needs another user's approval."
             ),
         ),
         (
             {"weekdays": ["mon", "sun"], "local_time": "12:05", "claims_max": 1},
             (
                 "Every Monday and Sunday at 12:05 PM (America/New_York), settles at most 1 claim and any amount as "
-                "small balance. More than that waits for another person's approval."
+                "small balance. More than that needs another user's approval."
             ),
         ),
         (
             {"local_time": "00:00", "cents_max": 500_000},
             (
                 "Every day at 12:00 AM (America/New_York), settles any number of claims, at most $5,000.00 in total, "
-                "as small balance. More than that waits for another person's approval."
+                "as small balance. More than that needs another user's approval."
             ),
         ),
         (

@@ -103,7 +103,7 @@ def test_a_job_that_waits_is_mailed_as_waiting_and_once_more_when_it_has_ended(
         send(night, FIRST_NIGHT + n * SOON)
 
     subjects = [letter.message["Subject"].partition(": ")[2] for letter in server.letters]
-    assert subjects == ["waiting", "what became of it: settled"]
+    assert subjects == ["waiting", "final result: settled"]
     first, last = server.letters
     assert "another mail says what became of it" in first.message.get_content()
     assert "This will change" not in last.message.get_content()

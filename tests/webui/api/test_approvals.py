@@ -57,7 +57,7 @@ def test_over_a_limit_the_answer_to_confirm_says_that_another_person_must_approv
     assert job["approval_expires_at"] > job["approval_asked_at"]
     total = previewed["totals"]["insurance_cents"] + previewed["totals"]["patient_cents"]
     assert job["over"][1] == {
-        "code": "over_job_limit", "words": "More than the practice's limit for one job", "unit": "cents", "limit": 100,
+        "code": "over_job_limit", "words": "Over the practice's limit for one job", "unit": "cents", "limit": 100,
         "found": total, "claims": previewed["counts"]["will_settle"], "jobs": [],
     }  # fmt: skip
     world.work()

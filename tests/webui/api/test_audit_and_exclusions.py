@@ -160,7 +160,7 @@ def test_the_audit_goes_on_where_the_page_before_ended(admin: Api) -> None:
         ({"from": "1764460800"}, 422, "from: write the date as YYYY-MM-DD"),
         ({"to": "2026-W48-1"}, 422, "to: write the date as YYYY-MM-DD"),
         ({"from": "2025-03-03", "to": "2025-03-02"}, 422, "The last day is before the first."),
-        ({"who": "x"}, 422, "who: is not known here"),
+        ({"who": "x"}, 422, "who: is unknown"),
         ({"person": "nobody@x.example"}, 404, "This practice has no user nobody@x.example."),
     ],
 )

@@ -47,7 +47,7 @@ def test_the_three_files_name_every_claim_once_and_add_up(world: World, biller: 
         written_off = sum(int(row[f"{side.capitalize()} written off"].replace(".", "")) for row in files["settled"])
         assert written_off == progress["written_off_cents"][side]
     assert all(row["Code"] and row["What happened"] and row["Why"] for row in files["not-settled"])
-    assert {row["Can be tried again"] for row in files["not-settled"]} == {"no"}
+    assert {row["Can be retried"] for row in files["not-settled"]} == {"no"}
 
 
 def test_what_was_not_reached_is_in_its_file_while_the_job_waits(biller: Api) -> None:

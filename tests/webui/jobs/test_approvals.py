@@ -53,8 +53,8 @@ def test_the_box_warns_before_confirm_which_limit_by_how_much_and_who_may_approv
     assert "After CONFIRM this job waits for another person" in says
     assert "Can be approved by: ruth." in says
     assert "Ask for approval of 3 claims" in says
-    assert "Claims above the practice's limit for one claim: $30.00 , limit $25.00, $5.00 over" in says
-    assert "More than the practice's limit for one job: $45.00 , limit $40.00, $5.00 over" in says
+    assert "Claims over the practice's limit for one claim: $30.00 , limit $25.00, $5.00 over" in says
+    assert "Over the practice's limit for one job: $45.00 , limit $40.00, $5.00 over" in says
 
 
 def test_the_second_person_reads_how_many_claims_changed_since(
@@ -105,7 +105,7 @@ def test_the_days_other_jobs_are_named_before_confirm(practice: GivenPractice, b
 
     says = biller.says(page_of(second))
 
-    assert "With the same person's other jobs of this day, more than the limit for one job: $30.00" in says
+    assert "Over the limit for one job, together with the user's other jobs of the day: $30.00" in says
     assert f"(with job {first.job_id} )" in says
     assert page_of(first) in biller.links(page_of(second))
 
@@ -130,7 +130,7 @@ def test_confirmed_it_waits_and_the_requester_reads_for_whom_and_until_when(
     assert (answer.status_code, answer.location) == (303, page_of(previewed))
     says = biller.says(page_of(previewed))
     assert biller.status_of(previewed) == "Awaiting approval"
-    assert "This job waits for another person , because it is over a limit. Nothing was written off yet." in says
+    assert "This job waits for another person , because it exceeds a limit. Nothing was written off yet." in says
     assert "Can be approved by: ruth." in says
     assert "It expires 11/30/2026 10:00:00AM" in says
     assert "one that is lowered or raised later changes nothing about this job" in says
@@ -158,7 +158,7 @@ def test_the_list_says_who_asked_how_long_ago_for_how_much_and_what_is_over(
     clock.turn_on(minutes=5)
     says = approver.says("/approvals")
     assert f"{waiting.job_id} Settle · Small balance biller 5 minutes 3 $45.00" in says
-    assert "Claims above the practice's limit for one claim: $30.00, limit $25.00" in says
+    assert "Claims over the practice's limit for one claim: $30.00, limit $25.00" in says
     assert "11/30/2026 10:00:00AM" in says
     assert "Approvals 1" in says, "the number that waits stands in the navigation"
     assert page_of(waiting) in approver.links("/approvals")
@@ -180,7 +180,7 @@ def test_my_own_jobs_wait_for_another_and_not_for_me(
     assert "Approvers and administrators decide" in biller.says("/approvals")
     forged = admin.post(f"{page_of(own)}/approve", on=page_of(own), confirmation="CONFIRM")
     assert forged.status_code == 403
-    assert "you asked for it yourself" in forged.text
+    assert "another user must approve it" in forged.text
 
 
 def test_who_is_deactivated_between_page_and_click_is_shown_the_door_and_nothing_runs(
@@ -208,7 +208,7 @@ def test_another_person_types_confirm_and_it_runs(
     assert biller.status_of(waiting) == "Completed"
     assert "Confirmed by biller, 11/23/2026" in says
     assert "Approved by ruth, 11/23/2026" in says
-    assert "Over a limit Claims above the practice's limit for one claim: $30.00, the limit is $25.00" in says
+    assert "Over a limit Claims over the practice's limit for one claim: $30.00, the limit is $25.00" in says
     certificate = biller.says(f"{page_of(waiting)}/certificate")
     assert "Approved ruth, 11/23/2026" in certificate
     news = biller.says("/jobs")
@@ -254,7 +254,7 @@ def test_what_somebody_else_decided_first_is_said(
     late = admin.client.post(f"{page}/approve", data={"csrf_token": token[1], "confirmation": "CONFIRM"})
 
     assert late.status_code == 303
-    assert "Somebody else has already rejected this job." in admin.read(page)
+    assert "Another user has already rejected this job." in admin.read(page)
 
 
 def test_an_expired_job_says_so_to_everyone(

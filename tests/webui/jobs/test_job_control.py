@@ -104,7 +104,7 @@ def test_what_page_api_and_file_call_retryable_is_what_retry_takes(
         page = f" {code} yes" in said
         assert (f" {code} no" in said) != page
         assert ("Try 1 failed again" in said) == page
-        return {page, rows[0]["Can be tried again"] == "yes", items[0].retryable}
+        return {page, rows[0]["Can be retried"] == "yes", items[0].retryable}
 
     def is_retried() -> bool:
         try:

@@ -222,7 +222,7 @@ def test_failures_of_several_causes_are_tried_again_cause_by_cause(practice: Giv
     said = biller.says(path)
     assert "Try 3 failed again" in said
     assert "2 · Locked by another user or process; gave up after five tries" in said
-    assert "1 · Something unexpected broke on this claim" in said
+    assert "1 · An unexpected error occurred on this claim" in said
     biller.post(f"{path}/retry-failed", on=path, code="unexpected_error")
     practice.run()
 

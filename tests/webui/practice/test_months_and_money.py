@@ -109,7 +109,7 @@ def test_whoever_closes_a_month_reads_which_nights_and_previews_it_stops(
         ("/months/november", 404, "There is no such month; its name is written as 2026-11."),
         ("/late-payments?month=x", 422, "Write the month as YYYY-MM, such as 2026-11."),
         ("/late-payments?after=x", 422, "begin again at the first page"),
-        ("/credits?cursor=x", 422, "cursor: use next_cursor of the page before, as it is"),
+        ("/credits?cursor=x", 422, "cursor: use next_cursor of the page before, unchanged"),
     ],
 )
 def test_what_is_not_there_is_said_in_words(admin: Browser, path: str, status: int, words: str) -> None:

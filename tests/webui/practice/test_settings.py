@@ -101,7 +101,7 @@ def test_an_administrator_sets_the_failure_budget_and_the_window(practice: Given
 
     assert limits_of(practice) == (10, 1_000, 5, 14)
     said = admin.says("/settings")
-    assert "Now: more than 10 % of at least 1,000 claims, or 5 failures alike in a row." in said
+    assert "Now: more than 10 % of at least 1,000 claims, or 5 same error in a row." in said
     assert "skipped as “a payment came in lately”" in said
 
 

@@ -97,7 +97,7 @@ def test_an_empty_field_is_an_error_beside_it_and_what_was_typed_stays(practice:
 def test_nobody_changes_themselves_and_the_page_says_why(practice: GivenPractice, admin: Browser) -> None:
     assert admin.actor
     own = f"/users/{admin.actor.user_id}"
-    assert "Nobody changes an own role or limit" in admin.read(own)
+    assert "You can't change your own role or limits" in admin.read(own)
     assert [form for form in admin.forms(own) if form.startswith(f"{own}/") and "limits" not in form and
             "role" not in form] == []  # fmt: skip
     for act, fields in (
@@ -106,7 +106,7 @@ def test_nobody_changes_themselves_and_the_page_says_why(practice: GivenPractice
         ("deactivate", {}),
     ):
         assert admin.post(f"{own}/{act}", on=own, **fields).status_code == 303
-        assert admin.read(own).count("Nobody changes an own role or limit") == 2, act
+        assert admin.read(own).count("You can't change your own role or limits") == 2, act
     with practice.sessions() as session:
         me = session.get_one(User, admin.actor.user_id)
         assert (me.role, me.active) == (Role.ADMIN, True)

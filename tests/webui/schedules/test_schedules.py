@@ -449,7 +449,7 @@ def test_a_run_over_its_cap_waits_and_its_report_says_so(practice: GivenPractice
     said = admin.says(pressed(admin, page))
 
     assert "Waits for approval" in said
-    assert "More claims than the schedule's cap" in said
+    assert "Over the schedule's claim cap" in said
     assert practice.read("C00001").billing_status == "Balance Due"
 
 

@@ -147,4 +147,4 @@ def test_a_biller_reads_which_roles_allow_it_and_whom_to_ask(biller: Browser) ->
     answer = biller.get("/audit")
 
     said = "Your role (biller) does not allow this. It needs the role approver or administrator."
-    assert f"{said} Ask an administrator of the practice." in answer.text
+    assert f"{said} Ask an administrator of your practice." in answer.text

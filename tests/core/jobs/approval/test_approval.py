@@ -107,7 +107,7 @@ def test_the_write_offs_are_his_who_confirmed_first_and_audit_and_certificate_na
     assert posted_by == {practice.biller.user_id}
     assert (drawn_up.confirmed_by, drawn_up.approved_by, drawn_up.approved_at) == ("biller", "approver", NOW)
     assert drawn_up.over[0].sentence == (
-        "More than the practice's limit for one job: $30.00, the limit is $20.00, $10.00 over"
+        "Over the practice's limit for one job: $30.00, the limit is $20.00, $10.00 over"
     )
     assert [act for act in acts(practice, job) if act[0] in ("job.approval_asked", "job.approved")] == [
         ("job.approval_asked", practice.biller.user_id),
@@ -270,9 +270,9 @@ def test_what_one_person_decided_another_cannot_decide_again(
     practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor
 ) -> None:
     practice.approve(job, by=approver)
-    with pytest.raises(AlreadyDecided, match="Somebody else has already approved"):
+    with pytest.raises(AlreadyDecided, match="Another user has already approved"):
         practice.approve(job, by=admin)
-    with pytest.raises(AlreadyDecided, match="Somebody else has already approved"):
+    with pytest.raises(AlreadyDecided, match="Another user has already approved"):
         practice.reject(job, by=admin)
     with pytest.raises(AlreadyDecided, match="You have already approved"):
         practice.reject(job, by=approver)
@@ -386,7 +386,7 @@ def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_o
     with practice.sessions() as session:
         (news,) = inbox.my_decided_jobs(session, practice.biller, now=LATER)
     assert (news.id, news.status, news.decided_by) == (job.job_id, S.DISCARDED, admin.user_id)
-    with pytest.raises(AlreadyDecided, match="Somebody else has already given up this job"):
+    with pytest.raises(AlreadyDecided, match="Another user has already given up this job"):
         practice.approve(job, by=approver, now=LATER)
     assert practice.violations() == []
 
