@@ -20,7 +20,7 @@ def statuses(practice: GivenPractice) -> list[JobStatus]:
 
 def preview(page: Page, *, reason: str = "small_balance") -> None:
     page.get_by_text("Batch Status Change").click()
-    page.get_by_role("button", name="Settled writes balances off").click()
+    page.get_by_role("button", name="Settled writes off balances").click()
     page.get_by_label("Reason").select_option(reason)
     page.get_by_role("button", name="Preview").click()
 
@@ -71,7 +71,7 @@ def test_all_that_match_but_one(feed: Page) -> None:
 def test_changing_the_filter_clears_the_selection_and_says_so(feed: Page) -> None:
     feed.get_by_role("button", name="Select all 60 that match").click()
 
-    feed.get_by_label("Claim no. begins").fill("C0001")
+    feed.get_by_label("Claim # starts with").fill("C0001")
     feed.get_by_role("button", name="Update Filter").click()
 
     expect(feed).to_have_url(re.compile(r"/claims\?claim_id_prefix=C0001&sort=claim$"))
@@ -146,7 +146,7 @@ def test_keys_go_from_box_to_box(feed: Page) -> None:
 
 def test_nothing_selected_is_said_and_no_dialog_opens(feed: Page) -> None:
     feed.get_by_text("Batch Status Change").click()
-    feed.get_by_role("button", name="Settled writes balances off").click()
+    feed.get_by_role("button", name="Settled writes off balances").click()
 
     expect(feed.locator("#picked-dollars")).to_have_text("Select at least one claim first: tick its box.")
     expect(feed.locator("#picked")).to_have_class(re.compile("warns"))
@@ -259,7 +259,7 @@ def test_axe_finds_nothing_with_the_dialog_open_and_closed(
 
     page.get_by_text("Batch Status Change").click()
     assert faults_of(page) == ""
-    page.get_by_role("button", name="Settled writes balances off").click()
+    page.get_by_role("button", name="Settled writes off balances").click()
     expect(page.get_by_label("Reason")).to_be_focused()
     assert faults_of(page) == ""
     page.get_by_label("Reason").select_option("charity")
@@ -277,7 +277,7 @@ def test_without_javascript_a_claim_is_settled_too(practice: GivenPractice, open
     page = open_as("/claims?sort=claim", practice.biller, java_script_enabled=False)
     page.locator("#rows input").nth(1).check()
     page.get_by_text("Batch Status Change").click()
-    page.get_by_role("button", name="Settled writes balances off").click()
+    page.get_by_role("button", name="Settled writes off balances").click()
     page.get_by_label("Reason").select_option("charity")
     page.get_by_role("button", name="Preview").click()
 

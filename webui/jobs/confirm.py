@@ -164,7 +164,7 @@ def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> 
         facts: dict[str, Any] = {"job": job, "now": now()}
         if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
             facts |= preview_page_facts(db, job, request.args)
-    part = "jobs/_confirm_elsewhere.html"
+    part = "jobs/_already_confirmed.html"
     if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
         part = f"jobs/_{job.status}.html"
     return render_template(dialog_or_page(part), part=part, **facts, **said), status

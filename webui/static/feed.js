@@ -103,7 +103,7 @@ function counted(sums) {
   picked.classList.remove("warns");
   document.getElementById("picked-count").textContent = said(sums);
   const dollars = document.getElementById("picked-dollars");
-  dollars.textContent = sums ? `${sums.dollars} · ` : "Tick the boxes; hold Shift for a range.";
+  dollars.textContent = sums ? `${sums.dollars} · ` : "Check claims to select them. Shift-click selects a range.";
   if (sums) dollars.append(Object.assign(document.createElement("b"), { textContent: `total ${sums.total}` }));
   row("picked-totals", sums?.row);
 }

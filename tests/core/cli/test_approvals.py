@@ -121,7 +121,7 @@ def test_the_second_person_reads_all_that_the_preview_froze(typed: Typed, practi
         f"Job {job}: 4 claims; 4 will move to Settled, posting 6 write-offs of $46.00 (insurance $29.00, patient $17",
         "By payer:\n            $39.00  The Payer, 3 claims\n             $7.00  M, 1 claim",
         "By billing provider:\n            $46.00  The Provider, 4 claims",
-        "in_process: ", "against the rule: $9.00", "Overridden: ",
+        "in_process: ", "overrides the rule: $9.00", "Overridden: ",
         "Requested by admin.", "Confirmed by admin.", "Note: Old ones.",
         "This job writes off $7.00 of Medicare or Medicaid cost sharing on 1 claim. Over the 12 months ",
         "Its reason: Hardship.",

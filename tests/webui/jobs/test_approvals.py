@@ -175,7 +175,7 @@ def test_my_own_jobs_wait_for_another_and_not_for_me(
     assert "There is nobody yet who may approve it" in admin.says(page_of(own))
     says = admin.says("/approvals")
     assert "Approvals 1" in says
-    assert "Yours, waiting for another person" in says
+    assert "Your jobs that need approval" in says
     assert "nobody yet" in says
     assert "Approvers and administrators decide" in biller.says("/approvals")
     forged = admin.post(f"{page_of(own)}/approve", on=page_of(own), confirmation="CONFIRM")
@@ -289,5 +289,5 @@ def test_operations_see_no_approvals(practice: GivenPractice, browser_of: OPEN, 
 def test_empty_the_page_says_what_would_come_here(approver: Browser) -> None:
     says = approver.says("/approvals")
     assert "Nothing waits for you." in says
-    assert "None of your jobs waits for another person." in says
+    assert "None of your jobs needs approval." in says
     assert "Approvals 0" not in says

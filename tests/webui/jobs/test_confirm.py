@@ -163,7 +163,7 @@ def test_the_preview_shows_every_claim_with_what_will_happen(two: GivenPractice,
     page = " ".join(biller.read(answer.headers["Location"]).split())
 
     assert answer.status_code == 303
-    assert "Please confirm batch status change of <b>2 claims</b> to <b>Settled</b>." in page
+    assert "Confirm the status change of <b>2 claims</b> to <b>Settled</b>." in page
     assert "<bdi><b>Abel</b> مريم</bdi>" in page
     assert "<b>Abel</b>" not in biller.get(answer.headers["Location"]).text
     assert "Skipped</span> because the insurance has a credit" in page
@@ -451,7 +451,7 @@ def test_a_reversal_is_confirmed_in_the_same_box(two: GivenPractice, browser_of:
 
     page = " ".join(browser_of(admin).read(f"/jobs/{job.id}").split())
 
-    assert "Please confirm the reversal of <b>1 claim</b> of" in page
+    assert "Confirm the reversal of <b>1 claim</b> of" in page
     assert "This posts 3 counter-postings that restore $17.50 to 1 claim." in page
     assert "Will be reversed" in page
     assert "Reverse 1 claim" in page

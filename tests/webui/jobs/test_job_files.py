@@ -135,7 +135,7 @@ def test_the_certificate_says_everything_and_adds_up(practice: GivenPractice, jo
     assert "The Payer 2 $20.00 $10.00 $30.00" in said
     assert "The Provider 2 $20.00 $10.00 $30.00" in said
     assert "Confirmed biller, 11/23/2026 10:00:00AM" in said
-    assert "Balance Writeoff Both: patient and insurance Recent-payment window Off" in said
+    assert "Balance Writeoff Both: patient and insurance Recent payment Off" in said
     assert "On hold, or excluded from write-offs on_hold" in said
     document = json.loads(biller.get(f"/jobs/{job.job_id}/certificate.json").text)
     assert document["items_sha256"] in said
@@ -228,7 +228,7 @@ def test_failures_of_several_causes_are_tried_again_cause_by_cause(practice: Giv
 
     assert practice.read("C00003").billing_status == "Settled"
     assert practice.counts(job) == {"settled": 1, "skipped": 0, "failed": 2, "remaining": 0}
-    assert "Try again by cause" not in biller.read(path)
+    assert "Retry by cause" not in biller.read(path)
 
 
 @pytest.mark.parametrize("because", list(codes.HALT_SENTENCES))

@@ -99,10 +99,10 @@ def test_the_form_says_which_changed_claims_the_reversal_leaves_out(practice: Gi
     box = approver.says(ask(approver, job))
 
     assert (
-        "A payment that arrived after the write-off stays: the claim is reversed for the write-off that remains."
+        "A payment that arrived after the write-off stays: only the remaining write-off is reversed."
         in form
     )
-    assert "A claim with any other change is left out, by name, until that change is undone." in form
+    assert "A claim with any other change is skipped and listed until that change is undone." in form
     assert "restore $25.00 to 2 claims. 1 claim touched since is left out: C00003 ." in box
 
 
