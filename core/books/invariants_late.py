@@ -63,8 +63,8 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
             HAVING sum(p.amount_cents) < 0""",
     ),
     "what_came_late_names_its_job": Invariant(
-        "what a late posting reverses is a write-off of its job; what it re-posts has the job and reason of one that it "
-        "reversed, what it restores those of one that an earlier posting reversed",
+        "what a late posting reverses is a write-off of its job; what it re-posts has the job and reason of one that "
+        "it reversed, what it restores those of one that an earlier posting reversed",
         f"""SELECT {_POSTING} FROM posting p LEFT JOIN posting o
               ON o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line AND o.id = p.reverses_id
             WHERE {of_practice("p")} AND p.kind = 'reversal' AND p.caused_by_id IS NOT NULL

@@ -13,7 +13,7 @@ from core.practices import periods
 
 @click.command()
 @options.as_option
-@click.option("--month", "name", metavar="YYYY-MM", help="The payments of this month, one by one.")
+@click.option("--month", "name", metavar="YYYY-MM", help="List the payments of this month.")
 @options.json_option
 def recoveries(email: str, name: str | None, as_json: bool) -> None:
     """Show what payments after a write-off reversed, by month."""
@@ -28,20 +28,21 @@ def recoveries(email: str, name: str | None, as_json: bool) -> None:
         click.echo(json.dumps([{**vars(one), "recovered_cents": one.recovered_cents} for one in found], default=str))
         return
     for one in months if month is None else []:
-        taken_back, again = format_cents(one.taken_back_cents), format_cents(one.posted_again_cents)
+        undone, again = format_cents(one.taken_back_cents), format_cents(one.posted_again_cents)
         click.echo(
-            f"{periods.format_code(one.month)}  {one.payments:>6,} payments  taken back {taken_back}, posted again "
-            f"{again}: recovered {format_cents(one.recovered_cents)}"
+            f"{periods.format_code(one.month)}  payments {one.payments:,}: write-offs reversed {undone}, "
+            f"re-posted or restored {again}, recovered {format_cents(one.recovered_cents)}"
         )
     for row in rows:
         jobs = ", ".join(f"job {job}" for job in row.job_ids)
-        what, did = ("payment", "reversed") if row.amount_cents > 0 else ("takeback", "restored")
+        what, did = ("payment", "reversed") if row.amount_cents > 0 else ("refund or reversal", "restored")
         click.echo(
             f"{row.posted_on:%m/%d/%Y}  claim {row.claim_id}, line {row.line}, {row.responsibility.value}: {what} of "
-            f"{format_cents(abs(row.amount_cents))} {did} {format_cents(abs(row.recovered_cents))} of {jobs}"
+            f"{format_cents(abs(row.amount_cents))} {did} {format_cents(abs(row.recovered_cents))} "
+            f"of the write-offs of {jobs}"
         )
     if not (rows or months):
-        click.echo("No payment has come after a write-off.")
+        click.echo("No payment has been posted after a write-off.")
 
 
 COMMANDS = [recoveries]

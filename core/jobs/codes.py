@@ -37,7 +37,7 @@ HALT_SENTENCES: Final = {
     MONTH_CLOSED: "The month of its posting date was closed while it ran. Nothing was posted after the close",
     TOO_MANY_FAILED: "More claims failed than the practice allows",
     FAILURES_ALIKE: "The last failures all have the same cause, so there may be a common problem",
-    BOOKS_DO_NOT_BALANCE: "Out of balance: its counts and the ledger do not agree. Find out why before you do anything else",
+    BOOKS_DO_NOT_BALANCE: "Out of balance: counts and ledger do not agree. Find the cause before anything else",
 }
 
 LIMIT_SENTENCES: Final = {

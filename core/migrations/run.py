@@ -54,7 +54,7 @@ def migrate(url: str, revision: str = "head") -> Migrated:
     found = _revision_at(url)
     if found is not None and is_unknown(found):
         raise NewerDatabase(
-            f"The database is at migration {found}, which this version does not know, because a newer version migrated it. "
+            f"The database is at migration {found}, which this version does not know: a newer version migrated it. "
             "Nothing was changed."
         )
     command.upgrade(config, revision)

@@ -237,5 +237,5 @@ def test_a_body_that_is_too_large_is_refused_in_words_and_no_memory_of_it_is_kep
     program = web.ask("POST", "/api/v1/settle-jobs", body={"selection": "x" * 70_000})
     known = api.post("/settle-jobs", {"selection": "x" * 33 * 1024 * 1024})
 
-    assert (stranger.status, stranger.text) == (413, "This request is larger than the server reads.\n")
+    assert (stranger.status, stranger.text) == (413, "This request is too large.\n")
     assert [(answer.status, answer.json["code"]) for answer in (program, known)] == [(413, "too_large")] * 2

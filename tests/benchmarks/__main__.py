@@ -48,7 +48,7 @@ def _sizes(claims: int | None, times: int) -> Sizes:
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table("what", "product", "baseline", "ratio", "at least", "")
+    table = Table("what", "product", "baseline", "ratio", "min", "")
     for row in rows:
         table.add_row(row.what, row.product, row.baseline, row.ratio, row.at_least, "✓" if row.reached else "✗")
     return table

@@ -121,13 +121,13 @@ def test_the_limits_are_set_on_the_settings_page(
     practice: GivenPractice, open_as: OPEN, window: dict[str, object]
 ) -> None:
     page = open_as("/settings", practice.person("m.chen@lakeside.example", Role.ADMIN), **window)
-    page.get_by_label("Percent that may fail").fill("200")
-    page.get_by_role("button", name="Save the failure budget").click()
+    page.get_by_label("Max percent failed").fill("200")
+    page.get_by_role("button", name="Save error limits").click()
     expect(page.locator("#failure_percent_max-fault")).to_be_visible()
     look(page)
 
-    page.get_by_label("Percent that may fail").fill("10")
-    page.get_by_role("button", name="Save the failure budget").click()
+    page.get_by_label("Max percent failed").fill("10")
+    page.get_by_role("button", name="Save error limits").click()
 
-    expect(page.get_by_text("Now: more than 10 %")).to_be_visible()
+    expect(page.get_by_text("Now: more than 10%")).to_be_visible()
     look(page)

@@ -29,8 +29,8 @@ def fill_in(page: Page) -> None:
     page.get_by_label("Name", exact=True).fill("Small balances")
     page.get_by_label("Reason", exact=True).select_option("small_balance")
     page.get_by_label("Note", exact=True).fill("Not worth a stamp")
-    page.get_by_label("Most claims a night").fill("500")
-    page.get_by_label("Most dollars a night").fill("5,000.00")
+    page.get_by_label("Max claims per run").fill("500")
+    page.get_by_label("Max write-off per run").fill("5,000.00")
 
 
 def runs_of(practice: GivenPractice) -> int:
@@ -55,25 +55,25 @@ def test_from_the_feeds_filter_to_the_report_of_what_it_settled(
     page.get_by_role("link", name="Save as a nightly settle").click()
     expect(page.get_by_label("Total due, $, at most")).to_have_value("50.00")
     fill_in(page)
-    page.get_by_role("button", name="What would it settle tonight?").click()
+    page.get_by_role("button", name="Estimate").click()
     expect(page.locator("#tonight")).to_contain_text("Would settle 3")
     expect(page.locator("#tonight")).to_contain_text("$30.00")
-    page.get_by_role("button", name="Make the schedule").click()
+    page.get_by_role("button", name="Create schedule").click()
     expect(page.get_by_text("Every Monday to Friday at 2:00 AM")).to_be_visible()
     expect(page.get_by_text("Tuesday 11/24/2026 at 2:00 AM")).to_be_visible()
     if not scripts:
-        page.get_by_role("link", name="Add up what it would settle").click()
+        page.get_by_role("link", name="Estimate").click()
     expect(page.locator("#tonight")).to_contain_text("Would settle 3")
 
-    confirm = page.get_by_label("Type CONFIRM, in capitals, to let it settle")
+    confirm = page.get_by_label("Type CONFIRM in capitals to turn on settling")
     confirm.fill("confirm")
-    page.get_by_role("button", name="Let it settle").click()
+    page.get_by_role("button", name="Turn on settling").click()
     expect(confirm).to_have_value("confirm")
     expect(page.locator("#confirmation-fault")).to_contain_text("Type CONFIRM")
     assert mode_of(practice) is ScheduleMode.REPORT
     confirm.fill("CONFIRM")
-    page.get_by_role("button", name="Let it settle").click()
-    expect(page.get_by_role("heading", name="It settles")).to_be_visible()
+    page.get_by_role("button", name="Turn on settling").click()
+    expect(page.get_by_role("heading", name="Settling is on")).to_be_visible()
 
     page.get_by_role("button", name="Run now").dblclick()
     expect(page).to_have_url(re.compile(r"/schedule-runs/\d+$"))
@@ -92,14 +92,14 @@ def test_a_schedule_is_deleted_only_after_a_second_thought(
 ) -> None:
     page = open_as("/schedules/new?total_due_max=50.00", admin)
     fill_in(page)
-    page.get_by_role("button", name="Make the schedule").click()
+    page.get_by_role("button", name="Create schedule").click()
 
     expect(page.get_by_role("button", name="Delete this schedule")).not_to_be_visible()
     page.locator("summary", has_text="Delete").click()
     page.get_by_role("button", name="Delete this schedule").click()
 
-    expect(page.get_by_text("is deleted")).to_be_visible()
-    expect(page.get_by_text("No schedule yet.")).to_be_visible()
+    expect(page.get_by_text("Schedule “Small balances” deleted.")).to_be_visible()
+    expect(page.get_by_text("No schedules yet.")).to_be_visible()
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=["wide", "narrow"])
@@ -113,13 +113,13 @@ def test_every_page_of_schedules_is_accessible_and_fits(
     assert faults_of(page) == ""
 
     page.goto("/schedules/new?total_due_max=50.00")
-    page.get_by_role("button", name="Make the schedule").click()
+    page.get_by_role("button", name="Create schedule").click()
     assert faults_of(page) == ""
     assert fits()
     fill_in(page)
-    page.get_by_role("button", name="What would it settle tonight?").click()
+    page.get_by_role("button", name="Estimate").click()
     assert faults_of(page) == ""
-    page.get_by_role("button", name="Make the schedule").click()
+    page.get_by_role("button", name="Create schedule").click()
     page.get_by_role("button", name="Run now").click()
     expect(page.get_by_text("It would settle 2 claims and skip 1")).to_be_visible()
 

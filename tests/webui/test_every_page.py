@@ -38,7 +38,7 @@ def test_an_unknown_page_says_so_in_words(biller: Browser) -> None:
     answer = biller.get("/no-such-page")
 
     assert answer.status_code == 404
-    assert "There is no such page" in answer.text
+    assert "Page not found" in answer.text
 
 
 def test_a_database_that_is_away_still_gives_a_page(biller: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_a_database_that_is_away_still_gives_a_page(biller: Browser, monkeypatch
     answer = biller.get("/jobs")
 
     assert answer.status_code == 500
-    assert "Nothing was half done" in answer.text
+    assert "either saved completely or not at all" in answer.text
     assert "Traceback" not in answer.text
 
 

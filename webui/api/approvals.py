@@ -20,29 +20,33 @@ from webui.shared.token_auth import current_actor
 
 
 class Approval(Body):
-    """What a person types."""
+    """The confirmation that approves a job."""
 
-    confirmation: Annotated[str, Field(description="CONFIRM, all in capitals")] = ""
+    confirmation: Annotated[str, Field(description="CONFIRM, in capitals")] = ""
 
 
 class Rejection(Body):
-    """Why not."""
+    """The reason for rejecting a job."""
 
-    reason: Annotated[str, Field(description="The requester reads it; 1 to 500 characters")] = ""
+    reason: Annotated[str, Field(description="Shown to the requester; 1 to 500 characters")] = ""
 
 
 class Approvals(Answer):
-    """Jobs over a limit, the oldest first."""
+    """Jobs over a limit, oldest first."""
 
-    waiting_for_me: Annotated[list[SettleJobAnswer], Field(description="That you may approve or reject")]
-    waiting_for_others: Annotated[list[SettleJobAnswer], Field(description="That you asked for, so another must")]
-    decided: Annotated[list[SettleJobSummary], Field(description="Of yours, decided in the last 7 days, newest first")]
+    waiting_for_me: Annotated[list[SettleJobAnswer], Field(description="Jobs that you can approve or reject")]
+    waiting_for_others: Annotated[
+        list[SettleJobAnswer], Field(description="Jobs that you requested, so another user must decide")
+    ]
+    decided: Annotated[
+        list[SettleJobSummary], Field(description="Your jobs that were decided in the last 7 days, newest first")
+    ]
 
 
 @api.get("/approvals", tags=[JOBS], responses={200: Approvals})
 @requires(Action.SEE_CLAIMS)
 def list_approvals() -> Response:
-    """List what waits for you, what of yours waits for another, and what was decided on yours."""
+    """List jobs that wait for your approval, your own waiting jobs, and recent decisions on your jobs."""
     actor = current_actor()
     with app_context().sessions() as session:
         answer = Approvals(
@@ -60,7 +64,7 @@ def list_approvals() -> Response:
 )
 @requires(Action.SEE_CLAIMS)  # core asks who may, by the job's kind, and that it is not their own
 def approve_job(path: JobPath, body: Approval) -> tuple[Response, int]:
-    """Approve a job that is over a limit: it runs as it was previewed; again, the answer is the same."""
+    """Approve a job over a limit. It runs as previewed. Repeating the request gives the same answer."""
     with transaction(app_context().sessions) as session:
         key = path.key(current_actor())
         job = commands.approve(session, key, confirmation=body.confirmation, by=current_actor(), now=now())
@@ -76,7 +80,7 @@ def approve_job(path: JobPath, body: Approval) -> tuple[Response, int]:
 )
 @requires(Action.SEE_CLAIMS)
 def reject_job(path: JobPath, body: Rejection) -> Response:
-    """Reject a job that is over a limit, with a reason; nothing was done and nothing will be."""
+    """Reject a job over a limit, with a reason. The job never runs and changes nothing."""
     with transaction(app_context().sessions) as session:
         job = commands.reject(session, path.key(current_actor()), reason=body.reason, by=current_actor(), now=now())
         answer = job_answer(session, job)

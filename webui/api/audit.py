@@ -20,61 +20,61 @@ from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
-AUDIT = Tag(name="Audit", description="Who did what; nothing is ever changed or removed")
+AUDIT = Tag(name="Audit", description="Who did what. Entries are never changed or removed.")
 
 
 _CSV: Final = {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}
 
 
 class AuditFileQuery(Parameters):
-    """Which acts; each that is given narrows. Days are the practice's own, both included."""
+    """Filters for audit entries. Both dates are included and use the practice's time zone."""
 
-    person: Annotated[str | None, Field(description="The e-mail address of who did it")] = None
+    person: Annotated[str | None, Field(description="E-mail address of the user who did it")] = None
     claim: Annotated[
-        str | None, Field(description="Done to this claim, or to a job, an exclusion or an import that concerns it")
+        str | None, Field(description="Entries for this claim, or for a job, exclusion or import that includes it")
     ] = None
     job: Annotated[
         int | None,
-        Field(ge=1, le=BIGINT_MAX, description="Done to this job, or to one that reverses it"),
-        BeforeValidator(reading.whole_number("write a job's number")),
+        Field(ge=1, le=BIGINT_MAX, description="Entries for this job, or for a job that reverses it"),
+        BeforeValidator(reading.whole_number("enter a job number")),
     ] = None
     from_: Annotated[reading.Day | None, Field(alias="from")] = None
     to: reading.Day | None = None
 
     def narrowed(self, session: Session, practice_id: int) -> AuditFilter:
-        """The filter alone; raises `NotFound` for a person whom the practice has not."""
+        """Return the filter alone; raise `NotFound` if the practice has no such user."""
         person = log.find_user_id(session, practice_id, self.person) if self.person else None
         return AuditFilter(person=person, claim=self.claim, job=self.job, first_day=self.from_, last_day=self.to)
 
 
 class AuditQuery(Page, AuditFileQuery):
-    """Which acts, and which of them first."""
+    """Filters and a page of audit entries."""
 
 
 class AuditAct(Answer):
-    """One act, with its place in the practice's chain."""
+    """One audit entry, with its place in the practice's chain."""
 
-    number: Annotated[int, Field(description="From 1, without a gap")]
+    number: Annotated[int, Field(description="Starts at 1, without gaps")]
     at: dt.datetime
-    user_id: Annotated[Id | None, Field(description="null where no user did it, or it is not known who")]
+    user_id: Annotated[Id | None, Field(description="Null if no user did it, or the user is unknown")]
     person: str | None
-    who: Annotated[str, Field(description="For people: the person, or System, Command line or Not signed in")]
-    act: Annotated[str, Field(description="Stable, for programs, such as job.confirmed")]
-    subject: Annotated[str, Field(description="Such as job:1042")]
+    who: Annotated[str, Field(description="Display name: the user, System, Command line or Not signed in")]
+    act: Annotated[str, Field(description="Stable code for programs, e.g. job.confirmed")]
+    subject: Annotated[str, Field(description="What it was done to, e.g. job:1042")]
     facts: dict[str, Any]
-    sentence: Annotated[str, Field(description="For people")]
-    digest: Annotated[str, Field(description="SHA-256 of the digest before it and the act")]
+    sentence: Annotated[str, Field(description="The entry as a sentence")]
+    digest: Annotated[str, Field(description="SHA-256 of the previous digest and this entry")]
 
 
 class AuditHead(Answer):
-    """The end of the chain: kept elsewhere, it proves that nothing before it was changed."""
+    """The end of the chain. Saved elsewhere, it proves later that no earlier entry was changed."""
 
     number: int
     digest: str
 
 
 class AuditPage(Answer):
-    """Some acts, the newest first."""
+    """A page of audit entries, newest first."""
 
     acts: list[AuditAct]
     head: AuditHead
@@ -84,7 +84,7 @@ class AuditPage(Answer):
 @api.get("/audit", tags=[AUDIT], responses={200: AuditPage, **problem_responses(404)})
 @requires(Action.SEE_AUDIT)
 def list_acts(query: AuditQuery) -> Response:
-    """List who did what, the newest first."""
+    """List audit entries, newest first."""
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
         wanted = query.narrowed(session, practice_id)
@@ -102,9 +102,9 @@ def list_acts(query: AuditQuery) -> Response:
 @api.get("/audit.csv", tags=[AUDIT], responses={200: _CSV, **problem_responses(404, 429, 503)})
 @requires(Action.SEE_AUDIT)
 def export(query: AuditFileQuery) -> Response:
-    """Give the acts as CSV, the first act first, with what is hashed of each, so that anybody can walk the chain.
+    """Export audit entries as CSV, oldest first, with the hashed content of each, so you can verify the chain.
 
-    It is made whole before its first byte is sent, and the export is an act of the audit too.
+    The file is complete before the first byte is sent. The export itself is also audited.
     """
     actor = current_actor()
     with app_context().sessions() as session:

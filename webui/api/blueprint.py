@@ -12,21 +12,21 @@ from werkzeug.routing import PathConverter
 from webui.shared.problem_json import PROBLEM_JSON
 
 VERSION_PATH: Final = "/api/v1"
-CLAIMS: Final = Tag(name="Claims", description="What is owed, and why")
-JOBS: Final = Tag(name="Settle jobs", description="Previewed, confirmed once, run")
-SCHEDULES: Final = Tag(name="Schedules", description="Jobs that make themselves at night")
+CLAIMS: Final = Tag(name="Claims", description="Balances, postings and holds")
+JOBS: Final = Tag(name="Settle jobs", description="Preview, confirm once, run")
+SCHEDULES: Final = Tag(name="Schedules", description="Rules that create jobs at set times")
 
 _STATUS_DESCRIPTIONS: Final = {
-    400: "The request cannot be read",
+    400: "The request can't be read",
     401: "There is no valid token",
-    403: "The role does not allow it",
-    404: "There is no such thing in this practice",
-    409: "The job's status does not allow it",
+    403: "Your role does not allow this",
+    404: "Not found in this practice",
+    409: "The current status does not allow this",
     413: "The body is too large",
     415: "The body is not JSON",
-    429: "Files that were asked for before are not fetched yet; Retry-After says when to ask again",
-    503: "There is no room for another file right now; Retry-After says when to ask again",
-    422: "Something in the request is not as it must be",
+    429: "Your other downloads are not finished; Retry-After gives the wait",
+    503: "There is no room for another file right now; Retry-After gives the wait",
+    422: "The request contains invalid values",
 }
 
 

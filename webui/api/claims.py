@@ -30,7 +30,7 @@ from webui.shared.token_auth import current_actor
 
 
 class WrittenOffLine(Answer):
-    """What stands written off on a line, for one responsibility."""
+    """The amount written off on a line for one responsibility."""
 
     line: int
     responsibility: Responsibility
@@ -38,35 +38,36 @@ class WrittenOffLine(Answer):
 
 
 class LikePosting(Answer):
-    """An earlier payment that equals the one just posted in line, payer, amount and date."""
+    """An earlier payment with the same line, payer, amount and date as the one just posted."""
 
     posting_id: Id
     posted_on: dt.date
 
 
 class PostedClaim(ClaimWithLines):
-    """The claim after an entry, and what the entry did besides."""
+    """The claim after a posting, and the posting's other effects."""
 
-    took_back: Annotated[Recovery | None, Field(description="What it took back of the write-off that stood there")]
+    took_back: Annotated[Recovery | None, Field(description="The write-off that this posting reversed")]
     restored_cents: Annotated[
-        int, Field(description="Of earlier write-offs, posted again because a transfer raised the other side's balance")
+        int, Field(description="Earlier write-offs restored because a transfer raised the other party's balance")
     ]
-    credit_cents: Annotated[int, Field(description="What the entry's line and responsibility has too much now")]
+    credit_cents: Annotated[int, Field(description="Credit balance now on this line and responsibility")]
     written_off_elsewhere: Annotated[
-        list[WrittenOffLine], Field(description="Of a payment where nothing was written off: where it was")
+        list[WrittenOffLine], Field(description="For a payment with no write-off on its line: where one is")
     ]
     looks_like: Annotated[
-        LikePosting | None, Field(description="Of a payment: the earlier one that it may repeat; both are posted")
+        LikePosting | None,
+        Field(description="For a payment: an earlier payment that it may duplicate; both are posted"),
     ]
 
 
 class ClaimsQuery(ClaimFilter):
-    """Which claims, in which order; a key that may have several values is given once for each."""
+    """Filters, sort order and page of claims. Repeat a parameter to give it several values."""
 
     sort: Annotated[
-        str, Field(description="date, claim, patient, insurance_due, patient_due or total_due; -date turns it")
+        str, Field(description="date, claim, patient, insurance_due, patient_due or total_due; -date sorts descending")
     ] = str(DEFAULT_SORT)
-    cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
+    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
 
     @classmethod
@@ -80,7 +81,7 @@ class ClaimsQuery(ClaimFilter):
 
 
 class NewPosting(RootModel[Entry]):
-    """What is posted on one line, by its kind."""
+    """A posting on one line, by kind."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -89,13 +90,14 @@ class NewPosting(RootModel[Entry]):
 
 
 class NewHold(Body):
-    """Why nobody may settle the claim for now."""
+    """A hold that keeps the claim from being settled."""
 
     hold: Annotated[
-        Annotated[Hold, Strict(strict=False)] | None, Field(description="Why, or null to release it")  # JSON has text
+        Annotated[Hold, Strict(strict=False)] | None,
+        Field(description="The kind of hold, or null to release it"),  # JSON has text
     ]
-    why: Annotated[str, Field(description="In words, at most 500 characters")] = ""
-    until: Annotated[reading.Day | None, Field(description="Its last day; null: until it is released")] = None
+    why: Annotated[str, Field(description="Reason, up to 500 characters")] = ""
+    until: Annotated[reading.Day | None, Field(description="Last day of the hold; null means no end date")] = None
 
 
 _PAGING_KEYS: Final = frozenset({"sort", "cursor", "limit"})
@@ -104,7 +106,7 @@ _PAGING_KEYS: Final = frozenset({"sort", "cursor", "limit"})
 @api.get("/claims", tags=[CLAIMS], responses={200: ClaimsPage})
 @requires(Action.SEE_CLAIMS)
 def list_claims(query: ClaimsQuery) -> Response:
-    """List the claims that match, each with the rule that would decide it."""
+    """List matching claims, each with the rule that applies to it."""
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
         page = feed.page(
@@ -129,7 +131,7 @@ def list_claims(query: ClaimsQuery) -> Response:
 )
 @requires(Action.SEE_CLAIMS)
 def show_claim(path: ClaimPath) -> Response:
-    """Show one claim with its line items."""
+    """Show one claim with its service lines."""
     with app_context().sessions() as session:
         claim = _claim_answer(session, path)
     return jsonify(claim.json_ready())
@@ -143,7 +145,7 @@ def show_claim(path: ClaimPath) -> Response:
 )
 @requires(Action.SEE_CLAIMS)
 def list_postings(path: ClaimPath) -> Response:
-    """List the ledger of one claim, from the first charge on."""
+    """List the ledger of one claim, starting with the first charge."""
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
         claim = lookup.find(session, practice_id, path.claim_id)
@@ -160,13 +162,12 @@ def list_postings(path: ClaimPath) -> Response:
 )
 @requires(Action.POST)
 def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[Response, int]:
-    """Post a payment, an adjustment or a transfer on one line, once; the answer is the claim as it is then.
+    """Post a payment, an adjustment or a transfer on one line, once. The answer is the claim after the posting.
 
-    A Settled claim on which something is due afterwards goes back to Balance Due. Where something stands written off,
-    it takes back just enough of that: `took_back` says what; what exceeds it is `credit_cents`. A transfer to a side
-    whose write-off was taken back earlier restores that write-off, up to the transfer: `restored_cents`. `paid_by`
-    names a payer that the claim has. An adjustment may not lower the claim by more than the poster's limit for one
-    claim: otherwise the answer is `over_claim_limit`.
+    A Settled claim with a balance after the posting returns to Balance Due. If the line has a write-off, just enough
+    of it is reversed: `took_back` shows the reversal, and `credit_cents` any excess. A transfer to a party whose
+    write-off was reversed earlier restores that write-off, up to the transfer: `restored_cents`. `paid_by` must name
+    a payer of the claim. An adjustment can't exceed your limit per claim; above it, the answer is `over_claim_limit`.
     """
     with transaction(app_context().sessions) as session:
         key = header.idempotency_key
@@ -191,7 +192,7 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
 )
 @requires(Action.HOLD)
 def set_hold(path: ClaimPath, body: NewHold) -> Response:
-    """Put the claim on hold, so that nobody settles it, or release it; the same again changes nothing."""
+    """Put the claim on hold so that it can't be settled, or release it. Repeating the request changes nothing."""
     with transaction(app_context().sessions) as session:
         holds.set_hold(session, path.claim_id, body.hold, why=body.why, until=body.until, by=current_actor(), now=now())
         claim = _claim_answer(session, path)

@@ -10,16 +10,16 @@ from webui.api.models import Answer
 
 
 class Confirmed(Answer):
-    """That a job is confirmed: the same answer however often it is asked; how far it is says its progress."""
+    """A confirmed job. Repeating CONFIRM gives the same answer; see `progress` for how far the job is."""
 
     id: str
     status: Annotated[
         Literal["confirmed", "awaiting_approval"],
-        Field(description="awaiting_approval: it is over a limit, and nothing happens until another person approves"),
+        Field(description="awaiting_approval: over a limit; nothing happens until another user approves it"),
     ]
     claims: int
     confirmed_by: str | None
-    confirmed_at: Annotated[dt.datetime | None, Field(description="null while it waits for approval")]
+    confirmed_at: Annotated[dt.datetime | None, Field(description="Null while it waits for approval")]
     approved_by: str | None
     over: list[OverLimit]
-    progress: Annotated[str, Field(description="Where to look how far it is")]
+    progress: Annotated[str, Field(description="Address of the job's progress")]

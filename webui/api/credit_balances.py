@@ -20,12 +20,12 @@ from webui.shared.token_auth import current_actor
 
 
 class CreditsQuery(Parameters):
-    """Which credits."""
+    """Filters and a page of credits."""
 
     responsibility: Responsibility | None = None
-    payer_class: Annotated[PayerClass | None, Field(description="Of either payer")] = None
-    at_least_cents: Annotated[work_list.AtLeastCents | None, Field(description="The credit of the line")] = None
-    cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
+    payer_class: Annotated[PayerClass | None, Field(description="Class of the primary or secondary payer")] = None
+    at_least_cents: Annotated[work_list.AtLeastCents | None, Field(description="Minimum credit on the line")] = None
+    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
 
     def narrowed(self) -> CreditsFilter:
@@ -36,7 +36,7 @@ class CreditsQuery(Parameters):
 
 
 class Credit(Answer):
-    """A line and responsibility below zero."""
+    """A credit balance on a line, for one responsibility."""
 
     claim_id: str
     patient: Annotated[str, Field(validation_alias="patient_name")]
@@ -44,21 +44,19 @@ class Credit(Answer):
     line: int
     procedure_code: str
     responsibility: Responsibility
-    credit_cents: Annotated[int, Field(description="Above zero")]
-    claim_due_cents: Annotated[int, Field(description="Of this responsibility, all lines together")]
-    payer: Annotated[str | None, Field(description="The primary")]
+    credit_cents: Annotated[int, Field(description="The credit as a positive amount")]
+    claim_due_cents: Annotated[int, Field(description="Balance of the claim for this responsibility, all lines")]
+    payer: Annotated[str | None, Field(description="Primary payer")]
     payer_class: PayerClass | None
     secondary_payer: str | None
     secondary_payer_class: PayerClass | None
-    since: Annotated[dt.date, Field(description="The date of the posting that took the line below zero")]
+    since: Annotated[dt.date, Field(description="Date of the posting that created the credit")]
     days: int
     return_by: Annotated[
         dt.date | None,
-        Field(
-            description="Of what Medicare or Medicaid paid: 60 days from today, were it identified today. Information"
-        ),
+        Field(description="For Medicare or Medicaid overpayments: 60 days from today, as if identified today"),
     ]
-    return_to: Annotated[str | None, Field(description="Which payer that is, the primary or the secondary")]
+    return_to: Annotated[str | None, Field(description="The payer to refund: primary or secondary")]
 
     @classmethod
     def of(cls, credit: work_list.Credit, today: dt.date) -> Self:
@@ -67,7 +65,7 @@ class Credit(Answer):
 
 
 class CreditTotals(Answer):
-    """Of all that match."""
+    """Totals of all matching credits."""
 
     lines: int
     claims: int
@@ -76,7 +74,7 @@ class CreditTotals(Answer):
 
 
 class Credits(Answer):
-    """Some credits, the oldest date of service first."""
+    """A page of credits, oldest date of service first."""
 
     credits: list[Credit]
     totals: CreditTotals
@@ -86,7 +84,7 @@ class Credits(Answer):
 @api.get("/credits", tags=[CLAIMS], responses={200: Credits})
 @requires(Action.SEE_CLAIMS)
 def list_credits(query: CreditsQuery) -> Response:
-    """List every line on which a payer or a patient has a credit."""
+    """List every line with a credit balance."""
     practice_id, wanted = current_actor().practice_id, query.narrowed()
     with app_context().sessions() as session:
         today = practice_days.today(queries.find(session, practice_id), now=now())

@@ -19,9 +19,9 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 _SWAGGER: Final = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
 _DESCRIPTION: Final = (
-    "Money is in integer cents, ids are strings, times are in UTC. Lists are read by cursor: an empty one is the first "
-    "page, and `next_cursor` is null after the last. Errors are `application/problem+json` with a stable `code`. "
-    "`settle token add EMAIL` makes a token; whatever it does, it does as that user."
+    "Money is in integer cents, IDs are strings, times are in UTC. Lists use cursors: leave `cursor` empty for the "
+    "first page; `next_cursor` is null on the last page. Errors are `application/problem+json` with a stable `code`. "
+    "`settle token add EMAIL` creates a token. Every request acts as that user."
 )
 
 docs = Blueprint("api_docs", __name__, url_prefix=VERSION_PATH)

@@ -20,36 +20,36 @@ from webui.shared.token_auth import current_actor
 
 
 class ExclusionsQuery(Page):
-    """Which exclusions."""
+    """A page of exclusions."""
 
-    all: Annotated[bool, Field(description="Those that have ended too"), BeforeValidator(reading.true_or_false)] = False
+    all: Annotated[bool, Field(description="Include ended exclusions"), BeforeValidator(reading.true_or_false)] = False
 
 
 class NewExclusion(Body):
-    """Whom to exclude: a patient or a payer, by the practice's own number."""
+    """The patient or payer to exclude, by the practice's own number."""
 
     patient: str | None = None
     payer: str | None = None
-    why: Annotated[str, Field(description="In words; 1 to 500 characters")] = ""
-    until: Annotated[reading.Day | None, Field(description="Its last day; null: until it is ended")] = None
+    why: Annotated[str, Field(description="Reason, 1 to 500 characters")] = ""
+    until: Annotated[reading.Day | None, Field(description="Last day of the exclusion; null means no end date")] = None
 
 
 class ExclusionPath(IdPath):
-    """Which exclusion."""
+    """The exclusion's ID."""
 
     missing = NoSuchExclusion
     exclusion_id: str
 
 
 class ExclusionAnswer(Answer):
-    """An exclusion: of a patient or of a payer."""
+    """An exclusion of a patient or a payer."""
 
     id: Id
     patient: Annotated[str | None, Field(description="The practice's own number")]
     payer: Annotated[str | None, Field(description="The practice's own number")]
     name: str
     why: str
-    until: Annotated[dt.date | None, Field(description="Its last day; null: until it is ended")]
+    until: Annotated[dt.date | None, Field(description="Last day of the exclusion; null means no end date")]
     made_by: str
     made_at: dt.datetime
     ended_by: str | None
@@ -58,7 +58,7 @@ class ExclusionAnswer(Answer):
 
 
 class ExclusionsAnswer(Answer):
-    """Some exclusions, the newest first."""
+    """A page of exclusions, newest first."""
 
     exclusions: list[ExclusionAnswer]
     next_cursor: str | None
@@ -67,7 +67,7 @@ class ExclusionsAnswer(Answer):
 @api.get("/exclusions", tags=[CLAIMS], responses={200: ExclusionsAnswer})
 @requires(Action.SEE_CLAIMS)
 def list_exclusions(query: ExclusionsQuery) -> Response:
-    """List who is excluded from write-offs, the newest first."""
+    """List patients and payers excluded from write-offs, newest first."""
     found = _listed(lasting_only=not query.all, before_id=query.after(), limit=query.limit + 1)
     shown = found[: query.limit]
     answer = ExclusionsAnswer(
@@ -80,7 +80,7 @@ def list_exclusions(query: ExclusionsQuery) -> Response:
 @api.post("/exclusions", tags=[CLAIMS], responses={201: ExclusionAnswer, **problem_responses(400, 409, 413, 415)})
 @requires(Action.EXCLUDE)
 def make_exclusion(body: NewExclusion) -> tuple[Response, int]:
-    """Exclude a patient or a payer; none of its claims is written off then, not even by jobs that run."""
+    """Exclude a patient or a payer. No job, including running ones, will write off their claims."""
     actor = current_actor()
     with transaction(app_context().sessions) as session:
         made = exclusions.exclude(
@@ -92,7 +92,7 @@ def make_exclusion(body: NewExclusion) -> tuple[Response, int]:
 @api.post("/exclusions/<exclusion_id>/end", tags=[CLAIMS], responses={200: ExclusionAnswer, **problem_responses(404)})
 @requires(Action.EXCLUDE)
 def end_exclusion(path: ExclusionPath) -> Response:
-    """End an exclusion; the same again changes nothing."""
+    """End an exclusion. Repeating the request changes nothing."""
     with transaction(app_context().sessions) as session:
         exclusions.end(session, path.id, by=current_actor(), now=now())
     return jsonify(_one(path.id).json_ready())

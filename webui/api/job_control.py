@@ -30,43 +30,43 @@ class Command(Protocol):
 
 
 class RetryQuery(Parameters):
-    """Which failed claims are tried again."""
+    """Which failed claims to retry."""
 
-    code: Annotated[str | None, Field(description="Only those that failed with this code")] = None
+    code: Annotated[str | None, Field(description="Retry only claims that failed with this code")] = None
 
 
 @api.post("/settle-jobs/<job_id>/discard", **_ANSWERS)
 @requires(Action.SEE_CLAIMS)
 def discard_job(path: JobPath) -> Response:
-    """Give up a preview; nothing was done and nothing will be."""
+    """Discard a preview. The job never runs and changes nothing."""
     return _run_command(commands.discard, path)
 
 
 @api.post("/settle-jobs/<job_id>/pause", **_ANSWERS)
 @requires(Action.SEE_CLAIMS)
 def pause_job(path: JobPath) -> Response:
-    """Begin no further chunk; the job is paused when no worker is inside."""
+    """Pause a job. It is paused once its workers finish their current chunks."""
     return _run_command(commands.pause, path)
 
 
 @api.post("/settle-jobs/<job_id>/resume", **_ANSWERS)
 @requires(Action.SEE_CLAIMS)
 def resume_job(path: JobPath) -> Response:
-    """Let a paused or halted job go on."""
+    """Resume a paused or halted job."""
     return _run_command(commands.resume, path)
 
 
 @api.post("/settle-jobs/<job_id>/cancel", **_ANSWERS)
 @requires(Action.SEE_CLAIMS)
 def cancel_job(path: JobPath) -> Response:
-    """End the job where it is: what is settled stays settled, the rest is not reached."""
+    """Cancel a job. Settled claims stay settled; the remaining claims are not reached."""
     return _run_command(commands.cancel, path)
 
 
 @api.post("/settle-jobs/<job_id>/retry-failed", **_ANSWERS)
 @requires(Action.SEE_CLAIMS)
 def retry_failed(path: JobPath, query: RetryQuery) -> Response:
-    """Try the failed claims again; a second call changes nothing."""
+    """Retry the failed claims. A second call changes nothing."""
     return _run_command(commands.retry_failed, path, code=query.code)
 
 

@@ -23,7 +23,7 @@ _FILE: Final = {
 
 
 class FilePath(JobPath):
-    """Which file of which job, in which form."""
+    """A file of a job, and its format."""
 
     file: File
     form: Literal["csv", "xlsx"]
@@ -40,9 +40,10 @@ class FilePath(JobPath):
 @api.get("/settle-jobs/<job_id>/<file>.<form>", tags=[JOBS], responses={200: _FILE, **problem_responses(404, 429, 503)})
 @requires(Action.SEE_CLAIMS)
 def download(path: FilePath) -> Response:
-    """Give the claims that were settled, those that were not and why, or those that were not reached, as they are now.
+    """Download a job's claims: settled, not settled with reasons, or not reached, as they are now.
 
-    It is made whole before its first byte is sent. Fetch one file before you ask for many more: 429 says when to.
+    The file is complete before the first byte is sent. Finish one download before you request many more;
+    after a 429, wait as Retry-After says.
     """
     actor = current_actor()
     return send_job_file(path.key(actor), path.file, path.form, by=actor)
@@ -51,7 +52,7 @@ def download(path: FilePath) -> Response:
 @api.get("/settle-jobs/<job_id>/certificate", tags=[JOBS], responses={200: Certificate, **problem_responses(404, 409)})
 @requires(Action.SEE_CLAIMS)
 def show_certificate(path: JobPath) -> Response:
-    """Draw up the reconciliation certificate of a job that has ended: receivable before - written off = after."""
+    """Show the reconciliation certificate of a finished job: A/R before - written off = A/R after."""
     with app_context().sessions() as session:
         drawn_up = certificate.for_job(session, path.key(current_actor()))
     return jsonify(drawn_up.model_dump(mode="json"))

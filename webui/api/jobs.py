@@ -27,40 +27,40 @@ Created = tuple[Response, int, dict[str, str]]
 
 
 class JobsQuery(Page):
-    """Which jobs."""
+    """A page of jobs."""
 
     status: JobStatus | None = None
 
 
 class ItemsQuery(Page):
-    """Which items of a job."""
+    """A page of a job's items."""
 
     outcome: Literal["settled", "skipped", "failed", "remaining"] | None = None
 
 
 class Confirmation(Body):
-    """What a person types."""
+    """The confirmation that starts a job."""
 
-    confirmation: Annotated[str, Field(description="CONFIRM, all in capitals")] = ""
+    confirmation: Annotated[str, Field(description="CONFIRM, in capitals")] = ""
     cost_share_reason: Annotated[
         str | None,
         Field(
-            description="Why Medicare or Medicaid cost sharing is written off, in at most 500 characters. Required "
-            "where the preview's totals have a cost_share, else the answer is 422 cost_share_reason_missing"
+            description="Reason for writing off Medicare or Medicaid cost sharing, up to 500 characters. Required "
+            "if the preview's totals have a cost_share; otherwise the answer is 422 cost_share_reason_missing"
         ),
     ] = None
 
 
 class Reversal(Body):
-    """What is reversed."""
+    """What to reverse."""
 
     claim_ids: Annotated[
         Annotated[list[ClaimIdText], Field(max_length=SELECTION_CLAIM_IDS_MAX)] | None,
-        Field(description="Some of the job's settled claims; null for all of them"),
+        Field(description="Some of the job's settled claims; null means all"),
     ]
-    note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="Kept with the job")] = ""
+    note: Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX, description="Saved with the job")] = ""
     posting_date: Annotated[
-        Day | None, Field(description="Today if not given, or the next open date if this month is closed")
+        Day | None, Field(description="Default: today, or the next open date if this month is closed")
     ] = None
 
 
@@ -69,7 +69,7 @@ class Reversal(Body):
 def create_job(header: OnceHeaders, body: JobRequest) -> Created:
     """Preview a job: freeze the selected claims, each with its verdict.
 
-    Up to 20,000 claims the answer is the preview; above that the job is preparing, and its preview is there later.
+    For up to 20,000 claims, the answer is the preview. A larger job is `preparing`, and its preview follows later.
     """
     actor = current_actor()
     with transaction(app_context().sessions) as session:
@@ -92,10 +92,10 @@ def create_job(header: OnceHeaders, body: JobRequest) -> Created:
 )
 @requires(Action.REVERSE_JOB)
 def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
-    """Preview a reversal of a finished or cancelled job, or of some of its claims: a job that is confirmed like any.
+    """Preview a reversal of a finished or canceled job, or of some of its claims. Confirm it like any other job.
 
-    A payment that arrived after the write-off stays: the claim is reversed for the write-off that remains. A claim with
-    any other change that still stands is skipped as touched_since; one that late payments took whole, as late_payment.
+    A payment after the write-off stays; only the remaining write-off is reversed. A claim with any other later change
+    is skipped as `touched_since`. A claim whose write-off later payments already reversed is skipped as `late_payment`.
     """
     with transaction(app_context().sessions) as session:
         job = commands.reverse(
@@ -122,7 +122,7 @@ def created_response(job: SettleJob, answer: SettleJobAnswer) -> Created:
 @api.get("/settle-jobs", tags=[JOBS], responses={200: SettleJobsPage})
 @requires(Action.SEE_CLAIMS)
 def list_jobs(query: JobsQuery) -> Response:
-    """List the practice's jobs, the newest first."""
+    """List the practice's jobs, newest first."""
     practice_id, after = current_actor().practice_id, query.after()
     with app_context().sessions() as session:
         jobs = queries.list_jobs(session, practice_id, before_id=after, status=query.status, limit=query.limit + 1)
@@ -150,9 +150,9 @@ def show_job(path: JobPath) -> Response:
 )
 @requires(Action.SEE_CLAIMS)  # a biller confirms, and an approver a reversal: core asks by the job's kind
 def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
-    """Confirm a previewed job; it runs in the background, once, however often it is confirmed.
+    """Confirm a previewed job. It runs once in the background, even if you confirm it again.
 
-    Over a limit it waits for another person instead: the status says so.
+    A job over a limit waits for another user's approval instead; its status is `awaiting_approval`.
     """
     key = path.key(current_actor())
     with transaction(app_context().sessions) as session:
@@ -172,7 +172,7 @@ def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
 @api.get("/settle-jobs/<job_id>/progress", tags=[JOBS], responses={200: ProgressAnswer, **problem_responses(404)})
 @requires(Action.SEE_CLAIMS)
 def show_progress(path: JobPath) -> BaseResponse:
-    """Tell how far a job is; send the ETag back as If-None-Match and get 304 while nothing changed."""
+    """Show a job's progress. Send the ETag back as If-None-Match to get 304 while nothing has changed."""
     with app_context().sessions() as session:
         key = path.key(current_actor())
         found, kind = progress.for_job(session, key, now=now()), queries.find(session, key).kind
@@ -184,7 +184,7 @@ def show_progress(path: JobPath) -> BaseResponse:
 @api.get("/settle-jobs/<job_id>/items", tags=[JOBS], responses={200: ItemsPage, **problem_responses(404)})
 @requires(Action.SEE_CLAIMS)
 def list_items(path: JobPath, query: ItemsQuery) -> Response:
-    """List a job's claims in its order, with what became of each and why."""
+    """List a job's claims in order, each with its outcome and reason."""
     key, after = path.key(current_actor()), query.after() or 0
     with app_context().sessions() as session:
         queries.find(session, key)

@@ -14,7 +14,7 @@ from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, W
 from core.models.practices import WriteOffSetting
 
 Id = Annotated[str, BeforeValidator(str)]
-Ceiling = Annotated[int | Literal["unlimited"], Field(description="Cents, or the word unlimited")]
+Ceiling = Annotated[int | Literal["unlimited"], Field(description='Cents, or "unlimited"')]
 # Pydantic would describe a time as the format "time". By RFC 3339 that requires an offset, and this has none.
 ClockTime = Annotated[
     dt.time,
@@ -33,7 +33,7 @@ class Answer(BaseModel):
 
 
 class Seen(Answer):
-    """One thing that a rule saw, for people."""
+    """One value that a rule checked, with its label."""
 
     label: str
     value: str
@@ -44,10 +44,13 @@ def _in_words(seen: dict[str, Any] | None) -> list[Seen]:
 
 
 Why = Annotated[
-    dict[str, Any] | None, Field(description="What its rule saw, by name; amounts in cents; null where no rule said no")
+    dict[str, Any] | None,
+    Field(description="Values that the rule checked, by name; amounts in cents; null if no rule applies"),
 ]
 WhyWords = Annotated[
-    list[Seen], BeforeValidator(_in_words), Field(validation_alias="why", description="The same, for people")
+    list[Seen],
+    BeforeValidator(_in_words),
+    Field(validation_alias="why", description="The same values with display labels"),
 ]
 
 
@@ -57,31 +60,34 @@ class Problem(Answer):
     type: str = "about:blank"
     title: str
     status: int
-    code: Annotated[str, Field(description="Stable, for programs")]
-    detail: Annotated[str, Field(description="A sentence, for people")]
-    facts: Annotated[dict[str, Any] | None, Field(description="Values that the code has, such as the job's status")] = (
-        None
-    )
+    code: Annotated[str, Field(description="Stable code for programs")]
+    detail: Annotated[str, Field(description="What went wrong, as a sentence")]
+    facts: Annotated[
+        dict[str, Any] | None, Field(description="Values that belong to the code, e.g. the job's status")
+    ] = None
 
 
 class Claim(Answer):
     """A claim as the Live Claims Feed shows it."""
 
     id: Annotated[str, Field(validation_alias="claim_id", description="The practice's own claim number")]
-    version: Annotated[int, Field(description="Rises with every change that a rule, an amount or a status reads")]
+    version: Annotated[int, Field(description="Increases with every change that affects a rule, an amount or a status")]
     patient: Annotated[str, Field(validation_alias="patient_name")]
     service_date: dt.date
     service_time: Annotated[
         ClockTime | None,
-        Field(description="HH:MM:SS on the service date, local and without a time zone; null: none was given"),
+        Field(description="HH:MM:SS on the service date, local time without a time zone; null if not given"),
     ]
     claim_type: str
     office: str
     supervising_provider: str | None
     billing_provider: str
     billing_status: str
-    hold: Annotated[str | None, Field(description="A hold that lasts, or excluded: its patient or a payer of it is")]
-    hold_until: Annotated[dt.date | None, Field(description="Its last day; null: until somebody releases it")]
+    hold: Annotated[
+        str | None,
+        Field(description="The current hold, or `excluded` if the patient or a payer of the claim is excluded"),
+    ]
+    hold_until: Annotated[dt.date | None, Field(description="Last day of the hold; null means no end date")]
     hold_why: str | None
     hold_by: str | None
     primary_payer: str | None
@@ -95,25 +101,27 @@ class Claim(Answer):
     primary_paid_cents: Annotated[int, Field(validation_alias="primary_paid")]
     secondary_paid_cents: Annotated[int, Field(validation_alias="secondary_paid")]
     patient_paid_cents: Annotated[int, Field(validation_alias="patient_paid")]
-    written_off_cents: Annotated[int, Field(validation_alias="written_off", description="Less what was reversed")]
+    written_off_cents: Annotated[int, Field(validation_alias="written_off", description="Write-offs less reversals")]
     insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due")]
     patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
     total_due_cents: Annotated[int, Field(validation_alias="total_due")]
     first_edi_on: dt.date | None
     last_edi_on: dt.date | None
     service_codes: str
-    eligibility: Annotated[str, Field(description="can_settle, or the code of the rule that matches first")]
+    eligibility: Annotated[
+        str, Field(description="Write-off check: can_settle, or the code of the first rule that applies")
+    ]
 
 
 class ClaimsPage(Answer):
-    """Some claims, in order."""
+    """A page of claims, in the requested order."""
 
     claims: list[Claim]
     next_cursor: str | None
 
 
 class Line(Answer):
-    """One charged service of a claim."""
+    """One service line of a claim."""
 
     number: int
     procedure_code: str
@@ -123,22 +131,22 @@ class Line(Answer):
 
 
 class ClaimWithLines(Claim):
-    """A claim with its line items, and why its rule keeps it from being settled."""
+    """A claim with its service lines, and the reason if it can't be settled."""
 
-    eligibility_words: Annotated[str, Field(description="The sentence of the eligibility")]
+    eligibility_words: Annotated[str, Field(description="The write-off check as a sentence")]
     why: Why
     why_words: WhyWords
     lines: list[Line]
 
 
 class PostingEntry(Answer):
-    """One entry of the ledger; it never changes."""
+    """One posting in the ledger. It never changes."""
 
     id: Id
     line: int
     responsibility: Responsibility
     kind: PostingKind
-    amount_cents: Annotated[int, Field(description="Positive raises what is due, negative lowers it")]
+    amount_cents: Annotated[int, Field(description="Positive raises the balance, negative lowers it")]
     paid_by: PaidBy | None
     group_code: GroupCode | None
     reason_code: str | None
@@ -152,133 +160,139 @@ class PostingEntry(Answer):
         Id | None,
         Field(
             validation_alias="origin_job_id",
-            description="The job whose write-off a late payment has taken back or posted again here",
+            description="The job whose write-off a later payment reversed or restored here",
         ),
     ]
     reverses_id: Id | None
-    caused_by_id: Annotated[Id | None, Field(description="What came late and took it back, or posted it again")]
+    caused_by_id: Annotated[Id | None, Field(description="The later posting that caused this reversal or re-posting")]
 
 
 class Postings(Answer):
-    """The whole ledger of one claim, from the first charge on."""
+    """The whole ledger of one claim, starting with the first charge."""
 
     claim_id: str
     postings: list[PostingEntry]
 
 
 class Counts(Answer):
-    """How many claims a preview splits into what."""
+    """How a preview splits its claims."""
 
     claims: int
     will_settle: int
-    with_money: Annotated[int, Field(description="Of those that will settle: with a write-off")]
-    status_only: Annotated[int, Field(description="Of those that will settle: without one")]
+    with_money: Annotated[int, Field(description="Claims that will settle with a write-off")]
+    status_only: Annotated[int, Field(description="Claims that will settle without a write-off")]
     skipped: int
-    write_offs: Annotated[int, Field(description="Postings that will be made")]
-    in_other_jobs: Annotated[int, Field(description="Held by another open job; a warning")]
+    write_offs: Annotated[int, Field(description="Write-off postings that the job will make")]
+    in_other_jobs: Annotated[int, Field(description="Claims in another unfinished job; a warning")]
 
 
 class CostShare(Answer):
-    """Medicare or Medicaid cost sharing: in the job, and in the twelve months up to its day; in cents."""
+    """Medicare or Medicaid cost sharing in the job and over the past 12 months, in cents."""
 
-    claims: Annotated[int, Field(description="Of the job")]
-    job_cents: Annotated[int, Field(description="What the job will write off of it")]
+    claims: Annotated[int, Field(description="Claims in the job with cost sharing")]
+    job_cents: Annotated[int, Field(description="Cost sharing that the job will write off")]
     since: dt.date
     until: dt.date
-    written_off_cents: Annotated[int, Field(description="Written off in these months, and not reversed since")]
-    became_due_cents: Annotated[int, Field(description="Charges and transfers to the patients in these months")]
-    percent: Annotated[int | None, Field(description="The share written off, rounded down; null where nothing was due")]
-    includes_medicaid: Annotated[bool, Field(description="False: of an earlier version, which left out Medicaid alone")]
+    written_off_cents: Annotated[int, Field(description="Written off over these months and not reversed")]
+    became_due_cents: Annotated[int, Field(description="Charges and transfers to patients over these months")]
+    percent: Annotated[int | None, Field(description="Percent written off, rounded down; null if nothing was billed")]
+    includes_medicaid: Annotated[
+        bool, Field(description="False for jobs of an earlier version, which left out Medicaid-only claims")
+    ]
 
 
 class Totals(Answer):
-    """What a preview will write off."""
+    """What the job will write off."""
 
     insurance_cents: int
     patient_cents: int
     by_payer: list[Group]
     by_provider: list[Group]
-    by_code: Annotated[list[CodeCount], Field(description="Claims that a rule decided, by its code")]
-    cost_share: Annotated[CostShare | None, Field(description="Where the job writes off any: CONFIRM needs a reason")]
+    by_code: Annotated[list[CodeCount], Field(description="Claims that a rule applies to, by rule code")]
+    cost_share: Annotated[
+        CostShare | None, Field(description="Present if the job writes off cost sharing; CONFIRM then needs a reason")
+    ]
 
 
 class SettleJobSummary(Answer):
-    """A job, without the parts of its totals."""
+    """A job without its detailed totals."""
 
     id: str
     kind: JobKind
     status: JobStatus
-    reverses_job_id: Annotated[str | None, Field(description="Of a reversal: which job it takes back")]
+    reverses_job_id: Annotated[str | None, Field(description="For a reversal: the job that it reverses")]
     target_status: str
     reason: WriteOffReason | None
     note: str
-    cost_share_reason: Annotated[str, Field(description="As a person gave it; else empty, or: not recorded")]
+    cost_share_reason: Annotated[str, Field(description='The reason as entered; otherwise empty, or "not recorded"')]
     include: list[str]
     setting: Annotated[WriteOffSetting, Field(description="The Balance Writeoff setting, frozen by the preview")]
     as_of: dt.date
     posting_date: dt.date
-    claims_expected: Annotated[int | None, Field(description="Counted before the preview, while it is preparing")]
-    counts: Annotated[Counts | None, Field(description="Frozen by the preview; null while it is preparing")]
+    claims_expected: Annotated[int | None, Field(description="Count before the preview, while the job is preparing")]
+    counts: Annotated[Counts | None, Field(description="Frozen by the preview; null while the job is preparing")]
     requested_by: str | None
     requested_at: dt.datetime
     previewed_at: dt.datetime | None
-    expires_at: Annotated[dt.datetime | None, Field(description="Until when the preview can be confirmed")]
+    expires_at: Annotated[dt.datetime | None, Field(description="When the preview expires")]
     confirmed_by: str | None
     confirmed_at: dt.datetime | None
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
     halted_because: str | None
     limits: Annotated[
-        dict[str, Ceiling], Field(description="By name, frozen by the preview; later changes are not retroactive")
+        dict[str, Ceiling], Field(description="Limits by name, frozen by the preview; later changes don't apply")
     ]
-    over: Annotated[list[OverLimit], Field(description="What is over which limit; then another person must approve")]
+    over: Annotated[
+        list[OverLimit], Field(description="Limits that the job exceeds; another user must then approve it")
+    ]
     approval_asked_at: dt.datetime | None
-    approval_expires_at: Annotated[dt.datetime | None, Field(description="Until when another person may approve")]
-    decided_by: Annotated[str | None, Field(description="Who approved or rejected")]
+    approval_expires_at: Annotated[dt.datetime | None, Field(description="When the request for approval expires")]
+    decided_by: Annotated[str | None, Field(description="User who approved or rejected the job")]
     decided_at: dt.datetime | None
-    decision_note: Annotated[str, Field(description="Why it was rejected")]
+    decision_note: Annotated[str, Field(description="Reason for the rejection")]
 
 
 class SettleJobAnswer(SettleJobSummary):
-    """A job."""
+    """A job with its totals."""
 
-    totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while it is preparing")]
+    totals: Annotated[Totals | None, Field(description="Frozen by the preview; null while the job is preparing")]
     changed_since_preview: Annotated[
         int | None,
-        Field(description="Claims to settle that the run will skip, for they changed; null: it waits no more"),
+        Field(description="Claims that the run will skip because they changed; null if the job no longer waits"),
     ]
 
 
 class SettleJobsPage(Answer):
-    """Some jobs, the newest first."""
+    """A page of jobs, newest first."""
 
     settle_jobs: list[SettleJobSummary]
     next_cursor: str | None
 
 
 class Item(Answer):
-    """One claim of a job: what the preview promised, and what became of it."""
+    """One claim of a job, with its preview verdict and its outcome."""
 
     position: int
     claim_id: str
     patient: Annotated[str, Field(validation_alias="patient_name")]
     service_date: dt.date
-    insurance_cents: Annotated[int, Field(description="Will be (or was) written off, by the preview")]
+    insurance_cents: Annotated[int, Field(description="Write-off amount in the preview")]
     patient_cents: int
     verdict: Verdict
     verdict_code: str | None
     outcome: Outcome | None
     code: str | None
-    words: Annotated[str | None, Field(description="The sentence of the code")]
+    words: Annotated[str | None, Field(description="The code as a sentence")]
     why: Why
     why_words: WhyWords
-    retryable: Annotated[bool, Field(description="It failed, and retry-failed of its job takes it as things stand")]
-    insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Due now")]
+    retryable: Annotated[bool, Field(description="True if the claim failed and retry-failed would retry it now")]
+    insurance_due_cents: Annotated[int, Field(validation_alias="insurance_due", description="Current balance")]
     patient_due_cents: Annotated[int, Field(validation_alias="patient_due")]
 
 
 class ItemsPage(Answer):
-    """Some items of a job, in its order."""
+    """A page of a job's items, in order."""
 
     items: list[Item]
     next_cursor: str | None

@@ -23,39 +23,39 @@ from webui.api.request_parsing import LIMIT_DEFAULT, BadCursor, Body, Limit, Par
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
-MONTHS: Final = Tag(name="Months", description="A closed month takes no posting")
+MONTHS: Final = Tag(name="Month-end close", description="Nothing can be posted to a closed month")
 
 
 Totals = dict[str, dict[str, dict[str, int]]]
 
 
 class PeriodAct(Answer):
-    """The month was closed, or reopened for a reason. No later act changes what is kept here."""
+    """One closing or reopening of a month. Later actions never change this entry."""
 
-    state: Annotated[PeriodState, Field(description="What it became")]
+    state: Annotated[PeriodState, Field(description="State after this action")]
     at: dt.datetime
     by: str | None
-    reason: Annotated[str, Field(description="Of a reopening")]
-    totals: Annotated[Totals, Field(description="Of the close; of a reopening, of the close that it ended")]
-    digest: Annotated[str, Field(description="The same")]
+    reason: Annotated[str, Field(description="Reason for a reopening")]
+    totals: Annotated[Totals, Field(description="Totals of the close; for a reopening, of the close that it ended")]
+    digest: Annotated[str, Field(description="Checksum of the same close")]
 
 
 class Period(Answer):
-    """A month of the practice's calendar, and all that was done to it."""
+    """A month, with the history of its closings and reopenings."""
 
-    month: Annotated[str, Field(description="Such as 2026-11")]
+    month: Annotated[str, Field(description="Month, e.g. 2026-11")]
     state: PeriodState
     totals: Annotated[
         Totals | None,
-        Field(description="Of the close: cents and count, by kind of posting and responsibility"),
+        Field(description="Totals at the close: cents and count, by kind of posting and responsibility"),
     ]
-    digest: Annotated[str | None, Field(description="Of every posting of it, at the close; empty where there is none")]
+    digest: Annotated[str | None, Field(description="Checksum of all postings at the close; empty if there are none")]
     closed_by: str | None
     closed_at: dt.datetime | None
     reopened_by: str | None
     reopened_at: dt.datetime | None
     reopened_because: str | None
-    history: Annotated[list[PeriodAct], Field(description="The newest first")]
+    history: Annotated[list[PeriodAct], Field(description="Newest first")]
 
     @classmethod
     def of(cls, month: Month) -> Self:
@@ -65,17 +65,17 @@ class Period(Answer):
 
 
 class StoppedSchedule(Answer):
-    """A schedule with runs in the month; each of them will be refused and settle nothing."""
+    """A schedule with runs in the month. Those runs will be refused and settle nothing."""
 
     id: Id
     name: str
 
 
 class Stops(Answer):
-    """What would have posted into the month, and cannot once it is closed."""
+    """Schedules and previews that can't post to the month after the close."""
 
     schedules: list[StoppedSchedule]
-    settle_job_ids: Annotated[list[Id], Field(description="Previews that wait for CONFIRM and need a new date")]
+    settle_job_ids: Annotated[list[Id], Field(description="Previews that wait for CONFIRM and need a new posting date")]
 
     @classmethod
     def of(cls, session: Session, practice_id: int, month: dt.date) -> Self:
@@ -90,27 +90,27 @@ class Stops(Answer):
 
 
 class ClosedPeriod(Period):
-    """The month as it was closed, and what that stops."""
+    """The closed month, and what the close stops."""
 
     stops: Stops
 
 
 class Periods(Answer):
-    """Some months, the newest first."""
+    """A page of months, newest first."""
 
     periods: list[Period]
     next_cursor: str | None
 
 
 class PeriodsQuery(Parameters):
-    """Which part of the list."""
+    """A page of the list."""
 
-    cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
+    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
 
 
 class PeriodPath(BaseModel):
-    """Which month."""
+    """The month, e.g. 2026-11."""
 
     month: str
 
@@ -120,20 +120,20 @@ class PeriodPath(BaseModel):
         try:
             periods.parse_month(given["month"])
         except periods.BadMonth:
-            raise NotFound("There is no such month; its name is written as 2026-11.") from None
+            raise NotFound("Month not found. Write it as 2026-11.") from None
         return cls(month=given["month"])
 
 
 class Reopening(Body):
-    """Why a month is reopened."""
+    """The reason for reopening a month."""
 
-    reason: Annotated[str, Field(description="Kept with the month; 1 to 500 characters")] = ""
+    reason: Annotated[str, Field(description="Kept on record with the month; 1 to 500 characters")] = ""
 
 
 @api.get("/periods", tags=[MONTHS], responses={200: Periods})
 @requires(Action.SEE_CLAIMS)
 def list_periods(query: PeriodsQuery) -> Response:
-    """List the months from today's back to the first date of service."""
+    """List the months from the current month back to the first date of service."""
     with app_context().sessions() as session:
         found = closing.list_months(session, current_actor().practice_id, now=now())
     if query.cursor:
@@ -157,7 +157,7 @@ def _month_from_cursor(cursor: str) -> dt.date:
 @api.get("/periods/<month>/stops", tags=[MONTHS], responses={200: Stops, **problem_responses(404)})
 @requires(Action.SEE_CLAIMS)
 def show_stops(path: PeriodPath) -> Response:
-    """List what closing the month stops: schedules that run in it, and previews that wait for CONFIRM."""
+    """List what closing the month would stop: schedules that run in it, and previews that wait for CONFIRM."""
     with app_context().sessions() as session:
         stops = Stops.of(session, current_actor().practice_id, periods.parse_month(path.month))
     return jsonify(stops.json_ready())
@@ -166,9 +166,9 @@ def show_stops(path: PeriodPath) -> Response:
 @api.post("/periods/<month>/close", tags=[MONTHS], responses={200: ClosedPeriod, **problem_responses(404, 409)})
 @requires(Action.CLOSE_MONTH)
 def close_period(path: PeriodPath) -> Response:
-    """Close a month, so that nothing can be posted into it; a closed one stays as it was closed.
+    """Close a month so that nothing can be posted to it. A month that is already closed does not change.
 
-    `stops` lists what can no longer post into it. Ask for /periods/{month}/stops to know before.
+    `stops` lists what can no longer post to it. Use /periods/{month}/stops to check first.
     """
     actor, day = current_actor(), periods.parse_month(path.month)
     with transaction(app_context().sessions) as session:
@@ -182,7 +182,7 @@ def close_period(path: PeriodPath) -> Response:
 )
 @requires(Action.CLOSE_MONTH)
 def reopen_period(path: PeriodPath, body: Reopening) -> Response:
-    """Reopen a closed month for a reason."""
+    """Reopen a closed month. A reason is required."""
     with transaction(app_context().sessions) as session:
         month = closing.reopen(
             session, periods.parse_month(path.month), reason=body.reason, by=current_actor(), now=now()

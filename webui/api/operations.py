@@ -14,17 +14,21 @@ from webui.api.request_parsing import requires
 from webui.operations import broker
 from webui.shared.app_context import app_context, now
 
-OPERATIONS = Tag(name="Operations", description="What lives, what runs, what waits")
+OPERATIONS = Tag(name="Operations", description="Processes, jobs and queues of the whole installation")
 
 
 class OperationsAnswer(Answer):
-    """The whole installation at one moment. A part is null where the database could not tell it in time."""
+    """The whole installation at one moment. A part is null if the database did not answer in time."""
 
     at: str
     version: str
-    time_zones: Annotated[dict[str, Any], Field(description="Time zone database of this web process: version, source")]
+    time_zones: Annotated[
+        dict[str, Any], Field(description="Time zone database of this web process: version and source")
+    ]
     database: dict[str, Any]
-    broker: Annotated[dict[str, Any] | None, Field(description="Hints waiting by queue; null: it does not answer")]
+    broker: Annotated[
+        dict[str, Any] | None, Field(description="Queue depth by queue; null if the broker does not answer")
+    ]
     processes: list[dict[str, Any]] | None
     last_tick_seconds: int | None
     last_beat_seconds: int | None
@@ -39,7 +43,7 @@ class OperationsAnswer(Answer):
 @api.get("/operations", tags=[OPERATIONS], responses={200: OperationsAnswer})
 @requires(Action.SEE_OPERATIONS)
 def show_operations() -> Response:
-    """Show processes, broker, jobs, schedules and failures of the whole installation."""
+    """Show the processes, broker, jobs, schedules and failures of the whole installation."""
     seen = broker.fetch_status()
     hints = seen and {"hints_waiting": seen.hints_waiting, "version": seen.version, "memory_bytes": seen.memory_bytes}
     answer = OperationsAnswer(

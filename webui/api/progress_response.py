@@ -10,39 +10,39 @@ from webui.api.models import Answer
 
 
 class WrittenOff(Answer):
-    """Written off so far, by responsibility."""
+    """Amount written off so far, by responsibility."""
 
     insurance: int
     patient: int
 
 
 class ProgressAnswer(Answer):
-    """How far a job is: settled + skipped + failed + remaining = total, at every instant."""
+    """A job's progress. At every instant, settled + skipped + failed + remaining = total."""
 
     status: JobStatus
-    words: Annotated[str, Field(description="The counts, for people; a completed job that settled no claim says so")]
+    words: Annotated[str, Field(description="The counts as a sentence; says so if a completed job settled no claim")]
     total: int
     settled: int
     skipped: int
     failed: int
     remaining: int
     reconciling: Annotated[
-        bool, Field(description="Every claim has its outcome; the job ends once its totals are checked")
+        bool, Field(description="True when every claim has an outcome and the totals are being checked")
     ]
     written_off_cents: WrittenOff
     rate_per_second: Annotated[
         float | None,
         Field(
-            description="Of the last 10 seconds while it runs, of its time at work once it has ended; without pauses. "
-            "Null while it is paused or halted, and for less than a second at work"
+            description="Claims per second, without pauses: over the last 10 seconds, or over the whole job after it "
+            "ended. Null while paused or halted, or in the first second"
         ),
     ]
-    seconds_left: Annotated[int | None, Field(description="At that rate; null unless it runs")]
+    seconds_left: Annotated[int | None, Field(description="Estimate at that rate; null unless the job is running")]
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
     worked_seconds: Annotated[
-        int | None, Field(description="At work, without pauses, until it ended or paused; null while it runs")
+        int | None, Field(description="Time at work, without pauses, until the job ended or paused; null while it runs")
     ]
     paused_seconds: Annotated[
-        int, Field(description="Paused, halted, or ended until a retry; without the pause that lasts")
+        int, Field(description="Time paused, halted, or ended before a retry; excludes the current pause")
     ]

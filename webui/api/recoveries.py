@@ -19,15 +19,15 @@ from webui.shared.token_auth import current_actor
 
 
 class RecoveriesQuery(Parameters):
-    """Which late payments."""
+    """Filters and a page of payments after write-off."""
 
-    month: Annotated[str | None, Field(description="Such as 2026-11; of all months without it")] = None
-    cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
+    month: Annotated[str | None, Field(description="Month, e.g. 2026-11; all months if omitted")] = None
+    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
 
 
 class RecoveredMonth(Answer):
-    """What late payments took back in a month: recovered = taken back - posted again."""
+    """Effect of payments after write-off in a month: recovered = write-offs reversed - re-posted or restored."""
 
     month: str
     payments: int
@@ -45,7 +45,7 @@ class RecoveredMonth(Answer):
 
 
 class Recovery(Answer):
-    """A payment (on a claim also an adjustment or a transfer) that came after the write-off, and what it took back."""
+    """A payment after a write-off and its effect. On a claim, also an adjustment or a transfer."""
 
     posting_id: Id
     kind: PostingKind
@@ -53,21 +53,25 @@ class Recovery(Answer):
     line: int
     responsibility: Responsibility
     paid_by: PaidBy | None
-    amount_cents: Annotated[int, Field(description="Below zero for a posting that raised the balance")]
+    amount_cents: Annotated[int, Field(description="Negative for a posting that raised the balance, e.g. a refund")]
     posted_on: dt.date
-    taken_back_cents: Annotated[
-        int, Field(description="Write-offs that stood: the newest, as many as it needed, each whole")
-    ]
+    taken_back_cents: Annotated[int, Field(description="Write-offs reversed, newest first, each in full")]
     posted_again_cents: Annotated[
-        int, Field(description="What it left of the last of them; of a takeback, what it restored")
+        int,
+        Field(description="Remainder that was re-posted; for a refund or reversal, the write-off that was restored"),
     ]
-    recovered_cents: Annotated[int, Field(description="Below zero where a takeback restored a write-off")]
-    settle_job_ids: Annotated[list[Id], Field(validation_alias="job_ids", description="Whose write-offs they were")]
+    recovered_cents: Annotated[
+        int,
+        Field(description="Reversed less re-posted or restored; negative if a refund restored a write-off"),
+    ]
+    settle_job_ids: Annotated[
+        list[Id], Field(validation_alias="job_ids", description="Jobs that posted these write-offs")
+    ]
     user: Annotated[str | None, Field(validation_alias="user_name")]
 
 
 class Recoveries(Answer):
-    """Late payments, the newest first, and what they took back by month."""
+    """Payments after write-off, newest first, with totals by month."""
 
     months: list[RecoveredMonth]
     recoveries: list[Recovery]
@@ -77,7 +81,7 @@ class Recoveries(Answer):
 @api.get("/recoveries", tags=[CLAIMS], responses={200: Recoveries})
 @requires(Action.SEE_CLAIMS)
 def list_recoveries(query: RecoveriesQuery) -> Response:
-    """List payments that came after a write-off, and what they took back."""
+    """List payments after write-off, with the write-offs that they reversed or restored."""
     practice_id = current_actor().practice_id
     month = periods.parse_month(query.month) if query.month else None
     after = recoveries.parse_cursor(query.cursor) if query.cursor else None

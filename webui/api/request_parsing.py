@@ -28,32 +28,32 @@ _ID: Final = re.compile(r"[1-9][0-9]{0,17}")  # what a bigint holds
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Limit = Annotated[
-    int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(reading.whole_number(f"write a whole number from 1 to {LIMIT_MAX}"))
+    int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(reading.whole_number(f"enter a whole number from 1 to {LIMIT_MAX}"))
 ]
 View = Callable[..., Any]
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class BadQuery(BadInput):
-    """A parameter of the address is not as it must be."""
+    """A query parameter is invalid."""
 
     code = "bad_query"
 
 
 class BadBody(BadInput):
-    """The body of the request is not as it must be."""
+    """The request body is invalid."""
 
     code = "bad_body"
 
 
 class BadCursor(BadInput):
-    """This cursor is of another list; begin again at the first page."""
+    """This cursor belongs to another list. Start again at the first page."""
 
     code = "bad_cursor"
 
 
 class IdempotencyKeyMissing(BadInput):
-    """Send an Idempotency-Key header with an id of your own: the same key and body act once, however often sent."""
+    """Send an Idempotency-Key header with your own ID. The same key and body act only once, even if sent again."""
 
     code = "idempotency_key_missing"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
@@ -68,7 +68,7 @@ class Readable(Protocol):
 
 
 class Parameters(BaseModel):
-    """What may stand in an address; anything else is refused, so that a typo never means everything."""
+    """Query parameters. Unknown ones are refused, so a typo never selects everything."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -79,9 +79,9 @@ class Parameters(BaseModel):
 
 
 class Page(Parameters):
-    """Which part of a list."""
+    """A page of a list."""
 
-    cursor: Annotated[str, Field(description="next_cursor of the page before; empty for the first page")] = ""
+    cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
 
     def after(self) -> int | None:
@@ -94,7 +94,7 @@ class Page(Parameters):
 
 
 class IdPath(BaseModel):
-    """Which one, by the first field of a subclass: its id, as the path writes it."""
+    """An ID in the path, read into the first field of a subclass."""
 
     missing: ClassVar[type[NotFound]]
 
@@ -116,7 +116,7 @@ class IdPath(BaseModel):
 
 
 class JobPath(IdPath):
-    """Which job."""
+    """The job's ID."""
 
     missing = NoSuchJob
     job_id: str
@@ -127,7 +127,7 @@ class JobPath(IdPath):
 
 
 class ClaimPath(BaseModel):
-    """Which claim, by the practice's own number."""
+    """The practice's own claim number."""
 
     claim_id: str
 
@@ -138,7 +138,7 @@ class ClaimPath(BaseModel):
 
 
 class Body(BaseModel):
-    """What a request says."""
+    """A request body."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -149,14 +149,14 @@ class Body(BaseModel):
 
 
 class OnceHeaders(BaseModel):
-    """What a request that is to act once carries beside its body."""
+    """Headers of a request that must act only once."""
 
     idempotency_key: Annotated[
         str,
         StringConstraints(min_length=1, max_length=IDEMPOTENCY_KEY_CHARACTERS_MAX),
         Field(
             alias="Idempotency-Key",
-            description="An id of your own: the same key and body act once, however often they are sent",
+            description="Your own ID. The same key and body act only once, even if sent again",
         ),
     ]
 
@@ -202,7 +202,7 @@ def json_object() -> dict[str, Any]:
         raise UnsupportedMediaType("Send the body as application/json.")
     text = request.get_data()
     if _NUL.search(text):
-        raise BadRequestBody("The body holds a NUL character (\\u0000), which no name and no number has.")
+        raise BadRequestBody("The body contains a NUL character (\\u0000), which is never part of a name or number.")
     try:
         given = from_json(text, allow_inf_nan=False)
     except ValueError as error:

@@ -13,9 +13,9 @@ Cap = int | Literal["unlimited"]
 
 
 class NextRun(Answer):
-    """When a schedule runs next."""
+    """The next run of a schedule."""
 
-    date: Annotated[dt.date, Field(description="Of its night, in the practice's time zone")]
+    date: Annotated[dt.date, Field(description="Run date in the practice's time zone")]
     at: Annotated[dt.datetime, Field(validation_alias="instant")]
 
 
@@ -24,25 +24,25 @@ class ScheduleAnswer(Answer):
 
     id: Id
     name: str
-    words: Annotated[str, Field(description="What it does, in a sentence")]
-    filter: Annotated[dict[str, Any], Field(description="The keys of GET /claims")]
-    local_time: Annotated[str, Field(description="Hours and minutes by the practice's clock")]
+    words: Annotated[str, Field(description="What the schedule does, as a sentence")]
+    filter: Annotated[dict[str, Any], Field(description="Same keys as GET /claims")]
+    local_time: Annotated[str, Field(description="Hours and minutes in the practice's time zone")]
     time_zone: str
     weekdays: list[str]
     reason: WriteOffReason
     note: str
     claims_max: Cap
     cents_max: Cap
-    late_minutes: Annotated[int, Field(description="How many minutes late a night may still start")]
+    late_minutes: Annotated[int, Field(description="Latest start, in minutes after local_time")]
     mail_to: list[str]
     mode: ScheduleMode
     state: ScheduleState
     stopped_because: str | None
     stopped_words: str | None
-    next_run: Annotated[NextRun | None, Field(description="Null while it is paused or stopped")]
+    next_run: Annotated[NextRun | None, Field(description="Null while the schedule is paused or stopped")]
     next_run_words: str
     owner: str | None
-    version: Annotated[int, Field(description="Send it back with a change; it rises with each")]
+    version: Annotated[int, Field(description="Send it back with a change; it increases with every change")]
     made_at: dt.datetime
     changed_at: dt.datetime
     changed_by: str | None
@@ -55,7 +55,7 @@ class Schedules(Answer):
 
 
 class Coded(Answer):
-    """How many claims a code holds for."""
+    """How many claims have a code."""
 
     code: str
     words: str
@@ -63,7 +63,7 @@ class Coded(Answer):
 
 
 class TonightAnswer(Answer):
-    """What a schedule would settle in its next night, as things stand."""
+    """Estimate of a schedule's next run, based on current claims and settings."""
 
     as_of: dt.date
     claims: int
@@ -72,25 +72,27 @@ class TonightAnswer(Answer):
     insurance_cents: int
     patient_cents: int
     by_code: list[Coded]
-    over: Annotated[list[str], Field(description="Caps and limits that it is over: it would wait for approval")]
-    notes: Annotated[list[str], Field(description="Sentences to be read before the figures")]
+    over: Annotated[
+        list[str], Field(description="Caps and limits that the run would exceed, so it would wait for approval")
+    ]
+    notes: Annotated[list[str], Field(description="Warnings to show before the figures")]
 
 
 class ScheduleRunAnswer(Answer):
-    """One run, with its morning report: settled + skipped + failed + remaining = claims."""
+    """One run with its report: settled + skipped + failed + remaining = claims."""
 
     id: Id
     schedule_id: Id
-    schedule: Annotated[str, Field(description="The schedule's name as the run began")]
-    local_date: Annotated[dt.date | None, Field(description="Of its night; null where somebody ran it by hand")]
+    schedule: Annotated[str, Field(description="The schedule's name when the run started")]
+    local_date: Annotated[dt.date | None, Field(description="Run date; null for a run started with run-now")]
     due_at: dt.datetime
     begun_at: dt.datetime
     mode: ScheduleMode
     outcome: RunOutcome
     because: str | None
-    state: Annotated[str, Field(description="One word for what came of it by now")]
+    state: Annotated[str, Field(description="Current result in one word")]
     words: str
-    is_final: Annotated[bool, Field(description="Whether it will not change by itself any more")]
+    is_final: Annotated[bool, Field(description="True if the result won't change without a user's action")]
     settle_job_id: Id | None
     claims: int
     settled: int
@@ -107,7 +109,7 @@ class ScheduleRunAnswer(Answer):
 
 
 class ScheduleRuns(Answer):
-    """Some runs, the newest first."""
+    """A page of runs, newest first."""
 
     schedule_runs: list[ScheduleRunAnswer]
     next_cursor: str | None

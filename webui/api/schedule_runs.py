@@ -20,15 +20,16 @@ from webui.shared.token_auth import current_actor
 
 
 class RunsQuery(Page):
-    """Which runs."""
+    """Filter and a page of runs."""
 
     schedule_id: Annotated[
-        str | None, Field(pattern=r"^[1-9][0-9]{0,17}$", description="Of this schedule, deleted or not")
+        str | None,
+        Field(pattern=r"^[1-9][0-9]{0,17}$", description="Runs of this schedule only, even if it was deleted"),
     ] = None
 
 
 class RunPath(IdPath):
-    """Which run."""
+    """The run's ID."""
 
     missing = NoSuchRun
     run_id: str
@@ -37,7 +38,7 @@ class RunPath(IdPath):
 @api.get("/schedule-runs", tags=[SCHEDULES], responses={200: ScheduleRuns})
 @requires(Action.SEE_CLAIMS)
 def list_runs(query: RunsQuery) -> Response:
-    """List the runs of the practice's schedules, the newest first, also of schedules that were deleted."""
+    """List the practice's scheduled runs, newest first, including those of deleted schedules."""
     schedule_id = int(query.schedule_id) if query.schedule_id else None
     practice_id, before = current_actor().practice_id, query.after()
     with app_context().sessions() as session:
@@ -53,7 +54,7 @@ def list_runs(query: RunsQuery) -> Response:
 @api.get("/schedule-runs/<run_id>", tags=[SCHEDULES], responses={200: ScheduleRunAnswer, **problem_responses(404)})
 @requires(Action.SEE_CLAIMS)
 def show_run(path: RunPath) -> Response:
-    """Show one run with its morning report, as things stand."""
+    """Show one run with its current report."""
     with app_context().sessions() as session:
         answer = run_answer(session, queries.find_run(session, current_actor().practice_id, path.id))
     return jsonify(answer.json_ready())

@@ -27,23 +27,23 @@ from webui.schedules.schedule_actions import hint_workers_of_run
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
-Version = Annotated[int, Field(ge=1, strict=True, description="The schedule's version as you know it")]
+Version = Annotated[int, Field(ge=1, strict=True, description="The schedule's version that you last read")]
 
 _BODY: Final = (400, 413, 415)
 
 
 class SchedulePath(IdPath):
-    """Which schedule."""
+    """The schedule's ID."""
 
     missing = NoSuchSchedule
     schedule_id: str
 
 
 class ScheduleChange(ScheduleRequest):
-    """The whole schedule as it is to be from its next night on."""
+    """The whole schedule as it should be from its next run."""
 
     version: Version
-    confirmation: Annotated[str | None, Field(description="CONFIRM, where the schedule settles")] = None
+    confirmation: Annotated[str | None, Field(description="CONFIRM, if the schedule settles")] = None
 
     def request(self) -> ScheduleRequest:
         """The schedule alone."""
@@ -51,24 +51,24 @@ class ScheduleChange(ScheduleRequest):
 
 
 class OfVersion(Body):
-    """Which version of the schedule is meant."""
+    """The version of the schedule that you last read."""
 
     version: Version
 
 
 class IfVersion(Parameters):
-    """Which version of the schedule is meant, where that matters."""
+    """The version of the schedule that you last read, if it matters."""
 
     version: Annotated[
-        Annotated[int, Field(ge=1), BeforeValidator(reading.whole_number("write a schedule's version"))] | None,
-        Field(description="The schedule's version as you know it: if somebody changed it since, nothing is run"),
+        Annotated[int, Field(ge=1), BeforeValidator(reading.whole_number("enter a schedule's version"))] | None,
+        Field(description="The schedule's version that you last read; nothing runs if another user changed it"),
     ] = None
 
 
 class LetSettle(OfVersion):
-    """What a person types to let a schedule settle."""
+    """The confirmation that turns on settling."""
 
-    confirmation: Annotated[str, Field(description="CONFIRM, all in capitals")] = ""
+    confirmation: Annotated[str, Field(description="CONFIRM, in capitals")] = ""
 
 
 @api.get("/schedules", tags=[SCHEDULES], responses={200: Schedules})
@@ -84,7 +84,7 @@ def list_schedules() -> Response:
 @api.post("/schedules", tags=[SCHEDULES], responses={201: ScheduleAnswer, **problem_responses(*_BODY, 409)})
 @requires(Action.MANAGE_SCHEDULES)
 def make_schedule(body: ScheduleRequest) -> tuple[Response, int, dict[str, str]]:
-    """Make a schedule. It reports what it would settle, and settles nothing until POST …/settle."""
+    """Create a schedule. It only reports what it would settle until POST …/settle turns on settling."""
     with transaction(app_context().sessions) as session:
         schedule = commands.create(session, body, by=current_actor(), now=now())
         answer = _answer(session, schedule)
@@ -106,7 +106,7 @@ def show_schedule(path: SchedulePath) -> Response:
 )
 @requires(Action.MANAGE_SCHEDULES)
 def change_schedule(path: SchedulePath, body: ScheduleChange) -> Response:
-    """Replace what a schedule does, from its next night on, if it still has the version; you become its owner."""
+    """Change a schedule from its next run, if its version still matches. You become its owner."""
     with transaction(app_context().sessions) as session:
         schedule = commands.change(
             session,
@@ -124,7 +124,7 @@ def change_schedule(path: SchedulePath, body: ScheduleChange) -> Response:
 @api.delete("/schedules/<schedule_id>", tags=[SCHEDULES], responses={204: None, **problem_responses(404)})
 @requires(Action.MANAGE_SCHEDULES)
 def delete_schedule(path: SchedulePath) -> tuple[str, int]:
-    """Let no night of it come any more; its runs stay."""
+    """Delete a schedule. It won't run again; its past runs are kept."""
     with transaction(app_context().sessions) as session:
         commands.delete(session, path.id, by=current_actor(), now=now())
     return "", HTTPStatus.NO_CONTENT
@@ -133,7 +133,7 @@ def delete_schedule(path: SchedulePath) -> tuple[str, int]:
 @api.post("/schedules/<schedule_id>/pause", tags=[SCHEDULES], responses={200: ScheduleAnswer, **problem_responses(404)})
 @requires(Action.MANAGE_SCHEDULES)
 def pause_schedule(path: SchedulePath) -> Response:
-    """Let its nights pass until it is resumed; a second call changes nothing."""
+    """Pause a schedule. It won't run until it is resumed. A second call changes nothing."""
     with transaction(app_context().sessions) as session:
         answer = _answer(session, commands.pause(session, path.id, by=current_actor(), now=now()))
     return jsonify(answer.json_ready())
@@ -144,7 +144,7 @@ def pause_schedule(path: SchedulePath) -> Response:
 )
 @requires(Action.MANAGE_SCHEDULES)
 def resume_schedule(path: SchedulePath) -> Response:
-    """Let a paused or stopped schedule's nights come again; whoever resumes a stopped one becomes its owner."""
+    """Resume a paused or stopped schedule. If it was stopped, you become its owner."""
     with transaction(app_context().sessions) as session:
         answer = _answer(session, commands.resume(session, path.id, by=current_actor(), now=now()))
     return jsonify(answer.json_ready())
@@ -157,7 +157,7 @@ def resume_schedule(path: SchedulePath) -> Response:
 )
 @requires(Action.MANAGE_SCHEDULES)
 def let_schedule_settle(path: SchedulePath, body: LetSettle) -> Response:
-    """Let a schedule settle from its next run on; it takes CONFIRM, and you become its owner."""
+    """Turn on settling from the next run. This needs CONFIRM, and you become the owner."""
     with transaction(app_context().sessions) as session:
         schedule = commands.start_settling(
             session,
@@ -178,7 +178,7 @@ def let_schedule_settle(path: SchedulePath, body: LetSettle) -> Response:
 )
 @requires(Action.MANAGE_SCHEDULES)
 def let_schedule_report(path: SchedulePath, body: OfVersion) -> Response:
-    """Let a schedule only report from its next run on."""
+    """Switch a schedule to report only, from its next run."""
     with transaction(app_context().sessions) as session:
         by = current_actor()
         schedule = commands.report_only(session, path.id, version=body.version, by=by, now=now())
@@ -193,7 +193,7 @@ def let_schedule_report(path: SchedulePath, body: OfVersion) -> Response:
 )
 @requires(Action.MANAGE_SCHEDULES)
 def run_schedule_now(path: SchedulePath, query: IfVersion, header: OnceHeaders) -> tuple[Response, int, dict[str, str]]:
-    """Run a schedule at once, beside its nights; the same key gives the same run."""
+    """Run a schedule now, in addition to its scheduled runs. The same key gives the same run."""
     with transaction(app_context().sessions) as session:
         by, key = current_actor(), header.idempotency_key
         run = commands.run_now(session, path.id, key=key, version=query.version, by=by, now=now())
@@ -207,7 +207,7 @@ def run_schedule_now(path: SchedulePath, query: IfVersion, header: OnceHeaders) 
 )
 @requires(Action.SEE_CLAIMS)
 def show_tonight(path: SchedulePath) -> Response:
-    """Tell what a schedule would settle in its next night, by the rules and claims as they are now."""
+    """Estimate what a schedule would settle in its next run, based on current claims and settings."""
     with app_context().sessions() as session:
         schedule = queries.find(session, current_actor().practice_id, path.id)
         found = estimate.estimate_next_run(session, schedule, now=now())

@@ -22,25 +22,25 @@ from webui.api.request_parsing import Body, IdPath, requires
 from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
-USERS_AND_LIMITS: Final = Tag(name="Users and limits", description="Who may, and how much without a second person")
+USERS_AND_LIMITS: Final = Tag(name="Users and limits", description="Roles, and write-off limits without approval")
 _Role = Annotated[Role, Strict(strict=False)]  # JSON has text
 
 
 class UserPath(IdPath):
-    """Which user."""
+    """The user's ID."""
 
     missing = NoSuchUser
     user_id: str
 
 
 class NewRole(Body):
-    """What the user may do from now on."""
+    """The user's new role."""
 
     role: _Role
 
 
 class _Limits(Body):
-    """What one claim and one job may write off without a second person: cents, or the word unlimited; never empty."""
+    """Max write-off per claim and per job without approval, in cents or as "unlimited". Never empty."""
 
     LIMITS: ClassVar = ("claim_cents", "job_cents")
     claim_cents: Ceiling
@@ -52,7 +52,7 @@ class _Limits(Body):
         for name in cls.LIMITS:
             value = given.get(name)
             if value != UNLIMITED_WORD and (isinstance(value, bool) or not isinstance(value, int)):
-                raise BadLimitAmount(f"{name}: type an amount in cents, or the word unlimited.", field=name)
+                raise BadLimitAmount(f'{name}: enter an amount in cents, or "unlimited".', field=name)
         return super().of(given)
 
     def cents(self) -> dict[str, int]:
@@ -61,11 +61,11 @@ class _Limits(Body):
 
 
 class NewLimits(_Limits):
-    """What one claim and one job may write off without a second person: cents, or the word unlimited; never empty."""
+    """Max write-off per claim and per job without approval, in cents or as "unlimited". Never empty."""
 
 
 class NewUser(_Limits):
-    """Who is added, and what one claim and one job of theirs may write off without a second person."""
+    """A new user, with their max write-off per claim and per job without approval."""
 
     email: str
     name: str
@@ -74,7 +74,7 @@ class NewUser(_Limits):
 
 
 class UserAnswer(Answer):
-    """A person of the practice."""
+    """A user of the practice."""
 
     id: str
     email: str
@@ -86,13 +86,13 @@ class UserAnswer(Answer):
 
 
 class Users(Answer):
-    """Everybody of the practice, those who may come in first."""
+    """All users of the practice, active users first."""
 
     users: list[UserAnswer]
 
 
 class LimitsAnswer(Answer):
-    """The practice's limits, and your own: the smaller one counts."""
+    """The practice's limits and your own. The lower limit applies."""
 
     claim_cents: Ceiling
     job_cents: Ceiling
@@ -109,7 +109,7 @@ _ANSWERS: Final[dict[str, Any]] = {
 @api.get("/users", tags=[USERS_AND_LIMITS], responses={200: Users})
 @requires(Action.MANAGE_USERS)
 def list_users() -> Response:
-    """List the people of the practice."""
+    """List the users of the practice."""
     with app_context().sessions() as session:
         found = [_answer(user) for user in user_management.list_users(session, current_actor())]
     return jsonify(Users(users=found).json_ready())
@@ -118,7 +118,7 @@ def list_users() -> Response:
 @api.post("/users", tags=[USERS_AND_LIMITS], responses={201: UserAnswer, **problem_responses(400, 409, 413, 415)})
 @requires(Action.MANAGE_USERS)
 def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
-    """Add a person; the e-mail address is unique, so that twice is once."""
+    """Add a user. The e-mail address is unique, so a repeated request adds no second user."""
     with transaction(app_context().sessions) as session:
         user = user_management.add(session, **{**body.model_dump(), **body.cents()}, by=current_actor(), now=now())
         answer = _answer(user)
@@ -129,7 +129,7 @@ def add_user(body: NewUser) -> tuple[Response, int, dict[str, str]]:
 @api.get("/users/<user_id>", tags=[USERS_AND_LIMITS], responses={200: UserAnswer, **problem_responses(404)})
 @requires(Action.MANAGE_USERS)
 def show_user(path: UserPath) -> Response:
-    """Show one person."""
+    """Show one user."""
     with app_context().sessions() as session:
         answer = _answer(user_management.find(session, path.id, by=current_actor()))
     return jsonify(answer.json_ready())
@@ -138,35 +138,35 @@ def show_user(path: UserPath) -> Response:
 @api.put("/users/<user_id>/role", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def change_role(path: UserPath, body: NewRole) -> Response:
-    """Change what another person may do, from their next request on; nobody changes an own role."""
+    """Change another user's role from their next request. You can't change your own role."""
     return _run_command(user_management.change_role, path, body.role)
 
 
 @api.put("/users/<user_id>/limits", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def set_user_limits(path: UserPath, body: NewLimits) -> Response:
-    """Set what another person may write off without a second one; not retroactive, and nobody sets an own limit."""
+    """Set another user's limits. Existing previews keep their old limits. You can't set your own limits."""
     return _run_command(user_management.set_limits, path, **body.cents())
 
 
 @api.post("/users/<user_id>/deactivate", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def deactivate_user(path: UserPath) -> Response:
-    """Let another person in no longer: their browsers are signed out, their tokens revoked."""
+    """Deactivate another user: sign out their browsers and revoke their tokens."""
     return _run_command(user_management.deactivate, path)
 
 
 @api.post("/users/<user_id>/reactivate", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def reactivate_user(path: UserPath) -> Response:
-    """Let a person in again; their tokens stay revoked."""
+    """Reactivate a user. Their tokens stay revoked."""
     return _run_command(user_management.reactivate, path)
 
 
 @api.get("/limits", tags=[USERS_AND_LIMITS], responses={200: LimitsAnswer})
 @requires(Action.SEE_CLAIMS)
 def show_limits() -> Response:
-    """Show what one claim and one job may write off without a second person."""
+    """Show the max write-off per claim and per job without approval."""
     with app_context().sessions() as session:
         practice = practices.find(session, current_actor().practice_id)
         answer = _limits(practice, session.get_one(User, current_actor().user_id))
@@ -176,7 +176,7 @@ def show_limits() -> Response:
 @api.put("/limits", tags=[USERS_AND_LIMITS], responses={200: LimitsAnswer, **problem_responses(400, 413, 415)})
 @requires(Action.CHANGE_SETTING)
 def set_limits(body: NewLimits) -> Response:
-    """Set the practice's limits; jobs that were previewed before keep those of then."""
+    """Set the practice's limits. Existing previews keep their old limits."""
     with transaction(app_context().sessions) as session:
         practice = limits.set_write_off_limits(session, **body.cents(), by=current_actor(), now=now())
         answer = _limits(practice, session.get_one(User, current_actor().user_id))

@@ -49,7 +49,7 @@ def exclude() -> Response | tuple[str, int]:
         return _page(typed=request.form, faults=refusal.facts["faults"]), refusal.http_status
     except (AlreadyExcluded, TooManyExclusions) as refusal:
         return _page(typed=request.form, faults={"whom": refusal.message}), refusal.http_status
-    flash(f"The {kind} is excluded: jobs write off none of its claims, also those that run already.", "good")
+    flash(f"{kind.capitalize()} excluded. No job, including running ones, will write off their claims.", "good")
     return redirect(url_for("exclusions.index"), code=HTTPStatus.SEE_OTHER)
 
 
@@ -59,7 +59,7 @@ def end(exclusion_id: int) -> Response:
     """End an exclusion."""
     with transaction(app_context().sessions) as db:
         exclusions.end(db, exclusion_id, by=current_actor(), now=now())
-    flash("The exclusion has ended. What was previewed before stays as it was previewed.", "good")
+    flash("Exclusion ended. Existing previews don't change.", "good")
     return redirect(url_for("exclusions.index"), code=HTTPStatus.SEE_OTHER)
 
 
@@ -68,7 +68,7 @@ def parse_optional_date(typed: str) -> tuple[dt.date | None, str | None]:
     try:
         return (reading.day(typed.strip()) if typed.strip() else None), None
     except ValueError:
-        return None, "Choose a day, or leave it empty."
+        return None, "Enter a date, or leave it blank."
 
 
 def _page(*, typed: Any, faults: dict[str, str] | None = None) -> str:

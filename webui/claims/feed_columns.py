@@ -39,7 +39,7 @@ SHORT_LABELS: Final = {
     "already_in_status": "Already in this status",
     "already_reversed": "Already reversed",
     "changed_since_preview": "Changed since the preview",
-    "in_other_job": "In another open job",
+    "in_other_job": "Already in an unfinished job",
     "late_payment": "Paid since",
     "medicare_cost_share": "Cost sharing",
     "touched_since": "Changed since",

@@ -100,8 +100,8 @@ _PARSERS: Final[Mapping[str, Callable[[str], str]]] = {
 }
 FILTER_KEYS: Final = frozenset(_PARSERS)
 _RANGES: Final = (
-    *((f"{side}_due_min", f"{side}_due_max", "at least") for side in ("insurance", "patient", "total")),
-    ("age_min_days", "age_max_days", "at least"),
+    *((f"{side}_due_min", f"{side}_due_max", "min") for side in ("insurance", "patient", "total")),
+    ("age_min_days", "age_max_days", "min"),
     ("from", "to", "from"),
 )
 

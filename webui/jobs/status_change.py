@@ -108,7 +108,7 @@ def _count_claims(asked: StatusChangeForm) -> int:
 def _faults(asked: StatusChangeForm) -> dict[str, str]:
     faults = {}
     if asked.target == SETTLED and asked.reason not in set(WriteOffReason):
-        faults["reason"] = "Choose why these balances will not be collected."
+        faults["reason"] = "Choose a reason for the write-off."
     if len(asked.note) > reading.NOTE_CHARACTERS_MAX:
         faults["note"] = f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters; it has {len(asked.note)}."
     if "\x00" in asked.note:

@@ -15,7 +15,10 @@ from webui.shared.app_context import app_context, now
 from webui.shared.auth import requires
 from webui.shared.labels import Pill
 
-STALL_REASONS: Final = {"locks": "other hands hold its claims", "no_worker": "no worker takes it up"}
+STALL_REASONS: Final = {
+    "locks": "its claims are locked by other users or processes",
+    "no_worker": "no worker has picked it up",
+}
 STATES: Final = {
     "alive": Pill("Alive", "check", "good"),
     "silent": Pill("Silent", "alert", "bad"),
@@ -42,7 +45,7 @@ def show() -> Response:
         "STALLED": STALL_REASONS,
         "STATES": STATES,
     }
-    part = "operations/_now.html" if partials.is_partial_request() else "operations/show.html"
+    part = "operations/_overview.html" if partials.is_partial_request() else "operations/show.html"
     return Response(render_template(part, **facts), mimetype="text/html")
 
 
@@ -50,7 +53,7 @@ def show() -> Response:
 @blueprint.errorhandler(PoolTimeout)
 def _show_without_database(error: DBAPIError | PoolTimeout) -> Response:
     """Show what is known without the database: whether the broker answers."""
-    answers = "answers" if broker.is_reachable() else "does not answer either"
+    answers = "answers" if broker.is_reachable() else "is not answering either"
     return html_errors.render_database_unavailable(error, besides=f"The broker (Redis) {answers}.")
 
 

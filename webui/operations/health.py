@@ -21,12 +21,12 @@ from webui.shared.app_context import AppContext
 WAIT_SECONDS: Final = 3  # for the database; a load balancer gives up soon after
 _EXTENSION_KEY: Final = "settle-ready"
 _SILENT: Final = Cause(
-    "silent", f"The database does not answer within {WAIT_SECONDS} seconds.", "Look for what keeps the server busy."
+    "silent", f"The database did not answer within {WAIT_SECONDS} seconds.", "Check what keeps the server busy."
 )
 
 _WITHOUT_BROKER: Final = {
-    False: "Workers find work by themselves.",
-    True: "No worker finds the work that waits.",
+    False: "Workers find work on their own.",
+    True: "No worker is finding the waiting work.",
 }
 
 blueprint = Blueprint("health", __name__)
@@ -84,14 +84,16 @@ def _degraded_parts(made: AppContext) -> dict[str, str]:
     now, reasons = made.clock(), {}
     with made.sessions() as session:
         if progress.is_any_job_stalled(session, now=now):
-            reasons["worker"] = "a job has waited for a minute and no worker took or finished a chunk of any job"
+            reasons["worker"] = "a job has waited for a minute and no worker has started or finished a chunk"
         elif progress.previews_waiting(session, now=now):
-            reasons["worker"] = "a preview has waited for a minute and no worker prepares it"
+            reasons["worker"] = "a preview has waited for a minute and no worker has picked it up"
         elif WORKER not in {one.kind for one in heartbeat.alive(session, now=now)}:
-            reasons["worker"] = "no worker has been heard for 45 seconds; jobs wait until one is"
+            reasons["worker"] = "no worker has reported for 45 seconds; jobs wait until one does"
         ticked = heartbeat.last_tick(session)
         if ticked is not None and now - ticked > TICK_LATE_AFTER:
-            reasons["tick"] = "nobody has looked at the schedules for five minutes; nights start when somebody does"
+            reasons["tick"] = (
+                "the schedules have not been checked for five minutes; due runs start after the next check"
+            )
     if old := zone_database.warnings(zone_database.in_use(), now=now):
         reasons["time_zones"] = " ".join(old)
     return reasons

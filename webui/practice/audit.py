@@ -71,12 +71,12 @@ def _filter() -> AuditFilter:
         try:
             return reading.day(typed) if typed else None
         except ValueError:
-            faults[name] = "Choose a day."
+            faults[name] = "Enter a date."
             return None
 
     for name in ("person", "job"):
         if request.args.get(name, "").strip() and _number(name) is None:
-            faults[name] = "Type the number of a job." if name == "job" else "Choose a person."
+            faults[name] = "Enter a job number." if name == "job" else "Choose a user."
     first, last = day("from"), day("to")
     if faults:
         raise BadAuditFilter(reading.sentence(faults), faults=faults)

@@ -38,7 +38,7 @@ def change_budget() -> Response | tuple[str, int]:
         return settings.render_settings(
             faults=refusal.facts["faults"], typed=request.form
         ), HTTPStatus.UNPROCESSABLE_ENTITY
-    flash("The failure budget is saved. Jobs that run now are measured by it from their next failure on.", "good")
+    flash("Error limits saved. Running jobs use them from their next error.", "good")
     return redirect(url_for("settings.show", _anchor="limits"), code=303)
 
 
@@ -51,7 +51,7 @@ def change_write_off_limits() -> Response | tuple[str, int]:
         return settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
     with transaction(app_context().sessions) as db:
         limits.set_write_off_limits(db, **cents, by=current_actor(), now=now())
-    flash("The limits are saved. Jobs that were previewed before keep the limits of then.", "good")
+    flash("Limits saved. Existing previews keep their old limits.", "good")
     return redirect(url_for("settings.show", _anchor="limits"), code=303)
 
 
@@ -79,7 +79,7 @@ def change_recent_payment() -> Response | tuple[str, int]:
         return settings.render_settings(
             faults=refusal.facts["faults"], typed=request.form
         ), HTTPStatus.UNPROCESSABLE_ENTITY
-    flash("The recent-payment window is saved. Jobs that were previewed before keep theirs.", "good")
+    flash("Recent-payment window saved. Existing previews keep their old window.", "good")
     return redirect(url_for("settings.show", _anchor="limits"), code=303)
 
 

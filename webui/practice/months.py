@@ -88,7 +88,7 @@ def _month_from_path(name: str) -> dt.date:
     try:
         return periods.parse_month(name)
     except periods.BadMonth:
-        raise NotFound("There is no such month; its name is written as 2026-11.") from None
+        raise NotFound("Month not found. Write it as 2026-11.") from None
 
 
 def _page(month: dt.date, **said: Any) -> str:

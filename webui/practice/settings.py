@@ -102,7 +102,7 @@ def change() -> Response:
     setting = _setting(request.form.get("setting"))
     with transaction(app_context().sessions) as db:
         write_off_setting.set_for_practice(db, practice_id=actor.practice_id, setting=setting, by=actor, now=now())
-    flash("The Balance Writeoff setting is saved. Jobs that were previewed before keep theirs.", "good")
+    flash("Balance Writeoff setting saved. Existing previews keep their old setting.", "good")
     return redirect(url_for("settings.show"), code=303)
 
 
@@ -122,7 +122,7 @@ def change_for_provider() -> Response:
             by=actor,
             now=now(),
         )
-    flash("The provider's setting is saved.", "good")
+    flash("Provider setting saved.", "good")
     return redirect(url_for("settings.show", provider=request.form.get("searched") or None), code=303)
 
 

@@ -25,7 +25,7 @@ def change() -> Response | tuple[str, int]:
         with transaction(app_context().sessions) as db:
             time_zone.set_time_zone(db, typed, by=current_actor(), now=now())
     except BadTimeZone:
-        faults = {"time_zone": "Choose a time zone of the list, such as America/Chicago."}
+        faults = {"time_zone": "Choose a time zone from the list, e.g. America/Chicago."}
         return settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
-    flash("The time zone is saved. Schedules run by the new clock from their next night on.", "good")
+    flash("Time zone saved. Schedules use it from their next run.", "good")
     return redirect(url_for("settings.show", _anchor="time-zone"), code=HTTPStatus.SEE_OTHER)

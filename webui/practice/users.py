@@ -20,10 +20,10 @@ from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
 ROLE_DESCRIPTIONS = {
-    Role.BILLER: "previews, confirms and controls jobs, posts payments, holds claims",
-    Role.APPROVER: "approves other people's jobs that are over a limit, and takes jobs back",
-    Role.ADMIN: "everything a biller and an approver may, and settings, limits, months and people",
-    Role.OPS: "the Operations page; no claim and no name",
+    Role.BILLER: "previews, confirms and controls jobs, posts payments, places holds",
+    Role.APPROVER: "approves other users' jobs over a limit, and reverses jobs",
+    Role.ADMIN: "everything a biller and an approver can do, plus settings, limits, month-end close and users",
+    Role.OPS: "Operations page only; no patient data",
 }
 
 blueprint = Blueprint("users", __name__, url_prefix="/users")
@@ -31,7 +31,7 @@ USER_ID_RULE = f"<int(max={BIGINT_MAX}):user_id>"
 
 
 class UnknownRole(BadInput):
-    """Choose one of the roles."""
+    """Choose a role."""
 
     code = "unknown_role"
 
@@ -108,7 +108,7 @@ def change_role(user_id: int) -> Response:
     """Change the user's role."""
     role = _role(request.form.get("role"))
     return _run_command(
-        user_management.change_role, user_id, role, said="The role is saved; it counts from their next click on."
+        user_management.change_role, user_id, role, said="Role saved. It applies from the user's next click."
     )
 
 
@@ -119,7 +119,7 @@ def set_limits(user_id: int) -> Response | tuple[str, int]:
     cents, faults = parse_limits(request.form)
     if faults:
         return _page(user_id, faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
-    said = "The limits are saved. Jobs that were previewed before keep the limits of then."
+    said = "Limits saved. Existing previews keep their old limits."
     return _run_command(user_management.set_limits, user_id, said=said, **cents)
 
 
@@ -128,7 +128,7 @@ def set_limits(user_id: int) -> Response | tuple[str, int]:
 def deactivate(user_id: int) -> Response:
     """Deactivate the user."""
     return _run_command(
-        user_management.deactivate, user_id, said="Deactivated: signed out everywhere, every token revoked."
+        user_management.deactivate, user_id, said="User deactivated, signed out everywhere, and all API tokens revoked."
     )
 
 
@@ -137,7 +137,7 @@ def deactivate(user_id: int) -> Response:
 def reactivate(user_id: int) -> Response:
     """Reactivate the user."""
     return _run_command(
-        user_management.reactivate, user_id, said="Reactivated: they may sign in again; tokens stay revoked."
+        user_management.reactivate, user_id, said="User reactivated. They can sign in again; API tokens stay revoked."
     )
 
 

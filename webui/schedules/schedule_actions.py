@@ -27,23 +27,21 @@ blueprint = Blueprint("schedule_acts", __name__, url_prefix="/schedules")
 @requires(Action.MANAGE_SCHEDULES)
 def pause(schedule_id: int) -> Response:
     """Pause the schedule."""
-    return _run_command(
-        commands.pause, schedule_id, "The schedule is paused: no night comes until somebody resumes it."
-    )
+    return _run_command(commands.pause, schedule_id, "Schedule paused. It won't run until someone resumes it.")
 
 
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/resume")
 @requires(Action.MANAGE_SCHEDULES)
 def resume(schedule_id: int) -> Response:
     """Resume the schedule."""
-    return _run_command(commands.resume, schedule_id, "The schedule is active again, from its next night on.")
+    return _run_command(commands.resume, schedule_id, "Schedule resumed. It runs again at its next scheduled time.")
 
 
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/report-only")
 @requires(Action.MANAGE_SCHEDULES)
 def report_only(schedule_id: int) -> Response:
     """Return the schedule to report-only mode."""
-    said = "From the next run on, the schedule only reports."
+    said = "Report-only mode is on. From the next run, nothing is written off."
     return _run_command(commands.report_only, schedule_id, said, version=schedule_pages.version_from_form())
 
 
@@ -68,7 +66,7 @@ def settle(schedule_id: int) -> Response | tuple[str, int]:
         raise
     except Refusal as refusal:
         return schedule_pages.render_schedule(schedule_id, refused=refusal.message, typed=typed), refusal.http_status
-    flash("From its next run on, the schedule settles: at its time, or at once by “Run now”.", "good")
+    flash("Settling is on. The schedule settles from its next run, scheduled or by “Run now”.", "good")
     return _redirect_to_schedule(schedule_id)
 
 
@@ -78,7 +76,7 @@ def delete(schedule_id: int) -> Response:
     """Delete the schedule. Its runs stay."""
     with transaction(app_context().sessions) as db:
         deleted = commands.delete(db, schedule_id, by=current_actor(), now=now())
-    flash(f"The schedule “{deleted.name}” is deleted. What its runs did stays, under Runs.", "good")
+    flash(f"Schedule “{deleted.name}” deleted. Its past runs are kept under Runs.", "good")
     return redirect(url_for("schedules.index"), code=HTTPStatus.SEE_OTHER)
 
 

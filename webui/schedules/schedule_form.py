@@ -31,16 +31,16 @@ _TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::00)?\s*(?:([AaPp])\.?[Mm]\.?)?"
 _NOON: Final = 12
 # Core names the faulty field; these say what to do on a screen, where dollars are typed and names are chosen.
 _FIELD_MESSAGES: Final = {
-    "name": f"Give it a name of at most {NAME_CHARACTERS_MAX} characters.",
-    "filter": "The filter is empty. Narrow it by at least one field: a schedule never means every claim.",
-    "local_time": "Write the time as hours and minutes, such as 2:30 AM or 14:30.",
+    "name": f"Enter a name of up to {NAME_CHARACTERS_MAX} characters.",
+    "filter": "The filter is empty. Set at least one field, because a schedule can't include every claim.",
+    "local_time": "Enter a time, e.g. 2:30 AM or 14:30.",
     "weekdays": "Choose at least one day of the week.",
-    "reason": "Choose why these balances will not be collected.",
+    "reason": "Choose a reason for the write-off.",
     "note": f"Shorten the note to {NOTE_CHARACTERS_MAX} characters.",
-    "claims_max": "Type a number of claims, such as 500, or the word unlimited.",
-    "cents_max": "Type dollars and cents, such as 5,000.00, or the word unlimited.",
-    "late_minutes": f"Type a number of minutes, 1 to {LATE_MINUTES_MAX:,} (23 hours).",
-    "mail_to": f"Write addresses such as name@example.org, {MAIL_TO_MAX} at most, with a comma between them.",
+    "claims_max": "Enter a number of claims, e.g. 500, or “unlimited”.",
+    "cents_max": "Enter a dollar amount, e.g. 5,000.00, or “unlimited”.",
+    "late_minutes": f"Enter a number of minutes from 1 to {LATE_MINUTES_MAX:,} (23 hours).",
+    "mail_to": f"Enter up to {MAIL_TO_MAX} addresses like name@example.org, separated by commas.",
 }
 
 
@@ -86,7 +86,7 @@ class ScheduleForm:
         except BadSchedule as refusal:
             faults = {name: _FIELD_MESSAGES.get(name, words) for name, words in refusal.facts["faults"].items()}
         if query.faults:
-            faults["filter"] = query.faults.get("", "Correct the marked fields of the filter.")
+            faults["filter"] = query.faults.get("", "Fix the highlighted filter fields.")
         return cls(typed, weekdays, query, None if faults else request, faults)
 
 

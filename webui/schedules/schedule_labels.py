@@ -26,7 +26,7 @@ STATE: Final[Mapping[ScheduleState, Pill]] = {
 # By `MorningReport.state`.
 REPORT: Final[Mapping[str, Pill]] = {
     "preparing": Pill("Preparing", "dots", "run"),
-    "waiting": Pill("Waits for approval", "people", "warn"),
+    "waiting": Pill("Awaiting approval", "people", "warn"),
     "running": Pill("Running", "play", "run"),
     "paused": Pill("Paused", "pause", "warn"),
     "halted": Pill("Halted", "alert", "bad"),
@@ -36,9 +36,9 @@ REPORT: Final[Mapping[str, Pill]] = {
     "discarded": Pill("Discarded", "cross", ""),
     "expired": Pill("Expired", "clock", ""),
     "rejected": Pill("Rejected", "cross", "bad"),
-    "report": Pill("Report", "eye", ""),
+    "report": Pill("Report only", "eye", ""),
     "nothing": Pill("Nothing to do", "info", ""),
-    "held": Pill("Held by another job", "lock", "warn"),
+    "held": Pill("Claims in another job", "lock", "warn"),
     "missed": Pill("Missed", "alert", "bad"),
     "stopped": Pill("Stopped", "stop", "bad"),
     "failed": Pill("Failed", "alert", "bad"),
@@ -55,23 +55,23 @@ FILTER_LABELS: Final = {
     "supervising_provider": "Supervising provider",
     "payer": "Payer name contains",
     "payer_id": "Payer ID",
-    "patient": "Patient's name contains",
-    "claim_id": "Claim number",
-    "claim_id_prefix": "Claim number begins with",
-    "from": "Date of service from",
-    "to": "Date of service to",
+    "patient": "Patient name contains",
+    "claim_id": "Claim #",
+    "claim_id_prefix": "Claim # starts with",
+    "from": "Date of service: from",
+    "to": "Date of service: to",
     **{
-        f"{side}_due_{end}_cents": f"{name} due {words}"
+        f"{side}_due_{end}_cents": f"{name} balance: {words}"
         for side, name in (("insurance", "Insurance"), ("patient", "Patient"), ("total", "Total"))
-        for end, words in (("min", "at least"), ("max", "at most"))
+        for end, words in (("min", "min"), ("max", "max"))
     },
-    "age_min_days": "At least this many days old",
-    "age_max_days": "At most this many days old",
+    "age_min_days": "Age in days: min",
+    "age_max_days": "Age in days: max",
     "last_payment_before": "No payment since",
-    "has_secondary": "Has a secondary insurance",
+    "has_secondary": "Has secondary insurance",
     "on_hold": "On hold",
-    "in_job": "In another open job",
-    "eligibility": "Eligibility",
+    "in_job": "Already in an unfinished job",
+    "eligibility": "Write-off check",
 }
 
 
@@ -86,11 +86,11 @@ def register(app: Flask) -> None:
 def describe_next_run(schedule: Schedule, night: RunTime | None, time_zone: str) -> str:
     """Say when it runs next. If the clock changes that day, say what that does to the run."""
     if schedule.state is ScheduleState.PAUSED:
-        return "Paused: no night comes until somebody resumes it."
+        return "Paused. It won't run until someone resumes it."
     if schedule.state is ScheduleState.STOPPED:
-        return "Stopped: no night comes until somebody resumes it."
+        return "Stopped. It won't run until someone resumes it."
     if night is None:
-        return "No night comes."
+        return "No further run is scheduled."
     at = night.instant.astimezone(ZoneInfo(time_zone))
     said = f"{at:%A} {date(at.date())} at {clock(at.time())}"
     return f"{said}. {change}" if (change := describe_clock_change(night, schedule.local_time, time_zone)) else said
@@ -101,10 +101,10 @@ def describe_clock_change(night: RunTime, local_time: dt.time, time_zone: str) -
     zone = ZoneInfo(time_zone)
     wanted, at = dt.datetime.combine(night.date, local_time), night.instant.astimezone(zone)
     if at.replace(tzinfo=None) != wanted:
-        return f"The clock goes forward that night and has no {clock(local_time)}: it runs at {clock(at.time())}."
+        return f"Clocks go forward and skip {clock(local_time)}, so it runs at {clock(at.time())}."
     first, second = (wanted.replace(tzinfo=zone, fold=fold).astimezone(dt.UTC) for fold in (0, 1))
     if first != second:
-        return f"The clock goes back that night and shows {clock(local_time)} twice: it runs once, the first time."
+        return f"Clocks go back and repeat {clock(local_time)}, so it runs once, the first time."
     return ""
 
 

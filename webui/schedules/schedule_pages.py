@@ -90,7 +90,7 @@ def tonight_of(schedule_id: int) -> str:
         return render_schedule(schedule_id, **seen)
     settles = schedule.mode is ScheduleMode.SETTLE
     return render_template(
-        "schedules/_tonight.html", settles=settles, today=practice_days.today(practice, now=now()), **seen
+        "schedules/_estimate.html", settles=settles, today=practice_days.today(practice, now=now()), **seen
     )
 
 
@@ -145,7 +145,7 @@ def make() -> Response | tuple[str, int] | str:
         raise
     except Refusal as refusal:
         return _form_with_refusal(form, None, refusal)
-    flash("The schedule is made. It only reports until somebody switches it to settling.", "good")
+    flash("Schedule created in report-only mode. It settles nothing until you turn on settling.", "good")
     return redirect(url_for("schedules.show", schedule_id=made.id), code=HTTPStatus.SEE_OTHER)
 
 
@@ -188,7 +188,7 @@ def change(schedule_id: int) -> Response | tuple[str, int] | str:
         return _render_form(form, schedule, unconfirmed=fault.message), fault.http_status
     except Refusal as refusal:
         return _form_with_refusal(form, schedule, refusal)
-    flash("The schedule is changed. A run that has begun keeps what it began with.", "good")
+    flash("Schedule changed. A run that has already started keeps its original settings.", "good")
     return redirect(url_for("schedules.show", schedule_id=schedule_id), code=HTTPStatus.SEE_OTHER)
 
 

@@ -42,7 +42,7 @@ class RefusedRequest(Error):  # type: ignore[misc]  # waitress has no types
 
     def __init__(self, error: Error, *, to_a_program: bool) -> None:
         """Answer `error`, to a program in the API's format."""
-        super().__init__(_ERROR_SENTENCES.get(error.code, "The server cannot read this request."))
+        super().__init__(_ERROR_SENTENCES.get(error.code, "The server can't read this request."))
         self.code, self.reason = error.code, error.reason
         self._to_a_program = to_a_program
 
@@ -57,7 +57,7 @@ class RefusedRequest(Error):  # type: ignore[misc]  # waitress has no types
 
 
 _ERROR_SENTENCES: Final = {
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This request is larger than the server reads.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This request is too large.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The address or a header of this request is too long.",
 }
 

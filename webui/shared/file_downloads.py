@@ -36,7 +36,7 @@ _EXTENSION_KEY: Final = "settle-files"
 
 
 class TooManyFiles(Refusal):
-    """Your other downloads are not fetched yet. Finish or cancel them, then try again."""
+    """Your other downloads are not finished. Finish or cancel them, then try again."""
 
     code = "too_many_files"
     http_status = HTTPStatus.TOO_MANY_REQUESTS

@@ -14,18 +14,18 @@ from webui.shared import problem_json
 from webui.shared.labels import message_for_page
 
 _WORDS: Final = {
-    HTTPStatus.NOT_FOUND: ("Not found", "There is no such page, or no such thing in your practice."),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("Not possible here", "This page cannot be asked in that way."),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("Too large", "This request is larger than the server reads."),
+    HTTPStatus.NOT_FOUND: ("Page not found", "This address doesn't exist, or the record isn't in your practice."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Not supported", "This page doesn't support that action."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("Too large", "This request is too large."),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
-        "Something broke",
-        "The server could not answer. Nothing was half done: every change is a whole or not at all. Try again.",
+        "Something went wrong",
+        "Something went wrong. Your change was either saved completely or not at all. Try again.",
     ),
 }
 _HEADINGS: Final = {
-    HTTPStatus.NOT_FOUND: "Not found",
+    HTTPStatus.NOT_FOUND: "Page not found",
     HTTPStatus.FORBIDDEN: "Not allowed",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "Not as it must be",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Please fix the following",
 }
 
 
@@ -43,7 +43,7 @@ def _render_refusal(refusal: Refusal) -> tuple[str, int, dict[str, str]] | Respo
     if _is_api_request():
         return problem_json.problem_from_refusal(refusal)
     status = refusal.http_status
-    page = _error_page(status, _HEADINGS.get(status, "This cannot be done"), message_for_page(refusal))
+    page = _error_page(status, _HEADINGS.get(status, "This can't be done"), message_for_page(refusal))
     return *page, problem_json.retry_after_header(refusal)
 
 
@@ -55,13 +55,13 @@ def render_database_unavailable(error: DBAPIError | PoolTimeout, besides: str = 
         return problem_json.problem_database_unavailable(error)
     problem_json.log_database_unavailable(error)
     words = f"{problem_json.DATABASE_UNAVAILABLE} {besides}".strip()
-    page, status = _error_page(HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer", words)
+    page, status = _error_page(HTTPStatus.SERVICE_UNAVAILABLE, "The database is not answering", words)
     return Response(page, status, {"Retry-After": str(problem_json.RETRY_AFTER_SECONDS)}, mimetype="text/html")
 
 
 def _render_stale_form(_: CSRFError) -> tuple[str, int]:
-    words = "The page was opened before you signed in, or in another browser. Open it again and repeat what you did."
-    return _error_page(HTTPStatus.BAD_REQUEST, "This form is too old", words)
+    words = "The page was opened before you signed in, or in another browser. Open it again and repeat your change."
+    return _error_page(HTTPStatus.BAD_REQUEST, "This form has expired", words)
 
 
 def _render_http_error(error: HTTPException) -> tuple[str, int] | Response:

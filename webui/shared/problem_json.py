@@ -26,7 +26,7 @@ _CODES: Final = {
 
 RETRY_AFTER_SECONDS: Final = 5
 DATABASE_UNAVAILABLE: Final = (
-    "The database does not answer. Nothing is half done: what you did last is done whole or not at all. "
+    "The database is not answering. Your last change was either saved completely or not at all. "
     "Try again in a few seconds."
 )
 
@@ -90,7 +90,7 @@ def problem_from_unexpected_error(error: Exception) -> Response:
     if is_away(error):
         return problem_database_unavailable(error)
     log_unexpected_error((type(error), error, error.__traceback__))
-    words = "The server could not answer. Nothing was half done: every change is a whole or not at all. Try again."
+    words = "Something went wrong. Your change was either saved completely or not at all. Try again."
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", words, {"request_id": request_id()})
 
 

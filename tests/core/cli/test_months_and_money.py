@@ -99,3 +99,16 @@ def test_postings_come_in_by_file_and_late_ones_are_told(practice: GivenPractice
     refused = typed("import", "postings", file, "--practice", "Lakeside")
     assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (1, "Nothing was imported: 1 fault.")
     assert typed("verify").exit_code == 0
+
+
+def test_a_refunded_payment_is_listed_as_a_restored_write_off(typed: Typed, practice: GivenPractice) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    job = practice.settle()
+    practice.pay("C1", 40_00)
+    practice.pay("C1", -10_00)
+
+    listed = typed("recoveries", "--as", BILLER, "--month", "2026-11").stdout
+
+    assert f"patient: refund or reversal of $10.00 restored $10.00 of the write-offs of job {job.job_id}\n" in listed
+    assert f"patient: payment of $40.00 reversed $40.00 of the write-offs of job {job.job_id}\n" in listed
+    assert "recovered $30.00" in typed("recoveries", "--as", BILLER).stdout

@@ -153,8 +153,8 @@ def test_the_audit_goes_on_where_the_page_before_ended(admin: Api) -> None:
 @pytest.mark.parametrize(
     ("query", "status", "said"),
     [
-        ({"job": "x"}, 422, "job: write a job's number"),
-        ({"job": "12.0"}, 422, "job: write a job's number"),
+        ({"job": "x"}, 422, "job: enter a job number"),
+        ({"job": "12.0"}, 422, "job: enter a job number"),
         ({"job": "0"}, 422, "job: must be at least 1"),
         ({"from": "monday"}, 422, "from: write the date as YYYY-MM-DD"),
         ({"from": "1764460800"}, 422, "from: write the date as YYYY-MM-DD"),

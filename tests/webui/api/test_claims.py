@@ -138,7 +138,7 @@ def test_every_key_of_the_filter_is_a_parameter(reader: Api, key: str) -> None:
         ("from=0", "from: write the date as YYYY-MM-DD"),
         ("total_due_max_cents=50.00", "total_due_max_cents: write whole cents"),
         ("on_hold=y", "on_hold: write true or false"),
-        ("limit=5.0", "limit: write a whole number"),
+        ("limit=5.0", "limit: enter a whole number"),
         ("limit=201", "limit"),
         ("limit=0", "limit"),
         ("limit=x", "limit"),

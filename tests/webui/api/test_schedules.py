@@ -200,7 +200,7 @@ def test_run_now_of_a_version_that_is_no_more_runs_nothing(admin: Api) -> None:
 
     assert (stale.status_code, stale.json["code"], known.status_code) == (409, "stale_schedule", 201)
     unread = admin.post(f"{path}/run-now?version=2.0", headers={"Idempotency-Key": "second"})
-    assert (unread.status_code, unread.json["detail"]) == (422, "version: write a schedule's version")
+    assert (unread.status_code, unread.json["detail"]) == (422, "version: enter a schedule's version")
 
 
 @pytest.mark.parametrize("decision", [("approve", {"confirmation": "CONFIRM"}), ("reject", {"reason": "No"})])

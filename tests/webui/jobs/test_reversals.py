@@ -98,10 +98,7 @@ def test_the_form_says_which_changed_claims_the_reversal_leaves_out(practice: Gi
     form = approver.says(f"/jobs/{job.job_id}/reverse")
     box = approver.says(ask(approver, job))
 
-    assert (
-        "A payment that arrived after the write-off stays: only the remaining write-off is reversed."
-        in form
-    )
+    assert "A payment that arrived after the write-off stays: only the remaining write-off is reversed." in form
     assert "A claim with any other change is skipped and listed until that change is undone." in form
     assert "restore $25.00 to 2 claims. 1 claim touched since is left out: C00003 ." in box
 

@@ -79,11 +79,11 @@ def test_it_shows_who_lives_what_they_do_and_who_fell_silent(
 
     said = ops.says(PAGE)
 
-    assert "1 workers alive" in said
+    assert "1 worker alive" in said
     assert f"job {job.job_id} of practice {practice.id}, claims 1–4, 2 seconds" in said
     assert "old:9 Silent 10 minutes ago" in said
     assert "beat host:2 Alive" in said
-    assert "0 seconds since beat's last tick came through" in said
+    assert "0 seconds since the scheduler was last seen" in said
 
 
 def test_it_names_no_claim_no_patient_no_person_and_no_dollar(
@@ -112,7 +112,7 @@ def test_while_redis_is_down_it_says_so_and_shows_the_rest(
         said = ops.says(PAGE)
         assert "The broker (Redis) does not answer. Pages" in said
         assert "work has waited" not in said, "workers find work without it: a warning"
-        assert "1 workers alive" in said
+        assert "1 worker alive" in said
         assert "Confirmed" in said
 
 
@@ -145,7 +145,7 @@ def test_hints_that_wait_are_counted_by_queue(ops: Browser, app: OpenAPI, broker
 
     said = ops.says(PAGE)
 
-    assert "2 hints waiting (settle 2, control 0)" in said
+    assert "2 queue depth (settle 2, control 0)" in said
     assert "does not answer" not in said
 
 
@@ -164,7 +164,7 @@ def test_a_stall_and_the_failures_of_a_day_are_said(
     said = ops.says(PAGE)
 
     assert "1 running job has not moved for a minute." in said
-    assert "for a minute: no worker takes it up" in said
+    assert "for over a minute: no worker has picked it up" in said
     assert "Locked by another user or process; gave up after five tries claim_locked 1" in said
     clock.turn_on(hours=25)
     assert ops.actor is not None
@@ -174,8 +174,8 @@ def test_a_stall_and_the_failures_of_a_day_are_said(
 @pytest.mark.parametrize(
     ("table", "told", "untold"),
     [
-        ("job_chunk", "0 claims that differ from the ledger", "– chunks open"),
-        ("claim", "0 chunks open", "– claims that differ from the ledger"),
+        ("job_chunk", "0 claims that don’t match the ledger", "– chunks open"),
+        ("claim", "0 chunks open", "– claims that don’t match the ledger"),
     ],
 )
 def test_of_a_locked_table_is_said_that_something_is_missing_and_the_rest_is_shown(
@@ -188,7 +188,7 @@ def test_of_a_locked_table_is_said_that_something_is_missing_and_the_rest_is_sho
     assert "Some of this could not be told" in said
     assert untold in said
     assert told in said
-    assert "No night is due" in said
+    assert "No scheduled run is due" in said
 
 
 def test_it_refreshes_by_the_part_that_changes(ops: Browser) -> None:

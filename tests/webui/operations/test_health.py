@@ -69,14 +69,14 @@ def test_a_lost_broker_does_not_take_the_web_away(database_url: str, sessions: S
     assert (status, answer["degraded"]) == (200, ["broker"])
     reason = str(answer["reasons"])
     assert "The broker's host refuses the connection." in reason
-    assert "Workers find work by themselves." in reason
+    assert "Workers find work on their own." in reason
 
 
 def test_lost_workers_do_not_take_the_web_away(database_url: str, broker_url: str, sessions: Sessions) -> None:
     hear_a_worker(sessions)
     status, answer = _ask(database_url, broker_url, "/readyz", at=NOW + dt.timedelta(seconds=46))
     assert (status, answer["degraded"]) == (200, ["worker"])
-    assert "no worker has been heard" in str(answer["reasons"])
+    assert "no worker has reported" in str(answer["reasons"])
 
 
 def test_a_job_that_nobody_works_on_is_said(database_url: str, broker_url: str, sessions: Sessions) -> None:
@@ -118,7 +118,7 @@ def test_work_that_waits_while_the_broker_is_away_is_said_as_both(database_url: 
     status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz", at=later)
 
     assert (status, answer["degraded"]) == (200, ["broker", "worker"])
-    assert "No worker finds the work that waits" in str(answer["reasons"])
+    assert "No worker is finding the waiting work" in str(answer["reasons"])
 
 
 def test_a_tick_that_nobody_sends_is_said(database_url: str, broker_url: str, sessions: Sessions) -> None:

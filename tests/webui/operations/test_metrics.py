@@ -169,7 +169,7 @@ def test_a_database_that_takes_connections_and_answers_nobody_holds_up_neither_s
         ready = client.get("/readyz")
 
     assert (ready.status_code, ready.json["cause"]) == (503, "silent")
-    assert ready.json["reason"].startswith("The database does not answer within 3 seconds.")
+    assert ready.json["reason"].startswith("The database did not answer within 3 seconds.")
 
 
 def test_a_locked_table_leaves_out_what_is_in_it_and_no_more(

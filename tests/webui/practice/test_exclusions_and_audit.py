@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 
 import pytest
@@ -34,14 +35,14 @@ def test_a_patient_is_excluded_and_the_exclusion_ended(
     said = biller.read(PAGE)
     assert "Court <order>" in said
     assert "11/30/2026" in said
-    assert "Exclude a patient or a payer" not in said, "only an administrator excludes"
+    assert "Exclude a patient or payer" not in said, "only an administrator excludes"
     claim = biller.says("/claims/C1")
     assert "The patient The Patient is excluded from write-offs through 11/30/2026 , by admin" in claim
     assert "On hold, or excluded from write-offs" in claim
     assert "C1" in biller.read("/claims?on_hold=true")
 
     assert admin.post(f"{PAGE}/1/end", on=PAGE).status_code == 303
-    assert "Nobody is excluded from write-offs" in biller.says(PAGE)
+    assert "No patient or payer is excluded from write-offs" in biller.says(PAGE)
     assert "Court <order>" in biller.read(f"{PAGE}?all=1")
 
 
@@ -52,9 +53,9 @@ def test_a_patient_is_excluded_and_the_exclusion_ended(
         ({"kind": "", "number": "1", "why": "x"}, "Name a patient or a payer"),
         ({"kind": "payer", "number": "1", "why": ""}, "Say why"),
         ({"kind": "payer", "number": "1", "why": "x", "until": "2026-11-22"}, "cannot be in the past"),
-        ({"kind": "payer", "number": "1", "why": "x", "until": "soon"}, "Choose a day"),
-        ({"kind": "payer", "number": "1", "why": "x", "until": "20261130"}, "Choose a day"),
-        ({"kind": "payer", "number": "1", "why": "x", "until": "2026-W48-1"}, "Choose a day"),
+        ({"kind": "payer", "number": "1", "why": "x", "until": "soon"}, "Enter a date"),
+        ({"kind": "payer", "number": "1", "why": "x", "until": "20261130"}, "Enter a date"),
+        ({"kind": "payer", "number": "1", "why": "x", "until": "2026-W48-1"}, "Enter a date"),
     ],
 )
 def test_a_fault_stands_at_its_field_and_what_was_typed_stays(
@@ -96,7 +97,7 @@ def test_a_hold_is_set_with_who_why_and_until_and_listed(practice: GivenPractice
         said = biller.read(path)
         assert "Letter of <x>" in said
         assert "11/30/2026" in said
-    assert "No claim is on such a hold" in biller.says(f"{PAGE}?hold=appeal_open")
+    assert "No claim has this kind of hold" in biller.says(f"{PAGE}?hold=appeal_open")
     assert "last day 11/30/2026, by biller: Letter of <x>" in biller.read("/claims")
 
     refused = biller.post(f"{page}/hold", on=page, hold="hold", why="Kept words", until="2026-11-01")
@@ -118,10 +119,11 @@ def test_the_audit_says_who_did_what_and_is_narrowed(practice: GivenPractice, ad
     assert "Put claim C00001 on hold" in every
     assert f"Completed job {job.job_id}" in every
     assert "settled 1" in every
+    assert not re.search(r"\b[0-9a-f]{64}\b.*Each checksum", every), "a job's checksum is for the file"
     assert "Secret" not in every
     assert "Confirmed job" not in admin.says("/audit?claim=C00001")
     assert f"Confirmed job {job.job_id}" in admin.says("/audit?claim=C00002")
-    assert "No act matches" in admin.says("/audit?from=2026-11-24")
+    assert "No entry matches" in admin.says("/audit?from=2026-11-24")
     assert "Put claim C00001 on hold" in admin.says(f"/audit?person={practice.biller.user_id}")
 
 
@@ -181,7 +183,7 @@ def test_a_filter_that_cannot_be_read_lists_nothing(admin: Browser, query: str) 
 
     assert answer.status_code == 422
     assert 'aria-invalid="true"' in answer.text
-    assert "Nothing is listed until" in answer.text
+    assert "Fix the filter to see audit entries." in answer.text
 
 
 def test_the_audit_is_exported_and_that_is_written_down(practice: GivenPractice, admin: Browser) -> None:

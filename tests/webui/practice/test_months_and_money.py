@@ -44,7 +44,7 @@ def test_months_are_listed_closed_with_their_totals_and_reopened_with_a_reason(
     assert "Only an administrator" in biller.says("/months")
     assert "Close November 2026" not in biller.says("/months/2026-11")
     page = admin.says("/months/2026-11")
-    assert "What closing it now would keep" in page
+    assert "Totals that will be locked" in page
     assert "Write-off" in page
     assert "-$100.00" in page
 
@@ -60,7 +60,7 @@ def test_months_are_listed_closed_with_their_totals_and_reopened_with_a_reason(
     admin.post("/months/2026-11/close", on="/months/2026-11")
     admin.post("/months/2026-11/reopen", on="/months/2026-11", reason="Another")
     said = biller.says("/months/2026-11")
-    assert re.search("reopened it: “Another”.*closed it.*reopened it: “A late file”.*closed it", said)
+    assert re.search("Reopened: “Another”.*Closed.*Reopened: “A late file”.*Closed", said)
     assert biller.post("/months/2026-11/close", on="/months/2026-11").status_code == 403
 
 
@@ -72,7 +72,7 @@ def test_a_month_with_an_unfinished_job_shows_which(practice: GivenPractice, adm
     page = admin.says("/months/2026-11")
     refused = admin.post("/months/2026-11/close", on="/settings")
 
-    assert f"Unfinished jobs would post into it: job {job.job_id} ." in page
+    assert f"Unfinished jobs would post to this month: job {job.job_id} . Let them finish" in page
     assert refused.status_code == 409
     assert "let them end, or cancel them" in refused.text
 
@@ -97,16 +97,16 @@ def test_whoever_closes_a_month_reads_which_nights_and_previews_it_stops(
 
     page = admin.says("/months/2026-11")
 
-    assert "1 schedule still has nights in it, which will be refused and settle nothing: Nightly ." in page
-    assert f"1 preview waits for CONFIRM and has to be dated anew: job {job.job_id} ." in page
+    assert "1 schedule still has runs in this month. Those runs will be refused and settle nothing: Nightly ." in page
+    assert f"1 preview waits for CONFIRM and needs a new posting date: job {job.job_id} ." in page
     assert "will be refused" not in admin.says("/months/2026-10")
 
 
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/months/2026-13", 404, "There is no such month; its name is written as 2026-11."),
-        ("/months/november", 404, "There is no such month; its name is written as 2026-11."),
+        ("/months/2026-13", 404, "Month not found. Write it as 2026-11."),
+        ("/months/november", 404, "Month not found. Write it as 2026-11."),
         ("/late-payments?month=x", 422, "Write the month as YYYY-MM, such as 2026-11."),
         ("/late-payments?after=x", 422, "begin again at the first page"),
         ("/credits?cursor=x", 422, "cursor: use next_cursor of the page before, unchanged"),
@@ -212,8 +212,23 @@ def test_a_late_payment_is_told_at_once_on_the_claim_in_the_certificate_and_by_m
     months = biller.says("/late-payments")
     assert "November 2026 1 $100.00 $60.00 $0.00 $40.00 $40.00" in months
     assert "C1" in biller.says("/late-payments?month=2026-11")
-    assert "Nothing was taken back in this month" in biller.says("/late-payments?month=2026-10")
+    assert "No write-off was reversed or restored in this month" in biller.says("/late-payments?month=2026-10")
     assert "$30.00 is too much there now: a credit." in pay(biller, "C1", "90")
+
+
+def test_a_refunded_payment_is_shown_as_a_restored_write_off(practice: GivenPractice, biller: Browser) -> None:
+    practice.claim("C1", Line(0, 100_00))
+    job = practice.settle()
+    practice.pay("C1", 40_00)
+    practice.pay("C1", -10_00)
+
+    said = biller.says("/late-payments?month=2026-11")
+
+    assert "November 2026 1 $100.00 $70.00 $0.00 $30.00 $30.00" in said
+    restored = f"refund or reversal, write-off restored $0.00 $10.00 -$10.00 {job.job_id} import"
+    assert "C1 1 Patient -$10.00" in said
+    assert restored in said
+    assert f"payment, write-off reversed $100.00 $60.00 $40.00 {job.job_id} import" in said
 
 
 def test_a_payment_on_another_line_says_where_it_was_written_off(practice: GivenPractice, biller: Browser) -> None:
@@ -233,14 +248,14 @@ def test_credits_are_a_work_list_with_a_filter_and_a_file(practice: GivenPractic
     practice.claim("C3", Line(5_00, 5_00))
 
     page = biller.says("/credits")
-    assert "3 lines of 2 claims" in page
+    assert "3 lines on 2 claims" in page
     assert "insurance $12.00 · patient $5.00" in page
     assert page.count("01/22/2027") == 1, (
         "60 days from 11/23/2026, of what Medicare paid and not of the patient's money"
     )
-    assert "1 line of 1 claim" in biller.says("/credits?responsibility=patient")
-    assert "2 lines of 1 claim" in biller.says("/credits?payer_class=medicare")
-    assert "1 line of 1 claim" in biller.says("/credits?at_least=9.99")
+    assert "1 line on 1 claim" in biller.says("/credits?responsibility=patient")
+    assert "2 lines on 1 claim" in biller.says("/credits?payer_class=medicare")
+    assert "1 line on 1 claim" in biller.says("/credits?at_least=9.99")
     assert "No credit matches" in biller.says("/credits?at_least=1000")
     fault = biller.get("/credits?at_least=abc")
     assert (fault.status_code, 'id="at_least-fault"' in fault.text, 'value="abc"' in fault.text) == (422, True, True)
@@ -249,9 +264,9 @@ def test_credits_are_a_work_list_with_a_filter_and_a_file(practice: GivenPractic
     rows = list(csv.reader(io.StringIO(file.data.decode("utf-8-sig"))))
     assert [row[0] for row in rows] == ["Claim ID", "C1", "C1"]
     assert (rows[1][6], rows[1][8], rows[2][6], rows[2][7]) == ("10.00", "'=MEDICARE", "5.00", "-5.00")
-    assert "Nobody has a credit" not in page
+    assert "There are no credits" not in page
 
 
 def test_without_credits_and_late_payments_the_lists_say_so(practice: GivenPractice, biller: Browser) -> None:
-    assert "Nobody has a credit" in biller.says("/credits")
-    assert "No payment has come after a write-off yet" in biller.says("/late-payments")
+    assert "There are no credits" in biller.says("/credits")
+    assert "No payment has been posted after a write-off yet" in biller.says("/late-payments")

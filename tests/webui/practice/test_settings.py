@@ -40,7 +40,7 @@ def test_an_administrator_changes_it_and_the_page_says_who_and_when(practice: Gi
 
 def test_a_biller_reads_it_and_may_not_change_it(practice: GivenPractice, biller: Browser) -> None:
     page = biller.read("/settings")
-    assert "Only an administrator of the practice may change them" in page
+    assert "Only an administrator of the practice can change them" in page
     assert "<fieldset" in page
     assert " disabled" in page
 
@@ -64,7 +64,7 @@ def test_a_provider_differs_and_then_follows_the_practice_again(practice: GivenP
 
     admin.post("/settings/write-off/provider", provider_id="77", setting="patient")
     assert {p.external_id: p.setting for p in setting_of(practice).providers}["77"] is WriteOffSetting.PATIENT
-    assert "1 of 2 with a setting of their own" in admin.read("/settings")
+    assert "1 of 2 have their own setting" in admin.says("/settings")
 
     admin.post("/settings/write-off/provider", provider_id="77", setting="practice")
     assert {p.external_id: p.setting for p in setting_of(practice).providers}["77"] is None
@@ -77,7 +77,7 @@ def test_an_unknown_provider_is_not_found(admin: Browser) -> None:
 def test_many_providers_are_searched_by_name_or_id(practice: GivenPractice, admin: Browser) -> None:
     for index in range(20):
         practice.provider(f"NPI{index:02d}", write_off=None)
-    assert "Search a provider" in admin.read("/settings")
+    assert "Search providers" in admin.read("/settings")
 
     found = admin.read("/settings?provider=npi07")
 
@@ -102,7 +102,7 @@ def test_an_administrator_sets_the_failure_budget_and_the_window(practice: Given
     assert limits_of(practice) == (10, 1_000, 5, 14)
     said = admin.says("/settings")
     assert "Now: more than 10 % of at least 1,000 claims, or 5 same error in a row." in said
-    assert "skipped as “a payment came in lately”" in said
+    assert "Claims with a payment within this window are skipped." in said
 
 
 @pytest.mark.parametrize("number", ["", "0", "101", "1.5", "-1", "x", "²", "9" * 40, "1\x00"])
@@ -122,13 +122,13 @@ def test_a_window_of_more_than_a_year_is_a_fault_at_its_field(practice: GivenPra
     answer = admin.post("/settings/recent-payment", recent_payment_days="366")
 
     assert answer.status_code == 422
-    assert "Type a whole number from 0 to 365." in answer.text
+    assert "Enter a whole number from 0 to 365." in answer.text
     assert limits_of(practice) == (50, 50, 20, 0)
 
 
 def test_a_biller_reads_the_limits_and_may_not_change_them(practice: GivenPractice, biller: Browser) -> None:
-    assert "Now: more than 50 % of at least 50 claims" in biller.says("/settings")
-    assert "Save the failure budget" not in biller.read("/settings")
+    assert "Now: more than 50% of at least 50 claims" in biller.says("/settings")
+    assert "Save error limits" not in biller.read("/settings")
     assert biller.post("/settings/failure-budget", **BUDGET).status_code == 403
     assert biller.post("/settings/recent-payment", recent_payment_days="14").status_code == 403
     assert limits_of(practice) == (50, 50, 20, 0)

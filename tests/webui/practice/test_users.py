@@ -63,7 +63,7 @@ def test_a_role_is_changed_and_the_next_click_knows_it(
 ) -> None:
     admin.post(f"{page_of(practice)}/role", on=page_of(practice), role="ops")
     assert person(practice).role is Role.OPS
-    assert "The role is saved" in admin.read(page_of(practice))
+    assert "Role saved" in admin.read(page_of(practice))
     assert biller.get("/claims").status_code == 403
 
 
@@ -80,7 +80,7 @@ def test_limits_are_an_amount_or_the_word(practice: GivenPractice, admin: Browse
     assert (person(practice).claim_limit_cents, person(practice).job_limit_cents) == (125_000, UNLIMITED)
     page = admin.read(page_of(practice))
     assert 'value="$1,250.00"' in page
-    assert "Jobs that were previewed before keep the limits of then" in page
+    assert "Existing previews keep their old limits" in page
 
 
 def test_an_empty_field_is_an_error_beside_it_and_what_was_typed_stays(practice: GivenPractice, admin: Browser) -> None:
@@ -172,12 +172,12 @@ def test_another_practices_person_is_not_there(practice: GivenPractice, admin: B
 
 
 def test_an_administrator_sets_what_takes_two_people(practice: GivenPractice, admin: Browser) -> None:
-    assert "Now: unlimited for one claim, unlimited for one job." in admin.says("/settings")
+    assert "Now: unlimited per claim, unlimited per job." in admin.says("/settings")
     answer = admin.post("/settings/write-off-limits", claim_limit_cents="250", job_limit_cents="unlimited")
     assert answer.location == "/settings#limits"
     assert limits_of(practice) == (25_000, UNLIMITED)
     says = admin.says("/settings")
-    assert "Now: $250.00 for one claim, unlimited for one job. A change is not retroactive" in says
+    assert "Now: $250.00 per claim, unlimited per job. Existing previews keep their old limits." in says
 
 
 def test_an_empty_limit_is_an_error_and_changes_nothing(practice: GivenPractice, admin: Browser) -> None:
@@ -190,7 +190,7 @@ def test_an_empty_limit_is_an_error_and_changes_nothing(practice: GivenPractice,
 
 
 def test_a_biller_reads_the_limits_and_may_not_set_them(practice: GivenPractice, biller: Browser) -> None:
-    assert "Now: unlimited for one claim" in biller.says("/settings")
+    assert "Now: unlimited per claim" in biller.says("/settings")
     refused = biller.post("/settings/write-off-limits", claim_limit_cents="1", job_limit_cents="1")
     assert refused.status_code == 403
     assert limits_of(practice) == (UNLIMITED, UNLIMITED)

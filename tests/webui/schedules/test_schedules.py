@@ -100,10 +100,10 @@ def test_a_schedule_says_in_words_what_it_does_when_next_and_what_tonight(
     said = admin.says(made(admin) + "/tonight")
 
     assert "Every Monday to Friday at 2:30 AM (America/New_York), reports what it would settle" in said
-    assert "Next: Tuesday 11/24/2026 at 2:30 AM" in said
-    assert "Total due at most $50.00" in said
-    assert "What it would settle tonight Claims that match 4 Would settle 3 Skipped 1" in said
-    assert "From insurance $30.00 From patients $15.00" in said
+    assert "Next run: Tuesday 11/24/2026 at 2:30 AM" in said
+    assert "Total balance: max $50.00" in said
+    assert "Estimate for the next run Claims that match 4 Would settle 3 Skipped 1" in said
+    assert "Insurance balances $30.00 Patient balances $15.00" in said
     assert "On hold, or excluded from write-offs" in said
     assert "Report only" in said
     assert [schedule.mode for schedule in schedules_of(practice)] == [ScheduleMode.REPORT]
@@ -146,7 +146,7 @@ def test_looking_shows_what_it_would_settle_and_saves_nothing(practice: GivenPra
     answer = admin.post("/schedules", on="/schedules/new", **FORM, act="look")
 
     assert answer.status_code == 200
-    assert "What it would settle tonight" in answer.text
+    assert "Estimate for the next run" in answer.text
     assert "Every Monday to Friday at 2:30 AM" in answer.text
     assert 'value="Small balances"' in answer.text
     assert schedules_of(practice) == []
@@ -155,22 +155,22 @@ def test_looking_shows_what_it_would_settle_and_saves_nothing(practice: GivenPra
 @pytest.mark.parametrize(
     ("field", "typed", "cure"),
     [
-        ("name", "", "Give it a name of at most 60 characters."),
-        ("local_time", "25:00", "Write the time as hours and minutes"),
-        ("local_time", "half past two", "Write the time as hours and minutes"),
-        ("local_time", "13:30 PM", "Write the time as hours and minutes"),
+        ("name", "", "Enter a name of up to 60 characters."),
+        ("local_time", "25:00", "Enter a time, e.g. 2:30 AM or 14:30."),
+        ("local_time", "half past two", "Enter a time, e.g. 2:30 AM or 14:30."),
+        ("local_time", "13:30 PM", "Enter a time, e.g. 2:30 AM or 14:30."),
         ("weekdays", [], "Choose at least one day of the week."),
-        ("late_minutes", "0", "Type a number of minutes, 1 to 1,380"),
-        ("total_due_max", "", "a schedule never means every claim"),
-        ("total_due_max", "fifty", "Correct the marked fields of the filter."),
-        ("reason", "", "Choose why these balances will not be collected."),
-        ("claims_max", "", "or the word unlimited"),
-        ("claims_max", "0", "or the word unlimited"),
-        ("claims_max", "many", "or the word unlimited"),
-        ("cents_max", "", "or the word unlimited"),
-        ("cents_max", "12.345", "or the word unlimited"),
-        ("cents_max", "-1", "or the word unlimited"),
-        ("mail_to", "nobody", "Write addresses such as name@example.org"),
+        ("late_minutes", "0", "Enter a number of minutes from 1 to 1,380"),
+        ("total_due_max", "", "because a schedule can&#39;t include every claim"),
+        ("total_due_max", "fifty", "Fix the highlighted filter fields."),
+        ("reason", "", "Choose a reason for the write-off."),
+        ("claims_max", "", "or “unlimited”"),
+        ("claims_max", "0", "or “unlimited”"),
+        ("claims_max", "many", "or “unlimited”"),
+        ("cents_max", "", "or “unlimited”"),
+        ("cents_max", "12.345", "or “unlimited”"),
+        ("cents_max", "-1", "or “unlimited”"),
+        ("mail_to", "nobody", "Enter up to 20 addresses like name@example.org"),
         ("note", "x" * 501, "Shorten the note to 500 characters."),
     ],
 )
@@ -223,7 +223,7 @@ def test_a_filter_that_matches_nothing_is_said_and_its_run_does_nothing(
     practice: GivenPractice, admin: Browser
 ) -> None:
     page = made(admin, claim_id="NOBODY")
-    assert "No claim matches the filter as things stand." in admin.says(f"{page}/tonight")
+    assert "No claim matches the filter right now." in admin.says(f"{page}/tonight")
 
     report = pressed(admin, page)
 
@@ -240,12 +240,12 @@ def test_a_filter_that_matches_nothing_is_said_and_its_run_does_nothing(
         (
             dt.datetime(2027, 3, 13, 17, 0, tzinfo=dt.UTC),
             "2:30 AM",
-            "at 3:00 AM. The clock goes forward that night and has no 2:30 AM: it runs at 3:00 AM.",
+            "at 3:00 AM. Clocks go forward and skip 2:30 AM, so it runs at 3:00 AM.",
         ),
         (
             dt.datetime(2027, 11, 6, 16, 0, tzinfo=dt.UTC),
             "1:30 AM",
-            "at 1:30 AM. The clock goes back that night and shows 1:30 AM twice: it runs once, the first time.",
+            "at 1:30 AM. Clocks go back and repeat 1:30 AM, so it runs once, the first time.",
         ),
     ],
 )
@@ -367,15 +367,15 @@ def test_pausing_resuming_and_deleting(practice: GivenPractice, admin: Browser) 
     page = made(admin)
 
     admin.post(f"{page}/pause")
-    assert "Paused: no night comes until somebody resumes it." in admin.says(page)
+    assert "Paused. It won't run until someone resumes it." in admin.says(page)
     assert schedules_of(practice)[0].state is ScheduleState.PAUSED
 
     admin.post(f"{page}/resume")
-    assert "Next: Tuesday 11/24/2026 at 2:30 AM" in admin.says(page)
+    assert "Next run: Tuesday 11/24/2026 at 2:30 AM" in admin.says(page)
 
     admin.post(f"{page}/delete")
-    assert "is deleted" in admin.says("/schedules")
-    assert "No schedule yet." in admin.says("/schedules")
+    assert "Schedule “Small balances” deleted." in admin.says("/schedules")
+    assert "No schedules yet." in admin.says("/schedules")
     assert admin.get(page).status_code == 404
     assert schedules_of(practice) == []
 
@@ -411,12 +411,12 @@ def test_run_now_pressed_twice_is_one_run_and_in_report_mode_touches_no_claim(
     said = admin.says(first.location)
     assert "It would settle 3 claims and skip 0; it settled none, as it only reports." in said
     assert "Would settle 3" in said
-    assert "From insurance $30.00 From patients $15.00" in said
+    assert "Insurance balances $30.00 Patient balances $15.00" in said
     assert {practice.read(f"C0000{n}").billing_status for n in (1, 2, 3)} == {"Balance Due"}
     job = re.search(r'href="(/jobs/\d+)"', admin.read(first.location))
     assert job
-    assert "Made by the schedule Small balances" in admin.says(job[1])
-    assert "Its report" in admin.says(job[1])
+    assert "Created by the schedule Small balances" in admin.says(job[1])
+    assert "Run report" in admin.says(job[1])
 
 
 def test_the_report_of_a_run_that_settles_follows_its_job(practice: GivenPractice, admin: Browser) -> None:
@@ -444,11 +444,11 @@ def test_the_report_of_a_run_that_settles_follows_its_job(practice: GivenPractic
 def test_a_run_over_its_cap_waits_and_its_report_says_so(practice: GivenPractice, admin: Browser) -> None:
     practice.claims(2)
     page = settling(admin, claims_max="1")
-    assert "It would wait for another person" in admin.says(f"{page}/tonight")
+    assert "It would wait for another user" in admin.says(f"{page}/tonight")
 
     said = admin.says(pressed(admin, page))
 
-    assert "Waits for approval" in said
+    assert "Awaiting approval" in said
     assert "Over the schedule's claim cap" in said
     assert practice.read("C00001").billing_status == "Balance Due"
 
@@ -481,11 +481,11 @@ def test_the_runs_of_a_deleted_schedule_stay_readable(practice: GivenPractice, a
     admin.post(f"{page}/delete")
 
     said = admin.says(report)
-    assert "The schedule of this run was deleted." in said
+    assert "This schedule was deleted." in said
     assert "Small balances" in said
     assert page not in admin.links(report)
     assert report in admin.links("/schedule-runs")
-    assert "Made by the schedule Small balances" in admin.says(job[1])
+    assert "Created by the schedule Small balances" in admin.says(job[1])
     assert page not in admin.links(job[1])
 
 
@@ -497,7 +497,7 @@ def test_a_change_is_not_in_the_report_of_a_run_that_began_before(practice: Give
     admin.post(f"{page}/change", **{**FORM, "name": "Renamed", "total_due_max": "10.00"}, version="1")
 
     said = admin.says(report)
-    assert "Total due at most $50.00" in said
+    assert "Total balance: max $50.00" in said
     assert "Renamed" not in said
 
 
@@ -542,8 +542,8 @@ def test_who_sees_claims_reads_schedules_and_their_reports_and_changes_nothing(
     page = made(admin)
     report = pressed(admin, page)
 
-    assert "Only an administrator of the practice may change them" in biller.says("/schedules")
-    assert "Next: Tuesday 11/24/2026" in biller.says(page)
+    assert "Only an administrator of the practice can change them" in biller.says("/schedules")
+    assert "Next run: Tuesday 11/24/2026" in biller.says(page)
     assert "It would settle 1 claim" in biller.says(report)
     assert biller.forms(page) == ["/sign-out"]
     assert biller.get("/schedules/new").status_code == 403

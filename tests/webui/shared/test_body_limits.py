@@ -33,7 +33,7 @@ def test_a_large_form_of_a_stranger_is_refused_unread(path: str, database_url: s
         answer = client.post(path, data={"email": LARGE})
 
     assert answer.status_code == 413
-    assert "larger than the server reads" in answer.text
+    assert "This request is too large." in answer.text
 
 
 def test_a_large_body_without_a_valid_token_is_refused_unread(database_url: str) -> None:
@@ -53,5 +53,5 @@ def test_who_is_signed_in_sends_large_forms_and_bodies(database_url: str, practi
         answer = client.post("/api/v1/settle-jobs", json=body, headers=asked)
 
     assert form.status_code == 400, "the form was read, and has no token of its page"
-    assert "too old" in form.text
+    assert "has expired" in form.text
     assert answer.status_code == 422, "the body was read, and names claims that there are not"

@@ -17,14 +17,14 @@ def test_a_page_says_so_in_words(path: str) -> None:
 
     assert answer.status_code == 503
     assert 1 <= int(answer.headers["Retry-After"]) <= 5
-    assert "The database does not answer" in answer.text
-    assert ("The broker (Redis) does not answer either." in answer.text) == (path == "/operations")
+    assert "The database is not answering" in answer.text
+    assert ("The broker (Redis) is not answering either." in answer.text) == (path == "/operations")
 
 
 def test_of_operations_the_page_tells_whether_the_other_server_answers(broker_url: str) -> None:
     with an_app(AWAY, broker_url=broker_url) as client:
         client.set_cookie(SESSION_COOKIE, TOKEN)
-        assert "The broker (Redis) answers." in client.get("/operations").text
+        assert "The broker (Redis) is up." in client.get("/operations").text
 
 
 def test_a_form_is_told_so_too() -> None:

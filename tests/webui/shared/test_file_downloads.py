@@ -60,7 +60,7 @@ def test_a_person_with_too_much_unfetched_gets_the_next_file_after_the_one_befor
     refused = client.get(FEED)
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "30")
-    assert "not fetched yet" in refused.text
+    assert "downloads are not finished" in refused.text
     assert _exports(practice) == 1, "what is refused was not read"
     assert first.text.count("\r\n") == 4
     first.close()

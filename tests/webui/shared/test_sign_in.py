@@ -119,7 +119,7 @@ def test_a_form_without_its_token_changes_nothing(biller: Browser) -> None:
     answer = biller.client.post("/sign-out")
 
     assert answer.status_code == 400
-    assert "This form is too old" in answer.text
+    assert "This form has expired" in answer.text
     assert biller.get("/jobs").status_code == 200
 
 
