@@ -30,7 +30,7 @@ BECAUSE: Final = {
     EDITED: "A user changed its days or time before it started",
     PAUSED: "A user paused the schedule before it started",
     DELETED: "A user deleted the schedule before it started",
-    DiscardedBecause.PERIOD_CLOSED: "The month of its posting date is closed. Preview the claims with the next open date",
+    DiscardedBecause.PERIOD_CLOSED: "The month of its posting date is closed. Preview again with the next open date",
     BROKE: "An unexpected error occurred at each try before its deadline. The log says where",
     DATABASE_BUSY: "The database was busy or unavailable at each try before its deadline",
 }

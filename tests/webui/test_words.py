@@ -58,7 +58,7 @@ def test_a_stretch_of_time_is_said_as_people_say_it(seconds: float | None, said:
 
 def test_dates_times_and_numbers_are_as_the_practice_writes_them() -> None:
     assert labels.date(dt.date(2021, 8, 28)) == "08/28/2021"
-    assert labels.clock_time(dt.time(8, 15)) == "08:15AM"
+    assert labels.clock_time(dt.time(8, 15)) == "8:15 AM"
     assert labels.clock_time(None) == ""
     assert labels.number(12_431) == "12,431"
     assert labels.money(-1_500) == "-$15.00"

@@ -1,4 +1,4 @@
-"""Version 1 of the HTTP API: the same acts as the pages, for programs, with a token instead of a browser's session."""
+"""Version 1 of the HTTP API: what the pages do, for programs, with a token instead of a browser session."""
 
 from http import HTTPStatus
 from typing import Final
@@ -47,7 +47,8 @@ __all__ = [
     "users",
 ]
 
-FAILED_TOKENS_PER_ADDRESS: Final = "60 per minute"  # a script with an old token is told so; it does not keep us busy
+# a script with an old token is refused quickly and does not keep the server busy
+FAILED_TOKENS_PER_ADDRESS: Final = "60 per minute"
 
 
 def register(app: OpenAPI) -> None:
@@ -67,8 +68,8 @@ def _token_failed(response: Response) -> bool:
     return response.status_code == HTTPStatus.UNAUTHORIZED
 
 
-# Once, when it is imported: a blueprint and the limiter outlive the applications that use them.
-csrf.exempt(api)  # a browser never sends a token by itself, so no other site can
+# Once, at import, because a blueprint and the limiter outlive the applications that use them.
+csrf.exempt(api)  # a browser never sends a token by itself, so other sites cannot forge a request
 limiter.limit(FAILED_TOKENS_PER_ADDRESS, deduct_when=_token_failed)(api)
 api.register_error_handler(Refusal, _refusal)
 api.register_error_handler(HTTPException, problem_json.problem_from_http_error)

@@ -1,4 +1,4 @@
-"""Two people: what waits for another person's word, and that word."""
+"""Approvals: list the jobs that need one, approve, reject."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -62,7 +62,7 @@ def list_approvals() -> Response:
     tags=[JOBS],
     responses={202: Confirmed, **problem_responses(400, 404, 409, 413, 415)},
 )
-@requires(Action.SEE_CLAIMS)  # core asks who may, by the job's kind, and that it is not their own
+@requires(Action.SEE_CLAIMS)  # core checks who may, by the job's kind and requesters
 def approve_job(path: JobPath, body: Approval) -> tuple[Response, int]:
     """Approve a job over a limit. It runs as previewed. Repeating the request gives the same answer."""
     with transaction(app_context().sessions) as session:

@@ -42,7 +42,7 @@ class AuditFileQuery(Parameters):
     to: reading.Day | None = None
 
     def narrowed(self, session: Session, practice_id: int) -> AuditFilter:
-        """Return the filter alone; raise `NotFound` if the practice has no such user."""
+        """Return the filter alone. Raise `NotFound` if the practice has no such user."""
         person = log.find_user_id(session, practice_id, self.person) if self.person else None
         return AuditFilter(person=person, claim=self.claim, job=self.job, first_day=self.from_, last_day=self.to)
 

@@ -1,4 +1,4 @@
-"""The blueprint of version 1, with what every answer of it has in common."""
+"""The blueprint of version 1, and what all its answers share."""
 
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 def problem_responses(*statuses: int) -> ResponseDict:
-    """The problems that a view can answer, for the OpenAPI document."""
+    """Return the problems that a view can answer, for the OpenAPI document."""
     return {str(status): _problem(status) for status in statuses}
 
 
@@ -50,7 +50,7 @@ api = APIBlueprint(
 
 
 class Anything(PathConverter):
-    """A claim's number in a path: any text, even one that begins with a slash."""
+    """A claim's number in a path: any text, even one that starts with a slash."""
 
     regex = ".+?"
     part_isolating = False
@@ -63,5 +63,5 @@ def _register_anything_converter(state: BlueprintSetupState) -> None:
 
 @api.after_request
 def _require_revalidation(response: Response) -> Response:
-    response.headers["Cache-Control"] = "private, no-cache"  # asked again each time, but an ETag may say "unchanged"
+    response.headers["Cache-Control"] = "private, no-cache"  # revalidated each time, but an ETag may say "unchanged"
     return response

@@ -1,4 +1,4 @@
-"""Claims: the feed, one claim, its ledger, and what people do to one claim by hand."""
+"""Claims: the feed, one claim, its ledger, manual postings and holds."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -72,11 +72,11 @@ class ClaimsQuery(ClaimFilter):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the address, where every value is a text; raise `BadFilter` naming each bad key."""
+        """Read the address, where every value is text. Raise `BadFilter` naming each bad key."""
         return cls.of_texts(given)
 
     def narrowed(self) -> ClaimFilter:
-        """The filter alone."""
+        """Return the filter alone."""
         return ClaimFilter.of({key: value for key, value in self.given().items() if key not in _PAGING_KEYS})
 
 
@@ -85,7 +85,7 @@ class NewPosting(RootModel[Entry]):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the entry; raise `BadEntry` naming each bad field."""
+        """Read the entry. Raise `BadEntry` naming each bad field."""
         return cls(entries.parse_entry(given))
 
 
@@ -94,7 +94,7 @@ class NewHold(Body):
 
     hold: Annotated[
         Annotated[Hold, Strict(strict=False)] | None,
-        Field(description="The kind of hold, or null to release it"),  # JSON has text
+        Field(description="The kind of hold, or null to release it"),  # JSON has only text
     ]
     why: Annotated[str, Field(description="Reason, up to 500 characters")] = ""
     until: Annotated[reading.Day | None, Field(description="Last day of the hold; null means no end date")] = None
@@ -122,7 +122,7 @@ def list_claims(query: ClaimsQuery) -> Response:
     return jsonify(answer.json_ready())
 
 
-# A claim's number may hold two slashes in a row.
+# A claim's number may contain two slashes in a row.
 @api.get(
     "/claims/<anything:claim_id>",
     tags=[CLAIMS],

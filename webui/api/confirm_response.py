@@ -1,4 +1,4 @@
-"""What the API answers to CONFIRM, of the first person and of the second."""
+"""The answer to a requester's CONFIRM and to an approver's."""
 
 import datetime as dt
 from typing import Annotated, Literal

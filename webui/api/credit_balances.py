@@ -1,4 +1,4 @@
-"""Credits: what was paid too much."""
+"""Credit balances."""
 
 import datetime as dt
 from typing import Annotated, Self
@@ -29,7 +29,7 @@ class CreditsQuery(Parameters):
     limit: Limit = LIMIT_DEFAULT
 
     def narrowed(self) -> CreditsFilter:
-        """The filter alone."""
+        """Return the filter alone."""
         return CreditsFilter(
             responsibility=self.responsibility, payer_class=self.payer_class, at_least_cents=self.at_least_cents
         )
@@ -60,7 +60,7 @@ class Credit(Answer):
 
     @classmethod
     def of(cls, credit: work_list.Credit, today: dt.date) -> Self:
-        """The credit as an answer."""
+        """Return the credit as an answer."""
         return cls.model_validate({**vars(credit), **credit.reckoned(today)})
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and a page that shows it with nothing from another host."""
+"""The OpenAPI document, and a page that shows it without another host."""
 
 from pathlib import Path
 from typing import Final, cast
@@ -12,7 +12,7 @@ from flask_openapi3.openapi import OpenAPI
 from webui.api.blueprint import VERSION_PATH
 from webui.api.models import Problem
 
-# Swagger UI writes style attributes and draws its icons from data: addresses; scripts come from here alone.
+# Swagger UI writes style attributes and draws icons from data: addresses. Scripts come from this host only.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -28,7 +28,7 @@ docs = Blueprint("api_docs", __name__, url_prefix=VERSION_PATH)
 
 
 def describe(app: OpenAPI) -> None:
-    """Say of the document what no single view says; call it before the views are registered."""
+    """Describe the document as a whole. Call it before the views are registered."""
     app.info = Info(title="Batch Settle", version="1", description=_DESCRIPTION)
     app.security_schemes = {"token": SecurityScheme(type="http", scheme="bearer")}
     app.validation_error_model = Problem
@@ -37,13 +37,13 @@ def describe(app: OpenAPI) -> None:
 
 @docs.get("/openapi.json")
 def document() -> Response:
-    """Give the OpenAPI document."""
+    """Return the OpenAPI document."""
     return jsonify(cast("OpenAPI", current_app).api_doc)
 
 
 @docs.get("/docs")
 def page() -> Response:
-    """Show the document, and let people try it with a token of their own."""
+    """Show the document, and let users try it with their own token."""
     response = make_response(render_template("api/docs.html"))
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return response
@@ -51,5 +51,5 @@ def page() -> Response:
 
 @docs.get("/docs/<path:name>")
 def swagger(name: str) -> Response:
-    """Give a file of Swagger UI, from the wheel that carries it."""
+    """Return a file of Swagger UI from its wheel."""
     return send_from_directory(_SWAGGER, name, max_age=86_400)

@@ -1,4 +1,4 @@
-"""Exclusions: patients and payers that are kept from every write-off."""
+"""Exclusions: patients and payers that are not written off."""
 
 import datetime as dt
 from http import HTTPStatus

@@ -1,6 +1,7 @@
-"""What is done to a job that was previewed or confirmed: discard, pause, resume, cancel, try again.
+"""Commands on a previewed or confirmed job: discard, pause, resume, cancel, retry.
 
-Who may, depends on the job's kind (a reversal takes who may reverse), so core asks; here it is enough to see jobs.
+The right depends on the job's kind (a reversal needs the right to reverse), so core checks it. The view only requires
+the right to see jobs.
 """
 
 from typing import Annotated, Any, Final, Protocol
@@ -26,7 +27,7 @@ class Command(Protocol):
     """One of `core.jobs.commands`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> SettleJob:
-        """Do it and give the job."""
+        """Run the command and return the job."""
 
 
 class RetryQuery(Parameters):

@@ -1,4 +1,4 @@
-"""What a job leaves to keep: its three files, and the reconciliation certificate."""
+"""The files of a job, and its reconciliation certificate."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
@@ -30,7 +30,7 @@ class FilePath(JobPath):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read it; raise `NotFound` where a job has no such file."""
+        """Read it. Raise `NotFound` if a job has no such file."""
         job, file = JobPath.of(given), files.parse_file(given["file"])
         if given["form"] not in CONTENT_TYPES:
             raise NotFound(f"The files of a job are there as {' and '.join(CONTENT_TYPES)}.")

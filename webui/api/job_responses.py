@@ -1,4 +1,4 @@
-"""Jobs as the API answers them."""
+"""Jobs as API answers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,13 +23,13 @@ from webui.api.models import (
 
 
 def job_summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
-    """Each job, with the names of who asked for it and who confirmed it."""
+    """Return the jobs with the names of their requesters."""
     names = queries.names_of_users(session, practice_id, {person for job in jobs for person in _user_ids(job)})
     return [SettleJobSummary(**_summary_fields(job, names)) for job in jobs]
 
 
 def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
-    """The job with its frozen totals."""
+    """Return the job with its frozen totals."""
     names = queries.names_of_users(session, job.practice_id, _user_ids(job))
     preview = _preview(job)
     return SettleJobAnswer(
@@ -40,7 +40,7 @@ def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
 
 
 def confirmed_answer(session: Session, job: SettleJob) -> Confirmed:
-    """That the job is confirmed, by whom and when; or that it waits for another person."""
+    """Return that the job is confirmed, by whom and when, or that it needs another user's approval."""
     names = queries.names_of_users(session, job.practice_id, _user_ids(job))
     return Confirmed(
         id=str(job.id),
@@ -63,7 +63,7 @@ def _preview(job: SettleJob) -> PreviewTotals | None:
 
 
 def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
-    """The members that a summary and the whole have in common."""
+    """Return the fields that a summary and a full answer share."""
     preview = _preview(job)
     waits_since = job.previewed_at if job.status is JobStatus.PREVIEWED else None
     return {

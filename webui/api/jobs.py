@@ -1,4 +1,4 @@
-"""Settle jobs: preview, confirm, watch, control."""
+"""Settle jobs: preview, confirm, progress, items."""
 
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -114,7 +114,7 @@ def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
 
 
 def created_response(job: SettleJob, answer: SettleJobAnswer) -> Created:
-    """The answer to a request for a job: its preview, or that a worker is to prepare it."""
+    """Return the answer to a request for a job: its preview, or that a worker is preparing it."""
     hint_workers(job)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_job", job_id=job.id)}
 
@@ -148,7 +148,7 @@ def show_job(path: JobPath) -> Response:
     tags=[JOBS],
     responses={202: Confirmed, **problem_responses(400, 404, 409, 413, 415)},
 )
-@requires(Action.SEE_CLAIMS)  # a biller confirms, and an approver a reversal: core asks by the job's kind
+@requires(Action.SEE_CLAIMS)  # core checks who may confirm, by the job's kind
 def confirm_job(path: JobPath, body: Confirmation) -> tuple[Response, int]:
     """Confirm a previewed job. It runs once in the background, even if you confirm it again.
 

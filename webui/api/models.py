@@ -1,4 +1,4 @@
-"""What the API answers, field by field: money in integer cents, ids as strings, times in UTC."""
+"""The API's answers, field by field: money in integer cents, ids as strings, times in UTC."""
 
 import datetime as dt
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ from core.models.practices import WriteOffSetting
 
 Id = Annotated[str, BeforeValidator(str)]
 Ceiling = Annotated[int | Literal["unlimited"], Field(description='Cents, or "unlimited"')]
-# Pydantic would describe a time as the format "time". By RFC 3339 that requires an offset, and this has none.
+# Pydantic would describe a time with the format "time", which by RFC 3339 requires an offset. This one has none.
 ClockTime = Annotated[
     dt.time,
     WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$", "examples": ["14:30:00"]}),
@@ -28,7 +28,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
     def json_ready(self) -> dict[str, Any]:
-        """What stands in the answer's JSON."""
+        """Return the answer's JSON."""
         return self.model_dump(mode="json")
 
 

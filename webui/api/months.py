@@ -1,4 +1,4 @@
-"""Months: which are closed, closing one, reopening it."""
+"""Month-end close: list the months, close one, reopen one."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ class Period(Answer):
 
     @classmethod
     def of(cls, month: Month) -> Self:
-        """The month as an answer."""
+        """Return the month as an answer."""
         history = [vars(act) for act in month.history]
         return cls.model_validate({**vars(month), "month": periods.format_code(month.month), "history": history})
 
@@ -79,7 +79,7 @@ class Stops(Answer):
 
     @classmethod
     def of(cls, session: Session, practice_id: int, month: dt.date) -> Self:
-        """What it is now."""
+        """Return the current state."""
         return cls(
             schedules=[
                 StoppedSchedule.model_validate({"id": one.id, "name": one.name})
@@ -116,7 +116,7 @@ class PeriodPath(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read it; raise `NotFound` where no month is called so."""
+        """Read it. Raise `NotFound` if there is no such month."""
         try:
             periods.parse_month(given["month"])
         except periods.BadMonth:

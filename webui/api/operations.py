@@ -1,4 +1,4 @@
-"""The whole installation, for those who keep it running: counts and ids, no claim and nobody's name."""
+"""The whole installation, for operators: counts and ids, no claims and no names."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""A job's progress as the API answers it."""
+"""A job's progress as an API answer."""
 
 import datetime as dt
 from typing import Annotated

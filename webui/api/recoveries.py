@@ -1,4 +1,4 @@
-"""Recoveries: what late payments took back of write-offs."""
+"""Payments after write-off, and what they reversed."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class RecoveredMonth(Answer):
 
     @classmethod
     def of(cls, month: recoveries.RecoveredMonth) -> Self:
-        """The month as an answer."""
+        """Return the month as an answer."""
         given: Mapping[str, Any] = {**vars(month), "recovered_cents": month.recovered_cents}
         return cls.model_validate({**given, "month": periods.format_code(month.month)})
 

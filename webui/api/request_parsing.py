@@ -1,4 +1,4 @@
-"""Who asks, and what of: every view of the API gets a person whose role allows it, and arguments that were read."""
+"""Parse API requests: each view gets a user whose role allows it, and validated arguments."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ from webui.shared.token_auth import current_actor
 LIMIT_MAX: Final = 200
 LIMIT_DEFAULT: Final = 100
 IDEMPOTENCY_KEY_CHARACTERS_MAX: Final = 200
-_ID: Final = re.compile(r"[1-9][0-9]{0,17}")  # what a bigint holds
+_ID: Final = re.compile(r"[1-9][0-9]{0,17}")  # fits in a bigint
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Limit = Annotated[
@@ -60,11 +60,11 @@ class IdempotencyKeyMissing(BadInput):
 
 
 class Readable(Protocol):
-    """A model that refuses what does not fit in words of its own."""
+    """A model that refuses bad values in its own words."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read it, or raise a `Refusal`."""
+        """Read it. Raise a `Refusal`."""
 
 
 class Parameters(BaseModel):
@@ -74,7 +74,7 @@ class Parameters(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the parameters; raise `BadQuery` naming each bad one."""
+        """Read the parameters. Raise `BadQuery` naming each bad one."""
         return _read(cls, given, BadQuery, context=reading.TEXTS)
 
 
@@ -85,7 +85,7 @@ class Page(Parameters):
     limit: Limit = LIMIT_DEFAULT
 
     def after(self) -> int | None:
-        """The number in the cursor of a list that is ordered by one; raises `BadCursor`."""
+        """Return the number in the cursor. Raise `BadCursor`."""
         if not self.cursor:
             return None
         if not _ID.fullmatch(self.cursor):
@@ -100,14 +100,14 @@ class IdPath(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the id; raise `missing` where nothing can have it."""
+        """Read the id. Raise `missing` if nothing can have it."""
         if not _ID.fullmatch(given[cls._field()]):
             raise cls.missing
         return cls.model_validate(given)
 
     @property
     def id(self) -> int:
-        """The id."""
+        """Return the id."""
         return int(getattr(self, self._field()))
 
     @classmethod
@@ -122,7 +122,7 @@ class JobPath(IdPath):
     job_id: str
 
     def key(self, actor: Actor) -> JobKey:
-        """The job, in the practice of who asks."""
+        """Return the job's key in the caller's practice."""
         return JobKey(actor.practice_id, self.id)
 
 
@@ -133,7 +133,7 @@ class ClaimPath(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Any text may be a claim's number."""
+        """Accept any text as a claim's number."""
         return cls(claim_id=given["claim_id"])
 
 
@@ -144,7 +144,7 @@ class Body(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the body; raise `BadBody` naming each bad place."""
+        """Read the body. Raise `BadBody` naming each bad place."""
         return _read(cls, given, BadBody)
 
 
@@ -162,7 +162,7 @@ class OnceHeaders(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read the headers; raise `IdempotencyKeyMissing` or `BadIdempotencyKey`."""
+        """Read the headers. Raise `IdempotencyKeyMissing` or `BadIdempotencyKey`."""
         key = given.get("Idempotency-Key", "")
         if not key.strip():
             raise IdempotencyKeyMissing
@@ -172,10 +172,10 @@ class OnceHeaders(BaseModel):
 
 
 def requires(action: Action) -> Callable[[View], View]:
-    """Let a view be asked by those whose role allows `action`, with the path, query, header and body that it names.
+    """Let users whose role allows `action` call a view, with the path, query, header and body that it names.
 
-    The models in a view's signature describe it in the OpenAPI document; here they read the request too. flask-openapi3
-    could, but takes a body that is no JSON for an empty one and the first of two values for the only one.
+    The models in a view's signature describe it in the OpenAPI document, and read the request here. flask-openapi3
+    could do that, but it takes a body that is no JSON for an empty one, and the first of two values for the only one.
     """
 
     def wrap(view: View) -> View:
@@ -197,7 +197,7 @@ def requires(action: Action) -> Callable[[View], View]:
 
 
 def json_object() -> dict[str, Any]:
-    """The body as a JSON object; raises `BadRequestBody` naming the place, or 415 where it says that it is no JSON."""
+    """Return the body as a JSON object. Raise `BadRequestBody` naming the place, or 415 for another content type."""
     if not request.is_json:
         raise UnsupportedMediaType("Send the body as application/json.")
     text = request.get_data()
@@ -213,7 +213,7 @@ def json_object() -> dict[str, Any]:
 
 
 def single_or_many(given: MultiDict[str, str]) -> dict[str, str | list[str]]:
-    """Each key with its value, or with all of them where it stands more than once."""
+    """Return each key with its value, or with a list of its values if it is repeated."""
     return {key: values if len(values) > 1 else values[0] for key, values in given.lists()}
 
 

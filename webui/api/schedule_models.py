@@ -1,4 +1,4 @@
-"""What the API answers of schedules and their runs."""
+"""Schedules and their runs as API answers."""
 
 import datetime as dt
 from typing import Annotated, Any, Literal

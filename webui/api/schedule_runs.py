@@ -1,4 +1,4 @@
-"""The runs of schedules, each with its morning report."""
+"""The runs of schedules, each with its report."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -61,7 +61,7 @@ def show_run(path: RunPath) -> Response:
 
 
 def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
-    """The run with its morning report."""
+    """Return the run with its report."""
     report = reports.report_for_run(session, run, now=now())
     of_run = (
         "id", "schedule_id", "local_date", "due_at", "begun_at", "mode", "outcome", "because", "mail_state",
@@ -83,5 +83,5 @@ def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
 
 
 def code_counts(by_code: Iterable[tuple[str, int]]) -> list[Coded]:
-    """Codes with their words and how many claims each holds for."""
+    """Return codes with their sentences and numbers of claims."""
     return [Coded(code=code, words=codes.describe(code), claims=claims) for code, claims in by_code]

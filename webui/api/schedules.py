@@ -1,4 +1,4 @@
-"""Schedules: rules that make a job at a local time of night. They report until somebody lets them settle."""
+"""Schedules: rules that create a job at a set local time. A schedule only reports until settling is turned on."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -46,7 +46,7 @@ class ScheduleChange(ScheduleRequest):
     confirmation: Annotated[str | None, Field(description="CONFIRM, if the schedule settles")] = None
 
     def request(self) -> ScheduleRequest:
-        """The schedule alone."""
+        """Return the schedule alone."""
         return ScheduleRequest.model_validate(self.model_dump(exclude={"version", "confirmation"}))
 
 

@@ -1,4 +1,4 @@
-"""The people of the practice, and the limits of what one of them may write off without a second one."""
+"""The users of the practice, and the approval limits."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -23,7 +23,7 @@ from webui.shared.app_context import app_context, now
 from webui.shared.token_auth import current_actor
 
 USERS_AND_LIMITS: Final = Tag(name="Users and limits", description="Roles, and write-off limits without approval")
-_Role = Annotated[Role, Strict(strict=False)]  # JSON has text
+_Role = Annotated[Role, Strict(strict=False)]  # JSON has only text
 
 
 class UserPath(IdPath):
@@ -48,7 +48,7 @@ class _Limits(Body):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Read both; raise `BadLimitAmount` where one is neither an amount nor the word."""
+        """Read both. Raise `BadLimitAmount` if one is neither an amount nor "unlimited"."""
         for name in cls.LIMITS:
             value = given.get(name)
             if value != UNLIMITED_WORD and (isinstance(value, bool) or not isinstance(value, int)):
@@ -56,7 +56,7 @@ class _Limits(Body):
         return super().of(given)
 
     def cents(self) -> dict[str, int]:
-        """Both as core takes them."""
+        """Return both in cents, for core."""
         return {"claim_cents": _cents(self.claim_cents), "job_cents": _cents(self.job_cents)}
 
 

@@ -219,18 +219,18 @@ def message_for_page(refusal: Refusal, sentence: str | None = None) -> str:
 
 
 def clock_time(time: dt.time | dt.datetime | None) -> str:
-    """08:15AM; nothing where no time is known."""
-    return "" if time is None else f"{time:%I:%M%p}"
+    """Format a time: 8:15 AM. None is an empty text."""
+    return "" if time is None else f"{time:%I:%M %p}".removeprefix("0")
 
 
 def moment(at: dt.datetime | None) -> str:
-    """A moment in the practice's time zone, to the second: 11/23/2026 09:14:02AM."""
-    return "–" if at is None else f"{_practice_time(at):%m/%d/%Y %I:%M:%S%p}"
+    """Format a time in the practice's time zone, to the second: 11/23/2026 9:14:02 AM."""
+    return "–" if at is None else f"{_practice_time(at):%m/%d/%Y} {clock_seconds(at)}"
 
 
 def clock_seconds(at: dt.datetime | None) -> str:
-    """Only the time of a moment, in the practice's time zone: 09:14:02AM."""
-    return "–" if at is None else f"{_practice_time(at):%I:%M:%S%p}"
+    """Format only the time of day, in the practice's time zone: 9:14:02 AM."""
+    return "–" if at is None else f"{_practice_time(at):%I:%M:%S %p}".removeprefix("0")
 
 
 def utc_offset_seconds() -> int:

@@ -132,7 +132,7 @@ def test_confirmed_it_waits_and_the_requester_reads_for_whom_and_until_when(
     assert biller.status_of(previewed) == "Awaiting approval"
     assert "This job waits for another person , because it exceeds a limit. Nothing was written off yet." in says
     assert "Can be approved by: ruth." in says
-    assert "It expires 11/30/2026 10:00:00AM" in says
+    assert "It expires 11/30/2026 10:00:00 AM" in says
     assert "one that is lowered or raised later changes nothing about this job" in says
     assert f"{page_of(previewed)}/approve" not in biller.forms(page_of(previewed))
 
@@ -159,7 +159,7 @@ def test_the_list_says_who_asked_how_long_ago_for_how_much_and_what_is_over(
     says = approver.says("/approvals")
     assert f"{waiting.job_id} Settle · Small balance biller 5 minutes 3 $45.00" in says
     assert "Claims over the practice's limit for one claim: $30.00, limit $25.00" in says
-    assert "11/30/2026 10:00:00AM" in says
+    assert "11/30/2026 10:00:00 AM" in says
     assert "Approvals 1" in says, "the number that waits stands in the navigation"
     assert page_of(waiting) in approver.links("/approvals")
 

@@ -134,7 +134,7 @@ def test_the_certificate_says_everything_and_adds_up(practice: GivenPractice, jo
     assert "Small balance $20.00 $10.00 $30.00" in said
     assert "The Payer 2 $20.00 $10.00 $30.00" in said
     assert "The Provider 2 $20.00 $10.00 $30.00" in said
-    assert "Confirmed biller, 11/23/2026 10:00:00AM" in said
+    assert "Confirmed biller, 11/23/2026 10:00:00 AM" in said
     assert "Balance Writeoff Both: patient and insurance Recent payment Off" in said
     assert "On hold, or excluded from write-offs on_hold" in said
     document = json.loads(biller.get(f"/jobs/{job.job_id}/certificate.json").text)

@@ -52,7 +52,7 @@ def test_counts_always_add_up_and_dollars_are_said_by_responsibility(practice: G
     assert "Written off $60.00 insurance $40.00 · patient $20.00" in said
     assert "Small balance · “Year-end clean-up”" in said
     assert "Setting patient and insurance" in said
-    assert "every claim of the practice, frozen 10:00:00AM" in said
+    assert "every claim of the practice, frozen 10:00:00 AM" in said
 
 
 def test_a_running_job_says_how_far_it_is(practice: GivenPractice, biller: Browser) -> None:

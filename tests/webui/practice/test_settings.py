@@ -32,7 +32,7 @@ def test_an_administrator_changes_it_and_the_page_says_who_and_when(practice: Gi
     assert setting_of(practice).setting is WriteOffSetting.NEITHER
     page = admin.read("/settings")
     assert "by m.chen" in page
-    assert "11/23/2026 10:00:00AM" in page  # the practice's time, in New York
+    assert "11/23/2026 10:00:00 AM" in page  # the practice's time, in New York
     assert "keeps every balance" in page
     with practice.sessions() as session:
         assert "write_off_setting.changed" in session.scalars(select(AuditEntry.act)).all()
