@@ -1,7 +1,7 @@
-# One image for every process; docker-compose.yml says which command each runs.
+# One image for every process. docker-compose.yml has the command of each.
 FROM python:3.11-slim AS build
 WORKDIR /build
-# What the product needs, each file held against the hash in requirements.lock; nothing of its tests, no servers.
+# Install only what the product needs, and check each file against its hash in requirements.lock. No tests, no servers.
 RUN pip install --no-cache-dir uv==0.13.8 && uv venv /venv
 ENV VIRTUAL_ENV=/venv UV_NO_CACHE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1
 COPY requirements.lock pyproject.toml README.md LICENSE ./
@@ -14,7 +14,7 @@ RUN uv pip install --no-deps .
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home settle
 COPY --from=build /venv /venv
-# Cookies go over TLS alone, unless somebody says otherwise; here and not in the compose file, so that settle.env may.
+# Send cookies only over TLS. Set it here and not in the compose file, so that settle.env can override it.
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 SETTLE_HTTPS_ONLY=true
 WORKDIR /home/settle
 USER 10001

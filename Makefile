@@ -1,4 +1,4 @@
-# Needs python3 (3.11 or newer), pip, make; brings everything else. `make run` and `make test` are all a newcomer needs.
+# Needs python3 (3.11 or newer), pip and make, and installs everything else. Start with `make run` and `make test`.
 .DEFAULT_GOAL := help
 .PHONY: help install run test check fmt lock bench soak clean
 PYTHON ?= python3
@@ -9,16 +9,16 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := 1
 export UV_LINK_MODE := copy
 
-help: ## say what there is
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 install: .venv/.installed ## set up .venv from requirements.lock
 
 $(UV):
-	@echo "Bringing uv $(UV_VERSION) …"
+	@echo "Installing uv $(UV_VERSION) …"
 	@$(PYTHON) -m pip install --quiet --no-warn-script-location --disable-pip-version-check --root-user-action ignore --upgrade --target .tools uv==$(UV_VERSION)
 
-# Compiled once: a run starts a dozen Pythons, and some machines forbid them to keep what they compile.
+# Compile once, because a run starts a dozen Pythons and some machines do not let them save compiled files.
 .venv/.installed: requirements.lock pyproject.toml Makefile | $(UV)
 	@echo "Setting up .venv …"
 	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
@@ -27,13 +27,13 @@ $(UV):
 	@.venv/bin/python -m compileall -q core worker webui
 	@touch $@
 
-run: install ## start everything on this machine and say where it is
+run: install ## start everything on this machine and print the addresses
 	@exec .venv/bin/settle up $(ARGS)
 
-test: install ## the whole suite: real PostgreSQL, Valkey, workers and (where there is one) browser
+test: install ## run the whole suite: real PostgreSQL, Valkey, workers and, if installed, a browser
 	@.venv/bin/pytest $(ARGS)
 
-check: install ## ruff, mypy, import contracts, and that the lock is fresh
+check: install ## run ruff, mypy and the import contracts; check that the lock is fresh
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -41,18 +41,18 @@ check: install ## ruff, mypy, import contracts, and that the lock is fresh
 	@cp requirements.lock .venv/requirements.check && $(MAKE) --silent lock LOCK=.venv/requirements.check >/dev/null
 	@grep -v '^#' requirements.lock | grep -E '^[a-z0-9]' > .venv/lock.committed; grep -E '^[a-z0-9]' .venv/requirements.check > .venv/lock.fresh; diff .venv/lock.committed .venv/lock.fresh || { echo "requirements.lock is stale: run make lock"; exit 1; }
 
-fmt: install ## let ruff format and repair
+fmt: install ## format and fix with ruff
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-lock: $(UV) ## resolve pyproject.toml into requirements.lock; pinned versions that still fit stay
+lock: $(UV) ## resolve pyproject.toml into requirements.lock; keep pinned versions that still fit
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra local --extra dev --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o $(LOCK)
 
-bench: install ## ratios against hand-written SQL and naive baselines
+bench: install ## compare with hand-written SQL and naive baselines
 	@.venv/bin/python -m tests.benchmarks $(ARGS)
 
-soak: install ## accidents at random for MINUTES=10, then the books are proved
+soak: install ## cause random accidents for MINUTES=10, then prove the books
 	@.venv/bin/python -m tests.soak --minutes $(or $(MINUTES),10) $(ARGS)
 
-clean: ## remove the environment (not var/, where your data lives)
+clean: ## remove the environment, but not your data in var/
 	rm -rf .venv .tools

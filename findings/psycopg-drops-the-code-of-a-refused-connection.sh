@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# psycopg 3.3.9 (binary): a refused connection has no SQLSTATE, although the server sends one.
+# psycopg 3.3.9 (binary): the error of a refused connection has no SQLSTATE, although the server sends one.
 #
-# Guess before the run: the error of a wrong password carries sqlstate 28P01, which the server's answer holds.
-# Seen: sqlstate is None and diag.sqlstate too; only the sentence is left, in the server's language.
-# It matters because a program that tells an operator which thing is wrong (password, database, too many connections)
-# has to match words instead of codes.
+# Expected: the error of a wrong password has sqlstate 28P01, which is in the server's answer.
+# Seen: sqlstate is None, and so is diag.sqlstate. Only the sentence is left, in the server's language.
+# It matters because a program that names the cause for an operator (password, database, too many connections) must
+# match words instead of codes.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

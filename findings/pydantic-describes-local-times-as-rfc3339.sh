@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# pydantic 2.14.4: a time without a zone is described as JSON Schema's format "time", which demands a zone.
+# pydantic 2.14.4: JSON Schema's format "time" describes a time without a zone, but the format requires a zone.
 #
-# Guess before the run: the schema of datetime.time fits what pydantic itself writes for a time without a zone.
-# Seen: it writes "08:15:00" and describes it as format "time"; RFC 3339 times end in Z or an offset, and jsonschema
-# with its format checker refuses the value.
-# It matters because a client that is generated from the description refuses our own answer.
+# Expected: the schema of datetime.time fits what pydantic itself writes for a time without a zone.
+# Seen: pydantic writes "08:15:00" and describes it as format "time". RFC 3339 times end in Z or an offset, so
+# jsonschema with its format checker refuses the value.
+# It matters because a client generated from the description refuses our own answer.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# pydantic 2.14.4: Literal[True] takes the number 1, and the JSON schema that it writes says only true.
+# pydantic 2.14.4: Literal[True] accepts the number 1, although its JSON schema allows only true.
 #
-# Guess before the run: a field of Literal[True] takes JSON's true and nothing else, as its schema says.
-# Seen: 1 and 1.0 are taken too, also in strict mode, because a literal takes whatever is equal to it. StrictBool
+# Expected: a field of Literal[True] accepts JSON's true and nothing else, as its schema says.
+# Seen: it also accepts 1 and 1.0, even in strict mode, because a literal accepts any value that equals it. StrictBool
 # refuses both.
 # It matters because {"all": 1} in a request then selects every claim of a practice.
 set -euo pipefail

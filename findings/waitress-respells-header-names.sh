@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# waitress 3.0.2: the server respells the header names of an application: ETag leaves as Etag.
+# waitress 3.0.2: the server changes the header names of an application: it sends ETag as Etag.
 #
-# Guess before the run: header names reach the client as the application wrote them.
-# Seen: each part between hyphens is capitalized anew, so ETag becomes Etag and X-Request-ID becomes X-Request-Id.
-# It matters because names are the same to HTTP, but not to a client that keeps headers in a plain dictionary: an API
-# that documents ETag then seems to answer without one.
+# Expected: header names reach the client as the application wrote them.
+# Seen: waitress capitalizes each part between hyphens. ETag becomes Etag, and X-Request-ID becomes X-Request-Id.
+# It matters because HTTP ignores the case of names, but a client that keeps headers in a plain dictionary does not. For
+# that client, an API that documents ETag seems to answer without one.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

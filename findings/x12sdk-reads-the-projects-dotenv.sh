@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# x12sdk 2.2.0: importing the library loads the .env file of the project that it is installed in.
+# x12sdk 2.2.0: importing the library loads the .env file of the project in which it is installed.
 #
-# Guess before the run: importing a parser leaves os.environ as it was.
+# Expected: importing a parser leaves os.environ unchanged.
 # Seen: a script that imports x12sdk finds every line of PROJECT/.env in its environment. The search starts at the
-# library's own folder and walks up, so a .venv inside a checkout reaches the .env that Docker Compose reads its
-# settings and secrets from, whatever the working directory is. Run with `python -c`, the search starts at the working
-# directory instead.
-# It matters because a test suite with x12sdk as a development tool runs under settings that only Compose should have.
+# library's own folder and walks up. So a .venv inside a checkout reaches the .env from which Docker Compose reads its
+# settings and secrets, whatever the working directory is. With `python -c`, the search starts at the working directory
+# instead.
+# It matters because a test suite with x12sdk as a development tool runs with settings that only Compose should have.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# x12sdk 2.2.0: the same remittance gives one transaction, none, or an error, by how its segments end.
+# x12sdk 2.2.0: one remittance gives one transaction, none, or an error, depending on how its segments end.
 #
-# X12 lets a sender choose the segment terminator, a line feed included, and lets line ends follow each segment.
-# Guess before the run: all four files give one 835.
+# X12 lets a sender choose the segment terminator, even a line feed, and lets line ends follow each segment.
+# Expected: all four files give one 835.
 # Seen: a tilde, and a tilde with a line feed, give one. A line feed as the terminator gives none, without an error.
 # A tilde with CR LF raises UnboundLocalError.
 # It matters because a remittance that reads as no transactions looks like a payer that paid nothing.

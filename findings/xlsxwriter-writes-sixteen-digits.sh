@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# XlsxWriter 3.3.1: a float reaches the sheet with sixteen digits, so 999.94 is stored as 999.9400000000001.
+# XlsxWriter 3.3.1: a float is written with sixteen digits, so 999.94 is stored as 999.9400000000001.
 #
-# Guess before the run: write_number stores the shortest text that reads back as the same float, as repr does.
-# Seen: of the amounts from $0.01 to $2,999.99, 9,045 are stored with digits that nobody wrote. A Decimal of the same
-# amount is stored as it is.
+# Expected: write_number stores the shortest text that reads back as the same float, as repr does.
+# Seen: of the amounts from $0.01 to $2,999.99, 9,045 are stored with extra digits. A Decimal of the same amount is
+# stored as it is.
 # It matters because a program that reads the sheet's XML sums amounts that differ from the ledger's cents.
 set -euo pipefail
 folder=$(mktemp -d)

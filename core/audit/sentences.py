@@ -77,8 +77,8 @@ _LABELS: Final = {
     "payer_id": "payer",
     "user_id": "of user",
     "schedule": "by schedule",
-    "over": "waits because",
-    "include": "although",
+    "over": "needs approval because",
+    "include": "overridden rules",
 }
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}
 # Acts that a command does without a user.

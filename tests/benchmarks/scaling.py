@@ -210,7 +210,7 @@ def table() -> list[str]:
     """The rows of docs/scaling.md."""
     columns = (
         "practices", "cores of the server", "workers of 2", "day", "claims", "open chunks at most", "small jobs, p95",
-        "slowest job", "hours of worker", "of them busy",
+        "slowest job", "worker hours", "of them busy",
     )  # fmt: skip
     rows = [_row(columns), "|" + "---|" * len(columns)]
     for site in SITES:
@@ -223,7 +223,7 @@ def table() -> list[str]:
                     f"{site.practices:,}", site.server_cores, site.label, day, f"{result.claims:,}",
                     f"{result.open_chunks_max:,}", _time(waits[math.ceil(len(waits) * 0.95) - 1]),
                     _time(result.slowest), f"{result.worker_seconds / HOUR:.1f}",
-                    f"{100 * result.busy_seconds / POOL / max(1.0, result.worker_seconds):.0f} %",
+                    f"{100 * result.busy_seconds / POOL / max(1.0, result.worker_seconds):.0f}%",
                 ))
             )  # fmt: skip
     return rows

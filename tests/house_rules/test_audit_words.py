@@ -166,9 +166,9 @@ def test_the_facts_of_an_act_are_words_too() -> None:
         ("to", "biller"),
         ("outcome", "no claim matched"),
         (
-            "waits because",
-            "claims above the practice's limit for one claim; more than the practice's limit for one job",
+            "needs approval because",
+            "claims over the practice's limit for one claim; over the practice's limit for one job",
         ),
-        ("because", "somebody changed its days or its time before it had begun"),
-        ("although", "of another version"),
+        ("because", "a user changed its days or time before it started"),
+        ("overridden rules", "of another version"),
     ]

@@ -106,6 +106,22 @@ def test_a_make_target_that_is_written_down_is_run_by_the_checks_or_by_a_test() 
     assert written <= by_checks | by_targets | by_tests
 
 
+def test_each_file_that_the_readme_names_exists() -> None:
+    paths = re.findall(r"[`(]((?:core|webui|worker|tests|docs)/[\w/.-]+\.\w+)[`)]", DOCUMENTS["README.md"])
+    written = {path for path in paths if "_STATUS" not in path}
+
+    assert len(written) > 40
+    assert {path for path in written if not (HOUSE / path).exists()} == set()
+
+
+def test_each_name_that_the_readme_places_in_a_file_is_there() -> None:
+    places = re.findall(r"((?:`\w+`(?: and )?)+) in `([\w/]+\.py)`", DOCUMENTS["README.md"])
+    named = [(name, path) for names, path in places for name in re.findall(r"\w+", names) if name != "and"]
+
+    assert len(named) > 10
+    assert [(name, path) for name, path in named if not re.search(rf"\b{name}\b", (HOUSE / path).read_text())] == []
+
+
 def test_a_setting_that_is_written_down_is_one_of_the_product_or_of_the_compose_file() -> None:
     fields = {f"SETTLE_{name.upper()}" for name in Settings.model_fields}
     of_compose = set(re.findall(r"\$\{(\w+)", (HOUSE / "docker-compose.yml").read_text()))
@@ -120,14 +136,14 @@ def test_a_setting_that_is_written_down_is_one_of_the_product_or_of_the_compose_
     ("written", "kept", "meant"),
     [
         ("it expires after an hour", PREVIEW_EXPIRES_AFTER, dt.timedelta(hours=1)),
-        ("are then removed, 20,000 at a sweep", ITEMS_REMOVED_PER_SWEEP_MAX, 20_000),
+        ("are then removed, 20,000 in each sweep", ITEMS_REMOVED_PER_SWEEP_MAX, 20_000),
         ("| seven days, then it expires", APPROVAL_EXPIRES_AFTER, dt.timedelta(days=7)),
-        ("shown to who asked for seven more", NEWS_LIFE, dt.timedelta(days=7)),
+        ("the requester sees a decision for seven more", NEWS_LIFE, dt.timedelta(days=7)),
         ("| 30 days; its counts and dollars stay", ITEMS_KEPT_FOR, dt.timedelta(days=30)),
-        ("| tried for three days", MAIL_LIFE, dt.timedelta(days=3)),
+        ("| retried for three days", MAIL_LIFE, dt.timedelta(days=3)),
         ("| 30 minutes without a click", Settings.model_fields["session_idle_minutes"].default, 30),
-        ("throws away those older than 60 seconds", HINT_EXPIRES_SECONDS, 60),
-        ("At most some 500 wait in a queue", 2 * HINTS_WAITING_MAX, 512),
+        ("discards those older than 60 seconds", HINT_EXPIRES_SECONDS, 60),
+        ("About 500 at most wait in a queue", 2 * HINTS_WAITING_MAX, 512),
     ],
 )
 def test_how_long_something_is_kept_is_what_is_written(written: str, kept: object, meant: object) -> None:

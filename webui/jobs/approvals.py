@@ -7,24 +7,20 @@ from typing import Any, Final
 
 from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
-from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import commands, queries, reversed_totals
+from core.jobs import commands, queries
 from core.jobs.approval import decide, inbox, limits, requesters
 from core.jobs.approval.decide import ReasonMissing
 from core.jobs.approval.limits import OverLimit
 from core.jobs.commands import ConfirmationMismatch
 from core.jobs.keys import JobKey
 from core.jobs.preview import stale
-from core.jobs.preview.totals import PreviewTotals
-from core.models.jobs import JobStatus, SettleJob
-from core.reading import NOTE_CHARACTERS_MAX
-from webui.claims.feed_columns import SHORT_LABELS
-from webui.jobs import confirm, job_pages
+from core.models.jobs import SettleJob
+from webui.jobs import job_pages
 from webui.shared.app_context import app_context, hint_workers, now
 from webui.shared.auth import current_actor, requires, signed_in_actor
 
@@ -103,33 +99,6 @@ def reject(job_id: int) -> Response:
     return _flash_and_redirect(
         job_id, "Rejected. Nothing was done to any claim, and the requester reads your reason.", "good"
     )
-
-
-@job_pages.facts_for_status(JobStatus.AWAITING_APPROVAL)
-def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
-    """Return what the page of a job that needs approval shows: the same frozen preview, and the exceeded limits."""
-    actor, at = current_actor(), now()
-    asked_by = requesters.accountable_user(job)
-    of_day = limits.same_day_jobs(db, job, by=asked_by, at=job.approval_asked_at or at)
-    return {
-        "changed_words": stale.describe(job, stale.count(db, job)),
-        "totals": PreviewTotals.model_validate(job.preview),
-        "claims": confirm.preview_claims_table(db, job, args),
-        "short": SHORT_LABELS,
-        "of_day": of_day,
-        "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),
-        "cents": limits.write_off_total,
-        "asked_by": queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
-        "left": inbox.deactivated_requesters(db, job),
-        "is_own": inbox.is_own_job(actor, job),
-        "may_decide": commands.may(actor, job, Action.APPROVE_JOB) and not inbox.is_own_job(actor, job),
-        "approvers": [user.name for user in inbox.eligible_approvers(db, job)],
-        "approval_expires_at": decide.expires_at(job),
-        "approval_expired": decide.is_expired(job, now=at),
-        "reason_max": NOTE_CHARACTERS_MAX,
-        **confirm.claim_limit_facts(db, job, job.over),
-        **confirm.dialog_labels(job),
-    }
 
 
 def exceeded_limits(job: SettleJob) -> list[OverLimit]:

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
-from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from core import reading
@@ -25,6 +24,7 @@ from core.jobs.results.progress import Progress
 from core.jobs.reversal import create
 from core.models.job_items import Outcome
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, SettleJob
+from webui.jobs import approval_facts, preview_facts
 from webui.jobs.job_labels import RUN_LABELS
 from webui.operations import flower_links
 from webui.shared import partials
@@ -38,19 +38,6 @@ REMAINING: Final = "remaining"
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
 JOB_ID_RULE: Final = f"<int(max={BIGINT_MAX}):job_id>"
-
-StatusFacts = Callable[[Session, SettleJob, MultiDict[str, str]], dict[str, Any]]
-_FACTS_BY_STATUS: Final[dict[JobStatus, StatusFacts]] = {}
-
-
-def facts_for_status(*statuses: JobStatus) -> Callable[[StatusFacts], StatusFacts]:
-    """Register a function that adds facts for the page of these statuses."""
-
-    def register(function: StatusFacts) -> StatusFacts:
-        _FACTS_BY_STATUS.update(dict.fromkeys(statuses, function))
-        return function
-
-    return register
 
 
 @blueprint.get("")
@@ -111,8 +98,7 @@ def render_job(job_id: int, **said: Any) -> Response:
             **_permissions(job),
             "can_retry": retry.can_retry(db, key),
         }
-        if job.status in _FACTS_BY_STATUS:
-            facts |= _FACTS_BY_STATUS[job.status](db, job, request.args) | said
+        facts |= _facts_for_status(db, job) | said
     return _render_page_or_partial("jobs/show.html", "jobs/_job.html", **facts)
 
 
@@ -164,6 +150,17 @@ def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) 
     else:
         hint_workers(job)
     return redirect(url_for("jobs.show", job_id=job_id))
+
+
+def _facts_for_status(db: Session, job: SettleJob) -> dict[str, Any]:
+    """Return what the page shows only in the job's status: the preview, or what its approval needs."""
+    match job.status:
+        case JobStatus.PREPARING | JobStatus.PREVIEWED:
+            return preview_facts.preview_page_facts(db, job, request.args)
+        case JobStatus.AWAITING_APPROVAL:
+            return approval_facts.approval_page_facts(db, job, request.args)
+        case _:
+            return {}
 
 
 def _files_and_codes(db: Session, key: JobKey, job: SettleJob, so_far: Progress) -> dict[str, Any]:

@@ -63,6 +63,6 @@ def test_the_example_of_balances_only_imports_and_gives_the_balances_that_the_do
         ("B-3", 90_00, 40_00, 10_00),
     ]
     prose = " ".join(section.split())
-    assert "`B-1` was billed 150.00, and insurance owes 30.00." in prose
-    assert "`B-2` was billed 220.50, and the patient owes 12.00." in prose
-    assert "`B-3` was billed 90.00, insurance owes 40.00 and the patient 10.00." in prose
+    assert "`B-1` was billed at 150.00 and insurance owes 30.00." in prose
+    assert "`B-2` was billed at 220.50 and the patient owes 12.00." in prose
+    assert "`B-3` was billed at 90.00, insurance owes 40.00 and the patient owes 10.00." in prose

@@ -1,0 +1,44 @@
+"""What the page of a job that needs approval shows."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from core.access.permissions import Action
+from core.jobs import commands, queries, reversed_totals
+from core.jobs.approval import decide, inbox, limits, requesters
+from core.jobs.preview import stale
+from core.jobs.preview.totals import PreviewTotals
+from core.models.jobs import SettleJob
+from core.reading import NOTE_CHARACTERS_MAX
+from webui.claims.feed_columns import SHORT_LABELS
+from webui.jobs import preview_facts
+from webui.shared.app_context import now
+from webui.shared.auth import current_actor
+
+
+def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
+    """Return what the page of a job that needs approval shows: the same frozen preview, and the exceeded limits."""
+    actor, at = current_actor(), now()
+    asked_by = requesters.accountable_user(job)
+    of_day = limits.same_day_jobs(db, job, by=asked_by, at=job.approval_asked_at or at)
+    return {
+        "changed_words": stale.describe(job, stale.count(db, job)),
+        "totals": PreviewTotals.model_validate(job.preview),
+        "claims": preview_facts.preview_claims_table(db, job, args),
+        "short": SHORT_LABELS,
+        "of_day": of_day,
+        "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),
+        "cents": limits.write_off_total,
+        "asked_by": queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
+        "left": inbox.deactivated_requesters(db, job),
+        "is_own": inbox.is_own_job(actor, job),
+        "may_decide": commands.may(actor, job, Action.APPROVE_JOB) and not inbox.is_own_job(actor, job),
+        "approvers": [user.name for user in inbox.eligible_approvers(db, job)],
+        "approval_expires_at": decide.expires_at(job),
+        "approval_expired": decide.is_expired(job, now=at),
+        "reason_max": NOTE_CHARACTERS_MAX,
+        **preview_facts.claim_limit_facts(db, job, job.over),
+        **preview_facts.dialog_labels(job),
+    }

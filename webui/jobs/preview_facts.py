@@ -1,0 +1,131 @@
+"""What the pages and the dialog show of a job that waits for CONFIRM: its totals, its claims, the exceeded limits."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from core import reading
+from core.access.permissions import Action
+from core.jobs import commands, posting_month
+from core.jobs.approval import inbox, limits
+from core.jobs.approval.limits import LimitExceeded
+from core.jobs.keys import JobKey
+from core.jobs.preview import stale
+from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER, is_expired
+from core.jobs.preview.totals import PreviewTotals
+from core.jobs.results import outcomes
+from core.jobs.results.outcomes import ItemRow
+from core.models.job_items import Verdict
+from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.reading import NOTE_CHARACTERS_MAX
+from webui.claims.feed_columns import SHORT_LABELS
+from webui.jobs.job_labels import CONFIRM_LABELS
+from webui.shared.app_context import now
+from webui.shared.auth import current_actor
+
+LEFT_OUT_SHOWN: Final = 5  # skipped claims named in a reversal's sentence; the table has all
+ROWS: Final = 200  # of the preview at a time; for more, there is the file
+
+
+@dataclass(frozen=True)
+class ClaimTable:
+    """A page of the preview's claims, and where the next page begins."""
+
+    rows: list[ItemRow]
+    verdict: Verdict | None
+    over: bool  # only claims over the limit for one claim
+    next: int | None
+    after: int
+
+
+def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -> dict[str, Any]:
+    """Return what the page of a job that waits for CONFIRM shows."""
+    if job.status is JobStatus.PREPARING or job.preview is None:
+        return {"waited": now() - job.requested_at, **dialog_labels(job)}
+    over, changed = limits_exceeded_now(db, job), stale.count(db, job)
+    return {
+        "changed": changed,
+        "changed_words": stale.describe(job, changed),
+        "totals": PreviewTotals.model_validate(job.preview),
+        "claims": preview_claims_table(db, job, args),
+        "expired": is_expired(job, now=now()),
+        "expires_at": _expires_at(job),
+        "short": SHORT_LABELS,
+        "cost_share_max": NOTE_CHARACTERS_MAX,
+        "left_out": _claims_left_out(db, job),
+        "next_open_date": posting_month.next_open_date_if_closed(db, job, now=now()),
+        "over": limits.describe(over),
+        "approvers": [user.name for user in inbox.eligible_approvers(db, job, confirmer=_confirmer(job))],
+        **claim_limit_facts(db, job, over),
+        **dialog_labels(job),
+    }
+
+
+def limits_exceeded_now(db: Session, job: SettleJob) -> list[LimitExceeded]:
+    """Return the exceeded limits: the frozen ones, or before CONFIRM those that this user would exceed."""
+    previewed = job.status is JobStatus.PREVIEWED
+    return limits.if_confirmed_by(db, job, by=_confirmer(job), now=now()) if previewed else job.over
+
+
+def claim_limit_facts(db: Session, job: SettleJob, over: Sequence[LimitExceeded]) -> dict[str, Any]:
+    """Return the limit for one claim, and how many claims exceed it."""
+    counts = [one["claims"] for one in over if one["code"] in limits.PER_CLAIM_LIMITS]
+    return {"claim_limit": _claim_limit(db, job), "over_claims": max(counts, default=0)}
+
+
+def _claim_limit(db: Session, job: SettleJob) -> int:
+    previewed = job.status is JobStatus.PREVIEWED
+    return limits.per_claim_cents(limits.for_confirmer(db, job, _confirmer(job)) if previewed else job.limits)
+
+
+def _confirmer(job: SettleJob) -> int:
+    """Return who would confirm it: this user, or the requester if this user may not."""
+    actor = current_actor()
+    return actor.user_id if commands.may(actor, job, Action.CONFIRM_JOB) else job.requested_by
+
+
+def dialog_labels(job: SettleJob) -> dict[str, Any]:
+    """Return the dialog's labels by the job's kind, and what this user may do."""
+    actor = current_actor()
+    return {
+        "w": CONFIRM_LABELS[job.kind],
+        "settles": job.kind is JobKind.SETTLE,
+        "reverses": job.kind is JobKind.REVERSE,
+        "money": job.kind is JobKind.SETTLE or (job.kind is JobKind.REVERSE and _moves_money(job)),
+        "rows_max": ROWS,
+        "may_confirm": commands.may(actor, job, Action.CONFIRM_JOB),
+        "may_discard": commands.may(actor, job, Action.PREVIEW_JOB),
+    }
+
+
+def _moves_money(job: SettleJob) -> bool:
+    """Return whether the reversal posts anything. The reversal of a status change does not."""
+    return job.preview is not None and PreviewTotals.model_validate(job.preview).with_money > 0
+
+
+def _claims_left_out(db: Session, job: SettleJob) -> list[str]:
+    """Return the numbers of the first claims that a reversal skips."""
+    if job.kind is not JobKind.REVERSE:
+        return []
+    rows = outcomes.items(db, JobKey(job.practice_id, job.id), verdict=Verdict.SKIP, limit=LEFT_OUT_SHOWN)
+    return [row.claim_id for row in rows]
+
+
+def preview_claims_table(db: Session, job: SettleJob, args: MultiDict[str, str]) -> ClaimTable:
+    """Return the requested claims: with a verdict, or over the limit for one claim, after a position."""
+    wanted = args.get("verdict")
+    verdict = Verdict(wanted) if wanted in set(Verdict) else None
+    position = reading.number(args.get("after", "")) or 0
+    above = limits.is_over_claim_limit(_claim_limit(db, job)) if args.get("over") else None
+    key = JobKey(job.practice_id, job.id)
+    rows = outcomes.items(db, key, verdict=verdict, where=above, after_position=position, limit=ROWS + 1)
+    more = rows[ROWS - 1].position if len(rows) > ROWS else None
+    return ClaimTable(rows[:ROWS], verdict, above is not None, more, position)
+
+
+def _expires_at(job: SettleJob) -> dt.datetime | None:
+    return job.previewed_at + PREVIEW_EXPIRES_AFTER if job.previewed_at else None
