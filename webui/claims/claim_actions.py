@@ -30,7 +30,7 @@ from webui.shared.labels import message_for_page, words
 
 _KEY_CHARACTERS_MAX: Final = 100
 _ALREADY_POSTED: Final = (
-    "This form was posted already with other values; see the ledger below. Post again if you mean this one too."
+    "This form was already posted with different values; check the ledger below. To post this one too, submit it again."
 )
 _FIELDS_BY_KIND: Final[dict[str, tuple[str, ...]]] = {
     PostingKind.PAYMENT: ("responsibility", "paid_by"),
@@ -51,7 +51,7 @@ _FIELD_MESSAGES: Final = {
     "responsibility": "Choose insurance or patient.",
     "paid_by": "Choose who paid.",
     "group_code": "Choose the group code of the adjustment.",
-    "reason_code": "Type the reason code (CARC) as on the remittance: up to two letters and one to three digits.",
+    "reason_code": "Type the reason code (CARC) as shown on the remittance: up to two letters and one to three digits.",
     "posted_on": "Type a date, or leave it empty for today.",
     "note": f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters.",
 }
@@ -100,19 +100,21 @@ def _describe_side_effects(posted: Posted) -> str:
     if posted.took_back is not None and posted.took_back.recovered_cents > 0:
         jobs = ", ".join(f"job {job}" for job in posted.took_back.job_ids)
         of_jobs = f" of {jobs}" if jobs else ""
-        said.append(f"It took back {format_cents(posted.took_back.recovered_cents)} of the write-off{of_jobs}.")
+        said.append(f"This reversed {format_cents(posted.took_back.recovered_cents)} of the write-off{of_jobs}.")
     if posted.restored_cents:
-        said.append(f"{format_cents(posted.restored_cents)} of an earlier write-off was restored on the other side.")
+        said.append(f"{format_cents(posted.restored_cents)} of an earlier write-off was restored to the other balance.")
     if posted.written_off_elsewhere:
         places = ", ".join(
             f"line {one.line} ({words(one.responsibility).lower()}, {format_cents(one.cents)})"
             for one in posted.written_off_elsewhere
         )
-        said.append(f"Nothing is written off there, so nothing was taken back; it is on {places}.")
+        said.append(
+            f"Nothing is written off on this line and balance, so nothing was reversed. The write-off is on {places}."
+        )
     if posted.looks_like:
         said.append("An equal payment from the same payer and date is already on this line. Check for a duplicate.")
     if posted.credit_cents:
-        said.append(f"{format_cents(posted.credit_cents)} is too much there now: a credit.")
+        said.append(f"The balance now has a credit of {format_cents(posted.credit_cents)}.")
     return "".join(f" {one}" for one in said)
 
 
@@ -137,7 +139,7 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
         flash(refusal.message, "warn")
     else:
         said = f"The claim is on hold: {words(kind)}." if kind else "The claim is released."
-        flash(f"{said} Jobs that were previewed before skip it as changed.", "good")
+        flash(f"{said} Existing previews skip the claim as changed.", "good")
     if request.form.get("back") == "exclusions":
         return redirect(url_for("exclusions.index", _anchor="held-heading"), code=HTTPStatus.SEE_OTHER)
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
@@ -149,7 +151,7 @@ def _parse_posting_form(form: MultiDict[str, str]) -> tuple[Payment | Adjustment
     amount, fault = _parse_amount_field(form.get("amount", ""))
     faults = {"amount": fault} if fault else {}
     if "\x00" in given["note"]:
-        faults["note"] = "The note has a character that cannot be kept; type it again."
+        faults["note"] = "The note contains a character that can't be saved. Type it again."
     try:
         entry = manual_postings.parse_entry({**given, "amount_cents": amount})
     except BadEntry as refusal:
@@ -178,7 +180,7 @@ def _parse_amount_field(text: str) -> tuple[int, str | None]:
     except BadAmount as refusal:
         return 1, refusal.message
     if not 1 <= cents <= CENTS_MAX:
-        return 1, "Type an amount above zero; what it does to the due follows from what is posted."
+        return 1, "Type an amount above zero. The type of posting decides whether it raises or lowers the balance."
     return cents, None
 
 

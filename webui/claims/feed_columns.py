@@ -20,7 +20,7 @@ ELIGIBILITY_PILLS: Final = {
     "future_service": Pill("Future service", "clock", "warn"),
     "credit_insurance": Pill("Insurance credit", "alert", "warn"),
     "credit_patient": Pill("Patient credit", "alert", "warn"),
-    "credit_line": Pill("Credit on a line", "alert", "warn"),
+    "credit_line": Pill("Credit balance on a service line", "alert", "warn"),
     "in_process": Pill("In process", "dots", "warn"),
     "secondary_pending": Pill("Secondary pending", "dots", "warn"),
     "recent_payment": Pill("Recent payment", "clock", "warn"),
@@ -108,7 +108,7 @@ COLUMNS: Final = (
     Column("last_edi_on", "Last EDI", _date_column("last_edi_on")),
     Column("service_codes", "Service", _text_column("service_codes")),
     Column("billing_status", "Billing Status", _text_column("billing_status")),
-    Column("eligibility", "Eligibility", lambda row: ELIGIBILITY_PILLS[row.eligibility].word),
+    Column("eligibility", "Write-off check", lambda row: ELIGIBILITY_PILLS[row.eligibility].word),
 )
 ALWAYS_SHOWN: Final = frozenset({"claim_id"})  # it opens the claim
 # The default, few enough that the balances are visible on a laptop.

@@ -35,7 +35,7 @@ def _text(typed: str) -> str:
     if len(typed) > TEXT_CHARACTERS_MAX:
         raise BadField(f"Shorten this to {TEXT_CHARACTERS_MAX} characters.")
     if "\x00" in typed:
-        raise BadField("This has a character that no claim can have; type it again.")
+        raise BadField("This contains a character that no claim can have. Type it again.")
     return typed
 
 
@@ -47,14 +47,14 @@ def _date(typed: str) -> str:
     try:
         return dt.date(int(year), int(month), int(day)).isoformat()
     except ValueError:
-        raise BadField(f"{typed} is no day of any calendar; write MM/DD/YYYY, such as 08/28/2021.") from None
+        raise BadField(f"{typed} is not a valid date. Write MM/DD/YYYY, such as 08/28/2021.") from None
 
 
 def _cents(typed: str) -> str:
     try:
         return plain_cents(parse_amount(typed))
     except BadAmount:
-        raise BadField("Write dollars and cents, such as 50.00; with a minus sign for a credit.") from None
+        raise BadField("Write dollars and cents, such as 50.00. Use a minus sign for a credit.") from None
 
 
 def _days(typed: str) -> str:
@@ -196,7 +196,7 @@ def _parse_sort_and_limit(other: dict[str, str], faults: dict[str, str]) -> tupl
     try:
         sort = Sort.of(other.get("sort", str(DEFAULT_SORT)))
     except BadFilter:
-        faults[""] = "The feed cannot be sorted by this; choose a column."
+        faults[""] = "The feed can't be sorted by this. Choose a column."
     sizes = {str(size): size for size in PAGE_SIZES}
     limit = sizes.get(other.get("limit") or str(PAGE_SIZES[0]), 0)
     if not limit:

@@ -79,7 +79,7 @@ def approve(job_id: int) -> Response:
     except Refusal as refusal:
         return _flash_and_redirect(job_id, refusal.message, "warn")
     hint_workers(job)
-    return _flash_and_redirect(job_id, "Approved. It runs as it was previewed; you may leave this page.", "good")
+    return _flash_and_redirect(job_id, "Approved. The job runs as previewed. You may leave this page.", "good")
 
 
 @blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/reject")
@@ -96,9 +96,7 @@ def reject(job_id: int) -> Response:
         return _job_page_with_error(job_id, fault.http_status, reason_fault=fault.message, reason=reason)
     except Refusal as refusal:
         return _flash_and_redirect(job_id, refusal.message, "warn")
-    return _flash_and_redirect(
-        job_id, "Rejected. Nothing was done to any claim, and the requester reads your reason.", "good"
-    )
+    return _flash_and_redirect(job_id, "Rejected. No claim was changed. The requester sees your reason.", "good")
 
 
 def exceeded_limits(job: SettleJob) -> list[OverLimit]:

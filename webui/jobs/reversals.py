@@ -88,10 +88,10 @@ def _day(text: str) -> dt.date:
 
 def _note_error(note: str) -> str | None:
     if not note:
-        return "Say why it is taken back; whoever reads the ledger later will ask."
+        return "Enter the reason for the reversal. It is the only record of why."
     if len(note) > NOTE_CHARACTERS_MAX:
         return f"Shorten the note to {NOTE_CHARACTERS_MAX} characters; it has {len(note)}."
-    return "The note has a character that cannot be kept; type it again." if "\x00" in note else None
+    return "The note contains a character that can't be saved. Type it again." if "\x00" in note else None
 
 
 def _render_form(job_id: int, claim_id: str | None, **said: Any) -> str:

@@ -80,7 +80,7 @@ def render_reason_step(asked: StatusChangeForm, status: int = HTTPStatus.OK) -> 
     may_override = actor.may(Action.OVERRIDE_RULE)
     claims = _count_claims(asked)
     if claims == 0:
-        asked.faults.setdefault("", "No claim is selected. Close this, and select at least one claim first.")
+        asked.faults.setdefault("", "No claim is selected. Close this and select at least one claim.")
     facts: dict[str, Any] = {
         "claims": claims,
         "asked": asked,
@@ -112,7 +112,7 @@ def _faults(asked: StatusChangeForm) -> dict[str, str]:
     if len(asked.note) > reading.NOTE_CHARACTERS_MAX:
         faults["note"] = f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters; it has {len(asked.note)}."
     if "\x00" in asked.note:
-        faults["note"] = "The note has a character that cannot be kept; type it again."
+        faults["note"] = "The note contains a character that can't be saved. Type it again."
     return faults
 
 

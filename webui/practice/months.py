@@ -62,7 +62,7 @@ def close(name: str) -> Response | tuple[str, int]:
         raise
     except Refusal as refusal:
         return _page(month, refused=refusal.message), refusal.http_status
-    flash(f"{periods.format_long(month)} is closed. Nothing can be posted into it any more.", "good")
+    flash(f"{periods.format_long(month)} is closed. Nothing more can be posted to it.", "good")
     return redirect(url_for("periods.show", name=name), code=HTTPStatus.SEE_OTHER)
 
 

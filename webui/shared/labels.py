@@ -142,10 +142,10 @@ LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
 }
 
 SETTING_DESCRIPTIONS: Final[Mapping[WriteOffSetting, str]] = {
-    WriteOffSetting.PATIENT: "What the patient owes is written off to zero. What insurance owes stays.",
-    WriteOffSetting.INSURANCE: "What insurance owes is written off to zero. What the patient owes stays.",
-    WriteOffSetting.BOTH: "Both are written off to zero: nothing stays due on the claim.",
-    WriteOffSetting.NEITHER: "Only the billing status moves to Settled: nothing is written off, every balance stays.",
+    WriteOffSetting.PATIENT: "Writes off the patient balance to zero. The insurance balance stays.",
+    WriteOffSetting.INSURANCE: "Writes off the insurance balance to zero. The patient balance stays.",
+    WriteOffSetting.BOTH: "Writes off both balances to zero. Nothing stays due on the claim.",
+    WriteOffSetting.NEITHER: "Changes only the billing status to Settled. Nothing is written off. Balances stay.",
 }
 
 _FILTERS: Final = (

@@ -29,7 +29,7 @@ SECTIONS: Final = (
         (
             NavItem("Live Claims Feed", "feed.show", ("feed", "claims", "claim_work")),
             NavItem("Credits", "credits.index", ("credits",)),
-            NavItem("Late payments", "recoveries.index", ("recoveries",)),
+            NavItem("Payments after write-off", "recoveries.index", ("recoveries",)),
             NavItem("Holds and exclusions", "exclusions.index", ("exclusions",)),
         ),
     ),
@@ -45,8 +45,8 @@ SECTIONS: Final = (
     NavSection(
         "Settings",
         (
-            NavItem("Balance Writeoff and limits", "settings.show", ("settings", "limits", "time_zone")),
-            NavItem("Months", "periods.index", ("periods",)),
+            NavItem("Write-off settings", "settings.show", ("settings", "limits", "time_zone")),
+            NavItem("Month-end close", "periods.index", ("periods",)),
             NavItem("Users", "users.index", ("users",), Action.MANAGE_USERS),
             NavItem("Audit", "audit.index", ("audit",), Action.SEE_AUDIT),
         ),

@@ -1,4 +1,4 @@
-// Shows the OpenAPI document of this server; nothing is fetched from another host, not even a validator's badge.
+// Show this server's OpenAPI document. Fetch nothing from another host, not even a validator badge.
 const place = document.getElementById("api");
 window.ui = SwaggerUIBundle({
   url: place.dataset.document,

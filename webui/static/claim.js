@@ -1,4 +1,4 @@
-// The form that posts on a claim shows what its kind needs; the server reads nothing else anyway.
+// Show only the fields that the kind of posting needs. The server ignores the others.
 const form = document.getElementById("post-form");
 
 function fit() {

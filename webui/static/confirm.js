@@ -1,5 +1,5 @@
-// Confirm Bulk Status Change as a dialog over the feed, and the small comforts of the same box on a job's page.
-// The server decides; without this every step is a page of its own.
+// Confirm Bulk Status Change: the dialog over the feed, and the same box on a job's page.
+// The server decides everything. Without this script, each step is a page.
 const dialog = document.getElementById("dialog");
 const announcer = document.getElementById("announce");
 const LOOK_AGAIN_MS = 1000;
@@ -19,7 +19,7 @@ async function ask(address, options = {}) {
   return answer;
 }
 
-// ---- showing a step
+// ---- show a step
 
 function show(html) {
   const step = new DOMParser().parseFromString(html, "text/html");
@@ -50,7 +50,7 @@ async function again(address) {
     const html = await (await ask(address)).text();
     if (!dialog.open) return;
     if (html.includes("data-preparing")) {
-      // Only the numbers change, so that focus and the reader's place stay.
+      // Change only the numbers, to keep the focus and the scroll position.
       const fresh = new DOMParser().parseFromString(html, "text/html").querySelector(".body");
       dialog.querySelector(".body").replaceChildren(...fresh.childNodes);
       looking = setTimeout(() => again(address), LOOK_AGAIN_MS);
@@ -81,7 +81,7 @@ function fail(text) {
   note.scrollIntoView({ block: "nearest" });
 }
 
-// ---- sending a step
+// ---- send a step
 
 async function send(address, fields, button) {
   if (busy) return;
@@ -96,7 +96,7 @@ async function send(address, fields, button) {
       return;
     }
     const html = await answer.text();
-    if (dialog.open) show(html); else giveUp(new DOMParser().parseFromString(html, "text/html"));
+    if (dialog.open) show(html); else discardPreview(new DOMParser().parseFromString(html, "text/html"));
   } catch {
     fail("The server did not answer as it should. Nothing is lost: try the same button again; it starts one job and not two.");
     if (button && label) button.textContent = label;
@@ -126,7 +126,7 @@ function waiting(target) {
   title.focus();
 }
 
-// Capturing, before the page's own guard against double clicks, which would lock a form that comes back.
+// Use the capture phase, to run before the double-click guard of app.js. That guard would lock a form that returns.
 document.addEventListener("submit", (event) => {
   if (!dialog?.contains(event.target)) return;
   event.preventDefault();
@@ -150,21 +150,21 @@ document.addEventListener("click", async (event) => {
   } catch { location.assign(link.href); }
 });
 
-// Closing by Cancel or Escape gives up the preview; focus goes back to where it came from.
+// Cancel or Escape discards the preview and returns the focus to the button that opened the dialog.
 dialog?.addEventListener("close", () => {
   clearTimeout(looking);
   clearTimeout(expiring);
-  if (!busy) giveUp(dialog);
+  if (!busy) discardPreview(dialog);
   dialog.replaceChildren();
   opener?.focus();
 });
 
-function giveUp(step) {
+function discardPreview(step) {
   const discard = step.querySelector("[data-discard]")?.dataset.discard;
-  if (discard) ask(discard, { method: "POST" }).catch(() => {}); // it expires by itself too
+  if (discard) ask(discard, { method: "POST" }).catch(() => {}); // otherwise it expires within an hour
 }
 
-// The button looks ready only when the word is right; whoever presses it earlier reads why from the server.
+// The button looks ready only if the word is right. Pressed earlier, the server explains what is missing.
 function match() {
   const field = document.getElementById("confirmation");
   const button = document.getElementById("confirm-button");

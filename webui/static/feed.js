@@ -1,4 +1,4 @@
-// The Live Claims Feed: selection, and what the page asks for after it is there. All of it works without this too.
+// The Live Claims Feed: the selection, and the totals that load after the page. The feed works without this script.
 const feed = document.getElementById("feed");
 const form = document.getElementById("claims");
 const rows = document.getElementById("rows");
@@ -7,19 +7,19 @@ const pagePick = document.getElementById("pick-page");
 const picked = document.getElementById("picked");
 const announcer = document.getElementById("announce");
 const STORE = "settle-selection";
-const COUNT_AFTER_MS = 150; // a row of quick clicks is counted once
+const COUNT_AFTER_MS = 150; // count once after several quick clicks
 const SELECTABLE = document.getElementById("status-menu") !== null;
 
-// ---- what is selected: kept for this filter through paging and sorting
+// ---- the selection, kept for this filter while the user pages and sorts
 
 const EMPTY = { scope: "chosen", ids: [] };
 let selected = restore();
-let matching = null; // how many match, once the server has said so
+let matching = null; // the number of matching claims, once the server has counted them
 let lastBox = null;
 
 function restore() {
   let kept = null;
-  try { kept = JSON.parse(sessionStorage.getItem(STORE)); } catch { /* not ours: begin anew */ }
+  try { kept = JSON.parse(sessionStorage.getItem(STORE)); } catch { /* not written by this page: start empty */ }
   if (!kept || !Array.isArray(kept.ids)) return { ...EMPTY, filter: feed.dataset.filter };
   if (kept.filter === feed.dataset.filter) return kept;
   if (kept.scope === "matching" || kept.ids.length) {
@@ -30,7 +30,7 @@ function restore() {
 }
 
 function keep() {
-  try { sessionStorage.setItem(STORE, JSON.stringify(selected)); } catch { /* full or forbidden: this page only */ }
+  try { sessionStorage.setItem(STORE, JSON.stringify(selected)); } catch { /* storage is full or off: keep it for this page only */ }
 }
 
 const ids = new Set(selected.ids);
@@ -53,7 +53,7 @@ function changed() {
   count();
 }
 
-// ---- showing it
+// ---- show the selection
 
 function show() {
   for (const box of boxes) {
@@ -78,7 +78,7 @@ function say(text, visibly = false) {
   document.getElementById("picked-dollars").textContent = text;
 }
 
-// ---- count and dollars, by the server
+// ---- count and dollars, from the server
 
 let timer = null;
 let asking = null;
@@ -139,12 +139,12 @@ function selection() {
 async function json(address, options = {}) {
   const token = document.querySelector('meta[name="csrf-token"]').content;
   const answer = await fetch(address, { ...options, headers: { "X-CSRFToken": token, Accept: "application/json" } });
-  if (answer.status === 401) location.reload(); // the session is over: sign in again
+  if (answer.status === 401) location.reload(); // the session ended: sign in again
   if (!answer.ok) throw new Error(answer.status);
   return answer.json();
 }
 
-// ---- what comes after the page: totals and counts
+// ---- totals and counts that load after the page
 
 async function totals() {
   if ("faulty" in feed.dataset) return;
@@ -173,18 +173,18 @@ document.getElementById("counts").addEventListener("click", async (event) => {
     for (const place of document.querySelectorAll("[data-count]")) place.textContent = found.counts[place.dataset.count] ?? "0";
     say("The counts are there.");
   } catch {
-    button.form.submit(); // the page says which field is wrong
+    button.form.submit(); // the page shows which field is wrong
   }
   delete button.dataset.asking;
   button.removeAttribute("aria-disabled");
 });
 
-// Short addresses: an empty field says nothing. The server would drop them too, with one more request.
+// Drop empty fields to keep the address short. The server drops them too, but with a redirect.
 document.getElementById("filters").addEventListener("formdata", (event) => {
   for (const [key, value] of [...event.formData]) if (value === "") event.formData.delete(key);
 });
 
-// ---- selecting
+// ---- select claims
 
 if (SELECTABLE && boxes.length) {
   pagePick.hidden = false;
@@ -210,7 +210,7 @@ function between(one, other) {
   return boxes.slice(from, to + 1);
 }
 
-// j and k, or the arrows, go from box to box; Space is the box's own key, with Shift a range.
+// j and k or the arrows move between checkboxes. Space toggles one; with Shift, a range.
 function keys(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const box = event.target.closest("tr")?.querySelector("input[name=claim_id]");
@@ -223,7 +223,7 @@ function keys(event) {
   next.scrollIntoView({ block: "nearest" });
 }
 
-// ---- menus: one open at a time; Escape and a click elsewhere close them
+// ---- menus: one open at a time; Escape or a click elsewhere closes it
 
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
@@ -240,7 +240,7 @@ document.addEventListener("keydown", (event) => {
   items[(at + step + items.length) % items.length].focus();
 });
 
-// ---- a scroll ends where a column begins, also at the end of the table
+// ---- end each scroll at the start of a column, also at the end of the table
 
 const scroller = feed.querySelector(".scroll");
 const table = scroller.querySelector("table");
@@ -260,7 +260,7 @@ const resized = new ResizeObserver(align);
 resized.observe(table);
 resized.observe(scroller);
 
-// ---- into the dialog
+// ---- open the dialog
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -278,10 +278,10 @@ form.addEventListener("submit", (event) => {
   fields.set("idempotency_key", [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join(""));
   document.dispatchEvent(new CustomEvent("settle:open", { detail: { address: form.action, fields, opener: document.querySelector("#status-menu summary") } }));
 });
-// What was confirmed is no longer selected.
+// Clear the selection after CONFIRM.
 document.addEventListener("settle:confirmed", () => { ids.clear(); selected = { ...EMPTY, filter: feed.dataset.filter }; keep(); });
 
-window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); }); // a live feed is never an old one
+window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); }); // a live feed must not show an old page
 
 show();
 if (selected.scope === "matching" || ids.size) count();

@@ -1,13 +1,13 @@
-// Keeps a moving job (or the list of jobs) as it is on the server. It polls, rests when nothing moves or nobody
-// looks, and changes only what differs, so that focus, open boxes and scroll places stay.
+// Keep a moving job, or the list of jobs, up to date. Poll the server, and pause while nothing moves or the page is
+// hidden. Change only what differs, to keep the focus, open boxes and scroll positions.
 const live = document.getElementById("live");
 const every = Number(live.dataset.live);
 const announcer = document.getElementById("announce");
 const utc = new Intl.DateTimeFormat("en-US", { timeStyle: "medium", timeZone: "UTC" });
-// The server says how far the practice's clock is from UTC, because a browser's own time zones may be old.
+// The server gives the practice's UTC offset, because a browser's time zones may be out of date.
 const clock = (milliseconds) => utc.format(milliseconds + live.dataset.utcOffset * 1000);
 const MILESTONES = [25, 50, 75];
-const HELD_BACK_MS = 15000; // between two tries while the server is away, at most
+const HELD_BACK_MS = 15000; // maximum between two tries while the server is away
 
 let address = location.href;
 let etag = null;
@@ -20,7 +20,7 @@ function state() {
   return live.querySelector("[data-state]");
 }
 
-// ---- asking
+// ---- poll
 
 function plan(wait = every) {
   clearTimeout(timer);
@@ -32,7 +32,7 @@ async function ask() {
   try {
     const headers = { "X-Live": "1", ...(etag && { "If-None-Match": etag }) };
     const answer = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(10000) });
-    if (answer.status === 401 || answer.redirected) return location.reload(); // the session is over: sign in again
+    if (answer.status === 401 || answer.redirected) return location.reload(); // the session ended: sign in again
     if (answer.status !== 304) {
       if (!answer.ok) throw new Error(answer.status);
       etag = answer.headers.get("ETag");
@@ -43,7 +43,7 @@ async function ask() {
     connection("");
   } catch {
     misses += 1;
-    connection(`Reconnecting … these numbers are of ${clock(heardAt)}. ${live.dataset.meanwhile ?? "The job goes on without this page."}`);
+    connection(`Reconnecting … last updated at ${clock(heardAt)}. ${live.dataset.offline ?? "The job continues without this page."}`);
     return plan(Math.min(every * 2 ** misses, HELD_BACK_MS));
   }
   plan();
@@ -54,7 +54,7 @@ function connection(words) {
   if (place && place.textContent !== words) place.textContent = words;
 }
 
-// ---- showing
+// ---- show
 
 function show(html) {
   const before = state()?.dataset.state;
@@ -63,7 +63,7 @@ function show(html) {
   patchChildren(live, incoming.content);
   const now = state();
   if (!now) return;
-  if (before === "preparing" && now.dataset.state !== before) return location.reload(); // its page is another one
+  if (before === "preparing" && now.dataset.state !== before) return location.reload(); // a previewed job has another page
   title(now);
   announce(now, before);
   draw();
@@ -82,7 +82,7 @@ function announce({ dataset }, before) {
   else if (passed) announcer.textContent = `${passed} percent done.`;
 }
 
-// The same element stays where it can: attributes and children are brought in line one by one.
+// Keep the element if possible: update its attributes and children one by one.
 function patch(old, fresh) {
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || old.id !== fresh.id) return old.replaceWith(fresh.cloneNode(true));
   if (old.nodeType !== Node.ELEMENT_NODE) {
@@ -106,7 +106,7 @@ function patchChildren(old, fresh) {
 // ---- the chart
 
 let plot = null;
-let times = []; // of the points, which stand side by side: the seconds of a pause are not among them
+let times = []; // of the points, drawn side by side; the seconds of a pause have no point
 
 function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -141,7 +141,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw
 
 // ---- the page
 
-// Tabs and pages of claims change in place; the address follows, so that a reload shows the same.
+// Tabs and pages of claims change in place. The address changes too, so that a reload shows the same.
 live.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-live-link]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;

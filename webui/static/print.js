@@ -1,2 +1,2 @@
-// The certificate's Print button; without this the browser's own does the same.
+// The certificate's Print button. The browser's own print command does the same.
 for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());

@@ -218,7 +218,7 @@ def test_at_first_few_columns_are_shown_and_all_can_be(practice: GivenPractice, 
         return biller.read("/feed/export.csv").removeprefix("\ufeff").splitlines()[0].split(",")
 
     assert not {"Supervising Provider", "Allowed", "First EDI"} & set(names())
-    assert {"Ins Bal", "Pt Bal", "Total Bal", "Billing Status", "Eligibility"} < set(names())
+    assert {"Ins Bal", "Pt Bal", "Total Bal", "Billing Status", "Write-off check"} < set(names())
 
     biller.post("/feed/columns", on="/claims", column=[column.key for column in COLUMNS], query="")
     assert names() == [column.name for column in COLUMNS]

@@ -119,7 +119,7 @@ def test_the_tile_of_the_skipped_names_every_reason(practice: GivenPractice, bil
 
     [tile] = re.findall(r'<div class="tile"><span class="quiet">Skipped</span>(.*?)</div>', page)
     assert tile.startswith("<b>4</b>")
-    assert {"Insurance credit", "Patient credit", "Credit on a line", "In process"} == set(
+    assert {"Insurance credit", "Patient credit", "Credit balance on a service line", "In process"} == set(
         re.findall(r"1 ([A-Z][a-z ]+[a-z])", tile)
     )
 
