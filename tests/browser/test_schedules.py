@@ -52,7 +52,7 @@ def test_from_the_feeds_filter_to_the_report_of_what_it_settled(
     practice.claim("DEAR", Line(900_000))
     page = open_as("/claims?total_due_max=50.00", admin, java_script_enabled=scripts)
 
-    page.get_by_role("link", name="Save as a nightly settle").click()
+    page.get_by_role("link", name="Schedule this filter nightly").click()
     expect(page.get_by_label("Total due, $, at most")).to_have_value("50.00")
     fill_in(page)
     page.get_by_role("button", name="Estimate").click()

@@ -146,7 +146,7 @@ def test_a_biller_pauses_resumes_and_cancels(practice: GivenPractice, biller: Br
     biller.post(f"{path}/cancel", on=path)
     with transaction(practice.sessions) as session:
         finish.advance(session, job, now=NOW)
-    assert biller.status_of(job) == "Cancelled"
+    assert biller.status_of(job) == "Canceled"
     assert "3 claims were not reached and stayed as they were" in biller.says(path)
     assert practice.read("C00001").billing_status == "Balance Due"
 
