@@ -28,7 +28,7 @@ class StaleSchedule(Refusal):
 
 
 class ScheduleNameTaken(Refusal):
-    """Another schedule of the practice has this name. Choose another."""
+    """Another schedule already has this name. Choose another name."""
 
     code = "schedule_name_taken"
 
@@ -230,7 +230,7 @@ def _touch(schedule: Schedule, by: Actor, now: dt.datetime, **values: Any) -> No
 
 def _refusal(error: IntegrityError) -> Exception:
     is_name = "schedule_name_is_unique" in str(getattr(error, "orig", ""))
-    cure = "another schedule has this name; choose another"
+    cure = "Another schedule already has this name. Choose another name."
     return ScheduleNameTaken(faults={"name": cure}) if is_name else error
 
 

@@ -28,14 +28,14 @@ def warnings(seen: Overview) -> list[str]:
     if seen.ticks is not None and (seen.ticks.last_seconds or 0) > TICK_LATE_AFTER.total_seconds():
         found.append("The schedules were not checked for five minutes. Scheduled runs start late or are missed.")
     if seen.nights is not None and seen.nights.missed:
-        nights = counted(len(seen.nights.missed), "scheduled run")
-        found.append(f"{nights} missed in the last seven days.")
+        nights = counted(len(seen.nights.missed), "scheduled run was", "scheduled runs were")
+        found.append(f"{nights} missed in the last 7 days.")
     found += zone_database.warnings(seen.time_zones, now=seen.at)
     found += _different_zones(seen)
     if seen.is_slow:
         found.append(f"The database is slow: these queries took {seen.asked_seconds:.1f} s.")
     if seen.is_partial:
-        found.append("Some values are missing: the database was too slow, or the log says what failed.")
+        found.append("Some values are missing because the database was too slow or a query failed. See the log.")
     return found
 
 

@@ -35,7 +35,7 @@ def test_a_preview_in_a_closed_month_goes_to_the_next_open_date_in_the_dialog(
     page = open_as(f"/jobs/{job.job_id}", admin)
     assert faults_of(page) == ""
 
-    page.get_by_role("button", name="Preview it dated 12/01/2026").click()
+    page.get_by_role("button", name="Preview with posting date 12/01/2026").click()
     page.get_by_label("Type CONFIRM").fill("CONFIRM")
 
     assert "Posting date 12/01/2026" in page.inner_text("main")

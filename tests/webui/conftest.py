@@ -1,4 +1,4 @@
-"""Browsers without a window: the application on a real database, and people who are signed in to it."""
+"""Browsers without a window: the application on a real database, and users signed in to it."""
 
 import datetime as dt
 import re
@@ -24,13 +24,13 @@ from tests.factories import NOW, GivenPractice, a_practice
 from tests.shared_app import application
 from webui.shared.auth import SESSION_COOKIE
 
-_UNSEEN = re.compile(r"<textarea.*?</textarea>|<[^>]+>", re.DOTALL)
+_MARKUP = re.compile(r"<textarea.*?</textarea>|<[^>]+>", re.DOTALL)
 _ISO_DATE = re.compile(r"(?<![\w-])(?:19|20)\d\d-\d\d-\d\d(?![\w-])")
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 class Clock:
-    """The application's time: it stands still, but for what a test turns it on."""
+    """The application's time. It stands still unless a test advances it."""
 
     def __init__(self) -> None:
         self.at = NOW
@@ -42,8 +42,8 @@ class Clock:
         self.at += dt.timedelta(**by)
 
 
-class Link(HTMLParser):
-    """Every link and form of a page."""
+class LinkParser(HTMLParser):
+    """Collect every link and form of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,59 +51,68 @@ class Link(HTMLParser):
         self.forms: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = dict(attrs)
-        if tag == "a" and said.get("href"):
-            self.links.append(said["href"] or "")
+        attributes = dict(attrs)
+        if tag == "a" and attributes.get("href"):
+            self.links.append(attributes["href"] or "")
         if tag == "form":
-            self.forms.append(said.get("action") or "")
+            self.forms.append(attributes.get("action") or "")
 
 
-def _american(answer: TestResponse) -> TestResponse:
-    """Return a page, after a look that it shows people no date as YYYY-MM-DD."""
+def page_text(answer: TestResponse) -> str:
+    """Return the text of a page without its markup, with white space collapsed as browsers do."""
+    return " ".join(re.sub(r"<[^>]+>", " ", unescape(answer.text)).split())
+
+
+def _checked(answer: TestResponse) -> TestResponse:
+    """Return the answer after checking that a page shows no date as YYYY-MM-DD."""
     if answer.mimetype == "text/html" and answer.status_code not in range(300, 400):
-        assert _ISO_DATE.findall(_UNSEEN.sub(" ", answer.text)) == []
+        assert _ISO_DATE.findall(_MARKUP.sub(" ", answer.text)) == []
     return answer
 
 
 @dataclass
 class Browser:
-    """One person's browser."""
+    """The browser of one user."""
 
     client: FlaskClient
     actor: Actor | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str, **headers: str) -> TestResponse:
-        return _american(self.client.get(path, headers={**self.headers, **headers}))
+        return _checked(self.client.get(path, headers={**self.headers, **headers}))
 
-    def read(self, path: str) -> str:
+    def load(self, path: str) -> TestResponse:
+        """Return a page that the user may see."""
         answer = self.get(path)
         assert answer.status_code == 200, (answer.status_code, answer.text)
-        return unescape(answer.text)
+        return answer
+
+    def read(self, path: str) -> str:
+        return unescape(self.load(path).text)
 
     def says(self, path: str) -> str:
-        """What a page says, without its markup."""
-        return " ".join(re.sub(r"<[^>]+>", " ", self.read(path)).split())
+        """Return the text of a page, without its markup."""
+        return page_text(self.load(path))
 
     def status_of(self, job: JobKey) -> str:
-        """The word of the job's status on its page."""
+        """Return the job's status as its page shows it."""
         found = re.search(r'id="job-status">.*?</svg>([^<]+)<', self.read(f"/jobs/{job.job_id}"), re.DOTALL)
         assert found
         return found[1]
 
     def post(self, path: str, *, on: str = "/settings", **fields: Any) -> TestResponse:
-        """Send a form as the page `on` would, with its token."""
+        """Send a form as the page `on` would, with its CSRF token."""
         token = _TOKEN.search(self.get(on).text)
         assert token, f"{on} has no form"
-        return _american(self.client.post(path, data={"csrf_token": token[1], **fields}))
+        return _checked(self.client.post(path, data={"csrf_token": token[1], **fields}))
 
     def links(self, path: str) -> list[str]:
-        parsed = Link()
+        parsed = LinkParser()
         parsed.feed(self.get(path).text)
         return parsed.links
 
     def forms(self, path: str) -> list[str]:
-        parsed = Link()
+        parsed = LinkParser()
         parsed.feed(self.get(path).text)
         return parsed.forms
 
@@ -128,13 +137,13 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 @pytest.fixture
 def stranger(app: OpenAPI) -> Browser:
-    """A browser in which nobody is signed in."""
+    """A browser without a signed-in user."""
     return Browser(app.test_client())
 
 
 @pytest.fixture
 def browser_of(app: OpenAPI, sessions: Sessions, clock: Clock) -> Callable[[Actor], Browser]:
-    """A browser in which this person is signed in."""
+    """Return a function that opens a browser in which the given user is signed in."""
 
     def open_browser(actor: Actor) -> Browser:
         with transaction(sessions) as session:
@@ -154,7 +163,7 @@ def biller(browser_of: Callable[[Actor], Browser], practice: GivenPractice) -> B
 
 @pytest.fixture
 def mute_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A broker that takes every connection and never answers, as one that is paused."""
+    """A broker that accepts every connection and never answers, like a paused process."""
     path = Path(tmp_path_factory.mktemp("b")) / "s"
     with socket.socket(socket.AF_UNIX) as mute:
         mute.bind(str(path))

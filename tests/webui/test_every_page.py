@@ -1,4 +1,4 @@
-"""What holds for every page: nothing inline, nothing from elsewhere, nothing kept, every error in words."""
+"""Rules for every page: nothing inline, nothing from another host, nothing cached, every error in words."""
 
 import re
 
@@ -34,18 +34,18 @@ def test_a_page_has_nothing_inline_and_nothing_from_another_host(a_job: None, bi
     assert not re.findall(r'(?:src|href|action)="(?!/|#|\?)[^"]*"', answer.text)
 
 
-def test_an_unknown_page_says_so_in_words(biller: Browser) -> None:
+def test_an_unknown_page_shows_page_not_found(biller: Browser) -> None:
     answer = biller.get("/no-such-page")
 
     assert answer.status_code == 404
     assert "Page not found" in answer.text
 
 
-def test_a_database_that_is_away_still_gives_a_page(biller: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object, **__: object) -> None:
+def test_an_unexpected_error_still_gives_a_page(biller: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError
 
-    monkeypatch.setattr("webui.shared.auth.sessions.find_actor", away)
+    monkeypatch.setattr("webui.shared.auth.sessions.find_actor", fail)
 
     answer = biller.get("/jobs")
 
@@ -54,7 +54,7 @@ def test_a_database_that_is_away_still_gives_a_page(biller: Browser, monkeypatch
     assert "Traceback" not in answer.text
 
 
-def test_static_files_are_asked_for_again_only_when_they_changed(stranger: Browser) -> None:
+def test_static_files_are_downloaded_again_only_if_they_changed(stranger: Browser) -> None:
     with stranger.get("/static/style.css") as first:
         assert first.status_code == 200
 

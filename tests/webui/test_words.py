@@ -1,4 +1,4 @@
-"""Every value has its words, and figures are written as the practice writes them."""
+"""Every value has a label, and dates, times and numbers have the US format."""
 
 import datetime as dt
 from enum import StrEnum
@@ -22,41 +22,41 @@ KINDS = [
 @pytest.mark.parametrize(
     "value", [value for kind in KINDS for value in kind], ids=lambda value: f"{type(value).__name__}.{value.name}"
 )
-def test_every_value_has_words(value: StrEnum) -> None:
-    said = labels.words(value)
+def test_every_value_has_a_label(value: StrEnum) -> None:
+    words = labels.words(value)
 
-    assert said
-    assert "_" not in said
+    assert words
+    assert "_" not in words
 
 
-def test_two_values_that_read_alike_keep_their_own_words() -> None:
+def test_equal_values_of_two_types_have_their_own_labels() -> None:
     assert labels.words(PaidBy.PATIENT) == "the patient"
     assert labels.words(Responsibility.PATIENT) == "Patient"
 
 
 @pytest.mark.parametrize("setting", list(WriteOffSetting))
-def test_every_setting_says_what_it_means(setting: WriteOffSetting) -> None:
+def test_every_setting_has_a_description(setting: WriteOffSetting) -> None:
     assert labels.SETTING_DESCRIPTIONS[setting]
 
 
 @pytest.mark.parametrize("pill", [*labels.JOB_STATUS.values(), *labels.OUTCOME.values(), *labels.VERDICT.values()])
-def test_every_status_has_a_word_and_a_sign_beside_its_colour(pill: labels.Pill) -> None:
+def test_every_status_has_a_word_and_an_icon_besides_its_color(pill: labels.Pill) -> None:
     assert pill.word
     assert pill.icon
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "words"),
     [
         (None, "unknown"), (0, "0 seconds"), (1, "1 second"), (59.4, "59 seconds"), (60, "1 minute"), (61, "2 minutes"),
         (3_600, "1 hour"), (3_660, "1 hour 1 minute"), (7_500, "2 hours 5 minutes"),
     ],
 )  # fmt: skip
-def test_a_stretch_of_time_is_said_as_people_say_it(seconds: float | None, said: str) -> None:
-    assert labels.duration(seconds) == said
+def test_a_duration_is_shown_in_words(seconds: float | None, words: str) -> None:
+    assert labels.duration(seconds) == words
 
 
-def test_dates_times_and_numbers_are_as_the_practice_writes_them() -> None:
+def test_dates_times_and_numbers_have_the_us_format() -> None:
     assert labels.date(dt.date(2021, 8, 28)) == "08/28/2021"
     assert labels.clock_time(dt.time(8, 15)) == "8:15 AM"
     assert labels.clock_time(None) == ""
@@ -67,11 +67,11 @@ def test_dates_times_and_numbers_are_as_the_practice_writes_them() -> None:
 @pytest.mark.parametrize(
     ("part", "whole", "percent"), [(0, 0, 0), (0, None, 0), (999, 1_000, 99), (1_000, 1_000, 100), (1, 3, 33)]
 )
-def test_a_hundred_percent_means_all(part: int, whole: int | None, percent: int) -> None:
+def test_100_percent_means_all(part: int, whole: int | None, percent: int) -> None:
     assert labels.percent(part, whole) == percent
 
 
-def test_a_filter_leads_back_to_the_feed_as_its_fields_write_it() -> None:
+def test_a_filter_becomes_the_feeds_address_with_the_fields_own_formats() -> None:
     given = {"billing_status": ["Balance Due", "Bill Insurance"], "total_due_max_cents": 5_000, "on_hold": False}
 
     assert labels.feed_address(given) == (

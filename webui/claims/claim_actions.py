@@ -100,7 +100,7 @@ def _describe_side_effects(posted: Posted) -> str:
     if posted.took_back is not None and posted.took_back.recovered_cents > 0:
         jobs = ", ".join(f"job {job}" for job in posted.took_back.job_ids)
         of_jobs = f" of {jobs}" if jobs else ""
-        said.append(f"This reversed {format_cents(posted.took_back.recovered_cents)} of the write-off{of_jobs}.")
+        said.append(f"It reversed {format_cents(posted.took_back.recovered_cents)} of the write-off{of_jobs}.")
     if posted.restored_cents:
         said.append(f"{format_cents(posted.restored_cents)} of an earlier write-off was restored to the other balance.")
     if posted.written_off_elsewhere:
@@ -109,12 +109,12 @@ def _describe_side_effects(posted: Posted) -> str:
             for one in posted.written_off_elsewhere
         )
         said.append(
-            f"Nothing is written off on this line and balance, so nothing was reversed. The write-off is on {places}."
+            f"It reversed no write-off, because this line and responsibility have none. Write-offs here: {places}."
         )
     if posted.looks_like:
         said.append("An equal payment from the same payer and date is already on this line. Check for a duplicate.")
     if posted.credit_cents:
-        said.append(f"The balance now has a credit of {format_cents(posted.credit_cents)}.")
+        said.append(f"The line now has a credit balance of {format_cents(posted.credit_cents)}.")
     return "".join(f" {one}" for one in said)
 
 

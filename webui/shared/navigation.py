@@ -39,7 +39,7 @@ SECTIONS: Final = (
         "Schedules",
         (
             NavItem("Schedules", "schedules.index", ("schedules", "schedule_acts")),
-            NavItem("Runs", "schedule_runs.index", ("schedule_runs",)),
+            NavItem("Scheduled runs", "schedule_runs.index", ("schedule_runs",)),
         ),
     ),
     NavSection(

@@ -1,4 +1,4 @@
-"""Two practices with the same claim ids, people of each role, and a client that sends a token."""
+"""Two practices with the same claim ids, users of each role, and a client that sends a token."""
 
 import datetime as dt
 import itertools
@@ -30,7 +30,7 @@ _keys = itertools.count(1)
 
 
 class Clock:
-    """The application's time: it stands still, but for what a test turns it on."""
+    """The application's time. It stands still unless a test advances it."""
 
     def __init__(self) -> None:
         self.at = NOON
@@ -44,7 +44,7 @@ class Clock:
 
 @dataclass
 class SentHints:
-    """Instead of a broker: what would have been sent."""
+    """A substitute for the broker that keeps the hints that would have been sent."""
 
     sent: list[tuple[int, int, int]] = field(default_factory=list)
     prepared: list[tuple[int, int]] = field(default_factory=list)
@@ -56,38 +56,38 @@ class SentHints:
         self.prepared.append((practice_id, job_id))
 
 
-NOTE = "Costs more to collect than it brings"
-COST_SHARE_REASON = "Hardship, looked into one by one"  # the sample has Medicare and Medicaid patients
+NOTE = "Costs more to collect than it is worth"
+COST_SHARE_REASON = "Hardship, checked case by case"  # because the sample has Medicare and Medicaid patients
 
 
 @dataclass
 class Api:
-    """The API as one person's program calls it."""
+    """The API as a user's program calls it."""
 
     client: FlaskClient
     token: str
     practice_id: int
 
-    def get(self, path: str, **given: Any) -> TestResponse:
-        return self.ask("GET", path, **given)
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.send("GET", path, **options)
 
-    def post(self, path: str, **given: Any) -> TestResponse:
-        return self.ask("POST", path, **given)
+    def post(self, path: str, **options: Any) -> TestResponse:
+        return self.send("POST", path, **options)
 
-    def put(self, path: str, **given: Any) -> TestResponse:
-        return self.ask("PUT", path, **given)
+    def put(self, path: str, **options: Any) -> TestResponse:
+        return self.send("PUT", path, **options)
 
-    def ask(self, method: str, path: str, headers: dict[str, str] | None = None, **given: Any) -> TestResponse:
+    def send(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> TestResponse:
         all_headers = {"Authorization": f"Bearer {self.token}", **(headers or {})}
-        return self.client.open(f"/api/v1{path}", method=method, headers=all_headers, **given)
+        return self.client.open(f"/api/v1{path}", method=method, headers=all_headers, **options)
 
     def preview(self, selection: Any = None, key: str | None = None, **other: Any) -> TestResponse:
-        """Ask for a job on `selection` (every claim without one), with a key of its own."""
+        """Request a job on `selection` (by default every claim), with its own idempotency key."""
         body = {"selection": selection or {"all": True}, "reason": "small_balance", "note": NOTE, **other}
         return self.post("/settle-jobs", json=body, headers={"Idempotency-Key": key or f"test-{next(_keys)}"})
 
     def previewed(self, selection: Any = None, **other: Any) -> str:
-        """The id of a new job."""
+        """Preview a job and return its id."""
         answer = self.preview(selection, **other)
         assert answer.status_code == 201, answer.json
         return str(answer.json["id"])
@@ -97,30 +97,30 @@ class Api:
         return self.post(f"/settle-jobs/{job_id}/confirm", json=body)
 
     def settled(self, world: "World", selection: Any = None, **other: Any) -> str:
-        """The id of a job that was confirmed and has run to its end."""
+        """Preview and confirm a job, run it to its end, and return its id."""
         job_id = self.previewed(selection, **other)
         assert self.confirm(job_id).status_code == 202
         world.work()
         return job_id
 
     def enter(self, claim_id: str, key: str | None = None, **entry: Any) -> TestResponse:
-        """Post an entry on a claim, with a key of its own."""
+        """Post an entry to a claim, with its own idempotency key."""
         headers = {"Idempotency-Key": key or f"test-{next(_keys)}"}
         return self.post(f"/claims/{quote(claim_id, safe='')}/postings", json=entry, headers=headers)
 
     def reverse(self, job_id: str, claim_ids: Any = None, key: str | None = None, **other: Any) -> TestResponse:
-        """Ask for a reversal of a job, with a key of its own."""
+        """Request a reversal of a job, with its own idempotency key."""
         headers = {"Idempotency-Key": key or f"test-{next(_keys)}"}
         return self.post(f"/settle-jobs/{job_id}/reverse", json={"claim_ids": claim_ids, **other}, headers=headers)
 
     def claim_ids(self, limit: int = 5, **query: Any) -> list[str]:
-        """The numbers of some claims."""
+        """Return the numbers of the first claims that match the query."""
         return [claim["id"] for claim in self.get("/claims", query_string={"limit": limit, **query}).json["claims"]]
 
 
 @dataclass
 class World:
-    """Two practices, Hill and Vale, of the same seed and so with the same claim ids; and the application on them."""
+    """The application with two practices, Hill and Vale, whose claim ids are the same because their seed is."""
 
     app: OpenAPI
     engine: Engine
@@ -130,7 +130,7 @@ class World:
     vale: int
 
     def api(self, role: Role, practice_id: int | None = None) -> Api:
-        """The API for a new person of a role, of Hill unless told."""
+        """Return the API of a new user with this role, in Hill by default."""
         sessions = make_sessions(self.engine)
         with sessions.begin() as session:
             user = users.add_user(
@@ -145,12 +145,12 @@ class World:
             return Api(self.app.test_client(), tokens.add_token(session, user, NOON), user.practice_id)
 
     def work(self) -> None:
-        """Do what workers would do, until nothing is left."""
+        """Do what workers would do, until no work is left."""
         while jobs_engine.work(make_sessions(self.engine), worker="test", clock=self.clock).more_to_do:
             self.clock.turn_on(milliseconds=1)
 
     def sql(self, statement: str, **values: Any) -> Any:
-        """Run a statement and commit it."""
+        """Run a statement, commit it, and return its rows, if any."""
         with self.engine.begin() as connection:
             result = connection.execute(text(statement), values)
             return result.all() if result.returns_rows else None
@@ -158,7 +158,7 @@ class World:
 
 @contextmanager
 def new_world(database_url: str, name: str = "of one test") -> Iterator[World]:
-    """Make both practices in an empty database, and the application with hints that go nowhere."""
+    """Create both practices in an empty database, and the application with hints that are only recorded."""
     engine, clock, hints = engine_on(database_url), Clock(), SentHints()
     hill = make_sample(engine, practice_name="Hill", claims=CLAIMS, seed=1, now=NOON)
     vale = make_sample(engine, practice_name="Vale", claims=CLAIMS, seed=1, now=NOON)
@@ -170,15 +170,15 @@ def new_world(database_url: str, name: str = "of one test") -> Iterator[World]:
 
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
-    """A world of this test alone."""
+    """The two practices of this test alone."""
     with new_world(database_url) as world:
         yield world
 
 
 @pytest.fixture(scope="module")
-def still_world(databases: Databases) -> Iterator[World]:
-    """A world for tests that only read."""
-    with databases.fresh() as url, new_world(url, "of all who read") as world:
+def shared_world(databases: Databases) -> Iterator[World]:
+    """The two practices shared by all tests of a module that only read."""
+    with databases.fresh() as url, new_world(url, "of a module") as world:
         yield world
 
 
@@ -190,11 +190,11 @@ def biller(world: World) -> Api:
 
 @pytest.fixture
 def stranger(world: World) -> Api:
-    """The administrator of the other practice."""
+    """An administrator of Vale, the other practice."""
     return world.api(Role.ADMIN, world.vale)
 
 
 @pytest.fixture(scope="module")
-def reader(still_world: World) -> Api:
-    """A biller who only reads."""
-    return still_world.api(Role.BILLER)
+def reader(shared_world: World) -> Api:
+    """A biller of Hill in the shared practices."""
+    return shared_world.api(Role.BILLER)

@@ -1,4 +1,4 @@
-"""Two people by the API: what waits, the second CONFIRM, a no with its reason, people and limits."""
+"""Approvals by API: the jobs that wait, the second CONFIRM, a rejection with its reason, users and limits."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ def limit(admin: Api, claim: Any = "unlimited", job: Any = "unlimited") -> Any:
 
 @pytest.fixture
 def waiting(admin: Api, biller: Api) -> str:
-    """The id of a job that the biller confirmed and that is over the practice's limit."""
+    """Confirm a job over the practice's limit as the biller, and return its id."""
     assert limit(admin, job=100).status_code == 200
     job_id = biller.previewed(biller_selection(biller))
     assert biller.confirm(job_id).status_code == 202
@@ -36,9 +36,7 @@ def biller_selection(biller: Api) -> dict[str, Any]:
     return {"claim_ids": biller.claim_ids(5, eligibility="can_settle", total_due_min_cents=1_000)}
 
 
-def test_over_a_limit_the_answer_to_confirm_says_that_another_person_must_approve(
-    world: World, admin: Api, biller: Api
-) -> None:
+def test_confirming_a_job_over_a_limit_leaves_it_awaiting_approval(world: World, admin: Api, biller: Api) -> None:
     limit(admin, claim=500, job=100)
     job_id = biller.previewed(biller_selection(biller))
     previewed = biller.get(f"/settle-jobs/{job_id}").json
@@ -52,7 +50,7 @@ def test_over_a_limit_the_answer_to_confirm_says_that_another_person_must_approv
 
     assert (first.status_code, first.json["status"], first.json["confirmed_at"]) == (202, "awaiting_approval", None)
     assert (again.status_code, again.json) == (202, first.json)
-    assert world.hints.sent == [], "there is nothing to do"
+    assert world.hints.sent == [], "no work before the approval"
     job = biller.get(f"/settle-jobs/{job_id}").json
     assert (job["status"], job["over"], job["confirmed_at"]) == ("awaiting_approval", previewed["over"], None)
     assert job["approval_expires_at"] > job["approval_asked_at"]
@@ -65,9 +63,7 @@ def test_over_a_limit_the_answer_to_confirm_says_that_another_person_must_approv
     assert biller.get(f"/settle-jobs/{job_id}/progress").json["settled"] == 0
 
 
-def test_the_token_of_an_approver_who_is_deactivated_meanwhile_approves_nothing(
-    admin: Api, approver: Api, waiting: str
-) -> None:
+def test_a_deactivated_approvers_token_cannot_approve(admin: Api, approver: Api, waiting: str) -> None:
     assert approver.get(f"/settle-jobs/{waiting}").json["status"] == "awaiting_approval"
     admin.post(f"/users/{user_id(admin, Role.APPROVER)}/deactivate")
 
@@ -77,7 +73,7 @@ def test_the_token_of_an_approver_who_is_deactivated_meanwhile_approves_nothing(
     assert admin.get(f"/settle-jobs/{waiting}").json["status"] == "awaiting_approval"
 
 
-def test_another_person_approves_and_it_runs_as_previewed(
+def test_another_user_approves_the_job_and_it_runs_as_previewed(
     world: World, biller: Api, approver: Api, waiting: str
 ) -> None:
     first = approver.post(f"/settle-jobs/{waiting}/approve", json={"confirmation": "CONFIRM"})
@@ -96,7 +92,7 @@ def test_another_person_approves_and_it_runs_as_previewed(
     assert certificate["over"][0]["code"] == "over_job_limit"
 
 
-def test_the_second_person_is_told_how_many_claims_changed_since(
+def test_the_approver_sees_how_many_claims_changed_since_the_preview(
     world: World, biller: Api, approver: Api, waiting: str
 ) -> None:
     world.sql("UPDATE claim SET version = version + 1")
@@ -108,32 +104,36 @@ def test_the_second_person_is_told_how_many_claims_changed_since(
 
 
 @pytest.mark.parametrize("body", [{}, {"confirmation": "confirm"}, {"confirmation": " CONFIRM"}])
-def test_an_approval_takes_the_word(approver: Api, waiting: str, body: dict[str, str]) -> None:
+def test_an_approval_requires_confirm(approver: Api, waiting: str, body: dict[str, str]) -> None:
     answer = approver.post(f"/settle-jobs/{waiting}/approve", json=body)
     assert (answer.status_code, answer.json["code"]) == (422, "confirmation_mismatch")
     assert approver.get(f"/settle-jobs/{waiting}").json["status"] == "awaiting_approval"
 
 
-def test_a_rejection_carries_its_reason_to_the_requester(biller: Api, approver: Api, waiting: str) -> None:
+def test_a_rejection_shows_its_reason_to_the_requester(biller: Api, approver: Api, waiting: str) -> None:
     missing = approver.post(f"/settle-jobs/{waiting}/reject", json={"reason": "  "})
     assert (missing.status_code, missing.json["code"]) == (422, "reason_missing")
 
     rejected = approver.post(f"/settle-jobs/{waiting}/reject", json={"reason": "Call them first"})
 
     assert (rejected.status_code, rejected.json["status"]) == (200, "rejected")
-    (news,) = biller.get("/approvals").json["decided"]
-    assert (news["id"], news["decided_by"], news["decision_note"]) == (waiting, "The approver", "Call them first")
+    (decided,) = biller.get("/approvals").json["decided"]
+    assert (decided["id"], decided["decided_by"], decided["decision_note"]) == (
+        waiting,
+        "The approver",
+        "Call them first",
+    )
     late = approver.post(f"/settle-jobs/{waiting}/approve", json={"confirmation": "CONFIRM"})
     assert (late.status_code, late.json["code"]) == (409, "already_decided")
     assert biller.confirm(waiting).status_code == 409
 
 
-def test_the_requester_and_a_colleague_without_the_role_decide_nothing(
+def test_a_requester_and_a_user_without_the_role_cannot_decide(
     world: World, admin: Api, biller: Api, waiting: str
 ) -> None:
-    for who in (biller, world.api(Role.BILLER)):
+    for api in (biller, world.api(Role.BILLER)):
         for act, body in (("approve", {"confirmation": "CONFIRM"}), ("reject", {"reason": "No"})):
-            answer = who.post(f"/settle-jobs/{waiting}/{act}", json=body)
+            answer = api.post(f"/settle-jobs/{waiting}/{act}", json=body)
             assert (answer.status_code, answer.json["code"]) == (403, "not_allowed")
     own = admin.previewed(biller_selection(biller))
     assert admin.confirm(own).json["status"] == "awaiting_approval"
@@ -141,19 +141,19 @@ def test_the_requester_and_a_colleague_without_the_role_decide_nothing(
     assert (answer.status_code, answer.json["code"]) == (403, "own_job")
 
 
-def test_after_seven_days_nobody_approves(world: World, approver: Api, waiting: str) -> None:
+def test_a_job_cannot_be_approved_after_seven_days(world: World, approver: Api, waiting: str) -> None:
     world.clock.turn_on(days=7)
     answer = approver.post(f"/settle-jobs/{waiting}/approve", json={"confirmation": "CONFIRM"})
     assert (answer.status_code, answer.json["code"]) == (409, "approval_expired")
 
 
-def test_everyone_lists_what_waits_for_them(
+def test_each_user_lists_the_jobs_that_wait_for_them_and_for_others(
     admin: Api, biller: Api, approver: Api, stranger: Api, waiting: str
 ) -> None:
-    def ids(who: Api) -> tuple[list[str], list[str]]:
-        answer = who.get("/approvals").json
-        mine, others = answer["waiting_for_me"], answer["waiting_for_others"]
-        return [job["id"] for job in mine], [job["id"] for job in others]
+    def ids(api: Api) -> tuple[list[str], list[str]]:
+        answer = api.get("/approvals").json
+        for_me, for_others = answer["waiting_for_me"], answer["waiting_for_others"]
+        return [job["id"] for job in for_me], [job["id"] for job in for_others]
 
     assert ids(biller) == ([], [waiting])
     assert ids(approver) == ids(admin) == ([waiting], [])
@@ -165,7 +165,7 @@ def test_everyone_lists_what_waits_for_them(
 # Limits
 
 
-def test_limits_are_cents_or_the_word_and_everyone_may_read_them(admin: Api, biller: Api) -> None:
+def test_limits_are_cents_or_unlimited_and_a_biller_can_read_them(admin: Api, biller: Api) -> None:
     assert biller.get("/limits").json == {
         "claim_cents": "unlimited", "job_cents": "unlimited", "my_claim_cents": "unlimited",
         "my_job_cents": "unlimited",
@@ -176,7 +176,7 @@ def test_limits_are_cents_or_the_word_and_everyone_may_read_them(admin: Api, bil
 
 
 @pytest.mark.parametrize("claim", [None, "", "none", "Unlimited", "500", 1.5, True, -1, 10**18, [], {}])
-def test_what_is_neither_an_amount_nor_the_word_is_refused(admin: Api, claim: Any) -> None:
+def test_a_limit_that_is_neither_cents_nor_unlimited_is_refused(admin: Api, claim: Any) -> None:
     answer = limit(admin, claim=claim, job=1)
     assert (answer.status_code, answer.json["code"]) == (422, "bad_limit_amount")
     assert re.search(r"an amount.*, or .*unlimited", answer.json["detail"])
@@ -189,12 +189,12 @@ def test_a_missing_limit_is_not_unlimited(admin: Api) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER])
-def test_only_an_administrator_sets_them(world: World, role: Role) -> None:
+def test_only_an_administrator_sets_approval_limits(world: World, role: Role) -> None:
     answer = limit(world.api(role), claim=1, job=1)
     assert (answer.status_code, answer.json["code"]) == (403, "not_allowed")
 
 
-# People
+# Users
 
 
 def user_id(admin: Api, role: Role) -> str:
@@ -202,49 +202,49 @@ def user_id(admin: Api, role: Role) -> str:
     return str(found)
 
 
-def test_an_administrator_manages_another_person(admin: Api, biller: Api) -> None:
-    who = user_id(admin, Role.BILLER)
-    assert admin.put(f"/users/{who}/limits", json={"claim_cents": 100, "job_cents": "unlimited"}).json == {
-        **admin.get(f"/users/{who}").json, "claim_limit_cents": 100, "job_limit_cents": "unlimited",
+def test_an_administrator_changes_another_users_limits_role_and_access(admin: Api, biller: Api) -> None:
+    biller_id = user_id(admin, Role.BILLER)
+    assert admin.put(f"/users/{biller_id}/limits", json={"claim_cents": 100, "job_cents": "unlimited"}).json == {
+        **admin.get(f"/users/{biller_id}").json, "claim_limit_cents": 100, "job_limit_cents": "unlimited",
     }  # fmt: skip
-    assert admin.put(f"/users/{who}/role", json={"role": "approver"}).json["role"] == "approver"
-    assert biller.preview().status_code == 403, "from the next request on"
+    assert admin.put(f"/users/{biller_id}/role", json={"role": "approver"}).json["role"] == "approver"
+    assert biller.preview().status_code == 403, "the role applies from the next request on"
 
-    assert admin.post(f"/users/{who}/deactivate").json["active"] is False
+    assert admin.post(f"/users/{biller_id}/deactivate").json["active"] is False
     assert biller.get("/claims").status_code == 401, "the token is revoked"
-    assert admin.post(f"/users/{who}/reactivate").json["active"] is True
-    assert biller.get("/claims").status_code == 401, "and stays so"
+    assert admin.post(f"/users/{biller_id}/reactivate").json["active"] is True
+    assert biller.get("/claims").status_code == 401, "the token stays revoked"
 
 
-def test_a_user_is_added_once(admin: Api) -> None:
+def test_a_user_with_the_same_email_is_added_only_once(admin: Api) -> None:
     new = {"email": "new@hill.example", "name": "New", "role": "approver", "password": "a long password"}
     for limits in ({}, {"claim_cents": 5, "job_cents": None}, {"claim_cents": "", "job_cents": 1}):
-        unlimited_by_nobody = admin.post("/users", json={**new, "claim_cents": None, "job_cents": None, **limits})
-        assert (unlimited_by_nobody.status_code, unlimited_by_nobody.json["code"]) == (422, "bad_limit_amount")
+        missing_limit = admin.post("/users", json={**new, "claim_cents": None, "job_cents": None, **limits})
+        assert (missing_limit.status_code, missing_limit.json["code"]) == (422, "bad_limit_amount")
     new |= {"claim_cents": 25_00, "job_cents": "unlimited"}
-    made = admin.post("/users", json=new)
-    assert (made.status_code, made.json["role"]) == (201, "approver")
-    assert (made.json["claim_limit_cents"], made.json["job_limit_cents"]) == (25_00, "unlimited")
-    assert made.headers["Location"].endswith(f"/api/v1/users/{made.json['id']}")
+    created = admin.post("/users", json=new)
+    assert (created.status_code, created.json["role"]) == (201, "approver")
+    assert (created.json["claim_limit_cents"], created.json["job_limit_cents"]) == (25_00, "unlimited")
+    assert created.headers["Location"].endswith(f"/api/v1/users/{created.json['id']}")
     again = admin.post("/users", json=new)
     assert (again.status_code, again.json["code"]) == (409, "email_taken")
     short = admin.post("/users", json={**new, "email": "x@hill.example", "password": "short"})
     assert (short.status_code, short.json["code"]) == (422, "bad_password")
 
 
-def test_nobody_manages_themselves(admin: Api) -> None:
-    me = user_id(admin, Role.ADMIN)
+def test_an_administrator_cannot_change_their_own_account(admin: Api) -> None:
+    own_id = user_id(admin, Role.ADMIN)
     for method, path, body in (
         ("PUT", "role", {"role": "biller"}),
         ("PUT", "limits", {"claim_cents": "unlimited", "job_cents": "unlimited"}),
         ("POST", "deactivate", {}),
     ):
-        answer = admin.ask(method, f"/users/{me}/{path}", json=body)
+        answer = admin.send(method, f"/users/{own_id}/{path}", json=body)
         assert (answer.status_code, answer.json["code"]) == (403, "own_account")
 
 
-def test_another_practices_people_are_not_there(admin: Api, biller: Api, stranger: Api) -> None:
-    who = user_id(admin, Role.BILLER)
+def test_another_practices_users_are_not_found(admin: Api, biller: Api, stranger: Api) -> None:
+    biller_id = user_id(admin, Role.BILLER)
     for method, path, body in (
         ("GET", "", None),
         ("PUT", "/role", {"role": "biller"}),
@@ -252,21 +252,21 @@ def test_another_practices_people_are_not_there(admin: Api, biller: Api, strange
         ("POST", "/deactivate", {}),
         ("POST", "/reactivate", {}),
     ):
-        answer = stranger.ask(method, f"/users/{who}{path}", json=body)
+        answer = stranger.send(method, f"/users/{biller_id}{path}", json=body)
         assert (answer.status_code, answer.json["code"]) == (404, "not_found")
-    assert who not in [user["id"] for user in stranger.get("/users").json["users"]]
-    for wrong in ("0", "x", "9" * 30):
-        assert admin.get(f"/users/{wrong}").status_code == 404
+    assert biller_id not in [user["id"] for user in stranger.get("/users").json["users"]]
+    for unknown_id in ("0", "x", "9" * 30):
+        assert admin.get(f"/users/{unknown_id}").status_code == 404
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
-def test_only_an_administrator_sees_the_people(world: World, role: Role) -> None:
-    who = world.api(role)
+def test_only_an_administrator_sees_users(world: World, role: Role) -> None:
+    api = world.api(role)
     for method, path in (("GET", "/users"), ("POST", "/users"), ("GET", "/users/1"), ("POST", "/users/1/deactivate")):
-        assert who.ask(method, path, json={}).status_code == 403
+        assert api.send(method, path, json={}).status_code == 403
 
 
-def test_another_practices_job_is_not_there(stranger: Api, biller: Api, waiting: str) -> None:
+def test_another_practices_job_cannot_be_approved_or_rejected(stranger: Api, biller: Api, waiting: str) -> None:
     for act, body in (("approve", {"confirmation": "CONFIRM"}), ("reject", {"reason": "No"})):
         answer = stranger.post(f"/settle-jobs/{waiting}/{act}", json=body)
         assert (answer.status_code, answer.json["code"]) == (404, "not_found")

@@ -16,8 +16,8 @@ def admin(world: World) -> Api:
     return world.api(Role.ADMIN)
 
 
-def a_payer(world: World) -> str:
-    """A payer with claims that could be settled."""
+def payer_with_claims(world: World) -> str:
+    """Return the ID of the payer with the most claims that are not on hold."""
     found = world.sql(
         "SELECT p.external_id FROM payer p JOIN claim c ON c.practice_id = p.practice_id AND c.primary_payer_id = p.id "
         "WHERE p.practice_id = :hill AND c.hold IS NULL GROUP BY 1 ORDER BY count(*) DESC LIMIT 1",
@@ -26,28 +26,32 @@ def a_payer(world: World) -> str:
     return str(found[0][0])
 
 
-def test_an_exclusion_is_made_read_and_ended(world: World, admin: Api, biller: Api) -> None:
-    payer = a_payer(world)
-    free = len(biller.get("/claims", query_string={"eligibility": "can_settle", "limit": 200}).json["claims"])
+def test_an_exclusion_is_created_read_and_ended(world: World, admin: Api, biller: Api) -> None:
+    payer = payer_with_claims(world)
+    can_settle = len(biller.get("/claims", query_string={"eligibility": "can_settle", "limit": 200}).json["claims"])
 
-    made = admin.post("/exclusions", json={"payer": payer, "why": "Contract", "until": "2025-03-31"})
+    created = admin.post("/exclusions", json={"payer": payer, "why": "Contract", "until": "2025-03-31"})
 
-    assert made.status_code == 201
-    assert (made.json["payer"], made.json["patient"], made.json["lasts"]) == (payer, None, True)
-    assert (made.json["until"], made.json["why"], made.json["made_by"]) == ("2025-03-31", "Contract", "The admin")
-    now_free = len(biller.get("/claims", query_string={"eligibility": "can_settle", "limit": 200}).json["claims"])
-    assert now_free < free
+    assert created.status_code == 201
+    assert (created.json["payer"], created.json["patient"], created.json["lasts"]) == (payer, None, True)
+    assert (created.json["until"], created.json["why"], created.json["made_by"]) == (
+        "2025-03-31",
+        "Contract",
+        "The admin",
+    )
+    can_settle_now = len(biller.get("/claims", query_string={"eligibility": "can_settle", "limit": 200}).json["claims"])
+    assert can_settle_now < can_settle
     held = biller.get("/claims", query_string={"on_hold": "true", "payer_id": payer, "limit": 1}).json["claims"][0]
     assert (held["hold"], held["eligibility"]) == ("excluded", "on_hold")
-    assert [row["id"] for row in biller.get("/exclusions").json["exclusions"]] == [made.json["id"]]
+    assert [row["id"] for row in biller.get("/exclusions").json["exclusions"]] == [created.json["id"]]
 
     for _ in range(2):
-        ended = admin.post(f"/exclusions/{made.json['id']}/end")
+        ended = admin.post(f"/exclusions/{created.json['id']}/end")
         assert (ended.status_code, ended.json["lasts"], ended.json["ended_by"]) == (200, False, "The admin")
     assert biller.get("/exclusions").json["exclusions"] == []
     assert len(biller.get("/exclusions", query_string={"all": "true"}).json["exclusions"]) == 1
     again = biller.get("/claims", query_string={"eligibility": "can_settle", "limit": 200}).json["claims"]
-    assert len(again) == free
+    assert len(again) == can_settle
 
 
 @pytest.mark.parametrize(
@@ -62,57 +66,57 @@ def test_an_exclusion_is_made_read_and_ended(world: World, admin: Api, biller: A
         ({"patient": "1", "why": "x", "whom": "y"}, 422, "bad_body"),
     ],
 )
-def test_an_exclusion_is_refused_by_code(admin: Api, body: Any, status: int, code: str) -> None:
+def test_an_invalid_exclusion_is_refused_with_a_code(admin: Api, body: Any, status: int, code: str) -> None:
     answer = admin.post("/exclusions", json=body)
     assert (answer.status_code, answer.json["code"]) == (status, code)
 
 
 @pytest.mark.parametrize("all_", ["yes", "1", "on", "True", ""])
-def test_whether_ended_exclusions_are_listed_is_true_or_false(admin: Api, all_: str) -> None:
+def test_the_parameter_for_ended_exclusions_takes_only_true_or_false(admin: Api, all_: str) -> None:
     answer = admin.get("/exclusions", query_string={"all": all_})
     assert (answer.status_code, answer.json["detail"]) == (422, "all: write true or false")
 
 
-def test_excluding_twice_is_a_conflict(world: World, admin: Api) -> None:
-    payer = a_payer(world)
+def test_excluding_a_payer_twice_is_a_conflict(world: World, admin: Api) -> None:
+    payer = payer_with_claims(world)
     assert admin.post("/exclusions", json={"payer": payer, "why": "x"}).status_code == 201
     answer = admin.post("/exclusions", json={"payer": payer, "why": "x"})
     assert (answer.status_code, answer.json["code"]) == (409, "already_excluded")
 
 
 @pytest.mark.parametrize("number", ["0", "999999", "x", "9" * 30])
-def test_an_exclusion_that_cannot_be_is_not_found(admin: Api, number: str) -> None:
+def test_an_unknown_exclusion_is_not_found(admin: Api, number: str) -> None:
     assert admin.post(f"/exclusions/{number}/end").status_code == 404
 
 
-def test_only_an_administrator_excludes_and_another_practice_sees_nothing(
+def test_only_the_practices_administrators_create_and_end_exclusions(
     world: World, admin: Api, biller: Api, stranger: Api
 ) -> None:
-    payer = a_payer(world)
+    payer = payer_with_claims(world)
     assert biller.post("/exclusions", json={"payer": payer, "why": "x"}).status_code == 403
-    made = admin.post("/exclusions", json={"payer": payer, "why": "x"}).json["id"]
-    assert biller.post(f"/exclusions/{made}/end").status_code == 403
-    assert stranger.post(f"/exclusions/{made}/end").status_code == 404
+    created = admin.post("/exclusions", json={"payer": payer, "why": "x"}).json["id"]
+    assert biller.post(f"/exclusions/{created}/end").status_code == 403
+    assert stranger.post(f"/exclusions/{created}/end").status_code == 404
     assert stranger.get("/exclusions").json["exclusions"] == []
 
 
-def test_a_hold_says_why_and_until_when(biller: Api) -> None:
+def test_a_hold_shows_who_set_it_why_and_until_when(biller: Api) -> None:
     number = biller.claim_ids(1, eligibility="can_settle")[0]
-    asked = {"hold": "legal_hold", "why": "Letter", "until": "2025-03-31"}
+    body = {"hold": "legal_hold", "why": "Letter", "until": "2025-03-31"}
 
-    held = biller.put(f"/claims/{number}/hold", json=asked).json
+    held = biller.put(f"/claims/{number}/hold", json=body).json
 
     assert {name: held[name] for name in ("hold", "hold_why", "hold_until", "hold_by")} == {
         "hold": "legal_hold", "hold_why": "Letter", "hold_until": "2025-03-31", "hold_by": "The biller",
     }  # fmt: skip
-    refused = biller.put(f"/claims/{number}/hold", json={**asked, "until": "2025-03-02"})
+    refused = biller.put(f"/claims/{number}/hold", json={**body, "until": "2025-03-02"})
     assert (refused.status_code, refused.json["code"]) == (422, "bad_hold")
     for until in (4102444800, "4102444800", "20301130", "2030-W48-6"):
-        unread = biller.put(f"/claims/{number}/hold", json={**asked, "until": until})
-        assert (unread.status_code, unread.json["detail"]) == (422, "until: write the date as YYYY-MM-DD")
+        invalid = biller.put(f"/claims/{number}/hold", json={**body, "until": until})
+        assert (invalid.status_code, invalid.json["detail"]) == (422, "until: write the date as YYYY-MM-DD")
 
 
-def test_the_audit_is_read_by_who_may(world: World, admin: Api, biller: Api) -> None:
+def test_administrators_and_approvers_can_read_the_audit(world: World, admin: Api, biller: Api) -> None:
     number = biller.claim_ids(1, eligibility="can_settle")[0]
     job = biller.settled(world, {"claim_ids": [number]})
     email = world.sql("SELECT email FROM app_user WHERE role = 'biller' AND practice_id = :hill", hill=world.hill)[0][0]
@@ -127,7 +131,7 @@ def test_the_audit_is_read_by_who_may(world: World, admin: Api, biller: Api) -> 
     assert len(by_claim["head"]["digest"]) == 64
 
 
-def test_the_audit_is_a_file_that_says_what_is_hashed_and_taking_it_is_an_act(admin: Api, biller: Api) -> None:
+def test_the_audit_file_has_the_hashed_text_and_its_export_is_recorded(admin: Api, biller: Api) -> None:
     assert biller.get("/audit.csv").status_code == 403
     assert admin.get("/audit.csv", query_string={"limit": "3"}).status_code == 422
 
@@ -139,7 +143,7 @@ def test_the_audit_is_a_file_that_says_what_is_hashed_and_taking_it_is_an_act(ad
     assert all(row["Digest"] == hashlib.sha256(row["What is hashed"].encode()).hexdigest() for row in rows)
 
 
-def test_the_audit_goes_on_where_the_page_before_ended(admin: Api) -> None:
+def test_the_audits_cursor_continues_after_the_previous_page(admin: Api) -> None:
     numbers: list[int] = []
     cursor = ""
     while cursor is not None:
@@ -151,7 +155,7 @@ def test_the_audit_goes_on_where_the_page_before_ended(admin: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "said"),
+    ("query", "status", "detail"),
     [
         ({"job": "x"}, 422, "job: enter a job number"),
         ({"job": "12.0"}, 422, "job: enter a job number"),
@@ -161,27 +165,29 @@ def test_the_audit_goes_on_where_the_page_before_ended(admin: Api) -> None:
         ({"to": "2026-W48-1"}, 422, "to: write the date as YYYY-MM-DD"),
         ({"from": "2025-03-03", "to": "2025-03-02"}, 422, "The last day is before the first."),
         ({"who": "x"}, 422, "who: is unknown"),
-        ({"person": "nobody@x.example"}, 404, "This practice has no user nobody@x.example."),
+        ({"person": "unknown@x.example"}, 404, "This practice has no user unknown@x.example."),
     ],
 )
-def test_the_audits_filter_is_read_strictly(admin: Api, query: dict[str, str], status: int, said: str) -> None:
+def test_an_invalid_audit_filter_is_refused_by_name(
+    admin: Api, query: dict[str, str], status: int, detail: str
+) -> None:
     answer = admin.get("/audit", query_string=query)
-    assert (answer.status_code, answer.json["detail"]) == (status, said)
+    assert (answer.status_code, answer.json["detail"]) == (status, detail)
 
 
-def test_one_day_is_a_span_of_the_audit(admin: Api) -> None:
+def test_the_audit_can_be_filtered_to_one_day(admin: Api) -> None:
     assert admin.get("/audit", query_string={"from": "2025-03-03", "to": "2025-03-03"}).status_code == 200
 
 
-def test_confirm_asks_for_the_reason_where_medicare_patients_share_is_waived(world: World, biller: Api) -> None:
+def test_confirming_a_write_off_of_medicare_cost_sharing_requires_a_reason(world: World, biller: Api) -> None:
     world.sql("UPDATE payer SET payer_class = 'medicare'")
     job = biller.previewed({"filter": {"patient_due_min_cents": 1, "eligibility": "can_settle"}}, note="")
     share = biller.get(f"/settle-jobs/{job}").json["totals"]["cost_share"]
     assert share["job_cents"] > 0
     assert {"since", "until", "written_off_cents", "became_due_cents", "percent", "claims"} < set(share)
 
-    nothing_said = {"confirmation": "CONFIRM", "cost_share_reason": " "}
-    refused = biller.post(f"/settle-jobs/{job}/confirm", json=nothing_said)
+    without_reason = {"confirmation": "CONFIRM", "cost_share_reason": " "}
+    refused = biller.post(f"/settle-jobs/{job}/confirm", json=without_reason)
     assert (refused.status_code, refused.json["code"]) == (422, "cost_share_reason_missing")
     body = {"confirmation": "CONFIRM", "cost_share_reason": "Hardship, looked into"}
     assert biller.post(f"/settle-jobs/{job}/confirm", json=body).status_code == 202
@@ -189,7 +195,7 @@ def test_confirm_asks_for_the_reason_where_medicare_patients_share_is_waived(wor
 
 
 @pytest.mark.parametrize("payer_class", ["medicare", "medicaid"])
-def test_a_program_that_sends_the_word_alone_is_asked_for_the_reason(
+def test_confirm_without_a_cost_share_reason_is_refused_for_medicare_and_medicaid(
     world: World, biller: Api, payer_class: str
 ) -> None:
     world.sql(f"UPDATE payer SET payer_class = '{payer_class}'")
@@ -199,5 +205,5 @@ def test_a_program_that_sends_the_word_alone_is_asked_for_the_reason(
 
     assert (refused.status_code, refused.json["code"]) == (422, "cost_share_reason_missing")
     assert set(refused.json["facts"]["faults"]) == {"cost_share_reason"}
-    left = biller.get(f"/settle-jobs/{job}").json
-    assert (left["status"], left["cost_share_reason"]) == ("previewed", "")
+    unchanged = biller.get(f"/settle-jobs/{job}").json
+    assert (unchanged["status"], unchanged["cost_share_reason"]) == ("previewed", "")

@@ -1,4 +1,4 @@
-"""What people and programs do to one claim by API: post on it, hold it, release it."""
+"""One claim by API: post to it, set a hold, release it."""
 
 from typing import Any
 from urllib.parse import quote
@@ -12,8 +12,8 @@ from tests.webui.api.test_jobs import refused
 PAYMENT = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 100}
 
 
-def a_claim(api: Api, **query: Any) -> dict[str, Any]:
-    """One that can settle and on which the patient owes something."""
+def claim_to_settle(api: Api, **query: Any) -> dict[str, Any]:
+    """Return a claim that can be settled and has a patient balance."""
     wanted = {"eligibility": "can_settle", "patient_due_min_cents": 200, **query}
     number = api.claim_ids(1, **wanted)[0]
     found: dict[str, Any] = api.get(f"/claims/{number}").json
@@ -23,15 +23,15 @@ def a_claim(api: Api, **query: Any) -> dict[str, Any]:
 # Post
 
 
-def test_a_payment_lowers_what_is_due_and_stands_in_the_ledger(biller: Api) -> None:
-    claim = a_claim(biller)
+def test_a_payment_lowers_the_balance_and_appears_in_the_ledger(biller: Api) -> None:
+    claim = claim_to_settle(biller)
     answer = biller.enter(claim["id"], **PAYMENT, note="Card")
 
     assert answer.status_code == 201, answer.json
-    besides = {
+    side_effects = {
         "took_back": None, "restored_cents": 0, "credit_cents": 0, "written_off_elsewhere": [], "looks_like": None,
     }  # fmt: skip
-    assert answer.json == {**biller.get(f"/claims/{claim['id']}").json, **besides}
+    assert answer.json == {**biller.get(f"/claims/{claim['id']}").json, **side_effects}
     assert answer.json["patient_due_cents"] == claim["patient_due_cents"] - 100
     assert answer.json["patient_paid_cents"] == claim["patient_paid_cents"] + 100
     assert answer.json["version"] == claim["version"] + 1
@@ -43,18 +43,18 @@ def test_a_payment_lowers_what_is_due_and_stands_in_the_ledger(biller: Api) -> N
 
 
 def test_a_payment_in_the_future_is_refused_with_the_latest_date(biller: Api, world: World) -> None:
-    claim = a_claim(biller)
-    said = "posted_on: 2025-03-04 is in the future; the latest is 2025-03-03"
-    assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-03-04").json["detail"] == said
+    claim = claim_to_settle(biller)
+    detail = "posted_on: 2025-03-04 is in the future; the latest is 2025-03-03"
+    assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-03-04").json["detail"] == detail
     assert world.api(Role.ADMIN).post("/periods/2025-03/close").status_code == 200
 
-    said = "posted_on: 2025-04-02 is in the future; the latest is 2025-04-01"
-    assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-04-02").json["detail"] == said
+    detail = "posted_on: 2025-04-02 is in the future; the latest is 2025-04-01"
+    assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-04-02").json["detail"] == detail
     assert biller.enter(claim["id"], **PAYMENT, posted_on="2025-04-01").status_code == 201
 
 
-def test_an_adjustment_and_a_transfer_are_posted_too(biller: Api) -> None:
-    claim = a_claim(biller)
+def test_an_adjustment_and_a_transfer_can_be_posted(biller: Api) -> None:
+    claim = claim_to_settle(biller)
     adjusted = biller.enter(claim["id"], kind="adjustment", line=1, responsibility="patient", amount_cents=50,
                             group_code="CO", reason_code="45", posted_on="2025-02-28")  # fmt: skip
     moved = biller.enter(claim["id"], kind="transfer", line=1, responsibility="patient", amount_cents=30)
@@ -65,8 +65,8 @@ def test_an_adjustment_and_a_transfer_are_posted_too(biller: Api) -> None:
     assert moved.json["adjustment_cents"] == claim["adjustment_cents"] + 50
 
 
-def test_the_same_key_and_entry_post_once_and_another_entry_is_refused(biller: Api) -> None:
-    claim = a_claim(biller)
+def test_an_entry_repeated_with_its_key_posts_once_and_another_entry_is_refused(biller: Api) -> None:
+    claim = claim_to_settle(biller)
     first, again = (biller.enter(claim["id"], key="card 1", **PAYMENT) for _ in range(2))
 
     assert (first.status_code, again.status_code, again.json) == (201, 201, first.json)
@@ -75,8 +75,8 @@ def test_the_same_key_and_entry_post_once_and_another_entry_is_refused(biller: A
     assert biller.get(f"/claims/{claim['id']}").json["patient_due_cents"] == claim["patient_due_cents"] - 100
 
 
-def test_a_settled_claim_on_which_something_is_due_again_is_reopened(world: World, biller: Api) -> None:
-    claim = a_claim(biller)
+def test_a_settled_claim_with_a_new_balance_is_reopened(world: World, biller: Api) -> None:
+    claim = claim_to_settle(biller)
     biller.settled(world, {"claim_ids": [claim["id"]]})
     bounced = biller.enter(claim["id"], kind="transfer", line=1, responsibility="insurance", amount_cents=500)
 
@@ -84,8 +84,8 @@ def test_a_settled_claim_on_which_something_is_due_again_is_reopened(world: Worl
     assert bounced.json["eligibility"] == "credit_insurance"
 
 
-def test_a_claim_that_is_paid_after_the_preview_is_skipped_and_says_what_changed(world: World, biller: Api) -> None:
-    claim = a_claim(biller)
+def test_a_claim_paid_after_the_preview_is_skipped_and_shows_what_changed(world: World, biller: Api) -> None:
+    claim = claim_to_settle(biller)
     job_id = biller.previewed({"claim_ids": [claim["id"]]})
     paid = biller.enter(claim["id"], **PAYMENT).json
     biller.confirm(job_id)
@@ -121,8 +121,8 @@ def test_a_claim_that_is_paid_after_the_preview_is_skipped_and_says_what_changed
         ({"group_code": "CO"}, "group_code"),
     ],
 )
-def test_an_entry_is_read_strictly_and_its_fault_is_named(biller: Api, change: dict[str, Any], named: str) -> None:
-    claim = a_claim(biller)
+def test_an_invalid_entry_is_refused_and_its_field_is_named(biller: Api, change: dict[str, Any], named: str) -> None:
+    claim = claim_to_settle(biller)
     answer = biller.enter(claim["id"], **{**PAYMENT, **change})
     assert refused(answer) == (422, "bad_entry")
     assert named in answer.json["detail"]
@@ -130,7 +130,7 @@ def test_an_entry_is_read_strictly_and_its_fault_is_named(biller: Api, change: d
 
 
 def test_an_entry_needs_a_key_and_a_json_body(biller: Api) -> None:
-    path = f"/claims/{a_claim(biller)['id']}/postings"
+    path = f"/claims/{claim_to_settle(biller)['id']}/postings"
     assert refused(biller.post(path, json=PAYMENT)) == (400, "idempotency_key_missing")
     assert refused(biller.post(path, headers={"Idempotency-Key": "x"})) == (415, "unsupported_media_type")
     nul = biller.post(path, json={**PAYMENT, "note": "\x00"}, headers={"Idempotency-Key": "x"})
@@ -142,7 +142,7 @@ def test_an_entry_needs_a_key_and_a_json_body(biller: Api) -> None:
 
 @pytest.mark.parametrize("hold", ["hold", "legal_hold", "appeal_open", "payment_plan", "excluded"])
 def test_a_claim_on_hold_is_not_settled_until_it_is_released(biller: Api, hold: str) -> None:
-    claim = a_claim(biller)
+    claim = claim_to_settle(biller)
     path = f"/claims/{claim['id']}/hold"
     held = biller.put(path, json={"hold": hold})
     again = biller.put(path, json={"hold": hold})
@@ -156,24 +156,24 @@ def test_a_claim_on_hold_is_not_settled_until_it_is_released(biller: Api, hold: 
 
 
 @pytest.mark.parametrize("body", [{}, {"hold": "Hold"}, {"hold": ""}, {"hold": True}, {"hold": "hold", "until": 1}])
-def test_a_hold_is_read_strictly(biller: Api, body: Any) -> None:
-    claim = a_claim(biller)
+def test_an_invalid_hold_is_refused(biller: Api, body: Any) -> None:
+    claim = claim_to_settle(biller)
     assert refused(biller.put(f"/claims/{claim['id']}/hold", json=body)) == (422, "bad_body")
     assert biller.get(f"/claims/{claim['id']}").json == claim
 
 
-# Who
+# Permissions
 
 
-def test_an_approver_neither_posts_nor_holds(world: World, biller: Api) -> None:
-    approver, claim = world.api(Role.APPROVER), a_claim(biller)
+def test_an_approver_can_neither_post_nor_set_a_hold(world: World, biller: Api) -> None:
+    approver, claim = world.api(Role.APPROVER), claim_to_settle(biller)
     assert refused(approver.enter(claim["id"], **PAYMENT)) == (403, "not_allowed")
     assert refused(approver.put(f"/claims/{claim['id']}/hold", json={"hold": "hold"})) == (403, "not_allowed")
     assert approver.get(f"/claims/{claim['id']}").json == claim
 
 
-def test_another_practices_claim_of_the_same_number_is_not_touched(world: World, biller: Api, stranger: Api) -> None:
-    claim = a_claim(biller)
+def test_another_practices_claim_with_the_same_number_is_not_changed(world: World, biller: Api, stranger: Api) -> None:
+    claim = claim_to_settle(biller)
     biller.enter(claim["id"], **PAYMENT)
     biller.put(f"/claims/{claim['id']}/hold", json={"hold": "hold"})
     assert stranger.get(f"/claims/{claim['id']}").json["version"] == claim["version"]
@@ -185,17 +185,17 @@ def test_another_practices_claim_of_the_same_number_is_not_touched(world: World,
 
 
 @pytest.mark.parametrize("number", ["A//12", "/A", "été 5%", "postings", "x/hold", "<b>"])
-def test_a_claim_of_any_number_can_be_posted_on_and_held(world: World, biller: Api, number: str) -> None:
-    claim = a_claim(biller)
+def test_a_claim_with_any_text_as_its_number_can_be_posted_to_and_held(world: World, biller: Api, number: str) -> None:
+    claim = claim_to_settle(biller)
     world.sql("UPDATE claim SET external_id = :new WHERE external_id = :old AND practice_id = :hill",
               new=number, old=claim["id"], hill=world.hill)  # fmt: skip
     assert biller.enter(number, **PAYMENT).json["id"] == number
     assert biller.put(f"/claims/{quote(number, safe='')}/hold", json={"hold": "hold"}).json["id"] == number
 
 
-def test_adjustments_by_hand_are_under_the_limit_for_one_claim_however_they_are_cut(world: World, biller: Api) -> None:
+def test_manual_adjustments_of_a_day_together_stay_under_the_limit_for_one_claim(world: World, biller: Api) -> None:
     admin = world.api(Role.ADMIN)
-    claim = a_claim(biller)
+    claim = claim_to_settle(biller)
     adjustment = {"kind": "adjustment", "line": 1, "responsibility": "patient", "group_code": "CO", "reason_code": "45"}
     limited = admin.put("/limits", json={"claim_cents": 100, "job_cents": "unlimited"})
     assert limited.status_code == 200, limited.json
@@ -206,16 +206,18 @@ def test_adjustments_by_hand_are_under_the_limit_for_one_claim_however_they_are_
 
     assert refused(over) == (403, "over_claim_limit")
     assert over.json["detail"] == (
-        "Adjustments of $1.01 today are over the practice's limit of $1.00 for one claim; "
+        "Adjustments of $1.01 today exceed the practice's limit of $1.00 for one claim; "
         "ask an administrator to raise it."
     )
     assert (first.status_code, replayed.status_code) == (201, 201)
     assert biller.enter(claim["id"], key="3", **adjustment, amount_cents=40).status_code == 201
-    assert biller.enter(claim["id"], key="4", **PAYMENT).status_code == 201, "a payment is no decision of the poster"
+    assert biller.enter(claim["id"], key="4", **PAYMENT).status_code == 201, (
+        "the limit is for adjustments, not payments"
+    )
 
 
-def test_a_payment_like_an_earlier_one_is_posted_and_names_it(biller: Api) -> None:
-    claim = a_claim(biller)
+def test_a_payment_equal_to_an_earlier_one_is_posted_and_names_it(biller: Api) -> None:
+    claim = claim_to_settle(biller)
     first, second = (biller.enter(claim["id"], key=key, **PAYMENT).json for key in ("1", "2"))
     other = biller.enter(claim["id"], key="3", **{**PAYMENT, "amount_cents": 99}).json
 

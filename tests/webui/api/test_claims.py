@@ -11,8 +11,8 @@ from core.models.people import Role
 from tests.webui.api.conftest import CLAIMS, Api, World
 
 
-def everything(api: Api, **query: Any) -> list[dict[str, Any]]:
-    """All pages."""
+def all_claims(api: Api, **query: Any) -> list[dict[str, Any]]:
+    """Return the claims of all pages."""
     found: list[dict[str, Any]] = []
     cursor = ""
     while True:
@@ -24,18 +24,18 @@ def everything(api: Api, **query: Any) -> list[dict[str, Any]]:
         cursor = answer.json["next_cursor"]
 
 
-def test_pages_give_every_claim_once(reader: Api) -> None:
-    ids = [claim["id"] for claim in everything(reader)]
+def test_the_pages_list_every_claim_exactly_once(reader: Api) -> None:
+    ids = [claim["id"] for claim in all_claims(reader)]
     assert len(ids) == len(set(ids)) == CLAIMS
 
 
 @pytest.mark.parametrize("sort", ["date", "-date", "claim", "-patient", "total_due", "-insurance_due"])
-def test_any_order_pages_alike(reader: Api, sort: str) -> None:
-    assert len({claim["id"] for claim in everything(reader, sort=sort)}) == CLAIMS
+def test_every_sort_order_pages_through_all_claims(reader: Api, sort: str) -> None:
+    assert len({claim["id"] for claim in all_claims(reader, sort=sort)}) == CLAIMS
 
 
 def test_money_is_integer_cents_and_ids_are_strings(reader: Api) -> None:
-    for claim in everything(reader):
+    for claim in all_claims(reader):
         assert isinstance(claim["id"], str)
         amounts = {key: value for key, value in claim.items() if key.endswith("_cents")}
         assert len(amounts) == 11
@@ -44,9 +44,9 @@ def test_money_is_integer_cents_and_ids_are_strings(reader: Api) -> None:
         assert claim["version"] >= 1
 
 
-def test_what_was_billed_is_adjusted_paid_written_off_or_still_owed(world: World, biller: Api) -> None:
+def test_billed_equals_adjusted_plus_paid_plus_written_off_plus_balance(world: World, biller: Api) -> None:
     job_id = biller.settled(world)
-    settled = [claim["id"] for claim in everything(biller, billing_status="Settled") if claim["written_off_cents"] > 1]
+    settled = [claim["id"] for claim in all_claims(biller, billing_status="Settled") if claim["written_off_cents"] > 1]
     for claim_id in settled[:20]:
         (*_, last) = biller.get(f"/claims/{quote(claim_id, safe='')}/postings").json["postings"]
         paid = {"kind": "payment", "paid_by": "patient", "line": last["line"], "responsibility": last["responsibility"]}
@@ -56,7 +56,7 @@ def test_what_was_billed_is_adjusted_paid_written_off_or_still_owed(world: World
     assert world.api(Role.ADMIN).confirm(reversal).status_code == 202
     world.work()
 
-    claims = everything(biller)
+    claims = all_claims(biller)
 
     ledger = dict(
         world.sql(
@@ -71,26 +71,26 @@ def test_what_was_billed_is_adjusted_paid_written_off_or_still_owed(world: World
     }
     for claim in claims:
         paid = sum(claim[f"{who}_paid_cents"] for who in ("primary", "secondary", "patient"))
-        gone = claim["adjustment_cents"] + paid + claim["written_off_cents"]
-        assert claim["billed_cents"] == gone + claim["insurance_due_cents"] + claim["patient_due_cents"]
-    assert any(claim["total_due_cents"] < 0 for claim in claims), "no credit to look at"
+        reductions = claim["adjustment_cents"] + paid + claim["written_off_cents"]
+        assert claim["billed_cents"] == reductions + claim["insurance_due_cents"] + claim["patient_due_cents"]
+    assert any(claim["total_due_cents"] < 0 for claim in claims), "no claim has a credit balance"
     assert any(claim["id"] in settled[15:40] and claim["written_off_cents"] == 0 for claim in claims)
 
 
-def test_each_claim_tells_its_eligibility_and_can_be_found_by_it(reader: Api) -> None:
+def test_each_claim_has_a_write_off_check_and_can_be_filtered_by_it(reader: Api) -> None:
     by_code: dict[str, int] = {}
-    for claim in everything(reader):
+    for claim in all_claims(reader):
         by_code[claim["eligibility"]] = by_code.get(claim["eligibility"], 0) + 1
     assert by_code["can_settle"] > 0
     assert len(by_code) > 3
 
     for code, count in by_code.items():
-        assert len(everything(reader, eligibility=code)) == count
-    assert len(everything(reader, eligibility=list(by_code))) == CLAIMS
+        assert len(all_claims(reader, eligibility=code)) == count
+    assert len(all_claims(reader, eligibility=list(by_code))) == CLAIMS
 
 
 @pytest.mark.parametrize(
-    ("query", "holds"),
+    ("query", "matches"),
     [
         ({"billing_status": "Balance Due"}, lambda c: c["billing_status"] == "Balance Due"),
         ({"billing_status": ["Balance Due", "Settled"]}, lambda c: c["billing_status"] in {"Balance Due", "Settled"}),
@@ -107,12 +107,12 @@ def test_each_claim_tells_its_eligibility_and_can_be_found_by_it(reader: Api) ->
         ({"in_job": "false"}, lambda _: True),
     ],
 )
-def test_a_filter_narrows_to_exactly_what_it_says(
-    reader: Api, query: dict[str, Any], holds: Callable[[dict[str, Any]], bool]
+def test_a_filter_returns_exactly_the_claims_that_match(
+    reader: Api, query: dict[str, Any], matches: Callable[[dict[str, Any]], bool]
 ) -> None:
-    expected = {claim["id"] for claim in everything(reader) if holds(claim)}
+    expected = {claim["id"] for claim in all_claims(reader) if matches(claim)}
     assert expected
-    assert {claim["id"] for claim in everything(reader, **query)} == expected
+    assert {claim["id"] for claim in all_claims(reader, **query)} == expected
 
 
 @pytest.mark.parametrize("key", [field.alias or name for name, field in ClaimFilter.model_fields.items()])
@@ -142,29 +142,29 @@ def test_every_key_of_the_filter_is_a_parameter(reader: Api, key: str) -> None:
         ("limit=201", "limit"),
         ("limit=0", "limit"),
         ("limit=x", "limit"),
-        ("sort=colour", "sort"),
+        ("sort=color", "sort"),
         ("cursor=x", "cursor"),
         ("cursor=" + "A" * 100, "cursor"),
         ("eligibility=nonsense", "eligibility"),
     ],
 )
-def test_what_it_does_not_understand_is_refused_by_name(reader: Api, query: str, named: str) -> None:
+def test_an_invalid_parameter_is_refused_by_name(reader: Api, query: str, named: str) -> None:
     answer = reader.get(f"/claims?{query}")
     assert (answer.status_code, answer.json["code"]) == (422, "bad_filter")
     assert named in answer.json["detail"]
 
 
-def test_one_claim_has_its_lines(reader: Api) -> None:
-    for claim in everything(reader)[:20]:
+def test_a_claim_includes_its_service_lines(reader: Api) -> None:
+    for claim in all_claims(reader)[:20]:
         answer = reader.get(f"/claims/{claim['id']}")
         assert answer.status_code == 200
-        whole = answer.json
-        assert claim.items() <= {key: value for key, value in whole.items() if key != "lines"}.items()
+        claim_with_lines = answer.json
+        assert claim.items() <= {key: value for key, value in claim_with_lines.items() if key != "lines"}.items()
         for side in ("insurance_due_cents", "patient_due_cents"):
-            assert sum(line[side] for line in whole["lines"]) == claim[side]
+            assert sum(line[side] for line in claim_with_lines["lines"]) == claim[side]
 
 
-def test_a_claim_says_what_its_rule_saw(reader: Api) -> None:
+def test_a_claim_shows_the_values_that_its_rule_used(reader: Api) -> None:
     number = reader.claim_ids(1, eligibility="on_hold")[0]
     held = reader.get(f"/claims/{number}").json
     assert held["eligibility_words"] == "On hold, or excluded from write-offs"
@@ -180,8 +180,8 @@ def test_a_claim_says_what_its_rule_saw(reader: Api) -> None:
     assert (free["why"], free["why_words"], free["eligibility_words"]) == (None, [], "Can settle")
 
 
-def test_the_ledger_adds_up_to_what_is_due(reader: Api) -> None:
-    for claim in everything(reader)[:20]:
+def test_the_ledger_adds_up_to_the_balances(reader: Api) -> None:
+    for claim in all_claims(reader)[:20]:
         answer = reader.get(f"/claims/{claim['id']}/postings")
         assert answer.status_code == 200
         assert answer.json["claim_id"] == claim["id"]
@@ -195,9 +195,9 @@ def test_the_ledger_adds_up_to_what_is_due(reader: Api) -> None:
     "number",
     ["A/12", "A//12", "/A", "A/", "été 5", "100%", "x?y#z", "<script>", "a+b", "..", "=1", "🙂", "%2F", "postings"],
 )
-def test_a_claim_number_may_be_any_text(reader: Api, still_world: World, number: str) -> None:
+def test_a_claim_number_can_be_any_text(reader: Api, shared_world: World, number: str) -> None:
     first = reader.claim_ids(1)[0]
-    still_world.sql("UPDATE claim SET external_id = :new WHERE external_id = :old", new=number, old=first)
+    shared_world.sql("UPDATE claim SET external_id = :new WHERE external_id = :old", new=number, old=first)
 
     answer = reader.get(f"/claims/{quote(number, safe='')}")
     assert (answer.status_code, answer.json["id"]) == (200, number)

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the API does, and its page loads nothing from another host."""
+"""The OpenAPI document describes what the API does, and its page loads nothing from another host."""
 
 import re
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from webui.api.progress_response import ProgressAnswer
 
 
 @pytest.fixture
-def document(still_world: World) -> dict[str, Any]:
-    answer = still_world.app.test_client().get("/api/v1/openapi.json")
+def document(shared_world: World) -> dict[str, Any]:
+    answer = shared_world.app.test_client().get("/api/v1/openapi.json")
     assert answer.status_code == 200
     found: dict[str, Any] = answer.json
     return found
 
 
 def routes(app: OpenAPI) -> set[tuple[str, str]]:
-    """Method and path of each route of version 1."""
+    """Return the method and path of each route of version 1."""
     return {
         (method, re.sub(r"<(?:[^<:>]+:)?([^<>]+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
@@ -35,13 +35,13 @@ def routes(app: OpenAPI) -> set[tuple[str, str]]:
     }
 
 
-def test_the_document_names_exactly_the_routes(still_world: World, document: dict[str, Any]) -> None:
+def test_the_document_lists_exactly_the_routes(shared_world: World, document: dict[str, Any]) -> None:
     described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
-    assert described == routes(still_world.app)
+    assert described == routes(shared_world.app)
     assert {("GET", "/api/v1/claims"), ("POST", "/api/v1/settle-jobs/{job_id}/confirm")} <= described
 
 
-def test_the_document_is_openapi(document: dict[str, Any]) -> None:
+def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     APISpec.model_validate(document)
     assert document["openapi"] == "3.1.0"
     references = set(re.findall(r"#/components/schemas/([^'\"]+)", str(document)))
@@ -50,7 +50,7 @@ def test_the_document_is_openapi(document: dict[str, Any]) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_each_operation_says_what_it_does_and_who_is_asked_for(document: dict[str, Any]) -> None:
+def test_each_operation_has_a_summary_a_token_and_its_refusals(document: dict[str, Any]) -> None:
     for path, item in document["paths"].items():
         for operation in item.values():
             assert operation["summary"].endswith("."), path
@@ -60,7 +60,7 @@ def test_each_operation_says_what_it_does_and_who_is_asked_for(document: dict[st
             assert in_path == set(re.findall(r"{(\w+)}", path))
 
 
-def test_the_list_of_claims_takes_every_key_of_the_filter(document: dict[str, Any]) -> None:
+def test_the_list_of_claims_takes_every_filter_field(document: dict[str, Any]) -> None:
     named = {parameter["name"] for parameter in document["paths"]["/api/v1/claims"]["get"]["parameters"]}
     keys = {field.alias or name for name, field in ClaimFilter.model_fields.items()}
     assert named == keys | {"sort", "cursor", "limit"}
@@ -73,7 +73,7 @@ def test_an_idempotency_key_is_required(document: dict[str, Any]) -> None:
         assert (header["name"], header["required"]) == ("Idempotency-Key", True)
 
 
-def test_the_bodies_are_described_by_kind_of_entry_and_of_hold(document: dict[str, Any]) -> None:
+def test_request_bodies_are_described_by_kind_of_entry_and_hold(document: dict[str, Any]) -> None:
     entry = document["components"]["schemas"]["NewPosting"]
     assert set(entry["discriminator"]["mapping"]) == {"payment", "adjustment", "transfer"}
     assert document["components"]["schemas"]["NewHold"]["required"] == ["hold"]
@@ -81,7 +81,7 @@ def test_the_bodies_are_described_by_kind_of_entry_and_of_hold(document: dict[st
     assert len(files["responses"]["200"]["content"]) == 2
 
 
-def test_answers_have_the_members_that_the_document_says(biller: Api) -> None:
+def test_answers_have_exactly_the_documented_fields(biller: Api) -> None:
     job = biller.preview().json
     confirmed = biller.confirm(job["id"]).json
     claim_id = biller.claim_ids(1)[0]
@@ -97,41 +97,41 @@ def test_answers_have_the_members_that_the_document_says(biller: Api) -> None:
         assert answer.keys() == model.model_fields.keys()
 
 
-def faults(document: Mapping[str, Any], path: str, answer: Any) -> list[str]:
-    """What the document's schema of this path's answer does not allow in the answer."""
+def schema_errors(document: Mapping[str, Any], path: str, answer: Any) -> list[str]:
+    """Return what the documented schema of this path does not allow in the answer."""
     content = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]
     schema = {**content["application/json"]["schema"], "components": document["components"]}
     reader = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    return [f"{fault.json_path}: {fault.message}" for fault in reader.iter_errors(answer)]
+    return [f"{error.json_path}: {error.message}" for error in reader.iter_errors(answer)]
 
 
 SERVED_AT = [("08:15", "08:15:00"), ("00:00:07", "00:00:07"), ("23:59:59", "23:59:59"), (None, None)]
 
 
-@pytest.mark.parametrize(("kept", "answered"), SERVED_AT)
-def test_the_time_of_service_is_described_as_it_is_answered(
-    world: World, biller: Api, kept: str | None, answered: str | None
+@pytest.mark.parametrize(("stored", "answered"), SERVED_AT)
+def test_the_documented_time_of_service_matches_the_answer(
+    world: World, biller: Api, stored: str | None, answered: str | None
 ) -> None:
     document = world.app.test_client().get("/api/v1/openapi.json").json
     assert document is not None
-    world.sql("UPDATE claim SET service_time = CAST(:kept AS time)", kept=kept)
+    world.sql("UPDATE claim SET service_time = CAST(:stored AS time)", stored=stored)
     (claim_id,) = biller.claim_ids(1)
     page, claim = biller.get("/claims").json, biller.get(f"/claims/{claim_id}").json
     assert page is not None
     assert claim is not None
 
     assert {one["service_time"] for one in (*page["claims"], claim)} == {answered}
-    assert faults(document, "/claims", page) == []
-    assert faults(document, "/claims/{claim_id}", claim) == []
-    for slip in ("08:15", "08:15:00Z", "08:15:00-05:00", "24:00:00", "8:15 AM", 29_700):
-        assert len(faults(document, "/claims/{claim_id}", {**claim, "service_time": slip})) == 1
+    assert schema_errors(document, "/claims", page) == []
+    assert schema_errors(document, "/claims/{claim_id}", claim) == []
+    for wrong in ("08:15", "08:15:00Z", "08:15:00-05:00", "24:00:00", "8:15 AM", 29_700):
+        assert len(schema_errors(document, "/claims/{claim_id}", {**claim, "service_time": wrong})) == 1
     schema = document["components"]["schemas"]["Claim"]["properties"]["service_time"]
     assert "format" not in str(schema)
     assert "without a time zone" in schema["description"]
 
 
 class Addresses(HTMLParser):
-    """What a page loads, and whether it holds a script or a style of its own."""
+    """Collect the addresses that a page loads. Fail if the page has an inline script or style."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,8 +144,8 @@ class Addresses(HTMLParser):
         self.loaded += [value for name, value in given.items() if name in {"src", "href"} and value]
 
 
-def test_the_page_loads_nothing_from_another_host(still_world: World) -> None:
-    client = still_world.app.test_client()
+def test_the_documentation_page_loads_nothing_from_another_host(shared_world: World) -> None:
+    client = shared_world.app.test_client()
     page = client.get("/api/v1/docs")
     policy = page.headers["Content-Security-Policy"]
     addresses = Addresses()
@@ -161,7 +161,7 @@ def test_the_page_loads_nothing_from_another_host(still_world: World) -> None:
             assert answer.status_code == 200
 
 
-def test_only_the_files_of_the_page_are_given(still_world: World) -> None:
-    client = still_world.app.test_client()
+def test_only_the_documentation_pages_own_files_are_served(shared_world: World) -> None:
+    client = shared_world.app.test_client()
     for name in ("../__init__.py", "..%2f__init__.py", "js/none.js"):
         assert client.get(f"/api/v1/docs/{name}").status_code == 404

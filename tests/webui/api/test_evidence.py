@@ -1,4 +1,4 @@
-"""What a job leaves by API: its three files, its certificate, and why a claim was not settled."""
+"""The results of a job by API: its three files, its certificate, and why a claim was skipped."""
 
 import csv
 import io
@@ -24,9 +24,9 @@ def rows_of_csv(api: Api, job_id: str, file: str) -> list[dict[str, str]]:
 
 
 def sheet_of(content: bytes) -> list[list[str]]:
-    """The texts and numbers of a workbook's first sheet, row by row, with no library of the writer's kind."""
+    """Return the texts and numbers of a workbook's first sheet by row, without the library that wrote it."""
     with zipfile.ZipFile(io.BytesIO(content)) as book:
-        sheet = ET.fromstring(book.read("xl/worksheets/sheet1.xml"))  # noqa: S314 – written by us
+        sheet = ET.fromstring(book.read("xl/worksheets/sheet1.xml"))  # noqa: S314 – our own file
     assert not sheet.findall(".//{*}f"), "a formula"
     return [
         ["".join(part.text or "" for part in cell.iter() if part.tag.endswith(("}t", "}v"))) for cell in row]
@@ -34,7 +34,7 @@ def sheet_of(content: bytes) -> list[list[str]]:
     ]
 
 
-def test_the_three_files_name_every_claim_once_and_add_up(world: World, biller: Api) -> None:
+def test_the_three_files_list_every_claim_once_and_add_up(world: World, biller: Api) -> None:
     job_id = biller.settled(world)
     progress = biller.get(f"/settle-jobs/{job_id}/progress").json
     files = {file: rows_of_csv(biller, job_id, file) for file in FILES}
@@ -50,14 +50,14 @@ def test_the_three_files_name_every_claim_once_and_add_up(world: World, biller: 
     assert {row["Can be retried"] for row in files["not-settled"]} == {"no"}
 
 
-def test_what_was_not_reached_is_in_its_file_while_the_job_waits(biller: Api) -> None:
+def test_claims_not_reached_are_in_their_file_while_the_job_waits(biller: Api) -> None:
     job_id = biller.previewed(CAN_SETTLE)
     count = biller.get(f"/settle-jobs/{job_id}").json["counts"]["claims"]
     assert [len(rows_of_csv(biller, job_id, file)) for file in FILES] == [0, 0, count]
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_the_workbook_opens_and_says_the_same_as_the_csv(world: World, biller: Api, file: str) -> None:
+def test_the_workbook_opens_and_has_the_same_rows_as_the_csv(world: World, biller: Api, file: str) -> None:
     job_id = biller.settled(world)
     answer = biller.get(f"/settle-jobs/{job_id}/{file}.xlsx")
     plain = biller.get(f"/settle-jobs/{job_id}/{file}.csv").data.decode("utf-8-sig")
@@ -71,13 +71,13 @@ def test_the_workbook_opens_and_says_the_same_as_the_csv(world: World, biller: A
 
 
 @pytest.mark.parametrize("path", [*(f"/settle-jobs/1/{file}.csv" for file in FILES), "/audit.csv"])
-def test_every_csv_begins_with_the_mark_that_tells_excel_it_is_utf_8(world: World, biller: Api, path: str) -> None:
+def test_every_csv_begins_with_the_byte_order_mark_for_excel(world: World, biller: Api, path: str) -> None:
     biller.settled(world)
     reader = world.api(Role.ADMIN) if path == "/audit.csv" else biller
     assert reader.get(path).data[:3] == b"\xef\xbb\xbf"
 
 
-def test_nothing_in_a_file_is_a_formula(world: World, biller: Api) -> None:
+def test_no_cell_of_a_file_is_a_formula(world: World, biller: Api) -> None:
     world.sql("UPDATE patient SET name = '=HYPERLINK(\"http://evil\")'")
     world.sql("UPDATE claim SET external_id = '@' || external_id")
     job_id = biller.settled(world)
@@ -89,7 +89,7 @@ def test_nothing_in_a_file_is_a_formula(world: World, biller: Api) -> None:
         assert names == {'=HYPERLINK("http://evil")'}
 
 
-def test_a_file_is_made_whole_and_its_session_ends_before_the_first_byte(
+def test_a_file_is_complete_and_its_session_is_closed_before_the_first_byte(
     world: World, biller: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "PAGE_CLAIMS", 7)
@@ -113,16 +113,16 @@ def test_a_file_is_made_whole_and_its_session_ends_before_the_first_byte(
 
 
 @pytest.mark.parametrize("name", ["everything.csv", "settled.pdf", "settled.csv.xlsx", "settled.CSV", ".csv"])
-def test_a_file_that_a_job_does_not_have_is_not_found(biller: Api, name: str) -> None:
+def test_an_unknown_file_of_a_job_is_not_found(biller: Api, name: str) -> None:
     assert refused(biller.get(f"/settle-jobs/{biller.previewed()}/{name}")) == (404, "not_found")
 
 
-def test_a_file_of_no_job_is_not_found_before_the_first_byte(reader: Api) -> None:
+def test_a_file_of_an_unknown_job_is_not_found(reader: Api) -> None:
     for job_id in ("999999", "x", "0"):
         assert refused(reader.get(f"/settle-jobs/{job_id}/settled.csv")) == (404, "not_found")
 
 
-def test_an_approver_reads_files_and_certificate(world: World, biller: Api) -> None:
+def test_an_approver_can_read_files_and_certificate(world: World, biller: Api) -> None:
     job_id = biller.settled(world, CAN_SETTLE)
     approver = world.api(Role.APPROVER)
     assert approver.get(f"/settle-jobs/{job_id}/settled.csv").status_code == 200
@@ -132,22 +132,28 @@ def test_an_approver_reads_files_and_certificate(world: World, biller: Api) -> N
 # Certificate
 
 
-def test_the_certificate_adds_up_to_the_cent_and_says_who_and_by_which_rules(world: World, biller: Api) -> None:
+def test_the_certificate_adds_up_to_the_cent_and_names_the_user_and_the_rules(world: World, biller: Api) -> None:
     job_id = biller.settled(world)
     progress = biller.get(f"/settle-jobs/{job_id}/progress").json
-    drawn_up = biller.get(f"/settle-jobs/{job_id}/certificate").json
+    certificate = biller.get(f"/settle-jobs/{job_id}/certificate").json
 
-    assert (drawn_up["job_id"], drawn_up["practice"], drawn_up["confirmed_by"]) == (job_id, "Hill", "The biller")
+    assert (certificate["job_id"], certificate["practice"], certificate["confirmed_by"]) == (
+        job_id,
+        "Hill",
+        "The biller",
+    )
     for side in ("insurance_cents", "patient_cents", "total_cents"):
         before, moved, after = (
-            drawn_up[part][side] for part in ("receivable_before", "written_off", "receivable_after")
+            certificate[part][side] for part in ("receivable_before", "written_off", "receivable_after")
         )
         assert before - moved == after
-    assert drawn_up["written_off"]["patient_cents"] == progress["written_off_cents"]["patient"]
-    assert drawn_up["reconciles"] is True
-    assert drawn_up["settled"] + drawn_up["skipped"] + drawn_up["failed"] + drawn_up["not_reached"] == CLAIMS
-    assert "on_hold" in drawn_up["rules"]
-    assert re.fullmatch(r"[0-9a-f]{64}", drawn_up["items_sha256"])
+    assert certificate["written_off"]["patient_cents"] == progress["written_off_cents"]["patient"]
+    assert certificate["reconciles"] is True
+    assert (
+        certificate["settled"] + certificate["skipped"] + certificate["failed"] + certificate["not_reached"] == CLAIMS
+    )
+    assert "on_hold" in certificate["rules"]
+    assert re.fullmatch(r"[0-9a-f]{64}", certificate["items_sha256"])
 
 
 def test_a_job_that_has_not_ended_has_no_certificate(biller: Api) -> None:
@@ -156,10 +162,10 @@ def test_a_job_that_has_not_ended_has_no_certificate(biller: Api) -> None:
     assert refused(biller.get("/settle-jobs/999999/certificate")) == (404, "not_found")
 
 
-# Why
+# Reasons
 
 
-def test_every_skipped_item_says_what_its_rule_saw(world: World, biller: Api) -> None:
+def test_every_skipped_item_shows_the_values_that_its_rule_used(world: World, biller: Api) -> None:
     job_id = biller.settled(world)
     items = biller.get(f"/settle-jobs/{job_id}/items?outcome=skipped&limit=200").json["items"]
     assert items

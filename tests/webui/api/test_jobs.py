@@ -1,4 +1,4 @@
-"""Settle jobs by API: preview, confirm, watch, control."""
+"""Settle jobs by API: preview, confirm, progress, control."""
 
 import json
 from typing import Any
@@ -43,29 +43,30 @@ def test_a_preview_splits_every_claim_and_adds_up(biller: Api) -> None:
     assert biller.get(f"/settle-jobs/{job['id']}").json == job
 
 
-def test_a_preview_promises_what_the_feed_says(biller: Api) -> None:
+def test_a_preview_settles_the_balances_that_the_feed_shows(biller: Api) -> None:
     narrow = {"eligibility": "can_settle", "total_due_max_cents": 2500}
     claims = biller.get("/claims", query_string={**narrow, "limit": 200}).json["claims"]
     job = biller.preview({"filter": narrow}).json
     assert job["counts"]["claims"] == len(claims)
     money = {side: sum(claim[f"{side}_due_cents"] for claim in claims) for side in ("insurance", "patient")}
     skipped = [code for code in job["totals"]["by_code"] if code["action"] == "skip"]
-    assert all(code["code"] == "medicare_cost_share" for code in skipped)  # asked only where a reason is known
+    # because this rule applies only once the reason for the write-off is known
+    assert all(code["code"] == "medicare_cost_share" for code in skipped)
     assert {side: job["totals"][f"{side}_cents"] for side in money} == money
 
 
-def test_a_change_to_another_status_moves_no_money(biller: Api) -> None:
+def test_a_change_to_another_status_writes_nothing_off(biller: Api) -> None:
     job = biller.preview(target_status="Internal Review", reason=None).json
     assert (job["kind"], job["reason"]) == ("status", None)
     assert (job["totals"]["insurance_cents"], job["totals"]["patient_cents"], job["counts"]["write_offs"]) == (0, 0, 0)
 
 
-def test_excluded_claims_stay_out(biller: Api) -> None:
+def test_claims_left_out_of_a_selection_are_not_in_the_job(biller: Api) -> None:
     two = biller.claim_ids(2)
     assert biller.preview({"all": True, "excluded_claim_ids": two}).json["counts"]["claims"] == CLAIMS - 2
 
 
-def test_two_hundred_thousand_claims_can_be_named(world: World, biller: Api) -> None:
+def test_a_selection_can_name_two_hundred_thousand_claims(world: World, biller: Api) -> None:
     ids = [*biller.claim_ids(200), *(f"unknown-{n}-of-a-rather-long-form" for n in range(200_000))]
     answer = biller.preview({"claim_ids": ids})
     assert refused(answer) == (422, "unknown_claim")
@@ -104,7 +105,7 @@ _THOUSANDS = """
         ({"filter": {}}, "bad_job_request", "filter"),
         ({"filter": None}, "bad_job_request", "filter"),
         ({"filter": {"biling_status": "Settled"}}, "bad_filter", "biling_status"),
-        ({"filter": {"patient": "nobody of this name"}}, "nothing_selected", "match"),
+        ({"filter": {"patient": "no such patient"}}, "nothing_selected", "match"),
         ({"filter": {"patient": "x"}, "claim_ids": ["1"]}, "bad_job_request", "selection"),
         ({"all": False}, "bad_job_request", "selection"),
         ({"all": True, "excluded_claim_ids": ["nope"]}, "unknown_claim", "nope"),
@@ -113,7 +114,7 @@ _THOUSANDS = """
         ("all", "bad_job_request", "selection"),
     ],
 )
-def test_a_typo_never_means_every_claim(reader: Api, selection: Any, code: str, named: str) -> None:
+def test_a_typo_in_a_selection_never_selects_every_claim(reader: Api, selection: Any, code: str, named: str) -> None:
     body = {"selection": selection, "reason": "small_balance"}
     answer = reader.post("/settle-jobs", json=body, headers={"Idempotency-Key": f"{selection}"[:100]})
     assert refused(answer) == (422, code)
@@ -131,7 +132,7 @@ def test_a_typo_never_means_every_claim(reader: Api, selection: Any, code: str, 
         ({"reasons": "small_balance"}, "bad_job_request"),
     ],
 )
-def test_a_request_is_read_strictly(reader: Api, other: dict[str, Any], code: str) -> None:
+def test_an_invalid_job_request_is_refused(reader: Api, other: dict[str, Any], code: str) -> None:
     assert refused(reader.preview(**other)) == (422, code)
 
 
@@ -151,12 +152,14 @@ def test_a_request_is_read_strictly(reader: Api, other: dict[str, Any], code: st
         (b"selection=all", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused(reader: Api, body: bytes, kind: str, status: int, code: str) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(
+    reader: Api, body: bytes, kind: str, status: int, code: str
+) -> None:
     answer = reader.post("/settle-jobs", data=body, content_type=kind, headers={"Idempotency-Key": "x"})
     assert refused(answer) == (status, code)
 
 
-def test_a_fault_in_the_json_is_named_by_its_place(reader: Api) -> None:
+def test_an_error_in_the_json_is_named_with_line_and_column(reader: Api) -> None:
     answer = reader.post(
         "/settle-jobs", data=b'{\n "all": }', content_type="application/json", headers={"Idempotency-Key": "x"}
     )
@@ -168,10 +171,10 @@ def test_a_body_that_is_too_large_is_not_read(world: World, biller: Api, monkeyp
     assert refused(biller.preview({"claim_ids": ["x" * 2_000]})) == (413, "too_large")
 
 
-# Once
+# Idempotency
 
 
-def test_the_same_key_and_body_give_the_same_job(world: World, biller: Api) -> None:
+def test_the_same_key_and_body_return_the_same_job(world: World, biller: Api) -> None:
     first, second = biller.preview(CAN_SETTLE, key="monday"), biller.preview(CAN_SETTLE, key="monday")
     assert (second.status_code, second.json) == (201, first.json)
     biller.confirm(first.json["id"])
@@ -190,13 +193,13 @@ def test_the_same_key_with_another_body_is_refused(biller: Api) -> None:
     ("key", "code"),
     [(None, "idempotency_key_missing"), (" ", "idempotency_key_missing"), ("x" * 201, "bad_idempotency_key")],
 )
-def test_a_job_needs_a_key(reader: Api, key: str | None, code: str) -> None:
+def test_a_job_request_requires_an_idempotency_key(reader: Api, key: str | None, code: str) -> None:
     headers = {} if key is None else {"Idempotency-Key": key}
     answer = reader.post("/settle-jobs", json={"selection": {"all": True}, "reason": "charity"}, headers=headers)
     assert refused(answer) == (400, code)
 
 
-def test_confirming_twice_is_confirming_once(world: World, biller: Api) -> None:
+def test_confirming_a_job_twice_confirms_it_once(world: World, biller: Api) -> None:
     job_id = biller.previewed(CAN_SETTLE)
     first = biller.confirm(job_id)
     world.clock.turn_on(minutes=1)
@@ -212,7 +215,7 @@ def test_confirming_twice_is_confirming_once(world: World, biller: Api) -> None:
     assert world.sql("SELECT count(*) FROM audit_entry WHERE act = 'job.confirmed'")[0][0] == 1
 
 
-def test_confirming_hints_once_for_each_chunk(world: World, biller: Api) -> None:
+def test_confirming_sends_one_hint_for_each_chunk(world: World, biller: Api) -> None:
     job_id = biller.previewed()
     biller.confirm(job_id)
     assert world.hints.sent == [(world.hill, int(job_id), 3)]  # 300 claims, 100 in a chunk
@@ -224,14 +227,14 @@ def test_confirming_hints_once_for_each_chunk(world: World, biller: Api) -> None
 @pytest.mark.parametrize(
     "word", ["confirm", "CONFIRM ", " CONFIRM", "Confirm", "", "CONFIRMED", "ＣＯＮＦＩＲＭ", "CONFIRM\n"]
 )
-def test_only_the_exact_word_confirms(world: World, biller: Api, word: str) -> None:
+def test_only_the_exact_word_confirm_confirms_a_job(world: World, biller: Api, word: str) -> None:
     job_id = biller.previewed()
     assert refused(biller.confirm(job_id, word)) == (422, "confirmation_mismatch")
     assert biller.get(f"/settle-jobs/{job_id}").json["status"] == "previewed"
     assert world.hints.sent == []
 
 
-def test_no_word_or_something_else_does_not_confirm(biller: Api) -> None:
+def test_a_missing_or_invalid_confirmation_does_not_confirm(biller: Api) -> None:
     job_id = biller.previewed()
     path = f"/settle-jobs/{job_id}/confirm"
     assert refused(biller.post(path, json={})) == (422, "confirmation_mismatch")
@@ -243,25 +246,25 @@ def test_no_word_or_something_else_does_not_confirm(biller: Api) -> None:
     assert biller.get(f"/settle-jobs/{job_id}").json["status"] == "previewed"
 
 
-def test_a_preview_of_over_an_hour_ago_is_not_confirmed(world: World, biller: Api) -> None:
+def test_a_preview_over_an_hour_old_cannot_be_confirmed(world: World, biller: Api) -> None:
     job_id = biller.previewed()
     world.clock.turn_on(minutes=60)
     assert refused(biller.confirm(job_id)) == (409, "preview_expired")
     assert world.hints.sent == []
 
 
-def test_a_discarded_preview_is_not_confirmed(biller: Api) -> None:
+def test_a_discarded_preview_cannot_be_confirmed(biller: Api) -> None:
     job_id = biller.previewed()
     assert biller.post(f"/settle-jobs/{job_id}/discard").json["status"] == "discarded"
     assert refused(biller.confirm(job_id)) == (409, "wrong_status")
 
 
-# Watch
+# Progress
 
 
 def test_a_job_runs_and_its_progress_always_adds_up(world: World, biller: Api) -> None:
     job_id = biller.previewed()
-    promised = biller.get(f"/settle-jobs/{job_id}").json
+    previewed = biller.get(f"/settle-jobs/{job_id}").json
     before = biller.get(f"/settle-jobs/{job_id}/progress").json
     assert (before["status"], before["remaining"], before["total"]) == ("previewed", CLAIMS, CLAIMS)
     biller.confirm(job_id)
@@ -270,15 +273,15 @@ def test_a_job_runs_and_its_progress_always_adds_up(world: World, biller: Api) -
 
     assert after["status"] == "completed"
     assert after["settled"] + after["skipped"] + after["failed"] + after["remaining"] == after["total"] == CLAIMS
-    assert after["settled"] == promised["counts"]["will_settle"]
-    totals = {"insurance": promised["totals"]["insurance_cents"], "patient": promised["totals"]["patient_cents"]}
+    assert after["settled"] == previewed["counts"]["will_settle"]
+    totals = {"insurance": previewed["totals"]["insurance_cents"], "patient": previewed["totals"]["patient_cents"]}
     assert after["written_off_cents"] == totals
     assert after["started_at"] <= after["finished_at"]
     job = biller.get(f"/settle-jobs/{job_id}").json
     assert [after[at] for at in ("started_at", "finished_at")] == [job[at] for at in ("started_at", "finished_at")]
 
 
-def test_progress_that_did_not_change_is_not_sent_again(world: World, biller: Api) -> None:
+def test_unchanged_progress_is_not_sent_again(world: World, biller: Api) -> None:
     job_id = biller.previewed()
     path = f"/settle-jobs/{job_id}/progress"
     etag = biller.get(path).headers["ETag"]
@@ -307,12 +310,14 @@ def test_the_etag_of_progress_changes_exactly_when_the_answer_does(world: World,
     look()
     biller.confirm(job_id)
     look()
-    world.sql("UPDATE job_chunk SET taken_by = 'host:1', taken_at = :at", at=world.clock())  # heard and at work
+    # a worker is alive and has a chunk
+    world.sql("UPDATE job_chunk SET taken_by = 'host:1', taken_at = :at", at=world.clock())
     look()
-    for seconds in (6, 31, 61):  # not heard any more, not at work any more, stalled
+    # the worker is no longer alive, its chunk is no longer being worked on, the job is stalled
+    for seconds in (6, 31, 61):
         world.clock.turn_on(seconds=seconds)
         look()
-    assert len(set(seen)) == 2, "of what workers do, progress tells nothing until a chunk is done"
+    assert len(set(seen)) == 2, "the answer does not change until a chunk is done"
     biller.post(f"/settle-jobs/{job_id}/pause")
     look()
     biller.post(f"/settle-jobs/{job_id}/resume")
@@ -354,7 +359,7 @@ def test_every_item_is_listed_once_with_its_outcome_in_words(world: World, bille
     assert all(item["insurance_due_cents"] == item["patient_due_cents"] == 0 for item in settled)
 
 
-def test_a_write_off_in_the_ledger_names_its_job_and_person(world: World, biller: Api) -> None:
+def test_a_write_off_in_the_ledger_names_its_job_and_user(world: World, biller: Api) -> None:
     job_id = biller.previewed(CAN_SETTLE, note="Year end")
     biller.confirm(job_id)
     world.work()
@@ -372,7 +377,7 @@ def test_a_write_off_in_the_ledger_names_its_job_and_person(world: World, biller
     assert sum(p["amount_cents"] for p in written_off) == -item["patient_cents"] - item["insurance_cents"]
 
 
-def test_jobs_are_listed_the_newest_first_by_cursor_and_status(biller: Api) -> None:
+def test_jobs_are_listed_newest_first_by_cursor_and_status(biller: Api) -> None:
     ids = [biller.previewed() for _ in range(5)]
     biller.post(f"/settle-jobs/{ids[0]}/discard")
 
@@ -389,11 +394,11 @@ def test_jobs_are_listed_the_newest_first_by_cursor_and_status(biller: Api) -> N
      ("cursor=x", "bad_cursor"), ("cursor=99999999999999999999", "bad_cursor"),
      ("status=running&status=paused", "bad_query")],
 )  # fmt: skip
-def test_a_list_is_asked_strictly(reader: Api, query: str, code: str) -> None:
+def test_an_invalid_query_of_the_job_list_is_refused(reader: Api, query: str, code: str) -> None:
     assert refused(reader.get(f"/settle-jobs?{query}")) == (422, code)
 
 
-def test_items_are_asked_strictly(biller: Api) -> None:
+def test_an_invalid_query_of_a_jobs_items_is_refused(biller: Api) -> None:
     job_id = biller.previewed()
     for query, code in (("outcome=lost", "bad_query"), ("cursor=-1", "bad_cursor"), ("limit=1000", "bad_query")):
         assert refused(biller.get(f"/settle-jobs/{job_id}/items?{query}")) == (422, code)
@@ -402,7 +407,7 @@ def test_items_are_asked_strictly(biller: Api) -> None:
 # Control
 
 
-def test_a_job_is_paused_resumed_and_cancelled(world: World, biller: Api) -> None:
+def test_a_running_job_can_be_paused_and_canceled(world: World, biller: Api) -> None:
     job_id = biller.previewed()
     path = f"/settle-jobs/{job_id}"
     assert refused(biller.post(f"{path}/pause")) == (409, "wrong_status")
@@ -419,7 +424,7 @@ def test_a_job_is_paused_resumed_and_cancelled(world: World, biller: Api) -> Non
     assert [job for _, job, _ in world.hints.sent] == [int(job_id)] * 4
 
 
-def test_nothing_failed_means_nothing_to_try_again(world: World, biller: Api) -> None:
+def test_retrying_a_job_without_failures_changes_nothing(world: World, biller: Api) -> None:
     job_id = biller.previewed()
     biller.confirm(job_id)
     world.work()
@@ -428,7 +433,7 @@ def test_nothing_failed_means_nothing_to_try_again(world: World, biller: Api) ->
     assert refused(biller.post(f"/settle-jobs/{job_id}/retry-failed?codes=x")) == (422, "bad_query")
 
 
-def test_unusual_text_survives_the_journey(world: World, biller: Api) -> None:
+def test_unusual_text_is_returned_unchanged(world: World, biller: Api) -> None:
     number, name = "<script>'\"🙂\u202e", "=cmd() <b>O'Brien"
     world.sql("UPDATE claim SET external_id = :new WHERE external_id = :old AND practice_id = :hill",
               new=number, old=biller.claim_ids(1, eligibility="can_settle")[0], hill=world.hill)  # fmt: skip
@@ -441,9 +446,7 @@ def test_unusual_text_survives_the_journey(world: World, biller: Api) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_waiting_preview_tells_how_many_of_its_claims_changed_and_a_job_that_settled_none_says_so(
-    world: World, biller: Api
-) -> None:
+def test_a_preview_counts_changed_claims_and_a_job_that_settled_none_reports_it(world: World, biller: Api) -> None:
     job = biller.previewed(CAN_SETTLE)
     will_settle = biller.get(f"/settle-jobs/{job}").json["counts"]["will_settle"]
     assert biller.get(f"/settle-jobs/{job}").json["changed_since_preview"] == 0

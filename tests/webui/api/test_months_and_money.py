@@ -1,4 +1,4 @@
-"""Closed months, late payments and credits, over the API."""
+"""Month-end close, payments after write-off, and credits by API."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ def admin(world: World) -> Api:
     return world.api(Role.ADMIN)
 
 
-def _due(biller: Api, **query: Any) -> dict[str, Any]:
-    """A claim that a job settles, with something due from the patient alone, on one line."""
-    asked = {"eligibility": "can_settle", "patient_due_min_cents": 500, "limit": 1, **query}
-    claim: dict[str, Any] = biller.get("/claims", query_string=asked).json["claims"][0]
+def _claim_with_patient_balance(biller: Api, **query: Any) -> dict[str, Any]:
+    """Return a claim that can be settled and has a patient balance of at least $5.00."""
+    query = {"eligibility": "can_settle", "patient_due_min_cents": 500, "limit": 1, **query}
+    claim: dict[str, Any] = biller.get("/claims", query_string=query).json["claims"][0]
     return dict(biller.get(f"/claims/{claim['id']}").json)
 
 
@@ -24,11 +24,11 @@ def _owed_by_insurance(biller: Api) -> list[str]:
     return biller.claim_ids(3, eligibility="can_settle", patient_due_max_cents=0, insurance_due_min_cents=1)
 
 
-def test_months_are_closed_and_reopened_by_an_administrator(world: World, biller: Api, admin: Api) -> None:
+def test_an_administrator_closes_and_reopens_a_month(world: World, biller: Api, admin: Api) -> None:
     listed = biller.get("/periods", query_string={"limit": 2}).json
     assert [month["month"] for month in listed["periods"]] == ["2025-03", "2025-02"]
-    more = biller.get("/periods", query_string={"limit": 1, "cursor": listed["next_cursor"]}).json
-    assert more["periods"][0]["month"] == "2025-01"
+    rest = biller.get("/periods", query_string={"limit": 1, "cursor": listed["next_cursor"]}).json
+    assert rest["periods"][0]["month"] == "2025-01"
 
     assert biller.post("/periods/2025-02/close").status_code == 403
     closed = admin.post("/periods/2025-02/close")
@@ -45,12 +45,12 @@ def test_months_are_closed_and_reopened_by_an_administrator(world: World, biller
 
 
 @pytest.mark.parametrize("month", ["2025-13", "march", "2025-3", "0000-01"])
-def test_a_month_that_is_none_is_not_there(world: World, admin: Api, month: str) -> None:
+def test_an_invalid_month_is_not_found(world: World, admin: Api, month: str) -> None:
     assert admin.post(f"/periods/{month}/close").status_code == 404
     assert admin.get("/periods", query_string={"cursor": month}).json["code"] == "bad_cursor"
 
 
-def test_a_month_that_has_not_begun_or_has_a_job_stays_open(world: World, biller: Api, admin: Api) -> None:
+def test_a_future_month_or_one_with_an_unfinished_job_cannot_be_closed(world: World, biller: Api, admin: Api) -> None:
     assert admin.post("/periods/2025-04/close").json["code"] == "future_month"
     job = biller.previewed({"claim_ids": _owed_by_insurance(biller)})
     assert biller.confirm(job).status_code == 202
@@ -84,7 +84,7 @@ def test_a_preview_in_a_closed_month_is_refused_with_the_next_open_date(world: W
 
 
 def test_a_posting_into_a_closed_month_is_refused(world: World, biller: Api, admin: Api) -> None:
-    claim = _due(biller)
+    claim = _claim_with_patient_balance(biller)
     admin.post("/periods/2025-02/close")
     entry = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 1}
 
@@ -94,26 +94,26 @@ def test_a_posting_into_a_closed_month_is_refused(world: World, biller: Api, adm
     assert biller.enter(claim["id"], **entry).status_code == 201
 
 
-def test_a_late_payment_says_what_it_took_back_and_is_listed(world: World, biller: Api) -> None:
-    claim = _due(biller)
+def test_a_payment_after_write_off_shows_what_it_reversed_and_is_listed(world: World, biller: Api) -> None:
+    claim = _claim_with_patient_balance(biller)
     line = next(line for line in claim["lines"] if line["patient_due_cents"] > 0)
     due = line["patient_due_cents"]
     job = biller.settled(world, {"claim_ids": [claim["id"]]})
     entry = {"kind": "payment", "line": line["number"], "responsibility": "patient", "paid_by": "patient"}
 
-    some = biller.enter(claim["id"], amount_cents=100, **entry).json
-    more = biller.enter(claim["id"], amount_cents=due, **entry).json
+    partial = biller.enter(claim["id"], amount_cents=100, **entry).json
+    excess = biller.enter(claim["id"], amount_cents=due, **entry).json
 
-    late = some["took_back"]
+    late = partial["took_back"]
     assert (late["taken_back_cents"], late["posted_again_cents"], late["recovered_cents"]) == (due, due - 100, 100)
-    assert (late["settle_job_ids"], some["credit_cents"]) == ([job], 0)
-    assert (more["took_back"]["recovered_cents"], more["credit_cents"]) == (due - 100, 100)
+    assert (late["settle_job_ids"], partial["credit_cents"]) == ([job], 0)
+    assert (excess["took_back"]["recovered_cents"], excess["credit_cents"]) == (due - 100, 100)
     caused = [posting["caused_by_id"] for posting in biller.get(f"/claims/{claim['id']}/postings").json["postings"]]
     assert caused.count(late["posting_id"]) == 2
 
     listed = biller.get("/recoveries", query_string={"limit": 1}).json
     assert listed["months"][0]["recovered_cents"] == due
-    assert listed["recoveries"][0]["posting_id"] == more["took_back"]["posting_id"]
+    assert listed["recoveries"][0]["posting_id"] == excess["took_back"]["posting_id"]
     rest = biller.get("/recoveries", query_string={"cursor": listed["next_cursor"], "month": "2025-03"}).json
     assert [one["recovered_cents"] for one in rest["recoveries"]] == [100]
     assert biller.get("/recoveries", query_string={"month": "2025-02"}).json["recoveries"] == []
@@ -121,26 +121,26 @@ def test_a_late_payment_says_what_it_took_back_and_is_listed(world: World, bille
     assert certificate["since"]["payments"] == 2
 
 
-def test_credits_are_listed_by_line_a_page_at_a_time(world: World, biller: Api) -> None:
-    everything = biller.get("/credits", query_string={"limit": 200}).json
-    found = everything["credits"]
-    assert everything["totals"]["lines"] == len(found) > 3
+def test_credits_are_listed_by_service_line_in_pages(world: World, biller: Api) -> None:
+    listed = biller.get("/credits", query_string={"limit": 200}).json
+    found = listed["credits"]
+    assert listed["totals"]["lines"] == len(found) > 3
     assert sum(one["credit_cents"] for one in found) == (
-        everything["totals"]["insurance_cents"] + everything["totals"]["patient_cents"]
+        listed["totals"]["insurance_cents"] + listed["totals"]["patient_cents"]
     )
     assert all(one["credit_cents"] > 0 and one["days"] >= 0 for one in found)
 
-    paged: list[Any] = []
+    from_pages: list[Any] = []
     cursor = ""
     while cursor is not None:
         page = biller.get("/credits", query_string={"limit": 2, "cursor": cursor}).json
-        paged += page["credits"]
+        from_pages += page["credits"]
         cursor = page["next_cursor"]
-    assert paged == found
+    assert from_pages == found
 
     for one in found:
-        is_theirs = one["responsibility"] == "insurance" and one["payer_class"] in ("medicare", "medicaid", "dual")
-        assert one["return_by"] == ("2025-05-02" if is_theirs else None)
+        is_federal = one["responsibility"] == "insurance" and one["payer_class"] in ("medicare", "medicaid", "dual")
+        assert one["return_by"] == ("2025-05-02" if is_federal else None)
     least = max(one["credit_cents"] for one in found)
     assert all(
         one["credit_cents"] >= least
@@ -148,11 +148,13 @@ def test_credits_are_listed_by_line_a_page_at_a_time(world: World, biller: Api) 
     )
     assert biller.get("/credits", query_string={"at_least_cents": "12.50"}).status_code == 422
     assert biller.get("/credits", query_string={"cursor": "nonsense"}).status_code == 422
-    assert biller.get("/credits", query_string={"colour": "red"}).status_code == 422
+    assert biller.get("/credits", query_string={"color": "red"}).status_code == 422
 
 
-def test_nothing_of_another_practice_is_seen_or_closed(world: World, biller: Api, stranger: Api) -> None:
-    claim = _due(biller)
+def test_another_practices_payments_are_not_seen_and_its_months_not_closed(
+    world: World, biller: Api, stranger: Api
+) -> None:
+    claim = _claim_with_patient_balance(biller)
     biller.settled(world, {"claim_ids": [claim["id"]]})
     line = next(line for line in claim["lines"] if line["patient_due_cents"] > 0)
     biller.enter(
@@ -164,7 +166,9 @@ def test_nothing_of_another_practice_is_seen_or_closed(world: World, biller: Api
     assert biller.get("/periods", query_string={"limit": 1}).json["periods"][0]["state"] == "open"
 
 
-def test_what_closing_a_month_stops_is_listed_before_and_with_the_close(world: World, biller: Api, admin: Api) -> None:
+def test_the_jobs_that_a_month_end_close_stops_are_listed_before_and_after_it(
+    world: World, biller: Api, admin: Api
+) -> None:
     job_id = biller.previewed({"claim_ids": biller.claim_ids(1, eligibility="can_settle")})
     stops = {"schedules": [], "settle_job_ids": [job_id]}
 

@@ -1,4 +1,4 @@
-"""Taking a job back by API: a job of its own, with a preview and a CONFIRM, by who may."""
+"""Reversals by API: a job of its own, with a preview and a CONFIRM, by approvers and administrators."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from core.db.engine import make_sessions
 from core.models.people import Role
 from tests.webui.api.conftest import Api, World
 from tests.webui.api.test_claim_by_hand import PAYMENT
-from tests.webui.api.test_claims import everything
+from tests.webui.api.test_claims import all_claims
 from tests.webui.api.test_jobs import CAN_SETTLE, refused
 
 
@@ -18,17 +18,19 @@ def approver(world: World) -> Api:
     return world.api(Role.APPROVER)
 
 
-def states(api: Api) -> dict[str, Any]:
-    """What is due on each claim, and its billing status."""
-    claims = everything(api)
+def claim_states(api: Api) -> dict[str, Any]:
+    """Return the billing status and the balances of each claim."""
+    claims = all_claims(api)
     return {c["id"]: (c["billing_status"], c["insurance_due_cents"], c["patient_due_cents"]) for c in claims}
 
 
-def test_an_approver_takes_a_job_back_and_everything_is_as_before(world: World, biller: Api, approver: Api) -> None:
-    before = states(biller)
+def test_an_approver_reverses_a_job_and_all_claims_return_to_their_earlier_state(
+    world: World, biller: Api, approver: Api
+) -> None:
+    before = claim_states(biller)
     job_id = biller.settled(world, CAN_SETTLE)
     original = biller.get(f"/settle-jobs/{job_id}").json
-    assert states(biller) != before
+    assert claim_states(biller) != before
 
     answer = approver.reverse(job_id, note="Wrong month")
     job = answer.json
@@ -41,17 +43,17 @@ def test_an_approver_takes_a_job_back_and_everything_is_as_before(world: World, 
     assert job["counts"]["will_settle"] == original["counts"]["will_settle"]
     assert job["counts"]["write_offs"] == original["counts"]["write_offs"]
     assert job["totals"]["patient_cents"] == original["totals"]["patient_cents"]
-    assert states(biller) != before  # a preview changes nothing
+    assert claim_states(biller) != before  # because a preview changes nothing
 
     assert approver.confirm(job["id"]).status_code == 202
     world.work()
     assert biller.get(f"/settle-jobs/{job['id']}/progress").json["status"] == "completed"
-    assert states(biller) == before
+    assert claim_states(biller) == before
     with make_sessions(world.engine)() as session:
         assert violations(session) == []
 
 
-def test_a_biller_neither_reverses_nor_controls_a_reversal(world: World, biller: Api, approver: Api) -> None:
+def test_a_biller_can_neither_reverse_a_job_nor_control_a_reversal(world: World, biller: Api, approver: Api) -> None:
     job_id = biller.settled(world, CAN_SETTLE)
     assert refused(biller.reverse(job_id)) == (403, "not_allowed")
     reversal = approver.reverse(job_id).json["id"]
@@ -62,20 +64,18 @@ def test_a_biller_neither_reverses_nor_controls_a_reversal(world: World, biller:
     assert biller.get(f"/settle-jobs/{reversal}").json["status"] == "previewed"
 
 
-def test_an_approver_pauses_cancels_and_discards_a_reversal(world: World, biller: Api, approver: Api) -> None:
+def test_an_approver_can_pause_cancel_and_discard_a_reversal(world: World, biller: Api, approver: Api) -> None:
     job_id = biller.settled(world, CAN_SETTLE)
-    given_up, run = approver.reverse(job_id).json["id"], approver.reverse(job_id).json["id"]
+    discarded, run = approver.reverse(job_id).json["id"], approver.reverse(job_id).json["id"]
 
-    assert approver.post(f"/settle-jobs/{given_up}/discard").json["status"] == "discarded"
+    assert approver.post(f"/settle-jobs/{discarded}/discard").json["status"] == "discarded"
     assert approver.confirm(run).status_code == 202
     assert approver.post(f"/settle-jobs/{run}/pause").json["status"] == "pausing"
     assert approver.post(f"/settle-jobs/{run}/cancel").json["status"] == "cancelling"
     assert refused(approver.post(f"/settle-jobs/{run}/resume")) == (409, "wrong_status")
 
 
-def test_a_claim_paid_late_in_full_is_named_and_stays_and_the_others_go(
-    world: World, biller: Api, approver: Api
-) -> None:
+def test_a_reversal_skips_a_claim_paid_in_full_after_write_off(world: World, biller: Api, approver: Api) -> None:
     job_id = biller.settled(world, CAN_SETTLE)
     items = biller.get(f"/settle-jobs/{job_id}/items?outcome=settled&limit=200").json["items"]
     settled = biller.get(f"/settle-jobs/{job_id}/progress").json["settled"]
@@ -96,7 +96,7 @@ def test_a_claim_paid_late_in_full_is_named_and_stays_and_the_others_go(
     assert biller.get(f"/settle-jobs/{job['id']}/progress").json["settled"] == settled - 1
 
 
-def test_some_claims_of_a_job_are_taken_back(world: World, biller: Api, approver: Api) -> None:
+def test_some_claims_of_a_job_can_be_reversed(world: World, biller: Api, approver: Api) -> None:
     job_id = biller.settled(world, CAN_SETTLE)
     settled = biller.get(f"/settle-jobs/{job_id}/items?outcome=settled").json["items"]
     two = [item["claim_id"] for item in settled[:2]]
@@ -111,7 +111,7 @@ def test_some_claims_of_a_job_are_taken_back(world: World, biller: Api, approver
     assert refused(approver.reverse(job_id, [])) == (422, "nothing_selected")
 
 
-def test_reversing_twice_is_once(world: World, biller: Api, approver: Api) -> None:
+def test_reversing_a_job_twice_reverses_each_claim_once(world: World, biller: Api, approver: Api) -> None:
     job_id = biller.settled(world, CAN_SETTLE)
     first, again = approver.reverse(job_id, key="friday"), approver.reverse(job_id, key="friday")
     other = world.api(Role.ADMIN).reverse(job_id).json["id"]
@@ -127,7 +127,7 @@ def test_reversing_twice_is_once(world: World, biller: Api, approver: Api) -> No
         assert violations(session) == []
 
 
-def test_only_a_finished_job_can_be_taken_back_and_no_reversal(world: World, biller: Api, approver: Api) -> None:
+def test_only_a_finished_job_that_is_no_reversal_can_be_reversed(world: World, biller: Api, approver: Api) -> None:
     previewed = biller.previewed()
     assert refused(approver.reverse(previewed)) == (409, "not_reversible")
     assert refused(approver.reverse("999999")) == (404, "not_found")
@@ -143,13 +143,13 @@ def test_only_a_finished_job_can_be_taken_back_and_no_reversal(world: World, bil
     [{}, {"claim_ids": "1"}, {"claim_ids": [1]}, {"claim_ids": [""]}, {"claim_id": None}, {"claim_ids": None, "x": 1},
      {"claim_ids": None, "note": "x" * 501}, {"claim_ids": {}}],
 )  # fmt: skip
-def test_a_typo_never_means_the_whole_job(still_world: World, body: Any) -> None:
-    approver = still_world.api(Role.APPROVER)
+def test_a_typo_in_a_reversal_never_reverses_the_whole_job(shared_world: World, body: Any) -> None:
+    approver = shared_world.api(Role.APPROVER)
     answer = approver.post("/settle-jobs/1/reverse", json=body, headers={"Idempotency-Key": "x"})
     assert refused(answer) == (422, "bad_body")
 
 
-def test_a_reversal_needs_a_key(still_world: World) -> None:
-    approver = still_world.api(Role.APPROVER)
+def test_a_reversal_requires_an_idempotency_key(shared_world: World) -> None:
+    approver = shared_world.api(Role.APPROVER)
     answer = approver.post("/settle-jobs/1/reverse", json={"claim_ids": None})
     assert refused(answer) == (400, "idempotency_key_missing")

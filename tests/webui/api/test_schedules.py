@@ -1,4 +1,4 @@
-"""Schedules by API: made to report, let settle by CONFIRM, run once for a key, read by all who see claims."""
+"""Schedules by API: a new one only reports, CONFIRM turns settling on, and each key runs it once."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 from core.models.people import Role
 from tests.webui.api.conftest import Api, World
 
-ASKED: dict[str, Any] = {
+SCHEDULE: dict[str, Any] = {
     "name": "Small balances",
     "filter": {"total_due_max_cents": 5_000, "eligibility": "can_settle"},
     "local_time": "02:30",
@@ -26,9 +26,9 @@ def admin(world: World) -> Api:
     return world.api(Role.ADMIN)
 
 
-def made(admin: Api, **other: Any) -> str:
-    """The path of a new schedule."""
-    answer = admin.post("/schedules", json={**ASKED, **other})
+def new_schedule(admin: Api, **other: Any) -> str:
+    """Create a schedule and return its path."""
+    answer = admin.post("/schedules", json={**SCHEDULE, **other})
     assert answer.status_code == 201, answer.json
     return f"/schedules/{answer.json['id']}"
 
@@ -37,21 +37,21 @@ def run(admin: Api, path: str, key: str = "first") -> TestResponse:
     return admin.post(f"{path}/run-now", headers={"Idempotency-Key": key})
 
 
-def test_a_schedule_is_made_to_report_and_says_what_it_does(admin: Api) -> None:
-    answer = admin.post("/schedules", json=ASKED)
+def test_a_new_schedule_only_reports_and_is_described_in_words(admin: Api) -> None:
+    answer = admin.post("/schedules", json=SCHEDULE)
 
     assert answer.status_code == 201
-    made_one = answer.json
-    assert answer.headers["Location"] == f"/api/v1/schedules/{made_one['id']}"
-    assert (made_one["mode"], made_one["state"], made_one["version"]) == ("report", "active", 1)
-    assert made_one["words"].startswith("Every Monday to Friday at 2:30 AM (America/New_York), reports")
-    assert made_one["next_run"] == {"date": "2025-03-04", "at": "2025-03-04T07:30:00Z"}
-    assert made_one["next_run_words"] == "Tuesday 03/04/2025 at 2:30 AM"
-    assert made_one["filter"] == {"total_due_max_cents": 5_000, "eligibility": ["can_settle"]}
-    assert (made_one["claims_max"], made_one["cents_max"]) == (500, "unlimited")
-    assert made_one["owner"] == "The admin"
-    assert admin.get(f"/schedules/{made_one['id']}").json == made_one
-    assert admin.get("/schedules").json == {"schedules": [made_one]}
+    schedule = answer.json
+    assert answer.headers["Location"] == f"/api/v1/schedules/{schedule['id']}"
+    assert (schedule["mode"], schedule["state"], schedule["version"]) == ("report", "active", 1)
+    assert schedule["words"].startswith("Every Monday to Friday at 2:30 AM (America/New_York), reports")
+    assert schedule["next_run"] == {"date": "2025-03-04", "at": "2025-03-04T07:30:00Z"}
+    assert schedule["next_run_words"] == "Tuesday 03/04/2025 at 2:30 AM"
+    assert schedule["filter"] == {"total_due_max_cents": 5_000, "eligibility": ["can_settle"]}
+    assert (schedule["claims_max"], schedule["cents_max"]) == (500, "unlimited")
+    assert schedule["owner"] == "The admin"
+    assert admin.get(f"/schedules/{schedule['id']}").json == schedule
+    assert admin.get("/schedules").json == {"schedules": [schedule]}
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_a_schedule_is_made_to_report_and_says_what_it_does(admin: Api) -> None:
         ("cents_max", "everything"),
         ("late_minutes", 1_381),
         ("reason", "no_reason"),
-        ("mail_to", ["nobody"]),
+        ("mail_to", ["not an address"]),
         ("mode", "settle"),
         ("name", " "),
     ],
 )
-def test_what_is_not_as_it_must_be_is_named_and_makes_nothing(admin: Api, field: str, value: Any) -> None:
-    answer = admin.post("/schedules", json={**ASKED, field: value})
+def test_an_invalid_field_is_named_and_creates_no_schedule(admin: Api, field: str, value: Any) -> None:
+    answer = admin.post("/schedules", json={**SCHEDULE, field: value})
 
     assert (answer.status_code, answer.json["code"]) == (422, "bad_schedule")
     assert list(answer.json["facts"]["faults"]) == [field]
@@ -87,25 +87,25 @@ def test_what_is_not_as_it_must_be_is_named_and_makes_nothing(admin: Api, field:
 
 
 @pytest.mark.parametrize("missing", ["filter", "claims_max", "cents_max", "reason", "weekdays", "local_time", "name"])
-def test_nothing_is_taken_for_granted(admin: Api, missing: str) -> None:
-    answer = admin.post("/schedules", json={key: value for key, value in ASKED.items() if key != missing})
+def test_a_missing_field_is_named_and_creates_no_schedule(admin: Api, missing: str) -> None:
+    answer = admin.post("/schedules", json={key: value for key, value in SCHEDULE.items() if key != missing})
 
     assert (answer.status_code, answer.json["code"]) == (422, "bad_schedule")
     assert list(answer.json["facts"]["faults"]) == [missing]
 
 
-def test_a_name_is_taken_once(admin: Api) -> None:
-    made(admin)
-    answer = admin.post("/schedules", json=ASKED)
+def test_two_schedules_cannot_have_the_same_name(admin: Api) -> None:
+    new_schedule(admin)
+    answer = admin.post("/schedules", json=SCHEDULE)
     assert (answer.status_code, answer.json["code"]) == (409, "schedule_name_taken")
 
 
-def test_a_change_needs_the_version_that_is_known(admin: Api) -> None:
-    path = made(admin)
+def test_a_change_requires_the_current_version(admin: Api) -> None:
+    path = new_schedule(admin)
 
-    first = admin.put(path, json={**ASKED, "claims_max": 7, "version": 1})
-    stale = admin.put(path, json={**ASKED, "claims_max": 9, "version": 1})
-    without = admin.put(path, json={**ASKED, "claims_max": 9})
+    first = admin.put(path, json={**SCHEDULE, "claims_max": 7, "version": 1})
+    stale = admin.put(path, json={**SCHEDULE, "claims_max": 9, "version": 1})
+    without = admin.put(path, json={**SCHEDULE, "claims_max": 9})
 
     assert (first.status_code, first.json["claims_max"], first.json["version"]) == (200, 7, 2)
     assert (stale.status_code, stale.json["code"]) == (409, "stale_schedule")
@@ -113,8 +113,8 @@ def test_a_change_needs_the_version_that_is_known(admin: Api) -> None:
     assert admin.get(path).json["claims_max"] == 7
 
 
-def test_settling_takes_confirm_and_so_does_each_change_of_it(admin: Api) -> None:
-    path = made(admin)
+def test_turning_settling_on_and_changing_a_settling_schedule_require_confirm(admin: Api) -> None:
+    path = new_schedule(admin)
 
     for word in ("confirm", "", "CONFIRM "):
         refused = admin.post(f"{path}/settle", json={"confirmation": word, "version": 1})
@@ -122,42 +122,42 @@ def test_settling_takes_confirm_and_so_does_each_change_of_it(admin: Api) -> Non
     settles = admin.post(f"{path}/settle", json={"confirmation": "CONFIRM", "version": 1})
     assert (settles.status_code, settles.json["mode"]) == (200, "settle")
 
-    change = {**ASKED, "claims_max": 7, "version": 2}
+    change = {**SCHEDULE, "claims_max": 7, "version": 2}
     assert admin.put(path, json=change).json["code"] == "confirmation_mismatch"
     assert admin.put(path, json={**change, "confirmation": "CONFIRM"}).json["claims_max"] == 7
     assert admin.post(f"{path}/report-only", json={"version": 3}).json["mode"] == "report"
 
 
-def test_pausing_twice_is_pausing_once_and_a_deleted_one_is_gone(admin: Api) -> None:
-    path = made(admin)
+def test_a_schedule_can_be_paused_twice_resumed_and_deleted(admin: Api) -> None:
+    path = new_schedule(admin)
 
     for _ in range(2):
         paused = admin.post(f"{path}/pause")
         assert (paused.status_code, paused.json["state"], paused.json["next_run"]) == (200, "paused", None)
     assert admin.post(f"{path}/resume").json["state"] == "active"
 
-    gone = admin.ask("DELETE", path)
+    gone = admin.send("DELETE", path)
     assert (gone.status_code, gone.data) == (204, b"")
     assert admin.get(path).status_code == 404
-    assert admin.ask("DELETE", path).status_code == 404
+    assert admin.send("DELETE", path).status_code == 404
 
 
-def test_tonight_is_what_a_preview_would_say_and_writes_nothing(world: World, admin: Api) -> None:
-    tonight = admin.get(f"{made(admin, cents_max=1)}/tonight").json
+def test_the_estimate_equals_a_preview_and_writes_nothing(world: World, admin: Api) -> None:
+    estimate = admin.get(f"{new_schedule(admin, cents_max=1)}/tonight").json
     jobs_before = world.sql("SELECT count(*) FROM settle_job")
 
-    totals = admin.preview({"filter": ASKED["filter"]}).json
-    assert tonight["claims"] == totals["counts"]["claims"] > 0
-    assert tonight["will_settle"] == totals["counts"]["will_settle"]
-    assert tonight["insurance_cents"] == totals["totals"]["insurance_cents"]
-    assert tonight["patient_cents"] == totals["totals"]["patient_cents"]
-    assert tonight["over"] == ["over_cap_amount"]
-    assert tonight["as_of"] == "2025-03-04"
+    totals = admin.preview({"filter": SCHEDULE["filter"]}).json
+    assert estimate["claims"] == totals["counts"]["claims"] > 0
+    assert estimate["will_settle"] == totals["counts"]["will_settle"]
+    assert estimate["insurance_cents"] == totals["totals"]["insurance_cents"]
+    assert estimate["patient_cents"] == totals["totals"]["patient_cents"]
+    assert estimate["over"] == ["over_cap_amount"]
+    assert estimate["as_of"] == "2025-03-04"
     assert jobs_before == [(0,)]
 
 
-def test_run_now_with_the_same_key_is_the_same_run_and_settles_once(world: World, admin: Api) -> None:
-    path = made(admin)
+def test_run_now_repeated_with_its_key_is_the_same_run_and_settles_once(world: World, admin: Api) -> None:
+    path = new_schedule(admin)
     admin.post(f"{path}/settle", json={"confirmation": "CONFIRM", "version": 1})
 
     first, second = run(admin, path), run(admin, path)
@@ -178,8 +178,8 @@ def test_run_now_with_the_same_key_is_the_same_run_and_settles_once(world: World
     ]
 
 
-def test_a_report_touches_no_claim_and_its_codes_have_words(world: World, admin: Api) -> None:
-    path = made(admin, filter={"total_due_max_cents": 5_000})
+def test_a_report_only_run_changes_no_claim_and_its_codes_have_words(world: World, admin: Api) -> None:
+    path = new_schedule(admin, filter={"total_due_max_cents": 5_000})
 
     report = run(admin, path).json
 
@@ -190,8 +190,8 @@ def test_a_report_touches_no_claim_and_its_codes_have_words(world: World, admin:
     assert world.sql("SELECT count(*) FROM posting WHERE kind = 'write_off'") == [(0,)]
 
 
-def test_run_now_of_a_version_that_is_no_more_runs_nothing(admin: Api) -> None:
-    path = made(admin)
+def test_run_now_of_an_outdated_version_is_refused(admin: Api) -> None:
+    path = new_schedule(admin)
     admin.post(f"{path}/settle", json={"confirmation": "CONFIRM", "version": 1})
 
     stale, known = (
@@ -199,13 +199,15 @@ def test_run_now_of_a_version_that_is_no_more_runs_nothing(admin: Api) -> None:
     )
 
     assert (stale.status_code, stale.json["code"], known.status_code) == (409, "stale_schedule", 201)
-    unread = admin.post(f"{path}/run-now?version=2.0", headers={"Idempotency-Key": "second"})
-    assert (unread.status_code, unread.json["detail"]) == (422, "version: enter a schedule's version")
+    invalid = admin.post(f"{path}/run-now?version=2.0", headers={"Idempotency-Key": "second"})
+    assert (invalid.status_code, invalid.json["detail"]) == (422, "version: enter a schedule's version")
 
 
 @pytest.mark.parametrize("decision", [("approve", {"confirmation": "CONFIRM"}), ("reject", {"reason": "No"})])
-def test_who_made_a_schedule_decides_on_no_job_of_it(admin: Api, decision: tuple[str, dict[str, str]]) -> None:
-    path = made(admin, cents_max=1)
+def test_a_schedules_owner_can_neither_approve_nor_reject_its_jobs(
+    admin: Api, decision: tuple[str, dict[str, str]]
+) -> None:
+    path = new_schedule(admin, cents_max=1)
     admin.post(f"{path}/settle", json={"confirmation": "CONFIRM", "version": 1})
     job_id = run(admin, path).json["settle_job_id"]
 
@@ -214,15 +216,15 @@ def test_who_made_a_schedule_decides_on_no_job_of_it(admin: Api, decision: tuple
     assert (answer.status_code, answer.json["code"]) == (403, "own_job")
 
 
-def test_run_now_needs_a_key(admin: Api) -> None:
-    answer = admin.post(f"{made(admin)}/run-now")
+def test_run_now_requires_an_idempotency_key(admin: Api) -> None:
+    answer = admin.post(f"{new_schedule(admin)}/run-now")
     assert (answer.status_code, answer.json["code"]) == (400, "idempotency_key_missing")
 
 
-def test_runs_are_listed_by_cursor_and_by_schedule_also_of_deleted_ones(admin: Api) -> None:
-    one, two = made(admin), made(admin, name="Another")
+def test_runs_are_listed_by_cursor_and_by_schedule_even_of_a_deleted_one(admin: Api) -> None:
+    one, two = new_schedule(admin), new_schedule(admin, name="Another")
     ids = [run(admin, path, key).json["id"] for path, key in ((one, "a"), (one, "b"), (two, "a"))]
-    admin.ask("DELETE", one)
+    admin.send("DELETE", one)
 
     first = admin.get("/schedule-runs?limit=2").json
     rest = admin.get("/schedule-runs", query_string={"limit": 2, "cursor": first["next_cursor"]}).json
@@ -235,8 +237,8 @@ def test_runs_are_listed_by_cursor_and_by_schedule_also_of_deleted_ones(admin: A
     assert admin.get("/schedule-runs?schedule_id=x").json["code"] == "bad_query"
 
 
-def test_only_administrators_change_schedules_and_all_who_see_claims_read_them(world: World, admin: Api) -> None:
-    path = made(admin)
+def test_billers_and_approvers_can_read_schedules_but_not_change_them(world: World, admin: Api) -> None:
+    path = new_schedule(admin)
     a_run = run(admin, path).json["id"]
     acts = {
         "pause": {},
@@ -251,21 +253,21 @@ def test_only_administrators_change_schedules_and_all_who_see_claims_read_them(w
         for act, body in acts.items():
             assert api.post(f"{path}/{act}", json=body).json["code"] == "not_allowed"
         assert run(api, path).json["code"] == "not_allowed"
-        assert api.post("/schedules", json=ASKED).json["code"] == "not_allowed"
-        assert api.put(path, json={**ASKED, "version": 1}).json["code"] == "not_allowed"
-        assert api.ask("DELETE", path).json["code"] == "not_allowed"
+        assert api.post("/schedules", json=SCHEDULE).json["code"] == "not_allowed"
+        assert api.put(path, json={**SCHEDULE, "version": 1}).json["code"] == "not_allowed"
+        assert api.send("DELETE", path).json["code"] == "not_allowed"
 
 
-def test_another_practices_schedule_is_not_there(admin: Api, stranger: Api) -> None:
-    path = made(admin)
+def test_another_practices_schedule_is_not_found(admin: Api, stranger: Api) -> None:
+    path = new_schedule(admin)
     a_run = run(admin, path).json["id"]
 
-    asked = [
+    answers = [
         stranger.get(path),
         stranger.get(f"{path}/tonight"),
         stranger.get(f"/schedule-runs/{a_run}"),
-        stranger.put(path, json={**ASKED, "version": 1}),
-        stranger.ask("DELETE", path),
+        stranger.put(path, json={**SCHEDULE, "version": 1}),
+        stranger.send("DELETE", path),
         stranger.post(f"{path}/pause"),
         stranger.post(f"{path}/resume"),
         stranger.post(f"{path}/settle", json={"confirmation": "CONFIRM", "version": 1}),
@@ -273,12 +275,12 @@ def test_another_practices_schedule_is_not_there(admin: Api, stranger: Api) -> N
         run(stranger, path),
     ]
 
-    assert {(answer.status_code, answer.json["code"]) for answer in asked} == {(404, "not_found")}
+    assert {(answer.status_code, answer.json["code"]) for answer in answers} == {(404, "not_found")}
     assert stranger.get("/schedules").json == {"schedules": []}
     assert stranger.get("/schedule-runs").json["schedule_runs"] == []
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "9" * 19, "01"])
-def test_a_schedule_that_cannot_be_is_not_found(reader: Api, number: str) -> None:
+def test_an_unknown_schedule_is_not_found(reader: Api, number: str) -> None:
     assert reader.get(f"/schedules/{number}").status_code == 404
     assert reader.get(f"/schedule-runs/{number}").status_code == 404

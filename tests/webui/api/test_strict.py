@@ -1,4 +1,4 @@
-"""JSON's numbers and truth values are taken as they are: what only looks like one is refused, as the document says."""
+"""JSON numbers and booleans are read strictly: a value that only looks like one is refused, as documented."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -42,46 +42,48 @@ BODIES: Final[tuple[tuple[type[Any], dict[str, Any]], ...]] = (
 
 
 def look_alikes(value: Any) -> list[Any]:
-    """What another program may send for this number or truth value."""
+    """Return what another program may send instead of this number or boolean."""
     if isinstance(value, bool):
         return [int(value), float(value), str(value).lower(), "yes", "on", ""]
     return [str(value), float(value), f"{value}.0", True, [value]]
 
 
-def slips(given: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The body with one number or truth value written in another way, for each of them; and its place."""
+def wrong_bodies(given: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each field with a number or boolean, and the body with that one value written in another way."""
     for key, value in given.items():
         if isinstance(value, Mapping):
-            yield from ((f"{key}.{place}", {**given, key: slip}) for place, slip in slips(value))
+            yield from ((f"{key}.{field}", {**given, key: wrong}) for field, wrong in wrong_bodies(value))
         elif isinstance(value, bool | int):
             yield from ((key, {**given, key: other}) for other in look_alikes(value))
 
 
 @pytest.fixture(scope="module")
-def auditor(still_world: World) -> Api:
-    return still_world.api(Role.ADMIN)
+def auditor(shared_world: World) -> Api:
+    return shared_world.api(Role.ADMIN)
 
 
 CASES: Final = [
-    pytest.param(model, body, id=f"{model.__name__}-{place}") for model, given in BODIES for place, body in slips(given)
+    pytest.param(model, body, id=f"{model.__name__}-{field}")
+    for model, given in BODIES
+    for field, body in wrong_bodies(given)
 ]
 
 
 @pytest.mark.parametrize(("model", "given"), BODIES)
-def test_a_body_with_real_numbers_and_truth_values_is_read(model: Any, given: dict[str, Any]) -> None:
+def test_a_body_with_json_numbers_and_booleans_is_accepted(model: Any, given: dict[str, Any]) -> None:
     assert isinstance(model.of(given), BaseModel)
 
 
 @pytest.mark.parametrize(("model", "body"), CASES)
-def test_what_looks_like_a_number_or_a_truth_value_is_refused(model: Any, body: dict[str, Any]) -> None:
+def test_a_value_that_only_looks_like_a_number_or_boolean_is_refused(model: Any, body: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         model.of(body)
 
 
 def _described(schema: Any, schemas: Mapping[str, Any], path: str = "") -> set[str]:
-    """The places of a body's schema that take a number or a truth value."""
+    """Return the paths in a body's schema that take a number or boolean."""
     if isinstance(schema, list):
-        return {place for one in schema for place in _described(one, schemas, path)}
+        return {field for one in schema for field in _described(one, schemas, path)}
     if "$ref" in schema:
         return _described(schemas[schema["$ref"].rpartition("/")[2]], schemas, path)
     found = {path} if schema.get("type") in ("integer", "number", "boolean") else set()
@@ -92,17 +94,19 @@ def _described(schema: Any, schemas: Mapping[str, Any], path: str = "") -> set[s
     return found
 
 
-def test_every_number_and_truth_value_of_a_body_is_tried_above(still_world: World) -> None:
-    document = still_world.app.test_client().get("/api/v1/openapi.json").json
+def test_every_number_and_boolean_of_every_request_body_is_tried_above(shared_world: World) -> None:
+    document = shared_world.app.test_client().get("/api/v1/openapi.json").json
     schemas = document["components"]["schemas"]
     described = {
-        place.rpartition(".")[2]
+        field.rpartition(".")[2]
         for item in document["paths"].values()
         for operation in item.values()
         for media in operation.get("requestBody", {}).get("content", {}).values()
-        for place in _described(media["schema"], schemas)
+        for field in _described(media["schema"], schemas)
     }
-    tried = {place.rpartition(".")[2] for _, given in BODIES for place, _ in slips(given) if "filter." not in place}
+    tried = {
+        field.rpartition(".")[2] for _, given in BODIES for field, _ in wrong_bodies(given) if "filter." not in field
+    }
 
     assert described == tried
     assert not any("number" in str(schema.get("type")) for schema in schemas.values())
@@ -130,25 +134,25 @@ def test_every_number_and_truth_value_of_a_body_is_tried_above(still_world: Worl
         ("/periods", {"limit": "٥"}),
     ],
 )
-def test_a_parameter_that_only_looks_like_a_number_or_a_truth_value_is_refused(
+def test_a_parameter_that_only_looks_like_a_number_or_boolean_is_refused(
     auditor: Api, path: str, query: dict[str, str]
 ) -> None:
     assert auditor.get(path, query_string=query).status_code == 422
 
 
-def test_a_job_on_every_claim_takes_true_and_nothing_else(biller: Api) -> None:
-    for slip in (1, 1.0, "true", "yes", [True]):
-        answer = biller.preview({"all": slip})
+def test_a_job_on_every_claim_takes_only_true(biller: Api) -> None:
+    for wrong in (1, 1.0, "true", "yes", [True]):
+        answer = biller.preview({"all": wrong})
         assert (answer.status_code, answer.json["code"]) == (422, "bad_job_request")
     assert biller.preview({"all": True}).status_code == 201
 
 
-def test_a_credit_of_at_least_so_many_cents_is_described_as_a_number(still_world: World) -> None:
-    document = still_world.app.test_client().get("/api/v1/openapi.json").json
+def test_the_minimum_credit_is_documented_as_an_integer(shared_world: World) -> None:
+    document = shared_world.app.test_client().get("/api/v1/openapi.json").json
     parameters = document["paths"]["/api/v1/credits"]["get"]["parameters"]
     (least,) = (one["schema"] for one in parameters if one["name"] == "at_least_cents")
     assert {"integer", "null"} == {part["type"] for part in least["anyOf"]}
 
 
-def test_a_schedules_time_is_text() -> None:
+def test_a_schedules_time_is_sent_as_text() -> None:
     assert ScheduleRequest.of(_SCHEDULE).local_time == dt.time(2, 30)

@@ -1,4 +1,4 @@
-"""Who may ask the API, and of what: tokens, roles, and another practice's things, which are not there."""
+"""Access to the API: tokens, roles, and other practices' data, which is not found."""
 
 import datetime as dt
 from typing import Any
@@ -51,7 +51,7 @@ PATHS = [
     ("GET", "/schedule-runs/1"),
     *(("POST", f"/settle-jobs/1/{act}") for act in ("discard", "pause", "resume", "cancel", "retry-failed")),
 ]
-# A job as it looks from outside, but for what its preview adds up.
+# What a user can do to a job.
 ACTS = ["confirm", "discard", "pause", "resume", "cancel", "retry-failed"]
 
 
@@ -59,11 +59,11 @@ ACTS = ["confirm", "discard", "pause", "resume", "cancel", "retry-failed"]
 @pytest.mark.parametrize(
     "header", [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic YTpi"}]
 )
-def test_nothing_is_told_without_a_valid_token(
-    still_world: World, method: str, path: str, header: dict[str, str]
+def test_every_request_requires_a_valid_token(
+    shared_world: World, method: str, path: str, header: dict[str, str]
 ) -> None:
-    # Another address each time, because failures are counted by address.
-    answer = still_world.app.test_client().open(
+    # Use another address each time, because failures are counted by address.
+    answer = shared_world.app.test_client().open(
         f"/api/v1{path}",
         method=method,
         headers=header,
@@ -74,21 +74,21 @@ def test_nothing_is_told_without_a_valid_token(
     assert answer.content_type == "application/problem+json"
 
 
-def test_a_browsers_session_does_not_open_the_api(still_world: World, reader: Api) -> None:
-    client = still_world.app.test_client()
+def test_a_browsers_session_does_not_authorize_the_api(shared_world: World, reader: Api) -> None:
+    client = shared_world.app.test_client()
     client.set_cookie("settle_session", reader.token)
     assert client.get("/api/v1/claims", environ_base={"REMOTE_ADDR": "127.1.1.1"}).status_code == 401
 
 
-def test_a_revoked_token_opens_nothing(world: World, biller: Api) -> None:
+def test_a_revoked_token_is_refused(world: World, biller: Api) -> None:
     assert biller.get("/claims").status_code == 200
     with make_sessions(world.engine).begin() as session:
         tokens.revoke(session, biller.token, NOON)
     assert biller.get("/claims").status_code == 401
 
 
-def test_failed_tokens_are_counted_and_good_ones_are_not(still_world: World, reader: Api) -> None:
-    client, here = still_world.app.test_client(), {"REMOTE_ADDR": "127.2.2.2"}
+def test_invalid_tokens_are_limited_by_address_and_valid_ones_are_not(shared_world: World, reader: Api) -> None:
+    client, here = shared_world.app.test_client(), {"REMOTE_ADDR": "127.2.2.2"}
     for _ in range(70):
         good = client.get("/api/v1/settle-jobs", headers={"Authorization": f"Bearer {reader.token}"}, environ_base=here)
         assert good.status_code == 200
@@ -100,13 +100,13 @@ def test_failed_tokens_are_counted_and_good_ones_are_not(still_world: World, rea
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
-def test_operations_see_no_claim_and_no_job(still_world: World, method: str, path: str) -> None:
-    ops = still_world.api(Role.OPS)
-    answer = ops.ask(method, path, json={})
+def test_operators_cannot_see_claims_or_jobs(shared_world: World, method: str, path: str) -> None:
+    ops = shared_world.api(Role.OPS)
+    answer = ops.send(method, path, json={})
     assert (answer.status_code, answer.json["code"]) == (403, "not_allowed")
 
 
-def test_an_approver_looks_but_neither_previews_nor_confirms(world: World, biller: Api) -> None:
+def test_an_approver_can_read_but_neither_preview_nor_confirm(world: World, biller: Api) -> None:
     job_id = biller.previewed()
     approver = world.api(Role.APPROVER)
 
@@ -117,12 +117,12 @@ def test_an_approver_looks_but_neither_previews_nor_confirms(world: World, bille
         assert approver.post(f"/settle-jobs/{job_id}/{act}", json={"confirmation": "CONFIRM"}).status_code == 403
 
 
-def test_only_who_may_override_a_rule_includes_its_claims(world: World, biller: Api) -> None:
+def test_only_an_administrator_can_override_a_skip_rule(world: World, biller: Api) -> None:
     assert biller.preview(include=["in_process"]).status_code == 403
     assert world.api(Role.ADMIN).preview(include=["in_process"]).status_code == 201
 
 
-def test_another_practices_job_is_not_there(biller: Api, stranger: Api) -> None:
+def test_another_practices_job_is_not_found(biller: Api, stranger: Api) -> None:
     job_id = biller.previewed()
 
     for path in ("", "/progress", "/items", "/certificate", "/settled.csv", "/not-reached.xlsx"):
@@ -137,7 +137,9 @@ def test_another_practices_job_is_not_there(biller: Api, stranger: Api) -> None:
     assert biller.get(f"/settle-jobs/{job_id}").json["status"] == "previewed"
 
 
-def test_two_practices_with_the_same_claim_numbers_never_meet(world: World, biller: Api, stranger: Api) -> None:
+def test_settling_a_claim_leaves_another_practices_claim_with_the_same_number_alone(
+    world: World, biller: Api, stranger: Api
+) -> None:
     world.sql("UPDATE patient SET name = 'Of Vale ' || id WHERE practice_id = :vale", vale=world.vale)
     number = biller.claim_ids(1, eligibility="can_settle")[0]
     before = stranger.get(f"/claims/{number}").json
@@ -155,20 +157,22 @@ def test_two_practices_with_the_same_claim_numbers_never_meet(world: World, bill
     )
 
 
-def test_the_same_idempotency_key_of_two_people_is_two_jobs(biller: Api, stranger: Api, world: World) -> None:
+def test_the_same_idempotency_key_of_different_users_makes_different_jobs(
+    biller: Api, stranger: Api, world: World
+) -> None:
     colleague = world.api(Role.BILLER)
     ids = {api.preview(key="the same").json["id"] for api in (biller, stranger, colleague)}
     assert len(ids) == 3
 
 
 @pytest.mark.parametrize("job_id", ["0", "-1", "x", "1.0", "٣", "9" * 18, "9" * 19, "9" * 400, "01", "1%00"])
-def test_a_job_that_cannot_be_is_not_found(reader: Api, job_id: str) -> None:
+def test_an_unknown_job_is_not_found(reader: Api, job_id: str) -> None:
     answer = reader.get(f"/settle-jobs/{job_id}")
     assert answer.status_code == (400 if "%00" in job_id else 404)
     assert answer.content_type == "application/problem+json"
 
 
-def of_shape(problem: dict[str, Any]) -> bool:
+def has_problem_fields(problem: dict[str, Any]) -> bool:
     return {"type", "title", "status", "code", "detail"} <= problem.keys()
 
 
@@ -184,22 +188,22 @@ def of_shape(problem: dict[str, Any]) -> bool:
         ("GET", "/claims/%00", 400, "nul_in_address"),
     ],
 )
-def test_every_refusal_is_a_problem(reader: Api, method: str, path: str, status: int, code: str) -> None:
-    answer = reader.ask(method, path)
+def test_every_refusal_is_problem_json(reader: Api, method: str, path: str, status: int, code: str) -> None:
+    answer = reader.send(method, path)
     assert (answer.status_code, answer.json["code"], answer.json["status"]) == (status, code, status)
     assert answer.content_type == "application/problem+json"
-    assert of_shape(answer.json)
+    assert has_problem_fields(answer.json)
 
 
-def test_what_breaks_is_answered_and_logged_by_id_without_its_values(
+def test_an_unexpected_error_is_answered_and_logged_by_id_without_personal_data(
     world: World, biller: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from core.claims import feed
 
-    def broken(*_: Any, **__: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("patient Jane Doe owes $12.34")
 
-    monkeypatch.setattr(feed, "page", broken)
+    monkeypatch.setattr(feed, "page", fail)
     answer = biller.get("/claims")
 
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
@@ -208,7 +212,7 @@ def test_what_breaks_is_answered_and_logged_by_id_without_its_values(
     assert "Jane" not in caplog.text + answer.get_data(as_text=True)
 
 
-def test_times_move_on_only_when_a_token_is_used(world: World, biller: Api) -> None:
+def test_a_tokens_time_of_use_changes_with_each_use(world: World, biller: Api) -> None:
     biller.get("/claims")
     world.clock.turn_on(minutes=5)
     biller.get("/claims")

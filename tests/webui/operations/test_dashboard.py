@@ -1,4 +1,4 @@
-"""The Operations page: the whole installation for who keeps it running, and nobody's name."""
+"""The Operations page: the whole installation for operators, without names of users or patients."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def ops(browser_of: OPEN, practice: GivenPractice) -> Browser:
     return browser_of(practice.person("ops@lakeside.example", Role.OPS))
 
 
-def hear(sessions: Sessions, *processes: ProcessInfo, at: dt.datetime = NOW) -> None:
+def record_heartbeats(sessions: Sessions, *processes: ProcessInfo, at: dt.datetime = NOW) -> None:
     with transaction(sessions) as session:
         for process in processes:
             heartbeat.beat(session, process, now=at)
@@ -39,7 +39,7 @@ def with_broker(app: OpenAPI, url: str) -> None:
     app.extensions["settle"] = replace(app.extensions["settle"], settings=settings)
 
 
-def test_it_is_where_operations_people_land_and_nobody_else_gets_in(
+def test_operators_land_on_the_operations_page_and_other_roles_cannot_open_it(
     ops: Browser, browser_of: OPEN, biller: Browser, practice: GivenPractice, stranger: Browser
 ) -> None:
     assert ops.get("/").location == PAGE
@@ -52,7 +52,7 @@ def test_it_is_where_operations_people_land_and_nobody_else_gets_in(
     assert ops.links(PAGE)[1:4].count("/claims") == 0
 
 
-def test_it_shows_the_time_zone_database_in_use_and_warns_of_one_that_is_too_old(
+def test_the_page_shows_the_time_zone_database_and_warns_when_it_is_outdated(
     ops: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert f"Time zone database {zone_database.in_use().words}" in ops.says(PAGE)
@@ -62,14 +62,16 @@ def test_it_shows_the_time_zone_database_in_use_and_warns_of_one_that_is_too_old
     assert "Install a newer tzdata wheel" in ops.says(PAGE)
 
 
-def test_it_shows_who_lives_what_they_do_and_who_fell_silent(
+def test_the_page_shows_which_processes_are_alive_what_they_do_and_which_are_silent(
     ops: Browser, sessions: Sessions, practice: GivenPractice
 ) -> None:
     practice.claims(8)
     job = practice.preview(chunk_claims=4)
     practice.confirm(job)
-    hear(sessions, ProcessInfo(WORKER, "old", 9, "0.0", NOW, {"queues": ["settle"]}), at=NOW - dt.timedelta(minutes=10))
-    hear(
+    record_heartbeats(
+        sessions, ProcessInfo(WORKER, "old", 9, "0.0", NOW, {"queues": ["settle"]}), at=NOW - dt.timedelta(minutes=10)
+    )
+    record_heartbeats(
         sessions, ProcessInfo(WEB, "host", 1, "0.1.0", NOW), ProcessInfo(BEAT, "host", 2, "0.1.0", NOW),
         ProcessInfo(WORKER, "host", 3, "0.1.0", NOW, {"queues": ["settle"], "pool": [4]}),
     )  # fmt: skip
@@ -77,16 +79,16 @@ def test_it_shows_who_lives_what_they_do_and_who_fell_silent(
         at = {"at": NOW - dt.timedelta(seconds=2)}
         session.execute(text("UPDATE job_chunk SET taken_by = 'host:4', taken_at = :at WHERE first_position = 1"), at)
 
-    said = ops.says(PAGE)
+    shown = ops.says(PAGE)
 
-    assert "1 worker alive" in said
-    assert f"job {job.job_id} of practice {practice.id}, claims 1–4, 2 seconds" in said
-    assert "old:9 Silent 10 minutes ago" in said
-    assert "beat host:2 Alive" in said
-    assert "0 seconds since the scheduler was last seen" in said
+    assert "1 worker alive" in shown
+    assert f"job {job.job_id} of practice {practice.id}, claims 1–4, 2 seconds" in shown
+    assert "old:9 Silent 10 minutes ago" in shown
+    assert "beat host:2 Alive" in shown
+    assert "0 seconds since the scheduler was last seen" in shown
 
 
-def test_it_names_no_claim_no_patient_no_person_and_no_dollar(
+def test_the_page_shows_no_claim_patient_user_or_dollar_amount(
     ops: Browser, sessions: Sessions, practice: GivenPractice
 ) -> None:
     other = a_practice(sessions, name="Elsewhere")
@@ -101,22 +103,22 @@ def test_it_names_no_claim_no_patient_no_person_and_no_dollar(
         assert word not in page, word
 
 
-def test_while_redis_is_down_it_says_so_and_shows_the_rest(
+def test_the_page_reports_that_redis_is_down_and_shows_everything_else(
     ops: Browser, sessions: Sessions, practice: GivenPractice, app: OpenAPI, mute_broker: str
 ) -> None:
     practice.claims(1)
     practice.confirm(practice.preview())
-    hear(sessions, ProcessInfo(WORKER, "host", 3, "0.1.0", NOW, {"queues": ["settle"]}))
+    record_heartbeats(sessions, ProcessInfo(WORKER, "host", 3, "0.1.0", NOW, {"queues": ["settle"]}))
     for url in ("redis://127.0.0.1:1/0", mute_broker):
         with_broker(app, url)
-        said = ops.says(PAGE)
-        assert "The broker (Redis) does not answer. Pages" in said
-        assert "work has waited" not in said, "workers find work without it: a warning"
-        assert "1 worker alive" in said
-        assert "Confirmed" in said
+        shown = ops.says(PAGE)
+        assert "The broker (Redis) does not answer. Pages" in shown
+        assert "work has waited" not in shown, "workers find work without it, so this is only a warning"
+        assert "1 worker alive" in shown
+        assert "Confirmed" in shown
 
 
-def test_redis_down_and_work_that_waits_over_a_minute_is_more_than_a_warning(
+def test_redis_down_while_work_waits_over_a_minute_is_more_than_a_warning(
     ops: Browser, practice: GivenPractice, app: OpenAPI, clock: Clock
 ) -> None:
     practice.claims(1)
@@ -127,7 +129,7 @@ def test_redis_down_and_work_that_waits_over_a_minute_is_more_than_a_warning(
     assert "does not answer, and work has waited for over a minute. Workers find work" in ops.says(PAGE)
 
 
-def test_a_preview_that_no_worker_prepares_for_a_minute_is_said(
+def test_the_page_warns_of_a_preview_that_no_worker_prepares_for_a_minute(
     ops: Browser, practice: GivenPractice, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
@@ -136,20 +138,20 @@ def test_a_preview_that_no_worker_prepares_for_a_minute_is_said(
     assert "preview has waited" not in ops.says(PAGE)
     clock.turn_on(seconds=61)
 
-    assert "1 preview has waited for a minute with no worker on it." in ops.says(PAGE)
+    assert "1 preview has waited for a minute without a worker." in ops.says(PAGE)
 
 
-def test_hints_that_wait_are_counted_by_queue(ops: Browser, app: OpenAPI, broker_url: str) -> None:
+def test_waiting_hints_are_counted_by_queue(ops: Browser, app: OpenAPI, broker_url: str) -> None:
     broker_client(broker_url).rpush("settle:settle", "{}", "{}")
     with_broker(app, broker_url)
 
-    said = ops.says(PAGE)
+    shown = ops.says(PAGE)
 
-    assert "2 queue depth (settle 2, control 0)" in said
-    assert "does not answer" not in said
+    assert "2 queue depth (settle 2, control 0)" in shown
+    assert "does not answer" not in shown
 
 
-def test_a_stall_and_the_failures_of_a_day_are_said(
+def test_the_page_shows_a_stalled_job_and_the_failures_of_the_last_24_hours(
     ops: Browser, browser_of: OPEN, practice: GivenPractice, clock: Clock, sessions: Sessions
 ) -> None:
     practice.claims(3)
@@ -161,37 +163,37 @@ def test_a_stall_and_the_failures_of_a_day_are_said(
     practice.confirm(practice.preview(key="second"))
     clock.turn_on(minutes=2)
 
-    said = ops.says(PAGE)
+    shown = ops.says(PAGE)
 
-    assert "1 running job has not moved for a minute." in said
-    assert "for over a minute: no worker has picked it up" in said
-    assert "Locked by another user or process; gave up after five tries claim_locked 1" in said
+    assert "1 running job has made no progress for a minute." in shown
+    assert "for over a minute: no worker has picked it up" in shown
+    assert "Locked by another user or process; gave up after five tries claim_locked 1" in shown
     clock.turn_on(hours=25)
     assert ops.actor is not None
     assert "No claim failed." in browser_of(ops.actor).says(PAGE)
 
 
 @pytest.mark.parametrize(
-    ("table", "told", "untold"),
+    ("table", "available", "missing"),
     [
         ("job_chunk", "0 claims that don’t match the ledger", "– chunks open"),
         ("claim", "0 chunks open", "– claims that don’t match the ledger"),
     ],
 )
-def test_of_a_locked_table_is_said_that_something_is_missing_and_the_rest_is_shown(
-    ops: Browser, engine: Engine, table: str, told: str, untold: str
+def test_a_locked_table_leaves_only_its_own_values_missing(
+    ops: Browser, engine: Engine, table: str, available: str, missing: str
 ) -> None:
     with engine.connect() as holder:
         holder.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
-        said = ops.says(PAGE)
+        shown = ops.says(PAGE)
 
-    assert "Some of this could not be told" in said
-    assert untold in said
-    assert told in said
-    assert "No scheduled run is due" in said
+    assert "Some values are missing because the database was too slow or a query failed. See the log." in shown
+    assert missing in shown
+    assert available in shown
+    assert "No scheduled run is due" in shown
 
 
-def test_it_refreshes_by_the_part_that_changes(ops: Browser) -> None:
+def test_the_page_refreshes_only_the_part_that_changes(ops: Browser) -> None:
     part = ops.get(PAGE, **{"X-Live": "1"})
 
     assert part.status_code == 200
@@ -200,7 +202,7 @@ def test_it_refreshes_by_the_part_that_changes(ops: Browser) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.ADMIN])
-def test_the_navigation_shows_it_to_operations_alone(
+def test_only_operators_see_the_page_in_the_navigation(
     ops: Browser, browser_of: OPEN, practice: GivenPractice, role: Role
 ) -> None:
     assert PAGE in ops.links(PAGE)

@@ -1,4 +1,4 @@
-"""What a load balancer and a person on duty are told."""
+"""The health checks that a load balancer and an operator read."""
 
 import datetime as dt
 import socket
@@ -18,7 +18,7 @@ from tests.factories import NOW, a_practice
 from webui.app import create_app
 
 
-def _ask(
+def _get(
     database_url: str, broker_url: str | None, path: str, *, at: dt.datetime = NOW
 ) -> tuple[int, dict[str, object]]:
     settings = Settings.model_validate({"database_url": database_url, "broker_url": broker_url})
@@ -30,8 +30,8 @@ def _ask(
         app.extensions["settle"].engine.dispose()
 
 
-def test_a_live_process_says_so(database_url: str) -> None:
-    assert _ask(database_url, None, "/healthz") == (200, {"status": "ok"})
+def test_healthz_reports_a_live_process(database_url: str) -> None:
+    assert _get(database_url, None, "/healthz") == (200, {"status": "ok"})
 
 
 def hear_a_worker(sessions: Sessions, *, at: dt.datetime = NOW) -> None:
@@ -39,10 +39,10 @@ def hear_a_worker(sessions: Sessions, *, at: dt.datetime = NOW) -> None:
         heartbeat.beat(session, ProcessInfo(WORKER, "host", 1, "1", NOW, {"queues": ["settle"]}), now=at)
 
 
-def test_all_is_well(database_url: str, broker_url: str, sessions: Sessions) -> None:
+def test_readyz_reports_ready_when_everything_works(database_url: str, broker_url: str, sessions: Sessions) -> None:
     hear_a_worker(sessions)
     zones = zone_database.in_use()
-    assert _ask(database_url, broker_url, "/readyz") == (
+    assert _get(database_url, broker_url, "/readyz") == (
         200,
         {
             "status": "ready",
@@ -53,46 +53,46 @@ def test_all_is_well(database_url: str, broker_url: str, sessions: Sessions) -> 
     )
 
 
-def test_a_time_zone_database_that_is_too_old_is_said_and_the_web_stays_ready(
+def test_an_outdated_time_zone_database_is_reported_and_the_web_stays_ready(
     database_url: str, broker_url: str, sessions: Sessions
 ) -> None:
     years_later = NOW.replace(year=2100)
     hear_a_worker(sessions, at=years_later)
-    status, answer = _ask(database_url, broker_url, "/readyz", at=years_later)
+    status, answer = _get(database_url, broker_url, "/readyz", at=years_later)
     assert (status, answer["degraded"]) == (200, ["time_zones"])
     assert "is over a year old" in str(answer["reasons"])
 
 
-def test_a_lost_broker_does_not_take_the_web_away(database_url: str, sessions: Sessions) -> None:
+def test_the_web_stays_ready_without_a_broker(database_url: str, sessions: Sessions) -> None:
     hear_a_worker(sessions)
-    status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz")
+    status, answer = _get(database_url, "redis://127.0.0.1:1/0", "/readyz")
     assert (status, answer["degraded"]) == (200, ["broker"])
     reason = str(answer["reasons"])
     assert "The broker's host refuses the connection." in reason
     assert "Workers find work on their own." in reason
 
 
-def test_lost_workers_do_not_take_the_web_away(database_url: str, broker_url: str, sessions: Sessions) -> None:
+def test_the_web_stays_ready_without_workers(database_url: str, broker_url: str, sessions: Sessions) -> None:
     hear_a_worker(sessions)
-    status, answer = _ask(database_url, broker_url, "/readyz", at=NOW + dt.timedelta(seconds=46))
+    status, answer = _get(database_url, broker_url, "/readyz", at=NOW + dt.timedelta(seconds=46))
     assert (status, answer["degraded"]) == (200, ["worker"])
     assert "no worker has reported" in str(answer["reasons"])
 
 
-def test_a_job_that_nobody_works_on_is_said(database_url: str, broker_url: str, sessions: Sessions) -> None:
+def test_a_job_that_no_worker_picks_up_is_reported(database_url: str, broker_url: str, sessions: Sessions) -> None:
     practice = a_practice(sessions)
     practice.claims(2)
     practice.confirm(practice.preview())
     later = NOW + dt.timedelta(seconds=61)
     hear_a_worker(sessions, at=later)
 
-    assert _ask(database_url, broker_url, "/readyz")[1]["degraded"] == []
-    answer = _ask(database_url, broker_url, "/readyz", at=later)[1]
+    assert _get(database_url, broker_url, "/readyz")[1]["degraded"] == []
+    answer = _get(database_url, broker_url, "/readyz", at=later)[1]
     assert answer["degraded"] == ["worker"]
     assert "a job has waited" in str(answer["reasons"])
 
 
-def test_a_preview_that_no_worker_prepares_is_said_until_one_does(
+def test_a_preview_that_no_worker_prepares_is_reported_until_one_does(
     database_url: str, broker_url: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
@@ -102,38 +102,38 @@ def test_a_preview_that_no_worker_prepares_is_said_until_one_does(
     later = NOW + dt.timedelta(seconds=61)
     hear_a_worker(sessions, at=later)
 
-    assert "a preview has waited" in str(_ask(database_url, broker_url, "/readyz", at=later)[1]["reasons"])
+    assert "a preview has waited" in str(_get(database_url, broker_url, "/readyz", at=later)[1]["reasons"])
     with transaction(sessions) as worker:
         worker.execute(select(SettleJob).where(*job.of(SettleJob)).with_for_update(key_share=True))
-        assert _ask(database_url, broker_url, "/readyz", at=later)[1]["degraded"] == []
+        assert _get(database_url, broker_url, "/readyz", at=later)[1]["degraded"] == []
 
 
-def test_work_that_waits_while_the_broker_is_away_is_said_as_both(database_url: str, sessions: Sessions) -> None:
+def test_waiting_work_without_a_broker_is_reported_for_broker_and_worker(database_url: str, sessions: Sessions) -> None:
     practice = a_practice(sessions)
     practice.claims(2)
     practice.confirm(practice.preview())
     later = NOW + dt.timedelta(seconds=61)
     hear_a_worker(sessions, at=later)
 
-    status, answer = _ask(database_url, "redis://127.0.0.1:1/0", "/readyz", at=later)
+    status, answer = _get(database_url, "redis://127.0.0.1:1/0", "/readyz", at=later)
 
     assert (status, answer["degraded"]) == (200, ["broker", "worker"])
     assert "No worker is finding the waiting work" in str(answer["reasons"])
 
 
-def test_a_tick_that_nobody_sends_is_said(database_url: str, broker_url: str, sessions: Sessions) -> None:
+def test_a_missing_tick_is_reported(database_url: str, broker_url: str, sessions: Sessions) -> None:
     later = NOW + dt.timedelta(minutes=6)
     hear_a_worker(sessions, at=later)
     with transaction(sessions) as session:
         heartbeat.ticked(session, now=NOW)
 
-    status, answer = _ask(database_url, broker_url, "/readyz", at=later)
+    status, answer = _get(database_url, broker_url, "/readyz", at=later)
 
     assert (status, answer["degraded"]) == (200, ["tick"])
 
 
 def test_a_lost_database_is_not_ready(broker_url: str) -> None:
-    status, answer = _ask("postgresql://nobody@127.0.0.1:1/none", broker_url, "/readyz")
+    status, answer = _get("postgresql://user@127.0.0.1:1/none", broker_url, "/readyz")
     assert (status, answer["cause"]) == (503, "refused")
     assert str(answer["reason"]).startswith("The database's host refuses the connection.")
 
@@ -142,38 +142,38 @@ def test_a_database_of_another_version_is_not_ready(database_url: str, broker_ur
     with transaction(sessions) as session:
         session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
 
-    status, answer = _ask(database_url, broker_url, "/readyz")
+    status, answer = _get(database_url, broker_url, "/readyz")
 
     assert (status, answer["cause"]) == (503, "not_migrated")
     assert "0001" in str(answer["reason"])
     assert "settle migrate" in str(answer["reason"])
 
 
-def test_a_database_that_a_newer_version_migrated_is_ready(
+def test_a_database_that_a_newer_version_migrated_is_still_ready(
     database_url: str, broker_url: str, sessions: Sessions
 ) -> None:
-    """As while a version is replaced: the one that still runs works on."""
+    """During an upgrade the old version keeps running on the migrated database."""
     hear_a_worker(sessions)
     with transaction(sessions) as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
-    assert _ask(database_url, broker_url, "/readyz")[0] == 200
+    assert _get(database_url, broker_url, "/readyz")[0] == 200
 
 
-def test_a_broker_whose_name_is_looked_up_for_ever_holds_up_nobody(
+def test_an_endless_lookup_of_the_brokers_name_does_not_delay_the_answer(
     database_url: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hear_a_worker(sessions)
-    told, real = threading.Event(), socket.getaddrinfo
+    lookup_ends, real = threading.Event(), socket.getaddrinfo
 
     def look_up(host: str, *args: Any, **kwargs: Any) -> Any:
         if host == "redis.example":
-            told.wait()
+            lookup_ends.wait()
             raise socket.gaierror
         return real(host, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    status, answer = _ask(database_url, "redis://redis.example/0", "/readyz")
-    told.set()
+    status, answer = _get(database_url, "redis://redis.example/0", "/readyz")
+    lookup_ends.set()
 
     assert (status, answer["degraded"]) == (200, ["broker"])

@@ -1,4 +1,4 @@
-"""What Prometheus reads: right to the claim and the cent, never going back, and there while the database is not."""
+"""Metrics for Prometheus: exact to the claim and the cent, never decreasing, and available without the database."""
 
 import datetime as dt
 import math
@@ -27,12 +27,12 @@ from tests.factories import NOW, GivenPractice, a_practice
 from webui.app import create_app
 from webui.shared.auth import SESSION_COOKIE
 
-AWAY = "postgresql://nobody@127.0.0.1:1/none"
+UNREACHABLE = "postgresql://user@127.0.0.1:1/none"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 @pytest.fixture(autouse=True)
-def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "CACHE_SECONDS", 0)
     tally._counted.clear()
 
@@ -62,7 +62,7 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 
 def fail(practice: GivenPractice, position: int, code: str) -> None:
-    """As if a settled claim's chunk had ended with a failure instead."""
+    """Change the outcome of a settled item to failed, and adjust the counts of its chunk."""
     with transaction(practice.sessions) as session:
         where = {"position": position, "code": code}
         session.execute(text("UPDATE job_item SET outcome = 'failed', code = :code WHERE position = :position"), where)
@@ -72,7 +72,7 @@ def fail(practice: GivenPractice, position: int, code: str) -> None:
         session.execute(text(f"{counted} AND last_position"), where)
 
 
-def test_claims_and_cents_are_those_of_the_jobs(database_url: str, practice: GivenPractice) -> None:
+def test_counted_claims_and_cents_equal_those_of_the_jobs(database_url: str, practice: GivenPractice) -> None:
     practice.claims(5, insurance=1_000, patient=500)
     practice.change("C00001", hold=Hold.APPEAL)
     job = practice.settle()
@@ -90,7 +90,7 @@ def test_claims_and_cents_are_those_of_the_jobs(database_url: str, practice: Giv
     assert practice.violations() == []
 
 
-def test_a_retry_takes_no_failure_back(database_url: str, practice: GivenPractice) -> None:
+def test_a_retry_never_lowers_a_counter_of_failures(database_url: str, practice: GivenPractice) -> None:
     practice.claims(3)
     job = practice.settle()
     fail(practice, 1, "worker_died")
@@ -111,7 +111,9 @@ def test_a_retry_takes_no_failure_back(database_url: str, practice: GivenPractic
     assert falling == set()
 
 
-def test_what_waits_and_who_lives_is_told(database_url: str, sessions: Sessions, practice: GivenPractice) -> None:
+def test_a_scrape_shows_what_waits_and_which_processes_are_alive(
+    database_url: str, sessions: Sessions, practice: GivenPractice
+) -> None:
     practice.claims(8)
     practice.confirm(practice.preview(chunk_claims=4))
     with transaction(sessions) as session:
@@ -133,37 +135,37 @@ def test_what_waits_and_who_lives_is_told(database_url: str, sessions: Sessions,
     assert (of(found, "database_up"), of(found, "broker_up"), of(found, "questions_unanswered")) == (1, 0, 0)
 
 
-def test_of_schedules_that_nobody_ever_looked_at_the_age_is_without_end(database_url: str) -> None:
+def test_the_tick_age_is_infinite_before_the_first_tick(database_url: str) -> None:
     with an_app(database_url) as client:
         assert of(scrape(client), "tick_age_seconds") == math.inf
 
 
-def test_without_the_database_a_scrape_says_so_and_what_this_process_knows() -> None:
-    with an_app(AWAY) as client:
+def test_a_scrape_without_the_database_shows_what_the_process_itself_knows() -> None:
+    with an_app(UNREACHABLE) as client:
         tally.count("hints_lost", "settle.work", 2)
         found = scrape(client)
 
     assert of(found, "database_up") == 0
     assert of(found, "build_info", version=heartbeat.product_version()) == 1
     assert of(found, "counts_untold") == 1
-    assert not [name for name, _ in found if name.endswith("_total")], "a count of nothing would be read as a restart"
+    assert not [name for name, _ in found if name.endswith("_total")], "Prometheus would read a count of 0 as a restart"
 
 
 @pytest.fixture
-def mute_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database that takes every connection and never answers, as one that is frozen."""
+def silent_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database that accepts every connection and never answers, like a frozen process."""
     folder = tmp_path_factory.mktemp("m")
-    with socket.socket(socket.AF_UNIX) as mute:
-        mute.bind(str(folder / ".s.PGSQL.5432"))
-        mute.listen(100)
-        yield f"postgresql://nobody@/none?host={folder}"
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(folder / ".s.PGSQL.5432"))
+        silent.listen(100)
+        yield f"postgresql://user@/none?host={folder}"
 
 
-def test_a_database_that_takes_connections_and_answers_nobody_holds_up_neither_scrape_nor_balancer(
-    mute_database: str, monkeypatch: pytest.MonkeyPatch
+def test_a_silent_database_delays_neither_a_scrape_nor_the_load_balancer(
+    silent_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "WAIT_SECONDS", 0.2)
-    with an_app(mute_database) as client:
+    with an_app(silent_database) as client:
         for _ in range(3):
             assert of(scrape(client), "database_up") == 0
         ready = client.get("/readyz")
@@ -172,7 +174,7 @@ def test_a_database_that_takes_connections_and_answers_nobody_holds_up_neither_s
     assert ready.json["reason"].startswith("The database did not answer within 3 seconds.")
 
 
-def test_a_locked_table_leaves_out_what_is_in_it_and_no_more(
+def test_a_locked_table_leaves_out_only_its_own_metrics(
     database_url: str, practice: GivenPractice, engine: Engine
 ) -> None:
     with an_app(database_url) as client, engine.connect() as holder:
@@ -184,7 +186,7 @@ def test_a_locked_table_leaves_out_what_is_in_it_and_no_more(
     assert of(found, "mails_total", outcome="sent") == 0
 
 
-def test_questions_that_stay_slow_keep_no_other_from_its_answer(
+def test_slow_queries_do_not_keep_other_metrics_from_being_collected(
     database_url: str, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(session: Session, _: dt.datetime) -> Iterator[Metric]:
@@ -206,7 +208,7 @@ def test_questions_that_stay_slow_keep_no_other_from_its_answer(
     assert of(second, "claims_total", kind="settle", outcome="settled") == 0
 
 
-def test_what_another_version_wrote_costs_its_own_question_alone(
+def test_an_unknown_status_of_another_version_fails_only_its_own_query(
     database_url: str, practice: GivenPractice, engine: Engine
 ) -> None:
     practice.claims(1)
@@ -221,7 +223,7 @@ def test_what_another_version_wrote_costs_its_own_question_alone(
     assert of(found, "claims_total", kind="settle", outcome="settled") == 1
 
 
-def test_who_lives_is_counted_however_many_died(database_url: str, sessions: Sessions) -> None:
+def test_live_processes_are_counted_among_many_dead_ones(database_url: str, sessions: Sessions) -> None:
     with transaction(sessions) as session:
         long_ago = NOW - dt.timedelta(hours=2)
         for pid in range(heartbeat.PROCESSES_MAX):
@@ -236,7 +238,7 @@ def test_who_lives_is_counted_however_many_died(database_url: str, sessions: Ses
         assert "worker h:9" in {one.name for one in heartbeat.recent(session)}
 
 
-def test_practices_are_told_apart_only_where_that_is_switched_on(database_url: str, practice: GivenPractice) -> None:
+def test_metrics_by_practice_are_shown_only_if_turned_on(database_url: str, practice: GivenPractice) -> None:
     practice.claims(1)
     practice.settle()
     with an_app(database_url) as client:
@@ -246,7 +248,7 @@ def test_practices_are_told_apart_only_where_that_is_switched_on(database_url: s
     assert of(found, "practice_written_off_cents_total", practice=str(practice.id), responsibility="patient") == 500
 
 
-def test_practices_past_the_first_are_told_together(
+def test_practices_past_the_limit_are_counted_together_as_other(
     database_url: str, sessions: Sessions, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(statistics, "PRACTICES_MAX", 1)
@@ -262,7 +264,7 @@ def test_practices_past_the_first_are_told_together(
     assert sum(sample == f"settle_{name}" for sample, _ in found) == 4
 
 
-def test_no_label_holds_anything_but_known_words(database_url: str, practice: GivenPractice) -> None:
+def test_labels_have_only_known_values(database_url: str, practice: GivenPractice) -> None:
     practice.claims(2)
     practice.settle(note="cousin of the mayor")
     with an_app(database_url) as client:
@@ -277,7 +279,7 @@ def test_no_label_holds_anything_but_known_words(database_url: str, practice: Gi
     assert len(found) < 250
 
 
-def test_where_a_token_is_set_only_who_has_it_reads(database_url: str) -> None:
+def test_a_metrics_token_is_required_once_it_is_set(database_url: str) -> None:
     token = "a-token-of-sixteen-or-more"
     with an_app(database_url, metrics_token=token) as client:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {token}"}):
@@ -286,7 +288,7 @@ def test_where_a_token_is_set_only_who_has_it_reads(database_url: str) -> None:
         assert client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
 
-def test_the_feed_and_the_progress_are_timed_and_the_way_to_the_sign_in_is_not(
+def test_the_feed_and_progress_are_timed_but_redirects_to_sign_in_are_not(
     database_url: str, sessions: Sessions, practice: GivenPractice
 ) -> None:
     practice.claims(1)

@@ -1,4 +1,4 @@
-"""Holds and exclusions, and the audit, as pages."""
+"""The pages of holds and exclusions, and of the audit."""
 
 import csv
 import io
@@ -24,18 +24,18 @@ def admin(practice: GivenPractice, browser_of: Callable[[Actor], Browser]) -> Br
     return browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
 
 
-def test_a_patient_is_excluded_and_the_exclusion_ended(
+def test_an_administrator_excludes_a_patient_and_ends_the_exclusion(
     practice: GivenPractice, admin: Browser, biller: Browser
 ) -> None:
     practice.claim("C1", Line(100, 50))
 
-    made = admin.post(PAGE, on=PAGE, kind="patient", number="1", why="Court <order>", until="2026-11-30")
+    created = admin.post(PAGE, on=PAGE, kind="patient", number="1", why="Court <order>", until="2026-11-30")
 
-    assert made.status_code == 303
-    said = biller.read(PAGE)
-    assert "Court <order>" in said
-    assert "11/30/2026" in said
-    assert "Exclude a patient or payer" not in said, "only an administrator excludes"
+    assert created.status_code == 303
+    shown = biller.read(PAGE)
+    assert "Court <order>" in shown
+    assert "11/30/2026" in shown
+    assert "Exclude a patient or payer" not in shown, "only an administrator can exclude"
     claim = biller.says("/claims/C1")
     assert "The patient The Patient is excluded from write-offs through 11/30/2026 , by admin" in claim
     assert "On hold, or excluded from write-offs" in claim
@@ -50,15 +50,15 @@ def test_a_patient_is_excluded_and_the_exclusion_ended(
     ("typed", "fault"),
     [
         ({"kind": "patient", "number": "9", "why": "x"}, "no patient with this number"),
-        ({"kind": "", "number": "1", "why": "x"}, "Name a patient or a payer"),
-        ({"kind": "payer", "number": "1", "why": ""}, "Say why"),
+        ({"kind": "", "number": "1", "why": "x"}, "Name either a patient or a payer."),
+        ({"kind": "payer", "number": "1", "why": ""}, "Enter a reason. It is the only record."),
         ({"kind": "payer", "number": "1", "why": "x", "until": "2026-11-22"}, "cannot be in the past"),
         ({"kind": "payer", "number": "1", "why": "x", "until": "soon"}, "Enter a date"),
         ({"kind": "payer", "number": "1", "why": "x", "until": "20261130"}, "Enter a date"),
         ({"kind": "payer", "number": "1", "why": "x", "until": "2026-W48-1"}, "Enter a date"),
     ],
 )
-def test_a_fault_stands_at_its_field_and_what_was_typed_stays(
+def test_an_error_is_shown_at_its_field_and_keeps_what_was_typed(
     practice: GivenPractice, admin: Browser, typed: dict[str, str], fault: str
 ) -> None:
     answer = admin.post(PAGE, on=PAGE, **{**typed, "why": typed["why"] and "Typed words"})
@@ -69,24 +69,26 @@ def test_a_fault_stands_at_its_field_and_what_was_typed_stays(
     assert not typed["why"] or 'value="Typed words"' in answer.text
 
 
-def test_excluding_again_is_told(practice: GivenPractice, admin: Browser) -> None:
+def test_excluding_a_payer_twice_is_refused(practice: GivenPractice, admin: Browser) -> None:
     admin.post(PAGE, on=PAGE, kind="payer", number="1", why="x")
 
     answer = admin.post(PAGE, on=PAGE, kind="payer", number="1", why="x")
 
     assert answer.status_code == 409
-    assert "This is excluded already" in answer.text
+    assert "This is already excluded. End that exclusion first to change it." in answer.text
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER])
-def test_nobody_else_excludes(practice: GivenPractice, browser_of: Callable[[Actor], Browser], role: Role) -> None:
+def test_only_an_administrator_can_exclude(
+    practice: GivenPractice, browser_of: Callable[[Actor], Browser], role: Role
+) -> None:
     person = browser_of(practice.person("other@lakeside.example", role))
 
     assert person.post(PAGE, kind="payer", number="1", why="x").status_code == 403
     assert person.post(f"{PAGE}/1/end").status_code == 403
 
 
-def test_a_hold_is_set_with_who_why_and_until_and_listed(practice: GivenPractice, biller: Browser) -> None:
+def test_a_hold_shows_who_set_it_why_and_until_when(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("C1", Line(100, 50))
     page = "/claims/C1"
 
@@ -94,9 +96,9 @@ def test_a_hold_is_set_with_who_why_and_until_and_listed(practice: GivenPractice
 
     assert answer.status_code == 303
     for path in (page, PAGE, f"{PAGE}?hold=legal_hold"):
-        said = biller.read(path)
-        assert "Letter of <x>" in said
-        assert "11/30/2026" in said
+        shown = biller.read(path)
+        assert "Letter of <x>" in shown
+        assert "11/30/2026" in shown
     assert "No claim has this kind of hold" in biller.says(f"{PAGE}?hold=appeal_open")
     assert "last day 11/30/2026, by biller: Letter of <x>" in biller.read("/claims")
 
@@ -110,24 +112,26 @@ def test_a_hold_is_set_with_who_why_and_until_and_listed(practice: GivenPractice
     assert practice.read("C1").hold is None
 
 
-def test_the_audit_says_who_did_what_and_is_narrowed(practice: GivenPractice, admin: Browser, biller: Browser) -> None:
+def test_the_audit_shows_who_did_what_and_can_be_filtered(
+    practice: GivenPractice, admin: Browser, biller: Browser
+) -> None:
     practice.claims(2)
     biller.post("/claims/C00001/hold", on="/claims/C00001", hold="legal_hold", why="Secret words")
     job = practice.settle({"claim_ids": ["C00002"]})
 
-    every = admin.says("/audit")
-    assert "Put claim C00001 on hold" in every
-    assert f"Completed job {job.job_id}" in every
-    assert "settled 1" in every
-    assert not re.search(r"\b[0-9a-f]{64}\b.*Each checksum", every), "a job's checksum is for the file"
-    assert "Secret" not in every
+    listed = admin.says("/audit")
+    assert "Put claim C00001 on hold" in listed
+    assert f"Completed job {job.job_id}" in listed
+    assert "settled 1" in listed
+    assert not re.search(r"\b[0-9a-f]{64}\b.*Each checksum", listed), "a job's checksum is only in the file"
+    assert "Secret" not in listed
     assert "Confirmed job" not in admin.says("/audit?claim=C00001")
     assert f"Confirmed job {job.job_id}" in admin.says("/audit?claim=C00002")
     assert "No entry matches" in admin.says("/audit?from=2026-11-24")
     assert "Put claim C00001 on hold" in admin.says(f"/audit?person={practice.biller.user_id}")
 
 
-def test_the_audit_accuses_nobody_of_anothers_act_and_shows_the_practices_own_numbers(
+def test_the_audit_names_the_right_user_and_the_practices_own_patient_numbers(
     practice: GivenPractice, admin: Browser
 ) -> None:
     with practice.sessions() as session:
@@ -137,7 +141,7 @@ def test_the_audit_accuses_nobody_of_anothers_act_and_shows_the_practices_own_nu
         )  # fmt: skip
         with pytest.raises(users.SignInFailed):
             users.sign_in(session, email=cai.email, password="wrong", now=NOW)
-        session.execute(  # as an earlier version wrote it
+        session.execute(  # in the format of an earlier version
             text(
                 "INSERT INTO audit_entry (practice_id, at, user_id, act, subject, facts) VALUES "
                 "(:practice, now(), :user, 'user.sign_in_failed', :subject, '{}'), "
@@ -159,15 +163,15 @@ def test_the_audit_accuses_nobody_of_anothers_act_and_shows_the_practices_own_nu
     admin.post(PAGE, on=PAGE, kind="patient", number="PT-100771", why="Court order")
     admin.post(f"{PAGE}/1/end", on=PAGE)
 
-    said = admin.says("/audit")
+    shown = admin.says("/audit")
 
-    assert said.count("Not signed in A sign-in as Cai failed") == 2
-    assert "Cai A sign-in" not in said
-    assert "Command line Changed the Balance Writeoff setting of the practice" in said
-    assert said.count("Excluded patient PT-100771 from write-offs patient PT-100771") == 2
-    assert "admin Ended the exclusion of patient PT-100771" in said
-    assert "9001" not in said
-    assert "internal number" not in said
+    assert shown.count("Not signed in A sign-in as Cai failed") == 2
+    assert "Cai A sign-in" not in shown
+    assert "Command line Changed the Balance Writeoff setting of the practice" in shown
+    assert shown.count("Excluded patient PT-100771 from write-offs patient PT-100771") == 2
+    assert "admin Ended the exclusion of patient PT-100771" in shown
+    assert "9001" not in shown
+    assert "internal number" not in shown
     rows = list(csv.DictReader(io.StringIO(admin.get("/audit/audit.csv").text.removeprefix("\ufeff"))))
     assert {row["Who"] for row in rows if row["Act"] == "user.sign_in_failed"} == {"Not signed in"}
     assert {row["E-mail"] for row in rows if row["Act"] == "user.sign_in_failed"} == {""}
@@ -178,7 +182,7 @@ def test_the_audit_accuses_nobody_of_anothers_act_and_shows_the_practices_own_nu
     ["job=x", "job=12.0", "from=monday", "from=2026-W48-1", "to=20261130", "from=2026-11-02&to=2026-11-01",
      "person=Ann"],
 )  # fmt: skip
-def test_a_filter_that_cannot_be_read_lists_nothing(admin: Browser, query: str) -> None:
+def test_an_invalid_audit_filter_lists_no_entries(admin: Browser, query: str) -> None:
     answer = admin.get(f"/audit?{query}")
 
     assert answer.status_code == 422
@@ -186,7 +190,7 @@ def test_a_filter_that_cannot_be_read_lists_nothing(admin: Browser, query: str) 
     assert "Fix the filter to see audit entries." in answer.text
 
 
-def test_the_audit_is_exported_and_that_is_written_down(practice: GivenPractice, admin: Browser) -> None:
+def test_an_export_of_the_audit_is_recorded_in_the_audit(practice: GivenPractice, admin: Browser) -> None:
     practice.claims(1)
     practice.settle()
 
@@ -199,12 +203,12 @@ def test_the_audit_is_exported_and_that_is_written_down(practice: GivenPractice,
 
 
 @pytest.mark.parametrize("path", ["/audit", "/audit/audit.csv"])
-def test_a_biller_does_not_read_the_audit(biller: Browser, path: str) -> None:
+def test_a_biller_cannot_read_the_audit(biller: Browser, path: str) -> None:
     assert biller.get(path).status_code == 403
     assert not any(link.startswith("/audit") for link in biller.links("/settings"))
 
 
-def test_an_approver_reads_it(practice: GivenPractice, browser_of: Callable[[Actor], Browser]) -> None:
+def test_an_approver_can_read_the_audit(practice: GivenPractice, browser_of: Callable[[Actor], Browser]) -> None:
     approver = browser_of(practice.person("second@lakeside.example", Role.APPROVER))
 
     assert approver.get("/audit").status_code == 200

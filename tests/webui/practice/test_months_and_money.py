@@ -1,4 +1,4 @@
-"""The pages of closed months, late payments and credits."""
+"""The pages of month-end close, payments after write-off, and credits."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from core.models.jobs import AfterPreview, SettleJob
 from core.models.people import Role
 from core.models.practices import PayerClass
 from tests.factories import GivenPractice, Line
-from tests.webui.conftest import Browser
+from tests.webui.conftest import Browser, page_text
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def pay(biller: Browser, number: str, dollars: str, *, line: int = 1) -> str:
     return biller.says(f"/claims/{number}")
 
 
-def test_months_are_listed_closed_with_their_totals_and_reopened_with_a_reason(
+def test_an_administrator_closes_a_month_with_its_totals_and_reopens_it_with_a_reason(
     practice: GivenPractice, biller: Browser, admin: Browser
 ) -> None:
     practice.claim("C1", Line(0, 100_00))
@@ -54,17 +54,17 @@ def test_months_are_listed_closed_with_their_totals_and_reopened_with_a_reason(
     assert re.search(r"November 2026 Closed 1 –|November 2026 Closed 1 ", biller.says("/months"))
     missing = admin.post("/months/2026-11/reopen", on="/months/2026-11", reason=" ")
     assert missing.status_code == 422
-    assert "Say why the month is reopened" in missing.text
+    assert "Enter a reason of at most 500 characters for reopening the month." in page_text(missing)
     assert admin.post("/months/2026-11/reopen", on="/months/2026-11", reason="A late file").status_code == 303
     assert "A late file" in biller.says("/months/2026-11")
     admin.post("/months/2026-11/close", on="/months/2026-11")
     admin.post("/months/2026-11/reopen", on="/months/2026-11", reason="Another")
-    said = biller.says("/months/2026-11")
-    assert re.search("Reopened: “Another”.*Closed.*Reopened: “A late file”.*Closed", said)
+    shown = biller.says("/months/2026-11")
+    assert re.search("Reopened: “Another”.*Closed.*Reopened: “A late file”.*Closed", shown)
     assert biller.post("/months/2026-11/close", on="/months/2026-11").status_code == 403
 
 
-def test_a_month_with_an_unfinished_job_shows_which(practice: GivenPractice, admin: Browser) -> None:
+def test_a_month_with_an_unfinished_job_names_it_and_cannot_be_closed(practice: GivenPractice, admin: Browser) -> None:
     practice.claim("C1", Line(0, 100_00))
     job = practice.preview()
     practice.confirm(job)
@@ -74,26 +74,28 @@ def test_a_month_with_an_unfinished_job_shows_which(practice: GivenPractice, adm
 
     assert f"Unfinished jobs would post to this month: job {job.job_id} . Let them finish" in page
     assert refused.status_code == 409
-    assert "let them end, or cancel them" in refused.text
+    assert f"Unfinished job {job.job_id} would post into November 2026. Let them finish, or cancel them." in page_text(
+        refused
+    )
 
 
-def test_whoever_closes_a_month_reads_which_nights_and_previews_it_stops(
+def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
     practice: GivenPractice, admin: Browser
 ) -> None:
     assert "will be refused" not in admin.says("/months/2026-11")
     practice.claim("C1", Line(0, 100_00))
     job = practice.preview()
-    nightly = {"weekdays": "mon", "local_time": "2:30 AM", "late_minutes": "240", "reason": "small_balance"}
+    timing = {"weekdays": "mon", "local_time": "2:30 AM", "late_minutes": "240", "reason": "small_balance"}
     caps = {"claims_max": "500", "cents_max": "5,000.00"}
     for name in ("Nightly", "Old"):
-        made = admin.post("/schedules", on="/schedules/new", name=name, total_due_max="5", **nightly, **caps)
-        assert made.status_code == 303
-    admin.post(f"{made.location}/pause", on=made.location)
-    night = practice.preview(key="of a night that only reports")
-    of_schedule = {"schedule_id": int(made.location.rsplit("/", 1)[1]), "schedule_made_by": practice.biller.user_id}
+        created = admin.post("/schedules", on="/schedules/new", name=name, total_due_max="5", **timing, **caps)
+        assert created.status_code == 303
+    admin.post(f"{created.location}/pause", on=created.location)
+    scheduled = practice.preview(key="of a run that only reports")
+    of_schedule = {"schedule_id": int(created.location.rsplit("/", 1)[1]), "schedule_made_by": practice.biller.user_id}
     with transaction(practice.sessions) as session:
-        of_night = update(SettleJob).where(SettleJob.id == night.job_id)
-        session.execute(of_night.values(after_preview=AfterPreview.REPORT, **of_schedule))
+        of_scheduled = update(SettleJob).where(SettleJob.id == scheduled.job_id)
+        session.execute(of_scheduled.values(after_preview=AfterPreview.REPORT, **of_schedule))
 
     page = admin.says("/months/2026-11")
 
@@ -108,17 +110,17 @@ def test_whoever_closes_a_month_reads_which_nights_and_previews_it_stops(
         ("/months/2026-13", 404, "Month not found. Write it as 2026-11."),
         ("/months/november", 404, "Month not found. Write it as 2026-11."),
         ("/late-payments?month=x", 422, "Write the month as YYYY-MM, such as 2026-11."),
-        ("/late-payments?after=x", 422, "begin again at the first page"),
-        ("/credits?cursor=x", 422, "cursor: use next_cursor of the page before, unchanged"),
+        ("/late-payments?after=x", 422, "This cursor is not valid. Start again at the first page."),
+        ("/credits?cursor=x", 422, "cursor: use next_cursor of the previous page, unchanged"),
     ],
 )
-def test_what_is_not_there_is_said_in_words(admin: Browser, path: str, status: int, words: str) -> None:
+def test_an_invalid_month_or_cursor_is_refused_in_words(admin: Browser, path: str, status: int, words: str) -> None:
     answer = admin.get(path)
 
     assert (answer.status_code, words in answer.text) == (status, True)
 
 
-def test_a_payment_into_a_closed_month_is_a_fault_at_its_date(
+def test_a_payment_dated_in_a_closed_month_shows_an_error_at_its_date(
     practice: GivenPractice, biller: Browser, admin: Browser
 ) -> None:
     practice.claim("C1", Line(0, 100_00))
@@ -134,7 +136,7 @@ def test_a_payment_into_a_closed_month_is_a_fault_at_its_date(
     assert "October 2026 is closed" in refused.text
 
 
-def test_a_preview_in_a_closed_month_is_dated_on_the_next_open_date_with_one_click(
+def test_a_preview_in_a_closed_month_moves_to_the_next_open_date_with_one_click(
     practice: GivenPractice, biller: Browser, admin: Browser
 ) -> None:
     practice.claim("C1", Line(0, 100_00))
@@ -142,7 +144,7 @@ def test_a_preview_in_a_closed_month_is_dated_on_the_next_open_date_with_one_cli
     close(admin)
     page = biller.says(f"/jobs/{job.job_id}")
     assert "November 2026 is closed" in page
-    assert "Preview it dated 12/01/2026" in page
+    assert "Preview with posting date 12/01/2026" in page
     assert 'id="confirm-form"' not in biller.read(f"/jobs/{job.job_id}")
 
     refused = biller.post(f"/jobs/{job.job_id}/date", on=f"/jobs/{job.job_id}", posting_date="2026-12-02")
@@ -161,15 +163,17 @@ def test_a_preview_in_a_closed_month_is_dated_on_the_next_open_date_with_one_cli
     assert practice.violations() == []
 
 
-def test_the_reason_step_offers_the_next_open_date(practice: GivenPractice, biller: Browser, admin: Browser) -> None:
+def test_choosing_a_reason_in_a_closed_month_offers_the_next_open_date(
+    practice: GivenPractice, biller: Browser, admin: Browser
+) -> None:
     practice.claim("C1", Line(0, 100_00))
     close(admin)
     form = {"target_status": "Settled", "scope": "chosen", "claim_id": "C1", "reason": "small_balance"}
 
     refused = biller.post("/jobs", on="/claims", **form)
     assert refused.status_code == 409
-    assert "November 2026 is closed: nothing can be posted into it. The next open date is 12/01/2026;" in refused.text
-    assert "Preview, dated 12/01/2026" in refused.text
+    assert "November 2026 is closed and takes no postings. The next open date is 12/01/2026." in page_text(refused)
+    assert "Preview with posting date 12/01/2026" in page_text(refused)
     other = biller.post("/jobs", on="/claims", posting_date="2026-11-24", **form)
     assert (other.status_code, "must be the next open date, 12/01/2026." in other.text) == (422, True)
     dated = biller.post("/jobs", on="/claims", posting_date="2026-12-01", **form)
@@ -177,7 +181,7 @@ def test_the_reason_step_offers_the_next_open_date(practice: GivenPractice, bill
     assert dated.status_code == 303
 
 
-def test_the_reversal_step_offers_the_next_open_date(practice: GivenPractice, admin: Browser) -> None:
+def test_a_reversal_in_a_closed_month_offers_the_next_open_date(practice: GivenPractice, admin: Browser) -> None:
     practice.claim("C1", Line(0, 100_00))
     job = practice.settle()
     close(admin)
@@ -188,32 +192,36 @@ def test_the_reversal_step_offers_the_next_open_date(practice: GivenPractice, ad
     dated = admin.post(path, on=path, note="Wrong list", idempotency_key="k", posting_date="2026-12-01")
 
     assert refused.status_code == 409
-    assert "Preview, dated 12/01/2026" in refused.text
+    assert "Preview with posting date 12/01/2026" in page_text(refused)
     assert (other.status_code, "must be the next open date, 12/01/2026." in other.text) == (422, True)
     assert dated.status_code == 303
 
 
-def test_a_late_payment_is_told_at_once_on_the_claim_in_the_certificate_and_by_month(
+def test_a_payment_after_write_off_is_shown_on_the_claim_in_the_certificate_and_by_month(
     practice: GivenPractice, biller: Browser
 ) -> None:
     practice.claim("C1", Line(0, 100_00))
     job = practice.settle(note="Not worth a stamp")
 
-    said = pay(biller, "C1", "40")
+    shown = pay(biller, "C1", "40")
 
-    assert f"It took back $40.00 of the write-off of job {job.job_id}." in said
-    assert re.search(rf"It reversed \$40.00 of the write-off of job {job.job_id}", said)
-    assert "write-off reversed: payment received after write-off" in said
-    assert "remainder after the payment, re-posted “Not worth a stamp”" in said
-    assert said.count("“Not worth a stamp”") == 2, "of the write-off and of what is left, and not of what took it back"
-    assert biller.links("/claims/C1").count(f"/jobs/{job.job_id}") == 4, "three postings and the payment's sentence"
+    assert f"Payment of $40.00 posted on line 1. It reversed $40.00 of the write-off of job {job.job_id}." in shown
+    assert shown.count(f"It reversed $40.00 of the write-off of job {job.job_id}") == 2, (
+        "in the message and in the ledger"
+    )
+    assert "write-off reversed: payment received after write-off" in shown
+    assert "remainder after the payment, re-posted “Not worth a stamp”" in shown
+    assert shown.count("“Not worth a stamp”") == 2, "on the write-off and the re-posted remainder, not on the reversal"
+    assert biller.links("/claims/C1").count(f"/jobs/{job.job_id}") == 4, (
+        "on three postings and in the payment's sentence"
+    )
     certificate = biller.says(f"/jobs/{job.job_id}/certificate")
-    assert "Recovered by 1 late payment $40.00 Still written off $60.00" in certificate
+    assert "Recovered by 1 payment after write-off $40.00 Still written off $60.00" in certificate
     months = biller.says("/late-payments")
     assert "November 2026 1 $100.00 $60.00 $0.00 $40.00 $40.00" in months
     assert "C1" in biller.says("/late-payments?month=2026-11")
     assert "No write-off was reversed or restored in this month" in biller.says("/late-payments?month=2026-10")
-    assert "$30.00 is too much there now: a credit." in pay(biller, "C1", "90")
+    assert "The line now has a credit balance of $30.00." in pay(biller, "C1", "90")
 
 
 def test_a_refunded_payment_is_shown_as_a_restored_write_off(practice: GivenPractice, biller: Browser) -> None:
@@ -222,26 +230,26 @@ def test_a_refunded_payment_is_shown_as_a_restored_write_off(practice: GivenPrac
     practice.pay("C1", 40_00)
     practice.pay("C1", -10_00)
 
-    said = biller.says("/late-payments?month=2026-11")
+    shown = biller.says("/late-payments?month=2026-11")
 
-    assert "November 2026 1 $100.00 $70.00 $0.00 $30.00 $30.00" in said
+    assert "November 2026 1 $100.00 $70.00 $0.00 $30.00 $30.00" in shown
     restored = f"refund or reversal, write-off restored $0.00 $10.00 -$10.00 {job.job_id} import"
-    assert "C1 1 Patient -$10.00" in said
-    assert restored in said
-    assert f"payment, write-off reversed $100.00 $60.00 $40.00 {job.job_id} import" in said
+    assert "C1 1 Patient -$10.00" in shown
+    assert restored in shown
+    assert f"payment, write-off reversed $100.00 $60.00 $40.00 {job.job_id} import" in shown
 
 
-def test_a_payment_on_another_line_says_where_it_was_written_off(practice: GivenPractice, biller: Browser) -> None:
+def test_a_payment_on_another_line_shows_which_line_has_the_write_off(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("C1", Line(0, 100_00), Line(0, 0))
     practice.settle()
 
-    said = pay(biller, "C1", "10", line=2)
+    shown = pay(biller, "C1", "10", line=2)
 
-    assert "nothing was taken back; it is on line 1 (patient, $100.00)." in said
-    assert "$10.00 is too much there now: a credit." in said
+    assert "because this line and responsibility have none. Write-offs here: line 1 (patient, $100.00)." in shown
+    assert "The line now has a credit balance of $10.00." in shown
 
 
-def test_credits_are_a_work_list_with_a_filter_and_a_file(practice: GivenPractice, biller: Browser) -> None:
+def test_credits_are_a_work_list_with_filters_and_a_csv_file(practice: GivenPractice, biller: Browser) -> None:
     medicare = practice.payer("=MEDICARE", PayerClass.MEDICARE)
     practice.claim("C1", Line(-10_00, 0), Line(50_00, -5_00), primary_payer_id=medicare)
     practice.claim("C2", Line(-2_00, 0))
@@ -267,6 +275,8 @@ def test_credits_are_a_work_list_with_a_filter_and_a_file(practice: GivenPractic
     assert "There are no credits" not in page
 
 
-def test_without_credits_and_late_payments_the_lists_say_so(practice: GivenPractice, biller: Browser) -> None:
+def test_empty_lists_of_credits_and_payments_after_write_off_show_that_they_are_empty(
+    practice: GivenPractice, biller: Browser
+) -> None:
     assert "There are no credits" in biller.says("/credits")
     assert "No payment has been posted after a write-off yet" in biller.says("/late-payments")

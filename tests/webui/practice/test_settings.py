@@ -1,4 +1,4 @@
-"""The Balance Writeoff setting: only administrators change it, everybody reads what it means."""
+"""The Balance Writeoff setting: only administrators change it, every user of the practice can read what it means."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,9 @@ def setting_of(practice: GivenPractice) -> write_off_setting.Overview:
         return write_off_setting.overview(session, practice.id)
 
 
-def test_an_administrator_changes_it_and_the_page_says_who_and_when(practice: GivenPractice, admin: Browser) -> None:
+def test_the_page_shows_which_administrator_changed_the_setting_and_when(
+    practice: GivenPractice, admin: Browser
+) -> None:
     answer = admin.post("/settings/write-off", setting="neither")
 
     assert answer.location == "/settings"
@@ -38,7 +40,7 @@ def test_an_administrator_changes_it_and_the_page_says_who_and_when(practice: Gi
         assert "write_off_setting.changed" in session.scalars(select(AuditEntry.act)).all()
 
 
-def test_a_biller_reads_it_and_may_not_change_it(practice: GivenPractice, biller: Browser) -> None:
+def test_a_biller_can_read_the_setting_but_not_change_it(practice: GivenPractice, biller: Browser) -> None:
     page = biller.read("/settings")
     assert "Only an administrator of the practice can change them" in page
     assert "<fieldset" in page
@@ -51,7 +53,7 @@ def test_a_biller_reads_it_and_may_not_change_it(practice: GivenPractice, biller
 
 
 @pytest.mark.parametrize("setting", ["", "Both", "everything"])
-def test_what_is_no_setting_changes_nothing(practice: GivenPractice, admin: Browser, setting: str) -> None:
+def test_an_unknown_setting_changes_nothing(practice: GivenPractice, admin: Browser, setting: str) -> None:
     answer = admin.post("/settings/write-off", setting=setting)
 
     assert answer.status_code == 422
@@ -59,7 +61,9 @@ def test_what_is_no_setting_changes_nothing(practice: GivenPractice, admin: Brow
     assert setting_of(practice).setting is WriteOffSetting.BOTH
 
 
-def test_a_provider_differs_and_then_follows_the_practice_again(practice: GivenPractice, admin: Browser) -> None:
+def test_a_provider_gets_its_own_setting_and_then_follows_the_practice_again(
+    practice: GivenPractice, admin: Browser
+) -> None:
     practice.provider("77", write_off=None)
 
     admin.post("/settings/write-off/provider", provider_id="77", setting="patient")
@@ -74,7 +78,7 @@ def test_an_unknown_provider_is_not_found(admin: Browser) -> None:
     assert admin.post("/settings/write-off/provider", provider_id="no", setting="both").status_code == 404
 
 
-def test_many_providers_are_searched_by_name_or_id(practice: GivenPractice, admin: Browser) -> None:
+def test_many_providers_can_be_searched_by_name_or_id(practice: GivenPractice, admin: Browser) -> None:
     for index in range(20):
         practice.provider(f"NPI{index:02d}", write_off=None)
     assert "Search providers" in admin.read("/settings")
@@ -83,7 +87,7 @@ def test_many_providers_are_searched_by_name_or_id(practice: GivenPractice, admi
 
     assert "NPI07" in found
     assert "NPI08" not in found
-    assert "No provider matches “nobody”" in admin.read("/settings?provider=nobody")
+    assert "No provider matches “unknown”" in admin.read("/settings?provider=unknown")
 
 
 def limits_of(practice: GivenPractice) -> tuple[int, int, int, int]:
@@ -95,18 +99,20 @@ def limits_of(practice: GivenPractice) -> tuple[int, int, int, int]:
 BUDGET = {"failure_percent_max": "10", "failure_claims_min": "1,000", "failures_alike_max": "5"}
 
 
-def test_an_administrator_sets_the_failure_budget_and_the_window(practice: GivenPractice, admin: Browser) -> None:
+def test_an_administrator_sets_the_error_limits_and_the_recent_payment_window(
+    practice: GivenPractice, admin: Browser
+) -> None:
     assert admin.post("/settings/failure-budget", **BUDGET).status_code == 303
     assert admin.post("/settings/recent-payment", recent_payment_days="14").status_code == 303
 
     assert limits_of(practice) == (10, 1_000, 5, 14)
-    said = admin.says("/settings")
-    assert "Now: more than 10 % of at least 1,000 claims, or 5 same error in a row." in said
-    assert "Claims with a payment within this window are skipped." in said
+    shown = admin.says("/settings")
+    assert "Now: more than 10% of at least 1,000 claims, or the same error 5 times in a row." in shown
+    assert "Claims with a payment within this window are skipped." in shown
 
 
 @pytest.mark.parametrize("number", ["", "0", "101", "1.5", "-1", "x", "²", "9" * 40, "1\x00"])
-def test_a_limit_that_is_none_is_a_fault_at_its_field_and_nothing_is_lost(
+def test_an_invalid_error_limit_is_shown_at_its_field_and_keeps_what_was_typed(
     practice: GivenPractice, admin: Browser, number: str
 ) -> None:
     answer = admin.post("/settings/failure-budget", **{**BUDGET, "failure_percent_max": number})
@@ -118,7 +124,7 @@ def test_a_limit_that_is_none_is_a_fault_at_its_field_and_nothing_is_lost(
     assert limits_of(practice) == (50, 50, 20, 0)
 
 
-def test_a_window_of_more_than_a_year_is_a_fault_at_its_field(practice: GivenPractice, admin: Browser) -> None:
+def test_a_recent_payment_window_over_a_year_is_refused(practice: GivenPractice, admin: Browser) -> None:
     answer = admin.post("/settings/recent-payment", recent_payment_days="366")
 
     assert answer.status_code == 422
@@ -126,7 +132,7 @@ def test_a_window_of_more_than_a_year_is_a_fault_at_its_field(practice: GivenPra
     assert limits_of(practice) == (50, 50, 20, 0)
 
 
-def test_a_biller_reads_the_limits_and_may_not_change_them(practice: GivenPractice, biller: Browser) -> None:
+def test_a_biller_can_read_the_error_limits_but_not_change_them(practice: GivenPractice, biller: Browser) -> None:
     assert "Now: more than 50% of at least 50 claims" in biller.says("/settings")
     assert "Save error limits" not in biller.read("/settings")
     assert biller.post("/settings/failure-budget", **BUDGET).status_code == 403

@@ -1,4 +1,4 @@
-"""The Users page and the limits among the settings: administrators, never on themselves; an empty field is an error."""
+"""The Users page and the approval limits: administrators only, never their own account; an empty limit is an error."""
 
 from collections.abc import Callable
 
@@ -40,15 +40,15 @@ def limits_of(practice: GivenPractice) -> tuple[int, int]:
 # Users
 
 
-def test_everybody_is_listed_with_role_and_limits(practice: GivenPractice, admin: Browser) -> None:
+def test_the_page_lists_all_users_with_their_roles_and_limits(practice: GivenPractice, admin: Browser) -> None:
     practice.limit_of(practice.biller, claim=5_000)
-    says = admin.says("/users")
-    assert "biller biller@lakeside.example biller $50.00 unlimited active" in says
-    assert "m.chen you m.chen@lakeside.example administrator unlimited unlimited active" in says
+    shown = admin.says("/users")
+    assert "biller biller@lakeside.example biller $50.00 unlimited active" in shown
+    assert "m.chen you m.chen@lakeside.example administrator unlimited unlimited active" in shown
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
-def test_only_administrators_come_here(practice: GivenPractice, browser_of: OPEN, role: Role) -> None:
+def test_only_an_administrator_sees_the_users_page(practice: GivenPractice, browser_of: OPEN, role: Role) -> None:
     other = browser_of(practice.person("other@lakeside.example", role))
     for path in ("/users", page_of(practice)):
         assert other.get(path).status_code == 403
@@ -58,7 +58,7 @@ def test_only_administrators_come_here(practice: GivenPractice, browser_of: OPEN
     assert person(practice).active
 
 
-def test_a_role_is_changed_and_the_next_click_knows_it(
+def test_a_changed_role_applies_from_the_users_next_request(
     practice: GivenPractice, admin: Browser, biller: Browser
 ) -> None:
     admin.post(f"{page_of(practice)}/role", on=page_of(practice), role="ops")
@@ -68,12 +68,12 @@ def test_a_role_is_changed_and_the_next_click_knows_it(
 
 
 @pytest.mark.parametrize("role", ["", "Admin", "king"])
-def test_what_is_no_role_changes_nothing(practice: GivenPractice, admin: Browser, role: str) -> None:
+def test_an_unknown_role_changes_nothing(practice: GivenPractice, admin: Browser, role: str) -> None:
     assert admin.post(f"{page_of(practice)}/role", on=page_of(practice), role=role).status_code == 422
     assert person(practice).role is Role.BILLER
 
 
-def test_limits_are_an_amount_or_the_word(practice: GivenPractice, admin: Browser) -> None:
+def test_a_limit_is_an_amount_or_unlimited(practice: GivenPractice, admin: Browser) -> None:
     admin.post(
         f"{page_of(practice)}/limits", on=page_of(practice), claim_limit_cents="$1,250", job_limit_cents="Unlimited"
     )
@@ -83,7 +83,9 @@ def test_limits_are_an_amount_or_the_word(practice: GivenPractice, admin: Browse
     assert "Existing previews keep their old limits" in page
 
 
-def test_an_empty_field_is_an_error_beside_it_and_what_was_typed_stays(practice: GivenPractice, admin: Browser) -> None:
+def test_an_empty_limit_is_an_error_at_its_field_and_keeps_what_was_typed(
+    practice: GivenPractice, admin: Browser
+) -> None:
     answer = admin.post(
         f"{page_of(practice)}/limits", on=page_of(practice), claim_limit_cents="", job_limit_cents="12.345"
     )
@@ -94,10 +96,12 @@ def test_an_empty_field_is_an_error_beside_it_and_what_was_typed_stays(practice:
     assert person(practice).claim_limit_cents == UNLIMITED
 
 
-def test_nobody_changes_themselves_and_the_page_says_why(practice: GivenPractice, admin: Browser) -> None:
+def test_administrators_cannot_change_themselves_and_the_page_explains_why(
+    practice: GivenPractice, admin: Browser
+) -> None:
     assert admin.actor
     own = f"/users/{admin.actor.user_id}"
-    assert "You can't change your own role or limits" in admin.read(own)
+    assert "You can’t change your own role or limits, or deactivate yourself." in admin.says(own)
     assert [form for form in admin.forms(own) if form.startswith(f"{own}/") and "limits" not in form and
             "role" not in form] == []  # fmt: skip
     for act, fields in (
@@ -106,13 +110,14 @@ def test_nobody_changes_themselves_and_the_page_says_why(practice: GivenPractice
         ("deactivate", {}),
     ):
         assert admin.post(f"{own}/{act}", on=own, **fields).status_code == 303
-        assert admin.read(own).count("You can't change your own role or limits") == 2, act
+        shown = admin.says(own).replace("’", "'")
+        assert shown.count("You can't change your own role or limits, or deactivate yourself.") == 2, act
     with practice.sessions() as session:
         me = session.get_one(User, admin.actor.user_id)
         assert (me.role, me.active) == (Role.ADMIN, True)
 
 
-def test_deactivated_a_person_is_out_at_once_and_may_come_back(
+def test_a_deactivated_user_is_signed_out_at_once_and_can_be_reactivated(
     practice: GivenPractice, admin: Browser, biller: Browser
 ) -> None:
     assert biller.get("/claims").status_code == 200
@@ -120,16 +125,14 @@ def test_deactivated_a_person_is_out_at_once_and_may_come_back(
 
     admin.post(f"{page_of(practice)}/deactivate", on=page_of(practice))
 
-    assert biller.get("/claims").status_code == 302, "to the sign-in"
+    assert biller.get("/claims").status_code == 302, "redirected to sign in"
     assert "Deactivated" in admin.says("/users")
     admin.post(f"{page_of(practice)}/reactivate", on=page_of(practice))
     assert person(practice).active
-    assert biller.get("/claims").status_code == 302, "the old browser stays out"
+    assert biller.get("/claims").status_code == 302, "the old session stays ended"
 
 
-def test_somebody_is_added_and_the_password_is_shown_once_and_opens_the_door(
-    practice: GivenPractice, admin: Browser
-) -> None:
+def test_a_new_users_password_is_shown_once_and_signs_the_user_in(practice: GivenPractice, admin: Browser) -> None:
     answer = admin.post(
         "/users", on="/users", name="Ruth Baker", email="Ruth@lakeside.example", role="approver", **LIMITS
     )
@@ -137,50 +140,52 @@ def test_somebody_is_added_and_the_password_is_shown_once_and_opens_the_door(
     password = answer.text.split('id="password">')[1].split("<")[0]
     with transaction(practice.sessions) as session:
         ruth = users.sign_in(session, email="ruth@lakeside.example", password=password, now=NOW)
-        kept = session.get_one(User, ruth.user_id)
-        assert (kept.claim_limit_cents, kept.job_limit_cents) == (25_000, UNLIMITED)
+        stored = session.get_one(User, ruth.user_id)
+        assert (stored.claim_limit_cents, stored.job_limit_cents) == (25_000, UNLIMITED)
     assert (ruth.name, ruth.role, ruth.practice_id) == ("Ruth Baker", Role.APPROVER, practice.id)
     assert password not in admin.read("/users")
 
 
 @pytest.mark.parametrize(
-    ("fields", "place", "status"),
+    ("fields", "field_id", "status"),
     [
         ({"name": "", "email": "a@b.example", "role": "biller"}, "name-fault", 422),
-        ({"name": "A", "email": "nobody", "role": "biller"}, "email-fault", 422),
+        ({"name": "A", "email": "not an address", "role": "biller"}, "email-fault", 422),
         ({"name": "A", "email": "biller@lakeside.example", "role": "biller"}, "email-fault", 409),
         ({"name": "A", "email": "a@b.example", "role": ""}, "role-fault", 422),
         ({"email": "a@b.example", "claim_limit_cents": ""}, "claim_limit_cents-fault", 422),
         ({"email": "a@b.example", "job_limit_cents": "none"}, "job_limit_cents-fault", 422),
     ],
 )
-def test_a_fault_stands_at_its_field(admin: Browser, fields: dict[str, str], place: str, status: int) -> None:
+def test_an_error_in_a_new_user_is_shown_at_its_field(
+    admin: Browser, fields: dict[str, str], field_id: str, status: int
+) -> None:
     answer = admin.post("/users", on="/users", **{"name": "A", "role": "biller", **LIMITS, **fields})
     assert answer.status_code == status
-    assert f'id="{place}"' in answer.text
+    assert f'id="{field_id}"' in answer.text
     assert f'value="{fields["email"]}"' in answer.text
 
 
-def test_another_practices_person_is_not_there(practice: GivenPractice, admin: Browser) -> None:
+def test_another_practices_user_is_not_found(practice: GivenPractice, admin: Browser) -> None:
     other = a_practice(practice.sessions, name="Other").biller
     assert admin.get(f"/users/{other.user_id}").status_code == 404
     assert admin.post(f"/users/{other.user_id}/deactivate", on="/users").status_code == 404
     assert other.email not in admin.read("/users")
 
 
-# The practice's limits, on the Settings page
+# The practice's limits on the Settings page
 
 
-def test_an_administrator_sets_what_takes_two_people(practice: GivenPractice, admin: Browser) -> None:
+def test_an_administrator_sets_the_approval_limits(practice: GivenPractice, admin: Browser) -> None:
     assert "Now: unlimited per claim, unlimited per job." in admin.says("/settings")
     answer = admin.post("/settings/write-off-limits", claim_limit_cents="250", job_limit_cents="unlimited")
     assert answer.location == "/settings#limits"
     assert limits_of(practice) == (25_000, UNLIMITED)
-    says = admin.says("/settings")
-    assert "Now: $250.00 per claim, unlimited per job. Existing previews keep their old limits." in says
+    shown = admin.says("/settings")
+    assert "Now: $250.00 per claim, unlimited per job. Existing previews keep their old limits." in shown
 
 
-def test_an_empty_limit_is_an_error_and_changes_nothing(practice: GivenPractice, admin: Browser) -> None:
+def test_an_empty_approval_limit_is_refused(practice: GivenPractice, admin: Browser) -> None:
     answer = admin.post("/settings/write-off-limits", claim_limit_cents="250", job_limit_cents="")
     assert answer.status_code == 422
     assert 'id="job_limit_cents-fault"' in answer.text
@@ -189,7 +194,7 @@ def test_an_empty_limit_is_an_error_and_changes_nothing(practice: GivenPractice,
     assert limits_of(practice) == (UNLIMITED, UNLIMITED)
 
 
-def test_a_biller_reads_the_limits_and_may_not_set_them(practice: GivenPractice, biller: Browser) -> None:
+def test_a_biller_can_read_the_approval_limits_but_not_set_them(practice: GivenPractice, biller: Browser) -> None:
     assert "Now: unlimited per claim" in biller.says("/settings")
     refused = biller.post("/settings/write-off-limits", claim_limit_cents="1", job_limit_cents="1")
     assert refused.status_code == 403

@@ -1,4 +1,4 @@
-"""Schedules on screen: made from the feed's filter, reporting first, run once, readable by all who see claims."""
+"""Schedules on screen: created from the feed's filter, reporting first, run once, readable by all who see claims."""
 
 import datetime as dt
 import re
@@ -38,29 +38,29 @@ def admin(practice: GivenPractice, browser_of: OPEN) -> Browser:
     return browser_of(practice.person("m.chen@lakeside.example", Role.ADMIN))
 
 
-def made(admin: Browser, **fields: Any) -> str:
-    """The path of a new schedule's page."""
+def new_schedule(admin: Browser, **fields: Any) -> str:
+    """Create a schedule and return its page's path."""
     answer = admin.post("/schedules", on="/schedules/new", **{**FORM, **fields})
     assert answer.status_code == 303, answer.text
     return str(answer.location)
 
 
-def settling(admin: Browser, **fields: Any) -> str:
-    """The path of a schedule that settles."""
-    page = made(admin, **fields)
+def new_settling_schedule(admin: Browser, **fields: Any) -> str:
+    """Create a schedule that settles and return its page's path."""
+    page = new_schedule(admin, **fields)
     assert admin.post(f"{page}/settle", confirmation="CONFIRM", version="1").status_code == 303
     return page
 
 
-def button(admin: Browser, page: str) -> dict[str, str]:
-    """What "run now" sends, as the page shows it now."""
+def run_now_fields(admin: Browser, page: str) -> dict[str, str]:
+    """Return the fields that "Run now" would send from the page as it is now."""
     (form,) = re.findall(r'<form[^>]*/run-now".*?</form>', admin.read(page), re.DOTALL)
     return dict(re.findall(r'name="(run_key|version)" value="([^"]+)"', form))
 
 
-def pressed(admin: Browser, page: str) -> str:
-    """Press "run now" as the page shows it; the path of the run's report."""
-    answer = admin.post(f"{page}/run-now", **button(admin, page))
+def press_run_now(admin: Browser, page: str) -> str:
+    """Press "Run now" on the current page and return the path of the run's report."""
+    answer = admin.post(f"{page}/run-now", **run_now_fields(admin, page))
     assert answer.status_code == 303
     return str(answer.location)
 
@@ -75,72 +75,70 @@ def runs_of(practice: GivenPractice) -> list[ScheduleRun]:
         return list(queries.list_runs(session, practice.id, limit=100))
 
 
-# ---- making one
+# ---- Create a schedule
 
 
-def test_the_feed_offers_its_filter_to_who_may_make_schedules(admin: Browser, biller: Browser) -> None:
+def test_the_feed_offers_administrators_a_schedule_of_its_filter(admin: Browser, biller: Browser) -> None:
     filtered = "/claims?office=1&total_due_max=50.00&billing_status=Balance+Due"
 
     (link,) = [link for link in admin.links(filtered) if "/schedules/new" in link]
-    assert not [link for link in admin.links("/claims") if "/schedules/new" in link], "an empty filter is none"
+    assert not [link for link in admin.links("/claims") if "/schedules/new" in link], "a schedule needs a filter"
     assert not [link for link in biller.links(filtered) if "/schedules/new" in link]
 
     form = admin.read(link.replace("&amp;", "&"))
     assert 'name="total_due_max" value="50.00"' in form
     assert re.search(r'value="Balance Due" checked', form)
-    assert re.search(r'<option value="1" selected>The Office', form)
+    assert re.search(r'<option value="1"\s+selected>The Office', form)
 
 
-def test_a_schedule_says_in_words_what_it_does_when_next_and_what_tonight(
-    practice: GivenPractice, admin: Browser
-) -> None:
+def test_a_schedules_page_shows_its_rule_its_next_run_and_an_estimate(practice: GivenPractice, admin: Browser) -> None:
     practice.claims(3)
     practice.claim("HELD", Line(1_000), hold="hold")
 
-    said = admin.says(made(admin) + "/tonight")
+    shown = admin.says(new_schedule(admin) + "/tonight")
 
-    assert "Every Monday to Friday at 2:30 AM (America/New_York), reports what it would settle" in said
-    assert "Next run: Tuesday 11/24/2026 at 2:30 AM" in said
-    assert "Total balance: max $50.00" in said
-    assert "Estimate for the next run Claims that match 4 Would settle 3 Skipped 1" in said
-    assert "Insurance balances $30.00 Patient balances $15.00" in said
-    assert "On hold, or excluded from write-offs" in said
-    assert "Report only" in said
+    assert "Every Monday to Friday at 2:30 AM (America/New_York), reports what it would settle" in shown
+    assert "Next run: Tuesday 11/24/2026 at 2:30 AM" in shown
+    assert "Total balance: max $50.00" in shown
+    assert "Estimate for the next run Claims that match 4 Would settle 3 Skipped 1" in shown
+    assert "Insurance balances $30.00 Patient balances $15.00" in shown
+    assert "On hold, or excluded from write-offs" in shown
+    assert "Report only" in shown
     assert [schedule.mode for schedule in schedules_of(practice)] == [ScheduleMode.REPORT]
     assert practice.violations() == []
 
 
-def test_the_page_does_not_wait_for_what_it_would_settle_and_asks_for_it_then(
+def test_a_schedules_page_loads_first_and_requests_the_estimate_separately(
     practice: GivenPractice, admin: Browser
 ) -> None:
     practice.claims(3)
-    page = made(admin)
+    page = new_schedule(admin)
 
     answer = admin.get(page)
-    part = admin.get(f"{page}/tonight", **{"HX-Request": "true"})
+    fragment = admin.get(f"{page}/tonight", **{"HX-Request": "true"})
 
     assert f'hx-get="{page}/tonight"' in answer.text
     assert f'href="{page}/tonight#tonight"' in answer.text
     assert "Would settle" not in answer.text
-    assert "<html" not in part.text
-    assert "Would settle <b>3</b>" in part.text
+    assert "<html" not in fragment.text
+    assert "Would settle <b>3</b>" in fragment.text
 
 
-def test_what_takes_too_long_to_add_up_says_so_and_the_page_is_there(
+def test_an_estimate_that_takes_too_long_does_not_keep_the_page_from_loading(
     practice: GivenPractice, admin: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claims(1)
-    page = made(admin)
+    page = new_schedule(admin)
     monkeypatch.setattr(estimate, "_estimate", lambda session, *_: session.execute(text("SELECT pg_sleep(60)")))
     monkeypatch.setattr(estimate, "ESTIMATE_SECONDS", 1)
 
-    said = admin.says(f"{page}/tonight")
+    shown = admin.says(f"{page}/tonight")
 
-    assert "Adding up what it would settle takes too long" in said
-    assert "Every Monday to Friday" in said
+    assert "The estimate takes too long. A run in report-only mode gives the same figures." in shown
+    assert "Every Monday to Friday" in shown
 
 
-def test_looking_shows_what_it_would_settle_and_saves_nothing(practice: GivenPractice, admin: Browser) -> None:
+def test_the_estimate_of_a_new_schedule_saves_nothing(practice: GivenPractice, admin: Browser) -> None:
     practice.claims(2)
 
     answer = admin.post("/schedules", on="/schedules/new", **FORM, act="look")
@@ -153,7 +151,7 @@ def test_looking_shows_what_it_would_settle_and_saves_nothing(practice: GivenPra
 
 
 @pytest.mark.parametrize(
-    ("field", "typed", "cure"),
+    ("field", "typed", "message"),
     [
         ("name", "", "Enter a name of up to 60 characters."),
         ("local_time", "25:00", "Enter a time, e.g. 2:30 AM or 14:30."),
@@ -170,18 +168,18 @@ def test_looking_shows_what_it_would_settle_and_saves_nothing(practice: GivenPra
         ("cents_max", "", "or “unlimited”"),
         ("cents_max", "12.345", "or “unlimited”"),
         ("cents_max", "-1", "or “unlimited”"),
-        ("mail_to", "nobody", "Enter up to 20 addresses like name@example.org"),
+        ("mail_to", "not an address", "Enter up to 20 addresses like name@example.org"),
         ("note", "x" * 501, "Shorten the note to 500 characters."),
     ],
 )
-def test_a_fault_stands_at_its_field_and_nothing_that_was_typed_is_lost(
-    practice: GivenPractice, admin: Browser, field: str, typed: Any, cure: str
+def test_an_error_is_shown_at_its_field_and_keeps_what_was_typed(
+    practice: GivenPractice, admin: Browser, field: str, typed: Any, message: str
 ) -> None:
     fields = {**FORM, "name": "Kept as typed", field: typed}
     answer = admin.post("/schedules", on="/schedules/new", **fields)
 
     assert answer.status_code == 422
-    assert cure in answer.text
+    assert message in answer.text
     assert f'id="{"filter" if field == "total_due_max" else field}-fault"' in answer.text
     for name, value in fields.items():
         if isinstance(value, str) and value and name != "reason":
@@ -190,7 +188,7 @@ def test_a_fault_stands_at_its_field_and_nothing_that_was_typed_is_lost(
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "normalized"),
     [
         ("2:30 AM", "2:30 AM"),
         ("02:30", "2:30 AM"),
@@ -199,43 +197,43 @@ def test_a_fault_stands_at_its_field_and_nothing_that_was_typed_is_lost(
         ("12:00 PM", "12:00 PM"),
     ],
 )
-def test_a_time_is_read_as_people_write_it(admin: Browser, typed: str, kept: str) -> None:
-    assert f"at {kept} (America/New_York)" in admin.says(made(admin, local_time=typed))
+def test_a_time_can_be_typed_with_12_or_24_hours(admin: Browser, typed: str, normalized: str) -> None:
+    assert f"at {normalized} (America/New_York)" in admin.says(new_schedule(admin, local_time=typed))
 
 
-def test_unlimited_is_a_word_that_somebody_chose(practice: GivenPractice, admin: Browser) -> None:
-    page = made(admin, claims_max="Unlimited", cents_max="unlimited")
+def test_a_cap_without_limit_takes_the_word_unlimited(practice: GivenPractice, admin: Browser) -> None:
+    page = new_schedule(admin, claims_max="Unlimited", cents_max="unlimited")
 
     assert "any number of claims" in admin.says(page)
     assert 'name="cents_max" type="text" value="unlimited"' in admin.read(f"{page}/change")
 
 
-def test_a_name_is_taken_once(practice: GivenPractice, admin: Browser) -> None:
-    made(admin)
+def test_two_schedules_cannot_have_the_same_name(practice: GivenPractice, admin: Browser) -> None:
+    new_schedule(admin)
     answer = admin.post("/schedules", on="/schedules/new", **FORM)
 
     assert answer.status_code == 409
-    assert re.search(r'id="name-fault">.*?choose another', answer.text, re.DOTALL)
+    assert re.search(r'id="name-fault">.*?Another schedule already has this name', answer.text, re.DOTALL)
     assert len(schedules_of(practice)) == 1
 
 
-def test_a_filter_that_matches_nothing_is_said_and_its_run_does_nothing(
+def test_a_filter_that_matches_no_claims_is_shown_and_its_run_changes_nothing(
     practice: GivenPractice, admin: Browser
 ) -> None:
-    page = made(admin, claim_id="NOBODY")
+    page = new_schedule(admin, claim_id="NO-SUCH-CLAIM")
     assert "No claim matches the filter right now." in admin.says(f"{page}/tonight")
 
-    report = pressed(admin, page)
+    report = press_run_now(admin, page)
 
     assert "No claim matched." in admin.says(report)
     assert "Nothing to do" in admin.says("/schedule-runs")
 
 
-# ---- when next
+# ---- Next run
 
 
 @pytest.mark.parametrize(
-    ("now", "local_time", "said"),
+    ("now", "local_time", "shown"),
     [
         (
             dt.datetime(2027, 3, 13, 17, 0, tzinfo=dt.UTC),
@@ -249,22 +247,20 @@ def test_a_filter_that_matches_nothing_is_said_and_its_run_does_nothing(
         ),
     ],
 )
-def test_the_night_of_a_clock_change_is_said_in_words(
-    admin: Browser, clock: Clock, browser_of: OPEN, now: dt.datetime, local_time: str, said: str
+def test_a_run_at_a_daylight_saving_change_is_explained(
+    admin: Browser, clock: Clock, browser_of: OPEN, now: dt.datetime, local_time: str, shown: str
 ) -> None:
     clock.at = now
     assert admin.actor is not None
     later = browser_of(admin.actor)
 
-    page = made(later, weekdays=["sun"], local_time=local_time)
+    page = new_schedule(later, weekdays=["sun"], local_time=local_time)
 
-    assert said in later.says(page)
+    assert shown in later.says(page)
 
 
-def test_an_administrator_changes_the_time_zone_and_the_next_night_moves(
-    practice: GivenPractice, admin: Browser
-) -> None:
-    page = made(admin)
+def test_a_changed_time_zone_moves_the_next_run(practice: GivenPractice, admin: Browser) -> None:
+    page = new_schedule(admin)
 
     assert admin.post("/settings/time-zone", time_zone="Pacific/Honolulu").status_code == 303
 
@@ -274,7 +270,7 @@ def test_an_administrator_changes_the_time_zone_and_the_next_night_moves(
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../etc/passwd"])
-def test_a_time_zone_that_is_none_is_a_fault_at_its_field(admin: Browser, zone: str) -> None:
+def test_an_unknown_time_zone_is_an_error_at_its_field(admin: Browser, zone: str) -> None:
     answer = admin.post("/settings/time-zone", time_zone=zone)
 
     assert answer.status_code == 422
@@ -282,13 +278,13 @@ def test_a_time_zone_that_is_none_is_a_fault_at_its_field(admin: Browser, zone: 
     assert '<option value="America/New_York" selected>' in answer.text
 
 
-# ---- changing one
+# ---- Change a schedule
 
 
-def test_a_change_is_saved_and_a_stale_one_says_so_and_keeps_what_was_typed(
+def test_a_change_of_an_outdated_version_is_refused_and_keeps_what_was_typed(
     practice: GivenPractice, admin: Browser, browser_of: OPEN
 ) -> None:
-    page = made(admin)
+    page = new_schedule(admin)
     other = browser_of(practice.person("r.okafor@lakeside.example", Role.ADMIN))
     assert other.post(f"{page}/change", **{**FORM, "claims_max": "7"}, version="1").status_code == 303
 
@@ -303,8 +299,8 @@ def test_a_change_is_saved_and_a_stale_one_says_so_and_keeps_what_was_typed(
     assert [(it.claims_max, it.note) for it in schedules_of(practice)] == [(500, "My own words")]
 
 
-def test_the_form_comes_back_as_the_schedule_fills_it(admin: Browser) -> None:
-    page = made(admin, mail_to="office@lakeside.example, m.chen@lakeside.example", **{"from": "01/31/2026"})
+def test_the_change_form_shows_the_schedules_current_values(admin: Browser) -> None:
+    page = new_schedule(admin, mail_to="office@lakeside.example, m.chen@lakeside.example", **{"from": "01/31/2026"})
 
     form = admin.read(f"{page}/change")
 
@@ -315,8 +311,8 @@ def test_the_form_comes_back_as_the_schedule_fills_it(admin: Browser) -> None:
     assert len(re.findall(r'name="weekdays" value="\w+" checked', form)) == 5
 
 
-def test_what_settles_takes_confirm_again_to_be_changed(practice: GivenPractice, admin: Browser) -> None:
-    page = settling(admin)
+def test_changing_a_schedule_that_settles_requires_confirm_again(practice: GivenPractice, admin: Browser) -> None:
+    page = new_settling_schedule(admin)
 
     refused = admin.post(f"{page}/change", **{**FORM, "claims_max": "9"}, version="2", confirmation="yes")
 
@@ -330,8 +326,8 @@ def test_what_settles_takes_confirm_again_to_be_changed(practice: GivenPractice,
 
 
 @pytest.mark.parametrize("typed", ["", "confirm", "CONFIRM ", "CONFIRMED"])
-def test_only_confirm_lets_it_settle(practice: GivenPractice, admin: Browser, typed: str) -> None:
-    page = made(admin)
+def test_only_confirm_turns_settling_on(practice: GivenPractice, admin: Browser, typed: str) -> None:
+    page = new_schedule(admin)
 
     answer = admin.post(f"{page}/settle", confirmation=typed, version="1")
 
@@ -340,31 +336,33 @@ def test_only_confirm_lets_it_settle(practice: GivenPractice, admin: Browser, ty
     assert schedules_of(practice)[0].mode is ScheduleMode.REPORT
 
 
-def test_a_schedule_that_settles_can_be_told_to_only_report(practice: GivenPractice, admin: Browser) -> None:
-    page = settling(admin)
+def test_a_schedule_that_settles_can_be_returned_to_report_only(practice: GivenPractice, admin: Browser) -> None:
+    page = new_settling_schedule(admin)
     assert "settles at most 500 claims and $5,000.00" in admin.says(page)
 
     admin.post(f"{page}/report-only", version="1")
-    assert "Somebody has changed this schedule meanwhile" in admin.says(page)
+    assert "Another user has changed this schedule. Reload it first." in admin.says(page)
     assert schedules_of(practice)[0].mode is ScheduleMode.SETTLE
 
     admin.post(f"{page}/report-only", version="2")
     assert schedules_of(practice)[0].mode is ScheduleMode.REPORT
 
 
-def test_letting_a_schedule_settle_that_somebody_changed_is_refused(practice: GivenPractice, admin: Browser) -> None:
-    page = made(admin)
+def test_settling_is_not_turned_on_for_a_schedule_that_another_user_changed(
+    practice: GivenPractice, admin: Browser
+) -> None:
+    page = new_schedule(admin)
     admin.post(f"{page}/change", **{**FORM, "claims_max": "7"}, version="1")
 
     answer = admin.post(f"{page}/settle", confirmation="CONFIRM", version="1")
 
     assert answer.status_code == 409
-    assert "Somebody has changed this schedule meanwhile" in answer.text
+    assert "Another user has changed this schedule. Reload it first." in answer.text
     assert schedules_of(practice)[0].mode is ScheduleMode.REPORT
 
 
-def test_pausing_resuming_and_deleting(practice: GivenPractice, admin: Browser) -> None:
-    page = made(admin)
+def test_a_schedule_can_be_paused_resumed_and_deleted(practice: GivenPractice, admin: Browser) -> None:
+    page = new_schedule(admin)
 
     admin.post(f"{page}/pause")
     assert "Paused. It won't run until someone resumes it." in admin.says(page)
@@ -380,38 +378,36 @@ def test_pausing_resuming_and_deleting(practice: GivenPractice, admin: Browser) 
     assert schedules_of(practice) == []
 
 
-# ---- runs and their reports
+# ---- Runs and their reports
 
 
-def test_run_now_of_a_page_that_said_report_only_does_nothing_after_somebody_let_it_settle(
-    practice: GivenPractice, admin: Browser
-) -> None:
+def test_run_now_on_an_outdated_report_only_page_does_not_settle(practice: GivenPractice, admin: Browser) -> None:
     practice.claims(1)
-    page = made(admin)
-    shown = button(admin, page)
+    page = new_schedule(admin)
+    form = run_now_fields(admin, page)
     admin.post(f"{page}/settle", confirmation="CONFIRM", version="1")
 
-    answer = admin.post(f"{page}/run-now", **shown)
+    answer = admin.post(f"{page}/run-now", **form)
 
-    assert "Somebody has changed this schedule meanwhile" in admin.says(answer.location)
+    assert "Another user has changed this schedule. Reload it first." in admin.says(answer.location)
     assert runs_of(practice) == []
 
 
-def test_run_now_pressed_twice_is_one_run_and_in_report_mode_touches_no_claim(
+def test_run_now_pressed_twice_makes_one_run_that_in_report_mode_changes_no_claim(
     practice: GivenPractice, admin: Browser
 ) -> None:
     practice.claims(3)
-    page = made(admin)
-    shown = button(admin, page)
+    page = new_schedule(admin)
+    form = run_now_fields(admin, page)
 
-    first, second = (admin.post(f"{page}/run-now", **shown) for _ in range(2))
+    first, second = (admin.post(f"{page}/run-now", **form) for _ in range(2))
 
     assert first.location == second.location
     assert len(runs_of(practice)) == 1
-    said = admin.says(first.location)
-    assert "It would settle 3 claims and skip 0; it settled none, as it only reports." in said
-    assert "Would settle 3" in said
-    assert "Insurance balances $30.00 Patient balances $15.00" in said
+    shown = admin.says(first.location)
+    assert "It would settle 3 claims and skip 0. It settled none, because it only reports." in shown
+    assert "Would settle 3" in shown
+    assert "Insurance balances $30.00 Patient balances $15.00" in shown
     assert {practice.read(f"C0000{n}").billing_status for n in (1, 2, 3)} == {"Balance Due"}
     job = re.search(r'href="(/jobs/\d+)"', admin.read(first.location))
     assert job
@@ -419,21 +415,21 @@ def test_run_now_pressed_twice_is_one_run_and_in_report_mode_touches_no_claim(
     assert "Run report" in admin.says(job[1])
 
 
-def test_the_report_of_a_run_that_settles_follows_its_job(practice: GivenPractice, admin: Browser) -> None:
+def test_the_report_of_a_settling_run_follows_its_job(practice: GivenPractice, admin: Browser) -> None:
     practice.claims(2)
     practice.claim("HELD", Line(1_000), hold="hold")
-    page = settling(admin)
+    page = new_settling_schedule(admin)
 
-    report = pressed(admin, page)
+    report = press_run_now(admin, page)
     assert "Running" in admin.says(report)
     assert "data-moving" in admin.read(report)
     practice.run()
 
-    said = admin.says(report)
-    assert "2 claims settled, 1 skipped, 0 failed, 0 remaining." in said
-    assert "What it did Claims 3 Settled 2 Skipped 1 Failed 0 Not reached 0" in said
-    assert "On hold, or excluded from write-offs" in said
-    assert "on_hold" in said
+    shown = admin.says(report)
+    assert "2 claims settled, 1 skipped, 0 failed, 0 remaining." in shown
+    assert "What it did Claims 3 Settled 2 Skipped 1 Failed 0 Not reached 0" in shown
+    assert "On hold, or excluded from write-offs" in shown
+    assert "on_hold" in shown
     assert "data-moving" not in admin.read(report)
     (held,) = [link for link in admin.links(report) if "code=on_hold" in link]
     assert "HELD" in admin.says(held.replace("&amp;", "&").partition("#")[0])
@@ -441,23 +437,25 @@ def test_the_report_of_a_run_that_settles_follows_its_job(practice: GivenPractic
     assert practice.violations() == []
 
 
-def test_a_run_over_its_cap_waits_and_its_report_says_so(practice: GivenPractice, admin: Browser) -> None:
+def test_a_run_over_its_cap_waits_for_approval_and_its_report_shows_why(
+    practice: GivenPractice, admin: Browser
+) -> None:
     practice.claims(2)
-    page = settling(admin, claims_max="1")
+    page = new_settling_schedule(admin, claims_max="1")
     assert "It would wait for another user" in admin.says(f"{page}/tonight")
 
-    said = admin.says(pressed(admin, page))
+    shown = admin.says(press_run_now(admin, page))
 
-    assert "Awaiting approval" in said
-    assert "Over the schedule's claim cap" in said
+    assert "Awaiting approval" in shown
+    assert "Over the schedule's claim cap" in shown
     assert practice.read("C00001").billing_status == "Balance Due"
 
 
-def test_a_job_that_waits_says_to_who_made_its_schedule_that_another_decides_and_to_the_other_who_left(
+def test_a_schedules_owner_cannot_approve_its_job_and_the_approver_sees_that_the_owner_left(
     practice: GivenPractice, admin: Browser, browser_of: OPEN
 ) -> None:
     practice.claims(2)
-    report = pressed(admin, settling(admin, claims_max="1"))
+    report = press_run_now(admin, new_settling_schedule(admin, claims_max="1"))
     path = re.search(r'href="(/jobs/\d+)"', admin.read(report))
     assert path
     owner = schedules_of(practice)[0].made_by
@@ -468,44 +466,47 @@ def test_a_job_that_waits_says_to_who_made_its_schedule_that_another_decides_and
         session.execute(update(User).where(User.id == owner).values(active=False))
 
     assert refused.status_code == 403
-    assert "was deactivated since" in browser_of(approver).says(path[1])
+    assert (
+        "The account of m.chen was deactivated. If you approve this job, you alone are responsible for it."
+        in browser_of(approver).says(path[1])
+    )
 
 
-def test_the_runs_of_a_deleted_schedule_stay_readable(practice: GivenPractice, admin: Browser) -> None:
+def test_the_runs_of_a_deleted_schedule_can_still_be_read(practice: GivenPractice, admin: Browser) -> None:
     practice.claims(1)
-    page = made(admin)
-    report = pressed(admin, page)
+    page = new_schedule(admin)
+    report = press_run_now(admin, page)
     job = re.search(r'href="(/jobs/\d+)"', admin.read(report))
     assert job
 
     admin.post(f"{page}/delete")
 
-    said = admin.says(report)
-    assert "This schedule was deleted." in said
-    assert "Small balances" in said
+    shown = admin.says(report)
+    assert "This schedule was deleted." in shown
+    assert "Small balances" in shown
     assert page not in admin.links(report)
     assert report in admin.links("/schedule-runs")
     assert "Created by the schedule Small balances" in admin.says(job[1])
     assert page not in admin.links(job[1])
 
 
-def test_a_change_is_not_in_the_report_of_a_run_that_began_before(practice: GivenPractice, admin: Browser) -> None:
+def test_a_runs_report_keeps_the_filter_and_name_that_the_run_used(practice: GivenPractice, admin: Browser) -> None:
     practice.claims(1)
-    page = made(admin)
-    report = pressed(admin, page)
+    page = new_schedule(admin)
+    report = press_run_now(admin, page)
 
     admin.post(f"{page}/change", **{**FORM, "name": "Renamed", "total_due_max": "10.00"}, version="1")
 
-    said = admin.says(report)
-    assert "Total balance: max $50.00" in said
-    assert "Renamed" not in said
+    shown = admin.says(report)
+    assert "Total balance: max $50.00" in shown
+    assert "Renamed" not in shown
 
 
-def test_a_schedule_stops_when_its_owner_left_and_whoever_resumes_it_owns_it(
+def test_a_schedule_stops_when_its_owner_leaves_and_the_user_who_resumes_it_owns_it(
     practice: GivenPractice, admin: Browser, browser_of: OPEN, clock: Clock
 ) -> None:
     leaving = practice.person("leaving@lakeside.example", Role.ADMIN)
-    page = made(browser_of(leaving))
+    page = new_schedule(browser_of(leaving))
     with transaction(practice.sessions) as session:
         session.execute(update(User).where(User.id == leaving.user_id).values(active=False))
     clock.at = NOW + dt.timedelta(hours=17)
@@ -514,33 +515,33 @@ def test_a_schedule_stops_when_its_owner_left_and_whoever_resumes_it_owns_it(
     later = browser_of(admin.actor)
 
     for place in (page, "/schedules"):
-        said = later.says(place)
-        assert "Stopped" in said
-        assert "The account of its owner was deactivated" in said
+        shown = later.says(place)
+        assert "Stopped" in shown
+        assert "The owner's account was deactivated" in shown
     assert "Run now" not in later.says(page)
-    assert "The schedule stopped: The account of its owner was deactivated" in later.says(later.links(page)[-1])
+    assert "The schedule stopped: The owner's account was deactivated" in later.says(later.links(page)[-1])
 
     later.post(f"{page}/resume")
     assert "m.chen" in later.says("/schedules")
     assert schedules_of(practice)[0].state is ScheduleState.ACTIVE
 
 
-def test_every_key_of_a_filter_and_every_state_of_a_run_has_its_words() -> None:
+def test_every_filter_field_and_every_run_state_has_a_label() -> None:
     keys = {field.alias or name for name, field in ClaimFilter.model_fields.items()}
     assert set(schedule_labels.FILTER_LABELS) == keys
     states = {*descriptions.STATES.values(), *RunOutcome, reports.HELD, reports.NONE_SETTLED} - {RunOutcome.JOB}
     assert set(schedule_labels.REPORT) == {str(state) for state in states}
 
 
-# ---- who may
+# ---- Permissions
 
 
-def test_who_sees_claims_reads_schedules_and_their_reports_and_changes_nothing(
+def test_a_biller_can_read_schedules_and_reports_but_not_change_them(
     practice: GivenPractice, admin: Browser, biller: Browser
 ) -> None:
     practice.claims(1)
-    page = made(admin)
-    report = pressed(admin, page)
+    page = new_schedule(admin)
+    report = press_run_now(admin, page)
 
     assert "Only an administrator of the practice can change them" in biller.says("/schedules")
     assert "Next run: Tuesday 11/24/2026" in biller.says(page)
@@ -554,12 +555,12 @@ def test_who_sees_claims_reads_schedules_and_their_reports_and_changes_nothing(
     assert biller.post("/settings/time-zone", time_zone="America/Chicago").status_code == 403
 
 
-def test_another_practices_schedule_and_run_are_not_there(
+def test_another_practices_schedule_and_run_are_not_found(
     practice: GivenPractice, admin: Browser, browser_of: OPEN
 ) -> None:
     practice.claims(1)
-    page = made(admin)
-    report = pressed(admin, page)
+    page = new_schedule(admin)
+    report = press_run_now(admin, page)
     stranger = browser_of(a_practice(practice.sessions, name="Elsewhere").person("x@elsewhere.example", Role.ADMIN))
 
     assert stranger.get(page).status_code == 404
@@ -568,7 +569,7 @@ def test_another_practices_schedule_and_run_are_not_there(
         assert stranger.post(f"{page}/{act}", **FORM, run_key="1").status_code == 404, act
 
 
-def test_operations_see_no_schedule(practice: GivenPractice, browser_of: OPEN) -> None:
+def test_operators_cannot_see_schedules(practice: GivenPractice, browser_of: OPEN) -> None:
     ops = browser_of(practice.person("ops@lakeside.example", Role.OPS))
     assert ops.get("/schedules").status_code == 403
     assert ops.get("/schedule-runs").status_code == 403

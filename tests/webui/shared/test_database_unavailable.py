@@ -1,8 +1,8 @@
-"""While the database is away, people and programs are told that, and when to try again."""
+"""Without the database, pages and programs get a 503 with the time of the next try."""
 
 import pytest
 
-from tests.webui.operations.test_metrics import AWAY, an_app
+from tests.webui.operations.test_metrics import UNREACHABLE, an_app
 from webui.shared.auth import SESSION_COOKIE
 from webui.shared.problem_json import PROBLEM_JSON
 
@@ -10,8 +10,8 @@ TOKEN = "x" * 43
 
 
 @pytest.mark.parametrize("path", ["/claims", "/jobs/7", "/operations"])
-def test_a_page_says_so_in_words(path: str) -> None:
-    with an_app(AWAY) as client:
+def test_a_page_explains_that_the_database_is_not_answering(path: str) -> None:
+    with an_app(UNREACHABLE) as client:
         client.set_cookie(SESSION_COOKIE, TOKEN)
         answer = client.get(path)
 
@@ -21,14 +21,14 @@ def test_a_page_says_so_in_words(path: str) -> None:
     assert ("The broker (Redis) is not answering either." in answer.text) == (path == "/operations")
 
 
-def test_of_operations_the_page_tells_whether_the_other_server_answers(broker_url: str) -> None:
-    with an_app(AWAY, broker_url=broker_url) as client:
+def test_the_operations_page_shows_whether_the_broker_answers(broker_url: str) -> None:
+    with an_app(UNREACHABLE, broker_url=broker_url) as client:
         client.set_cookie(SESSION_COOKIE, TOKEN)
-        assert "The broker (Redis) is up." in client.get("/operations").text
+        assert "The broker (Redis) answers." in client.get("/operations").text
 
 
-def test_a_form_is_told_so_too() -> None:
-    with an_app(AWAY, secret_key="a key of tests, long enough to sign with") as client:
+def test_a_form_also_gets_503_and_retry_after() -> None:
+    with an_app(UNREACHABLE, secret_key="a key of tests, long enough to sign with") as client:
         client.application.config["WTF_CSRF_ENABLED"] = False
         answer = client.post("/sign-in", data={"email": "biller@lakeside.example", "password": "a password"})
 
@@ -36,8 +36,8 @@ def test_a_form_is_told_so_too() -> None:
     assert 1 <= int(answer.headers["Retry-After"]) <= 5
 
 
-def test_a_program_gets_the_problem_by_its_code() -> None:
-    with an_app(AWAY) as client:
+def test_a_program_gets_the_code_database_away() -> None:
+    with an_app(UNREACHABLE) as client:
         answer = client.get("/api/v1/claims", headers={"Authorization": f"Bearer {TOKEN}"})
 
     assert answer.status_code == 503

@@ -1,4 +1,4 @@
-"""Files are made before they are sent, and what a client has not fetched yet is bounded."""
+"""Files are made before they are sent, and the size of unfetched files is limited."""
 
 import errno
 from collections.abc import Iterator
@@ -36,9 +36,9 @@ def client(database_url: str, practice: GivenPractice) -> Iterator[FlaskClient]:
         yield client
 
 
-def _sign_in(client: FlaskClient, practice: GivenPractice, person: Actor) -> None:
+def _sign_in(client: FlaskClient, practice: GivenPractice, user: Actor) -> None:
     with transaction(practice.sessions) as session:
-        client.set_cookie(SESSION_COOKIE, user_sessions.start(session, person, NOW))
+        client.set_cookie(SESSION_COOKIE, user_sessions.start(session, user, NOW))
 
 
 def _allow(client: FlaskClient, **limits: int) -> None:
@@ -51,7 +51,7 @@ def _exports(practice: GivenPractice) -> int:
         return session.scalars(of_feed).one()
 
 
-def test_a_person_with_too_much_unfetched_gets_the_next_file_after_the_one_before(
+def test_a_user_with_an_unfinished_download_gets_the_next_file_only_after_it(
     client: FlaskClient, practice: GivenPractice
 ) -> None:
     _allow(client, of_person_bytes_max=1)
@@ -61,20 +61,20 @@ def test_a_person_with_too_much_unfetched_gets_the_next_file_after_the_one_befor
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "30")
     assert "downloads are not finished" in refused.text
-    assert _exports(practice) == 1, "what is refused was not read"
+    assert _exports(practice) == 1, "a refused file is not made"
     assert first.text.count("\r\n") == 4
     first.close()
     assert client.get(FEED).status_code == 200
     assert _exports(practice) == 2
 
 
-def test_a_file_whose_answer_is_lost_leaves_room_for_another(client: FlaskClient) -> None:
+def test_a_file_whose_response_is_dropped_leaves_room_for_another(client: FlaskClient) -> None:
     _allow(client, of_person_bytes_max=1)
     assert client.head(FEED).status_code == 200
     assert client.get(FEED).status_code == 200
 
 
-def test_the_files_of_all_are_bounded_and_a_program_reads_why(
+def test_the_unfetched_files_of_all_users_together_are_limited(
     client: FlaskClient, practice: GivenPractice, database_url: str
 ) -> None:
     other = practice.person("other@lakeside.example", Role.BILLER)
@@ -90,7 +90,7 @@ def test_the_files_of_all_are_bounded_and_a_program_reads_why(
     assert client.get(FEED).status_code == 200
 
 
-def test_a_full_disk_refuses_the_file_and_sends_nothing_of_it(
+def test_a_full_disk_refuses_the_file_and_sends_no_part_of_it(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: UnfetchedFile, piece: bytes) -> int:
@@ -106,7 +106,7 @@ def test_a_full_disk_refuses_the_file_and_sends_nothing_of_it(
     assert "no room for another file" in answer.text
 
 
-def test_no_transaction_is_open_when_the_first_byte_goes_out(client: FlaskClient, sessions: Sessions) -> None:
+def test_no_transaction_is_open_when_the_first_byte_is_sent(client: FlaskClient, sessions: Sessions) -> None:
     with client.get(FEED) as answer, sessions() as session:
         assert answer.status_code == 200
         assert _others_idle_in_transaction(session) == 0

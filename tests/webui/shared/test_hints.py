@@ -1,4 +1,4 @@
-"""Hints: confirming never waits for the broker."""
+"""Hints to workers: confirming a job never waits for the broker."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from webui.shared.hints import Hints
 
 
 def waiting(broker_url: str, count: int) -> list[dict[str, Any]]:
-    """The messages in the queue, once there are `count` of them."""
+    """Return the messages in the queue, once there are `count` of them."""
     client = broker_client(broker_url)
     eventually(lambda: client.llen("settle:settle") >= count)
     return [json.loads(message) for message in client.lrange("settle:settle", 0, -1)]
@@ -36,13 +36,13 @@ def test_a_hint_is_a_message_of_ids_that_expires(broker_url: str) -> None:
     assert HINT_EXPIRES_SECONDS == 60
 
 
-def test_a_preview_that_waits_is_hinted_once(broker_url: str) -> None:
+def test_a_waiting_preview_gets_one_hint(broker_url: str) -> None:
     Hints(broker_url).prepare(7, 42)
 
     assert [m["headers"]["task"] for m in waiting(broker_url, 1)] == [TASK_PREPARE]
 
 
-def test_a_million_claims_are_hinted_as_often_as_there_may_be_workers(broker_url: str) -> None:
+def test_a_million_claims_get_no_more_hints_than_the_maximum_per_confirm(broker_url: str) -> None:
     hints = Hints(broker_url)
     hints.send(7, 42, count=1_000)
     hints.prepare(7, 43)
@@ -50,21 +50,23 @@ def test_a_million_claims_are_hinted_as_often_as_there_may_be_workers(broker_url
     assert len(waiting(broker_url, HINTS_PER_CONFIRM_MAX + 1)) == HINTS_PER_CONFIRM_MAX + 1
 
 
-def test_without_a_worker_confirmed_jobs_fill_the_queue_to_a_bound(
+def test_without_workers_confirmed_jobs_fill_the_queue_only_up_to_its_limit(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "HINTS_WAITING_MAX", 40)
     hints = Hints(broker_url)
     for job in range(3):
         hints.send(7, job, count=32)
-    hints.prepare(7, 42)  # the last to go out
+    hints.prepare(7, 42)  # the last one sent
 
     tasks = [m["headers"]["task"] for m in waiting(broker_url, 41)]
     assert tasks == [TASK_PREPARE] + [TASK_WORK] * 40
 
 
 @pytest.mark.parametrize("broker", ["mute", "gone", "none"])
-def test_nobody_waits_for_a_broker_that_is_mute_gone_or_none(broker: str, mute_broker: str, tmp_path: Path) -> None:
+def test_sending_hints_never_waits_for_a_broker_that_is_silent_gone_or_missing(
+    broker: str, mute_broker: str, tmp_path: Path
+) -> None:
     url = {"mute": mute_broker, "gone": f"redis+socket://{tmp_path}/gone?virtual_host=0", "none": None}[broker]
     hints = Hints(url)
 
@@ -72,10 +74,10 @@ def test_nobody_waits_for_a_broker_that_is_mute_gone_or_none(broker: str, mute_b
     for job in range(3 * hints_module.QUEUED_HINTS_MAX):
         hints.send(1, job, count=32)
 
-    assert time.monotonic() - before < 30  # who waited for the broker each time would take hours
+    assert time.monotonic() - before < 30  # waiting for the broker each time would take hours
 
 
-def test_what_waits_for_a_broker_that_is_away_is_dropped_and_the_next_hint_goes_out_when_it_is_back(
+def test_hints_are_dropped_while_the_broker_is_away_and_sent_again_once_it_is_back(
     broker_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish, at_the_broker, broker_is_gone = hints_module._publish, threading.Event(), threading.Event()
@@ -99,7 +101,7 @@ def test_what_waits_for_a_broker_that_is_away_is_dropped_and_the_next_hint_goes_
     assert [m["headers"]["argsrepr"] for m in waiting(broker_url, 1)] == ["(7, 4)"]
 
 
-def test_a_forked_web_process_hints_from_a_thread_of_its_own(broker_url: str) -> None:
+def test_a_forked_web_process_sends_hints_from_its_own_thread(broker_url: str) -> None:
     hints = Hints(broker_url)
     hints.send(7, 1)
     assert len(waiting(broker_url, 1)) == 1

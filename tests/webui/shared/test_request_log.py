@@ -1,4 +1,4 @@
-"""One line of the log for each request: its route and its ids, never its address; and none for what only looks on."""
+"""One log line for each request, with its route and ids but never its address. Refreshes and probes are not logged."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def lines(logged: list[Any]) -> list[tuple[str, str, int]]:
     ]
 
 
-def test_a_line_has_the_route_and_the_ids_and_nothing_that_was_asked(
+def test_a_log_line_has_the_route_and_ids_but_no_value_from_the_address(
     database_url: str, sessions: Sessions, practice: GivenPractice
 ) -> None:
     practice.claims(1)
@@ -52,7 +52,7 @@ def test_a_line_has_the_route_and_the_ids_and_nothing_that_was_asked(
     assert "Quillfeather" not in str(logged)
 
 
-def test_only_an_open_page_that_asks_again_is_quiet(
+def test_only_refreshes_of_an_open_page_and_probes_are_not_logged(
     database_url: str, sessions: Sessions, practice: GivenPractice
 ) -> None:
     practice.claims(1)
@@ -73,8 +73,8 @@ def test_only_an_open_page_that_asks_again_is_quiet(
     ]  # fmt: skip
 
 
-def test_what_breaks_is_told_even_where_it_only_looked_on_but_not_for_each_probe(practice: GivenPractice) -> None:
-    with an_app("postgresql://nobody@127.0.0.1:1/none") as client, capture_logs() as logged:
+def test_a_failed_refresh_is_logged_but_a_failed_probe_is_not(practice: GivenPractice) -> None:
+    with an_app("postgresql://user@127.0.0.1:1/none") as client, capture_logs() as logged:
         client.set_cookie(SESSION_COOKIE, "x" * 43)
         client.get("/jobs/7", headers=LIVE)
         client.get("/readyz")

@@ -1,4 +1,4 @@
-"""Signing in and out, and what nobody sees without."""
+"""Signing in and out, and what needs a session."""
 
 import re
 
@@ -29,10 +29,10 @@ def sign_in(browser: Browser, email: str, password: str, **fields: str) -> TestR
     return browser.post("/sign-in", on="/sign-in", email=email, password=password, **fields)
 
 
-def test_the_right_password_opens_the_page_that_was_asked_for(ortiz: str, stranger: Browser) -> None:
-    asked = stranger.get("/jobs?status=running")
-    assert asked.status_code == 302
-    assert asked.location == "/sign-in?next=/jobs?status%3Drunning"
+def test_the_right_password_opens_the_requested_page(ortiz: str, stranger: Browser) -> None:
+    redirect = stranger.get("/jobs?status=running")
+    assert redirect.status_code == 302
+    assert redirect.location == "/sign-in?next=/jobs?status%3Drunning"
 
     answer = sign_in(stranger, ortiz, PASSWORD, next="/jobs?status=running")
 
@@ -45,8 +45,8 @@ def test_the_right_password_opens_the_page_that_was_asked_for(ortiz: str, strang
     assert "Lakeside" in page
 
 
-@pytest.mark.parametrize("email", [EMAIL, "nobody@lakeside.example"])
-def test_a_wrong_password_and_an_unknown_address_read_the_same(ortiz: str, stranger: Browser, email: str) -> None:
+@pytest.mark.parametrize("email", [EMAIL, "unknown@lakeside.example"])
+def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(ortiz: str, stranger: Browser, email: str) -> None:
     answer = sign_in(stranger, email, "wrong")
 
     assert answer.status_code == 401
@@ -54,7 +54,7 @@ def test_a_wrong_password_and_an_unknown_address_read_the_same(ortiz: str, stran
     assert stranger.get("/jobs").status_code == 302
 
 
-def test_after_eight_failures_an_account_waits_and_others_do_not(ortiz: str, stranger: Browser) -> None:
+def test_eight_failed_sign_ins_lock_that_account_and_no_other(ortiz: str, stranger: Browser) -> None:
     for _ in range(8):
         assert sign_in(stranger, ortiz, "wrong").status_code == 401
 
@@ -66,7 +66,7 @@ def test_after_eight_failures_an_account_waits_and_others_do_not(ortiz: str, str
     assert sign_in(stranger, "m.chen@lakeside.example", "wrong").status_code == 401
 
 
-def test_signing_in_rightly_never_counts_as_a_failure(ortiz: str, stranger: Browser) -> None:
+def test_a_successful_sign_in_never_counts_as_a_failure(ortiz: str, stranger: Browser) -> None:
     for _ in range(12):
         assert sign_in(stranger, ortiz, PASSWORD).status_code == 302
         stranger.post("/sign-out")
@@ -85,13 +85,13 @@ def test_signing_in_rightly_never_counts_as_a_failure(ortiz: str, stranger: Brow
         None,
     ],
 )
-def test_sign_in_never_sends_anyone_to_another_host(app: object, wanted: str | None) -> None:
+def test_sign_in_never_redirects_to_another_host(app: object, wanted: str | None) -> None:
     with app.test_request_context():  # type: ignore[attr-defined]
         assert safe_next(wanted) == "/"
         assert safe_next("/claims?office=1") == "/claims?office=1"
 
 
-def test_a_session_that_was_idle_too_long_asks_again(biller: Browser, clock: Clock) -> None:
+def test_a_session_idle_for_too_long_requires_a_new_sign_in(biller: Browser, clock: Clock) -> None:
     clock.turn_on(minutes=29)
     assert biller.get("/jobs").status_code == 200
 
@@ -111,7 +111,7 @@ def test_signing_out_ends_the_session_in_the_database(biller: Browser, app: obje
     assert again.get("/jobs").status_code == 302
 
 
-def test_a_part_of_a_page_is_refused_and_not_replaced_by_the_sign_in_page(stranger: Browser) -> None:
+def test_a_page_fragment_without_a_session_is_refused_and_not_redirected_to_sign_in(stranger: Browser) -> None:
     assert stranger.get("/jobs", **{"Sec-Fetch-Dest": "empty"}).status_code == 401
 
 
@@ -123,7 +123,7 @@ def test_a_form_without_its_token_changes_nothing(biller: Browser) -> None:
     assert biller.get("/jobs").status_code == 200
 
 
-def test_operations_people_see_no_claim_and_read_why(browser_of: object, practice: GivenPractice) -> None:
+def test_operators_cannot_see_claims_and_the_page_explains_why(browser_of: object, practice: GivenPractice) -> None:
     ops = browser_of(practice.person("ops@lakeside.example", Role.OPS))  # type: ignore[operator]
 
     for path in ("/claims", "/jobs", "/settings", "/claims/C1"):
@@ -132,19 +132,19 @@ def test_operations_people_see_no_claim_and_read_why(browser_of: object, practic
         assert "Your role (operations) does not allow this" in answer.text
 
 
-def test_an_administrator_is_not_sent_to_the_administrator(browser_of: object, practice: GivenPractice) -> None:
+def test_an_administrator_is_not_referred_to_an_administrator(browser_of: object, practice: GivenPractice) -> None:
     admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))  # type: ignore[operator]
-    assert "admin · administrator" in admin.says("/claims"), "as the header calls the role"
+    assert "admin · administrator" in admin.says("/claims"), "the header's name of the role"
 
     answer = admin.get("/operations")
 
     assert answer.status_code == 403
-    assert "Your role (administrator) does not allow this. It needs the role operations." in answer.text
+    assert "Your role (administrator) does not allow this. It requires the role operations." in answer.text
     assert "ask an administrator" not in answer.text.lower()
 
 
-def test_a_biller_reads_which_roles_allow_it_and_whom_to_ask(biller: Browser) -> None:
+def test_a_refused_biller_sees_which_roles_may_do_it_and_whom_to_ask(biller: Browser) -> None:
     answer = biller.get("/audit")
 
-    said = "Your role (biller) does not allow this. It needs the role approver or administrator."
-    assert f"{said} Ask an administrator of your practice." in answer.text
+    message = "Your role (biller) does not allow this. It requires the role approver or administrator."
+    assert f"{message} Ask an administrator of your practice." in answer.text
