@@ -235,7 +235,7 @@ def test_the_claims_of_a_preview_are_shown_by_verdict(practice: GivenPractice, o
 
     rows = page.locator("#preview-claims tbody tr")
     expect(rows).to_have_count(1)
-    expect(rows).to_contain_text("because the insurance has a credit")
+    expect(rows).to_contain_text("Insurance credit balance")
     expect(page.get_by_role("link", name="Skipped 1")).to_be_focused()
 
 

@@ -20,11 +20,11 @@ ELIGIBILITY_PILLS: Final = {
     "future_service": Pill("Future service", "clock", "warn"),
     "credit_insurance": Pill("Insurance credit", "alert", "warn"),
     "credit_patient": Pill("Patient credit", "alert", "warn"),
-    "credit_line": Pill("Credit balance on a service line", "alert", "warn"),
+    "credit_line": Pill("Service line credit", "alert", "warn"),
     "in_process": Pill("In process", "dots", "warn"),
     "secondary_pending": Pill("Secondary pending", "dots", "warn"),
     "recent_payment": Pill("Recent payment", "clock", "warn"),
-    "write_off_off": Pill("Status only", "info", ""),
+    "write_off_off": Pill("Status change only", "info", ""),
     "nothing_due": Pill("Nothing due", "info", ""),
 }
 # The choices of the filter's fields, besides the practice's own names.
@@ -40,9 +40,9 @@ SHORT_LABELS: Final = {
     "already_reversed": "Already reversed",
     "changed_since_preview": "Changed since the preview",
     "in_other_job": "Already in an unfinished job",
-    "late_payment": "Paid since",
+    "late_payment": "Paid later",
     "medicare_cost_share": "Cost sharing",
-    "touched_since": "Changed since",
+    "touched_since": "Changed later",
 }
 
 
@@ -108,7 +108,7 @@ COLUMNS: Final = (
     Column("last_edi_on", "Last EDI", _date_column("last_edi_on")),
     Column("service_codes", "Service", _text_column("service_codes")),
     Column("billing_status", "Billing Status", _text_column("billing_status")),
-    Column("eligibility", "Write-off check", lambda row: ELIGIBILITY_PILLS[row.eligibility].word),
+    Column("eligibility", "Write-off Check", lambda row: ELIGIBILITY_PILLS[row.eligibility].word),
 )
 ALWAYS_SHOWN: Final = frozenset({"claim_id"})  # it opens the claim
 # The default, few enough that the balances are visible on a laptop.

@@ -30,7 +30,7 @@ REPORT: Final[Mapping[str, Pill]] = {
     "running": Pill("Running", "play", "run"),
     "paused": Pill("Paused", "pause", "warn"),
     "halted": Pill("Halted", "alert", "bad"),
-    "cancelled": Pill("Cancelled", "stop", ""),
+    "cancelled": Pill("Canceled", "stop", ""),
     "settled": Pill("Settled", "check", "good"),
     "none_settled": Pill("None settled", "skip", "warn"),
     "discarded": Pill("Discarded", "cross", ""),

@@ -49,7 +49,7 @@ JOB_STATUS: Final[Mapping[JobStatus, Pill]] = {
     JobStatus.DISCARDED: Pill("Discarded", "cross", ""),
     JobStatus.EXPIRED: Pill("Expired", "clock", ""),
     JobStatus.REJECTED: Pill("Rejected", "cross", "bad"),
-    JobStatus.REPORTED: Pill("Reported", "eye", ""),
+    JobStatus.REPORTED: Pill("Report only", "eye", ""),
 }
 # A completed job that settled, changed or reversed no claim.
 COMPLETED_WITHOUT_CHANGES: Final[Mapping[JobKind, Pill]] = {

@@ -96,7 +96,7 @@ def test_a_claim_paid_after_the_preview_is_skipped_and_shows_what_changed(world:
     assert item["why"]["previewed_version"] + 1 == item["why"]["version"] == paid["version"]
     assert item["why"]["patient_due"] == paid["patient_due_cents"]
     words = {seen["label"]: seen["value"] for seen in item["why_words"]}
-    assert words["patient due"].startswith("$")
+    assert words["patient balance"].startswith("$")
     assert words["version at the preview"] == str(claim["version"])
 
 

@@ -1,4 +1,4 @@
-"""What people do to one claim by hand: postings and holds, once, in words, and only who may."""
+"""Manual postings and holds on one claim: each posted once, explained on the page, and only by users who may."""
 
 import re
 from collections.abc import Callable
@@ -37,12 +37,12 @@ def post(browser: Browser, number: str = "C1", **fields: str) -> TestResponse:
     return browser.post(f"{page}/postings", on=page, **{"idempotency_key": "one", **fields})
 
 
-def entered(practice: GivenPractice) -> list[Posting]:
+def manual_postings(practice: GivenPractice) -> list[Posting]:
     with practice.sessions() as session:
         return list(session.scalars(select(Posting).where(Posting.source == "entry").order_by(Posting.id)))
 
 
-def test_a_transfer_that_restores_a_write_off_says_so(practice: GivenPractice, biller: Browser) -> None:
+def test_a_transfer_shows_the_write_off_that_it_restored(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("C1", Line(500, 1_000))
     practice.set_write_off(WriteOffSetting.PATIENT)
     practice.settle()
@@ -59,7 +59,7 @@ def test_a_transfer_that_restores_a_write_off_says_so(practice: GivenPractice, b
     [(PAYMENT, (1_000, 99_750)), (ADJUSTMENT, (0, 200_000)), (TRANSFER, (600, 200_400))],
     ids=["payment", "adjustment", "transfer"],
 )
-def test_each_kind_is_posted_and_stands_in_the_ledger(
+def test_a_payment_adjustment_or_transfer_is_posted_to_the_ledger(
     practice: GivenPractice, biller: Browser, claim: str, fields: dict[str, str], dues: tuple[int, int]
 ) -> None:
     answer = post(biller, **fields, note="By phone")
@@ -67,13 +67,13 @@ def test_each_kind_is_posted_and_stands_in_the_ledger(
     assert (answer.status_code, answer.location) == (303, "/claims/C1")
     after = practice.read(claim)
     assert (after.insurance_due, after.patient_due) == dues
-    said = biller.says("/claims/C1")
-    assert "posted on line 1" in said
-    assert "“By phone” biller" in said
+    shown = biller.says("/claims/C1")
+    assert "posted on line 1" in shown
+    assert "“By phone” biller" in shown
     assert practice.violations() == []
 
 
-def test_the_form_offers_only_the_payers_that_the_claim_has(biller: Browser, claim: str) -> None:
+def test_the_posting_form_offers_only_the_payers_of_the_claim(biller: Browser, claim: str) -> None:
     page = biller.read("/claims/C1")
 
     offered = page[page.index('name="paid_by"') :].split("</select>")[0]
@@ -82,21 +82,21 @@ def test_the_form_offers_only_the_payers_that_the_claim_has(biller: Browser, cla
     assert (refused.status_code, "claim C1 has no Ins 2; say who paid" in refused.text) == (422, True)
 
 
-def test_fields_of_another_kind_are_not_read(practice: GivenPractice, biller: Browser, claim: str) -> None:
+def test_fields_of_another_posting_kind_are_ignored(practice: GivenPractice, biller: Browser, claim: str) -> None:
     answer = post(biller, **{**PAYMENT, **TRANSFER, "group_code": "nonsense", "reason_code": "nonsense"})
 
     assert answer.status_code == 303
-    assert {posting.paid_by for posting in entered(practice)} == {None}
+    assert {posting.paid_by for posting in manual_postings(practice)} == {None}
 
 
 def test_a_double_click_posts_once(practice: GivenPractice, biller: Browser, claim: str) -> None:
     first, second = post(biller, **PAYMENT), post(biller, **PAYMENT)
 
     assert (first.status_code, second.status_code) == (303, 303)
-    assert len(entered(practice)) == 1
+    assert len(manual_postings(practice)) == 1
 
 
-def test_the_same_form_with_other_values_is_not_posted_silently(
+def test_a_posted_form_sent_again_with_other_values_is_refused(
     practice: GivenPractice, biller: Browser, claim: str
 ) -> None:
     post(biller, **PAYMENT)
@@ -106,8 +106,8 @@ def test_the_same_form_with_other_values_is_not_posted_silently(
     assert answer.status_code == 422
     assert "This form was posted already with other values" in answer.text
     assert 'value="7.00"' in answer.text
-    assert 'name="idempotency_key" value="one"' not in answer.text  # the next click means a second posting
-    assert len(entered(practice)) == 1
+    assert 'name="idempotency_key" value="one"' not in answer.text  # the next click is a second posting
+    assert len(manual_postings(practice)) == 1
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_the_same_form_with_other_values_is_not_posted_silently(
         ({"note": "a\x00b"}, "note"),
     ],
 )
-def test_a_fault_stands_at_its_field_and_nothing_is_lost(
+def test_a_wrong_value_is_marked_at_its_field_and_the_others_stay(
     practice: GivenPractice, biller: Browser, claim: str, wrong: dict[str, str], field: str
 ) -> None:
     answer = post(biller, **{**PAYMENT, "note": "By phone", **wrong})
@@ -140,10 +140,10 @@ def test_a_fault_stands_at_its_field_and_nothing_is_lost(
     assert '<details id="post" open>' in answer.text
     assert ('value="$1,002.50"' in answer.text) == ("amount" not in wrong)
     assert ("By phone" in answer.text) == ("note" not in wrong)
-    assert entered(practice) == []
+    assert manual_postings(practice) == []
 
 
-def test_a_date_in_the_future_is_refused_in_the_practices_own_way_of_writing(
+def test_a_future_posting_date_is_refused_and_dates_are_shown_as_mm_dd_yyyy(
     practice: GivenPractice, biller: Browser, claim: str
 ) -> None:
     answer = post(biller, **PAYMENT, posted_on="2030-01-31")
@@ -151,13 +151,15 @@ def test_a_date_in_the_future_is_refused_in_the_practices_own_way_of_writing(
     assert "01/31/2030 is in the future; the latest is 11/23/2026" in answer.text
 
 
-def test_every_faulty_field_is_named_at_once(practice: GivenPractice, biller: Browser, claim: str) -> None:
+def test_every_wrong_field_is_marked_at_once(practice: GivenPractice, biller: Browser, claim: str) -> None:
     answer = post(biller, **{**ADJUSTMENT, "amount": "x", "group_code": "", "reason_code": "ABCD"})
 
     assert set(re.findall(r'id="(\w+)-fault"', answer.text)) == {"amount", "group_code", "reason_code"}
 
 
-def test_a_settled_claim_that_owes_again_goes_back_to_work(practice: GivenPractice, biller: Browser) -> None:
+def test_a_settled_claim_accepts_a_late_payment_and_a_transfer_of_the_credit(
+    practice: GivenPractice, biller: Browser
+) -> None:
     practice.claim("C1", Line(1_000, 0))
     practice.settle()
 
@@ -168,7 +170,7 @@ def test_a_settled_claim_that_owes_again_goes_back_to_work(practice: GivenPracti
     assert practice.violations() == []
 
 
-def test_a_claim_held_by_another_hand_is_said_and_nothing_is_lost(
+def test_a_posting_to_a_locked_claim_is_refused_and_the_form_keeps_its_values(
     practice: GivenPractice, biller: Browser, claim: str
 ) -> None:
     with practice.sessions() as session, session.begin():
@@ -179,15 +181,15 @@ def test_a_claim_held_by_another_hand_is_said_and_nothing_is_lost(
     assert "Another user or process is working on this claim" in answer.text
     assert 'value="$1,002.50"' in answer.text
     assert 'name="idempotency_key" value="one"' in answer.text or 'name="idempotency_key"' in answer.text
-    assert entered(practice) == []
+    assert manual_postings(practice) == []
 
 
-def test_a_claim_is_put_on_hold_changed_and_released(practice: GivenPractice, biller: Browser, claim: str) -> None:
+def test_a_hold_is_set_changed_and_released(practice: GivenPractice, biller: Browser, claim: str) -> None:
     biller.post("/claims/C1/hold", on="/claims/C1", hold="legal_hold")
     assert practice.read(claim).hold is Hold.LEGAL
-    said = biller.says("/claims/C1")
-    assert "On hold: Legal hold" in said
-    assert "On hold On hold, or excluded from write-offs. Why? Claim C1 hold legal hold" in said
+    shown = biller.says("/claims/C1")
+    assert "On hold: Legal hold" in shown
+    assert "On hold On hold, or excluded from write-offs. Why? Claim C1 hold legal hold" in shown
 
     biller.post("/claims/C1/hold", on="/claims/C1", hold="appeal_open")
     assert practice.read(claim).hold is Hold.APPEAL
@@ -197,14 +199,14 @@ def test_a_claim_is_put_on_hold_changed_and_released(practice: GivenPractice, bi
     assert "Can settle" in biller.says("/claims/C1")
 
 
-def test_a_hold_of_no_kind_changes_nothing(practice: GivenPractice, biller: Browser, claim: str) -> None:
+def test_an_unknown_kind_of_hold_is_refused(practice: GivenPractice, biller: Browser, claim: str) -> None:
     answer = biller.post("/claims/C1/hold", on="/claims/C1", hold="forever")
 
     assert answer.status_code == 422
     assert practice.read(claim).hold is None
 
 
-def test_a_claim_touched_after_the_preview_is_skipped_as_changed(
+def test_a_claim_with_a_posting_after_the_preview_is_skipped_as_changed(
     practice: GivenPractice, biller: Browser, claim: str
 ) -> None:
     job = practice.preview()
@@ -216,38 +218,42 @@ def test_a_claim_touched_after_the_preview_is_skipped_as_changed(
     assert practice.item(job, claim).code == "changed_since_preview"
 
 
-def test_the_eligibility_of_today_answers_why(practice: GivenPractice, biller: Browser, claim: str) -> None:
+def test_the_write_off_check_on_the_claim_shows_the_values_that_its_rule_used(
+    practice: GivenPractice, biller: Browser, claim: str
+) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     with practice.sessions() as session, session.begin():
         limits.set_recent_payment_days(session, by=admin, days=30, now=NOW)
     post(biller, **PAYMENT)
 
-    said = biller.says("/claims/C1")
+    shown = biller.says("/claims/C1")
 
-    assert "Recent payment. Why? Claim C1" in said
-    assert "last payment 11/23/2026 days that count as recent 30" in said
+    assert "Recent payment. Why? Claim C1" in shown
+    assert "last payment 11/23/2026 days that count as recent 30" in shown
 
 
-def test_who_may_not_post_or_hold_sees_no_form(practice: GivenPractice, browser_of: OPEN, claim: str) -> None:
+def test_a_user_who_may_not_post_or_set_holds_sees_no_form(
+    practice: GivenPractice, browser_of: OPEN, claim: str
+) -> None:
     approver = browser_of(practice.person("p@lakeside.example", Role.APPROVER))
 
     assert not [form for form in approver.forms("/claims/C1") if form.startswith("/claims/")]
     assert approver.post("/claims/C1/postings", **PAYMENT).status_code == 403
     assert approver.post("/claims/C1/hold", hold="hold").status_code == 403
-    assert entered(practice) == []
+    assert manual_postings(practice) == []
 
 
-def test_another_practices_claim_is_not_there(
+def test_a_claim_of_another_practice_accepts_no_posting_and_no_hold(
     practice: GivenPractice, sessions: Sessions, browser_of: OPEN, claim: str
 ) -> None:
     stranger = browser_of(a_practice(sessions, name="Harbor").biller)
 
     assert stranger.post("/claims/C1/postings", **PAYMENT).status_code == 404
     assert stranger.post("/claims/C1/hold", hold="hold").status_code == 404
-    assert entered(practice) == []
+    assert manual_postings(practice) == []
 
 
-def test_any_number_has_its_forms(practice: GivenPractice, biller: Browser) -> None:
+def test_the_forms_work_for_any_claim_number(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("A/1 é", Line(1_000, 200_000))
 
     assert post(biller, "A/1 é", **PAYMENT).status_code == 303

@@ -1,4 +1,4 @@
-"""The claim page: any number, the lines, and the ledger from the first charge to the write-off."""
+"""The claim page: any claim number, the service lines, and the ledger from the first charge to the write-off."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_claim_of_any_number_has_an_address_that_finds_it(
+def test_a_claim_with_any_claim_number_has_an_address_that_finds_it(
     practice: GivenPractice, biller: Browser, number: str
 ) -> None:
     practice.claim(number, Line(1_000, 500))
@@ -39,7 +39,7 @@ def test_a_claim_of_any_number_has_an_address_that_finds_it(
     assert "$15.00" in page
 
 
-def test_a_number_with_markup_is_only_text(practice: GivenPractice, biller: Browser) -> None:
+def test_markup_in_a_claim_number_is_shown_as_text(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("<script>alert(1)</script>", Line(1_000, 500))
 
     page = biller.get(f"/claims/{url_converters.encode_claim_id('<script>alert(1)</script>')}").text
@@ -48,18 +48,20 @@ def test_a_number_with_markup_is_only_text(practice: GivenPractice, biller: Brow
 
 
 @pytest.mark.parametrize("key", ["~2", "~zz", "~2f", "~FF", "C1~"])
-def test_a_key_that_is_none_is_an_unknown_address(biller: Browser, key: str) -> None:
+def test_a_malformed_claim_address_is_not_found(biller: Browser, key: str) -> None:
     assert biller.get(f"/claims/{key}").status_code == 404
 
 
-def test_no_other_page_stands_where_a_claim_could(app: object) -> None:
-    """Any text may be a claim's number, so no page may have an address of one part below /claims."""
+def test_no_other_page_has_an_address_that_a_claim_could_have(app: object) -> None:
+    """A claim number may be any text, so no other page may have a one-part address under /claims."""
     rules = [rule.rule for rule in app.url_map.iter_rules()]  # type: ignore[attr-defined]
 
     assert [rule for rule in rules if re.fullmatch(r"/claims/[^/]+", rule)] == ["/claims/<claim_id:claim_id>"]
 
 
-def test_the_ledger_goes_from_the_first_charge_to_the_write_off(practice: GivenPractice, biller: Browser) -> None:
+def test_the_ledger_lists_postings_from_the_first_charge_to_the_write_off(
+    practice: GivenPractice, biller: Browser
+) -> None:
     practice.claim("C1", Line(1_000, 500))
     job = practice.settle(note="Year-end clean-up")
 
@@ -67,16 +69,16 @@ def test_the_ledger_goes_from_the_first_charge_to_the_write_off(practice: GivenP
 
     ledger = page[page.index("Ledger") :]
     rows = [re.sub(r"<[^>]+>|\s+", " ", row).split() for row in re.findall(r"<tr.*?</tr>", ledger, re.DOTALL)]
-    said = [" ".join(row) for row in rows]
-    assert [row.split()[1] for row in said[1:]] == ["Charge", "Charge", "Write-off", "Write-off"]
-    assert "Insurance $10.00 $10.00 $0.00" in said[1]
-    assert "Patient $5.00 $10.00 $5.00" in said[2]
-    assert said[-1].count("$0.00") == 2
-    assert "Small balance “Year-end clean-up”" in said[-1]
+    shown = [" ".join(row) for row in rows]
+    assert [row.split()[1] for row in shown[1:]] == ["Charge", "Charge", "Write-off", "Write-off"]
+    assert "Insurance $10.00 $10.00 $0.00" in shown[1]
+    assert "Patient $5.00 $10.00 $5.00" in shown[2]
+    assert shown[-1].count("$0.00") == 2
+    assert "Small balance “Year-end clean-up”" in shown[-1]
     assert f"/jobs/{job.job_id}" in biller.links("/claims/C1")
 
 
-def test_the_amounts_of_a_claim_add_up_with_what_was_written_off(practice: GivenPractice, biller: Browser) -> None:
+def test_billed_equals_payments_plus_write_offs_plus_balances(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("C1", Line(10_02, 0), Line(0, -26_48))
     practice.claim("C2", Line(10_02, 5_00))
     practice.settle()
@@ -92,13 +94,13 @@ def test_the_amounts_of_a_claim_add_up_with_what_was_written_off(practice: Given
 
 
 def amounts_of(page: str) -> dict[str, int]:
-    """The claim's amounts in cents, by their words; those that are no part of the sum are left out."""
+    """Return the claim's amounts in cents by label, without Allowed and Expected, which are not part of the sum."""
     (amounts,) = re.findall(r'aria-label="Amounts">(.*?)</section>', page, re.DOTALL)
     found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", re.sub(r"</?[bs].*?>", "", amounts), re.DOTALL)
-    return {words: parse_amount(said) for words, said in found if words not in ("Allowed", "Expected")}
+    return {words: parse_amount(shown) for words, shown in found if words not in ("Allowed", "Expected")}
 
 
-def test_a_claim_without_lines_says_that_nothing_is_due(practice: GivenPractice, biller: Browser) -> None:
+def test_a_claim_without_lines_shows_no_lines_and_no_postings(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("C1")
 
     page = biller.read("/claims/C1")
@@ -107,7 +109,7 @@ def test_a_claim_without_lines_says_that_nothing_is_due(practice: GivenPractice,
     assert "No postings on this claim" in page
 
 
-def test_a_credit_and_a_hold_are_said_in_words(practice: GivenPractice, biller: Browser) -> None:
+def test_a_credit_balance_and_a_hold_are_shown_on_the_claim(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("C1", Line(-1_500, 500), hold=Hold.LEGAL)
 
     page = biller.read("/claims/C1")
@@ -117,27 +119,29 @@ def test_a_credit_and_a_hold_are_said_in_words(practice: GivenPractice, biller: 
     assert "On hold, or excluded from write-offs." in page
 
 
-def test_one_claim_goes_the_same_way_as_many(practice: GivenPractice, biller: Browser) -> None:
+def test_a_single_claim_is_previewed_from_its_own_page(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("A/1", Line(1_000, 500))
     page = f"/claims/{url_converters.encode_claim_id('A/1')}"
     assert "/jobs" in biller.forms(page)
 
-    asked = biller.post(
+    answer = biller.post(
         "/jobs", on=page, target_status="Settled", scope="chosen", claim_id="A/1", reason="small_balance", note=""
     )
 
-    assert asked.status_code == 303
-    assert "Awaiting CONFIRM" in biller.read(asked.location)
+    assert answer.status_code == 303
+    assert "Awaiting CONFIRM" in biller.read(answer.location)
 
 
-def test_who_may_not_preview_sees_no_button(practice: GivenPractice, browser_of: OPEN) -> None:
+def test_a_user_who_may_not_preview_sees_no_button_on_the_claim(practice: GivenPractice, browser_of: OPEN) -> None:
     practice.claim("C1", Line(1_000, 500))
     approver = browser_of(practice.person("p@lakeside.example", Role.APPROVER))
 
     assert "Change this one claim" not in approver.read("/claims/C1")
 
 
-def test_another_practices_claim_is_not_there(practice: GivenPractice, sessions: Sessions, browser_of: OPEN) -> None:
+def test_a_claim_of_another_practice_is_not_found(
+    practice: GivenPractice, sessions: Sessions, browser_of: OPEN
+) -> None:
     practice.claim("C1", Line(1_000, 500))
     other = browser_of(a_practice(sessions, name="Harbor").biller)
 

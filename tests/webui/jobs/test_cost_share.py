@@ -1,4 +1,4 @@
-"""Medicare and Medicaid cost sharing on the confirm box: shown in words, and asked about before CONFIRM."""
+"""Medicare and Medicaid cost sharing: the preview shows the amounts, and CONFIRM requires a reason."""
 
 import re
 from collections.abc import Callable
@@ -18,18 +18,20 @@ def given_medicare_claim(practice: GivenPractice) -> str:
     return f"/jobs/{practice.preview().job_id}"
 
 
-def test_the_box_says_the_share_and_asks_why(practice: GivenPractice, biller: Browser) -> None:
+def test_confirm_shows_the_cost_sharing_amounts_and_requires_a_reason(practice: GivenPractice, biller: Browser) -> None:
     page = given_medicare_claim(practice)
 
-    said = biller.says(page)
+    shown = biller.says(page)
 
-    assert "This job writes off $10.00 of Medicare or Medicaid cost sharing on 1 claim." in said
-    assert "Over the 12 months through 11/23/2026, you billed these patients $10.00 and wrote off $0.00 (0%)." in said
-    assert "Reason for writing off Medicare or Medicaid cost sharing" in said
+    assert "This job writes off $10.00 of Medicare or Medicaid cost sharing on 1 claim." in shown
+    assert "Over the 12 months through 11/23/2026, you billed these patients $10.00 and wrote off $0.00 (0%)." in shown
+    assert "Reason for writing off Medicare or Medicaid cost sharing" in shown
     assert re.findall(r'<input id="(\w+)"[^>]* data-first', biller.read(page)) == ["cost_share_reason"]
 
 
-def test_without_the_reason_the_box_keeps_what_was_typed(practice: GivenPractice, biller: Browser) -> None:
+def test_a_missing_or_wrong_entry_is_refused_and_the_typed_values_stay(
+    practice: GivenPractice, biller: Browser
+) -> None:
     page = given_medicare_claim(practice)
 
     answer = biller.post(f"{page}/confirm", on=page, confirmation="CONFIRM")
@@ -50,7 +52,7 @@ def test_without_the_reason_the_box_keeps_what_was_typed(practice: GivenPractice
     assert "This job wrote off $10.00 of Medicare or Medicaid cost sharing" in biller.says(f"{page}/certificate")
 
 
-def test_the_second_person_reads_the_reason(
+def test_the_approver_sees_the_reason_for_writing_off_cost_sharing(
     practice: GivenPractice, biller: Browser, browser_of: Callable[[Actor], Browser]
 ) -> None:
     with transaction(practice.sessions) as session:
@@ -61,11 +63,11 @@ def test_the_second_person_reads_the_reason(
     approver = browser_of(practice.person("a@x.example", Role.APPROVER))
 
     assert approver.read(page).count(WHY) == 2, "in the note on Medicare's share, and among the facts of the job"
-    assert re.search("<textarea[^>]*></textarea>", approver.read(page)), "the approver has not yet said why not"
+    assert re.search("<textarea[^>]*></textarea>", approver.read(page)), "the reason for rejecting is still empty"
     assert "writes off $10.00 of Medicare or Medicaid cost sharing on 1 claim" in approver.says(page)
 
 
-def test_a_job_without_medicare_claims_is_not_asked(practice: GivenPractice, biller: Browser) -> None:
+def test_a_job_without_medicare_claims_needs_no_reason(practice: GivenPractice, biller: Browser) -> None:
     practice.claim("1", Line(0, 1_000))
     page = f"/jobs/{practice.preview().job_id}"
 

@@ -1,4 +1,4 @@
-"""What people do to a job from its page: pause, resume, cancel, discard, try again."""
+"""Actions on the job page: pause, resume, cancel, discard and retry."""
 
 import csv
 import re
@@ -31,8 +31,8 @@ OPEN = Callable[[Actor], Browser]
 LIVE = {"X-Live": "1"}
 
 
-def held_by_another_hand(practice: GivenPractice, number: str, job: JobKey) -> None:
-    """Work the job while somebody else holds one of its claims."""
+def work_with_claim_locked(practice: GivenPractice, number: str, job: JobKey) -> None:
+    """Work the job while another transaction has one of its claims locked."""
     with practice.sessions() as session, session.begin():
         this = select(Claim.id).where(Claim.practice_id == practice.id, Claim.external_id == number)
         session.execute(this.with_for_update())
@@ -42,20 +42,20 @@ def held_by_another_hand(practice: GivenPractice, number: str, job: JobKey) -> N
     assert practice.counts(job)["failed"] == 1
 
 
-def test_a_failure_is_listed_in_words_with_its_claim_and_can_be_tried_again(
+def test_a_failure_is_listed_with_its_cause_and_claim_and_can_be_retried(
     practice: GivenPractice, biller: Browser
 ) -> None:
     practice.claims(2)
     practice.claim("A/1", Line(1_000, 500))
     job = practice.preview()
     practice.confirm(job)
-    held_by_another_hand(practice, "A/1", job)
+    work_with_claim_locked(practice, "A/1", job)
     path = f"/jobs/{job.job_id}"
 
-    said = biller.says(path)
+    shown = biller.says(path)
 
-    assert "Completed; 1 claim failed and may be tried again." in said
-    assert "Locked by another user or process; gave up after five tries claim_locked yes" in said
+    assert "Completed; 1 claim failed and can be retried." in shown
+    assert "Locked by another user or process; gave up after five tries claim_locked yes" in shown
     assert f"/claims/{url_converters.encode_claim_id('A/1')}" in biller.links(path)
 
     answer = biller.post(f"{path}/retry-failed", on=path)
@@ -66,12 +66,12 @@ def test_a_failure_is_listed_in_words_with_its_claim_and_can_be_tried_again(
 
 
 @pytest.mark.parametrize(("kind", "done"), [("settle", "settled"), ("status", "changed")])
-def test_a_completed_job_that_did_nothing_is_not_green(
+def test_a_completed_job_that_changed_no_claim_is_not_green(
     practice: GivenPractice, biller: Browser, kind: str, done: str
 ) -> None:
     practice.claims(2)
-    asked = {"target_status": "Internal Review", "reason": None} if kind == "status" else {}
-    job = practice.preview(**asked)
+    change = {"target_status": "Internal Review", "reason": None} if kind == "status" else {}
+    job = practice.preview(**change)
     for number in ("C00001", "C00002"):
         practice.change(number)
     practice.confirm(job)
@@ -85,25 +85,25 @@ def test_a_completed_job_that_did_nothing_is_not_green(
 
 
 @pytest.mark.parametrize("code", ["claim_locked", "database_refused", "worker_died", "unexpected_error"])
-def test_what_page_api_and_file_call_retryable_is_what_retry_takes(
+def test_page_api_and_file_mark_as_retryable_exactly_what_retry_accepts(
     practice: GivenPractice, biller: Browser, code: str
 ) -> None:
     practice.claims(2)
     job = practice.preview(chunk_claims=1)
     practice.confirm(job)
-    held_by_another_hand(practice, "C00002", job)
+    work_with_claim_locked(practice, "C00002", job)
     with practice.sessions() as session, session.begin():
         session.execute(update(JobItem).where(*job.of(JobItem), JobItem.outcome == "failed").values(code=code))
     path = f"/jobs/{job.job_id}"
 
-    def told() -> set[bool]:
+    def shown_as_retryable() -> set[bool]:
         with practice.sessions() as session:
             rows = list(csv.DictReader("".join(files.csv_file(session, job, File.NOT_SETTLED)).splitlines()))
             items = outcomes.items(session, job, outcome="failed")
-        said = biller.says(path)
-        page = f" {code} yes" in said
-        assert (f" {code} no" in said) != page
-        assert ("Try 1 failed again" in said) == page
+        shown = biller.says(path)
+        page = f" {code} yes" in shown
+        assert (f" {code} no" in shown) != page
+        assert ("Retry 1 failed" in shown) == page
         return {page, rows[0]["Can be retried"] == "yes", items[0].retryable}
 
     def is_retried() -> bool:
@@ -114,21 +114,21 @@ def test_what_page_api_and_file_call_retryable_is_what_retry_takes(
             return False
         return True
 
-    assert told() == {is_retried()} == {True}
+    assert shown_as_retryable() == {is_retried()} == {True}
 
     admin = practice.person("admin@x.example", Role.ADMIN)
     with practice.sessions() as session, session.begin():
         closing.close(session, NOW.date().replace(day=1), by=admin, now=NOW)
-    assert told() == {is_retried()} == {False}
+    assert shown_as_retryable() == {is_retried()} == {False}
     assert "their month is closed" in biller.says(path)
 
     with practice.sessions() as session, session.begin():
         closing.reopen(session, NOW.date().replace(day=1), reason="Late", by=admin, now=NOW)
         session.execute(update(SettleJob).values(status=JobStatus.CANCELLED))
-    assert told() == {is_retried()} == {False}
+    assert shown_as_retryable() == {is_retried()} == {False}
 
 
-def test_a_biller_pauses_resumes_and_cancels(practice: GivenPractice, biller: Browser) -> None:
+def test_a_biller_pauses_resumes_and_cancels_a_job(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(3)
     job = practice.preview()
     practice.confirm(job)
@@ -147,11 +147,11 @@ def test_a_biller_pauses_resumes_and_cancels(practice: GivenPractice, biller: Br
     with transaction(practice.sessions) as session:
         finish.advance(session, job, now=NOW)
     assert biller.status_of(job) == "Canceled"
-    assert "3 claims were not reached and stayed as they were" in biller.says(path)
+    assert "3 claims were not processed and not changed." in biller.says(path)
     assert practice.read("C00001").billing_status == "Balance Due"
 
 
-def test_what_the_status_does_not_allow_is_refused_in_words(practice: GivenPractice, biller: Browser) -> None:
+def test_a_pause_of_a_completed_job_is_refused_with_an_explanation(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(1)
     job = practice.settle()
     path = f"/jobs/{job.job_id}"
@@ -162,7 +162,7 @@ def test_what_the_status_does_not_allow_is_refused_in_words(practice: GivenPract
     assert biller.status_of(job) == "Completed"
 
 
-def test_a_preview_can_be_discarded(practice: GivenPractice, biller: Browser) -> None:
+def test_a_biller_discards_a_preview(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(1)
     job = practice.preview()
 
@@ -172,15 +172,17 @@ def test_a_preview_can_be_discarded(practice: GivenPractice, biller: Browser) ->
     assert practice.read("C00001").billing_status == "Balance Due"
 
 
-def test_an_act_hints_as_often_as_the_job_has_chunks_and_giving_up_a_preview_hints_nothing(
+def test_each_action_sends_one_hint_per_chunk_but_discarding_a_preview_sends_none(
     app: OpenAPI, practice: GivenPractice, biller: Browser
 ) -> None:
-    hints, door = SentHints(), app.extensions["settle"]
-    app.extensions["settle"] = replace(door, hints=hints, settings=door.settings.model_copy(update={"chunk_claims": 2}))
+    hints, context = SentHints(), app.extensions["settle"]
+    app.extensions["settle"] = replace(
+        context, hints=hints, settings=context.settings.model_copy(update={"chunk_claims": 2})
+    )
     practice.claims(5)
-    given_up, job = practice.preview(key="given up"), practice.preview()
+    discarded, job = practice.preview(key="discarded"), practice.preview()
 
-    biller.post(f"/jobs/{given_up.job_id}/discard")
+    biller.post(f"/jobs/{discarded.job_id}/discard")
     assert hints.sent == []
 
     for act in ("confirm", "pause", "cancel"):
@@ -188,7 +190,7 @@ def test_an_act_hints_as_often_as_the_job_has_chunks_and_giving_up_a_preview_hin
     assert hints.sent == [(*job, 3)] * 3
 
 
-def test_an_approver_sees_a_job_and_no_button(practice: GivenPractice, browser_of: OPEN) -> None:
+def test_an_approver_sees_a_job_but_cannot_pause_it(practice: GivenPractice, browser_of: OPEN) -> None:
     practice.claims(1)
     job = practice.preview()
     practice.confirm(job)

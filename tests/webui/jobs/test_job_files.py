@@ -1,4 +1,4 @@
-"""What a job leaves to keep, and what became of its claims: files, certificate, why, codes, halts."""
+"""The files and the certificate of a job, and the outcome of each claim: values of rules, codes, halts and stalls."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ OPEN = Callable[[Actor], Browser]
 
 @pytest.fixture
 def job(practice: GivenPractice) -> JobKey:
-    """A finished job: two claims settled, one on hold, one changed after the preview."""
+    """Return a finished job: two claims settled, one on hold, one changed after the preview."""
     practice.claims(2)
     practice.claim("HELD", Line(1_000, 500), hold=Hold.APPEAL)
     practice.claim("PAID", Line(1_000, 500))
@@ -45,7 +45,7 @@ def rows_of(browser: Browser, path: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
 
 
-def test_the_files_are_offered_with_their_counts_and_hold_the_claims(job: JobKey, biller: Browser) -> None:
+def test_a_finished_job_offers_files_of_its_claims_with_their_counts(job: JobKey, biller: Browser) -> None:
     page, links = biller.says(f"/jobs/{job.job_id}"), biller.links(f"/jobs/{job.job_id}")
 
     assert "Settled 2 claims CSV XLSX Not settled 2 claims CSV XLSX Reconciliation certificate" in page
@@ -58,7 +58,7 @@ def test_the_files_are_offered_with_their_counts_and_hold_the_claims(job: JobKey
     assert all(f"/jobs/{job.job_id}/files/{name}" in links for name in ("settled.csv", "not-settled.xlsx"))
 
 
-def test_a_sheet_is_a_sheet(job: JobKey, biller: Browser) -> None:
+def test_an_xlsx_download_is_an_excel_workbook(job: JobKey, biller: Browser) -> None:
     answer = biller.get(f"/jobs/{job.job_id}/files/settled.xlsx")
 
     assert "xl/workbook.xml" in zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
@@ -73,7 +73,7 @@ def test_a_sheet_is_a_sheet(job: JobKey, biller: Browser) -> None:
         *(f"/jobs/1/files/{name}.csv" for name in ("settled", "not-settled", "not-reached")),
     ],
 )
-def test_every_csv_begins_with_the_mark_that_tells_excel_it_is_utf_8(
+def test_every_csv_file_starts_with_a_byte_order_mark_so_that_excel_reads_utf_8(
     practice: GivenPractice, job: JobKey, browser_of: OPEN, path: str
 ) -> None:
     admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
@@ -81,7 +81,7 @@ def test_every_csv_begins_with_the_mark_that_tells_excel_it_is_utf_8(
     assert admin.get(path).data[:3] == b"\xef\xbb\xbf"
 
 
-def test_the_amounts_of_a_sheet_are_exact_to_the_cent(practice: GivenPractice, biller: Browser) -> None:
+def test_the_amounts_in_an_excel_file_are_exact_to_the_cent(practice: GivenPractice, biller: Browser) -> None:
     dues = [(8_19, 378_79), (-8_19, 999_94), (999_999_999_999, -999_999_999_999), (10_00, 1), (4_35, 100_000_000_000)]
     for number, (insurance, patient) in enumerate(dues):
         practice.claim(f"C{number}", Line(insurance, patient))
@@ -94,7 +94,7 @@ def test_the_amounts_of_a_sheet_are_exact_to_the_cent(practice: GivenPractice, b
     assert written == [repr(cents / 100).removesuffix(".0") for due in dues for cents in due]
 
 
-def test_who_took_a_file_is_written_down(practice: GivenPractice, job: JobKey, biller: Browser) -> None:
+def test_the_audit_records_who_downloaded_a_file(practice: GivenPractice, job: JobKey, biller: Browser) -> None:
     biller.get(f"/jobs/{job.job_id}/files/settled.csv")
 
     with practice.sessions() as session:
@@ -103,11 +103,11 @@ def test_who_took_a_file_is_written_down(practice: GivenPractice, job: JobKey, b
 
 
 @pytest.mark.parametrize("name", ["everything.csv", "settled.pdf", "settled"])
-def test_there_are_no_other_files(job: JobKey, biller: Browser, name: str) -> None:
+def test_a_file_that_a_job_does_not_have_is_not_found(job: JobKey, biller: Browser, name: str) -> None:
     assert biller.get(f"/jobs/{job.job_id}/files/{name}").status_code == 404
 
 
-def test_a_cancelled_job_offers_what_was_not_reached(practice: GivenPractice, biller: Browser) -> None:
+def test_a_canceled_job_offers_a_file_of_the_claims_not_processed(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(3)
     job = practice.preview()
     practice.confirm(job)
@@ -117,33 +117,35 @@ def test_a_cancelled_job_offers_what_was_not_reached(practice: GivenPractice, bi
     with transaction(practice.sessions) as session:
         finish.advance(session, job, now=NOW)
 
-    assert "Not reached 3 claims CSV XLSX" in biller.says(path)
+    assert "Not processed 3 claims CSV XLSX" in biller.says(path)
     assert len(rows_of(biller, f"{path}/files/not-reached.csv")) == 4
     assert "It reconciles" in biller.says(f"{path}/certificate")
 
 
-def test_the_certificate_says_everything_and_adds_up(practice: GivenPractice, job: JobKey, biller: Browser) -> None:
-    said = biller.says(f"/jobs/{job.job_id}/certificate")
+def test_the_certificate_shows_the_amounts_counts_people_and_rules_of_a_job(
+    practice: GivenPractice, job: JobKey, biller: Browser
+) -> None:
+    shown = biller.says(f"/jobs/{job.job_id}/certificate")
 
-    assert "Reconciliation certificate · job 1 Lakeside · Settle · completed 11/23/2026" in said
-    assert "It reconciles" in said
-    assert "Receivable before $20.00 $10.00 $30.00" in said
-    assert "Written off − $20.00 − $10.00 − $30.00" in said
-    assert "Receivable after $0.00 $0.00 $0.00" in said
-    assert "In the job 4 Settled 2 Skipped 2 Failed 0 Not reached 0" in said
-    assert "Small balance $20.00 $10.00 $30.00" in said
-    assert "The Payer 2 $20.00 $10.00 $30.00" in said
-    assert "The Provider 2 $20.00 $10.00 $30.00" in said
-    assert "Confirmed biller, 11/23/2026 10:00:00 AM" in said
-    assert "Balance Writeoff Both: patient and insurance Recent payment Off" in said
-    assert "On hold, or excluded from write-offs on_hold" in said
+    assert "Reconciliation certificate · job 1 Lakeside · Settle · completed 11/23/2026" in shown
+    assert "It reconciles" in shown
+    assert "Receivable before $20.00 $10.00 $30.00" in shown
+    assert "Written off − $20.00 − $10.00 − $30.00" in shown
+    assert "Receivable after $0.00 $0.00 $0.00" in shown
+    assert "In the job 4 Settled 2 Skipped 2 Failed 0 Not processed 0" in shown
+    assert "Small balance $20.00 $10.00 $30.00" in shown
+    assert "The Payer 2 $20.00 $10.00 $30.00" in shown
+    assert "The Provider 2 $20.00 $10.00 $30.00" in shown
+    assert "Confirmed biller, 11/23/2026 10:00:00 AM" in shown
+    assert "Balance Writeoff Both: patient and insurance Recent payment Off" in shown
+    assert "On hold, or excluded from write-offs on_hold" in shown
     document = json.loads(biller.get(f"/jobs/{job.job_id}/certificate.json").text)
-    assert document["items_sha256"] in said
+    assert document["items_sha256"] in shown
     assert document["reconciles"] is True
     assert f"/jobs/{job.job_id}/certificate.json" in biller.links(f"/jobs/{job.job_id}/certificate")
 
 
-def test_the_certificate_of_a_reversal_adds_instead(
+def test_the_certificate_of_a_reversal_adds_the_restored_amount(
     practice: GivenPractice, job: JobKey, biller: Browser, browser_of: OPEN
 ) -> None:
     admin = browser_of(practice.person("admin@lakeside.example", Role.ADMIN))
@@ -151,28 +153,28 @@ def test_the_certificate_of_a_reversal_adds_instead(
     admin.post(f"{page}/confirm", on=page, confirmation="CONFIRM")
     practice.run()
 
-    said = biller.says(f"{page}/certificate")
+    shown = biller.says(f"{page}/certificate")
 
-    assert "Receivable before $0.00 $0.00 $0.00 Restored + $20.00 + $10.00 + $30.00 Receivable after $20.00" in said
-    assert "Reverse of job 1" in said
-    assert "It reconciles" in said
+    assert "Receivable before $0.00 $0.00 $0.00 Restored + $20.00 + $10.00 + $30.00 Receivable after $20.00" in shown
+    assert "Reversal of job 1" in shown
+    assert "It reconciles" in shown
 
 
-def test_a_job_that_has_not_ended_has_no_certificate(practice: GivenPractice, biller: Browser) -> None:
+def test_an_unfinished_job_has_no_certificate(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(1)
     job = practice.preview()
 
     assert biller.get(f"/jobs/{job.job_id}/certificate").status_code == 409
 
 
-def test_another_practice_gets_neither(job: JobKey, sessions: Sessions, browser_of: OPEN) -> None:
+def test_another_practice_gets_neither_files_nor_certificate(job: JobKey, sessions: Sessions, browser_of: OPEN) -> None:
     stranger = browser_of(a_practice(sessions, name="Harbor").biller)
 
     for path in ("certificate", "certificate.json", "files/settled.csv", "files/settled.xlsx"):
         assert stranger.get(f"/jobs/{job.job_id}/{path}").status_code == 404
 
 
-def test_every_skip_answers_why_with_the_values_of_its_rule(job: JobKey, biller: Browser) -> None:
+def test_every_skipped_claim_shows_the_values_that_its_rule_used(job: JobKey, biller: Browser) -> None:
     skipped = biller.says(f"/jobs/{job.job_id}?outcome=skipped")
 
     assert "On hold, or excluded from write-offs Why? Claim HELD hold appeal open" in skipped
@@ -180,25 +182,27 @@ def test_every_skip_answers_why_with_the_values_of_its_rule(job: JobKey, biller:
     assert "version at the preview 1" in skipped
 
 
-def test_the_preview_answers_why_too(practice: GivenPractice, biller: Browser) -> None:
+def test_a_skipped_claim_of_a_preview_shows_the_values_that_its_rule_used(
+    practice: GivenPractice, biller: Browser
+) -> None:
     practice.claim("CREDIT", Line(-1_500, 500))
     job = practice.preview()
 
-    assert "Why? Claim CREDIT insurance due -$15.00" in biller.says(f"/jobs/{job.job_id}")
+    assert "Why? Claim CREDIT insurance balance -$15.00" in biller.says(f"/jobs/{job.job_id}")
 
 
-def test_the_claims_are_counted_by_outcome_and_code_with_what_the_run_found(job: JobKey, biller: Browser) -> None:
-    said = biller.says(f"/jobs/{job.job_id}")
+def test_claims_are_counted_by_outcome_and_code(job: JobKey, biller: Browser) -> None:
+    shown = biller.says(f"/jobs/{job.job_id}")
 
-    assert "Skipped Changed since the preview changed_since_preview 1" in said
-    assert "Skipped On hold, or excluded from write-offs on_hold 1" in said
+    assert "Skipped Changed since the preview changed_since_preview 1" in shown
+    assert "Skipped On hold, or excluded from write-offs on_hold 1" in shown
     only = biller.says(f"/jobs/{job.job_id}?outcome=skipped&code=changed_since_preview")
     assert "PAID The Patient" in only
     assert "HELD The Patient" not in only
 
 
-def failed(practice: GivenPractice, job: JobKey, **codes_of: str) -> None:
-    """As if those claims had failed with these codes."""
+def set_failed(practice: GivenPractice, job: JobKey, **codes_of: str) -> None:
+    """Record these claims of the job as failed with these codes."""
     with transaction(practice.sessions) as session:
         for number, code in codes_of.items():
             item = practice.item(job, number)
@@ -206,7 +210,7 @@ def failed(practice: GivenPractice, job: JobKey, **codes_of: str) -> None:
             session.execute(update(JobItem).where(*this).values(outcome=Outcome.FAILED, code=code))
 
 
-def test_failures_of_several_causes_are_tried_again_cause_by_cause(practice: GivenPractice, biller: Browser) -> None:
+def test_failures_with_different_causes_can_be_retried_cause_by_cause(practice: GivenPractice, biller: Browser) -> None:
     practice.claims(3)
     job = practice.preview(chunk_claims=1)
     practice.confirm(job)
@@ -216,13 +220,13 @@ def test_failures_of_several_causes_are_tried_again_cause_by_cause(practice: Giv
         for _ in range(200):
             engine.work(practice.sessions, worker="tester", clock=clock)
     assert practice.counts(job)["failed"] == 3
-    failed(practice, job, C00003="unexpected_error")
+    set_failed(practice, job, C00003="unexpected_error")
     path = f"/jobs/{job.job_id}"
 
-    said = biller.says(path)
-    assert "Try 3 failed again" in said
-    assert "2 · Locked by another user or process; gave up after five tries" in said
-    assert "1 · An unexpected error occurred on this claim" in said
+    shown = biller.says(path)
+    assert "Retry 3 failed" in shown
+    assert "2 · Locked by another user or process; gave up after five tries" in shown
+    assert "1 · An unexpected error occurred on this claim" in shown
     biller.post(f"{path}/retry-failed", on=path, code="unexpected_error")
     practice.run()
 
@@ -231,35 +235,35 @@ def test_failures_of_several_causes_are_tried_again_cause_by_cause(practice: Giv
     assert "Retry by cause" not in biller.read(path)
 
 
-@pytest.mark.parametrize("because", list(codes.HALT_SENTENCES))
-def test_a_halt_says_why_and_what_to_do(practice: GivenPractice, biller: Browser, because: str) -> None:
+@pytest.mark.parametrize("code", list(codes.HALT_SENTENCES))
+def test_a_halted_job_shows_the_reason_and_what_to_do(practice: GivenPractice, biller: Browser, code: str) -> None:
     practice.claims(1)
     job = practice.preview()
     practice.confirm(job)
     with transaction(practice.sessions) as session:
-        values = {"status": JobStatus.HALTED, "halted_because": because}
+        values = {"status": JobStatus.HALTED, "halted_because": code}
         session.execute(update(SettleJob).where(*job.of(SettleJob)).values(values))
 
     page = biller.says(f"/jobs/{job.job_id}")
 
-    assert codes.describe(because) in page
-    assert "cancel the job" in page
-    assert "resume" in page.lower()
+    assert codes.describe(code) in page
+    ways_out = {codes.BOOKS_DO_NOT_BALANCE: "Resume only after the cause is found, or cancel the job."}
+    assert ways_out.get(code, "Resume the job when the cause is fixed, or cancel it.") in page
 
 
-def test_a_stall_names_its_likely_cause(practice: GivenPractice, biller: Browser, clock: Clock) -> None:
+def test_a_stalled_job_shows_the_likely_cause(practice: GivenPractice, biller: Browser, clock: Clock) -> None:
     practice.claims(1)
     job = practice.preview()
     practice.confirm(job)
     clock.turn_on(minutes=2)
 
-    said = biller.says(f"/jobs/{job.job_id}")
+    shown = biller.says(f"/jobs/{job.job_id}")
 
-    assert "Most likely none is running" in said
-    assert "broker" not in said, "a worker finds the job without it"
+    assert "no worker has the job. Probably no worker is running." in shown
+    assert "broker" not in shown, "a worker finds the job without the broker"
 
 
-def test_an_administrator_is_led_to_the_jobs_hints_in_flower_and_a_biller_is_not(
+def test_only_an_administrator_gets_a_link_to_the_jobs_hints_in_flower(
     job: JobKey, biller: Browser, practice: GivenPractice, browser_of: Callable[[Actor], Browser], app: object
 ) -> None:
     page = f"/jobs/{job.job_id}"
@@ -269,10 +273,10 @@ def test_an_administrator_is_led_to_the_jobs_hints_in_flower_and_a_biller_is_not
     assert "settle.work(1, 1)" in biller.says(page)
     assert "5555" not in biller.read(page)
 
-    door = app.extensions["settle"]  # type: ignore[attr-defined]
-    object.__setattr__(door, "settings", door.settings.model_copy(update={"web_host": "settle.example"}))
+    context = app.extensions["settle"]  # type: ignore[attr-defined]
+    object.__setattr__(context, "settings", context.settings.model_copy(update={"web_host": "settle.example"}))
     assert "5555" not in admin.read(page)
 
-    set_ = {"flower_url": "https://flower.example/"}
-    object.__setattr__(door, "settings", door.settings.model_copy(update=set_))
+    values = {"flower_url": "https://flower.example/"}
+    object.__setattr__(context, "settings", context.settings.model_copy(update=values))
     assert f"https://flower.example{search}" in admin.links(page)
