@@ -90,8 +90,8 @@ def flush_counts() -> None:
     """Write this process's counts, if the database takes them."""
     try:
         tally.flush(sessions())
-    except Exception as error:  # noqa: BLE001  it is told with the next one; nothing that is watched may stop what works
-        _log.warning("counts are not told yet: %s", kind_of(error))
+    except Exception as error:  # noqa: BLE001  retried with the next flush; a failed metric must not stop work
+        _log.warning("counts not written yet: %s", kind_of(error))
 
 
 def _write_heartbeat(say: Any) -> None:

@@ -67,7 +67,7 @@ def _send(task: str, key: JobKey | None = None) -> bool:
     except (OperationalError, RedisError) as error:
         _backoff_until[0] = time.monotonic() + BACKOFF_SECONDS
         why = causes.why(error).sentence
-        _log.warning("hint dropped, a worker finds its work without it: %s%s %s", task, args, why)
+        _log.warning("hint dropped; a worker will find the work without it: %s%s %s", task, args, why)
         return _count_lost(task)
     tally.count("hints_sent", task)
     return True

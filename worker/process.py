@@ -18,7 +18,7 @@ def sessions() -> Sessions:
     """Return the sessions of this process, on one connection. Raise `BadSettings` without a database."""
     url = settings().database_url
     if url is None:
-        raise BadSettings("SETTLE_DATABASE_URL: a worker needs it")
+        raise BadSettings("SETTLE_DATABASE_URL: a worker needs a database")
     return make_sessions(make_engine(url.get_secret_value(), pool_size=1))
 
 

@@ -1,7 +1,7 @@
 """Tasks whose errors do not repeat data.
 
 Celery sends an error's text and traceback as an event through the broker, and Flower shows them. PostgreSQL's message
-about a refused row contains the row. So the text is not sent, and not even logged.
+about a refused row contains the row. So the text is neither sent nor logged.
 """
 
 import logging
@@ -27,9 +27,9 @@ class RedactedTask(Task):  # type: ignore[misc]  # Celery has no types
         """Run the task. On an error, log the location and raise its class."""
         try:
             return self.run(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  it goes on, told by its class
+        except Exception as error:  # noqa: BLE001  raised again below, by its class
             _log.exception("task_broke %s", self.name)
             code = sqlstate(error)
-            told = type(error).__name__ + (f" ({code})" if code else "")
+            summary = type(error).__name__ + (f" ({code})" if code else "")
         # Raised outside of the `except`, so that the error is not its context.
-        raise TaskBroke(told)
+        raise TaskBroke(summary)

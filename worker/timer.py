@@ -66,12 +66,12 @@ def _sweep_until_stopped(watchdog: Watchdog) -> None:
         _run_task(TASK_SWEEP)
         try:
             watchdog.look(now=dt.datetime.now(dt.UTC))
-        except Exception:  # noqa: BLE001  it looks again
-            _log.exception("watchdog failed; it looks again")
+        except Exception:  # noqa: BLE001  the watchdog looks again
+            _log.exception("watchdog check failed; it will run again")
 
 
 def _run_task(task: str) -> None:
     try:
         app.tasks[task]()
     except Exception:  # noqa: BLE001  whatever it was, the next sweep or tick recovers
-        _log.exception("%s failed; the next one follows", task)
+        _log.exception("%s failed; it will run again", task)

@@ -28,7 +28,7 @@ class Watchdog:
     """Remembers since when work has waited. `pool` is Celery's. It does nothing once `stopping` is set."""
 
     def __init__(self, pool: Any, stopping: threading.Event) -> None:
-        """Start without a suspicion."""
+        """Start with no waiting work seen."""
         self._pool, self._stopping = pool, stopping
         self._since: dt.datetime | None = None
 

@@ -13,7 +13,7 @@ from core.access.users import actor_for
 from core.errors import NotFound
 from core.models.people import ApiToken, User
 
-TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that whoever finds one in a file or a log knows what it opens
+TOKEN_PREFIX: Final = "settle_"  # noqa: S105 – so that a token found in a file or log is recognized
 
 
 class NoSuchToken(NotFound):

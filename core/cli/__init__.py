@@ -79,8 +79,8 @@ def _redact_error(error: Exception) -> str:
     told = facts_of(error)
     code = f" ({told['sqlstate']})" if told["sqlstate"] else ""
     return (
-        f"The command broke: {told['error']}{code} at {', '.join(told['at'])}. "
-        f"The error's own words may name a patient, so they are left out; {TRACE_VARIABLE}=1 shows them to you alone."
+        f"The command failed: {told['error']}{code} at {', '.join(told['at'])}. "
+        f"The error text may name a patient, so it is hidden. To show it on your terminal, set {TRACE_VARIABLE}=1."
     )
 
 

@@ -23,14 +23,14 @@ _practice_option = click.option("--practice", "practice_name", required=True, me
 
 
 class LimitMissing(BadInput):
-    """Set what this user may write off alone: add --limit unlimited, or --claim-limit AMOUNT and --job-limit AMOUNT."""
+    """Set the user's write-off limits: add --limit unlimited, or --claim-limit AMOUNT and --job-limit AMOUNT."""
 
     code = "limit_missing"
 
 
 @click.group()
 def user() -> None:
-    """Users."""
+    """Add and manage users."""
 
 
 @user.command("add")
@@ -38,10 +38,10 @@ def user() -> None:
 @_practice_option
 @practices.create_option
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
-@click.option("--name", help="Shown beside what the person does; else the part of EMAIL before the @.")
-@click.option("--limit", metavar=_LIMIT, help="Both limits at once.")
-@click.option("--claim-limit", metavar=_LIMIT, help="What one claim may write off without a second person.")
-@click.option("--job-limit", metavar=_LIMIT, help="What one job may write off without a second person.")
+@click.option("--name", help="The user's display name.  [default: the part of EMAIL before the @]")
+@click.option("--limit", metavar=_LIMIT, help="Sets both limits.")
+@click.option("--claim-limit", metavar=_LIMIT, help="Max write-off per claim without approval.")
+@click.option("--job-limit", metavar=_LIMIT, help="Max write-off per job without approval.")
 def add_user(
     email: str,
     practice_name: str,
@@ -76,14 +76,14 @@ def add_user(
     if created:
         practices.print_created(practice_name)
     click.echo(
-        f"{added.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {practice_name.strip()}, shown as {added.name}."
+        f"{added.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {practice_name.strip()}. Name: {added.name}."
     )
     click.echo(
-        f"Without a second person: {format_limit(added.claim_limit_cents)} for one claim, "
-        f"{format_limit(added.job_limit_cents)} for one job; `settle user limit` changes it."
+        f"Limits without approval: {format_limit(added.claim_limit_cents)} per claim, "
+        f"{format_limit(added.job_limit_cents)} per job. Change them with `settle user limit`."
     )
     if asked is None:
-        click.echo(f"Password (shown this once): {password}")
+        click.echo(f"Password (shown only once): {password}")
 
 
 def _limits(**given: str | None) -> dict[str, int]:
@@ -94,23 +94,26 @@ def _limits(**given: str | None) -> dict[str, int]:
 
 
 def _ask_limit(which: str) -> str:
-    asked: str = click.prompt(f"Limit for one {which} without a second person (dollars, or unlimited)")
+    asked: str = click.prompt(f"Max write-off per {which} without approval (dollars, or unlimited)")
     return asked
 
 
 @click.group()
 def token() -> None:
-    """Tokens for the HTTP API."""
+    """Manage tokens for the HTTP API."""
 
 
 @token.command("add")
 @click.argument("email")
 def add_token(email: str) -> None:
-    """Create a token that acts as the user. It is shown once, alone on the last line."""
+    """Create a token that acts as the user.
+
+    It is shown once, alone on the last line.
+    """
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         owner = _owner(session, email)
         made = tokens.add_token(session, owner, context.utc_now())
-    click.echo(f"A token that acts as {owner.email}; it is shown this once:", err=True)
+    click.echo(f"API token for {owner.email}. It is shown only once:", err=True)
     click.echo(made)
 
 
@@ -118,7 +121,7 @@ def add_token(email: str) -> None:
 @click.argument("email")
 @options.json_option
 def list_tokens(email: str, as_json: bool) -> None:
-    """List the user's tokens by number, newest first, with the times of creation, last use and revocation."""
+    """List a user's tokens, newest first."""
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         found = tokens.list_tokens(session, _owner(session, email))
     if as_json:
@@ -131,40 +134,48 @@ def list_tokens(email: str, as_json: bool) -> None:
     for one in found:
         used = f"last used {context.format_utc(one.used_at)}" if one.used_at else "never used"
         state = f", revoked {context.format_utc(one.revoked_at)}" if one.revoked_at else ""
-        click.echo(f"{one.id:>6}  made {context.format_utc(one.created_at)}, {used}{state}")
+        click.echo(f"{one.id:>6}  created {context.format_utc(one.created_at)}, {used}{state}")
     if not found:
-        click.echo(f"No token was made for {email}.")
+        click.echo(f"{email} has no API token.")
 
 
 @token.command("revoke")
 @click.argument(
-    "number", required=False, type=options.RecordNumber("token", where="`settle token list EMAIL` prints it")
+    "number", required=False, type=options.RecordNumber("token", where="to find it, run `settle token list EMAIL`")
 )
 def revoke_token(number: int | None) -> None:
-    """Revoke a token. Without its NUMBER, the command asks for the token itself and does not show it."""
+    """Revoke a token.
+
+    Without its NUMBER, the command asks for the token itself and does not show what is typed.
+    """
     leaked = "" if number else click.prompt("Token", hide_input=True)
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         now = context.utc_now()
         revoked = tokens.revoke_by_id(session, number, now) if number else tokens.revoke(session, leaked.strip(), now)
-    click.echo(f"Token {revoked} opens nothing any more.")
+    click.echo(f"Token {revoked} is revoked.")
 
 
 def _owner(session: Session, email: str) -> User:
     owner = users.find_by_email(session, email)
     if owner is None:
-        raise NotFound(f"There is no user {email}; `settle user add` adds one.")
+        raise NotFound(f"There is no user {email}. Add one with `settle user add`.")
     return owner
 
 
 @click.command("write-off-setting")
 @click.argument("setting", type=click.Choice([setting.value for setting in WriteOffSetting]))
 @_practice_option
-@click.option("--provider", "provider_id", metavar="ID", help="Only for the claims of this billing provider.")
-@click.option("--as", "email", metavar="EMAIL", help="The administrator who chooses; else the audit names no user.")
+@click.option("--provider", "provider_id", metavar="ID", help="Only for this billing provider's claims.")
+@click.option(
+    "--as",
+    "email",
+    metavar="EMAIL",
+    help="The administrator who makes the change. Without it, the audit names no user.",
+)
 def set_write_off(setting: str, practice_name: str, provider_id: str | None, email: str | None) -> None:
-    """Choose whose balance is written off when a claim moves to Settled.
+    """Change the Balance Writeoff setting.
 
-    Existing previews keep their setting.
+    It says which balances are written off when a claim moves to Settled. Existing previews keep their old setting.
     """
     chosen = WriteOffSetting(setting)
     with context.database() as engine, transaction(make_sessions(engine)) as session:

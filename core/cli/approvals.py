@@ -20,10 +20,10 @@ from core.money import format_cents
 @click.command()
 @options.job_argument
 @options.as_option
-@click.option("--confirmation", help="The word CONFIRM; asked for without it, below what the job's preview says.")
+@click.option("--confirmation", help="The word CONFIRM. Without it, the command shows the preview and asks.")
 @options.json_option
 def approve(job: int, email: str, confirmation: str | None, as_json: bool) -> None:
-    """Approve a job that exceeds a limit. `settle show` shows what it would do."""
+    """Approve a job that exceeds a limit. To see what it would do, run `settle show`."""
     if confirmation is not None:
         warn_of_changes(job, email)
     word = _prompt_for_confirmation(job, email) if confirmation is None else confirmation
@@ -47,10 +47,10 @@ def _prompt_for_confirmation(job_id: int, email: str) -> str:
 @click.command()
 @options.job_argument
 @options.as_option
-@click.option("--reason", required=True, help="Why; the requester reads it.")
+@click.option("--reason", required=True, help="Reason for rejecting (shown to the requester).")
 @options.json_option
 def reject(job: int, email: str, reason: str, as_json: bool) -> None:
-    """Reject a job that needs approval. Nothing was changed."""
+    """Reject a job that needs approval. No claim is changed."""
 
     def with_reason(session: Session, key: JobKey, **who: Any) -> SettleJob:
         return commands.reject(session, key, reason=reason, **who)
@@ -62,7 +62,10 @@ def reject(job: int, email: str, reason: str, as_json: bool) -> None:
 @options.as_option
 @options.json_option
 def approvals(email: str, as_json: bool) -> None:
-    """List the jobs that you may approve, your jobs that need approval, and last week's decisions on yours."""
+    """List jobs that need approval.
+
+    Show the jobs that you may approve, your own jobs that need approval, and last week's decisions on your jobs.
+    """
     with options.sessions() as sessions, sessions() as session:
         by, now = options.find_actor(session, email), context.utc_now()
         lists = {
@@ -98,10 +101,13 @@ def _job_facts(session: Session, job: SettleJob, names: dict[int, str]) -> dict[
 
 def _format_lists(facts: dict[str, list[dict[str, Any]]]) -> str:
     lines = []
-    for what, heading in (("waiting_for_me", "Waiting for you"), ("waiting_for_others", "Yours, waiting for another")):
-        lines.append(f"{heading}: {len(facts[what]) or 'nothing'}")
+    for what, heading in (
+        ("waiting_for_me", "Needs your approval"),
+        ("waiting_for_others", "Your jobs that need approval"),
+    ):
+        lines.append(f"{heading}: {len(facts[what]) or 'none'}")
         for job in facts[what]:
-            until = f"asked by {job['asked_by']}, until {job['expires_at'][:16].replace('T', ' ')} UTC"
+            until = f"requested by {job['asked_by']}, expires {job['expires_at'][:16].replace('T', ' ')} UTC"
             lines.append(f"  Job {job['id']}: {format_cents(job['cents'])}, {until}")
             lines += [f"    {one['sentence']}" for one in job["over"]]
             lines += [f"    {job['changed_words']}"] if job["changed_words"] else []
@@ -111,9 +117,9 @@ def _format_lists(facts: dict[str, list[dict[str, Any]]]) -> str:
 
 def _describe_decision(job: dict[str, Any]) -> str:
     if job["decided_by"] is None:
-        return f"job {job['id']} expired, because nobody approved it within 7 days"
+        return f"job {job['id']} expired because it was not approved within 7 days"
     if job["status"] == JobStatus.DISCARDED:
-        return f"job {job['id']} was given up by {job['decided_by']}"
+        return f"job {job['id']} was discarded by {job['decided_by']}"
     if job["reason"] is None:
         return f"job {job['id']} was approved by {job['decided_by']}"
     return f"job {job['id']} was rejected by {job['decided_by']}: {job['reason']}"

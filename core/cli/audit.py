@@ -14,15 +14,23 @@ from core.practices import queries
 
 
 @click.command("audit")
-@click.option("--practice", "practice", required=True, help="Whose acts.")
-@click.option("--person", metavar="EMAIL", help="What this person did.")
-@click.option("--claim", help="What was done to this claim, and to jobs, exclusions and imports that concern it.")
-@click.option("--job", type=options.JOB, help="What was done to this job, and to those that reverse it.")
-@click.option("--from", "first_day", type=options.DAY, metavar="YYYY-MM-DD", help="From this day of the practice on.")
-@click.option("--to", "last_day", type=options.DAY, metavar="YYYY-MM-DD", help="Through this day.")
-@click.option("--csv", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write all of them to this file.")
+@click.option("--practice", "practice", required=True, metavar="NAME", help="The practice whose audit to show.")
+@click.option("--person", metavar="EMAIL", help="Only what this user did.")
+@click.option("--claim", help="Only what concerns this claim, including its jobs, exclusions and imports.")
+@click.option("--job", type=options.JOB, help="Only what concerns this job and its reversals.")
 @click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Of the newest, if no file."
+    "--from", "first_day", type=options.DAY, metavar="YYYY-MM-DD", help="First day, in the practice's time zone."
+)
+@click.option("--to", "last_day", type=options.DAY, metavar="YYYY-MM-DD", help="Last day, in the practice's time zone.")
+@click.option(
+    "--csv", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write all entries to this CSV file."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    help="Show this many entries, unless --csv is given.",
 )
 @options.json_option
 def show_audit(
@@ -36,10 +44,10 @@ def show_audit(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Show who did what, newest first, or write it to a file with the number and digest of each act.
+    """Show who did what, newest first.
 
-    It takes no --as, because anyone at this terminal can read the database. The audit records an export by the command
-    line.
+    With --csv, write a file with the number and digest of each entry. The command takes no --as, because anyone at this
+    terminal can read the database. The audit records the export.
     """
     with options.sessions() as sessions:
         with transaction(sessions) as session:
@@ -64,7 +72,7 @@ def _write(sessions: Sessions, practice_id: int, wanted: AuditFilter, path: Path
         for piece in log.csv_file(session, practice_id, wanted):
             file.write(piece)
         last = log.head(session, practice_id)
-    click.echo(f"Written to {path}. The chain ends with act {last.number:,}, digest {last.digest}.")
+    click.echo(f"Wrote {path}. The last entry of the audit is {last.number:,}, digest {last.digest}.")
 
 
 def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int, *, as_json: bool) -> None:
@@ -85,7 +93,9 @@ def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int,
         said = "; ".join(f"{label}: {value}" for label, value in act.details)
         click.echo(f"{act.number}  {context.format_utc(act.at)}  {act.who}: {act.sentence}"
                    f"{f' ({said})' if said else ''}")  # fmt: skip
-    click.echo(f"The chain ends with act {last.number:,}, digest {last.digest}." if last.number else "No act yet.")
+    click.echo(
+        f"The last entry of the audit is {last.number:,}, digest {last.digest}." if last.number else "No entries yet."
+    )
 
 
 COMMANDS = [show_audit]

@@ -13,7 +13,7 @@ from core.settings import settings
 
 
 class NoRunningServers(Refusal):
-    """Nothing runs here. Start it with "make run", or name a server."""
+    """Batch Settle is not running here. Start it with "make run", or set the URL of a server."""
 
     code = "nothing_runs"
 
@@ -51,5 +51,8 @@ def _running_servers(variable: str) -> run_lock.RunningServers:
     data_dir = settings().data_dir.absolute()
     servers = run_lock.find_running_servers(data_dir)
     if servers is None:
-        raise NoRunningServers(f'Nothing runs in {data_dir}: start it with "make run", or set {variable}.')
+        raise NoRunningServers(
+            f'Batch Settle is not running in {data_dir}. Start it with "make run". If you started it with --data-dir, '
+            f"set SETTLE_DATA_DIR. To use an existing server, set {variable}."
+        )
     return servers

@@ -1,4 +1,4 @@
-"""Credit balances."""
+"""`settle credits`: service lines with a credit balance."""
 
 import json
 from typing import Any
@@ -7,6 +7,7 @@ import click
 
 from core.access.permissions import Action
 from core.cli import context, options
+from core.counting import counted
 from core.db.engine import transaction
 from core.ledger import credits as work_list
 from core.ledger.credits import CreditsFilter
@@ -19,14 +20,19 @@ from core.practices import practice_days, queries
 @click.command("credits")
 @options.as_option
 @click.option("--responsibility", type=click.Choice([side.value for side in Responsibility]))
-@click.option("--payer-class", type=click.Choice([kind.value for kind in PayerClass]), help="Of the primary payer.")
-@click.option("--at-least-cents", metavar="CENTS", help="Credits of at least so much.")
+@click.option(
+    "--payer-class", type=click.Choice([kind.value for kind in PayerClass]), help="Class of the primary payer."
+)
+@click.option("--at-least-cents", metavar="CENTS", help="Minimum credit, in cents.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the list as CSV.")
 @options.json_option
 def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> None:
-    """List every line with a credit balance, oldest date of service first."""
+    """List service lines with a credit balance.
+
+    The oldest date of service comes first.
+    """
     if as_csv and as_json:
-        raise click.UsageError("Either --csv or --json.")
+        raise click.UsageError("Use either --csv or --json, not both.")
     wanted = CreditsFilter.of({name: value for name, value in given.items() if value})
     with options.sessions() as sessions:
         with transaction(sessions) as session:
@@ -53,12 +59,12 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
         return
     for row in rows:
         return_by = row.return_by(today)
-        until = f", return to {row.return_to} by {return_by:%m/%d/%Y} if identified today" if return_by else ""
+        until = f", refund due to {row.return_to} by {return_by:%m/%d/%Y} if identified today" if return_by else ""
         click.echo(
             f"{row.claim_id}  line {row.line}  {row.responsibility.value:<9}  {format_cents(row.credit_cents):>12}"
             f"  since {row.since:%m/%d/%Y} ({row.days(today)} days){until}"
         )
-    click.echo(f"{len(rows):,} credits, {format_cents(sum(row.credit_cents for row in rows))} in all.")
+    click.echo(f"{counted(len(rows), 'credit')}, total {format_cents(sum(row.credit_cents for row in rows))}.")
 
 
 def _facts(row: work_list.Credit, today: Any) -> dict[str, Any]:

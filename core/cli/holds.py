@@ -16,18 +16,18 @@ from core.practices import exclusions, practice_days, queries
 _NONE = "none"
 
 _until_option = click.option(
-    "--until", type=options.DAY, metavar="YYYY-MM-DD", help="Its last day; without it, until it is ended."
+    "--until", type=options.DAY, metavar="YYYY-MM-DD", help="Last day.  [default: no end date]"
 )
 
 
 @click.command("hold")
 @click.argument("claim")
 @click.argument("hold", type=click.Choice([*(hold.value for hold in Hold), _NONE]))
-@click.option("--why", default="", help="In words, for whoever reads it later.")
+@click.option("--why", default="", help="Reason, for the next reader.")
 @_until_option
 @options.as_option
 def set_hold(claim: str, hold: str, why: str, until: dt.date | None, email: str) -> None:
-    """Put a claim on hold, so that it is not settled; "none" releases it."""
+    """Put a claim on hold, so that it is not settled. "none" releases it."""
     _hold(claim, None if hold == _NONE else Hold(hold), email, why=why, until=until)
 
 
@@ -50,12 +50,12 @@ def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: 
 @click.command()
 @click.argument("kind", type=click.Choice(["patient", "payer"]))
 @click.argument("number", metavar="ID")
-@click.option("--why", required=True, help="In words, for whoever reads it later.")
+@click.option("--why", required=True, help="Reason, for the next reader.")
 @_until_option
 @options.as_option
 @options.json_option
 def exclude(kind: str, number: str, why: str, until: dt.date | None, email: str, as_json: bool) -> None:
-    """Exclude every claim of a patient or a payer from write-offs."""
+    """Exclude a patient or payer from write-offs."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         whom: dict[str, Any] = {kind: number}
@@ -63,25 +63,27 @@ def exclude(kind: str, number: str, why: str, until: dt.date | None, email: str,
     if as_json:
         click.echo(json.dumps({"id": str(made), kind: number, "until": until.isoformat() if until else None}))
         return
-    click.echo(f"The {kind} {number} is excluded{f' through {until:%m/%d/%Y}' if until else ''} (exclusion {made}).")
+    click.echo(
+        f"{kind.capitalize()} {number} is excluded{f' through {until:%m/%d/%Y}' if until else ''} (exclusion {made})."
+    )
 
 
 @click.command("end-exclusion")
-@click.argument("exclusion", type=options.RecordNumber("exclusion", where="`settle exclusions` prints it"))
+@click.argument("exclusion", type=options.RecordNumber("exclusion", where="to find it, run `settle exclusions`"))
 @options.as_option
 def end_exclusion(exclusion: int, email: str) -> None:
-    """End an exclusion, by the number that `settle exclusions` shows."""
+    """End an exclusion. To find its number, run `settle exclusions`."""
     with options.sessions() as sessions, transaction(sessions) as session:
         exclusions.end(session, exclusion, by=options.find_actor(session, email), now=context.utc_now())
     click.echo(f"Exclusion {exclusion} has ended.")
 
 
 @click.command("exclusions")
-@click.option("--all", "every", is_flag=True, help="Those that have ended too.")
+@click.option("--all", "every", is_flag=True, help="Include ended exclusions.")
 @options.as_option
 @options.json_option
 def list_exclusions(every: bool, email: str, as_json: bool) -> None:
-    """List the exclusions with reason, user and last day."""
+    """List excluded patients and payers."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
@@ -92,19 +94,19 @@ def list_exclusions(every: bool, email: str, as_json: bool) -> None:
         return
     for row in found:
         whom = f"patient {row.patient}" if row.patient else f"payer {row.payer}"
-        until = "until it is ended" if row.until is None else f"through {row.until:%m/%d/%Y}"
-        state = "" if row.lasts else " (over)"
+        until = "until ended" if row.until is None else f"through {row.until:%m/%d/%Y}"
+        state = "" if row.lasts else " (ended)"
         click.echo(f"{row.id}  {whom}  {until}{state}, by {row.made_by}: {row.why}")
     if not found:
-        click.echo("Nobody is excluded.")
+        click.echo("No patient or payer is excluded from write-offs.")
 
 
 @click.command("holds")
-@click.option("--hold", type=click.Choice([hold.value for hold in Hold]), help="Of this kind alone.")
+@click.option("--hold", type=click.Choice([hold.value for hold in Hold]), help="Only holds of this kind.")
 @options.as_option
 @options.json_option
 def list_holds(hold: str | None, email: str, as_json: bool) -> None:
-    """List the claims on hold with reason, user and last day."""
+    """List claims on hold."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
@@ -120,9 +122,9 @@ def list_holds(hold: str | None, email: str, as_json: bool) -> None:
         click.echo(json.dumps(shown, default=str))
         return
     for row in found:
-        until = "until it is released" if row.until is None else f"through {row.until:%m/%d/%Y}"
+        until = "until released" if row.until is None else f"through {row.until:%m/%d/%Y}"
         why = f": {row.why}" if row.why else ""
-        click.echo(f"{row.claim_id}  {row.hold.value}  {until}, by {row.by or 'an import'}{why}")
+        click.echo(f"{row.claim_id}  {row.hold.value}  {until}, by {row.by or 'import'}{why}")
     if not found:
         click.echo("No claim is on hold.")
 

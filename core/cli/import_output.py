@@ -29,15 +29,15 @@ def print_import(imported: Imported, practice_name: str, *, created: bool, as_js
         print_created(practice_name)
     _print_rows_read(imported.rows_read)
     if imported.left_out:
-        click.echo(f"Left out: {counted(imported.left_out, 'claim')} without transactions.")
+        click.echo(f"Skipped: {counted(imported.left_out, 'claim')} without transactions.")
     if imported.nothing_new:
         click.echo(
-            f"Nothing new: {practice_name} has all {counted(imported.already_there['claims'], 'claim')} already."
+            f"Nothing new: {practice_name} already has all {counted(imported.already_there['claims'], 'claim')}."
         )
         return
     click.echo(f"{practice_name}: added {_counts(imported.added)}.")
     if any(imported.already_there.values()):
-        click.echo(f"Already there: {_counts(imported.already_there)}.")
+        click.echo(f"Already imported: {_counts(imported.already_there)}.")
     _print_summary(imported.summary)
 
 
@@ -50,15 +50,19 @@ def print_postings_import(done: ImportedPostings, practice_name: str, *, as_json
         return
     _print_rows_read(done.rows_read)
     if not done.added:
-        click.echo(f"Nothing new: {practice_name} has all {counted(done.already_there, 'posting')} already.")
+        click.echo(f"Nothing new: {practice_name} already has all {counted(done.already_there, 'posting')}.")
         return
-    there = f" Already there: {done.already_there:,}." if done.already_there else ""
+    there = f" Already imported: {done.already_there:,}." if done.already_there else ""
     click.echo(f"{practice_name}: added {counted(done.added, 'posting')}.{there}")
     if moved.reversed_cents:
         late = counted(moved.late, "posting")
-        click.echo(f"{late} came after a write-off: {format_cents(moved.reversed_cents)} of it was reversed.")
+        click.echo(
+            f"{late} arrived after a write-off: {format_cents(moved.reversed_cents)} of write-offs was reversed."
+        )
     if moved.restored_cents:
-        click.echo(f"Balances went up again: {format_cents(moved.restored_cents)} of write-offs was restored.")
+        click.echo(
+            f"Later entries raised balances again: {format_cents(moved.restored_cents)} of write-offs was restored."
+        )
     _print_summary(done.summary)
 
 
@@ -81,20 +85,20 @@ def _counts(counts: dict[str, int]) -> str:
 
 def _print_summary(summary: Summary) -> None:
     """Print the totals to compare with the practice's own reports, then what needs review."""
-    click.echo("Control totals of what was added:")
+    click.echo("Control totals of the new postings:")
     for words, part in (
         ("Charges", summary.charges),
-        ("Payments by insurance", summary.insurance_payments),
-        ("Payments by patients", summary.patient_payments),
+        ("Insurance payments", summary.insurance_payments),
+        ("Patient payments", summary.patient_payments),
         ("Refunds", summary.refunds),
         ("Adjustments", summary.adjustments),
         ("Transfers", summary.transfers),
     ):
         click.echo(f"  {words:<24}{part.number:>12,}{format_cents(part.cents):>20}")
-    click.echo("Balances of these claims now:")
+    click.echo("Current balances of these claims:")
     click.echo(f"  {'Insurance balance':<36}{format_cents(summary.insurance_balance_cents):>20}")
     click.echo(f"  {'Patient balance':<36}{format_cents(summary.patient_balance_cents):>20}")
-    click.echo(f"  {'Credit balances in them':<24}{summary.credit.number:>12,}{format_cents(summary.credit.cents):>20}")
+    click.echo(f"  {'Credit balances':<24}{summary.credit.number:>12,}{format_cents(summary.credit.cents):>20}")
     _print_look_alikes(summary)
     _print_credits(summary)
 
@@ -105,8 +109,8 @@ def _print_look_alikes(summary: Summary) -> None:
         return
     click.echo(
         f"{counted(alike.number, 'payment')} ({format_cents(alike.cents)}) "
-        f"{'looks' if alike.number == 1 else 'look'} like another one: same claim, line, payer, amount and date, "
-        "but another id. Posted anyway. Check for duplicates:"
+        f"may be {'a duplicate' if alike.number == 1 else 'duplicates'} "
+        "(posted anyway): same claim, line, payer, amount and date as another posting, but a different id:"
     )
     for one in summary.look_alikes:
         click.echo(f"  {_look_alike(one)}")
@@ -114,11 +118,11 @@ def _print_look_alikes(summary: Summary) -> None:
 
 
 def _look_alike(one: LookAlike) -> str:
-    other = one.other_id or "a posting entered by hand"
+    other = one.other_id or "a manual posting"
     kind = "payment" if one.amount_cents < 0 else "refund"
     amount = format_cents(abs(one.amount_cents))
     return (
-        f"line {one.line_of_file}: {one.posting_id} is like {other}: claim {one.claim_id}, line {one.line}, "
+        f"line {one.line_of_file}: {one.posting_id} matches {other}: claim {one.claim_id}, line {one.line}, "
         f"{kind} by {one.paid_by}, {amount}, {one.posted_on}"
     )
 
@@ -128,7 +132,7 @@ def _print_credits(summary: Summary) -> None:
     if not credit.number:
         return
     click.echo(
-        f"{counted(credit.number, 'credit balance')} left: {format_cents(credit.cents)}. `settle credits` lists all."
+        f"{counted(credit.number, 'credit balance')}: {format_cents(credit.cents)}. Run `settle credits` to list all."
     )
     for one in summary.credits:
         click.echo(f"  {_credit(one)}")

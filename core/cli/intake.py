@@ -23,13 +23,15 @@ from core.intake.synthea.synthea_import import Payments, import_synthea
 _SAMPLE_CLAIMS_MAX = 10_000_000
 
 _folder = click.Path(file_okay=True, path_type=Path)  # core reports a missing folder in its own words
-_practice_option = click.option("--practice", "practice_name", metavar="NAME", help="Into which practice.")
-_time_zone_option = click.option("--time-zone", metavar="Z", help="Of a new practice; else America/New_York.")
+_practice_option = click.option("--practice", "practice_name", metavar="NAME", help="The practice to import into.")
+_time_zone_option = click.option(
+    "--time-zone", metavar="ZONE", help="Time zone of a new practice.  [default: America/New_York]"
+)
 
 
 @click.group("import")
 def import_() -> None:
-    """Import claims, all or none. Each mistake is listed with its place."""
+    """Import claims or postings. One error rejects the whole import; each error is listed with its location."""
 
 
 @import_.command("csv")
@@ -37,7 +39,7 @@ def import_() -> None:
 @_practice_option
 @practices.create_option
 @_time_zone_option
-@click.option("--template", type=_folder, metavar="DIR", help="Write example files there instead of importing.")
+@click.option("--template", type=_folder, metavar="DIR", help="Write example files to DIR instead of importing.")
 @options.json_option
 def csv_(
     folder: Path | None,
@@ -47,15 +49,18 @@ def csv_(
     template: Path | None,
     as_json: bool,
 ) -> None:
-    """Import the files of DIR, in the format that docs/import-format.md describes."""
+    """Import claims from CSV files in DIR.
+
+    docs/import-format.md describes the format.
+    """
     if template is not None:
         if folder is not None:
-            raise click.UsageError("Either DIR or --template DIR.")
+            raise click.UsageError("Use either DIR or --template DIR, not both.")
         write_template(template)
-        click.echo(f"The template is in {template}.")
+        click.echo(f"Template files are in {template}.")
         return
     if folder is None or practice_name is None:
-        raise click.UsageError("Name the folder and --practice NAME.")
+        raise click.UsageError("Give DIR and --practice NAME.")
     created = practices.may_create(practice_name, create=create)
     with _import() as (session, progress):
         imported = import_csv(
@@ -66,15 +71,20 @@ def csv_(
 
 @import_.command()
 @click.argument("folder", metavar="DIR", type=_folder)
-@click.option("--practice", "practice_name", metavar="NAME", required=True, help="Into which practice.")
+@click.option("--practice", "practice_name", metavar="NAME", required=True, help="The practice to import into.")
 @practices.create_option
 @_time_zone_option
 @click.option(
-    "--without-last-payment", "payments", flag_value=Payments.WITHOUT_LAST.value, help="Leave out each claim's last."
+    "--without-last-payment",
+    "payments",
+    flag_value=Payments.WITHOUT_LAST.value,
+    help="Skip the last payment of each claim.",
 )
-@click.option("--only-copays", "payments", flag_value=Payments.ONLY_COPAYS.value, help="Leave out all but copays.")
-@click.option("--without-payments", "payments", flag_value=Payments.NONE.value, help="Leave out every payment.")
-@click.option("--skip-empty-claims", is_flag=True, help="Leave out claims without transactions, and count them.")
+@click.option(
+    "--only-copays", "payments", flag_value=Payments.ONLY_COPAYS.value, help="Import copays only, no other payments."
+)
+@click.option("--without-payments", "payments", flag_value=Payments.NONE.value, help="Skip all payments.")
+@click.option("--skip-empty-claims", is_flag=True, help="Skip claims without transactions, and count them.")
 @options.json_option
 def synthea(
     folder: Path,
@@ -85,7 +95,7 @@ def synthea(
     skip_empty_claims: bool,
     as_json: bool,
 ) -> None:
-    """Import Synthea's CSV export in DIR. Without some payments, balances remain."""
+    """Import Synthea's CSV export in DIR. Skip some payments to leave open balances."""
     created = practices.may_create(practice_name, create=create)
     with _import() as (session, progress):
         imported = import_synthea(
@@ -102,11 +112,20 @@ def synthea(
 
 
 @click.command()
-@click.option("--claims", type=click.IntRange(1, _SAMPLE_CLAIMS_MAX), default=5_000, show_default=True, metavar="N")
-@click.option("--practice", "practice_name", required=True, metavar="NAME", help="A new practice.")
-@click.option("--seed", type=int, default=1, show_default=True, metavar="S", help="The same seed, the same claims.")
+@click.option(
+    "--claims",
+    type=click.IntRange(1, _SAMPLE_CLAIMS_MAX),
+    default=5_000,
+    show_default=True,
+    metavar="N",
+    help="Number of claims.",
+)
+@click.option("--practice", "practice_name", required=True, metavar="NAME", help="Name of the new practice.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, metavar="S", help="The same seed gives the same claims."
+)
 def sample(claims: int, practice_name: str, seed: int) -> None:
-    """Create a practice with invented claims, of any size."""
+    """Create a practice with invented claims."""
     with context.database() as engine, _progress() as progress:
         make_sample(
             engine,
@@ -121,11 +140,16 @@ def sample(claims: int, practice_name: str, seed: int) -> None:
 
 @import_.command("postings")
 @click.argument("file", metavar="FILE", type=_folder)
-@click.option("--practice", "practice_name", metavar="NAME", required=True, help="Whose claims they are for.")
-@click.option("--as", "email", metavar="EMAIL", help="Who posts them; else nobody is named.")
+@click.option(
+    "--practice", "practice_name", metavar="NAME", required=True, help="The practice whose claims to post to."
+)
+@click.option("--as", "email", metavar="EMAIL", help="The user who posts them. Without it, the ledger names no user.")
 @options.json_option
 def postings(file: Path, practice_name: str, email: str | None, as_json: bool) -> None:
-    """Post payments, refunds, adjustments and transfers on existing claims from a FILE like postings.csv."""
+    """Import postings to existing claims.
+
+    FILE has the columns of postings.csv: payments, refunds, adjustments and transfers.
+    """
     with _import() as (session, progress):
         by = options.find_actor(session, email, practice_name) if email else None
         done = import_postings(

@@ -21,6 +21,7 @@ from core.jobs.results.files import File
 from core.models.jobs import JobKind
 from core.money import format_cents
 from core.practices.queries import find
+from core.schedules.descriptions import clock
 
 _WRITERS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": files.csv_file, "xlsx": files.xlsx_file}
 
@@ -29,13 +30,18 @@ _WRITERS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": files.csv_fil
 @options.job_argument
 @click.argument("file", type=click.Choice([file.value for file in File]))
 @options.as_option
-@click.option("--format", "form", type=click.Choice(list(_WRITERS)), default="csv", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(list(_WRITERS)), default="csv", show_default=True, help="File format."
+)
 @click.option(
     "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="Where to write it; - for the terminal.  [default: job-JOB-FILE.FORMAT here]",
+    help="File to write, or - for standard output.  [default: job-JOB-FILE.FORMAT]",
 )  # fmt: skip
 def download(job: int, file: str, email: str, form: str, path: Path | None) -> None:
-    """Write the job's claims that were settled, that were not settled with the reason, or that were not processed."""
+    """Write a job's claims to a file.
+
+    Choose the claims that were settled, not settled (with reasons), or not reached (not processed).
+    """
     wanted = File(file)
     with options.sessions() as sessions:
         with transaction(sessions) as session:
@@ -50,7 +56,7 @@ def download(job: int, file: str, email: str, form: str, path: Path | None) -> N
                 return
             target = path or Path(files.file_name(key, wanted, form))
             _write(target, pieces)
-    click.echo(f"{target} is written.")
+    click.echo(f"Wrote {target}.")
 
 
 def _write(path: Path, pieces: Iterable[str | bytes]) -> None:
@@ -77,7 +83,10 @@ def _as_bytes(piece: str | bytes) -> bytes:
 @options.as_option
 @options.json_option
 def certificate(job: int, email: str, as_json: bool) -> None:
-    """Print the reconciliation certificate of a job that has ended. Exit 0 only if it reconciles."""
+    """Print the reconciliation certificate of a job.
+
+    The job must be finished. Exit code 0 only if it reconciles.
+    """
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
@@ -93,7 +102,7 @@ def _format_certificate(drawn_up: Certificate, zone: ZoneInfo) -> str:
     done = "reversed" if is_reversal else "settled"
     counts = (
         f"{counted(drawn_up.total, 'claim')}: {drawn_up.settled:,} {done}, {drawn_up.skipped:,} skipped, "
-        f"{drawn_up.failed:,} failed, {drawn_up.not_reached:,} not reached"
+        f"{drawn_up.failed:,} failed, {drawn_up.not_reached:,} not processed"
     )
     rows = [
         ("Practice", drawn_up.practice),
@@ -107,10 +116,10 @@ def _format_certificate(drawn_up: Certificate, zone: ZoneInfo) -> str:
         ("Receivable after", _money(drawn_up.receivable_after)),
         *_changes_since(drawn_up),
         *((f"  {count:>10,}", codes.describe(code)) for code, count in drawn_up.by_code.items()),
-        ("Items (SHA-256)", drawn_up.items_sha256),
+        ("Fingerprint", drawn_up.items_sha256),
         ("Reconciles", "yes" if drawn_up.reconciles else "NO"),
     ]
-    head = f"Job {drawn_up.job_id}, {what}, is {drawn_up.status}. {counts}."
+    head = f"Job {drawn_up.job_id}, {what}, is {codes.status_words(drawn_up.status)}. {counts}."
     return "\n".join([head, *(f"  {name:<20}{value}" for name, value in rows)])
 
 
@@ -128,9 +137,9 @@ def _changes_since(drawn_up: Certificate) -> list[tuple[str, str]]:
     if since is None or since.still_written_off_cents == since.written_off_cents:
         return []
     rows = [
-        ("Reversed since", since.reversed_cents, ""),
-        ("Recovered since", since.recovered_cents, f" by {counted(since.payments, 'late payment')}"),
-        ("Replaced since", since.replaced_cents, " by late adjustments and transfers"),
+        ("Reversed later", since.reversed_cents, ""),
+        ("Recovered later", since.recovered_cents, f" by {counted(since.payments, 'later payment')}"),
+        ("Replaced later", since.replaced_cents, " by later adjustments and transfers"),
     ]
     said = [(name, f"{format_cents(cents)}{by}") for name, cents, by in rows if cents]
     return [*said, ("Still written off", format_cents(since.still_written_off_cents))]
@@ -139,7 +148,7 @@ def _changes_since(drawn_up: Certificate) -> list[tuple[str, str]]:
 def _cost_share(drawn_up: Certificate) -> list[tuple[str, str]]:
     """Return the Medicare or Medicaid cost sharing that the job wrote off, and the reason."""
     share = drawn_up.cost_share
-    return [("Cost sharing", share.sentence("wrote off")), ("  because", drawn_up.cost_share_reason)] if share else []
+    return [("Cost sharing", share.sentence("wrote off")), ("  reason", drawn_up.cost_share_reason)] if share else []
 
 
 def _money(money: Money) -> str:
@@ -149,7 +158,10 @@ def _money(money: Money) -> str:
 
 def _moment(at: dt.datetime | None, zone: ZoneInfo) -> str:
     """Return the time in the practice's time zone."""
-    return f"{at.astimezone(zone):%m/%d/%Y %H:%M} ({zone})" if at else ""
+    if at is None:
+        return ""
+    local = at.astimezone(zone)
+    return f"{local:%m/%d/%Y} {clock(local.time())} ({zone})"
 
 
 COMMANDS = [download, certificate]

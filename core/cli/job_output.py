@@ -52,7 +52,8 @@ def format_preview(session: Session, job: SettleJob) -> str:
     if totals.in_other_jobs:
         are = "is" if totals.in_other_jobs == 1 else "are"
         lines.append(
-            f"  {totals.in_other_jobs:,} of them {are} in another open job too; whichever comes first settles them."
+            f"  {totals.in_other_jobs:,} of them {are} also in another unfinished job. "
+            "The job that runs first settles them."
         )
     if totals.with_money:
         lines += [*_groups("payer", totals.by_payer), *_groups("billing provider", totals.by_provider)]
@@ -61,8 +62,8 @@ def format_preview(session: Session, job: SettleJob) -> str:
         lines.append(f"  {changed}")
     if job.over:
         waits = job.status is JobStatus.AWAITING_APPROVAL
-        when = "it waits for another person" if waits else "after CONFIRM it waits for another person"
-        lines.append(f"  It is over a limit: {when}.")
+        when = "It needs" if waits else "After CONFIRM it needs"
+        lines.append(f"  {when} another user's approval, because it is over a limit:")
         lines += [f"    {one.sentence}" for one in limits.describe(job.over)]
     return "\n".join(lines)
 
@@ -73,8 +74,8 @@ def _totals(job: SettleJob) -> PreviewTotals | None:
 
 def _first_line(job: SettleJob, totals: PreviewTotals) -> str:
     if job.kind is JobKind.REVERSE:
-        begins, moves = f"Job {job.id} takes back job {job.reverses_job_id}", "will be as before"
-        verb = "answering"
+        begins, moves = f"Job {job.id} reverses job {job.reverses_job_id}", "will return to the earlier status"
+        verb = "reversing"
     else:
         begins, moves = f"Job {job.id}", f"will move to {job.target_status}"
         verb = "posting"
@@ -91,7 +92,7 @@ def _first_line(job: SettleJob, totals: PreviewTotals) -> str:
 def _code_line(count: CodeCount) -> str:
     against = ""
     if count.overridden:
-        against = f", against the rule: {format_cents(count.insurance_cents + count.patient_cents)}"
+        against = f", overridden: {format_cents(count.insurance_cents + count.patient_cents)}"
     return f"  {count.claims:>10,}  {count.action}  {count.code}: {codes.describe(count.code)}{against}"
 
 
@@ -108,20 +109,20 @@ def _groups(what: str, groups: list[Group]) -> list[str]:
 def _request_lines(session: Session, job: SettleJob) -> list[str]:
     """Return lines with the requester, reason, posting date and overridden rules."""
     names = queries.names_of_users(session, job.practice_id, requesters.requester_ids(job))
-    said = [f"Requested by {names.get(job.requested_by, 'nobody known')}"]
+    said = [f"Requested by {names.get(job.requested_by, 'an unknown user')}"]
     if job.approval_asked_at or job.confirmed_at:
-        said.append(f"Confirmed by {names.get(job.confirmed_by or 0, 'nobody known')}")
+        said.append(f"Confirmed by {names.get(job.confirmed_by or 0, 'an unknown user')}")
     if job.reason is not None:
-        said.append(f"Reason {job.reason.replace('_', ' ')}, dated {job.posting_date}")
+        said.append(f"Reason: {job.reason.replace('_', ' ')}. Posting date: {job.posting_date:%m/%d/%Y}")
     if job.note:
         said.append(f"Note: {job.note}")
     if job.include:
-        said.append(f"Overridden: {'; '.join(map(codes.describe, job.include))}")
+        said.append(f"Overridden rules: {'; '.join(map(codes.describe, job.include))}")
     return said
 
 
 def _cost_share(job: SettleJob) -> list[str]:
     share = cost_share.as_previewed(job)
     given = cost_share.reason_of(job)
-    reason = [f"Its reason: {given}"] if given else []
+    reason = [f"Reason for that: {given}"] if given else []
     return [share.sentence(), *reason] if share else []

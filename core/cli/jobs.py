@@ -1,4 +1,4 @@
-"""Commands on a previewed job: confirm, pause, resume, cancel, retry, discard."""
+"""Commands on a job: confirm, pause, resume, cancel, retry, discard."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.cli import context, options
 from core.db.engine import transaction
-from core.jobs import commands, queries
+from core.jobs import codes, commands, queries
 from core.jobs.approval import limits
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, stale
@@ -22,21 +22,21 @@ from core.models.jobs import JobStatus, SettleJob
 @click.command()
 @options.job_argument
 @options.as_option
-@click.option("--confirmation", help="The word CONFIRM; asked for without it.")
+@click.option("--confirmation", help="The word CONFIRM. Without it, the command asks.")
 @click.option(
     "--cost-share-reason",
-    help="Why Medicare or Medicaid cost sharing is written off, where the job writes off some; asked for at a "
-    "terminal, required elsewhere.",
+    help="Reason for writing off Medicare or Medicaid cost sharing, if the job does. Without it, the command asks at "
+    "a terminal and fails elsewhere.",
 )
 @options.json_option
 def confirm(job: int, email: str, confirmation: str | None, cost_share_reason: str | None, as_json: bool) -> None:
-    """Confirm a previewed job, so that it runs."""
+    """Confirm a previewed job and run it. A job over a limit needs approval first."""
     reason, word = cost_share_reason, confirmation
     warn_of_changes(job, email)
     if reason is None and _at_terminal():
         reason = _prompt_for_cost_share_reason(job, email)
     if word is None:
-        word = click.prompt("Type CONFIRM to let it run", err=as_json)
+        word = click.prompt("Type CONFIRM to run the job", err=as_json)
 
     def by_word(session: Session, key: JobKey, **who: Any) -> SettleJob:
         try:
@@ -92,11 +92,11 @@ def run_job_command(
             now=context.utc_now(),
             **more,
         )
-        facts = {"id": str(job.id), "status": job.status.value}
+        facts, status = {"id": str(job.id), "status": job.status.value}, codes.status_words(job.status)
         waits_because = limits.describe(job.over) if job.status is JobStatus.AWAITING_APPROVAL else []
-    click.echo(json.dumps(facts) if as_json else f"Job {job_id} is {facts['status']}.")
+    click.echo(json.dumps(facts) if as_json else f"Job {job_id} is {status}.")
     if waits_because and not as_json:
-        click.echo("It waits for another person, an approver or an administrator, because it is over a limit:")
+        click.echo("It needs the approval of another user, an approver or administrator, because it is over a limit:")
         for one in waits_because:
             click.echo(f"  {one.sentence}")
 
@@ -115,7 +115,7 @@ def _job_command(name: str, act: Callable[..., SettleJob], help_: str) -> click.
 @click.command("retry-failed")
 @options.job_argument
 @options.as_option
-@click.option("--code", help="Only the claims that failed with this code.")
+@click.option("--code", help="Only claims that failed with this code.")
 @options.json_option
 def retry_failed(job: int, email: str, code: str | None, as_json: bool) -> None:
     """Retry a job's failed claims."""
@@ -125,12 +125,8 @@ def retry_failed(job: int, email: str, code: str | None, as_json: bool) -> None:
 COMMANDS = [
     confirm,
     retry_failed,
-    _job_command("pause", commands.pause, "Pause a job: no chunk is begun from now on."),
-    _job_command("resume", commands.resume, "Let a paused or halted job go on."),
-    _job_command(
-        "cancel",
-        commands.cancel,
-        "End a job where it is; what is settled stays settled.",
-    ),
-    _job_command("discard", commands.discard, "Give up a preview."),
+    _job_command("pause", commands.pause, "Pause a running job. Resume it with `settle resume`."),
+    _job_command("resume", commands.resume, "Resume a paused or halted job."),
+    _job_command("cancel", commands.cancel, "Cancel a confirmed job. Claims that are already settled stay settled."),
+    _job_command("discard", commands.discard, "Discard a preview that was not confirmed or approved."),
 ]

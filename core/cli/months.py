@@ -20,7 +20,7 @@ from core.schedules import queries as schedules
 
 @click.group()
 def month() -> None:
-    """Month-end close. A closed month takes no postings."""
+    """Month-end close. Nothing can be posted to a closed month."""
 
 
 @month.command("list")
@@ -40,7 +40,7 @@ def list_(email: str, as_json: bool) -> None:
 @options.as_option
 @options.json_option
 def show(name: str, email: str, as_json: bool) -> None:
-    """Show a month, what closing it would block, and its closes and reopenings with totals and reasons."""
+    """Show a month, what closing it would affect, and its history."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
@@ -48,7 +48,7 @@ def show(name: str, email: str, as_json: bool) -> None:
         stops = _blocked_by_closing(session, by.practice_id, found.month) if found.state is PeriodState.OPEN else []
     lines = [
         _describe_month(found),
-        *(f"  Closing it stops this: {one}" for one in stops),
+        *(f"  If you close it: {one}" for one in stops),
         *map(_describe_event, found.history),
     ]
     click.echo(json.dumps({**_month_facts(found), "stops": stops}) if as_json else "\n".join(lines))
@@ -57,12 +57,13 @@ def show(name: str, email: str, as_json: bool) -> None:
 @month.command()
 @click.argument("name", metavar="YYYY-MM")
 @options.as_option
-@click.option("--yes", is_flag=True, help="Do not ask, although something stops.")
+@click.option("--yes", is_flag=True, help="Close without asking, even if runs or previews are affected.")
 @options.json_option
 def close(name: str, email: str, yes: bool, as_json: bool) -> None:
-    """Close a month. Its totals and a digest of its postings are stored, and it takes no more postings.
+    """Close a month.
 
-    The command first lists what that blocks. At a terminal, it asks before it continues.
+    Nothing can be posted to a closed month. Its totals and a checksum of its postings are saved. The command first
+    lists the runs and previews that this affects. At a terminal, it then asks whether to continue.
     """
     with options.sessions() as sessions:
         with sessions() as session:
@@ -81,10 +82,10 @@ def close(name: str, email: str, yes: bool, as_json: bool) -> None:
 @month.command()
 @click.argument("name", metavar="YYYY-MM")
 @options.as_option
-@click.option("--reason", required=True, help="Why; kept with the month.")
+@click.option("--reason", required=True, help="Reason for reopening (kept on record).")
 @options.json_option
 def reopen(name: str, email: str, reason: str, as_json: bool) -> None:
-    """Reopen a closed month to postings."""
+    """Reopen a closed month."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         opened = closing.reopen(session, periods.parse_month(name), reason=reason, by=by, now=context.utc_now())
@@ -111,24 +112,25 @@ def _blocked_by_closing(session: Session, practice_id: int, month: dt.date) -> l
     nights = schedules.with_runs_in(session, practice_id, month, now=context.utc_now())
     previews = closing.waiting_previews(session, practice_id, month)
     return [
-        *(f"Schedule “{one.name}” still has runs in it, which will be refused and settle nothing." for one in nights),
-        *(f"Job {job} waits for CONFIRM and will need a new date." for job in previews),
+        *(
+            f"Schedule “{one.name}” still has runs in this month. Those runs will be refused and settle nothing."
+            for one in nights
+        ),
+        *(f"Job {job} waits for CONFIRM and needs a new posting date." for job in previews),
     ]
 
 
 def _describe_event(act: MonthEvent) -> str:
-    said = f"  {context.format_utc(act.at)}  {act.by or 'nobody known'}"
+    said = f"  {context.format_utc(act.at)}  {act.by or 'unknown user'}"
     if act.state is PeriodState.OPEN:
         return f"{said} reopened it: {act.reason}"
-    return (
-        f"{said} closed it: {closing.posting_count(act.totals):,} postings, digest {(act.digest or 'of nothing')[:12]}"
-    )
+    return f"{said} closed it: {closing.posting_count(act.totals):,} postings, checksum {(act.digest or 'none')[:12]}"
 
 
 def _describe_month(one: Month) -> str:
     said = f"{periods.format_code(one.month)}  {one.state.value}"
     if one.closed_at and one.state == "closed":
-        return f"{said}  {closing.posting_count(one.totals):>10,} postings, digest {(one.digest or 'of nothing')[:12]}"
+        return f"{said}  {closing.posting_count(one.totals):>10,} postings, checksum {(one.digest or 'none')[:12]}"
     return f"{said}    reopened: {one.reopened_because}" if one.reopened_because else said
 
 

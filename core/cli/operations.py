@@ -14,9 +14,10 @@ from core.watch.warnings import warnings
 @click.command()
 @options.json_option
 def operations(as_json: bool) -> None:
-    """Show processes, jobs, schedules and failures of the whole installation. Exit 0 only without a warning.
+    """Show processes, jobs and warnings.
 
-    It reads the database only. The Operations page also shows the queue depth of the broker.
+    They are those of all practices. Exit code 0 only if there is no warning. The command reads only the database. The
+    Operations page also shows the queue depth of the broker.
     """
     with options.sessions() as sessions:
         seen = overview.fetch_overview(sessions, now=context.utc_now())
@@ -29,7 +30,7 @@ def _in_words(seen: Overview, wrong: list[str]) -> str:
     lines = [*wrong, *([""] if wrong else []), *_processes(seen), *_jobs(seen)]
     lines.append(f"zones    time zone database {seen.time_zones.words}")
     for code, count in (seen.failures or {}).items():
-        lines.append(f"failed   {count:,} in 24 hours: {codes.describe(code)}")
+        lines.append(f"failed   {count:,} in the last 24 hours: {codes.describe(code)}")
     return "\n".join(lines)
 
 
@@ -41,7 +42,7 @@ def _process(one: ProcessStatus) -> str:
     state = "alive" if one.is_alive else "stopped" if one.has_stopped else "SILENT"
     at_work = ", ".join(f"job {chunk.job.job_id} from claim {chunk.first:,}" for chunk in one.doing)
     queues = f" {'+'.join(one.queues)}" if one.queues else ""
-    doing = f"; at {at_work}" if at_work else ""
+    doing = f"; working on {at_work}" if at_work else ""
     return f"{one.kind:8} {one.host}:{one.pid}{queues} {one.version} {state}, seen {one.seen_seconds:.0f} s ago{doing}"
 
 
@@ -50,13 +51,13 @@ def _jobs(seen: Overview) -> list[str]:
         return []
     lines = []
     for key, job in (*seen.jobs.moving.items(), *seen.jobs.resting.items()):
-        rate = f", {job.rate_per_second:,.0f} a second" if job.rate_per_second else ""
+        rate = f", {job.rate_per_second:,.0f} claims/s" if job.rate_per_second else ""
         stalled = f", STALLED ({job.stalled_because})" if job.stalled_because else ""
         done = f"{job.done:,} of {job.total:,}"
-        status = "reconciling" if job.reconciling else job.status.value
+        status = "reconciling" if job.reconciling else codes.status_words(job.status)
         lines.append(f"job      {key.job_id} of practice {key.practice_id}: {status}, {done}{rate}{stalled}")
     if seen.chunks is not None and seen.chunks.chunks:
-        lines.append(f"chunks   {seen.chunks.chunks:,} open, the oldest for {seen.chunks.oldest_seconds:.0f} s")
+        lines.append(f"chunks   {seen.chunks.chunks:,} open, oldest for {seen.chunks.oldest_seconds:.0f} s")
     return lines
 
 

@@ -17,21 +17,21 @@ from core.db.engine import Sessions, make_sessions
 from core.errors import NotFound
 from core.models.practices import Practice
 
-as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="Who does it.")
+as_option = click.option("--as", "email", required=True, metavar="EMAIL", help="The user who runs this command.")
 
 
 class RecordNumber(click.ParamType[int]):
-    """The number of a job, a schedule, a run or an exclusion."""
+    """The number of a job, schedule, run, exclusion or token."""
 
     def __init__(self, of: str, *, where: str) -> None:
-        """Store what the number identifies, and where it is shown, as the end of a sentence."""
+        """Store what the number identifies, and how to find it, as the end of a sentence."""
         self.name, self._where = of, where
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or fail with the cure."""
         found = reading.number(str(value))
         if not found:
-            self.fail(f"{str(value)[:40]!r} is no {self.name}'s number; {self._where}.", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is not a valid {self.name} number; {self._where}.", param, ctx)
         return found
 
 
@@ -48,10 +48,10 @@ class DateType(click.ParamType[dt.date]):
             self.fail(f"{fault}.", param, ctx)
 
 
-JOB: Final = RecordNumber("job", where="`settle preview` prints it, and the Jobs page")
+JOB: Final = RecordNumber("job", where="to find it, open the Jobs page")
 DAY: Final = DateType()
 job_argument = click.argument("job", type=JOB)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print facts for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @contextmanager
@@ -66,13 +66,13 @@ def find_actor(session: Session, email: str, practice: str | None = None) -> Act
     user = find_by_email(session, email)
     if user is None or not user.active:
         raise NotFound(
-            f"There is no active user {email}; add one with: settle user add {email} --practice NAME "
+            f"There is no active user {email}. Add one: settle user add {email} --practice NAME "
             "--role biller --limit unlimited"
         )
     if practice is not None:
         practice_id = session.scalar(select(Practice.id).where(Practice.name == practice))
         if practice_id != user.practice_id:
-            raise NotFound(f"{email} does not belong to a practice called {practice!r}.")
+            raise NotFound(f"{email} is not a user of a practice named {practice!r}.")
     return actor_for(user)
 
 
@@ -82,6 +82,6 @@ def parse_filters(pairs: tuple[str, ...]) -> dict[str, str | list[str]]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not value:
-            raise click.UsageError(f"--filter {pair}: write KEY=VALUE, such as total_due_max_cents=5000")
+            raise click.UsageError(f"--filter {pair}: write KEY=VALUE, for example total_due_max_cents=5000")
         given.setdefault(key, []).append(value)
     return {key: values[0] if len(values) == 1 else values for key, values in given.items()}

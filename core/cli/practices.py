@@ -10,8 +10,8 @@ from core.models.practices import Practice
 from core.practices import queries
 from core.practices.queries import NoSuchPractice
 
-_CURE = "Add --create to create it."
-create_option = click.option("--create", is_flag=True, help="Create the practice if there is none of that name.")
+_CURE = "To create it, add --create."
+create_option = click.option("--create", is_flag=True, help="Create the practice if it does not exist.")
 
 
 def may_create(name: str, *, create: bool) -> bool:

@@ -27,7 +27,7 @@ _posting_date_option = click.option(
     type=click.DateTime(["%Y-%m-%d"]),
     callback=lambda _context, _option, given: given and given.date(),
     metavar="YYYY-MM-DD",
-    help="The posting date: today, or the next open date where this month is closed.  [default: today]",
+    help="Posting date: today, or the next open date if this month is closed.  [default: today]",
 )
 
 
@@ -39,10 +39,10 @@ _posting_date_option = click.option(
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Which claims; a key twice means any of both.",
+    help="Claims that match. Repeat a KEY to match any of its values.",
 )
-@click.option("--claim", "claims", multiple=True, metavar="ID", help="This claim; as often as needed.")
-@click.option("--all", "every", is_flag=True, help="Every claim of the practice.")
+@click.option("--claim", "claims", multiple=True, metavar="ID", help="A claim. Repeat for more claims.")
+@click.option("--all", "every", is_flag=True, help="All claims of the practice.")
 @click.option(
     "--to",
     "target",
@@ -54,14 +54,14 @@ _posting_date_option = click.option(
 @click.option(
     "--reason",
     type=click.Choice([reason.value for reason in WriteOffReason]),
-    help="Why; asked for when the target is Settled.",
+    help="Reason for the write-off. Required for Settled.",
 )
-@click.option("--note", default="", help="Kept with the job.")
+@click.option("--note", default="", help="Note, saved with every write-off in the ledger.")
 @click.option(
     "--include",
     multiple=True,
     type=click.Choice(MAY_INCLUDE),
-    help="Override a rule, if your role may.",
+    help="Override a skip rule, if your role allows it. Repeat for more rules.",
 )
 @_posting_date_option
 @options.json_option
@@ -75,9 +75,14 @@ def preview(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Show what settling would do to each claim. Nothing is changed before `settle confirm`."""
+    """Preview what a job will do to each claim.
+
+    Nothing changes until `settle confirm`.
+    """
     if [every, bool(filters), bool(claims)].count(True) != 1:
-        raise click.UsageError("Give --filter KEY=VALUE or --claim ID (as often as needed), or --all for every claim.")
+        raise click.UsageError(
+            "Select claims with --filter KEY=VALUE or --claim ID (each may be repeated), or with --all."
+        )
     request = JobRequest.of(
         {
             "target_status": target,
@@ -102,15 +107,15 @@ def _selection(filters: tuple[str, ...], claims: tuple[str, ...]) -> dict[str, A
 @click.command()
 @options.job_argument
 @options.as_option
-@click.option("--claim", "claims", multiple=True, metavar="ID", help="Only this claim; as often as needed.")
-@click.option("--note", default="", help="Kept with the reversal.")
+@click.option("--claim", "claims", multiple=True, metavar="ID", help="Only this claim. Repeat for more claims.")
+@click.option("--note", default="", help="Note, saved with the reversal.")
 @_posting_date_option
 @options.json_option
 def reverse(job: int, email: str, claims: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Show what reversing a job would do. Nothing is changed before `settle confirm` of the reversal.
+    """Preview the reversal of a job.
 
-    A payment that arrived after the write-off stays: only the remaining write-off is reversed. A claim with any other
-    change is skipped until that change is undone.
+    Nothing changes until `settle confirm` of the reversal. Payments that arrived after the write-off stay: only the
+    rest of the write-off is reversed. Claims with other later changes are skipped until those changes are undone.
     """
 
     def ask(session: Session, *, by: Actor, **who: Any) -> SettleJob:
@@ -128,7 +133,7 @@ def _print_preview(ask: Callable[..., SettleJob], *, email: str, as_json: bool, 
             try:
                 job = ask(session, by=by, idempotency_key=secrets.token_urlsafe(16), now=context.utc_now())
             except PeriodClosed as refused:
-                cure = f"For that date, add: --posting-date {refused.facts['next_open_date']}"
+                cure = f"To post on that date, add: --posting-date {refused.facts['next_open_date']}"
                 raise PeriodClosed(f"{refused.message} {cure}", **refused.facts) from None
         job = _wait_until_prepared(sessions, JobKey(job.practice_id, job.id))
         with sessions() as session:
@@ -153,7 +158,10 @@ def _wait_until_prepared(sessions: Sessions, key: JobKey) -> SettleJob:
 @options.as_option
 @options.json_option
 def show(job: int, email: str, as_json: bool) -> None:
-    """Show a job's frozen preview: counts, dollars, rules, limits and requesters."""
+    """Show a job's frozen preview.
+
+    It has counts, dollars, skip rules, limits and requesters.
+    """
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)

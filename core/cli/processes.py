@@ -25,7 +25,10 @@ from core.settings import settings
 @click.command()
 @options.json_option
 def migrate(as_json: bool) -> None:
-    """Migrate the database to this version, and list the migrations that ran."""
+    """Migrate the database to this version.
+
+    The command lists the migrations that ran.
+    """
     with context.database() as engine:
         migrated = migrate_database(engine.url.render_as_string(hide_password=False))
     click.echo(json.dumps(asdict(migrated)) if as_json else _describe_migration(migrated))
@@ -33,7 +36,7 @@ def migrate(as_json: bool) -> None:
 
 def _describe_migration(migrated: Migrated) -> str:
     if not migrated.done:
-        return f"The database is already at migration {migrated.after}; nothing to do."
+        return f"The database is already at migration {migrated.after}. Nothing to do."
     what = f"the database from {migrated.before}" if migrated.before else "an empty database"
     each = [f"  {one.revision}  {one.title}" for one in migrated.done]
     return "\n".join([f"Migrated {what} to {migrated.after}:", *each])
@@ -41,31 +44,40 @@ def _describe_migration(migrated: Migrated) -> str:
 
 @click.command()
 def web() -> None:
-    """Serve the pages and the API."""
+    """Run the web server for pages and API."""
     _exec_program(programs.web(settings()))
 
 
 @click.command()
 @click.option("--queue", type=click.Choice(programs.QUEUES), default=programs.QUEUES[0], show_default=True)
-@click.option("--name", help="Needed where two workers of one queue run on one host.")
+@click.option("--name", help="A unique name, needed if two workers of one queue run on one host.")
 def worker(queue: str, name: str | None) -> None:
-    """Work on one queue: settle (chunks and previews) or control (sweep and tick)."""
+    """Run a worker on one queue.
+
+    The settle queue is for chunks and previews, the control queue for sweep and tick.
+    """
     _wait_until_migrated()
     _exec_program(programs.worker(queue, settings(), name=name))
 
 
 @click.command()
 def beat() -> None:
-    """Send hints for sweep and tick every few seconds. More than one beat does no harm."""
+    """Run beat, which sends hints on a schedule.
+
+    It sends hints for sweep and tick every few seconds. A second beat does no harm.
+    """
     _wait_until_migrated()
     _exec_program(programs.beat(settings()))
 
 
 @click.command()
 def flower() -> None:
-    """Show workers and hints, read-only, to users of SETTLE_FLOWER_BASIC_AUTH (user:password)."""
+    """Run Flower, a read-only view of workers and hints.
+
+    SETTLE_FLOWER_BASIC_AUTH sets its user and password (user:password).
+    """
     if settings().flower_basic_auth is None:
-        raise click.UsageError("Set SETTLE_FLOWER_BASIC_AUTH to user:password; Flower is never open to everyone.")
+        raise click.UsageError("Set SETTLE_FLOWER_BASIC_AUTH to user:password. Flower never runs without a password.")
     _exec_program(programs.flower(settings()), programs.flower_environment(settings()))
 
 

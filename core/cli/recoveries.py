@@ -1,4 +1,4 @@
-"""Payments after a write-off."""
+"""`settle recoveries`: payments after a write-off."""
 
 import json
 
@@ -13,10 +13,10 @@ from core.practices import periods
 
 @click.command()
 @options.as_option
-@click.option("--month", "name", metavar="YYYY-MM", help="List the payments of this month.")
+@click.option("--month", "name", metavar="YYYY-MM", help="List the payments of one month.")
 @options.json_option
 def recoveries(email: str, name: str | None, as_json: bool) -> None:
-    """Show what payments after a write-off reversed, by month."""
+    """Show payments after a write-off, by month."""
     month = periods.parse_month(name) if name else None
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
@@ -39,7 +39,7 @@ def recoveries(email: str, name: str | None, as_json: bool) -> None:
         click.echo(
             f"{row.posted_on:%m/%d/%Y}  claim {row.claim_id}, line {row.line}, {row.responsibility.value}: {what} of "
             f"{format_cents(abs(row.amount_cents))} {did} {format_cents(abs(row.recovered_cents))} "
-            f"of the write-offs of {jobs}"
+            f"of write-offs of {jobs}"
         )
     if not (rows or months):
         click.echo("No payment has been posted after a write-off.")

@@ -9,23 +9,25 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.cli import context, options
+from core.counting import counted
 from core.jobs import codes
 from core.models.schedules import Schedule, ScheduleRun
 from core.money import format_cents, plain_limit
 from core.practices.queries import find as practice_of
 from core.schedules import descriptions, estimate as nightly, queries, reports
 
-_SCHEDULE: Final = options.RecordNumber("schedule", where="`settle schedule list` prints it")
-_RUN: Final = options.RecordNumber("run", where="`settle schedule runs` prints it")
+_SCHEDULE: Final = options.RecordNumber("schedule", where="to find it, run `settle schedule list`")
+_RUN: Final = options.RecordNumber("run", where="to find it, run `settle schedule runs`")
+practice_option = click.option("--practice", metavar="NAME", help="Fail if the user is not in this practice.")
 schedule_argument = click.argument("schedule_id", metavar="SCHEDULE", type=_SCHEDULE)
 
 
 @click.command("list")
-@click.option("--practice", metavar="NAME")
+@practice_option
 @options.as_option
 @options.json_option
 def list_schedules(practice: str | None, email: str, as_json: bool) -> None:
-    """List the practice's schedules, what each does and its next run."""
+    """List the schedules, what each does and its next run."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
         found = [schedule_facts(session, one, now=now) for one in queries.list_schedules(session, by.practice_id)]
@@ -39,11 +41,11 @@ def list_schedules(practice: str | None, email: str, as_json: bool) -> None:
 
 @click.command("show")
 @schedule_argument
-@click.option("--practice", metavar="NAME")
+@practice_option
 @options.as_option
 @options.json_option
 def show(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
-    """Show one schedule."""
+    """Show a schedule."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
         facts = schedule_facts(session, queries.find(session, by.practice_id, schedule_id), now=now)
@@ -58,7 +60,7 @@ def show(schedule_id: int, practice: str | None, email: str, as_json: bool) -> N
 
 @click.command("tonight")
 @schedule_argument
-@click.option("--practice", metavar="NAME")
+@practice_option
 @options.as_option
 @options.json_option
 def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
@@ -76,21 +78,24 @@ def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -
     for note in seen.notes:
         click.echo(note)
     total = format_cents(seen.insurance_cents + seen.patient_cents)
-    click.echo(f"Of {seen.claims:,} claims it would settle {seen.will_settle:,} and write off {total}.")
+    click.echo(f"It would settle {seen.will_settle:,} of {counted(seen.claims, 'claim')} and write off {total}.")
     for code, claims in seen.by_code:
         click.echo(f"  {claims:>10,}  {code}: {codes.describe(code)}")
     for code in seen.over:
-        click.echo(f"  It would wait for another person: {codes.describe(code)}.")
+        click.echo(f"  It would need another user's approval: {codes.describe(code)}.")
 
 
 @click.command("runs")
 @click.argument("schedule_id", metavar="[SCHEDULE]", required=False, type=_SCHEDULE)
-@click.option("--limit", type=click.IntRange(1, 1_000), default=30, show_default=True)
-@click.option("--practice", metavar="NAME")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=30, show_default=True, help="Most runs to list.")
+@practice_option
 @options.as_option
 @options.json_option
 def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, as_json: bool) -> None:
-    """List the results of runs, newest first, of one schedule or of all."""
+    """List runs and their results, newest first.
+
+    Without SCHEDULE, list the runs of all schedules.
+    """
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
         found = queries.list_runs(session, by.practice_id, schedule_id, limit=limit)
@@ -104,11 +109,11 @@ def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, 
 
 @click.command("report")
 @click.argument("run_id", metavar="RUN", type=_RUN)
-@click.option("--practice", metavar="NAME")
+@practice_option
 @options.as_option
 @options.json_option
 def report(run_id: int, practice: str | None, email: str, as_json: bool) -> None:
-    """Show the report of one run."""
+    """Show the report of a run."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
         told = run_facts(session, queries.find_run(session, by.practice_id, run_id), now=now)

@@ -10,7 +10,14 @@ from sqlalchemy.orm import Session
 
 from core.claims.filters import ClaimFilter
 from core.cli import context, options
-from core.cli.schedule_output import READ_COMMANDS, run_facts, schedule_argument, schedule_facts, schedule_sentence
+from core.cli.schedule_output import (
+    READ_COMMANDS,
+    practice_option,
+    run_facts,
+    schedule_argument,
+    schedule_facts,
+    schedule_sentence,
+)
 from core.db.engine import transaction
 from core.jobs.lifecycle import CONFIRMATION
 from core.models.ledger import WriteOffReason
@@ -19,33 +26,44 @@ from core.money import UNLIMITED, UNLIMITED_WORD, parse_limit, plain_limit
 from core.schedules import commands, queries, time_zone
 from core.schedules.requests import WEEKDAYS, ScheduleRequest, parse_claims_cap
 
-practice_option = click.option("--practice", metavar="NAME", help="Checked against who does it, where it is given.")
-_confirmation_option = click.option("--confirmation", help="The word CONFIRM; asked for without it.")
+_confirmation_option = click.option("--confirmation", help="The word CONFIRM. Without it, the command asks.")
 
 # Every field of a schedule as an option. `change` keeps fields that are not given.
 _FIELDS: Final = (
-    click.option("--name"),
-    click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="Which claims; as often as needed."),
-    click.option("--at", "local_time", metavar="HH:MM", help="By the practice's clock."),
+    click.option("--name", help="Name of the schedule."),
+    click.option(
+        "--filter",
+        "filters",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Claims that match. Repeat a KEY to match any of its values.",
+    ),
+    click.option("--at", "local_time", metavar="HH:MM", help="Time of the run, in the practice's time zone."),
     click.option(
         "--weekday",
         "weekdays",
         multiple=True,
         type=click.Choice(WEEKDAYS),
-        help="Several may be given; else every day.",
+        help="Day of the run. Repeat for more days. A new schedule runs every day by default.",
     ),
-    click.option("--reason", type=click.Choice([reason.value for reason in WriteOffReason])),
-    click.option("--note"),
-    click.option("--claims-max", metavar="N|unlimited", help="Above it, the job waits for another person."),
-    click.option("--amount-max", metavar="DOLLARS|unlimited", help="Above it, the job waits for another person."),
-    click.option("--late-minutes", type=int, help="How late a night may still start; 240 without it."),
-    click.option("--mail-to", multiple=True, metavar="EMAIL", help="Who gets the morning report; as often as needed."),
+    click.option(
+        "--reason", type=click.Choice([reason.value for reason in WriteOffReason]), help="Reason for the write-off."
+    ),
+    click.option("--note", help="Note, saved with every write-off in the ledger."),
+    click.option("--claims-max", metavar="N|unlimited", help="Max claims per run without approval."),
+    click.option("--amount-max", metavar="DOLLARS|unlimited", help="Max write-off per run without approval."),
+    click.option(
+        "--late-minutes",
+        type=int,
+        help="Latest start, in minutes after the set time. By default, 240 for a new schedule.",
+    ),
+    click.option("--mail-to", multiple=True, metavar="EMAIL", help="E-mail the run report here. Repeat for more."),
 )
 
 
 @click.group()
 def schedule() -> None:
-    """Schedules, which create a job at a set local time."""
+    """Manage schedules. A schedule creates a job at a set local time."""
 
 
 def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
@@ -60,7 +78,7 @@ def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
 @options.as_option
 @options.json_option
 def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
-    """Create a schedule. It only reports until `settle schedule settle`."""
+    """Create a schedule in report-only mode. Turn on settling with `settle schedule settle`."""
     request = ScheduleRequest.of({"weekdays": WEEKDAYS, **_given_fields(given)})
     _run_schedule_command(commands.create, request, email=email, practice=practice, as_json=as_json)
 
@@ -75,13 +93,13 @@ def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
 def change(
     schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool, **given: Any
 ) -> None:
-    """Change the given fields from the next run on. A schedule that settles needs CONFIRM."""
+    """Change the given fields, from the next run. A schedule that settles needs CONFIRM."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
     request = ScheduleRequest.of({**_current_fields(found), **_given_fields(given)})
     if found.mode is ScheduleMode.SETTLE and confirmation is None:
-        confirmation = click.prompt(f"Type {CONFIRMATION} to let it settle so")
+        confirmation = click.prompt(f"Type {CONFIRMATION} to change what it settles")
     _run_schedule_command(
         commands.change, schedule_id, request, version=found.version, confirmation=confirmation, email=email,
         practice=practice, as_json=as_json,
@@ -95,11 +113,11 @@ def change(
 @options.as_option
 @options.json_option
 def settle(schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool) -> None:
-    """Let a schedule settle from its next run on. Needs CONFIRM."""
+    """Turn on settling, from the next run. Needs CONFIRM."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email, practice)
         found = queries.find(session, by.practice_id, schedule_id)
-    word = confirmation if confirmation is not None else click.prompt(f"Type {CONFIRMATION} to let it settle by itself")
+    word = confirmation if confirmation is not None else click.prompt(f"Type {CONFIRMATION} to turn on settling")
     _run_schedule_command(
         commands.start_settling, schedule_id, confirmation=word, version=found.version, email=email,
         practice=practice, as_json=as_json,
@@ -112,7 +130,7 @@ def settle(schedule_id: int, confirmation: str | None, practice: str | None, ema
 @options.as_option
 @options.json_option
 def report_only(schedule_id: int, practice: str | None, email: str, as_json: bool) -> None:
-    """Return a schedule to report-only mode."""
+    """Switch a schedule to report-only mode."""
 
     def act(session: Session, **who: Any) -> Schedule:
         version = queries.find(session, who["by"].practice_id, schedule_id).version
@@ -131,16 +149,14 @@ def _add_action_command(name: str, act: Callable[..., Schedule], help_: str) -> 
         _run_schedule_command(act, schedule_id, email=email, practice=practice, as_json=as_json)
 
 
-_add_action_command("pause", commands.pause, "Let a schedule's nights pass until it is resumed.")
-_add_action_command(
-    "resume", commands.resume, "Let a schedule's nights come again; whoever resumes a stopped one answers for it."
-)
-_add_action_command("delete", commands.delete, "Let no night come any more; what runs or waits goes on.")
+_add_action_command("pause", commands.pause, "Pause a schedule. It does not run until it is resumed.")
+_add_action_command("resume", commands.resume, "Resume a schedule. If it was stopped, you become its owner.")
+_add_action_command("delete", commands.delete, "Delete a schedule. A job that is running or waiting continues.")
 
 
 @schedule.command("run-now")
 @schedule_argument
-@click.option("--key", help="The same key is the same run; a new one is made without it.")
+@click.option("--key", help="Idempotency key: a repeated key never starts a second run.  [default: a new key]")
 @practice_option
 @options.as_option
 @options.json_option
@@ -158,11 +174,14 @@ def run_now(schedule_id: int, key: str | None, practice: str | None, email: str,
 @practice_option
 @options.as_option
 def set_time_zone(name: str, practice: str | None, email: str) -> None:
-    """Set the practice's time zone, for example America/Chicago."""
+    """Set the practice's time zone.
+
+    NAME is, for example, America/Chicago.
+    """
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email, practice)
         time_zone.set_time_zone(session, name, by=by, now=context.utc_now())
-    click.echo(f"Days and nights go by {name} from now on; what was posted keeps its date.")
+    click.echo(f"Time zone set to {name}. Dates and schedules now use it. Existing postings keep their date.")
 
 
 def _run_schedule_command(

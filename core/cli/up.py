@@ -13,16 +13,14 @@ from core.settings import settings
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65_535), help="Where the pages are.  [default: 8000]")
-@click.option(
-    "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where data is kept.  [default: var]"
-)
-@click.option("--no-sample", is_flag=True, help="Make no sample practice in an empty database.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port of the web server.  [default: 8000]")
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [default: var]")
+@click.option("--no-sample", is_flag=True, help="Do not create the sample practice in an empty database.")
 def up(port: int | None, data_dir: Path | None, no_sample: bool) -> None:
-    """Start everything on this machine and keep it running until Ctrl-C.
+    """Run everything on this machine until Ctrl-C.
 
-    SETTLE_DATABASE_URL and SETTLE_BROKER_URL name existing servers. A server without a URL is started here, with its
-    files in the data folder.
+    To use existing servers, set SETTLE_DATABASE_URL and SETTLE_BROKER_URL. A server without a URL is started here
+    and keeps its files in the data folder.
     """
     chosen = {"web_port": port, "data_dir": data_dir}
     with_choices = settings().model_copy(update={name: value for name, value in chosen.items() if value is not None})
@@ -47,7 +45,7 @@ def _show_ready(servers: RunningServers, sign_in: SignIn | None, data_dir: Path)
     _say("\nBatch Settle is ready.\n")
     for name, value in rows:
         _say(f"  {name:<12}{value}")
-    _say("\nCtrl-C stops everything.\n")
+    _say("\nPress Ctrl-C to stop everything.\n")
 
 
 COMMANDS = [up]

@@ -19,7 +19,7 @@ from core.practices import limits, queries as practices
 _email_argument = click.argument("who", metavar="EMAIL")
 _which_argument = click.argument("which", type=click.Choice(["claim", "job"]))
 _amount_argument = click.argument("amount", metavar="AMOUNT|unlimited")
-_NOT_RETROACTIVE: Final = "Jobs that were previewed before keep the limits of then."
+_NOT_RETROACTIVE: Final = "Existing previews keep their old limits."
 
 
 @user.command("list")
@@ -46,7 +46,7 @@ def change_role(who: str, role: str, email: str) -> None:
     _run_user_command(
         who, email, lambda session, user_id, **by: user_management.change_role(session, user_id, Role(role), **by)
     )
-    click.echo(f"{who} is {'an' if role[0] in 'ao' else 'a'} {role} from now on.")
+    click.echo(f"{who} is now {'an' if role[0] in 'ao' else 'a'} {role}.")
 
 
 @user.command("limit")
@@ -55,23 +55,29 @@ def change_role(who: str, role: str, email: str) -> None:
 @_amount_argument
 @options.as_option
 def set_user_limit(who: str, which: str, amount: str, email: str) -> None:
-    """Set what another user may write off without approval on one claim or in one job: dollars, or unlimited."""
+    """Set another user's write-off limit.
+
+    The limit is the max write-off per claim or per job without approval, in dollars or unlimited.
+    """
     cents: dict[str, Any] = {f"{which}_cents": parse_limit(amount)}
     _run_user_command(
         who,
         email,
         lambda session, user_id, **by: user_management.set_limits(session, user_id, **cents, **by),
     )
-    click.echo(f"Limit of {who} for one {which}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
+    click.echo(f"Limit per {which} for {who}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
 
 
 @user.command("deactivate")
 @_email_argument
 @options.as_option
 def deactivate(who: str, email: str) -> None:
-    """Deactivate another user: sign out their browsers and revoke their tokens."""
+    """Deactivate another user.
+
+    They are signed out of every browser, and their API tokens are revoked permanently.
+    """
     _run_user_command(who, email, user_management.deactivate)
-    click.echo(f"{who} is deactivated: signed out everywhere, every token revoked.")
+    click.echo(f"{who} is deactivated. All sessions ended and all API tokens revoked.")
 
 
 @user.command("reactivate")
@@ -80,7 +86,7 @@ def deactivate(who: str, email: str) -> None:
 def reactivate(who: str, email: str) -> None:
     """Reactivate a user. Their tokens stay revoked."""
     _run_user_command(who, email, user_management.reactivate)
-    click.echo(f"{who} may sign in again; tokens stay revoked.")
+    click.echo(f"{who} can sign in again. Their API tokens stay revoked.")
 
 
 @click.command("limit")
@@ -89,24 +95,26 @@ def reactivate(who: str, email: str) -> None:
 @click.option("--practice", required=True, metavar="NAME")
 @options.as_option
 def set_limit(which: str, amount: str, practice: str, email: str) -> None:
-    """Set what the practice may write off without approval on one claim or in one job.
+    """Set the practice's write-off limit.
 
-    In dollars, or the word unlimited. A job over a limit needs approval as a whole.
+    The limit is the max write-off per claim or per job without approval, in dollars or unlimited. A job over a limit
+    needs approval as a whole.
     """
     cents: dict[str, Any] = {f"{which}_cents": parse_limit(amount)}
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email, practice)
         limits.set_write_off_limits(session, **cents, by=by, now=context.utc_now())
-    click.echo(f"Limit of {practice} for one {which}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
+    click.echo(f"Limit per {which} for {practice}: {format_limit(*cents.values())}. {_NOT_RETROACTIVE}")
 
 
 @click.command("limits")
 @options.as_option
 @options.json_option
 def show_limits(email: str, as_json: bool) -> None:
-    """Show what may be written off without approval on one claim and in one job, for the practice and by user.
+    """Show the write-off limits.
 
-    Administrators see all users, others only themselves. The stricter of the practice's and the user's limit applies.
+    Administrators see the limits of all users; other users see only their own and the practice's. The lower limit
+    applies.
     """
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)

@@ -19,25 +19,25 @@ from core.practices import queries
 def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Head | None:
     number, _, digest = (given or "").replace(",", "").partition(":")
     if given is not None and not (number.isascii() and number.isdigit() and digest):
-        raise click.BadParameter("write the number and the digest, such as 1042:9f86d081…")
+        raise click.BadParameter("write the number and the digest, for example 1042:9f86d081…")
     return Head(int(number), digest) if given is not None else None
 
 
 @click.command()
-@click.option("--practice", "name", help="Of this practice alone; of all without it.")
+@click.option("--practice", "name", help="Check only this practice.  [default: all practices]")
 @click.option(
     "--head",
     "kept",
     metavar="N:DIGEST",
     callback=_parse_head,
-    help="The end of this practice's audit as it was kept elsewhere: it must still be in the chain.",
+    help="A saved last entry of this practice's audit. Fail if the audit no longer contains it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print facts for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: bool) -> None:
-    """Check that the books are right to the cent. Exit 0 only if every invariant holds true."""
+    """Check that the books balance to the cent. Exit code 0 only if every invariant is true."""
     if kept and not name:
-        raise click.UsageError("Name the practice of the head too: --practice NAME.")
+        raise click.UsageError("--head also needs --practice NAME.")
     with context.database() as engine:
         sessions = make_sessions(engine)
         with transaction(sessions) as session:
@@ -55,9 +55,9 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
 def _missing_head_violation(practice_id: int, kept: Head) -> Violation:
     return Violation(
         "the_kept_head_is_in_the_chain",
-        "the act that was kept elsewhere is in the audit under the same number and digest",
+        "the saved audit entry is in the audit with the same number and digest",
         1,
-        (f"practice {practice_id}, act number {kept.number}",),
+        (f"practice {practice_id}, audit entry {kept.number}",),
     )
 
 
@@ -72,11 +72,11 @@ def _as_json(found: list[Violation]) -> str:
 
 def _as_words(found: list[Violation]) -> str:
     if not found:
-        return f"All {len(INVARIANTS)} invariants hold."
+        return f"All {len(INVARIANTS)} invariants are true."
     lines = []
     for violation in found:
         broken = f"broken in {counted(violation.rows, 'place')}"
-        lines.append(f"{violation.invariant}: {broken}. It must be true that {violation.sentence}.")
+        lines.append(f"{violation.invariant}: {broken}. Expected: {violation.sentence}.")
         lines.extend(f"    {subject}" for subject in violation.subjects)
         if violation.rows > len(violation.subjects):
             lines.append(f"    … and {violation.rows - len(violation.subjects):,} more")

@@ -28,7 +28,7 @@ _MOVED: Final = {JobKind.SETTLE: "written off", JobKind.STATUS: "", JobKind.REVE
 @options.job_argument
 @options.json_option
 def watch(job: int, as_json: bool) -> None:
-    """Follow a job until it stops. Exit 0 if it completed."""
+    """Show a job's progress until it stops. Exit code 0 only if it completed."""
     with options.sessions() as sessions:
         key, kind = _find_job(sessions, job)
         seen = _show_progress_bar(sessions, key) if not as_json else _poll_until_stopped(sessions, key, lambda _: None)
@@ -36,7 +36,7 @@ def watch(job: int, as_json: bool) -> None:
         click.echo(json.dumps({**progress.as_json(seen), "words": outcome_sentences.sentence(seen, kind)}))
     else:
         but = f", but no claim was {codes.DONE_WORDS[kind]}" if outcome_sentences.did_nothing(seen) else ""
-        click.echo(f"Job {job} is {seen.status.value}{but}: {_describe_counts(seen, kind)}.")
+        click.echo(f"Job {job} is {codes.status_words(seen.status)}{but}: {_describe_counts(seen, kind)}.")
     click.get_current_context().exit(0 if seen.status is JobStatus.COMPLETED else 1)
 
 
@@ -68,7 +68,7 @@ def _show_progress_bar(sessions: Sessions, key: JobKey) -> progress.Progress:
         def show(seen: progress.Progress) -> None:
             bar.update(
                 task,
-                description="reconciling" if seen.reconciling else seen.status.value,
+                description="reconciling" if seen.reconciling else codes.status_words(seen.status),
                 completed=seen.done,
                 total=seen.total,
             )

@@ -1,5 +1,5 @@
--- Run once by a superuser, with psql: the product's own role, no superuser, and the database that belongs to it.
--- Its password is read from the file that the product's processes read.
+-- A superuser runs this once with psql. It creates the product's role, which is no superuser, and its database.
+-- The password comes from the secret file that the product's processes read.
 \set password `cat "$SETTLE_SECRETS_DIR/settle_database_password"`
 CREATE ROLE settle LOGIN PASSWORD :'password';
 CREATE DATABASE settle OWNER settle;

@@ -51,6 +51,14 @@ LIMIT_SENTENCES: Final = {
 }
 
 
+_STATUS_WORDS: Final[Mapping[str, str]] = {"cancelling": "canceling", "cancelled": "canceled"}
+
+
+def status_words(status: str) -> str:
+    """Return a job's status as a sentence shows it: "awaiting approval", "canceled"."""
+    return _STATUS_WORDS.get(status, status.replace("_", " "))
+
+
 def describe(code: str) -> str:
     """Return the sentence for `code`. A code of another version is shown as it is."""
     if code in FAILURE_SENTENCES:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.errors import BadInput, Refusal
+from core.jobs import codes
 from core.jobs.keys import JobKey, NoSuchJob
 from core.models.jobs import JobKind, JobStatus, SettleJob
 
@@ -19,17 +20,17 @@ TRANSITIONS: Final[dict[tuple[JobStatus, JobStatus], str]] = {
     (S.PREPARING, S.PREVIEWED): "its items are frozen",
     (S.PREPARING, S.DISCARDED): "discarded, or nothing was selected",
     (S.PREPARING, S.REPORTED): "a report-only schedule",
-    (S.PREVIEWED, S.CONFIRMED): "a user typed CONFIRM",
+    (S.PREVIEWED, S.CONFIRMED): "confirmed by a user",
     (S.PREVIEWED, S.AWAITING_APPROVAL): "it exceeds a limit",
-    (S.PREVIEWED, S.EXPIRED): "it was not confirmed within an hour",
-    (S.PREVIEWED, S.DISCARDED): "given up",
-    (S.AWAITING_APPROVAL, S.CONFIRMED): "another user approved",
-    (S.AWAITING_APPROVAL, S.REJECTED): "another user rejected it",
+    (S.PREVIEWED, S.EXPIRED): "not confirmed within an hour",
+    (S.PREVIEWED, S.DISCARDED): "discarded by a user",
+    (S.AWAITING_APPROVAL, S.CONFIRMED): "approved by another user",
+    (S.AWAITING_APPROVAL, S.REJECTED): "rejected by another user",
     (S.AWAITING_APPROVAL, S.EXPIRED): "not approved within 7 days",
-    (S.AWAITING_APPROVAL, S.DISCARDED): "given up",
+    (S.AWAITING_APPROVAL, S.DISCARDED): "discarded by a user",
     (S.CONFIRMED, S.RUNNING): "a worker took its first chunk",
     (S.CONFIRMED, S.PAUSING): "paused before a worker took a chunk",
-    (S.CONFIRMED, S.CANCELLING): "canceled",
+    (S.CONFIRMED, S.CANCELLING): "canceled before a worker took a chunk",
     (S.RUNNING, S.PAUSING): "paused by a user",
     (S.RUNNING, S.CANCELLING): "canceled by a user",
     (S.RUNNING, S.HALTED): "its failure budget is exceeded, or it is out of balance",
@@ -114,12 +115,12 @@ def require_still_allowed(session: Session, job: SettleJob, by: Actor, action: A
 
 
 _ACTS: Final = {
-    S.CONFIRMED: "go on",
+    S.CONFIRMED: "continue",
     S.AWAITING_APPROVAL: "wait for approval",
     S.REJECTED: "be rejected",
     S.DISCARDED: "be discarded",
     S.PAUSING: "be paused",
-    S.CANCELLING: "be cancelled",
+    S.CANCELLING: "be canceled",
 }
 
 
@@ -131,7 +132,7 @@ def by_schedule(job: SettleJob) -> dict[str, int]:
 def wrong_status(job: SettleJob, what: str) -> WrongStatus:
     """Return the refusal that names the job's status and what it does not allow."""
     return WrongStatus(
-        f"The job is {job.status.replace('_', ' ')}; it cannot {what}.",
+        f"The job is {codes.status_words(job.status)}; it cannot {what}.",
         status=job.status.value,
     )
 

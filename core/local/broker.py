@@ -60,7 +60,7 @@ class Broker:
         while not answers(self._socket):
             if not self.child.is_running() or time.monotonic() > until:
                 self.stop()
-                raise BrokerFailed(f"The broker did not start; its last words are in {self._log}.")
+                raise BrokerFailed(f"The broker did not start. See its log: {self._log}.")
             time.sleep(_LOOK_SECONDS)
 
     def stop(self) -> None:

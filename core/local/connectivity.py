@@ -46,8 +46,10 @@ def require_free_port(host: str, port: int, *, cure: str) -> None:
     try:
         _bind(host, port)
     except OSError as error:
-        why = {errno.EADDRINUSE: "is in use", errno.EACCES: "is not ours to take"}.get(error.errno or 0)
-        raise PortTaken(f"Port {port} of {host} {why or f'cannot be taken ({error.strerror})'}; {cure}.") from None
+        why = {errno.EADDRINUSE: "is in use", errno.EACCES: "needs more privileges than this user has"}.get(
+            error.errno or 0
+        )
+        raise PortTaken(f"Port {port} of {host} {why or f'cannot be used ({error.strerror})'}; {cure}.") from None
 
 
 def free_port(host: str, wanted: int) -> int:

@@ -99,7 +99,8 @@ class Postgres:
         place = unprivileged.choose_location(self._programs or binaries.find_postgres(), self._wanted)
         if place.folder != self._wanted:
             self._say(
-                f'PostgreSQL runs as "nobody", which may not enter {self._wanted.parent}: its data is in {place.folder}'
+                f'PostgreSQL runs as user "nobody", which has no access to {self._wanted.parent}. '
+                f"Its data is in {place.folder}."
             )
         self._sockets = socket_folder(place.folder / "socket", owner=place.user)
         data = place.folder / "data"
@@ -152,7 +153,7 @@ class Postgres:
             except psycopg.OperationalError:
                 if not self.child.is_running() or time.monotonic() > until:
                     self.stop()
-                    raise PostgresFailed(f"PostgreSQL did not start; its last words are in {self._log}.") from None
+                    raise PostgresFailed(f"PostgreSQL did not start. See its log: {self._log}.") from None
                 time.sleep(_LOOK_SECONDS)
             else:
                 return
@@ -195,7 +196,7 @@ def _initialize(place: unprivileged.PostgresLocation, data: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise PostgresFailed(f"PostgreSQL could not make its data folder {data}: {done.stderr.strip()}")
+        raise PostgresFailed(f"PostgreSQL could not create its data folder {data}: {done.stderr.strip()}")
     partial.rename(data)
 
 
@@ -203,8 +204,8 @@ def _refuse_other_version(place: unprivileged.PostgresLocation, data: Path) -> N
     made_by, found = (int((data / "PG_VERSION").read_text()), binaries.postgres_major(place.binaries))
     if made_by != found:
         raise OtherPostgresVersion(
-            f"The database in {data} was made by PostgreSQL {made_by}, and this is {found}: "
-            f"take another --data-dir, or dump it with {made_by} and load it with {found}."
+            f"PostgreSQL {made_by} created the database in {data}, but this is PostgreSQL {found}. "
+            f"Choose another --data-dir, or dump the database with {made_by} and restore it with {found}."
         )
 
 

@@ -70,7 +70,7 @@ class SupervisedProgram:
     def _record_exit(self, child: Child, now: float) -> None:
         child.kill()  # what is left of its group, such as the pool of a killed worker
         self.child = None
-        self.say(f"{self.name} ended ({_exit_reason(child.process.returncode)}); its log is {self.log}")
+        self.say(f"{self.name} ended ({_exit_reason(child.process.returncode)}). Log: {self.log}")
         self._plan_restart(now)
 
     def _plan_restart(self, now: float) -> None:
@@ -83,8 +83,8 @@ class SupervisedProgram:
         self._restart_at = None
         words = f"{self.name} ended {len(self._exit_times)} times within {RESTARTS_SECONDS:.0f} seconds"
         if self.essential:
-            raise RestartLimitReached(f"{words}; stopping, since nothing works without it. Its log is {self.log}")
-        self.say(f"{words}; it stays down, everything else goes on. Its log is {self.log}")
+            raise RestartLimitReached(f"{words}. Stopping, because nothing works without it. Log: {self.log}")
+        self.say(f"{words} and will not be restarted. Everything else keeps running. Log: {self.log}")
 
 
 def _exit_reason(code: int) -> str:

@@ -47,7 +47,7 @@ def lock_data_dir(data_dir: Path) -> Iterator[None]:
         data_dir.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
         lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except PermissionError:
-        raise DataDirNotOwned(f"{data_dir} belongs to another user; choose another with --data-dir.") from None
+        raise DataDirNotOwned(f"{data_dir} belongs to another user. Choose another folder with --data-dir.") from None
     try:
         _acquire_lock(lock, data_dir)
         yield

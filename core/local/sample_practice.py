@@ -32,7 +32,7 @@ class SignIn:
 def create_if_empty(engine: Engine, data_dir: Path, *, now: dt.datetime, say: Callable[[str], None]) -> None:
     """Create the demo practice unless the database has a practice, and its demo user unless it has users."""
     if not _has_rows(engine, Practice):
-        say(f"Making the sample practice {PRACTICE} with {CLAIMS:,} claims …")
+        say(f"Creating the sample practice {PRACTICE} with {CLAIMS:,} claims …")
         make_sample(engine, practice_name=PRACTICE, claims=CLAIMS, seed=1, now=now)
     if not _has_rows(engine, User):
         _add_demo_user(engine, data_dir, now=now)

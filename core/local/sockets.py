@@ -33,7 +33,7 @@ def socket_folder(wanted: Path, *, owner: int | None = None) -> Path:
     label = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:10]
     short = _SHORT_ROOT / f"settle-{os.getuid()}-{label}"
     if not _takes_socket(_make_private(short, owner)):
-        raise NoSocketFolder(f"Neither {wanted} nor {short} takes a unix socket; choose another --data-dir.")
+        raise NoSocketFolder(f"Neither {wanted} nor {short} can hold a unix socket. Choose another --data-dir.")
     return short
 
 
@@ -46,7 +46,7 @@ def _make_private(folder: Path, owner: int | None) -> Path:
     found = folder.lstat()
     # Another user may have created it first below /tmp.
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.getuid(), owner):
-        raise NoSocketFolder(f"{folder} belongs to somebody else; remove it or choose another --data-dir.")
+        raise NoSocketFolder(f"{folder} belongs to another user. Remove it, or choose another --data-dir.")
     folder.chmod(0o700)
     if owner is not None:
         os.chown(folder, owner, owner)

@@ -38,7 +38,5 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._say(
-            "Still stopping; every program gets a few seconds to end in good order." if self._asked else "Stopping …"
-        )
+        self._say("Still stopping. Each program has a few seconds to shut down." if self._asked else "Stopping …")
         self._asked = True

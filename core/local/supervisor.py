@@ -181,10 +181,10 @@ class Supervisor:
         self._wait_for("hint", lambda: not hinter.is_running())
         if hinter.process.returncode == 0:
             return True
-        reason = f"The reason is in {self._log_of('hint')}."
+        reason = f"See the log: {self._log_of('hint')}."
         if any(kept.name == "broker" for kept in self._kept):
             raise NotReady(f"A hint could not be sent to the broker. {reason}")
-        without = "The broker of SETTLE_BROKER_URL takes no hints; jobs and schedules run without them."
+        without = "The broker of SETTLE_BROKER_URL does not take hints. Jobs and schedules run without them."
         self._screen.line(f"{without} {reason}")
         return False
 
@@ -194,7 +194,7 @@ class Supervisor:
             self._look()
             if time.monotonic() > until:
                 log = self._log_of(name)
-                raise NotReady(f"{name} did not answer within {_READY_SECONDS} seconds; its log is {log}")
+                raise NotReady(f"{name} did not answer within {_READY_SECONDS} seconds. Log: {log}")
             time.sleep(_LOOK_SECONDS)
 
     def _keep_up(self) -> None:

@@ -92,7 +92,7 @@ class _SecureConversation(smtplib.SMTP_SSL, _Conversation):
 def _connect(connected: Future[socket.socket], host: str, port: int, timeout: float) -> None:
     try:
         connected.set_result(socket.create_connection((host, port), timeout))
-    except Exception as error:  # noqa: BLE001  whoever waits for it gets it
+    except Exception as error:  # noqa: BLE001  raised again in the waiting thread
         connected.set_exception(error)
 
 

@@ -36,7 +36,7 @@ class DeadlineCall(Generic[T]):
     """
 
     def __init__(self, ask: Callable[[], T], *, wait_seconds: float, keep_seconds: float = 0) -> None:
-        """The caller of `answer` gets whatever `ask` raises."""
+        """`answer` returns what `ask` returns, and raises what it raises."""
         self._ask, self._wait_seconds, self._keep_seconds = ask, wait_seconds, keep_seconds
         self._lock = threading.Lock()
         self._asked: Future[T] | None = None
@@ -68,7 +68,7 @@ class DeadlineCall(Generic[T]):
 def _fill(asked: Future[T], ask: Callable[[], T]) -> None:
     try:
         asked.set_result(ask())
-    except BaseException as error:  # noqa: BLE001  whoever asked gets it
+    except BaseException as error:  # noqa: BLE001  raised again in the caller
         asked.set_exception(error)
 
 

@@ -125,13 +125,16 @@ def posting_inconsistency(values: tuple[Any, ...]) -> tuple[str, str] | None:
     _, _, _, _, kind, amount, paid_by, group_code, reason_code, _ = values
     paid = kind in (PostingKind.PAYMENT.value, REFUND)
     if amount == 0:
-        return "amount", "a posting of 0.00 changes nothing; leave the row out"
+        return "amount", "a posting of 0.00 changes nothing; remove the row"
     if kind == PostingKind.PAYMENT.value and amount > 0:
-        return "amount", "a payment lowers what is due: write it with a minus; for money given back write kind refund"
+        return "amount", "a payment lowers the balance; write it with a minus, or use kind refund for money returned"
     if kind == REFUND and amount < 0:
-        return "amount", "a refund raises what is due: write it without a minus"
+        return "amount", "a refund raises the balance; write it without a minus"
     if paid != (paid_by is not None):
-        return "paid_by", "say whose money it was" if paid else "only a payment or a refund has it; leave it empty"
+        return (
+            "paid_by",
+            "name who paid: primary, secondary or patient" if paid else "only for payments and refunds; leave it empty",
+        )
     if kind != PostingKind.ADJUSTMENT.value and (group_code or reason_code):
-        return "group_code", "only an adjustment has group and reason codes; leave them empty"
+        return "group_code", "group and reason codes are only for adjustments; leave them empty"
     return None

@@ -63,7 +63,7 @@ def write_template(path: Path) -> None:
     files = template_files()
     standing = sorted(name for name in files if (path / name).exists())
     if standing:
-        raise TemplateExists(f"{path} holds {', '.join(standing)} already; nothing was written.")
+        raise TemplateExists(f"{path} already contains {', '.join(standing)}. Nothing was written.")
     path.mkdir(parents=True, exist_ok=True)
     for name, rows in files.items():
         with (path / name).open("x", encoding="utf-8", newline="") as file:

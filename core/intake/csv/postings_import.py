@@ -151,7 +151,7 @@ def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: F
         staged.line.is_not(None), exists().where(*of_claim), ~exists().where(*of_claim, of_line)
     )
     for lost in first_faulty_rows(session, no_line):
-        cure = "the claim has no such line; a line cannot be added to a claim"
+        cure = "the claim has no such line, and an import of postings cannot add one"
         faults.add(origins[_STAGE].fault(lost, "line", f"{lost.claim} / {lost.line}", cure), times=lost.times)
 
 

@@ -51,13 +51,13 @@ _UNIQUE_KEYS: Final = (
     (stages.CHARGED_LINE, ("claim", "number")),
     (stages.POSTING, ("source_id",)),
 )
-_SAME_ROW: Final = "the same row stands there already, in every column that is read; was the file joined twice?"
-_OTHER_VALUES: Final = "another row has this id with other values; correct the row that is wrong"
+_SAME_ROW: Final = "duplicate row: every imported column is the same; was the file joined twice?"
+_OTHER_VALUES: Final = "another row has the same id but different values; correct the wrong row"
 _OTHER_ROW: Final = {
-    stages.CLAIM: "another claim has this id; rows that name it cannot be told apart: give each claim its own",
-    stages.CHARGED_LINE: "another line of the claim has this number; give each line its own",
-    stages.POSTING: "another posting has this id; give each posting its own",
-    stages.SYNTHEA_ROW: "another transaction of the claim has this number, so their order is not known; export again",
+    stages.CLAIM: "another claim has the same id, so rows that refer to it are ambiguous; give each claim its own id",
+    stages.CHARGED_LINE: "another line of the claim has the same number; give each line its own number",
+    stages.POSTING: "another posting has the same id; give each posting its own id",
+    stages.SYNTHEA_ROW: "another transaction of the claim has the same number, so their order is unknown; export again",
 }
 _CLAIM_REFERENCES: Final = (
     ("patient", stages.PATIENT, Patient),
@@ -159,7 +159,7 @@ def _add_unknown_billing_status(session: Session, practice_id: int, origins: Ori
         ~exists().where(BillingStatus.practice_id == practice_id, BillingStatus.name == status),
     )
     base = "the practice has no such billing status"
-    cure = f"{base}; use one of its own or add it to {_file_of_stage(origins, staged)}"
+    cure = f"{base}; use one of the practice's statuses or add it to {_file_of_stage(origins, staged)}"
     _add_with_hints(session, unknown, "billing_status", base, cure, origins[claim], faults)
 
 
@@ -201,5 +201,5 @@ def add_transfers_that_lose_money(session: Session, origins: Origins, faults: Fa
         .having(func.sum(posting.c.amount_cents) != 0)
     )
     for row in first_faulty_rows(session, uneven):
-        cure = "the transfers of a line must sum to 0.00: what one responsibility loses the other gains"
+        cure = "the transfers of a line must sum to 0.00, because one responsibility gains what the other loses"
         faults.add(origins[posting].fault(row, "amount_cents", row.value, cure), times=row.times)

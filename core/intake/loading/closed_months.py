@@ -35,8 +35,8 @@ def report_postings_in_months(
     rows = select(posting.c.at, posting.c.kind, posting.c.posted_on, _MONTH.label("month")).where(_MONTH.in_(closed))
     for row in first_faulty_rows(session, rows, "kind", "month"):
         cure = (
-            f"{periods.format_code(row.posted_on)} is closed; date it {offered}, the next open date, or have an "
-            "administrator reopen the month"
+            f"{periods.format_code(row.posted_on)} is closed; use {offered}, the next open date, or ask an "
+            "administrator to reopen the month"
         )
         fault = origins[posting].fault(row, "posted_on", str(row.posted_on), cure, kind=FaultKind.PRACTICE)
         faults.add(fault, times=row.times)

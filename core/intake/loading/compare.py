@@ -133,7 +133,7 @@ def _report_additions(
         *([stage.c.kind != PostingKind.CHARGE] if stage is stages.POSTING else []),  # reported with their line
     )
     for row in first_faulty_rows(session, additions):
-        cure = "the practice has this claim already, without this row; an import adds whole claims only"
+        cure = "the practice already has this claim, without this row; an import only adds whole claims"
         faults.add(origins[stage].fault(row, "claim", row.claim, cure, kind=FaultKind.PRACTICE), times=row.times)
 
 

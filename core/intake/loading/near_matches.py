@@ -9,9 +9,9 @@ from core.intake.parsing.characters import fold_look_alikes_sql
 
 _ZEROS, _LETTER_CASE, _LOOK_ALIKE = "zeros", "letters", "looks"
 NEAR_MATCH_CURES: Final[Mapping[str, str]] = {
-    _ZEROS: "it is there with other leading zeros; a spreadsheet drops them: format the column as text before export",
-    _LETTER_CASE: "it is there in other upper and lower case; write both alike",
-    _LOOK_ALIKE: "one that looks the same is there, but holds other characters; type both alike",
+    _ZEROS: "it exists with different leading zeros; spreadsheets drop them: format the column as text before export",
+    _LETTER_CASE: "it exists with different capitalization; write both the same way",
+    _LOOK_ALIKE: "one that looks the same exists but has different characters; type both the same way",
 }
 """The cure for each hint that `near_match` gives."""
 

@@ -48,9 +48,11 @@ def explain_unplain_character(text: str) -> str | None:
         if is_hidden(character):
             return f"remove the hidden character {describe_character(character)}"
         if character == "\u2212" or (unicodedata.category(character) == "Pd" and character != "-"):
-            return f'the sign is another character, {describe_character(character)}; use the plain minus "-"'
+            return f'the minus sign is a special character, {describe_character(character)}; use the plain minus "-"'
         if character not in "0123456789" and unicodedata.category(character) == "Nd":
-            return f"the digits are other characters, such as {describe_character(character)}; use plain digits 0 to 9"
+            return (
+                f"the digits are special characters, such as {describe_character(character)}; use plain digits 0 to 9"
+            )
     return None
 
 

@@ -102,7 +102,7 @@ class ImportRefused(Refusal):
         self.faults = sorted(mistakes, key=lambda mistake: mistake.order)
         places = sum(mistake.count for mistake in mistakes)
         where = f" in {places:,} places" if places > len(mistakes) else ""
-        super().__init__(f"Nothing was imported: {counted(len(mistakes), 'fault')}{where}.")
+        super().__init__(f"Nothing was imported: {counted(len(mistakes), 'error')}{where}.")
 
 
 class Faults:

@@ -116,15 +116,15 @@ def date(field: str) -> dt.date:
             raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and write the date as YYYY-MM-DD, such as 2025-01-31")
         raise BadField(explain_unplain_character(field) or "write the date as YYYY-MM-DD, such as 2025-01-31")
     if not _EARLIEST <= day <= _LATEST:
-        raise BadField("the year is not between 1900 and 2199")
+        raise BadField("the year must be between 1900 and 2199")
     return day
 
 
 def _no_such_day(field: str) -> str:
     month, day = field[5:7], field[8:]
     if "12" < month <= "31" and "01" <= day <= "12":
-        return "the day stands where the month belongs; write YYYY-MM-DD, such as 2025-01-31"
-    return "there is no such day; write YYYY-MM-DD, such as 2025-01-31"
+        return "the day and month are swapped; write YYYY-MM-DD, such as 2025-01-31"
+    return "there is no such date; write YYYY-MM-DD, such as 2025-01-31"
 
 
 def time(field: str) -> dt.time:
@@ -148,7 +148,7 @@ def timestamp_in(zone: ZoneInfo) -> Callable[[str], dt.datetime]:
         except ValueError:
             moment = None
         if moment is None:
-            cure = "write the moment in UTC, such as 2025-01-31T14:30:00Z"
+            cure = "write the date and time in UTC, such as 2025-01-31T14:30:00Z"
             if spreadsheet.is_date(field):
                 raise SpreadsheetDamage(f"{SAVED_BY_SPREADSHEET} and {cure}")
             raise BadField(explain_unplain_character(field) or cure)
@@ -180,7 +180,9 @@ def _refuse_number(field: str, cure: str) -> NoReturn:
 def reason_code(field: str) -> str:
     """Read a CARC, such as 45 or A1."""
     if not re.fullmatch(r"[0-9A-Z]{1,4}", field):
-        raise BadField(explain_unplain_character(field) or "write the claim adjustment reason code alone, such as 45")
+        raise BadField(
+            explain_unplain_character(field) or "write only the claim adjustment reason code (CARC), such as 45"
+        )
     return field
 
 

@@ -104,7 +104,7 @@ class Folder:
                     binary.seek(0)
                     header = parse_header(first_rows(binary), file, self.faults)
         except PermissionError:
-            cure = "the file may not be read; change its permissions"
+            cure = "the file cannot be read; change its permissions"
             self.faults.add(Fault(file.name, cure, kind=FaultKind.MISSING_FILE))
         except UnreadableFile as stop:
             self.faults.add(Fault(file.name, stop.cure, line=stop.line, kind=FaultKind.STRUCTURE))
@@ -118,11 +118,11 @@ class Folder:
         other = next((name for name in alike if name.lower() in (file.name, f"{file.name}.txt")), None)
         if file.may_be_absent and other is None:
             return
-        cure = "the file is missing; put it into the folder"
+        cure = "the file is missing; add it to the folder"
         if other is not None:
-            cure = f"the file is missing; is it {other}? Rename it"
+            cure = f"the file is missing; if it is {other}, rename that file"
         elif alike:
-            cure = f"the file is missing; if {alike[0]} holds it, export it as CSV UTF-8"
+            cure = f"the file is missing; if {alike[0]} contains it, export it as CSV UTF-8"
         self.faults.add(Fault(file.name, cure, kind=FaultKind.MISSING_FILE))
         self._missing = True
 
@@ -151,7 +151,7 @@ class Folder:
                 in_quote = False
                 if [fields[0].removeprefix("\ufeff"), *fields[1:]] == header.fields:
                     others += 1
-                    self._add_lost(file, "the header stands here again; was the file pasted twice?", number)
+                    self._add_lost(file, "the header is repeated here; was the file pasted twice?", number)
                     continue
                 rows += 1
                 yield self._row(number, fields, header, file)
@@ -161,7 +161,7 @@ class Folder:
         self.rows_read[file.name] = RowsRead(rows, empty)
         lines = count_lines(self._path / file.name)
         if rows + others != lines:
-            cure = f"{counted(rows + others, 'line')} of {lines:,} came through; did the file change during the import?"
+            cure = f"{counted(rows + others, 'line')} of {lines:,} were read; did the file change during the import?"
             self._add_lost(file, cure, lines)
 
     def _add_lost(self, file: FileFormat, cure: str, line: int) -> None:
@@ -181,7 +181,7 @@ class Folder:
         before = len(self.faults)
         cure = _explain_misfit(fields, header)
         if cure is not None:
-            note = f"{len(fields)} fields, the header has {header.width}"
+            note = f"{len(fields)} fields, but the header has {header.width}"
             self.faults.add(Fault(file.name, cure, line=at, note=note, kind=FaultKind.STRUCTURE))
             # Its first fields may be valid, so that rows that refer to this one cause no more faults.
             fields = fields + [""] * (header.width - len(fields))
@@ -215,12 +215,12 @@ class Folder:
 def _explain_misfit(fields: list[str], header: Header) -> str | None:
     """Return the cure for a row that does not fit the header. Extra empty fields are fine."""
     if len(fields) < header.width:
-        return "the row ends too early; is the file cut off here?"
+        return "the row is too short; is the file cut off here?"
     beyond = [*header.unnamed, *range(header.width, len(header.fields))]
     if any(fields[index].strip() for index in beyond if index < len(fields)):
-        return "a value stands in a column without a name; name the column in the first line or empty it"
+        return "a value is in a column without a name; name the column in the first line, or clear it"
     if any(field.strip() for field in fields[len(header.fields) :]):
-        return "the row has too many fields; put a value that holds a comma in quotes"
+        return "the row has too many fields; put quotes around a value with a comma"
     return None
 
 

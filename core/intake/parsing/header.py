@@ -21,7 +21,7 @@ _MONEY_WORDS: Final = (
     *("deduct", "coins", "write", "refund", "payment", "credit", "debit", "price", "owed", "allowed", "dollar"),
 )
 _DATA_VALUE: Final = re.compile(r"[-+$(\s]*\d[\d.,:/-]*\)?")  # a number, an amount, a date or a time
-_SEE_FORMAT_DOCUMENT: Final = "docs/import-format.md says which column holds what"
+_SEE_FORMAT_DOCUMENT: Final = "see docs/import-format.md for the columns"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Header:
 def parse_header(rows: Rows, file: FileFormat, faults: Faults) -> Header | None:
     """Read the header from the first rows of a file. Return None if it is faulty, with faults added."""
     if not rows:
-        faults.add(Fault(file.name, "the file is empty; its first line names the columns", kind=FaultKind.COLUMNS))
+        faults.add(Fault(file.name, "the file is empty; its first line must name the columns", kind=FaultKind.COLUMNS))
         return None
     at, fields = rows[0]
     cure = _not_a_header(rows, file)
@@ -62,10 +62,10 @@ def _not_a_header(rows: Rows, file: FileFormat) -> str | None:
     first = fields[0].strip().lower()
     for separator, plural in _SEPARATORS.items():
         if first == f"sep={separator}":
-            return f'remove the line "sep=", which only Excel reads, and separate the columns by commas, not {plural}'
+            return f'remove the line "sep=", which only Excel reads, and separate the columns with commas, not {plural}'
         split = [part.strip('" ') for field in fields for part in field.split(separator)]
         if len(split) > len(fields) and _recognized(split, file) > _recognized(fields, file):
-            return f"separate the columns by commas; here they are separated by {plural}"
+            return f"separate the columns with commas, not {plural}"
     if first.startswith("sep="):
         return 'remove the line "sep=", which only Excel reads'
     recognized = _recognized(fields, file)
@@ -76,9 +76,9 @@ def _not_a_header(rows: Rows, file: FileFormat) -> str | None:
         return None
     for at, later in rows[1:]:
         if _recognized(later, file) * 2 >= min(len(file.columns), len(later)):
-            return f"the first line must name the columns; here line {at} does: remove the lines above it"
+            return f"the first line must name the columns; remove the lines above line {at}, which names them"
     expected = ", ".join(column.name for column in file.columns[:3])
-    return f"the first line must name the columns ({expected} …), but it holds other values"
+    return f"the first line must name the columns ({expected} …), but it has other values"
 
 
 def _recognized(fields: Sequence[str], file: FileFormat) -> int:
@@ -109,7 +109,7 @@ def _find_column(known: str, names: list[str], at: int, file: FileFormat, faults
     alike = [index for index, found in enumerate(names) if _normalize_name(found) == _normalize_name(known)]
     found = exact if file.others_allowed and len(exact) == 1 else alike
     if len(found) > 1:
-        faults.add(Fault(file.name, "name the column once only", line=at, column=known, kind=FaultKind.COLUMNS))
+        faults.add(Fault(file.name, "name the column only once", line=at, column=known, kind=FaultKind.COLUMNS))
     return found[0] if found else None
 
 
@@ -123,7 +123,7 @@ def _add_unknown(names: list[str], places: dict[str, int | None], at: int, file:
         guess = _guess(name, missing, file)
         if guess:
             missing.remove(guess)
-            cure = f"not a column of this file; is it {guess}?"
+            cure = f"not a column of this file; did you mean {guess}?"
         elif file.others_allowed:
             continue
         elif any(word in _letters_and_digits(name) for word in _MONEY_WORDS):
@@ -133,7 +133,7 @@ def _add_unknown(names: list[str], places: dict[str, int | None], at: int, file:
         faults.add(Fault(file.name, cure, line=at, column=name, kind=FaultKind.COLUMNS))
     for column in file.columns:
         if column.name in missing and not column.may_be_absent:
-            cure = "missing; name it in the first line"
+            cure = "missing; add it to the first line"
             faults.add(Fault(file.name, cure, line=at, column=column.name, kind=FaultKind.COLUMNS))
 
 

@@ -9,8 +9,7 @@ _LINE_BYTES_MAX: Final = 1_000_000  # a longer "line" is no CSV and is never rea
 _HEADER_ROWS: Final = 20  # rows searched for the header
 _BOM: Final = b"\xef\xbb\xbf"
 OPEN_QUOTE: Final = (
-    "a quote opens here and does not close in this line, so the field runs over several lines; remove the quote, "
-    "double it, or write the value in one line"
+    "a quote opens here and does not close on this line; remove the quote, double it, or write the value on one line"
 )
 
 
@@ -78,9 +77,9 @@ def split_fields(text: str) -> list[str]:
     """Return the fields of one line. Raise `BadLine` if they cannot be split."""
     bare = text.rstrip("\r\n")
     if "\0" in bare:
-        raise BadLine("the line holds a NUL byte; the file is damaged or is no text")
+        raise BadLine("the line contains a NUL byte; the file is damaged or is not text")
     if "\r" in bare:
-        raise BadLine("a carriage return (CR) stands inside the line; end lines with LF or CRLF only")
+        raise BadLine("a carriage return (CR) is inside the line; end lines only with LF or CRLF")
     if '"' not in bare:
         return bare.split(",")
     try:
@@ -89,5 +88,5 @@ def split_fields(text: str) -> list[str]:
         if "unexpected end of data" in str(error):
             raise BadLine(OPEN_QUOTE) from None
         if "field larger" in str(error):
-            raise BadLine("a field is longer than 131,072 characters; is a quote never closed?") from None
-        raise BadLine("put a value that holds a quote in quotes and double the quote inside") from None
+            raise BadLine("a field is longer than 131,072 characters; is a closing quote missing?") from None
+        raise BadLine("put quotes around a value that contains a quote, and double the inner quote") from None

@@ -18,7 +18,7 @@ _DATE: Final = re.compile(
 )
 _TIME: Final = re.compile(r"(\d:\d\d(:\d\d)?|\d{1,2}:\d\d(:\d\d)? ?[AaPp]\.?[Mm]\.?|0\.\d+)", re.ASCII)
 
-SAVED_BY_SPREADSHEET: Final = "saved by a spreadsheet: format the column as text before export"
+SAVED_BY_SPREADSHEET: Final = "format the column as text in the spreadsheet before export"
 
 
 def is_date(field: str) -> bool:

@@ -212,7 +212,7 @@ def _check_consistency(folder: Folder, file: FileFormat, at: int, values: dict[s
             cure = f"must not be empty in a row of TYPE {kind}"
             folder.faults.add(Fault(file.name, cure, line=at, column=column))
     if kind == synthea_format.PAYMENT and values["METHOD"] == synthea_format.SYSTEM:
-        cure = "SYSTEM is the method of adjustments; name the method of the payment"
+        cure = "SYSTEM is the method of adjustments; name the payment method"
         folder.faults.add(Fault(file.name, cure, line=at, column="METHOD"))
 
 
@@ -244,6 +244,6 @@ def _leave_out_empty_claims(session: Session) -> int:
 def _report_empty_claims(session: Session, folder: Folder) -> None:
     claim = stages.CLAIM
     for row in first_faulty_rows(session, select(claim.c.at, claim.c.external_id).where(_is_empty())):
-        cure = "no row of claims_transactions.csv belongs to it; --skip-empty-claims leaves such claims out"
+        cure = "claims_transactions.csv has no row for it; to skip such claims, add --skip-empty-claims"
         fault = Fault("claims.csv", cure, line=row.at, column="Id", value=row.external_id, kind=FaultKind.REFERENCE)
         folder.faults.add(fault, times=row.times)

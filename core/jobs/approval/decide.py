@@ -19,7 +19,7 @@ APPROVAL_EXPIRES_AFTER: Final = dt.timedelta(days=7)
 
 S = JobStatus
 
-_DECIDED: Final = {S.CONFIRMED: "approved", S.REJECTED: "rejected", S.DISCARDED: "given up"}
+_DECIDED: Final = {S.CONFIRMED: "approved", S.REJECTED: "rejected", S.DISCARDED: "discarded"}
 
 
 class OwnJob(NotAllowed):

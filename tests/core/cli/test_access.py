@@ -67,13 +67,13 @@ def test_limits_are_said_in_words_and_never_guessed(settle: Settle, session: Ses
         assert (refused.exit_code, "add --limit unlimited, or --claim-limit AMOUNT" in refused.stderr) == (1, True)
     assert session.query(User).count() == 0
     said = settle(*words, "--limit", "unlimited").stdout
-    assert "Without a second person: unlimited for one claim, unlimited for one job" in said
+    assert "Limits without approval: unlimited per claim, unlimited per job" in said
 
     words = ("user", "add", "bob@example.org", "--practice", "Hill Clinic", "--role", "biller")
     assert settle(*words, "--claim-limit", "1", "--job-limit", "").exit_code == 1
     said = settle(*words, "--claim-limit", "25.50", "--limit", "unlimited").stdout
 
-    assert "Without a second person: $25.50 for one claim, unlimited for one job" in said
+    assert "Limits without approval: $25.50 per claim, unlimited per job" in said
     bob = users.find_by_email(session, "bob@example.org")
     assert bob is not None
     assert (bob.claim_limit_cents, bob.job_limit_cents) == (25_50, UNLIMITED)
@@ -88,10 +88,10 @@ def test_a_mistyped_practice_is_refused_with_the_names_that_are_near(settle: Set
     slip = add_to("Hill Clinc", "cid@example.org")
 
     assert first.stdout.startswith("CREATED A NEW PRACTICE: Hill Clinic.\n"), "no name can be mistyped before the first"
-    assert joined.stdout.startswith("bob@example.org is a biller of Hill Clinic, shown as bob.\n")
+    assert joined.stdout.startswith("bob@example.org is a biller of Hill Clinic. Name: bob.\n")
     assert (slip.exit_code, slip.stdout) == (1, "")
     assert slip.stderr == (
-        "There is no practice called Hill Clinc. Did you mean: Hill Clinic? Add --create to create it.\n"
+        "There is no practice called Hill Clinc. Did you mean: Hill Clinic? To create it, add --create.\n"
     )
     assert [practice.name for practice in session.query(Practice)] == ["Hill Clinic"]
     assert add_to("Lake", "cid@example.org", "--create").stdout.startswith("CREATED A NEW PRACTICE: Lake.\n")
@@ -113,7 +113,7 @@ def test_a_mistyped_practice_is_refused_with_the_names_that_are_near(settle: Set
         (("user", "add", "c@example.org", "--practice", "New", "--role", "king"), 2, "king"),
         (("token", "add", "nobody@example.org"), 1, "no user nobody@example.org"),
         (("token", "list", "nobody@example.org"), 1, "no user nobody@example.org"),
-        (("token", "revoke", "0"), 2, "'0' is no token's number; `settle token list EMAIL` prints it."),
+        (("token", "revoke", "0"), 2, "'0' is not a valid token number; to find it, run `settle token list EMAIL`."),
         (
             ("write-off-setting", "both", "--practice", "Nowhere"),
             1,
@@ -155,9 +155,9 @@ def test_a_leaked_token_is_revoked_alone_by_its_number_or_by_itself(settle: Sett
     by_itself = CliRunner().invoke(main, ["token", "revoke"], input=f"{leaked}\n")
     by_number = settle("token", "revoke", str(numbers[1]))
 
-    assert by_itself.stdout.endswith(f"Token {numbers[2]} opens nothing any more.\n")
+    assert by_itself.stdout.endswith(f"Token {numbers[2]} is revoked.\n")
     assert leaked not in by_itself.output
-    assert by_number.stdout == f"Token {numbers[1]} opens nothing any more.\n"
+    assert by_number.stdout == f"Token {numbers[1]} is revoked.\n"
     opens = [tokens.actor_of_token(session, token, NOW) is not None for token in (leaked, lost, kept)]
     assert opens == [False, False, True]
     shown = settle("token", "list", "ann@example.org").stdout.splitlines()
@@ -183,7 +183,7 @@ def test_the_write_off_setting_names_the_administrator_who_chose_it(settle: Sett
     setting = ("write-off-setting", "insurance", "--practice", "Hill Clinic", "--as")
 
     refused = settle(*setting, "bill@example.org")
-    assert (refused.exit_code, "It needs the role administrator" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "It requires the role administrator." in refused.stderr) == (1, True)
     assert settle(*setting, "nobody@example.org").exit_code == 1
     assert settle(*setting, "boss@example.org").exit_code == 0
 
@@ -198,20 +198,20 @@ def test_on_a_terminal_the_password_is_asked_and_never_shown(database_url: str, 
     if child == 0:
         os.environ["SETTLE_DATABASE_URL"] = database_url
         os.execv(sys.executable, [*COMMAND, "user", "add", "ann@example.org", "--practice", "Hill", "--role", "biller"])  # noqa: S606
-    shown = _until(terminal, b"one claim without a second person (dollars, or unlimited): ")
+    shown = _until(terminal, b"Max write-off per claim without approval (dollars, or unlimited): ")
     os.write(terminal, b"25\n")
-    shown += _until(terminal, b"one job without a second person (dollars, or unlimited): ")
+    shown += _until(terminal, b"Max write-off per job without approval (dollars, or unlimited): ")
     os.write(terminal, b"unlimited\n")
     shown += _until(terminal, b"characters): ")
     os.write(terminal, f"{password}\n".encode())
     shown += _until(terminal, b"confirmation: ")
     os.write(terminal, f"{password}\n".encode())
-    shown += _until(terminal, b"one job; `settle user limit`")
+    shown += _until(terminal, b"per job. Change them with `settle user limit`")
     os.close(terminal)
     os.waitpid(child, 0)
 
     assert password.encode() not in shown
-    assert b"$25.00 for one claim, unlimited for one job" in shown
+    assert b"$25.00 per claim, unlimited per job" in shown
     assert users.sign_in(session, email="ann@example.org", password=password, now=NOW).role is Role.BILLER
 
 
@@ -240,7 +240,7 @@ def test_on_a_terminal_a_new_practice_is_asked_about(
         os.write(terminal, b"typed by a person\n")
         _until(terminal, b"confirmation: ")
         os.write(terminal, b"typed by a person\n")
-    _until(terminal, b"for one job" if answer == "y" else b"Add --create to create it.")
+    _until(terminal, b"per job" if answer == "y" else b"To create it, add --create.")
     os.close(terminal)
     os.waitpid(child, 0)
 

@@ -35,8 +35,8 @@ def waiting(typed: Typed, practice: GivenPractice) -> int:
     job = int(json.loads(previewed.stdout)["id"])
     confirmed = typed("confirm", job, "--as", BILLER, "--confirmation", "CONFIRM")
     assert confirmed.stdout == (
-        f"Job {job} is awaiting_approval.\n"
-        "It waits for another person, an approver or an administrator, because it exceeds a limit:\n"
+        f"Job {job} is awaiting approval.\n"
+        "It needs the approval of another user, an approver or administrator, because it is over a limit:\n"
         "  Over the practice's limit for one job: $30.00, the limit is $10.00, $20.00 over\n"
     )
     return job
@@ -45,15 +45,15 @@ def waiting(typed: Typed, practice: GivenPractice) -> int:
 def test_the_preview_says_that_it_will_wait(typed: Typed, practice: GivenPractice) -> None:
     practice.limit(claim=1_000)
     said = typed("preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance").stdout
-    assert "after CONFIRM it waits for another person" in said
+    assert "After CONFIRM it needs another user's approval, because it is over a limit:" in said
     assert "Claims over the practice's limit for one claim: $15.00, the limit is $10.00, $5.00 over" in said
 
 
 def test_another_person_approves(typed: Typed, practice: GivenPractice, waiting: int) -> None:
     listed = typed("approvals", "--as", APPROVER).stdout
-    assert f"Waiting for you: 1\n  Job {waiting}: $30.00, asked by biller, until " in listed
-    assert "Yours, waiting for another: nothing" in listed
-    assert f"Yours, waiting for another: 1\n  Job {waiting}" in typed("approvals", "--as", BILLER).stdout
+    assert f"Needs your approval: 1\n  Job {waiting}: $30.00, requested by biller, expires " in listed
+    assert "Your jobs that need approval: none" in listed
+    assert f"Your jobs that need approval: 1\n  Job {waiting}" in typed("approvals", "--as", BILLER).stdout
     assert typed("watch", waiting).exit_code == 1, "it rests until somebody decides"
 
     wrong = typed("approve", waiting, "--as", APPROVER, "--confirmation", "yes")
@@ -121,11 +121,14 @@ def test_the_second_person_reads_all_that_the_preview_froze(typed: Typed, practi
         f"Job {job}: 4 claims; 4 will move to Settled, posting 6 write-offs of $46.00 (insurance $29.00, patient $17",
         "By payer:\n            $39.00  The Payer, 3 claims\n             $7.00  M, 1 claim",
         "By billing provider:\n            $46.00  The Provider, 4 claims",
-        "in_process: ", "overrides the rule: $9.00", "Overridden: ",
+        "in_process: ", "overridden: $9.00", "Overridden rules: ",
         "Requested by admin.", "Confirmed by admin.", "Note: Old ones.",
         "This job writes off $7.00 of Medicare or Medicaid cost sharing on 1 claim. Over the 12 months ",
-        "Its reason: Hardship.",
-        "It is over a limit: it waits for another person.\n    Claims over the practice's limit for one claim: $15.00",
+        "Reason for that: Hardship.",
+        (
+            "It needs another user's approval, because it is over a limit:\n"
+            "    Claims over the practice's limit for one claim: $15.00"
+        ),
     ):  # fmt: skip
         assert part in said
     assert (facts["asked_by"], facts["include"], facts["cost_share_reason"]) == ("admin", ["in_process"], "Hardship")
@@ -178,9 +181,7 @@ def test_limits_are_dollars_or_the_word(typed: Typed, practice: GivenPractice) -
         standing = session.get_one(Practice, practice.id)
         assert (standing.claim_limit_cents, standing.job_limit_cents) == (2_550, 100_000)
     said = typed("limit", "claim", "unlimited", "--practice", "Lakeside", "--as", ADMIN).stdout
-    assert said == (
-        "Limit of Lakeside for one claim: unlimited. Jobs that were previewed before keep the limits of then.\n"
-    )
+    assert said == ("Limit per claim for Lakeside: unlimited. Existing previews keep their old limits.\n")
     assert (
         "Enter an amount, or the word unlimited"
         in typed("limit", "job", "", "--practice", "Lakeside", "--as", ADMIN).stderr
@@ -193,7 +194,7 @@ def test_limits_are_dollars_or_the_word(typed: Typed, practice: GivenPractice) -
 
 def test_people_are_listed_and_managed(typed: Typed, practice: GivenPractice) -> None:
     assert typed("user", "limit", BILLER, "claim", "10", "--as", ADMIN).exit_code == 0
-    assert typed("user", "role", BILLER, "approver", "--as", ADMIN).stdout == f"{BILLER} is an approver from now on.\n"
+    assert typed("user", "role", BILLER, "approver", "--as", ADMIN).stdout == f"{BILLER} is now an approver.\n"
     assert typed("user", "deactivate", BILLER, "--as", ADMIN).exit_code == 0
     listed = typed("user", "list", "--as", ADMIN).stdout.splitlines()
     assert [line.split()[0] for line in listed] == [ADMIN, APPROVER, BILLER]

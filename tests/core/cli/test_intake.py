@@ -42,7 +42,7 @@ def test_from_the_template_to_a_practice_and_again(settle: Typed, tmp_path: Path
             "Rows read: billing_statuses.csv 1, offices.csv 1, providers.csv 2, payers.csv 2, patients.csv 2, "
             "claims.csv 2, line_items.csv 3, postings.csv 5."
         ),
-        "Nothing new: Lakeside has all 2 claims already.",
+        "Nothing new: Lakeside already has all 2 claims.",
     ]
 
 
@@ -60,7 +60,7 @@ def test_faults_are_said_one_a_line_and_the_exit_code_is_1(settle: Typed, tmp_pa
             'postings.csv, line 3, column amount, value "NaN": write dollars and cents as 1234.56: at most two '
             "decimals, no $ or commas"
         ),
-        "Nothing was imported: 1 fault.",
+        "Nothing was imported: 1 error.",
     ]
 
 
@@ -138,17 +138,17 @@ def test_an_import_of_claims_prints_control_totals_in_dollars(settle: Typed, tmp
     totals = [" ".join(line.split()) for line in lines[3:]]
     assert lines[0] == "CREATED A NEW PRACTICE: Lakeside."
     assert totals == [
-        "Control totals of what was added:",
+        "Control totals of the new postings:",
         "Charges 2 $370.50",
-        "Payments by insurance 1 $88.00",
-        "Payments by patients 1 $10.00",
+        "Insurance payments 1 $88.00",
+        "Patient payments 1 $10.00",
         "Refunds 0 $0.00",
         "Adjustments 1 $40.00",
         "Transfers 1 $22.00",
-        "Balances of these claims now:",
+        "Current balances of these claims:",
         "Insurance balance $220.50",
         "Patient balance $12.00",
-        "Credit balances in them 0 $0.00",
+        "Credit balances 0 $0.00",
     ]
 
 
@@ -160,17 +160,18 @@ def test_a_payment_that_is_there_under_another_id_is_posted_and_named_with_the_c
 
     first, second = post(settle, tmp_path, "era1-1"), post(settle, tmp_path, "era2-1", "era2-2", "era1-1")
 
-    assert "look" not in first.stdout
+    assert "duplicate" not in first.stdout
     said = second.stdout
-    assert "Lakeside: added 2 postings. Already there: 1." in said
+    assert "Lakeside: added 2 postings. Already imported: 1." in said
     assert (
-        "2 payments ($50.00) look like another one: same claim, line, payer, amount and date, but another id." in said
+        "2 payments ($50.00) may be duplicates (posted anyway): same claim, line, payer, amount and date as another "
+        "posting, but a different id:" in said
     )
-    alike = "is like era1-1: claim 184146026, line 1, payment by primary, $25.00, 2025-03-21"
+    alike = "matches era1-1: claim 184146026, line 1, payment by primary, $25.00, 2025-03-21"
     assert f"  line 2: era2-1 {alike}" in said
     assert f"  line 3: era2-2 {alike}" in said
     assert (
-        "1 credit balance left: $75.00. `settle credits` lists all.\n  claim 184146026, line 1, insurance: $75.00"
+        "1 credit balance: $75.00. Run `settle credits` to list all.\n  claim 184146026, line 1, insurance: $75.00"
         in said
     )
     assert "Sample" not in said, "no name is printed"
@@ -204,7 +205,7 @@ def test_an_import_never_creates_a_practice_by_a_typo(settle: Typed, tmp_path: P
     assert (slip.exit_code, slip.stdout) == (1, "")
     assert slip.stderr == (
         "There is no practice called Lakeside Family Med. Did you mean: Lakeside Family Medicine? "
-        "Add --create to create it.\n"
+        "To create it, add --create.\n"
     )
     created = settle("import", "csv", tmp_path, "--practice", "Lakeside Family Med", "--create")
     assert created.stdout.startswith("CREATED A NEW PRACTICE: Lakeside Family Med.\n")
@@ -231,9 +232,9 @@ def test_empty_claims_of_synthea_are_left_out_by_an_option_and_counted(settle: T
     done = settle("import", "synthea", tmp_path, "--practice", "Lakeside", "--skip-empty-claims")
 
     assert (refused.exit_code, done.exit_code) == (1, 0)
-    assert "--skip-empty-claims leaves such claims out" in refused.stderr
+    assert "to skip such claims, add --skip-empty-claims" in refused.stderr
     assert "claims.csv 2, claims_transactions.csv 1." in done.stdout
-    assert "Left out: 1 claim without transactions." in done.stdout.splitlines()
+    assert "Skipped: 1 claim without transactions." in done.stdout.splitlines()
 
 
 def test_a_workbook_given_as_postings_is_named_as_one(settle: Typed, tmp_path: Path) -> None:
@@ -246,7 +247,7 @@ def test_a_workbook_given_as_postings_is_named_as_one(settle: Typed, tmp_path: P
 
     assert refused.stderr.splitlines() == [
         "march.xlsx: this is an Excel workbook (XLSX); open it and export it as CSV UTF-8",
-        "Nothing was imported: 1 fault.",
+        "Nothing was imported: 1 error.",
     ]
 
 

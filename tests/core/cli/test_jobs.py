@@ -47,8 +47,8 @@ def test_a_job_is_taken_back_in_two_steps(typed: Typed, practice: GivenPractice,
     assert previewed.exit_code == 0, previewed.output
     made = job.job_id + 1
     assert previewed.stdout.startswith(
-        f"Job {made} takes back job {job.job_id}: 2 claims; 2 will be as before, answering 3 write-offs of $17.50 "
-        "(insurance $10.00, patient $7.50).\n"
+        f"Job {made} reverses job {job.job_id}: 2 claims; 2 will return to the earlier status, reversing 3 write-offs "
+        "of $17.50 (insurance $10.00, patient $7.50).\n"
     )
     assert "Note: Wrong month." in previewed.stdout
     assert practice.read("A1").billing_status == SETTLED
@@ -73,7 +73,7 @@ def test_some_claims_are_taken_back_and_facts_are_for_programs(
 def test_a_touched_claim_is_counted_by_its_code(typed: Typed, practice: GivenPractice, job: JobKey) -> None:
     practice.change("A2", hold=Hold.HOLD)
     previewed = typed("reverse", job.job_id, "--as", APPROVER)
-    assert "1 will be as before" in previewed.stdout
+    assert "1 will return to the earlier status" in previewed.stdout
     assert "skip  touched_since: Changed after this job, by more than a late payment" in previewed.stdout
 
 
@@ -155,7 +155,7 @@ def test_a_claim_is_held_and_released(typed: Typed, practice: GivenPractice) -> 
 
 def test_the_files_of_a_job_are_written_where_one_is(typed: Typed, practice: GivenPractice, job: JobKey) -> None:
     written = typed("download", job.job_id, "settled", "--as", BILLER)
-    assert (written.exit_code, written.stdout) == (0, f"job-{job.job_id}-settled.csv is written.\n")
+    assert (written.exit_code, written.stdout) == (0, f"Wrote job-{job.job_id}-settled.csv.\n")
     assert [path.name for path in Path().iterdir()] == [f"job-{job.job_id}-settled.csv"]
     rows = list(csv.DictReader(io.StringIO(Path(f"job-{job.job_id}-settled.csv").read_text(encoding="utf-8-sig"))))
     assert [(row["Claim ID"], row["Patient written off"]) for row in rows] == [("A1", "5.00"), ("A2", "2.50")]
@@ -213,7 +213,7 @@ def test_the_certificate_in_words_and_as_facts(typed: Typed, practice: GivenPrac
     assert words.exit_code == 0
     lines = words.stdout.splitlines()
     assert lines[0] == (
-        f"Job {job.job_id}, to Settled, is completed. 3 claims: 2 settled, 1 skipped, 0 failed, 0 not reached."
+        f"Job {job.job_id}, to Settled, is completed. 3 claims: 2 settled, 1 skipped, 0 failed, 0 not processed."
     )
     said = {line[2:22].strip(): line[22:] for line in lines[1:]}
     assert said["Receivable before"] == "$17.50 (insurance $10.00, patient $7.50)"
@@ -223,7 +223,7 @@ def test_the_certificate_in_words_and_as_facts(typed: Typed, practice: GivenPrac
 
     facts = json.loads(typed("certificate", job.job_id, "--as", APPROVER, "--json").stdout)
     assert (facts["reconciles"], facts["written_off"]["total_cents"]) == (True, 1_750)
-    assert facts["items_sha256"] == said["Items (SHA-256)"]
+    assert facts["items_sha256"] == said["Fingerprint"]
 
 
 def test_a_job_that_has_not_ended_has_no_certificate(typed: Typed, practice: GivenPractice) -> None:

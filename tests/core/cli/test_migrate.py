@@ -29,7 +29,7 @@ def test_it_names_each_migration_of_an_empty_database(typed: Typed, empty_databa
     assert first[0] == f"Migrated an empty database to {NEWEST}:"
     assert first[1] == "  0001  The tables of the first version: practices, claims, the ledger, jobs, access"
     assert [line.split()[0] for line in first[1:]] == [f"{number:04}" for number in range(1, int(NEWEST) + 1)]
-    assert typed("migrate").stdout == f"The database is already at migration {NEWEST}; nothing to do.\n"
+    assert typed("migrate").stdout == f"The database is already at migration {NEWEST}. Nothing to do.\n"
 
 
 def test_it_says_from_which_migration_to_which(typed: Typed, empty_database: str) -> None:

@@ -55,8 +55,8 @@ def test_closing_a_month_says_which_previews_it_stops(practice: GivenPractice, t
     shown = typed("month", "show", "2026-11", "--as", BILLER)
     closed = typed("month", "close", "2026-11", "--as", ADMIN)
 
-    stops = f"Job {job.job_id} waits for CONFIRM and will need a new date."
-    assert f"Closing it stops this: {stops}" in shown.stdout
+    stops = f"Job {job.job_id} waits for CONFIRM and needs a new posting date."
+    assert f"If you close it: {stops}" in shown.stdout
     assert (closed.exit_code, closed.stderr) == (0, f"{stops}\n")
     assert "Closing it" not in typed("month", "show", "2026-11", "--as", BILLER).stdout
 
@@ -65,8 +65,8 @@ def test_credits_are_listed_and_written_as_csv(practice: GivenPractice, typed: T
     practice.claim("C1", Line(-10_00, 5_00), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     practice.claim("C2", Line(0, -1_00))
 
-    assert "2 credits, $11.00 in all." in typed("credits", "--as", BILLER).stdout
-    assert "return to M by" in typed("credits", "--as", BILLER, "--responsibility", "insurance").stdout
+    assert "2 credits, total $11.00." in typed("credits", "--as", BILLER).stdout
+    assert "refund due to M by" in typed("credits", "--as", BILLER, "--responsibility", "insurance").stdout
     found = json.loads(typed("credits", "--as", BILLER, "--payer-class", "medicare", "--json").stdout)
     assert [(one["claim_id"], one["credit_cents"]) for one in found] == [("C1", 10_00)]
     assert typed("credits", "--as", BILLER, "--csv").stdout_bytes.startswith("\ufeffClaim ID,Patient".encode())
@@ -86,18 +86,18 @@ def test_postings_come_in_by_file_and_late_ones_are_told(practice: GivenPractice
     assert first.stdout.splitlines()[:3] == [
         "Rows read: payments.csv 1.",
         "Lakeside: added 1 posting.",
-        "1 posting came after a write-off: $40.00 of it was reversed.",
+        "1 posting arrived after a write-off: $40.00 of write-offs was reversed.",
     ]
-    assert again.stdout.splitlines()[1:] == ["Nothing new: Lakeside has all 1 posting already."]
+    assert again.stdout.splitlines()[1:] == ["Nothing new: Lakeside already has all 1 posting."]
     assert "recovered $40.00" in typed("recoveries", "--as", BILLER).stdout
     certificate = typed("certificate", job.job_id, "--as", BILLER).stdout
-    assert "  Recovered since     $40.00 by 1 late payment\n  Still written off   $60.00\n" in certificate
+    assert "  Recovered later     $40.00 by 1 later payment\n  Still written off   $60.00\n" in certificate
     assert f"of job {job.job_id}" in typed("recoveries", "--as", BILLER, "--month", "2026-11").stdout
     (month,) = json.loads(typed("recoveries", "--as", BILLER, "--json").stdout)
     assert (month["payments"], month["recovered_cents"]) == (1, 40_00)
     file.write_text(f"{HEAD}\nb,C9,1,patient,payment,-40.00,patient,,,2026-11-20\n", encoding="utf-8")
     refused = typed("import", "postings", file, "--practice", "Lakeside")
-    assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (1, "Nothing was imported: 1 fault.")
+    assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (1, "Nothing was imported: 1 error.")
     assert typed("verify").exit_code == 0
 
 
@@ -109,6 +109,6 @@ def test_a_refunded_payment_is_listed_as_a_restored_write_off(typed: Typed, prac
 
     listed = typed("recoveries", "--as", BILLER, "--month", "2026-11").stdout
 
-    assert f"patient: refund or reversal of $10.00 restored $10.00 of the write-offs of job {job.job_id}\n" in listed
-    assert f"patient: payment of $40.00 reversed $40.00 of the write-offs of job {job.job_id}\n" in listed
+    assert f"patient: refund or reversal of $10.00 restored $10.00 of write-offs of job {job.job_id}\n" in listed
+    assert f"patient: payment of $40.00 reversed $40.00 of write-offs of job {job.job_id}\n" in listed
     assert "recovered $30.00" in typed("recoveries", "--as", BILLER).stdout

@@ -29,7 +29,7 @@ def test_without_a_worker_it_says_so_and_fails(typed: Typed) -> None:
     answer = typed("operations")
 
     assert answer.exit_code == 1
-    assert answer.stdout.startswith("No worker lives")
+    assert answer.stdout.startswith("No worker is running.")
 
 
 def test_it_shows_processes_and_jobs_by_id(typed: Typed, sessions: Sessions) -> None:

@@ -71,7 +71,7 @@ def test_a_job_that_is_no_number_is_told_what_one_is(typed: Typed, number: str) 
     refused = typed("watch", "--", number)
 
     assert refused.exit_code == 2
-    assert "is no job's number; `settle preview` prints it" in refused.stderr
+    assert "is not a valid job number; to find it, open the Jobs page" in refused.stderr
 
 
 @pytest.mark.parametrize("words", [(), ("--all", "--claim", "1"), ("--filter", "claim_id=1", "--claim", "1")])
@@ -92,7 +92,7 @@ def test_in_a_closed_month_the_refusal_says_the_option_that_dates_it_on_the_next
     for command in ((*ASKED, "--claim", "1"), ("reverse", settled.job_id, "--as", admin.email)):
         refused = typed(*command)
         assert refused.exit_code == 1
-        assert refused.stderr.endswith(f"For that date, add: --posting-date {offered}\n")
+        assert refused.stderr.endswith(f"To post on that date, add: --posting-date {offered}\n")
         made = typed(*command, "--posting-date", offered, "--json")
         assert json.loads(made.stdout)["posting_date"] == offered
         assert typed(*command, "--posting-date", "tomorrow").exit_code == 2

@@ -60,10 +60,10 @@ def test_a_schedule_is_made_in_words_and_lists_what_it_does_and_when_next(
     ("given", "said"),
     [
         (("--claims-max", ""), "claims_max: enter a number, or the word unlimited"),
-        (("--at", "25:00"), "local_time: give a time of day"),
+        (("--at", "25:00"), "local_time: enter a time of day"),
         (("--filter", "total_due_max=5"), "unknown filter key"),
-        (("--mail-to", "nobody"), "mail_to: e-mail addresses"),
-        (("--late-minutes", "2000"), "late_minutes: a number of minutes from 1 to 1,380"),
+        (("--mail-to", "nobody"), "mail_to: enter e-mail addresses"),
+        (("--late-minutes", "2000"), "late_minutes: enter a number of minutes from 1 to 1,380"),
     ],
 )
 def test_what_is_not_as_it_must_be_is_refused_with_its_cure(
@@ -98,8 +98,8 @@ def test_tonight_says_what_it_would_settle_and_writes_nothing(typed: Typed, prac
     seen = typed("schedule", "tonight", 1, "--as", BILLER)
 
     assert seen.stdout.splitlines() == [
-        "Of 3 claims it would settle 3 and write off $45.00.",
-        "  It would wait for another person: Over the schedule's claim cap.",
+        "It would settle 3 of 3 claims and write off $45.00.",
+        "  It would need another user's approval: Over the schedule's claim cap.",
     ]
     assert told(typed("schedule", "runs", "--as", BILLER, "--json")) == {"runs": []}
 
@@ -112,7 +112,7 @@ def test_run_now_with_the_same_key_is_the_same_run_and_has_a_report(typed: Typed
     assert first["id"] == second["id"]
     assert (first["state"], first["claims"], first["remaining"], first["settled"]) == ("report", 3, 3, 0)
     shown = typed("schedule", "report", first["id"], "--as", BILLER).stdout
-    assert "It would settle 3 claims and skip 0; it settled none, as it only reports." in shown
+    assert "It would settle 3 claims and skip 0. It settled none, because it only reports." in shown
     assert "run now" in typed("schedule", "runs", "--as", BILLER).stdout
 
 

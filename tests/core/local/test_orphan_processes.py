@@ -63,7 +63,7 @@ def test_data_of_another_major_version_is_refused_with_the_cure(folder: Path, gu
         server.stop()
         (folder / "postgres" / "data" / "PG_VERSION").write_text("13\n")
 
-        with pytest.raises(OtherPostgresVersion, match="made by PostgreSQL 13"):
+        with pytest.raises(OtherPostgresVersion, match="PostgreSQL 13 created the database"):
             server.start()
 
 

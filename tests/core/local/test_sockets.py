@@ -34,7 +34,7 @@ def test_a_folder_of_somebody_else_is_refused(folder: Path) -> None:
     theirs.mkdir()
     os.chown(theirs, 12_345, 12_345)
 
-    with pytest.raises(NoSocketFolder, match="belongs to somebody else"):
+    with pytest.raises(NoSocketFolder, match="belongs to another user"):
         socket_folder(theirs)
 
 

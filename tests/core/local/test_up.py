@@ -61,7 +61,7 @@ class Run:
 
 def start(folder: Path, **variables: str) -> Run:
     run = Run(folder, **variables)
-    run.wait_until_it_says("Ctrl-C stops everything")
+    run.wait_until_it_says("Press Ctrl-C to stop everything")
     return run
 
 
@@ -197,7 +197,7 @@ def test_a_dead_broker_given_by_url_is_named_and_a_job_settles_without_it(folder
     run.process.terminate()
 
     assert run.process.wait(60) == 0, run.screen()
-    assert "The broker of SETTLE_BROKER_URL takes no hints; jobs and schedules run without them." in run.screen()
+    assert "The broker of SETTLE_BROKER_URL does not take hints. Jobs and schedules run without them." in run.screen()
     assert "The broker's host refuses the connection." in (run.data_dir / "log" / "hint.log").read_text()
 
 

@@ -172,8 +172,8 @@ def test_a_payment_on_a_claim_that_is_there_already_is_refused(files: FilesOfPra
 
     assert files.faults() == [
         (
-            'postings.csv, line 7, column claim_id, value "184146026": the practice has this claim already, '
-            "without this row; an import adds whole claims only"
+            'postings.csv, line 7, column claim_id, value "184146026": the practice already has this claim, '
+            "without this row; an import only adds whole claims"
         )
     ]
 

@@ -6,9 +6,9 @@ from core.intake.parsing.faults import ImportRefused
 from tests.core.intake.conftest import FilesOfPractice
 
 PLAIN = "write dollars and cents as 1234.56: at most two decimals, no $ or commas"
-SAME = "the same row stands there already, in every column that is read; was the file joined twice?"
-BY_SPREADSHEET = "saved by a spreadsheet: format the column as text before export"
-DOCUMENT = "docs/import-format.md says which column holds what"
+SAME = "duplicate row: every imported column is the same; was the file joined twice?"
+BY_SPREADSHEET = "format the column as text in the spreadsheet before export"
+DOCUMENT = "see docs/import-format.md for the columns"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "-88.00",
             "−88.00",
             (
-                'line 3, column amount, value "−88.00": the sign is another character, U+2212 (MINUS SIGN); '
+                'line 3, column amount, value "−88.00": the minus sign is a special character, U+2212 (MINUS SIGN); '
                 'use the plain minus "-"'
             ),
         ),
@@ -45,7 +45,7 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "-88.00",
             "-٨٨.00",
             (
-                'line 3, column amount, value "-٨٨.00": the digits are other characters, such as '
+                'line 3, column amount, value "-٨٨.00": the digits are special characters, such as '
                 "U+0668 (ARABIC-INDIC DIGIT EIGHT); use plain digits 0 to 9"
             ),
         ),
@@ -54,31 +54,36 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "postings.csv",
             "-88.00",
             "0.00",
-            "line 3, column amount: a posting of 0.00 changes nothing; leave the row out",
+            "line 3, column amount: a posting of 0.00 changes nothing; remove the row",
         ),
         (
             "postings.csv",
             "-88.00",
             "88.00",
             (
-                "line 3, column amount: a payment lowers what is due: write it with a minus; "
-                "for money given back write kind refund"
+                "line 3, column amount: a payment lowers the balance; write it with a minus, "
+                "or use kind refund for money returned"
             ),
         ),
-        ("postings.csv", "payment,-88.00,primary", "payment,-88.00,", "line 3, column paid_by: say whose money it was"),
+        (
+            "postings.csv",
+            "payment,-88.00,primary",
+            "payment,-88.00,",
+            "line 3, column paid_by: name who paid: primary, secondary or patient",
+        ),
         (
             "postings.csv",
             "payment,-88.00,primary,,",
             "payment,-88.00,primary,CO,",
-            "line 3, column group_code: only an adjustment has group and reason codes; leave them empty",
+            "line 3, column group_code: group and reason codes are only for adjustments; leave them empty",
         ),
         (
             "postings.csv",
             "transfer,22.00",
             "transfer,21.00",
             (
-                'line 4, column amount, value "184146026 / 1": the transfers of a line must sum to 0.00: '
-                "what one responsibility loses the other gains"
+                'line 4, column amount, value "184146026 / 1": the transfers of a line must sum to 0.00, because '
+                "one responsibility gains what the other loses"
             ),
         ),
         (
@@ -101,7 +106,7 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "2025-03-20",
             "2025-02-30",
             (
-                'line 2, column posting_date, value "2025-02-30": there is no such day; '
+                'line 2, column posting_date, value "2025-02-30": there is no such date; '
                 "write YYYY-MM-DD, such as 2025-01-31"
             ),
         ),
@@ -109,13 +114,16 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "postings.csv",
             "2025-03-20",
             "0205-03-20",
-            'line 2, column posting_date, value "0205-03-20": the year is not between 1900 and 2199',
+            'line 2, column posting_date, value "0205-03-20": the year must be between 1900 and 2199',
         ),
         (
             "postings.csv",
             "3,184146026",
             "2,184146026",
-            'line 4, column posting_id, value "2": another posting has this id; give each posting its own (as line 3)',
+            (
+                'line 4, column posting_id, value "2": another posting has the same id; give each posting its own id '
+                "(as line 3)"
+            ),
         ),
         (
             "postings.csv",
@@ -136,8 +144,8 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "184146026,2",
             "184146026,1",
             (
-                'line 3, column line, value "184146026 / 1": another line of the claim has this number; give each line '
-                "its own (as line 2)"
+                'line 3, column line, value "184146026 / 1": another line of the claim has the same number; '
+                "give each line its own number (as line 2)"
             ),
         ),
         (
@@ -151,8 +159,8 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "184146027",
             "184146026",
             (
-                'line 3, column claim_id, value "184146026": another claim has this id; rows that name it cannot be '
-                "told apart: give each claim its own (as line 2)"
+                'line 3, column claim_id, value "184146026": another claim has the same id, so rows that refer to it '
+                "are ambiguous; give each claim its own id (as line 2)"
             ),
         ),
         (
@@ -176,7 +184,7 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "Balance due",
             (
                 'line 2, column billing_status, value "Balance due": the practice has no such billing status; '
-                "it is there in other upper and lower case; write both alike"
+                "it exists with different capitalization; write both the same way"
             ),
         ),
         (
@@ -190,26 +198,26 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "claims.csv",
             "billing_status",
             "biling_status",
-            "line 1, column biling_status: not a column of this file; is it billing_status?",
+            "line 1, column biling_status: not a column of this file; did you mean billing_status?",
         ),
-        ("claims.csv", ",hold,", ",hold_kind,", "line 1, column hold: missing; name it in the first line"),
+        ("claims.csv", ",hold,", ",hold_kind,", "line 1, column hold: missing; add it to the first line"),
         (
             "payers.csv",
             "name,payer_class",
             "name;payer_class",
-            "line 1: separate the columns by commas; here they are separated by semicolons",
+            "line 1: separate the columns with commas, not semicolons",
         ),
         (
             "payers.csv",
             "payer_class\n",
             "payer_class,payer_class\n",
-            "line 1, column payer_class: name the column once only",
+            "line 1, column payer_class: name the column only once",
         ),
         (
             "payers.csv",
             "payer_id,name,payer_class",
             "payer_id;name;payer_class",
-            "line 1: separate the columns by commas; here they are separated by semicolons",
+            "line 1: separate the columns with commas, not semicolons",
         ),
         (
             "payers.csv",
@@ -225,15 +233,15 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "Medicare,",
             "Medicare, Part B,",
             (
-                "line 3: the row has too many fields; put a value that holds a comma in quotes "
-                "(4 fields, the header has 3)"
+                "line 3: the row has too many fields; put quotes around a value with a comma "
+                "(4 fields, but the header has 3)"
             ),
         ),
         (
             "payers.csv",
             "Medicare",
             "Medi\x00care",
-            "line 3: the line holds a NUL byte; the file is damaged or is no text",
+            "line 3: the line contains a NUL byte; the file is damaged or is not text",
         ),
         ("payers.csv", "Medicare", "M" * 201, "shorten it to 200 characters"),
         ("payers.csv", "Medicare", 'M "B"', ""),
@@ -241,13 +249,13 @@ DOCUMENT = "docs/import-format.md says which column holds what"
             "payers.csv",
             "Medicare",
             '"M" B',
-            "line 3: put a value that holds a quote in quotes and double the quote inside",
+            "line 3: put quotes around a value that contains a quote, and double the inner quote",
         ),
         (
             "payers.csv",
             "Medicare",
             '"Medicare',
-            "line 3: a quote opens here and does not close in this line, so the field runs over several lines",
+            "line 3: a quote opens here and does not close on this line",
         ),
     ],
 )
@@ -273,7 +281,7 @@ def test_names_and_births_are_never_repeated(files: FilesOfPractice) -> None:
     assert faults == [
         "patients.csv, line 2, column name, value (hidden): remove the line break, tab or other control character",
         (
-            "patients.csv, line 2, column birth_date, value (hidden): there is no such day; "
+            "patients.csv, line 2, column birth_date, value (hidden): there is no such date; "
             "write YYYY-MM-DD, such as 2025-01-31"
         ),
     ]
@@ -315,4 +323,4 @@ def test_five_thousand_equal_faults_are_one_line_and_hide_no_other(files: FilesO
             "add it there"
         ),
     ]
-    assert refused.value.message == "Nothing was imported: 2 faults in 5,001 places."
+    assert refused.value.message == "Nothing was imported: 2 errors in 5,001 places."

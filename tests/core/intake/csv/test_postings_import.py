@@ -110,7 +110,7 @@ def test_every_row_at_fault_is_named_with_its_cure_and_nothing_is_posted(
     assert [fault.split(", ")[1] for fault in faults] == ["line 3", "line 4", "line 5"]
     assert "no such claim" in faults[0]
     assert "no such line" in faults[1]
-    assert "give each posting its own (as line 2)" in faults[2]
+    assert "give each posting its own id (as line 2)" in faults[2]
     assert "future" in _faults(practice, tmp_path, "d,1,1,patient,payment,-1.00,patient,,,2026-11-24")[0]
     assert "sum to 0.00" in _faults(practice, tmp_path, "e,1,1,patient,transfer,-1.00,,,,2026-11-20")[0]
     assert practice.read("1").version == 1
@@ -133,12 +133,12 @@ def test_a_hundred_equal_faults_are_one_line_beside_those_of_another_kind(
             "claim; import it first"
         ),
         (
-            'march.csv, line 152, column claim_id, value "7": the practice has no such claim; it is there with other '
-            "leading zeros; a spreadsheet drops them: format the column as text before export"
+            'march.csv, line 152, column claim_id, value "7": the practice has no such claim; it exists with different '
+            "leading zeros; spreadsheets drop them: format the column as text before export"
         ),
         (
-            'march.csv, line 153, column line, value "007 / 2": the claim has no such line; a line cannot be added to '
-            "a claim"
+            'march.csv, line 153, column line, value "007 / 2": the claim has no such line, and an import of '
+            "postings cannot add one"
         ),
     ]
 
@@ -202,8 +202,8 @@ def test_a_posting_into_a_closed_month_is_refused_by_row_with_the_cure(
 
     assert faults == [
         (
-            'march.csv, line 2, column posting_date, value "2026-10-31": 2026-10 is closed; date it 2026-11-01, the '
-            "next open date, or have an administrator reopen the month"
+            'march.csv, line 2, column posting_date, value "2026-10-31": 2026-10 is closed; use 2026-11-01, the next '
+            "open date, or ask an administrator to reopen the month"
         )
     ]
     assert _post(practice, tmp_path, "b,1,1,patient,payment,-1.00,patient,,,2026-11-01").added == 1
@@ -241,7 +241,7 @@ def test_claims_that_bring_postings_into_a_closed_month_are_refused_by_row_and_k
     with pytest.raises(ImportRefused) as refused:
         bring()
 
-    told = [str(fault).partition("; date it")[0] for fault in refused.value.faults]
+    told = [str(fault).partition("; use 2025-")[0] for fault in refused.value.faults]
     assert told == [
         ('line_items.csv, column claim_id, 2 rows (line 2 "2025-03-04", line 4 "2025-03-04"): 2025-03 is closed'),
         (
@@ -395,5 +395,5 @@ def test_adjustments_of_a_file_are_under_the_limit_of_who_posts_it(practice: Giv
         _post(practice, tmp_path, rows[1], by=practice.biller)
     assert _post(practice, tmp_path, rows[1]).added == 1, "no person posts it"
 
-    assert "adjustments of $60.00 today are over your limit of $50.00 for one claim" in str(refused.value.faults[0])
+    assert "adjustments of $60.00 today exceed your limit of $50.00 for one claim" in str(refused.value.faults[0])
     assert practice.violations() == []

@@ -42,21 +42,21 @@ EXCEL = "open it and export it as CSV UTF-8"
         (b"<?xml version='1.0'?><Workbook/>\n", "this is a web page or XML file"),
         (b'[{"office_id": "MAIN"}]\n', "this is JSON"),
         (b"ISA*00*          *00*~\n", "this is an X12 file"),
-        (b"office_id,name\rMAIN,Main\r", "the lines end with a carriage return (CR) alone"),
-        (b"office_id;name\nMAIN;Main\n", "line 1: separate the columns by commas; here they are separated by semi"),
-        (b"office_id\tname\nMAIN\tMain\n", "line 1: separate the columns by commas; here they are separated by tabs"),
+        (b"office_id,name\rMAIN,Main\r", "the lines end with only a carriage return (CR)"),
+        (b"office_id;name\nMAIN;Main\n", "line 1: separate the columns with commas, not semi"),
+        (b"office_id\tname\nMAIN\tMain\n", "line 1: separate the columns with commas, not tabs"),
         (b"sep=;\noffice_id;name\nMAIN;Main\n", 'line 1: remove the line "sep=", which only Excel reads, and separate'),
         (b"sep=,\noffice_id,name\nMAIN,Main\n", 'line 1: remove the line "sep=", which only Excel reads'),
         (
             b"Offices of Lakeside,\n,\noffice_id,name\nMAIN,Main\n",
-            "line 1: the first line must name the columns; here line 3 does: remove the lines above it",
+            "line 1: the first line must name the columns; remove the lines above line 3, which names them",
         ),
-        (b"office_id,name\nMAIN,Main\noffice_id,name\nMAIN,Main\n", "line 3: the header stands here again"),
-        (b'office_id,name\nMAIN,"Main\nStreet"\n', "line 2: a quote opens here and does not close in this line"),
-        (b'office_id,name\nMAIN,"Main', "line 2: a quote opens here and does not close in this line"),
-        (b'office_id,name\nMAIN,"Main" Street\n', "line 2: put a value that holds a quote in quotes"),
-        (b"office_id,name\nMAIN,Main\rStreet\n", "line 2: a carriage return (CR) stands inside the line"),
-        (b"office_id,name\nMAIN,Ma\x00in\n", "line 2: the line holds a NUL byte"),
+        (b"office_id,name\nMAIN,Main\noffice_id,name\nMAIN,Main\n", "line 3: the header is repeated here"),
+        (b'office_id,name\nMAIN,"Main\nStreet"\n', "line 2: a quote opens here and does not close on this line"),
+        (b'office_id,name\nMAIN,"Main', "line 2: a quote opens here and does not close on this line"),
+        (b'office_id,name\nMAIN,"Main" Street\n', "line 2: put quotes around a value that contains a quote"),
+        (b"office_id,name\nMAIN,Main\rStreet\n", "line 2: a carriage return (CR) is inside the line"),
+        (b"office_id,name\nMAIN,Ma\x00in\n", "line 2: the line contains a NUL byte"),
     ],
 )
 def test_a_file_that_is_no_plain_csv_is_named_for_what_it_is_and_nothing_follows_from_it(
@@ -78,7 +78,7 @@ def test_a_file_without_header_shows_nothing_of_its_first_row(files: FilesOfPrac
     assert files.faults() == [
         (
             "patients.csv, line 1: the first line must name the columns (patient_id, name, birth_date …), "
-            "but it holds other values"
+            "but it has other values"
         )
     ]
 
@@ -90,9 +90,9 @@ def test_files_that_are_missing_come_first_and_nothing_that_follows_from_them(fi
     files.replace("claims.csv", "2025-03-04", "3/4/2025")
 
     assert files.faults() == [
-        "line_items.csv: the file is missing; put it into the folder",
-        "payers.csv: the file is missing; is it Payers.CSV? Rename it",
-        "postings.csv: the file is missing; if postings.xlsx holds it, export it as CSV UTF-8",
+        "line_items.csv: the file is missing; add it to the folder",
+        "payers.csv: the file is missing; if it is Payers.CSV, rename that file",
+        "postings.csv: the file is missing; if postings.xlsx contains it, export it as CSV UTF-8",
     ]
 
 
@@ -102,8 +102,8 @@ def test_stray_quotes_are_each_named_and_lines_between_them_are_not_at_fault(fil
 
     assert files.faults() == [
         (
-            "postings.csv, 2 rows (line 2, line 5): a quote opens here and does not close in this line, so the field "
-            "runs over several lines; remove the quote, double it, or write the value in one line"
+            "postings.csv, 2 rows (line 2, line 5): a quote opens here and does not close on this line; remove the "
+            "quote, double it, or write the value on one line"
         )
     ]
 
@@ -132,20 +132,20 @@ def test_a_file_that_changes_while_it_is_read_is_refused(files: FilesOfPractice)
     with pytest.raises(ImportRefused) as refused:
         folder.refuse_if_rows_lost()
     assert [str(fault) for fault in refused.value.faults] == [
-        "payers.csv, line 1: 3 lines of 1 came through; did the file change during the import?"
+        "payers.csv, line 1: 3 lines of 1 were read; did the file change during the import?"
     ]
 
 
 def test_an_empty_file(files: FilesOfPractice) -> None:
     files.write("line_items.csv", b"")
 
-    assert "line_items.csv: the file is empty; its first line names the columns" in files.faults()
+    assert "line_items.csv: the file is empty; its first line must name the columns" in files.faults()
 
 
 def test_a_missing_file(files: FilesOfPractice) -> None:
     (files.path / "postings.csv").unlink()
 
-    assert files.faults() == ["postings.csv: the file is missing; put it into the folder"]
+    assert files.faults() == ["postings.csv: the file is missing; add it to the folder"]
 
 
 @pytest.mark.parametrize("cut", [3, 12, 20])

@@ -4,10 +4,10 @@ import pytest
 
 from tests.core.intake.conftest import FilesOfPractice
 
-SAVED = "saved by a spreadsheet: format the column as text before export"
+SAVED = "format the column as text in the spreadsheet before export"
 DATE = f"{SAVED} and write the date as YYYY-MM-DD, such as 2025-01-31"
 ID = "Excel turned the id into a number in scientific notation, and digits are lost"
-DOCUMENT = "docs/import-format.md says which column holds what"
+DOCUMENT = "see docs/import-format.md for the columns"
 
 
 def test_dates_that_a_spreadsheet_rewrote_are_one_mistake_and_come_first(files: FilesOfPractice) -> None:
@@ -54,7 +54,7 @@ def test_a_date_with_day_and_month_turned_around_is_named_as_such(files: FilesOf
 
     assert files.faults() == [
         (
-            'postings.csv, line 2, column posting_date, value "2025-20-03": the day stands where the month belongs; '
+            'postings.csv, line 2, column posting_date, value "2025-20-03": the day and month are swapped; '
             "write YYYY-MM-DD, such as 2025-01-31"
         )
     ]
@@ -115,8 +115,8 @@ def test_a_value_in_a_column_without_name_is_a_fault_that_does_not_show_it(files
 
     assert files.faults() == [
         (
-            "patients.csv, line 2: a value stands in a column without a name; name the column in the first line or "
-            "empty it (4 fields, the header has 3)"
+            "patients.csv, line 2: a value is in a column without a name; name the column in the first line, or "
+            "clear it (4 fields, but the header has 3)"
         )
     ]
 
@@ -124,13 +124,16 @@ def test_a_value_in_a_column_without_name_is_a_fault_that_does_not_show_it(files
 @pytest.mark.parametrize(
     ("amount", "told"),
     [
-        ("\u221288.00", 'the sign is another character, U+2212 (MINUS SIGN); use the plain minus "-"'),
-        ("\u201388.00", 'the sign is another character, U+2013 (EN DASH); use the plain minus "-"'),
-        ("\u201488.00", 'the sign is another character, U+2014 (EM DASH); use the plain minus "-"'),
-        ("\uff0d88.00", 'the sign is another character, U+FF0D (FULLWIDTH HYPHEN-MINUS); use the plain minus "-"'),
+        ("\u221288.00", 'the minus sign is a special character, U+2212 (MINUS SIGN); use the plain minus "-"'),
+        ("\u201388.00", 'the minus sign is a special character, U+2013 (EN DASH); use the plain minus "-"'),
+        ("\u201488.00", 'the minus sign is a special character, U+2014 (EM DASH); use the plain minus "-"'),
+        (
+            "\uff0d88.00",
+            'the minus sign is a special character, U+FF0D (FULLWIDTH HYPHEN-MINUS); use the plain minus "-"',
+        ),
         ("-\u00a088.00", "remove the hidden character U+00A0 (NO-BREAK SPACE)"),
         ("-88\u200b.00", "remove the hidden character U+200B (ZERO WIDTH SPACE)"),
-        ("-\uff18\uff18.00", "the digits are other characters, such as U+FF18 (FULLWIDTH DIGIT EIGHT)"),
+        ("-\uff18\uff18.00", "the digits are special characters, such as U+FF18 (FULLWIDTH DIGIT EIGHT)"),
         ("(88.00)", "put the minus first and write the amount as -1234.56"),
         ("88.00-", "put the minus first and write the amount as -1234.56"),
         ("-$88.00", "put the minus first and write the amount as -1234.56"),
@@ -189,7 +192,7 @@ def test_two_ids_that_look_alike_are_refused_within_a_file_and_beside_what_the_p
     files.append("payers.csv", one, "Plan", "commercial")
     files.append("payers.csv", other, "Plan", "commercial")
     (fault,) = files.faults()
-    assert "it looks like another id but holds other characters; type both alike (line " in fault
+    assert "it looks like another id but has different characters; type both the same way (line " in fault
 
     for first, second in ((one, other), (other, one)):
         files.write("payers.csv", f"payer_id,name,payer_class\n{first},Plan,commercial\n".encode())
@@ -199,7 +202,7 @@ def test_two_ids_that_look_alike_are_refused_within_a_file_and_beside_what_the_p
         files.load(f"Practice of {first}")
         assert files.load(f"Practice of {first}").nothing_new
         files.replace("payers.csv", first, second)
-        assert "it looks like another id but holds other characters" in files.faults_in(f"Practice of {first}")[0]
+        assert "it looks like another id but has different characters" in files.faults_in(f"Practice of {first}")[0]
 
 
 def test_a_reference_to_an_id_that_is_nearly_there_says_in_what_it_differs(files: FilesOfPractice) -> None:
@@ -208,9 +211,9 @@ def test_a_reference_to_an_id_that_is_nearly_there_says_in_what_it_differs(files
     files.replace("offices.csv", "MAIN", "\u041cAIN")
 
     assert [fault.partition(": ")[2].partition("; ")[2] for fault in files.faults()] == [
-        "it is there in other upper and lower case; write both alike",
-        "one that looks the same is there, but holds other characters; type both alike",
-        *["it is there with other leading zeros; a spreadsheet drops them: format the column as text before export"]
+        "it exists with different capitalization; write both the same way",
+        "one that looks the same exists but has different characters; type both the same way",
+        *["it exists with different leading zeros; spreadsheets drop them: format the column as text before export"]
         * 2,
     ]
 
@@ -224,7 +227,7 @@ def test_columns_that_are_not_ours_are_guessed_only_where_the_guess_is_sure(file
     faults = files.faults()
 
     assert faults[:3] == [
-        "claims.csv, line 1, column id: not a column of this file; is it claim_id?",
+        "claims.csv, line 1, column id: not a column of this file; did you mean claim_id?",
         (f"claims.csv, line 1, columns patient_name, encounter_id and status: not a column of this file; {DOCUMENT}"),
         (
             "claims.csv, line 1, columns paid_amount and billed_amount: not a column of this file; amounts go in "
@@ -233,17 +236,17 @@ def test_columns_that_are_not_ours_are_guessed_only_where_the_guess_is_sure(file
     ]
     assert len(faults) == 4
     assert faults[3].startswith("claims.csv, line 1, columns patient_id, office_id, billing_provider_id, ")
-    assert faults[3].endswith(" and last_edi_date: missing; name it in the first line")
+    assert faults[3].endswith(" and last_edi_date: missing; add it to the first line")
 
 
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ("ClaimID", "is it claim_id?"),
-        ("Claim Number", "is it claim_id?"),
-        ("claim_no", "is it claim_id?"),
-        ("clam_id", "is it claim_id?"),
-        ("\u0441laim_id", "is it claim_id?"),  # a Cyrillic letter
+        ("ClaimID", "did you mean claim_id?"),
+        ("Claim Number", "did you mean claim_id?"),
+        ("claim_no", "did you mean claim_id?"),
+        ("clam_id", "did you mean claim_id?"),
+        ("\u0441laim_id", "did you mean claim_id?"),  # a Cyrillic letter
         ("encounter_id", DOCUMENT),
         ("balance", "amounts go in line_items.csv and postings.csv"),
     ],
@@ -256,7 +259,7 @@ def test_a_column_by_another_name_is_guessed_or_left_to_the_document(
     faults = files.faults()
 
     assert told in faults[0]
-    assert len(faults) == (1 if told.startswith("is it") else 2)
+    assert len(faults) == (1 if told.startswith("did you mean") else 2)
     assert "remove" not in "".join(faults)
 
 

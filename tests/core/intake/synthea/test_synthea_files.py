@@ -110,8 +110,8 @@ def test_a_stray_quote_in_a_column_that_is_not_read_swallows_no_line(export: Exp
 
     assert export.faults() == [
         (
-            "claims_transactions.csv, line 2: a quote opens here and does not close in this line, so the field runs "
-            "over several lines; remove the quote, double it, or write the value in one line"
+            "claims_transactions.csv, line 2: a quote opens here and does not close on this line; remove "
+            "the quote, double it, or write the value on one line"
         )
     ]
 
@@ -123,7 +123,7 @@ def test_a_value_that_spans_lines_is_refused_in_every_file(export: Export, file:
 
     (fault,) = export.faults()
 
-    assert fault.startswith(f"{file}, line 2: a quote opens here and does not close in this line")
+    assert fault.startswith(f"{file}, line 2: a quote opens here and does not close on this line")
 
 
 def test_two_different_transactions_with_one_id_both_come_in_and_are_known_again(export: Export) -> None:
@@ -175,8 +175,8 @@ def test_a_row_that_stands_there_twice_is_named_as_equal(export: Export) -> None
 
     assert export.faults() == [
         (
-            'claims_transactions.csv, line 4, column CHARGEID, value "c1 / 2": the same row stands there already, '
-            "in every column that is read; was the file joined twice? (as line 3)"
+            'claims_transactions.csv, line 4, column CHARGEID, value "c1 / 2": duplicate row: every imported '
+            "column is the same; was the file joined twice? (as line 3)"
         )
     ]
 
@@ -186,7 +186,7 @@ def test_a_file_that_was_pasted_twice_is_named_as_such(export: Export) -> None:
     (export.path / "claims_transactions.csv").write_text(f"{whole}\ufeff{whole}", encoding="utf-8")
 
     assert export.faults() == [
-        "claims_transactions.csv, line 7: the header stands here again; was the file pasted twice?"
+        "claims_transactions.csv, line 7: the header is repeated here; was the file pasted twice?"
     ]
 
 
@@ -196,7 +196,7 @@ def test_two_transactions_with_one_number_are_refused_since_their_order_is_not_k
     assert export.faults() == [
         (
             'claims_transactions.csv, line 3, column CHARGEID, value "c1 / 1": another transaction of the claim has '
-            "this number, so their order is not known; export again (as line 2)"
+            "the same number, so their order is unknown; export again (as line 2)"
         )
     ]
 
@@ -205,8 +205,8 @@ def test_two_claims_with_one_id_are_refused_and_none_is_to_be_dropped(export: Ex
     export.change("claims.csv", "c2,p1,d1,,1,2024-01-05", "c1,p1,d1,,1,2024-01-06")
 
     assert (
-        'claims.csv, line 3, column Id, value "c1": another claim has this id; rows that name it cannot be told '
-        "apart: give each claim its own (as line 2)" in export.faults()
+        'claims.csv, line 3, column Id, value "c1": another claim has the same id, so rows that refer to it are '
+        "ambiguous; give each claim its own id (as line 2)" in export.faults()
     )
 
 
@@ -242,8 +242,8 @@ def test_an_adjustment_without_amount_and_a_payment_by_the_system_are_refused(ex
     assert export.faults() == [
         "claims_transactions.csv, line 3, column ADJUSTMENTS: must not be empty in a row of TYPE ADJUSTMENT",
         (
-            "claims_transactions.csv, line 5, column METHOD: SYSTEM is the method of adjustments; name the method of "
-            "the payment"
+            "claims_transactions.csv, line 5, column METHOD: SYSTEM is the method of adjustments; name the payment "
+            "method"
         ),
     ]
 
@@ -253,8 +253,8 @@ def test_claims_without_transactions_are_one_fault_that_names_the_way_to_leave_t
 
     assert export.faults() == [
         (
-            'claims.csv, column Id, 150 rows (line 4 "e0", line 5 "e1", line 6 "e2", …): no row of '
-            "claims_transactions.csv belongs to it; --skip-empty-claims leaves such claims out"
+            'claims.csv, column Id, 150 rows (line 4 "e0", line 5 "e1", line 6 "e2", …): claims_transactions.csv '
+            "has no row for it; to skip such claims, add --skip-empty-claims"
         )
     ]
 
@@ -291,13 +291,15 @@ def test_a_hidden_character_in_the_name_of_a_column_that_is_not_read_does_no_har
 def test_a_column_of_another_name_is_guessed_and_is_the_only_fault(export: Export) -> None:
     export.change("claims.csv", "PATIENTID", "PATIENT_ID")
 
-    assert export.faults() == ["claims.csv, line 1, column PATIENT_ID: not a column of this file; is it PATIENTID?"]
+    assert export.faults() == [
+        "claims.csv, line 1, column PATIENT_ID: not a column of this file; did you mean PATIENTID?"
+    ]
 
 
 def test_a_column_with_another_number_is_no_guess(export: Export) -> None:
     export.change("claims.csv", "HEALTHCARECLAIMTYPEID1", "HEALTHCARECLAIMTYPEID2")
 
-    assert export.faults() == ["claims.csv, line 1, column HEALTHCARECLAIMTYPEID1: missing; name it in the first line"]
+    assert export.faults() == ["claims.csv, line 1, column HEALTHCARECLAIMTYPEID1: missing; add it to the first line"]
 
 
 def test_missing_files_come_alone(export: Export) -> None:
@@ -306,8 +308,8 @@ def test_missing_files_come_alone(export: Export) -> None:
     export.change("claims.csv", "2024-01-05T10:00:00Z", "yesterday")
 
     assert export.faults() == [
-        "organizations.csv: the file is missing; put it into the folder",
-        "providers.csv: the file is missing; put it into the folder",
+        "organizations.csv: the file is missing; add it to the folder",
+        "providers.csv: the file is missing; add it to the folder",
     ]
 
 

@@ -386,7 +386,7 @@ def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_o
     with practice.sessions() as session:
         (news,) = inbox.my_decided_jobs(session, practice.biller, now=LATER)
     assert (news.id, news.status, news.decided_by) == (job.job_id, S.DISCARDED, admin.user_id)
-    with pytest.raises(AlreadyDecided, match="Another user has already given up this job"):
+    with pytest.raises(AlreadyDecided, match="Another user has already discarded this job"):
         practice.approve(job, by=approver, now=LATER)
     assert practice.violations() == []
 
