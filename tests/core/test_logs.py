@@ -1,4 +1,4 @@
-"""A log line says what happened and where, and never repeats the words of an error."""
+"""A log line reports the event and its place, and never repeats an error's message."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from webui.server import wsgi
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
+def _restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     before = (list(root.handlers), root.level)
     yield
@@ -40,7 +40,7 @@ def test_a_database_error_is_logged_by_its_code(engine: Engine, capsys: pytest.C
     assert "Zelda" not in json.dumps(line)
 
 
-def test_a_failed_task_is_logged_without_its_errors_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_task_is_logged_without_its_errors_message(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("INFO")
     args = {"name": "settle.work", "id": "7", "exc": "Canary, Zelda", "traceback": "Zelda", "description": "raised"}
     logging.getLogger("celery.app.trace").error("Task %(name)s[%(id)s] %(description)s: %(exc)s", args)
@@ -49,7 +49,7 @@ def test_a_failed_task_is_logged_without_its_errors_words(capsys: pytest.Capture
     assert line["event"] == "task_failed settle.work[7]"
 
 
-def test_an_event_of_ours_carries_its_ids(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_event_of_the_product_carries_its_ids(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("INFO")
     structlog.get_logger("core.jobs").info("chunk_settled", job_id=7, first=1)
 
@@ -58,7 +58,7 @@ def test_an_event_of_ours_carries_its_ids(capsys: pytest.CaptureFixture[str]) ->
     assert "timestamp" in line
 
 
-def test_what_a_hint_brought_on_carries_its_requests_id_and_another_jobs_line_does_not(
+def test_a_log_line_carries_the_hints_request_id_only_for_the_hinted_job(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     logs.configure("INFO")
@@ -74,8 +74,8 @@ def test_what_a_hint_brought_on_carries_its_requests_id_and_another_jobs_line_do
     assert "hinted_job_id" not in own | other | library
 
 
-def test_what_the_server_says_of_a_request_does_not_repeat_it() -> None:
-    said = [
+def test_the_web_servers_log_lines_do_not_repeat_the_request() -> None:
+    redacted = [
         wsgi._redact_request(*given)
         for given in (
             ("Invalid request from ip=1.2.3.4: Invalid HTTP request line: 'GET /claims?patient=Canary, Zelda'", ()),
@@ -87,7 +87,7 @@ def test_what_the_server_says_of_a_request_does_not_repeat_it() -> None:
         )
     ]
 
-    assert said == [
+    assert redacted == [
         ("Invalid request",),
         ("Error handling request",),
         ("Exception while serving",),

@@ -1,4 +1,4 @@
-"""What does not fit is said in our words, with the cure, and never with the value."""
+"""Invalid input is reported in the product's words, with the remedy and never with the value."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ from core.models.claims import ClaimType
 
 
 class Small(BaseModel, extra="forbid"):
-    """A model with a field of each kind that programs send."""
+    """A model with one field of each type that API clients send."""
 
     text: Annotated[str, Field(min_length=1, max_length=3)] = "x"
     many: Annotated[tuple[str, ...], Field(min_length=1, max_length=2)] = ("x",)
@@ -26,7 +26,7 @@ class Small(BaseModel, extra="forbid"):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         ({"text": 1}, "text: write a text"),
         ({"text": ""}, "text: must not be empty"),
@@ -44,44 +44,42 @@ class Small(BaseModel, extra="forbid"):
         ({"day": "2026-02-30"}, "day: this date does not exist; write the date as YYYY-MM-DD"),
         ({"kind": "Dental"}, "kind: must be one of Professional, Institutional"),
         ({"word": "those"}, "word: must be one of this, that"),
-        ({"colour": "red"}, "colour: is unknown"),
+        ({"color": "red"}, "color: is unknown"),
         ({"inside": 5}, "inside: write an object"),
         ({"inside": {"count": 0}, "day": 1}, "day: write the date as YYYY-MM-DD; inside.count: must be at least 1"),
     ],
 )
-def test_a_fault_says_the_place_and_the_cure(given: dict[str, Any], said: str) -> None:
+def test_a_fault_names_the_field_and_the_remedy(given: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Small.model_validate(given)
 
-    assert reading.sentence(reading.faults(refused.value)) == said
+    assert reading.sentence(reading.faults(refused.value)) == expected
 
 
 @pytest.mark.parametrize(
-    ("typed", "number"),
+    ("entered", "number"),
     [
         ("0", 0), (" 1042 ", 1042), ("1,042", 1042), ("1,042,007", 1_042_007), ("007", 7),
         (str(2**63 - 1), 2**63 - 1), (str(2**63), None), ("9" * 5_000, None), ("", None), ("-1", None), ("+1", None),
         ("1.0", None), ("1_000", None), ("10,42", None), (",1", None), ("1 000", None), ("²", None), ("١", None),
     ],
 )  # fmt: skip
-def test_a_number_that_a_person_types_is_whole_and_no_larger_than_a_column_holds(
-    typed: str, number: int | None
-) -> None:
-    assert reading.number(typed) == number
+def test_an_entered_number_is_whole_and_fits_its_column(entered: str, number: int | None) -> None:
+    assert reading.number(entered) == number
 
 
-def test_a_number_is_no_larger_than_it_may_be() -> None:
-    assert [reading.number(typed, most=50) for typed in ("50", "51")] == [50, None]
+def test_an_entered_number_respects_its_maximum() -> None:
+    assert [reading.number(entered, most=50) for entered in ("50", "51")] == [50, None]
 
 
-def test_what_nobody_thought_of_is_still_said_plainly() -> None:
+def test_an_unforeseen_error_is_reported_in_plain_words() -> None:
     assert reading.words({"type": "frozen_instance", "loc": (), "msg": "Instance is frozen", "input": "Ana"}) == (
         "is not valid"
     )
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         ({"selection": {}}, 'selection: must be one of {"claim_ids": […]}, {"filter"'),
         ({}, 'selection: must be one of {"claim_ids": […]}, {"filter"'),
@@ -93,24 +91,24 @@ def test_what_nobody_thought_of_is_still_said_plainly() -> None:
         ({"selection": {"all": 1.0}}, "selection.all: must be true"),
         ({"selection": {"all": "true"}}, "selection.all: must be true"),
         ({"selection": {"all": True}, "reason": "spite"}, "reason: must be one of small_balance, bad_debt"),
-        ({"selection": {"all": True}, "colour": 1}, "colour: is unknown"),
+        ({"selection": {"all": True}, "color": 1}, "color: is unknown"),
         ({"selection": {"all": True}, "include": ["on_hold"]}, "include.0: must be one of in_process"),
         ({"selection": {"all": True}, "posting_date": 0}, "posting_date: write the date as YYYY-MM-DD"),
         ({"selection": {"filter": {"from": 0}}}, "from: write the date as YYYY-MM-DD"),
     ],
 )
-def test_a_request_for_a_job_is_refused_in_our_words(given: dict[str, Any], said: str) -> None:
+def test_an_invalid_job_request_is_refused_in_the_products_words(given: dict[str, Any], expected: str) -> None:
     with pytest.raises(BadInput) as refused:
         JobRequest.of(given)
 
-    assert refused.value.message.startswith(said)
+    assert refused.value.message.startswith(expected)
 
 
 _PAYMENT = {"kind": "payment", "line": 1, "amount_cents": 500, "responsibility": "patient", "paid_by": "patient"}
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         ({"kind": "gift"}, "kind: must be one of payment, adjustment, transfer"),
         ({"kind": None}, "kind: must be one of payment, adjustment, transfer"),
@@ -118,15 +116,15 @@ _PAYMENT = {"kind": "payment", "line": 1, "amount_cents": 500, "responsibility":
         ({"amount_cents": 0}, "amount_cents: must be at least 1"),
         ({"line": True}, "line: write a whole number, such as 1"),
         ({"posted_on": "11/23/2026"}, "posted_on: write the date as YYYY-MM-DD"),
-        ({"paid_by": "somebody"}, "paid_by: must be one of primary, secondary, patient"),
+        ({"paid_by": "unknown"}, "paid_by: must be one of primary, secondary, patient"),
         ({"memo": "x"}, "memo: is unknown"),
         ({"kind": "adjustment", "paid_by": ..., "group_code": "CO", "reason_code": "X"}, "reason_code: write the CARC"),
     ],
 )
-def test_an_entry_is_refused_in_our_words(given: dict[str, Any], said: str) -> None:
+def test_an_invalid_entry_is_refused_in_the_products_words(given: dict[str, Any], expected: str) -> None:
     entry = {key: value for key, value in {**_PAYMENT, **given}.items() if value is not ...}
     with pytest.raises(manual_postings.BadEntry) as refused:
         manual_postings.parse_entry(entry)
 
-    assert refused.value.message.startswith(said)
-    assert refused.value.facts["faults"].keys() == {said.split(":", maxsplit=1)[0]}
+    assert refused.value.message.startswith(expected)
+    assert refused.value.facts["faults"].keys() == {expected.split(":", maxsplit=1)[0]}

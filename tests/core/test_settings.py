@@ -1,4 +1,4 @@
-"""Settings come from the environment or from a folder of secrets; a bad one stops the start with its name alone."""
+"""Settings come from the environment or a folder of secrets; an invalid one stops the start and is only named."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ ReadSettings = Callable[..., Settings]
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> ReadSettings:
-    """Read the settings anew, from these variables and no other."""
+    """Return a function that reads the settings from the given variables only."""
 
     def read_with(**variables: str | Path) -> Settings:
         for name in Settings.model_fields:
@@ -27,30 +27,28 @@ def read(monkeypatch: pytest.MonkeyPatch) -> ReadSettings:
 
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
-    """A folder with a file for each secret, as a container gets it."""
+    """A folder with one file per secret, as a container gets it."""
     (tmp_path / "settle_secret_key").write_text("k" * 32 + "\n")
     (tmp_path / "settle_database_password").write_text("p@ss/word:1%\n")
     (tmp_path / "settle_broker_password").write_text("other")
     return tmp_path
 
 
-def test_a_file_named_as_its_variable_is_as_good_as_the_variable(read: ReadSettings, secrets: Path) -> None:
+def test_a_secret_file_works_like_its_environment_variable(read: ReadSettings, secrets: Path) -> None:
     found = read(SECRETS_DIR=secrets).secret_key
 
     assert found is not None
     assert found.get_secret_value() == "k" * 32
 
 
-def test_the_environment_goes_before_a_file(read: ReadSettings, secrets: Path) -> None:
+def test_the_environment_takes_precedence_over_a_file(read: ReadSettings, secrets: Path) -> None:
     found = read(SECRETS_DIR=secrets, SECRET_KEY="e" * 32).secret_key
 
     assert found is not None
     assert found.get_secret_value() == "e" * 32
 
 
-def test_a_url_without_a_password_gets_the_one_of_its_file_whatever_signs_it_has(
-    read: ReadSettings, secrets: Path
-) -> None:
+def test_a_url_without_a_password_gets_its_escaped_password_from_the_file(read: ReadSettings, secrets: Path) -> None:
     found = read(
         SECRETS_DIR=secrets, DATABASE_URL="postgresql://settle@db:5432/settle", BROKER_URL="redis://broker:6379/0"
     )
@@ -62,7 +60,7 @@ def test_a_url_without_a_password_gets_the_one_of_its_file_whatever_signs_it_has
 
 
 def test_addresses_with_tls_keep_their_options_and_get_their_passwords(read: ReadSettings) -> None:
-    """As docs/operations.md writes them, for servers on another machine."""
+    """The addresses are those that docs/operations.md gives for servers on another machine."""
     database = "postgresql://settle@db.example/settle?sslmode=verify-full&sslrootcert=system"
     broker = "rediss://redis.example:6380/0?ssl_cert_reqs=required"
 
@@ -81,7 +79,7 @@ def test_a_url_with_a_password_keeps_it(read: ReadSettings, secrets: Path) -> No
     assert found.get_secret_value() == "postgresql://settle:own@db/settle"
 
 
-def test_a_folder_of_secrets_that_is_not_there_stops_the_start(read: ReadSettings, tmp_path: Path) -> None:
+def test_a_missing_folder_of_secrets_stops_the_start(read: ReadSettings, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="SETTLE_SECRETS_DIR: there is no folder"):
         read(SECRETS_DIR=tmp_path / "nowhere")
 
@@ -106,7 +104,7 @@ def test_a_weak_or_empty_secret_stops_the_start_and_is_named_but_not_shown(
     assert not value or value not in refused.value.message
 
 
-def test_an_empty_file_is_no_secret(read: ReadSettings, secrets: Path) -> None:
+def test_an_empty_secret_file_stops_the_start(read: ReadSettings, secrets: Path) -> None:
     (secrets / "settle_secret_key").write_text("\n")
 
     with pytest.raises(BadSettings, match="SETTLE_SECRET_KEY: "):
@@ -124,7 +122,7 @@ def test_an_empty_file_is_no_secret(read: ReadSettings, secrets: Path) -> None:
         ({"PUBLIC_URL": "settle.example"}, "SETTLE_PUBLIC_URL"),
     ],
 )
-def test_a_mail_server_without_a_sender_or_of_another_kind_stops_the_start_and_hides_its_password(
+def test_an_invalid_mail_configuration_stops_the_start_and_hides_the_password(
     read: ReadSettings, variables: dict[str, str], named: str
 ) -> None:
     with pytest.raises(BadSettings) as refused:

@@ -1,4 +1,4 @@
-"""Which time zone database a process uses: the newer of the system's and the wheel's, whoever starts it."""
+"""A process uses the newer of the system's and the wheel's time zone databases, whatever program starts it."""
 
 import datetime as dt
 import json
@@ -17,7 +17,7 @@ from core import zone_database
 from core.zone_database import NEEDED, ZoneDatabase
 from tests.zone_files import NEW, OLD, a_database, a_wheel, using
 
-HOUSE = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[2]
 NOVEMBER = dt.datetime(2026, 11, 2, 2, 0)  # noqa: DTZ001  each test gives it a zone
 
 
@@ -26,16 +26,14 @@ def vancouver() -> str:
 
 
 @pytest.mark.parametrize("file", ["tzdata.zi", "+VERSION"])
-def test_a_wheel_that_is_newer_than_the_system_is_used(tmp_path: Path, file: str) -> None:
+def test_a_wheel_newer_than_the_system_is_used(tmp_path: Path, file: str) -> None:
     old = a_database(tmp_path, OLD, version="2025b", file=file)
     with using(old) as used:
         assert (used.version, used.source, vancouver()) == (zone_database.in_use().version, "wheel", "-07:00")
 
 
 @pytest.mark.parametrize("file", ["tzdata.zi", "+VERSION"])
-def test_a_system_that_is_newer_than_the_wheel_is_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
-) -> None:
+def test_a_system_newer_than_the_wheel_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
     monkeypatch.syspath_prepend(str(a_wheel(tmp_path, OLD, version="2025b", package="old_tzdata")))
     new = a_database(tmp_path / "system", NEW, version="2030a", file=file)
     with using(new, package="old_tzdata") as used:
@@ -43,12 +41,12 @@ def test_a_system_that_is_newer_than_the_wheel_is_used(
 
 
 @pytest.mark.parametrize("version", [None, "unknown"])
-def test_a_system_that_does_not_name_its_version_is_not_preferred(tmp_path: Path, version: str | None) -> None:
+def test_a_system_without_a_version_is_not_preferred(tmp_path: Path, version: str | None) -> None:
     with using(a_database(tmp_path, OLD, version=version)) as used:
         assert (used.source, vancouver()) == ("wheel", "-07:00")
 
 
-def test_the_newest_of_several_folders_is_used_and_the_others_still_know_zones_that_it_lacks(tmp_path: Path) -> None:
+def test_the_newest_of_several_folders_is_used_and_the_others_supply_missing_zones(tmp_path: Path) -> None:
     old = a_database(tmp_path / "old", OLD | {"Mars/Phobos": "MRS3"}, version="2025z")
     new = a_database(tmp_path / "new", NEW, version="2030za")
     with using(old, new) as used:
@@ -57,7 +55,7 @@ def test_the_newest_of_several_folders_is_used_and_the_others_still_know_zones_t
         assert zoneinfo.ZoneInfo("Mars/Phobos").utcoffset(NOVEMBER) == dt.timedelta(hours=-3)
 
 
-def test_a_zone_that_was_read_before_the_choice_is_read_again(tmp_path: Path) -> None:
+def test_a_zone_read_before_the_choice_is_read_again(tmp_path: Path) -> None:
     old = a_database(tmp_path, OLD, version="2025b")
     with using():
         zoneinfo.reset_tzpath([old])
@@ -67,10 +65,10 @@ def test_a_zone_that_was_read_before_the_choice_is_read_again(tmp_path: Path) ->
         assert vancouver() == "-07:00"
 
 
-def _ask_a_process(*program: str, **environment: str) -> str:
+def _run_process(*program: str, **environment: str) -> str:
     argv = [sys.executable, *program]
     return subprocess.run(
-        argv, check=True, capture_output=True, text=True, cwd=HOUSE, env={**os.environ, **environment}
+        argv, check=True, capture_output=True, text=True, cwd=REPOSITORY, env={**os.environ, **environment}
     ).stdout
 
 
@@ -86,7 +84,7 @@ def test_every_process_uses_the_newer_database_whatever_it_imports_first(tmp_pat
         "print(dt.datetime(2026, 11, 2, tzinfo=zoneinfo.ZoneInfo('America/Vancouver')).isoformat())"
     )
 
-    assert _ask_a_process("-c", program, PYTHONTZPATH=old).strip() == "2026-11-02T00:00:00-07:00"
+    assert _run_process("-c", program, PYTHONTZPATH=old).strip() == "2026-11-02T00:00:00-07:00"
 
 
 def test_a_process_with_an_older_wheel_uses_the_systems_database(tmp_path: Path) -> None:
@@ -97,16 +95,16 @@ def test_a_process_with_an_older_wheel_uses_the_systems_database(tmp_path: Path)
         "print(json.dumps([zone_database.in_use().as_json(), at.isoformat()]))"
     )
 
-    said = json.loads(_ask_a_process("-c", program, PYTHONTZPATH=new, PYTHONPATH=str(old)))
+    answer = json.loads(_run_process("-c", program, PYTHONTZPATH=new, PYTHONPATH=str(old)))
 
-    assert said == [{"version": "2030a", "source": "system"}, "2026-11-02T00:00:00-05:00"]
+    assert answer == [{"version": "2030a", "source": "system"}, "2026-11-02T00:00:00-05:00"]
 
 
 AT = dt.datetime(2026, 11, 23, 15, 0, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(
-    ("version", "at", "said"),
+    ("version", "at", "expected"),
     [
         (NEEDED, AT, ""),
         ("2030a", AT, ""),
@@ -116,14 +114,14 @@ AT = dt.datetime(2026, 11, 23, 15, 0, tzinfo=dt.UTC)
         ("2030a", AT.replace(year=2032), "The time zone database (2030a) is over a year old"),
     ],
 )
-def test_a_database_that_is_known_to_be_too_old_is_a_warning(version: str, at: dt.datetime, said: str) -> None:
+def test_a_database_known_to_be_too_old_is_a_warning(version: str, at: dt.datetime, expected: str) -> None:
     found = zone_database.warnings(ZoneDatabase("/anywhere", version, "system"), now=at)
 
-    assert "".join(found).startswith(said)
-    assert len(found) == bool(said)
+    assert "".join(found).startswith(expected)
+    assert len(found) == bool(expected)
 
 
-def test_the_version_is_logged_at_start_with_what_is_wrong() -> None:
+def test_the_version_and_its_warnings_are_logged_at_start() -> None:
     structlog.reset_defaults()
     with capture_logs() as lines:
         zone_database.log_at_start(now=AT.replace(year=2100))
@@ -134,8 +132,8 @@ def test_the_version_is_logged_at_start_with_what_is_wrong() -> None:
     ]
 
 
-def test_the_wheel_that_the_project_asks_for_is_the_one_that_is_needed() -> None:
-    (year, number) = re.findall(r'"tzdata>=(\d+)\.(\d+)"', (HOUSE / "pyproject.toml").read_text())[0]
+def test_the_wheel_that_the_project_requires_is_the_needed_version() -> None:
+    (year, number) = re.findall(r'"tzdata>=(\d+)\.(\d+)"', (REPOSITORY / "pyproject.toml").read_text())[0]
 
     assert f"{year}{'abcdefghijklmnopqrstuvwxyz'[int(number) - 1]}" == NEEDED
     assert zone_database.in_use().version >= NEEDED

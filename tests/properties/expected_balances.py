@@ -1,4 +1,4 @@
-"""What is due and what stands written off on each line and side, and what of it postings by other hands must leave."""
+"""Expected balances and unreversed write-offs of each line and responsibility, and what later postings change."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ def other(side: str) -> str:
 
 
 class Books(NamedTuple):
-    """Cents by place; where there is nothing, nothing stands."""
+    """Cents by line and responsibility; a missing key is zero."""
 
     due: Counter[Place]
     written_off: Counter[Place]
@@ -29,7 +29,7 @@ class Books(NamedTuple):
 
 
 def read(practice: GivenPractice) -> Books:
-    """As the ledger has it now."""
+    """Return the books as the ledger has them now."""
     of_claim = and_(Claim.practice_id == Posting.practice_id, Claim.id == Posting.claim_id)
     place = (Claim.external_id, Posting.line, Posting.responsibility)
     sums = select(
@@ -40,16 +40,16 @@ def read(practice: GivenPractice) -> Books:
     with practice.sessions() as session:
         rows = session.execute(sums.where(Posting.practice_id == practice.id).group_by(*place, Claim.id)).all()
         inside = {(row.id, row.line, row.responsibility): (row.external_id, row.line, row[2].value) for row in rows}
-        for number, line, side, _, owed, stands in rows:
-            books.due[number, line, side.value] = int(owed)
-            books.written_off[number, line, side.value] = int(stands or 0)
+        for number, line, side, _, balance, unreversed in rows:
+            books.due[number, line, side.value] = int(balance)
+            books.written_off[number, line, side.value] = int(unreversed or 0)
         for where, parts in write_offs.restorable(session, practice.id, inside).items():
             books.restorable[inside[where]] = sum(part.cents for part in parts)
     return books
 
 
 def posted(before: Books, moves: Iterable[tuple[Place, int]]) -> Books:
-    """The books after these were posted one by one, with the write-offs that they reverse or restore."""
+    """Return the books after these postings, one by one, with the write-offs that they reverse or restore."""
     due, written_off, restorable = (cents.copy() for cents in before)
     for place, cents in moves:
         due[place] += cents
@@ -64,7 +64,7 @@ def posted(before: Books, moves: Iterable[tuple[Place, int]]) -> Books:
 
 
 def moves(kind: str, place: Place, cents: int) -> list[tuple[Place, int]]:
-    """What a payment, an adjustment, a refund or a transfer of so many cents does to the dues."""
+    """Return the balance changes of a payment, adjustment, refund or transfer of the given cents."""
     number, line, side = place
     match kind:
         case "refund":

@@ -1,4 +1,4 @@
-"""Later postings on a settled claim give one balance, status and recovered amount, in any order and any split."""
+"""Later postings on a settled claim give one balance, status and recovered amount, in any order and split."""
 
 import itertools
 from collections import Counter
@@ -34,7 +34,7 @@ class Later(NamedTuple):
     cents: int
 
     def moves(self) -> list[tuple[tuple[int, str], int]]:
-        """What it does to the balance of each line and side."""
+        """Return the changes to the balance of each line and responsibility."""
         match self.kind:
             case "refund":
                 return [((self.line, self.side), self.cents)]
@@ -47,7 +47,7 @@ class Later(NamedTuple):
                 return [((self.line, self.side), -self.cents)]
 
     def rows(self, claim: str, key: str) -> list[str]:
-        """Its rows of the file."""
+        """Return its rows of the file."""
         kind = self.kind
         paid_by = PAYER[self.side] if kind in ("payment", "refund") else ""
         codes = "CO,45" if kind == "adjustment" else ","
@@ -68,7 +68,7 @@ _names = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def one_database(databases: Databases) -> Iterator[Sessions]:
-    """One database for all examples: each makes a practice of its own."""
+    """One database for all examples, because each example creates its own practice."""
     with databases.fresh() as url:
         engine = engine_on(url)
         yield make_sessions(engine)
@@ -88,7 +88,7 @@ def one_database(databases: Databases) -> Iterator[Sessions]:
 )
 @example(dues=[0, 30, 0, 0], moved=0, postings=[Later("payment", 1, "patient", 9), Later("refund", 1, "patient", 9)])
 @example(dues=[10, 30, 0, 0], moved=7, postings=[Later("payment", 1, "patient", 20), Later("refund", 1, "patient", 15)])
-def test_any_order_and_any_split_over_files_end_the_same(
+def test_any_order_and_any_split_over_files_gives_the_same_result(
     one_database: Sessions, tmp_path_factory: pytest.TempPathFactory, dues: list[int], moved: int, postings: list[Later]
 ) -> None:
     practice = a_practice(one_database, name=f"order{next(_names)}")
@@ -126,7 +126,7 @@ def test_any_order_and_any_split_over_files_end_the_same(
 
 
 def _settle_twice(practice: GivenPractice, folder: Path, numbers: list[str], moved: int) -> None:
-    """Settle the claims, move some of the balance to the patient of line 1, and settle again."""
+    """Settle the claims, transfer part of the balance to the patient on line 1, and settle again."""
     practice.set_write_off(WriteOffSetting.PATIENT)
     practice.settle(reason="charity")
     if moved:
@@ -137,7 +137,7 @@ def _settle_twice(practice: GivenPractice, folder: Path, numbers: list[str], mov
 
 
 def _files(order: tuple[int, ...], split: tuple[bool, ...]) -> dict[int, list[int]]:
-    """Which postings come with which file."""
+    """Return the postings of each file."""
     files: dict[int, list[int]] = {0: [order[0]]}
     for which, begins in zip(order[1:], split, strict=True):
         files.setdefault(max(files) + begins, []).append(which)
@@ -155,7 +155,7 @@ def _import(practice: GivenPractice, folder: Path, rows: list[str]) -> None:
 def _expected(
     before: expected_balances.Books, number: str, postings: list[Later]
 ) -> tuple[Counter[expected_balances.Place], Counter[expected_balances.Place]]:
-    """What the set of postings makes of it: the least of what was written off and what is owed stands written off."""
+    """Return expected balances and write-offs: the write-off is the lesser of what was written off and is owed."""
     due, written_off = Counter[expected_balances.Place](), Counter[expected_balances.Place]()
     for line, side in itertools.product((1, 2), expected_balances.SIDES):
         place = (number, line, side)
@@ -173,13 +173,13 @@ def _recovered(practice: GivenPractice, number: str) -> int:
 
 
 def _by_job(practice: GivenPractice, number: str) -> dict[tuple[int, str, int | None, str | None], int]:
-    """What stands written off, by line, side, job and reason."""
-    stands: Counter[tuple[int, str, int | None, str | None]] = Counter()
+    """Return the unreversed write-offs by line, responsibility, job and reason."""
+    unreversed: Counter[tuple[int, str, int | None, str | None]] = Counter()
     place = (Posting.line, Posting.responsibility, write_offs.owning_job(), Posting.write_off_reason)
     with practice.sessions() as session:
         found = select(*place, -Posting.amount_cents).where(
             Posting.practice_id == practice.id, Posting.claim_id == practice.read(number).id, write_offs.is_unreversed()
         )
         for *key, cents in session.execute(found):
-            stands[tuple(key)] += cents
-    return dict(stands)
+            unreversed[tuple(key)] += cents
+    return dict(unreversed)

@@ -1,4 +1,4 @@
-"""Any sequence of settling, paying and reversing: what is due and what is written off are as a child reckons."""
+"""Any sequence of settling, paying and reversing: balances and write-offs match a simple model."""
 
 import itertools
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _names = itertools.count(1)
 _acts = st.one_of(
     st.tuples(st.just("pay"), st.integers(1, 150)),
     st.tuples(st.just("adjust"), st.integers(1, 60)),
-    st.tuples(st.just("transfer"), st.integers(1, 40)),  # back to the patient, who owes again
+    st.tuples(st.just("transfer"), st.integers(1, 40)),  # moved to the patient, who owes again
     st.tuples(st.just("settle"), st.just(0)),
     st.tuples(st.just("reverse"), st.just(0)),
 )
@@ -30,7 +30,7 @@ _acts = st.one_of(
 
 @pytest.fixture(scope="module")
 def one_database(databases: Databases) -> Iterator[Sessions]:
-    """One database for all examples: each makes a practice of its own."""
+    """One database for all examples, because each example creates its own practice."""
     with databases.fresh() as url:
         engine = engine_on(url)
         yield make_sessions(engine)
@@ -47,7 +47,7 @@ def test_no_dollar_is_lost_and_no_credit_is_false(
     practice.claim("1", Line(400, charged))
     due, written_off, insurance, paid, keys = charged, 0, 400, 0, itertools.count(1)
     restorable = 0  # what late postings reversed since the last job
-    untouched: JobKey | None = None  # the last job, while nothing has come after it
+    untouched: JobKey | None = None  # the last job, until a later posting changes its claim
 
     for act, cents in acts:
         key = f"k{next(keys)}"
@@ -59,9 +59,9 @@ def test_no_dollar_is_lost_and_no_credit_is_false(
                 _post(practice, "adjustment", cents, key, responsibility="patient", group_code="CO", reason_code="45")
             due, untouched = due - cents, None
             if due < 0:
-                taken_back = min(written_off, -due)
-                written_off, due = written_off - taken_back, due + taken_back
-                restorable += taken_back
+                reversed_cents = min(written_off, -due)
+                written_off, due = written_off - reversed_cents, due + reversed_cents
+                restorable += reversed_cents
         elif act == "transfer" and insurance >= cents:
             _post(practice, "transfer", cents, key, responsibility="insurance")
             due, insurance, untouched = due + cents, insurance - cents, None
@@ -73,15 +73,15 @@ def test_no_dollar_is_lost_and_no_credit_is_false(
             if settles:
                 written_off, due, insurance, untouched, restorable = written_off + due, 0, 0, job, 0
         elif act == "reverse" and untouched is not None:
-            before = sum(one.cents for one in _standing(practice))
+            before = sum(one.cents for one in _unreversed(practice))
             _reverse(practice, untouched, by=approver, key=key)
             claim = practice.read("1")
-            assert sum(one.cents for one in _standing(practice)) + claim.patient_due + claim.insurance_due == before
+            assert sum(one.cents for one in _unreversed(practice)) + claim.patient_due + claim.insurance_due == before
             written_off -= claim.patient_due
             due, insurance, untouched, restorable = claim.patient_due, claim.insurance_due, None, 0
 
         claim = practice.read("1")
-        of_patient = sum(one.cents for one in _standing(practice) if one.responsibility == "patient")
+        of_patient = sum(one.cents for one in _unreversed(practice) if one.responsibility == "patient")
         assert (claim.patient_due, of_patient) == (due, written_off), (act, cents)
         assert due >= 0 or written_off == 0, "a credit beside a write-off is false"
         assert claim.patient_paid == paid
@@ -95,7 +95,7 @@ def _post(practice: GivenPractice, kind: str, cents: int, key: str, **entry: str
         manual_postings.post(session, "1", parse_entry(given_), by=practice.biller, idempotency_key=key, now=NOW)
 
 
-def _standing(practice: GivenPractice) -> list[manual_postings.WrittenOff]:
+def _unreversed(practice: GivenPractice) -> list[manual_postings.WrittenOff]:
     with practice.sessions() as session:
         return manual_postings.written_off(session, practice.id, practice.read("1").id)
 

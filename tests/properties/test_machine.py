@@ -1,4 +1,4 @@
-"""Anything in any order: after each step the books are right, and crashes change nothing in the ledger."""
+"""Any act in any order: the books are right after each step, and crashes change nothing in the ledger."""
 
 import datetime as dt
 import itertools
@@ -45,7 +45,8 @@ from tests.servers import Databases
 from tests.shared_app import engine_on
 
 CLAIMS = 8
-EXAMPLES = int(os.environ.get("SETTLE_SOAK_ROUNDS", "10"))  # each asks every invariant after each of its steps
+# each example checks every invariant after each of its steps
+EXAMPLES = int(os.environ.get("SETTLE_SOAK_ROUNDS", "10"))
 STEPS = 25
 
 _names = itertools.count(1)
@@ -53,7 +54,7 @@ _amounts = st.integers(min_value=-300, max_value=500)
 _limits = st.one_of(st.just(UNLIMITED), st.integers(min_value=0, max_value=3_000))
 
 
-Moved = tuple[int, int, str, int, int]  # which claim, line, responsibility, cents, days ago
+Moved = tuple[int, int, str, int, int]  # claim, line, responsibility, cents, days ago
 _moved = st.tuples(
     st.integers(0, CLAIMS - 1), st.integers(1, 2), st.sampled_from(expected_balances.SIDES), st.integers(1, 400),
     st.sampled_from([0, 3, 40, 190]),
@@ -61,15 +62,15 @@ _moved = st.tuples(
 HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
 
 
-def _settle_until_the_power_goes_off(sessions: Sessions, chunk: chunks.Chunk, now: dt.datetime) -> None:
-    """All of the effect, and no commit."""
+def _settle_without_commit(sessions: Sessions, chunk: chunks.Chunk, now: dt.datetime) -> None:
+    """Apply the whole effect of the chunk without a commit."""
     with sessions() as session:
         settle_chunk.settle(session, chunk, now=now)
         session.rollback()
 
 
 class Practice(RuleBasedStateMachine):
-    """A practice in which people, other hands, workers and accidents take turns."""
+    """A practice in which users, imports, workers and accidents take turns."""
 
     sessions: Sessions  # set by the test
 
@@ -87,19 +88,19 @@ class Practice(RuleBasedStateMachine):
 
     @rule(chunk_claims=st.integers(1, 5), reason=st.sampled_from(["small_balance", "administrative"]))
     def confirm_a_job(self, chunk_claims: int, reason: str) -> None:
-        asked = {"chunk_claims": chunk_claims, "reason": reason, "key": f"k{next(self.keys)}", "now": self.now}
+        request = {"chunk_claims": chunk_claims, "reason": reason, "key": f"k{next(self.keys)}", "now": self.now}
         try:
-            job = self.given.preview(**asked)
+            job = self.given.preview(**request)
         except PeriodClosed as refused:
-            job = self.given.preview(**asked, posting_date=refused.facts["next_open_date"])
+            job = self.given.preview(**request, posting_date=refused.facts["next_open_date"])
         self.given.confirm(job, now=self.now)
         self.jobs.append(job)
 
     @rule(chunk_claims=st.integers(1, 5), status=st.sampled_from(["Internal Review", "Balance Due"]))
-    def change_the_status_alone(self, chunk_claims: int, status: str) -> None:
-        """Posts nothing, so that no month stands in its way, nor in that of its reversal."""
-        asked = {"chunk_claims": chunk_claims, "target_status": status, "reason": None, "key": f"k{next(self.keys)}"}
-        job = self.given.preview(now=self.now, **asked)
+    def change_only_the_status(self, chunk_claims: int, status: str) -> None:
+        """Change only the status. This posts nothing, so no closed month blocks it or its reversal."""
+        request = {"chunk_claims": chunk_claims, "target_status": status, "reason": None, "key": f"k{next(self.keys)}"}
+        job = self.given.preview(now=self.now, **request)
         self.given.confirm(job, now=self.now)
         self.jobs.append(job)
 
@@ -114,12 +115,12 @@ class Practice(RuleBasedStateMachine):
         self._try(set_limits)
 
     @precondition(lambda self: self.jobs)
-    @rule(pick=st.integers(0, 50), approver=st.booleans(), says_yes=st.booleans())
-    def decide_on_a_job(self, pick: int, approver: bool, says_yes: bool) -> None:
+    @rule(pick=st.integers(0, 50), approver=st.booleans(), approves=st.booleans())
+    def approve_or_reject_a_job(self, pick: int, approver: bool, approves: bool) -> None:
         by = self.approver if approver else self.admin
 
         def decide(session: Any) -> None:
-            if says_yes:
+            if approves:
                 commands.approve(session, self._job(pick), confirmation="CONFIRM", by=by, now=self.now)
             else:
                 commands.reject(session, self._job(pick), reason="Not these", by=by, now=self.now)
@@ -127,7 +128,7 @@ class Practice(RuleBasedStateMachine):
         self._try(decide)
 
     @rule(role=st.sampled_from([Role.APPROVER, Role.BILLER]), active=st.booleans())
-    def the_approver_loses_the_role_or_gets_it_back(self, role: Role, active: bool) -> None:
+    def change_the_approvers_role_and_account(self, role: Role, active: bool) -> None:
         def change(session: Any) -> None:
             user_id = self.approver.user_id
             user_management.change_role(session, user_id, role, by=self.admin, now=self.now)
@@ -158,8 +159,8 @@ class Practice(RuleBasedStateMachine):
         self._try(reverse)
 
     @rule(kind=st.sampled_from(["payment", "adjustment", "transfer"]), moved=_moved)
-    def post_by_hand(self, kind: str, moved: Moved) -> None:
-        """Through the front door: what comes late takes back of the write-off, and a closed month refuses it."""
+    def post_manually(self, kind: str, moved: Moved) -> None:
+        """Post manually. A late posting reverses part of the write-off, and a closed month refuses it."""
         place, cents, day = self._place(moved), moved[3], self._day(moved)
         entry = {"kind": kind, "line": place[1], "responsibility": place[2], "amount_cents": cents, "posted_on": day}
         entry |= {"payment": {"paid_by": "patient"}, "adjustment": {"group_code": "CO", "reason_code": "45"}}.get(
@@ -178,8 +179,8 @@ class Practice(RuleBasedStateMachine):
             st.tuples(st.sampled_from(["payment", "adjustment", "transfer", "refund"]), _moved), min_size=1, max_size=6
         )
     )
-    def a_file_comes(self, rows: list[tuple[str, Moved]]) -> None:
-        """Several on one line and side, in any order; one row in a closed month refuses them all."""
+    def import_a_file(self, rows: list[tuple[str, Moved]]) -> None:
+        """Import a file with several rows for one line and responsibility. One row in a closed month refuses all."""
         written, moves = [HEAD], list[tuple[expected_balances.Place, int]]()
         for kind, moved in rows:
             done = expected_balances.moves(kind, self._place(moved), moved[3])
@@ -216,7 +217,10 @@ class Practice(RuleBasedStateMachine):
 
     @rule()
     def the_month_ends(self) -> None:
-        """Jobs confirmed before it keep their posting date; later payments and reversals are dated after it."""
+        """End the month.
+
+        Jobs confirmed before keep their posting date; later payments and reversals are dated after it.
+        """
         first = periods.next_month(periods.month_of(self.now.date()))
         self.now = dt.datetime.combine(first, self.now.timetz())
 
@@ -265,15 +269,15 @@ class Practice(RuleBasedStateMachine):
             engine._settle(self.sessions, chunk, clock=self._clock)
 
     @rule()
-    def a_worker_dies_after_its_take(self) -> None:
+    def a_worker_dies_after_taking_a_chunk(self) -> None:
         self._take()
 
     @rule()
-    def the_power_goes_off_before_the_commit(self) -> None:
+    def the_process_dies_before_the_commit(self) -> None:
         chunk = self._take()
         if chunk is None:
             return
-        _settle_until_the_power_goes_off(self.sessions, chunk, self.now)
+        _settle_without_commit(self.sessions, chunk, self.now)
 
     @rule()
     def the_answer_to_a_commit_is_lost(self) -> None:
@@ -295,23 +299,24 @@ class Practice(RuleBasedStateMachine):
             assert violations(session, practice_id=self.given.id) == []
         for job in self.jobs:
             self.given.counts(job)  # settled + skipped + failed + remaining = total
-            assert self.given.read_job(job).halted_because != "month_closed"  # no close slips under an unfinished job
+            # a month cannot close under an unfinished job
+            assert self.given.read_job(job).halted_because != "month_closed"
 
     def teardown(self) -> None:
-        """Whatever happened, every job comes to its end without a person, or waits for one."""
+        """Check that every job ends by itself or waits for a user."""
         if not hasattr(self, "given"):
             return
         for _ in range(200):
             self._tick()
             if not engine.work(self.sessions, worker="worker", clock=self._clock).chunks:
                 sweep.sweep(self.sessions, now=self.now)
-                if all(self._rests(job) for job in self.jobs):
+                if all(self._has_stopped(job) for job in self.jobs):
                     break
         shutil.rmtree(self.folder)
-        assert all(self._rests(job) for job in self.jobs)
+        assert all(self._has_stopped(job) for job in self.jobs)
         self.the_books_are_right()
 
-    def _rests(self, job: JobKey) -> bool:
+    def _has_stopped(self, job: JobKey) -> bool:
         return self.given.progress(job).status in (
             JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.PAUSED, JobStatus.HALTED,
             JobStatus.AWAITING_APPROVAL, JobStatus.REJECTED, JobStatus.DISCARDED, JobStatus.EXPIRED,
@@ -321,7 +326,7 @@ class Practice(RuleBasedStateMachine):
         return self.jobs[pick % len(self.jobs)]
 
     def _try(self, act: Any) -> bool:
-        """A refusal is an answer too; tell whether it was done."""
+        """Return whether the act was done. A refusal is allowed."""
         try:
             with transaction(self.sessions) as session:
                 act(session)
@@ -330,7 +335,7 @@ class Practice(RuleBasedStateMachine):
         return True
 
     def _tick(self) -> None:
-        self.now += dt.timedelta(seconds=61)  # past every wait
+        self.now += dt.timedelta(seconds=61)  # longer than every wait
 
     def _clock(self) -> dt.datetime:
         return self.now
@@ -341,7 +346,7 @@ class Practice(RuleBasedStateMachine):
             return chunks.take(session, worker="worker", now=self.now)
 
 
-def test_anything_in_any_order_leaves_the_books_right(sessions: Sessions) -> None:
+def test_any_acts_in_any_order_leave_the_books_right(sessions: Sessions) -> None:
     class OfThisDatabase(Practice):
         pass
 
@@ -367,7 +372,7 @@ def _ledger(practice: GivenPractice) -> set[tuple[str, int, str, int]]:
 
 @pytest.fixture(scope="module")
 def one_database(databases: Databases) -> Any:
-    """One database for all examples: each makes a practice of its own."""
+    """One database for all examples, because each example creates its own practice."""
     with databases.fresh() as url:
         engine_ = engine_on(url)
         yield make_sessions(engine_)
@@ -380,7 +385,7 @@ def one_database(databases: Databases) -> Any:
     workers=st.integers(1, 3),
     accidents=st.lists(st.sampled_from(["none", "die", "power", "lost answer", "sleep"]), max_size=25),
 )
-def test_the_ledger_is_the_same_whatever_the_chunks_the_workers_and_the_crashes(
+def test_the_ledger_is_the_same_for_any_chunks_workers_and_crashes(
     one_database: Sessions, chunk_claims: int, workers: int, accidents: list[str]
 ) -> None:
     practice = a_practice(one_database, name=f"ledger{next(_names)}")
@@ -389,15 +394,15 @@ def test_the_ledger_is_the_same_whatever_the_chunks_the_workers_and_the_crashes(
     job = practice.preview(chunk_claims=chunk_claims)
     practice.confirm(job)
     now = NOW
-    asleep: list[chunks.Chunk] = []
+    stalled: list[chunks.Chunk] = []
 
     for turn, accident in enumerate(accidents):
         now += dt.timedelta(seconds=61)
         with transaction(one_database) as session:
             chunk = chunks.take(session, worker=f"worker {turn % workers}", now=now)
         if chunk is not None:
-            _meet(one_database, chunk, accident, asleep, now)
-    for chunk in asleep:
+            _meet(one_database, chunk, accident, stalled, now)
+    for chunk in stalled:
         engine._settle(one_database, chunk, clock=lambda: now)
     _finish(practice, job, now)
 
@@ -411,17 +416,19 @@ def test_the_ledger_is_the_same_whatever_the_chunks_the_workers_and_the_crashes(
     assert practice.counts(job)["remaining"] == 0
 
 
-def _meet(sessions: Sessions, chunk: chunks.Chunk, accident: str, asleep: list[chunks.Chunk], now: dt.datetime) -> None:
+def _meet(
+    sessions: Sessions, chunk: chunks.Chunk, accident: str, stalled: list[chunks.Chunk], now: dt.datetime
+) -> None:
     match accident:
         case "none":
             engine._settle(sessions, chunk, clock=lambda: now)
         case "power":
-            _settle_until_the_power_goes_off(sessions, chunk, now)
+            _settle_without_commit(sessions, chunk, now)
         case "lost answer":
             with transaction(sessions) as session:
                 settle_chunk.settle(session, chunk, now=now)
         case "sleep":
-            asleep.append(chunk)
+            stalled.append(chunk)
 
 
 def _finish(practice: GivenPractice, job: JobKey, now: dt.datetime) -> None:

@@ -1,6 +1,6 @@
-"""`make soak MINUTES=…`: practices work while accidents happen at random; then the books are proved.
+"""`make soak MINUTES=…`: practices work while random accidents happen; then the books are checked.
 
-Starts its own servers on this machine, and stops by itself when the minutes are over.
+It starts its own servers on this machine and stops by itself after the given minutes.
 """
 
 import argparse
@@ -29,7 +29,7 @@ _ENDED_WITHOUT = "jobs ended while the broker was away"
 
 
 def main() -> int:
-    """Soak for the given minutes; an assertion fails as soon as the books are wrong."""
+    """Soak for the given minutes. An assertion fails as soon as the books are wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=int(time.time()))
@@ -66,18 +66,18 @@ def _soak(product: Product, accidents: Accidents, *, until: float) -> Counter[st
                 survived[_ENDED_WITHOUT] += survived["jobs ended"] - ended
             for job in unfinished:
                 if not accidents.broker_is_away:
-                    with suppress(OperationalError):  # its connections were just cut; the sweep finds the job
+                    with suppress(OperationalError):  # an accident cut its connections; the sweep finds the job
                         product.hint(job)
         time.sleep(random.uniform(*BETWEEN_ACCIDENTS_SECONDS))
     accidents.repair(now=True)
     eventually(lambda: _all_finished(product, accidents, clinics), seconds=JOB_SECONDS)
-    assert clinics[0].given.violations() == []  # every invariant, over all practices
+    assert clinics[0].given.violations() == []  # every invariant, across all practices
     assert survived["jobs ended"], "no job ended, so the soak proves nothing"
     return survived
 
 
 def _work_without_the_broker(accidents: Accidents, clinics: list[Clinic]) -> None:
-    """Let the first job of each practice run from CONFIRM to its end while the broker is away."""
+    """Run the first job of each practice from CONFIRM to its end while the broker is down."""
     survived = clinics[0].survived
     accidents.take_the_broker_away(seconds=JOB_SECONDS)
     for clinic in clinics:

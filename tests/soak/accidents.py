@@ -1,4 +1,4 @@
-"""What breaks during a soak: workers, their connections, the broker. The product can recover from each."""
+"""Accidents of a soak: to workers, their connections, and the broker. The product can recover from each."""
 
 import random
 import time
@@ -12,7 +12,7 @@ from tests.acceptance.own_broker import OwnBroker
 from tests.acceptance.product import Product
 
 FREEZE_SECONDS = (0.5, 4.0)
-BROKER_AWAY_SECONDS = (5.0, 30.0)  # longer than every time-out of a client
+BROKER_AWAY_SECONDS = (5.0, 30.0)  # longer than every client timeout
 
 _CUT = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -21,10 +21,10 @@ _CUT = text(
 
 
 class Accidents:
-    """Causes accidents to one product, and repairs what a supervisor would repair."""
+    """Accidents to one product, and the repairs that a supervisor would make."""
 
     def __init__(self, product: Product, broker: OwnBroker) -> None:
-        """Cause nothing yet."""
+        """Set up without causing an accident."""
         self._product = product
         self._broker = broker
         self._broker_returns_at: float | None = None
@@ -40,11 +40,11 @@ class Accidents:
 
     @property
     def broker_is_away(self) -> bool:
-        """Tell whether the broker is down now."""
+        """Return whether the broker is down."""
         return self._broker_returns_at is not None
 
     def take_the_broker_away(self, *, seconds: float | None = None) -> None:
-        """Stop the broker; `repair` starts it again after the seconds, by default a random number."""
+        """Stop the broker. `repair` restarts it after the given seconds, by default a random number."""
         if not self.broker_is_away:
             self._broker.kill()
             self._broker_returns_at = time.monotonic() + (seconds or random.uniform(*BROKER_AWAY_SECONDS))
@@ -52,12 +52,12 @@ class Accidents:
     def happen(self) -> str:
         """Cause one accident at random and return its name."""
         name = random.choice(list(self._all))
-        with suppress(RedisError):  # an accident to a broker that is down changes nothing
+        with suppress(RedisError):  # an accident to a broker that is down has no effect
             self._all[name]()
         return name
 
     def repair(self, *, now: bool = False) -> None:
-        """Restart workers that ended, and the broker once its time away is over (or at once)."""
+        """Restart workers that ended, and the broker after its downtime (or immediately with `now`)."""
         if self._broker_returns_at is not None and (now or time.monotonic() >= self._broker_returns_at):
             self._broker_returns_at = None
             self._broker.start_empty()
@@ -70,7 +70,7 @@ class Accidents:
     def _freeze_a_worker(self) -> None:
         workers = self._product.workers
         worker = random.choice([workers.settle, workers.control])
-        # The worker may end by itself between the look and the signal.
+        # The worker may end by itself between the check and the signal.
         with suppress(ProcessLookupError):
             worker.freeze()
             try:

@@ -1,4 +1,4 @@
-"""A practice under soak: it always has a job at work, and its people post, hold, close months and reverse meanwhile."""
+"""A practice under soak: a job always runs while its users post, hold, close months and reverse."""
 
 import datetime as dt
 import itertools
@@ -30,25 +30,25 @@ from tests.acceptance.product import Product, utc_now
 CLAIMS = 1_000
 JOB_CLAIMS_MAX = 400
 CHUNK_CLAIMS = 10
-JOB_SECONDS = 600  # with every accident in between
+JOB_SECONDS = 600  # with every accident on the way
 
-REVERSED_SHARE = 0.5  # of the jobs that ended
+REVERSED_SHARE = 0.5  # share of the ended jobs
 
-_IN_HUMAN_HANDS = (JobStatus.PAUSED, JobStatus.HALTED)
+_WAITING_FOR_A_USER = (JobStatus.PAUSED, JobStatus.HALTED)
 
 
 class Clinic:
-    """One practice, its people, and the job that it has at work."""
+    """One practice, its users, and its running job."""
 
     def __init__(self, product: Product, survived: Counter[str]) -> None:
-        """Open the practice with its claims."""
+        """Create the practice with its claims."""
         self._product = product
         self.survived = survived
         self.given = product.practice(claims=CLAIMS)
         self._numbers = [f"C{number:05d}" for number in range(1, CLAIMS + 1)]
         self._admin = self.given.person(f"admin@{self.given.id}.example", Role.ADMIN)
         self._keys = (f"soak-{number}" for number in itertools.count(1))
-        self._must_end_by: dict[JobKey, float] = {}  # of each unfinished job that was seen
+        self._must_end_by: dict[JobKey, float] = {}  # for each unfinished job seen so far
         self._acts: dict[str, Callable[[Session], None]] = {
             "payments posted": self._pay,
             "claims held or released": self._hold_or_release,
@@ -61,20 +61,20 @@ class Clinic:
         }
 
     def act(self) -> list[JobKey]:
-        """Do one thing that people do, and see that a job is at work. Return the jobs that want a hint."""
+        """Do one thing that users do, and keep a job running. Return the jobs that need a hint."""
         self._do(*random.choice(list(self._acts.items())))
-        unfinished = self._look_after_the_jobs()
+        unfinished = self._check_jobs()
         if not unfinished:
             self._do("jobs confirmed", self._confirm_a_job)
         return unfinished
 
     def finish(self) -> bool:
-        """Let the last jobs end; return whether they have. In a closed month a paused job cannot resume."""
+        """Let the last jobs end. Return whether they have. In a closed month a paused job cannot resume."""
         self._do("months reopened", self._reopen_the_month)
-        return not self._look_after_the_jobs()
+        return not self._check_jobs()
 
     def _do(self, name: str, act: Callable[[Session], None]) -> None:
-        """Count the act if it was done. A refusal is an answer, and a cut connection is an accident."""
+        """Count the act if it was done. Refusals and cut connections are expected."""
         try:
             with transaction(self.given.sessions) as session:
                 act(session)
@@ -87,10 +87,10 @@ class Clinic:
         else:
             self.survived[name] += 1
 
-    def _look_after_the_jobs(self) -> list[JobKey]:
-        """Resume what waits for a person, and count what ended. Return the jobs that have not ended."""
+    def _check_jobs(self) -> list[JobKey]:
+        """Resume jobs that wait for a user, and count ended ones. Return the jobs that have not ended."""
         try:
-            # Asked, not remembered: a COMMIT whose answer was cut off may have happened.
+            # Query instead of remembering, because a COMMIT whose answer was cut off may have happened.
             unfinished = self._unfinished()
         except DBAPIError as error:
             if not is_transient(error):
@@ -104,7 +104,7 @@ class Clinic:
         for job, status in unfinished.items():
             ends = self._must_end_by.setdefault(job, time.monotonic() + JOB_SECONDS)
             assert time.monotonic() < ends, self.given.progress(job, now=utc_now())
-            if status in _IN_HUMAN_HANDS:
+            if status in _WAITING_FOR_A_USER:
                 self._do("jobs resumed", lambda session, job=job: self._control(session, commands.resume, job))
         return list(unfinished)
 
@@ -117,18 +117,18 @@ class Clinic:
 
     def _confirm_a_job(self, session: Session) -> None:
         chosen = random.sample(self._numbers, random.randint(1, JOB_CLAIMS_MAX))
-        asked = {"selection": {"claim_ids": chosen}, "reason": "small_balance"}
+        request = {"selection": {"claim_ids": chosen}, "reason": "small_balance"}
         now = utc_now()
         try:
-            with session.begin_nested():  # the refusal comes after the job's row
-                made = self._preview(session, asked, now=now)
+            with session.begin_nested():  # the refusal follows the insert of the job's row
+                made = self._preview(session, request, now=now)
         except PeriodClosed as refused:
-            made = self._preview(session, {**asked, "posting_date": refused.facts["next_open_date"]}, now=now)
+            made = self._preview(session, {**request, "posting_date": refused.facts["next_open_date"]}, now=now)
         self._confirm(session, JobKey(made.practice_id, made.id), now=now)
 
-    def _preview(self, session: Session, asked: dict[str, Any], *, now: dt.datetime) -> Any:
+    def _preview(self, session: Session, request: dict[str, Any], *, now: dt.datetime) -> Any:
         return commands.preview(
-            session, JobRequest.of(asked), by=self._admin, idempotency_key=next(self._keys), now=now,
+            session, JobRequest.of(request), by=self._admin, idempotency_key=next(self._keys), now=now,
             chunk_claims=CHUNK_CLAIMS,
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What workers and beats tell those who watch, by real processes."""
+"""What workers and beats report to monitoring, with real processes."""
 
 import datetime as dt
 import json
@@ -35,14 +35,14 @@ def processes(sessions: Sessions, kind: str) -> list[Process]:
 
 @pytest.fixture
 def beat(worker: Workers, database_url: str, broker_url: str, tmp_path: Path) -> Iterator[int]:
-    """A beat; give its process id."""
+    """Run a beat. Return its process id."""
     urls = {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
     with Guardian() as guardian:
         log = tmp_path / "beat.log"
         yield guardian.start(programs.beat(Settings()), log=log, env={**os.environ, **urls}, ending=StopPolicy()).pid
 
 
-def test_each_worker_says_that_it_lives_and_that_it_was_stopped(worker: Workers, sessions: Sessions) -> None:
+def test_each_worker_reports_its_heartbeat_and_its_stop(worker: Workers, sessions: Sessions) -> None:
     def living() -> dict[int, list[str]]:
         now = dt.datetime.now(dt.UTC)
         found = [one for one in processes(sessions, WORKER) if heartbeat.is_alive(one, now=now)]
@@ -56,7 +56,7 @@ def test_each_worker_says_that_it_lives_and_that_it_was_stopped(worker: Workers,
     worker.settle.stop()
     assert living() == {worker.control.pid: ["control"]}
     worker.control.kill()
-    assert living() == {worker.control.pid: ["control"]}, "whoever is killed is only silent"
+    assert living() == {worker.control.pid: ["control"]}, "a killed worker only stops sending heartbeats"
 
 
 def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
@@ -78,8 +78,8 @@ def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
             )
 
 
-def test_a_beat_is_known_by_what_came_through_from_it(beat: int, worker: Workers, sessions: Sessions) -> None:
-    worker.hint(TASK_SWEEP, queue=QUEUE_CONTROL)  # not from a beat
+def test_a_beat_is_known_by_the_ticks_that_arrived_from_it(beat: int, worker: Workers, sessions: Sessions) -> None:
+    worker.hint(TASK_SWEEP, queue=QUEUE_CONTROL)  # sent without a beat
     eventually(lambda: processes(sessions, BEAT), seconds=PATIENCE_SECONDS)
 
     assert [(one.says["pid"], one.version) for one in processes(sessions, BEAT)] == [
@@ -87,7 +87,7 @@ def test_a_beat_is_known_by_what_came_through_from_it(beat: int, worker: Workers
     ]
 
 
-def test_a_tick_from_anybody_is_when_the_schedules_were_last_looked_at(worker: Workers, sessions: Sessions) -> None:
+def test_a_tick_from_any_sender_counts_as_the_last_tick(worker: Workers, sessions: Sessions) -> None:
     worker.hint(TASK_TICK, queue=QUEUE_CONTROL)
 
     def ticked() -> bool:
@@ -98,7 +98,7 @@ def test_a_tick_from_anybody_is_when_the_schedules_were_last_looked_at(worker: W
     assert processes(sessions, BEAT) == []
 
 
-def test_a_worker_in_the_middle_of_a_chunk_is_seen_with_it(worker: Workers, sessions: Sessions) -> None:
+def test_a_worker_in_the_middle_of_a_chunk_is_shown_with_it(worker: Workers, sessions: Sessions) -> None:
     practice = a_practice(sessions)
     practice.claims(4)
     now = dt.datetime.now(dt.UTC)
@@ -109,8 +109,8 @@ def test_a_worker_in_the_middle_of_a_chunk_is_seen_with_it(worker: Workers, sess
         assert seen.processes is not None
         return {chunk.job.job_id for one in seen.processes if one.pid == worker.settle.pid for chunk in one.doing}
 
-    with transaction(sessions) as holder:
-        holder.execute(text("SELECT 1 FROM line_item FOR UPDATE"))
+    with transaction(sessions) as locker:
+        locker.execute(text("SELECT 1 FROM line_item FOR UPDATE"))
         practice.confirm(job, now=now)
         worker.hint(TASK_WORK, *job)
         eventually(lambda: doing() == {job.job_id}, seconds=PATIENCE_SECONDS)
@@ -118,21 +118,21 @@ def test_a_worker_in_the_middle_of_a_chunk_is_seen_with_it(worker: Workers, sess
     assert practice.violations() == []
 
 
-def test_the_id_of_a_request_is_on_the_workers_lines_and_its_counts_are_told(
+def test_the_request_id_is_on_the_workers_log_lines_and_its_counts_are_flushed(
     worker: Workers, sessions: Sessions, broker_url: str
 ) -> None:
     practice = a_practice(sessions)
     sender = hints.Hints(broker_url)
     jobs: list[JobKey] = []
 
-    def lines(**said: object) -> list[dict[str, object]]:
-        """What the workers said of chunks, of those lines that say all this."""
+    def lines(**fields: object) -> list[dict[str, object]]:
+        """Return the workers' log lines about chunks that contain all the given fields."""
         found = [json.loads(line) for line in worker.settle.said().splitlines() if line.startswith("{")]
         chunks = [line for line in found if line["event"] == "chunk_settled"]
-        return [line for line in chunks if said.items() <= line.items()]
+        return [line for line in chunks if fields.items() <= line.items()]
 
-    def came_by_a_hint() -> bool:
-        """Confirm one more claim with a hint; a process that looks by itself in that moment may be quicker."""
+    def is_settled_by_a_hint() -> bool:
+        """Confirm one more claim with a hint. A process that polls at that moment may be faster."""
         now, (claim,) = dt.datetime.now(dt.UTC), practice.claims(1, first=len(jobs) + 1)
         jobs.append(practice.preview({"claim_ids": [claim]}, key=claim, now=now))
         practice.confirm(jobs[-1], now=now)
@@ -141,21 +141,21 @@ def test_the_id_of_a_request_is_on_the_workers_lines_and_its_counts_are_told(
         eventually(lambda: lines(job_id=jobs[-1].job_id), seconds=PATIENCE_SECONDS)
         return bool(lines(job_id=jobs[-1].job_id, first=1, task=TASK_WORK, request_id="a1b2c3"))
 
-    eventually(came_by_a_hint, seconds=PATIENCE_SECONDS)
+    eventually(is_settled_by_a_hint, seconds=PATIENCE_SECONDS)
     for line in lines(hinted=False):
         assert line["task"] == TASK_WORK
         assert "request_id" not in line, "a line about work that was found belongs to no request"
     assert len(lines()) == len(jobs)
 
-    def chunks_told() -> float:
+    def chunks_flushed() -> float:
         with sessions() as session:
-            told = statistics.tallies(session)
-        return sum(value for (name, label), value in told.items() if name == "chunk_seconds" and label != "sum")
+            tallies = statistics.tallies(session)
+        return sum(value for (name, label), value in tallies.items() if name == "chunk_seconds" and label != "sum")
 
-    eventually(lambda: chunks_told() == len(jobs), seconds=PATIENCE_SECONDS)
+    eventually(lambda: chunks_flushed() == len(jobs), seconds=PATIENCE_SECONDS)
 
 
-def test_every_line_of_a_worker_is_one_event_of_json(worker: Workers, broker_url: str) -> None:
+def test_every_log_line_of_a_worker_is_one_json_event(worker: Workers, broker_url: str) -> None:
     worker.hint(TASK_WORK, 1, 1)
     eventually(lambda: broker_client(broker_url).llen("settle:settle") == 0, seconds=PATIENCE_SECONDS)
 

@@ -1,4 +1,4 @@
-"""A hint reaches a worker of its queue, also after the worker or the broker was away."""
+"""A hint reaches a worker of its queue, even after the worker or the broker was down."""
 
 import datetime as dt
 import json
@@ -30,38 +30,38 @@ def is_stamped(sessions: Sessions, canary_id: int) -> bool:
 
 @pytest.mark.parametrize("queue", [QUEUE_SETTLE, QUEUE_CONTROL])
 def test_a_hinted_worker_stamps_the_row(worker: Workers, sessions: Sessions, queue: str) -> None:
-    asked = ask(sessions)
+    canary_id = ask(sessions)
 
-    worker.hint(TASK_CANARY, asked, queue=queue)
+    worker.hint(TASK_CANARY, canary_id, queue=queue)
 
-    eventually(lambda: is_stamped(sessions, asked))
+    eventually(lambda: is_stamped(sessions, canary_id))
 
 
-def test_a_hint_waits_for_a_worker_that_was_killed(worker: Workers, sessions: Sessions) -> None:
-    asked = ask(sessions)
+def test_a_hint_waits_for_a_killed_worker_to_restart(worker: Workers, sessions: Sessions) -> None:
+    canary_id = ask(sessions)
     worker.settle.kill()
-    worker.hint(TASK_CANARY, asked)
+    worker.hint(TASK_CANARY, canary_id)
 
     worker.settle.start_again()
 
-    eventually(lambda: is_stamped(sessions, asked))
+    eventually(lambda: is_stamped(sessions, canary_id))
 
 
-def test_workers_outlive_a_broker_that_drops_every_connection(
+def test_workers_survive_a_broker_that_drops_every_connection(
     worker: Workers, sessions: Sessions, broker_url: str
 ) -> None:
     broker_client(broker_url).client_kill_filter(_type="normal", skipme=True)
-    asked = ask(sessions)
+    canary_id = ask(sessions)
 
-    worker.hint(TASK_CANARY, asked)
+    worker.hint(TASK_CANARY, canary_id)
 
-    eventually(lambda: is_stamped(sessions, asked), seconds=30)
+    eventually(lambda: is_stamped(sessions, canary_id), seconds=30)
     assert worker.settle.is_running()
     assert worker.control.is_running()
 
 
 HINTS_MAX = 20
-A_LONG_TIME_WITHOUT_WORKERS = f"""
+SEND_WITHOUT_WORKERS = f"""
 from core import settings
 settings.HINTS_WAITING_MAX = {HINTS_MAX}
 from core.jobs.keys import JobKey
@@ -70,7 +70,7 @@ from worker import hints
 from worker.app import app
 from worker.scheduler import BoundedScheduler
 taken = [hints.send_work(JobKey(1, 2), count=32) for _ in range(3)]
-assert all(taken), "a full queue is no broker that is away"
+assert all(taken), "a full queue does not mean that the broker is down"
 hints.send_found_work(WorkFound([], [JobKey(1, 3)]))
 clock = BoundedScheduler(app)
 for _ in range({HINTS_MAX} + 3):
@@ -79,16 +79,14 @@ for _ in range({HINTS_MAX} + 3):
 """
 
 
-def test_without_workers_the_queues_grow_to_a_bound_and_a_preview_still_finds_room(
-    broker_url: str, tmp_path: Path
-) -> None:
+def test_without_workers_the_queues_stop_at_a_limit_and_a_preview_still_fits(broker_url: str, tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     environment = {**os.environ, "SETTLE_BROKER_URL": broker_url, "SETTLE_ALIVE_FILE": str(alive)}
 
-    subprocess.run([sys.executable, "-c", A_LONG_TIME_WITHOUT_WORKERS], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", SEND_WITHOUT_WORKERS], env=environment, check=True)
 
     broker = broker_client(broker_url)
     waiting = Counter(json.loads(one)["headers"]["task"] for one in broker.lrange("settle:settle", 0, -1))
     assert waiting == {TASK_WORK: HINTS_MAX, TASK_PREPARE: 1}
     assert broker.llen("settle:control") == 2 * HINTS_MAX
-    assert alive.exists(), "a beat that holds back makes its rounds"
+    assert alive.exists(), "a beat that skips full queues still touches its health file"

@@ -34,5 +34,5 @@ def biller(session: Session, practice_id: int) -> User:
 
 
 def acts(session: Session) -> list[str]:
-    """What the audit says was done, in order."""
+    """Return the acts in the audit, in order."""
     return [entry.act for entry in session.query(AuditEntry).order_by(AuditEntry.id)]

@@ -1,4 +1,4 @@
-"""Signed-in browsers and keys to the API."""
+"""Browser sessions and API tokens."""
 
 import datetime as dt
 
@@ -20,7 +20,7 @@ def ann(biller: User) -> Actor:
     return actor_for(biller)
 
 
-def test_a_session_lasts_as_long_as_it_is_used(session: Session, ann: Actor) -> None:
+def test_a_session_lasts_as_long_as_the_user_is_active(session: Session, ann: Actor) -> None:
     token = sessions.start(session, ann, NOW)
 
     for minutes in (29, 58, 87):
@@ -28,7 +28,7 @@ def test_a_session_lasts_as_long_as_it_is_used(session: Session, ann: Actor) -> 
     assert sessions.find_actor(session, token, NOW + (87 + 30) * MINUTE, 30) is None
 
 
-def test_reading_pages_writes_at_most_once_a_minute(session: Session, ann: Actor) -> None:
+def test_reading_pages_updates_the_session_at_most_once_a_minute(session: Session, ann: Actor) -> None:
     token = sessions.start(session, ann, NOW)
     row = session.query(UserSession).one()
 
@@ -40,7 +40,7 @@ def test_reading_pages_writes_at_most_once_a_minute(session: Session, ann: Actor
     assert row.seen_at == NOW + MINUTE
 
 
-def test_a_session_ends_once(session: Session, ann: Actor) -> None:
+def test_ending_a_session_twice_is_audited_once_and_leaves_other_sessions_alone(session: Session, ann: Actor) -> None:
     token = sessions.start(session, ann, NOW)
     other = sessions.start(session, ann, NOW)
 
@@ -52,7 +52,7 @@ def test_a_session_ends_once(session: Session, ann: Actor) -> None:
     assert acts(session) == ["user.added", "user.signed_out"]
 
 
-def test_whoever_is_made_inactive_is_out_at_once(session: Session, ann: Actor, biller: User) -> None:
+def test_a_deactivated_user_loses_session_and_token_immediately(session: Session, ann: Actor, biller: User) -> None:
     cookie, token = sessions.start(session, ann, NOW), tokens.add_token(session, biller, NOW)
     biller.active = False
     session.flush()
@@ -61,7 +61,7 @@ def test_whoever_is_made_inactive_is_out_at_once(session: Session, ann: Actor, b
     assert tokens.actor_of_token(session, token, NOW) is None
 
 
-def test_sessions_that_nobody_ended_are_forgotten_at_a_later_sign_in(session: Session, ann: Actor) -> None:
+def test_abandoned_sessions_are_deleted_at_a_later_sign_in(session: Session, ann: Actor) -> None:
     sessions.start(session, ann, NOW)
     sessions.start(session, ann, NOW + dt.timedelta(days=31))
 
@@ -73,14 +73,14 @@ def test_a_token_acts_as_its_user_until_it_is_revoked(session: Session, ann: Act
 
     assert tokens.actor_of_token(session, token, NOW) == ann
     number = tokens.revoke(session, token, NOW)
-    for again in (lambda: tokens.revoke(session, token, NOW), lambda: tokens.revoke_by_id(session, number, NOW)):
+    for revoke_again in (lambda: tokens.revoke(session, token, NOW), lambda: tokens.revoke_by_id(session, number, NOW)):
         with pytest.raises(tokens.NoSuchToken):
-            again()
+            revoke_again()
     assert tokens.actor_of_token(session, token, NOW) is None
     assert acts(session) == ["user.added", "token.added", "token.revoked"]
 
 
-def test_its_last_use_is_written_at_most_once_a_minute(session: Session, biller: User) -> None:
+def test_a_tokens_last_use_is_recorded_at_most_once_a_minute(session: Session, biller: User) -> None:
     token = tokens.add_token(session, biller, NOW)
     row = session.query(ApiToken).one()
 
@@ -91,21 +91,21 @@ def test_its_last_use_is_written_at_most_once_a_minute(session: Session, biller:
 
 
 @pytest.mark.parametrize("nonsense", ["", "x", "settle_", "\x00", "\ud800", "é" * 10_000])
-def test_nonsense_opens_nothing(session: Session, biller: User, nonsense: str) -> None:
+def test_a_malformed_token_authenticates_no_user(session: Session, biller: User, nonsense: str) -> None:
     tokens.add_token(session, biller, NOW)
 
     assert tokens.actor_of_token(session, nonsense, NOW) is None
     assert sessions.find_actor(session, nonsense, NOW, 30) is None
 
 
-def test_the_database_holds_neither_token_only_hashes(session: Session, ann: Actor, biller: User) -> None:
+def test_the_database_stores_only_hashes_of_tokens(session: Session, ann: Actor, biller: User) -> None:
     cookie, token = sessions.start(session, ann, NOW), tokens.add_token(session, biller, NOW)
 
-    kept = "".join(
+    stored = "".join(
         str(row)
         for table in ("user_session", "api_token", "audit_entry", "app_user")
         for row in session.execute(text(f"SELECT t::text, to_jsonb(t)::text FROM {table} t"))
     )
-    assert cookie not in kept
-    assert token not in kept
+    assert cookie not in stored
+    assert token not in stored
     assert {len(row.token_hash) for row in [*session.query(UserSession), *session.query(ApiToken)]} == {32}

@@ -19,20 +19,20 @@ def add(session: Session, practice_id: int, **other: Any) -> User:
     return users.add_user(session, practice_id=practice_id, **{**given, **other})
 
 
-def test_an_address_is_kept_in_lower_case_and_found_in_any(session: Session, biller: User) -> None:
+def test_an_email_is_stored_in_lower_case_and_found_in_any_case(session: Session, biller: User) -> None:
     assert biller.email == "ann@example.org"
     found = users.find_by_email(session, " ANN@example.ORG ")
     assert found is not None
     assert found.id == biller.id
 
 
-def test_a_password_is_kept_as_argon2id_only(biller: User) -> None:
+def test_a_password_is_stored_only_as_an_argon2id_hash(biller: User) -> None:
     assert biller.password_hash.startswith("$argon2id$")
     assert PASSWORD not in biller.password_hash
 
 
 @pytest.mark.usefixtures("biller")
-def test_an_address_is_unique_over_all_practices(session: Session) -> None:
+def test_an_email_is_unique_across_practices(session: Session) -> None:
     other = create_practice(session, name="Other", now=NOW)
     with pytest.raises(users.EmailTaken):
         add(session, other, email="ANN@EXAMPLE.ORG")
@@ -51,7 +51,7 @@ def test_an_address_is_unique_over_all_practices(session: Session) -> None:
         ({"password": "x" * 1_001}, "bad_password"),
     ],
 )
-def test_what_cannot_be_a_user_is_refused_in_words(
+def test_an_invalid_user_is_refused_with_a_code_and_a_sentence(
     session: Session, practice_id: int, other: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(Refusal) as refused:
@@ -60,22 +60,24 @@ def test_what_cannot_be_a_user_is_refused_in_words(
     assert refused.value.message.endswith(".")
 
 
-def test_a_person_signs_in_with_the_right_password(session: Session, biller: User) -> None:
+def test_a_user_signs_in_with_the_right_password(session: Session, biller: User) -> None:
     actor = users.sign_in(session, email="ANN@example.org", password=PASSWORD, now=NOW)
 
     assert (actor.user_id, actor.practice_id, actor.role) == (biller.id, biller.practice_id, Role.BILLER)
     assert acts(session) == ["user.added", "user.signed_in"]
 
 
-def test_every_failure_says_the_same_and_takes_about_as_long(session: Session, biller: User, practice_id: int) -> None:
+def test_every_failed_sign_in_gives_the_same_answer_in_about_the_same_time(
+    session: Session, biller: User, practice_id: int
+) -> None:
     inactive = add(session, practice_id)
     inactive.active = False
     session.commit()
 
-    said, seconds = set(), []
+    answers, seconds = set(), []
     for email, password in [
         (biller.email, "wrong"),
-        ("nobody@example.org", PASSWORD),
+        ("unknown@example.org", PASSWORD),
         (inactive.email, PASSWORD),
         ("no address\x00", "x" * 100_000),
         (biller.email, ""),
@@ -84,29 +86,29 @@ def test_every_failure_says_the_same_and_takes_about_as_long(session: Session, b
         with pytest.raises(users.SignInFailed) as refused:
             users.sign_in(session, email=email, password=password, now=NOW)
         seconds.append(time.perf_counter() - before)
-        said.add((refused.value.code, refused.value.message))
+        answers.add((refused.value.code, refused.value.message))
 
-    assert len(said) == 1
+    assert len(answers) == 1
     assert max(seconds) < 5 * min(seconds)
 
 
-def test_a_failure_is_audited_although_its_transaction_is_rolled_back(sessions: Sessions) -> None:
+def test_a_failed_sign_in_is_audited_although_its_transaction_is_rolled_back(sessions: Sessions) -> None:
     with sessions.begin() as session:
         practice_id = create_practice(session, name="Hill Clinic", now=NOW)
         ann = add(session, practice_id, email="ann@example.org")
 
-    for email in (ann.email, "nobody@example.org"):
+    for email in (ann.email, "unknown@example.org"):
         with pytest.raises(users.SignInFailed), sessions.begin() as session:
             users.sign_in(session, email=email, password="wrong", now=NOW)
 
     with sessions() as session:
         entries = session.query(AuditEntry).filter(AuditEntry.act == "user.sign_in_failed").all()
         assert [(e.user_id, e.subject, e.facts) for e in entries] == [(None, f"user:{ann.id}", {})], (
-            "whoever tried is not known"
+            "a failed sign-in names no acting user"
         )
 
 
-def test_a_hash_of_older_parameters_is_made_anew_at_the_next_sign_in(session: Session, biller: User) -> None:
+def test_a_hash_with_outdated_parameters_is_replaced_at_the_next_sign_in(session: Session, biller: User) -> None:
     from argon2 import PasswordHasher
 
     biller.password_hash = weak = PasswordHasher(time_cost=1, memory_cost=64).hash(PASSWORD)
@@ -119,7 +121,7 @@ def test_a_hash_of_older_parameters_is_made_anew_at_the_next_sign_in(session: Se
     users.sign_in(session, email=biller.email, password=PASSWORD, now=NOW)
 
 
-def test_a_made_password_is_long_enough_and_never_the_same() -> None:
-    made = {users.make_password() for _ in range(100)}
-    assert len(made) == 100
-    assert all(len(password) >= users.PASSWORD_CHARACTERS_MIN for password in made)
+def test_a_generated_password_is_long_enough_and_never_repeats() -> None:
+    generated = {users.make_password() for _ in range(100)}
+    assert len(generated) == 100
+    assert all(len(password) >= users.PASSWORD_CHARACTERS_MIN for password in generated)

@@ -1,4 +1,7 @@
-"""Administrators manage people: role, limits, deactivation; never their own, and never the last administrator away."""
+"""User management by administrators: roles, limits, deactivation.
+
+Not their own account, and never the last administrator.
+"""
 
 import datetime as dt
 import threading
@@ -27,14 +30,14 @@ def admin(practice: GivenPractice) -> Actor:
     return practice.person("admin@lakeside.example", Role.ADMIN)
 
 
-def do(practice: GivenPractice, act: Callable[..., User], person: Actor, *given: object, **more: object) -> User:
+def do(practice: GivenPractice, act: Callable[..., User], target: Actor, *given: object, **more: object) -> User:
     with transaction(practice.sessions) as session:
-        return act(session, person.user_id, *given, now=NOW, **more)
+        return act(session, target.user_id, *given, now=NOW, **more)
 
 
-def read(practice: GivenPractice, person: Actor) -> User:
+def read(practice: GivenPractice, target: Actor) -> User:
     with practice.sessions() as session:
-        return session.get_one(User, person.user_id)
+        return session.get_one(User, target.user_id)
 
 
 def audited(practice: GivenPractice) -> list[tuple[str, str, int | None, dict[str, object]]]:
@@ -43,11 +46,10 @@ def audited(practice: GivenPractice) -> list[tuple[str, str, int | None, dict[st
         return [(entry.act, entry.subject, entry.user_id, entry.facts) for entry in entries]
 
 
-def test_an_administrator_changes_a_role_and_the_audit_says_from_what_to_what(
-    practice: GivenPractice, admin: Actor
-) -> None:
+def test_a_role_change_is_audited_with_the_old_and_the_new_role(practice: GivenPractice, admin: Actor) -> None:
     do(practice, user_management.change_role, practice.biller, Role.APPROVER, by=admin)
-    do(practice, user_management.change_role, practice.biller, Role.APPROVER, by=admin)  # the same again is no act
+    # an unchanged role is not audited
+    do(practice, user_management.change_role, practice.biller, Role.APPROVER, by=admin)
 
     assert read(practice, practice.biller).role is Role.APPROVER
     subject = f"user:{practice.biller.user_id}"
@@ -56,7 +58,7 @@ def test_an_administrator_changes_a_role_and_the_audit_says_from_what_to_what(
     ]
 
 
-def test_limits_are_set_in_cents_or_by_the_word_and_audited_with_old_and_new(
+def test_limits_are_set_in_cents_or_as_unlimited_and_audited_with_old_and_new(
     practice: GivenPractice, admin: Actor
 ) -> None:
     do(practice, user_management.set_limits, practice.biller, claim_cents=5_000, job_cents=UNLIMITED, by=admin)
@@ -71,7 +73,7 @@ def test_limits_are_set_in_cents_or_by_the_word_and_audited_with_old_and_new(
 
 
 @pytest.mark.parametrize("cents", [-1, CENTS_MAX + 1, UNLIMITED - 1, UNLIMITED + 1])
-def test_a_number_that_is_no_limit_is_refused(practice: GivenPractice, admin: Actor, cents: int) -> None:
+def test_an_amount_outside_the_limits_range_is_refused(practice: GivenPractice, admin: Actor, cents: int) -> None:
     with pytest.raises(BadLimitAmount):
         do(practice, user_management.set_limits, practice.biller, claim_cents=cents, job_cents=0, by=admin)
     assert audited(practice) == []
@@ -86,7 +88,9 @@ ACTS = [
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_nobody_does_it_to_themselves(practice: GivenPractice, admin: Actor, act: Callable[..., User]) -> None:
+def test_an_administrator_cannot_change_their_own_account(
+    practice: GivenPractice, admin: Actor, act: Callable[..., User]
+) -> None:
     practice.person("second@lakeside.example", Role.ADMIN)
     with pytest.raises(OwnAccount):
         do(practice, act, admin, by=admin)
@@ -95,7 +99,9 @@ def test_nobody_does_it_to_themselves(practice: GivenPractice, admin: Actor, act
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
 @pytest.mark.parametrize("act", ACTS)
-def test_nobody_else_does_it(practice: GivenPractice, admin: Actor, act: Callable[..., User], role: Role) -> None:
+def test_only_an_administrator_changes_or_lists_users(
+    practice: GivenPractice, admin: Actor, act: Callable[..., User], role: Role
+) -> None:
     other = practice.person(f"{role}2@lakeside.example", role)
     with pytest.raises(NotAllowed):
         do(practice, act, practice.biller, by=other)
@@ -104,7 +110,7 @@ def test_nobody_else_does_it(practice: GivenPractice, admin: Actor, act: Callabl
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_another_practices_people_are_not_there(practice: GivenPractice, act: Callable[..., User]) -> None:
+def test_users_of_another_practice_are_not_found(practice: GivenPractice, act: Callable[..., User]) -> None:
     stranger = a_practice(practice.sessions, name="Other").person("admin@other.example", Role.ADMIN)
     with pytest.raises(NotFound):
         do(practice, act, practice.biller, by=stranger)
@@ -121,7 +127,7 @@ def test_another_practices_people_are_not_there(practice: GivenPractice, act: Ca
                 find()
 
 
-def test_who_is_deactivated_is_signed_out_everywhere_and_their_tokens_are_revoked(
+def test_deactivating_a_user_ends_their_sessions_and_revokes_their_tokens(
     practice: GivenPractice, admin: Actor
 ) -> None:
     with transaction(practice.sessions) as session:
@@ -145,14 +151,12 @@ def test_who_is_deactivated_is_signed_out_everywhere_and_their_tokens_are_revoke
     assert audited(practice)[-1][3] == {"sessions_ended": 2, "tokens_revoked": 1}
 
 
-def test_who_is_reactivated_signs_in_again_but_old_browsers_and_tokens_stay_out(
-    practice: GivenPractice, admin: Actor
-) -> None:
+def test_reactivating_a_user_does_not_revive_old_sessions_or_tokens(practice: GivenPractice, admin: Actor) -> None:
     with transaction(practice.sessions) as session:
         owner = session.get_one(User, practice.biller.user_id)
         token = tokens.add_token(session, owner, NOW)
     do(practice, user_management.deactivate, practice.biller, by=admin)
-    with transaction(practice.sessions) as session:  # a sign-in that was under way
+    with transaction(practice.sessions) as session:  # a sign-in that was in progress
         cookie = browsers.start(session, practice.biller, NOW)
     do(practice, user_management.deactivate, practice.biller, by=admin)
     do(practice, user_management.reactivate, practice.biller, by=admin)
@@ -165,7 +169,7 @@ def test_who_is_reactivated_signs_in_again_but_old_browsers_and_tokens_stay_out(
     assert [act for act, *_ in audited(practice)] == ["token.added", "user.deactivated", "user.reactivated"]
 
 
-def test_an_administrator_whom_another_deactivated_meanwhile_changes_nothing(
+def test_an_administrator_who_lost_the_role_or_the_account_changes_no_user(
     practice: GivenPractice, admin: Actor
 ) -> None:
     second = practice.person("second@lakeside.example", Role.ADMIN)
@@ -179,9 +183,7 @@ def test_an_administrator_whom_another_deactivated_meanwhile_changes_nothing(
     assert read(practice, practice.biller).role is Role.BILLER
 
 
-def test_a_person_is_added_by_an_administrator_with_the_limits_that_somebody_chose(
-    practice: GivenPractice, admin: Actor
-) -> None:
+def test_an_administrator_adds_a_user_with_explicit_limits(practice: GivenPractice, admin: Actor) -> None:
     with transaction(practice.sessions) as session:
         added = user_management.add(
             session, email="New@Lakeside.example", name="New", role=Role.BILLER, password=users.make_password(),
@@ -222,7 +224,7 @@ def test_two_administrators_who_deactivate_each_other_at_once_leave_one(practice
         do(practice, user_management.reactivate, out, by=left)
 
 
-def test_the_clock_of_an_act_is_the_callers(practice: GivenPractice, admin: Actor) -> None:
+def test_the_audit_records_the_time_passed_in_by_the_caller(practice: GivenPractice, admin: Actor) -> None:
     at = NOW + dt.timedelta(days=3)
     with transaction(practice.sessions) as session:
         user_management.deactivate(session, practice.biller.user_id, by=admin, now=at)

@@ -1,4 +1,4 @@
-"""The audit's chain: whole however acts are written, and every way to change the past is seen."""
+"""The audit chain: concurrent writers form one chain, and every way to change the past is detected."""
 
 import csv
 import datetime as dt
@@ -34,7 +34,7 @@ CHAIN = ("every_act_is_chained", "the_chain_has_no_gap", "every_digest_is_right"
 
 @pytest.fixture
 def practice(sessions: Sessions) -> GivenPractice:
-    """A practice of which nothing is written down yet, but that it was made."""
+    """A practice whose audit has only its creation."""
     return a_practice(sessions)
 
 
@@ -43,7 +43,7 @@ def act(session: Session, practice: GivenPractice, number: int, now: dt.datetime
 
 
 def links(practice: GivenPractice) -> list[tuple[int, str]]:
-    """Number and subject of each link, in order."""
+    """Return the number and subject of each link, in order."""
     with practice.sessions() as session:
         of_entry = (AuditEntry.practice_id == AuditLink.practice_id) & (AuditEntry.id == AuditLink.entry_id)
         found = select(AuditLink.number, AuditEntry.subject).join(AuditEntry, of_entry)
@@ -51,21 +51,21 @@ def links(practice: GivenPractice) -> list[tuple[int, str]]:
         return [(number, subject) for number, subject in rows]
 
 
-def broken(practice: GivenPractice) -> set[str]:
+def broken_invariants(practice: GivenPractice) -> set[str]:
     return {violation.invariant for violation in practice.violations()}
 
 
-def test_many_acts_of_one_transaction_are_chained_in_their_order(practice: GivenPractice) -> None:
+def test_acts_of_one_transaction_are_chained_in_order(practice: GivenPractice) -> None:
     before = len(links(practice))
     with transaction(practice.sessions) as session:
         for number in range(1, 51):
             act(session, practice, number)
 
     assert links(practice)[before:] == [(before + n, f"job:{n}") for n in range(1, 51)]
-    assert broken(practice) == set()
+    assert broken_invariants(practice) == set()
 
 
-def test_what_is_rolled_back_leaves_no_link_and_no_gap(practice: GivenPractice) -> None:
+def test_a_rolled_back_act_leaves_no_link_and_no_gap(practice: GivenPractice) -> None:
     before = len(links(practice))
     with practice.sessions() as session:
         act(session, practice, 1)
@@ -78,10 +78,10 @@ def test_what_is_rolled_back_leaves_no_link_and_no_gap(practice: GivenPractice) 
         act(session, practice, 4)
 
     assert links(practice)[before:] == [(before + 1, "job:2"), (before + 2, "job:4")]
-    assert broken(practice) == set()
+    assert broken_invariants(practice) == set()
 
 
-def test_the_first_acts_of_a_practice_that_come_at_once_are_both_chained(sessions: Sessions) -> None:
+def test_the_first_acts_of_a_practice_are_chained_when_two_sessions_commit_at_once(sessions: Sessions) -> None:
     for attempt in range(5):
         practice = a_practice(sessions, name=f"New {attempt}")
         with practice.sessions() as one, practice.sessions() as other:
@@ -93,10 +93,10 @@ def test_the_first_acts_of_a_practice_that_come_at_once_are_both_chained(session
             for thread in ends:
                 thread.join()
         assert {subject for _, subject in links(practice)} >= {"job:1", "job:2"}
-        assert broken(practice) == set()
+        assert broken_invariants(practice) == set()
 
 
-def test_acts_of_two_hands_at_once_make_one_chain_without_a_deadlock(practice: GivenPractice) -> None:
+def test_acts_of_four_threads_form_one_chain_without_a_deadlock(practice: GivenPractice) -> None:
     other = a_practice(practice.sessions, name="Hill")
     before = len(links(practice))
     failed: list[BaseException] = []
@@ -112,18 +112,18 @@ def test_acts_of_two_hands_at_once_make_one_chain_without_a_deadlock(practice: G
         except BaseException as error:  # noqa: BLE001 – shown by the assertion below
             failed.append(error)
 
-    hands = [threading.Thread(target=write, args=(first,)) for first in (100, 200, 300, 400)]
-    for hand in hands:
-        hand.start()
-    for hand in hands:
-        hand.join()
+    threads = [threading.Thread(target=write, args=(first,)) for first in (100, 200, 300, 400)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
     assert failed == []
     assert [number for number, _ in links(practice)] == list(range(1, before + 4 * 80 + 1))
-    assert broken(practice) == set()
+    assert broken_invariants(practice) == set()
 
 
-def test_whoever_has_written_an_act_keeps_nobody_waiting_until_the_commit(practice: GivenPractice) -> None:
+def test_recording_an_act_does_not_block_others_until_the_commit(practice: GivenPractice) -> None:
     with practice.sessions() as slow:
         act(slow, practice, 1)
         with transaction(practice.sessions) as session:
@@ -132,21 +132,21 @@ def test_whoever_has_written_an_act_keeps_nobody_waiting_until_the_commit(practi
         slow.commit()
 
     assert [subject for _, subject in links(practice)][-2:] == ["job:2", "job:1"], "in the order of the commits"
-    assert broken(practice) == set()
+    assert broken_invariants(practice) == set()
 
 
 ATTACKS = {
     "an act's facts are changed": (["UPDATE audit_entry SET facts = '{\"n\": 9}' WHERE subject = 'job:2'"],
                                    {"every_digest_is_right"}),
-    "an act is given to another person": (["UPDATE audit_entry SET user_id = 1 WHERE subject = 'job:2'"],
+    "an act is attributed to another user": (["UPDATE audit_entry SET user_id = 1 WHERE subject = 'job:2'"],
                                           {"every_digest_is_right"}),
-    "an act is dated back": (["UPDATE audit_entry SET at = at - interval '1 microsecond' WHERE subject = 'job:2'"],
+    "an act is backdated": (["UPDATE audit_entry SET at = at - interval '1 microsecond' WHERE subject = 'job:2'"],
                              {"every_digest_is_right"}),
     "an act is deleted": (["DELETE FROM audit_entry WHERE subject = 'job:2'"], {"the_chain_has_no_gap"}),
     "an act and its link are deleted": (
         ["DELETE FROM audit_link WHERE entry_id = (SELECT id FROM audit_entry WHERE subject = 'job:2')",
          "DELETE FROM audit_entry WHERE subject = 'job:2'"], {"the_chain_has_no_gap", "every_digest_is_right"}),
-    "an act is taken out and the rest renumbered": (
+    "an act is removed and the rest renumbered": (
         ["DELETE FROM audit_link WHERE entry_id = (SELECT id FROM audit_entry WHERE subject = 'job:2')",
          "DELETE FROM audit_entry WHERE subject = 'job:2'",
          "UPDATE audit_link SET number = number - 1 WHERE number > (SELECT max(number) - 1 FROM audit_link)",
@@ -159,7 +159,7 @@ ATTACKS = {
     "the tail is cut off": (
         ["DELETE FROM audit_link WHERE number = (SELECT max(number) FROM audit_link)",
          "DELETE FROM audit_entry WHERE subject = 'job:3'"], {"the_head_is_the_last_link"}),
-    "the tail is cut off but for its entry": (
+    "the tail is cut off except its entry": (
         ["DELETE FROM audit_link WHERE number = (SELECT max(number) FROM audit_link)"],
         {"the_head_is_the_last_link", "every_act_is_chained"}),
     "an act is slipped in": (
@@ -177,13 +177,13 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_whoever_changes_the_past_behind_the_triggers_is_seen(
+def test_changing_the_past_behind_the_triggers_is_detected(
     practice: GivenPractice, database_url: str, attack: str
 ) -> None:
     with transaction(practice.sessions) as session:
         for number in (1, 2, 3):
             act(session, practice, number)
-    assert broken(practice) == set()
+    assert broken_invariants(practice) == set()
     statements, seen = ATTACKS[attack]
 
     superuser = create_engine(_as_superuser(database_url))
@@ -193,12 +193,12 @@ def test_whoever_changes_the_past_behind_the_triggers_is_seen(
             connection.execute(text(statement))
     superuser.dispose()
 
-    assert broken(practice) == seen
+    assert broken_invariants(practice) == seen
 
 
-@pytest.mark.parametrize("kept", [False, True])
-def test_whoever_wipes_the_audit_is_seen_by_the_jobs_and_by_a_head_that_was_kept(
-    practice: GivenPractice, database_url: str, kept: bool
+@pytest.mark.parametrize("head_saved", [False, True])
+def test_a_wiped_audit_is_detected_by_the_jobs_or_by_a_saved_head(
+    practice: GivenPractice, database_url: str, head_saved: bool
 ) -> None:
     practice.claim("1", Line(0, 100))
     practice.settle()
@@ -211,7 +211,7 @@ def test_whoever_wipes_the_audit_is_seen_by_the_jobs_and_by_a_head_that_was_kept
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         for table in ("audit_link", "audit_head", "audit_entry"):
             connection.execute(text(f"DELETE FROM {table}"))
-        if kept:  # and the whole chain is written anew, without what was done by night
+        if head_saved:  # and the attacker writes a whole new chain, which covers up what was done
             connection.execute(text("SET LOCAL session_replication_role = origin"))
             for act_ in ("job.confirmed", "job.completed"):
                 connection.execute(
@@ -220,14 +220,14 @@ def test_whoever_wipes_the_audit_is_seen_by_the_jobs_and_by_a_head_that_was_kept
                 )  # fmt: skip
     superuser.dispose()
 
-    assert broken(practice) == (set() if kept else {"every_job_has_its_acts"})
+    assert broken_invariants(practice) == (set() if head_saved else {"every_job_has_its_acts"})
     with practice.sessions() as session:
         assert not log.contains_head(session, practice.id, head)
 
 
 @pytest.mark.parametrize("table", ["audit_entry", "audit_link"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET practice_id = 1", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
-def test_the_product_itself_cannot_change_the_past(practice: GivenPractice, table: str, statement: str) -> None:
+def test_the_product_cannot_change_the_past(practice: GivenPractice, table: str, statement: str) -> None:
     with transaction(practice.sessions) as session:
         act(session, practice, 1)
 
@@ -235,7 +235,7 @@ def test_the_product_itself_cannot_change_the_past(practice: GivenPractice, tabl
         session.execute(text(statement.format(table)))
 
 
-def test_the_acts_of_a_database_of_before_are_chained_when_it_is_upgraded(databases: Databases) -> None:
+def test_upgrading_an_old_database_chains_its_existing_acts(databases: Databases) -> None:
     with databases.empty() as url:
         migrate(url, "0003")
         engine = create_engine(url)
@@ -262,7 +262,7 @@ def test_the_acts_of_a_database_of_before_are_chained_when_it_is_upgraded(databa
         engine.dispose()
 
 
-def test_the_acts_of_a_claim_and_of_a_job_are_all_that_concern_them(practice: GivenPractice, tmp_path: Path) -> None:
+def test_the_acts_of_a_claim_or_job_are_all_that_concern_it(practice: GivenPractice, tmp_path: Path) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     practice.claim("1", Line(0, 100_00))
     practice.claim("2", Line(0, 100_00), primary_payer_id=practice.payer("P2", PayerClass.COMMERCIAL))
@@ -290,7 +290,7 @@ def test_the_acts_of_a_claim_and_of_a_job_are_all_that_concern_them(practice: Gi
     assert found(claim="3") == set()
 
 
-def test_an_auditor_computes_every_digest_from_the_file_alone(practice: GivenPractice) -> None:
+def test_an_auditor_can_recompute_every_digest_from_the_file_alone(practice: GivenPractice) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     practice.claim("=1+1", Line(100, 50))
     with transaction(practice.sessions) as session:
@@ -304,8 +304,8 @@ def test_an_auditor_computes_every_digest_from_the_file_alone(practice: GivenPra
 
     rows = list(csv.DictReader(io.StringIO(written.removeprefix("\ufeff"))))
     previous = ""
-    for place, row in enumerate(rows, start=1):
-        assert int(row["Number"]) == place
+    for number, row in enumerate(rows, start=1):
+        assert int(row["Number"]) == number
         assert row["What is hashed"].startswith(f'["{previous}", {practice.id}, ')
         previous = hashlib.sha256(row["What is hashed"].encode()).hexdigest()
         assert row["Digest"] == previous
@@ -314,12 +314,12 @@ def test_an_auditor_computes_every_digest_from_the_file_alone(practice: GivenPra
     assert all(not cell.startswith("=") for row in rows for cell in row.values())
 
 
-def seen_by(practice: GivenPractice, **asked: object) -> list[str]:
+def seen_by(practice: GivenPractice, **wanted: object) -> list[str]:
     with practice.sessions() as session:
-        return [act.act for act in log.acts(session, practice.id, AuditFilter(**asked))]  # type: ignore[arg-type]
+        return [act.act for act in log.acts(session, practice.id, AuditFilter(**wanted))]  # type: ignore[arg-type]
 
 
-def test_the_audit_is_read_by_person_claim_job_and_day(practice: GivenPractice) -> None:
+def test_the_audit_is_filtered_by_user_claim_job_and_day(practice: GivenPractice) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     practice.claims(2)
     with transaction(practice.sessions) as session:
@@ -329,7 +329,7 @@ def test_the_audit_is_read_by_person_claim_job_and_day(practice: GivenPractice) 
     assert seen_by(practice, person=admin.user_id) == ["claim.held"]
     assert seen_by(practice, claim="C00002") == ["claim.held"]
     of_job = ["job.completed", "job.confirmed", "job.requested"]
-    assert seen_by(practice, claim="C00001") == of_job, "the acts on a reserved by job are acts on the claim"
+    assert seen_by(practice, claim="C00001") == of_job, "the acts of a job are acts on its claims"
     assert seen_by(practice, job=job.job_id) == of_job
     two_days_ago = TODAY - dt.timedelta(days=2)
     assert seen_by(practice, first_day=two_days_ago, last_day=two_days_ago) == ["claim.held"]
@@ -352,7 +352,7 @@ def test_the_audit_is_read_a_page_at_a_time(practice: GivenPractice) -> None:
     assert head.number == total
 
 
-def test_the_end_of_a_job_says_its_counts_and_what_its_chunks_count(practice: GivenPractice) -> None:
+def test_the_act_that_ends_a_job_records_its_totals_and_a_digest_of_its_chunks(practice: GivenPractice) -> None:
     practice.claims(5)
     practice.change("C00001", hold=Hold.HOLD)
     job = practice.settle(chunk_claims=2)

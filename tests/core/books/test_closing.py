@@ -1,4 +1,4 @@
-"""Closed months: nothing is posted into one after its close, by no hand and at no moment."""
+"""Closed months: no user or process can post into a month after its close."""
 
 import datetime as dt
 import threading
@@ -58,8 +58,8 @@ def pay(practice: GivenPractice, cents: int = 10_00, *, now: dt.datetime = NOW, 
         manual_postings.post(session, "1", parse_entry(given), by=practice.biller, idempotency_key=str(given), now=now)
 
 
-def closed_behind_our_back(practice: GivenPractice, month: dt.date = NOVEMBER) -> None:
-    """As no close ever would: under an unfinished job."""
+def close_behind_the_job(practice: GivenPractice, month: dt.date = NOVEMBER) -> None:
+    """Close a month that has an unfinished job, which `closing.close` refuses."""
     with transaction(practice.sessions) as session:
         session.execute(
             text(
@@ -91,7 +91,9 @@ def test_a_closed_month_keeps_its_totals_and_a_digest_that_any_posting_would_cha
     assert practice.violations() == []
 
 
-def test_closing_twice_keeps_the_first_and_an_empty_month_closes_too(practice: GivenPractice, admin: Actor) -> None:
+def test_closing_a_month_twice_keeps_the_first_close_even_for_an_empty_month(
+    practice: GivenPractice, admin: Actor
+) -> None:
     first = close(practice, admin, OCTOBER)
     again = close(practice, admin, OCTOBER, now=NOW + dt.timedelta(days=1))
 
@@ -156,7 +158,7 @@ def test_a_month_with_an_unfinished_job_is_not_closed_and_the_refusal_names_it(
     assert practice.violations() == []
 
 
-def test_a_preview_in_a_closed_month_is_refused_and_may_be_dated_on_the_next_open_date(
+def test_a_preview_in_a_closed_month_is_refused_but_may_use_the_next_open_date(
     practice: GivenPractice, admin: Actor
 ) -> None:
     practice.claim("1", Line(0, 100_00))
@@ -188,7 +190,7 @@ def test_a_preview_in_a_closed_month_is_refused_and_may_be_dated_on_the_next_ope
         (["2026-09", "2026-11"], "2026-12-01"),
     ],
 )
-def test_the_next_open_date_is_the_first_day_after_the_last_closed_month_and_no_job_is_dated_before_today(
+def test_the_next_open_date_follows_the_last_closed_month_and_no_job_is_backdated(
     practice: GivenPractice, admin: Actor, closed: list[str], earliest: str
 ) -> None:
     practice.claim("1", Line(0, 100_00))
@@ -210,24 +212,24 @@ def test_the_next_open_date_is_the_first_day_after_the_last_closed_month_and_no_
             practice.preview(posting_date=earliest, key="before its charge")
 
 
-def test_a_job_that_a_worker_previews_keeps_the_next_open_date_that_was_asked_for(
+def test_a_job_previewed_by_a_worker_keeps_the_requested_posting_date(
     practice: GivenPractice, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claim("1", Line(0, 100_00))
     monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
     default = practice.preview(key="default")
     close(practice, admin)
-    asked = practice.preview(posting_date="2026-12-01", key="asked")
+    with_date = practice.preview(posting_date="2026-12-01", key="with_date")
 
-    for job in (asked, default):
+    for job in (with_date, default):
         with transaction(practice.sessions) as session:
             assert prepare.prepare(session, job, now=NOW + dt.timedelta(days=1))
 
-    assert str(practice.read_job(asked).posting_date) == "2026-12-01"
+    assert str(practice.read_job(with_date).posting_date) == "2026-12-01"
     assert practice.read_job(default).posting_date == TODAY + dt.timedelta(days=1)
 
 
-def test_while_the_month_is_open_a_job_is_dated_today_and_no_later_day(practice: GivenPractice) -> None:
+def test_in_an_open_month_a_job_is_dated_today_and_no_later(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100_00))
 
     with pytest.raises(BadPostingDate):
@@ -235,7 +237,7 @@ def test_while_the_month_is_open_a_job_is_dated_today_and_no_later_day(practice:
     assert practice.preview(posting_date="2026-11-23").job_id
 
 
-def test_the_same_request_after_the_close_is_the_same_job(practice: GivenPractice, admin: Actor) -> None:
+def test_repeating_a_request_after_the_close_returns_the_same_job(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 100_00))
     job = practice.preview()
     close(practice, admin)
@@ -243,34 +245,34 @@ def test_the_same_request_after_the_close_is_the_same_job(practice: GivenPractic
     assert practice.preview() == job
 
 
-def test_a_change_of_status_posts_nothing_and_is_free_of_months(practice: GivenPractice, admin: Actor) -> None:
+def test_a_status_change_posts_nothing_and_ignores_closed_months(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 100_00))
     close(practice, admin)
 
     job = practice.settle(target_status="Internal Review", reason=None)
     assert practice.read("1").billing_status == "Internal Review"
-    back = practice.reverse(job, by=admin)
+    reversal = practice.reverse(job, by=admin)
     practice.run()
 
-    assert practice.progress(back).status is JobStatus.COMPLETED
+    assert practice.progress(reversal).status is JobStatus.COMPLETED
     assert practice.read("1").billing_status == "Balance Due"
     assert practice.violations() == []
 
 
-def test_a_reversal_of_a_change_of_status_keeps_no_month_open(practice: GivenPractice, admin: Actor) -> None:
+def test_a_reversal_of_a_status_change_keeps_no_month_open(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 100_00))
-    back = practice.reverse(practice.settle(target_status="Internal Review", reason=None), by=admin)
+    reversal = practice.reverse(practice.settle(target_status="Internal Review", reason=None), by=admin)
 
     assert close(practice, admin).state is PeriodState.CLOSED
     practice.run()
-    assert practice.progress(back).status is JobStatus.COMPLETED
+    assert practice.progress(reversal).status is JobStatus.COMPLETED
 
 
 def test_a_reversal_of_write_offs_keeps_its_month_open_until_it_ends(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 100_00))
-    back = practice.reverse(practice.settle(), by=admin)
+    reversal = practice.reverse(practice.settle(), by=admin)
 
-    with pytest.raises(MonthHasJobs, match=f"job {back.job_id} would post into November 2026"):
+    with pytest.raises(MonthHasJobs, match=f"job {reversal.job_id} would post into November 2026"):
         close(practice, admin)
     practice.run()
     assert close(practice, admin).state is PeriodState.CLOSED
@@ -284,14 +286,16 @@ ACTS: dict[str, tuple[JobStatus, Callable[..., Any]]] = {
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_whatever_lets_a_job_go_on_asks_for_the_month_again(practice: GivenPractice, admin: Actor, act: str) -> None:
+def test_resuming_or_retrying_a_job_checks_again_that_its_month_is_open(
+    practice: GivenPractice, admin: Actor, act: str
+) -> None:
     status, command = ACTS[act]
     practice.claim("1", Line(0, 100_00))
     job = practice.preview()
     practice.confirm(job)
     with transaction(practice.sessions) as session:
         session.execute(text("UPDATE settle_job SET status = :status"), {"status": status.value})
-    closed_behind_our_back(practice)
+    close_behind_the_job(practice)
 
     with pytest.raises(PeriodClosed), transaction(practice.sessions) as session:
         command(session, job, by=admin, now=NOW)
@@ -305,7 +309,7 @@ def test_an_approval_after_the_month_was_closed_is_refused(practice: GivenPracti
     assert practice.confirm(job).status is JobStatus.AWAITING_APPROVAL
     with pytest.raises(MonthHasJobs):
         close(practice, admin)
-    closed_behind_our_back(practice)
+    close_behind_the_job(practice)
 
     with pytest.raises(PeriodClosed), transaction(practice.sessions) as session:
         commands.approve(session, job, confirmation="CONFIRM", by=admin, now=NOW)
@@ -318,7 +322,7 @@ def test_a_month_closed_under_a_running_job_halts_it_and_nothing_is_posted(
     practice.claims(6)
     job = practice.preview(chunk_claims=2)
     practice.confirm(job)
-    closed_behind_our_back(practice)
+    close_behind_the_job(practice)
 
     practice.run()
 
@@ -332,7 +336,7 @@ def test_a_month_closed_under_a_running_job_halts_it_and_nothing_is_posted(
     assert practice.violations() == []
 
 
-def test_a_close_waits_for_who_is_posting_and_who_comes_later_waits_for_the_close(
+def test_a_close_waits_for_an_unfinished_posting_and_later_postings_are_refused(
     practice: GivenPractice, admin: Actor
 ) -> None:
     practice.claim("1", Line(0, 100_00))
@@ -358,7 +362,7 @@ def test_a_close_waits_for_who_is_posting_and_who_comes_later_waits_for_the_clos
     assert practice.violations() == []
 
 
-def test_a_late_payment_in_an_open_month_goes_through_while_the_write_offs_month_is_being_closed(
+def test_a_late_payment_in_an_open_month_succeeds_while_its_write_offs_month_closes(
     practice: GivenPractice, admin: Actor
 ) -> None:
     practice.claim("1", Line(0, 100_00))
@@ -401,14 +405,14 @@ def _waits_for_a_lock(practice: GivenPractice) -> bool:
         return bool(session.scalar(text(waiting)))
 
 
-def test_a_month_that_somebody_posts_into_for_long_is_busy(practice: GivenPractice, admin: Actor) -> None:
-    with practice.sessions() as holder, holder.begin():
-        periods.lock_open(holder, practice.id, [NOVEMBER], today=NOW.date())
+def test_a_month_locked_by_a_long_posting_is_busy(practice: GivenPractice, admin: Actor) -> None:
+    with practice.sessions() as poster, poster.begin():
+        periods.lock_open(poster, practice.id, [NOVEMBER], today=NOW.date())
         with pytest.raises(PeriodBusy):
             close(practice, admin)
 
 
-def test_no_month_is_closed_while_an_import_runs(practice: GivenPractice, admin: Actor) -> None:
+def test_no_month_closes_while_an_import_is_running(practice: GivenPractice, admin: Actor) -> None:
     with practice.sessions() as importer, importer.begin():
         importer.execute(text(f"SELECT pg_advisory_xact_lock({closing.IMPORT_LOCK + practice.id})"))
         with pytest.raises(ImportRuns):
@@ -416,9 +420,7 @@ def test_no_month_is_closed_while_an_import_runs(practice: GivenPractice, admin:
     close(practice, admin)
 
 
-def test_payments_jobs_and_closes_at_once_leave_every_closed_month_as_it_was(
-    practice: GivenPractice, admin: Actor
-) -> None:
+def test_concurrent_payments_jobs_and_closes_never_change_a_closed_month(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 100_00))
     numbers = practice.claims(20, insurance=0, patient=50_00)
     job = practice.preview({"claim_ids": numbers}, chunk_claims=2)
@@ -438,20 +440,20 @@ def test_payments_jobs_and_closes_at_once_leave_every_closed_month_as_it_was(
                 close(practice, admin)
                 reopen(practice, admin)
 
-    hands = [threading.Thread(target=hand) for hand in (payments, closes)]
-    for hand in hands:
-        hand.start()
+    threads = [threading.Thread(target=target) for target in (payments, closes)]
+    for thread in threads:
+        thread.start()
     practice.run()
     stop.set()
-    for hand in hands:
-        hand.join()
+    for thread in threads:
+        thread.join()
     close(practice, admin)
 
     assert practice.counts(job)["settled"] == 20
     assert practice.violations() == []
 
 
-def test_reopening_asks_for_a_reason_and_is_written_down(practice: GivenPractice, admin: Actor) -> None:
+def test_reopening_requires_a_reason_and_is_audited(practice: GivenPractice, admin: Actor) -> None:
     close(practice, admin)
     for reason in ("", "  ", "x" * 501, "a\x00b"):
         with pytest.raises(ReopenReasonMissing):
@@ -462,16 +464,14 @@ def test_reopening_asks_for_a_reason_and_is_written_down(practice: GivenPractice
     with practice.sessions() as session:
         month = closing.find(session, practice.id, NOVEMBER)
         acts = session.execute(text("SELECT act, subject, facts FROM audit_entry WHERE act LIKE 'month.%' ORDER BY id"))
-        said = [(act, subject) for act, subject, facts in acts if "late file" not in str(facts)]
+        acts_without_the_reason = [(act, subject) for act, subject, facts in acts if "late file" not in str(facts)]
     assert (month.state, month.reopened_by, month.reopened_because) == (PeriodState.OPEN, "admin", "A late file")
-    assert said == [("month.closed", "month:2026-11"), ("month.reopened", "month:2026-11")]
+    assert acts_without_the_reason == [("month.closed", "month:2026-11"), ("month.reopened", "month:2026-11")]
     with pytest.raises(MonthOpen):
         reopen(practice, admin)
 
 
-def test_every_close_and_reopening_is_kept_with_its_totals_and_its_reason(
-    practice: GivenPractice, admin: Actor
-) -> None:
+def test_every_close_and_reopening_is_kept_with_its_totals_and_reason(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 100_00))
     close(practice, admin)
     reopen(practice, admin, reason="First file")
@@ -482,8 +482,8 @@ def test_every_close_and_reopening_is_kept_with_its_totals_and_its_reason(
     with practice.sessions() as session:
         newest_first = closing.find(session, practice.id, NOVEMBER).history
 
-    kept = [(act.state, act.by, act.reason, closing.posting_count(act.totals)) for act in newest_first]
-    assert kept == [
+    history = [(act.state, act.by, act.reason, closing.posting_count(act.totals)) for act in newest_first]
+    assert history == [
         (PeriodState.OPEN, "admin", "Second file", 1), (PeriodState.CLOSED, "admin", "", 1),
         (PeriodState.OPEN, "admin", "First file", 0), (PeriodState.CLOSED, "admin", "", 0),
     ]  # fmt: skip
@@ -491,7 +491,7 @@ def test_every_close_and_reopening_is_kept_with_its_totals_and_its_reason(
     assert practice.violations() == []
 
 
-def test_a_month_that_was_opened_behind_the_audit_and_closed_again_with_more_in_it_is_seen(
+def test_a_month_reopened_behind_the_audit_and_closed_with_more_in_it_is_detected(
     practice: GivenPractice, admin: Actor
 ) -> None:
     practice.claim("1", Line(0, 100_00))
@@ -510,7 +510,7 @@ def test_a_month_that_was_opened_behind_the_audit_and_closed_again_with_more_in_
 
 
 @pytest.mark.parametrize("change", [{"active": False}, {"role": Role.BILLER}])
-def test_who_has_lost_the_role_since_the_request_began_neither_closes_nor_reopens_nor_limits_nor_adds(
+def test_a_user_who_lost_the_role_cannot_close_reopen_set_limits_or_add_users(
     practice: GivenPractice, admin: Actor, change: dict[str, Any]
 ) -> None:
     close(practice, admin, OCTOBER)
@@ -531,7 +531,9 @@ def test_who_has_lost_the_role_since_the_request_began_neither_closes_nor_reopen
             act(session)
 
 
-def test_only_an_administrator_closes_and_only_months_that_have_begun(practice: GivenPractice, admin: Actor) -> None:
+def test_only_an_administrator_closes_a_month_and_only_one_that_has_begun(
+    practice: GivenPractice, admin: Actor
+) -> None:
     for who in (practice.biller, practice.person("approver@lakeside.example", Role.APPROVER)):
         with pytest.raises(NotAllowed):
             close(practice, who)
@@ -539,15 +541,15 @@ def test_only_an_administrator_closes_and_only_months_that_have_begun(practice: 
         close(practice, admin, DECEMBER)
 
 
-def test_a_month_begins_and_ends_by_the_practices_clock_also_when_it_changes(
+def test_a_month_starts_and_ends_by_the_practices_clock_even_when_clocks_change(
     practice: GivenPractice, admin: Actor
 ) -> None:
-    """In Havana the hour after midnight of November 1, 2026 comes twice."""
+    """In Havana the first hour of November 1, 2026 occurs twice."""
     with transaction(practice.sessions) as session:
         session.execute(text("UPDATE practice SET time_zone = 'America/Havana'"))
     practice.claim("1", Line(0, 100_00))
     before = dt.datetime(2026, 11, 1, 3, 59, 59, tzinfo=dt.UTC)  # 11:59:59 PM of October 31
-    twice = [dt.datetime(2026, 11, 1, hour, 30, tzinfo=dt.UTC) for hour in (4, 5)]  # 12:30 AM, and again
+    twice = [dt.datetime(2026, 11, 1, hour, 30, tzinfo=dt.UTC) for hour in (4, 5)]  # 12:30 AM, twice
 
     with pytest.raises(FutureMonth):
         close(practice, admin, NOVEMBER, now=before)
@@ -568,7 +570,7 @@ def test_a_month_begins_and_ends_by_the_practices_clock_also_when_it_changes(
     assert practice.violations() == []
 
 
-def test_a_reversal_in_a_closed_month_takes_the_next_open_date(practice: GivenPractice, admin: Actor) -> None:
+def test_a_reversal_in_a_closed_month_can_use_the_next_open_date(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 100_00))
     job = practice.settle()
     close(practice, admin)
@@ -589,7 +591,7 @@ def test_a_reversal_in_a_closed_month_takes_the_next_open_date(practice: GivenPr
     assert practice.violations() == []
 
 
-def test_months_are_listed_from_the_first_service_to_today(practice: GivenPractice, admin: Actor) -> None:
+def test_months_are_listed_from_the_first_date_of_service_to_today(practice: GivenPractice, admin: Actor) -> None:
     practice.claim("1", Line(0, 100_00))  # served on 05/07/2026
     close(practice, admin, dt.date(2025, 1, 1))
 
@@ -604,12 +606,12 @@ def test_months_are_listed_from_the_first_service_to_today(practice: GivenPracti
 @pytest.mark.parametrize(
     "name", ["", "2026", "2026-13", "2026-00", "26-11", "2026-1", "2026-11-01", "1899-12", "２０２６-11"]
 )
-def test_a_month_is_named_in_one_way(name: str) -> None:
+def test_a_month_has_one_valid_format(name: str) -> None:
     with pytest.raises(BadMonth):
         periods.parse_month(name)
 
 
-def test_a_confirmation_and_a_close_at_once_leave_no_unfinished_job_in_a_closed_month(
+def test_a_confirm_racing_a_close_leaves_no_unfinished_job_in_a_closed_month(
     practice: GivenPractice, admin: Actor
 ) -> None:
     for round_ in range(10):
@@ -623,11 +625,11 @@ def test_a_confirmation_and_a_close_at_once_leave_no_unfinished_job_in_a_closed_
                 act()
 
         acts = (lambda: practice.confirm(job), lambda: close(practice, admin))  # noqa: B023  as above
-        hands = [threading.Thread(target=at_once, args=(act,)) for act in acts]
-        for hand in hands:
-            hand.start()
-        for hand in hands:
-            hand.join()
+        threads = [threading.Thread(target=at_once, args=(act,)) for act in acts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
         with practice.sessions() as session:
             is_closed = closing.find(session, practice.id, NOVEMBER).state is PeriodState.CLOSED

@@ -1,4 +1,4 @@
-"""One seeded bug for each invariant: a statement that breaks it, and the check that sees it."""
+"""One seeded bug for each invariant: a statement that breaks it, and the check that detects it."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,14 +27,14 @@ def _posting(kind: str, amount: str, *, reason: str = "NULL", version: str = "NU
     return POSTING.format(kind=f"'{kind}'", amount=amount, reason=reason, version=version, job=job, reverses=reverses)
 
 
-# Something is posted into October after it was closed, by a hand that holds no month.
+# A posting dated in October, made after its close by a process that did not lock the month.
 CLOSED_OCTOBER = """WITH closed AS (INSERT INTO period (practice_id, month, state, closed_at, totals, digest)
   SELECT id, '2026-10-01', 'closed', '{at}', '{totals}', {digest} FROM practice)
   INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at)
   SELECT practice_id, claim_id, line, responsibility, 'transfer', 5, '2026-10-15', '2026-11-01'
   FROM posting WHERE kind = 'write_off' ORDER BY id LIMIT 1"""
 
-# A payment on what was written off, which takes all of it back and posts nothing again.
+# A payment on a written-off balance: the whole write-off is reversed and no remainder is re-posted.
 LATE_PAYMENT = """WITH paid AS (INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents,
   posted_on, created_at, paid_by) SELECT practice_id, claim_id, line, responsibility, 'payment', {amount}, posted_on,
   created_at, 'patient' FROM posting WHERE kind = 'write_off' AND responsibility = 'patient' RETURNING id)
@@ -134,7 +134,7 @@ BREAKS = {
 
 @pytest.fixture
 def settled(practice: GivenPractice) -> GivenPractice:
-    """A practice with a claim that a job settled, one that it skipped, and one that came later."""
+    """A practice with claims that a job settled, one that it skipped, and one created later."""
     practice.claim("done", Line(100, 50), Line(30, 0))
     practice.claim("credit", Line(-100, 0))
     practice.settle()
@@ -144,12 +144,12 @@ def settled(practice: GivenPractice) -> GivenPractice:
     return practice
 
 
-def test_a_right_ledger_breaks_nothing(settled: GivenPractice) -> None:
+def test_a_correct_ledger_breaks_no_invariant(settled: GivenPractice) -> None:
     assert settled.violations() == []
 
 
 @pytest.mark.parametrize("name", INVARIANTS)
-def test_each_invariant_sees_the_bug_that_breaks_it(settled: GivenPractice, name: str) -> None:
+def test_each_invariant_detects_the_bug_that_breaks_it(settled: GivenPractice, name: str) -> None:
     with transaction(settled.sessions) as session:
         session.execute(text(WITHOUT_ITS_GUARD.get(name, "SELECT 1")))
         for statement in BREAKS[name]:
@@ -162,16 +162,16 @@ def test_each_invariant_sees_the_bug_that_breaks_it(settled: GivenPractice, name
     assert "practice" in found[name].subjects[0]
 
 
-def _posts_nothing_again(session: Session, write_offs: Any, _credit: int, _version: int, common: Any) -> int:
+def _reposts_nothing(session: Session, write_offs: Any, _credit: int, _version: int, common: Any) -> int:
     for one in write_offs:
         reversal = {"kind": PostingKind.REVERSAL, "amount_cents": one.cents, "reverses_id": one.id}
         session.execute(insert(Posting).values(**common, **reversal, origin_job_id=one.job_id))
     return 1
 
 
-def _takes_all_and_leaves_it_to_another(*asked: Any) -> int:
-    write_offs = [replace(one, reason=WriteOffReason.CHARITY) for one in asked[1]]
-    return _REVERSE(asked[0], write_offs, *asked[2:])
+def _reposts_under_another_reason(*given: Any) -> int:
+    write_offs = [replace(one, reason=WriteOffReason.CHARITY) for one in given[1]]
+    return _REVERSE(given[0], write_offs, *given[2:])
 
 
 _REVERSE = late_payments._reverse
@@ -180,12 +180,12 @@ _REVERSE = late_payments._reverse
 @pytest.mark.parametrize(
     ("name", "bug", "invariant"),
     [
-        ("_reverse", _posts_nothing_again, "late_payments_take_back_just_enough"),
-        ("_reverse", _takes_all_and_leaves_it_to_another, "what_came_late_names_its_job"),
+        ("_reverse", _reposts_nothing, "late_payments_take_back_just_enough"),
+        ("_reverse", _reposts_under_another_reason, "what_came_late_names_its_job"),
         ("match_write_offs", lambda *_, **__: WriteOffChanges(), "no_credit_beside_a_write_off"),
     ],
 )
-def test_a_late_payment_that_takes_back_wrongly_is_seen(
+def test_a_wrong_reversal_by_a_late_payment_is_detected(
     settled: GivenPractice, monkeypatch: pytest.MonkeyPatch, name: str, bug: Any, invariant: str
 ) -> None:
     for given in (
@@ -212,12 +212,12 @@ def test_a_late_payment_that_takes_back_wrongly_is_seen(
         "DELETE FROM audit_entry",
     ],
 )
-def test_the_ledger_and_the_audit_only_grow(settled: GivenPractice, act: str) -> None:
+def test_rows_of_the_ledger_and_the_audit_cannot_be_changed_or_deleted(settled: GivenPractice, act: str) -> None:
     with pytest.raises(Exception, match="only grows"), transaction(settled.sessions) as session:
         session.execute(text(act))
 
 
-def test_a_claim_whose_balance_differs_is_flagged_until_it_agrees_again(settled: GivenPractice) -> None:
+def test_a_claim_whose_balance_differs_from_its_ledger_is_flagged_until_they_agree(settled: GivenPractice) -> None:
     with transaction(settled.sessions) as session:
         session.execute(text("UPDATE line_item SET patient_due = patient_due + 5 WHERE claim_id = "
                              "(SELECT id FROM claim WHERE external_id = 'open') AND number = 1"))  # fmt: skip

@@ -15,7 +15,7 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 
 def a_patient(practice: GivenPractice, name: str) -> int:
-    """Add a patient called `name`."""
+    """Add a patient named `name`."""
     with transaction(practice.sessions) as session:
         new = insert(Patient).values(practice_id=practice.id, external_id=f"P-{name}", name=name)
         return session.scalars(new.returning(Patient.id)).one()

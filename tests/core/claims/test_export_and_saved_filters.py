@@ -1,4 +1,4 @@
-"""What leaves as a file, and filters kept by name."""
+"""Exported files, and filters saved by name."""
 
 import csv
 import io
@@ -14,16 +14,16 @@ from tests.factories import NOW, GivenPractice, a_practice
 
 
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =cmd()", "＝1+1", "|calc", "%x"])
-def test_a_formula_leaves_as_text(name: str) -> None:
+def test_a_formula_is_exported_as_text(name: str) -> None:
     assert export.escape_formula(name) == f"'{name}"
 
 
 @pytest.mark.parametrize("name", ["Ana", "O'Neil", "", "مريم", "1=1", "😀", "a-b"])
-def test_a_name_leaves_as_it_is(name: str) -> None:
+def test_an_ordinary_name_is_exported_unchanged(name: str) -> None:
     assert export.escape_formula(name) == name
 
 
-def test_a_file_comes_in_pieces_and_reads_back() -> None:
+def test_an_export_is_written_in_pieces_and_reads_back_unchanged() -> None:
     rows = [(str(n), 'a "quoted", name\nin two lines') for n in range(1_201)]
 
     pieces = list(export.csv_pieces(("number", "name"), rows))
@@ -35,18 +35,18 @@ def test_a_file_comes_in_pieces_and_reads_back() -> None:
     assert list(csv.reader(io.StringIO(file.decode("utf-8-sig"), newline=""))) == [["number", "name"], *map(list, rows)]
 
 
-def test_a_saved_filter_is_the_practices(practice: GivenPractice) -> None:
+def test_a_saved_filter_belongs_to_its_practice(practice: GivenPractice) -> None:
     other = a_practice(practice.sessions, name="Hillside")
     with transaction(practice.sessions) as session:
-        asked = "total_due_max=25.00"
-        saved_filters.save(session, name="  Small   balances ", query=asked, by=practice.biller, now=NOW)
+        query = "total_due_max=25.00"
+        saved_filters.save(session, name="  Small   balances ", query=query, by=practice.biller, now=NOW)
 
     with practice.sessions() as session:
-        kept = saved_filters.of_practice(session, practice.id)
-        assert [(it.name, it.query) for it in kept] == [("Small balances", "total_due_max=25.00")]
+        saved = saved_filters.of_practice(session, practice.id)
+        assert [(it.name, it.query) for it in saved] == [("Small balances", "total_due_max=25.00")]
         assert saved_filters.of_practice(session, other.id) == []
         with pytest.raises(NotFound):
-            saved_filters.remove(session, kept[0].id, by=other.biller, now=NOW)
+            saved_filters.remove(session, saved[0].id, by=other.biller, now=NOW)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 61, "a\x00b"])
@@ -55,7 +55,7 @@ def test_a_filter_needs_a_name(practice: GivenPractice, name: str) -> None:
         saved_filters.save(session, name=name, query="", by=practice.biller, now=NOW)
 
 
-def test_a_name_is_not_taken_from_another(practice: GivenPractice) -> None:
+def test_a_user_cannot_replace_or_remove_a_colleagues_filter(practice: GivenPractice) -> None:
     colleague = practice.person("colleague@lakeside.example", Role.BILLER)
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     with practice.sessions() as session:

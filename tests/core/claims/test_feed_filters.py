@@ -1,4 +1,4 @@
-"""What a filter finds, and that its totals, counts and selection say the same."""
+"""Feed filters: the page, totals, counts and selection agree."""
 
 import datetime as dt
 from typing import Any
@@ -20,7 +20,7 @@ from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
 
 def found(practice: GivenPractice, **given: Any) -> list[str]:
-    """The claims that a filter finds; totals, counts and a job's selection must agree with the page."""
+    """Return the claims that a filter finds. Check that totals, counts and a job's selection agree with the page."""
     f = ClaimFilter.of(given)
     with practice.sessions() as session:
         terms = feed.terms_for(session, practice.id, now=NOW)
@@ -37,7 +37,7 @@ def found(practice: GivenPractice, **given: Any) -> list[str]:
 
 @pytest.fixture
 def mixed(practice: GivenPractice) -> GivenPractice:
-    """A claim of each kind that a rule of the feed knows."""
+    """A practice with one claim for each rule of the feed."""
     both = Line(1_000, 500)
     practice.claim("can", both)
     practice.claim("credit", Line(-300, 500))
@@ -69,24 +69,26 @@ def mixed(practice: GivenPractice) -> GivenPractice:
         (["can_settle", "on_hold"], ["can", "held"]),
     ],
 )
-def test_eligibility_finds_the_claims_of_its_rule(mixed: GivenPractice, eligibility: Any, claims: list[str]) -> None:
+def test_the_write_off_check_filter_finds_the_claims_of_its_rule(
+    mixed: GivenPractice, eligibility: Any, claims: list[str]
+) -> None:
     assert found(mixed, eligibility=eligibility) == claims
 
 
-def test_every_claim_has_one_eligibility(mixed: GivenPractice) -> None:
+def test_every_claim_has_exactly_one_write_off_check_code(mixed: GivenPractice) -> None:
     by_code = [claim for code in feed.ELIGIBILITY for claim in found(mixed, eligibility=code)]
 
     assert sorted(by_code) == sorted(found(mixed))
 
 
-def test_a_hold_hides_behind_no_later_rule(practice: GivenPractice) -> None:
+def test_a_hold_takes_precedence_over_later_rules(practice: GivenPractice) -> None:
     practice.claim("1", Line(-100, 0), hold=Hold.HOLD)
 
     assert found(practice, eligibility="on_hold") == ["1"]
     assert found(practice, eligibility="credit_insurance") == []
 
 
-def test_the_setting_and_the_providers_own_decide_what_can_settle(sessions: Any) -> None:
+def test_the_practices_and_the_providers_settings_decide_what_can_settle(sessions: Any) -> None:
     practice = a_practice(sessions, write_off=WriteOffSetting.NEITHER)
     own = practice.provider("own", write_off=WriteOffSetting.PATIENT)
     practice.claim("neither", Line(1_000, 500))
@@ -97,29 +99,30 @@ def test_the_setting_and_the_providers_own_decide_what_can_settle(sessions: Any)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         ({"eligibility": "can_setle"}, "eligibility: unknown 'can_setle'; it must be one of can_settle, "),
         ({"billing_status": "Setled"}, "billing_status: unknown 'Setled'; it must be one of Not Submitted, "),
         ({"billing_status": ["Settled", "Lost"]}, "billing_status: unknown 'Lost'; it must be one of Not Submitted, "),
     ],
 )
-def test_a_status_or_an_eligibility_that_is_not_there_is_named(
-    practice: GivenPractice, given: dict[str, Any], said: str
+def test_an_unknown_status_or_write_off_check_is_named_in_the_refusal(
+    practice: GivenPractice, given: dict[str, Any], expected: str
 ) -> None:
     practice.claims(1)
-    for ask in (lambda: found(practice, **given), lambda: practice.preview({"filter": given})):
+    for use in (lambda: found(practice, **given), lambda: practice.preview({"filter": given})):
         with pytest.raises(BadFilter) as refused:
-            ask()
-        assert refused.value.message.startswith(said)
+            use()
+        assert refused.value.message.startswith(expected)
 
 
-def test_a_claim_is_in_a_job_only_while_the_job_is_still_to_settle_it(practice: GivenPractice) -> None:
+def test_a_claim_is_in_a_job_only_until_the_job_settles_it(practice: GivenPractice) -> None:
     practice.claims(3)
     practice.claim("held", Line(100, 0), hold=Hold.HOLD)
     job = practice.preview({"all": True}, chunk_claims=1)
     practice.confirm(job)
-    assert found(practice, in_job=True) == ["C00001", "C00002", "C00003"]  # the job leaves out what it skips
+    # the job does not reserve claims that it skips
+    assert found(practice, in_job=True) == ["C00001", "C00002", "C00003"]
 
     with practice.sessions.begin() as session:
         first = update(JobItem).where(*job.of(JobItem), JobItem.position == 1)
@@ -131,7 +134,7 @@ def test_a_claim_is_in_a_job_only_while_the_job_is_still_to_settle_it(practice: 
         assert session.get_one(SettleJob, again).preview["in_other_jobs"] == 2
 
 
-def test_a_claim_number_is_that_claim_and_its_beginning_is_said_so(practice: GivenPractice) -> None:
+def test_a_claim_number_matches_exactly_and_a_prefix_only_as_claim_id_prefix(practice: GivenPractice) -> None:
     for number in ("1", "10", "100", "2"):
         practice.claim(number, Line(100, 0))
 
@@ -169,16 +172,16 @@ _LOOSE: list[tuple[dict[str, Any], str]] = [
     ({"office": [7]}, "office: write a text"),
     ({"claim_status": "Lost"}, "claim_status: unknown 'Lost'; it must be one of none, In Process"),
     ({"claim_type": "Dental"}, "claim_type: unknown 'Dental'; it must be one of Professional, Institutional"),
-    ({"colour": "red"}, "colour: unknown filter key; known are: billing_status"),
+    ({"color": "red"}, "color: unknown filter key; known are: billing_status"),
 ]
 
 
-@pytest.mark.parametrize(("given", "said"), _LOOSE)
-def test_a_filter_that_is_written_loosely_selects_nothing(given: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("given", "expected"), _LOOSE)
+def test_a_malformed_filter_value_is_refused_with_its_key(given: dict[str, Any], expected: str) -> None:
     for read in (ClaimFilter.of, ClaimFilter.of_texts):
         with pytest.raises(BadFilter) as refused:
             read(given)
-        assert refused.value.message.startswith(said)
+        assert refused.value.message.startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +195,9 @@ def test_a_filter_that_is_written_loosely_selects_nothing(given: dict[str, Any],
         ({"payer_id": "60054"}, {"payer_id": "60054"}),
     ],
 )
-def test_an_address_says_in_text_what_json_says_by_its_kinds(texts: dict[str, str], means: dict[str, Any]) -> None:
+def test_filter_values_in_a_url_mean_the_same_as_typed_values_in_json(
+    texts: dict[str, str], means: dict[str, Any]
+) -> None:
     assert ClaimFilter.of_texts(texts).given() == ClaimFilter.of(means).given() == means
     if type(next(iter(means.values()))) in (int, bool):
         with pytest.raises(BadFilter):
@@ -201,15 +206,15 @@ def test_an_address_says_in_text_what_json_says_by_its_kinds(texts: dict[str, st
             ClaimFilter.of_texts(means)
 
 
-def test_a_range_names_its_end(practice: GivenPractice) -> None:
+def test_a_value_above_its_range_is_refused_with_the_maximum(practice: GivenPractice) -> None:
     with pytest.raises(BadFilter, match="age_max_days: must be at most 40,000"):
         found(practice, age_max_days=40_001)
 
 
-def test_in_job_finds_the_claims_that_an_open_job_holds(practice: GivenPractice) -> None:
+def test_in_job_finds_the_claims_that_an_unfinished_job_has_reserved(practice: GivenPractice) -> None:
     practice.claims(4)
     job = practice.preview({"claim_ids": ["C00002", "C00003"]})
-    assert found(practice, in_job=True) == []  # a preview holds nothing
+    assert found(practice, in_job=True) == []  # a preview reserves nothing
 
     practice.confirm(job)
     assert found(practice, in_job=True) == ["C00002", "C00003"]
@@ -252,7 +257,7 @@ def test_in_job_finds_the_claims_that_an_open_job_holds(practice: GivenPractice)
         ({"last_payment_before": "2026-11-01"}, ["a", "b", "c"]),
     ],
 )
-def test_each_key_narrows(practice: GivenPractice, given: dict[str, Any], claims: list[str]) -> None:
+def test_each_filter_key_narrows_the_feed(practice: GivenPractice, given: dict[str, Any], claims: list[str]) -> None:
     review = {"billing_status": "Internal Review", "primary_status": ClaimStatus.REJECTED}
     practice.claim("a", Line(1_000, 500))
     practice.claim("b", Line(500, 200), patient_id=a_patient(practice, "Abel Quinto"), service_date=TODAY, **review)
@@ -262,7 +267,7 @@ def test_each_key_narrows(practice: GivenPractice, given: dict[str, Any], claims
     assert found(practice, **given) == claims
 
 
-def test_the_practice_next_door_is_never_seen(practice: GivenPractice) -> None:
+def test_claims_of_another_practice_are_never_found(practice: GivenPractice) -> None:
     other = a_practice(practice.sessions, name="Hillside")
     practice.claim("same", Line(100, 0))
     other.claim("same", Line(900, 0))
@@ -275,22 +280,22 @@ def test_the_practice_next_door_is_never_seen(practice: GivenPractice) -> None:
             find(session, practice.id, "other")
 
 
-def test_a_selection_is_summed_from_its_numbers(practice: GivenPractice) -> None:
+def test_a_selection_is_totaled_from_its_claim_numbers(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 20))
     practice.claim("2", Line(-50, 0))
     practice.claim("3", Line(999, 999))
     with practice.sessions() as session:
         terms = feed.terms_for(session, practice.id, now=NOW)
         chosen = feed.totals_of_claim_ids(session, practice.id, ["1", "2", "gone"])
-        but_one = feed.totals(session, practice.id, ClaimFilter(), terms, excluded=["3"])
+        all_but_one = feed.totals(session, practice.id, ClaimFilter(), terms, excluded=["3"])
         none = feed.totals_of_claim_ids(session, practice.id, [])
 
     assert (chosen.claims, chosen.insurance_due, chosen.patient_due) == (2, 50, 20)
-    assert but_one == chosen
+    assert all_but_one == chosen
     assert (none.claims, none.total_due) == (0, 0)
 
 
-def test_counts_pass_over_the_status_that_is_filtered(practice: GivenPractice) -> None:
+def test_counts_by_status_ignore_the_status_filter(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 0))
     practice.claim("2", Line(100, 0), billing_status="Our Own Status")
     with practice.sessions() as session:

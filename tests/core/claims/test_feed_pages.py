@@ -1,4 +1,4 @@
-"""Keyset pages: every claim once, in order, forwards and backwards, however the feed is sorted."""
+"""Keyset pages: every claim once, in order, forward and backward, in every sort order."""
 
 import datetime as dt
 import hashlib
@@ -19,15 +19,15 @@ from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 ALL = ClaimFilter()
 
 
-def read(practice: GivenPractice, f: ClaimFilter = ALL, *, sort: str = "-date", **asked: object) -> FeedPage:
+def read(practice: GivenPractice, f: ClaimFilter = ALL, *, sort: str = "-date", **overrides: object) -> FeedPage:
     with practice.sessions() as session:
         terms = feed.terms_for(session, practice.id, now=NOW)
-        options = {"cursor": None, "limit": 7, **asked}
+        options = {"cursor": None, "limit": 7, **overrides}
         return feed.page(session, practice.id, f, sort=Sort.of(sort), terms=terms, **options)  # type: ignore[arg-type]
 
 
 def walk(practice: GivenPractice, sort: str) -> tuple[list[str], list[FeedPage]]:
-    """Every page from the first to the last."""
+    """Return the claims and pages from the first page to the last."""
     pages = [read(practice, sort=sort)]
     while pages[-1].next_cursor:
         pages.append(read(practice, sort=sort, cursor=pages[-1].next_cursor))
@@ -36,7 +36,7 @@ def walk(practice: GivenPractice, sort: str) -> tuple[list[str], list[FeedPage]]
 
 @pytest.fixture
 def many(practice: GivenPractice) -> GivenPractice:
-    """Sixty claims with many equal days, dues and names."""
+    """Sixty claims with many equal dates, balances and names."""
     random = Random(4)
     names = ("Ana", "ana", "Åsa", "<script>alert(1)</script>", "مريم", "😀 Zoë")
     patients = [a_patient(practice, name) for name in names]
@@ -52,7 +52,7 @@ def many(practice: GivenPractice) -> GivenPractice:
 
 @pytest.mark.parametrize("by", SortBy)
 @pytest.mark.parametrize("minus", ["", "-"])
-def test_paging_shows_every_claim_once_and_in_order(many: GivenPractice, by: SortBy, minus: str) -> None:
+def test_paging_shows_every_claim_once_in_order(many: GivenPractice, by: SortBy, minus: str) -> None:
     seen, pages = walk(many, f"{minus}{by}")
 
     assert len(seen) == len(set(seen)) == 60
@@ -64,20 +64,20 @@ def test_paging_shows_every_claim_once_and_in_order(many: GivenPractice, by: Sor
 
 
 @pytest.mark.parametrize("sort", ["-date", "claim", "patient", "-total_due"])
-def test_going_back_shows_the_same_pages(many: GivenPractice, sort: str) -> None:
+def test_paging_backward_shows_the_same_pages(many: GivenPractice, sort: str) -> None:
     _, pages = walk(many, sort)
 
-    cursor, back = pages[-1].previous_cursor, []
+    cursor, previous = pages[-1].previous_cursor, []
     while cursor:
-        back.append(read(many, sort=sort, cursor=cursor))
-        cursor = back[-1].previous_cursor
+        previous.append(read(many, sort=sort, cursor=cursor))
+        cursor = previous[-1].previous_cursor
 
-    assert [page.rows for page in reversed(back)] == [page.rows for page in pages[:-1]]
-    assert back[-1].first_place == 0
-    assert back[-1].next_cursor is not None
+    assert [page.rows for page in reversed(previous)] == [page.rows for page in pages[:-1]]
+    assert previous[-1].first_place == 0
+    assert previous[-1].next_cursor is not None
 
 
-def test_paging_by_patient_is_the_same_where_names_are_looked_at_first(
+def test_paging_by_patient_is_the_same_when_names_are_narrowed_first(
     many: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = [row.claim_id for row in read(many, sort="-patient", limit=200).rows]
@@ -86,11 +86,11 @@ def test_paging_by_patient_is_the_same_where_names_are_looked_at_first(
     seen, pages = walk(many, "-patient")
 
     assert seen == whole
-    back = read(many, sort="-patient", cursor=pages[3].previous_cursor)
-    assert back.rows == pages[2].rows
+    previous = read(many, sort="-patient", cursor=pages[3].previous_cursor)
+    assert previous.rows == pages[2].rows
 
 
-def test_the_first_page_has_no_page_before_and_the_last_none_after(many: GivenPractice) -> None:
+def test_the_first_page_has_no_previous_page_and_the_last_no_next_page(many: GivenPractice) -> None:
     _, pages = walk(many, "-date")
 
     assert pages[0].previous_cursor is None
@@ -102,7 +102,7 @@ def test_a_practice_without_claims_has_one_empty_page(practice: GivenPractice) -
     assert read(practice) == FeedPage([], None, None, 0)
 
 
-def test_a_claim_that_changes_between_two_pages_moves_no_other(many: GivenPractice) -> None:
+def test_a_claim_that_changes_between_two_pages_does_not_move_the_others(many: GivenPractice) -> None:
     first = read(many, sort="-total_due", limit=30)
     assert first.next_cursor
     many.pay(first.rows[-1].claim_id, 100)
@@ -113,15 +113,15 @@ def test_a_claim_that_changes_between_two_pages_moves_no_other(many: GivenPracti
     assert len(seen) >= 59
 
 
-def test_a_cursor_that_was_touched_is_refused(many: GivenPractice) -> None:
+def test_a_modified_cursor_is_refused(many: GivenPractice) -> None:
     cursor = read(many).next_cursor
     assert cursor
-    touched = [cursor[:-2], cursor + "AAAA", "x", "é", " ", cursor[::-1], "A" * 40]
-    touched += [
+    modified = [cursor[:-2], cursor + "AAAA", "x", "é", " ", cursor[::-1], "A" * 40]
+    modified += [
         cursor[:at] + ("A" if letter != "A" else "B") + cursor[at + 1 :] for at, letter in enumerate(cursor[:-4])
     ]
 
-    for bad in touched:
+    for bad in modified:
         with pytest.raises(BadFilter):
             read(many, cursor=bad)
 
@@ -142,7 +142,7 @@ def test_a_cursor_that_was_touched_is_refused(many: GivenPractice) -> None:
         None,
     ],
 )
-def test_a_cursor_that_somebody_made_is_refused(many: GivenPractice, fields: object) -> None:
+def test_a_forged_cursor_is_refused(many: GivenPractice, fields: object) -> None:
     body = json.dumps(fields).encode()
     seal = hashlib.blake2b(body, digest_size=8, key=str(many.id).encode()).digest()
 
@@ -150,7 +150,7 @@ def test_a_cursor_that_somebody_made_is_refused(many: GivenPractice, fields: obj
         read(many, cursor=urlsafe_b64encode(seal + body).decode().rstrip("="))
 
 
-def test_a_cursor_belongs_to_its_order_and_its_practice(many: GivenPractice) -> None:
+def test_a_cursor_is_valid_only_for_its_sort_order_and_practice(many: GivenPractice) -> None:
     other = a_practice(many.sessions, name="Hillside")
     other.claims(9)
     cursor = read(many).next_cursor
@@ -161,19 +161,19 @@ def test_a_cursor_belongs_to_its_order_and_its_practice(many: GivenPractice) -> 
         read(other, cursor=cursor)
 
 
-def test_a_cursor_holds_no_patient(many: GivenPractice) -> None:
+def test_a_cursor_contains_no_patient_name(many: GivenPractice) -> None:
     cursor = read(many, sort="patient").next_cursor
     row = read(many, sort="patient").rows[-1]
     assert cursor
     assert row.patient_name not in urlsafe_b64decode(cursor + "==")[8:].decode()
 
 
-def test_the_feed_cannot_be_sorted_by_what_it_has_not() -> None:
+def test_an_unknown_sort_column_is_refused() -> None:
     with pytest.raises(BadFilter, match="sort"):
         Sort.of("ssn")
 
 
-def test_a_row_shows_what_the_ledger_says(practice: GivenPractice) -> None:
+def test_a_row_shows_the_claims_ledger_balances(practice: GivenPractice) -> None:
     practice.claim('A\'1 "x"/%', Line(100, 250), Line(0, 50), hold=Hold.LEGAL, service_time=dt.time(8, 15))
 
     row = read(practice).rows[0]
@@ -193,7 +193,7 @@ def test_a_claim_without_lines_is_shown(practice: GivenPractice) -> None:
     assert (row.service_codes, row.total_due, row.eligibility) == ("", 0, "nothing_due")
 
 
-def test_today_is_the_practices_own(practice: GivenPractice) -> None:
+def test_today_is_the_date_in_the_practices_time_zone(practice: GivenPractice) -> None:
     midnight_in_london = dt.datetime(2026, 11, 24, 0, 30, tzinfo=dt.UTC)
     with practice.sessions() as session:
         terms = feed.terms_for(session, practice.id, now=midnight_in_london)
@@ -202,7 +202,7 @@ def test_today_is_the_practices_own(practice: GivenPractice) -> None:
     assert terms.setting is WriteOffSetting.BOTH
 
 
-def test_what_is_exported_is_what_is_paged(many: GivenPractice) -> None:
+def test_the_export_has_the_rows_of_the_pages_in_the_same_order(many: GivenPractice) -> None:
     with many.sessions() as session:
         terms = feed.terms_for(session, many.id, now=NOW)
         rows = list(feed.stream_rows(session, many.id, ALL, sort=Sort.of("patient"), terms=terms))

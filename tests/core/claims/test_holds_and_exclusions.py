@@ -1,4 +1,4 @@
-"""Holds with who, why and until when; patients and payers that are never written off."""
+"""Claim holds with their author, reason and end date; patients and payers excluded from write-offs."""
 
 import datetime as dt
 import threading
@@ -32,9 +32,9 @@ def admin(practice: GivenPractice) -> Actor:
     return practice.person("admin@lakeside.example", Role.ADMIN)
 
 
-def exclude(practice: GivenPractice, by: Actor, *, now: dt.datetime = NOW, **asked: Any) -> int:
+def exclude(practice: GivenPractice, by: Actor, *, now: dt.datetime = NOW, **given: Any) -> int:
     with transaction(practice.sessions) as session:
-        return exclusions.exclude(session, **{"why": "Court order", **asked}, by=by, now=now)
+        return exclusions.exclude(session, **{"why": "Court order", **given}, by=by, now=now)
 
 
 def end(practice: GivenPractice, number: int, by: Actor) -> None:
@@ -42,9 +42,9 @@ def end(practice: GivenPractice, number: int, by: Actor) -> None:
         exclusions.end(session, number, by=by, now=NOW)
 
 
-def hold(practice: GivenPractice, number: str, kind: Hold | None, now: dt.datetime = NOW, **asked: Any) -> Claim:
+def hold(practice: GivenPractice, number: str, kind: Hold | None, now: dt.datetime = NOW, **given: Any) -> Claim:
     with transaction(practice.sessions) as session:
-        return holds.set_hold(session, number, kind, **asked, by=practice.biller, now=now)
+        return holds.set_hold(session, number, kind, **given, by=practice.biller, now=now)
 
 
 def matching(practice: GivenPractice, now: dt.datetime = NOW, **given: Any) -> set[str]:
@@ -61,7 +61,7 @@ def patient(practice: GivenPractice, number: str) -> int:
 
 
 def given_four_claims(practice: GivenPractice) -> None:
-    """One of another patient, one with another first and one with another second insurance, and an ordinary one."""
+    """Add claims of another patient, of another primary payer, of another secondary payer, and an ordinary one."""
     other = practice.payer("P2", PayerClass.COMMERCIAL)
     practice.claim("patient", Line(0, 100), patient_id=patient(practice, "2"))
     practice.claim("first", Line(0, 100), primary_payer_id=other)
@@ -69,29 +69,31 @@ def given_four_claims(practice: GivenPractice) -> None:
     practice.claim("self-pay", Line(0, 100), primary_payer_id=None)
 
 
-@pytest.mark.parametrize(("whom", "kept"), [({"patient": "2"}, {"patient"}), ({"payer": "P2"}, {"first", "second"})])
+@pytest.mark.parametrize(
+    ("whom", "excluded_claims"), [({"patient": "2"}, {"patient"}), ({"payer": "P2"}, {"first", "second"})]
+)
 def test_an_excluded_claim_is_on_hold_in_feed_and_preview(
-    practice: GivenPractice, admin: Actor, whom: dict[str, str], kept: set[str]
+    practice: GivenPractice, admin: Actor, whom: dict[str, str], excluded_claims: set[str]
 ) -> None:
     given_four_claims(practice)
     exclude(practice, admin, **whom)
 
     every = {"patient", "first", "second", "self-pay"}
-    assert matching(practice, on_hold=True) == kept
-    assert matching(practice, on_hold=False) == every - kept
-    assert matching(practice, eligibility="on_hold") == kept
-    assert matching(practice, eligibility="can_settle") == every - kept
+    assert matching(practice, on_hold=True) == excluded_claims
+    assert matching(practice, on_hold=False) == every - excluded_claims
+    assert matching(practice, eligibility="on_hold") == excluded_claims
+    assert matching(practice, eligibility="can_settle") == every - excluded_claims
 
     job = practice.settle()
 
-    assert {number for number in every if practice.item(job, number).outcome is Outcome.SKIPPED} == kept
-    item = practice.item(job, min(kept))
+    assert {number for number in every if practice.item(job, number).outcome is Outcome.SKIPPED} == excluded_claims
+    item = practice.item(job, min(excluded_claims))
     assert (item.code, item.why) == ("on_hold", {"hold": "excluded", "excluded": next(iter(whom))})
     assert practice.violations() == []
 
 
 @pytest.mark.parametrize("whom", [{"patient": "2"}, {"payer": "P2"}])
-def test_what_is_excluded_after_the_preview_is_skipped_by_the_run(
+def test_claims_excluded_after_the_preview_are_skipped_by_the_run(
     practice: GivenPractice, admin: Actor, whom: dict[str, str]
 ) -> None:
     given_four_claims(practice)
@@ -102,15 +104,15 @@ def test_what_is_excluded_after_the_preview_is_skipped_by_the_run(
     exclude(practice, admin, **whom)
     practice.run()
 
-    kept = ["patient"] if "patient" in whom else ["first", "second"]
-    for number in kept:
+    excluded_claims = ["patient"] if "patient" in whom else ["first", "second"]
+    for number in excluded_claims:
         assert (practice.item(job, number).outcome, practice.item(job, number).code) == (Outcome.SKIPPED, "on_hold")
         assert practice.read(number).version == versions[number], "no claim is touched by an exclusion"
-    assert practice.counts(job)["settled"] == 4 - len(kept)
+    assert practice.counts(job)["settled"] == 4 - len(excluded_claims)
     assert practice.violations() == []
 
 
-def test_whoever_excludes_waits_for_the_chunk_that_is_being_settled(practice: GivenPractice, admin: Actor) -> None:
+def test_a_new_exclusion_waits_for_the_chunk_in_progress(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(1)
     job = practice.preview()
     practice.confirm(job)
@@ -120,7 +122,7 @@ def test_whoever_excludes_waits_for_the_chunk_that_is_being_settled(practice: Gi
         exclude(practice, admin, patient="1")
         done.append(time.monotonic())
 
-    with transaction(practice.sessions) as session:  # as a chunk does, in the middle of its transaction
+    with transaction(practice.sessions) as session:  # like a chunk in the middle of its transaction
         assert exclusions.lock_active_exclusions(session, practice.id, on=TODAY) == exclusions.NO_EXCLUSIONS
         excluding = threading.Thread(target=exclude_it)
         excluding.start()
@@ -134,7 +136,7 @@ def test_whoever_excludes_waits_for_the_chunk_that_is_being_settled(practice: Gi
     assert practice.item(job, "C00001").code == "on_hold"
 
 
-def test_an_exclusion_lasts_through_its_last_day_and_nobody_has_to_end_it(
+def test_an_exclusion_applies_through_its_last_day_and_then_ends_by_itself(
     practice: GivenPractice, admin: Actor
 ) -> None:
     practice.claims(1)
@@ -142,13 +144,13 @@ def test_an_exclusion_lasts_through_its_last_day_and_nobody_has_to_end_it(
 
     assert matching(practice, on_hold=True) == {"C00001"}
     assert matching(practice, now=NOW + dt.timedelta(days=1), on_hold=True) == set()
-    again = exclude(practice, admin, patient="1", now=NOW + dt.timedelta(days=1))
+    renewed = exclude(practice, admin, patient="1", now=NOW + dt.timedelta(days=1))
     with practice.sessions() as session:
         rows = exclusions.list_exclusions(session, practice.id, today=TOMORROW, lasting_only=False)
-    assert [(row.id == again, row.lasts, row.ended_by) for row in rows] == [(True, True, None), (False, False, None)]
+    assert [(row.id == renewed, row.lasts, row.ended_by) for row in rows] == [(True, True, None), (False, False, None)]
 
 
-def test_an_exclusion_ends_once_and_then_the_claims_settle(practice: GivenPractice, admin: Actor) -> None:
+def test_an_exclusion_is_ended_once_and_its_claims_settle_again(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(1)
     number = exclude(practice, admin, payer="1", until=TOMORROW)
     for _ in range(2):
@@ -160,7 +162,7 @@ def test_an_exclusion_ends_once_and_then_the_claims_settle(practice: GivenPracti
     assert acts == ["exclusion.made", "exclusion.ended"]
 
 
-def test_one_patient_is_excluded_once(practice: GivenPractice, admin: Actor) -> None:
+def test_a_patient_cannot_be_excluded_twice(practice: GivenPractice, admin: Actor) -> None:
     exclude(practice, admin, patient="1")
 
     with pytest.raises(AlreadyExcluded):
@@ -168,7 +170,7 @@ def test_one_patient_is_excluded_once(practice: GivenPractice, admin: Actor) -> 
 
 
 @pytest.mark.parametrize(
-    ("asked", "fault"),
+    ("given", "fault"),
     [
         ({"patient": "1", "why": " "}, "why"),
         ({"patient": "1", "why": "x" * 501}, "why"),
@@ -180,26 +182,26 @@ def test_one_patient_is_excluded_once(practice: GivenPractice, admin: Actor) -> 
         ({"patient": "1", "payer": "1"}, "whom"),
     ],
 )
-def test_an_exclusion_names_whom_and_why(
-    practice: GivenPractice, admin: Actor, asked: dict[str, Any], fault: str
+def test_an_exclusion_must_name_a_patient_or_payer_and_a_reason(
+    practice: GivenPractice, admin: Actor, given: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(BadExclusion) as refused:
-        exclude(practice, admin, **asked)
+        exclude(practice, admin, **given)
 
     assert list(refused.value.facts["faults"]) == [fault]
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
-def test_only_an_administrator_excludes(practice: GivenPractice, admin: Actor, role: Role) -> None:
-    person = practice.person("other@lakeside.example", role)
+def test_only_an_administrator_adds_or_ends_an_exclusion(practice: GivenPractice, admin: Actor, role: Role) -> None:
+    other_user = practice.person("other@lakeside.example", role)
 
     with pytest.raises(NotAllowed):
-        exclude(practice, person, patient="1")
+        exclude(practice, other_user, patient="1")
     with pytest.raises(NotAllowed):
-        end(practice, exclude(practice, admin, patient="1"), person)
+        end(practice, exclude(practice, admin, patient="1"), other_user)
 
 
-def test_an_exclusion_of_another_practice_neither_holds_nor_ends(practice: GivenPractice, admin: Actor) -> None:
+def test_an_exclusion_affects_only_its_practice_and_is_ended_only_there(practice: GivenPractice, admin: Actor) -> None:
     other = a_practice(practice.sessions, name="Hill")
     practice.claims(1)
     other.claims(1)
@@ -210,7 +212,7 @@ def test_an_exclusion_of_another_practice_neither_holds_nor_ends(practice: Given
         end(other, number, other.person("admin@hill.example", Role.ADMIN))
 
 
-def test_a_hold_says_who_why_and_until_when(practice: GivenPractice) -> None:
+def test_a_hold_shows_its_author_reason_and_last_day(practice: GivenPractice) -> None:
     practice.claims(1)
     hold(practice, "C00001", Hold.LEGAL, why=" Lawyer's letter ", until=TOMORROW)
 
@@ -227,7 +229,7 @@ def test_a_hold_says_who_why_and_until_when(practice: GivenPractice) -> None:
     assert practice.item(practice.preview(), "C00001").why == {"hold": "legal_hold", "hold_until": str(TOMORROW)}
 
 
-def test_a_hold_whose_last_day_is_over_holds_no_longer(practice: GivenPractice) -> None:
+def test_a_hold_ends_after_its_last_day(practice: GivenPractice) -> None:
     practice.claims(1)
     hold(practice, "C00001", Hold.HOLD, until=TODAY)
     tomorrow = NOW + dt.timedelta(days=1)
@@ -245,20 +247,20 @@ def test_a_hold_whose_last_day_is_over_holds_no_longer(practice: GivenPractice) 
     assert practice.violations() == []
 
 
-def test_the_last_day_is_the_practices_own(practice: GivenPractice) -> None:
+def test_a_holds_last_day_ends_at_midnight_in_the_practices_time_zone(practice: GivenPractice) -> None:
     practice.claims(1)
     hold(practice, "C00001", Hold.HOLD, until=TODAY)
-    midnight_there = dt.datetime(2026, 11, 24, 5, 0, tzinfo=dt.UTC)  # New York
+    midnight_there = dt.datetime(2026, 11, 24, 5, 0, tzinfo=dt.UTC)  # in New York
 
     assert matching(practice, now=midnight_there - dt.timedelta(seconds=1), on_hold=True) == {"C00001"}
     assert matching(practice, now=midnight_there, on_hold=True) == set()
 
 
-def test_the_same_hold_again_changes_nothing_and_another_reason_does(practice: GivenPractice) -> None:
+def test_repeating_a_hold_changes_nothing_but_a_new_reason_or_last_day_does(practice: GivenPractice) -> None:
     practice.claims(1)
     versions = [
-        hold(practice, "C00001", kind, **asked).version
-        for kind, asked in (
+        hold(practice, "C00001", kind, **given).version
+        for kind, given in (
             (Hold.HOLD, {"why": "a"}), (Hold.HOLD, {"why": "a "}), (Hold.HOLD, {"why": "b"}),
             (Hold.HOLD, {"why": "b", "until": TODAY}), (None, {}), (None, {"why": "ignored"}),
         )
@@ -270,19 +272,19 @@ def test_the_same_hold_again_changes_nothing_and_another_reason_does(practice: G
 
 
 @pytest.mark.parametrize(
-    ("asked", "fault"), [({"why": "x" * 501}, "why"), ({"why": "\x00"}, "why"), ({"until": YESTERDAY}, "until")]
+    ("given", "fault"), [({"why": "x" * 501}, "why"), ({"why": "\x00"}, "why"), ({"until": YESTERDAY}, "until")]
 )
-def test_a_hold_is_refused_field_by_field(practice: GivenPractice, asked: dict[str, Any], fault: str) -> None:
+def test_an_invalid_hold_is_refused_field_by_field(practice: GivenPractice, given: dict[str, Any], fault: str) -> None:
     practice.claims(1)
 
     with pytest.raises(BadHold) as refused:
-        hold(practice, "C00001", Hold.HOLD, **asked)
+        hold(practice, "C00001", Hold.HOLD, **given)
 
     assert list(refused.value.facts["faults"]) == [fault]
     assert practice.read("C00001").hold is None
 
 
-def test_neither_why_nor_a_name_is_in_the_audit(practice: GivenPractice, admin: Actor) -> None:
+def test_the_audit_contains_neither_reasons_nor_names(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(1)
     hold(practice, "C00001", Hold.HOLD, why="Secret words", until=TOMORROW)
     exclude(practice, admin, patient="1", why="Secret words", until=TOMORROW)

@@ -1,9 +1,9 @@
-"""What every connection is opened with."""
+"""Settings of every database connection."""
 
 from sqlalchemy import Engine
 
 
-def test_a_host_that_vanishes_in_the_middle_of_a_query_is_noticed(engine: Engine) -> None:
+def test_a_host_that_vanishes_during_a_query_is_noticed(engine: Engine) -> None:
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None

@@ -1,4 +1,4 @@
-"""Folders of files to import: the template, which tests then spoil."""
+"""Folders of files to import: copies of the template, which tests then corrupt."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ PRACTICE = "Lakeside"
 
 
 class FilesOfPractice:
-    """The template's files in a folder of their own, and their import."""
+    """A private copy of the template's files, and their import."""
 
     def __init__(self, path: Path, sessions: Sessions) -> None:
         self.path = path
@@ -26,7 +26,7 @@ class FilesOfPractice:
         write_template(path)
 
     def replace(self, file: str, old: str, new: str) -> None:
-        """Change some text, which must be there, in a file."""
+        """Replace text in a file. The text must be there."""
         text = (self.path / file).read_text(encoding="utf-8")
         assert old in text
         (self.path / file).write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -48,11 +48,11 @@ class FilesOfPractice:
             return import_csv(session, self.path, practice_name=practice_name, now=NOW)
 
     def faults(self) -> list[str]:
-        """Import the folder, which must be refused, and give its faults in words."""
+        """Import the folder, which must be refused, and return its faults as sentences."""
         return self.faults_in(PRACTICE)
 
     def faults_in(self, practice_name: str) -> list[str]:
-        """Import the folder into the practice, which must be refused, and give its faults in words."""
+        """Import the folder into the practice, which must be refused, and return its faults as sentences."""
         with pytest.raises(ImportRefused) as refused:
             self.load(practice_name)
         return [str(fault) for fault in refused.value.faults]
@@ -60,7 +60,7 @@ class FilesOfPractice:
 
 @pytest.fixture
 def files(tmp_path: Path, sessions: Sessions) -> FilesOfPractice:
-    """The template's files, still in order."""
+    """The template's files, without faults."""
     return FilesOfPractice(tmp_path / "files", sessions)
 
 

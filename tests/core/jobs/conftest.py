@@ -16,5 +16,5 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 @pytest.fixture
 def rounds() -> int:
-    """How often a race is run: enough to notice, more by SETTLE_SOAK_ROUNDS."""
+    """Return how often a race runs: enough to detect a bug, more with SETTLE_SOAK_ROUNDS."""
     return int(os.environ.get("SETTLE_SOAK_ROUNDS", "40"))

@@ -1,4 +1,4 @@
-"""What lines and claims cache follows from postings alone."""
+"""The cached balances of lines and claims follow from postings alone."""
 
 import pytest
 from sqlalchemy import Engine, select, text
@@ -9,26 +9,26 @@ from core.ledger.balances import CLAIM_CACHES, LINE_CACHES, recompute
 from core.models.claims import Claim
 from tests.factories import NOW
 
-SPOILED = "charge = 1, insurance_due = 2, patient_due = 3"
+CORRUPTED = "charge = 1, insurance_due = 2, patient_due = 3"
 
 
 @pytest.fixture
 def practice_id(engine: Engine) -> int:
-    """Claims of every kind."""
+    """A practice with claims of every kind."""
     return make_sample(engine, practice_name="Sample", claims=400, seed=5, now=NOW)
 
 
-def caches_now(sessions: Sessions) -> tuple[list[object], list[object]]:
+def cached_balances(sessions: Sessions) -> tuple[list[object], list[object]]:
     with sessions() as session:
         lines = f"SELECT claim_id, number, {', '.join(LINE_CACHES)} FROM line_item ORDER BY 1, 2"
         claims = f"SELECT id, {', '.join(CLAIM_CACHES)} FROM claim ORDER BY 1"
         return list(session.execute(text(lines))), list(session.execute(text(claims)))
 
 
-def test_spoiled_caches_come_back_from_the_ledger(sessions: Sessions, practice_id: int) -> None:
-    before = caches_now(sessions)
+def test_corrupted_cached_balances_are_restored_from_the_ledger(sessions: Sessions, practice_id: int) -> None:
+    before = cached_balances(sessions)
     with transaction(sessions) as session:
-        session.execute(text(f"UPDATE line_item SET {SPOILED}"))
+        session.execute(text(f"UPDATE line_item SET {CORRUPTED}"))
         session.execute(
             text("UPDATE claim SET billed = 7, primary_paid = 7, has_credit_line = true, last_payment_on = null")
         )
@@ -36,10 +36,10 @@ def test_spoiled_caches_come_back_from_the_ledger(sessions: Sessions, practice_i
     with transaction(sessions) as session:
         recompute(session, practice_id, None)
 
-    assert caches_now(sessions) == before
+    assert cached_balances(sessions) == before
 
 
-def test_only_the_named_claims_are_counted_again(sessions: Sessions, practice_id: int) -> None:
+def test_only_the_given_claims_are_recomputed(sessions: Sessions, practice_id: int) -> None:
     with transaction(sessions) as session:
         session.execute(text("UPDATE claim SET billed = -1"))
         first = session.scalars(select(Claim.id).order_by(Claim.id).limit(1)).one()
@@ -51,20 +51,20 @@ def test_only_the_named_claims_are_counted_again(sessions: Sessions, practice_id
         assert session.scalars(select(Claim.id).where(Claim.billed >= 0)).all() == [first]
 
 
-def test_rows_that_are_right_are_not_written(sessions: Sessions, practice_id: int) -> None:
-    where = "SELECT array_agg(ctid::text ORDER BY id) FROM claim"
+def test_correct_rows_are_not_rewritten(sessions: Sessions, practice_id: int) -> None:
+    row_locations = "SELECT array_agg(ctid::text ORDER BY id) FROM claim"
     with sessions() as session:
-        before = session.scalar(text(where))
+        before = session.scalar(text(row_locations))
 
     with transaction(sessions) as session:
         recompute(session, practice_id, None)
 
     with sessions() as session:
-        assert session.scalar(text(where)) == before
+        assert session.scalar(text(row_locations)) == before
 
 
 @pytest.mark.parametrize("kind", ["charge", "payment", "adjustment"])
-def test_a_reversal_takes_back_what_its_original_counted_for(sessions: Sessions, practice_id: int, kind: str) -> None:
+def test_a_reversal_undoes_its_original_in_the_cached_totals(sessions: Sessions, practice_id: int, kind: str) -> None:
     one = "SELECT claim_id, line, id, responsibility, amount_cents FROM posting WHERE kind = :kind ORDER BY id LIMIT 1"
     with transaction(sessions) as session:
         claim_id, line, original, responsibility, cents = session.execute(text(one), {"kind": kind}).one()

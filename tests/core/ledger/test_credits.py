@@ -1,4 +1,4 @@
-"""The work list of credits: how old each is, and by when and to whom it would have to be returned."""
+"""The list of credit balances: the age of each, and its refund's due date and recipient."""
 
 import datetime as dt
 
@@ -19,7 +19,7 @@ def listed(practice: GivenPractice, **wanted: PayerClass) -> list[Credit]:
         return work_list.page(session, practice.id, CreditsFilter(**wanted), limit=10).rows
 
 
-def test_a_credit_is_returned_to_the_program_that_paid_be_it_the_primary_or_the_secondary(
+def test_a_credits_refund_goes_to_the_federal_payer_whether_primary_or_secondary(
     practice: GivenPractice,
 ) -> None:
     medicare, medicaid = practice.payer("Care", PayerClass.MEDICARE), practice.payer("Caid", PayerClass.MEDICAID)
@@ -41,7 +41,7 @@ def test_a_credit_is_returned_to_the_program_that_paid_be_it_the_primary_or_the_
     assert of_medicaid == {"first", "second"}
 
 
-def test_a_credit_that_is_dated_in_the_next_open_month_is_no_day_old(practice: GivenPractice) -> None:
+def test_a_credit_dated_in_the_next_open_month_is_zero_days_old(practice: GivenPractice) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     practice.claim("1", Line(0, 10_00))
     with transaction(practice.sessions) as session:

@@ -1,4 +1,4 @@
-"""A payment after the write-off: neither a false credit nor a lost dollar, whichever way and whenever it comes."""
+"""Payments after a write-off: no false credit and no lost dollar, whatever their source and time."""
 
 import datetime as dt
 import threading
@@ -38,7 +38,7 @@ def pay(practice: GivenPractice, cents: int, *, number: str = "1", key: str | No
         )  # fmt: skip
 
 
-def stands(practice: GivenPractice, number: str = "1") -> list[tuple[int, str, int]]:
+def unreversed(practice: GivenPractice, number: str = "1") -> list[tuple[int, str, int]]:
     with practice.sessions() as session:
         found = manual_postings.written_off(session, practice.id, practice.read(number).id)
         return [(line, side.value, cents) for line, side, cents in found]
@@ -64,7 +64,7 @@ def reverse(practice: GivenPractice, job: JobKey) -> JobKey:
     return reversal
 
 
-def dues(practice: GivenPractice, number: str = "1") -> tuple[str, int, int]:
+def status_and_balances(practice: GivenPractice, number: str = "1") -> tuple[str, int, int]:
     claim = practice.read(number)
     return claim.billing_status, claim.insurance_due, claim.patient_due
 
@@ -72,7 +72,9 @@ def dues(practice: GivenPractice, number: str = "1") -> tuple[str, int, int]:
 @pytest.mark.parametrize(
     ("cents", "remains", "credit"), [(1, 99_99, 0), (40_00, 60_00, 0), (100_00, 0, 0), (130_00, 0, 30_00)]
 )
-def test_a_late_payment_takes_back_just_enough(practice: GivenPractice, cents: int, remains: int, credit: int) -> None:
+def test_a_late_payment_reverses_the_write_off_and_reposts_the_remainder(
+    practice: GivenPractice, cents: int, remains: int, credit: int
+) -> None:
     practice.claim("1", Line(0, 100_00))
     job = practice.settle()
 
@@ -81,28 +83,28 @@ def test_a_late_payment_takes_back_just_enough(practice: GivenPractice, cents: i
     assert posted.took_back is not None
     assert (posted.took_back.taken_back_cents, posted.took_back.posted_again_cents) == (100_00, remains)
     assert (posted.took_back.job_ids, posted.credit_cents) == ([job.job_id], credit)
-    assert dues(practice) == ("Settled", 0, -credit)
-    assert stands(practice) == ([(1, "patient", remains)] if remains else [])
+    assert status_and_balances(practice) == ("Settled", 0, -credit)
+    assert unreversed(practice) == ([(1, "patient", remains)] if remains else [])
     assert practice.violations() == []
 
 
-def test_one_late_payment_after_the_other_takes_back_until_nothing_stands(practice: GivenPractice) -> None:
+def test_successive_late_payments_reverse_the_write_off_until_none_remains(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100_00))
     job = practice.settle()
 
     found = [pay(practice, cents) for cents in (30_00, 50_00, 40_00, 5_00)]
 
-    took = [one.took_back.recovered_cents if one.took_back else 0 for one in found]
-    assert took == [30_00, 50_00, 20_00, 0]
+    recovered = [one.took_back.recovered_cents if one.took_back else 0 for one in found]
+    assert recovered == [30_00, 50_00, 20_00, 0]
     assert [one.took_back.job_ids for one in found if one.took_back] == [[job.job_id]] * 3, "the remainder is the job's"
     assert [one.credit_cents for one in found] == [0, 0, 20_00, 25_00]
     assert practice.violations() == []
 
 
-def test_what_is_due_is_paid_first(practice: GivenPractice) -> None:
+def test_a_payment_covers_the_open_balance_before_it_reverses_a_write_off(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100_00))
     practice.settle()
-    pay(practice, 20_00, kind="transfer", responsibility="insurance")  # the patient owes 20 again
+    pay(practice, 20_00, kind="transfer", responsibility="insurance")  # the patient owes $20 again
 
     posted = pay(practice, 50_00)
 
@@ -112,17 +114,17 @@ def test_what_is_due_is_paid_first(practice: GivenPractice) -> None:
     assert practice.violations() == []
 
 
-def test_the_same_payment_sent_twice_takes_back_once_and_answers_the_same(practice: GivenPractice) -> None:
+def test_a_payment_sent_twice_reverses_once_and_returns_the_same_answer(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100_00))
     practice.settle()
 
     first, again = pay(practice, 40_00, key="k"), pay(practice, 40_00, key="k")
 
     assert first.took_back == again.took_back
-    assert stands(practice) == [(1, "patient", 60_00)]
+    assert unreversed(practice) == [(1, "patient", 60_00)]
 
 
-def test_a_payment_on_another_line_takes_nothing_back_and_says_where_it_was_written_off(
+def test_a_payment_on_another_line_reverses_nothing_and_shows_where_the_write_offs_are(
     practice: GivenPractice,
 ) -> None:
     practice.claim("1", Line(0, 100_00), Line(0, 0), Line(70_00, 0))
@@ -134,21 +136,21 @@ def test_a_payment_on_another_line_takes_nothing_back_and_says_where_it_was_writ
     assert [(one.line, one.responsibility.value, one.cents) for one in posted.written_off_elsewhere] == [
         (1, "patient", 100_00), (3, "insurance", 70_00)
     ]  # fmt: skip
-    assert stands(practice) == [(1, "patient", 100_00), (3, "insurance", 70_00)]
+    assert unreversed(practice) == [(1, "patient", 100_00), (3, "insurance", 70_00)]
     assert practice.violations() == []
 
 
-def test_the_other_responsibility_of_the_line_keeps_its_write_off(practice: GivenPractice) -> None:
+def test_a_late_payment_leaves_the_write_off_of_the_other_responsibility(practice: GivenPractice) -> None:
     practice.claim("1", Line(100_00, 50_00))
     practice.settle()
 
     pay(practice, 60_00, responsibility="insurance", paid_by="primary")
 
-    assert stands(practice) == [(1, "insurance", 40_00), (1, "patient", 50_00)]
+    assert unreversed(practice) == [(1, "insurance", 40_00), (1, "patient", 50_00)]
     assert practice.violations() == []
 
 
-def test_an_adjustment_takes_back_too_and_the_payment_after_it_only_what_it_paid(practice: GivenPractice) -> None:
+def test_a_late_adjustment_reverses_too_and_a_later_payment_only_its_own_amount(practice: GivenPractice) -> None:
     practice.claim("1", Line(100_00, 0))
     practice.settle()
 
@@ -156,23 +158,28 @@ def test_an_adjustment_takes_back_too_and_the_payment_after_it_only_what_it_paid
     paid = pay(practice, 1, responsibility="insurance", paid_by="primary")
 
     assert [one.took_back and one.took_back.recovered_cents for one in (adjusted, paid)] == [40_00, 1]
-    assert (dues(practice), stands(practice)) == (("Settled", 0, 0), [(1, "insurance", 59_99)])
+    assert (status_and_balances(practice), unreversed(practice)) == (("Settled", 0, 0), [(1, "insurance", 59_99)])
     with practice.sessions() as session:
-        assert [one.recovered_cents for one in recoveries.by_month(session, practice.id)] == [1], "no money but this"
+        assert [one.recovered_cents for one in recoveries.by_month(session, practice.id)] == [1], (
+            "the only money received"
+        )
     assert practice.violations() == []
 
 
-def test_a_transfer_takes_back_of_the_write_off_so_that_the_other_side_owes_it(practice: GivenPractice) -> None:
+def test_a_transfer_reverses_part_of_the_write_off_so_that_the_other_side_owes_it(practice: GivenPractice) -> None:
     practice.claim("1", Line(100_00, 0))
     practice.settle()
 
     pay(practice, 30_00, kind="transfer", responsibility="insurance")
 
-    assert (dues(practice), stands(practice)) == (("Balance Due", 0, 30_00), [(1, "insurance", 70_00)])
+    assert (status_and_balances(practice), unreversed(practice)) == (
+        ("Balance Due", 0, 30_00),
+        [(1, "insurance", 70_00)],
+    )
     assert practice.violations() == []
 
 
-def test_the_reversal_of_a_job_takes_back_what_late_payments_have_left_of_it(practice: GivenPractice) -> None:
+def test_the_reversal_of_a_job_reverses_what_late_payments_left_of_its_write_offs(practice: GivenPractice) -> None:
     numbers = practice.claims(3, insurance=20_00, patient=100_00)
     job = practice.settle()
     pay(practice, 1, number=numbers[0])
@@ -186,18 +193,18 @@ def test_the_reversal_of_a_job_takes_back_what_late_payments_have_left_of_it(pra
         Outcome.SETTLED, Outcome.SKIPPED, Outcome.SETTLED
     ]  # fmt: skip
     assert practice.item(reversal, numbers[1]).code == "late_payment"
-    assert dues(practice, numbers[0]) == ("Balance Due", 20_00, 59_99)
-    assert dues(practice, numbers[1]) == ("Settled", 0, -10_00)
-    assert dues(practice, numbers[2]) == ("Balance Due", 20_00, 100_00)
+    assert status_and_balances(practice, numbers[0]) == ("Balance Due", 20_00, 59_99)
+    assert status_and_balances(practice, numbers[1]) == ("Settled", 0, -10_00)
+    assert status_and_balances(practice, numbers[2]) == ("Balance Due", 20_00, 100_00)
     since = certified(practice, job).since
     assert since is not None
     assert (since.reversed_cents, since.recovered_cents, since.still_written_off_cents) == (199_99, 160_01, 0)
     pay(practice, 59_99, number=numbers[0], key="rest")
-    assert dues(practice, numbers[0]) == ("Balance Due", 20_00, 0)
+    assert status_and_balances(practice, numbers[0]) == ("Balance Due", 20_00, 0)
     assert practice.violations() == []
 
 
-def test_a_payment_between_preview_and_run_of_a_reversal_leaves_the_claim_out(practice: GivenPractice) -> None:
+def test_a_payment_between_preview_and_run_of_a_reversal_skips_the_claim(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100_00))
     job = practice.settle()
     pay(practice, 10_00)
@@ -211,11 +218,11 @@ def test_a_payment_between_preview_and_run_of_a_reversal_leaves_the_claim_out(pr
     practice.run()
 
     assert practice.item(reversal, "1").code == "changed_since_preview"
-    assert stands(practice) == [(1, "patient", 70_00)]
+    assert unreversed(practice) == [(1, "patient", 70_00)]
     assert practice.violations() == []
 
 
-def test_what_another_hand_did_besides_the_late_payment_still_keeps_a_claim_out(practice: GivenPractice) -> None:
+def test_a_later_change_besides_the_late_payment_keeps_the_claim_out_of_the_reversal(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100_00), Line(0, 0))
     job = practice.settle()
     pay(practice, 10_00)
@@ -225,7 +232,7 @@ def test_what_another_hand_did_besides_the_late_payment_still_keeps_a_claim_out(
     assert practice.violations() == []
 
 
-def test_a_payment_that_took_back_of_two_jobs_lets_the_later_and_then_the_earlier_be_reversed(
+def test_two_jobs_hit_by_one_late_payment_are_reversed_the_later_one_first(
     practice: GivenPractice,
 ) -> None:
     practice.set_write_off(WriteOffSetting.PATIENT)
@@ -235,13 +242,13 @@ def test_a_payment_that_took_back_of_two_jobs_lets_the_later_and_then_the_earlie
     second = practice.settle(key="again")
     pay(practice, 10_00)
 
-    assert practice.item(reverse(practice, first), "1").code == "touched_since", "the second job stands"
+    assert practice.item(reverse(practice, first), "1").code == "touched_since", "the second job is not reversed"
     assert practice.item(reverse(practice, second), "1").outcome is Outcome.SETTLED
-    assert (practice.read("1").patient_due, stands(practice)) == (20_00, [(1, "patient", 100_00)])
+    assert (practice.read("1").patient_due, unreversed(practice)) == (20_00, [(1, "patient", 100_00)])
     assert practice.violations() == []
 
 
-def test_the_certificate_of_the_job_lists_what_came_since_and_still_reconciles(practice: GivenPractice) -> None:
+def test_the_certificate_lists_later_postings_and_still_reconciles(practice: GivenPractice) -> None:
     practice.claims(3, insurance=0, patient=100_00)
     job = practice.settle()
     pay(practice, 40_00, number="C00001")
@@ -265,7 +272,7 @@ def test_the_certificate_of_the_job_lists_what_came_since_and_still_reconciles(p
     assert practice.violations() == []
 
 
-def test_two_jobs_on_one_line_each_lose_their_own_share_the_later_one_first(practice: GivenPractice) -> None:
+def test_a_late_payment_reverses_the_newest_write_off_first(practice: GivenPractice) -> None:
     practice.set_write_off(WriteOffSetting.PATIENT)
     practice.claim("1", Line(100_00, 100_00))
     first = practice.settle(reason="charity")
@@ -282,11 +289,11 @@ def test_two_jobs_on_one_line_each_lose_their_own_share_the_later_one_first(prac
     assert of_second is not None
     assert (of_first.payments, of_first.recovered_cents, of_first.still_written_off_cents) == (1, 30_00, 70_00)
     assert (of_second.payments, of_second.recovered_cents, of_second.still_written_off_cents) == (2, 30_00, 0)
-    assert reasons(practice) == ["charity"], "what remains of the charity is charity still"
+    assert reasons(practice) == ["charity"], "the remainder keeps the reason charity"
     assert practice.violations() == []
 
 
-def test_recoveries_are_added_up_by_month_and_listed_newest_first(practice: GivenPractice) -> None:
+def test_recoveries_are_totaled_by_month_and_listed_newest_first(practice: GivenPractice) -> None:
     practice.claims(2, insurance=30_00, patient=100_00)
     practice.settle()
     pay(practice, 40_00, number="C00001")
@@ -304,27 +311,27 @@ def test_recoveries_are_added_up_by_month_and_listed_newest_first(practice: Give
     assert [(one.claim_id, one.recovered_cents) for one in [*first, *rest]] == [("C00002", 10_00), ("C00001", 40_00)]
 
 
-def test_two_payments_at_once_take_back_no_more_than_there_is(practice: GivenPractice) -> None:
+def test_concurrent_payments_reverse_no_more_than_was_written_off(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100_00))
     practice.settle()
     together = threading.Barrier(4)
 
-    def one_pays(index: int) -> None:
+    def pay_one(index: int) -> None:
         together.wait()
         pay(practice, 30_00, key=f"payer {index}")
 
-    payers = [threading.Thread(target=one_pays, args=(index,)) for index in range(4)]
+    payers = [threading.Thread(target=pay_one, args=(index,)) for index in range(4)]
     for payer in payers:
         payer.start()
     for payer in payers:
         payer.join()
 
-    assert dues(practice) == ("Settled", 0, -20_00)
-    assert stands(practice) == []
+    assert status_and_balances(practice) == ("Settled", 0, -20_00)
+    assert unreversed(practice) == []
     assert practice.violations() == []
 
 
-def test_payments_that_arrive_while_a_job_runs_leave_no_false_credit(practice: GivenPractice) -> None:
+def test_payments_during_a_job_leave_no_false_credit(practice: GivenPractice) -> None:
     numbers = practice.claims(40, insurance=0, patient=100_00)
     job = practice.preview(chunk_claims=4)
     practice.confirm(job)
@@ -343,7 +350,7 @@ def test_payments_that_arrive_while_a_job_runs_leave_no_false_credit(practice: G
     for number in numbers:
         settled = practice.item(job, number).outcome is Outcome.SETTLED
         assert practice.read(number).patient_due == (0 if settled else 60_00), number
-        assert sum(cents for _, _, cents in stands(practice, number)) == (60_00 if settled else 0)
+        assert sum(cents for _, _, cents in unreversed(practice, number)) == (60_00 if settled else 0)
     assert practice.violations() == []
 
 
@@ -351,14 +358,14 @@ HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,r
 
 
 def write(file: Path, payments: list[tuple[str, int]]) -> Path:
-    """A file of payments on the patient's due, by claim and dollars."""
+    """Write a file of payments on the patient's balance, by claim and dollars. Return its path."""
     rows = [f"{n},{number},1,patient,payment,-{dollars}.00,patient,,,2026-11-20"
             for n, (number, dollars) in enumerate(payments)]  # fmt: skip
     file.write_text("\n".join([HEAD, *rows, ""]), encoding="utf-8")
     return file
 
 
-def test_an_import_and_a_payment_at_once_take_back_one_after_the_other(practice: GivenPractice, tmp_path: Path) -> None:
+def test_an_import_and_a_payment_at_once_reverse_one_after_the_other(practice: GivenPractice, tmp_path: Path) -> None:
     practice.claim("1", Line(0, 100_00))
     practice.settle()
     file = write(tmp_path / "march.csv", [("1", 30), ("1", 30)])
@@ -375,11 +382,11 @@ def test_an_import_and_a_payment_at_once_take_back_one_after_the_other(practice:
     pay(practice, 30_00)
     importer.join()
 
-    assert (dues(practice), stands(practice)) == (("Settled", 0, 0), [(1, "patient", 10_00)])
+    assert (status_and_balances(practice), unreversed(practice)) == (("Settled", 0, 0), [(1, "patient", 10_00)])
     assert practice.violations() == []
 
 
-def test_an_import_while_a_job_runs_is_waited_for_and_what_it_paid_is_not_written_off(
+def test_a_job_waits_for_an_import_and_writes_off_nothing_that_the_import_paid(
     practice: GivenPractice, tmp_path: Path
 ) -> None:
     numbers = practice.claims(12, insurance=0, patient=100_00)
@@ -393,17 +400,18 @@ def test_an_import_while_a_job_runs_is_waited_for_and_what_it_paid_is_not_writte
 
     with transaction(practice.sessions) as session:
         import_postings(session, file, practice_name="Lakeside", now=NOW)
-        engine.work(practice.sessions, worker="tester", clock=lambda: NOW)  # meets only claims that the import holds
+        # finds only claims that the import has locked
+        engine.work(practice.sessions, worker="tester", clock=lambda: NOW)
         assert practice.counts(job) == {"settled": 4, "skipped": 0, "failed": 0, "remaining": 8}
     practice.run(now=NOW + dt.timedelta(minutes=1))
 
     assert practice.counts(job) == {"settled": 4, "skipped": 8, "failed": 0, "remaining": 0}
-    found = [(practice.read(number).patient_due, stands(practice, number)) for number in numbers]
+    found = [(practice.read(number).patient_due, unreversed(practice, number)) for number in numbers]
     assert sorted(found) == [(0, [(1, "patient", 60_00)])] * 4 + [(60_00, [])] * 8
     assert practice.violations() == []
 
 
-def test_payments_race_real_workers(practice: GivenPractice, worker: Workers) -> None:
+def test_payments_racing_real_workers_leave_every_claim_at_zero(practice: GivenPractice, worker: Workers) -> None:
     numbers = practice.claims(30, insurance=0, patient=100_00)
     job = practice.preview(chunk_claims=3)
     practice.confirm(job)

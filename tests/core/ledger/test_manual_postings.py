@@ -1,4 +1,4 @@
-"""Payments, adjustments, transfers and holds by other hands, before, during and after a job."""
+"""Payments, adjustments, transfers and holds by other users, before, during and after a job."""
 
 import datetime as dt
 import threading
@@ -38,7 +38,7 @@ def _post(practice: GivenPractice, number: str = "1", key: str = "key", now: dt.
         ).claim
 
 
-def test_a_payment_lowers_what_is_due_and_says_who_paid(practice: GivenPractice) -> None:
+def test_a_payment_lowers_the_balance_and_records_the_payer(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 90))
 
     claim = _post(practice)
@@ -48,8 +48,8 @@ def test_a_payment_lowers_what_is_due_and_says_who_paid(practice: GivenPractice)
     assert practice.violations() == []
 
 
-def test_an_insurance_that_the_claim_has_not_pays_nothing_on_it(practice: GivenPractice) -> None:
-    practice.claim("1", Line(100, 90))  # with Ins 1 alone
+def test_a_payment_from_a_payer_that_the_claim_does_not_have_is_refused(practice: GivenPractice) -> None:
+    practice.claim("1", Line(100, 90))  # with primary insurance only
 
     with pytest.raises(BadEntry, match="paid_by: claim 1 has no Ins 2; say who paid"):
         _post(practice, paid_by="secondary")
@@ -61,7 +61,7 @@ def test_an_insurance_that_the_claim_has_not_pays_nothing_on_it(practice: GivenP
     assert _post(practice, "2", "another").patient_due == 50
 
 
-def test_an_adjustment_carries_its_codes(practice: GivenPractice) -> None:
+def test_an_adjustment_lowers_the_balance_under_its_codes(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 0))
 
     claim = _post(practice, kind="adjustment", responsibility="insurance", group_code="CO", reason_code="45")
@@ -70,7 +70,7 @@ def test_an_adjustment_carries_its_codes(practice: GivenPractice) -> None:
     assert practice.violations() == []
 
 
-def test_a_transfer_moves_what_is_due(practice: GivenPractice) -> None:
+def test_a_transfer_moves_the_balance_to_the_other_responsibility(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 0))
 
     claim = _post(practice, kind="transfer", responsibility="insurance")
@@ -79,7 +79,7 @@ def test_a_transfer_moves_what_is_due(practice: GivenPractice) -> None:
     assert practice.violations() == []
 
 
-def test_one_key_posts_once(practice: GivenPractice) -> None:
+def test_an_idempotency_key_posts_once(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
 
     _post(practice)
@@ -92,7 +92,7 @@ def test_one_key_posts_once(practice: GivenPractice) -> None:
     assert _post(practice, key="another").patient_due == 20
 
 
-def test_a_key_without_a_date_is_the_same_entry_a_day_later(practice: GivenPractice) -> None:
+def test_repeating_a_key_without_a_date_on_a_later_day_is_the_same_entry(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
     _post(practice)
 
@@ -110,7 +110,7 @@ def test_a_key_without_a_date_is_the_same_entry_a_day_later(practice: GivenPract
         ({"amount_cents": "40"}, "amount_cents"),
         ({"line": 2}, "line"),
         ({"kind": "gift"}, "kind"),
-        ({"paid_by": "nobody"}, "paid_by"),
+        ({"paid_by": "unknown"}, "paid_by"),
         ({"responsibility": "payer"}, "responsibility"),
         ({"posted_on": "2026-11-24"}, "posted_on"),
         ({"posted_on": "yesterday"}, "posted_on"),
@@ -120,7 +120,7 @@ def test_a_key_without_a_date_is_the_same_entry_a_day_later(practice: GivenPract
         ({"extra": 1}, "extra"),
     ],
 )
-def test_a_bad_entry_names_its_field_and_posts_nothing(practice: GivenPractice, entry: Any, named: str) -> None:
+def test_an_invalid_entry_names_its_field_and_posts_nothing(practice: GivenPractice, entry: Any, named: str) -> None:
     practice.claim("1", Line(0, 100))
 
     with pytest.raises(BadEntry, match=named):
@@ -129,7 +129,7 @@ def test_a_bad_entry_names_its_field_and_posts_nothing(practice: GivenPractice, 
     assert (practice.read("1").patient_due, practice.read("1").version) == (100, 1)
 
 
-def test_money_on_a_settled_claim_that_leaves_something_due_reopens_it(practice: GivenPractice) -> None:
+def test_a_posting_that_leaves_a_balance_reopens_a_settled_claim(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
     practice.settle()
 
@@ -139,10 +139,10 @@ def test_money_on_a_settled_claim_that_leaves_something_due_reopens_it(practice:
     assert practice.violations() == []
 
 
-def test_a_credit_on_another_line_does_not_keep_a_claim_settled_that_is_due(practice: GivenPractice) -> None:
+def test_a_credit_on_another_line_does_not_keep_a_claim_with_a_balance_settled(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 100), Line(0, 0))
     practice.settle()
-    _post(practice, line=2, amount_cents=60)  # the wrong line: a credit there
+    _post(practice, line=2, amount_cents=60)  # the wrong line: a credit balance there
 
     claim = _post(practice, key="t", kind="transfer", responsibility="insurance", amount_cents=50)
 
@@ -150,7 +150,7 @@ def test_a_credit_on_another_line_does_not_keep_a_claim_settled_that_is_due(prac
     assert practice.violations() == []
 
 
-def test_a_payment_on_a_settled_claim_takes_back_of_the_write_off_and_leaves_it_settled(
+def test_a_payment_on_a_settled_claim_reverses_part_of_the_write_off_and_leaves_it_settled(
     practice: GivenPractice,
 ) -> None:
     practice.claim("1", Line(0, 100))
@@ -176,7 +176,7 @@ def test_a_claim_paid_after_the_preview_is_skipped_as_changed(practice: GivenPra
     assert (item.why["previewed_version"], item.why["version"], item.why["patient_due"]) == (1, 2, 60)
 
 
-def test_payments_and_a_job_at_the_same_time_never_disagree(practice: GivenPractice) -> None:
+def test_payments_during_a_job_are_never_written_off(practice: GivenPractice) -> None:
     numbers = practice.claims(40, insurance=0, patient=100)
     job = practice.preview(chunk_claims=5)
     practice.confirm(job)
@@ -213,17 +213,17 @@ def test_a_hold_keeps_a_claim_out_of_jobs_until_it_is_released(practice: GivenPr
     assert practice.item(practice.preview(key="released"), "1").verdict_code is None
 
 
-def test_a_claim_that_another_hand_holds_too_long_is_busy(practice: GivenPractice) -> None:
+def test_a_claim_locked_too_long_by_another_session_is_busy(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
-    with practice.sessions() as holder, holder.begin():
-        holder.scalars(select(Claim).with_for_update()).all()
+    with practice.sessions() as locker, locker.begin():
+        locker.scalars(select(Claim).with_for_update()).all()
         with pytest.raises(ClaimBusy):
             _post(practice)
 
     assert practice.read("1").version == 1
 
 
-def test_who_may_not_post_posts_nothing(practice: GivenPractice) -> None:
+def test_a_user_without_permission_posts_nothing(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
     practice.biller = practice.person("approver@lakeside.example", Role.APPROVER)
 

@@ -1,4 +1,4 @@
-"""A private folder and a guardian for servers that a test starts itself."""
+"""A private folder and a guardian for servers that a test starts."""
 
 import os
 import shutil
@@ -11,18 +11,18 @@ import pytest
 
 from core.local.guardian import Guardian
 
-READY_SECONDS = 180  # eight programs on two cores that others use too
+READY_SECONDS = 180  # eight programs on two shared cores
 
 
 def environment(data_dir: Path) -> dict[str, str]:
-    """Return the caller's environment without any server of the caller's."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SETTLE_")}
-    return {**kept, "SETTLE_DATA_DIR": str(data_dir)}
+    """Return the caller's environment without its server addresses."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SETTLE_")}
+    return {**inherited, "SETTLE_DATA_DIR": str(data_dir)}
 
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """An empty folder that root's PostgreSQL may enter too, unlike pytest's own; gone at the end."""
+    """Make an empty folder that root's PostgreSQL may enter too, unlike pytest's own. Remove it at the end."""
     folder = Path(tempfile.mkdtemp(prefix="settle-"))
     folder.chmod(0o711)
     try:
@@ -33,13 +33,13 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder of the test's own."""
+    """A folder for this test alone."""
     with open_folder() as folder:
         yield folder
 
 
 @pytest.fixture
 def guardian() -> Iterator[Guardian]:
-    """One that ends what the test leaves."""
+    """A guardian that ends every process the test leaves."""
     with Guardian() as guardian:
         yield guardian

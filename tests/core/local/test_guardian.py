@@ -1,4 +1,4 @@
-"""What was started ends when its starter is gone, however it went."""
+"""Started processes end when their starter ends, whatever ended it."""
 
 import signal
 import subprocess
@@ -29,7 +29,7 @@ time.sleep(600)
 
 @pytest.fixture
 def starter(tmp_path: Path) -> "subprocess.Popen[bytes]":
-    """A process that has started four others."""
+    """A process that started four others."""
     process = subprocess.Popen([sys.executable, "-c", _STARTER], cwd=tmp_path)
     begun = tmp_path / "begun"
     eventually(lambda: begun.exists() and len(begun.read_text().split()) == 4)
@@ -38,14 +38,14 @@ def starter(tmp_path: Path) -> "subprocess.Popen[bytes]":
 
 def end(process: "subprocess.Popen[bytes]", number: signal.Signals) -> set[Process]:
     family = family_of(process.pid)
-    assert len(family) >= 6  # itself, the guard, and four
+    assert len(family) >= 6  # itself, the guard, and the four
     process.send_signal(number)
     process.wait(timeout=30)
     return family
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_no_process_outlives_its_starter_not_even_one_that_ignores_the_signal(
+def test_no_process_outlives_its_starter_even_if_it_ignores_the_signal(
     starter: "subprocess.Popen[bytes]", number: signal.Signals
 ) -> None:
     family = end(starter, number)
@@ -53,17 +53,17 @@ def test_no_process_outlives_its_starter_not_even_one_that_ignores_the_signal(
     eventually(lambda: not living(family))
 
 
-def test_the_doors_end_first_and_the_database_last(starter: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+def test_the_doors_end_first_and_the_database_ends_last(starter: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
     family = end(starter, signal.SIGKILL)
 
     eventually(lambda: not living(family))
     assert (tmp_path / "order").read_text().split() == ["door", "broker", "database"]
 
 
-def test_a_guard_that_was_killed_is_replaced_and_knows_the_children(tmp_path: Path) -> None:
+def test_a_killed_guard_is_replaced_and_still_ends_the_children(tmp_path: Path) -> None:
     guardian = Guardian()
     child = guardian.start(["/bin/sleep", "600"], log=tmp_path / "log", ending=StopPolicy())
-    guardian._guard.kill()  # somebody from outside
+    guardian._guard.kill()  # like an outside kill
     guardian._guard.wait()
 
     guardian.look()

@@ -1,4 +1,4 @@
-"""A run that was killed leaves files and perhaps servers; the next run is not bothered by either."""
+"""A killed run leaves files and perhaps servers; neither disturbs the next run."""
 
 import os
 from pathlib import Path
@@ -19,16 +19,16 @@ def postgres_in(folder: Path, guardian: Guardian) -> Postgres:
 
 def write_a_row(server: Postgres) -> None:
     with psycopg.connect(server.url) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 1 AS row")
+        connection.execute("CREATE TABLE committed AS SELECT 1 AS row")
 
 
 def rows_in(server: Postgres) -> int | None:
     with psycopg.connect(server.url) as connection:
-        found = connection.execute("SELECT row FROM kept").fetchone()
+        found = connection.execute("SELECT row FROM committed").fetchone()
     return found[0] if found else None
 
 
-def test_a_killed_database_starts_again_with_what_was_committed(folder: Path, guardian: Guardian) -> None:
+def test_a_killed_database_restarts_with_its_committed_data(folder: Path, guardian: Guardian) -> None:
     with postgres_in(folder, guardian) as server:
         write_a_row(server)
         server.child.kill()
@@ -38,7 +38,7 @@ def test_a_killed_database_starts_again_with_what_was_committed(folder: Path, gu
         assert rows_in(server) == 1
 
 
-def test_a_pid_file_that_names_an_unrelated_process_is_no_obstacle(folder: Path, guardian: Guardian) -> None:
+def test_a_pid_file_that_names_an_unrelated_process_does_not_block_the_start(folder: Path, guardian: Guardian) -> None:
     with postgres_in(folder, guardian) as server:
         write_a_row(server)
         pid_file = folder / "postgres" / "data" / "postmaster.pid"
@@ -53,12 +53,12 @@ def test_a_pid_file_that_names_an_unrelated_process_is_no_obstacle(folder: Path,
 
 
 def test_a_database_server_that_outlived_its_run_is_ended_first(folder: Path, guardian: Guardian) -> None:
-    with postgres_in(folder, guardian) as left, postgres_in(folder, guardian) as server:
-        assert not left.child.is_running()
+    with postgres_in(folder, guardian) as orphan, postgres_in(folder, guardian) as server:
+        assert not orphan.child.is_running()
         write_a_row(server)
 
 
-def test_data_of_another_major_version_is_refused_with_the_cure(folder: Path, guardian: Guardian) -> None:
+def test_data_of_another_major_version_is_refused_with_the_remedy(folder: Path, guardian: Guardian) -> None:
     with postgres_in(folder, guardian) as server:
         server.stop()
         (folder / "postgres" / "data" / "PG_VERSION").write_text("13\n")
@@ -68,16 +68,16 @@ def test_data_of_another_major_version_is_refused_with_the_cure(folder: Path, gu
 
 
 def test_a_broker_that_outlived_its_run_is_ended_first_and_hints_are_kept(folder: Path, guardian: Guardian) -> None:
-    left = Broker(folder / "broker", guardian, log=folder / "broker.log")
-    left.start()
-    broker_client(left.url).rpush("settle", "a hint")
+    orphan = Broker(folder / "broker", guardian, log=folder / "broker.log")
+    orphan.start()
+    broker_client(orphan.url).rpush("settle", "a hint")
 
     with Broker(folder / "broker", guardian, log=folder / "broker.log") as broker:
-        eventually(lambda: not left.child.is_running())
+        eventually(lambda: not orphan.child.is_running())
         assert broker_client(broker.url).llen("settle") == 1
 
 
-def test_the_socket_of_a_killed_broker_is_no_obstacle(folder: Path, guardian: Guardian) -> None:
+def test_the_socket_of_a_killed_broker_does_not_block_the_start(folder: Path, guardian: Guardian) -> None:
     with Broker(folder / "broker", guardian, log=folder / "broker.log") as broker:
         broker.child.kill()
 

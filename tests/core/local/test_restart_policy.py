@@ -1,4 +1,4 @@
-"""A program that dies is started again, a bounded number of times."""
+"""A program that dies is restarted a bounded number of times."""
 
 import os
 from collections.abc import Callable
@@ -14,16 +14,18 @@ from tests.waiting import eventually
 
 
 class Program:
-    """A shell script that is kept up, by a clock of the test's own."""
+    """A supervised shell script, on a clock that the test sets."""
 
     def __init__(self, script: str, guardian: Guardian, folder: Path, *, essential: bool = False) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.started: list[Child] = []
         self._log = folder / "program.log"
         self._argv = ["/bin/sh", "-c", script]
         self._guardian = guardian
-        self.kept = SupervisedProgram("program", self._start, self._log, self.said.append, essential=essential)
-        self.kept.start()
+        self.supervised = SupervisedProgram(
+            "program", self._start, self._log, self.messages.append, essential=essential
+        )
+        self.supervised.start()
         self.now = 0.0
 
     def _start(self) -> Child:
@@ -32,11 +34,11 @@ class Program:
 
     def look_after_its_end(self) -> None:
         eventually(lambda: not self.started[-1].is_running())
-        self.kept.look(self.now)
+        self.supervised.look(self.now)
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        self.kept.look(self.now)
+        self.supervised.look(self.now)
 
     def die_until(self, finished: Callable[[], bool]) -> None:
         while not finished():
@@ -44,7 +46,7 @@ class Program:
             self.pass_time(seconds=8)
 
 
-def test_a_program_that_died_is_started_again_after_a_pause(guardian: Guardian, folder: Path) -> None:
+def test_a_program_that_died_is_restarted_after_a_pause(guardian: Guardian, folder: Path) -> None:
     program = Program("sleep 600", guardian, folder)
     program.started[0].kill()
 
@@ -54,18 +56,18 @@ def test_a_program_that_died_is_started_again_after_a_pause(guardian: Guardian, 
 
     assert len(program.started) == 2
     assert program.started[1].is_running()
-    assert program.said == [f"program ended (signal 9). Log: {folder / 'program.log'}"]
+    assert program.messages == [f"program ended (signal 9). Log: {folder / 'program.log'}"]
 
 
-def test_a_program_that_keeps_dying_stays_down_and_the_rest_goes_on(guardian: Guardian, folder: Path) -> None:
+def test_a_program_that_keeps_dying_stays_down_while_the_others_run(guardian: Guardian, folder: Path) -> None:
     program = Program("exit 3", guardian, folder)
 
-    program.die_until(lambda: "will not be restarted" in program.said[-1] if program.said else False)
+    program.die_until(lambda: "will not be restarted" in program.messages[-1] if program.messages else False)
     program.pass_time(seconds=600)
 
     assert len(program.started) == 1 + RESTARTS_MAX
     assert (
-        "ended 6 times within 60 seconds and will not be restarted. Everything else keeps running." in program.said[-1]
+        "ended 6 times within 60 seconds and will not be restarted. Everything else keeps running." in program.messages[-1]
     )
 
 
@@ -76,7 +78,7 @@ def test_an_essential_program_that_keeps_dying_ends_the_run(guardian: Guardian, 
         program.die_until(lambda: False)
 
 
-def test_a_program_that_dies_now_and_then_is_started_again_for_ever(guardian: Guardian, folder: Path) -> None:
+def test_a_program_that_dies_occasionally_is_always_restarted(guardian: Guardian, folder: Path) -> None:
     program = Program("exit 0", guardian, folder, essential=True)
 
     for _ in range(3 * RESTARTS_MAX):
@@ -86,7 +88,7 @@ def test_a_program_that_dies_now_and_then_is_started_again_for_ever(guardian: Gu
     assert len(program.started) == 1 + 3 * RESTARTS_MAX
 
 
-def test_what_a_dead_program_leaves_in_its_group_is_ended(guardian: Guardian, folder: Path) -> None:
+def test_processes_left_in_a_dead_programs_group_are_ended(guardian: Guardian, folder: Path) -> None:
     program = Program("sleep 600 & sleep 600", guardian, folder)
     leader = program.started[0]
     eventually(lambda: len(family_of(leader.pid)) == 3)
@@ -98,7 +100,7 @@ def test_what_a_dead_program_leaves_in_its_group_is_ended(guardian: Guardian, fo
     eventually(lambda: not living(family))
 
 
-def test_a_log_that_has_grown_too_large_begins_anew_and_keeps_one_older(guardian: Guardian, folder: Path) -> None:
+def test_a_log_that_grew_too_large_is_rotated_and_one_older_log_is_kept(guardian: Guardian, folder: Path) -> None:
     fifo = folder / "fifo"
     os.mkfifo(fifo)
     program = Program(f"echo before; read line < '{fifo}'; echo after; sleep 600", guardian, folder)
@@ -111,4 +113,4 @@ def test_a_log_that_has_grown_too_large_begins_anew_and_keeps_one_older(guardian
     assert (folder / "program.log.1").read_text() == "before\n"
     fifo.write_text("on\n")
     eventually(lambda: log.read_text() == "after\n")
-    program.kept.stop()
+    program.supervised.stop()

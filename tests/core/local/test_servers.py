@@ -1,4 +1,4 @@
-"""Our own PostgreSQL and Valkey: private, and as a test needs them."""
+"""The product's own PostgreSQL and Valkey: private, and configured for tests."""
 
 import stat
 from pathlib import Path
@@ -11,13 +11,13 @@ from sqlalchemy.exc import IntegrityError
 from tests.servers import Databases, broker_client
 
 
-def test_a_test_gets_a_migrated_database_of_its_own(engine: Engine) -> None:
+def test_each_test_gets_its_own_migrated_database(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM canary")) == 0
         assert connection.scalar(text("SHOW server_encoding")) == "UTF8"
 
 
-def test_the_role_of_the_product_is_no_superuser(engine: Engine) -> None:
+def test_the_products_database_role_is_not_a_superuser(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT current_setting('is_superuser')")) == "off"
 
@@ -29,7 +29,7 @@ def test_the_database_listens_on_a_private_socket_only(engine: Engine, database_
     assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
 
 
-def test_the_databases_log_holds_no_value_of_a_row_or_statement(databases: Databases, engine: Engine) -> None:
+def test_the_databases_log_contains_no_value_of_a_row_or_statement(databases: Databases, engine: Engine) -> None:
     with engine.connect() as connection:
         connection.execute(text("CREATE TEMPORARY TABLE person (name text UNIQUE)"))
         connection.execute(text("INSERT INTO person VALUES ('Jane Doe')"))

@@ -1,4 +1,4 @@
-"""`settle up` with its real processes: ready, refused, kept up, and gone without a trace."""
+"""`settle up` with its real processes: ready, refused, restarted, and ended without a trace."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ def settle(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 class Run:
-    """A `settle up` on a folder and a port of its own."""
+    """A `settle up` with its own folder and port."""
 
     def __init__(self, folder: Path, **variables: str) -> None:
         self.data_dir = folder / "var"
@@ -45,15 +45,15 @@ class Run:
     def screen(self) -> str:
         return self._screen.read_text()
 
-    def wait_until_it_says(self, words: str) -> None:
-        def said() -> bool:
+    def wait_for_output(self, words: str) -> None:
+        def is_shown() -> bool:
             assert self.process.poll() is None, self.screen()
             return words in self.screen()
 
-        eventually(said, seconds=READY_SECONDS)
+        eventually(is_shown, seconds=READY_SECONDS)
 
     def pid_of(self, words: str) -> int:
-        """The oldest of its processes that has the words in its command line."""
+        """Return the oldest of its processes whose command line contains the words."""
         found = [pid for pid, _ in family_of(self.process.pid) if words in command_of(pid)]
         assert found, words
         return min(found)
@@ -61,13 +61,13 @@ class Run:
 
 def start(folder: Path, **variables: str) -> Run:
     run = Run(folder, **variables)
-    run.wait_until_it_says("Press Ctrl-C to stop everything")
+    run.wait_for_output("Press Ctrl-C to stop everything")
     return run
 
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
-    """A run that is ready; whatever a test kills in it, it starts again."""
+    """A ready run, which restarts whatever a test kills."""
     with open_folder() as folder:
         run = start(folder)
         yield run
@@ -82,7 +82,7 @@ def test_a_second_run_in_the_same_folder_is_refused_with_the_address(run: Run) -
     assert f"already running in {run.data_dir}, at http://127.0.0.1:{run.port}." in second.stderr
 
 
-def test_a_port_in_use_is_refused_with_the_cure_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
+def test_a_port_in_use_is_refused_with_the_remedy_and_creates_nothing(run: Run, tmp_path: Path) -> None:
     other = settle(tmp_path / "other", "up", "--port", str(run.port))
 
     assert other.returncode == 1
@@ -91,11 +91,11 @@ def test_a_port_in_use_is_refused_with_the_cure_and_leaves_nothing(run: Run, tmp
     assert not (tmp_path / "other").exists()
 
 
-def test_the_screen_says_where_people_programs_and_operators_look(run: Run) -> None:
-    said = [line.split()[:2] for line in run.screen().splitlines() if line.startswith("  ")]
+def test_the_output_lists_the_addresses_of_pages_and_api(run: Run) -> None:
+    shown = [line.split()[:2] for line in run.screen().splitlines() if line.startswith("  ")]
 
-    assert ["Pages", f"http://127.0.0.1:{run.port}"] in said
-    assert ["API", f"http://127.0.0.1:{run.port}/api/v1/docs"] in said
+    assert ["Pages", f"http://127.0.0.1:{run.port}"] in shown
+    assert ["API", f"http://127.0.0.1:{run.port}/api/v1/docs"] in shown
 
 
 def test_other_commands_find_the_servers_of_the_run(run: Run, tmp_path: Path) -> None:
@@ -107,26 +107,26 @@ def test_other_commands_find_the_servers_of_the_run(run: Run, tmp_path: Path) ->
     assert "make run" in elsewhere.stderr
 
 
-def test_a_worker_that_is_killed_is_started_again(run: Run) -> None:
+def test_a_killed_worker_is_restarted(run: Run) -> None:
     killed = run.pid_of("--queues settle")
 
     os.kill(killed, signal.SIGKILL)
 
-    run.wait_until_it_says("worker-settle ended (signal 9)")
+    run.wait_for_output("worker-settle ended (signal 9)")
     eventually(lambda: any("--queues settle" in command_of(pid) for pid, _ in family_of(run.process.pid)))
     assert run.pid_of("--queues settle") != killed
 
 
-def test_a_database_that_is_killed_is_started_again(run: Run) -> None:
+def test_a_killed_database_is_restarted(run: Run) -> None:
     os.kill(run.pid_of("bin/postgres"), signal.SIGKILL)
 
-    run.wait_until_it_says("database ended (signal 9)")
+    run.wait_for_output("database ended (signal 9)")
 
     eventually(lambda: settle(run.data_dir, "migrate").returncode == 0, seconds=60)
 
 
 def flower(run: Run, path: str, *, password: str | None = None, method: str = "GET") -> int:
-    """Ask Flower; give the status."""
+    """Send a request to Flower. Return the status."""
     servers = run_lock.find_running_servers(run.data_dir)
     assert servers is not None
     request = urllib.request.Request(servers.flower_url + path, method=method)  # noqa: S310 – our own loopback
@@ -140,7 +140,7 @@ def flower(run: Run, path: str, *, password: str | None = None, method: str = "G
             return error.code
 
 
-def test_flower_shows_its_pages_to_who_has_the_password_and_changes_nothing_for_anyone(run: Run) -> None:
+def test_flower_requires_its_password_and_is_read_only(run: Run) -> None:
     password = (run.data_dir / "flower_password").read_text().strip()
 
     assert flower(run, "/workers") == 401
@@ -148,7 +148,7 @@ def test_flower_shows_its_pages_to_who_has_the_password_and_changes_nothing_for_
     assert flower(run, "/api/worker/shutdown/settle", password=password, method="POST") == 403
 
 
-def test_nothing_that_is_kept_can_be_read_by_others(run: Run) -> None:
+def test_stored_files_and_secrets_are_unreadable_by_other_users(run: Run) -> None:
     readable = {path.name for path in run.data_dir.iterdir() if path.stat().st_mode & 0o044 and path.is_file()}
     secret = json.loads((run.data_dir / "run.json").read_text())["database_url"]
 
@@ -156,7 +156,7 @@ def test_nothing_that_is_kept_can_be_read_by_others(run: Run) -> None:
     assert not any(secret in command_of(pid) for pid, _ in family_of(run.process.pid))
 
 
-def test_sigterm_stops_everything_in_good_order(folder: Path) -> None:
+def test_sigterm_stops_every_process_in_order(folder: Path) -> None:
     run = start(folder)
     family = family_of(run.process.pid)
 
@@ -168,7 +168,7 @@ def test_sigterm_stops_everything_in_good_order(folder: Path) -> None:
     assert "database system is shut down" in (run.data_dir / "log" / "database.log").read_text()
 
 
-def test_servers_given_by_url_are_used_and_none_is_started(folder: Path, database_url: str, broker_url: str) -> None:
+def test_servers_given_by_url_are_used_and_none_are_started(folder: Path, database_url: str, broker_url: str) -> None:
     run = start(folder, SETTLE_DATABASE_URL=database_url, SETTLE_BROKER_URL=broker_url)
 
     commands = " ".join(command_of(pid) for pid, _ in family_of(run.process.pid))
@@ -180,7 +180,7 @@ def test_servers_given_by_url_are_used_and_none_is_started(folder: Path, databas
     assert not (run.data_dir / "postgres").exists()
 
 
-def test_a_dead_broker_given_by_url_is_named_and_a_job_settles_without_it(folder: Path, database_url: str) -> None:
+def test_a_dead_broker_given_by_url_is_reported_and_a_job_settles_without_it(folder: Path, database_url: str) -> None:
     dead = f"redis://127.0.0.1:{free_port('127.0.0.1', 0)}/0"
     run = start(folder, SETTLE_DATABASE_URL=database_url, SETTLE_BROKER_URL=dead)
     practice, who = ("--practice", "Hill Clinic"), ("--as", "ann@hill.example")
@@ -201,7 +201,7 @@ def test_a_dead_broker_given_by_url_is_named_and_a_job_settles_without_it(folder
     assert "The broker's host refuses the connection." in (run.data_dir / "log" / "hint.log").read_text()
 
 
-def test_nothing_is_left_behind_when_the_run_is_killed_and_the_next_one_starts(folder: Path) -> None:
+def test_a_killed_run_leaves_no_process_behind_and_the_next_run_starts(folder: Path) -> None:
     run = start(folder)
     family = family_of(run.process.pid)
     run.process.kill()
@@ -215,7 +215,7 @@ def test_nothing_is_left_behind_when_the_run_is_killed_and_the_next_one_starts(f
 
 
 @pytest.mark.parametrize("log", ["database.log", "broker.log", "worker-settle.log", "web.log"])
-def test_ctrl_c_while_it_starts_leaves_nothing_behind(folder: Path, log: str) -> None:
+def test_ctrl_c_during_startup_leaves_no_process_behind(folder: Path, log: str) -> None:
     run = Run(folder)
     eventually((run.data_dir / "log" / log).exists, seconds=READY_SECONDS)
     family = family_of(run.process.pid)

@@ -1,4 +1,4 @@
-"""Each rule on a claim that it is about, at the preview and at the run."""
+"""Each rule on a claim that it applies to, at preview and at run."""
 
 import datetime as dt
 from dataclasses import replace
@@ -57,7 +57,7 @@ def test_a_rule_that_matches_skips_the_claim(
     assert practice.read("1").version == 1
 
 
-def test_a_claim_without_obstacle_settles_to_zero(practice: GivenPractice) -> None:
+def test_a_claim_that_no_rule_matches_settles_to_zero(practice: GivenPractice) -> None:
     practice.claim("1", Line(1250, 310), Line(0, 99))
 
     job = practice.settle()
@@ -68,15 +68,15 @@ def test_a_claim_without_obstacle_settles_to_zero(practice: GivenPractice) -> No
     assert practice.write_offs("1") == [(1, "insurance", -1250), (1, "patient", -310), (2, "patient", -99)]
 
 
-def test_a_hold_whose_last_day_is_over_is_no_obstacle(practice: GivenPractice) -> None:
+def test_a_hold_past_its_last_day_does_not_skip_the_claim(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 100), hold=Hold.LEGAL, hold_until=TODAY - dt.timedelta(days=1))
 
     assert practice.item(practice.settle(), "1").outcome is Outcome.SETTLED
-    assert practice.read("1").hold is Hold.LEGAL, "nobody has to clear it"
+    assert practice.read("1").hold is Hold.LEGAL, "an expired hold needs no release"
 
 
 @pytest.mark.parametrize("whom", [{"patient": "1"}, {"payer": "1"}])
-def test_an_exclusion_skips_at_the_preview_and_one_that_lapsed_does_not(
+def test_an_exclusion_skips_the_claim_at_preview_until_it_expires(
     practice: GivenPractice, whom: dict[str, str]
 ) -> None:
     practice.claim("1", Line(100, 100))
@@ -89,22 +89,22 @@ def test_an_exclusion_skips_at_the_preview_and_one_that_lapsed_does_not(
     assert practice.item(tomorrow, "1").verdict is Verdict.SETTLE
 
 
-def test_a_schedule_leaves_to_another_open_job_what_it_holds(practice: GivenPractice) -> None:
+def test_a_schedule_skips_claims_that_another_unfinished_job_has_reserved(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 100))
     practice.claim("2", Line(100, 100))
-    held = practice.preview({"claim_ids": ["1"]})
-    practice.confirm(held)
+    open_job = practice.preview({"claim_ids": ["1"]})
+    practice.confirm(open_job)
     with practice.sessions() as session:
         terms = Terms(WriteOffSetting.BOTH, TODAY)
         seen = items.exclude_claims_in_open_jobs(of_claim(terms), practice.id)
-        asked = rules_at(Moment.PREVIEW, kind=JobKind.SETTLE)
-        verdicts = select(Claim.external_id, first_match(seen, asked), rule_values(seen, asked)).select_from(source())
-        assert {number: (code, saw) for number, code, saw in session.execute(verdicts)} == {
-            "1": ("in_other_job", {"other_job": held.job_id}), "2": (None, None),
+        rules = rules_at(Moment.PREVIEW, kind=JobKind.SETTLE)
+        verdicts = select(Claim.external_id, first_match(seen, rules), rule_values(seen, rules)).select_from(source())
+        assert {number: (code, values) for number, code, values in session.execute(verdicts)} == {
+            "1": ("in_other_job", {"other_job": open_job.job_id}), "2": (None, None),
         }  # fmt: skip
 
 
-def test_a_secondary_that_has_not_answered_keeps_the_insurance_due(practice: GivenPractice) -> None:
+def test_an_unanswered_secondary_keeps_the_insurance_balance_from_being_written_off(practice: GivenPractice) -> None:
     second = practice.ids["Payer"]
     for number, status in enumerate(ClaimStatus):
         practice.claim(str(number), Line(100, 0), secondary_payer_id=second, secondary_status=status)
@@ -119,14 +119,14 @@ def test_a_secondary_that_has_not_answered_keeps_the_insurance_due(practice: Giv
         assert code == expected, status
 
 
-def test_a_status_of_an_absent_secondary_says_nothing(practice: GivenPractice) -> None:
+def test_the_status_of_an_absent_secondary_payer_is_ignored(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 0), secondary_payer_id=None, secondary_status=ClaimStatus.AT_PAYER)
 
     assert practice.item(practice.preview(), "1").verdict is Verdict.SETTLE
 
 
 @pytest.mark.parametrize("code", ["in_process", "secondary_pending"])
-def test_what_insurance_still_works_on_does_not_matter_where_only_the_patient_is_written_off(
+def test_pending_insurance_does_not_matter_when_only_patient_balances_are_written_off(
     sessions: Sessions, code: str
 ) -> None:
     practice = a_practice(sessions, write_off=WriteOffSetting.PATIENT)
@@ -141,7 +141,7 @@ def test_what_insurance_still_works_on_does_not_matter_where_only_the_patient_is
     assert (claim.billing_status, claim.insurance_due, claim.patient_due) == ("Settled", 100, 0)
 
 
-def test_a_recent_payment_counts_only_while_its_window_is_on(practice: GivenPractice) -> None:
+def test_a_recent_payment_skips_the_claim_only_within_the_configured_window(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
     practice.pay("1", 40)  # 190 days ago
     assert practice.item(practice.preview(key="off"), "1").verdict is Verdict.SETTLE
@@ -164,12 +164,12 @@ def test_medicare_and_medicaid_patients_are_written_off_only_as_charity_or_small
 
     item = practice.item(practice.preview(reason=reason), "1")
 
-    guarded = payer_class in (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
-    expected = "medicare_cost_share" if guarded and reason in ("administrative", "bad_debt") else None
+    is_cost_share = payer_class in (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
+    expected = "medicare_cost_share" if is_cost_share and reason in ("administrative", "bad_debt") else None
     assert item.verdict_code == expected
 
 
-def test_neither_moves_the_status_and_no_money(sessions: Sessions) -> None:
+def test_the_setting_neither_changes_the_status_and_posts_nothing(sessions: Sessions) -> None:
     practice = a_practice(sessions, write_off=WriteOffSetting.NEITHER)
     practice.claim("1", Line(100, 40))
 
@@ -181,7 +181,7 @@ def test_neither_moves_the_status_and_no_money(sessions: Sessions) -> None:
     assert practice.write_offs("1") == []
 
 
-def test_nothing_due_moves_the_status_alone(practice: GivenPractice) -> None:
+def test_a_claim_with_a_zero_balance_changes_only_its_status(practice: GivenPractice) -> None:
     practice.claim("no lines")
     practice.claim("nothing due", Line())
 
@@ -192,16 +192,16 @@ def test_nothing_due_moves_the_status_alone(practice: GivenPractice) -> None:
     assert practice.read("no lines").billing_status == "Settled"
 
 
-def test_each_provider_settles_by_its_own_setting_in_one_job(practice: GivenPractice) -> None:
+def test_each_provider_is_settled_by_its_own_setting_in_one_job(practice: GivenPractice) -> None:
     for setting in (*WriteOffSetting, None):
         provider = practice.provider(f"own {setting}", write_off=setting)
         practice.claim(f"{setting}", Line(100, 40), billing_provider_id=provider)
 
     practice.settle()
 
-    left = {str(s): (practice.read(f"{s}").insurance_due, practice.read(f"{s}").patient_due)
+    balances = {str(s): (practice.read(f"{s}").insurance_due, practice.read(f"{s}").patient_due)
             for s in (*WriteOffSetting, None)}  # fmt: skip
-    assert left == {"patient": (100, 0), "insurance": (0, 40), "both": (0, 0), "neither": (100, 40), "None": (0, 0)}
+    assert balances == {"patient": (100, 0), "insurance": (0, 40), "both": (0, 0), "neither": (100, 40), "None": (0, 0)}
 
 
 def test_the_first_rule_that_matches_wins(practice: GivenPractice) -> None:
@@ -210,7 +210,7 @@ def test_the_first_rule_that_matches_wins(practice: GivenPractice) -> None:
     assert practice.item(practice.preview(), "1").verdict_code == "on_hold"
 
 
-def test_a_job_may_include_what_a_rule_skips_if_the_user_may(practice: GivenPractice) -> None:
+def test_a_permitted_user_can_override_a_skip_rule(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 0), primary_status=ClaimStatus.AT_PAYER)
     admin = practice.person("admin@lakeside.example", role="admin")  # type: ignore[arg-type]
 
@@ -221,20 +221,20 @@ def test_a_job_may_include_what_a_rule_skips_if_the_user_may(practice: GivenPrac
     assert practice.item(job, "1").verdict is Verdict.SETTLE
 
 
-def test_no_job_may_include_a_credit(practice: GivenPractice) -> None:
+def test_a_credit_rule_cannot_be_overridden(practice: GivenPractice) -> None:
     practice.claim("1", Line(-1, 0))
 
     with pytest.raises(BadRequest, match="include"):
         practice.preview(include=["credit_insurance"])
 
 
-def test_every_rule_has_a_code_and_a_sentence_of_its_own() -> None:
+def test_every_rule_has_its_own_code_and_sentence() -> None:
     assert len(BY_CODE) == len(RULES)
     assert len({rule.sentence for rule in RULES}) == len(RULES)
 
 
 @pytest.mark.parametrize("kind", list(JobKind))
-def test_a_rule_of_the_run_reads_the_claim_and_its_item_alone(kind: JobKind) -> None:
+def test_a_rule_of_the_run_reads_only_the_claim_and_its_item(kind: JobKind) -> None:
     excluded = exclusions.Excluded(patient_ids=(1,), payer_ids=(2,))
     seen = of_claim(
         Terms(WriteOffSetting.BOTH, TODAY, reason=WriteOffReason.COURTESY, recent_payment_days=7, excluded=excluded)

@@ -1,4 +1,4 @@
-"""A practice is made once, with a name, a zone and the standard statuses."""
+"""A practice is created once, with a name, a time zone and the standard statuses."""
 
 import pytest
 from sqlalchemy import select
@@ -32,32 +32,32 @@ def test_a_new_practice_writes_nothing_off_and_has_the_standard_statuses(session
 
 
 @pytest.mark.parametrize("zone", ["", "EST5", "America/Nowhere", "../../etc/passwd", "/etc/localtime", "America"])
-def test_a_zone_is_one_of_the_list(session: Session, zone: str) -> None:
+def test_an_unknown_time_zone_is_refused(session: Session, zone: str) -> None:
     with pytest.raises(BadTimeZone):
         create_practice(session, name="Lakeside", time_zone=zone, now=NOW)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 201, "two\nlines"])
-def test_a_name_is_one_line_of_letters(session: Session, name: str) -> None:
+def test_an_invalid_practice_name_is_refused(session: Session, name: str) -> None:
     with pytest.raises(BadPracticeName):
         create_practice(session, name=name, now=NOW)
 
 
-def test_a_name_is_used_once(session: Session) -> None:
+def test_a_practice_name_is_unique(session: Session) -> None:
     create_practice(session, name="Lakeside", now=NOW)
 
     with pytest.raises(PracticeExists):
         create_practice(session, name="Lakeside", now=NOW)
 
 
-def test_an_import_finds_the_practice_it_made(session: Session) -> None:
+def test_an_import_finds_the_practice_that_it_created(session: Session) -> None:
     made = find_or_create_practice(session, name="Lakeside", time_zone="America/Chicago", now=NOW)
 
     assert find_or_create_practice(session, name="Lakeside", time_zone=None, now=NOW) == made
     assert find_or_create_practice(session, name="Lakeside", time_zone="America/Chicago", now=NOW) == made
 
 
-def test_an_import_does_not_move_a_practice_to_another_zone(session: Session) -> None:
+def test_an_import_does_not_change_a_practices_time_zone(session: Session) -> None:
     find_or_create_practice(session, name="Lakeside", time_zone=None, now=NOW)
 
     with pytest.raises(OtherTimeZone):

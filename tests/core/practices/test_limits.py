@@ -1,4 +1,4 @@
-"""The practice's limits: who may set them, between which numbers, and what is written down."""
+"""The practice's limits: who may set them, their range, and what is audited."""
 
 import datetime as dt
 from dataclasses import replace
@@ -35,18 +35,18 @@ def audited(session: Session) -> list[tuple[str, dict[str, object]]]:
 BUDGET, WINDOW = "failure_budget.changed", "recent_payment_window.changed"
 
 
-def test_an_administrator_sets_the_failure_budget_and_the_audit_says_what_changed(
+def test_an_administrator_changes_the_failure_budget_and_the_change_is_audited(
     session: Session, practice: GivenPractice, admin: Actor
 ) -> None:
     limits.set_failure_budget(session, by=admin, percent=10, claims=100, alike=20, now=NOW)
 
-    stands = session.get_one(Practice, practice.id)
-    assert (stands.failure_percent_max, stands.failure_claims_min, stands.failures_alike_max) == (10, 100, 20)
+    current = session.get_one(Practice, practice.id)
+    assert (current.failure_percent_max, current.failure_claims_min, current.failures_alike_max) == (10, 100, 20)
     changed = {"failure_percent_max": {"from": 50, "to": 10}, "failure_claims_min": {"from": 50, "to": 100}}
     assert audited(session) == [(BUDGET, changed)]
 
 
-def test_the_same_again_changes_nothing(session: Session, admin: Actor) -> None:
+def test_repeating_the_current_limits_changes_nothing(session: Session, admin: Actor) -> None:
     limits.set_failure_budget(session, by=admin, percent=50, claims=50, alike=20, now=NOW)
     limits.set_recent_payment_days(session, by=admin, days=0, now=NOW)
 
@@ -63,7 +63,7 @@ def test_the_same_again_changes_nothing(session: Session, admin: Actor) -> None:
         ((-1, -1, -1), {"failure_percent_max", "failure_claims_min", "failures_alike_max"}),
     ],
 )
-def test_a_number_out_of_bounds_is_named_and_nothing_changes(
+def test_a_number_out_of_range_is_named_and_nothing_changes(
     session: Session, practice: GivenPractice, admin: Actor, numbers: tuple[int, int, int], faulty: set[str]
 ) -> None:
     percent, claims, alike = numbers
@@ -76,7 +76,9 @@ def test_a_number_out_of_bounds_is_named_and_nothing_changes(
 
 
 @pytest.mark.parametrize(("days", "is_good"), [(-1, False), (0, True), (1, True), (365, True), (366, False)])
-def test_the_window_is_between_off_and_a_year(session: Session, admin: Actor, days: int, is_good: bool) -> None:
+def test_the_recent_payment_window_is_between_off_and_a_year(
+    session: Session, admin: Actor, days: int, is_good: bool
+) -> None:
     if not is_good:
         with pytest.raises(BadLimit, match="from 0 to 365"):
             limits.set_recent_payment_days(session, by=admin, days=days, now=NOW)
@@ -86,16 +88,18 @@ def test_the_window_is_between_off_and_a_year(session: Session, admin: Actor, da
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
-def test_nobody_else_may(session: Session, practice: GivenPractice, role: Role) -> None:
-    person = practice.person("somebody@lakeside.example", role)
+def test_only_an_administrator_changes_the_failure_budget_and_the_window(
+    session: Session, practice: GivenPractice, role: Role
+) -> None:
+    other_user = practice.person("other@lakeside.example", role)
 
     with pytest.raises(NotAllowed):
-        limits.set_recent_payment_days(session, by=person, days=7, now=NOW)
+        limits.set_recent_payment_days(session, by=other_user, days=7, now=NOW)
     with pytest.raises(NotAllowed):
-        limits.set_failure_budget(session, by=person, percent=10, claims=10, alike=10, now=NOW)
+        limits.set_failure_budget(session, by=other_user, percent=10, claims=10, alike=10, now=NOW)
 
 
-def test_only_the_own_practice_is_changed(session: Session, sessions: Sessions, admin: Actor) -> None:
+def test_only_the_administrators_own_practice_is_changed(session: Session, sessions: Sessions, admin: Actor) -> None:
     other = a_practice(sessions, name="Harbor")
 
     limits.set_recent_payment_days(session, by=admin, days=14, now=NOW + dt.timedelta(hours=1))
@@ -103,13 +107,13 @@ def test_only_the_own_practice_is_changed(session: Session, sessions: Sessions, 
     assert session.get_one(Practice, other.id).recent_payment_days == 0
 
 
-def test_an_administrator_sets_what_takes_two_people_and_the_audit_says_what_changed(
+def test_an_administrator_changes_the_write_off_limits_and_the_change_is_audited(
     session: Session, practice: GivenPractice, admin: Actor
 ) -> None:
     limits.set_write_off_limits(session, by=admin, claim_cents=10_000, job_cents=UNLIMITED, now=NOW)
-    standing = limits.set_write_off_limits(session, by=admin, claim_cents=10_000, job_cents=0, now=NOW)
+    updated = limits.set_write_off_limits(session, by=admin, claim_cents=10_000, job_cents=0, now=NOW)
 
-    assert (standing.claim_limit_cents, standing.job_limit_cents) == (10_000, 0)
+    assert (updated.claim_limit_cents, updated.job_limit_cents) == (10_000, 0)
     entries = session.query(AuditEntry).filter(AuditEntry.act == "write_off_limits.changed").order_by(AuditEntry.id)
     assert [(entry.subject, entry.user_id, entry.facts) for entry in entries] == [
         (f"practice:{practice.id}", admin.user_id, {"claim_limit_cents": {"from": "unlimited", "to": 10_000}}),
@@ -118,7 +122,9 @@ def test_an_administrator_sets_what_takes_two_people_and_the_audit_says_what_cha
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
-def test_nobody_else_sets_what_takes_two_people(session: Session, practice: GivenPractice, role: Role) -> None:
+def test_only_an_administrator_changes_the_write_off_limits(
+    session: Session, practice: GivenPractice, role: Role
+) -> None:
     with pytest.raises(NotAllowed):
         limits.set_write_off_limits(
             session, by=replace(practice.biller, role=role), claim_cents=1, job_cents=1, now=NOW
@@ -126,15 +132,15 @@ def test_nobody_else_sets_what_takes_two_people(session: Session, practice: Give
 
 
 @pytest.mark.parametrize(
-    ("typed", "cents"),
+    ("entered", "cents"),
     [("unlimited", UNLIMITED), (" Unlimited ", UNLIMITED), ("0", 0), ("$1,234.56", 123_456), ("50", 5_000)],
 )
-def test_a_limit_is_an_amount_or_the_word(typed: str, cents: int) -> None:
-    assert parse_limit(typed) == cents
+def test_a_limit_is_an_amount_or_the_word_unlimited(entered: str, cents: int) -> None:
+    assert parse_limit(entered) == cents
     assert parse_limit(format_limit(cents)) == cents
 
 
-@pytest.mark.parametrize("typed", ["", "  ", "-1", "none", "no limit", "1.234", "1e3", "∞", "unlimited!", "1,23"])
-def test_an_empty_field_is_no_limit_and_the_refusal_says_what_to_type(typed: str) -> None:
+@pytest.mark.parametrize("entered", ["", "  ", "-1", "none", "no limit", "1.234", "1e3", "∞", "unlimited!", "1,23"])
+def test_an_invalid_limit_is_refused_with_what_to_enter(entered: str) -> None:
     with pytest.raises(BadLimitAmount, match="Enter an amount, or the word unlimited"):
-        parse_limit(typed)
+        parse_limit(entered)

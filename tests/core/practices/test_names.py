@@ -1,4 +1,4 @@
-"""Offices, providers and payers of one name are told apart by the practice's own number, wherever they are shown."""
+"""Offices, providers and payers of one name are shown with the practice's own number."""
 
 import pytest
 from sqlalchemy import insert
@@ -16,7 +16,7 @@ from tests.factories import NOW, GivenPractice, Line, a_practice
 
 @pytest.fixture
 def practice(sessions: Sessions) -> GivenPractice:
-    """A second office, provider and payer named as the first, each with a claim; and an office of a name of its own."""
+    """Second office, provider and payer with the first one's name, each with a claim; an office with a unique name."""
     given = a_practice(sessions)
     ids = {}
     with transaction(sessions) as session:
@@ -25,8 +25,8 @@ def practice(sessions: Sessions) -> GivenPractice:
             if table is Payer:
                 columns["payer_class"] = PayerClass.COMMERCIAL
             ids[table] = session.scalars(insert(table).values(columns).returning(table.id)).one()
-        alone = {"practice_id": given.id, "external_id": "3", "name": "Lakeside"}
-        lakeside = session.scalars(insert(Office).values(alone).returning(Office.id)).one()
+        unique = {"practice_id": given.id, "external_id": "3", "name": "Lakeside"}
+        lakeside = session.scalars(insert(Office).values(unique).returning(Office.id)).one()
     second = {"office_id": ids[Office], "billing_provider_id": ids[Provider], "primary_payer_id": ids[Payer]}
     given.claim("A", Line(1_000, 0))
     given.claim("B", Line(2_000, 0), **second)
@@ -35,7 +35,7 @@ def practice(sessions: Sessions) -> GivenPractice:
     return given
 
 
-def test_the_feed_shows_the_number_beside_a_name_that_two_have(practice: GivenPractice) -> None:
+def test_the_feed_shows_the_number_beside_an_ambiguous_name(practice: GivenPractice) -> None:
     with practice.sessions() as session:
         terms = feed.terms_for(session, practice.id, now=NOW)
         rows = feed.stream_rows(session, practice.id, ClaimFilter(), sort=feed.Sort.of("claim"), terms=terms)
@@ -43,10 +43,10 @@ def test_the_feed_shows_the_number_beside_a_name_that_two_have(practice: GivenPr
 
     assert shown["A"] == ("The Office (1)", "The Provider (1)", "The Payer (1)")
     assert shown["B"] == ("The Office (2)", "The Provider (2)", "The Payer (2)")
-    assert shown["C"][0] == "Lakeside", "a name of its own needs no number"
+    assert shown["C"][0] == "Lakeside", "a unique name needs no number"
 
 
-def test_filters_offer_both_of_one_name(practice: GivenPractice) -> None:
+def test_filters_offer_both_entries_of_an_ambiguous_name(practice: GivenPractice) -> None:
     with practice.sessions() as session:
         choices = feed.filter_choices(session, practice.id)
 
@@ -54,17 +54,17 @@ def test_filters_offer_both_of_one_name(practice: GivenPractice) -> None:
     assert choices.providers == [("1", "The Provider (1)"), ("2", "The Provider (2)")]
 
 
-def test_credits_settings_and_certificates_tell_them_apart_too(practice: GivenPractice) -> None:
+def test_credits_settings_and_certificates_show_the_number_beside_an_ambiguous_name(practice: GivenPractice) -> None:
     job = practice.settle()
 
     with practice.sessions() as session:
         credit = credit_list.page(session, practice.id, CreditsFilter(), limit=10).rows[0]
         providers = write_off_setting.overview(session, practice.id).providers
-        drawn = certificate.for_job(session, job)
+        document = certificate.for_job(session, job)
 
     assert credit.payer == "The Payer (2)"
     assert [one.name for one in providers] == ["The Provider (1)", "The Provider (2)"]
-    assert {group.name: group.insurance_cents for group in drawn.by_payer} == {
+    assert {group.name: group.insurance_cents for group in document.by_payer} == {
         "The Payer (1)": 1_000, "The Payer (2)": 2_000,
     }  # fmt: skip
-    assert {group.name for group in drawn.by_provider} == {"The Provider (1)", "The Provider (2)"}
+    assert {group.name for group in document.by_provider} == {"The Provider (1)", "The Provider (2)"}

@@ -1,4 +1,4 @@
-"""The Balance Writeoff setting: what stands, who changed it, when."""
+"""The Balance Writeoff setting: its current value, who changed it, and when."""
 
 import datetime as dt
 
@@ -32,7 +32,7 @@ def provider(session: Session, practice_id: int) -> str:
     return found.external_id
 
 
-def person(session: Session, practice_id: int, role: Role) -> Actor:
+def make_actor(session: Session, practice_id: int, role: Role) -> Actor:
     email, password = f"{role}@example.org", users.make_password()
     user = users.add_user(
         session, practice_id=practice_id, email=email, name=f"The {role}", role=role, password=password, now=NOW
@@ -40,26 +40,28 @@ def person(session: Session, practice_id: int, role: Role) -> Actor:
     return users.actor_for(user)
 
 
-def test_a_change_says_who_and_when_and_is_audited(session: Session, practice_id: int) -> None:
-    admin = person(session, practice_id, Role.ADMIN)
+def test_a_changed_setting_shows_user_and_time_and_is_audited(session: Session, practice_id: int) -> None:
+    admin = make_actor(session, practice_id, Role.ADMIN)
 
     write_off_setting.set_for_practice(session, practice_id=practice_id, setting=PATIENT, by=admin, now=NOW)
 
-    stands = write_off_setting.overview(session, practice_id)
-    assert (stands.setting, stands.changed_by, stands.changed_at) == (PATIENT, "The admin", NOW)
+    current = write_off_setting.overview(session, practice_id)
+    assert (current.setting, current.changed_by, current.changed_at) == (PATIENT, "The admin", NOW)
     entry = session.query(AuditEntry).filter_by(act="write_off_setting.changed").one()
     assert (entry.user_id, entry.facts) == (admin.user_id, {"from": "both", "to": "patient"})
 
 
-def test_the_same_choice_again_changes_nothing(session: Session, practice_id: int) -> None:
+def test_choosing_the_current_setting_changes_nothing(session: Session, practice_id: int) -> None:
     write_off_setting.set_for_practice(session, practice_id=practice_id, setting=BOTH, by=None, now=NOW)
 
     assert write_off_setting.overview(session, practice_id).changed_at is None
     assert session.query(AuditEntry).filter_by(act="write_off_setting.changed").count() == 0
 
 
-def test_a_provider_may_differ_and_come_back(session: Session, practice_id: int, provider: str) -> None:
-    admin = person(session, practice_id, Role.ADMIN)
+def test_a_provider_can_override_the_setting_and_return_to_the_practices_default(
+    session: Session, practice_id: int, provider: str
+) -> None:
+    admin = make_actor(session, practice_id, Role.ADMIN)
 
     def choose(setting: WriteOffSetting | None) -> write_off_setting.ProviderSetting:
         write_off_setting.set_for_provider(
@@ -76,8 +78,10 @@ def test_a_provider_may_differ_and_come_back(session: Session, practice_id: int,
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
-def test_only_an_administrator_may(session: Session, practice_id: int, provider: str, role: Role) -> None:
-    other = person(session, practice_id, role)
+def test_only_an_administrator_changes_the_setting(
+    session: Session, practice_id: int, provider: str, role: Role
+) -> None:
+    other = make_actor(session, practice_id, role)
 
     with pytest.raises(NotAllowed):
         write_off_setting.set_for_practice(session, practice_id=practice_id, setting=NEITHER, by=other, now=NOW)
@@ -87,7 +91,7 @@ def test_only_an_administrator_may(session: Session, practice_id: int, provider:
         )
 
 
-def test_a_provider_of_another_practice_is_not_there(session: Session, engine: Engine, practice_id: int) -> None:
+def test_a_provider_of_another_practice_is_not_found(session: Session, engine: Engine, practice_id: int) -> None:
     other = make_sample(engine, practice_name="Other", claims=5, seed=2, now=NOW)
     session.query(Provider).filter_by(practice_id=practice_id).update(
         {Provider.external_id: "mine-" + Provider.external_id}
@@ -105,7 +109,7 @@ def test_a_provider_of_another_practice_is_not_there(session: Session, engine: E
         write_off_setting.overview(session, -1)
 
 
-def test_no_claim_changes(session: Session, sessions: Sessions, practice_id: int) -> None:
+def test_a_changed_setting_changes_no_claim(session: Session, sessions: Sessions, practice_id: int) -> None:
     before = {claim.id: claim.version for claim in session.query(Claim)}
     with sessions.begin() as other:
         write_off_setting.set_for_practice(other, practice_id=practice_id, setting=NEITHER, by=None, now=NOW)

@@ -1,4 +1,4 @@
-"""A practice in New York with schedules, and a clock that a test moves."""
+"""A practice in New York with schedules, and a clock that the test sets."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -24,31 +24,31 @@ EVERY_DAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def at(text: str) -> dt.datetime:
-    """A moment in UTC, such as "2026-11-24 07:30"."""
+    """Return a UTC datetime from text such as "2026-11-24 07:30"."""
     return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
 
 
-MADE = at("2026-11-23 15:00")  # a Monday, ten in the morning in New York
-FIRST_NIGHT = at("2026-11-24 07:30")  # half past two there
+CREATED_AT = at("2026-11-23 15:00")  # a Monday, 10:00 AM in New York
+FIRST_RUN = at("2026-11-24 07:30")  # 2:30 AM in New York
 
 
 @dataclass
-class Night:
-    """A practice and what its nights do, by a clock that the test holds."""
+class ScheduledPractice:
+    """A practice and its scheduled runs, on a clock that the test sets."""
 
     practice: GivenPractice
     owner: Actor
     approver: Actor
-    asked: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sessions(self) -> Sessions:
         return self.practice.sessions
 
-    def schedule(self, *, now: dt.datetime = MADE, settles: bool = True, **asked: Any) -> int:
-        """A schedule at half past two, of small balances without caps unless told otherwise; give its id."""
+    def schedule(self, *, now: dt.datetime = CREATED_AT, settles: bool = True, **options: Any) -> int:
+        """Create a schedule for small balances at 2:30 AM, without caps by default. Return its id."""
         with transaction(self.sessions) as session:
-            made = commands.create(session, a_request(**asked), by=self.owner, now=now)
+            made = commands.create(session, a_request(**options), by=self.owner, now=now)
             if settles:
                 commands.start_settling(
                     session, made.id, confirmation="CONFIRM", version=made.version, by=self.owner, now=now
@@ -64,17 +64,17 @@ class Night:
         return ticking.tick(self.sessions, now=now)
 
     def runs(self, schedule_id: int | None = None) -> list[ScheduleRun]:
-        """All runs, oldest first."""
+        """Return all runs, oldest first."""
         with self.sessions() as session:
             return list(reversed(queries.list_runs(session, self.practice.id, schedule_id, limit=10_000)))
 
     def run(self) -> ScheduleRun:
-        """The only run."""
+        """Return the only run."""
         (only,) = self.runs()
         return only
 
-    def nights(self) -> list[tuple[str, str, str | None]]:
-        """Each run's date, what came of it and why."""
+    def outcomes(self) -> list[tuple[str, str, str | None]]:
+        """Return the date, outcome and reason of each run."""
         return [(str(run.local_date), run.outcome.value, run.because) for run in self.runs()]
 
     def job(self, run: ScheduleRun) -> SettleJob:
@@ -86,7 +86,7 @@ class Night:
             return list(session.scalars(select(SettleJob).order_by(SettleJob.id)))
 
     def work(self, now: dt.datetime) -> None:
-        """What workers do: prepare what is to be prepared, and settle."""
+        """Do the workers' work: prepare jobs and settle them."""
         for job in self.jobs():
             with transaction(self.sessions) as session:
                 prepare.prepare(session, JobKey(job.practice_id, job.id), now=now)
@@ -97,11 +97,11 @@ class Night:
             return reports.report_for_run(session, run, now=now)
 
     def act(self, what: Any, schedule_id: int, *, now: dt.datetime, **more: Any) -> Any:
-        """Let the owner do something to a schedule."""
+        """Apply a command of the owner to a schedule."""
         with transaction(self.sessions) as session:
             return what(session, schedule_id, **{"by": self.owner, "now": now, **more})
 
-    def run_now(self, schedule_id: int, key: str, *, now: dt.datetime = MADE) -> ScheduleRun:
+    def run_now(self, schedule_id: int, key: str, *, now: dt.datetime = CREATED_AT) -> ScheduleRun:
         run: ScheduleRun = self.act(commands.run_now, schedule_id, key=key, now=now)
         return run
 
@@ -110,13 +110,13 @@ class Night:
             time_zone.set_time_zone(session, zone, by=self.owner, now=now)
 
     def user(self, actor: Actor, **columns: Any) -> None:
-        """Another hand changes a user."""
+        """Change a user from another session."""
         with transaction(self.sessions) as session:
             session.execute(update(User).where(User.id == actor.user_id).values(**columns))
 
 
-def a_request(**asked: Any) -> ScheduleRequest:
-    """Every night at half past two: every claim with a balance of up to a thousand dollars."""
+def a_request(**options: Any) -> ScheduleRequest:
+    """Return a request for every day at 2:30 AM: every claim with a balance of at most $1,000."""
     standard = {
         "name": "Small balances",
         "filter": {"total_due_max_cents": 100_000},
@@ -126,12 +126,12 @@ def a_request(**asked: Any) -> ScheduleRequest:
         "claims_max": "unlimited",
         "cents_max": "unlimited",
     }
-    return ScheduleRequest.of({**standard, **asked})
+    return ScheduleRequest.of({**standard, **options})
 
 
 @pytest.fixture
-def night(sessions: Sessions) -> Night:
-    """A practice in New York that writes off both balances, with an owner of schedules and an approver."""
+def scheduled(sessions: Sessions) -> ScheduledPractice:
+    """A practice in New York that writes off both balances, with a schedule owner and an approver."""
     practice = a_practice(sessions)
     owner = practice.person("owner@lakeside.example", Role.ADMIN)
-    return Night(practice, owner, practice.person("approver@lakeside.example", Role.APPROVER))
+    return ScheduledPractice(practice, owner, practice.person("approver@lakeside.example", Role.APPROVER))

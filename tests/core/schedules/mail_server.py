@@ -1,4 +1,4 @@
-"""A real mail server on loopback, that does what a test tells it: takes mail, refuses it, hangs, or is down."""
+"""A real mail server on loopback that does what the test sets: accepts mail, refuses it, hangs, or is down."""
 
 import socket
 import socketserver
@@ -11,20 +11,20 @@ from typing import Any
 
 
 class Mood(Enum):
-    """What the server does with who comes."""
+    """How the server treats a client."""
 
     TAKES = auto()
-    REFUSES = auto()  # the recipient, with a 550
-    BUSY = auto()  # says 421 and good-bye
-    HANGS = auto()  # accepts the connection, and says nothing
-    DRIPS = auto()  # a sign of its greeting now and then, for ever
-    DRIPS_A_HANDSHAKE = auto()  # the same of an encrypted one, which it never ends
-    DIES_AFTER_TAKING = auto()  # has the mail, and hangs up before it says so
+    REFUSES = auto()  # rejects the recipient with a 550
+    BUSY = auto()  # answers 421 and closes the connection
+    HANGS = auto()  # accepts the connection and sends nothing
+    DRIPS = auto()  # sends a piece of its greeting now and then, forever
+    DRIPS_A_HANDSHAKE = auto()  # sends pieces of a TLS handshake, forever
+    DIES_AFTER_TAKING = auto()  # accepts the mail and disconnects before it answers
 
 
 @dataclass
 class Letter:
-    """One mail as it came, and by whom it was handed in."""
+    """One mail as received, and the user who submitted it."""
 
     sender: str
     recipients: list[str]
@@ -34,12 +34,12 @@ class Letter:
 
 @dataclass
 class MailServer:
-    """Listens from `up` to `down`, on one port."""
+    """A server that listens on one port from `up` to `down`."""
 
     mood: Mood = Mood.TAKES
     letters: list[Letter] = field(default_factory=list)
     visits: int = 0
-    defers: str = ""  # mail for this address is to come again later, with a 451
+    defers: str = ""  # mail to this address is deferred with a 451
     port: int = 0
     released: threading.Event = field(default_factory=threading.Event)
     _server: socketserver.ThreadingTCPServer | None = None
@@ -75,7 +75,7 @@ class MailServer:
 
 
 class _Conversation(socketserver.StreamRequestHandler):
-    """RFC 5321, as far as smtplib speaks it."""
+    """RFC 5321, as far as smtplib needs it."""
 
     server_of_test: Any
     timeout = 60
@@ -91,7 +91,7 @@ class _Conversation(socketserver.StreamRequestHandler):
                 self.wfile.write(b"220-hm\r\n")
             return
         if mails.mood is Mood.DRIPS_A_HANDSHAKE:
-            self.wfile.write(b"\x16\x03\x03\x3f\xff")  # a record of 16 KiB, as TLS announces one
+            self.wfile.write(b"\x16\x03\x03\x3f\xff")  # a record of 16 KiB, as announced by TLS
             while not mails.released.wait(0.05):
                 self.wfile.write(b"\x00")
             return
@@ -114,20 +114,20 @@ class _Conversation(socketserver.StreamRequestHandler):
                 sender = line.partition(":")[2].split()[0]
                 self._say("250 ok")
             elif verb == "RCPT" and mails.mood is Mood.REFUSES:
-                self._say("550 nobody of that name")
+                self._say("550 no such mailbox")
             elif verb == "RCPT" and mails.defers and mails.defers in line:
-                self._say("451 come again later")
+                self._say("451 try again later")
             elif verb == "RCPT":
                 recipients.append(line.partition(":")[2])
                 self._say("250 ok")
             elif verb == "DATA":
-                self._say("354 go on")
+                self._say("354 send the message")
                 message = message_from_bytes(self._data(), policy=policy.default)
                 assert isinstance(message, EmailMessage)
                 mails.letters.append(Letter(sender, recipients, message, signed_in_as))
                 if mails.mood is Mood.DIES_AFTER_TAKING:
                     return
-                self._say("250 taken")
+                self._say("250 accepted")
             else:
                 self._say("250 ok")
 

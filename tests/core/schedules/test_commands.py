@@ -1,4 +1,4 @@
-"""What people do to schedules, and what is refused."""
+"""What users do to schedules, and what is refused."""
 
 import datetime as dt
 from typing import Any
@@ -18,47 +18,49 @@ from core.money import UNLIMITED
 from core.practices.create import BadTimeZone
 from core.schedules import commands, descriptions, estimate, queries
 from core.schedules.requests import BadSchedule, ScheduleRequest
-from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request, at
+from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request, at
 from tests.factories import Line, a_practice
 
 DAY = dt.timedelta(days=1)
 
 
-def test_a_new_schedule_is_active_reports_and_is_its_makers(night: Night) -> None:
-    schedule = night.read(night.schedule(settles=False))
+def test_a_new_schedule_is_active_reports_only_and_is_owned_by_its_creator(scheduled: ScheduledPractice) -> None:
+    schedule = scheduled.read(scheduled.schedule(settles=False))
 
     assert (schedule.mode, schedule.state, schedule.owner_id) == (
-        ScheduleMode.REPORT, ScheduleState.ACTIVE, night.owner.user_id,
+        ScheduleMode.REPORT, ScheduleState.ACTIVE, scheduled.owner.user_id,
     )  # fmt: skip
     assert schedule.claims_max == schedule.cents_max == UNLIMITED
 
 
 @pytest.mark.parametrize("word", ["confirm", "CONFIRM ", "", "CONFIRMED"])
-def test_settling_takes_the_very_word(night: Night, word: str) -> None:
-    schedule = night.schedule(settles=False)
+def test_switching_to_settling_requires_the_exact_word(scheduled: ScheduledPractice, word: str) -> None:
+    schedule = scheduled.schedule(settles=False)
 
     with pytest.raises(ConfirmationMismatch):
-        night.act(commands.start_settling, schedule, now=MADE, confirmation=word, version=1)
+        scheduled.act(commands.start_settling, schedule, now=CREATED_AT, confirmation=word, version=1)
 
-    assert night.read(schedule).mode is ScheduleMode.REPORT
+    assert scheduled.read(schedule).mode is ScheduleMode.REPORT
 
 
-def test_a_change_of_what_settles_takes_the_word_again_and_who_changes_it_answers_for_it(night: Night) -> None:
-    schedule = night.schedule()
-    other = night.practice.person("other@lakeside.example", Role.ADMIN)
-    change = {"request": a_request(claims_max=5), "version": 2, "by": other, "now": MADE}
+def test_a_change_to_a_settling_schedule_requires_the_word_and_makes_the_user_its_owner(
+    scheduled: ScheduledPractice,
+) -> None:
+    schedule = scheduled.schedule()
+    other = scheduled.practice.person("other@lakeside.example", Role.ADMIN)
+    change = {"request": a_request(claims_max=5), "version": 2, "by": other, "now": CREATED_AT}
 
     with pytest.raises(ConfirmationMismatch):
-        night.act(commands.change, schedule, **change)
-    night.act(commands.change, schedule, **change, confirmation="CONFIRM")
+        scheduled.act(commands.change, schedule, **change)
+    scheduled.act(commands.change, schedule, **change, confirmation="CONFIRM")
 
-    changed = night.read(schedule)
+    changed = scheduled.read(schedule)
     assert (changed.claims_max, changed.mode, changed.owner_id) == (5, ScheduleMode.SETTLE, other.user_id)
 
 
-def test_a_page_that_is_older_than_the_schedule_changes_nothing(night: Night) -> None:
-    schedule = night.schedule(settles=False)
-    night.act(commands.change, schedule, now=MADE, request=a_request(note="New"), version=1)
+def test_a_change_from_an_outdated_page_is_refused(scheduled: ScheduledPractice) -> None:
+    schedule = scheduled.schedule(settles=False)
+    scheduled.act(commands.change, schedule, now=CREATED_AT, request=a_request(note="New"), version=1)
 
     for act, more in (
         (commands.change, {"request": a_request(note="Old")}),
@@ -66,28 +68,28 @@ def test_a_page_that_is_older_than_the_schedule_changes_nothing(night: Night) ->
         (commands.report_only, {}),
     ):
         with pytest.raises(commands.StaleSchedule):
-            night.act(act, schedule, now=MADE, version=1, **more)
+            scheduled.act(act, schedule, now=CREATED_AT, version=1, **more)
 
-    assert night.read(schedule).note == "New"
+    assert scheduled.read(schedule).note == "New"
 
 
-def test_a_name_is_taken_once_in_a_practice_until_its_schedule_is_deleted(night: Night) -> None:
-    first = night.schedule()
+def test_a_schedule_name_is_unique_in_a_practice_until_its_schedule_is_deleted(scheduled: ScheduledPractice) -> None:
+    first = scheduled.schedule()
     with pytest.raises(commands.ScheduleNameTaken):
-        night.schedule()
-    second = night.schedule(name="Other")
+        scheduled.schedule()
+    second = scheduled.schedule(name="Other")
     with pytest.raises(commands.ScheduleNameTaken) as refused:
-        night.act(commands.change, second, now=MADE, request=a_request(), version=2, confirmation="CONFIRM")
+        scheduled.act(commands.change, second, now=CREATED_AT, request=a_request(), version=2, confirmation="CONFIRM")
     assert "name" in refused.value.facts["faults"]
 
-    night.act(commands.delete, first, now=MADE)
-    assert night.schedule() not in (first, second)
+    scheduled.act(commands.delete, first, now=CREATED_AT)
+    assert scheduled.schedule() not in (first, second)
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])
-def test_only_administrators_manage_schedules(night: Night, role: Role) -> None:
-    schedule = night.schedule()
-    other = night.practice.person("somebody@lakeside.example", role)
+def test_only_administrators_manage_schedules(scheduled: ScheduledPractice, role: Role) -> None:
+    schedule = scheduled.schedule()
+    other = scheduled.practice.person("other@lakeside.example", role)
     acts: list[tuple[Any, dict[str, Any]]] = [
         (commands.change, {"request": a_request(), "version": 2}),
         (commands.start_settling, {"confirmation": "CONFIRM", "version": 2}),
@@ -96,72 +98,74 @@ def test_only_administrators_manage_schedules(night: Night, role: Role) -> None:
     ]  # fmt: skip
     for act, more in acts:
         with pytest.raises(NotAllowed):
-            night.act(act, schedule, now=MADE, by=other, **more)
-    with pytest.raises(NotAllowed), transaction(night.sessions) as session:
-        commands.create(session, a_request(name="Mine"), by=other, now=MADE)
+            scheduled.act(act, schedule, now=CREATED_AT, by=other, **more)
+    with pytest.raises(NotAllowed), transaction(scheduled.sessions) as session:
+        commands.create(session, a_request(name="Mine"), by=other, now=CREATED_AT)
 
 
-def test_another_practices_schedule_is_not_there(night: Night) -> None:
-    schedule = night.schedule()
-    stranger = a_practice(night.sessions, name="Other").person("admin@other.example", Role.ADMIN)
+def test_a_schedule_of_another_practice_is_not_found(scheduled: ScheduledPractice) -> None:
+    schedule = scheduled.schedule()
+    stranger = a_practice(scheduled.sessions, name="Other").person("admin@other.example", Role.ADMIN)
 
     for act in (commands.pause, commands.resume, commands.delete):
         with pytest.raises(NotFound):
-            night.act(act, schedule, now=MADE, by=stranger)
-    with pytest.raises(NotFound), night.sessions() as session:
+            scheduled.act(act, schedule, now=CREATED_AT, by=stranger)
+    with pytest.raises(NotFound), scheduled.sessions() as session:
         queries.find(session, stranger.practice_id, schedule)
 
 
-def test_a_stopped_schedule_does_not_run_now_and_says_why(night: Night) -> None:
-    schedule = night.schedule()
-    with transaction(night.sessions) as session:
-        admin = night.practice.person("admin@lakeside.example", Role.ADMIN)
-        user_management.deactivate(session, night.owner.user_id, by=admin, now=MADE)
+def test_a_stopped_schedule_cannot_run_now_and_the_refusal_names_the_reason(scheduled: ScheduledPractice) -> None:
+    schedule = scheduled.schedule()
+    with transaction(scheduled.sessions) as session:
+        admin = scheduled.practice.person("admin@lakeside.example", Role.ADMIN)
+        user_management.deactivate(session, scheduled.owner.user_id, by=admin, now=CREATED_AT)
     with pytest.raises(commands.OwnerMayNot):
-        night.act(commands.run_now, schedule, now=MADE, key="k", by=admin)
-    night.tick(MADE)
+        scheduled.act(commands.run_now, schedule, now=CREATED_AT, key="k", by=admin)
+    scheduled.tick(CREATED_AT)
 
     with pytest.raises(commands.ScheduleIsStopped, match="deactivated"):
-        night.act(commands.run_now, schedule, now=MADE, key="k", by=admin)
+        scheduled.act(commands.run_now, schedule, now=CREATED_AT, key="k", by=admin)
 
 
-def test_a_paused_schedule_runs_now_and_stays_paused(night: Night) -> None:
-    night.practice.claims(1)
-    schedule = night.schedule()
-    night.act(commands.pause, schedule, now=MADE)
+def test_a_paused_schedule_can_run_now_and_stays_paused(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(1)
+    schedule = scheduled.schedule()
+    scheduled.act(commands.pause, schedule, now=CREATED_AT)
 
-    run = night.run_now(schedule, "k")
+    run = scheduled.run_now(schedule, "k")
 
-    assert (run.job_id is not None, night.read(schedule).state) == (True, ScheduleState.PAUSED)
+    assert (run.job_id is not None, scheduled.read(schedule).state) == (True, ScheduleState.PAUSED)
 
 
-def test_the_next_night_is_none_while_it_is_paused_and_never_one_that_was_decided(night: Night) -> None:
-    schedule = night.schedule(local_time="02:30")
-    night.tick(FIRST_NIGHT)
-    night.act(
-        commands.change, schedule, now=FIRST_NIGHT + dt.timedelta(hours=1), request=a_request(local_time="23:00"),
+def test_a_paused_schedule_has_no_next_run_and_a_decided_date_is_never_the_next_run(
+    scheduled: ScheduledPractice,
+) -> None:
+    schedule = scheduled.schedule(local_time="02:30")
+    scheduled.tick(FIRST_RUN)
+    scheduled.act(
+        commands.change, schedule, now=FIRST_RUN + dt.timedelta(hours=1), request=a_request(local_time="23:00"),
         version=2, confirmation="CONFIRM",
     )  # fmt: skip
 
-    with night.sessions() as session:
-        found = queries.next_run(session, night.read(schedule), now=FIRST_NIGHT + dt.timedelta(hours=2))
+    with scheduled.sessions() as session:
+        found = queries.next_run(session, scheduled.read(schedule), now=FIRST_RUN + dt.timedelta(hours=2))
     assert found is not None
     assert (str(found.date), found.instant) == ("2026-11-25", at("2026-11-26 04:00"))
-    night.act(commands.pause, schedule, now=FIRST_NIGHT)
-    with night.sessions() as session:
-        assert queries.next_run(session, night.read(schedule), now=FIRST_NIGHT) is None
+    scheduled.act(commands.pause, schedule, now=FIRST_RUN)
+    with scheduled.sessions() as session:
+        assert queries.next_run(session, scheduled.read(schedule), now=FIRST_RUN) is None
 
 
-def test_a_time_zone_that_is_none_is_refused(night: Night) -> None:
+def test_an_unknown_time_zone_is_refused(scheduled: ScheduledPractice) -> None:
     with pytest.raises(BadTimeZone):
-        night.move_to("Mars/Olympus", now=MADE)
+        scheduled.move_to("Mars/Olympus", now=CREATED_AT)
 
 
-# What is asked
+# Requests
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "expected"),
     [
         ("claims_max", "", "enter a number, or the word unlimited"),
         ("cents_max", None, "enter a number, or the word unlimited"),
@@ -175,26 +179,26 @@ def test_a_time_zone_that_is_none_is_refused(night: Night) -> None:
         ("mode", "settle", "a schedule has no such field"),
     ],
 )  # fmt: skip
-def test_what_is_not_as_it_must_be_is_said_by_field(field: str, value: object, said: str) -> None:
+def test_an_invalid_request_is_refused_field_by_field(field: str, value: object, expected: str) -> None:
     with pytest.raises(BadSchedule) as refused:
         a_request(**{field: value})
 
     assert list(refused.value.facts["faults"]) == [field]
-    assert said in refused.value.facts["faults"][field]
+    assert expected in refused.value.facts["faults"][field]
 
 
-def test_weekdays_and_addresses_are_kept_once_and_in_order() -> None:
-    asked = a_request(weekdays=["sun", "mon", "sun"], mail_to=["b@x.example", "a@x.example", "b@x.example"])
+def test_weekdays_and_addresses_are_deduplicated_and_sorted() -> None:
+    request = a_request(weekdays=["sun", "mon", "sun"], mail_to=["b@x.example", "a@x.example", "b@x.example"])
 
-    assert (asked.weekdays, asked.mail_to) == (("mon", "sun"), ("b@x.example", "a@x.example"))
-    assert isinstance(asked, ScheduleRequest)
+    assert (request.weekdays, request.mail_to) == (("mon", "sun"), ("b@x.example", "a@x.example"))
+    assert isinstance(request, ScheduleRequest)
 
 
-# Words
+# Descriptions
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("options", "expected"),
     [
         (
             {"weekdays": ["mon", "tue", "wed", "thu", "fri"], "claims_max": 500, "cents_max": 500_000},
@@ -223,25 +227,27 @@ def test_weekdays_and_addresses_are_kept_once_and_in_order() -> None:
         ),
     ],
 )
-def test_a_schedule_says_in_words_what_it_does(night: Night, asked: dict[str, Any], said: str) -> None:
-    assert descriptions.describe(night.read(night.schedule(**asked)), "America/New_York") == said
+def test_a_schedule_is_described_in_a_sentence(
+    scheduled: ScheduledPractice, options: dict[str, Any], expected: str
+) -> None:
+    assert descriptions.describe(scheduled.read(scheduled.schedule(**options)), "America/New_York") == expected
 
 
-# Tonight
+# Estimate of the next run
 
 
-def test_tonight_is_what_the_night_then_does_and_writes_nothing(night: Night) -> None:
-    night.practice.claims(3)
-    night.practice.claim("CREDIT", Line(-100, 50))
-    schedule = night.schedule(claims_max=2, filter={"total_due_max_cents": 1_000_000})
+def test_the_estimate_matches_the_next_run_and_writes_nothing(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(3)
+    scheduled.practice.claim("CREDIT", Line(-100, 50))
+    schedule = scheduled.schedule(claims_max=2, filter={"total_due_max_cents": 1_000_000})
 
-    with night.sessions() as session:
-        seen = estimate.estimate_next_run(session, night.read(schedule), now=MADE)
+    with scheduled.sessions() as session:
+        seen = estimate.estimate_next_run(session, scheduled.read(schedule), now=CREATED_AT)
         session.rollback()
-    assert night.jobs() == []
-    night.tick(FIRST_NIGHT)
+    assert scheduled.jobs() == []
+    scheduled.tick(FIRST_RUN)
 
-    report = night.report(night.run(), FIRST_NIGHT)
+    report = scheduled.report(scheduled.run(), FIRST_RUN)
     assert (seen.claims, seen.will_settle, seen.skipped) == (4, 3, 1)
     assert (seen.claims, seen.will_settle, seen.skipped) == (report.claims, report.remaining, report.skipped)
     assert (
@@ -252,50 +258,50 @@ def test_tonight_is_what_the_night_then_does_and_writes_nothing(night: Night) ->
     assert seen.as_of == dt.date(2026, 11, 24)
 
 
-def test_tonight_says_which_limits_for_one_claim_it_would_be_over(night: Night) -> None:
-    night.practice.claims(1)
-    night.user(night.owner, claim_limit_cents=1_499)
+def test_the_estimate_names_the_claim_limits_that_the_run_would_exceed(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(1)
+    scheduled.user(scheduled.owner, claim_limit_cents=1_499)
 
-    with night.sessions() as session:
-        seen = estimate.estimate_request(session, a_request(), by=night.owner, now=MADE)
+    with scheduled.sessions() as session:
+        seen = estimate.estimate_request(session, a_request(), by=scheduled.owner, now=CREATED_AT)
 
     assert seen.over == ["over_user_claim_limit"]
 
 
-def test_tonight_says_first_that_its_month_is_closed_and_that_a_note_is_missing(night: Night) -> None:
-    night.practice.claim("M", Line(0, 100), primary_payer_id=night.practice.payer("M", PayerClass.MEDICARE))
+def test_the_estimate_reports_a_closed_month_and_a_missing_note(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claim("M", Line(0, 100), primary_payer_id=scheduled.practice.payer("M", PayerClass.MEDICARE))
 
-    def notes(**asked: Any) -> list[str]:
-        with night.sessions() as session:
-            return estimate.estimate_request(session, a_request(**asked), by=night.owner, now=MADE).notes
+    def notes(**options: Any) -> list[str]:
+        with scheduled.sessions() as session:
+            return estimate.estimate_request(session, a_request(**options), by=scheduled.owner, now=CREATED_AT).notes
 
     assert notes(note="Costs more to collect") == []
-    assert [said.partition(",")[0] for said in notes()] == ["This schedule has no note"]
-    with transaction(night.sessions) as session:
-        closing.close(session, dt.date(2026, 11, 1), by=night.owner, now=MADE)
-    assert [said.partition(":")[0] for said in notes(note="x")] == ["November 2026 is closed"]
+    assert [expected.partition(",")[0] for expected in notes()] == ["This schedule has no note"]
+    with transaction(scheduled.sessions) as session:
+        closing.close(session, dt.date(2026, 11, 1), by=scheduled.owner, now=CREATED_AT)
+    assert [expected.partition(":")[0] for expected in notes(note="x")] == ["November 2026 is closed"]
 
 
-def test_tonight_leaves_out_what_an_open_job_holds(night: Night) -> None:
-    night.practice.claims(2)
-    schedule = night.schedule(claims_max=1)
-    night.tick(FIRST_NIGHT)
+def test_the_estimate_skips_claims_that_an_unfinished_job_has_reserved(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(2)
+    schedule = scheduled.schedule(claims_max=1)
+    scheduled.tick(FIRST_RUN)
 
-    with night.sessions() as session:
-        seen = estimate.estimate_next_run(session, night.read(schedule), now=FIRST_NIGHT)
+    with scheduled.sessions() as session:
+        seen = estimate.estimate_next_run(session, scheduled.read(schedule), now=FIRST_RUN)
 
     assert (seen.will_settle, seen.by_code) == (0, [("in_other_job", 2)])
 
 
-def test_no_key_of_a_persons_own_is_the_key_of_a_night(night: Night) -> None:
-    night.practice.claims(1)
-    schedule = night.schedule()
+def test_a_users_idempotency_key_can_never_be_the_key_of_a_scheduled_run(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(1)
+    schedule = scheduled.schedule()
     key = f"schedule {schedule} night 2026-11-24"
-    night.practice.preview({"claim_ids": ["C00001"]}, by=night.owner, key=key)
-    night.tick(FIRST_NIGHT)
+    scheduled.practice.preview({"claim_ids": ["C00001"]}, by=scheduled.owner, key=key)
+    scheduled.tick(FIRST_RUN)
 
-    (of_night,) = (job for job in night.jobs() if job.schedule_id == schedule)
+    (scheduled_job,) = (job for job in scheduled.jobs() if job.schedule_id == schedule)
     with pytest.raises(BadIdempotencyKey):
-        night.practice.preview({"claim_ids": ["C00001"]}, by=night.owner, key=of_night.idempotency_key)
+        scheduled.practice.preview({"claim_ids": ["C00001"]}, by=scheduled.owner, key=scheduled_job.idempotency_key)
 
-    assert night.nights() == [("2026-11-24", "job", None)]
+    assert scheduled.outcomes() == [("2026-11-24", "job", None)]

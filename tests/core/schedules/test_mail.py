@@ -1,4 +1,4 @@
-"""The morning report by mail, against a real mail server: once, later where the server is down, and never a patient."""
+"""The run report by mail, against a real mail server: sent once, retried if the server is down, no patient data."""
 
 import datetime as dt
 import socket
@@ -15,7 +15,7 @@ from core.models.people import AuditEntry
 from core.models.schedules import MailState
 from core.schedules import descriptions, mail, smtp
 from core.settings import settings
-from tests.core.schedules.conftest import FIRST_NIGHT, Night
+from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice
 from tests.core.schedules.mail_server import MailServer, Mood
 from tests.waiting import eventually
 
@@ -25,7 +25,7 @@ SOON = dt.timedelta(minutes=1)
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
-    """A mail server that is up, and named in the settings."""
+    """A running mail server that the settings name."""
     server = MailServer()
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url)
     monkeypatch.setenv("SETTLE_MAIL_FROM", "settle@lakeside.example")
@@ -37,70 +37,72 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
     settings.cache_clear()
 
 
-def send(night: Night, now: dt.datetime) -> int:
-    """What a tick and the mail that it brings on do."""
-    return mail.send_due(night.sessions, clock=lambda: now) if night.tick(now).has_mail else 0
+def send(scheduled: ScheduledPractice, now: dt.datetime) -> int:
+    """Tick and send the mail that the tick makes due."""
+    return mail.send_due(scheduled.sessions, clock=lambda: now) if scheduled.tick(now).has_mail else 0
 
 
-def settled_night(night: Night, **asked: object) -> None:
-    night.practice.claims(3)
-    night.schedule(mail_to=TO, **asked)
-    night.tick(FIRST_NIGHT)
-    night.work(FIRST_NIGHT)
+def settled_run(scheduled: ScheduledPractice, **options: object) -> None:
+    scheduled.practice.claims(3)
+    scheduled.schedule(mail_to=TO, **options)
+    scheduled.tick(FIRST_RUN)
+    scheduled.work(FIRST_RUN)
 
 
-def test_the_report_of_a_settled_night_is_mailed_once_with_counts_and_links(night: Night, server: MailServer) -> None:
-    settled_night(night)
+def test_the_report_of_a_settled_run_is_mailed_once_with_counts_and_links(
+    scheduled: ScheduledPractice, server: MailServer
+) -> None:
+    settled_run(scheduled)
 
-    assert [send(night, FIRST_NIGHT + n * SOON) for n in range(3)] == [1, 0, 0]
+    assert [send(scheduled, FIRST_RUN + n * SOON) for n in range(3)] == [1, 0, 0]
 
     (letter,) = server.letters
-    run = night.run()
-    assert (run.mail_state, run.mail_sent_at) == (MailState.SENT, FIRST_NIGHT)
+    run = scheduled.run()
+    assert (run.mail_state, run.mail_sent_at) == (MailState.SENT, FIRST_RUN)
     assert (letter.sender, letter.recipients) == ("<settle@lakeside.example>", [f"<{to}>" for to in TO])
     assert letter.message["Subject"] == f"Schedule {run.schedule_id}, 11/24/2026: settled"
-    said = letter.message.get_content().splitlines()
-    assert said[0] == "3 claims settled, 0 skipped, 0 failed, 0 remaining."
-    assert f"Report: https://settle.lakeside.example/schedule-runs/{run.id}" in said
-    assert f"Job: https://settle.lakeside.example/jobs/{run.job_id}" in said
+    body = letter.message.get_content().splitlines()
+    assert body[0] == "3 claims settled, 0 skipped, 0 failed, 0 remaining."
+    assert f"Report: https://settle.lakeside.example/schedule-runs/{run.id}" in body
+    assert f"Job: https://settle.lakeside.example/jobs/{run.job_id}" in body
 
 
-def test_a_mail_holds_nothing_of_a_patient_and_no_dollars(night: Night, server: MailServer) -> None:
-    night.practice.claim("CANARY-1")
-    settled_night(night, note="Canary note", name="Canary name", cents_max=100)
+def test_a_mail_contains_no_patient_data_and_no_dollars(scheduled: ScheduledPractice, server: MailServer) -> None:
+    scheduled.practice.claim("CANARY-1")
+    settled_run(scheduled, note="Canary note", name="Canary name", cents_max=100)
 
-    send(night, FIRST_NIGHT)
+    send(scheduled, FIRST_RUN)
 
     whole = server.letters[0].message.as_string()
     assert "waits for another person" in whole
     assert not any(secret in whole for secret in ("anary", "CANARY", "$", "Patient", "C00001", "15.00", "Lakeside"))
 
 
-def test_while_its_job_runs_nothing_is_mailed(night: Night, server: MailServer) -> None:
-    night.practice.claims(1)
-    night.schedule(mail_to=TO)
-    night.tick(FIRST_NIGHT)
+def test_no_report_is_mailed_while_the_job_runs(scheduled: ScheduledPractice, server: MailServer) -> None:
+    scheduled.practice.claims(1)
+    scheduled.schedule(mail_to=TO)
+    scheduled.tick(FIRST_RUN)
 
-    assert send(night, FIRST_NIGHT) == 0
-    night.work(FIRST_NIGHT)
-    assert send(night, FIRST_NIGHT + SOON) == 1
+    assert send(scheduled, FIRST_RUN) == 0
+    scheduled.work(FIRST_RUN)
+    assert send(scheduled, FIRST_RUN + SOON) == 1
     assert len(server.letters) == 1
 
 
-def test_a_job_that_waits_is_mailed_as_waiting_and_once_more_when_it_has_ended(
-    night: Night, server: MailServer
+def test_a_job_awaiting_approval_is_mailed_as_waiting_and_again_when_it_ended(
+    scheduled: ScheduledPractice, server: MailServer
 ) -> None:
-    settled_night(night, claims_max=1)
+    settled_run(scheduled, claims_max=1)
 
-    send(night, FIRST_NIGHT)
-    job = night.job(night.run())
-    with transaction(night.sessions) as session:
+    send(scheduled, FIRST_RUN)
+    job = scheduled.job(scheduled.run())
+    with transaction(scheduled.sessions) as session:
         key = JobKey(job.practice_id, job.id)
-        job_commands.approve(session, key, confirmation="CONFIRM", by=night.approver, now=FIRST_NIGHT)
-    send(night, FIRST_NIGHT + SOON)  # it runs: nothing has become of it yet
-    night.work(FIRST_NIGHT)
+        job_commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
+    send(scheduled, FIRST_RUN + SOON)  # the job runs: its final result is not known yet
+    scheduled.work(FIRST_RUN)
     for n in (2, 3):
-        send(night, FIRST_NIGHT + n * SOON)
+        send(scheduled, FIRST_RUN + n * SOON)
 
     subjects = [letter.message["Subject"].partition(": ")[2] for letter in server.letters]
     assert subjects == ["waiting", "final result: settled"]
@@ -110,233 +112,235 @@ def test_a_job_that_waits_is_mailed_as_waiting_and_once_more_when_it_has_ended(
     assert first.message["Message-ID"] != last.message["Message-ID"]
 
 
-def test_a_missed_night_and_one_of_nothing_are_mailed_too(night: Night, server: MailServer) -> None:
-    night.schedule(mail_to=TO, late_minutes=60)
-    night.tick(FIRST_NIGHT)
-    late = FIRST_NIGHT + dt.timedelta(days=1, hours=2)
+def test_missed_runs_and_runs_without_claims_are_mailed(scheduled: ScheduledPractice, server: MailServer) -> None:
+    scheduled.schedule(mail_to=TO, late_minutes=60)
+    scheduled.tick(FIRST_RUN)
+    late = FIRST_RUN + dt.timedelta(days=1, hours=2)
 
-    assert send(night, late) == 2
+    assert send(scheduled, late) == 2
 
-    said = [letter.message.get_content() for letter in server.letters]
-    assert [phrase in text for phrase, text in zip(("No claim matched", "Missed"), said, strict=True)] == [True, True]
-
-
-def test_without_addresses_nothing_is_mailed(night: Night, server: MailServer) -> None:
-    night.schedule()
-    night.tick(FIRST_NIGHT)
-
-    assert send(night, FIRST_NIGHT) == 0
-    assert night.run().mail_state is MailState.NONE
+    body = [letter.message.get_content() for letter in server.letters]
+    assert [phrase in text for phrase, text in zip(("No claim matched", "Missed"), body, strict=True)] == [True, True]
 
 
-def test_without_a_mail_server_nothing_waits_and_one_that_is_named_later_gets_what_is_not_too_old(
-    night: Night, server: MailServer, monkeypatch: pytest.MonkeyPatch
+def test_without_addresses_no_report_is_mailed(scheduled: ScheduledPractice, server: MailServer) -> None:
+    scheduled.schedule()
+    scheduled.tick(FIRST_RUN)
+
+    assert send(scheduled, FIRST_RUN) == 0
+    assert scheduled.run().mail_state is MailState.NONE
+
+
+def test_without_a_mail_server_no_mail_waits_and_a_server_configured_later_gets_recent_reports(
+    scheduled: ScheduledPractice, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    night.schedule(mail_to=TO)
+    scheduled.schedule(mail_to=TO)
     monkeypatch.delenv("SETTLE_SMTP_URL")
     settings.cache_clear()
-    assert send(night, FIRST_NIGHT) == 0
-    assert night.run().mail_state is MailState.NONE
+    assert send(scheduled, FIRST_RUN) == 0
+    assert scheduled.run().mail_state is MailState.NONE
 
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url)
     settings.cache_clear()
-    assert send(night, FIRST_NIGHT + dt.timedelta(hours=2)) == 1
+    assert send(scheduled, FIRST_RUN + dt.timedelta(hours=2)) == 1
 
-    night.tick(FIRST_NIGHT + dt.timedelta(days=5))
-    assert {run.mail_state for run in night.runs()[1:3]} == {MailState.NONE}
-
-
-# A server in a bad mood
+    scheduled.tick(FIRST_RUN + dt.timedelta(days=5))
+    assert {run.mail_state for run in scheduled.runs()[1:3]} == {MailState.NONE}
 
 
-def test_a_server_that_is_down_then_up_gets_the_mail_when_it_is_up(night: Night, server: MailServer) -> None:
-    settled_night(night)
+# Misbehaving servers
+
+
+def test_a_server_that_was_down_gets_the_mail_when_it_is_up(scheduled: ScheduledPractice, server: MailServer) -> None:
+    settled_run(scheduled)
     server.down()
 
-    assert send(night, FIRST_NIGHT) == 0
-    run = night.run()
+    assert send(scheduled, FIRST_RUN) == 0
+    run = scheduled.run()
     assert (run.mail_state, run.mail_tries) == (MailState.DUE, 1)
-    assert run.mail_not_before == FIRST_NIGHT + mail.WAITS[0]
+    assert run.mail_not_before == FIRST_RUN + mail.WAITS[0]
     server.up()
-    assert send(night, FIRST_NIGHT + dt.timedelta(seconds=30)) == 0, "it is not asked every half minute"
-    assert send(night, FIRST_NIGHT + mail.WAITS[0]) == 1
+    assert send(scheduled, FIRST_RUN + dt.timedelta(seconds=30)) == 0, "it is not retried every half minute"
+    assert send(scheduled, FIRST_RUN + mail.WAITS[0]) == 1
 
     assert len(server.letters) == 1
 
 
 @pytest.mark.parametrize("mood", [Mood.REFUSES, Mood.BUSY])
-def test_a_server_that_refuses_is_asked_ever_more_seldom_and_then_given_up_which_is_said(
-    night: Night, server: MailServer, mood: Mood
+def test_a_refusing_server_is_retried_at_growing_intervals_until_the_mail_is_discarded(
+    scheduled: ScheduledPractice, server: MailServer, mood: Mood
 ) -> None:
-    settled_night(night, weekdays=["tue"])
+    settled_run(scheduled, weekdays=["tue"])
     server.mood = mood
-    now = FIRST_NIGHT
+    now = FIRST_RUN
 
     waits = iter(mail.WAITS)
-    while night.run().mail_state is not MailState.GIVEN_UP:
-        assert now <= FIRST_NIGHT + mail.MAIL_LIFE + mail.WAITS[-1]
-        assert send(night, now) == 0
+    while scheduled.run().mail_state is not MailState.GIVEN_UP:
+        assert now <= FIRST_RUN + mail.MAIL_LIFE + mail.WAITS[-1]
+        assert send(scheduled, now) == 0
         now += next(waits, mail.WAITS[-1])
     server.mood = Mood.TAKES
-    assert send(night, now) == 0
+    assert send(scheduled, now) == 0
 
-    run = night.run()
-    assert now - FIRST_NIGHT >= mail.MAIL_LIFE
+    run = scheduled.run()
+    assert now - FIRST_RUN >= mail.MAIL_LIFE
     assert run.mail_tries == server.visits > len(mail.WAITS)
-    with night.sessions() as session:
-        given_up = select(AuditEntry).where(AuditEntry.act == "schedule.mail_given_up")
-        assert session.scalars(given_up).one().facts == {"run": run.id, "tries": run.mail_tries}
+    with scheduled.sessions() as session:
+        discarded = select(AuditEntry).where(AuditEntry.act == "schedule.mail_given_up")
+        assert session.scalars(discarded).one().facts == {"run": run.id, "tries": run.mail_tries}
 
 
-def test_an_address_that_is_put_off_gets_the_mail_later_and_the_others_get_it_once(
-    night: Night, server: MailServer
+def test_a_deferred_address_gets_the_mail_later_and_the_others_get_it_once(
+    scheduled: ScheduledPractice, server: MailServer
 ) -> None:
-    settled_night(night)
+    settled_run(scheduled)
     server.defers = TO[1]
 
-    assert send(night, FIRST_NIGHT) == 0
-    run = night.run()
+    assert send(scheduled, FIRST_RUN) == 0
+    run = scheduled.run()
     assert (run.mail_state, run.mail_left) == (MailState.DUE, [TO[1]])
     assert descriptions.describe_mail(run).endswith("It was not taken for 1 of 2 addresses")
     server.defers = ""
-    assert send(night, FIRST_NIGHT + mail.WAITS[0]) == 1
+    assert send(scheduled, FIRST_RUN + mail.WAITS[0]) == 1
 
     assert [letter.recipients for letter in server.letters] == [[f"<{to}>"] for to in TO]
-    assert [night.run().mail_state, night.run().mail_left] == [MailState.SENT, []]
-    assert "not taken" not in descriptions.describe_mail(night.run())
+    assert [scheduled.run().mail_state, scheduled.run().mail_left] == [MailState.SENT, []]
+    assert "not taken" not in descriptions.describe_mail(scheduled.run())
 
 
-def test_a_name_that_no_name_server_tells_holds_nobody_up(
-    night: Night, server: MailServer, monkeypatch: pytest.MonkeyPatch
+def test_a_name_lookup_that_hangs_does_not_block_the_sender(
+    scheduled: ScheduledPractice, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settled_night(night)
+    settled_run(scheduled)
     released = threading.Event()
     monkeypatch.setattr(smtp, "CONNECT_SECONDS", 0.05)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait() and [])
 
-    assert send(night, FIRST_NIGHT) == 0  # it would never come back
+    assert send(scheduled, FIRST_RUN) == 0  # without a timeout this would never return
 
     released.set()
-    assert (night.run().mail_state, server.visits) == (MailState.DUE, 0)
+    assert (scheduled.run().mail_state, server.visits) == (MailState.DUE, 0)
 
 
-def test_a_handshake_that_never_ends_is_left_in_time(
-    night: Night, server: MailServer, monkeypatch: pytest.MonkeyPatch
+def test_a_handshake_that_never_ends_is_abandoned_in_time(
+    scheduled: ScheduledPractice, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settled_night(night)
+    settled_run(scheduled)
     server.mood = Mood.DRIPS_A_HANDSHAKE
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url.replace("smtp:", "smtps:"))
     settings.cache_clear()
     monkeypatch.setattr(smtp, "WHOLE_SECONDS", 0.2)
 
-    assert send(night, FIRST_NIGHT) == 0  # it would never come back
+    assert send(scheduled, FIRST_RUN) == 0  # without a timeout this would never return
 
-    assert (night.run().mail_state, server.visits) == (MailState.DUE, 1)
+    assert (scheduled.run().mail_state, server.visits) == (MailState.DUE, 1)
 
 
-def test_one_mail_that_is_refused_does_not_keep_the_others_back(night: Night, server: MailServer) -> None:
+def test_one_refused_mail_does_not_hold_back_the_others(scheduled: ScheduledPractice, server: MailServer) -> None:
     for number in range(2):
-        night.schedule(name=f"Night {number}", mail_to=TO)
-    night.tick(FIRST_NIGHT)
+        scheduled.schedule(name=f"Schedule {number}", mail_to=TO)
+    scheduled.tick(FIRST_RUN)
     server.mood = Mood.REFUSES
 
-    send(night, FIRST_NIGHT)
+    send(scheduled, FIRST_RUN)
 
     assert server.visits == 2
 
 
-def test_a_server_that_is_away_is_asked_for_one_mail_of_a_round(night: Night, server: MailServer) -> None:
+def test_an_unavailable_server_is_tried_for_one_mail_per_round(
+    scheduled: ScheduledPractice, server: MailServer
+) -> None:
     for number in range(5):
-        night.schedule(name=f"Night {number}", mail_to=TO)
-    night.tick(FIRST_NIGHT)
+        scheduled.schedule(name=f"Schedule {number}", mail_to=TO)
+    scheduled.tick(FIRST_RUN)
     server.mood = Mood.BUSY
 
-    send(night, FIRST_NIGHT)
+    send(scheduled, FIRST_RUN)
 
     assert server.visits == 1
 
 
 @pytest.mark.parametrize("mood", [Mood.HANGS, Mood.DRIPS])
-def test_a_server_that_hangs_is_left_in_time_and_holds_up_neither_ticks_nor_locks(
-    night: Night, server: MailServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
+def test_a_hanging_server_blocks_neither_ticks_nor_transactions_and_is_abandoned_in_time(
+    scheduled: ScheduledPractice, server: MailServer, mood: Mood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settled_night(night)
+    settled_run(scheduled)
     server.mood = mood
-    monkeypatch.setattr(smtp, "ANSWER_SECONDS", 60)  # so that whether it waits is decided by the test
+    monkeypatch.setattr(smtp, "ANSWER_SECONDS", 60)  # so that the test decides when the wait ends
     monkeypatch.setattr(smtp, "WHOLE_SECONDS", 60)
-    has_mail = night.tick(FIRST_NIGHT).has_mail
-    sending = threading.Thread(target=mail.send_due, args=[night.sessions], kwargs={"clock": lambda: FIRST_NIGHT})
+    has_mail = scheduled.tick(FIRST_RUN).has_mail
+    sending = threading.Thread(target=mail.send_due, args=[scheduled.sessions], kwargs={"clock": lambda: FIRST_RUN})
     sending.start()
     eventually(lambda: server.visits == 1)
 
     assert has_mail
-    with night.sessions() as session:
-        open_ = text(
+    with scheduled.sessions() as session:
+        open_transactions = text(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
         )
-        assert session.scalar(open_) == 0, "no transaction is open while it hangs"
-    assert night.run().mail_state is MailState.SENDING
-    night.practice.claims(1, first=4)
-    night.tick(FIRST_NIGHT + dt.timedelta(days=1))
-    assert len(night.runs()) == 2
+        assert session.scalar(open_transactions) == 0, "no transaction is open while it hangs"
+    assert scheduled.run().mail_state is MailState.SENDING
+    scheduled.practice.claims(1, first=4)
+    scheduled.tick(FIRST_RUN + dt.timedelta(days=1))
+    assert len(scheduled.runs()) == 2
 
     server.down()
     sending.join()
-    assert night.runs()[0].mail_state is MailState.DUE
+    assert scheduled.runs()[0].mail_state is MailState.DUE
 
 
 @pytest.mark.parametrize(("mood", "limit"), [(Mood.HANGS, "ANSWER_SECONDS"), (Mood.DRIPS, "WHOLE_SECONDS")])
-def test_neither_silence_nor_a_drip_of_signs_lasts_for_ever(
-    night: Night, server: MailServer, mood: Mood, limit: str, monkeypatch: pytest.MonkeyPatch
+def test_neither_silence_nor_a_slow_drip_of_bytes_lasts_forever(
+    scheduled: ScheduledPractice, server: MailServer, mood: Mood, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settled_night(night)
+    settled_run(scheduled)
     server.mood = mood
     monkeypatch.setattr(smtp, limit, 0.2)
 
-    assert send(night, FIRST_NIGHT) == 0  # it would never come back
+    assert send(scheduled, FIRST_RUN) == 0  # without a timeout this would never return
 
-    assert night.run().mail_state is MailState.DUE
+    assert scheduled.run().mail_state is MailState.DUE
 
 
-def test_a_mail_of_which_nobody_knows_whether_it_was_taken_is_sent_again_under_the_same_id(
-    night: Night, server: MailServer
+def test_a_mail_without_a_final_answer_is_sent_again_under_the_same_id(
+    scheduled: ScheduledPractice, server: MailServer
 ) -> None:
-    settled_night(night)
+    settled_run(scheduled)
     server.mood = Mood.DIES_AFTER_TAKING
-    assert send(night, FIRST_NIGHT) == 0
+    assert send(scheduled, FIRST_RUN) == 0
     server.mood = Mood.TAKES
 
-    assert send(night, FIRST_NIGHT + mail.WAITS[0]) == 1
+    assert send(scheduled, FIRST_RUN + mail.WAITS[0]) == 1
 
     first, second = server.letters
     assert first.message["Message-ID"] == second.message["Message-ID"]
     assert first.message["Message-ID"].endswith("@lakeside.example>")
 
 
-def test_a_worker_that_dies_in_the_middle_leaves_the_mail_to_another_after_a_while(
-    night: Night, server: MailServer
+def test_another_worker_sends_the_mail_after_the_lease_of_a_dead_one_ends(
+    scheduled: ScheduledPractice, server: MailServer
 ) -> None:
-    settled_night(night)
-    night.tick(FIRST_NIGHT)
-    with transaction(night.sessions) as session:
-        claim = mail._lease_mail(session, now=FIRST_NIGHT)
-    assert claim is not None  # and now it is dead
+    settled_run(scheduled)
+    scheduled.tick(FIRST_RUN)
+    with transaction(scheduled.sessions) as session:
+        lease = mail._lease_mail(session, now=FIRST_RUN)
+    assert lease is not None  # the worker dies here
 
-    assert send(night, FIRST_NIGHT + SOON) == 0
-    assert send(night, FIRST_NIGHT + mail.LEASE) == 1
+    assert send(scheduled, FIRST_RUN + SOON) == 0
+    assert send(scheduled, FIRST_RUN + mail.LEASE) == 1
 
-    with transaction(night.sessions) as session:  # it was only slow, and comes back
-        mail._finish(session, claim, mail._SendResult(claim.left), now=FIRST_NIGHT + mail.LEASE)
-    assert night.run().mail_state is MailState.SENT
+    with transaction(scheduled.sessions) as session:  # the first worker was only slow, and finishes now
+        mail._finish(session, lease, mail._SendResult(lease.left), now=FIRST_RUN + mail.LEASE)
+    assert scheduled.run().mail_state is MailState.SENT
     assert len(server.letters) == 1
 
 
-def test_four_workers_at_once_send_each_report_once(night: Night, server: MailServer) -> None:
+def test_four_concurrent_workers_send_each_report_once(scheduled: ScheduledPractice, server: MailServer) -> None:
     for number in range(6):
-        night.schedule(name=f"Night {number}", mail_to=TO)
-    night.tick(FIRST_NIGHT)
+        scheduled.schedule(name=f"Schedule {number}", mail_to=TO)
+    scheduled.tick(FIRST_RUN)
     threads = [
-        threading.Thread(target=mail.send_due, args=[night.sessions], kwargs={"clock": lambda: FIRST_NIGHT})
+        threading.Thread(target=mail.send_due, args=[scheduled.sessions], kwargs={"clock": lambda: FIRST_RUN})
         for _ in range(4)
     ]
     for thread in threads:
@@ -346,16 +350,16 @@ def test_four_workers_at_once_send_each_report_once(night: Night, server: MailSe
 
     ids = [letter.message["Message-ID"] for letter in server.letters]
     assert len(ids) == len(set(ids)) == 6
-    assert {run.mail_state for run in night.runs()} == {MailState.SENT}
+    assert {run.mail_state for run in scheduled.runs()} == {MailState.SENT}
 
 
-def test_a_user_and_password_of_the_url_sign_in(
-    night: Night, server: MailServer, monkeypatch: pytest.MonkeyPatch
+def test_the_user_and_password_of_the_url_sign_in(
+    scheduled: ScheduledPractice, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settled_night(night)
+    settled_run(scheduled)
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url.replace("//", "//me%40x:p%2Fw@"))
     settings.cache_clear()
 
-    assert send(night, FIRST_NIGHT) == 1
+    assert send(scheduled, FIRST_RUN) == 1
 
     assert server.letters[0].signed_in_as == "AG1lQHgAcC93"  # \0me@x\0p/w

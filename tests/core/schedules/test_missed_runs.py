@@ -1,4 +1,4 @@
-"""Beat was dead, and then somebody changes, pauses or deletes the schedule: every night that was due has its row."""
+"""Beat was down before a user changes, pauses or deletes the schedule: every run that was due is recorded."""
 
 import datetime as dt
 from typing import Any
@@ -8,44 +8,50 @@ import pytest
 from core.models.jobs import JobStatus
 from core.models.schedules import ScheduleRun
 from core.schedules import commands, descriptions
-from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request, at
+from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request, at
 
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
-THIRD_NIGHT = FIRST_NIGHT + 2 * DAY
+THIRD_RUN = FIRST_RUN + 2 * DAY
 LATE = [("2026-11-24", "missed", descriptions.TOO_LATE), ("2026-11-25", "missed", descriptions.TOO_LATE)]
 
 
-def edit(night: Night, schedule_id: int, *, now: dt.datetime, **asked: Any) -> None:
-    version = night.read(schedule_id).version
-    night.act(
-        commands.change, schedule_id, now=now, request=a_request(**asked), version=version, confirmation="CONFIRM"
+def edit(scheduled: ScheduledPractice, schedule_id: int, *, now: dt.datetime, **options: Any) -> None:
+    version = scheduled.read(schedule_id).version
+    scheduled.act(
+        commands.change, schedule_id, now=now, request=a_request(**options), version=version, confirmation="CONFIRM"
     )
 
 
-def test_a_pause_writes_down_the_nights_that_were_due_and_those_that_pass_then_are_nobodys(night: Night) -> None:
-    schedule = night.schedule()
+def test_a_pause_records_runs_already_due_and_runs_during_the_pause_leave_no_record(
+    scheduled: ScheduledPractice,
+) -> None:
+    schedule = scheduled.schedule()
 
-    night.act(commands.pause, schedule, now=THIRD_NIGHT + HOUR)
-    night.tick(THIRD_NIGHT + DAY)
-    night.act(commands.resume, schedule, now=THIRD_NIGHT + 2 * DAY - HOUR)
-    night.tick(THIRD_NIGHT + 2 * DAY)
+    scheduled.act(commands.pause, schedule, now=THIRD_RUN + HOUR)
+    scheduled.tick(THIRD_RUN + DAY)
+    scheduled.act(commands.resume, schedule, now=THIRD_RUN + 2 * DAY - HOUR)
+    scheduled.tick(THIRD_RUN + 2 * DAY)
 
-    assert night.nights() == [*LATE, ("2026-11-26", "missed", descriptions.PAUSED), ("2026-11-28", "nothing", None)]
+    assert scheduled.outcomes() == [
+        *LATE,
+        ("2026-11-26", "missed", descriptions.PAUSED),
+        ("2026-11-28", "nothing", None),
+    ]
 
 
-def test_a_delete_writes_down_the_nights_that_were_due(night: Night) -> None:
-    schedule = night.schedule()
+def test_a_delete_records_runs_already_due(scheduled: ScheduledPractice) -> None:
+    schedule = scheduled.schedule()
 
-    night.act(commands.delete, schedule, now=THIRD_NIGHT + HOUR)
-    night.tick(THIRD_NIGHT + DAY)
+    scheduled.act(commands.delete, schedule, now=THIRD_RUN + HOUR)
+    scheduled.tick(THIRD_RUN + DAY)
 
-    assert night.nights() == [*LATE, ("2026-11-26", "missed", descriptions.DELETED)]
-    assert "deleted" in night.report(night.runs()[-1], THIRD_NIGHT).sentence
+    assert scheduled.outcomes() == [*LATE, ("2026-11-26", "missed", descriptions.DELETED)]
+    assert "deleted" in scheduled.report(scheduled.runs()[-1], THIRD_RUN).sentence
 
 
 @pytest.mark.parametrize(
-    ("asked", "came"),
+    ("options", "expected"),
     [
         ({"weekdays": ["mon", "thu"]}, [("2026-11-26", "nothing", None)]),
         ({"weekdays": ["mon", "tue"]}, [("2026-11-26", "missed", descriptions.EDITED)]),
@@ -54,77 +60,77 @@ def test_a_delete_writes_down_the_nights_that_were_due(night: Night) -> None:
         ({"note": "Another"}, [("2026-11-26", "nothing", None)]),
     ],
 )
-def test_an_edit_lets_the_night_that_is_due_run_where_it_is_still_chosen_and_says_so_where_not(
-    night: Night, asked: dict[str, Any], came: list[tuple[str, str, str | None]]
+def test_a_run_due_at_an_edit_starts_if_still_scheduled_and_is_otherwise_recorded_as_missed(
+    scheduled: ScheduledPractice, options: dict[str, Any], expected: list[tuple[str, str, str | None]]
 ) -> None:
-    schedule = night.schedule()
+    schedule = scheduled.schedule()
 
-    edit(night, schedule, now=THIRD_NIGHT + HOUR, **asked)
-    night.tick(THIRD_NIGHT + HOUR + dt.timedelta(seconds=30))
+    edit(scheduled, schedule, now=THIRD_RUN + HOUR, **options)
+    scheduled.tick(THIRD_RUN + HOUR + dt.timedelta(seconds=30))
 
-    assert night.nights() == [*LATE, *came]
-
-
-def test_a_night_that_an_edit_moves_to_later_the_same_night_runs_then(night: Night) -> None:
-    schedule = night.schedule()
-
-    edit(night, schedule, now=FIRST_NIGHT + dt.timedelta(minutes=10), local_time="04:00")
-    night.tick(FIRST_NIGHT + HOUR)
-    assert night.runs() == []
-    night.tick(FIRST_NIGHT + 2 * HOUR)
-
-    assert night.nights() == [("2026-11-24", "nothing", None)]
-    assert night.run().due_at == at("2026-11-24 09:00")
+    assert scheduled.outcomes() == [*LATE, *expected]
 
 
-def test_a_night_that_did_not_come_for_a_schedule_that_had_stopped_is_said_by_who_resumes_it(night: Night) -> None:
-    schedule = night.schedule()
-    night.user(night.owner, active=False)
-    night.tick(MADE)
-    night.user(night.owner, active=True)
+def test_a_run_that_an_edit_moves_to_later_the_same_day_starts_then(scheduled: ScheduledPractice) -> None:
+    schedule = scheduled.schedule()
 
-    night.act(commands.resume, schedule, now=FIRST_NIGHT + HOUR)
+    edit(scheduled, schedule, now=FIRST_RUN + dt.timedelta(minutes=10), local_time="04:00")
+    scheduled.tick(FIRST_RUN + HOUR)
+    assert scheduled.runs() == []
+    scheduled.tick(FIRST_RUN + 2 * HOUR)
 
-    assert night.nights() == [("2026-11-24", "stopped", descriptions.OWNER_LEFT)]
-
-
-def test_a_new_schedule_whose_first_night_a_move_east_leaps_over_runs_it_within_its_deadline(night: Night) -> None:
-    night.schedule(local_time="23:00")
-    moved = at("2026-11-23 16:00")  # 11 in the morning in New York, one at night in Tokyo
-
-    night.move_to("Asia/Tokyo", now=moved)
-    night.tick(moved)
-
-    assert night.nights() == [("2026-11-23", "nothing", None)]
+    assert scheduled.outcomes() == [("2026-11-24", "nothing", None)]
+    assert scheduled.run().due_at == at("2026-11-24 09:00")
 
 
-def test_a_new_schedule_whose_first_night_a_move_east_leaps_over_says_so_after_its_deadline(night: Night) -> None:
-    night.schedule(local_time="23:00", late_minutes=60)
+def test_resuming_a_stopped_schedule_records_the_run_that_did_not_start(scheduled: ScheduledPractice) -> None:
+    schedule = scheduled.schedule()
+    scheduled.user(scheduled.owner, active=False)
+    scheduled.tick(CREATED_AT)
+    scheduled.user(scheduled.owner, active=True)
+
+    scheduled.act(commands.resume, schedule, now=FIRST_RUN + HOUR)
+
+    assert scheduled.outcomes() == [("2026-11-24", "stopped", descriptions.OWNER_LEFT)]
+
+
+def test_a_first_run_skipped_by_a_move_east_starts_within_its_grace_period(scheduled: ScheduledPractice) -> None:
+    scheduled.schedule(local_time="23:00")
+    moved = at("2026-11-23 16:00")  # 11:00 AM in New York, 1:00 AM in Tokyo
+
+    scheduled.move_to("Asia/Tokyo", now=moved)
+    scheduled.tick(moved)
+
+    assert scheduled.outcomes() == [("2026-11-23", "nothing", None)]
+
+
+def test_a_first_run_skipped_by_a_move_east_is_recorded_after_its_grace_period(scheduled: ScheduledPractice) -> None:
+    scheduled.schedule(local_time="23:00", late_minutes=60)
     moved = at("2026-11-23 16:00")
 
-    night.move_to("Asia/Tokyo", now=moved)
-    night.tick(moved)
+    scheduled.move_to("Asia/Tokyo", now=moved)
+    scheduled.tick(moved)
 
-    assert night.nights() == [("2026-11-23", "missed", descriptions.TIME_ZONE_CHANGED)]
-
-
-def test_nights_that_were_missed_before_a_move_keep_their_own_reason(night: Night) -> None:
-    night.schedule()
-
-    night.move_to("Asia/Tokyo", now=at("2026-11-26 00:00"))  # nine in the morning of the 26th there
-    night.tick(at("2026-11-26 00:00"))
-
-    assert night.nights() == [*LATE, ("2026-11-26", "missed", descriptions.TIME_ZONE_CHANGED)]
+    assert scheduled.outcomes() == [("2026-11-23", "missed", descriptions.TIME_ZONE_CHANGED)]
 
 
-def test_a_night_kept_by_an_edit_settles_by_the_new_terms(night: Night) -> None:
-    night.practice.claims(1)
-    schedule = night.schedule()
+def test_runs_missed_before_a_move_keep_their_own_reason(scheduled: ScheduledPractice) -> None:
+    scheduled.schedule()
 
-    edit(night, schedule, now=FIRST_NIGHT + HOUR, weekdays=["tue"], note="By the new terms")
-    night.tick(FIRST_NIGHT + HOUR)
-    night.work(FIRST_NIGHT + HOUR)
+    scheduled.move_to("Asia/Tokyo", now=at("2026-11-26 00:00"))  # 9:00 AM on the 26th there
+    scheduled.tick(at("2026-11-26 00:00"))
 
-    run: ScheduleRun = night.run()
-    assert (night.job(run).status, night.job(run).note) == (JobStatus.COMPLETED, "By the new terms")
-    assert night.practice.violations() == []
+    assert scheduled.outcomes() == [*LATE, ("2026-11-26", "missed", descriptions.TIME_ZONE_CHANGED)]
+
+
+def test_a_run_kept_by_an_edit_settles_by_the_new_terms(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(1)
+    schedule = scheduled.schedule()
+
+    edit(scheduled, schedule, now=FIRST_RUN + HOUR, weekdays=["tue"], note="By the new terms")
+    scheduled.tick(FIRST_RUN + HOUR)
+    scheduled.work(FIRST_RUN + HOUR)
+
+    run: ScheduleRun = scheduled.run()
+    assert (scheduled.job(run).status, scheduled.job(run).note) == (JobStatus.COMPLETED, "By the new terms")
+    assert scheduled.practice.violations() == []

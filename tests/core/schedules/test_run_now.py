@@ -1,4 +1,4 @@
-"""Run now: who presses it and the schedule's owner both asked for the job, and a third person decides on it."""
+"""Run now: both the user who starts it and the schedule's owner are requesters, so a third user must approve."""
 
 import datetime as dt
 
@@ -14,18 +14,20 @@ from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
 from core.models.people import Role
 from core.schedules import commands
-from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night
+from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice
 
 WAITS, RUNS = JobStatus.AWAITING_APPROVAL, JobStatus.CONFIRMED
 
 
 @pytest.fixture
-def presser(night: Night) -> Actor:
-    return night.practice.person("presser@lakeside.example", Role.ADMIN)
+def caller(scheduled: ScheduledPractice) -> Actor:
+    return scheduled.practice.person("caller@lakeside.example", Role.ADMIN)
 
 
-def run_now(night: Night, schedule: int, *, by: Actor, key: str = "key", now: dt.datetime = MADE) -> SettleJob:
-    return night.job(night.act(commands.run_now, schedule, key=key, by=by, now=now))
+def run_now(
+    scheduled: ScheduledPractice, schedule: int, *, by: Actor, key: str = "key", now: dt.datetime = CREATED_AT
+) -> SettleJob:
+    return scheduled.job(scheduled.act(commands.run_now, schedule, key=key, by=by, now=now))
 
 
 def key_of(job: SettleJob) -> JobKey:
@@ -36,65 +38,69 @@ def codes(job: SettleJob) -> list[str]:
     return [one["code"] for one in job.over]
 
 
-def test_neither_who_presses_run_now_nor_the_owner_approves_it(night: Night, presser: Actor) -> None:
-    night.practice.claims(2)
-    night.practice.limit(job=2_000)
-    job = run_now(night, night.schedule(), by=presser)
+def test_neither_the_caller_of_run_now_nor_the_owner_may_approve_the_job(
+    scheduled: ScheduledPractice, caller: Actor
+) -> None:
+    scheduled.practice.claims(2)
+    scheduled.practice.limit(job=2_000)
+    job = run_now(scheduled, scheduled.schedule(), by=caller)
 
-    assert (job.status, job.requested_by, job.confirmed_by) == (WAITS, presser.user_id, night.owner.user_id)
-    for asker in (presser, night.owner):
+    assert (job.status, job.requested_by, job.confirmed_by) == (WAITS, caller.user_id, scheduled.owner.user_id)
+    for requester in (caller, scheduled.owner):
         with pytest.raises(OwnJob):
-            night.practice.approve(key_of(job), by=asker, now=MADE)
+            scheduled.practice.approve(key_of(job), by=requester, now=CREATED_AT)
         with pytest.raises(OwnJob):
-            night.practice.reject(key_of(job), by=asker, now=MADE)
-        with night.sessions() as session:
-            assert inbox.jobs_to_approve(session, asker, now=MADE) == []
-            assert [one.id for one in inbox.my_jobs_awaiting_approval(session, asker)] == [job.id]
-    with night.sessions() as session:
-        assert [user.id for user in inbox.eligible_approvers(session, job)] == [night.approver.user_id]
-    night.practice.approve(key_of(job), by=night.approver, now=MADE)
-    night.work(MADE)
-    assert night.practice.counts(key_of(job))["settled"] == 2
-    assert night.practice.violations() == []
+            scheduled.practice.reject(key_of(job), by=requester, now=CREATED_AT)
+        with scheduled.sessions() as session:
+            assert inbox.jobs_to_approve(session, requester, now=CREATED_AT) == []
+            assert [one.id for one in inbox.my_jobs_awaiting_approval(session, requester)] == [job.id]
+    with scheduled.sessions() as session:
+        assert [user.id for user in inbox.eligible_approvers(session, job)] == [scheduled.approver.user_id]
+    scheduled.practice.approve(key_of(job), by=scheduled.approver, now=CREATED_AT)
+    scheduled.work(CREATED_AT)
+    assert scheduled.practice.counts(key_of(job))["settled"] == 2
+    assert scheduled.practice.violations() == []
 
 
-@pytest.mark.parametrize("strict", ["presser", "owner"])
-def test_the_stricter_limits_of_presser_and_owner_count(night: Night, presser: Actor, strict: str) -> None:
-    night.practice.claims(1)
-    night.practice.limit_of(presser if strict == "presser" else night.owner, claim=1_000, job=1_200)
+@pytest.mark.parametrize("strict", ["caller", "owner"])
+def test_the_stricter_limits_of_caller_and_owner_apply(
+    scheduled: ScheduledPractice, caller: Actor, strict: str
+) -> None:
+    scheduled.practice.claims(1)
+    scheduled.practice.limit_of(caller if strict == "caller" else scheduled.owner, claim=1_000, job=1_200)
 
-    job = run_now(night, night.schedule(), by=presser)
+    job = run_now(scheduled, scheduled.schedule(), by=caller)
 
     assert (job.status, codes(job)) == (WAITS, ["over_user_claim_limit", "over_user_job_limit"])
 
 
-def test_a_large_run_now_takes_the_stricter_limits_when_it_is_prepared(
-    night: Night, presser: Actor, monkeypatch: pytest.MonkeyPatch
+def test_a_large_run_now_applies_the_stricter_limits_when_it_is_prepared(
+    scheduled: ScheduledPractice, caller: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 1)
-    night.practice.claims(2)
-    job = run_now(night, night.schedule(), by=presser)
-    night.practice.limit_of(presser, job=2_999)
+    scheduled.practice.claims(2)
+    job = run_now(scheduled, scheduled.schedule(), by=caller)
+    scheduled.practice.limit_of(caller, job=2_999)
 
-    night.work(MADE)
+    scheduled.work(CREATED_AT)
 
-    prepared = night.job(night.run())
+    prepared = scheduled.job(scheduled.run())
     assert (job.status, prepared.status, codes(prepared)) == (JobStatus.PREPARING, WAITS, ["over_user_job_limit"])
 
 
-def test_run_now_and_the_same_persons_jobs_by_hand_are_added_up_and_nights_are_not(
-    night: Night, presser: Actor
+def test_run_now_and_manual_jobs_of_a_user_share_the_daily_limit_but_scheduled_runs_do_not(
+    scheduled: ScheduledPractice, caller: Actor
 ) -> None:
-    night.practice.claims(4)
-    night.practice.limit(job=2_000)
-    by_hand = night.practice.preview({"claim_ids": ["C00001"]}, by=presser, now=MADE)
-    night.practice.confirm(by_hand, by=presser, now=MADE)
-    schedules = [night.schedule(name=number, filter={"claim_id": number}) for number in ("C00002", "C00003")]
+    scheduled.practice.claims(4)
+    scheduled.practice.limit(job=2_000)
+    by_hand = scheduled.practice.preview({"claim_ids": ["C00001"]}, by=caller, now=CREATED_AT)
+    scheduled.practice.confirm(by_hand, by=caller, now=CREATED_AT)
+    schedules = [scheduled.schedule(name=number, filter={"claim_id": number}) for number in ("C00002", "C00003")]
 
-    first = run_now(night, schedules[0], by=presser)
-    of_owner = run_now(night, schedules[1], by=night.owner)
-    again = night.practice.preview({"claim_ids": ["C00004"]}, by=night.owner, key="again", now=MADE)
-    of_owner_by_hand = night.practice.confirm(again, by=night.owner, now=MADE)
+    first = run_now(scheduled, schedules[0], by=caller)
+    of_owner = run_now(scheduled, schedules[1], by=scheduled.owner)
+    again = scheduled.practice.preview({"claim_ids": ["C00004"]}, by=scheduled.owner, key="again", now=CREATED_AT)
+    of_owner_by_hand = scheduled.practice.confirm(again, by=scheduled.owner, now=CREATED_AT)
 
     assert (first.status, codes(first)) == (WAITS, ["over_day_limit"])
     assert first.over[0]["jobs"] == [by_hand.job_id]
@@ -102,53 +108,54 @@ def test_run_now_and_the_same_persons_jobs_by_hand_are_added_up_and_nights_are_n
     assert (of_owner_by_hand.status, of_owner_by_hand.over[0]["jobs"]) == (WAITS, [of_owner.id])
 
 
-def test_a_night_uses_up_nobodys_day(night: Night) -> None:
-    night.practice.claims(3)
-    night.practice.limit(job=2_000)
-    night.schedule(filter={"claim_id": "C00001"})
-    night.tick(FIRST_NIGHT)
+def test_a_scheduled_run_counts_against_no_users_daily_limit(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(3)
+    scheduled.practice.limit(job=2_000)
+    scheduled.schedule(filter={"claim_id": "C00001"})
+    scheduled.tick(FIRST_RUN)
 
-    by_hand = night.practice.preview({"claim_ids": ["C00002"]}, by=night.owner, now=FIRST_NIGHT)
+    by_hand = scheduled.practice.preview({"claim_ids": ["C00002"]}, by=scheduled.owner, now=FIRST_RUN)
 
-    assert night.practice.confirm(by_hand, by=night.owner, now=FIRST_NIGHT).status is RUNS
+    assert scheduled.practice.confirm(by_hand, by=scheduled.owner, now=FIRST_RUN).status is RUNS
 
 
-def test_who_has_lost_the_role_meanwhile_presses_in_vain(night: Night, presser: Actor) -> None:
-    night.practice.claims(1)
-    schedule = night.schedule()
-    night.user(presser, role=Role.BILLER)
+def test_a_user_who_lost_the_role_cannot_run_now(scheduled: ScheduledPractice, caller: Actor) -> None:
+    scheduled.practice.claims(1)
+    schedule = scheduled.schedule()
+    scheduled.user(caller, role=Role.BILLER)
 
     with pytest.raises(NotAllowed):
-        run_now(night, schedule, by=presser)
+        run_now(scheduled, schedule, by=caller)
 
-    assert night.runs() == []
+    assert scheduled.runs() == []
 
 
-def test_a_run_whose_presser_leaves_while_it_is_prepared_settles_nothing_and_says_why(
-    night: Night, presser: Actor, monkeypatch: pytest.MonkeyPatch
+def test_a_run_whose_caller_leaves_during_preparation_settles_nothing_and_gives_the_reason(
+    scheduled: ScheduledPractice, caller: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 1)
-    night.practice.claims(2)
-    job = run_now(night, night.schedule(), by=presser)
-    night.user(presser, active=False)
+    scheduled.practice.claims(2)
+    job = run_now(scheduled, scheduled.schedule(), by=caller)
+    scheduled.user(caller, active=False)
 
-    night.work(MADE)
+    scheduled.work(CREATED_AT)
 
-    discarded = night.job(night.run())
+    discarded = scheduled.job(scheduled.run())
     assert (job.status, discarded.status) == (JobStatus.PREPARING, JobStatus.DISCARDED)
-    assert "Whoever pressed run now has left" in night.report(night.run(), MADE).sentence
+    assert "Whoever pressed run now has left" in scheduled.report(scheduled.run(), CREATED_AT).sentence
 
 
-def test_the_database_itself_lets_neither_decide(night: Night, presser: Actor) -> None:
-    night.practice.claims(1)
-    night.practice.limit(job=1)
-    job = run_now(night, night.schedule(), by=presser)
+def test_the_database_refuses_an_approval_by_caller_or_owner(scheduled: ScheduledPractice, caller: Actor) -> None:
+    scheduled.practice.claims(1)
+    scheduled.practice.limit(job=1)
+    job = run_now(scheduled, scheduled.schedule(), by=caller)
 
-    for asker in (presser, night.owner):
+    for requester in (caller, scheduled.owner):
         with (
             pytest.raises(Exception, match="nobody_decides_on_a_job_of_their_own"),
-            transaction(night.sessions) as session,
+            transaction(scheduled.sessions) as session,
         ):
             session.execute(
-                text("UPDATE settle_job SET decided_by = :who WHERE id = :job"), {"who": asker.user_id, "job": job.id}
+                text("UPDATE settle_job SET decided_by = :who WHERE id = :job"),
+                {"who": requester.user_id, "job": job.id},
             )

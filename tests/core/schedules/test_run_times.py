@@ -1,4 +1,4 @@
-"""When a night begins: gaps and repeats of clock changes, changes at midnight, leap days, nights that were missed."""
+"""When a run starts: gaps and repeats at clock changes, changes at midnight, leap days, missed runs."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 @dataclass
 class Timed:
-    """A schedule as far as it says when."""
+    """The fields of a schedule that determine its run times."""
 
     local_time: dt.time = dt.time(2, 30)
     weekdays: list[str] = field(default_factory=lambda: list(EVERY_DAY))
@@ -25,21 +25,23 @@ class Timed:
 @pytest.mark.parametrize(
     ("zone", "date", "time", "begins", "shows"),
     [
-        ("America/New_York", "2026-03-08", "02:30", "2026-03-08 07:00", "03:00"),  # springs from 2:00 to 3:00
-        ("America/New_York", "2026-11-01", "01:30", "2026-11-01 05:30", "01:30"),  # repeats; the first
+        ("America/New_York", "2026-03-08", "02:30", "2026-03-08 07:00", "03:00"),  # the clock jumps from 2:00 to 3:00
+        # the time occurs twice; the first counts
+        ("America/New_York", "2026-11-01", "01:30", "2026-11-01 05:30", "01:30"),
         ("America/New_York", "2026-11-24", "02:30", "2026-11-24 07:30", "02:30"),
-        ("America/Havana", "2026-03-08", "00:30", "2026-03-08 05:00", "01:00"),  # springs at midnight
+        ("America/Havana", "2026-03-08", "00:30", "2026-03-08 05:00", "01:00"),  # the clock jumps at midnight
         ("America/Havana", "2026-03-08", "00:00", "2026-03-08 05:00", "01:00"),
         ("Africa/Cairo", "2026-04-24", "00:00", "2026-04-23 22:00", "01:00"),
         ("Asia/Beirut", "2026-03-29", "00:15", "2026-03-28 22:00", "01:00"),
         ("America/Santiago", "2026-09-06", "00:30", "2026-09-06 04:00", "01:00"),
-        ("America/Santiago", "2026-04-04", "23:30", "2026-04-05 02:30", "23:30"),  # falls back at midnight; the first
+        # the clock falls back at midnight; the first counts
+        ("America/Santiago", "2026-04-04", "23:30", "2026-04-05 02:30", "23:30"),
         ("America/Havana", "2026-11-01", "00:30", "2026-11-01 04:30", "00:30"),
-        ("Australia/Lord_Howe", "2026-10-04", "02:15", "2026-10-03 15:30", "02:30"),  # half an hour
+        ("Australia/Lord_Howe", "2026-10-04", "02:15", "2026-10-03 15:30", "02:30"),  # a half-hour change
         ("America/New_York", "2028-02-29", "02:30", "2028-02-29 07:30", "02:30"),
     ],
 )
-def test_a_night_begins_when_the_clock_first_shows_its_time_or_has_just_passed_it(
+def test_a_run_starts_when_the_clock_first_shows_or_has_just_passed_its_time(
     zone: str, date: str, time: str, begins: str, shows: str
 ) -> None:
     found = run_times.instant(dt.date.fromisoformat(date), dt.time.fromisoformat(time), ZoneInfo(zone))
@@ -51,28 +53,28 @@ def test_a_night_begins_when_the_clock_first_shows_its_time_or_has_just_passed_i
 
 @pytest.mark.parametrize("zone", ["America/New_York", "America/Havana", "Africa/Cairo", "Asia/Beirut", "Asia/Kolkata"])
 @pytest.mark.parametrize("time", ["00:00", "00:30", "01:30", "02:30", "23:59"])
-def test_every_date_of_two_years_has_one_night_and_they_come_in_order(zone: str, time: str) -> None:
+def test_every_date_of_two_years_has_one_run_and_runs_are_in_order(zone: str, time: str) -> None:
     schedule = Timed(dt.time.fromisoformat(time), late_minutes=1, counts_from=at("2027-01-01 00:00"))
 
     found = run_times.pending_runs(schedule, ZoneInfo(zone), at("2028-12-31 00:00"), ())
 
-    dates = [night.date for night in (*found.missed, *filter(None, [found.due]))]
+    dates = [run_time.date for run_time in (*found.missed, *filter(None, [found.due]))]
     assert dates == [dates[0] + dt.timedelta(days=n) for n in range(len(dates))]
     assert len(dates) in (729, 730, 731)
-    instants = [night.instant for night in found.missed]
+    instants = [run_time.instant for run_time in found.missed]
     assert instants == sorted(set(instants))
     assert dt.date(2028, 2, 29) in dates
 
 
-def test_a_date_that_the_zone_skips_has_no_night() -> None:
+def test_a_date_that_the_time_zone_skips_has_no_run() -> None:
     schedule = Timed(counts_from=at("2011-12-28 00:00"), late_minutes=1)
 
     found = run_times.pending_runs(schedule, ZoneInfo("Pacific/Apia"), at("2012-01-01 00:00"), ())
 
-    assert [night.date.day for night in found.missed] == [28, 29, 31, 1]
+    assert [run_time.date.day for run_time in found.missed] == [28, 29, 31, 1]
 
 
-def test_a_night_is_due_from_its_instant_to_its_deadline() -> None:
+def test_a_run_is_due_from_its_start_time_to_the_end_of_its_grace_period() -> None:
     schedule = Timed(late_minutes=60, counts_from=at("2026-11-24 00:00"))
     begins = at("2026-11-24 07:30")
 
@@ -87,7 +89,7 @@ def test_a_night_is_due_from_its_instant_to_its_deadline() -> None:
     assert run_times.pending_runs(schedule, NEW_YORK, begins, {only.date}) == (None, [])
 
 
-def test_after_three_days_without_a_tick_only_the_newest_night_runs_and_only_if_it_is_not_too_late() -> None:
+def test_after_three_days_without_ticks_only_the_newest_run_starts_and_only_in_time() -> None:
     schedule = Timed()
 
     early, late = (
@@ -95,12 +97,12 @@ def test_after_three_days_without_a_tick_only_the_newest_night_runs_and_only_if_
     )
 
     assert early.due is not None
-    assert [early.due.date.day, *(night.date.day for night in early.missed)] == [24, 21, 22, 23]
+    assert [early.due.date.day, *(run_time.date.day for run_time in early.missed)] == [24, 21, 22, 23]
     assert late.due is None
-    assert [night.date.day for night in late.missed] == [21, 22, 23, 24]
+    assert [run_time.date.day for run_time in late.missed] == [21, 22, 23, 24]
 
 
-def test_only_the_chosen_weekdays_have_nights() -> None:
+def test_only_the_chosen_weekdays_have_runs() -> None:
     schedule = Timed(weekdays=["mon", "thu"])
 
     assert run_times.next_due(schedule, NEW_YORK, at("2026-11-24 12:00")) == (
@@ -110,7 +112,7 @@ def test_only_the_chosen_weekdays_have_nights() -> None:
     assert run_times.next_due(Timed(weekdays=[]), NEW_YORK, at("2026-11-24 12:00")) is None
 
 
-def test_a_weekday_is_that_of_the_practices_date_and_not_of_utc() -> None:
+def test_a_weekday_is_that_of_the_practices_date_not_of_utc() -> None:
     schedule = Timed(dt.time(23, 30), weekdays=["mon"])
 
     assert run_times.next_due(schedule, NEW_YORK, at("2026-11-23 12:00")) == (
@@ -119,7 +121,7 @@ def test_a_weekday_is_that_of_the_practices_date_and_not_of_utc() -> None:
     )
 
 
-def test_no_night_before_the_schedule_was_there_counts() -> None:
+def test_no_run_is_due_before_the_schedule_was_active() -> None:
     schedule = Timed(counts_from=at("2026-11-24 07:31"))
 
     assert run_times.pending_runs(schedule, NEW_YORK, at("2026-11-24 12:00"), ()) == (None, [])
@@ -129,7 +131,7 @@ def test_no_night_before_the_schedule_was_there_counts() -> None:
     )
 
 
-def test_the_next_night_is_not_one_that_was_decided_already() -> None:
+def test_a_date_already_decided_is_not_the_next_run() -> None:
     schedule, now = Timed(dt.time(23, 0)), at("2026-11-24 12:00")
 
     found = run_times.next_due(schedule, NEW_YORK, now, decided={dt.date(2026, 11, 24)})

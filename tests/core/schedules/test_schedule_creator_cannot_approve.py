@@ -1,4 +1,4 @@
-"""A job of a schedule that waits: neither who made the schedule nor who owns it now decides on it."""
+"""A scheduled job that awaits approval: neither the schedule's creator nor its current owner may approve it."""
 
 import pytest
 from sqlalchemy import text
@@ -12,55 +12,57 @@ from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus
 from core.models.people import Role
 from core.schedules import commands
-from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request
+from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request
 
 
 @pytest.fixture
-def maker(night: Night) -> Actor:
-    return night.practice.person("maker@lakeside.example", Role.ADMIN)
+def creator(scheduled: ScheduledPractice) -> Actor:
+    return scheduled.practice.person("creator@lakeside.example", Role.ADMIN)
 
 
 @pytest.fixture
-def job(night: Night, maker: Actor) -> JobKey:
-    """A job over its cap, of a schedule that `maker` made and the owner let settle."""
-    night.practice.claims(2)
-    with transaction(night.sessions) as session:
-        made = commands.create(session, a_request(cents_max=1), by=maker, now=MADE)
-    night.act(commands.start_settling, made.id, now=MADE, confirmation="CONFIRM", version=1)
-    night.tick(FIRST_NIGHT)
-    (job,) = night.jobs()
-    assert (job.status, job.requested_by) == (JobStatus.AWAITING_APPROVAL, night.owner.user_id)
+def job(scheduled: ScheduledPractice, creator: Actor) -> JobKey:
+    """A job over its cap, of a schedule that `creator` created and the owner switched to settling."""
+    scheduled.practice.claims(2)
+    with transaction(scheduled.sessions) as session:
+        made = commands.create(session, a_request(cents_max=1), by=creator, now=CREATED_AT)
+    scheduled.act(commands.start_settling, made.id, now=CREATED_AT, confirmation="CONFIRM", version=1)
+    scheduled.tick(FIRST_RUN)
+    (job,) = scheduled.jobs()
+    assert (job.status, job.requested_by) == (JobStatus.AWAITING_APPROVAL, scheduled.owner.user_id)
     return JobKey(job.practice_id, job.id)
 
 
-@pytest.mark.parametrize("who", ["maker", "owner"])
-def test_neither_its_maker_nor_its_owner_approves_or_rejects_it_or_has_it_waiting(
-    night: Night, maker: Actor, job: JobKey, who: str
+@pytest.mark.parametrize("requester", ["creator", "owner"])
+def test_neither_creator_nor_owner_can_approve_reject_or_see_the_job_in_their_inbox(
+    scheduled: ScheduledPractice, creator: Actor, job: JobKey, requester: str
 ) -> None:
-    by = maker if who == "maker" else night.owner
+    by = creator if requester == "creator" else scheduled.owner
 
-    with night.sessions() as session, pytest.raises(OwnJob):
-        decide.approve(session, job, confirmation="CONFIRM", by=by, now=FIRST_NIGHT)
-    with night.sessions() as session, pytest.raises(OwnJob):
-        decide.reject(session, job, reason="No", by=by, now=FIRST_NIGHT)
+    with scheduled.sessions() as session, pytest.raises(OwnJob):
+        decide.approve(session, job, confirmation="CONFIRM", by=by, now=FIRST_RUN)
+    with scheduled.sessions() as session, pytest.raises(OwnJob):
+        decide.reject(session, job, reason="No", by=by, now=FIRST_RUN)
 
-    with night.sessions() as session:
-        assert inbox.jobs_to_approve(session, by, now=FIRST_NIGHT) == []
-        assert inbox.count_jobs_to_approve(session, by, now=FIRST_NIGHT) == 0
-        (waits,) = inbox.jobs_to_approve(session, night.approver, now=FIRST_NIGHT)
+    with scheduled.sessions() as session:
+        assert inbox.jobs_to_approve(session, by, now=FIRST_RUN) == []
+        assert inbox.count_jobs_to_approve(session, by, now=FIRST_RUN) == 0
+        (waits,) = inbox.jobs_to_approve(session, scheduled.approver, now=FIRST_RUN)
         assert inbox.is_own_job(by, waits)
         assert by.user_id not in {user.id for user in inbox.eligible_approvers(session, waits)}
 
 
-def test_the_database_itself_lets_no_maker_decide(night: Night, maker: Actor, job: JobKey) -> None:
-    with pytest.raises(IntegrityError, match="nobody_decides_on_a_job_of_their_own"), night.sessions() as session:
-        session.execute(text("UPDATE settle_job SET decided_by = :maker"), {"maker": maker.user_id})
+def test_the_database_refuses_an_approval_by_the_schedules_creator(
+    scheduled: ScheduledPractice, creator: Actor, job: JobKey
+) -> None:
+    with pytest.raises(IntegrityError, match="nobody_decides_on_a_job_of_their_own"), scheduled.sessions() as session:
+        session.execute(text("UPDATE settle_job SET decided_by = :creator"), {"creator": creator.user_id})
 
 
-def test_another_person_approves_it(night: Night, job: JobKey) -> None:
-    with transaction(night.sessions) as session:
-        decide.approve(session, job, confirmation="CONFIRM", by=night.approver, now=FIRST_NIGHT)
-    night.work(FIRST_NIGHT)
+def test_another_user_can_approve_the_job(scheduled: ScheduledPractice, job: JobKey) -> None:
+    with transaction(scheduled.sessions) as session:
+        decide.approve(session, job, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
+    scheduled.work(FIRST_RUN)
 
-    assert night.jobs()[0].status is JobStatus.COMPLETED
-    assert night.practice.violations() == []
+    assert scheduled.jobs()[0].status is JobStatus.COMPLETED
+    assert scheduled.practice.violations() == []

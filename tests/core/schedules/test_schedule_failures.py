@@ -1,4 +1,4 @@
-"""What breaks in one schedule stays there; what breaks before the commit was never there; large nights go on alone."""
+"""A failing schedule does not affect others; a failure before the commit leaves nothing; large runs finish alone."""
 
 import datetime as dt
 import json
@@ -18,15 +18,15 @@ from core.models.jobs import JobStatus
 from core.models.people import AuditEntry, Role
 from core.models.schedules import ScheduleRun
 from core.schedules import commands, descriptions
-from tests.core.schedules.conftest import FIRST_NIGHT, MADE, Night, a_request
+from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request
 from tests.factories import a_practice
 
 DAY = dt.timedelta(days=1)
 
 
 @contextmanager
-def refusing(night: Night, table: str, condition: str, *, sqlstate: str = "P0001") -> Iterator[None]:
-    """The database refuses rows of `table` at the commit: the run and all is lost."""
+def refusing(scheduled: ScheduledPractice, table: str, condition: str, *, sqlstate: str = "P0001") -> Iterator[None]:
+    """Make the database refuse rows of `table` at commit, so that the whole run is rolled back."""
     statements = (
         (
             f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -38,196 +38,204 @@ def refusing(night: Night, table: str, condition: str, *, sqlstate: str = "P0001
             "FOR EACH ROW EXECUTE FUNCTION refuse()"
         ),
     )
-    with transaction(night.sessions) as session:
+    with transaction(scheduled.sessions) as session:
         for statement in statements:
             session.execute(text(statement))
     try:
         yield
     finally:
-        with transaction(night.sessions) as session:
+        with transaction(scheduled.sessions) as session:
             session.execute(text(f"DROP TRIGGER refuse ON {table}"))
             session.execute(text("DROP FUNCTION refuse()"))
 
 
-def test_what_breaks_between_run_and_commit_leaves_nothing_and_the_next_tick_begins_anew(night: Night) -> None:
-    night.practice.claims(2)
-    night.schedule()
+def test_a_failure_before_the_commit_leaves_nothing_and_the_next_tick_starts_over(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(2)
+    scheduled.schedule()
 
-    with refusing(night, "schedule_run", "true"):
-        found = night.tick(FIRST_NIGHT)
+    with refusing(scheduled, "schedule_run", "true"):
+        found = scheduled.tick(FIRST_RUN)
 
         assert found.jobs.work == []
-        assert night.runs() == night.jobs() == []
-    night.tick(FIRST_NIGHT + dt.timedelta(seconds=30))
-    night.work(FIRST_NIGHT)
+        assert scheduled.runs() == scheduled.jobs() == []
+    scheduled.tick(FIRST_RUN + dt.timedelta(seconds=30))
+    scheduled.work(FIRST_RUN)
 
-    assert night.nights() == [("2026-11-24", "job", None)]
-    assert night.report(night.run(), FIRST_NIGHT).settled == 2
-    assert night.practice.violations() == []
-
-
-def test_one_schedule_that_breaks_does_not_stop_the_others(night: Night) -> None:
-    night.practice.claims(2)
-    broken = night.schedule(name="Broken", local_time="02:29")
-    whole = night.schedule(name="Whole")
-
-    with refusing(night, "settle_job", f"NEW.schedule_id = {broken}"):
-        night.tick(FIRST_NIGHT)
-
-        assert [run.schedule_id for run in night.runs()] == [whole]
+    assert scheduled.outcomes() == [("2026-11-24", "job", None)]
+    assert scheduled.report(scheduled.run(), FIRST_RUN).settled == 2
+    assert scheduled.practice.violations() == []
 
 
-def test_a_night_that_breaks_until_its_deadline_has_failed_and_the_next_one_comes(night: Night) -> None:
-    night.practice.claims(1)
-    night.schedule(late_minutes=60)
+def test_one_failing_schedule_does_not_stop_the_others(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(2)
+    broken = scheduled.schedule(name="Broken", local_time="02:29")
+    whole = scheduled.schedule(name="Whole")
 
-    with refusing(night, "settle_job", "true"):
+    with refusing(scheduled, "settle_job", f"NEW.schedule_id = {broken}"):
+        scheduled.tick(FIRST_RUN)
+
+        assert [run.schedule_id for run in scheduled.runs()] == [whole]
+
+
+def test_a_run_that_fails_until_its_grace_period_ends_is_recorded_and_the_next_run_starts(
+    scheduled: ScheduledPractice,
+) -> None:
+    scheduled.practice.claims(1)
+    scheduled.schedule(late_minutes=60)
+
+    with refusing(scheduled, "settle_job", "true"):
         for minutes in range(0, 60, 10):
-            night.tick(FIRST_NIGHT + dt.timedelta(minutes=minutes))
-    night.tick(FIRST_NIGHT + dt.timedelta(minutes=61))
-    night.tick(FIRST_NIGHT + DAY)
+            scheduled.tick(FIRST_RUN + dt.timedelta(minutes=minutes))
+    scheduled.tick(FIRST_RUN + dt.timedelta(minutes=61))
+    scheduled.tick(FIRST_RUN + DAY)
 
-    assert night.nights() == [("2026-11-24", "failed", descriptions.BROKE), ("2026-11-25", "job", None)]
-    with night.sessions() as session:
+    assert scheduled.outcomes() == [("2026-11-24", "failed", descriptions.BROKE), ("2026-11-25", "job", None)]
+    with scheduled.sessions() as session:
         failures = select(AuditEntry).where(AuditEntry.act == "schedule.night_failed")
         assert len(session.scalars(failures).all()) == 1
 
 
-def test_a_night_for_which_the_database_has_no_room_until_its_deadline_says_so(night: Night) -> None:
-    night.practice.claims(1)
-    night.schedule(late_minutes=60)
+def test_a_run_without_database_resources_until_its_grace_period_ends_names_the_cause(
+    scheduled: ScheduledPractice,
+) -> None:
+    scheduled.practice.claims(1)
+    scheduled.schedule(late_minutes=60)
 
-    with refusing(night, "settle_job", "true", sqlstate="53100"):
+    with refusing(scheduled, "settle_job", "true", sqlstate="53100"):
         for minutes in range(0, 60, 10):
-            night.tick(FIRST_NIGHT + dt.timedelta(minutes=minutes))
-    night.tick(FIRST_NIGHT + dt.timedelta(minutes=61))
+            scheduled.tick(FIRST_RUN + dt.timedelta(minutes=minutes))
+    scheduled.tick(FIRST_RUN + dt.timedelta(minutes=61))
 
-    assert night.nights() == [("2026-11-24", "failed", descriptions.DATABASE_BUSY)]
-    assert "database was busy" in night.report(night.run(), FIRST_NIGHT).sentence
+    assert scheduled.outcomes() == [("2026-11-24", "failed", descriptions.DATABASE_BUSY)]
+    assert "database was busy" in scheduled.report(scheduled.run(), FIRST_RUN).sentence
 
 
-def test_a_night_that_breaks_puts_no_blame_on_those_that_were_missed_before(night: Night) -> None:
-    night.practice.claims(1)
-    night.schedule(late_minutes=60)
+def test_a_failing_run_does_not_mark_earlier_missed_runs_as_failed(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(1)
+    scheduled.schedule(late_minutes=60)
 
-    with refusing(night, "settle_job", "true"):
-        night.tick(FIRST_NIGHT + 2 * DAY)
-    night.tick(FIRST_NIGHT + 2 * DAY + dt.timedelta(minutes=61))
+    with refusing(scheduled, "settle_job", "true"):
+        scheduled.tick(FIRST_RUN + 2 * DAY)
+    scheduled.tick(FIRST_RUN + 2 * DAY + dt.timedelta(minutes=61))
 
-    assert night.nights() == [
+    assert scheduled.outcomes() == [
         ("2026-11-24", "missed", descriptions.TOO_LATE),
         ("2026-11-25", "missed", descriptions.TOO_LATE),
         ("2026-11-26", "failed", descriptions.BROKE),
     ]
 
 
-def test_a_row_that_somebody_holds_stops_its_own_practices_nights_and_nobody_elses(
-    night: Night, monkeypatch: pytest.MonkeyPatch
+def test_a_locked_row_delays_only_its_own_practices_runs(
+    scheduled: ScheduledPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timeouts, "LOCK", "100ms")
-    night.schedule(local_time="02:29")
-    other = a_practice(night.sessions, name="Other")
-    with transaction(night.sessions) as session:
+    scheduled.schedule(local_time="02:29")
+    other = a_practice(scheduled.sessions, name="Other")
+    with transaction(scheduled.sessions) as session:
         owner = other.person("owner@other.example", Role.ADMIN)
-        schedule = commands.create(session, a_request(), by=owner, now=MADE)
+        schedule = commands.create(session, a_request(), by=owner, now=CREATED_AT)
 
-    with night.sessions() as hand:
-        hand.execute(text("SELECT 1 FROM practice WHERE id = :id FOR NO KEY UPDATE"), {"id": night.practice.id})
-        night.tick(FIRST_NIGHT)
-        with night.sessions() as session:
+    with scheduled.sessions() as locker:
+        locker.execute(text("SELECT 1 FROM practice WHERE id = :id FOR NO KEY UPDATE"), {"id": scheduled.practice.id})
+        scheduled.tick(FIRST_RUN)
+        with scheduled.sessions() as session:
             (run,) = session.scalars(select(ScheduleRun))
 
     assert (run.practice_id, run.schedule_id) == (other.id, schedule.id)
-    night.tick(FIRST_NIGHT)
-    assert night.nights() == [("2026-11-24", "nothing", None)]
+    scheduled.tick(FIRST_RUN)
+    assert scheduled.outcomes() == [("2026-11-24", "nothing", None)]
 
 
-def test_a_time_zone_that_this_machine_does_not_know_stops_its_own_practices_nights_and_nobody_elses(
-    night: Night,
+def test_a_time_zone_unknown_to_this_machine_stops_only_its_own_practices_runs(
+    scheduled: ScheduledPractice,
 ) -> None:
-    night.schedule()
-    other = a_practice(night.sessions, name="Other")
-    with transaction(night.sessions) as session:
+    scheduled.schedule()
+    other = a_practice(scheduled.sessions, name="Other")
+    with transaction(scheduled.sessions) as session:
         owner = other.person("owner@other.example", Role.ADMIN)
-        commands.create(session, a_request(), by=owner, now=MADE)
+        commands.create(session, a_request(), by=owner, now=CREATED_AT)
         session.execute(text("UPDATE practice SET time_zone = 'US/Pacific-New' WHERE id = :id"), {"id": other.id})
 
-    night.tick(FIRST_NIGHT)
+    scheduled.tick(FIRST_RUN)
 
-    assert night.nights() == [("2026-11-24", "nothing", None)]
+    assert scheduled.outcomes() == [("2026-11-24", "nothing", None)]
 
 
-def test_what_breaks_is_logged_without_a_value_of_it(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
-    night.practice.claims(1)
-    schedule = night.schedule(note="Canary note", name="Canary")
+def test_a_failure_is_logged_without_any_value(
+    scheduled: ScheduledPractice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scheduled.practice.claims(1)
+    schedule = scheduled.schedule(note="Canary note", name="Canary")
     handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
     logs.configure("INFO")
     try:
-        with refusing(night, "schedule_run", "true"):
-            night.tick(FIRST_NIGHT)
+        with refusing(scheduled, "schedule_run", "true"):
+            scheduled.tick(FIRST_RUN)
     finally:
         logging.getLogger().handlers[:] = handlers
         logging.getLogger().setLevel(level)
 
-    said = capsys.readouterr().err
-    (event,) = [json.loads(line) for line in said.splitlines() if "schedule_night_failed" in line]
+    log_output = capsys.readouterr().err
+    (event,) = [json.loads(line) for line in log_output.splitlines() if "schedule_night_failed" in line]
     assert event["schedule_id"] == schedule
     assert (event["error"], event["sqlstate"]) == ("ProgrammingError", "P0001")
-    assert "Canary" not in said
+    assert "Canary" not in log_output
 
 
-def test_more_nights_than_one_tick_takes_are_all_run_by_the_ticks_that_follow(night: Night) -> None:
-    night.practice.claims(1)
+def test_more_runs_than_one_tick_starts_are_started_by_the_following_ticks(scheduled: ScheduledPractice) -> None:
+    scheduled.practice.claims(1)
     for number in range(25):
-        night.schedule(name=f"Night {number}", settles=False)
+        scheduled.schedule(name=f"Schedule {number}", settles=False)
 
-    first = night.tick(FIRST_NIGHT)
-    second = night.tick(FIRST_NIGHT)
+    first = scheduled.tick(FIRST_RUN)
+    second = scheduled.tick(FIRST_RUN)
 
     assert (first.more_to_do, second.more_to_do) == (True, False)
-    assert len({run.schedule_id for run in night.runs()}) == 25
+    assert len({run.schedule_id for run in scheduled.runs()}) == 25
 
 
 @pytest.fixture
-def few_in_a_tick(monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many claims a tick prepares at most: a thousandth of what it really is, and the same way."""
+def claims_per_tick(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how many claims a tick prepares at most: a thousandth of the real limit, handled the same way."""
     monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 20)
     return 20
 
 
-def test_a_night_of_more_claims_than_a_tick_prepares_is_prepared_by_a_worker_and_goes_on_by_itself(
-    night: Night, few_in_a_tick: int
+def test_a_run_too_large_for_a_tick_is_prepared_by_a_worker_and_continues_by_itself(
+    scheduled: ScheduledPractice, claims_per_tick: int
 ) -> None:
-    claims = few_in_a_tick + 1
-    night.practice.claims(claims)
-    night.schedule()
+    claims = claims_per_tick + 1
+    scheduled.practice.claims(claims)
+    scheduled.schedule()
 
-    found = night.tick(FIRST_NIGHT)
+    found = scheduled.tick(FIRST_RUN)
 
-    job = night.job(night.run())
+    job = scheduled.job(scheduled.run())
     key = JobKey(job.practice_id, job.id)
     assert (job.status, job.claims_expected, found.jobs.prepare) == (JobStatus.PREPARING, claims, [key])
-    report = night.report(night.run(), FIRST_NIGHT)
+    report = scheduled.report(scheduled.run(), FIRST_RUN)
     assert (report.state, report.claims, report.remaining, report.is_final) == ("preparing", claims, claims, False)
-    night.work(FIRST_NIGHT)
-    report = night.report(night.run(), FIRST_NIGHT)
+    scheduled.work(FIRST_RUN)
+    report = scheduled.report(scheduled.run(), FIRST_RUN)
     assert (report.state, report.settled, report.remaining) == ("settled", claims, 0)
-    assert night.practice.violations() == []
+    assert scheduled.practice.violations() == []
 
 
-def test_a_large_night_over_its_cap_waits_once_it_is_prepared(night: Night, few_in_a_tick: int) -> None:
-    night.practice.claims(few_in_a_tick + 1)
-    night.schedule(claims_max=few_in_a_tick)
-    night.tick(FIRST_NIGHT)
+def test_a_large_run_over_its_cap_awaits_approval_once_it_is_prepared(
+    scheduled: ScheduledPractice, claims_per_tick: int
+) -> None:
+    scheduled.practice.claims(claims_per_tick + 1)
+    scheduled.schedule(claims_max=claims_per_tick)
+    scheduled.tick(FIRST_RUN)
 
-    night.work(FIRST_NIGHT)
+    scheduled.work(FIRST_RUN)
 
-    report = night.report(night.run(), FIRST_NIGHT)
+    report = scheduled.report(scheduled.run(), FIRST_RUN)
     assert (report.state, report.over, report.settled) == ("waiting", ("over_cap_claims",), 0)
-    job = night.job(night.run())
-    with transaction(night.sessions) as session:
+    job = scheduled.job(scheduled.run())
+    with transaction(scheduled.sessions) as session:
         key = JobKey(job.practice_id, job.id)
-        job_commands.approve(session, key, confirmation="CONFIRM", by=night.approver, now=FIRST_NIGHT)
+        job_commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
 
 
 @pytest.mark.parametrize(
@@ -244,22 +252,22 @@ def test_a_large_night_over_its_cap_waits_once_it_is_prepared(night: Night, few_
         ),
     ],
 )
-def test_a_large_night_for_which_nobody_may_answer_any_more_is_discarded_and_says_why(
-    night: Night, monkeypatch: pytest.MonkeyPatch, change: str, because: str | None
+def test_a_large_run_that_lost_its_owner_or_open_month_is_discarded_with_the_reason(
+    scheduled: ScheduledPractice, monkeypatch: pytest.MonkeyPatch, change: str, because: str | None
 ) -> None:
     monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
-    night.practice.claims(3)
-    night.schedule()
-    night.tick(FIRST_NIGHT)
-    with transaction(night.sessions) as session:
-        session.execute(text(change), {"owner": night.owner.user_id, "practice": night.practice.id})
+    scheduled.practice.claims(3)
+    scheduled.schedule()
+    scheduled.tick(FIRST_RUN)
+    with transaction(scheduled.sessions) as session:
+        session.execute(text(change), {"owner": scheduled.owner.user_id, "practice": scheduled.practice.id})
 
-    night.work(FIRST_NIGHT)
+    scheduled.work(FIRST_RUN)
 
-    job = night.job(night.run())
+    job = scheduled.job(scheduled.run())
     assert (job.status, job.discarded_because) == (JobStatus.DISCARDED, because)
-    assert descriptions.describe_reason(because) in night.report(night.run(), FIRST_NIGHT).sentence
-    assert night.practice.read("C00001").billing_status == "Balance Due"
-    with night.sessions() as session:
+    assert descriptions.describe_reason(because) in scheduled.report(scheduled.run(), FIRST_RUN).sentence
+    assert scheduled.practice.read("C00001").billing_status == "Balance Due"
+    with scheduled.sessions() as session:
         (act,) = session.scalars(select(AuditEntry).where(AuditEntry.act == "job.discarded"))
     assert (act.user_id, act.facts) == (None, {"because": because})

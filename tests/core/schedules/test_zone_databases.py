@@ -1,4 +1,4 @@
-"""Clocks that changed in 2026: a run starts, and a posting is dated, by the newer of two time zone databases."""
+"""Time zone changes of 2026: a run starts, and a posting is dated, by the newer of two time zone databases."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from sqlalchemy import select
 from core.db.engine import transaction
 from core.ledger import manual_postings
 from core.models.ledger import Posting, PostingKind
-from tests.core.schedules.conftest import Night, at
+from tests.core.schedules.conftest import ScheduledPractice, at
 from tests.factories import Line
 from tests.zone_files import NEW, OLD, a_database, a_wheel, using
 
-MADE = at("2026-10-30 15:00")
+CREATED_AT = at("2026-10-30 15:00")
 TWO_O_CLOCK = {  # in UTC, on every date below
     "America/Vancouver": "09:00",
     "America/Edmonton": "08:00",
@@ -26,7 +26,7 @@ DATES = ("2026-10-31", "2026-11-01", "2026-11-02", "2027-03-13", "2027-03-14", "
 
 @pytest.fixture(params=["system", "wheel"])
 def one_is_old(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The operating system's database is old and the wheel's new, or the other way round."""
+    """Make the operating system's database old and the wheel's new, or the reverse."""
     if request.param == "system":
         system, package = a_database(tmp_path, OLD, version="2025b"), "tzdata"
     else:
@@ -38,43 +38,45 @@ def one_is_old(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("zone", TWO_O_CLOCK)
 @pytest.mark.usefixtures("one_is_old")
-def test_a_run_at_two_in_the_morning_starts_at_its_moment(night: Night, zone: str) -> None:
-    night.move_to(zone, now=MADE)
-    night.schedule(now=MADE, local_time="02:00")
+def test_a_run_at_two_in_the_morning_starts_at_the_right_moment(scheduled: ScheduledPractice, zone: str) -> None:
+    scheduled.move_to(zone, now=CREATED_AT)
+    scheduled.schedule(now=CREATED_AT, local_time="02:00")
 
     def started() -> dict[str, dt.datetime]:
-        return {str(run.local_date): run.due_at for run in night.runs()}
+        return {str(run.local_date): run.due_at for run in scheduled.runs()}
 
     for date in DATES:
         begins = at(f"{date} {TWO_O_CLOCK[zone]}")
-        night.tick(begins - dt.timedelta(seconds=1))
+        scheduled.tick(begins - dt.timedelta(seconds=1))
         assert date not in started()
-        night.tick(begins)
+        scheduled.tick(begins)
         assert started()[date] == begins
 
 
 @pytest.mark.parametrize(
     ("zone", "now", "date"),
     [
-        ("America/Vancouver", "2026-11-02 07:30", "2026-11-02"),  # half past midnight; 11:30 PM before 2026b
+        ("America/Vancouver", "2026-11-02 07:30", "2026-11-02"),  # 12:30 AM; 11:30 PM before 2026b
         ("America/Vancouver", "2026-11-02 06:30", "2026-11-01"),
         ("America/Edmonton", "2026-11-02 06:30", "2026-11-02"),
         ("America/Edmonton", "2026-11-02 05:30", "2026-11-01"),
         ("America/Winnipeg", "2026-11-02 05:30", "2026-11-02"),
-        ("America/Winnipeg", "2027-03-01 05:30", "2027-03-01"),  # another month too
-        ("Africa/Casablanca", "2026-11-01 23:30", "2026-11-01"),  # half past midnight before 2026c
+        ("America/Winnipeg", "2027-03-01 05:30", "2027-03-01"),  # another month as well
+        ("Africa/Casablanca", "2026-11-01 23:30", "2026-11-01"),  # 12:30 AM before 2026c
         ("Africa/Casablanca", "2026-11-02 00:30", "2026-11-02"),
     ],
 )
 @pytest.mark.usefixtures("one_is_old")
-def test_a_posting_around_midnight_gets_the_practices_date(night: Night, zone: str, now: str, date: str) -> None:
-    night.practice.claim("1", Line(0, 100))
-    night.move_to(zone, now=MADE)
+def test_a_posting_around_midnight_gets_the_practices_date(
+    scheduled: ScheduledPractice, zone: str, now: str, date: str
+) -> None:
+    scheduled.practice.claim("1", Line(0, 100))
+    scheduled.move_to(zone, now=CREATED_AT)
     payment = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 40}
 
-    with transaction(night.sessions) as session:
+    with transaction(scheduled.sessions) as session:
         entry = manual_postings.parse_entry(payment)
-        manual_postings.post(session, "1", entry, by=night.practice.biller, idempotency_key="once", now=at(now))
+        manual_postings.post(session, "1", entry, by=scheduled.practice.biller, idempotency_key="once", now=at(now))
         posted_on = session.scalars(select(Posting.posted_on).where(Posting.kind == PostingKind.PAYMENT)).one()
 
     assert str(posted_on) == date

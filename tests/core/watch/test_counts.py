@@ -1,4 +1,4 @@
-"""What processes count is told once, adds up, and knows no label that nobody foresaw."""
+"""Counts of the processes are flushed once, add up, and have no unforeseen label."""
 
 import os
 import threading
@@ -13,13 +13,13 @@ from core.watch.metric_names import COUNTED, OTHER
 
 
 @pytest.fixture(autouse=True)
-def _of_nobody_else() -> Iterator[None]:
+def _empty_tally() -> Iterator[None]:
     tally._counted.clear()
     yield
     tally._counted.clear()
 
 
-def told(sessions: Sessions) -> dict[tuple[str, str], float]:
+def flushed_counts(sessions: Sessions) -> dict[tuple[str, str], float]:
     with sessions() as session:
         return statistics.tallies(session)
 
@@ -32,30 +32,30 @@ def test_counts_of_several_flushes_add_up(sessions: Sessions) -> None:
     tally.flush(sessions)
     tally.flush(sessions)
 
-    assert told(sessions) == {("hints_sent", "settle.work"): 5, ("hints_sent", "settle.prepare"): 1}
+    assert flushed_counts(sessions) == {("hints_sent", "settle.work"): 5, ("hints_sent", "settle.prepare"): 1}
     assert tally.waiting() == 0
 
 
-def test_what_nobody_foresaw_is_counted_as_other(sessions: Sessions) -> None:
+def test_an_unforeseen_label_is_counted_as_other(sessions: Sessions) -> None:
     for code in ("on_hold", "Doe, Jane", "a_code_of_tomorrow"):
         tally.count("claims_skipped", code)
     tally.flush(sessions)
 
-    assert told(sessions) == {("claims_skipped", "on_hold"): 1, ("claims_skipped", OTHER): 2}
+    assert flushed_counts(sessions) == {("claims_skipped", "on_hold"): 1, ("claims_skipped", OTHER): 2}
 
 
-def test_a_duration_falls_into_the_first_bucket_that_holds_it(sessions: Sessions) -> None:
+def test_a_duration_falls_into_the_first_bucket_that_contains_it(sessions: Sessions) -> None:
     for seconds in (0.001, 0.01, 0.3, 900):
         tally.observe("feed_seconds", seconds)
     tally.flush(sessions)
 
-    found = {label: value for (_, label), value in told(sessions).items()}
+    found = {label: value for (_, label), value in flushed_counts(sessions).items()}
     assert found.pop(tally.SUM) == pytest.approx(900.311)
     assert found == {"0.01": 2, "0.5": 1, tally.PLUS_INF: 1}
 
 
-def test_counts_that_the_database_does_not_take_are_kept_for_the_next_time(sessions: Sessions) -> None:
-    nowhere = make_engine("postgresql://nobody@127.0.0.1:1/none")
+def test_counts_that_could_not_be_flushed_are_kept_for_the_next_flush(sessions: Sessions) -> None:
+    nowhere = make_engine("postgresql://user@127.0.0.1:1/none")
     tally.count("hints_lost", "settle.work", 4)
 
     with pytest.raises(SQLAlchemyError):
@@ -63,10 +63,10 @@ def test_counts_that_the_database_does_not_take_are_kept_for_the_next_time(sessi
     tally.count("hints_lost", "settle.work")
     tally.flush(sessions)
 
-    assert told(sessions) == {("hints_lost", "settle.work"): 5}
+    assert flushed_counts(sessions) == {("hints_lost", "settle.work"): 5}
 
 
-def test_a_forked_process_does_not_tell_its_parents_counts_again(sessions: Sessions) -> None:
+def test_a_forked_process_does_not_flush_its_parents_counts_again(sessions: Sessions) -> None:
     tally.count("hints_sent", "settle.work")
 
     child = os.fork()
@@ -78,7 +78,7 @@ def test_a_forked_process_does_not_tell_its_parents_counts_again(sessions: Sessi
     assert tally.waiting() == 1
 
 
-def test_threads_that_count_and_tell_at_once_lose_nothing(sessions: Sessions) -> None:
+def test_threads_that_count_and_flush_at_once_lose_no_count(sessions: Sessions) -> None:
     def work() -> None:
         for _ in range(50):
             tally.count("hints_sent", "settle.work")
@@ -91,9 +91,9 @@ def test_threads_that_count_and_tell_at_once_lose_nothing(sessions: Sessions) ->
     for thread in threads:
         thread.join()
 
-    assert told(sessions) == {("hints_sent", "settle.work"): 200, ("sweep_rescues", ""): 200}
+    assert flushed_counts(sessions) == {("hints_sent", "settle.work"): 200, ("sweep_rescues", ""): 200}
 
 
-def test_no_name_may_have_more_than_a_few_dozen_labels() -> None:
-    for counted in COUNTED.values():
-        assert len(counted.labels) + len(counted.buckets) <= 60
+def test_no_metric_has_more_than_a_few_dozen_labels() -> None:
+    for metric in COUNTED.values():
+        assert len(metric.labels) + len(metric.buckets) <= 60

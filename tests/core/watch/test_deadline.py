@@ -1,4 +1,4 @@
-"""Who watches gets an answer, or is told that there is none, in time."""
+"""A monitoring request gets an answer in time, or an error that there is none."""
 
 import itertools
 import threading
@@ -14,53 +14,53 @@ from core.watch.deadline import DeadlineCall, QueryBudget, TimedOut
 from tests.waiting import eventually
 
 
-def test_a_question_that_is_too_slow_or_locked_out_or_broken_is_left_out_and_the_others_are_answered(
+def test_a_slow_blocked_or_failing_query_is_omitted_and_the_others_are_answered(
     sessions: Sessions, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deadline, "QUESTION_SECONDS", 0.5)
-    asked = QueryBudget(sessions)
-    with engine.connect() as holder:
-        holder.execute(text("LOCK TABLE claim IN ACCESS EXCLUSIVE MODE"))
-        assert asked.ask(lambda session: session.scalar(text("SELECT count(*) FROM claim"))) is None
-    assert asked.ask(lambda session: session.scalar(text("SELECT pg_sleep(30)"))) is None
-    assert asked.ask(lambda session: session.scalar(text("SELECT 1/0"))) is None
-    assert asked.ask(lambda session: JobStatus(session.scalar(text("SELECT 'tomorrow'")))) is None
-    assert asked.ask(lambda session: session.scalar(text("SELECT 7"))) == 7
+    budget = QueryBudget(sessions)
+    with engine.connect() as locker:
+        locker.execute(text("LOCK TABLE claim IN ACCESS EXCLUSIVE MODE"))
+        assert budget.ask(lambda session: session.scalar(text("SELECT count(*) FROM claim"))) is None
+    assert budget.ask(lambda session: session.scalar(text("SELECT pg_sleep(30)"))) is None
+    assert budget.ask(lambda session: session.scalar(text("SELECT 1/0"))) is None
+    assert budget.ask(lambda session: JobStatus(session.scalar(text("SELECT 'tomorrow'")))) is None
+    assert budget.ask(lambda session: session.scalar(text("SELECT 7"))) == 7
 
 
-def test_a_question_of_many_statements_has_no_more_time_than_one(
+def test_several_statements_of_one_query_share_its_time_limit(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deadline, "QUESTION_SECONDS", 0.3)
-    said = []
+    finished = []
 
-    def question(session: object) -> None:
+    def query(session: object) -> None:
         for number in itertools.count():
             session.execute(text("SELECT pg_sleep(0.1)"))  # type: ignore[attr-defined]
-            said.append(number)
+            finished.append(number)
 
-    assert QueryBudget(sessions).ask(question) is None
-    assert len(said) < 4
+    assert QueryBudget(sessions).ask(query) is None
+    assert len(finished) < 4
 
 
-def test_when_the_round_is_over_nothing_more_is_asked(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_query_runs_after_the_time_of_the_round_is_over(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadline, "ROUND_SECONDS", 0)
 
-    asked = QueryBudget(sessions)
+    budget = QueryBudget(sessions)
 
-    assert asked.is_over
-    assert asked.ask(lambda session: session.scalar(text("SELECT 7"))) is None
+    assert budget.is_over
+    assert budget.ask(lambda session: session.scalar(text("SELECT 7"))) is None
 
 
-def test_a_database_that_is_away_is_no_slow_question() -> None:
-    asked = QueryBudget(make_sessions(make_engine("postgresql://nobody@127.0.0.1:1/none")))
+def test_an_unavailable_database_raises_instead_of_counting_as_a_slow_query() -> None:
+    budget = QueryBudget(make_sessions(make_engine("postgresql://user@127.0.0.1:1/none")))
 
     with pytest.raises(Exception, match="connection"):
-        asked.ask(lambda session: session.scalar(text("SELECT 7")))
+        budget.ask(lambda session: session.scalar(text("SELECT 7")))
 
 
-def test_an_answer_that_comes_too_late_is_given_to_nobody() -> None:
-    """Counters are read when the question begins; another process may have told newer ones meanwhile."""
+def test_a_late_answer_is_discarded() -> None:
+    """Counters are read when the request starts; another process may have flushed newer ones before a late answer."""
     numbers, gate = itertools.count(), threading.Event()
 
     def ask() -> int:
@@ -68,17 +68,17 @@ def test_an_answer_that_comes_too_late_is_given_to_nobody() -> None:
         gate.wait()
         return began
 
-    asked = DeadlineCall(ask, wait_seconds=0.2)
+    budget = DeadlineCall(ask, wait_seconds=0.2)
     with pytest.raises(TimedOut):
-        asked.answer()
+        budget.answer()
     threading.Timer(0.05, gate.set).start()
-    with suppress(TimedOut):  # it waited for the first, whose answer is of the past
-        assert asked.answer() == 1
+    with suppress(TimedOut):  # it waited for the first request, whose answer is outdated
+        assert budget.answer() == 1
 
-    assert asked.answer() == 1
+    assert budget.answer() == 1
 
 
-def test_who_asks_a_database_that_hangs_is_told_so_and_keeps_one_connection(sessions: Sessions) -> None:
+def test_a_caller_times_out_on_a_hanging_database_and_keeps_only_one_connection(sessions: Sessions) -> None:
     def ask() -> int:
         with sessions() as session:
             session.execute(text("SELECT pg_advisory_xact_lock(1)"))
@@ -86,16 +86,16 @@ def test_who_asks_a_database_that_hangs_is_told_so_and_keeps_one_connection(sess
 
     def answered() -> bool:
         with suppress(TimedOut):
-            return asked.answer() == 7
+            return budget.answer() == 7
         return False
 
-    asked = DeadlineCall(ask, wait_seconds=0.2, keep_seconds=600)
-    with sessions() as holder:
-        holder.execute(text("SELECT pg_advisory_lock(1)"))
+    budget = DeadlineCall(ask, wait_seconds=0.2, keep_seconds=600)
+    with sessions() as locker:
+        locker.execute(text("SELECT pg_advisory_lock(1)"))
         for _ in range(3):
             with pytest.raises(TimedOut):
-                asked.answer()
+                budget.answer()
         waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        assert holder.scalar(waiting) == 1
-        holder.execute(text("SELECT pg_advisory_unlock(1)"))
+        assert locker.scalar(waiting) == 1
+        locker.execute(text("SELECT pg_advisory_unlock(1)"))
     eventually(answered, seconds=30)

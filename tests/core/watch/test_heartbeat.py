@@ -1,4 +1,4 @@
-"""Who lives is known from the database alone."""
+"""Live processes are known from the database alone."""
 
 import datetime as dt
 from dataclasses import replace
@@ -18,11 +18,11 @@ from tests.factories import NOW, GivenPractice, a_practice
 SECOND = dt.timedelta(seconds=1)
 
 
-def a_process(kind: str = WORKER, pid: int = 7, **says: object) -> ProcessInfo:
-    return ProcessInfo(kind, "host", pid, "1.2", NOW - dt.timedelta(hours=1), dict(says))
+def a_process(kind: str = WORKER, pid: int = 7, **details: object) -> ProcessInfo:
+    return ProcessInfo(kind, "host", pid, "1.2", NOW - dt.timedelta(hours=1), dict(details))
 
 
-def say(sessions: Sessions, process: ProcessInfo, *, at: dt.datetime = NOW) -> None:
+def beat(sessions: Sessions, process: ProcessInfo, *, at: dt.datetime = NOW) -> None:
     with transaction(sessions) as session:
         heartbeat.beat(session, process, now=at)
 
@@ -37,46 +37,46 @@ def practice(sessions: Sessions) -> GivenPractice:
     return a_practice(sessions)
 
 
-def test_a_process_lives_as_long_as_it_says_so(sessions: Sessions) -> None:
-    say(sessions, a_process())
-    say(sessions, a_process(WEB))
-    say(sessions, a_process(), at=NOW + 40 * SECOND)
+def test_a_process_is_alive_while_its_heartbeats_are_recent(sessions: Sessions) -> None:
+    beat(sessions, a_process())
+    beat(sessions, a_process(WEB))
+    beat(sessions, a_process(), at=NOW + 40 * SECOND)
 
     assert alive(sessions, at=NOW + 45 * SECOND) == {"worker host:7", "web host:7"}
     assert alive(sessions, at=NOW + 60 * SECOND) == {"worker host:7"}
     assert alive(sessions, at=NOW + 90 * SECOND) == set()
 
 
-def test_one_that_stops_says_so_and_one_that_starts_again_lives(sessions: Sessions) -> None:
-    say(sessions, a_process())
+def test_a_stopped_process_is_not_alive_and_a_restarted_one_is(sessions: Sessions) -> None:
+    beat(sessions, a_process())
     with transaction(sessions) as session:
         heartbeat.stop(session, a_process(), now=NOW)
     assert alive(sessions, at=NOW) == set()
 
-    say(sessions, a_process(), at=NOW + SECOND)
+    beat(sessions, a_process(), at=NOW + SECOND)
     assert alive(sessions, at=NOW + SECOND) == {"worker host:7"}
 
 
-def test_who_was_not_heard_for_a_day_is_forgotten(sessions: Sessions) -> None:
-    say(sessions, a_process(pid=1))
-    say(sessions, a_process(pid=2), at=NOW + dt.timedelta(hours=25))
+def test_a_process_without_heartbeats_for_a_day_is_deleted(sessions: Sessions) -> None:
+    beat(sessions, a_process(pid=1))
+    beat(sessions, a_process(pid=2), at=NOW + dt.timedelta(hours=25))
 
     with sessions() as session:
         assert [one.name for one in heartbeat.recent(session)] == ["worker host:2"]
 
 
-def test_a_heartbeat_that_was_under_way_at_the_last_word_does_not_undo_it(sessions: Sessions) -> None:
-    say(sessions, a_process())
+def test_a_heartbeat_in_progress_at_the_stop_does_not_undo_the_stop(sessions: Sessions) -> None:
+    beat(sessions, a_process())
     with transaction(sessions) as session:
         heartbeat.stop(session, a_process(), now=NOW + SECOND)
-    say(sessions, a_process(), at=NOW + SECOND)
+    beat(sessions, a_process(), at=NOW + SECOND)
 
     with sessions() as session:
         (process,) = heartbeat.recent(session)
     assert process.stopped_at == NOW + SECOND
 
 
-def test_the_last_tick_is_the_latest_of_all(sessions: Sessions) -> None:
+def test_the_last_tick_is_the_latest_one(sessions: Sessions) -> None:
     with transaction(sessions) as session:
         assert heartbeat.last_tick(session) is None
         heartbeat.ticked(session, now=NOW)
@@ -84,11 +84,11 @@ def test_the_last_tick_is_the_latest_of_all(sessions: Sessions) -> None:
         assert heartbeat.last_tick(session) == NOW
 
 
-def test_a_worker_is_shown_with_the_chunk_in_its_hands(sessions: Sessions, practice: GivenPractice) -> None:
+def test_a_worker_is_shown_with_its_current_chunk(sessions: Sessions, practice: GivenPractice) -> None:
     practice.claims(8)
     job = practice.preview(chunk_claims=4)
     practice.confirm(job)
-    say(sessions, a_process(queues=["settle"], pool=[70, 71]))
+    beat(sessions, a_process(queues=["settle"], pool=[70, 71]))
     with transaction(sessions) as session:
         taken = "UPDATE job_chunk SET taken_by = 'host:71', taken_at = :at WHERE first_position = 5"
         session.execute(text(taken), {"at": NOW - 3 * SECOND})
@@ -102,45 +102,45 @@ def test_a_worker_is_shown_with_the_chunk_in_its_hands(sessions: Sessions, pract
     with transaction(sessions) as session:
         session.execute(text("UPDATE settle_job SET status = 'paused'"))
     (worker,) = overview.fetch_overview(sessions, now=NOW).processes or ()
-    assert worker.doing == (), "a job at rest is in nobody's hands"
+    assert worker.doing == (), "no worker is at work on a paused job"
 
 
-def test_a_job_that_stands_still_and_an_installation_without_a_worker_are_said(
+def test_a_stalled_job_and_an_installation_without_a_worker_are_reported(
     sessions: Sessions, practice: GivenPractice
 ) -> None:
     practice.claims(2)
     practice.confirm(practice.preview())
 
-    said = " ".join(warnings(overview.fetch_overview(sessions, now=NOW + 61 * SECOND)))
+    warning = " ".join(warnings(overview.fetch_overview(sessions, now=NOW + 61 * SECOND)))
 
-    assert "No worker lives" in said
-    assert "1 running job has not moved for a minute" in said
+    assert "No worker lives" in warning
+    assert "1 running job has not moved for a minute" in warning
 
 
 def test_an_old_time_zone_database_is_a_warning(sessions: Sessions) -> None:
-    say(sessions, a_process())
+    beat(sessions, a_process())
     seen = overview.fetch_overview(sessions, now=NOW)
     assert seen.time_zones == zone_database.in_use()
 
-    (said,) = warnings(replace(seen, time_zones=ZoneDatabase("/anywhere", "2025b", "system")))
+    (warning,) = warnings(replace(seen, time_zones=ZoneDatabase("/anywhere", "2025b", "system")))
 
-    assert said.startswith("The time zone database is 2025b, and ")
+    assert warning.startswith("The time zone database is 2025b, and ")
 
 
 def test_processes_with_different_time_zone_databases_are_a_warning(sessions: Sessions) -> None:
     newest = zone_database.in_use().version
-    say(sessions, a_process(pid=1, time_zones=newest))
-    say(sessions, a_process(pid=2, time_zones=newest))
-    say(sessions, ProcessInfo(WEB, "host", 3, "0.1", NOW))  # an older version does not tell
+    beat(sessions, a_process(pid=1, time_zones=newest))
+    beat(sessions, a_process(pid=2, time_zones=newest))
+    beat(sessions, ProcessInfo(WEB, "host", 3, "0.1", NOW))  # an older version does not report this field
     assert warnings(overview.fetch_overview(sessions, now=NOW)) == []
 
-    say(sessions, a_process(WEB, pid=4, time_zones="2025b"))
-    (said,) = warnings(overview.fetch_overview(sessions, now=NOW))
+    beat(sessions, a_process(WEB, pid=4, time_zones="2025b"))
+    (warning,) = warnings(overview.fetch_overview(sessions, now=NOW))
 
-    assert said.startswith(f"Processes use different time zone databases (2025b, {newest})")
+    assert warning.startswith(f"Processes use different time zone databases (2025b, {newest})")
 
 
-def test_the_oldest_chunk_is_as_old_as_its_wait(sessions: Sessions, practice: GivenPractice) -> None:
+def test_the_age_of_the_oldest_chunk_is_its_waiting_time(sessions: Sessions, practice: GivenPractice) -> None:
     practice.claims(8)
     job = practice.preview(chunk_claims=4)
     practice.confirm(job)
@@ -150,7 +150,9 @@ def test_the_oldest_chunk_is_as_old_as_its_wait(sessions: Sessions, practice: Gi
     assert (chunks.chunks, chunks.oldest, chunks.oldest_seconds) == (2, job, 20.0)
 
 
-def test_only_a_job_that_nobody_came_to_for_a_round_is_a_rescue(sessions: Sessions, practice: GivenPractice) -> None:
+def test_a_sweep_counts_a_rescue_only_for_a_job_without_a_worker_for_a_whole_round(
+    sessions: Sessions, practice: GivenPractice
+) -> None:
     practice.claims(2)
     practice.confirm(practice.preview())
 

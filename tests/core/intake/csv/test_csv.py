@@ -1,4 +1,4 @@
-"""Our own format: what stands in the files is in the practice afterwards, all of it or nothing."""
+"""The product's own CSV format: an import loads every row of its files, or nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +21,7 @@ def count_claims(files: FilesOfPractice) -> int:
         return session.scalars(select(func.count()).select_from(Claim)).one()
 
 
-def test_the_template_imports_as_it_is(files: FilesOfPractice) -> None:
+def test_the_template_imports_unchanged(files: FilesOfPractice) -> None:
     done = files.load()
 
     assert done.added == {
@@ -35,7 +35,7 @@ def test_the_template_imports_as_it_is(files: FilesOfPractice) -> None:
     assert (claim.version, claim.balance_mismatch) == (1, False)
 
 
-def test_every_column_of_the_format_has_an_example(files: FilesOfPractice) -> None:
+def test_every_template_row_has_a_value_for_every_column(files: FilesOfPractice) -> None:
     for rows in template_files().values():
         assert all(len(row) == len(rows[0]) for row in rows)
 
@@ -49,7 +49,7 @@ def test_a_second_import_of_the_same_files_adds_nothing(files: FilesOfPractice) 
     assert again.already_there["postings"] == 7
 
 
-def test_new_claims_beside_old_ones_are_added(files: FilesOfPractice) -> None:
+def test_new_claims_are_added_beside_existing_ones(files: FilesOfPractice) -> None:
     files.load()
     until_status = ("NEW/1 ü", "P-2", "MAIN", "9000000001", "", "", "2025-03-09", "", "Balance Due")
     files.append("claims.csv", *until_status, *[""] * 9)
@@ -75,7 +75,7 @@ def test_two_practices_may_use_the_same_claim_ids(files: FilesOfPractice) -> Non
     assert names == ["Hillside", "Lakeside"]
 
 
-def test_a_claim_without_lines_comes_in(files: FilesOfPractice) -> None:
+def test_a_claim_without_lines_is_imported(files: FilesOfPractice) -> None:
     files.replace("line_items.csv", "184146027,1,99214,220.50,insurance\n", "")
 
     files.load()
@@ -83,7 +83,7 @@ def test_a_claim_without_lines_comes_in(files: FilesOfPractice) -> None:
     assert read_claim(files, "184146027").billed == 0
 
 
-def test_a_charge_of_nothing_makes_a_line_and_no_posting(files: FilesOfPractice) -> None:
+def test_a_zero_charge_makes_a_line_but_no_posting(files: FilesOfPractice) -> None:
     files.load()
 
     with files.sessions() as session:
@@ -93,7 +93,7 @@ def test_a_charge_of_nothing_makes_a_line_and_no_posting(files: FilesOfPractice)
     assert (sorted(lines), posted) == ([1, 2], [1])
 
 
-def test_a_refund_raises_what_is_due(files: FilesOfPractice) -> None:
+def test_a_refund_raises_the_balance(files: FilesOfPractice) -> None:
     files.append("postings.csv", "6", "184146026", "1", "patient", "refund", "3.00", "patient", "", "", "2025-05-01")
 
     files.load()
@@ -102,7 +102,7 @@ def test_a_refund_raises_what_is_due(files: FilesOfPractice) -> None:
     assert (claim.patient_due, claim.patient_paid, str(claim.last_payment_on)) == (15_00, 7_00, "2025-04-02")
 
 
-def test_names_in_any_script_come_in_as_they_are(files: FilesOfPractice) -> None:
+def test_names_in_any_script_are_imported_unchanged(files: FilesOfPractice) -> None:
     names = ["<script>alert(1)</script>", 'O\'Neil, "Ann" 🩺\u200d', "שרה כהן", "=cmd()", "Åse"]
     for number, name in enumerate(names):
         files.append("patients.csv", f"N-{number}", name, "")
@@ -121,13 +121,13 @@ def test_a_byte_order_mark_and_crlf_are_read(files: FilesOfPractice) -> None:
     assert files.load().added["claims"] == 2
 
 
-def test_columns_may_stand_in_any_order(files: FilesOfPractice) -> None:
+def test_columns_may_come_in_any_order(files: FilesOfPractice) -> None:
     files.write("payers.csv", b"payer_class,payer_id,name\ncommercial,10001,Plan\nmedicare,20001,Medicare\n")
 
     assert files.load().added["payers"] == 2
 
 
-def test_people_that_the_practice_has_need_not_come_again(files: FilesOfPractice) -> None:
+def test_files_of_existing_patients_payers_providers_and_offices_may_be_omitted(files: FilesOfPractice) -> None:
     files.load()
     for name in ("payers", "patients", "providers", "offices", "billing_statuses"):
         (files.path / f"{name}.csv").unlink()
@@ -135,7 +135,7 @@ def test_people_that_the_practice_has_need_not_come_again(files: FilesOfPractice
     assert files.load().nothing_new
 
 
-def test_a_status_of_the_practices_own_comes_in(files: FilesOfPractice) -> None:
+def test_a_billing_status_of_the_practices_own_is_imported(files: FilesOfPractice) -> None:
     files.replace("claims.csv", "Bill Insurance", "Sent to Collections")
 
     files.load()
@@ -157,7 +157,7 @@ def test_a_changed_row_is_reported_and_nothing_is_loaded(files: FilesOfPractice)
     assert faults == [
         f'claims.csv, line 2, column service_date, value "2025-03-05": {differs} (the practice has "2025-03-04")',
         f'line_items.csv, line 2, column charge, value "151.00": {differs} (the practice has "150.00")',
-        # A charge is dated on its claim's day of service.
+        # A charge is dated on its claim's date of service.
         f'line_items.csv, line 2, column claim_id, value "2025-03-05": {differs} (the practice has "2025-03-04")',
         f"patients.csv, line 2, column name, value (hidden): {differs} (the practice has another value)",
         f'postings.csv, line 3, column amount, value "-87.00": {differs} (the practice has "-88.00")',
@@ -166,7 +166,7 @@ def test_a_changed_row_is_reported_and_nothing_is_loaded(files: FilesOfPractice)
         assert session.scalars(select(func.count()).select_from(Patient)).one() == 2
 
 
-def test_a_payment_on_a_claim_that_is_there_already_is_refused(files: FilesOfPractice) -> None:
+def test_a_payment_on_an_already_imported_claim_is_refused(files: FilesOfPractice) -> None:
     files.load()
     files.append("postings.csv", "6", "184146026", "1", "patient", "payment", "-1.00", "patient", "", "", "2025-05-01")
 
@@ -178,7 +178,7 @@ def test_a_payment_on_a_claim_that_is_there_already_is_refused(files: FilesOfPra
     ]
 
 
-def test_what_the_practice_changed_since_is_no_fault(files: FilesOfPractice) -> None:
+def test_changes_that_the_practice_made_after_an_import_are_no_fault(files: FilesOfPractice) -> None:
     files.load()
     with files.sessions.begin() as session:
         session.execute(text("UPDATE claim SET billing_status = 'Settled', hold = 'hold', version = version + 1"))
@@ -186,7 +186,7 @@ def test_what_the_practice_changed_since_is_no_fault(files: FilesOfPractice) -> 
     assert files.load().nothing_new
 
 
-def test_a_refused_import_leaves_no_practice_behind(files: FilesOfPractice) -> None:
+def test_a_refused_import_creates_no_practice(files: FilesOfPractice) -> None:
     files.replace("postings.csv", "-88.00", "NaN")
 
     files.faults()
@@ -196,7 +196,7 @@ def test_a_refused_import_leaves_no_practice_behind(files: FilesOfPractice) -> N
     assert count_claims(files) == 0
 
 
-def test_two_imports_at_once_add_everything_once(files: FilesOfPractice) -> None:
+def test_concurrent_imports_add_everything_once(files: FilesOfPractice) -> None:
     with ThreadPoolExecutor(3) as pool:
         done = [future.result() for future in [pool.submit(files.load) for _ in range(3)]]
 

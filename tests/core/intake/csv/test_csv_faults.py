@@ -1,4 +1,4 @@
-"""Bad input: file, line, column, value and cure, many at once; nothing is loaded."""
+"""Bad input: each fault names file, line, column, value and remedy. All are reported, and nothing is loaded."""
 
 import pytest
 
@@ -259,7 +259,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
         ),
     ],
 )
-def test_a_fault_names_file_line_column_value_and_cure(
+def test_a_fault_names_file_line_column_value_and_remedy(
     files: FilesOfPractice, file: str, old: str, new: str, fault: str
 ) -> None:
     files.replace(file, old, new)
@@ -272,7 +272,7 @@ def test_a_fault_names_file_line_column_value_and_cure(
     assert any(found.startswith(file) and fault in found for found in faults), faults
 
 
-def test_names_and_births_are_never_repeated(files: FilesOfPractice) -> None:
+def test_names_and_birth_dates_never_appear_in_faults(files: FilesOfPractice) -> None:
     files.replace("patients.csv", "1980-02-28", "1981-02-29")
     files.replace("patients.csv", "Sample, Petra", "Sample\tPetra")
 
@@ -287,17 +287,17 @@ def test_names_and_births_are_never_repeated(files: FilesOfPractice) -> None:
     ]
 
 
-def test_faults_of_all_files_come_at_once_and_cause_no_others(files: FilesOfPractice) -> None:
+def test_faults_of_all_files_are_reported_at_once_without_follow_up_faults(files: FilesOfPractice) -> None:
     files.replace("payers.csv", "20001,Medicare,medicare", "20001,Medicare,medicar")
     files.replace("patients.csv", "1980-02-28", "29.2.1980")
     files.replace("claims.csv", "2025-03-04", "4.3.2025")
     files.replace("line_items.csv", "150.00", "150.-")
-    files.replace("postings.csv", "-88.00", "-88,00")  # a comma too many
+    files.replace("postings.csv", "-88.00", "-88,00")  # one comma too many
 
     places = [fault.partition(":")[0].partition(", value")[0] for fault in files.faults()]
 
     assert places == [
-        "postings.csv, line 3",  # rows that cannot be read come first, then what a spreadsheet did, then values
+        "postings.csv, line 3",  # unreadable rows come first, then damage by a spreadsheet, then values
         "claims.csv, line 2, column service_date",
         "patients.csv, line 2, column birth_date",
         "line_items.csv, line 2, column charge",
@@ -305,7 +305,7 @@ def test_faults_of_all_files_come_at_once_and_cause_no_others(files: FilesOfPrac
     ]
 
 
-def test_five_thousand_equal_faults_are_one_line_and_hide_no_other(files: FilesOfPractice) -> None:
+def test_five_thousand_equal_faults_are_one_line_and_hide_no_other_fault(files: FilesOfPractice) -> None:
     for number in range(5_000):
         files.append("payers.csv", f"X-{number}", "Plan", "none")
     files.replace("claims.csv", "P-1", "P-9")

@@ -1,4 +1,4 @@
-"""The document of the format says what the format is."""
+"""The format document matches the format."""
 
 import re
 from pathlib import Path
@@ -24,27 +24,27 @@ def test_the_document_names_every_file_and_column() -> None:
     assert columns | {file.name for file in csv_format.FORMATS} <= named
 
 
-def test_the_tables_name_no_column_that_is_not_read() -> None:
+def test_the_documents_tables_list_exactly_the_columns_that_are_read() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     for file in (csv_format.CLAIMS, csv_format.LINE_ITEMS, csv_format.POSTINGS):
         section = text.partition(f"## {file.name}\n")[2].partition("\n## ")[0]
         assert re.findall(r"^\| `([a-z_]+)` \|", section, flags=re.MULTILINE) == [c.name for c in file.columns]
 
 
-def test_optional_columns_are_the_ones_that_may_be_empty() -> None:
+def test_the_columns_documented_as_optional_are_those_that_may_be_empty() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     section = text.partition("## claims.csv\n")[2].partition("\n## ")[0]
 
-    said = re.findall(r"^\| `([a-z_]+)` \| optional", section, flags=re.MULTILINE)
+    documented = re.findall(r"^\| `([a-z_]+)` \| optional", section, flags=re.MULTILINE)
 
-    assert said == [column.name for column in csv_format.CLAIMS.columns if column.optional]
+    assert documented == [column.name for column in csv_format.CLAIMS.columns if column.optional]
 
 
 def test_every_file_of_the_template_has_an_example() -> None:
     assert all(len(rows) > 1 for rows in template_files().values())
 
 
-def test_the_example_of_balances_only_imports_and_gives_the_balances_that_the_document_names(
+def test_the_balances_only_example_imports_with_the_balances_that_the_document_names(
     tmp_path: Path, sessions: Sessions
 ) -> None:
     section = DOCUMENT.read_text(encoding="utf-8").partition("## Balances only\n")[2].partition("\n## ")[0]

@@ -1,4 +1,4 @@
-"""Postings onto claims that the practice has: all or none, once, never into a closed month, never a false credit."""
+"""Postings imported to existing claims: all or none, once, never into a closed month, never a false credit."""
 
 import datetime as dt
 from pathlib import Path
@@ -49,7 +49,9 @@ def _close(practice: GivenPractice, admin: Actor, month: dt.date) -> None:
         closing.close(session, month, by=admin, now=NOW)
 
 
-def test_payments_adjustments_transfers_and_refunds_change_what_is_due(practice: GivenPractice, tmp_path: Path) -> None:
+def test_payments_adjustments_transfers_and_refunds_change_the_balances(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
     practice.claim("1", Line(100_00, 0), Line(0, 50_00))
 
     done = _post(
@@ -69,7 +71,7 @@ def test_payments_adjustments_transfers_and_refunds_change_what_is_due(practice:
     assert practice.violations() == []
 
 
-def test_a_refund_that_leaves_a_line_due_reopens_the_claim_whatever_credit_another_line_has(
+def test_a_refund_that_leaves_a_balance_reopens_the_claim_despite_a_credit_on_another_line(
     practice: GivenPractice, tmp_path: Path
 ) -> None:
     practice.claim("1", Line(0, 100_00), Line(0, 0))
@@ -82,9 +84,7 @@ def test_a_refund_that_leaves_a_line_due_reopens_the_claim_whatever_credit_anoth
     assert practice.violations() == []
 
 
-def test_the_same_file_twice_posts_once_and_a_longer_one_only_what_is_new(
-    practice: GivenPractice, tmp_path: Path
-) -> None:
+def test_importing_a_file_again_posts_only_its_new_rows(practice: GivenPractice, tmp_path: Path) -> None:
     practice.claim("1", Line(0, 50_00))
     first = "a,1,1,patient,payment,-10.00,patient,,,2026-11-20"
     _post(practice, tmp_path, first)
@@ -97,7 +97,7 @@ def test_the_same_file_twice_posts_once_and_a_longer_one_only_what_is_new(
     assert practice.read("1").patient_due == 35_00
 
 
-def test_every_row_at_fault_is_named_with_its_cure_and_nothing_is_posted(
+def test_every_faulty_row_is_named_with_its_remedy_and_nothing_is_posted(
     practice: GivenPractice, tmp_path: Path
 ) -> None:
     practice.claim("1", Line(0, 50_00))
@@ -116,9 +116,7 @@ def test_every_row_at_fault_is_named_with_its_cure_and_nothing_is_posted(
     assert practice.read("1").version == 1
 
 
-def test_a_hundred_equal_faults_are_one_line_beside_those_of_another_kind(
-    practice: GivenPractice, tmp_path: Path
-) -> None:
+def test_equal_faults_are_grouped_into_one_line_beside_other_kinds(practice: GivenPractice, tmp_path: Path) -> None:
     practice.claim("007", Line(0, 50_00))
     unknown = [f"u{n},x{n},1,patient,payment,-1.00,patient,,,2026-11-20" for n in range(150)]
 
@@ -143,7 +141,7 @@ def test_a_hundred_equal_faults_are_one_line_beside_those_of_another_kind(
     ]
 
 
-def test_a_posting_id_that_was_used_for_another_posting_is_refused(practice: GivenPractice, tmp_path: Path) -> None:
+def test_a_posting_id_already_used_for_another_posting_is_refused(practice: GivenPractice, tmp_path: Path) -> None:
     practice.claim("1", Line(0, 50_00))
     _post(practice, tmp_path, "a,1,1,patient,payment,-10.00,patient,,,2026-11-20")
 
@@ -153,7 +151,9 @@ def test_a_posting_id_that_was_used_for_another_posting_is_refused(practice: Giv
     )
 
 
-def test_late_payments_of_a_file_take_back_one_after_the_other(practice: GivenPractice, tmp_path: Path) -> None:
+def test_late_payments_of_one_file_reverse_the_write_off_one_after_the_other(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
     practice.claim("1", Line(0, 100_00), Line(0, 20_00))
     practice.claim("2", Line(0, 100_00))
     practice.settle({"claim_ids": ["1"]})
@@ -172,9 +172,7 @@ def test_late_payments_of_a_file_take_back_one_after_the_other(practice: GivenPr
     assert practice.violations() == []
 
 
-def test_an_adjustment_of_a_file_takes_back_of_the_write_off_as_the_payment_beside_it_does(
-    practice: GivenPractice, tmp_path: Path
-) -> None:
+def test_an_adjustment_reverses_a_write_off_like_the_payment_beside_it(practice: GivenPractice, tmp_path: Path) -> None:
     practice.claim("1", Line(100_00, 0))
     practice.settle()
 
@@ -189,7 +187,7 @@ def test_an_adjustment_of_a_file_takes_back_of_the_write_off_as_the_payment_besi
     assert practice.violations() == []
 
 
-def test_a_posting_into_a_closed_month_is_refused_by_row_with_the_cure(
+def test_a_posting_into_a_closed_month_is_refused_by_row_with_the_remedy(
     practice: GivenPractice, admin: Actor, tmp_path: Path
 ) -> None:
     practice.claim("1", Line(0, 50_00))
@@ -210,7 +208,7 @@ def test_a_posting_into_a_closed_month_is_refused_by_row_with_the_cure(
     assert practice.violations() == []
 
 
-def test_claims_that_bring_postings_into_a_closed_month_are_refused_by_row_and_known_ones_are_not(
+def test_new_claims_with_postings_in_a_closed_month_are_refused_but_known_claims_are_not(
     practice: GivenPractice, admin: Actor, tmp_path: Path
 ) -> None:
     files = template_files()
@@ -222,14 +220,14 @@ def test_claims_that_bring_postings_into_a_closed_month_are_refused_by_row_and_k
                 text = text.replace(old, new)
             (tmp_path / name).write_text(text + "\n", encoding="utf-8")
 
-    def bring() -> None:
+    def load() -> None:
         with transaction(practice.sessions) as session:
             import_csv(session, tmp_path, practice_name="Lakeside", now=NOW)
 
     write()
-    bring()
+    load()
     _close(practice, admin, dt.date(2025, 3, 1))
-    bring()  # all of it is there already
+    load()  # all of it is already there
 
     for name, rows in files.items():
         (tmp_path / name).write_text(
@@ -239,10 +237,10 @@ def test_claims_that_bring_postings_into_a_closed_month_are_refused_by_row_and_k
             encoding="utf-8",
         )  # fmt: skip
     with pytest.raises(ImportRefused) as refused:
-        bring()
+        load()
 
-    told = [str(fault).partition("; use 2025-")[0] for fault in refused.value.faults]
-    assert told == [
+    faults = [str(fault).partition("; use 2025-")[0] for fault in refused.value.faults]
+    assert faults == [
         ('line_items.csv, column claim_id, 2 rows (line 2 "2025-03-04", line 4 "2025-03-04"): 2025-03 is closed'),
         (
             'postings.csv, column posting_date, 4 rows (line 2 "2025-03-20", line 3 "2025-03-20", line 4 "2025-03-20", '
@@ -252,7 +250,9 @@ def test_claims_that_bring_postings_into_a_closed_month_are_refused_by_row_and_k
     assert practice.violations() == []
 
 
-def test_who_may_not_post_and_what_is_not_there_is_refused(practice: GivenPractice, tmp_path: Path) -> None:
+def test_a_user_without_permission_and_a_missing_practice_or_file_are_refused(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
     practice.claim("1", Line(0, 50_00))
     row = "a,1,1,patient,payment,-1.00,patient,,,2026-11-20"
     with pytest.raises(NotAllowed):
@@ -265,11 +265,11 @@ def test_who_may_not_post_and_what_is_not_there_is_refused(practice: GivenPracti
 
 
 def _state(practice: GivenPractice, number: str) -> tuple[str, int, int]:
-    """Billing status, insurance balance, and what stands written off of the insurance's share."""
+    """Return the billing status, the insurance balance, and the unreversed insurance write-off."""
     claim = practice.read(number)
     with practice.sessions() as session:
-        stands = manual_postings.written_off(session, practice.id, claim.id)
-    return claim.billing_status, claim.insurance_due, sum(one.cents for one in stands)
+        unreversed = manual_postings.written_off(session, practice.id, claim.id)
+    return claim.billing_status, claim.insurance_due, sum(one.cents for one in unreversed)
 
 
 TAKEBACK = "{claim}r1,{claim},1,insurance,refund,5.00,primary,,,2026-11-20"
@@ -306,9 +306,7 @@ def test_a_takeback_that_is_paid_again_leaves_the_claim_settled_in_any_order_and
     assert practice.violations() == []
 
 
-def test_what_a_job_decides_after_a_takeback_is_not_undone_by_the_next_one(
-    practice: GivenPractice, tmp_path: Path
-) -> None:
+def test_a_takeback_does_not_undo_the_reversal_of_a_whole_job(practice: GivenPractice, tmp_path: Path) -> None:
     practice.claim("1", Line(30_00, 0))
     job = practice.settle()
     _post(practice, tmp_path, "p,1,1,insurance,payment,-5.00,primary,,,2026-11-20")
@@ -322,7 +320,7 @@ def test_what_a_job_decides_after_a_takeback_is_not_undone_by_the_next_one(
     assert practice.violations() == []
 
 
-def test_a_reversal_that_found_all_of_it_paid_keeps_a_takeback_from_writing_off_again(
+def test_a_takeback_writes_nothing_off_after_the_job_was_reversed_even_if_all_was_paid(
     practice: GivenPractice, tmp_path: Path
 ) -> None:
     practice.claim("1", Line(30_00, 0))
@@ -338,7 +336,7 @@ def test_a_reversal_that_found_all_of_it_paid_keeps_a_takeback_from_writing_off_
     assert practice.violations() == []
 
 
-def test_a_job_that_chose_balance_due_keeps_a_payment_from_making_the_claim_settled(
+def test_a_payment_does_not_settle_a_claim_that_a_job_set_to_balance_due(
     practice: GivenPractice, tmp_path: Path
 ) -> None:
     practice.claim("1", Line(30_00, 0))
@@ -353,25 +351,25 @@ def test_a_job_that_chose_balance_due_keeps_a_payment_from_making_the_claim_sett
     assert practice.violations() == []
 
 
-def test_an_id_that_an_export_guarded_is_read_without_its_apostrophe(practice: GivenPractice, tmp_path: Path) -> None:
+def test_an_id_escaped_by_an_export_is_read_without_its_apostrophe(practice: GivenPractice, tmp_path: Path) -> None:
     for number in ("-1001", "=2", "@3", "'-4", "plain"):
         practice.claim(number, Line(0, 10_00))
-    guarded = {number: export.escape_formula(number) for number in ("-1001", "=2", "@3", "'-4", "plain")}
+    escaped = {number: export.escape_formula(number) for number in ("-1001", "=2", "@3", "'-4", "plain")}
 
     done = _post(practice, tmp_path, *(
         f"{export.escape_formula(f'+{n}')},{written},1,patient,payment,-1.00,patient,,,2026-11-20"
-        for n, written in enumerate(guarded.values())
+        for n, written in enumerate(escaped.values())
     ))  # fmt: skip
     again = _post(practice, tmp_path, "+0,-1001,1,patient,payment,-1.00,patient,,,2026-11-20")
 
     assert (done.added, again.added, again.already_there) == (5, 0, 1)
-    assert {practice.read(number).patient_due for number in guarded} == {9_00}
+    assert {practice.read(number).patient_due for number in escaped} == {9_00}
     assert "no such claim" in _faults(
         practice, tmp_path, "z,'plain,1,patient,payment,-1.00,patient,,,2026-11-20"
-    )[0], "an apostrophe that guards nothing belongs to the id"  # fmt: skip
+    )[0], "an apostrophe that escapes nothing belongs to the id"  # fmt: skip
 
 
-def test_an_id_with_an_apostrophe_of_its_own_matches_itself_first(practice: GivenPractice, tmp_path: Path) -> None:
+def test_an_id_with_its_own_apostrophe_matches_itself_first(practice: GivenPractice, tmp_path: Path) -> None:
     practice.claim("-1", Line(0, 10_00))
     practice.claim("'-1", Line(0, 10_00))
 
@@ -381,7 +379,9 @@ def test_an_id_with_an_apostrophe_of_its_own_matches_itself_first(practice: Give
     assert (practice.read("'-1").patient_due, practice.read("-1").patient_due) == (9_00, 8_00)
 
 
-def test_adjustments_of_a_file_are_under_the_limit_of_who_posts_it(practice: GivenPractice, tmp_path: Path) -> None:
+def test_adjustments_of_a_file_count_against_the_limit_of_the_user_who_posts_it(
+    practice: GivenPractice, tmp_path: Path
+) -> None:
     practice.claim("1", Line(200_00, 0))
     practice.limit_of(practice.biller, claim=50_00)
     rows = [f"{n},1,1,insurance,adjustment,-30.00,,CO,45,2026-11-20" for n in range(2)]
@@ -393,7 +393,7 @@ def test_adjustments_of_a_file_are_under_the_limit_of_who_posts_it(practice: Giv
     assert _post(practice, tmp_path, raised, by=practice.biller).added == 1, "a higher balance needs no limit"
     with pytest.raises(ImportRefused):
         _post(practice, tmp_path, rows[1], by=practice.biller)
-    assert _post(practice, tmp_path, rows[1]).added == 1, "no person posts it"
+    assert _post(practice, tmp_path, rows[1]).added == 1, "without a user no user's limit applies"
 
     assert "adjustments of $60.00 today exceed your limit of $50.00 for one claim" in str(refused.value.faults[0])
     assert practice.violations() == []

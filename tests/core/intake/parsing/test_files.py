@@ -1,4 +1,4 @@
-"""Files that cannot be read to their end, or at all."""
+"""Files that cannot be read to the end, or at all."""
 
 import shutil
 
@@ -22,7 +22,7 @@ EXCEL = "open it and export it as CSV UTF-8"
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ("office_id,name\nMAIN,Café\n".encode("utf-16"), "this is UTF-16 text"),
         ("office_id,name\nMAIN,Café\n".encode("utf-16-be"), "this is UTF-16 text"),
@@ -59,21 +59,21 @@ EXCEL = "open it and export it as CSV UTF-8"
         (b"office_id,name\nMAIN,Ma\x00in\n", "line 2: the line contains a NUL byte"),
     ],
 )
-def test_a_file_that_is_no_plain_csv_is_named_for_what_it_is_and_nothing_follows_from_it(
-    files: FilesOfPractice, content: bytes, told: str
+def test_a_file_that_is_not_plain_csv_is_one_fault_that_names_its_real_format(
+    files: FilesOfPractice, content: bytes, expected: str
 ) -> None:
     files.write("offices.csv", content)
 
     faults = files.faults()
 
     assert len(faults) == 1, faults
-    assert told in faults[0]
+    assert expected in faults[0]
     assert faults[0].startswith("offices.csv")
 
 
-@pytest.mark.parametrize("own_number", ["P-1", "name"], ids=["plain", "a word that is a column's name"])
-def test_a_file_without_header_shows_nothing_of_its_first_row(files: FilesOfPractice, own_number: str) -> None:
-    files.write("patients.csv", f'{own_number},"Sample, Petra",1980-02-28\n'.encode())
+@pytest.mark.parametrize("patient_id", ["P-1", "name"], ids=["plain", "a word that is a column's name"])
+def test_a_file_without_a_header_exposes_nothing_of_its_first_row(files: FilesOfPractice, patient_id: str) -> None:
+    files.write("patients.csv", f'{patient_id},"Sample, Petra",1980-02-28\n'.encode())
 
     assert files.faults() == [
         (
@@ -83,7 +83,7 @@ def test_a_file_without_header_shows_nothing_of_its_first_row(files: FilesOfPrac
     ]
 
 
-def test_files_that_are_missing_come_first_and_nothing_that_follows_from_them(files: FilesOfPractice) -> None:
+def test_missing_files_are_the_only_faults_reported(files: FilesOfPractice) -> None:
     (files.path / "line_items.csv").unlink()
     (files.path / "postings.csv").rename(files.path / "postings.xlsx")
     (files.path / "payers.csv").rename(files.path / "Payers.CSV")
@@ -96,7 +96,7 @@ def test_files_that_are_missing_come_first_and_nothing_that_follows_from_them(fi
     ]
 
 
-def test_stray_quotes_are_each_named_and_lines_between_them_are_not_at_fault(files: FilesOfPractice) -> None:
+def test_stray_quotes_are_each_named_and_the_lines_between_them_are_not(files: FilesOfPractice) -> None:
     files.replace("postings.csv", "1,184146026", '"1,184146026')
     files.replace("postings.csv", "4,184146026", '"4,184146026')
 
@@ -108,7 +108,7 @@ def test_stray_quotes_are_each_named_and_lines_between_them_are_not_at_fault(fil
     ]
 
 
-def test_a_file_that_ends_without_a_line_end_comes_in_whole(files: FilesOfPractice) -> None:
+def test_a_file_without_a_final_line_break_is_read_completely(files: FilesOfPractice) -> None:
     for file in files.path.iterdir():
         file.write_bytes(file.read_bytes().rstrip(b"\n"))
 
@@ -136,33 +136,33 @@ def test_a_file_that_changes_while_it_is_read_is_refused(files: FilesOfPractice)
     ]
 
 
-def test_an_empty_file(files: FilesOfPractice) -> None:
+def test_an_empty_file_is_refused(files: FilesOfPractice) -> None:
     files.write("line_items.csv", b"")
 
     assert "line_items.csv: the file is empty; its first line must name the columns" in files.faults()
 
 
-def test_a_missing_file(files: FilesOfPractice) -> None:
+def test_a_missing_file_is_refused(files: FilesOfPractice) -> None:
     (files.path / "postings.csv").unlink()
 
     assert files.faults() == ["postings.csv: the file is missing; add it to the folder"]
 
 
 @pytest.mark.parametrize("cut", [3, 12, 20])
-def test_a_truncated_file(files: FilesOfPractice, cut: int) -> None:
+def test_a_truncated_file_is_refused_at_its_last_line(files: FilesOfPractice, cut: int) -> None:
     whole = (files.path / "line_items.csv").read_bytes()
     files.write("line_items.csv", whole[:-cut])
 
     assert any(fault.startswith("line_items.csv, line 4") for fault in files.faults())
 
 
-def test_a_file_without_line_ends_is_not_read_into_memory(files: FilesOfPractice) -> None:
+def test_a_file_without_line_breaks_is_refused_without_reading_it_into_memory(files: FilesOfPractice) -> None:
     files.write("payers.csv", b"x" * 3_000_000)
 
     assert "payers.csv, line 1: the line is longer than a million bytes; is this a CSV file?" in files.faults()
 
 
-def test_a_folder_that_is_not_there(files: FilesOfPractice) -> None:
+def test_a_missing_folder_is_refused(files: FilesOfPractice) -> None:
     shutil.rmtree(files.path)
 
     with pytest.raises(NoSuchFolder, match="is not a folder"):

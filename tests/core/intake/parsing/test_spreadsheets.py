@@ -1,4 +1,4 @@
-"""What a spreadsheet or a copied text does to files: named as what it is, and harmless empty cells come in."""
+"""Damage by spreadsheets and copied text is named for what it is; harmless empty cells are accepted."""
 
 import pytest
 
@@ -10,7 +10,7 @@ ID = "Excel turned the id into a number in scientific notation, and digits are l
 DOCUMENT = "see docs/import-format.md for the columns"
 
 
-def test_dates_that_a_spreadsheet_rewrote_are_one_mistake_and_come_first(files: FilesOfPractice) -> None:
+def test_dates_rewritten_by_a_spreadsheet_are_one_fault_and_come_first(files: FilesOfPractice) -> None:
     for day in ("2025-03-04", "2025-03-05", "2025-03-06", "2025-03-20"):
         text = (files.path / "claims.csv").read_text(encoding="utf-8")
         _, month, date = day.split("-")
@@ -41,7 +41,7 @@ def test_dates_that_a_spreadsheet_rewrote_are_one_mistake_and_come_first(files: 
         "3/4/2025 0:00", "4-Mar-25", '"March 4, 2025"', '"Tuesday, March 4, 2025"', "45720", "########",
     ],
 )  # fmt: skip
-def test_a_date_in_a_spreadsheets_form_is_named_as_such(files: FilesOfPractice, day: str) -> None:
+def test_a_date_in_a_spreadsheets_format_is_recognized(files: FilesOfPractice, day: str) -> None:
     files.replace("postings.csv", "2025-04-02", day)
 
     (fault,) = files.faults()
@@ -49,7 +49,7 @@ def test_a_date_in_a_spreadsheets_form_is_named_as_such(files: FilesOfPractice, 
     assert DATE in fault or "the spreadsheet shows an error here" in fault
 
 
-def test_a_date_with_day_and_month_turned_around_is_named_as_such(files: FilesOfPractice) -> None:
+def test_a_date_with_day_and_month_swapped_is_recognized(files: FilesOfPractice) -> None:
     files.replace("postings.csv", "2025-03-20", "2025-20-03")
 
     assert files.faults() == [
@@ -61,7 +61,7 @@ def test_a_date_with_day_and_month_turned_around_is_named_as_such(files: FilesOf
 
 
 @pytest.mark.parametrize(
-    ("spoiled", "told"),
+    ("damaged", "expected"),
     [
         ("1.84146E+17", ID),
         ("1.84146e+17", ID),
@@ -74,20 +74,20 @@ def test_a_date_with_day_and_month_turned_around_is_named_as_such(files: FilesOf
         ("\uff11\uff18", "the id has full-width characters; write plain letters and digits"),
     ],
 )
-def test_an_id_that_a_spreadsheet_damaged_is_refused_in_every_file(
-    files: FilesOfPractice, spoiled: str, told: str
+def test_an_id_damaged_by_a_spreadsheet_is_refused_in_every_file(
+    files: FilesOfPractice, damaged: str, expected: str
 ) -> None:
     for file in ("claims.csv", "line_items.csv", "postings.csv"):
         text = (files.path / file).read_text(encoding="utf-8")
-        files.write(file, text.replace("184146026", spoiled).encode())
+        files.write(file, text.replace("184146026", damaged).encode())
 
     faults = files.faults()
 
     assert [fault.partition(",")[0] for fault in faults] == ["claims.csv", "line_items.csv", "postings.csv"]
-    assert all(told in fault for fault in faults)
+    assert all(expected in fault for fault in faults)
 
 
-def test_ids_with_letters_digits_and_signs_of_the_practices_own_come_in(files: FilesOfPractice) -> None:
+def test_unusual_ids_of_the_practices_own_are_imported(files: FilesOfPractice) -> None:
     for number, own in enumerate(["12E4", "A-1.0", "007", "Mar-2025-1", "1-2", "Zo\u00eb 1"]):
         files.append("patients.csv", own, f"Sample, {number}", "")
 
@@ -104,13 +104,13 @@ def test_rows_of_commas_and_blanks_are_skipped(files: FilesOfPractice) -> None:
     assert done.rows_read["offices.csv"] == (1, 3)
 
 
-def test_columns_without_name_and_value_are_ignored(files: FilesOfPractice) -> None:
+def test_empty_columns_without_a_name_are_ignored(files: FilesOfPractice) -> None:
     files.write("offices.csv", b"office_id,,name,,\nMAIN,,Main,,\nEAST, ,East\nWEST,,West,,,,\n")
 
     assert files.load().added["offices"] == 3
 
 
-def test_a_value_in_a_column_without_name_is_a_fault_that_does_not_show_it(files: FilesOfPractice) -> None:
+def test_a_value_in_a_column_without_a_name_is_a_fault_that_does_not_show_the_value(files: FilesOfPractice) -> None:
     files.write("patients.csv", b"patient_id,name,birth_date,\nP-1,Petra,1980-02-28,999-17-5017\nP-2,Otis,,\n")
 
     assert files.faults() == [
@@ -122,7 +122,7 @@ def test_a_value_in_a_column_without_name_is_a_fault_that_does_not_show_it(files
 
 
 @pytest.mark.parametrize(
-    ("amount", "told"),
+    ("amount", "expected"),
     [
         ("\u221288.00", 'the minus sign is a special character, U+2212 (MINUS SIGN); use the plain minus "-"'),
         ("\u201388.00", 'the minus sign is a special character, U+2013 (EN DASH); use the plain minus "-"'),
@@ -140,15 +140,15 @@ def test_a_value_in_a_column_without_name_is_a_fault_that_does_not_show_it(files
         ("-88.0000001", "the amount has more than two decimals"),
     ],
 )
-def test_an_amount_that_looks_right_is_told_what_is_wrong_with_it(
-    files: FilesOfPractice, amount: str, told: str
+def test_the_fault_explains_what_is_wrong_with_an_amount_that_looks_right(
+    files: FilesOfPractice, amount: str, expected: str
 ) -> None:
     files.replace("postings.csv", "-88.00", amount)
 
     (fault,) = files.faults()
 
     assert fault.startswith("postings.csv, line 3, column amount, value ")
-    assert told in fault
+    assert expected in fault
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_amount_that_looks_right_is_told_what_is_wrong_with_it(
         ("\ufe0f", "U+FE0F (VARIATION SELECTOR-16)"),
     ],
 )
-def test_a_hidden_character_in_an_id_or_a_column_name_is_shown(files: FilesOfPractice, hidden: str, name: str) -> None:
+def test_a_hidden_character_in_an_id_or_column_name_is_shown(files: FilesOfPractice, hidden: str, name: str) -> None:
     files.append("payers.csv", f"10001{hidden}1", "Plan", "commercial")
     assert files.faults() == [
         (
@@ -186,7 +186,7 @@ def test_a_hidden_character_in_an_id_or_a_column_name_is_shown(files: FilesOfPra
         ("A-1", "A\u20131"),  # en dash
     ],
 )
-def test_two_ids_that_look_alike_are_refused_within_a_file_and_beside_what_the_practice_has(
+def test_ids_that_look_alike_are_refused_within_a_file_and_against_the_practices_data(
     files: FilesOfPractice, one: str, other: str
 ) -> None:
     files.append("payers.csv", one, "Plan", "commercial")
@@ -205,7 +205,7 @@ def test_two_ids_that_look_alike_are_refused_within_a_file_and_beside_what_the_p
         assert "it looks like another id but has different characters" in files.faults_in(f"Practice of {first}")[0]
 
 
-def test_a_reference_to_an_id_that_is_nearly_there_says_in_what_it_differs(files: FilesOfPractice) -> None:
+def test_a_reference_to_a_nearly_matching_id_explains_the_difference(files: FilesOfPractice) -> None:
     files.replace("payers.csv", "10001", "0010001")
     files.replace("patients.csv", "P-1", "p-1")
     files.replace("offices.csv", "MAIN", "\u041cAIN")
@@ -218,7 +218,7 @@ def test_a_reference_to_an_id_that_is_nearly_there_says_in_what_it_differs(files
     ]
 
 
-def test_columns_that_are_not_ours_are_guessed_only_where_the_guess_is_sure(files: FilesOfPractice) -> None:
+def test_unknown_columns_get_a_suggestion_only_when_it_is_certain(files: FilesOfPractice) -> None:
     files.write(
         "claims.csv",
         b"id,patient_name,encounter_id,status,paid_amount,billed_amount\n30001,Sample Petra,E1,Denied,10.5,100.0\n",
@@ -240,7 +240,7 @@ def test_columns_that_are_not_ours_are_guessed_only_where_the_guess_is_sure(file
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "expected"),
     [
         ("ClaimID", "did you mean claim_id?"),
         ("Claim Number", "did you mean claim_id?"),
@@ -251,15 +251,15 @@ def test_columns_that_are_not_ours_are_guessed_only_where_the_guess_is_sure(file
         ("balance", "amounts go in line_items.csv and postings.csv"),
     ],
 )
-def test_a_column_by_another_name_is_guessed_or_left_to_the_document(
-    files: FilesOfPractice, written: str, told: str
+def test_a_column_with_another_name_gets_a_suggestion_or_a_pointer_to_the_document(
+    files: FilesOfPractice, written: str, expected: str
 ) -> None:
     files.replace("claims.csv", "claim_id", written)
 
     faults = files.faults()
 
-    assert told in faults[0]
-    assert len(faults) == (1 if told.startswith("did you mean") else 2)
+    assert expected in faults[0]
+    assert len(faults) == (1 if expected.startswith("did you mean") else 2)
     assert "remove" not in "".join(faults)
 
 

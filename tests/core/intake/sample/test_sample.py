@@ -1,4 +1,4 @@
-"""The sample: the same from the same seed, believable, and with something for every rule."""
+"""The sample: identical for one seed, believable, and with a claim for every rule."""
 
 import datetime as dt
 
@@ -28,7 +28,7 @@ SHARES = """
                                                                       AND l.claim_id = c.id) > 1) AS several_lines
     FROM claim c
 """
-# For each rule, or edge, a claim that shows it.
+# For each rule or edge case, a claim that shows it.
 EDGES = {
     "already_settled": "billing_status = 'Settled' AND insurance_due = 0 AND patient_due = 0",
     "paid in full": "billing_status = 'Paid In Full' AND insurance_due = 0 AND patient_due = 0",
@@ -72,7 +72,7 @@ def sample(engine: Engine) -> int:
     return make_sample(engine, practice_name="Sample", claims=CLAIMS, seed=7, now=NOW)
 
 
-def test_shares_are_believable(sample: int, sessions: Sessions) -> None:
+def test_the_shares_of_each_kind_of_claim_are_realistic(sample: int, sessions: Sessions) -> None:
     with sessions() as session:
         counts = session.execute(text(SHARES)).one()._mapping
 
@@ -92,7 +92,7 @@ def test_each_rule_and_edge_has_a_claim(sample: int, sessions: Sessions) -> None
     assert missing == []
 
 
-def test_the_books_balance_and_every_key_leads_somewhere(sample: int, sessions: Sessions) -> None:
+def test_the_sample_breaks_no_invariant_and_every_foreign_key_has_its_row(sample: int, sessions: Sessions) -> None:
     with sessions() as session:
         assert violations(session) == []
         for table, key in (
@@ -119,14 +119,14 @@ def test_nothing_was_paid_or_sent_in_the_future(sample: int, sessions: Sessions)
         assert session.scalar(text(late), {"today": TODAY}) == 0
 
 
-def test_a_payment_lowers_and_no_line_owes_more_than_was_charged(sample: int, sessions: Sessions) -> None:
+def test_payments_lower_balances_and_no_line_owes_more_than_its_charge(sample: int, sessions: Sessions) -> None:
     with sessions() as session:
         assert session.scalar(text("SELECT count(*) FROM posting WHERE kind = 'payment' AND amount_cents > 0")) == 0
         assert session.scalar(text("SELECT count(*) FROM line_item WHERE insurance_due + patient_due > charge")) == 0
 
 
 def test_the_same_seed_makes_the_same_practice_and_another_seed_another(engine: Engine, sessions: Sessions) -> None:
-    made = [
+    samples = [
         make_sample(engine, practice_name=name, claims=300, seed=seed, now=NOW)
         for name, seed in (("A", 1), ("B", 1), ("C", 2))
     ]
@@ -142,25 +142,25 @@ def test_the_same_seed_makes_the_same_practice_and_another_seed_another(engine: 
             )
             return [tuple(row) for row in rows]
 
-    first, same, other = map(claims_of, made)
+    first, same, other = map(claims_of, samples)
     assert first == same
     assert first != other
     assert len(first) == 300
 
 
-def test_the_sample_settles_both(sample: int, sessions: Sessions) -> None:
+def test_the_samples_setting_writes_off_both_balances(sample: int, sessions: Sessions) -> None:
     with sessions() as session:
         assert session.scalars(select(Practice.write_off)).one() == WriteOffSetting.BOTH
 
 
-def test_a_sample_is_never_poured_into_a_practice_that_is_there(sample: int, engine: Engine) -> None:
+def test_a_sample_is_never_added_to_an_existing_practice(sample: int, engine: Engine) -> None:
     with pytest.raises(PracticeExists):
         make_sample(engine, practice_name="Sample", claims=10, seed=1, now=NOW)
 
 
 @pytest.mark.parametrize("claims", [1, 2, 13])
-def test_a_tiny_sample(engine: Engine, claims: int) -> None:
-    told: list[tuple[str, int, int]] = []
+def test_a_tiny_sample_works_and_reports_its_progress(engine: Engine, claims: int) -> None:
+    reported: list[tuple[str, int, int]] = []
 
     make_sample(
         engine,
@@ -168,13 +168,13 @@ def test_a_tiny_sample(engine: Engine, claims: int) -> None:
         claims=claims,
         seed=3,
         now=dt.datetime.now(dt.UTC),
-        progress=lambda *a: told.append(a),
+        progress=lambda *a: reported.append(a),
     )
 
-    assert told == [("claims", claims, claims)]
+    assert reported == [("claims", claims, claims)]
 
 
-def test_a_preview_of_the_sample_meets_every_rule_of_claims(sample: int, sessions: Sessions) -> None:
+def test_a_preview_of_the_sample_meets_every_rule_about_claims(sample: int, sessions: Sessions) -> None:
     with sessions.begin() as session:
         session.get_one(Practice, sample).recent_payment_days = 10
         biller = _add_user(session, sample, "biller@sample.example", Role.ADMIN)

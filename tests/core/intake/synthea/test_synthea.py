@@ -1,4 +1,4 @@
-"""Every figure of Synthea's 1,267 claims, to the cent, in each of the four imports, and after settling them."""
+"""Every total of Synthea's 1,267 claims, to the cent, for each of the four imports and after settling them."""
 
 import datetime as dt
 from pathlib import Path
@@ -16,11 +16,11 @@ from core.models.people import Role
 from core.models.practices import Practice, WriteOffSetting
 from tests.factories import NOW, GivenPractice, _add_user
 
-PEOPLE = {"offices": 63, "providers": 166, "payers": 10, "patients": 27}
+MASTER_DATA = {"offices": 63, "providers": 166, "payers": 10, "patients": 27}
 
 
-class Figures(NamedTuple):
-    """Claims by the sign of what is due, then cents."""
+class ClaimTotals(NamedTuple):
+    """Claims by the sign of their balance, then cents."""
 
     due: int
     zero: int
@@ -34,7 +34,7 @@ class Figures(NamedTuple):
     with_several_open_lines: int
 
 
-FIGURES = """
+TOTALS_SQL = """
     SELECT count(*) FILTER (WHERE insurance_due + patient_due > 0),
            count(*) FILTER (WHERE insurance_due + patient_due = 0),
            count(*) FILTER (WHERE insurance_due + patient_due < 0),
@@ -53,9 +53,9 @@ def imported(
         return import_synthea(session, folder, practice_name="Synthea", payments=payments, time_zone=time_zone, now=NOW)
 
 
-def figures(sessions: Sessions) -> Figures:
+def claim_totals(sessions: Sessions) -> ClaimTotals:
     with sessions() as session:
-        return Figures(*map(int, session.execute(text(FIGURES)).one()))
+        return ClaimTotals(*map(int, session.execute(text(TOTALS_SQL)).one()))
 
 
 def practice(sessions: Sessions, *, write_off: WriteOffSetting) -> GivenPractice:
@@ -75,13 +75,13 @@ def practice(sessions: Sessions, *, write_off: WriteOffSetting) -> GivenPractice
         (Payments.NONE, 3_258, (1_218, 49, 0, 32_912_36, 1_059_490_37, 0, 0, 0)),
     ],
 )
-def test_each_import_reaches_its_figures_to_the_cent(
+def test_each_kind_of_import_matches_its_expected_totals_to_the_cent(
     sessions: Sessions, synthea: Path, payments: Payments, postings: int, expected: tuple[int, ...]
 ) -> None:
     done = imported(sessions, synthea, payments)
 
-    assert done.added == PEOPLE | {"claims": 1_267, "lines": 1_545, "postings": postings}
-    assert figures(sessions)[: len(expected)] == expected
+    assert done.added == MASTER_DATA | {"claims": 1_267, "lines": 1_545, "postings": postings}
+    assert claim_totals(sessions)[: len(expected)] == expected
     assert practice(sessions, write_off=WriteOffSetting.BOTH).violations() == []
 
 
@@ -89,17 +89,17 @@ def test_each_import_reaches_its_figures_to_the_cent(
     ("payments", "in_both", "several_lines"),
     [(Payments.NONE, 286, 82), (Payments.ONLY_COPAYS, 144, 82), (Payments.WITHOUT_LAST, 0, 0)],
 )
-def test_claims_that_owe_in_both_responsibilities_and_on_several_lines(
+def test_claims_with_both_balances_and_several_open_lines_are_counted(
     sessions: Sessions, synthea: Path, payments: Payments, in_both: int, several_lines: int
 ) -> None:
     imported(sessions, synthea, payments)
 
-    seen = figures(sessions)
+    seen = claim_totals(sessions)
 
     assert (seen.owing_in_both, seen.with_several_open_lines) == (in_both, several_lines)
 
 
-def test_postings_are_1418_charges_1840_transfers_1843_payments(sessions: Sessions, synthea: Path) -> None:
+def test_the_import_makes_1418_charges_1840_transfers_and_1843_payments(sessions: Sessions, synthea: Path) -> None:
     imported(sessions, synthea)
 
     with sessions() as session:
@@ -108,7 +108,7 @@ def test_postings_are_1418_charges_1840_transfers_1843_payments(sessions: Sessio
     assert dict(map(tuple, kinds)) == {"charge": 1_418, "transfer": 1_840, "payment": 1_843}
 
 
-def test_one_claim_hides_a_credit(sessions: Sessions, synthea: Path) -> None:
+def test_one_claims_credit_is_hidden_under_a_positive_total(sessions: Sessions, synthea: Path) -> None:
     imported(sessions, synthea, Payments.WITHOUT_LAST)
 
     with sessions() as session:
@@ -166,20 +166,22 @@ def test_a_second_import_adds_nothing_even_after_the_claims_were_settled(session
     again = imported(sessions, synthea, Payments.WITHOUT_LAST)
 
     assert again.nothing_new
-    assert again.already_there == PEOPLE | {"claims": 1_267, "lines": 1_545, "postings": 3_883}
+    assert again.already_there == MASTER_DATA | {"claims": 1_267, "lines": 1_545, "postings": 3_883}
 
 
-def test_payments_that_were_left_out_are_not_slipped_under_the_claims_later(sessions: Sessions, synthea: Path) -> None:
+def test_payments_left_out_at_first_cannot_be_added_to_the_claims_by_a_later_import(
+    sessions: Sessions, synthea: Path
+) -> None:
     imported(sessions, synthea, Payments.NONE)
-    before = figures(sessions)
+    before = claim_totals(sessions)
 
     with pytest.raises(ImportRefused):
         imported(sessions, synthea, Payments.ALL)
 
-    assert figures(sessions) == before
+    assert claim_totals(sessions) == before
 
 
-def test_what_identifies_a_person_beyond_name_and_birth_is_not_stored(sessions: Sessions, synthea: Path) -> None:
+def test_identifiers_of_a_patient_beyond_name_and_birth_date_are_not_stored(sessions: Sessions, synthea: Path) -> None:
     imported(sessions, synthea)
 
     with sessions() as session:
@@ -187,11 +189,11 @@ def test_what_identifies_a_person_beyond_name_and_birth_is_not_stored(sessions: 
 
     assert "Maynard46" in stored
     assert "999-17-5017" not in stored  # SSN
-    assert "S99994942" not in stored  # driver's licence
+    assert "S99994942" not in stored  # driver's license
     assert "X79835501X" not in stored  # passport
 
 
-def test_days_are_those_of_the_practice(sessions: Sessions, synthea: Path) -> None:
+def test_dates_of_service_are_in_the_practices_time_zone(sessions: Sessions, synthea: Path) -> None:
     imported(sessions, synthea, time_zone="Asia/Tokyo")
 
     with sessions() as session:

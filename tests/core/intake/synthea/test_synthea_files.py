@@ -1,4 +1,4 @@
-"""Exports of Synthea as other versions write them and as people change them: no money is lost on the way."""
+"""Synthea exports written by other versions or edited by users: no money is lost."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ TRANSACTIONS = (
 
 
 class Export:
-    """A small export: claims c1 and c2, c1 with a charge and a payment, c2 with a charge that went to the patient."""
+    """A small export: claims c1 and c2; c1 with a charge and a payment, c2 with a charge transferred to the patient."""
 
     def __init__(self, path: Path, sessions: Sessions) -> None:
         self.path = path
@@ -55,7 +55,7 @@ class Export:
         self.write("claims_transactions.csv", TRANSACTIONS, *rows)
 
     def change(self, file: str, old: str, new: str) -> None:
-        """Change some text of a file, which must be there."""
+        """Replace text in a file. The text must be there."""
         content = (self.path / file).read_text(encoding="utf-8")
         assert old in content
         (self.path / file).write_text(content.replace(old, new, 1), encoding="utf-8")
@@ -68,19 +68,19 @@ class Export:
             )
 
     def faults(self) -> list[str]:
-        """Import the folder, which must be refused, and give its faults in words."""
+        """Import the folder, which must be refused, and return its faults as sentences."""
         with pytest.raises(ImportRefused) as refused:
             self.load()
         return [str(fault) for fault in refused.value.faults]
 
     def balances(self) -> dict[str, tuple[int, int]]:
-        """Insurance and patient balance of each claim."""
+        """Return the insurance and patient balance of each claim."""
         with self.sessions() as session:
             rows = session.execute(select(Claim.external_id, Claim.insurance_due, Claim.patient_due)).all()
         return {claim: (insurance, patient) for claim, insurance, patient in rows}
 
     def source_ids(self) -> list[str | None]:
-        """The outside ids of all postings."""
+        """Return the external ids of all postings."""
         with self.sessions() as session:
             return list(session.scalars(select(Posting.source_id).order_by(Posting.source_id)))
 
@@ -89,7 +89,7 @@ def row(
     transaction_id: str, claim: str, number: int, kind: str, *, amount: str = "", method: str = "", owner: str = "",
     paid: str = "", adjusted: str = "", moved: str = "", notes: str = "Visit",
 ) -> str:  # fmt: skip
-    """One row of claims_transactions.csv."""
+    """Return one row of claims_transactions.csv."""
     return (
         f"{transaction_id},{claim},{number},{kind},{amount},{method},{owner},{paid},{adjusted},{moved},o1,99213,"
         f"2024-01-05T10:00:00Z,{notes}"
@@ -101,7 +101,7 @@ def export(tmp_path: Path, sessions: Sessions) -> Export:
     return Export(tmp_path, sessions)
 
 
-def test_a_stray_quote_in_a_column_that_is_not_read_swallows_no_line(export: Export) -> None:
+def test_a_stray_quote_in_an_unread_column_swallows_no_line(export: Export) -> None:
     export.transactions(
         row("t1", "c1", 1, "CHARGE", amount="100.00", owner="1", notes='"Visit'),
         row("t2", "c1", 2, "CHARGE", amount="55.00", owner="1"),
@@ -126,7 +126,7 @@ def test_a_value_that_spans_lines_is_refused_in_every_file(export: Export, file:
     assert fault.startswith(f"{file}, line 2: a quote opens here and does not close on this line")
 
 
-def test_two_different_transactions_with_one_id_both_come_in_and_are_known_again(export: Export) -> None:
+def test_different_transactions_with_one_id_are_imported_and_recognized_again(export: Export) -> None:
     export.change("claims_transactions.csv", "t2,", "same,")
     export.change("claims_transactions.csv", "t5,", "same,")
 
@@ -137,7 +137,7 @@ def test_two_different_transactions_with_one_id_both_come_in_and_are_known_again
     assert export.source_ids() == ["same", "same/c2/5", "t1", "t3", "t4"]
 
 
-def test_one_id_in_three_claims_under_one_chargeid_comes_in_three_times(export: Export) -> None:
+def test_one_id_in_three_claims_with_one_chargeid_is_imported_three_times(export: Export) -> None:
     claims = ("c1", "c2", "c3")
     export.claims(*claims)
     export.transactions(
@@ -151,7 +151,7 @@ def test_one_id_in_three_claims_under_one_chargeid_comes_in_three_times(export: 
     assert export.balances() == dict.fromkeys(claims, (40_00, 0))
 
 
-def test_transactions_with_one_id_come_in_from_files_one_after_the_other_in_any_order(export: Export) -> None:
+def test_transactions_with_one_id_are_imported_from_successive_files_in_any_order(export: Export) -> None:
     export.change("claims_transactions.csv", "t2,", "same,")
     export.change("claims_transactions.csv", "t5,", "same,")
     whole = (export.path / "claims_transactions.csv").read_text(encoding="utf-8").splitlines()
@@ -169,7 +169,7 @@ def test_transactions_with_one_id_come_in_from_files_one_after_the_other_in_any_
     assert export.balances() == {"c1": (40_00, 0), "c2": (0, 80_00)}
 
 
-def test_a_row_that_stands_there_twice_is_named_as_equal(export: Export) -> None:
+def test_a_duplicated_row_is_named_as_equal(export: Export) -> None:
     rows = (export.path / "claims_transactions.csv").read_text(encoding="utf-8").splitlines()[1:]
     export.transactions(*rows[:2], rows[1], *rows[2:])
 
@@ -181,7 +181,7 @@ def test_a_row_that_stands_there_twice_is_named_as_equal(export: Export) -> None
     ]
 
 
-def test_a_file_that_was_pasted_twice_is_named_as_such(export: Export) -> None:
+def test_a_file_pasted_twice_is_recognized(export: Export) -> None:
     whole = (export.path / "claims_transactions.csv").read_text(encoding="utf-8")
     (export.path / "claims_transactions.csv").write_text(f"{whole}\ufeff{whole}", encoding="utf-8")
 
@@ -190,7 +190,7 @@ def test_a_file_that_was_pasted_twice_is_named_as_such(export: Export) -> None:
     ]
 
 
-def test_two_transactions_with_one_number_are_refused_since_their_order_is_not_known(export: Export) -> None:
+def test_transactions_with_one_number_are_refused_because_their_order_is_unknown(export: Export) -> None:
     export.change("claims_transactions.csv", "t2,c1,2", "t2,c1,1")
 
     assert export.faults() == [
@@ -201,7 +201,7 @@ def test_two_transactions_with_one_number_are_refused_since_their_order_is_not_k
     ]
 
 
-def test_two_claims_with_one_id_are_refused_and_none_is_to_be_dropped(export: Export) -> None:
+def test_two_claims_with_one_id_are_refused_and_neither_is_dropped(export: Export) -> None:
     export.change("claims.csv", "c2,p1,d1,,1,2024-01-05", "c1,p1,d1,,1,2024-01-06")
 
     assert (
@@ -210,7 +210,7 @@ def test_two_claims_with_one_id_are_refused_and_none_is_to_be_dropped(export: Ex
     )
 
 
-def test_an_adjustment_by_the_system_lowers_what_is_owed_at_that_point(export: Export) -> None:
+def test_an_adjustment_by_the_system_lowers_the_balance_at_that_point(export: Export) -> None:
     export.transactions(
         row("t1", "c1", 1, "CHARGE", amount="100.00", owner="1"),
         row("t2", "c1", 2, "ADJUSTMENT", method="SYSTEM", adjusted="25.00"),
@@ -248,7 +248,7 @@ def test_an_adjustment_without_amount_and_a_payment_by_the_system_are_refused(ex
     ]
 
 
-def test_claims_without_transactions_are_one_fault_that_names_the_way_to_leave_them_out(export: Export) -> None:
+def test_claims_without_transactions_are_one_fault_that_names_the_option_to_skip_them(export: Export) -> None:
     export.claims("c1", "c2", *(f"e{number}" for number in range(150)))
 
     assert export.faults() == [
@@ -264,7 +264,7 @@ def test_claims_without_transactions_are_one_fault_that_names_the_way_to_leave_t
     assert done.rows_read["claims.csv"].read == 152
 
 
-def test_a_transaction_whose_claim_is_missing_is_a_fault_also_when_empty_claims_are_left_out(export: Export) -> None:
+def test_a_transaction_of_a_missing_claim_is_a_fault_even_when_empty_claims_are_skipped(export: Export) -> None:
     export.claims("c1")
 
     with pytest.raises(ImportRefused) as refused:
@@ -281,14 +281,14 @@ def test_the_header_is_read_in_any_letter_case(export: Export) -> None:
     assert export.load().added["claims"] == 2
 
 
-def test_a_hidden_character_in_the_name_of_a_column_that_is_not_read_does_no_harm(export: Export) -> None:
+def test_a_hidden_character_in_the_name_of_an_unread_column_does_no_harm(export: Export) -> None:
     export.change("payers.csv", "Id,NAME", "Id,NAME,HOME\u00a0PAGE")
     export.change("payers.csv", "Plan", "Plan,")
 
     assert export.load().added["payers"] == 1
 
 
-def test_a_column_of_another_name_is_guessed_and_is_the_only_fault(export: Export) -> None:
+def test_a_misspelled_column_gets_a_suggestion_and_is_the_only_fault(export: Export) -> None:
     export.change("claims.csv", "PATIENTID", "PATIENT_ID")
 
     assert export.faults() == [
@@ -296,13 +296,13 @@ def test_a_column_of_another_name_is_guessed_and_is_the_only_fault(export: Expor
     ]
 
 
-def test_a_column_with_another_number_is_no_guess(export: Export) -> None:
+def test_a_column_with_another_number_is_no_suggestion(export: Export) -> None:
     export.change("claims.csv", "HEALTHCARECLAIMTYPEID1", "HEALTHCARECLAIMTYPEID2")
 
     assert export.faults() == ["claims.csv, line 1, column HEALTHCARECLAIMTYPEID1: missing; add it to the first line"]
 
 
-def test_missing_files_come_alone(export: Export) -> None:
+def test_missing_files_are_the_only_faults_reported(export: Export) -> None:
     (export.path / "organizations.csv").unlink()
     (export.path / "providers.csv").unlink()
     export.change("claims.csv", "2024-01-05T10:00:00Z", "yesterday")
@@ -313,13 +313,13 @@ def test_missing_files_come_alone(export: Export) -> None:
     ]
 
 
-def test_files_that_are_not_needed_may_stand_there_in_any_state(export: Export) -> None:
+def test_unneeded_files_may_be_in_any_state(export: Export) -> None:
     (export.path / "encounters.csv").write_bytes(b"\xff\xfe\x00")
 
     assert export.load().added["claims"] == 2
 
 
-def test_names_and_births_are_never_repeated(export: Export) -> None:
+def test_names_and_birth_dates_never_appear_in_faults(export: Export) -> None:
     export.change("patients.csv", "1980-01-01,Ann,Sample", "1/1/1980,Ann\tB,Sample")
 
     assert not any("Ann" in fault or "1980" in fault for fault in export.faults())

@@ -1,4 +1,4 @@
-"""Over a limit, another person decides: never the requester, nobody who has lost the role, once, within 7 days."""
+"""Approval of jobs over a limit: by another user who still has the role, once, within 7 days."""
 
 import datetime as dt
 import itertools
@@ -47,7 +47,7 @@ def admin(practice: GivenPractice) -> Actor:
 
 @pytest.fixture
 def job(practice: GivenPractice) -> JobKey:
-    """A job of two claims that the biller confirmed and that is over the practice's limit."""
+    """A job of two claims that the biller confirmed and that exceeds the practice's limit."""
     practice.claims(2)
     practice.limit(job=2_000)
     made = practice.preview(by=practice.biller)
@@ -66,9 +66,9 @@ def acts(practice: GivenPractice, job: JobKey) -> list[tuple[str, int | None]]:
         return [(entry.act, entry.user_id) for entry in session.scalars(entries)]
 
 
-def change(practice: GivenPractice, person: Actor, **columns: object) -> None:
+def change(practice: GivenPractice, changed_user: Actor, **columns: object) -> None:
     with transaction(practice.sessions) as session:
-        user = session.get_one(User, person.user_id)
+        user = session.get_one(User, changed_user.user_id)
         for name, value in columns.items():
             setattr(user, name, value)
 
@@ -76,7 +76,7 @@ def change(practice: GivenPractice, person: Actor, **columns: object) -> None:
 # Approve
 
 
-def test_a_job_over_a_limit_does_nothing_until_another_person_approves(
+def test_a_job_over_a_limit_posts_nothing_until_another_user_approves(
     practice: GivenPractice, job: JobKey, approver: Actor
 ) -> None:
     practice.run()
@@ -95,7 +95,7 @@ def test_a_job_over_a_limit_does_nothing_until_another_person_approves(
     assert practice.violations() == []
 
 
-def test_the_write_offs_are_his_who_confirmed_first_and_audit_and_certificate_name_both(
+def test_write_offs_carry_the_confirmer_and_the_audit_and_certificate_name_both_users(
     practice: GivenPractice, job: JobKey, approver: Actor
 ) -> None:
     practice.approve(job, by=approver)
@@ -103,10 +103,10 @@ def test_the_write_offs_are_his_who_confirmed_first_and_audit_and_certificate_na
 
     with practice.sessions() as session:
         posted_by = set(session.scalars(select(Posting.user_id).where(Posting.kind == PostingKind.WRITE_OFF)))
-        drawn_up = certificate.for_job(session, job)
+        document = certificate.for_job(session, job)
     assert posted_by == {practice.biller.user_id}
-    assert (drawn_up.confirmed_by, drawn_up.approved_by, drawn_up.approved_at) == ("biller", "approver", NOW)
-    assert drawn_up.over[0].sentence == (
+    assert (document.confirmed_by, document.approved_by, document.approved_at) == ("biller", "approver", NOW)
+    assert document.over[0].sentence == (
         "Over the practice's limit for one job: $30.00, the limit is $20.00, $10.00 over"
     )
     assert [act for act in acts(practice, job) if act[0] in ("job.approval_asked", "job.approved")] == [
@@ -116,13 +116,15 @@ def test_the_write_offs_are_his_who_confirmed_first_and_audit_and_certificate_na
 
 
 @pytest.mark.parametrize("word", ["", "confirm", "CONFIRM ", "APPROVE"])
-def test_an_approval_takes_the_word(practice: GivenPractice, job: JobKey, approver: Actor, word: str) -> None:
+def test_an_approval_requires_the_word_confirm(
+    practice: GivenPractice, job: JobKey, approver: Actor, word: str
+) -> None:
     with pytest.raises(ConfirmationMismatch), transaction(practice.sessions) as session:
         commands.approve(session, job, confirmation=word, by=approver, now=NOW)
     assert practice.progress(job).status is S.AWAITING_APPROVAL
 
 
-def test_nobody_approves_a_job_that_they_asked_for_or_confirmed(practice: GivenPractice, admin: Actor) -> None:
+def test_a_requester_cannot_approve_or_reject_their_own_job(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(4)
     practice.limit(job=1)
     own = practice.preview({"claim_ids": ["C00001"]}, by=admin, key="own")
@@ -141,7 +143,7 @@ def test_nobody_approves_a_job_that_they_asked_for_or_confirmed(practice: GivenP
         assert inbox.is_own_job(admin, read(practice, job))
 
 
-def test_a_biller_may_not_and_another_practices_approver_finds_no_such_job(
+def test_a_biller_cannot_approve_and_an_approver_of_another_practice_finds_no_job(
     practice: GivenPractice, job: JobKey
 ) -> None:
     colleague = practice.person("colleague@lakeside.example", Role.BILLER)
@@ -156,7 +158,7 @@ def test_a_biller_may_not_and_another_practices_approver_finds_no_such_job(
 
 
 @pytest.mark.parametrize("loss", [{"active": False}, {"role": Role.BILLER}, {"role": Role.OPS}])
-def test_whoever_was_deactivated_or_lost_the_role_between_page_and_click_decides_nothing(
+def test_an_approver_deactivated_or_demoted_before_the_click_decides_nothing(
     practice: GivenPractice, job: JobKey, approver: Actor, loss: dict[str, object]
 ) -> None:
     change(practice, approver, **loss)
@@ -168,14 +170,14 @@ def test_whoever_was_deactivated_or_lost_the_role_between_page_and_click_decides
     assert practice.progress(job).status is S.AWAITING_APPROVAL
 
 
-def test_an_administrator_who_became_an_approver_meanwhile_still_may(
+def test_an_administrator_who_became_an_approver_can_still_approve(
     practice: GivenPractice, job: JobKey, admin: Actor
 ) -> None:
     change(practice, admin, role=Role.APPROVER)
     assert practice.approve(job, by=admin).status is S.CONFIRMED
 
 
-def test_the_requester_who_was_deactivated_meanwhile_takes_nothing_with_them(
+def test_a_job_is_approved_and_settles_although_its_requester_was_deactivated(
     practice: GivenPractice, job: JobKey, approver: Actor
 ) -> None:
     change(practice, practice.biller, active=False)
@@ -185,7 +187,7 @@ def test_the_requester_who_was_deactivated_meanwhile_takes_nothing_with_them(
     assert practice.violations() == []
 
 
-def test_a_deactivated_person_confirms_no_preview_either(practice: GivenPractice) -> None:
+def test_a_deactivated_user_cannot_confirm_a_preview(practice: GivenPractice) -> None:
     practice.claims(1)
     job = practice.preview()
     change(practice, practice.biller, active=False)
@@ -194,7 +196,7 @@ def test_a_deactivated_person_confirms_no_preview_either(practice: GivenPractice
     assert practice.progress(job).status is S.PREVIEWED
 
 
-def test_a_limit_lowered_or_raised_while_a_job_waits_changes_nothing_about_it(
+def test_a_limit_changed_while_a_job_waits_does_not_affect_the_job(
     practice: GivenPractice, job: JobKey, approver: Actor
 ) -> None:
     before = read(practice, job)
@@ -221,7 +223,7 @@ def test_a_claim_that_changed_while_the_job_waited_is_skipped(
     assert practice.violations() == []
 
 
-def test_approved_twice_by_the_same_person_it_runs_once(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
+def test_a_job_approved_twice_by_the_same_user_runs_once(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
     first = practice.approve(job, by=approver)
     again = practice.approve(job, by=approver, now=LATER)
     assert (again.id, again.decided_at) == (first.id, NOW)
@@ -230,7 +232,7 @@ def test_approved_twice_by_the_same_person_it_runs_once(practice: GivenPractice,
     assert [act for act, _ in acts(practice, job)].count("job.approved") == 1
 
 
-def test_confirmed_again_while_it_waits_or_after_the_approval_it_comes_back_as_it_is(
+def test_confirming_again_returns_the_job_unchanged_before_and_after_the_approval(
     practice: GivenPractice, job: JobKey, approver: Actor
 ) -> None:
     assert practice.confirm(job, now=LATER).status is S.AWAITING_APPROVAL
@@ -241,24 +243,24 @@ def test_confirmed_again_while_it_waits_or_after_the_approval_it_comes_back_as_i
 # Reject
 
 
-def test_a_rejection_says_why_and_nothing_happens(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
+def test_a_rejection_keeps_its_reason_and_posts_nothing(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
     practice.reject(job, by=approver, reason="  Call the patients first  ", now=LATER)
     practice.run()
 
-    said = read(practice, job)
-    assert (said.status, said.decision_note, said.decided_by) == (
+    rejected = read(practice, job)
+    assert (rejected.status, rejected.decision_note, rejected.decided_by) == (
         S.REJECTED, "Call the patients first", approver.user_id
     )  # fmt: skip
     assert practice.write_offs("C00001") == []
     with pytest.raises(WrongStatus):
         practice.confirm(job)
-    with practice.sessions() as session:  # the audit has no text of people
+    with practice.sessions() as session:  # the audit contains no text typed by users
         facts = session.scalars(select(AuditEntry.facts).where(AuditEntry.act == "job.rejected")).one()
     assert "patients" not in str(facts)
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\x00b"])
-def test_a_rejection_without_a_reason_or_with_a_book_is_refused(
+def test_a_rejection_without_a_valid_reason_is_refused(
     practice: GivenPractice, job: JobKey, approver: Actor, reason: str
 ) -> None:
     with pytest.raises(ReasonMissing):
@@ -266,9 +268,7 @@ def test_a_rejection_without_a_reason_or_with_a_book_is_refused(
     assert practice.progress(job).status is S.AWAITING_APPROVAL
 
 
-def test_what_one_person_decided_another_cannot_decide_again(
-    practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor
-) -> None:
+def test_a_second_user_cannot_decide_again(practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor) -> None:
     practice.approve(job, by=approver)
     with pytest.raises(AlreadyDecided, match="Another user has already approved"):
         practice.approve(job, by=admin)
@@ -279,7 +279,7 @@ def test_what_one_person_decided_another_cannot_decide_again(
     assert practice.progress(job).status is S.CONFIRMED
 
 
-def test_a_requester_may_take_a_waiting_job_back(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
+def test_a_requester_can_discard_a_waiting_job(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
     with transaction(practice.sessions) as session:
         commands.discard(session, job, by=practice.biller, now=NOW)
     with pytest.raises(WrongStatus, match="discarded"):
@@ -288,7 +288,7 @@ def test_a_requester_may_take_a_waiting_job_back(practice: GivenPractice, job: J
         practice.confirm(job)
 
 
-def test_only_a_job_that_waits_can_be_decided_on(practice: GivenPractice, approver: Actor) -> None:
+def test_only_a_job_awaiting_approval_can_be_approved_or_rejected(practice: GivenPractice, approver: Actor) -> None:
     practice.claims(1)
     job = practice.preview()
     with pytest.raises(WrongStatus):
@@ -303,7 +303,7 @@ def test_only_a_job_that_waits_can_be_decided_on(practice: GivenPractice, approv
 # Expire
 
 
-def test_after_seven_days_it_expires_with_and_without_the_sweep(
+def test_an_approval_request_expires_after_seven_days_with_or_without_the_sweep(
     practice: GivenPractice, job: JobKey, approver: Actor
 ) -> None:
     last = NOW + approval.APPROVAL_EXPIRES_AFTER - dt.timedelta(seconds=1)
@@ -326,7 +326,7 @@ def test_after_seven_days_it_expires_with_and_without_the_sweep(
     assert practice.violations() == []
 
 
-def test_a_preview_that_nobody_confirmed_expires_as_before(practice: GivenPractice) -> None:
+def test_an_unconfirmed_preview_expires(practice: GivenPractice) -> None:
     practice.claims(1)
     job = practice.preview()
     sweep.sweep(practice.sessions, now=NOW + dt.timedelta(hours=2))
@@ -334,10 +334,10 @@ def test_a_preview_that_nobody_confirmed_expires_as_before(practice: GivenPracti
         practice.confirm(job, now=NOW + dt.timedelta(hours=2))
 
 
-# What waits, and what was decided
+# Inbox and decisions
 
 
-def test_what_waits_for_me_are_not_my_own_jobs_and_only_where_my_role_decides(
+def test_the_inbox_shows_only_jobs_that_the_user_may_approve(
     practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor
 ) -> None:
     practice.limit(job=0)
@@ -360,9 +360,7 @@ def test_what_waits_for_me_are_not_my_own_jobs_and_only_where_my_role_decides(
         assert [user.name for user in may] == ["approver"]
 
 
-def test_a_decision_is_news_to_the_requester_for_seven_days(
-    practice: GivenPractice, job: JobKey, approver: Actor
-) -> None:
+def test_the_requester_sees_a_decision_for_seven_days(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
     practice.reject(job, by=approver, now=LATER)
     with practice.sessions() as session:
         for after, count in ((0, 1), (6, 1), (8, 0)):
@@ -371,7 +369,7 @@ def test_a_decision_is_news_to_the_requester_for_seven_days(
         assert inbox.my_decided_jobs(session, approver, now=LATER) == []
 
 
-def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_oneself_is_none(
+def test_a_requester_is_notified_of_jobs_that_another_user_discarded_but_not_of_their_own(
     practice: GivenPractice, job: JobKey, admin: Actor, approver: Actor
 ) -> None:
     def discard(key: JobKey, by: Actor) -> None:
@@ -391,7 +389,7 @@ def test_what_another_person_gave_up_is_news_to_who_asked_and_what_one_gave_up_o
     assert practice.violations() == []
 
 
-def test_an_expired_job_is_news_too(practice: GivenPractice, job: JobKey) -> None:
+def test_the_requester_sees_an_expired_job_for_seven_days(practice: GivenPractice, job: JobKey) -> None:
     over = NOW + approval.APPROVAL_EXPIRES_AFTER
     sweep.sweep(practice.sessions, now=over)
     with practice.sessions() as session:
@@ -402,7 +400,7 @@ def test_an_expired_job_is_news_too(practice: GivenPractice, job: JobKey) -> Non
 # Schedules
 
 
-def test_the_owner_of_a_schedule_never_approves_what_it_made(
+def test_the_owner_of_a_schedule_cannot_approve_its_jobs(
     practice: GivenPractice, admin: Actor, approver: Actor
 ) -> None:
     practice.claims(2)
@@ -411,9 +409,9 @@ def test_the_owner_of_a_schedule_never_approves_what_it_made(
         schedule = _a_schedule(practice, admin)
         session.add(schedule)
         session.flush()
-        night = ScheduleTerms(schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, 1, 10**9)
+        terms = ScheduleTerms(schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, 1, 10**9)
         request = JobRequest.of({"selection": {"all": True}, "reason": "small_balance"})
-        made = commands.preview(session, request, by=admin, idempotency_key="night", now=NOW, night=night)
+        made = commands.preview(session, request, by=admin, idempotency_key="scheduled", now=NOW, night=terms)
         job = JobKey(made.practice_id, made.id)
         assert [one["code"] for one in made.over] == ["over_job_limit", "over_cap_claims"]
 
@@ -434,7 +432,7 @@ def _a_schedule(practice: GivenPractice, owner: Actor) -> Schedule:
     )  # fmt: skip
 
 
-# Promises of the database
+# Database constraints
 
 
 @pytest.mark.parametrize(
@@ -445,20 +443,20 @@ def _a_schedule(practice: GivenPractice, owner: Actor) -> Schedule:
         "UPDATE settle_job SET confirmed_at = now()",
     ],
 )
-def test_the_database_refuses_a_decision_of_ones_own_and_a_run_without_one(
+def test_the_database_refuses_a_self_approval_and_a_run_without_approval(
     practice: GivenPractice, job: JobKey, approver: Actor, statement: str
 ) -> None:
     with pytest.raises(IntegrityError), transaction(practice.sessions) as session:
         session.execute(text(statement), {"other": approver.user_id} if ":other" in statement else {})
 
 
-# Two at once
+# Races
 
 
-def at_once(*todo: Callable[[], object]) -> list[BaseException | None]:
-    """What each raised, in their order."""
-    barrier = threading.Barrier(len(todo))
-    raised: list[BaseException | None] = [None] * len(todo)
+def run_at_once(*functions: Callable[[], object]) -> list[BaseException | None]:
+    """Run the functions at once. Return what each raised, in the given order."""
+    barrier = threading.Barrier(len(functions))
+    raised: list[BaseException | None] = [None] * len(functions)
 
     def run(index: int, act: Callable[[], object]) -> None:
         barrier.wait()
@@ -467,7 +465,7 @@ def at_once(*todo: Callable[[], object]) -> list[BaseException | None]:
         except BaseException as error:  # noqa: BLE001  whatever it was is judged by the test
             raised[index] = error
 
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(todo)]
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(functions)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -475,18 +473,18 @@ def at_once(*todo: Callable[[], object]) -> list[BaseException | None]:
     return raised
 
 
-def another_job(practice: GivenPractice) -> JobKey:
+def make_waiting_job(practice: GivenPractice) -> JobKey:
     made = practice.preview(key=f"race {next(_keys)}")
     practice.confirm(made)
     return made
 
 
-def test_of_two_approvers_at_once_one_decides(
+def test_of_two_concurrent_approvers_one_decides(
     practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor, rounds: int
 ) -> None:
     for _ in range(rounds // 2):
-        job = another_job(practice)
-        raised = at_once(lambda: practice.approve(job, by=approver), lambda: practice.approve(job, by=admin))  # noqa: B023
+        job = make_waiting_job(practice)
+        raised = run_at_once(lambda: practice.approve(job, by=approver), lambda: practice.approve(job, by=admin))  # noqa: B023
         assert sorted(type(error).__name__ for error in raised) == ["AlreadyDecided", "NoneType"]
         decided_by = read(practice, job).decided_by
         assert decided_by == (approver if raised[0] is None else admin).user_id
@@ -495,19 +493,19 @@ def test_of_two_approvers_at_once_one_decides(
     assert practice.violations() == []
 
 
-def test_approved_and_rejected_at_once_it_is_one_of_both(
+def test_an_approval_racing_a_rejection_ends_as_exactly_one_of_them(
     practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor, rounds: int
 ) -> None:
     for _ in range(rounds // 2):
-        job = another_job(practice)
-        raised = at_once(lambda: practice.approve(job, by=approver), lambda: practice.reject(job, by=admin))  # noqa: B023
+        job = make_waiting_job(practice)
+        raised = run_at_once(lambda: practice.approve(job, by=approver), lambda: practice.reject(job, by=admin))  # noqa: B023
         assert sorted(type(error).__name__ for error in raised) == ["AlreadyDecided", "NoneType"]
         assert practice.progress(job).status is (S.CONFIRMED if raised[0] is None else S.REJECTED)
     practice.run()
     assert practice.violations() == []
 
 
-def test_approved_and_discarded_at_once_it_is_one_of_both(
+def test_an_approval_racing_a_discard_ends_as_exactly_one_of_them(
     practice: GivenPractice, job: JobKey, approver: Actor, rounds: int
 ) -> None:
     def discard() -> None:
@@ -515,14 +513,14 @@ def test_approved_and_discarded_at_once_it_is_one_of_both(
             commands.discard(session, job, by=practice.biller, now=NOW)
 
     for _ in range(rounds // 2):
-        job = another_job(practice)
-        raised = at_once(lambda: practice.approve(job, by=approver), discard)  # noqa: B023
+        job = make_waiting_job(practice)
+        raised = run_at_once(lambda: practice.approve(job, by=approver), discard)  # noqa: B023
         assert [error for error in raised if error is not None and not isinstance(error, Refusal)] == []
         assert raised.count(None) == 1
         assert practice.progress(job).status is (S.CONFIRMED if raised[0] is None else S.DISCARDED)
 
 
-def test_an_approver_who_is_deactivated_at_that_moment_was_either_in_time_or_is_refused(
+def test_an_approver_deactivated_concurrently_either_approved_first_or_is_refused(
     practice: GivenPractice, job: JobKey, approver: Actor, admin: Actor, rounds: int
 ) -> None:
     def deactivate() -> None:
@@ -530,9 +528,9 @@ def test_an_approver_who_is_deactivated_at_that_moment_was_either_in_time_or_is_
             user_management.deactivate(session, approver.user_id, by=admin, now=NOW)
 
     for _ in range(rounds // 2):
-        job = another_job(practice)
+        job = make_waiting_job(practice)
         change(practice, approver, active=True)
-        raised = at_once(lambda: practice.approve(job, by=approver), deactivate)  # noqa: B023
+        raised = run_at_once(lambda: practice.approve(job, by=approver), deactivate)  # noqa: B023
         assert raised[1] is None
         assert raised[0] is None or isinstance(raised[0], NotAllowed)
         order = [
@@ -549,14 +547,14 @@ def _acts_in_order(practice: GivenPractice) -> list[str]:
         return [f"{e.act} {e.subject}" if e.act.startswith("job.") else e.act for e in entries]
 
 
-def test_approved_at_the_moment_of_its_expiry_it_runs_or_not_but_never_both(
+def test_an_approval_racing_the_expiry_ends_as_exactly_one_of_them(
     practice: GivenPractice, job: JobKey, approver: Actor, rounds: int
 ) -> None:
     last = NOW + approval.APPROVAL_EXPIRES_AFTER - dt.timedelta(seconds=1)
     over = NOW + approval.APPROVAL_EXPIRES_AFTER
     for _ in range(rounds // 2):
-        job = another_job(practice)
-        raised = at_once(
+        job = make_waiting_job(practice)
+        raised = run_at_once(
             lambda: practice.approve(job, by=approver, now=last),  # noqa: B023
             lambda: sweep.sweep(practice.sessions, now=over),
         )
@@ -565,7 +563,9 @@ def test_approved_at_the_moment_of_its_expiry_it_runs_or_not_but_never_both(
         assert practice.progress(job).status is (S.CONFIRMED if raised[0] is None else S.EXPIRED)
 
 
-def test_a_rejected_jobs_claims_can_be_read_for_a_month(practice: GivenPractice, job: JobKey, approver: Actor) -> None:
+def test_a_rejected_jobs_claims_stay_readable_for_a_month(
+    practice: GivenPractice, job: JobKey, approver: Actor
+) -> None:
     practice.reject(job, by=approver)
     sweep.sweep(practice.sessions, now=NOW + dt.timedelta(days=29))
     with practice.sessions() as session:

@@ -1,4 +1,4 @@
-"""Limits: what a job may write off without a second person, frozen when it is previewed."""
+"""Limits: what a job may write off without approval, frozen at preview."""
 
 import itertools
 import threading
@@ -34,9 +34,9 @@ def admin(practice: GivenPractice) -> Actor:
     return practice.person("admin@lakeside.example", Role.ADMIN)
 
 
-def confirmed(practice: GivenPractice, *numbers: str, by: Actor | None = None, **asked: Any) -> SettleJob:
-    """A job on those claims, previewed and confirmed by one person."""
-    job = practice.preview({"claim_ids": list(numbers)}, by=by, key=f"limits {next(_keys)}", **asked)
+def confirmed(practice: GivenPractice, *numbers: str, by: Actor | None = None, **options: Any) -> SettleJob:
+    """Return a job on those claims, previewed and confirmed by one user."""
+    job = practice.preview({"claim_ids": list(numbers)}, by=by, key=f"limits {next(_keys)}", **options)
     return practice.confirm(job, by=by)
 
 
@@ -44,7 +44,7 @@ def codes(job: SettleJob) -> list[str]:
     return [one["code"] for one in job.over]
 
 
-def test_without_a_limit_nothing_waits(practice: GivenPractice) -> None:
+def test_without_a_limit_no_job_waits_for_approval(practice: GivenPractice) -> None:
     practice.claim("dear", Line(99_999_999, 99_999_999))
 
     job = confirmed(practice, "dear")
@@ -79,7 +79,7 @@ def test_a_job_above_the_practices_limit_waits(practice: GivenPractice, limit: i
         assert job.over == [{"code": "over_job_limit", "limit": limit, "found": 3_000, "claims": 2, "jobs": []}]
 
 
-def test_a_persons_own_limits_count_beside_the_practices(practice: GivenPractice, admin: Actor) -> None:
+def test_a_users_own_limits_apply_beside_the_practices(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(4)
     practice.limit_of(practice.biller, claim=1_000, job=2_000)
 
@@ -87,7 +87,7 @@ def test_a_persons_own_limits_count_beside_the_practices(practice: GivenPractice
     assert codes(confirmed(practice, "C00003", "C00004", by=admin)) == []
 
 
-def test_a_skipped_claim_and_a_change_of_status_are_over_no_limit(practice: GivenPractice) -> None:
+def test_skipped_claims_and_status_changes_count_against_no_limit(practice: GivenPractice) -> None:
     practice.claim("credit", Line(50_000, -100))
     practice.claim("small", Line(10, 0))
     practice.limit(claim=100, job=100)
@@ -96,7 +96,7 @@ def test_a_skipped_claim_and_a_change_of_status_are_over_no_limit(practice: Give
     assert confirmed(practice, "credit", target_status="Internal Review", reason=None).status is RUNS
 
 
-def test_where_the_setting_is_neither_nothing_is_written_off_and_nothing_waits(sessions: Sessions) -> None:
+def test_with_the_setting_neither_no_job_writes_off_or_waits(sessions: Sessions) -> None:
     practice = a_practice(sessions, name="Neither", write_off=WriteOffSetting.NEITHER)
     practice.claims(2)
     practice.limit(claim=0, job=0)
@@ -113,7 +113,7 @@ def test_a_limit_lowered_after_the_preview_is_not_retroactive(practice: GivenPra
     assert practice.confirm(job).status is RUNS
 
 
-def test_a_limit_raised_after_the_preview_lets_nothing_through(practice: GivenPractice) -> None:
+def test_a_limit_raised_after_the_preview_does_not_release_the_job(practice: GivenPractice) -> None:
     practice.claims(1)
     practice.limit(job=1)
     job = practice.preview()
@@ -122,10 +122,10 @@ def test_a_limit_raised_after_the_preview_lets_nothing_through(practice: GivenPr
     assert practice.confirm(job).status is WAITS
 
 
-def test_a_large_preview_takes_the_limits_that_stand_when_it_is_prepared(practice: GivenPractice) -> None:
+def test_a_large_preview_uses_the_limits_in_effect_when_a_worker_prepares_it(practice: GivenPractice) -> None:
     practice.claims(2)
     job = practice.preview()
-    with transaction(practice.sessions) as session:  # as a request of over 20,000 claims leaves it
+    with transaction(practice.sessions) as session:  # like a request for over 20,000 claims
         session.execute(text("DELETE FROM job_item"))
         session.execute(text("DELETE FROM job_chunk"))
         session.execute(
@@ -139,9 +139,7 @@ def test_a_large_preview_takes_the_limits_that_stand_when_it_is_prepared(practic
     assert codes(practice.confirm(job)) == ["over_job_limit"]
 
 
-def test_where_another_confirms_than_previewed_the_stricter_of_both_counts(
-    practice: GivenPractice, admin: Actor
-) -> None:
+def test_when_another_user_confirms_the_stricter_limits_of_both_apply(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(3)
     practice.limit_of(practice.biller, job=1_000)
     of_biller = practice.preview({"claim_ids": ["C00001"]}, key="by the biller")
@@ -153,7 +151,7 @@ def test_where_another_confirms_than_previewed_the_stricter_of_both_counts(
     assert codes(practice.confirm(of_biller_again, by=admin)) == ["over_user_claim_limit"]
 
 
-def test_a_selection_split_into_jobs_under_the_limit_is_added_up(practice: GivenPractice) -> None:
+def test_jobs_of_one_day_are_added_up_against_the_limit(practice: GivenPractice) -> None:
     practice.claims(4)
     practice.limit(job=3_000)
 
@@ -166,22 +164,22 @@ def test_a_selection_split_into_jobs_under_the_limit_is_added_up(practice: Given
     ]
 
 
-def test_another_person_and_another_day_have_a_sum_of_their_own(practice: GivenPractice, admin: Actor) -> None:
+def test_another_user_and_another_day_have_their_own_sums(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(3)
     practice.limit(job=1_500)
     confirmed(practice, "C00001")
 
     assert confirmed(practice, "C00002", by=admin).status is RUNS
-    # In New York the next day has begun by then.
+    # In New York it is already the next day by then.
     tomorrow = NOW.replace(day=NOW.day + 1)
     job = practice.preview({"claim_ids": ["C00003"]}, key="tomorrow", now=tomorrow)
     assert practice.confirm(job, now=tomorrow).status is RUNS
 
 
-def test_the_day_is_the_practices_own(practice: GivenPractice) -> None:
+def test_the_daily_limit_uses_the_date_in_the_practices_time_zone(practice: GivenPractice) -> None:
     practice.claims(2)
     practice.limit(job=1_500)
-    late = NOW.replace(day=24, hour=4, minute=30)  # 11:30 pm of the 23rd in New York
+    late = NOW.replace(day=24, hour=4, minute=30)  # 11:30 PM on the 23rd in New York
     confirmed(practice, "C00001")
 
     job = practice.preview({"claim_ids": ["C00002"]}, key="late", now=late)
@@ -189,12 +187,12 @@ def test_the_day_is_the_practices_own(practice: GivenPractice) -> None:
     assert codes(practice.confirm(job, now=late)) == ["over_day_limit"]
 
 
-def test_previews_of_both_sides_of_a_midnight_are_added_up_where_both_are_confirmed_after_it(
+def test_previews_from_both_sides_of_midnight_are_added_up_when_confirmed_after_it(
     practice: GivenPractice,
 ) -> None:
     practice.claims(4)
     practice.limit(job=1_500)
-    before, after = NOW.replace(day=24, hour=4, minute=55), NOW.replace(day=24, hour=5, minute=5)  # 11:55 pm, 12:05 am
+    before, after = NOW.replace(day=24, hour=4, minute=55), NOW.replace(day=24, hour=5, minute=5)  # 11:55 PM, 12:05 AM
     late = practice.preview({"claim_ids": ["C00001"]}, key="late", now=before)
     early = practice.preview({"claim_ids": ["C00002"]}, key="early", now=after)
     in_time = practice.preview({"claim_ids": ["C00003"]}, key="in time", now=before)
@@ -204,17 +202,17 @@ def test_previews_of_both_sides_of_a_midnight_are_added_up_where_both_are_confir
     assert codes(practice.confirm(in_time, now=after)) == ["over_day_limit"]
 
 
-def test_a_change_of_the_time_zone_makes_no_second_day(practice: GivenPractice, admin: Actor) -> None:
+def test_a_time_zone_change_does_not_start_a_second_day(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(2)
     practice.limit(job=1_500)
     confirmed(practice, "C00001")
     with transaction(practice.sessions) as session:
-        time_zone.set_time_zone(session, "Pacific/Kiritimati", by=admin, now=NOW)  # the 24th has begun there
+        time_zone.set_time_zone(session, "Pacific/Kiritimati", by=admin, now=NOW)  # already the 24th there
 
     assert codes(confirmed(practice, "C00002")) == ["over_day_limit"]
 
 
-def test_what_another_person_has_seen_or_what_never_ran_uses_up_no_day(practice: GivenPractice, admin: Actor) -> None:
+def test_approved_and_rejected_jobs_do_not_count_against_the_daily_limit(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(5)
     practice.limit(job=3_000)
     waiting = confirmed(practice, "C00001", "C00002", "C00003")
@@ -226,10 +224,10 @@ def test_what_another_person_has_seen_or_what_never_ran_uses_up_no_day(practice:
     assert confirmed(practice, "C00005").status is RUNS
 
 
-def test_a_cancelled_job_counts_with_what_it_wrote_off(practice: GivenPractice) -> None:
+def test_a_canceled_job_counts_only_what_it_wrote_off(practice: GivenPractice) -> None:
     practice.claims(5)
     practice.limit(job=4_500)
-    first = practice.preview({"claim_ids": ["C00001", "C00002", "C00003"]}, key="cancelled", chunk_claims=1)
+    first = practice.preview({"claim_ids": ["C00001", "C00002", "C00003"]}, key="canceled", chunk_claims=1)
     practice.confirm(first)
     with transaction(practice.sessions) as session:
         chunk = chunks.take(session, worker="tester", now=NOW)
@@ -241,13 +239,13 @@ def test_a_cancelled_job_counts_with_what_it_wrote_off(practice: GivenPractice) 
     sweep.sweep(practice.sessions, now=NOW)
     assert practice.progress(first).status is JobStatus.CANCELLED
 
-    assert confirmed(practice, "C00002", "C00003").status is RUNS  # 1,500 done + 3,000
+    assert confirmed(practice, "C00002", "C00003").status is RUNS  # 1,500 used + 3,000
     assert codes(confirmed(practice, "C00004")) == ["over_day_limit"]
     practice.run()
     assert practice.violations() == []
 
 
-def test_two_halves_that_are_confirmed_at_once_are_added_up_too(practice: GivenPractice, rounds: int) -> None:
+def test_two_jobs_confirmed_at_once_are_added_up(practice: GivenPractice, rounds: int) -> None:
     practice.limit(job=1_500)
     for round_ in range(rounds):
         practice.claims(2, first=1 + 2 * round_)
@@ -267,7 +265,7 @@ def test_two_halves_that_are_confirmed_at_once_are_added_up_too(practice: GivenP
             thread.join()
 
         assert sorted(statuses) == sorted([RUNS, WAITS]), round_
-        with transaction(practice.sessions) as session:  # the next round is a day without a past
+        with transaction(practice.sessions) as session:  # remove the round's jobs, which would count in the next round
             day = "interval '1 day'"
             earlier = f"as_of = as_of - 1, confirmed_at = confirmed_at - {day}"
             session.execute(text(f"UPDATE settle_job SET {earlier}, approval_asked_at = approval_asked_at - {day}"))
@@ -291,7 +289,7 @@ LIMITS = st.one_of(st.just(UNLIMITED), st.integers(0, 1_200))
     ends=st.lists(st.sampled_from(["run", "cancel", "wait"]), min_size=4, max_size=4),
     job=LIMITS, own=LIMITS, claim=LIMITS,
 )  # fmt: skip
-def test_however_a_selection_is_split_no_more_than_the_limit_goes_through_unapproved(
+def test_no_split_of_a_selection_writes_off_more_than_the_limit_without_approval(
     one_database: Sessions, dues: list[int], parts: list[int], ends: list[str], job: int, own: int, claim: int
 ) -> None:
     practice = a_practice(one_database, name=f"split{next(_keys)}")
@@ -322,19 +320,21 @@ def test_however_a_selection_is_split_no_more_than_the_limit_goes_through_unappr
     assert practice.violations() == []
 
 
-def test_a_reversed_job_that_still_counts_against_the_days_limit_is_named(
+def test_a_reversed_job_that_still_counts_against_the_daily_limit_is_named(
     practice: GivenPractice, admin: Actor
 ) -> None:
     practice.claims(4)
     practice.limit(job=3_000)
-    stands, undone = confirmed(practice, "C00001"), confirmed(practice, "C00002")
+    settled, reversed_job = confirmed(practice, "C00001"), confirmed(practice, "C00002")
     practice.run()
-    practice.reverse(JobKey(practice.id, undone.id), by=admin)
+    practice.reverse(JobKey(practice.id, reversed_job.id), by=admin)
     practice.run()
 
     third = confirmed(practice, "C00003")
 
-    told = limits.describe(third.over)[0]
-    assert told.jobs == [str(stands.id), str(undone.id)]
-    said = f"(including job {undone.id}, which still counts although reversed since): $45.00, the limit is $30.00"
-    assert said in told.sentence
+    exceeded = limits.describe(third.over)[0]
+    assert exceeded.jobs == [str(settled.id), str(reversed_job.id)]
+    expected = (
+        f"(including job {reversed_job.id}, which still counts although reversed since): $45.00, the limit is $30.00"
+    )
+    assert expected in exceeded.sentence

@@ -1,4 +1,4 @@
-"""The engine when something is in its way: other hands, bad claims, dying workers, pauses."""
+"""The engine under adverse conditions: concurrent sessions, bad claims, dying workers, pauses."""
 
 import datetime as dt
 import itertools
@@ -40,8 +40,8 @@ def _refuse(practice: GivenPractice, *bad: str) -> None:
 
 
 @contextmanager
-def _another_hand_on(practice: GivenPractice, *numbers: str) -> Iterator[Session]:
-    """Another session holds these claims' locks for as long as the block lasts."""
+def _locked_by_another_session(practice: GivenPractice, *numbers: str) -> Iterator[Session]:
+    """Let another session lock these claims for as long as the block lasts."""
     with practice.sessions() as session, session.begin():
         session.scalars(
             select(Claim.id).where(Claim.practice_id == practice.id, Claim.external_id.in_(numbers)).with_for_update()
@@ -50,8 +50,8 @@ def _another_hand_on(practice: GivenPractice, *numbers: str) -> Iterator[Session
 
 
 @contextmanager
-def _a_worker_inside(practice: GivenPractice, job: JobKey) -> Iterator[None]:
-    """A worker has taken the first chunk and is in its effect transaction."""
+def _worker_in_first_chunk(practice: GivenPractice, job: JobKey) -> Iterator[None]:
+    """Simulate a worker that has taken the first chunk and is in its effect transaction."""
     with transaction(practice.sessions) as session:
         chunk = chunks.take(session, worker="slow", now=NOW)
     assert chunk is not None
@@ -70,7 +70,7 @@ def _work(practice: GivenPractice, *, now: dt.datetime = NOW) -> engine.WorkResu
     return engine.work(practice.sessions, worker="tester", clock=lambda: now)
 
 
-def test_one_bad_claim_in_a_thousand_fails_alone_in_few_transactions(practice: GivenPractice) -> None:
+def test_one_bad_claim_in_a_thousand_fails_alone_within_few_transactions(practice: GivenPractice) -> None:
     practice.claims(1_000)
     _refuse(practice, "C00700")
     job = practice.preview()
@@ -91,7 +91,7 @@ def test_one_bad_claim_in_a_thousand_fails_alone_in_few_transactions(practice: G
     assert practice.violations() == []
 
 
-def test_several_bad_claims_are_each_found(practice: GivenPractice) -> None:
+def test_several_bad_claims_are_each_isolated(practice: GivenPractice) -> None:
     practice.claims(64)
     bad = ("C00001", "C00002", "C00033", "C00064")
     _refuse(practice, *bad)
@@ -105,11 +105,11 @@ def test_several_bad_claims_are_each_found(practice: GivenPractice) -> None:
     assert practice.violations() == []
 
 
-def test_a_claim_that_another_hand_holds_is_left_for_later_and_stalls_nobody(practice: GivenPractice) -> None:
+def test_a_claim_locked_by_another_session_is_postponed_and_blocks_no_other_claim(practice: GivenPractice) -> None:
     practice.claims(5)
     job = practice.preview()
     practice.confirm(job)
-    with _another_hand_on(practice, "C00003"):
+    with _locked_by_another_session(practice, "C00003"):
         _work(practice)
         assert practice.counts(job) == {"settled": 4, "skipped": 0, "failed": 0, "remaining": 1}
         assert _chunks(practice, job)[0].not_before == NOW + dt.timedelta(seconds=0.5)
@@ -120,11 +120,11 @@ def test_a_claim_that_another_hand_holds_is_left_for_later_and_stalls_nobody(pra
     assert practice.violations() == []
 
 
-def test_a_claim_held_through_five_tries_fails_and_may_be_tried_again(practice: GivenPractice) -> None:
+def test_a_claim_still_locked_after_five_tries_fails_and_can_be_retried(practice: GivenPractice) -> None:
     practice.claims(3)
     job = practice.preview()
     practice.confirm(job)
-    with _another_hand_on(practice, "C00002"):
+    with _locked_by_another_session(practice, "C00002"):
         for seconds in (0, 1, 3, 6, 11):
             _work(practice, now=NOW + dt.timedelta(seconds=seconds))
 
@@ -142,12 +142,12 @@ def test_a_claim_held_through_five_tries_fails_and_may_be_tried_again(practice: 
     assert practice.violations() == []
 
 
-def test_a_payment_that_waits_for_the_job_and_a_job_that_waits_for_a_payment_agree(practice: GivenPractice) -> None:
-    """Decided after the lock: a payment of 60 on a due of 100 must never meet a write-off of 100."""
+def test_a_payment_racing_the_job_is_never_written_off(practice: GivenPractice) -> None:
+    """The write-off is decided under the lock: a $60 payment on a $100 balance must never meet a $100 write-off."""
     practice.claim("1", Line(0, 100))
     job = practice.preview()
     practice.confirm(job)
-    with _another_hand_on(practice, "1"):
+    with _locked_by_another_session(practice, "1"):
         _work(practice)
     practice.pay("1", 60)
 
@@ -158,7 +158,7 @@ def test_a_payment_that_waits_for_the_job_and_a_job_that_waits_for_a_payment_agr
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "57014", "53300"])
-def test_a_transient_error_gives_the_attempt_back_and_blames_no_claim(
+def test_a_transient_error_releases_the_attempt_and_fails_no_claim(
     practice: GivenPractice, sqlstate: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claims(3)
@@ -166,12 +166,12 @@ def test_a_transient_error_gives_the_attempt_back_and_blames_no_claim(
     practice.confirm(job)
     real, failures = settle_chunk.posting.move_claims, iter([True, True, True, True, True])
 
-    def stumble(session: Session, *args: object) -> object:
+    def fail_first(session: Session, *args: object) -> object:
         if next(failures, False):
             session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{sqlstate}'; END $$"))
         return real(session, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(settle_chunk.posting, "move_claims", stumble)
+    monkeypatch.setattr(settle_chunk.posting, "move_claims", fail_first)
     _work(practice)
     assert [(chunk.attempts, chunk.state) for chunk in _chunks(practice, job)] == [(0, ChunkState.OPEN)]
 
@@ -183,10 +183,10 @@ def test_a_transient_error_gives_the_attempt_back_and_blames_no_claim(
     assert practice.violations() == []
 
 
-def test_outages_of_the_database_are_not_counted_as_deaths(
+def test_database_outages_do_not_count_as_worker_deaths(
     practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database is away when the chunk breaks, and still away when it is given back: four times in a row."""
+    """The database is away when the chunk fails and still away when it is released: four times in a row."""
     practice.claims(1)
     job = practice.preview()
     practice.confirm(job)
@@ -194,17 +194,17 @@ def test_outages_of_the_database_are_not_counted_as_deaths(
     outages = itertools.cycle([True, True, False])
     monkeypatch.setattr(engine, "RELEASE_RETRY_SECONDS", (0, 0))
 
-    def broken(*_: object, **__: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise away
 
-    def away_at_first(*args: Any, **kwargs: Any) -> None:
+    def fail_twice(*args: Any, **kwargs: Any) -> None:
         if next(outages):
             raise away
         real(*args, **kwargs)
 
-    monkeypatch.setattr(engine.chunks, "release", away_at_first)
-    with monkeypatch.context() as while_broken:
-        while_broken.setattr(engine.settle_chunk, "settle", broken)
+    monkeypatch.setattr(engine.chunks, "release", fail_twice)
+    with monkeypatch.context() as outage:
+        outage.setattr(engine.settle_chunk, "settle", fail)
         for seconds in range(4):
             _work(practice, now=NOW + dt.timedelta(seconds=2 * seconds))
     practice.run(now=NOW + dt.timedelta(seconds=60))
@@ -212,7 +212,7 @@ def test_outages_of_the_database_are_not_counted_as_deaths(
     assert practice.counts(job) == {"settled": 1, "skipped": 0, "failed": 0, "remaining": 0}
 
 
-def test_a_commit_whose_answer_is_lost_is_neither_doubled_nor_lost(
+def test_a_commit_whose_answer_is_lost_is_neither_repeated_nor_lost(
     practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claims(3)
@@ -241,16 +241,16 @@ def _take_and_die(practice: GivenPractice, *, now: dt.datetime) -> None:
         assert chunks.take(session, worker="doomed", now=now) is not None
 
 
-def test_a_claim_that_kills_its_workers_is_found_and_the_others_are_settled(practice: GivenPractice) -> None:
+def test_a_claim_that_kills_its_workers_is_isolated_and_the_others_settle(practice: GivenPractice) -> None:
     practice.claims(4)
     job = practice.preview()
     practice.confirm(job)
     now = NOW
     while practice.progress(job).status is not JobStatus.COMPLETED:
         now += dt.timedelta(seconds=2)
-        holding_killer = next(c for c in _chunks(practice, job) if c.first_position <= 3 <= c.last_position)
-        first_free = next(c for c in _chunks(practice, job) if c.state is ChunkState.OPEN)
-        if first_free.first_position == holding_killer.first_position and holding_killer.attempts < 3:
+        chunk_with_killer = next(c for c in _chunks(practice, job) if c.first_position <= 3 <= c.last_position)
+        first_open = next(c for c in _chunks(practice, job) if c.state is ChunkState.OPEN)
+        if first_open.first_position == chunk_with_killer.first_position and chunk_with_killer.attempts < 3:
             _take_and_die(practice, now=now)
         else:
             with transaction(practice.sessions) as session:
@@ -263,7 +263,7 @@ def test_a_claim_that_kills_its_workers_is_found_and_the_others_are_settled(prac
     assert practice.violations() == []
 
 
-def test_two_workers_never_have_the_same_chunk(practice: GivenPractice) -> None:
+def test_two_workers_never_take_the_same_chunk(practice: GivenPractice) -> None:
     practice.claims(4)
     job = practice.preview(chunk_claims=2)
     practice.confirm(job)
@@ -280,26 +280,26 @@ def test_two_workers_never_have_the_same_chunk(practice: GivenPractice) -> None:
     assert third is None
 
 
-def test_a_worker_that_slept_through_another_take_lets_go(practice: GivenPractice) -> None:
+def test_a_worker_that_lost_its_chunk_to_another_does_not_settle_it(practice: GivenPractice) -> None:
     practice.claims(2)
     job = practice.preview()
     practice.confirm(job)
     with transaction(practice.sessions) as session:
-        slept = chunks.take(session, worker="frozen", now=NOW)
-    assert slept is not None
+        stale = chunks.take(session, worker="frozen", now=NOW)
+    assert stale is not None
     practice.run(now=NOW + dt.timedelta(seconds=10))
 
-    assert not engine._settle(practice.sessions, slept, clock=ticking(NOW)).processed
+    assert not engine._settle(practice.sessions, stale, clock=ticking(NOW)).processed
 
     assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
     assert practice.violations() == []
 
 
-def test_a_pause_waits_for_the_worker_inside_and_stops_before_the_next_chunk(practice: GivenPractice) -> None:
+def test_a_pause_waits_for_the_chunk_in_progress_and_stops_before_the_next(practice: GivenPractice) -> None:
     practice.claims(4)
     job = practice.preview(chunk_claims=2)
     practice.confirm(job)
-    with _a_worker_inside(practice, job):
+    with _worker_in_first_chunk(practice, job):
         with transaction(practice.sessions) as session:
             commands.pause(session, job, by=practice.biller, now=NOW)
         with transaction(practice.sessions) as session:
@@ -317,7 +317,7 @@ def test_a_pause_waits_for_the_worker_inside_and_stops_before_the_next_chunk(pra
     assert practice.violations() == []
 
 
-def test_a_worker_that_took_a_chunk_before_the_pause_lets_it_go_after(practice: GivenPractice) -> None:
+def test_a_worker_that_took_a_chunk_before_the_pause_releases_it(practice: GivenPractice) -> None:
     practice.claims(2)
     job = practice.preview()
     practice.confirm(job)
@@ -334,7 +334,7 @@ def test_a_worker_that_took_a_chunk_before_the_pause_lets_it_go_after(practice: 
     assert _chunks(practice, job)[0].attempts == 0
 
 
-def test_a_cancelled_job_keeps_what_is_settled_and_says_what_was_not_reached(practice: GivenPractice) -> None:
+def test_a_canceled_job_keeps_settled_claims_and_counts_the_rest_as_not_reached(practice: GivenPractice) -> None:
     practice.claims(4)
     job = practice.preview(chunk_claims=2)
     practice.confirm(job)
@@ -354,8 +354,8 @@ def test_a_cancelled_job_keeps_what_is_settled_and_says_what_was_not_reached(pra
     assert practice.violations() == []
 
 
-@pytest.mark.parametrize("falsified", ["patient_cents", "patient_before_cents", "insurance_after_cents"])
-def test_books_that_do_not_balance_halt_the_job(practice: GivenPractice, falsified: str) -> None:
+@pytest.mark.parametrize("corrupted", ["patient_cents", "patient_before_cents", "insurance_after_cents"])
+def test_a_job_that_does_not_reconcile_halts(practice: GivenPractice, corrupted: str) -> None:
     practice.claims(2)
     job = practice.preview(chunk_claims=1)
     practice.confirm(job)
@@ -367,7 +367,7 @@ def test_books_that_do_not_balance_halt_the_job(practice: GivenPractice, falsifi
         session.execute(
             update(JobChunk)
             .where(JobChunk.state == ChunkState.DONE)
-            .values({falsified: getattr(JobChunk, falsified) + 1})
+            .values({corrupted: getattr(JobChunk, corrupted) + 1})
         )
 
     practice.run(now=NOW + dt.timedelta(seconds=5))
@@ -377,7 +377,7 @@ def test_books_that_do_not_balance_halt_the_job(practice: GivenPractice, falsifi
         assert session.get_one(SettleJob, job).halted_because == "books_do_not_balance"
 
 
-def test_practices_share_the_workers_whatever_the_size_of_their_jobs(practice: GivenPractice) -> None:
+def test_practices_share_the_workers_regardless_of_job_size(practice: GivenPractice) -> None:
     from tests.factories import a_practice
 
     small = a_practice(practice.sessions, name="Small")
@@ -396,20 +396,20 @@ def test_practices_share_the_workers_whatever_the_size_of_their_jobs(practice: G
         if chunk.job == job:
             break
 
-    assert taken[-1] == small.id, "a fair coin misses forty times in a row once in 10^12"
+    assert taken[-1] == small.id, "a fair draw misses forty times in a row once in 10^12"
 
 
-def test_the_lot_gives_each_practice_a_third_though_one_has_thirty_jobs() -> None:
+def test_the_draw_gives_each_practice_a_third_although_one_has_thirty_jobs() -> None:
     jobs = [JobKey(1, number) for number in range(30)] + [JobKey(2, 30), JobKey(3, 31)]
 
     drawn = Counter(chunks._in_fair_order(jobs)[0].practice_id for _ in range(3_000))
 
     assert drawn.total() == 3_000
-    # A thousand each, give or take 26; six times that happens once in 100 million runs.
+    # A thousand each, with a standard deviation of 26. A deviation of six sigma occurs once in 100 million runs.
     assert all(abs(drawn[practice] - 1_000) < 160 for practice in (1, 2, 3)), drawn
 
 
-def test_a_sweep_sends_no_flood_of_hints_and_forgets_no_job(
+def test_a_sweep_caps_its_hints_and_still_covers_every_job(
     practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claims(12)

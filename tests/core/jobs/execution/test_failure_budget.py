@@ -1,4 +1,4 @@
-"""A job that fails on and on halts and waits for a person."""
+"""A job with too many failures halts and waits for a user."""
 
 import pytest
 from sqlalchemy import text
@@ -16,7 +16,7 @@ def _halted_because(practice: GivenPractice, job: JobKey) -> str | None:
         return session.get_one(SettleJob, job).halted_because
 
 
-def test_twenty_failures_alike_halt_the_job_before_it_fails_them_all(practice: GivenPractice) -> None:
+def test_twenty_identical_failures_halt_the_job_before_all_claims_fail(practice: GivenPractice) -> None:
     numbers = practice.claims(120)
     _refuse(practice, *numbers)
     job = practice.preview(chunk_claims=10)
@@ -32,9 +32,9 @@ def test_twenty_failures_alike_halt_the_job_before_it_fails_them_all(practice: G
     assert practice.violations() == []
 
 
-def test_more_than_half_of_at_least_fifty_halt_the_job(practice: GivenPractice) -> None:
+def test_more_than_half_of_at_least_fifty_claims_failing_halts_the_job(practice: GivenPractice) -> None:
     numbers = practice.claims(120)
-    with transaction(practice.sessions) as session:  # alike failures are not what this is about
+    with transaction(practice.sessions) as session:  # repeated failures are not the subject of this test
         session.execute(text("UPDATE practice SET failures_alike_max = 1000"))
     _refuse(practice, *numbers[5:])
     job = practice.preview(chunk_claims=10)
@@ -47,7 +47,7 @@ def test_more_than_half_of_at_least_fifty_halt_the_job(practice: GivenPractice) 
     assert 50 <= seen.done < 70
 
 
-def test_a_halted_job_goes_on_when_a_person_says_so_and_counts_anew(practice: GivenPractice) -> None:
+def test_a_halted_job_continues_when_a_user_resumes_it_with_a_reset_failure_count(practice: GivenPractice) -> None:
     numbers = practice.claims(60)
     _refuse(practice, *numbers[:25])
     job = practice.preview(chunk_claims=10)
@@ -65,7 +65,7 @@ def test_a_halted_job_goes_on_when_a_person_says_so_and_counts_anew(practice: Gi
 
 
 @pytest.mark.parametrize("failures", [1, 19])
-def test_a_few_failures_halt_nothing(practice: GivenPractice, failures: int) -> None:
+def test_a_few_failures_do_not_halt_the_job(practice: GivenPractice, failures: int) -> None:
     numbers = practice.claims(60)
     _refuse(practice, *numbers[:failures])
     job = practice.preview(chunk_claims=20)

@@ -1,4 +1,4 @@
-"""Two at once, with two connections and a barrier: right every time."""
+"""Races between two connections behind a barrier: the result is always right."""
 
 import datetime as dt
 import threading
@@ -16,7 +16,7 @@ from tests.factories import NOW, GivenPractice
 
 
 def _at_once(*acts: Callable[[], object]) -> list[BaseException]:
-    """Run the acts in threads that start together; give what they raised."""
+    """Run the acts in threads that start together. Return what they raised."""
     barrier, raised = threading.Barrier(len(acts)), []
 
     def run(act: Callable[[], object]) -> None:
@@ -34,7 +34,7 @@ def _at_once(*acts: Callable[[], object]) -> list[BaseException]:
     return raised
 
 
-def test_the_last_two_chunks_finishing_together_complete_the_job_once(practice: GivenPractice, rounds: int) -> None:
+def test_two_last_chunks_finishing_together_complete_the_job_once(practice: GivenPractice, rounds: int) -> None:
     for round_ in range(rounds):
         first = 1 + 2 * round_
         practice.claims(2, first=first)
@@ -63,7 +63,7 @@ def test_a_retry_that_reopens_a_chunk_while_the_job_finishes_is_never_lost(
     practice.confirm(job)
     practice.run()
     for round_ in range(rounds):
-        _fail_the_second_again(practice, job)
+        _fail_the_second_claim(practice, job)
 
         def retry() -> None:
             with transaction(practice.sessions) as session:
@@ -84,8 +84,8 @@ def test_a_retry_that_reopens_a_chunk_while_the_job_finishes_is_never_lost(
             assert seen.chunks_open == 1
 
 
-def _fail_the_second_again(practice: GivenPractice, job: tuple[int, int]) -> None:
-    """Put the job where its second claim has failed and it runs with nothing open: about to finish."""
+def _fail_the_second_claim(practice: GivenPractice, job: tuple[int, int]) -> None:
+    """Put the job just before its finish: its second claim failed, it runs, and no chunk is open."""
     from sqlalchemy import update
 
     from core.models.job_items import ChunkState, JobItem, Outcome
@@ -105,12 +105,12 @@ def _fail_the_second_again(practice: GivenPractice, job: tuple[int, int]) -> Non
         session.execute(update(SettleJob).filter_by(practice_id=job[0], id=job[1]).values(status=JobStatus.HALTED))
 
 
-def test_two_who_retry_at_once_make_one_attempt(practice: GivenPractice) -> None:
+def test_concurrent_retries_make_one_attempt(practice: GivenPractice) -> None:
     practice.claims(2)
     job = practice.preview(chunk_claims=1)
     practice.confirm(job)
     practice.run()
-    _fail_the_second_again(practice, job)
+    _fail_the_second_claim(practice, job)
 
     def retry() -> None:
         with transaction(practice.sessions) as session:

@@ -1,4 +1,4 @@
-"""A job from preview to the ledger, in core alone: what is promised is what is done."""
+"""A job from preview to ledger, in core alone: it does what the preview promised."""
 
 import datetime as dt
 
@@ -22,7 +22,7 @@ from core.money import CENTS_MAX
 from tests.factories import NOW, GivenPractice, Line, a_practice
 
 
-def test_what_was_previewed_is_what_runs(practice: GivenPractice) -> None:
+def test_a_job_settles_exactly_the_claims_of_its_preview(practice: GivenPractice) -> None:
     practice.claim("first", Line(1_000, 250))
     job = practice.preview()
     practice.claim("late", Line(5_000, 0))
@@ -55,7 +55,7 @@ def test_a_balance_that_differs_from_its_ledger_is_never_written_off(practice: G
     practice.claim("1", Line(0, 100))
     practice.claim("2", Line(0, 100))
     job = practice.preview()
-    with transaction(practice.sessions) as session:  # a line that is wrong without its claim or version knowing
+    with transaction(practice.sessions) as session:  # corrupt a line without changing its claim or version
         session.execute(text("UPDATE line_item SET patient_due = 90 WHERE claim_id = (SELECT min(id) FROM claim)"))
 
     practice.confirm(job)
@@ -69,7 +69,7 @@ def test_a_balance_that_differs_from_its_ledger_is_never_written_off(practice: G
     assert practice.item(job, "2").outcome is Outcome.SETTLED
 
 
-def test_the_same_claim_in_two_jobs_is_settled_once(practice: GivenPractice) -> None:
+def test_a_claim_in_two_jobs_is_settled_once(practice: GivenPractice) -> None:
     practice.claims(10)
     one, two = practice.preview(key="one"), practice.preview(key="two")
     practice.confirm(one)
@@ -85,7 +85,7 @@ def test_the_same_claim_in_two_jobs_is_settled_once(practice: GivenPractice) -> 
     assert practice.violations() == []
 
 
-def test_a_preview_warns_of_claims_in_another_open_job(practice: GivenPractice) -> None:
+def test_a_preview_reports_claims_in_another_unfinished_job(practice: GivenPractice) -> None:
     practice.claims(3)
     practice.confirm(practice.preview({"claim_ids": ["C00001", "C00002"]}, key="one"))
 
@@ -112,7 +112,7 @@ def test_any_amount_is_written_off_to_the_cent(practice: GivenPractice, cents: i
 @pytest.mark.parametrize(
     "number", ["184146026", "A/B 7", "ünïcode-✓", "x" * 200, "'; drop table claim; --", "%_\\", " 7"]
 )
-def test_a_claim_number_is_a_string_of_any_form(practice: GivenPractice, number: str) -> None:
+def test_a_claim_number_may_be_any_string(practice: GivenPractice, number: str) -> None:
     practice.claim(number, Line(0, 100))
 
     practice.settle({"claim_ids": [number]})
@@ -120,7 +120,7 @@ def test_a_claim_number_is_a_string_of_any_form(practice: GivenPractice, number:
     assert practice.read(number).billing_status == "Settled"
 
 
-def test_two_practices_with_the_same_claim_numbers_do_not_touch(sessions: Sessions) -> None:
+def test_practices_with_the_same_claim_numbers_do_not_affect_each_other(sessions: Sessions) -> None:
     one, two = a_practice(sessions, name="One"), a_practice(sessions, name="Two")
     one.claim("1", Line(0, 100))
     two.claim("1", Line(0, 300))
@@ -146,7 +146,7 @@ def test_the_totals_of_a_preview_add_up(practice: GivenPractice) -> None:
 
 
 @pytest.mark.parametrize("word", ["confirm", "Confirm", "CONFIRM ", " CONFIRM", "", "CONFIRMED", "ＣＯＮＦＩＲＭ"])
-def test_any_other_word_confirms_nothing(practice: GivenPractice, word: str) -> None:
+def test_only_the_exact_word_confirms_a_job(practice: GivenPractice, word: str) -> None:
     practice.claim("1", Line(0, 100))
     job = practice.preview()
 
@@ -158,7 +158,7 @@ def test_any_other_word_confirms_nothing(practice: GivenPractice, word: str) -> 
     assert practice.read("1").patient_due == 100
 
 
-def test_confirming_twice_starts_one_job(practice: GivenPractice) -> None:
+def test_confirming_twice_starts_the_job_once(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
     job = practice.preview()
 
@@ -170,7 +170,7 @@ def test_confirming_twice_starts_one_job(practice: GivenPractice) -> None:
     assert practice.write_offs("1") == [(1, "patient", -100)]
 
 
-def test_a_preview_is_good_for_an_hour(practice: GivenPractice) -> None:
+def test_a_preview_expires_after_an_hour(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
     job = practice.preview()
 
@@ -180,7 +180,7 @@ def test_a_preview_is_good_for_an_hour(practice: GivenPractice) -> None:
     practice.confirm(job, now=NOW + dt.timedelta(minutes=59))
 
 
-def test_one_key_is_one_job(practice: GivenPractice) -> None:
+def test_an_idempotency_key_makes_one_job(practice: GivenPractice) -> None:
     practice.claims(2)
 
     assert practice.preview(key="k") == practice.preview(key="k")
@@ -189,7 +189,7 @@ def test_one_key_is_one_job(practice: GivenPractice) -> None:
     assert practice.preview(key="another") != practice.preview(key="k")
 
 
-def test_a_typo_never_means_every_claim(practice: GivenPractice) -> None:
+def test_a_misspelled_selection_is_refused_and_never_selects_all_claims(practice: GivenPractice) -> None:
     practice.claims(2)
 
     with pytest.raises(BadFilter, match="Balance due"):
@@ -206,7 +206,7 @@ def test_a_typo_never_means_every_claim(practice: GivenPractice) -> None:
         assert session.scalar(select(func.count()).select_from(SettleJob)) == 0
 
 
-def test_all_but_some_leaves_those_some(practice: GivenPractice) -> None:
+def test_excluded_claims_of_a_selection_are_left_out(practice: GivenPractice) -> None:
     practice.claims(5)
 
     practice.settle({"filter": {"billing_status": "Balance Due"}, "excluded_claim_ids": ["C00002"]})
@@ -215,7 +215,7 @@ def test_all_but_some_leaves_those_some(practice: GivenPractice) -> None:
     assert practice.read("C00003").billing_status == "Settled"
 
 
-def test_another_status_moves_the_claim_and_posts_nothing(practice: GivenPractice) -> None:
+def test_a_status_other_than_settled_moves_the_claim_and_posts_nothing(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 50))
     practice.claim("there", Line(100, 0), billing_status="Internal Review")
     practice.claim("credit", Line(-100, 0))
@@ -230,7 +230,7 @@ def test_another_status_moves_the_claim_and_posts_nothing(practice: GivenPractic
     assert practice.violations() == []
 
 
-def test_a_preview_of_more_claims_than_a_request_bears_is_prepared_by_a_worker(
+def test_a_preview_too_large_for_a_request_is_prepared_by_a_worker(
     practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 4)
@@ -247,7 +247,7 @@ def test_a_preview_of_more_claims_than_a_request_bears_is_prepared_by_a_worker(
     assert practice.counts(job)["settled"] == 5
 
 
-def test_a_selection_of_200_000_claims(practice: GivenPractice) -> None:
+def test_a_selection_of_200_000_claims_is_prepared(practice: GivenPractice) -> None:
     with transaction(practice.sessions) as session:
         practice.claim("1", Line(0, 100))
         session.execute(

@@ -1,4 +1,4 @@
-"""Medicare and Medicaid cost sharing: shown before CONFIRM, and written off only with a reason that a person gave."""
+"""Medicare and Medicaid cost sharing: shown before CONFIRM, and written off only with a reason that a user gave."""
 
 import datetime as dt
 
@@ -22,7 +22,7 @@ from core.models.schedules import Schedule, ScheduleMode, ScheduleState
 from core.money import UNLIMITED
 from tests.factories import NOW, TODAY, GivenPractice, Line
 
-WHY = "Hardship, looked into one by one"
+WHY = "Hardship, verified case by case"
 
 
 def confirm(practice: GivenPractice, job: JobKey, reason: str = "") -> SettleJob:
@@ -37,8 +37,8 @@ def share(practice: GivenPractice, job: JobKey) -> CostShare | None:
         return cost_share.as_previewed(session.get_one(SettleJob, job))
 
 
-def posted(practice: GivenPractice, number: str, kind: PostingKind, cents: int, on: dt.date) -> None:
-    """A posting on the patient's due, of any day; the caches are not looked at here."""
+def add_posting(practice: GivenPractice, number: str, kind: PostingKind, cents: int, on: dt.date) -> None:
+    """Add a posting on the patient's balance, on any day. Cached balances do not matter here."""
     reason = {"write_off_reason": WriteOffReason.CHARITY, "claim_version": on.toordinal()}
     with transaction(practice.sessions) as session:
         claim_id = session.scalars(select(Claim.id).where(Claim.external_id == number)).one()
@@ -52,27 +52,27 @@ def posted(practice: GivenPractice, number: str, kind: PostingKind, cents: int, 
 
 
 @pytest.mark.parametrize("payer_class", list(PayerClass))
-def test_medicare_and_medicaid_patients_are_one_population_in_rule_warning_and_sum(
+def test_the_rule_the_warning_and_the_totals_cover_the_same_medicare_and_medicaid_patients(
     practice: GivenPractice, payer_class: PayerClass
 ) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("P", payer_class))
 
     job = practice.preview()
 
-    guarded = practice.item(practice.preview(reason="bad_debt", key="rule"), "1").verdict_code == cost_share.RULE
-    said = share(practice, job)
-    assert guarded == (payer_class in (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL))
-    assert (said is not None) == guarded
-    if said is None:
+    is_cost_share = practice.item(practice.preview(reason="bad_debt", key="rule"), "1").verdict_code == cost_share.RULE
+    found = share(practice, job)
+    assert is_cost_share == (payer_class in (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL))
+    assert (found is not None) == is_cost_share
+    if found is None:
         assert confirm(practice, job).status is JobStatus.CONFIRMED
     else:
-        assert (said.job_cents, said.became_due_cents) == (500, 500)
-        assert "Medicare or Medicaid cost sharing" in said.sentence()
+        assert (found.job_cents, found.became_due_cents) == (500, 500)
+        assert "Medicare or Medicaid cost sharing" in found.sentence()
 
 
 @pytest.mark.parametrize("note", [" Hardship", " ", ""])
 @pytest.mark.parametrize("reason", ["small_balance", "charity"])
-def test_neither_note_nor_write_off_reason_is_taken_for_a_reason_to_write_off_cost_sharing(
+def test_neither_the_note_nor_the_write_off_reason_serves_as_the_cost_sharing_reason(
     practice: GivenPractice, note: str, reason: str
 ) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
@@ -85,26 +85,26 @@ def test_neither_note_nor_write_off_reason_is_taken_for_a_reason_to_write_off_co
     assert practice.read_job(job).cost_share_reason == ""
 
 
-@pytest.mark.parametrize("filled_in", ["Wrong address", "small balance"])
-def test_a_certificate_of_an_earlier_version_shows_no_reason_that_nobody_gave(
-    practice: GivenPractice, filled_in: str
+@pytest.mark.parametrize("default_reason", ["Wrong address", "small balance"])
+def test_a_certificate_of_an_earlier_version_shows_no_reason_that_no_user_entered(
+    practice: GivenPractice, default_reason: str
 ) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     job = practice.preview(note="Wrong address")
     confirm(practice, job, WHY)
     practice.run()
     as_before = text("preview #- '{cost_share,includes_medicaid}'")
-    for kept, shown in [(WHY, WHY), (filled_in, "not recorded")]:
+    for kept, shown in [(WHY, WHY), (default_reason, "not recorded")]:
         with transaction(practice.sessions) as session:
             session.execute(update(SettleJob).values(preview=as_before, cost_share_reason=kept))
         with practice.sessions() as session:
-            drawn_up = certificate.for_job(session, job)
-        assert drawn_up.cost_share_reason == shown
-        assert drawn_up.cost_share is not None
-        assert "Medicaid" not in drawn_up.cost_share.sentence(), "its sums left out Medicaid alone"
+            document = certificate.for_job(session, job)
+        assert document.cost_share_reason == shown
+        assert document.cost_share is not None
+        assert "Medicaid" not in document.cost_share.sentence(), "its sums left out Medicaid alone"
 
 
-def test_the_reason_given_may_repeat_the_reason_of_the_write_off(practice: GivenPractice) -> None:
+def test_the_cost_sharing_reason_may_repeat_the_write_off_reason(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     job = practice.preview()
 
@@ -115,13 +115,13 @@ def test_the_reason_given_may_repeat_the_reason_of_the_write_off(practice: Given
         assert certificate.for_job(session, job).cost_share_reason == "small balance"
 
 
-def test_a_certificate_adds_up_the_cost_sharing_that_was_written_off(practice: GivenPractice) -> None:
+def test_a_certificate_totals_only_the_cost_sharing_actually_written_off(practice: GivenPractice) -> None:
     medicaid = practice.payer("M", PayerClass.MEDICAID)
     practice.claim("1", Line(0, 500), primary_payer_id=medicaid)
     practice.claim("2", Line(0, 300), primary_payer_id=medicaid)
     job = practice.preview()
     confirm(practice, job, WHY)
-    practice.change("2")  # so that the run skips it
+    practice.change("2")  # so that the run skips the claim
 
     practice.run()
 
@@ -131,7 +131,7 @@ def test_a_certificate_adds_up_the_cost_sharing_that_was_written_off(practice: G
     assert (share_of_job.claims, share_of_job.job_cents) == (1, 500)
 
 
-def test_where_the_rule_is_overridden_for_another_reason_a_person_must_say_why(practice: GivenPractice) -> None:
+def test_overriding_the_rule_for_another_reason_requires_a_cost_sharing_reason(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     admin = practice.person("m.chen@lakeside.example", Role.ADMIN)
     job = practice.preview(reason="bad_debt", include=["medicare_cost_share"], by=admin)
@@ -141,7 +141,9 @@ def test_where_the_rule_is_overridden_for_another_reason_a_person_must_say_why(p
 
 
 @pytest.mark.parametrize("reason", ["", "  \n", "x" * 501, "a\x00b"])
-def test_without_a_reason_nothing_is_confirmed(practice: GivenPractice, reason: str) -> None:
+def test_a_job_with_cost_sharing_cannot_be_confirmed_without_a_valid_reason(
+    practice: GivenPractice, reason: str
+) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     job = practice.preview()
 
@@ -154,46 +156,46 @@ def test_without_a_reason_nothing_is_confirmed(practice: GivenPractice, reason: 
     practice.run()
     assert practice.read("1").patient_due == 0
     with practice.sessions() as session:
-        drawn_up = certificate.for_job(session, job)
-    assert (drawn_up.cost_share_reason, drawn_up.cost_share) == (WHY, share(practice, job))
+        document = certificate.for_job(session, job)
+    assert (document.cost_share_reason, document.cost_share) == (WHY, share(practice, job))
     assert practice.violations() == []
 
 
-def test_what_insurance_owes_of_a_medicare_claim_is_no_cost_sharing(practice: GivenPractice) -> None:
+def test_the_insurance_balance_of_a_medicare_claim_is_not_cost_sharing(practice: GivenPractice) -> None:
     practice.claim("1", Line(500, 0), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
 
     assert share(practice, practice.preview()) is None
 
 
-def test_a_claim_that_is_skipped_asks_for_nothing(practice: GivenPractice) -> None:
+def test_a_skipped_claim_requires_no_cost_sharing_reason(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE), hold="hold")
 
     assert share(practice, practice.preview()) is None
 
 
-def test_the_share_is_of_the_last_twelve_months_and_of_medicare_alone(practice: GivenPractice) -> None:
+def test_the_share_covers_the_last_twelve_months_and_medicare_only(practice: GivenPractice) -> None:
     medicare, a_year = practice.payer("M", PayerClass.MEDICARE), TODAY.replace(year=TODAY.year - 1)
     practice.claim("old", Line(0, 1), primary_payer_id=medicare)  # 190 days ago
     practice.claim("other", Line(0, 1))
     kinds = PostingKind
     for number in ("old", "other"):
-        posted(practice, number, kinds.CHARGE, 1_000, a_year + dt.timedelta(days=1))
-        posted(practice, number, kinds.CHARGE, 50_000, a_year)  # a day too early
-        posted(practice, number, kinds.TRANSFER, 2_000, TODAY)
-        posted(practice, number, kinds.TRANSFER, -500, TODAY)
-        posted(practice, number, kinds.ADJUSTMENT, -501, TODAY)
-        posted(practice, number, kinds.WRITE_OFF, -400, TODAY)
-        posted(practice, number, kinds.WRITE_OFF, -90_000, a_year)
+        add_posting(practice, number, kinds.CHARGE, 1_000, a_year + dt.timedelta(days=1))
+        add_posting(practice, number, kinds.CHARGE, 50_000, a_year)  # one day too early
+        add_posting(practice, number, kinds.TRANSFER, 2_000, TODAY)
+        add_posting(practice, number, kinds.TRANSFER, -500, TODAY)
+        add_posting(practice, number, kinds.ADJUSTMENT, -501, TODAY)
+        add_posting(practice, number, kinds.WRITE_OFF, -400, TODAY)
+        add_posting(practice, number, kinds.WRITE_OFF, -90_000, a_year)
 
-    said = share(practice, practice.preview())
+    found = share(practice, practice.preview())
 
-    assert said is not None
-    assert (said.since, said.until) == (a_year + dt.timedelta(days=1), TODAY)
-    assert (said.claims, said.job_cents, said.written_off_cents, said.became_due_cents) == (1, 1, 400, 2_000)
-    assert said.percent == 20
+    assert found is not None
+    assert (found.since, found.until) == (a_year + dt.timedelta(days=1), TODAY)
+    assert (found.claims, found.job_cents, found.written_off_cents, found.became_due_cents) == (1, 1, 400, 2_000)
+    assert found.percent == 20
 
 
-def test_what_was_reversed_is_not_written_off(practice: GivenPractice) -> None:
+def test_reversed_write_offs_do_not_count_as_written_off_cost_sharing(practice: GivenPractice) -> None:
     medicare, approver = practice.payer("M", PayerClass.MEDICARE), practice.person("a@x.example", Role.APPROVER)
     practice.claim("1", Line(0, 500), primary_payer_id=medicare)
     practice.claim("2", Line(0, 300), primary_payer_id=medicare)
@@ -202,10 +204,10 @@ def test_what_was_reversed_is_not_written_off(practice: GivenPractice) -> None:
     practice.run()
     before = share(practice, practice.preview({"claim_ids": ["2"]}, key="before"))
     with transaction(practice.sessions) as session:
-        back = commands.reverse(session, first, claim_ids=None, by=approver, idempotency_key="back", now=NOW)
-        back_key = JobKey(back.practice_id, back.id)
+        reversal = commands.reverse(session, first, claim_ids=None, by=approver, idempotency_key="reversal", now=NOW)
+        reversal_key = JobKey(reversal.practice_id, reversal.id)
     with transaction(practice.sessions) as session:
-        commands.confirm(session, back_key, confirmation="CONFIRM", by=approver, now=NOW)
+        commands.confirm(session, reversal_key, confirmation="CONFIRM", by=approver, now=NOW)
     practice.run()
     after = share(practice, practice.preview({"claim_ids": ["2"]}, key="after"))
 
@@ -216,11 +218,13 @@ def test_what_was_reversed_is_not_written_off(practice: GivenPractice) -> None:
     assert practice.violations() == []
 
 
-def night_job(practice: GivenPractice, *, note: str, reason: str = "small_balance", include: list[str]) -> SettleJob:
-    admin = practice.person("night@x.example", Role.ADMIN)
+def make_scheduled_job(
+    practice: GivenPractice, *, note: str, reason: str = "small_balance", include: list[str]
+) -> SettleJob:
+    admin = practice.person("scheduler@x.example", Role.ADMIN)
     with transaction(practice.sessions) as session:
         schedule = Schedule(
-            practice_id=practice.id, name="Night", filter={}, local_time=dt.time(2), weekdays=["mon"],
+            practice_id=practice.id, name="Scheduled", filter={}, local_time=dt.time(2), weekdays=["mon"],
             reason=WriteOffReason(reason), note=note, claims_max=UNLIMITED, cents_max=UNLIMITED,
             mode=ScheduleMode.SETTLE, late_minutes=60, mail_to=[], state=ScheduleState.ACTIVE,
             owner_id=admin.user_id, counts_from=NOW, made_at=NOW, made_by=admin.user_id, changed_at=NOW,
@@ -228,17 +232,17 @@ def night_job(practice: GivenPractice, *, note: str, reason: str = "small_balanc
         )  # fmt: skip
         session.add(schedule)
         session.flush()
-        asked = JobRequest.of({"selection": {"all": True}, "reason": reason, "note": note, "include": include})
-        night = ScheduleTerms(
+        request = JobRequest.of({"selection": {"all": True}, "reason": reason, "note": note, "include": include})
+        terms = ScheduleTerms(
             schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED
         )
-        return request_job(session, asked, by=admin, idempotency_key="night", now=NOW, night=night)
+        return request_job(session, request, by=admin, idempotency_key="scheduled", now=NOW, night=terms)
 
 
-def test_a_schedule_gives_its_note_as_the_reason(practice: GivenPractice) -> None:
+def test_a_schedule_uses_its_note_as_the_cost_sharing_reason(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
 
-    job = night_job(practice, note="Small balances cost more to collect", include=[])
+    job = make_scheduled_job(practice, note="Small balances cost more to collect", include=[])
 
     assert (job.status, job.cost_share_reason) == (JobStatus.CONFIRMED, "Small balances cost more to collect")
 
@@ -246,13 +250,13 @@ def test_a_schedule_gives_its_note_as_the_reason(practice: GivenPractice) -> Non
 @pytest.mark.parametrize(
     ("note", "reason", "include"), [("", "small_balance", []), ("A note", "bad_debt", ["medicare_cost_share"])]
 )
-def test_a_schedule_that_cannot_be_asked_waives_nothing(
+def test_a_schedule_without_a_note_or_with_another_reason_waives_no_cost_sharing(
     practice: GivenPractice, note: str, reason: str, include: list[str]
 ) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     practice.claim("2", Line(0, 500))
 
-    job = night_job(practice, note=note, reason=reason, include=include)
+    job = make_scheduled_job(practice, note=note, reason=reason, include=include)
 
     key = JobKey(job.practice_id, job.id)
     skipped = practice.item(key, "1")
@@ -263,7 +267,7 @@ def test_a_schedule_that_cannot_be_asked_waives_nothing(
     assert job.cost_share_reason == ""
 
 
-def test_a_preview_of_before_this_was_asked_needs_no_reason(practice: GivenPractice) -> None:
+def test_a_preview_made_before_this_rule_needs_no_reason(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 500), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     job = practice.preview()
     with transaction(practice.sessions) as session:

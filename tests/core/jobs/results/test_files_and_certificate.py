@@ -1,4 +1,4 @@
-"""What a job leaves behind: three files, and a certificate that adds up."""
+"""What a finished job provides: three files, and a certificate that adds up."""
 
 import csv
 import io
@@ -59,7 +59,7 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
 
 
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@x", "\tx"])
-def test_a_patients_name_is_never_a_formula(practice: GivenPractice, name: str) -> None:
+def test_a_patients_name_is_never_exported_as_a_formula(practice: GivenPractice, name: str) -> None:
     with transaction(practice.sessions) as session:
         session.get_one(Patient, (practice.id, practice.ids["Patient"])).name = name
     practice.claim("=1+1", Line(100, 0))
@@ -99,7 +99,7 @@ def test_a_certificate_adds_up_to_the_cent(practice: GivenPractice) -> None:
     assert found.reconciles
 
 
-def test_the_hash_of_the_items_tells_one_frozen_selection_from_another(practice: GivenPractice) -> None:
+def test_the_hash_of_the_items_differs_for_different_frozen_selections(practice: GivenPractice) -> None:
     practice.claims(3)
     one, two = practice.preview(key="one"), practice.preview(key="two")
     practice.pay("C00002", 1)
@@ -112,7 +112,7 @@ def test_the_hash_of_the_items_tells_one_frozen_selection_from_another(practice:
     assert first != other
 
 
-def test_a_reversal_has_a_certificate_of_its_own(practice: GivenPractice) -> None:
+def test_a_reversal_has_its_own_certificate(practice: GivenPractice) -> None:
     from tests.core.jobs.reversal.test_reversal import _reverse
 
     practice.claim("1", Line(100, 50))
@@ -136,7 +136,7 @@ def test_an_unfinished_job_has_no_certificate(practice: GivenPractice) -> None:
         certificate.for_job(session, job)
 
 
-def test_files_of_an_empty_job_have_a_header(sessions: object, practice: GivenPractice) -> None:
+def test_an_empty_result_file_has_a_header(sessions: object, practice: GivenPractice) -> None:
     empty = a_practice(practice.sessions, name="Empty")
     empty.claim("1", Line(0, 1))
     job = empty.settle()

@@ -1,4 +1,4 @@
-"""What a job's progress says of its time: rates and charts of the time at work, and pauses apart."""
+"""A job's timing: rates and charts count working time; pauses are reported separately."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -64,7 +64,7 @@ def run(practice: GivenPractice) -> Run:
     return Run(practice)
 
 
-def test_a_pause_is_no_time_at_work(run: Run) -> None:
+def test_a_pause_does_not_count_as_working_time(run: Run) -> None:
     run.work(3)
     run.pause(minutes=4)
     run.work(3)
@@ -77,7 +77,7 @@ def test_a_pause_is_no_time_at_work(run: Run) -> None:
     assert seen.finished_at == NOW + dt.timedelta(seconds=12, minutes=4)
 
 
-def test_a_paused_job_shows_the_minute_in_which_it_ran(run: Run) -> None:
+def test_a_paused_jobs_chart_shows_the_minute_in_which_it_ran(run: Run) -> None:
     run.work(3)
     run.act(commands.pause)
     shown = run.chart()
@@ -89,7 +89,7 @@ def test_a_paused_job_shows_the_minute_in_which_it_ran(run: Run) -> None:
     assert (run.progress.worked_seconds, run.progress.paused_seconds) == (6, 0)
 
 
-def test_the_chart_of_a_resumed_job_leaves_its_pauses_out(run: Run) -> None:
+def test_the_chart_of_a_resumed_job_omits_its_pauses(run: Run) -> None:
     run.work(2)
     run.pause(minutes=10)
     run.work(1)
@@ -107,7 +107,7 @@ def test_the_chart_of_a_resumed_job_leaves_its_pauses_out(run: Run) -> None:
     assert (run.progress.worked_seconds, run.progress.paused_seconds) == (12, 1_800)
 
 
-def test_the_rate_of_a_resumed_job_is_that_since_it_was_resumed(run: Run) -> None:
+def test_the_rate_of_a_resumed_job_counts_from_its_resumption(run: Run) -> None:
     run.work(2)
     run.pause(seconds=3)
     run.work(1)
@@ -117,7 +117,7 @@ def test_the_rate_of_a_resumed_job_is_that_since_it_was_resumed(run: Run) -> Non
     assert run.progress.worked_seconds is None
 
 
-def test_a_job_that_was_resumed_after_a_long_pause_does_not_stall_at_once(run: Run) -> None:
+def test_a_job_resumed_after_a_long_pause_is_not_stalled_immediately(run: Run) -> None:
     run.work(1)
     run.pause(hours=1)
 
@@ -126,7 +126,7 @@ def test_a_job_that_was_resumed_after_a_long_pause_does_not_stall_at_once(run: R
     assert run.progress.stalled_because == "no_worker"
 
 
-def test_a_halt_is_a_pause_too(run: Run) -> None:
+def test_a_halt_counts_as_a_pause(run: Run) -> None:
     run.work(3)
     with transaction(run.practice.sessions) as session:
         lifecycle.lock(session, run.job)
@@ -141,7 +141,9 @@ def test_a_halt_is_a_pause_too(run: Run) -> None:
     assert run.progress.rate_per_second == 1.0
 
 
-def test_the_time_until_a_retry_is_no_time_at_work_and_the_retry_counts_what_it_tried(practice: GivenPractice) -> None:
+def test_the_time_before_a_retry_is_not_working_time_and_the_retry_counts_only_its_claims(
+    practice: GivenPractice,
+) -> None:
     practice.claims(10)
     job = practice.preview()
     practice.confirm(job)
@@ -173,7 +175,7 @@ def test_the_time_until_a_retry_is_no_time_at_work_and_the_retry_counts_what_it_
     assert chart[-1] == (int(until.timestamp()), 1), "the nine others were settled a day before"
 
 
-def test_a_job_that_was_cancelled_while_paused_took_the_time_before_its_pause(run: Run) -> None:
+def test_a_job_canceled_while_paused_counts_only_the_time_before_the_pause(run: Run) -> None:
     run.work(2)
     run.act(commands.pause)
     run.wait(hours=3)
@@ -184,7 +186,7 @@ def test_a_job_that_was_cancelled_while_paused_took_the_time_before_its_pause(ru
     assert run.progress.rate_per_second == 1.0
 
 
-def test_a_run_of_less_than_a_second_has_no_rate(practice: GivenPractice) -> None:
+def test_a_job_of_less_than_a_second_has_no_rate(practice: GivenPractice) -> None:
     practice.claims(5)
     job = practice.preview()
     practice.confirm(job)
@@ -196,8 +198,8 @@ def test_a_run_of_less_than_a_second_has_no_rate(practice: GivenPractice) -> Non
 
 
 @pytest.fixture
-def before_its_end(run: Run) -> Run:
-    """The job after its last claim and before its totals are checked."""
+def unreconciled(run: Run) -> Run:
+    """The job after its last claim, before its totals are checked."""
     run.work(6)
     with transaction(run.practice.sessions) as session:
         running = {"status": JobStatus.RUNNING, "finished_at": None}
@@ -205,15 +207,15 @@ def before_its_end(run: Run) -> Run:
     return run
 
 
-def test_a_job_without_remaining_claims_that_has_not_ended_is_reconciling(before_its_end: Run) -> None:
-    seen = before_its_end.progress
+def test_a_job_without_remaining_claims_that_has_not_ended_is_reconciling(unreconciled: Run) -> None:
+    seen = unreconciled.progress
 
     assert (seen.remaining, seen.reconciling, seen.seconds_left) == (0, True, None)
     assert progress.as_json(seen)["reconciling"] is True
 
-    with transaction(before_its_end.practice.sessions) as session:
-        finish.advance(session, before_its_end.job, now=before_its_end.at)
-    assert (before_its_end.progress.status, before_its_end.progress.reconciling) == (JobStatus.COMPLETED, False)
+    with transaction(unreconciled.practice.sessions) as session:
+        finish.advance(session, unreconciled.job, now=unreconciled.at)
+    assert (unreconciled.progress.status, unreconciled.progress.reconciling) == (JobStatus.COMPLETED, False)
 
 
 def test_a_job_with_claims_left_is_not_reconciling(run: Run) -> None:
@@ -222,7 +224,7 @@ def test_a_job_with_claims_left_is_not_reconciling(run: Run) -> None:
     assert not run.progress.reconciling
 
 
-def test_the_progress_of_several_jobs_is_that_of_each(practice: GivenPractice) -> None:
+def test_the_progress_of_several_jobs_is_each_jobs_own(practice: GivenPractice) -> None:
     practice.claims(2)
     job = practice.settle()
     other: JobKey = practice.preview(key="other")

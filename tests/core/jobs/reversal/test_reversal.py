@@ -1,4 +1,4 @@
-"""A job taken back: by counter-postings, claim by claim, and only what nobody touched since."""
+"""Reversal of a job by counter-postings, claim by claim, except claims with later changes."""
 
 import datetime as dt
 
@@ -33,7 +33,7 @@ def _reverse(practice: GivenPractice, job: JobKey, *claim_ids: str, key: str = "
     return reversal
 
 
-def test_a_reversed_job_leaves_dues_and_statuses_as_they_were(practice: GivenPractice) -> None:
+def test_reversing_a_job_restores_balances_and_statuses(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 50), Line(0, 25))
     practice.claim("2", Line(), billing_status="Internal Review")
     practice.claim("3", Line(7, 0), billing_status="Bill Insurance")
@@ -51,12 +51,12 @@ def test_a_reversed_job_leaves_dues_and_statuses_as_they_were(practice: GivenPra
     assert practice.violations() == []
 
 
-def test_a_claim_that_was_paid_late_in_full_is_refused_by_name_and_of_the_others_goes_what_stands(
+def test_a_reversal_skips_a_claim_paid_late_in_full_and_restores_what_remains_of_the_others(
     practice: GivenPractice,
 ) -> None:
     practice.claim("paid late", Line(0, 100))
     practice.claim("paid some", Line(0, 100))
-    practice.claim("still", Line(0, 100))
+    practice.claim("unpaid", Line(0, 100))
     job = practice.settle()
     practice.pay("paid late", 100)
     practice.pay("paid some", 40)
@@ -69,16 +69,16 @@ def test_a_claim_that_was_paid_late_in_full_is_refused_by_name_and_of_the_others
     assert (item.outcome, item.code) == (Outcome.SKIPPED, "late_payment")
     assert item.why is not None
     assert item.why.keys() == {"last_payment_on", "insurance_due", "patient_due"}
-    assert practice.read("paid late").patient_due == 0, "the payment took back of the write-off what it paid"
-    assert practice.read("still").patient_due == 100
+    assert practice.read("paid late").patient_due == 0, "the payment reversed as much of the write-off as it paid"
+    assert practice.read("unpaid").patient_due == 100
     assert practice.violations() == []
 
 
-def test_a_claim_held_and_released_since_is_as_good_as_untouched(practice: GivenPractice) -> None:
+def test_a_claim_held_and_released_after_the_job_can_still_be_reversed(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
-    practice.claim("held still", Line(0, 100))
+    practice.claim("still held", Line(0, 100))
     job = practice.settle()
-    for number in ("1", "held still"):
+    for number in ("1", "still held"):
         practice.change(number, hold=Hold.HOLD)
     practice.change("1", hold=None)
     practice.claim("held until yesterday", Line(0, 100))
@@ -88,13 +88,13 @@ def test_a_claim_held_and_released_since_is_as_good_as_untouched(practice: Given
     reversal = _reverse(practice, job)
 
     assert practice.item(_reverse(practice, lapsed, key="l"), "held until yesterday").outcome is Outcome.SETTLED
-    assert practice.item(reversal, "held still").code == "touched_since"
+    assert practice.item(reversal, "still held").code == "touched_since"
     assert practice.item(reversal, "1").outcome is Outcome.SETTLED
     assert (practice.read("1").billing_status, practice.read("1").patient_due) == ("Balance Due", 100)
     assert practice.violations() == []
 
 
-def test_two_jobs_on_one_claim_are_taken_back_the_last_one_first(practice: GivenPractice) -> None:
+def test_two_jobs_on_one_claim_are_reversed_the_last_one_first(practice: GivenPractice) -> None:
     practice.claim("1", Line(70, 30))
     practice.set_write_off(WriteOffSetting.PATIENT)
     first = practice.settle(key="patient")
@@ -112,7 +112,7 @@ def test_two_jobs_on_one_claim_are_taken_back_the_last_one_first(practice: Given
     assert practice.violations() == []
 
 
-def test_what_was_taken_back_already_says_so_and_by_which_job(practice: GivenPractice) -> None:
+def test_an_already_reversed_claim_names_the_reversal_job(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 100))
     job = practice.settle()
     first = _reverse(practice, job, key="first")
@@ -123,7 +123,7 @@ def test_what_was_taken_back_already_says_so_and_by_which_job(practice: GivenPra
     assert (item.code, item.why) == ("already_reversed", {"reversed_by": first.job_id})
 
 
-def test_only_some_claims_of_a_job_may_be_taken_back(practice: GivenPractice) -> None:
+def test_some_claims_of_a_job_can_be_reversed_alone(practice: GivenPractice) -> None:
     practice.claims(3)
     job = practice.settle()
 
@@ -135,7 +135,7 @@ def test_only_some_claims_of_a_job_may_be_taken_back(practice: GivenPractice) ->
         _reverse(practice, job, "C00009", key="another")
 
 
-def test_reversing_twice_is_once(practice: GivenPractice) -> None:
+def test_reversing_a_job_repeatedly_reverses_each_claim_once(practice: GivenPractice) -> None:
     practice.claims(2)
     job = practice.settle()
     first = _reverse(practice, job, key="first", run=False)
@@ -153,7 +153,7 @@ def test_reversing_twice_is_once(practice: GivenPractice) -> None:
     assert practice.violations() == []
 
 
-def test_a_reversed_claim_may_be_settled_again(practice: GivenPractice) -> None:
+def test_a_reversed_claim_can_be_settled_again(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 50))
     _reverse(practice, practice.settle())
 
@@ -165,8 +165,8 @@ def test_a_reversed_claim_may_be_settled_again(practice: GivenPractice) -> None:
     assert practice.violations() == []
 
 
-def test_what_the_setting_left_due_is_left_due(sessions_practice: GivenPractice) -> None:
-    practice = sessions_practice
+def test_a_reversal_leaves_the_balance_that_the_setting_did_not_write_off(patient_only_practice: GivenPractice) -> None:
+    practice = patient_only_practice
     practice.claim("1", Line(100, 50))
     job = practice.settle()
 
@@ -177,14 +177,14 @@ def test_what_the_setting_left_due_is_left_due(sessions_practice: GivenPractice)
 
 
 @pytest.fixture
-def sessions_practice(practice: GivenPractice) -> GivenPractice:
-    """A practice that writes off the patient's balance alone."""
+def patient_only_practice(practice: GivenPractice) -> GivenPractice:
+    """A practice that writes off only the patient's balance."""
     from tests.factories import a_practice
 
     return a_practice(practice.sessions, name="Patients", write_off=WriteOffSetting.PATIENT)
 
 
-def test_a_status_job_is_taken_back_too(practice: GivenPractice) -> None:
+def test_a_status_change_job_can_be_reversed(practice: GivenPractice) -> None:
     practice.claim("1", Line(100, 0))
     job = practice.settle(target_status="Internal Review", reason=None)
 
@@ -194,7 +194,7 @@ def test_a_status_job_is_taken_back_too(practice: GivenPractice) -> None:
     assert practice.violations() == []
 
 
-def test_a_biller_reverses_nothing(practice: GivenPractice) -> None:
+def test_a_biller_cannot_create_or_confirm_a_reversal(practice: GivenPractice) -> None:
     practice.claims(1)
     job = practice.settle()
 
@@ -205,7 +205,7 @@ def test_a_biller_reverses_nothing(practice: GivenPractice) -> None:
         practice.confirm(reversal)
 
 
-def test_a_note_of_a_reversal_has_its_limit(practice: GivenPractice) -> None:
+def test_a_reversals_note_has_a_maximum_length(practice: GivenPractice) -> None:
     practice.claims(1)
     job = practice.settle()
     approver = practice.person("approver@lakeside.example", Role.APPROVER)
@@ -214,7 +214,7 @@ def test_a_note_of_a_reversal_has_its_limit(practice: GivenPractice) -> None:
         commands.reverse(session, job, claim_ids=None, by=approver, idempotency_key="k", now=NOW, note="x" * 501)
 
 
-def test_only_a_job_that_has_ended_is_reversed(practice: GivenPractice) -> None:
+def test_only_an_ended_job_can_be_reversed(practice: GivenPractice) -> None:
     practice.claims(1)
     job = practice.preview()
 
