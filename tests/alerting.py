@@ -1,4 +1,7 @@
-"""Running an alert rule of docs/alerts.yml on a real scrape, as far as the tests need the language of Prometheus."""
+"""Run an alert rule of docs/alerts.yml on a real scrape.
+
+Covers only the part of Prometheus's language that the rules use.
+"""
 
 import re
 from pathlib import Path
@@ -9,16 +12,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 _RULES: Final = Path(__file__).parents[1] / "docs" / "alerts.yml"
 _HIGHEST: Final = re.compile(r"max\((settle_[a-z_]+)\)")
-_KNOWN: Final = re.compile(r"[\d.\s=<>+]|and|or")  # what is left once each metric is a number
+_KNOWN: Final = re.compile(r"[\d.\s=<>+]|and|or")  # what is left after each metric is replaced with a number
 
 
 def severity(alert: str) -> str:
-    """The rule's severity: page or ticket."""
+    """Return the rule's severity: page or ticket."""
     return str(_rule(alert)["labels"]["severity"])
 
 
 def holds(alert: str, scraped: str) -> bool:
-    """Tell whether the rule's condition holds on this scrape; how long it must hold is left to Prometheus."""
+    """Return True if the rule's condition holds on this scrape. Prometheus itself checks how long it must hold."""
     values: dict[str, list[float]] = {}
     for family in text_string_to_metric_families(scraped):
         for sample in family.samples:

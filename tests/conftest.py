@@ -1,4 +1,4 @@
-"""Real servers for every test that asks for one: nothing is mocked, nothing is shared between two tests."""
+"""Real servers for every test that needs one. Nothing is mocked, and two tests share nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.workers import Workers, running_workers
 
 @pytest.fixture(autouse=True)
 def plain_logs() -> None:
-    """Log to the terminal without what structlog would add there of itself: colour and locals take seconds an error."""
+    """Log to the terminal without structlog's colors and locals, because they take seconds per error."""
     to_terminal = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, to_terminal]
@@ -26,27 +26,27 @@ def plain_logs() -> None:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[tuple[Databases, Broker]]:
-    """PostgreSQL and Valkey, started at the first test that needs them (each xdist worker has its own)."""
+    """Start PostgreSQL and Valkey at the first test that needs them. Each xdist worker has its own."""
     with running_servers() as both:
         yield both
 
 
 @pytest.fixture(scope="session")
 def databases(servers: tuple[Databases, Broker]) -> Databases:
-    """The PostgreSQL server and its template."""
+    """Return the PostgreSQL server and its template."""
     return servers[0]
 
 
 @pytest.fixture
 def database_url(databases: Databases) -> Iterator[str]:
-    """A migrated, empty database of this test alone."""
+    """Yield the URL of a migrated, empty database for this test alone."""
     with databases.fresh() as url:
         yield url
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """An engine on `database_url`."""
+    """Yield an engine on `database_url`."""
     engine = engine_on(database_url)
     yield engine
     engine.dispose()
@@ -54,20 +54,20 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def sessions(engine: Engine) -> Sessions:
-    """A maker of sessions on `database_url`."""
+    """Return a session maker on `database_url`."""
     return make_sessions(engine)
 
 
 @pytest.fixture
 def session(sessions: Sessions) -> Iterator[Session]:
-    """One session on `database_url`; what the test does not commit is rolled back."""
+    """Yield a session on `database_url`. What the test does not commit is rolled back."""
     with sessions() as session:
         yield session
 
 
 @pytest.fixture
 def broker_url(servers: tuple[Databases, Broker]) -> str:
-    """An empty broker, as a URL in Celery's form."""
+    """Return the URL of an empty broker, in Celery's form."""
     url = servers[1].url
     broker_client(url).flushall()
     return url
@@ -75,6 +75,6 @@ def broker_url(servers: tuple[Databases, Broker]) -> str:
 
 @pytest.fixture
 def worker(database_url: str, broker_url: str, tmp_path: Path) -> Iterator[Workers]:
-    """Real workers for both queues, ready, on this test's database and broker."""
+    """Yield real workers for both queues, ready, on this test's database and broker."""
     with running_workers(folder=tmp_path, database_url=database_url, broker_url=broker_url) as workers:
         yield workers

@@ -1,4 +1,4 @@
-"""Practices, people and claims for tests, said in the words of the trade. Amounts in cents."""
+"""Practices, users and claims for tests. Amounts are in cents."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ _MANY = 50  # claims
 
 @dataclass(frozen=True)
 class Line:
-    """A line item by what is due on it."""
+    """A service line, described by its balances."""
 
     insurance: int = 0
     patient: int = 0
@@ -43,7 +43,7 @@ class Line:
 
 @dataclass
 class GivenPractice:
-    """A practice with one office, one provider, one payer, and a biller who acts."""
+    """A practice with one office, one provider, one payer and one biller."""
 
     sessions: Sessions
     id: int
@@ -51,7 +51,7 @@ class GivenPractice:
     ids: dict[str, int] = field(default_factory=dict)
 
     def claim(self, number: str, *lines: Line, **columns: Any) -> str:
-        """Add a claim with a posting behind every due; give its number."""
+        """Add a claim with postings that explain every balance. Return its number."""
         with transaction(self.sessions) as session:
             _add_claims(session, self, {number: lines}, columns)
         return number
@@ -63,7 +63,7 @@ class GivenPractice:
             session.execute(text("ANALYZE claim, line_item, posting"))
 
     def claims(self, count: int, *, insurance: int = 1_000, patient: int = 500, first: int = 1) -> list[str]:
-        """Add `count` claims of one line each, numbered C00001 and on; give their numbers."""
+        """Add `count` claims with one line each, numbered from C00001. Return their numbers."""
         numbers = [f"C{index:05d}" for index in range(first, first + count)]
         if numbers:
             with transaction(self.sessions) as session:
@@ -71,24 +71,24 @@ class GivenPractice:
         return numbers
 
     def provider(self, number: str, *, write_off: WriteOffSetting | None) -> int:
-        """Add a billing provider with a setting of its own."""
+        """Add a billing provider with its own Balance Writeoff setting. Return its id."""
         with transaction(self.sessions) as session:
             made = insert(Provider).values(practice_id=self.id, external_id=number, name=number, write_off=write_off)
             return session.scalars(made.returning(Provider.id)).one()
 
     def payer(self, number: str, payer_class: PayerClass) -> int:
-        """Add a payer of a class."""
+        """Add a payer of a class. Return its id."""
         with transaction(self.sessions) as session:
             made = insert(Payer).values(practice_id=self.id, external_id=number, name=number, payer_class=payer_class)
             return session.scalars(made.returning(Payer.id)).one()
 
     def person(self, email: str, role: Role) -> Actor:
-        """Add a user."""
+        """Add a user. Return the user as an actor."""
         with transaction(self.sessions) as session:
             return _add_user(session, self.id, email, role)
 
     def change(self, number: str, **columns: Any) -> None:
-        """Another hand changes a claim: the columns, and its version."""
+        """Change a claim's columns and its version, as another user would."""
         with transaction(self.sessions) as session:
             claim = self._claim(session, number)
             claim.version += 1
@@ -96,7 +96,7 @@ class GivenPractice:
                 setattr(claim, name, value)
 
     def pay(self, number: str, cents: int, *, by: PaidBy = PaidBy.PATIENT, line: int = 1) -> None:
-        """Another hand posts a payment on a claim's line, on the patient's due."""
+        """Post a payment to the patient balance of a claim's line, as another user would."""
         with transaction(self.sessions) as session:
             claim = self._claim(session, number)
             claim.version += 1
@@ -114,13 +114,13 @@ class GivenPractice:
         return session.scalars(found).one()
 
     def read(self, number: str) -> Claim:
-        """The claim as it is now."""
+        """Return the claim as it is now."""
         with self.sessions() as session:
             found = select(Claim).where(Claim.practice_id == self.id, Claim.external_id == number)
             return session.scalars(found).one()
 
     def write_offs(self, number: str) -> list[tuple[int, str, int]]:
-        """The write-offs on a claim: line, responsibility, cents, in order."""
+        """Return the claim's write-offs in order: line, responsibility, cents."""
         claim_id = self.read(number).id
         with self.sessions() as session:
             of_claim = (Posting.practice_id == self.id, Posting.claim_id == claim_id)
@@ -132,7 +132,7 @@ class GivenPractice:
             return [(line, side.value, cents) for line, side, cents in rows]
 
     def preview(self, selection: Any = None, *, by: Actor | None = None, key: str = "key", **asked: Any) -> JobKey:
-        """Preview a job, of every claim unless told otherwise; for small balances unless told otherwise."""
+        """Preview a job. By default it selects every claim and uses the reason for small balances."""
         chunk_claims = asked.pop("chunk_claims", 1_000)
         now = asked.pop("now", NOW)
         body = {"selection": selection or {"all": True}, "reason": "small_balance", **asked}
@@ -160,12 +160,12 @@ class GivenPractice:
             )  # fmt: skip
 
     def approve(self, job: JobKey, *, by: Actor, now: dt.datetime = NOW) -> SettleJob:
-        """Let a job run that waits for another person."""
+        """Approve a job that awaits approval."""
         with transaction(self.sessions) as session:
             return commands.approve(session, job, confirmation="CONFIRM", by=by, now=now)
 
     def reject(self, job: JobKey, *, by: Actor, reason: str = "Not these", now: dt.datetime = NOW) -> SettleJob:
-        """Say no to a job that waits for another person."""
+        """Reject a job that awaits approval."""
         with transaction(self.sessions) as session:
             return commands.reject(session, job, reason=reason, by=by, now=now)
 
@@ -174,7 +174,7 @@ class GivenPractice:
         self._set(Practice, self.id, claim, job)
 
     def limit_of(self, person: Actor, *, claim: int = UNLIMITED, job: int = UNLIMITED) -> None:
-        """Set a person's limits."""
+        """Set a user's limits."""
         self._set(User, person.user_id, claim, job)
 
     def _set(self, table: Any, id_: int, claim: int, job: int) -> None:
@@ -195,7 +195,7 @@ class GivenPractice:
         return job
 
     def reverse(self, job: JobKey, *, by: Actor, key: str = "reverse", now: dt.datetime = NOW) -> JobKey:
-        """Ask for a job to be taken back, and confirm it."""
+        """Request the reversal of a job and confirm it."""
         with transaction(self.sessions) as session:
             made = commands.reverse(session, job, claim_ids=None, by=by, idempotency_key=key, now=now)
         back = JobKey(made.practice_id, made.id)
@@ -203,23 +203,23 @@ class GivenPractice:
         return back
 
     def run(self, *, now: dt.datetime = NOW) -> None:
-        """Work until nothing is free, as a worker does, at a clock that moves a second at each look."""
+        """Work until no chunk is free, as a worker does, with a clock that advances a second each time it is read."""
         clock = ticking(now)
         while (worked := engine.work(self.sessions, worker="tester", clock=clock)).chunks:
             tally.count_work(worked)
 
     def progress(self, job: JobKey, *, now: dt.datetime = NOW) -> Progress:
-        """The job's progress."""
+        """Return the job's progress."""
         with self.sessions() as session:
             return for_job(session, job, now=now)
 
     def read_job(self, job: JobKey) -> SettleJob:
-        """The job as it is now."""
+        """Return the job as it is now."""
         with self.sessions() as session:
             return session.get_one(SettleJob, job)
 
     def counts(self, job: JobKey) -> dict[str, int]:
-        """How many claims are settled, skipped, failed, remaining."""
+        """Return how many claims are settled, skipped, failed and remaining."""
         seen = self.progress(job)
         assert seen.settled + seen.skipped + seen.failed + seen.remaining == seen.total
         return {
@@ -227,19 +227,19 @@ class GivenPractice:
         }  # fmt: skip
 
     def item(self, job: JobKey, number: str) -> JobItem:
-        """What became of a claim in a job."""
+        """Return the claim's item in a job."""
         claim_id = self.read(number).id
         with self.sessions() as session:
             return session.scalars(select(JobItem).where(*job.of(JobItem), JobItem.claim_id == claim_id)).one()
 
     def violations(self) -> list[Violation]:
-        """What `settle verify` finds."""
+        """Return what `settle verify` finds."""
         with self.sessions() as session:
             return violations(session)
 
 
 def ticking(start: dt.datetime) -> engine.Clock:
-    """A clock that is a second later at each look, so that what must wait a while is due at the next."""
+    """Return a clock that advances a second each time it is read, so that a retry is due at the next read."""
     seconds = iter(range(10**9))
     return lambda: start + dt.timedelta(seconds=next(seconds))
 
@@ -247,7 +247,7 @@ def ticking(start: dt.datetime) -> engine.Clock:
 def a_practice(
     sessions: Sessions, *, name: str = "Lakeside", write_off: WriteOffSetting = WriteOffSetting.BOTH
 ) -> GivenPractice:
-    """Make a practice."""
+    """Create a practice."""
     with transaction(sessions) as session:
         practice_id = create_practice(session, name=name, write_off=write_off, now=NOW)
         biller = _add_user(session, practice_id, f"biller@{name.lower()}.example", Role.BILLER)
@@ -273,7 +273,7 @@ def _add_user(session: Session, practice_id: int, email: str, role: Role) -> Act
 def _add_claims(
     session: Session, given: GivenPractice, lines_of: Mapping[str, tuple[Line, ...]], columns: dict[str, Any]
 ) -> None:
-    """Add claims by number, all with the same `columns`: as sets, so that hundreds are as quick as one."""
+    """Add claims by number, all with the same `columns`. Set-based inserts make hundreds as fast as one."""
     standard = {
         "practice_id": given.id,
         "patient_id": given.ids["Patient"],
@@ -305,7 +305,8 @@ def _add_claims(
     )
     _insert(session, Posting, list(owed))
     if len(added) >= _MANY:
-        # Else the sums of a thousand claims are planned as for a table of none, and take minutes.
+        # Without statistics, PostgreSQL plans the sums of a thousand claims as for an empty table, and they take
+        # minutes.
         session.execute(text("ANALYZE claim, line_item, posting"))
     new = [claim_id for _, claim_id in added]
     balances.recompute(session, given.id, select(Claim.id).where(Claim.practice_id == given.id, Claim.id.in_(new)))
@@ -317,7 +318,7 @@ def _insert(session: Session, table: type[LineItem | Posting], rows: list[dict[s
 
 
 def _owed(given: GivenPractice, claim_id: int, line: int, side: Responsibility, cents: int) -> list[dict[str, Any]]:
-    """A charge for what is due; for a credit, a charge that was paid too well."""
+    """Return the postings of a balance: a charge, or for a credit balance a charge and a payment above it."""
     if cents == 0:
         return []
     charge = _entry(given, claim_id, line, PostingKind.CHARGE, side, cents if cents > 0 else 100)

@@ -1,4 +1,4 @@
-"""A TCP address in front of a server's socket, with or without TLS: the wheels' servers speak no TLS themselves."""
+"""A TCP address in front of a server's socket, with or without TLS. The servers from the wheels do not support TLS."""
 
 import socket
 import ssl
@@ -18,14 +18,14 @@ GSS_REQUEST = struct.pack("!II", 8, 80_877_104)
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority of a test, and a server's certificate for the name `localhost`."""
+    """A test's certificate authority, and a server certificate for the name `localhost`."""
 
     ca_file: Path
     context: ssl.SSLContext
 
     @classmethod
     def make(cls, folder: Path) -> "Authority":
-        """Write the authority's certificate to `folder`."""
+        """Create the authority and write its certificate to `folder`."""
         authority = trustme.CA()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(context)
@@ -38,17 +38,17 @@ Greet = Callable[[socket.socket], socket.socket]
 
 
 def plain(client: socket.socket) -> socket.socket:
-    """No TLS."""
+    """Accept the connection without TLS."""
     return client
 
 
 def tls(authority: Authority) -> Greet:
-    """TLS from the first byte, as Redis speaks it."""
+    """Use TLS from the first byte, as Redis does."""
     return lambda client: _wrapped(client, authority)
 
 
 def postgres_tls(authority: Authority) -> Greet:
-    """TLS when the client asks for it, as PostgreSQL speaks it."""
+    """Use TLS when the client requests it, as PostgreSQL does."""
 
     def greet(client: socket.socket) -> socket.socket:
         while (asked := client.recv(8, socket.MSG_PEEK)) in {SSL_REQUEST, GSS_REQUEST}:
@@ -66,14 +66,14 @@ def _wrapped(client: socket.socket, authority: Authority) -> ssl.SSLSocket:
     try:
         spoken.do_handshake()
     except OSError:
-        spoken.close()  # wrapping took the socket over
+        spoken.close()  # the TLS wrapper now owns the socket
         raise
     return spoken
 
 
 @contextmanager
 def front(target: Path, greet: Greet = plain) -> Iterator[int]:
-    """Listen on a port of this machine, which is given, and pass on to the socket at `target`."""
+    """Listen on a local port and forward each connection to the socket at `target`. Yield the port."""
     with socket.create_server((HOST, 0)) as listener:
         threading.Thread(target=_accept_until_closed, args=(listener, target, greet), daemon=True).start()
         yield listener.getsockname()[1]

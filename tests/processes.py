@@ -1,12 +1,12 @@
-"""Looking at processes, to prove that none is left."""
+"""Look at processes to prove that none is left."""
 
 from pathlib import Path
 
-Process = tuple[int, str]  # the id and when it began, since an id alone may later be another's
+Process = tuple[int, str]  # the id and the start time, because the system reuses ids
 
 
 def family_of(pid: int) -> set[Process]:
-    """The process and all its descendants that have not ended."""
+    """Return the process and all its descendants that have not ended."""
     found = {number: stat for number in map(int, _numbers()) if (stat := _stat(number)) is not None}
     family, before = {pid} & found.keys(), set[int]()
     while family != before:
@@ -16,12 +16,12 @@ def family_of(pid: int) -> set[Process]:
 
 
 def living(processes: set[Process]) -> set[Process]:
-    """Those that have not ended."""
+    """Return the processes that have not ended."""
     return {(pid, began) for pid, began in processes if (stat := _stat(pid)) is not None and stat[1] == began}
 
 
 def command_of(pid: int) -> str:
-    """Its command line, words apart by blanks."""
+    """Return the command line of a process, its words separated by spaces."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
@@ -33,7 +33,10 @@ def _numbers() -> list[str]:
 
 
 def _stat(pid: int) -> tuple[int, str] | None:
-    """The parent and the beginning; None for one that has ended, also if nobody has asked for its exit code yet."""
+    """Return the parent's id and the start time.
+
+    Return None for a process that has ended, even if it is still a zombie.
+    """
     try:
         state, parent, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -42,5 +45,5 @@ def _stat(pid: int) -> tuple[int, str] | None:
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that `pid` has started and that still are."""
+    """Return the running processes that `pid` started."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,4 +1,4 @@
-"""The servers of a test run: one PostgreSQL and one Valkey for each pytest process, gone when it is gone."""
+"""The servers of a test run: one PostgreSQL and one Valkey for each pytest process. They end with that process."""
 
 import fcntl
 import itertools
@@ -23,12 +23,12 @@ from core.local.postgres import Postgres
 from core.migrations.run import migrate
 
 TEMPLATE: Final = "settle_template"
-# The suite runs on another PostgreSQL where this names a bin folder, such as /usr/lib/postgresql/15/bin.
+# If set to a bin folder such as /usr/lib/postgresql/15/bin, the suite runs on that PostgreSQL.
 PROGRAMS: Final = "SETTLE_TEST_POSTGRES"
 
-# A database is copied in 15 ms in memory, and in 300 ms on a disk that others use too.
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108 – the folder that we make in it has a name that nobody can guess
-_MEMORY_BYTES_MIN: Final = 4 * 1024**3  # two pytest processes, each with a gigabyte of log and its databases
+# Copying a database takes 15 ms in memory, and 300 ms on a busy disk.
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 – the folder that we make in it has an unguessable name
+_MEMORY_BYTES_MIN: Final = 4 * 1024**3  # two pytest processes, each with a gigabyte of WAL and its databases
 _PREFIX: Final = "settle-test-"
 _ABANDONED_AFTER_SECONDS: Final = 60
 
@@ -36,7 +36,7 @@ _numbers = itertools.count(1)
 
 
 class Databases:
-    """A server with a migrated template; every test gets a copy of its own in tens of milliseconds."""
+    """A server with a migrated template. Each test gets its own copy in tens of milliseconds."""
 
     def __init__(self, server: Postgres) -> None:
         """Migrate the template once."""
@@ -46,24 +46,25 @@ class Databases:
         migrate(self.url_of(TEMPLATE))
 
     def url_of(self, name: str) -> str:
-        """The URL of one database of the server."""
+        """Return the URL of one of the server's databases."""
         return make_url(self.server.url).set(database=name).render_as_string(hide_password=False)
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """A migrated, empty database, gone afterwards even if somebody is still connected; give its URL."""
+        """Yield the URL of a migrated, empty database. Drop it afterwards, even if a client is still connected."""
         with self._made("CREATE DATABASE {} TEMPLATE {}", TEMPLATE) as url:
             yield url
 
     @contextmanager
     def empty(self) -> Iterator[str]:
-        """A database without a single table, for tests of the migrations; give its URL."""
+        """Yield the URL of a database without tables, for tests of the migrations."""
         with self._made("CREATE DATABASE {}") as url:
             yield url
 
     @contextmanager
     def _made(self, statement: str, *names: str) -> Iterator[str]:
-        # Those of before, now that their connections have ended: PostgreSQL would sleep 100 ms on one that is ending.
+        # Drop earlier databases only now that their connections have ended, because PostgreSQL sleeps 100 ms on an
+        # ending one.
         while self._used:
             self._drop(self._used.pop())
         name = f"test_{next(_numbers)}"
@@ -74,7 +75,7 @@ class Databases:
             self._used.append(name)
 
     def _drop(self, name: str) -> None:
-        # As the superuser: nobody else may end an autovacuum that is at work in it.
+        # Only the superuser can end an autovacuum that runs in the database.
         url = make_url(self.server.url).set(username="postgres", database="postgres")
         with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -86,7 +87,7 @@ class Databases:
 
 @contextmanager
 def running_servers() -> Iterator[tuple[Databases, Broker]]:
-    """Start both; end both, and remove their files."""
+    """Start both servers. At the end, stop them and remove their files."""
     chosen = os.environ.get(PROGRAMS)
     with ExitStack() as stack:
         folder = stack.enter_context(_folder())
@@ -104,16 +105,16 @@ def running_servers() -> Iterator[tuple[Databases, Broker]]:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder in memory where there is enough of it, removed afterwards; those of killed runs go too."""
+    """Yield a folder, in memory if there is enough of it. Remove it afterwards, along with those of killed runs."""
     inside = _MEMORY if _has_room(_MEMORY) else Path(tempfile.gettempdir())
     for other in inside.glob(f"{_PREFIX}*"):
         _remove_if_abandoned(other)
-    # Not pytest's own temporary folder: its mode is 700, and root's PostgreSQL runs as somebody else.
+    # Not pytest's own temporary folder: its mode is 700, and PostgreSQL does not run as root but as another account.
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=inside))
     folder.chmod(0o711)
     held = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)  # until this process is gone, however it goes
+        fcntl.flock(held, fcntl.LOCK_EX)  # held until this process ends, for whatever reason
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -121,7 +122,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _has_room(folder: Path) -> bool:
-    """Tell whether all of a run's databases can be there."""
+    """Return True if the folder has room for all databases of a run."""
     if not os.access(folder, os.W_OK):
         return False
     found = os.statvfs(folder)
@@ -131,7 +132,7 @@ def _has_room(folder: Path) -> bool:
 def _remove_if_abandoned(folder: Path) -> None:
     try:
         held = os.open(folder, os.O_RDONLY)
-    except OSError:  # gone meanwhile, or somebody else's
+    except OSError:  # removed by another run, or owned by another account
         return
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -144,5 +145,5 @@ def _remove_if_abandoned(folder: Path) -> None:
 
 
 def broker_client(url: str) -> redis.Redis:
-    """A client for a broker's URL in Celery's form."""
+    """Return a client for a broker's URL in Celery's form."""
     return redis.Redis(unix_socket_path=urlsplit(url).path)

@@ -1,4 +1,4 @@
-"""What a test process makes once and lends to each test, for it is the same every time and slow to make."""
+"""Objects that a test process creates once and lends to each test, because they never differ and are slow to create."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -22,12 +22,12 @@ _dialects: list[Dialect] = []
 
 
 def engine_on(url: str) -> Engine:
-    """An engine as the product makes it; what it compiles, those on this process's other databases take from it."""
+    """Return an engine as the product makes it. It shares compiled statements with this process's other engines."""
     engine = make_engine(url)
     if not _dialects:
         with engine.connect():  # a dialect asks the server for its version at the first connection
             _dialects.append(engine.dialect)
-    engine.dialect = _dialects[0]  # statements are kept by it
+    engine.dialect = _dialects[0]  # the cache of compiled statements is keyed by the dialect
     engine.update_execution_options(compiled_cache=_compiled)
     return engine
 
@@ -40,13 +40,15 @@ def application(
     hints_: HintSender | None = None,
     name: str = "one",
 ) -> OpenAPI:
-    """The application on this database, with that clock. Of each `name` there is one: it serves the last who asked.
+    """Return the application on this database, with that clock.
 
-    Not for /readyz and /metrics, which ask the database that the application was made with.
+    There is one for each `name`; it serves the last caller.
+
+    Not for /readyz and /metrics, which use the database that the application was created with.
     """
     settings = settings or Settings(database_url=None, broker_url=None)
     app = _application(name)
-    limiter.reset()  # of how often somebody may try to sign in
+    limiter.reset()  # forget the counted sign-in attempts
     app.extensions["settle"] = AppContext(
         engine, make_sessions(engine), settings, hints_ or hints.make_hints(settings), clock
     )
@@ -55,7 +57,7 @@ def application(
 
 @cache
 def _application(name: str) -> OpenAPI:
-    nowhere = make_engine("postgresql://nobody@127.0.0.1:1/none")
+    nowhere = make_engine("postgresql://absent@127.0.0.1:1/none")
     return create_app(
         Settings(secret_key="a key of tests, long enough to sign with", database_url=None, broker_url=None), nowhere
     )

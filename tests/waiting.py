@@ -1,4 +1,4 @@
-"""Waiting for a condition instead of for a time."""
+"""Wait for a condition instead of for a time."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def eventually(predicate: Callable[[], T], *, seconds: float = 10.0) -> T:
-    """Give the first true answer of `predicate`; fail if there is none within `seconds`."""
+    """Return the first true result of `predicate`. Fail if there is none within `seconds`."""
     until = time.monotonic() + seconds
     while not (answer := predicate()):
         assert time.monotonic() < until, (

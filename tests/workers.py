@@ -13,7 +13,7 @@ from core.local.guardian import Child, Guardian, StopPolicy
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, Settings
 from tests.waiting import eventually
 
-READY_SECONDS = 60  # two cores may be shared by several suites
+READY_SECONDS = 60  # several test suites may share two cores
 
 
 class Worker:
@@ -29,7 +29,7 @@ class Worker:
         log: Path,
         name: str | None = None,
     ) -> None:
-        """Keep what it is started with; `start` starts it. A second one for a queue needs a `name`."""
+        """Keep the arguments for `start`. A second worker for a queue needs a `name`."""
         self.queue = queue
         self.log = log
         self._guardian = guardian
@@ -37,85 +37,85 @@ class Worker:
         self._environment = environment
         self._child: Child | None = None
         self._is_wanted = False
-        self._said_before = 0
+        self._log_before = 0
 
     def start(self) -> None:
-        """Start it and wait until it takes hints."""
+        """Start the worker and wait until it accepts hints."""
         self.begin()
         self.wait_until_ready()
 
     def begin(self) -> None:
-        """Start it; do not wait."""
-        self._said_before = len(self.said())
+        """Start the worker without waiting."""
+        self._log_before = len(self.log_text())
         self._is_wanted = True
         self._child = self._guardian.start(self._argv, log=self.log, env=self._environment, ending=StopPolicy())
 
     def wait_until_ready(self) -> None:
-        """Wait until it takes hints."""
+        """Wait until the worker accepts hints."""
 
         def is_ready() -> bool:
-            assert self.is_running(), self.said()[-2_000:]
-            return " ready." in self.said_since_start()
+            assert self.is_running(), self.log_text()[-2_000:]
+            return " ready." in self.log_since_start()
 
         eventually(is_ready, seconds=READY_SECONDS)
 
     @property
     def pid(self) -> int:
-        """The main process; its pool's processes are in the group of the same number."""
+        """Return the id of the main process. Its pool's processes are in the process group of the same number."""
         assert self._child is not None, "not started"
         return self._child.pid
 
     def is_running(self) -> bool:
-        """Tell whether the main process lives."""
+        """Return True if the main process is running."""
         return self._child is not None and self._child.is_running()
 
     def stop(self) -> None:
-        """Warm stop: what it does now it finishes."""
+        """Request a warm stop: the worker finishes its current task."""
         self._is_wanted = False
         if self._child is not None:
             self._child.stop()
 
     def kill(self) -> None:
-        """SIGKILL to the main process and its whole pool at once, as a machine that loses power."""
+        """Send SIGKILL to the main process and its whole pool at once, like a power loss."""
         self._is_wanted = False
         if self._child is not None:
             self._child.kill()
 
     def freeze(self) -> None:
-        """SIGSTOP to all of it, as a machine that hangs."""
+        """Send SIGSTOP to all its processes, like a machine that hangs."""
         os.killpg(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen one go on."""
+        """Resume a frozen worker."""
         os.killpg(self.pid, signal.SIGCONT)
 
     def start_again(self) -> None:
-        """Start it anew, once it has ended."""
+        """Wait for the worker's end, then start it again."""
         assert not self.is_running()
         self.start()
 
     def keep_up(self) -> None:
-        """Start it anew if it has ended by itself, as a supervisor does."""
+        """Start the worker again if it has ended by itself, as a supervisor does."""
         if self._child is not None and self._is_wanted and not self.is_running():
-            self._child.kill()  # what its group left behind
+            self._child.kill()  # what its process group left behind
             self.begin()
 
-    def said(self) -> str:
-        """Its whole log."""
+    def log_text(self) -> str:
+        """Return its whole log."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def said_since_start(self) -> str:
-        """Its log since it was last started."""
-        return self.said()[self._said_before :]
+    def log_since_start(self) -> str:
+        """Return its log since its last start."""
+        return self.log_text()[self._log_before :]
 
 
 class Workers:
-    """A worker for each queue on one database and one broker, and a way to send them hints."""
+    """A worker for each queue on one database and one broker. It can also send them hints."""
 
     def __init__(
         self, guardian: Guardian, *, folder: Path, database_url: str, broker_url: str, **variables: str
     ) -> None:
-        """Keep what they are started with; `variables` are more SETTLE_… settings, such as CHUNK_CLAIMS="2"."""
+        """Keep the arguments for `start`. `variables` are more SETTLE_… settings, such as CHUNK_CLAIMS="2"."""
         given = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "DATA_DIR": str(folder), **variables}
         environment = {
             **os.environ,
@@ -128,30 +128,30 @@ class Workers:
         self._broker_url = broker_url
 
     def another(self, queue: str, *, name: str | None = None) -> Worker:
-        """One more worker, not started yet; a second one for a queue needs a `name`."""
+        """Return another worker, not started yet. A second one for a queue needs a `name`."""
         return Worker(
             self._guardian, queue=queue, settings=self._settings, environment=self._environment,
             log=self._folder / f"worker-{name or queue}.log", name=name,
         )  # fmt: skip
 
     def keep_up(self) -> None:
-        """Start anew what has ended by itself, as a supervisor does."""
+        """Start workers again that have ended by themselves, as a supervisor does."""
         self.settle.keep_up()
         self.control.keep_up()
 
     def begin(self) -> None:
-        """Start both; do not wait."""
+        """Start both without waiting."""
         self.settle.begin()
         self.control.begin()
 
     def start(self) -> None:
-        """Start both and wait until they take hints."""
+        """Start both and wait until they accept hints."""
         self.begin()
         self.settle.wait_until_ready()
         self.control.wait_until_ready()
 
     def stop(self) -> None:
-        """Warm stop of both."""
+        """Request a warm stop of both."""
         self.settle.stop()
         self.control.stop()
 
@@ -161,7 +161,7 @@ class Workers:
         self.control.kill()
 
     def hint(self, task: str, *args: int, queue: str = QUEUE_SETTLE) -> None:
-        """Send a hint as the web door does."""
+        """Send a hint as the web application does."""
         with Celery(broker=self._broker_url) as app:
             app.conf.update(broker_transport_options=BROKER_TRANSPORT_OPTIONS, task_ignore_result=True)
             app.send_task(task, args=args, queue=queue, retry=False)
@@ -169,7 +169,7 @@ class Workers:
 
 @contextmanager
 def running_workers(*, folder: Path, database_url: str, broker_url: str, **variables: str) -> Iterator[Workers]:
-    """Start both workers; nothing of them is left at the end, frozen or not."""
+    """Start both workers. At the end, none of their processes is left, frozen or not."""
     with Guardian() as guardian:
         workers = Workers(guardian, folder=folder, database_url=database_url, broker_url=broker_url, **variables)
         try:

@@ -1,4 +1,4 @@
-"""`docker-compose.yml` as Compose reads it: merged, with its variables put in."""
+"""`docker-compose.yml` as Compose reads it: merged, with its variables replaced by their values."""
 
 import re
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ _VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<form>:?[-?])(
 
 
 class NotSet(Exception):
-    """A variable that has to be chosen is not set."""
+    """A variable without a default is not set."""
 
 
 def interpolated(value: Any, variables: Mapping[str, str]) -> Any:
-    """The value with ${NAME}, ${NAME:-default} and ${NAME:?message} put in, and $$ as $."""
+    """Return the value with ${NAME}, ${NAME:-default} and ${NAME:?message} replaced, and $$ as $."""
     if isinstance(value, dict):
         return {name: interpolated(inner, variables) for name, inner in value.items()}
     if isinstance(value, list):
@@ -42,7 +42,7 @@ def _put_in(found: "re.Match[str]", variables: Mapping[str, str]) -> str:
 
 
 def image_environment() -> dict[str, str]:
-    """What the product's image gives every container of it, beside its PATH."""
+    """Return what the product's image adds to the environment of each container, except PATH."""
     *_, words = re.findall(r"^ENV (.*)$", (HOUSE / "Dockerfile").read_text(), re.MULTILINE)
     given = dict(word.split("=", 1) for word in words.split())
     return {name: value for name, value in given.items() if name != "PATH"}
@@ -57,27 +57,27 @@ class Service:
 
     @property
     def command(self) -> list[str]:
-        """The words of its command."""
+        """Return the words of its command."""
         return [str(word) for word in self.says["command"]]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the file gives it."""
+        """Return the environment that the file sets."""
         return {name: str(value) for name, value in self.says.get("environment", {}).items()}
 
     @property
     def replicas(self) -> int:
-        """How many containers of it there are."""
+        """Return how many containers of it there are."""
         return int(self.says.get("deploy", {}).get("replicas", 1))
 
     @property
     def needs(self) -> dict[str, str]:
-        """The services before it, and what must be true of each."""
+        """Return the services that it depends on, and the condition for each."""
         return {name: needed["condition"] for name, needed in self.says.get("depends_on", {}).items()}
 
     @property
     def health_check(self) -> list[str] | None:
-        """The words of its health check."""
+        """Return the words of its health check."""
         test = self.says.get("healthcheck", {}).get("test")
         if test is None:
             return None
@@ -87,26 +87,26 @@ class Service:
 
     @property
     def grace_seconds(self) -> int:
-        """How long it may take to stop."""
+        """Return how long it may take to stop."""
         return int(str(self.says.get("stop_grace_period", "10s")).removesuffix("s"))
 
 
 @dataclass(frozen=True)
 class ComposeFile:
-    """The file with `variables` put in, as from .env and the caller's environment."""
+    """The file with `variables` replaced, as from .env and the caller's environment."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """All of it."""
+        """Return the whole file."""
         read = interpolated(yaml.safe_load(COMPOSE_FILE.read_text()), self.variables)
         assert isinstance(read, dict)
         return read
 
     @cached_property
     def services(self) -> dict[str, Service]:
-        """Its services, each after those that it needs."""
+        """Return its services, each after those that it depends on."""
         unordered = {name: Service(name, says) for name, says in self.content["services"].items()}
         ordered: dict[str, Service] = {}
         while unordered:

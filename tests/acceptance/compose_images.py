@@ -1,8 +1,8 @@
 """What the images of PostgreSQL and Redis do with a service of the compose file, done by the wheels' programs.
 
-The image of PostgreSQL makes its data at the first start: `initdb` with the words of POSTGRES_INITDB_ARGS and the
-password of the superuser, every address asked for a password, then the files of /docker-entrypoint-initdb.d. The image
-of Redis runs the command as it is.
+The image of PostgreSQL creates its data at the first start. It runs `initdb` with the words of POSTGRES_INITDB_ARGS and
+the superuser's password, requires a password from every address, and runs the files of /docker-entrypoint-initdb.d. The
+image of Redis runs the command unchanged.
 """
 
 import os
@@ -15,9 +15,9 @@ from core.local import binaries, unprivileged
 from core.local.sockets import socket_folder
 from tests.acceptance.compose_file import HOUSE, ComposeFile, Service
 
-SUPERUSER = "postgres"  # the image's, where POSTGRES_USER does not say otherwise
+SUPERUSER = "postgres"  # the image's default for POSTGRES_USER
 
-# The wheel has no redis-cli. This one does what the health check asks of it, by the same options and variable.
+# The wheel has no redis-cli. This one supports what the health check uses: the same options and variable.
 _REDIS_CLI = f"""#!{sys.executable}
 import os, sys
 from redis import Redis
@@ -29,7 +29,7 @@ print("PONG" if answer is True else answer)
 
 
 def programs(folder: Path) -> list[Path]:
-    """Folders for PATH in which the images' programs are."""
+    """Return the folders to add to PATH so that the images' programs are found."""
     folder.mkdir()
     (folder / "redis-server").symlink_to(binaries.find_broker())
     (folder / "redis-cli").write_text(_REDIS_CLI)
@@ -41,7 +41,7 @@ class PostgresImage:
     """The data folder of a PostgreSQL container."""
 
     def __init__(self, compose: ComposeFile, service: Service, *, volume: Path, environment: Mapping[str, str]) -> None:
-        """`environment` is the service's, with this machine's paths in it."""
+        """Keep the service's `environment`, with this machine's paths in it."""
         assert "POSTGRES_USER" not in environment
         self._compose, self._service, self._environment = compose, service, environment
         self._place = unprivileged.choose_location(binaries.find_postgres(), volume)
@@ -50,13 +50,13 @@ class PostgresImage:
         self._sockets = socket_folder(self._place.folder / "socket", owner=self.user)
 
     def command(self, words: list[str]) -> list[str]:
-        """The command, as the image runs it: on its data, on this machine's address."""
+        """Return the command as the image runs it, with its data folder and this machine's address."""
         assert words[0] == "postgres"
         where = ["-D", str(self._data), f"--unix_socket_directories={self._sockets}", "--listen_addresses=127.0.0.1"]
         return [str(self._place.binaries / "postgres"), *words[1:], *where]
 
     def make_data(self) -> None:
-        """What the image does before the server's first start."""
+        """Create the data, as the image does before the server's first start."""
         password = self._environment["POSTGRES_PASSWORD_FILE"]
         self._run(
             "initdb", "-D", self._data, f"--username={SUPERUSER}", f"--pwfile={password}",
@@ -72,7 +72,7 @@ class PostgresImage:
             self._run("pg_ctl", "-D", self._data, "-w", "-m", "fast", "stop")
 
     def _scripts(self) -> list[Path]:
-        """The files that the service's configs put into /docker-entrypoint-initdb.d, where PostgreSQL may read them."""
+        """Copy the configs for /docker-entrypoint-initdb.d to where PostgreSQL can read them. Return the copies."""
         configs = self._compose.content["configs"]
         copies = []
         for config in self._service.says["configs"]:

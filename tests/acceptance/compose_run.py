@@ -1,7 +1,7 @@
 """The compose file's services as processes of this machine.
 
-Each runs its own command with the environment that the file gives, in the order and under the conditions that the file
-names. What a container changes is replaced and nothing else: host names, ports, and where files are mounted.
+Each runs its own command with the environment that the file sets, in the order and under the conditions that the file
+names. Only what a container would change is replaced: host names, ports and the paths of mounted files.
 """
 
 import os
@@ -41,28 +41,28 @@ class Container:
     environment: dict[str, str]
     health_check: list[str] | None
 
-    def said(self) -> str:
-        """Its log."""
+    def log_text(self) -> str:
+        """Return its log."""
         return self.log.read_text(errors="replace")
 
     def is_healthy(self) -> bool:
-        """Run its health check, as Docker does; it must still run, or have ended well."""
+        """Run its health check, as Docker does. The service must be running, or have ended with success."""
         if self.health_check is None:
             return self.child.is_running()
-        assert self.child.is_running(), f"{self.name}: {self.said()[-2_000:]}"
+        assert self.child.is_running(), f"{self.name}: {self.log_text()[-2_000:]}"
         return subprocess.run(self.health_check, env=self.environment, capture_output=True, check=False).returncode == 0
 
     def wait_until(self, condition: str) -> None:
         """Wait until the condition of a `depends_on` is true."""
         if condition == "service_completed_successfully":
             eventually(lambda: not self.child.is_running(), seconds=PATIENCE_SECONDS)
-            assert self.child.process.returncode == 0, self.said()
+            assert self.child.process.returncode == 0, self.log_text()
         else:
             assert condition == "service_healthy", condition
             eventually(self.is_healthy, seconds=PATIENCE_SECONDS)
 
     def stop(self) -> int:
-        """`docker stop`: its signal, its grace; give the exit code."""
+        """Stop it like `docker stop`, with its signal and grace period. Return the exit code."""
         self.child.request_stop()
         code = self.child.process.wait(self.service.grace_seconds)
         self.child.kill()  # the container's other processes end with its first
@@ -71,7 +71,7 @@ class Container:
 
 @dataclass
 class Stack:
-    """All containers, by name; a replica's name has its number."""
+    """All containers by name. A replica's name includes its number."""
 
     compose: ComposeFile
     guardian: Guardian
@@ -81,7 +81,7 @@ class Stack:
     secrets: dict[str, str] = field(default_factory=dict)
 
     def up(self) -> None:
-        """Start everything, each service after those that it needs."""
+        """Start everything, each service after those that it depends on."""
         self.ports = {port: free_port(HOST, 0) for port in _PORTS}
         self._programs = compose_images.programs(self.folder / "programs")
         self._choose_secrets()
@@ -105,7 +105,7 @@ class Stack:
             image.make_data()
             words, user = image.command(words), image.user
         if "worker" in words and service.replicas > 1:
-            words += ["--name", label]  # containers have host names of their own
+            words += ["--name", label]  # each container would have its own host name
         if words[0] in {"settle", "sh"}:
             words[0] = str(shutil.which(words[0], path=environment["PATH"]))
         log = self.folder / f"{label}.log"
@@ -121,7 +121,7 @@ class Stack:
         return made
 
     def run(self, *words: str) -> str:
-        """`docker compose exec web …`: a command with web's environment; give what it prints."""
+        """Run a command with web's environment, like `docker compose exec web …`. Return its output."""
         web = self.containers["web-1"]
         done = subprocess.run(
             [VENV / words[0], *words[1:]], env=web.environment, cwd=self.folder / web.name, check=False,
@@ -131,21 +131,21 @@ class Stack:
         return done.stdout
 
     def down(self) -> dict[str, int]:
-        """Stop everything, each service before those that it needs; give the exit codes."""
+        """Stop everything, each service before those that it depends on. Return the exit codes."""
         order = [*self.compose.services]
         waiting = sorted(self.containers.values(), key=lambda one: order.index(one.service.name), reverse=True)
         return {one.name: one.stop() for one in waiting if one.child.is_running()}
 
-    def said(self, name: str) -> str:
-        """The last lines of a container's log."""
-        return "\n".join(self.containers[name].said().splitlines()[-20:])
+    def log_text(self, name: str) -> str:
+        """Return the last lines of a container's log."""
+        return "\n".join(self.containers[name].log_text().splitlines()[-20:])
 
     def database_url(self, *, user: str = "settle", password: str) -> str:
-        """The database as somebody with this password sees it."""
+        """Return the URL of the database for a user with this password."""
         return f"postgresql://{user}:{password}@{HOST}:{self.ports['5432']}/settle"
 
     def _environment(self, service: Service, place: Path) -> dict[str, str]:
-        """What the file gives, and what the image has."""
+        """Return the environment from the file and from the image."""
         given = {name: self._here(value, service, place) for name, value in service.environment.items()}
         if "SETTLE_WEB_HOST" in given:
             given["SETTLE_WEB_PORT"] = str(self.ports["8000"])
@@ -160,14 +160,14 @@ class Stack:
         return {"PATH": path, "HOME": str(place), "TMPDIR": str(place), **of_the_image, **given}
 
     def _here(self, word: str, service: Service, place: Path) -> str:
-        """A word of the file with this machine's names and places."""
+        """Return a word of the file with this machine's host names, ports and paths."""
         word = re.sub(r"(?<=[@/ ])(?:postgres|redis)(?=:\d| -p)|\b0\.0\.0\.0\b", HOST, word)
         word = re.sub(r"\b(?:5432|6379|8000|5555)\b", lambda found: str(self.ports[found[0]]), word)
         mounts = {"/run/secrets": self._mounted_secrets(service), "/tmp": place, "/data": place}  # noqa: S108
         return re.sub(r"(?<![\w.])/(?:run/secrets|tmp|data)\b", lambda found: str(mounts[found[0]]), word)
 
     def _mounted_secrets(self, service: Service) -> Path:
-        """A folder with the service's own secrets alone."""
+        """Return a folder that contains only the service's own secrets."""
         folder = self.folder / f"{service.name}-secrets"
         if not folder.exists():
             folder.mkdir(mode=0o711)
@@ -184,8 +184,8 @@ class Stack:
 
 @contextmanager
 def compose_up(**settings: str) -> Iterator[Stack]:
-    """`docker compose up` with these SETTLE_… in settle.env; nothing of it is left at the end."""
-    # Not pytest's own temporary folder: its mode is 700, and root's PostgreSQL runs as somebody else.
+    """Run `docker compose up` with these SETTLE_… in settle.env. At the end, none of its processes is left."""
+    # Not pytest's own temporary folder: its mode is 700, and PostgreSQL does not run as root but as another account.
     folder = Path(tempfile.mkdtemp(prefix="settle-"))
     folder.chmod(0o711)
     (folder / "settle.env").write_text("".join(f"SETTLE_{name}={value}\n" for name, value in settings.items()))

@@ -1,4 +1,4 @@
-"""One product for each module of promises: its own database, workers that stay up, a practice for each test."""
+"""One product for each test module, with its own database and running workers. Each test has its own practice."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.servers import Databases
 
 @pytest.fixture(scope="module")
 def product(servers: tuple[Databases, Broker], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """Workers for both queues on a database of this module."""
+    """Yield workers for both queues on a database of this module."""
     databases, broker = servers
     folder = tmp_path_factory.mktemp("product")
     with (
@@ -24,6 +24,6 @@ def product(servers: tuple[Databases, Broker], tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="module")
 def web(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    """A web process on the module's product, which cuts jobs into chunks of four claims."""
+    """Yield a web process on the module's product. It cuts jobs into chunks of four claims."""
     with running_web(product, folder=tmp_path_factory.mktemp("web"), CHUNK_CLAIMS="4") as web:
         yield web

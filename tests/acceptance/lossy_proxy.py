@@ -1,7 +1,9 @@
-"""`python -m tests.acceptance.lossy_proxy LISTEN TARGET ORDER`: PostgreSQL's socket, with a network that loses answers.
+"""`python -m tests.acceptance.lossy_proxy LISTEN TARGET ORDER` runs a network that loses answers.
 
-While the file ORDER exists, it holds words of a statement. The first COMMIT of a transaction with such a statement
-reaches the server, its answer is thrown away, and the connection is cut; ORDER is removed, to say that it happened.
+It forwards from the socket LISTEN to PostgreSQL's socket TARGET.
+
+While the file ORDER exists, it contains words of a statement. The first COMMIT of a transaction with such a statement
+reaches the server, but the proxy drops the answer and cuts the connection. It removes ORDER to report this.
 """
 
 import asyncio
@@ -12,32 +14,32 @@ BYTES_MAX = 65_536
 
 
 class Connection:
-    """One client's connection and its twin to the server."""
+    """One client's connection and the matching connection to the server."""
 
     def __init__(self, order: Path) -> None:
         self._order = order
-        self._meant = False  # the open transaction holds the statement
+        self._has_statement = False  # the open transaction contains the statement
         self._losing = False
 
     async def to_server(self, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
-        """Pass on what the client says, and listen."""
-        while said := await client.read(BYTES_MAX):
+        """Forward what the client sends, and watch for the statement."""
+        while sent := await client.read(BYTES_MAX):
             words = self._words()
-            self._meant = self._meant or (bool(words) and words in said)
-            if b"COMMIT\x00" in said:
-                self._losing = self._meant and bool(words)
-                self._meant = False
-            server.write(said)
+            self._has_statement = self._has_statement or (bool(words) and words in sent)
+            if b"COMMIT\x00" in sent:
+                self._losing = self._has_statement and bool(words)
+                self._has_statement = False
+            server.write(sent)
             await server.drain()
         server.close()
 
     async def to_client(self, server: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        """Pass on what the server says, unless it is to be lost."""
-        while said := await server.read(BYTES_MAX):
+        """Forward what the server sends, except the answer to drop."""
+        while sent := await server.read(BYTES_MAX):
             if self._losing:
                 self._order.unlink(missing_ok=True)
                 break
-            client.write(said)
+            client.write(sent)
             await client.drain()
         client.transport.abort()
 
@@ -46,7 +48,7 @@ class Connection:
 
 
 async def serve(listen: str, target: str, order: Path) -> None:
-    """Serve until somebody ends the process."""
+    """Serve until the process is ended."""
 
     async def connected(client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_unix_connection(target)

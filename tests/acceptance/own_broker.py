@@ -1,4 +1,4 @@
-"""A broker of a test's own, which may be frozen, killed, and come back without any memory."""
+"""A test's own broker, which the test can freeze, kill and start again without its data."""
 
 import os
 import shutil
@@ -18,30 +18,30 @@ class OwnBroker:
     """A running broker."""
 
     def __init__(self, broker: Broker, folder: Path) -> None:
-        """`folder` is where it keeps what it remembers."""
+        """Keep the broker and the `folder` of its data."""
         self._broker = broker
         self._folder = folder
         self.url = broker.url
         self.client = broker_client(broker.url)
 
     def kill(self) -> None:
-        """SIGKILL, and whatever it had on disk is gone."""
+        """Send SIGKILL, and delete its data."""
         self._broker.child.kill()
         shutil.rmtree(self._folder / MEMORY)
 
     def start_empty(self) -> None:
-        """Start it again, on the same socket, remembering nothing."""
+        """Start it again on the same socket, without data."""
         self._broker.start()
         assert self.client.dbsize() == 0
 
     def lose_everything(self) -> None:
-        """Kill it and start it again."""
+        """Kill it and start it again without data."""
         self.kill()
         self.start_empty()
 
     @contextmanager
     def killed(self) -> Iterator[None]:
-        """It is dead for as long as the block lasts, and comes back without any memory."""
+        """Kill it for the duration of the block, then start it again without data."""
         self.kill()
         try:
             yield
@@ -50,7 +50,7 @@ class OwnBroker:
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """It takes no message and keeps what it has, for as long as the block lasts."""
+        """Make it refuse messages and keep its data for the duration of the block."""
         self.client.config_set("maxmemory", 1)
         try:
             yield
@@ -59,7 +59,7 @@ class OwnBroker:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """It takes connections and answers nobody, for as long as the block lasts."""
+        """Make it accept connections without answering them for the duration of the block."""
         os.kill(self._broker.child.pid, signal.SIGSTOP)
         try:
             yield
@@ -69,6 +69,6 @@ class OwnBroker:
 
 @contextmanager
 def own_broker(folder: Path) -> Iterator[OwnBroker]:
-    """Start one; it is gone at the end."""
+    """Start a broker. Stop it at the end."""
     with Guardian() as guardian, Broker(folder, guardian, log=folder / "broker.log") as broker:
         yield OwnBroker(broker, folder)

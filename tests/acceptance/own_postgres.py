@@ -1,4 +1,4 @@
-"""A PostgreSQL of a test's own, which may be stopped, killed and started again; and one behind a lossy network."""
+"""A test's own PostgreSQL, which the test can stop, kill and start again, and one behind a lossy network."""
 
 import shutil
 import sys
@@ -20,8 +20,8 @@ SOCKET = ".s.PGSQL.5432"
 
 @contextmanager
 def own_postgres() -> Iterator[tuple[Postgres, str]]:
-    """A server, and the URL of a migrated database on it."""
-    # Not pytest's own temporary folder: its mode is 700, and root's PostgreSQL runs as somebody else.
+    """Yield a server and the URL of a migrated database on it."""
+    # Not pytest's own temporary folder: its mode is 700, and PostgreSQL does not run as root but as another account.
     folder = Path(tempfile.mkdtemp(prefix="settle-"))
     folder.chmod(0o711)
     with ExitStack() as stack:
@@ -32,26 +32,26 @@ def own_postgres() -> Iterator[tuple[Postgres, str]]:
 
 
 class LossyNetwork:
-    """A way to a database that can lose the answer to a COMMIT."""
+    """A connection to a database that can lose the answer to a COMMIT."""
 
     def __init__(self, url: str, order: Path) -> None:
         self.url = url
         self._order = order
 
     def lose_the_answer_to_the_commit_after(self, statement: str) -> None:
-        """Once, at the next transaction with these words in a statement."""
+        """Lose it once, at the next transaction with these words in a statement."""
         written = self._order.with_suffix(".new")
         written.write_text(statement)
         written.rename(self._order)
 
     def wait_until_it_is_lost(self) -> None:
-        """Wait until that has happened."""
+        """Wait until the answer is lost."""
         eventually(lambda: not self._order.exists(), seconds=PATIENCE_SECONDS)
 
 
 @contextmanager
 def lossy_network(database_url: str) -> Iterator[LossyNetwork]:
-    """Start the proxy before the database."""
+    """Start the proxy in front of the database."""
     folder = Path(tempfile.mkdtemp(prefix="settle-"))
     url = make_url(database_url)
     target = f"{url.query['host']}/{SOCKET}"

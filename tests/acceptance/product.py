@@ -1,4 +1,4 @@
-"""The product as it runs for practices: real servers, real workers, a real web process; and what a test does to it."""
+"""The product as practices run it, with real servers, workers and a web process, and the actions of tests on it."""
 
 import datetime as dt
 import itertools
@@ -27,48 +27,48 @@ from tests.servers import broker_client
 from tests.waiting import eventually
 from tests.workers import Workers, running_workers
 
-PATIENCE_SECONDS = 90  # the sweep comes every ten seconds, and two cores may be shared by several suites
+PATIENCE_SECONDS = 90  # the sweep comes every ten seconds, and several test suites may share two cores
 
-BEAT_SECONDS = 1  # where a test does not ask who beats: quicker than the product's ten, to be done sooner
+BEAT_SECONDS = 1  # where the source of the beat does not matter: faster than the product's ten, to save time
 
 _numbers = itertools.count(1)
 
 
 def utc_now() -> dt.datetime:
-    """The real time: the workers go by it."""
+    """Return the real time, which the workers use."""
     return dt.datetime.now(dt.UTC)
 
 
 class Hold:
-    """Another session that holds a lock, until it is released."""
+    """Another session that holds a lock until it is released."""
 
     def __init__(self, engine: Engine, statement: str, values: dict[str, Any]) -> None:
-        """Take the lock that `statement` takes."""
+        """Run `statement` to take its lock."""
         self._engine = engine
         self._connection = engine.connect()
         self._connection.execute(text(statement), values)
         self.pid = self._connection.scalar(text("SELECT pg_backend_pid()"))
 
     def waiting(self) -> int:
-        """How many sessions wait for it."""
+        """Return how many sessions wait for the lock."""
         with self._engine.connect() as watcher:
             count = text("SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid))")
             return int(watcher.scalar(count, {"pid": self.pid}) or 0)
 
     def wait_for_a_worker(self) -> None:
-        """Wait until somebody waits for the lock."""
+        """Wait until a session waits for the lock."""
         eventually(self.waiting, seconds=PATIENCE_SECONDS)
 
     def release(self) -> None:
-        """Let go of it; a second time changes nothing."""
-        with suppress(DBAPIError):  # a server that was restarted has let go by itself
+        """Release the lock. A second call changes nothing."""
+        with suppress(DBAPIError):  # a restarted server has already released it
             self._connection.rollback()
         self._connection.close()
 
 
 @dataclass
 class Product:
-    """Workers on a database and a broker; `practice` makes practices in it.
+    """Workers on a database and a broker. `practice` creates practices in it.
 
     With `beats` it sends the sweep's hint while it waits for a job, as beat does.
     """
@@ -85,7 +85,7 @@ class Product:
         self.sessions = make_sessions(self.engine)
 
     def practice(self, *, claims: int = 0) -> GivenPractice:
-        """A practice of its own, so that the tests of a module do not meet."""
+        """Create a practice for one test, so that tests of a module do not affect each other."""
         made = a_practice(self.sessions, name=f"clinic{next(_numbers)}")
         made.claims(claims)
         return made
@@ -93,7 +93,7 @@ class Product:
     def confirm(self, practice: GivenPractice, *claims: str, chunk_claims: int = 1_000, key: str = "key") -> JobKey:
         """Preview and confirm a job of these claims (or all) without a hint, as the command does.
 
-        Workers find it within a second: what a test wants to hold, it holds before.
+        Workers find it within a second, so a test must take its locks before.
         """
         job = self.preview(practice, *claims, chunk_claims=chunk_claims, key=key)
         practice.confirm(job, now=utc_now())
@@ -105,28 +105,28 @@ class Product:
         return practice.preview(selection, chunk_claims=chunk_claims, now=utc_now(), key=key)
 
     def hint(self, job: JobKey, *, times: int = 1) -> None:
-        """Hint as the web door does."""
+        """Send the job's hint as the web application does."""
         for _ in range(times):
             self.workers.hint(TASK_WORK, *job)
 
     def sweep(self) -> None:
-        """Hint as beat does."""
+        """Send the sweep's hint as beat does."""
         self.workers.hint(TASK_SWEEP, queue=QUEUE_CONTROL)
 
     def _beat(self) -> None:
         if self.beats and time.monotonic() - self._beaten_at >= BEAT_SECONDS:
             self._beaten_at = time.monotonic()
-            with suppress(OperationalError):  # the broker is away; the next one may arrive
+            with suppress(OperationalError):  # the broker is away, and a later hint may arrive
                 self.sweep()
 
     def cancel(self, practice: GivenPractice, job: JobKey) -> None:
-        """Ask for a cancellation."""
+        """Request a cancellation."""
         with transaction(self.sessions) as session:
             commands.cancel(session, job, by=practice.biller, now=utc_now())
 
     @contextmanager
     def hold(self, statement: str, **values: Any) -> Iterator[Hold]:
-        """Hold the lock that `statement` takes for as long as the block lasts, or until it is released."""
+        """Hold the lock of `statement` for the duration of the block, or until it is released."""
         hold = Hold(self.engine, statement, values)
         try:
             yield hold
@@ -134,7 +134,7 @@ class Product:
             hold.release()
 
     def hold_line(self, practice: GivenPractice, claim: str) -> Any:
-        """Hold the line items of a claim: whoever settles it stands in the middle of its chunk."""
+        """Lock the claim's service lines, so that a worker stops in the middle of its chunk."""
         return self.hold(
             "SELECT 1 FROM line_item WHERE practice_id = :practice AND claim_id = :claim FOR UPDATE",
             practice=practice.id,
@@ -142,7 +142,7 @@ class Product:
         )
 
     def hold_chunk(self, job: JobKey, *, first: int) -> Any:
-        """Hold a chunk: whoever did the one before it finds nothing free."""
+        """Lock a chunk, so that the worker that finished the one before finds none free."""
         return self.hold(
             "SELECT 1 FROM job_chunk WHERE practice_id = :practice AND job_id = :job AND first_position = :first "
             "FOR UPDATE",
@@ -152,7 +152,7 @@ class Product:
         )
 
     def hold_job(self, job: JobKey) -> Any:
-        """Hold the job's row: chunks commit, and the step after a chunk waits."""
+        """Lock the job's row, so that chunks commit but the step after a chunk waits."""
         return self.hold(
             "SELECT 1 FROM settle_job WHERE practice_id = :practice AND id = :job FOR NO KEY UPDATE",
             practice=job.practice_id,
@@ -160,22 +160,22 @@ class Product:
         )
 
     def chunks(self, job: JobKey) -> list[JobChunk]:
-        """The job's chunks, in order."""
+        """Return the job's chunks, in order."""
         with self.sessions() as session:
             return list(session.scalars(select(JobChunk).where(*job.of(JobChunk)).order_by(JobChunk.first_position)))
 
     def worker_of(self, job: JobKey, *, chunk: int = 0) -> int:
-        """The process that took a chunk last."""
+        """Return the id of the process that last took a chunk."""
         taken_by = self.chunks(job)[chunk].taken_by
-        assert taken_by is not None, "nobody took it"
+        assert taken_by is not None, "no worker took it"
         return int(taken_by.rpartition(":")[2])
 
     def kill_worker_of(self, job: JobKey, *, chunk: int = 0) -> None:
-        """SIGKILL the pool's process that took a chunk."""
+        """Send SIGKILL to the pool process that took a chunk."""
         os.kill(self.worker_of(job, chunk=chunk), signal.SIGKILL)
 
     def wait_until_it_ends(self, practice: GivenPractice, job: JobKey) -> Progress:
-        """Wait until the job is completed or cancelled, by whatever way; give its progress."""
+        """Wait until the job is completed or canceled. Return its progress."""
 
         def ended() -> Progress | None:
             self.workers.keep_up()
@@ -189,7 +189,7 @@ class Product:
         return seen
 
     def assert_all_settled(self, practice: GivenPractice, job: JobKey) -> None:
-        """Wait for the end; every claim of the job is then settled, once, and the books are right."""
+        """Wait for the job's end. Assert that each of its claims is settled once and that the invariants hold."""
         seen = self.wait_until_it_ends(practice, job)
         assert (seen.status, seen.settled, seen.remaining) == (JobStatus.COMPLETED, seen.total, 0)
         assert practice.violations() == []
@@ -197,7 +197,7 @@ class Product:
 
 @contextmanager
 def running_product(*, folder: Path, database_url: str, broker_url: str, **variables: str) -> Iterator[Product]:
-    """Start the workers; nothing of them is left at the end."""
+    """Start the workers. At the end, none of their processes is left."""
     engine = make_engine(database_url, pool_size=10)
     broker_client(broker_url).flushall()
     try:

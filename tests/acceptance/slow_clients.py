@@ -1,4 +1,4 @@
-"""Clients that a web server has to bear: they stop in the middle of a request, or read none of the answer."""
+"""Clients that a web server must tolerate: they stop in the middle of a request, or do not read the answer."""
 
 import socket
 import threading
@@ -9,14 +9,14 @@ from typing import Final
 
 from webui.shared.auth import SESSION_COOKIE
 
-_WINDOW_BYTES: Final = 4_096  # so that little of an answer fits into the client's own socket
+_WINDOW_BYTES: Final = 4_096  # so that only a small part of an answer fits into the client's own socket
 _DRIP_SECONDS: Final = 0.2
 _PEEK: Final = socket.MSG_PEEK | socket.MSG_DONTWAIT
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Where the web process listens, and the browser session and API token of who calls it."""
+    """The port of the web process, and the caller's browser session and API token."""
 
     host: str
     port: int
@@ -24,19 +24,19 @@ class Caller:
     token: str
 
     def get(self, path: str) -> bytes:
-        """A whole request for `path`."""
+        """Return a whole request for `path`."""
         return b"".join([b"GET %b HTTP/1.1\r\n" % path.encode(), self._headers(path), b"\r\n"])
 
     def half_a_body(self, path: str, kind: str, *, known: bool) -> bytes:
-        """A request that promises 1,000 bytes and sends ten of them."""
-        said = f"Content-Type: {kind}\r\nContent-Length: 1000\r\nIdempotency-Key: half\r\n".encode()
+        """Return a request that promises 1,000 bytes and sends ten of them."""
+        fields = f"Content-Type: {kind}\r\nContent-Length: 1000\r\nIdempotency-Key: half\r\n".encode()
         who = self._headers(path) if known else b"Host: settle\r\n"
-        return b"".join([b"POST %b HTTP/1.1\r\n" % path.encode(), who, said, b"\r\n", b"email=a@b."])
+        return b"".join([b"POST %b HTTP/1.1\r\n" % path.encode(), who, fields, b"\r\n", b"email=a@b."])
 
     def half_a_chunk(self, path: str) -> bytes:
-        """The same with a length that is not told before."""
-        said = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\nemail=a@b."
-        return b"".join([b"POST %b HTTP/1.1\r\n" % path.encode(), self._headers(path), said])
+        """Return such a request whose length is not known in advance."""
+        fields = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\nemail=a@b."
+        return b"".join([b"POST %b HTTP/1.1\r\n" % path.encode(), self._headers(path), fields])
 
     def _headers(self, path: str) -> bytes:
         who = f"Authorization: Bearer {self.token}" if path.startswith("/api/") else f"Cookie: {self._cookie}"
@@ -47,7 +47,7 @@ class Caller:
         return f"{SESSION_COOKIE}={self.session}"
 
 
-# Every address that answers with a file; `{job}` is a job that is done.
+# Each address that answers with a file. `{job}` is a completed job.
 DOWNLOADS: Final = {
     "feed": "/feed/export.csv",
     "job as csv": "/jobs/{job}/files/settled.csv",
@@ -59,7 +59,7 @@ DOWNLOADS: Final = {
     "audit by the API": "/api/v1/audit.csv",
 }
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
-# What a client says before it stops in the middle, or falls silent.
+# What a client sends before it stops in the middle or falls silent.
 HALVES: Final[dict[str, Callable[[Caller], bytes]]] = {
     "nothing at all": lambda _: b"",
     "half of a request line": lambda _: b"GET /cla",
@@ -68,22 +68,22 @@ HALVES: Final[dict[str, Callable[[Caller], bytes]]] = {
     "half of a form": lambda caller: caller.half_a_body("/feed/filters", _FORM, known=True),
     "half of a body": lambda caller: caller.half_a_body("/api/v1/settle-jobs", _JSON, known=True),
     "half of a chunk": lambda caller: caller.half_a_chunk("/api/v1/settle-jobs"),
-    "one question on a connection that is kept": lambda caller: caller.get("/healthz"),
+    "one request on a kept-alive connection": lambda caller: caller.get("/healthz"),
 }
 
 
 @dataclass
 class Held:
-    """Some clients of one kind, connected."""
+    """Several connected clients of one kind."""
 
     sockets: list[socket.socket] = field(default_factory=list)
 
     def answered(self) -> int:
-        """How many of them have the beginning of an answer before them; they read none of it."""
+        """Return how many of them have received the beginning of an answer, without reading it."""
         return sum(_peeked(client) not in (None, b"") for client in self.sockets)
 
-    def given_up(self) -> int:
-        """How many of them the server has hung up on, as those see that read everything now."""
+    def disconnected(self) -> int:
+        """Return how many of them the server has disconnected. Read their answers to find out."""
         return sum(_is_closed(client) for client in self.sockets)
 
 
@@ -108,14 +108,14 @@ def _is_closed(client: socket.socket) -> bool:
 
 
 @contextmanager
-def holding(caller: Caller, said: bytes, *, clients: int, drips: bytes = b"") -> Iterator[Held]:
-    """Connect `clients` that say `said` and nothing more, or go on with a byte of `drips` now and then."""
+def holding(caller: Caller, sent: bytes, *, clients: int, drips: bytes = b"") -> Iterator[Held]:
+    """Connect `clients` that send `sent` and no more, or a byte of `drips` from time to time."""
     held = Held()
     done = threading.Event()
     dripping = threading.Thread(target=_drip, args=(held, drips, done), daemon=True)
     try:
         for _ in range(clients):
-            held.sockets.append(_connected(caller, said))
+            held.sockets.append(_connected(caller, sent))
         dripping.start()
         yield held
     finally:
@@ -125,11 +125,11 @@ def holding(caller: Caller, said: bytes, *, clients: int, drips: bytes = b"") ->
             client.close()
 
 
-def _connected(caller: Caller, said: bytes) -> socket.socket:
+def _connected(caller: Caller, sent: bytes) -> socket.socket:
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WINDOW_BYTES)
     client.connect((caller.host, caller.port))
-    client.sendall(said)
+    client.sendall(sent)
     return client
 
 
@@ -140,5 +140,5 @@ def _drip(held: Held, drips: bytes, done: threading.Event) -> None:
         for client in held.sockets:
             try:
                 client.send(bytes([one]), socket.MSG_DONTWAIT)
-            except OSError:  # the server has hung up
+            except OSError:  # the server has closed the connection
                 continue

@@ -1,4 +1,4 @@
-"""A backup taken while a job runs is one moment of the books: restored they are right, and the job goes on there."""
+"""A backup taken while a job runs is consistent. After a restore, the books are right and the job continues there."""
 
 import subprocess
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.waiting import eventually
 
 
 def _run(program: str, url: str, *words: str | Path) -> None:
-    """One of PostgreSQL's own programs, on the database at `url`."""
+    """Run one of PostgreSQL's programs on the database at `url`."""
     where = make_url(url)
     folder = Path(str(where.query["host"])).parent
     place = unprivileged.choose_location(binaries.find_postgres(), folder)
@@ -27,7 +27,7 @@ def _run(program: str, url: str, *words: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_dump_of_a_running_job_restores_to_right_books_and_the_job_is_settled_there_once(
+def test_a_job_in_a_restored_dump_settles_once_and_the_books_balance(
     product: Product, servers: tuple[Databases, Broker], tmp_path: Path
 ) -> None:
     practice = product.practice(claims=8)

@@ -1,4 +1,4 @@
-"""Redis holds nudges and nothing else: it may go away, forget or repeat everything, whenever it likes."""
+"""Redis holds only hints. It may disappear, forget everything or repeat everything at any time."""
 
 import os
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ LONG = pytest.mark.skipif("SETTLE_LONG_OUTAGES" not in os.environ, reason="45 s;
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBroker]:
-    """A broker that the tests of this module may kill."""
+    """Yield a broker that the tests of this module may kill."""
     with own_broker(tmp_path_factory.mktemp("broker")) as broker:
         yield broker
 
 
 @pytest.fixture(scope="module")
 def product(databases: Databases, broker: OwnBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The product on that broker; a supervisor starts a worker again if it ends."""
+    """Yield the product on that broker. A supervisor restarts a worker that ends."""
     folder = tmp_path_factory.mktemp("product")
     with (
         databases.fresh() as url,
@@ -37,7 +37,7 @@ def product(databases: Databases, broker: OwnBroker, tmp_path_factory: pytest.Te
         yield product
 
 
-def test_confirm_is_answered_before_the_hint_gives_up_on_a_broker_that_hangs(
+def test_confirm_is_answered_before_the_hint_to_a_hanging_broker_times_out(
     product: Product, web: Web, broker: OwnBroker
 ) -> None:
     practice = product.practice(claims=6)
@@ -47,14 +47,14 @@ def test_confirm_is_answered_before_the_hint_gives_up_on_a_broker_that_hangs(
         answer = api.confirm(str(job.job_id))
 
         assert answer.status == 202
-        assert "dropped" not in web.said(), "the answer waited for the broker"
+        assert "dropped" not in web.log_text(), "the answer waited for the broker"
         assert practice.progress(job).status is JobStatus.CONFIRMED
-        eventually(lambda: "dropped" in web.said(), seconds=PATIENCE_SECONDS)
+        eventually(lambda: "dropped" in web.log_text(), seconds=PATIENCE_SECONDS)
 
     product.assert_all_settled(practice, job)
 
 
-def test_a_job_that_is_confirmed_while_the_broker_is_dead_runs_when_it_is_back(
+def test_a_job_confirmed_while_the_broker_is_dead_runs_when_the_broker_is_back(
     product: Product, web: Web, broker: OwnBroker
 ) -> None:
     practice = product.practice(claims=6)
@@ -70,7 +70,7 @@ def test_a_job_that_is_confirmed_while_the_broker_is_dead_runs_when_it_is_back(
     product.assert_all_settled(practice, job)
 
 
-def test_a_broker_that_forgets_everything_in_mid_job_costs_nothing(product: Product, broker: OwnBroker) -> None:
+def test_a_broker_that_loses_its_data_mid_job_does_no_harm(product: Product, broker: OwnBroker) -> None:
     practice = product.practice(claims=12)
     with product.hold_line(practice, "C00003") as line:
         job = product.confirm(practice, chunk_claims=2)
@@ -82,7 +82,7 @@ def test_a_broker_that_forgets_everything_in_mid_job_costs_nothing(product: Prod
     product.assert_all_settled(practice, job)
 
 
-def test_a_broker_that_forgets_everything_at_the_last_chunk_costs_nothing(product: Product, broker: OwnBroker) -> None:
+def test_a_broker_that_loses_its_data_at_the_last_chunk_does_no_harm(product: Product, broker: OwnBroker) -> None:
     practice = product.practice(claims=4)
     with product.hold_line(practice, "C00004") as line:
         job = product.confirm(practice, chunk_claims=2)
@@ -95,7 +95,7 @@ def test_a_broker_that_forgets_everything_at_the_last_chunk_costs_nothing(produc
     product.assert_all_settled(practice, job)
 
 
-def test_a_broker_that_is_emptied_in_mid_job_costs_nothing(product: Product, broker: OwnBroker) -> None:
+def test_a_broker_that_is_flushed_mid_job_does_no_harm(product: Product, broker: OwnBroker) -> None:
     practice = product.practice(claims=12)
     with product.hold_line(practice, "C00003") as line:
         job = product.confirm(practice, chunk_claims=2)
@@ -107,7 +107,7 @@ def test_a_broker_that_is_emptied_in_mid_job_costs_nothing(product: Product, bro
     product.assert_all_settled(practice, job)
 
 
-def test_workers_whose_connections_to_the_broker_are_cut_go_on(product: Product, broker: OwnBroker) -> None:
+def test_workers_continue_after_their_broker_connections_are_cut(product: Product, broker: OwnBroker) -> None:
     practice = product.practice(claims=12)
     with product.hold_line(practice, "C00003") as line:
         job = product.confirm(practice, chunk_claims=2)
@@ -120,14 +120,14 @@ def test_workers_whose_connections_to_the_broker_are_cut_go_on(product: Product,
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(45, marks=LONG)])
-def test_a_broker_that_pauses_in_mid_job_delays_and_nothing_more(
+def test_a_broker_that_pauses_mid_job_causes_only_a_delay(
     product: Product, web: Web, broker: OwnBroker, seconds: int
 ) -> None:
     practice = product.practice(claims=12)
     api = Api.of_biller(web, practice)
-    preview = api.preview({"claim_ids": [f"C{number:05d}" for number in range(9, 13)]}, key="meanwhile")
-    meanwhile = JobKey(practice.id, int(preview.json["id"]))
-    with product.hold_line(practice, "C00003") as line, product.hold_chunk(meanwhile, first=1):
+    preview = api.preview({"claim_ids": [f"C{number:05d}" for number in range(9, 13)]}, key="during_pause")
+    during_pause = JobKey(practice.id, int(preview.json["id"]))
+    with product.hold_line(practice, "C00003") as line, product.hold_chunk(during_pause, first=1):
         job = product.confirm(practice, *[f"C{number:05d}" for number in range(1, 9)], chunk_claims=2)
         product.hint(job, times=3)
         line.wait_for_a_worker()
@@ -136,13 +136,13 @@ def test_a_broker_that_pauses_in_mid_job_delays_and_nothing_more(
         assert api.confirm(preview.json["id"]).status == 202
 
         line.release()
-        assert broker.client.ping(), "answered when the pause is over"
+        assert broker.client.ping(), "the broker answers after the pause"
 
     product.assert_all_settled(practice, job)
-    product.assert_all_settled(practice, meanwhile)
+    product.assert_all_settled(practice, during_pause)
 
 
-def test_a_job_of_which_every_hint_is_lost_is_found_by_a_worker(product: Product, web: Web, broker: OwnBroker) -> None:
+def test_a_worker_finds_a_job_whose_hints_are_all_lost(product: Product, web: Web, broker: OwnBroker) -> None:
     practice = product.practice(claims=12)
     api = Api.of_biller(web, practice)
     product.workers.settle.stop()
@@ -156,7 +156,7 @@ def test_a_job_of_which_every_hint_is_lost_is_found_by_a_worker(product: Product
     product.assert_all_settled(practice, job)
 
 
-def test_hints_that_are_delivered_five_times_at_once_settle_every_claim_once(product: Product) -> None:
+def test_hints_delivered_five_times_settle_each_claim_once(product: Product) -> None:
     practice = product.practice(claims=12)
     with product.hold("SELECT 1 FROM line_item WHERE practice_id = :practice FOR UPDATE", practice=practice.id):
         job = product.confirm(practice, chunk_claims=2)
@@ -170,28 +170,28 @@ def test_hints_that_are_delivered_five_times_at_once_settle_every_claim_once(pro
     assert practice.violations() == []
 
 
-def test_hints_for_jobs_that_are_done_cancelled_unknown_or_garbage_harm_nobody(
+def test_hints_for_finished_canceled_or_unknown_jobs_and_garbage_do_no_harm(
     product: Product, broker: OwnBroker
 ) -> None:
     practice = product.practice(claims=6)
     done = product.confirm(practice, "C00001", key="done")
     product.assert_all_settled(practice, done)
-    cancelled = product.preview(practice, "C00002", key="cancelled")
-    with product.hold_chunk(cancelled, first=1):
-        practice.confirm(cancelled, now=utc_now())
-        product.cancel(practice, cancelled)
-    assert product.wait_until_it_ends(practice, cancelled).status is JobStatus.CANCELLED
+    canceled = product.preview(practice, "C00002", key="canceled")
+    with product.hold_chunk(canceled, first=1):
+        practice.confirm(canceled, now=utc_now())
+        product.cancel(practice, canceled)
+    assert product.wait_until_it_ends(practice, canceled).status is JobStatus.CANCELLED
     worker = product.workers.settle.pid
 
     garbage = [("x", None), (-1, 2**70), ({}, []), (1.5, "'; DROP TABLE claim --"), (), (1, 2, 3)]
     for task in (TASK_WORK, TASK_PREPARE):
-        for ids in [done, cancelled, (practice.id, 999_999), (999_999, 1), *garbage]:
+        for ids in [done, canceled, (practice.id, 999_999), (999_999, 1), *garbage]:
             product.workers.hint(task, *ids)
     eventually(lambda: broker.client.llen(QUEUE) == 0, seconds=PATIENCE_SECONDS)
 
     job = product.confirm(practice, "C00003", "C00004", key="next")
     product.assert_all_settled(practice, job)
-    assert practice.counts(cancelled) == {"settled": 0, "skipped": 0, "failed": 0, "remaining": 1}
+    assert practice.counts(canceled) == {"settled": 0, "skipped": 0, "failed": 0, "remaining": 1}
     assert practice.write_offs("C00002") == []
     assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
     assert product.workers.settle.pid == worker, "no worker ended because of a message"

@@ -1,4 +1,4 @@
-"""Why the broker cannot be used is said in words, by /readyz and in every process's log, and never with a name."""
+"""/readyz and each process's log report why the broker cannot be used, and never with a name."""
 
 import datetime as dt
 import json
@@ -29,7 +29,7 @@ BY_CODE = {cause.code: cause for cause in causes.CAUSES}
 
 @dataclass(frozen=True)
 class Server:
-    """A broker that asks for passwords, at a plain address and at one with TLS."""
+    """A broker that requires passwords, at a plain address and at one with TLS."""
 
     port: int
     tls_port: int
@@ -37,7 +37,7 @@ class Server:
     other_ca: Path
 
     def url(self, given: dict[str, str]) -> str:
-        """An address of it, such as Celery takes: `given` are its parts and its options."""
+        """Return an address of it in Celery's form. `given` are its parts and options."""
         where = {"user": USER, "password": PASSWORD, "scheme": "redis", "host": HOST, **given}
         user, password, scheme, host = (where.pop(name) for name in ("user", "password", "scheme", "host"))
         port = where.pop("port", str(self.tls_port if scheme == "rediss" else self.port))
@@ -71,30 +71,30 @@ CASES = [
     ("missing_ca", {**CERTIFICATE, "ssl_ca_certs": "/nowhere/ca.pem"}),
     ("untrusted_certificate", {**CERTIFICATE, "ssl_ca_certs": "other"}),
     ("wrong_host_name", {**CERTIFICATE, "host": HOST, "ssl_ca_certs": "one"}),
-    ("connection_lost", {"port": "tls"}),  # the server asks for TLS and says nothing else
+    ("connection_lost", {"port": "tls"}),  # the server requires TLS and gives no reason
 ]
 
 
 @pytest.mark.parametrize(("code", "given"), CASES)
-def test_what_keeps_us_from_the_broker_is_said_by_its_cause(
+def test_each_cause_of_a_broker_failure_is_reported(
     server: Server, database_url: str, sessions: Sessions, code: str, given: dict[str, str]
 ) -> None:
     hear_a_worker(sessions, at=dt.datetime.now(dt.UTC))
 
-    said = _degraded(database_url, server.url(given))
+    reported = _degraded(database_url, server.url(given))
 
-    assert list(said) == ["broker"]
-    assert said["broker"].startswith(BY_CODE[code].sentence)
-    assert not [name for name in (USER, PASSWORD, HOST, "localhost") if name in said["broker"]]
+    assert list(reported) == ["broker"]
+    assert reported["broker"].startswith(BY_CODE[code].sentence)
+    assert not [name for name in (USER, PASSWORD, HOST, "localhost") if name in reported["broker"]]
 
 
 @pytest.mark.parametrize("given", [{}, {**CERTIFICATE, "ssl_ca_certs": "one"}])
-def test_a_broker_that_lets_us_in_is_no_alarm_and_need_not_tell_of_itself(
+def test_a_working_broker_with_minimal_rights_raises_no_alarm(
     server: Server, database_url: str, sessions: Sessions, given: dict[str, str]
 ) -> None:
     hear_a_worker(sessions, at=dt.datetime.now(dt.UTC))
 
-    assert _degraded(database_url, server.url(given)) == {}, "INFO is refused to this user"
+    assert _degraded(database_url, server.url(given)) == {}, "the broker refuses INFO to this user"
 
 
 def _degraded(database_url: str, broker_url: str) -> dict[str, str]:
@@ -111,7 +111,7 @@ def _degraded(database_url: str, broker_url: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("code", "given"), [CASES[0], CASES[2], CASES[3], CASES[7]], ids=lambda value: value if type(value) is str else ""
 )
-def test_each_process_logs_the_cause_and_no_name(
+def test_each_process_logs_the_cause_without_a_name(
     server: Server, database_url: str, code: str, given: dict[str, str], tmp_path: Path
 ) -> None:
     url = server.url(given)
@@ -132,9 +132,9 @@ def test_each_process_logs_the_cause_and_no_name(
             eventually(lambda log=log: code in _causes(log), seconds=PATIENCE_SECONDS)
 
     for name, log in logs.items():
-        told = log.read_text()
-        assert BY_CODE[code].sentence in told.replace('\\"', '"')
-        assert not [word for word in (USER, PASSWORD, "user small") if word.lower() in told.lower()], name
+        logged = log.read_text()
+        assert BY_CODE[code].sentence in logged.replace('\\"', '"')
+        assert not [word for word in (USER, PASSWORD, "user small") if word.lower() in logged.lower()], name
 
 
 def _causes(log: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""With exactly the broker's users that the manual writes down, hints arrive, jobs settle and Flower sees them."""
+"""With exactly the broker users that the manual lists, hints arrive, jobs settle and Flower sees them."""
 
 import os
 import re
@@ -30,7 +30,7 @@ PASSWORDS = {name: f"password-of-{name}" for name in ("settle-web", "settle-beat
 
 
 def documented_rules() -> dict[str, list[str]]:
-    """The rules of each user, as the manual writes them."""
+    """Return the rules of each user, as the manual lists them."""
     (block,) = re.findall(r"```acl\n(.*?)```", (HOUSE / "docs" / "operations.md").read_text(), re.DOTALL)
     lines = [line.split() for line in block.splitlines()]
     assert all(line[0] == "user" for line in lines)
@@ -42,13 +42,13 @@ def _text(value: object) -> object:
 
 
 class Stack:
-    """The product, each kind of process as its own user of the broker."""
+    """The product, with a broker user for each kind of process."""
 
     def __init__(self, product: Product, web: Web, flower: Flower, administrator: Redis) -> None:
         self.product, self.web, self.flower, self.administrator = product, web, flower, administrator
 
     def refused(self) -> set[tuple[str, str, str]]:
-        """Which user was refused what."""
+        """Return which command of which user the broker refused, and why."""
         log = [
             {str(_text(name)): _text(value) for name, value in entry.items()} for entry in self.administrator.acl_log()
         ]
@@ -85,7 +85,7 @@ def stack(servers: tuple[Databases, Broker], tmp_path_factory: pytest.TempPathFa
         yield Stack(product, web, flower, broker.client)
 
 
-def test_a_job_is_hinted_settled_and_seen_and_nothing_is_refused(stack: Stack) -> None:
+def test_a_job_is_hinted_settled_and_shown_and_no_command_is_refused(stack: Stack) -> None:
     eventually(lambda: len(stack.flower.tell("/api/workers?refresh=1")) >= 2, seconds=PATIENCE_SECONDS)
     practice = stack.product.practice(claims=12)
     api = Api.of_biller(stack.web, practice)
@@ -96,11 +96,11 @@ def test_a_job_is_hinted_settled_and_seen_and_nothing_is_refused(stack: Stack) -
         return bool(api.get(f"/settle-jobs/{job}/progress").json["finished_at"])
 
     def seen(task: str) -> bool:
-        return any(told["state"] == "SUCCESS" for told in stack.flower.tasks(taskname=task).values())
+        return any(seen["state"] == "SUCCESS" for seen in stack.flower.tasks(taskname=task).values())
 
     eventually(done, seconds=PATIENCE_SECONDS)
     eventually(lambda: seen(TASK_WORK), seconds=PATIENCE_SECONDS)
-    eventually(lambda: seen(TASK_SWEEP), seconds=PATIENCE_SECONDS)  # which beat alone sends through the broker
+    eventually(lambda: seen(TASK_SWEEP), seconds=PATIENCE_SECONDS)  # only beat sends it through the broker
     for page in ("/workers", "/broker", "/api/queues/length"):
         assert stack.flower.ask(page)[0] == 200
     assert stack.web.ask("GET", "/readyz").json["degraded"] == []
@@ -109,7 +109,7 @@ def test_a_job_is_hinted_settled_and_seen_and_nothing_is_refused(stack: Stack) -
     assert stack.refused() == set()
 
 
-def test_no_user_may_do_what_its_kind_of_process_does_not(stack: Stack) -> None:
+def test_no_broker_user_has_more_rights_than_its_process_needs(stack: Stack) -> None:
     with Redis.from_url(stack.product.broker_url) as web:
         for words in (
             ("FLUSHALL",),

@@ -1,4 +1,4 @@
-"""The compose file's services, wired as it wires them, do the main job; one of two workers is stopped in the middle.
+"""The compose file's services, wired as it wires them, do the main job while one of two workers is stopped.
 
 No container engine is needed: see `compose_run.py` for what is replaced.
 """
@@ -27,19 +27,19 @@ from tests.waiting import eventually
 PRACTICE = "Compose Clinic"
 CLAIMS = 600
 CHUNK_CLAIMS = 10
-POOL = 2  # pool processes of each worker, by the file's own default
+POOL = 2  # pool processes of each worker, the file's own default
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """Everything up, and healthy."""
+    """Yield all services, started and healthy."""
     with compose_up(CHUNK_CLAIMS=str(CHUNK_CLAIMS)) as stack:
         yield stack
 
 
 @pytest.fixture
 def engine(stack: Stack) -> Iterator[Engine]:
-    """The database, by the password that was chosen."""
+    """Yield an engine on the database, with the chosen password."""
     engine = make_engine(stack.database_url(password=stack.secrets["settle_database_password"]))
     yield engine
     engine.dispose()
@@ -52,7 +52,7 @@ class Api:
         self._stack, self._token = stack, token
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """One request; give status and body."""
+        """Send one request. Return the status and the body."""
         connection = HTTPConnection(HOST, self._stack.ports["8000"], timeout=PATIENCE_SECONDS)
         try:
             sent = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", **headers}
@@ -63,7 +63,7 @@ class Api:
             connection.close()
 
     def progress(self, job: str) -> dict[str, Any]:
-        """The job's progress, which adds up at every look."""
+        """Return the job's progress. Assert that it adds up."""
         status, seen = self.ask("GET", f"/settle-jobs/{job}/progress")
         assert status == HTTPStatus.OK, seen
         assert seen["settled"] + seen["skipped"] + seen["failed"] + seen["remaining"] == seen["total"]
@@ -71,7 +71,7 @@ class Api:
 
 
 def status_of(port: int, path: str, **headers: str) -> int:
-    """The status that a page answers with."""
+    """Return the HTTP status of a page."""
     connection = HTTPConnection(HOST, port, timeout=PATIENCE_SECONDS)
     try:
         connection.request("GET", path, headers=headers)
@@ -81,7 +81,7 @@ def status_of(port: int, path: str, **headers: str) -> int:
 
 
 def pools_at_work(stack: Stack, engine: Engine, job: str) -> set[str]:
-    """The worker containers of which a process has taken a chunk of the job."""
+    """Return the worker containers with a process that has taken a chunk of the job."""
     with engine.connect() as connection:
         taken = text(
             "SELECT DISTINCT split_part(taken_by, ':', 2) FROM job_chunk WHERE job_id = :job AND taken_by <> ''"
@@ -95,7 +95,7 @@ def pools_at_work(stack: Stack, engine: Engine, job: str) -> set[str]:
     }  # fmt: skip
 
 
-def test_every_service_is_healthy_by_its_own_check(stack: Stack) -> None:
+def test_each_service_passes_its_own_health_check(stack: Stack) -> None:
     one_shot = stack.containers["migrate-1"]
     assert one_shot.child.process.returncode == 0
 
@@ -106,7 +106,7 @@ def test_every_service_is_healthy_by_its_own_check(stack: Stack) -> None:
     assert {"worker-1", "worker-2"} <= stack.containers.keys()
 
 
-def test_a_health_check_says_no_where_nobody_answers_or_makes_rounds(stack: Stack) -> None:
+def test_a_health_check_fails_for_a_process_that_does_not_answer_or_tick(stack: Stack) -> None:
     ports = "|".join(map(str, stack.ports.values()))
     for container in stack.containers.values():
         if container.health_check:
@@ -119,7 +119,7 @@ def test_a_health_check_says_no_where_nobody_answers_or_makes_rounds(stack: Stac
             assert done.returncode != 0, container.name
 
 
-def test_nothing_is_let_in_without_the_password_that_was_chosen(stack: Stack) -> None:
+def test_every_service_requires_the_chosen_password(stack: Stack) -> None:
     for user, password in (("settle", ""), ("settle", "settle"), ("postgres", "postgres")):
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(stack.database_url(user=user, password=password))
@@ -134,19 +134,19 @@ def test_nothing_is_let_in_without_the_password_that_was_chosen(stack: Stack) ->
     assert status_of(stack.ports["5555"], "/workers", Authorization=f"Basic {right}") == HTTPStatus.OK
 
 
-def test_the_product_is_no_superuser_of_its_database_and_redis_evicts_nothing(stack: Stack, engine: Engine) -> None:
+def test_the_product_is_not_a_database_superuser_and_redis_evicts_nothing(stack: Stack, engine: Engine) -> None:
     with engine.connect() as connection:
         is_super = connection.scalar(text("SELECT usesuper FROM pg_user WHERE usename = current_user"))
-        said = {name: connection.scalar(text(f"SHOW {name}")) for name in ("max_connections", "log_error_verbosity")}
+        shown = {name: connection.scalar(text(f"SHOW {name}")) for name in ("max_connections", "log_error_verbosity")}
     assert is_super is False
-    assert said == {"max_connections": "200", "log_error_verbosity": "terse"}
+    assert shown == {"max_connections": "200", "log_error_verbosity": "terse"}
 
     with redis.Redis(HOST, stack.ports["6379"], password=stack.secrets["settle_broker_password"]) as broker:
         assert broker.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
 
 
 def test_no_secret_is_on_a_command_line_or_in_a_log(stack: Stack) -> None:
-    seen = "".join(container.said() for container in stack.containers.values())
+    seen = "".join(container.log_text() for container in stack.containers.values())
     for pid, _ in family_of(os.getpid()):
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123  one that has ended raises here
@@ -156,10 +156,8 @@ def test_no_secret_is_on_a_command_line_or_in_a_log(stack: Stack) -> None:
     assert not [name for name, secret in stack.secrets.items() if secret in seen]
 
 
-def test_the_main_job_runs_through_all_of_it_while_a_worker_is_stopped_and_another_comes(
-    stack: Stack, engine: Engine
-) -> None:
-    """As at an upgrade: a worker gets its warm stop in the middle of a chunk, a new one takes its place."""
+def test_the_main_job_completes_while_a_worker_is_replaced(stack: Stack, engine: Engine) -> None:
+    """As at an upgrade, a worker gets its warm stop in the middle of a chunk, and a new one replaces it."""
     stack.run("settle", "sample", "--claims", str(CLAIMS), "--practice", PRACTICE, "--seed", "7")
     stack.run(
         "settle", "user", "add", "ops@clinic.example", "--practice", PRACTICE, "--role", "admin", "--limit", "unlimited"
@@ -167,7 +165,7 @@ def test_the_main_job_runs_through_all_of_it_while_a_worker_is_stopped_and_anoth
     api = Api(stack, stack.run("settle", "token", "add", "ops@clinic.example").strip())
     asked = {"selection": {"all": True}, "reason": "small_balance"}
     status, preview = api.ask("POST", "/settle-jobs", asked, **{"Idempotency-Key": "upgrade"})
-    assert (status, preview["status"]) == (HTTPStatus.CREATED, "previewed"), stack.said("web-1")
+    assert (status, preview["status"]) == (HTTPStatus.CREATED, "previewed"), stack.log_text("web-1")
     job = preview["id"]
 
     half = text("SELECT claim_id FROM job_item WHERE job_id = :job AND position = :half")
@@ -184,7 +182,7 @@ def test_the_main_job_runs_through_all_of_it_while_a_worker_is_stopped_and_anoth
 
         leaving = stack.containers["worker-2"]
         family = family_of(leaving.child.pid)
-        assert leaving.stop() == 0, stack.said("worker-2")
+        assert leaving.stop() == 0, stack.log_text("worker-2")
         assert not living(family)
         assert api.progress(job)["status"] == "running"
         stack.start("worker", 3)
@@ -197,7 +195,7 @@ def test_the_main_job_runs_through_all_of_it_while_a_worker_is_stopped_and_anoth
     assert done["settled"] + done["skipped"] == CLAIMS
     assert json.loads(stack.run("settle", "verify", "--json"))["violations"] == []
     assert stack.containers["worker-1"].child.is_running()
-    assert "Traceback" not in stack.containers["web-1"].said()
+    assert "Traceback" not in stack.containers["web-1"].log_text()
 
 
 def _finished(api: Api, job: str) -> dict[str, Any] | None:
@@ -205,11 +203,11 @@ def _finished(api: Api, job: str) -> dict[str, Any] | None:
     return seen if seen["finished_at"] is not None else None
 
 
-def test_it_all_goes_down_in_good_order_and_no_process_is_left(stack: Stack) -> None:
-    """The last of this module: what it stops, no other test starts again."""
+def test_services_stop_in_order_and_leave_no_process(stack: Stack) -> None:
+    """This must be the last test of the module, because no other test restarts the services."""
     ours = {process for one in stack.containers.values() for process in family_of(one.child.pid)}
     family = {process for process in family_of(os.getpid()) if process[0] != os.getpid()}
-    # PostgreSQL starts and ends helpers of its own at any time, so only those that still live are compared.
+    # PostgreSQL starts and ends helper processes at any time, so compare only those that are still running.
     assert living(ours) <= family
 
     codes = stack.down()
@@ -217,4 +215,4 @@ def test_it_all_goes_down_in_good_order_and_no_process_is_left(stack: Stack) -> 
     assert codes.keys() == {"postgres-1", "redis-1", "web-1", "worker-1", "worker-3", "control-1", "beat-1", "flower-1"}
     assert set(codes.values()) == {0}, codes
     assert not living(ours)
-    assert "database system is shut down" in stack.containers["postgres-1"].said()
+    assert "database system is shut down" in stack.containers["postgres-1"].log_text()

@@ -1,4 +1,4 @@
-"""`docker-compose.yml`, the Dockerfile and what they promise, as far as it can be read."""
+"""Promises of `docker-compose.yml` and the Dockerfile that can be checked by reading them."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ ONE_SHOT = {"migrate"}
 SERVICES = ComposeFile().services
 
 
-def test_published_schemas_are_those_that_the_readme_names_bit_by_bit() -> None:
+def test_the_published_schemas_match_the_checksums_in_the_readme() -> None:
     named = dict(
         re.findall(r"^\| (\S+\.json) \|.*\| ([0-9a-f]{64}) \|$", (SCHEMAS / "README.md").read_text(), re.MULTILINE)
     )
@@ -39,16 +39,16 @@ def test_published_schemas_are_those_that_the_readme_names_bit_by_bit() -> None:
     }  # fmt: skip
 
 
-def test_the_compose_file_is_valid_by_the_published_schema_and_a_misspelt_one_is_not() -> None:
+def test_the_compose_file_matches_the_published_schema_and_a_misspelled_one_does_not() -> None:
     schema = json.loads((SCHEMAS / "compose-spec.json").read_text())
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
 
     assert [error.message for error in validator.iter_errors(ComposeFile().content)] == []
 
-    misspelt = json.loads(json.dumps(ComposeFile().content))
-    misspelt["services"]["web"]["helthcheck"] = misspelt["services"]["web"].pop("healthcheck")
-    assert not validator.is_valid(misspelt)
+    misspelled = json.loads(json.dumps(ComposeFile().content))
+    misspelled["services"]["web"]["helthcheck"] = misspelled["services"]["web"].pop("healthcheck")
+    assert not validator.is_valid(misspelled)
 
 
 def test_the_services_are_those_of_the_product() -> None:
@@ -58,21 +58,21 @@ def test_the_services_are_those_of_the_product() -> None:
     assert commands == {("migrate",), ("web",), ("beat",), ("flower",), *queues}
 
 
-def test_one_service_builds_the_image_and_every_other_waits_for_it() -> None:
+def test_one_service_builds_the_image_and_the_others_wait_for_it() -> None:
     builds = {name for name in OUR_OWN if "build" in SERVICES[name].says}
 
     assert builds == {"migrate"}
-    assert "pull_policy" not in SERVICES["migrate"].says, "an image that is not there is built, not asked of a registry"
+    assert "pull_policy" not in SERVICES["migrate"].says, "a missing image is built, not pulled from a registry"
     for name in OUR_OWN - builds:
         assert SERVICES[name].says["pull_policy"] == "never"
         assert "migrate" in SERVICES[name].needs
 
 
-def test_pages_come_up_without_redis() -> None:
+def test_pages_start_without_redis() -> None:
     assert SERVICES["web"].needs.keys() == {"migrate"}
 
 
-def test_what_a_container_is_given_is_wiring_so_that_every_other_setting_can_stand_in_settle_env() -> None:
+def test_containers_are_given_only_wiring_so_settle_env_can_hold_all_other_settings() -> None:
     wiring = {"secrets_dir", "database_url", "broker_url", "alive_file", "web_host", "flower_host"}
     given = {name for service in OUR_OWN for name in SERVICES[service].environment}
     asked_of_env = set(re.findall(r"\$\{(\w+)", COMPOSE_FILE.read_text()))
@@ -82,7 +82,7 @@ def test_what_a_container_is_given_is_wiring_so_that_every_other_setting_can_sta
     assert image_environment()["SETTLE_HTTPS_ONLY"] == "true"
 
 
-def test_no_container_takes_the_memory_of_the_machine_but_the_database() -> None:
+def test_every_container_except_the_database_has_a_memory_limit() -> None:
     unlimited = {name for name, service in SERVICES.items() if "mem_limit" not in service.says}
 
     assert unlimited == {"postgres"}
@@ -90,7 +90,7 @@ def test_no_container_takes_the_memory_of_the_machine_but_the_database() -> None
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
-def test_no_container_may_do_more_than_it_must(service: Service) -> None:
+def test_each_container_has_minimal_privileges(service: Service) -> None:
     says = service.says
     user = says.get("user") or _user_of_the_image()
 
@@ -103,7 +103,7 @@ def test_no_container_may_do_more_than_it_must(service: Service) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
-def test_every_service_that_stays_has_a_health_check_and_is_started_again(service: Service) -> None:
+def test_every_long_running_service_has_a_health_check_and_is_restarted(service: Service) -> None:
     if service.name in ONE_SHOT:
         assert service.says["restart"] == "on-failure"
         assert all(
@@ -116,7 +116,7 @@ def test_every_service_that_stays_has_a_health_check_and_is_started_again(servic
         assert {"interval", "timeout"} <= service.says["healthcheck"].keys()
 
 
-def test_postgres_and_redis_are_reached_from_inside_alone_and_pages_from_this_machine_alone() -> None:
+def test_postgres_and_redis_are_internal_and_pages_are_published_only_locally() -> None:
     networks = ComposeFile().content["networks"]
 
     for name in ("postgres", "redis"):
@@ -127,7 +127,7 @@ def test_postgres_and_redis_are_reached_from_inside_alone_and_pages_from_this_ma
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_no_password_is_written_anywhere_and_none_works_without_being_chosen() -> None:
+def test_no_password_is_in_a_file_and_none_has_a_default() -> None:
     content = ComposeFile().content
     tracked = subprocess.run(
         ["git", "ls-files", SECRETS, ".env", "settle.env"], cwd=HOUSE, check=True, capture_output=True, text=True
@@ -140,10 +140,12 @@ def test_no_password_is_written_anywhere_and_none_works_without_being_chosen() -
             is_secret = re.search(r"PASSWORD|SECRET|AUTH|KEY", name) and not name.endswith(("_FILE", "_DIR"))
             assert not is_secret, f"{service.name}: {name}"
             assert not re.search(r"://[^/@]*:[^/@]+@", value), f"{service.name}: {name} holds a password"
-    assert "POSTGRES_HOST_AUTH_METHOD" not in SERVICES["postgres"].environment, "the image's own asks for a password"
+    assert "POSTGRES_HOST_AUTH_METHOD" not in SERVICES["postgres"].environment, (
+        "the image's default requires a password"
+    )
 
 
-def test_each_container_gets_the_secrets_that_it_uses_and_no_other() -> None:
+def test_each_container_gets_only_the_secrets_that_it_uses() -> None:
     database, broker = "settle_database_password", "settle_broker_password"
     used = {name: set(service.says.get("secrets", ())) for name, service in SERVICES.items()}
 
@@ -160,7 +162,7 @@ def test_each_container_gets_the_secrets_that_it_uses_and_no_other() -> None:
     assert set.union(*used.values()) == ComposeFile().content["secrets"].keys()
 
 
-def test_redis_keeps_every_hint_until_it_says_that_it_is_full() -> None:
+def test_redis_keeps_every_hint_until_it_reports_that_it_is_full() -> None:
     assert "--maxmemory-policy noeviction" in " ".join(SERVICES["redis"].command)
 
 
@@ -175,16 +177,16 @@ def test_redis_keeps_every_hint_until_it_says_that_it_is_full() -> None:
         ({"a": ["${A:-x}:8000"]}, {}, {"a": ["x:8000"]}),
     ],
 )
-def test_variables_are_put_in_as_compose_does_it(value: Any, given: dict[str, str], expected: Any) -> None:
+def test_variables_are_replaced_as_compose_does(value: Any, given: dict[str, str], expected: Any) -> None:
     assert interpolated(value, given) == expected
 
 
-def test_a_variable_that_must_be_chosen_is_asked_for_by_name() -> None:
+def test_a_missing_required_variable_is_named() -> None:
     with pytest.raises(NotSet, match="A: choose one"):
         interpolated("${A:?choose one}", {"A": ""})
 
 
-def test_the_image_holds_the_product_and_nothing_that_only_tests_need() -> None:
+def test_the_image_contains_the_product_without_test_dependencies() -> None:
     dockerfile = (HOUSE / "Dockerfile").read_text()
     copied = [
         word for line in re.findall(r"^COPY (?!--from)(.*) \S+$", dockerfile, re.MULTILINE) for word in line.split()

@@ -1,4 +1,4 @@
-"""Why the database cannot be used is said in words: by a command, by /readyz and in the log, and never with a name."""
+"""Commands, /readyz and the log report why the database cannot be used, and never with a name."""
 
 import json
 import signal
@@ -37,7 +37,7 @@ local {DATABASE},nowhere all scram-sha-256
 
 @dataclass(frozen=True)
 class Server:
-    """A PostgreSQL that asks for passwords, at a plain address and at one with TLS."""
+    """A PostgreSQL that requires passwords, at a plain address and at one with TLS."""
 
     postgres: Postgres
     socket: Path
@@ -47,7 +47,7 @@ class Server:
     other_ca: Path
 
     def url(self, *, user: str = USER, password: str | None = PASSWORD, name: str = DATABASE, **more: str) -> str:
-        """An address of it; `more` are `host`, `port` and what libpq takes as options."""
+        """Return an address of it. `more` are `host`, `port` and libpq options."""
         where = {"host": HOST, "port": str(self.port), **more}
         host, port = where.pop("host"), where.pop("port")
         secret = f":{password}" if password else ""
@@ -96,8 +96,8 @@ def _error_at(url: str) -> BaseException:
     return AssertionError(f"{url} let us in")
 
 
-def _assert_said_everywhere(url: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command, /readyz and the log say this cause, and name neither a user nor a password."""
+def _assert_reported_everywhere(url: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Assert that the command, /readyz and the log report this cause, without a user or a password."""
     error = _error_at(url)
     cause = causes.why(error)
     assert cause is not None, error
@@ -124,17 +124,17 @@ def _assert_said_everywhere(url: str, code: str, monkeypatch: pytest.MonkeyPatch
     facts = logs.facts_of(error)
     assert (facts["cause"], facts["why"]) == (cause.code, cause.sentence)
     user = make_url(url).username or "?"
-    for said in (typed.output, ready.text, json.dumps(facts), logs.kind_of(error)):
-        assert PASSWORD not in said
-        assert HOST not in said
-        assert f'"{user}"' not in said.replace('\\"', '"')
+    for shown in (typed.output, ready.text, json.dumps(facts), logs.kind_of(error)):
+        assert PASSWORD not in shown
+        assert HOST not in shown
+        assert f'"{user}"' not in shown.replace('\\"', '"')
 
 
 @pytest.mark.parametrize(
     ("code", "given"),
     [
         ("wrong_password", {"password": "wrong"}),
-        ("wrong_password", {"user": "no-such-user"}),  # PostgreSQL does not say which of the two it was
+        ("wrong_password", {"user": "no-such-user"}),  # PostgreSQL does not report which of the two it was
         ("no_password", {"password": None}),
         ("unknown_role", {"user": "trusted"}),
         ("unknown_role", {"user": "locked"}),
@@ -149,10 +149,10 @@ def _assert_said_everywhere(url: str, code: str, monkeypatch: pytest.MonkeyPatch
         ("unknown_host", {"host": "db.invalid"}),
     ],
 )
-def test_what_keeps_us_out_is_said_by_its_cause(
+def test_each_cause_of_a_refused_database_connection_is_reported(
     server: Server, code: str, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _assert_said_everywhere(server.url(**given), code, monkeypatch)
+    _assert_reported_everywhere(server.url(**given), code, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_what_keeps_us_out_is_said_by_its_cause(
         ("wrong_host_name", HOST, "one"),
     ],
 )
-def test_what_is_wrong_with_a_certificate_is_said(
+def test_each_fault_of_a_certificate_is_reported(
     server: Server, code: str, host: str, ca: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = {"one": str(server.authority.ca_file), "other": str(server.other_ca)}.get(ca, ca)
@@ -171,13 +171,15 @@ def test_what_is_wrong_with_a_certificate_is_said(
     trusted = server.url(host="localhost", sslrootcert=str(server.authority.ca_file), **at)
     psycopg.connect(trusted).close()
 
-    _assert_said_everywhere(server.url(host=host, sslrootcert=file, **at), code, monkeypatch)
+    _assert_reported_everywhere(server.url(host=host, sslrootcert=file, **at), code, monkeypatch)
 
 
 @pytest.mark.parametrize(
     ("code", "answer"), [("not_postgresql", b"HTTP/1.1 400 Bad Request\r\n\r\n"), ("connection_lost", b"")]
 )
-def test_what_is_no_database_is_said(code: str, answer: bytes, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_a_database_is_reported(
+    code: str, answer: bytes, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def serve() -> None:
         with suppress(OSError):
             while True:
@@ -188,35 +190,37 @@ def test_what_is_no_database_is_said(code: str, answer: bytes, server: Server, m
 
     with socket.create_server((HOST, 0)) as listener:
         threading.Thread(target=serve, daemon=True).start()
-        _assert_said_everywhere(server.url(port=str(listener.getsockname()[1])), code, monkeypatch)
+        _assert_reported_everywhere(server.url(port=str(listener.getsockname()[1])), code, monkeypatch)
 
 
-def test_a_socket_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    _assert_said_everywhere(f"postgresql://settle@/settle?host={tmp_path}", "no_socket", monkeypatch)
+def test_a_missing_socket_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _assert_reported_everywhere(f"postgresql://settle@/settle?host={tmp_path}", "no_socket", monkeypatch)
 
 
-def test_a_server_that_is_full_shuts_down_or_starts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_full_stopping_or_starting_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with a_server(tmp_path) as server, ExitStack() as held:
         with suppress(psycopg.OperationalError):
             while True:
                 held.enter_context(psycopg.connect(server.url()))
-        _assert_said_everywhere(server.url(), "too_many_connections", monkeypatch)
+        _assert_reported_everywhere(server.url(), "too_many_connections", monkeypatch)
 
         held.pop_all().close()
         keeper = held.enter_context(psycopg.connect(server.url()))
-        server.postgres.child.process.send_signal(signal.SIGTERM)  # "smart": it waits for the last client
+        server.postgres.child.process.send_signal(signal.SIGTERM)  # a "smart" shutdown waits for the last client
         eventually(lambda: "shutting" in str(_error_at(server.url())))
-        _assert_said_everywhere(server.url(), "shutting_down", monkeypatch)
+        _assert_reported_everywhere(server.url(), "shutting_down", monkeypatch)
 
         keeper.close()
         server.postgres.child.process.wait(60)
         data = server.socket.parent.parent / "data"
         (data / "recovery.signal").touch()
         with (data / "postgresql.auto.conf").open("a") as conf:
-            conf.write("restore_command = 'sleep 600'\n")  # it starts for as long as this lasts
+            conf.write("restore_command = 'sleep 600'\n")  # the server stays in startup until this command ends
         server.postgres._child = server.postgres._launch(_place_of(server.postgres), data)
         eventually(lambda: "start" in str(_error_at(server.url())))
-        _assert_said_everywhere(server.url(), "starting_up", monkeypatch)
+        _assert_reported_everywhere(server.url(), "starting_up", monkeypatch)
         server.postgres.child.kill()
 
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a transaction, nothing is lost, nothing is twice, and only a claim at fault is blamed."""
+"""When a transaction fails, no claim is lost or settled twice, and only a claim that caused the failure is failed."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,13 +22,13 @@ from tests.waiting import eventually
 WRITTEN_OFF = [(1, "insurance", -1_000), (1, "patient", -500)]
 
 
-def _assert_nobody_is_blamed(product: Product, practice: GivenPractice, job: JobKey, *, chunks: int = 1) -> None:
-    """Every claim is settled, no chunk was split, and only the take that succeeded counts."""
+def _assert_no_claim_fails(product: Product, practice: GivenPractice, job: JobKey, *, chunks: int = 1) -> None:
+    """Assert that each claim is settled, that no chunk was split, and that only the successful take counts."""
     product.assert_all_settled(practice, job)
     assert [(chunk.state, chunk.attempts) for chunk in product.chunks(job)] == [(ChunkState.DONE, 1)] * chunks
 
 
-def test_a_connection_cut_in_mid_transaction_is_tried_again_and_nobody_is_blamed(product: Product) -> None:
+def test_a_connection_cut_mid_transaction_is_retried_and_no_claim_fails(product: Product) -> None:
     practice = product.practice(claims=5)
     with product.hold_line(practice, "C00003") as line:
         job = product.confirm(practice)
@@ -37,7 +37,7 @@ def test_a_connection_cut_in_mid_transaction_is_tried_again_and_nobody_is_blamed
 
         _cut_who_waits_for(product, line)
 
-    _assert_nobody_is_blamed(product, practice, job)
+    _assert_no_claim_fails(product, practice, job)
 
 
 def _cut_who_waits_for(product: Product, hold: Hold) -> None:
@@ -47,32 +47,30 @@ def _cut_who_waits_for(product: Product, hold: Hold) -> None:
         assert connection.scalar(cut, {"pid": hold.pid})
 
 
-def test_a_lock_that_is_not_given_in_time_is_tried_again_and_nobody_is_blamed(
-    product: Product, databases: Databases
-) -> None:
+def test_a_lock_timeout_is_retried_and_no_claim_fails(product: Product, databases: Databases) -> None:
     practice = product.practice(claims=5)
-    said_before = databases.server._log.read_text()
+    log_before = databases.server._log.read_text()
     with product.hold_line(practice, "C00003") as line:
         job = product.confirm(practice)
         product.hint(job)
         line.wait_for_a_worker()
-        # The log tells it: the worker takes the chunk again at once, so that the chunk itself is open for too short.
+        # Read the log, because the worker takes the chunk again too soon to see the chunk open.
         eventually(
-            lambda: "due to lock timeout" in databases.server._log.read_text()[len(said_before) :],
+            lambda: "due to lock timeout" in databases.server._log.read_text()[len(log_before) :],
             seconds=PATIENCE_SECONDS,
         )
 
-    _assert_nobody_is_blamed(product, practice, job)
+    _assert_no_claim_fails(product, practice, job)
 
 
-def test_a_server_with_no_connection_left_is_asked_again_and_nobody_is_blamed(
+def test_a_server_without_free_connections_is_retried_and_no_claim_fails(
     product: Product, databases: Databases
 ) -> None:
     practice = product.practice(claims=5)
-    product.workers.settle.freeze()  # it must not find the job before the limit is there
+    product.workers.settle.freeze()  # it must not find the job before the limit is in place
     job = product.confirm(practice)
-    product.engine.dispose()  # this test keeps to one connection, which is the one that the limit allows
-    said_before = databases.server._log.read_text()
+    product.engine.dispose()  # this test uses one connection, the only one that the limit allows
+    log_before = databases.server._log.read_text()
     name = make_url(product.database_url).database
     with product.engine.connect() as connection:
         connection.execute(text(f"ALTER DATABASE {name} CONNECTION LIMIT 1"))
@@ -82,95 +80,98 @@ def test_a_server_with_no_connection_left_is_asked_again_and_nobody_is_blamed(
     product.workers.settle.thaw()
     product.hint(job)
     eventually(
-        lambda: "too many connections" in databases.server._log.read_text()[len(said_before) :],
+        lambda: "too many connections" in databases.server._log.read_text()[len(log_before) :],
         seconds=PATIENCE_SECONDS,
     )
 
     with product.engine.begin() as connection:
         connection.execute(text(f"ALTER DATABASE {name} CONNECTION LIMIT -1"))
 
-    _assert_nobody_is_blamed(product, practice, job)
+    _assert_no_claim_fails(product, practice, job)
 
 
-def test_a_deadlock_with_another_hand_is_tried_again_and_nobody_is_blamed(product: Product) -> None:
+def test_a_deadlock_with_another_session_is_retried_and_no_claim_fails(product: Product) -> None:
     practice = product.practice(claims=2)
     job = product.preview(practice)
     item = "SELECT 1 FROM job_item WHERE practice_id = :practice AND job_id = :job AND position = 1 FOR UPDATE"
-    with product.hold(item, practice=practice.id, job=job.job_id) as item_row, closing(_patient_hand(product)) as hand:
+    with (
+        product.hold(item, practice=practice.id, job=job.job_id) as item_row,
+        closing(_patient_session(product)) as other,
+    ):
         claim_id = practice.read("C00001").id
         of_claim = f"practice_id = {practice.id} AND claim_id = {claim_id}"
-        hand.execute(f"SELECT 1 FROM line_item WHERE {of_claim} FOR UPDATE")
+        other.execute(f"SELECT 1 FROM line_item WHERE {of_claim} FOR UPDATE")
         practice.confirm(job, now=utc_now())
         product.hint(job)
         item_row.wait_for_a_worker()
-        # The other hand wants the claim that the worker has; the worker will want the line that the other hand has.
-        hand.pgconn.send_query(
+        # The other session wants the claim that the worker has locked. Next, the worker will want the session's line.
+        other.pgconn.send_query(
             f"SELECT 1 FROM claim WHERE practice_id = {practice.id} AND id = {claim_id} FOR UPDATE".encode()
         )
-        hand.pgconn.flush()
-        eventually(lambda: _waits(product, hand), seconds=PATIENCE_SECONDS)
+        other.pgconn.flush()
+        eventually(lambda: _waits(product, other), seconds=PATIENCE_SECONDS)
         item_row.release()
 
         def has_the_claim() -> bool:
-            hand.pgconn.consume_input()
-            return not hand.pgconn.is_busy()
+            other.pgconn.consume_input()
+            return not other.pgconn.is_busy()
 
         eventually(has_the_claim, seconds=PATIENCE_SECONDS)
     with product.engine.connect() as connection:
         deadlocks = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         eventually(lambda: (connection.rollback(), connection.scalar(deadlocks))[1], seconds=PATIENCE_SECONDS)
 
-    _assert_nobody_is_blamed(product, practice, job)
+    _assert_no_claim_fails(product, practice, job)
 
 
-def _patient_hand(product: Product) -> psycopg.Connection[tuple[object, ...]]:
-    """Another session, which leaves it to the other side to notice a deadlock."""
+def _patient_session(product: Product) -> psycopg.Connection[tuple[object, ...]]:
+    """Return another session that does not check for deadlocks, so that the worker detects one first."""
     superuser = make_url(product.database_url).set(username="postgres").render_as_string(hide_password=False)
-    hand = psycopg.connect(superuser)
-    hand.execute("SET deadlock_timeout = '10min'")
-    return hand
+    other = psycopg.connect(superuser)
+    other.execute("SET deadlock_timeout = '10min'")
+    return other
 
 
-def _waits(product: Product, hand: psycopg.Connection[tuple[object, ...]]) -> bool:
+def _waits(product: Product, other: psycopg.Connection[tuple[object, ...]]) -> bool:
     with product.engine.connect() as connection:
         blocked = text("SELECT cardinality(pg_blocking_pids(:pid)) > 0")
-        return bool(connection.scalar(blocked, {"pid": hand.info.backend_pid}))
+        return bool(connection.scalar(blocked, {"pid": other.info.backend_pid}))
 
 
 @pytest.fixture
-def trouble(product: Product) -> Iterator["Trouble"]:
-    """A way to make the database do something when a claim is settled; gone after the test."""
-    trouble = Trouble(product)
-    yield trouble
-    trouble.end()
+def fault(product: Product) -> Iterator["Fault"]:
+    """Yield a trigger that makes the database fail when a claim is settled. Remove it after the test."""
+    fault = Fault(product)
+    yield fault
+    fault.end()
 
 
-class Trouble:
+class Fault:
     """A trigger on the table of claims."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
 
     def at(self, practice: GivenPractice, claims: list[str], do: str) -> None:
-        """Do something whenever one of these claims is to be settled."""
+        """Run the statements of `do` whenever one of these claims is to be settled."""
         numbers = ", ".join(f"'{number}'" for number in claims)
         of_claims = f"NEW.practice_id = {practice.id} AND NEW.external_id IN ({numbers})"
         body = f"BEGIN IF {of_claims} AND NEW.billing_status = 'Settled' THEN {do} END IF; RETURN NEW; END"
         with self._product.engine.begin() as connection:
-            connection.execute(text(f"CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"))
+            connection.execute(text(f"CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"))
             connection.execute(
-                text("CREATE TRIGGER trouble BEFORE UPDATE ON claim FOR EACH ROW EXECUTE FUNCTION trouble()")
+                text("CREATE TRIGGER fault BEFORE UPDATE ON claim FOR EACH ROW EXECUTE FUNCTION fault()")
             )
 
     def end(self) -> None:
-        """Let the database work again."""
+        """Remove the trigger."""
         with self._product.engine.begin() as connection:
-            connection.execute(text("DROP FUNCTION IF EXISTS trouble CASCADE"))
+            connection.execute(text("DROP FUNCTION IF EXISTS fault CASCADE"))
 
 
-def test_a_claim_that_the_database_refuses_fails_alone_with_a_code(product: Product, trouble: Trouble) -> None:
+def test_only_the_claim_that_the_database_refuses_fails_with_a_code(product: Product, fault: Fault) -> None:
     practice = product.practice(claims=40)
-    trouble.at(practice, ["C00007"], "RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation';")
+    fault.at(practice, ["C00007"], "RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation';")
     job = product.confirm(practice)
     product.hint(job)
 
@@ -185,26 +186,24 @@ def test_a_claim_that_the_database_refuses_fails_alone_with_a_code(product: Prod
     assert practice.violations() == []
 
 
-def test_a_job_whose_claims_are_all_refused_halts_and_goes_on_when_a_person_has_seen_to_it(
-    product: Product, trouble: Trouble
-) -> None:
+def test_a_job_whose_claims_are_all_refused_halts_until_a_user_resumes_it(product: Product, fault: Fault) -> None:
     practice = product.practice()
     numbers = practice.claims(60)
-    trouble.at(practice, numbers, "RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation';")
+    fault.at(practice, numbers, "RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation';")
     job = product.confirm(practice, chunk_claims=10)
     product.hint(job)
     eventually(lambda: practice.progress(job).status is JobStatus.HALTED, seconds=PATIENCE_SECONDS)
     halted = practice.counts(job)
     assert halted["settled"] == 0
-    assert halted["failed"] < 60, "it halts before it has failed everything"
+    assert halted["failed"] < 60, "the job halts before every claim has failed"
     assert practice.violations() == []
 
-    trouble.end()
+    fault.end()
     with transaction(product.sessions) as session:
         commands.resume(session, job, by=practice.biller, now=utc_now())
     product.hint(job)
     ended = product.wait_until_it_ends(practice, job)
-    # A worker that was inside as the job halted may have failed its claim still.
+    # A worker that was in a chunk when the job halted may still have failed its claim.
     assert halted["failed"] <= ended.failed < 60
     assert ended.settled == 60 - ended.failed
     with transaction(product.sessions) as session:
@@ -213,9 +212,9 @@ def test_a_job_whose_claims_are_all_refused_halts_and_goes_on_when_a_person_has_
     product.assert_all_settled(practice, job)
 
 
-def test_a_claim_that_kills_its_workers_is_found_and_the_rest_is_settled(product: Product, trouble: Trouble) -> None:
+def test_a_claim_that_kills_its_workers_fails_and_the_others_are_settled(product: Product, fault: Fault) -> None:
     practice = product.practice(claims=2)
-    trouble.at(practice, ["C00002"], "PERFORM pg_sleep(3600);")
+    fault.at(practice, ["C00002"], "PERFORM pg_sleep(3600);")
     job = product.confirm(practice)
     deaths = 0
 
@@ -230,7 +229,7 @@ def test_a_claim_that_kills_its_workers_is_found_and_the_rest_is_settled(product
 
     eventually(killed_or_done, seconds=2 * PATIENCE_SECONDS)
 
-    assert deaths == 6, "three with its neighbour, three alone"
+    assert deaths == 6, "three with its neighbor, three alone"
     assert practice.counts(job) == {"settled": 1, "skipped": 0, "failed": 1, "remaining": 0}
     assert practice.item(job, "C00002").code == "worker_died"
     assert product.wait_until_it_ends(practice, job).status is JobStatus.COMPLETED
@@ -245,7 +244,7 @@ def _asleep(product: Product) -> bool:
 
 @pytest.fixture(scope="module")
 def network(databases: Databases) -> Iterator[LossyNetwork]:
-    """A database of its own, behind a network that loses answers."""
+    """Yield a separate database behind a network that loses answers."""
     with databases.fresh() as url, lossy_network(url) as network:
         yield network
 
@@ -254,7 +253,7 @@ def network(databases: Databases) -> Iterator[LossyNetwork]:
 def far_product(
     network: LossyNetwork, servers: tuple[Databases, Broker], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
-    """A product whose workers reach the database over that network."""
+    """Yield a product whose workers reach the database through that network."""
     folder, broker_url = tmp_path_factory.mktemp("far"), servers[1].url_of(1)
     with running_product(folder=folder, database_url=network.url, broker_url=broker_url) as product:
         yield product
@@ -268,7 +267,7 @@ def far_product(
         pytest.param("INSERT INTO audit_entry", id="of-the-end-of-the-job"),
     ],
 )
-def test_a_commit_whose_answer_is_lost_is_neither_doubled_nor_forgotten(
+def test_a_commit_whose_answer_is_lost_takes_effect_exactly_once(
     far_product: Product, network: LossyNetwork, statement: str
 ) -> None:
     practice = far_product.practice(claims=5)
@@ -286,7 +285,7 @@ def test_a_commit_whose_answer_is_lost_is_neither_doubled_nor_forgotten(
         assert practice.write_offs(f"C{number:05d}") == WRITTEN_OFF
 
 
-def test_a_server_that_is_restarted_and_then_killed_in_mid_job_goes_on_where_it_was(
+def test_a_job_continues_after_its_database_server_is_restarted_or_killed(
     servers: tuple[Databases, Broker], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder, broker_url = tmp_path_factory.mktemp("restarted"), servers[1].url_of(2)
@@ -297,7 +296,8 @@ def test_a_server_that_is_restarted_and_then_killed_in_mid_job_goes_on_where_it_
         for end in (postgres.stop, postgres.child.kill):
             practice = product.practice(claims=8)
             with product.hold_line(practice, "C00003") as line:
-                job = product.confirm(practice, chunk_claims=2)  # under the lock, or the workers would run ahead of it
+                # confirmed under the lock, so that the workers cannot finish first
+                job = product.confirm(practice, chunk_claims=2)
                 product.hint(job, times=2)
                 line.wait_for_a_worker()
                 end()

@@ -1,4 +1,4 @@
-"""Two workers settle one job side by side; three practices' jobs share them, whatever their sizes and their order."""
+"""Two workers settle one job side by side. Three practices' jobs share them evenly, in any size and order."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -20,25 +20,23 @@ WATCHED_CHUNKS = 60  # while all three jobs have free chunks: none has fewer
 
 @pytest.fixture
 def second(product: Product) -> Iterator[Worker]:
-    """A second worker for the same queue, not started yet."""
+    """Yield a second worker for the same queue, not started yet."""
     worker = product.workers.another(QUEUE_SETTLE, name="second")
     yield worker
     worker.kill()
 
 
 def pool_of(worker: Worker) -> set[int]:
-    """The process ids of a worker."""
+    """Return the process ids of a worker."""
     return {pid for pid, _ in family_of(worker.pid)}
 
 
 def takers(product: Product, job: JobKey) -> Counter[int]:
-    """How many of the job's chunks each process took."""
+    """Return how many of the job's chunks each process took."""
     return Counter(int(chunk.taken_by.rpartition(":")[2]) for chunk in product.chunks(job) if chunk.taken_by)
 
 
-def test_two_workers_are_inside_one_job_at_the_same_moment_each_with_chunks_of_its_own(
-    product: Product, second: Worker
-) -> None:
+def test_two_workers_settle_different_chunks_of_one_job_at_the_same_time(product: Product, second: Worker) -> None:
     second.start()
     practice = product.practice(claims=40)
     lines = product.hold("SELECT 1 FROM line_item WHERE practice_id = :practice FOR UPDATE", practice=practice.id)
@@ -59,13 +57,13 @@ def test_two_workers_are_inside_one_job_at_the_same_moment_each_with_chunks_of_i
     assert by_worker.keys() & pool_of(second)
 
 
-def test_three_practices_share_two_workers_evenly_though_one_job_is_three_times_as_large_and_came_first(
+def test_three_practices_share_two_workers_evenly_although_one_job_is_larger_and_older(
     product: Product, second: Worker
 ) -> None:
-    product.workers.settle.stop()  # nobody works before all three are confirmed
+    product.workers.settle.stop()  # no worker runs until all three are confirmed
     practices = [product.practice(claims=claims) for claims in (3 * WATCHED_CHUNKS, WATCHED_CHUNKS, WATCHED_CHUNKS)]
     jobs = [product.confirm(practice, chunk_claims=1) for practice in practices]
-    product.hint(jobs[0], times=2 * POOL)  # every hint names the large one
+    product.hint(jobs[0], times=2 * POOL)  # each hint names the large job
 
     product.workers.settle.begin()
     second.begin()
@@ -78,10 +76,10 @@ def test_three_practices_share_two_workers_evenly_though_one_job_is_three_times_
         in_order = session.execute(done.limit(WATCHED_CHUNKS)).all()
     assert {state for _, state in in_order} == {ChunkState.DONE}
     share = Counter(practice for practice, _ in in_order)
-    # 20 each is even; a practice drawn by lot for each chunk gets fewer than 6 once in 60,000 runs. How even the lot is
-    # over thousands of draws, tests/core/jobs/execution/test_engine.py asks.
+    # 20 each is even. With a practice drawn at random for each chunk, one gets fewer than 6 once in 60,000 runs.
+    # tests/core/jobs/execution/test_engine.py checks the fairness of thousands of draws.
     assert set(share) == {practice.id for practice in practices}
     assert min(share.values()) >= 6, share
     both = pool_of(product.workers.settle), pool_of(second)
     worked = {pid for job in jobs for pid in takers(product, job)}
-    assert all(worked & pool for pool in both), "both workers had a part in it"
+    assert all(worked & pool for pool in both), "both workers settled chunks"

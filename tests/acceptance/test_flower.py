@@ -1,4 +1,4 @@
-"""Flower: those who watch see workers and hints, nobody changes anything there, and no patient is anywhere in it."""
+"""Flower shows workers and hints to operations. It permits no changes, and it shows no patient data."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ USER, PASSWORD = "ops", "a-password-of-this-test"
 HER = ("Quillfeather", "Zephyrine", "1931-02-17", "cousin of the mayor")
 PAGES = ["/", "/workers", "/tasks", "/broker", "/api/workers", "/api/tasks", "/api/task/types", "/api/queues/length",
          "/metrics"]  # fmt: skip
-DEEDS = [
+ACTIONS = [
     "/api/worker/shutdown/{worker}", "/api/worker/pool/restart/{worker}", "/api/worker/pool/grow/{worker}?n=1",
     "/api/worker/pool/shrink/{worker}?n=1", "/api/worker/pool/autoscale/{worker}?min=1&max=9",
     "/api/worker/queue/add-consumer/{worker}?queue=other", "/api/worker/queue/cancel-consumer/{worker}?queue=settle",
@@ -43,7 +43,7 @@ DEEDS = [
 
 @dataclass(frozen=True)
 class Flower:
-    """A running Flower, and the folder in which it would keep what it remembers."""
+    """A running Flower, and the folder in which it would keep its data."""
 
     port: int
     folder: Path
@@ -51,8 +51,8 @@ class Flower:
 
     def ask(self, path: str, *, method: str = "GET", password: str | None = PASSWORD, **more: str) -> tuple[int, str]:
         connection = HTTPConnection(HOST, self.port, timeout=PATIENCE_SECONDS)
-        said = base64.b64encode(f"{USER}:{password}".encode()).decode()
-        headers = {**({"Authorization": f"Basic {said}"} if password else {}), **more}
+        credentials = base64.b64encode(f"{USER}:{password}".encode()).decode()
+        headers = {**({"Authorization": f"Basic {credentials}"} if password else {}), **more}
         try:
             connection.request(method, path, b"{}" if method == "POST" else None, headers)
             answer = connection.getresponse()
@@ -73,7 +73,7 @@ class Flower:
 
 @contextmanager
 def running_flower(product: Product, folder: Path) -> Iterator[Flower]:
-    """Flower as `settle flower` starts it; nothing of it is left at the end."""
+    """Start Flower as `settle flower` starts it. At the end, none of its processes is left."""
     auth = f"{USER}:{PASSWORD}"
     given = {"broker_url": product.broker_url, "flower_port": free_port(HOST, 0), "flower_basic_auth": auth}
     settings = Settings.model_validate(given)
@@ -88,14 +88,14 @@ def running_flower(product: Product, folder: Path) -> Iterator[Flower]:
 
 @pytest.fixture(scope="module")
 def flower(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
-    """Flower, in a folder of its own."""
+    """Yield Flower, in its own folder."""
     with running_flower(product, tmp_path_factory.mktemp("flower")) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def job(product: Product, flower: Flower) -> tuple[GivenPractice, JobKey]:
-    """A job of a patient whose name is nowhere else, hinted while Flower listens."""
+    """Return a job of a patient whose name appears nowhere else, hinted while Flower listens."""
     eventually(lambda: len(flower.tell("/api/workers?refresh=1")) >= 2, seconds=PATIENCE_SECONDS)
     practice = product.practice()
     with transaction(product.sessions) as session:
@@ -116,29 +116,29 @@ def job(product: Product, flower: Flower) -> tuple[GivenPractice, JobKey]:
 
 
 def _is_seen_at_work(flower: Flower, product: Product, job: JobKey) -> None:
-    """While a worker stands in the middle of a chunk: it is there, and so is the hint that it works on."""
+    """Assert that Flower shows the worker in the middle of a chunk, and the hint that it works on."""
     assert {name.partition("@")[0] for name in flower.tell("/api/workers?status=1")} == {"settle", "control"}
 
-    def who_works_on_it() -> set[str]:
+    def workers_on_it() -> set[str]:
         tasks = flower.tasks(state="STARTED", taskname=TASK_WORK).values()
         of_job = f"({job.practice_id}, {job.job_id})"
         return {task["worker"].partition("@")[0] for task in tasks if task["args"] == of_job}
 
-    assert eventually(who_works_on_it, seconds=PATIENCE_SECONDS) == {"settle"}
+    assert eventually(workers_on_it, seconds=PATIENCE_SECONDS) == {"settle"}
 
 
-def test_workers_are_seen_with_what_they_take(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
+def test_flower_shows_workers_with_their_queues_and_tasks(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
     workers = flower.tell("/api/workers?refresh=1")
 
     taken = {
-        name.partition("@")[0]: [queue["name"] for queue in told["active_queues"]] for name, told in workers.items()
+        name.partition("@")[0]: [queue["name"] for queue in shown["active_queues"]] for name, shown in workers.items()
     }
     assert taken == {"settle": ["settle"], "control": ["control"]}
-    registered = {task for told in workers.values() for task in told["registered"]}
+    registered = {task for shown in workers.values() for task in shown["registered"]}
     assert {TASK_WORK, TASK_SWEEP, "settle.tick"} <= registered
 
 
-def test_a_jobs_hints_are_found_by_its_id_and_their_arguments_are_ids(
+def test_a_jobs_hints_are_found_by_its_id_and_contain_only_ids(
     flower: Flower, job: tuple[GivenPractice, JobKey]
 ) -> None:
     _, key = job
@@ -147,7 +147,7 @@ def test_a_jobs_hints_are_found_by_its_id_and_their_arguments_are_ids(
     page = urlsplit(link)
     assert flower.ask(f"{page.path}?{page.query}")[0] == 200
 
-    # What Flower's page searches for when it is opened by that link.
+    # The search that Flower's page runs when this link opens it.
     def found() -> list[dict[str, Any]]:
         search = f'name:{TASK_WORK} args:"({key.practice_id}, {key.job_id})"'
         query = f"draw=1&start=0&length=50&search[value]={quote(search)}&order[0][column]=0&order[0][dir]=asc"
@@ -159,28 +159,28 @@ def test_a_jobs_hints_are_found_by_its_id_and_their_arguments_are_ids(
     assert {task["kwargs"] for task in found()} == {"{}"}
 
 
-def test_no_patient_is_anywhere_in_its_pages_or_its_log(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
+def test_no_page_or_log_of_flower_contains_patient_data(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
     tasks = flower.tasks(limit="500")
     workers = flower.tell("/api/workers?refresh=1")
-    told = [*PAGES, *(f"/task/{task}" for task in tasks), *(f"/api/task/info/{task}" for task in tasks)]
-    told += [f"/worker/{name}" for name in workers]
+    paths = [*PAGES, *(f"/task/{task}" for task in tasks), *(f"/api/task/info/{task}" for task in tasks)]
+    paths += [f"/worker/{name}" for name in workers]
     assert tasks
     assert workers
 
-    for path in told:
+    for path in paths:
         status, text = flower.ask(path)
         assert status == 200, path
         assert [word for word in HER if word in text] == [], path
     assert [word for word in HER if word in flower.log.read_text()] == []
 
 
-def test_nobody_gets_in_without_the_password(flower: Flower) -> None:
+def test_flower_requires_the_password(flower: Flower) -> None:
     for path in PAGES:
         assert flower.ask(path, password=None)[0] == 401, path
         assert flower.ask(path, password="a-guess")[0] == 401, path
 
 
-def test_it_logs_in_our_form_and_not_what_was_asked(flower: Flower) -> None:
+def test_flower_logs_in_our_format_without_the_query(flower: Flower) -> None:
     elsewhere = {"Sec-Fetch-Site": "cross-site"}
     assert flower.ask("/api/task/apply/settle.sweep?name=Quillfeather", method="POST", **elsewhere)[0] == 403
 
@@ -192,17 +192,17 @@ def test_it_logs_in_our_form_and_not_what_was_asked(flower: Flower) -> None:
     assert "Quillfeather" not in flower.log.read_text()
 
 
-def test_nobody_changes_anything_there(flower: Flower, product: Product, job: tuple[GivenPractice, JobKey]) -> None:
+def test_flower_permits_no_changes(flower: Flower, product: Product, job: tuple[GivenPractice, JobKey]) -> None:
     worker = next(iter(flower.tell("/api/workers?refresh=1")))
     task = next(iter(flower.tasks(limit="1")))
 
-    for deed in DEEDS:
-        status, _ = flower.ask(deed.format(worker=worker, task=task), method="POST")
-        assert status == 403, deed
+    for action in ACTIONS:
+        status, _ = flower.ask(action.format(worker=worker, task=task), method="POST")
+        assert status == 403, action
 
     assert product.workers.settle.is_running()
     assert product.workers.control.is_running()
 
 
-def test_it_keeps_nothing_on_disk(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
+def test_flower_writes_nothing_to_disk(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
     assert {path.name for path in flower.folder.iterdir()} == {"flower.log"}

@@ -11,7 +11,7 @@ from tests.factories import GivenPractice, Line
 from tests.waiting import eventually
 
 
-def test_a_biller_settles_small_balances_over_the_api_and_every_cent_is_in_the_ledger(
+def test_a_biller_settles_small_balances_by_api_and_the_ledger_accounts_for_every_cent(
     product: Product, web: Web
 ) -> None:
     practice = product.practice(claims=10)
@@ -56,7 +56,7 @@ def test_a_biller_settles_small_balances_over_the_api_and_every_cent_is_in_the_l
     assert practice.violations() == []
 
 
-def test_progress_adds_up_at_every_look_and_says_304_while_nothing_changes(product: Product, web: Web) -> None:
+def test_progress_always_adds_up_and_answers_304_while_nothing_changes(product: Product, web: Web) -> None:
     practice = product.practice(claims=12)
     api = Api.of_biller(web, practice)
     job_id = api.preview().json["id"]
@@ -66,24 +66,24 @@ def test_progress_adds_up_at_every_look_and_says_304_while_nothing_changes(produ
         eventually(lambda: _progress(api, job_id, total=12)["settled"] == 4, seconds=PATIENCE_SECONDS)
 
         def unchanged() -> Answer | None:
-            """Rate and workers heard fade for some seconds after a chunk; then nothing changes."""
+            """Return a 304 answer once there is one: rate and workers change for some seconds after a chunk."""
             etag = api.get(f"/settle-jobs/{job_id}/progress").headers["ETag"]
             again = api.get(f"/settle-jobs/{job_id}/progress", headers={"If-None-Match": etag})
             return again if again.status == 304 else None
 
-        resting = eventually(unchanged, seconds=PATIENCE_SECONDS)
-        assert resting is not None
-        assert resting.text == ""
-        at_rest = resting.headers["ETag"]
+        idle = eventually(unchanged, seconds=PATIENCE_SECONDS)
+        assert idle is not None
+        assert idle.text == ""
+        idle_etag = idle.headers["ETag"]
 
     _watch_to_the_end(api, job_id, total=12)
-    changed = api.get(f"/settle-jobs/{job_id}/progress", headers={"If-None-Match": at_rest})
+    changed = api.get(f"/settle-jobs/{job_id}/progress", headers={"If-None-Match": idle_etag})
     assert changed.status == 200
     assert changed.json["settled"] == 12
     assert practice.violations() == []
 
 
-def test_confirming_again_and_previewing_again_with_the_same_key_make_one_job(product: Product, web: Web) -> None:
+def test_a_repeated_preview_or_confirmation_with_the_same_key_makes_one_job(product: Product, web: Web) -> None:
     practice = product.practice(claims=3)
     api = Api.of_biller(web, practice)
 
@@ -122,7 +122,7 @@ def test_two_practices_with_the_same_claim_numbers_never_touch_each_other(produc
     assert ours.violations() == []
 
 
-def test_a_job_of_providers_with_different_settings_writes_off_what_each_one_said(product: Product, web: Web) -> None:
+def test_a_job_uses_each_providers_own_balance_writeoff_setting(product: Product, web: Web) -> None:
     practice = product.practice()
     patient_only = practice.provider("9", write_off=WriteOffSetting.PATIENT)
     practice.claim("both", Line(1_000, 500))
@@ -151,7 +151,7 @@ def _progress(api: Api, job_id: str, *, total: int) -> dict[str, object]:
 
 
 def _watch_to_the_end(api: Api, job_id: str, *, total: int) -> dict[str, object]:
-    """Poll as a page does, checking the sum at each look."""
+    """Poll as a page does, and check the sum each time."""
 
     def completed() -> dict[str, object] | None:
         seen = _progress(api, job_id, total=total)
@@ -162,9 +162,7 @@ def _watch_to_the_end(api: Api, job_id: str, *, total: int) -> dict[str, object]
     return seen
 
 
-def test_what_a_confirmation_brought_on_is_found_by_its_request_from_the_web_to_the_workers_chunks(
-    product: Product, web: Web
-) -> None:
+def test_a_request_id_links_a_confirmation_to_the_chunks_in_the_workers_log(product: Product, web: Web) -> None:
     practice = product.practice(claims=12)
     api = Api.of_biller(web, practice)
     job_id = api.preview().json["id"]
@@ -172,13 +170,13 @@ def test_what_a_confirmation_brought_on_is_found_by_its_request_from_the_web_to_
     _watch_to_the_end(api, job_id, total=12)
 
     def lines(log: str, event: str) -> list[dict[str, object]]:
-        told = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-        return [line for line in told if line["event"] == event and line.get("request_id") == request_id]
+        logged = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+        return [line for line in logged if line["event"] == event and line.get("request_id") == request_id]
 
-    (asked,) = lines(web.said(), "request")
+    (asked,) = lines(web.log_text(), "request")
     assert (asked["method"], asked["route"]) == ("POST", "/api/v1/settle-jobs/<job_id>/confirm")
     assert (asked["job_id"], asked["practice_id"], asked["status"]) == (int(job_id), practice.id, 202)
     assert practice.biller.user_id == asked["user_id"]
-    eventually(lambda: lines(product.workers.settle.said(), "chunk_settled"), seconds=PATIENCE_SECONDS)
-    for chunk in lines(product.workers.settle.said(), "chunk_settled"):
+    eventually(lambda: lines(product.workers.settle.log_text(), "chunk_settled"), seconds=PATIENCE_SECONDS)
+    for chunk in lines(product.workers.settle.log_text(), "chunk_settled"):
         assert (chunk["job_id"], chunk["practice_id"]) == (int(job_id), practice.id)

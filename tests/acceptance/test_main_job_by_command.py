@@ -1,4 +1,4 @@
-"""The main job by the `settle` command: each step a process of its own, with an exit code that says how it went."""
+"""The main job by the `settle` command: each step is a process with an exit code that reports its result."""
 
 import json
 import os
@@ -18,14 +18,14 @@ WHO = ("--as", "me@example.org")
 
 
 class Terminal:
-    """A terminal of somebody who operates the product."""
+    """A terminal of an operator of the product."""
 
     def __init__(self, product: Product) -> None:
         urls = {"SETTLE_DATABASE_URL": product.database_url, "SETTLE_BROKER_URL": product.broker_url}
         self._environment = {**os.environ, **urls, "SETTLE_CHUNK_CLAIMS": "4"}
 
     def settle(self, *words: str, code: int = 0, typed: str = "") -> str:
-        """Run `settle` with these words; check the exit code; give what it printed."""
+        """Run `settle` with these words and check its exit code. Return its output."""
         done = subprocess.run(
             [sys.executable, "-m", "core.cli", *words],
             input=typed, env=self._environment, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
@@ -34,18 +34,18 @@ class Terminal:
         return done.stdout if code == 0 else done.stdout + done.stderr
 
     def facts(self, *words: str, code: int = 0) -> dict[str, Any]:
-        """Run it with --json and read the facts."""
+        """Run it with --json. Return the facts."""
         done: dict[str, Any] = json.loads(self.settle(*words, "--json", code=code).strip().splitlines()[-1])
         return done
 
 
 @pytest.fixture
 def terminal(product: Product) -> Terminal:
-    """A terminal at the product."""
+    """Return a terminal on the product."""
     return Terminal(product)
 
 
-def test_the_main_job_goes_by_command_from_the_import_to_books_that_hold(
+def test_the_main_job_runs_by_command_from_the_import_to_balanced_books(
     product: Product, terminal: Terminal, tmp_path: Path
 ) -> None:
     folder = str(tmp_path / "csv")
@@ -64,7 +64,7 @@ def test_the_main_job_goes_by_command_from_the_import_to_books_that_hold(
     confirmed = terminal.facts("confirm", job, *WHO, *word)
     assert confirmed == {"id": job, "status": "confirmed"}
 
-    # No hint went out: the sweep finds the job.
+    # No hint was sent, so the sweep finds the job.
     seen = terminal.facts("watch", job)
     assert (seen["status"], seen["settled"], seen["skipped"], seen["remaining"]) == ("completed", 1, 1, 0)
     assert seen["written_off_cents"] == {"insurance": 0, "patient": 1_200}
@@ -72,7 +72,7 @@ def test_the_main_job_goes_by_command_from_the_import_to_books_that_hold(
     assert "invariants are true." in terminal.settle("verify")
 
 
-def test_the_command_asks_for_the_word_and_refuses_another(product: Product, terminal: Terminal) -> None:
+def test_the_command_asks_for_confirm_and_refuses_any_other_word(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=5)
     who = ("--as", practice.biller.email)
     preview = terminal.settle(
@@ -95,14 +95,14 @@ def test_the_command_asks_for_the_word_and_refuses_another(product: Product, ter
     assert practice.violations() == []
 
 
-def test_exit_codes_say_refused_and_wrongly_used(product: Product, terminal: Terminal) -> None:
+def test_exit_codes_distinguish_a_refusal_from_wrong_usage(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=2)
     name, who = practice.biller.email.split("@")[1].split(".")[0], ("--as", practice.biller.email)
     asked = ("preview", "--practice", name, *who, "--reason", "small_balance")
 
     assert "no job 999999" in terminal.settle("watch", "999999", code=1)
-    stranger = ("--as", "nobody@example.org", "--confirmation", "CONFIRM")
-    assert "nobody@example.org" in terminal.settle("confirm", "1", *stranger, code=1)
+    stranger = ("--as", "stranger@example.org", "--confirmation", "CONFIRM")
+    assert "stranger@example.org" in terminal.settle("confirm", "1", *stranger, code=1)
     assert "no_such_key" in terminal.settle(*asked, "--filter", "no_such_key=1", code=1)
     assert "KEY=VALUE" in terminal.settle(*asked, "--filter", "claim_id", code=2)
     assert "--all" in terminal.settle(*asked, code=2)
@@ -114,7 +114,7 @@ def test_exit_codes_say_refused_and_wrongly_used(product: Product, terminal: Ter
     assert practice.violations() == []
 
 
-def test_a_cancelled_job_says_by_its_exit_code_that_it_did_not_complete(product: Product, terminal: Terminal) -> None:
+def test_watching_a_canceled_job_exits_with_an_error_code(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=4)
     job = product.preview(practice)
     who = ("--as", practice.biller.email)
@@ -143,7 +143,7 @@ def test_a_paused_job_settles_nothing_until_it_is_resumed(product: Product, term
     assert practice.violations() == []
 
 
-def test_failed_claims_are_settled_by_a_retry_once_their_cause_is_gone(product: Product, terminal: Terminal) -> None:
+def test_a_retry_settles_failed_claims_after_their_cause_is_fixed(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=2)
     job = product.preview(practice)
     number, who = str(job.job_id), ("--as", practice.biller.email)
@@ -164,7 +164,7 @@ def test_failed_claims_are_settled_by_a_retry_once_their_cause_is_gone(product: 
     assert practice.violations() == []
 
 
-def test_a_broken_ledger_is_exit_code_one_and_named(product: Product, terminal: Terminal) -> None:
+def test_verify_names_a_broken_ledger_and_exits_with_code_one(product: Product, terminal: Terminal) -> None:
     practice = product.practice(claims=1)
     name = practice.biller.email.split("@")[1].split(".")[0]
     broken = "UPDATE line_item SET patient_due = patient_due {sign} 1 WHERE practice_id = " + str(practice.id)

@@ -1,4 +1,4 @@
-"""Nobody has to beat, anybody may; a web process may die with its hint; a message of another version harms nobody."""
+"""Beat is optional and may run twice. A lost hint or a message of another version harms no job."""
 
 import datetime as dt
 import os
@@ -24,12 +24,12 @@ from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
-def nobody_beats(product: Product) -> None:
-    """No test here is helped by a beat that it does not start itself."""
+def without_beat(product: Product) -> None:
+    """Make sure that no test here depends on a beat that it did not start itself."""
     product.beats = False
 
 
-def test_without_beat_and_without_any_hint_a_single_worker_finds_the_job_by_itself(product: Product) -> None:
+def test_without_beat_or_hints_one_worker_finds_the_job(product: Product) -> None:
     practice = product.practice(claims=6)
     product.workers.control.stop()
     try:
@@ -42,7 +42,7 @@ def test_without_beat_and_without_any_hint_a_single_worker_finds_the_job_by_itse
 
 @pytest.fixture
 def two_beats(product: Product, tmp_path: Path) -> Iterator[list[Path]]:
-    """Two beats at once; give their logs."""
+    """Run two beats at once. Yield their logs."""
     given = {"DATABASE_URL": product.database_url, "BROKER_URL": product.broker_url}
     environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
     logs = [tmp_path / "beat-1.log", tmp_path / "beat-2.log"]
@@ -52,7 +52,7 @@ def two_beats(product: Product, tmp_path: Path) -> Iterator[list[Path]]:
         yield logs
 
 
-def test_two_beats_sweep_as_one_and_the_job_is_settled_once(product: Product, two_beats: list[Path]) -> None:
+def test_two_beats_do_not_double_the_sweep_and_the_job_settles_once(product: Product, two_beats: list[Path]) -> None:
     practice = product.practice(claims=6)
     job = product.confirm(practice, chunk_claims=2)
     for log in two_beats:
@@ -62,7 +62,7 @@ def test_two_beats_sweep_as_one_and_the_job_is_settled_once(product: Product, tw
     assert practice.write_offs("C00001") == [(1, "insurance", -1_000), (1, "patient", -500)]
 
 
-def test_ten_sweeps_at_once_send_one_round_of_hints(product: Product) -> None:
+def test_ten_simultaneous_sweeps_send_one_round_of_hints(product: Product) -> None:
     practice = product.practice(claims=10)
     product.workers.settle.stop()
     second = product.workers.another(QUEUE_CONTROL, name="second")
@@ -74,7 +74,7 @@ def test_ten_sweeps_at_once_send_one_round_of_hints(product: Product) -> None:
             product.sweep()
         swept = f"Task {TASK_SWEEP}"
         eventually(
-            lambda: _succeeded(product.workers.control.said(), swept) + _succeeded(second.said(), swept) >= 10,
+            lambda: _succeeded(product.workers.control.log_text(), swept) + _succeeded(second.log_text(), swept) >= 10,
             seconds=PATIENCE_SECONDS,
         )
         hints = eventually(lambda: broker.llen("settle:settle"), seconds=PATIENCE_SECONDS)
@@ -86,19 +86,19 @@ def test_ten_sweeps_at_once_send_one_round_of_hints(product: Product) -> None:
     product.assert_all_settled(practice, job)
 
 
-def _succeeded(said: str, task: str) -> int:
-    return sum(task in line and " succeeded in " in line for line in said.splitlines())
+def _succeeded(log: str, task: str) -> int:
+    return sum(task in line and " succeeded in " in line for line in log.splitlines())
 
 
-def test_a_sweep_beside_another_does_nothing_and_waits_for_nobody(product: Product) -> None:
+def test_a_sweep_does_nothing_and_does_not_wait_while_another_runs(product: Product) -> None:
     practice = product.practice(claims=2)
     long_ago = utc_now() - dt.timedelta(hours=2)
     with product.hold("SELECT pg_advisory_xact_lock(hashtext('settle sweep'))"):
-        old = practice.preview(now=long_ago)  # a sweep lets it expire
-        done_before = _succeeded(product.workers.control.said(), TASK_SWEEP)
+        old = practice.preview(now=long_ago)  # a sweep makes it expire
+        done_before = _succeeded(product.workers.control.log_text(), TASK_SWEEP)
         product.sweep()
         eventually(
-            lambda: _succeeded(product.workers.control.said(), TASK_SWEEP) > done_before, seconds=PATIENCE_SECONDS
+            lambda: _succeeded(product.workers.control.log_text(), TASK_SWEEP) > done_before, seconds=PATIENCE_SECONDS
         )
         assert practice.progress(old).status is JobStatus.PREVIEWED
 
@@ -109,7 +109,7 @@ def test_a_sweep_beside_another_does_nothing_and_waits_for_nobody(product: Produ
     eventually(is_expired, seconds=PATIENCE_SECONDS)
 
 
-def test_a_command_confirms_without_a_hint_and_the_job_waits_for_no_sweep(product: Product) -> None:
+def test_a_job_confirmed_by_command_starts_without_a_hint_or_a_sweep(product: Product) -> None:
     practice = product.practice(claims=6)
     with product.hold("SELECT pg_advisory_xact_lock(hashtext('settle sweep'))"):
         job = product.confirm(practice, chunk_claims=2)
@@ -117,7 +117,7 @@ def test_a_command_confirms_without_a_hint_and_the_job_waits_for_no_sweep(produc
         product.assert_all_settled(practice, job)
 
 
-def test_a_web_process_killed_between_its_commit_and_its_hint_leaves_a_job_that_runs(
+def test_a_job_runs_although_the_web_process_was_killed_before_its_hint(
     product: Product, servers: tuple[Databases, Broker], tmp_path: Path
 ) -> None:
     practice = product.practice(claims=3)
@@ -133,7 +133,7 @@ def test_a_web_process_killed_between_its_commit_and_its_hint_leaves_a_job_that_
     product.assert_all_settled(practice, job)
 
 
-def test_messages_of_the_next_version_end_no_worker(product: Product) -> None:
+def test_messages_of_the_next_version_do_not_end_a_worker(product: Product) -> None:
     practice = product.practice(claims=4)
     job = product.confirm(practice, chunk_claims=2)
     pids = product.workers.settle.pid, product.workers.control.pid
@@ -150,7 +150,7 @@ def test_messages_of_the_next_version_end_no_worker(product: Product) -> None:
     assert product.workers.control.is_running()
 
 
-def test_a_string_that_is_no_message_costs_at_most_one_restart(product: Product) -> None:
+def test_a_malformed_message_causes_at_most_one_restart(product: Product) -> None:
     practice = product.practice(claims=2)
     broker = broker_client(product.broker_url)
     broker.lpush("settle:settle", "this is not JSON")
@@ -159,7 +159,7 @@ def test_a_string_that_is_no_message_costs_at_most_one_restart(product: Product)
 
     product.assert_all_settled(practice, job)
 
-    starts = product.workers.settle.said_since_start().count(" ready.")
+    starts = product.workers.settle.log_since_start().count(" ready.")
     product.workers.keep_up()
     assert starts <= 1
     assert product.workers.settle.is_running()
@@ -171,9 +171,9 @@ def _send(product: Product, task: str, args: list[int], **options: Any) -> None:
         app.send_task(task, args=args, retry=False, **options)
 
 
-def test_no_invariant_is_broken_by_anything_above(product: Product, web: Web) -> None:
+def test_every_invariant_holds_after_the_tests_above(product: Product, web: Web) -> None:
     assert product.practice().violations() == []
     with product.engine.connect() as connection:
         moving = text("SELECT count(*) FROM settle_job WHERE status NOT IN ('completed', 'cancelled', 'expired')")
         assert connection.scalar(moving) == 0
-    assert "Traceback" not in web.said()
+    assert "Traceback" not in web.log_text()

@@ -1,8 +1,8 @@
-"""A patient whose name occurs nowhere else goes through the whole product, and nobody learns of her who may not.
+"""A patient with a unique name goes through the whole product, and only users with permission see her data.
 
-She is imported, looked for, previewed, settled, refused, tried again, approved, paid, downloaded, reversed by a worker
-that is killed, held, scheduled, mailed about, measured and watched. No log, message, mail, metric, page of Flower or of
-operations, and no error text knows her.
+She is imported, searched, previewed, settled, refused, retried, approved, paid, downloaded, reversed by a worker that
+is killed, held, scheduled, mailed about, measured and watched. Her data is in no log, message, mail, metric, page of
+Flower or of operations, and no error text.
 """
 
 import csv
@@ -51,14 +51,14 @@ CANARIES = (
 CLINIC = "Canary Clinic"
 ADMIN, APPROVER, OPS = "admin@canary.example", "approver@canary.example", "ops@canary.example"
 
-# What the database says of a row that it refuses holds the row: here her name, birth and amount.
+# The database's message about a refused row contains the row: here her name, birth date and amount.
 REFUSE = f"RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation', DETAIL = '{NAME}, {BORN}, {CENTS}, {NOTE}';"
 
 
 class Listener:
-    """Hears everything that anybody says to the broker, as it is said.
+    """Record each command that the broker receives, when it receives it.
 
-    What is only taken up at the end is what fits into the socket meanwhile, which is the beginning of it.
+    Reading them only at the end would lose all but what fits into the socket's buffer.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -75,8 +75,8 @@ class Listener:
         while part := self._socket.recv(1 << 20):
             self._heard += part
 
-    def heard(self) -> str:
-        """All that was said until now; the listener hears no more."""
+    def recorded(self) -> str:
+        """Stop listening. Return everything recorded."""
         with broker_client(self._broker_url) as client:
             client.echo("the last word")
         eventually(lambda: b"the last word" in self._heard, seconds=PATIENCE_SECONDS)
@@ -88,7 +88,7 @@ class Listener:
 
 @dataclass
 class Installation:
-    """The whole product: workers, web, beat, Flower and a mail server, with what each of them said."""
+    """The whole product with workers, web, beat, Flower and a mail server, and the output of each."""
 
     product: Product
     web: Web
@@ -96,29 +96,29 @@ class Installation:
     mail: MailServer
     folder: Path
     database_log: Path
-    said: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
 
     def command(self, *words: str, ok: bool = True) -> str:
-        """What `settle` prints, to whoever types it and into no log."""
+        """Run `settle`. Return its output, which the user sees and no log records."""
         given = {"DATABASE_URL": self.product.database_url, "BROKER_URL": self.product.broker_url}
         environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
         argv = [sys.executable, "-m", "core.cli", *words]
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
         assert (done.returncode == 0) == ok, done.stderr + done.stdout
-        self.said[f"settle {words[0]} {len(self.said)}"] = done.stdout + done.stderr
+        self.shown[f"settle {words[0]} {len(self.shown)}"] = done.stdout + done.stderr
         return done.stdout
 
-    def told(self, listener: Listener) -> dict[str, str]:
-        """Everything that was written, sent or answered to somebody who may not know her."""
+    def everything_shown(self, listener: Listener) -> dict[str, str]:
+        """Return everything that was written, sent or shown to a reader without permission to see her data."""
         logs = {str(path): path.read_text(errors="replace") for path in self.folder.rglob("*.log")}
         letters = "\n".join(letter.message.as_string() for letter in self.mail.letters)
-        kept = {"what the broker keeps": _everything_in(self.product.broker_url), "broker": listener.heard()}
-        return {**self.said, **logs, **kept, "mail": letters, "database": self.database_log.read_text()}
+        kept = {"what the broker keeps": _everything_in(self.product.broker_url), "broker": listener.recorded()}
+        return {**self.shown, **logs, **kept, "mail": letters, "database": self.database_log.read_text()}
 
 
 @pytest.fixture
 def installation(servers: tuple[Databases, Broker], tmp_path: Path) -> Iterator[Installation]:
-    """Everything, started."""
+    """Yield the installation, started."""
     databases, broker = servers
     mail = MailServer()
     mailing = {
@@ -141,7 +141,7 @@ def installation(servers: tuple[Databases, Broker], tmp_path: Path) -> Iterator[
         yield Installation(product, web, flower, mail, tmp_path, databases.server._log)
 
 
-def test_nobody_learns_of_a_patient_from_logs_messages_mails_metrics_flower_or_errors(
+def test_no_log_message_mail_metric_flower_page_or_error_contains_patient_data(
     installation: Installation,
 ) -> None:
     listener = Listener(installation.product.broker_url)
@@ -153,34 +153,34 @@ def test_nobody_learns_of_a_patient_from_logs_messages_mails_metrics_flower_or_e
     _reversed_held_and_scheduled(installation, api, job)
     _watched(installation)
 
-    told = installation.told(listener)
+    everything = installation.everything_shown(listener)
 
-    assert "settle.work" in told["broker"], "the listener heard nothing"
-    whole = "\n".join(told.values())
+    assert "settle.work" in everything["broker"], "the listener recorded nothing"
+    whole = "\n".join(everything.values())
     for event in ("chunk_split", "task_failed settle.prepare", '"event": "request"', "Sending due task", "settle_jobs"):
         assert event in whole, event
-    leaks = {place: [word for word in CANARIES if word in text] for place, text in told.items()}
+    leaks = {place: [word for word in CANARIES if word in text] for place, text in everything.items()}
     assert {place: words for place, words in leaks.items() if words} == {}
     with installation.product.sessions() as session:
         assert violations(session) == []
 
 
-def _imported(all_: Installation) -> Api:
-    """She comes in by file, after a file that is refused; give the API of the clinic's administrator."""
+def _imported(installation: Installation) -> Api:
+    """Import her by file, after a file that is refused. Return the API of the clinic's administrator."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        all_.command("import", "csv", "--template", str(folder / "template"))
+        installation.command("import", "csv", "--template", str(folder / "template"))
         for broken in (True, False):
             _write_her(folder / "template", born="17th of February 1931" if broken else BORN)
-            all_.command("import", "csv", str(folder / "template"), "--practice", CLINIC, ok=not broken)
-    # The import prints control totals in dollars to the person who imports; hers is the largest charge in them.
-    _, printed = all_.said.popitem()
+            installation.command("import", "csv", str(folder / "template"), "--practice", CLINIC, ok=not broken)
+    # The import prints control totals in dollars to the user who imports. Her charge is the largest one in them.
+    _, printed = installation.shown.popitem()
     assert [word for word in CANARIES if word in printed] == ["73,192.83"]
-    all_.command("write-off-setting", "both", "--practice", CLINIC)
+    installation.command("write-off-setting", "both", "--practice", CLINIC)
     for email, role in ((ADMIN, "admin"), (APPROVER, "approver"), (OPS, "ops")):
-        all_.command("user", "add", email, "--practice", CLINIC, "--role", role, "--limit", "unlimited")
-    token = all_.command("token", "add", ADMIN).split()[-1]
-    return Api(all_.web, token)
+        installation.command("user", "add", email, "--practice", CLINIC, "--role", role, "--limit", "unlimited")
+    token = installation.command("token", "add", ADMIN).split()[-1]
+    return Api(installation.web, token)
 
 
 def _write_her(folder: Path, *, born: str) -> None:
@@ -208,90 +208,90 @@ def _write_her(folder: Path, *, born: str) -> None:
             writer.writerows(wanted)
 
 
-def _look_for_her(all_: Installation, api: Api) -> None:
-    """Seen in full by who may see her, and looked for by name; what is asked stands in no log."""
+def _look_for_her(installation: Installation, api: Api) -> None:
+    """Show her to users with permission, and search for her by name. No log contains the query."""
     feed = api.get("/claims", patient="Quillfeather").json["claims"]
     assert {claim["patient"] for claim in feed} == {NAME}
     assert api.get("/claims/her-1/postings").json["postings"][0]["amount_cents"] == CENTS
     mistyped = api.get("/claims", patient=NAME, nonsense=NAME)
     assert mistyped.status == 422
-    all_.said["a mistyped filter"] = mistyped.text.replace(NAME, "(what was asked)")
+    installation.shown["a mistyped filter"] = mistyped.text.replace(NAME, "(the query)")
     for path in ("/claims?patient=Quillfeather", "/claims/her-1", "/feed/totals?patient=Quillfeather"):
-        answer = _browse(all_, ADMIN, path)
+        answer = _browse(installation, ADMIN, path)
         assert answer.status == 200, path
-    assert "Quillfeather" in _browse(all_, ADMIN, "/claims/her-1").text
-    assert _browse(all_, ADMIN, "/claims/Quillfeather").status == 404
-    assert _sign_in(all_, email="Quillfeather@canary.example", password=NOTE).status == 401
-    with socket.create_connection((HOST, all_.web._settings.web_port), PATIENCE_SECONDS) as line:
+    assert "Quillfeather" in _browse(installation, ADMIN, "/claims/her-1").text
+    assert _browse(installation, ADMIN, "/claims/Quillfeather").status == 404
+    assert _sign_in(installation, email="Quillfeather@canary.example", password=NOTE).status == 401
+    with socket.create_connection((HOST, installation.web._settings.web_port), PATIENCE_SECONDS) as line:
         line.sendall(f"GET /claims?patient={NAME} is no HTTP\r\n\r\n".encode())
         assert b"400" in line.recv(1_000)
 
 
-def _previewed_where_everything_breaks(all_: Installation, api: Api) -> JobKey:
-    """A preview that breaks in the web process, one in a command, and one in a worker that is made good."""
-    product = all_.product
+def _previewed_where_everything_breaks(installation: Installation, api: Api) -> JobKey:
+    """Make a preview fail in the web process, in a command, and in a worker, which then prepares it."""
+    product = installation.product
     both = {"claim_ids": ["her-1", "her-2"]}
     with _refused(product, "job_item"):
         broken = api.preview(both, key="broken", note=NOTE)
         assert broken.status == 500
-        all_.said["a preview that broke"] = broken.text
+        installation.shown["a preview that broke"] = broken.text
         asked = ("--practice", CLINIC, "--as", ADMIN, "--claim", "her-1", "--reason", "small_balance", "--note", NOTE)
-        all_.command("preview", *asked, ok=False)
+        installation.command("preview", *asked, ok=False)
     with product.sessions() as session:
         practice_id = session.scalars(select(Practice.id).where(Practice.name == CLINIC)).one()
     waiting = JobKey(practice_id, int(api.preview(both, key="waiting", note=NOTE).json["id"]))
     _prepare_again(product, waiting)
     with _refused(product, "job_item"):
         product.workers.hint(TASK_PREPARE, *waiting)
-        eventually(lambda: "task_failed settle.prepare" in product.workers.settle.said(), seconds=PATIENCE_SECONDS)
+        eventually(lambda: "task_failed settle.prepare" in product.workers.settle.log_text(), seconds=PATIENCE_SECONDS)
     product.workers.hint(TASK_PREPARE, *waiting)
     eventually(lambda: _status(api, waiting.job_id) == "previewed", seconds=PATIENCE_SECONDS)
     return waiting
 
 
-def _settled_but_for_one_and_tried_again(all_: Installation, api: Api, job: JobKey) -> None:
-    """The database refuses one of her claims, with her name in its words; then it takes it."""
+def _settled_but_for_one_and_tried_again(installation: Installation, api: Api, job: JobKey) -> None:
+    """Make the database refuse one of her claims with her name in its message, then retry the claim."""
     at = f"/settle-jobs/{job.job_id}"
-    with _refused(all_.product, "claim", when="NEW.external_id = 'her-1' AND NEW.billing_status = 'Settled'"):
+    with _refused(installation.product, "claim", when="NEW.external_id = 'her-1' AND NEW.billing_status = 'Settled'"):
         assert api.confirm(str(job.job_id)).status == 202
-        _run_to_its_end(all_, api, job.job_id)
+        _run_to_its_end(installation, api, job.job_id)
     progress = api.get(f"{at}/progress").json
     assert (progress["settled"], progress["failed"]) == (1, 1)
-    all_.said["an item that failed"] = "".join(
+    installation.shown["an item that failed"] = "".join(
         item["code"] for item in api.get(f"{at}/items", outcome="failed").json["items"]
     )
     assert api.post(f"{at}/retry-failed", {}).status == 200
-    _run_to_its_end(all_, api, job.job_id)
+    _run_to_its_end(installation, api, job.job_id)
     assert api.get(f"{at}/progress").json["settled"] == 2
 
 
-def _approved_paid_and_downloaded(all_: Installation, api: Api) -> None:
-    """Another person approves what is over a limit, a payment comes after it, and a file is taken out."""
-    all_.command("limit", "job", "0.01", "--practice", CLINIC, "--as", ADMIN)
+def _approved_paid_and_downloaded(installation: Installation, api: Api) -> None:
+    """Approve a job over a limit, post a late payment, and download a file."""
+    installation.command("limit", "job", "0.01", "--practice", CLINIC, "--as", ADMIN)
     over = api.preview({"claim_ids": ["her-3"]}, key="over", note=NOTE).json["id"]
     assert api.confirm(over).json["status"] == "awaiting_approval"
-    all_.command("approve", over, "--as", APPROVER, "--confirmation", "CONFIRM")
-    _run_to_its_end(all_, api, int(over))
+    installation.command("approve", over, "--as", APPROVER, "--confirmation", "CONFIRM")
+    _run_to_its_end(installation, api, int(over))
     paid = {"kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": 100}
     posted = api.post("/claims/her-3/postings", {**paid, "note": NOTE}, headers={"Idempotency-Key": "paid"})
     assert posted.status == 201, posted.text
     assert NAME in api.get(f"/settle-jobs/{over}/settled.csv").text
-    all_.command("limit", "job", "unlimited", "--practice", CLINIC, "--as", ADMIN)
+    installation.command("limit", "job", "unlimited", "--practice", CLINIC, "--as", ADMIN)
 
 
-def _reversed_held_and_scheduled(all_: Installation, api: Api, job: JobKey) -> None:
-    """What it did is taken back, though a worker is killed meanwhile; she is held; a schedule mails of her."""
+def _reversed_held_and_scheduled(installation: Installation, api: Api, job: JobKey) -> None:
+    """Reverse the job although a worker is killed, put her on hold, and let a schedule send mail about her."""
     asked = {"claim_ids": None, "note": NOTE}
-    taken_back = api.post(f"/settle-jobs/{job.job_id}/reverse", asked, headers={"Idempotency-Key": "back"})
-    assert taken_back.status == 201, taken_back.text
-    back = JobKey(job.practice_id, int(taken_back.json["id"]))
+    reversal = api.post(f"/settle-jobs/{job.job_id}/reverse", asked, headers={"Idempotency-Key": "back"})
+    assert reversal.status == 201, reversal.text
+    back = JobKey(job.practice_id, int(reversal.json["id"]))
     hers = "SELECT 1 FROM line_item WHERE practice_id = :practice FOR UPDATE"
-    with all_.product.hold(hers, practice=job.practice_id) as hold:
+    with installation.product.hold(hers, practice=job.practice_id) as hold:
         assert api.confirm(str(back.job_id)).status == 202
         hold.wait_for_a_worker()
-        all_.product.kill_worker_of(back)
-    _run_to_its_end(all_, api, back.job_id)
-    held = all_.web.ask(
+        installation.product.kill_worker_of(back)
+    _run_to_its_end(installation, api, back.job_id)
+    held = installation.web.ask(
         "PUT", "/api/v1/claims/her-3/hold", body={"hold": "hold"},
         headers={"Authorization": f"Bearer {api.token}"},
     )  # fmt: skip
@@ -307,69 +307,69 @@ def _reversed_held_and_scheduled(all_: Installation, api: Api, job: JobKey) -> N
 
     def is_mailed() -> bool:
         for task in (TASK_SWEEP, TASK_TICK, TASK_MAIL):
-            all_.product.workers.hint(task, queue=QUEUE_CONTROL)
-        return bool(all_.mail.letters)
+            installation.product.workers.hint(task, queue=QUEUE_CONTROL)
+        return bool(installation.mail.letters)
 
     eventually(is_mailed, seconds=PATIENCE_SECONDS)
 
 
-def _watched(all_: Installation) -> None:
-    """All that those who keep it running can see."""
+def _watched(installation: Installation) -> None:
+    """Read every page that operations can see."""
     for path in ("/metrics", "/healthz", "/readyz"):
-        answer = all_.web.ask("GET", path)
+        answer = installation.web.ask("GET", path)
         assert answer.status == 200, answer.text
-        all_.said[path] = answer.text
+        installation.shown[path] = answer.text
     for path in ("/operations", "/claims?patient=Quillfeather", "/jobs", "/schedules"):
-        answer = _browse(all_, OPS, path)
+        answer = _browse(installation, OPS, path)
         assert answer.status == (200 if path == "/operations" else 403), path
-        all_.said[f"to operations: {path}"] = answer.text
-    all_.said["settle operations"] = all_.command("operations", "--json", ok=True)
-    for path in (*FLOWER_PAGES, *(f"/task/{task}" for task in all_.flower.tasks(limit="500"))):
-        status, text_ = all_.flower.ask(path)
+        installation.shown[f"to operations: {path}"] = answer.text
+    installation.shown["settle operations"] = installation.command("operations", "--json", ok=True)
+    for path in (*FLOWER_PAGES, *(f"/task/{task}" for task in installation.flower.tasks(limit="500"))):
+        status, text_ = installation.flower.ask(path)
         assert status == 200, path
-        all_.said[f"Flower: {path}"] = text_
-    eventually(lambda: "Sending due task" in (all_.folder / "beat.log").read_text(), seconds=PATIENCE_SECONDS)
+        installation.shown[f"Flower: {path}"] = text_
+    eventually(lambda: "Sending due task" in (installation.folder / "beat.log").read_text(), seconds=PATIENCE_SECONDS)
 
 
-def _browse(all_: Installation, email: str, path: str) -> Answer:
-    """A page, as this person's browser asks for it."""
-    with transaction(all_.product.sessions) as session:
+def _browse(installation: Installation, email: str, path: str) -> Answer:
+    """Request a page as this user's browser does."""
+    with transaction(installation.product.sessions) as session:
         user = find_by_email(session, email)
         assert user is not None
         token = user_sessions.start(session, actor_for(user), utc_now())
-    return all_.web.ask("GET", path, headers={"Cookie": f"{SESSION_COOKIE}={token}"})
+    return installation.web.ask("GET", path, headers={"Cookie": f"{SESSION_COOKIE}={token}"})
 
 
-def _sign_in(all_: Installation, **fields: str) -> Answer:
-    """As a browser does: with the token of the form that it was given."""
-    page = all_.web.ask("GET", "/sign-in")
+def _sign_in(installation: Installation, **fields: str) -> Answer:
+    """Sign in as a browser does, with the token of the form."""
+    page = installation.web.ask("GET", "/sign-in")
     token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
     assert token is not None, page.text
     cookie = {"Cookie": page.headers["Set-Cookie"].partition(";")[0]}
-    return all_.web.ask("POST", "/sign-in", form={"csrf_token": token[1], **fields}, headers=cookie)
+    return installation.web.ask("POST", "/sign-in", form={"csrf_token": token[1], **fields}, headers=cookie)
 
 
 def _status(api: Api, job_id: int) -> str:
     return str(api.get(f"/settle-jobs/{job_id}").json["status"])
 
 
-def _run_to_its_end(all_: Installation, api: Api, job_id: int) -> None:
+def _run_to_its_end(installation: Installation, api: Api, job_id: int) -> None:
     def is_over() -> bool:
-        all_.product.sweep()
+        installation.product.sweep()
         return _status(api, job_id) in {"completed", "halted"}
 
     eventually(is_over, seconds=PATIENCE_SECONDS)
 
 
 def _everything_in(broker_url: str) -> str:
-    """Every key of the broker with its value, whatever its type."""
+    """Return each key of the broker with its value, of any type."""
     client = broker_client(broker_url)
     return "\n".join(f"{key!r} {client.dump(key)!r}" for key in client.scan_iter())
 
 
 @contextmanager
 def _refused(product: Product, table: str, *, when: str = "true") -> Iterator[None]:
-    """The database refuses to write these rows, and says so with what the rows hold."""
+    """Make the database refuse to write these rows, with their content in its message."""
     body = f"BEGIN IF {when} THEN {REFUSE} END IF; RETURN NEW; END"
     with product.engine.begin() as connection:
         connection.execute(text(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"))
@@ -383,7 +383,7 @@ def _refused(product: Product, table: str, *, when: str = "true") -> Iterator[No
 
 
 def _prepare_again(product: Product, job: JobKey) -> None:
-    """As if the preview had been too large for a request: it waits for a worker."""
+    """Send the preview back to a worker, as if it had been too large for a request."""
     with product.engine.begin() as connection:
         of_job: dict[str, Any] = {"practice": job.practice_id, "job": job.job_id}
         for table in ("job_item", "job_chunk"):

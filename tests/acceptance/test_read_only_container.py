@@ -1,7 +1,7 @@
-"""Files get in and out of a container that can write to /tmp alone, run as another user.
+"""Files can be moved in and out of a container that runs as another user and can write only to /tmp.
 
-No container engine is needed: a mount namespace makes every file system read-only but /tmp and the mounted folder. What
-only an engine does (its volume syntax, its image) is not proved here.
+No container engine is needed: a mount namespace makes each file system read-only except /tmp and the mounted folder.
+The tests do not cover what only an engine does (its volume syntax, its image).
 """
 
 import os
@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from core.local.broker import Broker
 from tests.servers import Databases
 
-NOBODY = 65_534
+OTHER_USER = 65_534
 # The folder is mounted first, because it may itself be under /tmp.
 READ_ONLY = """
 set -e
@@ -32,8 +32,8 @@ exec setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups "$@"
 def _can_be_tried() -> bool:
     if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "setpriv"))):
         return False
-    nobody = ["setpriv", "--reuid", str(NOBODY), "--clear-groups", sys.executable, "-c", ""]
-    tries = (["unshare", "--mount", "true"], nobody)
+    as_other_user = ["setpriv", "--reuid", str(OTHER_USER), "--clear-groups", sys.executable, "-c", ""]
+    tries = (["unshare", "--mount", "true"], as_other_user)
     return all(subprocess.run(words, check=False, capture_output=True).returncode == 0 for words in tries)
 
 
@@ -43,10 +43,10 @@ pytestmark = pytest.mark.skipif(
 
 
 class Container:
-    """Runs one command as `docker compose run --user … -v FOLDER:/mnt` does."""
+    """Run one command as `docker compose run --user … -v FOLDER:/mnt` does."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
-        # The test's database lets in only the user that it runs as; here that is not root.
+        # The test's database accepts only the account that it runs as, which is not root here.
         self.user_id = Path(str(make_url(database_url).query["host"])).stat().st_uid
         folder.chmod(0o755)
         os.chown(folder, self.user_id, -1)
@@ -60,7 +60,7 @@ class Container:
         return subprocess.run(argv, env=self._environment, capture_output=True, check=False, timeout=60)
 
 
-def test_a_template_gets_out_claims_get_in_and_nothing_else_is_written(
+def test_a_template_is_exported_claims_are_imported_and_nothing_else_is_written(
     servers: tuple[Databases, Broker], tmp_path: Path
 ) -> None:
     with servers[0].fresh() as url:

@@ -1,4 +1,4 @@
-"""What the README says to type, typed: `make run`, then each line of its blocks, at a terminal."""
+"""Type what the README says to type: `make run`, then each line of its blocks, at a terminal."""
 
 import os
 import re
@@ -22,7 +22,7 @@ HOUSE = Path(__file__).parents[2]
 README = (HOUSE / "README.md").read_text()
 LINE_SECONDS = 120
 PASSWORD = secrets.token_urlsafe()
-# What a person types below each question. An unknown question times out.
+# What a user types below each question. An unknown question times out.
 ANSWERS = {
     "Password (at least": PASSWORD,
     "Repeat for confirmation": PASSWORD,
@@ -33,17 +33,17 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
 
 def block_with(words: str) -> list[str]:
-    """Return the lines of the README's block that has the words, without those that are all comment."""
+    """Return the lines of the README's block that contains the words, without comment lines."""
     (block,) = [block for block in BLOCKS if words in block]
     return [line for line in block.splitlines() if not line.lstrip().startswith("#")]
 
 
 class Newcomer:
-    """A person at a terminal in the README's folder, with `make run` in another one."""
+    """A user at a terminal in the README's folder, with `make run` in another terminal."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / ".venv").symlink_to(HOUSE / ".venv")  # files that a command writes here stay out of the sources
+        (folder / ".venv").symlink_to(HOUSE / ".venv")  # keeps files that a command writes here out of the sources
         port, flower_port = free_port("127.0.0.1", 0), free_port("127.0.0.1", 0)
         self._environment = environment(folder / "var") | {"SETTLE_FLOWER_PORT": str(flower_port)}
         self._aliases: list[str] = []
@@ -67,12 +67,12 @@ class Newcomer:
         self.run.wait(60)
 
     def types(self, line: str) -> str:
-        """Type the line, answer what it asks, and return what the screen shows. The line must succeed."""
+        """Type the line, answer its questions, and return what the screen shows. The line must succeed."""
         if line.startswith("alias "):
             self._aliases.append(line)
             return ""
         master, slave = os.openpty()
-        # A session's leader that opens a terminal controls it, so that a password can be asked for.
+        # A session leader that opens a terminal controls it, so that a command can ask for a password.
         words = ["shopt -s expand_aliases", f"exec <>{os.ttyname(slave)} >&0 2>&1", *self._aliases, line]
         shell = subprocess.Popen(
             ["bash", "-ec", "\n".join(words)], cwd=self.folder, env=self._environment,
@@ -92,7 +92,7 @@ def _answered(shell: "subprocess.Popen[bytes]", master: int) -> str:
     """Read the terminal until the shell ends, and answer each question once."""
     shown, asked_from, until = "", 0, time.monotonic() + LINE_SECONDS
     while True:
-        ended = shell.poll() is not None  # asked first: what it wrote before is then still read
+        ended = shell.poll() is not None  # checked first, so that the output before the end is still read
         readable, _, _ = select.select([master], [], [], 0.05)
         if readable:
             shown += os.read(master, 65_536).decode(errors="replace")
@@ -114,7 +114,7 @@ def job_in(shown: str) -> str:
 
 @pytest.fixture(scope="module")
 def newcomer() -> Iterator[Newcomer]:
-    """A person whose `make run` is ready."""
+    """Yield a user whose `make run` is ready."""
     with open_folder() as folder:
         newcomer = Newcomer(folder)
         family = family_of(newcomer.run.pid)
@@ -128,7 +128,7 @@ def newcomer() -> Iterator[Newcomer]:
         assert not living(family)
 
 
-def test_each_line_of_the_job_by_command_works_as_the_readme_writes_it(newcomer: Newcomer) -> None:
+def test_each_readme_line_of_the_job_by_command_works(newcomer: Newcomer) -> None:
     job = ""
     for line in block_with("settle preview"):
         shown = newcomer.types(line.replace("JOB", job))
@@ -143,7 +143,7 @@ def test_each_line_of_the_job_by_command_works_as_the_readme_writes_it(newcomer:
     assert list(newcomer.folder.glob("job-*-not-settled.csv"))
 
 
-def test_the_practice_to_watch_is_made_with_its_administrator(newcomer: Newcomer) -> None:
+def test_the_readmes_demo_practice_is_created_with_its_administrator(newcomer: Newcomer) -> None:
     (line,) = block_with("settle sample")
     assert " 1000000 " in line
 

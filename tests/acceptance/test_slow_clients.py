@@ -1,4 +1,4 @@
-"""A slow, stalled or vanished client costs a socket for a bounded time, and never the work of others."""
+"""A slow, stalled or vanished client occupies a socket for a bounded time and never delays other users."""
 
 import http.client
 import threading
@@ -24,26 +24,26 @@ from tests.waiting import eventually
 
 CLIENTS = 50
 CLAIMS = 600
-LONG = "A name as long as it takes " * 300  # so that each file is larger than the 4 MB that a socket takes by itself
+LONG = "A name as long as it takes " * 300  # so that each file is larger than the 4 MB of socket buffers
 THREADS = 8
 
 
 @dataclass(frozen=True)
 class Clinic:
-    """A practice whose files are large, and who asks for them."""
+    """A practice with large files, and a user who downloads them."""
 
     practice: GivenPractice
     job: JobKey
     admin: Actor
 
     def path(self, of: str) -> str:
-        """The address of a file."""
+        """Return the address of a file."""
         return of.format(job=self.job.job_id)
 
 
 @pytest.fixture(scope="module")
 def clinic(product: Product) -> Clinic:
-    """A job that is done, credits, and a long audit."""
+    """Return a clinic with a completed job, credits and a long audit log."""
     practice = product.practice(claims=CLAIMS)
     with transaction(product.sessions) as session:
         session.execute(update(Patient).where(Patient.practice_id == practice.id).values(name=LONG))
@@ -66,8 +66,8 @@ def _caller(web: Web, clinic: Clinic) -> Caller:
     return Caller(HOST, web.port, session_token, Api.of(web, clinic.practice, clinic.admin).token)
 
 
-def _settles_a_job_meanwhile(product: Product, web: Web) -> None:
-    """Another practice's biller previews, confirms and watches a job to its end, and opens pages."""
+def _settle_another_job(product: Product, web: Web) -> None:
+    """Preview, confirm and watch a job to its end as another practice's biller, and open pages."""
     practice = product.practice(claims=12)
     api = Api.of_biller(web, practice)
     job_id = api.preview().json["id"]
@@ -88,7 +88,7 @@ def _settles_a_job_meanwhile(product: Product, web: Web) -> None:
 
 
 def _idle_in_transaction(product: Product) -> int:
-    """How many connections of the database have a transaction open in which nothing happens."""
+    """Return how many database connections are idle in a transaction."""
     return _connections(product, "state LIKE 'idle in transaction%'")
 
 
@@ -103,55 +103,55 @@ def _connections(product: Product, condition: str) -> int:
 
 
 @pytest.mark.parametrize("of", DOWNLOADS)
-def test_fifty_clients_that_read_nothing_of_their_file_hold_up_no_job_and_no_transaction(
+def test_fifty_clients_that_never_read_their_file_delay_no_job_and_no_transaction(
     of: str, product: Product, web: Web, clinic: Clinic
 ) -> None:
     caller = _caller(web, clinic)
     with holding(caller, caller.get(clinic.path(DOWNLOADS[of])), clients=CLIENTS) as held:
-        _settles_a_job_meanwhile(product, web)
+        _settle_another_job(product, web)
 
         eventually(lambda: held.answered() == CLIENTS, seconds=PATIENCE_SECONDS)
         eventually(lambda: _idle_in_transaction(product) == 0, seconds=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("half", HALVES)
-def test_fifty_clients_that_stop_in_the_middle_of_a_request_hold_up_no_job(
+def test_fifty_clients_that_stop_mid_request_delay_no_job(
     half: str, product: Product, web: Web, clinic: Clinic
 ) -> None:
     caller = _caller(web, clinic)
     with holding(caller, HALVES[half](caller), clients=CLIENTS):
-        _settles_a_job_meanwhile(product, web)
+        _settle_another_job(product, web)
 
 
-def test_fifty_clients_that_send_a_byte_at_a_time_hold_up_no_job(product: Product, web: Web, clinic: Clinic) -> None:
+def test_fifty_clients_that_send_a_byte_at_a_time_delay_no_job(product: Product, web: Web, clinic: Clinic) -> None:
     caller = _caller(web, clinic)
     with holding(caller, b"", clients=CLIENTS, drips=caller.get("/claims")):
-        _settles_a_job_meanwhile(product, web)
+        _settle_another_job(product, web)
 
 
 @pytest.fixture(scope="module")
 def hasty_web(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    """A web process that waits for its clients for a second."""
+    """Yield a web process that waits one second for its clients."""
     hasty = {"WEB_READ_SECONDS": "1", "WEB_WRITE_SECONDS": "1", "WEB_IDLE_SECONDS": "1"}
     with running_web(product, folder=tmp_path_factory.mktemp("hasty"), **hasty) as web:
         yield web
 
 
 @pytest.mark.parametrize("half", HALVES)
-def test_the_server_hangs_up_on_who_stops_in_the_middle_of_a_request(half: str, hasty_web: Web, clinic: Clinic) -> None:
+def test_the_server_disconnects_a_client_that_stops_mid_request(half: str, hasty_web: Web, clinic: Clinic) -> None:
     caller = _caller(hasty_web, clinic)
     with holding(caller, HALVES[half](caller), clients=3) as held:
-        eventually(lambda: held.given_up() == 3, seconds=PATIENCE_SECONDS)
+        eventually(lambda: held.disconnected() == 3, seconds=PATIENCE_SECONDS)
 
 
-def test_the_server_hangs_up_on_who_sends_on_and_on_without_an_end(hasty_web: Web, clinic: Clinic) -> None:
+def test_the_server_disconnects_a_client_that_never_stops_sending(hasty_web: Web, clinic: Clinic) -> None:
     caller = _caller(hasty_web, clinic)
     with holding(caller, b"GET /claims HTTP/1.1\r\nX: ", clients=3, drips=b"x" * 1_000) as held:
-        eventually(lambda: held.given_up() == 3, seconds=PATIENCE_SECONDS)
+        eventually(lambda: held.disconnected() == 3, seconds=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("length", [b"abc", b"1\r\nContent-Length: 2"], ids=["no number", "two lengths"])
-def test_a_length_that_cannot_be_read_is_refused_and_holds_no_connection(
+def test_an_invalid_content_length_is_refused_and_the_connection_is_closed(
     length: bytes, hasty_web: Web, clinic: Clinic
 ) -> None:
     asked = b"POST /sign-in HTTP/1.1\r\nHost: settle\r\nContent-Length: %b\r\n\r\n" % length
@@ -161,10 +161,10 @@ def test_a_length_that_cannot_be_read_is_refused_and_holds_no_connection(
             answer = http.client.HTTPResponse(client)
             answer.begin()
             assert answer.status == HTTPStatus.BAD_REQUEST
-        eventually(lambda: held.given_up() == 3, seconds=PATIENCE_SECONDS)
+        eventually(lambda: held.disconnected() == 3, seconds=PATIENCE_SECONDS)
 
 
-def test_who_reads_on_after_a_stall_finds_the_file_whole_or_sees_that_it_is_broken(
+def test_a_client_that_reads_after_a_stall_gets_a_whole_file_or_a_visible_error(
     hasty_web: Web, web: Web, clinic: Clinic
 ) -> None:
     headers, body = _fetched(_caller(web, clinic), DOWNLOADS["feed"])
@@ -172,9 +172,9 @@ def test_who_reads_on_after_a_stall_finds_the_file_whole_or_sees_that_it_is_brok
     assert headers["Content-Length"] == str(len(body))
 
     caller = _caller(hasty_web, clinic)
-    before = len(hasty_web.said())
+    before = len(hasty_web.log_text())
     with holding(caller, caller.get(DOWNLOADS["feed"]), clients=1) as held:
-        eventually(lambda: "slow_clients" in hasty_web.said()[before:], seconds=PATIENCE_SECONDS)
+        eventually(lambda: "slow_clients" in hasty_web.log_text()[before:], seconds=PATIENCE_SECONDS)
         late = http.client.HTTPResponse(held.sockets[0])
         late.begin()
         with late, pytest.raises((http.client.IncompleteRead, ConnectionError)):
@@ -187,7 +187,7 @@ def _fetched(caller: Caller, path: str) -> tuple[http.client.HTTPMessage, bytes]
         return answer.headers, answer.read()
 
 
-def test_health_answers_while_every_thread_waits_for_the_database(product: Product, web: Web) -> None:
+def test_health_checks_answer_while_every_thread_waits_for_the_database(product: Product, web: Web) -> None:
     practice = product.practice(claims=4)
     api = Api.of_biller(web, practice)
     job_id = api.preview().json["id"]
@@ -211,9 +211,7 @@ def test_health_answers_while_every_thread_waits_for_the_database(product: Produ
     assert {answer.status for answer in answers} == {202}
 
 
-def test_a_request_in_flight_is_answered_when_the_web_process_is_asked_to_stop(
-    product: Product, tmp_path: Path
-) -> None:
+def test_a_stopping_web_process_answers_the_request_in_flight(product: Product, tmp_path: Path) -> None:
     practice = product.practice(claims=4)
     answers: list[Answer] = []
     with running_web(product, folder=tmp_path, WEB_WORKERS="2", SECRET_KEY="k" * 32) as web:
@@ -224,14 +222,14 @@ def test_a_request_in_flight_is_answered_when_the_web_process_is_asked_to_stop(
             asking.start()
             eventually(lambda: _waiting_for_a_lock(product) == 1, seconds=PATIENCE_SECONDS)
             web.request_stop()
-            eventually(lambda: "Handling signal: term" in web.said(), seconds=PATIENCE_SECONDS)
+            eventually(lambda: "Handling signal: term" in web.log_text(), seconds=PATIENCE_SECONDS)
         asking.join()
         eventually(lambda: not web.is_running(), seconds=PATIENCE_SECONDS)
 
     assert [answer.status for answer in answers] == [202]
 
 
-def test_a_body_that_is_too_large_is_refused_in_words_and_no_memory_of_it_is_kept(web: Web, clinic: Clinic) -> None:
+def test_a_body_that_is_too_large_is_refused_with_a_reason_and_not_buffered(web: Web, clinic: Clinic) -> None:
     api = Api.of_biller(web, clinic.practice)
     stranger = web.ask("POST", "/sign-in", form={"email": "x" * 70_000})
     program = web.ask("POST", "/api/v1/settle-jobs", body={"selection": "x" * 70_000})

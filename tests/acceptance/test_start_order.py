@@ -1,4 +1,4 @@
-"""Processes start in any order: each waits for a migrated database, says so once, and stops properly."""
+"""Processes start in any order: each waits for a migrated database, logs it once, and stops properly."""
 
 import json
 import os
@@ -45,23 +45,23 @@ class Process:
                 env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def wait_until_it_says(self, words: str) -> None:
-        def said() -> bool:
-            assert self.popen.poll() is None, self.said()
-            return words in self.said()
+    def wait_until_it_logs(self, words: str) -> None:
+        def is_logged() -> bool:
+            assert self.popen.poll() is None, self.log_text()
+            return words in self.log_text()
 
-        eventually(said, seconds=PATIENCE_SECONDS)
+        eventually(is_logged, seconds=PATIENCE_SECONDS)
 
     def stop(self) -> int:
-        """Ask it to stop, and return its exit code."""
+        """Request a stop. Return the exit code."""
         self.popen.terminate()
         return self.popen.wait(PATIENCE_SECONDS)
 
     def kill(self) -> None:
-        """End what is left of it and its children."""
+        """End the process and its children, if they are still running."""
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
@@ -82,7 +82,7 @@ class Installation:
         self.processes = {name: Process(name, folder, environment) for name in COMMANDS}
 
     def ask(self, path: str) -> tuple[int, dict[str, object]]:
-        """Ask the web process; return status and body, or 0 while it does not listen."""
+        """Send a request to the web process. Return status and body, or 0 while it does not listen."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
                 return answer.status, json.load(answer)
@@ -94,7 +94,7 @@ class Installation:
 
 @pytest.fixture
 def installation(servers: tuple[Databases, Broker], tmp_path: Path) -> Iterator[Installation]:
-    """Everything started, and no database server."""
+    """Yield all processes, started without a database server."""
     with own_postgres() as (server, _):
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE without_tables")
@@ -108,36 +108,36 @@ def installation(servers: tuple[Databases, Broker], tmp_path: Path) -> Iterator[
                 process.kill()
 
 
-def test_each_process_waits_for_the_migrated_database_and_its_stop_is_no_silence(installation: Installation) -> None:
+def test_each_process_waits_for_the_migrated_database_and_records_its_stop(installation: Installation) -> None:
     processes = installation.processes
     for process in processes.values():
-        process.wait_until_it_says(AWAY)
+        process.wait_until_it_logs(AWAY)
     assert eventually(lambda: installation.ask("/healthz")[0], seconds=PATIENCE_SECONDS) == 200
     status, answer = installation.ask("/readyz")
     assert (status, answer["cause"]) == (503, "no_socket")
 
     installation.server.start()
     for process in processes.values():
-        process.wait_until_it_says(NOT_MIGRATED)
+        process.wait_until_it_logs(NOT_MIGRATED)
     assert installation.ask("/readyz")[1]["cause"] == "not_migrated"
 
     argv = [sys.executable, "-m", "core.cli", "migrate"]
     subprocess.run(argv, env=installation.environment, check=True, capture_output=True)
     for name in ("settle", "control"):
-        processes[name].wait_until_it_says(" ready.")
+        processes[name].wait_until_it_logs(" ready.")
     for process in processes.values():
-        process.wait_until_it_says("database_is_ready")
-        assert process.said().count(AWAY) == process.said().count(NOT_MIGRATED) == 1, "each reason is said once"
+        process.wait_until_it_logs("database_is_ready")
+        assert process.log_text().count(AWAY) == process.log_text().count(NOT_MIGRATED) == 1, "logged once each"
     eventually(lambda: len(_kinds(installation, "TRUE")) == len(processes), seconds=PATIENCE_SECONDS)
     eventually(lambda: installation.ask("/readyz")[0] == 200, seconds=PATIENCE_SECONDS)
 
     assert {name: process.stop() for name, process in processes.items()} == dict.fromkeys(COMMANDS, 0)
-    assert _kinds(installation, "stopped_at IS NULL") == [], "each had a last word"
+    assert _kinds(installation, "stopped_at IS NULL") == [], "each process recorded its stop"
 
 
-def test_a_process_that_waits_stops_when_it_is_asked_to(installation: Installation) -> None:
+def test_a_waiting_process_stops_on_request(installation: Installation) -> None:
     for process in installation.processes.values():
-        process.wait_until_it_says(AWAY)
+        process.wait_until_it_logs(AWAY)
 
     codes = {name: process.stop() for name, process in installation.processes.items()}
 

@@ -1,4 +1,4 @@
-"""Work goes on while the broker takes no hint: dead, full or frozen, from CONFIRM to the end of the job."""
+"""Jobs run from CONFIRM to their end while the broker accepts no hint because it is dead, full or frozen."""
 
 import datetime as dt
 import os
@@ -22,7 +22,7 @@ from core.watch.heartbeat import WORKER
 from tests import alerting
 from tests.acceptance.own_broker import OwnBroker, own_broker
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
-from tests.acceptance.test_nights import due_now
+from tests.acceptance.test_scheduled_runs import due_now
 from tests.factories import GivenPractice
 from tests.processes import children_of
 from tests.servers import Databases
@@ -39,14 +39,14 @@ each_trouble = pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLE
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBroker]:
-    """A broker that the tests of this module may harm."""
+    """Yield a broker that the tests of this module may damage."""
     with own_broker(tmp_path_factory.mktemp("broker")) as broker:
         yield broker
 
 
 @pytest.fixture(scope="module")
 def product(databases: Databases, broker: OwnBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The product on that broker; no test is helped by a beat."""
+    """Yield the product on that broker. No test depends on beat."""
     folder = tmp_path_factory.mktemp("product")
     with (
         databases.fresh() as url,
@@ -57,7 +57,7 @@ def product(databases: Databases, broker: OwnBroker, tmp_path_factory: pytest.Te
 
 
 @each_trouble
-def test_a_job_runs_from_confirm_to_its_end_without_the_broker_and_hints_afterwards_double_nothing(
+def test_a_job_runs_to_its_end_without_the_broker_and_later_hints_repeat_nothing(
     product: Product, broker: OwnBroker, trouble: Trouble
 ) -> None:
     practice = product.practice(claims=24)
@@ -73,7 +73,7 @@ def test_a_job_runs_from_confirm_to_its_end_without_the_broker_and_hints_afterwa
 
 
 @each_trouble
-def test_a_job_in_the_middle_of_which_the_broker_goes_away_runs_to_its_end(
+def test_a_job_runs_to_its_end_when_the_broker_fails_mid_job(
     product: Product, broker: OwnBroker, trouble: Trouble
 ) -> None:
     practice = product.practice(claims=24)
@@ -89,7 +89,7 @@ def test_a_job_in_the_middle_of_which_the_broker_goes_away_runs_to_its_end(
 
 
 @each_trouble
-def test_a_worker_that_is_started_without_the_broker_works_sweeps_and_says_that_it_lives(
+def test_a_worker_started_without_the_broker_works_sweeps_and_sends_heartbeats(
     product: Product, broker: OwnBroker, trouble: Trouble
 ) -> None:
     practice = product.practice(claims=6)
@@ -120,7 +120,7 @@ def _last_tick(product: Product) -> dt.datetime:
 
 
 @each_trouble
-def test_a_preview_too_large_for_a_request_is_prepared_and_runs_without_the_broker(
+def test_a_large_preview_is_prepared_and_runs_without_the_broker(
     product: Product, broker: OwnBroker, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
@@ -135,7 +135,7 @@ def test_a_preview_too_large_for_a_request_is_prepared_and_runs_without_the_brok
 
 
 @each_trouble
-def test_a_scheduled_run_begins_and_settles_without_the_broker(
+def test_a_scheduled_run_starts_and_settles_without_the_broker(
     product: Product, broker: OwnBroker, trouble: Trouble
 ) -> None:
     practice = product.practice(claims=4)
@@ -153,7 +153,7 @@ def test_a_scheduled_run_begins_and_settles_without_the_broker(
 
 
 @each_trouble
-def test_a_worker_that_is_asked_to_stop_without_the_broker_finishes_its_chunk_and_blames_nobody(
+def test_a_worker_stopped_without_the_broker_finishes_its_chunk_and_fails_no_claim(
     product: Product, broker: OwnBroker, trouble: Trouble
 ) -> None:
     practice = product.practice(claims=9)
@@ -169,7 +169,7 @@ def test_a_worker_that_is_asked_to_stop_without_the_broker_finishes_its_chunk_an
         line.wait_for_a_worker()
 
         os.kill(worker.pid, signal.SIGTERM)
-        eventually(lambda: "Warm shutdown" in worker.said_since_start(), seconds=PATIENCE_SECONDS)
+        eventually(lambda: "Warm shutdown" in worker.log_since_start(), seconds=PATIENCE_SECONDS)
         line.release()
 
         eventually(lambda: not worker.is_running(), seconds=PATIENCE_SECONDS)
@@ -181,7 +181,7 @@ def test_a_worker_that_is_asked_to_stop_without_the_broker_finishes_its_chunk_an
     product.assert_all_settled(practice, job)
 
 
-def test_a_killed_pool_process_is_missed_by_no_chunk_while_the_broker_is_dead(
+def test_every_chunk_is_settled_after_a_pool_process_is_killed_while_the_broker_is_dead(
     product: Product, broker: OwnBroker
 ) -> None:
     practice = product.practice(claims=6)
@@ -194,7 +194,7 @@ def test_a_killed_pool_process_is_missed_by_no_chunk_while_the_broker_is_dead(
         product.assert_all_settled(practice, job)
 
 
-def test_a_worker_whose_whole_pool_was_killed_while_the_broker_is_dead_is_replaced(
+def test_a_worker_whose_pool_is_killed_while_the_broker_is_dead_is_replaced(
     product: Product, broker: OwnBroker
 ) -> None:
     practice = product.practice(claims=6)
@@ -219,7 +219,7 @@ def test_work_found_without_a_hint_is_counted(product: Product, broker: OwnBroke
         eventually(lambda: found() > before, seconds=PATIENCE_SECONDS)
 
 
-def test_a_worker_without_a_broker_that_settles_by_itself_is_not_taken_for_stuck(
+def test_a_worker_that_settles_without_the_broker_is_not_considered_stuck(
     servers: tuple[Databases, Broker], broker: OwnBroker, tmp_path: Path
 ) -> None:
     databases, _ = servers
@@ -234,10 +234,10 @@ def test_a_worker_without_a_broker_that_settles_by_itself_is_not_taken_for_stuck
             job = product.confirm(practice, chunk_claims=1)
             product.assert_all_settled(practice, job)
         assert product.workers.settle.pid == worker
-        assert "worker_is_stuck" not in product.workers.settle.said()
+        assert "worker_is_stuck" not in product.workers.settle.log_text()
 
 
-def test_a_stuck_worker_ends_itself_without_the_broker_too_and_a_fresh_one_settles(
+def test_a_stuck_worker_ends_itself_without_the_broker_and_a_new_one_settles(
     servers: tuple[Databases, Broker], broker: OwnBroker, tmp_path: Path
 ) -> None:
     databases, _ = servers
@@ -254,11 +254,11 @@ def test_a_stuck_worker_ends_itself_without_the_broker_too_and_a_fresh_one_settl
 
             eventually(lambda: not product.workers.settle.is_running(), seconds=PATIENCE_SECONDS)
 
-            assert "worker_is_stuck" in product.workers.settle.said()
+            assert "worker_is_stuck" in product.workers.settle.log_text()
             product.assert_all_settled(practice, job)
 
 
-def test_without_the_broker_a_ticket_is_raised_and_a_page_only_while_work_waits_over_a_minute(
+def test_a_dead_broker_raises_a_ticket_and_a_page_only_if_work_waits_over_a_minute(
     product: Product, broker: OwnBroker
 ) -> None:
     practice = product.practice(claims=4)
@@ -286,7 +286,7 @@ def test_without_the_broker_a_ticket_is_raised_and_a_page_only_while_work_waits_
 
 
 def _scrape(product: Product, *, later: dt.timedelta = dt.timedelta()) -> str:
-    """What a web process of this product tells Prometheus, by a clock that is later."""
+    """Return the metrics of a web process of this product whose clock is ahead by `later`."""
     settings = Settings.model_validate({"database_url": product.database_url, "broker_url": product.broker_url})
     app = create_app(settings, clock=lambda: utc_now() + later)
     try:
@@ -297,7 +297,7 @@ def _scrape(product: Product, *, later: dt.timedelta = dt.timedelta()) -> str:
         app.extensions["settle"].engine.dispose()
 
 
-def test_no_invariant_is_broken_by_anything_above(product: Product) -> None:
+def test_every_invariant_holds_after_the_tests_above(product: Product) -> None:
     practice: GivenPractice = product.practice()
     assert practice.violations() == []
     with transaction(product.sessions) as session:

@@ -1,4 +1,4 @@
-"""Whoever kills, freezes or stops a worker, and whenever: every claim is settled once, and nothing is half done."""
+"""If a worker is killed, frozen or stopped at any moment, each claim is settled once and completely."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_no_claim_half_settled(p
     assert practice.write_offs("C00005") == [(1, "insurance", -1_000), (1, "patient", -500)]
 
 
-def test_a_worker_killed_after_its_last_commit_has_settled_and_the_sweep_says_completed(product: Product) -> None:
+def test_the_sweep_completes_the_job_of_a_worker_killed_after_its_last_commit(product: Product) -> None:
     practice = product.practice(claims=3)
     with product.hold_line(practice, "C00002") as line:
         job = product.confirm(practice)
@@ -49,7 +49,7 @@ def test_a_worker_killed_after_its_last_commit_has_settled_and_the_sweep_says_co
     product.assert_all_settled(practice, job)
 
 
-def test_a_worker_killed_between_two_chunks_leaves_the_second_to_another(product: Product) -> None:
+def test_another_worker_settles_the_next_chunk_after_a_worker_is_killed(product: Product) -> None:
     practice = product.practice(claims=4)
     job = product.preview(practice, chunk_claims=2)
     with product.hold_chunk(job, first=3):
@@ -64,7 +64,7 @@ def test_a_worker_killed_between_two_chunks_leaves_the_second_to_another(product
     assert product.worker_of(job, chunk=1) != first
 
 
-def test_a_whole_worker_killed_in_the_middle_of_a_chunk_is_started_again_and_ends_the_job(product: Product) -> None:
+def test_a_worker_killed_with_its_pool_is_restarted_and_finishes_the_job(product: Product) -> None:
     practice = product.practice(claims=6)
     with product.hold_line(practice, "C00002") as line:
         job = product.confirm(practice, chunk_claims=3)
@@ -79,7 +79,7 @@ def test_a_whole_worker_killed_in_the_middle_of_a_chunk_is_started_again_and_end
     product.assert_all_settled(practice, job)
 
 
-def test_a_frozen_worker_that_wakes_after_another_took_over_does_nothing_twice(product: Product) -> None:
+def test_a_frozen_worker_that_resumes_after_another_took_over_repeats_nothing(product: Product) -> None:
     practice = product.practice(claims=4)
     other = product.workers.another("settle", name="other")
     with product.hold_line(practice, "C00001") as line:
@@ -87,7 +87,7 @@ def test_a_frozen_worker_that_wakes_after_another_took_over_does_nothing_twice(p
         product.hint(job)
         line.wait_for_a_worker()
         product.workers.settle.freeze()
-        # The server gives up the wait, and with it all locks, although the worker cannot hear of it.
+        # The server ends the wait and releases all locks, although the frozen worker cannot receive it.
         eventually(lambda: line.waiting() == 0, seconds=PATIENCE_SECONDS)
     try:
         other.start()
@@ -102,7 +102,7 @@ def test_a_frozen_worker_that_wakes_after_another_took_over_does_nothing_twice(p
         other.stop()
         product.hint(next_job)
         product.assert_all_settled(practice, next_job)
-        assert product.worker_of(next_job) not in taken_by, "the woken one works on"
+        assert product.worker_of(next_job) not in taken_by, "the resumed worker works on"
     finally:
         product.workers.settle.thaw()
         other.kill()
@@ -110,7 +110,7 @@ def test_a_frozen_worker_that_wakes_after_another_took_over_does_nothing_twice(p
         assert practice.write_offs(number) == [(1, "insurance", -1_000), (1, "patient", -500)]
 
 
-def test_a_worker_frozen_with_hints_in_its_socket_and_then_killed_takes_nothing_with_it(product: Product) -> None:
+def test_hints_in_the_socket_of_a_frozen_and_killed_worker_are_not_needed(product: Product) -> None:
     practice = product.practice(claims=6)
     product.workers.settle.freeze()
     job = product.confirm(practice, chunk_claims=2)
@@ -122,7 +122,7 @@ def test_a_worker_frozen_with_hints_in_its_socket_and_then_killed_takes_nothing_
     product.assert_all_settled(practice, job)
 
 
-def test_a_worker_that_is_asked_to_stop_finishes_its_chunk_and_blames_nobody(product: Product) -> None:
+def test_a_worker_that_is_stopped_finishes_its_chunk_and_fails_no_claim(product: Product) -> None:
     practice = product.practice(claims=9)
     job = product.preview(practice, chunk_claims=3)
     worker = product.workers.settle
@@ -136,7 +136,7 @@ def test_a_worker_that_is_asked_to_stop_finishes_its_chunk_and_blames_nobody(pro
         line.wait_for_a_worker()
 
         os.kill(worker.pid, signal.SIGTERM)
-        eventually(lambda: "Warm shutdown" in worker.said_since_start(), seconds=PATIENCE_SECONDS)
+        eventually(lambda: "Warm shutdown" in worker.log_since_start(), seconds=PATIENCE_SECONDS)
         line.release()
 
         eventually(lambda: not worker.is_running(), seconds=PATIENCE_SECONDS)
@@ -149,10 +149,10 @@ def test_a_worker_that_is_asked_to_stop_finishes_its_chunk_and_blames_nobody(pro
     product.assert_all_settled(practice, job)
 
 
-def test_a_worker_killed_in_a_long_statement_lets_go_of_its_claims_long_before_the_statement_ends(
+def test_a_worker_killed_in_a_long_statement_releases_its_claims_early(
     product: Product,
 ) -> None:
-    """A server that writes to nobody does not notice that its client has gone, unless it is told to look."""
+    """A server that sends nothing does not notice a lost client unless it is configured to check."""
     practice = product.practice(claims=2)
     sleeping = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
     with product.engine.begin() as connection:
@@ -183,10 +183,10 @@ def test_a_worker_killed_in_a_long_statement_lets_go_of_its_claims_long_before_t
     assert practice.progress(job, now=utc_now()).settled == 2
 
 
-def test_a_worker_whose_pool_is_stuck_ends_itself_and_a_fresh_one_goes_on(
+def test_a_worker_whose_pool_is_stuck_ends_itself_and_a_new_one_continues(
     servers: tuple[Databases, Broker], tmp_path: Path
 ) -> None:
-    """Its pool takes hints and does nothing, as after a kill in the middle of an answer."""
+    """Its pool accepts hints and does nothing, as after a kill in the middle of an answer."""
     databases, broker = servers
     with (
         databases.fresh() as url,
@@ -200,5 +200,5 @@ def test_a_worker_whose_pool_is_stuck_ends_itself_and_a_fresh_one_goes_on(
 
         eventually(lambda: product.sweep() or not product.workers.settle.is_running(), seconds=PATIENCE_SECONDS)
 
-        assert "worker_is_stuck" in product.workers.settle.said()
+        assert "worker_is_stuck" in product.workers.settle.log_text()
         product.assert_all_settled(practice, job)

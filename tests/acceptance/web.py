@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API said."""
+    """The API's answer."""
 
     status: int
     headers: dict[str, str]
@@ -35,7 +35,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """Its body."""
+        """Return its body."""
         return json.loads(self.text)
 
 
@@ -43,7 +43,7 @@ class Web:
     """A web process (gunicorn, with its workers) on the product's database and broker."""
 
     def __init__(self, guardian: Guardian, product: Product, *, folder: Path, **variables: str) -> None:
-        """Keep what it is started with; `variables` are more SETTLE_… settings."""
+        """Keep the arguments for `start`. `variables` are more SETTLE_… settings."""
         self.log = folder / "web.log"
         self._guardian = guardian
         given = {
@@ -56,7 +56,7 @@ class Web:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Return the port that it listens on."""
         return self._settings.web_port
 
     def start(self) -> None:
@@ -67,25 +67,25 @@ class Web:
 
     def _died(self) -> bool:
         assert self._child is not None
-        assert self._child.is_running(), self.said()[-2_000:]
+        assert self._child.is_running(), self.log_text()[-2_000:]
         return False
 
     def kill(self) -> None:
-        """SIGKILL to all of it."""
+        """Send SIGKILL to all its processes."""
         if self._child is not None:
             self._child.kill()
 
     def request_stop(self) -> None:
-        """SIGTERM, as the supervisor or a container's end sends it."""
+        """Send SIGTERM, as a supervisor or a stopping container does."""
         assert self._child is not None
         self._child.request_stop()
 
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Return True if it has not ended."""
         return self._child is not None and self._child.is_running()
 
-    def said(self) -> str:
-        """Its log."""
+    def log_text(self) -> str:
+        """Return its log."""
         return self.log.read_text(errors="replace")
 
     def ask(
@@ -97,7 +97,7 @@ class Web:
         form: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """One request, as any HTTP client makes it: `body` as JSON, or a `form` as a browser sends it."""
+        """Send one request, as any HTTP client does: `body` as JSON, or a `form` as a browser sends it."""
         connection = HTTPConnection(HOST, self.port, timeout=PATIENCE_SECONDS)
         kind = "application/x-www-form-urlencoded" if form is not None else "application/json"
         sent = urlencode(form) if form is not None else json.dumps(body) if body is not None else None
@@ -111,21 +111,21 @@ class Web:
 
 @dataclass(frozen=True)
 class Api:
-    """The API with one person's token."""
+    """The API with one user's token."""
 
     web: Web
     token: str
 
     @classmethod
     def of_biller(cls, web: Web, practice: GivenPractice) -> "Api":
-        """With a new token of the practice's biller."""
+        """Return the API with a new token of the practice's biller."""
         return cls.of(web, practice, practice.biller)
 
     @classmethod
-    def of(cls, web: Web, practice: GivenPractice, person: Actor) -> "Api":
-        """With a new token of `person`."""
+    def of(cls, web: Web, practice: GivenPractice, actor: Actor) -> "Api":
+        """Return the API with a new token of `actor`."""
         with transaction(practice.sessions) as session:
-            user = session.get_one(User, person.user_id)
+            user = session.get_one(User, actor.user_id)
             return cls(web, tokens.add_token(session, user, utc_now()))
 
     def get(self, path: str, *, headers: dict[str, str] | None = None, **query: Any) -> Answer:
@@ -138,12 +138,12 @@ class Api:
         return self._ask("POST", path, body, headers)
 
     def preview(self, selection: Any = None, *, key: str = "key", **other: Any) -> Answer:
-        """Ask for a job on `selection` (every claim without one)."""
+        """Request a job on `selection`, by default on every claim."""
         body = {"selection": selection or {"all": True}, "reason": "small_balance", **other}
         return self.post("/settle-jobs", body, headers={"Idempotency-Key": key})
 
     def confirm(self, job_id: str) -> Answer:
-        """Type the word."""
+        """Confirm a job with the word CONFIRM."""
         return self.post(f"/settle-jobs/{job_id}/confirm", {"confirmation": "CONFIRM", "cost_share_reason": "Hardship"})
 
     def _ask(self, method: str, path: str, body: Any, headers: dict[str, str] | None) -> Answer:
@@ -153,7 +153,7 @@ class Api:
 
 @contextmanager
 def running_web(product: Product, *, folder: Path, **variables: str) -> Iterator[Web]:
-    """Start a web process; nothing of it is left at the end."""
+    """Start a web process. At the end, none of its processes is left."""
     with Guardian() as guardian:
         web = Web(guardian, product, folder=folder, **variables)
         try:

@@ -67,8 +67,8 @@ def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
     with running_workers(folder=tmp_path, database_url=database_url, broker_url=broker_url) as workers:
         eventually(lambda: len(processes(sessions, WORKER)) == 2, seconds=PATIENCE_SECONDS)
         assert {one.says["time_zones"] for one in processes(sessions, WORKER)} == {newest.version}
-        eventually(lambda: "time_zone_database" in workers.control.said(), seconds=PATIENCE_SECONDS)
-        (line,) = [json.loads(line) for line in workers.control.said().splitlines() if "time_zone_database" in line]
+        eventually(lambda: "time_zone_database" in workers.control.log_text(), seconds=PATIENCE_SECONDS)
+        (line,) = [json.loads(line) for line in workers.control.log_text().splitlines() if "time_zone_database" in line]
         assert (line["level"], line["version"], line["source"]) == ("info", newest.version, "wheel")
         with Guardian() as guardian:
             log, urls = tmp_path / "beat.log", {"SETTLE_DATABASE_URL": database_url, "SETTLE_BROKER_URL": broker_url}
@@ -127,7 +127,7 @@ def test_the_request_id_is_on_the_workers_log_lines_and_its_counts_are_flushed(
 
     def lines(**fields: object) -> list[dict[str, object]]:
         """Return the workers' log lines about chunks that contain all the given fields."""
-        found = [json.loads(line) for line in worker.settle.said().splitlines() if line.startswith("{")]
+        found = [json.loads(line) for line in worker.settle.log_text().splitlines() if line.startswith("{")]
         chunks = [line for line in found if line["event"] == "chunk_settled"]
         return [line for line in chunks if fields.items() <= line.items()]
 
@@ -159,6 +159,6 @@ def test_every_log_line_of_a_worker_is_one_json_event(worker: Workers, broker_ur
     worker.hint(TASK_WORK, 1, 1)
     eventually(lambda: broker_client(broker_url).llen("settle:settle") == 0, seconds=PATIENCE_SECONDS)
 
-    lines = [line for line in worker.settle.said().splitlines() if line]
+    lines = [line for line in worker.settle.log_text().splitlines() if line]
     assert lines
     assert all("event" in json.loads(line) for line in lines)

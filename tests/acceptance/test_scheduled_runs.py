@@ -1,4 +1,4 @@
-"""Nights by real workers: a tick from anywhere makes one job of a night, which settles, is reported and mailed once."""
+"""Scheduled runs by real workers: any process's tick starts one job per run, which settles, reports and mails once."""
 
 import datetime as dt
 import os
@@ -32,7 +32,7 @@ AGO = dt.timedelta(minutes=5)
 
 @pytest.fixture(scope="module")
 def post() -> Iterator[MailServer]:
-    """A mail server that is up."""
+    """Yield a running mail server."""
     server = MailServer()
     server.up()
     yield server
@@ -43,10 +43,10 @@ def post() -> Iterator[MailServer]:
 def product(
     servers: tuple[Databases, Broker], post: MailServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
-    """Workers that know of the mail server."""
+    """Yield workers that use the mail server."""
     databases, broker = servers
     mails = {"SMTP_URL": post.url, "MAIL_FROM": "settle@lakeside.example", "PUBLIC_URL": "http://127.0.0.1:8000"}
-    folder = tmp_path_factory.mktemp("nights")
+    folder = tmp_path_factory.mktemp("runs")
     with (
         databases.fresh() as url,
         running_product(folder=folder, database_url=url, broker_url=broker.url, **mails) as product,
@@ -54,8 +54,8 @@ def product(
         yield product
 
 
-def due_now(practice: GivenPractice, *, name: str = "Night", **asked: object) -> int:
-    """A schedule whose night began five minutes ago, and which was there before."""
+def due_now(practice: GivenPractice, *, name: str = "Small balances", **asked: object) -> int:
+    """Create a schedule with a run that became due five minutes ago. Return its id."""
     at = utc_now() - AGO
     local = at.astimezone(ZoneInfo(DEFAULT_TIME_ZONE)).time().replace(second=0, microsecond=0)
     request = a_request(name=name, local_time=local.isoformat("minutes"), **asked)
@@ -89,7 +89,7 @@ def wait_for_a_run(practice: GivenPractice) -> ScheduleRun:
     return run
 
 
-def test_a_tick_starts_the_night_which_settles_and_is_mailed_by_itself(product: Product, post: MailServer) -> None:
+def test_a_tick_starts_a_due_run_which_settles_claims_and_mails_its_report(product: Product, post: MailServer) -> None:
     practice = product.practice(claims=5)
     due_now(practice, mail_to=["billing@lakeside.example"])
 
@@ -104,7 +104,7 @@ def test_a_tick_starts_the_night_which_settles_and_is_mailed_by_itself(product: 
     assert f"http://127.0.0.1:8000/schedule-runs/{run.id}" in letter.message.get_content()
 
 
-def test_without_beat_and_without_a_hint_the_timer_of_a_single_worker_starts_the_night(product: Product) -> None:
+def test_without_beat_or_hints_one_workers_timer_starts_the_run(product: Product) -> None:
     practice = product.practice(claims=2)
     product.workers.control.stop()
     try:
@@ -120,7 +120,7 @@ def test_without_beat_and_without_a_hint_the_timer_of_a_single_worker_starts_the
 
 @pytest.fixture
 def two_beats(product: Product, tmp_path: Path) -> Iterator[list[Path]]:
-    """Two beats at once; give their logs."""
+    """Run two beats at once. Yield their logs."""
     given = {"DATABASE_URL": product.database_url, "BROKER_URL": product.broker_url}
     environment = {**os.environ, **{f"SETTLE_{name}": value for name, value in given.items()}}
     logs = [tmp_path / f"beat-{number}.log" for number in range(2)]
@@ -130,12 +130,12 @@ def two_beats(product: Product, tmp_path: Path) -> Iterator[list[Path]]:
         yield logs
 
 
-def test_two_beats_and_twenty_ticks_more_make_one_job_of_each_night(product: Product, two_beats: list[Path]) -> None:
+def test_two_beats_and_twenty_more_ticks_create_one_job_per_run(product: Product, two_beats: list[Path]) -> None:
     practice = product.practice(claims=4)
     second = product.workers.another(QUEUE_CONTROL, name="second")
     second.start()
     try:
-        schedules = {due_now(practice, name=f"Night {number}") for number in range(4)}
+        schedules = {due_now(practice, name=f"Schedule {number}") for number in range(4)}
 
         for _ in range(20):
             tick(product)
@@ -155,7 +155,7 @@ def test_two_beats_and_twenty_ticks_more_make_one_job_of_each_night(product: Pro
     assert practice.violations() == []
 
 
-def test_a_worker_killed_in_the_middle_of_a_tick_leaves_nothing_and_the_next_tick_runs_the_night(
+def test_a_worker_killed_mid_tick_leaves_nothing_and_the_next_tick_starts_the_run(
     product: Product,
 ) -> None:
     practice = product.practice(claims=3)
@@ -174,7 +174,7 @@ def test_a_worker_killed_in_the_middle_of_a_tick_leaves_nothing_and_the_next_tic
     product.assert_all_settled(practice, jobs_of(practice)[0])
 
 
-def test_while_the_mail_server_hangs_nights_begin_and_jobs_settle(product: Product, post: MailServer) -> None:
+def test_scheduled_runs_start_and_settle_while_the_mail_server_hangs(product: Product, post: MailServer) -> None:
     waiting = product.practice()
     due_now(waiting, mail_to=["billing@lakeside.example"], filter={"claim_id": "nowhere"})
     visits = post.visits
