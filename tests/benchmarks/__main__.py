@@ -1,4 +1,4 @@
-"""`make bench`: the table of ratios, all of it or some rows, at full size or small."""
+"""`make bench`: the table of ratios, complete or some rows, at full or small size."""
 
 import datetime as dt
 import time
@@ -11,7 +11,7 @@ from tests.benchmarks import away, place as places, reading, running, settling, 
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
 
-# `away` comes last: it kills the broker.
+# `away` comes last because it kills the broker.
 PARTS = {
     "settling": settling.rows, "reading": reading.rows, "running": running.rows, "slow": slow.rows, "away": away.rows
 }  # fmt: skip
@@ -22,7 +22,7 @@ PARTS = {
 @click.option("--claims", type=int, help="So many claims in the first row; the others shrink alike.")
 @click.option("--times", type=int, default=3, show_default=True, help="How often the first row is tried.")
 def main(parts: tuple[str, ...], claims: int | None, times: int) -> None:
-    """Measure PARTS (all, if none is named) and print the table."""
+    """Measure PARTS (by default all) and print the table."""
     sizes = _sizes(claims, times)
     console = Console(width=150)
     begun = time.monotonic()

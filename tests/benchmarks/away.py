@@ -1,4 +1,4 @@
-"""Settling while the broker takes no hint, against settling with it: dead and frozen, from CONFIRM to the end."""
+"""Settling while the broker accepts no hint (dead or frozen) against settling with it, from CONFIRM to the end."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ SHARE_MIN: Final = 0.5
 
 
 def rows(place: Place, sizes: Sizes) -> list[Row]:
-    """A row for each trouble. The frozen broker comes before the dead one, which stays dead."""
+    """Return a row for each kind of failure. The frozen broker comes before the dead one, which stays dead."""
     given = place.migrated("away")
     practice = make_practice(
         place.url(given, superuser=True), name="Lakeside", claims=sizes.settled, now=runs.utc_now()
@@ -33,7 +33,7 @@ def _row(how: str, claims: int, seconds: float, normal: float) -> Row:
 
 
 def _settled(place: Place, given: str, practice: Practice, trouble: signal.Signals | None) -> float:
-    """Seconds from CONFIRM to the end of the job."""
+    """Return the seconds from CONFIRM to the end of the job."""
     watch = Watch()
     with place.copy_of(given, "away_now") as database, runs.sessions_on(place.url(database)) as sessions:
         job = runs.preview(sessions, practice.biller)

@@ -1,4 +1,4 @@
-"""Claims to measure with: any number of two lines each, made by the database in sets and the same every time."""
+"""Claims to measure with: any number of two lines each, created by the database in sets and always the same."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from core.access.permissions import Actor
 from core.db.engine import make_engine, make_sessions
 from tests.factories import a_practice
 
-# A hundredth is on hold, so that every contestant has something to skip. Line 1 has a patient's due and, for six in
-# ten, an insurance's; line 2 an insurance's: 2.6 write-offs a claim, on six postings that are there before.
+# A hundredth is on hold, so that every contestant has something to skip. Line 1 has a patient balance and, for six in
+# ten, an insurance balance. Line 2 has an insurance balance. This makes 2.6 write-offs per claim, on six earlier
+# postings.
 _AMOUNTS: Final = """
 CREATE TEMPORARY TABLE amounts ON COMMIT DROP AS
 SELECT first_id + n AS id, n,
@@ -84,14 +85,14 @@ _NEXT_ID: Final = "SELECT setval(pg_get_serial_sequence('claim', 'id'), (SELECT 
 
 @dataclass(frozen=True)
 class Practice:
-    """A practice with claims, and who acts in it."""
+    """A practice with claims, and the user who acts in it."""
 
     id: int
     biller: Actor
 
 
 def make_practice(url: str, *, name: str, claims: int, now: dt.datetime) -> Practice:
-    """Make a practice of `claims` claims; `url` is that of a superuser, who may leave the foreign keys unchecked."""
+    """Create a practice with `claims` claims. `url` is that of a superuser, who can skip the foreign key checks."""
     engine = make_engine(url)
     given = a_practice(make_sessions(engine), name=name)
     engine.dispose()

@@ -1,4 +1,4 @@
-"""What is measured and how it is told."""
+"""What is measured and how it is printed."""
 
 import statistics
 import time
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what was measured, what it gave, and what it is to be at least."""
+    """One line of the table: what was measured, the result, and the required result."""
 
     what: str
     product: str
@@ -21,7 +21,7 @@ class Row:
 
 @dataclass
 class Watch:
-    """Seconds of each of several tries."""
+    """The seconds of several tries."""
 
     seconds: list[float] = field(default_factory=list)
 
@@ -34,17 +34,17 @@ class Watch:
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """Return the median."""
         return statistics.median(self.seconds)
 
     @property
     def p95(self) -> float:
-        """Nineteen of twenty are at most this."""
+        """Return the 95th percentile."""
         return sorted(self.seconds)[min(len(self.seconds) - 1, round(0.95 * len(self.seconds)))]
 
 
 def timed(work: Callable[[], object], *, times: int) -> Watch:
-    """Do `work` once unmeasured, so that nothing is compiled or read from disk for the first time, then `times`."""
+    """Do `work` once unmeasured, to warm up compilation and caches, then `times` measured."""
     work()
     watch = Watch()
     for _ in range(times):
@@ -54,10 +54,10 @@ def timed(work: Callable[[], object], *, times: int) -> Watch:
 
 
 def ms(seconds: float) -> str:
-    """As milliseconds."""
+    """Return the time in milliseconds."""
     return f"{seconds * 1_000:,.1f} ms"
 
 
 def per_second(claims: int, seconds: float) -> str:
-    """As claims a second."""
+    """Return the rate in claims per second."""
     return f"{claims / seconds:,.0f} claims/s"

@@ -1,7 +1,7 @@
-"""Baseline: everything in one transaction, written by hand in SQL, as somebody who knows PostgreSQL would.
+"""Baseline: everything in one transaction of handwritten SQL, as a PostgreSQL expert would write it.
 
-It starts from the same frozen items and ends in the same rows: the same locks, rules and ledger check, the same
-postings, caches, outcomes, counters and status. It has no reconciliation to do, since nothing of it can be half done.
+It starts from the same frozen items and ends in the same rows: the same locks, rules and ledger check, and the same
+postings, caches, outcomes, counters and status. It needs no reconciliation, because it is never half done.
 """
 
 from typing import Final
@@ -24,7 +24,7 @@ UPDATE job_item SET outcome = 'skipped', code = verdict_code
  WHERE practice_id = %(practice)s AND job_id = %(job)s AND verdict = 'skip'
 """
 
-# The rules of the run: changed since the preview, or a due that differs from the ledger.
+# The rules of the run: changed since the preview, or a balance that differs from the ledger.
 _JUDGE: Final = """
 WITH ledger AS (
     SELECT claim_id, line,
@@ -114,7 +114,7 @@ UPDATE settle_job SET status = 'completed', started_at = now(), finished_at = cl
  WHERE practice_id = %(practice)s AND id = %(job)s
 """
 
-# What a hand would add that knows how little is known of rows that were only just written.
+# An expert would add this, because PostgreSQL has no statistics on rows that were just written.
 _ANALYZE: Final = "ANALYZE job_item"
 
 STATEMENTS: Final = (_LOCK, "ANALYZE locked", _SKIP, _JUDGE, _POST, _LINES, _CLAIMS, _CHUNKS, _JOB)

@@ -1,4 +1,4 @@
-"""Baselines: the same rules and postings, claim by claim, as one writes them with an object mapper.
+"""Baselines: the same rules and postings, claim by claim, as typically written with an object mapper.
 
 `python -m celery -A tests.benchmarks.orm worker` is a worker that settles one claim for each message.
 """
@@ -34,24 +34,24 @@ app.conf.update(
 
 @cache
 def sessions() -> Sessions:
-    """Sessions of this process."""
+    """Return this process's session maker."""
     return make_sessions(make_engine(os.environ["SETTLE_DATABASE_URL"], pool_size=1))
 
 
 @worker_process_init.connect
 def leave_the_parents_connection(**_: object) -> None:
-    """A forked process makes its own."""
+    """Discard the parent's connection, because a forked process opens its own."""
     sessions.cache_clear()
 
 
 @app.task(name=TASK)
 def settle_one(practice_id: int, job_id: int, position: int) -> None:
-    """Settle one claim in a transaction of its own."""
+    """Settle one claim in its own transaction."""
     settle_positions(sessions(), JobKey(practice_id, job_id), position, position)
 
 
 def settle_positions(sessions: Sessions, job_key: JobKey, first: int, last: int) -> None:
-    """Settle the claims of these items in one transaction, an object for each row."""
+    """Settle the claims of these items in one transaction, with an object for each row."""
     with transaction(sessions) as session:
         job = session.get_one(SettleJob, job_key)
         items = session.scalars(

@@ -1,4 +1,4 @@
-"""Where it is measured: servers of this run alone, as durable as those of `settle up`; databases copied from one."""
+"""The servers of a benchmark: used by this run alone, as durable as those of `settle up`, with copied databases."""
 
 import shutil
 import tempfile
@@ -30,12 +30,12 @@ class Place:
         self.broker_url = broker.url
 
     def url(self, database: str, *, superuser: bool = False) -> str:
-        """The URL of a database, for the product's role or for one who may do everything."""
+        """Return the URL of a database, for the product's role or for a superuser."""
         url = make_url(self.postgres.url).set(database=database)
         return (url.set(username="postgres") if superuser else url).render_as_string(hide_password=False)
 
     def migrated(self, database: str) -> str:
-        """Make an empty database with every table; give its name."""
+        """Create an empty database with every table. Return its name."""
         self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
         self._run("CREATE DATABASE {} OWNER settle", database)
         migrate(self.url(database))
@@ -43,7 +43,10 @@ class Place:
 
     @contextmanager
     def copy_of(self, database: str, name: str) -> Iterator[str]:
-        """A copy of a database, file by file, so that everyone begins with the same pages; dropped at the end."""
+        """Yield the URL of a copy of a database, made file by file so that each contestant starts with the same pages.
+
+        Drop it.
+        """
         self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
         self._run("CREATE DATABASE {} TEMPLATE {} OWNER settle STRATEGY file_copy", name, database)
         self.settle_down()
@@ -53,16 +56,16 @@ class Place:
             self._run("DROP DATABASE {} WITH (FORCE)", name)
 
     def settle_down(self) -> None:
-        """Write out what is dirty, so that nobody pays for what another left behind."""
+        """Write out dirty pages, so that no contestant pays for the writes of another."""
         self._run("CHECKPOINT")
 
     def run_in(self, database: str, statement: str) -> None:
-        """Run a statement in a database, as one who may do everything."""
+        """Run a statement in a database as the superuser."""
         with psycopg.connect(self.url(database, superuser=True), autocommit=True) as connection:
             connection.execute(statement.encode())
 
     def settings(self) -> str:
-        """What says how durable it is and how much memory it has."""
+        """Return the settings for durability and memory."""
         with psycopg.connect(self.url("postgres", superuser=True), autocommit=True) as connection:
             shown = [connection.execute(f"SHOW {name}").fetchone() for name in _SHOWN]
             version = connection.info.server_version // 10_000
@@ -76,7 +79,7 @@ class Place:
 
 @contextmanager
 def running() -> Iterator[Place]:
-    """Start the servers of this run; end them and remove their files."""
+    """Start the servers of this run. At the end, stop them and remove their files."""
     folder = Path(tempfile.mkdtemp(prefix="settle-bench-"))
     folder.chmod(0o711)
     with ExitStack() as stack:

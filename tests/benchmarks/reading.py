@@ -1,4 +1,4 @@
-"""A large practice being read: its preview against a bare INSERT … SELECT, and the feed's pages, totals and counts."""
+"""Reads of a large practice: its preview against a bare INSERT … SELECT, and the feed's pages, totals and counts."""
 
 from typing import Final
 
@@ -33,7 +33,7 @@ SELECT practice_id, 0, row_number() OVER (ORDER BY id), id, version, billing_sta
 
 
 def rows(place: Place, sizes: Sizes) -> list[Row]:
-    """The rows of preview and feed."""
+    """Return the rows of preview and feed."""
     given = place.migrated("reading")
     practice = make_practice(place.url(given, superuser=True), name="Lakeside", claims=sizes.many, now=runs.utc_now())
     url = place.url(given)
@@ -71,7 +71,7 @@ def _pages(sessions: Sessions, practice: Practice, sizes: Sizes) -> list[Row]:
 
 
 def _cursor(sessions: Sessions, practice: Practice, *, place: int) -> str:
-    """The cursor that somebody would have who had read so many claims."""
+    """Return the cursor of a reader who has read this many claims."""
     sort = feed.DEFAULT_SORT
     before = select(Claim).where(Claim.practice_id == practice.id).order_by(*sort.order()).offset(place - 1).limit(1)
     with sessions() as session:

@@ -1,4 +1,4 @@
-"""A large job at work: its progress, small jobs beside it, and what memory the workers take."""
+"""A large running job: its progress, small jobs beside it, and the memory of the workers."""
 
 import statistics
 import time
@@ -21,7 +21,7 @@ TURNS: Final = 3
 
 
 def rows(place: Place, sizes: Sizes) -> list[Row]:
-    """The rows of progress, of 50 claims among a million, and of memory."""
+    """Return the rows of progress, of 50 claims among a million, and of memory."""
     given = place.migrated("running")
     superuser = place.url(given, superuser=True)
     lake = make_practice(superuser, name="Lakeside", claims=sizes.many, now=runs.utc_now())
@@ -50,13 +50,13 @@ class _Scene:
         while not runs.progress(self._sessions, rest).done:
             time.sleep(runs.LOOK_SECONDS)
         busy = {practice.id: self._small_jobs(practice, TURNS) for practice in (self._hill, self._lake)}
-        asked = self._watch_progress(rest)
+        polls = self._watch_progress(rest)
         still = runs.progress(self._sessions, rest).remaining > 0
         runs.wait_for(self._sessions, rest)
         growth = self._memory() / before - 1
         return [
-            Row(f"progress of a job of {self._sizes.many:,} claims, p95", ms(asked.p95), "", "",
-                f"under {ms(PROGRESS_SECONDS_MAX)}", asked.p95 < PROGRESS_SECONDS_MAX),
+            Row(f"progress of a job of {self._sizes.many:,} claims, p95", ms(polls.p95), "", "",
+                f"under {ms(PROGRESS_SECONDS_MAX)}", polls.p95 < PROGRESS_SECONDS_MAX),
             self._beside("another practice", idle[self._hill.id], busy[self._hill.id], still=still),
             self._beside("the same practice", idle[self._lake.id], busy[self._lake.id], still=still),
             Row(f"memory of the workers, from {warm:,} to {self._sizes.many:,} claims", f"{growth:+.1%}", "", "",
@@ -72,7 +72,7 @@ class _Scene:
                    ratio <= SMALL_JOB_RATIO_MAX)  # fmt: skip
 
     def _small_jobs(self, practice: Practice, first_turn: int) -> float:
-        """The median seconds of some small jobs from CONFIRM to completed."""
+        """Return the median seconds of some small jobs from CONFIRM to completed."""
         took = []
         for turn in range(first_turn, first_turn + TURNS):
             begin = turn * self._sizes.few
@@ -103,7 +103,7 @@ class _Scene:
         return runs.claim_numbers(self._sessions, practice.id, skipped=skipped, count=count)
 
     def _memory(self) -> int:
-        """Kilobytes of the largest process that settles."""
+        """Return the kilobytes of the largest process that settles."""
         return max(_resident(pid) for pid in runs.children(self._workers.workers.settle.pid))
 
 

@@ -1,4 +1,4 @@
-"""Jobs of a benchmark: previewed, confirmed and run by real workers, as the product does it."""
+"""Jobs of a benchmark, previewed, confirmed and run by real workers as the product does it."""
 
 import datetime as dt
 import time
@@ -25,7 +25,7 @@ from tests.benchmarks.measure import Watch
 from tests.benchmarks.place import Place
 from tests.workers import Workers, running_workers
 
-LOOK_SECONDS: Final = 0.02  # seldom enough that looking takes nothing from the workers
+LOOK_SECONDS: Final = 0.02  # long enough that polling takes no time from the workers
 EVERYTHING: Final[dict[str, Any]] = {"all": True}
 
 
@@ -42,13 +42,13 @@ class Sizes:
 
 
 def utc_now() -> dt.datetime:
-    """The benchmark's clock."""
+    """Return the time of the benchmark's clock."""
     return dt.datetime.now(dt.UTC)
 
 
 @contextmanager
 def sessions_on(url: str) -> Iterator[Sessions]:
-    """Sessions on a database, disconnected at the end."""
+    """Yield a session maker on a database. Disconnect at the end."""
     engine = make_engine(url)
     try:
         yield make_sessions(engine)
@@ -57,7 +57,7 @@ def sessions_on(url: str) -> Iterator[Sessions]:
 
 
 def preview(sessions: Sessions, by: Actor, *, selection: dict[str, Any] | None = None, key: str = "one") -> JobKey:
-    """Ask for a job and freeze it, whether in the request or as a worker does."""
+    """Request a job and freeze it, either in the request or as a worker does."""
     request = JobRequest.of({"selection": selection or EVERYTHING, "reason": "small_balance"})
     with transaction(sessions) as session:
         job = commands.preview(session, request, by=by, idempotency_key=key, now=utc_now())
@@ -68,19 +68,19 @@ def preview(sessions: Sessions, by: Actor, *, selection: dict[str, Any] | None =
 
 
 def confirm(sessions: Sessions, job: JobKey, by: Actor) -> None:
-    """Confirm it."""
+    """Confirm the job."""
     with transaction(sessions) as session:
         commands.confirm(session, job, confirmation="CONFIRM", by=by, now=utc_now())
 
 
 def progress(sessions: Sessions, job: JobKey) -> Progress:
-    """How far it is."""
+    """Return the job's progress."""
     with sessions() as session:
         return for_job(session, job, now=utc_now())
 
 
 def wait_for(sessions: Sessions, job: JobKey) -> Progress:
-    """Look until the job is over; anything but completed is no result."""
+    """Poll until the job is over. Fail unless it completed."""
     status = select(SettleJob.status).where(*job.of(SettleJob))
     while True:
         with sessions() as session:
@@ -93,7 +93,7 @@ def wait_for(sessions: Sessions, job: JobKey) -> Progress:
 
 
 class Crew:
-    """Real workers on one database, and the way to hint to them."""
+    """Real workers on one database, and a way to send them hints."""
 
     def __init__(self, workers: Workers, app: Celery) -> None:
         """Keep both."""
@@ -101,14 +101,14 @@ class Crew:
         self._app = app
 
     def hint(self, job: JobKey, *, times: int = HINTS_PER_CONFIRM_MAX) -> None:
-        """Hint as confirming does."""
+        """Send hints as confirming does."""
         for _ in range(times):
             self._app.send_task(TASK_WORK, args=tuple(job), queue=QUEUE_SETTLE, retry=False)
 
 
 @contextmanager
 def crew(place: Place, database: str, *, processes: int = 2) -> Iterator[Crew]:
-    """Start the workers of an installation: so many processes that settle, and one for control."""
+    """Start the workers of an installation: `processes` processes that settle, and one for control."""
     workers = running_workers(
         folder=place.folder, database_url=place.url(database), broker_url=place.broker_url,
         WORKER_CONCURRENCY=str(processes),
@@ -119,9 +119,9 @@ def crew(place: Place, database: str, *, processes: int = 2) -> Iterator[Crew]:
 
 
 def run(sessions: Sessions, job: JobKey, by: Actor, workers: Crew, watch: Watch) -> Progress:
-    """Confirm, hint and wait; the watch runs from before CONFIRM until the job says completed."""
+    """Confirm, send hints and wait. The watch runs from before CONFIRM until the job is completed."""
     chunks = progress(sessions, job).chunks_open
-    workers.hint(job, times=1)  # finds nothing to do: a web process too has long been connected to its broker
+    workers.hint(job, times=1)  # finds nothing to do, but connects to the broker, as a web process has already done
     with watch.running():
         confirm(sessions, job, by)
         workers.hint(job, times=min(chunks, HINTS_PER_CONFIRM_MAX))
@@ -129,21 +129,21 @@ def run(sessions: Sessions, job: JobKey, by: Actor, workers: Crew, watch: Watch)
 
 
 def claim_numbers(sessions: Sessions, practice_id: int, *, skipped: int, count: int) -> list[str]:
-    """The numbers of some claims of a practice, in the order in which they were made."""
+    """Return the numbers of some of a practice's claims, in the order of their creation."""
     of_practice = select(Claim.external_id).where(Claim.practice_id == practice_id)
     with sessions() as session:
         return list(session.scalars(of_practice.order_by(Claim.id).offset(skipped).limit(count)))
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has forked."""
+    """Return the ids of the processes that a process has forked."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def hot_updates(url: str, *tables: str) -> dict[str, float]:
-    """What share of the updates of each table stayed in their page."""
+    """Return the share of each table's updates that stayed in their page."""
     with psycopg.connect(url, autocommit=True) as connection:
-        time.sleep(1.5)  # a backend that goes on working tells its counts once a second
+        time.sleep(1.5)  # a busy backend reports its counts once a second
         rows = connection.execute(
             "SELECT relname, n_tup_hot_upd::float / greatest(n_tup_upd, 1) FROM pg_stat_user_tables"
             " WHERE relname = ANY(%s)",

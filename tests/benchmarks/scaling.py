@@ -1,7 +1,7 @@
-"""What one practice, or a thousand, ask of an installation, played through: `python -m tests.benchmarks.scaling`.
+"""A simulation of the load of one practice, or of a thousand: `python -m tests.benchmarks.scaling`.
 
-A play of events, not a measurement: the times of a chunk come from docs/performance.md, everything else that is taken
-for granted is a constant below with its reason. The same seed gives the same table; docs/scaling.md holds it.
+This is not a measurement. The times of a chunk come from docs/performance.md, and every other assumption is a constant
+below with its reason. The same seed gives the same table, which docs/scaling.md contains.
 """
 
 import heapq
@@ -13,49 +13,49 @@ from typing import Final
 
 SEED: Final = 4
 CHUNK_CLAIMS: Final = 1_000
-# A chunk of 1,000 takes 55 ms of a core of the server and 16 ms of Python; one of a few claims is mostly its dozen
+# A chunk of 1,000 takes 55 ms of a core of the server and 16 ms of Python. One of a few claims mostly takes its dozen
 # statements.
 SERVER_SECONDS, SERVER_SECONDS_PER_CLAIM = 0.006, 0.000_049
 PYTHON_SECONDS, PYTHON_SECONDS_PER_CLAIM = 0.010, 0.000_006
-BESIDE_OTHER_WORK: Final = 1.8  # as much slower was the run of docs/performance.md on cores that others used too
+BESIDE_OTHER_WORK: Final = 1.8  # the run of docs/performance.md on shared cores was slower by this factor
 LOT_SECONDS_PER_JOB: Final = 0.000_015  # drawing among 1,000 jobs with free chunks took 19 ms, among ten 4.5 ms
 LOG_BYTES_PER_CLAIM: Final = 3_000  # measured 1,400, and as much again for whole pages after each checkpoint
-LOG_BYTES_PER_SECOND: Final = 200_000_000  # what the disk of the server's log takes for hours on end
+LOG_BYTES_PER_SECOND: Final = 200_000_000  # the rate that the disk of the server's WAL sustains for hours
 
 HOUR: Final = 3_600
 ZONES: Final = ((0, 47), (1, 29), (2, 7), (3, 17))  # hours after New York, percent of the practices
-SMALL_CLAIMS_MAX: Final = 100  # what somebody waits for with the page open
+SMALL_CLAIMS_MAX: Final = 100  # a job for which a user waits on its page
 
-SCRAPE_SECONDS: Final = 15  # between two looks at settle_chunks_open
+SCRAPE_SECONDS: Final = 15  # between two reads of settle_chunks_open
 START_SECONDS: Final = 30  # until a new worker takes its first hint
 CHUNKS_PER_WORKER: Final = 600  # open chunks for each worker: about a minute of its time
-CALM_SECONDS: Final = 600  # for so long fewer must be enough before one is stopped
+CALM_SECONDS: Final = 600  # how long fewer workers must be enough before one is stopped
 POOL: Final = 2  # processes of a worker
 
 
 @dataclass(frozen=True)
 class Site:
-    """An installation: how many practices, and on what."""
+    """An installation: the number of its practices, workers and processes."""
 
     practices: int
     server_cores: int
     workers: int
-    workers_max: int  # the same as `workers` where nothing scales by itself
+    workers_max: int  # the same as `workers` without automatic scaling
 
     @property
     def label(self) -> str:
-        """As the table says it."""
+        """Return the label of the table's row."""
         return str(self.workers) if self.workers == self.workers_max else f"{self.workers} to {self.workers_max}"
 
 
 @dataclass(order=True)
 class Job:
-    """What one practice confirmed at a second."""
+    """A job that a practice confirmed at a given second."""
 
     at: float
     practice: int
     claims: int
-    open: list[int] = field(default_factory=list, compare=False)  # claims of each chunk that is not taken
+    open: list[int] = field(default_factory=list, compare=False)  # claims of each free chunk
     left: int = field(default=0, compare=False)  # chunks not done
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class Job:
 
 @dataclass
 class Result:
-    """What came of it."""
+    """The results of a simulation."""
 
     claims: int = 0
     small_waits: list[float] = field(default_factory=list)
@@ -76,15 +76,15 @@ class Result:
     worker_seconds: float = 0.0
 
 
-def night(site: Site, random: Random) -> Iterator[Job]:
-    """Each practice's schedule at 02:00 of its own zone, found by a tick every 30 s: some 60 small balances each."""
+def nightly(site: Site, random: Random) -> Iterator[Job]:
+    """Each practice's schedule at 02:00 in its own zone, found by a tick every 30 s: some 60 balances each."""
     for practice in range(site.practices):
         claims = max(1, round(random.lognormvariate(math.log(60), 0.8)))
         yield Job(_hours_late(practice, site) * HOUR + random.random() * 30, practice, claims)
 
 
 def monday(site: Site, random: Random) -> Iterator[Job]:
-    """Each practice settles 5,000 claims some time between 08:00 and 10:00 of its own zone, and 72 more by hand."""
+    """Each practice settles 5,000 claims between 08:00 and 10:00 in its own zone, and 72 more by hand."""
     for practice in range(site.practices):
         morning = _hours_late(practice, site) * HOUR
         yield Job(morning + random.random() * 2 * HOUR, practice, 5_000)
@@ -92,7 +92,7 @@ def monday(site: Site, random: Random) -> Iterator[Job]:
 
 
 def year_end(site: Site, random: Random) -> Iterator[Job]:
-    """A Monday, and within ten minutes of it a tenth of the practices settles 100,000 claims, a hundredth 1,000,000."""
+    """A Monday. Within ten minutes, a tenth of the practices also settles 100,000 claims, and a hundredth 1,000,000."""
     yield from monday(site, random)
     for practice in range(site.practices):
         if practice % 10 == 0:
@@ -100,7 +100,7 @@ def year_end(site: Site, random: Random) -> Iterator[Job]:
 
 
 def _hours_late(practice: int, site: Site) -> int:
-    """The zone of a practice, so that each has its share."""
+    """Return the time zone of a practice, so that each zone has its share."""
     share = 100 * practice / site.practices
     for hours, percent in ZONES:
         if share < percent:
@@ -110,20 +110,20 @@ def _hours_late(practice: int, site: Site) -> int:
 
 
 class Play:
-    """One day of one site."""
+    """The simulation of one day of one site."""
 
     def __init__(self, site: Site, jobs: list[Job], random: Random) -> None:
-        """`jobs` in any order."""
+        """Keep the `jobs`, which may be in any order."""
         self._site, self._random = site, random
         self._coming = sorted(jobs)
-        self._open: dict[int, list[Job]] = {}  # jobs with chunks that nobody has taken, by practice
+        self._open: dict[int, list[Job]] = {}  # jobs with free chunks, by practice
         self._working: list[tuple[float, int, Job]] = []  # when a process is done, with what
         self._chunks_open = 0
         self._number = 0
         self.result = Result(claims=sum(job.claims for job in jobs))
 
     def run(self) -> Result:
-        """Play it to the end."""
+        """Run the simulation to its end."""
         now = looked = self._coming[0].at
         workers, ready_at, calm_since = self._site.workers, 0.0, None
         wanted = workers
@@ -137,13 +137,13 @@ class Play:
             self._finish(now)
             if now >= looked + SCRAPE_SECONDS:
                 looked = now
-                asked = self._wanted()
-                if asked > wanted:
-                    wanted, ready_at, calm_since = asked, now + START_SECONDS, None
-                elif asked < wanted:
+                needed = self._wanted()
+                if needed > wanted:
+                    wanted, ready_at, calm_since = needed, now + START_SECONDS, None
+                elif needed < wanted:
                     calm_since = now if calm_since is None else calm_since
                     if now - calm_since >= CALM_SECONDS:
-                        wanted = workers = asked
+                        wanted = workers = needed
                         calm_since = None
                 else:
                     calm_since = None
@@ -154,9 +154,9 @@ class Play:
         return self.result
 
     def _wanted(self) -> int:
-        """The rule of docs/scaling.md."""
-        asked = math.ceil(self._chunks_open / CHUNKS_PER_WORKER)
-        return min(max(asked, self._site.workers), self._site.workers_max)
+        """Return how many workers the rule of docs/scaling.md requires."""
+        needed = math.ceil(self._chunks_open / CHUNKS_PER_WORKER)
+        return min(max(needed, self._site.workers), self._site.workers_max)
 
     def _arrive(self, now: float) -> None:
         while self._coming and self._coming[0].at <= now:
@@ -203,11 +203,11 @@ SITES: Final = (
     Site(1_000, 8, 5, 5),
     Site(1_000, 8, 1, 5),
 )
-DAYS: Final = {"a night": night, "a Monday": monday, "a year's end": year_end}
+DAYS: Final = {"a night": nightly, "a Monday": monday, "a year's end": year_end}
 
 
 def table() -> list[str]:
-    """The rows of docs/scaling.md."""
+    """Return the rows of docs/scaling.md."""
     columns = (
         "practices", "cores of the server", "workers of 2", "day", "claims", "open chunks at most", "small jobs, p95",
         "slowest job", "worker hours", "of them busy",

@@ -1,4 +1,4 @@
-"""Settling: the product's two workers against one SQL transaction, a task per claim, and an object mapper in chunks."""
+"""Settling with the product's two workers against one SQL transaction, a task per claim, and chunks by an ORM."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ CHUNK_CLAIMS = 1_000
 
 
 def rows(place: Place, sizes: Sizes) -> list[Row]:
-    """The first five rows of the table."""
+    """Return the first five rows of the table."""
     given = place.migrated("settling")
     practice = make_practice(
         place.url(given, superuser=True), name="Lakeside", claims=sizes.settled, now=runs.utc_now()
@@ -49,7 +49,7 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
     for _ in range(sizes.times):
         for turn in turns:
             turn()
-        turns.append(turns.pop(0))  # so that all meet the same weather, and none is always the first
+        turns.append(turns.pop(0))  # so that load from other programs affects all alike, and the first place rotates
     rate = sizes.settled / product.median
     return [
         _against(f"settling {sizes.settled:,} claims, two workers / one SQL transaction", sizes.settled, product,
@@ -65,9 +65,9 @@ def rows(place: Place, sizes: Sizes) -> list[Row]:
 
 def _against(what: str, claims: int, product: Watch, baseline_claims: int, baseline: Watch, *, at_least: float) -> Row:
     ratio = (claims / product.median) / (baseline_claims / baseline.median)
-    told = f"{ratio:.2f} ×"
+    shown = f"{ratio:.2f} ×"
     return Row(
-        what, per_second(claims, product.median), per_second(baseline_claims, baseline.median), told,
+        what, per_second(claims, product.median), per_second(baseline_claims, baseline.median), shown,
         f"{at_least:g} ×", ratio >= at_least,
     )  # fmt: skip
 
@@ -92,7 +92,7 @@ def _by_hand(place: Place, database: str, practice: Practice, watch: Watch) -> N
 
 
 def _slow(place, claims, what, settle, rate, *, at_least) -> Row:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """One of the two slow ones, on fewer claims; rates are compared."""
+    """Return the row of one of the two slow baselines, on fewer claims. The rates are compared."""
     given = place.migrated("slow")
     practice = make_practice(place.url(given, superuser=True), name="Hillside", claims=claims, now=runs.utc_now())
     watch = Watch()
@@ -137,7 +137,7 @@ def _by_orm_chunk(place: Place, database: str, _: Sessions, job: JobKey, claims:
     url = place.url(database)
     chunks = [(url, job, first, first + CHUNK_CLAIMS - 1) for first in range(1, claims + 1, CHUNK_CLAIMS)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
-        list(processes.map(time.sleep, [0.1, 0.1]))  # both are there before the watch runs
+        list(processes.map(time.sleep, [0.1, 0.1]))  # both processes exist before the watch runs
         with watch.running():
             list(processes.map(_orm_chunk, chunks))
 

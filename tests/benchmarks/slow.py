@@ -1,4 +1,4 @@
-"""Pages and progress beside fifty slow clients of each kind: their p95 against that of an idle server."""
+"""Pages and progress beside fifty slow clients of each kind. Their p95 is compared with that of an idle server."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,18 +30,18 @@ RATIO_MAX: Final = 2.0
 
 @dataclass(frozen=True)
 class _Scene:
-    """A web process with a finished job, and a person who looks at it."""
+    """A web process with a finished job, and a user who reads it."""
 
     web: Web
     caller: Caller
     job: JobKey
 
     def page(self) -> Watch:
-        """The feed's first page."""
+        """Measure the feed's first page."""
         return timed(partial(self._read, "/claims", {"Cookie": f"{SESSION_COOKIE}={self.caller.session}"}), times=TIMES)
 
     def progress(self) -> Watch:
-        """A job's progress, as a page or a program asks for it."""
+        """Measure a job's progress, as a page or a program polls it."""
         path = f"/api/v1/settle-jobs/{self.job.job_id}/progress"
         return timed(partial(self._read, path, {"Authorization": f"Bearer {self.caller.token}"}), times=TIMES)
 
@@ -50,29 +50,30 @@ class _Scene:
 
     @contextmanager
     def beside(self, kind: str, *, made: bool) -> Iterator[None]:
-        """Hold the clients of a kind; with `made`, wait until each of them has the beginning of its file."""
-        said = self._said(kind)
+        """Hold the clients of a kind. With `made`, wait until each of them has the beginning of its file."""
+        sent = self._request(kind)
         drips = self.caller.get("/claims") if kind == "a byte at a time" else b""
-        with holding(self.caller, said, clients=CLIENTS, drips=drips) as held:
+        with holding(self.caller, sent, clients=CLIENTS, drips=drips) as held:
             if made:
                 eventually(lambda: held.answered() == CLIENTS, seconds=2 * PATIENCE_SECONDS)
             yield
 
-    def _said(self, kind: str) -> bytes:
+    def _request(self, kind: str) -> bytes:
         if kind in DOWNLOADS:
             return self.caller.get(DOWNLOADS[kind].format(job=self.job.job_id))
         return HALVES[kind](self.caller) if kind in HALVES else b""
 
 
 def rows(place: Place, sizes: Sizes) -> list[Row]:
-    """A row for each kind of client, and for each that downloads one more while its files are being made."""
+    """Return a row for each kind of client, and one for each download that is still being generated."""
     with ExitStack() as stack:
         scene = _scene(place, min(CLAIMS_MAX, sizes.settled), stack)
         measured = {"the feed's page": scene.page, "progress": scene.progress}
         found = []
         for kind in (*DOWNLOADS, *HALVES, "a byte at a time"):
             for made in (False, True) if kind in DOWNLOADS else (False,):
-                idle = {what: measure() for what, measure in measured.items()}  # each time: others use the machine too
+                # measured each time, because other programs use the machine too
+                idle = {what: measure() for what, measure in measured.items()}
                 with scene.beside(kind, made=made):
                     found += [_row(what, kind, idle[what], measured[what], made=made) for what in measured]
         return found
@@ -104,7 +105,7 @@ def _scene(place: Place, claims: int, stack: ExitStack) -> _Scene:
 
 
 def _caller(product: Product, web: Web, practice_id: int) -> Caller:
-    """An administrator, who may fetch every file."""
+    """Return an administrator, who may download every file."""
     with transaction(product.sessions) as session:
         user = User(
             practice_id=practice_id, email="admin@lakeside.example", name="Admin", role=Role.ADMIN, password_hash="-",

@@ -1,4 +1,4 @@
-"""A real browser on a real server: a window for each person, and no script that fails."""
+"""A real browser on a real server, with a window for each user. A script error fails the test."""
 
 import shutil
 import threading
@@ -17,7 +17,7 @@ from tests.factories import NOW, GivenPractice, a_practice
 from tests.shared_app import application
 from webui.shared.auth import SESSION_COOKIE
 
-# The shell first: it is the same browser without the windows around the pages, of which each test opens several.
+# The shell comes first: it is the same browser without the windows around the pages, of which each test opens several.
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
 no_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
@@ -51,9 +51,9 @@ def address(engine: Engine) -> Iterator[str]:
 
 @pytest.fixture
 def open_as(chromium: Browser, address: str, sessions: Sessions) -> Iterator[OPEN]:
-    """Open a page in a window of its own, as this person. A script that fails fails the test.
+    """Yield a function that opens a page in a separate window as a user. A script error fails the test.
 
-    The person prefers reduced motion, because a color that is still changing is one that the style sheet does not name.
+    The user prefers reduced motion, because during a transition a color is not one of the style sheet's.
     """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
@@ -67,7 +67,7 @@ def open_as(chromium: Browser, address: str, sessions: Sessions) -> Iterator[OPE
             context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": address}])
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+        page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
         page.goto(path)
         return page
 
@@ -78,6 +78,6 @@ def open_as(chromium: Browser, address: str, sessions: Sessions) -> Iterator[OPE
 
 
 def faults_of(page: Page) -> str:
-    """Return what axe finds. Target size is a rule of WCAG 2.2 AA that axe leaves out unless asked."""
+    """Return the faults that axe finds. Target size is a rule of WCAG 2.2 AA that axe runs only on request."""
     result = Axe().run(page, options={"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}})
     return result.generate_report() if result.violations_count else ""

@@ -1,4 +1,4 @@
-"""Two browsers, two people: one confirms a job over a limit, the other approves or rejects it; axe finds nothing."""
+"""Two users in two browsers: one confirms a job over a limit, the other approves or rejects it. axe finds no fault."""
 
 import re
 
@@ -21,7 +21,10 @@ WINDOWS = pytest.mark.parametrize(
 
 @pytest.fixture
 def previewed(practice: GivenPractice) -> JobKey:
-    """A preview of $45.00 in three claims: one is over the limit for one claim, together they are over a job's."""
+    """Return a preview of $45.00 in three claims.
+
+    One exceeds the limit for one claim, and the total exceeds the job limit.
+    """
     practice.claim("DEAR", Line(2_000, 1_000))
     practice.claim("CHEAP", Line(1_000, 0))
     practice.claim("CHEAPER", Line(500, 0))
@@ -30,79 +33,81 @@ def previewed(practice: GivenPractice) -> JobKey:
 
 
 def look(page: Page) -> None:
-    """No fault that axe can find, and nothing wider than the window."""
+    """Assert that axe finds no fault and that nothing is wider than the window."""
     assert faults_of(page) == "", page.url
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is wider than the window"
 
 
 @WINDOWS
-def test_one_person_confirms_and_another_approves_what_both_have_seen(
+def test_one_user_confirms_and_another_approves_the_same_preview(
     practice: GivenPractice, open_as: OPEN, previewed: JobKey, window: dict[str, object]
 ) -> None:
     ruth = practice.person("ruth@lakeside.example", Role.APPROVER)
     address = f"/jobs/{previewed.job_id}"
-    asks = open_as(address, practice.biller, **window)
-    expect(asks.get_by_text("After CONFIRM this job waits for another person")).to_be_visible()
-    look(asks)
-    asks.get_by_label("Type CONFIRM, in capitals, to continue").fill("CONFIRM")
-    asks.get_by_role("button", name="Ask for approval of 3 claims").click()
-    expect(asks.locator("#job-status")).to_have_text("Awaiting approval")
-    expect(asks.get_by_text("This job waits for another person")).to_be_visible()
-    expect(asks.get_by_role("button", name="Approve")).to_have_count(0)
-    look(asks)
+    requester = open_as(address, practice.biller, **window)
+    expect(requester.get_by_text("After CONFIRM this job waits for another person")).to_be_visible()
+    look(requester)
+    requester.get_by_label("Type CONFIRM, in capitals, to continue").fill("CONFIRM")
+    requester.get_by_role("button", name="Ask for approval of 3 claims").click()
+    expect(requester.locator("#job-status")).to_have_text("Awaiting approval")
+    expect(requester.get_by_text("This job waits for another person")).to_be_visible()
+    expect(requester.get_by_role("button", name="Approve")).to_have_count(0)
+    look(requester)
 
-    decides = open_as("/approvals", ruth, **window)
-    expect(decides.get_by_role("navigation", name="Main").get_by_text("Approvals 1")).to_be_visible()
-    look(decides)
-    decides.get_by_role("link", name="Look at job").click()
-    decides.get_by_role("link", name="Over the limit for one claim").click()
-    expect(decides.locator("#preview-claims tbody tr")).to_have_count(1)
-    expect(decides.locator("#preview-claims tbody tr")).to_contain_text("Over the limit")
-    look(decides)
-    decides.get_by_label("Type CONFIRM, in capitals, to approve").fill("confirm")
-    decides.get_by_role("button", name="Approve 3 claims").click()
-    expect(decides.locator("#confirmation-fault")).to_be_visible()
-    expect(decides.get_by_label("Type CONFIRM, in capitals, to approve")).to_have_value("confirm")
-    look(decides)
-    decides.get_by_label("Type CONFIRM, in capitals, to approve").fill("CONFIRM")
-    decides.get_by_role("button", name="Approve 3 claims").click()
-    expect(decides.get_by_text("Approved. It runs as it was previewed")).to_be_visible()
+    approver = open_as("/approvals", ruth, **window)
+    expect(approver.get_by_role("navigation", name="Main").get_by_text("Approvals 1")).to_be_visible()
+    look(approver)
+    approver.get_by_role("link", name="Look at job").click()
+    approver.get_by_role("link", name="Over the limit for one claim").click()
+    expect(approver.locator("#preview-claims tbody tr")).to_have_count(1)
+    expect(approver.locator("#preview-claims tbody tr")).to_contain_text("Over the limit")
+    look(approver)
+    approver.get_by_label("Type CONFIRM, in capitals, to approve").fill("confirm")
+    approver.get_by_role("button", name="Approve 3 claims").click()
+    expect(approver.locator("#confirmation-fault")).to_be_visible()
+    expect(approver.get_by_label("Type CONFIRM, in capitals, to approve")).to_have_value("confirm")
+    look(approver)
+    approver.get_by_label("Type CONFIRM, in capitals, to approve").fill("CONFIRM")
+    approver.get_by_role("button", name="Approve 3 claims").click()
+    expect(approver.get_by_text("Approved. It runs as it was previewed")).to_be_visible()
     practice.run()
 
-    asks.goto("/jobs")
-    expect(asks.get_by_text(f"Job {previewed.job_id} was approved by ruth")).to_be_visible()
-    look(asks)
-    asks.goto(address)
-    expect(asks.locator("#job-status")).to_have_text("Completed")
-    look(asks)
+    requester.goto("/jobs")
+    expect(requester.get_by_text(f"Job {previewed.job_id} was approved by ruth")).to_be_visible()
+    look(requester)
+    requester.goto(address)
+    expect(requester.locator("#job-status")).to_have_text("Completed")
+    look(requester)
     assert practice.violations() == []
 
 
-def test_a_no_reaches_the_requester_with_its_reason(practice: GivenPractice, open_as: OPEN, previewed: JobKey) -> None:
+def test_a_rejection_is_shown_to_the_requester_with_its_reason(
+    practice: GivenPractice, open_as: OPEN, previewed: JobKey
+) -> None:
     practice.confirm(previewed)
-    decides = open_as(f"/jobs/{previewed.job_id}", practice.person("ruth@lakeside.example", Role.APPROVER))
-    decides.get_by_role("button", name="Reject").click()
-    expect(decides.locator("#reject-fault")).to_be_visible()
-    look(decides)
-    decides.get_by_label("Reason for rejecting").fill("Call them first")
-    decides.get_by_role("button", name="Reject").click()
-    expect(decides.locator("#job-status")).to_have_text("Rejected")
+    approver = open_as(f"/jobs/{previewed.job_id}", practice.person("ruth@lakeside.example", Role.APPROVER))
+    approver.get_by_role("button", name="Reject").click()
+    expect(approver.locator("#reject-fault")).to_be_visible()
+    look(approver)
+    approver.get_by_label("Reason for rejecting").fill("Call them first")
+    approver.get_by_role("button", name="Reject").click()
+    expect(approver.locator("#job-status")).to_have_text("Rejected")
 
-    asks = open_as(f"/jobs/{previewed.job_id}", practice.biller)
-    expect(asks.get_by_text("“Call them first”")).to_be_visible()
-    look(asks)
-    asks.goto("/approvals")
-    expect(asks.get_by_text("“Call them first”")).to_be_visible()
-    look(asks)
+    requester = open_as(f"/jobs/{previewed.job_id}", practice.biller)
+    expect(requester.get_by_text("“Call them first”")).to_be_visible()
+    look(requester)
+    requester.goto("/approvals")
+    expect(requester.get_by_text("“Call them first”")).to_be_visible()
+    look(requester)
 
 
-def test_the_approver_who_is_deactivated_between_page_and_click_decides_nothing(
+def test_an_approver_deactivated_after_opening_the_page_cannot_approve(
     practice: GivenPractice, open_as: OPEN, previewed: JobKey
 ) -> None:
     practice.confirm(previewed)
     ruth = practice.person("ruth@lakeside.example", Role.APPROVER)
-    decides = open_as(f"/jobs/{previewed.job_id}", ruth)
-    decides.get_by_label("Type CONFIRM, in capitals, to approve").fill("CONFIRM")
+    approver = open_as(f"/jobs/{previewed.job_id}", ruth)
+    approver.get_by_label("Type CONFIRM, in capitals, to approve").fill("CONFIRM")
     admin = open_as(f"/users/{ruth.user_id}", practice.person("m.chen@lakeside.example", Role.ADMIN))
     admin.get_by_text("Deactivate", exact=True).click()
     look(admin)
@@ -110,14 +115,14 @@ def test_the_approver_who_is_deactivated_between_page_and_click_decides_nothing(
     expect(admin.get_by_text("signed out everywhere")).to_be_visible()
     look(admin)
 
-    decides.get_by_role("button", name="Approve 3 claims").click()
+    approver.get_by_role("button", name="Approve 3 claims").click()
 
-    expect(decides).to_have_url(re.compile("/sign-in"))
+    expect(approver).to_have_url(re.compile("/sign-in"))
     assert practice.progress(previewed).status == "awaiting_approval"
 
 
 @WINDOWS
-def test_people_and_limits_are_managed(practice: GivenPractice, open_as: OPEN, window: dict[str, object]) -> None:
+def test_users_and_limits_are_managed(practice: GivenPractice, open_as: OPEN, window: dict[str, object]) -> None:
     page = open_as("/users", practice.person("m.chen@lakeside.example", Role.ADMIN), **window)
     look(page)
     page.get_by_label("Name").fill("Ruth Baker")

@@ -1,4 +1,4 @@
-"""One claim's page in a real browser: its amounts in one row, and every line's dues to be read where one chooses."""
+"""The claim page in a real browser: its amounts in one row, and the balances of each line in the form."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = no_browser
 
 
 @pytest.mark.parametrize("width", [1280, 1440, 1920])
-def test_the_amounts_stand_in_one_row_and_a_line_shows_its_dues(
+def test_the_amounts_are_in_one_row_and_a_line_shows_its_balances(
     practice: GivenPractice, open_as: OPEN, width: int
 ) -> None:
     practice.claim("184000121", Line(123_456_78, 98_765_43))
@@ -21,7 +21,7 @@ def test_the_amounts_stand_in_one_row_and_a_line_shows_its_dues(
     page.get_by_text("Post a payment, an adjustment or a transfer").click()
     chosen = page.locator("#line")
     assert "pt $98,765.43" in chosen.inner_text()
-    # As wide as its longest choice wants to be.
+    # The width that its longest option needs.
     wanted = """it => {
       const free = it.cloneNode(true); free.style.width = "max-content"; document.body.append(free);
       const wide = free.offsetWidth; free.remove(); return wide;

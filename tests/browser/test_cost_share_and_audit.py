@@ -1,4 +1,4 @@
-"""Medicare's share in the dialog over the feed, and the new pages read by a machine for faults of access."""
+"""Medicare cost sharing in the dialog over the feed, and a check of the new pages for accessibility faults."""
 
 import pytest
 
@@ -15,7 +15,9 @@ pytestmark = no_browser
 WHY = "Hardship, looked into"
 
 
-def test_the_dialog_asks_why_and_keeps_the_word_that_was_typed(practice: GivenPractice, open_as: OPEN) -> None:
+def test_the_dialog_asks_for_the_cost_sharing_reason_and_keeps_the_typed_word(
+    practice: GivenPractice, open_as: OPEN
+) -> None:
     practice.claim("M1", Line(0, 1_234), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     job = practice.preview()
     page = open_as(f"/jobs/{job.job_id}", practice.biller)
@@ -37,7 +39,7 @@ def test_the_dialog_asks_why_and_keeps_the_word_that_was_typed(practice: GivenPr
 
 @pytest.mark.parametrize("path", ["/exclusions?all=1", "/audit", "/claims/C00001"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_pages_have_no_fault_of_access(practice: GivenPractice, open_as: OPEN, path: str, width: int) -> None:
+def test_the_pages_have_no_accessibility_fault(practice: GivenPractice, open_as: OPEN, path: str, width: int) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     practice.claims(2)
     with transaction(practice.sessions) as session:

@@ -1,4 +1,4 @@
-"""From the feed to CONFIRM in a real browser: selecting, previewing, and where the focus goes."""
+"""From the feed to CONFIRM in a real browser: selection, preview and focus."""
 
 import re
 
@@ -27,7 +27,7 @@ def preview(page: Page, *, reason: str = "small_balance") -> None:
 
 @pytest.fixture
 def feed(practice: GivenPractice, open_as: OPEN) -> Page:
-    """The feed of 60 claims of $15.00, sorted by their number."""
+    """Return the feed of 60 claims of $15.00, sorted by number."""
     practice.claims(60)
     page = open_as("/claims?sort=claim", practice.biller)
     expect(page.locator("#range")).to_have_text("1–50 of 60 claims")
@@ -53,7 +53,7 @@ def test_a_range_is_selected_and_counted_and_survives_paging_and_sorting(feed: P
     assert feed.evaluate("document.getElementById('pick-page').checked") is False
 
 
-def test_all_that_match_but_one(feed: Page) -> None:
+def test_all_matching_claims_except_one_are_selected(feed: Page) -> None:
     feed.get_by_role("button", name="Select all 60 that match").click()
     expect(feed.locator("#picked-count")).to_have_text("All 60 that match selected")
     expect(feed.locator("#pick-page")).to_be_checked()
@@ -68,7 +68,7 @@ def test_all_that_match_but_one(feed: Page) -> None:
     expect(feed.locator("dialog header p").first).to_contain_text("batch status change of 59 claims to Settled")
 
 
-def test_changing_the_filter_clears_the_selection_and_says_so(feed: Page) -> None:
+def test_changing_the_filter_clears_the_selection_with_a_message(feed: Page) -> None:
     feed.get_by_role("button", name="Select all 60 that match").click()
 
     feed.get_by_label("Claim # starts with").fill("C0001")
@@ -79,13 +79,13 @@ def test_changing_the_filter_clears_the_selection_and_says_so(feed: Page) -> Non
     expect(feed.locator("#picked-dollars")).to_contain_text("“All that match” is no longer selected")
 
 
-def test_sums_keep_their_words_in_sight_beside_the_claim_number(practice: GivenPractice, open_as: OPEN) -> None:
+def test_labels_of_totals_stay_visible_beside_the_claim_number(practice: GivenPractice, open_as: OPEN) -> None:
     practice.claims(3)
     page = open_as("/claims", practice.biller, viewport={"width": 1440, "height": 900})
     expect(page.locator("#totals th")).to_have_text("All 3 that match")
     balance = page.get_by_role("columnheader", name="Total Bal").bounding_box()
     assert balance is not None
-    assert balance["x"] + balance["width"] <= 1440  # what one decides by is in sight
+    assert balance["x"] + balance["width"] <= 1440  # the balance, the basis of the decision, is visible
 
     page.locator(".feed .scroll").evaluate("it => it.scrollLeft = 5000")
 
@@ -93,14 +93,14 @@ def test_sums_keep_their_words_in_sight_beside_the_claim_number(practice: GivenP
     assert words is not None
     assert number is not None
     assert words["x"] > 0
-    assert words["x"] + words["width"] == number["x"] + number["width"]  # no seam between them
+    assert words["x"] + words["width"] == number["x"] + number["width"]  # no gap between them
     for at in (words["x"] + 2, words["x"] + words["width"] - 2):
         on_top = "([x, y]) => document.elementFromPoint(x, y).className"
         assert page.evaluate(on_top, [at, words["y"] + 10]) == "sum-of"
 
 
-# Scroll to a place. Then give the words of each cell that a frozen cell, or the left edge, covers in part; and of each
-# that is in sight as a whole.
+# Scroll to a position. Return the text of each cell that a frozen cell or the left edge covers in part, and the text of
+# each cell that is fully visible.
 SEEN_AT = """(left) => {
   const scroller = document.querySelector(".feed .scroll");
   scroller.scrollLeft = left;
@@ -118,7 +118,7 @@ SEEN_AT = """(left) => {
 
 
 @pytest.mark.parametrize(("width", "zoom"), [(1440, 1), (1366, 1), (1024, 1), (390, 1), (683, 2)])
-def test_no_amount_stands_half_under_a_frozen_label(
+def test_no_amount_is_half_hidden_by_a_frozen_label(
     practice: GivenPractice, open_as: OPEN, width: int, zoom: int
 ) -> None:
     practice.claims(3, insurance=755_885_30, patient=1_00)
@@ -135,7 +135,7 @@ def test_no_amount_stands_half_under_a_frozen_label(
         assert {"$2,267,655.90", "$2,267,658.90", "$755,886.30", "Total Bal"} <= seen
 
 
-def test_keys_go_from_box_to_box(feed: Page) -> None:
+def test_keys_move_between_checkboxes(feed: Page) -> None:
     feed.locator("#rows input").nth(0).focus()
     for key in ("j", "ArrowDown", "k", "Space"):
         feed.keyboard.press(key)
@@ -144,7 +144,7 @@ def test_keys_go_from_box_to_box(feed: Page) -> None:
     expect(feed.locator("#picked-count")).to_have_text("1 selected")
 
 
-def test_nothing_selected_is_said_and_no_dialog_opens(feed: Page) -> None:
+def test_without_a_selection_a_message_appears_and_no_dialog_opens(feed: Page) -> None:
     feed.get_by_text("Batch Status Change").click()
     feed.get_by_role("button", name="Settled writes off balances").click()
 
@@ -161,7 +161,7 @@ def test_calculate_counts_fills_the_chips(feed: Page) -> None:
     expect(feed.locator("[data-count='Settled']")).to_have_text("0")
 
 
-def test_the_whole_way_to_a_settled_claim(feed: Page, practice: GivenPractice) -> None:
+def test_a_claim_is_settled_from_the_feed(feed: Page, practice: GivenPractice) -> None:
     feed.locator("#pick-page").click()
     preview(feed)
     field = feed.get_by_label("Type CONFIRM, in capitals, to continue")
@@ -191,7 +191,7 @@ def test_the_whole_way_to_a_settled_claim(feed: Page, practice: GivenPractice) -
 
 
 @pytest.mark.parametrize("way", ["Escape", "Cancel"])
-def test_giving_up_discards_the_preview_and_gives_the_focus_back(feed: Page, practice: GivenPractice, way: str) -> None:
+def test_discarding_a_preview_returns_the_focus(feed: Page, practice: GivenPractice, way: str) -> None:
     feed.locator("#rows input").nth(0).click()
     preview(feed)
     expect(feed.get_by_label("Type CONFIRM, in capitals, to continue")).to_be_focused()
@@ -208,7 +208,7 @@ def test_giving_up_discards_the_preview_and_gives_the_focus_back(feed: Page, pra
     expect(feed.locator("#picked-count")).to_have_text("1 selected")
 
 
-def test_another_reason_is_another_verdict(practice: GivenPractice, open_as: OPEN) -> None:
+def test_another_write_off_reason_changes_the_verdict(practice: GivenPractice, open_as: OPEN) -> None:
     practice.claim("M", Line(0, 500), primary_payer_id=practice.payer("CMS", PayerClass.MEDICARE))
     page = open_as("/claims", practice.biller)
     page.locator("#rows input").click()
@@ -272,7 +272,7 @@ def test_axe_finds_nothing_with_the_dialog_open_and_closed(
     assert faults_of(page) == ""
 
 
-def test_without_javascript_a_claim_is_settled_too(practice: GivenPractice, open_as: OPEN) -> None:
+def test_a_claim_is_settled_without_javascript(practice: GivenPractice, open_as: OPEN) -> None:
     practice.claims(3)
     page = open_as("/claims?sort=claim", practice.biller, java_script_enabled=False)
     page.locator("#rows input").nth(1).check()

@@ -1,4 +1,4 @@
-"""Pages in a real browser: the job page as it moves, and no fault that axe can find on any page."""
+"""Live pages in a real browser: the moving job page, and no fault that axe finds on any page."""
 
 import datetime as dt
 import re
@@ -26,10 +26,10 @@ def a_running_job(practice: GivenPractice) -> JobKey:
 
 
 def one_chunk(practice: GivenPractice) -> None:
-    jobs_engine.work(practice.sessions, worker="tester", clock=ticking(NOW))  # its clock runs out after one
+    jobs_engine.work(practice.sessions, worker="tester", clock=ticking(NOW))  # its clock ends after one chunk
 
 
-def test_a_job_moves_on_its_page_and_the_page_then_rests(practice: GivenPractice, open_as: OPEN) -> None:
+def test_the_job_page_follows_the_job_and_stops_polling_at_its_end(practice: GivenPractice, open_as: OPEN) -> None:
     job = a_running_job(practice)
     page = open_as(f"/jobs/{job.job_id}", practice.biller)
     expect(page).to_have_title("25% · Job 1 · Batch Settle")
@@ -40,20 +40,20 @@ def test_a_job_moves_on_its_page_and_the_page_then_rests(practice: GivenPractice
 
     expect(meter).to_have_attribute("aria-valuenow", "4")
     expect(page.locator("#announce")).to_have_text("50 percent done.")
-    expect(page.get_by_role("button", name="Cancel this job")).to_be_visible()  # what was open stays open
+    expect(page.get_by_role("button", name="Cancel this job")).to_be_visible()  # an open menu stays open
 
     practice.run()
 
     expect(page.locator("#job-status")).to_have_text("Completed")
     expect(page.locator("#announce")).to_have_text("The job is completed.")
     expect(page).to_have_title("100% · Job 1 · Batch Settle")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.wait_for_timeout(2_500)
-    assert asked == []
+    assert requests == []
 
 
-def test_a_server_that_is_away_is_said_in_words_and_forgotten_when_it_is_back(
+def test_the_page_shows_a_lost_connection_until_the_server_answers_again(
     practice: GivenPractice, open_as: OPEN
 ) -> None:
     job = a_running_job(practice)
@@ -68,7 +68,7 @@ def test_a_server_that_is_away_is_said_in_words_and_forgotten_when_it_is_back(
     expect(page.locator("#connection")).to_have_text("")
 
 
-def test_the_page_tells_the_time_by_the_servers_time_zones_and_not_the_browsers(
+def test_the_page_shows_times_by_the_servers_time_zone_data_not_the_browsers(
     practice: GivenPractice, open_as: OPEN, tmp_path: Path
 ) -> None:
     job = a_running_job(practice)
@@ -79,12 +79,12 @@ def test_the_page_tells_the_time_by_the_servers_time_zones_and_not_the_browsers(
         shown = re.search(r"\d+:\d\d:\d\d [AP]M", page.locator("#connection").inner_text())
 
     assert shown is not None
-    told = dt.datetime.strptime(shown[0], "%I:%M:%S %p")  # noqa: DTZ007  a time of day
+    shown_time = dt.datetime.strptime(shown[0], "%I:%M:%S %p")  # noqa: DTZ007  a time of day
     there = dt.datetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(hours=3)
-    assert (there - told).seconds < dt.timedelta(minutes=30).seconds, "no zone of the browser is as near"
+    assert (there - shown_time).seconds < dt.timedelta(minutes=30).seconds, "no zone of the browser is as near"
 
 
-def test_tabs_change_in_place_and_stand_in_the_address(practice: GivenPractice, open_as: OPEN) -> None:
+def test_tabs_change_in_place_and_update_the_address(practice: GivenPractice, open_as: OPEN) -> None:
     job = a_running_job(practice)
     page = open_as(f"/jobs/{job.job_id}", practice.biller)
 
@@ -95,7 +95,7 @@ def test_tabs_change_in_place_and_stand_in_the_address(practice: GivenPractice, 
     expect(page.get_by_text("No claim failed so far.")).to_be_visible()
 
 
-def test_a_session_that_ended_goes_to_sign_in(practice: GivenPractice, open_as: OPEN) -> None:
+def test_an_ended_session_leads_to_sign_in(practice: GivenPractice, open_as: OPEN) -> None:
     job = a_running_job(practice)
     page = open_as(f"/jobs/{job.job_id}", practice.biller)
 
@@ -104,7 +104,7 @@ def test_a_session_that_ended_goes_to_sign_in(practice: GivenPractice, open_as: 
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=10_000)
 
 
-def test_without_javascript_the_page_asks_again_by_itself(practice: GivenPractice, open_as: OPEN) -> None:
+def test_without_javascript_the_page_refreshes_itself(practice: GivenPractice, open_as: OPEN) -> None:
     job = a_running_job(practice)
     page = open_as(f"/jobs/{job.job_id}", practice.biller, java_script_enabled=False)
     expect(page.get_by_text("25%")).to_be_visible()
@@ -114,7 +114,7 @@ def test_without_javascript_the_page_asks_again_by_itself(practice: GivenPractic
     expect(page.get_by_text("50%")).to_be_visible(timeout=10_000)
 
 
-def test_axe_finds_buttons_that_are_too_small_and_too_close_to_hit(practice: GivenPractice, open_as: OPEN) -> None:
+def test_axe_finds_buttons_that_are_too_small_and_too_close_together(practice: GivenPractice, open_as: OPEN) -> None:
     page = open_as("/jobs", practice.biller)
     small = "<p><button>x</button><button>y</button></p>"
     page.evaluate("html => document.querySelector('main').insertAdjacentHTML('beforeend', html)", small)

@@ -1,4 +1,4 @@
-"""Months, credits and late payments for everybody: no fault that axe sees, and one click to the next open date."""
+"""Month-end close, credits and late payments: axe finds no fault, and one click leads to the next open date."""
 
 import datetime as dt
 
@@ -11,7 +11,7 @@ from tests.factories import NOW, GivenPractice, Line
 pytestmark = no_browser
 
 
-def test_the_pages_are_for_everybody(practice: GivenPractice, open_as: OPEN) -> None:
+def test_the_pages_are_accessible(practice: GivenPractice, open_as: OPEN) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     practice.claim("C1", Line(0, 100_00))
     practice.claim("C2", Line(-10_00, 0))
@@ -24,7 +24,7 @@ def test_the_pages_are_for_everybody(practice: GivenPractice, open_as: OPEN) -> 
     assert faults_of(open_as("/months/2026-11", admin)) == ""
 
 
-def test_a_preview_in_a_closed_month_goes_to_the_next_open_date_in_the_dialog(
+def test_the_dialog_moves_a_preview_in_a_closed_month_to_the_next_open_date(
     practice: GivenPractice, open_as: OPEN
 ) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)

@@ -1,4 +1,4 @@
-"""A job taken back in a real browser, and one claim worked by hand; no fault that axe can find on the way."""
+"""Reversal of a job in a real browser, and postings by hand on one claim. axe finds no fault."""
 
 import re
 
@@ -20,7 +20,7 @@ WINDOWS = pytest.mark.parametrize(
 
 
 def look(page: Page) -> None:
-    """No fault that axe can find, and nothing wider than the window."""
+    """Assert that axe finds no fault and that nothing is wider than the window."""
     assert faults_of(page) == "", page.url
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is wider than the window"
 
@@ -31,7 +31,7 @@ def confirm(page: Page, button: str) -> None:
 
 
 @WINDOWS
-def test_a_job_is_taken_back_from_its_page_to_its_certificate(
+def test_a_job_is_reversed_from_its_page_to_its_certificate(
     practice: GivenPractice, open_as: OPEN, window: dict[str, object]
 ) -> None:
     practice.claims(3, insurance=0, patient=1_500)
@@ -69,7 +69,7 @@ def test_a_job_is_taken_back_from_its_page_to_its_certificate(
 
 
 @WINDOWS
-def test_a_payment_is_posted_by_the_form_that_shows_what_its_kind_needs(
+def test_the_posting_form_shows_the_fields_of_the_chosen_kind(
     practice: GivenPractice, open_as: OPEN, window: dict[str, object]
 ) -> None:
     practice.claim("C1", Line(1_000, 500))
@@ -101,7 +101,7 @@ def test_a_payment_is_posted_by_the_form_that_shows_what_its_kind_needs(
     look(page)
 
 
-def test_without_javascript_every_field_is_there_and_says_for_what(practice: GivenPractice, open_as: OPEN) -> None:
+def test_without_javascript_each_field_is_shown_with_its_purpose(practice: GivenPractice, open_as: OPEN) -> None:
     practice.claim("C1", Line(1_000, 500))
     page = open_as("/claims/C1", practice.biller, java_script_enabled=False)
     page.get_by_text("Post a payment, an adjustment or a transfer").click()

@@ -1,4 +1,4 @@
-"""A schedule in a real browser: from the feed's filter to the report of what it settled."""
+"""A schedule in a real browser, from the feed's filter to the run report."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def admin(practice: GivenPractice) -> Actor:
 
 
 def fill_in(page: Page) -> None:
-    """What the filter does not say."""
+    """Fill in the fields that the filter does not set."""
     page.get_by_label("Name", exact=True).fill("Small balances")
     page.get_by_label("Reason", exact=True).select_option("small_balance")
     page.get_by_label("Note", exact=True).fill("Not worth a stamp")
@@ -45,7 +45,7 @@ def mode_of(practice: GivenPractice) -> ScheduleMode:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_from_the_feeds_filter_to_the_report_of_what_it_settled(
+def test_a_schedule_made_from_a_feed_filter_settles_and_reports(
     practice: GivenPractice, admin: Actor, open_as: OPEN, scripts: bool
 ) -> None:
     practice.claims(3)
@@ -87,9 +87,7 @@ def test_from_the_feeds_filter_to_the_report_of_what_it_settled(
     assert practice.violations() == []
 
 
-def test_a_schedule_is_deleted_only_after_a_second_thought(
-    practice: GivenPractice, admin: Actor, open_as: OPEN
-) -> None:
+def test_deleting_a_schedule_asks_for_confirmation(practice: GivenPractice, admin: Actor, open_as: OPEN) -> None:
     page = open_as("/schedules/new?total_due_max=50.00", admin)
     fill_in(page)
     page.get_by_role("button", name="Create schedule").click()

@@ -1,4 +1,4 @@
-"""Alert rules and the dashboard ask only for what the product exports, and every alert says what to do."""
+"""Alert rules and the dashboard query only what the product exports, and each alert says what to do."""
 
 import json
 import re
@@ -31,8 +31,8 @@ ALERTS = [
 Exported = dict[str, dict[str, set[str]]]  # the label values by label, by the name of a sample
 
 
-class Asked(NamedTuple):
-    """An expression, and the labels that its words show."""
+class Query(NamedTuple):
+    """A query expression, and the labels that its text shows."""
 
     where: str
     expression: str
@@ -50,18 +50,18 @@ def panels() -> list[dict[str, Any]]:
     return found
 
 
-def all_asked() -> Iterator[Asked]:
+def all_queries() -> Iterator[Query]:
     for rule in alerts():
         words = " ".join(map(str, rule["annotations"].values()))
-        yield Asked(rule["alert"], rule["expr"], set(SHOWN.findall(words)))
+        yield Query(rule["alert"], rule["expr"], set(SHOWN.findall(words)))
     for panel in panels():
         for target in panel.get("targets", ()):
-            yield Asked(panel["title"], target["expr"], set(SHOWN.findall(target["legendFormat"])))
+            yield Query(panel["title"], target["expr"], set(SHOWN.findall(target["legendFormat"])))
 
 
 @pytest.fixture(scope="module")
 def exported(databases: Databases) -> Exported:
-    """What a real scrape of an installation gives that has only been made."""
+    """Return what a real scrape of a new installation exports."""
     with databases.fresh() as url:
         app = create_app(Settings.model_validate({"database_url": url, "broker_url": None}))
         text = app.test_client().get("/metrics").text
@@ -75,22 +75,22 @@ def exported(databases: Databases) -> Exported:
     return found
 
 
-@pytest.mark.parametrize("asked", list(all_asked()), ids=lambda asked: asked.where)
-def test_whatever_is_asked_for_is_exported_under_that_name_with_those_labels(asked: Asked, exported: Exported) -> None:
-    names = set(NAMES.findall(asked.expression))
+@pytest.mark.parametrize("query", list(all_queries()), ids=lambda query: query.where)
+def test_each_queried_metric_is_exported_with_those_labels(query: Query, exported: Exported) -> None:
+    names = set(NAMES.findall(query.expression))
     assert names
     assert names <= exported.keys()
     labels_of_all = {label for name in names for label in exported[name]}
-    grouped = {label.strip() for group in GROUPING.findall(asked.expression) for label in group.split(",")}
+    grouped = {label.strip() for group in GROUPING.findall(query.expression) for label in group.split(",")}
     assert grouped <= labels_of_all
-    for name, selector in SELECTOR.findall(asked.expression):
+    for name, selector in SELECTOR.findall(query.expression):
         for label, operator, value in MATCHER.findall(selector):
             values = set(value.split("|")) if "~" in operator else {value}
             assert values <= exported[name][label], (name, label)
-    assert asked.shows <= grouped
+    assert query.shows <= grouped
 
 
-def test_each_rule_of_the_list_is_there_once_with_its_severity_and_its_words() -> None:
+def test_each_listed_alert_rule_exists_once_with_its_severity_and_text() -> None:
     assert [rule["alert"] for rule in alerts()] == ALERTS
     for rule in alerts():
         assert rule["labels"]["severity"] in {"page", "ticket"}
@@ -103,14 +103,14 @@ def test_every_alert_says_what_it_means_and_what_to_do(alert: str) -> None:
     assert f"\n### {alert}\n" in (DOCS / "operations.md").read_text()
 
 
-def test_what_counts_for_ever_is_named_so_and_the_dashboard_asks_for_its_rate() -> None:
-    for asked in all_asked():
-        for name in NAMES.findall(asked.expression):
+def test_counters_are_named_total_and_the_dashboard_queries_their_rate() -> None:
+    for query in all_queries():
+        for name in NAMES.findall(query.expression):
             counts = name.endswith(("_total", "_bucket"))
-            assert counts == bool(re.search(rf"(rate|increase)\({name}\b", asked.expression)), asked
+            assert counts == bool(re.search(rf"(rate|increase)\({name}\b", query.expression)), query
 
 
-def test_panels_lie_beside_each_other_and_not_over() -> None:
+def test_panels_do_not_overlap() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in panels():
         place = panel["gridPos"]

@@ -1,4 +1,4 @@
-"""Every act that the product writes into the audit has its sentence, and no sentence is left over."""
+"""Every act that the product writes into the audit has its sentence, and every sentence has its act."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ MAILS = {f"schedule.mail_{state}" for state in (MailState.SENT, MailState.GIVEN_
 
 
 class Recording(NamedTuple):
-    """An act, and the function that writes it into the audit or hands it to the one that does."""
+    """An act, and the function that records it in the audit or passes it to the function that does."""
 
     act: str
     function: ast.FunctionDef
@@ -37,7 +37,7 @@ def recordings() -> tuple[Recording, ...]:
 
 
 def _recordings() -> Iterator[Recording]:
-    """Every act that is an argument of a call, as it is or in parts, in a file that writes into the audit."""
+    """Yield each act that is an argument of a call, complete or in parts, in a file that writes into the audit."""
     for path, module in modules().items():
         named = names_of_texts(module)
         writes = "audit.record(" in path.read_text()
@@ -53,7 +53,7 @@ def _recordings() -> Iterator[Recording]:
 
 
 def names_of_texts(module: ast.Module) -> dict[str, list[ast.AST]]:
-    """What stands behind each name that is given a value somewhere in the module."""
+    """Return the values that are assigned to each name in the module."""
     found: defaultdict[str, list[ast.AST]] = defaultdict(list)
     for node in ast.walk(module):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
@@ -72,7 +72,7 @@ def names_of_texts(module: ast.Module) -> dict[str, list[ast.AST]]:
 
 
 def texts(given: Iterable[ast.AST], named: Mapping[str, list[ast.AST]]) -> Iterator[str]:
-    """The texts among arguments: as they are, by a name, or as one of two."""
+    """Yield the texts among arguments: literal, by a name, or as one of two."""
     for node in given:
         for found in named.get(node.id, []) if isinstance(node, ast.Name) else [node]:
             for one in (found.body, found.orelse) if isinstance(found, ast.IfExp) else (found,):
@@ -85,7 +85,7 @@ def recorded() -> set[str]:
 
 
 def names_in(node: ast.AST) -> Counter[str]:
-    """How often each name is used, alone or behind a dot."""
+    """Return how often each name is used, alone or after a dot."""
     return Counter(
         inner.id if isinstance(inner, ast.Name) else inner.attr
         for inner in ast.walk(node)
@@ -97,11 +97,11 @@ def test_every_act_has_its_sentence() -> None:
     assert recorded() - set(ACT_SENTENCES) == set()
 
 
-def test_no_sentence_is_of_an_act_that_nobody_writes() -> None:
+def test_every_sentence_describes_an_act_that_the_product_writes() -> None:
     assert set(ACT_SENTENCES) - recorded() == set()
 
 
-def test_what_writes_an_act_is_called_by_the_product() -> None:
+def test_each_function_that_writes_an_act_is_called_by_the_product() -> None:
     used = Counter[str]()
     for module in modules().values():
         used.update(names_in(module))
@@ -114,7 +114,7 @@ def test_what_writes_an_act_is_called_by_the_product() -> None:
     assert never == set()
 
 
-def test_an_act_put_together_from_parts_is_put_together_where_this_test_looks() -> None:
+def test_acts_are_composed_from_parts_only_where_this_test_looks() -> None:
     composed = {
         (path.parent.name, path.name)
         for path in (HOUSE / "core").rglob("*.py")
@@ -128,17 +128,17 @@ def test_an_act_put_together_from_parts_is_put_together_where_this_test_looks() 
     }
 
 
-def test_sentences_begin_alike_and_an_act_of_another_version_is_shown_as_it_is() -> None:
-    said = [sentence(act, "job:1042", names={}) for act in ACT_SENTENCES]
+def test_sentences_begin_alike_and_an_unknown_act_is_shown_unchanged() -> None:
+    sentences = [sentence(act, "job:1042", names={}) for act in ACT_SENTENCES]
 
-    assert all(words[0].isupper() and not words.endswith(".") for words in said)
+    assert all(words[0].isupper() and not words.endswith(".") for words in sentences)
     assert sentence("job.confirmed", "job:1042", names={}) == "Confirmed job 1,042"
     assert sentence("user.added", "user:7", names={7: "Ann"}) == "Added Ann"
     assert sentence("claim.held", "claim:0012", names={}) == "Put claim 0012 on hold"
     assert sentence("job.beamed_up", "job:1", names={}) == "job: beamed up (job 1)"
 
 
-def test_an_act_names_who_did_it_and_accuses_nobody_else() -> None:
+def test_an_act_names_its_user_the_system_or_the_command_line() -> None:
     assert who("job.confirmed", "Ann") == "Ann"
     assert who("job.completed", None) == "System"
     assert who("write_off_setting.changed", None) == "Command line"
@@ -155,7 +155,7 @@ def test_an_act_shows_the_practices_own_numbers_and_names() -> None:
     assert details({"user_id": 5}, names={5: "Ann"}) == [("of user", "Ann")]
 
 
-def test_the_facts_of_an_act_are_words_too() -> None:
+def test_the_facts_of_an_act_are_shown_in_words() -> None:
     facts = {
         "from": "admin", "to": "biller", "outcome": "nothing", "over": ["over_claim_limit", "over_job_limit"],
         "because": "edited", "include": ["of another version"], "night": None,

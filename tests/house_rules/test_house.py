@@ -1,4 +1,4 @@
-"""The house rules that a machine can hold."""
+"""The house rules that a machine can check."""
 
 import ast
 import importlib
@@ -17,7 +17,7 @@ from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES
 from core.policy.rules import RULES
 
 HOUSE = Path(__file__).parents[2]
-FILE_LINES_MAX = 300  # past that a second thought usually hides in it
+FILE_LINES_MAX = 300  # a longer file usually has a second subject
 FUNCTION_LINES_MAX = 50
 SOURCES = sorted(
     path for package in ("core", "worker", "webui") for path in (HOUSE / package).rglob("*.py")
@@ -49,7 +49,7 @@ def test_every_command_is_found_in_the_module_that_declares_it() -> None:
 
 
 def test_every_task_name_that_is_sent_is_registered() -> None:
-    # In a process of its own: Celery reads its settings once.
+    # In a separate process, because Celery reads its settings only once.
     listed = subprocess.run(
         [sys.executable, "-c", "from worker.app import app; app.loader.import_default_modules(); print(*app.tasks)"],
         check=True, capture_output=True, text=True, cwd=HOUSE,
@@ -76,11 +76,11 @@ def test_no_line_of_a_template_is_longer_than_120_characters() -> None:
             assert len(line) <= TEMPLATE_LINE_CHARACTERS_MAX, f"{place}:{number}"
 
 
-def test_every_job_status_is_reached_and_left_as_the_table_says() -> None:
+def test_every_job_status_is_reached_and_left_by_the_table() -> None:
     reached = {target for _, target in TRANSITIONS} | {JobStatus.PREPARING}
     assert reached == set(JobStatus)
     dead_ends = set(JobStatus) - {source for source, _ in TRANSITIONS}
-    assert dead_ends == set(FINAL_STATUSES) - {JobStatus.COMPLETED}, "a completed job's failures may be tried again"
+    assert dead_ends == set(FINAL_STATUSES) - {JobStatus.COMPLETED}, "a completed job's failures can be retried"
     assert set(IN_PROGRESS_STATUSES) & set(FINAL_STATUSES) == set()
     assert set(OPEN_STATUSES) & set(FINAL_STATUSES) == set()
 
@@ -91,7 +91,7 @@ def test_every_code_has_its_words() -> None:
         assert codes.describe(code)[0].isupper()
 
 
-def test_the_diagrams_of_the_readme_are_those_of_the_code() -> None:
+def test_the_diagrams_of_the_readme_match_the_code() -> None:
     readme = (HOUSE / "README.md").read_text()
     life, imports = re.findall(r"```mermaid\n(.*?)```", readme, flags=re.DOTALL)
     assert set(re.findall(r"(\w+) --> (\w+)", imports)) == {("webui", "core"), ("worker", "core")}
@@ -102,7 +102,7 @@ def test_the_diagrams_of_the_readme_are_those_of_the_code() -> None:
 @pytest.mark.parametrize(
     "package", ["access", "claims", "intake", "jobs", "ledger", "policy", "practices", "schedules"]
 )
-def test_no_float_comes_near_money(package: str) -> None:
+def test_money_is_never_a_float(package: str) -> None:
     for path in (HOUSE / "core" / package).rglob("*.py"):
         assert not re.search(r"\bfloat\(|\bFloat\b|\bNumeric\b", path.read_text()), path
 

@@ -1,4 +1,4 @@
-"""What the documents name is there: commands and their options, settings, and how long things are kept."""
+"""Everything that the documents name exists: commands with their options, settings, and retention times."""
 
 import ast
 import datetime as dt
@@ -22,7 +22,7 @@ HOUSE = Path(__file__).parents[2]
 DOCUMENTS = {path.name: path.read_text() for path in (HOUSE / "README.md", *(HOUSE / "docs").glob("*.md"))}
 OPERATIONS = DOCUMENTS["operations.md"]
 RUNNERS = {"typed", "settle", "facts"}  # the tests' functions that run `settle` with their arguments
-# Read before the settings are; read by tests alone; shows an error's words; an example.
+# In order: read before the settings, read only by tests, shows an error's text, an example.
 NO_FIELDS = {"SETTLE_SECRETS_DIR", "SETTLE_SYNTHEA_DIR", TRACE_VARIABLE, "SETTLE_NAME"}
 
 
@@ -67,7 +67,7 @@ def commands_that_tests_run() -> set[tuple[str, ...]]:
 
 
 def strings_of(call: ast.Call) -> tuple[str, ...]:
-    """Return the call's strings up to the first argument that is none; a folder may come before them."""
+    """Return the call's strings up to the first argument of another type. A folder may come before them."""
     strings: list[str] = []
     for argument in call.args:
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
@@ -78,7 +78,7 @@ def strings_of(call: ast.Call) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("words", sorted(commands()), ids=" ".join)
-def test_a_command_that_is_written_down_is_there_with_its_options(words: tuple[str, ...]) -> None:
+def test_each_documented_command_exists_with_its_options(words: tuple[str, ...]) -> None:
     command, rest = command_and_rest(words)
     options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
 
@@ -86,14 +86,14 @@ def test_a_command_that_is_written_down_is_there_with_its_options(words: tuple[s
 
 
 @pytest.mark.parametrize("words", sorted(commands()), ids=" ".join)
-def test_a_command_that_is_written_down_is_run_by_a_test(words: tuple[str, ...]) -> None:
+def test_each_documented_command_is_run_by_a_test(words: tuple[str, ...]) -> None:
     _, rest = command_and_rest(words)
     name = words[: len(words) - len(rest)]
 
     assert any(run[: len(name)] == name for run in commands_that_tests_run())
 
 
-def test_a_make_target_that_is_written_down_is_run_by_the_checks_or_by_a_test() -> None:
+def test_each_documented_make_target_is_run_by_the_checks_or_by_a_test() -> None:
     written = set(re.findall(r"\bmake ([a-z]+)", code_of_documents()))
     makefile = (HOUSE / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
@@ -122,7 +122,7 @@ def test_each_name_that_the_readme_places_in_a_file_is_there() -> None:
     assert [(name, path) for name, path in named if not re.search(rf"\b{name}\b", (HOUSE / path).read_text())] == []
 
 
-def test_a_setting_that_is_written_down_is_one_of_the_product_or_of_the_compose_file() -> None:
+def test_each_documented_setting_belongs_to_the_product_or_the_compose_file() -> None:
     fields = {f"SETTLE_{name.upper()}" for name in Settings.model_fields}
     of_compose = set(re.findall(r"\$\{(\w+)", (HOUSE / "docker-compose.yml").read_text()))
     written = {name for text in DOCUMENTS.values() for name in re.findall(r"\bSETTLE_[A-Z_]+\b", text)}
@@ -146,6 +146,6 @@ def test_a_setting_that_is_written_down_is_one_of_the_product_or_of_the_compose_
         ("About 500 at most wait in a queue", 2 * HINTS_WAITING_MAX, 512),
     ],
 )
-def test_how_long_something_is_kept_is_what_is_written(written: str, kept: object, meant: object) -> None:
+def test_documented_retention_times_and_limits_match_the_code(written: str, kept: object, meant: object) -> None:
     assert written in OPERATIONS
     assert kept == meant

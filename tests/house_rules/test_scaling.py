@@ -1,4 +1,4 @@
-"""What docs/scaling.md says of a thousand practices is what the play says."""
+"""The table of docs/scaling.md equals the output of the simulation."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from tests.benchmarks.scaling import CALM_SECONDS, CHUNKS_PER_WORKER, table
 SCALING = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text()
 
 
-def test_the_table_of_a_thousand_practices_is_what_the_play_prints() -> None:
+def test_the_table_of_a_thousand_practices_matches_the_simulation() -> None:
     assert "\n".join(table()) in SCALING
 
 
-def test_the_rule_that_is_written_is_the_rule_that_is_played() -> None:
+def test_the_documented_scaling_rule_is_the_simulated_one() -> None:
     assert f"for each {CHUNKS_PER_WORKER} open chunks" in SCALING
     assert f'threshold: "{CHUNKS_PER_WORKER}"' in SCALING
     assert f"stabilizationWindowSeconds: {CALM_SECONDS}" in SCALING

@@ -1,4 +1,4 @@
-"""What the browser gets: vendored files as they came, every sign there, nothing inline, nothing from elsewhere."""
+"""What the browser loads: unchanged vendored files, every icon, nothing inline, nothing from another host."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ TEMPLATES = sorted((WEBUI / "templates").rglob("*.html"))
 _ROW = re.compile(r"^\| (\S+) \|.*\| ([0-9a-f]{64}) \|$", re.MULTILINE)
 
 
-def test_vendored_files_are_those_that_the_readme_names_bit_by_bit() -> None:
+def test_vendored_files_match_the_checksums_in_their_readme() -> None:
     named = dict(_ROW.findall((VENDOR / "README.md").read_text()))
     found = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
@@ -32,7 +32,7 @@ def test_every_job_status_has_its_page_part(status: JobStatus) -> None:
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
-def test_scripts_and_sheets_load_nothing_and_run_no_text(path: Path) -> None:
+def test_scripts_and_style_sheets_load_nothing_and_evaluate_no_text(path: Path) -> None:
     content = path.read_text()
 
     assert not re.search(r"https?://(?!www\.w3\.org/)|url\((?!['\"]?(?:#|\./|/static/))", content)
@@ -46,7 +46,7 @@ def test_templates_have_nothing_inline(path: Path) -> None:
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=\"|javascript:|<script(?![^>]*\ssrc=)|\|\s*safe\b", content)
 
 
-def test_every_sign_that_is_named_is_drawn() -> None:
+def test_every_named_icon_is_drawn() -> None:
     drawn = set(re.findall(r'<symbol id="([a-z]+)"', (WEBUI / "static" / "icons.svg").read_text()))
     named = {
         name

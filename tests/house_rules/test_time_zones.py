@@ -1,4 +1,4 @@
-"""PostgreSQL never converts between a moment and a local time: its time zone database may be older than ours."""
+"""PostgreSQL never converts between an instant and a local time: its time zone database may be older than ours."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ HOUSE = Path(__file__).parents[2]
 SOURCES = sorted(
     path for package in ("core", "worker", "webui", "tests/benchmarks") for path in (HOUSE / package).rglob("*.py")
 )
-# A date is no moment, but date_trunc and to_char make it one in the session's time zone, unless it is cast before.
+# A date is not an instant, but date_trunc and to_char make it one in the session's time zone, unless it is cast before.
 CONVERSIONS = re.compile(
     r"""
       \bat\s+time\s+zone\b | \btimezone\s*\( | \bset\s+time\s+zone\b
@@ -27,7 +27,7 @@ CONVERSIONS = re.compile(
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(HOUSE)))
-def test_no_statement_lets_postgresql_convert(path: Path) -> None:
+def test_no_statement_converts_time_zones_in_postgresql(path: Path) -> None:
     found = CONVERSIONS.search(path.read_text())
 
     assert found is None, found
@@ -70,5 +70,5 @@ def test_the_rule_finds_a_conversion(statement: str) -> None:
         "now.astimezone(ZoneInfo(practice.time_zone)).date()",
     ],
 )
-def test_the_rule_lets_other_statements_be(statement: str) -> None:
+def test_the_rule_accepts_other_statements(statement: str) -> None:
     assert not CONVERSIONS.search(statement)

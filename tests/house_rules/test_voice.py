@@ -11,7 +11,7 @@ import pytest
 
 HOUSE = Path(__file__).parents[2]
 READ = re.compile(r"\.(py|html|js|css|md|yml|toml|sql|sh)$|(^|/)(Makefile|Dockerfile)$|^\.ci/run$")
-# Other people's words, what a released version stored, and this list.
+# Other projects' words, what a released version stored, and this list.
 NOT_READ = re.compile(r"(^|/)vendor/|^core/migrations/versions/|^tests/schemas/|^tests/house_rules/test_voice\.py$")
 
 ACTOR = 'name the actor (user, requester, approver, worker), or write "no user", "no worker", "another user"'
@@ -52,7 +52,7 @@ class Allowance(NamedTuple):
     reason: str
 
 
-# The two statuses are stored, and the API and the metrics show them: they keep the spelling of their first release.
+# The two statuses are stored, and the API and the metrics show them, so they keep their first spelling.
 STATUS = re.compile(
     r"""\bS?\.?CANCELL(?:ED|ING)\b|["'.|]cancell(?:ed|ing)(?=["'|])|\bcancell(?:ed|ing) -->|--> cancell(?:ed|ing)\b""",
 )
@@ -65,7 +65,7 @@ ALLOWED = (
 
 
 class Finding(NamedTuple):
-    """Old words at a place, the line that holds them, and what to write instead."""
+    """Old words at a place, the line that contains them, and what to write instead."""
 
     path: str
     line: int

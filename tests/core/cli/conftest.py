@@ -14,9 +14,9 @@ Typed = Callable[..., Result]
 
 @pytest.fixture
 def typed(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Typed]:
-    """The command on this test's database, in a folder of its own, with no terminal."""
+    """Yield the command on this test's database, in a separate folder and without a terminal."""
     monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
-    monkeypatch.setenv(TRACE_VARIABLE, "1")  # what breaks in a test, breaks the test
+    monkeypatch.setenv(TRACE_VARIABLE, "1")  # an error in a command fails the test
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
     yield lambda *words, **more: CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False, **more)

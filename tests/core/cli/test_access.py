@@ -28,7 +28,7 @@ Settle = Callable[..., Result]
 
 @pytest.fixture
 def settle(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settle]:
-    """`settle` on this test's database, with no terminal."""
+    """Yield `settle` on this test's database, without a terminal."""
     monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
     settings.cache_clear()
     yield lambda *words: CliRunner().invoke(main, words, catch_exceptions=False)
@@ -36,13 +36,13 @@ def settle(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settl
 
 
 def add(settle: Settle, email: str = "ann@example.org", practice: str = "Hill Clinic", role: str = "admin") -> str:
-    """Add a user; give the password that was made."""
+    """Add a user. Return the generated password."""
     done = settle("user", "add", email, "--practice", practice, "--role", role, "--limit", "unlimited")
     assert done.exit_code == 0, done.stderr
     return done.stdout.rpartition(": ")[2].strip()
 
 
-def test_without_a_terminal_a_password_is_made_and_signs_in(settle: Settle, session: Session) -> None:
+def test_without_a_terminal_a_working_password_is_generated(settle: Settle, session: Session) -> None:
     password = add(settle, "Ann@Example.org")
 
     actor = users.sign_in(session, email="ann@example.org", password=password, now=NOW)
@@ -52,7 +52,7 @@ def test_without_a_terminal_a_password_is_made_and_signs_in(settle: Settle, sess
     assert (practice.name, practice.time_zone, practice.write_off) == ("Hill Clinic", "America/New_York", "neither")
 
 
-def test_a_second_user_joins_the_practice_that_is_there(settle: Settle, session: Session) -> None:
+def test_a_second_user_joins_the_existing_practice(settle: Settle, session: Session) -> None:
     add(settle)
     add(settle, "bob@example.org", role="biller")
 
@@ -60,26 +60,26 @@ def test_a_second_user_joins_the_practice_that_is_there(settle: Settle, session:
     assert session.query(User).count() == 2
 
 
-def test_limits_are_said_in_words_and_never_guessed(settle: Settle, session: Session) -> None:
+def test_limits_are_given_in_words_and_never_guessed(settle: Settle, session: Session) -> None:
     words = ("user", "add", "ann@example.org", "--practice", "Hill Clinic", "--role", "admin")
     for given in ((), ("--claim-limit", "5"), ("--job-limit", "unlimited")):
         refused = settle(*words, *given)
         assert (refused.exit_code, "add --limit unlimited, or --claim-limit AMOUNT" in refused.stderr) == (1, True)
     assert session.query(User).count() == 0
-    said = settle(*words, "--limit", "unlimited").stdout
-    assert "Limits without approval: unlimited per claim, unlimited per job" in said
+    shown = settle(*words, "--limit", "unlimited").stdout
+    assert "Limits without approval: unlimited per claim, unlimited per job" in shown
 
     words = ("user", "add", "bob@example.org", "--practice", "Hill Clinic", "--role", "biller")
     assert settle(*words, "--claim-limit", "1", "--job-limit", "").exit_code == 1
-    said = settle(*words, "--claim-limit", "25.50", "--limit", "unlimited").stdout
+    shown = settle(*words, "--claim-limit", "25.50", "--limit", "unlimited").stdout
 
-    assert "Limits without approval: $25.50 per claim, unlimited per job" in said
+    assert "Limits without approval: $25.50 per claim, unlimited per job" in shown
     bob = users.find_by_email(session, "bob@example.org")
     assert bob is not None
     assert (bob.claim_limit_cents, bob.job_limit_cents) == (25_50, UNLIMITED)
 
 
-def test_a_mistyped_practice_is_refused_with_the_names_that_are_near(settle: Settle, session: Session) -> None:
+def test_a_mistyped_practice_is_refused_with_similar_names(settle: Settle, session: Session) -> None:
     def add_to(practice: str, email: str, *words: str) -> Result:
         return settle("user", "add", email, "--practice", practice, "--role", "biller", "--limit", "50", *words)
 
@@ -98,7 +98,7 @@ def test_a_mistyped_practice_is_refused_with_the_names_that_are_near(settle: Set
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "shown"),
     [
         (
             ("user", "add", "ann@example.org", "--practice", "New", "--create", "--limit", "1", "--role", "biller"),
@@ -111,8 +111,8 @@ def test_a_mistyped_practice_is_refused_with_the_names_that_are_near(settle: Set
             "name@example.org",
         ),
         (("user", "add", "c@example.org", "--practice", "New", "--role", "king"), 2, "king"),
-        (("token", "add", "nobody@example.org"), 1, "no user nobody@example.org"),
-        (("token", "list", "nobody@example.org"), 1, "no user nobody@example.org"),
+        (("token", "add", "stranger@example.org"), 1, "no user stranger@example.org"),
+        (("token", "list", "stranger@example.org"), 1, "no user stranger@example.org"),
         (("token", "revoke", "0"), 2, "'0' is not a valid token number; to find it, run `settle token list EMAIL`."),
         (
             ("write-off-setting", "both", "--practice", "Nowhere"),
@@ -123,19 +123,19 @@ def test_a_mistyped_practice_is_refused_with_the_names_that_are_near(settle: Set
         (("write-off-setting", "all", "--practice", "Hill Clinic"), 2, "all"),
     ],
 )
-def test_a_refusal_is_one_line_and_leaves_nothing(
-    settle: Settle, session: Session, words: tuple[str, ...], code: int, said: str
+def test_a_refusal_is_one_line_and_changes_nothing(
+    settle: Settle, session: Session, words: tuple[str, ...], code: int, shown: str
 ) -> None:
     add(settle)
 
     refused = settle(*words)
 
     assert refused.exit_code == code
-    assert said in refused.stderr
+    assert shown in refused.stderr
     assert [practice.name for practice in session.query(Practice)] == ["Hill Clinic"]
 
 
-def test_a_token_stands_alone_on_the_last_line_and_acts_as_its_user(settle: Settle, session: Session) -> None:
+def test_a_token_is_alone_on_the_last_line_and_acts_as_its_user(settle: Settle, session: Session) -> None:
     add(settle)
 
     made = settle("token", "add", "ANN@example.org")
@@ -145,7 +145,7 @@ def test_a_token_stands_alone_on_the_last_line_and_acts_as_its_user(settle: Sett
     assert actor.email == "ann@example.org"
 
 
-def test_a_leaked_token_is_revoked_alone_by_its_number_or_by_itself(settle: Settle, session: Session) -> None:
+def test_a_leaked_token_is_revoked_alone_by_its_number_or_its_text(settle: Settle, session: Session) -> None:
     add(settle)
     leaked, lost, kept = (settle("token", "add", "ann@example.org").stdout.strip() for _ in range(3))
 
@@ -166,7 +166,7 @@ def test_a_leaked_token_is_revoked_alone_by_its_number_or_by_itself(settle: Sett
     assert (again.exit_code, "or it was already revoked" in again.stderr) == (1, True)
 
 
-def test_the_write_off_setting_is_chosen_by_command(settle: Settle, session: Session) -> None:
+def test_the_balance_writeoff_setting_is_chosen_by_command(settle: Settle, session: Session) -> None:
     add(settle)
 
     assert settle("write-off-setting", "patient", "--practice", "Hill Clinic").exit_code == 0
@@ -175,7 +175,7 @@ def test_the_write_off_setting_is_chosen_by_command(settle: Settle, session: Ses
     assert write_off_setting.overview(session, practice.id).setting is WriteOffSetting.PATIENT
 
 
-def test_the_write_off_setting_names_the_administrator_who_chose_it(settle: Settle, session: Session) -> None:
+def test_the_balance_writeoff_setting_names_the_administrator_who_chose_it(settle: Settle, session: Session) -> None:
     for email, role, name in [("bill@example.org", "biller", "Bill"), ("boss@example.org", "admin", "Bea Boss")]:
         settle(
             "user", "add", email, "--practice", "Hill Clinic", "--role", role, "--name", name, "--limit", "unlimited"
@@ -184,7 +184,7 @@ def test_the_write_off_setting_names_the_administrator_who_chose_it(settle: Sett
 
     refused = settle(*setting, "bill@example.org")
     assert (refused.exit_code, "It requires the role administrator." in refused.stderr) == (1, True)
-    assert settle(*setting, "nobody@example.org").exit_code == 1
+    assert settle(*setting, "stranger@example.org").exit_code == 1
     assert settle(*setting, "boss@example.org").exit_code == 0
 
     practice = session.query(Practice).one()
@@ -192,7 +192,7 @@ def test_the_write_off_setting_names_the_administrator_who_chose_it(settle: Sett
     assert "Bea Boss: Changed the Balance Writeoff setting" in settle("audit", "--practice", "Hill Clinic").output
 
 
-def test_on_a_terminal_the_password_is_asked_and_never_shown(database_url: str, session: Session) -> None:
+def test_on_a_terminal_the_password_is_typed_and_never_shown(database_url: str, session: Session) -> None:
     password = "typed by a person"
     child, terminal = pty.fork()
     if child == 0:
@@ -216,7 +216,7 @@ def test_on_a_terminal_the_password_is_asked_and_never_shown(database_url: str, 
 
 
 def _until(terminal: int, words: bytes) -> bytes:
-    """What the terminal showed, up to `words`."""
+    """Return what the terminal showed, up to `words`."""
     shown = b""
     while words not in shown:
         shown += os.read(terminal, 1_000)
@@ -224,7 +224,7 @@ def _until(terminal: int, words: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("answer", "names"), [("y", ["Hill", "Hill Clinic"]), ("n", ["Hill Clinic"])])
-def test_on_a_terminal_a_new_practice_is_asked_about(
+def test_on_a_terminal_a_new_practice_needs_confirmation(
     database_url: str, session: Session, settle: Settle, answer: str, names: list[str]
 ) -> None:
     add(settle)

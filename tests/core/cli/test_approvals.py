@@ -1,4 +1,4 @@
-"""Two people, the people of a practice, and limits, by command."""
+"""Approvals, users and limits by command."""
 
 import json
 
@@ -27,7 +27,7 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 @pytest.fixture
 def waiting(typed: Typed, practice: GivenPractice) -> int:
-    """A job over the practice's limit that the biller has confirmed."""
+    """Return a job over the practice's limit that the biller has confirmed."""
     practice.limit(job=1_000)
     previewed = typed(
         "preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance", "--json"
@@ -42,19 +42,19 @@ def waiting(typed: Typed, practice: GivenPractice) -> int:
     return job
 
 
-def test_the_preview_says_that_it_will_wait(typed: Typed, practice: GivenPractice) -> None:
+def test_the_preview_announces_that_the_job_needs_approval(typed: Typed, practice: GivenPractice) -> None:
     practice.limit(claim=1_000)
-    said = typed("preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance").stdout
-    assert "After CONFIRM it needs another user's approval, because it is over a limit:" in said
-    assert "Claims over the practice's limit for one claim: $15.00, the limit is $10.00, $5.00 over" in said
+    shown = typed("preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance").stdout
+    assert "After CONFIRM it needs another user's approval, because it is over a limit:" in shown
+    assert "Claims over the practice's limit for one claim: $15.00, the limit is $10.00, $5.00 over" in shown
 
 
-def test_another_person_approves(typed: Typed, practice: GivenPractice, waiting: int) -> None:
+def test_another_user_approves(typed: Typed, practice: GivenPractice, waiting: int) -> None:
     listed = typed("approvals", "--as", APPROVER).stdout
     assert f"Needs your approval: 1\n  Job {waiting}: $30.00, requested by biller, expires " in listed
     assert "Your jobs that need approval: none" in listed
     assert f"Your jobs that need approval: 1\n  Job {waiting}" in typed("approvals", "--as", BILLER).stdout
-    assert typed("watch", waiting).exit_code == 1, "it rests until somebody decides"
+    assert typed("watch", waiting).exit_code == 1, "the job waits until another user decides"
 
     wrong = typed("approve", waiting, "--as", APPROVER, "--confirmation", "yes")
     assert (wrong.exit_code, "Type CONFIRM" in wrong.stderr) == (1, True)
@@ -64,26 +64,26 @@ def test_another_person_approves(typed: Typed, practice: GivenPractice, waiting:
     assert f"Decided: job {waiting} was approved by approver" in typed("approvals", "--as", BILLER).stdout
 
 
-def test_confirm_and_approve_say_first_how_many_claims_changed_since(
+def test_confirm_and_approve_first_show_how_many_claims_changed_since_the_preview(
     typed: Typed, practice: GivenPractice, waiting: int
 ) -> None:
-    told = "1 of the 2 claims to be settled has changed since this preview and will be skipped. Preview again."
+    warning = "1 of the 2 claims to be settled has changed since this preview and will be skipped. Preview again."
     practice.limit()
     again = typed("preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance", "--json")
     practice.change("C00001")
 
     job = json.loads(again.stdout)["id"]
-    assert told in typed("show", job, "--as", BILLER).stdout
+    assert warning in typed("show", job, "--as", BILLER).stdout
     assert json.loads(typed("show", job, "--as", BILLER, "--json").stdout)["changed_since_preview"] == 1
     confirmed = typed("confirm", job, "--as", BILLER, input="CONFIRM\n")
-    assert confirmed.output.index(told) < confirmed.output.index("Type CONFIRM")
+    assert confirmed.output.index(warning) < confirmed.output.index("Type CONFIRM")
 
-    assert told in typed("approvals", "--as", APPROVER).stdout
+    assert warning in typed("approvals", "--as", APPROVER).stdout
     approved = typed("approve", waiting, "--as", APPROVER, "--confirmation", "CONFIRM")
-    assert (approved.exit_code, approved.stderr) == (0, f"{told}\n")
+    assert (approved.exit_code, approved.stderr) == (0, f"{warning}\n")
 
 
-def test_a_command_says_that_a_completed_job_settled_nothing(typed: Typed, practice: GivenPractice) -> None:
+def test_the_command_reports_that_a_completed_job_settled_nothing(typed: Typed, practice: GivenPractice) -> None:
     job = practice.preview()
     for number in ("C00001", "C00002"):
         practice.change(number)
@@ -93,19 +93,19 @@ def test_a_command_says_that_a_completed_job_settled_nothing(typed: Typed, pract
     watched = typed("watch", job.job_id)
 
     assert f"Job {job.job_id} is completed, but no claim was settled: 0 settled, 2 skipped" in watched.stdout
-    told = json.loads(typed("watch", job.job_id, "--json").stdout)["words"]
-    assert told == "Completed, but no claim was settled: 2 skipped, 0 failed"
+    warning = json.loads(typed("watch", job.job_id, "--json").stdout)["words"]
+    assert warning == "Completed, but no claim was settled: 2 skipped, 0 failed"
 
 
-def test_the_word_is_asked_for(typed: Typed, waiting: int) -> None:
-    asked = typed("approve", waiting, "--as", APPROVER, input="CONFIRM\n")
+def test_approval_asks_for_the_word_confirm(typed: Typed, waiting: int) -> None:
+    answer = typed("approve", waiting, "--as", APPROVER, input="CONFIRM\n")
 
-    assert "2 will move to Settled, posting 4 write-offs of $30.00" in asked.stderr, "what is approved is read first"
-    assert asked.stderr.index("Requested by biller") < asked.stderr.index("Type CONFIRM to approve")
-    assert (asked.exit_code, asked.stdout) == (0, f"Job {waiting} is confirmed.\n")
+    assert "2 will move to Settled, posting 4 write-offs of $30.00" in answer.stderr, "what is approved is read first"
+    assert answer.stderr.index("Requested by biller") < answer.stderr.index("Type CONFIRM to approve")
+    assert (answer.exit_code, answer.stdout) == (0, f"Job {waiting} is confirmed.\n")
 
 
-def test_the_second_person_reads_all_that_the_preview_froze(typed: Typed, practice: GivenPractice) -> None:
+def test_the_approver_reads_everything_that_the_preview_froze(typed: Typed, practice: GivenPractice) -> None:
     practice.claim("M", Line(0, 700), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
     practice.claim("P", Line(900, 0), primary_status=ClaimStatus.AT_PAYER)
     practice.limit(claim=1_000)
@@ -114,7 +114,7 @@ def test_the_second_person_reads_all_that_the_preview_froze(typed: Typed, practi
     job = json.loads(previewed.stdout)["id"]
     typed("confirm", job, "--as", ADMIN, "--confirmation", "CONFIRM", "--cost-share-reason", "Hardship")
 
-    said = typed("show", job, "--as", APPROVER).stdout
+    shown = typed("show", job, "--as", APPROVER).stdout
     facts = json.loads(typed("show", job, "--as", APPROVER, "--json").stdout)
 
     for part in (
@@ -130,13 +130,13 @@ def test_the_second_person_reads_all_that_the_preview_froze(typed: Typed, practi
             "    Claims over the practice's limit for one claim: $15.00"
         ),
     ):  # fmt: skip
-        assert part in said
+        assert part in shown
     assert (facts["asked_by"], facts["include"], facts["cost_share_reason"]) == ("admin", ["in_process"], "Hardship")
     assert (facts["cost_share"]["job_cents"], facts["over"][0]["code"]) == (700, "over_claim_limit")
     assert typed("show", job, "--as", "biller@other.example").exit_code == 1
 
 
-def test_another_person_rejects_with_a_reason(typed: Typed, practice: GivenPractice, waiting: int) -> None:
+def test_another_user_rejects_with_a_reason(typed: Typed, practice: GivenPractice, waiting: int) -> None:
     assert typed("reject", waiting, "--as", APPROVER).exit_code == 2
     assert typed("reject", waiting, "--as", APPROVER, "--reason", " ").exit_code == 1
 
@@ -149,7 +149,7 @@ def test_another_person_rejects_with_a_reason(typed: Typed, practice: GivenPract
     assert "was rejected by approver: Wrong list" in typed("approvals", "--as", BILLER).stdout
 
 
-def test_the_limits_of_the_practice_and_of_each_person_are_shown(typed: Typed, practice: GivenPractice) -> None:
+def test_the_limits_of_the_practice_and_of_each_user_are_shown(typed: Typed, practice: GivenPractice) -> None:
     practice.limit(claim=250_00)
     practice.limit_of(practice.biller, job=1_000_00)
 
@@ -164,15 +164,15 @@ def test_the_limits_of_the_practice_and_of_each_person_are_shown(typed: Typed, p
     assert [(user["email"], user["job_limit_cents"]) for user in facts["users"]] == [(BILLER, 1_000_00)]
 
 
-@pytest.mark.parametrize("email", [BILLER, "biller@other.example", "nobody@lakeside.example"])
-def test_who_may_not_is_refused(typed: Typed, practice: GivenPractice, waiting: int, email: str) -> None:
+@pytest.mark.parametrize("email", [BILLER, "biller@other.example", "stranger@lakeside.example"])
+def test_a_user_without_permission_is_refused(typed: Typed, practice: GivenPractice, waiting: int, email: str) -> None:
     for words in (("approve", waiting, "--confirmation", "CONFIRM"), ("reject", waiting, "--reason", "No")):
         assert typed(*words, "--as", email).exit_code == 1
     with practice.sessions() as session:
         assert session.get_one(SettleJob, (practice.id, waiting)).status is JobStatus.AWAITING_APPROVAL
 
 
-def test_limits_are_dollars_or_the_word(typed: Typed, practice: GivenPractice) -> None:
+def test_a_limit_is_a_dollar_amount_or_unlimited(typed: Typed, practice: GivenPractice) -> None:
     def set_to(which: str, amount: str, email: str = ADMIN) -> int:
         return typed("limit", which, amount, "--practice", "Lakeside", "--as", email).exit_code
 
@@ -180,8 +180,8 @@ def test_limits_are_dollars_or_the_word(typed: Typed, practice: GivenPractice) -
     with practice.sessions() as session:
         standing = session.get_one(Practice, practice.id)
         assert (standing.claim_limit_cents, standing.job_limit_cents) == (2_550, 100_000)
-    said = typed("limit", "claim", "unlimited", "--practice", "Lakeside", "--as", ADMIN).stdout
-    assert said == ("Limit per claim for Lakeside: unlimited. Existing previews keep their old limits.\n")
+    shown = typed("limit", "claim", "unlimited", "--practice", "Lakeside", "--as", ADMIN).stdout
+    assert shown == ("Limit per claim for Lakeside: unlimited. Existing previews keep their old limits.\n")
     assert (
         "Enter an amount, or the word unlimited"
         in typed("limit", "job", "", "--practice", "Lakeside", "--as", ADMIN).stderr
@@ -192,7 +192,7 @@ def test_limits_are_dollars_or_the_word(typed: Typed, practice: GivenPractice) -
     assert set_to("week", "1") == 2
 
 
-def test_people_are_listed_and_managed(typed: Typed, practice: GivenPractice) -> None:
+def test_users_are_listed_and_managed(typed: Typed, practice: GivenPractice) -> None:
     assert typed("user", "limit", BILLER, "claim", "10", "--as", ADMIN).exit_code == 0
     assert typed("user", "role", BILLER, "approver", "--as", ADMIN).stdout == f"{BILLER} is now an approver.\n"
     assert typed("user", "deactivate", BILLER, "--as", ADMIN).exit_code == 0
@@ -208,7 +208,7 @@ def test_people_are_listed_and_managed(typed: Typed, practice: GivenPractice) ->
         assert session.get_one(User, practice.biller.user_id).role is Role.APPROVER
 
 
-def test_nobody_manages_themselves_or_another_practice(typed: Typed, practice: GivenPractice) -> None:
+def test_no_user_manages_their_own_account_or_another_practice(typed: Typed, practice: GivenPractice) -> None:
     for words in (("role", ADMIN, "biller"), ("limit", ADMIN, "job", "unlimited"), ("deactivate", ADMIN)):
         refused = typed("user", *words, "--as", ADMIN)
         assert (refused.exit_code, "You can't change your own role or limits" in refused.stderr) == (1, True)

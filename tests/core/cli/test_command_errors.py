@@ -1,4 +1,4 @@
-"""Whatever breaks in a command is one line: which error and where, and no word of a patient's row."""
+"""Any error in a command is one line with its class and place, and without patient data."""
 
 import pytest
 from sqlalchemy import Engine, text
@@ -9,7 +9,7 @@ from tests.core.cli.conftest import Typed
 from tests.factories import a_practice
 
 ROW = "Quillfeather, Zephyrine, 1931-02-17"
-ASKED = ("preview", "--practice", "Lakeside", "--as", "biller@lakeside.example", "--all", "--reason", "small_balance")
+PREVIEW = ("preview", "--practice", "Lakeside", "--as", "biller@lakeside.example", "--all", "--reason", "small_balance")
 
 
 @pytest.fixture
@@ -26,12 +26,12 @@ def _refusing(sessions: Sessions, engine: Engine) -> None:
 
 
 @pytest.mark.usefixtures("_refusing")
-def test_what_the_database_refuses_is_told_by_its_code_and_our_place(
+def test_a_database_refusal_is_reported_with_its_code_and_our_code_location(
     typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(TRACE_VARIABLE)
 
-    broke = typed(*ASKED)
+    broke = typed(*PREVIEW)
 
     assert broke.exit_code == 1
     assert broke.stdout == ""
@@ -42,12 +42,12 @@ def test_what_the_database_refuses_is_told_by_its_code_and_our_place(
 
 
 @pytest.mark.usefixtures("_refusing")
-def test_who_asks_for_the_words_gets_them(typed: Typed) -> None:
+def test_an_option_shows_the_full_error_text(typed: Typed) -> None:
     with pytest.raises(Exception, match="Zephyrine"):
-        typed(*ASKED)
+        typed(*PREVIEW)
 
 
-def test_a_wrong_use_and_a_refusal_are_as_before(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_usage_and_refusals_are_shown_unchanged(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TRACE_VARIABLE)
 
     assert typed("preview", "--nonsense").exit_code == 2

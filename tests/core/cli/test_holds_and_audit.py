@@ -22,10 +22,10 @@ def practice(sessions: Sessions) -> GivenPractice:
     return made
 
 
-def test_a_claim_is_held_for_a_reason_and_released(practice: GivenPractice, typed: Typed) -> None:
-    asked = ("hold", "C1", "legal_hold", "--why", "Letter", "--until", "2199-12-31", "--as", practice.biller.email)
+def test_a_claim_is_put_on_hold_with_a_reason_and_released(practice: GivenPractice, typed: Typed) -> None:
+    words = ("hold", "C1", "legal_hold", "--why", "Letter", "--until", "2199-12-31", "--as", practice.biller.email)
 
-    held = typed(*asked)
+    held = typed(*words)
     assert (held.exit_code, held.output) == (0, "Claim C1 is on hold (legal_hold) through 12/31/2199.\n")
     assert practice.read("C1").hold_why == "Letter"
     assert typed("release", "C1", "--as", practice.biller.email).output == "Claim C1 is not on hold.\n"
@@ -33,7 +33,7 @@ def test_a_claim_is_held_for_a_reason_and_released(practice: GivenPractice, type
     assert (late.exit_code, late.stderr) == (1, "until: The last day cannot be in the past.\n")
 
 
-def test_the_claims_on_hold_are_listed_with_why_by_whom_and_until_when(practice: GivenPractice, typed: Typed) -> None:
+def test_claims_on_hold_are_listed_with_reason_user_and_last_day(practice: GivenPractice, typed: Typed) -> None:
     assert typed("holds", "--as", ADMIN).output == "No claim is on hold.\n"
     practice.claim("C2", Line(0, 5))
     typed("hold", "C1", "legal_hold", "--why", "Letter", "--until", "2199-12-31", "--as", practice.biller.email)
@@ -46,7 +46,7 @@ def test_the_claims_on_hold_are_listed_with_why_by_whom_and_until_when(practice:
     assert (legal["claim_id"], legal["why"]) == ("C1", "Letter")
 
 
-def test_a_head_that_was_kept_elsewhere_is_compared(practice: GivenPractice, typed: Typed) -> None:
+def test_a_saved_audit_head_is_compared(practice: GivenPractice, typed: Typed) -> None:
     typed("hold", "C1", "hold", "--as", practice.biller.email)
     head = json.loads(typed("audit", "--practice", "Lakeside", "--json").output)["head"]
     typed("release", "C1", "--as", practice.biller.email)
@@ -59,7 +59,7 @@ def test_a_head_that_was_kept_elsewhere_is_compared(practice: GivenPractice, typ
     assert typed("verify", "--practice", "Lakeside", "--head", "1042").exit_code == 2
 
 
-def test_a_payer_is_excluded_listed_and_let_go(practice: GivenPractice, typed: Typed) -> None:
+def test_a_payer_is_excluded_listed_and_included_again(practice: GivenPractice, typed: Typed) -> None:
     made = typed("exclude", "payer", "1", "--why", "Contract", "--as", ADMIN, "--json")
     number = json.loads(made.output)["id"]
 
@@ -79,9 +79,7 @@ def test_a_payer_is_excluded_listed_and_let_go(practice: GivenPractice, typed: T
     ]
 
 
-def test_the_audit_is_shown_narrowed_and_written_to_a_file(
-    practice: GivenPractice, typed: Typed, tmp_path: Path
-) -> None:
+def test_the_audit_is_shown_filtered_and_exported(practice: GivenPractice, typed: Typed, tmp_path: Path) -> None:
     typed("hold", "C1", "hold", "--as", practice.biller.email)
     typed("exclude", "payer", "1", "--why", "Secret", "--as", ADMIN)
 

@@ -21,14 +21,14 @@ class Typed:
 
 @pytest.fixture
 def settle(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Typed]:
-    """`settle` on this test's database."""
+    """Yield `settle` on this test's database."""
     monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
     settings.cache_clear()
     yield Typed()
     settings.cache_clear()
 
 
-def test_from_the_template_to_a_practice_and_again(settle: Typed, tmp_path: Path) -> None:
+def test_a_template_is_filled_in_and_imported_twice_into_a_practice(settle: Typed, tmp_path: Path) -> None:
     folder = tmp_path / "files"
 
     assert settle("import", "csv", "--template", folder).exit_code == 0
@@ -46,7 +46,7 @@ def test_from_the_template_to_a_practice_and_again(settle: Typed, tmp_path: Path
     ]
 
 
-def test_faults_are_said_one_a_line_and_the_exit_code_is_1(settle: Typed, tmp_path: Path) -> None:
+def test_faults_are_listed_one_per_line_with_exit_code_1(settle: Typed, tmp_path: Path) -> None:
     settle("import", "csv", "--template", tmp_path / "files")
     postings = tmp_path / "files" / "postings.csv"
     postings.write_text(postings.read_text(encoding="utf-8").replace("-88.00", "NaN"), encoding="utf-8")
@@ -64,7 +64,7 @@ def test_faults_are_said_one_a_line_and_the_exit_code_is_1(settle: Typed, tmp_pa
     ]
 
 
-def test_a_template_overwrites_nothing(settle: Typed, tmp_path: Path) -> None:
+def test_a_template_overwrites_no_file(settle: Typed, tmp_path: Path) -> None:
     settle("import", "csv", "--template", tmp_path)
 
     again = settle("import", "csv", "--template", tmp_path)
@@ -84,12 +84,12 @@ def test_a_template_overwrites_nothing(settle: Typed, tmp_path: Path) -> None:
         ("sample", "--claims", "5"),
     ],
 )
-def test_wrong_use_is_exit_code_2(settle: Typed, words: tuple[str, ...]) -> None:
+def test_wrong_usage_exits_with_code_2(settle: Typed, words: tuple[str, ...]) -> None:
     assert settle(*words).exit_code == 2
 
 
 @pytest.mark.parametrize("kind", ["csv", "synthea"])
-def test_a_folder_that_is_not_there_is_refused(settle: Typed, tmp_path: Path, kind: str) -> None:
+def test_a_missing_folder_is_refused(settle: Typed, tmp_path: Path, kind: str) -> None:
     refused = settle("import", kind, tmp_path / "nowhere", "--practice", "Lakeside")
 
     assert refused.exit_code == 1
@@ -105,7 +105,7 @@ def test_an_unknown_time_zone_is_refused(settle: Typed, tmp_path: Path) -> None:
     assert "Use a time zone name from the IANA list" in refused.stderr
 
 
-def test_a_sample_says_what_it_made_and_is_not_made_twice(settle: Typed) -> None:
+def test_a_sample_reports_what_it_created_and_is_not_created_twice(settle: Typed) -> None:
     first = settle("sample", "--claims", "25", "--practice", "Sample", "--seed", "4")
     again = settle("sample", "--claims", "25", "--practice", "Sample", "--seed", "4")
 
@@ -118,13 +118,13 @@ PAID = "{id},184146026,1,insurance,payment,-25.00,primary,,,2025-03-21"
 
 
 def json_of(done: Result) -> Any:
-    """What a command printed for programs."""
+    """Return a command's output for programs."""
     assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def post(settle: Typed, folder: Path, *ids: str, as_json: bool = False) -> Result:
-    """Import payments that are all alike but for the id."""
+    """Import payments that differ only in their id."""
     file = folder / "later.csv"
     file.write_text("\n".join([HEAD, *(PAID.format(id=one) for one in ids), ""]), encoding="utf-8")
     return settle("import", "postings", file, "--practice", "Lakeside", *(["--json"] if as_json else []))
@@ -152,7 +152,7 @@ def test_an_import_of_claims_prints_control_totals_in_dollars(settle: Typed, tmp
     ]
 
 
-def test_a_payment_that_is_there_under_another_id_is_posted_and_named_with_the_credit_it_leaves(
+def test_a_payment_that_resembles_another_is_posted_and_named_with_the_credit_it_leaves(
     settle: Typed, tmp_path: Path
 ) -> None:
     settle("import", "csv", "--template", tmp_path / "files")
@@ -161,23 +161,23 @@ def test_a_payment_that_is_there_under_another_id_is_posted_and_named_with_the_c
     first, second = post(settle, tmp_path, "era1-1"), post(settle, tmp_path, "era2-1", "era2-2", "era1-1")
 
     assert "duplicate" not in first.stdout
-    said = second.stdout
-    assert "Lakeside: added 2 postings. Already imported: 1." in said
+    shown = second.stdout
+    assert "Lakeside: added 2 postings. Already imported: 1." in shown
     assert (
         "2 payments ($50.00) may be duplicates (posted anyway): same claim, line, payer, amount and date as another "
-        "posting, but a different id:" in said
+        "posting, but a different id:" in shown
     )
     alike = "matches era1-1: claim 184146026, line 1, payment by primary, $25.00, 2025-03-21"
-    assert f"  line 2: era2-1 {alike}" in said
-    assert f"  line 3: era2-2 {alike}" in said
+    assert f"  line 2: era2-1 {alike}" in shown
+    assert f"  line 3: era2-2 {alike}" in shown
     assert (
         "1 credit balance: $75.00. Run `settle credits` to list all.\n  claim 184146026, line 1, insurance: $75.00"
-        in said
+        in shown
     )
-    assert "Sample" not in said, "no name is printed"
+    assert "Sample" not in shown, "no name is printed"
 
 
-def test_the_same_is_told_to_programs(settle: Typed, tmp_path: Path) -> None:
+def test_the_import_facts_are_available_as_json(settle: Typed, tmp_path: Path) -> None:
     settle("import", "csv", "--template", tmp_path / "files")
     claims = json_of(settle("import", "csv", tmp_path / "files", "--practice", "Lakeside", "--json"))
     postings = json_of(post(settle, tmp_path, "a", "b", as_json=True))
@@ -196,7 +196,7 @@ def test_the_same_is_told_to_programs(settle: Typed, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "synthea"])
-def test_an_import_never_creates_a_practice_by_a_typo(settle: Typed, tmp_path: Path, kind: str) -> None:
+def test_a_typo_in_an_import_never_creates_a_practice(settle: Typed, tmp_path: Path, kind: str) -> None:
     settle("import", "csv", "--template", tmp_path)
     settle("import", "csv", tmp_path, "--practice", "Lakeside Family Medicine")
 
@@ -211,7 +211,7 @@ def test_an_import_never_creates_a_practice_by_a_typo(settle: Typed, tmp_path: P
     assert created.stdout.startswith("CREATED A NEW PRACTICE: Lakeside Family Med.\n")
 
 
-def test_empty_claims_of_synthea_are_left_out_by_an_option_and_counted(settle: Typed, tmp_path: Path) -> None:
+def test_an_option_leaves_out_empty_synthea_claims_and_counts_them(settle: Typed, tmp_path: Path) -> None:
     transactions = "ID,CLAIMID,CHARGEID,TYPE,AMOUNT,METHOD,TRANSFERTYPE,PAYMENTS,TRANSFERS,PLACEOFSERVICE,PROCEDURECODE"
     served = "p1,d1,,1,2024-01-05T10:00:00Z,,,,"
     for file, text in {
@@ -237,7 +237,7 @@ def test_empty_claims_of_synthea_are_left_out_by_an_option_and_counted(settle: T
     assert "Skipped: 1 claim without transactions." in done.stdout.splitlines()
 
 
-def test_a_workbook_given_as_postings_is_named_as_one(settle: Typed, tmp_path: Path) -> None:
+def test_a_workbook_given_as_postings_is_refused_as_a_workbook(settle: Typed, tmp_path: Path) -> None:
     settle("import", "csv", "--template", tmp_path / "files")
     settle("import", "csv", tmp_path / "files", "--practice", "Lakeside")
     workbook = tmp_path / "march.xlsx"

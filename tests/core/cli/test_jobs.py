@@ -1,4 +1,4 @@
-"""Taking a job back, holding a claim, and a job's files and certificate by command."""
+"""Reversal of a job, claim holds, and a job's files and certificate by command."""
 
 import csv
 import io
@@ -17,12 +17,12 @@ from tests.core.cli.conftest import Typed
 from tests.factories import GivenPractice, Line, a_practice
 
 BILLER, APPROVER, ADMIN = "biller@lakeside.example", "approver@lakeside.example", "admin@lakeside.example"
-# The command's clock is the real one, so the job it confirms runs by the real one too.
+# The command uses the real clock, so the job that it confirms also runs by the real clock.
 
 
 @pytest.fixture
 def practice(sessions: Sessions) -> GivenPractice:
-    """Three claims, one of them on hold; people of each role; and another practice beside it."""
+    """Create three claims, one of them on hold, a user of each role, and another practice."""
     given = a_practice(sessions)
     given.claim("A1", Line(1_000, 500))
     given.claim("A2", Line(0, 250))
@@ -35,14 +35,14 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 @pytest.fixture
 def job(practice: GivenPractice) -> JobKey:
-    """A job that has settled A1 and A2 and skipped A3."""
+    """Return a job that has settled A1 and A2 and skipped A3."""
     return practice.settle()
 
 
 # Reverse
 
 
-def test_a_job_is_taken_back_in_two_steps(typed: Typed, practice: GivenPractice, job: JobKey) -> None:
+def test_a_job_is_reversed_in_two_steps(typed: Typed, practice: GivenPractice, job: JobKey) -> None:
     previewed = typed("reverse", job.job_id, "--as", APPROVER, "--note", "Wrong month")
     assert previewed.exit_code == 0, previewed.output
     made = job.job_id + 1
@@ -62,7 +62,7 @@ def test_a_job_is_taken_back_in_two_steps(typed: Typed, practice: GivenPractice,
     assert practice.violations() == []
 
 
-def test_some_claims_are_taken_back_and_facts_are_for_programs(
+def test_some_claims_are_reversed_and_the_facts_are_available_as_json(
     typed: Typed, practice: GivenPractice, job: JobKey
 ) -> None:
     previewed = typed("reverse", job.job_id, "--as", ADMIN, "--claim", "A2", "--json")
@@ -70,7 +70,9 @@ def test_some_claims_are_taken_back_and_facts_are_for_programs(
     assert (facts["status"], facts["claims"], facts["patient_cents"]) == ("previewed", 1, 250)
 
 
-def test_a_touched_claim_is_counted_by_its_code(typed: Typed, practice: GivenPractice, job: JobKey) -> None:
+def test_a_claim_changed_after_the_job_is_counted_by_its_code(
+    typed: Typed, practice: GivenPractice, job: JobKey
+) -> None:
     practice.change("A2", hold=Hold.HOLD)
     previewed = typed("reverse", job.job_id, "--as", APPROVER)
     assert "1 will return to the earlier status" in previewed.stdout
@@ -95,32 +97,32 @@ def test_a_large_job_is_prepared_by_the_command_itself(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "shown"),
     [
         (("--as", BILLER), 1, "Your role (biller) does not allow this"),
         (("--as", "biller@other.example"), 1, "does not allow this"),
-        (("--as", "nobody@example.org"), 1, "There is no active user nobody@example.org"),
+        (("--as", "stranger@example.org"), 1, "There is no active user stranger@example.org"),
         (("--as", APPROVER, "--claim", "A3"), 1, "did not settle: A3"),
         (("--as", APPROVER, "--claim", ""), 1, "did not settle"),
         ((), 2, "--as"),
     ],
 )
 def test_a_refused_reversal_is_one_clear_line(
-    typed: Typed, job: JobKey, words: tuple[str, ...], code: int, said: str
+    typed: Typed, job: JobKey, words: tuple[str, ...], code: int, shown: str
 ) -> None:
     refused = typed("reverse", job.job_id, *words)
     assert (refused.exit_code, refused.stdout) == (code, "")
-    assert said in refused.stderr
+    assert shown in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "9" * 30])
-def test_a_job_that_cannot_be_is_wrong_use(typed: Typed, practice: GivenPractice, number: str) -> None:
+def test_an_impossible_job_id_is_wrong_usage(typed: Typed, practice: GivenPractice, number: str) -> None:
     for command in ("reverse", "certificate", "pause"):
         assert typed(command, "--as", APPROVER, "--", number).exit_code == 2
 
 
-def test_another_practices_job_is_not_there(typed: Typed, practice: GivenPractice, sessions: Sessions) -> None:
+def test_another_practices_job_is_not_found(typed: Typed, practice: GivenPractice, sessions: Sessions) -> None:
     job = practice.settle()
     stranger = GivenPractice(sessions, practice.id + 1, practice.biller).person("chief@other.example", Role.ADMIN)
     for words in (("reverse", job.job_id), ("certificate", job.job_id), ("download", job.job_id, "settled")):
@@ -138,7 +140,7 @@ def test_a_biller_does_not_confirm_a_reversal(typed: Typed, practice: GivenPract
 # Hold
 
 
-def test_a_claim_is_held_and_released(typed: Typed, practice: GivenPractice) -> None:
+def test_a_claim_is_put_on_hold_and_released(typed: Typed, practice: GivenPractice) -> None:
     held = typed("hold", "A1", "payment_plan", "--as", BILLER)
     assert (held.exit_code, held.stdout) == (0, "Claim A1 is on hold (payment_plan).\n")
     assert practice.read("A1").hold is Hold.PAYMENT_PLAN
@@ -153,7 +155,9 @@ def test_a_claim_is_held_and_released(typed: Typed, practice: GivenPractice) -> 
 # Files
 
 
-def test_the_files_of_a_job_are_written_where_one_is(typed: Typed, practice: GivenPractice, job: JobKey) -> None:
+def test_the_files_of_a_job_are_written_to_the_current_folder(
+    typed: Typed, practice: GivenPractice, job: JobKey
+) -> None:
     written = typed("download", job.job_id, "settled", "--as", BILLER)
     assert (written.exit_code, written.stdout) == (0, f"Wrote job-{job.job_id}-settled.csv.\n")
     assert [path.name for path in Path().iterdir()] == [f"job-{job.job_id}-settled.csv"]
@@ -184,7 +188,7 @@ def test_a_file_has_the_same_bytes_in_a_folder_and_at_the_terminal(typed: Typed,
     assert shown.stdout_bytes.startswith("\ufeffClaim ID,".encode())
 
 
-def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing(
+def test_an_unwritable_file_is_reported_in_one_line_and_leaves_nothing(
     typed: Typed, practice: GivenPractice, job: JobKey
 ) -> None:
     Path("a_file").touch()
@@ -197,7 +201,7 @@ def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing(
     assert [path.name for path in Path().iterdir()] == ["a_file"]
 
 
-def test_who_only_sees_operations_reads_no_file(typed: Typed, practice: GivenPractice, job: JobKey) -> None:
+def test_a_user_of_operations_cannot_read_a_jobs_files(typed: Typed, practice: GivenPractice, job: JobKey) -> None:
     practice.person("ops@lakeside.example", Role.OPS)
     for words in (("download", job.job_id, "settled"), ("certificate", job.job_id)):
         refused = typed(*words, "--as", "ops@lakeside.example")
@@ -208,25 +212,25 @@ def test_who_only_sees_operations_reads_no_file(typed: Typed, practice: GivenPra
 # Certificate
 
 
-def test_the_certificate_in_words_and_as_facts(typed: Typed, practice: GivenPractice, job: JobKey) -> None:
+def test_the_certificate_is_printed_and_available_as_json(typed: Typed, practice: GivenPractice, job: JobKey) -> None:
     words = typed("certificate", job.job_id, "--as", APPROVER)
     assert words.exit_code == 0
     lines = words.stdout.splitlines()
     assert lines[0] == (
         f"Job {job.job_id}, to Settled, is completed. 3 claims: 2 settled, 1 skipped, 0 failed, 0 not processed."
     )
-    said = {line[2:22].strip(): line[22:] for line in lines[1:]}
-    assert said["Receivable before"] == "$17.50 (insurance $10.00, patient $7.50)"
-    assert said["Written off"] == said["Receivable before"]
-    assert said["Receivable after"] == "$0.00 (insurance $0.00, patient $0.00)"
-    assert said["Reconciles"] == "yes"
+    shown = {line[2:22].strip(): line[22:] for line in lines[1:]}
+    assert shown["Receivable before"] == "$17.50 (insurance $10.00, patient $7.50)"
+    assert shown["Written off"] == shown["Receivable before"]
+    assert shown["Receivable after"] == "$0.00 (insurance $0.00, patient $0.00)"
+    assert shown["Reconciles"] == "yes"
 
     facts = json.loads(typed("certificate", job.job_id, "--as", APPROVER, "--json").stdout)
     assert (facts["reconciles"], facts["written_off"]["total_cents"]) == (True, 1_750)
-    assert facts["items_sha256"] == said["Fingerprint"]
+    assert facts["items_sha256"] == shown["Fingerprint"]
 
 
-def test_a_job_that_has_not_ended_has_no_certificate(typed: Typed, practice: GivenPractice) -> None:
+def test_an_unfinished_job_has_no_certificate(typed: Typed, practice: GivenPractice) -> None:
     job = practice.preview()
     refused = typed("certificate", job.job_id, "--as", BILLER)
     assert (refused.exit_code, refused.stdout) == (1, "")

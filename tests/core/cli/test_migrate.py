@@ -1,4 +1,4 @@
-"""`settle migrate` says what it did to the database."""
+"""`settle migrate` reports what it did to the database."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def empty_database(databases: Databases, typed: Typed, monkeypatch: pytest.Monke
         yield url
 
 
-def test_it_names_each_migration_of_an_empty_database(typed: Typed, empty_database: str) -> None:
+def test_migrate_names_each_migration_of_an_empty_database(typed: Typed, empty_database: str) -> None:
     first = typed("migrate").stdout.splitlines()
 
     assert first[0] == f"Migrated an empty database to {NEWEST}:"
@@ -32,22 +32,22 @@ def test_it_names_each_migration_of_an_empty_database(typed: Typed, empty_databa
     assert typed("migrate").stdout == f"The database is already at migration {NEWEST}. Nothing to do.\n"
 
 
-def test_it_says_from_which_migration_to_which(typed: Typed, empty_database: str) -> None:
+def test_migrate_names_the_old_and_the_new_migration(typed: Typed, empty_database: str) -> None:
     migrate(empty_database, "0002")
 
     assert typed("migrate").stdout.startswith(f"Migrated the database from 0002 to {NEWEST}:\n  0003  ")
 
 
-def test_programs_get_the_same_as_json(typed: Typed, empty_database: str) -> None:
+def test_the_migrations_are_available_as_json(typed: Typed, empty_database: str) -> None:
     migrate(empty_database, "0003")
 
-    told = json.loads(typed("migrate", "--json").stdout)
-    assert (told["before"], told["after"]) == ("0003", NEWEST)
-    assert [one["revision"] for one in told["done"]] == [f"{number:04}" for number in range(4, int(NEWEST) + 1)]
+    facts = json.loads(typed("migrate", "--json").stdout)
+    assert (facts["before"], facts["after"]) == ("0003", NEWEST)
+    assert [one["revision"] for one in facts["done"]] == [f"{number:04}" for number in range(4, int(NEWEST) + 1)]
     assert json.loads(typed("migrate", "--json").stdout) == {"before": NEWEST, "after": NEWEST, "done": []}
 
 
-def test_it_leaves_alone_what_a_newer_version_migrated(typed: Typed, empty_database: str) -> None:
+def test_migrate_does_not_touch_a_database_of_a_newer_version(typed: Typed, empty_database: str) -> None:
     migrate(empty_database)
     engine = make_engine(empty_database)
     with engine.begin() as connection:

@@ -48,7 +48,7 @@ def test_a_month_is_closed_listed_and_reopened(practice: GivenPractice, typed: T
     assert typed("verify").exit_code == 0
 
 
-def test_closing_a_month_says_which_previews_it_stops(practice: GivenPractice, typed: Typed) -> None:
+def test_closing_a_month_names_the_previews_that_it_stops(practice: GivenPractice, typed: Typed) -> None:
     practice.claim("C1", Line(0, 100_00))
     job = practice.preview()
 
@@ -74,7 +74,9 @@ def test_credits_are_listed_and_written_as_csv(practice: GivenPractice, typed: T
     assert "whole cents" in typed("credits", "--as", BILLER, "--at-least-cents", "1.5").stderr
 
 
-def test_postings_come_in_by_file_and_late_ones_are_told(practice: GivenPractice, typed: Typed, tmp_path: Path) -> None:
+def test_postings_are_imported_from_a_file_and_late_payments_are_reported(
+    practice: GivenPractice, typed: Typed, tmp_path: Path
+) -> None:
     practice.claim("C1", Line(0, 100_00))
     job = practice.settle()
     file = tmp_path / "payments.csv"

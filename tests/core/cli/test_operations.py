@@ -1,4 +1,4 @@
-"""`settle operations`: what needs somebody, first; exit 0 only if nothing does."""
+"""`settle operations` lists first what needs attention. It exits with 0 only if nothing does."""
 
 import json
 
@@ -15,7 +15,7 @@ from tests.factories import a_practice
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is slow on a machine that others use too is no fault of the product."""
+    """Raise the limits for slowness, because the test machine may be busy."""
     monkeypatch.setattr(overview, "SLOW_SECONDS", 60.0)
 
 
@@ -25,14 +25,14 @@ def hear_a_worker(sessions: Sessions) -> None:
         heartbeat.beat(session, ProcessInfo(WORKER, "host", 3, "1", now, {"queues": ["settle"]}), now=now)
 
 
-def test_without_a_worker_it_says_so_and_fails(typed: Typed) -> None:
+def test_without_a_worker_operations_reports_it_and_fails(typed: Typed) -> None:
     answer = typed("operations")
 
     assert answer.exit_code == 1
     assert answer.stdout.startswith("No worker is running.")
 
 
-def test_it_shows_processes_and_jobs_by_id(typed: Typed, sessions: Sessions) -> None:
+def test_operations_shows_processes_and_jobs_by_id(typed: Typed, sessions: Sessions) -> None:
     hear_a_worker(sessions)
     practice = a_practice(sessions)
     practice.claims(2)
@@ -48,11 +48,11 @@ def test_it_shows_processes_and_jobs_by_id(typed: Typed, sessions: Sessions) -> 
     assert f"zones    time zone database {zone_database.in_use().words}" in answer.stdout
 
 
-def test_it_tells_programs_the_same(typed: Typed, sessions: Sessions) -> None:
+def test_operations_is_available_as_json(typed: Typed, sessions: Sessions) -> None:
     hear_a_worker(sessions)
 
     answer = typed("operations", "--json")
 
-    told = json.loads(answer.stdout)
-    assert (answer.exit_code, told["wrong"], [one["pid"] for one in told["processes"]]) == (0, [], [3])
-    assert told["time_zones"] == zone_database.in_use().as_json()
+    facts = json.loads(answer.stdout)
+    assert (answer.exit_code, facts["wrong"], [one["pid"] for one in facts["processes"]]) == (0, [], [3])
+    assert facts["time_zones"] == zone_database.in_use().as_json()

@@ -1,4 +1,4 @@
-"""A preview by command: which claims, said by a filter or one by one."""
+"""A preview by command, with claims selected by a filter or one by one."""
 
 import json
 
@@ -14,12 +14,12 @@ from core.practices import periods, practice_days
 from tests.core.cli.conftest import Typed
 from tests.factories import GivenPractice, Line, a_practice
 
-ASKED = ("preview", "--practice", "Lakeside", "--as", "biller@lakeside.example", "--reason", "small_balance")
+PREVIEW = ("preview", "--practice", "Lakeside", "--as", "biller@lakeside.example", "--reason", "small_balance")
 
 
 @pytest.fixture
 def practice(sessions: Sessions) -> GivenPractice:
-    """Four claims, three of whose numbers begin with 1."""
+    """Create four claims. The numbers of three begin with 1."""
     given = a_practice(sessions)
     for number in ("1", "10", "100", "2"):
         given.claim(number, Line(1_000, 0))
@@ -27,7 +27,7 @@ def practice(sessions: Sessions) -> GivenPractice:
 
 
 def claims_of(typed: Typed, *words: str) -> int:
-    previewed = typed(*ASKED, *words, "--json")
+    previewed = typed(*PREVIEW, *words, "--json")
     assert previewed.exit_code == 0, previewed.output
     return int(json.loads(previewed.stdout)["claims"])
 
@@ -36,38 +36,36 @@ def test_claims_are_named_one_by_one(typed: Typed, practice: GivenPractice) -> N
     assert claims_of(typed, "--claim", "1") == 1
     assert claims_of(typed, "--claim", "1", "--claim", "2", "--claim", "1") == 2
 
-    refused = typed(*ASKED, "--claim", "3")
+    refused = typed(*PREVIEW, "--claim", "3")
     assert (refused.exit_code, refused.stderr) == (1, "No such claim in this practice: 3\n")
 
 
-def test_a_claim_number_in_a_filter_is_that_claim_alone(typed: Typed, practice: GivenPractice) -> None:
+def test_a_claim_number_in_a_filter_selects_only_that_claim(typed: Typed, practice: GivenPractice) -> None:
     assert claims_of(typed, "--filter", "claim_id=1") == 1
     assert claims_of(typed, "--filter", "claim_id_prefix=1") == 3
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "shown"),
     [
         ("total_due_max_cents=50.00", "total_due_max_cents: write whole cents, such as 5000 for $50.00\n"),
         ("from=0", "from: write the date as YYYY-MM-DD\n"),
         ("on_hold=y", "on_hold: write true or false\n"),
     ],
 )
-def test_a_filter_that_is_written_loosely_is_refused(
-    typed: Typed, practice: GivenPractice, text: str, said: str
-) -> None:
-    refused = typed(*ASKED, "--filter", text)
-    assert (refused.exit_code, refused.stdout, refused.stderr) == (1, "", said)
+def test_a_malformed_filter_is_refused(typed: Typed, practice: GivenPractice, text: str, shown: str) -> None:
+    refused = typed(*PREVIEW, "--filter", text)
+    assert (refused.exit_code, refused.stdout, refused.stderr) == (1, "", shown)
 
 
-def test_one_is_said_as_one(typed: Typed, practice: GivenPractice) -> None:
-    said = typed(*ASKED, "--claim", "1").stdout
+def test_one_claim_is_written_in_the_singular(typed: Typed, practice: GivenPractice) -> None:
+    shown = typed(*PREVIEW, "--claim", "1").stdout
 
-    assert ": 1 claim; 1 will move to Settled, posting 1 write-off of $10.00 " in said
+    assert ": 1 claim; 1 will move to Settled, posting 1 write-off of $10.00 " in shown
 
 
 @pytest.mark.parametrize("number", ["abc", "0", "-1", "٣", "9" * 30])
-def test_a_job_that_is_no_number_is_told_what_one_is(typed: Typed, number: str) -> None:
+def test_a_job_id_that_is_not_a_number_is_refused_with_an_explanation(typed: Typed, number: str) -> None:
     refused = typed("watch", "--", number)
 
     assert refused.exit_code == 2
@@ -75,11 +73,11 @@ def test_a_job_that_is_no_number_is_told_what_one_is(typed: Typed, number: str) 
 
 
 @pytest.mark.parametrize("words", [(), ("--all", "--claim", "1"), ("--filter", "claim_id=1", "--claim", "1")])
-def test_claims_are_said_in_one_way(typed: Typed, practice: GivenPractice, words: tuple[str, ...]) -> None:
-    assert typed(*ASKED, *words).exit_code == 2
+def test_claims_are_selected_in_only_one_way(typed: Typed, practice: GivenPractice, words: tuple[str, ...]) -> None:
+    assert typed(*PREVIEW, *words).exit_code == 2
 
 
-def test_in_a_closed_month_the_refusal_says_the_option_that_dates_it_on_the_next_open_day(
+def test_the_refusal_in_a_closed_month_names_the_option_for_the_next_open_date(
     typed: Typed, practice: GivenPractice
 ) -> None:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
@@ -89,7 +87,7 @@ def test_in_a_closed_month_the_refusal_says_the_option_that_dates_it_on_the_next
         closing.close(session, periods.month_of(today), by=admin, now=utc_now())
     offered = str(periods.next_month(periods.month_of(today)))
 
-    for command in ((*ASKED, "--claim", "1"), ("reverse", settled.job_id, "--as", admin.email)):
+    for command in ((*PREVIEW, "--claim", "1"), ("reverse", settled.job_id, "--as", admin.email)):
         refused = typed(*command)
         assert refused.exit_code == 1
         assert refused.stderr.endswith(f"To post on that date, add: --posting-date {offered}\n")
@@ -98,19 +96,19 @@ def test_in_a_closed_month_the_refusal_says_the_option_that_dates_it_on_the_next
         assert typed(*command, "--posting-date", "tomorrow").exit_code == 2
 
 
-def test_the_preview_says_medicares_share_and_confirm_asks_a_person_why_it_is_written_off(
+def test_the_preview_shows_medicare_cost_sharing_and_confirm_asks_for_a_reason(
     typed: Typed, practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claim("M", Line(0, 700), primary_payer_id=practice.payer("M", PayerClass.MEDICARE))
-    said = typed(*ASKED, "--claim", "M").stdout
-    job, why = said.split()[1].rstrip(":"), "Hardship, looked into"
+    shown = typed(*PREVIEW, "--claim", "M").stdout
+    job, why = shown.split()[1].rstrip(":"), "Hardship, looked into"
 
-    assert "This job writes off $7.00 of Medicare or Medicaid cost sharing on 1 claim. Over the 12 months " in said
+    assert "This job writes off $7.00 of Medicare or Medicaid cost sharing on 1 claim. Over the 12 months " in shown
     confirm = ("confirm", job, "--as", "biller@lakeside.example")
     monkeypatch.setattr(jobs, "_at_terminal", lambda: True)
-    asked = typed(*confirm, input=f"{why}\nCONFIRM\n")
-    assert asked.exit_code == 0
-    assert asked.stderr.index("writes off $7.00") < asked.stderr.index("Reason for writing off Medicare or Medicaid")
+    answer = typed(*confirm, input=f"{why}\nCONFIRM\n")
+    assert answer.exit_code == 0
+    assert answer.stderr.index("writes off $7.00") < answer.stderr.index("Reason for writing off Medicare or Medicaid")
     practice.run(now=utc_now())
 
     words = typed("certificate", job, "--as", "biller@lakeside.example").stdout
@@ -118,9 +116,9 @@ def test_the_preview_says_medicares_share_and_confirm_asks_a_person_why_it_is_wr
     assert why in words
 
 
-def test_a_piped_confirm_gives_the_reason_for_cost_sharing_as_an_option(typed: Typed, practice: GivenPractice) -> None:
+def test_a_piped_confirm_takes_the_cost_sharing_reason_as_an_option(typed: Typed, practice: GivenPractice) -> None:
     practice.claim("M", Line(0, 700), primary_payer_id=practice.payer("M", PayerClass.DUAL))
-    job = typed(*ASKED, "--claim", "M", "--note", "A note").stdout.split()[1].rstrip(":")
+    job = typed(*PREVIEW, "--claim", "M", "--note", "A note").stdout.split()[1].rstrip(":")
     confirm = ("confirm", job, "--as", "biller@lakeside.example")
 
     for given in [{"input": "CONFIRM\n"}, {"input": ""}]:

@@ -156,7 +156,7 @@ def test_the_certificate_adds_up_to_the_cent_and_names_the_user_and_the_rules(wo
     assert re.fullmatch(r"[0-9a-f]{64}", certificate["items_sha256"])
 
 
-def test_a_job_that_has_not_ended_has_no_certificate(biller: Api) -> None:
+def test_an_unfinished_job_has_no_certificate(biller: Api) -> None:
     job_id = biller.previewed()
     assert refused(biller.get(f"/settle-jobs/{job_id}/certificate")) == (409, "job_not_finished")
     assert refused(biller.get("/settle-jobs/999999/certificate")) == (404, "not_found")
