@@ -90,7 +90,7 @@ SIGN_IN_FAILED: Final = "user.sign_in_failed"
 _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
     **dict.fromkeys(("role", "from", "to"), _ROLES),
     "outcome": schedules.OUTCOMES,
-    "because": schedules.BECAUSE,
+    "because": schedules.REASONS,
 }
 _OF_CODES: Final = ("because", "code", "include", "over")  # shown as sentences
 

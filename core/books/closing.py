@@ -14,9 +14,9 @@ from core.books import month_sums
 from core.errors import BadInput, Refusal
 from core.jobs import posting_month
 from core.models.claims import Claim
-from core.models.jobs import OPEN_STATUSES, AfterPreview, JobStatus, SettleJob
+from core.models.jobs import OPEN_STATUSES, JobStatus, NextStep, SettleJob
 from core.models.people import User
-from core.models.practices import Period, PeriodAct, PeriodState
+from core.models.practices import Period, PeriodEvent, PeriodState
 from core.practices import periods, practice_days, queries
 from core.reading import is_valid_note
 
@@ -129,7 +129,7 @@ def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.
 
 def _add_month_event(session: Session, period: Period, *, by: Actor, now: dt.datetime, reason: str = "") -> None:
     session.add(
-        PeriodAct(
+        PeriodEvent(
             practice_id=period.practice_id, month=period.month, state=period.state, at=now, by=by.user_id,
             reason=reason, totals=period.totals, digest=period.digest,
         )
@@ -145,7 +145,7 @@ def unfinished_jobs(session: Session, practice_id: int, month: dt.date) -> list[
 def waiting_previews(session: Session, practice_id: int, month: dt.date) -> list[int]:
     """Return the ids of previews that would post into the month. Once it is closed, they cannot be confirmed."""
     previewed = (JobStatus.PREPARING, JobStatus.PREVIEWED)
-    return _jobs_dated_in(session, practice_id, month, previewed, SettleJob.after_preview == AfterPreview.ASK)
+    return _jobs_dated_in(session, practice_id, month, previewed, SettleJob.next_step == NextStep.ASK)
 
 
 def _jobs_dated_in(
@@ -206,14 +206,16 @@ def kind_cents(totals: dict[str, Any] | None, kind: str) -> int:
 
 
 def _months(session: Session, practice_id: int, named: list[dt.date], touched: dict[dt.date, Period]) -> list[Month]:
-    of_practice = (PeriodAct.practice_id == practice_id, PeriodAct.month.in_(touched))
-    acts = session.scalars(select(PeriodAct).where(*of_practice).order_by(PeriodAct.id.desc())).all()
-    ids = {act.by for act in acts}
+    of_practice = (PeriodEvent.practice_id == practice_id, PeriodEvent.month.in_(touched))
+    events = session.scalars(select(PeriodEvent).where(*of_practice).order_by(PeriodEvent.id.desc())).all()
+    ids = {event.by for event in events}
     names = dict(session.execute(select(User.id, User.name).where(User.id.in_(ids))).all())
-    return [_month(month, touched.get(month), [act for act in acts if act.month == month], names) for month in named]
+    return [
+        _month(month, touched.get(month), [event for event in events if event.month == month], names) for month in named
+    ]
 
 
-def _month(month: dt.date, row: Period | None, acts: list[PeriodAct], names: dict[int, str]) -> Month:
+def _month(month: dt.date, row: Period | None, events: list[PeriodEvent], names: dict[int, str]) -> Month:
     if row is None:
         return Month(month, PeriodState.OPEN, None, None, None, None, None, None, None, ())
     return Month(
@@ -227,7 +229,8 @@ def _month(month: dt.date, row: Period | None, acts: list[PeriodAct], names: dic
         reopened_at=row.reopened_at,
         reopened_because=row.reopened_because,
         history=tuple(
-            MonthEvent(act.state, act.at, names.get(act.by), act.reason, act.totals, act.digest) for act in acts
+            MonthEvent(event.state, event.at, names.get(event.by), event.reason, event.totals, event.digest)
+            for event in events
         ),
     )
 

@@ -70,7 +70,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
                   AND e.act IN ('month.closed', 'month.reopened') ORDER BY e.id DESC LIMIT 1
             ) a ON true
             LEFT JOIN LATERAL (
-                SELECT k.state, k.digest FROM period_act k
+                SELECT k.state, k.digest FROM period_event k
                 WHERE k.practice_id = m.practice_id AND k.month = m.month ORDER BY k.id DESC LIMIT 1
             ) h ON true
             WHERE {of_practice("m")} AND CASE m.state
@@ -99,7 +99,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             JOIN exclusion x ON x.practice_id = c.practice_id AND
               (x.patient_id = c.patient_id OR x.payer_id IN (c.primary_payer_id, c.secondary_payer_id))
             WHERE {of_practice("p")} AND p.kind = 'write_off' AND p.job_id IS NOT NULL AND p.caused_by_id IS NULL
-              AND p.created_at > x.made_at + interval '5 minutes'
+              AND p.created_at > x.created_at + interval '5 minutes'
               AND (x.ended_at IS NULL OR p.created_at < x.ended_at)
               AND (x.until IS NULL OR p.posted_on <= x.until)""",
     ),

@@ -202,7 +202,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         f"""SELECT {_JOB} FROM settle_job j
             WHERE {_practice("j")} AND j.kind = 'settle' AND j.confirmed_at IS NOT NULL
               AND (j.decided_by IS NULL OR j.decided_by IN (j.requested_by, j.confirmed_by))
-              AND (j.over <> '[]'
+              AND (j.limits_exceeded <> '[]'
                 OR (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint
                    > least((j.limits->>'practice_job_cents')::bigint, (j.limits->>'user_job_cents')::bigint)
                 OR EXISTS (SELECT FROM job_item i
@@ -227,8 +227,8 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                        END) AS cents
                 FROM settle_job o
                 WHERE o.practice_id = j.practice_id AND o.kind = 'settle' AND o.as_of = j.as_of
-                  AND o.approval_asked_at IS NULL AND o.confirmed_at < j.confirmed_at
-                  AND (o.night IS NULL) = (j.night IS NULL)
+                  AND o.approval_requested_at IS NULL AND o.confirmed_at < j.confirmed_at
+                  AND (o.run_date IS NULL) = (j.run_date IS NULL)
                   AND CASE WHEN o.schedule_id IS NULL THEN o.confirmed_by ELSE o.requested_by END = j.answers
             ) others ON true
             WHERE j.cents > 0 AND j.cents + others.cents > j.most

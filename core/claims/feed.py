@@ -92,7 +92,7 @@ class FeedRow(Amounts):
     billing_status: str
     hold: Hold | None  # what blocks the claim today: a current hold, or "excluded"
     hold_until: dt.date | None  # last day of the hold; None: no end date
-    hold_why: str | None  # reason for the hold
+    hold_reason: str | None
     hold_by: str | None  # the user who set the hold; None also for an import
     eligibility: str  # "can_settle", or the code of the first rule that matches
 
@@ -246,7 +246,7 @@ def _query(session: Session, practice_id: int, ids: Select[int], sort: Sort, ter
         "service_codes": func.coalesce(codes, ""),
         "hold": facts.hold_kind(terms.as_of, terms.excluded),
         "hold_until": case((facts.is_held(terms.as_of), Claim.hold_until)),
-        "hold_why": case((facts.is_held(terms.as_of), Claim.hold_why)),
+        "hold_reason": case((facts.is_held(terms.as_of), Claim.hold_reason)),
         "hold_by": _HOLDER.name,
         "eligibility": func.coalesce(eligibility(terms), literal(CAN_SETTLE)),
     }

@@ -37,7 +37,7 @@ class HeldClaim(NamedTuple):
     id: int  # internal id, for the next page
     patient: str
     hold: Hold
-    why: str | None
+    reason: str | None
     until: dt.date | None  # last day; None: no end date
     by: str | None  # None: set by an import
     at: dt.datetime | None
@@ -48,7 +48,7 @@ def set_hold(
     claim_id: str,
     hold: Hold | None,
     *,
-    why: str = "",
+    reason: str = "",
     until: dt.date | None = None,
     by: Actor,
     now: dt.datetime,
@@ -59,13 +59,13 @@ def set_hold(
     """
     by.require(Action.HOLD)
     today = practice_days.today(session.get_one(Practice, by.practice_id), now=now)
-    _check(why, until, today=today)
+    _check(reason, until, today=today)
     claim = locks.lock_one(session, by.practice_id, claim_id)
-    wanted = (hold, why.strip() or None, until) if hold else (None, None, None)
-    if (claim.hold, claim.hold_why, claim.hold_until) == wanted:
+    wanted = (hold, reason.strip() or None, until) if hold else (None, None, None)
+    if (claim.hold, claim.hold_reason, claim.hold_until) == wanted:
         return claim
     was = claim.hold
-    claim.hold, claim.hold_why, claim.hold_until = wanted
+    claim.hold, claim.hold_reason, claim.hold_until = wanted
     claim.hold_by, claim.hold_at = (by.user_id, now) if hold else (None, None)
     claim.version += 1
     audit.record(
@@ -114,7 +114,7 @@ def _read(
 ) -> list[HeldClaim]:
     found = (
         select(
-            Claim.external_id, Claim.id, Patient.name, Claim.hold, Claim.hold_why, Claim.hold_until, User.name,
+            Claim.external_id, Claim.id, Patient.name, Claim.hold, Claim.hold_reason, Claim.hold_until, User.name,
             Claim.hold_at,
         )
         .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
@@ -132,9 +132,9 @@ def _read(
     return [HeldClaim(*row) for row in session.execute(found)]  # type: ignore[arg-type]  # held: none is NULL
 
 
-def _check(why: str, until: dt.date | None, *, today: dt.date) -> None:
+def _check(reason: str, until: dt.date | None, *, today: dt.date) -> None:
     faults: dict[str, str] = {}
-    if fault := reason_fault(why, needed=False):
+    if fault := reason_fault(reason, needed=False):
         faults["why"] = fault
     if until is not None and until < today:
         faults["until"] = "The last day cannot be in the past."

@@ -42,7 +42,7 @@ def release(claim: str, email: str) -> None:
 def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: dt.date | None = None) -> None:
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
-        holds.set_hold(session, claim, wanted, why=why, until=until, by=by, now=context.utc_now())
+        holds.set_hold(session, claim, wanted, reason=why, until=until, by=by, now=context.utc_now())
     said = f"on hold ({wanted.value})" if wanted else "not on hold"
     click.echo(f"Claim {claim} is {said}{f' through {until:%m/%d/%Y}' if wanted and until else ''}.")
 
@@ -59,7 +59,7 @@ def exclude(kind: str, number: str, why: str, until: dt.date | None, email: str,
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         whom: dict[str, Any] = {kind: number}
-        made = exclusions.exclude(session, **whom, why=why, until=until, by=by, now=context.utc_now())
+        made = exclusions.exclude(session, **whom, reason=why, until=until, by=by, now=context.utc_now())
     if as_json:
         click.echo(json.dumps({"id": str(made), kind: number, "until": until.isoformat() if until else None}))
         return
@@ -90,15 +90,27 @@ def list_exclusions(every: bool, email: str, as_json: bool) -> None:
         today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
         found = exclusions.list_exclusions(session, by.practice_id, today=today, lasting_only=not every)
     if as_json:
-        click.echo(json.dumps([row._asdict() for row in found], default=str))
+        click.echo(json.dumps([_exclusion_facts(row) for row in found], default=str))
         return
     for row in found:
         whom = f"patient {row.patient}" if row.patient else f"payer {row.payer}"
         until = "until ended" if row.until is None else f"through {row.until:%m/%d/%Y}"
         state = "" if row.lasts else " (ended)"
-        click.echo(f"{row.id}  {whom}  {until}{state}, by {row.made_by}: {row.why}")
+        click.echo(f"{row.id}  {whom}  {until}{state}, by {row.created_by}: {row.reason}")
     if not found:
         click.echo("No patient or payer is excluded from write-offs.")
+
+
+def _hold_facts(row: holds.HeldClaim) -> dict[str, Any]:
+    """Return a claim's hold as JSON. Programs know the reason by another name."""
+    names = {"reason": "why"}
+    return {names.get(name, name): value for name, value in row._asdict().items() if name != "id"}
+
+
+def _exclusion_facts(row: exclusions.ExclusionRow) -> dict[str, Any]:
+    """Return an exclusion as JSON. Programs know three of its fields by other names."""
+    names = {"reason": "why", "created_by": "made_by", "created_at": "made_at"}
+    return {names.get(name, name): value for name, value in row._asdict().items()}
 
 
 @click.command("holds")
@@ -118,12 +130,12 @@ def list_holds(hold: str | None, email: str, as_json: bool) -> None:
         ):
             found += page
     if as_json:
-        shown = [{name: value for name, value in row._asdict().items() if name != "id"} for row in found]
+        shown = [_hold_facts(row) for row in found]
         click.echo(json.dumps(shown, default=str))
         return
     for row in found:
         until = "until released" if row.until is None else f"through {row.until:%m/%d/%Y}"
-        why = f": {row.why}" if row.why else ""
+        why = f": {row.reason}" if row.reason else ""
         click.echo(f"{row.claim_id}  {row.hold.value}  {until}, by {row.by or 'import'}{why}")
     if not found:
         click.echo("No claim is on hold.")

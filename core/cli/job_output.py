@@ -18,7 +18,7 @@ GROUPS_SHOWN: Final = 10  # payers or providers, largest first; --json has more
 def preview_facts(session: Session, job: SettleJob) -> dict[str, Any]:
     """Return the preview, its requesters and the exceeded limits as JSON."""
     names = queries.names_of_users(session, job.practice_id, (*requesters.requester_ids(job), job.decided_by))
-    let_run = job.approval_asked_at or job.confirmed_at
+    let_run = job.approval_requested_at or job.confirmed_at
     expires_at = decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None
     totals = _totals(job)
     return {
@@ -34,8 +34,10 @@ def preview_facts(session: Session, job: SettleJob) -> dict[str, Any]:
         "asked_by": names.get(requesters.accountable_user(job)),
         "decided_by": names.get(job.decided_by or 0),
         "expires_at": expires_at.isoformat() if expires_at else None,
-        "include": list(job.include),
-        "over": [one.model_dump(mode="json") | {"sentence": one.sentence} for one in limits.describe(job.over)],
+        "include": list(job.overridden_rules),
+        "over": [
+            one.model_dump(mode="json") | {"sentence": one.sentence} for one in limits.describe(job.limits_exceeded)
+        ],
         "cost_share_reason": cost_share.reason_of(job),
         "changed_since_preview": stale.count(session, job),
         **(totals.model_dump(mode="json") if totals else {}),
@@ -60,11 +62,11 @@ def format_preview(session: Session, job: SettleJob) -> str:
     lines += [f"  {one}." for one in (*_request_lines(session, job), *_cost_share(job))]
     if changed := stale.describe(job, stale.count(session, job)):
         lines.append(f"  {changed}")
-    if job.over:
+    if job.limits_exceeded:
         waits = job.status is JobStatus.AWAITING_APPROVAL
         when = "It needs" if waits else "After CONFIRM it needs"
         lines.append(f"  {when} another user's approval, because it is over a limit:")
-        lines += [f"    {one.sentence}" for one in limits.describe(job.over)]
+        lines += [f"    {one.sentence}" for one in limits.describe(job.limits_exceeded)]
     return "\n".join(lines)
 
 
@@ -110,14 +112,14 @@ def _request_lines(session: Session, job: SettleJob) -> list[str]:
     """Return lines with the requester, reason, posting date and overridden rules."""
     names = queries.names_of_users(session, job.practice_id, requesters.requester_ids(job))
     said = [f"Requested by {names.get(job.requested_by, 'an unknown user')}"]
-    if job.approval_asked_at or job.confirmed_at:
+    if job.approval_requested_at or job.confirmed_at:
         said.append(f"Confirmed by {names.get(job.confirmed_by or 0, 'an unknown user')}")
     if job.reason is not None:
         said.append(f"Reason: {job.reason.replace('_', ' ')}. Posting date: {job.posting_date:%m/%d/%Y}")
     if job.note:
         said.append(f"Note: {job.note}")
-    if job.include:
-        said.append(f"Overridden rules: {'; '.join(map(codes.describe, job.include))}")
+    if job.overridden_rules:
+        said.append(f"Overridden rules: {'; '.join(map(codes.describe, job.overridden_rules))}")
     return said
 
 

@@ -93,7 +93,7 @@ def run_job_command(
             **more,
         )
         facts, status = {"id": str(job.id), "status": job.status.value}, codes.status_words(job.status)
-        waits_because = limits.describe(job.over) if job.status is JobStatus.AWAITING_APPROVAL else []
+        waits_because = limits.describe(job.limits_exceeded) if job.status is JobStatus.AWAITING_APPROVAL else []
     click.echo(json.dumps(facts) if as_json else f"Job {job_id} is {status}.")
     if waits_because and not as_json:
         click.echo("It needs the approval of another user, an approver or administrator, because it is over a limit:")

@@ -109,12 +109,12 @@ def _month_facts(one: Month) -> dict[str, Any]:
 
 def _blocked_by_closing(session: Session, practice_id: int, month: dt.date) -> list[str]:
     """Return what could no longer post into the month once it is closed, in words."""
-    nights = schedules.with_runs_in(session, practice_id, month, now=context.utc_now())
+    coming = schedules.with_runs_in(session, practice_id, month, now=context.utc_now())
     previews = closing.waiting_previews(session, practice_id, month)
     return [
         *(
             f"Schedule “{one.name}” still has runs in this month. Those runs will be refused and settle nothing."
-            for one in nights
+            for one in coming
         ),
         *(f"Job {job} waits for CONFIRM and needs a new posting date." for job in previews),
     ]

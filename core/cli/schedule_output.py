@@ -136,7 +136,7 @@ def _find_reader(session: Session, email: str, practice: str | None) -> Actor:
 
 def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) -> dict[str, Any]:
     """Return a schedule as JSON."""
-    night = queries.next_run(session, schedule, now=now)
+    run_time = queries.next_run(session, schedule, now=now)
     return {
         "id": str(schedule.id),
         "name": schedule.name,
@@ -144,7 +144,7 @@ def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) ->
         "stopped_because": schedule.stopped_because,
         "mode": schedule.mode.value,
         "sentence": schedule_sentence(session, schedule),
-        "next": night.instant.isoformat() if night else None,
+        "next": run_time.instant.isoformat() if run_time else None,
         "filter": schedule.filter,
         "local_time": schedule.local_time.isoformat("minutes"),
         "weekdays": schedule.weekdays,
@@ -152,7 +152,7 @@ def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) ->
         "note": schedule.note,
         "claims_max": plain_limit(schedule.claims_max),
         "cents_max": plain_limit(schedule.cents_max),
-        "late_minutes": schedule.late_minutes,
+        "late_minutes": schedule.grace_minutes,
         "mail_to": schedule.mail_to,
         "version": schedule.version,
     }
@@ -171,10 +171,10 @@ def run_facts(session: Session, run: ScheduleRun, *, now: dt.datetime) -> dict[s
         "schedule_id": str(run.schedule_id),
         "night": run.local_date.isoformat() if run.local_date else None,
         "due_at": run.due_at.isoformat(),
-        "begun_at": run.begun_at.isoformat(),
+        "begun_at": run.started_at.isoformat(),
         "mode": run.mode.value,
         "outcome": run.outcome.value,
-        "because": run.because,
+        "because": run.reason_code,
         "state": seen.state,
         "sentence": seen.sentence,
         "job_id": str(seen.job_id) if seen.job_id is not None else None,

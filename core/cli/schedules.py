@@ -24,7 +24,7 @@ from core.models.ledger import WriteOffReason
 from core.models.schedules import Schedule, ScheduleMode
 from core.money import UNLIMITED, UNLIMITED_WORD, parse_limit, plain_limit
 from core.schedules import commands, queries, time_zone
-from core.schedules.requests import WEEKDAYS, ScheduleRequest, parse_claims_cap
+from core.schedules.requests import COLUMNS, WEEKDAYS, ScheduleRequest, parse_claims_cap
 
 _confirmation_option = click.option("--confirmation", help="The word CONFIRM. Without it, the command asks.")
 
@@ -213,7 +213,7 @@ def _given_fields(given: dict[str, Any]) -> dict[str, Any]:
 
 def _current_fields(found: Schedule) -> dict[str, Any]:
     """Return a schedule's fields as a request."""
-    asked = {name: getattr(found, name) for name in ScheduleRequest.model_fields}
+    asked = {name: getattr(found, COLUMNS.get(name, name)) for name in ScheduleRequest.model_fields}
     return {**asked, **{cap: UNLIMITED_WORD for cap in ("claims_max", "cents_max") if asked[cap] >= UNLIMITED}}
 
 

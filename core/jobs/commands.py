@@ -68,7 +68,7 @@ def confirm(
     if job.status is S.PREPARING:
         raise PreviewPreparing
     if job.status is S.EXPIRED or (job.status is S.PREVIEWED and freezing.is_expired(job, now=now)):
-        raise PreviewExpired if job.approval_asked_at is None else decide.ApprovalExpired
+        raise PreviewExpired if job.approval_requested_at is None else decide.ApprovalExpired
     if job.status is not S.PREVIEWED:
         raise wrong_status(job, "be confirmed")
     cost_share.set_reason(job, cost_share_reason)

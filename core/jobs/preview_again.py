@@ -79,7 +79,7 @@ def preview_with_posting_date(
             "selection": {"claim_ids": claim_ids},
             "reason": old.reason,
             "note": old.note,
-            "include": list(old.include),
+            "include": list(old.overridden_rules),
             "posting_date": posting_date,
         }
         return commands.preview(session, JobRequest.of(asked), **how)

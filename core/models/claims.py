@@ -122,7 +122,7 @@ class Claim(Base):
     hold_until: Mapped[dt.date | None]  # last day in the practice's time zone; None: no end date
     hold_by: Mapped[int | None] = mapped_column(BigInteger)
     hold_at: Mapped[dt.datetime | None]
-    hold_why: Mapped[str | None]  # free text; shown, never logged
+    hold_reason: Mapped[str | None]  # free text; shown, never logged
     # Set by `settle verify` if a cached amount differs from the ledger. The feed and the preview read it.
     balance_mismatch: Mapped[bool] = mapped_column(default=False)
 

@@ -77,7 +77,7 @@ FINAL_STATUSES: Final = (
 )
 
 
-class AfterPreview(StrEnum):
+class NextStep(StrEnum):
     """What happens when the items are frozen."""
 
     ASK = "ask"  # a user reads the preview and types CONFIRM
@@ -90,7 +90,7 @@ class DiscardedBecause(StrEnum):
 
     OWNER_LEFT = "owner_left"
     OWNER_MAY_NOT = "owner_may_not"
-    ASKER_MAY_NOT = "asker_may_not"  # the user who pressed "run now"
+    REQUESTER_MAY_NOT = "asker_may_not"  # the user who pressed "run now"
     PERIOD_CLOSED = "period_closed"
 
 
@@ -118,20 +118,19 @@ class SettleJob(Base):
             ["practice_id", "schedule_id"], ["schedule.practice_id", "schedule.id"], name="a_job_names_its_schedule"
         ),
         CheckConstraint(
-            "(schedule_id IS NULL) = (schedule_made_by IS NULL)", name="a_schedules_job_names_who_made_the_schedule"
+            "(schedule_id IS NULL) = (schedule_created_by IS NULL)",
+            name="a_scheduled_job_names_the_creator_of_its_schedule",
         ),
-        CheckConstraint(
-            "(after_preview = 'ask') = (schedule_id IS NULL)", name="only_a_schedule_goes_on_without_being_asked"
-        ),
-        CheckConstraint("night IS NULL OR schedule_id IS NOT NULL", name="only_a_schedule_has_nights"),
+        CheckConstraint("(next_step = 'ask') = (schedule_id IS NULL)", name="only_a_schedule_proceeds_without_a_user"),
+        CheckConstraint("run_date IS NULL OR schedule_id IS NOT NULL", name="only_a_schedule_has_run_dates"),
         CheckConstraint(
             "decided_by IS NULL OR (decided_by <> requested_by AND decided_by IS DISTINCT FROM confirmed_by "
-            "AND decided_by IS DISTINCT FROM schedule_made_by)",
-            name="nobody_decides_on_a_job_of_their_own",
+            "AND decided_by IS DISTINCT FROM schedule_created_by)",
+            name="a_requester_does_not_decide_on_the_job",
         ),
         CheckConstraint(
-            "over = '[]' OR confirmed_at IS NULL OR decided_by IS NOT NULL",
-            name="a_job_over_a_limit_runs_only_approved",
+            "limits_exceeded = '[]' OR confirmed_at IS NULL OR decided_by IS NOT NULL",
+            name="a_job_that_exceeds_a_limit_runs_only_approved",
         ),
         Index(
             "ix_settle_job_moving",
@@ -151,7 +150,7 @@ class SettleJob(Base):
     ]  # {"claim_ids": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
     reason: Mapped[WriteOffReason | None] = mapped_column(one_of(WriteOffReason, "job_reason_known"))
     note: Mapped[Str] = mapped_column(default="")
-    include: Mapped[list[str]]  # codes of rules that this job overrides
+    overridden_rules: Mapped[list[str]]  # codes
     setting: Mapped[WriteOffSetting] = mapped_column(one_of(WriteOffSetting, "job_setting_known"))  # frozen
     provider_settings: Mapped[dict[str, Any]]  # frozen overrides by provider id
     rule_values: Mapped[dict[str, Any]]  # frozen values that rules compare with, such as recent_payment_days
@@ -172,24 +171,22 @@ class SettleJob(Base):
     finished_at: Mapped[dt.datetime | None]
     halted_because: Mapped[str | None]  # a code
     # counted when the job was last resumed after a halt:
-    forgiven_done: Mapped[int] = mapped_column(default=0, server_default="0")
-    forgiven_failed: Mapped[int] = mapped_column(default=0, server_default="0")  # the failure budget counts from there
+    budget_baseline_done: Mapped[int] = mapped_column(default=0)
+    budget_baseline_failed: Mapped[int] = mapped_column(default=0)  # the failure budget counts from there
     reverses_job_id: Mapped[int | None] = mapped_column(BigInteger)
 
     schedule_id: Mapped[int | None] = mapped_column(BigInteger)  # the schedule of this run, or of "run now"
-    schedule_made_by: Mapped[int | None] = mapped_column(BigInteger)
-    night: Mapped[dt.date | None]  # of a scheduled run, in the practice's time zone; None for a user's job
-    after_preview: Mapped[AfterPreview] = mapped_column(
-        one_of(AfterPreview, "after_preview_known"), default=AfterPreview.ASK, server_default=AfterPreview.ASK.value
-    )
+    schedule_created_by: Mapped[int | None] = mapped_column(BigInteger)
+    run_date: Mapped[dt.date | None]  # of a scheduled run, in the practice's time zone; None for a user's job
+    next_step: Mapped[NextStep] = mapped_column(one_of(NextStep, "next_step_known"), default=NextStep.ASK)
     discarded_because: Mapped[DiscardedBecause | None] = mapped_column(
         one_of(DiscardedBecause, "discarded_because_known")
     )
     limits: Mapped[dict[str, Any]] = mapped_column(
         default=dict, server_default="{}"
     )  # frozen: `core.jobs.approval.limits`
-    over: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")  # the limits that the job exceeds
-    approval_asked_at: Mapped[dt.datetime | None]
+    limits_exceeded: Mapped[list[Any]] = mapped_column(JSONB, default=list)
+    approval_requested_at: Mapped[dt.datetime | None]
     # who approved, rejected or discarded it; never a requester
     decided_by: Mapped[int | None] = mapped_column(BigInteger)
     decided_at: Mapped[dt.datetime | None]

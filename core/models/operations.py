@@ -19,7 +19,7 @@ class Process(Base):
     version: Mapped[Str]
     started_at: Mapped[At]
     seen_at: Mapped[At]
-    says: Mapped[dict[str, Any]]  # ids, codes and counts: its queues, its current work
+    details: Mapped[dict[str, Any]]  # ids, codes and counts: its queues, its current work
     stopped_at: Mapped[dt.datetime | None]
 
 

@@ -98,10 +98,10 @@ class Period(Base):
     reopened_because: Mapped[str | None]
 
 
-class PeriodAct(Base):
+class PeriodEvent(Base):
     """The close or reopening of a month: who, when, why, and its totals. Append-only."""
 
-    __tablename__ = "period_act"
+    __tablename__ = "period_event"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "month"], ["period.practice_id", "period.month"]),
         CheckConstraint("(state = 'open') = (reason <> '')", name="a_reopening_says_why"),
@@ -110,7 +110,7 @@ class PeriodAct(Base):
     practice_id: Mapped[PracticeId]
     id: Mapped[MadeId]
     month: Mapped[dt.date]
-    state: Mapped[PeriodState] = mapped_column(one_of(PeriodState, "period_act_state_known"))  # the new state
+    state: Mapped[PeriodState] = mapped_column(one_of(PeriodState, "period_event_state_known"))  # the new state
     at: Mapped[At]
     by: Mapped[Big]
     reason: Mapped[Str]
@@ -141,10 +141,10 @@ class Exclusion(Base):
     id: Mapped[MadeId]
     patient_id: Mapped[int | None] = mapped_column(BigInteger)
     payer_id: Mapped[int | None] = mapped_column(BigInteger)
-    why: Mapped[Str]
+    reason: Mapped[Str]
     until: Mapped[dt.date | None]  # its last day; None: no end date
-    made_by: Mapped[Big]
-    made_at: Mapped[At]
+    created_by: Mapped[Big]
+    created_at: Mapped[At]
     ended_by: Mapped[int | None] = mapped_column(BigInteger)
     ended_at: Mapped[dt.datetime | None]
 

@@ -31,9 +31,9 @@ class RunOutcome(StrEnum):
 
     JOB = "job"  # a job was created and has the result
     NOTHING = "nothing"  # no claim matched
-    MISSED = "missed"  # it was due and did not run; `because` has the reason
+    MISSED = "missed"  # it was due and did not run; `reason_code` has the reason
     STOPPED = "stopped"  # the schedule stopped instead
-    FAILED = "failed"  # an error; `because` is a code
+    FAILED = "failed"  # an error; `reason_code` has its code
 
 
 class MailState(StrEnum):
@@ -54,7 +54,7 @@ class Schedule(Base):
         ForeignKeyConstraint(["practice_id"], ["practice.id"]),
         ForeignKeyConstraint(["owner_id"], ["app_user.id"]),
         CheckConstraint("claims_max >= 1 AND cents_max >= 1", name="caps_let_something_through"),
-        CheckConstraint("late_minutes BETWEEN 1 AND 1380", name="one_night_is_late_before_the_next_is_due"),
+        CheckConstraint("grace_minutes BETWEEN 1 AND 1380", name="a_run_starts_before_the_next_is_due"),
         CheckConstraint("(state = 'stopped') = (stopped_because IS NOT NULL)", name="a_stop_has_a_reason"),
         Index(
             "schedule_name_is_unique", "practice_id", "name", unique=True,
@@ -73,15 +73,15 @@ class Schedule(Base):
     claims_max: Mapped[Big]  # `core.money.UNLIMITED` stands for the word "unlimited"
     cents_max: Mapped[Cents]
     mode: Mapped[ScheduleMode] = mapped_column(one_of(ScheduleMode, "schedule_mode_known"))
-    late_minutes: Mapped[int]  # a run may start this late
+    grace_minutes: Mapped[int]  # a run may start this late
     mail_to: Mapped[list[str]]  # addresses for the run report
     state: Mapped[ScheduleState] = mapped_column(one_of(ScheduleState, "schedule_state_known"))
     stopped_because: Mapped[str | None]  # a code
     owner_id: Mapped[Big]  # its jobs run on behalf of this user and under this user's limits
     version: Mapped[int] = mapped_column(default=1)
-    counts_from: Mapped[At]  # earlier runs do not count: before its creation, while paused, or at another time
-    made_at: Mapped[At]
-    made_by: Mapped[Big]  # neither this user nor a later owner may approve its jobs
+    active_since: Mapped[At]  # earlier runs do not count: before its creation, while paused, or at another time
+    created_at: Mapped[At]
+    created_by: Mapped[Big]  # neither this user nor a later owner may approve its jobs
     changed_at: Mapped[At]
     changed_by: Mapped[Big]
     deleted_at: Mapped[dt.datetime | None]
@@ -94,13 +94,13 @@ class ScheduleRun(Base):
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "schedule_id"], ["schedule.practice_id", "schedule.id"]),
         ForeignKeyConstraint(["practice_id", "job_id"], ["settle_job.practice_id", "settle_job.id"]),
-        UniqueConstraint("practice_id", "schedule_id", "local_date", name="one_run_for_each_night"),
+        UniqueConstraint("practice_id", "schedule_id", "local_date", name="one_run_for_each_date"),
         UniqueConstraint("practice_id", "schedule_id", "run_key", name="one_run_for_each_key"),
-        CheckConstraint("(local_date IS NULL) <> (run_key IS NULL)", name="a_run_is_a_night_or_was_asked_for"),
+        CheckConstraint("(local_date IS NULL) <> (run_key IS NULL)", name="a_run_has_a_date_or_a_key"),
         CheckConstraint("(outcome = 'job') = (job_id IS NOT NULL)", name="a_run_with_a_job_names_it"),
         Index(
-            "ix_schedule_run_mail", "mail_not_before",
-            postgresql_where=text("mail_again OR mail_state IN ('none', 'due', 'sending')"),
+            "ix_schedule_run_mail_pending", "mail_not_before",
+            postgresql_where=text("mail_followup OR mail_state IN ('none', 'due', 'sending')"),
         ),
     )  # fmt: skip
 
@@ -109,19 +109,19 @@ class ScheduleRun(Base):
     schedule_id: Mapped[Big]
     local_date: Mapped[dt.date | None]  # run date in the practice's time zone; None for "run now"
     run_key: Mapped[str | None]  # for "run now": pressed twice, it runs once
-    asked_by: Mapped[int | None] = mapped_column(BigInteger)
+    requested_by: Mapped[int | None] = mapped_column(BigInteger)
     due_at: Mapped[At]
-    begun_at: Mapped[At]
+    started_at: Mapped[At]
     mode: Mapped[ScheduleMode] = mapped_column(one_of(ScheduleMode, "run_mode_known"))
-    asked: Mapped[dict[str, Any]]  # the schedule at the start: an edit changes the next run, not this one
+    schedule_snapshot: Mapped[dict[str, Any]]  # the schedule at the start: an edit changes the next run, not this one
     outcome: Mapped[RunOutcome] = mapped_column(one_of(RunOutcome, "run_outcome_known"))
-    because: Mapped[str | None]  # a code
+    reason_code: Mapped[str | None]  # a code
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     mail_state: Mapped[MailState] = mapped_column(one_of(MailState, "mail_state_known"), default=MailState.NONE)
-    mail_left: Mapped[list[str]]  # addresses that the report has not been sent to yet
+    mail_pending_to: Mapped[list[str]]  # addresses that the report has not been sent to yet
     # the job had not ended when the report was sent, so send a second one
-    mail_again: Mapped[bool] = mapped_column(default=False)
-    mail_since: Mapped[dt.datetime | None]  # sending is retried for three days from here
+    mail_followup: Mapped[bool] = mapped_column(default=False)
+    mail_first_tried_at: Mapped[dt.datetime | None]  # sending is retried for three days from here
     mail_tries: Mapped[int] = mapped_column(default=0)
     mail_not_before: Mapped[dt.datetime | None]
     mail_sent_at: Mapped[dt.datetime | None]

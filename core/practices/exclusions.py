@@ -66,10 +66,10 @@ class ExclusionRow(NamedTuple):
     patient: str | None  # the practice's own number of the patient …
     payer: str | None  # … or of the payer
     name: str
-    why: str
+    reason: str
     until: dt.date | None
-    made_by: str
-    made_at: dt.datetime
+    created_by: str
+    created_at: dt.datetime
     ended_by: str | None
     ended_at: dt.datetime | None
     lasts: bool
@@ -100,7 +100,7 @@ def exclude(
     *,
     patient: str | None = None,
     payer: str | None = None,
-    why: str,
+    reason: str,
     until: dt.date | None = None,
     by: Actor,
     now: dt.datetime,
@@ -112,7 +112,7 @@ def exclude(
     """
     by.require(Action.EXCLUDE)
     today = practice_days.today(session.get_one(Practice, by.practice_id), now=now)
-    whom = _check(session, by.practice_id, patient, payer, why=why, until=until, today=today)
+    whom = _check(session, by.practice_id, patient, payer, reason=reason, until=until, today=today)
     session.execute(_ALONE, {"practice_id": by.practice_id})
     of_practice = Exclusion.practice_id == by.practice_id
     same = and_(of_practice, *(getattr(Exclusion, column) == number for column, number in whom.items()))
@@ -123,8 +123,9 @@ def exclude(
         raise AlreadyExcluded
     if session.scalars(select(func.count()).where(of_practice, _is_active(today))).one() >= ACTIVE_MAX:
         raise TooManyExclusions
-    made = {"practice_id": by.practice_id, "why": why.strip(), "until": until, "made_by": by.user_id, "made_at": now}
-    number = session.scalars(insert(Exclusion).values(**made, **whom).returning(Exclusion.id)).one()
+    created = {"practice_id": by.practice_id, "created_by": by.user_id, "created_at": now}
+    values = {**created, **whom, "reason": reason.strip(), "until": until}
+    number = session.scalars(insert(Exclusion).values(values).returning(Exclusion.id)).one()
     own_number = {"patient": patient.strip()} if patient else {"payer": (payer or "").strip()}
     _record(session, "exclusion.made", number, by, now, **own_number, until=until.isoformat() if until else None)
     return number
@@ -153,16 +154,17 @@ def list_exclusions(
     limit: int | None = None,
 ) -> list[ExclusionRow]:
     """Return the practice's exclusions, newest first, optionally only those of one claim's patient and payers."""
-    made_by, ended_by = aliased(User), aliased(User)
+    created_by, ended_by = aliased(User), aliased(User)
     lasts = _is_active(today)
     found = (
         select(
             Exclusion.id, Patient.external_id, Payer.external_id, func.coalesce(Patient.name, Payer.name),
-            Exclusion.why, Exclusion.until, made_by.name, Exclusion.made_at, ended_by.name, Exclusion.ended_at, lasts,
+            Exclusion.reason, Exclusion.until, created_by.name, Exclusion.created_at, ended_by.name,
+            Exclusion.ended_at, lasts,
         )
         .outerjoin(Patient, and_(Patient.practice_id == Exclusion.practice_id, Patient.id == Exclusion.patient_id))
         .outerjoin(Payer, and_(Payer.practice_id == Exclusion.practice_id, Payer.id == Exclusion.payer_id))
-        .join(made_by, made_by.id == Exclusion.made_by)
+        .join(created_by, created_by.id == Exclusion.created_by)
         .outerjoin(ended_by, ended_by.id == Exclusion.ended_by)
         .where(Exclusion.practice_id == practice_id)
         .order_by(Exclusion.id.desc())
@@ -186,7 +188,7 @@ def _check(
     patient: str | None,
     payer: str | None,
     *,
-    why: str,
+    reason: str,
     until: dt.date | None,
     today: dt.date,
 ) -> dict[str, int]:
@@ -204,7 +206,7 @@ def _check(
             faults["whom"] = f"This practice has no {word} with this number."
         else:
             whom[column] = found
-    if fault := reason_fault(why, needed=True):
+    if fault := reason_fault(reason, needed=True):
         faults["why"] = fault
     if until is not None and until < today:
         faults["until"] = "The last day cannot be in the past."
@@ -213,11 +215,11 @@ def _check(
     return whom
 
 
-def reason_fault(why: str, *, needed: bool) -> str | None:
+def reason_fault(reason: str, *, needed: bool) -> str | None:
     """Return what is wrong with a reason, or None if nothing is."""
-    if needed and not why.strip():
+    if needed and not reason.strip():
         return "Enter a reason. It is the only record."
-    if not reading.is_valid_note(why.strip(), least=0):
+    if not reading.is_valid_note(reason.strip(), least=0):
         return f"At most {reading.NOTE_CHARACTERS_MAX} characters."
     return None
 

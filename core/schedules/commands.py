@@ -15,7 +15,7 @@ from core.jobs.lifecycle import CONFIRMATION, ConfirmationMismatch
 from core.models.schedules import Schedule, ScheduleMode, ScheduleRun, ScheduleState
 from core.schedules import descriptions, missed_runs, owner_check, runs
 from core.schedules.queries import NoSuchSchedule
-from core.schedules.requests import ScheduleRequest
+from core.schedules.requests import FIELDS, ScheduleRequest
 
 SCHEDULES_MAX: Final = 200  # for each practice
 RUN_KEY_CHARACTERS_MAX: Final = 200
@@ -69,9 +69,9 @@ def create(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.dat
         "mode": ScheduleMode.REPORT,
         "state": ScheduleState.ACTIVE,
         "owner_id": by.user_id,
-        "counts_from": now,
-        "made_at": now,
-        "made_by": by.user_id,
+        "active_since": now,
+        "created_at": now,
+        "created_by": by.user_id,
         "changed_at": now,
         "changed_by": by.user_id,
         **request.columns(),
@@ -103,7 +103,7 @@ def change(
     if schedule.mode is ScheduleMode.SETTLE and confirmation != CONFIRMATION:
         raise ConfirmationMismatch
     asked = request.columns()
-    changed = sorted(name for name, value in asked.items() if getattr(schedule, name) != value)
+    changed = [name for name, value in asked.items() if getattr(schedule, name) != value]
     if {"local_time", "weekdays"} & set(changed):
         missed_runs.record_due_before_change(session, schedule, asked, now=now)
     for name in changed:
@@ -114,7 +114,7 @@ def change(
             session.flush()
     except IntegrityError as error:
         raise _refusal(error) from None
-    _audit(session, schedule, "changed", by, now, fields=changed)
+    _audit(session, schedule, "changed", by, now, fields=sorted(FIELDS.get(name, name) for name in changed))
     return schedule
 
 
@@ -165,7 +165,7 @@ def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -
     ):
         schedule.owner_id = by.user_id
     was = schedule.state
-    _touch(schedule, by, now, state=ScheduleState.ACTIVE, stopped_because=None, counts_from=now)
+    _touch(schedule, by, now, state=ScheduleState.ACTIVE, stopped_because=None, active_since=now)
     _audit(session, schedule, "resumed", by, now, was=was.value, owner=schedule.owner_id)
     return schedule
 

@@ -12,7 +12,7 @@ from core.schedules.requests import WEEKDAYS
 OWNER_LEFT: Final = DiscardedBecause.OWNER_LEFT.value
 OWNER_MAY_NOT: Final = DiscardedBecause.OWNER_MAY_NOT.value
 TOO_LATE: Final = "too_late"
-NEXT_NIGHT_CAME: Final = "next_night_came"
+NEXT_RUN_CAME: Final = "next_night_came"
 TIME_ZONE_CHANGED: Final = "time_zone_changed"
 EDITED: Final = "edited"
 PAUSED: Final = "paused"
@@ -20,12 +20,12 @@ DELETED: Final = "deleted"
 BROKE: Final = "broke"
 DATABASE_BUSY: Final = "database_busy"
 
-BECAUSE: Final = {
+REASONS: Final = {
     OWNER_LEFT: "The owner's account was deactivated. Resume the schedule to become its owner",
-    DiscardedBecause.ASKER_MAY_NOT: "The user who pressed run now left or lost the role. Press it again yourself",
+    DiscardedBecause.REQUESTER_MAY_NOT: "The user who pressed run now left or lost the role. Press it again yourself",
     OWNER_MAY_NOT: "The owner's role no longer allows it. Resume the schedule to become its owner",
     TOO_LATE: "No process was running to start it before its deadline",
-    NEXT_NIGHT_CAME: "No process was running to start it before the next run was due",
+    NEXT_RUN_CAME: "No process was running to start it before the next run was due",
     TIME_ZONE_CHANGED: "The practice's time zone was changed, and its deadline had passed by the new clock",
     EDITED: "A user changed its days or time before it started",
     PAUSED: "A user paused the schedule before it started",
@@ -78,14 +78,14 @@ _RUN_OFDAYS_MIN: Final = 3  # fewer days are listed one by one
 
 def describe_reason(code: str | None) -> str:
     """Say why a run did not start or a schedule stopped. A refusal's code is shown as it is."""
-    return BECAUSE.get(code or "", (code or "").replace("_", " "))
+    return REASONS.get(code or "", (code or "").replace("_", " "))
 
 
 def describe_mail(run: ScheduleRun) -> str:
     """Say whether the report was sent, and how many addresses refused it."""
-    said, all_ = _MAILS[run.mail_state], len(run.asked["mail_to"])
-    is_partly = run.mail_tries > 0 and 0 < len(run.mail_left) < all_
-    return f"{said}. {len(run.mail_left)} of {all_} addresses did not get it" if is_partly else said
+    said, all_ = _MAILS[run.mail_state], len(run.schedule_snapshot["mail_to"])
+    is_partly = run.mail_tries > 0 and 0 < len(run.mail_pending_to) < all_
+    return f"{said}. {len(run.mail_pending_to)} of {all_} addresses did not get it" if is_partly else said
 
 
 def describe(schedule: Schedule, time_zone: str) -> str:

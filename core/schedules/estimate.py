@@ -58,8 +58,8 @@ class RunEstimate:
 def estimate_next_run(session: Session, schedule: Schedule, *, now: dt.datetime) -> RunEstimate:
     """Estimate the schedule's next run, or a run today if there is none. Raise `EstimateTooSlow`."""
     practice = session.get_one(Practice, schedule.practice_id)
-    night = run_times.next_due(schedule, ZoneInfo(practice.time_zone), now)
-    as_of, begins = night or (practice_days.today(practice, now=now), now)
+    coming = run_times.next_due(schedule, ZoneInfo(practice.time_zone), now)
+    as_of, begins = coming or (practice_days.today(practice, now=now), now)
     timeouts.set_limits(session, statement_seconds=ESTIMATE_SECONDS)
     try:
         return _estimate(session, practice, schedule, as_of, begins)
@@ -73,7 +73,7 @@ def estimate_request(session: Session, request: ScheduleRequest, *, by: Actor, n
     """Estimate a schedule like this one if `by` owned it. Raise `EstimateTooSlow`."""
     by.require(Action.MANAGE_SCHEDULES)
     # Never added to the session.
-    made = Schedule(practice_id=by.practice_id, id=0, owner_id=by.user_id, counts_from=now, **request.columns())
+    made = Schedule(practice_id=by.practice_id, id=0, owner_id=by.user_id, active_since=now, **request.columns())
     return estimate_next_run(session, made, now=now)
 
 
@@ -145,12 +145,12 @@ def _job_like(session: Session, practice: Practice, schedule: Schedule, as_of: d
         target_status=SETTLED,
         reason=schedule.reason,
         note=schedule.note,
-        include=[],
+        overridden_rules=[],
         setting=practice.write_off,
         rule_values={"recent_payment_days": practice.recent_payment_days},
         limits={**of_owner, "cap_claims": schedule.claims_max, "cap_cents": schedule.cents_max},
         as_of=as_of,
         requested_by=schedule.owner_id,
         schedule_id=schedule.id,
-        night=as_of,
+        run_date=as_of,
     )

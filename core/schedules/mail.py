@@ -74,15 +74,15 @@ def queue_reports(session: Session, *, now: dt.datetime) -> bool:
         ScheduleRun.mail_not_before.is_not(None),  # unset if there is no address
         ScheduleRun.mail_not_before > now - MAIL_LIFE,
     )
-    begins = {"mail_state": MailState.DUE, "mail_since": now}
+    begins = {"mail_state": MailState.DUE, "mail_first_tried_at": now}
     session.execute(update(ScheduleRun).where(wanted, rests).values(begins))
     # A report was sent while a decision was pending. Now that the job has ended, send its result too.
     ended = and_(
-        ScheduleRun.mail_again,
+        ScheduleRun.mail_followup,
         ScheduleRun.mail_state == MailState.SENT,
         exists().where(*job, SettleJob.status.in_(FINAL_STATUSES)),
     )
-    anew = {"mail_left": ScheduleRun.asked["mail_to"], "mail_tries": 0, "mail_not_before": now}
+    anew = {"mail_pending_to": ScheduleRun.schedule_snapshot["mail_to"], "mail_tries": 0, "mail_not_before": now}
     session.execute(update(ScheduleRun).where(ended).values({**begins, **anew}))
     return bool(session.scalar(select(exists().where(_can_go_out(now)))))
 
@@ -119,8 +119,8 @@ def _lease_mail(session: Session, *, now: dt.datetime) -> _MailLease | None:
         return None
     run.mail_state, run.mail_not_before = MailState.SENDING, now + LEASE
     run.mail_tries += 1
-    assert run.mail_since is not None
-    return _MailLease(run.practice_id, run.id, run.mail_tries, run.mail_left, run.mail_since + MAIL_LIFE)
+    assert run.mail_first_tried_at is not None
+    return _MailLease(run.practice_id, run.id, run.mail_tries, run.mail_pending_to, run.mail_first_tried_at + MAIL_LIFE)
 
 
 def _send(sessions: Sessions, claim: _MailLease, *, now: dt.datetime) -> _SendResult:
@@ -149,9 +149,9 @@ def _finish(session: Session, claim: _MailLease, went: _SendResult, *, now: dt.d
     if went.left and now >= claim.gives_up_at:
         state = MailState.GIVEN_UP
     wait = WAITS[min(claim.tries, len(WAITS)) - 1] if state is MailState.DUE else dt.timedelta()
-    values: dict[str, Any] = {"mail_state": state, "mail_left": went.left, "mail_not_before": now + wait}
+    values: dict[str, Any] = {"mail_state": state, "mail_pending_to": went.left, "mail_not_before": now + wait}
     if state is MailState.SENT:
-        values |= {"mail_sent_at": now, "mail_again": not went.is_final}
+        values |= {"mail_sent_at": now, "mail_followup": not went.is_final}
     finished = update(ScheduleRun).where(*claim.still_mine()).values(values).returning(ScheduleRun.schedule_id)
     schedule_id = session.scalar(finished)
     if schedule_id is not None and state is not MailState.DUE:
@@ -166,16 +166,16 @@ def _message(session: Session, claim: _MailLease, *, now: dt.datetime) -> tuple[
     """Return the mail, and whether its content is final."""
     run = session.get_one(ScheduleRun, {"practice_id": claim.practice_id, "id": claim.run_id})
     zone = ZoneInfo(session.get_one(Practice, claim.practice_id).time_zone)
-    night = run.local_date or run.begun_at.astimezone(zone).date()
+    run_date = run.local_date or run.started_at.astimezone(zone).date()
     report = reports.report_for_run(session, run, now=now)
     sender = settings().mail_from or ""
     message = EmailMessage()
-    what = "final result: " if run.mail_again else ""
-    message["Subject"] = f"Schedule {run.schedule_id}, {night:%m/%d/%Y}: {what}{report.state.replace('_', ' ')}"
+    what = "final result: " if run.mail_followup else ""
+    message["Subject"] = f"Schedule {run.schedule_id}, {run_date:%m/%d/%Y}: {what}{report.state.replace('_', ' ')}"
     message["From"] = sender
-    message["To"] = ", ".join(run.asked["mail_to"])
+    message["To"] = ", ".join(run.schedule_snapshot["mail_to"])
     message["Date"] = format_datetime(now)
-    this = f"{run.practice_id}.{run.id}.{run.mail_since:%Y%m%d%H%M%S%f}"
+    this = f"{run.practice_id}.{run.id}.{run.mail_first_tried_at:%Y%m%d%H%M%S%f}"
     message["Message-ID"] = f"<schedule-run.{this}@{sender.partition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("\n".join(_lines(run, report)))

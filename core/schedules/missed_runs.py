@@ -40,16 +40,16 @@ def first_undecided(session: Session, schedule: Schedule) -> dt.date | None:
     return None if last is None else last + dt.timedelta(days=1)
 
 
-def record_due_before_end(session: Session, schedule: Schedule, because: str, *, now: dt.datetime) -> None:
+def record_due_before_end(session: Session, schedule: Schedule, reason_code: str, *, now: dt.datetime) -> None:
     """Record every run that was due before the schedule is paused or deleted."""
     record_stop_once(session, schedule, now=now)
     if schedule.state is not ScheduleState.ACTIVE:
         return  # runs that pass while it is paused do not count
     open_ = undecided_runs(session, schedule, lock_time_zone(session, schedule.practice_id), now=now)
-    for night in open_.missed:
-        record_missed(session, schedule, night, next_came=open_.due is not None, now=now)
+    for run_time in open_.missed:
+        record_missed(session, schedule, run_time, next_came=open_.due is not None, now=now)
     if open_.due is not None:
-        record_skipped(session, schedule, open_.due, because, now=now)
+        record_skipped(session, schedule, open_.due, reason_code, now=now)
 
 
 def record_due_before_change(session: Session, schedule: Schedule, asked: dict[str, Any], *, now: dt.datetime) -> None:
@@ -61,41 +61,41 @@ def record_due_before_change(session: Session, schedule: Schedule, asked: dict[s
         return  # a resume makes them count from then on
     zone = lock_time_zone(session, schedule.practice_id)
     open_ = undecided_runs(session, schedule, zone, now=now)
-    for night in open_.missed:
-        record_missed(session, schedule, night, next_came=open_.due is not None, now=now)
-    counts_from = now
+    for run_time in open_.missed:
+        record_missed(session, schedule, run_time, next_came=open_.due is not None, now=now)
+    active_since = now
     if open_.due is not None:
         begins = run_times.instant(open_.due.date, asked["local_time"], zone)
         is_kept = WEEKDAYS[open_.due.date.weekday()] in asked["weekdays"]
-        if is_kept and now - begins <= _minutes(asked["late_minutes"]):
-            counts_from = min(now, begins)
+        if is_kept and now - begins <= _minutes(asked["grace_minutes"]):
+            active_since = min(now, begins)
         else:
             record_skipped(session, schedule, open_.due, descriptions.EDITED, now=now)
-    schedule.counts_from = counts_from
+    schedule.active_since = active_since
 
 
 def record_missed(
-    session: Session, schedule: Schedule, night: RunTime, *, next_came: bool, now: dt.datetime
+    session: Session, schedule: Schedule, run_time: RunTime, *, next_came: bool, now: dt.datetime
 ) -> ScheduleRun:
     """Record a missed run with its reason: nothing ran, the next run was due, or all tries failed."""
-    failed = _failure_reasons(session, schedule.practice_id, schedule.id, night.date)
+    failed = _failure_reasons(session, schedule.practice_id, schedule.id, run_time.date)
     if failed:
-        because = descriptions.BROKE if descriptions.BROKE in failed else descriptions.DATABASE_BUSY
-        return _record(session, schedule, night, RunOutcome.FAILED, because, now=now)
-    in_time = now - night.instant <= _minutes(schedule.late_minutes)
-    because = descriptions.NEXT_NIGHT_CAME if next_came and in_time else descriptions.TOO_LATE
-    return record_skipped(session, schedule, night, because, now=now)
+        reason_code = descriptions.BROKE if descriptions.BROKE in failed else descriptions.DATABASE_BUSY
+        return _record(session, schedule, run_time, RunOutcome.FAILED, reason_code, now=now)
+    in_time = now - run_time.instant <= _minutes(schedule.grace_minutes)
+    reason_code = descriptions.NEXT_RUN_CAME if next_came and in_time else descriptions.TOO_LATE
+    return record_skipped(session, schedule, run_time, reason_code, now=now)
 
 
 def record_skipped(
-    session: Session, schedule: Schedule, night: RunTime, because: str, *, now: dt.datetime
+    session: Session, schedule: Schedule, run_time: RunTime, reason_code: str, *, now: dt.datetime
 ) -> ScheduleRun:
     """Record a run that was skipped for this reason."""
-    return _record(session, schedule, night, RunOutcome.MISSED, because, now=now)
+    return _record(session, schedule, run_time, RunOutcome.MISSED, reason_code, now=now)
 
 
 def record_stop_once(session: Session, schedule: Schedule, *, now: dt.datetime) -> None:
-    """Record the first run that did not start because the schedule stopped, unless a tick already did."""
+    """Record the first run that did not start reason_code the schedule stopped, unless a tick already did."""
     if schedule.stopped_because is None or session.scalar(select(stop_is_recorded(schedule))):
         return
     open_ = undecided_runs(session, schedule, lock_time_zone(session, schedule.practice_id), now=now)
@@ -103,15 +103,15 @@ def record_stop_once(session: Session, schedule: Schedule, *, now: dt.datetime) 
 
 
 def record_stop(
-    session: Session, schedule: Schedule, open_: PendingRuns, because: str, *, now: dt.datetime
+    session: Session, schedule: Schedule, open_: PendingRuns, reason_code: str, *, now: dt.datetime
 ) -> ScheduleRun | None:
-    """Record the first run that did not start because the schedule stopped. Later ones are not recorded."""
+    """Record the first run that did not start reason_code the schedule stopped. Later ones are not recorded."""
     *missed, last = *open_.missed, open_.due
     if last is None and missed:
         last = missed.pop()
-    for night in missed:
-        record_missed(session, schedule, night, next_came=False, now=now)
-    return None if last is None else _record(session, schedule, last, RunOutcome.STOPPED, because, now=now)
+    for run_time in missed:
+        record_missed(session, schedule, run_time, next_came=False, now=now)
+    return None if last is None else _record(session, schedule, last, RunOutcome.STOPPED, reason_code, now=now)
 
 
 def stop_is_recorded(schedule: Schedule | type[Schedule]) -> ColumnElement[bool]:
@@ -120,35 +120,35 @@ def stop_is_recorded(schedule: Schedule | type[Schedule]) -> ColumnElement[bool]
         ScheduleRun.practice_id == schedule.practice_id,
         ScheduleRun.schedule_id == schedule.id,
         ScheduleRun.outcome == RunOutcome.STOPPED,
-        ScheduleRun.begun_at >= schedule.counts_from,
+        ScheduleRun.started_at >= schedule.active_since,
     )
 
 
 def note_failure(
-    session: Session, practice_id: int, schedule_id: int, night: dt.date, because: str, *, now: dt.datetime
+    session: Session, practice_id: int, schedule_id: int, run_date: dt.date, reason_code: str, *, now: dt.datetime
 ) -> None:
     """Remember that a try of this run failed, once for each reason, so that it is not called missed at its deadline."""
-    if because not in _failure_reasons(session, practice_id, schedule_id, night):
-        subject, facts = f"schedule:{schedule_id}", {"night": night.isoformat(), "because": because}
+    if reason_code not in _failure_reasons(session, practice_id, schedule_id, run_date):
+        subject, facts = f"schedule:{schedule_id}", {"night": run_date.isoformat(), "because": reason_code}
         audit.record(session, _FAILED, practice_id=practice_id, subject=subject, by=None, now=now, **facts)
 
 
-def _failure_reasons(session: Session, practice_id: int, schedule_id: int, night: dt.date) -> set[str]:
+def _failure_reasons(session: Session, practice_id: int, schedule_id: int, run_date: dt.date) -> set[str]:
     """Return the reasons why tries of this run failed."""
     noted = select(AuditEntry.facts["because"].as_string()).where(
         AuditEntry.practice_id == practice_id,
         AuditEntry.subject == f"schedule:{schedule_id}",
         AuditEntry.act == _FAILED,
-        AuditEntry.facts["night"].as_string() == night.isoformat(),
+        AuditEntry.facts["night"].as_string() == run_date.isoformat(),
     )
     return set(session.scalars(noted))
 
 
 def _record(
-    session: Session, schedule: Schedule, night: RunTime, outcome: RunOutcome, because: str, *, now: dt.datetime
+    session: Session, schedule: Schedule, run_time: RunTime, outcome: RunOutcome, reason_code: str, *, now: dt.datetime
 ) -> ScheduleRun:
     return runs.record_run(
-        session, schedule, outcome, because=because, local_date=night.date, due_at=night.instant, now=now
+        session, schedule, outcome, reason_code=reason_code, local_date=run_time.date, due_at=run_time.instant, now=now
     )
 
 

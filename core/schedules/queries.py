@@ -32,7 +32,7 @@ def list_schedules(session: Session, practice_id: int) -> Sequence[Schedule]:
 def with_runs_in(session: Session, practice_id: int, month: dt.date, *, now: dt.datetime) -> list[Schedule]:
     """Return the schedules whose next run is in the month (its first day). Closing it refuses those runs."""
     coming = ((schedule, next_run(session, schedule, now=now)) for schedule in list_schedules(session, practice_id))
-    return [schedule for schedule, night in coming if night and periods.month_of(night.date) == month]
+    return [schedule for schedule, run_time in coming if run_time and periods.month_of(run_time.date) == month]
 
 
 def find(session: Session, practice_id: int, schedule_id: int) -> Schedule:

@@ -69,8 +69,8 @@ def report_for_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> R
     """Return the report as of `now`."""
     if run.job_id is None:
         said = f"{descriptions.OUTCOMES[run.outcome]}."
-        if run.because is not None:
-            said = f"{descriptions.OUTCOMES[run.outcome]}: {descriptions.describe_reason(run.because)}."
+        if run.reason_code is not None:
+            said = f"{descriptions.OUTCOMES[run.outcome]}: {descriptions.describe_reason(run.reason_code)}."
         return RunReport(state=run.outcome.value, sentence=said)
     key = JobKey(run.practice_id, run.job_id)
     job, seen = queries.find(session, key), progress.for_job(session, key, now=now)
@@ -82,7 +82,7 @@ def report_for_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> R
         sentence=_sentence(state, figures, held_by) + (f" {descriptions.describe_reason(because)}." if because else ""),
         **figures._asdict(),
         job_id=job.id,
-        over=tuple(one["code"] for one in job.over),
+        over=tuple(one["code"] for one in job.limits_exceeded),
         held_by=held_by,
         is_final=job.status in FINAL_STATUSES,
     )

@@ -50,6 +50,11 @@ _TimeText = Annotated[str, Field(pattern=rf"^\s*({_TIME.pattern})\s*$")]
 Cap = Annotated[int, Field(ge=1, le=CENTS_MAX, strict=True)] | Literal["unlimited"]
 
 
+# A field that has another name than its column. Forms, programs and the audit know the field's name.
+COLUMNS: Final = {"late_minutes": "grace_minutes"}
+FIELDS: Final = {column: field for field, column in COLUMNS.items()}
+
+
 class ScheduleRequest(BaseModel):
     """A schedule as entered: which claims, when, why, the caps, and who gets the report."""
 
@@ -124,7 +129,8 @@ class ScheduleRequest(BaseModel):
         """Return the values of the schedule's columns."""
         asked = self.model_dump(exclude={"weekdays", "mail_to"})
         caps = {cap: UNLIMITED if asked[cap] == UNLIMITED_WORD else asked[cap] for cap in ("claims_max", "cents_max")}
-        return {**asked, **caps, "weekdays": list(self.weekdays), "mail_to": list(self.mail_to)}
+        fields = {**asked, **caps, "weekdays": list(self.weekdays), "mail_to": list(self.mail_to)}
+        return {COLUMNS.get(name, name): value for name, value in fields.items()}
 
 
 _CAP: Final = "enter a number, or the word unlimited"

@@ -17,8 +17,8 @@ class Timetable(Protocol):
 
     local_time: dt.time
     weekdays: list[str]
-    late_minutes: int
-    counts_from: dt.datetime
+    grace_minutes: int
+    active_since: dt.datetime
 
 
 class RunTime(NamedTuple):
@@ -55,19 +55,19 @@ def next_due(
     schedule: Timetable, zone: ZoneInfo, now: dt.datetime, decided: Collection[dt.date] = ()
 ) -> tuple[dt.date, dt.datetime] | None:
     """Return the next run that starts after `now` and is not in `decided`, or None without a weekday."""
-    after = max(now, schedule.counts_from)
+    after = max(now, schedule.active_since)
     first = after.astimezone(zone).date() - _DAY
-    for night in _nights(schedule, zone, first, first + LOOK_AHEAD_DAYS * _DAY):
-        if night.instant > after and night.date not in decided:
-            return night.date, night.instant
+    for run_time in _run_times(schedule, zone, first, first + LOOK_AHEAD_DAYS * _DAY):
+        if run_time.instant > after and run_time.date not in decided:
+            return run_time.date, run_time.instant
     return None
 
 
 def first(schedule: Timetable, zone: ZoneInfo) -> RunTime | None:
     """Return the first run that counts, or None without a weekday."""
-    begin = schedule.counts_from.astimezone(zone).date() - _DAY
-    ahead = _nights(schedule, zone, begin, begin + LOOK_AHEAD_DAYS * _DAY)
-    return next((night for night in ahead if night.instant >= schedule.counts_from), None)
+    begin = schedule.active_since.astimezone(zone).date() - _DAY
+    ahead = _run_times(schedule, zone, begin, begin + LOOK_AHEAD_DAYS * _DAY)
+    return next((run_time for run_time in ahead if run_time.instant >= schedule.active_since), None)
 
 
 def pending_runs(
@@ -78,20 +78,20 @@ def pending_runs(
     The newest one starts, even late, until its deadline. All before it are missed. Dates before `since` count as
     decided.
     """
-    begin = schedule.counts_from.astimezone(zone).date() - _DAY
+    begin = schedule.active_since.astimezone(zone).date() - _DAY
     if since is not None:
         begin = max(begin, since)
     open_ = [
-        night
-        for night in _nights(schedule, zone, begin, now.astimezone(zone).date() + _DAY)
-        if schedule.counts_from <= night.instant <= now and night.date not in decided
+        run_time
+        for run_time in _run_times(schedule, zone, begin, now.astimezone(zone).date() + _DAY)
+        if schedule.active_since <= run_time.instant <= now and run_time.date not in decided
     ]
-    if open_ and now - open_[-1].instant <= dt.timedelta(minutes=schedule.late_minutes):
+    if open_ and now - open_[-1].instant <= dt.timedelta(minutes=schedule.grace_minutes):
         return PendingRuns(open_[-1], open_[:-1])
     return PendingRuns(None, open_)
 
 
-def _nights(schedule: Timetable, zone: ZoneInfo, first: dt.date, last: dt.date) -> Iterator[RunTime]:
+def _run_times(schedule: Timetable, zone: ZoneInfo, first: dt.date, last: dt.date) -> Iterator[RunTime]:
     for days in range((last - first).days + 1):
         date = first + days * _DAY
         if WEEKDAYS[date.weekday()] in schedule.weekdays and _is_a_day(date, zone):

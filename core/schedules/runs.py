@@ -14,7 +14,7 @@ from core.jobs.preview.create import ScheduleTerms, request_job
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.preview.schedule_lock import ScheduleRunBusy
 from core.jobs.preview.selection import NothingSelected
-from core.models.jobs import AfterPreview, SettleJob
+from core.models.jobs import NextStep, SettleJob
 from core.models.people import User
 from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun
 from core.practices.periods import PeriodBusy
@@ -28,17 +28,17 @@ def start_run(
     session: Session, schedule: Schedule, owner: User, *, local_date: dt.date, due_at: dt.datetime, now: dt.datetime
 ) -> ScheduleRun:
     """Start a run of the locked schedule. A refusal is recorded with its code."""
-    job, because = None, None
+    job, reason_code = None, None
     try:
         key = f"{_SCHEDULED_KEY_PREFIX}schedule {schedule.id} night {local_date}"
-        job = _job(session, schedule, actor_for(owner), key=key, night=local_date, now=now)
+        job = _job(session, schedule, actor_for(owner), key=key, run_date=local_date, now=now)
         outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
     except BUSY_REFUSALS:
         raise
     except Refusal as refusal:
-        outcome, because = RunOutcome.FAILED, refusal.code
+        outcome, reason_code = RunOutcome.FAILED, refusal.code
     return record_run(
-        session, schedule, outcome, because=because, job=job, local_date=local_date, due_at=due_at, now=now
+        session, schedule, outcome, reason_code=reason_code, job=job, local_date=local_date, due_at=due_at, now=now
     )
 
 
@@ -47,7 +47,7 @@ def start_run_now(session: Session, schedule: Schedule, *, key: str, by: Actor, 
     job = _job(session, schedule, by, key=f"{_SCHEDULED_KEY_PREFIX}schedule {schedule.id} now {key}", now=now)
     outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
     return record_run(
-        session, schedule, outcome, because=None, job=job, by=by.user_id, now=now, run_key=key, due_at=now
+        session, schedule, outcome, reason_code=None, job=job, by=by.user_id, now=now, run_key=key, due_at=now
     )
 
 
@@ -56,7 +56,7 @@ def record_run(
     schedule: Schedule,
     outcome: RunOutcome,
     *,
-    because: str | None,
+    reason_code: str | None,
     due_at: dt.datetime,
     now: dt.datetime,
     job: SettleJob | None = None,
@@ -73,21 +73,21 @@ def record_run(
         "schedule_id": schedule.id,
         "local_date": local_date,
         "run_key": run_key,
-        "asked_by": by,
+        "requested_by": by,
         "due_at": due_at,
-        "begun_at": now,
+        "started_at": now,
         "mode": schedule.mode,
-        "asked": schedule_snapshot(schedule),
+        "schedule_snapshot": schedule_snapshot(schedule),
         "outcome": outcome,
-        "because": because,
+        "reason_code": reason_code,
         "job_id": job.id if job else None,
-        "mail_left": schedule.mail_to,
+        "mail_pending_to": schedule.mail_to,
         "mail_not_before": now if schedule.mail_to and now - due_at < MAIL_LIFE else None,
     }
     run = session.scalars(insert(ScheduleRun).values(values).returning(ScheduleRun)).one()
     audit.record(
         session, "schedule.ran", practice_id=schedule.practice_id, subject=f"schedule:{schedule.id}", by=by, now=now,
-        run=run.id, night=local_date.isoformat() if local_date else None, outcome=outcome.value, because=because,
+        run=run.id, night=local_date.isoformat() if local_date else None, outcome=outcome.value, because=reason_code,
         job=run.job_id,
     )  # fmt: skip
     return run
@@ -105,7 +105,7 @@ def schedule_snapshot(schedule: Schedule) -> dict[str, Any]:
         "claims_max": schedule.claims_max,
         "cents_max": schedule.cents_max,
         "mode": schedule.mode.value,
-        "late_minutes": schedule.late_minutes,
+        "late_minutes": schedule.grace_minutes,
         "mail_to": schedule.mail_to,
         "owner_id": schedule.owner_id,
         "version": schedule.version,
@@ -113,7 +113,7 @@ def schedule_snapshot(schedule: Schedule) -> dict[str, Any]:
 
 
 def _job(
-    session: Session, schedule: Schedule, by: Actor, *, key: str, now: dt.datetime, night: dt.date | None = None
+    session: Session, schedule: Schedule, by: Actor, *, key: str, now: dt.datetime, run_date: dt.date | None = None
 ) -> SettleJob | None:
     """Return the job of a run for `by`, previewed or preparing, or None if no claim matches."""
     request = JobRequest.of(
@@ -122,15 +122,15 @@ def _job(
     settles = schedule.mode is ScheduleMode.SETTLE
     of_schedule = ScheduleTerms(
         schedule_id=schedule.id,
-        made_by=schedule.made_by,
+        created_by=schedule.created_by,
         owner_id=schedule.owner_id,
-        night=night,
-        after_preview=AfterPreview.CONFIRM if settles else AfterPreview.REPORT,
+        run_date=run_date,
+        next_step=NextStep.CONFIRM if settles else NextStep.REPORT,
         claims_max=schedule.claims_max,
         cents_max=schedule.cents_max,
     )
     try:
         with session.begin_nested():  # a job without claims is undone
-            return request_job(session, request, by=by, idempotency_key=key, now=now, night=of_schedule)
+            return request_job(session, request, by=by, idempotency_key=key, now=now, schedule_terms=of_schedule)
     except NothingSelected:
         return None

@@ -50,7 +50,7 @@ class _Waiting(NamedTuple):
 
     since: dt.datetime
     key: _Key
-    night: dt.date | None  # the run that may still start
+    run_date: dt.date | None  # the run that may still start
 
 
 def tick(sessions: Sessions, *, now: dt.datetime) -> Ticked:
@@ -105,8 +105,8 @@ def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
         newest = open_.due or (open_.missed[-1] if open_.missed else None)
         stops = schedule.state is ScheduleState.ACTIVE and owner_check.reason_owner_may_not(owner) is not None
         if newest is not None or stops:
-            night = open_.due.date if open_.due else None
-            found.append(_Waiting(newest.instant if newest else now, key, night))
+            run_date = open_.due.date if open_.due else None
+            found.append(_Waiting(newest.instant if newest else now, key, run_date))
     return sorted(found, key=lambda one: one[:2])
 
 
@@ -137,8 +137,8 @@ def _decide(session: Session, key: _Key, *, now: dt.datetime) -> ScheduleRun | N
     if stopped_because is not None:
         return missed_runs.record_stop(session, schedule, open_, stopped_because, now=now)
     run = None
-    for night in open_.missed:
-        run = missed_runs.record_missed(session, schedule, night, next_came=open_.due is not None, now=now)
+    for run_time in open_.missed:
+        run = missed_runs.record_missed(session, schedule, run_time, next_came=open_.due is not None, now=now)
     if open_.due is None:
         return run
     return runs.start_run(session, schedule, owner, local_date=open_.due.date, due_at=open_.due.instant, now=now)
@@ -155,7 +155,7 @@ def _stop(session: Session, schedule: Schedule, because: str, *, now: dt.datetim
 
 def _note_failure(sessions: Sessions, waiting: _Waiting, error: Exception, *, now: dt.datetime) -> None:
     """Remember that the run failed, and how, so that it is not called missed at its deadline."""
-    if waiting.night is None:
+    if waiting.run_date is None:
         return
     because = (
         descriptions.DATABASE_BUSY if is_transient(error) or isinstance(error, BUSY_REFUSALS) else descriptions.BROKE
@@ -164,7 +164,7 @@ def _note_failure(sessions: Sessions, waiting: _Waiting, error: Exception, *, no
     try:
         with transaction(sessions) as session:
             timeouts.set_limits(session)
-            missed_runs.note_failure(session, *key, waiting.night, because, now=now)
+            missed_runs.note_failure(session, *key, waiting.run_date, because, now=now)
     except DBAPIError as failed:  # an unavailable database takes no note either; the run is tried again
         log.warning("schedule_night_not_noted", schedule_id=key.schedule_id, error=type(failed).__name__)
 

@@ -61,23 +61,23 @@ def _record_runs_that_stop(
     missed = 0
     for schedule in schedules:
         before = missed_runs.undecided_runs(session, schedule, ZoneInfo(was), now=now)
-        _count_the_same_nights(schedule, was=ZoneInfo(was), zone=ZoneInfo(zone))
+        _keep_counting_the_same_runs(schedule, was=ZoneInfo(was), zone=ZoneInfo(zone))
         after = missed_runs.undecided_runs(session, schedule, ZoneInfo(zone), now=now)
-        missed_before = {night.date: night for night in before.missed}
-        for night in after.missed:  # all of them, because runs are decided in order
-            if night.date in missed_before:
+        missed_before = {run_time.date: run_time for run_time in before.missed}
+        for run_time in after.missed:  # all of them, because runs are decided in order
+            if run_time.date in missed_before:
                 missed_runs.record_missed(
-                    session, schedule, missed_before[night.date], next_came=before.due is not None, now=now
+                    session, schedule, missed_before[run_time.date], next_came=before.due is not None, now=now
                 )
             else:
-                missed_runs.record_skipped(session, schedule, night, descriptions.TIME_ZONE_CHANGED, now=now)
+                missed_runs.record_skipped(session, schedule, run_time, descriptions.TIME_ZONE_CHANGED, now=now)
         missed += len(after.missed)
     return missed
 
 
-def _count_the_same_nights(schedule: Schedule, *, was: ZoneInfo, zone: ZoneInfo) -> None:
+def _keep_counting_the_same_runs(schedule: Schedule, *, was: ZoneInfo, zone: ZoneInfo) -> None:
     """Keep a run that is still to come, even if by the new clock it starts before the schedule was created."""
     first = run_times.first(schedule, was)
     if first is not None:
         begins = run_times.instant(first.date, schedule.local_time, zone)
-        schedule.counts_from = min(schedule.counts_from, begins)
+        schedule.active_since = min(schedule.active_since, begins)

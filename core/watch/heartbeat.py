@@ -31,14 +31,14 @@ _TICKED: Final = "ticked_at"
 
 @dataclass(frozen=True)
 class ProcessInfo:
-    """One process. `says` are ids, codes and counts."""
+    """One process. `details` holds ids, codes and counts."""
 
     kind: str
     host: str
     pid: int
     version: str
     started_at: dt.datetime
-    says: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -55,10 +55,10 @@ def product_version() -> str:
         return "unknown"  # run from a folder that was never installed
 
 
-def this_process(kind: str, *, started_at: dt.datetime, **says: Any) -> ProcessInfo:
+def this_process(kind: str, *, started_at: dt.datetime, **details: Any) -> ProcessInfo:
     """Return this process as it is stored."""
-    says["time_zones"] = zone_database.in_use().version
-    return ProcessInfo(kind, socket.gethostname(), os.getpid(), product_version(), started_at, says)
+    details["time_zones"] = zone_database.in_use().version
+    return ProcessInfo(kind, socket.gethostname(), os.getpid(), product_version(), started_at, details)
 
 
 def beat(session: Session, process: ProcessInfo, *, now: dt.datetime) -> None:
@@ -66,10 +66,10 @@ def beat(session: Session, process: ProcessInfo, *, now: dt.datetime) -> None:
     _cheaply(session)
     row = {
         "name": process.name, "kind": process.kind, "version": process.version, "started_at": process.started_at,
-        "seen_at": now, "says": {"host": process.host, "pid": process.pid, **process.says}, "stopped_at": None,
+        "seen_at": now, "details": {"host": process.host, "pid": process.pid, **process.details}, "stopped_at": None,
     }  # fmt: skip
     said = insert(Process).values(row)
-    news = {name: said.excluded[name] for name in ("version", "started_at", "seen_at", "says")}
+    news = {name: said.excluded[name] for name in ("version", "started_at", "seen_at", "details")}
     # A heartbeat that was under way when the process stopped must not undo the stop. A later one is from another
     # process with the same process id.
     stopped_at = case((said.excluded.seen_at <= Process.stopped_at, Process.stopped_at))
@@ -105,9 +105,9 @@ def alive(session: Session, *, now: dt.datetime) -> list[Process]:
 def worker_is_alive(session: Session, queue: str, *, since: dt.datetime) -> bool:
     """Return whether a worker of this host and queue is running and was seen since then."""
     here = (
-        one for one in alive(session, now=since) if one.seen_at > since and one.says["host"] == socket.gethostname()
+        one for one in alive(session, now=since) if one.seen_at > since and one.details["host"] == socket.gethostname()
     )
-    return any(one.kind == WORKER and queue in one.says["queues"] for one in here)
+    return any(one.kind == WORKER and queue in one.details["queues"] for one in here)
 
 
 def is_alive(process: Process, *, now: dt.datetime) -> bool:

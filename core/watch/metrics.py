@@ -149,7 +149,7 @@ def _waits(session: Session, now: dt.datetime) -> Iterator[Metric]:
     yield _gauge("ledger_mismatches", "Claims whose balance differs from their ledger", [((), flagged)])
 
 
-def _nights(session: Session, _: dt.datetime) -> Iterator[Metric]:
+def _runs(session: Session, _: dt.datetime) -> Iterator[Metric]:
     runs = statistics.runs_by_outcome(session)
     samples = [((outcome.value,), count) for outcome, count in runs.items()]
     yield _counter("schedule_runs", "Scheduled runs by outcome", samples, ["outcome"])
@@ -169,7 +169,7 @@ def _living(session: Session, now: dt.datetime) -> Iterator[Metric]:
     kinds = [((kind,), sum(process.kind == kind for process in alive)) for kind in heartbeat.KINDS]
     yield _gauge("processes", "Processes seen in the last 45 seconds", kinds, ["kind"])
     queues = [
-        ((queue,), sum(queue in process.says.get("queues", ()) for process in alive))
+        ((queue,), sum(queue in process.details.get("queues", ()) for process in alive))
         for queue in (QUEUE_SETTLE, QUEUE_CONTROL)
     ]
     yield _gauge("workers", "Workers seen in the last 45 seconds, by queue", queues, ["queue"])
@@ -200,7 +200,7 @@ def _practices(session: Session, _: dt.datetime) -> Iterator[Metric]:
     yield _counter("practice_written_off_cents", "Cents written off by jobs, by practice id", cents, labels)
 
 
-_QUESTIONS: Final = (_tallies, _living, _jobs, _claims, _failures, _waits, _nights, _practices)
+_QUESTIONS: Final = (_tallies, _living, _jobs, _claims, _failures, _waits, _runs, _practices)
 
 
 def _gauge(name: str, words: str, samples: Iterable[Sample], labels: Iterable[str] = ()) -> Metric:

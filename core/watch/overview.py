@@ -67,7 +67,7 @@ class RunToWatch(NamedTuple):
     practice_id: int
     schedule_id: int
     at: dt.datetime
-    because: str | None = None
+    reason_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Overview:
     ticks: LastTicks | None
     jobs: Jobs | None
     chunks: statistics.OpenChunks | None
-    nights: RunsToWatch | None
+    runs: RunsToWatch | None
     failures: dict[str, int] | None
     mismatches: int | None
     database_version: str | None
@@ -132,7 +132,7 @@ class Overview:
     @property
     def is_partial(self) -> bool:
         """Return whether a part is missing."""
-        parts = (self.processes, self.ticks, self.jobs, self.chunks, self.nights, self.failures, self.mismatches)
+        parts = (self.processes, self.ticks, self.jobs, self.chunks, self.runs, self.failures, self.mismatches)
         return any(part is None for part in parts)
 
 
@@ -148,7 +148,7 @@ def fetch_overview(sessions: Sessions, *, now: dt.datetime) -> Overview:
         "ticks": ask(_ticks),
         "jobs": ask(_jobs),
         "chunks": ask(statistics.open_chunks),
-        "nights": ask(_nights),
+        "runs": ask(_runs),
         "failures": ask(lambda session, now: statistics.failures_by_code(session, since=now - FAILURES_OF)),
         "mismatches": ask(lambda session, now: statistics.mismatches(session)),  # noqa: ARG005  all are asked alike
         "database_version": ask(lambda session, now: statistics.server_version(session)),  # noqa: ARG005
@@ -169,13 +169,13 @@ def _is_of_interest(one: Process, *, now: dt.datetime) -> bool:
 
 
 def _seen(one: Process, hands: dict[str, list[ChunkInProgress]], *, now: dt.datetime) -> ProcessStatus:
-    host, pid = str(one.says.get("host", "")), int(one.says.get("pid", 0))
-    doing = [chunk for member in one.says.get("pool", ()) for chunk in hands.get(f"{host}:{member}", ())]
+    host, pid = str(one.details.get("host", "")), int(one.details.get("pid", 0))
+    doing = [chunk for member in one.details.get("pool", ()) for chunk in hands.get(f"{host}:{member}", ())]
     return ProcessStatus(
         kind=one.kind, host=host, pid=pid, version=one.version, started_at=one.started_at,
         seen_seconds=max(0.0, (now - one.seen_at).total_seconds()), is_alive=heartbeat.is_alive(one, now=now),
-        has_stopped=one.stopped_at is not None, queues=tuple(one.says.get("queues", ())), doing=tuple(doing),
-        time_zones=one.says.get("time_zones"),
+        has_stopped=one.stopped_at is not None, queues=tuple(one.details.get("queues", ())), doing=tuple(doing),
+        time_zones=one.details.get("time_zones"),
     )  # fmt: skip
 
 
@@ -211,7 +211,7 @@ def _jobs(session: Session, *, now: dt.datetime) -> Jobs:
     )
 
 
-def _nights(session: Session, *, now: dt.datetime) -> RunsToWatch:
+def _runs(session: Session, *, now: dt.datetime) -> RunsToWatch:
     live = and_(Schedule.state == ScheduleState.ACTIVE, Schedule.deleted_at.is_(None))
     of_schedule = and_(ScheduleRun.practice_id == Schedule.practice_id, ScheduleRun.schedule_id == Schedule.id)
     last = select(func.max(ScheduleRun.local_date)).where(of_schedule).correlate(Schedule).scalar_subquery()
@@ -220,13 +220,15 @@ def _nights(session: Session, *, now: dt.datetime) -> RunsToWatch:
     waiting = []
     for schedule, zone, decided in rows:
         since = None if decided is None else decided + dt.timedelta(days=1)
-        nights = due.pending_runs(schedule, ZoneInfo(zone), now, (), since)
-        newest = nights.due or (nights.missed[-1] if nights.missed else None)  # too late to start, but not recorded yet
+        pending = due.pending_runs(schedule, ZoneInfo(zone), now, (), since)
+        newest = pending.due or (
+            pending.missed[-1] if pending.missed else None
+        )  # too late to start, but not recorded yet
         if newest is not None:
             waiting.append(RunToWatch(schedule.practice_id, schedule.id, newest.instant))
-    missed = select(ScheduleRun.practice_id, ScheduleRun.schedule_id, ScheduleRun.due_at, ScheduleRun.because).where(
-        ScheduleRun.outcome == RunOutcome.MISSED, ScheduleRun.due_at >= now - MISSED_OF
-    )
+    missed = select(
+        ScheduleRun.practice_id, ScheduleRun.schedule_id, ScheduleRun.due_at, ScheduleRun.reason_code
+    ).where(ScheduleRun.outcome == RunOutcome.MISSED, ScheduleRun.due_at >= now - MISSED_OF)
     lately = session.execute(missed.order_by(ScheduleRun.due_at.desc()).limit(SCHEDULES_MAX))
-    due_now = sorted(waiting, key=lambda night: night.at)[:SCHEDULES_MAX]
+    due_now = sorted(waiting, key=lambda run: run.at)[:SCHEDULES_MAX]
     return RunsToWatch(len(rows), tuple(due_now), tuple(RunToWatch(*row) for row in lately))

@@ -21,7 +21,7 @@ def as_json(seen: Overview) -> dict[str, Any]:
         "jobs": None if seen.jobs is None else _jobs(seen.jobs),
         "chunks_open": seen.chunks and seen.chunks.chunks,
         "oldest_open_chunk_seconds": seen.chunks and _whole(seen.chunks.oldest_seconds),
-        "schedules": None if seen.nights is None else _nights(seen.nights),
+        "schedules": None if seen.runs is None else _runs(seen.runs),
         "failures_24_hours": seen.failures,
         "ledger_mismatches": seen.mismatches,
     }
@@ -62,17 +62,17 @@ def _job(key: JobKey, one: Progress) -> dict[str, Any]:
     return {**_of(key), **told, "chunks_open": one.chunks_open, "stalled_because": one.stalled_because}
 
 
-def _nights(nights: RunsToWatch) -> dict[str, Any]:
+def _runs(runs: RunsToWatch) -> dict[str, Any]:
     return {
-        "active": nights.active,
-        "due": [_night(night) for night in nights.due],
-        "missed_7_days": [_night(night) for night in nights.missed],
+        "active": runs.active,
+        "due": [_run(run) for run in runs.due],
+        "missed_7_days": [_run(run) for run in runs.missed],
     }
 
 
-def _night(night: RunToWatch) -> dict[str, Any]:
-    ids = {"practice_id": str(night.practice_id), "schedule_id": str(night.schedule_id)}
-    return {**ids, "due_at": night.at.isoformat(), "because": night.because}
+def _run(run: RunToWatch) -> dict[str, Any]:
+    ids = {"practice_id": str(run.practice_id), "schedule_id": str(run.schedule_id)}
+    return {**ids, "due_at": run.at.isoformat(), "because": run.reason_code}
 
 
 def _of(key: JobKey) -> dict[str, str]:

@@ -111,7 +111,7 @@ def open_chunks(session: Session, *, now: dt.datetime) -> OpenChunks:
 def approvals(session: Session, *, now: dt.datetime) -> Waiting:
     """Return the jobs that need approval."""
     waiting = SettleJob.status == JobStatus.AWAITING_APPROVAL
-    asked = select(func.count(), func.min(SettleJob.approval_asked_at)).where(waiting)
+    asked = select(func.count(), func.min(SettleJob.approval_requested_at)).where(waiting)
     count, since = session.execute(asked).one()
     return Waiting(count, _seconds(since, now))
 

@@ -27,9 +27,9 @@ def warnings(seen: Overview) -> list[str]:
         found.append(f"{previews} waited for a minute without a worker.")
     if seen.ticks is not None and (seen.ticks.last_seconds or 0) > TICK_LATE_AFTER.total_seconds():
         found.append("The schedules were not checked for five minutes. Scheduled runs start late or are missed.")
-    if seen.nights is not None and seen.nights.missed:
-        nights = counted(len(seen.nights.missed), "scheduled run was", "scheduled runs were")
-        found.append(f"{nights} missed in the last 7 days.")
+    if seen.runs is not None and seen.runs.missed:
+        runs = counted(len(seen.runs.missed), "scheduled run was", "scheduled runs were")
+        found.append(f"{runs} missed in the last 7 days.")
     found += zone_database.warnings(seen.time_zones, now=seen.at)
     found += _different_zones(seen)
     if seen.is_slow:

@@ -104,7 +104,7 @@ def test_a_worker_started_without_the_broker_works_sweeps_and_sends_heartbeats(
         def lives() -> bool:
             with product.sessions() as session:
                 living = heartbeat.alive(session, now=utc_now())
-            return worker.pid in {one.says["pid"] for one in living if one.kind == WORKER}
+            return worker.pid in {one.details["pid"] for one in living if one.kind == WORKER}
 
         eventually(lives, seconds=PATIENCE_SECONDS)
         started = utc_now()

@@ -43,8 +43,8 @@ def test_the_pages_have_no_accessibility_fault(practice: GivenPractice, open_as:
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     practice.claims(2)
     with transaction(practice.sessions) as session:
-        holds.set_hold(session, "C00001", Hold.LEGAL, why="Letter", by=practice.biller, now=NOW)
-        exclusions.exclude(session, patient="1", why="Court order", by=admin, now=NOW)
+        holds.set_hold(session, "C00001", Hold.LEGAL, reason="Letter", by=practice.biller, now=NOW)
+        exclusions.exclude(session, patient="1", reason="Court order", by=admin, now=NOW)
 
     page = open_as(path, admin, viewport={"width": width, "height": 900})
 

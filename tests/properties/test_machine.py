@@ -242,7 +242,7 @@ class Practice(RuleBasedStateMachine):
         whom: dict[str, Any] = {"patient" if patient else "payer": "1"}
         until = self.now.date() + dt.timedelta(days=days) if days is not None else None
         self._try(
-            lambda session: exclusions.exclude(session, **whom, why="x", until=until, by=self.admin, now=self.now)
+            lambda session: exclusions.exclude(session, **whom, reason="x", until=until, by=self.admin, now=self.now)
         )
 
     @rule(number=st.integers(1, 6))

@@ -46,11 +46,11 @@ def test_each_worker_reports_its_heartbeat_and_its_stop(worker: Workers, session
     def living() -> dict[int, list[str]]:
         now = dt.datetime.now(dt.UTC)
         found = [one for one in processes(sessions, WORKER) if heartbeat.is_alive(one, now=now)]
-        return {one.says["pid"]: one.says["queues"] for one in found}
+        return {one.details["pid"]: one.details["queues"] for one in found}
 
     both = {worker.settle.pid: ["settle"], worker.control.pid: ["control"]}
     eventually(lambda: living() == both, seconds=PATIENCE_SECONDS)
-    pools = [len(one.says["pool"]) for one in processes(sessions, WORKER)]
+    pools = [len(one.details["pool"]) for one in processes(sessions, WORKER)]
     assert sorted(pools) == [1, Settings().worker_concurrency]
 
     worker.settle.stop()
@@ -66,7 +66,7 @@ def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
     newest = zone_database.in_use()
     with running_workers(folder=tmp_path, database_url=database_url, broker_url=broker_url) as workers:
         eventually(lambda: len(processes(sessions, WORKER)) == 2, seconds=PATIENCE_SECONDS)
-        assert {one.says["time_zones"] for one in processes(sessions, WORKER)} == {newest.version}
+        assert {one.details["time_zones"] for one in processes(sessions, WORKER)} == {newest.version}
         eventually(lambda: "time_zone_database" in workers.control.log_text(), seconds=PATIENCE_SECONDS)
         (line,) = [json.loads(line) for line in workers.control.log_text().splitlines() if "time_zone_database" in line]
         assert (line["level"], line["version"], line["source"]) == ("info", newest.version, "wheel")
@@ -82,7 +82,7 @@ def test_a_beat_is_known_by_the_ticks_that_arrived_from_it(beat: int, worker: Wo
     worker.hint(TASK_SWEEP, queue=QUEUE_CONTROL)  # sent without a beat
     eventually(lambda: processes(sessions, BEAT), seconds=PATIENCE_SECONDS)
 
-    assert [(one.says["pid"], one.version) for one in processes(sessions, BEAT)] == [
+    assert [(one.details["pid"], one.version) for one in processes(sessions, BEAT)] == [
         (beat, heartbeat.product_version())
     ]
 

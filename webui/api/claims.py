@@ -194,7 +194,9 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
 def set_hold(path: ClaimPath, body: NewHold) -> Response:
     """Put the claim on hold so that it can't be settled, or release it. Repeating the request changes nothing."""
     with transaction(app_context().sessions) as session:
-        holds.set_hold(session, path.claim_id, body.hold, why=body.why, until=body.until, by=current_actor(), now=now())
+        holds.set_hold(
+            session, path.claim_id, body.hold, reason=body.why, until=body.until, by=current_actor(), now=now()
+        )
         claim = _claim_answer(session, path)
     return jsonify(claim.json_ready())
 

@@ -48,10 +48,10 @@ class ExclusionAnswer(Answer):
     patient: Annotated[str | None, Field(description="The practice's own number")]
     payer: Annotated[str | None, Field(description="The practice's own number")]
     name: str
-    why: str
+    why: Annotated[str, Field(validation_alias="reason")]
     until: Annotated[dt.date | None, Field(description="Last day of the exclusion; null means no end date")]
-    made_by: str
-    made_at: dt.datetime
+    made_by: Annotated[str, Field(validation_alias="created_by")]
+    made_at: Annotated[dt.datetime, Field(validation_alias="created_at")]
     ended_by: str | None
     ended_at: dt.datetime | None
     lasts: bool
@@ -84,7 +84,7 @@ def make_exclusion(body: NewExclusion) -> tuple[Response, int]:
     actor = current_actor()
     with transaction(app_context().sessions) as session:
         made = exclusions.exclude(
-            session, patient=body.patient, payer=body.payer, why=body.why, until=body.until, by=actor, now=now()
+            session, patient=body.patient, payer=body.payer, reason=body.why, until=body.until, by=actor, now=now()
         )
     return jsonify(_one(made).json_ready()), HTTPStatus.CREATED
 

@@ -88,7 +88,7 @@ class Claim(Answer):
         Field(description="The current hold, or `excluded` if the patient or a payer of the claim is excluded"),
     ]
     hold_until: Annotated[dt.date | None, Field(description="Last day of the hold; null means no end date")]
-    hold_why: str | None
+    hold_why: Annotated[str | None, Field(validation_alias="hold_reason")]
     hold_by: str | None
     primary_payer: str | None
     primary_status: str

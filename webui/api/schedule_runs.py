@@ -64,8 +64,7 @@ def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
     """Return the run with its report."""
     report = reports.report_for_run(session, run, now=now())
     of_run = (
-        "id", "schedule_id", "local_date", "due_at", "begun_at", "mode", "outcome", "because", "mail_state",
-        "mail_sent_at",
+        "id", "schedule_id", "local_date", "due_at", "mode", "outcome", "mail_state", "mail_sent_at",
     )  # fmt: skip
     of_report = (
         "state", "is_final", "claims", "settled", "skipped", "failed", "remaining", "insurance_cents",
@@ -74,7 +73,9 @@ def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
     return ScheduleRunAnswer(
         **{member: getattr(run, member) for member in of_run},
         **{member: getattr(report, member) for member in of_report},
-        schedule=run.asked["name"],
+        begun_at=run.started_at,
+        because=run.reason_code,
+        schedule=run.schedule_snapshot["name"],
         words=report.sentence,
         settle_job_id=report.job_id,
         by_code=code_counts(report.by_code),

@@ -238,21 +238,23 @@ def _answers(session: Session, schedules: Sequence[Schedule]) -> list[ScheduleAn
 
 
 def _schedule_fields(session: Session, schedule: Schedule, zone: str, names: Mapping[int, str]) -> dict[str, Any]:
-    night = queries.next_run(session, schedule, now=now())
+    run_time = queries.next_run(session, schedule, now=now())
     own = (
-        "id", "name", "filter", "weekdays", "reason", "note", "late_minutes", "mail_to", "mode", "state",
-        "stopped_because", "version", "made_at", "changed_at",
+        "id", "name", "filter", "weekdays", "reason", "note", "mail_to", "mode", "state", "stopped_because", "version",
+        "changed_at",
     )  # fmt: skip
     return {
         **{member: getattr(schedule, member) for member in own},
+        "late_minutes": schedule.grace_minutes,
+        "made_at": schedule.created_at,
         "words": descriptions.describe(schedule, zone),
         "local_time": schedule.local_time.isoformat("minutes"),
         "time_zone": zone,
         "claims_max": plain_limit(schedule.claims_max),
         "cents_max": plain_limit(schedule.cents_max),
         "stopped_words": descriptions.describe_reason(schedule.stopped_because) if schedule.stopped_because else None,
-        "next_run": night,
-        "next_run_words": schedule_labels.describe_next_run(schedule, night, zone),
+        "next_run": run_time,
+        "next_run_words": schedule_labels.describe_next_run(schedule, run_time, zone),
         "owner": names.get(schedule.owner_id),
         "changed_by": names.get(schedule.changed_by),
     }

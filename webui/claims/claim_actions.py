@@ -132,7 +132,7 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
     try:
         with transaction(app_context().sessions) as db:
             why = request.form.get("why", "")
-            holds.set_hold(db, claim_id, kind, why=why, until=until, by=current_actor(), now=now())
+            holds.set_hold(db, claim_id, kind, reason=why, until=until, by=current_actor(), now=now())
     except BadHold as refusal:
         return _claim_page_with_hold_errors(claim_id, refusal.facts["faults"])
     except ClaimBusy as refusal:

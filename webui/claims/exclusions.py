@@ -44,7 +44,7 @@ def exclude() -> Response | tuple[str, int]:
     try:
         with transaction(app_context().sessions) as db:
             why = request.form.get("why", "")
-            exclusions.exclude(db, **whom, why=why, until=until, by=current_actor(), now=now())
+            exclusions.exclude(db, **whom, reason=why, until=until, by=current_actor(), now=now())
     except BadExclusion as refusal:
         return _page(typed=request.form, faults=refusal.facts["faults"]), refusal.http_status
     except (AlreadyExcluded, TooManyExclusions) as refusal:

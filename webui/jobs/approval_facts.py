@@ -22,7 +22,7 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
     """Return what the page of a job that needs approval shows: the same frozen preview, and the exceeded limits."""
     actor, at = current_actor(), now()
     asked_by = requesters.accountable_user(job)
-    of_day = limits.same_day_jobs(db, job, by=asked_by, at=job.approval_asked_at or at)
+    of_day = limits.same_day_jobs(db, job, by=asked_by, at=job.approval_requested_at or at)
     return {
         "changed_words": stale.describe(job, stale.count(db, job)),
         "totals": PreviewTotals.model_validate(job.preview),
@@ -39,6 +39,6 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "approval_expires_at": decide.expires_at(job),
         "approval_expired": decide.is_expired(job, now=at),
         "reason_max": NOTE_CHARACTERS_MAX,
-        **preview_facts.claim_limit_facts(db, job, job.over),
+        **preview_facts.claim_limit_facts(db, job, job.limits_exceeded),
         **preview_facts.dialog_labels(job),
     }

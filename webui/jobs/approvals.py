@@ -101,7 +101,7 @@ def reject(job_id: int) -> Response:
 
 def exceeded_limits(job: SettleJob) -> list[OverLimit]:
     """Return the exceeded limits, in words."""
-    return limits.describe(job.over)
+    return limits.describe(job.limits_exceeded)
 
 
 def _job_page_with_error(job_id: int, status: HTTPStatus, **said: Any) -> Response:

@@ -68,7 +68,7 @@ def preview_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) -
 def limits_exceeded_now(db: Session, job: SettleJob) -> list[LimitExceeded]:
     """Return the exceeded limits: the frozen ones, or before CONFIRM those that this user would exceed."""
     previewed = job.status is JobStatus.PREVIEWED
-    return limits.if_confirmed_by(db, job, by=_confirmer(job), now=now()) if previewed else job.over
+    return limits.if_confirmed_by(db, job, by=_confirmer(job), now=now()) if previewed else job.limits_exceeded
 
 
 def claim_limit_facts(db: Session, job: SettleJob, over: Sequence[LimitExceeded]) -> dict[str, Any]:

@@ -166,5 +166,5 @@ def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
     with transaction(app_context().sessions) as db:
         job = queries.find(db, JobKey(actor.practice_id, job_id))
     reason = job.reason.value if job.reason else ""
-    asked = StatusChangeForm(job.target_status, None, job.id, reason, job.note, tuple(job.include))
+    asked = StatusChangeForm(job.target_status, None, job.id, reason, job.note, tuple(job.overridden_rules))
     return render_reason_step(asked) if job.kind is JobKind.SETTLE else _preview_or_refusal(asked)

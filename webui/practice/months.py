@@ -98,7 +98,7 @@ def _page(month: dt.date, **said: Any) -> str:
         keeps = found.totals if found.state == "closed" else closing.current_totals(db, actor.practice_id, month)
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)
         waiting = closing.waiting_previews(db, actor.practice_id, month)
-        nights = schedules.with_runs_in(db, actor.practice_id, month, now=now())
+        coming = schedules.with_runs_in(db, actor.practice_id, month, now=now())
     return render_template(
         "periods/show.html",
         month=found,
@@ -110,7 +110,7 @@ def _page(month: dt.date, **said: Any) -> str:
         count_of=closing.posting_count,
         jobs=jobs,
         waiting=waiting,
-        nights=nights,
+        schedules=coming,
         is_future=month > practice_days.today(current_practice(), now=now()),
         may_close=actor.may(Action.CLOSE_MONTH),
         reason_max=NOTE_CHARACTERS_MAX,

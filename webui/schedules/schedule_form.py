@@ -69,7 +69,7 @@ class ScheduleForm:
             "note": schedule.note,
             "claims_max": UNLIMITED_WORD if schedule.claims_max == UNLIMITED else f"{schedule.claims_max:,}",
             "cents_max": UNLIMITED_WORD if schedule.cents_max == UNLIMITED else plain_cents(schedule.cents_max),
-            "late_minutes": str(schedule.late_minutes),
+            "late_minutes": str(schedule.grace_minutes),
             "mail_to": ", ".join(schedule.mail_to),
         }
         return cls(typed, schedule.weekdays, FeedQuery.of_text(feed_query_string(schedule.filter)))

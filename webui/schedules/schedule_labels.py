@@ -83,23 +83,23 @@ def register(app: Flask) -> None:
         app.add_template_filter(filter_)
 
 
-def describe_next_run(schedule: Schedule, night: RunTime | None, time_zone: str) -> str:
+def describe_next_run(schedule: Schedule, run_time: RunTime | None, time_zone: str) -> str:
     """Say when it runs next. If the clock changes that day, say what that does to the run."""
     if schedule.state is ScheduleState.PAUSED:
         return "Paused. It won't run until someone resumes it."
     if schedule.state is ScheduleState.STOPPED:
         return "Stopped. It won't run until someone resumes it."
-    if night is None:
+    if run_time is None:
         return "No further run is scheduled."
-    at = night.instant.astimezone(ZoneInfo(time_zone))
+    at = run_time.instant.astimezone(ZoneInfo(time_zone))
     said = f"{at:%A} {date(at.date())} at {clock(at.time())}"
-    return f"{said}. {change}" if (change := describe_clock_change(night, schedule.local_time, time_zone)) else said
+    return f"{said}. {change}" if (change := describe_clock_change(run_time, schedule.local_time, time_zone)) else said
 
 
-def describe_clock_change(night: RunTime, local_time: dt.time, time_zone: str) -> str:
+def describe_clock_change(run_time: RunTime, local_time: dt.time, time_zone: str) -> str:
     """Say what a clock change on the run date does to the run, or nothing on other dates."""
     zone = ZoneInfo(time_zone)
-    wanted, at = dt.datetime.combine(night.date, local_time), night.instant.astimezone(zone)
+    wanted, at = dt.datetime.combine(run_time.date, local_time), run_time.instant.astimezone(zone)
     if at.replace(tzinfo=None) != wanted:
         return f"Clocks go forward and skip {clock(local_time)}, so it runs at {clock(at.time())}."
     first, second = (wanted.replace(tzinfo=zone, fold=fold).astimezone(dt.UTC) for fold in (0, 1))

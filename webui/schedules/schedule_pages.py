@@ -202,8 +202,8 @@ def _form_with_refusal(form: ScheduleForm, schedule: Schedule | None, refusal: R
 
 def next_run_sentence(db: Session, schedule: Schedule, time_zone: str) -> str:
     """Say when it runs next."""
-    night = queries.next_run(db, schedule, now=now())
-    return schedule_labels.describe_next_run(schedule, night, time_zone)
+    run_time = queries.next_run(db, schedule, now=now())
+    return schedule_labels.describe_next_run(schedule, run_time, time_zone)
 
 
 def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> str:

@@ -63,9 +63,11 @@ def show(run_id: int) -> str:
             "run": run,
             "report": reports.report_for_run(db, run, now=now()),
             "is_there": _schedule_exists(db, run),
-            "terms": schedule_labels.describe_filter(run.asked["filter"], feed.filter_choices(db, practice.id)),
-            "names": jobs.names_of_users(db, practice.id, {run.asked_by, run.asked["owner_id"]}),
-            "reason": WriteOffReason(run.asked["reason"]),
+            "terms": schedule_labels.describe_filter(
+                run.schedule_snapshot["filter"], feed.filter_choices(db, practice.id)
+            ),
+            "names": jobs.names_of_users(db, practice.id, {run.requested_by, run.schedule_snapshot["owner_id"]}),
+            "reason": WriteOffReason(run.schedule_snapshot["reason"]),
             "failures": codes.FAILURE_SENTENCES,
             "mail": descriptions.describe_mail(run),
         }

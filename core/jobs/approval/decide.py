@@ -56,14 +56,14 @@ def confirm_or_request_approval(session: Session, job: SettleJob, *, now: dt.dat
     authorize.lock_users(session, requesters.requester_ids(job))
     posting_month.lock_month_open(session, job, now=now)
     by = requesters.accountable_user(job)
-    job.over = [dict(one) for one in limits.exceeded(session, job, by=by, now=now)]
+    job.limits_exceeded = [dict(one) for one in limits.exceeded(session, job, by=by, now=now)]
     session.flush()
     key = JobKey(job.practice_id, job.id)
-    if job.over:
+    if job.limits_exceeded:
         moved = lifecycle.transition(
-            session, key, source=S.PREVIEWED, target=S.AWAITING_APPROVAL, approval_asked_at=now
+            session, key, source=S.PREVIEWED, target=S.AWAITING_APPROVAL, approval_requested_at=now
         )
-        act, facts = "job.approval_asked", {"over": [one["code"] for one in job.over]}
+        act, facts = "job.approval_asked", {"over": [one["code"] for one in job.limits_exceeded]}
     else:
         moved = lifecycle.transition(session, key, source=S.PREVIEWED, target=S.CONFIRMED, confirmed_at=now)
         act, facts = "job.confirmed", {"was": [S.PREVIEWED.value]}
@@ -114,7 +114,7 @@ def _needs_decision(session: Session, job: SettleJob, by: Actor, target: JobStat
             return False
         who = "You have" if job.decided_by == by.user_id else "Another user has"
         raise AlreadyDecided(f"{who} already {_DECIDED[decided]} this job.", status=job.status.value)
-    if (job.status is S.EXPIRED and job.approval_asked_at) or (
+    if (job.status is S.EXPIRED and job.approval_requested_at) or (
         job.status is S.AWAITING_APPROVAL and is_expired(job, now=now)
     ):
         raise ApprovalExpired
@@ -130,9 +130,9 @@ def _needs_decision(session: Session, job: SettleJob, by: Actor, target: JobStat
 
 def expires_at(job: SettleJob) -> dt.datetime | None:
     """Return the deadline for approval, or None if the job needs none."""
-    return job.approval_asked_at + APPROVAL_EXPIRES_AFTER if job.approval_asked_at else None
+    return job.approval_requested_at + APPROVAL_EXPIRES_AFTER if job.approval_requested_at else None
 
 
 def is_expired(job: SettleJob, *, now: dt.datetime) -> bool:
     """Return whether the deadline for approval has passed."""
-    return job.approval_asked_at is not None and now - job.approval_asked_at >= APPROVAL_EXPIRES_AFTER
+    return job.approval_requested_at is not None and now - job.approval_requested_at >= APPROVAL_EXPIRES_AFTER

@@ -21,7 +21,7 @@ def jobs_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -> list
         return []
     return list(
         session.scalars(
-            select(SettleJob).where(*_jobs_to_approve_clause(actor, now)).order_by(SettleJob.approval_asked_at)
+            select(SettleJob).where(*_jobs_to_approve_clause(actor, now)).order_by(SettleJob.approval_requested_at)
         )
     )
 
@@ -38,12 +38,12 @@ def count_jobs_to_approve(session: Session, actor: Actor, *, now: dt.datetime) -
 def my_jobs_awaiting_approval(session: Session, actor: Actor) -> list[SettleJob]:
     """Return this user's jobs that need approval, oldest first."""
     waits = (*_requested_by(actor), SettleJob.status == JobStatus.AWAITING_APPROVAL)
-    return list(session.scalars(select(SettleJob).where(*waits).order_by(SettleJob.approval_asked_at)))
+    return list(session.scalars(select(SettleJob).where(*waits).order_by(SettleJob.approval_requested_at)))
 
 
 def my_decided_jobs(session: Session, actor: Actor, *, now: dt.datetime) -> list[SettleJob]:
     """Return this user's jobs that were recently approved, rejected, discarded or expired, newest first."""
-    expired_at = SettleJob.approval_asked_at + APPROVAL_EXPIRES_AFTER
+    expired_at = SettleJob.approval_requested_at + APPROVAL_EXPIRES_AFTER
     lately = or_(
         SettleJob.decided_at > now - NEWS_LIFE,
         and_(SettleJob.status == JobStatus.EXPIRED, expired_at > now - NEWS_LIFE),
@@ -80,7 +80,7 @@ def _jobs_to_approve_clause(actor: Actor, now: dt.datetime) -> tuple[ColumnEleme
     return (
         SettleJob.practice_id == actor.practice_id,
         SettleJob.status == JobStatus.AWAITING_APPROVAL,
-        SettleJob.approval_asked_at > now - APPROVAL_EXPIRES_AFTER,
+        SettleJob.approval_requested_at > now - APPROVAL_EXPIRES_AFTER,
         ~requesters.cannot_be_approved_by(actor.user_id),
     )
 

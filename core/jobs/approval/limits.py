@@ -185,7 +185,7 @@ def _unapproved_same_day_cents(session: Session, job: SettleJob, by: int, now: d
 
     A job that was approved or still needs approval does not count, because it did not slip under the limit.
     """
-    others = [other for other in same_day_jobs(session, job, by=by, at=now) if other.approval_asked_at is None]
+    others = [other for other in same_day_jobs(session, job, by=by, at=now) if other.approval_requested_at is None]
     found = dict(
         zip((other.id for other in others), _max_write_off_cents(session, job.practice_id, others), strict=True)
     )
@@ -199,14 +199,14 @@ def same_day_jobs(session: Session, job: SettleJob, *, by: int, at: dt.datetime)
     """
     practice = session.get_one(Practice, job.practice_id)
     begins, ends = practice_days.day_bounds(practice, practice_days.today(practice, now=at))
-    let_run_at = func.coalesce(SettleJob.approval_asked_at, SettleJob.confirmed_at)
+    let_run_at = func.coalesce(SettleJob.approval_requested_at, SettleJob.confirmed_at)
     of_day = (
         SettleJob.practice_id == job.practice_id,
         SettleJob.id != job.id,
         requesters.accountable_to(by),
         SettleJob.kind == JobKind.SETTLE,
         # Scheduled runs have caps of their own, so that they do not use up their owner's daily limit.
-        SettleJob.night.is_(None) if job.night is None else SettleJob.night.is_not(None),
+        SettleJob.run_date.is_(None) if job.run_date is None else SettleJob.run_date.is_not(None),
         or_(SettleJob.as_of == job.as_of, and_(let_run_at >= begins, let_run_at < ends)),
         SettleJob.status.not_in(_NOT_COUNTED),
     )

@@ -21,12 +21,12 @@ def requested_by(user_id: int) -> ColumnElement[bool]:
 
 def cannot_approve(job: SettleJob) -> frozenset[int]:
     """Return the users who may not approve the job: its requesters, and the user who created its schedule."""
-    return requester_ids(job) | {job.schedule_made_by or job.requested_by}
+    return requester_ids(job) | {job.schedule_created_by or job.requested_by}
 
 
 def cannot_be_approved_by(user_id: int) -> ColumnElement[bool]:
     """Return the condition that this user may not approve the job."""
-    return or_(requested_by(user_id), SettleJob.schedule_made_by.is_not_distinct_from(user_id))
+    return or_(requested_by(user_id), SettleJob.schedule_created_by.is_not_distinct_from(user_id))
 
 
 def accountable_user(job: SettleJob) -> int:

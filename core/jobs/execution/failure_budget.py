@@ -14,7 +14,7 @@ def exceeded(session: Session, key: JobKey) -> str | None:
     """Return the code of the reason to halt the job, or None. Count since the last resume after a halt."""
     done, failed = _done_and_failed(session, key)
     job, practice = session.get_one(SettleJob, key), session.get_one(Practice, key.practice_id)
-    done, failed = done - job.forgiven_done, failed - job.forgiven_failed
+    done, failed = done - job.budget_baseline_done, failed - job.budget_baseline_failed
     if done >= practice.failure_claims_min and failed * 100 > done * practice.failure_percent_max:
         return codes.TOO_MANY_FAILED
     if failed >= practice.failures_alike_max and _last_failures_share_code(session, key, practice.failures_alike_max):
@@ -25,7 +25,7 @@ def exceeded(session: Session, key: JobKey) -> str | None:
 def reset_baseline(session: Session, key: JobKey) -> dict[str, int]:
     """Return the job's values that start its failure budget over."""
     done, failed = _done_and_failed(session, key)
-    return {"forgiven_done": done, "forgiven_failed": failed}
+    return {"budget_baseline_done": done, "budget_baseline_failed": failed}
 
 
 def _done_and_failed(session: Session, key: JobKey) -> tuple[int, int]:

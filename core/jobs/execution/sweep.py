@@ -106,7 +106,7 @@ def _begin_rounds(session: Session, practices: set[int], *, now: dt.datetime) ->
 def _expire(session: Session, *, now: dt.datetime) -> None:
     unconfirmed = and_(SettleJob.status == JobStatus.PREVIEWED, SettleJob.previewed_at <= now - PREVIEW_EXPIRES_AFTER)
     unapproved = and_(
-        SettleJob.status == JobStatus.AWAITING_APPROVAL, SettleJob.approval_asked_at <= now - APPROVAL_EXPIRES_AFTER
+        SettleJob.status == JobStatus.AWAITING_APPROVAL, SettleJob.approval_requested_at <= now - APPROVAL_EXPIRES_AFTER
     )
     old = select(SettleJob).where(or_(unconfirmed, unapproved))
     for job in session.scalars(old.limit(100).with_for_update(key_share=True, skip_locked=True)).all():

@@ -158,7 +158,7 @@ def facts_for_schedule(job: SettleJob, of_claim: Facts) -> Facts:
 
 def overridden_rules(job: SettleJob) -> Collection[str]:
     """Return the rules that the job overrides. A schedule never overrides this one."""
-    return job.include if job.schedule_id is None else [code for code in job.include if code != RULE]
+    return job.overridden_rules if job.schedule_id is None else [code for code in job.overridden_rules if code != RULE]
 
 
 def _year_before(day: dt.date) -> dt.date:

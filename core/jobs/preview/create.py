@@ -12,7 +12,7 @@ from core.jobs import posting_month
 from core.jobs.preview import freezing, items, schedule_lock, selection as selections
 from core.jobs.preview.job_request import JobRequest, Selection
 from core.jobs.preview.selection import NothingSelected
-from core.models.jobs import AfterPreview, JobKind, SettleJob
+from core.models.jobs import JobKind, NextStep, SettleJob
 from core.models.practices import BillingStatus
 from core.policy.facts import Terms
 from core.practices import exclusions, practice_days
@@ -29,10 +29,10 @@ class ScheduleTerms(NamedTuple):
     """What a schedule adds to a request: its owner's CONFIRM, which starts the job, and its caps."""
 
     schedule_id: int
-    made_by: int  # the user who created the schedule
+    created_by: int  # the user who created the schedule
     owner_id: int
-    night: dt.date | None  # the run date in the practice's time zone; None for "run now"
-    after_preview: AfterPreview  # REPORT or CONFIRM
+    run_date: dt.date | None  # the run date in the practice's time zone; None for "run now"
+    next_step: NextStep  # REPORT or CONFIRM
     claims_max: int
     cents_max: int
 
@@ -40,10 +40,10 @@ class ScheduleTerms(NamedTuple):
         """Return the values of the job's columns."""
         return {
             "schedule_id": self.schedule_id,
-            "schedule_made_by": self.made_by,
+            "schedule_created_by": self.created_by,
             "confirmed_by": self.owner_id,
-            "night": self.night,
-            "after_preview": self.after_preview,
+            "run_date": self.run_date,
+            "next_step": self.next_step,
         }
 
 
@@ -55,7 +55,7 @@ def request_job(
     idempotency_key: str,
     now: dt.datetime,
     chunk_claims: int | None = None,
-    night: ScheduleTerms | None = None,
+    schedule_terms: ScheduleTerms | None = None,
 ) -> SettleJob:
     """Create the requested job: previewed, or preparing if a worker must preview it (over 20,000 claims).
 
@@ -80,13 +80,14 @@ def request_job(
         selection=request.selection.model_dump(mode="json"),
         reason=request.reason if request.settles else None,
         note=request.note,
-        include=list(request.include),
-        **(night.values() if night else {}),
+        overridden_rules=list(request.include),
+        **(schedule_terms.values() if schedule_terms else {}),
     )
     if not is_new:
         return job
-    if night is not None:
-        job.limits = {**job.limits, "cap_claims": night.claims_max, "cap_cents": night.cents_max}
+    if schedule_terms is not None:
+        caps = {"cap_claims": schedule_terms.claims_max, "cap_cents": schedule_terms.cents_max}
+        job.limits = {**job.limits, **caps}
     job.posting_date = posting_month.choose_posting_date(
         session, practice, asked=request.posting_date, moves_money=request.settles, now=now
     )

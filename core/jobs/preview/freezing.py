@@ -17,7 +17,7 @@ from core.jobs import lifecycle, posting_month
 from core.jobs.approval import decide, limits, requesters
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, items as preview, totals
-from core.models.jobs import AfterPreview, DiscardedBecause, JobStatus, SettleJob
+from core.models.jobs import DiscardedBecause, JobStatus, NextStep, SettleJob
 from core.models.practices import Practice, Provider
 from core.settings import settings
 
@@ -102,7 +102,7 @@ def insert_job_once(
 def _record_request(session: Session, job: SettleJob, *, by: Actor, now: dt.datetime) -> None:
     audit.record(
         session, "job.requested", practice_id=job.practice_id, subject=f"job:{job.id}", by=by.user_id, now=now,
-        kind=job.kind.value, reason=job.reason, include=list(job.include), reverses=job.reverses_job_id,
+        kind=job.kind.value, reason=job.reason, include=list(job.overridden_rules), reverses=job.reverses_job_id,
         **lifecycle.by_schedule(job),
     )  # fmt: skip
 
@@ -126,9 +126,11 @@ def freeze(
     assert moved, "the row is locked"
     session.refresh(job)
     if job.status in (JobStatus.PREVIEWED, JobStatus.REPORTED):  # a report also says what would need approval
-        job.over = [dict(one) for one in limits.exceeded(session, job, by=requesters.accountable_user(job), now=now)]
+        job.limits_exceeded = [
+            dict(one) for one in limits.exceeded(session, job, by=requesters.accountable_user(job), now=now)
+        ]
         session.flush()
-        if job.status is JobStatus.PREVIEWED and job.after_preview is AfterPreview.CONFIRM:
+        if job.status is JobStatus.PREVIEWED and job.next_step is NextStep.CONFIRM:
             _confirm_scheduled_job(session, job, now=now)
 
 
@@ -158,7 +160,7 @@ def _discard_cause(session: Session, job: SettleJob, *, now: dt.datetime) -> Dis
     if not actor_for(owner).may(Action.CONFIRM_JOB):
         return DiscardedBecause.OWNER_MAY_NOT
     if not (asker.active and actor_for(asker).may(Action.CONFIRM_JOB)):
-        return DiscardedBecause.ASKER_MAY_NOT
+        return DiscardedBecause.REQUESTER_MAY_NOT
     # No user is present to choose another date.
     return (
         None
@@ -172,7 +174,7 @@ def _after_freezing(job: SettleJob) -> JobStatus:
         return JobStatus.DISCARDED
     # A run that finds nothing to settle is only a report: no job starts or needs approval for nothing.
     nothing = job.schedule_id is not None and not (job.preview or {})["will_settle"]
-    return JobStatus.REPORTED if nothing or job.after_preview is AfterPreview.REPORT else JobStatus.PREVIEWED
+    return JobStatus.REPORTED if nothing or job.next_step is NextStep.REPORT else JobStatus.PREVIEWED
 
 
 def _summary(selection: dict[str, Any]) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
         reverses_job_id=str(job.reverses_job_id) if job.reverses_job_id else None,
         target_status=job.target_status,
         **_who_and_when(job, names),
-        over=limits.describe(job.over),
+        over=limits.describe(job.limits_exceeded),
         posting_date=job.posting_date,
         reason=job.reason.value if job.reason else None,
         note=job.note,
@@ -143,7 +143,7 @@ def for_job(session: Session, key: JobKey) -> Certificate:
         setting=job.setting.value,
         provider_settings=job.provider_settings,
         rules=[rule.code for rule in RULES if job.kind in rule.kinds],
-        rules_overridden=list(job.include),
+        rules_overridden=list(job.overridden_rules),
         rule_values=job.rule_values,
         total=job.claims_total or 0,
         settled=chunks["settled"],
@@ -167,7 +167,7 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "requested_by": names.get(job.requested_by, "the system"),
         "requested_at": job.requested_at,
         "confirmed_by": names.get(job.confirmed_by) if job.confirmed_by else None,
-        "confirmed_at": job.approval_asked_at or job.confirmed_at,  # by the requester; the job itself ran later
+        "confirmed_at": job.approval_requested_at or job.confirmed_at,  # by the requester; the job itself ran later
         "approved_by": names.get(job.decided_by) if job.decided_by else None,
         "approved_at": job.decided_at,
         "started_at": job.started_at,

@@ -88,7 +88,7 @@ def request_reversal(
         target_status=RESTORE_PREVIOUS_STATUS,
         selection=selection,
         note=note,
-        include=[],
+        overridden_rules=[],
     )
     if is_new:
         posts = reversed_job.kind is not JobKind.STATUS

@@ -269,7 +269,7 @@ def test_the_acts_of_a_claim_or_job_are_all_that_concern_it(practice: GivenPract
     job = practice.settle()
     with transaction(practice.sessions) as session:
         made = commands.reverse(session, job, claim_ids=None, by=admin, idempotency_key="r", now=NOW)
-        exclusions.exclude(session, payer="P2", why="Contract", by=admin, now=NOW)
+        exclusions.exclude(session, payer="P2", reason="Contract", by=admin, now=NOW)
     file = tmp_path / "march.csv"
     head = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"
     file.write_text(f"{head}\nq,1,1,patient,payment,-50.00,patient,,,2026-11-20\n", encoding="utf-8")

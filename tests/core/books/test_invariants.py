@@ -123,7 +123,7 @@ BREAKS = {
     "every_job_has_its_acts": ["UPDATE audit_entry SET act = 'job.paused' WHERE act = 'job.completed'"],
     "a_job_is_as_it_ended": ["UPDATE job_chunk SET settled = settled - 1, skipped = skipped + 1"],
     "excluded_claims_are_not_written_off": [
-        ("INSERT INTO exclusion (practice_id, patient_id, why, made_by, made_at)"
+        ("INSERT INTO exclusion (practice_id, patient_id, reason, created_by, created_at)"
         " SELECT c.practice_id, c.patient_id, 'x', u.id, '2026-11-23 12:00Z' FROM claim c, app_user u LIMIT 1")
     ],
     "waived_cost_share_has_a_reason": [
@@ -206,8 +206,8 @@ def test_a_wrong_reversal_by_a_late_payment_is_detected(
         "UPDATE posting SET amount_cents = 1",
         "DELETE FROM posting",
         "TRUNCATE posting CASCADE",
-        "UPDATE period_act SET reason = 'x'",
-        "DELETE FROM period_act",
+        "UPDATE period_event SET reason = 'x'",
+        "DELETE FROM period_event",
         "UPDATE audit_entry SET act = 'x'",
         "DELETE FROM audit_entry",
     ],

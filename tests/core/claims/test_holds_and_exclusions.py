@@ -34,7 +34,7 @@ def admin(practice: GivenPractice) -> Actor:
 
 def exclude(practice: GivenPractice, by: Actor, *, now: dt.datetime = NOW, **given: Any) -> int:
     with transaction(practice.sessions) as session:
-        return exclusions.exclude(session, **{"why": "Court order", **given}, by=by, now=now)
+        return exclusions.exclude(session, **{"reason": "Court order", **given}, by=by, now=now)
 
 
 def end(practice: GivenPractice, number: int, by: Actor) -> None:
@@ -172,8 +172,8 @@ def test_a_patient_cannot_be_excluded_twice(practice: GivenPractice, admin: Acto
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
-        ({"patient": "1", "why": " "}, "why"),
-        ({"patient": "1", "why": "x" * 501}, "why"),
+        ({"patient": "1", "reason": " "}, "why"),
+        ({"patient": "1", "reason": "x" * 501}, "why"),
         ({"patient": "1", "until": YESTERDAY}, "until"),
         ({"patient": "9"}, "whom"),
         ({"payer": ""}, "whom"),
@@ -214,16 +214,16 @@ def test_an_exclusion_affects_only_its_practice_and_is_ended_only_there(practice
 
 def test_a_hold_shows_its_author_reason_and_last_day(practice: GivenPractice) -> None:
     practice.claims(1)
-    hold(practice, "C00001", Hold.LEGAL, why=" Lawyer's letter ", until=TOMORROW)
+    hold(practice, "C00001", Hold.LEGAL, reason=" Lawyer's letter ", until=TOMORROW)
 
     with practice.sessions() as session:
         held = holds.hold_of_claim(session, practice.id, "C00001", today=TODAY)
         row = feed.find_row(session, practice.id, "C00001", terms=feed.terms_for(session, practice.id, now=NOW))
     assert held is not None
-    assert (held.hold, held.why, held.until, held.by, held.at) == (
+    assert (held.hold, held.reason, held.until, held.by, held.at) == (
         Hold.LEGAL, "Lawyer's letter", TOMORROW, "biller", NOW,
     )  # fmt: skip
-    assert (row.hold, row.hold_why, row.hold_until, row.hold_by) == (
+    assert (row.hold, row.hold_reason, row.hold_until, row.hold_by) == (
         Hold.LEGAL, "Lawyer's letter", TOMORROW, "biller",
     )  # fmt: skip
     assert practice.item(practice.preview(), "C00001").why == {"hold": "legal_hold", "hold_until": str(TOMORROW)}
@@ -261,18 +261,18 @@ def test_repeating_a_hold_changes_nothing_but_a_new_reason_or_last_day_does(prac
     versions = [
         hold(practice, "C00001", kind, **given).version
         for kind, given in (
-            (Hold.HOLD, {"why": "a"}), (Hold.HOLD, {"why": "a "}), (Hold.HOLD, {"why": "b"}),
-            (Hold.HOLD, {"why": "b", "until": TODAY}), (None, {}), (None, {"why": "ignored"}),
+            (Hold.HOLD, {"reason": "a"}), (Hold.HOLD, {"reason": "a "}), (Hold.HOLD, {"reason": "b"}),
+            (Hold.HOLD, {"reason": "b", "until": TODAY}), (None, {}), (None, {"reason": "ignored"}),
         )
     ]  # fmt: skip
 
     assert versions == [2, 2, 3, 4, 5, 5]
     released = practice.read("C00001")
-    assert (released.hold, released.hold_why, released.hold_until, released.hold_by, released.hold_at) == (None,) * 5
+    assert (released.hold, released.hold_reason, released.hold_until, released.hold_by, released.hold_at) == (None,) * 5
 
 
 @pytest.mark.parametrize(
-    ("given", "fault"), [({"why": "x" * 501}, "why"), ({"why": "\x00"}, "why"), ({"until": YESTERDAY}, "until")]
+    ("given", "fault"), [({"reason": "x" * 501}, "why"), ({"reason": "\x00"}, "why"), ({"until": YESTERDAY}, "until")]
 )
 def test_an_invalid_hold_is_refused_field_by_field(practice: GivenPractice, given: dict[str, Any], fault: str) -> None:
     practice.claims(1)
@@ -286,8 +286,8 @@ def test_an_invalid_hold_is_refused_field_by_field(practice: GivenPractice, give
 
 def test_the_audit_contains_neither_reasons_nor_names(practice: GivenPractice, admin: Actor) -> None:
     practice.claims(1)
-    hold(practice, "C00001", Hold.HOLD, why="Secret words", until=TOMORROW)
-    exclude(practice, admin, patient="1", why="Secret words", until=TOMORROW)
+    hold(practice, "C00001", Hold.HOLD, reason="Secret words", until=TOMORROW)
+    exclude(practice, admin, patient="1", reason="Secret words", until=TOMORROW)
 
     with practice.sessions() as session:
         written = " ".join(str(facts) for facts in session.scalars(select(AuditEntry.facts)))

@@ -27,7 +27,7 @@ def test_a_claim_is_put_on_hold_with_a_reason_and_released(practice: GivenPracti
 
     held = typed(*words)
     assert (held.exit_code, held.output) == (0, "Claim C1 is on hold (legal_hold) through 12/31/2199.\n")
-    assert practice.read("C1").hold_why == "Letter"
+    assert practice.read("C1").hold_reason == "Letter"
     assert typed("release", "C1", "--as", practice.biller.email).output == "Claim C1 is not on hold.\n"
     late = typed("hold", "C1", "hold", "--until", "2020-01-01", "--as", practice.biller.email)
     assert (late.exit_code, late.stderr) == (1, "until: The last day cannot be in the past.\n")

@@ -82,7 +82,7 @@ def test_an_exclusion_skips_the_claim_at_preview_until_it_expires(
     practice.claim("1", Line(100, 100))
     admin = practice.person("admin@lakeside.example", Role.ADMIN)
     with transaction(practice.sessions) as session:
-        exclusions.exclude(session, **whom, why="x", until=TODAY, by=admin, now=NOW)  # type: ignore[arg-type]
+        exclusions.exclude(session, **whom, reason="x", until=TODAY, by=admin, now=NOW)  # type: ignore[arg-type]
 
     assert practice.item(practice.preview(), "1").verdict_code == "on_hold"
     tomorrow = practice.preview(key="tomorrow", now=NOW + dt.timedelta(days=1))

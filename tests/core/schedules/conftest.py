@@ -75,7 +75,7 @@ class ScheduledPractice:
 
     def outcomes(self) -> list[tuple[str, str, str | None]]:
         """Return the date, outcome and reason of each run."""
-        return [(str(run.local_date), run.outcome.value, run.because) for run in self.runs()]
+        return [(str(run.local_date), run.outcome.value, run.reason_code) for run in self.runs()]
 
     def job(self, run: ScheduleRun) -> SettleJob:
         with self.sessions() as session:

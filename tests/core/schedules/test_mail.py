@@ -198,13 +198,13 @@ def test_a_deferred_address_gets_the_mail_later_and_the_others_get_it_once(
 
     assert send(scheduled, FIRST_RUN) == 0
     run = scheduled.run()
-    assert (run.mail_state, run.mail_left) == (MailState.DUE, [TO[1]])
+    assert (run.mail_state, run.mail_pending_to) == (MailState.DUE, [TO[1]])
     assert descriptions.describe_mail(run).endswith("It was not taken for 1 of 2 addresses")
     server.defers = ""
     assert send(scheduled, FIRST_RUN + mail.WAITS[0]) == 1
 
     assert [letter.recipients for letter in server.letters] == [[f"<{to}>"] for to in TO]
-    assert [scheduled.run().mail_state, scheduled.run().mail_left] == [MailState.SENT, []]
+    assert [scheduled.run().mail_state, scheduled.run().mail_pending_to] == [MailState.SENT, []]
     assert "not taken" not in descriptions.describe_mail(scheduled.run())
 
 

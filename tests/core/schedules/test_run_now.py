@@ -35,7 +35,7 @@ def key_of(job: SettleJob) -> JobKey:
 
 
 def codes(job: SettleJob) -> list[str]:
-    return [one["code"] for one in job.over]
+    return [one["code"] for one in job.limits_exceeded]
 
 
 def test_neither_the_caller_of_run_now_nor_the_owner_may_approve_the_job(
@@ -103,9 +103,9 @@ def test_run_now_and_manual_jobs_of_a_user_share_the_daily_limit_but_scheduled_r
     of_owner_by_hand = scheduled.practice.confirm(again, by=scheduled.owner, now=CREATED_AT)
 
     assert (first.status, codes(first)) == (WAITS, ["over_day_limit"])
-    assert first.over[0]["jobs"] == [by_hand.job_id]
+    assert first.limits_exceeded[0]["jobs"] == [by_hand.job_id]
     assert of_owner.status is RUNS
-    assert (of_owner_by_hand.status, of_owner_by_hand.over[0]["jobs"]) == (WAITS, [of_owner.id])
+    assert (of_owner_by_hand.status, of_owner_by_hand.limits_exceeded[0]["jobs"]) == (WAITS, [of_owner.id])
 
 
 def test_a_scheduled_run_counts_against_no_users_daily_limit(scheduled: ScheduledPractice) -> None:
@@ -152,7 +152,7 @@ def test_the_database_refuses_an_approval_by_caller_or_owner(scheduled: Schedule
 
     for requester in (caller, scheduled.owner):
         with (
-            pytest.raises(Exception, match="nobody_decides_on_a_job_of_their_own"),
+            pytest.raises(Exception, match="a_requester_does_not_decide_on_the_job"),
             transaction(scheduled.sessions) as session,
         ):
             session.execute(

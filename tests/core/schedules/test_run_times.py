@@ -18,8 +18,8 @@ class Timed:
 
     local_time: dt.time = dt.time(2, 30)
     weekdays: list[str] = field(default_factory=lambda: list(EVERY_DAY))
-    late_minutes: int = 240
-    counts_from: dt.datetime = field(default_factory=lambda: at("2026-11-20 15:00"))
+    grace_minutes: int = 240
+    active_since: dt.datetime = field(default_factory=lambda: at("2026-11-20 15:00"))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_run_starts_when_the_clock_first_shows_or_has_just_passed_its_time(
 @pytest.mark.parametrize("zone", ["America/New_York", "America/Havana", "Africa/Cairo", "Asia/Beirut", "Asia/Kolkata"])
 @pytest.mark.parametrize("time", ["00:00", "00:30", "01:30", "02:30", "23:59"])
 def test_every_date_of_two_years_has_one_run_and_runs_are_in_order(zone: str, time: str) -> None:
-    schedule = Timed(dt.time.fromisoformat(time), late_minutes=1, counts_from=at("2027-01-01 00:00"))
+    schedule = Timed(dt.time.fromisoformat(time), grace_minutes=1, active_since=at("2027-01-01 00:00"))
 
     found = run_times.pending_runs(schedule, ZoneInfo(zone), at("2028-12-31 00:00"), ())
 
@@ -67,7 +67,7 @@ def test_every_date_of_two_years_has_one_run_and_runs_are_in_order(zone: str, ti
 
 
 def test_a_date_that_the_time_zone_skips_has_no_run() -> None:
-    schedule = Timed(counts_from=at("2011-12-28 00:00"), late_minutes=1)
+    schedule = Timed(active_since=at("2011-12-28 00:00"), grace_minutes=1)
 
     found = run_times.pending_runs(schedule, ZoneInfo("Pacific/Apia"), at("2012-01-01 00:00"), ())
 
@@ -75,7 +75,7 @@ def test_a_date_that_the_time_zone_skips_has_no_run() -> None:
 
 
 def test_a_run_is_due_from_its_start_time_to_the_end_of_its_grace_period() -> None:
-    schedule = Timed(late_minutes=60, counts_from=at("2026-11-24 00:00"))
+    schedule = Timed(grace_minutes=60, active_since=at("2026-11-24 00:00"))
     begins = at("2026-11-24 07:30")
 
     assert run_times.pending_runs(schedule, NEW_YORK, begins - dt.timedelta(seconds=1), ()) == (None, [])
@@ -122,7 +122,7 @@ def test_a_weekday_is_that_of_the_practices_date_not_of_utc() -> None:
 
 
 def test_no_run_is_due_before_the_schedule_was_active() -> None:
-    schedule = Timed(counts_from=at("2026-11-24 07:31"))
+    schedule = Timed(active_since=at("2026-11-24 07:31"))
 
     assert run_times.pending_runs(schedule, NEW_YORK, at("2026-11-24 12:00"), ()) == (None, [])
     assert run_times.next_due(schedule, NEW_YORK, at("2026-11-24 05:00")) == (

@@ -100,7 +100,7 @@ def test_a_filter_that_matches_nothing_makes_a_run_and_no_job(scheduled: Schedul
 
     scheduled.tick(FIRST_RUN)
 
-    assert (scheduled.run().outcome, scheduled.run().because, scheduled.jobs()) == (RunOutcome.NOTHING, None, [])
+    assert (scheduled.run().outcome, scheduled.run().reason_code, scheduled.jobs()) == (RunOutcome.NOTHING, None, [])
 
 
 def test_a_run_whose_claims_are_all_skipped_needs_no_approval(scheduled: ScheduledPractice) -> None:
@@ -257,7 +257,7 @@ def test_a_run_still_within_its_grace_period_is_replaced_by_the_next_run(schedul
 
     scheduled.tick(at("2026-03-08 07:00"))  # the second run starts; the first was due at 08:00 the day before
 
-    assert scheduled.outcomes() == [("2026-03-07", "missed", descriptions.NEXT_NIGHT_CAME), ("2026-03-08", "job", None)]
+    assert scheduled.outcomes() == [("2026-03-07", "missed", descriptions.NEXT_RUN_CAME), ("2026-03-08", "job", None)]
 
 
 def test_runs_during_a_pause_leave_no_record(scheduled: ScheduledPractice) -> None:
@@ -301,7 +301,7 @@ def test_repeating_run_now_runs_once_and_does_not_replace_the_scheduled_run(sche
         ("None", "one key", RunOutcome.JOB),
         ("2026-11-24", None, RunOutcome.JOB),
     ]
-    assert first.asked_by == scheduled.owner.user_id
+    assert first.requested_by == scheduled.owner.user_id
 
 
 def test_an_edit_during_a_run_changes_only_the_next_run(scheduled: ScheduledPractice) -> None:
@@ -315,7 +315,7 @@ def test_an_edit_during_a_run_changes_only_the_next_run(scheduled: ScheduledPrac
     scheduled.work(FIRST_RUN)
 
     run = scheduled.run()
-    assert (run.asked["name"], scheduled.job(run).note) == ("Small balances", "")
+    assert (run.schedule_snapshot["name"], scheduled.job(run).note) == ("Small balances", "")
     assert scheduled.report(run, FIRST_RUN).settled == 3
 
 

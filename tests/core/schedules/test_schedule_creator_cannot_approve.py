@@ -55,7 +55,7 @@ def test_neither_creator_nor_owner_can_approve_reject_or_see_the_job_in_their_in
 def test_the_database_refuses_an_approval_by_the_schedules_creator(
     scheduled: ScheduledPractice, creator: Actor, job: JobKey
 ) -> None:
-    with pytest.raises(IntegrityError, match="nobody_decides_on_a_job_of_their_own"), scheduled.sessions() as session:
+    with pytest.raises(IntegrityError, match="a_requester_does_not_decide_on_the_job"), scheduled.sessions() as session:
         session.execute(text("UPDATE settle_job SET decided_by = :creator"), {"creator": creator.user_id})
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
-from core.models.jobs import AfterPreview, SettleJob
+from core.models.jobs import NextStep, SettleJob
 from core.models.people import Role
 from core.models.practices import PayerClass
 from tests.factories import GivenPractice, Line
@@ -92,10 +92,11 @@ def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
         assert created.status_code == 303
     admin.post(f"{created.location}/pause", on=created.location)
     scheduled = practice.preview(key="of a run that only reports")
-    of_schedule = {"schedule_id": int(created.location.rsplit("/", 1)[1]), "schedule_made_by": practice.biller.user_id}
+    schedule_id = int(created.location.rsplit("/", 1)[1])
+    of_schedule = {"schedule_id": schedule_id, "schedule_created_by": practice.biller.user_id}
     with transaction(practice.sessions) as session:
         of_scheduled = update(SettleJob).where(SettleJob.id == scheduled.job_id)
-        session.execute(of_scheduled.values(after_preview=AfterPreview.REPORT, **of_schedule))
+        session.execute(of_scheduled.values(next_step=NextStep.REPORT, **of_schedule))
 
     page = admin.says("/months/2026-11")
 

@@ -458,7 +458,7 @@ def test_a_schedules_owner_cannot_approve_its_job_and_the_approver_sees_that_the
     report = press_run_now(admin, new_settling_schedule(admin, claims_max="1"))
     path = re.search(r'href="(/jobs/\d+)"', admin.read(report))
     assert path
-    owner = schedules_of(practice)[0].made_by
+    owner = schedules_of(practice)[0].created_by
     approver = practice.person("other@lakeside.example", Role.APPROVER)
 
     refused = admin.post(f"{path[1]}/approve", confirmation="CONFIRM")

@@ -24,7 +24,7 @@ from core.jobs.preview.job_request import JobRequest
 from core.jobs.results import certificate
 from core.models.claims import Hold
 from core.models.job_items import JobItem
-from core.models.jobs import AfterPreview, JobStatus, SettleJob
+from core.models.jobs import JobStatus, NextStep, SettleJob
 from core.models.ledger import Posting, PostingKind, WriteOffReason
 from core.models.people import AuditEntry, Role, User
 from core.models.schedules import Schedule, ScheduleMode, ScheduleState
@@ -202,14 +202,14 @@ def test_a_limit_changed_while_a_job_waits_does_not_affect_the_job(
     before = read(practice, job)
     practice.limit(claim=1, job=1)
     practice.limit_of(practice.biller, claim=1, job=1)
-    assert read(practice, job).over == before.over
+    assert read(practice, job).limits_exceeded == before.limits_exceeded
     practice.limit()
     practice.limit_of(practice.biller)
     assert practice.progress(job).status is S.AWAITING_APPROVAL
 
     practice.approve(job, by=approver)
 
-    assert (read(practice, job).limits, read(practice, job).over) == (before.limits, before.over)
+    assert (read(practice, job).limits, read(practice, job).limits_exceeded) == (before.limits, before.limits_exceeded)
 
 
 def test_a_claim_that_changed_while_the_job_waited_is_skipped(
@@ -409,11 +409,11 @@ def test_the_owner_of_a_schedule_cannot_approve_its_jobs(
         schedule = _a_schedule(practice, admin)
         session.add(schedule)
         session.flush()
-        terms = ScheduleTerms(schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, 1, 10**9)
+        terms = ScheduleTerms(schedule.id, schedule.created_by, schedule.owner_id, None, NextStep.CONFIRM, 1, 10**9)
         request = JobRequest.of({"selection": {"all": True}, "reason": "small_balance"})
-        made = commands.preview(session, request, by=admin, idempotency_key="scheduled", now=NOW, night=terms)
+        made = commands.preview(session, request, by=admin, idempotency_key="scheduled", now=NOW, schedule_terms=terms)
         job = JobKey(made.practice_id, made.id)
-        assert [one["code"] for one in made.over] == ["over_job_limit", "over_cap_claims"]
+        assert [one["code"] for one in made.limits_exceeded] == ["over_job_limit", "over_cap_claims"]
 
     with pytest.raises(OwnJob):
         practice.approve(job, by=admin)
@@ -427,8 +427,8 @@ def _a_schedule(practice: GivenPractice, owner: Actor) -> Schedule:
     return Schedule(
         practice_id=practice.id, name="Small balances", filter={"total_due_max_cents": 5_000}, local_time=dt.time(2),
         weekdays=["mon"], reason=WriteOffReason.SMALL_BALANCE, note="", claims_max=1, cents_max=10**9,
-        mode=ScheduleMode.SETTLE, late_minutes=60, mail_to=[], state=ScheduleState.ACTIVE, owner_id=owner.user_id,
-        counts_from=NOW, made_at=NOW, made_by=owner.user_id, changed_at=NOW, changed_by=owner.user_id,
+        mode=ScheduleMode.SETTLE, grace_minutes=60, mail_to=[], state=ScheduleState.ACTIVE, owner_id=owner.user_id,
+        active_since=NOW, created_at=NOW, created_by=owner.user_id, changed_at=NOW, changed_by=owner.user_id,
     )  # fmt: skip
 
 

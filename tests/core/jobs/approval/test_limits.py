@@ -41,7 +41,7 @@ def confirmed(practice: GivenPractice, *numbers: str, by: Actor | None = None, *
 
 
 def codes(job: SettleJob) -> list[str]:
-    return [one["code"] for one in job.over]
+    return [one["code"] for one in job.limits_exceeded]
 
 
 def test_without_a_limit_no_job_waits_for_approval(practice: GivenPractice) -> None:
@@ -49,7 +49,7 @@ def test_without_a_limit_no_job_waits_for_approval(practice: GivenPractice) -> N
 
     job = confirmed(practice, "dear")
 
-    assert (job.status, job.over) == (RUNS, [])
+    assert (job.status, job.limits_exceeded) == (RUNS, [])
 
 
 @pytest.mark.parametrize(("limit", "status"), [(1_499, WAITS), (1_500, RUNS), (0, WAITS)])
@@ -64,7 +64,9 @@ def test_a_claim_above_the_practices_limit_makes_the_whole_job_wait(
 
     assert job.status is status
     if status is WAITS:
-        assert job.over == [{"code": "over_claim_limit", "limit": limit, "found": 1_500, "claims": 1, "jobs": []}]
+        assert job.limits_exceeded == [
+            {"code": "over_claim_limit", "limit": limit, "found": 1_500, "claims": 1, "jobs": []}
+        ]
 
 
 @pytest.mark.parametrize(("limit", "status"), [(2_999, WAITS), (3_000, RUNS)])
@@ -76,7 +78,9 @@ def test_a_job_above_the_practices_limit_waits(practice: GivenPractice, limit: i
 
     assert job.status is status
     if status is WAITS:
-        assert job.over == [{"code": "over_job_limit", "limit": limit, "found": 3_000, "claims": 2, "jobs": []}]
+        assert job.limits_exceeded == [
+            {"code": "over_job_limit", "limit": limit, "found": 3_000, "claims": 2, "jobs": []}
+        ]
 
 
 def test_a_users_own_limits_apply_beside_the_practices(practice: GivenPractice, admin: Actor) -> None:
@@ -159,7 +163,7 @@ def test_jobs_of_one_day_are_added_up_against_the_limit(practice: GivenPractice)
     third = confirmed(practice, "C00003")
 
     assert [first.status, second.status, third.status] == [RUNS, RUNS, WAITS]
-    assert third.over == [
+    assert third.limits_exceeded == [
         {"code": "over_day_limit", "limit": 3_000, "found": 4_500, "claims": 1, "jobs": [first.id, second.id]}
     ]
 
@@ -268,7 +272,9 @@ def test_two_jobs_confirmed_at_once_are_added_up(practice: GivenPractice, rounds
         with transaction(practice.sessions) as session:  # remove the round's jobs, which would count in the next round
             day = "interval '1 day'"
             earlier = f"as_of = as_of - 1, confirmed_at = confirmed_at - {day}"
-            session.execute(text(f"UPDATE settle_job SET {earlier}, approval_asked_at = approval_asked_at - {day}"))
+            session.execute(
+                text(f"UPDATE settle_job SET {earlier}, approval_requested_at = approval_requested_at - {day}")
+            )
 
 
 @pytest.fixture(scope="module")
@@ -332,7 +338,7 @@ def test_a_reversed_job_that_still_counts_against_the_daily_limit_is_named(
 
     third = confirmed(practice, "C00003")
 
-    exceeded = limits.describe(third.over)[0]
+    exceeded = limits.describe(third.limits_exceeded)[0]
     assert exceeded.jobs == [str(settled.id), str(reversed_job.id)]
     expected = (
         f"(including job {reversed_job.id}, which still counts although reversed since): $45.00, the limit is $30.00"

@@ -14,7 +14,7 @@ from core.jobs.preview.create import ScheduleTerms, request_job
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results import certificate
 from core.models.claims import Claim
-from core.models.jobs import AfterPreview, JobStatus, SettleJob
+from core.models.jobs import JobStatus, NextStep, SettleJob
 from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
 from core.models.people import Role
 from core.models.practices import PayerClass
@@ -226,17 +226,17 @@ def make_scheduled_job(
         schedule = Schedule(
             practice_id=practice.id, name="Scheduled", filter={}, local_time=dt.time(2), weekdays=["mon"],
             reason=WriteOffReason(reason), note=note, claims_max=UNLIMITED, cents_max=UNLIMITED,
-            mode=ScheduleMode.SETTLE, late_minutes=60, mail_to=[], state=ScheduleState.ACTIVE,
-            owner_id=admin.user_id, counts_from=NOW, made_at=NOW, made_by=admin.user_id, changed_at=NOW,
+            mode=ScheduleMode.SETTLE, grace_minutes=60, mail_to=[], state=ScheduleState.ACTIVE,
+            owner_id=admin.user_id, active_since=NOW, created_at=NOW, created_by=admin.user_id, changed_at=NOW,
             changed_by=admin.user_id,
         )  # fmt: skip
         session.add(schedule)
         session.flush()
         request = JobRequest.of({"selection": {"all": True}, "reason": reason, "note": note, "include": include})
         terms = ScheduleTerms(
-            schedule.id, schedule.made_by, schedule.owner_id, None, AfterPreview.CONFIRM, UNLIMITED, UNLIMITED
+            schedule.id, schedule.created_by, schedule.owner_id, None, NextStep.CONFIRM, UNLIMITED, UNLIMITED
         )
-        return request_job(session, request, by=admin, idempotency_key="scheduled", now=NOW, night=terms)
+        return request_job(session, request, by=admin, idempotency_key="scheduled", now=NOW, schedule_terms=terms)
 
 
 def test_a_schedule_uses_its_note_as_the_cost_sharing_reason(practice: GivenPractice) -> None:
