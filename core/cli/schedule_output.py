@@ -171,7 +171,7 @@ def run_facts(session: Session, run: ScheduleRun, *, now: dt.datetime) -> dict[s
         "schedule_id": str(run.schedule_id),
         "night": run.local_date.isoformat() if run.local_date else None,
         "due_at": run.due_at.isoformat(),
-        "begun_at": run.started_at.isoformat(),
+        "begun_at": run.created_at.isoformat(),
         "mode": run.mode.value,
         "outcome": run.outcome.value,
         "because": run.reason_code,

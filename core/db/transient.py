@@ -6,12 +6,13 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Timeout
 
 QUERY_CANCELED: Final = "57014"  # statement_timeout
 LOCK_NOT_AVAILABLE: Final = "55P03"  # lock_timeout
+DEADLOCK: Final = "40P01"
 
 # PostgreSQL manual, appendix A. A class of two characters stands for all its codes.
 _TRANSIENT_SQLSTATES: Final = (
     "08",  # connection exceptions
     "40001",  # serialization failure
-    "40P01",  # deadlock detected
+    DEADLOCK,
     "53",  # insufficient resources: too many connections, out of memory, disk full
     LOCK_NOT_AVAILABLE,
     "57",  # operator intervention: statement_timeout, admin shutdown, crash shutdown, cannot connect now

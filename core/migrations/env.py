@@ -1,7 +1,7 @@
 """Alembic's entry point: run the migrations on the URL passed to `core.migrations.run.migrate`."""
 
 from alembic import context
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, make_url, text
 
 from core.models import metadata
 
@@ -9,7 +9,7 @@ from core.models import metadata
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('settle migrate'))")
 
 url = make_url(context.config.attributes["url"]).set(drivername="postgresql+psycopg")
-engine = create_engine(url, hide_parameters=True)
+engine = create_engine(url, hide_parameters=True, poolclass=NullPool)  # an error leaves no connection open
 with engine.connect() as connection:
     applied = context.config.attributes.get("applied", lambda _step: None)
     context.configure(

@@ -1,16 +1,30 @@
 """Run migrations. Kept apart from the engine, because Alembic is slow to import and few commands need it."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.exc import OperationalError
 
 from core.causes import Cause
+from core.db.transient import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate
 from core.errors import Refusal
+
+# A migration waits for its locks as long as its own `lock_timeout`. Between two tries, others get theirs.
+TRIES_MAX: Final = 5
+PAUSE_SECONDS: Final = 2.0
+
+
+class TablesBusy(Refusal):
+    """Other transactions use the tables that a migration must lock. Nothing was changed. Run settle migrate again."""
+
+    code = "tables_busy"
 
 
 class NewerDatabase(Refusal):
@@ -46,6 +60,8 @@ def _alembic_config(url: str | None = None) -> Config:
 def migrate(url: str, revision: str = "head") -> Migrated:
     """Migrate the database at `url` to `revision`. Raise `NewerDatabase` for an unknown revision.
 
+    Raise `TablesBusy` if five tries did not get a migration's locks.
+
     The result covers this call only: of two at once, the second waits and then finds nothing to do.
     """
     config = _alembic_config(url)
@@ -57,13 +73,29 @@ def migrate(url: str, revision: str = "head") -> Migrated:
             f"The database is at migration {found}, which this version does not know: a newer version migrated it. "
             "Nothing was changed."
         )
-    command.upgrade(config, revision)
+    _upgrade(config, revision, steps)
     if steps:
         before, after = next(iter(steps[0].down_revision_ids), None), steps[-1].up_revision_id
     else:
         before = after = _revision_at(url)
     assert after is not None
     return Migrated(before, after, tuple(Migration(str(step.up_revision_id), _title(step)) for step in steps))
+
+
+def _upgrade(config: Config, revision: str, steps: list[MigrationInfo]) -> None:
+    """Upgrade in one transaction. Try again if it did not get its locks, because then it changed nothing."""
+    for tries in range(1, TRIES_MAX + 1):
+        steps.clear()
+        try:
+            command.upgrade(config, revision)
+        except OperationalError as error:
+            if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK):
+                raise
+            if tries == TRIES_MAX:
+                raise TablesBusy from None
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
 
 
 def _title(step: MigrationInfo) -> str:

@@ -111,7 +111,7 @@ class ScheduleRun(Base):
     run_key: Mapped[str | None]  # for "run now": pressed twice, it runs once
     requested_by: Mapped[int | None] = mapped_column(BigInteger)
     due_at: Mapped[At]
-    started_at: Mapped[At]
+    created_at: Mapped[At]
     mode: Mapped[ScheduleMode] = mapped_column(one_of(ScheduleMode, "run_mode_known"))
     schedule_snapshot: Mapped[dict[str, Any]]  # the schedule at the start: an edit changes the next run, not this one
     outcome: Mapped[RunOutcome] = mapped_column(one_of(RunOutcome, "run_outcome_known"))
@@ -121,7 +121,7 @@ class ScheduleRun(Base):
     mail_pending_to: Mapped[list[str]]  # addresses that the report has not been sent to yet
     # the job had not ended when the report was sent, so send a second one
     mail_followup: Mapped[bool] = mapped_column(default=False)
-    mail_first_tried_at: Mapped[dt.datetime | None]  # sending is retried for three days from here
+    mail_queued_at: Mapped[dt.datetime | None]  # sending is retried for three days from here
     mail_tries: Mapped[int] = mapped_column(default=0)
     mail_not_before: Mapped[dt.datetime | None]
     mail_sent_at: Mapped[dt.datetime | None]

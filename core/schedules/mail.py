@@ -74,7 +74,7 @@ def queue_reports(session: Session, *, now: dt.datetime) -> bool:
         ScheduleRun.mail_not_before.is_not(None),  # unset if there is no address
         ScheduleRun.mail_not_before > now - MAIL_LIFE,
     )
-    begins = {"mail_state": MailState.DUE, "mail_first_tried_at": now}
+    begins = {"mail_state": MailState.DUE, "mail_queued_at": now}
     session.execute(update(ScheduleRun).where(wanted, rests).values(begins))
     # A report was sent while a decision was pending. Now that the job has ended, send its result too.
     ended = and_(
@@ -119,8 +119,8 @@ def _lease_mail(session: Session, *, now: dt.datetime) -> _MailLease | None:
         return None
     run.mail_state, run.mail_not_before = MailState.SENDING, now + LEASE
     run.mail_tries += 1
-    assert run.mail_first_tried_at is not None
-    return _MailLease(run.practice_id, run.id, run.mail_tries, run.mail_pending_to, run.mail_first_tried_at + MAIL_LIFE)
+    assert run.mail_queued_at is not None
+    return _MailLease(run.practice_id, run.id, run.mail_tries, run.mail_pending_to, run.mail_queued_at + MAIL_LIFE)
 
 
 def _send(sessions: Sessions, claim: _MailLease, *, now: dt.datetime) -> _SendResult:
@@ -166,7 +166,7 @@ def _message(session: Session, claim: _MailLease, *, now: dt.datetime) -> tuple[
     """Return the mail, and whether its content is final."""
     run = session.get_one(ScheduleRun, {"practice_id": claim.practice_id, "id": claim.run_id})
     zone = ZoneInfo(session.get_one(Practice, claim.practice_id).time_zone)
-    run_date = run.local_date or run.started_at.astimezone(zone).date()
+    run_date = run.local_date or run.created_at.astimezone(zone).date()
     report = reports.report_for_run(session, run, now=now)
     sender = settings().mail_from or ""
     message = EmailMessage()
@@ -175,7 +175,7 @@ def _message(session: Session, claim: _MailLease, *, now: dt.datetime) -> tuple[
     message["From"] = sender
     message["To"] = ", ".join(run.schedule_snapshot["mail_to"])
     message["Date"] = format_datetime(now)
-    this = f"{run.practice_id}.{run.id}.{run.mail_first_tried_at:%Y%m%d%H%M%S%f}"
+    this = f"{run.practice_id}.{run.id}.{run.mail_queued_at:%Y%m%d%H%M%S%f}"
     message["Message-ID"] = f"<schedule-run.{this}@{sender.partition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("\n".join(_lines(run, report)))

@@ -120,7 +120,7 @@ def stop_is_recorded(schedule: Schedule | type[Schedule]) -> ColumnElement[bool]
         ScheduleRun.practice_id == schedule.practice_id,
         ScheduleRun.schedule_id == schedule.id,
         ScheduleRun.outcome == RunOutcome.STOPPED,
-        ScheduleRun.started_at >= schedule.active_since,
+        ScheduleRun.created_at >= schedule.active_since,
     )
 
 

@@ -75,7 +75,7 @@ def record_run(
         "run_key": run_key,
         "requested_by": by,
         "due_at": due_at,
-        "started_at": now,
+        "created_at": now,
         "mode": schedule.mode,
         "schedule_snapshot": schedule_snapshot(schedule),
         "outcome": outcome,

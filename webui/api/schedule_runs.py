@@ -73,7 +73,7 @@ def run_answer(session: Session, run: ScheduleRun) -> ScheduleRunAnswer:
     return ScheduleRunAnswer(
         **{member: getattr(run, member) for member in of_run},
         **{member: getattr(report, member) for member in of_report},
-        begun_at=run.started_at,
+        begun_at=run.created_at,
         because=run.reason_code,
         schedule=run.schedule_snapshot["name"],
         words=report.sentence,

@@ -7,8 +7,8 @@ so processes of the previous version keep reading and writing the old names duri
 The contract step is the next version's migration. It drops the old columns, their triggers and the view. It must not be
 part of this version, because processes of the previous version may still run.
 
-Locks: each statement changes the catalog or a small table. `claim` is last, because jobs lock their claims last. The
-new column of `claim` is empty at first, so no claim is rewritten except those with a reason for a hold.
+Locks: the migration locks its tables at once, in the order in which jobs lock them, and waits at most `LOCK_TIMEOUT`.
+`settle migrate` then tries again. No table is rewritten. On `claim` only claims on hold are copied, by their index.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,10 @@ revision: str = "0007"
 down_revision: str | None = "0006"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
+
+LOCK_TIMEOUT: Final = "5s"
+# In the order in which transactions of the product meet these tables, to avoid deadlocks.
+LOCKED: Final = ("watch_process", "schedule", "settle_job", "exclusion", "claim", "schedule_run")
 
 _AT: Final = sa.DateTime(timezone=True)
 _JSON: Final = postgresql.JSONB()
@@ -58,10 +62,10 @@ RENAMED: Final = (
     Renamed("schedule_run", "because", "reason_code", sa.Text(), required=False),
     Renamed("schedule_run", "asked", "schedule_snapshot", _JSON),
     Renamed("schedule_run", "asked_by", "requested_by", sa.BigInteger(), required=False),
-    Renamed("schedule_run", "begun_at", "started_at", _AT),
+    Renamed("schedule_run", "begun_at", "created_at", _AT),
     Renamed("schedule_run", "mail_left", "mail_pending_to", _JSON),
     Renamed("schedule_run", "mail_again", "mail_followup", sa.Boolean()),
-    Renamed("schedule_run", "mail_since", "mail_first_tried_at", _AT, required=False),
+    Renamed("schedule_run", "mail_since", "mail_queued_at", _AT, required=False),
     Renamed("exclusion", "why", "reason", sa.Text()),
     Renamed("exclusion", "made_at", "created_at", _AT),
     Renamed("exclusion", "made_by", "created_by", sa.BigInteger()),
@@ -72,9 +76,6 @@ TABLES: Final = tuple(dict.fromkeys(one.table for one in RENAMED))
 
 # The rows to copy. The other tables are small, so there it is every row.
 _BACKFILL: Final = {"claim": "hold IS NOT NULL AND hold_why IS NOT NULL"}  # found by the index of claims on hold
-# An import inserts millions of claims, so the trigger starts only for a claim on which the two names differ.
-_WHEN: Final = {"claim": "WHEN (NEW.hold_why IS DISTINCT FROM NEW.hold_reason) "}
-
 # The constraints on new columns. The old ones stay valid, because both columns are equal.
 CHECKS: Final = (
     ("next_step_known", "settle_job", "next_step IN ('ask', 'report', 'confirm')"),
@@ -139,7 +140,24 @@ END $$
 """
 
 
+# PostgreSQL locks each row once more before it runs any BEFORE UPDATE trigger, even one on other columns, and a job
+# updates a million claims. So on `claim` the copy is an UPDATE of its own, after the write of a claim whose names differ.
+_COPY_CLAIM: Final = """
+CREATE FUNCTION claim_both_names() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    reason text := COALESCE(NEW.hold_reason, NEW.hold_why);
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        reason := CASE WHEN NEW.hold_reason IS DISTINCT FROM OLD.hold_reason THEN NEW.hold_reason ELSE NEW.hold_why END;
+    END IF;
+    UPDATE claim SET hold_reason = reason, hold_why = reason WHERE practice_id = NEW.practice_id AND id = NEW.id;
+    RETURN NULL;
+END $$
+"""
+
+
 def upgrade() -> None:
+    _lock("period_act")
     _rename_period_act()
     for table in TABLES:
         _add_columns(table)
@@ -154,12 +172,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _lock("period_event")
     op.drop_index("ix_schedule_run_mail_pending", "schedule_run")
     for name, table, _ in CHECKS:
         op.drop_constraint(op.f(name), table)
     for table in reversed(TABLES):
         _drop_columns(table)
     _restore_period_act()
+
+
+def _lock(month_end: str) -> None:
+    op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    op.execute(f"LOCK TABLE {', '.join((*LOCKED, month_end))} IN ACCESS EXCLUSIVE MODE")
 
 
 def _rename_period_act() -> None:
@@ -196,11 +220,14 @@ def _add_columns(table: str) -> None:
     for name, constrained, condition in CHECKS:
         if constrained == table:
             op.create_check_constraint(op.f(name), table, condition)
-    op.execute(_function(table, pairs))
+    op.execute(_COPY_CLAIM if table == "claim" else _function(table, pairs))
     names = ", ".join(name for one in pairs for name in (one.old, one.new))
+    moment, condition = "BEFORE", ""
+    if table == "claim":
+        moment, condition = "AFTER", "WHEN (NEW.hold_why IS DISTINCT FROM NEW.hold_reason) "
     op.execute(
-        f"CREATE TRIGGER both_names_are_equal BEFORE INSERT OR UPDATE OF {names} ON {table} "
-        f"FOR EACH ROW {_WHEN.get(table, '')}EXECUTE FUNCTION {table}_both_names()"
+        f"CREATE TRIGGER both_names_are_equal {moment} INSERT OR UPDATE OF {names} ON {table} "
+        f"FOR EACH ROW {condition}EXECUTE FUNCTION {table}_both_names()"
     )
 
 

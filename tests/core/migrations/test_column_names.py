@@ -11,10 +11,15 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import DatabaseError
 
-from core.migrations.run import _alembic_config, migrate
+from core.access.permissions import Role
+from core.db.engine import Sessions
+from core.migrations.run import TablesBusy, _alembic_config, migrate
+from core.models.job_items import Outcome
 from tests.core.migrations.renamed_rows import AT, GROUND, MONTH, OTHER, ROWS
+from tests.factories import a_practice
 from tests.servers import Databases
 
 _MIGRATION: Final[Any] = ScriptDirectory.from_config(_alembic_config()).get_revision("0007").module
@@ -99,6 +104,10 @@ def _plain(value: Any) -> Any:
 def _in_new_names(table: str) -> dict[str, Any]:
     names = {one.old: one.new for one in _MIGRATION.RENAMED if one.table == table}
     return {names.get(name, name): value for name, value in ROWS[table].items()}
+
+
+def test_every_renamed_table_is_locked() -> None:
+    assert set(_MIGRATION.LOCKED) == set(_TABLES)
 
 
 def test_every_renamed_column_has_a_row_and_another_value_here() -> None:
@@ -218,6 +227,62 @@ def _close(connection: psycopg.Connection[Any], table: str) -> None:
         "digest": "",
     }  # fmt: skip
     _insert(connection, table, row)
+
+
+def test_settling_and_reversing_claims_runs_no_trigger_of_a_rename(sessions: Sessions) -> None:
+    practice = a_practice(sessions)
+    approver = practice.person("approver@lakeside.example", Role.APPROVER)
+    numbers = practice.claims(5)
+    with sessions.begin() as session:
+        session.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION claim_both_names() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'the trigger ran'; END $$"
+            )
+        )
+
+    settled = practice.settle()
+    reversed_job = practice.reverse(settled, by=approver)
+    practice.run()
+
+    for job in (settled, reversed_job):
+        assert {practice.item(job, number).outcome for number in numbers} == {Outcome.SETTLED}
+    with sessions.begin() as session, pytest.raises(DatabaseError, match="the trigger ran"):
+        session.execute(text("UPDATE claim SET hold_why = 'x'"))
+
+
+def test_no_trigger_locks_the_rows_of_a_large_table_before_they_are_updated(after: psycopg.Connection[Any]) -> None:
+    # PostgreSQL locks each row for any BEFORE UPDATE trigger on rows, even a trigger on other columns.
+    found = after.execute(
+        "SELECT DISTINCT tgrelid::regclass::text AS name FROM pg_trigger "
+        "WHERE NOT tgisinternal AND tgtype & 1 = 1 AND tgtype & 2 = 2 AND tgtype & 16 = 16"
+    ).fetchall()
+    assert {row["name"] for row in found} == set(_TABLES) - {"claim"}
+
+
+def test_a_migration_that_does_not_get_its_locks_changes_nothing(
+    before: tuple[str, psycopg.Connection[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, connection = before
+    monkeypatch.setattr("core.migrations.run.TRIES_MAX", 1)
+    schema = connection.execute(_SCHEMA).fetchall()
+    with connection.transaction():
+        connection.execute("SELECT * FROM schedule FOR UPDATE")
+        with pytest.raises(TablesBusy):
+            migrate(url)
+    assert connection.execute(_SCHEMA).fetchall() == schema
+
+
+def test_a_migration_tries_again_once_its_tables_are_free(
+    before: tuple[str, psycopg.Connection[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, _ = before
+    with _connect(url) as busy:
+        busy.execute("BEGIN")
+        busy.execute("SELECT * FROM claim FOR UPDATE")
+        monkeypatch.setattr("core.migrations.run.time.sleep", lambda _: busy.execute("ROLLBACK"))
+        done = migrate(url)
+    assert ([one.revision for one in done.done], done.before) == (["0007"], "0006")
 
 
 _CHANGES: Final = ("UPDATE {} SET reason = 'x'", "DELETE FROM {}")

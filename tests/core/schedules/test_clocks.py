@@ -16,7 +16,7 @@ def test_when_the_clock_springs_forward_the_2_30_run_starts_at_3_00(scheduled: S
         scheduled.tick(at("2026-03-08 00:00") + dt.timedelta(minutes=minute))
 
     assert scheduled.outcomes() == [("2026-03-08", "job", None)]
-    assert scheduled.run().started_at == at("2026-03-08 07:00")
+    assert scheduled.run().created_at == at("2026-03-08 07:00")
 
 
 def test_when_the_clock_falls_back_the_1_30_run_starts_once_at_the_first_1_30(scheduled: ScheduledPractice) -> None:
@@ -27,7 +27,7 @@ def test_when_the_clock_falls_back_the_1_30_run_starts_once_at_the_first_1_30(sc
         scheduled.tick(at("2026-11-01 00:00") + dt.timedelta(minutes=minute))
 
     assert scheduled.outcomes() == [("2026-11-01", "job", None)]
-    assert scheduled.run().started_at == at("2026-11-01 05:30")
+    assert scheduled.run().created_at == at("2026-11-01 05:30")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_where_the_clock_springs_at_midnight_the_0_30_run_starts_at_1_00_of_the_
         scheduled.tick(at(created_at) + dt.timedelta(minutes=minute))
 
     assert scheduled.outcomes() == [(date, "job", None)]
-    assert scheduled.run().started_at == at(begins)
+    assert scheduled.run().created_at == at(begins)
 
 
 def test_february_29_has_a_run_like_any_other_date(scheduled: ScheduledPractice) -> None:
