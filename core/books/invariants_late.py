@@ -24,12 +24,12 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
               ON m.practice_id = p.practice_id AND m.month = date_trunc('month', p.posted_on::timestamp)::date
             WHERE {of_practice("p")} AND m.state = 'closed' AND p.created_at > m.closed_at""",
     ),
-    "late_payments_take_back_write_offs": Invariant(
+    "late_payments_reverse_write_offs": Invariant(
         "what a late payment, adjustment or transfer caused is on its own line and responsibility: one that lowers the "
         "balance reverses write-offs, by no more than its amount; one that raises it restores no more than its amount",
         f"""SELECT 'practice ' || q.practice_id || ', posting ' || q.caused_by_id FROM (
                 SELECT p.practice_id, p.claim_id, p.line, p.responsibility, p.caused_by_id,
-                       coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'reversal'), 0) AS taken_back,
+                       coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'reversal'), 0) AS reversed,
                        coalesce(-sum(p.amount_cents) FILTER (WHERE p.kind = 'write_off'), 0) AS posted_again,
                        bool_or(p.kind NOT IN ('reversal', 'write_off') OR p.job_id IS NOT NULL) AS odd
                 FROM posting p WHERE {of_practice("p")} AND p.caused_by_id IS NOT NULL GROUP BY 1, 2, 3, 4, 5
@@ -37,10 +37,10 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
               AND c.id = q.caused_by_id AND c.responsibility = q.responsibility
               AND c.kind IN ('payment', 'adjustment', 'transfer')
             WHERE c.id IS NULL OR q.odd OR CASE WHEN c.amount_cents < 0
-              THEN q.posted_again >= q.taken_back OR q.taken_back - q.posted_again > -c.amount_cents
-              ELSE q.taken_back > 0 OR q.posted_again > c.amount_cents END""",
+              THEN q.posted_again >= q.reversed OR q.reversed - q.posted_again > -c.amount_cents
+              ELSE q.reversed > 0 OR q.posted_again > c.amount_cents END""",
     ),
-    "late_payments_take_back_just_enough": Invariant(
+    "late_payments_reverse_just_enough": Invariant(
         "a late posting reverses write-offs until no balance is below zero, and no more; it restores write-offs only "
         "up to the balance",
         f"""SELECT 'practice ' || q.practice_id || ', posting ' || q.caused_by_id FROM (

@@ -1,12 +1,13 @@
 """`settle recoveries`: payments after a write-off."""
 
 import json
+from typing import Any
 
 import click
 
 from core.access.permissions import Action
 from core.cli import options
-from core.ledger import recoveries as late
+from core.ledger.recoveries import RecoveredMonth, Recovery, by_month, page
 from core.money import format_cents
 from core.practices import periods
 
@@ -21,14 +22,14 @@ def recoveries(email: str, name: str | None, as_json: bool) -> None:
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        months = late.by_month(session, by.practice_id)
-        rows = late.page(session, by.practice_id, month=month, limit=None) if month else []
+        months = by_month(session, by.practice_id)
+        rows = page(session, by.practice_id, month=month, limit=None) if month else []
     if as_json:
         found = rows if month else months
-        click.echo(json.dumps([{**vars(one), "recovered_cents": one.recovered_cents} for one in found], default=str))
+        click.echo(json.dumps([_facts(one) for one in found], default=str))
         return
     for one in months if month is None else []:
-        undone, again = format_cents(one.taken_back_cents), format_cents(one.posted_again_cents)
+        undone, again = format_cents(one.reversed_cents), format_cents(one.posted_again_cents)
         click.echo(
             f"{periods.format_code(one.month)}  payments {one.payments:,}: write-offs reversed {undone}, "
             f"re-posted or restored {again}, recovered {format_cents(one.recovered_cents)}"
@@ -46,3 +47,9 @@ def recoveries(email: str, name: str | None, as_json: bool) -> None:
 
 
 COMMANDS = [recoveries]
+
+
+def _facts(one: Recovery | RecoveredMonth) -> dict[str, Any]:
+    """Return the JSON of a payment or a month, with the names of the API."""
+    facts = {"taken_back_cents" if name == "reversed_cents" else name: value for name, value in vars(one).items()}
+    return {**facts, "recovered_cents": one.recovered_cents}

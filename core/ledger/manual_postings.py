@@ -106,7 +106,7 @@ class Posted(NamedTuple):
     """The claim after an entry, and the side effects of the entry."""
 
     claim: Claim
-    took_back: Recovery | None  # how much of a write-off it reversed, if it came late
+    recovery: Recovery | None  # how much of a write-off it reversed, if it came late
     restored_cents: int  # of earlier write-offs, re-posted because a transfer raised the other balance
     credit_cents: int  # credit on the entry's line and responsibility now; 0 if none
     # for a payment on a line without write-offs: the write-offs on other lines
@@ -183,7 +183,7 @@ def _posted(
     session: Session, claim: Claim, entry: Payment | Adjustment | Transfer, posting_id: int, source_id: str
 ) -> Posted:
     found = recoveries.of_claim(session, claim.practice_id, claim.id)
-    took_back = next((one for one in found if one.posting_id == posting_id), None)
+    recovery = next((one for one in found if one.posting_id == posting_id), None)
     own = [f"{source_id}:{index}" for index in range(len(_postings(entry)))]
     of_entry = select(Posting.id).where(
         Posting.practice_id == claim.practice_id, Posting.source == SOURCE, Posting.source_id.in_(own)
@@ -193,11 +193,11 @@ def _posted(
     line = session.get_one(LineItem, (claim.practice_id, claim.id, entry.line), populate_existing=True)
     due = line.insurance_due if entry.responsibility is Responsibility.INSURANCE else line.patient_due
     if not isinstance(entry, Payment):
-        return Posted(claim, took_back, restored, max(0, -due), (), None)
-    elsewhere = [] if took_back else written_off(session, claim.practice_id, claim.id)
+        return Posted(claim, recovery, restored, max(0, -due), (), None)
+    elsewhere = [] if recovery else written_off(session, claim.practice_id, claim.id)
     here = (entry.line, entry.responsibility)
     others = () if any(one[:2] == here for one in elsewhere) else tuple(elsewhere)
-    return Posted(claim, took_back, restored, max(0, -due), others, look_alikes.find_look_alike(session, posting_id))
+    return Posted(claim, recovery, restored, max(0, -due), others, look_alikes.find_look_alike(session, posting_id))
 
 
 def written_off(session: Session, practice_id: int, claim_id: int) -> list[WrittenOff]:

@@ -44,7 +44,7 @@ class Recovery:
     paid_by: PaidBy | None
     amount_cents: int  # negative if it raised the balance
     posted_on: dt.date  # date of the reversal or re-posting
-    taken_back_cents: int
+    reversed_cents: int
     posted_again_cents: int
     job_ids: list[int]  # jobs that wrote it off
     user_name: str | None  # None: an import
@@ -52,7 +52,7 @@ class Recovery:
     @property
     def recovered_cents(self) -> int:
         """Return the net reversed write-off. It is negative if a write-off was restored."""
-        return self.taken_back_cents - self.posted_again_cents
+        return self.reversed_cents - self.posted_again_cents
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class RecoveredMonth:
 
     month: dt.date
     payments: int
-    taken_back_cents: int
+    reversed_cents: int
     posted_again_cents: int
     insurance_cents: int  # recovered
     patient_cents: int
@@ -84,7 +84,7 @@ def by_month(session: Session, practice_id: int) -> list[RecoveredMonth]:
     """Return each month in which a payment reversed a write-off, newest first."""
     late = _late(practice_id, _IS_PAYMENT).subquery("late")
     month = periods.month_of_column(late.c.posted_on).label("month")
-    recovered = late.c.taken_back_cents - late.c.posted_again_cents
+    recovered = late.c.reversed_cents - late.c.posted_again_cents
 
     def of(side: Responsibility) -> Any:
         return func.coalesce(func.sum(recovered).filter(late.c.responsibility == side), 0)
@@ -92,7 +92,7 @@ def by_month(session: Session, practice_id: int) -> list[RecoveredMonth]:
     sums = select(
         month,
         func.count().filter(late.c.amount_cents > 0),
-        func.sum(late.c.taken_back_cents),
+        func.sum(late.c.reversed_cents),
         func.sum(late.c.posted_again_cents),
         of(Responsibility.INSURANCE),
         of(Responsibility.PATIENT),
@@ -135,7 +135,7 @@ def recoveries_of_job(session: Session, practice_id: int, job_id: int) -> JobRec
     """Return the totals of all late postings on the job's write-offs."""
     late = _late(practice_id, _MADE.origin_job_id == job_id).subquery("late")
     is_payment = late.c.kind == PostingKind.PAYMENT
-    cents = func.sum(late.c.taken_back_cents - late.c.posted_again_cents)
+    cents = func.sum(late.c.reversed_cents - late.c.posted_again_cents)
     came = and_(is_payment, late.c.amount_cents > 0)
     sums = select(func.count().filter(came), cents.filter(is_payment), cents.filter(~is_payment))
     return JobRecoveries(*(int(value or 0) for value in session.execute(sums).one()))
@@ -164,7 +164,7 @@ def _rows(practice_id: int, late: Any) -> Select[Any]:
     return (
         select(
             late.c.posting_id, late.c.kind, Claim.external_id.label("claim_id"), late.c.line, late.c.responsibility,
-            late.c.paid_by, late.c.amount_cents, late.c.posted_on, late.c.taken_back_cents, late.c.posted_again_cents,
+            late.c.paid_by, late.c.amount_cents, late.c.posted_on, late.c.reversed_cents, late.c.posted_again_cents,
             func.coalesce(late.c.job_ids, []).label("job_ids"), User.name.label("user_name"),
         )
         .join_from(late, Claim, and_(Claim.practice_id == practice_id, Claim.id == late.c.claim_id))
@@ -192,7 +192,7 @@ def _late(practice_id: int, *picked: ColumnElement[bool]) -> Select[Any]:
         select(
             *cause,
             func.max(_MADE.posted_on).label("posted_on"),
-            cents.label("taken_back_cents"),
+            cents.label("reversed_cents"),
             again.label("posted_again_cents"),
             job_ids.label("job_ids"),
         )

@@ -82,8 +82,8 @@ def queue_reports(session: Session, *, now: dt.datetime) -> bool:
         ScheduleRun.mail_state == MailState.SENT,
         exists().where(*job, SettleJob.status.in_(FINAL_STATUSES)),
     )
-    anew = {"mail_pending_to": ScheduleRun.schedule_snapshot["mail_to"], "mail_tries": 0, "mail_not_before": now}
-    session.execute(update(ScheduleRun).where(ended).values({**begins, **anew}))
+    restart = {"mail_pending_to": ScheduleRun.schedule_snapshot["mail_to"], "mail_tries": 0, "mail_not_before": now}
+    session.execute(update(ScheduleRun).where(ended).values({**begins, **restart}))
     return bool(session.scalar(select(exists().where(_can_go_out(now)))))
 
 

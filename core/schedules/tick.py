@@ -118,7 +118,7 @@ def _decide_or_log(sessions: Sessions, waiting: _Waiting, *, now: dt.datetime) -
             timeouts.set_limits(session)
             return _decide(session, key, now=now)
     except Exception as error:  # one schedule must not stop the others; its run is tried again
-        log.exception("schedule_night_failed", practice_id=key.practice_id, schedule_id=key.schedule_id)
+        log.exception("scheduled_run_failed", practice_id=key.practice_id, schedule_id=key.schedule_id)
         _note_failure(sessions, waiting, error, now=now)
         return None
 
@@ -166,7 +166,7 @@ def _note_failure(sessions: Sessions, waiting: _Waiting, error: Exception, *, no
             timeouts.set_limits(session)
             missed_runs.note_failure(session, *key, waiting.run_date, because, now=now)
     except DBAPIError as failed:  # an unavailable database takes no note either; the run is tried again
-        log.warning("schedule_night_not_noted", schedule_id=key.schedule_id, error=type(failed).__name__)
+        log.warning("scheduled_run_failure_not_recorded", schedule_id=key.schedule_id, error=type(failed).__name__)
 
 
 def _hints(session: Session, begun: list[JobKey], *, now: dt.datetime) -> WorkFound:

@@ -92,8 +92,8 @@ def stop(session: Session, process: ProcessInfo, *, now: dt.datetime) -> None:
 
 def recent(session: Session) -> list[Process]:
     """Return the processes of the last day by kind and name. If there are too many, those seen last."""
-    lately = session.scalars(select(Process).order_by(Process.seen_at.desc()).limit(PROCESSES_MAX))
-    return sorted(lately, key=lambda one: (one.kind, one.name))
+    recent = session.scalars(select(Process).order_by(Process.seen_at.desc()).limit(PROCESSES_MAX))
+    return sorted(recent, key=lambda one: (one.kind, one.name))
 
 
 def alive(session: Session, *, now: dt.datetime) -> list[Process]:

@@ -190,8 +190,8 @@ def _chunks_in_progress(session: Session, *, now: dt.datetime) -> dict[str, list
     columns = (JobChunk.practice_id, JobChunk.job_id, JobChunk.first_position, JobChunk.last_position)
     found: dict[str, list[ChunkInProgress]] = {}
     asked = select(*columns, JobChunk.taken_by, JobChunk.taken_at).join(SettleJob, of_job).where(taken)
-    lately = asked.order_by(JobChunk.taken_at.desc()).limit(heartbeat.PROCESSES_MAX)
-    for practice, job, first, last, by, at in session.execute(lately):
+    recent = asked.order_by(JobChunk.taken_at.desc()).limit(heartbeat.PROCESSES_MAX)
+    for practice, job, first, last, by, at in session.execute(recent):
         seconds = 0.0 if at is None else max(0.0, (now - at).total_seconds())
         found.setdefault(str(by), []).append(ChunkInProgress(JobKey(practice, job), first, last, seconds))
     return found
@@ -229,6 +229,6 @@ def _runs(session: Session, *, now: dt.datetime) -> RunsToWatch:
     missed = select(
         ScheduleRun.practice_id, ScheduleRun.schedule_id, ScheduleRun.due_at, ScheduleRun.reason_code
     ).where(ScheduleRun.outcome == RunOutcome.MISSED, ScheduleRun.due_at >= now - MISSED_OF)
-    lately = session.execute(missed.order_by(ScheduleRun.due_at.desc()).limit(SCHEDULES_MAX))
+    recent = session.execute(missed.order_by(ScheduleRun.due_at.desc()).limit(SCHEDULES_MAX))
     due_now = sorted(waiting, key=lambda run: run.at)[:SCHEDULES_MAX]
-    return RunsToWatch(len(rows), tuple(due_now), tuple(RunToWatch(*row) for row in lately))
+    return RunsToWatch(len(rows), tuple(due_now), tuple(RunToWatch(*row) for row in recent))

@@ -203,7 +203,7 @@ SITES: Final = (
     Site(1_000, 8, 5, 5),
     Site(1_000, 8, 1, 5),
 )
-DAYS: Final = {"a night": nightly, "a Monday": monday, "a year's end": year_end}
+DAYS: Final = {"a usual day": nightly, "a Monday": monday, "a year's end": year_end}
 
 
 def table() -> list[str]:

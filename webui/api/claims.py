@@ -174,7 +174,7 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
         posted = entries.post(session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now())
         facts = _claim_fields(session, path)
     besides = {
-        "took_back": posted.took_back,
+        "took_back": posted.recovery,
         "restored_cents": posted.restored_cents,
         "credit_cents": posted.credit_cents,
         "written_off_elsewhere": list(posted.written_off_elsewhere),

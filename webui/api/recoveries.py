@@ -31,7 +31,7 @@ class RecoveredMonth(Answer):
 
     month: str
     payments: int
-    taken_back_cents: int
+    taken_back_cents: Annotated[int, Field(validation_alias="reversed_cents")]
     posted_again_cents: int
     recovered_insurance_cents: Annotated[int, Field(validation_alias="insurance_cents")]
     recovered_patient_cents: Annotated[int, Field(validation_alias="patient_cents")]
@@ -55,7 +55,9 @@ class Recovery(Answer):
     paid_by: PaidBy | None
     amount_cents: Annotated[int, Field(description="Negative for a posting that raised the balance, e.g. a refund")]
     posted_on: dt.date
-    taken_back_cents: Annotated[int, Field(description="Write-offs reversed, newest first, each in full")]
+    taken_back_cents: Annotated[
+        int, Field(validation_alias="reversed_cents", description="Write-offs reversed, newest first, each in full")
+    ]
     posted_again_cents: Annotated[
         int,
         Field(description="Remainder that was re-posted; for a refund or reversal, the write-off that was restored"),

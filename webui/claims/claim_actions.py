@@ -97,10 +97,10 @@ def post(claim_id: str) -> Response | tuple[str, int]:
 def _describe_side_effects(posted: Posted) -> str:
     """Return a sentence on what the entry did besides changing the balance."""
     said = []
-    if posted.took_back is not None and posted.took_back.recovered_cents > 0:
-        jobs = ", ".join(f"job {job}" for job in posted.took_back.job_ids)
+    if posted.recovery is not None and posted.recovery.recovered_cents > 0:
+        jobs = ", ".join(f"job {job}" for job in posted.recovery.job_ids)
         of_jobs = f" of {jobs}" if jobs else ""
-        said.append(f"It reversed {format_cents(posted.took_back.recovered_cents)} of the write-off{of_jobs}.")
+        said.append(f"It reversed {format_cents(posted.recovery.recovered_cents)} of the write-off{of_jobs}.")
     if posted.restored_cents:
         said.append(f"{format_cents(posted.restored_cents)} of an earlier write-off was restored to the other balance.")
     if posted.written_off_elsewhere:

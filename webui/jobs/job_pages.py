@@ -57,7 +57,7 @@ def index() -> Response | str:
     older = shown[-1].id if len(jobs) > PAGE_JOBS else None
     facts = {
         "jobs": shown, "by_job": by_job, "names": names, "status": status, "older": older, "moving": moving,
-        "RUN_WORDS": RUN_LABELS, "taken_back": returned,
+        "RUN_WORDS": RUN_LABELS, "reversed": returned,
     }  # fmt: skip
     return _render_page_or_partial("jobs/index.html", "jobs/_list.html", **facts)
 
@@ -89,7 +89,7 @@ def render_job(job_id: int, **said: Any) -> Response:
             "now": at,
             "run": RUN_LABELS[job.kind],
             "reversals": queries.reversals_of(db, key),
-            "taken_back": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
+            "reversed": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
             "history": job_history.for_job(db, key),
             "flower": flower_links.job_hints_url(app_context().settings, *key)
             if current_actor().may(Action.CHANGE_SETTING)

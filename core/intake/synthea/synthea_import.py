@@ -1,7 +1,7 @@
 """`settle import synthea`: import the claims and the ledger of Synthea's CSV export.
 
 A CHARGE opens a line. Every row up to the claim's next CHARGE, in numeric order of CHARGEID, belongs to it. The party
-of the last CHARGE or TRANSFERIN owes the balance. A PAYMENT lowers that balance, whoever paid.
+of the last CHARGE or TRANSFERIN owes the balance. A PAYMENT lowers that balance, no matter who paid.
 """
 
 import datetime as dt

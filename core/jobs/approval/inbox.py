@@ -44,13 +44,13 @@ def my_jobs_awaiting_approval(session: Session, actor: Actor) -> list[SettleJob]
 def my_decided_jobs(session: Session, actor: Actor, *, now: dt.datetime) -> list[SettleJob]:
     """Return this user's jobs that were recently approved, rejected, discarded or expired, newest first."""
     expired_at = SettleJob.approval_requested_at + APPROVAL_EXPIRES_AFTER
-    lately = or_(
+    recent = or_(
         SettleJob.decided_at > now - NEWS_LIFE,
         and_(SettleJob.status == JobStatus.EXPIRED, expired_at > now - NEWS_LIFE),
     )
     newest = func.coalesce(SettleJob.decided_at, expired_at).desc()
     return list(
-        session.scalars(select(SettleJob).where(*_requested_by(actor), lately).order_by(newest, SettleJob.id.desc()))
+        session.scalars(select(SettleJob).where(*_requested_by(actor), recent).order_by(newest, SettleJob.id.desc()))
     )
 
 

@@ -215,9 +215,9 @@ def same_day_jobs(session: Session, job: SettleJob, *, by: int, at: dt.datetime)
 
 def _max_write_off_cents(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[int]:
     """Return the most that each job can write off, in cents. A canceled job counts only what it did."""
-    cancelled = [job.id for job in jobs if job.status is JobStatus.CANCELLED]
+    canceled = [job.id for job in jobs if job.status is JobStatus.CANCELLED]
     done = func.sum(JobChunk.insurance_cents + JobChunk.patient_cents)
-    of_jobs = (JobChunk.practice_id == practice_id, JobChunk.job_id.in_(cancelled))
+    of_jobs = (JobChunk.practice_id == practice_id, JobChunk.job_id.in_(canceled))
     rows = session.execute(select(JobChunk.job_id, done).where(*of_jobs).group_by(JobChunk.job_id))
     did = {job_id: int(sum_) for job_id, sum_ in rows}
     return [did.get(job.id, 0) if job.status is JobStatus.CANCELLED else write_off_total(job) for job in jobs]

@@ -80,10 +80,10 @@ def _rescued(session: Session, keys: list[JobKey], *, now: dt.datetime) -> int:
     """Count the jobs that no worker touched for a whole round: their hint was lost, or their worker died."""
     if not keys:
         return 0
-    lately = now - dt.timedelta(seconds=SWEEP_SECONDS)
+    cutoff = now - dt.timedelta(seconds=SWEEP_SECONDS)
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
-    heard = select(JobChunk.first_position).where(of_job, func.greatest(JobChunk.taken_at, JobChunk.done_at) > lately)
-    waited = func.coalesce(SettleJob.confirmed_at, SettleJob.requested_at) <= lately
+    heard = select(JobChunk.first_position).where(of_job, func.greatest(JobChunk.taken_at, JobChunk.done_at) > cutoff)
+    waited = func.coalesce(SettleJob.confirmed_at, SettleJob.requested_at) <= cutoff
     jobs = tuple_(SettleJob.practice_id, SettleJob.id).in_(keys)
     return session.scalars(select(func.count()).select_from(SettleJob).where(jobs, waited, ~heard.exists())).one()
 

@@ -154,12 +154,12 @@ def _confirm_scheduled_job(session: Session, job: SettleJob, *, now: dt.datetime
 
 def _discard_cause(session: Session, job: SettleJob, *, now: dt.datetime) -> DiscardedBecause | None:
     people = authorize.lock_users(session, requesters.requester_ids(job))
-    owner, asker = people[job.confirmed_by or job.requested_by], people[job.requested_by]
+    owner, requester = people[job.confirmed_by or job.requested_by], people[job.requested_by]
     if not owner.active:
         return DiscardedBecause.OWNER_LEFT
     if not actor_for(owner).may(Action.CONFIRM_JOB):
         return DiscardedBecause.OWNER_MAY_NOT
-    if not (asker.active and actor_for(asker).may(Action.CONFIRM_JOB)):
+    if not (requester.active and actor_for(requester).may(Action.CONFIRM_JOB)):
         return DiscardedBecause.REQUESTER_MAY_NOT
     # No user is present to choose another date.
     return (

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from core.errors import Refusal
-from core.jobs import queries, reversed_totals as taken_back
+from core.jobs import queries, reversed_totals
 from core.jobs.approval import limits
 from core.jobs.approval.limits import OverLimit
 from core.jobs.execution import reconcile
@@ -177,7 +177,7 @@ def _who_and_when(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
 
 def _changes_since(session: Session, key: JobKey, written_off_cents: int) -> Since:
     late = recoveries.recoveries_of_job(session, key.practice_id, key.job_id)
-    reversals = taken_back.for_jobs(session, key.practice_id, [key.job_id]).get(key.job_id)
+    reversals = reversed_totals.for_jobs(session, key.practice_id, [key.job_id]).get(key.job_id)
     reversed_cents = reversals.cents if reversals else 0
     return Since(
         written_off_cents=written_off_cents,

@@ -133,13 +133,13 @@ def find_stalled_job(session: Session, *, now: dt.datetime, for_at_least: dt.tim
     since = now - for_at_least
     of_job = and_(JobChunk.practice_id == SettleJob.practice_id, JobChunk.job_id == SettleJob.id)
     moving = or_(SettleJob.status.in_(WORKABLE_STATUSES), SettleJob.finished_at > since)
-    lately = select(SettleJob.id).where(moving, of_job, or_(JobChunk.taken_at > since, JobChunk.done_at > since))
+    active = select(SettleJob.id).where(moving, of_job, or_(JobChunk.taken_at > since, JobChunk.done_at > since))
     is_open = select(JobChunk.first_position).where(of_job, JobChunk.state == ChunkState.OPEN)
     waits = select(SettleJob.practice_id, SettleJob.id).where(
         SettleJob.status.in_(WORKABLE_STATUSES), SettleJob.confirmed_at <= since, is_open.exists()
     )
     found = session.execute(waits.limit(1)).one_or_none()
-    return None if found is None or session.execute(lately.limit(1)).first() else JobKey(*found)
+    return None if found is None or session.execute(active.limit(1)).first() else JobKey(*found)
 
 
 def previews_waiting(session: Session, *, now: dt.datetime) -> int:
@@ -171,7 +171,7 @@ def _sums(now: dt.datetime) -> Select[*tuple[Any, ...]]:
             func.count().filter(is_open).label("chunks_open"),
             func.count().filter(is_open, JobChunk.taken_at > now - CHUNK_ACTIVE_WITHIN).label("chunks_at_work"),
             func.count(JobChunk.taken_by.distinct()).filter(heard > now - WORKER_ALIVE_WITHIN).label("workers_heard"),
-            func.coalesce(func.sum(_claims_of_last_try()).filter(JobChunk.done_at > since), 0).label("done_lately"),
+            func.coalesce(func.sum(_claims_of_last_try()).filter(JobChunk.done_at > since), 0).label("done_recently"),
             func.max(JobChunk.done_at).label("last_done_at"),
             *rest.c,
         )
@@ -231,7 +231,7 @@ def _rate(row: Row[Any], done: int, worked: dt.timedelta | None, *, now: dt.date
         return None
     since = max(row.started_at, row.woke_at or row.started_at)
     window = min(RATE_WINDOW, max(now - since, SECOND))
-    rate: float = int(row.done_lately) / window.total_seconds()
+    rate: float = int(row.done_recently) / window.total_seconds()
     return round(rate, 1)
 
 

@@ -181,12 +181,12 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
 
 
 def _facts(job: SettleJob, was: Any) -> Facts:
-    taken_back_by = eligibility.reversing_job_id(job)
+    reversed_by = eligibility.reversing_job_id(job)
     of_claim = facts.of_claim(Terms(setting=job.setting, as_of=job.as_of, target_status=job.target_status))
     return replace(
         of_claim,
         touched_since_settled=eligibility.is_changed_since(job, was),
-        already_reversed=taken_back_by.is_not(None),
+        already_reversed=reversed_by.is_not(None),
         late_payment_took_all=eligibility.fully_reversed_by_late_payments(job),
-        values={**of_claim.values, "version_after": was.version_after, "reversed_by": taken_back_by},
+        values={**of_claim.values, "version_after": was.version_after, "reversed_by": reversed_by},
     )

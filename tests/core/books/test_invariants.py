@@ -97,12 +97,12 @@ BREAKS = {
         " SELECT id, '2026-10-01', 'closed', '2026-11-02', '{}', '' FROM practice")
     ],
     "nothing_is_posted_into_a_closed_month": [CLOSED_OCTOBER.format(at="2026-10-31", totals="{}", digest="''")],
-    "late_payments_take_back_write_offs": [
+    "late_payments_reverse_write_offs": [
         ("INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,"
         " write_off_reason, claim_version, caused_by_id) SELECT practice_id, claim_id, line, responsibility, kind, -1,"
         " posted_on, created_at, write_off_reason, 9, id FROM posting WHERE kind = 'write_off' ORDER BY id LIMIT 1")
     ],
-    "late_payments_take_back_just_enough": [LATE_PAYMENT.format(amount=-1, origin="job_id")],
+    "late_payments_reverse_just_enough": [LATE_PAYMENT.format(amount=-1, origin="job_id")],
     "no_more_is_restored_than_was_reversed": [
         ("INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on, created_at,"
         " write_off_reason, claim_version, caused_by_id) SELECT practice_id, claim_id, line, responsibility, kind, -1,"
@@ -180,7 +180,7 @@ _REVERSE = late_payments._reverse
 @pytest.mark.parametrize(
     ("name", "bug", "invariant"),
     [
-        ("_reverse", _reposts_nothing, "late_payments_take_back_just_enough"),
+        ("_reverse", _reposts_nothing, "late_payments_reverse_just_enough"),
         ("_reverse", _reposts_under_another_reason, "what_came_late_names_its_job"),
         ("match_write_offs", lambda *_, **__: WriteOffChanges(), "no_credit_beside_a_write_off"),
     ],

@@ -60,7 +60,7 @@ def test_a_schedule_is_created_and_listed_with_its_action_and_next_run(typed: Ty
         (("--claims-max", ""), "claims_max: enter a number, or the word unlimited"),
         (("--at", "25:00"), "local_time: enter a time of day"),
         (("--filter", "total_due_max=5"), "unknown filter key"),
-        (("--mail-to", "nobody"), "mail_to: enter e-mail addresses"),
+        (("--mail-to", "not-an-address"), "mail_to: enter e-mail addresses"),
         (("--late-minutes", "2000"), "late_minutes: enter a number of minutes from 1 to 1,380"),
     ],
 )

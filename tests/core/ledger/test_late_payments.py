@@ -80,9 +80,9 @@ def test_a_late_payment_reverses_the_write_off_and_reposts_the_remainder(
 
     posted = pay(practice, cents)
 
-    assert posted.took_back is not None
-    assert (posted.took_back.taken_back_cents, posted.took_back.posted_again_cents) == (100_00, remains)
-    assert (posted.took_back.job_ids, posted.credit_cents) == ([job.job_id], credit)
+    assert posted.recovery is not None
+    assert (posted.recovery.reversed_cents, posted.recovery.posted_again_cents) == (100_00, remains)
+    assert (posted.recovery.job_ids, posted.credit_cents) == ([job.job_id], credit)
     assert status_and_balances(practice) == ("Settled", 0, -credit)
     assert unreversed(practice) == ([(1, "patient", remains)] if remains else [])
     assert practice.violations() == []
@@ -94,9 +94,9 @@ def test_successive_late_payments_reverse_the_write_off_until_none_remains(pract
 
     found = [pay(practice, cents) for cents in (30_00, 50_00, 40_00, 5_00)]
 
-    recovered = [one.took_back.recovered_cents if one.took_back else 0 for one in found]
+    recovered = [one.recovery.recovered_cents if one.recovery else 0 for one in found]
     assert recovered == [30_00, 50_00, 20_00, 0]
-    assert [one.took_back.job_ids for one in found if one.took_back] == [[job.job_id]] * 3, "the remainder is the job's"
+    assert [one.recovery.job_ids for one in found if one.recovery] == [[job.job_id]] * 3, "the remainder is the job's"
     assert [one.credit_cents for one in found] == [0, 0, 20_00, 25_00]
     assert practice.violations() == []
 
@@ -108,8 +108,8 @@ def test_a_payment_covers_the_open_balance_before_it_reverses_a_write_off(practi
 
     posted = pay(practice, 50_00)
 
-    assert posted.took_back is not None
-    assert posted.took_back.recovered_cents == 30_00
+    assert posted.recovery is not None
+    assert posted.recovery.recovered_cents == 30_00
     assert practice.read("1").patient_due == 0
     assert practice.violations() == []
 
@@ -120,7 +120,7 @@ def test_a_payment_sent_twice_reverses_once_and_returns_the_same_answer(practice
 
     first, again = pay(practice, 40_00, key="k"), pay(practice, 40_00, key="k")
 
-    assert first.took_back == again.took_back
+    assert first.recovery == again.recovery
     assert unreversed(practice) == [(1, "patient", 60_00)]
 
 
@@ -132,7 +132,7 @@ def test_a_payment_on_another_line_reverses_nothing_and_shows_where_the_write_of
 
     posted = pay(practice, 10_00, line=2)
 
-    assert (posted.took_back, posted.credit_cents) == (None, 10_00)
+    assert (posted.recovery, posted.credit_cents) == (None, 10_00)
     assert [(one.line, one.responsibility.value, one.cents) for one in posted.written_off_elsewhere] == [
         (1, "patient", 100_00), (3, "insurance", 70_00)
     ]  # fmt: skip
@@ -157,7 +157,7 @@ def test_a_late_adjustment_reverses_too_and_a_later_payment_only_its_own_amount(
     adjusted = pay(practice, 40_00, kind="adjustment", responsibility="insurance", group_code="CO", reason_code="45")
     paid = pay(practice, 1, responsibility="insurance", paid_by="primary")
 
-    assert [one.took_back and one.took_back.recovered_cents for one in (adjusted, paid)] == [40_00, 1]
+    assert [one.recovery and one.recovery.recovered_cents for one in (adjusted, paid)] == [40_00, 1]
     assert (status_and_balances(practice), unreversed(practice)) == (("Settled", 0, 0), [(1, "insurance", 59_99)])
     with practice.sessions() as session:
         assert [one.recovered_cents for one in recoveries.by_month(session, practice.id)] == [1], (
@@ -282,8 +282,8 @@ def test_a_late_payment_reverses_the_newest_write_off_first(practice: GivenPract
     pay(practice, 10_00)
     posted = pay(practice, 50_00)
 
-    assert posted.took_back is not None
-    assert posted.took_back.job_ids == [first.job_id, second.job_id]
+    assert posted.recovery is not None
+    assert posted.recovery.job_ids == [first.job_id, second.job_id]
     of_first, of_second = certified(practice, first).since, certified(practice, second).since
     assert of_first is not None
     assert of_second is not None

@@ -176,7 +176,7 @@ def test_a_failure_is_logged_without_any_value(
         logging.getLogger().setLevel(level)
 
     log_output = capsys.readouterr().err
-    (event,) = [json.loads(line) for line in log_output.splitlines() if "schedule_night_failed" in line]
+    (event,) = [json.loads(line) for line in log_output.splitlines() if "scheduled_run_failed" in line]
     assert event["schedule_id"] == schedule
     assert (event["error"], event["sqlstate"]) == ("ProgrammingError", "P0001")
     assert "Canary" not in log_output

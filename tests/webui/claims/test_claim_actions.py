@@ -122,7 +122,7 @@ def test_a_posted_form_sent_again_with_other_values_is_refused(
         ({"line": "9"}, "line"),
         ({"line": "x"}, "line"),
         ({"line": "9" * 5_000}, "line"),
-        ({"responsibility": "nobody"}, "responsibility"),
+        ({"responsibility": "employer"}, "responsibility"),
         ({"paid_by": ""}, "paid_by"),
         ({"posted_on": "2026-13-40"}, "posted_on"),
         ({"posted_on": "2030-01-01"}, "posted_on"),

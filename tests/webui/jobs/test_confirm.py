@@ -151,7 +151,7 @@ def test_a_note_that_is_too_long_is_marked_at_its_field(two_claims: GivenPractic
     [
         ({}, "Nothing is selected"),
         ({"claim_id": "gone"}, "No such claim in this practice: gone"),
-        ({"scope": "matching", "filter": "patient=Nobody"}, "No claim matches"),
+        ({"scope": "matching", "filter": "patient=Zzyzx"}, "No claim matches"),
     ],
 )
 def test_a_preview_without_claims_is_refused_with_an_explanation(
