@@ -197,7 +197,7 @@ def _with_password(url: SecretStr, password: SecretStr) -> str:
 
 
 @cache
-def settings() -> Settings:
+def load_settings() -> Settings:
     """Read the environment and the secret files once. Raise `BadSettings` naming every bad one, without its value."""
     try:
         return Settings(_secrets_dir=_secrets_folder())

@@ -138,7 +138,7 @@ class GivenPractice:
         body = {"selection": selection or {"all": True}, "reason": "small_balance", **asked}
         with transaction(self.sessions) as session:
             request = JobRequest.of(body)
-            job = commands.preview(
+            job = commands.request_preview(
                 session, request, by=by or self.biller, idempotency_key=key, now=now, chunk_claims=chunk_claims
             )
             return JobKey(job.practice_id, job.id)
@@ -197,7 +197,7 @@ class GivenPractice:
     def reverse(self, job: JobKey, *, by: Actor, key: str = "reverse", now: dt.datetime = NOW) -> JobKey:
         """Request the reversal of a job and confirm it."""
         with transaction(self.sessions) as session:
-            made = commands.reverse(session, job, claim_ids=None, by=by, idempotency_key=key, now=now)
+            made = commands.request_reversal(session, job, claim_ids=None, by=by, idempotency_key=key, now=now)
         back = JobKey(made.practice_id, made.id)
         self.confirm(back, by=by, now=now)
         return back

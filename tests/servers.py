@@ -20,7 +20,7 @@ from sqlalchemy import make_url
 from core.local.broker import Broker
 from core.local.guardian import Guardian
 from core.local.postgres import Postgres
-from core.migrations.run import migrate
+from core.migrations.run import migrate_database
 
 TEMPLATE: Final = "settle_template"
 # If set to a bin folder such as /usr/lib/postgresql/15/bin, the suite runs on that PostgreSQL.
@@ -43,7 +43,7 @@ class Databases:
         self.server = server
         self._used: list[str] = []
         self._run("CREATE DATABASE {}", TEMPLATE)
-        migrate(self.url_of(TEMPLATE))
+        migrate_database(self.url_of(TEMPLATE))
 
     def url_of(self, name: str) -> str:
         """Return the URL of one of the server's databases."""

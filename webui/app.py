@@ -15,12 +15,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.db.engine import make_engine, make_sessions
 from core.errors import BadSettings
-from core.settings import Settings, settings as settings_of_environment
+from core.settings import Settings, load_settings
 from webui import api
 from webui.claims import claim_actions, claim_page, credit_balances, exclusions, feed, recoveries
 from webui.jobs import approvals, confirm, job_files, job_pages, posting_date, reversals, status_change
 from webui.operations import broker, dashboard, health, metrics
-from webui.practice import audit, limits, months, settings as settings_pages, time_zone, users
+from webui.practice import audit, limits, months, time_zone, users, write_off_settings
 from webui.schedules import schedule_actions, schedule_labels, schedule_pages, schedule_runs
 from webui.shared import (
     auth,
@@ -55,7 +55,7 @@ def create_app(
 
     Raise `BadSettings` if neither an engine nor a database is given.
     """
-    settings = settings or settings_of_environment()
+    settings = settings or load_settings()
     if engine is None:
         if settings.database_url is None:
             raise BadSettings("SETTLE_DATABASE_URL: the web server needs a database; `settle up` starts one")
@@ -102,7 +102,7 @@ def _register(app: OpenAPI) -> None:
     status_change.register(app)
     schedule_labels.register(app)
     approvals.register(app)
-    for pages in (job_pages, job_files, reversals, claim_page, claim_actions, settings_pages, limits):
+    for pages in (job_pages, job_files, reversals, claim_page, claim_actions, write_off_settings, limits):
         app.register_blueprint(pages.blueprint)
     for pages in (schedule_pages, schedule_actions, schedule_runs, time_zone, users):
         app.register_blueprint(pages.blueprint)

@@ -4,11 +4,11 @@ from celery import Celery
 from celery.signals import celeryd_init
 
 from core import logs
-from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_TICK, settings
+from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_TICK, load_settings
 from worker.beat_schedule import BEAT_SCHEDULE
 from worker.redacted_task import RedactedTask
 
-_broker_url = settings().broker_url
+_broker_url = load_settings().broker_url
 
 app = Celery(
     "settle",
@@ -47,4 +47,4 @@ app.conf.update(
 @celeryd_init.connect
 def configure_logging_early(**_: object) -> None:
     """Configure logging early, because Celery logs warnings before its own setup."""
-    logs.configure(settings().log_level)
+    logs.configure(load_settings().log_level)

@@ -7,7 +7,7 @@ from kombu.entity import Queue
 from tornado.web import authenticated
 
 from core import logs
-from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, settings
+from core.settings import QUEUE_CONTROL, QUEUE_SETTLE, load_settings
 from worker.app import app
 
 __all__ = ["app"]
@@ -23,7 +23,7 @@ def _redact_request(record: logging.LogRecord) -> bool:
 # Flower shows these queues until it has heard from the workers.
 app.conf.task_queues = [Queue(name) for name in (QUEUE_SETTLE, QUEUE_CONTROL)]  # type: ignore[no-untyped-call]
 # Flower keeps an existing logging configuration.
-logs.configure(settings().log_level)
+logs.configure(load_settings().log_level)
 for name in ("tornado.general", "tornado.application"):
     logging.getLogger(name).addFilter(_redact_request)
 Metrics.get = authenticated(Metrics.get)  # Flower leaves them open

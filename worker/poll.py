@@ -15,9 +15,9 @@ import structlog
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from core.db.engine import transaction
-from core.jobs import prepare as preparing, queries
+from core.jobs import job_queries, prepare
 from core.jobs.execution import engine
-from core.schedules import mail as mailing
+from core.schedules import mail
 from core.settings import QUEUE_SETTLE, TASK_MAIL, TASK_PREPARE, TASK_WORK
 from core.watch import tally
 from worker import heartbeat, turns
@@ -37,17 +37,17 @@ def _work() -> bool:
 
 def _prepare() -> bool:
     with transaction(sessions()) as session:
-        waiting = queries.list_preparing(session)
+        waiting = job_queries.list_preparing(session)
     random.shuffle(waiting)  # a preview that cannot be prepared must not block the others
     for key in waiting:
         with transaction(sessions()) as session:
-            if preparing.prepare(session, key, now=utc_now()):
+            if prepare.prepare(session, key, now=utc_now()):
                 return True
     return False
 
 
 def _mail() -> bool:
-    return mailing.send_due(sessions(), clock=utc_now) > 0
+    return mail.send_due(sessions(), clock=utc_now) > 0
 
 
 class PollStep(NamedTuple):

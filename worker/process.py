@@ -10,13 +10,13 @@ from celery.signals import setup_logging, worker_process_init
 from core import logs, zone_database
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.errors import BadSettings
-from core.settings import settings
+from core.settings import load_settings
 
 
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this process, on one connection. Raise `BadSettings` without a database."""
-    url = settings().database_url
+    url = load_settings().database_url
     if url is None:
         raise BadSettings("SETTLE_DATABASE_URL: a worker needs a database")
     return make_sessions(make_engine(url.get_secret_value(), pool_size=1))
@@ -25,7 +25,7 @@ def sessions() -> Sessions:
 @setup_logging.connect
 def configure_logging(**_: object) -> None:
     """Configure logging. Celery then does not set up its own."""
-    logs.configure(settings().log_level)
+    logs.configure(load_settings().log_level)
     zone_database.log_at_start(now=utc_now())
 
 

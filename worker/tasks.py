@@ -1,12 +1,12 @@
 """The tasks. A message is only a hint: each task asks the database what to do."""
 
 from core.db.engine import transaction
-from core.jobs import prepare as preparing
-from core.jobs.execution import engine, sweep as sweeping
+from core.jobs import prepare
+from core.jobs.execution import engine, sweep
 from core.jobs.keys import JobKey
-from core.schedules import mail as mailing, tick as ticking
+from core.schedules import mail, tick
 from core.settings import TASK_CANARY, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, TASK_WORK
-from core.watch import canary as canaries, heartbeat, tally
+from core.watch import canary, heartbeat, tally
 from worker import hints, turns
 from worker.app import app
 from worker.process import sessions, utc_now, worker_name
@@ -24,24 +24,24 @@ def work(practice_id: int, job_id: int) -> None:
 
 
 @app.task(name=TASK_PREPARE)
-def prepare(practice_id: int, job_id: int) -> None:
+def prepare_preview(practice_id: int, job_id: int) -> None:
     """Prepare a preview that was too large for a request."""
     with turns.task_turn(), transaction(sessions()) as session:
-        preparing.prepare(session, JobKey(practice_id, job_id), now=utc_now())
+        prepare.prepare(session, JobKey(practice_id, job_id), now=utc_now())
 
 
 @app.task(name=TASK_SWEEP)
-def sweep() -> None:
+def find_missed_work() -> None:
     """Find work that was left undone, and send hints for it."""
-    found = sweeping.sweep(sessions(), now=utc_now())
+    found = sweep.sweep(sessions(), now=utc_now())
     tally.count("sweep_rescues", by=found.rescued)
     hints.send_found_work(found)
 
 
 @app.task(name=TASK_TICK)
-def tick() -> None:
+def start_due_runs() -> None:
     """Start the scheduled runs that are due, and send hints for their work."""
-    found = ticking.tick(sessions(), now=utc_now())
+    found = tick.tick(sessions(), now=utc_now())
     hints.send_found_work(found.jobs)
     hints.send_after_tick(mail=found.has_mail, tick=found.more_to_do)
     with transaction(sessions()) as session:
@@ -49,14 +49,14 @@ def tick() -> None:
 
 
 @app.task(name=TASK_MAIL)
-def mail() -> None:
+def send_reports() -> None:
     """Send the run reports that are due."""
     with turns.task_turn():
-        mailing.send_due(sessions(), clock=utc_now)
+        mail.send_due(sessions(), clock=utc_now)
 
 
 @app.task(name=TASK_CANARY)
-def canary(canary_id: int) -> None:
+def stamp_canary(canary_id: int) -> None:
     """Stamp a row, to show that hints arrive."""
     with turns.task_turn(), transaction(sessions()) as session:
-        canaries.stamp(session, canary_id, by=worker_name(), now=utc_now())
+        canary.stamp(session, canary_id, by=worker_name(), now=utc_now())

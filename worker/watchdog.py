@@ -15,7 +15,7 @@ import structlog
 
 from core.db.engine import transaction
 from core.jobs.results import progress
-from core.settings import QUEUE_SETTLE, settings
+from core.settings import QUEUE_SETTLE, load_settings
 from worker.app import app
 from worker.process import sessions
 
@@ -42,7 +42,7 @@ class Watchdog:
         if self._is_gone() and not self._stopping.wait(POOL_REPLACEMENT_SECONDS) and self._is_gone():
             log.error("pool_is_gone")
             _kill_worker()
-        patience = dt.timedelta(seconds=settings().worker_stuck_seconds)
+        patience = dt.timedelta(seconds=load_settings().worker_stuck_seconds)
         with transaction(sessions()) as session:
             waiting = progress.find_stalled_job(session, now=now, for_at_least=patience)
         if waiting is None:

@@ -22,7 +22,7 @@ from core.models.jobs import SettleJob
 from core.models.ledger import Posting
 from core.models.people import AuditEntry, AuditLink, User
 from core.models.practices import Exclusion, Patient, Payer, Provider
-from core.practices import queries as practices
+from core.practices import practice_queries
 
 PAGE_ACTS_MAX: Final = 200
 _READ_AT_ONCE: Final = 1_000
@@ -207,7 +207,7 @@ def _conditions(session: Session, practice_id: int, f: AuditFilter) -> Iterator[
         yield AuditEntry.subject.in_([f"job:{f.job}", *_reversals_of(session, practice_id, f.job)])
     if f.claim is not None:
         yield _on_claim(session, practice_id, f.claim)
-    zone = ZoneInfo(practices.find(session, practice_id).time_zone)
+    zone = ZoneInfo(practice_queries.find(session, practice_id).time_zone)
     if f.first_day is not None:
         yield AuditEntry.at >= dt.datetime.combine(f.first_day, dt.time.min, zone)
     if f.last_day is not None and f.last_day < dt.date.max:

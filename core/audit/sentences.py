@@ -7,7 +7,7 @@ from typing import Any, Final
 from core.access.permissions import ROLE_WORDS
 from core.jobs import codes
 from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
-from core.schedules import descriptions as schedules
+from core.schedules import descriptions
 
 # `{it}` is the subject: job 1,042, claim 184146026, a user by name.
 ACT_SENTENCES: Final = {
@@ -89,8 +89,8 @@ _COMMAND_LINE_ACTS: Final = frozenset({
 SIGN_IN_FAILED: Final = "user.sign_in_failed"
 _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
     **dict.fromkeys(("role", "from", "to"), _ROLES),
-    "outcome": schedules.OUTCOMES,
-    "because": schedules.REASONS,
+    "outcome": descriptions.OUTCOMES,
+    "because": descriptions.REASONS,
 }
 _OF_CODES: Final = ("because", "code", "include", "over")  # shown as sentences
 

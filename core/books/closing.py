@@ -17,7 +17,7 @@ from core.models.claims import Claim
 from core.models.jobs import OPEN_STATUSES, JobStatus, NextStep, SettleJob
 from core.models.people import User
 from core.models.practices import Period, PeriodEvent, PeriodState
-from core.practices import periods, practice_days, queries
+from core.practices import periods, practice_days, practice_queries
 from core.reading import is_valid_note
 
 _JOBS_NAMED_MAX: Final = 5
@@ -88,7 +88,7 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
     Raise `NotAllowed`, `FutureMonth`, `MonthHasJobs`, `ImportRuns` and `PeriodBusy`.
     """
     authorize.require_current_role(session, by, Action.CLOSE_MONTH)
-    practice = queries.find(session, by.practice_id)
+    practice = practice_queries.find(session, by.practice_id)
     if month > practice_days.today(practice, now=now):
         raise FutureMonth
     # Check before the lock too: the chunks of a running job lock the month in turn, so that our lock would time out.
@@ -177,7 +177,7 @@ def find(session: Session, practice_id: int, month: dt.date) -> Month:
 
 def list_months(session: Session, practice_id: int, *, now: dt.datetime) -> list[Month]:
     """Return every month from the first date of service to today's, and other months with a row, newest first."""
-    practice = queries.find(session, practice_id)
+    practice = practice_queries.find(session, practice_id)
     last = periods.month_of(practice_days.today(practice, now=now))
     first = session.scalar(select(func.min(Claim.service_date)).where(Claim.practice_id == practice_id))
     touched = {row.month: row for row in session.scalars(select(Period).where(Period.practice_id == practice_id))}

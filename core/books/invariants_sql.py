@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.books.check import Invariant, of_practice as _practice
+from core.books.check import Invariant, of_practice
 from core.books.invariants_audit import AUDIT_INVARIANTS
 from core.books.invariants_late import LATE_INVARIANTS
 
@@ -19,21 +19,21 @@ _LINE_SUMS: Final = f"""
            coalesce(sum(amount_cents) FILTER (WHERE kind = 'charge'), 0) AS charge,
            coalesce(sum(amount_cents) FILTER (WHERE responsibility = 'insurance'), 0) AS insurance_due,
            coalesce(sum(amount_cents) FILTER (WHERE responsibility = 'patient'), 0) AS patient_due
-    FROM posting p WHERE {_practice("p")} GROUP BY 1, 2, 3"""
+    FROM posting p WHERE {of_practice("p")} GROUP BY 1, 2, 3"""
 
 _LINES_THAT_DIFFER: Final = f"""
     FROM line_item l JOIN claim c ON c.practice_id = l.practice_id AND c.id = l.claim_id
     LEFT JOIN ({_LINE_SUMS}) s ON s.practice_id = l.practice_id AND s.claim_id = l.claim_id AND s.line = l.number
-    WHERE {_practice("l")} AND (l.charge, l.insurance_due, l.patient_due)
+    WHERE {of_practice("l")} AND (l.charge, l.insurance_due, l.patient_due)
       <> (coalesce(s.charge, 0), coalesce(s.insurance_due, 0), coalesce(s.patient_due, 0))"""
 
 _CLAIMS_THAT_DIFFER: Final = f"""
     FROM claim c LEFT JOIN (
         SELECT practice_id, claim_id, sum(charge) AS billed, sum(insurance_due) AS insurance_due,
                sum(patient_due) AS patient_due, bool_or(insurance_due < 0 OR patient_due < 0) AS credit
-        FROM line_item l WHERE {_practice("l")} GROUP BY 1, 2
+        FROM line_item l WHERE {of_practice("l")} GROUP BY 1, 2
     ) s ON s.practice_id = c.practice_id AND s.claim_id = c.id
-    WHERE {_practice("c")} AND (c.billed, c.insurance_due, c.patient_due, c.has_credit_line) <>
+    WHERE {of_practice("c")} AND (c.billed, c.insurance_due, c.patient_due, c.has_credit_line) <>
       (coalesce(s.billed, 0), coalesce(s.insurance_due, 0), coalesce(s.patient_due, 0), coalesce(s.credit, false))"""
 
 # The claims (practice_id, claim_id) whose balances do not match the ledger.
@@ -61,9 +61,9 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                        -coalesce(sum(amount_cents) FILTER (WHERE paid_by = 'secondary'), 0) AS secondary_paid,
                        -coalesce(sum(amount_cents) FILTER (WHERE paid_by = 'patient'), 0) AS patient_paid,
                        max(posted_on) FILTER (WHERE kind = 'payment' AND amount_cents < 0) AS last_payment_on
-                FROM posting p WHERE {_practice("p")} GROUP BY 1, 2
+                FROM posting p WHERE {of_practice("p")} GROUP BY 1, 2
             ) s ON s.practice_id = c.practice_id AND s.claim_id = c.id
-            WHERE {_practice("c")} AND ((c.adjustment, c.primary_paid, c.secondary_paid, c.patient_paid) <>
+            WHERE {of_practice("c")} AND ((c.adjustment, c.primary_paid, c.secondary_paid, c.patient_paid) <>
               (coalesce(s.adjustment, 0), coalesce(s.primary_paid, 0), coalesce(s.secondary_paid, 0),
                coalesce(s.patient_paid, 0)) OR c.last_payment_on IS DISTINCT FROM s.last_payment_on)""",
     ),
@@ -73,7 +73,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             FROM job_item i
             JOIN settle_job j ON j.practice_id = i.practice_id AND j.id = i.job_id AND j.kind = 'settle'
             JOIN claim c ON c.practice_id = i.practice_id AND c.id = i.claim_id AND c.version = i.version_after
-            WHERE {_practice("i")} AND i.outcome = 'settled'
+            WHERE {of_practice("i")} AND i.outcome = 'settled'
               AND ((i.settles_insurance AND c.insurance_due <> 0) OR (i.settles_patient AND c.patient_due <> 0)
                    OR c.billing_status <> j.target_status)""",
     ),
@@ -81,7 +81,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         "a line is written off at most once for each responsibility and version of its claim",
         f"""SELECT {_CLAIM} || ', line ' || p.line || ', ' || p.responsibility
             FROM posting p JOIN claim c ON c.practice_id = p.practice_id AND c.id = p.claim_id
-            WHERE {_practice("p")} AND p.kind = 'write_off'
+            WHERE {of_practice("p")} AND p.kind = 'write_off'
             GROUP BY c.practice_id, c.external_id, p.line, p.responsibility, p.claim_version HAVING count(*) > 1""",
     ),
     "job_postings_belong_to_settled_items": Invariant(
@@ -91,7 +91,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               ON i.practice_id = p.practice_id AND i.claim_id = p.claim_id AND i.job_id = p.job_id
              AND i.outcome = 'settled' AND (p.kind = 'reversal' OR i.claim_version = p.claim_version)
              AND CASE p.responsibility WHEN 'insurance' THEN i.settles_insurance ELSE i.settles_patient END
-            WHERE {_practice("p")} AND p.job_id IS NOT NULL AND i.position IS NULL""",
+            WHERE {of_practice("p")} AND p.job_id IS NOT NULL AND i.position IS NULL""",
     ),
     "settled_items_equal_postings": Invariant(
         "what a settled item wrote off (or restored) is the sum of its job's postings on the claim",
@@ -100,9 +100,9 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                 SELECT practice_id, job_id, claim_id,
                      coalesce(sum(abs(amount_cents)) FILTER (WHERE responsibility = 'insurance'), 0) AS insurance_cents,
                      coalesce(sum(abs(amount_cents)) FILTER (WHERE responsibility = 'patient'), 0) AS patient_cents
-                FROM posting p WHERE {_practice("p")} AND p.job_id IS NOT NULL GROUP BY 1, 2, 3
+                FROM posting p WHERE {of_practice("p")} AND p.job_id IS NOT NULL GROUP BY 1, 2, 3
             ) s ON s.practice_id = i.practice_id AND s.job_id = i.job_id AND s.claim_id = i.claim_id
-            WHERE {_practice("i")} AND i.outcome = 'settled' AND (i.insurance_cents, i.patient_cents) <>
+            WHERE {of_practice("i")} AND i.outcome = 'settled' AND (i.insurance_cents, i.patient_cents) <>
               (coalesce(s.insurance_cents, 0), coalesce(s.patient_cents, 0))""",
     ),
     "chunks_equal_items": Invariant(
@@ -119,7 +119,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                   AND i.position BETWEEN k.first_position AND k.last_position
             ) s ON true
             JOIN settle_job j ON j.practice_id = k.practice_id AND j.id = k.job_id
-            WHERE {_practice("k")} AND {_HAS_ITEMS} AND (
+            WHERE {of_practice("k")} AND {_HAS_ITEMS} AND (
               (k.settled, k.skipped, k.failed, k.insurance_cents, k.patient_cents) <>
               (s.settled, s.skipped, s.failed, s.insurance_cents, s.patient_cents)
               OR (k.state = 'done') <> (s.undone = 0))""",
@@ -135,14 +135,14 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             LEFT JOIN LATERAL (
                 SELECT count(*) AS items FROM job_item i WHERE i.practice_id = j.practice_id AND i.job_id = j.id
             ) t ON true
-            WHERE {_practice("j")} AND j.claims_total > 0 AND {_HAS_ITEMS} AND (
+            WHERE {of_practice("j")} AND j.claims_total > 0 AND {_HAS_ITEMS} AND (
               (coalesce(s.covered, 0), coalesce(s.first, 0), coalesce(s.last, 0), t.items) <>
               (j.claims_total, 1, j.claims_total, j.claims_total) OR s.done > j.claims_total)""",
     ),
     "completed_jobs_have_nothing_open": Invariant(
         "a completed job has an outcome for every claim",
         f"""SELECT {_JOB} FROM settle_job j
-            WHERE {_practice("j")} AND j.status = 'completed' AND EXISTS (
+            WHERE {of_practice("j")} AND j.status = 'completed' AND EXISTS (
               SELECT FROM job_chunk k WHERE k.practice_id = j.practice_id AND k.job_id = j.id AND k.state = 'open')""",
     ),
     "items_are_claims": Invariant(
@@ -150,11 +150,11 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         f"""SELECT {_ITEM}
             FROM job_item i LEFT JOIN claim c ON c.practice_id = i.practice_id AND c.id = i.claim_id
             LEFT JOIN settle_job j ON j.practice_id = i.practice_id AND j.id = i.job_id
-            WHERE {_practice("i")} AND (c.id IS NULL OR j.id IS NULL)""",
+            WHERE {of_practice("i")} AND (c.id IS NULL OR j.id IS NULL)""",
     ),
     "no_empty_posting": Invariant(
         "no posting is of zero cents",
-        f"SELECT {_POSTING} FROM posting p WHERE {_practice('p')} AND p.amount_cents = 0",
+        f"SELECT {_POSTING} FROM posting p WHERE {of_practice('p')} AND p.amount_cents = 0",
     ),
     "write_offs_make_no_credit": Invariant(
         "a write-off takes no line below zero",
@@ -162,7 +162,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                 SELECT p.practice_id, p.id, p.kind,
                        sum(p.amount_cents) OVER (PARTITION BY p.practice_id, p.claim_id, p.line, p.responsibility
                                                  ORDER BY p.id) AS due_after
-                FROM posting p WHERE {_practice("p")} AND EXISTS (
+                FROM posting p WHERE {of_practice("p")} AND EXISTS (
                   SELECT FROM posting w WHERE w.practice_id = p.practice_id AND w.claim_id = p.claim_id
                      AND w.line = p.line AND w.kind = 'write_off')
             ) p WHERE p.kind = 'write_off' AND p.due_after < 0""",
@@ -172,7 +172,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         f"""SELECT {_CLAIM} || ', line ' || b.line FROM (
                 SELECT p.practice_id, p.claim_id, p.line
                 FROM (SELECT p.practice_id, p.claim_id, p.job_id, min(p.id) AS first FROM posting p
-                      WHERE {_practice("p")} AND p.kind = 'write_off' AND p.job_id IS NOT NULL GROUP BY 1, 2, 3) w
+                      WHERE {of_practice("p")} AND p.kind = 'write_off' AND p.job_id IS NOT NULL GROUP BY 1, 2, 3) w
                 JOIN posting p ON p.practice_id = w.practice_id AND p.claim_id = w.claim_id AND p.id < w.first
                 GROUP BY p.practice_id, p.claim_id, p.line, p.responsibility, w.job_id
                 HAVING sum(p.amount_cents) < 0
@@ -183,24 +183,24 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         f"""SELECT {_POSTING}
             FROM posting p LEFT JOIN posting o
               ON o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line AND o.id = p.reverses_id
-            WHERE {_practice("p")} AND p.kind = 'reversal'
+            WHERE {of_practice("p")} AND p.kind = 'reversal'
               AND (o.id IS NULL OR o.amount_cents <> -p.amount_cents OR o.responsibility <> p.responsibility)
             UNION ALL
-            SELECT {_POSTING} FROM posting p WHERE {_practice("p")} AND EXISTS (
+            SELECT {_POSTING} FROM posting p WHERE {of_practice("p")} AND EXISTS (
               SELECT FROM posting r WHERE r.practice_id = p.practice_id AND r.reverses_id = p.id
               OFFSET 1)""",
     ),
     "money_moves_by_confirmed_jobs": Invariant(
         "only a confirmed job posts, and never one that only changes statuses",
         f"""SELECT {_JOB} FROM settle_job j
-            WHERE {_practice("j")} AND (j.kind = 'status' OR j.confirmed_at IS NULL) AND EXISTS (
+            WHERE {of_practice("j")} AND (j.kind = 'status' OR j.confirmed_at IS NULL) AND EXISTS (
               SELECT FROM job_chunk k WHERE k.practice_id = j.practice_id AND k.job_id = j.id
                  AND (k.insurance_cents <> 0 OR k.patient_cents <> 0))""",
     ),
     "jobs_over_a_limit_were_approved": Invariant(
         "a job that writes off more than a limit frozen into it, per claim or in total, was approved by another user",
         f"""SELECT {_JOB} FROM settle_job j
-            WHERE {_practice("j")} AND j.kind = 'settle' AND j.confirmed_at IS NOT NULL
+            WHERE {of_practice("j")} AND j.kind = 'settle' AND j.confirmed_at IS NOT NULL
               AND (j.decided_by IS NULL OR j.decided_by IN (j.requested_by, j.confirmed_by))
               AND (j.limits_exceeded <> '[]'
                 OR (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint
@@ -218,7 +218,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                 SELECT j.*, CASE WHEN j.schedule_id IS NULL THEN j.confirmed_by ELSE j.requested_by END AS answers,
                        (j.preview->>'insurance_cents')::bigint + (j.preview->>'patient_cents')::bigint AS cents,
                        least((j.limits->>'practice_job_cents')::bigint, (j.limits->>'user_job_cents')::bigint) AS most
-                FROM settle_job j WHERE {_practice("j")} AND j.kind = 'settle' AND j.confirmed_at IS NOT NULL
+                FROM settle_job j WHERE {of_practice("j")} AND j.kind = 'settle' AND j.confirmed_at IS NOT NULL
             ) j JOIN LATERAL (
                 SELECT sum(CASE o.status WHEN 'cancelled' THEN (
                          SELECT coalesce(sum(k.insurance_cents + k.patient_cents), 0) FROM job_chunk k
@@ -242,7 +242,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                        sum(k.insurance_before_cents - k.insurance_after_cents) AS insurance_cents,
                        sum(k.patient_before_cents - k.patient_after_cents) AS patient_cents,
                        sum(k.insurance_cents) AS insurance_moved, sum(k.patient_cents) AS patient_moved
-                FROM job_chunk k WHERE {_practice("k")} GROUP BY 1, 2
+                FROM job_chunk k WHERE {of_practice("k")} GROUP BY 1, 2
             ) s ON s.practice_id = j.practice_id AND s.job_id = j.id
             WHERE CASE j.kind WHEN 'reverse' THEN (-s.insurance_cents, -s.patient_cents)
                               ELSE (s.insurance_cents, s.patient_cents) END <> (s.insurance_moved, s.patient_moved)""",

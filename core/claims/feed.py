@@ -26,7 +26,7 @@ from core.models.practices import BillingStatus, Office, Patient, Payer, Provide
 from core.policy import facts
 from core.policy.facts import PAYER, PROVIDER, Terms
 from core.policy.rules import CAN_SETTLE
-from core.practices import exclusions, names, practice_days, queries as practices
+from core.practices import exclusions, names, practice_days, practice_queries
 
 __all__ = [
     "CAN_SETTLE",
@@ -118,7 +118,7 @@ class FeedPage:
 
 def terms_for(session: Session, practice_id: int, *, now: dt.datetime) -> Terms:
     """Return the terms for the write-off check: the practice's settings, and today in its time zone."""
-    practice = practices.find(session, practice_id)
+    practice = practice_queries.find(session, practice_id)
     today = practice_days.today(practice, now=now)
     return Terms(
         setting=practice.write_off,

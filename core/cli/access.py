@@ -15,7 +15,7 @@ from core.errors import BadInput, NotFound
 from core.models.people import Role, User
 from core.models.practices import WriteOffSetting
 from core.money import format_limit, parse_limit
-from core.practices import queries, write_off_setting
+from core.practices import practice_queries, write_off_setting
 from core.practices.create import find_or_create_practice
 
 _LIMIT: Final = "AMOUNT|unlimited"
@@ -179,7 +179,7 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
     """
     chosen = WriteOffSetting(setting)
     with context.database() as engine, transaction(make_sessions(engine)) as session:
-        practice_id = queries.find_by_name(session, practice_name).id
+        practice_id = practice_queries.find_by_name(session, practice_name).id
         who: dict[str, Any] = {
             "by": options.find_actor(session, email, practice_name) if email else None, "now": context.utc_now()
         }  # fmt: skip

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.cli import context, job_output, options
 from core.cli.jobs import run_job_command, warn_of_changes
-from core.jobs import commands, queries
+from core.jobs import commands, job_queries
 from core.jobs.approval import decide, inbox, limits, requesters
 from core.jobs.keys import JobKey
 from core.jobs.preview import stale
@@ -38,7 +38,7 @@ def _prompt_for_confirmation(job_id: int, email: str) -> str:
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        found = queries.find(session, JobKey(by.practice_id, job_id))
+        found = job_queries.find(session, JobKey(by.practice_id, job_id))
         click.echo(job_output.format_preview(session, found), err=True)  # standard output is for the result
     word: str = click.prompt("Type CONFIRM to approve", err=True)
     return word
@@ -76,7 +76,7 @@ def approvals(email: str, as_json: bool) -> None:
         people = {
             one for jobs in lists.values() for job in jobs for one in (requesters.accountable_user(job), job.decided_by)
         }
-        names = queries.names_of_users(session, by.practice_id, people)
+        names = job_queries.names_of_users(session, by.practice_id, people)
         facts = {what: [_job_facts(session, job, names) for job in jobs] for what, jobs in lists.items()}
     click.echo(json.dumps(facts) if as_json else _format_lists(facts))
 

@@ -10,7 +10,7 @@ from core.audit import log
 from core.audit.log import AuditFilter
 from core.cli import context, options
 from core.db.engine import Sessions, transaction
-from core.practices import queries
+from core.practices import practice_queries
 
 
 @click.command("audit")
@@ -51,7 +51,7 @@ def show_audit(
     """
     with options.sessions() as sessions:
         with transaction(sessions) as session:
-            practice_id = queries.find_by_name(session, practice).id
+            practice_id = practice_queries.find_by_name(session, practice).id
             wanted = AuditFilter(
                 person=log.find_user_id(session, practice_id, person) if person else None,
                 claim=claim,

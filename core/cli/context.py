@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from core.errors import Refusal
 from core.local import run_lock
 from core.local.connectivity import connected_engine
-from core.settings import settings
+from core.settings import load_settings
 
 
 class NoRunningServers(Refusal):
@@ -20,13 +20,13 @@ class NoRunningServers(Refusal):
 
 def database_url() -> str:
     """Return the database's URL. Raise `NoRunningServers`."""
-    given = settings().database_url
+    given = load_settings().database_url
     return given.get_secret_value() if given else _running_servers("SETTLE_DATABASE_URL").database_url
 
 
 def broker_url() -> str:
     """Return the broker's URL. Raise `NoRunningServers`."""
-    given = settings().broker_url
+    given = load_settings().broker_url
     return given.get_secret_value() if given else _running_servers("SETTLE_BROKER_URL").broker_url
 
 
@@ -48,7 +48,7 @@ def utc_now() -> dt.datetime:
 
 
 def _running_servers(variable: str) -> run_lock.RunningServers:
-    data_dir = settings().data_dir.absolute()
+    data_dir = load_settings().data_dir.absolute()
     servers = run_lock.find_running_servers(data_dir)
     if servers is None:
         raise NoRunningServers(

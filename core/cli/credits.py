@@ -9,12 +9,12 @@ from core.access.permissions import Action
 from core.cli import context, options
 from core.counting import counted
 from core.db.engine import transaction
-from core.ledger import credits as work_list
-from core.ledger.credits import CreditsFilter
+from core.ledger import credit_balances
+from core.ledger.credit_balances import CreditsFilter
 from core.models.ledger import Responsibility
 from core.models.practices import PayerClass
 from core.money import format_cents
-from core.practices import practice_days, queries
+from core.practices import practice_days, practice_queries
 
 
 @click.command("credits")
@@ -38,18 +38,20 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
         with transaction(sessions) as session:
             by = options.find_actor(session, email)
             by.require(Action.SEE_CLAIMS)
-            today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
+            today = practice_days.today(practice_queries.find(session, by.practice_id), now=context.utc_now())
             if as_csv:
-                work_list.read_by(session, by=by, now=context.utc_now())
+                credit_balances.read_by(session, by=by, now=context.utc_now())
         with sessions() as session:
             if as_csv:
-                for piece in work_list.csv_file(session, by.practice_id, wanted, today=today):
+                for piece in credit_balances.csv_file(session, by.practice_id, wanted, today=today):
                     # the same bytes as the page's file, whatever the terminal's encoding
                     click.echo(piece.encode(), nl=False)
                 return
             rows, cursor = [], None
             while True:
-                page = work_list.page(session, by.practice_id, wanted, cursor=cursor, limit=work_list.PAGE_MAX)
+                page = credit_balances.page(
+                    session, by.practice_id, wanted, cursor=cursor, limit=credit_balances.PAGE_MAX
+                )
                 rows += page.rows
                 cursor = page.next_cursor
                 if cursor is None:
@@ -67,7 +69,7 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
     click.echo(f"{counted(len(rows), 'credit')}, total {format_cents(sum(row.credit_cents for row in rows))}.")
 
 
-def _facts(row: work_list.Credit, today: Any) -> dict[str, Any]:
+def _facts(row: credit_balances.Credit, today: Any) -> dict[str, Any]:
     return {**vars(row), **row.reckoned(today)}
 
 

@@ -11,7 +11,7 @@ from core.claims import holds
 from core.cli import context, options
 from core.db.engine import transaction
 from core.models.claims import Hold
-from core.practices import exclusions, practice_days, queries
+from core.practices import exclusions, practice_days, practice_queries
 
 _NONE = "none"
 
@@ -87,7 +87,7 @@ def list_exclusions(every: bool, email: str, as_json: bool) -> None:
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
+        today = practice_days.today(practice_queries.find(session, by.practice_id), now=context.utc_now())
         found = exclusions.list_exclusions(session, by.practice_id, today=today, lasting_only=not every)
     if as_json:
         click.echo(json.dumps([_exclusion_facts(row) for row in found], default=str))
@@ -122,7 +122,7 @@ def list_holds(hold: str | None, email: str, as_json: bool) -> None:
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        today = practice_days.today(queries.find(session, by.practice_id), now=context.utc_now())
+        today = practice_days.today(practice_queries.find(session, by.practice_id), now=context.utc_now())
         found: list[holds.HeldClaim] = []
         kind = Hold(hold) if hold else None
         while page := holds.list_held_claims(

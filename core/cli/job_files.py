@@ -15,12 +15,12 @@ from core.counting import counted
 from core.db.engine import transaction
 from core.jobs import codes
 from core.jobs.keys import JobKey
-from core.jobs.results import certificate as certificates, files
-from core.jobs.results.certificate import Certificate, Money
+from core.jobs.results import certificates, files
+from core.jobs.results.certificates import Certificate, Money
 from core.jobs.results.files import File
 from core.models.jobs import JobKind
 from core.money import format_cents
-from core.practices.queries import find
+from core.practices.practice_queries import find
 from core.schedules.descriptions import clock
 
 _WRITERS: Final[dict[str, Callable[..., Iterable[Any]]]] = {"csv": files.csv_file, "xlsx": files.xlsx_file}

@@ -5,7 +5,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from core.counting import counted
-from core.jobs import codes, queries
+from core.jobs import codes, job_queries
 from core.jobs.approval import decide, limits, requesters
 from core.jobs.preview import cost_share, stale
 from core.jobs.preview.totals import CodeCount, Group, PreviewTotals
@@ -17,7 +17,7 @@ GROUPS_SHOWN: Final = 10  # payers or providers, largest first; --json has more
 
 def preview_facts(session: Session, job: SettleJob) -> dict[str, Any]:
     """Return the preview, its requesters and the exceeded limits as JSON."""
-    names = queries.names_of_users(session, job.practice_id, (*requesters.requester_ids(job), job.decided_by))
+    names = job_queries.names_of_users(session, job.practice_id, (*requesters.requester_ids(job), job.decided_by))
     let_run = job.approval_requested_at or job.confirmed_at
     expires_at = decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None
     totals = _totals(job)
@@ -110,7 +110,7 @@ def _groups(what: str, groups: list[Group]) -> list[str]:
 
 def _request_lines(session: Session, job: SettleJob) -> list[str]:
     """Return lines with the requester, reason, posting date and overridden rules."""
-    names = queries.names_of_users(session, job.practice_id, requesters.requester_ids(job))
+    names = job_queries.names_of_users(session, job.practice_id, requesters.requester_ids(job))
     said = [f"Requested by {names.get(job.requested_by, 'an unknown user')}"]
     if job.approval_requested_at or job.confirmed_at:
         said.append(f"Confirmed by {names.get(job.confirmed_by or 0, 'an unknown user')}")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.cli import context, options
 from core.db.engine import transaction
-from core.jobs import codes, commands, queries
+from core.jobs import codes, commands, job_queries
 from core.jobs.approval import limits
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, stale
@@ -52,7 +52,7 @@ def warn_of_changes(job_id: int, email: str) -> None:
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        job = queries.find(session, JobKey(by.practice_id, job_id))
+        job = job_queries.find(session, JobKey(by.practice_id, job_id))
         if changed := stale.describe(job, stale.count(session, job)):
             click.echo(changed, err=True)
 
@@ -65,7 +65,7 @@ def _at_terminal() -> bool:
 def _prompt_for_cost_share_reason(job_id: int, email: str) -> str | None:
     """Ask for the reason if the job writes off cost sharing. Return None if it does not."""
     with options.sessions() as sessions, sessions() as session:
-        job = queries.find(session, JobKey(options.find_actor(session, email).practice_id, job_id))
+        job = job_queries.find(session, JobKey(options.find_actor(session, email).practice_id, job_id))
         share = cost_share.as_previewed(job) if job.status is JobStatus.PREVIEWED else None
     if share is None:
         return None

@@ -15,7 +15,7 @@ from core.cli import context, options
 from core.db.engine import transaction
 from core.models.practices import PeriodState
 from core.practices import periods
-from core.schedules import queries as schedules
+from core.schedules import schedule_queries
 
 
 @click.group()
@@ -109,7 +109,7 @@ def _month_facts(one: Month) -> dict[str, Any]:
 
 def _blocked_by_closing(session: Session, practice_id: int, month: dt.date) -> list[str]:
     """Return what could no longer post into the month once it is closed, in words."""
-    coming = schedules.with_runs_in(session, practice_id, month, now=context.utc_now())
+    coming = schedule_queries.with_runs_in(session, practice_id, month, now=context.utc_now())
     previews = closing.waiting_previews(session, practice_id, month)
     return [
         *(

@@ -7,8 +7,8 @@ from sqlalchemy import exists, select
 
 from core.cli import options
 from core.models.practices import Practice
-from core.practices import queries
-from core.practices.queries import NoSuchPractice
+from core.practices import practice_queries
+from core.practices.practice_queries import NoSuchPractice
 
 _CURE = "To create it, add --create."
 create_option = click.option("--create", is_flag=True, help="Create the practice if it does not exist.")
@@ -22,7 +22,7 @@ def may_create(name: str, *, create: bool) -> bool:
     """
     with options.sessions() as sessions, sessions() as session:
         try:
-            queries.find_by_name(session, name)
+            practice_queries.find_by_name(session, name)
         except NoSuchPractice as missing:
             refusal = missing
             is_first = not session.scalar(select(exists().where(Practice.id.is_not(None))))

@@ -14,7 +14,7 @@ from core.claims.filters import ClaimFilter
 from core.cli import context, job_output, options
 from core.cli.watch import POLL_SECONDS
 from core.db.engine import Sessions, transaction
-from core.jobs import commands, prepare, queries
+from core.jobs import commands, job_queries, prepare
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
 from core.models.jobs import JobStatus, SettleJob
@@ -93,7 +93,7 @@ def preview(
     )
 
     def ask(session: Session, **who: Any) -> SettleJob:
-        return commands.preview(session, request, **who)
+        return commands.request_preview(session, request, **who)
 
     _print_preview(ask, email=email, practice=practice, as_json=as_json)
 
@@ -120,7 +120,7 @@ def reverse(job: int, email: str, claims: tuple[str, ...], as_json: bool, **give
 
     def ask(session: Session, *, by: Actor, **who: Any) -> SettleJob:
         key = JobKey(by.practice_id, job)
-        return commands.reverse(session, key, claim_ids=list(claims) or None, by=by, **given, **who)
+        return commands.request_reversal(session, key, claim_ids=list(claims) or None, by=by, **given, **who)
 
     _print_preview(ask, email=email, as_json=as_json)
 
@@ -165,7 +165,7 @@ def show(job: int, email: str, as_json: bool) -> None:
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        found = queries.find(session, JobKey(by.practice_id, job))
+        found = job_queries.find(session, JobKey(by.practice_id, job))
         click.echo(_format_preview(session, found, as_json=as_json))
 
 

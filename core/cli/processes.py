@@ -17,9 +17,9 @@ from core import logs
 from core.cli import context, options
 from core.db.engine import make_engine
 from core.local import health_file, programs
-from core.migrations.run import Migrated, migrate as migrate_database
+from core.migrations.run import Migrated, migrate_database
 from core.migrations.wait import wait_until_migrated
-from core.settings import settings
+from core.settings import load_settings
 
 
 @click.command()
@@ -45,7 +45,7 @@ def _describe_migration(migrated: Migrated) -> str:
 @click.command()
 def web() -> None:
     """Run the web server for pages and API."""
-    _exec_program(programs.web(settings()))
+    _exec_program(programs.web(load_settings()))
 
 
 @click.command()
@@ -57,7 +57,7 @@ def worker(queue: str, name: str | None) -> None:
     The settle queue is for chunks and previews, the control queue for sweep and tick.
     """
     _wait_until_migrated()
-    _exec_program(programs.worker(queue, settings(), name=name))
+    _exec_program(programs.worker(queue, load_settings(), name=name))
 
 
 @click.command()
@@ -67,7 +67,7 @@ def beat() -> None:
     It sends hints for sweep and tick every few seconds. A second beat does no harm.
     """
     _wait_until_migrated()
-    _exec_program(programs.beat(settings()))
+    _exec_program(programs.beat(load_settings()))
 
 
 @click.command()
@@ -76,14 +76,14 @@ def flower() -> None:
 
     SETTLE_FLOWER_BASIC_AUTH sets its user and password (user:password).
     """
-    if settings().flower_basic_auth is None:
+    if load_settings().flower_basic_auth is None:
         raise click.UsageError("Set SETTLE_FLOWER_BASIC_AUTH to user:password. Flower never runs without a password.")
-    _exec_program(programs.flower(settings()), programs.flower_environment(settings()))
+    _exec_program(programs.flower(load_settings()), programs.flower_environment(load_settings()))
 
 
 def _wait_until_migrated() -> None:
     """Wait until the database is reachable and migrated. SIGTERM and SIGINT end the process with code 0."""
-    logs.configure(settings().log_level)
+    logs.configure(load_settings().log_level)
     before = {number: signal.signal(number, _exit_on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     engine = make_engine(context.database_url(), pool_size=1)
     wait_until_migrated(engine, pause=_pause)

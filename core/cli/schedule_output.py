@@ -13,8 +13,8 @@ from core.counting import counted
 from core.jobs import codes
 from core.models.schedules import Schedule, ScheduleRun
 from core.money import format_cents, plain_limit
-from core.practices.queries import find as practice_of
-from core.schedules import descriptions, estimate as nightly, queries, reports
+from core.practices.practice_queries import find
+from core.schedules import descriptions, estimates, reports, schedule_queries
 
 _SCHEDULE: Final = options.RecordNumber("schedule", where="to find it, run `settle schedule list`")
 _RUN: Final = options.RecordNumber("run", where="to find it, run `settle schedule runs`")
@@ -30,7 +30,9 @@ def list_schedules(practice: str | None, email: str, as_json: bool) -> None:
     """List the schedules, what each does and its next run."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
-        found = [schedule_facts(session, one, now=now) for one in queries.list_schedules(session, by.practice_id)]
+        found = [
+            schedule_facts(session, one, now=now) for one in schedule_queries.list_schedules(session, by.practice_id)
+        ]
     if as_json:
         click.echo(json.dumps({"schedules": found}))
         return
@@ -48,7 +50,7 @@ def show(schedule_id: int, practice: str | None, email: str, as_json: bool) -> N
     """Show a schedule."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
-        facts = schedule_facts(session, queries.find(session, by.practice_id, schedule_id), now=now)
+        facts = schedule_facts(session, schedule_queries.find(session, by.practice_id, schedule_id), now=now)
     if as_json:
         click.echo(json.dumps(facts))
         return
@@ -67,8 +69,8 @@ def tonight(schedule_id: int, practice: str | None, email: str, as_json: bool) -
     """Estimate what a schedule's next run would settle."""
     with options.sessions() as sessions, sessions() as session:
         by = _find_reader(session, email, practice)
-        found = queries.find(session, by.practice_id, schedule_id)
-        seen = nightly.estimate_next_run(session, found, now=context.utc_now())
+        found = schedule_queries.find(session, by.practice_id, schedule_id)
+        seen = estimates.estimate_next_run(session, found, now=context.utc_now())
     if as_json:
         money = {"insurance_cents": seen.insurance_cents, "patient_cents": seen.patient_cents}
         facts = {"claims": seen.claims, "will_settle": seen.will_settle, "skipped": seen.skipped, **money}
@@ -98,7 +100,7 @@ def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, 
     """
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
-        found = queries.list_runs(session, by.practice_id, schedule_id, limit=limit)
+        found = schedule_queries.list_runs(session, by.practice_id, schedule_id, limit=limit)
         told = [run_facts(session, run, now=now) for run in found]
     if as_json:
         click.echo(json.dumps({"runs": told}))
@@ -116,7 +118,7 @@ def report(run_id: int, practice: str | None, email: str, as_json: bool) -> None
     """Show the report of a run."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
-        told = run_facts(session, queries.find_run(session, by.practice_id, run_id), now=now)
+        told = run_facts(session, schedule_queries.find_run(session, by.practice_id, run_id), now=now)
     if as_json:
         click.echo(json.dumps(told))
         return
@@ -136,7 +138,7 @@ def _find_reader(session: Session, email: str, practice: str | None) -> Actor:
 
 def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) -> dict[str, Any]:
     """Return a schedule as JSON."""
-    run_time = queries.next_run(session, schedule, now=now)
+    run_time = schedule_queries.next_run(session, schedule, now=now)
     return {
         "id": str(schedule.id),
         "name": schedule.name,
@@ -160,7 +162,7 @@ def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) ->
 
 def schedule_sentence(session: Session, schedule: Schedule) -> str:
     """Return what the schedule does, in words."""
-    return descriptions.describe(schedule, practice_of(session, schedule.practice_id).time_zone)
+    return descriptions.describe(schedule, find(session, schedule.practice_id).time_zone)
 
 
 def run_facts(session: Session, run: ScheduleRun, *, now: dt.datetime) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from core.jobs.lifecycle import CONFIRMATION
 from core.models.ledger import WriteOffReason
 from core.models.schedules import Schedule, ScheduleMode
 from core.money import UNLIMITED, UNLIMITED_WORD, parse_limit, plain_limit
-from core.schedules import commands, queries, time_zone
+from core.schedules import schedule_commands, schedule_queries, time_zone
 from core.schedules.requests import COLUMNS, WEEKDAYS, ScheduleRequest, parse_claims_cap
 
 _confirmation_option = click.option("--confirmation", help="The word CONFIRM. Without it, the command asks.")
@@ -80,7 +80,7 @@ def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
 def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
     """Create a schedule in report-only mode. Turn on settling with `settle schedule settle`."""
     request = ScheduleRequest.of({"weekdays": WEEKDAYS, **_given_fields(given)})
-    _run_schedule_command(commands.create, request, email=email, practice=practice, as_json=as_json)
+    _run_schedule_command(schedule_commands.create, request, email=email, practice=practice, as_json=as_json)
 
 
 @schedule.command("change")
@@ -96,12 +96,12 @@ def change(
     """Change the given fields, from the next run. A schedule that settles needs CONFIRM."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email, practice)
-        found = queries.find(session, by.practice_id, schedule_id)
+        found = schedule_queries.find(session, by.practice_id, schedule_id)
     request = ScheduleRequest.of({**_current_fields(found), **_given_fields(given)})
     if found.mode is ScheduleMode.SETTLE and confirmation is None:
         confirmation = click.prompt(f"Type {CONFIRMATION} to change what it settles")
     _run_schedule_command(
-        commands.change, schedule_id, request, version=found.version, confirmation=confirmation, email=email,
+        schedule_commands.change, schedule_id, request, version=found.version, confirmation=confirmation, email=email,
         practice=practice, as_json=as_json,
     )  # fmt: skip
 
@@ -116,10 +116,10 @@ def settle(schedule_id: int, confirmation: str | None, practice: str | None, ema
     """Turn on settling, from the next run. Needs CONFIRM."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email, practice)
-        found = queries.find(session, by.practice_id, schedule_id)
+        found = schedule_queries.find(session, by.practice_id, schedule_id)
     word = confirmation if confirmation is not None else click.prompt(f"Type {CONFIRMATION} to turn on settling")
     _run_schedule_command(
-        commands.start_settling, schedule_id, confirmation=word, version=found.version, email=email,
+        schedule_commands.start_settling, schedule_id, confirmation=word, version=found.version, email=email,
         practice=practice, as_json=as_json,
     )  # fmt: skip
 
@@ -133,8 +133,8 @@ def report_only(schedule_id: int, practice: str | None, email: str, as_json: boo
     """Switch a schedule to report-only mode."""
 
     def act(session: Session, **who: Any) -> Schedule:
-        version = queries.find(session, who["by"].practice_id, schedule_id).version
-        return commands.report_only(session, schedule_id, version=version, **who)
+        version = schedule_queries.find(session, who["by"].practice_id, schedule_id).version
+        return schedule_commands.report_only(session, schedule_id, version=version, **who)
 
     _run_schedule_command(act, email=email, practice=practice, as_json=as_json)
 
@@ -149,9 +149,11 @@ def _add_action_command(name: str, act: Callable[..., Schedule], help_: str) -> 
         _run_schedule_command(act, schedule_id, email=email, practice=practice, as_json=as_json)
 
 
-_add_action_command("pause", commands.pause, "Pause a schedule. It does not run until it is resumed.")
-_add_action_command("resume", commands.resume, "Resume a schedule. If it was stopped, you become its owner.")
-_add_action_command("delete", commands.delete, "Delete a schedule. A job that is running or waiting continues.")
+_add_action_command("pause", schedule_commands.pause, "Pause a schedule. It does not run until it is resumed.")
+_add_action_command("resume", schedule_commands.resume, "Resume a schedule. If it was stopped, you become its owner.")
+_add_action_command(
+    "delete", schedule_commands.delete, "Delete a schedule. A job that is running or waiting continues."
+)
 
 
 @schedule.command("run-now")
@@ -164,7 +166,7 @@ def run_now(schedule_id: int, key: str | None, practice: str | None, email: str,
     """Run a schedule now, in addition to its scheduled runs."""
     with options.sessions() as sessions, transaction(sessions) as session:
         by, now = options.find_actor(session, email, practice), context.utc_now()
-        run = commands.run_now(session, schedule_id, key=key or secrets.token_urlsafe(16), by=by, now=now)
+        run = schedule_commands.run_now(session, schedule_id, key=key or secrets.token_urlsafe(16), by=by, now=now)
         told = run_facts(session, run, now=now)
     click.echo(json.dumps(told) if as_json else f"Run {told['id']}: {told['sentence']}")
 

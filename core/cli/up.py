@@ -9,7 +9,7 @@ from core.cli.context import utc_now
 from core.local.run_lock import RunningServers
 from core.local.sample_practice import SignIn
 from core.local.supervisor import Screen, Supervisor
-from core.settings import settings
+from core.settings import load_settings
 
 
 @click.command()
@@ -23,7 +23,9 @@ def up(port: int | None, data_dir: Path | None, no_sample: bool) -> None:
     and keeps its files in the data folder.
     """
     chosen = {"web_port": port, "data_dir": data_dir}
-    with_choices = settings().model_copy(update={name: value for name, value in chosen.items() if value is not None})
+    with_choices = load_settings().model_copy(
+        update={name: value for name, value in chosen.items() if value is not None}
+    )
     _say("Batch Settle is starting …")
     Supervisor(with_choices, with_sample=not no_sample, screen=Screen(_say, _show_ready), clock=utc_now).run()
     _say("Stopped.")

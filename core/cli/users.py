@@ -14,7 +14,7 @@ from core.cli.access import user
 from core.db.engine import transaction
 from core.models.people import Role, User
 from core.money import format_limit, parse_limit, plain_limit
-from core.practices import limits, queries as practices
+from core.practices import limits, practice_queries
 
 _email_argument = click.argument("who", metavar="EMAIL")
 _which_argument = click.argument("which", type=click.Choice(["claim", "job"]))
@@ -119,7 +119,7 @@ def show_limits(email: str, as_json: bool) -> None:
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        practice = practices.find(session, by.practice_id)
+        practice = practice_queries.find(session, by.practice_id)
         everybody = by.may(Action.MANAGE_USERS)
         found = user_management.list_users(session, by) if everybody else [session.get_one(User, by.user_id)]
         of_practice = {

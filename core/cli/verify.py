@@ -13,7 +13,7 @@ from core.books.mismatches import flag_mismatches
 from core.cli import context
 from core.counting import counted
 from core.db.engine import make_sessions, transaction
-from core.practices import queries
+from core.practices import practice_queries
 
 
 def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Head | None:
@@ -42,7 +42,7 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
         sessions = make_sessions(engine)
         with transaction(sessions) as session:
             begin_snapshot(session)
-            practice_id = queries.find_by_name(session, name).id if name else None
+            practice_id = practice_queries.find_by_name(session, name).id if name else None
             found = violations(session, practice_id=practice_id)
             if kept and practice_id is not None and not log.contains_head(session, practice_id, kept):
                 found.append(_missing_head_violation(practice_id, kept))

@@ -22,13 +22,13 @@ from core.jobs.lifecycle import (
     wrong_status,
 )
 from core.jobs.preview import cost_share, freezing
-from core.jobs.preview.create import request_job as preview
-from core.jobs.reversal.create import request_reversal as reverse
+from core.jobs.preview.create_preview import request_preview
+from core.jobs.reversal.create_reversal import request_reversal
 from core.models.jobs import JobStatus, SettleJob
 
 __all__ = [
     "CONFIRMATION", "ConfirmationMismatch", "WrongStatus", "approve", "cancel", "confirm", "discard", "may", "pause",
-    "preview", "reject", "resume", "retry_failed", "reverse",
+    "reject", "request_preview", "request_reversal", "resume", "retry_failed",
 ]  # fmt: skip
 
 S = JobStatus

@@ -9,9 +9,9 @@ from core.access import authorize
 from core.db import timeouts
 from core.jobs.approval import limits, requesters
 from core.jobs.keys import JobKey
-from core.jobs.preview import create, freezing, schedule_lock
+from core.jobs.preview import create_preview, freezing, schedule_lock
 from core.jobs.preview.job_request import JobRequest
-from core.jobs.reversal import create as create_reversal
+from core.jobs.reversal import create_reversal
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.practices import practice_days
 
@@ -44,5 +44,5 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
         create_reversal.freeze(session, job, chunk_claims=chunk_claims, now=now)
         return True
     asked = {"selection": job.selection, "target_status": job.target_status, "reason": job.reason}
-    create.freeze_selected(session, job, JobRequest.of(asked).selection, chunk_claims=chunk_claims, now=now)
+    create_preview.freeze_selected(session, job, JobRequest.of(asked).selection, chunk_claims=chunk_claims, now=now)
     return True

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.errors import Refusal
-from core.jobs import commands, queries
+from core.jobs import commands, job_queries
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
 from core.models.claims import Claim
@@ -30,7 +30,7 @@ def preview_again(
 
     Raise what `make` raises, and `PreviewGone` if the claims were removed.
     """
-    old = queries.find(session, key)
+    old = job_queries.find(session, key)
     job = make(_claim_ids(session, key))
     if old.status is JobStatus.PREVIEWED and old.id != job.id:
         commands.discard(session, key, by=by, now=now)
@@ -60,7 +60,7 @@ def preview_with_posting_date(
 
     A second call returns the same job. Raise what a preview raises, and `PreviewGone`.
     """
-    old = queries.find(session, key)
+    old = job_queries.find(session, key)
     how: dict[str, Any] = {
         "by": by,
         "idempotency_key": f"dated:{key.job_id}:{posting_date}",
@@ -71,7 +71,9 @@ def preview_with_posting_date(
     def reverse(claim_ids: list[str]) -> SettleJob:
         assert old.reverses_job_id is not None
         original = JobKey(key.practice_id, old.reverses_job_id)
-        return commands.reverse(session, original, claim_ids=claim_ids, note=old.note, posting_date=posting_date, **how)
+        return commands.request_reversal(
+            session, original, claim_ids=claim_ids, note=old.note, posting_date=posting_date, **how
+        )
 
     def change(claim_ids: list[str]) -> SettleJob:
         asked = {
@@ -82,7 +84,7 @@ def preview_with_posting_date(
             "include": list(old.overridden_rules),
             "posting_date": posting_date,
         }
-        return commands.preview(session, JobRequest.of(asked), **how)
+        return commands.request_preview(session, JobRequest.of(asked), **how)
 
     make = reverse if old.kind is JobKind.REVERSE else change
     return preview_again(session, key, make, by=by, now=now)

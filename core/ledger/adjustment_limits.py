@@ -14,7 +14,7 @@ from core.models.ledger import Posting, PostingKind
 from core.models.people import User
 from core.models.practices import Practice
 from core.money import format_cents
-from core.practices import practice_days, queries
+from core.practices import practice_days, practice_queries
 
 
 class AdjustmentOverLimit(Refusal):
@@ -33,7 +33,7 @@ class Limit(NamedTuple):
 
 def limit_for_user(session: Session, by: Actor) -> Limit:
     """Return the stricter of the practice's limit and the user's own."""
-    practice = queries.find(session, by.practice_id)
+    practice = practice_queries.find(session, by.practice_id)
     own = session.get_one(User, by.user_id).claim_limit_cents
     return Limit(min(own, practice.claim_limit_cents), own <= practice.claim_limit_cents)
 

@@ -23,7 +23,7 @@ from core.local.postgres import Postgres
 from core.local.restart_policy import SupervisedProgram
 from core.local.saved_secret import load_or_create_secret
 from core.local.stop_signals import StopRequested, StopSignals
-from core.migrations.run import migrate
+from core.migrations.run import migrate_database
 from core.settings import Settings
 from core.watch import canary, heartbeat
 
@@ -82,7 +82,7 @@ class Supervisor:
         self._complete_settings()
         database_url = _secret_value(self._settings.database_url)
         with connected_engine(database_url) as engine:
-            migrate(database_url)
+            migrate_database(database_url)
             self._signals.check()
             if self._with_sample:
                 sample_practice.create_if_empty(engine, self._data_dir, now=self._clock(), say=self._screen.line)

@@ -1,4 +1,4 @@
-"""Alembic's entry point: run the migrations on the URL passed to `core.migrations.run.migrate`."""
+"""Alembic's entry point: run the migrations on the URL passed to `core.migrations.run.migrate_database`."""
 
 from alembic import context
 from sqlalchemy import NullPool, create_engine, make_url, text

@@ -43,7 +43,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class Migrated:
-    """What `migrate` did: the revision before and after, and the migrations that it ran."""
+    """What `migrate_database` did: the revision before and after, and the migrations that it ran."""
 
     before: str | None
     after: str
@@ -57,7 +57,7 @@ def _alembic_config(url: str | None = None) -> Config:
     return config
 
 
-def migrate(url: str, revision: str = "head") -> Migrated:
+def migrate_database(url: str, revision: str = "head") -> Migrated:
     """Migrate the database at `url` to `revision`. Raise `NewerDatabase` for an unknown revision.
 
     Raise `TablesBusy` if five tries did not get a migration's locks.

@@ -12,7 +12,7 @@ from core.access import audit, authorize, write_off_limits
 from core.access.permissions import Action, Actor
 from core.errors import BadInput
 from core.models.practices import Practice
-from core.practices import queries
+from core.practices import practice_queries
 
 
 class Limit(NamedTuple):
@@ -61,7 +61,7 @@ def set_write_off_limits(
     limits. Raise `NotAllowed`, and `BadLimitAmount` for an invalid amount.
     """
     authorize.require_current_role(session, by, Action.CHANGE_SETTING)
-    practice = queries.lock_practice(session, by.practice_id)
+    practice = practice_queries.lock_practice(session, by.practice_id)
     changed = write_off_limits.change_limits(practice, claim_cents=claim_cents, job_cents=job_cents)
     _record(session, "write_off_limits.changed", practice, changed, by=by, now=now)
     return practice
@@ -76,7 +76,7 @@ def _set(session: Session, act: str, numbers: dict[Limit, int], *, by: Actor, no
     }
     if faults:
         raise BadLimit("; ".join(faults.values()), faults=faults)
-    practice = queries.lock_practice(session, by.practice_id)
+    practice = practice_queries.lock_practice(session, by.practice_id)
     changed: dict[str, Any] = {}
     for limit, number in numbers.items():
         if getattr(practice, limit.column) != number:

@@ -14,7 +14,7 @@ from core.access.permissions import Action, Actor
 from core.errors import NotFound
 from core.models.people import User
 from core.models.practices import Practice, Provider, WriteOffSetting
-from core.practices import names, queries
+from core.practices import names, practice_queries
 
 _ACT = "write_off_setting.changed"
 
@@ -45,7 +45,7 @@ def set_for_practice(
 ) -> None:
     """Set the practice's setting. `by` is None for the command line. Repeating changes nothing."""
     _require(by)
-    before = queries.lock_practice(session, practice_id).write_off
+    before = practice_queries.lock_practice(session, practice_id).write_off
     if before == setting:
         return
     session.execute(update(Practice).where(Practice.id == practice_id).values(write_off=setting, **_changed(by, now)))
@@ -66,7 +66,7 @@ def set_for_provider(
     Raise `NotFound` if the practice has no such provider.
     """
     _require(by)
-    queries.lock_practice(session, practice_id)
+    practice_queries.lock_practice(session, practice_id)
     this = (Provider.practice_id == practice_id, Provider.external_id == provider_external_id)
     found = session.execute(select(Provider.id, Provider.write_off).where(*this)).one_or_none()
     if found is None:

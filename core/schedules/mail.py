@@ -26,7 +26,7 @@ from core.models.practices import Practice
 from core.models.schedules import MailState, ScheduleRun
 from core.schedules import reports, smtp
 from core.schedules.runs import MAIL_LIFE
-from core.settings import settings
+from core.settings import load_settings
 
 log: Final = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ class _SendResult(NamedTuple):
 
 def queue_reports(session: Session, *, now: dt.datetime) -> bool:
     """Queue the reports of runs that ended or need a decision. Return whether one can be sent now."""
-    if settings().smtp_url is None:
+    if load_settings().smtp_url is None:
         return False
     job = (SettleJob.practice_id == ScheduleRun.practice_id, SettleJob.id == ScheduleRun.job_id)
     rests = or_(ScheduleRun.job_id.is_(None), exists().where(*job, SettleJob.status.in_(reports.STOPPED_STATUSES)))
@@ -90,7 +90,7 @@ def queue_reports(session: Session, *, now: dt.datetime) -> bool:
 def send_due(sessions: Sessions, *, clock: Clock) -> int:
     """Send the reports that are due. Return how many were sent. Stop if the mail server does not answer."""
     sent = 0
-    if settings().smtp_url is None:
+    if load_settings().smtp_url is None:
         return sent
     for _ in range(MAILS_PER_ROUND_MAX):
         with transaction(sessions) as session:
@@ -130,7 +130,7 @@ def _send(sessions: Sessions, claim: _MailLease, *, now: dt.datetime) -> _SendRe
         with sessions() as session:
             timeouts.set_limits(session)
             message, is_final = _message(session, claim, now=now)
-        url = settings().smtp_url
+        url = load_settings().smtp_url
         assert url is not None
         left = smtp.send(url.get_secret_value(), message, to=claim.left)
     except smtp.ServerAway as error:
@@ -168,7 +168,7 @@ def _message(session: Session, claim: _MailLease, *, now: dt.datetime) -> tuple[
     zone = ZoneInfo(session.get_one(Practice, claim.practice_id).time_zone)
     run_date = run.local_date or run.created_at.astimezone(zone).date()
     report = reports.report_for_run(session, run, now=now)
-    sender = settings().mail_from or ""
+    sender = load_settings().mail_from or ""
     message = EmailMessage()
     what = "final result: " if run.mail_followup else ""
     message["Subject"] = f"Schedule {run.schedule_id}, {run_date:%m/%d/%Y}: {what}{report.state.replace('_', ' ')}"
@@ -191,7 +191,7 @@ def _lines(run: ScheduleRun, report: reports.RunReport) -> list[str]:
         lines += [f"{name.capitalize()}: {getattr(report, name):,}" for name in names]
         lines += [f"  {claims:,} because: {codes.describe(code)}" for code, claims in report.by_code]
         lines += [f"  {codes.describe(code)}: it needs another user's approval" for code in report.over]
-    base = settings().public_url
+    base = load_settings().public_url
     if base is not None:
         lines += ["", f"Report: {base}/schedule-runs/{run.id}", f"Schedule: {base}/schedules/{run.schedule_id}"]
         lines += [f"Job: {base}/jobs/{report.job_id}"] if report.job_id is not None else []

@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.counting import counted
-from core.jobs import queries
+from core.jobs import job_queries
 from core.jobs.keys import JobKey
 from core.jobs.preview.totals import PreviewTotals
-from core.jobs.results import outcomes as job_reports, progress
+from core.jobs.results import outcomes, progress
 from core.jobs.results.progress import Progress
 from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
@@ -73,7 +73,7 @@ def report_for_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> R
             said = f"{descriptions.OUTCOMES[run.outcome]}: {descriptions.describe_reason(run.reason_code)}."
         return RunReport(state=run.outcome.value, sentence=said)
     key = JobKey(run.practice_id, run.job_id)
-    job, seen = queries.find(session, key), progress.for_job(session, key, now=now)
+    job, seen = job_queries.find(session, key), progress.for_job(session, key, now=now)
     figures = _ran(session, key, job, seen) if job.confirmed_at is not None else _previewed(job, seen)
     held_by = _holders(session, key) if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else ()
     state, because = _state(run, job, figures), job.discarded_because
@@ -101,7 +101,7 @@ def _ran(session: Session, key: JobKey, job: SettleJob, seen: Progress) -> _Figu
     by_code = (
         tuple(
             (group.code, group.claims)
-            for group in job_reports.by_code(session, key)
+            for group in outcomes.by_code(session, key)
             if group.outcome is not Outcome.SETTLED
         )
         if rests

@@ -10,10 +10,10 @@ from core.access import audit
 from core.access.permissions import Actor
 from core.access.users import actor_for
 from core.errors import Refusal
-from core.jobs.preview.create import ScheduleTerms, request_job
+from core.jobs.preview.create_preview import ScheduleTerms, request_preview
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.preview.schedule_lock import ScheduleRunBusy
-from core.jobs.preview.selection import NothingSelected
+from core.jobs.preview.selections import NothingSelected
 from core.models.jobs import NextStep, SettleJob
 from core.models.people import User
 from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun
@@ -131,6 +131,6 @@ def _job(
     )
     try:
         with session.begin_nested():  # a job without claims is undone
-            return request_job(session, request, by=by, idempotency_key=key, now=now, schedule_terms=of_schedule)
+            return request_preview(session, request, by=by, idempotency_key=key, now=now, schedule_terms=of_schedule)
     except NothingSelected:
         return None

@@ -10,7 +10,7 @@ from core.access import audit
 from core.access.permissions import Action, Actor
 from core.models.practices import Practice
 from core.models.schedules import Schedule, ScheduleState
-from core.practices import queries
+from core.practices import practice_queries
 from core.practices.create import known_zone
 from core.schedules import descriptions, missed_runs, run_times
 
@@ -24,7 +24,7 @@ def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -
     by.require(Action.CHANGE_SETTING)
     zone = known_zone(name)
     schedules = _lock_active(session, by.practice_id)
-    practice = queries.lock_practice(session, by.practice_id)
+    practice = practice_queries.lock_practice(session, by.practice_id)
     if practice.time_zone == zone:
         return practice
     was, practice.time_zone = practice.time_zone, zone

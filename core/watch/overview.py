@@ -20,7 +20,7 @@ from core.models.jobs import IN_PROGRESS_STATUSES, JobStatus, SettleJob
 from core.models.operations import Process
 from core.models.practices import Practice
 from core.models.schedules import RunOutcome, Schedule, ScheduleRun, ScheduleState
-from core.schedules import run_times as due
+from core.schedules import run_times
 from core.watch import heartbeat, statistics
 from core.watch.deadline import QueryBudget
 from core.zone_database import ZoneDatabase
@@ -220,7 +220,7 @@ def _runs(session: Session, *, now: dt.datetime) -> RunsToWatch:
     waiting = []
     for schedule, zone, decided in rows:
         since = None if decided is None else decided + dt.timedelta(days=1)
-        pending = due.pending_runs(schedule, ZoneInfo(zone), now, (), since)
+        pending = run_times.pending_runs(schedule, ZoneInfo(zone), now, (), since)
         newest = pending.due or (
             pending.missed[-1] if pending.missed else None
         )  # too late to start, but not recorded yet

@@ -21,7 +21,7 @@ from core.db import causes
 from core.db.engine import make_engine
 from core.local import binaries, unprivileged
 from core.local.postgres import Postgres
-from core.settings import Settings, settings
+from core.settings import Settings, load_settings
 from tests.acceptance.own_postgres import SOCKET, own_postgres
 from tests.fronts import HOST, Authority, front, plain, postgres_tls
 from tests.waiting import eventually
@@ -105,14 +105,14 @@ def _assert_reported_everywhere(url: str, code: str, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setenv("SETTLE_DATABASE_URL", url)
     monkeypatch.delenv(TRACE_VARIABLE, raising=False)
-    settings.cache_clear()
+    load_settings.cache_clear()
     typed = CliRunner().invoke(main, ["verify"])
     assert (typed.exit_code, typed.stderr) == (1, f"{cause.sentence}\n")
     monkeypatch.setenv(TRACE_VARIABLE, "1")
     traced = CliRunner().invoke(main, ["verify"]).stderr
     assert traced.startswith(f"{cause.sentence}\n")
     assert "Traceback" in traced
-    settings.cache_clear()
+    load_settings.cache_clear()
 
     app = create_app(Settings.model_validate({"database_url": url, "broker_url": None}))
     ready = app.test_client().get("/readyz")

@@ -23,7 +23,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from sqlalchemy import select, text
 
-from core.access import sessions as user_sessions
+from core.access import user_sessions
 from core.access.users import actor_for, find_by_email
 from core.books.invariants import violations
 from core.db.engine import transaction
@@ -34,7 +34,7 @@ from core.local.guardian import Guardian, StopPolicy
 from core.models.practices import Practice
 from core.settings import QUEUE_CONTROL, TASK_MAIL, TASK_PREPARE, TASK_SWEEP, TASK_TICK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
-from tests.acceptance.test_flower import HOST, PAGES as FLOWER_PAGES, Flower, running_flower
+from tests.acceptance.test_flower import HOST, PAGES, Flower, running_flower
 from tests.acceptance.web import Answer, Api, Web, running_web
 from tests.core.schedules.mail_server import MailServer
 from tests.servers import Databases, broker_client
@@ -324,7 +324,7 @@ def _watched(installation: Installation) -> None:
         assert answer.status == (200 if path == "/operations" else 403), path
         installation.shown[f"to operations: {path}"] = answer.text
     installation.shown["settle operations"] = installation.command("operations", "--json", ok=True)
-    for path in (*FLOWER_PAGES, *(f"/task/{task}" for task in installation.flower.tasks(limit="500"))):
+    for path in (*PAGES, *(f"/task/{task}" for task in installation.flower.tasks(limit="500"))):
         status, text_ = installation.flower.ask(path)
         assert status == 200, path
         installation.shown[f"Flower: {path}"] = text_

@@ -18,7 +18,7 @@ from core.models.jobs import SettleJob
 from core.models.people import Role
 from core.models.schedules import MailState, RunOutcome, ScheduleRun
 from core.practices.create import DEFAULT_TIME_ZONE
-from core.schedules import commands
+from core.schedules import schedule_commands
 from core.settings import QUEUE_CONTROL, TASK_TICK, Settings
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.core.schedules.conftest import a_request
@@ -61,8 +61,8 @@ def due_now(practice: GivenPractice, *, name: str = "Small balances", **asked: o
     request = a_request(name=name, local_time=local.isoformat("minutes"), **asked)
     owner = practice.person(f"{name.replace(' ', '').lower()}@{practice.id}.example", Role.ADMIN)
     with transaction(practice.sessions) as session:
-        made = commands.create(session, request, by=owner, now=at - dt.timedelta(hours=1))
-        commands.start_settling(
+        made = schedule_commands.create(session, request, by=owner, now=at - dt.timedelta(hours=1))
+        schedule_commands.start_settling(
             session, made.id, confirmation="CONFIRM", version=1, by=owner, now=at - dt.timedelta(hours=1)
         )
         return made.id

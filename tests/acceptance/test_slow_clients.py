@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
-from core.access import audit, sessions as user_sessions
+from core.access import audit, user_sessions
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.jobs.keys import JobKey

@@ -123,7 +123,7 @@ def _last_tick(product: Product) -> dt.datetime:
 def test_a_large_preview_is_prepared_and_runs_without_the_broker(
     product: Product, broker: OwnBroker, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
     practice = product.practice(claims=6)
     with trouble(broker):
         job = product.preview(practice)

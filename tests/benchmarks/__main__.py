@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import away, place as places, reading, running, settling, slow
+from tests.benchmarks import away, places, reading, running, settling, slow
 from tests.benchmarks.measure import Row
 from tests.benchmarks.runs import Sizes
 

@@ -7,7 +7,7 @@ from typing import Final
 from tests.benchmarks import runs
 from tests.benchmarks.claims import Practice, make_practice
 from tests.benchmarks.measure import Row, Watch, per_second
-from tests.benchmarks.place import Place
+from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Sizes
 from tests.servers import broker_client
 

@@ -13,7 +13,7 @@ from core.models.claims import Claim
 from tests.benchmarks import runs
 from tests.benchmarks.claims import Practice, make_practice
 from tests.benchmarks.measure import Row, Watch, ms, timed
-from tests.benchmarks.place import Place
+from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Sizes
 
 PAGE_CLAIMS: Final = 50

@@ -10,7 +10,7 @@ from core.jobs.keys import JobKey
 from tests.benchmarks import runs
 from tests.benchmarks.claims import Practice, make_practice
 from tests.benchmarks.measure import Row, Watch, ms
-from tests.benchmarks.place import Place
+from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Crew, Sizes
 
 PROGRESS_SECONDS_MAX: Final = 0.02

@@ -22,7 +22,7 @@ from core.models.claims import Claim
 from core.models.jobs import JobStatus, SettleJob
 from core.settings import BROKER_TRANSPORT_OPTIONS, HINTS_PER_CONFIRM_MAX, QUEUE_SETTLE, TASK_WORK
 from tests.benchmarks.measure import Watch
-from tests.benchmarks.place import Place
+from tests.benchmarks.places import Place
 from tests.workers import Workers, running_workers
 
 LOOK_SECONDS: Final = 0.02  # long enough that polling takes no time from the workers
@@ -60,7 +60,7 @@ def preview(sessions: Sessions, by: Actor, *, selection: dict[str, Any] | None =
     """Request a job and freeze it, either in the request or as a worker does."""
     request = JobRequest.of({"selection": selection or EVERYTHING, "reason": "small_balance"})
     with transaction(sessions) as session:
-        job = commands.preview(session, request, by=by, idempotency_key=key, now=utc_now())
+        job = commands.request_preview(session, request, by=by, idempotency_key=key, now=utc_now())
         job_key = JobKey(job.practice_id, job.id)
     with transaction(sessions) as session:
         prepare.prepare(session, job_key, now=utc_now())

@@ -17,7 +17,7 @@ from core.settings import BROKER_TRANSPORT_OPTIONS
 from tests.benchmarks import one_transaction, orm, runs
 from tests.benchmarks.claims import Practice, make_practice
 from tests.benchmarks.measure import Row, Watch, per_second
-from tests.benchmarks.place import Place
+from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Sizes
 
 HOT_TABLES = ("job_item", "line_item")

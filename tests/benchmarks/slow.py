@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from core.access import sessions as user_sessions, tokens
+from core.access import tokens, user_sessions
 from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.jobs.keys import JobKey
@@ -17,7 +17,7 @@ from tests.acceptance.web import HOST, Web, running_web
 from tests.benchmarks import runs
 from tests.benchmarks.claims import make_practice
 from tests.benchmarks.measure import Row, Watch, ms, timed
-from tests.benchmarks.place import Place
+from tests.benchmarks.places import Place
 from tests.benchmarks.runs import Sizes
 from tests.waiting import eventually
 from webui.shared.auth import SESSION_COOKIE

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from sqlalchemy import Engine
 from werkzeug.serving import make_server
 
-from core.access import sessions as user_sessions
+from core.access import user_sessions
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
 from tests.factories import NOW, GivenPractice, a_practice

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from core.jobs.execution import engine as jobs_engine
+from core.jobs.execution import engine
 from core.jobs.keys import JobKey
 from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
@@ -26,7 +26,7 @@ def a_running_job(practice: GivenPractice) -> JobKey:
 
 
 def one_chunk(practice: GivenPractice) -> None:
-    jobs_engine.work(practice.sessions, worker="tester", clock=ticking(NOW))  # its clock ends after one chunk
+    engine.work(practice.sessions, worker="tester", clock=ticking(NOW))  # its clock ends after one chunk
 
 
 def test_the_job_page_follows_the_job_and_stops_polling_at_its_end(practice: GivenPractice, open_as: OPEN) -> None:

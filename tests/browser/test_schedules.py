@@ -10,7 +10,7 @@ from core.access.permissions import Actor
 from core.models.claims import SETTLED
 from core.models.people import Role
 from core.models.schedules import ScheduleMode
-from core.schedules import queries
+from core.schedules import schedule_queries
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice, Line
 
@@ -35,12 +35,12 @@ def fill_in(page: Page) -> None:
 
 def runs_of(practice: GivenPractice) -> int:
     with practice.sessions() as session:
-        return len(queries.list_runs(session, practice.id, limit=10))
+        return len(schedule_queries.list_runs(session, practice.id, limit=10))
 
 
 def mode_of(practice: GivenPractice) -> ScheduleMode:
     with practice.sessions() as session:
-        (schedule,) = queries.list_schedules(session, practice.id)
+        (schedule,) = schedule_queries.list_schedules(session, practice.id)
         return schedule.mode
 
 

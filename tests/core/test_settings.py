@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadSettings
-from core.settings import Settings, settings
+from core.settings import Settings, load_settings
 
 ReadSettings = Callable[..., Settings]
 
@@ -20,7 +20,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> ReadSettings:
             monkeypatch.delenv(f"SETTLE_{name.upper()}", raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(f"SETTLE_{name}", str(value))
-        return settings.__wrapped__()  # type: ignore[attr-defined, no-any-return]  # without the cache
+        return load_settings.__wrapped__()  # type: ignore[attr-defined, no-any-return]  # without the cache
 
     return read_with
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core import cli, settings as core_settings
+from core import cli, settings
 from core.jobs import codes
 from core.jobs.lifecycle import TRANSITIONS
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus
@@ -54,7 +54,7 @@ def test_every_task_name_that_is_sent_is_registered() -> None:
         [sys.executable, "-c", "from worker.app import app; app.loader.import_default_modules(); print(*app.tasks)"],
         check=True, capture_output=True, text=True, cwd=HOUSE,
     ).stdout.split()  # fmt: skip
-    sent = {value for name, value in vars(core_settings).items() if name.startswith("TASK_")}
+    sent = {value for name, value in vars(settings).items() if name.startswith("TASK_")}
     assert {task for task in listed if task.startswith("settle.")} == sent
 
 

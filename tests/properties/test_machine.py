@@ -147,7 +147,7 @@ class Practice(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 50), chunk_claims=st.integers(1, 5))
     def reverse_a_job(self, pick: int, chunk_claims: int) -> None:
         def reverse(session: Any) -> None:
-            made = commands.reverse(
+            made = commands.request_reversal(
                 session, self._job(pick), claim_ids=None, by=self.admin,
                 idempotency_key=f"k{next(self.keys)}", now=self.now, chunk_claims=chunk_claims,
             )  # fmt: skip

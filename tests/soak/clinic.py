@@ -127,14 +127,14 @@ class Clinic:
         self._confirm(session, JobKey(made.practice_id, made.id), now=now)
 
     def _preview(self, session: Session, request: dict[str, Any], *, now: dt.datetime) -> Any:
-        return commands.preview(
+        return commands.request_preview(
             session, JobRequest.of(request), by=self._admin, idempotency_key=next(self._keys), now=now,
             chunk_claims=CHUNK_CLAIMS,
         )  # fmt: skip
 
     def _reverse(self, session: Session, job: JobKey) -> None:
         now = utc_now()
-        made = commands.reverse(
+        made = commands.request_reversal(
             session, job, claim_ids=None, by=self._admin, idempotency_key=next(self._keys), now=now,
             chunk_claims=CHUNK_CLAIMS,
         )  # fmt: skip

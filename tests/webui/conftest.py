@@ -16,7 +16,7 @@ from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
-from core.access import sessions as user_sessions
+from core.access import user_sessions
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
 from core.jobs.keys import JobKey

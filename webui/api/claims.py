@@ -17,7 +17,7 @@ from core.claims.feed import DEFAULT_SORT, Sort
 from core.claims.filters import ClaimFilter
 from core.db.engine import transaction
 from core.jobs import codes
-from core.ledger import manual_postings as entries, queries as ledger_queries
+from core.ledger import ledger_queries, manual_postings
 from core.ledger.manual_postings import Entry
 from core.models.claims import Hold
 from core.models.ledger import Responsibility
@@ -86,7 +86,7 @@ class NewPosting(RootModel[Entry]):
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read the entry. Raise `BadEntry` naming each bad field."""
-        return cls(entries.parse_entry(given))
+        return cls(manual_postings.parse_entry(given))
 
 
 class NewHold(Body):
@@ -171,7 +171,9 @@ def post_entry(path: ClaimPath, header: OnceHeaders, body: NewPosting) -> tuple[
     """
     with transaction(app_context().sessions) as session:
         key = header.idempotency_key
-        posted = entries.post(session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now())
+        posted = manual_postings.post(
+            session, path.claim_id, body.root, by=current_actor(), idempotency_key=key, now=now()
+        )
         facts = _claim_fields(session, path)
     besides = {
         "took_back": posted.recovery,

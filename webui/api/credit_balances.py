@@ -7,11 +7,11 @@ from flask import Response, jsonify
 from pydantic import Field
 
 from core.access.permissions import Action
-from core.ledger import credits as work_list
-from core.ledger.credits import CreditsFilter
+from core.ledger import credit_balances
+from core.ledger.credit_balances import CreditsFilter
 from core.models.ledger import Responsibility
 from core.models.practices import PayerClass
-from core.practices import practice_days, queries
+from core.practices import practice_days, practice_queries
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer
 from webui.api.request_parsing import LIMIT_DEFAULT, Limit, Parameters, requires
@@ -24,7 +24,9 @@ class CreditsQuery(Parameters):
 
     responsibility: Responsibility | None = None
     payer_class: Annotated[PayerClass | None, Field(description="Class of the primary or secondary payer")] = None
-    at_least_cents: Annotated[work_list.AtLeastCents | None, Field(description="Minimum credit on the line")] = None
+    at_least_cents: Annotated[credit_balances.AtLeastCents | None, Field(description="Minimum credit on the line")] = (
+        None
+    )
     cursor: Annotated[str, Field(description="next_cursor of the previous page; empty for the first page")] = ""
     limit: Limit = LIMIT_DEFAULT
 
@@ -59,7 +61,7 @@ class Credit(Answer):
     return_to: Annotated[str | None, Field(description="The payer to refund: primary or secondary")]
 
     @classmethod
-    def of(cls, credit: work_list.Credit, today: dt.date) -> Self:
+    def of(cls, credit: credit_balances.Credit, today: dt.date) -> Self:
         """Return the credit as an answer."""
         return cls.model_validate({**vars(credit), **credit.reckoned(today)})
 
@@ -87,9 +89,9 @@ def list_credits(query: CreditsQuery) -> Response:
     """List every line with a credit balance."""
     practice_id, wanted = current_actor().practice_id, query.narrowed()
     with app_context().sessions() as session:
-        today = practice_days.today(queries.find(session, practice_id), now=now())
-        page = work_list.page(session, practice_id, wanted, cursor=query.cursor or None, limit=query.limit)
-        totals = work_list.totals(session, practice_id, wanted)
+        today = practice_days.today(practice_queries.find(session, practice_id), now=now())
+        page = credit_balances.page(session, practice_id, wanted, cursor=query.cursor or None, limit=query.limit)
+        totals = credit_balances.totals(session, practice_id, wanted)
     answer = Credits(
         credits=[Credit.of(row, today) for row in page.rows],
         totals=CreditTotals.model_validate(totals._asdict()),

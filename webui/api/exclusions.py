@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.practices import exclusions, practice_days, queries
+from core.practices import exclusions, practice_days, practice_queries
 from core.practices.exclusions import ExclusionRow, NoSuchExclusion
 from webui.api.blueprint import CLAIMS, api, problem_responses
 from webui.api.models import Answer, Id
@@ -105,5 +105,5 @@ def _one(exclusion_id: int) -> ExclusionAnswer:
 def _listed(**which: Any) -> list[ExclusionRow]:
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
-        today = practice_days.today(queries.find(session, practice_id), now=now())
+        today = practice_days.today(practice_queries.find(session, practice_id), now=now())
         return exclusions.list_exclusions(session, practice_id, today=today, **which)

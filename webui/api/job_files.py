@@ -7,8 +7,8 @@ from flask import Response, jsonify
 
 from core.access.permissions import Action
 from core.errors import NotFound
-from core.jobs.results import certificate, files
-from core.jobs.results.certificate import Certificate
+from core.jobs.results import certificates, files
+from core.jobs.results.certificates import Certificate
 from core.jobs.results.files import File
 from webui.api.blueprint import JOBS, api, problem_responses
 from webui.api.request_parsing import JobPath, requires
@@ -54,5 +54,5 @@ def download(path: FilePath) -> Response:
 def show_certificate(path: JobPath) -> Response:
     """Show the reconciliation certificate of a finished job: A/R before - written off = A/R after."""
     with app_context().sessions() as session:
-        drawn_up = certificate.for_job(session, path.key(current_actor()))
+        drawn_up = certificates.for_job(session, path.key(current_actor()))
     return jsonify(drawn_up.model_dump(mode="json"))

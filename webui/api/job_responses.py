@@ -6,7 +6,7 @@ from typing import Any
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from core.jobs import queries
+from core.jobs import job_queries
 from core.jobs.approval import decide, limits
 from core.jobs.preview import cost_share, stale
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
@@ -24,13 +24,13 @@ from webui.api.models import (
 
 def job_summaries(session: Session, practice_id: int, jobs: Sequence[SettleJob]) -> list[SettleJobSummary]:
     """Return the jobs with the names of their requesters."""
-    names = queries.names_of_users(session, practice_id, {person for job in jobs for person in _user_ids(job)})
+    names = job_queries.names_of_users(session, practice_id, {person for job in jobs for person in _user_ids(job)})
     return [SettleJobSummary(**_summary_fields(job, names)) for job in jobs]
 
 
 def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
     """Return the job with its frozen totals."""
-    names = queries.names_of_users(session, job.practice_id, _user_ids(job))
+    names = job_queries.names_of_users(session, job.practice_id, _user_ids(job))
     preview = _preview(job)
     return SettleJobAnswer(
         **_summary_fields(job, names),
@@ -41,7 +41,7 @@ def job_answer(session: Session, job: SettleJob) -> SettleJobAnswer:
 
 def confirmed_answer(session: Session, job: SettleJob) -> Confirmed:
     """Return that the job is confirmed, by whom and when, or that it needs another user's approval."""
-    names = queries.names_of_users(session, job.practice_id, _user_ids(job))
+    names = job_queries.names_of_users(session, job.practice_id, _user_ids(job))
     return Confirmed(
         id=str(job.id),
         status="confirmed" if job.confirmed_at is not None else "awaiting_approval",

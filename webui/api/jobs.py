@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import commands, queries
+from core.jobs import commands, job_queries
 from core.jobs.preview.job_request import SELECTION_CLAIM_IDS_MAX, ClaimIdText, JobRequest
 from core.jobs.results import outcome_sentences, outcomes, progress
 from core.models.jobs import JobStatus, SettleJob
@@ -73,7 +73,7 @@ def create_job(header: OnceHeaders, body: JobRequest) -> Created:
     """
     actor = current_actor()
     with transaction(app_context().sessions) as session:
-        job = commands.preview(
+        job = commands.request_preview(
             session,
             body,
             by=actor,
@@ -98,7 +98,7 @@ def reverse_job(path: JobPath, header: OnceHeaders, body: Reversal) -> Created:
     is skipped as `touched_since`. A claim whose write-off later payments already reversed is skipped as `late_payment`.
     """
     with transaction(app_context().sessions) as session:
-        job = commands.reverse(
+        job = commands.request_reversal(
             session,
             path.key(current_actor()),
             claim_ids=body.claim_ids,
@@ -125,7 +125,7 @@ def list_jobs(query: JobsQuery) -> Response:
     """List the practice's jobs, newest first."""
     practice_id, after = current_actor().practice_id, query.after()
     with app_context().sessions() as session:
-        jobs = queries.list_jobs(session, practice_id, before_id=after, status=query.status, limit=query.limit + 1)
+        jobs = job_queries.list_jobs(session, practice_id, before_id=after, status=query.status, limit=query.limit + 1)
         shown = jobs[: query.limit]
         answer = SettleJobsPage(
             settle_jobs=job_summaries(session, practice_id, shown),
@@ -139,7 +139,7 @@ def list_jobs(query: JobsQuery) -> Response:
 def show_job(path: JobPath) -> Response:
     """Show one job with its frozen totals."""
     with app_context().sessions() as session:
-        answer = job_answer(session, queries.find(session, path.key(current_actor())))
+        answer = job_answer(session, job_queries.find(session, path.key(current_actor())))
     return jsonify(answer.json_ready())
 
 
@@ -175,7 +175,7 @@ def show_progress(path: JobPath) -> BaseResponse:
     """Show a job's progress. Send the ETag back as If-None-Match to get 304 while nothing has changed."""
     with app_context().sessions() as session:
         key = path.key(current_actor())
-        found, kind = progress.for_job(session, key, now=now()), queries.find(session, key).kind
+        found, kind = progress.for_job(session, key, now=now()), job_queries.find(session, key).kind
     response = jsonify({**progress.as_json(found), "words": outcome_sentences.sentence(found, kind)})
     response.add_etag()  # of the answer itself, so that it changes exactly when the answer does
     return response.make_conditional(request)
@@ -187,7 +187,7 @@ def list_items(path: JobPath, query: ItemsQuery) -> Response:
     """List a job's claims in order, each with its outcome and reason."""
     key, after = path.key(current_actor()), query.after() or 0
     with app_context().sessions() as session:
-        queries.find(session, key)
+        job_queries.find(session, key)
         rows = outcomes.items(session, key, outcome=query.outcome, after_position=after, limit=query.limit + 1)
     shown = rows[: query.limit]
     answer = ItemsPage(

@@ -16,7 +16,7 @@ from core.db.engine import transaction
 from core.errors import NotFound
 from core.models.practices import PeriodState
 from core.practices import periods
-from core.schedules import queries as schedules
+from core.schedules import schedule_queries
 from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import LIMIT_DEFAULT, BadCursor, Body, Limit, Parameters, requires
@@ -83,7 +83,7 @@ class Stops(Answer):
         return cls(
             schedules=[
                 StoppedSchedule.model_validate({"id": one.id, "name": one.name})
-                for one in schedules.with_runs_in(session, practice_id, month, now=now())
+                for one in schedule_queries.with_runs_in(session, practice_id, month, now=now())
             ],
             settle_job_ids=[str(job_id) for job_id in closing.waiting_previews(session, practice_id, month)],
         )

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.jobs import codes
 from core.models.schedules import ScheduleRun
-from core.schedules import queries, reports
-from core.schedules.queries import NoSuchRun
+from core.schedules import reports, schedule_queries
+from core.schedules.schedule_queries import NoSuchRun
 from webui.api.blueprint import SCHEDULES, api, problem_responses
 from webui.api.request_parsing import IdPath, Page, requires
 from webui.api.schedule_models import Coded, ScheduleRunAnswer, ScheduleRuns
@@ -42,7 +42,7 @@ def list_runs(query: RunsQuery) -> Response:
     schedule_id = int(query.schedule_id) if query.schedule_id else None
     practice_id, before = current_actor().practice_id, query.after()
     with app_context().sessions() as session:
-        runs = queries.list_runs(session, practice_id, schedule_id, before=before, limit=query.limit + 1)
+        runs = schedule_queries.list_runs(session, practice_id, schedule_id, before=before, limit=query.limit + 1)
         shown = runs[: query.limit]
         answer = ScheduleRuns(
             schedule_runs=[run_answer(session, run) for run in shown],
@@ -56,7 +56,7 @@ def list_runs(query: RunsQuery) -> Response:
 def show_run(path: RunPath) -> Response:
     """Show one run with its current report."""
     with app_context().sessions() as session:
-        answer = run_answer(session, queries.find_run(session, current_actor().practice_id, path.id))
+        answer = run_answer(session, schedule_queries.find_run(session, current_actor().practice_id, path.id))
     return jsonify(answer.json_ready())
 
 

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.jobs import queries as jobs
+from core.jobs import job_queries
 from core.models.schedules import Schedule
 from core.money import plain_limit
-from core.practices.queries import find as practice_of
-from core.schedules import commands, descriptions, estimate, queries
-from core.schedules.queries import NoSuchSchedule
+from core.practices.practice_queries import find
+from core.schedules import descriptions, estimates, schedule_commands, schedule_queries
 from core.schedules.requests import ScheduleRequest
+from core.schedules.schedule_queries import NoSuchSchedule
 from webui.api.blueprint import SCHEDULES, api, problem_responses
 from webui.api.request_parsing import Body, IdPath, OnceHeaders, Parameters, requires
 from webui.api.schedule_models import ScheduleAnswer, ScheduleRunAnswer, Schedules, TonightAnswer
@@ -76,7 +76,7 @@ class LetSettle(OfVersion):
 def list_schedules() -> Response:
     """List the practice's schedules, by name."""
     with app_context().sessions() as session:
-        found = queries.list_schedules(session, current_actor().practice_id)
+        found = schedule_queries.list_schedules(session, current_actor().practice_id)
         answer = Schedules(schedules=_answers(session, found))
     return jsonify(answer.json_ready())
 
@@ -86,7 +86,7 @@ def list_schedules() -> Response:
 def make_schedule(body: ScheduleRequest) -> tuple[Response, int, dict[str, str]]:
     """Create a schedule. It only reports what it would settle until POST …/settle turns on settling."""
     with transaction(app_context().sessions) as session:
-        schedule = commands.create(session, body, by=current_actor(), now=now())
+        schedule = schedule_commands.create(session, body, by=current_actor(), now=now())
         answer = _answer(session, schedule)
     location = url_for("api.show_schedule", schedule_id=schedule.id)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": location}
@@ -97,7 +97,7 @@ def make_schedule(body: ScheduleRequest) -> tuple[Response, int, dict[str, str]]
 def show_schedule(path: SchedulePath) -> Response:
     """Show one schedule."""
     with app_context().sessions() as session:
-        answer = _answer(session, queries.find(session, current_actor().practice_id, path.id))
+        answer = _answer(session, schedule_queries.find(session, current_actor().practice_id, path.id))
     return jsonify(answer.json_ready())
 
 
@@ -108,7 +108,7 @@ def show_schedule(path: SchedulePath) -> Response:
 def change_schedule(path: SchedulePath, body: ScheduleChange) -> Response:
     """Change a schedule from its next run, if its version still matches. You become its owner."""
     with transaction(app_context().sessions) as session:
-        schedule = commands.change(
+        schedule = schedule_commands.change(
             session,
             path.id,
             body.request(),
@@ -126,7 +126,7 @@ def change_schedule(path: SchedulePath, body: ScheduleChange) -> Response:
 def delete_schedule(path: SchedulePath) -> tuple[str, int]:
     """Delete a schedule. It won't run again; its past runs are kept."""
     with transaction(app_context().sessions) as session:
-        commands.delete(session, path.id, by=current_actor(), now=now())
+        schedule_commands.delete(session, path.id, by=current_actor(), now=now())
     return "", HTTPStatus.NO_CONTENT
 
 
@@ -135,7 +135,7 @@ def delete_schedule(path: SchedulePath) -> tuple[str, int]:
 def pause_schedule(path: SchedulePath) -> Response:
     """Pause a schedule. It won't run until it is resumed. A second call changes nothing."""
     with transaction(app_context().sessions) as session:
-        answer = _answer(session, commands.pause(session, path.id, by=current_actor(), now=now()))
+        answer = _answer(session, schedule_commands.pause(session, path.id, by=current_actor(), now=now()))
     return jsonify(answer.json_ready())
 
 
@@ -146,7 +146,7 @@ def pause_schedule(path: SchedulePath) -> Response:
 def resume_schedule(path: SchedulePath) -> Response:
     """Resume a paused or stopped schedule. If it was stopped, you become its owner."""
     with transaction(app_context().sessions) as session:
-        answer = _answer(session, commands.resume(session, path.id, by=current_actor(), now=now()))
+        answer = _answer(session, schedule_commands.resume(session, path.id, by=current_actor(), now=now()))
     return jsonify(answer.json_ready())
 
 
@@ -159,7 +159,7 @@ def resume_schedule(path: SchedulePath) -> Response:
 def let_schedule_settle(path: SchedulePath, body: LetSettle) -> Response:
     """Turn on settling from the next run. This needs CONFIRM, and you become the owner."""
     with transaction(app_context().sessions) as session:
-        schedule = commands.start_settling(
+        schedule = schedule_commands.start_settling(
             session,
             path.id,
             confirmation=body.confirmation,
@@ -181,7 +181,7 @@ def let_schedule_report(path: SchedulePath, body: OfVersion) -> Response:
     """Switch a schedule to report only, from its next run."""
     with transaction(app_context().sessions) as session:
         by = current_actor()
-        schedule = commands.report_only(session, path.id, version=body.version, by=by, now=now())
+        schedule = schedule_commands.report_only(session, path.id, version=body.version, by=by, now=now())
         answer = _answer(session, schedule)
     return jsonify(answer.json_ready())
 
@@ -196,7 +196,7 @@ def run_schedule_now(path: SchedulePath, query: IfVersion, header: OnceHeaders) 
     """Run a schedule now, in addition to its scheduled runs. The same key gives the same run."""
     with transaction(app_context().sessions) as session:
         by, key = current_actor(), header.idempotency_key
-        run = commands.run_now(session, path.id, key=key, version=query.version, by=by, now=now())
+        run = schedule_commands.run_now(session, path.id, key=key, version=query.version, by=by, now=now())
         answer = run_answer(session, run)
     hint_workers_of_run(run)
     return jsonify(answer.json_ready()), HTTPStatus.CREATED, {"Location": url_for("api.show_run", run_id=run.id)}
@@ -209,8 +209,8 @@ def run_schedule_now(path: SchedulePath, query: IfVersion, header: OnceHeaders) 
 def show_tonight(path: SchedulePath) -> Response:
     """Estimate what a schedule would settle in its next run, based on current claims and settings."""
     with app_context().sessions() as session:
-        schedule = queries.find(session, current_actor().practice_id, path.id)
-        found = estimate.estimate_next_run(session, schedule, now=now())
+        schedule = schedule_queries.find(session, current_actor().practice_id, path.id)
+        found = estimates.estimate_next_run(session, schedule, now=now())
     answer = TonightAnswer(
         as_of=found.as_of,
         notes=found.notes,
@@ -231,14 +231,14 @@ def _answer(session: Session, schedule: Schedule) -> ScheduleAnswer:
 
 def _answers(session: Session, schedules: Sequence[Schedule]) -> list[ScheduleAnswer]:
     practice_id = current_actor().practice_id
-    zone = practice_of(session, practice_id).time_zone
+    zone = find(session, practice_id).time_zone
     people = {person for schedule in schedules for person in (schedule.owner_id, schedule.changed_by)}
-    names = jobs.names_of_users(session, practice_id, people)
+    names = job_queries.names_of_users(session, practice_id, people)
     return [ScheduleAnswer(**_schedule_fields(session, schedule, zone, names)) for schedule in schedules]
 
 
 def _schedule_fields(session: Session, schedule: Schedule, zone: str, names: Mapping[int, str]) -> dict[str, Any]:
-    run_time = queries.next_run(session, schedule, now=now())
+    run_time = schedule_queries.next_run(session, schedule, now=now())
     own = (
         "id", "name", "filter", "weekdays", "reason", "note", "mail_to", "mode", "state", "stopped_because", "version",
         "changed_at",

@@ -15,7 +15,7 @@ from core.db.engine import transaction
 from core.models.people import Role, User
 from core.models.practices import Practice
 from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, plain_limit
-from core.practices import limits, queries as practices
+from core.practices import limits, practice_queries
 from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Ceiling
 from webui.api.request_parsing import Body, IdPath, requires
@@ -168,7 +168,7 @@ def reactivate_user(path: UserPath) -> Response:
 def show_limits() -> Response:
     """Show the max write-off per claim and per job without approval."""
     with app_context().sessions() as session:
-        practice = practices.find(session, current_actor().practice_id)
+        practice = practice_queries.find(session, current_actor().practice_id)
         answer = _limits(practice, session.get_one(User, current_actor().user_id))
     return jsonify(answer.json_ready())
 

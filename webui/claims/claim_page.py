@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.claims import feed, holds, lookup
 from core.db.engine import transaction
-from core.jobs import codes, queries as jobs
+from core.jobs import codes, job_queries
 from core.jobs.keys import JobKey
-from core.jobs.reversal import create
-from core.ledger import manual_postings, queries as ledger, recoveries
-from core.ledger.queries import LedgerRow
+from core.jobs.reversal import create_reversal
+from core.ledger import ledger_queries, manual_postings, recoveries
+from core.ledger.ledger_queries import LedgerRow
 from core.models.claims import SETTLED, Hold
 from core.models.ledger import GroupCode, PostingKind, Responsibility
 from core.practices import exclusions, practice_days
@@ -49,7 +49,7 @@ def render_claim(claim_id: str, **said: Any) -> str:
     with transaction(app_context().sessions) as db:
         internal = lookup.find(db, practice_id, claim_id)
         terms = feed.terms_for(db, practice_id, now=now())
-        postings = ledger.ledger(db, practice_id, internal.id)
+        postings = ledger_queries.ledger(db, practice_id, internal.id)
         facts: dict[str, Any] = {
             "claim": feed.find_row(db, practice_id, claim_id, terms=terms),
             "saw": codes.rule_values(feed.blocking_rule_values(db, practice_id, claim_id, terms=terms)),
@@ -108,7 +108,7 @@ def _reversible_job(db: Session, practice_id: int, postings: Sequence[LedgerRow]
     if not standing:
         return None
     _, job_id = max(standing)
-    return job_id if create.is_reversible(jobs.find(db, JobKey(practice_id, job_id))) else None
+    return job_id if create_reversal.is_reversible(job_queries.find(db, JobKey(practice_id, job_id))) else None
 
 
 def with_running_balances(postings: Iterable[LedgerRow]) -> Iterator[EntryWithBalances]:

@@ -5,8 +5,8 @@ from typing import Any, Final
 from flask import Blueprint, Response, render_template, request
 
 from core.access.permissions import Action
-from core.ledger import credits as work_list
-from core.ledger.credits import BadCreditsFilter, CreditsFilter
+from core.ledger import credit_balances
+from core.ledger.credit_balances import BadCreditsFilter, CreditsFilter
 from core.models.ledger import Responsibility
 from core.models.practices import PayerClass
 from core.money import BadAmount, parse_amount
@@ -42,8 +42,8 @@ def download() -> Response:
         by=actor,
         name=f"credits-{today}.csv",
         content_type=file_downloads.CSV,
-        record=lambda db: work_list.read_by(db, by=actor, now=now()),
-        pieces=lambda db: work_list.csv_file(db, actor.practice_id, wanted, today=today),
+        record=lambda db: credit_balances.read_by(db, by=actor, now=now()),
+        pieces=lambda db: credit_balances.csv_file(db, actor.practice_id, wanted, today=today),
     )
 
 
@@ -55,11 +55,11 @@ def _filter() -> CreditsFilter:
 
 def _page(wanted: CreditsFilter | None, **said: Any) -> str:
     practice_id, cursor = current_actor().practice_id, request.args.get("cursor")
-    found, totals = work_list.Page([], None), None
+    found, totals = credit_balances.Page([], None), None
     if wanted is not None:
         with app_context().sessions() as db:
-            found = work_list.page(db, practice_id, wanted, cursor=cursor, limit=ROWS)
-            totals = work_list.totals(db, practice_id, wanted)
+            found = credit_balances.page(db, practice_id, wanted, cursor=cursor, limit=ROWS)
+            totals = credit_balances.totals(db, practice_id, wanted)
     asked = {name: request.args[name] for name in _FIELDS if request.args.get(name)}
     return render_template(
         "credits/index.html",

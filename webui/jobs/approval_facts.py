@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from core.access.permissions import Action
-from core.jobs import commands, queries, reversed_totals
+from core.jobs import commands, job_queries, reversed_totals
 from core.jobs.approval import decide, inbox, limits, requesters
 from core.jobs.preview import stale
 from core.jobs.preview.totals import PreviewTotals
@@ -31,7 +31,7 @@ def approval_page_facts(db: Session, job: SettleJob, args: MultiDict[str, str]) 
         "of_day": of_day,
         "of_day_reversed": reversed_totals.for_jobs(db, job.practice_id, [other.id for other in of_day]),
         "cents": limits.write_off_total,
-        "asked_by": queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
+        "asked_by": job_queries.names_of_users(db, job.practice_id, [asked_by]).get(asked_by, "–"),
         "left": inbox.deactivated_requesters(db, job),
         "is_own": inbox.is_own_job(actor, job),
         "may_decide": commands.may(actor, job, Action.APPROVE_JOB) and not inbox.is_own_job(actor, job),

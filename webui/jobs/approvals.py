@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import commands, queries
+from core.jobs import commands, job_queries
 from core.jobs.approval import decide, inbox, limits, requesters
 from core.jobs.approval.decide import ReasonMissing
 from core.jobs.approval.limits import OverLimit
@@ -139,4 +139,4 @@ def _recent_decisions() -> dict[str, Any]:
 
 def _user_names(db: Session, shown: Iterable[SettleJob]) -> dict[int, str]:
     people = {person for job in shown for person in (job.requested_by, job.confirmed_by, job.decided_by)}
-    return queries.names_of_users(db, current_actor().practice_id, people)
+    return job_queries.names_of_users(db, current_actor().practice_id, people)

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import commands, queries
+from core.jobs import commands, job_queries
 from core.jobs.commands import ConfirmationMismatch
 from core.jobs.keys import JobKey
 from core.jobs.preview.cost_share import CostShareReasonMissing
@@ -50,7 +50,7 @@ def claims(job_id: int) -> BaseResponse | str:
         return redirect(url_for("jobs.show", job_id=job_id, **asked))  # type: ignore[arg-type]
     key = JobKey(current_actor().practice_id, job_id)
     with app_context().sessions() as db:
-        job = queries.find(db, key)
+        job = job_queries.find(db, key)
         facts = {
             "job": job,
             "claims": preview_facts.preview_claims_table(db, job, request.args),
@@ -105,7 +105,7 @@ def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> 
     """Return the dialog of a job in any status. `said` has the faults."""
     key = JobKey(current_actor().practice_id, job_id)
     with app_context().sessions() as db:
-        job = queries.find(db, key)
+        job = job_queries.find(db, key)
         facts: dict[str, Any] = {"job": job, "now": now()}
         if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
             facts |= preview_facts.preview_page_facts(db, job, request.args)

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, render_template
 
 from core.access.permissions import Action, Actor
 from core.jobs.keys import JobKey
-from core.jobs.results import certificate, files as downloads
-from core.jobs.results.certificate import Certificate
+from core.jobs.results import certificates, files
+from core.jobs.results.certificates import Certificate
 from core.jobs.results.files import File
 from core.models.jobs import JobKind, JobStatus
 from core.models.ledger import WriteOffReason
@@ -27,17 +27,17 @@ blueprint = Blueprint("evidence", __name__, url_prefix="/jobs")
 def download(job_id: int, name: str, form: str) -> Response:
     """Download one of the three files. It never needs a million claims in memory."""
     actor = current_actor()
-    return send_job_file(JobKey(actor.practice_id, job_id), downloads.parse_file(name), form, by=actor)
+    return send_job_file(JobKey(actor.practice_id, job_id), files.parse_file(name), form, by=actor)
 
 
 def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
     """Answer with a file of a job, as `csv` or `xlsx`."""
     return file_downloads.send_file(
         by=by,
-        name=downloads.file_name(key, file, form),
+        name=files.file_name(key, file, form),
         content_type=CONTENT_TYPES[form],
-        record=lambda db: downloads.authorize_download(db, key, file, by=by, now=now()),
-        pieces=lambda db: (downloads.csv_file if form == "csv" else downloads.xlsx_file)(db, key, file),
+        record=lambda db: files.authorize_download(db, key, file, by=by, now=now()),
+        pieces=lambda db: (files.csv_file if form == "csv" else files.xlsx_file)(db, key, file),
     )
 
 
@@ -72,4 +72,4 @@ def as_json(job_id: int) -> Response:
 
 def _certificate(job_id: int) -> Certificate:
     with app_context().sessions() as db:
-        return certificate.for_job(db, JobKey(current_actor().practice_id, job_id))
+        return certificates.for_job(db, JobKey(current_actor().practice_id, job_id))

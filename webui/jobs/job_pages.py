@@ -13,7 +13,7 @@ from core.audit import job_history
 from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import codes, commands, queries, reversed_totals
+from core.jobs import codes, commands, job_queries, reversed_totals
 from core.jobs.execution import retry
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share
@@ -21,7 +21,7 @@ from core.jobs.preview.totals import PreviewTotals
 from core.jobs.results import outcomes, progress
 from core.jobs.results.files import File
 from core.jobs.results.progress import Progress
-from core.jobs.reversal import create
+from core.jobs.reversal import create_reversal
 from core.models.job_items import Outcome
 from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, SettleJob
 from webui.jobs import approval_facts, preview_facts
@@ -48,10 +48,10 @@ def index() -> Response | str:
     status = _one_of(JobStatus, request.args.get("status"))
     before = reading.number(request.args.get("before", ""))
     with app_context().sessions() as db:
-        jobs = queries.list_jobs(db, practice_id, before_id=before, status=status, limit=PAGE_JOBS + 1)
+        jobs = job_queries.list_jobs(db, practice_id, before_id=before, status=status, limit=PAGE_JOBS + 1)
         shown = jobs[:PAGE_JOBS]
         by_job = progress.for_jobs(db, practice_id, [job.id for job in shown], now=now())
-        names = queries.names_of_users(db, practice_id, _user_ids(*shown))
+        names = job_queries.names_of_users(db, practice_id, _user_ids(*shown))
         returned = reversed_totals.for_jobs(db, practice_id, [job.id for job in shown])
     moving = any(job.status in IN_PROGRESS_STATUSES for job in shown)
     older = shown[-1].id if len(jobs) > PAGE_JOBS else None
@@ -74,7 +74,7 @@ def render_job(job_id: int, **said: Any) -> Response:
     key = JobKey(current_actor().practice_id, job_id)
     at = now()
     with app_context().sessions() as db:
-        job = queries.find(db, key)
+        job = job_queries.find(db, key)
         so_far = progress.for_job(db, key, now=at)
         points = progress.claims_per_second(db, key, now=at, seconds=CHART_SECONDS)
         facts = {
@@ -83,12 +83,12 @@ def render_job(job_id: int, **said: Any) -> Response:
             "points": points,
             "totals": PreviewTotals.model_validate(job.preview) if job.preview else None,
             "selection": _selection_counts(job.selection),
-            "names": queries.names_of_users(db, key.practice_id, _user_ids(job)),
+            "names": job_queries.names_of_users(db, key.practice_id, _user_ids(job)),
             "table": _outcome_table(db, key, job, so_far),
             "moving": job.status in IN_PROGRESS_STATUSES,
             "now": at,
             "run": RUN_LABELS[job.kind],
-            "reversals": queries.reversals_of(db, key),
+            "reversals": job_queries.reversals_of(db, key),
             "reversed": reversed_totals.for_jobs(db, key.practice_id, [key.job_id]).get(key.job_id),
             "history": job_history.for_job(db, key),
             "flower": flower_links.job_hints_url(app_context().settings, *key)
@@ -182,7 +182,7 @@ def _permissions(job: SettleJob) -> dict[str, bool]:
         "may_control": commands.may(actor, job, Action.CONTROL_JOB),
         "may_discard": commands.may(actor, job, Action.PREVIEW_JOB),
         "may_reverse": actor.may(Action.REVERSE_JOB),
-        "is_reversible": create.is_reversible(job),
+        "is_reversible": create_reversal.is_reversible(job),
     }
 
 

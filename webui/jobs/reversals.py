@@ -12,10 +12,10 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import commands, queries
+from core.jobs import commands, job_queries
 from core.jobs.keys import JobKey
 from core.jobs.results import progress
-from core.jobs.reversal import create
+from core.jobs.reversal import create_reversal
 from core.models.jobs import SettleJob
 from core.practices.periods import BadPostingDate
 from core.reading import NOTE_CHARACTERS_MAX, day
@@ -66,7 +66,7 @@ def _preview_reversal(job_id: int, claim_id: str | None, note: str) -> SettleJob
     asked = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}\n{dated}".encode()).hexdigest()[:16]
     form_key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     with transaction(app_context().sessions) as db:
-        return commands.reverse(
+        return commands.request_reversal(
             db,
             JobKey(actor.practice_id, job_id),
             claim_ids=[claim_id] if claim_id else None,
@@ -98,11 +98,11 @@ def _render_form(job_id: int, claim_id: str | None, **said: Any) -> str:
     key = JobKey(current_actor().practice_id, job_id)
     with app_context().sessions() as db:
         facts: dict[str, Any] = {
-            "job": queries.find(db, key),
+            "job": job_queries.find(db, key),
             "progress": progress.for_job(db, key, now=now()),
-            "reversals": queries.reversals_of(db, key),
+            "reversals": job_queries.reversals_of(db, key),
         }
-    facts["is_reversible"] = create.is_reversible(facts["job"])
+    facts["is_reversible"] = create_reversal.is_reversible(facts["job"])
     return render_template(
         "jobs/reverse.html",
         claim_id=claim_id,

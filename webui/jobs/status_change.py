@@ -13,7 +13,7 @@ from core.access.permissions import Action
 from core.claims import feed
 from core.db.engine import transaction
 from core.errors import Refusal
-from core.jobs import commands, preview_again, queries
+from core.jobs import commands, job_queries, preview_again
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.preview.job_request import JobRequest
 from core.models.claims import SETTLED
@@ -100,7 +100,7 @@ def _count_claims(asked: StatusChangeForm) -> int:
     practice_id = current_actor().practice_id
     with transaction(app_context().sessions) as db:
         if asked.again:
-            return queries.find(db, JobKey(practice_id, asked.again)).claims_total or 0
+            return job_queries.find(db, JobKey(practice_id, asked.again)).claims_total or 0
         assert asked.selected is not None
         return asked.selected.totals(db, practice_id, feed.terms_for(db, practice_id, now=now())).claims
 
@@ -138,7 +138,7 @@ def _create_preview(asked: StatusChangeForm, form_key: str) -> SettleJob:
         job_request = JobRequest.of({**wanted, "selection": selection})
         # The key includes the request, so that a changed selection is another job and not a refusal.
         key = f"{form_key or secrets.token_urlsafe(16)}:{job_request.hash()[:16]}"
-        return commands.preview(
+        return commands.request_preview(
             db, job_request, by=actor, idempotency_key=key, chunk_claims=app_context().settings.chunk_claims, now=now()
         )
 
@@ -164,7 +164,7 @@ def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
     """Show the first step again for the claims of an earlier preview that expired or needs another reason."""
     actor = current_actor()
     with transaction(app_context().sessions) as db:
-        job = queries.find(db, JobKey(actor.practice_id, job_id))
+        job = job_queries.find(db, JobKey(actor.practice_id, job_id))
     reason = job.reason.value if job.reason else ""
     asked = StatusChangeForm(job.target_status, None, job.id, reason, job.note, tuple(job.overridden_rules))
     return render_reason_step(asked) if job.kind is JobKind.SETTLE else _preview_or_refusal(asked)

@@ -13,7 +13,7 @@ from core.db.engine import transaction
 from core.money import BadLimitAmount, parse_limit
 from core.practices import limits
 from core.practices.limits import BadLimit, Limit
-from webui.practice import settings
+from webui.practice import write_off_settings
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
@@ -35,7 +35,7 @@ def change_budget() -> Response | tuple[str, int]:
                 now=now(),
             )
     except BadLimit as refusal:
-        return settings.render_settings(
+        return write_off_settings.render_settings(
             faults=refusal.facts["faults"], typed=request.form
         ), HTTPStatus.UNPROCESSABLE_ENTITY
     flash("Error limits saved. Running jobs use them from their next error.", "good")
@@ -48,7 +48,7 @@ def change_write_off_limits() -> Response | tuple[str, int]:
     """Set what may be written off without approval on one claim and in one job."""
     cents, faults = parse_limits(request.form)
     if faults:
-        return settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+        return write_off_settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
     with transaction(app_context().sessions) as db:
         limits.set_write_off_limits(db, **cents, by=current_actor(), now=now())
     flash("Limits saved. Existing previews keep their old limits.", "good")
@@ -76,7 +76,7 @@ def change_recent_payment() -> Response | tuple[str, int]:
         with transaction(app_context().sessions) as db:
             limits.set_recent_payment_days(db, by=current_actor(), days=_number(limits.RECENT_DAYS), now=now())
     except BadLimit as refusal:
-        return settings.render_settings(
+        return write_off_settings.render_settings(
             faults=refusal.facts["faults"], typed=request.form
         ), HTTPStatus.UNPROCESSABLE_ENTITY
     flash("Recent-payment window saved. Existing previews keep their old window.", "good")

@@ -15,7 +15,7 @@ from core.errors import NotAllowed, NotFound, Refusal
 from core.models.ledger import PostingKind, Responsibility
 from core.practices import periods, practice_days
 from core.reading import NOTE_CHARACTERS_MAX
-from core.schedules import queries as schedules
+from core.schedules import schedule_queries
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
@@ -98,7 +98,7 @@ def _page(month: dt.date, **said: Any) -> str:
         keeps = found.totals if found.state == "closed" else closing.current_totals(db, actor.practice_id, month)
         jobs = closing.unfinished_jobs(db, actor.practice_id, month)
         waiting = closing.waiting_previews(db, actor.practice_id, month)
-        coming = schedules.with_runs_in(db, actor.practice_id, month, now=now())
+        coming = schedule_queries.with_runs_in(db, actor.practice_id, month, now=now())
     return render_template(
         "periods/show.html",
         month=found,

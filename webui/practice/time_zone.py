@@ -9,7 +9,7 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.practices.create import BadTimeZone
 from core.schedules import time_zone
-from webui.practice import settings
+from webui.practice import write_off_settings
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
 
@@ -26,6 +26,6 @@ def change() -> Response | tuple[str, int]:
             time_zone.set_time_zone(db, typed, by=current_actor(), now=now())
     except BadTimeZone:
         faults = {"time_zone": "Choose a time zone from the list, e.g. America/Chicago."}
-        return settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
+        return write_off_settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
     flash("Time zone saved. Schedules use it from their next run.", "good")
     return redirect(url_for("settings.show", _anchor="time-zone"), code=HTTPStatus.SEE_OTHER)

@@ -10,11 +10,11 @@ from werkzeug.wrappers import Response
 from core.access.permissions import Action
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import queries as jobs
+from core.jobs import job_queries
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import ConfirmationMismatch
 from core.models.schedules import Schedule, ScheduleRun
-from core.schedules import commands
+from core.schedules import schedule_commands
 from webui.schedules import schedule_pages
 from webui.schedules.schedule_pages import SCHEDULE_ID_RULE
 from webui.shared.app_context import app_context, hint_workers, now
@@ -27,14 +27,16 @@ blueprint = Blueprint("schedule_acts", __name__, url_prefix="/schedules")
 @requires(Action.MANAGE_SCHEDULES)
 def pause(schedule_id: int) -> Response:
     """Pause the schedule."""
-    return _run_command(commands.pause, schedule_id, "Schedule paused. It won't run until someone resumes it.")
+    return _run_command(schedule_commands.pause, schedule_id, "Schedule paused. It won't run until someone resumes it.")
 
 
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/resume")
 @requires(Action.MANAGE_SCHEDULES)
 def resume(schedule_id: int) -> Response:
     """Resume the schedule."""
-    return _run_command(commands.resume, schedule_id, "Schedule resumed. It runs again at its next scheduled time.")
+    return _run_command(
+        schedule_commands.resume, schedule_id, "Schedule resumed. It runs again at its next scheduled time."
+    )
 
 
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/report-only")
@@ -42,7 +44,7 @@ def resume(schedule_id: int) -> Response:
 def report_only(schedule_id: int) -> Response:
     """Return the schedule to report-only mode."""
     said = "Report-only mode is on. From the next run, nothing is written off."
-    return _run_command(commands.report_only, schedule_id, said, version=schedule_pages.version_from_form())
+    return _run_command(schedule_commands.report_only, schedule_id, said, version=schedule_pages.version_from_form())
 
 
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/settle")
@@ -52,7 +54,7 @@ def settle(schedule_id: int) -> Response | tuple[str, int]:
     typed = request.form.get("confirmation", "")
     try:
         with transaction(app_context().sessions) as db:
-            commands.start_settling(
+            schedule_commands.start_settling(
                 db,
                 schedule_id,
                 confirmation=typed,
@@ -75,7 +77,7 @@ def settle(schedule_id: int) -> Response | tuple[str, int]:
 def delete(schedule_id: int) -> Response:
     """Delete the schedule. Its runs stay."""
     with transaction(app_context().sessions) as db:
-        deleted = commands.delete(db, schedule_id, by=current_actor(), now=now())
+        deleted = schedule_commands.delete(db, schedule_id, by=current_actor(), now=now())
     flash(f"Schedule “{deleted.name}” deleted. Its past runs are kept under Runs.", "good")
     return redirect(url_for("schedules.index"), code=HTTPStatus.SEE_OTHER)
 
@@ -88,7 +90,7 @@ def run_now(schedule_id: int) -> Response:
     try:
         with transaction(app_context().sessions) as db:
             key, version = request.form.get("run_key", ""), schedule_pages.version_from_form()
-            run = commands.run_now(db, schedule_id, key=key, version=version, by=actor, now=now())
+            run = schedule_commands.run_now(db, schedule_id, key=key, version=version, by=actor, now=now())
     except (NotFound, NotAllowed):
         raise
     except Refusal as refusal:
@@ -103,7 +105,7 @@ def hint_workers_of_run(run: ScheduleRun) -> None:
     if run.job_id is None:
         return
     with app_context().sessions() as db:
-        job = jobs.find(db, JobKey(run.practice_id, run.job_id))
+        job = job_queries.find(db, JobKey(run.practice_id, run.job_id))
     hint_workers(job)
 
 

@@ -16,15 +16,15 @@ from core.claims import feed
 from core.db.base import BIGINT_MAX
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
-from core.jobs import queries as jobs
+from core.jobs import job_queries
 from core.jobs.lifecycle import ConfirmationMismatch
 from core.models.ledger import WriteOffReason
 from core.models.schedules import Schedule, ScheduleMode
 from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX
-from core.schedules import commands, descriptions, estimate, queries
-from core.schedules.commands import StaleSchedule
+from core.schedules import descriptions, estimates, schedule_commands, schedule_queries
 from core.schedules.requests import NAME_CHARACTERS_MAX, ScheduleRequest
+from core.schedules.schedule_commands import StaleSchedule
 from webui.claims import feed_columns
 from webui.claims.feed_query import FILTER_KEYS, FeedQuery
 from webui.schedules import schedule_labels
@@ -32,7 +32,7 @@ from webui.schedules.schedule_form import ScheduleForm
 from webui.schedules.schedule_runs import RunWithReport, with_report
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
-from webui.shared.labels import words as spoken
+from webui.shared.labels import words
 
 RUNS_SHOWN: Final = 10
 PREVIEW_ONLY: Final = "look"  # the form's other button: estimate only, save nothing
@@ -56,8 +56,8 @@ def index() -> str:
     """List the practice's schedules: what each does, its next run, and the result of its last run."""
     practice = current_practice()
     with app_context().sessions() as db:
-        found = queries.list_schedules(db, practice.id)
-        last = queries.last_runs(db, practice.id)
+        found = schedule_queries.list_schedules(db, practice.id)
+        last = schedule_queries.last_runs(db, practice.id)
         rows = [
             ScheduleRow(
                 schedule,
@@ -67,7 +67,7 @@ def index() -> str:
             )
             for schedule in found
         ]
-        names = jobs.names_of_users(db, practice.id, {schedule.owner_id for schedule in found})
+        names = job_queries.names_of_users(db, practice.id, {schedule.owner_id for schedule in found})
     return render_template("schedules/index.html", rows=rows, names=names, may_manage=may_manage())
 
 
@@ -84,8 +84,8 @@ def tonight_of(schedule_id: int) -> str:
     """Show the estimate of the next run, as a part of the page if the page requests it."""
     practice = current_practice()
     with transaction(app_context().sessions) as db:
-        schedule = queries.find(db, practice.id, schedule_id)
-        seen = _estimate_or_reason(lambda: estimate.estimate_next_run(db, schedule, now=now()))
+        schedule = schedule_queries.find(db, practice.id, schedule_id)
+        seen = _estimate_or_reason(lambda: estimates.estimate_next_run(db, schedule, now=now()))
     if not request.headers.get("HX-Request"):
         return render_schedule(schedule_id, **seen)
     settles = schedule.mode is ScheduleMode.SETTLE
@@ -94,11 +94,11 @@ def tonight_of(schedule_id: int) -> str:
     )
 
 
-def _estimate_or_reason(add_up: Callable[[], estimate.RunEstimate]) -> dict[str, Any]:
+def _estimate_or_reason(add_up: Callable[[], estimates.RunEstimate]) -> dict[str, Any]:
     """Return the estimate, or why there is none."""
     try:
         return {"tonight": add_up()}
-    except estimate.EstimateTooSlow as slow:
+    except estimates.EstimateTooSlow as slow:
         return {"too_slow": slow.message}
 
 
@@ -106,15 +106,18 @@ def render_schedule(schedule_id: int, **said: Any) -> str:
     """Return the schedule's page. `said` has faults, and the estimate if known."""
     practice = current_practice()
     with app_context().sessions() as db:
-        schedule = queries.find(db, practice.id, schedule_id)
+        schedule = schedule_queries.find(db, practice.id, schedule_id)
         facts = {
             "schedule": schedule,
             "sentence": descriptions.describe(schedule, practice.time_zone),
             "next": next_run_sentence(db, schedule, practice.time_zone),
             "terms": schedule_labels.describe_filter(schedule.filter, feed.filter_choices(db, practice.id)),
             "today": practice_days.today(practice, now=now()),
-            "runs": [with_report(db, run) for run in queries.list_runs(db, practice.id, schedule.id, limit=RUNS_SHOWN)],
-            "names": jobs.names_of_users(db, practice.id, {schedule.owner_id, schedule.changed_by}),
+            "runs": [
+                with_report(db, run)
+                for run in schedule_queries.list_runs(db, practice.id, schedule.id, limit=RUNS_SHOWN)
+            ],
+            "names": job_queries.names_of_users(db, practice.id, {schedule.owner_id, schedule.changed_by}),
         }
     return render_template(
         "schedules/show.html", run_key=secrets.token_urlsafe(16), may_manage=may_manage(), **facts, **said
@@ -140,7 +143,7 @@ def make() -> Response | tuple[str, int] | str:
         return _render_form(form)
     try:
         with transaction(app_context().sessions) as db:
-            made = commands.create(db, form.request, by=current_actor(), now=now())
+            made = schedule_commands.create(db, form.request, by=current_actor(), now=now())
     except NotAllowed:
         raise
     except Refusal as refusal:
@@ -154,7 +157,7 @@ def make() -> Response | tuple[str, int] | str:
 def edit(schedule_id: int) -> str:
     """Show the form filled in with the schedule."""
     with app_context().sessions() as db:
-        schedule = queries.find(db, current_actor().practice_id, schedule_id)
+        schedule = schedule_queries.find(db, current_actor().practice_id, schedule_id)
     return _render_form(ScheduleForm.of_schedule(schedule), schedule)
 
 
@@ -164,14 +167,14 @@ def change(schedule_id: int) -> Response | tuple[str, int] | str:
     """Change the schedule unless another user changed it. If it settles, CONFIRM must be typed again."""
     form = ScheduleForm.of(request.form)
     with app_context().sessions() as db:
-        schedule = queries.find(db, current_actor().practice_id, schedule_id)
+        schedule = schedule_queries.find(db, current_actor().practice_id, schedule_id)
     if form.request is None:
         return _render_form(form, schedule), HTTPStatus.UNPROCESSABLE_ENTITY
     if request.form.get("act") == PREVIEW_ONLY:
         return _render_form(form, schedule)
     try:
         with transaction(app_context().sessions) as db:
-            commands.change(
+            schedule_commands.change(
                 db,
                 schedule_id,
                 form.request,
@@ -202,7 +205,7 @@ def _form_with_refusal(form: ScheduleForm, schedule: Schedule | None, refusal: R
 
 def next_run_sentence(db: Session, schedule: Schedule, time_zone: str) -> str:
     """Say when it runs next."""
-    run_time = queries.next_run(db, schedule, now=now())
+    run_time = schedule_queries.next_run(db, schedule, now=now())
     return schedule_labels.describe_next_run(schedule, run_time, time_zone)
 
 
@@ -212,14 +215,14 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: A
     seen: dict[str, Any] = {}
     with app_context().sessions() as db:
         choices = feed.filter_choices(db, practice.id)
-        names = jobs.names_of_users(db, practice.id, {schedule.changed_by} if schedule else set())
+        names = job_queries.names_of_users(db, practice.id, {schedule.changed_by} if schedule else set())
     if form.request is not None:
         asked = form.request
         with transaction(app_context().sessions) as db:
             seen = {
                 "sentence": descriptions.describe(_unsaved_schedule(asked, schedule), practice.time_zone),
                 "today": practice_days.today(practice, now=now()),
-                **_estimate_or_reason(lambda: estimate.estimate_request(db, asked, by=current_actor(), now=now())),
+                **_estimate_or_reason(lambda: estimates.estimate_request(db, asked, by=current_actor(), now=now())),
             }
     return render_template(
         "schedules/form.html",
@@ -233,7 +236,7 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: A
         version=schedule.version
         if schedule and (said.get("is_stale") or request.method == "GET")
         else version_from_form(),
-        reasons_said=[(reason.value, spoken(reason)) for reason in WriteOffReason],
+        reasons_said=[(reason.value, words(reason)) for reason in WriteOffReason],
         name_max=NAME_CHARACTERS_MAX,
         note_max=NOTE_CHARACTERS_MAX,
         weekdays=descriptions.DAYS,

@@ -9,13 +9,13 @@ from core import reading
 from core.access.permissions import Action
 from core.claims import feed
 from core.db.base import BIGINT_MAX
-from core.jobs import codes, queries as jobs
+from core.jobs import codes, job_queries
 from core.models.jobs import SettleJob
 from core.models.ledger import WriteOffReason
 from core.models.schedules import ScheduleRun
-from core.schedules import descriptions, queries, reports
-from core.schedules.queries import NoSuchSchedule
+from core.schedules import descriptions, reports, schedule_queries
 from core.schedules.reports import RunReport
+from core.schedules.schedule_queries import NoSuchSchedule
 from webui.schedules import schedule_labels
 from webui.shared import partials
 from webui.shared.app_context import app_context, now
@@ -46,7 +46,7 @@ def index() -> str:
     practice_id = current_actor().practice_id
     before_id = reading.number(request.args.get("before", ""))
     with app_context().sessions() as db:
-        found = queries.list_runs(db, practice_id, before=before_id, limit=PAGE_RUNS + 1)
+        found = schedule_queries.list_runs(db, practice_id, before=before_id, limit=PAGE_RUNS + 1)
         runs = [with_report(db, run) for run in found[:PAGE_RUNS]]
     older = runs[-1].run.id if len(found) > PAGE_RUNS else None
     return render_template("schedules/runs.html", runs=runs, older=older, before=before_id)
@@ -58,7 +58,7 @@ def show(run_id: int) -> str:
     """Show the report of one run. The page requests it again while it changes."""
     practice = current_practice()
     with app_context().sessions() as db:
-        run = queries.find_run(db, practice.id, run_id)
+        run = schedule_queries.find_run(db, practice.id, run_id)
         facts = {
             "run": run,
             "report": reports.report_for_run(db, run, now=now()),
@@ -66,7 +66,7 @@ def show(run_id: int) -> str:
             "terms": schedule_labels.describe_filter(
                 run.schedule_snapshot["filter"], feed.filter_choices(db, practice.id)
             ),
-            "names": jobs.names_of_users(db, practice.id, {run.requested_by, run.schedule_snapshot["owner_id"]}),
+            "names": job_queries.names_of_users(db, practice.id, {run.requested_by, run.schedule_snapshot["owner_id"]}),
             "reason": WriteOffReason(run.schedule_snapshot["reason"]),
             "failures": codes.FAILURE_SENTENCES,
             "mail": descriptions.describe_mail(run),
@@ -88,14 +88,14 @@ def run_that_made(job: SettleJob) -> OriginatingRun | None:
     if job.schedule_id is None:
         return None
     with app_context().sessions() as db:
-        run = queries.run_for_job(db, job.practice_id, job.id)
+        run = schedule_queries.run_for_job(db, job.practice_id, job.id)
         return None if run is None else OriginatingRun(run, _schedule_exists(db, run))
 
 
 def _schedule_exists(db: Session, run: ScheduleRun) -> bool:
     """Return whether the schedule still exists. Runs of a deleted schedule stay readable."""
     try:
-        queries.find(db, run.practice_id, run.schedule_id)
+        schedule_queries.find(db, run.practice_id, run.schedule_id)
     except NoSuchSchedule:
         return False
     return True

@@ -11,7 +11,7 @@ import structlog
 from gunicorn.workers.base import Worker as GunicornWorker
 from waitress import wasyncore
 
-from core.settings import settings
+from core.settings import load_settings
 from webui.server.http_server import CONNECTIONS_MAX, ClientTimeouts, Server, create_server
 from webui.server.thread_pools import ThreadPools
 
@@ -39,7 +39,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         """Serve until gunicorn stops this process or is gone itself."""
         _raise_open_files_limit()
         sys.setswitchinterval(THREAD_SWITCH_SECONDS)
-        conf = settings()
+        conf = load_settings()
         waits, lanes = ClientTimeouts(conf), ThreadPools(conf.web_threads)
         self._servers = [create_server(one.sock, self.wsgi, lanes, self._loop) for one in self.sockets]
         while self.alive and self.ppid == os.getppid():

@@ -7,7 +7,7 @@ from flask_openapi3.openapi import OpenAPI
 from gunicorn.glogging import Logger
 
 from core import logs, zone_database
-from core.settings import settings
+from core.settings import load_settings
 from core.watch import heartbeat
 from core.watch.pulse import HeartbeatThread
 from webui.app import create_app
@@ -22,7 +22,7 @@ _PREFIXES_OF_REQUEST_LINES: Final = (
 
 def application() -> OpenAPI:
     """Create the application of one web process, after the fork."""
-    logs.configure(settings().log_level)
+    logs.configure(load_settings().log_level)
     _redact_waitress_logs()
     zone_database.log_at_start(now=utc_now())
     app = create_app()
@@ -38,7 +38,7 @@ class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
     def setup(self, cfg: Any) -> None:
         """Leave the output to our logging."""
         super().setup(cfg)
-        logs.configure(settings().log_level)
+        logs.configure(load_settings().log_level)
         for theirs in (self.error_log, self.access_log):
             theirs.handlers[:] = []
         self.error_log.propagate = True

@@ -27,11 +27,11 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as BaseResponse
 
-from core.access import sessions, users
+from core.access import user_sessions, users
 from core.access.permissions import Action, Actor
 from core.db.engine import transaction
 from core.models.practices import Practice
-from core.practices import queries as practices
+from core.practices import practice_queries
 from webui.shared.app_context import app_context, now
 
 SESSION_COOKIE: Final = "settle_session"
@@ -68,7 +68,7 @@ def signed_in_actor() -> Actor | None:
         if token:
             idle = app_context().settings.session_idle_minutes
             with transaction(app_context().sessions) as db:
-                g.actor = sessions.find_actor(db, token, now(), idle)
+                g.actor = user_sessions.find_actor(db, token, now(), idle)
     actor: Actor | None = g.actor
     return actor
 
@@ -85,7 +85,7 @@ def current_practice() -> Practice:
     """Return the practice of the signed-in user."""
     if "practice" not in g:
         with app_context().sessions() as db:
-            g.practice = practices.find(db, current_actor().practice_id)
+            g.practice = practice_queries.find(db, current_actor().practice_id)
     practice: Practice = g.practice
     return practice
 
@@ -130,7 +130,7 @@ def start_session() -> BaseResponse | tuple[str, int]:
     try:
         with transaction(app_context().sessions) as db:
             actor = users.sign_in(db, email=email, password=request.form.get("password", ""), now=now())
-            token = sessions.start(db, actor, now())
+            token = user_sessions.start(db, actor, now())
     except users.SignInFailed as refusal:
         page = render_template("signin.html", next=request.form.get("next", ""), email=email, fault=refusal.message)
         return page, refusal.http_status
@@ -148,7 +148,7 @@ def sign_out() -> BaseResponse:
     token = request.cookies.get(SESSION_COOKIE)
     if token:
         with transaction(app_context().sessions) as db:
-            sessions.end(db, token, now())
+            user_sessions.end(db, token, now())
     session.clear()
     flash("You are signed out.", "good")
     response = redirect(url_for("auth.sign_in"))

@@ -49,7 +49,7 @@ from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, PostingKind
 from core.models.practices import Practice
-from core.practices import periods, practice_days, queries
+from core.practices import periods, practice_days, practice_queries
 
 _STAGE: Final = stages.POSTING
 _ROWS_AT_ONCE: Final = 5_000  # ids that fit in one statement
@@ -79,7 +79,7 @@ def import_postings(
 
     Raise `NoSuchPractice`, `NotAllowed`, `NoSuchFolder`, and `ImportRefused` with every mistake.
     """
-    practice = queries.find_by_name(session, practice_name)
+    practice = practice_queries.find_by_name(session, practice_name)
     if by is not None:
         by.require(Action.POST)
     file = FileFormat(path.name, csv_format.POSTINGS.columns)

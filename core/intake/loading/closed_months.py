@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.parsing.faults import FaultKind, Faults
-from core.practices import periods, practice_days, queries
+from core.practices import periods, practice_days, practice_queries
 
 _MONTH: Final = periods.month_of_column(stages.POSTING.c.posted_on)
 
@@ -30,7 +30,7 @@ def report_postings_in_months(
     if not closed:
         return
     posting = stages.POSTING
-    today = practice_days.today(queries.find(session, practice_id), now=now)
+    today = practice_days.today(practice_queries.find(session, practice_id), now=now)
     offered = periods.next_open_date(session, practice_id, today=today)
     rows = select(posting.c.at, posting.c.kind, posting.c.posted_on, _MONTH.label("month")).where(_MONTH.in_(closed))
     for row in first_faulty_rows(session, rows, "kind", "month"):

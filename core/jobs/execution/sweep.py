@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.db.engine import Sessions, transaction
-from core.jobs import lifecycle, queries
+from core.jobs import job_queries, lifecycle
 from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
 from core.jobs.execution import chunks, finish
 from core.jobs.keys import JobKey
@@ -60,7 +60,7 @@ def _jobs_in(session: Session, *statuses: JobStatus) -> list[tuple[JobKey, JobSt
 def _find_work(session: Session, *, now: dt.datetime) -> WorkFound:
     """Return at most one round of hints for each practice in ten seconds, so that hints do not multiply."""
     working = chunks.jobs_with_available_chunks(session, now=now)
-    preparing = queries.list_preparing(session)
+    preparing = job_queries.list_preparing(session)
     due = _begin_rounds(session, {key.practice_id for key in (*working, *preparing)}, now=now)
     work = _cap_hints(
         [(key, chunks.count_available(session, key, now=now)) for key in working if key.practice_id in due]

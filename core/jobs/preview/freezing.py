@@ -16,10 +16,10 @@ from core.errors import BadInput
 from core.jobs import lifecycle, posting_month
 from core.jobs.approval import decide, limits, requesters
 from core.jobs.keys import JobKey
-from core.jobs.preview import cost_share, items as preview, totals
+from core.jobs.preview import cost_share, preview_items, totals
 from core.models.jobs import DiscardedBecause, JobStatus, NextStep, SettleJob
 from core.models.practices import Practice, Provider
-from core.settings import settings
+from core.settings import load_settings
 
 PREVIEW_EXPIRES_AFTER: Final = dt.timedelta(hours=1)  # long enough to read it, short enough that it is still up to date
 
@@ -116,7 +116,9 @@ def freeze(
     """
     key = JobKey(job.practice_id, job.id)
     job.claims_total = items()
-    preview.make_chunks(session, key, claims=job.claims_total, chunk_claims=chunk_claims or settings().chunk_claims)
+    preview_items.make_chunks(
+        session, key, claims=job.claims_total, chunk_claims=chunk_claims or load_settings().chunk_claims
+    )
     job.preview = totals.for_job(session, job).model_dump(mode="json")
     cost_share.use_schedule_note(job)
     job.selection = _summary(job.selection)

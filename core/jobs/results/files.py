@@ -15,7 +15,7 @@ from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims.export import ROWS_PER_PIECE, csv_pieces, escape_formula
 from core.errors import NotFound
-from core.jobs import codes, queries
+from core.jobs import codes, job_queries
 from core.jobs.keys import JobKey
 from core.jobs.results import outcomes
 from core.jobs.results.outcomes import ItemRow, ItemsOf
@@ -64,7 +64,7 @@ def authorize_download(session: Session, key: JobKey, file: File, *, by: Actor, 
     Runs in a transaction of its own before the first byte, because a download that breaks off was read too.
     """
     by.require(Action.SEE_CLAIMS)
-    queries.find(session, key)
+    job_queries.find(session, key)
     subject, facts = f"job:{key.job_id}", {"file": file.value}
     audit.record(
         session, "job.file_downloaded", practice_id=key.practice_id, subject=subject, by=by.user_id, now=now, **facts
@@ -131,7 +131,7 @@ def _sheet(book: Any, head: tuple[str, ...], bold: Any) -> Any:
 
 
 def _head(session: Session, key: JobKey, file: File) -> tuple[str, ...]:
-    if queries.find(session, key).kind is not JobKind.REVERSE:
+    if job_queries.find(session, key).kind is not JobKind.REVERSE:
         return COLUMN_HEADINGS[file]
     return tuple(title.replace("written off", "restored") for title in COLUMN_HEADINGS[file])
 

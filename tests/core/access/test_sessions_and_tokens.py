@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.access import sessions, tokens
+from core.access import tokens, user_sessions
 from core.access.permissions import Actor
 from core.access.users import actor_for
 from core.models.people import ApiToken, User, UserSession
@@ -21,49 +21,49 @@ def ann(biller: User) -> Actor:
 
 
 def test_a_session_lasts_as_long_as_the_user_is_active(session: Session, ann: Actor) -> None:
-    token = sessions.start(session, ann, NOW)
+    token = user_sessions.start(session, ann, NOW)
 
     for minutes in (29, 58, 87):
-        assert sessions.find_actor(session, token, NOW + minutes * MINUTE, 30) == ann
-    assert sessions.find_actor(session, token, NOW + (87 + 30) * MINUTE, 30) is None
+        assert user_sessions.find_actor(session, token, NOW + minutes * MINUTE, 30) == ann
+    assert user_sessions.find_actor(session, token, NOW + (87 + 30) * MINUTE, 30) is None
 
 
 def test_reading_pages_updates_the_session_at_most_once_a_minute(session: Session, ann: Actor) -> None:
-    token = sessions.start(session, ann, NOW)
+    token = user_sessions.start(session, ann, NOW)
     row = session.query(UserSession).one()
 
-    sessions.find_actor(session, token, NOW + dt.timedelta(seconds=59), 30)
+    user_sessions.find_actor(session, token, NOW + dt.timedelta(seconds=59), 30)
     session.refresh(row)
     assert row.seen_at == NOW
-    sessions.find_actor(session, token, NOW + MINUTE, 30)
+    user_sessions.find_actor(session, token, NOW + MINUTE, 30)
     session.refresh(row)
     assert row.seen_at == NOW + MINUTE
 
 
 def test_ending_a_session_twice_is_audited_once_and_leaves_other_sessions_alone(session: Session, ann: Actor) -> None:
-    token = sessions.start(session, ann, NOW)
-    other = sessions.start(session, ann, NOW)
+    token = user_sessions.start(session, ann, NOW)
+    other = user_sessions.start(session, ann, NOW)
 
-    sessions.end(session, token, NOW)
-    sessions.end(session, token, NOW)
+    user_sessions.end(session, token, NOW)
+    user_sessions.end(session, token, NOW)
 
-    assert sessions.find_actor(session, token, NOW, 30) is None
-    assert sessions.find_actor(session, other, NOW, 30) == ann
+    assert user_sessions.find_actor(session, token, NOW, 30) is None
+    assert user_sessions.find_actor(session, other, NOW, 30) == ann
     assert acts(session) == ["user.added", "user.signed_out"]
 
 
 def test_a_deactivated_user_loses_session_and_token_immediately(session: Session, ann: Actor, biller: User) -> None:
-    cookie, token = sessions.start(session, ann, NOW), tokens.add_token(session, biller, NOW)
+    cookie, token = user_sessions.start(session, ann, NOW), tokens.add_token(session, biller, NOW)
     biller.active = False
     session.flush()
 
-    assert sessions.find_actor(session, cookie, NOW, 30) is None
+    assert user_sessions.find_actor(session, cookie, NOW, 30) is None
     assert tokens.actor_of_token(session, token, NOW) is None
 
 
 def test_abandoned_sessions_are_deleted_at_a_later_sign_in(session: Session, ann: Actor) -> None:
-    sessions.start(session, ann, NOW)
-    sessions.start(session, ann, NOW + dt.timedelta(days=31))
+    user_sessions.start(session, ann, NOW)
+    user_sessions.start(session, ann, NOW + dt.timedelta(days=31))
 
     assert session.query(UserSession).count() == 1
 
@@ -95,11 +95,11 @@ def test_a_malformed_token_authenticates_no_user(session: Session, biller: User,
     tokens.add_token(session, biller, NOW)
 
     assert tokens.actor_of_token(session, nonsense, NOW) is None
-    assert sessions.find_actor(session, nonsense, NOW, 30) is None
+    assert user_sessions.find_actor(session, nonsense, NOW, 30) is None
 
 
 def test_the_database_stores_only_hashes_of_tokens(session: Session, ann: Actor, biller: User) -> None:
-    cookie, token = sessions.start(session, ann, NOW), tokens.add_token(session, biller, NOW)
+    cookie, token = user_sessions.start(session, ann, NOW), tokens.add_token(session, biller, NOW)
 
     stored = "".join(
         str(row)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from core.access import sessions as browsers, tokens, user_management, users
+from core.access import tokens, user_management, user_sessions, users
 from core.access.permissions import Actor
 from core.access.user_management import OwnAccount
 from core.db.engine import Sessions, transaction
@@ -132,15 +132,15 @@ def test_deactivating_a_user_ends_their_sessions_and_revokes_their_tokens(
 ) -> None:
     with transaction(practice.sessions) as session:
         owner = session.get_one(User, practice.biller.user_id)
-        cookie = browsers.start(session, practice.biller, NOW)
-        browsers.start(session, practice.biller, NOW)
+        cookie = user_sessions.start(session, practice.biller, NOW)
+        user_sessions.start(session, practice.biller, NOW)
         token = tokens.add_token(session, owner, NOW)
         assert user_management.count_sessions_and_tokens(session, owner) == (2, 1)
 
     do(practice, user_management.deactivate, practice.biller, by=admin)
 
     with transaction(practice.sessions) as session:
-        assert browsers.find_actor(session, cookie, NOW, 60) is None
+        assert user_sessions.find_actor(session, cookie, NOW, 60) is None
         assert tokens.actor_of_token(session, token, NOW) is None
         assert session.scalars(select(UserSession)).all() == []
         assert session.scalars(select(ApiToken.revoked_at)).all() == [NOW]
@@ -157,13 +157,13 @@ def test_reactivating_a_user_does_not_revive_old_sessions_or_tokens(practice: Gi
         token = tokens.add_token(session, owner, NOW)
     do(practice, user_management.deactivate, practice.biller, by=admin)
     with transaction(practice.sessions) as session:  # a sign-in that was in progress
-        cookie = browsers.start(session, practice.biller, NOW)
+        cookie = user_sessions.start(session, practice.biller, NOW)
     do(practice, user_management.deactivate, practice.biller, by=admin)
     do(practice, user_management.reactivate, practice.biller, by=admin)
     do(practice, user_management.reactivate, practice.biller, by=admin)
 
     with transaction(practice.sessions) as session:
-        assert browsers.find_actor(session, cookie, NOW, 60) is None
+        assert user_sessions.find_actor(session, cookie, NOW, 60) is None
         assert tokens.actor_of_token(session, token, NOW) is None
     assert read(practice, practice.biller).active
     assert [act for act, *_ in audited(practice)] == ["token.added", "user.deactivated", "user.reactivated"]

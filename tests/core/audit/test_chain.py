@@ -21,7 +21,7 @@ from core.claims import holds
 from core.db.engine import Sessions, make_sessions, transaction
 from core.intake.csv.postings_import import import_postings
 from core.jobs import commands
-from core.migrations.run import migrate
+from core.migrations.run import migrate_database
 from core.models.claims import Hold
 from core.models.people import AuditEntry, AuditHead, AuditLink, Role
 from core.models.practices import PayerClass
@@ -237,7 +237,7 @@ def test_the_product_cannot_change_the_past(practice: GivenPractice, table: str,
 
 def test_upgrading_an_old_database_chains_its_existing_acts(databases: Databases) -> None:
     with databases.empty() as url:
-        migrate(url, "0003")
+        migrate_database(url, "0003")
         engine = create_engine(url)
         with engine.begin() as connection:
             for name in ("Hill", "Vale", "Empty"):
@@ -250,7 +250,7 @@ def test_upgrading_an_old_database_chains_its_existing_acts(databases: Databases
                      "SELECT 1 + n % 2, timestamptz '2026-11-01 12:00:00.123456Z' + n * interval '1 s', 'job.x', "
                      """'job:' || n, '{"was": ["x"], "é": 1}' FROM generate_series(1, 41) n""")
             )  # fmt: skip
-        migrate(url)
+        migrate_database(url)
         sessions = make_sessions(engine)
         with transaction(sessions) as session:
             for practice_id in (1, 2, 3):
@@ -268,7 +268,7 @@ def test_the_acts_of_a_claim_or_job_are_all_that_concern_it(practice: GivenPract
     practice.claim("2", Line(0, 100_00), primary_payer_id=practice.payer("P2", PayerClass.COMMERCIAL))
     job = practice.settle()
     with transaction(practice.sessions) as session:
-        made = commands.reverse(session, job, claim_ids=None, by=admin, idempotency_key="r", now=NOW)
+        made = commands.request_reversal(session, job, claim_ids=None, by=admin, idempotency_key="r", now=NOW)
         exclusions.exclude(session, payer="P2", reason="Contract", by=admin, now=NOW)
     file = tmp_path / "march.csv"
     head = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"

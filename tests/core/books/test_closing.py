@@ -216,7 +216,7 @@ def test_a_job_previewed_by_a_worker_keeps_the_requested_posting_date(
     practice: GivenPractice, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.claim("1", Line(0, 100_00))
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
     default = practice.preview(key="default")
     close(practice, admin)
     with_date = practice.preview(posting_date="2026-12-01", key="with_date")
@@ -577,7 +577,9 @@ def test_a_reversal_in_a_closed_month_can_use_the_next_open_date(practice: Given
 
     def reverse(**dated: Any) -> JobKey:
         with transaction(practice.sessions) as session:
-            made = commands.reverse(session, job, claim_ids=None, by=admin, idempotency_key="r", now=NOW, **dated)
+            made = commands.request_reversal(
+                session, job, claim_ids=None, by=admin, idempotency_key="r", now=NOW, **dated
+            )
             key = JobKey(made.practice_id, made.id)
             commands.confirm(session, key, confirmation="CONFIRM", by=admin, now=NOW)
             return key

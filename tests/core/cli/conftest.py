@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.cli import TRACE_VARIABLE, main
-from core.settings import settings
+from core.settings import load_settings
 
 Typed = Callable[..., Result]
 
@@ -18,6 +18,6 @@ def typed(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
     monkeypatch.setenv(TRACE_VARIABLE, "1")  # an error in a command fails the test
     monkeypatch.chdir(tmp_path)
-    settings.cache_clear()
+    load_settings.cache_clear()
     yield lambda *words, **more: CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False, **more)
-    settings.cache_clear()
+    load_settings.cache_clear()

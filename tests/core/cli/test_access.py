@@ -16,7 +16,7 @@ from core.models.people import Role, User
 from core.models.practices import Practice, WriteOffSetting
 from core.money import UNLIMITED
 from core.practices import write_off_setting
-from core.settings import settings
+from core.settings import load_settings
 from tests.core.access.conftest import NOW
 
 COMMAND = [sys.executable, "-m", "core.cli"]
@@ -30,9 +30,9 @@ Settle = Callable[..., Result]
 def settle(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settle]:
     """Yield `settle` on this test's database, without a terminal."""
     monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
-    settings.cache_clear()
+    load_settings.cache_clear()
     yield lambda *words: CliRunner().invoke(main, words, catch_exceptions=False)
-    settings.cache_clear()
+    load_settings.cache_clear()
 
 
 def add(settle: Settle, email: str = "ann@example.org", practice: str = "Hill Clinic", role: str = "admin") -> str:

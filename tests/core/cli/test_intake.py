@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.cli import main
-from core.settings import settings
+from core.settings import load_settings
 
 
 class Typed:
@@ -23,9 +23,9 @@ class Typed:
 def settle(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Typed]:
     """Yield `settle` on this test's database."""
     monkeypatch.setenv("SETTLE_DATABASE_URL", database_url)
-    settings.cache_clear()
+    load_settings.cache_clear()
     yield Typed()
-    settings.cache_clear()
+    load_settings.cache_clear()
 
 
 def test_a_template_is_filled_in_and_imported_twice_into_a_practice(settle: Typed, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_claim_changed_after_the_job_is_counted_by_its_code(
 def test_a_large_job_is_prepared_by_the_command_itself(
     typed: Typed, practice: GivenPractice, job: JobKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.reversal.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    monkeypatch.setattr("core.jobs.reversal.create_reversal.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
     tries: list[JobKey] = []
     earnest = prepare.prepare
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from core.db.engine import make_engine
-from core.migrations.run import migrate, newest_revision
-from core.settings import settings
+from core.migrations.run import migrate_database, newest_revision
+from core.settings import load_settings
 from tests.core.cli.conftest import Typed
 from tests.servers import Databases
 
@@ -19,7 +19,7 @@ NEWEST = newest_revision()
 def empty_database(databases: Databases, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with databases.empty() as url:
         monkeypatch.setenv("SETTLE_DATABASE_URL", url)
-        settings.cache_clear()
+        load_settings.cache_clear()
         yield url
 
 
@@ -33,13 +33,13 @@ def test_migrate_names_each_migration_of_an_empty_database(typed: Typed, empty_d
 
 
 def test_migrate_names_the_old_and_the_new_migration(typed: Typed, empty_database: str) -> None:
-    migrate(empty_database, "0002")
+    migrate_database(empty_database, "0002")
 
     assert typed("migrate").stdout.startswith(f"Migrated the database from 0002 to {NEWEST}:\n  0003  ")
 
 
 def test_the_migrations_are_available_as_json(typed: Typed, empty_database: str) -> None:
-    migrate(empty_database, "0003")
+    migrate_database(empty_database, "0003")
 
     facts = json.loads(typed("migrate", "--json").stdout)
     assert (facts["before"], facts["after"]) == ("0003", NEWEST)
@@ -48,7 +48,7 @@ def test_the_migrations_are_available_as_json(typed: Typed, empty_database: str)
 
 
 def test_migrate_does_not_touch_a_database_of_a_newer_version(typed: Typed, empty_database: str) -> None:
-    migrate(empty_database)
+    migrate_database(empty_database)
     engine = make_engine(empty_database)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

@@ -9,7 +9,7 @@ from click.testing import Result
 
 from core.db.engine import Sessions, transaction
 from core.models.people import Role
-from core.practices.queries import find as practice_of
+from core.practices.practice_queries import find
 from core.schedules import tick
 from tests.core.cli.conftest import Typed
 from tests.factories import GivenPractice, a_practice
@@ -158,7 +158,7 @@ def test_the_time_zone_is_changed_by_command(typed: Typed, practice: GivenPracti
 
     assert changed.exit_code == 0, changed.output
     with transaction(sessions) as session:
-        assert practice_of(session, practice.id).time_zone == "America/Chicago"
+        assert find(session, practice.id).time_zone == "America/Chicago"
     assert typed("time-zone", "Mars/Olympus", "--as", OWNER).exit_code == 1
     assert typed("time-zone", "America/Chicago", "--as", BILLER).exit_code == 1
 

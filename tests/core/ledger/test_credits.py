@@ -4,8 +4,8 @@ import datetime as dt
 
 from core.books import closing
 from core.db.engine import transaction
-from core.ledger import credits as work_list, manual_postings
-from core.ledger.credits import Credit, CreditsFilter
+from core.ledger import credit_balances, manual_postings
+from core.ledger.credit_balances import Credit, CreditsFilter
 from core.ledger.manual_postings import parse_entry
 from core.models.people import Role
 from core.models.practices import PayerClass
@@ -16,7 +16,7 @@ IN_SIXTY_DAYS = TODAY + dt.timedelta(days=60)
 
 def listed(practice: GivenPractice, **wanted: PayerClass) -> list[Credit]:
     with practice.sessions() as session:
-        return work_list.page(session, practice.id, CreditsFilter(**wanted), limit=10).rows
+        return credit_balances.page(session, practice.id, CreditsFilter(**wanted), limit=10).rows
 
 
 def test_a_credits_refund_goes_to_the_federal_payer_whether_primary_or_secondary(

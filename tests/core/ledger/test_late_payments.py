@@ -13,8 +13,8 @@ from core.intake.csv.postings_import import import_postings
 from core.jobs import commands
 from core.jobs.execution import chunks, engine
 from core.jobs.keys import JobKey
-from core.jobs.results import certificate
-from core.jobs.results.certificate import Certificate
+from core.jobs.results import certificates
+from core.jobs.results.certificates import Certificate
 from core.ledger import manual_postings, recoveries, write_offs
 from core.ledger.manual_postings import Posted, parse_entry
 from core.models.job_items import Outcome
@@ -46,7 +46,7 @@ def unreversed(practice: GivenPractice, number: str = "1") -> list[tuple[int, st
 
 def certified(practice: GivenPractice, job: JobKey) -> Certificate:
     with practice.sessions() as session:
-        return certificate.for_job(session, job)
+        return certificates.for_job(session, job)
 
 
 def reasons(practice: GivenPractice) -> list[str | None]:
@@ -57,7 +57,7 @@ def reasons(practice: GivenPractice) -> list[str | None]:
 def reverse(practice: GivenPractice, job: JobKey) -> JobKey:
     approver = practice.person(f"approver{job.job_id}@lakeside.example", Role.APPROVER)
     with transaction(practice.sessions) as session:
-        made = commands.reverse(session, job, claim_ids=None, by=approver, idempotency_key="r", now=NOW)
+        made = commands.request_reversal(session, job, claim_ids=None, by=approver, idempotency_key="r", now=NOW)
         reversal = JobKey(made.practice_id, made.id)
         commands.confirm(session, reversal, confirmation="CONFIRM", by=approver, now=NOW)
     practice.run()
@@ -210,7 +210,7 @@ def test_a_payment_between_preview_and_run_of_a_reversal_skips_the_claim(practic
     pay(practice, 10_00)
     approver = practice.person("approver@lakeside.example", Role.APPROVER)
     with transaction(practice.sessions) as session:
-        made = commands.reverse(session, job, claim_ids=None, by=approver, idempotency_key="r", now=NOW)
+        made = commands.request_reversal(session, job, claim_ids=None, by=approver, idempotency_key="r", now=NOW)
         reversal = JobKey(made.practice_id, made.id)
         commands.confirm(session, reversal, confirmation="CONFIRM", by=approver, now=NOW)
     pay(practice, 20_00)

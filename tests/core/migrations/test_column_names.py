@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError
 
 from core.access.permissions import Role
 from core.db.engine import Sessions
-from core.migrations.run import TablesBusy, _alembic_config, migrate
+from core.migrations.run import TablesBusy, _alembic_config, migrate_database
 from core.models.job_items import Outcome
 from tests.core.migrations.renamed_rows import AT, GROUND, MONTH, OTHER, ROWS
 from tests.factories import a_practice
@@ -47,7 +47,7 @@ _Rows = dict[str, dict[str, Any]]
 def before(databases: Databases) -> Iterator[tuple[str, psycopg.Connection[Any]]]:
     """A database of the previous version, with the rows that others refer to."""
     with databases.empty() as url:
-        migrate(url, "0006")
+        migrate_database(url, "0006")
         with _connect(url) as connection:
             connection.execute(GROUND)
             yield url, connection
@@ -120,7 +120,7 @@ def test_the_migration_keeps_every_value_under_the_new_name(before: tuple[str, p
     url, connection = before
     for table, row in ROWS.items():
         _insert(connection, table, row)
-    migrate(url)
+    migrate_database(url)
     for one in _MIGRATION.RENAMED:
         row = _read(connection, one.table)
         assert row[one.new] == row[one.old] == _plain(ROWS[one.table][one.old]), one
@@ -133,7 +133,7 @@ def test_the_migration_rewrites_no_claim_without_a_hold(before: tuple[str, psyco
     where = "SELECT external_id, xmin::text, ctid::text FROM claim ORDER BY id"
     free, _ = connection.execute(where).fetchall()
     file = connection.execute("SELECT pg_relation_filenode('claim')").fetchall()
-    migrate(url)
+    migrate_database(url)
     still_free, held = connection.execute(where).fetchall()
     assert still_free == free
     assert connection.execute("SELECT pg_relation_filenode('claim')").fetchall() == file
@@ -269,7 +269,7 @@ def test_a_migration_that_does_not_get_its_locks_changes_nothing(
     with connection.transaction():
         connection.execute("SELECT * FROM schedule FOR UPDATE")
         with pytest.raises(TablesBusy):
-            migrate(url)
+            migrate_database(url)
     assert connection.execute(_SCHEMA).fetchall() == schema
 
 
@@ -281,7 +281,7 @@ def test_a_migration_tries_again_once_its_tables_are_free(
         busy.execute("BEGIN")
         busy.execute("SELECT * FROM claim FOR UPDATE")
         monkeypatch.setattr("core.migrations.run.time.sleep", lambda _: busy.execute("ROLLBACK"))
-        done = migrate(url)
+        done = migrate_database(url)
     assert ([one.revision for one in done.done], done.before) == (["0007"], "0006")
 
 
@@ -291,7 +291,7 @@ _CHANGES: Final = ("UPDATE {} SET reason = 'x'", "DELETE FROM {}")
 def test_month_end_events_keep_their_rows_and_ids(before: tuple[str, psycopg.Connection[Any]]) -> None:
     url, connection = before
     _close(connection, "period_act")
-    migrate(url)
+    migrate_database(url)
     _close(connection, "period_act")
     _close(connection, "period_event")
     for table in ("period_act", "period_event"):
@@ -318,7 +318,7 @@ def test_a_role_keeps_its_grants_on_month_end_events_through_the_view(
     url, connection = before
     with _role(url) as role:
         connection.execute(f"GRANT SELECT, INSERT ON period_act TO {role}".encode())
-        migrate(url)
+        migrate_database(url)
         for table in ("period_act", "period_event"):
             for privilege, has in (("SELECT", True), ("INSERT", True), ("UPDATE", False), ("DELETE", False)):
                 found = connection.execute("SELECT has_table_privilege(%s, %s, %s) AS has", [role, table, privilege])
@@ -344,7 +344,7 @@ def test_a_downgrade_restores_the_schema_and_the_values(before: tuple[str, psyco
     _close(connection, "period_act")
     schema = connection.execute(_SCHEMA).fetchall()
     rows = {table: _read(connection, table) for table in (*_TABLES, "period_act")}
-    migrate(url)
+    migrate_database(url)
     for one in _MIGRATION.RENAMED:
         _update(connection, one.table, one.new, OTHER[one.table, one.new])
     command.downgrade(_alembic_config(url), "0006")

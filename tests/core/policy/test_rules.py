@@ -10,7 +10,7 @@ from sqlalchemy.sql.util import find_tables
 
 from core.db.engine import Sessions, transaction
 from core.errors import NotAllowed
-from core.jobs.preview import items
+from core.jobs.preview import preview_items
 from core.jobs.preview.job_request import BadRequest
 from core.models.claims import Claim, ClaimStatus, Hold
 from core.models.job_items import JobItem, Outcome, Verdict
@@ -96,7 +96,7 @@ def test_a_schedule_skips_claims_that_another_unfinished_job_has_reserved(practi
     practice.confirm(open_job)
     with practice.sessions() as session:
         terms = Terms(WriteOffSetting.BOTH, TODAY)
-        seen = items.exclude_claims_in_open_jobs(of_claim(terms), practice.id)
+        seen = preview_items.exclude_claims_in_open_jobs(of_claim(terms), practice.id)
         rules = rules_at(Moment.PREVIEW, kind=JobKind.SETTLE)
         verdicts = select(Claim.external_id, first_match(seen, rules), rule_values(seen, rules)).select_from(source())
         assert {number: (code, values) for number, code, values in session.execute(verdicts)} == {

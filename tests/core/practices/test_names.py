@@ -6,9 +6,9 @@ from sqlalchemy import insert
 from core.claims import feed
 from core.claims.filters import ClaimFilter
 from core.db.engine import Sessions, transaction
-from core.jobs.results import certificate
-from core.ledger import credits as credit_list
-from core.ledger.credits import CreditsFilter
+from core.jobs.results import certificates
+from core.ledger import credit_balances
+from core.ledger.credit_balances import CreditsFilter
 from core.models.practices import Office, Payer, PayerClass, Provider
 from core.practices import write_off_setting
 from tests.factories import NOW, GivenPractice, Line, a_practice
@@ -58,9 +58,9 @@ def test_credits_settings_and_certificates_show_the_number_beside_an_ambiguous_n
     job = practice.settle()
 
     with practice.sessions() as session:
-        credit = credit_list.page(session, practice.id, CreditsFilter(), limit=10).rows[0]
+        credit = credit_balances.page(session, practice.id, CreditsFilter(), limit=10).rows[0]
         providers = write_off_setting.overview(session, practice.id).providers
-        document = certificate.for_job(session, job)
+        document = certificates.for_job(session, job)
 
     assert credit.payer == "The Payer (2)"
     assert [one.name for one in providers] == ["The Provider (1)", "The Provider (2)"]

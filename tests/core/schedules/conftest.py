@@ -14,7 +14,7 @@ from core.jobs.keys import JobKey
 from core.models.jobs import SettleJob
 from core.models.people import Role, User
 from core.models.schedules import Schedule, ScheduleRun
-from core.schedules import commands, queries, reports, tick as ticking, time_zone
+from core.schedules import reports, schedule_commands, schedule_queries, tick, time_zone
 from core.schedules.reports import RunReport
 from core.schedules.requests import ScheduleRequest
 from core.schedules.tick import Ticked
@@ -48,9 +48,9 @@ class ScheduledPractice:
     def schedule(self, *, now: dt.datetime = CREATED_AT, settles: bool = True, **options: Any) -> int:
         """Create a schedule for small balances at 2:30 AM, without caps by default. Return its id."""
         with transaction(self.sessions) as session:
-            made = commands.create(session, a_request(**options), by=self.owner, now=now)
+            made = schedule_commands.create(session, a_request(**options), by=self.owner, now=now)
             if settles:
-                commands.start_settling(
+                schedule_commands.start_settling(
                     session, made.id, confirmation="CONFIRM", version=made.version, by=self.owner, now=now
                 )
         return made.id
@@ -61,12 +61,12 @@ class ScheduledPractice:
             return session.scalars(found).one()
 
     def tick(self, now: dt.datetime) -> Ticked:
-        return ticking.tick(self.sessions, now=now)
+        return tick.tick(self.sessions, now=now)
 
     def runs(self, schedule_id: int | None = None) -> list[ScheduleRun]:
         """Return all runs, oldest first."""
         with self.sessions() as session:
-            return list(reversed(queries.list_runs(session, self.practice.id, schedule_id, limit=10_000)))
+            return list(reversed(schedule_queries.list_runs(session, self.practice.id, schedule_id, limit=10_000)))
 
     def run(self) -> ScheduleRun:
         """Return the only run."""
@@ -102,7 +102,7 @@ class ScheduledPractice:
             return what(session, schedule_id, **{"by": self.owner, "now": now, **more})
 
     def run_now(self, schedule_id: int, key: str, *, now: dt.datetime = CREATED_AT) -> ScheduleRun:
-        run: ScheduleRun = self.act(commands.run_now, schedule_id, key=key, now=now)
+        run: ScheduleRun = self.act(schedule_commands.run_now, schedule_id, key=key, now=now)
         return run
 
     def move_to(self, zone: str, *, now: dt.datetime) -> None:

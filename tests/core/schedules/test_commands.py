@@ -16,7 +16,7 @@ from core.models.practices import PayerClass
 from core.models.schedules import ScheduleMode, ScheduleState
 from core.money import UNLIMITED
 from core.practices.create import BadTimeZone
-from core.schedules import commands, descriptions, estimate, queries
+from core.schedules import descriptions, estimates, schedule_commands, schedule_queries
 from core.schedules.requests import BadSchedule, ScheduleRequest
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request, at
 from tests.factories import Line, a_practice
@@ -38,7 +38,7 @@ def test_switching_to_settling_requires_the_exact_word(scheduled: ScheduledPract
     schedule = scheduled.schedule(settles=False)
 
     with pytest.raises(ConfirmationMismatch):
-        scheduled.act(commands.start_settling, schedule, now=CREATED_AT, confirmation=word, version=1)
+        scheduled.act(schedule_commands.start_settling, schedule, now=CREATED_AT, confirmation=word, version=1)
 
     assert scheduled.read(schedule).mode is ScheduleMode.REPORT
 
@@ -51,8 +51,8 @@ def test_a_change_to_a_settling_schedule_requires_the_word_and_makes_the_user_it
     change = {"request": a_request(claims_max=5), "version": 2, "by": other, "now": CREATED_AT}
 
     with pytest.raises(ConfirmationMismatch):
-        scheduled.act(commands.change, schedule, **change)
-    scheduled.act(commands.change, schedule, **change, confirmation="CONFIRM")
+        scheduled.act(schedule_commands.change, schedule, **change)
+    scheduled.act(schedule_commands.change, schedule, **change, confirmation="CONFIRM")
 
     changed = scheduled.read(schedule)
     assert (changed.claims_max, changed.mode, changed.owner_id) == (5, ScheduleMode.SETTLE, other.user_id)
@@ -60,14 +60,14 @@ def test_a_change_to_a_settling_schedule_requires_the_word_and_makes_the_user_it
 
 def test_a_change_from_an_outdated_page_is_refused(scheduled: ScheduledPractice) -> None:
     schedule = scheduled.schedule(settles=False)
-    scheduled.act(commands.change, schedule, now=CREATED_AT, request=a_request(note="New"), version=1)
+    scheduled.act(schedule_commands.change, schedule, now=CREATED_AT, request=a_request(note="New"), version=1)
 
     for act, more in (
-        (commands.change, {"request": a_request(note="Old")}),
-        (commands.start_settling, {"confirmation": "CONFIRM"}),
-        (commands.report_only, {}),
+        (schedule_commands.change, {"request": a_request(note="Old")}),
+        (schedule_commands.start_settling, {"confirmation": "CONFIRM"}),
+        (schedule_commands.report_only, {}),
     ):
-        with pytest.raises(commands.StaleSchedule):
+        with pytest.raises(schedule_commands.StaleSchedule):
             scheduled.act(act, schedule, now=CREATED_AT, version=1, **more)
 
     assert scheduled.read(schedule).note == "New"
@@ -75,14 +75,16 @@ def test_a_change_from_an_outdated_page_is_refused(scheduled: ScheduledPractice)
 
 def test_a_schedule_name_is_unique_in_a_practice_until_its_schedule_is_deleted(scheduled: ScheduledPractice) -> None:
     first = scheduled.schedule()
-    with pytest.raises(commands.ScheduleNameTaken):
+    with pytest.raises(schedule_commands.ScheduleNameTaken):
         scheduled.schedule()
     second = scheduled.schedule(name="Other")
-    with pytest.raises(commands.ScheduleNameTaken) as refused:
-        scheduled.act(commands.change, second, now=CREATED_AT, request=a_request(), version=2, confirmation="CONFIRM")
+    with pytest.raises(schedule_commands.ScheduleNameTaken) as refused:
+        scheduled.act(
+            schedule_commands.change, second, now=CREATED_AT, request=a_request(), version=2, confirmation="CONFIRM"
+        )
     assert "name" in refused.value.facts["faults"]
 
-    scheduled.act(commands.delete, first, now=CREATED_AT)
+    scheduled.act(schedule_commands.delete, first, now=CREATED_AT)
     assert scheduled.schedule() not in (first, second)
 
 
@@ -91,27 +93,27 @@ def test_only_administrators_manage_schedules(scheduled: ScheduledPractice, role
     schedule = scheduled.schedule()
     other = scheduled.practice.person("other@lakeside.example", role)
     acts: list[tuple[Any, dict[str, Any]]] = [
-        (commands.change, {"request": a_request(), "version": 2}),
-        (commands.start_settling, {"confirmation": "CONFIRM", "version": 2}),
-        (commands.report_only, {"version": 2}),
-        (commands.pause, {}), (commands.resume, {}), (commands.delete, {}), (commands.run_now, {"key": "k"}),
+        (schedule_commands.change, {"request": a_request(), "version": 2}),
+        (schedule_commands.start_settling, {"confirmation": "CONFIRM", "version": 2}),
+        (schedule_commands.report_only, {"version": 2}),
+        (schedule_commands.pause, {}), (schedule_commands.resume, {}), (schedule_commands.delete, {}), (schedule_commands.run_now, {"key": "k"}),
     ]  # fmt: skip
     for act, more in acts:
         with pytest.raises(NotAllowed):
             scheduled.act(act, schedule, now=CREATED_AT, by=other, **more)
     with pytest.raises(NotAllowed), transaction(scheduled.sessions) as session:
-        commands.create(session, a_request(name="Mine"), by=other, now=CREATED_AT)
+        schedule_commands.create(session, a_request(name="Mine"), by=other, now=CREATED_AT)
 
 
 def test_a_schedule_of_another_practice_is_not_found(scheduled: ScheduledPractice) -> None:
     schedule = scheduled.schedule()
     stranger = a_practice(scheduled.sessions, name="Other").person("admin@other.example", Role.ADMIN)
 
-    for act in (commands.pause, commands.resume, commands.delete):
+    for act in (schedule_commands.pause, schedule_commands.resume, schedule_commands.delete):
         with pytest.raises(NotFound):
             scheduled.act(act, schedule, now=CREATED_AT, by=stranger)
     with pytest.raises(NotFound), scheduled.sessions() as session:
-        queries.find(session, stranger.practice_id, schedule)
+        schedule_queries.find(session, stranger.practice_id, schedule)
 
 
 def test_a_stopped_schedule_cannot_run_now_and_the_refusal_names_the_reason(scheduled: ScheduledPractice) -> None:
@@ -119,18 +121,18 @@ def test_a_stopped_schedule_cannot_run_now_and_the_refusal_names_the_reason(sche
     with transaction(scheduled.sessions) as session:
         admin = scheduled.practice.person("admin@lakeside.example", Role.ADMIN)
         user_management.deactivate(session, scheduled.owner.user_id, by=admin, now=CREATED_AT)
-    with pytest.raises(commands.OwnerMayNot):
-        scheduled.act(commands.run_now, schedule, now=CREATED_AT, key="k", by=admin)
+    with pytest.raises(schedule_commands.OwnerMayNot):
+        scheduled.act(schedule_commands.run_now, schedule, now=CREATED_AT, key="k", by=admin)
     scheduled.tick(CREATED_AT)
 
-    with pytest.raises(commands.ScheduleIsStopped, match="deactivated"):
-        scheduled.act(commands.run_now, schedule, now=CREATED_AT, key="k", by=admin)
+    with pytest.raises(schedule_commands.ScheduleIsStopped, match="deactivated"):
+        scheduled.act(schedule_commands.run_now, schedule, now=CREATED_AT, key="k", by=admin)
 
 
 def test_a_paused_schedule_can_run_now_and_stays_paused(scheduled: ScheduledPractice) -> None:
     scheduled.practice.claims(1)
     schedule = scheduled.schedule()
-    scheduled.act(commands.pause, schedule, now=CREATED_AT)
+    scheduled.act(schedule_commands.pause, schedule, now=CREATED_AT)
 
     run = scheduled.run_now(schedule, "k")
 
@@ -143,17 +145,17 @@ def test_a_paused_schedule_has_no_next_run_and_a_decided_date_is_never_the_next_
     schedule = scheduled.schedule(local_time="02:30")
     scheduled.tick(FIRST_RUN)
     scheduled.act(
-        commands.change, schedule, now=FIRST_RUN + dt.timedelta(hours=1), request=a_request(local_time="23:00"),
+        schedule_commands.change, schedule, now=FIRST_RUN + dt.timedelta(hours=1), request=a_request(local_time="23:00"),
         version=2, confirmation="CONFIRM",
     )  # fmt: skip
 
     with scheduled.sessions() as session:
-        found = queries.next_run(session, scheduled.read(schedule), now=FIRST_RUN + dt.timedelta(hours=2))
+        found = schedule_queries.next_run(session, scheduled.read(schedule), now=FIRST_RUN + dt.timedelta(hours=2))
     assert found is not None
     assert (str(found.date), found.instant) == ("2026-11-25", at("2026-11-26 04:00"))
-    scheduled.act(commands.pause, schedule, now=FIRST_RUN)
+    scheduled.act(schedule_commands.pause, schedule, now=FIRST_RUN)
     with scheduled.sessions() as session:
-        assert queries.next_run(session, scheduled.read(schedule), now=FIRST_RUN) is None
+        assert schedule_queries.next_run(session, scheduled.read(schedule), now=FIRST_RUN) is None
 
 
 def test_an_unknown_time_zone_is_refused(scheduled: ScheduledPractice) -> None:
@@ -242,7 +244,7 @@ def test_the_estimate_matches_the_next_run_and_writes_nothing(scheduled: Schedul
     schedule = scheduled.schedule(claims_max=2, filter={"total_due_max_cents": 1_000_000})
 
     with scheduled.sessions() as session:
-        seen = estimate.estimate_next_run(session, scheduled.read(schedule), now=CREATED_AT)
+        seen = estimates.estimate_next_run(session, scheduled.read(schedule), now=CREATED_AT)
         session.rollback()
     assert scheduled.jobs() == []
     scheduled.tick(FIRST_RUN)
@@ -263,7 +265,7 @@ def test_the_estimate_names_the_claim_limits_that_the_run_would_exceed(scheduled
     scheduled.user(scheduled.owner, claim_limit_cents=1_499)
 
     with scheduled.sessions() as session:
-        seen = estimate.estimate_request(session, a_request(), by=scheduled.owner, now=CREATED_AT)
+        seen = estimates.estimate_request(session, a_request(), by=scheduled.owner, now=CREATED_AT)
 
     assert seen.over == ["over_user_claim_limit"]
 
@@ -273,7 +275,7 @@ def test_the_estimate_reports_a_closed_month_and_a_missing_note(scheduled: Sched
 
     def notes(**options: Any) -> list[str]:
         with scheduled.sessions() as session:
-            return estimate.estimate_request(session, a_request(**options), by=scheduled.owner, now=CREATED_AT).notes
+            return estimates.estimate_request(session, a_request(**options), by=scheduled.owner, now=CREATED_AT).notes
 
     assert notes(note="Costs more to collect") == []
     assert [expected.partition(",")[0] for expected in notes()] == ["This schedule has no note"]
@@ -288,7 +290,7 @@ def test_the_estimate_skips_claims_that_an_unfinished_job_has_reserved(scheduled
     scheduled.tick(FIRST_RUN)
 
     with scheduled.sessions() as session:
-        seen = estimate.estimate_next_run(session, scheduled.read(schedule), now=FIRST_RUN)
+        seen = estimates.estimate_next_run(session, scheduled.read(schedule), now=FIRST_RUN)
 
     assert (seen.will_settle, seen.by_code) == (0, [("in_other_job", 2)])
 

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import select, text
 
 from core.db.engine import transaction
-from core.jobs import commands as job_commands
+from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.models.people import AuditEntry
 from core.models.schedules import MailState
 from core.schedules import descriptions, mail, smtp
-from core.settings import settings
+from core.settings import load_settings
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice
 from tests.core.schedules.mail_server import MailServer, Mood
 from tests.waiting import eventually
@@ -30,11 +30,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url)
     monkeypatch.setenv("SETTLE_MAIL_FROM", "settle@lakeside.example")
     monkeypatch.setenv("SETTLE_PUBLIC_URL", "https://settle.lakeside.example/")
-    settings.cache_clear()
+    load_settings.cache_clear()
     server.up()
     yield server
     server.down()
-    settings.cache_clear()
+    load_settings.cache_clear()
 
 
 def send(scheduled: ScheduledPractice, now: dt.datetime) -> int:
@@ -98,7 +98,7 @@ def test_a_job_awaiting_approval_is_mailed_as_waiting_and_again_when_it_ended(
     job = scheduled.job(scheduled.run())
     with transaction(scheduled.sessions) as session:
         key = JobKey(job.practice_id, job.id)
-        job_commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
+        commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
     send(scheduled, FIRST_RUN + SOON)  # the job runs: its final result is not known yet
     scheduled.work(FIRST_RUN)
     for n in (2, 3):
@@ -136,12 +136,12 @@ def test_without_a_mail_server_no_mail_waits_and_a_server_configured_later_gets_
 ) -> None:
     scheduled.schedule(mail_to=TO)
     monkeypatch.delenv("SETTLE_SMTP_URL")
-    settings.cache_clear()
+    load_settings.cache_clear()
     assert send(scheduled, FIRST_RUN) == 0
     assert scheduled.run().mail_state is MailState.NONE
 
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url)
-    settings.cache_clear()
+    load_settings.cache_clear()
     assert send(scheduled, FIRST_RUN + dt.timedelta(hours=2)) == 1
 
     scheduled.tick(FIRST_RUN + dt.timedelta(days=5))
@@ -228,7 +228,7 @@ def test_a_handshake_that_never_ends_is_abandoned_in_time(
     settled_run(scheduled)
     server.mood = Mood.DRIPS_A_HANDSHAKE
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url.replace("smtp:", "smtps:"))
-    settings.cache_clear()
+    load_settings.cache_clear()
     monkeypatch.setattr(smtp, "WHOLE_SECONDS", 0.2)
 
     assert send(scheduled, FIRST_RUN) == 0  # without a timeout this would never return
@@ -358,7 +358,7 @@ def test_the_user_and_password_of_the_url_sign_in(
 ) -> None:
     settled_run(scheduled)
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url.replace("//", "//me%40x:p%2Fw@"))
-    settings.cache_clear()
+    load_settings.cache_clear()
 
     assert send(scheduled, FIRST_RUN) == 1
 

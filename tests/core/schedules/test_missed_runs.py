@@ -7,7 +7,7 @@ import pytest
 
 from core.models.jobs import JobStatus
 from core.models.schedules import ScheduleRun
-from core.schedules import commands, descriptions
+from core.schedules import descriptions, schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request, at
 
 DAY = dt.timedelta(days=1)
@@ -19,7 +19,12 @@ LATE = [("2026-11-24", "missed", descriptions.TOO_LATE), ("2026-11-25", "missed"
 def edit(scheduled: ScheduledPractice, schedule_id: int, *, now: dt.datetime, **options: Any) -> None:
     version = scheduled.read(schedule_id).version
     scheduled.act(
-        commands.change, schedule_id, now=now, request=a_request(**options), version=version, confirmation="CONFIRM"
+        schedule_commands.change,
+        schedule_id,
+        now=now,
+        request=a_request(**options),
+        version=version,
+        confirmation="CONFIRM",
     )
 
 
@@ -28,9 +33,9 @@ def test_a_pause_records_runs_already_due_and_runs_during_the_pause_leave_no_rec
 ) -> None:
     schedule = scheduled.schedule()
 
-    scheduled.act(commands.pause, schedule, now=THIRD_RUN + HOUR)
+    scheduled.act(schedule_commands.pause, schedule, now=THIRD_RUN + HOUR)
     scheduled.tick(THIRD_RUN + DAY)
-    scheduled.act(commands.resume, schedule, now=THIRD_RUN + 2 * DAY - HOUR)
+    scheduled.act(schedule_commands.resume, schedule, now=THIRD_RUN + 2 * DAY - HOUR)
     scheduled.tick(THIRD_RUN + 2 * DAY)
 
     assert scheduled.outcomes() == [
@@ -43,7 +48,7 @@ def test_a_pause_records_runs_already_due_and_runs_during_the_pause_leave_no_rec
 def test_a_delete_records_runs_already_due(scheduled: ScheduledPractice) -> None:
     schedule = scheduled.schedule()
 
-    scheduled.act(commands.delete, schedule, now=THIRD_RUN + HOUR)
+    scheduled.act(schedule_commands.delete, schedule, now=THIRD_RUN + HOUR)
     scheduled.tick(THIRD_RUN + DAY)
 
     assert scheduled.outcomes() == [*LATE, ("2026-11-26", "missed", descriptions.DELETED)]
@@ -89,7 +94,7 @@ def test_resuming_a_stopped_schedule_records_the_run_that_did_not_start(schedule
     scheduled.tick(CREATED_AT)
     scheduled.user(scheduled.owner, active=True)
 
-    scheduled.act(commands.resume, schedule, now=FIRST_RUN + HOUR)
+    scheduled.act(schedule_commands.resume, schedule, now=FIRST_RUN + HOUR)
 
     assert scheduled.outcomes() == [("2026-11-24", "stopped", descriptions.OWNER_LEFT)]
 

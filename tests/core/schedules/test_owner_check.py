@@ -4,7 +4,7 @@ import datetime as dt
 
 from core.models.people import Role
 from core.models.schedules import ScheduleState
-from core.schedules import commands, descriptions
+from core.schedules import descriptions, schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice
 
 DAY = dt.timedelta(days=1)
@@ -53,7 +53,7 @@ def test_a_user_who_resumes_a_stopped_schedule_becomes_its_owner(scheduled: Sche
     scheduled.tick(FIRST_RUN)
     other = scheduled.practice.person("other@lakeside.example", Role.ADMIN)
 
-    scheduled.act(commands.resume, schedule, now=FIRST_RUN, by=other)
+    scheduled.act(schedule_commands.resume, schedule, now=FIRST_RUN, by=other)
     scheduled.tick(FIRST_RUN + DAY)
 
     assert scheduled.read(schedule).owner_id == other.user_id
@@ -66,7 +66,7 @@ def test_a_schedule_that_stops_again_records_it_again(scheduled: ScheduledPracti
     scheduled.user(scheduled.owner, active=False)
     scheduled.tick(FIRST_RUN)
     scheduled.user(scheduled.owner, active=True)
-    scheduled.act(commands.resume, schedule, now=FIRST_RUN + dt.timedelta(hours=1))
+    scheduled.act(schedule_commands.resume, schedule, now=FIRST_RUN + dt.timedelta(hours=1))
     scheduled.user(scheduled.owner, active=False)
 
     scheduled.tick(FIRST_RUN + DAY)

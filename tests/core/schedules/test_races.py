@@ -14,7 +14,7 @@ from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus
 from core.models.people import Role
 from core.models.schedules import ScheduleState
-from core.schedules import commands
+from core.schedules import schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request
 
 ROUNDS = 6
@@ -78,7 +78,7 @@ def test_a_pause_racing_a_tick_either_starts_the_run_or_prevents_it(scheduled: S
 
         raised = at_once(
             lambda moment=moment: scheduled.tick(moment),  # type: ignore[misc]
-            lambda moment=moment: scheduled.act(commands.pause, schedule, now=moment),  # type: ignore[misc]
+            lambda moment=moment: scheduled.act(schedule_commands.pause, schedule, now=moment),  # type: ignore[misc]
         )
 
         assert raised == []
@@ -86,7 +86,7 @@ def test_a_pause_racing_a_tick_either_starts_the_run_or_prevents_it(scheduled: S
         after = len(scheduled.runs())
         scheduled.tick(moment)
         assert len(scheduled.runs()) == after <= before + 1
-        scheduled.act(commands.resume, schedule, now=moment + dt.timedelta(hours=1))
+        scheduled.act(schedule_commands.resume, schedule, now=moment + dt.timedelta(hours=1))
 
 
 def test_concurrent_changes_to_a_schedule_do_not_overwrite_each_other(scheduled: ScheduledPractice) -> None:
@@ -96,12 +96,12 @@ def test_concurrent_changes_to_a_schedule_do_not_overwrite_each_other(scheduled:
     def change(note: str) -> None:
         with transaction(scheduled.sessions) as session:
             request = a_request(note=note)
-            commands.change(session, schedule, request, version=version, by=scheduled.owner, now=CREATED_AT)
+            schedule_commands.change(session, schedule, request, version=version, by=scheduled.owner, now=CREATED_AT)
 
     raised = at_once(lambda: change("mine"), lambda: change("yours"))
 
     (stale,) = raised
-    assert isinstance(stale, commands.StaleSchedule)
+    assert isinstance(stale, schedule_commands.StaleSchedule)
     assert isinstance(stale, Refusal)
     assert scheduled.read(schedule).version == version + 1
 
@@ -131,13 +131,13 @@ def test_concurrent_runs_of_two_owners_never_take_the_same_claims(
     scheduled: ScheduledPractice, cents_max: object, is_large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if is_large:
-        monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+        monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
     scheduled.practice.claims(20)
     schedules = {scheduled.owner: scheduled.schedule(name="One", cents_max=cents_max)}
     other = scheduled.practice.person("other@lakeside.example", Role.ADMIN)
     with transaction(scheduled.sessions) as session:
-        made = commands.create(session, a_request(name="Two", cents_max=cents_max), by=other, now=CREATED_AT)
-        commands.start_settling(session, made.id, confirmation="CONFIRM", version=1, by=other, now=CREATED_AT)
+        made = schedule_commands.create(session, a_request(name="Two", cents_max=cents_max), by=other, now=CREATED_AT)
+        schedule_commands.start_settling(session, made.id, confirmation="CONFIRM", version=1, by=other, now=CREATED_AT)
     schedules[other] = made.id
 
     def prepare_job(number: int) -> None:
@@ -160,7 +160,7 @@ def test_concurrent_runs_of_two_owners_never_take_the_same_claims(
 def test_a_run_waits_for_another_preview_and_then_skips_the_claims_that_it_reserved(
     scheduled: ScheduledPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
     scheduled.practice.claims(3)
     scheduled.schedule()
     scheduled.tick(FIRST_RUN)

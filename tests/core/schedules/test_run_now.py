@@ -13,7 +13,7 @@ from core.jobs.approval.decide import OwnJob
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus, SettleJob
 from core.models.people import Role
-from core.schedules import commands
+from core.schedules import schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice
 
 WAITS, RUNS = JobStatus.AWAITING_APPROVAL, JobStatus.CONFIRMED
@@ -27,7 +27,7 @@ def caller(scheduled: ScheduledPractice) -> Actor:
 def run_now(
     scheduled: ScheduledPractice, schedule: int, *, by: Actor, key: str = "key", now: dt.datetime = CREATED_AT
 ) -> SettleJob:
-    return scheduled.job(scheduled.act(commands.run_now, schedule, key=key, by=by, now=now))
+    return scheduled.job(scheduled.act(schedule_commands.run_now, schedule, key=key, by=by, now=now))
 
 
 def key_of(job: SettleJob) -> JobKey:
@@ -77,7 +77,7 @@ def test_the_stricter_limits_of_caller_and_owner_apply(
 def test_a_large_run_now_applies_the_stricter_limits_when_it_is_prepared(
     scheduled: ScheduledPractice, caller: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 1)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 1)
     scheduled.practice.claims(2)
     job = run_now(scheduled, scheduled.schedule(), by=caller)
     scheduled.practice.limit_of(caller, job=2_999)
@@ -133,7 +133,7 @@ def test_a_user_who_lost_the_role_cannot_run_now(scheduled: ScheduledPractice, c
 def test_a_run_whose_caller_leaves_during_preparation_settles_nothing_and_gives_the_reason(
     scheduled: ScheduledPractice, caller: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 1)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 1)
     scheduled.practice.claims(2)
     job = run_now(scheduled, scheduled.schedule(), by=caller)
     scheduled.user(caller, active=False)

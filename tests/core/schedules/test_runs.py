@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from core.audit import log
 from core.audit.log import AuditFilter
 from core.db.engine import transaction
-from core.jobs import commands as job_commands
+from core.jobs import commands
 from core.jobs.approval import decide
 from core.jobs.execution.sweep import WorkFound
 from core.jobs.keys import JobKey
@@ -17,7 +17,7 @@ from core.models.jobs import JobStatus
 from core.models.people import AuditEntry
 from core.models.practices import BillingStatus
 from core.models.schedules import RunOutcome, ScheduleMode
-from core.schedules import commands, descriptions
+from core.schedules import descriptions, schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request, at
 from tests.factories import Line, a_practice
 
@@ -86,7 +86,7 @@ def test_a_schedule_switched_to_settling_settles_from_its_next_run(scheduled: Sc
     scheduled.practice.claims(1)
     schedule = scheduled.schedule(settles=False)
     scheduled.tick(FIRST_RUN)
-    scheduled.act(commands.start_settling, schedule, now=FIRST_RUN, confirmation="CONFIRM", version=1)
+    scheduled.act(schedule_commands.start_settling, schedule, now=FIRST_RUN, confirmation="CONFIRM", version=1)
 
     scheduled.tick(FIRST_RUN + DAY)
 
@@ -156,9 +156,9 @@ def test_a_job_over_its_owners_limit_awaits_approval_by_another_user(scheduled: 
     key = JobKey(job.practice_id, job.id)
 
     with pytest.raises(decide.OwnJob), transaction(scheduled.sessions) as session:
-        job_commands.approve(session, key, confirmation="CONFIRM", by=scheduled.owner, now=FIRST_RUN)
+        commands.approve(session, key, confirmation="CONFIRM", by=scheduled.owner, now=FIRST_RUN)
     with transaction(scheduled.sessions) as session:
-        job_commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
+        commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
     scheduled.work(FIRST_RUN)
 
     assert scheduled.report(scheduled.run(), FIRST_RUN).settled == 2
@@ -201,7 +201,7 @@ def test_a_rejected_job_releases_its_claims_to_the_next_run(scheduled: Scheduled
     job = scheduled.job(scheduled.run())
     with transaction(scheduled.sessions) as session:
         key = JobKey(job.practice_id, job.id)
-        job_commands.reject(session, key, reason="Not these", by=scheduled.approver, now=FIRST_RUN)
+        commands.reject(session, key, reason="Not these", by=scheduled.approver, now=FIRST_RUN)
 
     scheduled.tick(FIRST_RUN + DAY)
 
@@ -263,9 +263,9 @@ def test_a_run_still_within_its_grace_period_is_replaced_by_the_next_run(schedul
 def test_runs_during_a_pause_leave_no_record(scheduled: ScheduledPractice) -> None:
     scheduled.practice.claims(1)
     schedule = scheduled.schedule()
-    scheduled.act(commands.pause, schedule, now=CREATED_AT)
+    scheduled.act(schedule_commands.pause, schedule, now=CREATED_AT)
     scheduled.tick(FIRST_RUN)
-    scheduled.act(commands.resume, schedule, now=FIRST_RUN + dt.timedelta(hours=1))
+    scheduled.act(schedule_commands.resume, schedule, now=FIRST_RUN + dt.timedelta(hours=1))
 
     scheduled.tick(FIRST_RUN + dt.timedelta(hours=1))
     scheduled.tick(FIRST_RUN + DAY)
@@ -277,7 +277,7 @@ def test_a_deleted_schedule_has_no_more_runs_and_keeps_its_history(scheduled: Sc
     scheduled.practice.claims(1)
     schedule = scheduled.schedule()
     scheduled.tick(FIRST_RUN)
-    scheduled.act(commands.delete, schedule, now=FIRST_RUN)
+    scheduled.act(schedule_commands.delete, schedule, now=FIRST_RUN)
 
     scheduled.tick(FIRST_RUN + DAY)
 
@@ -309,7 +309,7 @@ def test_an_edit_during_a_run_changes_only_the_next_run(scheduled: ScheduledPrac
     schedule = scheduled.schedule()
     scheduled.tick(FIRST_RUN)
     scheduled.act(
-        commands.change, schedule, now=FIRST_RUN, request=a_request(claims_max=1, note="Fewer", name="Fewer"),
+        schedule_commands.change, schedule, now=FIRST_RUN, request=a_request(claims_max=1, note="Fewer", name="Fewer"),
         version=scheduled.read(schedule).version, confirmation="CONFIRM",
     )  # fmt: skip
     scheduled.work(FIRST_RUN)
@@ -323,7 +323,7 @@ def test_a_run_whose_time_was_changed_before_it_started_starts_at_the_new_time(s
     scheduled.practice.claims(1)
     schedule = scheduled.schedule()
     scheduled.act(
-        commands.change, schedule, now=at("2026-11-24 05:00"), request=a_request(local_time="04:00"),
+        schedule_commands.change, schedule, now=at("2026-11-24 05:00"), request=a_request(local_time="04:00"),
         version=scheduled.read(schedule).version, confirmation="CONFIRM",
     )  # fmt: skip
 

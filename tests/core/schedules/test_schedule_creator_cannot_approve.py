@@ -11,7 +11,7 @@ from core.jobs.approval.decide import OwnJob
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus
 from core.models.people import Role
-from core.schedules import commands
+from core.schedules import schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request
 
 
@@ -25,8 +25,8 @@ def job(scheduled: ScheduledPractice, creator: Actor) -> JobKey:
     """A job over its cap, of a schedule that `creator` created and the owner switched to settling."""
     scheduled.practice.claims(2)
     with transaction(scheduled.sessions) as session:
-        made = commands.create(session, a_request(cents_max=1), by=creator, now=CREATED_AT)
-    scheduled.act(commands.start_settling, made.id, now=CREATED_AT, confirmation="CONFIRM", version=1)
+        made = schedule_commands.create(session, a_request(cents_max=1), by=creator, now=CREATED_AT)
+    scheduled.act(schedule_commands.start_settling, made.id, now=CREATED_AT, confirmation="CONFIRM", version=1)
     scheduled.tick(FIRST_RUN)
     (job,) = scheduled.jobs()
     assert (job.status, job.requested_by) == (JobStatus.AWAITING_APPROVAL, scheduled.owner.user_id)

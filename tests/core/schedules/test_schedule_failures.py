@@ -12,12 +12,12 @@ from sqlalchemy import select, text
 from core import logs
 from core.db import timeouts
 from core.db.engine import transaction
-from core.jobs import commands as job_commands
+from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.models.jobs import JobStatus
 from core.models.people import AuditEntry, Role
 from core.models.schedules import ScheduleRun
-from core.schedules import commands, descriptions
+from core.schedules import descriptions, schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request
 from tests.factories import a_practice
 
@@ -133,7 +133,7 @@ def test_a_locked_row_delays_only_its_own_practices_runs(
     other = a_practice(scheduled.sessions, name="Other")
     with transaction(scheduled.sessions) as session:
         owner = other.person("owner@other.example", Role.ADMIN)
-        schedule = commands.create(session, a_request(), by=owner, now=CREATED_AT)
+        schedule = schedule_commands.create(session, a_request(), by=owner, now=CREATED_AT)
 
     with scheduled.sessions() as locker:
         locker.execute(text("SELECT 1 FROM practice WHERE id = :id FOR NO KEY UPDATE"), {"id": scheduled.practice.id})
@@ -153,7 +153,7 @@ def test_a_time_zone_unknown_to_this_machine_stops_only_its_own_practices_runs(
     other = a_practice(scheduled.sessions, name="Other")
     with transaction(scheduled.sessions) as session:
         owner = other.person("owner@other.example", Role.ADMIN)
-        commands.create(session, a_request(), by=owner, now=CREATED_AT)
+        schedule_commands.create(session, a_request(), by=owner, now=CREATED_AT)
         session.execute(text("UPDATE practice SET time_zone = 'US/Pacific-New' WHERE id = :id"), {"id": other.id})
 
     scheduled.tick(FIRST_RUN)
@@ -197,7 +197,7 @@ def test_more_runs_than_one_tick_starts_are_started_by_the_following_ticks(sched
 @pytest.fixture
 def claims_per_tick(monkeypatch: pytest.MonkeyPatch) -> int:
     """Return how many claims a tick prepares at most: a thousandth of the real limit, handled the same way."""
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 20)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 20)
     return 20
 
 
@@ -235,7 +235,7 @@ def test_a_large_run_over_its_cap_awaits_approval_once_it_is_prepared(
     job = scheduled.job(scheduled.run())
     with transaction(scheduled.sessions) as session:
         key = JobKey(job.practice_id, job.id)
-        job_commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
+        commands.approve(session, key, confirmation="CONFIRM", by=scheduled.approver, now=FIRST_RUN)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_a_large_run_over_its_cap_awaits_approval_once_it_is_prepared(
 def test_a_large_run_that_lost_its_owner_or_open_month_is_discarded_with_the_reason(
     scheduled: ScheduledPractice, monkeypatch: pytest.MonkeyPatch, change: str, because: str | None
 ) -> None:
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
     scheduled.practice.claims(3)
     scheduled.schedule()
     scheduled.tick(FIRST_RUN)

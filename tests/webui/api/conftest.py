@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from core.access import tokens, users
 from core.db.engine import make_sessions
 from core.intake.sample.make_sample import make_sample
-from core.jobs.execution import engine as jobs_engine
+from core.jobs.execution.engine import work
 from core.models.people import Role
 from core.settings import Settings
 from tests.servers import Databases
@@ -146,7 +146,7 @@ class World:
 
     def work(self) -> None:
         """Do what workers would do, until no work is left."""
-        while jobs_engine.work(make_sessions(self.engine), worker="test", clock=self.clock).more_to_do:
+        while work(make_sessions(self.engine), worker="test", clock=self.clock).more_to_do:
             self.clock.turn_on(milliseconds=1)
 
     def sql(self, statement: str, **values: Any) -> Any:

@@ -8,7 +8,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from core.jobs.results import files as downloads
 from core.models.people import Role
 from tests.webui.api.conftest import CLAIMS, Api, World
 from tests.webui.api.test_jobs import CAN_SETTLE, refused
@@ -92,7 +91,7 @@ def test_no_cell_of_a_file_is_a_formula(world: World, biller: Api) -> None:
 def test_a_file_is_complete_and_its_session_is_closed_before_the_first_byte(
     world: World, biller: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "PAGE_CLAIMS", 7)
+    monkeypatch.setattr("core.jobs.results.files.PAGE_CLAIMS", 7)
     monkeypatch.setattr("core.claims.export.ROWS_PER_PIECE", 10)
     job_id = biller.previewed()
     whole = rows_of_csv(biller, job_id, "not-reached")

@@ -12,7 +12,7 @@ from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.keys import JobKey
-from core.jobs.reversal import create
+from core.jobs.reversal import create_reversal
 from core.models.claims import ClaimStatus, Hold
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.models.people import Role
@@ -408,7 +408,7 @@ def test_a_large_preview_shows_that_it_is_being_prepared(
     practice: GivenPractice, biller: Browser, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     practice.claims(3)
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
 
     job = preview(biller, scope="matching", filter="").headers["Location"]
     clock.turn_on(seconds=5)
@@ -475,7 +475,7 @@ def test_a_reversal_is_confirmed_in_the_same_way_as_a_settlement(
     original = two_claims.settle({"claim_ids": ["good"]})
     with transaction(two_claims.sessions) as session:
         request = {"claim_ids": None, "by": admin, "idempotency_key": "r", "now": NOW}
-        job = create.request_reversal(session, original, **request)  # type: ignore[arg-type]
+        job = create_reversal.request_reversal(session, original, **request)  # type: ignore[arg-type]
 
     page = " ".join(browser_of(admin).read(f"/jobs/{job.id}").split())
 

@@ -260,7 +260,7 @@ def test_the_reversal_of_a_status_change_mentions_no_money(practice: GivenPracti
 def test_a_large_reversal_shows_that_its_preview_is_being_prepared(
     practice: GivenPractice, job: JobKey, approver: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.reversal.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
+    monkeypatch.setattr("core.jobs.reversal.create_reversal.PREVIEW_IN_REQUEST_CLAIMS_MAX", 2)
 
     page = approver.says(request_reversal(approver, job))
 

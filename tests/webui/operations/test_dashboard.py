@@ -132,7 +132,7 @@ def test_redis_down_while_work_waits_over_a_minute_is_more_than_a_warning(
 def test_the_page_warns_of_a_preview_that_no_worker_prepares_for_a_minute(
     ops: Browser, practice: GivenPractice, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
     practice.claims(1)
     practice.preview()
     assert "preview has waited" not in ops.says(PAGE)

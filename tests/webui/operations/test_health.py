@@ -95,7 +95,7 @@ def test_a_job_that_no_worker_picks_up_is_reported(database_url: str, broker_url
 def test_a_preview_that_no_worker_prepares_is_reported_until_one_does(
     database_url: str, broker_url: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 0)
     practice = a_practice(sessions)
     practice.claims(2)
     job = practice.preview()

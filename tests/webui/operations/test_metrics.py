@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from core.access import sessions as user_sessions
+from core.access import user_sessions
 from core.db.engine import Sessions, transaction
 from core.jobs import commands
 from core.models.claims import Hold

@@ -14,7 +14,7 @@ from core.db.engine import transaction
 from core.models.claims import SETTLED
 from core.models.people import AuditEntry, Role, User
 from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun, ScheduleState
-from core.schedules import descriptions, estimate, queries, reports, tick
+from core.schedules import descriptions, estimates, reports, schedule_queries, tick
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.webui.conftest import Browser, Clock
 from webui.schedules import schedule_labels
@@ -67,12 +67,12 @@ def press_run_now(admin: Browser, page: str) -> str:
 
 def schedules_of(practice: GivenPractice) -> list[Schedule]:
     with practice.sessions() as session:
-        return list(queries.list_schedules(session, practice.id))
+        return list(schedule_queries.list_schedules(session, practice.id))
 
 
 def runs_of(practice: GivenPractice) -> list[ScheduleRun]:
     with practice.sessions() as session:
-        return list(queries.list_runs(session, practice.id, limit=100))
+        return list(schedule_queries.list_runs(session, practice.id, limit=100))
 
 
 # ---- Create a schedule
@@ -129,8 +129,8 @@ def test_an_estimate_that_takes_too_long_does_not_keep_the_page_from_loading(
 ) -> None:
     practice.claims(1)
     page = new_schedule(admin)
-    monkeypatch.setattr(estimate, "_estimate", lambda session, *_: session.execute(text("SELECT pg_sleep(60)")))
-    monkeypatch.setattr(estimate, "ESTIMATE_SECONDS", 1)
+    monkeypatch.setattr(estimates, "_estimate", lambda session, *_: session.execute(text("SELECT pg_sleep(60)")))
+    monkeypatch.setattr(estimates, "ESTIMATE_SECONDS", 1)
 
     shown = admin.says(f"{page}/tonight")
 

@@ -3,7 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
-from core.access import sessions as user_sessions, tokens
+from core.access import tokens, user_sessions
 from core.db.engine import Sessions, transaction
 from core.models.people import User
 from tests.factories import NOW, GivenPractice, a_practice

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from core.access import sessions as user_sessions
+from core.access import user_sessions
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
 from core.models.people import AuditEntry, Role

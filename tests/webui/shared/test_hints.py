@@ -15,8 +15,7 @@ from core import settings
 from core.settings import HINT_EXPIRES_SECONDS, HINTS_PER_CONFIRM_MAX, TASK_PREPARE, TASK_WORK
 from tests.servers import broker_client
 from tests.waiting import eventually
-from webui.shared import hints as hints_module
-from webui.shared.hints import Hints
+from webui.shared.hints import QUEUED_HINTS_MAX, Hints, _publish
 
 
 def waiting(broker_url: str, count: int) -> list[dict[str, Any]]:
@@ -71,7 +70,7 @@ def test_sending_hints_never_waits_for_a_broker_that_is_silent_gone_or_missing(
     hints = Hints(url)
 
     before = time.monotonic()
-    for job in range(3 * hints_module.QUEUED_HINTS_MAX):
+    for job in range(3 * QUEUED_HINTS_MAX):
         hints.send(1, job, count=32)
 
     assert time.monotonic() - before < 30  # waiting for the broker each time would take hours
@@ -80,15 +79,15 @@ def test_sending_hints_never_waits_for_a_broker_that_is_silent_gone_or_missing(
 def test_hints_are_dropped_while_the_broker_is_away_and_sent_again_once_it_is_back(
     broker_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publish, at_the_broker, broker_is_gone = hints_module._publish, threading.Event(), threading.Event()
+    publish, at_the_broker, broker_is_gone = _publish, threading.Event(), threading.Event()
 
     def hang_and_fail(*_: Any) -> None:
         at_the_broker.set()
         broker_is_gone.wait(10)
-        monkeypatch.setattr(hints_module, "_publish", publish)
+        monkeypatch.setattr("webui.shared.hints._publish", publish)
         raise TimeoutError
 
-    monkeypatch.setattr(hints_module, "_publish", hang_and_fail)
+    monkeypatch.setattr("webui.shared.hints._publish", hang_and_fail)
     hints = Hints(broker_url)
     hints.send(7, 1)
     assert at_the_broker.wait(10)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from core.access import sessions as user_sessions
+from core.access import user_sessions
 from core.db.engine import Sessions, transaction
 from tests.factories import NOW, GivenPractice, a_practice
 from tests.webui.operations.test_metrics import an_app

@@ -14,14 +14,14 @@ from core.access.permissions import Actor
 from core.db.engine import transaction
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import commands
-from core.jobs.approval import decide as approval, inbox
+from core.jobs.approval import decide, inbox
 from core.jobs.approval.decide import AlreadyDecided, ApprovalExpired, OwnJob, ReasonMissing
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
 from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
-from core.jobs.preview.create import ScheduleTerms
+from core.jobs.preview.create_preview import ScheduleTerms
 from core.jobs.preview.job_request import JobRequest
-from core.jobs.results import certificate
+from core.jobs.results import certificates
 from core.models.claims import Hold
 from core.models.job_items import JobItem
 from core.models.jobs import JobStatus, NextStep, SettleJob
@@ -103,7 +103,7 @@ def test_write_offs_carry_the_confirmer_and_the_audit_and_certificate_name_both_
 
     with practice.sessions() as session:
         posted_by = set(session.scalars(select(Posting.user_id).where(Posting.kind == PostingKind.WRITE_OFF)))
-        document = certificate.for_job(session, job)
+        document = certificates.for_job(session, job)
     assert posted_by == {practice.biller.user_id}
     assert (document.confirmed_by, document.approved_by, document.approved_at) == ("biller", "approver", NOW)
     assert document.over[0].sentence == (
@@ -163,9 +163,9 @@ def test_an_approver_deactivated_or_demoted_before_the_click_decides_nothing(
 ) -> None:
     change(practice, approver, **loss)
 
-    for decide in (practice.approve, practice.reject):
+    for act in (practice.approve, practice.reject):
         with pytest.raises(NotAllowed):
-            decide(job, by=approver)
+            act(job, by=approver)
 
     assert practice.progress(job).status is S.AWAITING_APPROVAL
 
@@ -294,9 +294,9 @@ def test_only_a_job_awaiting_approval_can_be_approved_or_rejected(practice: Give
     with pytest.raises(WrongStatus):
         practice.approve(job, by=approver)
     practice.confirm(job)
-    for decide in (practice.approve, practice.reject):
+    for act in (practice.approve, practice.reject):
         with pytest.raises(WrongStatus):
-            decide(job, by=approver)
+            act(job, by=approver)
     assert read(practice, job).decided_by is None
 
 
@@ -306,13 +306,13 @@ def test_only_a_job_awaiting_approval_can_be_approved_or_rejected(practice: Give
 def test_an_approval_request_expires_after_seven_days_with_or_without_the_sweep(
     practice: GivenPractice, job: JobKey, approver: Actor
 ) -> None:
-    last = NOW + approval.APPROVAL_EXPIRES_AFTER - dt.timedelta(seconds=1)
-    over = NOW + approval.APPROVAL_EXPIRES_AFTER
+    last = NOW + decide.APPROVAL_EXPIRES_AFTER - dt.timedelta(seconds=1)
+    over = NOW + decide.APPROVAL_EXPIRES_AFTER
     assert inbox.count_jobs_to_approve(practice.sessions(), approver, now=last) == 1
     assert inbox.count_jobs_to_approve(practice.sessions(), approver, now=over) == 0
-    for decide in (practice.approve, practice.reject):
+    for act in (practice.approve, practice.reject):
         with pytest.raises(ApprovalExpired):
-            decide(job, by=approver, now=over)
+            act(job, by=approver, now=over)
 
     sweep.sweep(practice.sessions, now=last)
     assert practice.progress(job).status is S.AWAITING_APPROVAL
@@ -390,7 +390,7 @@ def test_a_requester_is_notified_of_jobs_that_another_user_discarded_but_not_of_
 
 
 def test_the_requester_sees_an_expired_job_for_seven_days(practice: GivenPractice, job: JobKey) -> None:
-    over = NOW + approval.APPROVAL_EXPIRES_AFTER
+    over = NOW + decide.APPROVAL_EXPIRES_AFTER
     sweep.sweep(practice.sessions, now=over)
     with practice.sessions() as session:
         assert [found.id for found in inbox.my_decided_jobs(session, practice.biller, now=over)] == [job.job_id]
@@ -411,7 +411,9 @@ def test_the_owner_of_a_schedule_cannot_approve_its_jobs(
         session.flush()
         terms = ScheduleTerms(schedule.id, schedule.created_by, schedule.owner_id, None, NextStep.CONFIRM, 1, 10**9)
         request = JobRequest.of({"selection": {"all": True}, "reason": "small_balance"})
-        made = commands.preview(session, request, by=admin, idempotency_key="scheduled", now=NOW, schedule_terms=terms)
+        made = commands.request_preview(
+            session, request, by=admin, idempotency_key="scheduled", now=NOW, schedule_terms=terms
+        )
         job = JobKey(made.practice_id, made.id)
         assert [one["code"] for one in made.limits_exceeded] == ["over_job_limit", "over_cap_claims"]
 
@@ -550,8 +552,8 @@ def _acts_in_order(practice: GivenPractice) -> list[str]:
 def test_an_approval_racing_the_expiry_ends_as_exactly_one_of_them(
     practice: GivenPractice, job: JobKey, approver: Actor, rounds: int
 ) -> None:
-    last = NOW + approval.APPROVAL_EXPIRES_AFTER - dt.timedelta(seconds=1)
-    over = NOW + approval.APPROVAL_EXPIRES_AFTER
+    last = NOW + decide.APPROVAL_EXPIRES_AFTER - dt.timedelta(seconds=1)
+    over = NOW + decide.APPROVAL_EXPIRES_AFTER
     for _ in range(rounds // 2):
         job = make_waiting_job(practice)
         raised = run_at_once(

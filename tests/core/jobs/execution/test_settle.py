@@ -11,9 +11,9 @@ from core.db.engine import Sessions, transaction
 from core.errors import NotFound
 from core.jobs import commands, prepare
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
-from core.jobs.preview.create import UnknownStatus
+from core.jobs.preview.create_preview import UnknownStatus
 from core.jobs.preview.freezing import IdempotencyMismatch
-from core.jobs.preview.selection import NothingSelected, UnknownClaim
+from core.jobs.preview.selections import NothingSelected, UnknownClaim
 from core.jobs.preview.totals import PreviewTotals
 from core.models.job_items import JobItem, Outcome
 from core.models.jobs import JobKind, JobStatus, SettleJob
@@ -233,7 +233,7 @@ def test_a_status_other_than_settled_moves_the_claim_and_posts_nothing(practice:
 def test_a_preview_too_large_for_a_request_is_prepared_by_a_worker(
     practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.preview.create.PREVIEW_IN_REQUEST_CLAIMS_MAX", 4)
+    monkeypatch.setattr("core.jobs.preview.create_preview.PREVIEW_IN_REQUEST_CLAIMS_MAX", 4)
     practice.claims(5)
     job = practice.preview()
     assert (practice.progress(job).status, practice.progress(job).total) == (JobStatus.PREPARING, 5)

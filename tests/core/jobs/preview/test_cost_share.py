@@ -10,9 +10,9 @@ from core.jobs import codes, commands
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share
 from core.jobs.preview.cost_share import CostShare, CostShareReasonMissing
-from core.jobs.preview.create import ScheduleTerms, request_job
+from core.jobs.preview.create_preview import ScheduleTerms, request_preview
 from core.jobs.preview.job_request import JobRequest
-from core.jobs.results import certificate
+from core.jobs.results import certificates
 from core.models.claims import Claim
 from core.models.jobs import JobStatus, NextStep, SettleJob
 from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
@@ -98,7 +98,7 @@ def test_a_certificate_of_an_earlier_version_shows_no_reason_that_no_user_entere
         with transaction(practice.sessions) as session:
             session.execute(update(SettleJob).values(preview=as_before, cost_share_reason=kept))
         with practice.sessions() as session:
-            document = certificate.for_job(session, job)
+            document = certificates.for_job(session, job)
         assert document.cost_share_reason == shown
         assert document.cost_share is not None
         assert "Medicaid" not in document.cost_share.sentence(), "its sums left out Medicaid alone"
@@ -112,7 +112,7 @@ def test_the_cost_sharing_reason_may_repeat_the_write_off_reason(practice: Given
 
     practice.run()
     with practice.sessions() as session:
-        assert certificate.for_job(session, job).cost_share_reason == "small balance"
+        assert certificates.for_job(session, job).cost_share_reason == "small balance"
 
 
 def test_a_certificate_totals_only_the_cost_sharing_actually_written_off(practice: GivenPractice) -> None:
@@ -126,7 +126,7 @@ def test_a_certificate_totals_only_the_cost_sharing_actually_written_off(practic
     practice.run()
 
     with practice.sessions() as session:
-        share_of_job = certificate.for_job(session, job).cost_share
+        share_of_job = certificates.for_job(session, job).cost_share
     assert share_of_job is not None
     assert (share_of_job.claims, share_of_job.job_cents) == (1, 500)
 
@@ -156,7 +156,7 @@ def test_a_job_with_cost_sharing_cannot_be_confirmed_without_a_valid_reason(
     practice.run()
     assert practice.read("1").patient_due == 0
     with practice.sessions() as session:
-        document = certificate.for_job(session, job)
+        document = certificates.for_job(session, job)
     assert (document.cost_share_reason, document.cost_share) == (WHY, share(practice, job))
     assert practice.violations() == []
 
@@ -204,7 +204,9 @@ def test_reversed_write_offs_do_not_count_as_written_off_cost_sharing(practice: 
     practice.run()
     before = share(practice, practice.preview({"claim_ids": ["2"]}, key="before"))
     with transaction(practice.sessions) as session:
-        reversal = commands.reverse(session, first, claim_ids=None, by=approver, idempotency_key="reversal", now=NOW)
+        reversal = commands.request_reversal(
+            session, first, claim_ids=None, by=approver, idempotency_key="reversal", now=NOW
+        )
         reversal_key = JobKey(reversal.practice_id, reversal.id)
     with transaction(practice.sessions) as session:
         commands.confirm(session, reversal_key, confirmation="CONFIRM", by=approver, now=NOW)
@@ -236,7 +238,7 @@ def make_scheduled_job(
         terms = ScheduleTerms(
             schedule.id, schedule.created_by, schedule.owner_id, None, NextStep.CONFIRM, UNLIMITED, UNLIMITED
         )
-        return request_job(session, request, by=admin, idempotency_key="scheduled", now=NOW, schedule_terms=terms)
+        return request_preview(session, request, by=admin, idempotency_key="scheduled", now=NOW, schedule_terms=terms)
 
 
 def test_a_schedule_uses_its_note_as_the_cost_sharing_reason(practice: GivenPractice) -> None:

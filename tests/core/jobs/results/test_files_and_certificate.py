@@ -10,8 +10,8 @@ from core.db.engine import transaction
 from core.jobs import commands
 from core.jobs.execution import chunks, engine, finish
 from core.jobs.keys import JobKey
-from core.jobs.results import certificate, files
-from core.jobs.results.certificate import NotFinished
+from core.jobs.results import certificates, files
+from core.jobs.results.certificates import NotFinished
 from core.jobs.results.files import File
 from core.models.claims import Hold
 from core.models.practices import Patient, WriteOffSetting
@@ -85,7 +85,7 @@ def test_a_certificate_adds_up_to_the_cent(practice: GivenPractice) -> None:
     job = practice.settle(note="Year-end")
 
     with practice.sessions() as session:
-        found = certificate.for_job(session, job)
+        found = certificates.for_job(session, job)
 
     assert (found.total, found.settled, found.skipped, found.failed, found.not_reached) == (3, 2, 1, 0, 0)
     assert (found.receivable_before.total_cents, found.written_off.total_cents) == (222, 182)
@@ -106,7 +106,7 @@ def test_the_hash_of_the_items_differs_for_different_frozen_selections(practice:
     three = practice.preview(key="three")
 
     with practice.sessions() as session:
-        first, second, other = (certificate.items_hash(session, job) for job in (one, two, three))
+        first, second, other = (certificates.items_hash(session, job) for job in (one, two, three))
 
     assert first == second
     assert first != other
@@ -120,7 +120,7 @@ def test_a_reversal_has_its_own_certificate(practice: GivenPractice) -> None:
     reversal = _reverse(practice, job)
 
     with practice.sessions() as session:
-        found = certificate.for_job(session, reversal)
+        found = certificates.for_job(session, reversal)
 
     assert (found.receivable_before.total_cents, found.receivable_after.total_cents) == (0, 150)
     assert _csv(practice, reversal, File.SETTLED)[0][3:5] == ["Insurance restored", "Patient restored"]
@@ -133,7 +133,7 @@ def test_an_unfinished_job_has_no_certificate(practice: GivenPractice) -> None:
     job = practice.preview()
 
     with pytest.raises(NotFinished), practice.sessions() as session:
-        certificate.for_job(session, job)
+        certificates.for_job(session, job)
 
 
 def test_an_empty_result_file_has_a_header(sessions: object, practice: GivenPractice) -> None:

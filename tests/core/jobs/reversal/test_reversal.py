@@ -9,8 +9,8 @@ from core.errors import NotAllowed
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import BadRequest
-from core.jobs.preview.selection import UnknownClaim
-from core.jobs.reversal.create import NotReversible
+from core.jobs.preview.selections import UnknownClaim
+from core.jobs.reversal.create_reversal import NotReversible
 from core.models.claims import Hold
 from core.models.job_items import Outcome
 from core.models.jobs import JobStatus
@@ -22,7 +22,7 @@ from tests.factories import NOW, TODAY, GivenPractice, Line
 def _reverse(practice: GivenPractice, job: JobKey, *claim_ids: str, key: str = "reverse", run: bool = True) -> JobKey:
     approver = practice.person(f"approver.{key}@lakeside.example".replace(" ", "."), Role.APPROVER)
     with transaction(practice.sessions) as session:
-        made = commands.reverse(
+        made = commands.request_reversal(
             session, job, claim_ids=claim_ids or None, by=approver, idempotency_key=key, now=NOW, chunk_claims=2
         )
         reversal = JobKey(made.practice_id, made.id)
@@ -199,7 +199,7 @@ def test_a_biller_cannot_create_or_confirm_a_reversal(practice: GivenPractice) -
     job = practice.settle()
 
     with pytest.raises(NotAllowed), transaction(practice.sessions) as session:
-        commands.reverse(session, job, claim_ids=None, by=practice.biller, idempotency_key="k", now=NOW)
+        commands.request_reversal(session, job, claim_ids=None, by=practice.biller, idempotency_key="k", now=NOW)
     reversal = _reverse(practice, job, run=False)
     with pytest.raises(NotAllowed):
         practice.confirm(reversal)
@@ -211,7 +211,9 @@ def test_a_reversals_note_has_a_maximum_length(practice: GivenPractice) -> None:
     approver = practice.person("approver@lakeside.example", Role.APPROVER)
 
     with pytest.raises(BadRequest, match="note"), transaction(practice.sessions) as session:
-        commands.reverse(session, job, claim_ids=None, by=approver, idempotency_key="k", now=NOW, note="x" * 501)
+        commands.request_reversal(
+            session, job, claim_ids=None, by=approver, idempotency_key="k", now=NOW, note="x" * 501
+        )
 
 
 def test_only_an_ended_job_can_be_reversed(practice: GivenPractice) -> None:

@@ -15,9 +15,9 @@ from core.access.permissions import Action, Actor
 from core.errors import Refusal
 from core.jobs import lifecycle, posting_month
 from core.jobs.keys import JobKey, NoSuchJob
-from core.jobs.preview import freezing, items
+from core.jobs.preview import freezing, preview_items
 from core.jobs.preview.job_request import BadRequest
-from core.jobs.preview.selection import NothingSelected, UnknownClaim
+from core.jobs.preview.selections import NothingSelected, UnknownClaim
 from core.jobs.reversal import eligibility
 from core.models.claims import Claim
 from core.models.job_items import JobItem, Outcome, Verdict
@@ -164,7 +164,7 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
         .subquery("judged")
     )
     skips = judged.c.code.is_not(None)
-    return items.write_items(
+    return preview_items.write_items(
         session,
         job,
         claim_id=judged.c.id,

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from core.jobs.keys import JobKey
-from core.jobs.preview import cost_share, selection as selections
+from core.jobs.preview import cost_share, selections
 from core.jobs.preview.job_request import Selection
 from core.models.claims import Claim
 from core.models.job_items import JobChunk, JobItem, Verdict, is_reserved

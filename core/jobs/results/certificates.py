@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from core.errors import Refusal
-from core.jobs import queries, reversed_totals
+from core.jobs import job_queries, reversed_totals
 from core.jobs.approval import limits
 from core.jobs.approval.limits import OverLimit
 from core.jobs.execution import reconcile
@@ -116,10 +116,10 @@ class Certificate(BaseModel):
 
 def for_job(session: Session, key: JobKey) -> Certificate:
     """Return the certificate of an ended job. Raise `NotFound` and `NotFinished`."""
-    job = queries.find(session, key)
+    job = job_queries.find(session, key)
     if job.status not in FINAL_STATUSES or job.confirmed_at is None:
         raise NotFinished
-    names = queries.names_of_users(session, key.practice_id, (job.requested_by, job.confirmed_by, job.decided_by))
+    names = job_queries.names_of_users(session, key.practice_id, (job.requested_by, job.confirmed_by, job.decided_by))
     chunks = _sums(session, key)
     before, after = _money(chunks, "before_cents"), _money(chunks, "after_cents")
     moved = _money(chunks, "cents")

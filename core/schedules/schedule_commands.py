@@ -14,8 +14,8 @@ from core.errors import BadInput, Refusal
 from core.jobs.lifecycle import CONFIRMATION, ConfirmationMismatch
 from core.models.schedules import Schedule, ScheduleMode, ScheduleRun, ScheduleState
 from core.schedules import descriptions, missed_runs, owner_check, runs
-from core.schedules.queries import NoSuchSchedule
 from core.schedules.requests import FIELDS, ScheduleRequest
+from core.schedules.schedule_queries import NoSuchSchedule
 
 SCHEDULES_MAX: Final = 200  # for each practice
 RUN_KEY_CHARACTERS_MAX: Final = 200

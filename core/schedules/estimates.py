@@ -16,7 +16,7 @@ from core.db.transient import QUERY_CANCELED, sqlstate
 from core.errors import Refusal
 from core.jobs.approval import limits
 from core.jobs.approval.limits import Limits
-from core.jobs.preview import cost_share, create, items
+from core.jobs.preview import cost_share, create_preview, preview_items
 from core.jobs.preview.job_request import Matching
 from core.models.claims import SETTLED
 from core.models.job_items import Verdict
@@ -82,7 +82,7 @@ def _estimate(
 ) -> RunEstimate:
     job = _job_like(session, practice, schedule, as_of)
     selected = Matching(filter=schedule.filter)
-    judged = items.verdicts(job, selected, terms=create.rule_terms(session, job)).c
+    judged = preview_items.verdicts(job, selected, terms=create_preview.rule_terms(session, job)).c
     cents = judged.insurance_cents + judged.patient_cents
     groups = session.execute(
         select(

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from core.local.broker import Broker
 from core.local.guardian import Guardian
 from core.local.postgres import Postgres
-from core.migrations.run import migrate
+from core.migrations.run import migrate_database
 
 _SHOWN: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "wal_level")
 
@@ -38,7 +38,7 @@ class Place:
         """Create an empty database with every table. Return its name."""
         self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
         self._run("CREATE DATABASE {} OWNER settle", database)
-        migrate(self.url(database))
+        migrate_database(self.url(database))
         return database
 
     @contextmanager

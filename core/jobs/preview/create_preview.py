@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action, Actor
 from core.errors import BadInput
 from core.jobs import posting_month
-from core.jobs.preview import freezing, items, schedule_lock, selection as selections
+from core.jobs.preview import freezing, preview_items, schedule_lock, selections
 from core.jobs.preview.job_request import JobRequest, Selection
-from core.jobs.preview.selection import NothingSelected
+from core.jobs.preview.selections import NothingSelected
 from core.models.jobs import JobKind, NextStep, SettleJob
 from core.models.practices import BillingStatus
 from core.policy.facts import Terms
@@ -47,7 +47,7 @@ class ScheduleTerms(NamedTuple):
         }
 
 
-def request_job(
+def request_preview(
     session: Session,
     request: JobRequest,
     *,
@@ -138,6 +138,6 @@ def freeze_selected(
     """Freeze the items of the selection, with totals and chunks."""
 
     def insert_items() -> int:
-        return items.freeze_items(session, job, selected, terms=rule_terms(session, job))
+        return preview_items.freeze_items(session, job, selected, terms=rule_terms(session, job))
 
     freezing.freeze(session, job, insert_items, chunk_claims=chunk_claims, now=now)
