@@ -1,5 +1,5 @@
 """The product. Any process that imports it uses the newest time zone database."""
 
-from core.zone_database import in_use
+from core.zone_database import current_database
 
-in_use()
+current_database()

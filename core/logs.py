@@ -17,8 +17,8 @@ from core.broker import log
 from core.db import causes
 from core.db.transient import sqlstate
 
-_PLACES_MAX: Final = 5  # the innermost frames of our code are enough
-_OURS: Final = tuple(f"{Path(__file__).parents[1] / package}/" for package in ("core", "webui", "worker"))
+_FRAMES_MAX: Final = 5  # the innermost frames of our code are enough
+_OWN_FOLDERS: Final = tuple(f"{Path(__file__).parents[1] / package}/" for package in ("core", "webui", "worker"))
 _TASK_TRACE: Final = "celery.app.trace"
 
 Event = MutableMapping[str, Any]
@@ -27,7 +27,7 @@ Event = MutableMapping[str, Any]
 def configure(level: str) -> None:
     """Send every log line of this process, ours and the libraries', to standard error in one format."""
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED_PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,  # a logger that was used before would keep the old configuration
     )
@@ -36,7 +36,7 @@ def configure(level: str) -> None:
     handler.addFilter(log.rewrite_broker_line)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_SHARED,
+            foreign_pre_chain=_SHARED_PROCESSORS,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -67,7 +67,7 @@ def _drop_foreign_request_id(_logger: object, _name: str, event: Event) -> Event
     return event
 
 
-_SHARED: Final = (
+_SHARED_PROCESSORS: Final = (
     structlog.contextvars.merge_contextvars,
     _drop_foreign_request_id,
     structlog.stdlib.add_log_level,
@@ -81,22 +81,22 @@ def _redact_error(_logger: object, _name: str, event: Event) -> Event:
         info = sys.exc_info()
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        event.update(facts_of(error))
+        event.update(error_facts(error))
     return event
 
 
-def facts_of(error: BaseException) -> dict[str, Any]:
+def error_facts(error: BaseException) -> dict[str, Any]:
     """Return what may be logged of an error: its class, the SQLSTATE and the location, innermost frame last."""
     places = traceback.extract_tb(error.__traceback__)
     # The database driver is a dozen frames deep, and its frames do not show our query.
-    ours = [place for place in places if place.filename.startswith(_OURS)] or places
-    at = [f"{place.filename.rpartition('/')[2]}:{place.lineno} {place.name}" for place in ours[-_PLACES_MAX:]]
-    cause = causes.why(error)
+    ours = [place for place in places if place.filename.startswith(_OWN_FOLDERS)] or places
+    at = [f"{place.filename.rpartition('/')[2]}:{place.lineno} {place.name}" for place in ours[-_FRAMES_MAX:]]
+    cause = causes.diagnose(error)
     why = {} if cause is None else {"cause": cause.code, "why": cause.sentence}
     return {"error": type(error).__name__, "sqlstate": sqlstate(error), "at": at, **why}
 
 
-def kind_of(error: BaseException) -> str:
+def error_kind(error: BaseException) -> str:
     """Return what may be logged of an error: its class, the SQLSTATE, and the cause if the database is unavailable."""
-    state, cause = sqlstate(error), causes.why(error)
+    state, cause = sqlstate(error), causes.diagnose(error)
     return f"{type(error).__name__}{f' ({state})' if state else ''}{f': {cause.sentence}' if cause else ''}"

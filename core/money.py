@@ -32,7 +32,7 @@ def format_cents(cents: int) -> str:
     return f"{sign}${dollars:,}.{rest:02d}"
 
 
-def plain_cents(cents: int) -> str:
+def format_plain_amount(cents: int) -> str:
     """Format for files: 123456 → "1234.56", -5 → "-0.05"."""
     sign = "-" if cents < 0 else ""
     dollars, rest = divmod(abs(cents), 100)
@@ -83,6 +83,6 @@ def format_limit(cents: int) -> str:
     return UNLIMITED_WORD if cents >= UNLIMITED else format_cents(cents)
 
 
-def plain_limit(cents: int) -> int | str:
+def limit_as_json(cents: int) -> int | str:
     """Return a limit for programs: cents, or "unlimited"."""
     return UNLIMITED_WORD if cents >= UNLIMITED else cents

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from core.db.base import BIGINT_MAX
 
 # The validation context if every value is text (an address, a command line). Otherwise values have JSON types.
-TEXTS: Final = {"texts": True}
+TEXT_CONTEXT: Final = {"texts": True}
 
 NOTE_CHARACTERS_MAX: Final = 500  # for a note or a reason
 
@@ -19,7 +19,7 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DIGITS: Final = re.compile(r"\d+|\d{1,3}(?:,\d{3})+", re.ASCII)
 _WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 _TRUE_OR_FALSE: Final = {"true": True, "false": False}
-_PLACE_CHARACTERS_MAX: Final = 60
+_PATH_CHARACTERS_MAX: Final = 60
 _NUMBER_CHARACTERS_MAX: Final = 60  # Python refuses to read thousands of digits, and no valid number is this long
 
 
@@ -53,20 +53,20 @@ def whole_number(cure: str) -> Callable[[Any, ValidationInfo], int]:
     """Return a reader of whole numbers. It raises `cure` for anything else: 50.0, "50" in JSON, true."""
 
     def read(value: Any, info: ValidationInfo) -> int:
-        if info.context is TEXTS and isinstance(value, str) and _WHOLE.fullmatch(value):
+        if info.context is TEXT_CONTEXT and isinstance(value, str) and _WHOLE.fullmatch(value):
             return int(value)
-        if info.context is TEXTS or type(value) is not int:
+        if info.context is TEXT_CONTEXT or type(value) is not int:
             raise ValueError(cure)
         return value
 
     return read
 
 
-def true_or_false(value: Any, info: ValidationInfo) -> bool:
+def parse_bool(value: Any, info: ValidationInfo) -> bool:
     """Read JSON's true or false, or these words if values are text. Raise `ValueError` for anything else."""
-    if info.context is TEXTS and isinstance(value, str) and value in _TRUE_OR_FALSE:
+    if info.context is TEXT_CONTEXT and isinstance(value, str) and value in _TRUE_OR_FALSE:
         return _TRUE_OR_FALSE[value]
-    if info.context is TEXTS or not isinstance(value, bool):
+    if info.context is TEXT_CONTEXT or not isinstance(value, bool):
         raise ValueError("write true or false")
     return value
 
@@ -75,7 +75,7 @@ Day = Annotated[dt.date, BeforeValidator(day, json_schema_input_type=dt.date)]
 WHOLE_CENTS: Final = "write whole cents, such as 5000 for $50.00"
 
 
-def faults(error: ValidationError, *, skip: int = 0) -> dict[str, str]:
+def faults_by_path(error: ValidationError, *, skip: int = 0) -> dict[str, str]:
     """Return the faults with their cures, by field path. `skip` leading parts of a path are left out."""
     found: dict[str, str] = {}
     for fault in error.errors(include_url=False):
@@ -83,14 +83,14 @@ def faults(error: ValidationError, *, skip: int = 0) -> dict[str, str]:
     return found
 
 
-def sentence(found: Mapping[str, str]) -> str:
+def join_faults(found: Mapping[str, str]) -> str:
     """Return all faults in one line."""
     return "; ".join(f"{where}: {said}" if where else said for where, said in found.items())
 
 
 def field_path(parts: tuple[str | int, ...]) -> str:
     """Return the path of a fault: "selection.claim_ids.3"."""
-    return ".".join(str(part)[:_PLACE_CHARACTERS_MAX] for part in parts)
+    return ".".join(str(part)[:_PATH_CHARACTERS_MAX] for part in parts)
 
 
 def words(fault: ErrorDetails) -> str:

@@ -23,7 +23,7 @@ QUEUE_SETTLE: Final = "settle"  # chunks and previews
 QUEUE_CONTROL: Final = "control"  # sweep and tick, which must not wait behind chunks
 
 # What a message carries besides its task and ids, for logs.
-HEADER_REQUEST: Final = "settle_request"  # the id of the request that caused it
+REQUEST_ID_HEADER: Final = "settle_request"  # the id of the request that caused it
 
 HINT_EXPIRES_SECONDS: Final = 60  # workers find the work without a hint long before
 HINTS_PER_CONFIRM_MAX: Final = 32  # more than the workers of one installation; settle.work sends more hints
@@ -43,7 +43,7 @@ BROKER_TRANSPORT_OPTIONS: Final[dict[str, Any]] = {
 }
 
 
-def waiting_max(task: str) -> int:
+def queue_length_max(task: str) -> int:
     """Return the queue length above which another message of this task would be useless and is not sent.
 
     A message expires only when a worker receives it. Without workers, this limit keeps Redis from filling up.

@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-NEEDED: Final = "2026f"  # the newest release that changed future times; pyproject.toml requires its wheel
-CHANGED: Final = "Alberta, British Columbia, Cuba, Manitoba and Morocco"  # since 2026b, up to `NEEDED`
+MINIMUM_RELEASE: Final = "2026f"  # the newest release that changed future times; pyproject.toml requires its wheel
+CHANGED_ZONES: Final = "Alberta, British Columbia, Cuba, Manitoba and Morocco"  # since 2026b, up to `MINIMUM_RELEASE`
 _VERSION_FILES: Final = ("tzdata.zi", "+VERSION")  # of Linux and the BSDs; of macOS
 _RELEASE: Final = re.compile(r"\d{4}[a-z]+")  # a wheel once said "2026b-dirty"
 
@@ -42,7 +42,7 @@ class ZoneDatabase(NamedTuple):
 
 
 @cache
-def in_use() -> ZoneDatabase:
+def current_database() -> ZoneDatabase:
     """Switch this process to the newest database, once. Return it."""
     return use_newest(zoneinfo.TZPATH)
 
@@ -53,7 +53,7 @@ def use_newest(system: Sequence[str], *, package: str = "tzdata") -> ZoneDatabas
     Older databases stay behind the newest for names that only they have. One without a version goes last, because
     nothing shows that it is newer than the wheel. Of two equal ones, the wheel comes first, because it was tested.
     """
-    databases = [*_of_wheel(package), *(_of_system(directory) for directory in system)]
+    databases = [*_find_in_wheel(package), *(_find_in_system(directory) for directory in system)]
     databases.sort(key=lambda one: one.version, reverse=True)  # stable
     zoneinfo.reset_tzpath([one.directory for one in databases])
     zoneinfo.ZoneInfo.clear_cache()  # a library may have read a zone from the old path
@@ -63,9 +63,9 @@ def use_newest(system: Sequence[str], *, package: str = "tzdata") -> ZoneDatabas
 def warnings(used: ZoneDatabase, *, now: dt.datetime) -> list[str]:
     """Return what is known to be wrong with this database, without asking a network."""
     cure = "Install a newer tzdata wheel or system package, and restart every process."
-    if used.version < NEEDED:
+    if used.version < MINIMUM_RELEASE:
         says = f"is {used.version}" if used.version else "does not say its version"
-        return [f"The time zone database {says}, and {NEEDED} changed clocks in {CHANGED}. {cure}"]
+        return [f"The time zone database {says}, and {MINIMUM_RELEASE} changed clocks in {CHANGED_ZONES}. {cure}"]
     if int(used.version[:4]) + 1 < now.year:  # released in that year, so at least a year ago
         return [f"The time zone database ({used.version}) is over a year old, and may miss clock changes. {cure}"]
     return []
@@ -73,13 +73,13 @@ def warnings(used: ZoneDatabase, *, now: dt.datetime) -> list[str]:
 
 def log_at_start(*, now: dt.datetime) -> None:
     """Log which database this process uses, and what is wrong with it."""
-    used, log = in_use(), structlog.get_logger(__name__)
+    used, log = current_database(), structlog.get_logger(__name__)
     log.info("time_zone_database", **used.as_json())
     for sentence in warnings(used, now=now):
         log.warning("time_zone_database_old", version=used.version, words=sentence)
 
 
-def _of_wheel(package: str) -> list[ZoneDatabase]:
+def _find_in_wheel(package: str) -> list[ZoneDatabase]:
     try:
         wheel = importlib.import_module(package)
     except ImportError:
@@ -89,7 +89,7 @@ def _of_wheel(package: str) -> list[ZoneDatabase]:
     return [ZoneDatabase(str(directory), version, "wheel")]
 
 
-def _of_system(directory: str) -> ZoneDatabase:
+def _find_in_system(directory: str) -> ZoneDatabase:
     return ZoneDatabase(directory, _version_in(Path(directory)), "system")
 
 

@@ -17,4 +17,4 @@ if __name__ == "__main__":
         try:
             hint(queue, int(canary_id))
         except Exception as error:  # noqa: BLE001  kombu and redis-py raise many kinds; the cause tells them apart
-            sys.exit(causes.why(error).sentence)
+            sys.exit(causes.diagnose(error).sentence)

@@ -18,8 +18,8 @@ from celery.signals import (
 )
 
 from core.db.engine import transaction
-from core.logs import kind_of
-from core.settings import HEADER_REQUEST
+from core.logs import error_kind
+from core.settings import REQUEST_ID_HEADER
 from core.watch import heartbeat, tally
 from core.watch.heartbeat import ProcessInfo
 from worker import watchdog
@@ -46,7 +46,7 @@ def stop_heartbeat(**_: object) -> None:
 def record_stop(**_: object) -> None:
     """Record a warm shutdown. A killed worker records none."""
     for me in _alive:
-        _write_heartbeat(lambda session, now, me=me: heartbeat.stop(session, me, now=now))
+        _write_heartbeat(lambda session, now, me=me: heartbeat.record_stop(session, me, now=now))
 
 
 @worker_process_shutdown.connect
@@ -59,7 +59,7 @@ def flush_at_exit(**_: object) -> None:
 def bind_log_context(task: Any, task_id: str, args: tuple[int, ...], **_: object) -> None:
     """Add the task's id, and the id of the request that hinted, to the log lines of the task."""
     given = task.request.headers or {}
-    ids = {"task_id": task_id, "task": task.name, "request_id": given.get(HEADER_REQUEST)}
+    ids = {"task_id": task_id, "task": task.name, "request_id": given.get(REQUEST_ID_HEADER)}
     hinted = {"hinted_job_id": args[1]} if len(args) > 1 else {}
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**{name: value for name, value in {**ids, **hinted}.items() if value})
@@ -80,7 +80,7 @@ def _beat_until_stopped(pool: Any) -> None:
             heartbeat.WORKER, started_at=started_at, queues=queues, pool=watchdog.pool_pids(pool)
         )
         _alive[:] = [me]
-        _write_heartbeat(lambda session, now, me=me: heartbeat.beat(session, me, now=now))
+        _write_heartbeat(lambda session, now, me=me: heartbeat.record_heartbeat(session, me, now=now))
         flush_counts()
         if _stopping.wait(heartbeat.HEARTBEAT_SECONDS):
             return
@@ -91,7 +91,7 @@ def flush_counts() -> None:
     try:
         tally.flush(sessions())
     except Exception as error:  # noqa: BLE001  retried with the next flush; a failed metric must not stop work
-        _log.warning("counts not written yet: %s", kind_of(error))
+        _log.warning("counts not written yet: %s", error_kind(error))
 
 
 def _write_heartbeat(say: Any) -> None:
@@ -99,4 +99,4 @@ def _write_heartbeat(say: Any) -> None:
         with transaction(sessions()) as session:
             say(session, dt.datetime.now(dt.UTC))
     except Exception as error:  # noqa: BLE001  as above
-        _log.warning("heartbeat lost: %s", kind_of(error))
+        _log.warning("heartbeat lost: %s", error_kind(error))

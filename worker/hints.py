@@ -12,13 +12,13 @@ from core.broker import causes
 from core.jobs.execution.sweep import WorkFound
 from core.jobs.keys import JobKey
 from core.settings import (
-    HEADER_REQUEST,
     HINT_EXPIRES_SECONDS,
+    REQUEST_ID_HEADER,
     TASK_MAIL,
     TASK_PREPARE,
     TASK_TICK,
     TASK_WORK,
-    waiting_max,
+    queue_length_max,
 )
 from core.watch import tally
 from worker.app import app
@@ -53,7 +53,7 @@ def queue_has_enough(task: str) -> bool:
     """Return whether the task's queue is so long that another message would be useless."""
     queue = app.amqp.router.route({}, task)["queue"].name
     with app.producer_or_acquire() as producer:
-        return bool(producer.channel.queue_declare(queue).message_count >= waiting_max(task))
+        return bool(producer.channel.queue_declare(queue).message_count >= queue_length_max(task))
 
 
 def _send(task: str, key: JobKey | None = None) -> bool:
@@ -66,7 +66,7 @@ def _send(task: str, key: JobKey | None = None) -> bool:
         app.send_task(task, args=args, expires=HINT_EXPIRES_SECONDS, retry=False, headers=_request_headers())
     except (OperationalError, RedisError) as error:
         _backoff_until[0] = time.monotonic() + BACKOFF_SECONDS
-        why = causes.why(error).sentence
+        why = causes.diagnose(error).sentence
         _log.warning("hint dropped; a worker will find the work without it: %s%s %s", task, args, why)
         return _count_lost(task)
     tally.count("hints_sent", task)
@@ -81,4 +81,4 @@ def _count_lost(task: str) -> bool:
 def _request_headers() -> dict[str, str]:
     """Return the id of the request that caused this task, if any, to pass it on with the hint."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
-    return {HEADER_REQUEST: request_id} if request_id else {}
+    return {REQUEST_ID_HEADER: request_id} if request_id else {}

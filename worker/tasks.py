@@ -45,7 +45,7 @@ def start_due_runs() -> None:
     hints.send_found_work(found.jobs)
     hints.send_after_tick(mail=found.has_mail, tick=found.more_to_do)
     with transaction(sessions()) as session:
-        heartbeat.ticked(session, now=utc_now())
+        heartbeat.record_tick(session, now=utc_now())
 
 
 @app.task(name=TASK_MAIL)

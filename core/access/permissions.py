@@ -52,7 +52,7 @@ _ADMINISTERING: Final = {
     Action.EXCLUDE,
 }
 
-MAY: Final[dict[Role, frozenset[Action]]] = {
+ALLOWED_ACTIONS: Final[dict[Role, frozenset[Action]]] = {
     Role.BILLER: frozenset(_BILLING),
     Role.APPROVER: frozenset(_APPROVING),
     Role.ADMIN: frozenset(_BILLING | _APPROVING | _ADMINISTERING),
@@ -68,14 +68,14 @@ ROLE_WORDS: Final[dict[Role, str]] = {
 }
 
 
-def roles_that_may(action: Action) -> list[Role]:
+def roles_allowing(action: Action) -> list[Role]:
     """Return the roles that allow the action."""
-    return [role for role, allowed in MAY.items() if action in allowed]
+    return [role for role, allowed in ALLOWED_ACTIONS.items() if action in allowed]
 
 
 def _refusal(role: Role, action: Action) -> str:
     """Name the roles that allow it, as the page header calls them. Do not send administrators to an administrator."""
-    may = " or ".join(ROLE_WORDS[one] for one in roles_that_may(action))
+    may = " or ".join(ROLE_WORDS[one] for one in roles_allowing(action))
     ask = "" if role is Role.ADMIN else " Ask an administrator of your practice."
     return f"Your role ({ROLE_WORDS[role]}) does not allow this. It requires the role {may}.{ask}"
 
@@ -92,7 +92,7 @@ class Actor:
 
     def may(self, action: Action) -> bool:
         """Return whether the role allows it."""
-        return action in MAY[self.role]
+        return action in ALLOWED_ACTIONS[self.role]
 
     def require(self, action: Action) -> None:
         """Raise `NotAllowed` if the role does not allow it."""

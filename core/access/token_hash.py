@@ -13,6 +13,6 @@ def make_token(prefix: str = "") -> str:
     return prefix + secrets.token_urlsafe(TOKEN_BYTES)
 
 
-def hash_of(token: str) -> bytes:
+def hash_token(token: str) -> bytes:
     """Return the hash that is stored. Any text has one, so that nonsense is just an unknown token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

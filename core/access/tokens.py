@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.permissions import Actor
-from core.access.token_hash import TOUCH_SECONDS, hash_of, make_token
+from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
 from core.errors import NotFound
 from core.models.people import ApiToken, User
@@ -24,18 +24,18 @@ def add_token(session: Session, user: User, now: dt.datetime, *, by: int | None 
     """Create a token for `user` and return it. It cannot be shown again."""
     token = make_token(TOKEN_PREFIX)
     token_id = session.scalars(
-        insert(ApiToken).values(user_id=user.id, token_hash=hash_of(token), created_at=now).returning(ApiToken.id)
+        insert(ApiToken).values(user_id=user.id, token_hash=hash_token(token), created_at=now).returning(ApiToken.id)
     ).one()
     _record(session, "token.added", token_id, user, by, now)
     return token
 
 
-def actor_of_token(session: Session, token: str, now: dt.datetime) -> Actor | None:
+def find_actor_by_token(session: Session, token: str, now: dt.datetime) -> Actor | None:
     """Return the user that the token acts for, or None if it is unknown or revoked or its user is inactive."""
     found = session.execute(
         select(User, ApiToken)
         .join(ApiToken, ApiToken.user_id == User.id)
-        .where(ApiToken.token_hash == hash_of(token), ApiToken.revoked_at.is_(None), User.active)
+        .where(ApiToken.token_hash == hash_token(token), ApiToken.revoked_at.is_(None), User.active)
     ).one_or_none()
     if found is None:
         return None
@@ -52,7 +52,7 @@ def list_tokens(session: Session, user: User) -> list[ApiToken]:
 
 def revoke(session: Session, token: str, now: dt.datetime, *, by: int | None = None) -> int:
     """Revoke the token and return its number. Raise `NoSuchToken`."""
-    return _revoke(session, ApiToken.token_hash == hash_of(token), by, now)
+    return _revoke(session, ApiToken.token_hash == hash_token(token), by, now)
 
 
 def revoke_by_id(session: Session, number: int, now: dt.datetime, *, by: int | None = None) -> int:

@@ -8,20 +8,20 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.permissions import Actor
-from core.access.token_hash import TOUCH_SECONDS, hash_of, make_token
+from core.access.token_hash import TOUCH_SECONDS, hash_token, make_token
 from core.access.users import actor_for
 from core.models.people import User, UserSession
 
-UNSEEN_DAYS_MAX: Final = 30  # for browsers closed without signing out; longer than any idle time-out
+INACTIVE_DAYS_MAX: Final = 30  # for browsers closed without signing out; longer than any idle time-out
 
 
 def start(session: Session, actor: Actor, now: dt.datetime) -> str:
     """Start a session for a user who has just signed in. Return the token for the cookie."""
-    forgotten = now - dt.timedelta(days=UNSEEN_DAYS_MAX)
+    forgotten = now - dt.timedelta(days=INACTIVE_DAYS_MAX)
     session.execute(delete(UserSession).where(UserSession.user_id == actor.user_id, UserSession.seen_at < forgotten))
     token = make_token()
     session.execute(
-        insert(UserSession).values(token_hash=hash_of(token), user_id=actor.user_id, created_at=now, seen_at=now)
+        insert(UserSession).values(token_hash=hash_token(token), user_id=actor.user_id, created_at=now, seen_at=now)
     )
     return token
 
@@ -32,7 +32,7 @@ def find_actor(session: Session, token: str, now: dt.datetime, idle_minutes: int
         select(User, UserSession.seen_at)
         .join(UserSession, UserSession.user_id == User.id)
         .where(
-            UserSession.token_hash == hash_of(token),
+            UserSession.token_hash == hash_token(token),
             UserSession.seen_at > now - dt.timedelta(minutes=idle_minutes),
             User.active,
         )
@@ -41,14 +41,14 @@ def find_actor(session: Session, token: str, now: dt.datetime, idle_minutes: int
         return None
     user, seen_at = found
     if now - seen_at >= dt.timedelta(seconds=TOUCH_SECONDS):
-        session.execute(update(UserSession).where(UserSession.token_hash == hash_of(token)).values(seen_at=now))
+        session.execute(update(UserSession).where(UserSession.token_hash == hash_token(token)).values(seen_at=now))
     return actor_for(user)
 
 
 def end(session: Session, token: str, now: dt.datetime) -> None:
     """Sign out. Do nothing if the session already ended."""
     user_id = session.scalar(
-        delete(UserSession).where(UserSession.token_hash == hash_of(token)).returning(UserSession.user_id)
+        delete(UserSession).where(UserSession.token_hash == hash_token(token)).returning(UserSession.user_id)
     )
     if user_id is None:
         return

@@ -16,14 +16,14 @@ from core.access import audit
 from core.access.permissions import Actor
 from core.errors import BadInput, NotAllowed, Refusal
 from core.models.people import Role, User
-from core.money import UNLIMITED, checked_limit, plain_limit
+from core.money import UNLIMITED, checked_limit, limit_as_json
 
 PASSWORD_CHARACTERS_MIN: Final = 12
 PASSWORD_CHARACTERS_MAX: Final = 1_000  # hashing a megabyte would only keep a thread busy
 EMAIL_CHARACTERS_MAX: Final = 254  # RFC 5321
 NAME_CHARACTERS_MAX: Final = 200
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f\ud800-\udfff]+")
-_MADE_PASSWORD_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105 – none that look alike
+_GENERATED_PASSWORD_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105 – none that look alike
 _HASHER: Final = PasswordHasher()  # argon2id, RFC 9106's low-memory profile
 
 
@@ -97,7 +97,7 @@ def add_user(
         raise EmailTaken
     audit.record(
         session, "user.added", practice_id=practice_id, subject=f"user:{user.id}", by=by, now=now, role=str(role),
-        claim_limit_cents=plain_limit(claim_cents), job_limit_cents=plain_limit(job_cents),
+        claim_limit_cents=limit_as_json(claim_cents), job_limit_cents=limit_as_json(job_cents),
     )  # fmt: skip
     return user
 
@@ -138,9 +138,9 @@ def actor_for(user: User) -> Actor:
     return Actor(user.id, user.practice_id, user.role, user.email, user.name)
 
 
-def make_password() -> str:
+def generate_password() -> str:
     """Return a password to show once: four groups of four characters, about 78 bits."""
-    groups = ("".join(secrets.choice(_MADE_PASSWORD_LETTERS) for _ in range(4)) for _ in range(4))
+    groups = ("".join(secrets.choice(_GENERATED_PASSWORD_LETTERS) for _ in range(4)) for _ in range(4))
     return "-".join(groups)
 
 

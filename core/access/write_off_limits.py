@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from core.money import checked_limit, plain_limit
+from core.money import checked_limit, limit_as_json
 
 
 class HasLimits(Protocol):
@@ -17,6 +17,6 @@ def change_limits(limited: HasLimits, *, claim_cents: int | None, job_cents: int
     changed: dict[str, Any] = {}
     for column, cents in (("claim_limit_cents", claim_cents), ("job_limit_cents", job_cents)):
         if cents is not None and getattr(limited, column) != checked_limit(cents):
-            changed[column] = {"from": plain_limit(getattr(limited, column)), "to": plain_limit(cents)}
+            changed[column] = {"from": limit_as_json(getattr(limited, column)), "to": limit_as_json(cents)}
             setattr(limited, column, cents)
     return changed

@@ -89,7 +89,7 @@ _COMMAND_LINE_ACTS: Final = frozenset({
 SIGN_IN_FAILED: Final = "user.sign_in_failed"
 _VALUES: Final[Mapping[str, Mapping[Any, str]]] = {
     **dict.fromkeys(("role", "from", "to"), _ROLES),
-    "outcome": descriptions.OUTCOMES,
+    "outcome": descriptions.OUTCOME_LABELS,
     "because": descriptions.REASONS,
 }
 _OF_CODES: Final = ("because", "code", "include", "over")  # shown as sentences

@@ -8,8 +8,8 @@ _URL: Final = "SETTLE_BROKER_URL"
 
 NO_ANSWER: Final = Cause("no_answer", "The broker does not answer.", f"Check the server and {_URL}.")
 
-SILENT: Final = Cause("silent", "The broker does not answer within a second.", f"Check the server and {_URL}.")
-NONE_SET: Final = Cause("none_set", "No broker is set.", f"Set {_URL}.")
+TIMED_OUT: Final = Cause("silent", "The broker does not answer within a second.", f"Check the server and {_URL}.")
+NOT_CONFIGURED: Final = Cause("none_set", "No broker is set.", f"Set {_URL}.")
 
 CAUSES: Final = (
     Cause(
@@ -129,6 +129,6 @@ CAUSES: Final = (
 )
 
 
-def why(error: BaseException | str) -> Cause:
+def diagnose(error: BaseException | str) -> Cause:
     """Return why the broker is unavailable. `error` is what its client or Celery raised or logged."""
     return find_cause(CAUSES, str(error)) or NO_ANSWER

@@ -8,7 +8,7 @@ from core.broker import causes
 
 _LIBRARIES: Final = ("celery.", "kombu.", "flower.")
 # How their lines about a broker begin, before values are filled in.
-_BEGINNINGS: Final = (
+_MESSAGE_PREFIXES: Final = (
     "consumer: Cannot connect to",
     "%s (%r)",  # logged by the consumer after a lost connection
     "beat: Connection error",
@@ -27,9 +27,9 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]*@")
 def rewrite_broker_line(record: logging.LogRecord) -> bool:
     """Replace such a line by `broker_away` with the cause. Remove credentials from URLs in every other line."""
     text = record.getMessage()
-    if record.name.startswith(_LIBRARIES) and str(record.msg).strip().startswith(_BEGINNINGS):
+    if record.name.startswith(_LIBRARIES) and str(record.msg).strip().startswith(_MESSAGE_PREFIXES):
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        cause = causes.why(f"{text} {error}")
+        cause = causes.diagnose(f"{text} {error}")
         if error is None or cause is not causes.NO_ANSWER:  # otherwise it is no broker error
             record.msg, record.args, record.exc_info = f"broker_away: {cause.sentence}", (), None
             record.cause = cause.code

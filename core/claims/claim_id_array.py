@@ -8,7 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import UserDefinedType
 
 
-class _WrittenArray(UserDefinedType[str]):
+class _BigintArray(UserDefinedType[str]):
     """A bigint[] in PostgreSQL's own notation: `{1,2,3}`."""
 
     cache_ok = True
@@ -32,7 +32,7 @@ class ClaimIds:
     def has(self, column: Any) -> ColumnElement[bool]:
         """Return the condition that `column` is one of the ids."""
         # A text with a cast would be parsed again for every row.
-        ids: Any = bindparam(None, self.array, type_=_WrittenArray(), unique=True)
+        ids: Any = bindparam(None, self.array, type_=_BigintArray(), unique=True)
         condition: ColumnElement[bool] = column == any_(ids)
         return condition
 

@@ -31,11 +31,11 @@ def csv_pieces(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[s
     for count, row in enumerate(rows, start=1):
         writer.writerow(row)
         if count % ROWS_PER_PIECE == 0:
-            yield _emptied(buffer)
-    yield _emptied(buffer)
+            yield _drain(buffer)
+    yield _drain(buffer)
 
 
-def _emptied(buffer: io.StringIO) -> str:
+def _drain(buffer: io.StringIO) -> str:
     piece = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()

@@ -197,7 +197,7 @@ def find_row(session: Session, practice_id: int, claim_id: str, *, terms: Terms)
 
 def blocking_rule_values(session: Session, practice_id: int, claim_id: str, *, terms: Terms) -> dict[str, Any] | None:
     """Return the facts, by name, that blocked the claim's write-off, or None if no rule blocks it."""
-    this = select(rule_values_as_json(terms)).select_from(facts.source())
+    this = select(rule_values_as_json(terms)).select_from(facts.claims_with_payers())
     values: dict[str, Any] | None = session.scalars(
         this.where(Claim.practice_id == practice_id, Claim.external_id == claim_id)
     ).one_or_none()
@@ -253,7 +253,7 @@ def _query(session: Session, practice_id: int, ids: Select[int], sort: Sort, ter
     # Columns are in the order of the row's fields, so that a result row is a feed row.
     columns: list[Any] = [elsewhere.get(f.name, getattr(Claim, f.name, None)).label(f.name) for f in fields(FeedRow)]  # type: ignore[union-attr]
     source = (
-        facts.source()
+        facts.claims_with_payers()
         .join(chosen, chosen.c.id == Claim.id)
         .join(Patient, and_(Patient.practice_id == Claim.practice_id, Patient.id == Claim.patient_id))
         .join(Office, and_(Office.practice_id == Claim.practice_id, Office.id == Claim.office_id))

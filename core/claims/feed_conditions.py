@@ -14,7 +14,7 @@ from core.models.jobs import JobKind, SettleJob, is_open
 from core.models.practices import BillingStatus
 from core.policy import facts
 from core.policy.facts import Terms
-from core.policy.rules import BY_CODE, CAN_SETTLE, Moment, first_match, rule_values, rules_at
+from core.policy.rules import CAN_SETTLE, RULES_BY_CODE, Moment, first_match, rule_values, rules_at
 
 FEED_RULES: Final = rules_at(Moment.FEED, kind=JobKind.SETTLE)
 ELIGIBILITY: Final = (CAN_SETTLE, *(rule.code for rule in FEED_RULES))
@@ -22,16 +22,16 @@ ELIGIBILITY: Final = (CAN_SETTLE, *(rule.code for rule in FEED_RULES))
 
 def check_known_values(session: Session, practice_id: int, f: ClaimFilter) -> None:
     """Raise `BadFilter` for a billing status that this practice does not have, or an unknown write-off check."""
-    _known("eligibility", f.eligibility, ELIGIBILITY)
+    _check_known("eligibility", f.eligibility, ELIGIBILITY)
     if f.billing_status:
         there = select(BillingStatus.name).where(BillingStatus.practice_id == practice_id)
-        _known("billing_status", f.billing_status, session.scalars(there.order_by(BillingStatus.position)).all())
+        _check_known("billing_status", f.billing_status, session.scalars(there.order_by(BillingStatus.position)).all())
 
 
 def matching_ids(practice_id: int, f: ClaimFilter, terms: Terms) -> Select[int]:
     """Return a SELECT of the internal ids of all claims that match `f`."""
     ids = select(Claim.id).where(*conditions(practice_id, f, terms)).correlate(None)
-    return ids.select_from(facts.source()) if f.eligibility else ids
+    return ids.select_from(facts.claims_with_payers()) if f.eligibility else ids
 
 
 def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[ColumnElement[bool]]:
@@ -44,7 +44,7 @@ def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[Colum
         on_hold = facts.on_hold(terms.as_of, terms.excluded)
         yield on_hold if f.on_hold else not_(on_hold)
     if f.eligibility:
-        yield _eligible(f.eligibility, terms)
+        yield _eligibility_condition(f.eligibility, terms)
     if f.in_job is not None:
         yield (
             Claim.id.in_(_reserved_by_jobs(practice_id))
@@ -55,12 +55,12 @@ def conditions(practice_id: int, f: ClaimFilter, terms: Terms) -> Iterable[Colum
 
 def eligibility(terms: Terms) -> ColumnElement[str | None]:
     """Return the code of the first rule that would block an ordinary write-off, or NULL."""
-    return first_match(facts.of_claim(terms), FEED_RULES)
+    return first_match(facts.facts_for_claim(terms), FEED_RULES)
 
 
 def rule_values_as_json(terms: Terms) -> ColumnElement[Any]:
     """Return the facts that this rule used, as JSON by name, or NULL."""
-    return rule_values(facts.of_claim(terms), FEED_RULES)
+    return rule_values(facts.facts_for_claim(terms), FEED_RULES)
 
 
 def has_number_in(external_ids: Collection[str]) -> ColumnElement[bool]:
@@ -77,17 +77,17 @@ def use_custom_plans(session: Session) -> None:
     session.execute(text("SET LOCAL jit = off"))
 
 
-def _eligible(codes: Collection[str], terms: Terms) -> ColumnElement[bool]:
-    _known("eligibility", codes, ELIGIBILITY)
-    claim = facts.of_claim(terms)
+def _eligibility_condition(codes: Collection[str], terms: Terms) -> ColumnElement[bool]:
+    _check_known("eligibility", codes, ELIGIBILITY)
+    claim = facts.facts_for_claim(terms)
     verdict = first_match(claim, FEED_RULES)
     wanted: list[ColumnElement[bool]] = [verdict.is_(None)] if CAN_SETTLE in codes else []
     # Repeat the rule itself: PostgreSQL's statistics of its columns tell whether few or many claims match.
-    wanted += [and_(BY_CODE[code].when(claim), verdict == code) for code in codes if code != CAN_SETTLE]
+    wanted += [and_(RULES_BY_CODE[code].when(claim), verdict == code) for code in codes if code != CAN_SETTLE]
     return or_(*wanted)
 
 
-def _known(key: str, given: Collection[str], known: Collection[str]) -> None:
+def _check_known(key: str, given: Collection[str], known: Collection[str]) -> None:
     unknown = [value for value in given if value not in known]
     if unknown:
         shown = unknown[0][:QUOTED_CHARACTERS_MAX]

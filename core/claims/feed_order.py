@@ -19,7 +19,7 @@ from core.models.practices import Patient
 Columns = TypeVarTuple("Columns")
 
 _DIGEST_BYTES: Final = 8
-_PLACE_MAX: Final = 10**9  # no practice has this many claims
+_ROWS_BEFORE_MAX: Final = 10**9  # no practice has this many claims
 NAMES_NARROWED_TO: Final = 500  # more than two full pages of patients with one claim each
 _STALE: Final = "cursor: it belongs to another list, order or practice; start again at the first page"
 
@@ -116,9 +116,9 @@ class Cursor:
         except (ValueError, TypeError):  # from base64, UTF-8 or JSON
             raise BadFilter(_STALE) from None
         is_whole = isinstance(backwards, bool) and isinstance(claim_id, str) and "\x00" not in claim_id
-        if order != str(sort) or not is_whole or type(place) is not int or not _fits(sort, value):
+        if order != str(sort) or not is_whole or type(place) is not int or not _is_valid_value(sort, value):
             raise BadFilter(_STALE)
-        return cls(sort, backwards, claim_id, value, min(max(place, 0), _PLACE_MAX))
+        return cls(sort, backwards, claim_id, value, min(max(place, 0), _ROWS_BEFORE_MAX))
 
     @property
     def downwards(self) -> bool:
@@ -134,7 +134,7 @@ class Cursor:
         if found is None:
             raise BadFilter(_STALE)
         value, claim_id = found
-        return (value if self.value is None else _value(self.sort, self.value)), claim_id
+        return (value if self.value is None else _parse_value(self.sort, self.value)), claim_id
 
     def beyond(self, value: Any, claim_id: int) -> ColumnElement[bool]:
         """Return the condition for claims after the place, or before it if paging back."""
@@ -171,7 +171,7 @@ def cursor_value(sort: Sort, row: Any) -> str | int | None:
             return getattr(row, sort.by)  # type: ignore[no-any-return]
 
 
-def _fits(sort: Sort, value: object) -> bool:
+def _is_valid_value(sort: Sort, value: object) -> bool:
     """Return whether a cursor of this order can hold `value`."""
     if sort.by in (SortBy.CLAIM, SortBy.PATIENT):
         return value is None
@@ -183,7 +183,7 @@ def _fits(sort: Sort, value: object) -> bool:
         return False
 
 
-def _value(sort: Sort, value: str | int) -> dt.date | int:
+def _parse_value(sort: Sort, value: str | int) -> dt.date | int:
     return dt.date.fromisoformat(str(value)) if sort.by is SortBy.DATE else int(value)
 
 

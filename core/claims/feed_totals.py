@@ -53,7 +53,7 @@ class FeedTotals(Amounts):
         return self.insurance_due + self.patient_due
 
 
-SUMMED = tuple(field.name for field in fields(FeedTotals) if field.name != "claims")
+SUMMED_COLUMNS = tuple(field.name for field in fields(FeedTotals) if field.name != "claims")
 
 
 def totals(
@@ -77,16 +77,16 @@ def counts_by_billing_status(session: Session, practice_id: int, f: ClaimFilter,
     others = f.model_copy(update={"billing_status": ()})
     counts = select(Claim.billing_status, func.count()).where(*conditions(practice_id, others, terms))
     if f.eligibility:
-        counts = counts.select_from(facts.source())
+        counts = counts.select_from(facts.claims_with_payers())
     return dict(session.execute(counts.group_by(Claim.billing_status)).all())
 
 
 def _sum(session: Session, where: Iterable[ColumnElement[bool]], *, with_rules: bool = False) -> FeedTotals:
     use_custom_plans(session)
-    sums: list[Any] = [_sum_of(name) for name in SUMMED]
+    sums: list[Any] = [_sum_of(name) for name in SUMMED_COLUMNS]
     query = select(func.count(Claim.id).label("claims"), *sums).where(*where)
     if with_rules:
-        query = query.select_from(facts.source())
+        query = query.select_from(facts.claims_with_payers())
     return FeedTotals(**session.execute(query).one()._mapping)
 
 

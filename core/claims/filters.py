@@ -29,14 +29,14 @@ def _as_list(value: Any) -> Any:
 
 # Values are read strictly, because a wrong filter settles the wrong claims.
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-Many = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
+TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
 CentsBound = Annotated[
     int, Field(ge=-CENTS_MAX, le=CENTS_MAX), BeforeValidator(reading.whole_number(reading.WHOLE_CENTS))
 ]
 Days = Annotated[
     int, Field(ge=0, le=40_000), BeforeValidator(reading.whole_number("write a whole number of days, such as 90"))
 ]
-YesNo = Annotated[bool, BeforeValidator(reading.true_or_false)]
+YesNo = Annotated[bool, BeforeValidator(reading.parse_bool)]
 
 
 class ClaimFilter(BaseModel):
@@ -47,14 +47,14 @@ class ClaimFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    billing_status: Many = ()
+    billing_status: TextList = ()
     claim_status: Annotated[
         tuple[ClaimStatus, ...], BeforeValidator(_as_list), Field(min_length=1)
     ] = ()  # for Ins 1 or Ins 2
     claim_type: ClaimType | None = None
-    office: Many = ()  # the practice's own ids, as for all ids below
-    billing_provider: Many = ()
-    supervising_provider: Many = ()
+    office: TextList = ()  # the practice's own ids, as for all ids below
+    billing_provider: TextList = ()
+    supervising_provider: TextList = ()
     payer: Text | None = None  # part of the name of Ins 1 or Ins 2
     payer_id: Text | None = None
     patient: Text | None = None  # part of the name
@@ -75,7 +75,7 @@ class ClaimFilter(BaseModel):
     has_secondary: YesNo | None = None
     on_hold: YesNo | None = None  # by a current hold or an exclusion
     in_job: YesNo | None = None  # reserved by another open job
-    eligibility: Many = ()  # can_settle, or the code of a rule
+    eligibility: TextList = ()  # can_settle, or the code of a rule
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -83,9 +83,9 @@ class ClaimFilter(BaseModel):
         return cls._read(given)
 
     @classmethod
-    def of_texts(cls, given: Mapping[str, str | list[str]]) -> Self:
+    def from_texts(cls, given: Mapping[str, str | list[str]]) -> Self:
         """Read a filter from an address or a command line, where every value is text. Raise `BadFilter`."""
-        return cls._read(given, context=reading.TEXTS)
+        return cls._read(given, context=reading.TEXT_CONTEXT)
 
     @classmethod
     def _read(cls, given: Mapping[str, Any], **how: Any) -> Self:
@@ -96,7 +96,7 @@ class ClaimFilter(BaseModel):
         except ValidationError as error:
             for fault in error.errors(include_url=False):
                 found.setdefault(reading.field_path(fault["loc"][:1]), _words(fault))
-        raise BadFilter(reading.sentence(found))
+        raise BadFilter(reading.join_faults(found))
 
     def given(self) -> dict[str, Any]:
         """Return the keys given, as JSON. It is empty if the filter selects every claim."""
@@ -126,10 +126,10 @@ def where(practice_id: int, f: ClaimFilter, *, today: dt.date) -> ColumnElement[
     """
     return and_(
         Claim.practice_id == practice_id,
-        *_of_places(practice_id, f),
-        *_of_claim(f),
-        *_of_money(f),
-        *_of_days(f, today),
+        *_place_conditions(practice_id, f),
+        *_claim_conditions(f),
+        *_balance_conditions(f),
+        *_date_conditions(f, today),
     )
 
 
@@ -139,7 +139,7 @@ def _ids(practice_id: int, table: Any, external_ids: Iterable[str]) -> Any:
     )
 
 
-def _of_places(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
+def _place_conditions(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
     if f.office:
         yield Claim.office_id.in_(_ids(practice_id, Office, f.office))
     if f.billing_provider:
@@ -162,7 +162,7 @@ def _of_places(practice_id: int, f: ClaimFilter) -> Iterable[ColumnElement[bool]
         yield or_(Claim.primary_payer_id.in_(payers), Claim.secondary_payer_id.in_(payers))
 
 
-def _of_claim(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
+def _claim_conditions(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
     if f.billing_status:
         yield Claim.billing_status.in_(f.billing_status)
     if f.claim_status:
@@ -183,7 +183,7 @@ def _of_claim(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
         yield Claim.secondary_payer_id.is_not(None) == f.has_secondary
 
 
-def _of_money(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
+def _balance_conditions(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
     dues: dict[str, ColumnElement[int]] = {
         "insurance": Claim.insurance_due.expression,
         "patient": Claim.patient_due.expression,
@@ -198,7 +198,7 @@ def _of_money(f: ClaimFilter) -> Iterable[ColumnElement[bool]]:
             yield due <= most
 
 
-def _of_days(f: ClaimFilter, today: dt.date) -> Iterable[ColumnElement[bool]]:
+def _date_conditions(f: ClaimFilter, today: dt.date) -> Iterable[ColumnElement[bool]]:
     if f.from_:
         yield Claim.service_date >= f.from_
     if f.to:

@@ -60,7 +60,7 @@ def set_hold(
     by.require(Action.HOLD)
     today = practice_days.today(session.get_one(Practice, by.practice_id), now=now)
     _check(reason, until, today=today)
-    claim = locks.lock_one(session, by.practice_id, claim_id)
+    claim = locks.lock_claim(session, by.practice_id, claim_id)
     wanted = (hold, reason.strip() or None, until) if hold else (None, None, None)
     if (claim.hold, claim.hold_reason, claim.hold_until) == wanted:
         return claim
@@ -86,7 +86,7 @@ def set_hold(
 def hold_of_claim(session: Session, practice_id: int, claim_id: str, *, today: dt.date) -> HeldClaim | None:
     """Return the claim's current hold, if any. Raise `NotFound`."""
     claim = lookup.find(session, practice_id, claim_id)
-    return next(iter(_read(session, practice_id, today=today, only=claim.id, after_id=None, limit=1)), None)
+    return next(iter(_read_held_claims(session, practice_id, today=today, only=claim.id, after_id=None, limit=1)), None)
 
 
 def list_held_claims(
@@ -99,10 +99,10 @@ def list_held_claims(
     limit: int = PAGE_CLAIMS_MAX,
 ) -> list[HeldClaim]:
     """Return the claims with a current hold, in order of creation, optionally of one kind."""
-    return _read(session, practice_id, today=today, hold=hold, after_id=after_id, limit=limit)
+    return _read_held_claims(session, practice_id, today=today, hold=hold, after_id=after_id, limit=limit)
 
 
-def _read(
+def _read_held_claims(
     session: Session,
     practice_id: int,
     *,
@@ -139,4 +139,4 @@ def _check(reason: str, until: dt.date | None, *, today: dt.date) -> None:
     if until is not None and until < today:
         faults["until"] = "The last day cannot be in the past."
     if faults:
-        raise BadHold(reading.sentence(faults), faults=faults)
+        raise BadHold(reading.join_faults(faults), faults=faults)

@@ -18,7 +18,7 @@ class ClaimBusy(Refusal):
     http_status = HTTPStatus.CONFLICT
 
 
-def lock_one(session: Session, practice_id: int, external_id: str) -> Claim:
+def lock_claim(session: Session, practice_id: int, external_id: str) -> Claim:
     """Lock the claim and return it as it is now. Wait at most five seconds for another user or process.
 
     Raise `NotFound` and `ClaimBusy`. Write nothing of the claim before this.

@@ -16,7 +16,7 @@ def find(session: Session, practice_id: int, external_id: str) -> Claim:
     return claim
 
 
-def lines(session: Session, practice_id: int, claim_id: int) -> list[LineItem]:
+def list_line_items(session: Session, practice_id: int, claim_id: int) -> list[LineItem]:
     """Return the line items of the claim (internal id), by number."""
     of_claim = select(LineItem).where(LineItem.practice_id == practice_id, LineItem.claim_id == claim_id)
     return list(session.scalars(of_claim.order_by(LineItem.number)))

@@ -35,7 +35,7 @@ class TooManyFilters(Refusal):
     code = "too_many_filters"
 
 
-def of_practice(session: Session, practice_id: int) -> Sequence[SavedFilter]:
+def list_saved_filters(session: Session, practice_id: int) -> Sequence[SavedFilter]:
     """Return the practice's saved filters by name."""
     return session.scalars(
         select(SavedFilter).where(SavedFilter.practice_id == practice_id).order_by(SavedFilter.name)
@@ -51,7 +51,7 @@ def save(session: Session, *, name: str, query: str, by: Actor, now: dt.datetime
     name = " ".join(name.split())
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or "\x00" in name:
         raise BadFilterName
-    if len(of_practice(session, by.practice_id)) >= FILTERS_MAX:
+    if len(list_saved_filters(session, by.practice_id)) >= FILTERS_MAX:
         raise TooManyFilters
     new = {"practice_id": by.practice_id, "name": name, "query": query, "created_by": by.user_id, "created_at": now}
     made = insert(SavedFilter).values(new).on_conflict_do_nothing(constraint="saved_filter_name_is_unique")

@@ -71,12 +71,12 @@ def _redact_error(error: Exception) -> str:
     """Return the class and location of the error. Its text may hold a patient's row."""
     # Imported only on an error, because the log's libraries are slow to import.
     from core.db import causes
-    from core.logs import facts_of
+    from core.logs import error_facts
 
-    cause = causes.why(error)
+    cause = causes.diagnose(error)
     if cause is not None:
         return cause.sentence
-    told = facts_of(error)
+    told = error_facts(error)
     code = f" ({told['sqlstate']})" if told["sqlstate"] else ""
     return (
         f"The command failed: {told['error']}{code} at {', '.join(told['at'])}. "

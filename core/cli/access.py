@@ -60,7 +60,7 @@ def add_user(
     limits = _limits(claim=limit if claim_limit is None else claim_limit, job=limit if job_limit is None else job_limit)
     created = practices.may_create(practice_name, create=create)
     asked = _ask_password() if sys.stdin.isatty() else None
-    password = asked or users.make_password()
+    password = asked or users.generate_password()
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         practice_id = find_or_create_practice(session, name=practice_name, time_zone=None, now=context.utc_now())
         added = users.add_user(

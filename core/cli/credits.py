@@ -40,7 +40,7 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
             by.require(Action.SEE_CLAIMS)
             today = practice_days.today(practice_queries.find(session, by.practice_id), now=context.utc_now())
             if as_csv:
-                credit_balances.read_by(session, by=by, now=context.utc_now())
+                credit_balances.authorize_export(session, by=by, now=context.utc_now())
         with sessions() as session:
             if as_csv:
                 for piece in credit_balances.csv_file(session, by.practice_id, wanted, today=today):
@@ -70,7 +70,7 @@ def credits_(email: str, as_csv: bool, as_json: bool, **given: str | None) -> No
 
 
 def _facts(row: credit_balances.Credit, today: Any) -> dict[str, Any]:
-    return {**vars(row), **row.reckoned(today)}
+    return {**vars(row), **row.values_on(today)}
 
 
 COMMANDS = [credits_]

@@ -19,7 +19,7 @@ from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
 from core.models.jobs import JobStatus, SettleJob
 from core.models.ledger import WriteOffReason
-from core.policy.rules import MAY_INCLUDE
+from core.policy.rules import OVERRIDABLE_CODES
 from core.practices.periods import PeriodClosed
 
 _posting_date_option = click.option(
@@ -60,7 +60,7 @@ _posting_date_option = click.option(
 @click.option(
     "--include",
     multiple=True,
-    type=click.Choice(MAY_INCLUDE),
+    type=click.Choice(OVERRIDABLE_CODES),
     help="Override a skip rule, if your role allows it. Repeat for more rules.",
 )
 @_posting_date_option
@@ -101,7 +101,7 @@ def preview(
 def _selection(filters: tuple[str, ...], claims: tuple[str, ...]) -> dict[str, Any]:
     if claims:
         return {"claim_ids": list(dict.fromkeys(claims))}
-    return {"filter": ClaimFilter.of_texts(options.parse_filters(filters)).given()} if filters else {"all": True}
+    return {"filter": ClaimFilter.from_texts(options.parse_filters(filters)).given()} if filters else {"all": True}
 
 
 @click.command()

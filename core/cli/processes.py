@@ -17,7 +17,7 @@ from core import logs
 from core.cli import context, options
 from core.db.engine import make_engine
 from core.local import health_file, programs
-from core.migrations.run import Migrated, migrate_database
+from core.migrations.run import MigrationResult, migrate_database
 from core.migrations.wait import wait_until_migrated
 from core.settings import load_settings
 
@@ -34,7 +34,7 @@ def migrate(as_json: bool) -> None:
     click.echo(json.dumps(asdict(migrated)) if as_json else _describe_migration(migrated))
 
 
-def _describe_migration(migrated: Migrated) -> str:
+def _describe_migration(migrated: MigrationResult) -> str:
     if not migrated.done:
         return f"The database is already at migration {migrated.after}. Nothing to do."
     what = f"the database from {migrated.before}" if migrated.before else "an empty database"

@@ -7,7 +7,7 @@ import click
 
 from core.access.permissions import Action
 from core.cli import options
-from core.ledger.recoveries import RecoveredMonth, Recovery, by_month, page
+from core.ledger.recoveries import MonthRecoveries, Recovery, page, totals_by_month
 from core.money import format_cents
 from core.practices import periods
 
@@ -22,7 +22,7 @@ def recoveries(email: str, name: str | None, as_json: bool) -> None:
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email)
         by.require(Action.SEE_CLAIMS)
-        months = by_month(session, by.practice_id)
+        months = totals_by_month(session, by.practice_id)
         rows = page(session, by.practice_id, month=month, limit=None) if month else []
     if as_json:
         found = rows if month else months
@@ -49,7 +49,7 @@ def recoveries(email: str, name: str | None, as_json: bool) -> None:
 COMMANDS = [recoveries]
 
 
-def _facts(one: Recovery | RecoveredMonth) -> dict[str, Any]:
+def _facts(one: Recovery | MonthRecoveries) -> dict[str, Any]:
     """Return the JSON of a payment or a month, with the names of the API."""
     facts = {"taken_back_cents" if name == "reversed_cents" else name: value for name, value in vars(one).items()}
     return {**facts, "recovered_cents": one.recovered_cents}

@@ -12,7 +12,7 @@ from core.cli import context, options
 from core.counting import counted
 from core.jobs import codes
 from core.models.schedules import Schedule, ScheduleRun
-from core.money import format_cents, plain_limit
+from core.money import format_cents, limit_as_json
 from core.practices.practice_queries import find
 from core.schedules import descriptions, estimates, reports, schedule_queries
 
@@ -152,8 +152,8 @@ def schedule_facts(session: Session, schedule: Schedule, *, now: dt.datetime) ->
         "weekdays": schedule.weekdays,
         "reason": schedule.reason.value,
         "note": schedule.note,
-        "claims_max": plain_limit(schedule.claims_max),
-        "cents_max": plain_limit(schedule.cents_max),
+        "claims_max": limit_as_json(schedule.claims_max),
+        "cents_max": limit_as_json(schedule.cents_max),
         "late_minutes": schedule.grace_minutes,
         "mail_to": schedule.mail_to,
         "version": schedule.version,

@@ -22,7 +22,7 @@ from core.db.engine import transaction
 from core.jobs.lifecycle import CONFIRMATION
 from core.models.ledger import WriteOffReason
 from core.models.schedules import Schedule, ScheduleMode
-from core.money import UNLIMITED, UNLIMITED_WORD, parse_limit, plain_limit
+from core.money import UNLIMITED, UNLIMITED_WORD, limit_as_json, parse_limit
 from core.schedules import schedule_commands, schedule_queries, time_zone
 from core.schedules.requests import COLUMNS, WEEKDAYS, ScheduleRequest, parse_claims_cap
 
@@ -205,11 +205,11 @@ def _given_fields(given: dict[str, Any]) -> dict[str, Any]:
     """Return the given fields as a schedule request."""
     asked = {name: value for name, value in given.items() if value is not None and value != ()}
     if "filters" in asked:
-        asked["filter"] = ClaimFilter.of_texts(options.parse_filters(asked.pop("filters"))).given()
+        asked["filter"] = ClaimFilter.from_texts(options.parse_filters(asked.pop("filters"))).given()
     if "claims_max" in asked:
         asked["claims_max"] = parse_claims_cap(asked["claims_max"])
     if "amount_max" in asked:
-        asked["cents_max"] = plain_limit(parse_limit(asked.pop("amount_max")))
+        asked["cents_max"] = limit_as_json(parse_limit(asked.pop("amount_max")))
     return asked
 
 

@@ -13,7 +13,7 @@ from core.cli import context, options
 from core.cli.access import user
 from core.db.engine import transaction
 from core.models.people import Role, User
-from core.money import format_limit, parse_limit, plain_limit
+from core.money import format_limit, limit_as_json, parse_limit
 from core.practices import limits, practice_queries
 
 _email_argument = click.argument("who", metavar="EMAIL")
@@ -124,8 +124,8 @@ def show_limits(email: str, as_json: bool) -> None:
         found = user_management.list_users(session, by) if everybody else [session.get_one(User, by.user_id)]
         of_practice = {
             "name": practice.name,
-            "claim_limit_cents": plain_limit(practice.claim_limit_cents),
-            "job_limit_cents": plain_limit(practice.job_limit_cents),
+            "claim_limit_cents": limit_as_json(practice.claim_limit_cents),
+            "job_limit_cents": limit_as_json(practice.job_limit_cents),
         }
         of_people = [_user_facts(person) for person in found if person.active]
     if as_json:
@@ -152,8 +152,8 @@ def _user_facts(person: User) -> dict[str, Any]:
         "name": person.name,
         "role": person.role.value,
         "active": person.active,
-        "claim_limit_cents": plain_limit(person.claim_limit_cents),
-        "job_limit_cents": plain_limit(person.job_limit_cents),
+        "claim_limit_cents": limit_as_json(person.claim_limit_cents),
+        "job_limit_cents": limit_as_json(person.job_limit_cents),
     }
 
 

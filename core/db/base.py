@@ -10,14 +10,14 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 # A chunk updates whole pages at once. An update stays in its page (HOT) only if the page is less than half full:
 # measured 13% HOT at 90, 93% at 50, 100% at 45.
-ROOM_FOR_UPDATES: Final = {"postgresql_with": {"fillfactor": 45}}
+FILL_FACTOR: Final = {"postgresql_with": {"fillfactor": 45}}
 BIGINT_MAX: Final = 2**63 - 1  # the largest id and the largest amount that a column can hold
 
 PracticeId = Annotated[int, mapped_column(BigInteger, primary_key=True)]
-MadeId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
-Big = Annotated[int, mapped_column(BigInteger)]
+GeneratedId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+BigInt = Annotated[int, mapped_column(BigInteger)]
 Cents = Annotated[int, mapped_column(BigInteger)]
-At = Annotated[dt.datetime, mapped_column(DateTime(timezone=True))]
+Timestamp = Annotated[dt.datetime, mapped_column(DateTime(timezone=True))]
 Str = Annotated[str, mapped_column(Text)]
 
 
@@ -41,7 +41,7 @@ class Base(DeclarativeBase):
     }
 
 
-def one_of(values: type[StrEnum], name: str) -> Enum:
+def enum_column(values: type[StrEnum], name: str) -> Enum:
     """Return a text column that a check constraint called `name` limits to the enum's values."""
     return Enum(
         values,

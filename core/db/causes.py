@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError, TimeoutError as PoolTimeout
 
 from core.causes import Cause, find_cause
-from core.db.transient import is_away, sqlstate
+from core.db.transient import is_unavailable, sqlstate
 
 _URL: Final = "SETTLE_DATABASE_URL"
 _NAMES: Final = re.compile(r'"[^"]*"')
@@ -174,7 +174,7 @@ CAUSES: Final = (
 )  # fmt: skip
 
 
-def why(error: BaseException) -> Cause | None:
+def diagnose(error: BaseException) -> Cause | None:
     """Return why the database is unavailable, or None if the error concerns the statement only."""
     if isinstance(error, PoolTimeout):
         return POOL_BUSY
@@ -183,14 +183,14 @@ def why(error: BaseException) -> Cause | None:
     state = sqlstate(error)
     if state is not None:
         by_state = next((cause for cause in CAUSES if state in cause.sqlstates), None)
-        return by_state or (NO_ANSWER if is_away(error) else None)
+        return by_state or (NO_ANSWER if is_unavailable(error) else None)
     if isinstance(error, ProgrammingError):
-        return find_cause((_BAD_ADDRESS,), _words_of(error))
+        return find_cause((_BAD_ADDRESS,), _driver_message(error))
     if isinstance(error, OperationalError | InterfaceError):
-        return find_cause(CAUSES, _words_of(error)) or NO_ANSWER
+        return find_cause(CAUSES, _driver_message(error)) or NO_ANSWER
     return NO_ANSWER if error.connection_invalidated else None
 
 
-def _words_of(error: DBAPIError) -> str:
+def _driver_message(error: DBAPIError) -> str:
     """Return the driver's text without names of users, databases and hosts."""
     return _NAMES.sub('""', str(error.orig))

@@ -5,11 +5,11 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-LOCK: Final = "5s"
+LOCK_TIMEOUT: Final = "5s"
 STATEMENT_SECONDS: Final = 60
 PREPARE_SECONDS: Final = 1_800  # the preview of many million claims is one statement
 
-_LIMITS: Final = text(
+_SET_TIMEOUTS: Final = text(
     "SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true), "
     "set_config('idle_in_transaction_session_timeout', '30s', true), "
     # Without this, a server in a long statement does not notice that its worker died, and keeps its locks.
@@ -17,6 +17,6 @@ _LIMITS: Final = text(
 )
 
 
-def set_limits(session: Session, *, statement_seconds: int = STATEMENT_SECONDS) -> None:
+def set_timeouts(session: Session, *, statement_seconds: int = STATEMENT_SECONDS) -> None:
     """Limit how long this transaction waits for locks and statements. The error is a transient one."""
-    session.execute(_LIMITS, {"lock": LOCK, "statement": f"{statement_seconds}s"})
+    session.execute(_SET_TIMEOUTS, {"lock": LOCK_TIMEOUT, "statement": f"{statement_seconds}s"})

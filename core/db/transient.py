@@ -19,7 +19,7 @@ _TRANSIENT_SQLSTATES: Final = (
     "25P03",  # idle in transaction session timeout
     "25P04",  # transaction timeout
 )
-_AWAY_SQLSTATES: Final = ("08", "53", "57P")  # see above; of class 57 only the shutdowns
+_UNAVAILABLE_SQLSTATES: Final = ("08", "53", "57P")  # see above; of class 57 only the shutdowns
 
 
 def is_transient(error: BaseException) -> bool:
@@ -35,10 +35,10 @@ def is_transient(error: BaseException) -> bool:
     return state.startswith(_TRANSIENT_SQLSTATES)
 
 
-def is_away(error: BaseException) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """Return True if the database is unreachable or out of connections."""
     if isinstance(error, DBAPIError) and sqlstate(error) is not None:
-        return str(sqlstate(error)).startswith(_AWAY_SQLSTATES)
+        return str(sqlstate(error)).startswith(_UNAVAILABLE_SQLSTATES)
     return is_transient(error)
 
 

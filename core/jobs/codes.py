@@ -67,8 +67,8 @@ def describe(code: str) -> str:
         return HALT_SENTENCES[code]
     if code in LIMIT_SENTENCES:
         return LIMIT_SENTENCES[code]
-    if code in rules.BY_CODE:
-        return rules.BY_CODE[code].sentence
+    if code in rules.RULES_BY_CODE:
+        return rules.RULES_BY_CODE[code].sentence
     return "Can settle" if code == rules.CAN_SETTLE else code.replace("_", " ")
 
 

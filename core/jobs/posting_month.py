@@ -19,7 +19,7 @@ def choose_posting_date(
     Raise `PeriodClosed` and `BadPostingDate`. A job that posts nothing may have any date.
     """
     today = practice_days.today(practice, now=now)
-    return periods.posting_date(session, practice.id, asked=asked, today=today) if moves_money else today
+    return periods.checked_posting_date(session, practice.id, asked=asked, today=today) if moves_money else today
 
 
 def moves_money(session: Session, job: SettleJob) -> bool:
@@ -55,7 +55,7 @@ def next_open_date_if_closed(session: Session, job: SettleJob, *, now: dt.dateti
     if not is_closed(session, job):
         return None
     today = practice_days.today(session.get_one(Practice, job.practice_id), now=now)
-    return periods.latest_date(session, job.practice_id, today=today)
+    return periods.latest_posting_date(session, job.practice_id, today=today)
 
 
 def is_closed(session: Session, job: SettleJob) -> bool:

@@ -22,7 +22,7 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     A scheduled run waits while another run of the practice is prepared, so that both do not take the same claims. After
     a crash, the next call starts over.
     """
-    timeouts.set_limits(session, statement_seconds=timeouts.PREPARE_SECONDS)
+    timeouts.set_timeouts(session, statement_seconds=timeouts.PREPARE_SECONDS)
     mine = select(SettleJob).where(*key.of(SettleJob), SettleJob.status == JobStatus.PREPARING)
     job = session.scalars(mine.with_for_update(key_share=True, skip_locked=True)).one_or_none()
     if job is None:

@@ -24,18 +24,18 @@ class AdjustmentOverLimit(Refusal):
     http_status = HTTPStatus.FORBIDDEN
 
 
-class Limit(NamedTuple):
+class AdjustmentLimit(NamedTuple):
     """The most that a user may take off one claim, and whose limit it is."""
 
     cents: int
     is_own: bool  # the user's own limit; otherwise the practice's
 
 
-def limit_for_user(session: Session, by: Actor) -> Limit:
+def limit_for_user(session: Session, by: Actor) -> AdjustmentLimit:
     """Return the stricter of the practice's limit and the user's own."""
     practice = practice_queries.find(session, by.practice_id)
     own = session.get_one(User, by.user_id).claim_limit_cents
-    return Limit(min(own, practice.claim_limit_cents), own <= practice.claim_limit_cents)
+    return AdjustmentLimit(min(own, practice.claim_limit_cents), own <= practice.claim_limit_cents)
 
 
 def adjusted_by_user_today(practice: Practice, by: Actor, *, now: dt.datetime) -> tuple[Any, ...]:
@@ -61,7 +61,7 @@ def check(session: Session, practice: Practice, claim: Claim, cents: int, *, by:
         raise AdjustmentOverLimit(f"{describe(total, limit)[0].upper()}{describe(total, limit)[1:]}.")
 
 
-def describe(cents: int, limit: Limit) -> str:
+def describe(cents: int, limit: AdjustmentLimit) -> str:
     """Say which limit is exceeded, and the cure."""
     whose = "your limit" if limit.is_own else "the practice's limit"
     return (

@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session, aliased
 from core.models.claims import Claim, LineItem
 from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
 
-LINE_CACHES: Final = ("charge", "insurance_due", "patient_due")
-CLAIM_CACHES: Final = (
+LINE_CACHED_COLUMNS: Final = ("charge", "insurance_due", "patient_due")
+CLAIM_CACHED_COLUMNS: Final = (
     "billed",
     "adjustment",
     "primary_paid",
@@ -135,7 +135,7 @@ def _recompute_lines(
         select(
             line.claim_id,
             line.number,
-            *(or_zero(sums, cache).label(cache) for cache in LINE_CACHES),
+            *(or_zero(sums, cache).label(cache) for cache in LINE_CACHED_COLUMNS),
         )
         .outerjoin(sums, and_(sums.c.claim_id == line.claim_id, sums.c.line == line.number))
         .where(line.practice_id == practice_id)
@@ -149,9 +149,9 @@ def _recompute_lines(
             LineItem.practice_id == practice_id,
             LineItem.claim_id == new.c.claim_id,
             LineItem.number == new.c.number,
-            _differs(LineItem, new, LINE_CACHES),
+            _differs(LineItem, new, LINE_CACHED_COLUMNS),
         )
-        .values({cache: new.c[cache] for cache in LINE_CACHES})
+        .values({cache: new.c[cache] for cache in LINE_CACHED_COLUMNS})
         .execution_options(synchronize_session=False)
     )
 
@@ -165,7 +165,7 @@ def _recompute_claims(
     claim = aliased(Claim)
     sums = claim_sums(lines).subquery("sums")
     right = (
-        select(claim.id, *(or_zero(sums, cache).label(cache) for cache in CLAIM_CACHES))
+        select(claim.id, *(or_zero(sums, cache).label(cache) for cache in CLAIM_CACHED_COLUMNS))
         .outerjoin(sums, sums.c.claim_id == claim.id)
         .where(claim.practice_id == practice_id)
     )
@@ -177,9 +177,9 @@ def _recompute_claims(
         .where(
             Claim.practice_id == practice_id,
             Claim.id == new.c.id,
-            _differs(Claim, new, CLAIM_CACHES),
+            _differs(Claim, new, CLAIM_CACHED_COLUMNS),
         )
-        .values({cache: new.c[cache] for cache in CLAIM_CACHES})
+        .values({cache: new.c[cache] for cache in CLAIM_CACHED_COLUMNS})
         .execution_options(synchronize_session=False)
     )
 

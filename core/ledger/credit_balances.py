@@ -34,20 +34,20 @@ from core.errors import BadInput
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, Responsibility
 from core.models.practices import Patient, Payer, PayerClass
-from core.money import CENTS_MAX, plain_cents
+from core.money import CENTS_MAX, format_plain_amount
 from core.practices import names
 
 PAGE_MAX: Final = 200
-RETURN_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: from the identification of an overpayment
-RETURNED_TO: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
-HEAD: Final = (
+REFUND_WITHIN: Final = dt.timedelta(days=60)  # 42 CFR 401.305: from the identification of an overpayment
+REFUNDED_PAYER_CLASSES: Final = frozenset({PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL})
+COLUMN_HEADINGS: Final = (
     "Claim ID", "Patient", "Date of Service", "Line", "Service", "Responsibility", "Credit", "Claim balance",
     "Payer", "Payer class", "Secondary payer", "Secondary payer class", "Since", "Days",
     "Refund due if identified today", "Return to",
 )  # fmt: skip
 
 
-_Place = tuple[dt.date, int, int, str]  # in list order: date of service, claim (internal id), line, responsibility
+_CursorKey = tuple[dt.date, int, int, str]  # in list order: date of service, claim (internal id), line, responsibility
 
 
 class BadCreditsFilter(BadInput):
@@ -72,10 +72,10 @@ class CreditsFilter(BaseModel):
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read the filter from texts. Raise `BadCreditsFilter` naming each bad key."""
         try:
-            return cls.model_validate(given, context=reading.TEXTS)
+            return cls.model_validate(given, context=reading.TEXT_CONTEXT)
         except ValidationError as error:
-            faults = reading.faults(error)
-            raise BadCreditsFilter(reading.sentence(faults)) from None
+            faults = reading.faults_by_path(error)
+            raise BadCreditsFilter(reading.join_faults(faults)) from None
 
 
 @dataclass(frozen=True)
@@ -106,21 +106,21 @@ class Credit:
         if self.responsibility is Responsibility.PATIENT:
             return None
         payers = ((self.payer, self.payer_class), (self.secondary_payer, self.secondary_payer_class))
-        return next((name for name, payer_class in payers if payer_class in RETURNED_TO), None)
+        return next((name for name, payer_class in payers if payer_class in REFUNDED_PAYER_CLASSES), None)
 
     def return_by(self, today: dt.date) -> dt.date | None:
         """Return the refund deadline if it were identified today as an overpayment, or None for other payers.
 
         This is information and not legal advice. It covers what Medicare or Medicaid paid, not a patient's money.
         """
-        return today + RETURN_WITHIN if self.return_to is not None else None
+        return today + REFUND_WITHIN if self.return_to is not None else None
 
-    def reckoned(self, today: dt.date) -> dict[str, Any]:
+    def values_on(self, today: dt.date) -> dict[str, Any]:
         """Return the values that depend on the day, by name."""
         return {"days": self.days(today), "return_by": self.return_by(today), "return_to": self.return_to}
 
 
-class Totals(NamedTuple):
+class CreditTotals(NamedTuple):
     """The number of lines with a credit, the number of their claims, and the total."""
 
     lines: int
@@ -129,22 +129,22 @@ class Totals(NamedTuple):
     patient_cents: int
 
 
-class Page(NamedTuple):
+class CreditPage(NamedTuple):
     """A page of credits, and the cursor of the next page (None: there is none)."""
 
     rows: list[Credit]
     next_cursor: str | None
 
 
-def page(session: Session, practice_id: int, f: CreditsFilter, *, cursor: str | None = None, limit: int) -> Page:
+def page(session: Session, practice_id: int, f: CreditsFilter, *, cursor: str | None = None, limit: int) -> CreditPage:
     """Return at most `limit` credits after `cursor`. Raise `BadCreditsFilter` for an invalid cursor."""
-    found = _query(session, practice_id, f, after=_place(session, practice_id, cursor) if cursor else None)
+    found = _query(session, practice_id, f, after=_parse_cursor(session, practice_id, cursor) if cursor else None)
     rows = [Credit(**row._mapping) for row in session.execute(found.limit(limit + 1))]
     shown = rows[:limit]
-    return Page(shown, _cursor(shown[-1]) if len(rows) > limit else None)
+    return CreditPage(shown, _cursor(shown[-1]) if len(rows) > limit else None)
 
 
-def totals(session: Session, practice_id: int, f: CreditsFilter) -> Totals:
+def totals(session: Session, practice_id: int, f: CreditsFilter) -> CreditTotals:
     """Return the totals of all matching credits."""
     lines = _lines(practice_id, f)
 
@@ -154,10 +154,10 @@ def totals(session: Session, practice_id: int, f: CreditsFilter) -> Totals:
     counts = select(
         func.count(), func.count(lines.c.claim_id.distinct()), of(Responsibility.INSURANCE), of(Responsibility.PATIENT)
     )
-    return Totals(*map(int, session.execute(counts.select_from(lines)).one()))
+    return CreditTotals(*map(int, session.execute(counts.select_from(lines)).one()))
 
 
-def read_by(session: Session, *, by: Actor, now: dt.datetime) -> None:
+def authorize_export(session: Session, *, by: Actor, now: dt.datetime) -> None:
     """Check that `by` may export the credits, and record the export. Raise `NotAllowed`."""
     by.require(Action.SEE_CLAIMS)
     subject = f"practice:{by.practice_id}"
@@ -167,7 +167,7 @@ def read_by(session: Session, *, by: Actor, now: dt.datetime) -> None:
 def csv_file(session: Session, practice_id: int, f: CreditsFilter, *, today: dt.date) -> Iterator[str]:
     """Yield all matching credits as CSV, in pieces. Text that a spreadsheet would take as a formula is escaped."""
     found = session.execute(_query(session, practice_id, f), execution_options={"yield_per": 1_000})
-    return csv_pieces(HEAD, (_cells(Credit(**row._mapping), today) for row in found))
+    return csv_pieces(COLUMN_HEADINGS, (_cells(Credit(**row._mapping), today) for row in found))
 
 
 def _cells(credit: Credit, today: dt.date) -> list[str]:
@@ -175,8 +175,8 @@ def _cells(credit: Credit, today: dt.date) -> list[str]:
     return [
         escape_formula(credit.claim_id), escape_formula(credit.patient_name),
         f"{credit.service_date:%m/%d/%Y}", str(credit.line),
-        escape_formula(credit.procedure_code), credit.responsibility.value, plain_cents(credit.credit_cents),
-        plain_cents(credit.claim_due_cents), escape_formula(credit.payer or ""),
+        escape_formula(credit.procedure_code), credit.responsibility.value, format_plain_amount(credit.credit_cents),
+        format_plain_amount(credit.claim_due_cents), escape_formula(credit.payer or ""),
         credit.payer_class.value if credit.payer_class else "", escape_formula(credit.secondary_payer or ""),
         credit.secondary_payer_class.value if credit.secondary_payer_class else "", f"{credit.since:%m/%d/%Y}",
         str(credit.days(today)),
@@ -221,7 +221,7 @@ def _lines(practice_id: int, f: CreditsFilter) -> Subquery:
     return lines.subquery("credit")
 
 
-def _query(session: Session, practice_id: int, f: CreditsFilter, *, after: _Place | None = None) -> Select[Any]:
+def _query(session: Session, practice_id: int, f: CreditsFilter, *, after: _CursorKey | None = None) -> Select[Any]:
     credit = _lines(practice_id, f)
     payer, secondary = aliased(Payer, name="primary_payer"), aliased(Payer, name="secondary_payer")
     since = _since(practice_id, credit)
@@ -285,7 +285,7 @@ def _cursor(credit: Credit) -> str:
     return f"{credit.line}.{credit.responsibility.value}.{credit.claim_id}"
 
 
-def _place(session: Session, practice_id: int, cursor: str) -> _Place:
+def _parse_cursor(session: Session, practice_id: int, cursor: str) -> _CursorKey:
     line, _, rest = cursor.partition(".")
     side, _, claim_id = rest.partition(".")
     found = select(Claim.service_date, Claim.id).where(Claim.practice_id == practice_id, Claim.external_id == claim_id)

@@ -17,7 +17,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.ledger import write_offs
-from core.ledger.write_offs import Place, WriteOff
+from core.ledger.write_offs import BalanceKey, WriteOff
 from core.models.claims import Claim
 from core.models.ledger import Posting, PostingKind
 from core.practices import periods
@@ -30,12 +30,12 @@ class WriteOffChanges(NamedTuple):
     reversed_cents: int = 0
     restored_cents: int = 0
 
-    def and_then(self, other: "WriteOffChanges") -> "WriteOffChanges":
+    def combined_with(self, other: "WriteOffChanges") -> "WriteOffChanges":
         """Add up two results."""
         return WriteOffChanges(*map(sum, zip(self, other, strict=True)))
 
 
-MOVING: Final = (PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER)
+BALANCE_CHANGING_KINDS: Final = (PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER)
 
 
 def match_write_offs(
@@ -64,14 +64,14 @@ def match_write_offs(
     }
     restoring = {
         place: write_offs.take_last(parts, min(due[place], causes[place].amount_cents))
-        for place, parts in write_offs.restorable(session, practice_id, raised).items()
+        for place, parts in write_offs.restorable_at(session, practice_id, raised).items()
     }
     if not reversing and not restoring:
         return WriteOffChanges()
     dated = _dates(session, practice_id, causes, {**reversing, **restoring}, today=today)
     versions = _versions(session, practice_id, {place[0] for place in dated})
 
-    def common(place: Place) -> dict[str, Any]:
+    def common(place: BalanceKey) -> dict[str, Any]:
         return {
             "practice_id": practice_id, "claim_id": place[0], "line": place[1], "responsibility": place[2],
             "posted_on": dated[place], "created_at": now, "user_id": user_id, "caused_by_id": causes[place].id,
@@ -83,8 +83,8 @@ def match_write_offs(
     )
     for place, parts in restoring.items():
         for nth, part in enumerate(parts):
-            _write_off(session, part, part.cents, versions[place[0]] + nth, common(place))
-    _take_versions(session, practice_id, restoring)
+            _repost_write_off(session, part, part.cents, versions[place[0]] + nth, common(place))
+    _raise_versions(session, practice_id, restoring)
     return WriteOffChanges(len(reversing), cents, sum(part.cents for parts in restoring.values() for part in parts))
 
 
@@ -99,11 +99,11 @@ def _reverse(session: Session, standing: list[WriteOff], credit: int, version: i
         }  # fmt: skip
         session.execute(insert(Posting).values(**common, **answer))
     if remainder:
-        _write_off(session, standing[-1], remainder, version, common)
+        _repost_write_off(session, standing[-1], remainder, version, common)
     return stood - remainder
 
 
-def _write_off(session: Session, of: WriteOff, cents: int, version: int, common: dict[str, Any]) -> None:
+def _repost_write_off(session: Session, of: WriteOff, cents: int, version: int, common: dict[str, Any]) -> None:
     """Re-post this amount of the write-off, under its own reason and job."""
     again = {
         "kind": PostingKind.WRITE_OFF, "amount_cents": -cents, "claim_version": version,
@@ -112,7 +112,7 @@ def _write_off(session: Session, of: WriteOff, cents: int, version: int, common:
     session.execute(insert(Posting).values(**common, **again))
 
 
-def _take_versions(session: Session, practice_id: int, restoring: Mapping[Place, list[WriteOff]]) -> None:
+def _raise_versions(session: Session, practice_id: int, restoring: Mapping[BalanceKey, list[WriteOff]]) -> None:
     """Raise the versions of claims on which one line got back write-offs of several jobs.
 
     A version allows one write-off for each line and responsibility. The caller raises the version for the first.
@@ -129,11 +129,11 @@ def _take_versions(session: Session, practice_id: int, restoring: Mapping[Place,
 def _dates(
     session: Session,
     practice_id: int,
-    causes: Mapping[Place, Any],
-    moved: Mapping[Place, list[WriteOff]],
+    causes: Mapping[BalanceKey, Any],
+    moved: Mapping[BalanceKey, list[WriteOff]],
     *,
     today: dt.date,
-) -> dict[Place, dt.date]:
+) -> dict[BalanceKey, dt.date]:
     """Return the posting date at each place, in months that are locked open until the commit. Raise `PeriodBusy`."""
     closed = periods.closed_months(session, practice_id)
     while True:
@@ -147,25 +147,25 @@ def _dates(
 def _posting_date(cause: Any, moved: list[WriteOff], closed: set[dt.date], *, today: dt.date) -> dt.date:
     """Return the date of the cause, but no earlier than a write-off and not in a closed month."""
     day = max(cause.posted_on, *(one.posted_on for one in moved))
-    return day if periods.month_of(day) not in closed else periods.first_open(closed, max(day, today))
+    return day if periods.month_of(day) not in closed else periods.first_open_date(closed, max(day, today))
 
 
 def _causes(
     session: Session, practice_id: int, posting_ids: Collection[int], claim_ids: Collection[int]
-) -> dict[Place, Any]:
+) -> dict[BalanceKey, Any]:
     """Return the postings that may reverse or restore, by line and responsibility. Of two, the later counts."""
     columns = (Posting.id, Posting.claim_id, Posting.line, Posting.responsibility, Posting.posted_on)
     moving = select(*columns, Posting.amount_cents).where(
         Posting.practice_id == practice_id,
         Posting.claim_id.in_(claim_ids),
         Posting.id.in_(posting_ids),
-        Posting.kind.in_(MOVING),
+        Posting.kind.in_(BALANCE_CHANGING_KINDS),
     )
     rows = session.execute(moving.order_by(Posting.id))
     return {(row.claim_id, row.line, row.responsibility): row for row in rows}
 
 
-def _balances(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[Place, int]:
+def _balances(session: Session, practice_id: int, claim_ids: Collection[int]) -> dict[BalanceKey, int]:
     """Return the balance of each line and responsibility, summed from the ledger."""
     sums = select(Posting.claim_id, Posting.line, Posting.responsibility, func.sum(Posting.amount_cents))
     of_claims = sums.where(Posting.practice_id == practice_id, Posting.claim_id.in_(claim_ids))

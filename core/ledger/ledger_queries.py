@@ -35,7 +35,7 @@ class LedgerRow:
     source: str | None
 
 
-def ledger(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]:
+def list_ledger_rows(session: Session, practice_id: int, claim_id: int) -> list[LedgerRow]:
     """Return every posting of the claim (internal id), in order of posting."""
     # The note explains the write-off, so show it for a re-posted one and not for a reversal.
     is_write_off = Posting.kind == PostingKind.WRITE_OFF

@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session, aliased
 from core.models.ledger import Posting
 
 
-class LookAlike(NamedTuple):
+class PossibleDuplicate(NamedTuple):
     """A payment with the same line, payer, amount and date as the one just posted."""
 
     posting_id: int
     posted_on: dt.date
 
 
-def find_look_alike(session: Session, posting_id: int) -> LookAlike | None:
+def find_possible_duplicate(session: Session, posting_id: int) -> PossibleDuplicate | None:
     """Return the last earlier payment that differs only in its id."""
     other = aliased(Posting)
     equal = ("practice_id", "claim_id", "line", "kind", "paid_by", "amount_cents", "posted_on")
@@ -28,4 +28,4 @@ def find_look_alike(session: Session, posting_id: int) -> LookAlike | None:
         .limit(1)
     )
     row = session.execute(found).one_or_none()
-    return LookAlike(*row) if row else None
+    return PossibleDuplicate(*row) if row else None

@@ -78,23 +78,23 @@ class Transfer(_Entry):
 
 Entry = Annotated[Payment | Adjustment | Transfer, Field(discriminator="kind")]
 _CURES: Final = {"reason_code": "write the CARC, such as 45"}
-_ENTRY: Final[TypeAdapter[Payment | Adjustment | Transfer]] = TypeAdapter(Entry)
+_ENTRY_ADAPTER: Final[TypeAdapter[Payment | Adjustment | Transfer]] = TypeAdapter(Entry)
 
 
 def parse_entry(given: Mapping[str, Any]) -> Payment | Adjustment | Transfer:
     """Read an entry from JSON. Raise `BadEntry` naming each bad field and its cure."""
     try:
-        return _ENTRY.validate_python(given)
+        return _ENTRY_ADAPTER.validate_python(given)
     except ValidationError as error:
-        found = reading.faults(error, skip=1)  # the first part of a field path is the kind
-        raise _bad(**{field or "kind": _CURES.get(field, said) for field, said in found.items()}) from None
+        found = reading.faults_by_path(error, skip=1)  # the first part of a field path is the kind
+        raise _bad_entry(**{field or "kind": _CURES.get(field, said) for field, said in found.items()}) from None
 
 
-def _bad(**faults: str) -> BadEntry:
-    return BadEntry(reading.sentence(faults), faults=faults)
+def _bad_entry(**faults: str) -> BadEntry:
+    return BadEntry(reading.join_faults(faults), faults=faults)
 
 
-class WrittenOff(NamedTuple):
+class UnreversedWriteOff(NamedTuple):
     """The unreversed write-offs on a line, for one responsibility."""
 
     line: int
@@ -102,7 +102,7 @@ class WrittenOff(NamedTuple):
     cents: int
 
 
-class Posted(NamedTuple):
+class PostingResult(NamedTuple):
     """The claim after an entry, and the side effects of the entry."""
 
     claim: Claim
@@ -110,8 +110,8 @@ class Posted(NamedTuple):
     restored_cents: int  # of earlier write-offs, re-posted because a transfer raised the other balance
     credit_cents: int  # credit on the entry's line and responsibility now; 0 if none
     # for a payment on a line without write-offs: the write-offs on other lines
-    written_off_elsewhere: tuple[WrittenOff, ...]
-    looks_like: look_alikes.LookAlike | None  # the earlier payment that this one may duplicate
+    written_off_elsewhere: tuple[UnreversedWriteOff, ...]
+    looks_like: look_alikes.PossibleDuplicate | None  # the earlier payment that this one may duplicate
 
 
 def post(
@@ -122,7 +122,7 @@ def post(
     by: Actor,
     idempotency_key: str,
     now: dt.datetime,
-) -> Posted:
+) -> PostingResult:
     """Post the entry on the claim (by its number) and return the claim. The same key posts once.
 
     A Settled claim with a balance afterwards goes back to Balance Due. Raise `NotFound`, `NotAllowed`, `BadEntry`,
@@ -130,12 +130,12 @@ def post(
     time.
     """
     by.require(Action.POST)
-    claim = locks.lock_one(session, by.practice_id, claim_id)
+    claim = locks.lock_claim(session, by.practice_id, claim_id)
     source_id = _source_id(by, idempotency_key)
-    posting_id = _posted_before(session, claim, source_id, entry)
+    posting_id = _find_repeated_entry(session, claim, source_id, entry)
     if posting_id is None:
         posting_id = _post(session, claim, entry, source_id, by=by, now=now)
-    return _posted(session, claim, entry, posting_id, source_id)
+    return _posting_result(session, claim, entry, posting_id, source_id)
 
 
 def _post(
@@ -179,10 +179,10 @@ def _post(
     return ids[0]
 
 
-def _posted(
+def _posting_result(
     session: Session, claim: Claim, entry: Payment | Adjustment | Transfer, posting_id: int, source_id: str
-) -> Posted:
-    found = recoveries.of_claim(session, claim.practice_id, claim.id)
+) -> PostingResult:
+    found = recoveries.list_for_claim(session, claim.practice_id, claim.id)
     recovery = next((one for one in found if one.posting_id == posting_id), None)
     own = [f"{source_id}:{index}" for index in range(len(_postings(entry)))]
     of_entry = select(Posting.id).where(
@@ -193,20 +193,22 @@ def _posted(
     line = session.get_one(LineItem, (claim.practice_id, claim.id, entry.line), populate_existing=True)
     due = line.insurance_due if entry.responsibility is Responsibility.INSURANCE else line.patient_due
     if not isinstance(entry, Payment):
-        return Posted(claim, recovery, restored, max(0, -due), (), None)
-    elsewhere = [] if recovery else written_off(session, claim.practice_id, claim.id)
+        return PostingResult(claim, recovery, restored, max(0, -due), (), None)
+    elsewhere = [] if recovery else list_unreversed_write_offs(session, claim.practice_id, claim.id)
     here = (entry.line, entry.responsibility)
     others = () if any(one[:2] == here for one in elsewhere) else tuple(elsewhere)
-    return Posted(claim, recovery, restored, max(0, -due), others, look_alikes.find_look_alike(session, posting_id))
+    return PostingResult(
+        claim, recovery, restored, max(0, -due), others, look_alikes.find_possible_duplicate(session, posting_id)
+    )
 
 
-def written_off(session: Session, practice_id: int, claim_id: int) -> list[WrittenOff]:
+def list_unreversed_write_offs(session: Session, practice_id: int, claim_id: int) -> list[UnreversedWriteOff]:
     """Return the unreversed write-offs on the claim (internal id), by line and responsibility."""
     sums = select(Posting.line, Posting.responsibility, -func.sum(Posting.amount_cents)).where(
         Posting.practice_id == practice_id, Posting.claim_id == claim_id, write_offs.is_unreversed()
     )
     by_line = sums.group_by(Posting.line, Posting.responsibility).order_by(Posting.line, Posting.responsibility)
-    return [WrittenOff(line, side, int(cents)) for line, side, cents in session.execute(by_line)]
+    return [UnreversedWriteOff(line, side, int(cents)) for line, side, cents in session.execute(by_line)]
 
 
 def _postings(entry: Payment | Adjustment | Transfer) -> list[dict[str, Any]]:
@@ -225,7 +227,7 @@ def _source_id(by: Actor, idempotency_key: str) -> str:
     return hashlib.sha256(f"{by.user_id}:{idempotency_key}".encode()).hexdigest()
 
 
-def _posted_before(
+def _find_repeated_entry(
     session: Session, claim: Claim, source_id: str, entry: Payment | Adjustment | Transfer
 ) -> int | None:
     """Return the id of the posting with this key, if it was the same entry. Raise `EntryMismatch` if it was another."""
@@ -248,8 +250,8 @@ def _posted_before(
 def _posting_date(session: Session, practice: Practice, entry: _Entry, *, today: dt.date) -> dt.date:
     """Return the entry's date and lock its month open. Raise `BadEntry`, `PeriodClosed` and `PeriodBusy`."""
     day = entry.posted_on or today
-    if day > today and day != (latest := periods.latest_date(session, practice.id, today=today)):
-        refusal = _bad(posted_on=f"{day} is in the future; the latest is {latest}")
+    if day > today and day != (latest := periods.latest_posting_date(session, practice.id, today=today)):
+        refusal = _bad_entry(posted_on=f"{day} is in the future; the latest is {latest}")
         refusal.facts["days"] = [str(day), str(latest)]
         raise refusal
     periods.lock_open(session, practice.id, [day], today=today)
@@ -258,16 +260,16 @@ def _posting_date(session: Session, practice: Practice, entry: _Entry, *, today:
 
 def _check_line(session: Session, claim: Claim, number: int) -> None:
     if session.get(LineItem, (claim.practice_id, claim.id, number)) is None:
-        raise _bad(line=f"claim {claim.external_id} has no line {number}")
+        raise _bad_entry(line=f"claim {claim.external_id} has no line {number}")
 
 
 def _check_payer(session: Session, claim: Claim, entry: Payment | Adjustment | Transfer) -> None:
-    if isinstance(entry, Payment) and entry.paid_by not in payers_of(session, claim):
+    if isinstance(entry, Payment) and entry.paid_by not in possible_payers(session, claim):
         which = {PaidBy.PRIMARY: "Ins 1", PaidBy.SECONDARY: "Ins 2"}[entry.paid_by]
-        raise _bad(paid_by=f"claim {claim.external_id} has no {which}; say who paid")
+        raise _bad_entry(paid_by=f"claim {claim.external_id} has no {which}; say who paid")
 
 
-def payers_of(session: Session, claim: Claim) -> tuple[PaidBy, ...]:
+def possible_payers(session: Session, claim: Claim) -> tuple[PaidBy, ...]:
     """Return who can have paid on the claim. "Self Pay" is no insurance."""
     ids = {PaidBy.PRIMARY: claim.primary_payer_id, PaidBy.SECONDARY: claim.secondary_payer_id}
     of_claim = (Payer.practice_id == claim.practice_id, Payer.id.in_([one for one in ids.values() if one is not None]))

@@ -22,7 +22,7 @@ _CURSOR: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,18})", re.ASCII)
 
 
 _CAUSE: Final = aliased(Posting, name="cause")
-_MADE: Final = aliased(Posting, name="made")  # the reversals and re-posted remainders
+_CAUSED: Final = aliased(Posting, name="made")  # the reversals and re-posted remainders
 _IS_PAYMENT: Final = _CAUSE.kind == PostingKind.PAYMENT
 
 
@@ -56,7 +56,7 @@ class Recovery:
 
 
 @dataclass(frozen=True)
-class RecoveredMonth:
+class MonthRecoveries:
     """What payments after a write-off reversed in one month."""
 
     month: dt.date
@@ -80,9 +80,9 @@ class JobRecoveries(NamedTuple):
     replaced_cents: int  # by adjustments and transfers: another party owed it, or it was never owed
 
 
-def by_month(session: Session, practice_id: int) -> list[RecoveredMonth]:
+def totals_by_month(session: Session, practice_id: int) -> list[MonthRecoveries]:
     """Return each month in which a payment reversed a write-off, newest first."""
-    late = _late(practice_id, _IS_PAYMENT).subquery("late")
+    late = _late_postings(practice_id, _IS_PAYMENT).subquery("late")
     month = periods.month_of_column(late.c.posted_on).label("month")
     recovered = late.c.reversed_cents - late.c.posted_again_cents
 
@@ -98,7 +98,7 @@ def by_month(session: Session, practice_id: int) -> list[RecoveredMonth]:
         of(Responsibility.PATIENT),
     )
     rows = session.execute(sums.group_by(month).order_by(month.desc()))
-    return [RecoveredMonth(row[0], *map(int, row[1:])) for row in rows]
+    return [MonthRecoveries(row[0], *map(int, row[1:])) for row in rows]
 
 
 def page(
@@ -110,7 +110,7 @@ def page(
     limit: int | None,
 ) -> list[Recovery]:
     """Return late payments, newest first, of one month or of all, after the date and posting in `after`."""
-    late = _late(practice_id, _IS_PAYMENT).subquery("late")
+    late = _late_postings(practice_id, _IS_PAYMENT).subquery("late")
     rows = _rows(practice_id, late).order_by(late.c.posted_on.desc(), late.c.posting_id.desc()).limit(limit)
     if month is not None:
         rows = rows.where(late.c.posted_on >= month, late.c.posted_on < periods.next_month(month))
@@ -119,21 +119,21 @@ def page(
     return _read(session, rows)
 
 
-def of_claim(session: Session, practice_id: int, claim_id: int) -> list[Recovery]:
+def list_for_claim(session: Session, practice_id: int, claim_id: int) -> list[Recovery]:
     """Return the late postings on a claim (internal id), in order of posting."""
-    late = _late(practice_id, _MADE.claim_id == claim_id).subquery("late")
+    late = _late_postings(practice_id, _CAUSED.claim_id == claim_id).subquery("late")
     return _read(session, _rows(practice_id, late).order_by(late.c.posting_id))
 
 
-def of_job(session: Session, practice_id: int, job_id: int, *, limit: int) -> list[Recovery]:
+def list_for_job(session: Session, practice_id: int, job_id: int, *, limit: int) -> list[Recovery]:
     """Return the late postings on the job's write-offs, in order of posting, each with the job's own share."""
-    late = _late(practice_id, _MADE.origin_job_id == job_id).subquery("late")
+    late = _late_postings(practice_id, _CAUSED.origin_job_id == job_id).subquery("late")
     return _read(session, _rows(practice_id, late).order_by(late.c.posting_id).limit(limit))
 
 
 def recoveries_of_job(session: Session, practice_id: int, job_id: int) -> JobRecoveries:
     """Return the totals of all late postings on the job's write-offs."""
-    late = _late(practice_id, _MADE.origin_job_id == job_id).subquery("late")
+    late = _late_postings(practice_id, _CAUSED.origin_job_id == job_id).subquery("late")
     is_payment = late.c.kind == PostingKind.PAYMENT
     cents = func.sum(late.c.reversed_cents - late.c.posted_again_cents)
     came = and_(is_payment, late.c.amount_cents > 0)
@@ -172,18 +172,18 @@ def _rows(practice_id: int, late: Any) -> Select[Any]:
     )  # fmt: skip
 
 
-def _late(practice_id: int, *picked: ColumnElement[bool]) -> Select[Any]:
+def _late_postings(practice_id: int, *picked: ColumnElement[bool]) -> Select[Any]:
     """Return a row for each posting that reversed something, summed from the postings that it caused."""
     of_cause = and_(
-        _CAUSE.practice_id == _MADE.practice_id,
-        _CAUSE.claim_id == _MADE.claim_id,
-        _CAUSE.line == _MADE.line,
-        _CAUSE.id == _MADE.caused_by_id,
+        _CAUSE.practice_id == _CAUSED.practice_id,
+        _CAUSE.claim_id == _CAUSED.claim_id,
+        _CAUSE.line == _CAUSED.line,
+        _CAUSE.id == _CAUSED.caused_by_id,
     )
-    is_reversal = _MADE.kind == PostingKind.REVERSAL
-    cents = cast(func.coalesce(func.sum(_MADE.amount_cents).filter(is_reversal), 0), BigInteger)  # sum() is numeric
-    again = cast(func.coalesce(-func.sum(_MADE.amount_cents).filter(~is_reversal), 0), BigInteger)
-    job_ids: Any = func.array_agg(_MADE.origin_job_id.distinct()).filter(_MADE.origin_job_id.is_not(None))
+    is_reversal = _CAUSED.kind == PostingKind.REVERSAL
+    cents = cast(func.coalesce(func.sum(_CAUSED.amount_cents).filter(is_reversal), 0), BigInteger)  # sum() is numeric
+    again = cast(func.coalesce(-func.sum(_CAUSED.amount_cents).filter(~is_reversal), 0), BigInteger)
+    job_ids: Any = func.array_agg(_CAUSED.origin_job_id.distinct()).filter(_CAUSED.origin_job_id.is_not(None))
     cause: tuple[Any, ...] = (
         _CAUSE.id.label("posting_id"), _CAUSE.claim_id, _CAUSE.line, _CAUSE.kind, _CAUSE.responsibility, _CAUSE.paid_by,
         (-_CAUSE.amount_cents).label("amount_cents"), _CAUSE.user_id,
@@ -191,12 +191,12 @@ def _late(practice_id: int, *picked: ColumnElement[bool]) -> Select[Any]:
     return (
         select(
             *cause,
-            func.max(_MADE.posted_on).label("posted_on"),
+            func.max(_CAUSED.posted_on).label("posted_on"),
             cents.label("reversed_cents"),
             again.label("posted_again_cents"),
             job_ids.label("job_ids"),
         )
-        .join_from(_MADE, _CAUSE, of_cause)
-        .where(_MADE.practice_id == practice_id, _MADE.caused_by_id.is_not(None), *picked)
+        .join_from(_CAUSED, _CAUSE, of_cause)
+        .where(_CAUSED.practice_id == practice_id, _CAUSED.caused_by_id.is_not(None), *picked)
         .group_by(_CAUSE.practice_id, _CAUSE.claim_id, _CAUSE.line, _CAUSE.id)
     )

@@ -12,7 +12,7 @@ from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
 from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
 
-Place = tuple[int, int, Responsibility]  # claim, line, responsibility
+BalanceKey = tuple[int, int, Responsibility]  # claim, line, responsibility
 _REVERSAL: Final = aliased(Posting, name="answer")
 _ORIGINAL: Final = aliased(Posting, name="original")
 _FULLY_REVERSED_CODE: Final = (
@@ -34,7 +34,7 @@ class WriteOff:
     id: int = 0  # of an unreversed write-off
 
     @property
-    def place(self) -> Place:
+    def place(self) -> BalanceKey:
         """Return its claim, line and responsibility."""
         return self.claim_id, self.line, self.responsibility
 
@@ -55,7 +55,9 @@ def is_unreversed(posting: Any = Posting) -> Any:
     return and_(posting.kind == PostingKind.WRITE_OFF, ~answered)
 
 
-def unreversed_at(session: Session, practice_id: int, places: Collection[Place]) -> dict[Place, list[WriteOff]]:
+def unreversed_at(
+    session: Session, practice_id: int, places: Collection[BalanceKey]
+) -> dict[BalanceKey, list[WriteOff]]:
     """Return the unreversed write-offs at these places, oldest first."""
     if not places:
         return {}
@@ -68,7 +70,9 @@ def unreversed_at(session: Session, practice_id: int, places: Collection[Place])
     return _by_place((WriteOff(*row) for row in session.execute(found.order_by(Posting.id))), places)
 
 
-def restorable(session: Session, practice_id: int, places: Collection[Place]) -> dict[Place, list[WriteOff]]:
+def restorable_at(
+    session: Session, practice_id: int, places: Collection[BalanceKey]
+) -> dict[BalanceKey, list[WriteOff]]:
     """Return what late postings reversed at these places and nothing restored yet, oldest write-off last."""
     if not places:
         return {}
@@ -93,7 +97,7 @@ def restorable(session: Session, practice_id: int, places: Collection[Place]) ->
         )
         .order_by(Posting.id)
     )  # fmt: skip
-    stacks: dict[Place, list[WriteOff]] = {}
+    stacks: dict[BalanceKey, list[WriteOff]] = {}
     for row in session.execute(found):
         posting = WriteOff(*row[:-1])
         stack = stacks.setdefault(posting.place, [])
@@ -144,8 +148,8 @@ def _pop(stack: list[WriteOff], cents: int) -> None:
         cents -= min(cents, part.cents)
 
 
-def _by_place(write_offs: Iterable[WriteOff], places: Collection[Place]) -> dict[Place, list[WriteOff]]:
-    found: dict[Place, list[WriteOff]] = {}
+def _by_place(write_offs: Iterable[WriteOff], places: Collection[BalanceKey]) -> dict[BalanceKey, list[WriteOff]]:
+    found: dict[BalanceKey, list[WriteOff]] = {}
     for write_off in write_offs:
         if write_off.place in places:
             found.setdefault(write_off.place, []).append(write_off)

@@ -34,7 +34,7 @@ def connected_engine(url: str, *, pool_size: int = 1) -> Iterator[Engine]:
         try:
             engine.connect().close()
         except DBAPIError as error:
-            cause = causes.why(error)
+            cause = causes.diagnose(error)
             raise DatabaseUnavailable(cause.sentence if cause else None) from error
         yield engine
     finally:

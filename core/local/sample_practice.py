@@ -53,7 +53,7 @@ def _add_demo_user(engine: Engine, data_dir: Path, *, now: dt.datetime) -> None:
                 email=DEMO_EMAIL,
                 name="Demo User",
                 role=Role.ADMIN,
-                password=load_or_create_secret(data_dir, _PASSWORD, make=users.make_password),
+                password=load_or_create_secret(data_dir, _PASSWORD, make=users.generate_password),
                 now=now,
             )
 

@@ -158,7 +158,7 @@ class Supervisor:
         sessions = make_sessions(engine)
         started_at = self._clock()
         with transaction(sessions) as session:
-            asked = {queue: canary.ask(session, now=started_at) for queue in programs.QUEUES}
+            asked = {queue: canary.insert_canary(session, now=started_at) for queue in programs.QUEUES}
         hinted = self._send_hints(asked)
         for queue, canary_id in asked.items():
 

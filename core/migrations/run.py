@@ -42,7 +42,7 @@ class Migration:
 
 
 @dataclass(frozen=True)
-class Migrated:
+class MigrationResult:
     """What `migrate_database` did: the revision before and after, and the migrations that it ran."""
 
     before: str | None
@@ -57,7 +57,7 @@ def _alembic_config(url: str | None = None) -> Config:
     return config
 
 
-def migrate_database(url: str, revision: str = "head") -> Migrated:
+def migrate_database(url: str, revision: str = "head") -> MigrationResult:
     """Migrate the database at `url` to `revision`. Raise `NewerDatabase` for an unknown revision.
 
     Raise `TablesBusy` if five tries did not get a migration's locks.
@@ -68,7 +68,7 @@ def migrate_database(url: str, revision: str = "head") -> Migrated:
     steps: list[MigrationInfo] = []
     config.attributes["applied"] = steps.append
     found = _revision_at(url)
-    if found is not None and is_unknown(found):
+    if found is not None and is_from_newer_version(found):
         raise NewerDatabase(
             f"The database is at migration {found}, which this version does not know: a newer version migrated it. "
             "Nothing was changed."
@@ -79,7 +79,7 @@ def migrate_database(url: str, revision: str = "head") -> Migrated:
     else:
         before = after = _revision_at(url)
     assert after is not None
-    return Migrated(before, after, tuple(Migration(str(step.up_revision_id), _title(step)) for step in steps))
+    return MigrationResult(before, after, tuple(Migration(str(step.up_revision_id), _title(step)) for step in steps))
 
 
 def _upgrade(config: Config, revision: str, steps: list[MigrationInfo]) -> None:
@@ -119,7 +119,7 @@ def newest_revision() -> str:
     return head
 
 
-def is_unknown(revision: str) -> bool:
+def is_from_newer_version(revision: str) -> bool:
     """Return whether this version does not know the migration, because a newer version ran it."""
     scripts = ScriptDirectory.from_config(_alembic_config()).walk_revisions()
     return revision not in {script.revision for script in scripts}
@@ -138,7 +138,7 @@ def missing_migration(engine: Engine) -> Cause | None:
     raises.
     """
     revision, newest = current_revision(engine), newest_revision()
-    if revision == newest or (revision is not None and is_unknown(revision)):
+    if revision == newest or (revision is not None and is_from_newer_version(revision)):
         return None
     words = (
         "The database has no tables yet."

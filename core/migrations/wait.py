@@ -40,4 +40,4 @@ def unavailable_cause(engine: Engine) -> Cause | None:
     try:
         return missing_migration(engine)
     except SQLAlchemyError as error:
-        return causes.why(error) or causes.NO_ANSWER
+        return causes.diagnose(error) or causes.NO_ANSWER

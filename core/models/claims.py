@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import ROOM_FOR_UPDATES, Base, Big, Cents, MadeId, PracticeId, Str, one_of
+from core.db.base import FILL_FACTOR, Base, BigInt, Cents, GeneratedId, PracticeId, Str, enum_column
 
 SETTLED: Final = "Settled"
 BALANCE_DUE: Final = "Balance Due"
@@ -93,19 +93,19 @@ class Claim(Base):
         Index("ix_claim_with_credit", "practice_id", "service_date", "id", postgresql_where=text("has_credit_line")),
         # For the claims whose balance differs from the ledger. Operations count them.
         Index("ix_claim_mismatch", "practice_id", "id", postgresql_where=text("balance_mismatch")),
-        ROOM_FOR_UPDATES,
+        FILL_FACTOR,
     )
 
     practice_id: Mapped[PracticeId]
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     external_id: Mapped[Str]  # the practice's own claim number, in any form; the only number shown
     version: Mapped[int] = mapped_column(default=1)
 
-    patient_id: Mapped[Big]
-    office_id: Mapped[Big]
-    billing_provider_id: Mapped[Big]
+    patient_id: Mapped[BigInt]
+    office_id: Mapped[BigInt]
+    billing_provider_id: Mapped[BigInt]
     supervising_provider_id: Mapped[int | None] = mapped_column(BigInteger)
-    claim_type: Mapped[ClaimType] = mapped_column(one_of(ClaimType, "claim_type_known"))
+    claim_type: Mapped[ClaimType] = mapped_column(enum_column(ClaimType, "claim_type_known"))
     service_date: Mapped[dt.date]  # in the practice's time zone
     service_time: Mapped[dt.time | None]
 
@@ -115,10 +115,10 @@ class Claim(Base):
     # this.
     reopened: Mapped[bool] = mapped_column(default=False, server_default=false())
     primary_payer_id: Mapped[int | None] = mapped_column(BigInteger)
-    primary_status: Mapped[ClaimStatus] = mapped_column(one_of(ClaimStatus, "primary_status_known"))
+    primary_status: Mapped[ClaimStatus] = mapped_column(enum_column(ClaimStatus, "primary_status_known"))
     secondary_payer_id: Mapped[int | None] = mapped_column(BigInteger)
-    secondary_status: Mapped[ClaimStatus] = mapped_column(one_of(ClaimStatus, "secondary_status_known"))
-    hold: Mapped[Hold | None] = mapped_column(one_of(Hold, "hold_known"))
+    secondary_status: Mapped[ClaimStatus] = mapped_column(enum_column(ClaimStatus, "secondary_status_known"))
+    hold: Mapped[Hold | None] = mapped_column(enum_column(Hold, "hold_known"))
     hold_until: Mapped[dt.date | None]  # last day in the practice's time zone; None: no end date
     hold_by: Mapped[int | None] = mapped_column(BigInteger)
     hold_at: Mapped[dt.datetime | None]
@@ -148,7 +148,7 @@ class LineItem(Base):
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "claim_id"], ["claim.practice_id", "claim.id"]),
         CheckConstraint("number >= 1", name="lines_count_from_one"),
-        ROOM_FOR_UPDATES,
+        FILL_FACTOR,
     )
 
     practice_id: Mapped[PracticeId]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKeyConstraint, Index, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import ROOM_FOR_UPDATES, At, Base, Big, Cents, PracticeId, Str, one_of
+from core.db.base import FILL_FACTOR, Base, BigInt, Cents, PracticeId, Str, Timestamp, enum_column
 
 
 class ChunkState(StrEnum):
@@ -55,8 +55,8 @@ class JobChunk(Base):
     practice_id: Mapped[PracticeId]
     job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     first_position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    last_position: Mapped[Big]
-    state: Mapped[ChunkState] = mapped_column(one_of(ChunkState, "chunk_state_known"), default=ChunkState.OPEN)
+    last_position: Mapped[BigInt]
+    state: Mapped[ChunkState] = mapped_column(enum_column(ChunkState, "chunk_state_known"), default=ChunkState.OPEN)
     attempts: Mapped[int] = mapped_column(default=0)  # times that a worker took the chunk and did not come back
     busy_tries: Mapped[int] = mapped_column(default=0)  # times that another user or process had locked a claim
     not_before: Mapped[dt.datetime | None]
@@ -105,22 +105,22 @@ class JobItem(Base):
             "job_id",
             unique=True,
         ),
-        ROOM_FOR_UPDATES,
+        FILL_FACTOR,
     )
 
     practice_id: Mapped[PracticeId]
     job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    claim_id: Mapped[Big]
+    claim_id: Mapped[BigInt]
     claim_version: Mapped[int]  # at the preview
     billing_status_before: Mapped[Str]
     settles_insurance: Mapped[bool]
     settles_patient: Mapped[bool]
     insurance_cents: Mapped[Cents]  # to be written off
     patient_cents: Mapped[Cents]
-    verdict: Mapped[Verdict] = mapped_column(one_of(Verdict, "verdict_known"))
+    verdict: Mapped[Verdict] = mapped_column(enum_column(Verdict, "verdict_known"))
     verdict_code: Mapped[str | None]  # why it is skipped, or why only its status changes
-    outcome: Mapped[Outcome | None] = mapped_column(one_of(Outcome, "outcome_known"))
+    outcome: Mapped[Outcome | None] = mapped_column(enum_column(Outcome, "outcome_known"))
     code: Mapped[str | None]
     version_after: Mapped[int | None]
     why: Mapped[dict[str, Any] | None]  # for a skip: the facts that the rule used, by name; amounts in cents
@@ -136,7 +136,7 @@ class JobFailure(Base):
     position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     code: Mapped[Str]
-    retried_at: Mapped[At]
+    retried_at: Mapped[Timestamp]
 
 
 def is_reserved(item: Any = JobItem) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import At, Base, Big, PracticeId, Str, one_of
+from core.db.base import Base, BigInt, PracticeId, Str, Timestamp, enum_column
 from core.models.ledger import WriteOffReason
 from core.models.practices import WriteOffSetting
 
@@ -141,24 +141,24 @@ class SettleJob(Base):
 
     practice_id: Mapped[PracticeId]
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    kind: Mapped[JobKind] = mapped_column(one_of(JobKind, "job_kind_known"))
-    status: Mapped[JobStatus] = mapped_column(one_of(JobStatus, "job_status_known"))
+    kind: Mapped[JobKind] = mapped_column(enum_column(JobKind, "job_kind_known"))
+    status: Mapped[JobStatus] = mapped_column(enum_column(JobStatus, "job_status_known"))
     target_status: Mapped[Str]
 
     selection: Mapped[
         dict[str, Any]
     ]  # {"claim_ids": [...]}, {"filter": {...}, "excluded_claim_ids": [...]} or {"all": true, …}
-    reason: Mapped[WriteOffReason | None] = mapped_column(one_of(WriteOffReason, "job_reason_known"))
+    reason: Mapped[WriteOffReason | None] = mapped_column(enum_column(WriteOffReason, "job_reason_known"))
     note: Mapped[Str] = mapped_column(default="")
     overridden_rules: Mapped[list[str]]  # codes
-    setting: Mapped[WriteOffSetting] = mapped_column(one_of(WriteOffSetting, "job_setting_known"))  # frozen
+    setting: Mapped[WriteOffSetting] = mapped_column(enum_column(WriteOffSetting, "job_setting_known"))  # frozen
     provider_settings: Mapped[dict[str, Any]]  # frozen overrides by provider id
     rule_values: Mapped[dict[str, Any]]  # frozen values that rules compare with, such as recent_payment_days
     as_of: Mapped[dt.date]  # the practice's date at the preview
     posting_date: Mapped[dt.date]
 
-    requested_by: Mapped[Big]
-    requested_at: Mapped[At]
+    requested_by: Mapped[BigInt]
+    requested_at: Mapped[Timestamp]
     idempotency_key: Mapped[Str]
     request_hash: Mapped[Str]  # of the request, so that one key cannot stand for two requests
     previewed_at: Mapped[dt.datetime | None]
@@ -178,9 +178,9 @@ class SettleJob(Base):
     schedule_id: Mapped[int | None] = mapped_column(BigInteger)  # the schedule of this run, or of "run now"
     schedule_created_by: Mapped[int | None] = mapped_column(BigInteger)
     run_date: Mapped[dt.date | None]  # of a scheduled run, in the practice's time zone; None for a user's job
-    next_step: Mapped[NextStep] = mapped_column(one_of(NextStep, "next_step_known"), default=NextStep.ASK)
+    next_step: Mapped[NextStep] = mapped_column(enum_column(NextStep, "next_step_known"), default=NextStep.ASK)
     discarded_because: Mapped[DiscardedBecause | None] = mapped_column(
-        one_of(DiscardedBecause, "discarded_because_known")
+        enum_column(DiscardedBecause, "discarded_because_known")
     )
     limits: Mapped[dict[str, Any]] = mapped_column(
         default=dict, server_default="{}"
@@ -208,4 +208,4 @@ class HintRound(Base):
     __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
 
     practice_id: Mapped[PracticeId]
-    hinted_at: Mapped[At]
+    hinted_at: Mapped[Timestamp]

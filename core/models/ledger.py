@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import At, Base, Cents, PracticeId, one_of
+from core.db.base import Base, Cents, PracticeId, Timestamp, enum_column
 
 
 class Responsibility(StrEnum):
@@ -140,16 +140,18 @@ class Posting(Base):
     line: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
 
-    responsibility: Mapped[Responsibility] = mapped_column(one_of(Responsibility, "responsibility_known"))
-    kind: Mapped[PostingKind] = mapped_column(one_of(PostingKind, "posting_kind_known"))
+    responsibility: Mapped[Responsibility] = mapped_column(enum_column(Responsibility, "responsibility_known"))
+    kind: Mapped[PostingKind] = mapped_column(enum_column(PostingKind, "posting_kind_known"))
     amount_cents: Mapped[Cents]  # positive raises the balance, negative lowers it; the balance is the sum
-    paid_by: Mapped[PaidBy | None] = mapped_column(one_of(PaidBy, "paid_by_known"))
-    group_code: Mapped[GroupCode | None] = mapped_column(one_of(GroupCode, "group_code_known"))
+    paid_by: Mapped[PaidBy | None] = mapped_column(enum_column(PaidBy, "paid_by_known"))
+    group_code: Mapped[GroupCode | None] = mapped_column(enum_column(GroupCode, "group_code_known"))
     reason_code: Mapped[str | None]  # CARC
-    write_off_reason: Mapped[WriteOffReason | None] = mapped_column(one_of(WriteOffReason, "write_off_reason_known"))
+    write_off_reason: Mapped[WriteOffReason | None] = mapped_column(
+        enum_column(WriteOffReason, "write_off_reason_known")
+    )
     note: Mapped[str | None]
     posted_on: Mapped[dt.date]
-    created_at: Mapped[At]
+    created_at: Mapped[Timestamp]
     user_id: Mapped[int | None] = mapped_column(BigInteger)
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     claim_version: Mapped[int | None]  # for a write-off: the claim's version at the decision

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Double
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import At, Base, MadeId, Str
+from core.db.base import Base, GeneratedId, Str, Timestamp
 
 
 class Process(Base):
@@ -17,8 +17,8 @@ class Process(Base):
     name: Mapped[str] = mapped_column(primary_key=True)  # kind, host and process id
     kind: Mapped[Str]  # web, worker, beat
     version: Mapped[Str]
-    started_at: Mapped[At]
-    seen_at: Mapped[At]
+    started_at: Mapped[Timestamp]
+    seen_at: Mapped[Timestamp]
     details: Mapped[dict[str, Any]]  # ids, codes and counts: its queues, its current work
     stopped_at: Mapped[dt.datetime | None]
 
@@ -38,7 +38,7 @@ class Canary(Base):
 
     __tablename__ = "canary"
 
-    id: Mapped[MadeId]
-    asked_at: Mapped[At]
+    id: Mapped[GeneratedId]
+    asked_at: Mapped[Timestamp]
     stamped_at: Mapped[dt.datetime | None]
     stamped_by: Mapped[str | None] = mapped_column()

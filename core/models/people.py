@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import At, Base, Big, Cents, MadeId, PracticeId, one_of
+from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Timestamp, enum_column
 from core.money import UNLIMITED
 
 
@@ -30,17 +30,17 @@ class User(Base):
         CheckConstraint("claim_limit_cents >= 0 AND job_limit_cents >= 0", name="user_limits_not_negative"),
     )
 
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     practice_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("practice.id"))
     email: Mapped[str]
     name: Mapped[str]
-    role: Mapped[Role] = mapped_column(one_of(Role, "role_known"))
+    role: Mapped[Role] = mapped_column(enum_column(Role, "role_known"))
     password_hash: Mapped[str]  # argon2id
     active: Mapped[bool] = mapped_column(default=True)
     # What this user may write off without approval, besides the practice's own limits.
     claim_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     job_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
-    created_at: Mapped[At]
+    created_at: Mapped[Timestamp]
 
 
 class UserSession(Base):
@@ -50,8 +50,8 @@ class UserSession(Base):
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)  # SHA-256
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("app_user.id"))
-    created_at: Mapped[At]
-    seen_at: Mapped[At]
+    created_at: Mapped[Timestamp]
+    seen_at: Mapped[Timestamp]
 
 
 class ApiToken(Base):
@@ -60,10 +60,10 @@ class ApiToken(Base):
     __tablename__ = "api_token"
     __table_args__ = (UniqueConstraint("token_hash", name="token_is_unique"),)
 
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("app_user.id"))
     token_hash: Mapped[bytes]  # SHA-256
-    created_at: Mapped[At]
+    created_at: Mapped[Timestamp]
     used_at: Mapped[dt.datetime | None]
     revoked_at: Mapped[dt.datetime | None]
 
@@ -74,12 +74,12 @@ class SavedFilter(Base):
     __tablename__ = "saved_filter"
     __table_args__ = (UniqueConstraint("practice_id", "name", name="saved_filter_name_is_unique"),)
 
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     practice_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("practice.id"))
     name: Mapped[str]
     query: Mapped[str]  # as in the feed's URL
-    created_by: Mapped[Big]
-    created_at: Mapped[At]
+    created_by: Mapped[BigInt]
+    created_at: Mapped[Timestamp]
 
 
 class AuditEntry(Base):
@@ -95,7 +95,7 @@ class AuditEntry(Base):
 
     practice_id: Mapped[PracticeId]
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    at: Mapped[At]
+    at: Mapped[Timestamp]
     user_id: Mapped[int | None] = mapped_column(BigInteger)  # None for the system
     act: Mapped[str]  # for example job.confirmed
     subject: Mapped[str]  # for example job:1042 or claim:184146026
@@ -113,7 +113,7 @@ class AuditLink(Base):
 
     practice_id: Mapped[PracticeId]
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # from 1, without gaps
-    entry_id: Mapped[Big]
+    entry_id: Mapped[BigInt]
     digest: Mapped[str]  # SHA-256, hexadecimal, of the digest before and the entry
 
 
@@ -124,5 +124,5 @@ class AuditHead(Base):
     __table_args__ = (ForeignKeyConstraint(["practice_id"], ["practice.id"]),)
 
     practice_id: Mapped[PracticeId]
-    number: Mapped[Big]
+    number: Mapped[BigInt]
     digest: Mapped[str]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import At, Base, Big, Cents, MadeId, PracticeId, Str, one_of
+from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
 from core.money import UNLIMITED
 
 
@@ -48,10 +48,10 @@ class Practice(Base):
         CheckConstraint("claim_limit_cents >= 0 AND job_limit_cents >= 0", name="practice_limits_not_negative"),
     )
 
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     name: Mapped[str]
     time_zone: Mapped[str]
-    write_off: Mapped[WriteOffSetting] = mapped_column(one_of(WriteOffSetting, "write_off_setting_known"))
+    write_off: Mapped[WriteOffSetting] = mapped_column(enum_column(WriteOffSetting, "write_off_setting_known"))
     write_off_changed_by: Mapped[int | None] = mapped_column(BigInteger)
     write_off_changed_at: Mapped[dt.datetime | None]
     recent_payment_days: Mapped[int] = mapped_column(default=0)  # 0 turns the rule off
@@ -63,7 +63,7 @@ class Practice(Base):
     # What may be written off without approval. `core.money.UNLIMITED` stands for the word "unlimited".
     claim_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
     job_limit_cents: Mapped[Cents] = mapped_column(default=UNLIMITED, server_default=str(UNLIMITED))
-    created_at: Mapped[At]
+    created_at: Mapped[Timestamp]
 
 
 class PeriodState(StrEnum):
@@ -88,7 +88,7 @@ class Period(Base):
 
     practice_id: Mapped[PracticeId]
     month: Mapped[dt.date] = mapped_column(primary_key=True)
-    state: Mapped[PeriodState] = mapped_column(one_of(PeriodState, "period_state_known"), default=PeriodState.OPEN)
+    state: Mapped[PeriodState] = mapped_column(enum_column(PeriodState, "period_state_known"), default=PeriodState.OPEN)
     closed_by: Mapped[int | None] = mapped_column(BigInteger)
     closed_at: Mapped[dt.datetime | None]
     totals: Mapped[dict[str, Any] | None]  # cents and counts by kind and responsibility at the close
@@ -108,11 +108,11 @@ class PeriodEvent(Base):
     )
 
     practice_id: Mapped[PracticeId]
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     month: Mapped[dt.date]
-    state: Mapped[PeriodState] = mapped_column(one_of(PeriodState, "period_event_state_known"))  # the new state
-    at: Mapped[At]
-    by: Mapped[Big]
+    state: Mapped[PeriodState] = mapped_column(enum_column(PeriodState, "period_event_state_known"))  # the new state
+    at: Mapped[Timestamp]
+    by: Mapped[BigInt]
     reason: Mapped[Str]
     totals: Mapped[dict[str, Any]]  # of the close, or of the close that a reopening ended
     digest: Mapped[Str]
@@ -138,13 +138,13 @@ class Exclusion(Base):
     )  # fmt: skip
 
     practice_id: Mapped[PracticeId]
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     patient_id: Mapped[int | None] = mapped_column(BigInteger)
     payer_id: Mapped[int | None] = mapped_column(BigInteger)
     reason: Mapped[Str]
     until: Mapped[dt.date | None]  # its last day; None: no end date
-    created_by: Mapped[Big]
-    created_at: Mapped[At]
+    created_by: Mapped[BigInt]
+    created_at: Mapped[Timestamp]
     ended_by: Mapped[int | None] = mapped_column(BigInteger)
     ended_at: Mapped[dt.datetime | None]
 
@@ -170,7 +170,7 @@ class Office(Base):
     )
 
     practice_id: Mapped[PracticeId]
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     external_id: Mapped[Str]
     name: Mapped[Str]
 
@@ -185,11 +185,11 @@ class Provider(Base):
     )
 
     practice_id: Mapped[PracticeId]
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     external_id: Mapped[Str]
     name: Mapped[Str]
     write_off: Mapped[WriteOffSetting | None] = mapped_column(
-        one_of(WriteOffSetting, "provider_write_off_setting_known")
+        enum_column(WriteOffSetting, "provider_write_off_setting_known")
     )
     write_off_changed_by: Mapped[int | None] = mapped_column(BigInteger)
     write_off_changed_at: Mapped[dt.datetime | None]
@@ -205,10 +205,10 @@ class Payer(Base):
     )
 
     practice_id: Mapped[PracticeId]
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     external_id: Mapped[Str]
     name: Mapped[Str]
-    payer_class: Mapped[PayerClass] = mapped_column(one_of(PayerClass, "payer_class_known"))
+    payer_class: Mapped[PayerClass] = mapped_column(enum_column(PayerClass, "payer_class_known"))
 
 
 class Patient(Base):
@@ -221,7 +221,7 @@ class Patient(Base):
     )
 
     practice_id: Mapped[PracticeId]
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     external_id: Mapped[Str]
     name: Mapped[Str]  # one field, as the practice writes it
     birth_date: Mapped[dt.date | None]

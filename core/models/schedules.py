@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db.base import At, Base, Big, Cents, MadeId, PracticeId, Str, one_of
+from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
 from core.models.ledger import WriteOffReason
 
 
@@ -63,27 +63,27 @@ class Schedule(Base):
     )  # fmt: skip
 
     practice_id: Mapped[PracticeId]
-    id: Mapped[MadeId]
+    id: Mapped[GeneratedId]
     name: Mapped[Str]
     filter: Mapped[dict[str, Any]]  # in the feed's terms, as a job's selection holds them
     local_time: Mapped[dt.time]
     weekdays: Mapped[list[str]]  # of "mon" to "sun", in that order
-    reason: Mapped[WriteOffReason] = mapped_column(one_of(WriteOffReason, "schedule_reason_known"))
+    reason: Mapped[WriteOffReason] = mapped_column(enum_column(WriteOffReason, "schedule_reason_known"))
     note: Mapped[Str]
-    claims_max: Mapped[Big]  # `core.money.UNLIMITED` stands for the word "unlimited"
+    claims_max: Mapped[BigInt]  # `core.money.UNLIMITED` stands for the word "unlimited"
     cents_max: Mapped[Cents]
-    mode: Mapped[ScheduleMode] = mapped_column(one_of(ScheduleMode, "schedule_mode_known"))
+    mode: Mapped[ScheduleMode] = mapped_column(enum_column(ScheduleMode, "schedule_mode_known"))
     grace_minutes: Mapped[int]  # a run may start this late
     mail_to: Mapped[list[str]]  # addresses for the run report
-    state: Mapped[ScheduleState] = mapped_column(one_of(ScheduleState, "schedule_state_known"))
+    state: Mapped[ScheduleState] = mapped_column(enum_column(ScheduleState, "schedule_state_known"))
     stopped_because: Mapped[str | None]  # a code
-    owner_id: Mapped[Big]  # its jobs run on behalf of this user and under this user's limits
+    owner_id: Mapped[BigInt]  # its jobs run on behalf of this user and under this user's limits
     version: Mapped[int] = mapped_column(default=1)
-    active_since: Mapped[At]  # earlier runs do not count: before its creation, while paused, or at another time
-    created_at: Mapped[At]
-    created_by: Mapped[Big]  # neither this user nor a later owner may approve its jobs
-    changed_at: Mapped[At]
-    changed_by: Mapped[Big]
+    active_since: Mapped[Timestamp]  # earlier runs do not count: before its creation, while paused, or at another time
+    created_at: Mapped[Timestamp]
+    created_by: Mapped[BigInt]  # neither this user nor a later owner may approve its jobs
+    changed_at: Mapped[Timestamp]
+    changed_by: Mapped[BigInt]
     deleted_at: Mapped[dt.datetime | None]
 
 
@@ -105,19 +105,19 @@ class ScheduleRun(Base):
     )  # fmt: skip
 
     practice_id: Mapped[PracticeId]
-    id: Mapped[MadeId]
-    schedule_id: Mapped[Big]
+    id: Mapped[GeneratedId]
+    schedule_id: Mapped[BigInt]
     local_date: Mapped[dt.date | None]  # run date in the practice's time zone; None for "run now"
     run_key: Mapped[str | None]  # for "run now": pressed twice, it runs once
     requested_by: Mapped[int | None] = mapped_column(BigInteger)
-    due_at: Mapped[At]
-    created_at: Mapped[At]
-    mode: Mapped[ScheduleMode] = mapped_column(one_of(ScheduleMode, "run_mode_known"))
+    due_at: Mapped[Timestamp]
+    created_at: Mapped[Timestamp]
+    mode: Mapped[ScheduleMode] = mapped_column(enum_column(ScheduleMode, "run_mode_known"))
     schedule_snapshot: Mapped[dict[str, Any]]  # the schedule at the start: an edit changes the next run, not this one
-    outcome: Mapped[RunOutcome] = mapped_column(one_of(RunOutcome, "run_outcome_known"))
+    outcome: Mapped[RunOutcome] = mapped_column(enum_column(RunOutcome, "run_outcome_known"))
     reason_code: Mapped[str | None]  # a code
     job_id: Mapped[int | None] = mapped_column(BigInteger)
-    mail_state: Mapped[MailState] = mapped_column(one_of(MailState, "mail_state_known"), default=MailState.NONE)
+    mail_state: Mapped[MailState] = mapped_column(enum_column(MailState, "mail_state_known"), default=MailState.NONE)
     mail_pending_to: Mapped[list[str]]  # addresses that the report has not been sent to yet
     # the job had not ended when the report was sent, so send a second one
     mail_followup: Mapped[bool] = mapped_column(default=False)

@@ -24,16 +24,16 @@ from sqlalchemy import (
 from core.models.claims import SETTLED, Claim, ClaimStatus, Hold
 from core.models.ledger import WriteOffReason
 from core.models.practices import Payer, PayerClass, Provider, WriteOffSetting
-from core.practices.exclusions import NO_EXCLUSIONS, Excluded
+from core.practices.exclusions import NO_EXCLUSIONS, ActiveExclusions
 
 Condition = ColumnElement[bool]
 
-_WITH_PAYER = (
+_AT_PAYER_STATUSES = (
     ClaimStatus.AT_CLEARINGHOUSE,
     ClaimStatus.AT_PAYER,
     ClaimStatus.ACKNOWLEDGED,
 )
-_ADJUDICATED = (ClaimStatus.ERA_RECEIVED, ClaimStatus.ERA_DENIED)
+_ADJUDICATED_STATUSES = (ClaimStatus.ERA_RECEIVED, ClaimStatus.ERA_DENIED)
 # The rules allow write-offs of cost sharing for patients of these payers only for certain reasons.
 COST_SHARE_CLASSES = (PayerClass.MEDICARE, PayerClass.MEDICAID, PayerClass.DUAL)
 COST_SHARE_REASONS = (WriteOffReason.CHARITY, WriteOffReason.SMALL_BALANCE)
@@ -51,12 +51,12 @@ class Terms:
     target_status: str = SETTLED
     reason: WriteOffReason | None = None  # None: not chosen yet, as in the feed
     recent_payment_days: int = 0  # 0: the rule is off
-    excluded: Excluded = NO_EXCLUSIONS  # on `as_of`
+    excluded: ActiveExclusions = NO_EXCLUSIONS  # on `as_of`
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One claim as the rules see it. Every field is an SQL expression over `source()`."""
+    """One claim as the rules see it. Every field is an SQL expression over `claims_with_payers()`."""
 
     settles_insurance: Condition
     settles_patient: Condition
@@ -64,25 +64,25 @@ class Facts:
     has_target_status: Condition
     insurance_due: ColumnElement[int]
     patient_due: ColumnElement[int]
-    nothing_chosen_due: Condition  # in the responsibilities that the setting writes off
+    nothing_to_write_off: Condition  # in the responsibilities that the setting writes off
     has_credit_line: Condition
     on_hold: Condition  # a hold, or an excluded patient or payer
     in_other_job: Condition
     in_future: Condition
     is_with_payer: Condition
-    waits_for_secondary: Condition
+    awaits_secondary_payer: Condition
     paid_recently: Condition
     owes_medicare_cost_share: Condition
     changed_since_preview: Condition
-    touched_since_settled: Condition
+    changed_since_settled: Condition
     already_reversed: Condition
-    late_payment_took_all: Condition
+    fully_reversed_by_late_payment: Condition
     balance_mismatch: Condition
     values: Mapping[str, ColumnElement[Any]]  # shown as the reason, by name; amounts in cents
 
 
-def source() -> FromClause:
-    """Return `claim` joined to its billing provider and primary payer, which `of_claim` reads."""
+def claims_with_payers() -> FromClause:
+    """Return `claim` joined to its billing provider and primary payer, which `facts_for_claim` reads."""
     claim = Claim.__table__
     return claim.join(
         PROVIDER,
@@ -99,7 +99,7 @@ def source() -> FromClause:
     )
 
 
-def settles(setting: WriteOffSetting) -> tuple[Condition, Condition]:
+def written_off_responsibilities(setting: WriteOffSetting) -> tuple[Condition, Condition]:
     """Return whether insurance and patient balances are written off.
 
     The provider's own setting overrides the practice's.
@@ -111,9 +111,9 @@ def settles(setting: WriteOffSetting) -> tuple[Condition, Condition]:
     )
 
 
-def of_claim(terms: Terms) -> Facts:
-    """Return the facts of each claim in `source()` for a job on `terms`."""
-    settles_insurance, settles_patient = settles(terms.setting)
+def facts_for_claim(terms: Terms) -> Facts:
+    """Return the facts of each claim in `claims_with_payers()` for a job on `terms`."""
+    settles_insurance, settles_patient = written_off_responsibilities(terms.setting)
     return Facts(
         settles_insurance=settles_insurance,
         settles_patient=settles_patient,
@@ -121,7 +121,7 @@ def of_claim(terms: Terms) -> Facts:
         has_target_status=Claim.billing_status == terms.target_status,
         insurance_due=Claim.insurance_due.expression,
         patient_due=Claim.patient_due.expression,
-        nothing_chosen_due=and_(
+        nothing_to_write_off=and_(
             or_(~settles_insurance, Claim.insurance_due == 0),
             or_(~settles_patient, Claim.patient_due == 0),
         ),
@@ -130,28 +130,28 @@ def of_claim(terms: Terms) -> Facts:
         in_other_job=false(),  # used for schedules only; users see a warning instead
         in_future=Claim.service_date > terms.as_of,
         is_with_payer=or_(
-            Claim.primary_status.in_(_WITH_PAYER),
+            Claim.primary_status.in_(_AT_PAYER_STATUSES),
             and_(
                 Claim.secondary_payer_id.is_not(None),
-                Claim.secondary_status.in_(_WITH_PAYER),
+                Claim.secondary_status.in_(_AT_PAYER_STATUSES),
             ),
         ),
-        waits_for_secondary=and_(
+        awaits_secondary_payer=and_(
             Claim.secondary_payer_id.is_not(None),
-            Claim.secondary_status.not_in(_ADJUDICATED),
+            Claim.secondary_status.not_in(_ADJUDICATED_STATUSES),
         ),
         paid_recently=_paid_recently(terms),
         owes_medicare_cost_share=_cost_share(terms),
         changed_since_preview=false(),  # nothing was promised yet
-        touched_since_settled=false(),  # used for reversals only, like the next two
+        changed_since_settled=false(),  # used for reversals only, like the next two
         already_reversed=false(),
-        late_payment_took_all=false(),
+        fully_reversed_by_late_payment=false(),
         balance_mismatch=Claim.balance_mismatch.expression,
         values=_values(terms),
     )
 
 
-def on_hold(today: dt.date, excluded: Excluded) -> Condition:
+def on_hold(today: dt.date, excluded: ActiveExclusions) -> Condition:
     """Return the condition that a hold is current on the day, or that the claim's patient or payer is excluded."""
     return or_(is_held(today), is_excluded(excluded))
 
@@ -161,22 +161,22 @@ def is_held(today: dt.date) -> Condition:
     return and_(Claim.hold.is_not(None), or_(Claim.hold_until.is_(None), Claim.hold_until >= today))
 
 
-def is_excluded(excluded: Excluded) -> Condition:
+def is_excluded(excluded: ActiveExclusions) -> Condition:
     """Return the condition that the claim's patient or one of its payers is excluded."""
     return or_(_patient_excluded(excluded), _payer_excluded(excluded))
 
 
-def hold_kind(today: dt.date, excluded: Excluded) -> ColumnElement[str | None]:
+def hold_kind(today: dt.date, excluded: ActiveExclusions) -> ColumnElement[str | None]:
     """Return the kind of hold on the claim, including "excluded", or NULL."""
     kind = case((is_held(today), Claim.hold), (is_excluded(excluded), Hold.EXCLUDED.value), else_=null())
     return type_coerce(kind, Claim.hold.type)
 
 
-def _patient_excluded(excluded: Excluded) -> Condition:
+def _patient_excluded(excluded: ActiveExclusions) -> Condition:
     return _is_one_of(Claim.patient_id.expression, excluded.patient_ids)
 
 
-def _payer_excluded(excluded: Excluded) -> Condition:
+def _payer_excluded(excluded: ActiveExclusions) -> Condition:
     payers = (Claim.primary_payer_id.expression, Claim.secondary_payer_id.expression)
     # Never NULL, which a claim without a second insurance would give, because the negation is used too.
     return or_(*(func.coalesce(_is_one_of(payer, excluded.payer_ids), False) for payer in payers))

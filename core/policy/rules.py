@@ -33,10 +33,10 @@ FEED_AND_PREVIEW: Final = frozenset({Moment.FEED, Moment.PREVIEW})
 PREVIEW_ONLY: Final = frozenset({Moment.PREVIEW})
 EVERYWHERE: Final = frozenset(Moment)
 RUN_ONLY: Final = frozenset({Moment.RUN})
-MONEY: Final = frozenset({JobKind.SETTLE})
-STATUS: Final = frozenset({JobKind.STATUS})
-REVERSAL: Final = frozenset({JobKind.REVERSE})
-ANY_KIND: Final = frozenset(JobKind)
+SETTLE_JOBS: Final = frozenset({JobKind.SETTLE})
+STATUS_JOBS: Final = frozenset({JobKind.STATUS})
+REVERSE_JOBS: Final = frozenset({JobKind.REVERSE})
+ALL_JOB_KINDS: Final = frozenset(JobKind)
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,20 @@ class Rule:
     when: Callable[[Facts], Condition]
     action: RuleAction = RuleAction.SKIP
     at: frozenset[Moment] = FEED_AND_PREVIEW
-    kinds: frozenset[JobKind] = MONEY
+    kinds: frozenset[JobKind] = SETTLE_JOBS
     shows: tuple[str, ...] = ()  # facts shown as the reason
-    shows_too: tuple[str, ...] = ()  # more facts, shown if present
-    may_include: bool = False  # a job may override it, if the user has the right
+    also_shows: tuple[str, ...] = ()  # more facts, shown if present
+    is_overridable: bool = False  # a job may override it, if the user has the right
 
 
-_OWED: Final = ("insurance_due", "patient_due")
-_DAYS: Final = ("service_date", "today")
+_BALANCE_FACTS: Final = ("insurance_due", "patient_due")
+_DATE_FACTS: Final = ("service_date", "today")
 
 RULES: Final = (
     Rule(
         "already_settled",
         "Already settled, nothing left to write off",
-        lambda f: and_(f.is_settled, f.nothing_chosen_due),
+        lambda f: and_(f.is_settled, f.nothing_to_write_off),
         shows=("billing_status", "insurance_due", "patient_due"),
     ),
     Rule(
@@ -69,7 +69,7 @@ RULES: Final = (
         "Already in this billing status",
         lambda f: f.has_target_status,
         at=PREVIEW_ONLY,
-        kinds=STATUS,
+        kinds=STATUS_JOBS,
         shows=("billing_status",),
     ),
     Rule(
@@ -77,23 +77,23 @@ RULES: Final = (
         "Already reversed",
         lambda f: f.already_reversed,
         at=PREVIEW_ONLY,
-        kinds=REVERSAL,
+        kinds=REVERSE_JOBS,
         shows=("reversed_by",),
     ),
     Rule(
         "late_payment",
         "Payments after the write-off already reversed all of it",
-        lambda f: f.late_payment_took_all,
+        lambda f: f.fully_reversed_by_late_payment,
         at=PREVIEW_ONLY,
-        kinds=REVERSAL,
+        kinds=REVERSE_JOBS,
         shows=("last_payment_on", "insurance_due", "patient_due"),
     ),
     Rule(
         "touched_since",
         "Changed after this job, by more than a late payment. Undo that change first",
-        lambda f: f.touched_since_settled,
+        lambda f: f.changed_since_settled,
         at=PREVIEW_ONLY,
-        kinds=REVERSAL,
+        kinds=REVERSE_JOBS,
         shows=("version_after", "version", "billing_status", "insurance_due", "patient_due", "hold"),
     ),
     Rule(
@@ -101,15 +101,15 @@ RULES: Final = (
         "Changed since the preview",
         lambda f: f.changed_since_preview,
         at=RUN_ONLY,
-        kinds=ANY_KIND,
-        shows=("previewed_version", "version", "previewed_status", "billing_status", *_OWED, "hold"),
+        kinds=ALL_JOB_KINDS,
+        shows=("previewed_version", "version", "previewed_status", "billing_status", *_BALANCE_FACTS, "hold"),
     ),
     Rule(
         "balance_mismatch",
         "Balance doesn't match the ledger. Contact support",
         lambda f: f.balance_mismatch,
         at=EVERYWHERE,
-        kinds=MONEY | REVERSAL,
+        kinds=SETTLE_JOBS | REVERSE_JOBS,
         shows=("insurance_due", "patient_due"),
     ),
     Rule(
@@ -118,7 +118,7 @@ RULES: Final = (
         lambda f: f.on_hold,
         at=EVERYWHERE,  # a hold changes the claim's version; an exclusion does not, so the run checks again
         shows=("hold",),
-        shows_too=("hold_until", "excluded"),
+        also_shows=("hold_until", "excluded"),
     ),
     Rule(
         "in_other_job",
@@ -127,30 +127,30 @@ RULES: Final = (
         at=PREVIEW_ONLY,
         shows=("other_job",),
     ),
-    Rule("future_service", "The date of service is in the future", lambda f: f.in_future, shows=_DAYS),
+    Rule("future_service", "The date of service is in the future", lambda f: f.in_future, shows=_DATE_FACTS),
     Rule("credit_insurance", "Insurance credit balance", lambda f: f.insurance_due < 0, shows=("insurance_due",)),
     Rule("credit_patient", "Patient credit balance", lambda f: f.patient_due < 0, shows=("patient_due",)),
-    Rule("credit_line", "Credit balance on a service line", lambda f: f.has_credit_line, shows=_OWED),
+    Rule("credit_line", "Credit balance on a service line", lambda f: f.has_credit_line, shows=_BALANCE_FACTS),
     Rule(
         "in_process",
         "Payer is still processing the claim",
         lambda f: and_(f.is_with_payer, f.insurance_due > 0, f.settles_insurance),
         shows=("primary_status", "secondary_status", "insurance_due"),
-        may_include=True,
+        is_overridable=True,
     ),
     Rule(
         "secondary_pending",
         "Waiting on secondary insurance",
-        lambda f: and_(f.waits_for_secondary, f.insurance_due > 0, f.settles_insurance),
+        lambda f: and_(f.awaits_secondary_payer, f.insurance_due > 0, f.settles_insurance),
         shows=("secondary_status", "insurance_due"),
-        may_include=True,
+        is_overridable=True,
     ),
     Rule(
         "recent_payment",
         "Recent payment",
         lambda f: f.paid_recently,
         shows=("last_payment_on", "recent_payment_days"),
-        may_include=True,
+        is_overridable=True,
     ),
     Rule(
         "medicare_cost_share",
@@ -159,8 +159,8 @@ RULES: Final = (
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),
-        shows_too=("schedule_note",),
-        may_include=True,
+        also_shows=("schedule_note",),
+        is_overridable=True,
     ),
     Rule(
         "write_off_off",
@@ -171,13 +171,13 @@ RULES: Final = (
     Rule(
         "nothing_due",
         "Status change only: no balance that the setting writes off",
-        lambda f: f.nothing_chosen_due,
+        lambda f: f.nothing_to_write_off,
         action=RuleAction.SETTLE,
     ),
 )
 
-BY_CODE: Final = {rule.code: rule for rule in RULES}
-MAY_INCLUDE: Final = tuple(rule.code for rule in RULES if rule.may_include)
+RULES_BY_CODE: Final = {rule.code: rule for rule in RULES}
+OVERRIDABLE_CODES: Final = tuple(rule.code for rule in RULES if rule.is_overridable)
 CAN_SETTLE: Final = "can_settle"  # the feed's code if no rule matches
 
 
@@ -193,20 +193,20 @@ def first_match(facts: Facts, rules: list[Rule]) -> ColumnElement[str | None]:
 
 def rule_values(facts: Facts, rules: list[Rule]) -> ColumnElement[dict[str, Any] | None]:
     """Return the facts of the first matching rule as JSON by name, if it skips the claim, else NULL."""
-    shown = [(rule.when(facts), _shown(facts, rule)) for rule in rules]
+    shown = [(rule.when(facts), _shown_facts(facts, rule)) for rule in rules]
     return case(*shown, else_=null())
 
 
-def _shown(facts: Facts, rule: Rule) -> ColumnElement[Any]:
+def _shown_facts(facts: Facts, rule: Rule) -> ColumnElement[Any]:
     if rule.action is not RuleAction.SKIP:
         return null()
-    always = func.jsonb_build_object(*_named(facts, rule.shows))
-    if not rule.shows_too:
+    always = func.jsonb_build_object(*_names_and_values(facts, rule.shows))
+    if not rule.also_shows:
         return always
-    return always.op("||")(func.jsonb_strip_nulls(func.jsonb_build_object(*_named(facts, rule.shows_too))))
+    return always.op("||")(func.jsonb_strip_nulls(func.jsonb_build_object(*_names_and_values(facts, rule.also_shows))))
 
 
-def _named(facts: Facts, names: tuple[str, ...]) -> list[ColumnElement[Any]]:
+def _names_and_values(facts: Facts, names: tuple[str, ...]) -> list[ColumnElement[Any]]:
     return [part for name in names for part in (literal(name), facts.values[name])]
 
 

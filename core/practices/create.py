@@ -34,7 +34,7 @@ class BadPracticeName(BadInput):
     code = "bad_practice_name"
 
 
-class OtherTimeZone(Refusal):
+class TimeZoneMismatch(Refusal):
     """The practice already has another time zone, and its posting dates depend on it."""
 
     code = "other_time_zone"
@@ -55,7 +55,7 @@ def create_practice(
     name = name.strip()
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadPracticeName
-    new = {"name": name, "time_zone": known_zone(time_zone), "write_off": write_off, "created_at": now}
+    new = {"name": name, "time_zone": checked_time_zone(time_zone), "write_off": write_off, "created_at": now}
     # ON CONFLICT waits for a transaction that creates the same practice. A SELECT first would not see it.
     insertion = upsert(Practice).values(recent_payment_days=0, **new).on_conflict_do_nothing(index_elements=["name"])
     practice_id: int | None = session.scalar(insertion.returning(Practice.id))
@@ -72,7 +72,7 @@ def create_practice(
 def find_or_create_practice(session: Session, *, name: str, time_zone: str | None, now: dt.datetime) -> int:
     """Return the id of the practice called `name`. Create it if needed, in New York time unless `time_zone` is given.
 
-    Raise `OtherTimeZone` if the practice exists with another time zone.
+    Raise `TimeZoneMismatch` if the practice exists with another time zone.
     """
     try:
         return create_practice(session, name=name, time_zone=time_zone or DEFAULT_TIME_ZONE, now=now)
@@ -80,11 +80,11 @@ def find_or_create_practice(session: Session, *, name: str, time_zone: str | Non
         there = select(Practice.id, Practice.time_zone).where(Practice.name == name.strip())
         practice_id, zone_there = session.execute(there).one()
     if time_zone is not None and time_zone != zone_there:
-        raise OtherTimeZone
+        raise TimeZoneMismatch
     return practice_id
 
 
-def known_zone(time_zone: str) -> str:
+def checked_time_zone(time_zone: str) -> str:
     """Return the zone's name. Raise `BadTimeZone` if there is no such zone."""
     try:
         ZoneInfo(time_zone)

@@ -22,8 +22,8 @@ from core.practices import practice_days
 
 ACTIVE_MAX: Final = 10_000  # of one practice at a time, because every rule check carries them
 
-_SHARED: Final = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('exclusions', :practice_id))")
-_ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('exclusions', :practice_id))")
+_SHARED_LOCK: Final = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('exclusions', :practice_id))")
+_EXCLUSIVE_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('exclusions', :practice_id))")
 
 
 class BadExclusion(BadInput):
@@ -45,14 +45,14 @@ class TooManyExclusions(Refusal):
     code = "too_many_exclusions"
 
 
-class Excluded(NamedTuple):
+class ActiveExclusions(NamedTuple):
     """The patients and payers excluded on a day, by internal ids."""
 
     patient_ids: tuple[int, ...] = ()
     payer_ids: tuple[int, ...] = ()
 
 
-NO_EXCLUSIONS: Final = Excluded()
+NO_EXCLUSIONS: Final = ActiveExclusions()
 
 
 class NoSuchExclusion(NotFound):
@@ -75,22 +75,22 @@ class ExclusionRow(NamedTuple):
     lasts: bool
 
 
-def active_exclusions(session: Session, practice_id: int, *, on: dt.date) -> Excluded:
+def active_exclusions(session: Session, practice_id: int, *, on: dt.date) -> ActiveExclusions:
     """Return the exclusions that are active on the day `on`."""
     found = session.execute(
         select(Exclusion.patient_id, Exclusion.payer_id)
         .where(Exclusion.practice_id == practice_id, _is_active(on))
         .order_by(Exclusion.id)
     ).all()
-    return Excluded(
+    return ActiveExclusions(
         tuple(patient for patient, _ in found if patient is not None),
         tuple(payer for _, payer in found if payer is not None),
     )
 
 
-def lock_active_exclusions(session: Session, practice_id: int, *, on: dt.date) -> Excluded:
+def lock_active_exclusions(session: Session, practice_id: int, *, on: dt.date) -> ActiveExclusions:
     """Return the active exclusions, under a shared lock that blocks new ones until commit."""
-    session.execute(_SHARED, {"practice_id": practice_id})
+    session.execute(_SHARED_LOCK, {"practice_id": practice_id})
     # in a statement of its own, so that it sees what was committed while we waited for the lock
     return active_exclusions(session, practice_id, on=on)
 
@@ -113,7 +113,7 @@ def exclude(
     by.require(Action.EXCLUDE)
     today = practice_days.today(session.get_one(Practice, by.practice_id), now=now)
     whom = _check(session, by.practice_id, patient, payer, reason=reason, until=until, today=today)
-    session.execute(_ALONE, {"practice_id": by.practice_id})
+    session.execute(_EXCLUSIVE_LOCK, {"practice_id": by.practice_id})
     of_practice = Exclusion.practice_id == by.practice_id
     same = and_(of_practice, *(getattr(Exclusion, column) == number for column, number in whom.items()))
     # An expired exclusion makes room. It ended with its last day, and by no user.
@@ -211,7 +211,7 @@ def _check(
     if until is not None and until < today:
         faults["until"] = "The last day cannot be in the past."
     if faults:
-        raise BadExclusion(reading.sentence(faults), faults=faults)
+        raise BadExclusion(reading.join_faults(faults), faults=faults)
     return whom
 
 

@@ -15,7 +15,7 @@ from core.models.practices import Practice
 from core.practices import practice_queries
 
 
-class Limit(NamedTuple):
+class PracticeLimit(NamedTuple):
     """A number that an administrator sets, with its bounds."""
 
     column: str
@@ -24,11 +24,11 @@ class Limit(NamedTuple):
     words: str
 
 
-PERCENT: Final = Limit("failure_percent_max", 1, 100, "percent of failed claims")
-CLAIMS: Final = Limit("failure_claims_min", 1, 1_000_000, "claims before the percentage applies")
-ALIKE: Final = Limit("failures_alike_max", 2, 1_000_000, "same error in a row")
+FAILURE_PERCENT: Final = PracticeLimit("failure_percent_max", 1, 100, "percent of failed claims")
+FAILURE_CLAIMS: Final = PracticeLimit("failure_claims_min", 1, 1_000_000, "claims before the percentage applies")
+SAME_FAILURES: Final = PracticeLimit("failures_alike_max", 2, 1_000_000, "same error in a row")
 # A year. To spare claims for longer, filter by "last payment before" in the feed.
-RECENT_DAYS: Final = Limit("recent_payment_days", 0, 365, "days that count as recent")
+RECENT_PAYMENT_DAYS: Final = PracticeLimit("recent_payment_days", 0, 365, "days that count as recent")
 
 
 class BadLimit(BadInput):
@@ -44,12 +44,18 @@ def set_failure_budget(
 
     Raise `NotAllowed`, and `BadLimit` naming each number that is out of bounds.
     """
-    return _set(session, "failure_budget.changed", {PERCENT: percent, CLAIMS: claims, ALIKE: alike}, by=by, now=now)
+    return _set(
+        session,
+        "failure_budget.changed",
+        {FAILURE_PERCENT: percent, FAILURE_CLAIMS: claims, SAME_FAILURES: alike},
+        by=by,
+        now=now,
+    )
 
 
 def set_recent_payment_days(session: Session, *, by: Actor, days: int, now: dt.datetime) -> Practice:
     """Skip claims with a payment in the last `days` days; 0 turns the rule off. Raise `NotAllowed` and `BadLimit`."""
-    return _set(session, "recent_payment_window.changed", {RECENT_DAYS: days}, by=by, now=now)
+    return _set(session, "recent_payment_window.changed", {RECENT_PAYMENT_DAYS: days}, by=by, now=now)
 
 
 def set_write_off_limits(
@@ -67,7 +73,7 @@ def set_write_off_limits(
     return practice
 
 
-def _set(session: Session, act: str, numbers: dict[Limit, int], *, by: Actor, now: dt.datetime) -> Practice:
+def _set(session: Session, act: str, numbers: dict[PracticeLimit, int], *, by: Actor, now: dt.datetime) -> Practice:
     by.require(Action.CHANGE_SETTING)
     faults = {
         limit.column: f"{limit.words}: from {limit.least:,} to {limit.most:,}"

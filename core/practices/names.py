@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from core.models.practices import Office, Payer, Provider
 
-Named = type[Office] | type[Provider] | type[Payer]
+NamedTable = type[Office] | type[Provider] | type[Payer]
 
 
-def display_name(session: Session, practice_id: int, table: Named, *, of: Any = None) -> Any:
+def display_name(session: Session, practice_id: int, table: NamedTable, *, of: Any = None) -> Any:
     """Return an expression for the name of `table`, or of its alias `of` (columns `id` and `name`), as screens show it.
 
     If another row of the practice has the same name, the own number follows: "Main Street Office (MAIN-2)".
@@ -20,13 +20,13 @@ def display_name(session: Session, practice_id: int, table: Named, *, of: Any = 
     return case(labels, value=named.id, else_=named.name) if labels else named.name
 
 
-def numbers_and_names(session: Session, practice_id: int, table: Named) -> list[tuple[str, str]]:
+def numbers_and_names(session: Session, practice_id: int, table: NamedTable) -> list[tuple[str, str]]:
     """Return the practice's own number and the shown name of each row, by name."""
     found = select(table.external_id, display_name(session, practice_id, table)).where(table.practice_id == practice_id)
     return [(number, name) for number, name in session.execute(found.order_by(table.name, table.id))]
 
 
-def _labels(session: Session, practice_id: int, table: Named) -> dict[int, str]:
+def _labels(session: Session, practice_id: int, table: NamedTable) -> dict[int, str]:
     """Return the shown names, by internal id, of rows whose name is not unique. Most practices have none."""
     of_practice = table.practice_id == practice_id
     shared = select(table.name).where(of_practice).group_by(table.name).having(func.count() > 1)

@@ -18,8 +18,8 @@ from core.db.transient import LOCK_NOT_AVAILABLE, sqlstate
 from core.errors import BadInput, Refusal
 from core.models.practices import Period, PeriodState
 
-_YEAR_LEAST: Final = 1900
-_YEAR_MOST: Final = 2199
+_YEAR_MIN: Final = 1900
+_YEAR_MAX: Final = 2199
 
 
 class PeriodClosed(Refusal):
@@ -70,7 +70,7 @@ def parse_month(name: str) -> dt.date:
     is_written = bool(dash) and len(year) == 4 and len(number) == 2 and (year + number).isascii()  # noqa: PLR2004
     if not (is_written and (year + number).isdigit()):
         raise BadMonth
-    if not (_YEAR_LEAST <= int(year) <= _YEAR_MOST and 1 <= int(number) <= 12):  # noqa: PLR2004
+    if not (_YEAR_MIN <= int(year) <= _YEAR_MAX and 1 <= int(number) <= 12):  # noqa: PLR2004
         raise BadMonth
     return dt.date(int(year), int(number), 1)
 
@@ -92,7 +92,7 @@ def lock_open(session: Session, practice_id: int, posting_dates: Collection[dt.d
     """
     closed = lock_months(session, practice_id, posting_dates)
     if closed:
-        raise refusal(session, practice_id, min(closed), today=today)
+        raise closed_month_refusal(session, practice_id, min(closed), today=today)
 
 
 def lock_months(session: Session, practice_id: int, days_: Collection[dt.date]) -> set[dt.date]:
@@ -153,35 +153,35 @@ def next_open_date(session: Session, practice_id: int, *, today: dt.date) -> dt.
     return next_month(max(closed)) if closed else today
 
 
-def latest_date(session: Session, practice_id: int, *, today: dt.date) -> dt.date:
+def latest_posting_date(session: Session, practice_id: int, *, today: dt.date) -> dt.date:
     """Return the latest posting date: today, or the next open date if today's month is closed."""
-    return first_open(closed_months(session, practice_id), today)
+    return first_open_date(closed_months(session, practice_id), today)
 
 
-def first_open(closed: Collection[dt.date], day: dt.date) -> dt.date:
+def first_open_date(closed: Collection[dt.date], day: dt.date) -> dt.date:
     """Return the day, or the first day of the next month that is not closed."""
     while month_of(day) in closed:
         day = next_month(month_of(day))
     return day
 
 
-def posting_date(session: Session, practice_id: int, *, asked: dt.date | None, today: dt.date) -> dt.date:
+def checked_posting_date(session: Session, practice_id: int, *, asked: dt.date | None, today: dt.date) -> dt.date:
     """Return a job's posting date: today, or the next open date if today's month is closed and that date was chosen.
 
     An earlier day is refused, because a write-off would precede its charge, and a reversal its write-off. Raise
     `PeriodClosed` if today is in a closed month and no date was chosen, and `BadPostingDate`.
     """
-    offered = latest_date(session, practice_id, today=today)
+    offered = latest_posting_date(session, practice_id, today=today)
     day = asked or today
     if day == offered:
         return day
     if day == today:
-        raise refusal(session, practice_id, month_of(today), today=today)
+        raise closed_month_refusal(session, practice_id, month_of(today), today=today)
     choice = f"today, {today}" if offered == today else f"the next open date, {offered}"
     raise BadPostingDate(f"The posting date must be {choice}.", days=[str(offered)])
 
 
-def refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.date) -> PeriodClosed:
+def closed_month_refusal(session: Session, practice_id: int, month: dt.date, *, today: dt.date) -> PeriodClosed:
     """Return the refusal that names the closed month and what can be done instead."""
     offered = next_open_date(session, practice_id, today=today)
     return PeriodClosed(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.errors import NotFound
 from core.models.practices import Practice
 
-_NAMED_MAX: Final = 5  # practices named in a refusal, enough to spot a typo
+_NAMES_LISTED_MAX: Final = 5  # practices named in a refusal, enough to spot a typo
 _NAME_CHARACTERS_MAX: Final = 60
 
 
@@ -45,8 +45,8 @@ def _similar_names(name: str, names: Sequence[str]) -> list[str]:
     begin_alike = [
         one for key, one in by_folded.items() if folded and (key.startswith(folded) or folded.startswith(key))
     ]
-    close = [by_folded[key] for key in get_close_matches(folded, by_folded, n=_NAMED_MAX)]
-    return list(dict.fromkeys([*close, *begin_alike]))[:_NAMED_MAX] or list(names[:_NAMED_MAX])
+    close = [by_folded[key] for key in get_close_matches(folded, by_folded, n=_NAMES_LISTED_MAX)]
+    return list(dict.fromkeys([*close, *begin_alike]))[:_NAMES_LISTED_MAX] or list(names[:_NAMES_LISTED_MAX])
 
 
 def lock_practice(session: Session, practice_id: int) -> Practice:

@@ -31,7 +31,7 @@ class ProviderSetting:
 
 
 @dataclass(frozen=True)
-class Overview:
+class SettingsOverview:
     """The setting of the practice, and of each provider by name."""
 
     setting: WriteOffSetting
@@ -48,7 +48,9 @@ def set_for_practice(
     before = practice_queries.lock_practice(session, practice_id).write_off
     if before == setting:
         return
-    session.execute(update(Practice).where(Practice.id == practice_id).values(write_off=setting, **_changed(by, now)))
+    session.execute(
+        update(Practice).where(Practice.id == practice_id).values(write_off=setting, **_change_columns(by, now))
+    )
     _record(session, practice_id, f"practice:{practice_id}", by, now, before, setting)
 
 
@@ -73,11 +75,11 @@ def set_for_provider(
         raise NotFound(f"There is no provider {provider_external_id[:60]} in this practice.")
     if found.write_off == setting:
         return
-    session.execute(update(Provider).where(*this).values(write_off=setting, **_changed(by, now)))
+    session.execute(update(Provider).where(*this).values(write_off=setting, **_change_columns(by, now)))
     _record(session, practice_id, f"provider:{found.id}", by, now, found.write_off, setting)
 
 
-def overview(session: Session, practice_id: int) -> Overview:
+def overview(session: Session, practice_id: int) -> SettingsOverview:
     """Return the settings with who changed them and when. Raise `NotFound`."""
     practice = session.execute(
         select(Practice.write_off, User.name, Practice.write_off_changed_at)
@@ -98,7 +100,7 @@ def overview(session: Session, practice_id: int) -> Overview:
         .where(Provider.practice_id == practice_id)
         .order_by(Provider.name, Provider.external_id)
     )
-    return Overview(*practice, providers=[ProviderSetting(*row) for row in providers])
+    return SettingsOverview(*practice, providers=[ProviderSetting(*row) for row in providers])
 
 
 def _require(by: Actor | None) -> None:
@@ -106,7 +108,7 @@ def _require(by: Actor | None) -> None:
         by.require(Action.CHANGE_SETTING)
 
 
-def _changed(by: Actor | None, now: dt.datetime) -> dict[str, int | dt.datetime | None]:
+def _change_columns(by: Actor | None, now: dt.datetime) -> dict[str, int | dt.datetime | None]:
     return {"write_off_changed_by": by.user_id if by else None, "write_off_changed_at": now}
 
 

@@ -17,7 +17,7 @@ TIME_ZONE_CHANGED: Final = "time_zone_changed"
 EDITED: Final = "edited"
 PAUSED: Final = "paused"
 DELETED: Final = "deleted"
-BROKE: Final = "broke"
+UNEXPECTED_ERROR: Final = "broke"
 DATABASE_BUSY: Final = "database_busy"
 
 REASONS: Final = {
@@ -31,11 +31,11 @@ REASONS: Final = {
     PAUSED: "A user paused the schedule before it started",
     DELETED: "A user deleted the schedule before it started",
     DiscardedBecause.PERIOD_CLOSED: "The month of its posting date is closed. Preview again with the next open date",
-    BROKE: "An unexpected error occurred at each try before its deadline. The log says where",
+    UNEXPECTED_ERROR: "An unexpected error occurred at each try before its deadline. The log says where",
     DATABASE_BUSY: "The database was busy or unavailable at each try before its deadline",
 }
 
-OUTCOMES: Final = {
+OUTCOME_LABELS: Final = {
     RunOutcome.JOB: "A job was created",
     RunOutcome.NOTHING: "No claim matched",
     RunOutcome.MISSED: "Missed",
@@ -52,7 +52,7 @@ _MAILS: Final = {
 }
 
 # The state of a run by the status of its job, for pages and programs.
-STATES: Final = {
+STATE_LABELS: Final = {
     JobStatus.PREPARING: "preparing",
     JobStatus.PREVIEWED: "preparing",
     JobStatus.AWAITING_APPROVAL: "waiting",
@@ -70,10 +70,10 @@ STATES: Final = {
     JobStatus.REPORTED: "report",
 }
 
-DAYS: Final = dict(
+DAY_NAMES: Final = dict(
     zip(WEEKDAYS, ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), strict=True)
 )
-_RUN_OFDAYS_MIN: Final = 3  # fewer days are listed one by one
+_DAY_RANGE_MIN: Final = 3  # fewer days are listed one by one
 
 
 def describe_reason(code: str | None) -> str:
@@ -90,7 +90,7 @@ def describe_mail(run: ScheduleRun) -> str:
 
 def describe(schedule: Schedule, time_zone: str) -> str:
     """Return a sentence on what it does, when, and its caps."""
-    when = f"{days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
+    when = f"{format_days(schedule.weekdays)} at {clock(schedule.local_time)} ({time_zone})"
     reason = schedule.reason.value.replace("_", " ")
     caps = _caps(schedule.claims_max, schedule.cents_max)
     if schedule.mode is ScheduleMode.REPORT:
@@ -113,13 +113,13 @@ def _caps(claims_max: int, cents_max: int) -> str:
     return f"{claims}, at most {cents} in total," if cents_max < UNLIMITED else f"{claims} and {cents}"
 
 
-def days(weekdays: list[str]) -> str:
+def format_days(weekdays: list[str]) -> str:
     """Return, for example, "Every Monday to Friday"."""
     at = sorted(WEEKDAYS.index(day) for day in weekdays)
-    named = [DAYS[WEEKDAYS[index]] for index in at]
+    named = [DAY_NAMES[WEEKDAYS[index]] for index in at]
     if len(named) == len(WEEKDAYS):
         return "Every day"
-    if len(named) >= _RUN_OFDAYS_MIN and at[-1] - at[0] == len(at) - 1:
+    if len(named) >= _DAY_RANGE_MIN and at[-1] - at[0] == len(at) - 1:
         return f"Every {named[0]} to {named[-1]}"
     return f"Every {' and '.join(filter(None, (', '.join(named[:-1]), named[-1])))}"
 

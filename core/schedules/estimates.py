@@ -60,7 +60,7 @@ def estimate_next_run(session: Session, schedule: Schedule, *, now: dt.datetime)
     practice = session.get_one(Practice, schedule.practice_id)
     coming = run_times.next_due(schedule, ZoneInfo(practice.time_zone), now)
     as_of, begins = coming or (practice_days.today(practice, now=now), now)
-    timeouts.set_limits(session, statement_seconds=ESTIMATE_SECONDS)
+    timeouts.set_timeouts(session, statement_seconds=ESTIMATE_SECONDS)
     try:
         return _estimate(session, practice, schedule, as_of, begins)
     except OperationalError as error:
@@ -80,7 +80,7 @@ def estimate_request(session: Session, request: ScheduleRequest, *, by: Actor, n
 def _estimate(
     session: Session, practice: Practice, schedule: Schedule, as_of: dt.date, begins: dt.datetime
 ) -> RunEstimate:
-    job = _job_like(session, practice, schedule, as_of)
+    job = _unsaved_job(session, practice, schedule, as_of)
     selected = Matching(filter=schedule.filter)
     judged = preview_items.verdicts(job, selected, terms=create_preview.rule_terms(session, job)).c
     cents = judged.insurance_cents + judged.patient_cents
@@ -109,7 +109,7 @@ def _estimate(
         **sums,
         by_code=[(group.verdict_code, group.claims) for group in groups if group.verdict_code],
         over=[
-            *_claims_over(job.limits, settles),
+            *_exceeded_claim_limits(job.limits, settles),
             *(one["code"] for one in limits.exceeded(session, job, by=job.requested_by, now=begins)),
         ],
         as_of=as_of,
@@ -129,13 +129,13 @@ def _notes(session: Session, schedule: Schedule, as_of: dt.date, codes: Sequence
     return notes
 
 
-def _claims_over(limits_: Limits, settles: Sequence[Row[Any]]) -> list[str]:
+def _exceeded_claim_limits(limits_: Limits, settles: Sequence[Row[Any]]) -> list[str]:
     """Return the limits for one claim that the largest claim exceeds, checked as a job checks its items."""
     largest = max((int(group.largest_cents) for group in settles), default=0)
     return [code for code, name in limits.PER_CLAIM_LIMITS.items() if largest > limits_[name]]
 
 
-def _job_like(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date) -> SettleJob:
+def _unsaved_job(session: Session, practice: Practice, schedule: Schedule, as_of: dt.date) -> SettleJob:
     """Return the job that the run would create. It is never added to the session."""
     of_owner = limits.for_users(session, practice, [schedule.owner_id])
     return SettleJob(

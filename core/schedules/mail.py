@@ -25,15 +25,15 @@ from core.models.jobs import FINAL_STATUSES, SettleJob
 from core.models.practices import Practice
 from core.models.schedules import MailState, ScheduleRun
 from core.schedules import reports, smtp
-from core.schedules.runs import MAIL_LIFE
+from core.schedules.runs import MAIL_EXPIRES_AFTER
 from core.settings import load_settings
 
 log: Final = structlog.get_logger(__name__)
 
 MAILS_PER_ROUND_MAX: Final = 20
 LEASE: Final = dt.timedelta(minutes=10)  # far longer than sending takes, so its holder is dead by then
-# The last one repeats until `MAIL_LIFE` is over, so that a server repaired after a weekend still gets the report.
-WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
+# The last wait repeats until `MAIL_EXPIRES_AFTER`, so that a server repaired after a weekend still gets the report.
+RETRY_WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
 
 
 class _MailLease(NamedTuple):
@@ -45,7 +45,7 @@ class _MailLease(NamedTuple):
     left: list[str]  # addresses that the report has not been sent to yet
     gives_up_at: dt.datetime
 
-    def still_mine(self) -> tuple[ColumnElement[bool], ...]:
+    def is_still_leased(self) -> tuple[ColumnElement[bool], ...]:
         """Return the condition that the run's mail is still leased to us."""
         return (
             ScheduleRun.practice_id == self.practice_id,
@@ -72,7 +72,7 @@ def queue_reports(session: Session, *, now: dt.datetime) -> bool:
     wanted = and_(
         ScheduleRun.mail_state == MailState.NONE,
         ScheduleRun.mail_not_before.is_not(None),  # unset if there is no address
-        ScheduleRun.mail_not_before > now - MAIL_LIFE,
+        ScheduleRun.mail_not_before > now - MAIL_EXPIRES_AFTER,
     )
     begins = {"mail_state": MailState.DUE, "mail_queued_at": now}
     session.execute(update(ScheduleRun).where(wanted, rests).values(begins))
@@ -84,7 +84,7 @@ def queue_reports(session: Session, *, now: dt.datetime) -> bool:
     )
     restart = {"mail_pending_to": ScheduleRun.schedule_snapshot["mail_to"], "mail_tries": 0, "mail_not_before": now}
     session.execute(update(ScheduleRun).where(ended).values({**begins, **restart}))
-    return bool(session.scalar(select(exists().where(_can_go_out(now)))))
+    return bool(session.scalar(select(exists().where(_is_sendable(now)))))
 
 
 def send_due(sessions: Sessions, *, clock: Clock) -> int:
@@ -94,33 +94,35 @@ def send_due(sessions: Sessions, *, clock: Clock) -> int:
         return sent
     for _ in range(MAILS_PER_ROUND_MAX):
         with transaction(sessions) as session:
-            timeouts.set_limits(session)
+            timeouts.set_timeouts(session)
             claim = _lease_mail(session, now=clock())
         if claim is None:
             break
         went = _send(sessions, claim, now=clock())
         with transaction(sessions) as session:
-            timeouts.set_limits(session)
+            timeouts.set_timeouts(session)
             sent += _finish(session, claim, went, now=clock()) is MailState.SENT
         if went.is_away:
             break
     return sent
 
 
-def _can_go_out(now: dt.datetime) -> ColumnElement[bool]:
+def _is_sendable(now: dt.datetime) -> ColumnElement[bool]:
     waits = ScheduleRun.mail_state.in_((MailState.DUE, MailState.SENDING))
     return and_(waits, ScheduleRun.mail_not_before <= now)
 
 
 def _lease_mail(session: Session, *, now: dt.datetime) -> _MailLease | None:
-    oldest = select(ScheduleRun).where(_can_go_out(now)).order_by(ScheduleRun.mail_not_before).limit(1)
+    oldest = select(ScheduleRun).where(_is_sendable(now)).order_by(ScheduleRun.mail_not_before).limit(1)
     run = session.scalars(oldest.with_for_update(skip_locked=True)).one_or_none()
     if run is None:
         return None
     run.mail_state, run.mail_not_before = MailState.SENDING, now + LEASE
     run.mail_tries += 1
     assert run.mail_queued_at is not None
-    return _MailLease(run.practice_id, run.id, run.mail_tries, run.mail_pending_to, run.mail_queued_at + MAIL_LIFE)
+    return _MailLease(
+        run.practice_id, run.id, run.mail_tries, run.mail_pending_to, run.mail_queued_at + MAIL_EXPIRES_AFTER
+    )
 
 
 def _send(sessions: Sessions, claim: _MailLease, *, now: dt.datetime) -> _SendResult:
@@ -128,12 +130,12 @@ def _send(sessions: Sessions, claim: _MailLease, *, now: dt.datetime) -> _SendRe
     where = log.bind(practice_id=claim.practice_id, run_id=claim.run_id, tries=claim.tries)
     try:
         with sessions() as session:
-            timeouts.set_limits(session)
+            timeouts.set_timeouts(session)
             message, is_final = _message(session, claim, now=now)
         url = load_settings().smtp_url
         assert url is not None
         left = smtp.send(url.get_secret_value(), message, to=claim.left)
-    except smtp.ServerAway as error:
+    except smtp.MailServerUnavailable as error:
         where.warning("mail_server_away", error=str(error))
         return _SendResult(claim.left, is_away=True)
     except Exception as error:  # noqa: BLE001  whatever it is, the others go out, and this one is tried again
@@ -148,11 +150,11 @@ def _finish(session: Session, claim: _MailLease, went: _SendResult, *, now: dt.d
     state = MailState.DUE if went.left else MailState.SENT
     if went.left and now >= claim.gives_up_at:
         state = MailState.GIVEN_UP
-    wait = WAITS[min(claim.tries, len(WAITS)) - 1] if state is MailState.DUE else dt.timedelta()
+    wait = RETRY_WAITS[min(claim.tries, len(RETRY_WAITS)) - 1] if state is MailState.DUE else dt.timedelta()
     values: dict[str, Any] = {"mail_state": state, "mail_pending_to": went.left, "mail_not_before": now + wait}
     if state is MailState.SENT:
         values |= {"mail_sent_at": now, "mail_followup": not went.is_final}
-    finished = update(ScheduleRun).where(*claim.still_mine()).values(values).returning(ScheduleRun.schedule_id)
+    finished = update(ScheduleRun).where(*claim.is_still_leased()).values(values).returning(ScheduleRun.schedule_id)
     schedule_id = session.scalar(finished)
     if schedule_id is not None and state is not MailState.DUE:
         audit.record(

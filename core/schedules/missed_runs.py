@@ -19,7 +19,7 @@ from core.schedules import descriptions, run_times, runs
 from core.schedules.requests import WEEKDAYS
 from core.schedules.run_times import PendingRuns, RunTime
 
-_FAILED: Final = "schedule.night_failed"
+_FAILURE_ACT: Final = "schedule.night_failed"
 
 
 def lock_time_zone(session: Session, practice_id: int) -> ZoneInfo:
@@ -30,10 +30,10 @@ def lock_time_zone(session: Session, practice_id: int) -> ZoneInfo:
 
 def undecided_runs(session: Session, schedule: Schedule, zone: ZoneInfo, *, now: dt.datetime) -> PendingRuns:
     """Return the schedule's undecided runs by the clock of `zone`."""
-    return run_times.pending_runs(schedule, zone, now, (), first_undecided(session, schedule))
+    return run_times.pending_runs(schedule, zone, now, (), first_undecided_date(session, schedule))
 
 
-def first_undecided(session: Session, schedule: Schedule) -> dt.date | None:
+def first_undecided_date(session: Session, schedule: Schedule) -> dt.date | None:
     """Return the date after the last decided run, or None if none was decided."""
     of_schedule = (ScheduleRun.practice_id == schedule.practice_id, ScheduleRun.schedule_id == schedule.id)
     last = session.scalar(select(func.max(ScheduleRun.local_date)).where(*of_schedule))
@@ -80,7 +80,9 @@ def record_missed(
     """Record a missed run with its reason: nothing ran, the next run was due, or all tries failed."""
     failed = _failure_reasons(session, schedule.practice_id, schedule.id, run_time.date)
     if failed:
-        reason_code = descriptions.BROKE if descriptions.BROKE in failed else descriptions.DATABASE_BUSY
+        reason_code = (
+            descriptions.UNEXPECTED_ERROR if descriptions.UNEXPECTED_ERROR in failed else descriptions.DATABASE_BUSY
+        )
         return _record(session, schedule, run_time, RunOutcome.FAILED, reason_code, now=now)
     in_time = now - run_time.instant <= _minutes(schedule.grace_minutes)
     reason_code = descriptions.NEXT_RUN_CAME if next_came and in_time else descriptions.TOO_LATE
@@ -130,7 +132,7 @@ def note_failure(
     """Remember that a try of this run failed, once for each reason, so that it is not called missed at its deadline."""
     if reason_code not in _failure_reasons(session, practice_id, schedule_id, run_date):
         subject, facts = f"schedule:{schedule_id}", {"night": run_date.isoformat(), "because": reason_code}
-        audit.record(session, _FAILED, practice_id=practice_id, subject=subject, by=None, now=now, **facts)
+        audit.record(session, _FAILURE_ACT, practice_id=practice_id, subject=subject, by=None, now=now, **facts)
 
 
 def _failure_reasons(session: Session, practice_id: int, schedule_id: int, run_date: dt.date) -> set[str]:
@@ -138,7 +140,7 @@ def _failure_reasons(session: Session, practice_id: int, schedule_id: int, run_d
     noted = select(AuditEntry.facts["because"].as_string()).where(
         AuditEntry.practice_id == practice_id,
         AuditEntry.subject == f"schedule:{schedule_id}",
-        AuditEntry.act == _FAILED,
+        AuditEntry.act == _FAILURE_ACT,
         AuditEntry.facts["night"].as_string() == run_date.isoformat(),
     )
     return set(session.scalars(noted))

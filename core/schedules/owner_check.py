@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from core.access.permissions import MAY, Action
+from core.access.permissions import ALLOWED_ACTIONS, Action
 from core.models.people import User
 from core.schedules.descriptions import OWNER_LEFT, OWNER_MAY_NOT
 
-_NEEDED: Final = frozenset({Action.MANAGE_SCHEDULES, Action.PREVIEW_JOB, Action.CONFIRM_JOB})
+_REQUIRED_ACTIONS: Final = frozenset({Action.MANAGE_SCHEDULES, Action.PREVIEW_JOB, Action.CONFIRM_JOB})
 
 
 def reason_owner_may_not(user: User) -> str | None:
     """Return the code of what forbids it, or None."""
     if not user.active:
         return OWNER_LEFT
-    return None if MAY[user.role].issuperset(_NEEDED) else OWNER_MAY_NOT
+    return None if ALLOWED_ACTIONS[user.role].issuperset(_REQUIRED_ACTIONS) else OWNER_MAY_NOT

@@ -68,14 +68,14 @@ class _Figures(NamedTuple):
 def report_for_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> RunReport:
     """Return the report as of `now`."""
     if run.job_id is None:
-        said = f"{descriptions.OUTCOMES[run.outcome]}."
+        said = f"{descriptions.OUTCOME_LABELS[run.outcome]}."
         if run.reason_code is not None:
-            said = f"{descriptions.OUTCOMES[run.outcome]}: {descriptions.describe_reason(run.reason_code)}."
+            said = f"{descriptions.OUTCOME_LABELS[run.outcome]}: {descriptions.describe_reason(run.reason_code)}."
         return RunReport(state=run.outcome.value, sentence=said)
     key = JobKey(run.practice_id, run.job_id)
     job, seen = job_queries.find(session, key), progress.for_job(session, key, now=now)
-    figures = _ran(session, key, job, seen) if job.confirmed_at is not None else _previewed(job, seen)
-    held_by = _holders(session, key) if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else ()
+    figures = _run_figures(session, key, job, seen) if job.confirmed_at is not None else _preview_figures(job, seen)
+    held_by = _reserving_jobs(session, key) if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else ()
     state, because = _state(run, job, figures), job.discarded_because
     return RunReport(
         state=state,
@@ -93,10 +93,10 @@ def _state(run: ScheduleRun, job: SettleJob, figures: _Figures) -> str:
         return HELD if any(code == IN_OTHER_JOB for code, _ in figures.by_code) else RunOutcome.NOTHING.value
     if job.status is JobStatus.COMPLETED and not figures.settled:
         return NONE_SETTLED
-    return descriptions.STATES[job.status]
+    return descriptions.STATE_LABELS[job.status]
 
 
-def _ran(session: Session, key: JobKey, job: SettleJob, seen: Progress) -> _Figures:
+def _run_figures(session: Session, key: JobKey, job: SettleJob, seen: Progress) -> _Figures:
     rests = job.status in STOPPED_STATUSES
     by_code = (
         tuple(
@@ -113,7 +113,7 @@ def _ran(session: Session, key: JobKey, job: SettleJob, seen: Progress) -> _Figu
     )  # fmt: skip
 
 
-def _previewed(job: SettleJob, seen: Progress) -> _Figures:
+def _preview_figures(job: SettleJob, seen: Progress) -> _Figures:
     if job.preview is None:
         return _Figures(seen.total, 0, 0, 0, seen.total, 0, 0, ())
     frozen = PreviewTotals.model_validate(job.preview)
@@ -126,7 +126,7 @@ def _skips(job: SettleJob) -> tuple[tuple[str, int], ...]:
     return tuple((count["code"], count["claims"]) for count in counts if count["action"] == Verdict.SKIP)
 
 
-def _holders(session: Session, key: JobKey) -> tuple[int, ...]:
+def _reserving_jobs(session: Session, key: JobKey) -> tuple[int, ...]:
     """Return the jobs that had reserved claims when this one was previewed."""
     held = (*key.of(JobItem), JobItem.verdict_code == IN_OTHER_JOB)
     other = JobItem.why["other_job"].as_integer()
@@ -139,7 +139,7 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
     settled = counted(f.settled, "claim")
     of_claims = f"{settled} settled, {f.skipped:,} skipped, {f.failed:,} failed, {f.remaining:,} remaining"
     jobs = ", ".join(map(str, held_by))
-    holds = f" Left to the unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_held(f)}." if held_by else ""
+    holds = f" Left to the unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_describe_reserved(f)}." if held_by else ""
     said = {
         "preparing": f"Its job is being prepared, with {matched}.",
         "waiting": f"Its job exceeds a cap or limit and needs another user's approval: {left} would be "
@@ -155,5 +155,5 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
     return said + holds
 
 
-def _held(figures: _Figures) -> str:
+def _describe_reserved(figures: _Figures) -> str:
     return counted(dict(figures.by_code)[IN_OTHER_JOB], "claim")

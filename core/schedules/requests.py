@@ -11,12 +11,12 @@ from core.claims.filters import ClaimFilter
 from core.errors import BadInput
 from core.models.ledger import WriteOffReason
 from core.money import CENTS_MAX, UNLIMITED, UNLIMITED_WORD
-from core.reading import NOTE_CHARACTERS_MAX, is_valid_note, number, sentence
+from core.reading import NOTE_CHARACTERS_MAX, is_valid_note, join_faults, number
 
 NAME_CHARACTERS_MAX: Final = 60
 MAIL_TO_MAX: Final = 20  # addresses; use a mailing list for more
 LATE_MINUTES_MAX: Final = 1_380  # 23 hours, so that a run is never late when the next is due
-LATE_MINUTES: Final = 240
+DEFAULT_LATE_MINUTES: Final = 240
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
@@ -68,7 +68,7 @@ class ScheduleRequest(BaseModel):
     note: str = ""
     claims_max: Cap
     cents_max: Cap
-    late_minutes: Annotated[int, Field(ge=1, le=LATE_MINUTES_MAX, strict=True)] = LATE_MINUTES
+    late_minutes: Annotated[int, Field(ge=1, le=LATE_MINUTES_MAX, strict=True)] = DEFAULT_LATE_MINUTES
     mail_to: tuple[str, ...] = ()
 
     @classmethod
@@ -82,7 +82,7 @@ class ScheduleRequest(BaseModel):
                 field = str(fault["loc"][0]) if fault["loc"] else "schedule"
                 faults.setdefault(field, _words(field, fault))
         # Raised outside of the `except`, because pydantic's error contains what was typed.
-        raise BadSchedule(sentence(faults), faults=faults)
+        raise BadSchedule(join_faults(faults), faults=faults)
 
     @field_validator("name")
     @classmethod

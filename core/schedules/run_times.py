@@ -94,10 +94,10 @@ def pending_runs(
 def _run_times(schedule: Timetable, zone: ZoneInfo, first: dt.date, last: dt.date) -> Iterator[RunTime]:
     for days in range((last - first).days + 1):
         date = first + days * _DAY
-        if WEEKDAYS[date.weekday()] in schedule.weekdays and _is_a_day(date, zone):
+        if WEEKDAYS[date.weekday()] in schedule.weekdays and _zone_has_date(date, zone):
             yield RunTime(date, instant(date, schedule.local_time, zone))
 
 
-def _is_a_day(date: dt.date, zone: ZoneInfo) -> bool:
+def _zone_has_date(date: dt.date, zone: ZoneInfo) -> bool:
     """Return whether the zone has this date: Samoa had no December 30, 2011."""
     return instant(date, dt.time(), zone).astimezone(zone).date() == date

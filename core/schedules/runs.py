@@ -21,7 +21,7 @@ from core.practices.periods import PeriodBusy
 
 BUSY_REFUSALS: Final = (PeriodBusy, ScheduleRunBusy)  # temporary refusals; the next tick tries again
 _SCHEDULED_KEY_PREFIX: Final = "\x1f"  # first character of a run's job key; a user's key cannot contain it
-MAIL_LIFE: Final = dt.timedelta(days=3)  # older reports are not worth sending
+MAIL_EXPIRES_AFTER: Final = dt.timedelta(days=3)  # older reports are not worth sending
 
 
 def start_run(
@@ -31,7 +31,7 @@ def start_run(
     job, reason_code = None, None
     try:
         key = f"{_SCHEDULED_KEY_PREFIX}schedule {schedule.id} night {local_date}"
-        job = _job(session, schedule, actor_for(owner), key=key, run_date=local_date, now=now)
+        job = _create_job(session, schedule, actor_for(owner), key=key, run_date=local_date, now=now)
         outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
     except BUSY_REFUSALS:
         raise
@@ -44,7 +44,7 @@ def start_run(
 
 def start_run_now(session: Session, schedule: Schedule, *, key: str, by: Actor, now: dt.datetime) -> ScheduleRun:
     """Run the locked schedule now for `by`, in addition to its scheduled runs. Raise what a preview raises."""
-    job = _job(session, schedule, by, key=f"{_SCHEDULED_KEY_PREFIX}schedule {schedule.id} now {key}", now=now)
+    job = _create_job(session, schedule, by, key=f"{_SCHEDULED_KEY_PREFIX}schedule {schedule.id} now {key}", now=now)
     outcome = RunOutcome.JOB if job else RunOutcome.NOTHING
     return record_run(
         session, schedule, outcome, reason_code=None, job=job, by=by.user_id, now=now, run_key=key, due_at=now
@@ -82,7 +82,7 @@ def record_run(
         "reason_code": reason_code,
         "job_id": job.id if job else None,
         "mail_pending_to": schedule.mail_to,
-        "mail_not_before": now if schedule.mail_to and now - due_at < MAIL_LIFE else None,
+        "mail_not_before": now if schedule.mail_to and now - due_at < MAIL_EXPIRES_AFTER else None,
     }
     run = session.scalars(insert(ScheduleRun).values(values).returning(ScheduleRun)).one()
     audit.record(
@@ -112,7 +112,7 @@ def schedule_snapshot(schedule: Schedule) -> dict[str, Any]:
     }
 
 
-def _job(
+def _create_job(
     session: Session, schedule: Schedule, by: Actor, *, key: str, now: dt.datetime, run_date: dt.date | None = None
 ) -> SettleJob | None:
     """Return the job of a run for `by`, previewed or preparing, or None if no claim matches."""

@@ -45,7 +45,7 @@ class ScheduleIsStopped(Refusal):
     code = "schedule_stopped"
 
 
-class OwnerMayNot(Refusal):
+class OwnerNotAllowed(Refusal):
     """The schedule's owner may no longer do this. Resume or change it to become its owner."""
 
     code = "owner_may_not"
@@ -185,7 +185,7 @@ def run_now(
     """Run the schedule now. The stricter limits of the caller and the owner apply; neither may approve the job.
 
     The same key returns the same run. The scheduled run still takes place. Raise `StaleSchedule`, `ScheduleIsStopped`,
-    `OwnerMayNot`, `BadRunKey`, or what a preview of its filter raises.
+    `OwnerNotAllowed`, `BadRunKey`, or what a preview of its filter raises.
     """
     schedule = _lock_schedule(session, schedule_id, by)
     if not 1 <= len(key) <= RUN_KEY_CHARACTERS_MAX or "\x00" in key:
@@ -204,7 +204,7 @@ def run_now(
         raise ScheduleIsStopped(f"This schedule has stopped. {descriptions.describe_reason(schedule.stopped_because)}.")
     people = authorize.require_current_role(session, by, Action.MANAGE_SCHEDULES, besides=[schedule.owner_id])
     if owner_check.reason_owner_may_not(people[schedule.owner_id]) is not None:
-        raise OwnerMayNot
+        raise OwnerNotAllowed
     return runs.start_run_now(session, schedule, key=key, by=by, now=now)
 
 

@@ -15,11 +15,11 @@ from core.settings import SMTP_PORTS
 
 ANSWER_SECONDS: Final = 10  # for a server that sends nothing
 CONNECT_SECONDS: Final = 15  # for the name lookup and all addresses
-WHOLE_SECONDS: Final = 30  # for a server that sends a little now and then
+TOTAL_SECONDS: Final = 30  # for a server that sends a little now and then
 _READY: Final = 220
 
 
-class ServerAway(Exception):
+class MailServerUnavailable(Exception):
     """The mail server does not answer, or not completely."""
 
 
@@ -30,32 +30,32 @@ class MailRefused(Exception):
 def send(url: str, message: EmailMessage, *, to: Sequence[str]) -> list[str]:
     """Send the message through the server at `url` to these addresses. Return the refused addresses.
 
-    Raise `ServerAway`, and `MailRefused` if all were refused.
+    Raise `MailServerUnavailable`, and `MailRefused` if all were refused.
     """
     secure = ssl.create_default_context()
     # Passed explicitly, because smtplib would look up this host's name for as long as a name server takes.
     me = socket.gethostname()
     smtp = (
-        _SecureConversation(local_hostname=me, timeout=ANSWER_SECONDS, context=secure)
+        _SmtpTlsConnection(local_hostname=me, timeout=ANSWER_SECONDS, context=secure)
         if urlsplit(url).scheme == "smtps"
-        else _Conversation(local_hostname=me, timeout=ANSWER_SECONDS)
+        else _SmtpConnection(local_hostname=me, timeout=ANSWER_SECONDS)
     )
-    hang_up = threading.Timer(WHOLE_SECONDS, smtp.hang_up)
+    hang_up = threading.Timer(TOTAL_SECONDS, smtp.hang_up)
     hang_up.start()
     try:
-        return _converse(smtp, url, message, secure, to)
+        return _deliver(smtp, url, message, secure, to)
     except (smtplib.SMTPServerDisconnected, smtplib.SMTPConnectError) as error:
-        raise ServerAway(type(error).__name__) from None
+        raise MailServerUnavailable(type(error).__name__) from None
     except smtplib.SMTPException as error:  # before OSError, which is its base class
         raise MailRefused(type(error).__name__) from None
     except OSError as error:
-        raise ServerAway(type(error).__name__) from None
+        raise MailServerUnavailable(type(error).__name__) from None
     finally:
         hang_up.cancel()
         smtp.close()  # without QUIT, which could hang again
 
 
-class _Conversation(smtplib.SMTP):
+class _SmtpConnection(smtplib.SMTP):
     """A conversation whose connection has a deadline and can be ended from outside at any time."""
 
     _line: socket.socket | None = None
@@ -85,7 +85,7 @@ class _Conversation(smtplib.SMTP):
             self._line.close()
 
 
-class _SecureConversation(smtplib.SMTP_SSL, _Conversation):
+class _SmtpTlsConnection(smtplib.SMTP_SSL, _SmtpConnection):
     """A conversation that is encrypted from its first byte."""
 
 
@@ -101,8 +101,8 @@ def _close(late: Future[socket.socket]) -> None:
         late.result().close()
 
 
-def _converse(
-    smtp: _Conversation, url: str, message: EmailMessage, secure: ssl.SSLContext, to: Sequence[str]
+def _deliver(
+    smtp: _SmtpConnection, url: str, message: EmailMessage, secure: ssl.SSLContext, to: Sequence[str]
 ) -> list[str]:
     server = urlsplit(url)
     host = server.hostname or ""

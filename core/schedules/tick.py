@@ -32,7 +32,7 @@ log: Final = structlog.get_logger(__name__)
 RUNS_PER_TICK_MAX: Final = 20  # a few seconds of previews, because the sweep waits in the same queue
 
 
-class Ticked(NamedTuple):
+class TickResult(NamedTuple):
     """What is worth a hint: the jobs of runs, mail, another tick."""
 
     jobs: WorkFound
@@ -45,7 +45,7 @@ class _Key(NamedTuple):
     schedule_id: int
 
 
-class _Waiting(NamedTuple):
+class _PendingSchedule(NamedTuple):
     """A schedule with something to decide."""
 
     since: dt.datetime
@@ -53,11 +53,11 @@ class _Waiting(NamedTuple):
     run_date: dt.date | None  # the run that may still start
 
 
-def tick(sessions: Sessions, *, now: dt.datetime) -> Ticked:
+def tick(sessions: Sessions, *, now: dt.datetime) -> TickResult:
     """Start every run that is due, record missed runs, and stop schedules whose owner lost the right."""
     with transaction(sessions) as session:
-        timeouts.set_limits(session)
-        waiting = _waiting(session, now=now)
+        timeouts.set_timeouts(session)
+        waiting = _pending_schedules(session, now=now)
     begun: list[JobKey] = []
     decided = 0
     for one in waiting:
@@ -68,13 +68,13 @@ def tick(sessions: Sessions, *, now: dt.datetime) -> Ticked:
         if run is not None and run.job_id is not None:
             begun.append(JobKey(run.practice_id, run.job_id))
     with transaction(sessions) as session:
-        timeouts.set_limits(session)
+        timeouts.set_timeouts(session)
         jobs = _hints(session, begun, now=now)
         has_mail = mail.queue_reports(session, now=now)
-    return Ticked(jobs, has_mail, more_to_do=decided == RUNS_PER_TICK_MAX)
+    return TickResult(jobs, has_mail, more_to_do=decided == RUNS_PER_TICK_MAX)
 
 
-def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
+def _pending_schedules(session: Session, *, now: dt.datetime) -> list[_PendingSchedule]:
     """Return the schedules with something to decide, longest waiting first, without locking."""
     of_schedule = and_(
         ScheduleRun.practice_id == Schedule.practice_id,
@@ -92,7 +92,7 @@ def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
         .join(User, User.id == Schedule.owner_id)
         .where(live)
     )
-    found: list[_Waiting] = []
+    found: list[_PendingSchedule] = []
     for schedule, time_zone, owner, last_date in rows:
         key = _Key(schedule.practice_id, schedule.id)
         try:
@@ -106,16 +106,16 @@ def _waiting(session: Session, *, now: dt.datetime) -> list[_Waiting]:
         stops = schedule.state is ScheduleState.ACTIVE and owner_check.reason_owner_may_not(owner) is not None
         if newest is not None or stops:
             run_date = open_.due.date if open_.due else None
-            found.append(_Waiting(newest.instant if newest else now, key, run_date))
+            found.append(_PendingSchedule(newest.instant if newest else now, key, run_date))
     return sorted(found, key=lambda one: one[:2])
 
 
-def _decide_or_log(sessions: Sessions, waiting: _Waiting, *, now: dt.datetime) -> ScheduleRun | None:
+def _decide_or_log(sessions: Sessions, waiting: _PendingSchedule, *, now: dt.datetime) -> ScheduleRun | None:
     """Decide one schedule's runs and log any error. Return the newest run, if any."""
     key = waiting.key
     try:
         with transaction(sessions) as session:
-            timeouts.set_limits(session)
+            timeouts.set_timeouts(session)
             return _decide(session, key, now=now)
     except Exception as error:  # one schedule must not stop the others; its run is tried again
         log.exception("scheduled_run_failed", practice_id=key.practice_id, schedule_id=key.schedule_id)
@@ -153,17 +153,19 @@ def _stop(session: Session, schedule: Schedule, because: str, *, now: dt.datetim
     )  # fmt: skip
 
 
-def _note_failure(sessions: Sessions, waiting: _Waiting, error: Exception, *, now: dt.datetime) -> None:
+def _note_failure(sessions: Sessions, waiting: _PendingSchedule, error: Exception, *, now: dt.datetime) -> None:
     """Remember that the run failed, and how, so that it is not called missed at its deadline."""
     if waiting.run_date is None:
         return
     because = (
-        descriptions.DATABASE_BUSY if is_transient(error) or isinstance(error, BUSY_REFUSALS) else descriptions.BROKE
+        descriptions.DATABASE_BUSY
+        if is_transient(error) or isinstance(error, BUSY_REFUSALS)
+        else descriptions.UNEXPECTED_ERROR
     )
     key = waiting.key
     try:
         with transaction(sessions) as session:
-            timeouts.set_limits(session)
+            timeouts.set_timeouts(session)
             missed_runs.note_failure(session, *key, waiting.run_date, because, now=now)
     except DBAPIError as failed:  # an unavailable database takes no note either; the run is tried again
         log.warning("scheduled_run_failure_not_recorded", schedule_id=key.schedule_id, error=type(failed).__name__)

@@ -11,7 +11,7 @@ from core.access.permissions import Action, Actor
 from core.models.practices import Practice
 from core.models.schedules import Schedule, ScheduleState
 from core.practices import practice_queries
-from core.practices.create import known_zone
+from core.practices.create import checked_time_zone
 from core.schedules import descriptions, missed_runs, run_times
 
 
@@ -22,7 +22,7 @@ def set_time_zone(session: Session, name: str, *, by: Actor, now: dt.datetime) -
     recorded as missed for that reason.
     """
     by.require(Action.CHANGE_SETTING)
-    zone = known_zone(name)
+    zone = checked_time_zone(name)
     schedules = _lock_active(session, by.practice_id)
     practice = practice_queries.lock_practice(session, by.practice_id)
     if practice.time_zone == zone:

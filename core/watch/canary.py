@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core.models.operations import Canary
 
 
-def ask(session: Session, *, now: dt.datetime) -> int:
+def insert_canary(session: Session, *, now: dt.datetime) -> int:
     """Insert a row to be stamped. Return its id."""
     return session.scalars(insert(Canary).values(asked_at=now).returning(Canary.id)).one()
 

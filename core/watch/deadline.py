@@ -11,14 +11,14 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from core.db.engine import Sessions, transaction
-from core.db.transient import LOCK_NOT_AVAILABLE, QUERY_CANCELED, is_away, sqlstate
+from core.db.transient import LOCK_NOT_AVAILABLE, QUERY_CANCELED, is_unavailable, sqlstate
 
-ROUND_SECONDS: Final = 3  # for all queries of one page or scrape; a load balancer gives up soon after
-QUESTION_SECONDS: Final = 2  # for one query; after that, the page shows the value as unknown
+BUDGET_SECONDS: Final = 3  # for all queries of one page or scrape; a load balancer gives up soon after
+QUERY_SECONDS: Final = 2  # for one query; after that, the page shows the value as unknown
 _TOO_SLOW: Final = frozenset({QUERY_CANCELED, LOCK_NOT_AVAILABLE})
 # A query only reads, so it waits only for a transaction that alters a table, which can take long.
-_GENTLY: Final = text("SELECT set_config('lock_timeout', '300ms', true), set_config('jit', 'off', true)")
-_WITHIN: Final = text("SELECT set_config('statement_timeout', :milliseconds, true)")
+_READ_SETTINGS: Final = text("SELECT set_config('lock_timeout', '300ms', true), set_config('jit', 'off', true)")
+_SET_STATEMENT_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 
 _log: Final = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class DeadlineCall(Generic[T]):
         with self._lock:
             if self._asked is None or self._is_old(self._asked):
                 self._asked, self._asked_at = Future(), time.monotonic()
-                threading.Thread(target=_fill, args=(self._asked, self._ask), name="asked", daemon=True).start()
+                threading.Thread(target=_run_call, args=(self._asked, self._ask), name="asked", daemon=True).start()
             asked = self._asked
             asked_at = self._asked_at
         try:
@@ -65,7 +65,7 @@ class DeadlineCall(Generic[T]):
         return asked.exception() is not None or time.monotonic() - self._asked_at >= self._keep_seconds
 
 
-def _fill(asked: Future[T], ask: Callable[[], T]) -> None:
+def _run_call(asked: Future[T], ask: Callable[[], T]) -> None:
     try:
         asked.set_result(ask())
     except BaseException as error:  # noqa: BLE001  raised again in the caller
@@ -76,9 +76,9 @@ class QueryBudget:
     """Queries under one deadline, each in a transaction of its own."""
 
     def __init__(self, sessions: Sessions) -> None:
-        """Start the deadline of `ROUND_SECONDS`."""
+        """Start the deadline of `BUDGET_SECONDS`."""
         self._sessions = sessions
-        self._until = time.monotonic() + ROUND_SECONDS
+        self._until = time.monotonic() + BUDGET_SECONDS
 
     @property
     def is_over(self) -> bool:
@@ -90,23 +90,23 @@ class QueryBudget:
 
         Raise what the driver raises if the database is unavailable.
         """
-        until = min(self._until, time.monotonic() + QUESTION_SECONDS)
+        until = min(self._until, time.monotonic() + QUERY_SECONDS)
         try:
             with transaction(self._sessions) as session:
-                event.listen(session, "do_orm_execute", lambda _: _allow(session, until))
-                session.execute(_GENTLY)
+                event.listen(session, "do_orm_execute", lambda _: _limit_statement(session, until))
+                session.execute(_READ_SETTINGS)
                 return question(session)
         except Exception as error:
-            if is_away(error):
+            if is_unavailable(error):
                 raise
             if not isinstance(error, TimedOut) and sqlstate(error) not in _TOO_SLOW:
                 _log.exception("a database query failed")
             return None
 
 
-def _allow(session: Session, until: float) -> None:
+def _limit_statement(session: Session, until: float) -> None:
     """Give the next statement what is left of the query's time."""
     left = until - time.monotonic()
     if left <= 0:
         raise TimedOut
-    session.connection().execute(_WITHIN, {"milliseconds": f"{max(1, round(left * 1000))}ms"})
+    session.connection().execute(_SET_STATEMENT_TIMEOUT, {"milliseconds": f"{max(1, round(left * 1000))}ms"})

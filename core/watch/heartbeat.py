@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core import zone_database
 from core.models.operations import Process, Tally
-from core.watch.tally import BRIEFLY
+from core.watch.tally import SHORT_TIMEOUTS
 
 WEB: Final = "web"
 WORKER: Final = "worker"
@@ -23,7 +23,7 @@ KINDS: Final = (WEB, WORKER, BEAT)
 
 HEARTBEAT_SECONDS: Final = 10
 ALIVE_FOR: Final = dt.timedelta(seconds=45)  # four heartbeats
-FORGOTTEN_AFTER: Final = dt.timedelta(days=1)
+DELETED_AFTER: Final = dt.timedelta(days=1)
 PROCESSES_MAX: Final = 500  # processes shown
 
 _TICKED: Final = "ticked_at"
@@ -57,13 +57,13 @@ def product_version() -> str:
 
 def this_process(kind: str, *, started_at: dt.datetime, **details: Any) -> ProcessInfo:
     """Return this process as it is stored."""
-    details["time_zones"] = zone_database.in_use().version
+    details["time_zones"] = zone_database.current_database().version
     return ProcessInfo(kind, socket.gethostname(), os.getpid(), product_version(), started_at, details)
 
 
-def beat(session: Session, process: ProcessInfo, *, now: dt.datetime) -> None:
+def record_heartbeat(session: Session, process: ProcessInfo, *, now: dt.datetime) -> None:
     """Write a heartbeat, and delete processes that were silent for a day."""
-    _cheaply(session)
+    _skip_fsync_and_waits(session)
     row = {
         "name": process.name, "kind": process.kind, "version": process.version, "started_at": process.started_at,
         "seen_at": now, "details": {"host": process.host, "pid": process.pid, **process.details}, "stopped_at": None,
@@ -75,18 +75,18 @@ def beat(session: Session, process: ProcessInfo, *, now: dt.datetime) -> None:
     stopped_at = case((said.excluded.seen_at <= Process.stopped_at, Process.stopped_at))
     again = said.on_conflict_do_update(index_elements=[Process.name], set_={**news, "stopped_at": stopped_at})
     session.execute(again)
-    session.execute(delete(Process).where(Process.seen_at < now - FORGOTTEN_AFTER))
+    session.execute(delete(Process).where(Process.seen_at < now - DELETED_AFTER))
 
 
-def _cheaply(session: Session) -> None:
+def _skip_fsync_and_waits(session: Session) -> None:
     """Skip fsync and long lock waits, because another heartbeat follows in seconds."""
-    session.execute(BRIEFLY)
+    session.execute(SHORT_TIMEOUTS)
     session.execute(text("SELECT set_config('synchronous_commit', 'off', true)"))
 
 
-def stop(session: Session, process: ProcessInfo, *, now: dt.datetime) -> None:
+def record_stop(session: Session, process: ProcessInfo, *, now: dt.datetime) -> None:
     """Record that the process was asked to stop."""
-    _cheaply(session)
+    _skip_fsync_and_waits(session)
     session.execute(update(Process).where(Process.name == process.name).values(stopped_at=now, seen_at=now))
 
 
@@ -120,9 +120,9 @@ def last_beat(session: Session) -> dt.datetime | None:
     return session.scalar(select(func.max(Process.seen_at)).where(Process.kind == BEAT))
 
 
-def ticked(session: Session, *, now: dt.datetime) -> None:
+def record_tick(session: Session, *, now: dt.datetime) -> None:
     """Record that the schedules were checked, by beat or by a worker's own timer."""
-    _cheaply(session)
+    _skip_fsync_and_waits(session)
     said = insert(Tally).values(name=_TICKED, label="", value=now.timestamp())
     latest = func.greatest(Tally.value, said.excluded.value)
     session.execute(said.on_conflict_do_update(index_elements=[Tally.name, Tally.label], set_={"value": latest}))

@@ -17,7 +17,7 @@ _CHUNK_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 
 
 @dataclass(frozen=True)
-class Counted:
+class MetricDefinition:
     """A counter, or a histogram if it has `buckets`. Any label outside `labels` counts as `other`."""
 
     help: str
@@ -30,13 +30,15 @@ class Counted:
         return label if label in self.labels else OTHER
 
 
-COUNTED: Final = {
-    "hints_sent": Counted("Hints sent to the broker", "task", TASKS),
-    "hints_lost": Counted("Hints that the broker refused; workers find the work without them", "task", TASKS),
-    "unhinted_acts": Counted("Times that a worker found work by polling, before or without a hint", "task", TASKS),
-    "sweep_rescues": Counted("Jobs without a worker until the sweep found them"),
-    "claims_skipped": Counted("Claims skipped by a rule", "code", SKIP_CODES),
-    "chunk_seconds": Counted("Seconds of a chunk's transaction", buckets=_CHUNK_SECONDS),
-    "feed_seconds": Counted("Seconds to answer a page of the feed", buckets=_ANSWER_SECONDS),
-    "progress_seconds": Counted("Seconds to answer a job's progress", buckets=_ANSWER_SECONDS),
+METRIC_DEFINITIONS: Final = {
+    "hints_sent": MetricDefinition("Hints sent to the broker", "task", TASKS),
+    "hints_lost": MetricDefinition("Hints that the broker refused; workers find the work without them", "task", TASKS),
+    "unhinted_acts": MetricDefinition(
+        "Times that a worker found work by polling, before or without a hint", "task", TASKS
+    ),
+    "sweep_rescues": MetricDefinition("Jobs without a worker until the sweep found them"),
+    "claims_skipped": MetricDefinition("Claims skipped by a rule", "code", SKIP_CODES),
+    "chunk_seconds": MetricDefinition("Seconds of a chunk's transaction", buckets=_CHUNK_SECONDS),
+    "feed_seconds": MetricDefinition("Seconds to answer a page of the feed", buckets=_ANSWER_SECONDS),
+    "progress_seconds": MetricDefinition("Seconds to answer a job's progress", buckets=_ANSWER_SECONDS),
 }

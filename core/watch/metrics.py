@@ -23,17 +23,17 @@ from core.models.jobs import WORKABLE_STATUSES, JobKind
 from core.settings import QUEUE_CONTROL, QUEUE_SETTLE
 from core.watch import heartbeat, statistics, tally
 from core.watch.deadline import DeadlineCall, QueryBudget, TimedOut
-from core.watch.metric_names import COUNTED, FAILURE_CODES, OTHER
+from core.watch.metric_names import FAILURE_CODES, METRIC_DEFINITIONS, OTHER
 
 CACHE_SECONDS: Final = 5  # less than the time between two scrapes, so that no counter goes back
 WAIT_SECONDS: Final = 4  # longer than all queries together; Prometheus gives up after ten
 JOBS_MAX: Final = 10_000
 
 _SIDES: Final = ("insurance", "patient")
-_AWAY: Final = (SQLAlchemyError, TimedOut)
+_UNAVAILABLE_ERRORS: Final = (SQLAlchemyError, TimedOut)
 
 Sample = tuple[tuple[str, ...], float]
-Question = Callable[[Session, dt.datetime], Iterator[Metric]]
+MetricQuery = Callable[[Session, dt.datetime], Iterator[Metric]]
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class MetricsCollector:
         """Query nothing before the first scrape."""
         self._world = world
         self._database = DeadlineCall(
-            lambda: list(self._of_database()), wait_seconds=WAIT_SECONDS, keep_seconds=CACHE_SECONDS
+            lambda: list(self._database_metrics()), wait_seconds=WAIT_SECONDS, keep_seconds=CACHE_SECONDS
         )
-        self._slow: set[Question] = set()  # of the last scrape
+        self._slow: set[MetricQuery] = set()  # of the last scrape
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -67,18 +67,20 @@ class MetricsCollector:
         """Yield what this process knows, then what the database knows. Without a database, only the first."""
         try:
             told, is_up = self._database.answer(), True
-        except _AWAY:
+        except _UNAVAILABLE_ERRORS:
             told, is_up = [], False
         yield _gauge("database_up", "Whether the database answered this scrape", [((), is_up)])
         yield _gauge("broker_up", "Whether the broker answered this scrape", [((), self._world.broker_answers())])
         version = heartbeat.product_version()
         yield _gauge("build_info", "The version of the process that answers", [((version,), 1)], ["version"])
         yield _gauge(
-            "counts_untold", "Counters of this process that are not in the database yet", [((), tally.waiting())]
+            "counts_untold",
+            "Counters of this process that are not in the database yet",
+            [((), tally.unwritten_counters())],
         )
         yield from told
 
-    def _of_database(self) -> Iterator[Metric]:
+    def _database_metrics(self) -> Iterator[Metric]:
         """Run each query on its own, all under one deadline. A slow one is left out and reported as such."""
         asked, now = QueryBudget(self._world.sessions), self._world.clock()
         if asked.ask(lambda session: session.scalar(text("SELECT 1"))) is None:
@@ -87,7 +89,7 @@ class MetricsCollector:
             tally.flush(self._world.sessions)
         slow, left_out = set(), 0
         # Slow queries run last, so that they do not delay the others.
-        for question in sorted(self._questions(), key=self._slow.__contains__):
+        for question in sorted(self._run_queries(), key=self._slow.__contains__):
             was_in_time = not asked.is_over
             answer = asked.ask(lambda session, ask=question: list(ask(session, now)))  # type: ignore[misc]
             if answer is None:
@@ -98,8 +100,8 @@ class MetricsCollector:
         words = "Groups of metrics that are missing, because a query was too slow or failed"
         yield _gauge("questions_unanswered", words, [((), left_out)])
 
-    def _questions(self) -> list[Question]:
-        return [question for question in _QUESTIONS if self._world.by_practice or question is not _practices]
+    def _run_queries(self) -> list[MetricQuery]:
+        return [question for question in _QUERIES if self._world.by_practice or question is not _practices]
 
 
 def _jobs(session: Session, now: dt.datetime) -> Iterator[Metric]:
@@ -153,7 +155,7 @@ def _runs(session: Session, _: dt.datetime) -> Iterator[Metric]:
     runs = statistics.runs_by_outcome(session)
     samples = [((outcome.value,), count) for outcome, count in runs.items()]
     yield _counter("schedule_runs", "Scheduled runs by outcome", samples, ["outcome"])
-    mails = statistics.mails(session)
+    mails = statistics.count_report_mails(session)
     yield _counter(
         "mails", "Run reports by e-mail", [(("sent",), mails.sent), (("given_up",), mails.given_up)], ["outcome"]
     )
@@ -164,7 +166,7 @@ def _runs(session: Session, _: dt.datetime) -> Iterator[Metric]:
     )
 
 
-def _living(session: Session, now: dt.datetime) -> Iterator[Metric]:
+def _running_processes(session: Session, now: dt.datetime) -> Iterator[Metric]:
     alive = heartbeat.alive(session, now=now)
     kinds = [((kind,), sum(process.kind == kind for process in alive)) for kind in heartbeat.KINDS]
     yield _gauge("processes", "Processes seen in the last 45 seconds", kinds, ["kind"])
@@ -178,9 +180,9 @@ def _living(session: Session, now: dt.datetime) -> Iterator[Metric]:
     yield _gauge("tick_age_seconds", "Seconds since the schedules were last checked; +Inf if never", [((), age)])
 
 
-def _tallies(session: Session, _: dt.datetime) -> Iterator[Metric]:
-    told = statistics.tallies(session)
-    for name, counted in COUNTED.items():
+def _counters(session: Session, _: dt.datetime) -> Iterator[Metric]:
+    told = statistics.counter_values(session)
+    for name, counted in METRIC_DEFINITIONS.items():
         of_name = {label: value for (other, label), value in told.items() if other == name}
         if counted.buckets:
             yield _histogram(name, counted.help, counted.buckets, of_name)
@@ -200,18 +202,18 @@ def _practices(session: Session, _: dt.datetime) -> Iterator[Metric]:
     yield _counter("practice_written_off_cents", "Cents written off by jobs, by practice id", cents, labels)
 
 
-_QUESTIONS: Final = (_tallies, _living, _jobs, _claims, _failures, _waits, _runs, _practices)
+_QUERIES: Final = (_counters, _running_processes, _jobs, _claims, _failures, _waits, _runs, _practices)
 
 
 def _gauge(name: str, words: str, samples: Iterable[Sample], labels: Iterable[str] = ()) -> Metric:
-    return _filled(GaugeMetricFamily(f"settle_{name}", words, labels=list(labels)), samples)
+    return _with_samples(GaugeMetricFamily(f"settle_{name}", words, labels=list(labels)), samples)
 
 
 def _counter(name: str, words: str, samples: Iterable[Sample], labels: Iterable[str] = ()) -> Metric:
-    return _filled(CounterMetricFamily(f"settle_{name}", words, labels=list(labels)), samples)
+    return _with_samples(CounterMetricFamily(f"settle_{name}", words, labels=list(labels)), samples)
 
 
-def _filled(family: Any, samples: Iterable[Sample]) -> Metric:
+def _with_samples(family: Any, samples: Iterable[Sample]) -> Metric:
     for labels, value in samples:
         family.add_metric(list(labels), value)
     filled: Metric = family

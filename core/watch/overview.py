@@ -27,12 +27,12 @@ from core.zone_database import ZoneDatabase
 
 JOBS_MAX: Final = 100  # jobs shown; the rest is a count
 SCHEDULES_MAX: Final = 50
-FAILURES_OF: Final = dt.timedelta(hours=24)
-MISSED_OF: Final = dt.timedelta(days=7)
+FAILURES_WITHIN: Final = dt.timedelta(hours=24)
+MISSED_WITHIN: Final = dt.timedelta(days=7)
 STOPPED_SHOWN_FOR: Final = dt.timedelta(minutes=15)  # how long a properly stopped process is still listed
 SLOW_SECONDS: Final = 1.0
 
-RESTING: Final = (JobStatus.HALTED, JobStatus.PAUSED, JobStatus.AWAITING_APPROVAL)
+NEEDS_DECISION_STATUSES: Final = (JobStatus.HALTED, JobStatus.PAUSED, JobStatus.AWAITING_APPROVAL)
 
 
 class ChunkInProgress(NamedTuple):
@@ -149,26 +149,26 @@ def fetch_overview(sessions: Sessions, *, now: dt.datetime) -> Overview:
         "jobs": ask(_jobs),
         "chunks": ask(statistics.open_chunks),
         "runs": ask(_runs),
-        "failures": ask(lambda session, now: statistics.failures_by_code(session, since=now - FAILURES_OF)),
+        "failures": ask(lambda session, now: statistics.failures_by_code(session, since=now - FAILURES_WITHIN)),
         "mismatches": ask(lambda session, now: statistics.mismatches(session)),  # noqa: ARG005  all are asked alike
         "database_version": ask(lambda session, now: statistics.server_version(session)),  # noqa: ARG005
     }
     took = time.perf_counter() - began
-    version, zones = heartbeat.product_version(), zone_database.in_use()
+    version, zones = heartbeat.product_version(), zone_database.current_database()
     return Overview(at=now, asked_seconds=took, product_version=version, time_zones=zones, **parts)
 
 
 def _processes(session: Session, *, now: dt.datetime) -> tuple[ProcessStatus, ...]:
     hands = _chunks_in_progress(session, now=now)
     processes = heartbeat.recent(session)
-    return tuple(_seen(one, hands, now=now) for one in processes if _is_of_interest(one, now=now))
+    return tuple(_process_status(one, hands, now=now) for one in processes if _is_of_interest(one, now=now))
 
 
 def _is_of_interest(one: Process, *, now: dt.datetime) -> bool:
     return one.stopped_at is None or now - one.stopped_at <= STOPPED_SHOWN_FOR
 
 
-def _seen(one: Process, hands: dict[str, list[ChunkInProgress]], *, now: dt.datetime) -> ProcessStatus:
+def _process_status(one: Process, hands: dict[str, list[ChunkInProgress]], *, now: dt.datetime) -> ProcessStatus:
     host, pid = str(one.details.get("host", "")), int(one.details.get("pid", 0))
     doing = [chunk for member in one.details.get("pool", ()) for chunk in hands.get(f"{host}:{member}", ())]
     return ProcessStatus(
@@ -205,7 +205,7 @@ def _ticks(session: Session, *, now: dt.datetime) -> LastTicks:
 def _jobs(session: Session, *, now: dt.datetime) -> Jobs:
     return Jobs(
         moving=progress.for_all_practices(session, IN_PROGRESS_STATUSES, now=now, limit=JOBS_MAX),
-        resting=progress.for_all_practices(session, RESTING, now=now, limit=JOBS_MAX),
+        resting=progress.for_all_practices(session, NEEDS_DECISION_STATUSES, now=now, limit=JOBS_MAX),
         by_status=statistics.jobs_by_status(session),
         previews_waiting=progress.previews_waiting(session, now=now),
     )
@@ -228,7 +228,7 @@ def _runs(session: Session, *, now: dt.datetime) -> RunsToWatch:
             waiting.append(RunToWatch(schedule.practice_id, schedule.id, newest.instant))
     missed = select(
         ScheduleRun.practice_id, ScheduleRun.schedule_id, ScheduleRun.due_at, ScheduleRun.reason_code
-    ).where(ScheduleRun.outcome == RunOutcome.MISSED, ScheduleRun.due_at >= now - MISSED_OF)
+    ).where(ScheduleRun.outcome == RunOutcome.MISSED, ScheduleRun.due_at >= now - MISSED_WITHIN)
     recent = session.execute(missed.order_by(ScheduleRun.due_at.desc()).limit(SCHEDULES_MAX))
     due_now = sorted(waiting, key=lambda run: run.at)[:SCHEDULES_MAX]
     return RunsToWatch(len(rows), tuple(due_now), tuple(RunToWatch(*row) for row in recent))

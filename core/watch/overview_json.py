@@ -16,11 +16,11 @@ def as_json(seen: Overview) -> dict[str, Any]:
         "time_zones": seen.time_zones.as_json(),
         "database": {"version": seen.database_version, "seconds": round(seen.asked_seconds, 3), "slow": seen.is_slow},
         "processes": None if seen.processes is None else [_process(one) for one in seen.processes],
-        "last_tick_seconds": seen.ticks and _whole(seen.ticks.last_seconds),
-        "last_beat_seconds": seen.ticks and _whole(seen.ticks.beat_seconds),
+        "last_tick_seconds": seen.ticks and _whole_seconds(seen.ticks.last_seconds),
+        "last_beat_seconds": seen.ticks and _whole_seconds(seen.ticks.beat_seconds),
         "jobs": None if seen.jobs is None else _jobs(seen.jobs),
         "chunks_open": seen.chunks and seen.chunks.chunks,
-        "oldest_open_chunk_seconds": seen.chunks and _whole(seen.chunks.oldest_seconds),
+        "oldest_open_chunk_seconds": seen.chunks and _whole_seconds(seen.chunks.oldest_seconds),
         "schedules": None if seen.runs is None else _runs(seen.runs),
         "failures_24_hours": seen.failures,
         "ledger_mismatches": seen.mismatches,
@@ -35,12 +35,12 @@ def _process(one: ProcessStatus) -> dict[str, Any]:
         "version": one.version,
         "alive": one.is_alive,
         "stopped": one.has_stopped,
-        "seen_seconds": _whole(one.seen_seconds),
+        "seen_seconds": _whole_seconds(one.seen_seconds),
         "started_at": one.started_at.isoformat(),
         "queues": list(one.queues),
         "time_zones": one.time_zones,
         "doing": [
-            {**_of(chunk.job), "first": chunk.first, "last": chunk.last, "seconds": _whole(chunk.seconds)}
+            {**_job_key(chunk.job), "first": chunk.first, "last": chunk.last, "seconds": _whole_seconds(chunk.seconds)}
             for chunk in one.doing
         ],
     }
@@ -59,7 +59,7 @@ def _job(key: JobKey, one: Progress) -> dict[str, Any]:
     # Counts only, because operations must not see a practice's amounts.
     told = progress.as_json(one)
     told.pop("written_off_cents")
-    return {**_of(key), **told, "chunks_open": one.chunks_open, "stalled_because": one.stalled_because}
+    return {**_job_key(key), **told, "chunks_open": one.chunks_open, "stalled_because": one.stalled_because}
 
 
 def _runs(runs: RunsToWatch) -> dict[str, Any]:
@@ -75,9 +75,9 @@ def _run(run: RunToWatch) -> dict[str, Any]:
     return {**ids, "due_at": run.at.isoformat(), "because": run.reason_code}
 
 
-def _of(key: JobKey) -> dict[str, str]:
+def _job_key(key: JobKey) -> dict[str, str]:
     return {"practice_id": str(key.practice_id), "job_id": str(key.job_id)}
 
 
-def _whole(seconds: float | None) -> int | None:
+def _whole_seconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds)

@@ -15,7 +15,7 @@ from core.watch import heartbeat, tally
 from core.watch.heartbeat import ProcessInfo
 
 _log: Final = logging.getLogger(__name__)
-_LAST_WORD_WAITS_SECONDS: Final = 3  # for a heartbeat in progress
+_STOP_WAIT_SECONDS: Final = 3  # for a heartbeat in progress
 
 
 class HeartbeatThread:
@@ -38,7 +38,7 @@ class HeartbeatThread:
             return
         self._has_begun = True
         while True:
-            self._say(heartbeat.beat)
+            self._say(heartbeat.record_heartbeat)
             if self._stopping.wait(heartbeat.HEARTBEAT_SECONDS):
                 return
 
@@ -46,9 +46,9 @@ class HeartbeatThread:
         if os.getpid() != started_by:  # a forked process ends, not this one
             return
         self._stopping.set()
-        self._thread.join(_LAST_WORD_WAITS_SECONDS)
+        self._thread.join(_STOP_WAIT_SECONDS)
         if self._has_begun:
-            self._say(heartbeat.stop)
+            self._say(heartbeat.record_stop)
 
     def _say(self, what: Callable[..., None]) -> None:
         try:
@@ -56,4 +56,4 @@ class HeartbeatThread:
                 what(session, self._me, now=self._clock())
             tally.flush(self._sessions)
         except Exception as error:  # noqa: BLE001  the next heartbeat says the same
-            _log.warning("heartbeat lost: %s", logs.kind_of(error))
+            _log.warning("heartbeat lost: %s", logs.error_kind(error))

@@ -45,7 +45,7 @@ class OpenChunks(NamedTuple):
     oldest_seconds: float  # since its job was confirmed, its claims were reopened or a worker took it
 
 
-class Waiting(NamedTuple):
+class WaitingJobs(NamedTuple):
     """A number of waiting things, and the age of the oldest."""
 
     jobs: int
@@ -108,12 +108,12 @@ def open_chunks(session: Session, *, now: dt.datetime) -> OpenChunks:
     return OpenChunks(count, JobKey(found[0], found[1]), _seconds(found[2], now))
 
 
-def approvals(session: Session, *, now: dt.datetime) -> Waiting:
+def approvals(session: Session, *, now: dt.datetime) -> WaitingJobs:
     """Return the jobs that need approval."""
     waiting = SettleJob.status == JobStatus.AWAITING_APPROVAL
     asked = select(func.count(), func.min(SettleJob.approval_requested_at)).where(waiting)
     count, since = session.execute(asked).one()
-    return Waiting(count, _seconds(since, now))
+    return WaitingJobs(count, _seconds(since, now))
 
 
 def runs_by_outcome(session: Session) -> dict[RunOutcome, int]:
@@ -131,7 +131,7 @@ class ReportMails(NamedTuple):
     failing: int
 
 
-def mails(session: Session) -> ReportMails:
+def count_report_mails(session: Session) -> ReportMails:
     """Count the run reports of all practices."""
     state = ScheduleRun.mail_state
     failing = and_(state.in_((MailState.DUE, MailState.SENDING)), ScheduleRun.mail_tries > 0)
@@ -144,7 +144,7 @@ def mismatches(session: Session) -> int:
     return session.scalars(select(func.count()).select_from(Claim).where(Claim.balance_mismatch)).one()
 
 
-def tallies(session: Session) -> dict[tuple[str, str], float]:
+def counter_values(session: Session) -> dict[tuple[str, str], float]:
     """Return the counters of all processes, by name and label."""
     return {
         (name, label): value for name, label, value in session.execute(select(Tally.name, Tally.label, Tally.value))

@@ -16,13 +16,13 @@ from sqlalchemy.dialects.postgresql import insert
 from core.db.engine import Sessions, transaction
 from core.jobs.execution.engine import WorkResult
 from core.models.operations import Tally
-from core.watch.metric_names import COUNTED
+from core.watch.metric_names import METRIC_DEFINITIONS
 
 SUM: Final = "sum"  # of a histogram, next to its buckets
 PLUS_INF: Final = "+Inf"
 
 
-class Cell(NamedTuple):
+class CounterKey(NamedTuple):
     """The key of a row."""
 
     name: str
@@ -30,22 +30,24 @@ class Cell(NamedTuple):
 
 
 _lock = threading.Lock()
-_counted: defaultdict[Cell, float] = defaultdict(float)
+_counts: defaultdict[CounterKey, float] = defaultdict(float)
 # A hanging statement must not block counting. It does wait for fsync: if a crash lost a committed count, Prometheus
 # would see a counter reset and double-count.
-BRIEFLY: Final = text("SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '3s', true)")
+SHORT_TIMEOUTS: Final = text(
+    "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '3s', true)"
+)
 
 
 def count(name: str, label: str = "", by: int = 1) -> None:
     """Count `by` more. An unknown label counts as `other`."""
     if by:
-        _add({Cell(name, COUNTED[name].known(label)): by})
+        _add({CounterKey(name, METRIC_DEFINITIONS[name].known(label)): by})
 
 
 def observe(name: str, seconds: float) -> None:
     """Add one duration to a histogram."""
-    fits = next((str(bound) for bound in COUNTED[name].buckets if seconds <= bound), PLUS_INF)
-    _add({Cell(name, fits): 1, Cell(name, SUM): seconds})
+    fits = next((str(bound) for bound in METRIC_DEFINITIONS[name].buckets if seconds <= bound), PLUS_INF)
+    _add({CounterKey(name, fits): 1, CounterKey(name, SUM): seconds})
 
 
 def count_work(worked: WorkResult) -> None:
@@ -56,16 +58,16 @@ def count_work(worked: WorkResult) -> None:
         count("claims_skipped", code, claims)
 
 
-def waiting() -> int:
+def unwritten_counters() -> int:
     """Return the number of counters that are not written yet."""
-    return len(_counted)
+    return len(_counts)
 
 
 def flush(sessions: Sessions) -> None:
     """Write the counts to the database. If that fails, keep them and raise."""
     with _lock:
-        told = dict(_counted)
-        _counted.clear()
+        told = dict(_counts)
+        _counts.clear()
     if not told:
         return
     # Sorted, so that two processes that flush at once wait for each other instead of deadlocking.
@@ -76,24 +78,24 @@ def flush(sessions: Sessions) -> None:
     )
     try:
         with transaction(sessions) as session:
-            session.execute(BRIEFLY)
+            session.execute(SHORT_TIMEOUTS)
             session.execute(added)
     except BaseException:
         _add(told)
         raise
 
 
-def _add(counted: Mapping[Cell, float]) -> None:
+def _add(counted: Mapping[CounterKey, float]) -> None:
     with _lock:
         for cell, value in counted.items():
-            _counted[cell] += value
+            _counts[cell] += value
 
 
 def _reset_after_fork() -> None:
     """Reset in a forked child: the counts are the parent's, and a thread that is gone may hold the lock."""
     global _lock  # noqa: PLW0603  a lock that was held at the fork is never released in the child
     _lock = threading.Lock()
-    _counted.clear()
+    _counts.clear()
 
 
 os.register_at_fork(after_in_child=_reset_after_fork)

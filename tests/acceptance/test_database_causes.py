@@ -99,7 +99,7 @@ def _error_at(url: str) -> BaseException:
 def _assert_reported_everywhere(url: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Assert that the command, /readyz and the log report this cause, without a user or a password."""
     error = _error_at(url)
-    cause = causes.why(error)
+    cause = causes.diagnose(error)
     assert cause is not None, error
     assert (cause.code, str(error)) == (code, str(error))
 
@@ -121,10 +121,10 @@ def _assert_reported_everywhere(url: str, code: str, monkeypatch: pytest.MonkeyP
         503, {"status": "not ready", "cause": cause.code, "reason": cause.sentence}
     )  # fmt: skip
 
-    facts = logs.facts_of(error)
+    facts = logs.error_facts(error)
     assert (facts["cause"], facts["why"]) == (cause.code, cause.sentence)
     user = make_url(url).username or "?"
-    for shown in (typed.output, ready.text, json.dumps(facts), logs.kind_of(error)):
+    for shown in (typed.output, ready.text, json.dumps(facts), logs.error_kind(error)):
         assert PASSWORD not in shown
         assert HOST not in shown
         assert f'"{user}"' not in shown.replace('\\"', '"')

@@ -210,7 +210,7 @@ def test_a_worker_whose_pool_is_killed_while_the_broker_is_dead_is_replaced(
 def test_work_found_without_a_hint_is_counted(product: Product, broker: OwnBroker) -> None:
     def found() -> float:
         with product.sessions() as session:
-            return statistics.tallies(session).get(("unhinted_acts", "settle.work"), 0)
+            return statistics.counter_values(session).get(("unhinted_acts", "settle.work"), 0)
 
     before, practice = found(), product.practice(claims=2)
     with broker.killed():

@@ -53,7 +53,7 @@ def test_a_fault_names_the_field_and_the_remedy(given: dict[str, Any], expected:
     with pytest.raises(ValidationError) as refused:
         Small.model_validate(given)
 
-    assert reading.sentence(reading.faults(refused.value)) == expected
+    assert reading.join_faults(reading.faults_by_path(refused.value)) == expected
 
 
 @pytest.mark.parametrize(

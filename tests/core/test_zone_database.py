@@ -14,7 +14,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from core import zone_database
-from core.zone_database import NEEDED, ZoneDatabase
+from core.zone_database import MINIMUM_RELEASE, ZoneDatabase
 from tests.zone_files import NEW, OLD, a_database, a_wheel, using
 
 REPOSITORY = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ def vancouver() -> str:
 def test_a_wheel_newer_than_the_system_is_used(tmp_path: Path, file: str) -> None:
     old = a_database(tmp_path, OLD, version="2025b", file=file)
     with using(old) as used:
-        assert (used.version, used.source, vancouver()) == (zone_database.in_use().version, "wheel", "-07:00")
+        assert (used.version, used.source, vancouver()) == (zone_database.current_database().version, "wheel", "-07:00")
 
 
 @pytest.mark.parametrize("file", ["tzdata.zi", "+VERSION"])
@@ -92,7 +92,7 @@ def test_a_process_with_an_older_wheel_uses_the_systems_database(tmp_path: Path)
     program = (
         "import datetime as dt, json, zoneinfo; from core import zone_database\n"
         "at = dt.datetime(2026, 11, 2, tzinfo=zoneinfo.ZoneInfo('America/Winnipeg'))\n"
-        "print(json.dumps([zone_database.in_use().as_json(), at.isoformat()]))"
+        "print(json.dumps([zone_database.current_database().as_json(), at.isoformat()]))"
     )
 
     answer = json.loads(_run_process("-c", program, PYTHONTZPATH=new, PYTHONPATH=str(old)))
@@ -106,10 +106,14 @@ AT = dt.datetime(2026, 11, 23, 15, 0, tzinfo=dt.UTC)
 @pytest.mark.parametrize(
     ("version", "at", "expected"),
     [
-        (NEEDED, AT, ""),
+        (MINIMUM_RELEASE, AT, ""),
         ("2030a", AT, ""),
-        ("2025b", AT, f"The time zone database is 2025b, and {NEEDED} changed clocks in Alberta, British Columbia"),
-        ("", AT, f"The time zone database does not say its version, and {NEEDED} changed clocks"),
+        (
+            "2025b",
+            AT,
+            f"The time zone database is 2025b, and {MINIMUM_RELEASE} changed clocks in Alberta, British Columbia",
+        ),
+        ("", AT, f"The time zone database does not say its version, and {MINIMUM_RELEASE} changed clocks"),
         ("2030a", AT.replace(year=2031), ""),
         ("2030a", AT.replace(year=2032), "The time zone database (2030a) is over a year old"),
     ],
@@ -127,13 +131,13 @@ def test_the_version_and_its_warnings_are_logged_at_start() -> None:
         zone_database.log_at_start(now=AT.replace(year=2100))
 
     assert [(line["event"], line["log_level"], line["version"]) for line in lines] == [
-        ("time_zone_database", "info", zone_database.in_use().version),
-        ("time_zone_database_old", "warning", zone_database.in_use().version),
+        ("time_zone_database", "info", zone_database.current_database().version),
+        ("time_zone_database_old", "warning", zone_database.current_database().version),
     ]
 
 
 def test_the_wheel_that_the_project_requires_is_the_needed_version() -> None:
     (year, number) = re.findall(r'"tzdata>=(\d+)\.(\d+)"', (REPOSITORY / "pyproject.toml").read_text())[0]
 
-    assert f"{year}{'abcdefghijklmnopqrstuvwxyz'[int(number) - 1]}" == NEEDED
-    assert zone_database.in_use().version >= NEEDED
+    assert f"{year}{'abcdefghijklmnopqrstuvwxyz'[int(number) - 1]}" == MINIMUM_RELEASE
+    assert zone_database.current_database().version >= MINIMUM_RELEASE

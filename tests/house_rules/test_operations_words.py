@@ -15,7 +15,7 @@ from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
 from core.jobs.approval.inbox import NEWS_LIFE
 from core.jobs.execution.sweep import ITEMS_KEPT_FOR, ITEMS_REMOVED_PER_SWEEP_MAX
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
-from core.schedules.runs import MAIL_LIFE
+from core.schedules.runs import MAIL_EXPIRES_AFTER
 from core.settings import HINT_EXPIRES_SECONDS, HINTS_WAITING_MAX, Settings
 
 HOUSE = Path(__file__).parents[2]
@@ -140,7 +140,7 @@ def test_each_documented_setting_belongs_to_the_product_or_the_compose_file() ->
         ("| seven days, then it expires", APPROVAL_EXPIRES_AFTER, dt.timedelta(days=7)),
         ("the requester sees a decision for seven more", NEWS_LIFE, dt.timedelta(days=7)),
         ("| 30 days; its counts and dollars stay", ITEMS_KEPT_FOR, dt.timedelta(days=30)),
-        ("| retried for three days", MAIL_LIFE, dt.timedelta(days=3)),
+        ("| retried for three days", MAIL_EXPIRES_AFTER, dt.timedelta(days=3)),
         ("| 30 minutes without a click", Settings.model_fields["session_idle_minutes"].default, 30),
         ("discards those older than 60 seconds", HINT_EXPIRES_SECONDS, 60),
         ("About 500 at most wait in a queue", 2 * HINTS_WAITING_MAX, 512),

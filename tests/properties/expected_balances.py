@@ -43,7 +43,7 @@ def read(practice: GivenPractice) -> Books:
         for number, line, side, _, balance, unreversed in rows:
             books.due[number, line, side.value] = int(balance)
             books.written_off[number, line, side.value] = int(unreversed or 0)
-        for where, parts in write_offs.restorable(session, practice.id, inside).items():
+        for where, parts in write_offs.restorable_at(session, practice.id, inside).items():
             books.restorable[inside[where]] = sum(part.cents for part in parts)
     return books
 

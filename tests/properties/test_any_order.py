@@ -168,7 +168,7 @@ def _expected(
 
 def _recovered(practice: GivenPractice, number: str) -> int:
     with practice.sessions() as session:
-        found = recoveries.of_claim(session, practice.id, practice.read(number).id)
+        found = recoveries.list_for_claim(session, practice.id, practice.read(number).id)
         return sum(one.recovered_cents for one in found)
 
 

@@ -95,9 +95,9 @@ def _post(practice: GivenPractice, kind: str, cents: int, key: str, **entry: str
         manual_postings.post(session, "1", parse_entry(given_), by=practice.biller, idempotency_key=key, now=NOW)
 
 
-def _unreversed(practice: GivenPractice) -> list[manual_postings.WrittenOff]:
+def _unreversed(practice: GivenPractice) -> list[manual_postings.UnreversedWriteOff]:
     with practice.sessions() as session:
-        return manual_postings.written_off(session, practice.id, practice.read("1").id)
+        return manual_postings.list_unreversed_write_offs(session, practice.id, practice.read("1").id)
 
 
 def _reverse(practice: GivenPractice, job: JobKey, *, by: Actor, key: str) -> None:

@@ -36,7 +36,7 @@ from core.models.jobs import JobStatus
 from core.models.ledger import Posting, PostingKind
 from core.models.people import Role
 from core.models.practices import WriteOffSetting
-from core.money import UNLIMITED, plain_cents
+from core.money import UNLIMITED, format_plain_amount
 from core.practices import exclusions, limits, periods, write_off_setting
 from core.practices.periods import PeriodClosed
 from tests.factories import NOW, GivenPractice, Line, a_practice
@@ -188,7 +188,7 @@ class Practice(RuleBasedStateMachine):
             paid_by = "patient" if kind in ("payment", "refund") else ""
             codes = "CO,45" if kind == "adjustment" else ","
             written += [
-                f"{next(self.keys)},{number},{line},{side},{kind},{plain_cents(cents)},{paid_by},{codes},{self._day(moved)}"
+                f"{next(self.keys)},{number},{line},{side},{kind},{format_plain_amount(cents)},{paid_by},{codes},{self._day(moved)}"
                 for (number, line, side), cents in done
             ]
         file = self.folder / "postings.csv"

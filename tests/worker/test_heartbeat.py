@@ -63,7 +63,7 @@ def test_a_worker_and_a_beat_on_a_host_with_old_time_zones_use_the_newest(
     database_url: str, broker_url: str, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONTZPATH", a_database(tmp_path / "zones", OLD, version="2025b"))
-    newest = zone_database.in_use()
+    newest = zone_database.current_database()
     with running_workers(folder=tmp_path, database_url=database_url, broker_url=broker_url) as workers:
         eventually(lambda: len(processes(sessions, WORKER)) == 2, seconds=PATIENCE_SECONDS)
         assert {one.details["time_zones"] for one in processes(sessions, WORKER)} == {newest.version}
@@ -149,7 +149,7 @@ def test_the_request_id_is_on_the_workers_log_lines_and_its_counts_are_flushed(
 
     def chunks_flushed() -> float:
         with sessions() as session:
-            tallies = statistics.tallies(session)
+            tallies = statistics.counter_values(session)
         return sum(value for (name, label), value in tallies.items() if name == "chunk_seconds" and label != "sum")
 
     eventually(lambda: chunks_flushed() == len(jobs), seconds=PATIENCE_SECONDS)

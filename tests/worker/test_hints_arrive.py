@@ -20,7 +20,7 @@ from tests.workers import Workers
 
 def ask(sessions: Sessions) -> int:
     with transaction(sessions) as session:
-        return canary.ask(session, now=dt.datetime.now(dt.UTC))
+        return canary.insert_canary(session, now=dt.datetime.now(dt.UTC))
 
 
 def is_stamped(sessions: Sessions, canary_id: int) -> bool:

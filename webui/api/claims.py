@@ -73,7 +73,7 @@ class ClaimsQuery(ClaimFilter):
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read the address, where every value is text. Raise `BadFilter` naming each bad key."""
-        return cls.of_texts(given)
+        return cls.from_texts(given)
 
     def narrowed(self) -> ClaimFilter:
         """Return the filter alone."""
@@ -149,7 +149,7 @@ def list_postings(path: ClaimPath) -> Response:
     practice_id = current_actor().practice_id
     with app_context().sessions() as session:
         claim = lookup.find(session, practice_id, path.claim_id)
-        entries = ledger_queries.ledger(session, practice_id, claim.id)
+        entries = ledger_queries.list_ledger_rows(session, practice_id, claim.id)
     answer = Postings(claim_id=claim.external_id, postings=[PostingEntry.model_validate(entry) for entry in entries])
     return jsonify(answer.json_ready())
 
@@ -217,5 +217,5 @@ def _claim_fields(session: Session, path: ClaimPath) -> dict[str, Any]:
         "written_off": row.written_off,
         "eligibility_words": codes.describe(row.eligibility),
         "why": feed.blocking_rule_values(session, practice_id, path.claim_id, terms=terms),
-        "lines": lookup.lines(session, practice_id, internal_id),
+        "lines": lookup.list_line_items(session, practice_id, internal_id),
     }

@@ -63,7 +63,7 @@ class Credit(Answer):
     @classmethod
     def of(cls, credit: credit_balances.Credit, today: dt.date) -> Self:
         """Return the credit as an answer."""
-        return cls.model_validate({**vars(credit), **credit.reckoned(today)})
+        return cls.model_validate({**vars(credit), **credit.values_on(today)})
 
 
 class CreditTotals(Answer):

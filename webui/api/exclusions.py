@@ -22,7 +22,7 @@ from webui.shared.token_auth import current_actor
 class ExclusionsQuery(Page):
     """A page of exclusions."""
 
-    all: Annotated[bool, Field(description="Include ended exclusions"), BeforeValidator(reading.true_or_false)] = False
+    all: Annotated[bool, Field(description="Include ended exclusions"), BeforeValidator(reading.parse_bool)] = False
 
 
 class NewExclusion(Body):

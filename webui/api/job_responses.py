@@ -12,7 +12,7 @@ from core.jobs.preview import cost_share, stale
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
 from core.models.jobs import JobStatus, SettleJob
-from core.money import plain_limit
+from core.money import limit_as_json
 from webui.api.confirm_response import Confirmed
 from webui.api.models import (
     Counts,
@@ -90,7 +90,7 @@ def _summary_fields(job: SettleJob, names: dict[int, str]) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "halted_because": job.halted_because,
-        "limits": {name: plain_limit(limit) for name, limit in job.limits.items()},
+        "limits": {name: limit_as_json(limit) for name, limit in job.limits.items()},
         "over": limits.describe(job.limits_exceeded),
         "approval_asked_at": job.approval_requested_at,
         "approval_expires_at": decide.expires_at(job) if job.status is JobStatus.AWAITING_APPROVAL else None,

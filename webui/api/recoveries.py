@@ -38,7 +38,7 @@ class RecoveredMonth(Answer):
     recovered_cents: int
 
     @classmethod
-    def of(cls, month: recoveries.RecoveredMonth) -> Self:
+    def of(cls, month: recoveries.MonthRecoveries) -> Self:
         """Return the month as an answer."""
         given: Mapping[str, Any] = {**vars(month), "recovered_cents": month.recovered_cents}
         return cls.model_validate({**given, "month": periods.format_code(month.month)})
@@ -89,7 +89,7 @@ def list_recoveries(query: RecoveriesQuery) -> Response:
     after = recoveries.parse_cursor(query.cursor) if query.cursor else None
     with app_context().sessions() as session:
         rows = recoveries.page(session, practice_id, month=month, after=after, limit=query.limit + 1)
-        months = recoveries.by_month(session, practice_id)
+        months = recoveries.totals_by_month(session, practice_id)
     shown = rows[: query.limit]
     answer = Recoveries(
         months=[RecoveredMonth.of(one) for one in months],

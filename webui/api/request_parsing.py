@@ -75,7 +75,7 @@ class Parameters(BaseModel):
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read the parameters. Raise `BadQuery` naming each bad one."""
-        return _read(cls, given, BadQuery, context=reading.TEXTS)
+        return _read(cls, given, BadQuery, context=reading.TEXT_CONTEXT)
 
 
 class Page(Parameters):
@@ -229,4 +229,4 @@ def _read(model: type[Model], given: Mapping[str, Any], refusal: type[BadInput],
     try:
         return model.model_validate(given, **how)
     except ValidationError as error:
-        raise refusal(reading.sentence(reading.faults(error))) from None
+        raise refusal(reading.join_faults(reading.faults_by_path(error))) from None

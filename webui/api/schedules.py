@@ -13,7 +13,7 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.jobs import job_queries
 from core.models.schedules import Schedule
-from core.money import plain_limit
+from core.money import limit_as_json
 from core.practices.practice_queries import find
 from core.schedules import descriptions, estimates, schedule_commands, schedule_queries
 from core.schedules.requests import ScheduleRequest
@@ -250,8 +250,8 @@ def _schedule_fields(session: Session, schedule: Schedule, zone: str, names: Map
         "words": descriptions.describe(schedule, zone),
         "local_time": schedule.local_time.isoformat("minutes"),
         "time_zone": zone,
-        "claims_max": plain_limit(schedule.claims_max),
-        "cents_max": plain_limit(schedule.cents_max),
+        "claims_max": limit_as_json(schedule.claims_max),
+        "cents_max": limit_as_json(schedule.cents_max),
         "stopped_words": descriptions.describe_reason(schedule.stopped_because) if schedule.stopped_because else None,
         "next_run": run_time,
         "next_run_words": schedule_labels.describe_next_run(schedule, run_time, zone),

@@ -14,7 +14,7 @@ from core.access.user_management import NoSuchUser
 from core.db.engine import transaction
 from core.models.people import Role, User
 from core.models.practices import Practice
-from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, plain_limit
+from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, limit_as_json
 from core.practices import limits, practice_queries
 from webui.api.blueprint import api, problem_responses
 from webui.api.models import Answer, Ceiling
@@ -215,5 +215,5 @@ def _cents(limit: int | Literal["unlimited"]) -> int:
 
 
 def _limit_value(cents: int) -> int | Literal["unlimited"]:
-    limit = plain_limit(cents)
+    limit = limit_as_json(cents)
     return limit if isinstance(limit, int) else "unlimited"

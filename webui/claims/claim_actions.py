@@ -17,7 +17,7 @@ from core.db.engine import transaction
 from core.errors import BadInput, Refusal
 from core.ledger import manual_postings
 from core.ledger.adjustment_limits import AdjustmentOverLimit
-from core.ledger.manual_postings import Adjustment, BadEntry, EntryMismatch, Payment, Posted, Transfer
+from core.ledger.manual_postings import Adjustment, BadEntry, EntryMismatch, Payment, PostingResult, Transfer
 from core.models.claims import Hold
 from core.models.ledger import PostingKind
 from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
@@ -94,7 +94,7 @@ def post(claim_id: str) -> Response | tuple[str, int]:
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
 
 
-def _describe_side_effects(posted: Posted) -> str:
+def _describe_side_effects(posted: PostingResult) -> str:
     """Return a sentence on what the entry did besides changing the balance."""
     said = []
     if posted.recovery is not None and posted.recovery.recovered_cents > 0:

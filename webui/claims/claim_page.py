@@ -49,7 +49,7 @@ def render_claim(claim_id: str, **said: Any) -> str:
     with transaction(app_context().sessions) as db:
         internal = lookup.find(db, practice_id, claim_id)
         terms = feed.terms_for(db, practice_id, now=now())
-        postings = ledger_queries.ledger(db, practice_id, internal.id)
+        postings = ledger_queries.list_ledger_rows(db, practice_id, internal.id)
         facts: dict[str, Any] = {
             "claim": feed.find_row(db, practice_id, claim_id, terms=terms),
             "saw": codes.rule_values(feed.blocking_rule_values(db, practice_id, claim_id, terms=terms)),
@@ -62,11 +62,11 @@ def render_claim(claim_id: str, **said: Any) -> str:
                 patient_id=internal.patient_id,
                 payer_ids=[payer for payer in (internal.primary_payer_id, internal.secondary_payer_id) if payer],
             ),
-            "payers": manual_postings.payers_of(db, internal),
-            "lines": lookup.lines(db, practice_id, internal.id),
+            "payers": manual_postings.possible_payers(db, internal),
+            "lines": lookup.list_line_items(db, practice_id, internal.id),
             "entries": list(with_running_balances(postings)),
             "reversible_job": _reversible_job(db, practice_id, postings),
-            "recoveries": {one.posting_id: one for one in recoveries.of_claim(db, practice_id, internal.id)},
+            "recoveries": {one.posting_id: one for one in recoveries.list_for_claim(db, practice_id, internal.id)},
         }
     verdict = facts["claim"].eligibility
     return render_template(

@@ -42,7 +42,7 @@ def download() -> Response:
         by=actor,
         name=f"credits-{today}.csv",
         content_type=file_downloads.CSV,
-        record=lambda db: credit_balances.read_by(db, by=actor, now=now()),
+        record=lambda db: credit_balances.authorize_export(db, by=actor, now=now()),
         pieces=lambda db: credit_balances.csv_file(db, actor.practice_id, wanted, today=today),
     )
 
@@ -55,7 +55,7 @@ def _filter() -> CreditsFilter:
 
 def _page(wanted: CreditsFilter | None, **said: Any) -> str:
     practice_id, cursor = current_actor().practice_id, request.args.get("cursor")
-    found, totals = credit_balances.Page([], None), None
+    found, totals = credit_balances.CreditPage([], None), None
     if wanted is not None:
         with app_context().sessions() as db:
             found = credit_balances.page(db, practice_id, wanted, cursor=cursor, limit=ROWS)

@@ -63,7 +63,7 @@ def _page(query: FeedQuery, extras: dict[str, str]) -> dict[str, Any]:
     page, totals, counts = _EMPTY_PAGE, None, {}
     with transaction(app_context().sessions) as db:
         choices = feed.filter_choices(db, practice_id)
-        saved = saved_filters.of_practice(db, practice_id)
+        saved = saved_filters.list_saved_filters(db, practice_id)
         if query.filter is not None:
             terms = feed.terms_for(db, practice_id, now=now())
             page = feed.page(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from core.claims.feed import CAN_SETTLE, FeedRow, SortBy
 from core.models.claims import ClaimStatus, ClaimType
-from core.money import plain_cents
+from core.money import format_plain_amount
 from webui.shared.labels import Pill, clock_time, date, words
 
 HIDDEN_COLUMNS_COOKIE: Final = "feed_hidden"  # keys of hidden columns, in a cookie so that it works without JavaScript
@@ -77,7 +77,7 @@ def _payer_status(payer: str | None, status: ClaimStatus) -> str:
 def _money_column(key: str, name: str, sort: SortBy | None = None) -> Column:
     def text(row: FeedRow) -> str:
         cents = getattr(row, key)
-        return "" if cents is None else plain_cents(cents)
+        return "" if cents is None else format_plain_amount(cents)
 
     return Column(key, name, text, sort, is_money=True)
 

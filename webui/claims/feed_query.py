@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from core.claims.feed import DEFAULT_SORT, ELIGIBILITY, PAGE_CLAIMS_MAX, Sort
 from core.claims.filters import BadFilter, ClaimFilter
 from core.models.claims import ClaimStatus, ClaimType
-from core.money import BadAmount, parse_amount, plain_cents
+from core.money import BadAmount, format_plain_amount, parse_amount
 
 PAGE_SIZES: Final = (50, 100, PAGE_CLAIMS_MAX)
 TEXT_CHARACTERS_MAX: Final = 200
@@ -52,7 +52,7 @@ def _date(typed: str) -> str:
 
 def _cents(typed: str) -> str:
     try:
-        return plain_cents(parse_amount(typed))
+        return format_plain_amount(parse_amount(typed))
     except BadAmount:
         raise BadField("Write dollars and cents, such as 50.00. Use a minus sign for a credit.") from None
 

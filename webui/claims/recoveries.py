@@ -24,7 +24,7 @@ def index() -> str:
     month = periods.parse_month(request.args["month"]) if request.args.get("month") else None
     after = recoveries.parse_cursor(request.args["after"]) if request.args.get("after") else None
     with app_context().sessions() as db:
-        months = recoveries.by_month(db, practice_id)
+        months = recoveries.totals_by_month(db, practice_id)
         rows = recoveries.page(db, practice_id, month=month, after=after, limit=ROWS + 1)
     shown = rows[:ROWS]
     return render_template(

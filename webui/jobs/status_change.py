@@ -19,7 +19,7 @@ from core.jobs.preview.job_request import JobRequest
 from core.models.claims import SETTLED
 from core.models.jobs import JobKind, SettleJob
 from core.models.ledger import WriteOffReason
-from core.policy.rules import BY_CODE, MAY_INCLUDE
+from core.policy.rules import OVERRIDABLE_CODES, RULES_BY_CODE
 from webui.claims.feed_selection import FeedSelection
 from webui.jobs import confirm
 from webui.jobs.job_pages import JOB_ID_RULE
@@ -86,7 +86,7 @@ def render_reason_step(asked: StatusChangeForm, status: int = HTTPStatus.OK) -> 
         "asked": asked,
         "settles": asked.target == SETTLED,
         "reasons": list(WriteOffReason),
-        "rules": [BY_CODE[code] for code in MAY_INCLUDE] if may_override else [],
+        "rules": [RULES_BY_CODE[code] for code in OVERRIDABLE_CODES] if may_override else [],
         "setting": current_practice().write_off,
         "note_max": reading.NOTE_CHARACTERS_MAX,
         "idempotency_key": secrets.token_urlsafe(16),

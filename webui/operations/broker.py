@@ -62,12 +62,12 @@ def _shared_answer() -> BrokerStatus | Cause:
     try:
         return asked.answer()
     except TimedOut:
-        return causes.SILENT
+        return causes.TIMED_OUT
 
 
 def _query_broker(settings: Settings) -> BrokerStatus | Cause:
     if settings.broker_url is None:
-        return causes.NONE_SET
+        return causes.NOT_CONFIGURED
     # Celery and the client write the address differently.
     address = settings.broker_url.get_secret_value().replace("redis+socket://", "unix://")
     address = address.replace("virtual_host=", "db=")
@@ -77,7 +77,7 @@ def _query_broker(settings: Settings) -> BrokerStatus | Cause:
             lengths = {queue: int(broker.llen(f"{prefix}{queue}")) for queue in QUEUES}
             said = _server_info(broker)
     except (RedisError, ValueError) as error:
-        return causes.why(error)
+        return causes.diagnose(error)
     version = str(said.get("valkey_version") or said.get("redis_version") or "unknown")
     memory = said.get("used_memory")
     return BrokerStatus(lengths, version, None if memory is None else int(memory))

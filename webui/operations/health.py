@@ -68,11 +68,11 @@ def readyz() -> tuple[Response, HTTPStatus]:
     except TimedOut:
         return _not_ready(_SILENT)
     except SQLAlchemyError as error:
-        return _not_ready(causes.why(error) or causes.NO_ANSWER)
+        return _not_ready(causes.diagnose(error) or causes.NO_ANSWER)
     no_broker = broker.failure_cause()
     if no_broker is not None:
         degraded = {"broker": f"{no_broker.sentence} {_WITHOUT_BROKER['worker' in degraded]}", **degraded}
-    zones = zone_database.in_use().as_json()
+    zones = zone_database.current_database().as_json()
     return jsonify(status="ready", degraded=list(degraded), reasons=degraded, time_zones=zones), HTTPStatus.OK
 
 
@@ -94,7 +94,7 @@ def _degraded_parts(made: AppContext) -> dict[str, str]:
             reasons["tick"] = (
                 "the schedules have not been checked for five minutes; due runs start after the next check"
             )
-    if old := zone_database.warnings(zone_database.in_use(), now=now):
+    if old := zone_database.warnings(zone_database.current_database(), now=now):
         reasons["time_zones"] = " ".join(old)
     return reasons
 

@@ -79,7 +79,7 @@ def _filter() -> AuditFilter:
             faults[name] = "Enter a job number." if name == "job" else "Choose a user."
     first, last = day("from"), day("to")
     if faults:
-        raise BadAuditFilter(reading.sentence(faults), faults=faults)
+        raise BadAuditFilter(reading.join_faults(faults), faults=faults)
     claim = request.args.get("claim", "").strip() or None
     return AuditFilter(person=_number("person"), claim=claim, job=_number("job"), first_day=first, last_day=last)
 

@@ -12,7 +12,7 @@ from core.access.permissions import Action
 from core.db.engine import transaction
 from core.money import BadLimitAmount, parse_limit
 from core.practices import limits
-from core.practices.limits import BadLimit, Limit
+from core.practices.limits import BadLimit, PracticeLimit
 from webui.practice import write_off_settings
 from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, requires
@@ -29,9 +29,9 @@ def change_budget() -> Response | tuple[str, int]:
             limits.set_failure_budget(
                 db,
                 by=current_actor(),
-                percent=_number(limits.PERCENT),
-                claims=_number(limits.CLAIMS),
-                alike=_number(limits.ALIKE),
+                percent=_number(limits.FAILURE_PERCENT),
+                claims=_number(limits.FAILURE_CLAIMS),
+                alike=_number(limits.SAME_FAILURES),
                 now=now(),
             )
     except BadLimit as refusal:
@@ -74,7 +74,7 @@ def change_recent_payment() -> Response | tuple[str, int]:
     """Set for how many days a payment blocks a claim."""
     try:
         with transaction(app_context().sessions) as db:
-            limits.set_recent_payment_days(db, by=current_actor(), days=_number(limits.RECENT_DAYS), now=now())
+            limits.set_recent_payment_days(db, by=current_actor(), days=_number(limits.RECENT_PAYMENT_DAYS), now=now())
     except BadLimit as refusal:
         return write_off_settings.render_settings(
             faults=refusal.facts["faults"], typed=request.form
@@ -83,7 +83,7 @@ def change_recent_payment() -> Response | tuple[str, int]:
     return redirect(url_for("settings.show", _anchor="limits"), code=303)
 
 
-def _number(limit: Limit) -> int:
+def _number(limit: PracticeLimit) -> int:
     """Return the whole number of that field, or one out of bounds."""
     found = reading.number(request.form.get(limit.column, ""))
     return -1 if found is None else found

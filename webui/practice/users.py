@@ -60,7 +60,7 @@ def _index(*, faults: Mapping[str, str] | None = None, typed: Mapping[str, str] 
 @requires(Action.MANAGE_USERS)
 def add() -> tuple[str, int]:
     """Add a user with a generated password that is shown once."""
-    typed, password = request.form, users.make_password()
+    typed, password = request.form, users.generate_password()
     limits, of_limits = parse_limits(typed)
     faults = {**_faults(typed), **of_limits}
     if faults:

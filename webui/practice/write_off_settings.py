@@ -16,10 +16,10 @@ from webui.shared.app_context import app_context, now
 from webui.shared.auth import current_actor, current_practice, requires
 
 LIMITS: Final = {
-    "percent": limits.PERCENT,
-    "claims": limits.CLAIMS,
-    "alike": limits.ALIKE,
-    "recent": limits.RECENT_DAYS,
+    "percent": limits.FAILURE_PERCENT,
+    "claims": limits.FAILURE_CLAIMS,
+    "alike": limits.SAME_FAILURES,
+    "recent": limits.RECENT_PAYMENT_DAYS,
 }
 US_ZONES: Final = (
     "America/New_York",

@@ -9,11 +9,11 @@ from typing import Any, Final, Self
 from werkzeug.datastructures import MultiDict
 
 from core.models.schedules import Schedule
-from core.money import UNLIMITED, UNLIMITED_WORD, BadAmount, parse_amount, plain_cents
+from core.money import UNLIMITED, UNLIMITED_WORD, BadAmount, format_plain_amount, parse_amount
 from core.reading import NOTE_CHARACTERS_MAX, number
 from core.schedules.descriptions import clock
 from core.schedules.requests import (
-    LATE_MINUTES,
+    DEFAULT_LATE_MINUTES,
     LATE_MINUTES_MAX,
     MAIL_TO_MAX,
     NAME_CHARACTERS_MAX,
@@ -25,7 +25,7 @@ from webui.claims.feed_query import FILTER_KEYS, FeedQuery
 from webui.shared.labels import feed_query_string
 
 TEXT_FIELDS: Final = ("name", "local_time", "reason", "note", "claims_max", "cents_max", "late_minutes", "mail_to")
-_DEFAULTS: Final = {"local_time": "2:00 AM", "late_minutes": str(LATE_MINUTES)}
+_DEFAULTS: Final = {"local_time": "2:00 AM", "late_minutes": str(DEFAULT_LATE_MINUTES)}
 _WORKDAYS: Final = ("mon", "tue", "wed", "thu", "fri")
 _TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::00)?\s*(?:([AaPp])\.?[Mm]\.?)?", re.ASCII)
 _NOON: Final = 12
@@ -68,7 +68,7 @@ class ScheduleForm:
             "reason": schedule.reason.value,
             "note": schedule.note,
             "claims_max": UNLIMITED_WORD if schedule.claims_max == UNLIMITED else f"{schedule.claims_max:,}",
-            "cents_max": UNLIMITED_WORD if schedule.cents_max == UNLIMITED else plain_cents(schedule.cents_max),
+            "cents_max": UNLIMITED_WORD if schedule.cents_max == UNLIMITED else format_plain_amount(schedule.cents_max),
             "late_minutes": str(schedule.grace_minutes),
             "mail_to": ", ".join(schedule.mail_to),
         }

@@ -14,17 +14,17 @@ from typing import Final, NamedTuple
 import structlog
 from celery import Celery
 
-from core.broker.causes import why
+from core.broker.causes import diagnose
 from core.settings import (
     BROKER_TRANSPORT_OPTIONS,
-    HEADER_REQUEST,
     HINT_EXPIRES_SECONDS,
     HINTS_PER_CONFIRM_MAX,
     QUEUE_SETTLE,
+    REQUEST_ID_HEADER,
     TASK_PREPARE,
     TASK_WORK,
     Settings,
-    waiting_max,
+    queue_length_max,
 )
 from core.watch import tally
 
@@ -98,7 +98,7 @@ def _publish_forever(broker_url: str | None, waiting: queue.Queue[Hint]) -> None
             dropped = [hint, *_drain(waiting)]
             for lost in dropped:
                 tally.count("hints_lost", lost.task, lost.times)
-            log.warning("%d hints dropped: %s %s", len(dropped), type(error).__name__, why(error).sentence)
+            log.warning("%d hints dropped: %s %s", len(dropped), type(error).__name__, diagnose(error).sentence)
 
 
 def _drain(waiting: queue.Queue[Hint]) -> list[Hint]:
@@ -121,14 +121,14 @@ def _publish(producer: Celery, hint: Hint) -> int:
             expires=HINT_EXPIRES_SECONDS,
             ignore_result=True,
             retry=False,
-            headers={HEADER_REQUEST: hint.request_id} if hint.request_id else {},
+            headers={REQUEST_ID_HEADER: hint.request_id} if hint.request_id else {},
         )
     return hint.times
 
 
 def _queue_has_enough(producer: Celery, task: str) -> bool:
     with producer.producer_or_acquire() as sender:
-        return bool(sender.channel.queue_declare(QUEUE_SETTLE).message_count >= waiting_max(task))
+        return bool(sender.channel.queue_declare(QUEUE_SETTLE).message_count >= queue_length_max(task))
 
 
 def make_hints(settings: Settings) -> Hints:

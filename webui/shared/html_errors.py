@@ -8,7 +8,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from core.db.transient import is_away
+from core.db.transient import is_unavailable
 from core.errors import Refusal
 from webui.shared import problem_json
 from webui.shared.labels import message_for_page
@@ -49,7 +49,7 @@ def _render_refusal(refusal: Refusal) -> tuple[str, int, dict[str, str]] | Respo
 
 def render_database_unavailable(error: DBAPIError | PoolTimeout, besides: str = "") -> Response:
     """Say that the database does not answer, if that is the error. Re-raise any other."""
-    if not is_away(error):
+    if not is_unavailable(error):
         raise error
     if _is_api_request():
         return problem_json.problem_database_unavailable(error)

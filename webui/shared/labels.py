@@ -21,7 +21,7 @@ from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.models.people import Role
 from core.models.practices import PayerClass, PeriodState, WriteOffSetting
-from core.money import format_cents, format_limit, plain_cents
+from core.money import format_cents, format_limit, format_plain_amount
 from webui.shared import auth
 from webui.shared.app_context import now
 
@@ -274,7 +274,7 @@ def feed_query_string(filter_: Mapping[str, Any]) -> str:
             if isinstance(one, bool):
                 pairs.append((key, "true" if one else "false"))
             elif key.endswith("_cents"):
-                pairs.append((key.removesuffix("_cents"), plain_cents(one)))
+                pairs.append((key.removesuffix("_cents"), format_plain_amount(one)))
             else:
                 pairs.append((key, str(one)))
     return urlencode(pairs)

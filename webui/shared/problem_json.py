@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Final
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from core.db.transient import is_away
+from core.db.transient import is_unavailable
 from core.errors import BadInput, Refusal
-from core.logs import kind_of
+from core.logs import error_kind
 
 API_PATH: Final = "/api/"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -87,7 +87,7 @@ def problem_from_http_error(error: HTTPException) -> Response:
 
 def problem_from_unexpected_error(error: Exception) -> Response:
     """Log the error without its values. Answer with the request id of the log line."""
-    if is_away(error):
+    if is_unavailable(error):
         return problem_database_unavailable(error)
     log_unexpected_error((type(error), error, error.__traceback__))
     words = "Something went wrong. Your change was either saved completely or not at all. Try again."
@@ -106,7 +106,7 @@ def problem_database_unavailable(error: Exception) -> Response:
 
 def log_database_unavailable(error: Exception) -> None:
     """Log why the database is unavailable, without a traceback, which adds nothing."""
-    log.error("request %s of %s had no database: %s", request_id(), request.endpoint, kind_of(error))
+    log.error("request %s of %s had no database: %s", request_id(), request.endpoint, error_kind(error))
 
 
 def log_unexpected_error(

@@ -25,7 +25,7 @@ def current_actor() -> Actor:
         if scheme.lower() != "bearer" or not token.strip():
             raise TokenNeeded
         with transaction(app_context().sessions) as session:
-            g.api_actor = tokens.actor_of_token(session, token.strip(), now())
+            g.api_actor = tokens.find_actor_by_token(session, token.strip(), now())
     if g.api_actor is None:
         raise TokenNeeded
     actor: Actor = g.api_actor

@@ -157,7 +157,7 @@ def _add_unknown(session: Session, practice_id: int, origins: Origins, faults: F
 
 def _add_future(session: Session, practice: Practice, origins: Origins, faults: Faults, *, now: dt.datetime) -> None:
     today = practice_days.today(practice, now=now)
-    latest = periods.latest_date(session, practice.id, today=today)
+    latest = periods.latest_posting_date(session, practice.id, today=today)
     rows = select(_STAGE.c.at, _STAGE.c.kind, _STAGE.c.posted_on).where(_STAGE.c.posted_on > latest)
     for row in first_faulty_rows(session, rows):
         cure = f"the date is in the future; the latest is {latest}"
@@ -204,7 +204,7 @@ def _insert(session: Session, practice: Practice, *, by: Actor | None, now: dt.d
     for number, rows in enumerate(rounds or [[]]):
         picked = not_(_at_lines(later)) if number == 0 else _at_lines(rows)
         _post(session, practice.id, picked, by=by, now=now)
-        moved = moved.and_then(_match_write_offs(session, practice, rows, by=by, now=now))
+        moved = moved.combined_with(_match_write_offs(session, practice, rows, by=by, now=now))
         of_round = exists().where(_STAGE.c.claim == Claim.external_id, picked)
         manual_postings.refresh_balances(
             session, practice.id, select(Claim.id).where(Claim.practice_id == practice.id, of_round)
@@ -273,5 +273,5 @@ def _match_write_offs(
             session, practice.id, [row.id for row in found], claim_ids={row.claim_id for row in found},
             user_id=by.user_id if by else None, now=now, today=today,
         )  # fmt: skip
-        moved = moved.and_then(done)
+        moved = moved.combined_with(done)
     return moved

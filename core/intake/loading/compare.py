@@ -13,7 +13,7 @@ from core.intake.parsing.faults import REDACTED, FaultKind, Faults, quote_value
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting, PostingKind
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
-from core.money import plain_cents
+from core.money import format_plain_amount
 
 _PRIVATE: Final = {(stages.PATIENT, "name"), (stages.PATIENT, "birth_date")}
 _DIFFERENT_VALUE: Final = "already imported with a different value; imports don't update existing records"
@@ -140,7 +140,7 @@ def _report_additions(
 def _shown(column: str, value: Any) -> str:
     if value is None:
         return ""
-    return plain_cents(value) if column in _AMOUNT_COLUMNS else str(value)
+    return format_plain_amount(value) if column in _AMOUNT_COLUMNS else str(value)
 
 
 def _select(table: Any, columns: Sequence[str]) -> Select[Any]:

@@ -7,7 +7,7 @@ from sqlalchemy import FromClause, Insert, and_, insert, literal, null, select
 from sqlalchemy.orm import Session, aliased
 
 from core.intake.loading import stages
-from core.ledger.balances import CLAIM_CACHES, LINE_CACHES, claim_sums, line_sums, or_zero
+from core.ledger.balances import CLAIM_CACHED_COLUMNS, LINE_CACHED_COLUMNS, claim_sums, line_sums, or_zero
 from core.models.claims import Claim, LineItem
 from core.models.ledger import Posting
 from core.models.practices import BillingStatus, Office, Patient, Payer, Provider
@@ -93,7 +93,7 @@ def _claims(practice_id: int, sums: FromClause) -> Insert:
         "primary_payer_id": primary.id,
         "secondary_payer_id": secondary.id,
         **{name: staged.c[name] for name in STAGED_CLAIM_COLUMNS},
-        **{name: or_zero(sums, name) for name in CLAIM_CACHES},
+        **{name: or_zero(sums, name) for name in CLAIM_CACHED_COLUMNS},
     }
     rows = (
         select(literal(practice_id), literal(1), literal(value=False), *columns.values())
@@ -118,7 +118,7 @@ def _lines(practice_id: int, sums: FromClause) -> Insert:
         "claim_id": claim.c.id,
         "number": staged.c.number,
         "procedure_code": staged.c.procedure_code,
-        **{name: or_zero(sums, name) for name in LINE_CACHES},
+        **{name: or_zero(sums, name) for name in LINE_CACHED_COLUMNS},
     }
     rows = (
         select(literal(practice_id), *columns.values())

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from core.access.permissions import Action, Actor, roles_that_may
+from core.access.permissions import Action, Actor, roles_allowing
 from core.jobs.approval import requesters
 from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
 from core.models.jobs import JobStatus, SettleJob
@@ -59,7 +59,7 @@ def eligible_approvers(session: Session, job: SettleJob, *, confirmer: int | Non
     people = select(User).where(
         User.practice_id == job.practice_id,
         User.active,
-        User.role.in_(roles_that_may(Action.APPROVE_JOB)),
+        User.role.in_(roles_allowing(Action.APPROVE_JOB)),
         User.id.not_in(requesters.cannot_approve(job) | {confirmer or job.requested_by}),
     )
     return list(session.scalars(people.order_by(User.name, User.id)))

@@ -19,7 +19,7 @@ from core.policy import facts, rules
 from core.policy.facts import Facts, Terms
 from core.policy.rules import Moment
 from core.practices import exclusions
-from core.practices.exclusions import Excluded
+from core.practices.exclusions import ActiveExclusions
 
 SkippedByCode = Counter[str]  # number of claims by the code of the rule
 
@@ -95,7 +95,7 @@ def _result_totals(session: Session, decided: CTE, codes: list[str]) -> RecheckR
     )
 
 
-def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: Excluded) -> Facts:
+def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: ActiveExclusions) -> Facts:
     terms = Terms(
         setting=job.setting,
         as_of=job.as_of,
@@ -103,7 +103,7 @@ def _run_facts(job: SettleJob, mismatched_ids: ClaimIds, excluded: Excluded) -> 
         reason=job.reason,
         excluded=excluded,
     )
-    of_claim = facts.of_claim(terms)
+    of_claim = facts.facts_for_claim(terms)
     promised: dict[str, Any] = {
         "previewed_version": JobItem.claim_version,
         "previewed_status": JobItem.billing_status_before,

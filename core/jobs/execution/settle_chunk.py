@@ -46,7 +46,7 @@ class ChunkOutcome(NamedTuple):
 
 def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> ChunkOutcome | None:
     """Settle the chunk's claims. Return None if we lost the chunk or the job is no longer running."""
-    timeouts.set_limits(session)
+    timeouts.set_timeouts(session)
     session.execute(_UNCOMPILED)
     if not chunks.lock(session, chunk):
         return None

@@ -12,7 +12,7 @@ from core.claims.filters import ClaimFilter
 from core.errors import BadInput
 from core.models.claims import SETTLED
 from core.models.ledger import WriteOffReason
-from core.policy.rules import MAY_INCLUDE
+from core.policy.rules import OVERRIDABLE_CODES
 
 SELECTION_CLAIM_IDS_MAX = 1_000_000
 SHOWN_MAX = 3  # faults of a selection that an error message lists
@@ -83,7 +83,7 @@ class JobRequest(_Frozen):
     selection: Selection
     reason: WriteOffReason | None = None
     note: Annotated[str, Field(max_length=reading.NOTE_CHARACTERS_MAX)] = ""
-    include: tuple[Literal[MAY_INCLUDE], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
+    include: tuple[Literal[OVERRIDABLE_CODES], ...] = ()  # type: ignore[valid-type]  # the rules that say they may be
     posting_date: reading.Day | None = None  # today if not given; otherwise the next open date if this month is closed
 
     @classmethod
@@ -92,7 +92,7 @@ class JobRequest(_Frozen):
         try:
             request = cls.model_validate(given)
         except ValidationError as error:
-            raise BadRequest(reading.sentence(_faults(error))) from None
+            raise BadRequest(reading.join_faults(_faults(error))) from None
         if isinstance(request.selection, Chosen) and not request.selection.claim_ids:
             raise EmptySelection
         if request.settles and request.reason is None:
@@ -122,5 +122,5 @@ def _faults(error: ValidationError) -> dict[str, str]:
     }
     if of_shapes and not found:
         found["selection"] = f"must be one of {_SELECTION_SHAPES}"
-    others = reading.faults(error)
+    others = reading.faults_by_path(error)
     return found | {where: said for where, said in others.items() if where.split(".")[0] != "selection"}

@@ -51,7 +51,7 @@ def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
             rules.rule_values(claim_facts, asked).label("why"),
             _overridden(job, claim_facts).label("overridden"),
         )
-        .select_from(facts.source())
+        .select_from(facts.claims_with_payers())
         .where(selections.condition(job.practice_id, selected, terms=terms))
         .subquery("picked")
     )
@@ -81,7 +81,7 @@ def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
 
 def facts_of_job(job: SettleJob, terms: Terms) -> Facts:
     """Return the facts that the rules use at the preview. A schedule leaves claims to jobs that reserved them."""
-    of_claim = cost_share.facts_for_schedule(job, facts.of_claim(terms))
+    of_claim = cost_share.facts_for_schedule(job, facts.facts_for_claim(terms))
     return of_claim if job.schedule_id is None else exclude_claims_in_open_jobs(of_claim, job.practice_id)
 
 

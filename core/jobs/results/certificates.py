@@ -189,7 +189,7 @@ def _changes_since(session: Session, key: JobKey, written_off_cents: int) -> Sin
                 kind=one.kind.value, claim_id=one.claim_id, line=one.line, responsibility=one.responsibility.value,
                 posted_on=one.posted_on, amount_cents=one.amount_cents, recovered_cents=one.recovered_cents,
             )
-            for one in recoveries.of_job(session, key.practice_id, key.job_id, limit=_LATE_PAYMENTS_MAX)
+            for one in recoveries.list_for_job(session, key.practice_id, key.job_id, limit=_LATE_PAYMENTS_MAX)
         ],
     )  # fmt: skip
 

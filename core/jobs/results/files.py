@@ -20,7 +20,7 @@ from core.jobs.keys import JobKey
 from core.jobs.results import outcomes
 from core.jobs.results.outcomes import ItemRow, ItemsOf
 from core.models.jobs import JobKind
-from core.money import plain_cents
+from core.money import format_plain_amount
 
 PAGE_CLAIMS: Final = 250  # for each query, because other threads wait while its rows are read
 SHEET_ROWS_MAX: Final = 1_048_575  # rows of an XLSX sheet below its header; more rows go to another sheet
@@ -83,7 +83,7 @@ def csv_file(session: Session, key: JobKey, file: File) -> Iterator[str]:
 
 
 def _csv_cell(cell: str | int) -> str:
-    return plain_cents(cell) if isinstance(cell, int) else escape_formula(cell)
+    return format_plain_amount(cell) if isinstance(cell, int) else escape_formula(cell)
 
 
 def xlsx_file(session: Session, key: JobKey, file: File) -> Iterator[bytes]:

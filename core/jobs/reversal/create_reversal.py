@@ -160,7 +160,7 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
             rules.first_match(seen, asked).label("code"),
             rules.rule_values(seen, asked).label("why"),
         )
-        .select_from(facts.source().join(was, _settled(job, was)))
+        .select_from(facts.claims_with_payers().join(was, _settled(job, was)))
         .subquery("judged")
     )
     skips = judged.c.code.is_not(None)
@@ -182,11 +182,11 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
 
 def _facts(job: SettleJob, was: Any) -> Facts:
     reversed_by = eligibility.reversing_job_id(job)
-    of_claim = facts.of_claim(Terms(setting=job.setting, as_of=job.as_of, target_status=job.target_status))
+    of_claim = facts.facts_for_claim(Terms(setting=job.setting, as_of=job.as_of, target_status=job.target_status))
     return replace(
         of_claim,
-        touched_since_settled=eligibility.is_changed_since(job, was),
+        changed_since_settled=eligibility.is_changed_since(job, was),
         already_reversed=reversed_by.is_not(None),
-        late_payment_took_all=eligibility.fully_reversed_by_late_payments(job),
+        fully_reversed_by_late_payment=eligibility.fully_reversed_by_late_payments(job),
         values={**of_claim.values, "version_after": was.version_after, "reversed_by": reversed_by},
     )

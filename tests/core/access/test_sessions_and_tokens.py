@@ -58,7 +58,7 @@ def test_a_deactivated_user_loses_session_and_token_immediately(session: Session
     session.flush()
 
     assert user_sessions.find_actor(session, cookie, NOW, 30) is None
-    assert tokens.actor_of_token(session, token, NOW) is None
+    assert tokens.find_actor_by_token(session, token, NOW) is None
 
 
 def test_abandoned_sessions_are_deleted_at_a_later_sign_in(session: Session, ann: Actor) -> None:
@@ -71,12 +71,12 @@ def test_abandoned_sessions_are_deleted_at_a_later_sign_in(session: Session, ann
 def test_a_token_acts_as_its_user_until_it_is_revoked(session: Session, ann: Actor, biller: User) -> None:
     token = tokens.add_token(session, biller, NOW)
 
-    assert tokens.actor_of_token(session, token, NOW) == ann
+    assert tokens.find_actor_by_token(session, token, NOW) == ann
     number = tokens.revoke(session, token, NOW)
     for revoke_again in (lambda: tokens.revoke(session, token, NOW), lambda: tokens.revoke_by_id(session, number, NOW)):
         with pytest.raises(tokens.NoSuchToken):
             revoke_again()
-    assert tokens.actor_of_token(session, token, NOW) is None
+    assert tokens.find_actor_by_token(session, token, NOW) is None
     assert acts(session) == ["user.added", "token.added", "token.revoked"]
 
 
@@ -85,7 +85,7 @@ def test_a_tokens_last_use_is_recorded_at_most_once_a_minute(session: Session, b
     row = session.query(ApiToken).one()
 
     for seconds, used_at in ((0, 0), (59, 0), (60, 60)):
-        tokens.actor_of_token(session, token, NOW + dt.timedelta(seconds=seconds))
+        tokens.find_actor_by_token(session, token, NOW + dt.timedelta(seconds=seconds))
         session.refresh(row)
         assert row.used_at == NOW + dt.timedelta(seconds=used_at)
 
@@ -94,7 +94,7 @@ def test_a_tokens_last_use_is_recorded_at_most_once_a_minute(session: Session, b
 def test_a_malformed_token_authenticates_no_user(session: Session, biller: User, nonsense: str) -> None:
     tokens.add_token(session, biller, NOW)
 
-    assert tokens.actor_of_token(session, nonsense, NOW) is None
+    assert tokens.find_actor_by_token(session, nonsense, NOW) is None
     assert user_sessions.find_actor(session, nonsense, NOW, 30) is None
 
 

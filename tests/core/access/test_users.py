@@ -122,6 +122,6 @@ def test_a_hash_with_outdated_parameters_is_replaced_at_the_next_sign_in(session
 
 
 def test_a_generated_password_is_long_enough_and_never_repeats() -> None:
-    generated = {users.make_password() for _ in range(100)}
+    generated = {users.generate_password() for _ in range(100)}
     assert len(generated) == 100
     assert all(len(password) >= users.PASSWORD_CHARACTERS_MIN for password in generated)

@@ -141,7 +141,7 @@ def test_deactivating_a_user_ends_their_sessions_and_revokes_their_tokens(
 
     with transaction(practice.sessions) as session:
         assert user_sessions.find_actor(session, cookie, NOW, 60) is None
-        assert tokens.actor_of_token(session, token, NOW) is None
+        assert tokens.find_actor_by_token(session, token, NOW) is None
         assert session.scalars(select(UserSession)).all() == []
         assert session.scalars(select(ApiToken.revoked_at)).all() == [NOW]
         assert user_management.count_sessions_and_tokens(session, session.get_one(User, practice.biller.user_id)) == (
@@ -164,7 +164,7 @@ def test_reactivating_a_user_does_not_revive_old_sessions_or_tokens(practice: Gi
 
     with transaction(practice.sessions) as session:
         assert user_sessions.find_actor(session, cookie, NOW, 60) is None
-        assert tokens.actor_of_token(session, token, NOW) is None
+        assert tokens.find_actor_by_token(session, token, NOW) is None
     assert read(practice, practice.biller).active
     assert [act for act, *_ in audited(practice)] == ["token.added", "user.deactivated", "user.reactivated"]
 
@@ -186,7 +186,7 @@ def test_an_administrator_who_lost_the_role_or_the_account_changes_no_user(
 def test_an_administrator_adds_a_user_with_explicit_limits(practice: GivenPractice, admin: Actor) -> None:
     with transaction(practice.sessions) as session:
         added = user_management.add(
-            session, email="New@Lakeside.example", name="New", role=Role.BILLER, password=users.make_password(),
+            session, email="New@Lakeside.example", name="New", role=Role.BILLER, password=users.generate_password(),
             claim_cents=50_00, job_cents=UNLIMITED, by=admin, now=NOW,
         )  # fmt: skip
         assert (added.email, added.practice_id) == ("new@lakeside.example", practice.id)

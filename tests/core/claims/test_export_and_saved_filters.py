@@ -42,9 +42,9 @@ def test_a_saved_filter_belongs_to_its_practice(practice: GivenPractice) -> None
         saved_filters.save(session, name="  Small   balances ", query=query, by=practice.biller, now=NOW)
 
     with practice.sessions() as session:
-        saved = saved_filters.of_practice(session, practice.id)
+        saved = saved_filters.list_saved_filters(session, practice.id)
         assert [(it.name, it.query) for it in saved] == [("Small balances", "total_due_max=25.00")]
-        assert saved_filters.of_practice(session, other.id) == []
+        assert saved_filters.list_saved_filters(session, other.id) == []
         with pytest.raises(NotFound):
             saved_filters.remove(session, saved[0].id, by=other.biller, now=NOW)
 
@@ -62,8 +62,8 @@ def test_a_user_cannot_replace_or_remove_a_colleagues_filter(practice: GivenPrac
         saved_filters.save(session, name="Mine", query="a=1", by=practice.biller, now=NOW)
         with pytest.raises(FilterNameTaken):
             saved_filters.save(session, name="Mine", query="a=2", by=colleague, now=NOW)
-        mine = saved_filters.of_practice(session, practice.id)[0]
+        mine = saved_filters.list_saved_filters(session, practice.id)[0]
         with pytest.raises(NotAllowed):
             saved_filters.remove(session, mine.id, by=colleague, now=NOW)
         saved_filters.remove(session, mine.id, by=admin, now=NOW)
-        assert saved_filters.of_practice(session, practice.id) == []
+        assert saved_filters.list_saved_filters(session, practice.id) == []

@@ -178,7 +178,7 @@ _LOOSE: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("given", "expected"), _LOOSE)
 def test_a_malformed_filter_value_is_refused_with_its_key(given: dict[str, Any], expected: str) -> None:
-    for read in (ClaimFilter.of, ClaimFilter.of_texts):
+    for read in (ClaimFilter.of, ClaimFilter.from_texts):
         with pytest.raises(BadFilter) as refused:
             read(given)
         assert refused.value.message.startswith(expected)
@@ -198,12 +198,12 @@ def test_a_malformed_filter_value_is_refused_with_its_key(given: dict[str, Any],
 def test_filter_values_in_a_url_mean_the_same_as_typed_values_in_json(
     texts: dict[str, str], means: dict[str, Any]
 ) -> None:
-    assert ClaimFilter.of_texts(texts).given() == ClaimFilter.of(means).given() == means
+    assert ClaimFilter.from_texts(texts).given() == ClaimFilter.of(means).given() == means
     if type(next(iter(means.values()))) in (int, bool):
         with pytest.raises(BadFilter):
             ClaimFilter.of(texts)
         with pytest.raises(BadFilter):
-            ClaimFilter.of_texts(means)
+            ClaimFilter.from_texts(means)
 
 
 def test_a_value_above_its_range_is_refused_with_the_maximum(practice: GivenPractice) -> None:

@@ -140,7 +140,7 @@ def test_a_token_is_alone_on_the_last_line_and_acts_as_its_user(settle: Settle, 
 
     made = settle("token", "add", "ANN@example.org")
 
-    actor = tokens.actor_of_token(session, made.stdout.splitlines()[-1], NOW)
+    actor = tokens.find_actor_by_token(session, made.stdout.splitlines()[-1], NOW)
     assert actor is not None
     assert actor.email == "ann@example.org"
 
@@ -158,7 +158,7 @@ def test_a_leaked_token_is_revoked_alone_by_its_number_or_its_text(settle: Settl
     assert by_itself.stdout.endswith(f"Token {numbers[2]} is revoked.\n")
     assert leaked not in by_itself.output
     assert by_number.stdout == f"Token {numbers[1]} is revoked.\n"
-    opens = [tokens.actor_of_token(session, token, NOW) is not None for token in (leaked, lost, kept)]
+    opens = [tokens.find_actor_by_token(session, token, NOW) is not None for token in (leaked, lost, kept)]
     assert opens == [False, False, True]
     shown = settle("token", "list", "ann@example.org").stdout.splitlines()
     assert [", revoked 20" in line for line in shown] == [False, True, True]

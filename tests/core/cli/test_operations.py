@@ -22,7 +22,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def hear_a_worker(sessions: Sessions) -> None:
     with transaction(sessions) as session:
         now = utc_now()
-        heartbeat.beat(session, ProcessInfo(WORKER, "host", 3, "1", now, {"queues": ["settle"]}), now=now)
+        heartbeat.record_heartbeat(session, ProcessInfo(WORKER, "host", 3, "1", now, {"queues": ["settle"]}), now=now)
 
 
 def test_without_a_worker_operations_reports_it_and_fails(typed: Typed) -> None:
@@ -45,7 +45,7 @@ def test_operations_shows_processes_and_jobs_by_id(typed: Typed, sessions: Sessi
     assert "worker   host:3 settle 1 alive, seen" in answer.stdout
     assert f"job      {job.job_id} of practice {practice.id}: confirmed, 0 of 2" in answer.stdout
     assert "chunks   1 open" in answer.stdout
-    assert f"zones    time zone database {zone_database.in_use().words}" in answer.stdout
+    assert f"zones    time zone database {zone_database.current_database().words}" in answer.stdout
 
 
 def test_operations_is_available_as_json(typed: Typed, sessions: Sessions) -> None:
@@ -55,4 +55,4 @@ def test_operations_is_available_as_json(typed: Typed, sessions: Sessions) -> No
 
     facts = json.loads(answer.stdout)
     assert (answer.exit_code, facts["wrong"], [one["pid"] for one in facts["processes"]]) == (0, [], [3])
-    assert facts["time_zones"] == zone_database.in_use().as_json()
+    assert facts["time_zones"] == zone_database.current_database().as_json()

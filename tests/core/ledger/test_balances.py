@@ -5,7 +5,7 @@ from sqlalchemy import Engine, select, text
 
 from core.db.engine import Sessions, transaction
 from core.intake.sample.make_sample import make_sample
-from core.ledger.balances import CLAIM_CACHES, LINE_CACHES, recompute
+from core.ledger.balances import CLAIM_CACHED_COLUMNS, LINE_CACHED_COLUMNS, recompute
 from core.models.claims import Claim
 from tests.factories import NOW
 
@@ -20,8 +20,8 @@ def practice_id(engine: Engine) -> int:
 
 def cached_balances(sessions: Sessions) -> tuple[list[object], list[object]]:
     with sessions() as session:
-        lines = f"SELECT claim_id, number, {', '.join(LINE_CACHES)} FROM line_item ORDER BY 1, 2"
-        claims = f"SELECT id, {', '.join(CLAIM_CACHES)} FROM claim ORDER BY 1"
+        lines = f"SELECT claim_id, number, {', '.join(LINE_CACHED_COLUMNS)} FROM line_item ORDER BY 1, 2"
+        claims = f"SELECT id, {', '.join(CLAIM_CACHED_COLUMNS)} FROM claim ORDER BY 1"
         return list(session.execute(text(lines))), list(session.execute(text(claims)))
 
 

@@ -16,7 +16,7 @@ from core.jobs.keys import JobKey
 from core.jobs.results import certificates
 from core.jobs.results.certificates import Certificate
 from core.ledger import manual_postings, recoveries, write_offs
-from core.ledger.manual_postings import Posted, parse_entry
+from core.ledger.manual_postings import PostingResult, parse_entry
 from core.models.job_items import Outcome
 from core.models.ledger import Posting, PostingKind
 from core.models.people import Role
@@ -25,7 +25,9 @@ from tests.factories import NOW, GivenPractice, Line, ticking
 from tests.workers import Workers
 
 
-def pay(practice: GivenPractice, cents: int, *, number: str = "1", key: str | None = None, **entry: Any) -> Posted:
+def pay(
+    practice: GivenPractice, cents: int, *, number: str = "1", key: str | None = None, **entry: Any
+) -> PostingResult:
     given = {
         "kind": "payment", "line": 1, "responsibility": "patient", "paid_by": "patient", "amount_cents": cents, **entry
     }  # fmt: skip
@@ -40,7 +42,7 @@ def pay(practice: GivenPractice, cents: int, *, number: str = "1", key: str | No
 
 def unreversed(practice: GivenPractice, number: str = "1") -> list[tuple[int, str, int]]:
     with practice.sessions() as session:
-        found = manual_postings.written_off(session, practice.id, practice.read(number).id)
+        found = manual_postings.list_unreversed_write_offs(session, practice.id, practice.read(number).id)
         return [(line, side.value, cents) for line, side, cents in found]
 
 
@@ -160,7 +162,7 @@ def test_a_late_adjustment_reverses_too_and_a_later_payment_only_its_own_amount(
     assert [one.recovery and one.recovery.recovered_cents for one in (adjusted, paid)] == [40_00, 1]
     assert (status_and_balances(practice), unreversed(practice)) == (("Settled", 0, 0), [(1, "insurance", 59_99)])
     with practice.sessions() as session:
-        assert [one.recovered_cents for one in recoveries.by_month(session, practice.id)] == [1], (
+        assert [one.recovered_cents for one in recoveries.totals_by_month(session, practice.id)] == [1], (
             "the only money received"
         )
     assert practice.violations() == []
@@ -300,7 +302,7 @@ def test_recoveries_are_totaled_by_month_and_listed_newest_first(practice: Given
     pay(practice, 10_00, number="C00002", responsibility="insurance", paid_by="primary")
 
     with practice.sessions() as session:
-        months = recoveries.by_month(session, practice.id)
+        months = recoveries.totals_by_month(session, practice.id)
         first = recoveries.page(session, practice.id, limit=1)
         after = recoveries.parse_cursor(recoveries.cursor(first[0]))
         rest = recoveries.page(session, practice.id, after=after, month=months[0].month, limit=10)

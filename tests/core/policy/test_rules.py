@@ -18,8 +18,8 @@ from core.models.jobs import JobKind
 from core.models.ledger import WriteOffReason
 from core.models.people import Role
 from core.models.practices import PayerClass, Practice, WriteOffSetting
-from core.policy.facts import Terms, of_claim, source
-from core.policy.rules import BY_CODE, RULES, Moment, first_match, rule_values, rules_at
+from core.policy.facts import Terms, claims_with_payers, facts_for_claim
+from core.policy.rules import RULES, RULES_BY_CODE, Moment, first_match, rule_values, rules_at
 from core.practices import exclusions
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
@@ -96,9 +96,11 @@ def test_a_schedule_skips_claims_that_another_unfinished_job_has_reserved(practi
     practice.confirm(open_job)
     with practice.sessions() as session:
         terms = Terms(WriteOffSetting.BOTH, TODAY)
-        seen = preview_items.exclude_claims_in_open_jobs(of_claim(terms), practice.id)
+        seen = preview_items.exclude_claims_in_open_jobs(facts_for_claim(terms), practice.id)
         rules = rules_at(Moment.PREVIEW, kind=JobKind.SETTLE)
-        verdicts = select(Claim.external_id, first_match(seen, rules), rule_values(seen, rules)).select_from(source())
+        verdicts = select(Claim.external_id, first_match(seen, rules), rule_values(seen, rules)).select_from(
+            claims_with_payers()
+        )
         assert {number: (code, values) for number, code, values in session.execute(verdicts)} == {
             "1": ("in_other_job", {"other_job": open_job.job_id}), "2": (None, None),
         }  # fmt: skip
@@ -229,14 +231,14 @@ def test_a_credit_rule_cannot_be_overridden(practice: GivenPractice) -> None:
 
 
 def test_every_rule_has_its_own_code_and_sentence() -> None:
-    assert len(BY_CODE) == len(RULES)
+    assert len(RULES_BY_CODE) == len(RULES)
     assert len({rule.sentence for rule in RULES}) == len(RULES)
 
 
 @pytest.mark.parametrize("kind", list(JobKind))
 def test_a_rule_of_the_run_reads_only_the_claim_and_its_item(kind: JobKind) -> None:
-    excluded = exclusions.Excluded(patient_ids=(1,), payer_ids=(2,))
-    seen = of_claim(
+    excluded = exclusions.ActiveExclusions(patient_ids=(1,), payer_ids=(2,))
+    seen = facts_for_claim(
         Terms(WriteOffSetting.BOTH, TODAY, reason=WriteOffReason.COURTESY, recent_payment_days=7, excluded=excluded)
     )
     promised = {"previewed_version": JobItem.claim_version, "previewed_status": JobItem.billing_status_before}

@@ -9,8 +9,8 @@ from core.models.practices import BillingStatus, Practice, WriteOffSetting
 from core.practices.create import (
     BadPracticeName,
     BadTimeZone,
-    OtherTimeZone,
     PracticeExists,
+    TimeZoneMismatch,
     create_practice,
     find_or_create_practice,
 )
@@ -60,5 +60,5 @@ def test_an_import_finds_the_practice_that_it_created(session: Session) -> None:
 def test_an_import_does_not_change_a_practices_time_zone(session: Session) -> None:
     find_or_create_practice(session, name="Lakeside", time_zone=None, now=NOW)
 
-    with pytest.raises(OtherTimeZone):
+    with pytest.raises(TimeZoneMismatch):
         find_or_create_practice(session, name="Lakeside", time_zone="America/Chicago", now=NOW)

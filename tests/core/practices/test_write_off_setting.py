@@ -33,7 +33,7 @@ def provider(session: Session, practice_id: int) -> str:
 
 
 def make_actor(session: Session, practice_id: int, role: Role) -> Actor:
-    email, password = f"{role}@example.org", users.make_password()
+    email, password = f"{role}@example.org", users.generate_password()
     user = users.add_user(
         session, practice_id=practice_id, email=email, name=f"The {role}", role=role, password=password, now=NOW
     )

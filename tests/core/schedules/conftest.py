@@ -17,7 +17,7 @@ from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import reports, schedule_commands, schedule_queries, tick, time_zone
 from core.schedules.reports import RunReport
 from core.schedules.requests import ScheduleRequest
-from core.schedules.tick import Ticked
+from core.schedules.tick import TickResult
 from tests.factories import GivenPractice, a_practice
 
 EVERY_DAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -60,7 +60,7 @@ class ScheduledPractice:
             found = select(Schedule).where(Schedule.practice_id == self.practice.id, Schedule.id == schedule_id)
             return session.scalars(found).one()
 
-    def tick(self, now: dt.datetime) -> Ticked:
+    def tick(self, now: dt.datetime) -> TickResult:
         return tick.tick(self.sessions, now=now)
 
     def runs(self, schedule_id: int | None = None) -> list[ScheduleRun]:

@@ -158,10 +158,10 @@ def test_a_server_that_was_down_gets_the_mail_when_it_is_up(scheduled: Scheduled
     assert send(scheduled, FIRST_RUN) == 0
     run = scheduled.run()
     assert (run.mail_state, run.mail_tries) == (MailState.DUE, 1)
-    assert run.mail_not_before == FIRST_RUN + mail.WAITS[0]
+    assert run.mail_not_before == FIRST_RUN + mail.RETRY_WAITS[0]
     server.up()
     assert send(scheduled, FIRST_RUN + dt.timedelta(seconds=30)) == 0, "it is not retried every half minute"
-    assert send(scheduled, FIRST_RUN + mail.WAITS[0]) == 1
+    assert send(scheduled, FIRST_RUN + mail.RETRY_WAITS[0]) == 1
 
     assert len(server.letters) == 1
 
@@ -174,17 +174,17 @@ def test_a_refusing_server_is_retried_at_growing_intervals_until_the_mail_is_dis
     server.mood = mood
     now = FIRST_RUN
 
-    waits = iter(mail.WAITS)
+    waits = iter(mail.RETRY_WAITS)
     while scheduled.run().mail_state is not MailState.GIVEN_UP:
-        assert now <= FIRST_RUN + mail.MAIL_LIFE + mail.WAITS[-1]
+        assert now <= FIRST_RUN + mail.MAIL_LIFE + mail.RETRY_WAITS[-1]
         assert send(scheduled, now) == 0
-        now += next(waits, mail.WAITS[-1])
+        now += next(waits, mail.RETRY_WAITS[-1])
     server.mood = Mood.TAKES
     assert send(scheduled, now) == 0
 
     run = scheduled.run()
     assert now - FIRST_RUN >= mail.MAIL_LIFE
-    assert run.mail_tries == server.visits > len(mail.WAITS)
+    assert run.mail_tries == server.visits > len(mail.RETRY_WAITS)
     with scheduled.sessions() as session:
         discarded = select(AuditEntry).where(AuditEntry.act == "schedule.mail_given_up")
         assert session.scalars(discarded).one().facts == {"run": run.id, "tries": run.mail_tries}
@@ -201,7 +201,7 @@ def test_a_deferred_address_gets_the_mail_later_and_the_others_get_it_once(
     assert (run.mail_state, run.mail_pending_to) == (MailState.DUE, [TO[1]])
     assert descriptions.describe_mail(run).endswith("It was not taken for 1 of 2 addresses")
     server.defers = ""
-    assert send(scheduled, FIRST_RUN + mail.WAITS[0]) == 1
+    assert send(scheduled, FIRST_RUN + mail.RETRY_WAITS[0]) == 1
 
     assert [letter.recipients for letter in server.letters] == [[f"<{to}>"] for to in TO]
     assert [scheduled.run().mail_state, scheduled.run().mail_pending_to] == [MailState.SENT, []]
@@ -229,7 +229,7 @@ def test_a_handshake_that_never_ends_is_abandoned_in_time(
     server.mood = Mood.DRIPS_A_HANDSHAKE
     monkeypatch.setenv("SETTLE_SMTP_URL", server.url.replace("smtp:", "smtps:"))
     load_settings.cache_clear()
-    monkeypatch.setattr(smtp, "WHOLE_SECONDS", 0.2)
+    monkeypatch.setattr(smtp, "TOTAL_SECONDS", 0.2)
 
     assert send(scheduled, FIRST_RUN) == 0  # without a timeout this would never return
 
@@ -267,7 +267,7 @@ def test_a_hanging_server_blocks_neither_ticks_nor_transactions_and_is_abandoned
     settled_run(scheduled)
     server.mood = mood
     monkeypatch.setattr(smtp, "ANSWER_SECONDS", 60)  # so that the test decides when the wait ends
-    monkeypatch.setattr(smtp, "WHOLE_SECONDS", 60)
+    monkeypatch.setattr(smtp, "TOTAL_SECONDS", 60)
     has_mail = scheduled.tick(FIRST_RUN).has_mail
     sending = threading.Thread(target=mail.send_due, args=[scheduled.sessions], kwargs={"clock": lambda: FIRST_RUN})
     sending.start()
@@ -289,7 +289,7 @@ def test_a_hanging_server_blocks_neither_ticks_nor_transactions_and_is_abandoned
     assert scheduled.runs()[0].mail_state is MailState.DUE
 
 
-@pytest.mark.parametrize(("mood", "limit"), [(Mood.HANGS, "ANSWER_SECONDS"), (Mood.DRIPS, "WHOLE_SECONDS")])
+@pytest.mark.parametrize(("mood", "limit"), [(Mood.HANGS, "ANSWER_SECONDS"), (Mood.DRIPS, "TOTAL_SECONDS")])
 def test_neither_silence_nor_a_slow_drip_of_bytes_lasts_forever(
     scheduled: ScheduledPractice, server: MailServer, mood: Mood, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,7 +310,7 @@ def test_a_mail_without_a_final_answer_is_sent_again_under_the_same_id(
     assert send(scheduled, FIRST_RUN) == 0
     server.mood = Mood.TAKES
 
-    assert send(scheduled, FIRST_RUN + mail.WAITS[0]) == 1
+    assert send(scheduled, FIRST_RUN + mail.RETRY_WAITS[0]) == 1
 
     first, second = server.letters
     assert first.message["Message-ID"] == second.message["Message-ID"]

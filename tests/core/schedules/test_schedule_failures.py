@@ -89,7 +89,10 @@ def test_a_run_that_fails_until_its_grace_period_ends_is_recorded_and_the_next_r
     scheduled.tick(FIRST_RUN + dt.timedelta(minutes=61))
     scheduled.tick(FIRST_RUN + DAY)
 
-    assert scheduled.outcomes() == [("2026-11-24", "failed", descriptions.BROKE), ("2026-11-25", "job", None)]
+    assert scheduled.outcomes() == [
+        ("2026-11-24", "failed", descriptions.UNEXPECTED_ERROR),
+        ("2026-11-25", "job", None),
+    ]
     with scheduled.sessions() as session:
         failures = select(AuditEntry).where(AuditEntry.act == "schedule.night_failed")
         assert len(session.scalars(failures).all()) == 1
@@ -121,14 +124,14 @@ def test_a_failing_run_does_not_mark_earlier_missed_runs_as_failed(scheduled: Sc
     assert scheduled.outcomes() == [
         ("2026-11-24", "missed", descriptions.TOO_LATE),
         ("2026-11-25", "missed", descriptions.TOO_LATE),
-        ("2026-11-26", "failed", descriptions.BROKE),
+        ("2026-11-26", "failed", descriptions.UNEXPECTED_ERROR),
     ]
 
 
 def test_a_locked_row_delays_only_its_own_practices_runs(
     scheduled: ScheduledPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeouts, "LOCK", "100ms")
+    monkeypatch.setattr(timeouts, "LOCK_TIMEOUT", "100ms")
     scheduled.schedule(local_time="02:29")
     other = a_practice(scheduled.sessions, name="Other")
     with transaction(scheduled.sessions) as session:

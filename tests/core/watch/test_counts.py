@@ -9,19 +9,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.db.engine import Sessions, make_engine, make_sessions
 from core.watch import statistics, tally
-from core.watch.metric_names import COUNTED, OTHER
+from core.watch.metric_names import METRIC_DEFINITIONS, OTHER
 
 
 @pytest.fixture(autouse=True)
 def _empty_tally() -> Iterator[None]:
-    tally._counted.clear()
+    tally._counts.clear()
     yield
-    tally._counted.clear()
+    tally._counts.clear()
 
 
 def flushed_counts(sessions: Sessions) -> dict[tuple[str, str], float]:
     with sessions() as session:
-        return statistics.tallies(session)
+        return statistics.counter_values(session)
 
 
 def test_counts_of_several_flushes_add_up(sessions: Sessions) -> None:
@@ -33,7 +33,7 @@ def test_counts_of_several_flushes_add_up(sessions: Sessions) -> None:
     tally.flush(sessions)
 
     assert flushed_counts(sessions) == {("hints_sent", "settle.work"): 5, ("hints_sent", "settle.prepare"): 1}
-    assert tally.waiting() == 0
+    assert tally.unwritten_counters() == 0
 
 
 def test_an_unforeseen_label_is_counted_as_other(sessions: Sessions) -> None:
@@ -71,11 +71,11 @@ def test_a_forked_process_does_not_flush_its_parents_counts_again(sessions: Sess
 
     child = os.fork()
     if child == 0:
-        os._exit(tally.waiting())
+        os._exit(tally.unwritten_counters())
     _, status = os.waitpid(child, 0)
 
     assert os.waitstatus_to_exitcode(status) == 0
-    assert tally.waiting() == 1
+    assert tally.unwritten_counters() == 1
 
 
 def test_threads_that_count_and_flush_at_once_lose_no_count(sessions: Sessions) -> None:
@@ -95,5 +95,5 @@ def test_threads_that_count_and_flush_at_once_lose_no_count(sessions: Sessions) 
 
 
 def test_no_metric_has_more_than_a_few_dozen_labels() -> None:
-    for metric in COUNTED.values():
+    for metric in METRIC_DEFINITIONS.values():
         assert len(metric.labels) + len(metric.buckets) <= 60

@@ -17,7 +17,7 @@ from tests.waiting import eventually
 def test_a_slow_blocked_or_failing_query_is_omitted_and_the_others_are_answered(
     sessions: Sessions, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deadline, "QUESTION_SECONDS", 0.5)
+    monkeypatch.setattr(deadline, "QUERY_SECONDS", 0.5)
     budget = QueryBudget(sessions)
     with engine.connect() as locker:
         locker.execute(text("LOCK TABLE claim IN ACCESS EXCLUSIVE MODE"))
@@ -31,7 +31,7 @@ def test_a_slow_blocked_or_failing_query_is_omitted_and_the_others_are_answered(
 def test_several_statements_of_one_query_share_its_time_limit(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deadline, "QUESTION_SECONDS", 0.3)
+    monkeypatch.setattr(deadline, "QUERY_SECONDS", 0.3)
     finished = []
 
     def query(session: object) -> None:
@@ -44,7 +44,7 @@ def test_several_statements_of_one_query_share_its_time_limit(
 
 
 def test_no_query_runs_after_the_time_of_the_round_is_over(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadline, "ROUND_SECONDS", 0)
+    monkeypatch.setattr(deadline, "BUDGET_SECONDS", 0)
 
     budget = QueryBudget(sessions)
 

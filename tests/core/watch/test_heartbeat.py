@@ -24,7 +24,7 @@ def a_process(kind: str = WORKER, pid: int = 7, **details: object) -> ProcessInf
 
 def beat(sessions: Sessions, process: ProcessInfo, *, at: dt.datetime = NOW) -> None:
     with transaction(sessions) as session:
-        heartbeat.beat(session, process, now=at)
+        heartbeat.record_heartbeat(session, process, now=at)
 
 
 def alive(sessions: Sessions, *, at: dt.datetime) -> set[str]:
@@ -50,7 +50,7 @@ def test_a_process_is_alive_while_its_heartbeats_are_recent(sessions: Sessions) 
 def test_a_stopped_process_is_not_alive_and_a_restarted_one_is(sessions: Sessions) -> None:
     beat(sessions, a_process())
     with transaction(sessions) as session:
-        heartbeat.stop(session, a_process(), now=NOW)
+        heartbeat.record_stop(session, a_process(), now=NOW)
     assert alive(sessions, at=NOW) == set()
 
     beat(sessions, a_process(), at=NOW + SECOND)
@@ -68,7 +68,7 @@ def test_a_process_without_heartbeats_for_a_day_is_deleted(sessions: Sessions) -
 def test_a_heartbeat_in_progress_at_the_stop_does_not_undo_the_stop(sessions: Sessions) -> None:
     beat(sessions, a_process())
     with transaction(sessions) as session:
-        heartbeat.stop(session, a_process(), now=NOW + SECOND)
+        heartbeat.record_stop(session, a_process(), now=NOW + SECOND)
     beat(sessions, a_process(), at=NOW + SECOND)
 
     with sessions() as session:
@@ -79,8 +79,8 @@ def test_a_heartbeat_in_progress_at_the_stop_does_not_undo_the_stop(sessions: Se
 def test_the_last_tick_is_the_latest_one(sessions: Sessions) -> None:
     with transaction(sessions) as session:
         assert heartbeat.last_tick(session) is None
-        heartbeat.ticked(session, now=NOW)
-        heartbeat.ticked(session, now=NOW - 9 * SECOND)
+        heartbeat.record_tick(session, now=NOW)
+        heartbeat.record_tick(session, now=NOW - 9 * SECOND)
         assert heartbeat.last_tick(session) == NOW
 
 
@@ -120,7 +120,7 @@ def test_a_stalled_job_and_an_installation_without_a_worker_are_reported(
 def test_an_old_time_zone_database_is_a_warning(sessions: Sessions) -> None:
     beat(sessions, a_process())
     seen = overview.fetch_overview(sessions, now=NOW)
-    assert seen.time_zones == zone_database.in_use()
+    assert seen.time_zones == zone_database.current_database()
 
     (warning,) = warnings(replace(seen, time_zones=ZoneDatabase("/anywhere", "2025b", "system")))
 
@@ -128,7 +128,7 @@ def test_an_old_time_zone_database_is_a_warning(sessions: Sessions) -> None:
 
 
 def test_processes_with_different_time_zone_databases_are_a_warning(sessions: Sessions) -> None:
-    newest = zone_database.in_use().version
+    newest = zone_database.current_database().version
     beat(sessions, a_process(pid=1, time_zones=newest))
     beat(sessions, a_process(pid=2, time_zones=newest))
     beat(sessions, ProcessInfo(WEB, "host", 3, "0.1", NOW))  # an older version does not report this field

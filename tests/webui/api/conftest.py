@@ -139,7 +139,7 @@ class World:
                 email=f"{role}.{next(_keys)}@example.org",
                 name=f"The {role}",
                 role=role,
-                password=users.make_password(),
+                password=users.generate_password(),
                 now=NOON,
             )
             return Api(self.app.test_client(), tokens.add_token(session, user, NOON), user.practice_id)

@@ -28,7 +28,7 @@ def test_jobs_of_every_practice_are_shown_by_id_and_count(world: World, biller: 
     for api, (_, job_id) in zip((biller, stranger), sorted(jobs), strict=True):
         assert api.confirm(job_id).status_code == 202
     with transaction(make_sessions(world.engine)) as session:
-        heartbeat.beat(session, ProcessInfo(WORKER, "host", 3, "1", NOON, {"queues": ["settle"]}), now=NOON)
+        heartbeat.record_heartbeat(session, ProcessInfo(WORKER, "host", 3, "1", NOON, {"queues": ["settle"]}), now=NOON)
 
     answer = world.api(Role.OPS).get(PATH)
 
@@ -42,7 +42,7 @@ def test_jobs_of_every_practice_are_shown_by_id_and_count(world: World, biller: 
         ("worker", True, ["settle"])
     ]
     assert overview["broker"] is None
-    assert overview["time_zones"] == zone_database.in_use().as_json()
+    assert overview["time_zones"] == zone_database.current_database().as_json()
     assert overview["failures_24_hours"] == {}
     assert "cents" not in answer.get_data(as_text=True)
 

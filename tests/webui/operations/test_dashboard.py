@@ -31,7 +31,7 @@ def ops(browser_of: OPEN, practice: GivenPractice) -> Browser:
 def record_heartbeats(sessions: Sessions, *processes: ProcessInfo, at: dt.datetime = NOW) -> None:
     with transaction(sessions) as session:
         for process in processes:
-            heartbeat.beat(session, process, now=at)
+            heartbeat.record_heartbeat(session, process, now=at)
 
 
 def with_broker(app: OpenAPI, url: str) -> None:
@@ -55,10 +55,10 @@ def test_operators_land_on_the_operations_page_and_other_roles_cannot_open_it(
 def test_the_page_shows_the_time_zone_database_and_warns_when_it_is_outdated(
     ops: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert f"Time zone database {zone_database.in_use().words}" in ops.says(PAGE)
+    assert f"Time zone database {zone_database.current_database().words}" in ops.says(PAGE)
     assert "Install a newer tzdata wheel" not in ops.says(PAGE)
 
-    monkeypatch.setattr(zone_database, "NEEDED", "2999a")
+    monkeypatch.setattr(zone_database, "MINIMUM_RELEASE", "2999a")
     assert "Install a newer tzdata wheel" in ops.says(PAGE)
 
 

@@ -36,12 +36,12 @@ def test_healthz_reports_a_live_process(database_url: str) -> None:
 
 def hear_a_worker(sessions: Sessions, *, at: dt.datetime = NOW) -> None:
     with transaction(sessions) as session:
-        heartbeat.beat(session, ProcessInfo(WORKER, "host", 1, "1", NOW, {"queues": ["settle"]}), now=at)
+        heartbeat.record_heartbeat(session, ProcessInfo(WORKER, "host", 1, "1", NOW, {"queues": ["settle"]}), now=at)
 
 
 def test_readyz_reports_ready_when_everything_works(database_url: str, broker_url: str, sessions: Sessions) -> None:
     hear_a_worker(sessions)
-    zones = zone_database.in_use()
+    zones = zone_database.current_database()
     assert _get(database_url, broker_url, "/readyz") == (
         200,
         {
@@ -125,7 +125,7 @@ def test_a_missing_tick_is_reported(database_url: str, broker_url: str, sessions
     later = NOW + dt.timedelta(minutes=6)
     hear_a_worker(sessions, at=later)
     with transaction(sessions) as session:
-        heartbeat.ticked(session, now=NOW)
+        heartbeat.record_tick(session, now=NOW)
 
     status, answer = _get(database_url, broker_url, "/readyz", at=later)
 

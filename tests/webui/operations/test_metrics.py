@@ -34,7 +34,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 @pytest.fixture(autouse=True)
 def _without_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "CACHE_SECONDS", 0)
-    tally._counted.clear()
+    tally._counts.clear()
 
 
 @contextmanager
@@ -117,11 +117,11 @@ def test_a_scrape_shows_what_waits_and_which_processes_are_alive(
     practice.claims(8)
     practice.confirm(practice.preview(chunk_claims=4))
     with transaction(sessions) as session:
-        heartbeat.beat(
+        heartbeat.record_heartbeat(
             session, ProcessInfo(WORKER, "h", 1, "1", NOW, {"queues": ["settle"]}), now=NOW + dt.timedelta(seconds=90)
         )
-        heartbeat.beat(session, ProcessInfo(WEB, "h", 2, "1", NOW), now=NOW)
-        heartbeat.ticked(session, now=NOW + dt.timedelta(seconds=30))
+        heartbeat.record_heartbeat(session, ProcessInfo(WEB, "h", 2, "1", NOW), now=NOW)
+        heartbeat.record_tick(session, now=NOW + dt.timedelta(seconds=30))
         session.execute(text("UPDATE claim SET balance_mismatch = external_id = 'C00001'"))
     with an_app(database_url, at=NOW + dt.timedelta(seconds=100)) as client:
         found = scrape(client)
@@ -196,9 +196,9 @@ def test_slow_queries_do_not_keep_other_metrics_from_being_collected(
     def slower(session: Session, now: dt.datetime) -> Iterator[Metric]:
         return slow(session, now)
 
-    monkeypatch.setattr(deadline, "ROUND_SECONDS", 2.5)
-    monkeypatch.setattr(deadline, "QUESTION_SECONDS", 0.8)
-    monkeypatch.setattr(metrics, "_QUESTIONS", (slow, slower, *metrics._QUESTIONS))
+    monkeypatch.setattr(deadline, "BUDGET_SECONDS", 2.5)
+    monkeypatch.setattr(deadline, "QUERY_SECONDS", 0.8)
+    monkeypatch.setattr(metrics, "_QUERIES", (slow, slower, *metrics._QUERIES))
     with an_app(database_url) as client:
         first, second = scrape(client), scrape(client)
 
@@ -227,8 +227,8 @@ def test_live_processes_are_counted_among_many_dead_ones(database_url: str, sess
     with transaction(sessions) as session:
         long_ago = NOW - dt.timedelta(hours=2)
         for pid in range(heartbeat.PROCESSES_MAX):
-            heartbeat.beat(session, ProcessInfo(WEB, "h", pid, "1", long_ago), now=long_ago)
-        heartbeat.beat(session, ProcessInfo(WORKER, "h", 9, "1", NOW, {"queues": ["settle"]}), now=NOW)
+            heartbeat.record_heartbeat(session, ProcessInfo(WEB, "h", pid, "1", long_ago), now=long_ago)
+        heartbeat.record_heartbeat(session, ProcessInfo(WORKER, "h", 9, "1", NOW, {"queues": ["settle"]}), now=NOW)
     with an_app(database_url) as client:
         found, ready = scrape(client), client.get("/readyz").json
 

@@ -137,7 +137,7 @@ def test_the_audit_names_the_right_user_and_the_practices_own_patient_numbers(
     with practice.sessions() as session:
         cai = users.add_user(
             session, practice_id=practice.id, email="cai@x.example", name="Cai", role=Role.BILLER,
-            password=users.make_password(), now=NOW,
+            password=users.generate_password(), now=NOW,
         )  # fmt: skip
         with pytest.raises(users.SignInFailed):
             users.sign_in(session, email=cai.email, password="wrong", now=NOW)

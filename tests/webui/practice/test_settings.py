@@ -20,7 +20,7 @@ def admin(practice: GivenPractice, browser_of: OPEN) -> Browser:
     return browser_of(practice.person("m.chen@lakeside.example", Role.ADMIN))
 
 
-def setting_of(practice: GivenPractice) -> write_off_setting.Overview:
+def setting_of(practice: GivenPractice) -> write_off_setting.SettingsOverview:
     with practice.sessions() as session:
         return write_off_setting.overview(session, practice.id)
 

@@ -529,7 +529,7 @@ def test_a_schedule_stops_when_its_owner_leaves_and_the_user_who_resumes_it_owns
 def test_every_filter_field_and_every_run_state_has_a_label() -> None:
     keys = {field.alias or name for name, field in ClaimFilter.model_fields.items()}
     assert set(schedule_labels.FILTER_LABELS) == keys
-    states = {*descriptions.STATES.values(), *RunOutcome, reports.HELD, reports.NONE_SETTLED} - {RunOutcome.JOB}
+    states = {*descriptions.STATE_LABELS.values(), *RunOutcome, reports.HELD, reports.NONE_SETTLED} - {RunOutcome.JOB}
     assert set(schedule_labels.REPORT) == {str(state) for state in states}
 
 

@@ -268,7 +268,7 @@ def _state(practice: GivenPractice, number: str) -> tuple[str, int, int]:
     """Return the billing status, the insurance balance, and the unreversed insurance write-off."""
     claim = practice.read(number)
     with practice.sessions() as session:
-        unreversed = manual_postings.written_off(session, practice.id, claim.id)
+        unreversed = manual_postings.list_unreversed_write_offs(session, practice.id, claim.id)
     return claim.billing_status, claim.insurance_due, sum(one.cents for one in unreversed)
 
 
