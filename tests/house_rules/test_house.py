@@ -37,6 +37,18 @@ def test_files_and_functions_stay_small(path: Path) -> None:
             assert node.end_lineno - node.lineno < FUNCTION_LINES_MAX, node.name
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_no_import_gives_a_part_of_the_product_another_name(path: Path) -> None:
+    renamed = [
+        f"{node.module}.{one.name} as {one.asname}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("core", "worker", "webui")
+        for one in node.names
+        if one.asname
+    ]
+    assert renamed == [], "one name for one thing: rename the module or the function instead"
+
+
 def test_every_command_is_found_in_the_module_that_declares_it() -> None:
     modules = [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name != "__main__"]
     declared = {
