@@ -1,7 +1,7 @@
 """A job's requesters: the user who previewed it and the user who confirmed it. Neither may approve it.
 
 They are often the same user. A scheduled run has its owner as requester, and for "run now" also the user who pressed
-it.
+it. The user who created the schedule is no requester, but may not approve its jobs either.
 """
 
 from sqlalchemy import ColumnElement, case, or_

@@ -1,4 +1,7 @@
-"""The failure budget: a job with too many failed claims halts until a user resumes or cancels it."""
+"""The failure budget: a job with too many failed claims halts until a user resumes or cancels it.
+
+It is checked after each chunk but the last, because then nothing is left to halt and the job completes.
+"""
 
 from sqlalchemy import and_, func, select, true
 from sqlalchemy.orm import Session

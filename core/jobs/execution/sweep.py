@@ -1,4 +1,4 @@
-"""Find whatever was left undone after a lost hint, a dead worker or a broker outage. Nothing else recovers work."""
+"""Find whatever was left undone after a lost hint, a dead worker or a broker outage: what polling does not find."""
 
 import datetime as dt
 from typing import Final, NamedTuple

@@ -185,7 +185,7 @@ def _facts(job: SettleJob, was: Any) -> Facts:
     of_claim = facts.facts_for_claim(Terms(setting=job.setting, as_of=job.as_of, target_status=job.target_status))
     return replace(
         of_claim,
-        changed_since_settled=eligibility.is_changed_since(job, was),
+        changed_since_settled=eligibility.changed_since_settled(job, was),
         already_reversed=reversed_by.is_not(None),
         fully_reversed_by_late_payment=eligibility.fully_reversed_by_late_payments(job),
         values={**of_claim.values, "version_after": was.version_after, "reversed_by": reversed_by},

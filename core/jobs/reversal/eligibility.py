@@ -33,7 +33,7 @@ def reversing_job_id(job: SettleJob) -> ColumnElement[int | None]:
     return taken.correlate(Claim).scalar_subquery()
 
 
-def is_changed_since(job: SettleJob, was: Any) -> ColumnElement[bool]:
+def changed_since_settled(job: SettleJob, was: Any) -> ColumnElement[bool]:
     """Return the condition that the claim was changed after the original job and that the change is still in effect."""
     changed = Claim.version != was.version_after
     last_of_mine = _last_posting(job)
