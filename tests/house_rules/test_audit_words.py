@@ -47,7 +47,7 @@ def _recordings() -> Iterator[Recording]:
                     continue
                 acts = {act for act in texts(call.args, named) if writes and AN_ACT.fullmatch(act)}
                 acts |= {f"job.{part}" for part in texts((k.value for k in call.keywords if k.arg == "act"), {})}
-                if path.parts[-2:] == ("schedules", "schedule_commands.py") and getattr(call.func, "id", "") == "_audit":
+                if path.name == "schedule_commands.py" and getattr(call.func, "id", "") == "_audit":
                     acts |= {f"schedule.{part}" for part in texts(call.args[2:3], {})}
                 yield from (Recording(act, function) for act in acts)
 

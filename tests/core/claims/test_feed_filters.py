@@ -150,7 +150,10 @@ _LOOSE: list[tuple[dict[str, Any], str]] = [
     ({"from": "2026-11-01T00:00:00"}, "from: write the date as YYYY-MM-DD"),
     ({"to": "20261101"}, "to: write the date as YYYY-MM-DD"),
     ({"to": " 2026-11-01"}, "to: write the date as YYYY-MM-DD"),
-    ({"last_payment_before": "2026-02-30"}, "last_payment_before: no calendar has this day"),
+    (
+        {"last_payment_before": "2026-02-30"},
+        "last_payment_before: this date does not exist",
+    ),
     ({"total_due_max_cents": 50.0}, "total_due_max_cents: write whole cents, such as 5000 for $50.00"),
     ({"total_due_max_cents": "50.00"}, "total_due_max_cents: write whole cents"),
     ({"total_due_max_cents": " 50 "}, "total_due_max_cents: write whole cents"),

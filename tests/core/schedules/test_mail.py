@@ -14,6 +14,7 @@ from core.jobs.keys import JobKey
 from core.models.people import AuditEntry
 from core.models.schedules import MailState
 from core.schedules import descriptions, mail, smtp
+from core.schedules.runs import MAIL_EXPIRES_AFTER
 from core.settings import load_settings
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice
 from tests.core.schedules.mail_server import MailServer, Mood
@@ -74,7 +75,7 @@ def test_a_mail_contains_no_patient_data_and_no_dollars(scheduled: ScheduledPrac
     send(scheduled, FIRST_RUN)
 
     whole = server.letters[0].message.as_string()
-    assert "waits for another person" in whole
+    assert "needs another user's approval" in whole
     assert not any(secret in whole for secret in ("anary", "CANARY", "$", "Patient", "C00001", "15.00", "Lakeside"))
 
 
@@ -107,8 +108,8 @@ def test_a_job_awaiting_approval_is_mailed_as_waiting_and_again_when_it_ended(
     subjects = [letter.message["Subject"].partition(": ")[2] for letter in server.letters]
     assert subjects == ["waiting", "final result: settled"]
     first, last = server.letters
-    assert "another mail says what became of it" in first.message.get_content()
-    assert "This will change" not in last.message.get_content()
+    assert "This is not final. Another e-mail will follow." in first.message.get_content()
+    assert "This is not final" not in last.message.get_content()
     assert first.message["Message-ID"] != last.message["Message-ID"]
 
 
@@ -176,14 +177,14 @@ def test_a_refusing_server_is_retried_at_growing_intervals_until_the_mail_is_dis
 
     waits = iter(mail.RETRY_WAITS)
     while scheduled.run().mail_state is not MailState.GIVEN_UP:
-        assert now <= FIRST_RUN + mail.MAIL_LIFE + mail.RETRY_WAITS[-1]
+        assert now <= FIRST_RUN + MAIL_EXPIRES_AFTER + mail.RETRY_WAITS[-1]
         assert send(scheduled, now) == 0
         now += next(waits, mail.RETRY_WAITS[-1])
     server.mood = Mood.TAKES
     assert send(scheduled, now) == 0
 
     run = scheduled.run()
-    assert now - FIRST_RUN >= mail.MAIL_LIFE
+    assert now - FIRST_RUN >= MAIL_EXPIRES_AFTER
     assert run.mail_tries == server.visits > len(mail.RETRY_WAITS)
     with scheduled.sessions() as session:
         discarded = select(AuditEntry).where(AuditEntry.act == "schedule.mail_given_up")
@@ -199,13 +200,13 @@ def test_a_deferred_address_gets_the_mail_later_and_the_others_get_it_once(
     assert send(scheduled, FIRST_RUN) == 0
     run = scheduled.run()
     assert (run.mail_state, run.mail_pending_to) == (MailState.DUE, [TO[1]])
-    assert descriptions.describe_mail(run).endswith("It was not taken for 1 of 2 addresses")
+    assert descriptions.describe_mail(run).endswith("1 of 2 addresses did not get it")
     server.defers = ""
     assert send(scheduled, FIRST_RUN + mail.RETRY_WAITS[0]) == 1
 
     assert [letter.recipients for letter in server.letters] == [[f"<{to}>"] for to in TO]
     assert [scheduled.run().mail_state, scheduled.run().mail_pending_to] == [MailState.SENT, []]
-    assert "not taken" not in descriptions.describe_mail(scheduled.run())
+    assert "did not get it" not in descriptions.describe_mail(scheduled.run())
 
 
 def test_a_name_lookup_that_hangs_does_not_block_the_sender(

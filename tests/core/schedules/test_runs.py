@@ -131,7 +131,7 @@ def test_a_job_over_a_cap_of_one_claim_or_one_cent_awaits_approval(
     assert found.jobs.work == []
     report = scheduled.report(scheduled.run(), FIRST_RUN)
     assert (report.state, report.over, report.settled, report.remaining) == ("waiting", (code,), 0, 2)
-    assert "waits for another person" in report.sentence
+    assert "needs another user's approval" in report.sentence
     scheduled.work(FIRST_RUN)
     assert scheduled.practice.write_offs("C00001") == []
 
@@ -175,7 +175,7 @@ def test_a_run_skips_claims_reserved_by_a_waiting_job_and_names_the_job(schedule
     assert (waiting.status, second.status) == (JobStatus.AWAITING_APPROVAL, JobStatus.REPORTED)
     report = scheduled.report(scheduled.runs()[1], FIRST_RUN + DAY)
     assert (report.state, report.held_by, report.skipped) == ("held", (waiting.id,), 2)
-    assert f"Left to the open job {waiting.id}: 2 claims" in report.sentence
+    assert f"Left to the unfinished job {waiting.id}: 2 claims" in report.sentence
 
 
 def test_the_next_run_settles_new_claims_although_a_job_waits(scheduled: ScheduledPractice) -> None:
@@ -231,7 +231,7 @@ def test_a_run_past_its_grace_period_is_recorded_as_missed_with_the_reason(sched
     assert scheduled.jobs() == []
     report = scheduled.report(scheduled.run(), FIRST_RUN)
     assert (report.state, report.is_final) == ("missed", True)
-    assert "until its deadline" in report.sentence
+    assert "No process was running to start it before its deadline" in report.sentence
 
 
 def test_after_three_days_without_beat_one_run_starts_late_and_the_others_are_missed(

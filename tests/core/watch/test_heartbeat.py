@@ -113,8 +113,8 @@ def test_a_stalled_job_and_an_installation_without_a_worker_are_reported(
 
     warning = " ".join(warnings(overview.fetch_overview(sessions, now=NOW + 61 * SECOND)))
 
-    assert "No worker lives" in warning
-    assert "1 running job has not moved for a minute" in warning
+    assert "No worker is running. Jobs wait until one is started." in warning
+    assert "1 running job has made no progress for a minute" in warning
 
 
 def test_an_old_time_zone_database_is_a_warning(sessions: Sessions) -> None:
