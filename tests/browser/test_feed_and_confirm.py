@@ -65,7 +65,7 @@ def test_all_matching_claims_except_one_are_selected(feed: Page) -> None:
     feed.get_by_role("link", name="Next").click()
     expect(feed.locator("#picked-count")).to_have_text("59 of 60, 1 excluded")
     preview(feed)
-    expect(feed.locator("dialog header p").first).to_contain_text("batch status change of 59 claims to Settled")
+    expect(feed.locator("dialog header p").first).to_contain_text("Confirm the status change of 59 claims to Settled")
 
 
 def test_changing_the_filter_clears_the_selection_with_a_message(feed: Page) -> None:

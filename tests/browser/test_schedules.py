@@ -53,7 +53,7 @@ def test_a_schedule_made_from_a_feed_filter_settles_and_reports(
     page = open_as("/claims?total_due_max=50.00", admin, java_script_enabled=scripts)
 
     page.get_by_role("link", name="Schedule this filter nightly").click()
-    expect(page.get_by_label("Total due, $, at most")).to_have_value("50.00")
+    expect(page.get_by_label("Total balance, $, max")).to_have_value("50.00")
     fill_in(page)
     page.get_by_role("button", name="Estimate").click()
     expect(page.locator("#tonight")).to_contain_text("Would settle 3")

@@ -45,7 +45,7 @@ def test_an_unexpected_error_still_gives_a_page(biller: Browser, monkeypatch: py
     def fail(*_: object, **__: object) -> None:
         raise OSError
 
-    monkeypatch.setattr("webui.shared.auth.sessions.find_actor", fail)
+    monkeypatch.setattr("webui.shared.auth.user_sessions.find_actor", fail)
 
     answer = biller.get("/jobs")
 

@@ -178,7 +178,8 @@ def test_an_unknown_time_zone_is_refused(scheduled: ScheduledPractice) -> None:
     [
         ("claims_max", "", "enter a number"),
         ("cents_max", None, "enter a number"),
-        ("claims_max", 0, "enter a number"), ("cents_max", True, "enter a number"), ("claims_max", 1.5, "enter a number"),
+        ("claims_max", 0, "enter a number"), ("cents_max", True, "enter a number"),
+        ("claims_max", 1.5, "enter a number"),
         ("filter", {}, "the filter is empty"), ("filter", {"foo": 1}, "unknown filter key"),
         ("local_time", "2.30", "enter a time of day"), ("local_time", "02:30:30", "enter a time of day"),
         ("weekdays", [], "choose at least one"), ("weekdays", ["noday"], "choose at least one"),

@@ -104,9 +104,9 @@ def test_the_feed_redirects_to_a_short_address(
 @pytest.mark.parametrize(
     ("key", "typed", "words"),
     [
-        ("from", "31/12/2021", "is no day of any calendar; write MM/DD/YYYY"),
+        ("from", "31/12/2021", "is not a valid date. Write MM/DD/YYYY"),
         ("to", "yesterday", "Write the date as MM/DD/YYYY"),
-        ("from", "0000-00-00", "is no day of any calendar; write MM/DD/YYYY"),
+        ("from", "0000-00-00", "is not a valid date. Write MM/DD/YYYY"),
         ("total_due_min", "12.345", "Write dollars and cents"),
         ("total_due_max", "NaN", "Write dollars and cents"),
         ("insurance_due_min", "1e9", "Write dollars and cents"),

@@ -111,7 +111,7 @@ def test_the_first_step_without_a_selection_asks_for_claims_and_offers_no_previe
 ) -> None:
     answer = send(biller, target_status="Settled").text
 
-    assert "select at least one claim first" in answer
+    assert "No claim is selected. Close this and select at least one claim." in answer
     assert "Preview</button>" not in answer
 
 
