@@ -1,4 +1,4 @@
-"""A sentence for each act in the audit. A test compares the table with the acts in the code."""
+"""A sentence for each act in the audit log. A test compares the table with the acts in the code."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from core.schedules import descriptions
 
 # `{it}` is the subject: job 1,042, claim 184146026, a user by name.
 ACT_SENTENCES: Final = {
-    "audit.exported": "Exported the audit",
+    "audit.exported": "Exported the audit log",
     "claim.held": "Put {it} on hold",
     "claim.posted": "Posted to {it}",
     "claim.released": "Released {it} from hold",
@@ -19,7 +19,7 @@ ACT_SENTENCES: Final = {
     "credits.downloaded": "Downloaded the list of credit balances",
     "exclusion.ended": "Ended the exclusion of {it}",
     "exclusion.made": "Excluded {it} from write-offs",
-    "failure_budget.changed": "Changed the failure budget",
+    "failure_budget.changed": "Changed the error limits",
     "filter.deleted": "Deleted the saved {it}",
     "filter.saved": "Saved {it}",
     "job.approval_asked": "Confirmed {it}, which exceeds a limit and needs approval",
@@ -29,11 +29,11 @@ ACT_SENTENCES: Final = {
     "job.completed": "Completed {it}",
     "job.confirmed": "Confirmed {it}",
     "job.discarded": "Discarded {it} before it ran",
-    "job.expired": "Let {it} expire, because it was not confirmed or approved in time",
+    "job.expired": "Expired {it}, because it was not confirmed or approved in time",
     "job.file_downloaded": "Downloaded a file of {it}",
     "job.halted": "Halted {it}",
     "job.pause_asked": "Paused {it}",
-    "job.paused": "Stopped work on {it} after its pause",
+    "job.paused": "Stopped work on {it} after a user paused it",
     "job.rejected": "Rejected {it}",
     "job.requested": "Requested {it}",
     "job.resumed": "Resumed {it}",
@@ -42,12 +42,12 @@ ACT_SENTENCES: Final = {
     "month.reopened": "Reopened {it}",
     "postings.imported": "Imported postings",
     "practice.imported": "Imported claims with their ledgers",
-    "recent_payment_window.changed": "Changed the days of a recent payment",
+    "recent_payment_window.changed": "Changed the recent-payment window",
     "schedule.changed": "Changed {it}",
     "schedule.deleted": "Deleted {it}",
-    "schedule.made": "Made {it}",
-    "schedule.mail_given_up": "Gave up sending the report of {it}",
-    "schedule.mail_sent": "Sent the report of {it}",
+    "schedule.made": "Created {it}",
+    "schedule.mail_given_up": "Gave up e-mailing the report of {it}",
+    "schedule.mail_sent": "E-mailed the report of {it}",
     "schedule.mode_changed": "Changed the mode of {it}",
     "schedule.night_failed": "A run of {it} failed",
     "schedule.paused": "Paused {it}",
@@ -65,19 +65,19 @@ ACT_SENTENCES: Final = {
     "user.sign_in_failed": "A sign-in as {it} failed",
     "user.signed_in": "Signed in",
     "user.signed_out": "Signed out",
-    "write_off_limits.changed": "Changed the practice's limits",
+    "write_off_limits.changed": "Changed the practice's approval limits",
     "write_off_setting.changed": "Changed the Balance Writeoff setting of {it}",
 }
 
 _LABELS: Final = {
     "until": "last day",
     "keys": "filters",
-    "chunks_sha256": "digest of its chunks",
+    "chunks_sha256": "chunk checksum",
     "patient_id": "patient",
     "payer_id": "payer",
-    "user_id": "of user",
+    "user_id": "user",
     "schedule": "by schedule",
-    "over": "needs approval because",
+    "over": "over a limit",
     "include": "overridden rules",
 }
 _ROLES: Final = {role.value: word for role, word in ROLE_WORDS.items()}

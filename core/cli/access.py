@@ -55,7 +55,7 @@ def add_user(
     """Add a user who signs in.
 
     At a terminal, the command asks for the password and for limits that are not given. Without a terminal it creates a
-    password, prints it once, and refuses to guess a limit.
+    password, prints it once, and fails if a limit is missing.
     """
     limits = _limits(claim=limit if claim_limit is None else claim_limit, job=limit if job_limit is None else job_limit)
     created = practices.may_create(practice_name, create=create)

@@ -95,7 +95,7 @@ def synthea(
     skip_empty_claims: bool,
     as_json: bool,
 ) -> None:
-    """Import Synthea's CSV export in DIR. Skip some payments to leave open balances."""
+    """Import Synthea's CSV export in DIR. Options skip payments to leave open balances."""
     created = practices.may_create(practice_name, create=create)
     with _import() as (session, progress):
         imported = import_synthea(
@@ -125,7 +125,7 @@ def synthea(
     "--seed", type=int, default=1, show_default=True, metavar="S", help="The same seed gives the same claims."
 )
 def sample(claims: int, practice_name: str, seed: int) -> None:
-    """Create a practice with invented claims."""
+    """Create a practice with sample claims."""
     with context.database() as engine, _progress() as progress:
         make_sample(
             engine,

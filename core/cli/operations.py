@@ -16,7 +16,7 @@ from core.watch.warnings import warnings
 def operations(as_json: bool) -> None:
     """Show processes, jobs and warnings.
 
-    They are those of all practices. Exit code 0 only if there is no warning. The command reads only the database. The
+    All practices are included. Exit code 0 only if there is no warning. The command reads only the database. The
     Operations page also shows the queue depth of the broker.
     """
     with options.sessions() as sessions:

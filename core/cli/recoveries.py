@@ -36,7 +36,7 @@ def recoveries(email: str, name: str | None, as_json: bool) -> None:
         )
     for row in rows:
         jobs = ", ".join(f"job {job}" for job in row.job_ids)
-        what, did = ("payment", "reversed") if row.amount_cents > 0 else ("refund or reversal", "restored")
+        what, did = ("payment", "reversed") if row.amount_cents > 0 else ("refund or takeback", "restored")
         click.echo(
             f"{row.posted_on:%m/%d/%Y}  claim {row.claim_id}, line {row.line}, {row.responsibility.value}: {what} of "
             f"{format_cents(abs(row.amount_cents))} {did} {format_cents(abs(row.recovered_cents))} "

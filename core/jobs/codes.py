@@ -22,9 +22,9 @@ DONE_WORDS: Final[Mapping[JobKind, str]] = {
 }
 
 FAILURE_SENTENCES: Final = {
-    WORKER_DIED: "The worker died three times on this claim",
+    WORKER_DIED: "A worker died three times while processing this claim",
     CLAIM_LOCKED: "Locked by another user or process; gave up after five tries",
-    DATABASE_REFUSED: "The database refused this claim",
+    DATABASE_REFUSED: "The database rejected this claim",
     UNEXPECTED_ERROR: "An unexpected error occurred on this claim",
 }
 
@@ -37,7 +37,7 @@ HALT_SENTENCES: Final = {
     MONTH_CLOSED: "The month of its posting date was closed while it ran. Nothing was posted after the close",
     TOO_MANY_FAILED: "More claims failed than the practice allows",
     FAILURES_ALIKE: "The last failures all have the same cause, so there may be a common problem",
-    BOOKS_DO_NOT_BALANCE: "Out of balance: counts and ledger do not agree. Find the cause before anything else",
+    BOOKS_DO_NOT_BALANCE: "Out of balance: counts and ledger do not agree. Find the cause first",
 }
 
 LIMIT_SENTENCES: Final = {
@@ -45,7 +45,7 @@ LIMIT_SENTENCES: Final = {
     "over_job_limit": "Over the practice's limit for one job",
     "over_user_claim_limit": "Claims over the user's own limit for one claim",
     "over_user_job_limit": "Over the user's own limit for one job",
-    "over_day_limit": "Over the limit for one job, together with the user's other jobs of the day",
+    "over_day_limit": "Over the limit for one job, together with the user's other jobs that day",
     "over_cap_claims": "Over the schedule's claim cap",
     "over_cap_amount": "Over the schedule's dollar cap",
 }
@@ -86,13 +86,13 @@ _LABELS: Final = {
     "primary_status": "Ins 1 status",
     "secondary_status": "Ins 2 status",
     "last_payment_on": "last payment",
-    "recent_payment_days": "days that count as recent",
-    "payer_class": "payer class of Ins 1",
-    "schedule_note": "note of the schedule",
+    "recent_payment_days": "recent-payment window in days",
+    "payer_class": "Ins 1 payer class",
+    "schedule_note": "schedule note",
     "version": "version",
     "previewed_version": "version at the preview",
     "reversed_by": "reversed by job",
-    "version_after": "version when settled",
+    "version_after": "version after settling",
 }
 _AMOUNTS: Final = frozenset({"insurance_due", "patient_due"})
 _DATES: Final = frozenset({"service_date", "today", "last_payment_on", "hold_until"})

@@ -125,7 +125,7 @@ _ACTS: Final = {
 
 
 def by_schedule(job: SettleJob) -> dict[str, int]:
-    """Return the schedule for the audit if a scheduled run acted in its owner's name."""
+    """Return the schedule for the audit log if a scheduled run acted in its owner's name."""
     return {} if job.schedule_id is None else {"schedule": job.schedule_id}
 
 

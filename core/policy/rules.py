@@ -41,7 +41,7 @@ ALL_JOB_KINDS: Final = frozenset(JobKind)
 
 @dataclass(frozen=True)
 class Rule:
-    """One row. `sentence` is for people, `code` is stable, `when` reads facts."""
+    """One row. `sentence` is for users, `code` is stable, `when` reads facts."""
 
     code: str
     sentence: str
@@ -82,7 +82,7 @@ RULES: Final = (
     ),
     Rule(
         "late_payment",
-        "Payments after the write-off already reversed all of it",
+        "Already fully reversed by payments after the write-off",
         lambda f: f.fully_reversed_by_late_payment,
         at=PREVIEW_ONLY,
         kinds=REVERSE_JOBS,
@@ -90,7 +90,7 @@ RULES: Final = (
     ),
     Rule(
         "touched_since",
-        "Changed after this job, by more than a late payment. Undo that change first",
+        "Changed after this job, other than by a payment. Undo that change first",
         lambda f: f.changed_since_settled,
         at=PREVIEW_ONLY,
         kinds=REVERSE_JOBS,
@@ -122,7 +122,7 @@ RULES: Final = (
     ),
     Rule(
         "in_other_job",
-        "Reserved by another unfinished job",
+        "Already in another unfinished job",
         lambda f: f.in_other_job,
         at=PREVIEW_ONLY,
         shows=("other_job",),
@@ -154,8 +154,8 @@ RULES: Final = (
     ),
     Rule(
         "medicare_cost_share",
-        "A Medicare or Medicaid patient's share may be written off only as charity or small balance. A schedule also "
-        "needs a note",
+        "Medicare or Medicaid cost sharing may be written off only as charity or small balance. A schedule also needs "
+        "a note",
         lambda f: and_(f.owes_medicare_cost_share, f.patient_due > 0, f.settles_patient),
         at=PREVIEW_ONLY,
         shows=("payer_class", "patient_due"),
@@ -164,7 +164,7 @@ RULES: Final = (
     ),
     Rule(
         "write_off_off",
-        "Status change only: the Balance Writeoff setting is neither",
+        "Status change only: the Balance Writeoff setting is Neither",
         lambda f: and_(~f.settles_insurance, ~f.settles_patient),
         action=RuleAction.SETTLE,
     ),

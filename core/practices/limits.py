@@ -28,7 +28,7 @@ FAILURE_PERCENT: Final = PracticeLimit("failure_percent_max", 1, 100, "percent o
 FAILURE_CLAIMS: Final = PracticeLimit("failure_claims_min", 1, 1_000_000, "claims before the percentage applies")
 SAME_FAILURES: Final = PracticeLimit("failures_alike_max", 2, 1_000_000, "same error in a row")
 # A year. To spare claims for longer, filter by "last payment before" in the feed.
-RECENT_PAYMENT_DAYS: Final = PracticeLimit("recent_payment_days", 0, 365, "days that count as recent")
+RECENT_PAYMENT_DAYS: Final = PracticeLimit("recent_payment_days", 0, 365, "recent-payment window in days")
 
 
 class BadLimit(BadInput):

@@ -22,7 +22,7 @@ DATABASE_BUSY: Final = "database_busy"
 
 REASONS: Final = {
     OWNER_LEFT: "The owner's account was deactivated. Resume the schedule to become its owner",
-    DiscardedBecause.REQUESTER_MAY_NOT: "The user who pressed run now left or lost the role. Press it again yourself",
+    DiscardedBecause.REQUESTER_MAY_NOT: "The user who chose Run now was deactivated or lost the role. Choose it again",
     OWNER_MAY_NOT: "The owner's role no longer allows it. Resume the schedule to become its owner",
     TOO_LATE: "No process was running to start it before its deadline",
     NEXT_RUN_CAME: "No process was running to start it before the next run was due",
@@ -31,7 +31,7 @@ REASONS: Final = {
     PAUSED: "A user paused the schedule before it started",
     DELETED: "A user deleted the schedule before it started",
     DiscardedBecause.PERIOD_CLOSED: "The month of its posting date is closed. Preview again with the next open date",
-    UNEXPECTED_ERROR: "An unexpected error occurred at each try before its deadline. The log says where",
+    UNEXPECTED_ERROR: "An unexpected error occurred at each try before its deadline. The log shows where",
     DATABASE_BUSY: "The database was busy or unavailable at each try before its deadline",
 }
 
@@ -85,7 +85,7 @@ def describe_mail(run: ScheduleRun) -> str:
     """Say whether the report was sent, and how many addresses refused it."""
     said, all_ = _MAILS[run.mail_state], len(run.schedule_snapshot["mail_to"])
     is_partly = run.mail_tries > 0 and 0 < len(run.mail_pending_to) < all_
-    return f"{said}. {len(run.mail_pending_to)} of {all_} addresses did not get it" if is_partly else said
+    return f"{said}. {len(run.mail_pending_to)} of {all_} addresses did not receive it" if is_partly else said
 
 
 def describe(schedule: Schedule, time_zone: str) -> str:

@@ -18,7 +18,7 @@ def test_the_amounts_are_in_one_row_and_a_line_shows_its_balances(
     tops = page.locator(".sums dt").evaluate_all("them => them.map(it => it.getBoundingClientRect().top)")
     assert len(set(tops)) == 1
 
-    page.get_by_text("Post a payment, an adjustment or a transfer").click()
+    page.get_by_text("Post a payment, adjustment or transfer").click()
     chosen = page.locator("#line")
     assert "pt $98,765.43" in chosen.inner_text()
     # The width that its longest option needs.

@@ -71,7 +71,7 @@ def test_all_matching_claims_except_one_are_selected(feed: Page) -> None:
 def test_changing_the_filter_clears_the_selection_with_a_message(feed: Page) -> None:
     feed.get_by_role("button", name="Select all 60 that match").click()
 
-    feed.get_by_label("Claim # starts with").fill("C0001")
+    feed.get_by_label("Claim ID starts with").fill("C0001")
     feed.get_by_role("button", name="Update Filter").click()
 
     expect(feed).to_have_url(re.compile(r"/claims\?claim_id_prefix=C0001&sort=claim$"))
@@ -148,7 +148,7 @@ def test_without_a_selection_a_message_appears_and_no_dialog_opens(feed: Page) -
     feed.get_by_text("Batch Status Change").click()
     feed.get_by_role("button", name="Settled writes off balances").click()
 
-    expect(feed.locator("#picked-dollars")).to_have_text("Select at least one claim first: tick its box.")
+    expect(feed.locator("#picked-dollars")).to_have_text("Select at least one claim first.")
     expect(feed.locator("#picked")).to_have_class(re.compile("warns"))
     expect(feed.locator("#rows input").nth(0)).to_be_focused()
     expect(feed.locator("dialog")).not_to_be_visible()

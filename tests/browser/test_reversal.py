@@ -61,7 +61,7 @@ def test_a_job_is_reversed_from_its_page_to_its_certificate(
     page.reload()
     look(page)
     page.get_by_role("link", name="Reconciliation certificate").click()
-    expect(page.get_by_text("It reconciles")).to_be_visible()
+    expect(page.get_by_text("This job reconciles to the cent")).to_be_visible()
     look(page)
     page.get_by_role("link", name="job 1", exact=True).click()
     expect(page.get_by_role("link", name="job 2", exact=True)).to_be_visible()
@@ -74,15 +74,15 @@ def test_the_posting_form_shows_the_fields_of_the_chosen_kind(
 ) -> None:
     practice.claim("C1", Line(1_000, 500))
     page = open_as("/claims/C1", practice.biller, **window)
-    page.get_by_text("Post a payment, an adjustment or a transfer").click()
+    page.get_by_text("Post a payment, adjustment or transfer").click()
     expect(page.get_by_label("Paid by")).to_be_visible()
     expect(page.get_by_label("Group code")).not_to_be_visible()
-    page.get_by_label("What", exact=True).select_option("adjustment")
+    page.get_by_label("Type", exact=True).select_option("adjustment")
     expect(page.get_by_label("Group code")).to_be_visible()
     expect(page.get_by_label("Paid by")).not_to_be_visible()
     look(page)
 
-    page.get_by_label("What", exact=True).select_option("payment")
+    page.get_by_label("Type", exact=True).select_option("payment")
     page.get_by_label("Amount in dollars").fill("five")
     page.get_by_role("button", name="Post", exact=True).click()
     expect(page.get_by_label("Amount in dollars")).to_be_focused()
@@ -95,7 +95,7 @@ def test_the_posting_form_shows_the_fields_of_the_chosen_kind(
 
     expect(page.get_by_text("Payment of $5.00 posted on line 1.")).to_be_visible()
     assert practice.read("C1").patient_due == 0
-    page.get_by_label("Kind of hold").select_option("appeal_open")
+    page.get_by_label("Hold type").select_option("appeal_open")
     page.get_by_role("button", name="Put on hold").click()
     expect(page.get_by_role("heading", name="On hold: Appeal open")).to_be_visible()
     look(page)
@@ -104,11 +104,11 @@ def test_the_posting_form_shows_the_fields_of_the_chosen_kind(
 def test_without_javascript_each_field_is_shown_with_its_purpose(practice: GivenPractice, open_as: OPEN) -> None:
     practice.claim("C1", Line(1_000, 500))
     page = open_as("/claims/C1", practice.biller, java_script_enabled=False)
-    page.get_by_text("Post a payment, an adjustment or a transfer").click()
+    page.get_by_text("Post a payment, adjustment or transfer").click()
     expect(page.get_by_text("Payments only")).to_be_visible()
     expect(page.get_by_text("Adjustments only", exact=True)).to_be_visible()
 
-    page.get_by_label("What", exact=True).select_option("transfer")
+    page.get_by_label("Type", exact=True).select_option("transfer")
     page.get_by_label("Amount in dollars").fill("10")
     page.get_by_role("button", name="Post", exact=True).click()
 

@@ -152,7 +152,7 @@ def test_an_act_shows_the_practices_own_numbers_and_names() -> None:
     assert sentence("exclusion.ended", "exclusion:3", names={}, known=known) == "Ended the exclusion of patient PT-771"
     assert sentence("write_off_setting.changed", "provider:4", names={}, known=known).endswith("of provider P4")
     assert details({"patient_id": 9}, known=known) == [("patient", "PT-771")]
-    assert details({"user_id": 5}, names={5: "Ann"}) == [("of user", "Ann")]
+    assert details({"user_id": 5}, names={5: "Ann"}) == [("user", "Ann")]
 
 
 def test_the_facts_of_an_act_are_shown_in_words() -> None:
@@ -166,7 +166,7 @@ def test_the_facts_of_an_act_are_shown_in_words() -> None:
         ("to", "biller"),
         ("outcome", "no claim matched"),
         (
-            "needs approval because",
+            "over a limit",
             "claims over the practice's limit for one claim; over the practice's limit for one job",
         ),
         ("because", "a user changed its days or time before it started"),

@@ -30,7 +30,7 @@ def test_every_value_has_a_label(value: StrEnum) -> None:
 
 
 def test_equal_values_of_two_types_have_their_own_labels() -> None:
-    assert labels.words(PaidBy.PATIENT) == "the patient"
+    assert labels.words(PaidBy.PATIENT) == "Patient"
     assert labels.words(Responsibility.PATIENT) == "Patient"
 
 

@@ -60,7 +60,7 @@ class Recovery(Answer):
     ]
     posted_again_cents: Annotated[
         int,
-        Field(description="Remainder that was re-posted; for a refund or reversal, the write-off that was restored"),
+        Field(description="Remainder that was re-posted; for a refund or takeback, the write-off that was restored"),
     ]
     recovered_cents: Annotated[
         int,

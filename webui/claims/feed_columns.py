@@ -25,7 +25,7 @@ ELIGIBILITY_PILLS: Final = {
     "secondary_pending": Pill("Secondary pending", "dots", "warn"),
     "recent_payment": Pill("Recent payment", "clock", "warn"),
     "write_off_off": Pill("Status change only", "info", ""),
-    "nothing_due": Pill("Nothing due", "info", ""),
+    "nothing_due": Pill("Nothing to write off", "info", ""),
 }
 # The choices of the filter's fields, besides the practice's own names.
 FILTER_CHOICES: Final[Mapping[str, Any]] = {
@@ -40,7 +40,7 @@ SHORT_LABELS: Final = {
     "already_reversed": "Already reversed",
     "changed_since_preview": "Changed since the preview",
     "in_other_job": "Already in an unfinished job",
-    "late_payment": "Paid later",
+    "late_payment": "Reversed by payments",
     "medicare_cost_share": "Cost sharing",
     "touched_since": "Changed later",
 }

@@ -79,7 +79,7 @@ def approve(job_id: int) -> Response:
     except Refusal as refusal:
         return _flash_and_redirect(job_id, refusal.message, "warn")
     hint_workers(job)
-    return _flash_and_redirect(job_id, "Approved. The job runs as previewed. You may leave this page.", "good")
+    return _flash_and_redirect(job_id, "Approved. The job runs as previewed. You can leave this page.", "good")
 
 
 @blueprint.post(f"/jobs/{job_pages.JOB_ID_RULE}/reject")

@@ -65,12 +65,12 @@ def index() -> Response | str:
 @blueprint.get(f"/{JOB_ID_RULE}")
 @requires(Action.SEE_CLAIMS)
 def show(job_id: int) -> Response:
-    """Show one job. The page requests it again while the job moves."""
+    """Show one job. The page polls while the job is in progress."""
     return render_job(job_id)
 
 
 def render_job(job_id: int, **said: Any) -> Response:
-    """Return the page of one job. `said` has the faults of a form."""
+    """Return the page of one job. `said` has the errors of a form."""
     key = JobKey(current_actor().practice_id, job_id)
     at = now()
     with app_context().sessions() as db:
@@ -138,7 +138,7 @@ def retry_failed(job_id: int) -> Response:
 
 
 def _run_command(command: Callable[..., SettleJob], job_id: int, **values: Any) -> Response:
-    # The right depends on the job's kind, so core checks it.
+    # The required permission depends on the job's kind, so core checks it.
     actor = current_actor()
     try:
         with transaction(app_context().sessions) as db:

@@ -23,7 +23,7 @@ STATE: Final[Mapping[ScheduleState, Pill]] = {
     ScheduleState.PAUSED: Pill("Paused", "pause", "warn"),
     ScheduleState.STOPPED: Pill("Stopped", "stop", "bad"),
 }
-# By `MorningReport.state`.
+# By `RunReport.state`.
 REPORT: Final[Mapping[str, Pill]] = {
     "preparing": Pill("Preparing", "dots", "run"),
     "waiting": Pill("Awaiting approval", "people", "warn"),
@@ -56,8 +56,8 @@ FILTER_LABELS: Final = {
     "payer": "Payer name contains",
     "payer_id": "Payer ID",
     "patient": "Patient name contains",
-    "claim_id": "Claim #",
-    "claim_id_prefix": "Claim # starts with",
+    "claim_id": "Claim ID",
+    "claim_id_prefix": "Claim ID starts with",
     "from": "Date of service: from",
     "to": "Date of service: to",
     **{

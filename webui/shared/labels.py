@@ -70,7 +70,7 @@ VERDICT: Final[Mapping[Verdict, Pill]] = {
 }
 OVER_LIMIT: Final = Pill("Over the limit", "people", "warn")
 
-# By type first, because two types may share a value (a patient owes, and a patient pays).
+# By type first, because two types may share a value (responsibility and payer are both `patient`).
 LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
     JobKind: {
         JobKind.SETTLE: "Settle",
@@ -109,13 +109,13 @@ LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
     PaidBy: {
         PaidBy.PRIMARY: "Ins 1",
         PaidBy.SECONDARY: "Ins 2",
-        PaidBy.PATIENT: "the patient",
+        PaidBy.PATIENT: "Patient",
     },
     GroupCode: {
         GroupCode.CONTRACTUAL: "Contractual obligation",
         GroupCode.PATIENT_RESPONSIBILITY: "Patient responsibility",
         GroupCode.OTHER: "Other adjustment",
-        GroupCode.PAYER_INITIATED: "Payer initiated",
+        GroupCode.PAYER_INITIATED: "Payer-initiated reduction",
     },
     # A payer's status and a claim's type are shown as they are.
     ClaimStatus: {status: "None" if status is ClaimStatus.NONE else status.value for status in ClaimStatus},
@@ -142,10 +142,10 @@ LABELS: Final[Mapping[type[StrEnum], Mapping[Any, str]]] = {
 }
 
 SETTING_DESCRIPTIONS: Final[Mapping[WriteOffSetting, str]] = {
-    WriteOffSetting.PATIENT: "Writes off the patient balance to zero. The insurance balance stays.",
-    WriteOffSetting.INSURANCE: "Writes off the insurance balance to zero. The patient balance stays.",
-    WriteOffSetting.BOTH: "Writes off both balances to zero. Nothing stays due on the claim.",
-    WriteOffSetting.NEITHER: "Changes only the billing status to Settled. Nothing is written off. Balances stay.",
+    WriteOffSetting.PATIENT: "Writes off the patient balance to zero. The insurance balance does not change.",
+    WriteOffSetting.INSURANCE: "Writes off the insurance balance to zero. The patient balance does not change.",
+    WriteOffSetting.BOTH: "Writes off the insurance balance and the patient balance to zero.",
+    WriteOffSetting.NEITHER: "Changes only the billing status to Settled. Nothing is written off.",
 }
 
 _FILTERS: Final = (

@@ -48,7 +48,7 @@ SECTIONS: Final = (
             NavItem("Write-off settings", "settings.show", ("settings", "limits", "time_zone")),
             NavItem("Month-end close", "periods.index", ("periods",)),
             NavItem("Users", "users.index", ("users",), Action.MANAGE_USERS),
-            NavItem("Audit", "audit.index", ("audit",), Action.SEE_AUDIT),
+            NavItem("Audit log", "audit.index", ("audit",), Action.SEE_AUDIT),
         ),
     ),
     NavSection("Operations", (NavItem("Operations", "operations.show", ("operations",), Action.SEE_OPERATIONS),)),

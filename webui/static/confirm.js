@@ -66,7 +66,7 @@ async function again(address) {
 function expired() {
   const button = document.getElementById("confirm-button");
   if (button) button.disabled = true;
-  fail("This preview is over an hour old and no longer tells the truth. Cancel and preview again.");
+  fail("This preview is over an hour old, so it is out of date. Cancel and preview again.");
 }
 
 function say(text) { if (announcer) announcer.textContent = text; }
@@ -98,7 +98,7 @@ async function send(address, fields, button) {
     const html = await answer.text();
     if (dialog.open) show(html); else discardPreview(new DOMParser().parseFromString(html, "text/html"));
   } catch {
-    fail("The server did not answer as it should. Nothing is lost: try the same button again; it starts one job and not two.");
+    fail("The server did not respond correctly. Nothing is lost. Use the same button again: it cannot start a second job.");
     if (button && label) button.textContent = label;
   }
   busy = false;
@@ -114,7 +114,7 @@ function waiting(target) {
   const section = Object.assign(document.createElement("section"), { className: "box card" });
   const title = Object.assign(document.createElement("h2"), { id: "dialog-title", tabIndex: -1, textContent: "Confirm Bulk Status Change" });
   const header = document.createElement("header");
-  const body = Object.assign(document.createElement("div"), { className: "stack body", textContent: `Asking what a change to ${target} would do …` });
+  const body = Object.assign(document.createElement("div"), { className: "stack body", textContent: `Previewing the change to ${target} …` });
   header.append(title);
   const footer = document.createElement("footer");
   const close = Object.assign(document.createElement("button"), { type: "button", className: "btn", textContent: "Cancel" });

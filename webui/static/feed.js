@@ -94,7 +94,7 @@ function count() {
     try {
       counted(await json("/feed/selection", { method: "POST", body: selection(), signal: asking.signal }));
     } catch (error) {
-      if (error.name !== "AbortError") document.getElementById("picked-dollars").textContent = "The dollars could not be counted; try again.";
+      if (error.name !== "AbortError") document.getElementById("picked-dollars").textContent = "The amounts could not be loaded. Try again.";
     }
   }, COUNT_AFTER_MS);
 }
@@ -157,7 +157,7 @@ async function totals() {
     show();
     if (selected.scope === "matching") document.getElementById("picked-count").textContent = said(null);
   } catch {
-    document.querySelector("#totals th").textContent = "The totals could not be read; reload the page.";
+    document.querySelector("#totals th").textContent = "The totals could not be loaded. Reload the page.";
   }
 }
 
@@ -171,7 +171,7 @@ document.getElementById("counts").addEventListener("click", async (event) => {
   try {
     const found = await json(`/feed/counts?${fields}`);
     for (const place of document.querySelectorAll("[data-count]")) place.textContent = found.counts[place.dataset.count] ?? "0";
-    say("The counts are there.");
+    say("The counts are updated.");
   } catch {
     button.form.submit(); // the page shows which field is wrong
   }
@@ -268,7 +268,7 @@ form.addEventListener("submit", (event) => {
   if (!target) return;
   document.getElementById("status-menu").open = false;
   if (selected.scope === "chosen" && ids.size === 0) {
-    say("Select at least one claim first: tick its box.", true);
+    say("Select at least one claim first.", true);
     picked.classList.add("warns");
     picked.scrollIntoView({ block: "nearest" });
     return boxes[0]?.focus();

@@ -29,7 +29,7 @@ _UNCOMPILED: Final = text("SELECT set_config('jit', 'off', true)")
 
 
 class LedgerMismatch(Exception):
-    """The postings differ from what the items promised, so the transaction must not commit."""
+    """The postings differ from the items' frozen amounts, so the transaction must not commit."""
 
 
 class MonthIsClosed(Exception):
@@ -50,7 +50,7 @@ def settle(session: Session, chunk: Chunk, *, now: dt.datetime) -> ChunkOutcome 
     session.execute(_UNCOMPILED)
     if not chunks.lock(session, chunk):
         return None
-    # Read the job after locking the chunk, in a statement of its own. A pause completes only when no chunk is locked.
+    # Read the job after locking the chunk, in a separate statement. A pause completes only when no chunk is locked.
     job = session.get_one(SettleJob, chunk.job)
     if job.status is not JobStatus.RUNNING:
         chunks.release(session, chunk, not_before=None)
@@ -120,7 +120,7 @@ def _apply(
 ) -> dict[str, int]:
     """Post and move the claims. Return the cents written off (or restored) and the balances before and after.
 
-    Raise `LedgerMismatch` unless the postings are what the items promised and before − written off = after.
+    Raise `LedgerMismatch` unless the postings match the items' frozen amounts and before − written off = after.
     """
     before, decided = judged.owed, _settled_items(chunk, judged.settled)
     if job.kind is JobKind.SETTLE:

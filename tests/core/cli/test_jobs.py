@@ -76,7 +76,7 @@ def test_a_claim_changed_after_the_job_is_counted_by_its_code(
     practice.change("A2", hold=Hold.HOLD)
     previewed = typed("reverse", job.job_id, "--as", APPROVER)
     assert "1 will return to the earlier status" in previewed.stdout
-    assert "skip  touched_since: Changed after this job, by more than a late payment" in previewed.stdout
+    assert "skip  touched_since: Changed after this job, other than by a payment" in previewed.stdout
 
 
 def test_a_large_job_is_prepared_by_the_command_itself(
@@ -220,9 +220,9 @@ def test_the_certificate_is_printed_and_available_as_json(typed: Typed, practice
         f"Job {job.job_id}, to Settled, is completed. 3 claims: 2 settled, 1 skipped, 0 failed, 0 not processed."
     )
     shown = {line[2:22].strip(): line[22:] for line in lines[1:]}
-    assert shown["Receivable before"] == "$17.50 (insurance $10.00, patient $7.50)"
-    assert shown["Written off"] == shown["Receivable before"]
-    assert shown["Receivable after"] == "$0.00 (insurance $0.00, patient $0.00)"
+    assert shown["A/R before"] == "$17.50 (insurance $10.00, patient $7.50)"
+    assert shown["Written off"] == shown["A/R before"]
+    assert shown["A/R after"] == "$0.00 (insurance $0.00, patient $0.00)"
     assert shown["Reconciles"] == "yes"
 
     facts = json.loads(typed("certificate", job.job_id, "--as", APPROVER, "--json").stdout)

@@ -111,6 +111,6 @@ def test_a_refunded_payment_is_listed_as_a_restored_write_off(typed: Typed, prac
 
     listed = typed("recoveries", "--as", BILLER, "--month", "2026-11").stdout
 
-    assert f"patient: refund or reversal of $10.00 restored $10.00 of write-offs of job {job.job_id}\n" in listed
+    assert f"patient: refund or takeback of $10.00 restored $10.00 of write-offs of job {job.job_id}\n" in listed
     assert f"patient: payment of $40.00 reversed $40.00 of write-offs of job {job.job_id}\n" in listed
     assert "recovered $30.00" in typed("recoveries", "--as", BILLER).stdout

@@ -200,13 +200,13 @@ def test_a_deferred_address_gets_the_mail_later_and_the_others_get_it_once(
     assert send(scheduled, FIRST_RUN) == 0
     run = scheduled.run()
     assert (run.mail_state, run.mail_pending_to) == (MailState.DUE, [TO[1]])
-    assert descriptions.describe_mail(run).endswith("1 of 2 addresses did not get it")
+    assert descriptions.describe_mail(run).endswith("1 of 2 addresses did not receive it")
     server.defers = ""
     assert send(scheduled, FIRST_RUN + mail.RETRY_WAITS[0]) == 1
 
     assert [letter.recipients for letter in server.letters] == [[f"<{to}>"] for to in TO]
     assert [scheduled.run().mail_state, scheduled.run().mail_pending_to] == [MailState.SENT, []]
-    assert "did not get it" not in descriptions.describe_mail(scheduled.run())
+    assert "did not receive it" not in descriptions.describe_mail(scheduled.run())
 
 
 def test_a_name_lookup_that_hangs_does_not_block_the_sender(

@@ -229,7 +229,7 @@ def test_the_write_off_check_on_the_claim_shows_the_values_that_its_rule_used(
     shown = biller.says("/claims/C1")
 
     assert "Recent payment. Why? Claim C1" in shown
-    assert "last payment 11/23/2026 days that count as recent 30" in shown
+    assert "last payment 11/23/2026 recent-payment window in days 30" in shown
 
 
 def test_a_user_who_may_not_post_or_set_holds_sees_no_form(

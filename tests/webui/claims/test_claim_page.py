@@ -136,7 +136,7 @@ def test_a_user_who_may_not_preview_sees_no_button_on_the_claim(practice: GivenP
     practice.claim("C1", Line(1_000, 500))
     approver = browser_of(practice.person("p@lakeside.example", Role.APPROVER))
 
-    assert "Change this one claim" not in approver.read("/claims/C1")
+    assert "Change this claim" not in approver.read("/claims/C1")
 
 
 def test_a_claim_of_another_practice_is_not_found(

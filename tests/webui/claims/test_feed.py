@@ -54,7 +54,9 @@ def test_the_feed_shows_names_with_markup_as_text(named: GivenPractice, biller: 
 
 
 def test_an_empty_feed_shows_how_to_import_claims(practice: GivenPractice, biller: Browser) -> None:
-    way_to_get_some = "Import some with settle import , or create a sample with settle sample ."
+    way_to_get_some = (
+        "Ask your administrator to import claims with settle import , or to create a sample with settle sample ."
+    )
     assert f"No claims yet. {way_to_get_some}" in biller.says("/claims")
 
 
@@ -318,7 +320,7 @@ def test_a_filter_is_saved_opened_and_deleted(practice: GivenPractice, biller: B
 
     [delete] = [form for form in biller.forms("/claims") if form.endswith("/delete")]
     biller.post(delete, on="/claims")
-    assert "No filter is saved yet" in biller.read("/claims")
+    assert "No saved filters yet" in biller.read("/claims")
 
 
 def test_the_export_contains_the_filtered_claims_and_no_formulas(named: GivenPractice, biller: Browser) -> None:

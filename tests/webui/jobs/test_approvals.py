@@ -91,7 +91,7 @@ def test_a_reversed_job_that_still_counts_toward_the_daily_limit_is_named_on_eac
 
 
 def test_the_preview_shows_what_to_do_if_no_user_can_approve_the_job(biller: Browser, previewed: JobKey) -> None:
-    assert "No user can approve it yet. An administrator can give a user the role." in biller.says(
+    assert "No user can approve it yet. An administrator can give a user the approver role." in biller.says(
         address_of(previewed)
     )
 
@@ -107,7 +107,7 @@ def test_the_preview_names_the_other_jobs_of_the_day_that_count_toward_the_limit
 
     shown = biller.says(address_of(second))
 
-    assert "Over the limit for one job, together with the user's other jobs of the day: $30.00" in shown
+    assert "Over the limit for one job, together with the user's other jobs that day: $30.00" in shown
     assert f"(with job {first.job_id} )" in shown
     assert address_of(first) in biller.links(address_of(second))
 
@@ -130,7 +130,10 @@ def test_a_confirmed_job_over_a_limit_shows_its_approvers_and_when_it_expires(
     assert (answer.status_code, answer.location) == (303, address_of(previewed))
     shown = biller.says(address_of(previewed))
     assert biller.status_of(previewed) == "Awaiting approval"
-    assert "This job needs another user’s approval , because it is over a limit. Nothing was written off yet." in shown
+    assert (
+        "This job needs another user’s approval , because it is over a limit. Nothing has been written off yet."
+        in shown
+    )
     assert "Can be approved by: ruth." in shown
     assert "It expires 11/30/2026 10:00:00 AM" in shown
     assert "The preview froze these limits. A later change does not affect this job." in shown
@@ -172,7 +175,9 @@ def test_a_requester_cannot_approve_their_own_job(
     practice.confirm(own, by=admin.actor)
 
     assert f"{address_of(own)}/approve" not in admin.forms(address_of(own))
-    assert "No user can approve it yet. An administrator can give a user the role." in admin.says(address_of(own))
+    assert "No user can approve it yet. An administrator can give a user the approver role." in admin.says(
+        address_of(own)
+    )
     shown = admin.says("/approvals")
     assert "Approvals 1" in shown
     assert "Your jobs that need approval" in shown

@@ -314,7 +314,7 @@ def test_another_reason_replaces_the_preview_of_the_same_claims(practice: GivenP
     practice.claim("m", Line(0, 500), primary_payer_id=payer)
     bad_debt = preview(biller, "m", reason="bad_debt").headers["Location"]
     assert "so there is nothing to confirm" in biller.read(bad_debt)
-    assert "share may be written off only as charity" in biller.read(bad_debt)
+    assert "cost sharing may be written off only as charity" in biller.read(bad_debt)
 
     charity = send(biller, target_status="Settled", again="1", reason="charity", idempotency_key="two")
 
@@ -413,7 +413,7 @@ def test_a_large_preview_shows_that_it_is_being_prepared(
     job = preview(biller, scope="matching", filter="").headers["Location"]
     clock.turn_on(seconds=5)
     page = biller.says(job)
-    assert "3 claims are being checked, for 5 seconds so far." in page
+    assert "Checking 3 claims, for 5 seconds so far." in page
     assert send(biller, f"{job}/confirm", confirmation="CONFIRM").status_code == 409
     box = biller.get(f"{job}/confirm", **DIALOG).text
     assert f'data-preparing="{job}/confirm"' in box
@@ -455,7 +455,7 @@ def test_a_preview_confirmed_in_another_window_shows_that_it_was_confirmed(
             session, JobKey(two_claims.id, key.job_id), confirmation="CONFIRM", by=two_claims.biller, now=NOW
         )
 
-    assert "confirmed already" in biller.get(f"/jobs/{key.job_id}/confirm", **DIALOG).text
+    assert "This job was already confirmed." in biller.get(f"/jobs/{key.job_id}/confirm", **DIALOG).text
 
 
 def test_a_status_change_is_previewed_again_without_a_reason_step(two_claims: GivenPractice, biller: Browser) -> None:

@@ -119,7 +119,7 @@ def test_a_canceled_job_offers_a_file_of_the_claims_not_processed(practice: Give
 
     assert "Not processed 3 claims CSV XLSX" in biller.says(path)
     assert len(rows_of(biller, f"{path}/files/not-reached.csv")) == 4
-    assert "It reconciles" in biller.says(f"{path}/certificate")
+    assert "This job reconciles to the cent" in biller.says(f"{path}/certificate")
 
 
 def test_the_certificate_shows_the_amounts_counts_people_and_rules_of_a_job(
@@ -128,10 +128,10 @@ def test_the_certificate_shows_the_amounts_counts_people_and_rules_of_a_job(
     shown = biller.says(f"/jobs/{job.job_id}/certificate")
 
     assert "Reconciliation certificate · job 1 Lakeside · Settle · completed 11/23/2026" in shown
-    assert "It reconciles" in shown
-    assert "Receivable before $20.00 $10.00 $30.00" in shown
+    assert "This job reconciles to the cent" in shown
+    assert "A/R before $20.00 $10.00 $30.00" in shown
     assert "Written off − $20.00 − $10.00 − $30.00" in shown
-    assert "Receivable after $0.00 $0.00 $0.00" in shown
+    assert "A/R after $0.00 $0.00 $0.00" in shown
     assert "In the job 4 Settled 2 Skipped 2 Failed 0 Not processed 0" in shown
     assert "Small balance $20.00 $10.00 $30.00" in shown
     assert "The Payer 2 $20.00 $10.00 $30.00" in shown
@@ -155,9 +155,9 @@ def test_the_certificate_of_a_reversal_adds_the_restored_amount(
 
     shown = biller.says(f"{page}/certificate")
 
-    assert "Receivable before $0.00 $0.00 $0.00 Restored + $20.00 + $10.00 + $30.00 Receivable after $20.00" in shown
+    assert "A/R before $0.00 $0.00 $0.00 Restored + $20.00 + $10.00 + $30.00 A/R after $20.00" in shown
     assert "Reversal of job 1" in shown
-    assert "It reconciles" in shown
+    assert "This job reconciles to the cent" in shown
 
 
 def test_an_unfinished_job_has_no_certificate(practice: GivenPractice, biller: Browser) -> None:

@@ -52,7 +52,7 @@ def test_counts_add_up_and_dollars_are_shown_by_responsibility(practice: GivenPr
     assert "Written off $60.00 insurance $40.00 · patient $20.00" in shown
     assert "Small balance · “Year-end clean-up”" in shown
     assert "Setting patient and insurance" in shown
-    assert "every claim of the practice, frozen 10:00:00 AM" in shown
+    assert "all claims of the practice, frozen 10:00:00 AM" in shown
 
 
 def test_a_running_job_shows_its_progress(practice: GivenPractice, biller: Browser) -> None:
@@ -213,7 +213,7 @@ def test_the_jobs_list_is_newest_first_paged_and_filtered_by_status(practice: Gi
     assert older == [f"/jobs/{jobs[1].job_id}", f"/jobs/{jobs[0].job_id}"]
     confirmed = [link for link in biller.links("/jobs?status=confirmed") if re.fullmatch(r"/jobs/\d+", link)]
     assert confirmed == [f"/jobs/{jobs[0].job_id}"]
-    assert "No job is halted." in biller.says("/jobs?status=halted")
+    assert "No jobs are halted." in biller.says("/jobs?status=halted")
 
 
 @pytest.mark.parametrize("path", ["/jobs/999", "/jobs/0", "/jobs/99999999999999999999999", "/jobs/abc", "/jobs/-1"])
@@ -230,7 +230,7 @@ def test_a_job_of_another_practice_is_not_found(practice: GivenPractice, session
     assert other.get(f"/jobs/{job.job_id}").status_code == 404
     assert other.post(f"/jobs/{job.job_id}/cancel").status_code == 404
     assert browser_of(practice.biller).status_of(job) == "Confirmed"
-    assert "No job yet" in other.says("/jobs")
+    assert "No jobs yet" in other.says("/jobs")
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_paused_time_is_shown_apart_from_working_time(practice: GivenPractice, b
     assert "took 5 minutes" not in shown
     assert "Last minute of the run" in shown
     assert "0 in the busiest second" not in shown
-    assert "Pauses are left out." in shown
+    assert "Pauses are excluded." in shown
 
 
 def test_a_job_with_all_claims_done_shows_that_it_is_reconciling(practice: GivenPractice, biller: Browser) -> None:

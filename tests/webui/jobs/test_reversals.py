@@ -87,7 +87,7 @@ def test_a_claim_changed_after_the_job_is_skipped_and_named(
     shown = approver.says(request_reversal(approver, job))
 
     assert "restore $30.00 to 2 claims. 1 claim changed later is skipped: C00002 ." in shown
-    assert "version when settled 2" in shown
+    assert "version after settling 2" in shown
     assert "version 3" in shown
 
 
@@ -118,7 +118,7 @@ def test_late_payments_in_full_skip_a_claim_and_in_part_leave_the_rest_to_revers
     shown = approver.says(request_reversal(approver, job))
 
     assert "This posts 2 offsetting entries that restore $29.00 to 2 claims. 1 claim is skipped: C00002 ." in shown
-    assert "Payments after the write-off already reversed all of it" in shown
+    assert "Already fully reversed by payments after the write-off" in shown
 
 
 def test_there_is_nothing_to_confirm_if_every_claim_changed_after_the_job(
@@ -199,7 +199,7 @@ def test_a_biller_sees_who_may_reverse_a_job_but_cannot_do_it(
     page = f"/jobs/{job.job_id}"
 
     assert f"{page}/reverse" not in biller.links(page)
-    assert "Reversal by an approver or an administrator" in biller.says(page)
+    assert "Reversal by an approver or administrator" in biller.says(page)
     assert "Reverse this claim" not in biller.read("/claims/C00001")
     assert biller.get(f"{page}/reverse").status_code == 403
     assert biller.post(f"{page}/reverse", note="x").status_code == 403
@@ -265,7 +265,7 @@ def test_a_large_reversal_shows_that_its_preview_is_being_prepared(
     page = approver.says(request_reversal(approver, job))
 
     assert "Confirm Reversal" in page
-    assert "3 claims are being checked, for " in page
+    assert "Checking 3 claims, for " in page
 
 
 def test_an_expired_reversal_preview_links_back_to_the_reversal_form(

@@ -127,7 +127,7 @@ def test_the_audit_shows_who_did_what_and_can_be_filtered(
     assert "Secret" not in listed
     assert "Confirmed job" not in admin.says("/audit?claim=C00001")
     assert f"Confirmed job {job.job_id}" in admin.says("/audit?claim=C00002")
-    assert "No entry matches" in admin.says("/audit?from=2026-11-24")
+    assert "No entries match" in admin.says("/audit?from=2026-11-24")
     assert "Put claim C00001 on hold" in admin.says(f"/audit?person={practice.biller.user_id}")
 
 
@@ -199,7 +199,7 @@ def test_an_export_of_the_audit_is_recorded_in_the_audit(practice: GivenPractice
     rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert [row["Number"] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
     assert rows[-1]["Act"] == "audit.exported"
-    assert "Exported the audit" in admin.says("/audit")
+    assert "Exported the audit log" in admin.says("/audit")
 
 
 @pytest.mark.parametrize("path", ["/audit", "/audit/audit.csv"])

@@ -234,7 +234,7 @@ def test_a_refunded_payment_is_shown_as_a_restored_write_off(practice: GivenPrac
     shown = biller.says("/late-payments?month=2026-11")
 
     assert "November 2026 1 $100.00 $70.00 $0.00 $30.00 $30.00" in shown
-    restored = f"refund or reversal, write-off restored $0.00 $10.00 -$10.00 {job.job_id} import"
+    restored = f"refund or takeback, write-off restored $0.00 $10.00 -$10.00 {job.job_id} import"
     assert "C1 1 Patient -$10.00" in shown
     assert restored in shown
     assert f"payment, write-off reversed $100.00 $60.00 $40.00 {job.job_id} import" in shown
@@ -265,7 +265,7 @@ def test_credits_are_a_work_list_with_filters_and_a_csv_file(practice: GivenPrac
     assert "1 line on 1 claim" in biller.says("/credits?responsibility=patient")
     assert "2 lines on 1 claim" in biller.says("/credits?payer_class=medicare")
     assert "1 line on 1 claim" in biller.says("/credits?at_least=9.99")
-    assert "No credit matches" in biller.says("/credits?at_least=1000")
+    assert "No credits match" in biller.says("/credits?at_least=1000")
     fault = biller.get("/credits?at_least=abc")
     assert (fault.status_code, 'id="at_least-fault"' in fault.text, 'value="abc"' in fault.text) == (422, True, True)
 

@@ -35,7 +35,7 @@ def test_the_page_shows_which_administrator_changed_the_setting_and_when(
     page = admin.read("/settings")
     assert "by m.chen" in page
     assert "11/23/2026 10:00:00 AM" in page  # the practice's time, in New York
-    assert "keeps every balance" in page
+    assert "changes its billing status but not its balances" in page
     with practice.sessions() as session:
         assert "write_off_setting.changed" in session.scalars(select(AuditEntry.act)).all()
 

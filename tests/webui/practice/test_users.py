@@ -43,8 +43,8 @@ def limits_of(practice: GivenPractice) -> tuple[int, int]:
 def test_the_page_lists_all_users_with_their_roles_and_limits(practice: GivenPractice, admin: Browser) -> None:
     practice.limit_of(practice.biller, claim=5_000)
     shown = admin.says("/users")
-    assert "biller biller@lakeside.example biller $50.00 unlimited active" in shown
-    assert "m.chen you m.chen@lakeside.example administrator unlimited unlimited active" in shown
+    assert "biller biller@lakeside.example biller $50.00 unlimited Active" in shown
+    assert "m.chen you m.chen@lakeside.example administrator unlimited unlimited Active" in shown
 
 
 @pytest.mark.parametrize("role", [Role.BILLER, Role.APPROVER, Role.OPS])

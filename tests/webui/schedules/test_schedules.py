@@ -427,7 +427,7 @@ def test_the_report_of_a_settling_run_follows_its_job(practice: GivenPractice, a
 
     shown = admin.says(report)
     assert "2 claims settled, 1 skipped, 0 failed, 0 remaining." in shown
-    assert "What it did Claims 3 Settled 2 Skipped 1 Failed 0 Not reached 0" in shown
+    assert "What it did Claims 3 Settled 2 Skipped 1 Failed 0 Not processed 0" in shown
     assert "On hold, or excluded from write-offs" in shown
     assert "on_hold" in shown
     assert "data-moving" not in admin.read(report)
