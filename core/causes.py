@@ -22,5 +22,5 @@ class Cause:
 
 def find_cause(causes: Iterable[Cause], text: str) -> Cause | None:
     """Return the first cause with a sign in the text of an error."""
-    said = " ".join(text.lower().split())
-    return next((cause for cause in causes if any(sign in said for sign in cause.signs)), None)
+    message = " ".join(text.lower().split())
+    return next((cause for cause in causes if any(sign in message for sign in cause.signs)), None)

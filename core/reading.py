@@ -85,7 +85,7 @@ def faults_by_path(error: ValidationError, *, skip: int = 0) -> dict[str, str]:
 
 def join_faults(found: Mapping[str, str]) -> str:
     """Return all faults in one line."""
-    return "; ".join(f"{where}: {said}" if where else said for where, said in found.items())
+    return "; ".join(f"{where}: {message}" if where else message for where, message in found.items())
 
 
 def field_path(parts: tuple[str | int, ...]) -> str:
@@ -106,7 +106,7 @@ def words(fault: ErrorDetails) -> str:
         return "must not be empty" if facts["min_length"] == 1 else f"needs at least {facts['min_length']:,}"
     if kind in ("string_too_long", "too_long"):
         return f"at most {facts['max_length']:,}{' characters' if kind.startswith('string') else ''}"
-    return next((said for begins, said in _WORDS.items() if kind.startswith(begins)), "is not valid")
+    return next((message for begins, message in _WORDS.items() if kind.startswith(begins)), "is not valid")
 
 
 def _one_of(expected: str) -> str:

@@ -18,7 +18,7 @@ import structlog
 MINIMUM_RELEASE: Final = "2026f"  # the newest release that changed future times; pyproject.toml requires its wheel
 CHANGED_ZONES: Final = "Alberta, British Columbia, Cuba, Manitoba and Morocco"  # since 2026b, up to `MINIMUM_RELEASE`
 _VERSION_FILES: Final = ("tzdata.zi", "+VERSION")  # of Linux and the BSDs; of macOS
-_RELEASE: Final = re.compile(r"\d{4}[a-z]+")  # a wheel once said "2026b-dirty"
+_RELEASE: Final = re.compile(r"\d{4}[a-z]+")  # a wheel once reported "2026b-dirty"
 
 
 _SOURCES: Final = {"wheel": "tzdata wheel", "system": "operating system"}

@@ -136,8 +136,8 @@ def details(
 ) -> list[tuple[str, str]]:
     """Return label and value of each fact worth showing, with the practice's own numbers and names for internal ids."""
     shown = {name: _by_name(name, value, names or {}, known) for name, value in facts.items()}
-    said = [(name, _value(name, value)) for name, value in shown.items()]
-    return [(_LABELS.get(n, n.replace("_", " ").removesuffix(" cents")), value) for n, value in said if value]
+    pairs = [(name, _value(name, value)) for name, value in shown.items()]
+    return [(_LABELS.get(n, n.replace("_", " ").removesuffix(" cents")), value) for n, value in pairs if value]
 
 
 def _by_name(name: str, value: Any, names: Mapping[int, str], known: Mapping[str, str]) -> Any:
@@ -161,8 +161,8 @@ def _value(name: str, value: Any) -> str:
 def _text(name: str, value: str) -> str:
     found = _VALUES.get(name, {}).get(value)
     if found is not None or name in _OF_CODES:
-        said = found or codes.describe(value)
-        return f"{said[:1].lower()}{said[1:]}"
+        text = found or codes.describe(value)
+        return f"{text[:1].lower()}{text[1:]}"
     if _A_DAY.fullmatch(value):
         return "{1}/{2}/{0}".format(*value.split("-"))
     return value.replace("_", " ") if value.islower() else value

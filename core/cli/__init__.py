@@ -76,10 +76,10 @@ def _redact_error(error: Exception) -> str:
     cause = causes.diagnose(error)
     if cause is not None:
         return cause.sentence
-    told = error_facts(error)
-    code = f" ({told['sqlstate']})" if told["sqlstate"] else ""
+    facts = error_facts(error)
+    code = f" ({facts['sqlstate']})" if facts["sqlstate"] else ""
     return (
-        f"The command failed: {told['error']}{code} at {', '.join(told['at'])}. "
+        f"The command failed: {facts['error']}{code} at {', '.join(facts['at'])}. "
         f"The error text may name a patient, so it is hidden. To show it on your terminal, set {TRACE_VARIABLE}=1."
     )
 

@@ -90,9 +90,9 @@ def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int,
         click.echo(json.dumps({"acts": shown, "head": last._asdict()}))
         return
     for act in found:
-        said = "; ".join(f"{label}: {value}" for label, value in act.details)
+        details = "; ".join(f"{label}: {value}" for label, value in act.details)
         click.echo(f"{act.number}  {context.format_utc(act.at)}  {act.who}: {act.sentence}"
-                   f"{f' ({said})' if said else ''}")  # fmt: skip
+                   f"{f' ({details})' if details else ''}")  # fmt: skip
     click.echo(
         f"The last entry of the audit is {last.number:,}, digest {last.digest}." if last.number else "No entries yet."
     )

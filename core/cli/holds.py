@@ -43,8 +43,8 @@ def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: 
     with options.sessions() as sessions, transaction(sessions) as session:
         by = options.find_actor(session, email)
         holds.set_hold(session, claim, wanted, reason=why, until=until, by=by, now=context.utc_now())
-    said = f"on hold ({wanted.value})" if wanted else "not on hold"
-    click.echo(f"Claim {claim} is {said}{f' through {until:%m/%d/%Y}' if wanted and until else ''}.")
+    state = f"on hold ({wanted.value})" if wanted else "not on hold"
+    click.echo(f"Claim {claim} is {state}{f' through {until:%m/%d/%Y}' if wanted and until else ''}.")
 
 
 @click.command()

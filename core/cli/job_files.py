@@ -141,8 +141,8 @@ def _changes_since(drawn_up: Certificate) -> list[tuple[str, str]]:
         ("Recovered later", since.recovered_cents, f" by {counted(since.payments, 'later payment')}"),
         ("Replaced later", since.replaced_cents, " by later adjustments and transfers"),
     ]
-    said = [(name, f"{format_cents(cents)}{by}") for name, cents, by in rows if cents]
-    return [*said, ("Still written off", format_cents(since.still_written_off_cents))]
+    pairs = [(name, f"{format_cents(cents)}{by}") for name, cents, by in rows if cents]
+    return [*pairs, ("Still written off", format_cents(since.still_written_off_cents))]
 
 
 def _cost_share(drawn_up: Certificate) -> list[tuple[str, str]]:

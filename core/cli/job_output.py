@@ -111,16 +111,16 @@ def _groups(what: str, groups: list[Group]) -> list[str]:
 def _request_lines(session: Session, job: SettleJob) -> list[str]:
     """Return lines with the requester, reason, posting date and overridden rules."""
     names = job_queries.names_of_users(session, job.practice_id, requesters.requester_ids(job))
-    said = [f"Requested by {names.get(job.requested_by, 'an unknown user')}"]
+    lines = [f"Requested by {names.get(job.requested_by, 'an unknown user')}"]
     if job.approval_requested_at or job.confirmed_at:
-        said.append(f"Confirmed by {names.get(job.confirmed_by or 0, 'an unknown user')}")
+        lines.append(f"Confirmed by {names.get(job.confirmed_by or 0, 'an unknown user')}")
     if job.reason is not None:
-        said.append(f"Reason: {job.reason.replace('_', ' ')}. Posting date: {job.posting_date:%m/%d/%Y}")
+        lines.append(f"Reason: {job.reason.replace('_', ' ')}. Posting date: {job.posting_date:%m/%d/%Y}")
     if job.note:
-        said.append(f"Note: {job.note}")
+        lines.append(f"Note: {job.note}")
     if job.overridden_rules:
-        said.append(f"Overridden rules: {'; '.join(map(codes.describe, job.overridden_rules))}")
-    return said
+        lines.append(f"Overridden rules: {'; '.join(map(codes.describe, job.overridden_rules))}")
+    return lines
 
 
 def _cost_share(job: SettleJob) -> list[str]:

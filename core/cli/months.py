@@ -121,17 +121,17 @@ def _blocked_by_closing(session: Session, practice_id: int, month: dt.date) -> l
 
 
 def _describe_event(act: MonthEvent) -> str:
-    said = f"  {context.format_utc(act.at)}  {act.by or 'unknown user'}"
+    line = f"  {context.format_utc(act.at)}  {act.by or 'unknown user'}"
     if act.state is PeriodState.OPEN:
-        return f"{said} reopened it: {act.reason}"
-    return f"{said} closed it: {closing.posting_count(act.totals):,} postings, checksum {(act.digest or 'none')[:12]}"
+        return f"{line} reopened it: {act.reason}"
+    return f"{line} closed it: {closing.posting_count(act.totals):,} postings, checksum {(act.digest or 'none')[:12]}"
 
 
 def _describe_month(one: Month) -> str:
-    said = f"{periods.format_code(one.month)}  {one.state.value}"
+    line = f"{periods.format_code(one.month)}  {one.state.value}"
     if one.closed_at and one.state == "closed":
-        return f"{said}  {closing.posting_count(one.totals):>10,} postings, checksum {(one.digest or 'none')[:12]}"
-    return f"{said}    reopened: {one.reopened_because}" if one.reopened_because else said
+        return f"{line}  {closing.posting_count(one.totals):>10,} postings, checksum {(one.digest or 'none')[:12]}"
+    return f"{line}    reopened: {one.reopened_because}" if one.reopened_because else line
 
 
 COMMANDS = [month]

@@ -101,11 +101,11 @@ def runs(schedule_id: int | None, limit: int, practice: str | None, email: str, 
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
         found = schedule_queries.list_runs(session, by.practice_id, schedule_id, limit=limit)
-        told = [run_facts(session, run, now=now) for run in found]
+        facts = [run_facts(session, run, now=now) for run in found]
     if as_json:
-        click.echo(json.dumps({"runs": told}))
+        click.echo(json.dumps({"runs": facts}))
         return
-    for run in told:
+    for run in facts:
         click.echo(f"{run['id']:>6}  {run['night'] or 'run now':<10}  schedule {run['schedule_id']}  {run['sentence']}")
 
 
@@ -118,15 +118,15 @@ def report(run_id: int, practice: str | None, email: str, as_json: bool) -> None
     """Show the report of a run."""
     with options.sessions() as sessions, sessions() as session:
         by, now = _find_reader(session, email, practice), context.utc_now()
-        told = run_facts(session, schedule_queries.find_run(session, by.practice_id, run_id), now=now)
+        facts = run_facts(session, schedule_queries.find_run(session, by.practice_id, run_id), now=now)
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(facts))
         return
-    click.echo(told["sentence"])
-    if told["job_id"]:
-        insurance, patient = format_cents(told["insurance_cents"]), format_cents(told["patient_cents"])
-        click.echo(f"  Job {told['job_id']}: insurance {insurance}, patient {patient}.")
-    for code, claims in told["by_code"].items():
+    click.echo(facts["sentence"])
+    if facts["job_id"]:
+        insurance, patient = format_cents(facts["insurance_cents"]), format_cents(facts["patient_cents"])
+        click.echo(f"  Job {facts['job_id']}: insurance {insurance}, patient {patient}.")
+    for code, claims in facts["by_code"].items():
         click.echo(f"  {claims:>10,}  {code}: {codes.describe(code)}")
 
 

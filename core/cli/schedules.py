@@ -167,8 +167,8 @@ def run_now(schedule_id: int, key: str | None, practice: str | None, email: str,
     with options.sessions() as sessions, transaction(sessions) as session:
         by, now = options.find_actor(session, email, practice), context.utc_now()
         run = schedule_commands.run_now(session, schedule_id, key=key or secrets.token_urlsafe(16), by=by, now=now)
-        told = run_facts(session, run, now=now)
-    click.echo(json.dumps(told) if as_json else f"Run {told['id']}: {told['sentence']}")
+        facts = run_facts(session, run, now=now)
+    click.echo(json.dumps(facts) if as_json else f"Run {facts['id']}: {facts['sentence']}")
 
 
 @click.command("time-zone")

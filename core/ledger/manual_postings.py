@@ -87,7 +87,7 @@ def parse_entry(given: Mapping[str, Any]) -> Payment | Adjustment | Transfer:
         return _ENTRY_ADAPTER.validate_python(given)
     except ValidationError as error:
         found = reading.faults_by_path(error, skip=1)  # the first part of a field path is the kind
-        raise _bad_entry(**{field or "kind": _CURES.get(field, said) for field, said in found.items()}) from None
+        raise _bad_entry(**{field or "kind": _CURES.get(field, message) for field, message in found.items()}) from None
 
 
 def _bad_entry(**faults: str) -> BadEntry:

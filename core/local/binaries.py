@@ -46,8 +46,8 @@ def find_broker() -> Path:
 
 def postgres_major(folder: Path) -> int | None:
     """Return the major version of the PostgreSQL in a bin folder, or None if it does not run here."""
-    said = _version_of(folder / "postgres")
-    found = re.search(r"\(PostgreSQL\) (\d+)", said or "")
+    version = _version_of(folder / "postgres")
+    found = re.search(r"\(PostgreSQL\) (\d+)", version or "")
     return int(found[1]) if found else None
 
 

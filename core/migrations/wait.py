@@ -22,15 +22,15 @@ def wait_until_migrated(engine: Engine, *, pause: Callable[[float], bool]) -> bo
 
     `pause` sleeps for so many seconds and returns True to give up. Then the result is False.
     """
-    said, seconds = None, FIRST_PAUSE_SECONDS
+    logged, seconds = None, FIRST_PAUSE_SECONDS
     while (cause := unavailable_cause(engine)) is not None:
-        if cause.sentence != said:
-            said = cause.sentence
-            _log.warning("waiting_for_database", cause=cause.code, why=said)
+        if cause.sentence != logged:
+            logged = cause.sentence
+            _log.warning("waiting_for_database", cause=cause.code, why=logged)
         if pause(seconds):
             return False
         seconds = min(2 * seconds, PAUSE_SECONDS_MAX)
-    if said is not None:
+    if logged is not None:
         _log.info("database_is_ready")
     return True
 

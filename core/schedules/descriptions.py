@@ -83,9 +83,9 @@ def describe_reason(code: str | None) -> str:
 
 def describe_mail(run: ScheduleRun) -> str:
     """Say whether the report was sent, and how many addresses refused it."""
-    said, all_ = _MAILS[run.mail_state], len(run.schedule_snapshot["mail_to"])
+    sentence, all_ = _MAILS[run.mail_state], len(run.schedule_snapshot["mail_to"])
     is_partly = run.mail_tries > 0 and 0 < len(run.mail_pending_to) < all_
-    return f"{said}. {len(run.mail_pending_to)} of {all_} addresses did not receive it" if is_partly else said
+    return f"{sentence}. {len(run.mail_pending_to)} of {all_} addresses did not receive it" if is_partly else sentence
 
 
 def describe(schedule: Schedule, time_zone: str) -> str:

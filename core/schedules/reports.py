@@ -68,10 +68,10 @@ class _Figures(NamedTuple):
 def report_for_run(session: Session, run: ScheduleRun, *, now: dt.datetime) -> RunReport:
     """Return the report as of `now`."""
     if run.job_id is None:
-        said = f"{descriptions.OUTCOME_LABELS[run.outcome]}."
+        sentence = f"{descriptions.OUTCOME_LABELS[run.outcome]}."
         if run.reason_code is not None:
-            said = f"{descriptions.OUTCOME_LABELS[run.outcome]}: {descriptions.describe_reason(run.reason_code)}."
-        return RunReport(state=run.outcome.value, sentence=said)
+            sentence = f"{descriptions.OUTCOME_LABELS[run.outcome]}: {descriptions.describe_reason(run.reason_code)}."
+        return RunReport(state=run.outcome.value, sentence=sentence)
     key = JobKey(run.practice_id, run.job_id)
     job, seen = job_queries.find(session, key), progress.for_job(session, key, now=now)
     figures = _run_figures(session, key, job, seen) if job.confirmed_at is not None else _preview_figures(job, seen)
@@ -140,7 +140,7 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
     of_claims = f"{settled} settled, {f.skipped:,} skipped, {f.failed:,} failed, {f.remaining:,} remaining"
     jobs = ", ".join(map(str, held_by))
     holds = f" Left to the unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_describe_reserved(f)}." if held_by else ""
-    said = {
+    sentence = {
         "preparing": f"Its job is being prepared, with {matched}.",
         "waiting": f"Its job exceeds a cap or limit and needs another user's approval: {left} would be "
         f"settled, {f.skipped:,} skipped.",
@@ -152,7 +152,7 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
         "expired": f"It was not approved in time: {not_settled} not settled.",
         "discarded": "Its job was discarded. Nothing was settled.",
     }.get(state, f"{of_claims}.")
-    return said + holds
+    return sentence + holds
 
 
 def _describe_reserved(figures: _Figures) -> str:

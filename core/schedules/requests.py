@@ -151,5 +151,5 @@ _CURES: Final = {
 def _words(field: str, fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         return f"a schedule has no such field; it has {', '.join(ScheduleRequest.model_fields)}"
-    said = str(fault.get("ctx", {}).get("error", "")) if fault["type"] == "value_error" else ""
-    return said or _CURES.get(field, "is not valid")
+    message = str(fault.get("ctx", {}).get("error", "")) if fault["type"] == "value_error" else ""
+    return message or _CURES.get(field, "is not valid")

@@ -199,7 +199,7 @@ def run_now(
     if before is not None:
         return before
     if version is not None and schedule.version != version:
-        raise StaleSchedule  # the page may have said report-only, and it settles now
+        raise StaleSchedule  # the page may have shown report-only, and the schedule settles now
     if schedule.state is ScheduleState.STOPPED:
         raise ScheduleIsStopped(f"This schedule has stopped. {descriptions.describe_reason(schedule.stopped_because)}.")
     people = authorize.require_current_role(session, by, Action.MANAGE_SCHEDULES, besides=[schedule.owner_id])

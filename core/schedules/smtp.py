@@ -107,9 +107,9 @@ def _deliver(
     server = urlsplit(url)
     host = server.hostname or ""
     smtp._host = host  # type: ignore[attr-defined]  # what the certificate must name; only the constructor sets it
-    code, said = smtp.connect(host, server.port or SMTP_PORTS[server.scheme])
+    code, reply = smtp.connect(host, server.port or SMTP_PORTS[server.scheme])
     if code != _READY:
-        raise smtplib.SMTPConnectError(code, said)
+        raise smtplib.SMTPConnectError(code, reply)
     if server.scheme == "smtp+starttls":
         smtp.starttls(context=secure)
     if server.username:

@@ -68,13 +68,15 @@ def record_heartbeat(session: Session, process: ProcessInfo, *, now: dt.datetime
         "name": process.name, "kind": process.kind, "version": process.version, "started_at": process.started_at,
         "seen_at": now, "details": {"host": process.host, "pid": process.pid, **process.details}, "stopped_at": None,
     }  # fmt: skip
-    said = insert(Process).values(row)
-    news = {name: said.excluded[name] for name in ("version", "started_at", "seen_at", "details")}
+    statement = insert(Process).values(row)
+    new_values = {name: statement.excluded[name] for name in ("version", "started_at", "seen_at", "details")}
     # A heartbeat that was under way when the process stopped must not undo the stop. A later one is from another
     # process with the same process id.
-    stopped_at = case((said.excluded.seen_at <= Process.stopped_at, Process.stopped_at))
-    again = said.on_conflict_do_update(index_elements=[Process.name], set_={**news, "stopped_at": stopped_at})
-    session.execute(again)
+    stopped_at = case((statement.excluded.seen_at <= Process.stopped_at, Process.stopped_at))
+    upsert = statement.on_conflict_do_update(
+        index_elements=[Process.name], set_={**new_values, "stopped_at": stopped_at}
+    )
+    session.execute(upsert)
     session.execute(delete(Process).where(Process.seen_at < now - DELETED_AFTER))
 
 
@@ -123,9 +125,9 @@ def last_beat(session: Session) -> dt.datetime | None:
 def record_tick(session: Session, *, now: dt.datetime) -> None:
     """Record that the schedules were checked, by beat or by a worker's own timer."""
     _skip_fsync_and_waits(session)
-    said = insert(Tally).values(name=_TICKED, label="", value=now.timestamp())
-    latest = func.greatest(Tally.value, said.excluded.value)
-    session.execute(said.on_conflict_do_update(index_elements=[Tally.name, Tally.label], set_={"value": latest}))
+    statement = insert(Tally).values(name=_TICKED, label="", value=now.timestamp())
+    latest = func.greatest(Tally.value, statement.excluded.value)
+    session.execute(statement.on_conflict_do_update(index_elements=[Tally.name, Tally.label], set_={"value": latest}))
 
 
 def last_tick(session: Session) -> dt.datetime | None:

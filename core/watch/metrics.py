@@ -66,9 +66,9 @@ class MetricsCollector:
     def collect(self) -> Iterator[Metric]:
         """Yield what this process knows, then what the database knows. Without a database, only the first."""
         try:
-            told, is_up = self._database.answer(), True
+            metrics, is_up = self._database.answer(), True
         except _UNAVAILABLE_ERRORS:
-            told, is_up = [], False
+            metrics, is_up = [], False
         yield _gauge("database_up", "Whether the database answered this scrape", [((), is_up)])
         yield _gauge("broker_up", "Whether the broker answered this scrape", [((), self._world.broker_answers())])
         version = heartbeat.product_version()
@@ -78,7 +78,7 @@ class MetricsCollector:
             "Counters of this process that are not in the database yet",
             [((), tally.unwritten_counters())],
         )
-        yield from told
+        yield from metrics
 
     def _database_metrics(self) -> Iterator[Metric]:
         """Run each query on its own, all under one deadline. A slow one is left out and reported as such."""
@@ -181,9 +181,9 @@ def _running_processes(session: Session, now: dt.datetime) -> Iterator[Metric]:
 
 
 def _counters(session: Session, _: dt.datetime) -> Iterator[Metric]:
-    told = statistics.counter_values(session)
+    values = statistics.counter_values(session)
     for name, counted in METRIC_DEFINITIONS.items():
-        of_name = {label: value for (other, label), value in told.items() if other == name}
+        of_name = {label: value for (other, label), value in values.items() if other == name}
         if counted.buckets:
             yield _histogram(name, counted.help, counted.buckets, of_name)
         elif counted.label:
@@ -220,11 +220,11 @@ def _with_samples(family: Any, samples: Iterable[Sample]) -> Metric:
     return filled
 
 
-def _histogram(name: str, words: str, bounds: tuple[float, ...], told: Mapping[str, float]) -> Metric:
+def _histogram(name: str, words: str, bounds: tuple[float, ...], values: Mapping[str, float]) -> Metric:
     family = HistogramMetricFamily(f"settle_{name}", words)
     so_far, buckets = 0.0, []
     for bound in (*map(str, bounds), tally.PLUS_INF):
-        so_far += told.get(bound, 0)
+        so_far += values.get(bound, 0)
         buckets.append((bound, so_far))
-    family.add_metric([], buckets, told.get(tally.SUM, 0))
+    family.add_metric([], buckets, values.get(tally.SUM, 0))
     return family

@@ -57,9 +57,9 @@ def _jobs(jobs: Jobs) -> dict[str, Any]:
 
 def _job(key: JobKey, one: Progress) -> dict[str, Any]:
     # Counts only, because operations must not see a practice's amounts.
-    told = progress.as_json(one)
-    told.pop("written_off_cents")
-    return {**_job_key(key), **told, "chunks_open": one.chunks_open, "stalled_because": one.stalled_because}
+    facts = progress.as_json(one)
+    facts.pop("written_off_cents")
+    return {**_job_key(key), **facts, "chunks_open": one.chunks_open, "stalled_because": one.stalled_because}
 
 
 def _runs(runs: RunsToWatch) -> dict[str, Any]:

@@ -66,12 +66,12 @@ def unwritten_counters() -> int:
 def flush(sessions: Sessions) -> None:
     """Write the counts to the database. If that fails, keep them and raise."""
     with _lock:
-        told = dict(_counts)
+        counts = dict(_counts)
         _counts.clear()
-    if not told:
+    if not counts:
         return
     # Sorted, so that two processes that flush at once wait for each other instead of deadlocking.
-    rows = [{"name": cell.name, "label": cell.label, "value": value} for cell, value in sorted(told.items())]
+    rows = [{"name": cell.name, "label": cell.label, "value": value} for cell, value in sorted(counts.items())]
     added = insert(Tally).values(rows)
     added = added.on_conflict_do_update(
         index_elements=[Tally.name, Tally.label], set_={"value": Tally.value + added.excluded.value}
@@ -81,7 +81,7 @@ def flush(sessions: Sessions) -> None:
             session.execute(SHORT_TIMEOUTS)
             session.execute(added)
     except BaseException:
-        _add(told)
+        _add(counts)
         raise
 
 

@@ -80,7 +80,7 @@ def post(claim_id: str) -> Response | tuple[str, int]:
         return _claim_page_with_errors(claim_id, {"": _ALREADY_POSTED})
     except BadEntry as refusal:
         return _claim_page_with_errors(
-            claim_id, {name: message_for_page(refusal, said) for name, said in refusal.facts["faults"].items()}
+            claim_id, {name: message_for_page(refusal, message) for name, message in refusal.facts["faults"].items()}
         )
     except tuple(_FIELD_BY_REFUSAL) as refusal:
         return _claim_page_with_errors(
@@ -96,26 +96,28 @@ def post(claim_id: str) -> Response | tuple[str, int]:
 
 def _describe_side_effects(posted: PostingResult) -> str:
     """Return a sentence on what the entry did besides changing the balance."""
-    said = []
+    effects = []
     if posted.recovery is not None and posted.recovery.recovered_cents > 0:
         jobs = ", ".join(f"job {job}" for job in posted.recovery.job_ids)
         of_jobs = f" of {jobs}" if jobs else ""
-        said.append(f"It reversed {format_cents(posted.recovery.recovered_cents)} of the write-off{of_jobs}.")
+        effects.append(f"It reversed {format_cents(posted.recovery.recovered_cents)} of the write-off{of_jobs}.")
     if posted.restored_cents:
-        said.append(f"{format_cents(posted.restored_cents)} of an earlier write-off was restored to the other balance.")
+        effects.append(
+            f"{format_cents(posted.restored_cents)} of an earlier write-off was restored to the other balance."
+        )
     if posted.written_off_elsewhere:
         places = ", ".join(
             f"line {one.line} ({words(one.responsibility).lower()}, {format_cents(one.cents)})"
             for one in posted.written_off_elsewhere
         )
-        said.append(
+        effects.append(
             f"It reversed no write-off, because this line and responsibility have none. Write-offs here: {places}."
         )
     if posted.looks_like:
-        said.append("An equal payment from the same payer and date is already on this line. Check for a duplicate.")
+        effects.append("An equal payment from the same payer and date is already on this line. Check for a duplicate.")
     if posted.credit_cents:
-        said.append(f"The line now has a credit balance of {format_cents(posted.credit_cents)}.")
-    return "".join(f" {one}" for one in said)
+        effects.append(f"The line now has a credit balance of {format_cents(posted.credit_cents)}.")
+    return "".join(f" {one}" for one in effects)
 
 
 @blueprint.post("/<claim_id:claim_id>/hold")
@@ -138,8 +140,8 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
     except ClaimBusy as refusal:
         flash(refusal.message, "warn")
     else:
-        said = f"The claim is on hold: {words(kind)}." if kind else "The claim is released."
-        flash(f"{said} Existing previews skip the claim as changed.", "good")
+        message = f"The claim is on hold: {words(kind)}." if kind else "The claim is released."
+        flash(f"{message} Existing previews skip the claim as changed.", "good")
     if request.form.get("back") == "exclusions":
         return redirect(url_for("exclusions.index", _anchor="held-heading"), code=HTTPStatus.SEE_OTHER)
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)

@@ -43,8 +43,8 @@ def show(claim_id: str) -> str:
     return render_claim(claim_id)
 
 
-def render_claim(claim_id: str, **said: Any) -> str:
-    """Return the claim's page. `said` has the faults of a form and what was typed."""
+def render_claim(claim_id: str, **extra: Any) -> str:
+    """Return the claim's page. `extra` has the faults of a form and what was typed."""
     practice_id = current_actor().practice_id
     with transaction(app_context().sessions) as db:
         internal = lookup.find(db, practice_id, claim_id)
@@ -79,7 +79,7 @@ def render_claim(claim_id: str, **said: Any) -> str:
         may_exclude=current_actor().may(Action.EXCLUDE),
         **_posting_choices(),
         **facts,
-        **said,
+        **extra,
     )
 
 

@@ -53,7 +53,7 @@ def _filter() -> CreditsFilter:
     return CreditsFilter.of({**given, **({"at_least_cents": str(parse_amount(at_least))} if at_least else {})})
 
 
-def _page(wanted: CreditsFilter | None, **said: Any) -> str:
+def _page(wanted: CreditsFilter | None, **extra: Any) -> str:
     practice_id, cursor = current_actor().practice_id, request.args.get("cursor")
     found, totals = credit_balances.CreditPage([], None), None
     if wanted is not None:
@@ -70,5 +70,5 @@ def _page(wanted: CreditsFilter | None, **said: Any) -> str:
         today=practice_days.today(current_practice(), now=now()),
         sides=list(Responsibility),
         classes=list(PayerClass),
-        **said,
+        **extra,
     )

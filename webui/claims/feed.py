@@ -215,8 +215,8 @@ def _shown_columns() -> list[feed_columns.Column]:
     )
 
 
-def _totals_json(sums: FeedTotals, said: str) -> dict[str, Any]:
-    row = render_template("feed/_totals.html", sums=sums, words=said, columns=_shown_columns())
+def _totals_json(sums: FeedTotals, description: str) -> dict[str, Any]:
+    row = render_template("feed/_totals.html", sums=sums, words=description, columns=_shown_columns())
     return {"claims": sums.claims, "words": number(sums.claims), "row": row}
 
 

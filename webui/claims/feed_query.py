@@ -157,8 +157,8 @@ class FeedQuery:
         """Return the query string with `changes` to order and page, without defaults."""
         parts: dict[str, Any] = {"sort": str(self.sort), "limit": self.limit, "cursor": self.cursor, **changes}
         usual = {"sort": str(DEFAULT_SORT), "limit": PAGE_SIZES[0], "cursor": None}
-        said = [(key, str(value)) for key, value in parts.items() if value is not None and value != usual.get(key)]
-        return "&".join(filter(None, (self.filter_text, urlencode(said))))
+        changed = [(key, str(value)) for key, value in parts.items() if value is not None and value != usual.get(key)]
+        return "&".join(filter(None, (self.filter_text, urlencode(changed))))
 
     def first(self, key: str) -> str:
         """Return what one field shows, with dates as the practice writes them."""

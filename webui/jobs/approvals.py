@@ -32,7 +32,7 @@ blueprint = Blueprint("approvals", __name__)
 def register(app: Flask) -> None:
     """Add the pages, and give every page the number of jobs to approve and recent decisions on the user's jobs."""
     app.register_blueprint(blueprint)
-    app.context_processor(lambda: {"waiting_for_me": _count_waiting_for_me, "news": _recent_decisions})
+    app.context_processor(lambda: {"waiting_for_me": _count_waiting_for_me, "recent_decisions": _recent_decisions})
     app.add_template_filter(exceeded_limits, "over_limits")
 
 
@@ -104,8 +104,8 @@ def exceeded_limits(job: SettleJob) -> list[OverLimit]:
     return limits.describe(job.limits_exceeded)
 
 
-def _job_page_with_error(job_id: int, status: HTTPStatus, **said: Any) -> Response:
-    page = job_pages.render_job(job_id, **said)
+def _job_page_with_error(job_id: int, status: HTTPStatus, **extra: Any) -> Response:
+    page = job_pages.render_job(job_id, **extra)
     page.status_code = status
     return page
 

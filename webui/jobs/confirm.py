@@ -79,11 +79,11 @@ def confirm(job_id: int) -> BaseResponse | tuple[str, int]:
     except (NotFound, NotAllowed):
         raise
     except ConfirmationMismatch as fault:
-        said = {"fault": fault.message, "typed": typed, "cost_share_reason": reason}
-        return render_job_dialog(job_id, fault.http_status, **said)
+        extra = {"fault": fault.message, "typed": typed, "cost_share_reason": reason}
+        return render_job_dialog(job_id, fault.http_status, **extra)
     except CostShareReasonMissing as fault:
-        said = {"cost_share_fault": fault.message, "typed": typed, "cost_share_reason": reason}
-        return render_job_dialog(job_id, fault.http_status, **said)
+        extra = {"cost_share_fault": fault.message, "typed": typed, "cost_share_reason": reason}
+        return render_job_dialog(job_id, fault.http_status, **extra)
     except Refusal as refusal:
         return render_job_dialog(job_id, refusal.http_status, refused=refusal.message)
     hint_workers(job)
@@ -101,8 +101,8 @@ def dialog_or_page(part: str) -> str:
     return part if in_dialog() else "jobs/_confirm_page.html"
 
 
-def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> tuple[str, int]:
-    """Return the dialog of a job in any status. `said` has the faults."""
+def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **extra: Any) -> tuple[str, int]:
+    """Return the dialog of a job in any status. `extra` has the faults."""
     key = JobKey(current_actor().practice_id, job_id)
     with app_context().sessions() as db:
         job = job_queries.find(db, key)
@@ -112,4 +112,4 @@ def render_job_dialog(job_id: int, status: int = HTTPStatus.OK, **said: Any) -> 
     part = "jobs/_already_confirmed.html"
     if job.status in (JobStatus.PREVIEWED, JobStatus.PREPARING):
         part = f"jobs/_{job.status}.html"
-    return render_template(dialog_or_page(part), part=part, **facts, **said), status
+    return render_template(dialog_or_page(part), part=part, **facts, **extra), status

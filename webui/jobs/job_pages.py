@@ -69,8 +69,8 @@ def show(job_id: int) -> Response:
     return render_job(job_id)
 
 
-def render_job(job_id: int, **said: Any) -> Response:
-    """Return the page of one job. `said` has the errors of a form."""
+def render_job(job_id: int, **extra: Any) -> Response:
+    """Return the page of one job. `extra` has the errors of a form."""
     key = JobKey(current_actor().practice_id, job_id)
     at = now()
     with app_context().sessions() as db:
@@ -98,7 +98,7 @@ def render_job(job_id: int, **said: Any) -> Response:
             **_permissions(job),
             "can_retry": retry.can_retry(db, key),
         }
-        facts |= _facts_for_status(db, job) | said
+        facts |= _facts_for_status(db, job) | extra
     return _render_page_or_partial("jobs/show.html", "jobs/_job.html", **facts)
 
 

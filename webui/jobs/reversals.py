@@ -94,7 +94,7 @@ def _note_error(note: str) -> str | None:
     return "The note contains a character that can't be saved. Type it again." if "\x00" in note else None
 
 
-def _render_form(job_id: int, claim_id: str | None, **said: Any) -> str:
+def _render_form(job_id: int, claim_id: str | None, **extra: Any) -> str:
     key = JobKey(current_actor().practice_id, job_id)
     with app_context().sessions() as db:
         facts: dict[str, Any] = {
@@ -109,5 +109,5 @@ def _render_form(job_id: int, claim_id: str | None, **said: Any) -> str:
         note_max=NOTE_CHARACTERS_MAX,
         idempotency_key=secrets.token_urlsafe(16),
         **facts,
-        **said,
+        **extra,
     )

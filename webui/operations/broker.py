@@ -75,18 +75,18 @@ def _query_broker(settings: Settings) -> BrokerStatus | Cause:
     try:
         with Redis.from_url(address, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS) as broker:
             lengths = {queue: int(broker.llen(f"{prefix}{queue}")) for queue in QUEUES}
-            said = _server_info(broker)
+            info = _server_info(broker)
     except (RedisError, ValueError) as error:
         return causes.diagnose(error)
-    version = str(said.get("valkey_version") or said.get("redis_version") or "unknown")
-    memory = said.get("used_memory")
+    version = str(info.get("valkey_version") or info.get("redis_version") or "unknown")
+    memory = info.get("used_memory")
     return BrokerStatus(lengths, version, None if memory is None else int(memory))
 
 
 def _server_info(broker: Redis) -> dict[str, Any]:
     """Return the broker's INFO, or nothing if the user lacks the right, which is fine: hints do not need it."""
     try:
-        said: dict[str, Any] = broker.info()
+        info: dict[str, Any] = broker.info()
     except NoPermissionError:
         return {}
-    return said
+    return info

@@ -43,7 +43,7 @@ def export() -> Response:
     )
 
 
-def _page(wanted: AuditFilter | None, **said: Any) -> str:
+def _page(wanted: AuditFilter | None, **extra: Any) -> str:
     practice_id = current_actor().practice_id
     acts: list[log.AuditRow] = []
     with app_context().sessions() as db:
@@ -58,7 +58,7 @@ def _page(wanted: AuditFilter | None, **said: Any) -> str:
         people=people,
         head=head,
         asked={name: request.args[name] for name in _FIELDS if request.args.get(name, "").strip()},
-        **said,
+        **extra,
     )
 
 

@@ -91,7 +91,7 @@ def _month_from_path(name: str) -> dt.date:
         raise NotFound("Month not found. Write it as 2026-11.") from None
 
 
-def _page(month: dt.date, **said: Any) -> str:
+def _page(month: dt.date, **extra: Any) -> str:
     actor = current_actor()
     with app_context().sessions() as db:
         found = closing.find(db, actor.practice_id, month)
@@ -114,5 +114,5 @@ def _page(month: dt.date, **said: Any) -> str:
         is_future=month > practice_days.today(current_practice(), now=now()),
         may_close=actor.may(Action.CLOSE_MONTH),
         reason_max=NOTE_CHARACTERS_MAX,
-        **said,
+        **extra,
     )

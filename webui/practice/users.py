@@ -108,7 +108,7 @@ def change_role(user_id: int) -> Response:
     """Change the user's role."""
     role = _role(request.form.get("role"))
     return _run_command(
-        user_management.change_role, user_id, role, said="Role saved. It applies from the user's next click."
+        user_management.change_role, user_id, role, message="Role saved. It applies from the user's next click."
     )
 
 
@@ -119,8 +119,8 @@ def set_limits(user_id: int) -> Response | tuple[str, int]:
     cents, faults = parse_limits(request.form)
     if faults:
         return _page(user_id, faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
-    said = "Limits saved. Existing previews keep their old limits."
-    return _run_command(user_management.set_limits, user_id, said=said, **cents)
+    message = "Limits saved. Existing previews keep their old limits."
+    return _run_command(user_management.set_limits, user_id, message=message, **cents)
 
 
 @blueprint.post(f"/{USER_ID_RULE}/deactivate")
@@ -128,7 +128,9 @@ def set_limits(user_id: int) -> Response | tuple[str, int]:
 def deactivate(user_id: int) -> Response:
     """Deactivate the user."""
     return _run_command(
-        user_management.deactivate, user_id, said="User deactivated, signed out everywhere, and all API tokens revoked."
+        user_management.deactivate,
+        user_id,
+        message="User deactivated, signed out everywhere, and all API tokens revoked.",
     )
 
 
@@ -137,18 +139,20 @@ def deactivate(user_id: int) -> Response:
 def reactivate(user_id: int) -> Response:
     """Reactivate the user."""
     return _run_command(
-        user_management.reactivate, user_id, said="User reactivated. They can sign in again; API tokens stay revoked."
+        user_management.reactivate,
+        user_id,
+        message="User reactivated. They can sign in again; API tokens stay revoked.",
     )
 
 
-def _run_command(act: Callable[..., User], user_id: int, *given: Any, said: str, **more: Any) -> Response:
+def _run_command(act: Callable[..., User], user_id: int, *given: Any, message: str, **more: Any) -> Response:
     try:
         with transaction(app_context().sessions) as db:
             act(db, user_id, *given, **more, by=current_actor(), now=now())
     except OwnAccount as refusal:
         flash(refusal.message, "warn")
     else:
-        flash(said, "good")
+        flash(message, "good")
     return redirect(url_for("users.show", user_id=user_id), code=HTTPStatus.SEE_OTHER)
 
 

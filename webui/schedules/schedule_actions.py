@@ -43,8 +43,8 @@ def resume(schedule_id: int) -> Response:
 @requires(Action.MANAGE_SCHEDULES)
 def report_only(schedule_id: int) -> Response:
     """Return the schedule to report-only mode."""
-    said = "Report-only mode is on. From the next run, nothing is written off."
-    return _run_command(schedule_commands.report_only, schedule_id, said, version=schedule_pages.version_from_form())
+    message = "Report-only mode is on. From the next run, nothing is written off."
+    return _run_command(schedule_commands.report_only, schedule_id, message, version=schedule_pages.version_from_form())
 
 
 @blueprint.post(f"/{SCHEDULE_ID_RULE}/settle")
@@ -109,7 +109,7 @@ def hint_workers_of_run(run: ScheduleRun) -> None:
     hint_workers(job)
 
 
-def _run_command(command: Callable[..., Schedule], schedule_id: int, said: str, **values: Any) -> Response:
+def _run_command(command: Callable[..., Schedule], schedule_id: int, message: str, **values: Any) -> Response:
     try:
         with transaction(app_context().sessions) as db:
             command(db, schedule_id, by=current_actor(), now=now(), **values)
@@ -118,7 +118,7 @@ def _run_command(command: Callable[..., Schedule], schedule_id: int, said: str, 
     except Refusal as refusal:
         flash(refusal.message, "warn")
     else:
-        flash(said, "good")
+        flash(message, "good")
     return _redirect_to_schedule(schedule_id)
 
 

@@ -92,8 +92,12 @@ def describe_next_run(schedule: Schedule, run_time: RunTime | None, time_zone: s
     if run_time is None:
         return "No further run is scheduled."
     at = run_time.instant.astimezone(ZoneInfo(time_zone))
-    said = f"{at:%A} {date(at.date())} at {clock(at.time())}"
-    return f"{said}. {change}" if (change := describe_clock_change(run_time, schedule.local_time, time_zone)) else said
+    sentence = f"{at:%A} {date(at.date())} at {clock(at.time())}"
+    return (
+        f"{sentence}. {change}"
+        if (change := describe_clock_change(run_time, schedule.local_time, time_zone))
+        else sentence
+    )
 
 
 def describe_clock_change(run_time: RunTime, local_time: dt.time, time_zone: str) -> str:

@@ -102,8 +102,8 @@ def _estimate_or_reason(add_up: Callable[[], estimates.RunEstimate]) -> dict[str
         return {"too_slow": slow.message}
 
 
-def render_schedule(schedule_id: int, **said: Any) -> str:
-    """Return the schedule's page. `said` has faults, and the estimate if known."""
+def render_schedule(schedule_id: int, **extra: Any) -> str:
+    """Return the schedule's page. `extra` has faults, and the estimate if known."""
     practice = current_practice()
     with app_context().sessions() as db:
         schedule = schedule_queries.find(db, practice.id, schedule_id)
@@ -120,7 +120,7 @@ def render_schedule(schedule_id: int, **said: Any) -> str:
             "names": job_queries.names_of_users(db, practice.id, {schedule.owner_id, schedule.changed_by}),
         }
     return render_template(
-        "schedules/show.html", run_key=secrets.token_urlsafe(16), may_manage=may_manage(), **facts, **said
+        "schedules/show.html", run_key=secrets.token_urlsafe(16), may_manage=may_manage(), **facts, **extra
     )
 
 
@@ -209,7 +209,7 @@ def next_run_sentence(db: Session, schedule: Schedule, time_zone: str) -> str:
     return schedule_labels.describe_next_run(schedule, run_time, time_zone)
 
 
-def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: Any) -> str:
+def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **extra: Any) -> str:
     """Return the form. If its request is valid, add what it would do and an estimate."""
     practice = current_practice()
     seen: dict[str, Any] = {}
@@ -234,7 +234,7 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: A
         settles=schedule is not None and schedule.mode is ScheduleMode.SETTLE,
         # After a refusal as stale, the form has the newer version, so that sending it again is a choice.
         version=schedule.version
-        if schedule and (said.get("is_stale") or request.method == "GET")
+        if schedule and (extra.get("is_stale") or request.method == "GET")
         else version_from_form(),
         reasons_said=[(reason.value, words(reason)) for reason in WriteOffReason],
         name_max=NAME_CHARACTERS_MAX,
@@ -246,7 +246,7 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **said: A
         names=names,
         **feed_columns.FILTER_CHOICES,
         **seen,
-        **said,
+        **extra,
     )
 
 

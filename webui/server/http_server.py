@@ -52,8 +52,8 @@ class RefusedRequest(Error):  # type: ignore[misc]  # waitress has no types
         if not self._to_a_program:
             return status, [("Content-Type", "text/plain; charset=utf-8")], f"{self.body}\n".encode()
         code = {413: "too_large"}.get(self.code, self.reason.lower().replace(" ", "_"))
-        said = {"type": "about:blank", "title": self.reason, "status": self.code, "code": code, "detail": self.body}
-        return status, [("Content-Type", PROBLEM_JSON)], json.dumps(said).encode()
+        problem = {"type": "about:blank", "title": self.reason, "status": self.code, "code": code, "detail": self.body}
+        return status, [("Content-Type", PROBLEM_JSON)], json.dumps(problem).encode()
 
 
 _ERROR_SENTENCES: Final = {

@@ -59,8 +59,8 @@ def _redact_waitress_logs() -> None:
 
 
 def _redact_log_record(record: logging.LogRecord) -> bool:
-    said, *args = _redact_request(record.getMessage(), ())
-    record.msg, record.args = said, tuple(args)
+    message, *args = _redact_request(record.getMessage(), ())
+    record.msg, record.args = message, tuple(args)
     return True
 
 

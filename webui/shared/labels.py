@@ -212,10 +212,10 @@ def day_text(written: str) -> str:
 
 def message_for_page(refusal: Refusal, sentence: str | None = None) -> str:
     """Return the refusal's message, or another sentence of it, with its dates as MM/DD/YYYY."""
-    said = refusal.message if sentence is None else sentence
+    text = refusal.message if sentence is None else sentence
     for day in refusal.facts.get("days", ()):
-        said = said.replace(day, day_text(day))
-    return said
+        text = text.replace(day, day_text(day))
+    return text
 
 
 def clock_time(time: dt.time | dt.datetime | None) -> str:
@@ -252,8 +252,8 @@ def duration(seconds: float | None) -> str:
     if whole < 60:  # noqa: PLR2004  (seconds in a minute)
         return counted(whole, "second")
     hours, minutes = divmod(-(-whole // 60), 60)
-    said = [counted(hours, "hour")] if hours else []
-    return " ".join(said + ([counted(minutes, "minute")] if minutes or not hours else []))
+    parts = [counted(hours, "hour")] if hours else []
+    return " ".join(parts + ([counted(minutes, "minute")] if minutes or not hours else []))
 
 
 def percent(part: int, whole: int | None) -> int:

@@ -88,7 +88,7 @@ function count() {
   asking?.abort();
   const some = selected.scope === "matching" || ids.size > 0;
   if (!some) return counted(null);
-  document.getElementById("picked-count").textContent = said(null);
+  document.getElementById("picked-count").textContent = selectionText(null);
   timer = setTimeout(async () => {
     asking = new AbortController();
     try {
@@ -101,14 +101,14 @@ function count() {
 
 function counted(sums) {
   picked.classList.remove("warns");
-  document.getElementById("picked-count").textContent = said(sums);
+  document.getElementById("picked-count").textContent = selectionText(sums);
   const dollars = document.getElementById("picked-dollars");
   dollars.textContent = sums ? `${sums.dollars} · ` : "Check claims to select them. Shift-click selects a range.";
   if (sums) dollars.append(Object.assign(document.createElement("b"), { textContent: `total ${sums.total}` }));
   row("picked-totals", sums?.row);
 }
 
-function said(sums) {
+function selectionText(sums) {
   if (selected.scope === "chosen") return `${sums ? sums.words : words(ids.size)} selected`;
   const left = sums ? sums.words : matching ? words(matching - ids.size) : "…";
   return ids.size ? `${left} of ${matching ? words(matching) : "all"}, ${words(ids.size)} excluded` : `All ${left} that match selected`;
@@ -155,7 +155,7 @@ async function totals() {
     const of = document.getElementById("range-of");
     if (of) of.textContent = ` of ${sums.words}`;
     show();
-    if (selected.scope === "matching") document.getElementById("picked-count").textContent = said(null);
+    if (selected.scope === "matching") document.getElementById("picked-count").textContent = selectionText(null);
   } catch {
     document.querySelector("#totals th").textContent = "The totals could not be loaded. Reload the page.";
   }

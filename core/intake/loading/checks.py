@@ -139,8 +139,8 @@ def _add_with_hints(
 ) -> None:
     """Add a fault for each row of `unknown`, with the nearest known value."""
     for row in first_faulty_rows(session, unknown, "hint"):
-        told = f"{base}; {NEAR_MATCH_CURES[row.hint]}" if row.hint else cure
-        faults.add(origin.fault(row, column, row.value, told), times=row.times)
+        message = f"{base}; {NEAR_MATCH_CURES[row.hint]}" if row.hint else cure
+        faults.add(origin.fault(row, column, row.value, message), times=row.times)
 
 
 def _file_of_stage(origins: Origins, stage: Table) -> str:

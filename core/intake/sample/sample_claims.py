@@ -185,8 +185,8 @@ def _insurance(seed: Random, story: Scenario) -> Insurance:
         return Insurance(primary, status, None, _NONE)
     secondary = _SECONDARY[int(seed.random() * len(_SECONDARY))]
     pending = story.with_secondary
-    said = _SECONDARY_PENDING[int(seed.random() * len(_SECONDARY_PENDING))] if pending else _RECEIVED
-    return Insurance(primary, status, secondary, said)
+    secondary_status = _SECONDARY_PENDING[int(seed.random() * len(_SECONDARY_PENDING))] if pending else _RECEIVED
+    return Insurance(primary, status, secondary, secondary_status)
 
 
 def _service_date(seed: Random, today: dt.date, age: float, *, in_future: bool) -> dt.date:

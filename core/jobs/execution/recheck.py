@@ -1,4 +1,4 @@
-"""Check again, under the claims' locks, what the preview said would be settled."""
+"""Check again, under the claims' locks, what the preview would settle."""
 
 from collections import Counter
 from dataclasses import replace

@@ -123,4 +123,4 @@ def _faults(error: ValidationError) -> dict[str, str]:
     if of_shapes and not found:
         found["selection"] = f"must be one of {_SELECTION_SHAPES}"
     others = reading.faults_by_path(error)
-    return found | {where: said for where, said in others.items() if where.split(".")[0] != "selection"}
+    return found | {where: message for where, message in others.items() if where.split(".")[0] != "selection"}

@@ -45,7 +45,9 @@ def changed_since_settled(job: SettleJob, was: Any) -> ColumnElement[bool]:
     stands = or_(
         ~as_left,
         facts.is_held(job.as_of),
-        last_of_mine.is_(None),  # the job posted nothing here, so later postings cannot be told from earlier ones
+        last_of_mine.is_(
+            None
+        ),  # the job posted nothing here, so later postings cannot be distinguished from earlier ones
         _has_later_unreversed_posting(job, last_of_mine),
     )
     return and_(changed, stands)
