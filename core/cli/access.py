@@ -59,8 +59,8 @@ def add_user(
     """
     limits = _limits(claim=limit if claim_limit is None else claim_limit, job=limit if job_limit is None else job_limit)
     created = practices.may_create(practice_name, create=create)
-    asked = _ask_password() if sys.stdin.isatty() else None
-    password = asked or users.generate_password()
+    typed = _ask_password() if sys.stdin.isatty() else None
+    password = typed or users.generate_password()
     with context.database() as engine, transaction(make_sessions(engine)) as session:
         practice_id = find_or_create_practice(session, name=practice_name, time_zone=None, now=context.utc_now())
         added = users.add_user(
@@ -82,7 +82,7 @@ def add_user(
         f"Limits without approval: {format_limit(added.claim_limit_cents)} per claim, "
         f"{format_limit(added.job_limit_cents)} per job. Change them with `settle user limit`."
     )
-    if asked is None:
+    if typed is None:
         click.echo(f"Password (shown only once): {password}")
 
 
@@ -94,8 +94,8 @@ def _limits(**given: str | None) -> dict[str, int]:
 
 
 def _ask_limit(which: str) -> str:
-    asked: str = click.prompt(f"Max write-off per {which} without approval (dollars, or unlimited)")
-    return asked
+    answer: str = click.prompt(f"Max write-off per {which} without approval (dollars, or unlimited)")
+    return answer
 
 
 @click.group()
@@ -199,8 +199,8 @@ def set_write_off(setting: str, practice_name: str, provider_id: str | None, ema
 
 def _ask_password() -> str:
     least = users.PASSWORD_CHARACTERS_MIN
-    asked: str = click.prompt(f"Password (at least {least} characters)", hide_input=True, confirmation_prompt=True)
-    return asked
+    answer: str = click.prompt(f"Password (at least {least} characters)", hide_input=True, confirmation_prompt=True)
+    return answer
 
 
 COMMANDS = [token, set_write_off]  # `core.cli.users` completes `user`

@@ -203,20 +203,20 @@ def _run_schedule_command(
 
 def _given_fields(given: dict[str, Any]) -> dict[str, Any]:
     """Return the given fields as a schedule request."""
-    asked = {name: value for name, value in given.items() if value is not None and value != ()}
-    if "filters" in asked:
-        asked["filter"] = ClaimFilter.from_texts(options.parse_filters(asked.pop("filters"))).given()
-    if "claims_max" in asked:
-        asked["claims_max"] = parse_claims_cap(asked["claims_max"])
-    if "amount_max" in asked:
-        asked["cents_max"] = limit_as_json(parse_limit(asked.pop("amount_max")))
-    return asked
+    wanted = {name: value for name, value in given.items() if value is not None and value != ()}
+    if "filters" in wanted:
+        wanted["filter"] = ClaimFilter.from_texts(options.parse_filters(wanted.pop("filters"))).given()
+    if "claims_max" in wanted:
+        wanted["claims_max"] = parse_claims_cap(wanted["claims_max"])
+    if "amount_max" in wanted:
+        wanted["cents_max"] = limit_as_json(parse_limit(wanted.pop("amount_max")))
+    return wanted
 
 
 def _current_fields(found: Schedule) -> dict[str, Any]:
     """Return a schedule's fields as a request."""
-    asked = {name: getattr(found, COLUMNS.get(name, name)) for name in ScheduleRequest.model_fields}
-    return {**asked, **{cap: UNLIMITED_WORD for cap in ("claims_max", "cents_max") if asked[cap] >= UNLIMITED}}
+    wanted = {name: getattr(found, COLUMNS.get(name, name)) for name in ScheduleRequest.model_fields}
+    return {**wanted, **{cap: UNLIMITED_WORD for cap in ("claims_max", "cents_max") if wanted[cap] >= UNLIMITED}}
 
 
 for _shown in READ_COMMANDS:

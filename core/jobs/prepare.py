@@ -43,6 +43,6 @@ def prepare(session: Session, key: JobKey, *, now: dt.datetime, chunk_claims: in
     if job.kind is JobKind.REVERSE:
         create_reversal.freeze(session, job, chunk_claims=chunk_claims, now=now)
         return True
-    asked = {"selection": job.selection, "target_status": job.target_status, "reason": job.reason}
-    create_preview.freeze_selected(session, job, JobRequest.of(asked).selection, chunk_claims=chunk_claims, now=now)
+    request = {"selection": job.selection, "target_status": job.target_status, "reason": job.reason}
+    create_preview.freeze_selected(session, job, JobRequest.of(request).selection, chunk_claims=chunk_claims, now=now)
     return True

@@ -76,7 +76,7 @@ def preview_with_posting_date(
         )
 
     def change(claim_ids: list[str]) -> SettleJob:
-        asked = {
+        request = {
             "target_status": old.target_status,
             "selection": {"claim_ids": claim_ids},
             "reason": old.reason,
@@ -84,7 +84,7 @@ def preview_with_posting_date(
             "include": list(old.overridden_rules),
             "posting_date": posting_date,
         }
-        return commands.request_preview(session, JobRequest.of(asked), **how)
+        return commands.request_preview(session, JobRequest.of(request), **how)
 
     make = reverse if old.kind is JobKind.REVERSE else change
     return preview_again(session, key, make, by=by, now=now)

@@ -236,13 +236,13 @@ def _find_repeated_entry(
     if found is None:
         return None
     practice = session.get_one(Practice, claim.practice_id)
-    asked = {
+    wanted = {
         "claim_id": claim.id, "line": entry.line, "kind": entry.kind, "note": entry.note or None,
         # Without a date, use the date on which the entry was first sent.
         "posted_on": entry.posted_on or practice_days.today(practice, now=found.created_at),
         **_postings(entry)[0],
     }  # fmt: skip
-    if any(getattr(found, name) != value for name, value in asked.items()):
+    if any(getattr(found, name) != value for name, value in wanted.items()):
         raise EntryMismatch
     return found.id
 

@@ -158,9 +158,9 @@ class Supervisor:
         sessions = make_sessions(engine)
         started_at = self._clock()
         with transaction(sessions) as session:
-            asked = {queue: canary.insert_canary(session, now=started_at) for queue in programs.QUEUES}
-        hinted = self._send_hints(asked)
-        for queue, canary_id in asked.items():
+            canaries = {queue: canary.insert_canary(session, now=started_at) for queue in programs.QUEUES}
+        hinted = self._send_hints(canaries)
+        for queue, canary_id in canaries.items():
 
             def is_ready(queue: str = queue, canary_id: int = canary_id) -> bool:
                 with transaction(sessions) as session:
@@ -172,9 +172,9 @@ class Supervisor:
         settings = self._settings
         self._wait_for("web", lambda: answers_http(settings.web_host, settings.web_port, "/healthz"))
 
-    def _send_hints(self, asked: Mapping[str, int]) -> bool:
+    def _send_hints(self, canaries: Mapping[str, int]) -> bool:
         """Return whether the broker took the hints. Raise `NotReady` if our own broker did not."""
-        words = [word for queue, canary_id in asked.items() for word in (queue, str(canary_id))]
+        words = [word for queue, canary_id in canaries.items() for word in (queue, str(canary_id))]
         argv = [sys.executable, "-m", "worker.canary", *words]
         environment = {**os.environ, **_environment_of(self._settings)}
         hinter = self._guardian.start(argv, log=self._log_of("hint"), env=environment, ending=StopPolicy())

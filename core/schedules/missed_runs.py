@@ -52,8 +52,10 @@ def record_due_before_end(session: Session, schedule: Schedule, reason_code: str
         record_skipped(session, schedule, open_.due, reason_code, now=now)
 
 
-def record_due_before_change(session: Session, schedule: Schedule, asked: dict[str, Any], *, now: dt.datetime) -> None:
-    """Record the runs that were due before their times change to `asked`. Runs from now on count.
+def record_due_before_change(
+    session: Session, schedule: Schedule, new_values: dict[str, Any], *, now: dt.datetime
+) -> None:
+    """Record the runs that were due before their times change to `new_values`. Runs from now on count.
 
     A due run still starts if the new days include it and the new time does not make it too late.
     """
@@ -65,9 +67,9 @@ def record_due_before_change(session: Session, schedule: Schedule, asked: dict[s
         record_missed(session, schedule, run_time, next_came=open_.due is not None, now=now)
     active_since = now
     if open_.due is not None:
-        begins = run_times.instant(open_.due.date, asked["local_time"], zone)
-        is_kept = WEEKDAYS[open_.due.date.weekday()] in asked["weekdays"]
-        if is_kept and now - begins <= _minutes(asked["grace_minutes"]):
+        begins = run_times.instant(open_.due.date, new_values["local_time"], zone)
+        is_kept = WEEKDAYS[open_.due.date.weekday()] in new_values["weekdays"]
+        if is_kept and now - begins <= _minutes(new_values["grace_minutes"]):
             active_since = min(now, begins)
         else:
             record_skipped(session, schedule, open_.due, descriptions.EDITED, now=now)

@@ -127,9 +127,9 @@ class ScheduleRequest(BaseModel):
 
     def columns(self) -> dict[str, Any]:
         """Return the values of the schedule's columns."""
-        asked = self.model_dump(exclude={"weekdays", "mail_to"})
-        caps = {cap: UNLIMITED if asked[cap] == UNLIMITED_WORD else asked[cap] for cap in ("claims_max", "cents_max")}
-        fields = {**asked, **caps, "weekdays": list(self.weekdays), "mail_to": list(self.mail_to)}
+        values = self.model_dump(exclude={"weekdays", "mail_to"})
+        caps = {cap: UNLIMITED if values[cap] == UNLIMITED_WORD else values[cap] for cap in ("claims_max", "cents_max")}
+        fields = {**values, **caps, "weekdays": list(self.weekdays), "mail_to": list(self.mail_to)}
         return {COLUMNS.get(name, name): value for name, value in fields.items()}
 
 

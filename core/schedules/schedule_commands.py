@@ -102,12 +102,12 @@ def change(
     schedule = _lock_schedule(session, schedule_id, by, version=version)
     if schedule.mode is ScheduleMode.SETTLE and confirmation != CONFIRMATION:
         raise ConfirmationMismatch
-    asked = request.columns()
-    changed = [name for name, value in asked.items() if getattr(schedule, name) != value]
+    wanted = request.columns()
+    changed = [name for name, value in wanted.items() if getattr(schedule, name) != value]
     if {"local_time", "weekdays"} & set(changed):
-        missed_runs.record_due_before_change(session, schedule, asked, now=now)
+        missed_runs.record_due_before_change(session, schedule, wanted, now=now)
     for name in changed:
-        setattr(schedule, name, asked[name])
+        setattr(schedule, name, wanted[name])
     try:
         with session.begin_nested():
             _touch(schedule, by, now, owner_id=by.user_id)

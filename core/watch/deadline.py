@@ -39,37 +39,39 @@ class DeadlineCall(Generic[T]):
         """`answer` returns what `ask` returns, and raises what it raises."""
         self._ask, self._wait_seconds, self._keep_seconds = ask, wait_seconds, keep_seconds
         self._lock = threading.Lock()
-        self._asked: Future[T] | None = None
-        self._asked_at = 0.0
+        self._running: Future[T] | None = None
+        self._started_at = 0.0
 
     def answer(self) -> T:
         """Return the result. Raise `TimedOut` if it does not come in time."""
         with self._lock:
-            if self._asked is None or self._is_old(self._asked):
-                self._asked, self._asked_at = Future(), time.monotonic()
-                threading.Thread(target=_run_call, args=(self._asked, self._ask), name="asked", daemon=True).start()
-            asked = self._asked
-            asked_at = self._asked_at
+            if self._running is None or self._is_old(self._running):
+                self._running, self._started_at = Future(), time.monotonic()
+                threading.Thread(
+                    target=_run_call, args=(self._running, self._ask), name="deadline-call", daemon=True
+                ).start()
+            call = self._running
+            started_at = self._started_at
         try:
-            answer = asked.result(self._wait_seconds)
+            answer = call.result(self._wait_seconds)
         except TimeoutError:
             raise TimedOut from None
         # A result of a call that started long ago may be older than what another process already reported.
-        if time.monotonic() - asked_at > max(self._wait_seconds, self._keep_seconds):
+        if time.monotonic() - started_at > max(self._wait_seconds, self._keep_seconds):
             raise TimedOut
         return answer
 
-    def _is_old(self, asked: Future[T]) -> bool:
-        if not asked.done():
+    def _is_old(self, call: Future[T]) -> bool:
+        if not call.done():
             return False
-        return asked.exception() is not None or time.monotonic() - self._asked_at >= self._keep_seconds
+        return call.exception() is not None or time.monotonic() - self._started_at >= self._keep_seconds
 
 
-def _run_call(asked: Future[T], ask: Callable[[], T]) -> None:
+def _run_call(call: Future[T], ask: Callable[[], T]) -> None:
     try:
-        asked.set_result(ask())
+        call.set_result(ask())
     except BaseException as error:  # noqa: BLE001  raised again in the caller
-        asked.set_exception(error)
+        call.set_exception(error)
 
 
 class QueryBudget:

@@ -82,16 +82,16 @@ class MetricsCollector:
 
     def _database_metrics(self) -> Iterator[Metric]:
         """Run each query on its own, all under one deadline. A slow one is left out and reported as such."""
-        asked, now = QueryBudget(self._world.sessions), self._world.clock()
-        if asked.ask(lambda session: session.scalar(text("SELECT 1"))) is None:
+        budget, now = QueryBudget(self._world.sessions), self._world.clock()
+        if budget.ask(lambda session: session.scalar(text("SELECT 1"))) is None:
             raise TimedOut
         with suppress(SQLAlchemyError):  # sent with the next heartbeat
             tally.flush(self._world.sessions)
         slow, left_out = set(), 0
         # Slow queries run last, so that they do not delay the others.
         for question in sorted(self._run_queries(), key=self._slow.__contains__):
-            was_in_time = not asked.is_over
-            answer = asked.ask(lambda session, ask=question: list(ask(session, now)))  # type: ignore[misc]
+            was_in_time = not budget.is_over
+            answer = budget.ask(lambda session, ask=question: list(ask(session, now)))  # type: ignore[misc]
             if answer is None:
                 left_out += 1
                 slow |= {question} if was_in_time else set()

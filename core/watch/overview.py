@@ -138,10 +138,10 @@ class Overview:
 
 def fetch_overview(sessions: Sessions, *, now: dt.datetime) -> Overview:
     """Query every part on its own, all under one deadline. Raise what the driver raises without a database."""
-    began, asked = time.perf_counter(), QueryBudget(sessions)
+    began, budget = time.perf_counter(), QueryBudget(sessions)
 
     def ask(question: Callable[..., Any]) -> Any:
-        return asked.ask(lambda session: question(session, now=now))
+        return budget.ask(lambda session: question(session, now=now))
 
     parts = {
         "processes": ask(_processes),
@@ -189,8 +189,8 @@ def _chunks_in_progress(session: Session, *, now: dt.datetime) -> dict[str, list
     )
     columns = (JobChunk.practice_id, JobChunk.job_id, JobChunk.first_position, JobChunk.last_position)
     found: dict[str, list[ChunkInProgress]] = {}
-    asked = select(*columns, JobChunk.taken_by, JobChunk.taken_at).join(SettleJob, of_job).where(taken)
-    recent = asked.order_by(JobChunk.taken_at.desc()).limit(heartbeat.PROCESSES_MAX)
+    statement = select(*columns, JobChunk.taken_by, JobChunk.taken_at).join(SettleJob, of_job).where(taken)
+    recent = statement.order_by(JobChunk.taken_at.desc()).limit(heartbeat.PROCESSES_MAX)
     for practice, job, first, last, by, at in session.execute(recent):
         seconds = 0.0 if at is None else max(0.0, (now - at).total_seconds())
         found.setdefault(str(by), []).append(ChunkInProgress(JobKey(practice, job), first, last, seconds))
@@ -215,8 +215,10 @@ def _runs(session: Session, *, now: dt.datetime) -> RunsToWatch:
     live = and_(Schedule.state == ScheduleState.ACTIVE, Schedule.deleted_at.is_(None))
     of_schedule = and_(ScheduleRun.practice_id == Schedule.practice_id, ScheduleRun.schedule_id == Schedule.id)
     last = select(func.max(ScheduleRun.local_date)).where(of_schedule).correlate(Schedule).scalar_subquery()
-    asked = select(Schedule, Practice.time_zone, last).join(Practice, Practice.id == Schedule.practice_id).where(live)
-    rows = session.execute(asked).all()
+    statement = (
+        select(Schedule, Practice.time_zone, last).join(Practice, Practice.id == Schedule.practice_id).where(live)
+    )
+    rows = session.execute(statement).all()
     waiting = []
     for schedule, zone, decided in rows:
         since = None if decided is None else decided + dt.timedelta(days=1)

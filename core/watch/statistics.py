@@ -80,8 +80,8 @@ def written_off_by_practice(session: Session) -> list[tuple[int | None, int, int
     first = select(Practice.id).order_by(Practice.id).limit(PRACTICES_MAX)
     practice = case((JobChunk.practice_id.in_(first), JobChunk.practice_id)).label("practice")
     sums = [func.sum(JobChunk.insurance_cents), func.sum(JobChunk.patient_cents)]
-    asked = select(practice, *sums).join(SettleJob, _OF_CHUNK).where(SettleJob.kind == JobKind.SETTLE)
-    rows = session.execute(asked.group_by("practice").order_by("practice"))
+    statement = select(practice, *sums).join(SettleJob, _OF_CHUNK).where(SettleJob.kind == JobKind.SETTLE)
+    rows = session.execute(statement.group_by("practice").order_by("practice"))
     return [(row[0], int(row[1]), int(row[2])) for row in rows]
 
 
@@ -101,8 +101,8 @@ def open_chunks(session: Session, *, now: dt.datetime) -> OpenChunks:
     count = session.scalars(select(func.count()).select_from(SettleJob).join(JobChunk, _OF_CHUNK).where(open_)).one()
     again = select(func.max(JobFailure.retried_at)).where(_OF_FAILURE).correlate(SettleJob).scalar_subquery()
     since = func.greatest(SettleJob.confirmed_at, JobChunk.taken_at, again)
-    asked = select(SettleJob.practice_id, SettleJob.id, since).join(JobChunk, _OF_CHUNK).where(open_)
-    found = session.execute(asked.order_by(since).limit(1)).one_or_none()
+    statement = select(SettleJob.practice_id, SettleJob.id, since).join(JobChunk, _OF_CHUNK).where(open_)
+    found = session.execute(statement.order_by(since).limit(1)).one_or_none()
     if found is None:
         return OpenChunks(count, None, 0)
     return OpenChunks(count, JobKey(found[0], found[1]), _seconds(found[2], now))
@@ -111,8 +111,8 @@ def open_chunks(session: Session, *, now: dt.datetime) -> OpenChunks:
 def approvals(session: Session, *, now: dt.datetime) -> WaitingJobs:
     """Return the jobs that need approval."""
     waiting = SettleJob.status == JobStatus.AWAITING_APPROVAL
-    asked = select(func.count(), func.min(SettleJob.approval_requested_at)).where(waiting)
-    count, since = session.execute(asked).one()
+    statement = select(func.count(), func.min(SettleJob.approval_requested_at)).where(waiting)
+    count, since = session.execute(statement).one()
     return WaitingJobs(count, _seconds(since, now))
 
 

@@ -47,7 +47,7 @@ class FeedSelection:
         boxes = form.getlist("claim_id") if scope == SELECTED_CLAIMS else []
         return cls(scope, tuple(dict.fromkeys([*listed, *boxes])), query.filter_text, query.filter)
 
-    def asked(self) -> dict[str, Any]:
+    def as_request(self) -> dict[str, Any]:
         """Return the selection for a job request."""
         if self.scope == SELECTED_CLAIMS:
             return {"claim_ids": list(self.claim_ids)}

@@ -42,12 +42,12 @@ def show(job_id: int) -> BaseResponse | tuple[str, int]:
 def claims(job_id: int) -> BaseResponse | str:
     """Show more claims of the preview, or those with one verdict."""
     if not in_dialog():
-        asked = {
+        query = {
             "verdict": request.args.get("verdict"),
             "after": request.args.get("after"),
             "over": request.args.get("over"),
         }
-        return redirect(url_for("jobs.show", job_id=job_id, **asked))  # type: ignore[arg-type]
+        return redirect(url_for("jobs.show", job_id=job_id, **query))  # type: ignore[arg-type]
     key = JobKey(current_actor().practice_id, job_id)
     with app_context().sessions() as db:
         job = job_queries.find(db, key)

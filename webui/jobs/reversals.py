@@ -63,7 +63,7 @@ def _preview_reversal(job_id: int, claim_id: str | None, note: str) -> SettleJob
     actor = current_actor()
     # The key includes the request: sent twice it is one job, and with another note another job.
     dated = request.form.get("posting_date", "")
-    asked = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}\n{dated}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{job_id}\n{claim_id}\n{note}\n{dated}".encode()).hexdigest()[:16]
     form_key = request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX] or secrets.token_urlsafe(16)
     with transaction(app_context().sessions) as db:
         return commands.request_reversal(
@@ -71,7 +71,7 @@ def _preview_reversal(job_id: int, claim_id: str | None, note: str) -> SettleJob
             JobKey(actor.practice_id, job_id),
             claim_ids=[claim_id] if claim_id else None,
             by=actor,
-            idempotency_key=f"{form_key}:{asked}",
+            idempotency_key=f"{form_key}:{digest}",
             now=now(),
             note=note,
             posting_date=_day(dated) if dated else None,

@@ -57,7 +57,7 @@ def change_status() -> BaseResponse | tuple[str, int] | str:
     job_id = reading.number(form.get("again", ""))
     if form.get("again") and not job_id:
         raise NoSuchJob
-    asked = StatusChangeForm(
+    change = StatusChangeForm(
         target=form.get("target_status", ""),
         selected=None if job_id else FeedSelection.of(form),
         again=job_id,
@@ -66,25 +66,25 @@ def change_status() -> BaseResponse | tuple[str, int] | str:
         include=tuple(form.getlist("include")),
         posting_date=form.get("posting_date", ""),
     )
-    if asked.target == SETTLED and "reason" not in form:
-        return render_reason_step(asked)
-    asked.faults.update(_faults(asked))
-    if asked.faults:
-        return render_reason_step(asked, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return _preview_or_refusal(asked)
+    if change.target == SETTLED and "reason" not in form:
+        return render_reason_step(change)
+    change.faults.update(_faults(change))
+    if change.faults:
+        return render_reason_step(change, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return _preview_or_refusal(change)
 
 
-def render_reason_step(asked: StatusChangeForm, status: int = HTTPStatus.OK) -> tuple[str, int]:
+def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) -> tuple[str, int]:
     """Return the first step: reason, note, and the rules that this user may override."""
     actor = current_actor()
     may_override = actor.may(Action.OVERRIDE_RULE)
-    claims = _count_claims(asked)
+    claims = _count_claims(change)
     if claims == 0:
-        asked.faults.setdefault("", "No claim is selected. Close this and select at least one claim.")
+        change.faults.setdefault("", "No claim is selected. Close this and select at least one claim.")
     facts: dict[str, Any] = {
         "claims": claims,
-        "asked": asked,
-        "settles": asked.target == SETTLED,
+        "change": change,
+        "settles": change.target == SETTLED,
         "reasons": list(WriteOffReason),
         "rules": [RULES_BY_CODE[code] for code in OVERRIDABLE_CODES] if may_override else [],
         "setting": current_practice().write_off,
@@ -95,44 +95,44 @@ def render_reason_step(asked: StatusChangeForm, status: int = HTTPStatus.OK) -> 
     return render_template(confirm.dialog_or_page(part), part=part, **facts), status
 
 
-def _count_claims(asked: StatusChangeForm) -> int:
+def _count_claims(change: StatusChangeForm) -> int:
     """Count the selected claims now. The preview freezes them."""
     practice_id = current_actor().practice_id
     with transaction(app_context().sessions) as db:
-        if asked.again:
-            return job_queries.find(db, JobKey(practice_id, asked.again)).claims_total or 0
-        assert asked.selected is not None
-        return asked.selected.totals(db, practice_id, feed.terms_for(db, practice_id, now=now())).claims
+        if change.again:
+            return job_queries.find(db, JobKey(practice_id, change.again)).claims_total or 0
+        assert change.selected is not None
+        return change.selected.totals(db, practice_id, feed.terms_for(db, practice_id, now=now())).claims
 
 
-def _faults(asked: StatusChangeForm) -> dict[str, str]:
+def _faults(change: StatusChangeForm) -> dict[str, str]:
     faults = {}
-    if asked.target == SETTLED and asked.reason not in set(WriteOffReason):
+    if change.target == SETTLED and change.reason not in set(WriteOffReason):
         faults["reason"] = "Choose a reason for the write-off."
-    if len(asked.note) > reading.NOTE_CHARACTERS_MAX:
-        faults["note"] = f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters; it has {len(asked.note)}."
-    if "\x00" in asked.note:
+    if len(change.note) > reading.NOTE_CHARACTERS_MAX:
+        faults["note"] = f"Shorten the note to {reading.NOTE_CHARACTERS_MAX} characters; it has {len(change.note)}."
+    if "\x00" in change.note:
         faults["note"] = "The note contains a character that can't be saved. Type it again."
     return faults
 
 
-def _preview_or_refusal(asked: StatusChangeForm) -> BaseResponse | tuple[str, int]:
+def _preview_or_refusal(change: StatusChangeForm) -> BaseResponse | tuple[str, int]:
     try:
-        job = _create_preview(asked, request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
+        job = _create_preview(change, request.form.get("idempotency_key", "")[:_KEY_CHARACTERS_MAX])
     except Refusal as refusal:
-        asked.faults[""] = message_for_page(refusal)
+        change.faults[""] = message_for_page(refusal)
         offered = refusal.facts.get("next_open_date", "")
-        return render_reason_step(replace(asked, posting_date=offered), refusal.http_status)
+        return render_reason_step(replace(change, posting_date=offered), refusal.http_status)
     return _redirect_to_preview(job)
 
 
-def _create_preview(asked: StatusChangeForm, form_key: str) -> SettleJob:
+def _create_preview(change: StatusChangeForm, form_key: str) -> SettleJob:
     """Create the job. The same form and request create one job, however often it is sent."""
     actor = current_actor()
-    wanted: dict[str, Any] = {"target_status": asked.target, "note": asked.note}
-    if asked.target == SETTLED:
-        wanted |= {"reason": asked.reason, "include": list(asked.include)}
-        wanted |= {"posting_date": asked.posting_date} if asked.posting_date else {}
+    wanted: dict[str, Any] = {"target_status": change.target, "note": change.note}
+    if change.target == SETTLED:
+        wanted |= {"reason": change.reason, "include": list(change.include)}
+        wanted |= {"posting_date": change.posting_date} if change.posting_date else {}
 
     def make(selection: dict[str, Any]) -> SettleJob:
         job_request = JobRequest.of({**wanted, "selection": selection})
@@ -143,13 +143,13 @@ def _create_preview(asked: StatusChangeForm, form_key: str) -> SettleJob:
         )
 
     with transaction(app_context().sessions) as db:
-        if asked.again:
-            old = JobKey(actor.practice_id, asked.again)
+        if change.again:
+            old = JobKey(actor.practice_id, change.again)
             return preview_again.preview_again(
                 db, old, lambda numbers: make({"claim_ids": numbers}), by=actor, now=now()
             )
-        assert asked.selected is not None
-        return make(asked.selected.asked())
+        assert change.selected is not None
+        return make(change.selected.as_request())
 
 
 def _redirect_to_preview(job: SettleJob) -> BaseResponse | tuple[str, int]:
@@ -166,5 +166,5 @@ def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
     with transaction(app_context().sessions) as db:
         job = job_queries.find(db, JobKey(actor.practice_id, job_id))
     reason = job.reason.value if job.reason else ""
-    asked = StatusChangeForm(job.target_status, None, job.id, reason, job.note, tuple(job.overridden_rules))
-    return render_reason_step(asked) if job.kind is JobKind.SETTLE else _preview_or_refusal(asked)
+    change = StatusChangeForm(job.target_status, None, job.id, reason, job.note, tuple(job.overridden_rules))
+    return render_reason_step(change) if job.kind is JobKind.SETTLE else _preview_or_refusal(change)

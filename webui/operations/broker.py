@@ -58,9 +58,9 @@ def failure_cause() -> Cause | None:
 
 
 def _shared_answer() -> BrokerStatus | Cause:
-    asked: DeadlineCall[BrokerStatus | Cause] = current_app.extensions[_EXTENSION_KEY]
+    call: DeadlineCall[BrokerStatus | Cause] = current_app.extensions[_EXTENSION_KEY]
     try:
-        return asked.answer()
+        return call.answer()
     except TimedOut:
         return causes.TIMED_OUT
 

@@ -60,9 +60,9 @@ def readyz() -> tuple[Response, HTTPStatus]:
 
     Without them, pages and confirmations work, and jobs and scheduled runs continue when they are back.
     """
-    asked: DeadlineCall[dict[str, str]] = current_app.extensions[_EXTENSION_KEY]
+    call: DeadlineCall[dict[str, str]] = current_app.extensions[_EXTENSION_KEY]
     try:
-        degraded = asked.answer()
+        degraded = call.answer()
     except NotMigrated as error:
         return _not_ready(error.cause)
     except TimedOut:

@@ -217,12 +217,12 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **extra: 
         choices = feed.filter_choices(db, practice.id)
         names = job_queries.names_of_users(db, practice.id, {schedule.changed_by} if schedule else set())
     if form.request is not None:
-        asked = form.request
+        wanted = form.request
         with transaction(app_context().sessions) as db:
             seen = {
-                "sentence": descriptions.describe(_unsaved_schedule(asked, schedule), practice.time_zone),
+                "sentence": descriptions.describe(_unsaved_schedule(wanted, schedule), practice.time_zone),
                 "today": practice_days.today(practice, now=now()),
-                **_estimate_or_reason(lambda: estimates.estimate_request(db, asked, by=current_actor(), now=now())),
+                **_estimate_or_reason(lambda: estimates.estimate_request(db, wanted, by=current_actor(), now=now())),
             }
     return render_template(
         "schedules/form.html",
@@ -250,9 +250,9 @@ def _render_form(form: ScheduleForm, schedule: Schedule | None = None, **extra: 
     )
 
 
-def _unsaved_schedule(asked: ScheduleRequest, schedule: Schedule | None) -> Schedule:
+def _unsaved_schedule(wanted: ScheduleRequest, schedule: Schedule | None) -> Schedule:
     """Return the request as an unsaved schedule, to describe it."""
-    return Schedule(mode=schedule.mode if schedule else ScheduleMode.REPORT, **asked.columns())
+    return Schedule(mode=schedule.mode if schedule else ScheduleMode.REPORT, **wanted.columns())
 
 
 def version_from_form() -> int:

@@ -67,8 +67,8 @@ def eligible_approvers(session: Session, job: SettleJob, *, confirmer: int | Non
 
 def deactivated_requesters(session: Session, job: SettleJob) -> list[str]:
     """Return the names of the requesters whose accounts were deactivated."""
-    asked = User.id.in_(requesters.requester_ids(job))
-    return list(session.scalars(select(User.name).where(asked, ~User.active).order_by(User.name)))
+    is_requester = User.id.in_(requesters.requester_ids(job))
+    return list(session.scalars(select(User.name).where(is_requester, ~User.active).order_by(User.name)))
 
 
 def is_own_job(actor: Actor, job: SettleJob) -> bool:

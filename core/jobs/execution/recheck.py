@@ -40,7 +40,7 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
     """
     if not locked:
         return RecheckResult(ClaimIds(), SkippedByCode(), SplitAmount(0, 0), SplitAmount(0, 0))
-    asked = rules.rules_at(Moment.RUN, kind=job.kind)
+    applied_rules = rules.rules_at(Moment.RUN, kind=job.kind)
     practice_id = chunk.job.practice_id
     settles_money = job.kind is JobKind.SETTLE
     excluded = (
@@ -49,7 +49,7 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
         else exclusions.NO_EXCLUSIONS
     )
     seen = _run_facts(job, balance_mismatches(session, practice_id, locked), excluded)
-    code = rules.first_match(seen, asked)
+    code = rules.first_match(seen, applied_rules)
     settles = code.is_(None)
     # A rule of the run reads item and claim only, so nothing else is joined. A test checks that.
     decided = (
@@ -64,7 +64,7 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
             outcome=case((settles, Outcome.SETTLED.value), else_=Outcome.SKIPPED.value),
             code=func.coalesce(code, JobItem.verdict_code),
             version_after=case((settles, Claim.version + 1)),
-            why=rules.rule_values(seen, asked),
+            why=rules.rule_values(seen, applied_rules),
         )
         .returning(
             JobItem.claim_id,
@@ -77,7 +77,7 @@ def recheck_claims(session: Session, job: SettleJob, chunk: Chunk, locked: Claim
         )
         .cte("decided")
     )
-    return _result_totals(session, decided, [rule.code for rule in asked])
+    return _result_totals(session, decided, [rule.code for rule in applied_rules])
 
 
 def _result_totals(session: Session, decided: CTE, codes: list[str]) -> RecheckResult:

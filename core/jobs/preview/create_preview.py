@@ -100,8 +100,8 @@ def _begin(
 ) -> None:
     """Freeze a small selection at once, and leave a large one to a worker."""
     selections.check_claim_ids(session, job.practice_id, selected)
-    asked, few = rule_terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
-    counted = selections.count(session, job.practice_id, selected, terms=asked, at_most=few)
+    terms, few = rule_terms(session, job), PREVIEW_IN_REQUEST_CLAIMS_MAX
+    counted = selections.count(session, job.practice_id, selected, terms=terms, at_most=few)
     if counted == 0:
         raise NothingSelected
     if counted <= few:
@@ -109,7 +109,7 @@ def _begin(
             schedule_lock.lock(session, job)
         freeze_selected(session, job, selected, chunk_claims=chunk_claims, now=now)
     else:
-        job.claims_expected = selections.count(session, job.practice_id, selected, terms=asked)
+        job.claims_expected = selections.count(session, job.practice_id, selected, terms=terms)
 
 
 def _check_status(session: Session, practice_id: int, name: str) -> None:

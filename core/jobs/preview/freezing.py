@@ -59,14 +59,14 @@ def insert_job_once(
     request_hash: str,
     today: dt.date,
     now: dt.datetime,
-    **asked: Any,
+    **columns: Any,
 ) -> tuple[SettleJob, bool]:
     """Insert the job's row, or find the job that the same key created before. Return the job and whether it is new.
 
     Raise `IdempotencyMismatch` if the key was used for another request, and `BadIdempotencyKey` if a user's key has a
     character that only keys of scheduled runs may have.
     """
-    if asked.get("schedule_id") is None and not idempotency_key.isprintable():
+    if columns.get("schedule_id") is None and not idempotency_key.isprintable():
         raise BadIdempotencyKey
     values = {
         "practice_id": practice.id,
@@ -74,14 +74,14 @@ def insert_job_once(
         "setting": practice.write_off,
         "provider_settings": provider_settings(session, practice.id),
         "rule_values": {"recent_payment_days": practice.recent_payment_days},
-        "limits": limits.for_users(session, practice, {by.user_id, asked.get("confirmed_by", by.user_id)}),
+        "limits": limits.for_users(session, practice, {by.user_id, columns.get("confirmed_by", by.user_id)}),
         "as_of": today,
         "posting_date": today,
         "requested_by": by.user_id,
         "requested_at": now,
         "idempotency_key": idempotency_key,
         "request_hash": request_hash,
-        **asked,
+        **columns,
     }
     # Of two requests at once, the second waits here for the first and then finds its job.
     made = insert(SettleJob).values(values).on_conflict_do_nothing(constraint="one_job_for_each_idempotency_key")

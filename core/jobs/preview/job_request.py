@@ -106,8 +106,8 @@ class JobRequest(_Frozen):
 
     def hash(self) -> str:
         """Return a digest of the request, so that one idempotency key cannot stand for two requests."""
-        asked = self.model_dump(mode="json", exclude={"posting_date"} if self.posting_date is None else None)
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        values = self.model_dump(mode="json", exclude={"posting_date"} if self.posting_date is None else None)
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 _SELECTION_SHAPES = '{"claim_ids": […]}, {"filter": {…}, "excluded_claim_ids": […]} or {"all": true}'

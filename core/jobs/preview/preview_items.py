@@ -38,7 +38,7 @@ def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms
 def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
     """Return each selected claim as an item: the rules' verdict, and what would be written off."""
     claim_facts = facts_of_job(job, terms)
-    asked = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=cost_share.overridden_rules(job))
+    applied_rules = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=cost_share.overridden_rules(job))
     picked = (
         select(
             Claim.id,
@@ -47,8 +47,8 @@ def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
             Claim.insurance_due,
             Claim.patient_due,
             *(side.label(name) for name, side in _sides(job, claim_facts).items()),
-            rules.first_match(claim_facts, asked).label("code"),
-            rules.rule_values(claim_facts, asked).label("why"),
+            rules.first_match(claim_facts, applied_rules).label("code"),
+            rules.rule_values(claim_facts, applied_rules).label("why"),
             _overridden(job, claim_facts).label("overridden"),
         )
         .select_from(facts.claims_with_payers())
@@ -75,8 +75,8 @@ def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
     included = set(cost_share.overridden_rules(job))
     if not included:
         return null()
-    asked = rules.rules_at(Moment.PREVIEW, kind=job.kind)
-    return rules.first_match(claim_facts, [rule for rule in asked if rule.code in included])
+    applied_rules = rules.rules_at(Moment.PREVIEW, kind=job.kind)
+    return rules.first_match(claim_facts, [rule for rule in applied_rules if rule.code in included])
 
 
 def facts_of_job(job: SettleJob, terms: Terms) -> Facts:

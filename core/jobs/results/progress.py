@@ -80,8 +80,8 @@ def for_all_practices(
     session: Session, statuses: Collection[JobStatus], *, now: dt.datetime, limit: int
 ) -> dict[JobKey, Progress]:
     """Return the progress of all practices' jobs in these statuses, oldest first: counts, and no names."""
-    asked = _sums(now).add_columns(SettleJob.practice_id).where(SettleJob.status.in_(statuses))
-    rows = session.execute(asked.order_by(SettleJob.id).limit(limit))
+    statement = _sums(now).add_columns(SettleJob.practice_id).where(SettleJob.status.in_(statuses))
+    rows = session.execute(statement.order_by(SettleJob.id).limit(limit))
     return {JobKey(row.practice_id, row.id): _progress(row, now=now) for row in rows}
 
 

@@ -74,13 +74,13 @@ def request_reversal(
     practice = freezing.lock_practice_settings(session, by.practice_id)
     selection = {"claim_ids": None if claim_ids is None else sorted(set(claim_ids))}
     dated = {} if posting_date is None else {"posting_date": posting_date.isoformat()}
-    asked = json.dumps({"reverses": original.job_id, "note": note, **dated, **selection}, sort_keys=True)
+    request = json.dumps({"reverses": original.job_id, "note": note, **dated, **selection}, sort_keys=True)
     job, is_new = freezing.insert_job_once(
         session,
         practice,
         by=by,
         idempotency_key=idempotency_key,
-        request_hash=hashlib.sha256(asked.encode()).hexdigest(),
+        request_hash=hashlib.sha256(request.encode()).hexdigest(),
         today=practice_days.today(practice, now=now),
         now=now,
         kind=JobKind.REVERSE,
@@ -147,7 +147,7 @@ def _check_claim_ids(session: Session, job: SettleJob) -> None:
 def _freeze_items(session: Session, job: SettleJob) -> int:
     was = aliased(JobItem, name="was")
     seen = _facts(job, was)
-    asked = rules.rules_at(Moment.PREVIEW, kind=JobKind.REVERSE)
+    applied_rules = rules.rules_at(Moment.PREVIEW, kind=JobKind.REVERSE)
     judged = (
         select(
             Claim.id,
@@ -157,8 +157,8 @@ def _freeze_items(session: Session, job: SettleJob) -> int:
             was.settles_patient,
             eligibility.reversible_cents(job, Responsibility.INSURANCE).label("insurance_cents"),
             eligibility.reversible_cents(job, Responsibility.PATIENT).label("patient_cents"),
-            rules.first_match(seen, asked).label("code"),
-            rules.rule_values(seen, asked).label("why"),
+            rules.first_match(seen, applied_rules).label("code"),
+            rules.rule_values(seen, applied_rules).label("why"),
         )
         .select_from(facts.claims_with_payers().join(was, _settled(job, was)))
         .subquery("judged")
