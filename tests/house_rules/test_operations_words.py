@@ -143,7 +143,7 @@ def test_each_documented_setting_belongs_to_the_product_or_the_compose_file() ->
         ("| retried for three days", MAIL_EXPIRES_AFTER, dt.timedelta(days=3)),
         ("| 30 minutes without a click", Settings.model_fields["session_idle_minutes"].default, 30),
         ("discards those older than 60 seconds", HINT_EXPIRES_SECONDS, 60),
-        ("About 500 at most wait in a queue", 2 * HINTS_WAITING_MAX, 512),
+        ("At most about 500 wait in a queue", 2 * HINTS_WAITING_MAX, 512),
     ],
 )
 def test_documented_retention_times_and_limits_match_the_code(written: str, kept: object, meant: object) -> None:
