@@ -14,7 +14,7 @@ _PLAIN_AMOUNT = re.compile(r"-?\d{1,9}(\.\d{1,2})?", re.ASCII)
 
 
 class BadAmount(BadInput):
-    """Write an amount in dollars and cents, such as 1234.56: digits, and at most two after the point."""
+    """Enter an amount in dollars and cents, such as 1234.56, with at most two digits after the decimal point."""
 
     code = "bad_amount"
 

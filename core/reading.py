@@ -127,7 +127,7 @@ _WORDS: Final = {
     "extra_forbidden": "is unknown",
     "union_tag_not_found": "is missing",
     "string_pattern_mismatch": "is not written correctly",
-    "string": "write a text",
+    "string": "write a string",
     "int": "write a whole number",
     "bool": "write true or false",
     "date": "write the date as YYYY-MM-DD",

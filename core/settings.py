@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         20, description="Seconds that a client may take to send a request; each 16 KB adds a second"
     )
     web_write_seconds: PositiveInt = Field(
-        30, description="Seconds that a client may read nothing of its answer; each 16 KB that it reads adds a second"
+        30, description="Seconds that a client may go without reading its answer; each 16 KB read adds a second"
     )
     web_idle_seconds: PositiveInt = Field(
         15, description="Seconds that an idle connection stays open; an open page sends a request every few seconds"
@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     )
     worker_stuck_seconds: PositiveInt = Field(
         60,
-        description="A worker that leaves work waiting for twice this long ends itself, so that a fresh one is started",
+        description="A worker that leaves work waiting for twice this long exits, so that a fresh one is started",
     )
     smtp_url: SecretStr | None = Field(
         None,

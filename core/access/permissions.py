@@ -77,7 +77,7 @@ def _refusal(role: Role, action: Action) -> str:
     """Name the roles that allow it, as the page header calls them. Do not send administrators to an administrator."""
     may = " or ".join(ROLE_WORDS[one] for one in roles_allowing(action))
     ask = "" if role is Role.ADMIN else " Ask an administrator of your practice."
-    return f"Your role ({ROLE_WORDS[role]}) does not allow this. It requires the role {may}.{ask}"
+    return f"Your role ({ROLE_WORDS[role]}) does not allow this. It requires the {may} role.{ask}"
 
 
 @dataclass(frozen=True)

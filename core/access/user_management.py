@@ -84,7 +84,7 @@ def add(
 
 
 def change_role(session: Session, user_id: int, role: Role, *, by: Actor, now: dt.datetime) -> User:
-    """Change the user's role, from their next click on. Repeating changes nothing."""
+    """Change the user's role, starting with their next click. Repeating changes nothing."""
     user = _lock_user(session, user_id, by)
     if user.role is not role:
         _record(session, "user.role_changed", user, by, now, **{"from": user.role.value, "to": role.value})

@@ -28,7 +28,7 @@ _HASHER: Final = PasswordHasher()  # argon2id, RFC 9106's low-memory profile
 
 
 class BadEmail(BadInput):
-    """An e-mail address looks like name@example.org."""
+    """Enter an e-mail address such as name@example.org."""
 
     code = "bad_email"
 
@@ -46,7 +46,7 @@ class BadUserName(BadInput):
 
 
 class BadPassword(BadInput):
-    """A password has at least 12 characters."""
+    """A password must have at least 12 characters."""
 
     code = "bad_password"
 
@@ -56,7 +56,7 @@ class Deactivated(NotAllowed):
 
 
 class SignInFailed(Refusal):
-    """The e-mail address or the password is wrong."""
+    """The e-mail address or password is wrong."""
 
     code = "sign_in_failed"
     http_status = HTTPStatus.UNAUTHORIZED
@@ -179,5 +179,5 @@ def _checked_password(password: str) -> str:
     if len(password) < PASSWORD_CHARACTERS_MIN:
         raise BadPassword
     if len(password) > PASSWORD_CHARACTERS_MAX:
-        raise BadPassword(f"A password has at most {PASSWORD_CHARACTERS_MAX} characters.")
+        raise BadPassword(f"A password can have at most {PASSWORD_CHARACTERS_MAX} characters.")
     return password

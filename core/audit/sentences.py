@@ -30,14 +30,14 @@ ACT_SENTENCES: Final = {
     "job.confirmed": "Confirmed {it}",
     "job.discarded": "Discarded {it} before it ran",
     "job.expired": "Expired {it}, because it was not confirmed or approved in time",
-    "job.file_downloaded": "Downloaded a file of {it}",
+    "job.file_downloaded": "Downloaded a file from {it}",
     "job.halted": "Halted {it}",
     "job.pause_asked": "Paused {it}",
     "job.paused": "Stopped work on {it} after a user paused it",
     "job.rejected": "Rejected {it}",
     "job.requested": "Requested {it}",
     "job.resumed": "Resumed {it}",
-    "job.retried": "Retried the failed claims of {it}",
+    "job.retried": "Retried the failed claims in {it}",
     "month.closed": "Closed {it}",
     "month.reopened": "Reopened {it}",
     "postings.imported": "Imported postings",
@@ -134,7 +134,7 @@ def subject_name(subject: str, *, names: Mapping[int, str], known: Mapping[str, 
 def details(
     facts: Mapping[str, Any], *, names: Mapping[int, str] | None = None, known: Mapping[str, str] = _NOTHING
 ) -> list[tuple[str, str]]:
-    """Return label and value of each fact worth showing, with the practice's own numbers and names for internal ids."""
+    """Return the label and value of each fact worth showing, with the practice's own numbers and names for ids."""
     shown = {name: _by_name(name, value, names or {}, known) for name, value in facts.items()}
     pairs = [(name, _value(name, value)) for name, value in shown.items()]
     return [(_LABELS.get(n, n.replace("_", " ").removesuffix(" cents")), value) for n, value in pairs if value]

@@ -164,7 +164,7 @@ def _refuse_unfinished(session: Session, practice_id: int, month: dt.date) -> No
         more = f" and {len(jobs) - _JOBS_NAMED_MAX} more" if len(jobs) > _JOBS_NAMED_MAX else ""
         words, into = "job" if len(jobs) == 1 else "jobs", periods.format_long(month)
         raise MonthHasJobs(
-            f"Unfinished {words} {named}{more} would post into {into}. Let them finish, or cancel them.",
+            f"Unfinished {words} {named}{more} would post to {into}. Let them finish, or cancel them.",
             job_ids=[str(job) for job in jobs],
         )
 

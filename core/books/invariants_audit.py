@@ -19,13 +19,13 @@ _CHUNKS_DIGEST: Final = """encode(sha256(convert_to(string_agg(concat_ws('|', k.
 
 AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
     "every_act_is_chained": Invariant(
-        "every act in the audit is a link of its practice's chain",
+        "every act in the audit log is a link in its practice's chain",
         f"""SELECT 'practice ' || e.practice_id || ', entry ' || e.id
             FROM audit_entry e LEFT JOIN audit_link l ON l.practice_id = e.practice_id AND l.entry_id = e.id
             WHERE {of_practice("e")} AND l.number IS NULL""",
     ),
     "the_chain_has_no_gap": Invariant(
-        "the links of a practice's chain are numbered from 1 without a gap, and no chained act is missing",
+        "the links of a practice's chain are numbered from 1 without gaps, and no chained act is missing",
         f"""SELECT {_LINK} FROM (
                 SELECT practice_id, number, entry_id,
                        row_number() OVER (PARTITION BY practice_id ORDER BY number) AS place
@@ -34,7 +34,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE l.number <> l.place OR e.id IS NULL""",
     ),
     "every_digest_is_right": Invariant(
-        "each link's digest covers the link before and its act: nothing was changed, swapped or inserted",
+        "each link's digest covers the previous link and its own act: nothing was changed, swapped or inserted",
         f"""SELECT {_LINK} FROM (
                 SELECT practice_id, number, entry_id, digest,
                        lag(digest, 1, '') OVER (PARTITION BY practice_id ORDER BY number) AS previous
@@ -51,7 +51,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE (h.number, h.digest) IS DISTINCT FROM (l.number, l.digest)""",
     ),
     "every_job_has_its_acts": Invariant(
-        "the audit has the act that confirmed each confirmed job, and the act that ended each ended job",
+        "the audit log has the act that confirmed each confirmed job, and the act that ended each ended job",
         f"""SELECT {_JOB} FROM settle_job j
             WHERE {of_practice("j")} AND (
               (j.confirmed_at IS NOT NULL AND NOT EXISTS (
@@ -62,7 +62,7 @@ AUDIT_INVARIANTS: Final[dict[str, Invariant]] = {
                    AND e.act = 'job.' || j.status)))""",
     ),
     "a_month_is_as_the_audit_says": Invariant(
-        "a closed month's digest is the one that the audit recorded at its close, and it was not reopened later",
+        "a closed month's digest is the one that the audit log recorded at its close, and it was not reopened later",
         f"""SELECT 'practice ' || m.practice_id || ', month ' || to_char(m.month::timestamp, 'YYYY-MM') FROM period m
             LEFT JOIN LATERAL (
                 SELECT e.act, e.facts FROM audit_entry e

@@ -25,8 +25,9 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("p")} AND m.state = 'closed' AND p.created_at > m.closed_at""",
     ),
     "late_payments_reverse_write_offs": Invariant(
-        "what a late payment, adjustment or transfer caused is on its own line and responsibility: one that lowers the "
-        "balance reverses write-offs, by no more than its amount; one that raises it restores no more than its amount",
+        "the postings that a late payment, adjustment or transfer caused are on its own line and responsibility: one "
+        "that lowers the balance reverses write-offs, by no more than its amount; one that raises it restores no more "
+        "than its amount",
         f"""SELECT 'practice ' || q.practice_id || ', posting ' || q.caused_by_id FROM (
                 SELECT p.practice_id, p.claim_id, p.line, p.responsibility, p.caused_by_id,
                        coalesce(sum(p.amount_cents) FILTER (WHERE p.kind = 'reversal'), 0) AS reversed,
@@ -56,7 +57,7 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE CASE WHEN NOT q.lowered THEN d.due < 0 WHEN q.again THEN d.due <> 0 ELSE d.due > 0 END""",
     ),
     "no_more_is_restored_than_was_reversed": Invariant(
-        "late postings never restore more of a job's write-off on a line than late postings reversed of it",
+        "late postings never restore more of a job's write-off on a line than late postings reversed",
         f"""SELECT 'practice ' || p.practice_id || ', claim ' || p.claim_id || ', line ' || p.line
             FROM posting p WHERE {of_practice("p")} AND p.caused_by_id IS NOT NULL
             GROUP BY p.practice_id, p.claim_id, p.line, p.responsibility, p.origin_job_id
@@ -64,7 +65,7 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
     ),
     "what_came_late_names_its_job": Invariant(
         "what a late posting reverses is a write-off of its job; what it re-posts has the job and reason of one that "
-        "it reversed, what it restores those of one that an earlier posting reversed",
+        "it reversed; what it restores has those of one that an earlier posting reversed",
         f"""SELECT {_POSTING} FROM posting p LEFT JOIN posting o
               ON o.practice_id = p.practice_id AND o.claim_id = p.claim_id AND o.line = p.line AND o.id = p.reverses_id
             WHERE {of_practice("p")} AND p.kind = 'reversal' AND p.caused_by_id IS NOT NULL
@@ -85,7 +86,7 @@ LATE_INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("p")} AND p.caused_by_id IS NULL AND p.origin_job_id IS NOT NULL""",
     ),
     "no_credit_beside_a_write_off": Invariant(
-        "no line has a credit beside an unreversed write-off: what lowers a balance reverses the write-off first",
+        "no line has a credit alongside an unreversed write-off: what lowers a balance reverses the write-off first",
         f"""SELECT {_POSTING} FROM line_item l
             JOIN posting p ON p.practice_id = l.practice_id AND p.claim_id = l.claim_id AND p.line = l.number
             WHERE {of_practice("l")} AND (l.insurance_due < 0 OR l.patient_due < 0) AND p.kind = 'write_off'

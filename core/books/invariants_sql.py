@@ -48,7 +48,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         f"SELECT {_CLAIM} || ', line ' || l.number {_LINES_THAT_DIFFER}",
     ),
     "claims_equal_lines": Invariant(
-        "the balance of a claim is the sum of its lines, and the claim knows whether a line has a credit",
+        "the balance of a claim is the sum of its lines, and the claim is marked if a line has a credit",
         f"SELECT {_CLAIM} {_CLAIMS_THAT_DIFFER}",
     ),
     "claims_equal_ledger": Invariant(
@@ -68,7 +68,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
                coalesce(s.patient_paid, 0)) OR c.last_payment_on IS DISTINCT FROM s.last_payment_on)""",
     ),
     "settled_claims_have_nothing_due": Invariant(
-        "a claim that a job settled and that was not changed later is Settled, without a balance that the job settled",
+        "a claim that a job settled and that was not changed later is Settled and has no balance that the job settled",
         f"""SELECT {_CLAIM}
             FROM job_item i
             JOIN settle_job j ON j.practice_id = i.practice_id AND j.id = i.job_id AND j.kind = 'settle'
@@ -153,11 +153,11 @@ INVARIANTS: Final[dict[str, Invariant]] = {
             WHERE {of_practice("i")} AND (c.id IS NULL OR j.id IS NULL)""",
     ),
     "no_empty_posting": Invariant(
-        "no posting is of zero cents",
+        "no posting is for zero cents",
         f"SELECT {_POSTING} FROM posting p WHERE {of_practice('p')} AND p.amount_cents = 0",
     ),
     "write_offs_make_no_credit": Invariant(
-        "a write-off takes no line below zero",
+        "no write-off takes a line below zero",
         f"""SELECT {_POSTING} FROM (
                 SELECT p.practice_id, p.id, p.kind,
                        sum(p.amount_cents) OVER (PARTITION BY p.practice_id, p.claim_id, p.line, p.responsibility
@@ -235,8 +235,8 @@ INVARIANTS: Final[dict[str, Invariant]] = {
               AND (j.decided_by IS NULL OR j.decided_by IN (j.requested_by, j.confirmed_by))""",
     ),
     "jobs_reconcile": Invariant(
-        "the receivable of a job's settled claims before, less what was written off (plus what was restored), is "
-        "the receivable after",
+        "the A/R of a job's settled claims before the job, less what was written off (plus what was restored), equals "
+        "their A/R after it",
         f"""SELECT {_JOB} FROM settle_job j JOIN (
                 SELECT k.practice_id, k.job_id,
                        sum(k.insurance_before_cents - k.insurance_after_cents) AS insurance_cents,

@@ -6,9 +6,9 @@ from core.causes import Cause, find_cause
 
 _URL: Final = "SETTLE_BROKER_URL"
 
-NO_ANSWER: Final = Cause("no_answer", "The broker does not answer.", f"Check the server and {_URL}.")
+NO_ANSWER: Final = Cause("no_answer", "The broker is not answering.", f"Check the server and {_URL}.")
 
-TIMED_OUT: Final = Cause("silent", "The broker does not answer within a second.", f"Check the server and {_URL}.")
+TIMED_OUT: Final = Cause("silent", "The broker did not answer within a second.", f"Check the server and {_URL}.")
 NOT_CONFIGURED: Final = Cause("none_set", "No broker is set.", f"Set {_URL}.")
 
 CAUSES: Final = (
@@ -38,13 +38,13 @@ CAUSES: Final = (
     ),
     Cause(
         "read_only",
-        "The broker takes no writes.",
+        "The broker does not accept writes.",
         f"Name the primary server in {_URL}, and check its disk.",
         signs=("read only replica", "readonly", "unable to persist", "misconf"),
     ),
     Cause(
         "too_many_connections",
-        "The broker has no connection left.",
+        "The broker has no connections left.",
         "Raise maxclients, or close unneeded connections.",
         signs=("max number of clients",),
     ),
@@ -104,7 +104,7 @@ CAUSES: Final = (
     ),
     Cause(
         "timeout",
-        "The broker's host does not answer in time.",
+        "The broker's host did not answer in time.",
         f"Check the network and {_URL}; a server without TLS does not answer rediss://.",
         signs=("timeout", "timed out"),
     ),
@@ -116,7 +116,7 @@ CAUSES: Final = (
     ),
     Cause(
         "not_a_broker",
-        "What answers at the broker's address is neither Redis nor Valkey.",
+        "The server at the broker's address is neither Redis nor Valkey.",
         f"Check host and port in {_URL}.",
         signs=("protocol error",),
     ),

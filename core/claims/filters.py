@@ -108,7 +108,7 @@ class ClaimFilter(BaseModel):
 def _words(fault: ErrorDetails) -> str:
     known, named = [field.alias or name for name, field in ClaimFilter.model_fields.items()], fault["input"]
     if fault["type"] == "extra_forbidden":
-        return f"unknown filter key; known are: {', '.join(known)}"
+        return f"unknown filter key; the known keys are: {', '.join(known)}"
     if fault["type"] == "enum" and isinstance(named, str):
         return f"unknown {named[:QUOTED_CHARACTERS_MAX]!r}; it {reading.words(fault)}"
     return reading.words(fault)

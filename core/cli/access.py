@@ -75,9 +75,7 @@ def add_user(
         )
     if created:
         practices.print_created(practice_name)
-    click.echo(
-        f"{added.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {practice_name.strip()}. Name: {added.name}."
-    )
+    click.echo(f"{added.email} has the role {role} in {practice_name.strip()}. Name: {added.name}.")
     click.echo(
         f"Limits without approval: {format_limit(added.claim_limit_cents)} per claim, "
         f"{format_limit(added.job_limit_cents)} per job. Change them with `settle user limit`."
@@ -170,7 +168,7 @@ def _owner(session: Session, email: str) -> User:
     "--as",
     "email",
     metavar="EMAIL",
-    help="The administrator who makes the change. Without it, the audit names no user.",
+    help="The administrator who makes the change. Without it, the audit log names no user.",
 )
 def set_write_off(setting: str, practice_name: str, provider_id: str | None, email: str | None) -> None:
     """Change the Balance Writeoff setting.

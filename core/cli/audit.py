@@ -14,7 +14,7 @@ from core.practices import practice_queries
 
 
 @click.command("audit")
-@click.option("--practice", "practice", required=True, metavar="NAME", help="The practice whose audit to show.")
+@click.option("--practice", "practice", required=True, metavar="NAME", help="The practice whose audit log to show.")
 @click.option("--person", metavar="EMAIL", help="Only what this user did.")
 @click.option("--claim", help="Only what concerns this claim, including its jobs, exclusions and imports.")
 @click.option("--job", type=options.JOB, help="Only what concerns this job and its reversals.")
@@ -47,7 +47,7 @@ def show_audit(
     """Show who did what, newest first.
 
     With --csv, write a file with the number and digest of each entry. The command takes no --as, because anyone at this
-    terminal can read the database. The audit records the export.
+    terminal can read the database. The audit log records the export.
     """
     with options.sessions() as sessions:
         with transaction(sessions) as session:
@@ -72,7 +72,7 @@ def _write(sessions: Sessions, practice_id: int, wanted: AuditFilter, path: Path
         for piece in log.csv_file(session, practice_id, wanted):
             file.write(piece)
         last = log.head(session, practice_id)
-    click.echo(f"Wrote {path}. The last entry of the audit is {last.number:,}, digest {last.digest}.")
+    click.echo(f"Wrote {path}. The last entry in the audit log is {last.number:,}, digest {last.digest}.")
 
 
 def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int, *, as_json: bool) -> None:
@@ -94,7 +94,9 @@ def _show(sessions: Sessions, practice_id: int, wanted: AuditFilter, limit: int,
         click.echo(f"{act.number}  {context.format_utc(act.at)}  {act.who}: {act.sentence}"
                    f"{f' ({details})' if details else ''}")  # fmt: skip
     click.echo(
-        f"The last entry of the audit is {last.number:,}, digest {last.digest}." if last.number else "No entries yet."
+        f"The last entry in the audit log is {last.number:,}, digest {last.digest}."
+        if last.number
+        else "No entries yet."
     )
 
 

@@ -23,7 +23,7 @@ _until_option = click.option(
 @click.command("hold")
 @click.argument("claim")
 @click.argument("hold", type=click.Choice([*(hold.value for hold in Hold), _NONE]))
-@click.option("--why", default="", help="Reason, for the next reader.")
+@click.option("--why", default="", help="Reason, for later readers.")
 @_until_option
 @options.as_option
 def set_hold(claim: str, hold: str, why: str, until: dt.date | None, email: str) -> None:
@@ -50,7 +50,7 @@ def _hold(claim: str, wanted: Hold | None, email: str, *, why: str = "", until: 
 @click.command()
 @click.argument("kind", type=click.Choice(["patient", "payer"]))
 @click.argument("number", metavar="ID")
-@click.option("--why", required=True, help="Reason, for the next reader.")
+@click.option("--why", required=True, help="Reason, for later readers.")
 @_until_option
 @options.as_option
 @options.json_option

@@ -52,10 +52,10 @@ def format_preview(session: Session, job: SettleJob) -> str:
     lines = [_first_line(job, totals)]
     lines += [_code_line(count) for count in totals.by_code]
     if totals.in_other_jobs:
-        are = "is" if totals.in_other_jobs == 1 else "are"
+        are, them = ("is", "it") if totals.in_other_jobs == 1 else ("are", "them")
         lines.append(
             f"  {totals.in_other_jobs:,} of them {are} also in another unfinished job. "
-            "The job that runs first settles them."
+            f"The job that runs first settles {them}."
         )
     if totals.with_money:
         lines += [*_groups("payer", totals.by_payer), *_groups("billing provider", totals.by_provider)]
@@ -64,7 +64,7 @@ def format_preview(session: Session, job: SettleJob) -> str:
         lines.append(f"  {changed}")
     if job.limits_exceeded:
         waits = job.status is JobStatus.AWAITING_APPROVAL
-        when = "It needs" if waits else "After CONFIRM it needs"
+        when = "It needs" if waits else "After CONFIRM, it needs"
         lines.append(f"  {when} another user's approval, because it is over a limit:")
         lines += [f"    {one.sentence}" for one in limits.describe(job.limits_exceeded)]
     return "\n".join(lines)
@@ -76,13 +76,13 @@ def _totals(job: SettleJob) -> PreviewTotals | None:
 
 def _first_line(job: SettleJob, totals: PreviewTotals) -> str:
     if job.kind is JobKind.REVERSE:
-        begins, moves = f"Job {job.id} reverses job {job.reverses_job_id}", "will return to the earlier status"
+        begins, moves = f"Job {job.id} reverses job {job.reverses_job_id}", "will return to an earlier status"
         verb = "reversing"
     else:
         begins, moves = f"Job {job.id}", f"will move to {job.target_status}"
         verb = "posting"
     money = (
-        f", {verb} {counted(totals.write_offs, 'write-off')} of "
+        f", {verb} {counted(totals.write_offs, 'write-off')} totaling "
         f"{format_cents(totals.insurance_cents + totals.patient_cents)} "
         f"(insurance {format_cents(totals.insurance_cents)}, patient {format_cents(totals.patient_cents)})"
         if totals.write_offs
@@ -126,5 +126,5 @@ def _request_lines(session: Session, job: SettleJob) -> list[str]:
 def _cost_share(job: SettleJob) -> list[str]:
     share = cost_share.as_previewed(job)
     given = cost_share.reason_of(job)
-    reason = [f"Reason for that: {given}"] if given else []
+    reason = [f"Reason for writing it off: {given}"] if given else []
     return [share.sentence(), *reason] if share else []

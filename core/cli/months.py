@@ -116,7 +116,7 @@ def _blocked_by_closing(session: Session, practice_id: int, month: dt.date) -> l
             f"Schedule “{one.name}” still has runs in this month. Those runs will be refused and settle nothing."
             for one in coming
         ),
-        *(f"Job {job} waits for CONFIRM and needs a new posting date." for job in previews),
+        *(f"Job {job} is waiting for CONFIRM and needs a new posting date." for job in previews),
     ]
 
 

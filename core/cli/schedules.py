@@ -93,7 +93,7 @@ def add(practice: str | None, email: str, as_json: bool, **given: Any) -> None:
 def change(
     schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool, **given: Any
 ) -> None:
-    """Change the given fields, from the next run. A schedule that settles needs CONFIRM."""
+    """Change the given fields, starting with the next run. A schedule that settles needs CONFIRM."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email, practice)
         found = schedule_queries.find(session, by.practice_id, schedule_id)
@@ -113,7 +113,7 @@ def change(
 @options.as_option
 @options.json_option
 def settle(schedule_id: int, confirmation: str | None, practice: str | None, email: str, as_json: bool) -> None:
-    """Turn on settling, from the next run. Needs CONFIRM."""
+    """Turn on settling, starting with the next run. Needs CONFIRM."""
     with options.sessions() as sessions, sessions() as session:
         by = options.find_actor(session, email, practice)
         found = schedule_queries.find(session, by.practice_id, schedule_id)

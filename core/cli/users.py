@@ -46,7 +46,7 @@ def change_role(who: str, role: str, email: str) -> None:
     _run_user_command(
         who, email, lambda session, user_id, **by: user_management.change_role(session, user_id, Role(role), **by)
     )
-    click.echo(f"{who} is now {'an' if role[0] in 'ao' else 'a'} {role}.")
+    click.echo(f"{who} now has the role {role}.")
 
 
 @user.command("limit")

@@ -30,7 +30,7 @@ def _parse_head(_ctx: click.Context, _option: click.Parameter, given: str | None
     "kept",
     metavar="N:DIGEST",
     callback=_parse_head,
-    help="A saved last entry of this practice's audit. Fail if the audit no longer contains it.",
+    help="A saved last entry of this practice's audit log. Fail if the log no longer contains it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
@@ -55,7 +55,7 @@ def verify(ctx: click.Context, name: str | None, kept: Head | None, as_json: boo
 def _missing_head_violation(practice_id: int, kept: Head) -> Violation:
     return Violation(
         "the_kept_head_is_in_the_chain",
-        "the saved audit entry is in the audit with the same number and digest",
+        "the saved audit entry is in the audit log with the same number and digest",
         1,
         (f"practice {practice_id}, audit entry {kept.number}",),
     )

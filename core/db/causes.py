@@ -14,7 +14,7 @@ from core.db.transient import is_unavailable, sqlstate
 _URL: Final = "SETTLE_DATABASE_URL"
 _NAMES: Final = re.compile(r'"[^"]*"')
 
-NO_ANSWER: Final = Cause("no_answer", "The database does not answer.", f"Check the server and {_URL}.")
+NO_ANSWER: Final = Cause("no_answer", "The database is not answering.", f"Check the server and {_URL}.")
 POOL_BUSY: Final = Cause(
     "pool_busy", "Every database connection of this process is in use.", "Check the server for long statements."
 )
@@ -106,7 +106,7 @@ CAUSES: Final = (
     ),
     Cause(
         "too_many_connections",
-        "The database has no connection left.",
+        "The database has no connections left.",
         "Raise max_connections, or close unneeded connections.",
         signs=("too many clients", "too many connections", "connection slots are reserved", "no more connections"),
         sqlstates=("53300",),
@@ -130,7 +130,7 @@ CAUSES: Final = (
     _BAD_ADDRESS,
     Cause(
         "not_postgresql",
-        "What answers at the database's address is not PostgreSQL.",
+        "The server at the database's address is not PostgreSQL.",
         f"Check host and port in {_URL}.",
         signs=("invalid response to ssl negotiation", "expected authentication request", "expected protocol version"),
     ),
@@ -161,7 +161,7 @@ CAUSES: Final = (
     ),
     Cause(
         "timeout",
-        "The database's host does not answer in time.",
+        "The database's host did not answer in time.",
         f"Check the network, a firewall in between, and the host in {_URL}.",
         signs=("timeout expired", "timed out"),
     ),

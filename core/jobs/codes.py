@@ -36,7 +36,7 @@ BOOKS_DO_NOT_BALANCE: Final = "books_do_not_balance"
 HALT_SENTENCES: Final = {
     MONTH_CLOSED: "The month of its posting date was closed while it ran. Nothing was posted after the close",
     TOO_MANY_FAILED: "More claims failed than the practice allows",
-    FAILURES_ALIKE: "The last failures all have the same cause, so there may be a common problem",
+    FAILURES_ALIKE: "The most recent failures all have the same cause, so there may be one underlying problem",
     BOOKS_DO_NOT_BALANCE: "Out of balance: counts and ledger do not agree. Find the cause first",
 }
 
@@ -74,7 +74,7 @@ def describe(code: str) -> str:
 
 _LABELS: Final = {
     "billing_status": "billing status",
-    "previewed_status": "billing status at the preview",
+    "previewed_status": "billing status at preview",
     "hold": "hold",
     "hold_until": "hold ends",
     "excluded": "excluded",
@@ -90,7 +90,7 @@ _LABELS: Final = {
     "payer_class": "Ins 1 payer class",
     "schedule_note": "schedule note",
     "version": "version",
-    "previewed_version": "version at the preview",
+    "previewed_version": "version at preview",
     "reversed_by": "reversed by job",
     "version_after": "version after settling",
 }
@@ -106,7 +106,7 @@ _HOLDS: Final = {
 
 
 def rule_values(why: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Return label and value of each fact that a rule used, with dates as MM/DD/YYYY and amounts in dollars."""
+    """Return the label and value of each fact that a rule used, with dates as MM/DD/YYYY and amounts in dollars."""
     return [(_LABELS.get(name, name), _value(name, value)) for name, value in (why or {}).items()]
 
 

@@ -125,7 +125,7 @@ def post(
 ) -> PostingResult:
     """Post the entry on the claim (by its number) and return the claim. The same key posts once.
 
-    A Settled claim with a balance afterwards goes back to Balance Due. Raise `NotFound`, `NotAllowed`, `BadEntry`,
+    A Settled claim with a balance afterward goes back to Balance Due. Raise `NotFound`, `NotAllowed`, `BadEntry`,
     `EntryMismatch`, `AdjustmentOverLimit`, `PeriodClosed`, and `ClaimBusy` or `PeriodBusy` if a lock is not released in
     time.
     """

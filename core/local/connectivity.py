@@ -15,7 +15,7 @@ from core.errors import Refusal
 
 
 class DatabaseUnavailable(Refusal):
-    """The database does not answer. Check SETTLE_DATABASE_URL and the server."""
+    """The database is not answering. Check SETTLE_DATABASE_URL and the server."""
 
     code = "database_away"
 

@@ -15,7 +15,7 @@ _BACKOFF_SECONDS: Final = 0.25  # doubled with each restart within RESTARTS_SECO
 
 
 class RestartLimitReached(Refusal):
-    """A program that everything else needs keeps ending."""
+    """A program that everything else needs keeps exiting."""
 
     code = "gave_up"
 

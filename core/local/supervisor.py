@@ -34,7 +34,7 @@ _READY_SECONDS: Final = 120  # a cold start on a small, busy machine
 
 
 class NotReady(Refusal):
-    """The programs were started but do not answer."""
+    """The programs were started but are not answering."""
 
     code = "not_ready"
 
@@ -184,7 +184,7 @@ class Supervisor:
         reason = f"See the log: {self._log_of('hint')}."
         if any(kept.name == "broker" for kept in self._kept):
             raise NotReady(f"A hint could not be sent to the broker. {reason}")
-        without = "The broker of SETTLE_BROKER_URL does not take hints. Jobs and schedules run without them."
+        without = "The broker of SETTLE_BROKER_URL does not accept hints. Jobs and schedules run without them."
         self._screen.line(f"{without} {reason}")
         return False
 

@@ -196,7 +196,7 @@ def _check(
     faults: dict[str, str] = {}
     whom: dict[str, int] = {}
     if (patient is None) == (payer is None):
-        faults["whom"] = "Name either a patient or a payer."
+        faults["whom"] = "Choose either a patient or a payer."
     else:
         table, column, word = (Patient, "patient_id", "patient") if patient else (Payer, "payer_id", "payer")
         number = (patient or payer or "").strip()
@@ -218,7 +218,7 @@ def _check(
 def reason_fault(reason: str, *, needed: bool) -> str | None:
     """Return what is wrong with a reason, or None if nothing is."""
     if needed and not reason.strip():
-        return "Enter a reason. It is the only record."
+        return "Enter a reason. It is the only record of why."
     if not reading.is_valid_note(reason.strip(), least=0):
         return f"At most {reading.NOTE_CHARACTERS_MAX} characters."
     return None

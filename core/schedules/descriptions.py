@@ -26,13 +26,13 @@ REASONS: Final = {
     OWNER_MAY_NOT: "The owner's role no longer allows it. Resume the schedule to become its owner",
     TOO_LATE: "No process was running to start it before its deadline",
     NEXT_RUN_CAME: "No process was running to start it before the next run was due",
-    TIME_ZONE_CHANGED: "The practice's time zone was changed, and its deadline had passed by the new clock",
+    TIME_ZONE_CHANGED: "The practice's time zone was changed, and its deadline had already passed in the new zone",
     EDITED: "A user changed its days or time before it started",
     PAUSED: "A user paused the schedule before it started",
     DELETED: "A user deleted the schedule before it started",
     DiscardedBecause.PERIOD_CLOSED: "The month of its posting date is closed. Preview again with the next open date",
-    UNEXPECTED_ERROR: "An unexpected error occurred at each try before its deadline. The log shows where",
-    DATABASE_BUSY: "The database was busy or unavailable at each try before its deadline",
+    UNEXPECTED_ERROR: "An unexpected error occurred on every try before its deadline. The log shows where",
+    DATABASE_BUSY: "The database was busy or unavailable on every try before its deadline",
 }
 
 OUTCOME_LABELS: Final = {
@@ -114,13 +114,13 @@ def _caps(claims_max: int, cents_max: int) -> str:
 
 
 def format_days(weekdays: list[str]) -> str:
-    """Return, for example, "Every Monday to Friday"."""
+    """Return, for example, "Every Monday through Friday"."""
     at = sorted(WEEKDAYS.index(day) for day in weekdays)
     named = [DAY_NAMES[WEEKDAYS[index]] for index in at]
     if len(named) == len(WEEKDAYS):
         return "Every day"
     if len(named) >= _DAY_RANGE_MIN and at[-1] - at[0] == len(at) - 1:
-        return f"Every {named[0]} to {named[-1]}"
+        return f"Every {named[0]} through {named[-1]}"
     return f"Every {' and '.join(filter(None, (', '.join(named[:-1]), named[-1])))}"
 
 

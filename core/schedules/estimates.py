@@ -31,7 +31,7 @@ ESTIMATE_SECONDS: Final = 10  # a user waits for it
 
 
 class EstimateTooSlow(Refusal):
-    """The estimate takes too long. A run in report-only mode gives the same figures."""
+    """The estimate is taking too long. A run in report-only mode gives the same figures."""
 
     code = "tonight_too_slow"
 

@@ -191,7 +191,7 @@ def _lines(run: ScheduleRun, report: reports.RunReport) -> list[str]:
     if report.job_id is not None:
         names = ("claims", "settled", "skipped", "failed", "remaining")
         lines += [f"{name.capitalize()}: {getattr(report, name):,}" for name in names]
-        lines += [f"  {claims:,} because: {codes.describe(code)}" for code, claims in report.by_code]
+        lines += [f"  {claims:,} for this reason: {codes.describe(code)}" for code, claims in report.by_code]
         lines += [f"  {codes.describe(code)}: it needs another user's approval" for code in report.over]
     base = load_settings().public_url
     if base is not None:

@@ -139,12 +139,12 @@ def _sentence(state: str, f: _Figures, held_by: tuple[int, ...]) -> str:
     settled = counted(f.settled, "claim")
     of_claims = f"{settled} settled, {f.skipped:,} skipped, {f.failed:,} failed, {f.remaining:,} remaining"
     jobs = ", ".join(map(str, held_by))
-    holds = f" Left to the unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_describe_reserved(f)}." if held_by else ""
+    holds = f" Left to unfinished job{'s' * (len(held_by) > 1)} {jobs}: {_describe_reserved(f)}." if held_by else ""
     sentence = {
         "preparing": f"Its job is being prepared, with {matched}.",
         "waiting": f"Its job exceeds a cap or limit and needs another user's approval: {left} would be "
         f"settled, {f.skipped:,} skipped.",
-        "report": f"It would settle {left} and skip {f.skipped:,}. It settled none, because it only reports.",
+        "report": f"It would settle {left} and skip {f.skipped:,}. It settled none, because it was report-only.",
         "nothing": f"Nothing to settle: {matched} matched, and rules skip them all.",
         NONE_SETTLED: f"No claim was settled: {f.skipped:,} skipped, {f.failed:,} failed.",
         HELD: f"Nothing to settle: {matched} matched, and all that could be settled are reserved by unfinished jobs.",

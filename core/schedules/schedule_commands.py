@@ -52,7 +52,7 @@ class OwnerNotAllowed(Refusal):
 
 
 class BadRunKey(BadInput):
-    """Give the run a key of 1 to 200 characters. The same key is the same run."""
+    """Give the run a key of 1 to 200 characters. The same key means the same run."""
 
     code = "bad_run_key"
     http_status = HTTPStatus.BAD_REQUEST
@@ -95,7 +95,7 @@ def change(
     now: dt.datetime,
     confirmation: str | None = None,
 ) -> Schedule:
-    """Change the schedule from its next run on. The user becomes its owner. A run in progress does not change.
+    """Change the schedule, starting with its next run. The user becomes its owner. A run in progress does not change.
 
     A schedule that settles needs CONFIRM again. Raise `ConfirmationMismatch`, `StaleSchedule`, `ScheduleNameTaken`.
     """
@@ -121,7 +121,7 @@ def change(
 def start_settling(
     session: Session, schedule_id: int, *, confirmation: str, version: int, by: Actor, now: dt.datetime
 ) -> Schedule:
-    """Let the schedule settle from its next run on. The user becomes its owner. Raise `ConfirmationMismatch`."""
+    """Let the schedule settle, starting with its next run. The user becomes its owner. Raise `ConfirmationMismatch`."""
     schedule = _lock_schedule(session, schedule_id, by, version=version)
     if confirmation != CONFIRMATION:
         raise ConfirmationMismatch
@@ -129,7 +129,7 @@ def start_settling(
 
 
 def report_only(session: Session, schedule_id: int, *, version: int, by: Actor, now: dt.datetime) -> Schedule:
-    """Return the schedule to report-only mode from its next run on."""
+    """Return the schedule to report-only mode, starting with its next run."""
     schedule = _lock_schedule(session, schedule_id, by, version=version)
     return _set_mode(session, schedule, ScheduleMode.REPORT, by, now)
 
@@ -154,7 +154,7 @@ def pause(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) ->
 
 
 def resume(session: Session, schedule_id: int, *, by: Actor, now: dt.datetime) -> Schedule:
-    """Resume the schedule from its next run on. The user who resumes a stopped schedule becomes its owner."""
+    """Resume the schedule, starting with its next run. The user who resumes a stopped schedule becomes its owner."""
     schedule = _lock_schedule(session, schedule_id, by)
     if schedule.state is ScheduleState.ACTIVE:
         return schedule

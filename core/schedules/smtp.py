@@ -20,11 +20,11 @@ _READY: Final = 220
 
 
 class MailServerUnavailable(Exception):
-    """The mail server does not answer, or not completely."""
+    """The mail server did not answer, or its answer was incomplete."""
 
 
 class MailRefused(Exception):
-    """The mail server answers and refuses this mail."""
+    """The mail server answered and refused this e-mail."""
 
 
 def send(url: str, message: EmailMessage, *, to: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ def warnings(seen: Overview) -> list[str]:
         previews = counted(seen.jobs.previews_waiting, "preview has", "previews have")
         found.append(f"{previews} waited for a minute without a worker.")
     if seen.ticks is not None and (seen.ticks.last_seconds or 0) > TICK_LATE_AFTER.total_seconds():
-        found.append("The schedules were not checked for five minutes. Scheduled runs start late or are missed.")
+        found.append("The schedules have not been checked for five minutes. Scheduled runs may be late or missed.")
     if seen.runs is not None and seen.runs.missed:
         runs = counted(len(seen.runs.missed), "scheduled run was", "scheduled runs were")
         found.append(f"{runs} missed in the last 7 days.")

@@ -150,4 +150,4 @@ def test_the_readmes_demo_practice_is_created_with_its_administrator(newcomer: N
     shown = newcomer.types(line.replace(" 1000000 ", " 2000 "))
 
     assert "Big Lake Clinic has 2,000 claims." in shown
-    assert "big@lake.example is an admin of Big Lake Clinic" in shown
+    assert "big@lake.example has the role admin in Big Lake Clinic" in shown

@@ -45,7 +45,7 @@ def test_one_user_confirms_and_another_approves_the_same_preview(
     ruth = practice.person("ruth@lakeside.example", Role.APPROVER)
     address = f"/jobs/{previewed.job_id}"
     requester = open_as(address, practice.biller, **window)
-    expect(requester.get_by_text("After CONFIRM this job needs another user’s approval")).to_be_visible()
+    expect(requester.get_by_text("After CONFIRM, this job needs another user’s approval")).to_be_visible()
     look(requester)
     requester.get_by_label("Type CONFIRM, in capitals, to continue").fill("CONFIRM")
     requester.get_by_role("button", name="Request approval of 3 claims").click()

@@ -55,7 +55,7 @@ def test_a_range_is_selected_and_counted_and_survives_paging_and_sorting(feed: P
 
 def test_all_matching_claims_except_one_are_selected(feed: Page) -> None:
     feed.get_by_role("button", name="Select all 60 that match").click()
-    expect(feed.locator("#picked-count")).to_have_text("All 60 that match selected")
+    expect(feed.locator("#picked-count")).to_have_text("All 60 matching claims selected")
     expect(feed.locator("#pick-page")).to_be_checked()
 
     feed.locator("#rows input").nth(0).click()

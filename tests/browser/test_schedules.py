@@ -59,7 +59,7 @@ def test_a_schedule_made_from_a_feed_filter_settles_and_reports(
     expect(page.locator("#tonight")).to_contain_text("Would settle 3")
     expect(page.locator("#tonight")).to_contain_text("$30.00")
     page.get_by_role("button", name="Create schedule").click()
-    expect(page.get_by_text("Every Monday to Friday at 2:00 AM")).to_be_visible()
+    expect(page.get_by_text("Every Monday through Friday at 2:00 AM")).to_be_visible()
     expect(page.get_by_text("Tuesday 11/24/2026 at 2:00 AM")).to_be_visible()
     if not scripts:
         page.get_by_role("link", name="Estimate").click()

@@ -33,7 +33,7 @@ class FilePath(JobPath):
         """Read it. Raise `NotFound` if a job has no such file."""
         job, file = JobPath.of(given), files.parse_file(given["file"])
         if given["form"] not in CONTENT_TYPES:
-            raise NotFound(f"The files of a job are there as {' and '.join(CONTENT_TYPES)}.")
+            raise NotFound(f"A job's files are available as {' and '.join(CONTENT_TYPES)}.")
         return cls(job_id=job.job_id, file=file, form=given["form"])
 
 

@@ -27,7 +27,7 @@ class OperationsAnswer(Answer):
     ]
     database: dict[str, Any]
     broker: Annotated[
-        dict[str, Any] | None, Field(description="Queue depth by queue; null if the broker does not answer")
+        dict[str, Any] | None, Field(description="Queue depth by queue; null if the broker is not answering")
     ]
     processes: list[dict[str, Any]] | None
     last_tick_seconds: int | None

@@ -33,7 +33,7 @@ class ProgressAnswer(Answer):
     rate_per_second: Annotated[
         float | None,
         Field(
-            description="Claims per second, without pauses: over the last 10 seconds, or over the whole job after it "
+            description="Claims per second, excluding pauses: over the last 10 seconds, or over the whole job after it "
             "ended. Null while paused or halted, or in the first second"
         ),
     ]
@@ -41,7 +41,8 @@ class ProgressAnswer(Answer):
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
     worked_seconds: Annotated[
-        int | None, Field(description="Time at work, without pauses, until the job ended or paused; null while it runs")
+        int | None,
+        Field(description="Working time, excluding pauses, until the job ended or paused; null while it runs"),
     ]
     paused_seconds: Annotated[
         int, Field(description="Time paused, halted, or ended before a retry; excludes the current pause")

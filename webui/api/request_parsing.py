@@ -175,7 +175,7 @@ def requires(action: Action) -> Callable[[View], View]:
     """Let users whose role allows `action` call a view, with the path, query, header and body that it names.
 
     The models in a view's signature describe it in the OpenAPI document, and read the request here. flask-openapi3
-    could do that, but it takes a body that is no JSON for an empty one, and the first of two values for the only one.
+    could do that, but it takes a body that is not JSON for an empty one, and the first of two values for the only one.
     """
 
     def wrap(view: View) -> View:

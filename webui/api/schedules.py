@@ -40,7 +40,7 @@ class SchedulePath(IdPath):
 
 
 class ScheduleChange(ScheduleRequest):
-    """The whole schedule as it should be from its next run."""
+    """The whole schedule as it should be, starting with its next run."""
 
     version: Version
     confirmation: Annotated[str | None, Field(description="CONFIRM, if the schedule settles")] = None
@@ -106,7 +106,7 @@ def show_schedule(path: SchedulePath) -> Response:
 )
 @requires(Action.MANAGE_SCHEDULES)
 def change_schedule(path: SchedulePath, body: ScheduleChange) -> Response:
-    """Change a schedule from its next run, if its version still matches. You become its owner."""
+    """Change a schedule, starting with its next run, if its version still matches. You become its owner."""
     with transaction(app_context().sessions) as session:
         schedule = schedule_commands.change(
             session,
@@ -157,7 +157,7 @@ def resume_schedule(path: SchedulePath) -> Response:
 )
 @requires(Action.MANAGE_SCHEDULES)
 def let_schedule_settle(path: SchedulePath, body: LetSettle) -> Response:
-    """Turn on settling from the next run. This needs CONFIRM, and you become the owner."""
+    """Turn on settling, starting with the next run. This needs CONFIRM, and you become the owner."""
     with transaction(app_context().sessions) as session:
         schedule = schedule_commands.start_settling(
             session,
@@ -178,7 +178,7 @@ def let_schedule_settle(path: SchedulePath, body: LetSettle) -> Response:
 )
 @requires(Action.MANAGE_SCHEDULES)
 def let_schedule_report(path: SchedulePath, body: OfVersion) -> Response:
-    """Switch a schedule to report only, from its next run."""
+    """Switch a schedule to report only, starting with its next run."""
     with transaction(app_context().sessions) as session:
         by = current_actor()
         schedule = schedule_commands.report_only(session, path.id, version=body.version, by=by, now=now())

@@ -138,7 +138,7 @@ def show_user(path: UserPath) -> Response:
 @api.put("/users/<user_id>/role", **_ANSWERS)
 @requires(Action.MANAGE_USERS)
 def change_role(path: UserPath, body: NewRole) -> Response:
-    """Change another user's role from their next request. You can't change your own role."""
+    """Change another user's role, starting with their next request. You can't change your own role."""
     return _run_command(user_management.change_role, path, body.role)
 
 

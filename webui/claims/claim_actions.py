@@ -88,7 +88,7 @@ def post(claim_id: str) -> Response | tuple[str, int]:
         )
     what = f"{words(PostingKind(entry.kind))} of {format_cents(entry.amount_cents)}"
     flash(
-        f"{what} posted on line {entry.line}.{_describe_side_effects(posted)}",
+        f"{what} posted to line {entry.line}.{_describe_side_effects(posted)}",
         "warn" if posted.credit_cents or posted.looks_like or posted.restored_cents else "good",
     )
     return redirect(url_for("claims.show", claim_id=claim_id), code=HTTPStatus.SEE_OTHER)
@@ -114,7 +114,7 @@ def _describe_side_effects(posted: PostingResult) -> str:
             f"It reversed no write-off, because this line and responsibility have none. Write-offs here: {places}."
         )
     if posted.looks_like:
-        effects.append("An equal payment from the same payer and date is already on this line. Check for a duplicate.")
+        effects.append("This line already has a payment of the same amount, payer and date. Check for a duplicate.")
     if posted.credit_cents:
         effects.append(f"The line now has a credit balance of {format_cents(posted.credit_cents)}.")
     return "".join(f" {one}" for one in effects)
@@ -140,7 +140,7 @@ def hold(claim_id: str) -> Response | tuple[str, int]:
     except ClaimBusy as refusal:
         flash(refusal.message, "warn")
     else:
-        message = f"The claim is on hold: {words(kind)}." if kind else "The claim is released."
+        message = f"The claim is on hold: {words(kind)}." if kind else "The claim is released from hold."
         flash(f"{message} Existing previews skip the claim as changed.", "good")
     if request.form.get("back") == "exclusions":
         return redirect(url_for("exclusions.index", _anchor="held-heading"), code=HTTPStatus.SEE_OTHER)

@@ -42,24 +42,24 @@ def _text(typed: str) -> str:
 def _date(typed: str) -> str:
     match = _DATE.fullmatch(typed)
     if match is None:
-        raise BadField("Write the date as MM/DD/YYYY, such as 08/28/2021.")
+        raise BadField("Enter the date as MM/DD/YYYY, such as 08/28/2021.")
     month, day, year = match.group(1, 2, 3) if match.group(1) else match.group(5, 6, 4)
     try:
         return dt.date(int(year), int(month), int(day)).isoformat()
     except ValueError:
-        raise BadField(f"{typed} is not a valid date. Write MM/DD/YYYY, such as 08/28/2021.") from None
+        raise BadField(f"{typed} is not a valid date. Enter it as MM/DD/YYYY, such as 08/28/2021.") from None
 
 
 def _cents(typed: str) -> str:
     try:
         return format_plain_amount(parse_amount(typed))
     except BadAmount:
-        raise BadField("Write dollars and cents, such as 50.00. Use a minus sign for a credit.") from None
+        raise BadField("Enter dollars and cents, such as 50.00. Use a minus sign for a credit.") from None
 
 
 def _days(typed: str) -> str:
     if not re.fullmatch(r"[0-9]{1,5}", typed) or int(typed) > DAYS_MAX:
-        raise BadField(f"Write a whole number of days, 0 to {DAYS_MAX:,}.")
+        raise BadField(f"Enter a whole number of days, 0 to {DAYS_MAX:,}.")
     return str(int(typed))
 
 

@@ -96,7 +96,7 @@ def reject(job_id: int) -> Response:
         return _job_page_with_error(job_id, fault.http_status, reason_fault=fault.message, reason=reason)
     except Refusal as refusal:
         return _flash_and_redirect(job_id, refusal.message, "warn")
-    return _flash_and_redirect(job_id, "Rejected. No claim was changed. The requester sees your reason.", "good")
+    return _flash_and_redirect(job_id, "Rejected. No claim was changed. The requester will see your reason.", "good")
 
 
 def exceeded_limits(job: SettleJob) -> list[OverLimit]:

@@ -246,7 +246,7 @@ def _one_of(kinds: type[JobStatus], text: str | None) -> JobStatus | None:
 
 @blueprint.app_template_filter("code_words")
 def code_words(code: str | None) -> str:
-    """Return the sentence of a code, or an empty text."""
+    """Return the sentence of a code, or an empty string."""
     return codes.describe(code) if code else ""
 
 
@@ -258,5 +258,5 @@ def cost_share_reason(job: SettleJob) -> str:
 
 @blueprint.app_template_filter("why_words")
 def why_words(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Return label and value of each fact that a rule used."""
+    """Return the label and value of each fact that a rule used."""
     return codes.rule_values(values)

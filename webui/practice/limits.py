@@ -38,7 +38,7 @@ def change_budget() -> Response | tuple[str, int]:
         return write_off_settings.render_settings(
             faults=refusal.facts["faults"], typed=request.form
         ), HTTPStatus.UNPROCESSABLE_ENTITY
-    flash("Error limits saved. Running jobs use them from their next error.", "good")
+    flash("Error limits saved. They apply to running jobs, starting with the next error.", "good")
     return redirect(url_for("settings.show", _anchor="limits"), code=303)
 
 

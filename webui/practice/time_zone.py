@@ -27,5 +27,5 @@ def change() -> Response | tuple[str, int]:
     except BadTimeZone:
         faults = {"time_zone": "Choose a time zone from the list, e.g. America/Chicago."}
         return write_off_settings.render_settings(faults=faults, typed=request.form), HTTPStatus.UNPROCESSABLE_ENTITY
-    flash("Time zone saved. Schedules use it from their next run.", "good")
+    flash("Time zone saved. Schedules use it starting with their next run.", "good")
     return redirect(url_for("settings.show", _anchor="time-zone"), code=HTTPStatus.SEE_OTHER)

@@ -43,7 +43,7 @@ def resume(schedule_id: int) -> Response:
 @requires(Action.MANAGE_SCHEDULES)
 def report_only(schedule_id: int) -> Response:
     """Return the schedule to report-only mode."""
-    message = "Report-only mode is on. From the next run, nothing is written off."
+    message = "Report-only mode is on. Starting with the next run, nothing is written off."
     return _run_command(schedule_commands.report_only, schedule_id, message, version=schedule_pages.version_from_form())
 
 
@@ -68,7 +68,7 @@ def settle(schedule_id: int) -> Response | tuple[str, int]:
         raise
     except Refusal as refusal:
         return schedule_pages.render_schedule(schedule_id, refused=refusal.message, typed=typed), refusal.http_status
-    flash("Settling is on. The schedule settles from its next run, scheduled or by “Run now”.", "good")
+    flash("Settling is on, starting with the next run, whether scheduled or started with “Run now”.", "good")
     return _redirect_to_schedule(schedule_id)
 
 

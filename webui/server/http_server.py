@@ -100,7 +100,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 
     @property
     def request_path(self) -> str:
-        """Return the path, or an empty text if the head could not be read."""
+        """Return the path, or an empty string if the head could not be read."""
         path: str = getattr(self, "path", "")
         return path
 

@@ -219,7 +219,7 @@ def message_for_page(refusal: Refusal, sentence: str | None = None) -> str:
 
 
 def clock_time(time: dt.time | dt.datetime | None) -> str:
-    """Format a time: 8:15 AM. None is an empty text."""
+    """Format a time: 8:15 AM. None is an empty string."""
     return "" if time is None else f"{time:%I:%M %p}".removeprefix("0")
 
 

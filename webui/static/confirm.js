@@ -98,7 +98,7 @@ async function send(address, fields, button) {
     const html = await answer.text();
     if (dialog.open) show(html); else discardPreview(new DOMParser().parseFromString(html, "text/html"));
   } catch {
-    fail("The server did not respond correctly. Nothing is lost. Use the same button again: it cannot start a second job.");
+    fail("The server did not respond correctly. Nothing is lost. Click the same button again; it cannot start a second job.");
     if (button && label) button.textContent = label;
   }
   busy = false;

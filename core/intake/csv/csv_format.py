@@ -127,9 +127,9 @@ def posting_inconsistency(values: tuple[Any, ...]) -> tuple[str, str] | None:
     if amount == 0:
         return "amount", "a posting of 0.00 changes nothing; remove the row"
     if kind == PostingKind.PAYMENT.value and amount > 0:
-        return "amount", "a payment lowers the balance; write it with a minus, or use kind refund for money returned"
+        return "amount", "a payment lowers the balance; use a minus sign, or use kind refund for money returned"
     if kind == REFUND and amount < 0:
-        return "amount", "a refund raises the balance; write it without a minus"
+        return "amount", "a refund raises the balance; use no minus sign"
     if paid != (paid_by is not None):
         return (
             "paid_by",

@@ -51,7 +51,7 @@ _UNIQUE_KEYS: Final = (
     (stages.CHARGED_LINE, ("claim", "number")),
     (stages.POSTING, ("source_id",)),
 )
-_SAME_ROW: Final = "duplicate row: every imported column is the same; was the file joined twice?"
+_SAME_ROW: Final = "duplicate row: every imported column is the same; was a file appended twice?"
 _OTHER_VALUES: Final = "another row has the same id but different values; correct the wrong row"
 _OTHER_ROW: Final = {
     stages.CLAIM: "another claim has the same id, so rows that refer to it are ambiguous; give each claim its own id",

@@ -90,7 +90,7 @@ def cents(field: str) -> int:
     if spreadsheet.is_scientific(field):
         raise SpreadsheetDamage(f"the amount is in scientific notation, and cents may be lost; {SAVED_BY_SPREADSHEET}")
     if _MINUS_ELSEWHERE.fullmatch(field):
-        raise BadField("put the minus first and write the amount as -1234.56, without $, commas or parentheses")
+        raise BadField("put the minus sign first and write the amount as -1234.56, without $, commas or parentheses")
     if _DECIMALS.fullmatch(field):
         raise BadField("the amount has more than two decimals; round it to whole cents")
     raise BadField(explain_unplain_character(field) or plain)

@@ -41,7 +41,7 @@ class ApprovalExpired(Refusal):
 
 
 class ReasonMissing(BadInput):
-    """Enter a reason of at most 500 characters. The requester reads it."""
+    """Enter a reason of at most 500 characters. The requester will see it."""
 
     code = "reason_missing"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY

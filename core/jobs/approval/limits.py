@@ -95,7 +95,7 @@ def _words(one: LimitExceeded) -> str:
     if not jobs:
         return words
     named = f"job{'s' * (len(jobs) > 1)} {', '.join(f'{job_id:,}' for job_id in jobs)}"
-    return f"{words} (including {named}, which still count{'s' * (len(jobs) == 1)} although reversed later)"
+    return f"{words} (including {named}, which still count{'s' * (len(jobs) == 1)} even though reversed later)"
 
 
 def for_users(session: Session, practice: Practice, user_ids: Collection[int]) -> Limits:

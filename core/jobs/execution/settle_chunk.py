@@ -1,7 +1,7 @@
 """Settle the claims of a chunk in one transaction, each step as one statement over all of them.
 
-Every read that decides comes in a statement after the locks. A statement that locked and decided at once wrote off
-$1.00 although a payment had left $0.40.
+Every read that a decision depends on is in a statement after the locks. A single statement that locked and
+decided wrote off $1.00 when a payment had left only $0.40.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ from core.models.job_items import JobItem, Outcome, Verdict
 from core.models.jobs import JobKind, JobStatus, SettleJob
 from core.practices import periods
 
-# A statement over a thousand claims finishes sooner than JIT compiles it.
+# A statement over a thousand claims finishes before JIT could compile it.
 _UNCOMPILED: Final = text("SELECT set_config('jit', 'off', true)")
 
 
@@ -33,7 +33,7 @@ class LedgerMismatch(Exception):
 
 
 class MonthIsClosed(Exception):
-    """The month of the posting date was closed under an unfinished job. This must never happen, so the job halts."""
+    """The month of the posting date was closed before the job finished. This must never happen, so the job halts."""
 
 
 class ChunkOutcome(NamedTuple):

@@ -37,7 +37,7 @@ class _Frozen(BaseModel):
 
 
 class Chosen(_Frozen):
-    """Single claims, by the practice's own numbers."""
+    """Individual claims, by the practice's own numbers."""
 
     claim_ids: Annotated[tuple[ClaimIdText, ...], Field(max_length=SELECTION_CLAIM_IDS_MAX)]
 

@@ -18,7 +18,7 @@ NAMED_MAX = 5
 
 
 class UnknownClaim(BadInput):
-    """A claim of the selection does not exist in this practice."""
+    """A selected claim does not exist in this practice."""
 
     code = "unknown_claim"
 

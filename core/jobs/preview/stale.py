@@ -33,7 +33,7 @@ def count(session: Session, job: SettleJob) -> int | None:
 
 
 def describe(job: SettleJob, changed: int | None) -> str:
-    """Say how many claims changed and what to do, or return an empty text if none did."""
+    """Say how many claims changed and what to do, or return an empty string if none did."""
     if not changed or job.preview is None:
         return ""
     claims = job.preview["will_settle"]

@@ -55,7 +55,7 @@ def parse_file(name: str) -> File:
     try:
         return File(name)
     except ValueError:
-        raise NotFound(f"A job has the files {', '.join(File)}, and no file {name[:40]}.") from None
+        raise NotFound(f"A job has no file {name[:40]}. Its files are {', '.join(File)}.") from None
 
 
 def authorize_download(session: Session, key: JobKey, file: File, *, by: Actor, now: dt.datetime) -> None:

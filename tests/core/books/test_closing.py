@@ -272,7 +272,7 @@ def test_a_reversal_of_write_offs_keeps_its_month_open_until_it_ends(practice: G
     practice.claim("1", Line(0, 100_00))
     reversal = practice.reverse(practice.settle(), by=admin)
 
-    with pytest.raises(MonthHasJobs, match=f"job {reversal.job_id} would post into November 2026"):
+    with pytest.raises(MonthHasJobs, match=f"job {reversal.job_id} would post to November 2026"):
         close(practice, admin)
     practice.run()
     assert close(practice, admin).state is PeriodState.CLOSED

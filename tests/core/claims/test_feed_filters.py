@@ -167,15 +167,15 @@ _LOOSE: list[tuple[dict[str, Any], str]] = [
     ({"on_hold": "True"}, "on_hold: write true or false"),
     ({"on_hold": 1}, "on_hold: write true or false"),
     ({"on_hold": "1"}, "on_hold: write true or false"),
-    ({"claim_id": 1}, "claim_id: write a text"),
-    ({"claim_id": ["1", "10"]}, "claim_id: write a text"),
+    ({"claim_id": 1}, "claim_id: write a string"),
+    ({"claim_id": ["1", "10"]}, "claim_id: write a string"),
     ({"claim_id": ""}, "claim_id: must not be empty"),
     ({"claim_id": None}, "claim_id: null filters nothing; leave the key out"),
     ({"office": []}, "office: must not be empty"),
-    ({"office": [7]}, "office: write a text"),
+    ({"office": [7]}, "office: write a string"),
     ({"claim_status": "Lost"}, "claim_status: unknown 'Lost'; it must be one of none, In Process"),
     ({"claim_type": "Dental"}, "claim_type: unknown 'Dental'; it must be one of Professional, Institutional"),
-    ({"color": "red"}, "color: unknown filter key; known are: billing_status"),
+    ({"color": "red"}, "color: unknown filter key; the known keys are: billing_status"),
 ]
 
 

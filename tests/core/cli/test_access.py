@@ -88,7 +88,7 @@ def test_a_mistyped_practice_is_refused_with_similar_names(settle: Settle, sessi
     slip = add_to("Hill Clinc", "cid@example.org")
 
     assert first.stdout.startswith("CREATED A NEW PRACTICE: Hill Clinic.\n"), "no name can be mistyped before the first"
-    assert joined.stdout.startswith("bob@example.org is a biller of Hill Clinic. Name: bob.\n")
+    assert joined.stdout.startswith("bob@example.org has the role biller in Hill Clinic. Name: bob.\n")
     assert (slip.exit_code, slip.stdout) == (1, "")
     assert slip.stderr == (
         "There is no practice called Hill Clinc. Did you mean: Hill Clinic? To create it, add --create.\n"
@@ -183,7 +183,7 @@ def test_the_balance_writeoff_setting_names_the_administrator_who_chose_it(settl
     setting = ("write-off-setting", "insurance", "--practice", "Hill Clinic", "--as")
 
     refused = settle(*setting, "bill@example.org")
-    assert (refused.exit_code, "It requires the role administrator." in refused.stderr) == (1, True)
+    assert (refused.exit_code, "It requires the administrator role." in refused.stderr) == (1, True)
     assert settle(*setting, "stranger@example.org").exit_code == 1
     assert settle(*setting, "boss@example.org").exit_code == 0
 

@@ -45,7 +45,7 @@ def waiting(typed: Typed, practice: GivenPractice) -> int:
 def test_the_preview_announces_that_the_job_needs_approval(typed: Typed, practice: GivenPractice) -> None:
     practice.limit(claim=1_000)
     shown = typed("preview", "--practice", "Lakeside", "--as", BILLER, "--all", "--reason", "small_balance").stdout
-    assert "After CONFIRM it needs another user's approval, because it is over a limit:" in shown
+    assert "After CONFIRM, it needs another user's approval, because it is over a limit:" in shown
     assert "Claims over the practice's limit for one claim: $15.00, the limit is $10.00, $5.00 over" in shown
 
 
@@ -100,7 +100,9 @@ def test_the_command_reports_that_a_completed_job_settled_nothing(typed: Typed, 
 def test_approval_asks_for_the_word_confirm(typed: Typed, waiting: int) -> None:
     answer = typed("approve", waiting, "--as", APPROVER, input="CONFIRM\n")
 
-    assert "2 will move to Settled, posting 4 write-offs of $30.00" in answer.stderr, "what is approved is read first"
+    assert "2 will move to Settled, posting 4 write-offs totaling $30.00" in answer.stderr, (
+        "what is approved is read first"
+    )
     assert answer.stderr.index("Requested by biller") < answer.stderr.index("Type CONFIRM to approve")
     assert (answer.exit_code, answer.stdout) == (0, f"Job {waiting} is confirmed.\n")
 
@@ -118,13 +120,13 @@ def test_the_approver_reads_everything_that_the_preview_froze(typed: Typed, prac
     facts = json.loads(typed("show", job, "--as", APPROVER, "--json").stdout)
 
     for part in (
-        f"Job {job}: 4 claims; 4 will move to Settled, posting 6 write-offs of $46.00 (insurance $29.00, patient $17",
+        f"Job {job}: 4 claims; 4 will move to Settled, posting 6 write-offs totaling $46.00 (insurance $29.00, ",
         "By payer:\n            $39.00  The Payer, 3 claims\n             $7.00  M, 1 claim",
         "By billing provider:\n            $46.00  The Provider, 4 claims",
         "in_process: ", "overridden: $9.00", "Overridden rules: ",
         "Requested by admin.", "Confirmed by admin.", "Note: Old ones.",
         "This job writes off $7.00 of Medicare or Medicaid cost sharing on 1 claim. Over the 12 months ",
-        "Reason for that: Hardship.",
+        "Reason for writing it off: Hardship.",
         (
             "It needs another user's approval, because it is over a limit:\n"
             "    Claims over the practice's limit for one claim: $15.00"
@@ -194,7 +196,7 @@ def test_a_limit_is_a_dollar_amount_or_unlimited(typed: Typed, practice: GivenPr
 
 def test_users_are_listed_and_managed(typed: Typed, practice: GivenPractice) -> None:
     assert typed("user", "limit", BILLER, "claim", "10", "--as", ADMIN).exit_code == 0
-    assert typed("user", "role", BILLER, "approver", "--as", ADMIN).stdout == f"{BILLER} is now an approver.\n"
+    assert typed("user", "role", BILLER, "approver", "--as", ADMIN).stdout == f"{BILLER} now has the role approver.\n"
     assert typed("user", "deactivate", BILLER, "--as", ADMIN).exit_code == 0
     listed = typed("user", "list", "--as", ADMIN).stdout.splitlines()
     assert [line.split()[0] for line in listed] == [ADMIN, APPROVER, BILLER]

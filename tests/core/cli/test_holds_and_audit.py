@@ -89,7 +89,7 @@ def test_the_audit_is_shown_filtered_and_exported(practice: GivenPractice, typed
     by_admin = json.loads(typed("audit", "--practice", "Lakeside", "--person", ADMIN, "--json").output)
     assert [act["act"] for act in by_admin["acts"]] == ["exclusion.made"]
     assert typed("audit", "--practice", "Lakeside", "--from", "2199-01-01").output.startswith(
-        "The last entry of the audit is"
+        "The last entry in the audit log is"
     )
     assert typed("audit", "--practice", "Nowhere").exit_code == 1
     for loose in ("20260101", "2026-W01-1", "2026-1-1"):

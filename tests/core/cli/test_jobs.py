@@ -47,8 +47,8 @@ def test_a_job_is_reversed_in_two_steps(typed: Typed, practice: GivenPractice, j
     assert previewed.exit_code == 0, previewed.output
     made = job.job_id + 1
     assert previewed.stdout.startswith(
-        f"Job {made} reverses job {job.job_id}: 2 claims; 2 will return to the earlier status, reversing 3 write-offs "
-        "of $17.50 (insurance $10.00, patient $7.50).\n"
+        f"Job {made} reverses job {job.job_id}: 2 claims; 2 will return to an earlier status, reversing 3 write-offs "
+        "totaling $17.50 (insurance $10.00, patient $7.50).\n"
     )
     assert "Note: Wrong month." in previewed.stdout
     assert practice.read("A1").billing_status == SETTLED
@@ -75,7 +75,7 @@ def test_a_claim_changed_after_the_job_is_counted_by_its_code(
 ) -> None:
     practice.change("A2", hold=Hold.HOLD)
     previewed = typed("reverse", job.job_id, "--as", APPROVER)
-    assert "1 will return to the earlier status" in previewed.stdout
+    assert "1 will return to an earlier status" in previewed.stdout
     assert "skip  touched_since: Changed after this job, other than by a payment" in previewed.stdout
 
 

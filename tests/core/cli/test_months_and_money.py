@@ -55,7 +55,7 @@ def test_closing_a_month_names_the_previews_that_it_stops(practice: GivenPractic
     shown = typed("month", "show", "2026-11", "--as", BILLER)
     closed = typed("month", "close", "2026-11", "--as", ADMIN)
 
-    stops = f"Job {job.job_id} waits for CONFIRM and needs a new posting date."
+    stops = f"Job {job.job_id} is waiting for CONFIRM and needs a new posting date."
     assert f"If you close it: {stops}" in shown.stdout
     assert (closed.exit_code, closed.stderr) == (0, f"{stops}\n")
     assert "Closing it" not in typed("month", "show", "2026-11", "--as", BILLER).stdout

@@ -61,7 +61,7 @@ def test_a_malformed_filter_is_refused(typed: Typed, practice: GivenPractice, te
 def test_one_claim_is_written_in_the_singular(typed: Typed, practice: GivenPractice) -> None:
     shown = typed(*PREVIEW, "--claim", "1").stdout
 
-    assert ": 1 claim; 1 will move to Settled, posting 1 write-off of $10.00 " in shown
+    assert ": 1 claim; 1 will move to Settled, posting 1 write-off totaling $10.00 " in shown
 
 
 @pytest.mark.parametrize("number", ["abc", "0", "-1", "٣", "9" * 30])

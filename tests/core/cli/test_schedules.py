@@ -44,8 +44,8 @@ def test_a_schedule_is_created_and_listed_with_its_action_and_next_run(typed: Ty
 
     assert made.exit_code == 0, made.output
     assert made.stdout == (
-        "Schedule 1 is active. Every Monday to Wednesday at 2:30 AM (America/New_York), reports what it would settle "
-        "as small balance, and settles nothing. Its caps are at most 500 claims and $5,000.00.\n"
+        "Schedule 1 is active. Every Monday through Wednesday at 2:30 AM (America/New_York), reports what it would "
+        "settle as small balance, and settles nothing. Its caps are at most 500 claims and $5,000.00.\n"
     )
     (listed,) = facts_of(typed("schedule", "list", "--as", BILLER, "--json"))["schedules"]
     assert (listed["mode"], listed["claims_max"], listed["cents_max"]) == ("report", 500, 500_000)
@@ -112,7 +112,7 @@ def test_run_now_with_the_same_key_is_the_same_run_and_has_a_report(typed: Typed
     assert first["id"] == second["id"]
     assert (first["state"], first["claims"], first["remaining"], first["settled"]) == ("report", 3, 3, 0)
     shown = typed("schedule", "report", first["id"], "--as", BILLER).stdout
-    assert "It would settle 3 claims and skip 0. It settled none, because it only reports." in shown
+    assert "It would settle 3 claims and skip 0. It settled none, because it was report-only." in shown
     assert "run now" in typed("schedule", "runs", "--as", BILLER).stdout
 
 

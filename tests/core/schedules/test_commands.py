@@ -213,8 +213,8 @@ def test_weekdays_and_addresses_are_deduplicated_and_sorted() -> None:
         (
             {"weekdays": ["mon", "tue", "wed", "thu", "fri"], "claims_max": 500, "cents_max": 500_000},
             (
-                "Every Monday to Friday at 2:30 AM (America/New_York), settles at most 500 claims and $5,000.00 as "
-                "small balance. More than that needs another user's approval."
+                "Every Monday through Friday at 2:30 AM (America/New_York), settles at most 500 claims and $5,000.00 "
+                "as small balance. More than that needs another user's approval."
             ),
         ),
         (

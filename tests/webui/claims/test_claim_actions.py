@@ -68,7 +68,7 @@ def test_a_payment_adjustment_or_transfer_is_posted_to_the_ledger(
     after = practice.read(claim)
     assert (after.insurance_due, after.patient_due) == dues
     shown = biller.says("/claims/C1")
-    assert "posted on line 1" in shown
+    assert "posted to line 1" in shown
     assert "“By phone” biller" in shown
     assert practice.violations() == []
 

@@ -50,7 +50,7 @@ def test_the_preview_names_each_exceeded_limit_the_excess_and_the_approvers(
     biller: Browser, approver: Browser, previewed: JobKey
 ) -> None:
     shown = biller.says(address_of(previewed))
-    assert "After CONFIRM this job needs another user’s approval" in shown
+    assert "After CONFIRM, this job needs another user’s approval" in shown
     assert "Can be approved by: ruth." in shown
     assert "Request approval of 3 claims" in shown
     assert "Claims over the practice's limit for one claim: $30.00 , limit $25.00, $5.00 over" in shown
@@ -82,7 +82,7 @@ def test_a_reversed_job_that_still_counts_toward_the_daily_limit_is_named_on_eac
     practice.run()
     second = practice.preview({"claim_ids": ["C00002"]}, key="second")
 
-    warning = f"including job {first.job_id}, which still counts although reversed later"
+    warning = f"including job {first.job_id}, which still counts even though reversed later"
     assert warning in biller.says(address_of(second))
     practice.confirm(second)
     assert warning in approver.says(address_of(second))
@@ -119,7 +119,7 @@ def test_a_reopened_preview_counts_a_job_that_was_confirmed_after_it(practice: G
     second = practice.preview({"claim_ids": ["C00002"]}, key="second")
     assert "After CONFIRM" not in biller.says(address_of(second))
     practice.confirm(first)
-    assert "After CONFIRM this job needs another user’s approval" in biller.says(address_of(second))
+    assert "After CONFIRM, this job needs another user’s approval" in biller.says(address_of(second))
 
 
 def test_a_confirmed_job_over_a_limit_shows_its_approvers_and_when_it_expires(
@@ -136,7 +136,7 @@ def test_a_confirmed_job_over_a_limit_shows_its_approvers_and_when_it_expires(
     )
     assert "Can be approved by: ruth." in shown
     assert "It expires 11/30/2026 10:00:00 AM" in shown
-    assert "The preview froze these limits. A later change does not affect this job." in shown
+    assert "These limits were frozen at preview. Later changes do not affect this job." in shown
     assert f"{address_of(previewed)}/approve" not in biller.forms(address_of(previewed))
 
 
@@ -182,9 +182,7 @@ def test_a_requester_cannot_approve_their_own_job(
     assert "Approvals 1" in shown
     assert "Your jobs that need approval" in shown
     assert "no user yet" in shown
-    assert "Approvers and administrators approve jobs over a limit. You are signed in as biller." in biller.says(
-        "/approvals"
-    )
+    assert "Approvers and administrators approve jobs over a limit. Your role is biller." in biller.says("/approvals")
     forged = admin.post(f"{address_of(own)}/approve", on=address_of(own), confirmation="CONFIRM")
     assert forged.status_code == 403
     assert "another user must approve it" in forged.text

@@ -479,7 +479,7 @@ def test_a_reversal_is_confirmed_in_the_same_way_as_a_settlement(
 
     page = " ".join(browser_of(admin).read(f"/jobs/{job.id}").split())
 
-    assert "Confirm the reversal of <b>1 claim</b> of" in page
+    assert "Confirm the reversal of <b>1 claim</b> in" in page
     assert "This posts 3 offsetting entries that restore $17.50 to 1 claim." in page
     assert "Will be reversed" in page
     assert "Reverse 1 claim" in page

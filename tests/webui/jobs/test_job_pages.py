@@ -183,7 +183,7 @@ def test_a_job_shows_its_selection_by_number_or_by_filter(practice: GivenPractic
     for job in (chosen, filtered):
         practice.confirm(job)
 
-    assert "Selection 2 claims, by number, frozen" in biller.says(f"/jobs/{chosen.job_id}")
+    assert "Selection 2 claims, by claim ID, frozen" in biller.says(f"/jobs/{chosen.job_id}")
     assert re.search("Selection 1 filter ?, 1 excluded, frozen", biller.says(f"/jobs/{filtered.job_id}"))
     assert "/claims?billing_status=Balance+Due" in biller.links(f"/jobs/{filtered.job_id}")
 
@@ -213,7 +213,7 @@ def test_the_jobs_list_is_newest_first_paged_and_filtered_by_status(practice: Gi
     assert older == [f"/jobs/{jobs[1].job_id}", f"/jobs/{jobs[0].job_id}"]
     confirmed = [link for link in biller.links("/jobs?status=confirmed") if re.fullmatch(r"/jobs/\d+", link)]
     assert confirmed == [f"/jobs/{jobs[0].job_id}"]
-    assert "No jobs are halted." in biller.says("/jobs?status=halted")
+    assert "No jobs have the status “Halted”." in biller.says("/jobs?status=halted")
 
 
 @pytest.mark.parametrize("path", ["/jobs/999", "/jobs/0", "/jobs/99999999999999999999999", "/jobs/abc", "/jobs/-1"])

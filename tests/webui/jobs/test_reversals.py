@@ -59,7 +59,7 @@ def test_an_approver_reverses_a_job_from_its_page_to_the_cent(
     practice.run()
 
     shown = approver.says(page)
-    assert "Job 2 · reverse 3 claims of job 1 Completed" in shown
+    assert "Job 2 · reverse 3 claims in job 1 Completed" in shown
     assert "Reversed 3 Skipped 0 Failed 0 Remaining 0" in shown
     assert "Restored $45.00 insurance $30.00 · patient $15.00" in shown
     assert "Written off" not in shown
@@ -138,7 +138,7 @@ def test_one_claim_of_a_job_is_reversed_from_the_claim_page(
 ) -> None:
     link = f"/jobs/{job.job_id}/reverse?claim=C00002"
     assert link in approver.links("/claims/C00002")
-    assert "Reverse claim C00002 of job 1" in approver.says(link)
+    assert "Reverse claim C00002 in job 1" in approver.says(link)
 
     page = request_reversal(approver, job, claim="C00002")
     confirm(approver, page)

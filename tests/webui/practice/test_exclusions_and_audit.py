@@ -50,8 +50,8 @@ def test_an_administrator_excludes_a_patient_and_ends_the_exclusion(
     ("typed", "fault"),
     [
         ({"kind": "patient", "number": "9", "why": "x"}, "no patient with this number"),
-        ({"kind": "", "number": "1", "why": "x"}, "Name either a patient or a payer."),
-        ({"kind": "payer", "number": "1", "why": ""}, "Enter a reason. It is the only record."),
+        ({"kind": "", "number": "1", "why": "x"}, "Choose either a patient or a payer."),
+        ({"kind": "payer", "number": "1", "why": ""}, "Enter a reason. It is the only record of why."),
         ({"kind": "payer", "number": "1", "why": "x", "until": "2026-11-22"}, "cannot be in the past"),
         ({"kind": "payer", "number": "1", "why": "x", "until": "soon"}, "Enter a date"),
         ({"kind": "payer", "number": "1", "why": "x", "until": "20261130"}, "Enter a date"),
@@ -99,7 +99,7 @@ def test_a_hold_shows_who_set_it_why_and_until_when(practice: GivenPractice, bil
         shown = biller.read(path)
         assert "Letter of <x>" in shown
         assert "11/30/2026" in shown
-    assert "No claim has this kind of hold" in biller.says(f"{PAGE}?hold=appeal_open")
+    assert "No claim has this type of hold" in biller.says(f"{PAGE}?hold=appeal_open")
     assert "last day 11/30/2026, by biller: Letter of <x>" in biller.read("/claims")
 
     refused = biller.post(f"{page}/hold", on=page, hold="hold", why="Kept words", until="2026-11-01")

@@ -74,7 +74,7 @@ def test_a_month_with_an_unfinished_job_names_it_and_cannot_be_closed(practice: 
 
     assert f"Unfinished jobs would post to this month: job {job.job_id} . Let them finish" in page
     assert refused.status_code == 409
-    assert f"Unfinished job {job.job_id} would post into November 2026. Let them finish, or cancel them." in page_text(
+    assert f"Unfinished job {job.job_id} would post to November 2026. Let them finish, or cancel them." in page_text(
         refused
     )
 
@@ -101,7 +101,7 @@ def test_month_end_close_lists_the_scheduled_runs_and_previews_that_it_blocks(
     page = admin.says("/months/2026-11")
 
     assert "1 schedule still has runs in this month. Those runs will be refused and settle nothing: Nightly ." in page
-    assert f"1 preview waits for CONFIRM and needs a new posting date: job {job.job_id} ." in page
+    assert f"1 preview is waiting for CONFIRM and needs a new posting date: job {job.job_id} ." in page
     assert "will be refused" not in admin.says("/months/2026-10")
 
 
@@ -206,7 +206,7 @@ def test_a_payment_after_write_off_is_shown_on_the_claim_in_the_certificate_and_
 
     shown = pay(biller, "C1", "40")
 
-    assert f"Payment of $40.00 posted on line 1. It reversed $40.00 of the write-off of job {job.job_id}." in shown
+    assert f"Payment of $40.00 posted to line 1. It reversed $40.00 of the write-off of job {job.job_id}." in shown
     assert shown.count(f"It reversed $40.00 of the write-off of job {job.job_id}") == 2, (
         "in the message and in the ledger"
     )

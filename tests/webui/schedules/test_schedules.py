@@ -97,7 +97,7 @@ def test_a_schedules_page_shows_its_rule_its_next_run_and_an_estimate(practice: 
 
     shown = admin.says(new_schedule(admin) + "/tonight")
 
-    assert "Every Monday to Friday at 2:30 AM (America/New_York), reports what it would settle" in shown
+    assert "Every Monday through Friday at 2:30 AM (America/New_York), reports what it would settle" in shown
     assert "Next run: Tuesday 11/24/2026 at 2:30 AM" in shown
     assert "Total balance: max $50.00" in shown
     assert "Estimate for the next run Claims that match 4 Would settle 3 Skipped 1" in shown
@@ -134,8 +134,8 @@ def test_an_estimate_that_takes_too_long_does_not_keep_the_page_from_loading(
 
     shown = admin.says(f"{page}/tonight")
 
-    assert "The estimate takes too long. A run in report-only mode gives the same figures." in shown
-    assert "Every Monday to Friday" in shown
+    assert "The estimate is taking too long. A run in report-only mode gives the same figures." in shown
+    assert "Every Monday through Friday" in shown
 
 
 def test_the_estimate_of_a_new_schedule_saves_nothing(practice: GivenPractice, admin: Browser) -> None:
@@ -145,7 +145,7 @@ def test_the_estimate_of_a_new_schedule_saves_nothing(practice: GivenPractice, a
 
     assert answer.status_code == 200
     assert "Estimate for the next run" in answer.text
-    assert "Every Monday to Friday at 2:30 AM" in answer.text
+    assert "Every Monday through Friday at 2:30 AM" in answer.text
     assert 'value="Small balances"' in answer.text
     assert schedules_of(practice) == []
 
@@ -405,7 +405,7 @@ def test_run_now_pressed_twice_makes_one_run_that_in_report_mode_changes_no_clai
     assert first.location == second.location
     assert len(runs_of(practice)) == 1
     shown = admin.says(first.location)
-    assert "It would settle 3 claims and skip 0. It settled none, because it only reports." in shown
+    assert "It would settle 3 claims and skip 0. It settled none, because it was report-only." in shown
     assert "Would settle 3" in shown
     assert "Insurance balances $30.00 Patient balances $15.00" in shown
     assert {practice.read(f"C0000{n}").billing_status for n in (1, 2, 3)} == {"Balance Due"}

@@ -50,7 +50,7 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(ortiz: str,
     answer = sign_in(stranger, email, "wrong")
 
     assert answer.status_code == 401
-    assert "The e-mail address or the password is wrong." in answer.text
+    assert "The e-mail address or password is wrong." in answer.text
     assert stranger.get("/jobs").status_code == 302
 
 
@@ -139,12 +139,12 @@ def test_an_administrator_is_not_referred_to_an_administrator(browser_of: object
     answer = admin.get("/operations")
 
     assert answer.status_code == 403
-    assert "Your role (administrator) does not allow this. It requires the role operations." in answer.text
+    assert "Your role (administrator) does not allow this. It requires the operations role." in answer.text
     assert "ask an administrator" not in answer.text.lower()
 
 
 def test_a_refused_biller_sees_which_roles_may_do_it_and_whom_to_ask(biller: Browser) -> None:
     answer = biller.get("/audit")
 
-    message = "Your role (biller) does not allow this. It requires the role approver or administrator."
+    message = "Your role (biller) does not allow this. It requires the approver or administrator role."
     assert f"{message} Ask an administrator of your practice." in answer.text

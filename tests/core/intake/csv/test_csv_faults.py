@@ -6,7 +6,7 @@ from core.intake.parsing.faults import ImportRefused
 from tests.core.intake.conftest import FilesOfPractice
 
 PLAIN = "write dollars and cents as 1234.56: at most two decimals, no $ or commas"
-SAME = "duplicate row: every imported column is the same; was the file joined twice?"
+SAME = "duplicate row: every imported column is the same; was a file appended twice?"
 BY_SPREADSHEET = "format the column as text in the spreadsheet before export"
 DOCUMENT = "see docs/import-format.md for the columns"
 
@@ -61,7 +61,7 @@ DOCUMENT = "see docs/import-format.md for the columns"
             "-88.00",
             "88.00",
             (
-                "line 3, column amount: a payment lowers the balance; write it with a minus, "
+                "line 3, column amount: a payment lowers the balance; use a minus sign, "
                 "or use kind refund for money returned"
             ),
         ),

@@ -28,8 +28,8 @@ def test_dates_rewritten_by_a_spreadsheet_are_one_fault_and_come_first(files: Fi
             "such as 14:30"
         ),
         (
-            'claims.csv, line 2, column allowed, value "110.-": put the minus first and write the amount as -1234.56, '
-            "without $, commas or parentheses"
+            'claims.csv, line 2, column allowed, value "110.-": put the minus sign first and write the amount '
+            "as -1234.56, without $, commas or parentheses"
         ),
     ]
 
@@ -134,9 +134,9 @@ def test_a_value_in_a_column_without_a_name_is_a_fault_that_does_not_show_the_va
         ("-\u00a088.00", "remove the hidden character U+00A0 (NO-BREAK SPACE)"),
         ("-88\u200b.00", "remove the hidden character U+200B (ZERO WIDTH SPACE)"),
         ("-\uff18\uff18.00", "the digits are special characters, such as U+FF18 (FULLWIDTH DIGIT EIGHT)"),
-        ("(88.00)", "put the minus first and write the amount as -1234.56"),
-        ("88.00-", "put the minus first and write the amount as -1234.56"),
-        ("-$88.00", "put the minus first and write the amount as -1234.56"),
+        ("(88.00)", "put the minus sign first and write the amount as -1234.56"),
+        ("88.00-", "put the minus sign first and write the amount as -1234.56"),
+        ("-$88.00", "put the minus sign first and write the amount as -1234.56"),
         ("-88.0000001", "the amount has more than two decimals"),
     ],
 )

@@ -176,7 +176,7 @@ def test_a_duplicated_row_is_named_as_equal(export: Export) -> None:
     assert export.faults() == [
         (
             'claims_transactions.csv, line 4, column CHARGEID, value "c1 / 2": duplicate row: every imported '
-            "column is the same; was the file joined twice? (as line 3)"
+            "column is the same; was a file appended twice? (as line 3)"
         )
     ]
 
