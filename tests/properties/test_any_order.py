@@ -87,6 +87,8 @@ def one_database(databases: Databases) -> Iterator[Sessions]:
     ],
 )
 @example(dues=[0, 30, 0, 0], moved=0, postings=[Later("payment", 1, "patient", 9), Later("refund", 1, "patient", 9)])
+# The second job skips the claim because of its credit, so the claim is Balance Due before the adjustment settles it.
+@example(dues=[0, 0, 0, 0], moved=1, postings=[Later("adjustment", 1, "patient", 1)])
 @example(dues=[10, 30, 0, 0], moved=7, postings=[Later("payment", 1, "patient", 20), Later("refund", 1, "patient", 15)])
 def test_any_order_and_any_split_over_files_gives_the_same_result(
     one_database: Sessions, tmp_path_factory: pytest.TempPathFactory, dues: list[int], moved: int, postings: list[Later]
@@ -100,7 +102,6 @@ def test_any_order_and_any_split_over_files_gives_the_same_result(
     folder = tmp_path_factory.mktemp("files")
     _settle_twice(practice, folder, list(variants), moved)
     before = expected_balances.read(practice)
-    status = practice.read("V1").billing_status
 
     for n in range(len(postings)):
         rows = [
@@ -118,7 +119,7 @@ def test_any_order_and_any_split_over_files_gives_the_same_result(
         assert [after.due[place] for place in places] == [expected[0][place] for place in places], number
         assert [after.written_off[place] for place in places] == [expected[1][place] for place in places], number
         owes = any(after.due[place] > 0 for place in places)
-        assert practice.read(number).billing_status == ("Balance Due" if owes else status), number
+        assert practice.read(number).billing_status == ("Balance Due" if owes else "Settled"), number
         assert _recovered(practice, number) == sum(before.written_off[p] - after.written_off[p] for p in places)
         assert _by_job(practice, number) == _by_job(practice, "V1"), "each job keeps the same share"
     with one_database() as session:
