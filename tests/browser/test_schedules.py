@@ -112,10 +112,12 @@ def test_every_page_of_schedules_is_accessible_and_fits(
 
     page.goto("/schedules/new?total_due_max=50.00")
     page.get_by_role("button", name="Create schedule").click()
+    expect(page.locator(".fault").first).to_be_visible()
     assert faults_of(page) == ""
     assert fits()
     fill_in(page)
     page.get_by_role("button", name="Estimate").click()
+    expect(page.locator("#tonight")).to_contain_text("Would settle 2")
     assert faults_of(page) == ""
     page.get_by_role("button", name="Create schedule").click()
     page.get_by_role("button", name="Run now").click()
