@@ -1,6 +1,6 @@
 # Needs python3 (3.11 or newer), pip and make, and installs everything else. Start with `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check fmt lock bench soak clean
+.PHONY: help install run test test-all check fmt lock bench soak clean
 PYTHON ?= python3
 LOCK := requirements.lock
 UV_VERSION := 0.13.8
@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_LINK_MODE := copy
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 install: .venv/.installed ## set up .venv from requirements.lock
 
@@ -30,7 +30,10 @@ $(UV):
 run: install ## start everything on this machine and print the addresses
 	@exec .venv/bin/settle up $(ARGS)
 
-test: install ## run the whole suite: real PostgreSQL, Valkey, workers and, if installed, a browser
+test: install ## run the tests, with one for each promise of the slow ones (tests/promises.py)
+	@.venv/bin/pytest -m "not slow" $(ARGS)
+
+test-all: install ## run all tests, also those of killed processes, cut networks, containers and a browser
 	@.venv/bin/pytest $(ARGS)
 
 check: install ## run ruff, mypy and the import contracts; check that the lock is fresh

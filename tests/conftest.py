@@ -10,9 +10,17 @@ from sqlalchemy.orm import Session
 
 from core.db.engine import Sessions, make_sessions
 from core.local.broker import Broker
+from tests import promises
 from tests.servers import Databases, broker_client, running_servers
 from tests.shared_app import engine_on
 from tests.workers import Workers, running_workers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that only `make test-all` runs."""
+    for item in items:
+        if promises.is_slow(item.path, item.originalname if isinstance(item, pytest.Function) else item.name):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

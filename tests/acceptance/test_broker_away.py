@@ -1,6 +1,5 @@
 """Redis holds only hints. It may disappear, forget everything or repeat everything at any time."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +15,6 @@ from tests.servers import Databases
 from tests.waiting import eventually
 
 QUEUE = "settle:settle"
-LONG = pytest.mark.skipif("SETTLE_LONG_OUTAGES" not in os.environ, reason="45 s; set SETTLE_LONG_OUTAGES=1")
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +117,7 @@ def test_workers_continue_after_their_broker_connections_are_cut(product: Produc
     product.assert_all_settled(practice, job)
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(45, marks=LONG)])
+@pytest.mark.parametrize("seconds", [3, 45])
 def test_a_broker_that_pauses_mid_job_causes_only_a_delay(
     product: Product, web: Web, broker: OwnBroker, seconds: int
 ) -> None:
