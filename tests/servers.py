@@ -56,6 +56,14 @@ class Databases:
             yield url
 
     @contextmanager
+    def copied(self, url: str) -> Iterator[str]:
+        """Yield the URL of a copy of a database that has no clients. Drop it as `fresh` does."""
+        database = make_url(url).database
+        assert database is not None
+        with self._made("CREATE DATABASE {} TEMPLATE {}", database) as copy:
+            yield copy
+
+    @contextmanager
     def empty(self) -> Iterator[str]:
         """Yield the URL of a database without tables, for tests of the migrations."""
         with self._made("CREATE DATABASE {}") as url:

@@ -1,5 +1,6 @@
 """One seeded bug for each invariant: a statement that breaks it, and the check that detects it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from core.ledger.late_payments import WriteOffChanges
 from core.ledger.manual_postings import parse_entry
 from core.models.ledger import Posting, PostingKind, WriteOffReason
 from tests.factories import NOW, GivenPractice, Line
+from tests.servers import Databases
+from tests.worlds import World, a_world
 
 POSTING = """INSERT INTO posting (practice_id, claim_id, line, responsibility, kind, amount_cents, posted_on,
   created_at, write_off_reason, claim_version, job_id, reverses_id)
@@ -132,16 +135,27 @@ BREAKS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def settled(practice: GivenPractice) -> GivenPractice:
-    """A practice with claims that a job settled, one that it skipped, and one created later."""
+def add_settled(practice: GivenPractice) -> None:
+    """Add claims that a job settled, one that it skipped, and one created later."""
     practice.claim("done", Line(100, 50), Line(30, 0))
     practice.claim("credit", Line(-100, 0))
     practice.settle()
     practice.claim("too", Line(150, 0))
     practice.settle({"claim_ids": ["too"]}, key="second")
     practice.claim("open", Line(100, 50), Line(0, 20))
-    return practice
+
+
+@pytest.fixture(scope="module")
+def world(databases: Databases) -> Iterator[World]:
+    with a_world(databases, add_settled) as world:
+        yield world
+
+
+@pytest.fixture
+def settled(world: World) -> Iterator[GivenPractice]:
+    """A practice with claims that a job settled, one that it skipped, and one created later."""
+    with world.copied() as practice:
+        yield practice
 
 
 def test_a_correct_ledger_breaks_no_invariant(settled: GivenPractice) -> None:

@@ -1,6 +1,7 @@
 """Feed filters: the page, totals, counts and selection agree."""
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from core.models.jobs import JobStatus, SettleJob
 from core.models.practices import WriteOffSetting
 from tests.core.claims.conftest import a_patient
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
+from tests.servers import Databases
+from tests.worlds import World, a_world
 
 
 def found(practice: GivenPractice, **given: Any) -> list[str]:
@@ -35,9 +38,8 @@ def found(practice: GivenPractice, **given: Any) -> list[str]:
     return [row.claim_id for row in rows]
 
 
-@pytest.fixture
-def mixed(practice: GivenPractice) -> GivenPractice:
-    """A practice with one claim for each rule of the feed."""
+def add_mixed(practice: GivenPractice) -> None:
+    """Add one claim for each rule of the feed."""
     both = Line(1_000, 500)
     practice.claim("can", both)
     practice.claim("credit", Line(-300, 500))
@@ -50,7 +52,19 @@ def mixed(practice: GivenPractice) -> GivenPractice:
     practice.claim("secondary", both, secondary_payer_id=payer)
     practice.claim("settled", billing_status="Settled")
     practice.claim("nothing")
-    return practice
+
+
+@pytest.fixture(scope="module")
+def world(databases: Databases) -> Iterator[World]:
+    with a_world(databases, add_mixed) as world:
+        yield world
+
+
+@pytest.fixture
+def mixed(world: World) -> Iterator[GivenPractice]:
+    """A practice with one claim for each rule of the feed."""
+    with world.copied() as practice:
+        yield practice
 
 
 @pytest.mark.parametrize(

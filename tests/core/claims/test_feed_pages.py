@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -15,6 +16,8 @@ from core.models.claims import Hold
 from core.models.practices import WriteOffSetting
 from tests.core.claims.conftest import a_patient
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
+from tests.servers import Databases
+from tests.worlds import World, a_world
 
 ALL = ClaimFilter()
 
@@ -34,9 +37,8 @@ def walk(practice: GivenPractice, sort: str) -> tuple[list[str], list[FeedPage]]
     return [row.claim_id for page in pages for row in page.rows], pages
 
 
-@pytest.fixture
-def many(practice: GivenPractice) -> GivenPractice:
-    """Sixty claims with many equal dates, balances and names."""
+def add_many(practice: GivenPractice) -> None:
+    """Add sixty claims with many equal dates, balances and names."""
     random = Random(4)
     names = ("Ana", "ana", "Åsa", "<script>alert(1)</script>", "مريم", "😀 Zoë")
     patients = [a_patient(practice, name) for name in names]
@@ -47,7 +49,19 @@ def many(practice: GivenPractice) -> GivenPractice:
             patient_id=random.choice(patients),
             service_date=TODAY - dt.timedelta(days=random.randrange(5)),
         )
-    return practice
+
+
+@pytest.fixture(scope="module")
+def world(databases: Databases) -> Iterator[World]:
+    with a_world(databases, add_many) as world:
+        yield world
+
+
+@pytest.fixture
+def many(world: World) -> Iterator[GivenPractice]:
+    """Sixty claims with many equal dates, balances and names."""
+    with world.copied() as practice:
+        yield practice
 
 
 @pytest.mark.parametrize("by", SortBy)
