@@ -14,14 +14,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 _LOOK_SECONDS = 0.02
 _HAS_PROC = Path("/proc/self/stat").exists()
 
-# Later stages end first. The database ends last.
-DATABASE, BROKER, SERVICES = 0, 1, 2
+# Later stages end first: what creates work, then the workers, then the broker. The database ends last.
+DATABASE, BROKER, WORKERS, FRONTS = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class StopPolicy:
     """How a child is stopped: the signal, its stage, and the time before SIGKILL."""
 
     stop_signal: signal.Signals = signal.SIGTERM
-    stage: int = SERVICES
+    stage: int = FRONTS
     grace_seconds: float = 8.0  # a worker's chunk takes tens of milliseconds, a web request a few seconds
 
 
@@ -117,19 +116,21 @@ class Guardian:
                     self._report(child.pid, child.ending)
 
     def close(self) -> None:
-        """Stop the running children in order, and then the guard."""
+        """Let the guard stop the running children in order, and then end."""
+        self.look()
         os.close(self._pipe)
-        self._guard.wait()
-        for child in self._children:
-            child.process.wait()
+        while self._guard.poll() is None:
+            # This collects their exit codes. Without /proc, the guard takes a zombie for a running process.
+            self._children = [child for child in self._children if child.is_running()]
+            time.sleep(_LOOK_SECONDS)
+        for child in self._children:  # none, unless the guard was killed in the meantime
+            child.stop()
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
 
