@@ -21,7 +21,7 @@ from sqlalchemy import Engine, text
 from core.db.engine import make_engine
 from tests.acceptance.compose_run import HOST, Stack, compose_up
 from tests.acceptance.product import PATIENCE_SECONDS, Hold
-from tests.processes import family_of, living
+from tests.processes import command_of, family_of, living
 from tests.waiting import eventually
 
 PRACTICE = "Compose Clinic"
@@ -91,7 +91,7 @@ def pools_at_work(stack: Stack, engine: Engine, job: str) -> set[str]:
         one.name
         for one in stack.containers.values()
         if one.service.name == "worker" and one.child.is_running()
-        and pids & {pid for pid, _ in family_of(one.child.pid)}
+        and pids & {process.pid for process in family_of(one.child.pid)}
     }  # fmt: skip
 
 
@@ -147,12 +147,7 @@ def test_the_product_is_not_a_database_superuser_and_redis_evicts_nothing(stack:
 
 def test_no_secret_is_on_a_command_line_or_in_a_log(stack: Stack) -> None:
     seen = "".join(container.log_text() for container in stack.containers.values())
-    for pid, _ in family_of(os.getpid()):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123  one that has ended raises here
-                seen += file.read().decode(errors="replace")
-        except OSError:
-            continue
+    seen += "".join(map(command_of, family_of(os.getpid())))
     assert not [name for name, secret in stack.secrets.items() if secret in seen]
 
 
@@ -206,7 +201,7 @@ def _finished(api: Api, job: str) -> dict[str, Any] | None:
 def test_services_stop_in_order_and_leave_no_process(stack: Stack) -> None:
     """This must be the last test of the module, because no other test restarts the services."""
     ours = {process for one in stack.containers.values() for process in family_of(one.child.pid)}
-    family = {process for process in family_of(os.getpid()) if process[0] != os.getpid()}
+    family = {process for process in family_of(os.getpid()) if process.pid != os.getpid()}
     # PostgreSQL starts and ends helper processes at any time, so compare only those that are still running.
     assert living(ours) <= family
 

@@ -54,7 +54,7 @@ class Run:
 
     def pid_of(self, words: str) -> int:
         """Return the oldest of its processes whose command line contains the words."""
-        found = [pid for pid, _ in family_of(self.process.pid) if words in command_of(pid)]
+        found = [one.pid for one in family_of(self.process.pid) if words in command_of(one)]
         assert found, words
         return min(found)
 
@@ -113,7 +113,7 @@ def test_a_killed_worker_is_restarted(run: Run) -> None:
     os.kill(killed, signal.SIGKILL)
 
     run.wait_for_output("worker-settle ended (signal 9)")
-    eventually(lambda: any("--queues settle" in command_of(pid) for pid, _ in family_of(run.process.pid)))
+    eventually(lambda: any("--queues settle" in command_of(one) for one in family_of(run.process.pid)))
     assert run.pid_of("--queues settle") != killed
 
 
@@ -153,7 +153,7 @@ def test_stored_files_and_secrets_are_unreadable_by_other_users(run: Run) -> Non
     secret = json.loads((run.data_dir / "run.json").read_text())["database_url"]
 
     assert readable == set()
-    assert not any(secret in command_of(pid) for pid, _ in family_of(run.process.pid))
+    assert not any(secret in command_of(one) for one in family_of(run.process.pid))
 
 
 def test_sigterm_stops_every_process_in_order(folder: Path) -> None:
@@ -171,7 +171,7 @@ def test_sigterm_stops_every_process_in_order(folder: Path) -> None:
 def test_servers_given_by_url_are_used_and_none_are_started(folder: Path, database_url: str, broker_url: str) -> None:
     run = start(folder, SETTLE_DATABASE_URL=database_url, SETTLE_BROKER_URL=broker_url)
 
-    commands = " ".join(command_of(pid) for pid, _ in family_of(run.process.pid))
+    commands = " ".join(map(command_of, family_of(run.process.pid)))
     run.process.terminate()
 
     assert run.process.wait(60) == 0, run.screen()
