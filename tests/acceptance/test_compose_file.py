@@ -1,14 +1,11 @@
 """Promises of `docker-compose.yml` and the Dockerfile that can be checked by reading them."""
 
-import hashlib
-import json
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from core.local import programs
 from core.settings import Settings
@@ -22,33 +19,10 @@ from tests.acceptance.compose_file import (
     interpolated,
 )
 
-SCHEMAS = HOUSE / "tests" / "schemas"
 SECRETS = "secrets/"
 OUR_OWN = {"migrate", "web", "worker", "control", "beat", "flower"}
 ONE_SHOT = {"migrate"}
 SERVICES = ComposeFile().services
-
-
-def test_the_published_schemas_match_the_checksums_in_the_readme() -> None:
-    named = dict(
-        re.findall(r"^\| (\S+\.json) \|.*\| ([0-9a-f]{64}) \|$", (SCHEMAS / "README.md").read_text(), re.MULTILINE)
-    )
-
-    assert named == {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in SCHEMAS.glob("*.json")
-    }  # fmt: skip
-
-
-def test_the_compose_file_matches_the_published_schema_and_a_misspelled_one_does_not() -> None:
-    schema = json.loads((SCHEMAS / "compose-spec.json").read_text())
-    Draft202012Validator.check_schema(schema)
-    validator = Draft202012Validator(schema)
-
-    assert [error.message for error in validator.iter_errors(ComposeFile().content)] == []
-
-    misspelled = json.loads(json.dumps(ComposeFile().content))
-    misspelled["services"]["web"]["helthcheck"] = misspelled["services"]["web"].pop("healthcheck")
-    assert not validator.is_valid(misspelled)
 
 
 def test_the_services_are_those_of_the_product() -> None:
