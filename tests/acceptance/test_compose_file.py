@@ -3,7 +3,6 @@
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,18 +10,17 @@ from core.local import programs
 from core.settings import Settings
 from tests.acceptance.compose_file import (
     COMPOSE_FILE,
+    CONTENT,
     HOUSE,
-    ComposeFile,
-    NotSet,
+    SERVICES,
     Service,
     image_environment,
-    interpolated,
+    with_defaults,
 )
 
 SECRETS = "secrets/"
 OUR_OWN = {"migrate", "web", "worker", "control", "beat", "flower"}
 ONE_SHOT = {"migrate"}
-SERVICES = ComposeFile().services
 
 
 def test_the_services_are_those_of_the_product() -> None:
@@ -91,7 +89,7 @@ def test_every_long_running_service_has_a_health_check_and_is_restarted(service:
 
 
 def test_postgres_and_redis_are_internal_and_pages_are_published_only_locally() -> None:
-    networks = ComposeFile().content["networks"]
+    networks = CONTENT["networks"]
 
     for name in ("postgres", "redis"):
         assert [networks[network]["internal"] for network in SERVICES[name].says["networks"]] == [True]
@@ -102,13 +100,12 @@ def test_postgres_and_redis_are_internal_and_pages_are_published_only_locally() 
 
 
 def test_no_password_is_in_a_file_and_none_has_a_default() -> None:
-    content = ComposeFile().content
     tracked = subprocess.run(
         ["git", "ls-files", SECRETS, ".env", "settle.env"], cwd=HOUSE, check=True, capture_output=True, text=True
     ).stdout
 
     assert tracked == ""
-    assert {Path(secret["file"]).parent.as_posix() + "/" for secret in content["secrets"].values()} == {SECRETS}
+    assert {Path(secret["file"]).parent.as_posix() + "/" for secret in CONTENT["secrets"].values()} == {SECRETS}
     for service in SERVICES.values():
         for name, value in service.environment.items():
             is_secret = re.search(r"PASSWORD|SECRET|AUTH|KEY", name) and not name.endswith(("_FILE", "_DIR"))
@@ -133,31 +130,19 @@ def test_each_container_gets_only_the_secrets_that_it_uses() -> None:
         "beat": {database, broker},
         "flower": {broker, "settle_flower_basic_auth"},
     }
-    assert set.union(*used.values()) == ComposeFile().content["secrets"].keys()
+    assert set.union(*used.values()) == CONTENT["secrets"].keys()
 
 
 def test_redis_keeps_every_hint_until_it_reports_that_it_is_full() -> None:
     assert "--maxmemory-policy noeviction" in " ".join(SERVICES["redis"].command)
 
 
-@pytest.mark.parametrize(
-    ("value", "given", "expected"),
-    [
-        ("${A}", {"A": "1"}, "1"),
-        ("${A}", {}, ""),
-        ("${A:-2}", {"A": ""}, "2"),
-        ("${A-2}", {"A": ""}, ""),
-        ("$$A ${A:?choose}", {"A": "1"}, "$A 1"),
-        ({"a": ["${A:-x}:8000"]}, {}, {"a": ["x:8000"]}),
-    ],
-)
-def test_variables_are_replaced_as_compose_does(value: Any, given: dict[str, str], expected: Any) -> None:
-    assert interpolated(value, given) == expected
+def test_variables_are_replaced_by_their_defaults_and_another_form_is_refused() -> None:
+    assert with_defaults("$$A ${A:-x}:8000 ${B:-}") == "$A x:8000 "
 
-
-def test_a_missing_required_variable_is_named() -> None:
-    with pytest.raises(NotSet, match="A: choose one"):
-        interpolated("${A:?choose one}", {"A": ""})
+    for other in ("${A}", "$A", "${A?}", "$(A)"):
+        with pytest.raises(AssertionError, match="another form"):
+            with_defaults(other)
 
 
 def test_the_image_contains_the_product_without_test_dependencies() -> None:
