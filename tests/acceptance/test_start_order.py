@@ -1,12 +1,9 @@
 """Processes start in any order: each waits for a migrated database, logs it once, and stops properly."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +18,7 @@ from core.local.connectivity import free_port
 from core.local.postgres import Postgres
 from tests.acceptance.own_postgres import own_postgres
 from tests.acceptance.product import PATIENCE_SECONDS
+from tests.http_client import ask
 from tests.servers import Databases
 from tests.waiting import eventually
 
@@ -84,12 +82,10 @@ class Installation:
     def ask(self, path: str) -> tuple[int, dict[str, object]]:
         """Send a request to the web process. Return status and body, or 0 while it does not listen."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
+            answer = ask(self.port, "GET", path)
         except OSError:
             return 0, {}
+        return answer.status, answer.json
 
 
 @pytest.fixture

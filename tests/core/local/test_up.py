@@ -1,22 +1,21 @@
 """`settle up` with its real processes: ready, refused, restarted, and ended without a trace."""
 
-import base64
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from core.local import run_lock
 from core.local.connectivity import free_port
 from tests.core.local.conftest import READY_SECONDS, environment, open_folder
+from tests.http_client import ask, basic
 from tests.processes import command_of, family_of, living
 from tests.waiting import eventually
 
@@ -129,15 +128,9 @@ def flower(run: Run, path: str, *, password: str | None = None, method: str = "G
     """Send a request to Flower. Return the status."""
     servers = run_lock.find_running_servers(run.data_dir)
     assert servers is not None
-    request = urllib.request.Request(servers.flower_url + path, method=method)  # noqa: S310 – our own loopback
-    if password is not None:
-        request.add_header("Authorization", "Basic " + base64.b64encode(f"ops:{password}".encode()).decode())
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
+    port = urlsplit(servers.flower_url).port
+    assert port is not None
+    return ask(port, method, path, headers=basic("ops", password) if password else {}).status
 
 
 def test_flower_requires_its_password_and_is_read_only(run: Run) -> None:
