@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -181,27 +181,18 @@ class _WatchedProcess:
                 os.killpg(self.pid, signal.SIGKILL)
 
 
-@dataclass
-class _WatchedProcesses:
-    """All processes that the guard watches, by process id."""
-
-    known: dict[int, _WatchedProcess] = field(default_factory=dict)
-
-    def end_all(self) -> None:
-        """End them stage by stage, the last stage first."""
-        for stage in sorted({charge.ending.stage for charge in self.known.values()}, reverse=True):
-            charges = [charge for charge in self.known.values() if charge.ending.stage == stage]
-            for charge in charges:
-                charge.request_stop()
-            asked_at = time.monotonic()
-            while running := [charge for charge in charges if charge.is_running()]:
-                waited_seconds = time.monotonic() - asked_at
-                for charge in running:
-                    if waited_seconds > charge.ending.grace_seconds:
-                        charge.kill()
-                time.sleep(_LOOK_SECONDS)
-            for charge in charges:
+def _end(charges: list[_WatchedProcess]) -> None:
+    for charge in charges:
+        charge.request_stop()
+    asked_at = time.monotonic()
+    while running := [charge for charge in charges if charge.is_running()]:
+        waited_seconds = time.monotonic() - asked_at
+        for charge in running:
+            if waited_seconds > charge.ending.grace_seconds:
                 charge.kill()
+        time.sleep(_LOOK_SECONDS)
+    for charge in charges:
+        charge.kill()
 
 
 def _exists(pid: int) -> bool:
@@ -227,11 +218,10 @@ def _start_ticks(pid: int) -> str | None:
 def _run_guard() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    charges = _WatchedProcesses()
-    for line in sys.stdin:
-        charge = _WatchedProcess.from_report(line)
-        charges.known[charge.pid] = charge  # a later one with the same id is another process
-    charges.end_all()
+    # Of two with the same id, the later one is another process.
+    charges = {charge.pid: charge for charge in map(_WatchedProcess.from_report, sys.stdin)}
+    for stage in sorted({charge.ending.stage for charge in charges.values()}, reverse=True):
+        _end([charge for charge in charges.values() if charge.ending.stage == stage])
 
 
 if __name__ == "__main__":
