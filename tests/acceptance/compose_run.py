@@ -10,9 +10,8 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
@@ -23,6 +22,7 @@ from tests.acceptance import compose_images
 from tests.acceptance.compose_file import CONTENT, SERVICES, Service, image_environment
 from tests.acceptance.compose_images import PostgresImage
 from tests.acceptance.product import PATIENCE_SECONDS
+from tests.folders import open_folder
 from tests.waiting import eventually
 
 HOST = "127.0.0.1"
@@ -184,12 +184,8 @@ class Stack:
 @contextmanager
 def compose_up(**settings: str) -> Iterator[Stack]:
     """Run `docker compose up` with these SETTLE_… in settle.env. At the end, none of its processes is left."""
-    # Not pytest's own temporary folder: its mode is 700, and PostgreSQL does not run as root but as another account.
-    folder = Path(tempfile.mkdtemp(prefix="settle-"))
-    folder.chmod(0o711)
-    (folder / "settle.env").write_text("".join(f"SETTLE_{name}={value}\n" for name, value in settings.items()))
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        running = Stack(stack.enter_context(Guardian()), folder)
+    with open_folder() as folder, Guardian() as guardian:
+        (folder / "settle.env").write_text("".join(f"SETTLE_{name}={value}\n" for name, value in settings.items()))
+        running = Stack(guardian, folder)
         running.up()
         yield running

@@ -14,7 +14,8 @@ import pytest
 
 from core.local import run_lock
 from core.local.connectivity import free_port
-from tests.core.local.conftest import READY_SECONDS, environment, open_folder
+from tests.core.local.conftest import READY_SECONDS, environment
+from tests.folders import open_folder
 from tests.http_client import ask, basic
 from tests.processes import command_of, family_of, living
 from tests.waiting import eventually
